@@ -1,0 +1,258 @@
+"""What an algorithm sees, what it answers, and what an algorithm is.
+
+Named tuples of numbers and read-only arrays, because plain Python and a compiled
+kernel both understand them. An observation is complete: it offers no way to reach
+network, clock or player.
+
+An algorithm comes in one of two forms:
+
+* a ``Rule``: frozen parameters, a small state, and pure functions over these named
+  tuples. Every built-in has this form, so the same source can be compiled.
+* any object with ``choose(seen) -> Decision`` (or a bare rung number), optionally
+  with ``reconsider(seen, progress)`` and ``delivered(seen, download)``. A fresh one
+  is needed for each playback, so players take a factory: ``make() -> object``.
+
+``begin`` turns either into a ``RunningAlgorithm`` for one playback.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+from abr.errors import AlgorithmError
+from abr.media import FloatArray, Presentation
+
+
+class Downloads(NamedTuple):
+    """Finished video segment downloads, oldest first; every column has shape (H,)."""
+
+    segment: FloatArray
+    rung: FloatArray
+    size_bytes: FloatArray
+    start_s: FloatArray
+    """Request sent."""
+    first_byte_s: FloatArray
+    """First body byte received."""
+    end_s: FloatArray
+    """Last body byte received."""
+
+
+class Download(NamedTuple):
+    """One finished video segment download."""
+
+    segment: int
+    rung: int
+    size_bytes: float
+    start_s: float
+    first_byte_s: float
+    end_s: float
+
+
+class Observation(NamedTuple):
+    """Everything an algorithm may know when it is asked."""
+
+    now_s: float
+    """Seconds since playback was asked for."""
+    segment: int
+    """Index of the segment to choose a rung for, from 0."""
+    buffer_s: float
+    """Media seconds ready ahead of the playhead."""
+    max_buffer_s: float
+    last_rung: int
+    """Rung of the previous segment; -1 before the first."""
+    playing: bool
+    """False in startup, in a stall and when paused."""
+    ladder_bps: FloatArray
+    """Nominal bit rate per rung, ascending, shape (R,)."""
+    sizes_bytes: FloatArray
+    """Segment sizes, exact where the player knows them, else estimates, shape (R, N)."""
+    durations_s: FloatArray
+    """Media seconds per segment, shape (N,)."""
+    downloads: Downloads
+
+
+class Decision(NamedTuple):
+    """An algorithm's answer."""
+
+    rung: int
+    wait_s: float = 0.0
+    """Seconds to wait before the request is sent; 0 asks at once."""
+    why: int = 0
+    """Small code of the rule that decided; names are in ``Rule.whys``."""
+
+
+class Progress(NamedTuple):
+    """A video segment download under way, when an algorithm is asked to reconsider."""
+
+    now_s: float
+    segment: int
+    rung: int
+    size_bytes: float
+    received_bytes: float
+    start_s: float
+    first_byte_s: float
+    """``nan`` before the first byte."""
+    buffer_s: float
+    """Media seconds ahead of the playhead now."""
+
+
+NO_DOWNLOADS = Downloads(*(np.empty(0) for _ in Downloads._fields))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """An algorithm as parameters and pure functions, one published idea per file.
+
+    ``start(params, ladder_bps, durations_s)`` makes the state of one playback (a named
+    tuple whose arrays the functions below may update in place);
+    ``choose(params, state, seen)`` answers with a ``Decision``;
+    ``reconsider(params, state, seen, progress)`` may abandon the download under way by
+    answering with a lower rung than ``progress.rung``;
+    ``delivered(params, state, seen, download)`` learns from a finished download.
+    """
+
+    name: str
+    params: Any
+    """A named tuple of numbers, units in the names."""
+    start: Callable[[Any, FloatArray, FloatArray], Any]
+    choose: Callable[[Any, Any, Observation], Decision]
+    reconsider: Callable[[Any, Any, Observation, Progress], Decision] | None = None
+    delivered: Callable[[Any, Any, Observation, Download], None] | None = None
+    whys: tuple[str, ...] = ("",)
+    """Names of the codes in ``Decision.why``, by index."""
+
+
+@runtime_checkable
+class Chooser(Protocol):
+    """The least an algorithm of one's own must offer; see the module's docstring."""
+
+    def choose(self, seen: Observation, /) -> Decision | int:
+        """The rung for ``seen.segment``."""
+        ...
+
+
+Algorithm = Rule | Callable[[], Chooser]
+
+
+@dataclass(slots=True)
+class RunningAlgorithm:
+    """One algorithm in one playback: holds the state and checks every answer."""
+
+    name: str
+    params: dict[str, Any]
+    can_reconsider: bool
+    whys: tuple[str, ...]
+    _choose: Callable[[Observation], Decision | int]
+    _reconsider: Callable[[Observation, Progress], Decision | int | None] | None
+    _delivered: Callable[[Observation, Download], None] | None
+    _rungs: int = field(default=0)
+
+    def choose(self, seen: Observation) -> Decision:
+        """Ask for a rung.
+
+        Raises:
+            AlgorithmError: the answer is no legal rung or waiting time.
+        """
+        return self._checked(self._choose(seen), "choose")
+
+    def reconsider(self, seen: Observation, progress: Progress) -> Decision | None:
+        """Ask whether to abandon the download under way; None carries on."""
+        if self._reconsider is None:
+            return None
+        answer = self._reconsider(seen, progress)
+        if answer is None:
+            return None
+        decision = self._checked(answer, "reconsider")
+        return decision if decision.rung < progress.rung else None
+
+    def delivered(self, seen: Observation, download: Download) -> None:
+        """Let the algorithm learn from a finished download."""
+        if self._delivered is not None:
+            self._delivered(seen, download)
+
+    def _checked(self, answer: Decision | int, verb: str) -> Decision:
+        if isinstance(answer, Decision):
+            rung, wait_s, why = answer
+        else:
+            rung, wait_s, why = answer, 0.0, 0
+        try:
+            rung = operator.index(rung)
+        except TypeError:
+            raise AlgorithmError(
+                f"algorithm {self.name!r}: {verb}() answered {answer!r}; "
+                "expected a Decision or a rung number"
+            ) from None
+        if not 0 <= rung < self._rungs:
+            raise AlgorithmError(
+                f"algorithm {self.name!r}: {verb}() answered rung {rung}; "
+                f"expected 0 to {self._rungs - 1}"
+            )
+        wait_s = float(wait_s)
+        if not 0 <= wait_s < float("inf"):
+            raise AlgorithmError(
+                f"algorithm {self.name!r}: {verb}() asked to wait {wait_s} s; "
+                "expected a finite time of 0 or more"
+            )
+        return Decision(rung, wait_s, int(why))
+
+
+def begin(algorithm: Algorithm, presentation: Presentation) -> RunningAlgorithm:
+    """Start an algorithm for one playback of ``presentation``.
+
+    Raises:
+        AlgorithmError: ``algorithm`` is neither a ``Rule`` nor makes a chooser.
+    """
+    if isinstance(algorithm, Rule):
+        return _begin_rule(algorithm, presentation)
+    made = algorithm() if callable(algorithm) else algorithm
+    choose = getattr(made, "choose", None)
+    if not callable(choose):
+        raise AlgorithmError(
+            f"{algorithm!r} makes {type(made).__name__}, which has no choose(seen); "
+            "give a Rule, or something callable that makes an object with choose(seen)"
+        )
+    reconsider = getattr(made, "reconsider", None)
+    return RunningAlgorithm(
+        name=str(getattr(made, "name", type(made).__name__)),
+        params={},
+        can_reconsider=reconsider is not None,
+        whys=tuple(getattr(made, "whys", ("",))),
+        _choose=choose,
+        _reconsider=reconsider,
+        _delivered=getattr(made, "delivered", None),
+        _rungs=presentation.rungs,
+    )
+
+
+def _begin_rule(rule: Rule, presentation: Presentation) -> RunningAlgorithm:
+    params = rule.params
+    state = rule.start(params, presentation.bitrates_bps, presentation.durations_s)
+    reconsider, delivered = rule.reconsider, rule.delivered
+    return RunningAlgorithm(
+        name=rule.name,
+        params=dict(params._asdict()),
+        can_reconsider=reconsider is not None,
+        whys=rule.whys,
+        _choose=lambda seen: rule.choose(params, state, seen),
+        _reconsider=None
+        if reconsider is None
+        else lambda seen, progress: reconsider(params, state, seen, progress),
+        _delivered=None
+        if delivered is None
+        else lambda seen, download: delivered(params, state, seen, download),
+        _rungs=presentation.rungs,
+    )
+
+
+def downloads_from(finished: Sequence[Download]) -> Downloads:
+    """Columns of ``finished``, oldest first; for tests and tools."""
+    if not finished:
+        return NO_DOWNLOADS
+    table = np.array(finished, dtype=np.float64)
+    table.flags.writeable = False
+    return Downloads(*table.T)
