@@ -1,0 +1,136 @@
+"""The session log: everything that went into and came out of one playback.
+
+JSON Lines. The first line is provenance (what was run, by what, over what); each
+further line is one record ``{"e": kind, "t": seconds since play was asked, ...}``,
+times never decreasing. Inputs to the player (``start response finished failed wake
+pause resume stop``) are kept exactly, so a log can be replayed; outputs (``fetch
+abort decision state play buffer ended``) are what metrics are computed from.
+The fields of each record are listed in ``docs/formats.md``.
+
+No token, key or media byte is ever written. This module turns logs into text and
+back; reading and writing files is the caller's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from abr.errors import LogFormatError
+
+SCHEMA_MAJOR = 1
+SCHEMA = f"abrkit-session-log/{SCHEMA_MAJOR}.0"
+
+INPUTS = ("start", "response", "finished", "failed", "wake", "pause", "resume", "stop")
+OUTPUTS = ("fetch", "abort", "decision", "state", "play", "buffer", "ended")
+
+Kind = Literal[
+    "start",
+    "response",
+    "finished",
+    "failed",
+    "wake",
+    "pause",
+    "resume",
+    "stop",
+    "fetch",
+    "abort",
+    "decision",
+    "state",
+    "play",
+    "buffer",
+    "ended",
+]
+Record = dict[str, Any]
+
+
+@dataclass(slots=True)
+class SessionLog:
+    """One playback as it happened."""
+
+    provenance: dict[str, Any]
+    """Schema, tool version, driver, algorithm and parameters, configuration and its hash,
+    trace name and digest, presentation, seed."""
+    records: list[Record] = field(default_factory=list)
+    """In order of time."""
+
+    def add(self, kind: Kind, t_s: float, /, **fields: Any) -> None:
+        """Append a record.
+
+        Raises:
+            ValueError: ``t_s`` lies before the newest record.
+        """
+        if self.records and t_s < self.records[-1]["t"]:
+            raise ValueError(f"record {kind!r} at {t_s} s comes after {self.records[-1]['t']} s")
+        self.records.append({"e": kind, "t": t_s, **fields})
+
+    def of(self, *kinds: Kind) -> Iterator[Record]:
+        """The records of the given kinds, in order."""
+        return (record for record in self.records if record["e"] in kinds)
+
+    def dumps(self) -> str:
+        """The log as JSON Lines, provenance first; same log, same text."""
+        lines = [_line({"e": "provenance", "schema": SCHEMA, **self.provenance})]
+        lines.extend(_line(record) for record in self.records)
+        return "\n".join(lines) + "\n"
+
+    @classmethod
+    def loads(cls, text: str, *, name: str = "log") -> SessionLog:
+        """Read what ``dumps`` wrote.
+
+        Args:
+            text: JSON Lines.
+            name: What to call the text in errors.
+
+        Raises:
+            LogFormatError: not a session log, a newer major version, or broken.
+        """
+        lines = text.splitlines()
+        if not lines:
+            raise LogFormatError(f"{name}: empty; expected a session log in JSON Lines")
+        head = _parsed(lines[0], name, 1)
+        schema = head.pop("schema", None)
+        if head.pop("e", None) != "provenance" or not isinstance(schema, str):
+            raise LogFormatError(
+                f"{name}:1: no provenance record; expected a session log "
+                f"whose first line names its schema, {SCHEMA!r}"
+            )
+        if schema.partition("/")[2].partition(".")[0] != str(SCHEMA_MAJOR):
+            raise LogFormatError(
+                f"{name}:1: schema {schema!r}; this version reads {SCHEMA!r}; "
+                "use the abrkit that wrote it"
+            )
+        log = cls(head)
+        for number, line in enumerate(lines[1:], start=2):
+            log.records.append(_checked(_parsed(line, name, number), log, name, number))
+        return log
+
+
+def _line(record: Record) -> str:
+    return json.dumps(record, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _parsed(line: str, name: str, number: int) -> Record:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as exc:
+        raise LogFormatError(f"{name}:{number}: not JSON ({exc}); expected one record") from exc
+    if not isinstance(record, dict):
+        raise LogFormatError(f"{name}:{number}: {type(record).__name__}; expected a JSON object")
+    return record
+
+
+def _checked(record: Record, log: SessionLog, name: str, number: int) -> Record:
+    kind, t_s = record.get("e"), record.get("t")
+    if kind not in INPUTS and kind not in OUTPUTS:
+        raise LogFormatError(f"{name}:{number}: unknown record kind {kind!r}")
+    if isinstance(t_s, bool) or not isinstance(t_s, int | float):
+        raise LogFormatError(f"{name}:{number}: time {t_s!r}; expected seconds")
+    if log.records and t_s < log.records[-1]["t"]:
+        raise LogFormatError(
+            f"{name}:{number}: time {t_s} s comes after {log.records[-1]['t']} s; "
+            "times must not decrease"
+        )
+    return record

@@ -1,0 +1,148 @@
+"""Quality of experience of one playback, computed from its log and nothing else.
+
+Definitions (docs/formats.md repeats them beside the table that prints them):
+
+* startup: play asked to first frame playable, manifests, keys and all; none when
+  playback never began.
+* stall: an interval without playback for lack of media, after startup. Pauses are
+  not stalls. A stall still open when the session ends counts up to the end.
+* rebuffer ratio: stalled / (played + stalled). Startup and pauses are outside.
+* mean bitrate: nominal bit rate of each played rung (the playlist's mean, audio
+  included), weighted by the media time played of it.
+* switches: changes of rung between consecutive played segments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from abr.log import Record, SessionLog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A stretch of time, seconds since play was asked."""
+
+    start_s: float
+    end_s: float
+
+    @property
+    def length_s(self) -> float:
+        """How long it lasted."""
+        return self.end_s - self.start_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QoE:
+    """What a viewer got. Field names are those of the JSON object."""
+
+    startup_s: float | None
+    """None when playback never began."""
+    stall_events: int
+    stall_s: float
+    rebuffer_ratio: float
+    """stall_s / rebuffer_denominator_s; 0 when nothing was played."""
+    rebuffer_denominator_s: float
+    """played_s + stall_s."""
+    played_s: float
+    """Media seconds played."""
+    paused_s: float
+    mean_bitrate_bps: float
+    """Weighted by media time played; 0 when nothing was played."""
+    switches: int
+    switch_bps: float
+    """Sum of the absolute changes of nominal bit rate at the switches."""
+    rungs: tuple[int, ...]
+    """Rung per played segment."""
+    time_per_rung_s: tuple[float, ...]
+    """Media seconds played at each rung of the ladder."""
+    elapsed_s: float
+    """Play asked to end of session."""
+    ended: str
+    """Why the session ended: complete, stopped, or the error."""
+
+
+def stalls(log: SessionLog) -> list[Interval]:
+    """Every stall of the playback, in order."""
+    return _spent_in(log, "stalled")
+
+
+def summary(log: SessionLog) -> QoE:
+    """Score a playback from its log.
+
+    Raises:
+        ValueError: the log has no ``start`` record.
+    """
+    start = next(log.of("start"), None)
+    if start is None:
+        raise ValueError("the log has no start record: nothing was ever played or asked for")
+    end_s = log.records[-1]["t"]
+    first = next((r for r in log.of("state") if r["to"] == "playing"), None)
+    playing = _spent_in(log, "playing")
+    stalled = stalls(log)
+    plays = list(log.of("play"))
+    played_s = sum(interval.length_s for interval in playing)
+    weights = _played_of_each(plays, played_s)
+    rungs = tuple(int(r["rung"]) for r in plays)
+    rates = [float(r["bitrate_bps"]) for r in plays]
+    stall_s = sum(interval.length_s for interval in stalled)
+    steps = [abs(b - a) for a, b in zip(rates, rates[1:], strict=False)]
+    changed = [a != b for a, b in zip(rungs, rungs[1:], strict=False)]
+    ladder = int(log.provenance.get("rungs") or (max(rungs, default=-1) + 1))
+    per_rung = [0.0] * ladder
+    for rung, weight in zip(rungs, weights, strict=True):
+        per_rung[rung] += weight
+    ended = next((str(r["why"]) for r in log.of("ended")), "still open")
+    return QoE(
+        startup_s=None if first is None else first["t"] - start["t"],
+        stall_events=len(stalled),
+        stall_s=stall_s,
+        rebuffer_ratio=stall_s / (played_s + stall_s) if played_s + stall_s > 0 else 0.0,
+        rebuffer_denominator_s=played_s + stall_s,
+        played_s=played_s,
+        paused_s=sum(interval.length_s for interval in _spent_in(log, "paused")),
+        mean_bitrate_bps=_weighted_mean(rates, weights),
+        switches=sum(changed),
+        switch_bps=sum(step for step, is_switch in zip(steps, changed, strict=True) if is_switch),
+        rungs=rungs,
+        time_per_rung_s=tuple(per_rung),
+        elapsed_s=end_s - start["t"],
+        ended=ended,
+    )
+
+
+def as_dict(log: SessionLog) -> dict[str, Any]:
+    """``summary`` as the JSON object every command prints, provenance included."""
+    return {**asdict(summary(log)), "provenance": log.provenance}
+
+
+def _spent_in(log: SessionLog, state: str) -> list[Interval]:
+    """The intervals spent in one state; an open one ends with the log."""
+    intervals = []
+    since_s: float | None = None
+    for record in log.of("state"):
+        if record["to"] == state and since_s is None:
+            since_s = record["t"]
+        elif record["to"] != state and since_s is not None:
+            intervals.append(Interval(start_s=since_s, end_s=record["t"]))
+            since_s = None
+    if since_s is not None:
+        intervals.append(Interval(start_s=since_s, end_s=log.records[-1]["t"]))
+    return intervals
+
+
+def _played_of_each(plays: list[Record], played_s: float) -> list[float]:
+    """Media seconds played of each segment: all of it, except perhaps of the last."""
+    weights = [float(record["duration_s"]) for record in plays]
+    if weights:
+        rest_s = played_s - sum(weights[:-1])
+        weights[-1] = min(max(rest_s, 0.0), weights[-1])
+    return weights
+
+
+def _weighted_mean(values: list[float], weights: list[float]) -> float:
+    total = sum(weights)
+    if total <= 0:
+        return 0.0
+    return sum(value * weight for value, weight in zip(values, weights, strict=True)) / total

@@ -1,0 +1,78 @@
+"""Configuration of the player."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayerConfig:
+    """How the player buffers, starts, resumes and retries."""
+
+    max_buffer_s: float = 30.0
+    """No segment is requested that would lift the buffer above this."""
+    startup_buffer_s: float = 0.0
+    """Media needed before the first frame; 0: the first segment of every track."""
+    resume_buffer_s: float = 0.0
+    """Media needed to resume after a stall; 0: the next segment."""
+    resume_growth: float = 1.0
+    """Each stall multiplies the resume threshold by this."""
+    resume_max_s: float = 3.0
+    """The resume threshold never grows beyond this."""
+    render_delay_s: float = 0.0
+    """Decoder time between media being ready and the first frame."""
+    tracks: Literal["in-turn", "together"] = "in-turn"
+    """Fetch audio after the video of the same time, or beside it."""
+    reconsider_every_s: float = 0.25
+    """How often an algorithm may abandon the download under way."""
+    connections: int = 6
+    """Most connections to one server."""
+    rtt_s: float = 0.04
+    """Round-trip time of the emulated link where the trace gives none."""
+    response_overhead_bytes: int = 0
+    """Bytes of response head per request on the simulated link."""
+    attempts: int = 4
+    """Tries per request, the first included."""
+    first_byte_limit_s: float = 20.0
+    """Longest wait for the first byte before a try is given up."""
+    total_limit_s: float = 180.0
+    """Longest time from request to last byte."""
+    backoff_s: float = 0.25
+    """Wait before the second try; doubles with each further one."""
+    backoff_max_s: float = 4.0
+    """Longest wait between two tries."""
+    jitter_ratio: float = 0.2
+    """Each wait is drawn from (1 - ratio) to 1 times its nominal length."""
+    seed: int = 0
+    """Seed of the retry jitter."""
+
+    def __post_init__(self) -> None:
+        positive = (
+            "max_buffer_s",
+            "reconsider_every_s",
+            "connections",
+            "attempts",
+            "first_byte_limit_s",
+            "total_limit_s",
+        )
+        not_negative = (
+            "startup_buffer_s",
+            "resume_buffer_s",
+            "resume_max_s",
+            "render_delay_s",
+            "rtt_s",
+            "response_overhead_bytes",
+            "backoff_s",
+            "backoff_max_s",
+        )
+        for name in positive:
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected more than 0")
+        for name in not_negative:
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected 0 or more")
+        if not 0 <= self.jitter_ratio <= 1:
+            raise ValueError(f"jitter_ratio is {self.jitter_ratio}; expected 0 to 1")
+        if self.tracks not in ("in-turn", "together"):
+            raise ValueError(f"tracks is {self.tracks!r}; expected 'in-turn' or 'together'")

@@ -1,0 +1,65 @@
+"""What the player does about a failed request: policy as data, one pure function.
+
+This module knows nothing of HTTP libraries; drivers describe a failure in the words
+below and the session asks ``verdict`` what to do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from player.config import PlayerConfig
+
+FailureKind = Literal["connect", "timeout", "status", "truncated", "content"]
+"""connect: no connection, or it broke before a response. timeout: a limit passed.
+status: an HTTP status other than success. truncated: it broke off in the body.
+content: the bytes came but cannot be used (decryption, playlist syntax)."""
+
+RETRYABLE_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+RENEWABLE_REASON = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a request failed."""
+
+    kind: FailureKind
+    status: int = 0
+    """HTTP status; 0 when there was no response."""
+    reason: str = ""
+    """Machine-readable reason a server gave, such as ``expired``."""
+    message: str = ""
+    """One line for people; never a token or a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to do next: ``retry`` after ``wait_s``, ``renew`` the token, or ``give-up``."""
+
+    action: Literal["retry", "renew", "give-up"]
+    wait_s: float = 0.0
+
+
+def verdict(
+    failure: Failure, *, attempt: int, config: PlayerConfig, rng: np.random.Generator
+) -> Verdict:
+    """Decide about try number ``attempt`` (1 is the first) that ended in ``failure``."""
+    if failure.kind == "content":
+        return Verdict("give-up")
+    if attempt >= config.attempts:
+        return Verdict("give-up")
+    if failure.kind == "status":
+        if failure.status == 403 and failure.reason == RENEWABLE_REASON:
+            return Verdict("renew")
+        if failure.status not in RETRYABLE_STATUS:
+            return Verdict("give-up")
+    return Verdict("retry", backoff_s(attempt, config=config, rng=rng))
+
+
+def backoff_s(attempt: int, *, config: PlayerConfig, rng: np.random.Generator) -> float:
+    """Seconds to wait after failed try number ``attempt``: doubling, capped, jittered."""
+    nominal = min(config.backoff_s * 2.0 ** (attempt - 1), config.backoff_max_s)
+    return nominal * (1.0 - config.jitter_ratio * float(rng.random()))
