@@ -1,0 +1,267 @@
+"""The virtual network: transfers that share the capacity of one trace.
+
+Rules of residence: who gets how much of the link, and when, is decided here.
+Nothing here reads a clock, and nothing is sampled: every event has a closed form.
+
+Model. Transfers under way share the capacity equally (processor sharing). A request
+costs one round trip before its first byte, two when a connection must be opened
+first. At most ``connections`` are open; further requests wait, first come first
+served. A connection that finished its response is reused, the most recent first; a
+cancelled transfer closes its connection. There is no slow start, loss or queueing
+delay, so short transfers look faster than over TCP.
+
+Bookkeeping. With n transfers under way each has received ``share`` bits since the
+link was last idle, and ``share`` grows by 1/n of what the trace offers. A transfer
+ends when ``share`` reaches a mark fixed at its first byte, so one heap of marks and
+one question to the trace give the next event. The origin of the sum moves only
+when n changes: asking in between, however often, changes no result.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import deque
+from typing import Literal, NamedTuple, Protocol
+
+from abr.trace import Trace
+
+
+class LinkEvent(NamedTuple):
+    """Something that happened to a transfer."""
+
+    time_s: float
+    flow: int
+    kind: Literal["first_byte", "finished"]
+    """``first_byte``: the transfer begins; ``finished``: its last byte is here."""
+
+
+class Link(Protocol):
+    """A network as a driver sees it; times never go back."""
+
+    def request(self, flow: int, size_bytes: float, now_s: float) -> None:
+        """Ask for a response of ``size_bytes`` under the number ``flow``."""
+        ...
+
+    def cancel(self, flow: int, now_s: float) -> None:
+        """Give up a transfer: its connection is closed, its share is free."""
+        ...
+
+    def next_event_s(self) -> float:
+        """Time of the next event; inf when none is coming."""
+        ...
+
+    def advance(self, now_s: float) -> tuple[LinkEvent, ...]:
+        """Events up to and including ``now_s`` not yet reported, in order."""
+        ...
+
+    def received_bytes(self, flow: int, now_s: float) -> float:
+        """Bytes of the response that have arrived by ``now_s``."""
+        ...
+
+
+class _Flow:
+    """One transfer; ``mark`` is the share at which it ends, None before it begins."""
+
+    __slots__ = ("begin_share", "mark", "order", "size_bytes", "waiting")
+
+    def __init__(self, size_bytes: float, order: int) -> None:
+        self.size_bytes = size_bytes
+        self.order = order
+        self.waiting = True
+        self.begin_share = 0.0
+        self.mark: float | None = None
+
+
+class SharedLink:
+    """A ``Link`` over one trace; see the module's docstring for the model.
+
+    Args:
+        trace: What the link can carry; time 0 is that of the trace.
+        rtt_s: Round-trip time where the trace has none.
+        connections: Most connections open at once.
+        overhead_bytes: Added to every response, before its body: headers and framing.
+
+    Raises:
+        ValueError: an argument out of range.
+    """
+
+    def __init__(
+        self,
+        trace: Trace,
+        *,
+        rtt_s: float = 0.04,
+        connections: int = 6,
+        overhead_bytes: float = 0.0,
+    ) -> None:
+        if not (0 <= rtt_s < math.inf and 0 <= overhead_bytes < math.inf and connections >= 1):
+            raise ValueError("rtt_s and overhead_bytes must be 0 or more, connections 1 or more")
+        self._trace = trace
+        self._rtt_s = rtt_s
+        self._overhead_bytes = overhead_bytes
+        self._now_s = 0.0
+        self._orders = 0
+        self._flows: dict[int, _Flow] = {}
+        self._received: dict[int, float] = {}  # bytes of flows that are over
+        self._queue: deque[int] = deque()  # waiting for a connection
+        self._closed = connections  # connections that could still be opened
+        self._idle = 0
+        self._coming: list[tuple[float, int, int]] = []  # first bytes: time, order, flow
+        self._marks: list[tuple[float, int, int]] = []  # ends: share, order, flow
+        self._active = 0
+        self._share = 0.0  # bits each active flow got by the moment of _offered
+        self._offered = 0.0  # bits the trace had offered when _active last changed
+        self._changed_s = 0.0
+        self._events: list[LinkEvent] = []
+
+    def request(self, flow: int, size_bytes: float, now_s: float) -> None:
+        """Begin a transfer: [connect round trip] + round trip + response.
+
+        Raises:
+            ValueError: time goes back, the number is in use, or the size is negative.
+        """
+        self._settle(now_s)
+        if flow in self._flows:
+            raise ValueError(f"flow {flow} is already under way")
+        if not 0 <= size_bytes < math.inf:
+            raise ValueError(f"size_bytes is {size_bytes}; expected a finite size of 0 or more")
+        self._orders += 1
+        self._flows[flow] = _Flow(size_bytes, self._orders)
+        self._received.pop(flow, None)
+        self._queue.append(flow)
+        self._connect(now_s)
+
+    def cancel(self, flow: int, now_s: float) -> None:
+        """Close the connection of ``flow``; nothing when it is over already.
+
+        Raises:
+            ValueError: time goes back.
+        """
+        self._settle(now_s)
+        if flow not in self._flows:
+            return
+        received_bytes = self.received_bytes(flow, now_s)
+        gone = self._flows.pop(flow)
+        self._received[flow] = received_bytes
+        if gone.waiting:
+            self._queue.remove(flow)
+            return
+        if gone.mark is not None:
+            self._move_origin(now_s, self._trace.bits_by(now_s))
+            self._left()
+        self._closed += 1
+        self._drop_stale()
+        self._connect(now_s)
+
+    def next_event_s(self) -> float:
+        """Time of the next event; inf when none is coming."""
+        if self._events:
+            return self._events[0].time_s
+        return min(self._next_begin_s(), self._next_end_s())
+
+    def advance(self, now_s: float) -> tuple[LinkEvent, ...]:
+        """Events up to and including ``now_s`` not yet reported, in order.
+
+        Raises:
+            ValueError: time goes back.
+        """
+        self._settle(now_s)
+        events, self._events = tuple(self._events), []
+        return events
+
+    def received_bytes(self, flow: int, now_s: float) -> float:
+        """Body bytes that have arrived by ``now_s``, also of flows that are over.
+
+        Raises:
+            ValueError: time goes back, or no such flow was ever requested.
+        """
+        self._settle(now_s)
+        if flow not in self._flows:
+            if flow not in self._received:
+                raise ValueError(f"flow {flow} was never requested")
+            return self._received[flow]
+        asked = self._flows[flow]
+        if asked.mark is None:
+            return 0.0
+        offered = self._trace.bits_by(now_s) - self._offered
+        share = self._share + max(offered, 0.0) / self._active
+        got_bytes = (share - asked.begin_share) / 8 - self._overhead_bytes
+        return min(max(got_bytes, 0.0), asked.size_bytes)
+
+    def _settle(self, now_s: float) -> None:
+        """Let everything happen that is due by ``now_s``."""
+        if not self._now_s <= now_s < math.inf:
+            raise ValueError(f"time goes back or is not finite: {now_s} after {self._now_s}")
+        while True:
+            begin_s, end_s = self._next_begin_s(), self._next_end_s()
+            if min(begin_s, end_s) > now_s:
+                break
+            # At the same instant ends come first: they free connections.
+            if end_s <= begin_s:
+                self._end(end_s)
+            else:
+                self._begin(begin_s)
+        self._now_s = now_s
+
+    def _next_begin_s(self) -> float:
+        return self._coming[0][0] if self._coming else math.inf
+
+    def _next_end_s(self) -> float:
+        if not self._marks:
+            return math.inf
+        bits = self._offered + (self._marks[0][0] - self._share) * self._active
+        return max(self._trace.time_of(bits), self._changed_s)
+
+    def _begin(self, time_s: float) -> None:
+        number = heapq.heappop(self._coming)[2]
+        flow = self._flows[number]
+        self._move_origin(time_s, self._trace.bits_by(time_s))
+        self._active += 1
+        flow.begin_share = self._share
+        flow.mark = self._share + 8 * (flow.size_bytes + self._overhead_bytes)
+        heapq.heappush(self._marks, (flow.mark, flow.order, number))
+        self._events.append(LinkEvent(time_s, number, "first_byte"))
+
+    def _end(self, time_s: float) -> None:
+        mark, _, number = heapq.heappop(self._marks)
+        # From the mark, not from the time: bits stay exact where the link is fast.
+        self._offered += (mark - self._share) * self._active
+        self._share, self._changed_s = mark, time_s
+        self._received[number] = self._flows.pop(number).size_bytes
+        self._left()
+        self._idle += 1
+        self._events.append(LinkEvent(time_s, number, "finished"))
+        self._connect(time_s)
+
+    def _left(self) -> None:
+        self._active -= 1
+        if self._active == 0:
+            self._share = 0.0  # start sums afresh: keeps them small
+
+    def _move_origin(self, time_s: float, offered: float) -> None:
+        if self._active:
+            self._share += max(offered - self._offered, 0.0) / self._active
+        self._offered, self._changed_s = offered, time_s
+
+    def _connect(self, now_s: float) -> None:
+        """Give connections to those who wait, as long as there are any."""
+        while self._queue and (self._idle or self._closed):
+            number = self._queue.popleft()
+            flow = self._flows[number]
+            flow.waiting = False
+            ready_s = now_s
+            if self._idle:
+                self._idle -= 1
+            else:
+                self._closed -= 1
+                ready_s += self._trace.rtt_at(now_s, self._rtt_s)
+            first_byte_s = ready_s + self._trace.rtt_at(ready_s, self._rtt_s)
+            heapq.heappush(self._coming, (first_byte_s, flow.order, number))
+
+    def _drop_stale(self) -> None:
+        """Forget entries of cancelled flows; there are never many."""
+        for heap in (self._coming, self._marks):
+            live = [e for e in heap if e[2] in self._flows and self._flows[e[2]].order == e[1]]
+            if len(live) < len(heap):
+                heap[:] = live
+                heapq.heapify(heap)
