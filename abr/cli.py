@@ -9,6 +9,7 @@ Exit codes: 0 done, 1 the command failed, 2 wrong usage, 130 interrupted.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -44,45 +45,25 @@ class Entry(NamedTuple):
 
 SECTIONS: Mapping[str, Mapping[str, Entry]] = {
     "Make and serve video": {
-        "transcode": Entry(
-            "transcode.cli:transcode", "Turn a master file into a packaged ladder."
-        ),
-        "origin": Entry(
-            "origin.cli:origin", "Serve packages, tokens and keys over HTTP."
-        ),
+        "transcode": Entry("transcode.cli:transcode", "Turn a master file into a packaged ladder."),
+        "origin": Entry("origin.cli:origin", "Serve packages, tokens and keys over HTTP."),
         "edge": Entry("edge.cli:edge", "Run one caching tier in front of a parent."),
-        "serve": Entry(
-            "bench.serve_cli:serve", "Run an origin and two tiers of edges here."
-        ),
+        "serve": Entry("bench.serve_cli:serve", "Run an origin and two tiers of edges here."),
     },
     "Play and measure": {
-        "play": Entry(
-            "player.cli:play", "Play a URL headless, over an emulated network."
-        ),
+        "play": Entry("player.cli:play", "Play a URL headless, over an emulated network."),
         "simulate": Entry("player.cli:simulate", "Play a package on a virtual clock."),
-        "replay": Entry(
-            "player.cli:replay", "Play a session log again, decision by decision."
-        ),
-        "algorithms": Entry(
-            "abr.algorithms_cli:algorithms", "List the algorithms installed."
-        ),
+        "replay": Entry("player.cli:replay", "Play a session log again, decision by decision."),
+        "algorithms": Entry("abr.algorithms_cli:algorithms", "List the algorithms installed."),
     },
     "Compare and report": {
         "demo": Entry("bench.demo:demo", "Do everything once: master to report."),
-        "report": Entry(
-            "bench.report_cli:report", "Make an HTML page of session logs."
-        ),
-        "agree": Entry(
-            "bench.agreement:agree", "Measure how far simulation and HTTP differ."
-        ),
+        "report": Entry("bench.report_cli:report", "Make an HTML page of session logs."),
+        "agree": Entry("bench.agreement:agree", "Measure how far simulation and HTTP differ."),
     },
     "This machine": {
-        "doctor": Entry(
-            "bench.doctor:doctor", "Say which tools are here and which are missing."
-        ),
-        "config": Entry(
-            "abr.config_cli:config", "Show settings and where each comes from."
-        ),
+        "doctor": Entry("bench.doctor:doctor", "Say which tools are here and which are missing."),
+        "config": Entry("abr.config_cli:config", "Show settings and where each comes from."),
     },
 }
 
@@ -183,30 +164,18 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or suggest names that are near."""
         name = args[0]
-        if (
-            name not in COMMANDS
-            and not name.startswith("-")
-            and not ctx.resilient_parsing
-        ):
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
             near = get_close_matches(name, COMMANDS, n=2)
-            hint = (
-                f"did you mean {' or '.join(map(repr, near))}?"
-                if near
-                else "see 'abr --help'"
-            )
+            hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "see 'abr --help'"
             raise click.UsageError(f"no command {name!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 
-    def format_commands(
-        self, ctx: click.Context, formatter: click.HelpFormatter
-    ) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the table by section, importing nothing."""
         width = max(map(len, COMMANDS))
         for title, section in SECTIONS.items():
             with formatter.section(title):
-                rows = [
-                    (name.ljust(width), entry.help) for name, entry in section.items()
-                ]
+                rows = [(name.ljust(width), entry.help) for name, entry in section.items()]
                 formatter.write_dl(rows)
 
 
@@ -246,9 +215,7 @@ ROOT = LazyGroup(
 )
 
 
-def configuration(
-    ctx: click.Context, table: str, cls: type[T], /, **overrides: object
-) -> T:
+def configuration(ctx: click.Context, table: str, cls: type[T], /, **overrides: object) -> T:
     """The settings of one component: command line over environment over file over defaults.
 
     Args:
@@ -265,9 +232,7 @@ def configuration(
 
     text, source = settings_text(ctx)
     given = {name: value for name, value in overrides.items() if value is not None}
-    config, _ = load(
-        table, cls, text=text, source=source, environ=os.environ, overrides=given
-    )
+    config, _ = load(table, cls, text=text, source=source, environ=os.environ, overrides=given)
     return config
 
 
@@ -286,16 +251,8 @@ def settings_text(ctx: click.Context) -> tuple[str | None, str]:
         if named is None and isinstance(exc, FileNotFoundError):
             return None, ""
         why = exc.strerror if isinstance(exc, OSError) else "not UTF-8 text"
-        asked = (
-            "--config"
-            if invocation.config_file
-            else "ABR_CONFIG"
-            if named
-            else "settings"
-        )
-        raise MissingFileError(
-            f"{path}: {why}; {asked} must be a readable TOML file"
-        ) from exc
+        asked = "--config" if invocation.config_file else "ABR_CONFIG" if named else "settings"
+        raise MissingFileError(f"{path}: {why}; {asked} must be a readable TOML file") from exc
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -308,10 +265,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if "_ABR_COMPLETE" in os.environ:  # a shell asks for completions
         ROOT.main(args, prog_name="abr")
     invocation = Invocation()
-    try:
+    with contextlib.suppress(ValueError):  # outside the main thread
         interrupt_on_termination()
-    except ValueError:  # not in the main thread
-        pass
     try:
         return _run(args, invocation)
     except KeyboardInterrupt as exc:
@@ -321,12 +276,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _fail(explain(exc), 1, exc, invocation)
         forget_stdout()
         return 1
-    except Exception as exc:
-        if (
-            isinstance(exc, OSError)
-            and exc.filename is None
-            and exc.errno in NO_ROOM_ERRORS
-        ):
+    except Exception as exc:  # noqa: BLE001  # the last line of defence: one line, exit 1
+        if isinstance(exc, OSError) and exc.filename is None and exc.errno in NO_ROOM_ERRORS:
             forget_stdout()  # its buffer cannot be written at exit either
         return _fail(explain(exc), 1, exc, invocation)
 

@@ -8,6 +8,7 @@ time to end. Imports nothing but light parts of the standard library, because
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import select
@@ -70,18 +71,12 @@ def explain(exc: BaseException) -> str:
         return f"{where}no room left on the disk; free some space and run the command again"
     if isinstance(shown, AbrError):
         return one_line(shown) or type(shown).__name__
-    if (
-        isinstance(shown, OSError)
-        and shown.errno in NAMED_FILE_ERRORS
-        and shown.filename
-    ):
+    if isinstance(shown, OSError) and shown.errno in NAMED_FILE_ERRORS and shown.filename:
         return f"{shown.filename}: {shown.strerror}"
     what = one_line(shown)
     name = type(shown).__name__
     found = f"{name}: {what}" if what else name
-    return (
-        f"internal error: {found}; run the same command with --debug for the traceback"
-    )
+    return f"internal error: {found}; run the same command with --debug for the traceback"
 
 
 def stdout_is_gone() -> bool:
@@ -89,9 +84,7 @@ def stdout_is_gone() -> bool:
     try:
         poll = select.poll()
         poll.register(sys.stdout.fileno(), 0)
-        return any(
-            event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0)
-        )
+        return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
     except (OSError, ValueError, AttributeError):
         return False
 
@@ -130,9 +123,7 @@ def run_async(main: Coroutine[Any, Any, T], *, clean_up_s: float = 10.0) -> T:
     import threading
 
     interruptions: list[signal.Signals] = []
-    watchdog = threading.Timer(
-        clean_up_s, _give_up, (f"clean-up took over {clean_up_s:g} s",)
-    )
+    watchdog = threading.Timer(clean_up_s, _give_up, (f"clean-up took over {clean_up_s:g} s",))
     watchdog.daemon = True
 
     async def under_watch() -> T:
@@ -147,12 +138,11 @@ def run_async(main: Coroutine[Any, Any, T], *, clean_up_s: float = 10.0) -> T:
             watchdog.start()
             task.cancel()
 
-        try:
+        # Outside the main thread there are no signals to handle.
+        with contextlib.suppress(RuntimeError, ValueError):
             for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 if signal.getsignal(name) != signal.SIG_IGN:
                     loop.add_signal_handler(name, interrupt, name)
-        except (RuntimeError, ValueError):  # not in the main thread: no signals here
-            pass
         return await main
 
     try:
