@@ -1,0 +1,44 @@
+"""HLS playlists: text to values and back.
+
+``parse`` is liberal: it reads what other packagers print and ignores what it does not
+know. ``print_multivariant`` and ``print_media`` are strict. ``parse(print(p)) == p``.
+"""
+
+from transcode.playlist.model import (
+    IDENTITY,
+    ByteRange,
+    Key,
+    Map,
+    MediaPlaylist,
+    MultivariantPlaylist,
+    Playlist,
+    Rendition,
+    Segment,
+    Variant,
+    needed_version,
+    resolve,
+    target_duration_s,
+    vod_playlist,
+)
+from transcode.playlist.read import parse
+from transcode.playlist.write import print_media, print_multivariant
+
+__all__ = [
+    "IDENTITY",
+    "ByteRange",
+    "Key",
+    "Map",
+    "MediaPlaylist",
+    "MultivariantPlaylist",
+    "Playlist",
+    "Rendition",
+    "Segment",
+    "Variant",
+    "needed_version",
+    "parse",
+    "print_media",
+    "print_multivariant",
+    "resolve",
+    "target_duration_s",
+    "vod_playlist",
+]

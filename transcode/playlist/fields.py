@@ -1,0 +1,111 @@
+"""Values of one tag, typed and bounded.
+
+Rules of residence: takes what the line splitter gives (text, numbers or nothing, by
+attribute name in lower case) and answers with our types, or fails naming the line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from transcode.playlist.model import ByteRange
+from transcode.playlist.outline import Outline
+
+_LARGEST = 2**64 - 1  # RFC 8216bis, 4.2: decimal-integer
+_LONGEST_S = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """What stands on one line."""
+
+    values: Mapping[str, Any]
+    outline: Outline
+    line: int
+    tag: str
+
+    def fail(self, what: str) -> NoReturn:
+        """Raise the error of this tag."""
+        self.outline.fail(self.line, f"{self.tag}: {what}")
+
+    def text(self, name: str) -> str | None:
+        """Text that is not empty, or None."""
+        value = self.values.get(name)
+        return None if value is None or value == "" else str(value)
+
+    def needed(self, name: str) -> str:
+        """Text that must be there."""
+        value = self.text(name)
+        if value is None:
+            self.fail(f"no {_written(name)}; expected one")
+        return value
+
+    def yes(self, name: str) -> bool:
+        """Whether it says YES."""
+        return self.text(name) == "YES"
+
+    def integer(self, name: str) -> int | None:
+        """A whole number of 0 to 2^64-1, or None."""
+        value = self.values.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, int) or not 0 <= value <= _LARGEST:
+            self._bad(name, "a whole number from 0 to 2^64-1")
+        return value
+
+    def needed_integer(self, name: str) -> int:
+        """A whole number that must be there."""
+        value = self.integer(name)
+        if value is None:
+            self.fail(f"no {_written(name)}; expected one")
+        return value
+
+    def number(self, name: str) -> float:
+        """A finite number of 0 or more; 0 when it is not there."""
+        value = self.values.get(name, 0.0)
+        if not isinstance(value, float) or not 0 <= value <= _LONGEST_S:
+            self._bad(name, "a number of 0 or more, and not endless")
+        return value
+
+    def resolution(self, name: str) -> tuple[int, int]:
+        """Width and height; zeros when it is not there."""
+        value = self.text(name)
+        if value is None:
+            return 0, 0
+        match = re.fullmatch(r"([0-9]{1,9})x([0-9]{1,9})", value)
+        if match is None:
+            self._bad(name, "WIDTHxHEIGHT")
+        return int(match[1]), int(match[2])
+
+    def initialisation_vector(self, name: str) -> bytes | None:
+        """16 bytes from hexadecimal digits, zeros in front."""
+        value = self.text(name)
+        if value is None:
+            return None
+        match = re.fullmatch(r"0[xX]([0-9a-fA-F]{1,32})", value)
+        if match is None:
+            self._bad(name, "0x and up to 32 hexadecimal digits")
+        return bytes.fromhex(match[1].zfill(32))
+
+    def byte_range(self, name: str, *, otherwise: int | None) -> ByteRange | None:
+        """``LENGTH[@OFFSET]``; ``otherwise`` is the offset when none is written."""
+        value = self.text(name)
+        if value is None:
+            return None
+        match = re.fullmatch(r"([0-9]{1,18})(?:@([0-9]{1,18}))?", value)
+        if match is None:
+            self._bad(name, "LENGTH or LENGTH@OFFSET")
+        offset = otherwise if match[2] is None else int(match[2])
+        if offset is None:
+            self.fail("a range without offset; expected one, or a range of that URI before it")
+        return ByteRange(offset, int(match[1]))
+
+    def _bad(self, name: str, expected: str) -> NoReturn:
+        self.fail(f"{_written(name)} of another form; expected {expected}")
+
+
+def _written(name: str) -> str:
+    return name.upper().replace("_", "-")

@@ -1,0 +1,226 @@
+"""What a playlist says: variants, renditions, segments, keys; and URI resolution.
+
+Rules of residence: plain frozen values with units in their names. URIs are kept as
+written, relative ones included; ``resolve`` makes them absolute. No text here: reading
+is in ``read``, printing in ``write``.
+
+Source: RFC 8216bis (HTTP Live Streaming, 2nd edition), sections named beside the fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+from urllib.parse import urljoin
+
+from abr.errors import PlaylistError
+
+IDENTITY = "identity"
+"""The KEYFORMAT of a URI that answers with the key's bytes themselves."""
+
+
+class ByteRange(NamedTuple):
+    """A run of bytes inside a resource."""
+
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One rung as listed in the multivariant playlist (EXT-X-STREAM-INF)."""
+
+    uri: str
+    """Its media playlist."""
+    bandwidth_bps: int
+    """BANDWIDTH: peak segment bit rate, the dearest audio rendition included."""
+    average_bandwidth_bps: int | None = None
+    codecs: str = ""
+    """CODECS: RFC 6381 names separated by commas; empty when not said."""
+    width: int = 0
+    """Pixels; 0 when not said."""
+    height: int = 0
+    """Pixels; 0 when not said."""
+    frame_rate: float = 0.0
+    """Highest frames per second; 0 when not said."""
+    audio_group: str | None = None
+    """GROUP-ID of the audio renditions that go with it."""
+    subtitles_group: str | None = None
+    video_range: str | None = None
+    """SDR, HLG or PQ."""
+    closed_captions: str | None = None
+    """``NONE``, or the GROUP-ID of closed captions; None when not said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendition:
+    """An alternative of the same content (EXT-X-MEDIA)."""
+
+    type: str
+    """AUDIO, VIDEO, SUBTITLES or CLOSED-CAPTIONS."""
+    group_id: str
+    name: str
+    language: str | None = None
+    """RFC 5646 tag."""
+    uri: str | None = None
+    """Its media playlist; None when the variants carry it inside."""
+    channels: str | None = None
+    """CHANNELS, such as ``2`` or ``6``."""
+    default: bool = False
+    autoselect: bool = False
+    """A default rendition is always selectable: reading sets this too."""
+    instream_id: str | None = None
+    """Which captions inside the video; for CLOSED-CAPTIONS only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MultivariantPlaylist:
+    """All variants and renditions of one title."""
+
+    variants: tuple[Variant, ...]
+    """In the order listed: the first is where a player starts that knows nothing."""
+    renditions: tuple[Rendition, ...] = ()
+    independent_segments: bool = False
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """How segments after it are sealed (EXT-X-KEY); METHOD=NONE is no ``Key`` at all."""
+
+    method: str
+    """AES-128, SAMPLE-AES or SAMPLE-AES-CTR."""
+    uri: str
+    """Where the content key is to be had."""
+    iv: bytes | None = None
+    """16 bytes; None means the segment's media sequence number."""
+    keyformat: str = IDENTITY
+    keyformat_versions: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Map:
+    """Where the initialisation section of segments is (EXT-X-MAP)."""
+
+    uri: str
+    byte_range: ByteRange | None = None
+    key: Key | None = None
+    """The key in force where the tag stands: it seals the section too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """One line of media with everything that applies to it."""
+
+    uri: str
+    duration_s: float
+    byte_range: ByteRange | None = None
+    """Part of the resource; None is all of it. Implicit offsets are filled in."""
+    key: Key | None = None
+    map: Map | None = None
+    bitrate_kbps: int | None = None
+    """EXT-X-BITRATE in force: thousands of bits per second, within 10 %; None unknown."""
+    sequence: int = 0
+    """Media sequence number."""
+    discontinuity: bool = False
+    """Timestamps or encoding change before this segment."""
+    gap: bool = False
+    """Listed, but not to be fetched."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaPlaylist:
+    """The segments of one rung or rendition."""
+
+    target_duration_s: int
+    """No segment's rounded duration is longer."""
+    segments: tuple[Segment, ...]
+    media_sequence: int = 0
+    """Sequence number of the first segment."""
+    endlist: bool = False
+    """Nothing will be added."""
+    playlist_type: Literal["VOD", "EVENT"] | None = None
+    independent_segments: bool = False
+    version: int = 1
+
+    @property
+    def duration_s(self) -> float:
+        """Media seconds listed."""
+        return sum(segment.duration_s for segment in self.segments)
+
+
+Playlist = MultivariantPlaylist | MediaPlaylist
+
+
+def vod_playlist(segments: Iterable[Segment], *, media_sequence: int = 0) -> MediaPlaylist:
+    """A finished playlist of independent segments, numbered from ``media_sequence``.
+
+    Target duration and version follow from the segments.
+    """
+    numbered = tuple(
+        replace(segment, sequence=media_sequence + index) for index, segment in enumerate(segments)
+    )
+    playlist = MediaPlaylist(
+        target_duration_s=target_duration_s(numbered),
+        segments=numbered,
+        media_sequence=media_sequence,
+        endlist=True,
+        playlist_type="VOD",
+        independent_segments=True,
+    )
+    return replace(playlist, version=needed_version(playlist))
+
+
+def target_duration_s(segments: Iterable[Segment]) -> int:
+    """The least EXT-X-TARGETDURATION that covers ``segments``; at least 1.
+
+    RFC 8216bis, 4.4.3.1: every EXTINF, rounded to the nearest integer, must not exceed it.
+    """
+    return max(1, *(rounded_s(segment.duration_s) for segment in segments), 1)
+
+
+def rounded_s(duration_s: float) -> int:
+    """Nearest whole second, halves up (not to even: the specification's readers differ)."""
+    return int(duration_s + 0.5)
+
+
+def needed_version(playlist: Playlist) -> int:
+    """The least EXT-X-VERSION whose features cover ``playlist``.
+
+    RFC 8216bis, section 8: 2 for IV, 3 for fractional EXTINF, 4 for BYTERANGE,
+    5 for KEYFORMAT, 6 for EXT-X-MAP beside whole segments, 7 for SERVICE captions,
+    8 for EXT-X-GAP.
+    """
+    if isinstance(playlist, MultivariantPlaylist):
+        services = (rendition.instream_id or "" for rendition in playlist.renditions)
+        return 7 if any(name.startswith("SERVICE") for name in services) else 3
+    return max(3, *(version for s in playlist.segments for version in _versions(s)), 3)
+
+
+def _versions(segment: Segment) -> Iterator[int]:
+    keys = (segment.key, segment.map.key if segment.map else None)
+    if segment.byte_range is not None:
+        yield 4
+    if any(key and (key.keyformat != IDENTITY or key.keyformat_versions) for key in keys):
+        yield 5
+    if segment.map is not None:
+        yield 6
+    if segment.gap:
+        yield 8
+
+
+def resolve(base_uri: str, uri: str) -> str:
+    """``uri`` as seen from ``base_uri``: the playlist's own (final, redirected) address.
+
+    Either may be a URL or a relative path with forward slashes.
+
+    Raises:
+        PlaylistError: one of them is no URI.
+
+    Source: RFC 3986, section 5.
+    """
+    try:
+        return urljoin(base_uri, uri)
+    except ValueError as exc:
+        raise PlaylistError("playlist: a URI that cannot be resolved; expected RFC 3986") from exc

@@ -1,0 +1,236 @@
+"""Playlist text to values: liberal in what it accepts, typed in what it gives.
+
+Rules of residence: the only module that touches the ``m3u8`` library, which splits lines
+and attribute lists but checks nothing. ``outline`` checks structure before it runs,
+``fields`` checks values after it; whatever it raises on garbage becomes a
+``PlaylistError`` with the line.
+
+Source: RFC 8216bis, sections 4 and 6.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from m3u8.parser import parse as split_playlist
+
+from abr.errors import PlaylistError
+from transcode.playlist.fields import Fields
+from transcode.playlist.model import (
+    IDENTITY,
+    ByteRange,
+    Key,
+    Map,
+    MediaPlaylist,
+    MultivariantPlaylist,
+    Playlist,
+    Rendition,
+    Segment,
+    Variant,
+)
+from transcode.playlist.outline import Outline
+
+_TYPES: dict[str, Literal["VOD", "EVENT"]] = {"vod": "VOD", "event": "EVENT"}
+
+
+def parse(text: str, *, uri: str = "") -> Playlist:
+    """Read a multivariant or media playlist.
+
+    Args:
+        text: The whole playlist; a byte order mark and any line ends are accepted.
+        uri: A name for messages. Give one without a token in it.
+
+    Raises:
+        PlaylistError: naming ``uri`` and the line; no other error on any text.
+    """
+    outline = Outline(uri or "playlist")
+    data = _split(outline.scan(text), outline)
+    return _multivariant(data, outline) if outline.kind == "multivariant" else _media(data, outline)
+
+
+def _split(lines: list[str], outline: Outline) -> dict[str, Any]:
+    """Run the library over lines whose order is right."""
+    keys = _KeysInForce(outline)
+    at = 1
+
+    def on_tag(line: str, number: int, data: dict[str, Any], state: dict[str, Any]) -> bool:
+        nonlocal at
+        at = number
+        if line.startswith("#EXT-X-KEY"):
+            # The library forgets that keys of several formats may hold at once.
+            state["current_key"] = keys.after(line, number)
+            return True
+        if line.startswith("#EXT-X-MAP"):
+            data.setdefault("map_keys", []).append(state["current_key"])
+        return False
+
+    try:
+        data: dict[str, Any] = split_playlist("\n".join(lines), custom_tags_parser=on_tag)
+    except PlaylistError:
+        raise
+    except Exception as exc:  # it raises whatever Python does on bad text
+        tag = lines[at - 1].partition(":")[0]
+        raise PlaylistError(
+            f"{outline.where}:{at}: {tag} cannot be read; expected a well-formed tag"
+        ) from exc
+    return data
+
+
+@dataclass(slots=True)
+class _KeysInForce:
+    """EXT-X-KEY so far: one for each KEYFORMAT, until NONE takes all away."""
+
+    outline: Outline
+    by_format: dict[str, Key] = field(default_factory=dict)
+
+    def after(self, line: str, number: int) -> Key | None:
+        """What seals the segments that follow ``line``; a plain key is preferred."""
+        fields = Fields(split_playlist(line)["keys"][0], self.outline, number, "#EXT-X-KEY")
+        method = fields.needed("method")
+        if method == "NONE":
+            self.by_format.clear()
+            return None
+        key = Key(
+            method=method,
+            uri=fields.needed("uri"),
+            iv=fields.initialisation_vector("iv"),
+            keyformat=fields.text("keyformat") or IDENTITY,
+            keyformat_versions=fields.text("keyformatversions"),
+        )
+        self.by_format[key.keyformat] = key
+        return self.by_format.get(IDENTITY, key)
+
+
+def _multivariant(data: Mapping[str, Any], outline: Outline) -> MultivariantPlaylist:
+    tags = outline.tag_lines
+    if not data["playlists"]:
+        outline.fail(1, "no variant; expected #EXT-X-STREAM-INF")
+    variants = (
+        _variant(Fields({**entry["stream_info"], "uri": entry["uri"]}, outline, line, "variant"))
+        for entry, line in zip(data["playlists"], tags["#EXT-X-STREAM-INF"], strict=True)
+    )
+    renditions = (
+        _rendition(Fields(entry, outline, line, "#EXT-X-MEDIA"))
+        for entry, line in zip(data["media"], tags.get("#EXT-X-MEDIA", ()), strict=True)
+    )
+    return MultivariantPlaylist(
+        variants=tuple(variants),
+        renditions=tuple(renditions),
+        independent_segments=data["is_independent_segments"],
+        version=_whole(data, outline, "version") or 1,
+    )
+
+
+def _variant(fields: Fields) -> Variant:
+    width, height = fields.resolution("resolution")
+    captions = fields.text("closed_captions")
+    return Variant(
+        uri=fields.needed("uri"),
+        bandwidth_bps=fields.needed_integer("bandwidth"),
+        average_bandwidth_bps=fields.integer("average_bandwidth"),
+        codecs=fields.text("codecs") or "",
+        width=width,
+        height=height,
+        frame_rate=fields.number("frame_rate"),
+        audio_group=fields.text("audio"),
+        subtitles_group=_unquoted(fields.text("subtitles")),
+        video_range=fields.text("video_range"),
+        closed_captions=_unquoted(captions),
+    )
+
+
+def _rendition(fields: Fields) -> Rendition:
+    default = fields.yes("default")
+    return Rendition(
+        type=fields.needed("type"),
+        group_id=fields.needed("group_id"),
+        name=fields.needed("name"),
+        language=fields.text("language"),
+        uri=fields.text("uri"),
+        channels=fields.text("channels"),
+        default=default,
+        autoselect=default or fields.yes("autoselect"),
+        instream_id=fields.text("instream_id"),
+    )
+
+
+def _media(data: Mapping[str, Any], outline: Outline) -> MediaPlaylist:
+    target = _whole(data, outline, "targetduration")
+    if target is None:
+        outline.fail(1, "no #EXT-X-TARGETDURATION; expected one")
+    kind = data["playlist_type"]
+    if kind is not None and kind not in _TYPES:
+        line = outline.line_of("#EXT-X-PLAYLIST-TYPE")
+        outline.fail(line, "#EXT-X-PLAYLIST-TYPE of another kind; expected VOD or EVENT")
+    return MediaPlaylist(
+        target_duration_s=target,
+        segments=tuple(_segments(data, outline)),
+        media_sequence=_whole(data, outline, "media_sequence") or 0,
+        endlist=data["is_endlist"],
+        playlist_type=_TYPES.get(kind),
+        independent_segments=data["is_independent_segments"],
+        version=_whole(data, outline, "version") or 1,
+    )
+
+
+def _segments(data: Mapping[str, Any], outline: Outline) -> Iterator[Segment]:
+    maps = _maps(data, outline)
+    sequence = _whole(data, outline, "media_sequence") or 0
+    bitrate: int | None = None
+    before: tuple[str, ByteRange] | None = None
+    # A tag after the last URI leaves a segment without one behind.
+    listed = (entry for entry in data["segments"] if "uri" in entry)
+    for entry, line in zip(listed, outline.uri_lines, strict=True):
+        fields = Fields(entry, outline, line, "segment")
+        uri = fields.needed("uri")
+        # RFC 8216bis, 4.4.4.2: without offset, a range starts where that URI's last one ended.
+        follows = sum(before[1]) if before and before[0] == uri else None
+        byte_range = fields.byte_range("byterange", otherwise=follows)
+        before = (uri, byte_range) if byte_range else None
+        # 4.4.4.8: a bitrate holds until the next one, and for whole files only.
+        own = fields.integer("bitrate")
+        bitrate = bitrate if own is None else own
+        yield Segment(
+            uri=uri,
+            duration_s=fields.number("duration"),
+            byte_range=byte_range,
+            key=entry.get("key"),
+            map=maps.get(id(entry.get("init_section"))),
+            bitrate_kbps=None if byte_range else bitrate,
+            sequence=sequence,
+            discontinuity=entry["discontinuity"],
+            gap=bool(entry["gap_tag"]),
+        )
+        sequence += 1
+
+
+def _maps(data: Mapping[str, Any], outline: Outline) -> dict[int, Map]:
+    """Maps by the identity of the library's entry, which segments share."""
+    entries = zip(
+        data["segment_map"],
+        data.get("map_keys", ()),
+        outline.tag_lines.get("#EXT-X-MAP", ()),
+        strict=True,
+    )
+    maps = {}
+    for entry, key, line in entries:
+        fields = Fields(entry, outline, line, "#EXT-X-MAP")
+        maps[id(entry)] = Map(
+            uri=fields.needed("uri"),
+            byte_range=fields.byte_range("byterange", otherwise=0),
+            key=key,
+        )
+    return maps
+
+
+def _whole(data: Mapping[str, Any], outline: Outline, name: str) -> int | None:
+    """A tag that is one whole number."""
+    tag = "#EXT-X-" + name.upper().replace("_", "-")
+    return Fields(data, outline, outline.line_of(tag), tag).integer(name)
+
+
+def _unquoted(text: str | None) -> str | None:
+    """CLOSED-CAPTIONS may be a word or a quoted name; the library leaves it as it is."""
+    return text if text is None else text.strip('"') or None
