@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -207,7 +208,7 @@ def test_a_tier_token_opens_every_title_but_is_never_renewed() -> None:
 @pytest.mark.parametrize("wrong", [{"title": "*"}, {"title": ""}, {"ttl_s": 0}, {"session_id": ""}])
 def test_nonsense_is_not_signed(wrong: dict[str, Any]) -> None:
     """Misuse by a programmer is a ValueError."""
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="token"):
         ISSUER.issue(**{"title": "film", "now_s": NOW_S, "session_id": "s", **wrong})
 
 
@@ -267,10 +268,9 @@ ANY_JSON = st.recursive(
 @given(st.sampled_from(sorted(PAYLOAD)), ANY_JSON)
 def test_a_genuine_signature_over_any_claims_raises_nothing_else(name: str, value: object) -> None:
     """Even a key of ours that signed nonsense gives a refusal or valid claims."""
-    try:
-        verifier().verify(signed({**PAYLOAD, name: value}), title="film", now_s=NOW_S)
-    except TokenError as refusal:
-        assert refusal.reason in REASONS
+    token = signed({**PAYLOAD, name: value})
+    with contextlib.suppress(TokenError):
+        assert verifier().verify(token, title="film", now_s=NOW_S).title == "film"
 
 
 @given(st.integers(0, len(TOKEN) - 1), st.characters(codec="ascii"))
