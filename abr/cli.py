@@ -71,6 +71,15 @@ COMMANDS: Mapping[str, Entry] = {
     name: entry for section in SECTIONS.values() for name, entry in section.items()
 }
 
+TABLES: Mapping[str, str] = {
+    "transcode": "transcode.config:TranscodeConfig",
+    "origin": "origin.config:OriginConfig",
+    "edge": "edge.config:EdgeConfig",
+    "serve": "bench.config:ServeConfig",
+    "player": "player.config:PlayerConfig",
+}
+"""Tables of the settings file, and the dataclass of each."""
+
 
 @dataclass(slots=True)
 class Invocation:
@@ -143,6 +152,12 @@ def _with_shared_options(command: click.Command) -> click.Command:
     return command
 
 
+def load_target(target: str) -> Any:
+    """Import what ``module:attribute`` names."""
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(module), attribute)
+
+
 class LazyGroup(click.Group):
     """A group that knows its commands by name and imports one when it is called."""
 
@@ -155,8 +170,7 @@ class LazyGroup(click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
-        module, _, attribute = entry.target.partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
+        command: click.Command = load_target(entry.target)
         return _with_shared_options(command)
 
     def resolve_command(
@@ -232,7 +246,15 @@ def configuration(ctx: click.Context, table: str, cls: type[T], /, **overrides: 
 
     text, source = settings_text(ctx)
     given = {name: value for name, value in overrides.items() if value is not None}
-    config, _ = load(table, cls, text=text, source=source, environ=os.environ, overrides=given)
+    config, _ = load(
+        table,
+        cls,
+        text=text,
+        source=source,
+        environ=os.environ,
+        overrides=given,
+        tables=TABLES,
+    )
     return config
 
 
@@ -318,4 +340,13 @@ def _fail(text: str, exit_code: int, exc: BaseException, invocation: Invocation)
     return exit_code
 
 
-__all__ = ["COMMANDS", "ROOT", "Invocation", "configuration", "main", "settings_text"]
+__all__ = [
+    "COMMANDS",
+    "ROOT",
+    "TABLES",
+    "Invocation",
+    "configuration",
+    "load_target",
+    "main",
+    "settings_text",
+]

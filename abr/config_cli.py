@@ -1,0 +1,110 @@
+"""``abr config``: the settings in force, and where each one comes from."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import click
+
+from abr.cli import TABLES, load_target, settings_text
+from abr.settings import DEFAULT, config_hash, load, plain
+
+NOTE_COLUMN = 40
+
+
+class Effective(NamedTuple):
+    """One component's settings in force."""
+
+    values: Mapping[str, Any]
+    """Values by field, as JSON has them; secrets left out."""
+    origins: Mapping[str, str]
+    """Where each value comes from; secrets included."""
+    digest: str
+    """Hash that result files carry."""
+
+
+@click.group()
+def config() -> None:
+    """Show settings and where each comes from.
+
+    Order: command line, then ABR_<TABLE>_<NAME> variables, then the settings file,
+    then defaults.
+
+    \b
+    Examples:
+      abr config show
+      ABR_EDGE_PORT=9000 abr config show edge
+      abr --config lab.toml config show --json
+    """
+
+
+@config.command()
+@click.argument("table", required=False, type=click.Choice(list(TABLES)))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def show(ctx: click.Context, table: str | None, as_json: bool) -> None:
+    """Print effective settings as TOML, each with its origin.
+
+    The output is itself a settings file.
+
+    \b
+    Examples:
+      abr config show
+      abr config show player --json
+      abr config show > abr.toml
+    """
+    shown = {name: effective(ctx, name) for name in ([table] if table else TABLES)}
+    if as_json:
+        click.echo(json.dumps({name: as_object(each) for name, each in shown.items()}))
+    else:
+        click.echo("\n\n".join(as_toml(name, each) for name, each in shown.items()))
+
+
+def effective(ctx: click.Context, table: str) -> Effective:
+    """The settings of one component as a command started now would see them.
+
+    Raises:
+        ConfigError: a value has an unknown name, a wrong type or is out of range.
+    """
+    cls = load_target(TABLES[table])
+    text, source = settings_text(ctx)
+    values, origins = load(
+        table, cls, text=text, source=source, environ=os.environ, overrides={}, tables=TABLES
+    )
+    return Effective(plain(values), origins, config_hash(values))
+
+
+def as_object(shown: Effective) -> dict[str, Any]:
+    """One component for ``--json``."""
+    settings = {
+        name: {"value": shown.values.get(name), "origin": origin}
+        for name, origin in shown.origins.items()
+    }
+    return {"hash": shown.digest, "settings": settings}
+
+
+def as_toml(table: str, shown: Effective) -> str:
+    """One component as a table of a settings file, origins as comments."""
+    lines = [f"[{table}]"]
+    for name, origin in shown.origins.items():
+        note = "" if origin == DEFAULT else f"# {origin}"
+        if name not in shown.values:
+            state = "not set" if origin == DEFAULT else f"set by {origin}; hidden"
+            lines.append(f"# {name}: {state}")
+        elif shown.values[name] is None:
+            lines.append(f"# {name}: none  {note}".rstrip())
+        else:
+            lines.append(f"{name} = {_toml(shown.values[name])}".ljust(NOTE_COLUMN) + note)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _toml(value: object) -> str:
+    """A value as TOML writes it; JSON's strings, numbers and lists are TOML's too."""
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    if isinstance(value, float):
+        return repr(value)  # inf is inf in TOML
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,300 @@
+"""Settings: TOML text, environment and command line become one frozen dataclass.
+
+Precedence: command line, then ``ABR_<TABLE>_<FIELD>`` variables, then the ``[table]``
+of the settings file, then the defaults of the dataclass. Nothing here reads a file
+or the environment: callers pass text and mapping. Field types understood: ``str``,
+``int``, ``float``, ``bool``, ``Path``, ``Literal``, ``tuple`` of these, and any of
+them or None. A field made with ``field(repr=False)`` is a secret: its value appears
+in no message, no listing and no hash.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import re
+import tomllib
+import types
+from collections.abc import Callable, Collection, Mapping
+from difflib import get_close_matches
+from pathlib import Path, PurePath
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from abr.errors import ConfigError
+
+T = TypeVar("T")
+
+COMMAND_LINE = "command line"
+DEFAULT = "default"
+
+TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+FALSE_WORDS = frozenset({"0", "false", "no", "off"})
+
+
+class _UnfitError(Exception):
+    """A value is not of the type a field needs; the argument says what was expected."""
+
+
+def load(
+    table: str,
+    cls: type[T],
+    *,
+    text: str | None,
+    source: str,
+    environ: Mapping[str, str],
+    overrides: Mapping[str, object],
+    tables: Collection[str] | None = None,
+) -> tuple[T, dict[str, str]]:
+    """One component's settings, and where each value came from.
+
+    Args:
+        table: Name of the component's table, such as ``edge``.
+        cls: Its frozen dataclass; every field has a default. When it has a method
+            ``check``, that is called once all values are in place.
+        text: The settings file; None when there is none.
+        source: Name of the settings file, for messages and origins.
+        environ: Environment variables.
+        overrides: Values from the command line, by field.
+        tables: Names of all tables that the file may hold; None accepts any.
+
+    Returns:
+        The settings and, for each field, ``command line``, the name of a variable,
+        ``source`` or ``default``.
+
+    Raises:
+        ConfigError: unknown name, wrong type or a value out of range; the message
+            names file and line or variable, what was found and what was expected.
+    """
+    hints = get_type_hints(cls)
+    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]  # T is a dataclass
+    values: dict[str, object] = {}
+    origins = dict.fromkeys(fields, DEFAULT)
+    places: dict[str, str] = {}
+
+    def take(
+        name: str, raw: object, place: str, origin: str, read: Callable[[Any, object], object]
+    ) -> None:
+        try:
+            values[name] = read(hints[name], raw)
+        except _UnfitError as exc:
+            shown = repr(raw) if fields[name].repr else "something else"
+            raise ConfigError(f"{place}: found {shown}; expected {exc}") from None
+        origins[name], places[name] = origin, place
+
+    for key, raw in _file_table(table, text, source, tables).items():
+        place = f"{_at(table, key, text or '', source)}: [{table}] {key}"
+        _known(key, fields, place.rsplit(" ", 1)[0], key)
+        take(key, raw, place, source, _from_value)
+    prefix = f"ABR_{table.upper().replace('-', '_')}_"
+    for variable in sorted(environ):
+        if variable.startswith(prefix):
+            name = variable.removeprefix(prefix).lower()
+            _known(name, fields, variable, variable, prefix)
+            take(name, environ[variable], variable, variable, _from_text)
+    for name, raw in overrides.items():
+        if name not in fields:
+            raise TypeError(f"{cls.__name__} has no field {name!r}")
+        take(name, raw, f"{COMMAND_LINE}: {name}", COMMAND_LINE, _from_value)
+    return _build(cls, values, places, table), origins
+
+
+def config_hash(config: object) -> str:
+    """SHA-256 of the values of a settings dataclass, secrets left out; hexadecimal."""
+    return hashlib.sha256(json.dumps(plain(config), sort_keys=True).encode()).hexdigest()
+
+
+def plain(config: object) -> dict[str, Any]:
+    """The values of a settings dataclass as JSON has them, secrets left out."""
+    if not dataclasses.is_dataclass(config):
+        raise TypeError(f"expected a settings dataclass, found {type(config).__name__}")
+    return {
+        field.name: _plain_value(getattr(config, field.name))
+        for field in dataclasses.fields(config)
+        if field.repr
+    }
+
+
+def _plain_value(value: object) -> object:
+    if isinstance(value, (tuple, list)):
+        return [_plain_value(item) for item in value]
+    if isinstance(value, PurePath):
+        return str(value)
+    if dataclasses.is_dataclass(value):
+        return plain(value)
+    return value
+
+
+# --- the file
+
+
+def _file_table(
+    table: str, text: str | None, source: str, tables: Collection[str] | None
+) -> Mapping[str, object]:
+    """The table of one component in the settings file; empty when absent."""
+    if text is None:
+        return {}
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(f"{source}: not TOML: {exc}") from exc
+    for name in document:
+        if tables is not None and name not in tables:
+            line = _line_of(text, re.compile(rf"\s*\[?\s*[\"']?{re.escape(name)}\b"))
+            raise ConfigError(
+                f"{source}{line}: unknown table or key {name!r}; {_near(name, tables)}"
+            )
+    found = document.get(table, {})
+    if not isinstance(found, dict):
+        raise ConfigError(f"{source}: {table} = {found!r}; expected a table [{table}]")
+    return found
+
+
+def _at(table: str, key: str, text: str, source: str) -> str:
+    """Where a key stands: ``file:line``, or the file alone when it is not written plainly."""
+    header = re.compile(rf"\s*\[\s*{re.escape(table)}\s*\]")
+    lines = text.splitlines()
+    start = next((n for n, line in enumerate(lines) if header.match(line)), len(lines))
+    assignment = re.compile(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]")
+    for number, line in enumerate(lines[start + 1 :], start + 2):
+        if line.lstrip().startswith("["):
+            break
+        if assignment.match(line):
+            return f"{source}:{number}"
+    return source
+
+
+def _line_of(text: str, pattern: re.Pattern[str]) -> str:
+    numbers = (n for n, line in enumerate(text.splitlines(), 1) if pattern.match(line))
+    number = next(numbers, None)
+    return "" if number is None else f":{number}"
+
+
+def _known(name: str, fields: Collection[str], place: str, shown: str, prefix: str = "") -> None:
+    if name not in fields:
+        raise ConfigError(f"{place}: no setting {shown!r}; {_near(name, fields, prefix)}")
+
+
+def _near(name: str, names: Collection[str], prefix: str = "") -> str:
+    """A suggestion for a mistyped name."""
+    near = get_close_matches(name, names, n=1)
+    if near:
+        return f"did you mean {(prefix + (near[0].upper() if prefix else near[0]))!r}?"
+    return "'abr config show' lists all"
+
+
+def _build(cls: type[T], values: Mapping[str, object], places: Mapping[str, str], table: str) -> T:
+    """Make the dataclass and let it check itself; its complaint is given its place."""
+    try:
+        config = cls(**values)
+        check = getattr(config, "check", None)
+        if callable(check):
+            check()
+    except ValueError as exc:
+        named = [name for name in places if re.search(rf"\b{re.escape(name)}\b", str(exc))]
+        place = places[named[0]] if named else f"[{table}]"
+        complaint = re.sub(rf"^{re.escape(table)}\.\w+: ", "", str(exc))
+        raise ConfigError(f"{place}: {complaint}") from exc
+    return config
+
+
+# --- conversion
+
+
+def _from_value(hint: Any, raw: object) -> object:
+    """``raw``, which has a type already, as a field of type ``hint`` holds it."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return _first_fit(args, raw, _from_value)
+    if hint is type(None):
+        if raw is None:
+            return None
+        raise _UnfitError("nothing")
+    if origin is Literal:
+        if any(raw == arg and type(raw) is type(arg) for arg in args):
+            return raw
+        raise _UnfitError("one of " + ", ".join(map(repr, args)))
+    if origin is tuple:
+        if not isinstance(raw, (list, tuple)):
+            raise _UnfitError("a list")
+        return _tuple(args, list(raw), _from_value)
+    return _scalar(hint, raw)
+
+
+def _scalar(hint: Any, raw: object) -> object:
+    if hint is bool and isinstance(raw, bool):
+        return raw
+    if hint is int and isinstance(raw, int) and not isinstance(raw, bool):
+        return raw
+    if hint is float and isinstance(raw, (int, float)) and not isinstance(raw, bool):
+        return _number(float(raw))
+    if hint is str and isinstance(raw, (str, PurePath)):
+        return str(raw)
+    if hint is Path and isinstance(raw, (str, PurePath)):
+        return Path(raw)
+    raise _UnfitError(_EXPECTED.get(hint, str(hint)))
+
+
+_EXPECTED: Mapping[Any, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    Path: "a path",
+    type(None): "nothing",
+}
+
+
+def _from_text(hint: Any, raw: object) -> object:
+    """``raw``, the text of a variable, as a field of type ``hint`` holds it."""
+    text = str(raw).strip()
+    origin, args = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        if type(None) in args and text.lower() in ("", "none"):
+            return None
+        return _first_fit([arg for arg in args if arg is not type(None)], text, _from_text)
+    if origin is Literal:
+        by_text = {str(arg): arg for arg in args}
+        if text not in by_text:
+            raise _UnfitError("one of " + ", ".join(map(repr, args)))
+        return by_text[text]
+    if origin is tuple:
+        return _tuple(args, [part.strip() for part in text.split(",")] if text else [], _from_text)
+    if hint is bool:
+        if text.lower() in TRUE_WORDS | FALSE_WORDS:
+            return text.lower() in TRUE_WORDS
+        raise _UnfitError("true or false")
+    if hint in (int, float):
+        try:
+            return int(text) if hint is int else _number(float(text))
+        except ValueError:
+            raise _UnfitError(_EXPECTED[hint]) from None
+    return _scalar(hint, str(raw))
+
+
+def _number(value: float) -> float:
+    if math.isnan(value):
+        raise _UnfitError("a number")
+    return value
+
+
+def _tuple(
+    args: tuple[Any, ...], items: list[Any], read: Callable[[Any, object], object]
+) -> object:
+    if args[-1:] == (...,):
+        return tuple(read(args[0], item) for item in items)
+    if len(items) != len(args):
+        raise _UnfitError(f"{len(args)} values")
+    return tuple(read(arg, item) for arg, item in zip(args, items, strict=True))
+
+
+def _first_fit(args: Collection[Any], raw: object, read: Callable[[Any, object], object]) -> object:
+    """``raw`` as the first of several types that takes it."""
+    expected: list[str] = []
+    for arg in args:
+        try:
+            return read(arg, raw)
+        except _UnfitError as exc:
+            expected.append(str(exc))
+    raise _UnfitError(" or ".join(expected))
