@@ -1,0 +1,203 @@
+"""``presentation.json``: the index of a package as text, and back.
+
+Rules of residence: the field names of the file are those of the dataclasses in
+``layout``; this module adds the version and a digest, and checks types. Fields it does not
+know are ignored, so that minor versions may add some; another major version is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, NoReturn
+
+from abr.errors import PackageError
+from transcode.layout import (
+    INDEX,
+    REMEDY,
+    Encryption,
+    PresentationIndex,
+    SegmentFacts,
+    SourceFacts,
+    Track,
+    check_index,
+    title_of,
+)
+
+FORMAT = "abrkit presentation"
+MAJOR, MINOR = 1, 0
+
+
+def print_index(index: PresentationIndex) -> str:
+    """The text of ``presentation.json``.
+
+    Raises:
+        PackageError: the index disagrees with itself.
+    """
+    check_index(index)
+    head = {"format": FORMAT, "version": f"{MAJOR}.{MINOR}", "digest": digest_of(index)}
+    return json.dumps({**head, **asdict(index)}, indent=1, ensure_ascii=False) + "\n"
+
+
+def digest_of(index: PresentationIndex) -> str:
+    """SHA-256 over title, encryption, tracks and sizes: equal on every machine."""
+    said = {name: asdict(index)[name] for name in ("title", "video", "audio", "encryption")}
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def parse_index(text: str, *, where: str = INDEX) -> PresentationIndex:
+    """Read ``presentation.json``.
+
+    Raises:
+        PackageError: not JSON, of an unknown major version, a field missing or of another
+            type, changed by hand, or in disagreement with itself.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise PackageError(f"{where}: not JSON; expected a package index; {REMEDY}") from exc
+    root = _Fields(value, where, "")
+    _check_version(root)
+    encryption = root.fields_or_none("encryption")
+    index = PresentationIndex(
+        title=root.text("title"),
+        source=_source(root.fields("source")),
+        video=tuple(_track(track) for track in root.list_of_fields("video")),
+        audio=tuple(_track(track) for track in root.list_of_fields("audio")),
+        encryption=None if encryption is None else _encryption(encryption),
+        made_by=root.text("made_by"),
+    )
+    check_index(index, where=where)
+    if index.title != title_of(index.title):
+        root.fail("title", "a name of a-z, 0-9, - and _")
+    if root.text("digest") != digest_of(index):
+        raise PackageError(f"{where}: digest differs from the contents, it was edited; {REMEDY}")
+    return index
+
+
+def _check_version(root: _Fields) -> None:
+    if root.values.get("format") != FORMAT:
+        root.fail("format", repr(FORMAT))
+    version = root.text("version")
+    if version.partition(".")[0] != str(MAJOR):
+        raise PackageError(
+            f"{root.where}: version {version[:20]}; this abrkit reads {MAJOR}.x; "
+            "use the abrkit that made it, or " + REMEDY
+        )
+
+
+def _source(fields: _Fields) -> SourceFacts:
+    return SourceFacts(
+        name=fields.text("name"),
+        duration_s=fields.number("duration_s"),
+        width=fields.whole("width"),
+        height=fields.whole("height"),
+        frame_rate=fields.number("frame_rate"),
+        size_bytes=fields.whole("size_bytes"),
+        audio_channels=fields.whole("audio_channels"),
+    )
+
+
+def _track(fields: _Fields) -> Track:
+    kind: Literal["video", "audio"]
+    match fields.text("kind"):
+        case "video":
+            kind = "video"
+        case "audio":
+            kind = "audio"
+        case _:
+            fields.fail("kind", "video or audio")
+    # Folders become paths: nothing but the names we give is let through.
+    folder = fields.text("folder")
+    if not (folder[:1] == kind[0] and folder[1:].isascii() and folder[1:].isdigit()):
+        fields.fail("folder", f"{kind[0]} and a number")
+    return Track(
+        folder=folder,
+        kind=kind,
+        codecs=fields.text("codecs"),
+        init_bytes=fields.whole("init_bytes"),
+        segments=tuple(
+            SegmentFacts(size_bytes=each.whole("size_bytes"), duration_s=each.number("duration_s"))
+            for each in fields.list_of_fields("segments")
+        ),
+        width=fields.whole("width"),
+        height=fields.whole("height"),
+        frame_rate=fields.number("frame_rate"),
+        channels=fields.whole("channels"),
+        language=None if fields.values.get("language") is None else fields.text("language"),
+        name=fields.text("name"),
+    )
+
+
+def _encryption(fields: _Fields) -> Encryption:
+    kids = fields.values.get("kids")
+    if not isinstance(kids, list) or not all(isinstance(kid, str) for kid in kids):
+        fields.fail("kids", "a list of key ids")
+    return Encryption(
+        method=fields.text("method"),
+        kids=tuple(kids),
+        rotate_every=fields.whole("rotate_every"),
+        seals_init=fields.truth("seals_init"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """One JSON object, read with checks."""
+
+    values: Mapping[str, Any]
+    where: str
+    path: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.values, dict):
+            raise PackageError(f"{self.where}: {self.path or 'root'} is no object; {REMEDY}")
+
+    def fail(self, name: str, expected: str) -> NoReturn:
+        """Raise the error of one field."""
+        value = self.values.get(name)
+        found = "missing" if value is None else f"of type {type(value).__name__} or wrong"
+        raise PackageError(
+            f"{self.where}: {self.path}{name} is {found}; expected {expected}; {REMEDY}"
+        )
+
+    def text(self, name: str) -> str:
+        value = self.values.get(name)
+        return value if isinstance(value, str) else self.fail(name, "text")
+
+    def whole(self, name: str) -> int:
+        value = self.values.get(name)
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
+            self.fail(name, "a whole number of 0 or more")
+        return value
+
+    def number(self, name: str) -> float:
+        value = self.values.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.fail(name, "a number")
+        if not 0 <= value < 2**63 or not math.isfinite(value):
+            self.fail(name, "a finite number of 0 or more")
+        return float(value)
+
+    def truth(self, name: str) -> bool:
+        value = self.values.get(name)
+        return value if isinstance(value, bool) else self.fail(name, "true or false")
+
+    def fields(self, name: str) -> _Fields:
+        return _Fields(self.values.get(name, 0), self.where, f"{self.path}{name}.")
+
+    def fields_or_none(self, name: str) -> _Fields | None:
+        return None if self.values.get(name) is None else self.fields(name)
+
+    def list_of_fields(self, name: str) -> list[_Fields]:
+        values = self.values.get(name)
+        if not isinstance(values, list):
+            self.fail(name, "a list")
+        return [
+            _Fields(value, self.where, f"{self.path}{name}[{number}].")
+            for number, value in enumerate(values)
+        ]

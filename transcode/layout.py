@@ -1,0 +1,303 @@
+"""The package on disk: names of its files, what its index holds, and their checks.
+
+Rules of residence: what a package contains is decided here and nowhere else. The index
+holds every figure; ``listing`` makes the playlists from it, so the two cannot disagree.
+No disk here: ``reader`` reads packages, ``package`` writes them, ``indexfile`` is the text.
+
+Folder of one title::
+
+    multivariant.m3u8   presentation.json   v0/ v1/ …   a0/
+    v0/playlist.m3u8    v0/init.mp4         v0/00000.m4s …
+
+Source: RFC 8216bis, 4.4.6.2 for bandwidths; Apple's HLS authoring specification, items
+9.13 and 9.14.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from abr.errors import PackageError
+from transcode.playlist import MultivariantPlaylist, Segment, target_duration_s
+
+MULTIVARIANT = "multivariant.m3u8"
+INDEX = "presentation.json"
+PLAYLIST = "playlist.m3u8"
+INIT = "init.mp4"
+REMEDY = "make the package again with `abr transcode MASTER OUT --force`"
+_SAME_S = 1e-6
+
+
+def video_folder(rung: int) -> str:
+    """``v0``, ``v1``, …; rung 0 is the lowest."""
+    return f"v{rung}"
+
+
+def audio_folder(rendition: int) -> str:
+    """``a0``, ``a1``, …."""
+    return f"a{rendition}"
+
+
+def segment_name(index: int) -> str:
+    """``00000.m4s``, ``00001.m4s``, …."""
+    return f"{index:05d}.m4s"
+
+
+def title_of(name: str) -> str:
+    """The name of a folder as it stands in URLs: ``a-z``, ``0-9``, ``-`` and ``_`` only.
+
+    Raises:
+        PackageError: nothing is left.
+    """
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9_]+", "-", plain).strip("-")
+    if not slug:
+        raise PackageError(f"folder {name!r}: no letter or digit to name the title by; rename it")
+    return slug
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFacts:
+    """What the package was made from."""
+
+    name: str
+    """File name without its folder, or a description of a generated master."""
+    duration_s: float
+    width: int
+    """Pixels as displayed, rotation applied."""
+    height: int
+    frame_rate: float
+    size_bytes: int = 0
+    """0 for a generated master."""
+    audio_channels: int = 0
+    """0 for a silent one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentFacts:
+    """One media segment as served, sealed if it is."""
+
+    size_bytes: int
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track:
+    """One rung of video, or one rendition of audio: a folder."""
+
+    folder: str
+    kind: Literal["video", "audio"]
+    codecs: str
+    """RFC 6381."""
+    init_bytes: int
+    """Size of the initialisation section as served."""
+    segments: tuple[SegmentFacts, ...]
+    width: int = 0
+    height: int = 0
+    frame_rate: float = 0.0
+    channels: int = 0
+    language: str | None = None
+    name: str = ""
+    """What a person reads in a menu of renditions."""
+
+    @property
+    def durations_s(self) -> tuple[float, ...]:
+        """Media seconds of each segment."""
+        return tuple(segment.duration_s for segment in self.segments)
+
+    @property
+    def media_bytes(self) -> int:
+        """Bytes of all segments, the initialisation section not included."""
+        return sum(segment.size_bytes for segment in self.segments)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encryption:
+    """How the segments are sealed; never a key."""
+
+    method: str
+    """``AES-128``."""
+    kids: tuple[str, ...]
+    """Key ids, one for each period."""
+    rotate_every: int = 0
+    """Segments to a period; 0 is one period for all."""
+    seals_init: bool = False
+    """Whether the initialisation sections are sealed, with the key of period 0."""
+
+    def period(self, segment: int) -> int:
+        """Which period ``segment`` belongs to."""
+        return segment // self.rotate_every if self.rotate_every else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresentationIndex:
+    """Everything there is to know about a package without opening its media."""
+
+    title: str
+    """As in URLs; see ``title_of``."""
+    source: SourceFacts
+    video: tuple[Track, ...]
+    """Rungs, lowest first."""
+    audio: tuple[Track, ...] = ()
+    """Renditions, the default one first; empty for a silent source."""
+    encryption: Encryption | None = None
+    made_by: str = ""
+    """Tool and version."""
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """Video, then audio."""
+        return self.video + self.audio
+
+    @property
+    def target_duration_s(self) -> int:
+        """EXT-X-TARGETDURATION of every track (Apple's item 8.2: the same for all)."""
+        return target_duration_s(
+            Segment(uri="-", duration_s=segment.duration_s)
+            for track in self.tracks
+            for segment in track.segments
+        )
+
+    def bandwidth_bps(self, rung: int) -> int:
+        """BANDWIDTH of a variant: its peak plus the peak of the dearest audio."""
+        target_s = self.target_duration_s
+        audio = (peak_bps(track, target_s) for track in self.audio)
+        return peak_bps(self.video[rung], target_s) + max(audio, default=0)
+
+    def average_bandwidth_bps(self, rung: int) -> int:
+        """AVERAGE-BANDWIDTH of a variant: its mean plus the mean of the dearest audio."""
+        return mean_bps(self.video[rung]) + max(map(mean_bps, self.audio), default=0)
+
+
+def mean_bps(track: Track) -> int:
+    """Bits of all segments over their seconds, rounded up."""
+    return math.ceil(8 * track.media_bytes / sum(track.durations_s))
+
+
+def peak_bps(track: Track, target_s: float) -> int:
+    """Largest bit rate of any run of segments lasting 0.5 to 1.5 target durations, rounded up.
+
+    A short last segment does not count alone. Where no run is that long, single ones count.
+
+    Source: RFC 8216bis, section 4.1, "peak segment bit rate".
+    """
+    within = [
+        8 * size / duration
+        for size, duration in _runs(track.segments, 1.5 * target_s + _SAME_S)
+        if duration >= 0.5 * target_s - _SAME_S
+    ]
+    single = (8 * segment.size_bytes / segment.duration_s for segment in track.segments)
+    return math.ceil(max(within, default=0.0) or max(single))
+
+
+def _runs(segments: Sequence[SegmentFacts], longest_s: float) -> Iterator[tuple[int, float]]:
+    for first in range(len(segments)):
+        size, duration = 0, 0.0
+        for segment in segments[first:]:
+            size, duration = size + segment.size_bytes, duration + segment.duration_s
+            if duration > longest_s:
+                break
+            yield size, duration
+
+
+def files_of(index: PresentationIndex) -> dict[str, int | None]:
+    """Every file of the package by relative path, with its size; None where none is recorded.
+
+    Playlists have none: they follow from the index.
+    """
+    files: dict[str, int | None] = {MULTIVARIANT: None}
+    for track in index.tracks:
+        files[f"{track.folder}/{PLAYLIST}"] = None
+        files[f"{track.folder}/{INIT}"] = track.init_bytes
+        for number, segment in enumerate(track.segments):
+            files[f"{track.folder}/{segment_name(number)}"] = segment.size_bytes
+    return files
+
+
+def check_index(index: PresentationIndex, *, where: str = INDEX) -> None:
+    """Check that the index agrees with itself.
+
+    Raises:
+        PackageError: no rung, a track without segments, sizes or durations that cannot be,
+            rungs with other boundaries, or too few keys.
+    """
+    if not index.video:
+        raise PackageError(f"{where}: no rung; expected at least one; {REMEDY}")
+    for track in index.tracks:
+        name = f"{where}: track {track.folder}"
+        if not track.segments:
+            raise PackageError(f"{name}: no segments; expected at least one; {REMEDY}")
+        for number, segment in enumerate(track.segments):
+            if segment.size_bytes <= 0 or not 0 < segment.duration_s < math.inf:
+                raise PackageError(
+                    f"{name}: segment {number} has {segment.size_bytes} bytes and lasts "
+                    f"{segment.duration_s} s; expected more than 0 of both; {REMEDY}"
+                )
+    _check_boundaries(index, where)
+    sealed = index.encryption
+    if sealed is not None:
+        periods = 1 + max(sealed.period(len(track.segments) - 1) for track in index.tracks)
+        if len(sealed.kids) != periods:
+            raise PackageError(f"{where}: {len(sealed.kids)} key ids; expected {periods}; {REMEDY}")
+
+
+def _check_boundaries(index: PresentationIndex, where: str) -> None:
+    lowest = index.video[0]
+    for rung, track in enumerate(index.video):
+        if len(track.segments) != len(lowest.segments):
+            raise PackageError(
+                f"{where}: rung {rung} lists {len(track.segments)} segments, "
+                f"rung 0 lists {len(lowest.segments)}; {REMEDY}"
+            )
+        for number, (own, other) in enumerate(
+            zip(track.durations_s, lowest.durations_s, strict=True)
+        ):
+            if abs(own - other) > _SAME_S:
+                raise PackageError(
+                    f"{where}: segment {number} lasts {own} s at rung {rung} and {other} s at "
+                    f"rung 0; expected the same; {REMEDY}"
+                )
+
+
+def check_files(
+    index: PresentationIndex, found: Mapping[str, int], *, where: str = "package"
+) -> None:
+    """Check the files that were found, by relative path and size, against the index.
+
+    Raises:
+        PackageError: a file is missing, or is of another size than recorded.
+    """
+    for path, size in files_of(index).items():
+        if path not in found:
+            raise PackageError(f"{where}: {path} is missing; {REMEDY}")
+        if size is not None and found[path] != size:
+            raise PackageError(
+                f"{where}: {path} has {found[path]} bytes; {INDEX} lists {size}; {REMEDY}"
+            )
+        if not found[path]:
+            raise PackageError(f"{where}: {path} is empty; {REMEDY}")
+
+
+def check_multivariant(
+    index: PresentationIndex, playlist: MultivariantPlaylist, *, where: str = MULTIVARIANT
+) -> None:
+    """Check the variants of a playlist against the files' figures.
+
+    Raises:
+        PackageError: a rung is not listed, or its BANDWIDTH is below its peak.
+    """
+    variants = {variant.uri: variant for variant in playlist.variants}
+    for rung, track in enumerate(index.video):
+        variant = variants.get(f"{track.folder}/{PLAYLIST}")
+        if variant is None:
+            raise PackageError(f"{where}: rung {rung} ({track.folder}) is not listed; {REMEDY}")
+        if variant.bandwidth_bps < index.bandwidth_bps(rung):
+            raise PackageError(
+                f"{where}: rung {rung} has BANDWIDTH {variant.bandwidth_bps}; expected its peak, "
+                f"{index.bandwidth_bps(rung)}, or more; {REMEDY}"
+            )

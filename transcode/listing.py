@@ -1,0 +1,122 @@
+"""The playlists of a package, made from its index.
+
+Rules of residence: every tag and attribute we serve is chosen here; figures come from the
+index, text from ``playlist``.
+
+Source: Apple's HLS authoring specification, items 1.32 (default variant), 8.2, 8.9, 8.10
+and 9.1 to 9.15; RFC 8216bis, 4.4.4.4 and 4.4.4.5 for keys.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from transcode.layout import INIT, PLAYLIST, Encryption, PresentationIndex, Track, segment_name
+from transcode.playlist import (
+    Key,
+    Map,
+    MediaPlaylist,
+    MultivariantPlaylist,
+    Rendition,
+    Segment,
+    Variant,
+    vod_playlist,
+)
+
+AUDIO_GROUP = "audio"
+DEFAULT_START_BPS = 2_000_000
+"""Apple's item 1.32: the variant listed first is the one nearest this."""
+
+
+def default_rung(index: PresentationIndex) -> int:
+    """The rung listed first: its average is nearest 2 Mbit/s by ratio, the lower on a tie."""
+
+    def distance(rung: int) -> float:
+        return abs(math.log(index.average_bandwidth_bps(rung) / DEFAULT_START_BPS))
+
+    return min(range(len(index.video)), key=distance)
+
+
+def multivariant_of(index: PresentationIndex) -> MultivariantPlaylist:
+    """The playlist of all variants: the default one first, the others ascending."""
+    first = default_rung(index)
+    order = [first, *(rung for rung in range(len(index.video)) if rung != first)]
+    return MultivariantPlaylist(
+        variants=tuple(_variant(index, rung) for rung in order),
+        renditions=tuple(_rendition(track, track is index.audio[0]) for track in index.audio),
+        independent_segments=True,
+        version=6,
+    )
+
+
+def _variant(index: PresentationIndex, rung: int) -> Variant:
+    track = index.video[rung]
+    codecs = dict.fromkeys([track.codecs, *(audio.codecs for audio in index.audio)])
+    return Variant(
+        uri=f"{track.folder}/{PLAYLIST}",
+        bandwidth_bps=index.bandwidth_bps(rung),
+        average_bandwidth_bps=index.average_bandwidth_bps(rung),
+        codecs=",".join(codecs),
+        width=track.width,
+        height=track.height,
+        frame_rate=track.frame_rate,
+        audio_group=AUDIO_GROUP if index.audio else None,
+        closed_captions="NONE",
+    )
+
+
+def _rendition(track: Track, default: bool) -> Rendition:
+    return Rendition(
+        type="AUDIO",
+        group_id=AUDIO_GROUP,
+        name=track.name or track.language or track.folder,
+        language=track.language,
+        uri=f"{track.folder}/{PLAYLIST}",
+        channels=str(track.channels),
+        default=default,
+        autoselect=True,
+    )
+
+
+def media_playlist_of(index: PresentationIndex, track: Track) -> MediaPlaylist:
+    """The playlist of one track: bitrates from its sizes, keys where periods change.
+
+    Keys carry no IV, so a segment's is its sequence number; the key that seals the
+    initialisation section has one of its own, as RFC 8216bis, 4.4.4.5 demands.
+    """
+    sealed = index.encryption
+    section_key = None
+    if sealed and sealed.seals_init:
+        section_key = Key(
+            method=sealed.method, uri=key_uri(sealed.kids[0]), iv=init_iv(track.folder)
+        )
+    section = Map(uri=INIT, key=section_key)
+    playlist = vod_playlist(
+        Segment(
+            uri=segment_name(number),
+            duration_s=round(facts.duration_s, 6),  # what the text can hold
+            key=_segment_key(sealed, number) if sealed else None,
+            map=section,
+            bitrate_kbps=max(1, round(8 * facts.size_bytes / facts.duration_s / 1000)),
+        )
+        for number, facts in enumerate(track.segments)
+    )
+    return replace(playlist, target_duration_s=index.target_duration_s)
+
+
+def _segment_key(sealed: Encryption, segment: int) -> Key:
+    return Key(method=sealed.method, uri=key_uri(sealed.kids[sealed.period(segment)]))
+
+
+def key_uri(kid: str) -> str:
+    """Where a media playlist finds the key ``kid``."""
+    return f"../key/{kid}"
+
+
+def init_iv(folder: str) -> bytes:
+    """The vector an initialisation section is sealed with: told apart by folder.
+
+    The top bit is set, so that it never equals a media sequence number (64 bits).
+    """
+    return b"\x80init" + folder.encode().rjust(11, b"\0")[-11:]

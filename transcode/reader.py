@@ -1,0 +1,129 @@
+"""Packages on disk, read: the index, the presentation, and what each file weighs.
+
+Rules of residence: reads only. What is right is decided in ``layout`` and ``indexfile``;
+this shell finds the files. A folder is a package when it holds ``presentation.json``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from abr.errors import MissingFileError, PackageError
+from abr.media import Presentation
+from transcode.indexfile import parse_index
+from transcode.layout import (
+    INDEX,
+    MULTIVARIANT,
+    PLAYLIST,
+    REMEDY,
+    PresentationIndex,
+    check_files,
+    check_multivariant,
+    files_of,
+)
+from transcode.listing import media_playlist_of
+from transcode.playlist import MediaPlaylist, MultivariantPlaylist, Playlist, parse
+
+
+def is_package(folder: Path) -> bool:
+    """Whether ``folder`` looks like a package; says nothing of its health."""
+    return (folder / INDEX).is_file()
+
+
+def read_index(folder: str | Path) -> PresentationIndex:
+    """The index of the package in ``folder``.
+
+    Raises:
+        MissingFileError: no such folder, or no index in it.
+        PackageError: the index cannot be used; see ``parse_index``.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise MissingFileError(f"{folder}: no such folder; expected a package of `abr transcode`")
+    return parse_index(read_text(folder / INDEX), where=str(folder / INDEX))
+
+
+def presentation_of(folder: str | Path) -> Presentation:
+    """The title in ``folder`` as an algorithm sees it.
+
+    Sizes are those of video segments as served, sealed if they are; bit rates are the
+    averages listed for the variants, audio included.
+
+    Raises:
+        MissingFileError, PackageError: as ``read_index``.
+    """
+    return presentation_from(read_index(folder))
+
+
+def presentation_from(index: PresentationIndex) -> Presentation:
+    """The presentation that ``index`` describes."""
+    bitrates = [index.average_bandwidth_bps(rung) for rung in range(len(index.video))]
+    return Presentation(
+        # A higher rung of a simple picture may come out smaller; algorithms need an order.
+        bitrates_bps=np.maximum.accumulate(bitrates),
+        sizes_bytes=np.array([[s.size_bytes for s in track.segments] for track in index.video]),
+        durations_s=np.array(index.video[0].durations_s),
+        title=index.title,
+    )
+
+
+def check_package(folder: str | Path) -> PresentationIndex:
+    """Read a package whole and check that its files, sizes and playlists agree.
+
+    Raises:
+        MissingFileError, PackageError, PlaylistError: naming the file and what to do.
+    """
+    folder = Path(folder)
+    index = read_index(folder)
+    found = {path: size(folder / path) for path in files_of(index) if (folder / path).is_file()}
+    check_files(index, found, where=str(folder))
+    multivariant = read_playlist(folder / MULTIVARIANT)
+    if not isinstance(multivariant, MultivariantPlaylist):
+        raise PackageError(f"{folder / MULTIVARIANT}: a media playlist; expected all variants")
+    check_multivariant(index, multivariant, where=str(folder / MULTIVARIANT))
+    for track in index.tracks:
+        path = folder / track.folder / PLAYLIST
+        playlist = read_playlist(path)
+        if not isinstance(playlist, MediaPlaylist) or playlist != media_playlist_of(index, track):
+            raise PackageError(f"{path}: does not say what {INDEX} says; {REMEDY}")
+    return index
+
+
+def read_playlist(path: Path) -> Playlist:
+    """The playlist in ``path``.
+
+    Raises:
+        MissingFileError: it is not there.
+        PlaylistError: it is no playlist.
+    """
+    return parse(read_text(path), uri=str(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of ``path``; bytes that are not UTF-8 become marks that no format accepts.
+
+    Raises:
+        MissingFileError: there is no such file, or it cannot be read.
+    """
+    try:
+        return path.read_bytes().decode("utf-8", errors="replace")
+    except OSError as exc:
+        raise MissingFileError(f"{path}: {_reason(exc)}; expected a readable file") from exc
+
+
+def size(path: Path) -> int:
+    """Bytes in ``path``.
+
+    Raises:
+        MissingFileError: there is no such file.
+    """
+    try:
+        return path.stat().st_size
+    except OSError as exc:
+        raise MissingFileError(f"{path}: {_reason(exc)}; expected a file") from exc
+
+
+def _reason(exc: OSError) -> str:
+    return (exc.strerror or type(exc).__name__).lower()
