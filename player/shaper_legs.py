@@ -1,0 +1,322 @@
+"""The two legs of a shaped connection, and what waits between them.
+
+Towards the server bytes only travel one round trip long. Towards the client they wait
+until the shared link says how many may leave. Ends and breaks of either side reach the
+other in order: after the bytes before them, a clean end as a clean end and a break as
+a reset. ``player.shaper`` owns the link and the clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections import deque
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from player.pacing import QUANTUM_BYTES, SharedPacer
+
+TIMER_LEAD_S = 0.0005
+"""How early a timer may act: asyncio rounds sleeps up to whole milliseconds, so this
+makes single departures right on average."""
+
+# Seen from the server: with the 64 kB segments of loopback its kernel would buffer 4 MB.
+_SEGMENT_BYTES = 1460
+_RESET = struct.pack("ii", 1, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShaperConfig:
+    """Sizes and limits of the shaping proxy."""
+
+    quantum_bytes: int = QUANTUM_BYTES
+    """Bytes that leave the link at once."""
+    gap_s: float = 0.005
+    """Longest pause of the senders that does not count as silence, seconds."""
+    queue_bytes: int = 65536
+    """Bytes held per connection and direction before its sender is paused."""
+    queue_s: float = 0.02
+    """On a fast link, hold this many seconds of its capacity instead when that is more."""
+    socket_buffer_bytes: int = 32768
+    """Kernel buffer asked for in each direction of both legs."""
+    max_connections: int = 64
+    """Open connections of the client; further ones are reset at once."""
+    connect_timeout_s: float = 5.0
+    """Longest wait for the server to accept a connection, seconds."""
+    interval_s: float = 0.5
+    """Length of the report's intervals, seconds."""
+    host: str = "127.0.0.1"
+    """Address to listen on; the port is free choice of the system."""
+
+
+class Link(Protocol):
+    """What a connection needs of the link that it shares."""
+
+    config: ShaperConfig
+
+    def rtt_s(self) -> float:
+        """Round-trip time now."""
+        ...
+
+    def accept(self, client: asyncio.Transport) -> Connection | None:
+        """A client connected; None turns it away."""
+        ...
+
+    def queue_bytes(self) -> int:
+        """How much one connection may have waiting before its sender is paused."""
+        ...
+
+    def offer(self, flow: int, size_bytes: int) -> None:
+        """Bytes of ``flow`` arrived at the link."""
+        ...
+
+    def block(self, flow: int, is_blocked: bool) -> None:
+        """The client takes no more of ``flow`` for now, or takes it again."""
+        ...
+
+    def forget(self, flow: int) -> None:
+        """The connection of ``flow`` is gone."""
+        ...
+
+
+class Connection:
+    """One connection of the client: two legs, a delay line up and a paced queue down."""
+
+    def __init__(self, link: Link, flow: int, client: asyncio.Transport) -> None:
+        self.flow = flow
+        self._link = link
+        self._loop = asyncio.get_running_loop()
+        self._limit_bytes = link.config.queue_bytes
+        self._client = client
+        self._client_takes = True
+        self._server: asyncio.Transport | None = None
+        self._opened_s = self._loop.time()
+        self._closed = False
+        # Towards the server: what is on its way and when it arrives; None is the end.
+        self._up: deque[tuple[float, bytes | None]] = deque()
+        self._up_bytes = 0
+        self._up_ended = False
+        self._server_takes = True
+        # Towards the client: what waits for the link, and what comes after it.
+        self._down: deque[bytes] = deque()
+        self._down_bytes = 0
+        self._down_end: Literal["open", "eof", "close", "reset"] = "open"
+
+    def join(self, pacer: SharedPacer, now_s: float) -> None:
+        """Take part in a link that begins anew, with all that still waits."""
+        if not self._client_takes:
+            pacer.block(self.flow, now_s)
+        pacer.offer(self.flow, self._down_bytes, now_s)
+
+    def from_client(self, data: bytes | None) -> None:
+        """Put ``data`` (None: the end) on its way to the server, one round trip long."""
+        now_s = self._loop.time()
+        rtt_s = self._link.rtt_s()
+        due_s = max(now_s, self._opened_s + rtt_s) + rtt_s
+        if self._up:
+            due_s = max(due_s, self._up[-1][0])
+        self._up.append((due_s, data))
+        self._up_bytes += len(data or b"")
+        if self._up_bytes > self._limit_bytes:
+            self._client.pause_reading()
+        self._loop.call_at(due_s - TIMER_LEAD_S, self._forward)
+
+    def _forward(self) -> None:
+        now_s = self._loop.time() + TIMER_LEAD_S
+        while self._server is not None and self._up and self._up[0][0] <= now_s:
+            data = self._up.popleft()[1]
+            if data is None:
+                self._up_ended = True
+                self._server.write_eof()
+                self._finish()
+            else:
+                self._up_bytes -= len(data)
+                self._server.write(data)
+        self._let_client_send()
+
+    def server_takes(self, takes: bool) -> None:
+        """The server's kernel buffer has room again, or is full."""
+        self._server_takes = takes
+        if takes:
+            self._let_client_send()
+        else:
+            self._client.pause_reading()
+
+    def _let_client_send(self) -> None:
+        if self._server_takes and self._up_bytes <= self._limit_bytes and not self._closed:
+            self._client.resume_reading()
+
+    def server_opened(self, server: asyncio.Transport) -> None:
+        """The server accepted; what is due by now goes out at once."""
+        self._server = server
+        if self._closed:
+            abort(server)
+        else:
+            self._forward()
+
+    def from_server(self, data: bytes) -> None:
+        """``data`` arrived at the link; its sender is paused when too much waits."""
+        if self._closed:
+            return
+        self._down.append(data)
+        self._down_bytes += len(data)
+        if self._server is not None and self._down_bytes > self._link.queue_bytes():
+            self._server.pause_reading()
+        self._link.offer(self.flow, len(data))
+
+    def deliver(self, size_bytes: int) -> None:
+        """``size_bytes`` left the link: hand them to the client."""
+        self._down_bytes -= size_bytes
+        pieces = []
+        while size_bytes > 0:
+            piece = self._down.popleft()
+            if len(piece) > size_bytes:
+                self._down.appendleft(piece[size_bytes:])
+                piece = piece[:size_bytes]
+            size_bytes -= len(piece)
+            pieces.append(piece)
+        self._client.write(b"".join(pieces))
+        if self._server is not None and self._down_bytes <= self._link.queue_bytes() // 2:
+            self._server.resume_reading()
+        self._finish()
+
+    def client_takes(self, takes: bool) -> None:
+        """The client's kernel buffer has room again, or is full."""
+        self._client_takes = takes
+        self._link.block(self.flow, not takes)
+
+    def server_ended(self) -> None:
+        """The server sends no more, but may still read."""
+        self._down_end = "eof"
+        self._finish()
+
+    def server_lost(self, error: Exception | None) -> None:
+        """The server's side is gone; the client learns of it after what waits."""
+        self._server = None
+        self._down_end = "close" if error is None else "reset"
+        self._finish()
+
+    def client_lost(self) -> None:
+        """The client's side is gone: what it had waiting or under way is worthless."""
+        self._closed = True
+        self._down.clear()
+        self._up.clear()
+        if self._server is not None:
+            abort(self._server)
+        self._link.forget(self.flow)
+
+    def close(self) -> None:
+        """Break the connection off on both sides."""
+        abort(self._client)
+
+    def _finish(self) -> None:
+        """Pass on the server's end once nothing waits before it."""
+        if self._down_bytes or self._closed or self._down_end == "open":
+            return
+        if self._down_end == "reset":
+            abort(self._client)
+        elif self._down_end == "close":
+            self._client.close()
+        elif self._up_ended and self._server is not None:
+            self._server.close()
+        else:
+            self._client.write_eof()
+
+
+class ClientLeg(asyncio.Protocol):
+    """The proxy's side of the client's connection."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._connection: Connection | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The client connected."""
+        assert isinstance(transport, asyncio.Transport)
+        transport.set_write_buffer_limits(high=self._link.config.socket_buffer_bytes)
+        self._connection = self._link.accept(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """The client sent a piece."""
+        if self._connection is not None:
+            self._connection.from_client(data)
+
+    def eof_received(self) -> bool:
+        """The client sends no more, but may still read."""
+        if self._connection is not None:
+            self._connection.from_client(None)
+        return True
+
+    def pause_writing(self) -> None:
+        """The client's buffer is full."""
+        if self._connection is not None:
+            self._connection.client_takes(False)
+
+    def resume_writing(self) -> None:
+        """The client's buffer has room."""
+        if self._connection is not None:
+            self._connection.client_takes(True)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client's side is gone."""
+        if self._connection is not None:
+            self._connection.client_lost()
+
+
+class ServerLeg(asyncio.BufferedProtocol):
+    """The proxy's side of the connection to the server; reads small pieces."""
+
+    def __init__(self, connection: Connection, read_bytes: int) -> None:
+        self._connection = connection
+        self._buffer = memoryview(bytearray(read_bytes))
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The server accepted."""
+        assert isinstance(transport, asyncio.Transport)
+        self._connection.server_opened(transport)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next piece goes."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """The server sent a piece of ``nbytes``."""
+        self._connection.from_server(bytes(self._buffer[:nbytes]))
+
+    def eof_received(self) -> bool:
+        """The server sends no more, but may still read."""
+        self._connection.server_ended()
+        return True
+
+    def pause_writing(self) -> None:
+        """The server's buffer is full."""
+        self._connection.server_takes(False)
+
+    def resume_writing(self) -> None:
+        """The server's buffer has room."""
+        self._connection.server_takes(True)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The server's side is gone."""
+        self._connection.server_lost(exc)
+
+
+def tcp_socket(family: int, buffer_bytes: int) -> socket.socket:
+    """A socket whose buffers are small from the start, and that asyncio knows as TCP."""
+    # Protocol 0 would work, but asyncio then leaves Nagle's algorithm on.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer_bytes)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, _SEGMENT_BYTES)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
+def abort(transport: asyncio.Transport) -> None:
+    """Close with a reset, as a broken connection would, not with a clean end."""
+    with contextlib.suppress(OSError):  # already closed by the other side
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    transport.abort()
