@@ -1,0 +1,1 @@
+"""A cache tier: what is held, fetched once, checked and served near the viewer."""

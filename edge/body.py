@@ -1,0 +1,406 @@
+"""Bodies as files: spools that fill, and stored objects that survive a restart.
+
+Layout of the cache folder::
+
+    lock                      held while an edge uses the folder
+    tmp/                      bodies under way; emptied at start
+    objects/ab/<stem>-<n>     a whole body
+    objects/ab/<stem>-<n>.json  its sidecar; written last, removed first
+
+So a body counts as stored exactly while its sidecar is there, and whatever a crash
+leaves behind is recognised at start. Readers hold open descriptors: removing a file
+never breaks a reader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from io import FileIO
+from pathlib import Path
+from typing import NamedTuple
+
+from abr.errors import AbrError, MissingFileError, ResourceError
+from edge import sidecar
+from edge.sidecar import StoredObject
+
+DISK_OVERHEAD_BYTES = 8192
+"""Charged per object: a block for the sidecar and the last, half-filled block of the body."""
+
+OVERFLOW_BYTES = 64 << 20
+"""Most memory, over all spools, for bytes that the disk had no room for."""
+
+
+class Piece(NamedTuple):
+    """A run of bytes in an open file."""
+
+    file: FileIO
+    offset: int
+    length: int
+
+
+class Body:
+    """A whole body open for reading; ``close`` when done."""
+
+    def __init__(self, file: FileIO, size_bytes: int) -> None:
+        self._file = file
+        self.size_bytes = size_bytes
+
+    def pieces(self, start: int, stop: int) -> list[Piece]:
+        """Where the bytes from ``start`` up to ``stop`` are."""
+        return [Piece(self._file, start, stop - start)]
+
+    async def wait_beyond(self, offset: int) -> int:
+        """Bytes that can be read: all of them."""
+        return self.size_bytes
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class Spool:
+    """A body under way: written once, read by any number meanwhile, from its file.
+
+    When the disk has no room the rest goes to memory and the spool cannot be stored.
+    Reference counted: whoever made it and every reader call ``close`` once.
+    """
+
+    def __init__(self, store: BodyStore, path: Path | None, file: FileIO) -> None:
+        self.path = path
+        self.written_bytes = 0
+        self.is_done = False
+        self._store = store
+        self._files: list[tuple[int, FileIO]] = [(0, file)]
+        self._overflow_bytes = 0
+        self._error: AbrError | None = None
+        self._hasher = hashlib.sha256()
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._users = 1
+
+    @property
+    def sha256(self) -> str:
+        """Digest of what was written so far, hex."""
+        return self._hasher.hexdigest()
+
+    @property
+    def is_on_disk(self) -> bool:
+        """Every byte is in the file, so it can be stored."""
+        return self.path is not None and len(self._files) == 1
+
+    def write(self, data: bytes) -> None:
+        """Append bytes and wake the readers that wait for them.
+
+        Raises:
+            ResourceError: neither the disk nor memory has room.
+        """
+        view = memoryview(data)
+        while view:
+            count = self._write_some(view)
+            view = view[count:]
+        self._hasher.update(data)
+        self.written_bytes += len(data)
+        self._wake()
+
+    def _write_some(self, view: memoryview) -> int:
+        start, file = self._files[-1]
+        offset = self._end - start
+        if self._in_memory:
+            self._take_memory(len(view))
+        try:
+            count = os.pwrite(file.fileno(), view, offset)
+        except OSError as exc:
+            if self._in_memory:
+                raise ResourceError(f"memory for a body: {exc.strerror}") from exc
+            # Disk full or failing: viewers are served on from memory.
+            self._store.on_disk_trouble(exc)
+            self._files.append((self._end, _memory_file()))
+            return 0
+        self._end += count
+        return count
+
+    def finish(self) -> None:
+        """Everything is written."""
+        self.is_done = True
+        self._wake()
+
+    def fail(self, error: AbrError) -> None:
+        """Nothing more will come; readers get ``error`` after the bytes that are there."""
+        self._error = error
+        self._wake()
+
+    def pieces(self, start: int, stop: int) -> list[Piece]:
+        """Where the bytes from ``start`` up to ``stop`` are; they must be written."""
+        found = []
+        for at, (begin, file) in enumerate(self._files):
+            end = self._files[at + 1][0] if at + 1 < len(self._files) else stop
+            low, high = max(start, begin), min(stop, end)
+            if low < high:
+                found.append(Piece(file, low - begin, high - low))
+        return found
+
+    async def wait_beyond(self, offset: int) -> int:
+        """Bytes that can be read, once they are more than ``offset`` or all there are.
+
+        Raises:
+            AbrError: the fill failed and nothing beyond ``offset`` was written.
+        """
+        while self.written_bytes <= offset and not self.is_done:
+            if self._error is not None:
+                raise self._error
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiting.add(waiter)
+            try:
+                await waiter
+            finally:
+                self._waiting.discard(waiter)
+        return self.written_bytes
+
+    def open(self) -> Spool:
+        """Count one more user."""
+        self._users += 1
+        return self
+
+    def close(self) -> None:
+        """One user less; the last one closes the files and removes a body not stored."""
+        self._users -= 1
+        if self._users:
+            return
+        for _, file in self._files:
+            file.close()
+        self._store.give_memory_back(self._overflow_bytes)
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+    _end = 0
+
+    @property
+    def _in_memory(self) -> bool:
+        return self.path is None or len(self._files) > 1
+
+    def _take_memory(self, count: int) -> None:
+        self._store.take_memory(count)
+        self._overflow_bytes += count
+
+    def _wake(self) -> None:
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+
+
+class BodyStore:
+    """The cache folder of one edge."""
+
+    def __init__(self, folder: Path, *, fsync: bool = False) -> None:
+        self.folder = folder
+        self.objects: dict[str, StoredObject] = {}
+        """What is stored, by key."""
+        self.disk_troubles = 0
+        """How often a write to the folder failed."""
+        self._fsync = fsync
+        self._unverified: set[str] = set()
+        self._lock: FileIO | None = None
+        self._serial = 0
+        self._memory_bytes = 0
+
+    def open(self) -> list[StoredObject]:
+        """Take the folder, clear what a crash left, and list what is stored, oldest first.
+
+        Raises:
+            MissingFileError: the folder cannot be made or written.
+            ResourceError: another edge uses it.
+        """
+        try:
+            for name in ("tmp", "objects"):
+                (self.folder / name).mkdir(parents=True, exist_ok=True)
+            self._lock = open(self.folder / "lock", "ab", buffering=0)  # noqa: SIM115 -- until close()
+        except OSError as exc:
+            raise MissingFileError(
+                f"{self.folder}: {exc.strerror}; expected a folder to keep the cache in"
+            ) from exc
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            self.close()
+            raise ResourceError(
+                f"{self.folder}: in use by another edge; give each its own --cache-dir"
+            ) from exc
+        for left in (self.folder / "tmp").iterdir():
+            left.unlink(missing_ok=True)
+        found = sorted(self._scan(), key=lambda stored: stored.stored_s)
+        self.objects = {stored.key: stored for stored in found}
+        self._unverified = set(self.objects)
+        return list(self.objects.values())
+
+    def close(self) -> None:
+        """Let go of the folder; what is stored stays."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def spool(self) -> Spool:
+        """A new empty body: in ``tmp``, or in memory when the disk refuses."""
+        self._serial += 1
+        path = self.folder / "tmp" / f"{os.getpid()}-{self._serial}"
+        try:
+            return Spool(self, path, open(path, "x+b", buffering=0))
+        except OSError as exc:
+            self.on_disk_trouble(exc)
+            return Spool(self, None, _memory_file())
+
+    async def keep(self, spool: Spool, stored: StoredObject) -> StoredObject | None:
+        """Store a finished spool under ``stored.key``; None when the disk refuses.
+
+        The name of the body is chosen here, so ``stored.body`` is ignored.
+        """
+        if not spool.is_on_disk or spool.path is None:
+            return None
+        if self._fsync:
+            await asyncio.to_thread(_flush, spool.path)
+        self._serial += 1
+        stem = sidecar.file_stem(stored.key)
+        unique = f"{os.getpid():x}{self._serial:x}{os.urandom(4).hex()}"
+        kept = replace(stored, body=f"{stem}-{unique}")
+        path = self._path(kept)
+        try:
+            path.parent.mkdir(exist_ok=True)
+            spool.path.rename(path)
+            self._write_sidecar(kept)
+        except OSError as exc:
+            self.on_disk_trouble(exc)
+            path.unlink(missing_ok=True)
+            return None
+        self.remove(stored.key)
+        spool.path = None
+        self.objects[stored.key] = kept
+        return kept
+
+    def confirm(self, stored: StoredObject) -> None:
+        """Replace the sidecar of a held object after a validation."""
+        self.objects[stored.key] = stored
+        try:
+            self._write_sidecar(stored)
+        except OSError as exc:  # the older sidecar stays true, only less fresh
+            self.on_disk_trouble(exc)
+
+    def remove(self, key: str) -> None:
+        """Forget an object and remove its files; readers of it are not disturbed."""
+        stored = self.objects.pop(key, None)
+        self._unverified.discard(key)
+        if stored is not None:
+            self._unlink(self._path(stored))
+
+    async def read(self, stored: StoredObject) -> Body | None:
+        """Open a held body; None when it is gone or damaged.
+
+        A body from before this process started is compared with its digest once.
+        """
+        try:
+            file = _open_to_read(self._path(stored))
+        except OSError:
+            return None
+        if os.fstat(file.fileno()).st_size != stored.size_bytes:
+            file.close()
+            return None
+        if stored.key in self._unverified:
+            try:
+                found = await asyncio.to_thread(hashlib.file_digest, file, "sha256")
+            except OSError:
+                found = hashlib.sha256()
+            if found.hexdigest() != stored.sha256:
+                file.close()
+                return None
+            self._unverified.discard(stored.key)
+        return Body(file, stored.size_bytes)
+
+    def on_disk_trouble(self, exc: OSError) -> None:
+        """Count a failed write."""
+        self.disk_troubles += 1
+
+    def take_memory(self, count: int) -> None:
+        """Account for spooled bytes in memory.
+
+        Raises:
+            ResourceError: it would be more than ``OVERFLOW_BYTES`` in all.
+        """
+        if self._memory_bytes + count > OVERFLOW_BYTES:
+            raise ResourceError(
+                f"{self.folder}: no room on the disk, and {OVERFLOW_BYTES >> 20} MiB of bodies "
+                "in memory; free some space or lower --cache-bytes"
+            )
+        self._memory_bytes += count
+
+    def give_memory_back(self, count: int) -> None:
+        """The opposite of ``take_memory``."""
+        self._memory_bytes -= count
+
+    def _path(self, stored: StoredObject) -> Path:
+        return self.folder / "objects" / stored.body[:2] / stored.body
+
+    def _write_sidecar(self, stored: StoredObject) -> None:
+        self._serial += 1
+        temporary = self.folder / "tmp" / f"{os.getpid()}-{self._serial}.json"
+        try:
+            temporary.write_bytes(sidecar.dumps(stored))
+            temporary.rename(_sidecar_path(self._path(stored)))
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+
+    def _scan(self) -> Iterator[StoredObject]:
+        for folder in (self.folder / "objects").iterdir():
+            if folder.is_dir():
+                yield from self._scan_folder(folder)
+
+    def _scan_folder(self, folder: Path) -> Iterator[StoredObject]:
+        sizes = {item.name: item.stat().st_size for item in os.scandir(folder)}
+        bodies = set()
+        for name in sizes:
+            if not name.endswith(".json"):
+                continue
+            stored = sidecar.loads((folder / name).read_bytes())
+            if (
+                stored is not None
+                and name == stored.body + ".json"
+                and sizes.get(stored.body) == stored.size_bytes
+            ):
+                bodies.add(stored.body)
+                yield stored
+        for name in sizes:
+            if name.removesuffix(".json") not in bodies:
+                (folder / name).unlink(missing_ok=True)
+
+    def _unlink(self, path: Path) -> None:
+        with suppress(OSError):
+            _sidecar_path(path).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+
+
+def _sidecar_path(body: Path) -> Path:
+    return body.with_name(body.name + ".json")
+
+
+def _open_to_read(path: Path) -> FileIO:
+    # In the event loop on purpose: opening takes microseconds, a thread hop takes more.
+    return open(path, "rb", buffering=0)
+
+
+def _memory_file() -> FileIO:
+    return os.fdopen(os.memfd_create("abr-body", os.MFD_CLOEXEC), "r+b", buffering=0)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as exc:  # some file systems cannot; the body is still there
+        if exc.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)

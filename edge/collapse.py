@@ -1,0 +1,74 @@
+"""Who waits on whose fill: one fetch from the parent per key, whoever asks meanwhile.
+
+Pure bookkeeping. The first to ask for a key starts a fill; everyone who asks before it
+ends joins it. Nobody owns a fill: leaving, the first one included, never ends it. A
+fill that has ended is never joined again, even when its end was late to be noticed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+F = TypeVar("F")
+"""Whatever the shell uses to stand for a fill under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined(Generic[F]):
+    """A place at a fill."""
+
+    fill: F
+    started: bool
+    """True for the request that made this fill necessary, False for all that joined it."""
+
+
+@dataclass(slots=True)
+class _Under(Generic[F]):
+    fill: F
+    asked: int = 1
+
+
+class Collapse(Generic[F]):
+    """Fills under way by key."""
+
+    def __init__(self) -> None:
+        self._under_way: dict[str, _Under[F]] = {}
+
+    def __len__(self) -> int:
+        return len(self._under_way)
+
+    def under_way(self, key: str) -> F | None:
+        """The fill of ``key``, if one is under way; asking does not join it."""
+        found = self._under_way.get(key)
+        return None if found is None else found.fill
+
+    def join(self, key: str) -> Joined[F] | None:
+        """Join the fill of ``key``; None when there is none, so the caller starts one."""
+        found = self._under_way.get(key)
+        if found is None:
+            return None
+        found.asked += 1
+        return Joined(found.fill, started=False)
+
+    def start(self, key: str, fill: F) -> Joined[F]:
+        """Enter a new fill.
+
+        Raises:
+            ValueError: one is under way for ``key``; join that instead.
+        """
+        if key in self._under_way:
+            raise ValueError("a fill of this key is under way; join it")
+        self._under_way[key] = _Under(fill)
+        return Joined(fill, started=True)
+
+    def finish(self, key: str, fill: F) -> int:
+        """End a fill, in success or failure, and tell how many requests it served.
+
+        Returns 0 when ``fill`` is not (or no longer) the one under way for ``key``.
+        """
+        found = self._under_way.get(key)
+        if found is None or found.fill is not fill:
+            return 0
+        del self._under_way[key]
+        return found.asked

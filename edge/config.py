@@ -1,0 +1,94 @@
+"""Settings of one edge cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from abr.errors import ConfigError
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeConfig:
+    """Everything an edge needs to know; checked by ``check``."""
+
+    parent: str = "http://127.0.0.1:8080"
+    """Base URL of the only server that is ever asked: the origin or a tier nearer to it."""
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = 8081
+    """Port to listen on; 0 takes a free one."""
+    name: str = "edge"
+    """Name in ``Cache-Status`` and in metrics."""
+    tier: str = "edge"
+    """Name of the level this cache belongs to, for metrics."""
+    cache_dir: str = ""
+    """Folder for stored bodies; empty: below the user's cache folder, by ``name``."""
+    cache_bytes: int = 4096 * MIB
+    """Most bytes stored, accounting for whole disk blocks and sidecars."""
+    policy: str = "lru"
+    """What is evicted when the cache is full; see ``edge.policies``."""
+    max_object_bytes: int = 256 * MIB
+    """Larger bodies are passed through without being stored or shared."""
+    fsync: bool = False
+    """Flush each body to the disk before it counts as stored."""
+    require_token: bool = True
+    """Check tokens; False makes a plain reverse-proxy cache of the parent."""
+    connect_limit_s: float = 2.0
+    """Most seconds to open a connection to the parent."""
+    first_byte_limit_s: float = 10.0
+    """Most seconds from asking the parent to its response head."""
+    idle_limit_s: float = 10.0
+    """Most seconds between two pieces of a body from the parent."""
+    fill_limit_s: float = 120.0
+    """Most seconds for one whole fetch from the parent."""
+    send_limit_s: float = 60.0
+    """Most seconds that a client may take for each MiB of a body (or part of one)."""
+    upstream_connections: int = 64
+    """Most connections to the parent."""
+    stale_if_error_s: float = 60.0
+    """How long past its freshness an object may be served while the parent fails."""
+    keys_refresh_s: float = 10.0
+    """Least seconds between two fetches of the parent's public keys."""
+
+    def check(self) -> EdgeConfig:
+        """Return self when every value can be used.
+
+        Raises:
+            ConfigError: a value is out of range; the message names it.
+        """
+        parts = urlsplit(self.parent)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigError(
+                f"edge.parent: found {self.parent!r}; expected a URL such as http://127.0.0.1:8080"
+            )
+        if parts.query or parts.fragment or parts.username:
+            raise ConfigError(
+                "edge.parent: found a query, fragment or user name; expected scheme, host and port"
+            )
+        if not 0 <= self.port <= 65535:
+            raise ConfigError(f"edge.port: found {self.port}; expected 0 to 65535")
+        for name in _POSITIVE:
+            value = getattr(self, name)
+            if not value > 0:
+                raise ConfigError(f"edge.{name}: found {value}; expected more than 0")
+        for name in ("stale_if_error_s", "keys_refresh_s"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"edge.{name}: found {getattr(self, name)}; expected 0 or more")
+        if not self.name or not self.name.isascii() or not self.name.isprintable():
+            raise ConfigError(f"edge.name: found {self.name!r}; expected printable ASCII")
+        return self
+
+
+_POSITIVE = (
+    "cache_bytes",
+    "max_object_bytes",
+    "connect_limit_s",
+    "first_byte_limit_s",
+    "idle_limit_s",
+    "fill_limit_s",
+    "send_limit_s",
+    "upstream_connections",
+)

@@ -1,0 +1,298 @@
+"""Fetching from the parent out of band: one task per fill, any number of readers.
+
+A fill belongs to the edge, not to the client that caused it: clients come and go
+without touching it. It is asked for once and never retried. What it brings is spooled
+to disk and readable at once; it counts as stored only when it is whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from abr.errors import AbrError, UpstreamError, UpstreamTimeoutError
+from edge.body import BodyStore, Spool
+from edge.collapse import Collapse, Joined
+from edge.config import EdgeConfig
+from edge.freshness import CacheControl, Freshness, Uses, assess, parse_cache_control, uses
+from edge.index import CacheIndex
+from edge.sidecar import StoredObject, storable_headers
+from edge.tally import Tally
+from edge.upstream import Upstream, UpstreamResponse
+from origin.httprules import joined
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """What a fill turned out to be, known as soon as the parent's head is there."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    """Fields to answer with."""
+    length_bytes: int | None = None
+    spool: Spool | None = None
+    """The body under way; None when there is none to share."""
+    stores: bool = False
+    """It will be stored when it is whole."""
+    shares: bool = True
+    """Everyone who waits may have it; else only the request that caused it."""
+    confirmed: StoredObject | None = None
+    """The held object, which the parent said is still good (304)."""
+    age_s: float = 0.0
+
+
+class Fill:
+    """One fetch under way."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self._head: asyncio.Future[Filled] = asyncio.get_running_loop().create_future()
+        # Nobody may be left to look at a failure.
+        self._head.add_done_callback(lambda head: head.cancelled() or head.exception())
+
+    async def head(self) -> Filled:
+        """Wait for the parent's head; being cancelled here leaves the fill alone.
+
+        Raises:
+            AbrError: the fill failed before it.
+        """
+        return await asyncio.shield(self._head)
+
+    def has_head(self, filled: Filled) -> None:
+        """Tell all who wait."""
+        if not self._head.done():
+            self._head.set_result(filled)
+
+    def failed(self, error: AbrError) -> None:
+        """Tell all who wait for the head that there is none."""
+        if not self._head.done():
+            self._head.set_exception(error)
+
+
+class Fills:
+    """All fills of one edge: ``join`` starts or joins one, ``close`` ends them."""
+
+    def __init__(
+        self,
+        config: EdgeConfig,
+        *,
+        store: BodyStore,
+        index: CacheIndex,
+        upstream: Upstream,
+        tally: Tally,
+        now: Callable[[], float],
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._index = index
+        self._upstream = upstream
+        self._tally = tally
+        self._now = now
+        self._collapse: Collapse[Fill] = Collapse()
+        # Fills outlive the requests that start them and end independently, so they are
+        # kept here rather than in a task group, which the first failure would cancel.
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def under_way(self) -> int:
+        """Number of fills now."""
+        return len(self._collapse)
+
+    def join(
+        self, key: str, target: str, *, held: StoredObject | None = None, authorized: bool = False
+    ) -> Joined[Fill]:
+        """The fill of ``key``: the one under way, or a new one.
+
+        Args:
+            key: Cache key.
+            target: What to ask the parent for, if this starts a fill.
+            held: A stale object to validate, if there is one.
+            authorized: The request carries credentials that this edge does not check.
+        """
+        found = self._collapse.join(key)
+        if found is not None:
+            return found
+        fill = Fill(key)
+        self._tally.fills += 1
+        task = asyncio.create_task(self._run(fill, target, held, authorized))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return self._collapse.start(key, fill)
+
+    async def close(self) -> None:
+        """Cancel every fill and wait until all have cleaned up."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(
+        self, fill: Fill, target: str, held: StoredObject | None, authorized: bool
+    ) -> None:
+        try:
+            async with asyncio.timeout(self._config.fill_limit_s):
+                await self._fetch(fill, target, held, authorized)
+        except AbrError as exc:
+            self._tally.fills_failed += 1
+            fill.failed(exc)
+        except TimeoutError:
+            self._tally.fills_failed += 1
+            limit_s = self._config.fill_limit_s
+            fill.failed(UpstreamTimeoutError(f"{fill.key}: not fetched within {limit_s:g} s"))
+        finally:
+            fill.failed(UpstreamError(f"{fill.key}: the edge stopped fetching it"))
+            self._collapse.finish(fill.key, fill)
+
+    async def _fetch(
+        self, fill: Fill, target: str, held: StoredObject | None, authorized: bool
+    ) -> None:
+        asking = [("Accept-Encoding", "identity"), *_conditions(held)]
+        async with self._upstream.ask("GET", target, headers=asking) as answer:
+            headers = joined(answer.headers)
+            control = parse_cache_control([headers.get("cache-control", "")])
+            fresh = self._freshness(answer, headers, control)
+            if answer.status == 304 and held is not None:
+                fill.has_head(self._confirm(held, answer, fresh))
+                return
+            allowed = uses(
+                answer.status,
+                headers,
+                control,
+                length_bytes=answer.length_bytes,
+                max_object_bytes=self._config.max_object_bytes,
+                authorized=authorized,
+            )
+            if held is not None and answer.status < 500:
+                self._forget(held.key)
+            await self._spool(fill, answer, fresh, allowed)
+
+    async def _spool(
+        self, fill: Fill, answer: UpstreamResponse, fresh: Freshness, allowed: Uses
+    ) -> None:
+        length = answer.length_bytes
+        headers = storable_headers(answer.headers)
+        if length is not None and length > self._config.max_object_bytes:
+            # Nobody gets it from here: each client is connected through to the parent.
+            fill.has_head(Filled(status=answer.status, headers=headers, shares=False))
+            return
+        stores = allowed.store and length is not None and self._reserve(fill.key, length)
+        spool = self._store.spool()
+        try:
+            fill.has_head(
+                Filled(
+                    status=answer.status,
+                    headers=headers,
+                    length_bytes=length,
+                    spool=spool,
+                    stores=stores,
+                    shares=allowed.share,
+                    age_s=fresh.age_s,
+                )
+            )
+            await self._copy(fill.key, answer, spool)
+            if stores:
+                stores = False  # _keep settles the reservation, whatever happens
+                await self._keep(fill.key, spool, headers, answer, fresh)
+        except AbrError as exc:
+            spool.fail(exc)
+            raise
+        except BaseException:
+            spool.fail(UpstreamError(f"{fill.key}: the edge stopped fetching it"))
+            raise
+        finally:
+            if stores and length is not None:
+                self._index.release(length)
+            spool.close()
+
+    async def _copy(self, key: str, answer: UpstreamResponse, spool: Spool) -> None:
+        limit = self._config.max_object_bytes
+        async for piece in answer.pieces():
+            spool.write(piece)
+            self._tally.fetched_bytes += len(piece)
+            if spool.written_bytes > limit:
+                raise UpstreamError(f"{key}: over {limit} bytes; raise max_object_bytes")
+        length = answer.length_bytes
+        if length is not None and spool.written_bytes != length:
+            raise UpstreamError(f"{key}: ended after {spool.written_bytes} of {length} bytes")
+        spool.finish()
+
+    async def _keep(
+        self,
+        key: str,
+        spool: Spool,
+        headers: tuple[tuple[str, str], ...],
+        answer: UpstreamResponse,
+        fresh: Freshness,
+    ) -> None:
+        """Store a whole spool, or give its reservation back."""
+        size_bytes = spool.written_bytes
+        kept = None
+        try:
+            kept = await self._store.keep(
+                spool,
+                StoredObject(
+                    key=key,
+                    body="",
+                    size_bytes=size_bytes,
+                    sha256=spool.sha256,
+                    headers=headers,
+                    stored_s=answer.arrived_s,
+                    fresh=fresh,
+                ),
+            )
+        finally:
+            if kept is None:
+                self._index.release(size_bytes)
+        if kept is not None:
+            self._index.commit(kept.entry())
+            return
+        # The disk is fuller than the account says: make room for the next one.
+        self._tally.not_stored += 1
+        self._evict(self._index.shed(2 * size_bytes))
+
+    def _confirm(self, held: StoredObject, answer: UpstreamResponse, fresh: Freshness) -> Filled:
+        updated = held.confirmed(answer.headers, stored_s=answer.arrived_s, fresh=fresh)
+        if self._index.refresh(updated.entry()):
+            self._store.confirm(updated)
+        return Filled(status=304, headers=updated.headers, confirmed=updated, age_s=fresh.age_s)
+
+    def _reserve(self, key: str, size_bytes: int) -> bool:
+        room = self._index.reserve(key, size_bytes)
+        self._evict(room.evicted)
+        if not room.granted:
+            self._tally.not_stored += 1
+        return room.granted
+
+    def _evict(self, keys: tuple[str, ...]) -> None:
+        self._tally.evictions += len(keys)
+        for key in keys:
+            self._store.remove(key)
+
+    def _forget(self, key: str) -> None:
+        if self._index.remove(key):
+            self._store.remove(key)
+
+    def _freshness(
+        self, answer: UpstreamResponse, headers: Mapping[str, str], control: CacheControl
+    ) -> Freshness:
+        return assess(
+            headers,
+            control,
+            asked_s=answer.asked_s,
+            arrived_s=answer.arrived_s,
+            stale_if_error_s=self._config.stale_if_error_s,
+        )
+
+
+def _conditions(held: StoredObject | None) -> list[tuple[str, str]]:
+    """Fields that ask whether a held object is still good."""
+    if held is None:
+        return []
+    asking = []
+    etag, modified = held.header("ETag"), held.header("Last-Modified")
+    if etag:
+        asking.append(("If-None-Match", etag))
+    if modified:
+        asking.append(("If-Modified-Since", modified))
+    return asking

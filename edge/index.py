@@ -1,0 +1,223 @@
+"""What a cache holds: an account of objects, bytes and freshness, without any bytes.
+
+Rules of residence: this module decides what is held, fresh or evicted. It knows no
+file and no HTTP, and never reads a clock: callers pass ``now_s``, seconds since the
+epoch, so an index outlives the process that wrote it. The same index serves HTTP and a
+simulation over a request trace.
+
+Invariant: ``held_bytes + reserved_bytes <= capacity_bytes``, where every object is
+charged its body plus ``overhead_bytes``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from edge.policies import EvictionPolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One held object."""
+
+    key: str
+    size_bytes: int
+    """Body bytes."""
+    stored_s: float
+    """When the response (or its latest validation) arrived."""
+    age_s: float = 0.0
+    """Its age on arrival."""
+    lifetime_s: float = 0.0
+    """How long it is fresh, counted from age 0."""
+    usable_s: float = 0.0
+    """How long past that it may be served while a new copy is fetched."""
+    salvage_s: float = 0.0
+    """How long past that it may be served when the parent fails."""
+
+    def age_at(self, now_s: float) -> float:
+        """Age at ``now_s`` in seconds; a clock that went back makes nothing younger."""
+        return self.age_s + max(0.0, now_s - self.stored_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """Held and fresh."""
+
+    entry: Entry
+    age_s: float
+    ttl_s: float
+    """Seconds of freshness left; above 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stale:
+    """Held, but to be validated before (or, when ``usable``, while) it is served."""
+
+    entry: Entry
+    age_s: float
+    ttl_s: float
+    """Seconds of freshness left: 0 or below."""
+    usable: bool
+    """It may be served now, while it is validated."""
+    salvageable: bool
+    """It may be served if the parent fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """Not held."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Answer to a request for room: whether it is granted and who had to leave for it."""
+
+    granted: bool
+    evicted: tuple[str, ...] = ()
+
+
+class CacheIndex:
+    """Objects held by one cache, bounded by bytes.
+
+    Args:
+        capacity_bytes: Most bytes charged in all.
+        policy: Chooses what leaves; owned by this index from now on.
+        overhead_bytes: Charged for every object on top of its body.
+    """
+
+    def __init__(
+        self, capacity_bytes: int, policy: EvictionPolicy, *, overhead_bytes: int = 0
+    ) -> None:
+        if capacity_bytes < 0 or overhead_bytes < 0:
+            raise ValueError("capacity_bytes and overhead_bytes must not be negative")
+        self.capacity_bytes = capacity_bytes
+        self._policy = policy
+        self._overhead_bytes = overhead_bytes
+        self._entries: dict[str, Entry] = {}
+        self._held_bytes = 0
+        self._reserved_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._entries
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes charged to held objects."""
+        return self._held_bytes
+
+    @property
+    def reserved_bytes(self) -> int:
+        """Bytes charged to objects that are being filled."""
+        return self._reserved_bytes
+
+    def entry(self, key: str) -> Entry | None:
+        """The held object, without counting as a use."""
+        return self._entries.get(key)
+
+    def keys(self) -> tuple[str, ...]:
+        """Keys of all held objects, in no particular order."""
+        return tuple(self._entries)
+
+    def lookup(self, key: str, *, now_s: float) -> Hit | Stale | Miss:
+        """What is known about ``key``; counts as one use of it."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return Miss(key)
+        self._policy.touched(key)
+        age_s = entry.age_at(now_s)
+        ttl_s = entry.lifetime_s - age_s
+        if ttl_s > 0:
+            return Hit(entry=entry, age_s=age_s, ttl_s=ttl_s)
+        return Stale(
+            entry=entry,
+            age_s=age_s,
+            ttl_s=ttl_s,
+            usable=-ttl_s < entry.usable_s,
+            salvageable=-ttl_s < entry.salvage_s,
+        )
+
+    def reserve(self, key: str, size_bytes: int) -> Room:
+        """Make room for an object about to be filled, evicting as needed.
+
+        An object that does not fit beside other reservations, or that the policy does
+        not admit, is refused and nothing is evicted. A granted reservation ends with
+        ``commit`` or ``release``.
+        """
+        cost = size_bytes + self._overhead_bytes
+        if cost + self._reserved_bytes > self.capacity_bytes:
+            return Room(granted=False)
+        if key not in self._entries and not self._policy.admits(key, size_bytes):
+            return Room(granted=False)
+        self._reserved_bytes += cost
+        return Room(granted=True, evicted=self._shrink())
+
+    def release(self, size_bytes: int) -> None:
+        """Give back a reservation of ``size_bytes`` that came to nothing."""
+        self._reserved_bytes -= size_bytes + self._overhead_bytes
+        assert self._reserved_bytes >= 0, "released more than was reserved"
+
+    def commit(self, entry: Entry) -> None:
+        """Turn a reservation of ``entry.size_bytes`` into a held object.
+
+        An object held under the same key before is replaced.
+        """
+        self.release(entry.size_bytes)
+        self.remove(entry.key)
+        self._hold(entry)
+
+    def restore(self, entry: Entry) -> Room:
+        """Hold an object found on disk at start; earlier ones leave when there is no room.
+
+        Restore the object to keep longest last. One larger than the cache, or held
+        already, is refused.
+        """
+        cost = entry.size_bytes + self._overhead_bytes
+        if entry.key in self._entries or cost + self._reserved_bytes > self.capacity_bytes:
+            return Room(granted=False)
+        evicted = self._evict_to(self.capacity_bytes - self._reserved_bytes - cost)
+        self._hold(entry)
+        return Room(granted=True, evicted=evicted)
+
+    def refresh(self, entry: Entry) -> bool:
+        """Replace the freshness of a held object of the same key and size; False: not held."""
+        held = self._entries.get(entry.key)
+        if held is None:
+            return False
+        self._entries[entry.key] = replace(entry, size_bytes=held.size_bytes)
+        return True
+
+    def remove(self, key: str) -> bool:
+        """Forget an object; False when it was not held."""
+        entry = self._entries.pop(key, None)
+        if entry is None:
+            return False
+        self._held_bytes -= entry.size_bytes + self._overhead_bytes
+        self._policy.removed(key)
+        return True
+
+    def shed(self, size_bytes: int) -> tuple[str, ...]:
+        """Evict until at least ``size_bytes`` are given back or nothing is held."""
+        target = max(0, self._held_bytes - size_bytes)
+        return self._evict_to(target)
+
+    def _hold(self, entry: Entry) -> None:
+        self._entries[entry.key] = entry
+        self._held_bytes += entry.size_bytes + self._overhead_bytes
+        self._policy.added(entry.key, entry.size_bytes)
+
+    def _shrink(self) -> tuple[str, ...]:
+        return self._evict_to(self.capacity_bytes - self._reserved_bytes)
+
+    def _evict_to(self, most_bytes: int) -> tuple[str, ...]:
+        evicted = []
+        while self._held_bytes > most_bytes and self._entries:
+            key = self._policy.evict()
+            entry = self._entries.pop(key)
+            self._held_bytes -= entry.size_bytes + self._overhead_bytes
+            evicted.append(key)
+        return tuple(evicted)

@@ -1,0 +1,61 @@
+"""What to evict, and what to admit: one published policy per file.
+
+A policy knows keys and sizes, nothing of HTTP, files or time. The index calls it and
+keeps the account of bytes; a policy only keeps order. ``make`` builds one by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from abr.errors import ConfigError
+from edge.policies.lru import Lru
+
+
+class EvictionPolicy(Protocol):
+    """Order in which objects leave a full cache."""
+
+    def admits(self, key: str, size_bytes: int) -> bool:
+        """Whether an object that is not held should be stored at all."""
+        ...
+
+    def added(self, key: str, size_bytes: int) -> None:
+        """An object is now held; ``key`` was not held before."""
+        ...
+
+    def touched(self, key: str) -> None:
+        """A held object was asked for."""
+        ...
+
+    def removed(self, key: str) -> None:
+        """A held object is gone for another reason than ``evict``."""
+        ...
+
+    def evict(self) -> str:
+        """Choose a held object, forget it and return its key; never called when empty."""
+        ...
+
+
+_POLICIES: dict[str, Callable[[int], EvictionPolicy]] = {
+    "lru": lambda _capacity_bytes: Lru(),
+}
+
+
+def names() -> tuple[str, ...]:
+    """Names that ``make`` accepts."""
+    return tuple(sorted(_POLICIES))
+
+
+def make(name: str, *, capacity_bytes: int) -> EvictionPolicy:
+    """A fresh policy for a cache of ``capacity_bytes``.
+
+    Raises:
+        ConfigError: no policy has this name.
+    """
+    try:
+        return _POLICIES[name](capacity_bytes)
+    except KeyError:
+        raise ConfigError(
+            f"edge.policy: found {name!r}; expected one of {', '.join(names())}"
+        ) from None

@@ -1,0 +1,134 @@
+"""The sidecar of a stored body: what was said with it, as JSON text and back.
+
+One sidecar names one body file, so a sidecar that is there makes the body count as
+stored. Format version 1; other versions are not read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from edge.freshness import Freshness
+from edge.index import Entry
+
+VERSION = 1
+
+UNSTORED = frozenset(
+    {
+        "age",
+        "connection",
+        "content-length",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authentication-info",
+        "proxy-authorization",
+        "proxy-connection",
+        "set-cookie",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Fields of one hop or one client (RFC 9110 §7.6.1, RFC 9111 §3.1), and those made anew."""
+
+
+_OF_BODY = frozenset({"content-encoding", "content-type", "content-range", "etag", "cache-status"})
+"""Fields that describe the held body; a 304 does not change them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredObject:
+    """A whole response as it is held: everything but the bytes."""
+
+    key: str
+    body: str
+    """File name of the body."""
+    size_bytes: int
+    sha256: str
+    """Digest of the body, lower-case hex."""
+    headers: tuple[tuple[str, str], ...]
+    """Fields to answer with, names as they came."""
+    stored_s: float
+    """When it (or its latest validation) arrived, seconds since the epoch."""
+    fresh: Freshness
+    """How it may be used again, as assessed then."""
+
+    def entry(self) -> Entry:
+        """Its line in the index."""
+        return Entry(
+            key=self.key,
+            size_bytes=self.size_bytes,
+            stored_s=self.stored_s,
+            **asdict(self.fresh),
+        )
+
+    def header(self, name: str) -> str | None:
+        """The first field of this name, in any case."""
+        wanted = name.lower()
+        return next((value for field, value in self.headers if field.lower() == wanted), None)
+
+    def confirmed(
+        self, headers: list[tuple[str, str]], *, stored_s: float, fresh: Freshness
+    ) -> StoredObject:
+        """This object after a 304: fields of the 304 replace those held (RFC 9111 §3.2)."""
+        newer = [pair for pair in storable_headers(headers) if pair[0].lower() not in _OF_BODY]
+        named = {name.lower() for name, _ in newer}
+        kept = [pair for pair in self.headers if pair[0].lower() not in named]
+        return replace(self, headers=(*kept, *newer), stored_s=stored_s, fresh=fresh)
+
+
+def storable_headers(pairs: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Fields of a response that may be kept and sent on: without those of one hop.
+
+    Fields that ``Connection`` names are left out too.
+    """
+    named = {
+        word.strip().lower()
+        for name, value in pairs
+        if name.lower() == "connection"
+        for word in value.split(",")
+    }
+    return tuple(
+        (name, value)
+        for name, value in pairs
+        if name.lower() not in UNSTORED and name.lower() not in named
+    )
+
+
+def file_stem(key: str) -> str:
+    """Name that files of ``key`` begin with: part of its SHA-256, so any key fits."""
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+def dumps(stored: StoredObject) -> bytes:
+    """The sidecar's bytes."""
+    return json.dumps({"version": VERSION, **asdict(stored)}).encode("ascii")
+
+
+def loads(data: bytes) -> StoredObject | None:
+    """The object a sidecar describes; None when it is damaged or of another version."""
+    try:
+        return _from(json.loads(data))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+
+
+def _from(raw: dict[str, Any]) -> StoredObject | None:
+    if raw["version"] != VERSION:
+        return None
+    found = StoredObject(
+        key=str(raw["key"]),
+        body=str(raw["body"]),
+        size_bytes=int(raw["size_bytes"]),
+        sha256=str(raw["sha256"]),
+        headers=tuple((str(name), str(value)) for name, value in raw["headers"]),
+        stored_s=float(raw["stored_s"]),
+        fresh=Freshness(**{str(name): float(value) for name, value in raw["fresh"].items()}),
+    )
+    # A body's name is derived from its key, so a planted sidecar cannot point elsewhere.
+    belongs = found.body.startswith(file_stem(found.key) + "-") and "/" not in found.body
+    return found if belongs and found.size_bytes >= 0 else None
