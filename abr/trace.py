@@ -61,7 +61,8 @@ class Trace:
         rtt = None if self.rtt_s is None else frozen_array(self.rtt_s)
         where = self.name or "trace"
         _check(where, times, capacity, rtt, self.end)
-        offered = np.concatenate([[0.0], np.cumsum(np.diff(times) * capacity)])
+        with np.errstate(over="ignore"):
+            offered = np.concatenate([[0.0], np.cumsum(np.diff(times) * capacity)])
         if not 0 < offered[-1] < math.inf:
             raise TraceFormatError(
                 f"{where}: offers {offered[-1]:g} bits in all; expected some capacity, "

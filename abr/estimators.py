@@ -1,0 +1,119 @@
+"""What past downloads say about the network: throughput and latency estimates.
+
+Each estimator is a named tuple of arrays made by a ``*_start`` function and updated
+in place by ``*_add``, or a function of the finished downloads; all are plain scalar
+code, so an algorithm that uses them can be compiled.
+
+Throughput here is body bits over the time from first to last byte; the wait for the
+first byte is latency, estimated apart. Estimates are ``nan`` before the first
+download: callers choose their own prior.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from abr.decision import Downloads
+from abr.media import FloatArray
+
+
+class Ewma(NamedTuple):
+    """Two exponentially weighted means of throughput and latency, fast and slow.
+
+    Throughput samples weigh by their transfer time, latency samples by the media
+    seconds of their segment; both are corrected for starting at zero.
+
+    Source: Spiteri, Sitaraman, Sparacio, From Theory to Practice, MMSys 2018, and the
+    class ``Ewma`` of Sabre, whose estimates are the cautious ones: the lower
+    throughput and the higher latency of the two.
+    """
+
+    half_lives_s: FloatArray
+    """Half-lives, shape (2,)."""
+    throughput_bps: FloatArray
+    """Means that start at 0, shape (2,)."""
+    latency_s: FloatArray
+    """Means that start at 0, shape (2,)."""
+    weights_s: FloatArray
+    """Sum of transfer seconds and of media seconds seen, shape (2,)."""
+
+
+def ewma_start(fast_s: float, slow_s: float) -> Ewma:
+    """An estimator that has seen nothing."""
+    return Ewma(np.array([fast_s, slow_s]), np.zeros(2), np.zeros(2), np.zeros(2))
+
+
+def ewma_add(
+    ewma: Ewma, size_bytes: float, transfer_s: float, latency_s: float, media_s: float
+) -> None:
+    """Learn from one download; nothing is learnt when the transfer took no time."""
+    if not transfer_s > 0:
+        return
+    throughput_bps = 8 * size_bytes / transfer_s
+    for i in range(len(ewma.half_lives_s)):
+        kept = 0.5 ** (transfer_s / ewma.half_lives_s[i])
+        ewma.throughput_bps[i] = kept * ewma.throughput_bps[i] + (1 - kept) * throughput_bps
+        kept = 0.5 ** (media_s / ewma.half_lives_s[i])
+        ewma.latency_s[i] = kept * ewma.latency_s[i] + (1 - kept) * latency_s
+    ewma.weights_s[0] += transfer_s
+    ewma.weights_s[1] += media_s
+
+
+def ewma_throughput_bps(ewma: Ewma) -> float:
+    """The lower of the two means, bits per second; nan before the first download."""
+    if ewma.weights_s[0] <= 0:
+        return math.nan
+    lowest = math.inf
+    for i in range(len(ewma.half_lives_s)):
+        bias = 1 - 0.5 ** (ewma.weights_s[0] / ewma.half_lives_s[i])
+        lowest = min(lowest, ewma.throughput_bps[i] / bias)
+    return float(lowest)
+
+
+def ewma_latency_s(ewma: Ewma) -> float:
+    """The higher of the two means, seconds; nan before the first download."""
+    if ewma.weights_s[1] <= 0:
+        return math.nan
+    highest = 0.0
+    for i in range(len(ewma.half_lives_s)):
+        bias = 1 - 0.5 ** (ewma.weights_s[1] / ewma.half_lives_s[i])
+        highest = max(highest, ewma.latency_s[i] / bias)
+    return float(highest)
+
+
+def sliding_throughput_bps(downloads: Downloads, last: int) -> float:
+    """Plain mean of the last throughputs, bits per second; nan when there are none."""
+    total, count = 0.0, 0
+    for i in range(max(len(downloads.end_s) - last, 0), len(downloads.end_s)):
+        transfer_s = downloads.end_s[i] - downloads.first_byte_s[i]
+        if transfer_s > 0:
+            total += 8 * downloads.size_bytes[i] / transfer_s
+            count += 1
+    return float(total / count) if count > 0 else math.nan
+
+
+def sliding_latency_s(downloads: Downloads, last: int) -> float:
+    """Plain mean of the last waits for a first byte; nan when there are none."""
+    total, count = 0.0, 0
+    for i in range(max(len(downloads.end_s) - last, 0), len(downloads.end_s)):
+        total += downloads.first_byte_s[i] - downloads.start_s[i]
+        count += 1
+    return float(total / count) if count > 0 else math.nan
+
+
+def harmonic_throughput_bps(downloads: Downloads, last: int) -> float:
+    """Harmonic mean of the last throughputs, first-byte wait *included*, bits per second.
+
+    nan when there are none.
+
+    Source: Yin, Jindal, Sekar, Sinopoli, A Control-Theoretic Approach for Dynamic
+    Adaptive Video Streaming over HTTP, SIGCOMM 2015, where it is taken over five downloads.
+    """
+    inverse, count = 0.0, 0
+    for i in range(max(len(downloads.end_s) - last, 0), len(downloads.end_s)):
+        inverse += (downloads.end_s[i] - downloads.start_s[i]) / (8 * downloads.size_bytes[i])
+        count += 1
+    return float(count / inverse) if inverse > 0 else math.nan

@@ -1,0 +1,76 @@
+"""Mahimahi's packet-delivery opportunities: one whole number of milliseconds per line.
+
+Each line is a chance to deliver 1500 bytes at that time; the last one is also the
+length of the loop. A trace here is a flow of bits, so the chances at millisecond t
+are spread over ``(t-1, t]``: what is offered by each whole millisecond is then
+exactly Mahimahi's count.
+
+Source: ravinet/mahimahi, src/frontend/link_queue.cc and traces/README.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from abr.errors import TraceFormatError
+from abr.trace import Trace
+from abr.traceformats.rows import Clock
+
+_PACKET_BITS = 1500 * 8
+_MOST_PACKETS = 50_000_000
+_MILLISECONDS = re.compile(r"\s*[0-9]{1,15}\s*")
+
+
+def read_mahimahi(text: str, name: str) -> Trace:
+    """Read packet-delivery opportunities; neighbours of equal rate become one period."""
+    clock = Clock(name)
+    for number, line in enumerate(text.splitlines(), 1):
+        if not _MILLISECONDS.fullmatch(line):
+            raise TraceFormatError(
+                f"{name}:{number}: found {line[:40]!r}; expected a whole number of milliseconds"
+            )
+        clock.add(int(line), number, "ms")
+    if not clock.times or clock.last == 0:
+        raise TraceFormatError(
+            f"{name}:{max(len(clock.times), 1)}: the last time is 0 ms; "
+            "expected the length of the loop, 1 ms or more"
+        )
+    # A chance at 0 can only be spread over the first millisecond.
+    stamps, chances = np.unique(np.maximum(clock.times, 1.0), return_counts=True)
+    bounds_ms = np.unique(np.concatenate([[0.0], stamps - 1, stamps]))
+    packets = np.zeros(len(bounds_ms) - 1)
+    packets[np.searchsorted(bounds_ms, stamps) - 1] = chances
+    keep = np.concatenate([[True], np.diff(packets) != 0, [True]])
+    rates = packets * _PACKET_BITS * 1000.0
+    return Trace(times_s=bounds_ms[keep] / 1000, capacity_bps=rates[keep[:-1]], name=name)
+
+
+def write_mahimahi(trace: Trace) -> str:
+    """One line for each 1500 bytes, at the millisecond by which they are offered.
+
+    A trace that ends between two packets gets one packet more at its end, because
+    the last line is also the length of the loop.
+
+    Raises:
+        TraceFormatError: the file would have more than 50 million lines.
+    """
+    length_ms = max(round(trace.duration_s * 1000), 1)
+    bits = trace.bits_by(trace.duration_s)
+    count = int(bits / _PACKET_BITS + 4e-5)
+    if count > _MOST_PACKETS:
+        raise TraceFormatError(
+            f"{trace.name or 'trace'}: needs {count} lines as mahimahi; expected at most "
+            f"{_MOST_PACKETS}: write it in another format"
+        )
+    offered = np.concatenate([[0.0], np.cumsum(np.diff(trace.times_s) * trace.capacity_bps)])
+    wanted = np.arange(1, count + 1) * float(_PACKET_BITS)
+    k = np.clip(np.searchsorted(offered, wanted - 0.5), 1, len(trace.capacity_bps)) - 1
+    after_s = (wanted - offered[k]) / trace.capacity_bps[k]
+    stamps = np.ceil((trace.times_s[k] + after_s) * 1000 - 1e-3).astype(np.int64)
+    stamps = np.clip(stamps, 0, length_ms)
+    if count == 0 or stamps[-1] != length_ms:
+        # The last line is the length of the loop: without a chance there it is shorter.
+        stamps = np.append(stamps, length_ms)
+    return "\n".join(map(str, stamps.tolist())) + "\n"
