@@ -1,0 +1,209 @@
+"""The shape of our URLs: the one place that reads and writes it.
+
+A request is for ``/t/<token>/<title>/<path>``, or ``/<title>/<path>`` with the token in
+``Authorization: Bearer``. The token is a path prefix because relative URIs in playlists
+inherit it, query strings they do not. Under a title, ``renew`` exchanges the token and
+``key/<kid>`` gives a content key; everything else is an object. Its key in caches,
+``/<title>/<path>``, holds no token and has one spelling only.
+
+A path is normalised before anything else looks at it, and a path that tries to mean
+something else to somebody else (dot segments, ``//``, backslashes, encoded slashes,
+control characters) is refused instead of repaired.
+
+Sources: RFC 3986 §3.3 and §6.2.2, RFC 9112 §3.2, RFC 6750 §2.1.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from abr.errors import InputError
+
+Kind = Literal[
+    "object", "key", "renew", "playback", "jwks", "healthz", "metrics", "server", "unknown"
+]
+
+RESERVED = frozenset({"t", "playback", "healthz", "metrics"})
+"""First path segments with a meaning of their own; no title may have these names."""
+
+MAX_TARGET_CHARS = 8190
+"""Longest request target that is looked at."""
+
+MAX_SEGMENTS = 32
+"""Most path segments of a request."""
+
+_TITLE = re.compile(r"[a-z0-9_-]{1,128}")
+_KEY = re.compile(r"key/([0-9a-f]{32})")
+# RFC 3986 §3.3: what may stand in a path, percent signs to be looked at below.
+_PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
+_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
+_ABSOLUTE = re.compile(r"https?://[^/?#]+", re.IGNORECASE)
+_BEARER = re.compile(r"Bearer +([A-Za-z0-9._~+/=-]+)", re.IGNORECASE)
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_FORBIDDEN_ESCAPES = frozenset(range(0x20)) | {0x7F, ord("/"), ord("\\"), ord("%")}
+_TOKEN_URL = re.compile(
+    r"(?P<before>(?:https?://[^/?#]+)?(?:/[^/?#]+)*?/t/)(?P<token>[^/?#]+)"
+    r"(?P<title>/[^/?#]+)(?P<rest>/[^?#]*)?(?P<after>[?#].*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+class PathError(InputError, ValueError):
+    """A request target that is refused before it is understood."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a request is for."""
+
+    kind: Kind
+    title: str = ""
+    path: str = ""
+    """Inside the title, without a leading slash: ``v0/00001.m4s``, ``key/<kid>``."""
+    token: str | None = None
+    """As it came in, unverified; None when there was none."""
+
+    @property
+    def cache_key(self) -> str:
+        """``/<title>/<path>``: the same for every token."""
+        return f"/{self.title}/{self.path}"
+
+    @property
+    def kid(self) -> str | None:
+        """Key id of a request for a key; None when it is not well formed."""
+        match = _KEY.fullmatch(self.path)
+        return match[1] if match else None
+
+
+_FIXED: dict[tuple[str, ...], Kind] = {
+    ("healthz",): "healthz",
+    ("metrics",): "metrics",
+    (".well-known", "jwks.json"): "jwks",
+}
+
+
+def parse_target(target: str, authorization: str | None = None) -> Target:
+    """What a request target means.
+
+    Args:
+        target: As in the request line: path and query, or an absolute URL, whose scheme
+            and authority are ignored. The query is ignored as well. ``*`` is ``server``.
+        authorization: The ``Authorization`` field, used when the path holds no token.
+
+    Returns:
+        The target; ``unknown`` when it has the shape of none of ours (404).
+
+    Raises:
+        PathError: it is malformed or not in its one normal form (400).
+    """
+    if target == "*":
+        return Target(kind="server")
+    segments = _segments(target)
+    fixed = _FIXED.get(tuple(segments))
+    if fixed is not None:
+        return Target(kind=fixed)
+    first = segments[0]
+    if first == "playback" and len(segments) == 2:
+        return Target(kind="playback", title=segments[1])
+    if first == "t" and len(segments) >= 4:
+        return _in_title(segments[2], segments[3:], segments[1])
+    if len(segments) >= 2 and first not in RESERVED and is_title(first):
+        return _in_title(first, segments[1:], bearer_token(authorization))
+    return Target(kind="unknown")
+
+
+def normal_path(target: str) -> str:
+    """The path of a request target in its one spelling, query left out.
+
+    Raises:
+        PathError: as ``parse_target``.
+    """
+    return "/" + "/".join(_segments(target))
+
+
+def is_title(text: str) -> bool:
+    """Whether ``text`` can name a title in a URL: lower case, digits, ``-`` and ``_``."""
+    return _TITLE.fullmatch(text) is not None and text not in RESERVED
+
+
+def bearer_token(authorization: str | None) -> str | None:
+    """The token of an ``Authorization`` field; None when it holds none."""
+    match = _BEARER.fullmatch(authorization.strip()) if authorization else None
+    return match[1] if match else None
+
+
+def object_path(token: str, title: str, path: str) -> str:
+    """``/t/<token>/<title>/<path>``."""
+    return f"/t/{token}/{title}/{path}"
+
+
+def playback_path(title: str) -> str:
+    """Where a playback URL for ``title`` is asked for."""
+    return f"/playback/{title}"
+
+
+def token_of(url: str) -> str | None:
+    """The token in a URL or path of ours; None when it holds none."""
+    match = _TOKEN_URL.fullmatch(url)
+    return match["token"] if match else None
+
+
+def with_token(url: str, token: str) -> str:
+    """``url`` with its token replaced by ``token``.
+
+    Raises:
+        PathError: the URL holds no token to replace.
+    """
+    match = _match(url)
+    return f"{match['before']}{token}{match['title']}{match['rest'] or ''}{match['after'] or ''}"
+
+
+def renew_url(url: str) -> str:
+    """Where the token of ``url`` (any URL below its title) is exchanged for a fresh one.
+
+    Raises:
+        PathError: the URL holds no token.
+    """
+    match = _match(url)
+    return f"{match['before']}{match['token']}{match['title']}/renew"
+
+
+def _match(url: str) -> re.Match[str]:
+    match = _TOKEN_URL.fullmatch(url)
+    if match is None:
+        raise PathError("URL: no /t/<token>/<title>/ in it; ask /playback/<title> for one")
+    return match
+
+
+def _in_title(title: str, rest: list[str], token: str | None) -> Target:
+    kind: Kind = "renew" if rest == ["renew"] else "key" if rest[0] == "key" else "object"
+    return Target(kind=kind, title=title, path="/".join(rest), token=token)
+
+
+def _segments(target: str) -> list[str]:
+    """Path segments of a request target, normalised."""
+    if len(target) > MAX_TARGET_CHARS:
+        raise PathError(f"request target: over {MAX_TARGET_CHARS} characters")
+    absolute = _ABSOLUTE.match(target)
+    path = (target[absolute.end() :] if absolute else target).partition("?")[0]
+    if not _PATH.fullmatch(path):
+        raise PathError("request target: not an absolute path of plain characters")
+    segments = _ESCAPE.sub(_normal_escape, path).split("/")[1:]
+    if len(segments) > MAX_SEGMENTS:
+        raise PathError(f"request target: over {MAX_SEGMENTS} path segments")
+    # One empty segment at the end is a folder's address: no such thing here, but harmless.
+    if any(segment in (".", "..") for segment in segments) or "" in segments[:-1]:
+        raise PathError("request target: dot segments or empty segments in its path")
+    return segments
+
+
+def _normal_escape(match: re.Match[str]) -> str:
+    """An escape as RFC 3986 §6.2.2 spells it; refused when it hides a separator."""
+    if match[1] is None:
+        raise PathError("request target: a percent sign without two hexadecimal digits")
+    byte = int(match[1], 16)
+    if byte in _FORBIDDEN_ESCAPES:
+        raise PathError("request target: an encoded slash, backslash, percent or control sign")
+    return chr(byte) if chr(byte) in _UNRESERVED else f"%{match[1].upper()}"
