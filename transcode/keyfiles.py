@@ -1,0 +1,212 @@
+"""The files of a key store as text, and the sealing of what stands in them.
+
+Rules of residence: bytes and text only; ``keystore`` reads and writes the disk and makes
+the random numbers. Key bytes stand in no message and no ``repr``.
+
+A key is sealed by AES-256-GCM under a key-encryption key (KEK). The associated data
+``title|kid|version`` binds it to its place: a sealed key copied to another title, or under
+another key id, does not open.
+
+Source: NIST SP 800-38D (GCM, 96-bit nonces).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from abr.errors import KeyStoreError
+
+FORMAT = "abrkit keys"
+MAJOR, MINOR = 1, 0
+KEK_BYTES = 32
+NONCE_BYTES = 12
+
+_Read = TypeVar("_Read")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedKey:
+    """A secret as it stands in a file."""
+
+    kid: str
+    """Key id."""
+    version: int
+    """Of the key; a new one of the same id is another version."""
+    kek: str
+    """Id of the KEK it is sealed under."""
+    nonce: bytes
+    sealed: bytes
+    period: int = 0
+    """Which run of segments it belongs to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ring:
+    """Key-encryption keys by id."""
+
+    current: str
+    """Id of the one that seals; the others only open."""
+    keks: Mapping[str, bytes] = field(repr=False)
+
+
+def seal_key(
+    secret: bytes,
+    ring: Ring,
+    *,
+    title: str,
+    kid: str,
+    nonce: bytes,
+    period: int = 0,
+    version: int = 1,
+) -> SealedKey:
+    """Seal ``secret`` under the ring's current KEK. A nonce must never be used twice."""
+    associated = _associated(title, kid, version)
+    return SealedKey(
+        kid=kid,
+        version=version,
+        kek=ring.current,
+        nonce=nonce,
+        sealed=AESGCM(ring.keks[ring.current]).encrypt(nonce, secret, associated),
+        period=period,
+    )
+
+
+def open_key(entry: SealedKey, ring: Ring, *, title: str, where: str) -> bytes:
+    """The secret inside ``entry``.
+
+    Raises:
+        KeyStoreError: its KEK is not in the ring, or it was changed, moved or damaged.
+    """
+    kek = ring.keks.get(entry.kek)
+    if kek is None:
+        raise KeyStoreError(
+            f"{where}: key {entry.kid} is sealed under KEK {entry.kek}, which ring.json lacks; "
+            "expected the ring that belongs to this folder"
+        )
+    associated = _associated(title, entry.kid, entry.version)
+    try:
+        return AESGCM(kek).decrypt(entry.nonce, entry.sealed, associated)
+    except (InvalidTag, ValueError):
+        raise KeyStoreError(
+            f"{where}: key {entry.kid} does not open; it was changed, moved from another title, "
+            "or damaged; restore the file"
+        ) from None
+
+
+def print_ring(ring: Ring) -> str:
+    """The text of ``ring.json``."""
+    keks = {kek_id: _text(kek) for kek_id, kek in ring.keks.items()}
+    return _print({"current": ring.current, "keks": keks})
+
+
+def parse_ring(text: str, *, where: str) -> Ring:
+    """Read ``ring.json``.
+
+    Raises:
+        KeyStoreError: damaged, or of an unknown major version.
+    """
+
+    def read(value: Any) -> Ring:
+        keks = {_id(kek_id): _bytes(kek) for kek_id, kek in value["keks"].items()}
+        if any(len(kek) != KEK_BYTES for kek in keks.values()):
+            raise ValueError
+        ring = Ring(current=_id(value["current"]), keks=keks)
+        if ring.current not in keks:
+            raise ValueError
+        return ring
+
+    return _parse(text, read, where)
+
+
+def print_keys(keys: Sequence[SealedKey]) -> str:
+    """The text of a file of sealed keys, by period."""
+    entries = [
+        {
+            "kid": entry.kid,
+            "period": entry.period,
+            "version": entry.version,
+            "kek": entry.kek,
+            "nonce": _text(entry.nonce),
+            "sealed": _text(entry.sealed),
+        }
+        for entry in sorted(keys, key=lambda entry: entry.period)
+    ]
+    return _print({"keys": entries})
+
+
+def parse_keys(text: str, *, where: str) -> tuple[SealedKey, ...]:
+    """Read a file of sealed keys.
+
+    Raises:
+        KeyStoreError: damaged, or of an unknown major version.
+    """
+    return _parse(text, lambda value: tuple(map(_entry, value["keys"])), where)
+
+
+def _entry(value: Any) -> SealedKey:
+    entry = SealedKey(
+        kid=_id(value["kid"]),
+        period=value["period"],
+        version=value["version"],
+        kek=_id(value["kek"]),
+        nonce=_bytes(value["nonce"]),
+        sealed=_bytes(value["sealed"]),
+    )
+    if type(entry.period) is not int or type(entry.version) is not int:
+        raise TypeError
+    if len(entry.nonce) != NONCE_BYTES:
+        raise ValueError
+    return entry
+
+
+def _print(value: Mapping[str, Any]) -> str:
+    head = {"format": FORMAT, "version": f"{MAJOR}.{MINOR}"}
+    return json.dumps({**head, **value}, indent=1) + "\n"
+
+
+def _parse(text: str, read: Callable[[Any], _Read], where: str) -> _Read:
+    # Causes are not kept: the text of a JSON error may quote what it could not read.
+    try:
+        value = json.loads(text)
+        if value["format"] != FORMAT:
+            raise ValueError
+        version = str(value["version"])
+        result = read(value) if version.partition(".")[0] == str(MAJOR) else None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise KeyStoreError(
+            f"{where}: damaged; expected a file of this store; restore it"
+        ) from None
+    if result is None:
+        raise KeyStoreError(
+            f"{where}: version {version[:20]}; this abrkit reads {MAJOR}.x; "
+            "use the abrkit that wrote it"
+        )
+    return result
+
+
+def _associated(title: str, kid: str, version: int) -> bytes:
+    return f"{title}|{kid}|{version}".encode()
+
+
+def _id(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", value):
+        raise ValueError
+    return value
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _bytes(text: Any) -> bytes:
+    if not isinstance(text, str):
+        raise TypeError
+    return base64.b64decode(text, validate=True)
