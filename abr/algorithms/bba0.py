@@ -1,0 +1,66 @@
+"""BBA-0: the rung follows the buffer alone, linearly between reservoir and cushion.
+
+Source: Huang, Johari, McKeown, Trunnell, Watson, A Buffer-Based Approach to Rate
+Adaptation, SIGCOMM 2014, in the form of the Pensieve family's ``bb.py``, whose
+defaults these are.
+
+deviation: as in that family, the buffer maps to rung numbers instead of rates, and
+the paper's rule to keep the previous rate until the map crosses a neighbour is left
+out.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from abr.decision import Decision, Observation, Rule
+from abr.media import FloatArray
+
+_RESERVOIR, _CUSHION, _ABOVE = 0, 1, 2
+
+
+class Params(NamedTuple):
+    """Parameters of ``bba-0``."""
+
+    reservoir_s: float = 5.0
+    """Below this buffer level the lowest rung is chosen."""
+    cushion_s: float = 10.0
+    """Buffer seconds between reservoir and the level from which the top rung is chosen."""
+
+
+class State(NamedTuple):
+    """Nothing to remember."""
+
+
+def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
+    """The state of one playback."""
+    return State()
+
+
+def choose(params: Params, state: State, seen: Observation) -> Decision:
+    """Lowest in the reservoir, highest above the cushion, linear in between."""
+    top = len(seen.ladder_bps) - 1
+    above_s = seen.buffer_s - params.reservoir_s
+    if above_s < 0:
+        return Decision(0, 0.0, _RESERVOIR)
+    if above_s >= params.cushion_s:
+        return Decision(top, 0.0, _ABOVE)
+    return Decision(int(top * above_s / params.cushion_s), 0.0, _CUSHION)
+
+
+def make(**params: float) -> Rule:
+    """The algorithm with the given parameters; see ``Params``.
+
+    Raises:
+        ValueError: a length is negative.
+    """
+    made = Params(**params)
+    if not (made.reservoir_s >= 0 and made.cushion_s >= 0):
+        raise ValueError("reservoir_s and cushion_s must be 0 or more")
+    return Rule(
+        name="bba-0",
+        params=made,
+        start=start,
+        choose=choose,
+        whys=("reservoir", "cushion", "above cushion"),
+    )

@@ -1,0 +1,172 @@
+"""BOLA as in Sabre: buffer-based, by Lyapunov optimisation, with a cap on switching up.
+
+Utilities are ``u = ln(b / b_lowest)``. The rung with the highest
+``(Vp (u + gp) - buffer) / b`` wins, ``Vp = (B - segment) / (u_top + gp)``. BOLA-FINITE
+takes for B the buffer limit, but no more than half of what has been or is still to be
+played (at least three segments), so it is less bold near both ends.
+
+Switching up goes no higher than one rung above what the throughput sustains
+(BOLA-U); with ``oscillation`` it goes to that rung itself, and waits until BOLA alone
+would have chosen it (BOLA-O).
+
+Source: Spiteri, Urgaonkar, Sitaraman, BOLA: Near-Optimal Bitrate Adaptation for Online
+Videos, INFOCOM 2016, and Sabre's ``Bola`` at commit 09b03bb, whose decisions this
+reproduces. It divides by nominal rates, not by the sizes of the next segment.
+
+deviation: where segments differ in length, the nominal length is their median. With
+a buffer limit of one segment or less there is nothing to control, and the rung is the
+one that the throughput sustains.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abr.algorithms.throughput import rung_for
+from abr.decision import Decision, Download, Observation, Progress, Rule
+from abr.estimators import Ewma, ewma_add, ewma_latency_s, ewma_start, ewma_throughput_bps
+from abr.media import FloatArray
+
+_NO_SAMPLE, _BUFFER, _CAP, _WAIT, _ABANDON = 0, 1, 2, 3, 4
+
+
+class Params(NamedTuple):
+    """Parameters of ``bola-sabre``."""
+
+    gp: float = 5.0
+    """Weight of playing without stalls against utility, gamma times p in the paper."""
+    oscillation: bool = False
+    """Whether to avoid switching to and fro (BOLA-O) rather than be bold (BOLA-U)."""
+    finite: bool = True
+    """Whether to be less bold near both ends; False is BOLA-BASIC, which never abandons."""
+    abandon: bool = True
+    """Whether downloads are abandoned."""
+    half_life_fast_s: float = 3.0
+    """Half-life of the fast throughput mean, seconds of transfer."""
+    half_life_slow_s: float = 8.0
+    """Half-life of the slow throughput mean, seconds of transfer."""
+
+
+class State(NamedTuple):
+    """Memory of one playback."""
+
+    ewma: Ewma
+    last_rung: NDArray[np.int64]
+    """Rung last chosen, or last abandoned to, shape (1,)."""
+    segment_s: FloatArray
+    """Nominal length of a segment, shape (1,)."""
+
+
+def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
+    """The state of one playback."""
+    return State(
+        ewma_start(params.half_life_fast_s, params.half_life_slow_s),
+        np.zeros(1, dtype=np.int64),
+        np.full(1, np.median(durations_s)),
+    )
+
+
+def control_s(params: Params, segment_s: float, seen: Observation) -> float:
+    """The paper's V times p for the segment to choose, in seconds of buffer."""
+    buffer_s = seen.max_buffer_s
+    if params.finite:
+        segments = len(seen.durations_s)
+        near = min(seen.segment, segments - seen.segment) / 2
+        buffer_s = min(buffer_s, segment_s * max(3.0, near))
+    top_utility = math.log(seen.ladder_bps[-1] / seen.ladder_bps[0])
+    return (buffer_s - segment_s) / (top_utility + params.gp)
+
+
+def choose(params: Params, state: State, seen: Observation) -> Decision:
+    """The best score; when that is a switch up, capped by the throughput."""
+    throughput_bps = ewma_throughput_bps(state.ewma)
+    if math.isnan(throughput_bps):
+        return Decision(0, 0.0, _NO_SAMPLE)
+    ladder_bps, segment_s = seen.ladder_bps, state.segment_s[0]
+    vp = control_s(params, segment_s, seen)
+    if vp <= 0:
+        latency_s = ewma_latency_s(state.ewma)
+        return Decision(rung_for(throughput_bps, latency_s, segment_s, ladder_bps), 0.0, _CAP)
+    rung, best = 0, -math.inf
+    for q in range(len(ladder_bps)):
+        utility = math.log(ladder_bps[q] / ladder_bps[0])
+        score = (vp * (utility + params.gp) - seen.buffer_s) / ladder_bps[q]
+        if score > best:
+            rung, best = q, score
+    last, wait_s, why = state.last_rung[0], 0.0, _BUFFER
+    if rung > last:
+        sustained = rung_for(throughput_bps, ewma_latency_s(state.ewma), segment_s, ladder_bps)
+        if rung > sustained:
+            why = _CAP
+            if last > sustained:
+                rung = int(last)
+            elif not params.oscillation:
+                rung = sustained + 1
+            else:
+                rung = sustained
+                utility = math.log(ladder_bps[rung] / ladder_bps[0])
+                if rung + 1 < len(ladder_bps):
+                    wait_s = max(0.0, seen.buffer_s - vp * (params.gp + utility))
+                    why = _WAIT if wait_s > 0 else _CAP
+    state.last_rung[0] = rung
+    return Decision(rung, wait_s, why)
+
+
+def reconsider(params: Params, state: State, seen: Observation, progress: Progress) -> Decision:
+    """Abandon for a rung whose whole segment scores better than the rest of this one."""
+    stay = Decision(progress.rung, 0.0, _BUFFER)
+    left_bytes = progress.size_bytes - progress.received_bytes
+    if not (params.abandon and params.finite) or left_bytes <= 0:
+        return stay
+    ladder_bps = seen.ladder_bps
+    vp = control_s(params, state.segment_s[0], seen)
+    utility = math.log(ladder_bps[progress.rung] / ladder_bps[0])
+    best = (vp * (params.gp + utility) - progress.buffer_s) / left_bytes
+    if best < 0:
+        return stay
+    rung = progress.rung
+    for q in range(progress.rung):
+        size_bytes = progress.size_bytes * ladder_bps[q] / ladder_bps[progress.rung]
+        utility = math.log(ladder_bps[q] / ladder_bps[0])
+        score = (vp * (params.gp + utility) - progress.buffer_s) / size_bytes
+        if size_bytes < left_bytes and score > best:
+            rung, best = q, score
+    if rung == progress.rung:
+        return stay
+    state.last_rung[0] = rung
+    return Decision(rung, 0.0, _ABANDON)
+
+
+def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
+    """Learn throughput and latency from a finished download."""
+    ewma_add(
+        state.ewma,
+        download.size_bytes,
+        download.end_s - download.first_byte_s,
+        download.first_byte_s - download.start_s,
+        state.segment_s[0],
+    )
+
+
+def make(**params: float) -> Rule:
+    """The algorithm with the given parameters; see ``Params``.
+
+    Raises:
+        ValueError: a parameter out of range.
+    """
+    made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
+    if not (made.gp > 0 and made.half_life_fast_s > 0 and made.half_life_slow_s > 0):
+        raise ValueError("gp and the half-lives must be more than 0")
+    return Rule(
+        name="bola-sabre",
+        params=made,
+        start=start,
+        choose=choose,
+        reconsider=reconsider,
+        delivered=delivered,
+        whys=("no sample yet", "best score", "capped by throughput", "capped, waits", "abandons"),
+    )

@@ -1,0 +1,68 @@
+"""BOLA as the Pensieve family runs it: utility per byte of the very next segment.
+
+Utilities are ``ln(b / b_lowest)``; ``gp = 1 + u_top / (target / low - 1)`` and
+``Vp = low / (gp - 1)`` place the thresholds so that the top rung is reached at the
+target. The rung with the highest ``(Vp (u + gp) - buffer) / size`` wins.
+
+Source: Spiteri, Urgaonkar, Sitaraman, BOLA, INFOCOM 2016; parameters, sizes and ties
+as in the SABR benchmark's ``bola.py``. Its simulator downloads the first segment at
+rung 1 without asking; here BOLA is asked, and answers with a low rung.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from abr.decision import Decision, Observation, Rule
+from abr.media import FloatArray
+
+
+class Params(NamedTuple):
+    """Parameters of ``bola-pensieve``."""
+
+    low_s: float = 10.0
+    """Buffer level at which the lowest rung stops being the best."""
+    target_s: float = 30.0
+    """Buffer level at which the top rung is the best; more than ``low_s``."""
+
+
+class State(NamedTuple):
+    """Nothing to remember."""
+
+
+def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
+    """The state of one playback."""
+    return State()
+
+
+def choose(params: Params, state: State, seen: Observation) -> Decision:
+    """The best score per byte; ties go to the higher rung, as in the source."""
+    ladder_bps = seen.ladder_bps
+    top = len(ladder_bps) - 1
+    top_utility = math.log(ladder_bps[top] / ladder_bps[0])
+    if top_utility <= 0:
+        return Decision(0, 0.0, 0)
+    gp = 1 + top_utility / (params.target_s / params.low_s - 1)
+    vp = params.low_s / (gp - 1)
+    best, best_score = 0, -math.inf
+    for rung in range(top + 1):
+        utility = math.log(ladder_bps[rung] / ladder_bps[0])
+        score = (vp * (utility + gp) - seen.buffer_s) / seen.sizes_bytes[rung, seen.segment]
+        if score >= best_score:
+            best, best_score = rung, score
+    return Decision(best, 0.0, 0)
+
+
+def make(**params: float) -> Rule:
+    """The algorithm with the given parameters; see ``Params``.
+
+    Raises:
+        ValueError: not ``0 < low_s < target_s``.
+    """
+    made = Params(**params)
+    if not 0 < made.low_s < made.target_s:
+        raise ValueError(
+            f"low_s is {made.low_s:g} and target_s {made.target_s:g}; expected 0 < low_s < target_s"
+        )
+    return Rule(name="bola-pensieve", params=made, start=start, choose=choose, whys=("best score",))

@@ -1,0 +1,176 @@
+"""Sabre's throughput rule: the highest rung whose download fits into its own playtime.
+
+A rung fits when latency plus its bits at 0.9 of the estimated throughput take no
+longer than the segment plays. An insufficient-buffer rule lowers the rung when the
+buffer could not pay for it, and a download that would take more than 1.8 segments is
+abandoned if a lower rung is smaller than what is left of it.
+
+Source: Spiteri, Sitaraman, Sparacio, From Theory to Practice, MMSys 2018, and
+Sabre's ``ThroughputRule`` at commit 09b03bb, whose decisions this reproduces.
+
+deviation: where segments differ in length, the nominal length is their median. A
+download whose first byte came but no more is taken for infinitely slow.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from abr.decision import Decision, Download, Observation, Progress, Rule
+from abr.estimators import (
+    Ewma,
+    ewma_add,
+    ewma_latency_s,
+    ewma_start,
+    ewma_throughput_bps,
+    sliding_latency_s,
+    sliding_throughput_bps,
+)
+from abr.media import FloatArray
+
+_NO_SAMPLE, _THROUGHPUT, _BUFFER, _ABANDON = 0, 1, 2, 3
+_FIRST_CAUTION, _CAUTION_STEP, _LAST_CAUTION = 0.9, 0.9, 0.5
+
+
+class Params(NamedTuple):
+    """Parameters of ``throughput``."""
+
+    safety: float = 0.9
+    """Part of the estimated throughput that is relied on."""
+    half_life_fast_s: float = 3.0
+    """Half-life of the fast mean, seconds of transfer."""
+    half_life_slow_s: float = 8.0
+    """Half-life of the slow mean, seconds of transfer."""
+    window: int = 0
+    """Downloads in a sliding mean used instead of the two means above; 0 for those."""
+    buffer_rule: bool = True
+    """Whether the insufficient-buffer rule applies."""
+    abandon: bool = True
+    """Whether slow downloads are abandoned."""
+    abandon_after_s: float = 0.5
+    """A download younger than this is left alone."""
+    abandon_ratio: float = 1.8
+    """Segments of time a download may take before it is abandoned."""
+
+
+class State(NamedTuple):
+    """Memory of one playback."""
+
+    ewma: Ewma
+    caution: FloatArray
+    """Part of buffer times throughput that may be spent on one segment, shape (1,)."""
+    segment_s: FloatArray
+    """Nominal length of a segment, shape (1,)."""
+
+
+def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
+    """The state of one playback."""
+    return State(
+        ewma_start(params.half_life_fast_s, params.half_life_slow_s),
+        np.full(1, _FIRST_CAUTION),
+        np.full(1, np.median(durations_s)),
+    )
+
+
+def rung_for(
+    throughput_bps: float, latency_s: float, segment_s: float, ladder_bps: FloatArray
+) -> int:
+    """Highest rung, going up from 0, that downloads within its own playtime."""
+    rung = 0
+    if not throughput_bps > 0:
+        return rung
+    while (
+        rung + 1 < len(ladder_bps)
+        and latency_s + segment_s * ladder_bps[rung + 1] / throughput_bps <= segment_s
+    ):
+        rung += 1
+    return rung
+
+
+def choose(params: Params, state: State, seen: Observation) -> Decision:
+    """The throughput's rung, lowered when the buffer cannot pay for it."""
+    throughput_bps, latency_s = _estimates(params, state, seen)
+    if math.isnan(throughput_bps):
+        return Decision(0, 0.0, _NO_SAMPLE)
+    segment_s = state.segment_s[0]
+    rung = rung_for(params.safety * throughput_bps, latency_s, segment_s, seen.ladder_bps)
+    if not params.buffer_rule:
+        return Decision(rung, 0.0, _THROUGHPUT)
+    safe_bits = state.caution[0] * (seen.buffer_s - latency_s) * throughput_bps
+    state.caution[0] = max(_CAUTION_STEP * state.caution[0], _LAST_CAUTION)
+    for lower in range(rung):
+        if seen.ladder_bps[lower + 1] * segment_s > safe_bits:
+            return Decision(lower, 0.0, _BUFFER)
+    return Decision(rung, 0.0, _THROUGHPUT)
+
+
+def reconsider(params: Params, state: State, seen: Observation, progress: Progress) -> Decision:
+    """Abandon a download that is far too slow for a rung smaller than its rest."""
+    stay = Decision(progress.rung, 0.0, _THROUGHPUT)
+    elapsed_s = progress.now_s - progress.start_s
+    transfer_s = progress.now_s - progress.first_byte_s
+    # Not "<=": before the first byte the transfer time is nan.
+    if not params.abandon or elapsed_s < params.abandon_after_s or not transfer_s > 0:
+        return stay
+    segment_s = state.segment_s[0]
+    left_bytes = progress.size_bytes - progress.received_bytes
+    throughput_bps = 8 * progress.received_bytes / transfer_s
+    allowed_s = params.abandon_ratio * segment_s - elapsed_s
+    if 8 * left_bytes <= allowed_s * throughput_bps:
+        return stay
+    latency_s = _estimates(params, state, seen)[1]
+    if math.isnan(latency_s):
+        latency_s = 0.0
+    safe_bps = params.safety * throughput_bps
+    lower = rung_for(safe_bps, latency_s, segment_s, seen.ladder_bps)
+    if lower >= progress.rung:
+        return stay
+    scale = seen.ladder_bps[lower] / seen.ladder_bps[progress.rung]
+    if progress.size_bytes * scale >= left_bytes:
+        return stay
+    return Decision(lower, 0.0, _ABANDON)
+
+
+def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
+    """Learn throughput and latency from a finished download."""
+    ewma_add(
+        state.ewma,
+        download.size_bytes,
+        download.end_s - download.first_byte_s,
+        download.first_byte_s - download.start_s,
+        state.segment_s[0],
+    )
+
+
+def _estimates(params: Params, state: State, seen: Observation) -> tuple[float, float]:
+    if params.window > 0:
+        return (
+            sliding_throughput_bps(seen.downloads, params.window),
+            sliding_latency_s(seen.downloads, params.window),
+        )
+    return ewma_throughput_bps(state.ewma), ewma_latency_s(state.ewma)
+
+
+def make(**params: float) -> Rule:
+    """The algorithm with the given parameters; see ``Params``.
+
+    Raises:
+        ValueError: a parameter out of range.
+    """
+    made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
+    if not (made.safety > 0 and made.half_life_fast_s > 0 and made.half_life_slow_s > 0):
+        raise ValueError("safety and the half-lives must be more than 0")
+    if not (made.window >= 0 and made.abandon_after_s >= 0 and made.abandon_ratio > 0):
+        raise ValueError("window and abandon_after_s must be 0 or more, abandon_ratio more than 0")
+    return Rule(
+        name="throughput",
+        params=made,
+        start=start,
+        choose=choose,
+        reconsider=reconsider,
+        delivered=delivered,
+        whys=("no sample yet", "throughput", "insufficient buffer", "too slow"),
+    )
