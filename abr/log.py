@@ -23,9 +23,6 @@ from abr.errors import LogFormatError
 SCHEMA_MAJOR = 1
 SCHEMA = f"abrkit-session-log/{SCHEMA_MAJOR}.0"
 
-INPUTS = ("start", "response", "finished", "failed", "wake", "pause", "resume", "stop")
-OUTPUTS = ("fetch", "abort", "decision", "state", "play", "buffer", "ended")
-
 Kind = Literal[
     "start",
     "response",
@@ -43,6 +40,19 @@ Kind = Literal[
     "buffer",
     "ended",
 ]
+
+INPUTS: tuple[Kind, ...] = (
+    "start",
+    "response",
+    "finished",
+    "failed",
+    "wake",
+    "pause",
+    "resume",
+    "stop",
+)
+OUTPUTS: tuple[Kind, ...] = ("fetch", "abort", "decision", "state", "play", "buffer", "ended")
+
 Record = dict[str, Any]
 
 

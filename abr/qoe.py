@@ -15,6 +15,7 @@ Definitions (docs/formats.md repeats them beside the table that prints them):
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 from abr.log import Record, SessionLog
@@ -64,8 +65,8 @@ class QoE:
 
 
 def stalls(log: SessionLog) -> list[Interval]:
-    """Every stall of the playback, in order."""
-    return _spent_in(log, "stalled")
+    """Every stall of the playback, in order; an instant between pause and playing is none."""
+    return [interval for interval in _spent_in(log, "stalled") if interval.length_s > 0]
 
 
 def summary(log: SessionLog) -> QoE:
@@ -87,8 +88,8 @@ def summary(log: SessionLog) -> QoE:
     rungs = tuple(int(r["rung"]) for r in plays)
     rates = [float(r["bitrate_bps"]) for r in plays]
     stall_s = sum(interval.length_s for interval in stalled)
-    steps = [abs(b - a) for a, b in zip(rates, rates[1:], strict=False)]
-    changed = [a != b for a, b in zip(rungs, rungs[1:], strict=False)]
+    steps = [abs(b - a) for a, b in pairwise(rates)]
+    changed = [a != b for a, b in pairwise(rungs)]
     ladder = int(log.provenance.get("rungs") or (max(rungs, default=-1) + 1))
     per_rung = [0.0] * ladder
     for rung, weight in zip(rungs, weights, strict=True):

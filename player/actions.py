@@ -1,0 +1,77 @@
+"""What a session asks of its driver. Plain data; drivers add nothing to the meaning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from transcode.playlist import ByteRange
+
+Kind = Literal["multivariant", "media", "init", "key", "segment", "token"]
+"""Everything a viewer waits for, so that startup means the same with every driver."""
+
+TrackName = Literal["", "video", "audio"]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """The content key and initialisation vector that open a sealed resource."""
+
+    url: str
+    """Where the 16-byte key is; the same URL as in the ``Fetch`` that brings it."""
+    iv: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Want:
+    """Something to be fetched, whatever the number of tries."""
+
+    kind: Kind
+    url: str
+    byte_range: ByteRange | None = None
+    track: TrackName = ""
+    segment: int = -1
+    """Index of the segment; -1 for everything else."""
+    rung: int = -1
+    """Rung it belongs to; -1 where there is none."""
+    key: KeyUse | None = None
+    """What opens it; None when it is in the clear."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Get ``want`` from ``url`` and report under ``request_id``.
+
+    ``url`` may hold a newer token than ``want.url``, which stays the same for the whole
+    playback and identifies the resource.
+    """
+
+    request_id: int
+    want: Want
+    url: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """Stop the transfer and report nothing more of it."""
+
+    request_id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WakeAt:
+    """Call ``wake`` at this time; replaces the previous one. inf: no need to."""
+
+    time_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The session is over; report nothing more."""
+
+    reason: str
+
+
+Action = Fetch | Abort | WakeAt | Ended

@@ -1,0 +1,231 @@
+"""What experiments import: play one title, three ways, and get a log.
+
+``simulate`` needs no network and no real time; ``play`` fetches over HTTP in real time;
+``replay`` runs a recorded session again. All three use the same ``PlaybackSession`` and
+return the same kind of log.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from abr import registry
+from abr.decision import Algorithm
+from abr.errors import InputError, LogFormatError
+from abr.link import Link, SharedLink
+from abr.log import SessionLog
+from abr.media import Presentation
+from abr.trace import Trace
+from origin.tokens import redact
+from player.config import PlayerConfig
+from player.session import PlaybackSession
+
+if TYPE_CHECKING:
+    from player.drivers.live import MediaSink
+
+DEFAULT_ALGORITHM = "bola-sabre"
+
+
+def simulate(
+    source: str | Path | Presentation,
+    *,
+    trace: Trace | None = None,
+    algorithm: str | Algorithm = DEFAULT_ALGORITHM,
+    params: Mapping[str, Any] | None = None,
+    config: PlayerConfig | None = None,
+    max_play_s: float = math.inf,
+    link: Link | None = None,
+) -> SessionLog:
+    """Play a package folder or a presentation over a simulated link.
+
+    Args:
+        source: Folder made by ``abr transcode``, or a ``Presentation``.
+        trace: Capacity of the link; time 0 is when play is asked.
+        algorithm: A registered name, a ``Rule``, or something that makes an object with
+            ``choose(seen)``.
+        params: Parameters of a registered algorithm.
+        config: Buffering, starting and retrying.
+        max_play_s: The viewer leaves this many seconds after asking to play.
+        link: A link of one's own instead of ``trace``.
+
+    Returns:
+        The session log; score it with ``abr.qoe.summary``.
+
+    Raises:
+        MissingFileError: the folder is not a package.
+        AlgorithmError: unknown algorithm, or one that breaks its contract.
+        ValueError: neither or both of ``trace`` and ``link`` are given.
+    """
+    from player.drivers.virtual import PackageOrigin, PresentationOrigin, VirtualDriver
+
+    if (trace is None) == (link is None):
+        raise ValueError("give either a trace or a link")
+    config = config or PlayerConfig()
+    origin = (
+        PresentationOrigin(source)
+        if isinstance(source, Presentation)
+        else PackageOrigin(Path(source))
+    )
+    if trace is not None:
+        link = SharedLink(
+            trace,
+            rtt_s=config.rtt_s,
+            connections=config.connections,
+            overhead_bytes=config.response_overhead_bytes,
+        )
+    assert link is not None
+    session = PlaybackSession(
+        origin.url,
+        as_algorithm(algorithm, params),
+        config,
+        provenance={"driver": "virtual", **_about_trace(trace), **_about_stop(max_play_s)},
+    )
+    return VirtualDriver(session, origin, link, stop_at_s=max_play_s).run()
+
+
+async def play(
+    url: str,
+    *,
+    trace: Trace | None = None,
+    algorithm: str | Algorithm = DEFAULT_ALGORITHM,
+    params: Mapping[str, Any] | None = None,
+    config: PlayerConfig | None = None,
+    max_play_s: float = math.inf,
+    on_progress: Callable[[PlaybackSession], None] | None = None,
+    sink: MediaSink | None = None,
+) -> SessionLog:
+    """Play a URL over HTTP in real time, through a shaping proxy when a trace is given.
+
+    Args:
+        url: A multivariant or media playlist.
+        trace: What the link between server and player can carry; None: as it is.
+        algorithm, params, config, max_play_s: As in ``simulate``.
+        on_progress: Called with the session after every input.
+        sink: Takes the opened media.
+
+    Returns:
+        The session log. With a trace its provenance holds the proxy's own report
+        (``shaper``): a run on an overloaded machine shows there.
+
+    Raises:
+        InputError: not an HTTP URL.
+        AlgorithmError: unknown algorithm, or one that breaks its contract.
+    """
+    from player.drivers.live import LiveDriver
+
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InputError(
+            f"{redact(url)}: not an HTTP URL; expected http://HOST/.../multivariant.m3u8"
+        )
+    config = config or PlayerConfig()
+    session = PlaybackSession(
+        url,
+        as_algorithm(algorithm, params),
+        config,
+        provenance={"driver": "live", **_about_trace(trace), **_about_stop(max_play_s)},
+    )
+
+    def driver(via: tuple[str, int] | None) -> LiveDriver:
+        return LiveDriver(
+            session,
+            source=url,
+            via=via,
+            sink=sink,
+            stop_at_s=max_play_s,
+            on_progress=on_progress,
+        )
+
+    if trace is None:
+        return await driver(None).run()
+    from player.shaper import Shaper
+
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    async with Shaper(trace, parts.hostname, port, rtt_s=config.rtt_s) as shaper:
+        shaper.start_clock()
+        log = await driver((shaper.host, shaper.port)).run()
+        log.provenance["shaper"] = shaper.report.as_dict()
+    return log
+
+
+def replay(
+    recorded: SessionLog | str | Path, *, algorithm: str | Algorithm | None = None
+) -> SessionLog:
+    """Run a recorded session again; the new log must equal the old, record by record.
+
+    Args:
+        recorded: A log, or a file that holds one.
+        algorithm: The one that was used, if it is not registered; another one to see
+            where decisions would first differ.
+
+    Raises:
+        LogFormatError: no usable log.
+        AlgorithmError: the recorded algorithm is not known here.
+    """
+    from player.drivers.replay import ReplayDriver
+    from player.files import read_log
+
+    log = recorded if isinstance(recorded, SessionLog) else read_log(Path(recorded))
+    past = log.provenance
+    config = _recorded_config(past)
+    if algorithm is None:
+        name = past.get("algorithm")
+        if name is None:
+            raise LogFormatError(
+                "the log names no algorithm: playback never began; nothing to replay"
+            )
+        algorithm = registry.load(name, **past.get("params", {}))
+    kept = {name: past[name] for name in KEPT_AT_REPLAY if name in past}
+    source = _recorded_source(log)
+    session = PlaybackSession(
+        source, as_algorithm(algorithm), config, provenance={"driver": "replay", **kept}
+    )
+    url = source if isinstance(source, str) else ""
+    return ReplayDriver(session, log, url=url).run()
+
+
+def as_algorithm(algorithm: str | Algorithm, params: Mapping[str, Any] | None = None) -> Algorithm:
+    """A registered algorithm by name, or what was given.
+
+    Raises:
+        AlgorithmError: unknown name or parameter.
+        ValueError: parameters given with something that is not a name.
+    """
+    if isinstance(algorithm, str):
+        return registry.load(algorithm, **(params or {}))
+    if params:
+        raise ValueError("params belong to a registered name; give a Rule with its parameters")
+    return algorithm
+
+
+KEPT_AT_REPLAY = ("trace", "trace_digest", "stop_at_s", "shaper")
+"""Provenance of a recording that stays true of its replay."""
+
+
+def _recorded_config(past: Mapping[str, Any]) -> PlayerConfig:
+    try:
+        return PlayerConfig(**past["config"])
+    except (KeyError, TypeError, ValueError) as exc:
+        raise LogFormatError(f"the log's configuration cannot be used: {exc}") from exc
+
+
+def _recorded_source(log: SessionLog) -> str | Presentation:
+    known = log.provenance.get("presentation")
+    if known is None:
+        return str(log.provenance.get("source", ""))
+    try:
+        return Presentation(**known)
+    except (TypeError, ValueError) as exc:
+        raise LogFormatError(f"the log's presentation cannot be used: {exc}") from exc
+
+
+def _about_trace(trace: Trace | None) -> dict[str, Any]:
+    return {} if trace is None else {"trace": trace.name, "trace_digest": trace.digest()}
+
+
+def _about_stop(max_play_s: float) -> dict[str, Any]:
+    return {"stop_at_s": max_play_s} if math.isfinite(max_play_s) else {}

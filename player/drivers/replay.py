@@ -1,0 +1,93 @@
+"""The replay driver: recorded inputs in, and the log they must produce out.
+
+Nothing is fetched and no time passes; the session decides everything anew. A replay
+that differs from its recording shows a change of the player or of the algorithm.
+"""
+
+from __future__ import annotations
+
+from abr.errors import LogFormatError
+from abr.log import INPUTS, Record, SessionLog
+from player.retry import Failure
+from player.session import PlaybackSession
+from transcode.playlist import resolve
+
+_NEW_TOKEN = b'{"token": "-"}'
+"""Logs hold no tokens: the answer to every recorded renewal."""
+
+
+class ReplayDriver:
+    """Feeds the inputs of ``recorded`` to a fresh session."""
+
+    def __init__(self, session: PlaybackSession, recorded: SessionLog, *, url: str) -> None:
+        """``url``: the source the session was made with; redirects are relative to it."""
+        self._session = session
+        self._recorded = recorded
+        self._url = url
+        self._received: dict[int, float] = {}
+
+    def run(self) -> SessionLog:
+        """Replay to the end and return the new log.
+
+        Raises:
+            LogFormatError: a record lacks a field.
+        """
+        for record in self._recorded.of(*INPUTS):
+            try:
+                self._feed(record)
+            except (KeyError, TypeError) as exc:
+                raise LogFormatError(
+                    f"record {record.get('e')!r} at {record.get('t')} s: "
+                    f"field {exc} is missing or of the wrong type; the log is damaged"
+                ) from exc
+        if self._session.state != "ended":
+            self._session.wake(self._recorded.records[-1]["t"])
+        return self._session.log
+
+    def _feed(self, record: Record) -> None:
+        session, kind, t_s = self._session, record["e"], record["t"]
+        match kind:
+            case "start":
+                session.start(t_s)
+            case "response":
+                url = resolve(self._url, record["uri"]) if "uri" in record else None
+                session.response_started(record["id"], t_s, url=url)
+            case "finished":
+                self._receive(record["id"], record["size_bytes"], t_s)
+                body = record["text"].encode() if "text" in record else _NEW_TOKEN
+                session.finished(record["id"], t_s, body)
+            case "failed":
+                failure = {name: record[name] for name in Failure.__dataclass_fields__}
+                session.failed(record["id"], t_s, Failure(**failure))
+            case "wake":
+                for request_id, received in record["received_bytes"].items():
+                    self._receive(int(request_id), received, t_s)
+                session.wake(t_s)
+            case "pause":
+                session.pause(t_s)
+            case "resume":
+                session.resume(t_s)
+            case "stop":
+                session.stop(t_s)
+
+    def _receive(self, request_id: int, received_bytes: float, t_s: float) -> None:
+        """Bring the count of one request to what the recording had at this time."""
+        more = received_bytes - self._received.get(request_id, 0.0)
+        if more > 0:
+            self._received[request_id] = received_bytes
+            self._session.received(request_id, more, t_s)
+
+
+def differences(recorded: SessionLog, replayed: SessionLog, *, most: int = 5) -> list[str]:
+    """Where two logs differ, record by record; empty when they are identical."""
+    found: list[str] = []
+    for index, (old, new) in enumerate(zip(recorded.records, replayed.records, strict=False)):
+        if old != new:
+            found.append(f"record {index + 1}: recorded {_short(old)}, replayed {_short(new)}")
+    if len(recorded.records) != len(replayed.records):
+        found.append(f"recorded {len(recorded.records)} records, replayed {len(replayed.records)}")
+    return found[:most]
+
+
+def _short(record: Record) -> str:
+    return ", ".join(f"{name}={str(value)[:40]}" for name, value in record.items())

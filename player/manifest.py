@@ -1,0 +1,224 @@
+"""From playlists to what is played: a ladder, two tracks and their segments.
+
+Rules of residence: how playlist dataclasses become a ``Presentation`` is decided
+here. Text is parsed in ``transcode.playlist``; this module sees dataclasses only and
+knows nothing of buffers or requests.
+
+Playlists do not state segment sizes exactly. Where a media playlist carries
+``EXT-X-BITRATE`` the size is rate times duration; for rungs whose playlist was not
+loaded yet the sizes of the nearest loaded rung are scaled by the ladder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+
+from abr.errors import PlaybackError
+from abr.media import FloatArray, Presentation
+from player.actions import KeyUse
+from transcode.playlist import (
+    ByteRange,
+    Key,
+    MediaPlaylist,
+    MultivariantPlaylist,
+    Segment,
+    resolve,
+)
+from transcode.sealing import iv_for
+
+SAME_BOUNDARY_S = 0.05
+"""Segment durations of two rungs may differ by this much and still count as aligned."""
+
+UNKNOWN_BITRATE_BPS = 1e6
+"""Nominal rate of a lone media playlist that states none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantRef:
+    """One rung as the multivariant playlist offers it."""
+
+    url: str
+    bitrate_bps: float
+    audio_url: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InitRef:
+    """An initialisation section."""
+
+    url: str
+    byte_range: ByteRange | None
+    key: KeyUse | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentRef:
+    """One segment of one track at one rung."""
+
+    url: str
+    byte_range: ByteRange | None
+    duration_s: float
+    start_s: float
+    """On the media timeline, from 0."""
+    bitrate_bps: float | None
+    init: InitRef | None
+    key: KeyUse | None
+
+    @property
+    def end_s(self) -> float:
+        """Where the next segment begins."""
+        return self.start_s + self.duration_s
+
+
+def variants_of(playlist: MultivariantPlaylist, *, url: str) -> list[VariantRef]:
+    """The ladder, lowest rung first; of equal rates the first listed stays.
+
+    Variants without a picture are left out when others have one, and so are variants
+    of a second codec family: the family of the first variant listed is played.
+
+    Raises:
+        PlaybackError: there is nothing to play.
+    """
+    listed = list(playlist.variants)
+    if any(variant.height for variant in listed):
+        listed = [variant for variant in listed if variant.height]
+    if listed:
+        family = _family(listed[0].codecs)
+        listed = [variant for variant in listed if _family(variant.codecs) == family]
+    audio = {
+        group: min(members, key=lambda r: (not r.default, not r.autoselect))
+        for group in {r.group_id for r in playlist.renditions if r.type == "AUDIO"}
+        if (members := [r for r in playlist.renditions if r.group_id == group and r.uri])
+    }
+    ladder: dict[float, VariantRef] = {}
+    for variant in listed:
+        rate = float(variant.average_bandwidth_bps or variant.bandwidth_bps)
+        rendition = audio.get(variant.audio_group) if variant.audio_group else None
+        audio_uri = rendition.uri if rendition else None
+        ladder.setdefault(
+            rate,
+            VariantRef(
+                url=resolve(url, variant.uri),
+                bitrate_bps=rate,
+                audio_url=resolve(url, audio_uri) if audio_uri else None,
+            ),
+        )
+    if not ladder:
+        raise PlaybackError("the multivariant playlist lists no variant; nothing to play")
+    return [ladder[rate] for rate in sorted(ladder)]
+
+
+def lone_variant(playlist: MediaPlaylist, *, url: str) -> VariantRef:
+    """A ladder of one rung for a media playlist that was given instead of a multivariant."""
+    rates = [(s.bitrate_kbps, s.duration_s) for s in playlist.segments if s.bitrate_kbps]
+    total_s = sum(duration for _, duration in rates)
+    mean = sum(rate * duration for rate, duration in rates) * 1000 / total_s if total_s else 0.0
+    return VariantRef(url=url, bitrate_bps=mean or UNKNOWN_BITRATE_BPS, audio_url=None)
+
+
+def segments_of(playlist: MediaPlaylist, *, url: str) -> tuple[SegmentRef, ...]:
+    """The segments of one media playlist with everything needed to fetch and open them.
+
+    Raises:
+        PlaybackError: it is live, empty, or sealed in a way we cannot open.
+    """
+    if not playlist.endlist:
+        raise PlaybackError(
+            "a live playlist (no EXT-X-ENDLIST); only finished titles can be played"
+        )
+    if not playlist.segments:
+        raise PlaybackError("the media playlist lists no segment; nothing to play")
+    starts = accumulate((s.duration_s for s in playlist.segments), initial=0.0)
+    return tuple(
+        SegmentRef(
+            url=resolve(url, segment.uri),
+            byte_range=segment.byte_range,
+            duration_s=segment.duration_s,
+            start_s=start_s,
+            bitrate_bps=segment.bitrate_kbps * 1000.0 if segment.bitrate_kbps else None,
+            init=_init(segment, url),
+            key=_key_use(segment.key, iv_for(segment), url) if segment.key else None,
+        )
+        for segment, start_s in zip(playlist.segments, starts, strict=False)
+    )
+
+
+def presentation_of(
+    variants: Sequence[VariantRef],
+    loaded: Mapping[int, Sequence[SegmentRef]],
+    audio: Sequence[SegmentRef],
+    *,
+    title: str,
+) -> Presentation:
+    """The title as algorithms see it: video sizes, rates of the whole variant.
+
+    Args:
+        variants: The ladder.
+        loaded: Video segments by rung, at least one rung.
+        audio: Audio segments; empty when audio is muxed or absent.
+        title: Name for reports.
+
+    Raises:
+        PlaybackError: two rungs do not share segment boundaries.
+    """
+    first = next(iter(loaded.values()))
+    durations = np.array([segment.duration_s for segment in first])
+    for rung, segments in loaded.items():
+        theirs = np.array([segment.duration_s for segment in segments])
+        if len(theirs) != len(durations) or np.abs(theirs - durations).max() > SAME_BOUNDARY_S:
+            raise PlaybackError(
+                f"rung {rung} has {len(theirs)} segments with other boundaries than the "
+                f"{len(durations)} of the rung loaded first; switching needs aligned rungs"
+            )
+    rates = np.array([variant.bitrate_bps for variant in variants])
+    video_rates = np.maximum(rates - _mean_rate(audio), 0.1 * rates)
+    known = {rung: _sizes(segments, float(video_rates[rung])) for rung, segments in loaded.items()}
+    sizes = np.empty((len(variants), len(durations)))
+    for rung in range(len(variants)):
+        near = min(known, key=lambda other: (abs(other - rung), other))
+        sizes[rung] = known[near] * (video_rates[rung] / video_rates[near])
+    return Presentation(bitrates_bps=rates, sizes_bytes=sizes, durations_s=durations, title=title)
+
+
+def _sizes(segments: Sequence[SegmentRef], nominal_bps: float) -> FloatArray:
+    return np.array(
+        [
+            float(s.byte_range.length)
+            if s.byte_range
+            else (s.bitrate_bps or nominal_bps) * s.duration_s / 8
+            for s in segments
+        ]
+    )
+
+
+def _mean_rate(segments: Sequence[SegmentRef]) -> float:
+    known = [(s.bitrate_bps, s.duration_s) for s in segments if s.bitrate_bps]
+    total_s = sum(duration for _, duration in known)
+    return sum(rate * duration for rate, duration in known) / total_s if total_s else 0.0
+
+
+def _family(codecs: str) -> str:
+    """Codec family of the picture, such as ``avc1``; empty when unknown."""
+    video = [c.strip().partition(".")[0] for c in codecs.split(",")]
+    known = [c for c in video if c and not c.startswith(("mp4a", "ac-3", "ec-3", "opus", "fLaC"))]
+    return known[0] if known else ""
+
+
+def _init(segment: Segment, url: str) -> InitRef | None:
+    section = segment.map
+    if section is None:
+        return None
+    key = _key_use(section.key, section.key.iv or bytes(16), url) if section.key else None
+    return InitRef(url=resolve(url, section.uri), byte_range=section.byte_range, key=key)
+
+
+def _key_use(key: Key, iv: bytes, url: str) -> KeyUse:
+    if key.method != "AES-128":
+        raise PlaybackError(
+            f"EXT-X-KEY METHOD={key.method}; this player opens AES-128 (and clear media)"
+        )
+    return KeyUse(resolve(url, key.uri), iv)

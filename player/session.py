@@ -1,0 +1,701 @@
+"""The player: one playback as a state machine without I/O.
+
+Rules of residence: what to fetch, when, in which order, what a failure means and what
+is logged is decided here. This module opens no socket, reads no clock and draws no
+chance but from its seeded generator. A driver turns each ``Fetch`` into bytes, reports
+bytes and times, honours ``Abort`` and ``WakeAt``, and passes seconds counted from the
+moment play was asked; nothing more.
+
+Every input first moves playback to its time (``player.playback`` computes what
+happened on the way), then takes effect, then the session plans what to ask for next.
+An algorithm is asked about abandoning a download at ``WakeAt`` times only, so results
+do not depend on how the network cuts bytes.
+
+Order of requests: multivariant playlist; media playlists of the lowest rung and of the
+audio; then, for each segment, what the chosen rung still lacks (its media playlist,
+then initialisation section and key) and the segment itself, these last together.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from abr import __version__
+from abr.decision import (
+    Algorithm,
+    Decision,
+    Download,
+    Observation,
+    Progress,
+    RunningAlgorithm,
+    begin,
+)
+from abr.errors import PlaybackError, PlaylistError
+from abr.log import SessionLog
+from abr.media import Presentation
+from abr.settings import config_hash
+from origin.paths import renew_url, token_of
+from origin.tokens import redact
+from player.actions import Abort, Action, Ended, Fetch, KeyUse, TrackName, WakeAt, Want
+from player.config import PlayerConfig
+from player.history import DownloadHistory
+from player.manifest import SegmentRef
+from player.playback import Playback, SegmentStart, StateChange, Thresholds
+from player.requests import INSTANT_S, Request, RequestBook, Retry
+from player.retry import Failure, verdict
+from player.title import KNOWN_SOURCE, Title
+from player.tracks import Resource, Track
+
+
+@dataclass(slots=True)
+class _Choice:
+    """The rung of the next video segment, and when it may be asked for."""
+
+    segment: int
+    rung: int
+    not_before_s: float
+
+
+class PlaybackSession:
+    """One playback of ``source`` with ``algorithm``.
+
+    Args:
+        source: URL of a multivariant (or media) playlist, or a ``Presentation`` whose
+            segments are then asked for as ``presentation:v{rung}/{segment}``.
+        algorithm: A ``Rule``, or a callable that makes an object with ``choose``.
+        config: Buffering, starting and retrying.
+        provenance: What else to record on the log's first line (driver, trace, ...).
+
+    Raises:
+        AlgorithmError: from any input, when the algorithm breaks its contract.
+        ValueError: from any input, when time goes back.
+    """
+
+    def __init__(
+        self,
+        source: str | Presentation,
+        algorithm: Algorithm,
+        config: PlayerConfig | None = None,
+        *,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.config = config or PlayerConfig()
+        self._url = source if isinstance(source, str) else KNOWN_SOURCE
+        self._token_moves: tuple[str, str] | None = None
+        self._title = Title(source)
+        self._algorithm = algorithm
+        self._running: RunningAlgorithm | None = None
+        self._rng = np.random.default_rng(self.config.seed)
+        self._playback = Playback(_thresholds(self.config))
+        self._book = RequestBook(self.config)
+        self._history = DownloadHistory()
+        self._asked: set[Resource] = set()
+        self._have: set[Resource] = set()
+        self._video: Track | None = None
+        self._audio: Track | None = None
+        self._choice: _Choice | None = None
+        self._rung_of: dict[int, int] = {}
+        self._last_rung = -1
+        self._reconsider_at_s = math.inf
+        self._wake_at_s = math.inf
+        self._now_s = 0.0
+        self._is_over = False
+        self._actions: list[Action] = []
+        self.log = SessionLog(self._provenance(source, provenance or {}))
+
+    # --- what a driver, a log reader or a progress line may ask ---------------
+
+    @property
+    def state(self) -> str:
+        """startup, playing, stalled, paused or ended."""
+        return "ended" if self._is_over else self._playback.state
+
+    @property
+    def presentation(self) -> Presentation | None:
+        """The title as far as it is known; None before its playlists are here."""
+        return self._title.presentation
+
+    @property
+    def buffer_s(self) -> float:
+        """Media seconds ahead of the playhead at the last input."""
+        return self._playback.buffer_s(self._now_s)
+
+    @property
+    def playhead_s(self) -> float:
+        """Media time on screen at the last input."""
+        return self._playback.playhead_s(self._now_s)
+
+    @property
+    def last_rung(self) -> int:
+        """Rung of the newest video segment; -1 before the first."""
+        return self._last_rung
+
+    @property
+    def throughput_bps(self) -> float:
+        """Of the newest video segment, first-byte wait included; nan before the first."""
+        done = self._history.columns()
+        if not len(done.end_s):
+            return math.nan
+        return float(done.size_bytes[-1] * 8 / max(done.end_s[-1] - done.start_s[-1], INSTANT_S))
+
+    def __repr__(self) -> str:
+        waiting = ", ".join(r.want.kind for r in self._book.active.values()) or "nothing"
+        return (
+            f"<PlaybackSession {self.state} at {self._now_s:.3f} s, buffer {self.buffer_s:.3f} s, "
+            f"rung {self._last_rung}, waiting for {waiting}>"
+        )
+
+    # --- inputs ----------------------------------------------------------------
+
+    def start(self, now_s: float = 0.0) -> tuple[Action, ...]:
+        """Play is asked for."""
+        self._enter(now_s)
+        self.log.add("start", now_s)
+        for want in self._title.first_wants:
+            self._fetch_once(want)
+        self._begin_when_known()
+        self._plan()
+        return self._leave()
+
+    def response_started(
+        self, request_id: int, now_s: float, *, url: str | None = None
+    ) -> tuple[Action, ...]:
+        """The first bytes of a response are here; ``url`` when redirects changed it."""
+        if self._enter(now_s) and (request := self._book.active.get(request_id)):
+            request.first_byte_s = now_s
+            self.log.add("response", now_s, id=request_id)
+            if url is not None and request.want.kind in ("multivariant", "media"):
+                request.final_url = url
+                self.log.records[-1]["uri"] = self._shown(url)
+        return self._leave()
+
+    def received(self, request_id: int, size_bytes: float, now_s: float) -> tuple[Action, ...]:
+        """``size_bytes`` more of a body are here; changes nothing but the count."""
+        if self._enter(now_s) and (request := self._book.active.get(request_id)):
+            request.received_bytes += size_bytes
+        return self._leave()
+
+    def finished(
+        self, request_id: int, now_s: float, body: bytes | None = None
+    ) -> tuple[Action, ...]:
+        """A response is complete; ``body`` is needed for playlists and tokens only."""
+        if self._enter(now_s) and (request := self._book.active.pop(request_id, None)):
+            self.log.add("finished", now_s, id=request_id, size_bytes=request.received_bytes)
+            self._take(request, body or b"")
+            self._plan()
+        return self._leave()
+
+    def failed(self, request_id: int, now_s: float, failure: Failure) -> tuple[Action, ...]:
+        """A request failed; also when what it brought turned out to be unusable."""
+        if self._enter(now_s):
+            self.log.add("failed", now_s, id=request_id, **asdict(failure))
+            request = self._book.active.pop(request_id, None)
+            if request is not None:
+                self._after_failure(request, failure)
+            elif failure.kind == "content":
+                self._end(f"error: {failure.message}")
+            self._plan()
+        return self._leave()
+
+    def wake(self, now_s: float) -> tuple[Action, ...]:
+        """The time of the last ``WakeAt`` has come."""
+        if self._enter(now_s):
+            got = {str(r.request_id): r.received_bytes for r in self._book.active.values()}
+            self.log.add("wake", now_s, received_bytes=got)
+            self._wake_at_s = math.inf
+            for request, what in self._book.overdue(now_s):
+                self._abort(request, "timeout")
+                self._after_failure(request, Failure("timeout", message=what))
+            self._reconsider()
+            self._plan()
+        return self._leave()
+
+    def pause(self, now_s: float) -> tuple[Action, ...]:
+        """The viewer pauses; fetching goes on until the buffer is full."""
+        return self._viewer("pause", self._playback.pause, now_s)
+
+    def resume(self, now_s: float) -> tuple[Action, ...]:
+        """The viewer resumes."""
+        return self._viewer("resume", self._playback.resume, now_s)
+
+    def stop(self, now_s: float) -> tuple[Action, ...]:
+        """The viewer leaves."""
+        if self._enter(now_s):
+            self.log.add("stop", now_s)
+            self._end("stopped")
+        return self._leave()
+
+    # --- time, log and end -----------------------------------------------------
+
+    def _enter(self, now_s: float) -> bool:
+        """Move playback to ``now_s``; False when the session is over."""
+        if self._is_over:
+            return False
+        self._record(self._playback.advance(now_s))
+        self._now_s = now_s
+        if self._playback.state == "ended":
+            self._end("complete")
+        return not self._is_over
+
+    def _leave(self) -> tuple[Action, ...]:
+        if not self._is_over:
+            wake_at_s = self._next_wake_s()
+            if wake_at_s != self._wake_at_s:
+                self._wake_at_s = wake_at_s
+                self._actions.append(WakeAt(wake_at_s))
+        actions, self._actions = tuple(self._actions), []
+        return actions
+
+    def _next_wake_s(self) -> float:
+        times = [self._reconsider_at_s, self._book.next_time_s()]
+        if self._playback.state != "playing" or self._is_all_playable():
+            times.append(self._playback.next_change_s())
+        if self._is_free_for_video():
+            if self._choice is None:
+                times.append(self._now_s + self._wait_for_room_s())
+            elif self._choice.not_before_s > self._now_s:
+                times.append(self._choice.not_before_s)
+        return max(min(times), self._now_s)
+
+    def _viewer(
+        self,
+        verb: Literal["pause", "resume"],
+        act: Callable[[float], list[StateChange | SegmentStart]],
+        now_s: float,
+    ) -> tuple[Action, ...]:
+        if self._enter(now_s):
+            self.log.add(verb, now_s)
+            self._record(act(now_s))
+            self._plan()
+        return self._leave()
+
+    def _record(self, changes: Sequence[StateChange | SegmentStart]) -> None:
+        for change in changes:
+            if isinstance(change, StateChange):
+                states = {"from": change.before, "to": change.after}
+                self.log.add("state", change.time_s, **states, why=change.cause)
+                continue
+            assert self.presentation is not None
+            rung = self._rung_of[change.segment]
+            self.log.add(
+                "play",
+                change.time_s,
+                segment=change.segment,
+                rung=rung,
+                duration_s=float(self.presentation.durations_s[change.segment]),
+                bitrate_bps=float(self.presentation.bitrates_bps[rung]),
+            )
+
+    def _end(self, reason: str) -> None:
+        if self._is_over:
+            return
+        self._record(self._playback.stop(self._now_s))
+        for request in list(self._book.active.values()):
+            self._abort(request, "session ended")
+        self._is_over = True
+        # The end of media is a computed instant and may lie before this input.
+        end_s = self.log.records[-1]["t"] if reason == "complete" else self._now_s
+        self.log.add("ended", end_s, why=reason, playhead_s=self.playhead_s)
+        self._actions.append(Ended(reason))
+
+    def _provenance(self, source: str | Presentation, given: Mapping[str, Any]) -> dict[str, Any]:
+        # A playlist comes again with the log's text; a presentation must be kept whole.
+        known = {"presentation": _as_lists(source)} if isinstance(source, Presentation) else {}
+        return {
+            "version": __version__,
+            "source": redact(self._url),
+            **known,
+            **given,
+            "config": asdict(self.config),
+            "config_hash": config_hash(self.config),
+        }
+
+    def _shown(self, url: str) -> str:
+        """A URL as a log may show it: relative to the playlist's, never with a token."""
+        folder = self._url.rpartition("/")[0] + "/"
+        return url[len(folder) :] if url.startswith(folder) else redact(url)
+
+    # --- requests --------------------------------------------------------------
+
+    def _fetch(self, want: Want, attempt: int = 1) -> None:
+        request = self._book.open(want, attempt, self._now_s)
+        self.log.add("fetch", self._now_s, id=request.request_id, **self._as_record(want, attempt))
+        self._actions.append(Fetch(request.request_id, want, self._current(want.url), attempt))
+        if want.kind == "segment":
+            self._track(want.track).request_id = request.request_id
+            if want.track == "video" and want.rung > 0 and self._can_reconsider():
+                self._reconsider_at_s = self._now_s + self.config.reconsider_every_s
+
+    def _fetch_once(self, want: Want) -> None:
+        resource = (want.url, want.byte_range)
+        if resource not in self._asked:
+            self._asked.add(resource)
+            self._fetch(want)
+
+    def _as_record(self, want: Want, attempt: int) -> dict[str, Any]:
+        record: dict[str, Any] = {"kind": want.kind, "uri": self._shown(want.url)}
+        if want.byte_range is not None:
+            record["byte_range"] = list(want.byte_range)
+        if want.track:
+            record["track"] = want.track
+        if want.segment >= 0:
+            record["segment"] = want.segment
+        if want.rung >= 0:
+            record["rung"] = want.rung
+        if attempt > 1:
+            record["attempt"] = attempt
+        return record
+
+    def _abort(self, request: Request, reason: str) -> None:
+        del self._book.active[request.request_id]
+        self.log.add(
+            "abort",
+            self._now_s,
+            id=request.request_id,
+            why=reason,
+            received_bytes=request.received_bytes,
+        )
+        self._actions.append(Abort(request.request_id, reason))
+
+    def _after_failure(self, request: Request, failure: Failure) -> None:
+        if self._is_over:
+            return
+        want, attempt = request.want, request.attempt
+        answer = verdict(failure, attempt=attempt, config=self.config, rng=self._rng)
+        if answer.action == "renew" and want.kind != "token" and token_of(self._url):
+            self._book.retries.append(Retry(want, attempt + 1, math.inf))
+            self._fetch_once(Want(kind="token", url=renew_url(self._url)))
+        elif answer.action == "retry":
+            self._book.retries.append(Retry(want, attempt + 1, self._now_s + answer.wait_s))
+        elif want.track == "video" and want.kind == "segment" and _has_substitute(want, failure):
+            self._track("video").request_id = None
+            self._choice = _Choice(want.segment, 0, self._now_s)
+        else:
+            tries = f"{attempt} attempt{'s' if attempt > 1 else ''}"
+            self._end(f"error: {self._shown(want.url)}: {_described(failure)} after {tries}")
+
+    def _current(self, url: str) -> str:
+        """``url`` with the newest token, where it held ours."""
+        if self._token_moves is None:
+            return url
+        return url.replace(*self._token_moves, 1)
+
+    # --- what arrives ------------------------------------------------------------
+
+    def _take(self, request: Request, body: bytes) -> None:
+        want = request.want
+        if want.kind in ("multivariant", "media"):
+            self._take_playlist(request, body)
+        elif want.kind == "token":
+            self._take_token(want, body)
+        elif want.kind == "segment":
+            self._take_segment(request)
+        else:
+            self._have.add((want.url, want.byte_range))
+            self._update_playable()
+
+    def _take_playlist(self, request: Request, body: bytes) -> None:
+        want = request.want
+        text = body.decode("utf-8", errors="replace")
+        self.log.records[-1]["text"] = text
+        shown = self._shown(want.url)
+        try:
+            wants = self._title.take(want, text, url=request.final_url or want.url, shown=shown)
+        except PlaylistError as exc:
+            self._end(f"error: {exc}")
+            return
+        except PlaybackError as exc:
+            self._end(f"error: {shown}: {exc}")
+            return
+        for each in wants:
+            self._fetch_once(each)
+        self._begin_when_known()
+
+    def _take_token(self, want: Want, body: bytes) -> None:
+        self._asked.discard((want.url, None))
+        old = token_of(self._url)
+        try:
+            new = str(json.loads(body)["token"])
+        except (ValueError, KeyError, TypeError):
+            self._end("error: renew: the answer holds no token")
+            return
+        self._token_moves = (f"/t/{old}/", f"/t/{new}/")
+        self._book.release_parked(self._now_s)
+
+    def _begin_when_known(self) -> None:
+        """The presentation is known for the first time: the algorithm and tracks begin."""
+        presentation = self.presentation
+        if presentation is None or self._running is not None:
+            return
+        self._running = begin(self._algorithm, presentation)
+        self._playback.set_durations(presentation.durations_s.tolist())
+        self._video = Track("video", presentation.segments)
+        self._audio = Track("audio", len(self._title.audio)) if self._title.audio else None
+        self.log.provenance.update(
+            algorithm=self._running.name,
+            params=self._running.params,
+            whys=list(self._running.whys),
+            rungs=presentation.rungs,
+            ladder_bps=presentation.bitrates_bps.tolist(),
+            title=presentation.title,
+            segments=presentation.segments,
+            duration_s=presentation.duration_s,
+            presentation_digest=presentation.digest(),
+        )
+
+    def _take_segment(self, request: Request) -> None:
+        want = request.want
+        track = self._track(want.track)
+        before_s = self.buffer_s
+        if want.track == "video":
+            self._reconsider_at_s = math.inf
+            self._rung_of[want.segment] = want.rung
+            self._last_rung = want.rung
+        track.add(self._title.segment(want.track, want.segment, want.rung))
+        self._update_playable()
+        self.log.add(
+            "buffer", self._now_s, track=want.track, before_s=before_s, buffer_s=self.buffer_s
+        )
+        if want.track == "video":
+            self._learn_from(request)
+
+    def _learn_from(self, request: Request) -> None:
+        download = Download(
+            segment=request.want.segment,
+            rung=request.want.rung,
+            size_bytes=request.received_bytes,
+            start_s=request.start_s,
+            first_byte_s=request.first_byte_s,
+            end_s=self._now_s,
+        )
+        self._history.add(download)
+        assert self._running is not None
+        self._running.delivered(self._observe(download.segment), download)
+
+    def _update_playable(self) -> None:
+        if self._video is None:
+            return
+        for track in self._tracks():
+            track.update(self._have)
+        ready_s = min(
+            [self._video.ready_s] + [t.ready_s for t in self._tracks() if not t.is_playable]
+        )
+        self._record(
+            self._playback.media_ready(ready_s, complete=self._is_all_playable(), now_s=self._now_s)
+        )
+
+    # --- what to ask for next ------------------------------------------------------
+
+    def _plan(self) -> None:
+        if self._is_over:
+            return
+        for retry in self._book.take_due(self._now_s):
+            self._fetch(retry.want, retry.attempt)
+        if self._video is not None:
+            self._plan_audio()
+            self._plan_video()
+            self._plan_audio()
+
+    def _plan_audio(self) -> None:
+        """Ask for the next audio segment once its video is here, or (together) asked for."""
+        audio, video = self._audio, self._track("video")
+        if audio is None or audio.is_fetched or audio.request_id is not None:
+            return
+        limit_s = video.fetched_s
+        if video.request_id is not None:
+            if self.config.tracks == "in-turn":
+                return
+            assert self.presentation is not None
+            limit_s += float(self.presentation.durations_s[video.next])
+        ref = self._title.segment("audio", audio.next, -1)
+        # The middle, because boundaries of audio and video differ by part of a frame.
+        if (ref.start_s + ref.end_s) / 2 < limit_s or video.is_fetched:
+            self._ask_for_segment("audio", audio.next, -1, ref)
+
+    def _plan_video(self) -> None:
+        if not self._is_free_for_video():
+            return
+        video = self._track("video")
+        if self._choice is None:
+            if self._wait_for_room_s() > INSTANT_S:
+                return
+            decision = self._decide(video.next)
+            self._choice = _Choice(video.next, decision.rung, self._now_s + decision.wait_s)
+        choice = self._choice
+        if choice.not_before_s > self._now_s + INSTANT_S:
+            return
+        playlist = self._title.playlist_for(choice.rung)
+        if playlist is not None:
+            self._fetch_once(playlist)
+            return
+        self._choice = None
+        ref = self._title.segment("video", choice.segment, choice.rung)
+        self._ask_for_segment("video", choice.segment, choice.rung, ref)
+
+    def _is_free_for_video(self) -> bool:
+        """Nothing stands in the way of the next video segment but room and time."""
+        video, audio = self._video, self._audio
+        if video is None or video.is_fetched or video.request_id is not None:
+            return False
+        in_turn = self.config.tracks == "in-turn"
+        return not (in_turn and audio is not None and audio.request_id is not None)
+
+    def _wait_for_room_s(self) -> float:
+        """Seconds until the next video segment fits the buffer; 0 when it does, or must."""
+        if self._playback.state not in ("playing", "paused"):
+            return 0.0
+        assert self.presentation is not None
+        video = self._track("video")
+        ahead_s = video.fetched_s - self.playhead_s
+        next_s = float(self.presentation.durations_s[video.next])
+        excess_s = ahead_s + next_s - self.config.max_buffer_s
+        if min(excess_s, ahead_s) <= INSTANT_S:
+            return 0.0
+        return math.inf if self._playback.state == "paused" else min(excess_s, ahead_s)
+
+    def _ask_for_segment(self, track: TrackName, segment: int, rung: int, ref: SegmentRef) -> None:
+        init = ref.init
+        keys: list[KeyUse | None] = [init.key if init else None, ref.key]
+        for key in keys:
+            if key is not None:
+                self._fetch_once(Want(kind="key", url=key.url, track=track, rung=rung))
+        if init is not None:
+            self._fetch_once(
+                Want(
+                    kind="init",
+                    url=init.url,
+                    byte_range=init.byte_range,
+                    track=track,
+                    rung=rung,
+                    key=init.key,
+                )
+            )
+        self._fetch(
+            Want(
+                kind="segment",
+                url=ref.url,
+                byte_range=ref.byte_range,
+                track=track,
+                segment=segment,
+                rung=rung,
+                key=ref.key,
+            )
+        )
+
+    def _track(self, name: TrackName) -> Track:
+        track = self._video if name == "video" else self._audio
+        assert track is not None
+        return track
+
+    def _tracks(self) -> list[Track]:
+        return [track for track in (self._video, self._audio) if track is not None]
+
+    def _is_all_playable(self) -> bool:
+        return self._video is not None and all(track.is_playable for track in self._tracks())
+
+    # --- the algorithm ---------------------------------------------------------------
+
+    def _can_reconsider(self) -> bool:
+        return self._running is not None and self._running.can_reconsider
+
+    def _observe(self, segment: int) -> Observation:
+        assert self.presentation is not None
+        return Observation(
+            now_s=self._now_s,
+            segment=segment,
+            buffer_s=self.buffer_s,
+            max_buffer_s=self.config.max_buffer_s,
+            last_rung=self._last_rung,
+            playing=self._playback.state == "playing",
+            ladder_bps=self.presentation.bitrates_bps,
+            sizes_bytes=self.presentation.sizes_bytes,
+            durations_s=self.presentation.durations_s,
+            downloads=self._history.columns(),
+        )
+
+    def _decide(self, segment: int) -> Decision:
+        assert self._running is not None
+        decision = self._running.choose(self._observe(segment))
+        self._log_decision(segment, decision)
+        return decision
+
+    def _log_decision(self, segment: int, decision: Decision) -> None:
+        self.log.add(
+            "decision",
+            self._now_s,
+            segment=segment,
+            rung=decision.rung,
+            wait_s=decision.wait_s,
+            why=decision.why,
+            buffer_s=self.buffer_s,
+        )
+
+    def _reconsider(self) -> None:
+        """Ask whether to abandon the video download under way, when it is time to."""
+        if self._now_s + INSTANT_S < self._reconsider_at_s or self._is_over:
+            return
+        self._reconsider_at_s = math.inf
+        video = self._track("video")
+        request = self._book.active.get(-1 if video.request_id is None else video.request_id)
+        if request is None:
+            return
+        assert self._running is not None
+        seen = self._observe(request.want.segment)
+        decision = self._running.reconsider(seen, self._progress(request, seen))
+        if decision is None:
+            self._reconsider_at_s = self._now_s + self.config.reconsider_every_s
+            return
+        self._abort(request, "abandoned")
+        video.request_id = None
+        self._log_decision(request.want.segment, decision)
+        not_before_s = self._now_s + decision.wait_s
+        self._choice = _Choice(request.want.segment, decision.rung, not_before_s)
+
+    def _progress(self, request: Request, seen: Observation) -> Progress:
+        want = request.want
+        return Progress(
+            now_s=self._now_s,
+            segment=want.segment,
+            rung=want.rung,
+            size_bytes=float(seen.sizes_bytes[want.rung, want.segment]),
+            received_bytes=request.received_bytes,
+            start_s=request.start_s,
+            first_byte_s=request.first_byte_s,
+            buffer_s=seen.buffer_s,
+        )
+
+
+def _has_substitute(want: Want, failure: Failure) -> bool:
+    """Whether the lowest rung may stand in for a segment that cannot be had."""
+    return want.rung > 0 and failure.kind != "content" and failure.status != 403
+
+
+def _as_lists(presentation: Presentation) -> dict[str, Any]:
+    return {
+        "bitrates_bps": presentation.bitrates_bps.tolist(),
+        "sizes_bytes": presentation.sizes_bytes.tolist(),
+        "durations_s": presentation.durations_s.tolist(),
+        "title": presentation.title,
+    }
+
+
+def _thresholds(config: PlayerConfig) -> Thresholds:
+    return Thresholds(
+        startup_s=config.startup_buffer_s,
+        resume_s=config.resume_buffer_s,
+        resume_growth=config.resume_growth,
+        resume_max_s=config.resume_max_s,
+        render_delay_s=config.render_delay_s,
+    )
+
+
+def _described(failure: Failure) -> str:
+    if failure.kind == "status":
+        return f"status {failure.status}" + (f" ({failure.reason})" if failure.reason else "")
+    return failure.message or failure.kind
