@@ -1,0 +1,24 @@
+"""What all tests share: steady property tests, and no settings from the outside."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# No deadline: a shared machine pauses at will. Same examples in every run, so that a
+# red build stays red; HYPOTHESIS_PROFILE=search looks for new ones.
+settings.register_profile(
+    "steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("search", deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own ABR_* variables must not decide tests."""
+    for name in list(os.environ):
+        if name.startswith("ABR_"):
+            monkeypatch.delenv(name)
