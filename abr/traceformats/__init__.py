@@ -51,7 +51,12 @@ FORMATS: tuple[str, ...] = tuple(_CODECS)
 """Names of the formats that are read and written."""
 
 
-def read_trace(data: bytes, *, name: str, format: str | None = None) -> Trace:
+def read_trace(
+    data: bytes,
+    *,
+    name: str,
+    format: str | None = None,  # noqa: A002  # the plain word reads best at the caller
+) -> Trace:
     """Read a trace file.
 
     Args:
@@ -74,7 +79,10 @@ def read_trace(data: bytes, *, name: str, format: str | None = None) -> Trace:
     return replace(trace, name=name.replace("\\", "/").rsplit("/", 1)[-1])
 
 
-def write_trace(trace: Trace, format: str) -> bytes:
+def write_trace(
+    trace: Trace,
+    format: str,  # noqa: A002  # as in read_trace
+) -> bytes:
     """The file that holds ``trace`` in ``format``; see the module's docstring for losses.
 
     Raises:
@@ -114,10 +122,10 @@ def _detect(text: str, name: str) -> str:
     raise TraceFormatError(f"{name}: the file is empty; expected a trace in one of {_listed()}")
 
 
-def _codec(format: str, name: str) -> _Codec:
-    if format not in _CODECS:
-        raise TraceFormatError(f"{name}: unknown trace format {format!r}; expected {_listed()}")
-    return _CODECS[format]
+def _codec(called: str, name: str) -> _Codec:
+    if called not in _CODECS:
+        raise TraceFormatError(f"{name}: unknown trace format {called!r}; expected {_listed()}")
+    return _CODECS[called]
 
 
 def _listed() -> str:

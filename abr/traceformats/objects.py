@@ -28,7 +28,7 @@ def read_sabre(text: str, name: str) -> Trace:
     for index, period in enumerate(periods):
         try:
             rows.append(_sabre_row(period))
-        except ValueError as exc:
+        except (TypeError, ValueError) as exc:
             raise TraceFormatError(f"{name}:{_line_of(text, index)}: {exc}") from exc
     if not rows:
         raise TraceFormatError(f"{name}:1: found no periods; expected at least one")
@@ -37,14 +37,14 @@ def read_sabre(text: str, name: str) -> Trace:
 
 def _sabre_row(period: object) -> tuple[float, float, float]:
     if not isinstance(period, dict):
-        raise ValueError(f"found {str(period)[:40]!r}; expected an object")
+        raise TypeError(f"found {str(period)[:40]!r}; expected an object")
     values = [_finite(period.get(key, _SABRE_MISSING.get(key)), key) for key in _SABRE_KEYS]
     return values[0] / 1e3, values[1] * 1e3, values[2] / 1e3
 
 
 def _finite(value: object, key: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{key} is {value!r}; expected a number")
+        raise TypeError(f"{key} is {value!r}; expected a number")
     if not 0 <= value < _TOO_BIG:
         raise ValueError(f"{key} is {value!r}; expected a finite number of 0 or more")
     return float(value)
@@ -113,7 +113,7 @@ def _column(values: object, where: str) -> FloatArray:
     for index, value in enumerate(values):
         try:
             numbers.append(_finite(value, f"{where}[{index}]"))
-        except ValueError as exc:
+        except (TypeError, ValueError) as exc:
             raise TraceFormatError(str(exc)) from exc
     return np.array(numbers, dtype=np.float64)
 

@@ -1,0 +1,41 @@
+"""The command ``abr algorithms``: what can be played, and with which parameters."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+from abr import registry
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def algorithms(as_json: bool) -> None:
+    """List the algorithms that are installed, built-in or not.
+
+    Rules can be compiled; objects run as plain Python. Parameters are given to the
+    commands that play as name=value.
+
+    \b
+    Examples:
+      abr algorithms
+      abr algorithms --json
+    """
+    rows = registry.describe()
+    if as_json:
+        click.echo(json.dumps({"algorithms": [asdict(row) for row in rows]}, default=str))
+        return
+    for row in rows:
+        click.echo(f"{row.name}  ({row.form or 'broken'}, {row.distribution or 'several'})")
+        click.echo(f"    {row.error or row.summary}")
+        if row.params:
+            click.echo("    " + "  ".join(f"{k}={_shown(v)}" for k, v in row.params.items()))
+    click.echo("\nbola stands for bola-sabre, and says so when used.")
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "(required)"
+    return str(value).lower() if isinstance(value, bool) else f"{value}"

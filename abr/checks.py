@@ -1,0 +1,182 @@
+"""A conformance kit for algorithms, one's own included.
+
+``check_algorithm(make)`` asks an algorithm everything a player could ask, over a grid
+of extreme observations, and refuses answers that a player could not use. Call it in
+the tests of the distribution that ships the algorithm.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from abr.decision import (
+    Algorithm,
+    Decision,
+    Download,
+    Observation,
+    Progress,
+    Rule,
+    begin,
+    downloads_from,
+)
+from abr.errors import AlgorithmError
+from abr.media import Presentation, constant_presentation
+
+_LADDERS_BPS = (
+    (400e3,),
+    (300e3, 750e3),
+    (230e3, 331e3, 477e3, 688e3, 991e3, 1427e3, 2056e3, 2962e3, 5027e3, 6000e3),
+)
+_SEGMENTS = ((1, 4.0), (6, 2.0), (40, 10.0))
+_CAPACITIES_BPS = (1e3, 8e5, 3e6, 1e9)
+_BUFFERS_S = (0.0, 0.1, 4.0, 11.0, 30.0, 240.0)
+_MAX_BUFFERS_S = (4.0, 25.0, 240.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckReport:
+    """What ``check_algorithm`` found."""
+
+    name: str
+    playbacks: int
+    decisions: int
+    s_per_decision: float | None
+    """Mean seconds per decision, checks included; None without a clock."""
+
+
+def check_algorithm(
+    make: Rule | Callable[[], object], *, clock: Callable[[], float] | None = None
+) -> CheckReport:
+    """Check that an algorithm answers legally, repeatably, quietly and without side effects.
+
+    Args:
+        make: A ``Rule``, or a callable without arguments that returns a ``Rule`` or a
+            fresh object with ``choose(seen)``.
+        clock: Such as ``time.perf_counter``, to have the time per decision reported.
+
+    Raises:
+        AlgorithmError: the first thing that was wrong, and the observation it came from.
+    """
+    algorithm = _algorithm(make)
+    began = clock() if clock else 0.0
+    playbacks = decisions = 0
+    name = ""
+    for film, capacity_bps, max_buffer_s in _grid():
+        playbacks += 1
+        first = _answers(algorithm, film, capacity_bps, max_buffer_s)
+        again = _answers(algorithm, film, capacity_bps, max_buffer_s)
+        for (seen, answer), (_, other) in zip(first, again, strict=True):
+            if answer != other:
+                raise AlgorithmError(
+                    f"equal observations, different answers {answer} and {other}: {_short(seen)}; "
+                    "keep what is remembered in the object or state of one playback"
+                )
+        decisions += len(first) + len(again)
+        name = begin(algorithm, film).name
+    took_s = clock() - began if clock else 0.0
+    return CheckReport(
+        name=name,
+        playbacks=playbacks,
+        decisions=decisions,
+        s_per_decision=took_s / decisions if clock else None,
+    )
+
+
+def _algorithm(make: Rule | Callable[[], object]) -> Algorithm:
+    if isinstance(make, Rule):
+        return make
+    made = make()
+    return made if isinstance(made, Rule) else make  # type: ignore[return-value]  # begin() checks
+
+
+def _grid() -> Iterator[tuple[Presentation, float, float]]:
+    for rates, (segments, segment_s) in itertools.product(_LADDERS_BPS, _SEGMENTS):
+        film = constant_presentation(rates, segments=segments, segment_s=segment_s)
+        for capacity_bps, max_buffer_s in itertools.product(_CAPACITIES_BPS, _MAX_BUFFERS_S):
+            yield film, capacity_bps, max_buffer_s
+
+
+def _answers(
+    algorithm: Algorithm, film: Presentation, capacity_bps: float, max_buffer_s: float
+) -> list[tuple[Observation, Decision | None]]:
+    """Every answer of one made-up playback whose buffer jumps from extreme to extreme."""
+    running = begin(algorithm, film)
+    downloads: list[Download] = []
+    answers: list[tuple[Observation, Decision | None]] = []
+    now_s, last_rung = 0.0, -1
+    for segment in range(film.segments):
+        buffer_s = min(_BUFFERS_S[segment % len(_BUFFERS_S)] if segment else 0.0, max_buffer_s)
+        seen = Observation(
+            now_s,
+            segment,
+            buffer_s,
+            max_buffer_s,
+            last_rung,
+            segment > 0,
+            film.bitrates_bps,
+            film.sizes_bytes,
+            film.durations_s,
+            downloads_from(downloads),
+        )
+        decision = _quietly(partial(running.choose, seen), seen)
+        answers.append((seen, decision))
+        rung = decision.rung if decision else 0
+        size_bytes = float(film.sizes_bytes[rung, segment])
+        first_s, end_s = now_s + 0.05, now_s + 0.05 + 8 * size_bytes / capacity_bps
+        for at_s in (now_s + 0.02, first_s, (first_s + end_s) / 2, end_s):
+            progress = _progress(seen, rung, size_bytes, first_s, end_s, at_s)
+            verdict = _quietly(partial(running.reconsider, seen, progress), seen)
+            answers.append((seen, verdict))
+        download = Download(segment, rung, size_bytes, now_s, first_s, end_s)
+        _quietly(partial(running.delivered, seen, download), seen)
+        downloads.append(download)
+        now_s, last_rung = end_s, rung
+    return answers
+
+
+def _progress(
+    seen: Observation, rung: int, size_bytes: float, first_s: float, end_s: float, at_s: float
+) -> Progress:
+    part = min(max((at_s - first_s) / (end_s - first_s), 0.0), 1.0)
+    begun_s = first_s if at_s >= first_s else float("nan")
+    buffer_s = max(seen.buffer_s - (at_s - seen.now_s), 0.0)
+    return Progress(
+        at_s, seen.segment, rung, size_bytes, part * size_bytes, seen.now_s, begun_s, buffer_s
+    )
+
+
+def _quietly(ask: Callable[[], Decision | None], seen: Observation) -> Decision | None:
+    """The answer; an exception, a changed observation or output is an error."""
+    before = _contents(seen)
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said):
+            answer = ask()
+    except AlgorithmError as exc:
+        raise AlgorithmError(f"{exc}: {_short(seen)}") from exc
+    except Exception as exc:
+        raise AlgorithmError(f"raised {type(exc).__name__}: {exc}: {_short(seen)}") from exc
+    if _contents(seen) != before:
+        raise AlgorithmError(f"changed what it was shown: {_short(seen)}; copy arrays before use")
+    if said.getvalue():
+        raise AlgorithmError(f"printed {said.getvalue()[:40]!r}; standard output is the player's")
+    return answer
+
+
+def _contents(seen: Observation) -> tuple[bytes, ...]:
+    arrays = (seen.ladder_bps, seen.sizes_bytes, seen.durations_s, *seen.downloads)
+    return tuple(np.asarray(array).tobytes() for array in arrays)
+
+
+def _short(seen: Observation) -> str:
+    return (
+        f"at segment {seen.segment} of {len(seen.durations_s)}, {len(seen.ladder_bps)} rungs, "
+        f"buffer {seen.buffer_s:g} of {seen.max_buffer_s:g} s"
+    )

@@ -1,0 +1,262 @@
+"""Algorithms by name, found through the entry-point group ``abr.algorithms``.
+
+Built-ins are declared in the same group as anybody else's, so there is one path.
+Listing names imports nothing; a broken entry fails only when that name is loaded; a
+name that two distributions declare is refused. An entry point names a callable
+``make(**params)`` that returns a ``Rule``, or a fresh object with ``choose(seen)``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import math
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from abr.decision import Algorithm, Rule
+from abr.errors import AlgorithmError
+
+GROUP = "abr.algorithms"
+"""The entry-point group."""
+
+_ALIASES = {
+    "bola": (
+        "bola-sabre",
+        "'bola' is more than one algorithm: using 'bola-sabre'; 'bola-pensieve' is the other",
+    ),
+}
+_REQUIRED = inspect.Parameter.empty
+_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """One row of the list of algorithms."""
+
+    name: str
+    distribution: str
+    """Name and version of the distribution that declares it."""
+    params: Mapping[str, Any]
+    """Parameters with their defaults; None where there is no default."""
+    summary: str
+    """First line of the module's or class's docstring."""
+    form: str
+    """``rule`` can be compiled, ``object`` runs as plain Python."""
+    error: str | None = None
+    """Why it cannot be loaded; None when it can."""
+
+
+def names() -> tuple[str, ...]:
+    """All names, sorted, aliases left out; imports none of them."""
+    return tuple(sorted({entry.name for entry in _entries()}))
+
+
+def resolve(name: str) -> tuple[str, str | None]:
+    """The name that ``name`` stands for, and a note for the user when it is an alias.
+
+    Raises:
+        AlgorithmError: no such name; near matches are listed.
+    """
+    known = names()
+    if name in known:
+        return name, None
+    if name in _ALIASES:
+        return _ALIASES[name]
+    near = difflib.get_close_matches(name.lower(), [*known, *_ALIASES], n=3, cutoff=0.5)
+    # An alias is close where its meanings may not be: 'bolla' should find them all.
+    stems = tuple(match for match in near if match in _ALIASES)
+    near += [k for k in known if k not in near and k.startswith(stems)] if stems else []
+    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ";"
+    raise AlgorithmError(
+        f"unknown algorithm {name!r}{hint} `abr algorithms` lists all {len(known)}"
+    )
+
+
+def load(name: str, **params: object) -> Algorithm:
+    """The algorithm called ``name``, ready to begin playbacks.
+
+    Args:
+        name: A name or alias.
+        params: Parameters as values, or as text from a command line.
+
+    Returns:
+        A ``Rule``, or a factory that makes a fresh object for each playback.
+
+    Raises:
+        AlgorithmError: the name is unknown or declared twice, loading fails, or a
+            parameter is unknown or has a wrong value.
+    """
+    canonical, _ = resolve(name)
+    make = _maker(_entry(canonical))
+    values = _converted(canonical, params, _parameters(make))
+    made = _made(canonical, make, values)
+    if isinstance(made, Rule):
+        return made
+    if not callable(getattr(made, "choose", None)):
+        raise AlgorithmError(
+            f"algorithm {canonical!r} makes {type(made).__name__}; "
+            "expected a Rule or an object with choose(seen)"
+        )
+    return lambda: _made(canonical, make, values)
+
+
+def describe() -> tuple[Description, ...]:
+    """What there is to know of every algorithm; loads them all, broken ones too."""
+    return tuple(_described(name) for name in names())
+
+
+def params_from(pairs: tuple[str, ...] | list[str]) -> dict[str, str]:
+    """``["gp=5", …]`` from a command line as a mapping for ``load``.
+
+    Raises:
+        AlgorithmError: an item is not ``name=value``, or a name comes twice.
+    """
+    params: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        key = key.strip().replace("-", "_")
+        if not (equals and key) or key in params:
+            raise AlgorithmError(
+                f"algorithm parameter {pair!r}; expected name=value, each name once"
+            )
+        params[key] = value.strip()
+    return params
+
+
+def _entries() -> tuple[EntryPoint, ...]:
+    return tuple(entry_points(group=GROUP))
+
+
+def _entry(name: str) -> EntryPoint:
+    found = [entry for entry in _entries() if entry.name == name]
+    if len({(entry.value, _distribution(entry)) for entry in found}) > 1:
+        owners = " and ".join(sorted(_distribution(entry) for entry in found))
+        raise AlgorithmError(
+            f"algorithm {name!r} is declared by {owners}; expected one: uninstall the other"
+        )
+    return found[0]
+
+
+def _distribution(entry: EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "unknown"
+
+
+def _maker(entry: EntryPoint) -> Callable[..., Any]:
+    try:
+        make = entry.load()
+    # A stranger's module may fail in any way; only this name is concerned.
+    except Exception as exc:
+        raise AlgorithmError(
+            f"algorithm {entry.name!r} of {_distribution(entry)} does not load: "
+            f"{type(exc).__name__}: {exc}"
+        ) from exc
+    if not callable(make):
+        raise AlgorithmError(
+            f"algorithm {entry.name!r} of {_distribution(entry)} is {entry.value}, "
+            "which cannot be called; expected make(**params)"
+        )
+    return make  # type: ignore[no-any-return]  # load() is untyped; checked above
+
+
+def _made(name: str, make: Callable[..., Any], values: dict[str, Any]) -> Any:
+    try:
+        return make(**values)
+    except AlgorithmError:
+        raise
+    except (TypeError, ValueError) as exc:
+        raise AlgorithmError(f"algorithm {name!r}: {exc}") from exc
+
+
+def _parameters(make: Callable[..., Any]) -> dict[str, Any] | None:
+    """Legal parameters and defaults; None when the maker takes anything."""
+    try:
+        signature = inspect.signature(make).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if not any(p.kind is p.VAR_KEYWORD for p in signature):
+        named = [p for p in signature if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        return {p.name: p.default for p in named}
+    # ``make(**params)`` beside a named tuple ``Params``: the shape of a rule's module.
+    declared = getattr(sys.modules.get(make.__module__), "Params", None)
+    if declared is None or not hasattr(declared, "_field_defaults"):
+        return None
+    return {f: declared._field_defaults.get(f, _REQUIRED) for f in declared._fields}
+
+
+def _converted(
+    name: str, given: Mapping[str, object], legal: dict[str, Any] | None
+) -> dict[str, Any]:
+    if legal is None:
+        return dict(given)
+    values = {}
+    for key, value in given.items():
+        if key not in legal:
+            near = difflib.get_close_matches(key, legal, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise AlgorithmError(
+                f"algorithm {name!r} has no parameter {key!r}; {hint}"
+                f"it takes {', '.join(sorted(legal)) or 'none'}"
+            )
+        values[key] = _value(name, key, value, legal[key])
+    return values
+
+
+def _value(name: str, key: str, value: object, default: Any) -> Any:
+    """``value`` as the type of ``default``; as it is when there is no default."""
+    kind = type(default)
+    try:
+        if kind is bool:
+            return _truth(value)
+        if kind is int:
+            return _whole(value)
+        if kind is float:
+            number = float(value)  # type: ignore[arg-type]  # a wrong type is the error below
+            if math.isfinite(number):
+                return number
+        else:
+            return value
+    except (TypeError, ValueError, KeyError):
+        pass
+    wanted = {bool: "true or false", int: "a whole number", float: "a finite number"}[kind]
+    raise AlgorithmError(f"algorithm {name!r}: {key} is {value!r}; expected {wanted}")
+
+
+def _truth(value: object) -> bool:
+    if isinstance(value, str) and value.lower() in _WORDS:
+        return _WORDS[value.lower()]
+    return {0: False, 1: True}[_whole(value)]
+
+
+def _whole(value: object) -> int:
+    number = float(value)  # type: ignore[arg-type]  # a wrong type is the caller's error
+    if number != int(number):
+        raise ValueError(value)
+    return int(number)
+
+
+def _described(name: str) -> Description:
+    distribution, params, summary, form, error = "", {}, "", "", None
+    try:
+        entry = _entry(name)
+        distribution = _distribution(entry)
+        make = _maker(entry)
+        legal = _parameters(make) or {}
+        params = {k: None if v is _REQUIRED else v for k, v in legal.items()}
+        owner = make if inspect.isclass(make) else sys.modules.get(make.__module__)
+        summary = (inspect.getdoc(owner) or inspect.getdoc(make) or "").partition("\n")[0]
+        needs_values = any(v is _REQUIRED for v in legal.values())
+        form = "object" if needs_values or callable(load(name)) else "rule"
+    except AlgorithmError as exc:
+        error = str(exc)
+    return Description(
+        name=name,
+        distribution=distribution,
+        params=params,
+        summary=summary,
+        form=form,
+        error=error,
+    )
