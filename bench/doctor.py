@@ -15,17 +15,25 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import click
 
-from abr.errors import AbrError, ToolMissingError
+from abr.errors import ToolMissingError
 
 LOOK_LIMIT_S = 10.0
 """Seconds that one look at a tool may take."""
 LEAST_DISK_BYTES = 2 << 30
 """Room that a demo and its caches need, generously."""
-NEEDED_ENCODERS = ("libx264", "aac")
+TOOLS: tuple[Literal["ffmpeg", "ffprobe"], ...] = ("ffmpeg", "ffprobe")
+ABILITIES = (
+    ("libx264", "encodes H.264, the default ladder", True),
+    ("aac", "encodes AAC audio", True),
+    ("libx265", "encodes HEVC ladders", False),
+    ("libsvtav1", "encodes AV1 ladders", False),
+    ("libvmaf", "measures quality", False),
+)
+"""Encoders and filters, what each is for, and whether the main job needs it."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 SHAPERS = ("tbf", "htb", "netem")
 SHAPING_PROBE = """
@@ -108,48 +116,29 @@ def look_at_python() -> list[Finding]:
 
 def look_at_ffmpeg() -> list[Finding]:
     """Both tools of ffmpeg, and the encoders and filters that matter to us."""
-    from transcode import ffmpegtools
+    from transcode.ffmpegtools import find
 
     findings: list[Finding] = []
-    encoders: frozenset[str] = frozenset()
-    filters: frozenset[str] = frozenset()
-    for name in ("ffmpeg", "ffprobe"):
+    first = ""
+    for name in TOOLS:
         try:
-            tool = ffmpegtools.find(name)
-        except AbrError as exc:
+            tool = find(name)
+        except ToolMissingError as exc:
             findings.append(Finding(name, False, str(exc), GET_FFMPEG, True))
             continue
-        findings.append(Finding(name, True, f"{tool.version} at {tool.path}", required=True))
-        if name == "ffmpeg":
-            encoders, filters = frozenset(tool.encoders), frozenset(tool.filters)
-    for encoder, use in ENCODERS:
-        required = encoder in NEEDED_ENCODERS
-        has = encoder in encoders
-        found = "encoder present" if has else "encoder missing from this ffmpeg"
-        findings.append(Finding(encoder, has, found, f"{use}: {GET_FFMPEG}", required))
-    return [*findings, _look_at_vmaf(filters)]
-
-
-ENCODERS = (
-    ("libx264", "encodes H.264, the default ladder"),
-    ("aac", "encodes AAC audio"),
-    ("libx265", "encodes HEVC ladders"),
-    ("libsvtav1", "encodes AV1 ladders"),
-)
-
-
-def _look_at_vmaf(filters: frozenset[str]) -> Finding:
-    """Quality scores need a filter that not every ffmpeg has; another copy may have it."""
-    how = "measures quality: an ffmpeg built with libvmaf, its path in ABR_FFMPEG"
-    if "libvmaf" in filters:
-        return Finding("libvmaf", True, "filter present")
-    from transcode import ffmpegtools
-
-    try:
-        other = ffmpegtools.find("ffmpeg", need=("libvmaf",))
-    except AbrError:
-        return Finding("libvmaf", False, "filter missing", how)
-    return Finding("libvmaf", True, f"filter present in {other.path}")
+        first = first or tool.path
+        found = f"{tool.version} at {tool.path} ({tool.origin})"
+        findings.append(Finding(name, True, found, required=True))
+    for ability, use, required in ABILITIES:
+        how = f"{use}: an ffmpeg that has it, its path in ABR_FFMPEG"
+        try:
+            tool = find("ffmpeg", need=(ability,))
+        except ToolMissingError:
+            findings.append(Finding(ability, False, "in no ffmpeg here", how, required))
+            continue
+        found = "present" if tool.path == first else f"present, but only in {tool.path}"
+        findings.append(Finding(ability, True, found, required=required))
+    return findings
 
 
 def look_at_shaping() -> list[Finding]:

@@ -18,7 +18,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A developer's own ABR_* variables must not decide tests."""
+    """A developer's own ABR_* variables must not decide tests; those naming tools may."""
     for name in list(os.environ):
-        if name.startswith("ABR_"):
+        if name.startswith("ABR_") and name not in {"ABR_FFMPEG", "ABR_FFPROBE"}:
             monkeypatch.delenv(name)

@@ -84,7 +84,7 @@ FAILURES: list[tuple[BaseException, str]] = [
     (ExceptionGroup("g", [ValueError("v"), UpstreamError("http://h/: 503")]), "http://h/: 503"),
     (OSError(errno.ENOSPC, "No space left on device", "out/x"), "out/x: no room left on the disk"),
     (DiskFullError("out/x: no room left; free 3 MB"), "out/x: no room left; free 3 MB"),
-    (PermissionError(errno.EACCES, "Permission denied", "/root/x"), "/root/x: Permission denied"),
+    (PermissionError(errno.EACCES, "Permission denied", "/etc/x"), "/etc/x: Permission denied"),
     (KeyError("k"), "internal error: KeyError: 'k'; run the same command with --debug"),
     (RuntimeError(), "internal error: RuntimeError; run the same command with --debug"),
     (click.ClickException("no."), "no."),
