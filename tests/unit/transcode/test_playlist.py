@@ -1,0 +1,411 @@
+"""Playlists: what is read, what is refused, what is printed; RFC 8216bis."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from abr.errors import PlaylistError
+from transcode.playlist import (
+    ByteRange,
+    Key,
+    Map,
+    MediaPlaylist,
+    MultivariantPlaylist,
+    Rendition,
+    Segment,
+    Variant,
+    needed_version,
+    parse,
+    print_media,
+    print_multivariant,
+    resolve,
+    target_duration_s,
+    vod_playlist,
+)
+
+KEY = Key(method="AES-128", uri="../key/a")
+SECTION_KEY = replace(KEY, iv=bytes(15) + b"\x01")
+VARIANT = Variant(uri="v0/playlist.m3u8", bandwidth_bps=1000)
+
+
+def media(body: str, *, head: str = "#EXT-X-TARGETDURATION:4\n") -> MediaPlaylist:
+    """Read a media playlist of ``body``."""
+    playlist = parse(f"#EXTM3U\n{head}{body}", uri="list.m3u8")
+    assert isinstance(playlist, MediaPlaylist)
+    return playlist
+
+
+def multivariant(body: str) -> MultivariantPlaylist:
+    """Read a multivariant playlist of ``body``."""
+    playlist = parse(f"#EXTM3U\n{body}", uri="all.m3u8")
+    assert isinstance(playlist, MultivariantPlaylist)
+    return playlist
+
+
+def test_a_multivariant_playlist_of_another_packager_is_read_whole() -> None:
+    """Quoted commas, a space after a comma and unknown tags and attributes are no obstacle."""
+    read = multivariant(
+        "#EXT-X-VERSION:7\n## made by hand\n#EXT-X-NEW-THING:A=1\n"
+        '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="aud",NAME="Français, 5.1",LANGUAGE="fr",'
+        'DEFAULT=YES,CHANNELS="6",URI="a/p.m3u8"\n'
+        "#EXT-X-STREAM-INF:BANDWIDTH=1280000, AVERAGE-BANDWIDTH=1000000,"
+        'CODECS="avc1.64001f,mp4a.40.2",RESOLUTION=640x360,FRAME-RATE=23.976,'
+        'X-OURS="a,b",AUDIO="aud",CLOSED-CAPTIONS=NONE,VIDEO-RANGE=SDR\nv0/p.m3u8\n'
+    )
+    assert read.version == 7
+    assert read.renditions == (
+        Rendition(
+            type="AUDIO",
+            group_id="aud",
+            name="Français, 5.1",
+            language="fr",
+            uri="a/p.m3u8",
+            channels="6",
+            default=True,
+            autoselect=True,
+        ),
+    )
+    assert read.variants == (
+        Variant(
+            uri="v0/p.m3u8",
+            bandwidth_bps=1_280_000,
+            average_bandwidth_bps=1_000_000,
+            codecs="avc1.64001f,mp4a.40.2",
+            width=640,
+            height=360,
+            frame_rate=23.976,
+            audio_group="aud",
+            video_range="SDR",
+            closed_captions="NONE",
+        ),
+    )
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_accepted() -> None:
+    """Playlists edited on other systems play too."""
+    text = "\ufeff#EXTM3U\r\n#EXT-X-TARGETDURATION:4\r\n#EXTINF:4,title, with comma\r\na.ts\r\n"
+    playlist = parse(text)
+    assert isinstance(playlist, MediaPlaylist)
+    assert [segment.uri for segment in playlist.segments] == ["a.ts"]
+
+
+def test_a_key_before_the_map_seals_the_map_and_one_after_it_does_not() -> None:
+    """RFC 8216bis, 4.4.4.5: the section is sealed by the key in force where its tag stands."""
+    sealed = media(
+        '#EXT-X-KEY:METHOD=AES-128,URI="../key/a",IV=0x1\n#EXT-X-MAP:URI="i"\n#EXTINF:4,\n0\n'
+    )
+    clear = media('#EXT-X-MAP:URI="i"\n#EXT-X-KEY:METHOD=AES-128,URI="../key/a"\n#EXTINF:4,\n0\n')
+    assert sealed.segments[0].map == Map(uri="i", key=SECTION_KEY)
+    assert clear.segments[0].map == Map(uri="i")
+    assert clear.segments[0].key == KEY
+
+
+def test_a_key_holds_until_the_next_and_none_ends_it() -> None:
+    """Rotation replaces the key; METHOD=NONE takes it away; the map stays."""
+    read = media(
+        '#EXT-X-MAP:URI="i"\n#EXTINF:4,\n0\n#EXT-X-KEY:METHOD=AES-128,URI="../key/a"\n'
+        '#EXTINF:4,\n1\n#EXTINF:4,\n2\n#EXTINF:4,\n#EXT-X-KEY:METHOD=AES-128,URI="b"\n3\n'
+        "#EXT-X-KEY:METHOD=NONE\n#EXTINF:4,\n4\n"
+    )
+    keys = [segment.key.uri if segment.key else None for segment in read.segments]
+    assert keys == [None, "../key/a", "../key/a", "b", None]
+    assert {segment.map for segment in read.segments} == {Map(uri="i")}
+
+
+def test_of_several_key_formats_the_plain_one_is_taken() -> None:
+    """Keys of different KEYFORMATs hold side by side; we can use ``identity``."""
+    read = media(
+        '#EXT-X-KEY:METHOD=SAMPLE-AES,URI="plain"\n'
+        '#EXT-X-KEY:METHOD=SAMPLE-AES,URI="skd://x",KEYFORMAT="com.example",'
+        'KEYFORMATVERSIONS="1/2"\n#EXTINF:4,\n0\n'
+    )
+    assert read.segments[0].key == Key(method="SAMPLE-AES", uri="plain")
+
+
+def test_a_range_without_offset_follows_the_one_before() -> None:
+    """RFC 8216bis, 4.4.4.2: 5 bytes from 2, then 6 from 7."""
+    read = media("#EXTINF:2,\n#EXT-X-BYTERANGE:5@2\na\n#EXTINF:2,\n#EXT-X-BYTERANGE:6\na\n")
+    assert [s.byte_range for s in read.segments] == [ByteRange(2, 5), ByteRange(7, 6)]
+
+
+def test_a_bitrate_holds_until_the_next_and_not_for_byte_ranges() -> None:
+    """RFC 8216bis, 4.4.4.8."""
+    read = media(
+        "#EXT-X-BITRATE:100\n#EXTINF:4,\n0\n#EXTINF:4,\n1\n#EXTINF:4,\n#EXT-X-BYTERANGE:5@0\n2\n"
+        "#EXT-X-BITRATE:80\n#EXTINF:4,\n3\n#EXT-X-BITRATE:9\n"
+    )
+    assert [s.bitrate_kbps for s in read.segments] == [100, 100, None, 80]
+
+
+def test_sequence_discontinuity_and_gap_belong_to_their_segment() -> None:
+    """Numbers count up from the media sequence; marks hold for one segment only."""
+    read = media(
+        "#EXT-X-MEDIA-SEQUENCE:7\n#EXTINF:4,\n0\n#EXT-X-DISCONTINUITY\n#EXT-X-GAP\n#EXTINF:4,\n1\n"
+        "#EXTINF:4,\n2\n#EXT-X-DISCONTINUITY-SEQUENCE:9\n"
+    )
+    assert [(s.sequence, s.discontinuity, s.gap) for s in read.segments] == [
+        (7, False, False),
+        (8, True, True),
+        (9, False, False),
+    ]
+    assert not read.endlist
+
+
+REFUSED_MEDIA = {
+    "list.m3u8:1: no #EXT-X-TARGETDURATION": ("", "#EXTINF:4,\n0\n"),
+    "list.m3u8:2: #EXT-X-TARGETDURATION cannot": ("#EXT-X-TARGETDURATION:x\n", "#EXTINF:4,\n0\n"),
+    "list.m3u8:3: #EXTINF cannot be read": (None, "#EXTINF:abc,\n0\n"),
+    "list.m3u8:4: segment: DURATION": (None, "#EXTINF:nan,\n0\n"),
+    "list.m3u8:3: #EXTINF without a URI": (None, "#EXTINF:4,\n"),
+    "list.m3u8:4: #EXTINF where a URI was due": (None, "#EXTINF:4,\n#EXTINF:4,\n0\n"),
+    "list.m3u8:3: a URI without a tag": (None, "0.ts\n"),
+    "list.m3u8:5: segment: a range without offset": (
+        None,
+        "#EXTINF:4,\n#EXT-X-BYTERANGE:6\na\n",
+    ),
+    "list.m3u8:5: segment: BYTERANGE": (None, "#EXTINF:4,\n#EXT-X-BYTERANGE:-6@1\na\n"),
+    "list.m3u8:3: #EXT-X-KEY: no METHOD": (None, '#EXT-X-KEY:URI="a"\n#EXTINF:4,\n0\n'),
+    "list.m3u8:3: #EXT-X-KEY: no URI": (None, "#EXT-X-KEY:METHOD=AES-128\n#EXTINF:4,\n0\n"),
+    "list.m3u8:3: #EXT-X-KEY: IV": (
+        None,
+        '#EXT-X-KEY:METHOD=AES-128,URI="a",IV=0xZZ\n#EXTINF:4,\n0\n',
+    ),
+    "list.m3u8:3: #EXT-X-MAP: no URI": (None, "#EXT-X-MAP:BYTERANGE=3\n#EXTINF:4,\n0\n"),
+    "list.m3u8:3: #EXT-X-DEFINE": (None, '#EXT-X-DEFINE:NAME="a",VALUE="b"\n'),
+    "list.m3u8:3: #EXT-X-SKIP": (None, "#EXT-X-SKIP:SKIPPED-SEGMENTS=3\n"),
+    "list.m3u8:3: #EXT-X-STREAM-INF in a media": (None, "#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n"),
+    "list.m3u8:3: #EXT-X-PLAYLIST-TYPE": (None, "#EXT-X-PLAYLIST-TYPE:OLD\n#EXTINF:4,\n0\n"),
+    "list.m3u8:3: a control character": (None, "#EXTINF:4,\x00\n0\n"),
+}
+
+
+@pytest.mark.parametrize("message", REFUSED_MEDIA)
+def test_a_media_playlist_that_cannot_be_used_is_refused_with_its_line(message: str) -> None:
+    """The message names the playlist and the line."""
+    head, body = REFUSED_MEDIA[message]
+    with pytest.raises(PlaylistError) as caught:
+        media(body, head="#EXT-X-TARGETDURATION:4\n" if head is None else head)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ("p:1: another first line", ""),
+        ("p:1: another first line", "<html>404</html>"),
+        ("p:1: neither segments nor variants", "#EXTM3U\n"),
+        ("p:1: no variant", '#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="b"\n'),
+        ("p:2: variant: no BANDWIDTH", "#EXTM3U\n#EXT-X-STREAM-INF:CODECS=x\nv\n"),
+        ("p:2: variant: BANDWIDTH", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=-1\nv\n"),
+        ("p:2: #EXT-X-STREAM-INF cannot", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=inf\nv\n"),
+        ("p:2: variant: RESOLUTION", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,RESOLUTION=1\nv\n"),
+        ("p:3: #EXT-X-MEDIA: no NAME", ("#EXTM3U\n\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=a\n"
+         "#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n")),
+        ("p:2: #EXT-X-STREAM-INF without a URI", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n"),
+    ],
+)  # fmt: skip
+def test_text_that_is_no_multivariant_playlist_is_refused(message: str, text: str) -> None:
+    """Error pages and half playlists give one clear line."""
+    with pytest.raises(PlaylistError) as caught:
+        parse(text, uri="p")
+    assert str(caught.value).startswith(message)
+
+
+def test_a_media_playlist_prints_tags_only_where_they_change() -> None:
+    """The whole text of a sealed playlist with a rotation."""
+    section = Map(uri="init.mp4", key=SECTION_KEY)
+    playlist = vod_playlist(
+        [
+            Segment(uri="0.m4s", duration_s=4.0, map=section, key=KEY, bitrate_kbps=90),
+            Segment(uri="1.m4s", duration_s=4.004, map=section, key=KEY, bitrate_kbps=90),
+            Segment(
+                uri="2.m4s",
+                duration_s=1 / 3,
+                map=section,
+                key=replace(KEY, uri="../key/b"),
+                bitrate_kbps=80,
+            ),
+        ]
+    )
+    assert print_media(playlist) == (
+        "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:4\n#EXT-X-PLAYLIST-TYPE:VOD\n"
+        "#EXT-X-INDEPENDENT-SEGMENTS\n"
+        '#EXT-X-KEY:METHOD=AES-128,URI="../key/a",IV=0x00000000000000000000000000000001\n'
+        '#EXT-X-MAP:URI="init.mp4"\n#EXT-X-KEY:METHOD=AES-128,URI="../key/a"\n'
+        "#EXT-X-BITRATE:90\n#EXTINF:4.000,\n0.m4s\n#EXTINF:4.004,\n1.m4s\n"
+        '#EXT-X-KEY:METHOD=AES-128,URI="../key/b"\n'
+        "#EXT-X-BITRATE:80\n#EXTINF:0.333333,\n2.m4s\n#EXT-X-ENDLIST\n"
+    )
+
+
+def test_a_multivariant_playlist_prints_every_attribute() -> None:
+    """The whole text, quotes where the RFC has them."""
+    playlist = MultivariantPlaylist(
+        variants=(
+            replace(
+                VARIANT,
+                average_bandwidth_bps=900,
+                codecs="avc1.64001f,mp4a.40.2",
+                width=640,
+                height=360,
+                frame_rate=30000 / 1001,
+                audio_group="audio",
+                closed_captions="NONE",
+            ),
+        ),
+        renditions=(
+            Rendition(
+                type="AUDIO",
+                group_id="audio",
+                name="English",
+                language="en",
+                uri="a0/playlist.m3u8",
+                channels="2",
+                default=True,
+                autoselect=True,
+            ),
+        ),
+        independent_segments=True,
+        version=6,
+    )
+    assert print_multivariant(playlist) == (
+        "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-INDEPENDENT-SEGMENTS\n"
+        '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="English",LANGUAGE="en",DEFAULT=YES,'
+        'AUTOSELECT=YES,CHANNELS="2",URI="a0/playlist.m3u8"\n'
+        "#EXT-X-STREAM-INF:BANDWIDTH=1000,AVERAGE-BANDWIDTH=900,"
+        'CODECS="avc1.64001f,mp4a.40.2",RESOLUTION=640x360,FRAME-RATE=29.970,AUDIO="audio",'
+        "CLOSED-CAPTIONS=NONE\nv0/playlist.m3u8\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("expected", "segments"),
+    [
+        ("a map that ends", [{"map": Map(uri="i")}, {}]),
+        ("a bitrate that ends", [{"bitrate_kbps": 5}, {}]),
+        ("a bitrate on a range", [{"bitrate_kbps": 5, "byte_range": ByteRange(0, 4)}]),
+        ("a map sealed without IV", [{"map": Map(uri="i", key=KEY)}]),
+        ("an IV of 3 bytes", [{"key": replace(KEY, iv=b"abc")}]),
+        ("a quote in a URI", [{"key": replace(KEY, uri='a"b')}]),
+        ("a URI that is a comment", [{"uri": "#a"}]),
+        ("a URI with a line end", [{"uri": "a\nb"}]),
+        ("an empty URI", [{"uri": ""}]),
+        ("a method in small letters", [{"key": replace(KEY, method="aes-128")}]),
+        ("a negative duration", [{"duration_s": -1.0}]),
+    ],
+)
+def test_what_no_playlist_can_say_is_not_printed(
+    expected: str, segments: list[dict[str, object]]
+) -> None:
+    """Printing refuses rather than lose or break something."""
+    made = vod_playlist(
+        Segment(**{"uri": "a", "duration_s": 4.0, **each})  # type: ignore[arg-type]  # a table
+        for each in segments
+    )
+    with pytest.raises(PlaylistError, match="playlist to print"):
+        print_media(made)
+
+
+def test_a_segment_longer_than_the_target_duration_is_not_printed() -> None:
+    """RFC 8216bis, 4.4.3.1: 4.5 s rounds to 5."""
+    playlist = replace(vod_playlist([Segment(uri="a", duration_s=4.5)]), target_duration_s=4)
+    with pytest.raises(PlaylistError, match=r"segment 0: lasts 4\.5 s"):
+        print_media(playlist)
+
+
+def test_a_segment_out_of_sequence_is_not_printed() -> None:
+    """Numbers are not written beside segments, so they must follow."""
+    playlist = replace(vod_playlist([Segment(uri="a", duration_s=4.0)]), media_sequence=3)
+    with pytest.raises(PlaylistError, match="sequence 0; expected 3"):
+        print_media(playlist)
+
+
+@pytest.mark.parametrize(
+    "playlist",
+    [
+        MultivariantPlaylist(variants=()),
+        MultivariantPlaylist(variants=(replace(VARIANT, audio_group="nobody"),)),
+        MultivariantPlaylist(variants=(replace(VARIANT, bandwidth_bps=-1),)),
+        MultivariantPlaylist(
+            variants=(VARIANT,),
+            renditions=(Rendition(type="AUDIO", group_id="a", name="b", default=True),),
+        ),
+    ],
+)
+def test_a_multivariant_playlist_that_breaks_a_rule_is_not_printed(
+    playlist: MultivariantPlaylist,
+) -> None:
+    """No variants, a group without renditions, a negative number, default but not selectable."""
+    with pytest.raises(PlaylistError):
+        print_multivariant(playlist)
+
+
+@pytest.mark.parametrize(
+    ("version", "segment"),
+    [
+        (3, {}),
+        (4, {"byte_range": ByteRange(0, 1)}),
+        (5, {"key": replace(KEY, keyformat="com.example")}),
+        (6, {"map": Map(uri="i")}),
+        (8, {"gap": True}),
+    ],
+)
+def test_the_version_follows_from_the_features(version: int, segment: dict[str, object]) -> None:
+    """RFC 8216bis, section 8."""
+    made = Segment(**{"uri": "a", "duration_s": 4.0, **segment})  # type: ignore[arg-type]  # table
+    assert needed_version(vod_playlist([made])) == version
+
+
+def test_captions_of_digital_television_need_version_7() -> None:
+    """RFC 8216bis, section 8: INSTREAM-ID of the form SERVICE."""
+    captions = Rendition(type="CLOSED-CAPTIONS", group_id="c", name="n", instream_id="SERVICE1")
+    assert needed_version(MultivariantPlaylist(variants=(VARIANT,), renditions=(captions,))) == 7
+
+
+@pytest.mark.parametrize(
+    ("durations_s", "target_s"), [([], 1), ([0.2], 1), ([4.49], 4), ([4.5, 1], 5), ([2.5], 3)]
+)
+def test_the_target_duration_is_the_longest_rounded(
+    durations_s: list[float], target_s: int
+) -> None:
+    """Halves go up; a playlist needs at least 1."""
+    segments = [Segment(uri="a", duration_s=duration_s) for duration_s in durations_s]
+    assert target_duration_s(segments) == target_s
+
+
+# RFC 3986, section 5.4.1, against its base.
+@pytest.mark.parametrize(
+    ("uri", "absolute"),
+    [
+        ("g", "http://a/b/c/g"),
+        ("./g", "http://a/b/c/g"),
+        ("/g", "http://a/g"),
+        ("//g", "http://g"),
+        ("?y", "http://a/b/c/d;p?y"),
+        ("g?y", "http://a/b/c/g?y"),
+        ("#s", "http://a/b/c/d;p?q#s"),
+        (";x", "http://a/b/c/;x"),
+        ("", "http://a/b/c/d;p?q"),
+        ("..", "http://a/b/"),
+        ("../../g", "http://a/g"),
+        ("../../../g", "http://a/g"),
+        ("g:h", "g:h"),
+    ],
+)
+def test_uris_resolve_as_the_standard_says(uri: str, absolute: str) -> None:
+    """Relative URIs inherit everything before the last slash, a token in the path included."""
+    assert resolve("http://a/b/c/d;p?q", uri) == absolute
+
+
+def test_relative_bases_resolve_too() -> None:
+    """A package read from disk has no host."""
+    assert resolve("v0/playlist.m3u8", "../key/ab") == "key/ab"
+    assert resolve("", "v0/playlist.m3u8") == "v0/playlist.m3u8"
+
+
+def test_a_uri_that_cannot_be_resolved_is_our_error() -> None:
+    """Python's own ValueError does not escape."""
+    with pytest.raises(PlaylistError):
+        resolve("http://a/", "//[::1")
