@@ -48,7 +48,7 @@ class Link(Protocol):
         ...
 
     def next_event_s(self) -> float:
-        """Time of the next event; inf when none is coming."""
+        """When to advance next: time of the next event, or now when some wait; else inf."""
         ...
 
     def advance(self, now_s: float) -> tuple[LinkEvent, ...]:
@@ -154,9 +154,9 @@ class SharedLink:
         self._connect(now_s)
 
     def next_event_s(self) -> float:
-        """Time of the next event; inf when none is coming."""
+        """When to advance next: time of the next event, or now when some wait; else inf."""
         if self._events:
-            return self._events[0].time_s
+            return self._now_s
         return min(self._next_begin_s(), self._next_end_s())
 
     def advance(self, now_s: float) -> tuple[LinkEvent, ...]:
