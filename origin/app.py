@@ -1,0 +1,266 @@
+"""The origin server: objects and keys for whoever holds a token, and the tokens.
+
+Endpoints (the shape of URLs is in ``paths``)::
+
+    GET, POST  /playback/<title>            a playback URL with a fresh token
+    GET, POST  /t/<token>/<title>/renew     a fresh token for an old one
+    GET, HEAD  /t/<token>/<title>/key/<kid> 16 bytes of content key
+    GET, HEAD  /t/<token>/<title>/<path>    an object of the package
+    GET, HEAD  /.well-known/jwks.json       public keys that verify tokens
+    GET, HEAD  /healthz  /metrics
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from aiohttp import hdrs, web
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from abr.errors import KeyStoreError, TokenError
+from origin import metrics as counted
+from origin.config import OriginConfig, ServerLimits
+from origin.cors import PREFLIGHT
+from origin.httprules import Representation, plan_response
+from origin.httpserver import error_response, make_application
+from origin.metrics import OriginMetrics
+from origin.paths import PathError, Target, object_path, parse_target
+from origin.sending import send
+from origin.store import ObjectStore, StoredObject
+from origin.tokens import Claims, TokenIssuer, TokenVerifier
+from transcode.layout import MULTIVARIANT
+
+
+class Keys(Protocol):
+    """What the origin needs of a key store."""
+
+    def key(self, title: str, kid: str) -> bytes:
+        """The content key; ``KeyStoreError`` when there is none."""
+        ...
+
+    def signing_key(self) -> tuple[str, Ed25519PrivateKey]:
+        """Id and private key that sign tokens."""
+        ...
+
+
+def make_app(
+    store: ObjectStore,
+    keys: Keys,
+    config: OriginConfig | None = None,
+    *,
+    limits: ServerLimits | None = None,
+    now: Callable[[], float] = time.time,  # noqa: TID251  # tokens live by the wall clock
+) -> web.Application:
+    """The origin as an application; serve it with ``httpserver.listening``.
+
+    Args:
+        store: The packages.
+        keys: Content keys, and the key that signs tokens.
+        config: Settings; the defaults when None.
+        limits: Sizes and times.
+        now: Unix time, seconds.
+
+    Raises:
+        ConfigError: the settings cannot be used together.
+        KeyStoreError: the signing key cannot be had.
+    """
+    limits = limits or ServerLimits()
+    origin = Origin(store, keys, (config or OriginConfig()).check(), limits, now)
+    app = make_application(origin.answer, limits=limits)
+    app[ORIGIN] = origin
+    return app
+
+
+class Origin:
+    """Answers requests; also issues playback URLs to the program that runs it."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        keys: Keys,
+        config: OriginConfig,
+        limits: ServerLimits,
+        now: Callable[[], float],
+    ) -> None:
+        kid, private = keys.signing_key()
+        self.issuer = TokenIssuer(private, kid)
+        self.verifier = TokenVerifier(self.issuer.jwks())
+        self.metrics = OriginMetrics()
+        self._store, self._keys, self._config, self._limits = store, keys, config, limits
+        self._now = now
+
+    def playback(self, title: str, *, base: str | None = None) -> dict[str, Any]:
+        """What the playback endpoint answers: ``url``, ``token``, ``expires_s``, ``ttl_s``.
+
+        ``expires_s`` is Unix time, ``ttl_s`` the seconds until then. ``base`` comes before
+        the path; the configured ``public_base`` when None.
+        """
+        now_s = self._now()
+        token = self.issuer.issue(
+            title,
+            now_s=now_s,
+            session_id=secrets.token_urlsafe(12),
+            ttl_s=self._config.token_ttl_s,
+            session_s=self._config.session_ttl_s,
+        )
+        start = self._config.public_base if base is None else base
+        url = start.rstrip("/") + object_path(token, title, MULTIVARIANT)
+        return {"url": url, **self._token_fields(token, title, now_s)}
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request and count it."""
+        begin = time.perf_counter()
+        route, status, body_bytes = "unknown", 499, 0
+        try:
+            target = self._target(request)
+            route = target.kind
+            response = await self._dispatch(request, target)
+            status, body_bytes = response.status, _body_bytes(request, response)
+        except PathError as exc:
+            route, response = "refused", error_response(400, "bad-path", str(exc))
+            status = response.status
+        except TokenError as exc:
+            self.metrics.refused(exc.reason)
+            fields = {"Abr-Refusal": exc.reason}
+            response = error_response(exc.http_status, exc.reason, str(exc), fields)
+            status = response.status
+        finally:
+            # A client that left before the end counts as 499, as in other servers' logs.
+            seconds = time.perf_counter() - begin
+            self.metrics.answered(route, status, body_bytes=body_bytes, seconds=seconds)
+        return response
+
+    def _target(self, request: web.Request) -> Target:
+        authorization = ", ".join(request.headers.getall(hdrs.AUTHORIZATION, ()))
+        return parse_target(request.raw_path, authorization)
+
+    async def _dispatch(self, request: web.Request, target: Target) -> web.StreamResponse:
+        if request.method == "OPTIONS":
+            return web.Response(status=204, headers=dict(PREFLIGHT))
+        allowed, handler = self._routes().get(target.kind, ((), None))
+        if handler is None:
+            return _not_found()
+        if request.method not in allowed:
+            fields = {"Allow": ", ".join((*allowed, "OPTIONS"))}
+            return error_response(405, "method", f"expected {' or '.join(allowed)}", fields)
+        return await handler(request, target)
+
+    def _routes(self) -> dict[str, tuple[tuple[str, ...], _Handler]]:
+        return {
+            "object": (("GET", "HEAD"), self._object),
+            "key": (("GET", "HEAD"), self._key),
+            "renew": (("GET", "POST"), self._renew),
+            "playback": (("GET", "POST"), self._playback),
+            "jwks": (("GET", "HEAD"), self._jwks),
+            "healthz": (("GET", "HEAD"), self._healthz),
+            "metrics": (("GET", "HEAD"), self._metrics),
+        }
+
+    async def _object(self, request: web.Request, target: Target) -> web.StreamResponse:
+        self._verify(target)
+        found = self._store.open(target.title, target.path)
+        if found is None:
+            return _not_found()
+        with found:
+            plan = plan_response(request.method, request.headers.items(), self._described(found))
+            return await send(request, plan, found.content, limit_s=self._limits.send_s)
+
+    def _described(self, found: StoredObject) -> Representation:
+        if found.media_type.startswith("video/"):
+            cache_control = f"public, max-age={self._config.media_max_age_s}, immutable"
+        else:
+            cache_control = f"public, max-age={self._config.playlist_max_age_s}"
+        return Representation(
+            size_bytes=found.size_bytes,
+            media_type=found.media_type,
+            etag=found.etag,
+            last_modified_s=found.last_modified_s,
+            cache_control=cache_control,
+        )
+
+    async def _key(self, _request: web.Request, target: Target) -> web.StreamResponse:
+        claims = self._verify(target)
+        if claims.is_tier:
+            raise TokenError("wrong-title", "a tier's token opens no keys")
+        if target.kid is None:
+            return _not_found()
+        try:
+            # The first look reads and locks files, and may wait for another process.
+            key = await asyncio.to_thread(self._keys.key, target.title, target.kid)
+        except KeyStoreError:
+            return _not_found()
+        return web.Response(
+            body=key, content_type="application/octet-stream", headers=_NEVER_STORED
+        )
+
+    async def _renew(self, _request: web.Request, target: Target) -> web.StreamResponse:
+        now_s = self._now()
+        claims = self.verifier.verify_renewable(target.token, title=target.title, now_s=now_s)
+        token = self.issuer.renew(claims, now_s=now_s, ttl_s=self._config.token_ttl_s)
+        return _json(self._token_fields(token, target.title, now_s))
+
+    async def _playback(self, request: web.Request, target: Target) -> web.StreamResponse:
+        secret = self._config.playback_secret
+        if secret:
+            scheme, _, given = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+            given = given.strip() if scheme.lower() == "bearer" else ""
+            if not hmac.compare_digest(given.encode(), secret.encode()):
+                text = "playback URLs need the bearer secret of this origin"
+                fields = {"WWW-Authenticate": "Bearer"}
+                return error_response(401, "unauthorised", text, fields)
+        found = self._store.open(target.title, MULTIVARIANT)
+        if found is None:
+            return _not_found()
+        with found:
+            return _json(self.playback(target.title))
+
+    async def _jwks(self, _request: web.Request, _target: Target) -> web.StreamResponse:
+        return _json(self.issuer.jwks(), f"public, max-age={self._config.keys_max_age_s}")
+
+    async def _healthz(self, _request: web.Request, _target: Target) -> web.StreamResponse:
+        return _json({"status": "ok", "role": "origin", "titles": len(self._store.titles())})
+
+    async def _metrics(self, _request: web.Request, _target: Target) -> web.StreamResponse:
+        fields = {**_NEVER_STORED, "Content-Type": counted.CONTENT_TYPE}
+        return web.Response(body=self.metrics.text(), headers=fields)
+
+    def _verify(self, target: Target) -> Claims:
+        return self.verifier.verify(
+            target.token,
+            title=target.title,
+            now_s=self._now(),
+            leeway_s=self._config.token_leeway_s,
+        )
+
+    def _token_fields(self, token: str, title: str, now_s: float) -> dict[str, Any]:
+        claims = self.verifier.verify(token, title=title, now_s=now_s)
+        ttl_s = round(claims.expires_s - now_s, 3)
+        return {"token": token, "expires_s": claims.expires_s, "ttl_s": ttl_s}
+
+
+_Handler = Callable[[web.Request, Target], Awaitable[web.StreamResponse]]
+ORIGIN = web.AppKey("origin", Origin)
+_NEVER_STORED = {"Cache-Control": "no-store"}
+
+
+def _json(value: object, cache_control: str = "no-store") -> web.Response:
+    return web.Response(
+        text=json.dumps(value) + "\n",
+        content_type="application/json",
+        headers={"Cache-Control": cache_control},
+    )
+
+
+def _not_found() -> web.Response:
+    return error_response(404, "not-found", "no such object")
+
+
+def _body_bytes(request: web.Request, response: web.StreamResponse) -> int:
+    has_body = request.method != "HEAD" and response.status not in (204, 304)
+    return (response.content_length or 0) if has_body else 0

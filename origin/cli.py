@@ -1,0 +1,128 @@
+"""``abr origin``: serve packages, tokens and keys over HTTP until interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from abr.cli import configuration
+from abr.shell import note, run_async
+from origin.config import OriginConfig
+
+if TYPE_CHECKING:
+    from origin.app import Origin
+    from origin.store import DirectoryStore
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--host", metavar="ADDRESS", help="Address to listen on. [127.0.0.1]")
+@click.option("--port", type=int, metavar="N", help="Port to listen on; 0: a free one. [8080]")
+@click.option(
+    "--keys",
+    "keys_dir",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Key store. [$ABR_KEYS, else abrkit/keys below the user's data folder]",
+)
+@click.option("--public-base", metavar="URL", help="Base of the playback URLs handed out.")
+@click.option("--token-ttl", type=float, metavar="SECONDS", help="Life of a token. [3600]")
+@click.option(
+    "--session-ttl", type=float, metavar="SECONDS", help="How long tokens can be renewed. [86400]"
+)
+@click.option(
+    "--open",
+    "open_playback",
+    is_flag=True,
+    default=None,
+    help="Give playback URLs to anyone, also on an address that others can reach.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line when ready.")
+@click.pass_context
+def origin(
+    ctx: click.Context,
+    folder: Path,
+    host: str | None,
+    port: int | None,
+    keys_dir: Path | None,
+    public_base: str | None,
+    token_ttl: float | None,
+    session_ttl: float | None,
+    open_playback: bool | None,
+    as_json: bool,
+) -> None:
+    """Serve the package in DIR, or the packages in its sub-folders.
+
+    Every object needs a token; the playback URLs that are printed carry one, and
+    /playback/TITLE gives more. Others are asked for the bearer secret in
+    ABR_ORIGIN_PLAYBACK_SECRET, if one is set. Runs until interrupted.
+
+    \b
+    Examples:
+      abr origin packages/film
+      abr origin packages --port 0 --json
+      abr origin packages --public-base http://127.0.0.1:8081 --token-ttl 600
+      ABR_ORIGIN_PLAYBACK_SECRET=... abr origin packages --host 0.0.0.0
+    """
+    config = configuration(
+        ctx,
+        "origin",
+        OriginConfig,
+        host=host,
+        port=port,
+        public_base=public_base,
+        token_ttl_s=token_ttl,
+        session_ttl_s=session_ttl,
+        open_playback=open_playback,
+    )
+    run_async(_serve(folder, keys_dir, config.check(), as_json=as_json))
+
+
+async def _serve(
+    folder: Path, keys_dir: Path | None, config: OriginConfig, *, as_json: bool
+) -> None:
+    import asyncio
+
+    from origin.app import ORIGIN, make_app
+    from origin.httpserver import listening
+    from origin.store import DirectoryStore
+    from transcode.keystore import KeyStore, default_keys_dir
+
+    store = DirectoryStore(folder)
+    for problem in store.problems:
+        note(f"left out: {problem}")
+    keys = KeyStore.open(keys_dir or default_keys_dir(os.environ))
+    app = make_app(store, keys, config)
+    async with listening(app, host=config.host, port=config.port) as where:
+        ready = _ready(app[ORIGIN], store, where.url, config.public_base or where.url)
+        if as_json:
+            click.echo(json.dumps(ready))
+        else:
+            _show(ready, store)
+        await asyncio.Event().wait()
+
+
+def _ready(served: Origin, store: DirectoryStore, url: str, base: str) -> dict[str, Any]:
+    """What ``--json`` prints: a playback URL for each title, and where we listen."""
+    urls = {title: served.playback(title, base=base)["url"] for title in store.titles()}
+    return {
+        "playback_urls": urls,
+        "listeners": [{"role": "origin", "tier": "origin", "url": url}],
+    }
+
+
+def _show(ready: dict[str, Any], store: DirectoryStore) -> None:
+    listener = ready["listeners"][0]
+    click.echo(f"origin  {listener['url']}")
+    for title, url in ready["playback_urls"].items():
+        index = store.index(title)
+        assert index is not None
+        rungs, segments = len(index.video), len(index.video[0].segments)
+        sealed = "encrypted" if index.encryption else "clear"
+        click.echo(f"title   {title}: {rungs} rungs, {segments} segments, {sealed}")
+        click.echo(f"        {url}")
+    click.echo("Ctrl-C ends it.")

@@ -1,0 +1,112 @@
+"""Settings of the origin, and of any HTTP server of ours."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from abr.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerLimits:
+    """How much and how long a server puts up with."""
+
+    keepalive_s: float = 75.0
+    """An idle connection is closed after this."""
+    header_s: float = 10.0
+    """A request's head must be complete within this, from connecting or its first byte."""
+    head_bytes: int = 32 << 10
+    """Most bytes of all header fields of a request."""
+    field_bytes: int = 8190
+    """Most bytes of the request line, or of one header field."""
+    fields: int = 100
+    """Most header fields."""
+    send_s: float = 120.0
+    """A client must take each 256 KiB of a body within this."""
+    shutdown_s: float = 5.0
+    """Responses under way may end within this when the server stops."""
+    backlog: int = 1024
+    """Connections waiting to be accepted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OriginConfig:
+    """Everything an origin needs to know; checked by ``check``."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = 8080
+    """Port to listen on; 0 takes a free one."""
+    public_base: str = ""
+    """Base of the playback URLs that are handed out, such as that of an edge or a load
+    balancer; empty: they are paths, to be resolved against the server that was asked."""
+    token_ttl_s: float = 3600.0
+    """A token is valid this long, then it must be renewed."""
+    session_ttl_s: float = 86400.0
+    """Tokens of one playback can be renewed this long after it was asked for."""
+    token_leeway_s: float = 0.0
+    """A token is still taken this long after it expired."""
+    playback_secret: str = field(default="", repr=False)
+    """Bearer secret that whoever asks for playback URLs must present; empty: nobody is asked,
+    which is refused on addresses that others can reach, unless ``open_playback``."""
+    open_playback: bool = False
+    """Let anyone who can reach this server have playback URLs."""
+    playlist_max_age_s: int = 5
+    """Freshness of playlists and the package index in caches."""
+    media_max_age_s: int = 31536000
+    """Freshness of segments and initialisation sections, which never change."""
+    keys_max_age_s: int = 60
+    """Freshness of the public key set."""
+
+    def check(self) -> OriginConfig:
+        """Return self when every value can be used.
+
+        Raises:
+            ConfigError: a value is out of range; the message names it.
+        """
+        if not 0 <= self.port <= 65535:
+            raise ConfigError(f"origin.port: found {self.port}; expected 0 to 65535")
+        for name in ("token_ttl_s", "session_ttl_s"):
+            if not 0 < getattr(self, name) <= 10 * 365 * 86400:
+                raise ConfigError(
+                    f"origin.{name}: found {getattr(self, name):g}; "
+                    "expected more than 0 and at most ten years"
+                )
+        for name in _NOT_NEGATIVE:
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"origin.{name}: found {getattr(self, name)}; expected 0 or more")
+        self._check_base()
+        if not (self.playback_secret or self.open_playback or is_loopback(self.host)):
+            raise ConfigError(
+                f"origin.host: {self.host} can be reached by others, and no playback_secret is "
+                "set; set ABR_ORIGIN_PLAYBACK_SECRET, listen on 127.0.0.1, or say --open to let "
+                "anyone play"
+            )
+        return self
+
+    def _check_base(self) -> None:
+        parts = urlsplit(self.public_base)
+        if self.public_base and (
+            parts.scheme not in ("http", "https") or not parts.hostname or parts.username
+        ):
+            raise ConfigError(
+                f"origin.public_base: found {self.public_base!r}; "
+                "expected a URL such as https://video.example"
+            )
+        if parts.query or parts.fragment:
+            raise ConfigError("origin.public_base: found a query or fragment; expected none")
+
+
+_NOT_NEGATIVE = ("token_leeway_s", "playlist_max_age_s", "media_max_age_s", "keys_max_age_s")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that listens on ``host``."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,58 @@
+"""What an origin counts: requests, bytes, refusals and times, in a registry of its own."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+"""Type of ``text``."""
+
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+"""Upper bounds of the latency histogram, seconds."""
+
+
+class OriginMetrics:
+    """Counters of one server; several servers in one process do not mix."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "abr_origin_requests",
+            "Requests answered, by kind of target and status",
+            ["route", "status"],
+            registry=self.registry,
+        )
+        self._bytes = Counter(
+            "abr_origin_sent_bytes",
+            "Bytes of response bodies planned, by kind of target",
+            ["route"],
+            registry=self.registry,
+        )
+        self._refusals = Counter(
+            "abr_origin_refusals",
+            "Requests refused for their token, by reason",
+            ["reason"],
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "abr_origin_request_seconds",
+            "From the request's head to the end of the handler, by kind of target",
+            ["route"],
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+
+    def answered(self, route: str, status: int, *, body_bytes: int, seconds: float) -> None:
+        """Count one response."""
+        self._requests.labels(route, str(status)).inc()
+        self._bytes.labels(route).inc(body_bytes)
+        self._seconds.labels(route).observe(seconds)
+
+    def refused(self, reason: str) -> None:
+        """Count one refusal."""
+        self._refusals.labels(reason).inc()
+
+    def text(self) -> bytes:
+        """Everything, in Prometheus' text format."""
+        return generate_latest(self.registry)

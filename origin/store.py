@@ -1,0 +1,228 @@
+"""Where the origin's objects are: packages in folders, or in memory.
+
+Only files that a package's own index lists can be had: playlists, initialisation
+sections, segments and the index. Temporary files, keys, dotfiles and whatever else lies
+in the folder cannot, whatever the path looks like.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Protocol, Self
+
+from abr.errors import AbrError, MissingFileError, PackageError
+from origin.httprules import media_type
+from origin.paths import RESERVED, is_title
+from transcode.layout import INDEX, PresentationIndex, files_of
+from transcode.reader import is_package, read_index
+
+
+@dataclass(slots=True)
+class StoredObject(AbstractContextManager["StoredObject"]):
+    """One object, open for reading; a context manager that closes it."""
+
+    size_bytes: int
+    media_type: str
+    etag: str
+    """Strong entity tag with its quotes."""
+    last_modified_s: int
+    content: BinaryIO | bytes = field(repr=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        if not isinstance(self.content, bytes):
+            self.content.close()
+
+
+class ObjectStore(Protocol):
+    """Objects by title and path."""
+
+    def titles(self) -> tuple[str, ...]:
+        """What can be played, in alphabetical order."""
+        ...
+
+    def open(self, title: str, path: str) -> StoredObject | None:
+        """The object; None when there is none of that name."""
+        ...
+
+
+class MemoryStore:
+    """Objects given as bytes; for tests and for what is made on the fly."""
+
+    def __init__(
+        self, objects: Mapping[str, Mapping[str, bytes]], *, last_modified_s: int = 0
+    ) -> None:
+        """``objects`` by title and path."""
+        self._objects = objects
+        self._last_modified_s = last_modified_s
+
+    def titles(self) -> tuple[str, ...]:
+        """What can be played."""
+        return tuple(sorted(self._objects))
+
+    def open(self, title: str, path: str) -> StoredObject | None:
+        """The object; None when there is none, or it is of no type we serve."""
+        data = self._objects.get(title, {}).get(path)
+        kind = media_type(path)
+        if data is None or kind is None:
+            return None
+        return StoredObject(
+            size_bytes=len(data),
+            media_type=kind,
+            etag=f'"{len(data):x}-{self._last_modified_s:x}"',
+            last_modified_s=self._last_modified_s,
+            content=data,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Package:
+    """A package as it was when its index was read."""
+
+    folder: Path
+    index: PresentationIndex
+    files: frozenset[str]
+    stamp: tuple[int, int]
+
+
+class DirectoryStore:
+    """The package in a folder, or the packages in its sub-folders.
+
+    An index that changed, and a sub-folder that is new, are seen at the next request.
+    A package whose index cannot be read is left out and named in ``problems``.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        """Look for packages.
+
+        Raises:
+            MissingFileError: no such folder.
+            PackageError: no usable package in it, one title twice, or an unusable title.
+        """
+        self._folder = Path(folder)
+        if not self._folder.is_dir():
+            raise MissingFileError(
+                f"{folder}: no such folder; expected a package, or a folder of packages"
+            )
+        self.problems: list[str] = []
+        self._packages: dict[str, _Package] = {}
+        self._seen = self._stamp_of_folder()
+        self._scan()
+        if not self._packages:
+            why = f": {self.problems[0]}" if self.problems else ""
+            raise PackageError(
+                f"{folder}: no package in it{why}; make one with `abr transcode MASTER OUT`"
+            )
+
+    def titles(self) -> tuple[str, ...]:
+        """What can be played."""
+        return tuple(sorted(self._packages))
+
+    def index(self, title: str) -> PresentationIndex | None:
+        """What the package of ``title`` holds; None when there is none."""
+        package = self._current(title)
+        return package.index if package else None
+
+    def open(self, title: str, path: str) -> StoredObject | None:
+        """The object, open for reading; None when the package does not list it."""
+        package = self._current(title)
+        kind = media_type(path)
+        if package is None or kind is None or path not in package.files:
+            return None
+        try:
+            return _opened(package.folder / path, kind)
+        except OSError:
+            return None
+
+    def _current(self, title: str) -> _Package | None:
+        """The package, read again when its index has changed."""
+        package = self._packages.get(title)
+        if package is None:
+            stamp = self._stamp_of_folder()
+            if stamp != self._seen:
+                self._seen = stamp
+                self._scan()
+            return self._packages.get(title)
+        try:
+            changed = _stamp(package.folder / INDEX) != package.stamp
+        except OSError:
+            return None
+        if changed:
+            try:
+                package = _read(package.folder)
+            except AbrError:
+                return None
+            if package.index.title != title:
+                return None
+            self._packages[title] = package
+        return package
+
+    def _scan(self) -> None:
+        self.problems.clear()
+        found: dict[str, _Package] = {}
+        for folder in self._candidates():
+            try:
+                package = _read(folder)
+            except AbrError as exc:
+                self.problems.append(str(exc))
+                continue
+            title = package.index.title
+            if not is_title(title):
+                names = ", ".join(sorted(RESERVED))
+                self.problems.append(f"{folder}: title {title!r} is reserved (as are {names})")
+            elif title in found:
+                self.problems.append(f"{folder}: title {title!r} is that of {found[title].folder}")
+            else:
+                found[title] = package
+        self._packages = found
+
+    def _candidates(self) -> list[Path]:
+        if is_package(self._folder):
+            return [self._folder]
+        children = sorted(self._folder.iterdir())
+        return [child for child in children if not child.name.startswith(".") and is_package(child)]
+
+    def _stamp_of_folder(self) -> tuple[int, int]:
+        try:
+            return _stamp(self._folder)
+        except OSError:
+            return (0, 0)
+
+
+def _read(folder: Path) -> _Package:
+    try:
+        stamp = _stamp(folder / INDEX)
+    except OSError as exc:
+        raise MissingFileError(f"{folder / INDEX}: cannot be read; expected a package") from exc
+    index = read_index(folder)
+    return _Package(folder, index, frozenset({INDEX, *files_of(index)}), stamp)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_mtime_ns, found.st_ino
+
+
+def _opened(path: Path, kind: str) -> StoredObject | None:
+    # No link is followed at the end, and opening a pipe does not wait for a writer.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        return None
+    return StoredObject(
+        size_bytes=found.st_size,
+        media_type=kind,
+        # Files of a package are replaced by renaming, never written in place, so that
+        # equal time (to the nanosecond) and size mean equal bytes: a strong tag.
+        etag=f'"{found.st_mtime_ns:x}-{found.st_size:x}"',
+        last_modified_s=int(found.st_mtime),
+        content=os.fdopen(descriptor, "rb", buffering=0),
+    )
