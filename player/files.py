@@ -1,13 +1,17 @@
-"""Session logs on disk: written whole or not at all, read with clear errors."""
+"""The player's files: logs written whole or not at all, traces read, media kept."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from abr.errors import LogFormatError, MissingFileError
 from abr.log import SessionLog
+from abr.trace import Trace
+from abr.traceformats import read_trace
+from player.actions import Want
 
 
 def write_log(log: SessionLog, path: Path) -> None:
@@ -53,3 +57,69 @@ def read_log(path: Path) -> SessionLog:
     except UnicodeDecodeError as exc:
         raise LogFormatError(f"{path}: not text; expected a session log in JSON Lines") from exc
     return SessionLog.loads(text, name=str(path))
+
+
+def read_trace_file(path: Path) -> Trace:
+    """Read a trace in any known format.
+
+    Raises:
+        MissingFileError: there is no such file.
+        TraceFormatError: it is no trace, or one nothing can be played over.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as exc:
+        raise MissingFileError(f"{path}: no such file; expected a network trace") from exc
+    except IsADirectoryError as exc:
+        raise MissingFileError(f"{path}: a folder; expected a network trace") from exc
+    return replace(read_trace(data, name=str(path)), name=path.stem)
+
+
+def check_writable(path: Path | None) -> None:
+    """Fail early, before anything is played, when ``path`` cannot become a file.
+
+    Raises:
+        MissingFileError: its folder does not exist, or it is a folder itself.
+    """
+    if path is None:
+        return
+    if path.is_dir():
+        raise MissingFileError(f"{path}: a folder; expected the name of a file to write")
+    if not path.parent.is_dir():
+        raise MissingFileError(f"{path.parent}: no such folder; make it first")
+
+
+class MediaFolder:
+    """Opened media on disk: ``video-r2.mp4`` holds what was played of rung 2, in order.
+
+    Each file is an initialisation section followed by segments and plays by itself; a
+    switch of rung leaves a gap in one file and begins in another.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Make ``folder``, which must be new or empty.
+
+        Raises:
+            MissingFileError: it exists and is not an empty folder.
+        """
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise MissingFileError(f"{folder}: exists and is not an empty folder; name a new one")
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._inits: dict[str, bytes] = {}
+        self._early: dict[str, list[bytes]] = {}
+
+    def add(self, want: Want, data: bytes) -> None:
+        """One initialisation section or segment, in the clear."""
+        name = want.track if want.rung < 0 else f"{want.track}-r{want.rung}"
+        if want.kind == "init":
+            self._inits[name] = data
+            self._append(name, data + b"".join(self._early.pop(name, [])))
+        elif name in self._inits:
+            self._append(name, data)
+        else:
+            self._early.setdefault(name, []).append(data)
+
+    def _append(self, name: str, data: bytes) -> None:
+        with (self._folder / f"{name}.mp4").open("ab") as file:
+            file.write(data)

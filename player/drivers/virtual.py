@@ -36,6 +36,8 @@ class VirtualResponse:
     body: bytes | None = None
     """Only for what the session must read: playlists."""
     status: int = 200
+    reason: str = ""
+    """Why it was refused, such as ``expired``."""
 
 
 class VirtualOrigin(Protocol):
@@ -171,7 +173,7 @@ class VirtualDriver:
         if response.status == 200:
             self._apply(self._session.finished(flow, self._now_s, response.body))
         else:
-            failure = Failure("status", response.status)
+            failure = Failure("status", response.status, response.reason)
             self._apply(self._session.failed(flow, self._now_s, failure))
 
     def _report_received(self, flow: int) -> None:

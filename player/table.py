@@ -1,0 +1,68 @@
+"""The table that ``abr play``, ``simulate`` and ``replay`` print: one session's QoE."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from abr.log import SessionLog
+from abr.qoe import QoE, summary
+
+_RUNG_LINE = 40
+"""Segments per line where the rung of every segment is listed."""
+
+
+def session_table(log: SessionLog) -> Group:
+    """What a viewer got, as text for a terminal; every ratio with its denominator."""
+    qoe = summary(log)
+    table = Table(title=_title(log.provenance), title_justify="left", show_header=False, box=None)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(style="dim")
+    for name, value, remark in _rows(qoe):
+        table.add_row(name, value, remark)
+    return Group(table, _ladder(qoe, log.provenance.get("ladder_bps", [])), _rungs(qoe.rungs))
+
+
+def _title(provenance: dict[str, Any]) -> str:
+    algorithm = provenance.get("algorithm", "no algorithm")
+    trace = provenance.get("trace")
+    over = f" over {trace}" if trace else ""
+    return f"{algorithm}{over} ({provenance.get('driver', 'unknown driver')})"
+
+
+def _rows(qoe: QoE) -> list[tuple[str, str, str]]:
+    startup = "never" if qoe.startup_s is None else f"{qoe.startup_s:.3f} s"
+    denominator = f"of {qoe.rebuffer_denominator_s:.1f} s played + stalled"
+    return [
+        ("startup", startup, "play asked to first frame playable"),
+        ("stalls", str(qoe.stall_events), f"{qoe.stall_s:.3f} s in all"),
+        ("rebuffer ratio", f"{qoe.rebuffer_ratio:.2%}", denominator),
+        ("played", f"{qoe.played_s:.1f} s", f"in {qoe.elapsed_s:.1f} s; ended: {qoe.ended}"),
+        ("mean bitrate", f"{qoe.mean_bitrate_bps / 1e6:.3f} Mbit/s", "weighted by time played"),
+        ("switches", str(qoe.switches), f"{qoe.switch_bps / 1e6:.1f} Mbit/s in all"),
+    ]
+
+
+def _ladder(qoe: QoE, ladder_bps: Sequence[float]) -> Table:
+    table = Table(show_header=False, box=None)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True)
+    longest_s = max(qoe.time_per_rung_s, default=0.0)
+    for rung, (rate_bps, time_s) in reversed(
+        list(enumerate(zip(ladder_bps, qoe.time_per_rung_s, strict=False)))
+    ):
+        bar = "█" * round(24 * time_s / longest_s) if longest_s > 0 else ""
+        table.add_row(f"rung {rung}  {rate_bps / 1e6:6.2f} Mbit/s", f"{time_s:.1f} s", bar)
+    return table
+
+
+def _rungs(rungs: Sequence[int]) -> Text:
+    lines = [rungs[i : i + _RUNG_LINE] for i in range(0, len(rungs), _RUNG_LINE)]
+    shown = "\n".join("  " + " ".join(map(str, line)) for line in lines)
+    return Text(f" rung per segment\n{shown}", style="dim")

@@ -1,0 +1,109 @@
+"""Playhead and buffer arithmetic: hand-computable cases."""
+
+from __future__ import annotations
+
+import pytest
+
+from player.playback import Playback, SegmentStart, StateChange, Thresholds
+
+
+def started(ready_s: float, **thresholds: float) -> Playback:
+    """A playback of two 4 s segments that has ``ready_s`` of media at time 1."""
+    playback = Playback(Thresholds(**thresholds))
+    playback.set_durations([4.0, 4.0])
+    playback.advance(1.0)
+    playback.media_ready(ready_s, complete=False, now_s=1.0)
+    return playback
+
+
+def test_stall_starts_when_the_buffer_empties_not_when_the_segment_arrives() -> None:
+    """Media for 4 s from time 1 runs out at 5, although nobody looks before 10."""
+    playback = started(4.0)
+    assert playback.advance(10.0) == [StateChange(5.0, "playing", "stalled", "media ran out")]
+    assert playback.playhead_s(10.0) == 4.0
+
+
+def test_a_segment_begins_when_the_playhead_reaches_it() -> None:
+    """The second segment is shown 4 s after the first."""
+    playback = started(8.0)
+    assert playback.advance(7.0) == [SegmentStart(5.0, 1)]
+
+
+def test_a_segment_at_which_playback_stalls_begins_when_it_resumes() -> None:
+    """At the boundary with nothing behind it, the next segment is not shown yet."""
+    playback = started(4.0)
+    playback.advance(9.0)
+    changes = playback.media_ready(8.0, complete=True, now_s=9.0)
+    assert changes == [
+        StateChange(9.0, "stalled", "playing", "media ready"),
+        SegmentStart(9.0, 1),
+    ]
+
+
+def test_playback_ends_when_complete_media_has_been_shown() -> None:
+    """8 s of media from time 1 end at 9."""
+    playback = started(4.0)
+    playback.media_ready(8.0, complete=True, now_s=1.0)
+    assert playback.advance(20.0)[-1] == StateChange(9.0, "playing", "ended", "end of media")
+    assert playback.playhead_s(20.0) == 8.0
+
+
+def test_startup_waits_for_its_threshold() -> None:
+    """With 6 s asked for, 4 s do not start playback and 8 s do."""
+    playback = started(4.0, startup_s=6.0)
+    assert playback.state == "startup"
+    playback.media_ready(8.0, complete=False, now_s=2.0)
+    assert playback.state == "playing"
+
+
+def test_complete_media_starts_below_any_threshold() -> None:
+    """A short title would otherwise never begin."""
+    playback = started(4.0, startup_s=60.0)
+    playback.media_ready(8.0, complete=True, now_s=2.0)
+    assert playback.state == "playing"
+
+
+def test_render_delay_shifts_the_first_frame_only() -> None:
+    """The first frame comes 0.3 s after the media; resuming costs nothing more."""
+    playback = started(4.0, render_delay_s=0.3)
+    assert playback.state == "startup"
+    assert playback.next_change_s() == 1.3
+    assert playback.advance(5.3)[0] == StateChange(1.3, "startup", "playing", "media ready")
+    assert playback.state == "stalled"
+    playback.media_ready(8.0, complete=True, now_s=6.0)
+    assert playback.state == "playing"
+
+
+def test_each_stall_raises_the_resume_threshold_up_to_its_maximum() -> None:
+    """0.2 s doubles at each underflow; the second stall waits for 0.4 s, not for 0.3 s."""
+    playback = Playback(Thresholds(resume_s=0.2, resume_growth=2.0, resume_max_s=3.0))
+    playback.set_durations([1.0] * 8)
+    playback.media_ready(0.5, complete=False, now_s=0.0)
+    playback.advance(1.0)
+    playback.media_ready(0.8, complete=False, now_s=1.0)  # 0.3 s ahead, 0.4 s asked for
+    assert playback.state == "stalled"
+    playback.media_ready(0.9, complete=False, now_s=1.0)
+    assert playback.state == "playing"
+
+
+def test_pause_keeps_the_playhead_and_is_no_stall() -> None:
+    """Paused from 2 to 7, the playhead stands; resuming goes on from there."""
+    playback = started(8.0)
+    playback.advance(2.0)
+    playback.pause(2.0)
+    assert playback.advance(7.0) == []
+    changes = playback.resume(7.0)
+    assert [c.after for c in changes if isinstance(c, StateChange)] == ["stalled", "playing"]
+    assert playback.playhead_s(8.0) == 2.0
+
+
+def test_time_going_back_raises() -> None:
+    """A driver that passes an earlier time has a fault."""
+    playback = started(4.0)
+    with pytest.raises(ValueError, match="time went back"):
+        playback.advance(0.5)
+
+
+def test_repr_shows_state_playhead_and_buffer() -> None:
+    """Logs and test failures show where playback stands."""
+    assert repr(started(4.0)) == "<Playback playing at 0.000 s, buffer 4.000 s>"

@@ -1,0 +1,245 @@
+"""The player over scripted titles and a virtual link."""
+
+from __future__ import annotations
+
+import pytest
+
+from abr.decision import Decision, Observation, Progress
+from abr.errors import AlgorithmError
+from abr.log import SessionLog
+from abr.qoe import summary
+from abr.trace import Trace
+from player.actions import Want
+from player.config import PlayerConfig
+from player.drivers.virtual import VirtualResponse
+from player.session import PlaybackSession
+from tests.fakes.titles import TOKEN, URL, FakeTitle, fixed, play_fake
+
+
+def kinds(log: SessionLog) -> list[str]:
+    """What was asked for, in order: kind, track and segment."""
+    return [
+        " ".join(str(r[k]) for k in ("kind", "track", "segment") if k in r) for r in log.of("fetch")
+    ]
+
+
+def test_everything_a_viewer_waits_for_is_fetched_in_order() -> None:
+    """Playlists first; then key, init and first segment together; audio after its video."""
+    log = play_fake(FakeTitle(segments=2, is_sealed=True))
+    assert kinds(log) == [
+        "multivariant",
+        "media video",
+        "media audio",
+        "key video",
+        "init video",
+        "segment video 0",
+        "init audio",
+        "segment audio 0",
+        "segment video 1",
+        "segment audio 1",
+    ]
+    assert summary(log).ended == "complete"
+
+
+def test_a_rung_chosen_first_costs_its_playlist() -> None:
+    """Rung 0's playlist tells the segments; another rung's is fetched when chosen."""
+    log = play_fake(FakeTitle(segments=1, has_audio=False), algorithm=fixed(2))
+    assert [r["uri"] for r in log.of("fetch")] == [
+        "multivariant.m3u8",
+        "v0/playlist.m3u8",
+        "v2/playlist.m3u8",
+        "v2/init.mp4",
+        "v2/00000.m4s",
+    ]
+
+
+def test_together_fetches_audio_beside_its_video_but_never_ahead() -> None:
+    """Audio n is asked for with video n, and audio n + 1 not before video n has arrived."""
+    log = play_fake(FakeTitle(segments=3), config=PlayerConfig(tracks="together", rtt_s=0.0))
+    arrived: set[int] = set()
+    video_of = {}
+    for record in log.of("fetch", "finished"):
+        if record["e"] == "finished":
+            if record["id"] in video_of:
+                arrived.add(video_of[record["id"]])
+        elif record["kind"] == "segment" and record["track"] == "video":
+            video_of[record["id"]] = record["segment"]
+        elif record["kind"] == "segment":
+            assert record["segment"] == 0 or record["segment"] - 1 in arrived
+    first = [k for k in kinds(log) if k.startswith("segment")][:2]
+    assert first == ["segment video 0", "segment audio 0"]
+
+
+def test_no_segment_is_requested_that_would_overfill_the_buffer() -> None:
+    """With 8 s at most and 4 s segments, requests wait until 4 s have been played."""
+    log = play_fake(
+        FakeTitle(segments=5, has_audio=False), config=PlayerConfig(max_buffer_s=8.0, rtt_s=0.0)
+    )
+    assert max(r["buffer_s"] for r in log.of("buffer")) <= 8.0 + 1e-9
+    asked = [r["t"] for r in log.of("fetch") if r["kind"] == "segment"]
+    begun = next(r["t"] for r in log.of("play"))
+    assert asked[2] == pytest.approx(begun + 4.0)
+    assert asked[3] - asked[2] == pytest.approx(4.0)
+
+
+def test_stall_and_startup_are_computed() -> None:
+    """1 Mbit/s video over 0.5 Mbit/s: 8 s for each 4 s segment, so 4 s of stall between."""
+    title = FakeTitle(segments=3, has_audio=False)
+    qoe = summary(play_fake(title, trace=Trace.constant(0.5e6)))
+    assert qoe.startup_s == pytest.approx(8.0, abs=0.1)
+    assert qoe.stall_events == 2
+    assert qoe.stall_s == pytest.approx(8.0, abs=0.01)
+    assert qoe.rebuffer_ratio == pytest.approx(8 / 20, abs=0.01)
+
+
+def refusing(kind: str, times: int, response: VirtualResponse) -> FakeTitle:
+    """A title whose first ``times`` answers to requests of ``kind`` are ``response``."""
+    left = [times]
+
+    def refuse(want: Want) -> VirtualResponse | None:
+        if want.kind == kind and left[0] > 0:
+            left[0] -= 1
+            return response
+        return None
+
+    return FakeTitle(segments=2, refuse=refuse)
+
+
+@pytest.mark.parametrize("kind", ["multivariant", "media", "init", "segment"])
+def test_a_passing_fault_is_tried_again(kind: str) -> None:
+    """Two answers of 503 cost time, not the session."""
+    log = play_fake(refusing(kind, 2, VirtualResponse(0, status=503)))
+    assert summary(log).ended == "complete"
+    assert len(list(log.of("failed"))) == 2
+
+
+def test_an_expired_token_is_renewed_once_and_playback_goes_on() -> None:
+    """The renewal is asked for once, and later requests carry the new token."""
+    title = refusing("segment", 1, VirtualResponse(0, status=403, reason="expired"))
+    log = play_fake(title)
+    assert summary(log).ended == "complete"
+    assert kinds(log).count("token") == 1
+
+
+def test_requests_after_a_renewal_carry_the_new_token() -> None:
+    """Only the token changes in the URLs that are fetched."""
+    session = PlaybackSession(URL, fixed(0))
+    (first, _wake) = session.start(0.0)
+    session.finished(first.request_id, 0.1, FakeTitle(has_audio=False).multivariant().encode())  # type: ignore[union-attr]  # a Fetch
+    from player.retry import Failure
+
+    (fetch, _) = session.failed(1, 0.2, Failure("status", 403, "expired"))
+    assert fetch.url == URL.replace("multivariant.m3u8", "renew")  # type: ignore[union-attr]  # a Fetch
+    actions = session.finished(2, 0.3, b'{"token": "new.body.signature"}')
+    assert actions[0].url == URL.replace(TOKEN, "new.body.signature").replace(  # type: ignore[union-attr]  # a Fetch
+        "multivariant.m3u8", "v0/playlist.m3u8"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "reason"),
+    [("multivariant", 404, ""), ("segment", 403, "wrong-title"), ("key", 403, "missing")],
+)
+def test_a_lasting_refusal_ends_the_session_with_a_reason(
+    kind: str, status: int, reason: str
+) -> None:
+    """The last record says what failed, where and how often it was tried."""
+    title = refusing(kind, 99, VirtualResponse(0, status=status, reason=reason))
+    title.is_sealed = True
+    ended = summary(play_fake(title)).ended
+    assert ended.startswith("error: ")
+    assert f"status {status}" in ended
+
+
+def test_a_segment_missing_at_one_rung_is_replaced_by_the_lowest() -> None:
+    """404 for rung 2 of one segment does not end a session that has rung 0."""
+
+    def refuse(want: Want) -> VirtualResponse | None:
+        is_gone = want.kind == "segment" and want.rung == 2 and want.segment == 1
+        return VirtualResponse(0, status=404) if is_gone else None
+
+    log = play_fake(FakeTitle(segments=3, refuse=refuse), algorithm=fixed(2))
+    assert summary(log).rungs == (2, 0, 2)
+
+
+def test_a_silent_server_is_given_up_after_the_first_byte_limit() -> None:
+    """An outage longer than the limit costs attempts; the session ends with the reason."""
+    trace = Trace.from_periods([(1.0, 10e6), (1000.0, 0.0)], end="hold")
+    config = PlayerConfig(rtt_s=0.0, first_byte_limit_s=2.0, total_limit_s=5.0, attempts=2)
+    log = play_fake(FakeTitle(segments=50), trace=trace, config=config)
+    assert "not complete after 5 s after 2 attempts" in summary(log).ended
+
+
+class Panics:
+    """Chooses the top rung and abandons for the lowest at the first chance."""
+
+    def choose(self, _seen: Observation) -> int:
+        return 2
+
+    def reconsider(self, _seen: Observation, progress: Progress) -> Decision | None:
+        return Decision(0) if progress.received_bytes > 0 else None
+
+
+def test_an_abandoned_download_is_asked_for_again_at_the_new_rung() -> None:
+    """The bytes are thrown away, the segment comes at rung 0."""
+    log = play_fake(FakeTitle(segments=2, has_audio=False), algorithm=Panics)
+    assert summary(log).rungs == (0, 0)
+    aborted = list(log.of("abort"))
+    assert [r["why"] for r in aborted] == ["abandoned", "abandoned"]
+    assert all(r["received_bytes"] > 0 for r in aborted)
+
+
+def test_a_wish_to_wait_delays_the_request() -> None:
+    """wait_s is spent before the request is sent."""
+
+    class Waits:
+        def choose(self, seen: Observation) -> Decision:
+            return Decision(0, wait_s=0.0 if seen.segment == 0 else 1.5)
+
+    log = play_fake(FakeTitle(segments=2, has_audio=False), algorithm=Waits)
+    decided = next(r["t"] for r in log.of("decision") if r["segment"] == 1)
+    asked = next(r["t"] for r in log.of("fetch") if r.get("segment") == 1)
+    assert asked == pytest.approx(decided + 1.5)
+
+
+def test_an_illegal_rung_is_the_algorithms_fault() -> None:
+    """The error names the algorithm, the answer and the legal range."""
+    with pytest.raises(AlgorithmError, match=r"answered rung 7; expected 0 to 2"):
+        play_fake(FakeTitle(), algorithm=fixed(7))
+
+
+def test_stopping_ends_playback_at_that_time() -> None:
+    """A viewer who leaves after 5 s has played what lies between startup and then."""
+    qoe = summary(play_fake(FakeTitle(segments=50), stop_at_s=5.0))
+    assert qoe.ended == "stopped"
+    assert qoe.startup_s is not None
+    assert qoe.startup_s + qoe.played_s == pytest.approx(5.0)
+
+
+def test_no_token_reaches_the_log() -> None:
+    """URIs in the log are relative or redacted."""
+    title = refusing("segment", 1, VirtualResponse(0, status=403, reason="expired"))
+    text = play_fake(title).dumps()
+    assert TOKEN not in text
+    assert "new.body.signature" not in text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "not a playlist", "#EXTM3U\n", "#EXTM3U\n#EXT-X-TARGETDURATION:x\n", "\x00"]
+)
+def test_garbage_for_a_playlist_ends_the_session(text: str) -> None:
+    """One reason in the log; no exception."""
+    answer = VirtualResponse(len(text), text.encode())
+    title = FakeTitle(refuse=lambda want: answer if want.kind == "multivariant" else None)
+    qoe = summary(play_fake(title))
+    assert qoe.ended.startswith("error: multivariant.m3u8")
+    assert qoe.startup_s is None
+
+
+def test_repr_says_where_the_session_stands() -> None:
+    """For test failures and debug logs."""
+    session = PlaybackSession(URL, fixed(0))
+    session.start(0.0)
+    assert repr(session) == (
+        "<PlaybackSession startup at 0.000 s, buffer 0.000 s, rung -1, waiting for multivariant>"
+    )
