@@ -69,7 +69,7 @@ class Spool:
     """A body under way: written once, read by any number meanwhile, from its file.
 
     When the disk has no room the rest goes to memory and the spool cannot be stored.
-    Reference counted: whoever made it and every reader call ``close`` once.
+    Whoever made it calls ``close`` when nobody reads it any more.
     """
 
     def __init__(self, store: BodyStore, path: Path | None, file: FileIO) -> None:
@@ -82,7 +82,6 @@ class Spool:
         self._error: AbrError | None = None
         self._hasher = hashlib.sha256()
         self._waiting: set[asyncio.Future[None]] = set()
-        self._users = 1
 
     @property
     def sha256(self) -> str:
@@ -162,16 +161,8 @@ class Spool:
                 self._waiting.discard(waiter)
         return self.written_bytes
 
-    def open(self) -> Spool:
-        """Count one more user."""
-        self._users += 1
-        return self
-
     def close(self) -> None:
-        """One user less; the last one closes the files and removes a body not stored."""
-        self._users -= 1
-        if self._users:
-            return
+        """Close the files and remove a body that was not stored."""
         for _, file in self._files:
             file.close()
         self._store.give_memory_back(self._overflow_bytes)

@@ -31,8 +31,8 @@ class Filled:
     headers: tuple[tuple[str, str], ...] = ()
     """Fields to answer with."""
     length_bytes: int | None = None
-    spool: Spool | None = None
-    """The body under way; None when there is none to share."""
+    is_passed: bool = False
+    """The body is too large to spool: each client is connected through to the parent."""
     stores: bool = False
     """It will be stored when it is whole."""
     shares: bool = True
@@ -43,10 +43,13 @@ class Filled:
 
 
 class Fill:
-    """One fetch under way."""
+    """One fetch under way, and everyone who reads from it; ``leave`` it once when done."""
 
     def __init__(self, key: str) -> None:
         self.key = key
+        self.spool: Spool | None = None
+        """The body, from the head until the last user has left."""
+        self._users = 2  # the fetch itself, and the request that caused it
         self._head: asyncio.Future[Filled] = asyncio.get_running_loop().create_future()
         # Nobody may be left to look at a failure.
         self._head.add_done_callback(lambda head: head.cancelled() or head.exception())
@@ -58,6 +61,16 @@ class Fill:
             AbrError: the fill failed before it.
         """
         return await asyncio.shield(self._head)
+
+    def enter(self) -> None:
+        """Count one more user."""
+        self._users += 1
+
+    def leave(self) -> None:
+        """One user less; the last one closes the spool."""
+        self._users -= 1
+        if self._users == 0 and self.spool is not None:
+            self.spool.close()
 
     def has_head(self, filled: Filled) -> None:
         """Tell all who wait."""
@@ -102,7 +115,7 @@ class Fills:
     def join(
         self, key: str, target: str, *, held: StoredObject | None = None, authorized: bool = False
     ) -> Joined[Fill]:
-        """The fill of ``key``: the one under way, or a new one.
+        """The fill of ``key``: the one under way, or a new one; ``leave`` it when done.
 
         Args:
             key: Cache key.
@@ -112,6 +125,7 @@ class Fills:
         """
         found = self._collapse.join(key)
         if found is not None:
+            found.fill.enter()
             return found
         fill = Fill(key)
         self._tally.fills += 1
@@ -143,6 +157,7 @@ class Fills:
         finally:
             fill.failed(UpstreamError(f"{fill.key}: the edge stopped fetching it"))
             self._collapse.finish(fill.key, fill)
+            fill.leave()
 
     async def _fetch(
         self, fill: Fill, target: str, held: StoredObject | None, authorized: bool
@@ -173,18 +188,16 @@ class Fills:
         length = answer.length_bytes
         headers = storable_headers(answer.headers)
         if length is not None and length > self._config.max_object_bytes:
-            # Nobody gets it from here: each client is connected through to the parent.
-            fill.has_head(Filled(status=answer.status, headers=headers, shares=False))
+            fill.has_head(Filled(status=answer.status, headers=headers, is_passed=True))
             return
         stores = allowed.store and length is not None and self._reserve(fill.key, length)
-        spool = self._store.spool()
+        spool = fill.spool = self._store.spool()
         try:
             fill.has_head(
                 Filled(
                     status=answer.status,
                     headers=headers,
                     length_bytes=length,
-                    spool=spool,
                     stores=stores,
                     shares=allowed.share,
                     age_s=fresh.age_s,
@@ -203,7 +216,6 @@ class Fills:
         finally:
             if stores and length is not None:
                 self._index.release(length)
-            spool.close()
 
     async def _copy(self, key: str, answer: UpstreamResponse, spool: Spool) -> None:
         limit = self._config.max_object_bytes

@@ -16,25 +16,24 @@ from edge.index import Entry
 
 VERSION = 1
 
-UNSTORED = frozenset(
+OF_ONE_HOP = frozenset(
     {
-        "age",
         "connection",
-        "content-length",
         "keep-alive",
         "proxy-authenticate",
         "proxy-authentication-info",
         "proxy-authorization",
         "proxy-connection",
-        "set-cookie",
         "te",
         "trailer",
         "transfer-encoding",
         "upgrade",
     }
 )
-"""Fields of one hop or one client (RFC 9110 §7.6.1, RFC 9111 §3.1), and those made anew."""
+"""Fields between two neighbours (RFC 9110 §7.6.1, RFC 9111 §3.1): never passed on."""
 
+_OF_ONE_ANSWER = frozenset({"age", "content-length", "set-cookie"})
+"""Fields that are made anew for each client, or were for one client only."""
 
 _OF_BODY = frozenset({"content-encoding", "content-type", "content-range", "etag", "cache-status"})
 """Fields that describe the held body; a 304 does not change them."""
@@ -81,10 +80,10 @@ class StoredObject:
         return replace(self, headers=(*kept, *newer), stored_s=stored_s, fresh=fresh)
 
 
-def storable_headers(pairs: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Fields of a response that may be kept and sent on: without those of one hop.
+def passable_headers(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Fields of a message that go on to the next hop, names as they came.
 
-    Fields that ``Connection`` names are left out too.
+    Left out are those of one hop, those that ``Connection`` names, and nothing else.
     """
     named = {
         word.strip().lower()
@@ -92,11 +91,14 @@ def storable_headers(pairs: list[tuple[str, str]]) -> tuple[tuple[str, str], ...
         if name.lower() == "connection"
         for word in value.split(",")
     }
-    return tuple(
-        (name, value)
-        for name, value in pairs
-        if name.lower() not in UNSTORED and name.lower() not in named
-    )
+    gone = OF_ONE_HOP | named
+    return [(name, value) for name, value in pairs if name.lower() not in gone]
+
+
+def storable_headers(pairs: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Fields of a response that may be kept and sent to anyone."""
+    passed = passable_headers(pairs)
+    return tuple(pair for pair in passed if pair[0].lower() not in _OF_ONE_ANSWER)
 
 
 def file_stem(key: str) -> str:

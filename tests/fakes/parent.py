@@ -1,0 +1,147 @@
+"""A parent for edges, on loopback: slow, broken or correct on demand, and counting.
+
+Objects are served below ``/t/<token>/<title>/`` without looking at the token (edges
+have to), and at their bare path for edges that check none. What was asked for is in
+``asked``, token-free.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from pathlib import Path
+
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from edge.app import EDGE, Edge, make_app
+from edge.config import EdgeConfig
+from origin.tokens import TokenIssuer
+
+IMMUTABLE = "public, max-age=31536000, immutable"
+
+
+@dataclass(slots=True)
+class Thing:
+    """One object of the fake parent."""
+
+    body: bytes = b""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=lambda: {"Cache-Control": IMMUTABLE})
+    first_byte_s: float = 0.0
+    """Wait before the head."""
+    body_s: float = 0.0
+    """Time over which the body is spread after the head."""
+    breaks_after: int | None = None
+    """Bytes after which the connection is closed."""
+    chunked: bool = False
+    """Send no length."""
+
+
+class FakeParent:
+    """Serves ``things`` by their token-free path."""
+
+    def __init__(self) -> None:
+        self.things: dict[str, Thing] = {}
+        self.asked: list[str] = []
+        self.seen: list[web.Request] = []
+        self.issuer = TokenIssuer(Ed25519PrivateKey.generate())
+        self.key_sets_asked = 0
+        self.url = ""
+        self.now: Callable[[], float] = time.time  # noqa: TID251 -- the Date of answers
+
+    def add(self, path: str, body: bytes = b"", **more: object) -> Thing:
+        """Add an object."""
+        thing = Thing(body, **more)  # type: ignore[arg-type]  # tests give the right types
+        self.things[path] = thing
+        return thing
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer anything."""
+        if request.path == "/.well-known/jwks.json":
+            self.key_sets_asked += 1
+            return web.json_response(self.issuer.jwks())
+        parts = request.path.split("/")
+        path = "/" + "/".join(parts[3:]) if parts[1] == "t" else request.path
+        self.asked.append(path)
+        self.seen.append(request)
+        thing = self.things.get(path)
+        if thing is None:
+            return web.Response(status=404, text="no such thing")
+        await asyncio.sleep(thing.first_byte_s)
+        headers = thing.headers | {"Date": formatdate(self.now(), usegmt=True)}
+        etag = thing.headers.get("ETag")
+        if etag is not None and request.headers.get("If-None-Match") == etag:
+            return web.Response(status=304, headers=headers)
+        return await self._send(request, thing, headers)
+
+    async def _send(
+        self, request: web.Request, thing: Thing, headers: dict[str, str]
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(status=thing.status, headers=headers)
+        if not thing.chunked:
+            response.content_length = len(thing.body)
+        await response.prepare(request)
+        step = max(1, len(thing.body) // 16)
+        sent = 0
+        for start in range(0, len(thing.body), step):
+            piece = thing.body[start : start + step]
+            if thing.breaks_after is not None and sent + len(piece) > thing.breaks_after:
+                await response.write(piece[: thing.breaks_after - sent])
+                await asyncio.sleep(0.05)
+                assert request.transport is not None
+                request.transport.close()
+                break
+            await response.write(piece)
+            await asyncio.sleep(thing.body_s / 16)
+            sent += len(piece)
+        return response
+
+
+@asynccontextmanager
+async def listening(app: web.Application) -> AsyncIterator[str]:
+    """Serve an application on a free loopback port; gives its base URL."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = runner.addresses[0][1]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def fake_parent() -> AsyncIterator[FakeParent]:
+    """A fake parent that listens."""
+    parent = FakeParent()
+    app = web.Application()
+    app.router.add_route("*", "/{anything:.*}", parent.handle)
+    async with listening(app) as url:
+        parent.url = url
+        yield parent
+
+
+@dataclass(slots=True)
+class RunningEdge:
+    """An edge that listens."""
+
+    url: str
+    edge: Edge
+
+
+@asynccontextmanager
+async def running_edge(
+    parent_url: str, folder: Path, *, now: object = None, **settings: object
+) -> AsyncIterator[RunningEdge]:
+    """An edge in front of ``parent_url`` that keeps its cache in ``folder``."""
+    config = EdgeConfig(parent=parent_url, **settings)  # type: ignore[arg-type]  # right types
+    clock = {} if now is None else {"now": now}
+    app = make_app(config, cache_dir=folder, **clock)  # type: ignore[arg-type]  # as above
+    async with listening(app) as url:
+        yield RunningEdge(url, app[EDGE])
