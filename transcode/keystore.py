@@ -177,8 +177,8 @@ class KeyStore:
         with self._locked():
             ring = _with_new_kek(self._ring().keks)
             self._write("ring.json", print_ring(ring))
-            for title in (*self.titles(), _SIGNING):
-                name = _file_of(title)
+            files = {title: _file_of(title) for title in self.titles()}
+            for title, name in {**files, _SIGNING: "signing.json"}.items():
                 anew = [
                     _seal(
                         self._open(entry, ring, title),
@@ -200,7 +200,8 @@ class KeyStore:
         return self._folder / name
 
     def _open(self, entry: SealedKey, ring: Ring, title: str) -> bytes:
-        return open_key(entry, ring, title=title, where=str(self._path(_file_of(title))))
+        where = f"{self._folder}: title {title}" if title != _SIGNING else f"{self._folder}"
+        return open_key(entry, ring, title=title, where=where)
 
     def _ring(self) -> Ring:
         path = self._path("ring.json")
@@ -315,8 +316,7 @@ def _refused(path: Path, exc: OSError) -> KeyStoreError | ResourceError:
 
 
 def _file_of(title: str) -> str:
-    if title == _SIGNING:
-        return "signing.json"
+    """Titles come from URLs: nothing else may become a path."""
     if not _TITLE.fullmatch(title):
         raise KeyStoreError(f"title {title[:40]!r}; expected a-z, 0-9, - and _ only")
     return f"titles/{title}.json"
