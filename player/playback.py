@@ -192,12 +192,13 @@ class Playback:
     def _segments_shown(self, now_s: float) -> list[StateChange | SegmentStart]:
         """Segments whose first frame is reached by ``now_s`` with media behind it."""
         time_s, playhead_s = self._anchor
-        reached_s = min(playhead_s + (now_s - time_s), self._ready_s)
         shown: list[StateChange | SegmentStart] = []
         while self._shown + 2 < len(self._starts):
             start_s = self._starts[self._shown + 1]
-            if start_s > reached_s or start_s >= self._ready_s:
+            # Compared as the time that is logged: as media time it could round past now_s.
+            shown_at_s = max(time_s + (start_s - playhead_s), time_s)
+            if shown_at_s > now_s or start_s >= self._ready_s:
                 break
             self._shown += 1
-            shown.append(SegmentStart(max(time_s + (start_s - playhead_s), time_s), self._shown))
+            shown.append(SegmentStart(shown_at_s, self._shown))
         return shown
