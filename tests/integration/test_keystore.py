@@ -159,7 +159,7 @@ def test_a_sealed_key_moved_to_another_title_does_not_open(folder: Path) -> None
     kid = store.key_for("film", 0).kid
     (folder / "titles/other.json").write_bytes((folder / "titles/film.json").read_bytes())
     (folder / "titles/other.json").chmod(0o600)
-    with pytest.raises(KeyStoreError, match="title other: key .* does not open"):
+    with pytest.raises(KeyStoreError, match=r"title other: key .* does not open"):
         store.key("other", kid)
 
 
