@@ -56,6 +56,10 @@ OUTPUTS: tuple[Kind, ...] = ("fetch", "abort", "decision", "state", "play", "buf
 Record = dict[str, Any]
 
 
+_LATEST_S = 1e9
+"""No playback lasts thirty years; keeps nan and absurd numbers out."""
+
+
 @dataclass(slots=True)
 class SessionLog:
     """One playback as it happened."""
@@ -136,7 +140,7 @@ def _checked(record: Record, log: SessionLog, name: str, number: int) -> Record:
     kind, t_s = record.get("e"), record.get("t")
     if kind not in INPUTS and kind not in OUTPUTS:
         raise LogFormatError(f"{name}:{number}: unknown record kind {kind!r}")
-    if isinstance(t_s, bool) or not isinstance(t_s, int | float):
+    if not isinstance(t_s, int | float) or isinstance(t_s, bool) or not 0 <= t_s <= _LATEST_S:
         raise LogFormatError(f"{name}:{number}: time {t_s!r}; expected seconds")
     if log.records and t_s < log.records[-1]["t"]:
         raise LogFormatError(

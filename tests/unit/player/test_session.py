@@ -57,7 +57,7 @@ def test_together_fetches_audio_beside_its_video_but_never_ahead() -> None:
     """Audio n is asked for with video n, and audio n + 1 not before video n has arrived."""
     log = play_fake(FakeTitle(segments=3), config=PlayerConfig(tracks="together", rtt_s=0.0))
     arrived: set[int] = set()
-    video_of = {}
+    video_of: dict[int, int] = {}
     for record in log.of("fetch", "finished"):
         if record["e"] == "finished":
             if record["id"] in video_of:
