@@ -1,4 +1,4 @@
-"""What an edge answers with: header fields and small bodies, as pure functions.
+"""The header fields that an edge answers with, as pure functions.
 
 Bodies are described by ``origin.httprules.Plan``; this module turns a plan and the
 fields of a stored or arriving response into the fields of our answer.
@@ -6,13 +6,10 @@ fields of a stored or arriving response into the fields of our answer.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 
-from abr.errors import AbrError, TokenError
 from edge.cachestatus import FIELD, CacheStatus, appended
 from edge.freshness import parse_date_s
-from origin.cors import CORS
 from origin.httprules import Plan, Representation
 
 Field = tuple[str, str]
@@ -42,7 +39,6 @@ def answer_fields(
     *,
     age_s: float,
     status: CacheStatus,
-    cors: bool,
 ) -> list[Field]:
     """Fields of an answer.
 
@@ -51,7 +47,6 @@ def answer_fields(
         plan: Which part of it is sent; None sends it as it is, of unknown length.
         age_s: Its age now.
         status: What this cache did.
-        cors: Add the fields that let web players use it, where they are missing.
     """
     headers = list(headers)
     multipart = plan is not None and any(isinstance(part, bytes) for part in plan.body)
@@ -63,26 +58,7 @@ def answer_fields(
     fields.append(("Age", str(int(age_s))))
     upstream = ", ".join(value for name, value in headers if name.lower() == FIELD.lower())
     fields.append((FIELD, appended(upstream or None, status)))
-    return with_cors(fields) if cors else fields
-
-
-def with_cors(fields: list[Field]) -> list[Field]:
-    """``fields`` and those that let web players read the answer, where they are missing."""
-    there = {name.lower() for name, _ in fields}
-    return fields + [pair for pair in CORS if pair[0].lower() not in there]
-
-
-def error_fields(error: AbrError | None = None) -> list[Field]:
-    """Fields of an error answer; a refused token's reason among them."""
-    fields = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), *CORS]
-    if isinstance(error, TokenError):
-        fields.append(("Abr-Refusal", error.reason))
     return fields
-
-
-def error_body(word: str, message: str) -> bytes:
-    """Body of an error answer: a stable word and a sentence."""
-    return json.dumps({"error": word, "message": message}).encode() + b"\n"
 
 
 def _is_bare(plan: Plan | None) -> bool:

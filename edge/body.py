@@ -1,4 +1,4 @@
-"""Bodies as files: spools that fill, and stored objects that survive a restart.
+"""Bodies as files: what is stored survives a restart, and damage is recognised.
 
 Layout of the cache folder::
 
@@ -24,29 +24,21 @@ from contextlib import suppress
 from dataclasses import replace
 from io import FileIO
 from pathlib import Path
-from typing import NamedTuple
 
-from abr.errors import AbrError, MissingFileError, ResourceError
+from abr.errors import MissingFileError, ResourceError
 from edge import sidecar
 from edge.sidecar import StoredObject
+from edge.spool import Disk, Piece, Spool, memory_file
 
 DISK_OVERHEAD_BYTES = 8192
 """Charged per object: a block for the sidecar and the last, half-filled block of the body."""
 
-OVERFLOW_BYTES = 64 << 20
-"""Most memory, over all spools, for bytes that the disk had no room for."""
-
-
-class Piece(NamedTuple):
-    """A run of bytes in an open file."""
-
-    file: FileIO
-    offset: int
-    length: int
-
 
 class Body:
     """A whole body open for reading; ``close`` when done."""
+
+    is_done = True
+    """Every byte is there."""
 
     def __init__(self, file: FileIO, size_bytes: int) -> None:
         self._file = file
@@ -65,126 +57,6 @@ class Body:
         self._file.close()
 
 
-class Spool:
-    """A body under way: written once, read by any number meanwhile, from its file.
-
-    When the disk has no room the rest goes to memory and the spool cannot be stored.
-    Whoever made it calls ``close`` when nobody reads it any more.
-    """
-
-    def __init__(self, store: BodyStore, path: Path | None, file: FileIO) -> None:
-        self.path = path
-        self.written_bytes = 0
-        self.is_done = False
-        self._store = store
-        self._files: list[tuple[int, FileIO]] = [(0, file)]
-        self._overflow_bytes = 0
-        self._error: AbrError | None = None
-        self._hasher = hashlib.sha256()
-        self._waiting: set[asyncio.Future[None]] = set()
-
-    @property
-    def sha256(self) -> str:
-        """Digest of what was written so far, hex."""
-        return self._hasher.hexdigest()
-
-    @property
-    def is_on_disk(self) -> bool:
-        """Every byte is in the file, so it can be stored."""
-        return self.path is not None and len(self._files) == 1
-
-    def write(self, data: bytes) -> None:
-        """Append bytes and wake the readers that wait for them.
-
-        Raises:
-            ResourceError: neither the disk nor memory has room.
-        """
-        view = memoryview(data)
-        while view:
-            count = self._write_some(view)
-            view = view[count:]
-        self._hasher.update(data)
-        self.written_bytes += len(data)
-        self._wake()
-
-    def _write_some(self, view: memoryview) -> int:
-        start, file = self._files[-1]
-        offset = self._end - start
-        if self._in_memory:
-            self._take_memory(len(view))
-        try:
-            count = os.pwrite(file.fileno(), view, offset)
-        except OSError as exc:
-            if self._in_memory:
-                raise ResourceError(f"memory for a body: {exc.strerror}") from exc
-            # Disk full or failing: viewers are served on from memory.
-            self._store.on_disk_trouble(exc)
-            self._files.append((self._end, _memory_file()))
-            return 0
-        self._end += count
-        return count
-
-    def finish(self) -> None:
-        """Everything is written."""
-        self.is_done = True
-        self._wake()
-
-    def fail(self, error: AbrError) -> None:
-        """Nothing more will come; readers get ``error`` after the bytes that are there."""
-        self._error = error
-        self._wake()
-
-    def pieces(self, start: int, stop: int) -> list[Piece]:
-        """Where the bytes from ``start`` up to ``stop`` are; they must be written."""
-        found = []
-        for at, (begin, file) in enumerate(self._files):
-            end = self._files[at + 1][0] if at + 1 < len(self._files) else stop
-            low, high = max(start, begin), min(stop, end)
-            if low < high:
-                found.append(Piece(file, low - begin, high - low))
-        return found
-
-    async def wait_beyond(self, offset: int) -> int:
-        """Bytes that can be read, once they are more than ``offset`` or all there are.
-
-        Raises:
-            AbrError: the fill failed and nothing beyond ``offset`` was written.
-        """
-        while self.written_bytes <= offset and not self.is_done:
-            if self._error is not None:
-                raise self._error
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiting.add(waiter)
-            try:
-                await waiter
-            finally:
-                self._waiting.discard(waiter)
-        return self.written_bytes
-
-    def close(self) -> None:
-        """Close the files and remove a body that was not stored."""
-        for _, file in self._files:
-            file.close()
-        self._store.give_memory_back(self._overflow_bytes)
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
-
-    _end = 0
-
-    @property
-    def _in_memory(self) -> bool:
-        return self.path is None or len(self._files) > 1
-
-    def _take_memory(self, count: int) -> None:
-        self._store.take_memory(count)
-        self._overflow_bytes += count
-
-    def _wake(self) -> None:
-        for waiter in self._waiting:
-            if not waiter.done():
-                waiter.set_result(None)
-
-
 class BodyStore:
     """The cache folder of one edge."""
 
@@ -192,13 +64,11 @@ class BodyStore:
         self.folder = folder
         self.objects: dict[str, StoredObject] = {}
         """What is stored, by key."""
-        self.disk_troubles = 0
-        """How often a write to the folder failed."""
+        self.disk = Disk()
         self._fsync = fsync
         self._unverified: set[str] = set()
         self._lock: FileIO | None = None
         self._serial = 0
-        self._memory_bytes = 0
 
     def open(self) -> list[StoredObject]:
         """Take the folder, clear what a crash left, and list what is stored, oldest first.
@@ -240,10 +110,10 @@ class BodyStore:
         self._serial += 1
         path = self.folder / "tmp" / f"{os.getpid()}-{self._serial}"
         try:
-            return Spool(self, path, open(path, "x+b", buffering=0))
+            return Spool(self.disk, path, open(path, "x+b", buffering=0))
         except OSError as exc:
-            self.on_disk_trouble(exc)
-            return Spool(self, None, _memory_file())
+            self.disk.trouble(exc)
+            return Spool(self.disk, None, memory_file())
 
     async def keep(self, spool: Spool, stored: StoredObject) -> StoredObject | None:
         """Store a finished spool under ``stored.key``; None when the disk refuses.
@@ -264,7 +134,7 @@ class BodyStore:
             spool.path.rename(path)
             self._write_sidecar(kept)
         except OSError as exc:
-            self.on_disk_trouble(exc)
+            self.disk.trouble(exc)
             path.unlink(missing_ok=True)
             return None
         self.remove(stored.key)
@@ -278,7 +148,7 @@ class BodyStore:
         try:
             self._write_sidecar(stored)
         except OSError as exc:  # the older sidecar stays true, only less fresh
-            self.on_disk_trouble(exc)
+            self.disk.trouble(exc)
 
     def remove(self, key: str) -> None:
         """Forget an object and remove its files; readers of it are not disturbed."""
@@ -309,27 +179,6 @@ class BodyStore:
                 return None
             self._unverified.discard(stored.key)
         return Body(file, stored.size_bytes)
-
-    def on_disk_trouble(self, exc: OSError) -> None:
-        """Count a failed write."""
-        self.disk_troubles += 1
-
-    def take_memory(self, count: int) -> None:
-        """Account for spooled bytes in memory.
-
-        Raises:
-            ResourceError: it would be more than ``OVERFLOW_BYTES`` in all.
-        """
-        if self._memory_bytes + count > OVERFLOW_BYTES:
-            raise ResourceError(
-                f"{self.folder}: no room on the disk, and {OVERFLOW_BYTES >> 20} MiB of bodies "
-                "in memory; free some space or lower --cache-bytes"
-            )
-        self._memory_bytes += count
-
-    def give_memory_back(self, count: int) -> None:
-        """The opposite of ``take_memory``."""
-        self._memory_bytes -= count
 
     def _path(self, stored: StoredObject) -> Path:
         return self.folder / "objects" / stored.body[:2] / stored.body
@@ -380,10 +229,6 @@ def _sidecar_path(body: Path) -> Path:
 def _open_to_read(path: Path) -> FileIO:
     # In the event loop on purpose: opening takes microseconds, a thread hop takes more.
     return open(path, "rb", buffering=0)
-
-
-def _memory_file() -> FileIO:
-    return os.fdopen(os.memfd_create("abr-body", os.MFD_CLOEXEC), "r+b", buffering=0)
 
 
 def _flush(path: Path) -> None:

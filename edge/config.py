@@ -45,7 +45,7 @@ class EdgeConfig:
     fill_limit_s: float = 120.0
     """Most seconds for one whole fetch from the parent."""
     send_limit_s: float = 60.0
-    """Most seconds that a client may take for each MiB of a body (or part of one)."""
+    """A client must take each 256 KiB of a body within this."""
     upstream_connections: int = 64
     """Most connections to the parent."""
     stale_if_error_s: float = 60.0

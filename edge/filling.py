@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from abr.errors import AbrError, UpstreamError, UpstreamTimeoutError
-from edge.body import BodyStore, Spool
+from edge.body import BodyStore
 from edge.collapse import Collapse, Joined
 from edge.config import EdgeConfig
 from edge.freshness import CacheControl, Freshness, Uses, assess, parse_cache_control, uses
 from edge.index import CacheIndex
 from edge.sidecar import StoredObject, storable_headers
+from edge.spool import Spool
 from edge.tally import Tally
 from edge.upstream import Upstream, UpstreamResponse
 from origin.httprules import joined

@@ -11,7 +11,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from edge.index import CacheIndex
 from edge.tally import Tally
 
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+"""Type of what ``EdgeCollector.text`` gives."""
+
 LABELS = ("tier", "edge")
+"""Labels of every metric."""
 
 COUNTERS = {
     "requests": "Requests for cacheable objects.",

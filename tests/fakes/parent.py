@@ -20,7 +20,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.app import EDGE, Edge, make_app
 from edge.config import EdgeConfig
+from origin.config import ServerLimits
+from origin.httpserver import listening, make_application
 from origin.tokens import TokenIssuer
+
+LIMITS = ServerLimits(shutdown_s=1.0)
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 
@@ -38,6 +42,8 @@ class Thing:
     """Time over which the body is spread after the head."""
     breaks_after: int | None = None
     """Bytes after which the connection is closed."""
+    drops: bool = False
+    """Close the connection instead of an answer."""
     chunked: bool = False
     """Send no length."""
 
@@ -73,6 +79,9 @@ class FakeParent:
         if thing is None:
             return web.Response(status=404, text="no such thing")
         await asyncio.sleep(thing.first_byte_s)
+        if thing.drops:
+            assert request.transport is not None
+            request.transport.close()
         headers = thing.headers | {"Date": formatdate(self.now(), usegmt=True)}
         etag = thing.headers.get("ETag")
         if etag is not None and request.headers.get("If-None-Match") == etag:
@@ -103,27 +112,12 @@ class FakeParent:
 
 
 @asynccontextmanager
-async def listening(app: web.Application) -> AsyncIterator[str]:
-    """Serve an application on a free loopback port; gives its base URL."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        port = runner.addresses[0][1]
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        await runner.cleanup()
-
-
-@asynccontextmanager
 async def fake_parent() -> AsyncIterator[FakeParent]:
     """A fake parent that listens."""
     parent = FakeParent()
-    app = web.Application()
-    app.router.add_route("*", "/{anything:.*}", parent.handle)
-    async with listening(app) as url:
-        parent.url = url
+    app = make_application(parent.handle)
+    async with listening(app, host="127.0.0.1", port=0, limits=LIMITS) as where:
+        parent.url = where.url
         yield parent
 
 
@@ -143,5 +137,5 @@ async def running_edge(
     config = EdgeConfig(parent=parent_url, **settings)  # type: ignore[arg-type]  # right types
     clock = {} if now is None else {"now": now}
     app = make_app(config, cache_dir=folder, **clock)  # type: ignore[arg-type]  # as above
-    async with listening(app) as url:
-        yield RunningEdge(url, app[EDGE])
+    async with listening(app, host="127.0.0.1", port=0, limits=LIMITS) as where:
+        yield RunningEdge(where.url, app[EDGE])

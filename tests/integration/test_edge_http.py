@@ -314,9 +314,7 @@ async def test_a_stale_object_is_served_while_the_parent_fails(
         if trouble == "503":
             parent.things["/p"] = Thing(b"storm", status=503, headers={})
         else:
-            parent.things["/p"] = Thing(b"x" * 99, breaks_after=0, first_byte_s=0)
-            edge.edge._upstream.base = "http://127.0.0.1:9"
-            edge.edge._upstream._origin = edge.edge._upstream._origin.with_port(9)
+            parent.things["/p"] = Thing(b"x" * 99, drops=True)
         clock.now_s += 30
         status, body, headers = await get(client, edge.url + "/p")
         assert (status, body) == (200, b"#EXTM3U")

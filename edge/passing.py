@@ -1,0 +1,64 @@
+"""Passing requests on to the parent as they are: keys, renewals, other methods.
+
+Nothing is stored or shared, and the client's pace is the parent's.
+"""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from edge.cachestatus import FIELD, CacheStatus, Forward, appended
+from edge.config import EdgeConfig
+from edge.sending import guarded, within
+from edge.sidecar import passable_headers
+from edge.tally import Tally
+from edge.upstream import Upstream, UpstreamResponse
+
+MAX_REQUEST_BODY_BYTES = 64 << 10
+"""Largest request body that is passed on."""
+
+_NOT_FORWARDED = frozenset({"host", "content-length", "expect", "cookie"})
+
+
+class Passage:
+    """The way through to the parent."""
+
+    def __init__(self, config: EdgeConfig, *, upstream: Upstream, tally: Tally) -> None:
+        self._config = config
+        self._upstream = upstream
+        self._tally = tally
+        # With tokens, the path carries the permission; a bearer field would be a second copy.
+        self._dropped = _NOT_FORWARDED | ({"authorization"} if config.require_token else set())
+
+    async def pass_on(self, request: web.Request, path: str, why: Forward) -> web.StreamResponse:
+        """Ask the parent for ``path`` with the client's method, fields and body.
+
+        Raises:
+            AbrError: the parent failed; nothing was sent yet.
+            ConnectionError: the client is gone, or got a part and was cut off.
+        """
+        self._tally.passed += 1
+        body = await request.read()
+        headers = passable_headers(list(request.headers.items()))
+        forwarded = [pair for pair in headers if pair[0].lower() not in self._dropped]
+        async with self._upstream.ask(
+            request.method, path, headers=forwarded, body=body or None
+        ) as answer:
+            status = CacheStatus(cache=self._config.name, fwd=why)
+            response = web.StreamResponse(
+                status=answer.status, reason=answer.reason, headers=_fields(answer, status)
+            )
+            await response.prepare(request)
+            await guarded(request, self._copy(answer, response))
+            return response
+
+    async def _copy(self, answer: UpstreamResponse, response: web.StreamResponse) -> None:
+        async for piece in answer.pieces():
+            await within(self._config.send_limit_s, response.write(piece))
+
+
+def _fields(answer: UpstreamResponse, status: CacheStatus) -> list[tuple[str, str]]:
+    passed = passable_headers(answer.headers)
+    above = ", ".join(value for name, value in passed if name.lower() == FIELD.lower())
+    fields = [pair for pair in passed if pair[0].lower() != FIELD.lower()]
+    return [*fields, (FIELD, appended(above, status))]
