@@ -1,0 +1,74 @@
+"""Settings of transcoding and packaging."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from abr.errors import ConfigError
+
+Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscodeConfig:
+    """Everything that shapes a package; checked by ``check``."""
+
+    segment_s: float = 4.0
+    """Target seconds of a segment; met to the nearest whole number of frames."""
+    gop_s: float = 2.0
+    """Most seconds from one key frame to the next; a segment holds a whole number of such groups."""
+    ladder: str = ""
+    """Rungs as ``HEIGHT:KBPS,…``, lowest first; empty: chosen from the master."""
+    preset: Preset = "veryfast"
+    """x264's speed against size."""
+    peak_ratio: float = 1.5
+    """Most bits per second that a rung may ask for, over its target."""
+    audio_kbps: int = 128
+    """Stereo AAC bit rate in kbit/s."""
+    max_frame_rate: float = 60.0
+    """Masters with more frames per second are thinned by a whole number."""
+    encrypt: Literal["none", "aes-128"] = "none"
+    """Seal whole segments with AES-128, or leave them in the clear."""
+    rotate_every: int = 0
+    """Segments to a content key; 0 keeps one key for the title."""
+    seal_init: bool = False
+    """Seal initialisation sections too."""
+    keys_dir: str = ""
+    """Folder of the key store; empty: ``$ABR_KEYS``, else below the user's data folder."""
+    verify: Literal["full", "quick"] = "full"
+    """Decode all of every rung afterwards, or only its first and last segment."""
+    stall_limit_s: float = 60.0
+    """Most seconds that ffmpeg may go without progress before it is ended."""
+    force: bool = False
+    """Replace a package that is already there."""
+
+    def check(self) -> TranscodeConfig:
+        """Return self when every value can be used.
+
+        Raises:
+            ConfigError: a value is out of range; the message names it.
+        """
+        for name, least, most in _RANGES:
+            value = getattr(self, name)
+            if not least <= value <= most:
+                raise ConfigError(
+                    f"transcode.{name}: {value:g}; expected a value from {least:g} to {most:g}"
+                )
+        if self.encrypt == "none" and (self.rotate_every or self.seal_init):
+            name = "rotate_every" if self.rotate_every else "seal_init"
+            raise ConfigError(
+                f"transcode.{name}: set without encrypt; expected encrypt = 'aes-128' with it"
+            )
+        return self
+
+
+_RANGES: tuple[tuple[str, float, float], ...] = (
+    ("segment_s", 0.5, 30.0),
+    ("gop_s", 0.2, 10.0),
+    ("peak_ratio", 1.05, 2.0),
+    ("audio_kbps", 32, 320),
+    ("max_frame_rate", 1.0, 300.0),
+    ("rotate_every", 0, 1_000_000),
+    ("stall_limit_s", 1.0, 3600.0),
+)

@@ -1,0 +1,331 @@
+"""A fragmented track as it comes from the encoder, cut anew into segments.
+
+Rules of residence: bytes in, segments out, whatever the size of the pieces; no files. The
+encoder decides what a fragment is, we decide what a segment is: boundaries are given in
+media time, durations are exact, and every track begins at media time 0.
+
+* Video is cut at key frames only; one fragment (``moof`` + ``mdat``) for each group of
+  pictures, so that every key frame can be addressed by a byte range.
+* Audio is cut at the frame boundary nearest to the video's. The encoder's priming frames
+  are dropped, so no edit list is needed to keep picture and sound together.
+
+Source: ISO/IEC 14496-12:2022, 8.8 (movie fragments); ISO/IEC 23000-19 (CMAF), 7.3.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from abr.errors import MediaError
+from transcode.boxes import box, boxes, find, full_box, read_header, without
+
+FTYP = box(b"ftyp", b"iso6", struct.pack(">I", 0), b"iso6cmfcmp41")
+STYP = box(b"styp", b"msdh", struct.pack(">I", 0), b"msdhmsix")
+_DROPPED = frozenset({b"edts", b"udta", b"meta"})
+_NOT_SYNC = 0x00010000
+SYNC_FLAGS = 0x02000000
+"""Sample flags: depends on no other, is a sync sample."""
+OTHER_FLAGS = 0x01010000
+"""Sample flags: depends on others, is no sync sample."""
+_DATA_OFFSET, _DURATION, _SIZE, _FLAGS, _CTS = 0x1, 0x100, 0x200, 0x400, 0x800
+_FIRST_FLAGS = 0x4
+_BASE_IS_MOOF = 0x020000
+
+
+class Sample(NamedTuple):
+    """One access unit."""
+
+    duration: int
+    """In units of the track's timescale."""
+    sync: bool
+    cts: int
+    """Presentation minus decoding time, in units of the timescale; may be negative."""
+    data: bytes
+
+
+class Cut(NamedTuple):
+    """One finished segment."""
+
+    data: bytes
+    duration: int
+    """In units of the track's timescale."""
+    frames: int
+    first_sample: bytes
+
+
+def timescale_of(init: bytes) -> int:
+    """Units per second of the first track."""
+    mdhd = find(init, b"moov", b"trak", b"mdia", b"mdhd")
+    version = init[mdhd.body]
+    (units,) = struct.unpack_from(">I", init, mdhd.body + (20 if version == 1 else 12))
+    if not units:
+        raise MediaError("mp4: a timescale of 0; expected units per second")
+    return int(units)
+
+
+def clean_init(ftyp_and_moov: bytes) -> bytes:
+    """The initialisation section without edit lists and metadata, under our brands."""
+    moov = find(ftyp_and_moov, b"moov")
+    return FTYP + without(ftyp_and_moov[moov.start : moov.end], _DROPPED)
+
+
+class _Defaults(NamedTuple):
+    duration: int
+    size: int
+    flags: int
+
+
+def _track_defaults(init: bytes) -> _Defaults:
+    trex = find(init, b"moov", b"mvex", b"trex")
+    return _Defaults(*struct.unpack_from(">III", init, trex.body + 12))
+
+
+def read_fragment(moof: bytes, mdat: bytes, defaults: tuple[int, int, int]) -> list[Sample]:
+    """The samples of one fragment.
+
+    Args:
+        moof: The whole box, header included.
+        mdat: The whole box that follows it.
+        defaults: Duration, size and flags of samples from ``trex``.
+
+    Raises:
+        MediaError: fields point outside the data.
+    """
+    traf = find(moof, b"moof", b"traf")
+    default = _Defaults(*defaults)
+    samples: list[Sample] = []
+    try:
+        for each in boxes(moof, traf.body, traf.end):
+            if each.kind == b"tfhd":
+                default = _tfhd(moof, each.body, default)
+            elif each.kind == b"trun":
+                samples.extend(_trun(moof, each.body, default, mdat))
+    except struct.error as exc:
+        raise MediaError("mp4: a fragment's tables are cut off; expected whole ones") from exc
+    return samples
+
+
+def _tfhd(moof: bytes, at: int, default: _Defaults) -> _Defaults:
+    (flags,) = struct.unpack_from(">I", moof, at)
+    at += 8 + (8 if flags & 0x1 else 0) + (4 if flags & 0x2 else 0)
+    values = list(default)
+    for number, bit in enumerate((0x8, 0x10, 0x20)):
+        if flags & bit:
+            (values[number],) = struct.unpack_from(">I", moof, at)
+            at += 4
+    return _Defaults(*values)
+
+
+def _trun(moof: bytes, at: int, default: _Defaults, mdat: bytes) -> Iterator[Sample]:
+    flags, count = struct.unpack_from(">II", moof, at)
+    flags &= 0xFFFFFF
+    at += 8
+    offset, first_flags = len(moof) + 8, None
+    if flags & _DATA_OFFSET:
+        (offset,) = struct.unpack_from(">i", moof, at)
+        at += 4
+    if flags & _FIRST_FLAGS:
+        (first_flags,) = struct.unpack_from(">I", moof, at)
+        at += 4
+    place = offset - len(moof)
+    for number in range(count):
+        values = list(default)
+        for index, bit in enumerate((_DURATION, _SIZE, _FLAGS)):
+            if flags & bit:
+                (values[index],) = struct.unpack_from(">I", moof, at)
+                at += 4
+        cts = 0
+        if flags & _CTS:
+            (cts,) = struct.unpack_from(">i", moof, at)
+            at += 4
+        duration, size, own = values
+        if number == 0 and first_flags is not None:
+            own = first_flags
+        if place < 8 or place + size > len(mdat):
+            raise MediaError("mp4: a sample lies outside its fragment; expected it inside")
+        yield Sample(duration, not own & _NOT_SYNC, cts, mdat[place : place + size])
+        place += size
+
+
+def write_fragment(samples: Sequence[Sample], *, sequence: int, decode_time: int) -> bytes:
+    """One ``moof`` and its ``mdat``."""
+    with_cts = any(sample.cts for sample in samples)
+    flags = _DATA_OFFSET | _DURATION | _SIZE | _FLAGS | (_CTS if with_cts else 0)
+    table = bytearray()
+    for sample in samples:
+        table += struct.pack(
+            ">III", sample.duration, len(sample.data), SYNC_FLAGS if sample.sync else OTHER_FLAGS
+        )
+        if with_cts:
+            table += struct.pack(">i", sample.cts)
+
+    def moof(data_offset: int) -> bytes:
+        return box(
+            b"moof",
+            full_box(b"mfhd", 0, 0, struct.pack(">I", sequence)),
+            box(
+                b"traf",
+                full_box(b"tfhd", 0, _BASE_IS_MOOF, struct.pack(">I", 1)),
+                full_box(b"tfdt", 1, 0, struct.pack(">Q", decode_time)),
+                full_box(b"trun", 1, flags, struct.pack(">Ii", len(samples), data_offset), table),
+            ),
+        )
+
+    return moof(len(moof(0)) + 8) + box(b"mdat", *(sample.data for sample in samples))
+
+
+class Demuxer:
+    """Pieces of a fragmented track in; its initialisation section and samples out."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._head = b""
+        self._moof: bytes | None = None
+        self._defaults = _Defaults(0, 0, 0)
+        self.init: bytes | None = None
+        """The initialisation section, cleaned; None before it has come."""
+
+    def feed(self, data: bytes) -> list[Sample]:
+        """The samples that ``data`` completes.
+
+        Raises:
+            MediaError: this is no fragmented track.
+        """
+        self._buffer += data
+        samples: list[Sample] = []
+        while (head := read_header(self._buffer)) is not None and head[2] <= len(self._buffer):
+            kind, _, size = head
+            whole = bytes(self._buffer[:size])
+            del self._buffer[:size]
+            samples.extend(self._take(kind, whole))
+        return samples
+
+    def _take(self, kind: bytes, whole: bytes) -> list[Sample]:
+        if kind == b"ftyp":
+            self._head = whole
+        elif kind == b"moov":
+            self.init = clean_init(self._head + whole)
+            self._defaults = _track_defaults(whole)
+        elif kind == b"moof":
+            self._moof = whole
+        elif kind == b"mdat" and self._moof is not None:
+            moof, self._moof = self._moof, None
+            return read_fragment(moof, whole, self._defaults)
+        return []
+
+    def close(self) -> None:
+        """Say that the track is over.
+
+        Raises:
+            MediaError: it ended in the middle of something.
+        """
+        if self.init is None:
+            raise MediaError("the encoder wrote no initialisation section; expected moov")
+        if self._buffer or self._moof is not None:
+            raise MediaError("the encoder's output ends inside a fragment; expected a whole one")
+
+
+@dataclass(slots=True)
+class VideoCutter:
+    """Groups of pictures in, segments of a given number of frames out.
+
+    A last segment under a tenth of the others is joined to the one before it.
+    """
+
+    segment_frames: int
+    _gop: list[Sample] = field(default_factory=list)
+    _gops: list[list[Sample]] = field(default_factory=list)
+    _held: list[list[Sample]] | None = None
+    _time: int = 0
+    _sequence: int = 1
+
+    def feed(self, samples: Sequence[Sample]) -> list[Cut]:
+        """The segments that are sure to be whole."""
+        cuts: list[Cut] = []
+        for sample in samples:
+            if sample.sync and self._gop:
+                cuts.extend(self._end_gop())
+            self._gop.append(sample)
+        return cuts
+
+    def close(self) -> list[Cut]:
+        """The remaining segments."""
+        cuts = self._end_gop() if self._gop else []
+        rest = sum(map(len, self._gops))
+        if self._held is not None and 0 < rest < self.segment_frames / 10:
+            self._held.extend(self._gops)
+            self._gops = []
+        for gops in (self._held, self._gops):
+            if gops:
+                cuts.append(self._cut(gops))
+        self._held, self._gops = None, []
+        return cuts
+
+    def _end_gop(self) -> list[Cut]:
+        cuts: list[Cut] = []
+        self._gops.append(self._gop)
+        self._gop = []
+        if sum(map(len, self._gops)) >= self.segment_frames:
+            if self._held is not None:
+                cuts.append(self._cut(self._held))
+            self._held, self._gops = self._gops, []
+        return cuts
+
+    def _cut(self, gops: Sequence[Sequence[Sample]]) -> Cut:
+        pieces, began = [STYP], self._time
+        for gop in gops:
+            pieces.append(
+                write_fragment(gop, sequence=self._sequence, decode_time=self._time)
+            )
+            self._sequence += 1
+            self._time += sum(sample.duration for sample in gop)
+        frames = sum(map(len, gops))
+        return Cut(b"".join(pieces), self._time - began, frames, gops[0][0].data)
+
+
+@dataclass(slots=True)
+class AudioCutter:
+    """Audio frames in, and segments out whose boundaries are those of the video.
+
+    Boundaries become known as the video is cut; frames wait until then.
+    """
+
+    timescale: int
+    priming_frames: int = 1
+    _waiting: list[Sample] = field(default_factory=list)
+    _time: int = 0
+    _sequence: int = 1
+    _dropped: int = 0
+
+    def feed(self, samples: Sequence[Sample]) -> None:
+        """Take frames in."""
+        skip = min(self.priming_frames - self._dropped, len(samples))
+        self._dropped += skip
+        self._waiting.extend(samples[skip:])
+
+    def cut_to(self, end_s: float) -> Cut | None:
+        """The segment that ends at the frame boundary nearest to ``end_s``.
+
+        None while frames for it are missing.
+        """
+        end, time = end_s * self.timescale, self._time
+        for count, sample in enumerate(self._waiting):
+            if time + sample.duration / 2 > end:
+                return self._cut(count) if count else None
+            time += sample.duration
+        return None
+
+    def rest(self, end_s: float) -> Cut | None:
+        """The last segment: frames up to ``end_s``, or as many as there are."""
+        return self.cut_to(end_s) or (self._cut(len(self._waiting)) if self._waiting else None)
+
+    def _cut(self, count: int) -> Cut:
+        samples, self._waiting = self._waiting[:count], self._waiting[count:]
+        data = write_fragment(samples, sequence=self._sequence, decode_time=self._time)
+        duration = sum(sample.duration for sample in samples)
+        self._sequence += 1
+        self._time += duration
+        return Cut(STYP + data, duration, len(samples), samples[0].data)

@@ -1,0 +1,186 @@
+"""What exactly is to be encoded: every figure that ffmpeg will be given.
+
+Rules of residence: decisions only; the words ffmpeg understands are in ``ffmpeg``. Lengths
+of groups of pictures and segments are whole numbers of frames, the same for all rungs, so
+boundaries are aligned and durations are exact at any frame rate.
+
+Source: ITU-T H.264, annex A, table A-1 (levels); Apple's HLS authoring specification,
+items 1.4, 1.11, 1.13, 1.19 and 1.30.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from abr.errors import MediaError
+from transcode.config import TranscodeConfig
+from transcode.ladder import PlannedRung, ladder_for
+from transcode.master import Master
+
+SAMPLE_RATE = 48_000
+AAC_FRAME = 1024
+"""Samples in one AAC frame."""
+REFERENCE_FRAMES = 3
+B_FRAMES = 2
+_HIGH_CPB = 1250
+"""Bits that High profile allows for each unit of the table's MaxBR (H.264, A.3.3)."""
+
+# level: macroblocks a second, macroblocks a frame, macroblocks of reference frames, MaxBR
+LEVELS: tuple[tuple[str, int, int, int, int], ...] = (
+    ("1.0", 1_485, 99, 396, 64),
+    ("1.1", 3_000, 396, 900, 192),
+    ("1.2", 6_000, 396, 2_376, 384),
+    ("1.3", 11_880, 396, 2_376, 768),
+    ("2.0", 11_880, 396, 2_376, 2_000),
+    ("2.1", 19_800, 792, 4_752, 4_000),
+    ("2.2", 20_250, 1_620, 8_100, 4_000),
+    ("3.0", 40_500, 1_620, 8_100, 10_000),
+    ("3.1", 108_000, 3_600, 18_000, 14_000),
+    ("3.2", 216_000, 5_120, 20_480, 20_000),
+    ("4.0", 245_760, 8_192, 32_768, 20_000),
+    ("4.1", 245_760, 8_192, 32_768, 50_000),
+    ("4.2", 522_240, 8_704, 34_816, 50_000),
+    ("5.0", 589_824, 22_080, 110_400, 135_000),
+    ("5.1", 983_040, 36_864, 184_320, 240_000),
+    ("5.2", 2_073_600, 36_864, 184_320, 240_000),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoPlan:
+    """One rung, as encoded."""
+
+    width: int
+    height: int
+    bitrate_bps: int
+    peak_bps: int
+    """Fill rate of the decoder's buffer."""
+    buffer_bits: int
+    level: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioPlan:
+    """The audio rendition, as encoded: stereo AAC."""
+
+    index: int
+    """Number of the master's stream."""
+    bitrate_bps: int
+    channels: int = 2
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodePlan:
+    """Everything one run of ffmpeg needs to know beside file names."""
+
+    video_index: int
+    """Number of the master's video stream."""
+    frame_rate: Fraction
+    gop_frames: int
+    segment_frames: int
+    """A multiple of ``gop_frames``."""
+    timescale: int
+    """Units per second in which every frame has a whole duration."""
+    rungs: tuple[VideoPlan, ...]
+    preset: str
+    duration_s: float
+    """Of the video, as far as known; audio is filled up to it with silence."""
+    audio: AudioPlan | None = None
+    deinterlace: bool = False
+    tonemap: bool = False
+
+    @property
+    def segment_s(self) -> float:
+        """Seconds of a whole segment."""
+        return float(self.segment_frames / self.frame_rate)
+
+
+def plan_encode(master: Master, config: TranscodeConfig) -> EncodePlan:
+    """Decide how to encode ``master``.
+
+    Raises:
+        ConfigError: the ladder asked for cannot be.
+        MediaError: no H.264 level allows pictures that large.
+    """
+    rate = thinned(master.frame_rate, config.max_frame_rate)
+    gop, segment = group_frames(rate, segment_s=config.segment_s, gop_s=config.gop_s)
+    audio = master.audio
+    return EncodePlan(
+        video_index=master.index,
+        frame_rate=rate,
+        gop_frames=gop,
+        segment_frames=segment,
+        timescale=timescale(rate),
+        rungs=tuple(_video_plan(rung, rate, config) for rung in ladder_for(master, wanted=config.ladder)),
+        preset=config.preset,
+        duration_s=master.duration_s + master.lead_s,
+        audio=audio
+        and AudioPlan(
+            index=audio.index, bitrate_bps=config.audio_kbps * 1000, language=audio.language
+        ),
+        deinterlace=master.interlaced,
+        tonemap=master.is_hdr,
+    )
+
+
+def thinned(rate: Fraction, most: float) -> Fraction:
+    """``rate`` over the smallest whole number that brings it to ``most`` or below."""
+    return rate / max(1, math.ceil(rate / Fraction(most).limit_denominator(1001)))
+
+
+def group_frames(rate: Fraction, *, segment_s: float, gop_s: float) -> tuple[int, int]:
+    """Frames in a group of pictures and in a segment.
+
+    The group is the largest that fits the segment a whole number of times and lasts at
+    most ``gop_s``, both to within one frame.
+    """
+    groups = max(1, math.ceil(segment_s / gop_s - 1e-9))
+    gop = max(1, round(rate * Fraction(segment_s).limit_denominator(1000) / groups))
+    return gop, gop * groups
+
+
+def timescale(rate: Fraction) -> int:
+    """Units per second that express a frame as a whole number; 90000 where that does."""
+    if 90_000 * rate.denominator % rate.numerator == 0:
+        return 90_000
+    return rate.numerator * max(1, math.ceil(10_000 / rate.numerator))
+
+
+def level_for(width: int, height: int, rate: Fraction, peak_bps: int) -> str:
+    """The lowest H.264 level, for High profile, that a rung needs.
+
+    Raises:
+        MediaError: none is high enough.
+    """
+    wide, high = math.ceil(width / 16), math.ceil(height / 16)
+    frame = wide * high
+    # x264 keeps one picture more than its references when it builds a pyramid.
+    stored = frame * (REFERENCE_FRAMES + 1)
+    for name, per_second, per_frame, references, max_br in LEVELS:
+        if (
+            frame <= per_frame
+            and max(wide, high) ** 2 <= 8 * per_frame
+            and frame * rate <= per_second
+            and stored <= references
+            and peak_bps <= max_br * _HIGH_CPB
+        ):
+            return name
+    raise MediaError(
+        f"{width}x{height} at {float(rate):.5g} frames a second: above H.264 level 5.2; "
+        "give a smaller --ladder"
+    )
+
+
+def _video_plan(rung: PlannedRung, rate: Fraction, config: TranscodeConfig) -> VideoPlan:
+    peak_bps = round(rung.bitrate_bps * config.peak_ratio)
+    return VideoPlan(
+        width=rung.width,
+        height=rung.height,
+        bitrate_bps=rung.bitrate_bps,
+        peak_bps=peak_bps,
+        buffer_bits=rung.bitrate_bps,
+        level=level_for(rung.width, rung.height, rate, peak_bps),
+    )

@@ -1,0 +1,126 @@
+"""Masters on disk: asked of ffprobe, refused with one line when they cannot be used."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import shlex
+from pathlib import Path
+from typing import BinaryIO
+
+from abr.errors import MediaError, MissingFileError, ToolFailedError
+from transcode.boxes import read_header
+from transcode.ffmpegtools import find
+from transcode.master import EXPECTED, Master, master_from
+
+logger = logging.getLogger(__name__)
+_LIMIT_S = 600.0
+_MP4_FIRST = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"})
+
+
+async def probe(path: str | Path, *, limit_s: float = _LIMIT_S) -> Master:
+    """What the master at ``path`` is. Reads the file through once to count its frames.
+
+    Raises:
+        MissingFileError: no such file, or a folder.
+        MediaError: empty, cut off, no media, or no video in it.
+        ToolMissingError: no ffprobe.
+        ToolFailedError: ffprobe took longer than ``limit_s``.
+    """
+    path = Path(path)
+    _check_file(path)
+    found, log = await _ask_ffprobe(path, limit_s)
+    if not found.get("streams"):
+        why = log.splitlines()[-1].strip() if log.strip() else "nothing that plays"
+        why = why.removeprefix(f"file:{path.absolute()}: ")
+        raise MediaError(f"{path}: cannot be read as media ({why}); {EXPECTED}")
+    master = master_from(found, name=path.name)
+    _check_frames(master, path)
+    return master
+
+
+def _check_file(path: Path) -> None:
+    try:
+        if path.is_dir():
+            raise MissingFileError(f"{path}: is a folder; {EXPECTED}")
+        if not path.is_file() and path.exists():
+            raise MissingFileError(f"{path}: is no regular file; {EXPECTED}")
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if not size:
+                raise MediaError(f"{path}: is empty; {EXPECTED}")
+            _check_boxes(path, file, size)
+    except FileNotFoundError as exc:
+        if isinstance(exc, MissingFileError):
+            raise
+        raise MissingFileError(f"{path}: no such file; {EXPECTED}") from exc
+    except OSError as exc:
+        why = (exc.strerror or type(exc).__name__).lower()
+        raise MissingFileError(f"{path}: {why}; {EXPECTED} that can be read") from exc
+
+
+def _check_boxes(path: Path, file: BinaryIO, size: int) -> None:
+    """Refuse an MP4 whose last box promises more bytes than there are.
+
+    ffprobe is content with such a file as long as its index comes first.
+    """
+    at = 0
+    while at < size:
+        file.seek(at)
+        try:
+            head = read_header(file.read(16))
+        except MediaError:
+            return  # size 0 reaches to the end; anything else is for ffprobe to judge
+        if head is None or (at == 0 and head[0] not in _MP4_FIRST):
+            return
+        at += head[2]
+    if at > size:
+        raise MediaError(
+            f"{path}: is cut off: it holds {size:,} of at least {at:,} bytes; expected the whole file"
+        )
+
+
+def _check_frames(master: Master, path: Path) -> None:
+    if not master.frames:
+        raise MediaError(f"{path}: holds no video frames; {EXPECTED}")
+    missing = master.declared_frames - master.frames
+    if missing > max(2, master.declared_frames / 100):
+        raise MediaError(
+            f"{path}: is cut off: it holds {master.frames} of {master.declared_frames} frames; "
+            "expected the whole file"
+        )
+
+
+async def _ask_ffprobe(path: Path, limit_s: float) -> tuple[dict[str, object], str]:
+    """ffprobe's answer and its log."""
+    command = [
+        find("ffprobe").path,
+        *("-v", "error", "-of", "json", "-show_streams", "-show_format"),
+        *("-count_packets", "-protocol_whitelist", "file", "-i", f"file:{path.absolute()}"),
+    ]
+    logger.debug("%s", shlex.join(command))
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        async with asyncio.timeout(limit_s):
+            out, log = await process.communicate()
+    except TimeoutError as exc:
+        raise ToolFailedError(f"{path}: ffprobe took over {limit_s:g} s and was ended") from exc
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await asyncio.shield(process.wait())
+    try:
+        found = json.loads(out.decode("utf-8", errors="replace") or "{}")
+    except ValueError:
+        found = {}
+    return found if isinstance(found, dict) else {}, log.decode("utf-8", errors="replace")

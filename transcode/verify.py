@@ -1,0 +1,78 @@
+"""Whether an encode is what was asked for.
+
+Rules of residence: judgements only, on figures that ``run`` and ``package`` collect. An
+exit code proves nothing: ffmpeg ends with 0 after a damaged master and on a full disk.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from abr.errors import AbrError, MediaError, ToolFailedError
+from transcode.master import Master
+from transcode.plan import EncodePlan
+
+TOLERANCE_RATIO = 0.02
+TOLERANCE_FRAMES = 2
+_OUR_SIDE = re.compile(r"\[(out#|[va]ost#|enc:|libx264|fc#|AVFormatContext)|Error opening output")
+_ADDRESSES = re.compile(r" @ 0x[0-9a-f]+")
+
+
+def expected_frames(master: Master, plan: EncodePlan) -> tuple[float, float]:
+    """Least and most frames that each rung may have.
+
+    A master says how long it is and how many frames it has, and the two may differ a
+    little: both are allowed, with 2 % and 2 frames on either side.
+    """
+    rate = float(plan.frame_rate)
+    lead = master.lead_s * rate
+    guesses = [master.duration_s * rate + lead]
+    if master.frames and not master.is_variable:
+        guesses.append(master.frames * float(plan.frame_rate / master.frame_rate) + lead)
+    return (
+        min(guesses) * (1 - TOLERANCE_RATIO) - TOLERANCE_FRAMES,
+        max(guesses) * (1 + TOLERANCE_RATIO) + TOLERANCE_FRAMES,
+    )
+
+
+def check_frames(master: Master, plan: EncodePlan, frames: Sequence[int]) -> None:
+    """Check how many frames came out of every rung.
+
+    Raises:
+        MediaError: the master gave too few or too many.
+        ToolFailedError: rungs differ.
+    """
+    if len(set(frames)) != 1:
+        raise ToolFailedError(
+            f"{master.name}: rungs have {', '.join(map(str, frames))} frames; expected the same "
+            "number; encode again, and report it if it stays"
+        )
+    least, most = expected_frames(master, plan)
+    if not least <= frames[0] <= most:
+        raise MediaError(
+            f"{master.name}: {frames[0]} frames came out; expected {max(1, round(least))} to "
+            f"{round(most)}; the file is cut off or its times are wrong"
+        )
+
+
+def fault_of(master: Master, reason: str) -> AbrError:
+    """The error for a failed encode, by whose fault it is.
+
+    Args:
+        master: What was encoded.
+        reason: The line of ffmpeg's log that says most.
+    """
+    line = plain_line(reason)
+    if _OUR_SIDE.search(reason):
+        return ToolFailedError(
+            f"{master.name}: ffmpeg failed to encode it: {line}; `abr doctor` shows which ffmpeg ran"
+        )
+    return MediaError(
+        f"{master.name}: damaged or cut off: {line}; expected a file that decodes without errors"
+    )
+
+
+def plain_line(line: str) -> str:
+    """A line of ffmpeg's log without addresses and level."""
+    return _ADDRESSES.sub("", line).replace("[error] ", "").replace("[fatal] ", "").strip()
