@@ -130,25 +130,25 @@ async def test_media_that_does_not_open_ends_the_session() -> None:
 
 async def test_a_broken_off_body_is_fetched_again() -> None:
     """A connection that dies in the middle of a segment costs one retry."""
-    async with serving() as (server, url):
-        broken: list[int] = []
+    server = Server(FakeTitle(segments=3, is_sealed=True, segment_s=0.4))
+    broken: list[int] = []
 
-        async def answer(request: web.Request) -> web.StreamResponse:
-            if request.path.endswith("v0/00001.m4s") and not broken:
-                broken.append(1)
-                response = web.StreamResponse(headers={"Content-Length": "24016"})
-                await response.prepare(request)
-                await response.write(b"x" * 1000)
-                assert request.transport is not None
-                request.transport.abort()
-                return response
-            return await Server.answer(server, request)
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.path.endswith("v0/00001.m4s") and not broken:
+            broken.append(1)
+            response = web.StreamResponse(headers={"Content-Length": "24016"})
+            await response.prepare(request)
+            await response.write(b"x" * 1000)
+            assert request.transport is not None
+            request.transport.abort()
+            return response
+        return await Server.answer(server, request)
 
-        app = web.Application()
-        app.router.add_get("/t/{token}/film/{path:.*}", answer)
-        async with TestServer(app) as running:
-            url = str(running.make_url(f"/t/{TOKEN}/film/multivariant.m3u8"))
-            log = await play(url, algorithm=fixed(0))
+    app = web.Application()
+    app.router.add_get("/t/{token}/film/{path:.*}", answer)
+    async with TestServer(app) as running:
+        url = str(running.make_url(f"/t/{TOKEN}/film/multivariant.m3u8"))
+        log = await play(url, algorithm=fixed(0))
     assert summary(log).ended == "complete"
     assert [r["kind"] for r in log.of("failed")] == ["truncated"]
 
