@@ -1,0 +1,38 @@
+"""Two small networks for a first look, made here so that nobody needs a corpus.
+
+Both are scaled to the ladder that is played: on a fixed network a small film would
+never be in trouble and a large one always. They are shapes to learn from, not
+measurements; nothing published should rest on them.
+"""
+
+from __future__ import annotations
+
+from abr.trace import Trace
+
+_COMMUTE = (
+    # seconds, share of the top rung's rate: good at the station, a tunnel, a crowded cell
+    (6.0, 1.6),
+    (5.0, 0.7),
+    (4.0, 0.35),
+    (3.0, 0.0),
+    (4.0, 0.5),
+    (8.0, 1.2),
+    (5.0, 0.25),
+    (7.0, 0.9),
+)
+_HOME = (
+    # an evening line: ample, with a neighbour who downloads now and then
+    (8.0, 1.5),
+    (6.0, 0.8),
+    (10.0, 1.7),
+    (5.0, 0.55),
+    (9.0, 1.4),
+)
+
+
+def demo_traces(top_bps: float) -> tuple[Trace, Trace]:
+    """``commute`` (with an outage) and ``home``, for a ladder whose top rung is ``top_bps``."""
+    return (
+        Trace.from_periods([(s, share * top_bps) for s, share in _COMMUTE], name="commute"),
+        Trace.from_periods([(s, share * top_bps) for s, share in _HOME], name="home"),
+    )
