@@ -21,6 +21,7 @@ import aiohttp.http_exceptions
 import aiohttp.http_parser
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractAccessLogger
+from aiohttp.http import SERVER_SOFTWARE
 
 from abr.errors import AbrError, ConfigError, PortInUseError, ToolMissingError
 from origin.config import ServerLimits
@@ -72,7 +73,10 @@ async def listening(
     limits = limits or ServerLimits()
     sock = await bind(host, port)
     try:
-        runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=limits.shutdown_s)
+        # aiohttp waits for its limit twice: for responses to end, and for them to be given up.
+        runner = web.AppRunner(
+            app, handler_cancellation=True, shutdown_timeout=limits.shutdown_s / 2
+        )
         await runner.setup()
         try:
             manager, loop = runner.server, asyncio.get_running_loop()
@@ -210,7 +214,8 @@ async def _add_fields(_request: web.BaseRequest, response: web.StreamResponse) -
     for name, value in CORS:
         response.headers.setdefault(name, value)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers[hdrs.SERVER] = SERVER_NAME
+    if response.headers.get(hdrs.SERVER) == SERVER_SOFTWARE:
+        response.headers[hdrs.SERVER] = SERVER_NAME
 
 
 class AccessLog(AbstractAccessLogger):
@@ -224,7 +229,7 @@ class AccessLog(AbstractAccessLogger):
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """Write the line; ``time`` is the seconds it took."""
         self.logger.info(
-            '%s "%s %s" %d %d B %.1f ms',
+            '%s "%s %s" %d, %d B sent, %.1f ms',
             request.remote,
             request.method,
             redact(request.raw_path),
