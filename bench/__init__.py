@@ -1,0 +1,1 @@
+"""Experiments that can be repeated and believed: reports, comparisons, demo, doctor."""

@@ -1,0 +1,1 @@
+"""A master file becomes a packaged presentation: an HLS ladder, sealed on request."""
