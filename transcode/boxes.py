@@ -31,7 +31,9 @@ class Box(NamedTuple):
     """Offset behind the box."""
 
 
-def read_header(data: bytes | bytearray | memoryview, offset: int = 0) -> tuple[bytes, int, int] | None:
+def read_header(
+    data: bytes | bytearray | memoryview, offset: int = 0
+) -> tuple[bytes, int, int] | None:
     """Kind, size of the header and of the whole box; None when more bytes are needed.
 
     Raises:
@@ -62,7 +64,9 @@ def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Box]:
     while start < end:
         head = read_header(data[:end], start)
         if head is None or start + head[2] > end:
-            raise MediaError(f"mp4 box at byte {start}: does not fit its parent; expected a whole box")
+            raise MediaError(
+                f"mp4 box at byte {start}: does not fit its parent; expected a whole box"
+            )
         kind, header, size = head
         yield Box(kind, start, start + header, start + size)
         start += size

@@ -17,7 +17,7 @@ class TranscodeConfig:
     segment_s: float = 4.0
     """Target seconds of a segment; met to the nearest whole number of frames."""
     gop_s: float = 2.0
-    """Most seconds from one key frame to the next; a segment holds a whole number of such groups."""
+    """Most seconds from one key frame to the next; a segment is a whole number of these."""
     ladder: str = ""
     """Rungs as ``HEIGHT:KBPS,…``, lowest first; empty: chosen from the master."""
     preset: Preset = "veryfast"

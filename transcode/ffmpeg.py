@@ -18,6 +18,7 @@ from typing import Any
 import ffmpeg
 
 from transcode.plan import B_FRAMES, REFERENCE_FRAMES, SAMPLE_RATE, AudioPlan, EncodePlan, VideoPlan
+from transcode.scenes import SceneSpec
 
 LOG_LEVEL = "repeat+level+warning"
 _TONEMAP = (
@@ -144,3 +145,28 @@ def decode_arguments(*, program: str = "ffmpeg") -> list[str]:
     sink = ffmpeg.output(source, "-", format="null", fps_mode="passthrough")
     head = [each for each in _GLOBAL if each != "-nostdin"]
     return [program, *head, *sink.compile(cmd=[])]
+
+
+def generate_arguments(
+    spec: SceneSpec, wav: str | None, output: str, *, program: str = "ffmpeg"
+) -> list[str]:
+    """The command that makes a master of raw pictures on its standard input.
+
+    Args:
+        spec: What the pictures are.
+        wav: Path of the sound; None for a silent film.
+        output: Where the Matroska file goes.
+        program: Path of ffmpeg.
+    """
+    rate = f"{spec.frame_rate.numerator}/{spec.frame_rate.denominator}"
+    picture = ffmpeg.input(
+        "pipe:0", format="rawvideo", pix_fmt="yuv420p", s=f"{spec.width}x{spec.height}", r=rate
+    )
+    streams = [picture.video, *([ffmpeg.input(f"file:{wav}").audio] if wav else [])]
+    options = {
+        "c:v": "libx264", "preset": "veryfast", "crf": 12, "g": 50, "c:a": "pcm_s16le",
+        "color_primaries": "bt709", "color_trc": "bt709", "colorspace": "bt709",
+        "color_range": "tv", "format": "matroska",
+    }  # fmt: skip
+    head = [each for each in _GLOBAL if each != "-nostdin"]
+    return [program, *head, *ffmpeg.output(*streams, output, **options).compile(cmd=[])]

@@ -170,7 +170,9 @@ def write_fragment(samples: Sequence[Sample], *, sequence: int, decode_time: int
                 b"traf",
                 full_box(b"tfhd", 0, _BASE_IS_MOOF, struct.pack(">I", 1)),
                 full_box(b"tfdt", 1, 0, struct.pack(">Q", decode_time)),
-                full_box(b"trun", 1, flags, struct.pack(">Ii", len(samples), data_offset), table),
+                full_box(
+                    b"trun", 1, flags, struct.pack(">Ii", len(samples), data_offset), bytes(table)
+                ),
             ),
         )
 
@@ -277,9 +279,7 @@ class VideoCutter:
     def _cut(self, gops: Sequence[Sequence[Sample]]) -> Cut:
         pieces, began = [STYP], self._time
         for gop in gops:
-            pieces.append(
-                write_fragment(gop, sequence=self._sequence, decode_time=self._time)
-            )
+            pieces.append(write_fragment(gop, sequence=self._sequence, decode_time=self._time))
             self._sequence += 1
             self._time += sum(sample.duration for sample in gop)
         frames = sum(map(len, gops))

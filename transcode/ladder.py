@@ -10,6 +10,7 @@ master's size; no rung asks for much more than the master's own bit rate.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from dataclasses import dataclass
@@ -122,7 +123,7 @@ def _own_ladder(master: Master, wanted: str) -> tuple[PlannedRung, ...]:
         rungs.append(PlannedRung(*_size(master, min(1.0, scale)), kbps * 1000))
     if len(rungs) > _LONGEST:
         raise ConfigError(f"ladder: {len(rungs)} rungs; expected at most {_LONGEST}")
-    if any(low.bitrate_bps >= high.bitrate_bps for low, high in zip(rungs, rungs[1:], strict=False)):
+    if any(low.bitrate_bps >= high.bitrate_bps for low, high in itertools.pairwise(rungs)):
         raise ConfigError(f"ladder: {wanted!r}: bit rates must rise; expected {LADDER_HELP}")
     return tuple(rungs)
 
@@ -148,4 +149,5 @@ def _even(length: int, scale: float) -> int:
 def _power_law_bps(width: int, height: int) -> int:
     """Bits per second for sizes below the table: they fall slower than the area."""
     box_width, box_height, bitrate_bps = TEMPLATE[0]
-    return round(bitrate_bps * (width * height / (box_width * box_height)) ** 0.75, -3)
+    ratio = float(width * height) / (box_width * box_height)
+    return 1000 * round(bitrate_bps * math.pow(ratio, 0.75) / 1000)

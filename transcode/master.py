@@ -159,12 +159,13 @@ def _displayed_size(video: Mapping[str, Any], name: str) -> tuple[int, int]:
 def _turned(video: Mapping[str, Any]) -> bool:
     """Whether the display matrix turns pictures by a quarter."""
     angles = [
-        each.get("rotation") for each in video.get("side_data_list") or () if isinstance(each, dict)
+        each["rotation"]
+        for each in video.get("side_data_list") or ()
+        if isinstance(each, dict) and each.get("rotation") is not None
     ]
-    angles = [angle for angle in angles if angle is not None]
     angles.append((video.get("tags") or {}).get("rotate", 0))
     try:
-        return round(float(angles[0]) / 90) % 2 == 1
+        return round(float(str(angles[0])) / 90) % 2 == 1
     except (ValueError, OverflowError):
         return False
 
@@ -218,7 +219,9 @@ def _audio(streams: Sequence[Mapping[str, Any]]) -> AudioFacts | None:
         codec=str(used.get("codec_name", "unknown")),
         channels=_whole(used.get("channels")),
         sample_rate=_whole(used.get("sample_rate")),
-        language=language if language.isascii() and language.isalpha() and language != "und" else None,
+        language=language
+        if language.isascii() and language.isalpha() and language != "und"
+        else None,
     )
 
 

@@ -17,7 +17,7 @@ from fractions import Fraction
 from abr.errors import MediaError
 from transcode.config import TranscodeConfig
 from transcode.ladder import PlannedRung, ladder_for
-from transcode.master import Master
+from transcode.master import AudioFacts, Master
 
 SAMPLE_RATE = 48_000
 AAC_FRAME = 1024
@@ -107,22 +107,26 @@ def plan_encode(master: Master, config: TranscodeConfig) -> EncodePlan:
     """
     rate = thinned(master.frame_rate, config.max_frame_rate)
     gop, segment = group_frames(rate, segment_s=config.segment_s, gop_s=config.gop_s)
-    audio = master.audio
     return EncodePlan(
         video_index=master.index,
         frame_rate=rate,
         gop_frames=gop,
         segment_frames=segment,
         timescale=timescale(rate),
-        rungs=tuple(_video_plan(rung, rate, config) for rung in ladder_for(master, wanted=config.ladder)),
+        rungs=tuple(
+            _video_plan(rung, rate, config) for rung in ladder_for(master, wanted=config.ladder)
+        ),
         preset=config.preset,
         duration_s=master.duration_s + master.lead_s,
-        audio=audio
-        and AudioPlan(
-            index=audio.index, bitrate_bps=config.audio_kbps * 1000, language=audio.language
-        ),
+        audio=_audio_plan(master.audio, config) if master.audio else None,
         deinterlace=master.interlaced,
         tonemap=master.is_hdr,
+    )
+
+
+def _audio_plan(audio: AudioFacts, config: TranscodeConfig) -> AudioPlan:
+    return AudioPlan(
+        index=audio.index, bitrate_bps=config.audio_kbps * 1000, language=audio.language
     )
 
 

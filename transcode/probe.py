@@ -35,7 +35,7 @@ async def probe(path: str | Path, *, limit_s: float = _LIMIT_S) -> Master:
     found, log = await _ask_ffprobe(path, limit_s)
     if not found.get("streams"):
         why = log.splitlines()[-1].strip() if log.strip() else "nothing that plays"
-        why = why.removeprefix(f"file:{path.absolute()}: ")
+        why = why.removeprefix(f"{_url(path)}: ")
         raise MediaError(f"{path}: cannot be read as media ({why}); {EXPECTED}")
     master = master_from(found, name=path.name)
     _check_frames(master, path)
@@ -79,7 +79,8 @@ def _check_boxes(path: Path, file: BinaryIO, size: int) -> None:
         at += head[2]
     if at > size:
         raise MediaError(
-            f"{path}: is cut off: it holds {size:,} of at least {at:,} bytes; expected the whole file"
+            f"{path}: is cut off: it holds {size:,} of at least {at:,} bytes; "
+            "expected the whole file"
         )
 
 
@@ -94,12 +95,17 @@ def _check_frames(master: Master, path: Path) -> None:
         )
 
 
+def _url(path: Path) -> str:
+    """The file as ffmpeg names it, so that no name is taken for an option or a protocol."""
+    return f"file:{path.absolute()}"
+
+
 async def _ask_ffprobe(path: Path, limit_s: float) -> tuple[dict[str, object], str]:
-    """ffprobe's answer and its log."""
+    """The answer and the log of ffprobe."""
     command = [
         find("ffprobe").path,
         *("-v", "error", "-of", "json", "-show_streams", "-show_format"),
-        *("-count_packets", "-protocol_whitelist", "file", "-i", f"file:{path.absolute()}"),
+        *("-count_packets", "-protocol_whitelist", "file", "-i", _url(path)),
     ]
     logger.debug("%s", shlex.join(command))
     process = await asyncio.create_subprocess_exec(

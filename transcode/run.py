@@ -16,6 +16,7 @@ import shlex
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 from abr.errors import ToolFailedError, ToolMissingError
 from abr.shell import cause_of
@@ -154,7 +155,7 @@ class _File:
         if descriptor >= 0:
             os.close(descriptor)
 
-    def __enter__(self) -> _File:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc: object) -> None:
@@ -195,9 +196,7 @@ async def _drain(read: _File, sink: Sink, watch: _Watch) -> None:
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=_READ_BYTES)
     file = os.fdopen(os.dup(read.fileno()), "rb", buffering=0)
-    transport, _ = await loop.connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), file
-    )
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), file)
     try:
         while data := await reader.read(_READ_BYTES):
             watch.touch()

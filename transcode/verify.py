@@ -66,7 +66,8 @@ def fault_of(master: Master, reason: str) -> AbrError:
     line = plain_line(reason)
     if _OUR_SIDE.search(reason):
         return ToolFailedError(
-            f"{master.name}: ffmpeg failed to encode it: {line}; `abr doctor` shows which ffmpeg ran"
+            f"{master.name}: ffmpeg failed to encode it: {line}; "
+            "`abr doctor` shows which ffmpeg ran"
         )
     return MediaError(
         f"{master.name}: damaged or cut off: {line}; expected a file that decodes without errors"

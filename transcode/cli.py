@@ -1,0 +1,234 @@
+"""The ``transcode`` command: a master in, a package out."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from abr.cli import configuration
+from abr.shell import run_async
+from transcode.config import Preset, TranscodeConfig
+
+if TYPE_CHECKING:
+    from transcode.layout import PresentationIndex
+    from transcode.package import Progress
+
+Tell = Callable[[str, float, str], None]
+"""Shows a phase, the fraction of it that is done, and a few words."""
+
+
+@click.command()
+@click.argument("paths", nargs=-1, metavar="MASTER OUT", type=click.Path(path_type=Path))
+@click.option("--demo", is_flag=True, help="Generate a master; give OUT only.")
+@click.option("--demo-s", type=click.FloatRange(1, 3600), default=24.0, help="Seconds of it  [24].")
+@click.option("--demo-size", default="640x360", help="Its size  [640x360].")
+@click.option("--segment", "segment_s", type=float, help="Seconds per segment  [4].")
+@click.option("--ladder", help="Rungs as HEIGHT:KBPS,… instead of those chosen from the master.")
+@click.option("--preset", type=click.Choice(get_args(Preset)), help="Speed of x264  [veryfast].")
+@click.option("--encrypt", type=click.Choice(["none", "aes-128"]), help="Seal the segments.")
+@click.option("--rotate-every", type=int, metavar="N", help="A new key every N segments.")
+@click.option("--seal-init", is_flag=True, default=None, help="Seal initialisation sections too.")
+@click.option("--keys", "keys_dir", metavar="DIR", help="Folder of the key store.")
+@click.option("--verify", type=click.Choice(["full", "quick"]), help="Decode all, or ends only.")
+@click.option("--force", is_flag=True, default=None, help="Replace the package OUT.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@click.pass_context
+def transcode(
+    ctx: click.Context,
+    /,
+    paths: tuple[Path, ...],
+    demo: bool,
+    demo_s: float,
+    demo_size: str,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Turn a MASTER file into a packaged HLS ladder in the folder OUT.
+
+    The rungs are chosen from the master: never larger, never faster. OUT appears whole or
+    not at all, after every rung has been decoded again.
+
+    \b
+    Examples:
+      abr transcode film.mp4 packages/film
+      abr transcode film.mp4 packages/film --encrypt aes-128 --rotate-every 10
+      abr transcode film.mp4 packages/film --ladder 234:200,360:600,720:2500
+      abr transcode --demo packages/demo       a generated master
+    """
+    if len(paths) != (1 if demo else 2):
+        expected = "OUT only with --demo" if demo else "MASTER and OUT, or --demo and OUT"
+        raise click.UsageError(f"found {len(paths)} paths; expected {expected}")
+    config = configuration(ctx, "transcode", TranscodeConfig, **settings)
+    index = run_async(_main(paths, config, (demo_s, demo_size) if demo else None))
+    if as_json:
+        click.echo(json.dumps(summary(index, paths[-1])))
+    else:
+        _print_table(index, paths[-1])
+
+
+async def _main(
+    paths: tuple[Path, ...], config: TranscodeConfig, demo: tuple[float, str] | None
+) -> PresentationIndex:
+    from transcode import package
+    from transcode.generate import GENERATED_NAME
+
+    with _progress_bar() as tell:
+
+        def on_progress(progress: Progress) -> None:
+            tell(progress.phase, progress.fraction, f"{progress.speed:.1f}x")
+
+        if demo is None:
+            return await package.transcode(paths[0], paths[1], config, on_progress)
+        async with _generated(*demo, tell) as master:
+            return await package.transcode(
+                master, paths[0], config, on_progress, source_name=GENERATED_NAME
+            )
+
+
+@contextlib.asynccontextmanager
+async def _generated(duration_s: float, size: str, tell: Tell) -> AsyncIterator[Path]:
+    """A generated master, while it is needed."""
+    import tempfile
+
+    from transcode.generate import write_master
+    from transcode.scenes import SceneSpec
+
+    try:
+        width, height = map(int, size.lower().split("x"))
+        spec = SceneSpec(width=width, height=height, duration_s=duration_s)
+    except ValueError as exc:
+        raise click.BadParameter(
+            f"found {size!r}; expected even WIDTHxHEIGHT such as 640x360", param_hint="--demo-size"
+        ) from exc
+    with tempfile.TemporaryDirectory(prefix="abr-master-") as folder:
+        yield await write_master(
+            Path(folder) / "generated.mkv",
+            spec,
+            on_progress=lambda fraction: tell("generate", fraction, ""),
+        )
+
+
+@contextlib.contextmanager
+def _progress_bar() -> Iterator[Tell]:
+    """A bar with the time left on a terminal; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda _phase, _fraction, _words: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description:<8}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[words]:>6}"),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def tell(phase: str, fraction: float, words: str) -> None:
+            name = "generate" if phase == "generate" else "transcode"
+            if name not in tasks:
+                tasks[name] = bar.add_task(phase, total=1.0, words="")
+            bar.update(tasks[name], description=phase, completed=fraction, words=words)
+
+        yield tell
+
+
+def summary(index: PresentationIndex, out: Path) -> dict[str, object]:
+    """What ``--json`` prints: figures in seconds, bytes and bits per second."""
+    lowest = index.video[0]
+    return {
+        "out": str(out),
+        "title": index.title,
+        "source": index.source.name,
+        "duration_s": index.source.duration_s,
+        "segments": len(lowest.segments),
+        "target_duration_s": index.target_duration_s,
+        "rungs": [
+            {
+                "folder": track.folder,
+                "width": track.width,
+                "height": track.height,
+                "frame_rate": track.frame_rate,
+                "codecs": track.codecs,
+                "bandwidth_bps": index.bandwidth_bps(rung),
+                "average_bandwidth_bps": index.average_bandwidth_bps(rung),
+                "size_bytes": track.media_bytes + track.init_bytes,
+            }
+            for rung, track in enumerate(index.video)
+        ],
+        "audio": [
+            {
+                "folder": track.folder,
+                "codecs": track.codecs,
+                "channels": track.channels,
+                "language": track.language,
+                "size_bytes": track.media_bytes + track.init_bytes,
+            }
+            for track in index.audio
+        ],
+        "encryption": index.encryption
+        and {
+            "method": index.encryption.method,
+            "keys": len(index.encryption.kids),
+            "rotate_every": index.encryption.rotate_every,
+            "seals_init": index.encryption.seals_init,
+        },
+    }
+
+
+def _print_table(index: PresentationIndex, out: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("rung")
+    for name in ("size", "frames/s", "mean kbit/s", "peak kbit/s", "segments", "MB"):
+        table.add_column(name, justify="right")
+    table.add_column("codecs")
+    for rung, track in enumerate(index.video):
+        table.add_row(
+            track.folder,
+            f"{track.width}x{track.height}",
+            f"{track.frame_rate:.5g}",
+            f"{index.average_bandwidth_bps(rung) / 1000:.0f}",
+            f"{index.bandwidth_bps(rung) / 1000:.0f}",
+            str(len(track.segments)),
+            f"{(track.media_bytes + track.init_bytes) / 1e6:.2f}",
+            track.codecs,
+        )
+    for track in index.audio:
+        size_bytes = track.media_bytes + track.init_bytes
+        mean = 8 * track.media_bytes / sum(track.durations_s) / 1000
+        table.add_row(
+            track.folder,
+            f"{track.channels} ch",
+            "",
+            f"{mean:.0f}",
+            "",
+            str(len(track.segments)),
+            f"{size_bytes / 1e6:.2f}",
+            track.codecs,
+        )
+    console = Console(soft_wrap=True)
+    console.print(table)
+    sound = "audio included in the rates" if index.audio else "silent"
+    console.print(
+        f"{index.source.duration_s:.2f} s of {index.source.name}; {sound}", highlight=False
+    )
+    if index.encryption:
+        count = len(index.encryption.kids)
+        console.print(
+            f"sealed with {index.encryption.method}, {count} key{'s' if count > 1 else ''}",
+            highlight=False,
+        )
+    console.print(f"{out / 'multivariant.m3u8'}", highlight=False, markup=False)

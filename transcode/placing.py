@@ -1,0 +1,126 @@
+"""Folders that appear whole or not at all: written beside the target, renamed into place."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from abr.errors import DiskFullError, MissingFileError, PackageError, ResourceError
+from abr.shell import NO_ROOM_ERRORS
+from transcode.reader import is_package
+
+_EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
+_AT_FDCWD = -100
+
+
+def check_target(out: Path, *, force: bool) -> None:
+    """Check that ``out`` is free, or is a package that may be replaced.
+
+    Raises:
+        PackageError: it is not.
+    """
+    if not os.path.lexists(out):
+        return
+    if not force:
+        raise PackageError(f"{out}: exists already; give another folder, or --force to replace it")
+    if not out.is_dir() or out.is_symlink():
+        raise PackageError(f"{out}: is no folder; expected a package to replace; move it away")
+    if not is_package(out) and any(out.iterdir()):
+        raise PackageError(
+            f"{out}: holds something else than a package; --force replaces packages only; "
+            "give another folder"
+        )
+
+
+@contextlib.asynccontextmanager
+async def partial_folder(out: Path) -> AsyncIterator[Path]:
+    """A folder beside ``out`` that is gone afterwards, unless it was renamed.
+
+    Raises:
+        DiskFullError: no room, here or inside the block.
+        MissingFileError: the place cannot be written to.
+    """
+    made: list[Path] = []
+    partial = out.parent / f".{out.name}.partial-{secrets.token_hex(4)}"
+    finished = False
+    try:
+        for folder in [*reversed(_missing(out.parent)), partial]:
+            folder.mkdir()
+            made.append(folder)
+        yield partial
+        finished = True
+    except OSError as exc:
+        raise _disk_error(exc, out) from exc
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        if not finished:
+            for folder in reversed(made):
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+
+
+def _missing(folder: Path) -> list[Path]:
+    """Those of ``folder`` and its parents that are not there, innermost first."""
+    return [each for each in (folder, *folder.parents) if not each.exists()]
+
+
+def _disk_error(exc: OSError, out: Path) -> Exception:
+    if isinstance(exc, (ResourceError, MissingFileError)):
+        return exc
+    if exc.errno in NO_ROOM_ERRORS:
+        return DiskFullError(
+            f"{out.parent}: no room left on the disk for {out.name}; "
+            "free some space or give another folder"
+        )
+    why = (exc.strerror or type(exc).__name__).lower()
+    return MissingFileError(f"{out}: {why}; expected a place that can be written to")
+
+
+async def flush(folder: Path) -> None:
+    """Make sure that everything under ``folder`` is on the disk."""
+    for path in _everything_under(folder):
+        _sync(path)
+        await asyncio.sleep(0)  # an interruption is heard between any two files
+
+
+def _everything_under(folder: Path) -> list[Path]:
+    return [*sorted(folder.rglob("*")), folder]
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def move_into_place(partial: Path, out: Path, *, force: bool) -> None:
+    """Give ``partial`` its name; what it replaces stands under the old one for the clean-up."""
+    check_target(out, force=force)
+    if os.path.lexists(out):
+        _exchange(partial, out)  # what was there is in ``partial`` now, and goes with it
+    else:
+        partial.rename(out)
+    _sync(out.parent)
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Let two folders change names in one step, or in two where the system has no such call."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is not None:
+        if rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _EXCHANGE) == 0:
+            return
+        if ctypes.get_errno() not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(other))
+    aside = one.with_name(one.name + "-old")
+    other.rename(aside)
+    one.rename(other)
+    aside.rename(one)

@@ -1,0 +1,173 @@
+"""The tracks of a package while they fill: bytes from the encoder in, files out.
+
+Each rung and the audio has a folder of its own. A segment is sealed and written as soon as
+it is whole; audio segments end where the first rung's do.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from abr.errors import ToolFailedError
+from transcode import layout
+from transcode.codecs import codec_of, nal_length_bytes, starts_with_idr
+from transcode.fragments import AudioCutter, Cut, Demuxer, VideoCutter, timescale_of
+from transcode.layout import SegmentFacts
+from transcode.listing import init_iv
+from transcode.sealing import ContentKey, KeyProvider, open_sealed, seal, sequence_iv
+
+
+@dataclass(slots=True)
+class Sealer:
+    """Seals with the key of each period, which it asks for once."""
+
+    provider: KeyProvider
+    title: str
+    rotate_every: int
+    """Segments to a key; 0 keeps one."""
+    keys: list[ContentKey] = field(default_factory=list)
+    """Those used so far, by period."""
+
+    def key_of(self, segment: int) -> ContentKey:
+        """The key that seals ``segment`` of every track."""
+        period = segment // self.rotate_every if self.rotate_every else 0
+        while len(self.keys) <= period:
+            self.keys.append(self.provider.key_for(self.title, len(self.keys)))
+        return self.keys[period]
+
+
+@dataclass(slots=True)
+class Folder:
+    """One track's folder while it fills."""
+
+    path: Path
+    sealer: Sealer | None
+    """None leaves everything in the clear."""
+    seals_init: bool
+    codecs: str = ""
+    """As soon as there is an initialisation section."""
+    init_bytes: int = 0
+    timescale: int = 1
+    frames: int = 0
+    """Written so far."""
+    segments: list[SegmentFacts] = field(default_factory=list)
+
+    def write_init(self, init: bytes) -> None:
+        """Write the initialisation section."""
+        self.codecs, self.timescale = codec_of(init), timescale_of(init)
+        if self.sealer and self.seals_init:
+            init = seal(init, self.sealer.key_of(0).key, init_iv(self.path.name))
+        self.init_bytes = len(init)
+        self._write(layout.INIT, init)
+
+    def write_segment(self, cut: Cut) -> None:
+        """Write the next segment."""
+        number = len(self.segments)
+        data = cut.data
+        if self.sealer:
+            data = seal(data, self.sealer.key_of(number).key, sequence_iv(number))
+        self._write(layout.segment_name(number), data)
+        self.frames += cut.frames
+        self.segments.append(
+            SegmentFacts(size_bytes=len(data), duration_s=cut.duration / self.timescale)
+        )
+
+    def _write(self, name: str, data: bytes) -> None:
+        self.path.mkdir(exist_ok=True)
+        (self.path / name).write_bytes(data)
+
+    def read_back(self, numbers: Sequence[int]) -> Iterator[bytes]:
+        """The initialisation section and segments as they were before sealing."""
+        init = (self.path / layout.INIT).read_bytes()
+        if self.sealer and self.seals_init:
+            init = open_sealed(init, self.sealer.key_of(0).key, init_iv(self.path.name))
+        yield init
+        for number in numbers:
+            data = (self.path / layout.segment_name(number)).read_bytes()
+            if self.sealer:
+                data = open_sealed(data, self.sealer.key_of(number).key, sequence_iv(number))
+            yield data
+
+
+class VideoSink:
+    """Bytes of one rung in, segments on disk."""
+
+    def __init__(
+        self, folder: Folder, segment_frames: int, on_cut: Callable[[float], None]
+    ) -> None:
+        self.folder = folder
+        self._demuxer = Demuxer()
+        self._cutter = VideoCutter(segment_frames)
+        self._on_cut = on_cut
+        self._length_bytes = 4
+        self._time = 0
+
+    def feed(self, data: bytes) -> None:
+        """Take what the encoder wrote."""
+        had_init = self._demuxer.init is not None
+        samples = self._demuxer.feed(data)
+        init = self._demuxer.init
+        if init is not None and not had_init:
+            self._length_bytes = nal_length_bytes(init)
+            self.folder.write_init(init)
+        self._write(self._cutter.feed(samples))
+
+    def close(self) -> None:
+        """Write what is left; the encoder is done."""
+        self._demuxer.close()
+        self._write(self._cutter.close())
+
+    def _write(self, cuts: list[Cut]) -> None:
+        for cut in cuts:
+            if not starts_with_idr(cut.first_sample, self._length_bytes):
+                raise ToolFailedError(
+                    f"{self.folder.path.name}: segment {len(self.folder.segments)} does not start "
+                    "with a key frame; expected one; `abr doctor` shows which ffmpeg ran"
+                )
+            self.folder.write_segment(cut)
+            self._time += cut.duration
+            self._on_cut(self._time / self.folder.timescale)
+
+
+class AudioSink:
+    """Bytes of the audio in; segments on disk that end where the video's do."""
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+        self._demuxer = Demuxer()
+        self._cutter: AudioCutter | None = None
+        self._ends: deque[float] = deque()
+
+    def feed(self, data: bytes) -> None:
+        """Take what the encoder wrote."""
+        samples = self._demuxer.feed(data)
+        if self._demuxer.init is not None and self._cutter is None:
+            self.folder.write_init(self._demuxer.init)
+            self._cutter = AudioCutter(self.folder.timescale)
+        if self._cutter is not None:
+            self._cutter.feed(samples)
+            self._cut()
+
+    def end_at(self, time_s: float) -> None:
+        """A segment of the video ends at ``time_s``."""
+        self._ends.append(time_s)
+        self._cut()
+
+    def _cut(self) -> None:
+        while self._cutter is not None and self._ends:
+            cut = self._cutter.cut_to(self._ends[0])
+            if cut is None:
+                return
+            self._ends.popleft()
+            self.folder.write_segment(cut)
+
+    def close(self) -> None:
+        """Write what is left; the encoder is done."""
+        self._demuxer.close()
+        while self._cutter is not None and self._ends:
+            cut = self._cutter.rest(self._ends.popleft())
+            if cut is not None:
+                self.folder.write_segment(cut)
