@@ -17,8 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from abr.errors import InputError
 from tests import mp4facts
 from transcode.keystore import KeyStore
+from transcode.layout import INDEX
 from transcode.playlist import MediaPlaylist, MultivariantPlaylist, Segment, parse
 from transcode.reader import check_package
 from transcode.sealing import iv_for, open_sealed
@@ -77,7 +79,7 @@ class PackageFiles:
         return [track for track in self.tracks.values() if not track.is_video]
 
 
-def has_oracle() -> bool:
+def has_node() -> bool:
     """Whether the independent parser can be run here."""
     return shutil.which("node") is not None and (NODE / "node_modules/hls-parser").is_dir()
 
@@ -142,16 +144,25 @@ def _opened(data: bytes, segment: Segment, title: str, keys: KeyStore | None) ->
 def check(
     folder: Path, *, keys: KeyStore | None = None, ffmpegs: Sequence[str] = ()
 ) -> list[Broken]:
-    """Every rule on the package in ``folder``; the pictures in each of ``ffmpegs``."""
-    check_package(folder)
+    """Every rule on the package in ``folder``.
+
+    Playlists are played in each of ``ffmpegs``, segments alone in the first.
+    """
+    broken = []
+    try:
+        check_package(folder)
+    except InputError as exc:
+        broken.append(Broken("index", INDEX, str(exc)))
     package = load(folder, keys)
-    broken = [*listing_rules(package), *rate_rules(package), *file_rules(package, keys)]
+    broken += [*listing_rules(package), *rate_rules(package), *file_rules(package, keys)]
     for track in package.tracks.values():
         broken += track_rules(track)
-    if has_oracle():
+    if has_node():
         broken += oracle_rules(package)
+    for ffmpeg in ffmpegs[:1]:
+        broken += alone_rules(package, ffmpeg)
     for ffmpeg in ffmpegs:
-        broken += decoding_rules(package, keys, ffmpeg)
+        broken += playing_rules(package, keys, ffmpeg)
     return broken
 
 
@@ -297,26 +308,13 @@ def file_rules(package: PackageFiles, keys: KeyStore | None) -> Iterator[Broken]
                 yield Broken("key", name, f"holds the key {kid}")
 
 
-def decoding_rules(package: PackageFiles, keys: KeyStore | None, ffmpeg: str) -> Iterator[Broken]:
-    """Every segment decodes alone; every playlist plays to the same pictures, sealed or not."""
+def playing_rules(package: PackageFiles, keys: KeyStore | None, ffmpeg: str) -> Iterator[Broken]:
+    """Every playlist plays to the same pictures and sound as the opened files, sealed or not."""
     with tempfile.TemporaryDirectory() as scratch:
         home = Path(scratch) / package.folder.name
         shutil.copytree(package.folder, home)
         _give_keys(home, keys)
         for uri, track in package.tracks.items():
-            frames: list[str] = []
-            for segment, data in zip(track.playlist.segments, track.segments, strict=True):
-                lines, complaint = framemd5(ffmpeg, ["-i", "pipe:0"], data=track.init + data)
-                runs = mp4facts.runs(track.init, data)
-                samples = sum(len(run.samples) for run in runs)
-                if complaint:
-                    yield Broken("7.4", f"{track.name}/{segment.uri}", complaint)
-                # A decoder of AAC may hold back or drop a frame at either end.
-                if track.is_video and len(lines) != samples:
-                    yield Broken(
-                        "7.4", f"{track.name}/{segment.uri}", f"{len(lines)} of {samples} frames"
-                    )
-                frames += lines
             whole, complaint = framemd5(
                 ffmpeg, ["-i", "pipe:0"], data=track.init + b"".join(track.segments)
             )
@@ -333,10 +331,28 @@ def decoding_rules(package: PackageFiles, keys: KeyStore | None, ffmpeg: str) ->
             )
             if complaint or trouble:
                 yield Broken("ffmpeg", uri, complaint or trouble)
-            if track.is_video and frames != whole:
-                yield Broken("7.4", uri, "segments decode otherwise alone than in a row")
             if played != whole:
                 yield Broken("5.2", uri, f"{len(played)} frames played, {len(whole)} in the clear")
+
+
+def alone_rules(package: PackageFiles, ffmpeg: str) -> Iterator[Broken]:
+    """Every segment decodes with nothing but its initialisation section before it."""
+    for uri, track in package.tracks.items():
+        frames: list[str] = []
+        for segment, data in zip(track.playlist.segments, track.segments, strict=True):
+            where = f"{track.name}/{segment.uri}"
+            sums, complaint = framemd5(ffmpeg, ["-i", "pipe:0"], data=track.init + data)
+            samples = sum(len(run.samples) for run in mp4facts.runs(track.init, data))
+            if complaint:
+                yield Broken("7.4", where, complaint)
+            # A decoder of AAC may hold back or drop a frame at either end.
+            if track.is_video and len(sums) != samples:
+                yield Broken("7.4", where, f"{len(sums)} of {samples} frames")
+            frames += sums
+        everything = track.init + b"".join(track.segments)
+        whole, _ = framemd5(ffmpeg, ["-i", "pipe:0"], data=everything)
+        if track.is_video and frames != whole:
+            yield Broken("7.4", uri, "segments decode otherwise alone than in a row")
 
 
 def _give_keys(home: Path, keys: KeyStore | None) -> None:
