@@ -219,7 +219,7 @@ def _value(name: str, key: str, value: object, default: Any) -> Any:
                 return number
         else:
             return value
-    except (TypeError, ValueError, KeyError):
+    except (TypeError, ValueError, KeyError, OverflowError):
         pass
     wanted = {bool: "true or false", int: "a whole number", float: "a finite number"}[kind]
     raise AlgorithmError(f"algorithm {name!r}: {key} is {value!r}; expected {wanted}")

@@ -33,6 +33,9 @@ from abr.media import FloatArray
 
 _NO_SAMPLE, _THROUGHPUT, _BUFFER, _ABANDON = 0, 1, 2, 3
 _FIRST_CAUTION, _CAUTION_STEP, _LAST_CAUTION = 0.9, 0.9, 0.5
+# Differences of times late in a playback are this uncertain, and a player asks at
+# round times: without it "after 0.5 s" would be now 0.5 s, now one question later.
+_ROUNDING_S = 1e-9
 
 
 class Params(NamedTuple):
@@ -113,7 +116,9 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
     elapsed_s = progress.now_s - progress.start_s
     transfer_s = progress.now_s - progress.first_byte_s
     # Not "<=": before the first byte the transfer time is nan.
-    if not params.abandon or elapsed_s < params.abandon_after_s or not transfer_s > 0:
+    if not params.abandon or not transfer_s > 0:
+        return stay
+    if elapsed_s < params.abandon_after_s - _ROUNDING_S:
         return stay
     segment_s = state.segment_s[0]
     left_bytes = progress.size_bytes - progress.received_bytes

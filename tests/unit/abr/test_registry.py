@@ -1,0 +1,189 @@
+"""Finding algorithms by name, one's own and broken ones too."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from abr import registry
+from abr.algorithms_cli import algorithms
+from abr.decision import Rule
+from abr.errors import AlgorithmError
+
+BUILT_IN = {"bba-0", "bola-pensieve", "bola-sabre", "fixed", "throughput"}
+
+MINE = '''"""Mine: as low as asked."""
+from abr.decision import Decision
+
+
+class Low:
+    """Always low."""
+
+    def __init__(self, rung: int = 0, label="x", *, must=1.5):
+        self.rung = rung
+
+    def choose(self, seen):
+        return self.rung
+
+
+def needs(level):
+    return Low(level)
+
+
+def nothing():
+    return 5
+
+
+number = 3
+'''
+
+
+Install = Callable[..., None]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Put a distribution with entry points on the path."""
+    (tmp_path / "abr_test_mine.py").write_text(MINE)
+    (tmp_path / "abr_test_broken.py").write_text("import not_there_at_all\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "abr_test_mine", raising=False)
+
+    def put(distribution: str, **entries: str) -> None:
+        info = tmp_path / f"{distribution}-1.2.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n"
+        )
+        lines = [f"{name.replace('_', '-')} = {value}" for name, value in entries.items()]
+        (info / "entry_points.txt").write_text("[abr.algorithms]\n" + "\n".join(lines) + "\n")
+
+    return put
+
+
+def test_listing_names_imports_nothing(install: Install) -> None:
+    install("strange", broken="abr_test_broken:make", low="abr_test_mine:Low")
+    assert {*registry.names()} >= BUILT_IN | {"broken", "low"}
+    assert "abr_test_mine" not in sys.modules
+
+
+def test_every_built_in_loads_as_a_rule() -> None:
+    for name in BUILT_IN:
+        rule = registry.load(name)
+        assert isinstance(rule, Rule)
+        assert rule.name == name
+
+
+def test_the_bare_name_bola_is_resolved_with_a_note() -> None:
+    name, note = registry.resolve("bola")
+    assert name == "bola-sabre"
+    assert note is not None
+    assert "bola-pensieve" in note
+    assert registry.resolve("fixed") == ("fixed", None)
+
+
+def test_an_unknown_name_lists_near_matches() -> None:
+    with pytest.raises(AlgorithmError) as caught:
+        registry.load("bolla")
+    message = str(caught.value)
+    assert message.startswith("unknown algorithm 'bolla'; did you mean 'bola'")
+    assert "'bola-sabre'" in message
+    assert "`abr algorithms` lists all" in message
+    with pytest.raises(AlgorithmError, match="unknown algorithm 'zzz'; `abr algorithms` lists"):
+        registry.load("zzz")
+
+
+def test_parameters_come_as_text_or_values() -> None:
+    params = registry.params_from(["gp=7", "oscillation=on", "half-life-fast-s=2.5"])
+    rule = registry.load("bola", **params)
+    assert isinstance(rule, Rule)
+    assert (rule.params.gp, rule.params.oscillation, rule.params.half_life_fast_s) == (7, True, 2.5)
+    assert isinstance(rule.params.gp, float)
+    rule = registry.load("throughput", window="3", buffer_rule=False, safety=1)
+    assert isinstance(rule, Rule)
+    assert (rule.params.window, rule.params.buffer_rule, rule.params.safety) == (3, False, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "says"),
+    [
+        ("fixed", {"rnug": "1"}, "has no parameter 'rnug'; did you mean 'rung'. it takes rung"),
+        ("bola", {"x": 1}, "it takes abandon, finite, gp"),
+        ("fixed", {"rung": "top"}, "rung is 'top'; expected a whole number"),
+        ("fixed", {"rung": 1.5}, "rung is 1.5; expected a whole number"),
+        ("fixed", {"rung": "inf"}, "expected a whole number"),
+        ("bba-0", {"reservoir_s": "nan"}, "reservoir_s is 'nan'; expected a finite number"),
+        ("bba-0", {"reservoir_s": None}, "expected a finite number"),
+        ("bola", {"oscillation": "perhaps"}, "expected true or false"),
+        ("bola", {"gp": -1}, "algorithm 'bola-sabre': gp and the half-lives must be"),
+    ],
+)
+def test_wrong_parameters_are_told(name: str, params: dict[str, object], says: str) -> None:
+    with pytest.raises(AlgorithmError, match=says):
+        registry.load(name, **params)
+
+
+@pytest.mark.parametrize("pairs", [["gp"], ["=5"], ["gp=1", "gp=2"]])
+def test_pairs_must_be_name_and_value(pairs: list[str]) -> None:
+    with pytest.raises(AlgorithmError, match="expected name=value"):
+        registry.params_from(pairs)
+
+
+def test_an_algorithm_of_ones_own_is_made_fresh_for_each_playback(install: Install) -> None:
+    install("strange", low="abr_test_mine:Low", needs="abr_test_mine:needs")
+    factory = registry.load("low", rung="2", label="a")
+    assert not isinstance(factory, Rule)
+    one, two = factory(), factory()
+    assert one is not two
+    assert one.rung == 2  # type: ignore[attr-defined]  # of the class above
+    registry.load("needs", level=4)
+    with pytest.raises(AlgorithmError, match=r"algorithm 'needs': .*level"):
+        registry.load("needs")
+
+
+def test_a_broken_entry_fails_only_when_it_is_loaded(install: Install) -> None:
+    install("strange", broken="abr_test_broken:make", absent="abr_test_mine:none",
+            number="abr_test_mine:number", nothing="abr_test_mine:nothing")  # fmt: skip
+    registry.load("fixed")
+    with pytest.raises(AlgorithmError, match=r"'broken' of strange 1.2 .*not_there_at_all"):
+        registry.load("broken")
+    with pytest.raises(AlgorithmError, match=r"'absent' of strange 1.2 does not load"):
+        registry.load("absent")
+    with pytest.raises(AlgorithmError, match="cannot be called"):
+        registry.load("number")
+    with pytest.raises(AlgorithmError, match="makes int; expected a Rule or an object"):
+        registry.load("nothing")
+
+
+def test_a_name_declared_twice_is_refused_with_both_owners(install: Install) -> None:
+    install("strange", fixed="abr_test_mine:Low")
+    with pytest.raises(AlgorithmError, match=r"'fixed' is declared by abrkit .* and strange 1.2"):
+        registry.load("fixed")
+
+
+def test_describe_tells_all_there_is_to_know(install: Install) -> None:
+    install("strange", low="abr_test_mine:Low", broken="abr_test_broken:make")
+    rows = {row.name: row for row in registry.describe()}
+    assert rows["bola-sabre"].distribution.startswith("abrkit ")
+    assert rows["bola-sabre"].params["gp"] == 5.0
+    assert rows["bola-sabre"].form == "rule"
+    assert rows["bola-sabre"].summary.startswith("BOLA as in Sabre")
+    assert rows["low"].form == "object"
+    assert rows["low"].summary == "Always low."
+    assert rows["low"].params == {"rung": 0, "label": "x", "must": 1.5}
+    assert rows["broken"].error is not None
+
+
+def test_the_command_prints_a_table_or_one_object() -> None:
+    table = CliRunner().invoke(algorithms, [])
+    assert table.exit_code == 0
+    assert "bola-sabre  (rule, abrkit" in table.output
+    assert "gp=5.0" in table.output
+    held = json.loads(CliRunner().invoke(algorithms, ["--json"]).output)
+    assert {row["name"] for row in held["algorithms"]} >= BUILT_IN
+    assert "Examples:" in CliRunner().invoke(algorithms, ["--help"]).output
