@@ -1,0 +1,39 @@
+"""Real traces read without fuss, and survive every format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from abr.traceformats import FORMATS, read_trace, write_trace
+
+CORPUS = Path(__file__).parents[3] / "shared" / "traces"
+KINDS = {
+    "fcc_cooked": "cooked",
+    "hsdpa_norway": "cooked",
+    "puffer_cooked": "cooked",
+    "sabre_fcc": "sabre",
+    "mahimahi": "mahimahi",
+}
+
+
+@pytest.mark.parametrize("folder", KINDS)
+def test_the_corpus_reads_and_survives_every_format(folder: str) -> None:
+    """The kind is found out; what is written has the same mean and prints the same again."""
+    if not CORPUS.is_dir():
+        pytest.skip("the corpus of real traces is not beside this checkout")
+    files = [f for f in sorted((CORPUS / folder).iterdir()) if f.name != "README"]
+    assert files
+    for file in files[:: 1 + len(files) // 4]:
+        data = file.read_bytes()
+        trace = read_trace(data, name=file.name)
+        named = read_trace(data, name=file.name, format=KINDS[folder])
+        assert trace.digest() == named.digest(), file.name
+        for kind in FORMATS:
+            if kind == "mahimahi" and trace.duration_s * trace.mean_bps > 2e9:
+                continue  # right, but slow: a line for each packet
+            text = write_trace(trace, kind)
+            back = read_trace(text, name=file.name)
+            assert back.mean_bps == pytest.approx(trace.mean_bps, rel=1e-3), (file.name, kind)
+            assert write_trace(back, kind) == text, (file.name, kind)
