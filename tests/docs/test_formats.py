@@ -1,0 +1,40 @@
+"""The samples in docs/formats.md are what our readers read."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from transcode.indexfile import parse_index, print_index
+from transcode.keyfiles import parse_keys, print_keys
+from transcode.listing import media_playlist_of, multivariant_of
+from transcode.playlist import MediaPlaylist, parse, print_media, print_multivariant
+
+PAGE = Path(__file__).parents[2] / "docs/formats.md"
+
+
+def samples(language: str) -> list[str]:
+    """Code blocks of one language, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_the_index_of_the_page_is_read_and_says_what_the_playlist_says() -> None:
+    """Digest, figures and the multivariant playlist beside it agree."""
+    index = parse_index(samples("json")[0])
+    assert json.loads(print_index(index)) == json.loads(samples("json")[0])
+    assert print_multivariant(multivariant_of(index)) == samples("m3u8")[0]
+    assert print_media(media_playlist_of(index, index.video[0]))
+
+
+def test_the_media_playlist_of_the_page_is_read_and_printed_alike() -> None:
+    """Letter by letter."""
+    playlist = parse(samples("m3u8")[1])
+    assert isinstance(playlist, MediaPlaylist)
+    assert print_media(playlist) == samples("m3u8")[1]
+
+
+def test_the_key_file_of_the_page_is_read() -> None:
+    """It opens nothing, of course."""
+    keys = parse_keys(samples("json")[1], where="sample")
+    assert json.loads(print_keys(keys)) == json.loads(samples("json")[1])
