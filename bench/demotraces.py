@@ -13,12 +13,12 @@ _COMMUTE = (
     # seconds, share of the top rung's rate: good at the station, a tunnel, a crowded cell
     (6.0, 1.6),
     (5.0, 0.7),
-    (4.0, 0.35),
-    (3.0, 0.0),
-    (4.0, 0.5),
+    (4.0, 0.3),
+    (8.0, 0.0),
+    (4.0, 0.4),
     (8.0, 1.2),
-    (5.0, 0.25),
-    (7.0, 0.9),
+    (6.0, 0.15),
+    (9.0, 0.9),
 )
 _HOME = (
     # an evening line: ample, with a neighbour who downloads now and then

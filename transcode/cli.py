@@ -65,16 +65,20 @@ def transcode(
         expected = "OUT only with --demo" if demo else "MASTER and OUT, or --demo and OUT"
         raise click.UsageError(f"found {len(paths)} paths; expected {expected}")
     config = configuration(ctx, "transcode", TranscodeConfig, **settings)
-    index = run_async(_main(paths, config, (demo_s, demo_size) if demo else None))
+    index = run_async(make_package(paths, config, (demo_s, demo_size) if demo else None))
     if as_json:
         click.echo(json.dumps(summary(index, paths[-1])))
     else:
         _print_table(index, paths[-1])
 
 
-async def _main(
+async def make_package(
     paths: tuple[Path, ...], config: TranscodeConfig, demo: tuple[float, str] | None
 ) -> PresentationIndex:
+    """Transcode ``MASTER OUT``, or with ``demo`` (seconds, size) a generated one to ``OUT``.
+
+    Shows its progress on a terminal.
+    """
     from transcode import package
     from transcode.generate import GENERATED_NAME
 

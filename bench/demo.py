@@ -1,0 +1,323 @@
+"""``abr demo``: everything once, from a master file to a report."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from abr.errors import MissingFileError, PlaybackError
+from abr.shell import note, run_async
+
+if TYPE_CHECKING:
+    from abr.log import SessionLog
+    from abr.trace import Trace
+    from bench.report import LadderRung
+    from player.config import PlayerConfig
+    from transcode.layout import PresentationIndex
+
+ALGORITHMS = ("throughput", "bba-0", "bola-sabre")
+MAX_BUFFER_S = 14.0
+"""Short, so that even a short film has decisions to make under way."""
+GENERATED = (32.0, "640x360")
+"""Seconds and size of the master that is made when none is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """One live playback of the demo."""
+
+    algorithm: str
+    trace: int
+    """0: the commute, 1: the home line."""
+    edge: int
+    """The ISP edge it plays through."""
+    joins_s: float
+    """Seconds after the first viewer."""
+
+
+VIEWERS = (
+    Viewer("bola-sabre", 0, 0, 0.0),
+    Viewer("throughput", 1, 0, 2.0),
+    Viewer("bba-0", 0, 1, 4.0),
+)
+"""Two share an edge, one is behind the other: both tiers get misses and hits."""
+
+
+@click.command()
+@click.option(
+    "--master",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Film to use.  [default: a generated one]",
+)
+@click.option(
+    "--out",
+    default="demo-out",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder for package, keys, logs and report; an older demo in it is replaced.",
+)
+@click.option(
+    "--duration",
+    "max_play_s",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(min=5),
+    metavar="SECONDS",
+    help="Longest playback; live ones take as long as it says.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+def demo(master: Path | None, out: Path, max_play_s: float, as_json: bool) -> None:
+    """Do everything once: master, encrypted ladder, origin, edges, players, report.
+
+    Plays over two small networks: all algorithms simulated, three viewers live over HTTP
+    through both tiers of caches. Ends with OUT/report.html, which opens offline.
+
+    \b
+    Examples:
+      abr demo
+      abr demo --master film.mp4 --out /tmp/film-demo
+    """
+    started_s = time.monotonic()
+    folders = _Folders(out)
+    folders.make()
+    index = run_async(_transcode(master, folders))
+    traces = _traces(folders.package(index))
+    config = _player_config()
+    note(f"simulating {len(ALGORITHMS)} algorithms and no adaptation over {len(traces)} networks")
+    virtual = _simulate(folders.package(index), traces, config, max_play_s)
+    live, stats = run_async(_play(folders, index, traces, config, max_play_s))
+    logs = [*virtual, *live]
+    command = ["abr", "demo", *(["--master", str(master)] if master else []), "--out", str(out)]
+    folders.write(logs, stats, _page(logs, stats, traces, index, shlex.join(command)))
+    _tell(logs, stats, folders.report, time.monotonic() - started_s, as_json=as_json)
+    _fail_if_any_failed(live)
+
+
+class _Folders:
+    """Where the demo keeps what it makes."""
+
+    def __init__(self, out: Path) -> None:
+        self._out = out
+        self.keys = out / "keys"
+        self.report = out / "report.html"
+
+    def make(self) -> None:
+        """Make the folder.
+
+        Raises:
+            MissingFileError: something else is in its place.
+        """
+        if self._out.exists() and not self._out.is_dir():
+            raise MissingFileError(f"{self._out}: not a folder; name another with --out")
+        (self._out / "packages").mkdir(parents=True, exist_ok=True)
+        (self._out / "logs").mkdir(exist_ok=True)
+
+    def package_for(self, master: Path | None) -> Path:
+        """The package of a master."""
+        from transcode.layout import title_of
+
+        return self._out / "packages" / title_of(master.stem if master else "generated")
+
+    def package(self, index: PresentationIndex) -> Path:
+        """The package that was made."""
+        return self._out / "packages" / index.title
+
+    def write(
+        self, logs: list[SessionLog], stats: Mapping[str, Mapping[str, int]], page: str
+    ) -> None:
+        """Keep logs, counts and page; the page last."""
+        from player.files import write_log, write_whole
+
+        for log in logs:
+            past = log.provenance
+            name = f"{past['driver']}-{past['algorithm']}-{past['trace']}.jsonl"
+            write_log(log, self._out / "logs" / name)
+        write_whole(self._out / "cache-stats.json", json.dumps(stats, indent=2).encode())
+        write_whole(self.report, page.encode())
+
+
+async def _transcode(master: Path | None, folders: _Folders) -> PresentationIndex:
+    from transcode.cli import make_package
+    from transcode.config import TranscodeConfig
+
+    out = folders.package_for(master)
+    config = TranscodeConfig(encrypt="aes-128", keys_dir=str(folders.keys), force=True).check()
+    if master is None:
+        note(f"generating a master of {GENERATED[0]:g} s and making an encrypted ladder of it")
+        return await make_package((out,), config, GENERATED)
+    note(f"{master}: making an encrypted ladder")
+    return await make_package((master, out), config, None)
+
+
+def _traces(package: Path) -> list[Trace]:
+    from bench.demotraces import demo_traces
+    from transcode.reader import presentation_of
+
+    return list(demo_traces(float(presentation_of(package).bitrates_bps[-1])))
+
+
+def _player_config() -> PlayerConfig:
+    from player.config import PlayerConfig
+
+    return PlayerConfig(max_buffer_s=MAX_BUFFER_S)
+
+
+def _simulate(
+    package: Path, traces: list[Trace], config: PlayerConfig, max_play_s: float
+) -> list[SessionLog]:
+    from player import simulate
+    from transcode.reader import presentation_of
+
+    top = presentation_of(package).rungs - 1
+    plans: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in ALGORITHMS]
+    plans.append(("fixed", {"rung": top}))
+    return [
+        simulate(
+            package,
+            trace=trace,
+            algorithm=name,
+            params=params,
+            config=config,
+            max_play_s=max_play_s,
+        )
+        for trace in traces
+        for name, params in plans
+    ]
+
+
+async def _play(
+    folders: _Folders,
+    index: PresentationIndex,
+    traces: list[Trace],
+    config: PlayerConfig,
+    max_play_s: float,
+) -> tuple[list[SessionLog], Mapping[str, Mapping[str, int]]]:
+    """The viewers, all at once, and what the caches counted."""
+    from bench.stack import Stack
+    from player import play
+
+    async with Stack([folders.package(index)], keys=folders.keys) as stack:
+
+        async def watch(viewer: Viewer) -> SessionLog:
+            await asyncio.sleep(viewer.joins_s)
+            return await play(
+                stack.playback_url(index.title, edge=viewer.edge),
+                trace=traces[viewer.trace],
+                algorithm=viewer.algorithm,
+                config=config,
+                max_play_s=max_play_s,
+            )
+
+        played_s = min(max_play_s, sum(index.video[0].durations_s))
+        note(f"playing live: {len(VIEWERS)} viewers through 2 edges, about {played_s:.0f} s")
+        async with asyncio.TaskGroup() as group:
+            watching = [group.create_task(watch(viewer)) for viewer in VIEWERS]
+        counts = {tier: dict(figures) for tier, figures in stack.cache_stats().items()}
+    # The page shows the tier nearest the player first.
+    ordered = {tier: counts[tier] for tier in ("isp", "regional") if tier in counts}
+    return [task.result() for task in watching], ordered  # type: ignore[return-value]  # TypedDict
+
+
+def _page(
+    logs: list[SessionLog],
+    stats: Mapping[str, Mapping[str, int]],
+    traces: list[Trace],
+    index: PresentationIndex,
+    command: str,
+) -> str:
+    from bench.page import page
+    from bench.report import report_data
+
+    return page(
+        report_data(
+            logs,
+            heading=f"{index.title}: one film, {len(traces)} networks",
+            traces=traces,
+            cache_stats=stats,
+            ladders={index.title: _ladder(index)},
+            commands=[command],
+        )
+    )
+
+
+def _ladder(index: PresentationIndex) -> list[LadderRung]:
+    from bench.report import LadderRung
+
+    return [
+        LadderRung(
+            bitrate_bps=index.average_bandwidth_bps(rung),
+            width=track.width,
+            height=track.height,
+            frame_rate=track.frame_rate,
+            codecs=track.codecs,
+        )
+        for rung, track in enumerate(index.video)
+    ]
+
+
+def _tell(
+    logs: list[SessionLog],
+    stats: Mapping[str, Mapping[str, int]],
+    report: Path,
+    took_s: float,
+    *,
+    as_json: bool,
+) -> None:
+    from abr.qoe import as_dict
+
+    if as_json:
+        sessions = [as_dict(log) for log in logs]
+        done: dict[str, Any] = {"report": str(report), "sessions": sessions, "caches": stats}
+        click.echo(json.dumps({**done, "took_s": round(took_s, 1)}))
+        return
+    _print_table(logs)
+    for tier, counts in stats.items():
+        by_request = counts["hits"] / max(counts["requests"], 1)
+        by_byte = counts["hit_bytes"] / max(counts["bytes"], 1)
+        click.echo(f"{tier} caches: hit ratio {by_request:.0%} by request, {by_byte:.0%} by byte")
+    click.echo(f"\nreport: {report}  (took {took_s:.0f} s)")
+
+
+def _print_table(logs: list[SessionLog]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from abr.qoe import summary
+
+    table = Table(box=None)
+    for name in ("network", "algorithm", "driver"):
+        table.add_column(name)
+    for name in ("startup s", "stalls", "stalled s", "Mbit/s", "switches"):
+        table.add_column(name, justify="right")
+    for log in logs:
+        past, qoe = log.provenance, summary(log)
+        table.add_row(
+            past["trace"],
+            past["algorithm"],
+            past["driver"],
+            "never" if qoe.startup_s is None else f"{qoe.startup_s:.3f}",
+            str(qoe.stall_events),
+            f"{qoe.stall_s:.2f}",
+            f"{qoe.mean_bitrate_bps / 1e6:.3f}",
+            str(qoe.switches),
+        )
+    Console(soft_wrap=True).print(table)
+
+
+def _fail_if_any_failed(logs: list[SessionLog]) -> None:
+    from abr.qoe import summary
+
+    for log in logs:
+        ended = summary(log).ended
+        if ended.startswith("error: "):
+            raise PlaybackError(f"{log.provenance.get('algorithm')}: {ended}")
