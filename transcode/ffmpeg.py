@@ -6,7 +6,6 @@ a fragmented MP4 each.
 
 * The frame rate is made constant from time 0, and so is the audio: a track that starts late
   or has holes is filled, so all tracks begin together and stay together.
-* B-frames get negative composition offsets: the first frame is shown at time 0.
 * Nothing of the master's metadata is passed on.
 """
 
@@ -107,11 +106,12 @@ def _video_output(plan: EncodePlan, rung: VideoPlan, picture: Any, output: str) 
         "g": plan.gop_frames,
         "keyint_min": plan.gop_frames,
         "sc_threshold": 0,
+        "8x8dct": 1,  # what makes it High profile, whatever the preset
         "flags:v": "+cgop",
         "fps_mode": "passthrough",
         "tag:v": "avc1",
         "video_track_timescale": plan.timescale,
-        "movflags": f"+frag_keyframe+negative_cts_offsets{_FRAGMENTED}",
+        "movflags": f"+frag_keyframe{_FRAGMENTED}",
     }
     return ffmpeg.output(picture, output, **options, **_CONTAINER)
 

@@ -5,9 +5,10 @@ encoder decides what a fragment is, we decide what a segment is: boundaries are 
 media time, durations are exact, and every track begins at media time 0.
 
 * Video is cut at key frames only; one fragment (``moof`` + ``mdat``) for each group of
-  pictures, so that every key frame can be addressed by a byte range.
+  pictures, so that every key frame can be addressed by a byte range. An edit list shows
+  it from time 0; see ``begin_at``.
 * Audio is cut at the frame boundary nearest to the video's. The encoder's priming frames
-  are dropped, so no edit list is needed to keep picture and sound together.
+  are dropped, so picture and sound stay together in players that know no edit lists.
 
 Source: ISO/IEC 14496-12:2022, 8.8 (movie fragments); ISO/IEC 23000-19 (CMAF), 7.3.
 """
@@ -70,6 +71,24 @@ def clean_init(ftyp_and_moov: bytes) -> bytes:
     """The initialisation section without edit lists and metadata, under our brands."""
     moov = find(ftyp_and_moov, b"moov")
     return FTYP + without(ftyp_and_moov[moov.start : moov.end], _DROPPED)
+
+
+def begin_at(init: bytes, media_time: int) -> bytes:
+    """``init`` with an edit list that shows media from ``media_time`` on, at time 0.
+
+    Pictures are decoded before they are shown, so the first is shown late by its
+    composition offset. deviation: CMAF prefers negative offsets, but ffmpeg's demuxer moves
+    those back and so parts picture and sound.
+    """
+    if not media_time:
+        return init
+    tkhd = find(init, b"moov", b"trak", b"tkhd")
+    entry = struct.pack(">IIiI", 1, 0, media_time, 0x00010000)  # duration 0: all there is
+    edit = box(b"edts", full_box(b"elst", 0, 0, entry))
+    longer = bytearray(init[: tkhd.end] + edit + init[tkhd.end :])
+    for parent in (find(init, b"moov"), find(init, b"moov", b"trak")):
+        struct.pack_into(">I", longer, parent.start, parent.end - parent.start + len(edit))
+    return bytes(longer)
 
 
 class _Defaults(NamedTuple):

@@ -51,6 +51,8 @@ class Master:
 
     name: str
     """File name without its folder."""
+    where: str
+    """The file as it was named, for messages."""
     index: int
     """Number of the video stream in the file."""
     codec: str
@@ -83,27 +85,34 @@ class Master:
         return self.transfer in HDR_TRANSFERS
 
 
-def master_from(probed: Mapping[str, Any], *, name: str) -> Master:
+def master_from(probed: Mapping[str, Any], *, name: str, where: str | None = None) -> Master:
     """Facts from ffprobe's ``-show_streams -show_format`` output.
+
+    Args:
+        probed: The output, read.
+        name: File name of the master.
+        where: What messages call it; its name when None.
 
     Raises:
         MediaError: no video, or figures that cannot be.
     """
+    where = where or name
     streams = [each for each in probed.get("streams", ()) if isinstance(each, dict)]
     shown = probed.get("format", {})
-    video = _video(streams, shown, name)
-    width, height = _displayed_size(video, name)
+    video = _video(streams, shown, where)
+    width, height = _displayed_size(video, where)
     rate, is_variable = frame_rate(
         _fraction(video.get("r_frame_rate")),
         _fraction(video.get("avg_frame_rate")),
         interlaced=video.get("field_order") in _INTERLACED,
     )
     if rate is None:
-        raise MediaError(f"{name}: no frame rate; {EXPECTED} whose frames have times")
+        raise MediaError(f"{where}: no frame rate; {EXPECTED} whose frames have times")
     frames = _whole(video.get("nb_read_packets"))
     duration_s = _seconds(video) or frames / float(rate)
     return Master(
         name=name,
+        where=where,
         index=_whole(video.get("index")),
         codec=str(video.get("codec_name", "unknown")),
         width=width,
@@ -123,7 +132,7 @@ def master_from(probed: Mapping[str, Any], *, name: str) -> Master:
 
 
 def _video(
-    streams: Sequence[Mapping[str, Any]], shown: Mapping[str, Any], name: str
+    streams: Sequence[Mapping[str, Any]], shown: Mapping[str, Any], where: str
 ) -> Mapping[str, Any]:
     moving = [
         each
@@ -134,18 +143,18 @@ def _video(
     form = str(shown.get("format_name", ""))
     if moving and (form.endswith("_pipe") or form in ("image2", "tty")):
         # ffprobe takes a picture for a film of one frame, and any text for a screen of letters.
-        raise MediaError(f"{name}: found a still picture or text; {EXPECTED}")
+        raise MediaError(f"{where}: found a still picture or text; {EXPECTED}")
     if moving:
         return max(moving, key=lambda each: bool((each.get("disposition") or {}).get("default")))
     if any(each.get("codec_type") == "audio" for each in streams):
-        raise MediaError(f"{name}: found audio only; {EXPECTED} with pictures")
-    raise MediaError(f"{name}: found no video; {EXPECTED}")
+        raise MediaError(f"{where}: found audio only; {EXPECTED} with pictures")
+    raise MediaError(f"{where}: found no video; {EXPECTED}")
 
 
-def _displayed_size(video: Mapping[str, Any], name: str) -> tuple[int, int]:
+def _displayed_size(video: Mapping[str, Any], where: str) -> tuple[int, int]:
     width, height = _whole(video.get("width")), _whole(video.get("height"))
     if not (0 < width <= 32768 and 0 < height <= 32768):
-        raise MediaError(f"{name}: pictures of {width}x{height}; {EXPECTED} with pictures")
+        raise MediaError(f"{where}: pictures of {width}x{height}; {EXPECTED} with pictures")
     aspect = _fraction(str(video.get("sample_aspect_ratio", "1:1")).replace(":", "/"))
     if aspect is not None and aspect != 1 and Fraction(1, 20) < aspect < 20:
         # One axis is stretched, so that no line or column is lost.

@@ -37,7 +37,7 @@ async def probe(path: str | Path, *, limit_s: float = _LIMIT_S) -> Master:
         why = log.splitlines()[-1].strip() if log.strip() else "nothing that plays"
         why = why.removeprefix(f"{_url(path)}: ")
         raise MediaError(f"{path}: cannot be read as media ({why}); {EXPECTED}")
-    master = master_from(found, name=path.name)
+    master = master_from(found, name=path.name, where=str(path))
     _check_frames(master, path)
     return master
 

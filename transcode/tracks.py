@@ -14,7 +14,7 @@ from pathlib import Path
 from abr.errors import ToolFailedError
 from transcode import layout
 from transcode.codecs import codec_of, nal_length_bytes, starts_with_idr
-from transcode.fragments import AudioCutter, Cut, Demuxer, VideoCutter, timescale_of
+from transcode.fragments import AudioCutter, Cut, Demuxer, VideoCutter, begin_at, timescale_of
 from transcode.layout import SegmentFacts
 from transcode.listing import init_iv
 from transcode.sealing import ContentKey, KeyProvider, open_sealed, seal, sequence_iv
@@ -107,12 +107,11 @@ class VideoSink:
 
     def feed(self, data: bytes) -> None:
         """Take what the encoder wrote."""
-        had_init = self._demuxer.init is not None
         samples = self._demuxer.feed(data)
         init = self._demuxer.init
-        if init is not None and not had_init:
+        if init is not None and samples and not self.folder.init_bytes:
             self._length_bytes = nal_length_bytes(init)
-            self.folder.write_init(init)
+            self.folder.write_init(begin_at(init, samples[0].cts))
         self._write(self._cutter.feed(samples))
 
     def close(self) -> None:

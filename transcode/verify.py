@@ -45,13 +45,13 @@ def check_frames(master: Master, plan: EncodePlan, frames: Sequence[int]) -> Non
     """
     if len(set(frames)) != 1:
         raise ToolFailedError(
-            f"{master.name}: rungs have {', '.join(map(str, frames))} frames; expected the same "
+            f"{master.where}: rungs have {', '.join(map(str, frames))} frames; expected the same "
             "number; encode again, and report it if it stays"
         )
     least, most = expected_frames(master, plan)
     if not least <= frames[0] <= most:
         raise MediaError(
-            f"{master.name}: {frames[0]} frames came out; expected {max(1, round(least))} to "
+            f"{master.where}: {frames[0]} frames came out; expected {max(1, round(least))} to "
             f"{round(most)}; the file is cut off or its times are wrong"
         )
 
@@ -66,11 +66,11 @@ def fault_of(master: Master, reason: str) -> AbrError:
     line = plain_line(reason)
     if _OUR_SIDE.search(reason):
         return ToolFailedError(
-            f"{master.name}: ffmpeg failed to encode it: {line}; "
+            f"{master.where}: ffmpeg failed to encode it: {line}; "
             "`abr doctor` shows which ffmpeg ran"
         )
     return MediaError(
-        f"{master.name}: damaged or cut off: {line}; expected a file that decodes without errors"
+        f"{master.where}: damaged or cut off: {line}; expected a file that decodes without errors"
     )
 
 
