@@ -76,6 +76,11 @@ class Edge:
             disk_troubles=lambda: self._store.disk.troubles,
         )
 
+    @property
+    def trouble(self) -> str:
+        """Why tokens cannot be checked yet; empty when they can, or need not."""
+        return "" if self._gate.has_keys else self._gate.trouble
+
     async def running(self, _app: web.Application) -> AsyncIterator[None]:
         """Open everything, and close it in the end; for ``cleanup_ctx``."""
         stored = await asyncio.to_thread(self._store.open)

@@ -1,0 +1,106 @@
+"""``abr edge``: one caching tier in front of a parent, until interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+from abr.cli import configuration
+from abr.shell import note, run_async
+from edge.config import EdgeConfig
+
+
+@click.command()
+@click.option("--parent", metavar="URL", help="The origin or the tier above. [127.0.0.1:8080]")
+@click.option("--host", metavar="ADDRESS", help="Address to listen on. [127.0.0.1]")
+@click.option("--port", type=int, metavar="N", help="Port to listen on; 0: a free one. [8081]")
+@click.option(
+    "--cache-dir",
+    metavar="DIR",
+    help="Folder for stored bodies. [abrkit/NAME below the user's cache folder]",
+)
+@click.option("--cache-bytes", type=int, metavar="N", help="Most bytes stored. [4294967296]")
+@click.option("--name", metavar="NAME", help="Name in Cache-Status and metrics. [edge]")
+@click.option("--tier", metavar="NAME", help="Level of the cache tree, for metrics. [edge]")
+@click.option(
+    "--no-token",
+    "require_token",
+    flag_value=False,
+    default=None,
+    help="Check no tokens: a plain reverse-proxy cache of the parent.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line when ready.")
+@click.pass_context
+def edge(
+    ctx: click.Context,
+    parent: str | None,
+    host: str | None,
+    port: int | None,
+    cache_dir: str | None,
+    cache_bytes: int | None,
+    name: str | None,
+    tier: str | None,
+    require_token: bool | None,
+    as_json: bool,
+) -> None:
+    """Cache what PARENT serves, near the viewer.
+
+    Tokens are checked here with the parent's public keys. Each object is fetched once
+    and streamed to all who wait for it; the cache survives a restart. Runs until
+    interrupted.
+
+    \b
+    Examples:
+      abr edge --parent http://127.0.0.1:8080
+      abr edge --parent http://127.0.0.1:8081 --port 8082 --name isp-1 --tier isp
+      abr edge --parent http://127.0.0.1:9000 --no-token --cache-bytes 1000000000
+    """
+    config = configuration(
+        ctx,
+        "edge",
+        EdgeConfig,
+        parent=parent,
+        host=host,
+        port=port,
+        cache_dir=cache_dir,
+        cache_bytes=cache_bytes,
+        name=name,
+        tier=tier,
+        require_token=require_token,
+    )
+    run_async(_serve(config.check(), as_json=as_json))
+
+
+async def _serve(config: EdgeConfig, *, as_json: bool) -> None:
+    import asyncio
+
+    from edge.app import EDGE, make_app
+    from origin.httpserver import listening
+
+    folder = Path(config.cache_dir) if config.cache_dir else default_cache_dir(config.name)
+    app = make_app(config, cache_dir=folder)
+    async with listening(app, host=config.host, port=config.port) as where:
+        running = app[EDGE]
+        if running.trouble:
+            note(f"no keys from the parent yet, requests are refused: {running.trouble}")
+        if as_json:
+            listener = {"role": "edge", "tier": config.tier, "url": where.url}
+            facts = {"parent": config.parent, "cache_dir": str(folder)}
+            click.echo(json.dumps({"listeners": [listener], **facts}))
+        else:
+            click.echo(f"edge    {where.url}  ({config.name}, tier {config.tier})")
+            click.echo(f"parent  {config.parent}")
+            held = f"{len(running.index)} objects, {running.index.held_bytes / 1e6:.1f} MB"
+            click.echo(f"cache   {folder}  ({held}, at most {config.cache_bytes / 1e6:.0f} MB)")
+            click.echo("Ctrl-C ends it.")
+        await asyncio.Event().wait()
+
+
+def default_cache_dir(name: str) -> Path:
+    """``abrkit/<name>`` under the XDG cache home; odd characters of ``name`` become ``_``."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    safe = "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
+    return Path(home) / "abrkit" / safe
