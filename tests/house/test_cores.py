@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,16 +19,17 @@ ACTING_METHODS = frozenset(
 """Methods of ``Path`` that touch the disk."""
 
 
-def shells() -> list[str]:
-    """Patterns of the shell modules, from the import contract: the only list there is."""
+def contract() -> dict[str, Any]:
+    """The import contract of the cores."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    contracts = project["tool"]["importlinter"]["contracts"]
-    return [
-        ignored.partition(" -> ")[0]
-        for contract in contracts
-        if contract["type"] == "forbidden"
-        for ignored in contract["ignore_imports"]
-    ]
+    contracts: list[dict[str, Any]] = project["tool"]["importlinter"]["contracts"]
+    (found,) = (each for each in contracts if each["type"] == "forbidden")
+    return found
+
+
+def shells() -> list[str]:
+    """Patterns of the shell modules: those whose imports the contract ignores."""
+    return [ignored.partition(" -> ")[0] for ignored in contract()["ignore_imports"]]
 
 
 def modules() -> dict[str, Path]:
@@ -85,6 +87,12 @@ def test_every_module_and_public_name_says_what_it_is() -> None:
         if ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) is None
     ]
     assert not bare
+
+
+def test_shells_are_forbidden_to_cores() -> None:
+    """The two lists of the contract name the same modules, but for packages' public faces."""
+    forbidden = {name for name in contract()["forbidden_modules"] if name.split(".")[0] in PACKAGES}
+    assert forbidden == {name for name in shells() if name not in PACKAGES}
 
 
 def test_every_shell_that_is_listed_exists() -> None:
