@@ -160,6 +160,9 @@ def _layout(session: Session, scale: Scale) -> Figure:
             "tickcolor": "var(--rule)",
             "ticksuffix": " s",
             "hoverformat": ".1f",
+            "spikecolor": "var(--quiet)",
+            "spikethickness": -1,
+            "spikedash": "solid",
             "fixedrange": False,
         },
         "yaxis": axis
