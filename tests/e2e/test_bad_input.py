@@ -1,0 +1,165 @@
+"""Bad input at the command line: one clear line, exit code 1, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from transcode.ffmpegtools import find
+
+TRACES = {
+    "empty.csv": b"",
+    "zero-length.csv": b"t_s,kbps\n0,1000\n",
+    "decreasing.csv": b"t_s,kbps\n0,1000\n5,800\n3,900\n",
+    "noise.bin": bytes(range(256)) * 4,
+    "dead.csv": b"t_s,kbps\n0,0\n10,0\n",
+}
+
+
+def abr(*args: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run one command line to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "abr", *map(str, args)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+def complaint(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line that says what is wrong."""
+    assert done.returncode == 1, done
+    assert "Traceback" not in done.stderr
+    assert "internal error" not in done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("abr: error: ")]
+    assert len(lines) == 1, done.stderr
+    assert done.stderr.endswith(lines[0] + "\n")
+    return lines[0].removeprefix("abr: error: ")
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of masters, most of them bad."""
+    folder = tmp_path_factory.mktemp("films")
+    ffmpeg = [find("ffmpeg").path, "-v", "error", "-y"]
+    picture = ["-f", "lavfi", "-i", "testsrc2=size=160x90:rate=12:duration=3"]
+    sound = ["-f", "lavfi", "-i", "sine=duration=2"]
+    x264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]
+    subprocess.run([*ffmpeg, *picture, *x264, str(folder / "good.mp4")], check=True)
+    subprocess.run([*ffmpeg, *sound, str(folder / "audio-only.m4a")], check=True)
+    good = (folder / "good.mp4").read_bytes()
+    (folder / "truncated.mp4").write_bytes(good[: len(good) // 2])
+    # The index stays, the pictures are noise.
+    media = good.index(b"mdat") + 4
+    noise = bytes((7 * n) % 251 for n in range(len(good) // 2))
+    (folder / "corrupt.mp4").write_bytes(good[:media] + noise + good[media + len(noise) :])
+    (folder / "text.mp4").write_text("This is no film.\n" * 100)
+    (folder / "empty.mp4").touch()
+    (folder / "folder.mp4").mkdir()
+    return folder
+
+
+BAD_MASTERS = [
+    "missing.mp4", "folder.mp4", "text.mp4", "empty.mp4", "truncated.mp4", "corrupt.mp4",
+    "audio-only.m4a",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD_MASTERS)
+def test_a_bad_master_is_named_and_leaves_nothing(name: str, films: Path, tmp_path: Path) -> None:
+    line = complaint(abr("transcode", films / name, "out/film", cwd=tmp_path))
+    assert name in line
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert left == []
+    assert not (tmp_path / "out/film").exists()
+
+
+@pytest.fixture(scope="module")
+def package(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small good package."""
+    out = tmp_path_factory.mktemp("packages") / "film"
+    done = abr("transcode", films / "good.mp4", out, "--segment", "2", cwd=films)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.mark.parametrize("name", [*TRACES, "missing.csv"])
+def test_a_bad_trace_is_named(name: str, package: Path, tmp_path: Path) -> None:
+    for trace, content in TRACES.items():
+        (tmp_path / trace).write_bytes(content)
+    done = abr("simulate", package, "--trace", name, "--log", "log.jsonl", cwd=tmp_path)
+    assert name in complaint(done)
+    assert done.stdout == ""
+    assert not (tmp_path / "log.jsonl").exists()
+
+
+def test_a_trace_whose_time_goes_back_is_refused_with_its_line(
+    package: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "decreasing.csv").write_bytes(TRACES["decreasing.csv"])
+    line = complaint(abr("simulate", package, "--trace", "decreasing.csv", cwd=tmp_path))
+    assert line.startswith("decreasing.csv:4: ")
+
+
+def test_an_unknown_algorithm_gets_a_suggestion(package: Path, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b"t_s,kbps\n0,1000\n10,1000\n")
+    args = ["simulate", package, "--trace", "t.csv", "--algorithm", "bola-sabr"]
+    assert "did you mean 'bola-sabre'" in complaint(abr(*args, cwd=tmp_path))
+
+
+@pytest.mark.parametrize("source", ["missing", "text.txt", "."])
+def test_what_is_no_package_is_refused(source: str, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("no package")
+    (tmp_path / "t.csv").write_bytes(b"t_s,kbps\n0,1000\n10,1000\n")
+    complaint(abr("simulate", source, "--trace", "t.csv", cwd=tmp_path))
+    complaint(abr("origin", source, "--port", "0", "--keys", "keys", cwd=tmp_path))
+
+
+@pytest.mark.parametrize("server", ["origin", "edge"])
+def test_a_busy_port_is_named(server: str, package: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        args = {
+            "origin": ["origin", str(package), "--keys", "keys"],
+            "edge": ["edge", "--parent", "http://127.0.0.1:9"],
+        }[server]
+        assert port in complaint(abr(*args, "--port", port, cwd=tmp_path))
+
+
+@pytest.mark.parametrize("text", ["not json\n", "", '{"e": "provenance", "schema": 99}\n'])
+def test_a_bad_log_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text(text)
+    assert "log.jsonl" in complaint(abr("replay", "log.jsonl", cwd=tmp_path))
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 160 kB."""
+    mount, umount = shutil.which("mount"), shutil.which("umount")
+    if os.geteuid() != 0 or mount is None or umount is None:
+        pytest.skip("a full disk needs root and mount")
+    place = tmp_path / "small"
+    place.mkdir()
+    options = ["-t", "tmpfs", "-o", "size=160k", "tmpfs", str(place)]
+    done = subprocess.run([mount, *options], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"a full disk needs mount: {done.stderr.strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run([umount, "-l", str(place)], check=True)
+
+
+def test_a_full_disk_is_said_so_and_leaves_nothing(films: Path, full_disk: Path) -> None:
+    done = abr("transcode", films / "good.mp4", "film", "--ladder", "90:3000", cwd=full_disk)
+    assert "room" in complaint(done)
+    assert [path for path in full_disk.rglob("*") if path.is_file()] == []
