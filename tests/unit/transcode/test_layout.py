@@ -23,6 +23,7 @@ from transcode.layout import (
     check_index,
     check_multivariant,
     files_of,
+    listed_peak_bps,
     mean_bps,
     peak_bps,
     title_of,
@@ -97,9 +98,19 @@ def test_the_peak_of_a_very_short_title_is_its_only_segment() -> None:
 
 def test_bandwidths_of_a_variant_include_audio() -> None:
     """Peak of the audio: 8 * 55 000 / 4.4 = 100 000; its mean is the same."""
-    assert INDEX.bandwidth_bps(0) == 323_077 + 100_000
+    assert INDEX.peak_bps(0) == 323_077 + 100_000
+    assert replace(INDEX, audio=()).peak_bps(0) == 323_077
     assert INDEX.average_bandwidth_bps(0) == mean_bps(INDEX.video[0]) + 100_000
-    assert replace(INDEX, audio=()).bandwidth_bps(0) == 323_077
+
+
+def test_a_short_last_segment_raises_the_listed_peak_by_less_than_a_tenth() -> None:
+    """Its own rate counts as far as 1.09 of the peak.
+
+    Alone it has 600 kbit/s against 323 077 (listed: 352 154), or 105 against 100 (listed: 105).
+    """
+    assert listed_peak_bps(INDEX.video[0], 4) == 352_154
+    assert listed_peak_bps(video(0, (50_000, 4.0), (13_125, 1.0)), 4) == 105_000
+    assert INDEX.bandwidth_bps(0) == 352_154 + 100_000
 
 
 def test_the_variant_nearest_2_mbit_is_listed_first() -> None:
@@ -261,7 +272,7 @@ def test_a_bandwidth_below_the_peak_is_refused() -> None:
     """And so is a rung that no variant names."""
     playlist = multivariant_of(INDEX)
     check_multivariant(INDEX, playlist)
-    low = replace(playlist.variants[1], bandwidth_bps=INDEX.bandwidth_bps(0) - 1)
+    low = replace(playlist.variants[1], bandwidth_bps=INDEX.peak_bps(0) - 1)
     with pytest.raises(PackageError, match="rung 0 has BANDWIDTH 423076; expected its peak"):
         check_multivariant(INDEX, replace(playlist, variants=(playlist.variants[0], low)))
     with pytest.raises(PackageError, match=r"rung 0 \(v0\) is not listed"):
