@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from abr.errors import ConfigError
+from edge import policies
 
 MIB = 1 << 20
 
@@ -79,6 +80,7 @@ class EdgeConfig:
                 raise ConfigError(f"edge.{name}: found {getattr(self, name)}; expected 0 or more")
         if not self.name or not self.name.isascii() or not self.name.isprintable():
             raise ConfigError(f"edge.name: found {self.name!r}; expected printable ASCII")
+        policies.make(self.policy, capacity_bytes=self.cache_bytes)
         return self
 
 

@@ -324,6 +324,25 @@ async def test_a_stale_object_is_served_while_the_parent_fails(
         assert "/p" in edge.edge.index
 
 
+async def test_a_stale_object_may_be_served_while_it_is_validated(
+    parent: FakeParent, tmp_path: Path, client: aiohttp.ClientSession
+) -> None:
+    clock = Clock(parent)
+    parent.add(
+        "/p",
+        b"#EXTM3U",
+        headers={"ETag": '"1"', "Cache-Control": "max-age=5, stale-while-revalidate=10"},
+    )
+    async with running_edge(parent.url, tmp_path, require_token=False, name="e", now=clock) as edge:
+        await get(client, edge.url + "/p")
+        clock.now_s += 8
+        parent.things["/p"].first_byte_s = 0.1
+        assert (await get(client, edge.url + "/p"))[2]["Cache-Status"] == '"e"; hit; ttl=-3'
+        await asyncio.sleep(0.2)
+        assert (await get(client, edge.url + "/p"))[2]["Cache-Status"] == '"e"; hit; ttl=5'
+    assert len(parent.asked) == 2
+
+
 async def test_what_is_private_is_neither_stored_nor_shared(
     parent: FakeParent, edge: RunningEdge, client: aiohttp.ClientSession
 ) -> None:
