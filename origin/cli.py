@@ -96,6 +96,11 @@ async def _serve(
     for problem in store.problems:
         note(f"left out: {problem}")
     keys = KeyStore.open(keys_dir or default_keys_dir(os.environ))
+    for title in store.titles():
+        index = store.index(title)
+        sealed = index.encryption if index else None
+        if sealed and not set(sealed.kids) <= set(keys.kids(title)):
+            note(f"{title}: not all of its keys are in {keys.folder}; give --keys DIR")
     app = make_app(store, keys, config)
     async with listening(app, host=config.host, port=config.port) as where:
         ready = _ready(app[ORIGIN], store, where.url, config.public_base or where.url)

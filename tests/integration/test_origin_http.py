@@ -104,11 +104,17 @@ async def run(
         yield Running(where.url, client, app[ORIGIN], clock, keys)
 
 
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("packages")
+    write_package(folder / "film", segment_sizes=(1000, BIG), encrypted=True)
+    write_package(folder / "other")
+    return folder
+
+
 @pytest.fixture
-async def served(tmp_path: Path) -> AsyncIterator[Running]:
-    write_package(tmp_path / "film", segment_sizes=(1000, BIG), encrypted=True)
-    write_package(tmp_path / "other")
-    async with run(tmp_path) as running:
+async def served(packages: Path) -> AsyncIterator[Running]:
+    async with run(packages) as running:
         yield running
 
 
