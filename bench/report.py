@@ -38,6 +38,8 @@ class Session:
     number: int
     """Place in the report, from 1; its page anchor is ``session-{number}``."""
     algorithm: str
+    label: str
+    """The algorithm, with those parameters in which sessions of this report differ."""
     driver: str
     """virtual, live or replay."""
     trace: str
@@ -177,7 +179,8 @@ def report_data(
     places = list(dict.fromkeys((s.title, s.trace) for s in unordered))
     ordered = sorted(unordered, key=lambda s: places.index((s.title, s.trace)))
     sessions = tuple(
-        replace(session, number=number) for number, session in enumerate(ordered, start=1)
+        replace(session, number=number, label=_label(session, ordered))
+        for number, session in enumerate(ordered, start=1)
     )
     return ReportData(
         heading=heading,
@@ -201,6 +204,7 @@ def _session(number: int, log: SessionLog, traces: Mapping[str, Trace]) -> Sessi
     return Session(
         number=number,
         algorithm=str(about.get("algorithm", "none")),
+        label=str(about.get("algorithm", "none")),
         driver=str(about.get("driver", "unknown")),
         trace=str(about.get("trace") or digest[:12] or UNSHAPED),
         title=str(about.get("title", "")),
@@ -210,6 +214,20 @@ def _session(number: int, log: SessionLog, traces: Mapping[str, Trace]) -> Sessi
         is_overloaded=bool(about.get("shaper", {}).get("is_overloaded", False)),
         provenance=about,
     )
+
+
+def _label(session: Session, sessions: Sequence[Session]) -> str:
+    others = [_params(s) for s in sessions if s.algorithm == session.algorithm]
+    apart = [
+        f"{name}={value}"
+        for name, value in _params(session).items()
+        if any(other.get(name) != value for other in others)
+    ]
+    return f"{session.algorithm} ({', '.join(apart)})" if apart else session.algorithm
+
+
+def _params(session: Session) -> Mapping[str, Any]:
+    return session.provenance.get("params") or {}
 
 
 def _recorded_trace(about: Mapping[str, Any]) -> Trace | None:
@@ -274,10 +292,9 @@ def _gaps(sessions: Sequence[Session]) -> list[Gap]:
 
 def _kind(session: Session) -> tuple[str, ...]:
     about = session.provenance
-    params = about.get("params", {})
     return (
         session.algorithm,
-        repr(sorted(params.items())),
+        repr(sorted(_params(session).items())),
         str(about.get("trace_digest", session.trace)),
         session.title,
     )

@@ -61,7 +61,7 @@ def listed(words: Sequence[str]) -> str:
 
 def lead(data: ReportData) -> str:
     """What was run, and whether it went well, in one or two plain sentences."""
-    algorithms = {session.algorithm for session in data.sessions}
+    algorithms = {session.label for session in data.sessions}
     traces = {(session.title, session.trace) for session in data.sessions}
     played_s = sum(session.qoe.played_s for session in data.sessions)
     live = sum(session.driver == "live" for session in data.sessions)
@@ -97,11 +97,11 @@ def _finding(comparison: Comparison) -> str:
         if best.qoe.stall_events
         else "no stall"
     )
-    if len({row.session.algorithm for row in comparison.rows}) == 1:
-        return f"{where}, {best.algorithm} played at {rate} with {stalled}."
+    if len({row.session.label for row in comparison.rows}) == 1:
+        return f"{where}, {best.label} played at {rate} with {stalled}."
     if any(row.session.qoe.stall_events for row in comparison.rows):
-        return f"{where}, {best.algorithm} stalled least: {stalled}, at {rate} on average."
-    return f"{where}, nothing stalled; {best.algorithm} had the highest bitrate, {rate}."
+        return f"{where}, {best.label} stalled least: {stalled}, at {rate} on average."
+    return f"{where}, nothing stalled; {best.label} had the highest bitrate, {rate}."
 
 
 def facts(session: Session) -> str:

@@ -91,6 +91,17 @@ def test_other_parameters_make_no_pair() -> None:
     assert report_data([virtual, live]).gaps == ()
 
 
+def test_sessions_that_differ_in_a_parameter_are_named_apart() -> None:
+    """Two fixed rungs are two lines that a reader can tell from each other."""
+    logs = [
+        played_log(algorithm="fixed", params={"rung": 0, "gp": 5}),
+        played_log(algorithm="fixed", params={"rung": 2, "gp": 5}),
+        played_log(algorithm="other", params={"rung": 1}),
+    ]
+    labels = [session.label for session in report_data(logs).sessions]
+    assert labels == ["fixed (rung=0)", "fixed (rung=2)", "other"]
+
+
 def test_hit_ratios_are_by_request_and_by_byte() -> None:
     """8 of 10 requests, half of the bytes; unknown without any."""
     (tier,) = mixed().tiers
