@@ -188,13 +188,15 @@ class TokenVerifier:
         return jwks_of(self._keys)
 
     def replace_keys(self, jwks: Mapping[str, Any]) -> None:
-        """Verify with these keys from now on; tokens of keys that left are refused.
+        """Verify with these keys from now on; tokens of keys that left are refused at once.
 
         Raises:
             KeyStoreError: ``jwks`` is not a key set; the old keys stay.
         """
-        self._keys = keys_from(jwks)
-        self._memo.clear()
+        old, self._keys = self._keys, keys_from(jwks)
+        kept = {kid for kid, key in self._keys.items() if kid in old and old[kid] == key}
+        for token in [token for token, (kid, _) in self._memo.items() if kid not in kept]:
+            del self._memo[token]
 
     def verify(
         self, token: str | None, *, title: str, now_s: float, leeway_s: float = 0.0

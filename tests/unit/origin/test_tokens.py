@@ -221,6 +221,17 @@ def test_rotated_keys_take_effect_at_once() -> None:
     assert reason_of(lambda: one.verify(TOKEN, title="film", now_s=NOW_S)) == "unknown-key"
 
 
+def test_the_same_keys_again_forget_nothing() -> None:
+    """A key set is fetched again now and then; one that only grew keeps what was verified."""
+    one = verifier()
+    one.verify(TOKEN, title="film", now_s=NOW_S)
+    both = {"keys": [*ISSUER.jwks()["keys"], *TokenIssuer(OTHER_KEY, "two").jwks()["keys"]]}
+    one.replace_keys(both)
+    assert list(one._memo) == [TOKEN]
+    one.replace_keys(TokenIssuer(OTHER_KEY, ISSUER.kid).jwks())
+    assert list(one._memo) == []
+
+
 def test_the_memory_is_bounded_and_forgets_the_least_recently_used() -> None:
     """Of three tokens in a memory for two, the one not used since is verified anew."""
     one = TokenVerifier(ISSUER.jwks(), memo_size=2)
