@@ -202,7 +202,10 @@ def as_algorithm(algorithm: str | Algorithm, params: Mapping[str, Any] | None = 
     return algorithm
 
 
-KEPT_AT_REPLAY = ("trace", "trace_digest", "stop_at_s", "shaper")
+MOST_PERIODS_KEPT = 2000
+"""A trace of up to this many periods is kept in the log, so that reports can draw it."""
+
+KEPT_AT_REPLAY = ("trace", "trace_digest", "trace_data", "stop_at_s", "shaper")
 """Provenance of a recording that stays true of its replay."""
 
 
@@ -224,7 +227,16 @@ def _recorded_source(log: SessionLog) -> str | Presentation:
 
 
 def _about_trace(trace: Trace | None) -> dict[str, Any]:
-    return {} if trace is None else {"trace": trace.name, "trace_digest": trace.digest()}
+    if trace is None:
+        return {}
+    about: dict[str, Any] = {"trace": trace.name, "trace_digest": trace.digest()}
+    if len(trace.capacity_bps) <= MOST_PERIODS_KEPT:
+        about["trace_data"] = {
+            "times_s": trace.times_s.tolist(),
+            "capacity_bps": trace.capacity_bps.tolist(),
+            "end": trace.end,
+        }
+    return about
 
 
 def _about_stop(max_play_s: float) -> dict[str, Any]:

@@ -12,10 +12,11 @@ class PlayerConfig:
 
     max_buffer_s: float = 30.0
     """No segment is requested that would lift the buffer above this."""
-    startup_buffer_s: float = 0.0
-    """Media needed before the first frame; 0: the first segment of every track."""
-    resume_buffer_s: float = 0.0
-    """Media needed to resume after a stall; 0: the next segment."""
+    startup_buffer_s: float = 0.2
+    """Media needed before the first frame; any whole segment is more than the default."""
+    resume_buffer_s: float = 0.2
+    """Media needed to resume after a stall: Chromium's. Less would let the few
+    milliseconds by which audio and video boundaries differ end a stall for an instant."""
     resume_growth: float = 1.0
     """Each stall multiplies the resume threshold by this."""
     resume_max_s: float = 3.0
@@ -72,6 +73,12 @@ class PlayerConfig:
         for name in not_negative:
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected 0 or more")
+        for name in ("startup_buffer_s", "resume_buffer_s"):
+            if getattr(self, name) > self.max_buffer_s:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)}; expected at most max_buffer_s, "
+                    f"{self.max_buffer_s}, or playback could never start"
+                )
         if not 0 <= self.jitter_ratio <= 1:
             raise ValueError(f"jitter_ratio is {self.jitter_ratio}; expected 0 to 1")
         if self.tracks not in ("in-turn", "together"):

@@ -103,6 +103,11 @@ class Playback:
         """Media seconds ready ahead of the playhead."""
         return max(self._ready_s - self.playhead_s(now_s), 0.0)
 
+    @property
+    def lacks_media(self) -> bool:
+        """Playback waits for more media than there is, so a full buffer must still grow."""
+        return self.state in ("startup", "stalled") and self._begin_at_s is None
+
     def next_change_s(self) -> float:
         """When the state will change if nothing arrives; inf when it will not."""
         if self._begin_at_s is not None:

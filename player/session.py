@@ -548,16 +548,14 @@ class PlaybackSession:
 
     def _wait_for_room_s(self) -> float:
         """Seconds until the next video segment fits the buffer; 0 when it does, or must."""
-        if self._playback.state not in ("playing", "paused"):
-            return 0.0
         assert self.presentation is not None
         video = self._track("video")
         ahead_s = video.fetched_s - self.playhead_s
         next_s = float(self.presentation.durations_s[video.next])
         excess_s = ahead_s + next_s - self.config.max_buffer_s
-        if min(excess_s, ahead_s) <= INSTANT_S:
+        if min(excess_s, ahead_s) <= INSTANT_S or self._playback.lacks_media:
             return 0.0
-        return math.inf if self._playback.state == "paused" else min(excess_s, ahead_s)
+        return min(excess_s, ahead_s) if self._playback.state == "playing" else math.inf
 
     def _ask_for_segment(self, track: TrackName, segment: int, rung: int, ref: SegmentRef) -> None:
         init = ref.init
@@ -690,7 +688,7 @@ def _thresholds(config: PlayerConfig) -> Thresholds:
         startup_s=config.startup_buffer_s,
         resume_s=config.resume_buffer_s,
         resume_growth=config.resume_growth,
-        resume_max_s=config.resume_max_s,
+        resume_max_s=min(config.resume_max_s, config.max_buffer_s),
         render_delay_s=config.render_delay_s,
     )
 

@@ -79,9 +79,12 @@ async def test_a_sealed_film_plays_through_both_tiers_and_replays(
 
 
 async def test_simulation_and_http_agree_on_what_a_viewer_gets(film: Path, stack: Stack) -> None:
-    """Over a link just below the rung: the same stalls, within a loose bound for a busy machine."""
-    trace = Trace.from_periods([(2.0, 600e3), (2.5, 60e3), (20.0, 600e3)], name="dip")
-    config = PlayerConfig(max_buffer_s=3.0)
+    """An outage longer than the buffer: one stall in both, of the same length to 0.5 s.
+
+    The bound is loose because tests run on busy machines; ``abr agree`` has the real ones.
+    """
+    trace = Trace.from_periods([(3.0, 5e6), (5.0, 0.0), (20.0, 5e6)], name="outage")
+    config = PlayerConfig(max_buffer_s=2.0)
     simulated = simulate(
         film / "packages" / "film",
         trace=trace,
@@ -102,12 +105,9 @@ async def test_simulation_and_http_agree_on_what_a_viewer_gets(film: Path, stack
         f"stalled {gap.virtual.stall_s:.2f} / {gap.live.stall_s:.2f} s, "
         f"startup {gap.virtual.startup_s} / {gap.live.startup_s} s"
     )
-    if gap.is_overloaded:
-        pytest.skip("this machine was too busy to shape a network faithfully")
     assert gap.same_decisions == gap.decisions
-    assert gap.virtual.stall_events > 0
-    assert gap.stalls_agree
-    assert gap.live.stall_s == pytest.approx(gap.virtual.stall_s, rel=0.25, abs=0.3)
+    assert (gap.virtual.stall_events, gap.live.stall_events) == (1, 1)
+    assert gap.live.stall_s == pytest.approx(gap.virtual.stall_s, abs=0.5)
 
 
 async def test_a_token_that_expires_under_way_is_renewed(film: Path) -> None:

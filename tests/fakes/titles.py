@@ -43,6 +43,8 @@ class FakeTitle:
     has_audio: bool = True
     is_sealed: bool = False
     segment_s: float = 4.0
+    audio_overhang_s: float = 0.0
+    """The first audio segment is longer by this, the second shorter."""
     refuse: Callable[[Want], VirtualResponse | None] = lambda _want: None
     asked: list[Want] = field(default_factory=list)
 
@@ -116,7 +118,7 @@ class FakeTitle:
             vod_playlist(
                 Segment(
                     uri=f"{index:05}.m4s",
-                    duration_s=self.segment_s,
+                    duration_s=self._duration_s(rung, index),
                     map=init,
                     key=key,
                     bitrate_kbps=rate // 1000,
@@ -125,6 +127,10 @@ class FakeTitle:
                 for index in range(self.segments)
             )
         )
+
+    def _duration_s(self, rung: int, index: int) -> float:
+        change_s = {0: self.audio_overhang_s, 1: -self.audio_overhang_s}.get(index, 0.0)
+        return self.segment_s + (change_s if rung < 0 else 0.0)
 
 
 def _text(text: str) -> VirtualResponse:

@@ -151,6 +151,17 @@ def test_a_lasting_refusal_ends_the_session_with_a_reason(
     assert f"status {status}" in ended
 
 
+def test_a_few_milliseconds_of_media_do_not_end_a_stall() -> None:
+    """Audio that overhangs its video by 10 ms must not let playback flicker: one stall.
+
+    Segment 0 is here at about 1 s, plays to 5 s, and nothing comes before 9 s.
+    """
+    title = FakeTitle(segments=3, audio_overhang_s=0.01)
+    trace = Trace.from_periods([(1.5, 6e6), (7.5, 0.0), (99.0, 6e6)], name="outage")
+    log = play_fake(title, trace=trace, config=PlayerConfig(max_buffer_s=5.0, rtt_s=0.02))
+    assert summary(log).stall_events == 1
+
+
 def test_a_segment_missing_at_one_rung_is_replaced_by_the_lowest() -> None:
     """404 for rung 2 of one segment does not end a session that has rung 0."""
 
