@@ -42,6 +42,10 @@ NAMED_FILE_ERRORS = frozenset(
 )
 """Errors of the operating system that the file's name explains well enough."""
 
+REPEATS_S = 1.0
+"""Signals that follow the first within this time are the same wish, told twice: ``timeout``
+and ``make`` signal both the process and its group."""
+
 NO_ROOM_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -100,6 +104,8 @@ def interrupt_on_termination() -> None:
     """Let SIGTERM and SIGHUP act like Ctrl-C, so that ``finally`` blocks run."""
 
     def act_like_ctrl_c(_signum: int, _frame: FrameType | None) -> None:
+        if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # started with & by a script
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.raise_signal(signal.SIGINT)
 
     for name in (signal.SIGTERM, signal.SIGHUP):
@@ -122,7 +128,9 @@ def run_async(main: Coroutine[Any, Any, T], *, clean_up_s: float = 10.0) -> T:
     import asyncio
     import threading
 
-    interruptions: list[signal.Signals] = []
+    interrupted_at_s: list[float] = []
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    handlers = {name: signal.getsignal(name) for name in signals}
     watchdog = threading.Timer(clean_up_s, _give_up, (f"clean-up took over {clean_up_s:g} s",))
     watchdog.daemon = True
 
@@ -131,18 +139,19 @@ def run_async(main: Coroutine[Any, Any, T], *, clean_up_s: float = 10.0) -> T:
         task = asyncio.current_task()
         assert task is not None
 
-        def interrupt(signum: signal.Signals) -> None:
-            interruptions.append(signum)
-            if len(interruptions) > 1:
-                _give_up("interrupted twice")
-            watchdog.start()
-            task.cancel()
+        def interrupt() -> None:
+            interrupted_at_s.append(loop.time())
+            if len(interrupted_at_s) == 1:
+                watchdog.start()
+                task.cancel()
+            elif interrupted_at_s[-1] - interrupted_at_s[0] > REPEATS_S:
+                _give_up("interrupted again")
 
         # Outside the main thread there are no signals to handle.
         with contextlib.suppress(RuntimeError, ValueError):
-            for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                if signal.getsignal(name) != signal.SIG_IGN:
-                    loop.add_signal_handler(name, interrupt, name)
+            for name in signals:
+                if handlers[name] != signal.SIG_IGN:
+                    loop.add_signal_handler(name, interrupt)
         return await main
 
     try:
@@ -151,11 +160,14 @@ def run_async(main: Coroutine[Any, Any, T], *, clean_up_s: float = 10.0) -> T:
     except KeyboardInterrupt:
         raise
     except BaseException as exc:
-        if interruptions:
+        if interrupted_at_s:
             raise KeyboardInterrupt from exc
         raise
     finally:
         watchdog.cancel()
+        with contextlib.suppress(ValueError):
+            for name, handler in handlers.items():  # the loop left the system's defaults
+                signal.signal(name, handler)
 
 
 def _give_up(why: str) -> NoReturn:

@@ -82,6 +82,43 @@ def test_a_signal_cancels_waits_for_clean_up_and_exits_130(
     assert not is_running(child)
 
 
+def test_a_signal_told_twice_at_once_is_one_wish() -> None:
+    """``timeout`` and ``make`` signal the process and its group."""
+    process, child = start("await asyncio.sleep(0.2); " + TIDY)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert (process.returncode, out) == (130, "cleaned up\n")
+    assert not is_running(child)
+
+
+def test_handlers_are_as_before_once_the_program_is_done() -> None:
+    before = [signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+
+    async def nothing() -> None:
+        return None
+
+    run_async(nothing())
+    after = [signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    assert after == before
+
+
+@pytest.mark.parametrize("run", ["run_async(work())", "asyncio.run(work())"])
+def test_termination_ends_a_background_job_that_ignores_ctrl_c(run: str) -> None:
+    """Scripts that start a command with ``&`` have it ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process, child = start(TIDY, run)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (130, "cleaned up\n", "abr: interrupted\n")
+    assert not is_running(child)
+
+
 def test_clean_up_that_hangs_is_given_up_and_children_are_killed() -> None:
     process, child = start(STUCK)
     process.send_signal(signal.SIGINT)
