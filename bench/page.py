@@ -37,7 +37,7 @@ def page(data: ReportData) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    for name in ("seconds", "megabits", "percent", "signed_percent", "signed_seconds", "size"):
+    for name in ("seconds", "megabits", "percent", "signed_seconds", "size"):
         environment.filters[name] = getattr(wording, name)
     return environment.get_template("report.html.j2").render(
         data=data,

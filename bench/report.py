@@ -16,6 +16,7 @@ from abr.media import frozen_array
 from abr.qoe import QoE, summary
 from abr.trace import Trace
 from bench.curves import Curves, curves
+from bench.gap import Gap, gap_between
 
 UNSHAPED = "no trace"
 """Stands for the trace of a session over the network as it is."""
@@ -49,7 +50,12 @@ class Session:
     curves: Curves
     is_overloaded: bool
     """The machine was too busy for a live run to be trusted."""
-    provenance: Mapping[str, Any]
+    log: SessionLog
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """The first line of the log."""
+        return self.log.provenance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,23 +109,12 @@ class Tier:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gap:
-    """The same algorithm over the same trace, simulated and over HTTP."""
+class Pair:
+    """The same playback, simulated and over HTTP, and how far apart they came out."""
 
     virtual: Session
     live: Session
-
-    @property
-    def bitrate_ratio(self) -> float | None:
-        """Relative difference of the mean bitrate, live against virtual."""
-        base = self.virtual.qoe.mean_bitrate_bps
-        return (self.live.qoe.mean_bitrate_bps - base) / base if base else None
-
-    @property
-    def same_rungs_ratio(self) -> float | None:
-        """Share of played segments with the same rung; None when none was played."""
-        pairs = list(zip(self.virtual.qoe.rungs, self.live.qoe.rungs, strict=False))
-        return sum(a == b for a, b in pairs) / len(pairs) if pairs else None
+    gap: Gap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +136,7 @@ class ReportData:
     sessions: tuple[Session, ...]
     comparisons: tuple[Comparison, ...]
     tiers: tuple[Tier, ...]
-    gaps: tuple[Gap, ...]
+    pairs: tuple[Pair, ...]
     ladders: Mapping[str, tuple[LadderRung, ...]]
     """By title, lowest rung first."""
     commands: tuple[str, ...]
@@ -187,7 +182,7 @@ def report_data(
         sessions=sessions,
         comparisons=tuple(_comparison(place, sessions) for place in places),
         tiers=tuple(_tier(name, counts) for name, counts in (cache_stats or {}).items()),
-        gaps=tuple(_gaps(sessions)),
+        pairs=tuple(_pairs(sessions)),
         ladders=_ladders(sessions, ladders or {}),
         commands=tuple(commands),
     )
@@ -212,7 +207,7 @@ def _session(number: int, log: SessionLog, traces: Mapping[str, Trace]) -> Sessi
         qoe=qoe,
         curves=curves(log, trace),
         is_overloaded=bool(about.get("shaper", {}).get("is_overloaded", False)),
-        provenance=about,
+        log=log,
     )
 
 
@@ -280,13 +275,13 @@ def _tier(name: str, counts: Mapping[str, float]) -> Tier:
     return Tier(name=name, requests=requests, hits=hits, sent_bytes=sent, hit_bytes=hit)
 
 
-def _gaps(sessions: Sequence[Session]) -> list[Gap]:
+def _pairs(sessions: Sequence[Session]) -> list[Pair]:
     """Every live session beside the first virtual one of the same kind."""
     virtual = {_kind(s): s for s in reversed(sessions) if s.driver == "virtual"}
     return [
-        Gap(virtual=virtual[_kind(live)], live=live)
+        Pair(virtual=simulated, live=live, gap=gap_between(simulated.log, live.log))
         for live in sessions
-        if live.driver == "live" and _kind(live) in virtual
+        if live.driver == "live" and (simulated := virtual.get(_kind(live)))
     ]
 
 

@@ -29,11 +29,6 @@ def percent(ratio: float | None, digits: int = 1) -> str:
     return "–" if ratio is None else f"{100 * ratio:.{digits}f} %"
 
 
-def signed_percent(ratio: float | None) -> str:
-    """``+1.2 %``; a dash for None."""
-    return "–" if ratio is None else f"{100 * ratio:+.1f} %".replace("-", "−")
-
-
 def signed_seconds(value: float | None) -> str:
     """``+0.12 s``; a dash for None."""
     return "–" if value is None else f"{value:+.2f} s".replace("-", "−")
