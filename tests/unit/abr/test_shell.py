@@ -104,12 +104,11 @@ def test_handlers_are_as_before_once_the_program_is_done() -> None:
     assert after == before
 
 
-@pytest.mark.parametrize("run", ["run_async(work())", "asyncio.run(work())"])
-def test_termination_ends_a_background_job_that_ignores_ctrl_c(run: str) -> None:
+def test_termination_ends_a_background_job_that_ignores_ctrl_c() -> None:
     """Scripts that start a command with ``&`` have it ignore SIGINT."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        process, child = start(TIDY, run)
+        process, child = start(TIDY)
     finally:
         signal.signal(signal.SIGINT, before)
     process.send_signal(signal.SIGINT)
