@@ -112,7 +112,7 @@ def test_a_trace_whose_time_goes_back_is_refused_with_its_line(
 
 def test_an_unknown_algorithm_gets_a_suggestion(package: Path, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(b"t_s,kbps\n0,1000\n10,1000\n")
-    args = ["simulate", package, "--trace", "t.csv", "--algorithm", "bola-sabr"]
+    args = ["simulate", str(package), "--trace", "t.csv", "--algorithm", "bola-sabr"]
     assert "did you mean 'bola-sabre'" in complaint(abr(*args, cwd=tmp_path))
 
 
