@@ -31,8 +31,8 @@ class PlayerConfig:
     """Most connections to one server."""
     rtt_s: float = 0.04
     """Round-trip time of the emulated link where the trace gives none."""
-    response_overhead_bytes: int = 0
-    """Bytes of response head per request on the simulated link."""
+    response_overhead_bytes: int = 700
+    """Bytes of response head per request on the simulated link; our edges send about this."""
     attempts: int = 4
     """Tries per request, the first included."""
     first_byte_limit_s: float = 20.0
