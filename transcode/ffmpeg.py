@@ -108,6 +108,9 @@ def _video_output(plan: EncodePlan, rung: VideoPlan, picture: Any, output: str) 
         "sc_threshold": 0,
         "8x8dct": 1,  # what makes it High profile, whatever the preset
         "flags:v": "+cgop",
+        # With more threads x264's rate control differs from run to run; the rungs are
+        # encoded side by side, so a machine with as many cores as rungs loses nothing.
+        "threads:v": 1,
         "fps_mode": "passthrough",
         "tag:v": "avc1",
         "video_track_timescale": plan.timescale,
