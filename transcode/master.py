@@ -253,9 +253,10 @@ def _seconds(video: Mapping[str, Any]) -> float:
 
 def _start_s(described: Mapping[str, Any]) -> float:
     try:
-        return float(described.get("start_time", 0.0))
-    except ValueError:
+        start_s = float(str(described.get("start_time", 0.0)))
+    except ValueError:  # N/A
         return 0.0
+    return start_s if math.isfinite(start_s) else 0.0
 
 
 def _fraction(value: object) -> Fraction | None:
@@ -263,7 +264,7 @@ def _fraction(value: object) -> Fraction | None:
         found = Fraction(str(value))
     except (ValueError, ZeroDivisionError):
         return None
-    return found if found > 0 else None
+    return found if Fraction(1, 1000) < found < 10**6 else None
 
 
 def _whole(value: object) -> int:

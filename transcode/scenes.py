@@ -5,8 +5,8 @@ arithmetic is on integers (sines come from a rounded table), because floating po
 differ in the last bit from one processor to the next.
 
 Six scenes follow each other in hard cuts: graphics, edges, text, smooth waves, a dark one
-under grain, and fast texture. At every scene's start, and every two seconds, a white
-square flashes and a tone sounds: where they part, sound and picture have parted.
+under grain, and fast texture. At every scene's start, and every two seconds away from one,
+a white square flashes and a tone sounds: where they part, sound and picture have parted.
 """
 
 from __future__ import annotations
@@ -72,11 +72,12 @@ class SceneSpec:
     @property
     def flashes(self) -> tuple[int, ...]:
         """Frames at which a flash and a tone begin."""
-        steady = (
-            math.ceil(second * self.frame_rate)
-            for second in range(0, math.ceil(self.duration_s), FLASH_EVERY_S)
-        )
-        return tuple(sorted({*self.scene_starts, *(at for at in steady if at < self.frames)}))
+        starts = self.scene_starts
+        every = FLASH_EVERY_S * self.frame_rate
+        steady = (math.ceil(number * every) for number in range(math.ceil(self.frames / every)))
+        near = self.frame_rate / 2
+        alone = (at for at in steady if all(abs(at - start) > near for start in starts))
+        return tuple(sorted({*starts, *alone}))
 
 
 class Picture(NamedTuple):
@@ -149,8 +150,9 @@ def _graphics(stage: _Stage, frame: int) -> tuple[Whole, Whole, Whole]:
 
 def _edges(stage: _Stage, frame: int) -> tuple[Whole, Whole, Whole]:
     size = stage.unit * 4
-    board = ((stage.x + frame * 3) // size + (stage.y + frame) // size) % 2
-    stripes = ((stage.x + stage.y - frame * 2) // max(1, size // 4)) % 2
+    far, near = frame * stage.unit * 3 // 4, frame * stage.unit // 4
+    board = ((stage.x + far) // size + (stage.y + near) // size) % 2
+    stripes = ((stage.x + stage.y - near * 2) // max(1, size // 4)) % 2
     luma = 40 + 130 * board + 40 * stripes
     return (luma, *stage.chroma(-40, 25, luma))
 

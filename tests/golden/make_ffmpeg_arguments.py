@@ -1,0 +1,75 @@
+"""Write the argument lists of ffmpeg for a few masters, one argument a line.
+
+Run it when a list is meant to change, read the difference, and say in the commit why:
+``.venv/bin/python -m tests.golden.make_ffmpeg_arguments``
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+from transcode.config import TranscodeConfig
+from transcode.ffmpeg import decode_arguments, encode_arguments, generate_arguments
+from transcode.master import AudioFacts, Master
+from transcode.plan import plan_encode
+from transcode.scenes import SceneSpec
+
+FOLDER = Path(__file__).parent / "ffmpeg_arguments"
+STEREO = AudioFacts(index=1, codec="aac", channels=2, sample_rate=44_100)
+SURROUND = AudioFacts(index=3, codec="ac3", channels=6, sample_rate=48_000, language="nld")
+
+
+def master(width: int, height: int, rate: Fraction, **changes: object) -> Master:
+    """Ten seconds of H.264 of high quality."""
+    facts: dict[str, object] = {
+        "name": "film.mp4",
+        "where": "film.mp4",
+        "index": 0,
+        "codec": "h264",
+        "width": width,
+        "height": height,
+        "frame_rate": rate,
+        "duration_s": 10.0,
+        "frames": round(10 * rate),
+        "bit_rate_bps": 20e6,
+    }
+    return Master(**{**facts, **changes})  # type: ignore[arg-type]  # a table of facts
+
+
+def encode(film: Master, **settings: object) -> list[str]:
+    """The arguments for ``film``, with numbered pipes."""
+    config = TranscodeConfig(**settings)  # type: ignore[arg-type]  # as above
+    plan = plan_encode(film, config)
+    tracks = len(plan.rungs) + (plan.audio is not None)
+    return encode_arguments(plan, "/films/film.mp4", [f"pipe:{9 + at}" for at in range(tracks)])
+
+
+def cases() -> dict[str, Sequence[str]]:
+    """Every golden list by name."""
+    ntsc = Fraction(30000, 1001)
+    return {
+        "small-stereo": encode(master(640, 360, Fraction(24), audio=STEREO)),
+        "silent-ntsc-own-ladder": encode(
+            master(720, 540, ntsc), ladder="180:150,540:900", preset="fast", segment_s=6.0
+        ),
+        "interlaced-surround": encode(
+            master(416, 234, Fraction(25), audio=SURROUND, interlaced=True, index=2)
+        ),
+        "hdr-120": encode(master(426, 240, Fraction(120), transfer="smpte2084")),
+        "decode": decode_arguments(),
+        "generate": generate_arguments(SceneSpec(), "/tmp/sound.wav", "pipe:9"),
+        "generate-silent": generate_arguments(SceneSpec(with_sound=False), None, "pipe:9"),
+    }
+
+
+def main() -> None:
+    """Write them all."""
+    FOLDER.mkdir(exist_ok=True)
+    for name, arguments in cases().items():
+        (FOLDER / f"{name}.txt").write_text("\n".join(arguments) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

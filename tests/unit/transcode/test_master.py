@@ -1,0 +1,154 @@
+"""What ffprobe says becomes facts, and what cannot be used is refused by name."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from abr.errors import MediaError
+from transcode.master import Master, frame_rate, master_from
+
+VIDEO: dict[str, Any] = {
+    "index": 0, "codec_type": "video", "codec_name": "h264", "width": 1280, "height": 720,
+    "r_frame_rate": "24/1", "avg_frame_rate": "24/1", "nb_frames": "240",
+    "nb_read_packets": "240", "duration": "10.0", "bit_rate": "1000000",
+}  # fmt: skip
+AUDIO: dict[str, Any] = {
+    "index": 1, "codec_type": "audio", "codec_name": "aac", "channels": 6, "sample_rate": "48000",
+    "tags": {"language": "fra"},
+}  # fmt: skip
+
+
+def read(*streams: dict[str, Any], **shown: object) -> Master:
+    probed = {"streams": list(streams), "format": {"format_name": "mov,mp4", **shown}}
+    return master_from(probed, name="film.mp4", where="in/film.mp4")
+
+
+def video(**changes: object) -> dict[str, Any]:
+    return {**VIDEO, **changes}
+
+
+def test_a_plain_master_is_read_field_by_field() -> None:
+    master = read(VIDEO, AUDIO, size="5000000")
+    assert (master.width, master.height, master.frame_rate) == (1280, 720, Fraction(24))
+    assert (master.frames, master.declared_frames, master.duration_s) == (240, 240, 10.0)
+    assert master.audio is not None
+    assert (master.audio.index, master.audio.channels, master.audio.language) == (1, 6, "fra")
+    assert not (master.interlaced)
+    assert not (master.is_variable)
+    assert not (master.is_hdr)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, (1280, 720)),
+        ({"width": 720, "height": 576, "sample_aspect_ratio": "64:45"}, (1024, 576)),
+        ({"width": 1440, "height": 1080, "sample_aspect_ratio": "4:3"}, (1920, 1080)),
+        ({"width": 720, "height": 480, "sample_aspect_ratio": "8:9"}, (720, 540)),
+        ({"sample_aspect_ratio": "0:1"}, (1280, 720)),
+        ({"side_data_list": [{"rotation": -90}]}, (720, 1280)),
+        ({"side_data_list": [{"rotation": 180}]}, (1280, 720)),
+        ({"side_data_list": [{"side_data_type": "CPB"}], "tags": {"rotate": "270"}}, (720, 1280)),
+    ],
+)
+def test_sizes_are_as_displayed(changes: dict[str, Any], expected: tuple[int, int]) -> None:
+    """Square pixels, upright: no line or column is lost on the way."""
+    master = read(video(**changes))
+    assert (master.width, master.height) == expected
+
+
+@pytest.mark.parametrize(
+    ("real", "mean", "interlaced", "rate", "varies"),
+    [
+        ("30000/1001", "30000/1001", False, Fraction(30000, 1001), False),
+        ("24/1", "13200/551", False, Fraction(24), False),  # 23.956: one frame is missing
+        ("19001/317", "19001/317", False, Fraction(19001, 317), False),  # 59.940 in milliseconds
+        ("50/1", "25/1", True, Fraction(25), False),  # fields counted as frames
+        ("30/1", "27/1", False, Fraction(30), True),
+        ("90000/1", "284/10", False, Fraction(30000, 1001), True),
+        ("1000/1", "8/1", False, Fraction(8), True),
+        ("120/1", "120/1", False, Fraction(120), False),
+    ],
+)
+def test_the_constant_rate_is_found(
+    real: str, mean: str, interlaced: bool, rate: Fraction, varies: bool
+) -> None:
+    found = frame_rate(Fraction(real), Fraction(mean), interlaced=interlaced)
+    assert found[0] is not None
+    assert abs(found[0] / rate - 1) < 0.0004
+    assert found[1] is varies
+
+
+def test_rates_near_a_standard_one_become_it() -> None:
+    """59.9401 from times in milliseconds is 60000/1001."""
+    assert frame_rate(Fraction(19001, 317), Fraction(19001, 317))[0] == Fraction(60000, 1001)
+
+
+def test_a_picture_on_a_sound_file_is_no_video() -> None:
+    cover = video(disposition={"attached_pic": 1})
+    with pytest.raises(MediaError, match=r"^in/film\.mp4: found audio only; "):
+        read(cover, AUDIO)
+
+
+@pytest.mark.parametrize(
+    ("streams", "shown", "words"),
+    [
+        ([AUDIO], {}, "audio only"),
+        ([], {}, "no video"),
+        ([VIDEO], {"format_name": "png_pipe"}, "still picture"),
+        ([VIDEO], {"format_name": "tty"}, "still picture or text"),
+        ([video(width=0)], {}, "pictures of 0x720"),
+        ([video(r_frame_rate="0/0", avg_frame_rate="0/0")], {}, "no frame rate"),
+    ],
+)
+def test_what_cannot_be_encoded_is_refused(
+    streams: list[dict[str, Any]], shown: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(MediaError, match=words) as caught:
+        read(*streams, **shown)
+    assert str(caught.value).startswith("in/film.mp4: ")
+    assert "expected a video file" in str(caught.value)
+
+
+def test_matroska_says_its_duration_in_a_tag() -> None:
+    """And a file that says none lasts as long as its frames."""
+    tagged = video(duration=None, tags={"DURATION": "00:01:02.500000000"})
+    assert read(tagged).duration_s == 62.5
+    assert read(video(duration=None)).duration_s == 10.0
+
+
+def test_a_video_that_begins_late_has_a_lead() -> None:
+    assert read(video(start_time="1.9"), AUDIO, start_time="1.4").lead_s == pytest.approx(0.5)
+    assert read(video(start_time="N/A"), start_time="1.4").lead_s == 0
+
+
+def test_the_default_tracks_are_taken() -> None:
+    """Of several, the one marked; else the first."""
+    second = {**AUDIO, "index": 2, "disposition": {"default": 1}, "tags": {"language": "und"}}
+    master = read(VIDEO, AUDIO, second)
+    assert master.audio is not None
+    assert (master.audio.index, master.audio.language) == (2, None)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*VIDEO, "start_time", "sample_aspect_ratio"]), JSON))
+def test_odd_answers_raise_our_error_and_no_other(changes: dict[str, Any]) -> None:
+    """Fields of any type, as a broken ffprobe might give them."""
+    try:
+        master = read(video(**{**changes, "codec_type": "video"}))
+    except MediaError as exc:
+        assert "film.mp4" in str(exc)
+    else:
+        assert master.frame_rate > 0
+        assert master.duration_s >= 0

@@ -1,0 +1,215 @@
+"""Ladders and encode plans: never above the master, whole frames, aligned boundaries."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from abr.errors import ConfigError, MediaError
+from transcode.config import TranscodeConfig
+from transcode.ladder import TEMPLATE, ladder_for
+from transcode.master import STANDARD_RATES, AudioFacts, Master
+from transcode.plan import group_frames, level_for, plan_encode, thinned, timescale
+
+DEFAULT = TranscodeConfig()
+
+
+def master(width: int = 1280, height: int = 720, **changes: Any) -> Master:
+    facts: dict[str, Any] = {
+        "name": "film.mp4", "where": "film.mp4", "index": 0, "codec": "h264", "width": width,
+        "height": height, "frame_rate": Fraction(24), "duration_s": 10.0, "frames": 240,
+        "bit_rate_bps": 20e6,
+    }  # fmt: skip
+    return Master(**{**facts, **changes})
+
+
+def rungs(width: int, height: int, **changes: Any) -> list[tuple[int, int, int]]:
+    """Width, height and kbit/s of each rung."""
+    ladder = ladder_for(master(width, height, **changes))
+    return [(rung.width, rung.height, rung.bitrate_bps // 1000) for rung in ladder]
+
+
+def test_a_full_hd_master_gets_the_whole_table() -> None:
+    assert rungs(1920, 1080) == [(w, h, bps // 1000) for w, h, bps in TEMPLATE]
+
+
+def test_a_larger_master_stops_at_full_hd() -> None:
+    assert rungs(3840, 2160)[-1][:2] == (1920, 1080)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        (
+            (1280, 720),
+            [(416, 234), (640, 360), (768, 432), (768, 432), (960, 540)] + 2 * [(1280, 720)],
+        ),
+        ((640, 272), [(416, 176), (640, 272), (640, 272), (640, 272)]),
+        ((720, 405), [(416, 234), (640, 360), (720, 404), (720, 404)]),
+        (
+            (720, 1280),
+            [(234, 416), (360, 640), (432, 768), (432, 768), (540, 960)] + 2 * [(720, 1280)],
+        ),
+        ((321, 181), [(320, 180), (320, 180)]),
+        ((2, 2), [(2, 2), (2, 2)]),
+        ((1000, 562), [(416, 234), (640, 360), (768, 432), (768, 432), (960, 540)]),
+    ],
+)
+def test_rungs_keep_the_masters_shape(
+    size: tuple[int, int], expected: list[tuple[int, int]]
+) -> None:
+    """Even numbers within a pixel of the exact shape."""
+    assert [rung[:2] for rung in rungs(*size)] == expected
+
+
+@given(st.integers(2, 4096), st.integers(2, 4096), st.floats(0, 5e7))
+def test_no_rung_is_above_its_master(width: int, height: int, bit_rate_bps: float) -> None:
+    """In neither direction; even, rising, at least two."""
+    ladder = rungs(width, height, bit_rate_bps=bit_rate_bps)
+    assert len(ladder) >= 2
+    for rung_width, rung_height, kbps in ladder:
+        assert rung_width <= max(2, width)
+        assert rung_height <= max(2, height)
+        assert rung_width % 2 == rung_height % 2 == 0
+        assert kbps > 0
+    rates = [kbps for _, _, kbps in ladder]
+    assert rates == sorted(set(rates))
+
+
+def test_a_modest_master_gets_no_rung_of_many_times_its_rate() -> None:
+    """1 Mbit/s of H.264 is worth 2 at most; high definition still has two rungs (item 9.10)."""
+    ladder = rungs(1280, 720, bit_rate_bps=1e6)
+    assert ladder[-2:] == [(1280, 720, 1200), (1280, 720, 2000)]
+    assert [rung[:2] for rung in ladder[:-2]] == [(416, 234), (640, 360), (768, 432)]
+
+
+def test_a_ladder_of_ones_own_is_taken() -> None:
+    ladder = ladder_for(master(), wanted="234:200, 720:2500")
+    assert [(rung.width, rung.height, rung.bitrate_bps) for rung in ladder] == [
+        (416, 234, 200_000),
+        (1280, 720, 2_500_000),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ("720", "found '720'"),
+        ("234:100,", "found ''"),
+        ("1080:5000", "larger than film.mp4"),
+        ("360:500,234:500", "must rise"),
+        ("0:500", "found '0:500'"),
+        (",".join(f"90:{kbps}" for kbps in range(100, 200)), "at most 32"),
+    ],
+)
+def test_a_ladder_that_cannot_be_is_refused(wanted: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words) as caught:
+        ladder_for(master(), wanted=wanted)
+    assert str(caught.value).startswith("ladder: ")
+
+
+@pytest.mark.parametrize(
+    ("rate", "segment_s", "expected"),
+    [
+        (Fraction(24), 4.0, (48, 96)),
+        (Fraction(25), 4.0, (50, 100)),
+        (Fraction(30000, 1001), 4.0, (60, 120)),  # 2.002 s
+        (Fraction(24000, 1001), 6.0, (48, 144)),
+        (Fraction(60), 2.0, (120, 120)),
+        (Fraction(25), 5.0, (42, 126)),  # three groups of 1.68 s rather than two of 2.5 s
+        (Fraction(25), 1.0, (25, 25)),
+        (Fraction(1, 2), 4.0, (1, 2)),
+        (Fraction(1, 10), 4.0, (1, 2)),
+    ],
+)
+def test_groups_are_whole_frames(
+    rate: Fraction, segment_s: float, expected: tuple[int, int]
+) -> None:
+    assert group_frames(rate, segment_s=segment_s, gop_s=2.0) == expected
+
+
+@given(st.sampled_from(STANDARD_RATES), st.floats(0.5, 30))
+def test_key_frames_come_every_two_seconds(rate: Fraction, segment_s: float) -> None:
+    """To within half a frame (item 1.13), whatever the segment's length."""
+    gop, segment = group_frames(rate, segment_s=segment_s, gop_s=2.0)
+    assert segment % gop == 0
+    assert gop / rate <= 2 + 1 / rate
+    assert abs(float(segment / rate) - segment_s) <= segment / gop / rate
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [
+        (120, 60),
+        (60, 60),
+        (240, 60),
+        (144, 48),
+        (Fraction(120000, 1001), Fraction(60000, 1001)),
+        (24, 24),
+    ],
+)
+def test_fast_masters_are_thinned_by_a_whole_number(rate: Fraction, expected: Fraction) -> None:
+    assert thinned(Fraction(rate), 60.0) == expected
+
+
+@given(st.fractions(Fraction(1, 10), 60, max_denominator=1001))
+def test_a_frame_lasts_a_whole_number_of_units(rate: Fraction) -> None:
+    units = timescale(rate)
+    assert (units / rate).denominator == 1
+    assert units < 2**31
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "rate", "level"),
+    [
+        (416, 234, 24, "1.3"),
+        (640, 360, 30, "3.0"),
+        (1280, 720, 30, "3.1"),
+        (1280, 720, 60, "3.2"),
+        (1920, 1080, 30, "4.0"),
+        (1920, 1080, 60, "4.2"),
+        (3840, 2160, 60, "5.2"),
+    ],
+)
+def test_the_level_is_no_higher_than_needed(width: int, height: int, rate: int, level: str) -> None:
+    """H.264, table A-1, with room for four stored pictures."""
+    assert level_for(width, height, Fraction(rate), 700_000) == level
+
+
+def test_pictures_beyond_every_level_are_refused() -> None:
+    with pytest.raises(MediaError, match=r"above H\.264 level 5\.2"):
+        level_for(16384, 8192, Fraction(60), 10**7)
+
+
+def test_a_plan_carries_everything_from_master_and_settings() -> None:
+    sound = AudioFacts(index=1, codec="ac3", channels=6, sample_rate=44_100, language="nld")
+    facts = master(audio=sound, interlaced=True, transfer="smpte2084", lead_s=0.5)
+    plan = plan_encode(facts, DEFAULT)
+    assert (plan.gop_frames, plan.segment_frames, plan.segment_s) == (48, 96, 4.0)
+    assert plan.deinterlace
+    assert plan.tonemap
+    assert plan.duration_s == 10.5
+    assert plan.audio is not None
+    assert (plan.audio.index, plan.audio.channels, plan.audio.language) == (1, 2, "nld")
+    for rung in plan.rungs:
+        # over a segment of 4 s: 1.5 + 1/4 times the mean at most, below Apple's limit of 2
+        assert rung.peak_bps + rung.buffer_bits / 4 <= 2 * rung.bitrate_bps
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"segment_s": 0.1}, r"transcode\.segment_s: 0\.1; expected a value from 0\.5"),
+        ({"peak_ratio": 3.0}, r"transcode\.peak_ratio"),
+        ({"audio_kbps": 0}, r"transcode\.audio_kbps"),
+        ({"rotate_every": 3}, r"transcode\.rotate_every: set without encrypt"),
+        ({"seal_init": True}, r"transcode\.seal_init: set without encrypt"),
+    ],
+)
+def test_settings_out_of_range_are_refused_by_name(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        TranscodeConfig(**changes).check()
