@@ -124,19 +124,26 @@ async def _play_all(
     max_play_s: float,
     keys_dir: Path | None,
 ) -> list[SessionLog]:
-    """Every live playback, one after the other, each through caches that are warm alike."""
+    """Every live playback, one after the other, each through warm caches: a miss is no part
+    of the simulated network.
+    """
     from bench.stack import Stack
     from player import play
 
     logs = []
     async with Stack(packages=[package], keys=keys_dir) as stack:
-        (url,) = stack.playback_urls.values()
+        (title,) = stack.playback_urls
+        await stack.warm(title)
         for number, (trace, algorithm) in enumerate(plans, start=1):
             if sys.stderr.isatty():
                 note(f"{number}/{len(plans)}: {algorithm} over {trace.name}, {max_play_s:g} s")
             logs.append(
                 await play(
-                    url, trace=trace, algorithm=algorithm, config=config, max_play_s=max_play_s
+                    stack.playback_url(title),
+                    trace=trace,
+                    algorithm=algorithm,
+                    config=config,
+                    max_play_s=max_play_s,
                 )
             )
     return logs
@@ -164,8 +171,9 @@ def as_dict(gap: Gap) -> dict[str, Any]:
 
 
 def _print_table(gaps: list[Gap]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from player.table import console
 
     table = Table(title="virtual / live", title_justify="left", box=None)
     for name in ("trace", "algorithm"):
@@ -186,4 +194,4 @@ def _print_table(gaps: list[Gap]) -> None:
             f"{gap.same_decisions} of {gap.decisions}",
             "agrees" if gap.is_within_bounds else "APART",
         )
-    Console(soft_wrap=True).print(table)
+    console().print(table)

@@ -289,10 +289,10 @@ def _tell(
 
 
 def _print_table(logs: list[SessionLog]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from abr.qoe import summary
+    from player.table import console
 
     table = Table(box=None)
     for name in ("network", "algorithm", "driver"):
@@ -311,7 +311,7 @@ def _print_table(logs: list[SessionLog]) -> None:
             f"{qoe.mean_bitrate_bps / 1e6:.3f}",
             str(qoe.switches),
         )
-    Console(soft_wrap=True).print(table)
+    console().print(table)
 
 
 def _fail_if_any_failed(logs: list[SessionLog]) -> None:

@@ -281,11 +281,9 @@ def _show(log: SessionLog, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(as_dict(log)))
     elif not failed or qoe.startup_s is not None:
-        from rich.console import Console
+        from player.table import console, session_table
 
-        from player.table import session_table
-
-        Console(soft_wrap=True).print(session_table(log))
+        console().print(session_table(log))
     if failed:
         raise PlaybackError(qoe.ended.removeprefix("error: "))
 

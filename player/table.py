@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Group
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +14,16 @@ from abr.qoe import QoE, summary
 
 _RUNG_LINE = 40
 """Segments per line where the rung of every segment is listed."""
+
+
+PIPE_COLUMNS = 120
+"""Width of tables where there is no terminal to ask."""
+
+
+def console() -> Console:
+    """Where tables are printed: as wide as the terminal, and not narrow in a file or pipe."""
+    probe = Console(soft_wrap=True)
+    return probe if probe.is_terminal else Console(soft_wrap=True, width=PIPE_COLUMNS)
 
 
 def session_table(log: SessionLog) -> Group:
