@@ -124,9 +124,7 @@ async def _play_all(
     max_play_s: float,
     keys_dir: Path | None,
 ) -> list[SessionLog]:
-    """Every live playback, one after the other, each through warm caches: a miss is no part
-    of the simulated network.
-    """
+    """Every live playback in turn, through warm caches: a miss is no part of the network."""
     from bench.stack import Stack
     from player import play
 
