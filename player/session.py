@@ -20,33 +20,23 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from abr import __version__
-from abr.decision import (
-    Algorithm,
-    Decision,
-    Download,
-    Observation,
-    Progress,
-    RunningAlgorithm,
-    begin,
-)
+from abr.decision import Algorithm, Decision
 from abr.errors import PlaybackError, PlaylistError
 from abr.log import SessionLog
 from abr.media import Presentation
-from abr.settings import config_hash
 from origin.paths import renew_url, token_of
-from origin.tokens import redact
 from player.actions import Abort, Action, Ended, Fetch, KeyUse, TrackName, WakeAt, Want
+from player.advisor import Advisor, Moment
 from player.config import PlayerConfig
-from player.history import DownloadHistory
 from player.manifest import SegmentRef
 from player.playback import Playback, SegmentStart, StateChange, Thresholds
+from player.recorder import Recorder
 from player.requests import INSTANT_S, Request, RequestBook, Retry
 from player.retry import Failure, verdict
 from player.title import KNOWN_SOURCE, Title
@@ -90,26 +80,29 @@ class PlaybackSession:
         self._token_moves: tuple[str, str] | None = None
         self._title = Title(source)
         self._algorithm = algorithm
-        self._running: RunningAlgorithm | None = None
+        self._advisor: Advisor | None = None
         self._rng = np.random.default_rng(self.config.seed)
         self._playback = Playback(_thresholds(self.config))
         self._book = RequestBook(self.config)
-        self._history = DownloadHistory()
         self._asked: set[Resource] = set()
         self._have: set[Resource] = set()
         self._video: Track | None = None
         self._audio: Track | None = None
         self._choice: _Choice | None = None
         self._rung_of: dict[int, int] = {}
-        self._last_rung = -1
         self._reconsider_at_s = math.inf
         self._wake_at_s = math.inf
         self._now_s = 0.0
         self._is_over = False
         self._actions: list[Action] = []
-        self.log = SessionLog(self._provenance(source, provenance or {}))
+        self._recorder = Recorder(source, self._url, self.config, provenance or {})
 
     # --- what a driver, a log reader or a progress line may ask ---------------
+
+    @property
+    def log(self) -> SessionLog:
+        """What happened so far."""
+        return self._recorder.log
 
     @property
     def state(self) -> str:
@@ -134,21 +127,18 @@ class PlaybackSession:
     @property
     def last_rung(self) -> int:
         """Rung of the newest video segment; -1 before the first."""
-        return self._last_rung
+        return -1 if self._advisor is None else self._advisor.last_rung
 
     @property
     def throughput_bps(self) -> float:
         """Of the newest video segment, first-byte wait included; nan before the first."""
-        done = self._history.columns()
-        if not len(done.end_s):
-            return math.nan
-        return float(done.size_bytes[-1] * 8 / max(done.end_s[-1] - done.start_s[-1], INSTANT_S))
+        return math.nan if self._advisor is None else self._advisor.throughput_bps
 
     def __repr__(self) -> str:
         waiting = ", ".join(r.want.kind for r in self._book.active.values()) or "nothing"
         return (
             f"<PlaybackSession {self.state} at {self._now_s:.3f} s, buffer {self.buffer_s:.3f} s, "
-            f"rung {self._last_rung}, waiting for {waiting}>"
+            f"rung {self.last_rung}, waiting for {waiting}>"
         )
 
     # --- inputs ----------------------------------------------------------------
@@ -172,7 +162,7 @@ class PlaybackSession:
             self.log.add("response", now_s, id=request_id)
             if url is not None and request.want.kind in ("multivariant", "media"):
                 request.final_url = url
-                self.log.records[-1]["uri"] = self._shown(url)
+                self.log.records[-1]["uri"] = self._recorder.shown(url)
         return self._leave()
 
     def received(self, request_id: int, size_bytes: float, now_s: float) -> tuple[Action, ...]:
@@ -275,22 +265,8 @@ class PlaybackSession:
             self._plan()
         return self._leave()
 
-    def _record(self, changes: Sequence[StateChange | SegmentStart]) -> None:
-        for change in changes:
-            if isinstance(change, StateChange):
-                states = {"from": change.before, "to": change.after}
-                self.log.add("state", change.time_s, **states, why=change.cause)
-                continue
-            assert self.presentation is not None
-            rung = self._rung_of[change.segment]
-            self.log.add(
-                "play",
-                change.time_s,
-                segment=change.segment,
-                rung=rung,
-                duration_s=float(self.presentation.durations_s[change.segment]),
-                bitrate_bps=float(self.presentation.bitrates_bps[rung]),
-            )
+    def _record(self, changes: list[StateChange | SegmentStart]) -> None:
+        self._recorder.playback(changes, self.presentation, self._rung_of)
 
     def _end(self, reason: str) -> None:
         if self._is_over:
@@ -304,28 +280,11 @@ class PlaybackSession:
         self.log.add("ended", end_s, why=reason, playhead_s=self.playhead_s)
         self._actions.append(Ended(reason))
 
-    def _provenance(self, source: str | Presentation, given: Mapping[str, Any]) -> dict[str, Any]:
-        # A playlist comes again with the log's text; a presentation must be kept whole.
-        known = {"presentation": _as_lists(source)} if isinstance(source, Presentation) else {}
-        return {
-            "version": __version__,
-            "source": redact(self._url),
-            **known,
-            **given,
-            "config": asdict(self.config),
-            "config_hash": config_hash(self.config),
-        }
-
-    def _shown(self, url: str) -> str:
-        """A URL as a log may show it: relative to the playlist's, never with a token."""
-        folder = self._url.rpartition("/")[0] + "/"
-        return url[len(folder) :] if url.startswith(folder) else redact(url)
-
     # --- requests --------------------------------------------------------------
 
     def _fetch(self, want: Want, attempt: int = 1) -> None:
         request = self._book.open(want, attempt, self._now_s)
-        self.log.add("fetch", self._now_s, id=request.request_id, **self._as_record(want, attempt))
+        self._recorder.fetch(request)
         self._actions.append(Fetch(request.request_id, want, self._current(want.url), attempt))
         if want.kind == "segment":
             self._track(want.track).request_id = request.request_id
@@ -338,29 +297,9 @@ class PlaybackSession:
             self._asked.add(resource)
             self._fetch(want)
 
-    def _as_record(self, want: Want, attempt: int) -> dict[str, Any]:
-        record: dict[str, Any] = {"kind": want.kind, "uri": self._shown(want.url)}
-        if want.byte_range is not None:
-            record["byte_range"] = list(want.byte_range)
-        if want.track:
-            record["track"] = want.track
-        if want.segment >= 0:
-            record["segment"] = want.segment
-        if want.rung >= 0:
-            record["rung"] = want.rung
-        if attempt > 1:
-            record["attempt"] = attempt
-        return record
-
     def _abort(self, request: Request, reason: str) -> None:
         del self._book.active[request.request_id]
-        self.log.add(
-            "abort",
-            self._now_s,
-            id=request.request_id,
-            why=reason,
-            received_bytes=request.received_bytes,
-        )
+        self._recorder.abort(request, self._now_s, reason)
         self._actions.append(Abort(request.request_id, reason))
 
     def _after_failure(self, request: Request, failure: Failure) -> None:
@@ -378,7 +317,9 @@ class PlaybackSession:
             self._choice = _Choice(want.segment, 0, self._now_s)
         else:
             tries = f"{attempt} attempt{'s' if attempt > 1 else ''}"
-            self._end(f"error: {self._shown(want.url)}: {_described(failure)} after {tries}")
+            self._end(
+                f"error: {self._recorder.shown(want.url)}: {_described(failure)} after {tries}"
+            )
 
     def _current(self, url: str) -> str:
         """``url`` with the newest token, where it held ours."""
@@ -404,7 +345,7 @@ class PlaybackSession:
         want = request.want
         text = body.decode("utf-8", errors="replace")
         self.log.records[-1]["text"] = text
-        shown = self._shown(want.url)
+        shown = self._recorder.shown(want.url)
         try:
             wants = self._title.take(want, text, url=request.final_url or want.url, shown=shown)
         except PlaylistError as exc:
@@ -431,23 +372,13 @@ class PlaybackSession:
     def _begin_when_known(self) -> None:
         """The presentation is known for the first time: the algorithm and tracks begin."""
         presentation = self.presentation
-        if presentation is None or self._running is not None:
+        if presentation is None or self._advisor is not None:
             return
-        self._running = begin(self._algorithm, presentation)
+        self._advisor = Advisor(self._algorithm, presentation)
+        self._recorder.title_known(presentation, self._advisor.running)
         self._playback.set_durations(presentation.durations_s.tolist())
         self._video = Track("video", presentation.segments)
         self._audio = Track("audio", len(self._title.audio)) if self._title.audio else None
-        self.log.provenance.update(
-            algorithm=self._running.name,
-            params=self._running.params,
-            whys=list(self._running.whys),
-            rungs=presentation.rungs,
-            ladder_bps=presentation.bitrates_bps.tolist(),
-            title=presentation.title,
-            segments=presentation.segments,
-            duration_s=presentation.duration_s,
-            presentation_digest=presentation.digest(),
-        )
 
     def _take_segment(self, request: Request) -> None:
         want = request.want
@@ -456,27 +387,13 @@ class PlaybackSession:
         if want.track == "video":
             self._reconsider_at_s = math.inf
             self._rung_of[want.segment] = want.rung
-            self._last_rung = want.rung
         track.add(self._title.segment(want.track, want.segment, want.rung))
         self._update_playable()
         self.log.add(
             "buffer", self._now_s, track=want.track, before_s=before_s, buffer_s=self.buffer_s
         )
         if want.track == "video":
-            self._learn_from(request)
-
-    def _learn_from(self, request: Request) -> None:
-        download = Download(
-            segment=request.want.segment,
-            rung=request.want.rung,
-            size_bytes=request.received_bytes,
-            start_s=request.start_s,
-            first_byte_s=request.first_byte_s,
-            end_s=self._now_s,
-        )
-        self._history.add(download)
-        assert self._running is not None
-        self._running.delivered(self._observe(download.segment), download)
+            self._asked_advisor().learn_from(request, self._moment())
 
     def _update_playable(self) -> None:
         if self._video is None:
@@ -522,12 +439,12 @@ class PlaybackSession:
         if not self._is_free_for_video():
             return
         video = self._track("video")
-        if self._choice is None:
+        choice = self._choice
+        if choice is None:
             if self._wait_for_room_s() > INSTANT_S:
                 return
-            decision = self._decide(video.next)
-            self._choice = _Choice(video.next, decision.rung, self._now_s + decision.wait_s)
-        choice = self._choice
+            decision = self._asked_advisor().choose(video.next, self._moment())
+            choice = self._decided(video.next, decision)
         if choice.not_before_s > self._now_s + INSTANT_S:
             return
         playlist = self._title.playlist_for(choice.rung)
@@ -599,40 +516,28 @@ class PlaybackSession:
 
     # --- the algorithm ---------------------------------------------------------------
 
-    def _can_reconsider(self) -> bool:
-        return self._running is not None and self._running.can_reconsider
+    def _asked_advisor(self) -> Advisor:
+        assert self._advisor is not None
+        return self._advisor
 
-    def _observe(self, segment: int) -> Observation:
+    def _moment(self) -> Moment:
         assert self.presentation is not None
-        return Observation(
+        return Moment(
             now_s=self._now_s,
-            segment=segment,
             buffer_s=self.buffer_s,
             max_buffer_s=self.config.max_buffer_s,
-            last_rung=self._last_rung,
-            playing=self._playback.state == "playing",
-            ladder_bps=self.presentation.bitrates_bps,
-            sizes_bytes=self.presentation.sizes_bytes,
-            durations_s=self.presentation.durations_s,
-            downloads=self._history.columns(),
+            is_playing=self._playback.state == "playing",
+            presentation=self.presentation,
         )
 
-    def _decide(self, segment: int) -> Decision:
-        assert self._running is not None
-        decision = self._running.choose(self._observe(segment))
-        self._log_decision(segment, decision)
-        return decision
+    def _can_reconsider(self) -> bool:
+        return self._advisor is not None and self._advisor.running.can_reconsider
 
-    def _log_decision(self, segment: int, decision: Decision) -> None:
-        self.log.add(
-            "decision",
-            self._now_s,
-            segment=segment,
-            rung=decision.rung,
-            wait_s=decision.wait_s,
-            why=decision.why,
-            buffer_s=self.buffer_s,
-        )
+    def _decided(self, segment: int, decision: Decision) -> _Choice:
+        """Note the algorithm's answer: the rung of ``segment``, and when to ask for it."""
+        self._recorder.decision(segment, decision, now_s=self._now_s, buffer_s=self.buffer_s)
+        self._choice = _Choice(segment, decision.rung, self._now_s + decision.wait_s)
+        return self._choice
 
     def _reconsider(self) -> None:
         """Ask whether to abandon the video download under way, when it is time to."""
@@ -643,44 +548,18 @@ class PlaybackSession:
         request = self._book.active.get(-1 if video.request_id is None else video.request_id)
         if request is None:
             return
-        assert self._running is not None
-        seen = self._observe(request.want.segment)
-        decision = self._running.reconsider(seen, self._progress(request, seen))
+        decision = self._asked_advisor().reconsider(request, self._moment())
         if decision is None:
             self._reconsider_at_s = self._now_s + self.config.reconsider_every_s
             return
         self._abort(request, "abandoned")
         video.request_id = None
-        self._log_decision(request.want.segment, decision)
-        not_before_s = self._now_s + decision.wait_s
-        self._choice = _Choice(request.want.segment, decision.rung, not_before_s)
-
-    def _progress(self, request: Request, seen: Observation) -> Progress:
-        want = request.want
-        return Progress(
-            now_s=self._now_s,
-            segment=want.segment,
-            rung=want.rung,
-            size_bytes=float(seen.sizes_bytes[want.rung, want.segment]),
-            received_bytes=request.received_bytes,
-            start_s=request.start_s,
-            first_byte_s=request.first_byte_s,
-            buffer_s=seen.buffer_s,
-        )
+        self._decided(request.want.segment, decision)
 
 
 def _has_substitute(want: Want, failure: Failure) -> bool:
     """Whether the lowest rung may stand in for a segment that cannot be had."""
     return want.rung > 0 and failure.kind != "content" and failure.status != 403
-
-
-def _as_lists(presentation: Presentation) -> dict[str, Any]:
-    return {
-        "bitrates_bps": presentation.bitrates_bps.tolist(),
-        "sizes_bytes": presentation.sizes_bytes.tolist(),
-        "durations_s": presentation.durations_s.tolist(),
-        "title": presentation.title,
-    }
 
 
 def _thresholds(config: PlayerConfig) -> Thresholds:

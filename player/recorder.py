@@ -1,0 +1,144 @@
+"""What a session writes into its log, and in which words.
+
+Rules of residence: the shape of every output record and the redaction of URLs live
+here; when something is recorded is the session's business. ``docs/formats.md`` lists
+the fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from abr import __version__
+from abr.decision import Decision, RunningAlgorithm
+from abr.log import SessionLog
+from abr.media import Presentation
+from abr.settings import config_hash
+from origin.tokens import redact
+from player.actions import Want
+from player.config import PlayerConfig
+from player.playback import SegmentStart, StateChange
+from player.requests import Request
+
+
+class Recorder:
+    """Writes one session's log.
+
+    Args:
+        source: What is played, as given to the session.
+        url: The same as a URL; never written with its token.
+        config: The player's settings.
+        given: What else the first line should say.
+    """
+
+    def __init__(
+        self,
+        source: str | Presentation,
+        url: str,
+        config: PlayerConfig,
+        given: Mapping[str, Any],
+    ) -> None:
+        self._folder = url.rpartition("/")[0] + "/"
+        # A playlist comes again with the log's text; a presentation must be kept whole.
+        known = {"presentation": _as_lists(source)} if isinstance(source, Presentation) else {}
+        self.log = SessionLog(
+            {
+                "version": __version__,
+                "source": redact(url),
+                **known,
+                **given,
+                "config": asdict(config),
+                "config_hash": config_hash(config),
+            }
+        )
+
+    def shown(self, url: str) -> str:
+        """A URL as a log may show it: relative to the playlist's, never with a token."""
+        return url[len(self._folder) :] if url.startswith(self._folder) else redact(url)
+
+    def title_known(self, presentation: Presentation, running: RunningAlgorithm) -> None:
+        """What is played, and what decides."""
+        self.log.provenance.update(
+            algorithm=running.name,
+            params=running.params,
+            whys=list(running.whys),
+            rungs=presentation.rungs,
+            ladder_bps=presentation.bitrates_bps.tolist(),
+            title=presentation.title,
+            segments=presentation.segments,
+            duration_s=presentation.duration_s,
+            presentation_digest=presentation.digest(),
+        )
+
+    def fetch(self, request: Request) -> None:
+        """A request is sent."""
+        want = request.want
+        record: dict[str, Any] = {"kind": want.kind, "uri": self.shown(want.url), **_place(want)}
+        if request.attempt > 1:
+            record["attempt"] = request.attempt
+        self.log.add("fetch", request.start_s, id=request.request_id, **record)
+
+    def abort(self, request: Request, now_s: float, why: str) -> None:
+        """A request is given up."""
+        received = request.received_bytes
+        self.log.add("abort", now_s, id=request.request_id, why=why, received_bytes=received)
+
+    def decision(self, segment: int, decision: Decision, *, now_s: float, buffer_s: float) -> None:
+        """The algorithm has answered."""
+        self.log.add(
+            "decision",
+            now_s,
+            segment=segment,
+            rung=decision.rung,
+            wait_s=decision.wait_s,
+            why=decision.why,
+            buffer_s=buffer_s,
+        )
+
+    def playback(
+        self,
+        changes: Sequence[StateChange | SegmentStart],
+        presentation: Presentation | None,
+        rung_of: Mapping[int, int],
+    ) -> None:
+        """Playback changed state, or a segment's first frame was shown."""
+        for change in changes:
+            if isinstance(change, StateChange):
+                states = {"from": change.before, "to": change.after}
+                self.log.add("state", change.time_s, **states, why=change.cause)
+                continue
+            assert presentation is not None
+            rung = rung_of[change.segment]
+            self.log.add(
+                "play",
+                change.time_s,
+                segment=change.segment,
+                rung=rung,
+                duration_s=float(presentation.durations_s[change.segment]),
+                bitrate_bps=float(presentation.bitrates_bps[rung]),
+            )
+
+
+def _place(want: Want) -> dict[str, Any]:
+    """Where in the title a request belongs; what does not apply is left out."""
+    place: dict[str, Any] = {}
+    if want.byte_range is not None:
+        place["byte_range"] = list(want.byte_range)
+    if want.track:
+        place["track"] = want.track
+    if want.segment >= 0:
+        place["segment"] = want.segment
+    if want.rung >= 0:
+        place["rung"] = want.rung
+    return place
+
+
+def _as_lists(presentation: Presentation) -> dict[str, Any]:
+    return {
+        "bitrates_bps": presentation.bitrates_bps.tolist(),
+        "sizes_bytes": presentation.sizes_bytes.tolist(),
+        "durations_s": presentation.durations_s.tolist(),
+        "title": presentation.title,
+    }
