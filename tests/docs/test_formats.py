@@ -6,6 +6,9 @@ import json
 import re
 from pathlib import Path
 
+from abr.traceformats import read_trace, remarks, write_trace
+from bench.report import report_data
+from tests.fakes.logs import played_log
 from transcode.indexfile import parse_index, print_index
 from transcode.keyfiles import parse_keys, print_keys
 from transcode.listing import media_playlist_of, multivariant_of
@@ -38,3 +41,27 @@ def test_the_key_file_of_the_page_is_read() -> None:
     """It opens nothing, of course."""
     keys = parse_keys(samples("json")[1], where="sample")
     assert json.loads(print_keys(keys)) == json.loads(samples("json")[1])
+
+
+def test_the_trace_of_the_page_is_one_trace_in_four_formats() -> None:
+    """Each is read without being told its format, and written letter by letter."""
+    texts = {
+        "json": samples("json")[2],
+        "sabre": samples("json")[3],
+        "csv": samples("csv")[0],
+        "cooked": samples("tsv")[0],
+    }
+    held = {kind: read_trace(text.encode(), name="hill") for kind, text in texts.items()}
+    for kind, text in texts.items():
+        assert write_trace(held[kind], kind).decode() == text
+        assert held[kind].times_s.tolist() == held["json"].times_s.tolist()
+        assert held[kind].capacity_bps.tolist() == held["json"].capacity_bps.tolist()
+    assert held["csv"].digest() == held["sabre"].digest() == held["json"].digest()
+    assert held["cooked"].rtt_s is None
+    assert remarks(held["json"]) == ()
+
+
+def test_the_cache_counts_of_the_page_are_taken() -> None:
+    counts = json.loads(samples("json")[4])
+    (tier,) = report_data([played_log()], cache_stats=counts).tiers
+    assert (tier.name, tier.hit_ratio, tier.byte_hit_ratio) == ("edge", 0.75, 0.75)
