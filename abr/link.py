@@ -81,6 +81,7 @@ class SharedLink:
         rtt_s: Round-trip time where the trace has none.
         connections: Most connections open at once.
         overhead_bytes: Added to every response, before its body: headers and framing.
+        server_s: Time that software at both ends takes for a request, beside the network.
 
     Raises:
         ValueError: an argument out of range.
@@ -93,12 +94,17 @@ class SharedLink:
         rtt_s: float = 0.04,
         connections: int = 6,
         overhead_bytes: float = 0.0,
+        server_s: float = 0.0,
     ) -> None:
-        if not (0 <= rtt_s < math.inf and 0 <= overhead_bytes < math.inf and connections >= 1):
-            raise ValueError("rtt_s and overhead_bytes must be 0 or more, connections 1 or more")
+        costs = (rtt_s, overhead_bytes, server_s)
+        if not (all(0 <= cost < math.inf for cost in costs) and connections >= 1):
+            raise ValueError(
+                "rtt_s, overhead_bytes and server_s must be 0 or more, connections 1 or more"
+            )
         self._trace = trace
         self._rtt_s = rtt_s
         self._overhead_bytes = overhead_bytes
+        self._server_s = server_s
         self._now_s = 0.0
         self._orders = 0
         self._flows: dict[int, _Flow] = {}
@@ -255,7 +261,7 @@ class SharedLink:
             else:
                 self._closed -= 1
                 ready_s += self._trace.rtt_at(now_s, self._rtt_s)
-            first_byte_s = ready_s + self._trace.rtt_at(ready_s, self._rtt_s)
+            first_byte_s = ready_s + self._trace.rtt_at(ready_s, self._rtt_s) + self._server_s
             heapq.heappush(self._coming, (first_byte_s, flow.order, number))
 
     def _drop_stale(self) -> None:

@@ -125,19 +125,20 @@ async def _play_all(
     keys_dir: Path | None,
 ) -> list[SessionLog]:
     """Every live playback in turn, through warm caches: a miss is no part of the network."""
-    from bench.stack import Stack
+    from bench.served import served, warm
     from player import play
+    from transcode.reader import read_index
 
     logs = []
-    async with Stack(packages=[package], keys=keys_dir) as stack:
-        (title,) = stack.playback_urls
-        await stack.warm(title)
+    async with served([package], keys=keys_dir) as urls:
+        (url,) = urls.values()
+        await warm(url, read_index(package))
         for number, (trace, algorithm) in enumerate(plans, start=1):
             if sys.stderr.isatty():
                 note(f"{number}/{len(plans)}: {algorithm} over {trace.name}, {max_play_s:g} s")
             logs.append(
                 await play(
-                    stack.playback_url(title),
+                    url,
                     trace=trace,
                     algorithm=algorithm,
                     config=config,

@@ -15,9 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypedDict
 
-import aiohttp
-
-from abr.errors import PackageError, UpstreamError
+from abr.errors import PackageError
 from bench.config import ServeConfig
 from edge.app import EDGE, Edge
 from edge.app import make_app as make_edge
@@ -28,7 +26,6 @@ from origin.config import OriginConfig, ServerLimits
 from origin.httpserver import listening
 from origin.store import DirectoryStore, StoredObject
 from transcode.keystore import KeyStore, default_keys_dir
-from transcode.layout import files_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +82,6 @@ class Packages:
         """What can be played, in alphabetical order."""
         return tuple(sorted(self._by_title))
 
-    def paths(self, title: str) -> tuple[str, ...]:
-        """Every file of a title: playlists, initialisation sections, segments."""
-        index = self._by_title[title].index(title)
-        return () if index is None else tuple(files_of(index))
-
     def open(self, title: str, path: str) -> StoredObject | None:
         """The object; None when there is none of that name."""
         store = self._by_title.get(title)
@@ -136,7 +128,7 @@ class Stack:
             PortInUseError: a port is taken; nothing listens any more.
             KeyStoreError: the keys cannot be had.
         """
-        self._store = store = Packages(self._packages)
+        store = Packages(self._packages)
         self.problems = store.problems
         keys = KeyStore.open(self._keys or default_keys_dir(os.environ))
         async with AsyncExitStack() as starting:
@@ -163,20 +155,6 @@ class Stack:
         assert self._origin is not None, "enter the stack first"
         isp = [listener for listener in self.listeners if listener.tier == "isp"]
         return str(self._origin.playback(title, base=isp[edge].url)["url"])
-
-    async def warm(self, title: str, *, edge: int = 0) -> None:
-        """Fetch everything of ``title`` but its keys through an ISP edge once.
-
-        Raises:
-            UpstreamError: something could not be fetched.
-        """
-        base, _, _ = self.playback_url(title, edge=edge).rpartition("/")
-        async with aiohttp.ClientSession() as http:
-            for path in self._store.paths(title):
-                async with http.get(f"{base}/{path}") as answer:
-                    if answer.status != 200:
-                        raise UpstreamError(f"{title}/{path}: status {answer.status} while warming")
-                    await answer.read()
 
     def cache_stats(self) -> dict[str, CacheStats]:
         """Requests, hits and bytes so far, by tier."""

@@ -7,6 +7,7 @@ return the same kind of log.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,18 +15,21 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from abr import registry
-from abr.decision import Algorithm
-from abr.errors import InputError, LogFormatError
+from abr.decision import Algorithm, Rule
+from abr.errors import AlgorithmError, InputError, LogFormatError
 from abr.link import Link, SharedLink
 from abr.log import SessionLog
-from abr.media import Presentation
+from abr.media import Presentation, constant_presentation
 from abr.trace import Trace
 from origin.tokens import redact
 from player.config import PlayerConfig
 from player.session import PlaybackSession
+from transcode.playlist import parse
+from transcode.sealing import open_sealed, seal
 
 if TYPE_CHECKING:
     from player.drivers.live import MediaSink
+    from player.shaper import Shaper
 
 DEFAULT_ALGORITHM = "bola-sabre"
 
@@ -76,6 +80,7 @@ def simulate(
             rtt_s=config.rtt_s,
             connections=config.connections,
             overhead_bytes=config.response_overhead_bytes,
+            server_s=config.server_s,
         )
     assert link is not None
     session = PlaybackSession(
@@ -123,31 +128,33 @@ async def play(
             f"{redact(url)}: not an HTTP URL; expected http://HOST/.../multivariant.m3u8"
         )
     config = config or PlayerConfig()
+    chosen = as_algorithm(algorithm, params)
+    _rehearse(chosen)
     session = PlaybackSession(
         url,
-        as_algorithm(algorithm, params),
+        chosen,
         config,
         provenance={"driver": "live", **_about_trace(trace), **_about_stop(max_play_s)},
     )
 
-    def driver(via: tuple[str, int] | None) -> LiveDriver:
+    def driver(shaper: Shaper | None) -> LiveDriver:
         return LiveDriver(
             session,
             source=url,
-            via=via,
+            via=(shaper.host, shaper.port) if shaper is not None else None,
             sink=sink,
             stop_at_s=max_play_s,
+            on_start=shaper.start_clock if shaper is not None else None,
             on_progress=on_progress,
         )
 
     if trace is None:
         return await driver(None).run()
+    port = parts.port or (443 if parts.scheme == "https" else 80)
     from player.shaper import Shaper
 
-    port = parts.port or (443 if parts.scheme == "https" else 80)
     async with Shaper(trace, parts.hostname, port, rtt_s=config.rtt_s) as shaper:
-        shaper.start_clock()
-        log = await driver((shaper.host, shaper.port)).run()
+        log = await driver(shaper).run()
         log.provenance["shaper"] = shaper.report.as_dict()
     return log
 
@@ -200,6 +207,20 @@ def as_algorithm(algorithm: str | Algorithm, params: Mapping[str, Any] | None = 
     if params:
         raise ValueError("params belong to a registered name; give a Rule with its parameters")
     return algorithm
+
+
+def _rehearse(algorithm: Algorithm) -> None:
+    """Meet everything once before the clock runs.
+
+    Libraries that load parts of themselves on first use would otherwise do so within the
+    startup of the first playback, for some tens of milliseconds.
+    """
+    rule = algorithm if isinstance(algorithm, Rule) else registry.load("fixed")
+    film = constant_presentation([1e5, 2e5], segments=2, segment_s=1.0)
+    with contextlib.suppress(AlgorithmError):  # a rung this film lacks; the real one may have it
+        simulate(film, trace=Trace.constant(1e6), algorithm=rule)
+    parse("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\ns\n#EXT-X-ENDLIST\n")
+    open_sealed(seal(b"", bytes(16), bytes(16)), bytes(16), bytes(16))
 
 
 MOST_PERIODS_KEPT = 2000

@@ -33,6 +33,9 @@ class PlayerConfig:
     """Round-trip time of the emulated link where the trace gives none."""
     response_overhead_bytes: int = 700
     """Bytes of response head per request on the simulated link; our edges send about this."""
+    server_s: float = 0.004
+    """Time per request that software takes beside the simulated network: measured over
+    loopback with our edges, the shaping proxy and the live driver on an idle machine."""
     attempts: int = 4
     """Tries per request, the first included."""
     first_byte_limit_s: float = 20.0
@@ -63,6 +66,7 @@ class PlayerConfig:
             "resume_max_s",
             "render_delay_s",
             "rtt_s",
+            "server_s",
             "response_overhead_bytes",
             "backoff_s",
             "backoff_max_s",

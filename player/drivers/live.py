@@ -48,6 +48,7 @@ class LiveDriver:
         via: ``(host, port)`` of a proxy that stands in for the server of the source's URL.
         sink: Takes the opened media.
         stop_at_s: The viewer leaves then, seconds since play was asked.
+        on_start: Called at the instant play is asked; a network starts its clock here.
         on_progress: Called with the session after every input.
     """
 
@@ -59,6 +60,7 @@ class LiveDriver:
         via: tuple[str, int] | None = None,
         sink: MediaSink | None = None,
         stop_at_s: float = math.inf,
+        on_start: Callable[[], None] | None = None,
         on_progress: Callable[[PlaybackSession], None] | None = None,
     ) -> None:
         self._session = session
@@ -66,6 +68,7 @@ class LiveDriver:
         self._via = via
         self._sink = sink
         self._stop_at_s = stop_at_s
+        self._on_start = on_start
         self._on_progress = on_progress
         self._keys: dict[str, bytes] = {}
         self._sealed: list[tuple[int, Want, bytes]] = []
@@ -89,6 +92,8 @@ class LiveDriver:
             auto_decompress=False,
             read_bufsize=READ_BYTES,
         ) as self._http:
+            if self._on_start is not None:
+                self._on_start()
             self._start_s = loop.time()
             stop = loop.call_at(self._start_s + min(self._stop_at_s, 1e9), self._stop)
             try:
