@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,7 +135,12 @@ async def play(
         url,
         chosen,
         config,
-        provenance={"driver": "live", **_about_trace(trace), **_about_stop(max_play_s)},
+        provenance={
+            "driver": "live",
+            "clock_resolution_s": _clock_resolution_s(),
+            **_about_trace(trace),
+            **_about_stop(max_play_s),
+        },
     )
 
     def driver(shaper: Shaper | None) -> LiveDriver:
@@ -226,7 +232,15 @@ def _rehearse(algorithm: Algorithm) -> None:
 MOST_PERIODS_KEPT = 2000
 """A trace of up to this many periods is kept in the log, so that reports can draw it."""
 
-KEPT_AT_REPLAY = ("trace", "trace_digest", "trace_data", "stop_at_s", "shaper")
+KEPT_AT_REPLAY = (
+    "command",
+    "clock_resolution_s",
+    "trace",
+    "trace_digest",
+    "trace_data",
+    "stop_at_s",
+    "shaper",
+)
 """Provenance of a recording that stays true of its replay."""
 
 
@@ -245,6 +259,10 @@ def _recorded_source(log: SessionLog) -> str | Presentation:
         return Presentation(**known)
     except (TypeError, ValueError) as exc:
         raise LogFormatError(f"the log's presentation cannot be used: {exc}") from exc
+
+
+def _clock_resolution_s() -> float:
+    return time.get_clock_info("monotonic").resolution
 
 
 def _about_trace(trace: Trace | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -148,6 +149,7 @@ def play(
             progress.clear()
     if log.provenance.get("shaper", {}).get("is_overloaded"):
         note("this machine was too busy to shape the network faithfully; do not trust the figures")
+    log.provenance["command"] = _command_line()
     if log_path is not None:
         write_log(log, log_path)
     _show(log, as_json=as_json)
@@ -202,6 +204,7 @@ def simulate(
         config=config,
         max_play_s=max_play_s or math.inf,
     )
+    log.provenance["command"] = _command_line()
     if log_path is not None:
         write_log(log, log_path)
     _show(log, as_json=as_json)
@@ -271,6 +274,13 @@ def _algorithm(name: str, params: tuple[str, ...]) -> tuple[str, dict[str, str]]
         note(remark)
     registry.load(canonical, **parameters)
     return canonical, parameters
+
+
+def _command_line() -> str:
+    """The command as it was called, without the token of its URL."""
+    from origin.tokens import redact
+
+    return redact(shlex.join(["abr", *sys.argv[1:]]))
 
 
 def _show(log: SessionLog, *, as_json: bool) -> None:
