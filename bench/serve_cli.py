@@ -36,6 +36,13 @@ if TYPE_CHECKING:
 @click.option(
     "--cache-bytes", type=int, metavar="N", help="Most bytes stored by each cache. [1073741824]"
 )
+@click.option(
+    "--token-ttl",
+    "token_ttl_s",
+    type=float,
+    metavar="SECONDS",
+    help="How long a token is valid before it must be renewed. [3600]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line when ready.")
 @click.pass_context
 def serve(
@@ -47,6 +54,7 @@ def serve(
     edges: int | None,
     cache_dir: str | None,
     cache_bytes: int | None,
+    token_ttl_s: float | None,
     as_json: bool,
 ) -> None:
     """Serve each PACKAGE (a folder made by `abr transcode`, or a folder of such).
@@ -69,6 +77,7 @@ def serve(
         edges=edges,
         cache_dir=cache_dir,
         cache_bytes=cache_bytes,
+        token_ttl_s=token_ttl_s,
     )
     run_async(_serve(packages, keys, config.check(), as_json=as_json))
 
