@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -36,8 +37,8 @@ class Trace:
 
     Raises:
         TraceFormatError: no period, a time that is not finite, not from 0 or
-            decreasing, a negative capacity or round-trip time, no length, or no
-            capacity at all.
+            decreasing, a negative capacity or round-trip time, a loss outside 0 to 1,
+            no length, or no capacity at all.
     """
 
     times_s: FloatArray
@@ -46,6 +47,8 @@ class Trace:
     """Capacity in each period, bits per second, shape (K,)."""
     rtt_s: FloatArray | None = None
     """Round-trip time in each period, shape (K,); None when the trace says nothing."""
+    loss_ratio: FloatArray | None = None
+    """Share of packets lost in each period, 0 to 1, shape (K,); None: nothing said."""
     end: End = "loop"
     """What comes after the last period."""
     name: str = ""
@@ -59,8 +62,9 @@ class Trace:
     def __post_init__(self) -> None:
         times, capacity = frozen_array(self.times_s), frozen_array(self.capacity_bps)
         rtt = None if self.rtt_s is None else frozen_array(self.rtt_s)
+        loss = None if self.loss_ratio is None else frozen_array(self.loss_ratio)
         where = self.name or "trace"
-        _check(where, times, capacity, rtt, self.end)
+        _check(where, times, capacity, rtt, loss, self.end)
         with np.errstate(over="ignore"):
             offered = np.concatenate([[0.0], np.cumsum(np.diff(times) * capacity)])
         if not 0 < offered[-1] < math.inf:
@@ -72,6 +76,7 @@ class Trace:
             ("times_s", times),
             ("capacity_bps", capacity),
             ("rtt_s", rtt),
+            ("loss_ratio", loss),
             ("_times", tuple(times.tolist())),
             ("_capacity", tuple(capacity.tolist())),
             ("_offered", tuple(offered.tolist())),
@@ -92,25 +97,27 @@ class Trace:
     def from_periods(
         cls, periods: Iterable[tuple[float, ...]], *, end: End = "loop", name: str = ""
     ) -> Trace:
-        """A trace from ``(duration_s, capacity_bps)`` or ``(duration_s, capacity_bps, rtt_s)``.
+        """A trace from ``(duration_s, capacity_bps[, rtt_s[, loss_ratio]])``.
 
         Raises:
             TraceFormatError: as the class; also when only some periods have a
-                round-trip time, or a duration is negative.
+                round-trip time or a loss, or a duration is negative.
         """
         rows = [tuple(row) for row in periods]
         where = name or "trace"
         widths = {len(row) for row in rows}
-        if widths not in ({2}, {3}):
+        if widths not in ({2}, {3}, {4}):
             raise TraceFormatError(
                 f"{where}: periods have {sorted(widths)} values; expected (duration_s, "
-                "capacity_bps) for all of them, or (duration_s, capacity_bps, rtt_s) for all"
+                "capacity_bps) for all of them, or (duration_s, capacity_bps, rtt_s) for all, "
+                "or these and loss_ratio for all"
             )
         columns = list(zip(*rows, strict=True))
         return cls(
             times_s=np.concatenate([[0.0], np.cumsum(np.array(columns[0], dtype=np.float64))]),
             capacity_bps=np.array(columns[1], dtype=np.float64),
-            rtt_s=np.array(columns[2], dtype=np.float64) if len(columns) == 3 else None,
+            rtt_s=np.array(columns[2], dtype=np.float64) if len(columns) > 2 else None,
+            loss_ratio=np.array(columns[3], dtype=np.float64) if len(columns) > 3 else None,
             end=end,
             name=name,
         )
@@ -126,10 +133,12 @@ class Trace:
         return self._offered[-1] / self._times[-1]
 
     def digest(self) -> str:
-        """SHA-256 over times, capacities, round-trip times and end rule, as hex."""
+        """SHA-256 over times, capacities, round-trip times, losses and end rule, as hex."""
         hasher = hashlib.sha256(self.end.encode())
         for array in (self.times_s, self.capacity_bps, self.rtt_s):
             hasher.update(b"-" if array is None else array.astype("<f8").tobytes())
+        if self.loss_ratio is not None:  # so that traces without keep the digest they had
+            hasher.update(b"loss" + self.loss_ratio.astype("<f8").tobytes())
         return hasher.hexdigest()
 
     def bits_by(self, t_s: float) -> float:
@@ -175,6 +184,12 @@ class Trace:
             return default_s
         return float(self.rtt_s[self._period(self._folded(t_s)[1])])
 
+    def loss_at(self, t_s: float) -> float:
+        """Share of packets lost at ``t_s``; 0 when the trace has none."""
+        if self.loss_ratio is None:
+            return 0.0
+        return float(self.loss_ratio[self._period(self._folded(t_s)[1])])
+
     def finish_time(self, start_s: float, size_bytes: float) -> float:
         """When a transfer alone on the link from ``start_s`` ends; inf when never."""
         if size_bytes <= 0:
@@ -210,7 +225,12 @@ class Trace:
 
 
 def _check(
-    where: str, times: FloatArray, capacity: FloatArray, rtt: FloatArray | None, end: str
+    where: str,
+    times: FloatArray,
+    capacity: FloatArray,
+    rtt: FloatArray | None,
+    loss: FloatArray | None,
+    end: str,
 ) -> None:
     if end not in get_args(End):
         raise TraceFormatError(f"{where}: end rule {end!r}; expected one of {get_args(End)}")
@@ -227,14 +247,20 @@ def _check(
         )
     if times[-1] <= 0:
         raise TraceFormatError(f"{where}: lasts 0 s; expected a trace with some length")
-    columns = [("capacity_bps", capacity)] + ([] if rtt is None else [("rtt_s", rtt)])
-    for name, values in columns:
-        if values.shape != capacity.shape:
-            raise TraceFormatError(
-                f"{where}: {values.size} values of {name}; expected {capacity.size}"
-            )
-        for k in np.flatnonzero(~(np.isfinite(values) & (values >= 0)))[:1]:
-            raise TraceFormatError(
-                f"{where}: {name} is {values[k]:g} in period {k}; "
-                "expected a finite number of 0 or more"
-            )
+    for name, values, most in (
+        ("capacity_bps", capacity, sys.float_info.max),
+        ("rtt_s", rtt, sys.float_info.max),
+        ("loss_ratio", loss, 1.0),
+    ):
+        if values is not None:
+            _check_column(f"{where}: ", name, values, capacity.shape, most)
+
+
+def _check_column(
+    where: str, name: str, values: FloatArray, shape: tuple[int, ...], most: float
+) -> None:
+    if values.shape != shape:
+        raise TraceFormatError(f"{where}{values.size} values of {name}; expected {shape[0]}")
+    for k in np.flatnonzero(~((values >= 0) & (values <= most)))[:1]:
+        wanted = "a number from 0 to 1" if most == 1 else "a finite number of 0 or more"
+        raise TraceFormatError(f"{where}{name} is {values[k]:g} in period {k}; expected {wanted}")

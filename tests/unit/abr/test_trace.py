@@ -99,6 +99,21 @@ def test_digest_depends_on_everything_but_the_name() -> None:
     assert Trace.from_periods([p[:2] for p in periods]).digest() != same
 
 
+def test_losses_are_part_of_the_digest_only_when_there_are_any() -> None:
+    """Logs written before traces held losses name digests that must stay."""
+    plain = Trace.from_periods([(1, 1e6, 0.1), (2, 0, 0.1)])
+    lossy = Trace.from_periods([(1, 1e6, 0.1, 0.02), (2, 0, 0.1, 0)])
+    assert plain.digest().startswith("e0cb3481d732f8e8")
+    assert Trace.from_periods([(1, 1e6), (2, 0)]).digest().startswith("1b7abf5e865b4cc5")
+    assert len({plain.digest(), lossy.digest()}) == 2
+    assert [plain.loss_at(0), lossy.loss_at(0), lossy.loss_at(2.5), lossy.loss_at(3)] == [
+        0,
+        0.02,
+        0,
+        0.02,
+    ]
+
+
 def test_arrays_are_read_only_and_copies() -> None:
     mine = np.array([1e6])
     trace = Trace(times_s=np.array([0.0, 1.0]), capacity_bps=mine)
@@ -124,6 +139,7 @@ def test_a_trace_can_be_sent_to_another_process() -> None:
         ([(1, math.nan)], "capacity_bps is nan"),
         ([(math.inf, 1)], "finite"),
         ([(1, 1e6, -0.1)], "rtt_s is -0.1"),
+        ([(1, 1e6, 0.1, 1.5)], "loss_ratio is 1.5 in period 0; expected a number from 0 to 1"),
         ([(1e200, 1e200)], "offers inf bits"),
     ],
 )
