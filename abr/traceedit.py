@@ -1,0 +1,129 @@
+"""Traces made of traces: a piece of one, one made faster or slower, several in a row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from abr.errors import InputError, TraceFormatError
+from abr.media import FloatArray
+from abr.trace import Trace
+
+
+def cut(trace: Trace, start_s: float, end_s: float | None = None) -> Trace:
+    """The piece ``[start_s, end_s)`` of one pass of ``trace``, its times counted from 0.
+
+    Args:
+        trace: The trace; its end rule stays.
+        start_s: Where the piece begins.
+        end_s: Where it ends; None for the end of the trace.
+
+    Raises:
+        InputError: the piece has no length or reaches out of the trace.
+        TraceFormatError: nothing but outage is in it.
+    """
+    last_s = trace.duration_s if end_s is None else end_s
+    where = trace.name or "trace"
+    if not 0 <= start_s < last_s:
+        raise InputError(
+            f"{where}: a piece from {start_s:g} s to {last_s:g} s; expected 0 <= start < end"
+        )
+    if last_s > trace.duration_s:
+        raise InputError(
+            f"{where}: a piece up to {last_s:g} s; expected at most {trace.duration_s:g} s, where "
+            "the trace ends (concat makes it longer)"
+        )
+    first = int(np.searchsorted(trace.times_s, start_s, "right")) - 1
+    past = int(np.searchsorted(trace.times_s, last_s, "left"))
+    inner_s = trace.times_s[first + 1 : past]
+
+    def piece(values: FloatArray | None) -> FloatArray | None:
+        return None if values is None else values[first:past]
+
+    return replace(
+        trace,
+        times_s=np.concatenate([[start_s], inner_s, [last_s]]) - start_s,
+        capacity_bps=trace.capacity_bps[first:past],
+        rtt_s=piece(trace.rtt_s),
+        loss_ratio=piece(trace.loss_ratio),
+    )
+
+
+def scaled(trace: Trace, factor: float) -> Trace:
+    """``trace`` with every capacity times ``factor``; times, delays and losses stay.
+
+    Raises:
+        InputError: the factor is not a finite number above 0.
+    """
+    if not 0 < factor < math.inf:
+        raise InputError(f"factor {factor:g}; expected a finite number above 0")
+    return replace(trace, capacity_bps=trace.capacity_bps * factor)
+
+
+def scaled_to(trace: Trace, mean_bps: float) -> Trace:
+    """``trace`` made so fast or slow that its mean capacity is ``mean_bps``.
+
+    Raises:
+        InputError: the mean is not a finite number above 0.
+    """
+    if not 0 < mean_bps < math.inf:
+        raise InputError(f"mean {mean_bps / 1e6:g} Mbit/s; expected a finite number above 0")
+    return scaled(trace, mean_bps / trace.mean_bps)
+
+
+def joined(traces: Sequence[Trace], *, name: str = "", rtt_s: float | None = None) -> Trace:
+    """One pass of each trace after the other; the end rule is that of the last.
+
+    Args:
+        traces: One or more.
+        name: Name of the result.
+        rtt_s: Round-trip time where a trace has none while another has.
+
+    Raises:
+        InputError: no traces.
+        TraceFormatError: some have round-trip times, some have none, and no ``rtt_s`` is given.
+    """
+    if not traces:
+        raise InputError("no traces to join; expected one or more")
+    ends_s = np.cumsum([0.0] + [each.duration_s for each in traces])
+    bounds_s = [each.times_s[1:] + at for each, at in zip(traces, ends_s, strict=False)]
+    return Trace(
+        times_s=np.concatenate([[0.0], *bounds_s]),
+        capacity_bps=np.concatenate([each.capacity_bps for each in traces]),
+        rtt_s=_joined_rtt(traces, rtt_s),
+        loss_ratio=_joined_losses(traces),
+        end=traces[-1].end,
+        name=name,
+    )
+
+
+def _joined_rtt(traces: Sequence[Trace], rtt_s: float | None) -> FloatArray | None:
+    silent = [each.name for each in traces if each.rtt_s is None]
+    if len(silent) == len(traces):
+        return None
+    if silent and rtt_s is None:
+        raise TraceFormatError(
+            f"{silent[0] or 'a trace'}: no round-trip times, while others have some; "
+            "say which to take for it"
+        )
+    return np.concatenate(
+        [
+            np.full(len(each.capacity_bps), rtt_s or 0.0) if each.rtt_s is None else each.rtt_s
+            for each in traces
+        ]
+    )
+
+
+def _joined_losses(traces: Sequence[Trace]) -> FloatArray | None:
+    """Losses in a row; a trace that says nothing of them loses nothing."""
+    if all(each.loss_ratio is None for each in traces):
+        return None
+    return np.concatenate(
+        [
+            np.zeros(len(each.capacity_bps)) if each.loss_ratio is None else each.loss_ratio
+            for each in traces
+        ]
+    )
