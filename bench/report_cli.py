@@ -66,7 +66,7 @@ def report(
 
     \b
     Examples:
-      abr report demo-out/*.jsonl
+      abr report demo-out/logs/*.jsonl
       abr report a.jsonl b.jsonl --trace lte.csv --out compare.html
       abr report logs/*.jsonl --cache-stats stats.json --title "Friday's run"
     """

@@ -15,6 +15,7 @@ def test_help_has_examples_whose_options_exist(name: str) -> None:
         text = command.get_help(click.Context(command, info_name=words))
         examples = examples_of(text)
         assert examples, f"{words} --help has no Examples"
+        assert "\\b" not in text, f"{words} --help shows a raw mark"
         for example in examples:
             assert unknown_words(words_after_abr(example)) == [], example
 
