@@ -7,9 +7,10 @@ is charged when a connection opens and one for every request.
 What keeps the figures honest: small kernel buffers on both legs, set before connect and
 listen, so that a server cannot believe bytes delivered that still wait here; Nagle's
 algorithm off on both legs; one timer for the whole link, which sends all that became
-due, so that a late timer loses nothing. Limits: no packet loss, no slow start, no
-queueing delay of a loaded access link (bufferbloat); capacity is payload; single
-departures are up to half a millisecond early or late on an idle machine.
+due, so that a late timer loses nothing. Limits: no packet loss, no slow start; capacity
+is payload; the delay of a loaded access link is modelled where ``buffer_bytes`` is set,
+and only for what begins while others wait; pieces of a fast link leave together, once
+every ``tick_s``.
 """
 
 from __future__ import annotations
@@ -18,14 +19,16 @@ import asyncio
 import itertools
 import math
 import socket
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 from abr.errors import PortInUseError
 from abr.trace import Trace
-from player.pacing import Ledger, ShaperReport, SharedPacer
+from player.alarms import Alarm, Alarms
+from player.ledger import Ledger, ShaperReport
+from player.pacing import SharedPacer
 from player.shaper_legs import (
-    TIMER_LEAD_S,
     ClientLeg,
     Connection,
     ServerLeg,
@@ -53,6 +56,9 @@ class Shaper:
         *,
         rtt_s: float = 0.04,
         config: ShaperConfig | None = None,
+        alarms: Alarms | None = None,
+        listening: socket.socket | None = None,
+        on_start: Callable[[float], None] | None = None,
     ) -> None:
         """Describe the link between a client and ``upstream_host:upstream_port``.
 
@@ -62,6 +68,9 @@ class Shaper:
             upstream_port: Where the server listens.
             rtt_s: Round-trip time where the trace gives none, seconds.
             config: Sizes and limits.
+            alarms: Timers shared with other links of this event loop; its own when None.
+            listening: A socket that is bound already, to listen on instead of a new one.
+            on_start: Called with the event-loop time that became trace time 0.
         """
         self.host = ""
         self.port = 0
@@ -74,7 +83,10 @@ class Shaper:
         self._refused = 0
         self._dials = asyncio.TaskGroup()
         self._dialling: set[asyncio.Task[None]] = set()
-        self._timer: asyncio.TimerHandle | None = None
+        self._given_alarms = alarms
+        self._listening = listening
+        self._on_start = on_start
+        self._timer: Alarm | None = None
         self._start_s: float | None = None
         self._renew_link()
 
@@ -85,19 +97,9 @@ class Shaper:
             PortInUseError: the address cannot be listened on.
         """
         self._loop = asyncio.get_running_loop()
-        listening = tcp_socket(
-            socket.AF_INET6 if ":" in self.config.host else socket.AF_INET,
-            self.config.socket_buffer_bytes,
-        )
-        try:
-            listening.bind((self.config.host, 0))
-            listening.listen(self.config.max_connections)
-        except OSError as exc:
-            listening.close()
-            raise PortInUseError(
-                f"{self.config.host}: the shaping proxy cannot listen here ({exc.strerror}); "
-                "give an address of this machine"
-            ) from exc
+        listening = self._listening or self._bound_socket()
+        listening.listen(self.config.max_connections)
+        self.alarms = self._given_alarms or Alarms(self._loop)
         self.host, self.port = listening.getsockname()[:2]
         await self._dials.__aenter__()
         self._server = await self._loop.create_server(lambda: ClientLeg(self), sock=listening)
@@ -121,6 +123,26 @@ class Shaper:
         for _ in range(3):  # the client's leg ends, then the server's, then their sockets
             await asyncio.sleep(0)
         await self._server.wait_closed()
+        if self._given_alarms is None:
+            self.alarms.close()
+
+    def _bound_socket(self) -> socket.socket:
+        config = self.config
+        sock = tcp_socket(
+            socket.AF_INET6 if ":" in config.host else socket.AF_INET, config.socket_buffer_bytes
+        )
+        try:
+            if config.port:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((config.host, config.port))
+        except OSError as exc:
+            sock.close()
+            where = f"{config.host}:{config.port}" if config.port else config.host
+            raise PortInUseError(
+                f"{where}: the shaping proxy cannot listen here ({exc.strerror}); "
+                "give an address of this machine and ports that are free"
+            ) from exc
+        return sock
 
     def start_clock(self, now_s: float | None = None) -> None:
         """Make ``now_s`` (event-loop time; None: this instant) trace time 0.
@@ -133,6 +155,8 @@ class Shaper:
         for connection in self._connections.values():
             connection.join(self._pacer, self.now_s())
         self._arm()
+        if self._on_start is not None:
+            self._on_start(self._start_s)
 
     def now_s(self) -> float:
         """Trace time now, in seconds; 0 before the clock is started."""
@@ -149,10 +173,15 @@ class Shaper:
     def _renew_link(self) -> None:
         config = self.config
         self._pacer = SharedPacer(
-            self._trace, quantum_bytes=config.quantum_bytes, gap_s=config.gap_s
+            self._trace,
+            quantum_bytes=config.quantum_bytes,
+            gap_s=config.gap_s,
+            cross_flows=config.cross_flows,
+            buffer_bytes=config.buffer_bytes,
         )
         self._ledger = Ledger(self._trace, interval_s=config.interval_s)
         self._due_s = math.inf
+        self._ticked_s = -math.inf
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -163,9 +192,18 @@ class Shaper:
 
     def queue_bytes(self) -> int:
         """How much one connection may have waiting before its sender is paused."""
-        enough_s = self.config.queue_s
-        fast_bytes = int(enough_s * self._trace.capacity_at(self.now_s()) / 8)
-        return max(self.config.queue_bytes, fast_bytes)
+        config = self.config
+        fast_bytes = int(config.queue_s * self._trace.capacity_at(self.now_s()) / 8)
+        return max(config.queue_bytes, fast_bytes, config.buffer_bytes)
+
+    def queueing_s(self) -> float:
+        """What a packet would wait now in the buffer of the bottleneck, seconds."""
+        standing_bytes = self._pacer.standing_bytes() if self.config.buffer_bytes else 0
+        if standing_bytes == 0:
+            return 0.0
+        now_s = self.now_s()
+        wait_s = self._trace.finish_time(now_s, standing_bytes) - now_s
+        return min(wait_s, self.config.connect_timeout_s)
 
     def offer(self, flow: int, size_bytes: int) -> None:
         """Bytes of ``flow`` arrived at the link; the first start the clock."""
@@ -194,6 +232,10 @@ class Shaper:
 
     def _arm(self) -> None:
         due_s = self._pacer.next_departure_s()
+        if self.config.on_grid and due_s < math.inf:
+            due_s = math.ceil(due_s / self.config.tick_s - 1e-6) * self.config.tick_s
+        else:
+            due_s = max(due_s, self._ticked_s + self.config.tick_s)
         if due_s == self._due_s and self._timer is not None:
             return
         if self._timer is not None:
@@ -201,17 +243,21 @@ class Shaper:
         self._due_s = due_s
         self._timer = None
         if self._start_s is not None and due_s < math.inf:
-            self._timer = self._loop.call_at(self._start_s + due_s - TIMER_LEAD_S, self._tick)
+            self._timer = self.alarms.call_at(self._start_s + due_s, self._tick)
 
     def _tick(self) -> None:
         """Send everything that is due, then sleep until the next departure."""
         self._timer = None
         now_s = self.now_s()
+        self._ticked_s = max(now_s, self._due_s)
         self._ledger.woke(now_s - self._due_s)
         self._ledger.advance(now_s, backlogged=True)
-        for flow, size_bytes in self._pacer.due(now_s + TIMER_LEAD_S):
+        crossed_bytes = self._pacer.cross_bytes
+        for flow, size_bytes in self._pacer.due(now_s + self.alarms.lead_s):
             self._ledger.delivered(size_bytes, now_s)
             self._connections[flow].deliver(size_bytes)
+        if self.config.cross_flows:
+            self._ledger.crossed(self._pacer.cross_bytes - crossed_bytes, now_s)
         self._arm()
 
     def accept(self, client: asyncio.Transport) -> Connection | None:

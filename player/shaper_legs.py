@@ -16,11 +16,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from player.alarms import Alarms
 from player.pacing import QUANTUM_BYTES, SharedPacer
-
-TIMER_LEAD_S = 0.0005
-"""How early a timer may act: asyncio rounds sleeps up to whole milliseconds, so this
-makes single departures right on average."""
 
 # Seen from the server: with the 64 kB segments of loopback its kernel would buffer 4 MB.
 _SEGMENT_BYTES = 1460
@@ -47,14 +44,26 @@ class ShaperConfig:
     """Longest wait for the server to accept a connection, seconds."""
     interval_s: float = 0.5
     """Length of the report's intervals, seconds."""
+    tick_s: float = 0.001
+    """Shortest time between two departures; what is due meanwhile leaves together, seconds."""
+    on_grid: bool = False
+    """Depart at multiples of ``tick_s`` only: many links of one process then share their
+    wake-ups, and the answer to a lone request may come that much later."""
+    cross_flows: int = 0
+    """Endless downloads of others that share the link."""
+    buffer_bytes: int = 0
+    """Buffer at the bottleneck that a new transfer may find filled; 0: none is modelled."""
     host: str = "127.0.0.1"
-    """Address to listen on; the port is free choice of the system."""
+    """Address to listen on."""
+    port: int = 0
+    """Port to listen on; 0: the system chooses."""
 
 
 class Link(Protocol):
     """What a connection needs of the link that it shares."""
 
     config: ShaperConfig
+    alarms: Alarms
 
     def rtt_s(self) -> float:
         """Round-trip time now."""
@@ -66,6 +75,10 @@ class Link(Protocol):
 
     def queue_bytes(self) -> int:
         """How much one connection may have waiting before its sender is paused."""
+        ...
+
+    def queueing_s(self) -> float:
+        """What a packet would wait now in the buffer of the bottleneck, seconds."""
         ...
 
     def offer(self, flow: int, size_bytes: int) -> None:
@@ -92,7 +105,8 @@ class Connection:
         self._client = client
         self._client_takes = True
         self._server: asyncio.Transport | None = None
-        self._opened_s = self._loop.time()
+        # The answer to the first packet also waits in the buffer of the bottleneck.
+        self._opened_s = self._loop.time() + link.queueing_s()
         self._closed = False
         # Towards the server: what is on its way and when it arrives; None is the end.
         self._up: deque[tuple[float, bytes | None]] = deque()
@@ -121,10 +135,10 @@ class Connection:
         self._up_bytes += len(data or b"")
         if self._up_bytes > self._limit_bytes:
             self._client.pause_reading()
-        self._loop.call_at(due_s - TIMER_LEAD_S, self._forward)
+        self._link.alarms.call_at(due_s, self._forward)
 
     def _forward(self) -> None:
-        now_s = self._loop.time() + TIMER_LEAD_S
+        now_s = self._loop.time() + self._link.alarms.lead_s
         while self._server is not None and self._up and self._up[0][0] <= now_s:
             data = self._up.popleft()[1]
             if data is None:

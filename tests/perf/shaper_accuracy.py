@@ -23,7 +23,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from abr.trace import Trace
-from player.shaper import Shaper, ShaperReport
+from player.ledger import ShaperReport
+from player.shaper import Shaper
 
 STEPS_MBPS = (2, 4, 1, 8, 3, 0.5, 6, 2, 5, 1, 0, 0, 4, 8, 0.5, 3, 7, 1.5, 2, 6, 1, 8, 4, 2)
 OUTAGE_S = (10.0, 12.0)

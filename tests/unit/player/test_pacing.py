@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abr.trace import Trace
-from player.pacing import Grant, Ledger, SharedPacer
+from player.ledger import Ledger
+from player.pacing import Grant, SharedPacer
 
 MEGABIT_BPS = 1e6
 

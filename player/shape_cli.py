@@ -1,0 +1,176 @@
+"""``abr shape``: a traced network around any client, browsers included."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from abr.shell import note, run_async
+
+if TYPE_CHECKING:
+    from abr.trace import Trace
+    from player.ledger import ShaperReport
+    from player.shape_run import Address
+
+
+def _address(_ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, int]:
+    """``HOST:PORT``, or only a port for this machine; IPv6 in brackets."""
+    host, _, port = value.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") or "127.0.0.1"
+    if not (port.isdecimal() and int(port) <= 65535):
+        raise click.BadParameter(f"{value!r}; expected HOST:PORT", param=param)
+    return host, int(port)
+
+
+@click.command()
+@click.option(
+    "--trace",
+    "trace_text",
+    required=True,
+    metavar="TRACE",
+    help="What each link can carry: a file in any known format.",
+)
+@click.option(
+    "--upstream",
+    required=True,
+    metavar="HOST:PORT",
+    callback=_address,
+    help="The server that clients reach through here.",
+)
+@click.option(
+    "--listen",
+    default="127.0.0.1:0",
+    show_default=True,
+    metavar="HOST:PORT",
+    callback=_address,
+    help="Where the first client connects; port 0 takes a free one.",
+)
+@click.option(
+    "--clients",
+    type=click.IntRange(1, 1000),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Links, each with a port of its own, counted up from --listen.",
+)
+@click.option(
+    "--rtt-ms",
+    type=click.FloatRange(0, 60_000),
+    default=40.0,
+    show_default=True,
+    metavar="MS",
+    help="Round-trip time where the trace gives none.",
+)
+@click.option(
+    "--cross-traffic",
+    type=click.IntRange(0, 1000),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Endless downloads that share each link.",
+)
+@click.option(
+    "--queue-bytes",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="B",
+    help="Buffer at the bottleneck: what begins under load waits behind it.",
+)
+@click.option(
+    "--tick-ms",
+    type=click.FloatRange(0.1, 100),
+    metavar="MS",
+    help="Shortest time between departures.  [default: 1, from 8 clients on 10]",
+)
+@click.option(
+    "--duration",
+    "duration_s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Stop after this long.  [default: until Ctrl-C]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+def shape(
+    trace_text: str,
+    upstream: tuple[str, int],
+    listen: tuple[str, int],
+    clients: int,
+    rtt_ms: float,
+    cross_traffic: int,
+    queue_bytes: int,
+    tick_ms: float | None,
+    duration_s: float | None,
+    as_json: bool,
+) -> None:
+    """Make a server look as if it were behind a traced network.
+
+    Clients connect to the addresses that are printed; all connections of one address
+    share one link, whose trace begins with its first byte. At the end, or at Ctrl-C, comes
+    a report: what each half second offered, what was wanted of it, what was delivered.
+
+    \b
+    Examples:
+      abr shape --trace lte.csv --upstream 127.0.0.1:8080 --listen 127.0.0.1:9000
+      abr shape --trace 3g.json --upstream 127.0.0.1:8080 --clients 200 --duration 60 --json
+      abr shape --trace dsl.csv --upstream 127.0.0.1:8080 --cross-traffic 2 --queue-bytes 100000
+    """
+    from player.linkreport import as_dict, as_text, is_overloaded
+    from player.shape_run import Address, config_for
+    from player.shape_run import shape as run
+
+    trace = _trace(trace_text)
+    listens: list[Address] = []
+
+    def on_listening(addresses: Sequence[Address]) -> None:
+        listens.extend(addresses)
+        last = f" to {addresses[-1]}" if clients > 1 else ""
+        click.echo(
+            f"shaping {Address(*upstream)} by {trace.name or trace_text}: "
+            f"connect to {addresses[0]}{last}",
+            err=as_json,
+        )
+
+    def on_reports(reports: Sequence[ShaperReport]) -> None:
+        if not as_json:
+            click.echo(as_text(reports))
+            return
+        given = {"trace": trace.name, "trace_digest": trace.digest(), "rtt_s": rtt_ms / 1000}
+        click.echo(json.dumps({**given, **as_dict(list(map(str, listens)), reports)}))
+        if is_overloaded(reports):
+            note("this machine was too busy; do not believe the figures of this run")
+
+    run_async(
+        run(
+            trace,
+            Address(*upstream),
+            Address(*listen),
+            clients=clients,
+            rtt_s=rtt_ms / 1000,
+            config=config_for(
+                clients,
+                tick_s=None if tick_ms is None else tick_ms / 1000,
+                cross_flows=cross_traffic,
+                buffer_bytes=queue_bytes,
+            ),
+            duration_s=duration_s or math.inf,
+            on_listening=on_listening,
+            on_reports=on_reports,
+        )
+    )
+
+
+def _trace(text: str) -> Trace:
+    """The trace; what looks odd about it is said, not believed or mended."""
+    from abr.traceformats import remarks
+    from player.files import read_trace_file
+
+    trace = read_trace_file(Path(text))
+    for remark in remarks(trace):
+        note(remark)
+    return trace
