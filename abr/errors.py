@@ -55,6 +55,10 @@ class TraceFormatError(InputError, ValueError):
     """A trace file that cannot be read, or a trace that cannot be used."""
 
 
+class ModelError(InputError, ValueError):
+    """A model of traces that is unknown, cannot be read, or cannot be fitted."""
+
+
 class LogFormatError(InputError, ValueError):
     """A session log that cannot be read or has an unknown version."""
 

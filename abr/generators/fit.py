@@ -1,0 +1,200 @@
+"""A model of one's own traces: both kinds, with figures of how near they come.
+
+Source of the method: regimes as quantile bands of log capacity about the mean of a
+trace, and a Gaussian copula whose latent autocorrelation is two exponentials; both as
+used for the models that come along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abr.errors import ModelError
+from abr.generators.draw import generate
+from abr.generators.latent import latent_correlation, two_time_scales
+from abr.generators.measures import autocorrelation, ks_distance, outage_ratio, resampled
+from abr.generators.model import KINDS, Chain, Copula, Goodness, Kind, Model, Quantiles
+from abr.media import FloatArray
+from abr.trace import Trace
+
+_STATES = 6
+_LEAST_PERIODS = 60
+_LEAST_PER_TRACE = 10
+_OUTAGE_SHARE = 0.01
+_LAGS = 10
+_TRIALS = 40
+_MEAN_LEVELS = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0)
+_RATIO_LEVELS = (
+    *(0.0, 0.005, 0.01, 0.02),
+    *(k / 20 for k in range(1, 20)),
+    *(0.98, 0.99, 0.995, 1.0),
+)
+
+
+def fit(
+    traces: Sequence[Trace],
+    *,
+    name: str,
+    period_s: float = 1.0,
+    outage_bps: float | None = None,
+    source: str = "",
+) -> Model:
+    """Make a model of traces of one class of networks.
+
+    Args:
+        traces: One pass of each is used; those shorter than 10 periods are left out.
+        name: The model's name: letters, digits, ``-``, ``_``, ``.``.
+        period_s: Capacities are averaged over periods of this length, and drawn for them.
+        outage_bps: What counts as an outage, for the chain; a hundredth of the mean
+            capacity when None.
+        source: Whose traces these are, for the file.
+
+    Returns:
+        A model whose goodness is measured on the traces themselves: it says whether the
+        model can be believed, not how it does on other traces.
+
+    Raises:
+        ModelError: fewer than 60 periods in all, or the name or period cannot be used.
+    """
+    if not period_s > 0:
+        raise ModelError(f"{name}: period_s is {period_s:g}; expected more than 0")
+    rows = [resampled(trace, period_s) for trace in traces]
+    rows = [row for row in rows if len(row) >= _LEAST_PER_TRACE and row.any()]
+    periods = sum(len(row) for row in rows)
+    if periods < _LEAST_PERIODS:
+        raise ModelError(
+            f"{name}: {periods} periods of {period_s:g} s in {len(rows)} traces; "
+            f"expected {_LEAST_PERIODS} or more: give longer traces, or a shorter period"
+        )
+    if outage_bps is None:
+        outage_bps = _OUTAGE_SHARE * float(np.concatenate(rows).mean())
+    model = Model(
+        name=name,
+        period_s=period_s,
+        chain=_chain(rows, round(outage_bps)),
+        copula=_copula(rows),
+        source=source,
+        fitted_traces=len(rows),
+        fitted_s=round(periods * period_s, 3),
+        goodness_of="the traces it was fitted on",
+        caution="" if len(rows) >= 10 else f"fitted on {len(rows)} traces only",
+    )
+    goodness = {kind: _goodness(model, kind, rows) for kind in KINDS}
+    better: Kind = "chain" if goodness["chain"].ks + 0.02 < goodness["copula"].ks else "copula"
+    return replace(model, goodness=goodness, default_kind=better)
+
+
+def _quantiles(values: FloatArray, levels: tuple[float, ...], digits: int) -> Quantiles:
+    found = np.maximum.accumulate(np.round(np.quantile(values, levels), digits))
+    return Quantiles(levels=levels, values=tuple(found.tolist()))
+
+
+def _chain(rows: list[FloatArray], outage_bps: float) -> Chain:
+    """Bands of equal time by log capacity over the trace's delivering mean."""
+    delivers = [(row >= outage_bps) & (row > 0) for row in rows]
+    usable = [(row, on) for row, on in zip(rows, delivers, strict=True) if on.any()]
+    if not usable:
+        raise ModelError(f"no period reaches {outage_bps:g} bit/s; give a lower outage_bps")
+    means = np.array([row[on].mean() for row, on in usable])
+    logs = [
+        np.log(np.where(on, row, mean) / mean)
+        for (row, on), mean in zip(usable, means, strict=True)
+    ]
+    pooled = np.concatenate([log[on] for log, (_, on) in zip(logs, usable, strict=True)])
+    edges = np.quantile(pooled, np.arange(1, _STATES) / _STATES)
+    states = [
+        np.where(on, 1 + np.searchsorted(edges, log, side="right"), 0)
+        for log, (_, on) in zip(logs, usable, strict=True)
+    ]
+    centre, spread = _bands(pooled, edges)
+    transition = _transition(states)
+    return Chain(
+        mean_bps=_quantiles(means, _MEAN_LEVELS, 0),
+        outage_bps=outage_bps,
+        initial=_shares(np.bincount(np.concatenate(states), minlength=_STATES + 1)),
+        transition=transition,
+        log_ratio_mean=tuple(np.round(centre, 4).tolist()),
+        log_ratio_sigma=tuple(np.round(spread, 4).tolist()),
+        within_phi=_within_phi(logs, states, centre, spread),
+    )
+
+
+def _bands(pooled: FloatArray, edges: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation of what falls in each band; an empty one has its edge's."""
+    band = np.searchsorted(edges, pooled, side="right")
+    held = [pooled[band == k] for k in range(_STATES)]
+    centre = [h.mean() if len(h) else edges[min(k, _STATES - 2)] for k, h in enumerate(held)]
+    spread = [h.std() if len(h) else 0.0 for h in held]
+    return np.array(centre), np.array(spread)
+
+
+def _transition(states: list[NDArray[np.int64]]) -> tuple[tuple[float, ...], ...]:
+    counts = np.zeros((_STATES + 1, _STATES + 1))
+    for row in states:
+        np.add.at(counts, (row[:-1], row[1:]), 1)
+    # A state that is never left for another keeps its traces in it; one that was never
+    # seen goes anywhere, as nothing is known of it.
+    return tuple(_shares(row if row.any() else np.ones(_STATES + 1)) for row in counts)
+
+
+def _shares(counts: NDArray[Any]) -> tuple[float, ...]:
+    return tuple(np.round(counts / counts.sum(), 6).tolist())
+
+
+def _within_phi(
+    logs: list[FloatArray], states: list[NDArray[np.int64]], centre: FloatArray, spread: FloatArray
+) -> float:
+    """Correlation of neighbours' places in a band that is not left between them."""
+    products, squares = 0.0, 0.0
+    for log, state in zip(logs, states, strict=True):
+        band = np.maximum(state - 1, 0)
+        place = (log - centre[band]) / np.where(spread[band] > 0, spread[band], 1.0)
+        both = (state[1:] > 0) & (state[1:] == state[:-1])
+        products += float((place[1:] * place[:-1])[both].sum())
+        squares += float((place[1:] ** 2 + place[:-1] ** 2)[both].sum() / 2)
+    return round(min(max(products / squares, 0.0), 0.95), 4) if squares > 0 else 0.0
+
+
+def _copula(rows: list[FloatArray]) -> Copula:
+    means = np.array([row.mean() for row in rows])
+    ratios = [row / mean for row, mean in zip(rows, means, strict=True)]
+    scales = two_time_scales(latent_correlation(ratios))
+    return Copula(
+        mean_bps=_quantiles(means, _MEAN_LEVELS, 0),
+        ratios=_quantiles(np.concatenate(ratios), _RATIO_LEVELS, 6),
+        slow_weight=scales.slow_weight,
+        slow_phi=scales.slow_phi,
+        fast_weight=scales.fast_weight,
+        fast_phi=scales.fast_phi,
+        noise_weight=round(1 - scales.slow_weight - scales.fast_weight, 6),
+    )
+
+
+def _goodness(model: Model, kind: Kind, rows: list[FloatArray]) -> Goodness:
+    """Draws of the lengths of the traces, against the traces."""
+    lengths = [len(row) for row in rows]
+    drawn = [
+        generate(
+            model, seed=seed, duration_s=lengths[seed % len(rows)] * model.period_s, kind=kind
+        ).capacity_bps
+        for seed in range(_TRIALS)
+    ]
+    lags = min(_LAGS, min(lengths) - 1)
+    return Goodness(
+        ks=round(ks_distance(np.concatenate(rows), np.concatenate(drawn)), 4),
+        acf_real=_acf(rows, lags),
+        acf_generated=_acf(drawn, lags),
+        outage_ratio_real=round(outage_ratio(rows, model.chain.outage_bps), 5),
+        outage_ratio_generated=round(outage_ratio(drawn, model.chain.outage_bps), 5),
+    )
+
+
+def _acf(rows: list[FloatArray], lags: int) -> tuple[float, ...]:
+    """Nothing when all traces are constant."""
+    found = autocorrelation(rows, lags)
+    return tuple(round(value, 4) for value in found) if not np.isnan(found).any() else ()

@@ -1,0 +1,163 @@
+"""The model file: JSON of one ``Model``, read and written here and nowhere else.
+
+``{"format": "abrkit-model", "version": 1, ...}``; every other key is a field of the
+dataclasses in ``abr.generators.model``, under its name there. ``docs/traces.md``
+describes the file. Unknown keys are refused, so that a misspelt one is not ignored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import MISSING, Field, asdict, fields
+from typing import Any
+
+from abr.errors import ModelError
+from abr.generators.model import KINDS, Chain, Copula, Goodness, Model, Quantiles
+
+FORMAT, VERSION = "abrkit-model", 1
+
+
+def read_model(text: str, *, name: str) -> Model:
+    """Read a model file.
+
+    Args:
+        text: The whole file.
+        name: How errors call it.
+
+    Raises:
+        ModelError: ``name: key: found; expected``, for text that is no JSON, another
+            format or version, a key that is missing, unknown or of the wrong type,
+            and values that make no model.
+    """
+    try:
+        held = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        line = getattr(exc, "lineno", 1)
+        raise ModelError(f"{name}:{line}: broken JSON ({exc}); expected a model file") from exc
+    if not isinstance(held, dict) or held.get("format") != FORMAT:
+        found = held.get("format") if isinstance(held, dict) else type(held).__name__
+        raise ModelError(
+            f"{name}: found {str(found)[:40]!r}; expected an object with format {FORMAT!r}"
+        )
+    version = held.get("version")
+    if version != VERSION or isinstance(version, bool):
+        raise ModelError(
+            f"{name}: found version {str(version)[:40]!r}; this release reads version {VERSION}"
+        )
+    body = {key: value for key, value in held.items() if key not in {"format", "version"}}
+    model: Model = _made(Model, body, name)
+    return model
+
+
+def write_model(model: Model) -> str:
+    """The text that reads back as ``model``: one line per list of numbers."""
+    held = {"format": FORMAT, "version": VERSION, **asdict(model)}
+    return _printed(held, 0) + "\n"
+
+
+def _made(cls: type, value: object, where: str) -> Any:
+    """A dataclass of ours from a JSON object."""
+    if not isinstance(value, dict):
+        raise ModelError(f"{where}: found {_shown(value)}; expected an object")
+    known = {each.name: each for each in fields(cls)}
+    unknown = sorted(set(value) - set(known))
+    if unknown:
+        raise ModelError(f"{where}: unknown key {unknown[0][:40]!r}; expected {', '.join(known)}")
+    missing = [key for key, each in known.items() if key not in value and _needed(each)]
+    if missing:
+        raise ModelError(f"{where}: {missing[0]} is missing; expected {', '.join(known)}")
+    found = {
+        key: _READ[str(known[key].type)](item, f"{where}: {key}") for key, item in value.items()
+    }
+    try:
+        return cls(**found)
+    except ModelError as exc:
+        raise ModelError(f"{where}: {exc}") from exc
+
+
+def _needed(each: Field[Any]) -> bool:
+    return each.default is MISSING and each.default_factory is MISSING
+
+
+def _number(value: object, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ModelError(f"{where}: found {_shown(value)}; expected a number")
+    try:
+        return float(value)
+    except OverflowError as exc:
+        raise ModelError(f"{where}: found {_shown(value)}; expected a smaller number") from exc
+
+
+def _maybe(value: object, where: str) -> float | None:
+    return None if value is None else _number(value, where)
+
+
+def _whole(value: object, where: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ModelError(f"{where}: found {_shown(value)}; expected a whole number")
+    return value
+
+
+def _text(value: object, where: str) -> str:
+    if not isinstance(value, str):
+        raise ModelError(f"{where}: found {_shown(value)}; expected text")
+    return value
+
+
+def _list(value: object, where: str) -> list[object]:
+    if not isinstance(value, list):
+        raise ModelError(f"{where}: found {_shown(value)}; expected a list")
+    return value
+
+
+def _row(value: object, where: str) -> tuple[float, ...]:
+    return tuple(_number(item, f"{where}[{i}]") for i, item in enumerate(_list(value, where)))
+
+
+def _rows(value: object, where: str) -> tuple[tuple[float, ...], ...]:
+    return tuple(_row(item, f"{where}[{i}]") for i, item in enumerate(_list(value, where)))
+
+
+def _goodness(value: object, where: str) -> dict[str, Goodness]:
+    if not isinstance(value, dict) or not set(value) <= set(KINDS):
+        raise ModelError(f"{where}: found {_shown(value)}; expected an object of {KINDS}")
+    return {kind: _made(Goodness, item, f"{where}: {kind}") for kind, item in value.items()}
+
+
+# By the words of the dataclass's annotation.
+_READ: dict[str, Callable[[object, str], Any]] = {
+    "float": _number,
+    "float | None": _maybe,
+    "int": _whole,
+    "str": _text,
+    "Kind": _text,
+    "tuple[float, ...]": _row,
+    "tuple[tuple[float, ...], ...]": _rows,
+    "Quantiles": lambda value, where: _made(Quantiles, value, where),
+    "Chain": lambda value, where: _made(Chain, value, where),
+    "Copula": lambda value, where: _made(Copula, value, where),
+    "Mapping[Kind, Goodness]": _goodness,
+}
+
+
+def _printed(value: object, depth: int) -> str:
+    pad = "  " * (depth + 1)
+    if isinstance(value, dict) and value:
+        rows = (
+            f"{pad}{json.dumps(key)}: {_printed(item, depth + 1)}" for key, item in value.items()
+        )
+        return "{\n" + ",\n".join(rows) + "\n" + pad[:-2] + "}"
+    if isinstance(value, tuple) and value and isinstance(value[0], tuple):
+        return (
+            "[\n" + ",\n".join(pad + _printed(row, depth + 1) for row in value) + f"\n{pad[:-2]}]"
+        )
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_printed(item, depth) for item in value) + "]"
+    return json.dumps(value)
+
+
+def _shown(value: object) -> str:
+    return repr(value)[:40]
