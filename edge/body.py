@@ -66,7 +66,7 @@ class BodyStore:
         """What is stored, by key."""
         self.disk = Disk()
         self._fsync = fsync
-        self._unverified: set[str] = set()
+        self._verified_ns: dict[str, int] = {}  # when each verified body was last written
         self._lock: FileIO | None = None
         self._serial = 0
 
@@ -96,7 +96,7 @@ class BodyStore:
             left.unlink(missing_ok=True)
         found = sorted(self._scan(), key=lambda stored: stored.stored_s)
         self.objects = {stored.key: stored for stored in found}
-        self._unverified = set(self.objects)
+        self._verified_ns = {}
         return list(self.objects.values())
 
     def close(self) -> None:
@@ -132,6 +132,7 @@ class BodyStore:
         try:
             path.parent.mkdir(exist_ok=True)
             spool.path.rename(path)
+            written_ns = path.stat().st_mtime_ns
             self._write_sidecar(kept)
         except OSError as exc:
             self.disk.trouble(exc)
@@ -140,6 +141,7 @@ class BodyStore:
         self.remove(stored.key)
         spool.path = None
         self.objects[stored.key] = kept
+        self._verified_ns[stored.key] = written_ns
         return kept
 
     def confirm(self, stored: StoredObject) -> None:
@@ -153,23 +155,25 @@ class BodyStore:
     def remove(self, key: str) -> None:
         """Forget an object and remove its files; readers of it are not disturbed."""
         stored = self.objects.pop(key, None)
-        self._unverified.discard(key)
+        self._verified_ns.pop(key, None)
         if stored is not None:
             self._unlink(self._path(stored))
 
     async def read(self, stored: StoredObject) -> Body | None:
         """Open a held body; None when it is gone or damaged.
 
-        A body from before this process started is compared with its digest once.
+        A body from before this process started, or written to since, is compared with
+        its digest once.
         """
         try:
             file = _open_to_read(self._path(stored))
         except OSError:
             return None
-        if os.fstat(file.fileno()).st_size != stored.size_bytes:
+        state = os.fstat(file.fileno())
+        if state.st_size != stored.size_bytes:
             file.close()
             return None
-        if stored.key in self._unverified:
+        if self._verified_ns.get(stored.key) != state.st_mtime_ns:
             try:
                 found = await asyncio.to_thread(hashlib.file_digest, file, "sha256")
             except OSError:
@@ -177,7 +181,7 @@ class BodyStore:
             if found.hexdigest() != stored.sha256:
                 file.close()
                 return None
-            self._unverified.discard(stored.key)
+            self._verified_ns[stored.key] = state.st_mtime_ns
         return Body(file, stored.size_bytes)
 
     def _path(self, stored: StoredObject) -> Path:

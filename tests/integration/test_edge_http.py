@@ -184,6 +184,19 @@ async def test_a_body_that_vanishes_while_the_edge_runs_is_fetched_again(
     assert edge.edge.tally.dropped == 1
 
 
+async def test_a_body_that_is_damaged_while_the_edge_runs_is_fetched_again(
+    parent: FakeParent, edge: RunningEdge, tmp_path: Path, client: aiohttp.ClientSession
+) -> None:
+    parent.add("/film/a", BODY)
+    await get(client, edge.url + "/film/a")
+    body = next(path for path in cached_files(tmp_path) if path.suffix != ".json")
+    with body.open("r+b") as file:
+        file.write(bytes([BODY[0] ^ 1]))
+    os.utime(body, ns=(0, 0))  # coarse clocks would hide a write this soon
+    assert (await get(client, edge.url + "/film/a"))[1] == BODY
+    assert edge.edge.tally.dropped == 1
+
+
 async def test_two_edges_may_not_share_a_folder(parent: FakeParent, tmp_path: Path) -> None:
     async with running_edge(parent.url, tmp_path):
         with pytest.raises(ResourceError, match="in use by another edge; give each its own"):
