@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -108,6 +111,26 @@ async def test_simulation_and_http_agree_on_what_a_viewer_gets(film: Path, stack
     assert gap.same_decisions == gap.decisions
     assert (gap.virtual.stall_events, gap.live.stall_events) == (1, 1)
     assert gap.live.stall_s == pytest.approx(gap.virtual.stall_s, abs=0.5)
+
+
+def test_agree_lays_simulation_and_http_side_by_side(film: Path, tmp_path: Path) -> None:
+    """One line of JSON with both figures of each kind; nothing of it is left running."""
+    trace = tmp_path / "steady.csv"
+    trace.write_text("time_s,kbps\n0,2000\n30,2000\n")
+    where = [str(film / "packages" / "film"), "--keys", str(film / "keys"), "--trace", str(trace)]
+    done = subprocess.run(
+        [sys.executable, "-m", "abr", "agree", *where, "--duration", "4", "-a", "fixed", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (gap,) = json.loads(done.stdout)["gaps"]
+    assert gap["trace"] == "steady"
+    assert gap["stall_events"] == [0, 0]
+    assert gap["same_decisions"] == gap["decisions"] > 0
+    assert 0 < gap["startup_s"][0] < gap["startup_s"][1] + 0.05
 
 
 async def test_a_token_that_expires_under_way_is_renewed(film: Path) -> None:
