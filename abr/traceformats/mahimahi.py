@@ -10,41 +10,54 @@ Source: ravinet/mahimahi, src/frontend/link_queue.cc and traces/README.
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 
 from abr.errors import TraceFormatError
+from abr.media import FloatArray
 from abr.trace import Trace
-from abr.traceformats.rows import Clock
+from abr.traceformats.rows import Found, check_times
 
 _PACKET_BITS = 1500 * 8
 _MOST_PACKETS = 50_000_000
-_MILLISECONDS = re.compile(r"\s*[0-9]{1,15}\s*")
+_DIGITS = 15
 
 
-def read_mahimahi(text: str, name: str) -> Trace:
+def read_mahimahi(text: str, name: str) -> list[Found]:
     """Read packet-delivery opportunities; neighbours of equal rate become one period."""
-    clock = Clock(name)
-    for number, line in enumerate(text.splitlines(), 1):
-        if not _MILLISECONDS.fullmatch(line):
-            raise TraceFormatError(
-                f"{name}:{number}: found {line[:40]!r}; expected a whole number of milliseconds"
-            )
-        clock.add(int(line), number, "ms")
-    if not clock.times or clock.last == 0:
+    times = _times(text, name)
+    if not len(times) or times[-1] == 0:
         raise TraceFormatError(
-            f"{name}:{max(len(clock.times), 1)}: the last time is 0 ms; "
+            f"{name}:{max(len(times), 1)}: the last time is 0 ms; "
             "expected the length of the loop, 1 ms or more"
         )
     # A chance at 0 can only be spread over the first millisecond.
-    stamps, chances = np.unique(np.maximum(clock.times, 1.0), return_counts=True)
+    stamps, chances = np.unique(np.maximum(times, 1.0), return_counts=True)
     bounds_ms = np.unique(np.concatenate([[0.0], stamps - 1, stamps]))
     packets = np.zeros(len(bounds_ms) - 1)
     packets[np.searchsorted(bounds_ms, stamps) - 1] = chances
     keep = np.concatenate([[True], np.diff(packets) != 0, [True]])
     rates = packets * _PACKET_BITS * 1000.0
-    return Trace(times_s=bounds_ms[keep] / 1000, capacity_bps=rates[keep[:-1]], name=name)
+    trace = Trace(times_s=bounds_ms[keep] / 1000, capacity_bps=rates[keep[:-1]], name=name)
+    return [Found(trace)]
+
+
+def _times(text: str, name: str) -> FloatArray:
+    lines = list(map(str.strip, text.splitlines()))
+    whole = "".join(lines)
+    widths = set(map(len, lines))
+    if not (whole.isdigit() and whole.isascii() and 0 not in widths and max(widths) <= _DIGITS):
+        _refuse(lines, name)
+    times = np.array(list(map(float, lines)), dtype=np.float64)
+    check_times(times, list(range(1, len(lines) + 1)), name, "ms")
+    return times
+
+
+def _refuse(lines: list[str], name: str) -> None:
+    for number, line in enumerate(lines, 1):
+        if not (line.isdigit() and line.isascii() and len(line) <= _DIGITS):
+            raise TraceFormatError(
+                f"{name}:{number}: found {line[:40]!r}; expected a whole number of milliseconds"
+            )
 
 
 def write_mahimahi(trace: Trace) -> str:

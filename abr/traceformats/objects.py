@@ -13,6 +13,7 @@ import numpy as np
 from abr.errors import TraceFormatError
 from abr.media import FloatArray
 from abr.trace import Trace
+from abr.traceformats.rows import Found
 
 _FORMAT, _VERSION = "abrkit-trace", 1
 _TOO_BIG = 1e300
@@ -21,7 +22,7 @@ _SABRE_KEYS = ("duration_ms", "bandwidth_kbps", "latency_ms")
 _SABRE_MISSING = {"latency_ms": 0}
 
 
-def read_sabre(text: str, name: str) -> Trace:
+def read_sabre(text: str, name: str) -> list[Found]:
     """Read a list of periods; a missing latency is 0."""
     periods = _json(text, name, list)
     rows = []
@@ -32,7 +33,7 @@ def read_sabre(text: str, name: str) -> Trace:
             raise TraceFormatError(f"{name}:{_line_of(text, index)}: {exc}") from exc
     if not rows:
         raise TraceFormatError(f"{name}:1: found no periods; expected at least one")
-    return Trace.from_periods(rows, name=name)
+    return [Found(Trace.from_periods(rows, name=name))]
 
 
 def _sabre_row(period: object) -> tuple[float, float, float]:
@@ -86,7 +87,7 @@ def _json(text: str, name: str, kind: type) -> Any:
     return value
 
 
-def read_json(text: str, name: str) -> Trace:
+def read_json(text: str, name: str) -> list[Found]:
     """Read our own file.
 
     Raises:
@@ -99,11 +100,11 @@ def read_json(text: str, name: str) -> Trace:
             f"expected {_FORMAT!r} version {_VERSION}"
         )
     columns = {}
-    for key in ("times_s", "capacity_bps", "rtt_s"):
+    for key in ("times_s", "capacity_bps", "rtt_s", "loss_ratio"):
         values = held.get(key)
-        if values is not None or key != "rtt_s":
+        if values is not None or key not in ("rtt_s", "loss_ratio"):
             columns[key] = _column(values, f"{name}: {key}")
-    return Trace(**columns, end=held.get("end", "loop"), name=name)
+    return [Found(Trace(**columns, end=held.get("end", "loop"), name=name))]
 
 
 def _column(values: object, where: str) -> FloatArray:
@@ -120,7 +121,7 @@ def _column(values: object, where: str) -> FloatArray:
 
 def write_json(trace: Trace) -> str:
     """Everything the trace holds, one column per line."""
-    held = {
+    held: dict[str, object] = {
         "format": _FORMAT,
         "version": _VERSION,
         "name": trace.name,
@@ -129,5 +130,7 @@ def write_json(trace: Trace) -> str:
         "capacity_bps": trace.capacity_bps.tolist(),
         "rtt_s": None if trace.rtt_s is None else trace.rtt_s.tolist(),
     }
+    if trace.loss_ratio is not None:
+        held["loss_ratio"] = trace.loss_ratio.tolist()
     rows = (f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in held.items())
     return "{\n" + ",\n".join(rows) + "\n}\n"

@@ -1,0 +1,67 @@
+"""Raca's 4G and 5G tables: one row a second, written by a phone during downloads.
+
+``DL_bitrate`` is in kbit/s. Rows of one second are averaged. ``-`` is a missing figure, and
+``I`` in the column ``State`` a phone that downloaded nothing, which says nothing about the
+link: both are left out. A gap of up to 5 s holds the rate before it; a longer one is cut.
+
+Sources: D. Raca et al., Beyond throughput: a 4G LTE dataset, MMSys 2018, and Beyond
+throughput, the next generation: a 5G dataset, MMSys 2020; the header of the published files.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+import numpy as np
+
+from abr.errors import TraceFormatError
+from abr.media import FloatArray
+from abr.traceformats.rows import Found, Row, check_times, joined, numbers_of
+from abr.traceformats.tables import named_columns, shortened
+
+_STAMP = re.compile(r"([0-9]{4})\.([0-9]{2})\.([0-9]{2})_([0-9]{2})\.([0-9]{2})\.([0-9]{2})")
+_HELD_S = 5.0
+
+
+def read_raca(text: str, name: str) -> list[Found]:
+    """Read seconds and download rates."""
+    rows, columns = named_columns(text, name, ("timestamp", "dl_bitrate"))
+    rate, state = columns["dl_bitrate"], columns.get("state", len(rows[0].fields))
+    stamps = np.array([_seconds(row, columns["timestamp"], name) for row in rows])
+    check_times(stamps - stamps[0], [row.line for row in rows], name, "s")
+    idle = np.array([row.fields[state : state + 1] == ["I"] for row in rows])
+    missing = np.array([row.fields[rate] in ("-", "") for row in rows])
+    keep = ~(idle | missing)
+    notes = tuple(
+        f"{int(which.sum())} rows {why}, left out"
+        for which, why in ((idle, "without a download"), (missing & ~idle, "without a rate"))
+        if which.any()
+    )
+    if not keep.any():
+        raise TraceFormatError(
+            f"{name}: none of {len(rows)} rows was measured during a download; "
+            "expected State D and a DL_bitrate"
+        )
+    rates = numbers_of([r for r, k in zip(rows, keep, strict=True) if k], rate, name, "rate")
+    seconds, means = _averaged(stamps[keep], rates * 1e3)
+    steps, cut = shortened(np.append(np.diff(seconds), 1.0), _HELD_S, 1.0)
+    return [Found(joined(steps, means, name), notes + cut)]
+
+
+def _seconds(row: Row, column: int, name: str) -> float:
+    match = _STAMP.fullmatch(row.fields[column])
+    try:
+        if match:
+            year, month, day, hour, minute, second = map(int, match.groups())
+            return datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp()
+    except ValueError:
+        pass
+    raise TraceFormatError(
+        f"{name}:{row.line}: found time {row.fields[column][:40]!r}; expected YYYY.MM.DD_HH.MM.SS"
+    )
+
+
+def _averaged(stamps: FloatArray, rates: FloatArray) -> tuple[FloatArray, FloatArray]:
+    seconds, at = np.unique(stamps, return_inverse=True)
+    return seconds, np.bincount(at, weights=rates) / np.bincount(at)

@@ -1,0 +1,99 @@
+"""What the readers of published measurement tables share: named columns, gaps, groups.
+
+Such a table was not written to describe a link, so parts of it say nothing about one.
+Those are left out and counted, never guessed: a time in which nothing was measured is
+neither an outage nor capacity.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from abr.errors import TraceFormatError
+from abr.media import FloatArray
+from abr.trace import Trace
+from abr.traceformats.rows import Found, Row, comma_rows, joined
+
+
+def named_columns(
+    text: str, name: str, wanted: tuple[str, ...], unnamed: dict[str, int] | None = None
+) -> tuple[list[Row], dict[str, int]]:
+    """Rows of a table, and where the ``wanted`` columns are; names in small letters.
+
+    Args:
+        text: The file.
+        name: How errors call it.
+        wanted: Columns that must be there; a name may have words in parentheses behind it.
+        unnamed: Where columns are in a file without header; None: it needs one.
+
+    Raises:
+        TraceFormatError: no header, a column missing, or a row too short for them.
+    """
+    rows = comma_rows(text, name)
+    line = rows[0].line if rows else 1
+    heads = [head.lower().split(" (")[0] for head in rows[0].fields] if rows else []
+    columns = {head: at for at, head in reversed(list(enumerate(heads)))}
+    if rows and not any(want in columns for want in wanted) and unnamed is not None:
+        columns = unnamed
+    else:
+        rows = rows[1:]
+    for want in wanted:
+        if want not in columns:
+            raise TraceFormatError(
+                f"{name}:{line}: found header {','.join(heads)[:60]!r}; expected a column {want}"
+            )
+    need = max(columns[want] for want in wanted) + 1
+    for row in rows:
+        if len(row.fields) < need:
+            raise TraceFormatError(
+                f"{name}:{row.line}: found {len(row.fields)} columns; expected {need} or more"
+            )
+    if not rows:
+        raise TraceFormatError(f"{name}:{line}: found no rows; expected measurements")
+    return rows, columns
+
+
+def shortened(
+    steps_s: FloatArray, longest_s: float, instead_s: float
+) -> tuple[FloatArray, tuple[str, ...]]:
+    """Steps in which nothing was measured for long are cut to ``instead_s``, and counted."""
+    gaps = steps_s > longest_s
+    if not gaps.any():
+        return steps_s, ()
+    lost_s = float((steps_s[gaps] - instead_s).sum())
+    note = f"{int(gaps.sum())} gaps of more than {longest_s:g} s, {lost_s:.0f} s in all, left out"
+    return np.where(gaps, instead_s, steps_s), (note,)
+
+
+def usable(
+    groups: dict[str, tuple[FloatArray, FloatArray]], name: str, noun: str, notes: tuple[str, ...]
+) -> list[Found]:
+    """A trace for each group of durations and rates that has capacity and length.
+
+    Raises:
+        TraceFormatError: none has.
+    """
+    good = {key: group for key, group in groups.items() if float(np.dot(*group)) > 0}
+    if not good:
+        raise TraceFormatError(
+            f"{name}: none of {len(groups)} {noun} offers any capacity over any time; "
+            "nothing can be played over a link that never delivers"
+        )
+    left = len(groups) - len(good)
+    if left:
+        notes += (f"{left} of {len(groups)} {noun} left out: no capacity, or no length",)
+    found = [Found(_named(name, key, *group)) for key, group in good.items()]
+    return [Found(found[0].trace, notes), *found[1:]]
+
+
+def _named(name: str, key: str, durations: FloatArray, rates: FloatArray) -> Trace:
+    try:
+        return joined(durations, rates, key)
+    except TraceFormatError as exc:
+        raise TraceFormatError(f"{name}: {exc}") from exc
+
+
+def slug(*parts: str) -> str:
+    """One name from several, without signs that paths or URLs use."""
+    text = "_".join(parts)
+    return "".join(c if c.isalnum() or c in "._-" else "-" for c in text)[:100] or "trace"

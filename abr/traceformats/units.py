@@ -1,0 +1,65 @@
+"""Doubts about the unit of a table that does not name it.
+
+A unit mistake is a factor of 8 or 1000, and a trace with one plays without any
+complaint. What can be told from the numbers:
+
+*Bytes for bits.* TCP's delivery rate is counted in whole bytes per second. Files in which
+it was only divided by a million have rates that are whole when read as bit/s, but seldom
+multiples of 8, at the uneven times at which a server sent video. Rates that were
+multiplied by 8 are multiples of 8; rates computed from bytes and milliseconds are not
+whole; generated ones have even times.
+
+*kbit/s for Mbit/s.* Figures above what radio and lines of the published data sets reach.
+Sets of 5G are in that range too, but hold whole Mbit/s.
+
+Neither is a proof, so a reader says so and changes nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from abr.media import FloatArray
+
+_ROWS = 30
+_WHOLE, _MULTIPLES, _UNEVEN = 0.95, 0.5, 0.03
+_FAST_MBPS, _FASTEST_MBPS, _LONG_STEP_S = 150.0, 2500.0, 100.0
+
+
+def doubts(times_s: FloatArray, rates_mbps: FloatArray) -> tuple[str, ...]:
+    """What speaks against seconds and Mbit/s as the units of a table.
+
+    Args:
+        times_s: As written, one for each rate.
+        rates_mbps: As written.
+    """
+    found = []
+    if _are_bytes(times_s, rates_mbps):
+        found.append(
+            "rates look like bytes per second divided by a million (whole, no multiples of 8, at "
+            "uneven times): 8 times too low if so; scale by 8"
+        )
+    mean, fine = float(rates_mbps.mean()), bool(np.any(rates_mbps != np.round(rates_mbps)))
+    if mean > _FASTEST_MBPS or (mean > _FAST_MBPS and fine):
+        found.append(
+            f"rates average {mean:.4g} under Mbit/s: right for 5G or fibre; "
+            "else kbit/s read as Mbit/s, 1000 times too high; scale by 0.001"
+        )
+    step_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 0.0
+    if step_s > _LONG_STEP_S:
+        found.append(f"rows are {step_s:g} s apart: milliseconds read as seconds?")
+    return tuple(found)
+
+
+def _are_bytes(times_s: FloatArray, rates_mbps: FloatArray) -> bool:
+    if len(rates_mbps) < _ROWS:
+        return False
+    micro = rates_mbps * 1e6
+    whole = np.round(micro)
+    steps = np.diff(times_s)
+    step = float(np.median(steps))
+    return bool(
+        np.mean(np.abs(micro - whole) < 1e-3) >= _WHOLE
+        and np.mean(whole % 8 == 0) <= _MULTIPLES
+        and np.mean(np.abs(steps - step) > 0.02 * step) >= _UNEVEN
+    )
