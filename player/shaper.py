@@ -39,6 +39,9 @@ from player.shaper_legs import (
 
 __all__ = ["Shaper", "ShaperConfig", "ShaperReport"]
 
+# How long the room for waiting bytes may follow the capacity late, seconds.
+_HOLD_S = 0.02
+
 
 class Shaper:
     """The proxy, as an async context manager: listening inside the ``async with``.
@@ -182,6 +185,7 @@ class Shaper:
         self._ledger = Ledger(self._trace, interval_s=config.interval_s)
         self._due_s = math.inf
         self._ticked_s = -math.inf
+        self._set_hold(0.0)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -192,9 +196,13 @@ class Shaper:
 
     def queue_bytes(self) -> int:
         """How much one connection may have waiting before its sender is paused."""
+        return self._hold_bytes
+
+    def _set_hold(self, now_s: float) -> None:
         config = self.config
-        fast_bytes = int(config.queue_s * self._trace.capacity_at(self.now_s()) / 8)
-        return max(config.queue_bytes, fast_bytes, config.buffer_bytes)
+        self._held_s = now_s
+        fast_bytes = int(config.queue_s * self._trace.capacity_at(now_s) / 8)
+        self._hold_bytes = max(config.queue_bytes, fast_bytes, config.buffer_bytes)
 
     def queueing_s(self) -> float:
         """What a packet would wait now in the buffer of the bottleneck, seconds."""
@@ -209,6 +217,8 @@ class Shaper:
         """Bytes of ``flow`` arrived at the link; the first start the clock."""
         if self._start_s is None:
             self.start_clock()  # the connection joins with all it has, these bytes too
+        elif self._pacer.queued_bytes(flow) >= self.config.quantum_bytes:
+            self._pacer.offer(flow, size_bytes, 0.0)  # behind what waits: nothing else changes
         else:
             self._pacer.offer(flow, size_bytes, self._advanced_s())
             self._arm()
@@ -231,11 +241,7 @@ class Shaper:
         return now_s
 
     def _arm(self) -> None:
-        due_s = self._pacer.next_departure_s()
-        if self.config.on_grid and due_s < math.inf:
-            due_s = math.ceil(due_s / self.config.tick_s - 1e-6) * self.config.tick_s
-        else:
-            due_s = max(due_s, self._ticked_s + self.config.tick_s)
+        due_s = self._next_due_s()
         if due_s == self._due_s and self._timer is not None:
             return
         if self._timer is not None:
@@ -245,19 +251,34 @@ class Shaper:
         if self._start_s is not None and due_s < math.inf:
             self._timer = self.alarms.call_at(self._start_s + due_s, self._tick)
 
+    def _next_due_s(self) -> float:
+        """When to look again, trace time."""
+        tick_s = self.config.tick_s
+        if not self.config.on_grid:
+            return max(self._pacer.next_departure_s(), self._ticked_s + tick_s)
+        if not self._pacer.is_backlogged or self._start_s is None:
+            return math.inf
+        # On the loop's clock, which all links of the process share; asking the trace
+        # for the time of the next departure would cost more than a look that is vain.
+        ticks = math.floor((self._loop.time() + self.alarms.lead_s) / tick_s) + 1
+        return ticks * tick_s - self._start_s
+
     def _tick(self) -> None:
         """Send everything that is due, then sleep until the next departure."""
         self._timer = None
         now_s = self.now_s()
         self._ticked_s = max(now_s, self._due_s)
+        if now_s - self._held_s > _HOLD_S:
+            self._set_hold(now_s)
         self._ledger.woke(now_s - self._due_s)
-        self._ledger.advance(now_s, backlogged=True)
         crossed_bytes = self._pacer.cross_bytes
         for flow, size_bytes in self._pacer.due(now_s + self.alarms.lead_s):
             self._ledger.delivered(size_bytes, now_s)
             self._connections[flow].deliver(size_bytes)
         if self.config.cross_flows:
             self._ledger.crossed(self._pacer.cross_bytes - crossed_bytes, now_s)
+        if not self._pacer.is_backlogged:
+            self._ledger.advance(now_s, backlogged=True)
         self._arm()
 
     def accept(self, client: asyncio.Transport) -> Connection | None:

@@ -114,7 +114,7 @@ class Connection:
         self._up_ended = False
         self._server_takes = True
         # Towards the client: what waits for the link, and what comes after it.
-        self._down: deque[bytes] = deque()
+        self._down: deque[memoryview] = deque()
         self._down_bytes = 0
         self._down_end: Literal["open", "eof", "close", "reset"] = "open"
 
@@ -174,7 +174,7 @@ class Connection:
         """``data`` arrived at the link; its sender is paused when too much waits."""
         if self._closed:
             return
-        self._down.append(data)
+        self._down.append(memoryview(data))
         self._down_bytes += len(data)
         if self._server is not None and self._down_bytes > self._link.queue_bytes():
             self._server.pause_reading()
@@ -191,7 +191,7 @@ class Connection:
                 piece = piece[:size_bytes]
             size_bytes -= len(piece)
             pieces.append(piece)
-        self._client.write(b"".join(pieces))
+        self._client.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
         if self._server is not None and self._down_bytes <= self._link.queue_bytes() // 2:
             self._server.resume_reading()
         self._finish()
@@ -326,6 +326,8 @@ def tcp_socket(family: int, buffer_bytes: int) -> socket.socket:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, _SEGMENT_BYTES)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with contextlib.suppress(OSError, AttributeError):  # pacing comes from the trace alone
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
     return sock
 
 
