@@ -29,11 +29,11 @@ class DisagreementError(PeerError):
 @click.argument("package", type=click.Path(path_type=Path))
 @click.option(
     "--trace",
-    "trace_paths",
+    "trace_texts",
     multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Trace to play over; repeat for several.  [default: two built-in ones]",
+    metavar="TRACE",
+    help="Trace to play over: a file, profile:NAME or generate:CLASS:SEED[:SECONDS]; "
+    "repeat for several.  [default: two built-in ones]",
 )
 @click.option(
     "--algorithm",
@@ -66,7 +66,7 @@ class DisagreementError(PeerError):
 def agree(
     ctx: click.Context,
     package: Path,
-    trace_paths: tuple[Path, ...],
+    trace_texts: tuple[str, ...],
     algorithms: tuple[str, ...],
     max_play_s: float,
     keys_dir: Path | None,
@@ -85,16 +85,16 @@ def agree(
       abr agree packages/film --trace lte.csv --trace 3g.json --trace home.txt
       abr agree packages/film -a bba-0 -a throughput --duration 120 --json
     """
+    from abr.tracefiles import resolve_trace
     from bench.demotraces import demo_traces
     from bench.gap import gap_between
     from player import simulate
     from player.config import PlayerConfig
-    from player.files import read_trace_file
     from transcode.reader import presentation_of
 
     config = configuration(ctx, "player", PlayerConfig)
     top_bps = float(presentation_of(package).bitrates_bps[-1])
-    traces = [read_trace_file(path) for path in trace_paths] or list(demo_traces(top_bps))
+    traces = [resolve_trace(text) for text in trace_texts] or list(demo_traces(top_bps))
     plans = [(trace, algorithm) for trace in traces for algorithm in algorithms]
     lives = run_async(_play_all(package, plans, config, max_play_s, keys_dir))
     gaps = [
@@ -125,14 +125,12 @@ async def _play_all(
     keys_dir: Path | None,
 ) -> list[SessionLog]:
     """Every live playback in turn, through warm caches: a miss is no part of the network."""
-    from bench.served import served, warm
+    from bench.served import served
     from player import play
-    from transcode.reader import read_index
 
     logs = []
     async with served([package], keys=keys_dir) as urls:
         (url,) = urls.values()
-        await warm(url, read_index(package))
         for number, (trace, algorithm) in enumerate(plans, start=1):
             if sys.stderr.isatty():
                 note(f"{number}/{len(plans)}: {algorithm} over {trace.name}, {max_play_s:g} s")

@@ -42,8 +42,7 @@ def write_report(path: Path, data: ReportData) -> None:
     "--trace",
     "traces",
     multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
+    metavar="TRACE",
     help="A trace that was played, to draw its capacity; may be repeated.",
 )
 @click.option(
@@ -57,7 +56,7 @@ def write_report(path: Path, data: ReportData) -> None:
 def report(
     logs: tuple[Path, ...],
     out: Path,
-    traces: tuple[Path, ...],
+    traces: tuple[str, ...],
     cache_stats: Path | None,
     heading: str,
     as_json: bool,
@@ -70,15 +69,16 @@ def report(
       abr report a.jsonl b.jsonl --trace lte.csv --out compare.html
       abr report logs/*.jsonl --cache-stats stats.json --title "Friday's run"
     """
+    from abr.tracefiles import resolve_trace
     from bench.report import report_data
     from bench.wording import count
-    from player.files import check_writable, read_log, read_trace_file
+    from player.files import check_writable, read_log
 
     check_writable(out)
     data = report_data(
         [read_log(path) for path in logs],
         heading=heading,
-        traces=[read_trace_file(path) for path in traces],
+        traces=[resolve_trace(text) for text in traces],
         cache_stats=None if cache_stats is None else _counts(cache_stats),
     )
     write_report(out, data)

@@ -84,10 +84,10 @@ def _shared(command: F) -> F:
 @click.argument("url")
 @click.option(
     "--trace",
-    "trace_path",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Network trace to play over, any known format.  [default: the network as it is]",
+    "trace_text",
+    metavar="TRACE",
+    help="Network to play over: a file in any known format, profile:NAME or "
+    "generate:CLASS:SEED[:SECONDS].  [default: the network as it is]",
 )
 @click.option(
     "--save",
@@ -101,7 +101,7 @@ def _shared(command: F) -> F:
 def play(
     ctx: click.Context,
     url: str,
-    trace_path: Path | None,
+    trace_text: str | None,
     save_dir: Path | None,
     algorithm: str,
     params: tuple[str, ...],
@@ -127,7 +127,7 @@ def play(
 
     config = _config(ctx, rtt_ms, max_buffer_s)
     chosen, parameters = _algorithm(algorithm, params)
-    trace = None if trace_path is None else _trace(trace_path)
+    trace = None if trace_text is None else _trace(trace_text)
     check_writable(log_path)
     progress = _ProgressLine(max_play_s) if sys.stderr.isatty() else None
     sink = MediaFolder(save_dir) if save_dir is not None else None
@@ -159,18 +159,18 @@ def play(
 @click.argument("package", type=click.Path(path_type=Path))
 @click.option(
     "--trace",
-    "trace_path",
+    "trace_text",
     required=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Network trace to play over, any known format.",
+    metavar="TRACE",
+    help="Network to play over: a file in any known format, profile:NAME or "
+    "generate:CLASS:SEED[:SECONDS].",
 )
 @_shared
 @click.pass_context
 def simulate(
     ctx: click.Context,
     package: Path,
-    trace_path: Path,
+    trace_text: str,
     algorithm: str,
     params: tuple[str, ...],
     max_play_s: float | None,
@@ -194,7 +194,7 @@ def simulate(
 
     config = _config(ctx, rtt_ms, max_buffer_s)
     chosen, parameters = _algorithm(algorithm, params)
-    trace = _trace(trace_path)
+    trace = _trace(trace_text)
     check_writable(log_path)
     log = simulate_package(
         package,
@@ -248,15 +248,14 @@ def _config(ctx: click.Context, rtt_ms: float | None, max_buffer_s: float | None
     )
 
 
-def _trace(path: Path) -> Trace:
-    """The trace in a file; what looks odd about it is said, not believed or mended."""
-    from abr.traceformats import remarks
-    from player.files import read_trace_file
+def _trace(text: str) -> Trace:
+    """The trace meant; what looks odd about it is said, not believed or mended."""
+    from abr.tracefiles import resolve
 
-    trace = read_trace_file(path)
-    for remark in remarks(trace):
+    reading = resolve(text)
+    for remark in reading.remarks:
         note(remark)
-    return trace
+    return reading.trace
 
 
 def _algorithm(name: str, params: tuple[str, ...]) -> tuple[str, dict[str, str]]:

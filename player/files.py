@@ -1,16 +1,13 @@
-"""The player's files: logs written whole or not at all, traces read, media kept."""
+"""The player's files: logs written whole or not at all, media kept."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 from abr.errors import LogFormatError, MissingFileError
 from abr.log import SessionLog
-from abr.trace import Trace
-from abr.traceformats import read_trace
 from player.actions import Want
 
 
@@ -65,22 +62,6 @@ def read_log(path: Path) -> SessionLog:
     except UnicodeDecodeError as exc:
         raise LogFormatError(f"{path}: not text; expected a session log in JSON Lines") from exc
     return SessionLog.loads(text, name=str(path))
-
-
-def read_trace_file(path: Path) -> Trace:
-    """Read a trace in any known format.
-
-    Raises:
-        MissingFileError: there is no such file.
-        TraceFormatError: it is no trace, or one nothing can be played over.
-    """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as exc:
-        raise MissingFileError(f"{path}: no such file; expected a network trace") from exc
-    except IsADirectoryError as exc:
-        raise MissingFileError(f"{path}: a folder; expected a network trace") from exc
-    return replace(read_trace(data, name=str(path)), name=path.stem)
 
 
 def check_writable(path: Path | None) -> None:

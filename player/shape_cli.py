@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -33,7 +32,8 @@ def _address(_ctx: click.Context, param: click.Parameter, value: str) -> tuple[s
     "trace_text",
     required=True,
     metavar="TRACE",
-    help="What each link can carry: a file in any known format.",
+    help="What each link can carry: a file in any known format, profile:NAME or "
+    "generate:CLASS:SEED[:SECONDS].",
 )
 @click.option(
     "--upstream",
@@ -167,10 +167,9 @@ def shape(
 
 def _trace(text: str) -> Trace:
     """The trace; what looks odd about it is said, not believed or mended."""
-    from abr.traceformats import remarks
-    from player.files import read_trace_file
+    from abr.tracefiles import resolve
 
-    trace = read_trace_file(Path(text))
-    for remark in remarks(trace):
+    reading = resolve(text)
+    for remark in reading.remarks:
         note(remark)
-    return trace
+    return reading.trace
