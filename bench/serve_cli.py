@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="How long a token is valid before it must be renewed. [3600]",
 )
+@click.option("--warm", is_flag=True, help="Fill the caches before saying that all is ready.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line when ready.")
 @click.pass_context
 def serve(
@@ -55,6 +56,7 @@ def serve(
     cache_dir: str | None,
     cache_bytes: int | None,
     token_ttl_s: float | None,
+    warm: bool,
     as_json: bool,
 ) -> None:
     """Serve each PACKAGE (a folder made by `abr transcode`, or a folder of such).
@@ -67,6 +69,7 @@ def serve(
       abr serve packages/film
       abr serve packages --port 8080 --cache-dir caches
       abr serve packages/film --json
+      abr serve packages/film --warm           before measuring a player against it
     """
     config = configuration(
         ctx,
@@ -79,11 +82,16 @@ def serve(
         cache_bytes=cache_bytes,
         token_ttl_s=token_ttl_s,
     )
-    run_async(_serve(packages, keys, config.check(), as_json=as_json))
+    run_async(_serve(packages, keys, config.check(), warm=warm, as_json=as_json))
 
 
 async def _serve(
-    packages: tuple[str, ...], keys: Path | None, config: ServeConfig, *, as_json: bool
+    packages: tuple[str, ...],
+    keys: Path | None,
+    config: ServeConfig,
+    *,
+    warm: bool,
+    as_json: bool,
 ) -> None:
     import asyncio
 
@@ -92,6 +100,8 @@ async def _serve(
     async with Stack(packages, keys=keys, config=config) as stack:
         for problem in stack.problems:
             note(f"left out: {problem}")
+        if warm:
+            await stack.warm()
         if as_json:
             click.echo(json.dumps(ready(stack)))
         else:

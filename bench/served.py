@@ -18,13 +18,13 @@ import aiohttp
 from abr.errors import UpstreamError, UpstreamTimeoutError
 from transcode.layout import PresentationIndex, files_of
 
-READY_LIMIT_S = 30.0
+READY_LIMIT_S = 120.0
 STOP_LIMIT_S = 10.0
 
 
 @contextlib.asynccontextmanager
 async def served(packages: list[Path], *, keys: Path | None) -> AsyncIterator[Mapping[str, str]]:
-    """Run ``abr serve`` for as long as the context is open; gives playback URLs by title.
+    """Run ``abr serve --warm`` while the context is open; gives playback URLs by title.
 
     Raises:
         UpstreamError: it did not start; the message is its own.
@@ -38,6 +38,7 @@ async def served(packages: list[Path], *, keys: Path | None) -> AsyncIterator[Ma
         "serve",
         *map(str, packages),
         *options,
+        "--warm",
         "--json",
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

@@ -17,6 +17,7 @@ from typing import Self, TypedDict
 
 from abr.errors import PackageError
 from bench.config import ServeConfig
+from bench.served import warm
 from edge.app import EDGE, Edge
 from edge.app import make_app as make_edge
 from edge.config import EdgeConfig
@@ -26,6 +27,7 @@ from origin.config import OriginConfig, ServerLimits
 from origin.httpserver import listening
 from origin.store import DirectoryStore, StoredObject
 from transcode.keystore import KeyStore, default_keys_dir
+from transcode.layout import PresentationIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,11 @@ class Packages:
         """What can be played, in alphabetical order."""
         return tuple(sorted(self._by_title))
 
+    def index(self, title: str) -> PresentationIndex | None:
+        """What a title consists of; None when there is none of that name."""
+        store = self._by_title.get(title)
+        return None if store is None else store.index(title)
+
     def open(self, title: str, path: str) -> StoredObject | None:
         """The object; None when there is none of that name."""
         store = self._by_title.get(title)
@@ -128,7 +135,7 @@ class Stack:
             PortInUseError: a port is taken; nothing listens any more.
             KeyStoreError: the keys cannot be had.
         """
-        store = Packages(self._packages)
+        self._store = store = Packages(self._packages)
         self.problems = store.problems
         keys = KeyStore.open(self._keys or default_keys_dir(os.environ))
         async with AsyncExitStack() as starting:
@@ -155,6 +162,18 @@ class Stack:
         assert self._origin is not None, "enter the stack first"
         isp = [listener for listener in self.listeners if listener.tier == "isp"]
         return str(self._origin.playback(title, base=isp[edge].url)["url"])
+
+    async def warm(self) -> None:
+        """Fill the caches: fetch every title through every ISP edge once, keys too.
+
+        Raises:
+            UpstreamError: something could not be fetched.
+        """
+        for title in self._titles:
+            index = self._store.index(title)
+            if index is not None:
+                for edge in range(self.config.edges):
+                    await warm(self.playback_url(title, edge=edge), index)
 
     def cache_stats(self) -> dict[str, CacheStats]:
         """Requests, hits and bytes so far, by tier."""
