@@ -6,6 +6,8 @@ that differs from its recording shows a change of the player or of the algorithm
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 from abr.errors import LogFormatError
 from abr.log import INPUTS, Record, SessionLog
 from player.retry import Failure
@@ -32,8 +34,15 @@ class ReplayDriver:
         Raises:
             LogFormatError: a record lacks a field.
         """
-        for record in self._recorded.of(*INPUTS):
+        records = self._recorded.records
+        for index, record in enumerate(records):
+            if record["e"] not in INPUTS:
+                continue
             try:
+                # What an input aborts had brought bytes that no wake has told of.
+                for told in takewhile(lambda r: r["e"] not in INPUTS, records[index + 1 :]):
+                    if told["e"] == "abort":
+                        self._receive(told["id"], told["received_bytes"], record["t"])
                 self._feed(record)
             except (KeyError, TypeError) as exc:
                 raise LogFormatError(

@@ -101,6 +101,16 @@ async def test_a_trace_slows_the_playback_to_its_capacity() -> None:
     assert log.provenance["shaper"]["delivered_bytes"] > 6 * len(SEGMENT)
 
 
+async def test_leaving_in_the_middle_of_a_segment_replays_identically() -> None:
+    """The bytes that had come when the viewer left are in no other record."""
+    async with serving() as (_, url):
+        slow = Trace.constant(0.1e6)
+        log = await play(url, trace=slow, algorithm=fixed(0), max_play_s=1.5)
+    (given_up,) = log.of("abort")
+    assert 0 < given_up["received_bytes"] < len(SEGMENT)
+    assert differences(log, replay(log, algorithm=fixed(0))) == []
+
+
 async def test_an_expired_token_is_renewed_over_http() -> None:
     """A 403 that says ``expired`` leads to one renewal; the rest uses the new token."""
     async with serving() as (server, url):
