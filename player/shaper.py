@@ -41,6 +41,8 @@ __all__ = ["Shaper", "ShaperConfig", "ShaperReport"]
 
 # How long the room for waiting bytes may follow the capacity late, seconds.
 _HOLD_S = 0.02
+# Smallest receive buffer towards the server: two or three segments.
+_READ_BYTES = 4096
 
 
 class Shaper:
@@ -198,11 +200,19 @@ class Shaper:
         """How much one connection may have waiting before its sender is paused."""
         return self._hold_bytes
 
+    def first_bytes(self) -> int:
+        """How much the first answer of a connection may have waiting before any of it left."""
+        return self._first_bytes
+
     def _set_hold(self, now_s: float) -> None:
         config = self.config
         self._held_s = now_s
-        fast_bytes = int(config.queue_s * self._trace.capacity_at(now_s) / 8)
-        self._hold_bytes = max(config.queue_bytes, fast_bytes, config.buffer_bytes)
+        rate_byteps = self._trace.capacity_at(now_s) / 8
+        self._hold_bytes = max(
+            config.queue_bytes, int(config.queue_s * rate_byteps), config.buffer_bytes
+        )
+        first_s = max(config.gap_s, 2.5 * config.tick_s)
+        self._first_bytes = max(config.quantum_bytes, int(first_s * rate_byteps))
 
     def queueing_s(self) -> float:
         """What a packet would wait now in the buffer of the bottleneck, seconds."""
@@ -308,10 +318,14 @@ class Shaper:
 
     async def _connected_socket(self) -> socket.socket:
         host, port = self.upstream
+        config = self.config
+        peak_bps = float(self._trace.capacity_bps.max())
+        read_bytes = int(config.read_s * peak_bps / 8)
+        read_bytes = min(max(read_bytes, _READ_BYTES), config.socket_buffer_bytes)
         found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         error = OSError(f"{host}: no address")
         for family, _, _, _, address in found:
-            sock = tcp_socket(family, self.config.socket_buffer_bytes)
+            sock = tcp_socket(family, config.socket_buffer_bytes, read_bytes)
             try:
                 await self._loop.sock_connect(sock, address)
             except OSError as exc:

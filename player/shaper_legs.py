@@ -20,7 +20,8 @@ from player.alarms import Alarms
 from player.pacing import QUANTUM_BYTES, SharedPacer
 
 # Seen from the server: with the 64 kB segments of loopback its kernel would buffer 4 MB.
-_SEGMENT_BYTES = 1460
+# Up to about this size it reckons with 2 kB of memory for each, above with 4.
+_SEGMENT_BYTES = 1380
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -32,10 +33,12 @@ class ShaperConfig:
     """Bytes that leave the link at once."""
     gap_s: float = 0.005
     """Longest pause of the senders that does not count as silence, seconds."""
-    queue_bytes: int = 65536
+    queue_bytes: int = 16384
     """Bytes held per connection and direction before its sender is paused."""
-    queue_s: float = 0.02
+    queue_s: float = 0.1
     """On a fast link, hold this many seconds of its capacity instead when that is more."""
+    read_s: float = 0.01
+    """Worth of the trace's highest capacity that one read of the server's leg may bring."""
     socket_buffer_bytes: int = 32768
     """Kernel buffer asked for in each direction of both legs."""
     max_connections: int = 64
@@ -77,6 +80,10 @@ class Link(Protocol):
         """How much one connection may have waiting before its sender is paused."""
         ...
 
+    def first_bytes(self) -> int:
+        """How much the first answer of a connection may have waiting before any of it left."""
+        ...
+
     def queueing_s(self) -> float:
         """What a packet would wait now in the buffer of the bottleneck, seconds."""
         ...
@@ -116,6 +123,8 @@ class Connection:
         # Towards the client: what waits for the link, and what comes after it.
         self._down: deque[memoryview] = deque()
         self._down_bytes = 0
+        self._room_bytes = 0.0
+        self._reading = True
         self._down_end: Literal["open", "eof", "close", "reset"] = "open"
 
     def join(self, pacer: SharedPacer, now_s: float) -> None:
@@ -176,13 +185,24 @@ class Connection:
             return
         self._down.append(memoryview(data))
         self._down_bytes += len(data)
-        if self._server is not None and self._down_bytes > self._link.queue_bytes():
-            self._server.pause_reading()
         self._link.offer(self.flow, len(data))
+        if self._server is not None and self.room_bytes() < self._link.config.quantum_bytes:
+            self._reading = False
+            self._server.pause_reading()
+
+    def room_bytes(self) -> float:
+        """How much more may come from the server now.
+
+        Grows by what leaves. A server whose first bytes vanished at once would take this
+        for a fast network, and its kernel would take megabytes from it ahead of the client.
+        """
+        room_bytes = max(self._room_bytes, self._link.first_bytes())
+        return min(room_bytes, self._link.queue_bytes()) - self._down_bytes
 
     def deliver(self, size_bytes: int) -> None:
         """``size_bytes`` left the link: hand them to the client."""
         self._down_bytes -= size_bytes
+        self._room_bytes += size_bytes / 4
         pieces = []
         while size_bytes > 0:
             piece = self._down.popleft()
@@ -192,8 +212,10 @@ class Connection:
             size_bytes -= len(piece)
             pieces.append(piece)
         self._client.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
-        if self._server is not None and self._down_bytes <= self._link.queue_bytes() // 2:
-            self._server.resume_reading()
+        if not self._reading and self.room_bytes() >= self._link.config.quantum_bytes:
+            self._reading = True
+            if self._server is not None:
+                self._server.resume_reading()
         self._finish()
 
     def client_takes(self, takes: bool) -> None:
@@ -292,8 +314,9 @@ class ServerLeg(asyncio.BufferedProtocol):
         self._connection.server_opened(transport)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Where the next piece goes."""
-        return self._buffer
+        """Where the next piece goes: no more than there is room for."""
+        room_bytes = self._connection.room_bytes()
+        return self._buffer[: max(int(room_bytes), 1)]
 
     def buffer_updated(self, nbytes: int) -> None:
         """The server sent a piece of ``nbytes``."""
@@ -317,13 +340,19 @@ class ServerLeg(asyncio.BufferedProtocol):
         self._connection.server_lost(exc)
 
 
-def tcp_socket(family: int, buffer_bytes: int) -> socket.socket:
-    """A socket whose buffers are small from the start, and that asyncio knows as TCP."""
+def tcp_socket(family: int, buffer_bytes: int, read_bytes: int = 0) -> socket.socket:
+    """A socket whose buffers are small from the start, and that asyncio knows as TCP.
+
+    Args:
+        family: IPv4 or IPv6.
+        buffer_bytes: What to ask for in each direction.
+        read_bytes: What to ask for towards us instead, when given.
+    """
     # Protocol 0 would work, but asyncio then leaves Nagle's algorithm on.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setblocking(False)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer_bytes)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, read_bytes or buffer_bytes)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, _SEGMENT_BYTES)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with contextlib.suppress(OSError, AttributeError):  # pacing comes from the trace alone
