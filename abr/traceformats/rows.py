@@ -55,6 +55,22 @@ def spaced_rows(text: str, name: str, columns: int, meaning: str) -> list[Row]:
     return rows
 
 
+def plain_table(text: str, columns: int) -> FloatArray | None:
+    """All numbers of a text of nothing but rows of ``columns`` finite numbers, in one go.
+
+    Returns:
+        Shape (rows, columns). None when anything else is in the text, for the caller to go
+        through it row by row and to find out what.
+    """
+    if not text.strip() or not _is_plain(text):
+        return None
+    try:
+        table = np.loadtxt(text.splitlines(), comments=None, ndmin=2)
+    except ValueError:
+        return None
+    return table if table.shape[1] == columns and np.isfinite(table).all() else None
+
+
 def comma_rows(text: str, name: str) -> list[Row]:
     """Rows of comma-separated fields, stripped, without blank lines and ``#`` comments.
 
