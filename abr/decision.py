@@ -218,8 +218,9 @@ def begin(algorithm: Algorithm, presentation: Presentation) -> RunningAlgorithm:
         )
     reconsider = getattr(made, "reconsider", None)
     return RunningAlgorithm(
-        name=str(getattr(made, "name", type(made).__name__)),
-        params={},
+        name=getattr(algorithm, "registered_name", None)
+        or str(getattr(made, "name", type(made).__name__)),
+        params=dict(getattr(algorithm, "registered_params", {})),
         can_reconsider=reconsider is not None,
         whys=tuple(getattr(made, "whys", ("",))),
         _choose=choose,

@@ -13,7 +13,7 @@ import inspect
 import math
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -48,6 +48,18 @@ class Description:
     """``rule`` can be compiled, ``object`` runs as plain Python."""
     error: str | None = None
     """Why it cannot be loaded; None when it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Registered:
+    """Makes fresh objects, and says what logs call them so that a replay finds them again."""
+
+    registered_name: str
+    registered_params: Mapping[str, Any]
+    make: Callable[..., Any]
+
+    def __call__(self) -> Any:
+        return _made(self.registered_name, self.make, dict(self.registered_params))
 
 
 def names() -> tuple[str, ...]:
@@ -95,13 +107,13 @@ def load(name: str, **params: object) -> Algorithm:
     values = _converted(canonical, params, _parameters(make))
     made = _made(canonical, make, values)
     if isinstance(made, Rule):
-        return made
+        return replace(made, name=canonical)
     if not callable(getattr(made, "choose", None)):
         raise AlgorithmError(
             f"algorithm {canonical!r} makes {type(made).__name__}; "
             "expected a Rule or an object with choose(seen)"
         )
-    return lambda: _made(canonical, make, values)
+    return _Registered(canonical, values, make)
 
 
 def describe() -> tuple[Description, ...]:
@@ -169,6 +181,9 @@ def _made(name: str, make: Callable[..., Any], values: dict[str, Any]) -> Any:
         raise
     except (TypeError, ValueError) as exc:
         raise AlgorithmError(f"algorithm {name!r}: {exc}") from exc
+    # A stranger's code may fail in any way; only this name is concerned.
+    except Exception as exc:
+        raise AlgorithmError(f"algorithm {name!r}: {type(exc).__name__}: {exc}") from exc
 
 
 def _parameters(make: Callable[..., Any]) -> dict[str, Any] | None:

@@ -14,6 +14,9 @@ from abr import registry
 from abr.algorithms_cli import algorithms
 from abr.decision import Rule
 from abr.errors import AlgorithmError
+from abr.media import constant_presentation
+from abr.trace import Trace
+from player import replay, simulate
 
 BUILT_IN = {"bba-0", "bola-pensieve", "bola-sabre", "fixed", "throughput"}
 
@@ -33,6 +36,10 @@ class Low:
 
 def needs(level):
     return Low(level)
+
+
+def fails():
+    raise KeyError("boom")
 
 
 def nothing():
@@ -164,6 +171,24 @@ def test_a_name_declared_twice_is_refused_with_both_owners(install: Install) -> 
     install("strange", fixed="abr_test_mine:Low")
     with pytest.raises(AlgorithmError, match=r"'fixed' is declared by abrkit .* and strange 1.2"):
         registry.load("fixed")
+
+
+def test_a_maker_that_fails_concerns_its_own_name_only(install: Install) -> None:
+    install("strange", fails="abr_test_mine:fails", low="abr_test_mine:Low")
+    with pytest.raises(AlgorithmError, match="algorithm 'fails': KeyError: 'boom'"):
+        registry.load("fails")
+    errors = {row.name: row.error for row in registry.describe()}
+    assert errors["fails"] is not None
+    assert errors["low"] is None
+
+
+def test_a_log_of_ones_own_algorithm_replays_by_its_name_and_parameters(install: Install) -> None:
+    install("strange", quite_low="abr_test_mine:Low")
+    film = constant_presentation([1e5, 2e5], segments=4, segment_s=1.0)
+    log = simulate(film, trace=Trace.constant(1e6), algorithm="quite-low", params={"rung": "1"})
+    assert log.provenance["algorithm"] == "quite-low"
+    assert log.provenance["params"] == {"rung": 1}
+    assert replay(log).records == log.records
 
 
 def test_describe_tells_all_there_is_to_know(install: Install) -> None:
