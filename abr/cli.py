@@ -54,8 +54,11 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "play": Entry("player.cli:play", "Play a URL headless, over an emulated network."),
         "simulate": Entry("player.cli:simulate", "Play a package on a virtual clock."),
         "replay": Entry("player.cli:replay", "Play a session log again, decision by decision."),
-        "shape": Entry("player.shape_cli:shape", "Put a traced network around any client."),
         "algorithms": Entry("abr.algorithms_cli:algorithms", "List the algorithms installed."),
+    },
+    "Networks": {
+        "traces": Entry("bench.traces_cli:traces", "Look into network traces, convert, generate."),
+        "shape": Entry("player.shape_cli:shape", "Put a traced network around any client."),
     },
     "Compare and report": {
         "demo": Entry("bench.demo:demo", "Do everything once: master to report."),

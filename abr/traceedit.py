@@ -1,4 +1,4 @@
-"""Traces made of traces: a piece of one, one made faster or slower, several in a row."""
+"""Traces made of traces: a piece, means over time, faster or slower, several in a row."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import numpy as np
 from abr.errors import InputError, TraceFormatError
 from abr.media import FloatArray
 from abr.trace import Trace
+
+_MOST_MEANS = 10_000_000
 
 
 def cut(trace: Trace, start_s: float, end_s: float | None = None) -> Trace:
@@ -50,6 +52,29 @@ def cut(trace: Trace, start_s: float, end_s: float | None = None) -> Trace:
         rtt_s=piece(trace.rtt_s),
         loss_ratio=piece(trace.loss_ratio),
     )
+
+
+def averaged(trace: Trace, period_s: float) -> Trace:
+    """``trace`` in means over equal periods; the last is as short as what is left.
+
+    Offers the same bits by the end of each period. Round-trip times and losses are left out.
+
+    Raises:
+        InputError: the period is not above 0, or there would be over 10 million of them.
+    """
+    if not 0 < period_s < math.inf or trace.duration_s / period_s > _MOST_MEANS:
+        raise InputError(
+            f"{trace.name or 'trace'}: means over {period_s:g} s of {trace.duration_s:g} s; "
+            f"expected a time above 0, and at most {_MOST_MEANS} of them"
+        )
+    # The quotient is rounded; without the slack 0.3 s would be 4 periods of 0.1 s.
+    count = max(1, math.ceil(trace.duration_s / period_s - 1e-9))
+    bounds_s = np.minimum(np.arange(count + 1) * period_s, trace.duration_s)
+    bounds_s[-1] = trace.duration_s
+    offered = np.concatenate([[0.0], np.cumsum(np.diff(trace.times_s) * trace.capacity_bps)])
+    bits = np.diff(np.interp(bounds_s, trace.times_s, offered))
+    means = np.maximum(bits, 0) / np.diff(bounds_s)
+    return Trace(times_s=bounds_s, capacity_bps=means, end=trace.end, name=trace.name)
 
 
 def scaled(trace: Trace, factor: float) -> Trace:
