@@ -243,6 +243,8 @@ def _notes(session: Session, scale: Scale) -> list[Figure]:
 
 def _dense(curve: Curve, step_s: float) -> Curve:
     """The same line with a point at least every ``step_s``, so that hovering finds it."""
+    if not curve.times_s:  # nothing was ever on screen
+        return curve
     times: list[float | None] = []
     values: list[float | None] = []
     for (a_s, a), (b_s, b) in zip(

@@ -88,6 +88,8 @@ def demo(master: Path | None, out: Path, max_play_s: float, as_json: bool) -> No
       abr demo --master film.mp4 --out /tmp/film-demo
     """
     started_s = time.monotonic()
+    if master is not None and not master.exists():
+        raise MissingFileError(f"{master}: no such file; expected a video file")
     folders = _Folders(out)
     folders.make()
     index = run_async(_transcode(master, folders))
@@ -281,6 +283,8 @@ def _tell(
         click.echo(json.dumps({**done, "took_s": round(took_s, 1)}))
         return
     _print_table(logs)
+    if any(log.provenance.get("shaper", {}).get("is_overloaded") for log in logs):
+        note("this machine was too busy in a live playback; the report marks which")
     for tier, counts in stats.items():
         by_request = counts["hits"] / max(counts["requests"], 1)
         by_byte = counts["hit_bytes"] / max(counts["bytes"], 1)

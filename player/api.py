@@ -123,11 +123,14 @@ async def play(
     """
     from player.drivers.live import LiveDriver
 
-    parts = urlsplit(url)
+    wrong = f"{redact(url)}: not an HTTP URL; expected http://HOST/.../multivariant.m3u8"
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError as exc:  # brackets without an end, a port that is none
+        raise InputError(wrong) from exc
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InputError(
-            f"{redact(url)}: not an HTTP URL; expected http://HOST/.../multivariant.m3u8"
-        )
+        raise InputError(wrong)
     config = config or PlayerConfig()
     chosen = as_algorithm(algorithm, params)
     _rehearse(chosen)
@@ -156,7 +159,6 @@ async def play(
 
     if trace is None:
         return await driver(None).run()
-    port = parts.port or (443 if parts.scheme == "https" else 80)
     from player.shaper import Shaper
 
     async with Shaper(trace, parts.hostname, port, rtt_s=config.rtt_s) as shaper:

@@ -68,7 +68,7 @@ def check_writable(path: Path | None) -> None:
     """Fail early, before anything is played, when ``path`` cannot become a file.
 
     Raises:
-        MissingFileError: its folder does not exist, or it is a folder itself.
+        MissingFileError: its folder does not exist or is closed, or it is a folder itself.
     """
     if path is None:
         return
@@ -76,6 +76,8 @@ def check_writable(path: Path | None) -> None:
         raise MissingFileError(f"{path}: a folder; expected the name of a file to write")
     if not path.parent.is_dir():
         raise MissingFileError(f"{path.parent}: no such folder; make it first")
+    if not os.access(path if path.exists() and not path.is_file() else path.parent, os.W_OK):
+        raise MissingFileError(f"{path}: permission denied; expected a file that can be written")
 
 
 class MediaFolder:

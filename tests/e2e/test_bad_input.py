@@ -163,3 +163,15 @@ def test_a_full_disk_is_said_so_and_leaves_nothing(films: Path, full_disk: Path)
     done = abr("transcode", films / "good.mp4", "film", "--ladder", "90:3000", cwd=full_disk)
     assert "room" in complaint(done)
     assert [path for path in full_disk.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    "url", ["", "foo", "file:///etc/passwd", "http://[::1", "http://h:999999/"]
+)
+def test_what_is_no_url_is_refused(url: str, tmp_path: Path) -> None:
+    assert "not an HTTP URL; expected http" in complaint(abr("play", url, cwd=tmp_path))
+
+
+def test_a_demo_without_its_master_leaves_nothing(tmp_path: Path) -> None:
+    assert "film.mp4: no such file" in complaint(abr("demo", "--master", "film.mp4", cwd=tmp_path))
+    assert list(tmp_path.iterdir()) == []

@@ -200,3 +200,9 @@ def test_steps_are_dense_enough_to_hover_over() -> None:
             pairs = zip(line["x"], line["x"][1:], strict=False)
             gaps = [b - a for a, b in pairs if a is not None and b is not None]
             assert max(gaps) <= scale.end_s / 240 + 0.002
+
+
+def test_a_session_cut_before_its_first_picture_still_gets_a_page() -> None:
+    log = played_log()
+    log.records[:] = log.records[:2]
+    assert "Playback" in page(report_data([log], heading="Playback"))

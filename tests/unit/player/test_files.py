@@ -6,7 +6,10 @@ import os
 import threading
 from pathlib import Path
 
-from player.files import write_whole
+import pytest
+
+from abr.errors import MissingFileError
+from player.files import check_writable, write_whole
 
 
 def test_a_pipe_or_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
@@ -29,3 +32,12 @@ def test_a_link_keeps_pointing_where_it_does(tmp_path: Path) -> None:
     write_whole(link, b"new")
     assert link.is_symlink()
     assert real.read_bytes() == b"new"
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_writable(tmp_path / "log.jsonl")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # tests may run as root
+    with pytest.raises(MissingFileError, match=r"log.jsonl: permission denied; expected"):
+        check_writable(tmp_path / "log.jsonl")
