@@ -43,9 +43,17 @@ def find_model(text: str) -> Model:
     Raises:
         ModelError: there is no such model or file, or the file holds none.
     """
-    if text.endswith(_SUFFIX) or Path(text).is_file():
+    if text.endswith(_SUFFIX) or _is_file(text):
         return read_model_file(text)
     return model(text)
+
+
+def _is_file(text: str) -> bool:
+    """Also of what no file can be called."""
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def read_model_file(path: str | Path) -> Model:
@@ -58,7 +66,7 @@ def read_model_file(path: str | Path) -> Model:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError as exc:
         raise ModelError(f"{path}: no such file; expected a model file") from exc
-    except (OSError, UnicodeDecodeError) as exc:
+    except (OSError, ValueError) as exc:
         raise ModelError(f"{path}: cannot be read as text ({exc}); expected a model file") from exc
     return read_model(text, name=str(path))
 

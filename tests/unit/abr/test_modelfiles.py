@@ -70,6 +70,12 @@ def test_ones_own_file_is_found_by_its_path(tmp_path: Path) -> None:
         write_model_file(model("starlink-driving"), tmp_path)
 
 
+@pytest.mark.parametrize("text", ["x" * 5000, "a\0b", "a\0b.json", "x" * 5000 + ".json", "", "."])
+def test_what_no_file_can_be_called_is_refused_as_well(text: str) -> None:
+    with pytest.raises(ModelError, match="expected"):
+        find_model(text)
+
+
 def changed(*path: str | int, to: object) -> Callable[[dict[str, Any]], None]:
     """A change of one value of a model file."""
 
