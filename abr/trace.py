@@ -12,6 +12,7 @@ changes no answer. This module knows no file formats, connections or protocols.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 import sys
@@ -69,8 +70,10 @@ class Trace:
             offered = np.concatenate([[0.0], np.cumsum(np.diff(times) * capacity)])
         if not 0 < offered[-1] < math.inf:
             raise TraceFormatError(
-                f"{where}: offers {offered[-1]:g} bits in all; expected some capacity, "
-                "as nothing can be played over a link that never delivers"
+                f"{where}: offers {offered[-1]:g} bits in all; expected a finite amount"
+                if offered[-1]
+                else f"{where}: offers 0 bits in all, an outage from end to end; expected some "
+                "capacity, as nothing can be played over a link that never delivers"
             )
         for name, value in (
             ("times_s", times),
@@ -131,6 +134,12 @@ class Trace:
     def mean_bps(self) -> float:
         """Time-weighted mean capacity of one pass, bits per second."""
         return self._offered[-1] / self._times[-1]
+
+    def named(self, name: str) -> Trace:
+        """The same trace under another name."""
+        again = copy.copy(self)  # what was checked and summed need not be again
+        object.__setattr__(again, "name", name)
+        return again
 
     def digest(self) -> str:
         """SHA-256 over times, capacities, round-trip times, losses and end rule, as hex."""
@@ -233,7 +242,9 @@ def _check(
     end: str,
 ) -> None:
     if end not in get_args(End):
-        raise TraceFormatError(f"{where}: end rule {end!r}; expected one of {get_args(End)}")
+        raise TraceFormatError(
+            f"{where}: end rule {str(end)[:40]!r}; expected one of {get_args(End)}"
+        )
     if capacity.ndim != 1 or len(capacity) == 0 or times.shape != (len(capacity) + 1,):
         raise TraceFormatError(
             f"{where}: {times.size} times for {capacity.size} capacities; "

@@ -43,9 +43,7 @@ def read_readings_file(
         ) from exc
     found = read_readings(data, name=str(path), format=format)
     return tuple(
-        replace(each, trace=replace(each.trace, name=path.stem))
-        if each.trace.name == path.name
-        else each
+        replace(each, trace=each.trace.named(path.stem)) if each.trace.name == path.name else each
         for each in found
     )
 

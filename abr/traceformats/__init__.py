@@ -30,7 +30,7 @@ more than a link, such as positions: they are read only.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -117,18 +117,18 @@ def read_readings(
         raise TraceFormatError(
             f"{name}: byte {exc.start} is not text; expected a trace in one of {_listed(FORMATS)}"
         ) from exc
+    if not text.strip():
+        raise TraceFormatError(
+            f"{name}: the file is empty; expected a trace in one of {_listed(FORMATS)}"
+        )
     called = format or detect(text, name, _listed(FORMATS))
     codec = _codec(called, name)
     with np.errstate(all="ignore"):  # what overflows is refused by Trace, in words
         found = codec.read(text, name)
     stem = name.replace("\\", "/").rsplit("/", 1)[-1]
-    return tuple(
-        _reading(
-            each if codec.holds_several else each._replace(trace=replace(each.trace, name=stem)),
-            called,
-        )
-        for each in found
-    )
+    if not codec.holds_several:
+        found = [each._replace(trace=each.trace.named(stem)) for each in found]
+    return tuple(_reading(each, called) for each in found)
 
 
 def _reading(found: Found, called: str) -> Reading:

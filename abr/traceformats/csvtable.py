@@ -92,7 +92,9 @@ def _columns(names: list[str], where: str) -> dict[str, _Column]:
     for at, heading in enumerate(names):
         what, unit, scale = _meaning(heading, where)
         if what in found:
-            raise TraceFormatError(f"{where}: found a second column of {what}, {heading!r}")
+            raise TraceFormatError(
+                f"{where}: found a second column of {what}, {heading!r}; expected one of each"
+            )
         found[what] = _Column(at, unit, scale)
     for what in ("time", "rate"):
         if what not in found:

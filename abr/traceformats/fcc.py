@@ -16,7 +16,7 @@ import numpy as np
 
 from abr.media import FloatArray
 from abr.traceformats.rows import Found, Row, numbers_of
-from abr.traceformats.tables import named_columns, slug, usable
+from abr.traceformats.tables import named_columns, usable
 
 _COLUMNS = ("unit_id", "dtime", "target", "bytes_sec")
 _UNNAMED = {"unit_id": 0, "dtime": 1, "target": 2, "bytes_sec": 6}
@@ -48,7 +48,7 @@ def read_fcc(text: str, name: str) -> list[Found]:
 
 
 def _key(row: Row, columns: dict[str, int]) -> str:
-    return slug(row.fields[columns["unit_id"]], row.fields[columns["target"]])
+    return f"{row.fields[columns['unit_id']]}_{row.fields[columns['target']]}"
 
 
 def _periods(group: list[tuple[str, float]]) -> tuple[FloatArray, FloatArray]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from abr.media import FloatArray
 from abr.traceformats.rows import Found, numbers_of
-from abr.traceformats.tables import named_columns, shortened, slug, usable
+from abr.traceformats.tables import named_columns, shortened, usable
 
 _COLUMNS = ("time", "session_id", "delivery_rate")
 _UNNAMED = {"time": 0, "session_id": 1, "index": 2, "delivery_rate": 13}
@@ -29,12 +29,12 @@ def read_puffer(text: str, name: str) -> list[Found]:
     rates = numbers_of(rows, columns["delivery_rate"], name, "delivery_rate") * 8
     sessions: dict[str, list[int]] = {}
     for at, row in enumerate(rows):
-        sessions.setdefault(slug(row.fields[columns["session_id"]]), []).append(at)
+        sessions.setdefault(row.fields[columns["session_id"]], []).append(at)
     groups: dict[str, tuple[FloatArray, FloatArray]] = {}
     notes: tuple[str, ...] = ()
     for key, indexes in sessions.items():
         groups[key], cut = _periods(times[indexes], rates[indexes])
-        notes += tuple(f"{key}: {note}" for note in cut)
+        notes += tuple(f"session {key[:40]}: {note}" for note in cut)
     return usable(groups, name, "sessions", notes)
 
 

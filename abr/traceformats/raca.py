@@ -17,7 +17,7 @@ import numpy as np
 
 from abr.errors import TraceFormatError
 from abr.media import FloatArray
-from abr.traceformats.rows import Found, Row, check_times, joined, numbers_of
+from abr.traceformats.rows import Found, Row, joined, numbers_of
 from abr.traceformats.tables import named_columns, shortened
 
 _STAMP = re.compile(r"([0-9]{4})\.([0-9]{2})\.([0-9]{2})_([0-9]{2})\.([0-9]{2})\.([0-9]{2})")
@@ -29,7 +29,12 @@ def read_raca(text: str, name: str) -> list[Found]:
     rows, columns = named_columns(text, name, ("timestamp", "dl_bitrate"))
     rate, state = columns["dl_bitrate"], columns.get("state", len(rows[0].fields))
     stamps = np.array([_seconds(row, columns["timestamp"], name) for row in rows])
-    check_times(stamps - stamps[0], [row.line for row in rows], name, "s")
+    for k in np.flatnonzero(np.diff(stamps) < 0)[:1]:
+        before, after = rows[k].fields, rows[k + 1].fields
+        raise TraceFormatError(
+            f"{name}:{rows[k + 1].line}: time {after[columns['timestamp']]} comes after "
+            f"{before[columns['timestamp']]}; times must not decrease"
+        )
     idle = np.array([row.fields[state : state + 1] == ["I"] for row in rows])
     missing = np.array([row.fields[rate] in ("-", "") for row in rows])
     keep = ~(idle | missing)

@@ -69,5 +69,7 @@ def _periods(
     keep = np.column_stack([gaps, np.ones(len(steps), dtype=bool)]).ravel()
     bounds, rates = bounds[np.concatenate([[True], keep])], rates[keep]
     count, lost_s = int(gaps.sum()), float(silent[gaps].sum()) / 1e3
-    notes = (f"{count} gaps between rows, {lost_s:.1f} s in all, are outages",) if count else ()
+    notes = (
+        (f"gaps between rows: {count}, {lost_s:.1f} s in all, read as outages",) if count else ()
+    )
     return bounds - bounds[0], rates, notes

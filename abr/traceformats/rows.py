@@ -172,8 +172,8 @@ def need_two_rows(rows: list[Row], name: str) -> None:
     """
     if len(rows) < 2:
         raise TraceFormatError(
-            f"{name}:{rows[0].line if rows else 1}: found {len(rows)} rows; expected two or more, "
-            "as one row has no length"
+            f"{name}:{rows[0].line if rows else 1}: found {len(rows)} row{'' if rows else 's'}; "
+            "expected two or more, as one row has no length"
         )
 
 

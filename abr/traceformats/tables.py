@@ -61,7 +61,7 @@ def shortened(
     if not gaps.any():
         return steps_s, ()
     lost_s = float((steps_s[gaps] - instead_s).sum())
-    note = f"{int(gaps.sum())} gaps of more than {longest_s:g} s, {lost_s:.0f} s in all, left out"
+    note = f"gaps of more than {longest_s:g} s: {int(gaps.sum())}, {lost_s:.0f} s in all, left out"
     return np.where(gaps, instead_s, steps_s), (note,)
 
 
@@ -69,6 +69,8 @@ def usable(
     groups: dict[str, tuple[FloatArray, FloatArray]], name: str, noun: str, notes: tuple[str, ...]
 ) -> list[Found]:
     """A trace for each group of durations and rates that has capacity and length.
+
+    Each is called after its key, without signs that paths or URLs use.
 
     Raises:
         TraceFormatError: none has.
@@ -82,7 +84,12 @@ def usable(
     left = len(groups) - len(good)
     if left:
         notes += (f"{left} of {len(groups)} {noun} left out: no capacity, or no length",)
-    found = [Found(_named(name, key, *group)) for key, group in good.items()]
+    names: dict[str, None] = {}
+    for key in good:
+        names[_unique(_slug(key), names)] = None
+    found = [
+        Found(_named(name, key, *group)) for key, group in zip(names, good.values(), strict=True)
+    ]
     return [Found(found[0].trace, notes), *found[1:]]
 
 
@@ -93,7 +100,13 @@ def _named(name: str, key: str, durations: FloatArray, rates: FloatArray) -> Tra
         raise TraceFormatError(f"{name}: {exc}") from exc
 
 
-def slug(*parts: str) -> str:
-    """One name from several, without signs that paths or URLs use."""
-    text = "_".join(parts)
+def _slug(text: str) -> str:
     return "".join(c if c.isalnum() or c in "._-" else "-" for c in text)[:100] or "trace"
+
+
+def _unique(name: str, taken: dict[str, None]) -> str:
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name}-{number}"
+    return free
