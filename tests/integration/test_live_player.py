@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from click.testing import CliRunner
 
 from abr.log import SessionLog
 from abr.qoe import summary
 from abr.trace import Trace
 from player import PlayerConfig, play, replay
+from player.cli import replay as replay_command
 from player.drivers.replay import differences
 from player.files import MediaFolder, read_log, write_log
 from tests.fakes.titles import TOKEN, FakeTitle, fixed
@@ -136,6 +138,18 @@ async def test_media_that_does_not_open_ends_the_session() -> None:
         log = await play(url, algorithm=fixed(0))
     assert "error: segment 1" in summary(log).ended
     assert differences(log, replay(log, algorithm=fixed(0))) == []
+
+
+async def test_a_failed_session_that_replays_identically_is_said_to(tmp_path: Path) -> None:
+    """The command judges the replay, not the session: exit code 0."""
+    async with serving() as (server, url):
+        server.fault = lambda r: web.Response(status=404) if "00001" in r.path else None
+        log = await play(url, algorithm="bba-0")
+    assert summary(log).ended.startswith("error: ")
+    write_log(log, tmp_path / "failed.jsonl")
+    result = CliRunner().invoke(replay_command, [str(tmp_path / "failed.jsonl")])
+    assert result.exit_code == 0
+    assert "all identical" in result.stderr
 
 
 async def test_a_broken_off_body_is_fetched_again() -> None:
