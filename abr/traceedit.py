@@ -132,7 +132,7 @@ def _joined_rtt(traces: Sequence[Trace], rtt_s: float | None) -> FloatArray | No
     if silent and rtt_s is None:
         raise TraceFormatError(
             f"{silent[0] or 'a trace'}: no round-trip times, while others have some; "
-            "say which to take for it"
+            "expected one to take for it, as with --rtt-ms 40"
         )
     return np.concatenate(
         [

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
 MOST_STEPS = 600
 """A trace of more periods is drawn as this many means."""
-TITLE_LETTERS = 34
+TITLE_LETTERS = 28
 """Longer names lose their middle."""
 
+_FAR_APART = 20.0
 _PANEL_INCHES = (3.5, 1.75)
 _SINGLE_INCHES = (9.0, 3.6)
 _LINE, _FILL, _OUT, _MEAN, _GRID, _INK = (
@@ -146,6 +147,12 @@ def _draw(axes: Sequence[Axes], drawn: Sequence[tuple[Trace, Steps]], *, is_log:
             panel.set_yscale("log")
     axes[0].set_xlim(0, max(trace.duration_s for trace, _ in drawn))
     axes[0].set_ylim(floor, top_mbps * (1.6 if is_log else 1.06))
+
+
+def are_far_apart(traces: Sequence[Trace]) -> bool:
+    """Whether some traces would hardly be seen on an axis that others fill."""
+    means = [trace.mean_bps for trace in traces]
+    return max(means) > _FAR_APART * min(means)
 
 
 def shared_top_bps(drawn: Sequence[Steps]) -> float:

@@ -12,10 +12,11 @@ SUFFIXES = {
     "sabre": ".sabre.json",
     "json": ".json",
     "csv": ".csv",
+    "oboe": ".oboe",
 }
 """Ends of file names by format; another format's own name is its end."""
 
-_DROPPED = (".sabre.json", ".json", ".csv", ".mahi", ".cooked", ".log", ".txt", ".trace", ".tsv")
+_DROPPED = (*SUFFIXES.values(), ".log", ".txt", ".trace", ".tsv", ".dat")
 _OTHER_KINDS = frozenset(
     {
         *(".md", ".rst", ".html", ".pdf", ".png", ".jpg", ".svg", ".yml", ".yaml", ".toml"),

@@ -52,7 +52,10 @@ def list_traces(files: tuple[str, ...], as_json: bool) -> None:
     rows, bad = built_in() if not files else [], []
     for read in read_each(files, None, "reading"):
         bad += [read] if read.error else []
-        rows += [Row("file", read.source.text, _outline_of(each)) for each in read.readings]
+        several = len(read.readings) > 1
+        for each in read.readings:
+            name = f"{read.source.text}#{each.trace.name}" if several else read.source.text
+            rows.append(Row("file", name, f"{each.format}, {outline(each.trace)}"))
     if as_json:
         errors = [{"file": each.source.text, "error": each.error} for each in bad]
         click.echo(json.dumps({"traces": [row._asdict() for row in rows], "errors": errors}))
@@ -84,11 +87,6 @@ def built_in() -> list[Row]:
 def _delay(trace: Trace) -> str:
     rtt = "" if trace.rtt_s is None else f", {1e3 * trace.rtt_s[0]:g} ms"
     return f"{trace.mean_bps / 1e6:g} Mbit/s{rtt}"
-
-
-def _outline_of(reading: Reading) -> str:
-    name = "" if reading.trace.name == reading.format else f"{reading.trace.name}: "
-    return f"{name}{reading.format}, {outline(reading.trace)}"
 
 
 def outline(trace: Trace) -> str:

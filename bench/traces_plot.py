@@ -84,7 +84,7 @@ def plot(
       abr traces plot generate:starlink-driving:1 home.csv --log --out two.svg
     """
     from abr.shell import note
-    from bench.tracefigure import picture
+    from bench.tracefigure import are_far_apart, picture
     from bench.traces_files import (
         check_format,
         need_some,
@@ -122,6 +122,8 @@ def plot(
     else:
         click.echo(f"{out}: {len(drawn)} trace{'' if len(drawn) == 1 else 's'}")
         note_left_out(bad)
+    if are_far_apart(drawn) and not (is_log or own_axes):
+        note("some are over 20 times as fast as others; --log or --own-axes shows them all")
     if left_out:
         note(f"{left_out} more not drawn; --limit draws more")
     if bad:
