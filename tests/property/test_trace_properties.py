@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -103,6 +104,78 @@ def test_what_is_written_reads_back(periods: Periods, kind: str, with_rtt: bool)
     assert write_trace(back, kind).replace(b"back", b"") == data.replace(b"back", b"")
     if with_rtt and kind in ("json", "csv", "sabre"):
         assert back.rtt_at(0.1, 9) == 0.05
+
+
+@settings(max_examples=100)
+@given(traces(), st.integers(0, 40), st.floats(0, 1))
+def test_a_loop_is_the_same_in_every_pass(trace: Trace, rounds: int, part: float) -> None:
+    """What a later pass offers by its middle is what the first did, and the ends join."""
+    looped = Trace(times_s=trace.times_s, capacity_bps=trace.capacity_bps, end="loop")
+    length_s, total = looped.duration_s, looped.bits_by(looped.duration_s)
+    t_s = part * length_s
+    later = looped.bits_by(rounds * length_s + t_s) - rounds * total
+    slack = 1e-9 * (rounds + 1) * (total + length_s * looped.capacity_bps.max())
+    assert later == pytest.approx(looped.bits_by(t_s), abs=slack + 1e-3)
+
+
+@settings(max_examples=100)
+@given(PERIODS, ENDS, st.data(), TIMES, st.sampled_from([0.0, 1e6, 9e9]))
+def test_periods_of_no_length_change_nothing(
+    periods: Periods, end: End, data: st.DataObject, t_s: float, rate: float
+) -> None:
+    """Whatever their capacity; but at the end of a trace that is held it is what is held."""
+    k = data.draw(st.integers(0, len(periods) - (end == "hold")))
+    plain = Trace.from_periods(periods, end=end)
+    with_more = Trace.from_periods([*periods[:k], (0.0, rate), *periods[k:]], end=end)
+    assert with_more.bits_by(t_s) == plain.bits_by(t_s)
+    assert with_more.time_of(plain.bits_by(t_s)) == plain.time_of(plain.bits_by(t_s))
+    assert with_more.finish_time(t_s, 1e5) == plain.finish_time(t_s, 1e5)
+
+
+@settings(max_examples=60)
+@given(PERIODS, st.integers(1, 30))
+def test_a_trace_shorter_than_what_is_played_goes_on_as_if_written_out(
+    periods: Periods, segments: int
+) -> None:
+    """Segment after segment over a loop ends when it would over the loop written many times."""
+    loop = Trace.from_periods(periods)
+    size_bytes = max(loop.bits_by(loop.duration_s) / 8 / 3, 1.0)
+    written = Trace.from_periods(periods * (segments // 3 + 2), end="end")
+    at_s = also_s = 0.0
+    for _ in range(segments):
+        at_s = loop.finish_time(at_s, size_bytes)
+        also_s = written.finish_time(also_s, size_bytes - 1e-3)
+        assert also_s <= at_s + 1e-6
+        assert math.isfinite(at_s)
+    share = loop.bits_by(at_s) / 8 / (segments * size_bytes)
+    assert share == pytest.approx(1, rel=1e-9)
+
+
+@settings(max_examples=100)
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 9), st.floats(0, 2e7), st.floats(0, 2), st.floats(0, 1)),
+        min_size=1,
+        max_size=6,
+    ).filter(lambda rows: sum(row[0] * row[1] for row in rows) > 1e4),
+    st.sampled_from(WRITABLE),
+)
+def test_a_round_trip_stays_within_a_packet_a_second(
+    rows: list[tuple[float, float, float, float]], kind: str
+) -> None:
+    """Cumulated bits never differ by more than 1500 bytes for each second gone by."""
+    trace = Trace.from_periods(rows)
+    back = read_trace(write_trace(trace, kind), name="back", format=kind)
+    times = np.linspace(0, trace.duration_s, 40)
+    for t_s in [*times.tolist(), *range(int(trace.duration_s) + 1)]:
+        packets = 12000 * max(1.0, t_s)
+        # Mahimahi knows whole milliseconds: in between, it is off by what one of them carries.
+        between = kind == "mahimahi" and t_s != int(t_s)
+        grid = 1e-3 * trace.capacity_bps.max() if between else 0.0
+        assert abs(back.bits_by(t_s) - trace.bits_by(t_s)) <= packets + grid
+    if kind in ("json", "csv"):
+        assert back.loss_ratio is not None
+        assert back.loss_ratio.tolist() == pytest.approx([row[3] for row in rows], rel=1e-12)
 
 
 @settings(max_examples=100)

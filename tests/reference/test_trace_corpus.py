@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from abr.traceformats import WRITABLE, read_trace, write_trace
+from abr.traceformats import WRITABLE, read_readings, read_trace, write_trace
 
 CORPUS = Path(__file__).parents[3] / "shared" / "traces"
 KINDS = {
@@ -37,3 +37,27 @@ def test_the_corpus_reads_and_survives_every_format(folder: str) -> None:
             back = read_trace(text, name=file.name)
             assert back.mean_bps == pytest.approx(trace.mean_bps, rel=1e-3), (file.name, kind)
             assert write_trace(back, kind) == text, (file.name, kind)
+
+
+@pytest.mark.parametrize("folder", ["fcc_cooked", "hsdpa_norway", "puffer_cooked"])
+def test_only_the_set_that_is_8_times_too_low_is_doubted(folder: str) -> None:
+    """Its rates are bytes per second divided by a million, under a label of Mbit/s."""
+    if not CORPUS.is_dir():
+        pytest.skip("the corpus of real traces is not beside this checkout")
+    for file in sorted((CORPUS / folder).iterdir()):
+        (reading,) = read_readings(file.read_bytes(), name=file.name)
+        doubted = any("8 times too low" in remark for remark in reading.remarks)
+        assert doubted is (folder == "puffer_cooked"), (file.name, reading.remarks)
+        assert doubted or not any("unit" in r or "read as" in r for r in reading.remarks)
+
+
+@pytest.mark.parametrize("folder", ["fcc_cooked", "hsdpa_norway"])
+def test_the_same_files_in_kilobits_are_doubted(folder: str) -> None:
+    """All of them average more than 150, the most there is under Mbit/s outside 5G."""
+    if not CORPUS.is_dir():
+        pytest.skip("the corpus of real traces is not beside this checkout")
+    for file in sorted((CORPUS / folder).iterdir()):
+        rows = [line.split() for line in file.read_text().splitlines() if line.strip()]
+        text = "".join(f"{time} {float(rate) * 1000:.6f}\n" for time, rate in rows)
+        (reading,) = read_readings(text.encode(), name=file.name, format="cooked")
+        assert any("kbit/s read as Mbit/s" in remark for remark in reading.remarks), file.name
