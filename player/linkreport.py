@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -68,11 +68,35 @@ def as_text(reports: Sequence[ShaperReport], *, most_rows: int = 40) -> str:
     for index, row in list(enumerate(rows))[-most_rows:]:
         rates = "".join(f"{value * scale:11.3f}" for value in row)
         sent = row[2] + row[3]
-        ratio = f"{sent / row[1]:.3f}" if row[1] else "-"
+        ratio = f"{sent / row[1]:.3f}" if row[1] > 0.1 * row[0] else "-"
         lines.append(f"{index * sums.interval_s:8.1f}{rates}{ratio:>18}")
     if len(rows) > most_rows:
         lines.insert(2, f"     ... {len(rows) - most_rows} rows before these; --json has all")
     lines.append(_whole(reports))
+    return "\n".join(lines)
+
+
+def kernel_text(report: Mapping[str, Any]) -> str:
+    """The report of the kernel backend, for people."""
+    scale = 8e-6 / report["interval_s"]
+    lines = [
+        "    from    offered  delivered     queued",
+        "       s     Mbit/s     Mbit/s      bytes",
+    ]
+    columns = (report["offered_bytes"], report["delivered_bytes"], report["backlog_bytes"])
+    for index, (offered, delivered, queued) in enumerate(zip(*columns, strict=True)):
+        rates = f"{offered * scale:11.3f}{delivered * scale:11.3f}"
+        lines.append(f"{index * report['interval_s']:8.1f}{rates}{queued:11}")
+    lines.append(f"kernel: {report['in_kernel']}")
+    lines.append(f"user space: {report['in_user_space']}")
+    if report["missing"]:
+        lines.append(f"this kernel lacks: {', '.join(report['missing'])}")
+    lines.append(
+        f"{report['drops']} packets dropped; rate changed late p95 "
+        f"{1000 * report['late_p95_s']:.2f} ms, at most {1000 * report['late_max_s']:.2f} ms"
+    )
+    if report["is_overloaded"]:
+        lines.append("OVERLOADED: this machine was too busy; do not believe these figures")
     return "\n".join(lines)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -95,7 +96,22 @@ def _address(_ctx: click.Context, param: click.Parameter, value: str) -> tuple[s
     metavar="SECONDS",
     help="Stop after this long.  [default: until Ctrl-C]",
 )
+@click.option(
+    "--backend",
+    type=click.Choice(["shaper", "kernel"]),
+    default="shaper",
+    show_default=True,
+    help="Who keeps to the trace: a proxy in user space, or the kernel around COMMAND.",
+)
+@click.option(
+    "--congestion",
+    default="cubic",
+    show_default=True,
+    metavar="NAME",
+    help="Kernel backend: congestion control of the sender.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def shape(
     trace_text: str,
     upstream: tuple[str, int],
@@ -106,7 +122,10 @@ def shape(
     queue_bytes: int,
     tick_ms: float | None,
     duration_s: float | None,
+    backend: str,
+    congestion: str,
     as_json: bool,
+    command: tuple[str, ...],
 ) -> None:
     """Make a server look as if it were behind a traced network.
 
@@ -114,12 +133,24 @@ def shape(
     share one link, whose trace begins with its first byte. At the end, or at Ctrl-C, comes
     a report: what each half second offered, what was wanted of it, what was delivered.
 
+    With --backend kernel, COMMAND runs in a network of its own (namespaces and the kernel's
+    token bucket filter; no root needed where user namespaces are allowed). {listen} in its
+    words is the server's address in there. The host's own network is not touched.
+
     \b
     Examples:
       abr shape --trace lte.csv --upstream 127.0.0.1:8080 --listen 127.0.0.1:9000
       abr shape --trace 3g.json --upstream 127.0.0.1:8080 --clients 200 --duration 60 --json
       abr shape --trace dsl.csv --upstream 127.0.0.1:8080 --cross-traffic 2 --queue-bytes 100000
+      abr shape --trace lte.csv --upstream 127.0.0.1:8080 --backend kernel -- curl http://{listen}/
     """
+    if backend == "kernel":
+        if cross_traffic or clients > 1 or duration_s or tick_ms:
+            raise click.UsageError("the kernel backend has one client, which ends by itself")
+        _kernel(trace_text, upstream, command, rtt_ms, queue_bytes, congestion, as_json=as_json)
+        return
+    if command:
+        raise click.UsageError("a command to run needs --backend kernel")
     from player.linkreport import as_dict, as_text, is_overloaded
     from player.shape_run import Address, config_for
     from player.shape_run import shape as run
@@ -163,6 +194,38 @@ def shape(
             on_reports=on_reports,
         )
     )
+
+
+def _kernel(
+    trace_text: str,
+    upstream: tuple[str, int],
+    command: tuple[str, ...],
+    rtt_ms: float,
+    queue_bytes: int,
+    congestion: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Run the command behind the kernel's filter; leave with its exit code."""
+    from player.kernel_link import KernelConfig, run_behind
+    from player.linkreport import kernel_text
+    from player.shape_run import Address
+
+    if not command:
+        raise click.UsageError("--backend kernel needs a command: ... -- COMMAND ARGUMENTS")
+    config = KernelConfig(congestion=congestion)
+    if queue_bytes:
+        config = replace(config, queue_bytes=queue_bytes)
+    report = run_async(
+        run_behind(
+            _trace(trace_text), Address(*upstream), command, rtt_s=rtt_ms / 1000, config=config
+        )
+    )
+    # The command's own output is on stdout; the object is the last line there.
+    text = json.dumps(report.as_dict()) if as_json else kernel_text(report.as_dict())
+    click.echo(text, err=not as_json)
+    if report.exit_code:
+        raise click.exceptions.Exit(report.exit_code if report.exit_code > 0 else 1)
 
 
 def _trace(text: str) -> Trace:
