@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from abr.errors import InputError, TraceFormatError
 from abr.trace import Trace
-from abr.traceedit import cut, joined, scaled, scaled_to
+from abr.traceedit import averaged, cut, joined, scaled, scaled_to
 
 STEPS = Trace.from_periods(
     [(1, 4e6, 0.1, 0.01), (2, 1e6, 0.2, 0.02), (1, 0, 0.3, 0.03)], name="steps", end="hold"
@@ -93,3 +93,20 @@ def test_two_pieces_in_a_row_offer_what_the_whole_does(at_s: float) -> None:
     again = joined([cut(trace, 0, at_s), cut(trace, at_s)])
     for t_s in (0.3, 1, 1.7, 3.2, 4):
         assert again.bits_by(t_s) == pytest.approx(trace.bits_by(t_s))
+
+
+def test_means_over_time_keep_what_is_offered() -> None:
+    """4 and 1 make 2.5 Mbit/s; 1 and 0 make 0.5; the rest of 2.5 s pieces is shorter."""
+    assert averaged(STEPS, 2).capacity_bps.tolist() == [2.5e6, 0.5e6]
+    uneven = averaged(STEPS, 2.5)
+    assert uneven.times_s.tolist() == [0, 2.5, 4]
+    assert uneven.bits_by(2.5) == STEPS.bits_by(2.5)
+    assert (uneven.end, uneven.rtt_s) == ("hold", None)
+    assert averaged(STEPS, 99).capacity_bps.tolist() == [1.5e6]
+    assert len(averaged(Trace.from_periods([(0.3, 1e6)]), 0.1).capacity_bps) == 3
+
+
+@pytest.mark.parametrize("bad", [0, -1, float("nan"), float("inf"), 1e-9])
+def test_means_need_a_sensible_time(bad: float) -> None:
+    with pytest.raises(InputError, match="steps: means over"):
+        averaged(STEPS, bad)
