@@ -1,0 +1,321 @@
+"""``abr traces``: what is said, what is written, what is left alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from abr.cli import main
+from abr.trace import Trace
+from abr.tracefiles import read_trace_file
+from abr.traceformats import WRITABLE, write_trace
+
+STEPS = Trace.from_periods([(1, 4e6), (2, 1e6), (1, 0), (4, 2e6)], name="steps")
+DELAYED = Trace.from_periods([(3, 5e6, 0.05, 0.01), (3, 1e6, 0.1, 0)], end="hold")
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with traces/: two in a folder of their own, and a page of text."""
+    (tmp_path / "traces/bus").mkdir(parents=True)
+    (tmp_path / "traces/home.csv").write_bytes(write_trace(STEPS, "csv"))
+    (tmp_path / "traces/bus/a.log").write_bytes(write_trace(STEPS, "cooked"))
+    (tmp_path / "traces/bus/a.json").write_bytes(write_trace(DELAYED, "json"))
+    (tmp_path / "traces/README.md").write_text("no trace\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+class Said:
+    """What a command said and left behind."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def json(self) -> Any:
+        """The one object on stdout."""
+        return json.loads(self.out)
+
+    @property
+    def complaint(self) -> str:
+        """The one line of error."""
+        assert self.code == 1, self.err
+        (line,) = [line for line in self.err.splitlines() if line.startswith("abr: error: ")]
+        assert "internal" not in line
+        return line.removeprefix("abr: error: ")
+
+
+class Run:
+    """Runs ``abr traces`` in this process."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self.capsys = capsys
+
+    def __call__(self, *words: str) -> Said:
+        """Run one command line."""
+        code = main(["traces", *words])
+        told = self.capsys.readouterr()
+        return Said(code, told.out, told.err)
+
+
+@pytest.fixture
+def run(place: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    assert place.is_dir()
+    return Run(capsys)
+
+
+def files(folder: Path) -> list[str]:
+    """All files below a folder."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_list_names_what_comes_along(run: Run) -> None:
+    rows = run("list", "--json").json["traces"]
+    kinds = {row["kind"] for row in rows}
+    assert kinds == {"profile", "generator", "demo"}
+    names = {row["name"] for row in rows}
+    assert {"profile:sitespeed-3g", "generate:lte-walking:SEED", "commute"} <= names
+    assert "profile:lighthouse-slow-4g" in run("list").out
+
+
+def test_list_names_what_is_found_and_what_is_not(run: Run, place: Path) -> None:
+    (place / "traces/bad.csv").write_text("junk\n")
+    said = run("list", "traces")
+    assert "traces/home.csv" in said.out
+    assert "csv, 8 s, 1.75 Mbit/s" in said.out
+    assert "left out: traces/bad.csv:1:" in said.err
+    assert said.code == 0
+
+
+def test_stats_of_a_folder_is_a_table(run: Run) -> None:
+    said = run("stats", "traces")
+    assert said.code == 0
+    assert said.out.splitlines()[-1].startswith("3 traces")
+    assert said.err == ""
+
+
+def test_stats_as_json_holds_every_figure(run: Run) -> None:
+    """Mean 1.75 Mbit/s, an outage of 1 s in 8; formats are named."""
+    told = run("stats", "traces/home.csv", "--json").json
+    (row,) = told["traces"]
+    assert (row["file"], row["format"], row["mean_bps"]) == ("traces/home.csv", "csv", 1.75e6)
+    assert row["percentiles_bps"] == [0, 1e6, 2e6, 2e6, 4e6]
+    assert len(row["autocorrelation"]) == 10
+    assert (row["outages"], row["outage_ratio"]) == (1, 0.125)
+    assert told["total"]["traces"] == 1
+    assert (told["percentiles"], told["errors"]) == ([5, 25, 50, 75, 95], [])
+
+
+def test_stats_looks_at_means_when_asked_and_of_packets_always(run: Run, place: Path) -> None:
+    """Between two packets is no outage."""
+    (place / "m").write_bytes(write_trace(Trace.from_periods([(5, 3e6)]), "mahimahi"))
+    (row,) = run("stats", "m", "--json").json["traces"]
+    assert (row["mean_over_s"], row["outages"]) == (1, 0)
+    (row,) = run("stats", "traces/home.csv", "--mean-over", "4", "--json").json["traces"]
+    assert (row["min_bps"], row["max_bps"], row["outages"]) == (1.5e6, 2e6, 0)
+    (row,) = run("stats", "traces/home.csv", "--outage-kbps", "1500", "--json").json["traces"]
+    assert (row["outages"], row["outage_s"]) == (1, 3)
+
+
+def test_stats_takes_patterns_and_named_traces(run: Run) -> None:
+    told = run("stats", "traces/**/a.*", "profile:sitespeed-3g", "generate:lte-walking:7:60")
+    assert told.code == 0, told.err
+    assert told.out.splitlines()[-1].startswith("4 traces")
+
+
+def test_the_same_file_counts_once(run: Run) -> None:
+    assert run("stats", "traces", "traces/home.csv", "--json").json["total"]["traces"] == 3
+
+
+def test_one_bad_file_does_not_hide_the_others(run: Run, place: Path) -> None:
+    (place / "traces/bad.csv").write_text("junk\n")
+    said = run("stats", "traces")
+    assert "3 traces" in said.out
+    assert said.complaint == "1 of 4 could not be read; left out"
+    assert run("stats", "traces/bad.csv").complaint.startswith("traces/bad.csv:1: found 'junk'")
+    assert run("stats", "traces", "--json").json["errors"][0]["file"] == "traces/bad.csv"
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["stats", "nowhere"], "nowhere: no such file or folder; expected traces"),
+        (["stats", "*.nothing"], "*.nothing: matches no file; expected traces"),
+        (["stats", "empty"], "empty: no files in this folder; expected traces"),
+        (["stats", "traces", "--format", "x"], "unknown trace format 'x'; expected one of"),
+        (["stats", "profile:4d"], "unknown network profile '4d'; expected one"),
+        (["slice", "traces", "--out", "x.csv"], "traces: 3 files; expected one trace"),
+        (["slice", "traces/home.csv", "--end", "9", "--out", "x.csv"], "home: a piece up to 9 s"),
+        (["slice", "traces/home.csv", "--out", "x.pcap"], "x.pcap: its name does not tell"),
+        (["scale", "traces/home.csv", "--factor", "0", "--out", "x.csv"], "factor 0; expected"),
+        (["concat", "traces", "--out", "x.csv"], "home: no round-trip times, while others"),
+        (["convert", "traces", "--to", "raca", "--out", "x"], "'raca' is read only; expected"),
+        (["convert", "traces", "--to", "y", "--out", "x"], "'y' is no trace format; expected"),
+        (["convert", "traces", "--to", "csv", "--out", "traces/home.csv"], "traces/home.csv: not"),
+        (["plot", "traces", "--out", "x.pdf"], "x.pdf: not a picture's name; expected"),
+        (["generate", "5g", "--out", "x"], "unknown model '5g'; expected one of"),
+        (["generate", "lte-walking", "--out", "x", "--duration", "1e12"], "duration_s is 1"),
+        (["fit", "traces/home.csv", "--name", "x"], "x: "),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_leaves_nothing(
+    run: Run, place: Path, words: list[str], complaint: str
+) -> None:
+    (place / "empty").mkdir()
+    before = files(place)
+    said = run(*words)
+    assert said.complaint.startswith(complaint)
+    assert said.out == ""
+    assert files(place) == before
+
+
+def test_scale_needs_one_way_to_be_told(run: Run) -> None:
+    for words in ([], ["--factor", "2", "--mean-mbps", "3"]):
+        said = run("scale", "traces/home.csv", "--out", "x.csv", *words)
+        assert said.code == 2
+        assert "give either --factor or --mean-mbps" in said.err
+
+
+def test_validate_tells_good_from_odd_from_bad(run: Run, place: Path) -> None:
+    (place / "traces/bad.csv").write_text("t_s,kbps\n0,1\n2,x\n")
+    (place / "traces/odd.csv").write_text("0,0\n5,1000\n9,0\n")
+    said = run("validate", "traces")
+    assert said.code == 1
+    lines = said.out.splitlines()
+    assert "error   traces/bad.csv:3:" in said.out
+    assert "remark  traces/odd.csv: csv, " in said.out
+    assert "starts in an outage" in said.out
+    assert lines[-1] == "3 ok, 1 remark, 1 error"
+    assert "home.csv" not in run("validate", "traces", "--quiet").out
+    assert run("validate", "traces", "--json").json["counts"] == {"ok": 3, "remark": 1, "error": 1}
+    assert run("validate", "traces/home.csv").code == 0
+
+
+@pytest.mark.parametrize("form", WRITABLE)
+def test_convert_writes_what_reads_back_as_the_same(run: Run, place: Path, form: str) -> None:
+    said = run("convert", "traces/home.csv", "--to", form, "--out", "new/deep")
+    assert said.out == f"new/deep: 1 written as {form}\n"
+    (name,) = files(place / "new")
+    again = read_trace_file(place / "new" / name, form)
+    assert again.mean_bps == pytest.approx(STEPS.mean_bps, rel=0.01)
+    assert again.duration_s == 8
+
+
+def test_convert_keeps_folders_and_parts_names(run: Run, place: Path) -> None:
+    told = run("convert", "traces", "--to", "csv", "--out", "csv", "--json").json
+    assert files(place / "csv") == ["bus/a-2.csv", "bus/a.csv", "home.csv"]
+    assert sorted(told["written"]) == ["csv/bus/a-2.csv", "csv/bus/a.csv", "csv/home.csv"]
+
+
+def test_convert_replaces_nothing_without_leave(run: Run, place: Path) -> None:
+    """Not one file is written when one is in the way."""
+    (place / "csv").mkdir()
+    (place / "csv/home.csv").write_text("mine")
+    said = run("convert", "traces", "--to", "csv", "--out", "csv")
+    assert said.complaint == "csv/home.csv: exists; --force replaces it"
+    assert files(place / "csv") == ["home.csv"]
+    assert run("convert", "traces", "--to", "csv", "--out", "csv", "--force").code == 0
+    assert (place / "csv/home.csv").read_text() != "mine"
+
+
+def test_convert_says_what_a_format_cannot_hold(run: Run) -> None:
+    said = run("convert", "traces/bus/a.json", "--to", "cooked", "--out", "cooked")
+    for lost in ("round-trip times", "losses", "end rule 'hold'"):
+        assert f"note: cooked cannot hold {lost}: left out of 1" in said.err
+    assert run("convert", "traces/bus/a.json", "--to", "json", "--out", "json").err == ""
+
+
+def test_convert_goes_on_past_a_bad_file(run: Run, place: Path) -> None:
+    (place / "traces/bad.csv").write_text("junk\n")
+    said = run("convert", "traces", "--to", "json", "--out", "json")
+    assert said.complaint == "1 of 4 could not be read; left out"
+    assert len(files(place / "json")) == 3
+
+
+def test_slice_scale_and_concat_make_one_file(run: Run, place: Path) -> None:
+    """From 1 s to 4 s of the steps: 2 s of 1 Mbit/s and 1 s of nothing."""
+    assert run("slice", "traces/home.csv", "--start", "1", "--end", "4", "-o", "s.json").code == 0
+    piece = read_trace_file(place / "s.json")
+    assert piece.capacity_bps.tolist() == [1e6, 0]
+    told = run("scale", "s.json", "--mean-mbps", "2", "--out", "fast.csv", "--json").json
+    assert (told["duration_s"], told["mean_bps"]) == (3, pytest.approx(2e6))
+    said = run(
+        "concat", "s.json", "s.json", "profile:sitespeed-3g", "--rtt-ms", "20", "-o", "c.json"
+    )
+    assert said.code == 0, said.err
+    both = read_trace_file(place / "c.json")
+    assert (both.duration_s, both.end) == (7, "hold")
+    assert both.rtt_s is not None
+    assert both.rtt_s.tolist() == [0.02] * 4 + [0.15]
+    assert run("scale", "s.json", "--factor", "2", "-o", "s.json").complaint.startswith(
+        "s.json: exists"
+    )
+
+
+def test_generate_gives_the_same_bytes_again(run: Run, place: Path) -> None:
+    words = ["generate", "lte-walking", "--seed", "5", "--count", "2", "--duration", "30"]
+    assert run(*words, "--out", "a").code == 0
+    told = run(*words, "--out", "b", "--kind", "copula", "--json").json
+    assert [row["seed"] for row in told["traces"]] == [5, 6]
+    names = ["lte-walking-copula-5.csv", "lte-walking-copula-6.csv"]
+    assert files(place / "a") == files(place / "b") == names
+    for name in names:
+        assert (place / "a" / name).read_bytes() == (place / "b" / name).read_bytes()
+    assert run(*words, "--out", "a").complaint.startswith("a/lte-walking-copula-5.csv: exists (and")
+
+
+def test_fit_makes_a_model_that_generates(run: Run, place: Path) -> None:
+    assert (
+        run("generate", "3g-commute", "--count", "3", "--duration", "200", "-o", "real").code == 0
+    )
+    said = run("fit", "real", "--name", "mine")
+    assert said.out.startswith("mine.json: mine, of 3 traces, 600 s\n")
+    assert "KS distance" in said.out
+    assert run("fit", "real", "--name", "mine").complaint.startswith("mine.json: exists")
+    told = run("fit", "real", "--name", "mine", "--force", "--json").json
+    assert set(told["goodness"]) == {"chain", "copula"}
+    assert (
+        run("generate", "mine.json", "--duration", "20", "--out", "made", "--kind", "chain").code
+        == 0
+    )
+    assert files(place / "made") == ["mine-chain-0.csv"]
+
+
+def test_plot_draws_what_it_may_and_says_what_it_left_out(run: Run, place: Path) -> None:
+    told = run("plot", "traces", "--limit", "2", "--until", "3", "--out", "two.svg", "--json").json
+    assert (told["traces"], told["left_out"]) == (2, 1)
+    assert (place / "two.svg").read_bytes().startswith(b"<?xml")
+    said = run("plot", "traces", "--out", "all.PNG", "--columns", "1")
+    assert said.out == "all.PNG: 3 traces\n"
+    assert (place / "all.PNG").read_bytes().startswith(b"\x89PNG")
+    assert run("plot", "traces", "--out", "two.svg").complaint.startswith("two.svg: exists")
+
+
+def test_plot_advises_when_traces_are_far_apart(run: Run) -> None:
+    words = ["plot", "profile:sitespeed-dial", "profile:sitespeed-fois", "--out", "p.svg"]
+    assert "--log or --own-axes shows them all" in run(*words).err
+    assert run(*words, "--force", "--log").err == ""
+
+
+def test_an_interruption_leaves_whole_files_only(
+    run: Run, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while the second file is written."""
+    import player.files as shell
+
+    write, calls = shell.write_whole, []
+
+    def once(path: Path, data: bytes) -> None:
+        calls.append(path)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        write(path, data)
+
+    monkeypatch.setattr(shell, "write_whole", once)
+    said = run("convert", "traces", "--to", "csv", "--out", "csv")
+    assert (said.code, said.err) == (130, "abr: interrupted\n")
+    assert len(files(place / "csv")) == 1
