@@ -6,7 +6,10 @@ import json
 import re
 from pathlib import Path
 
-from abr.traceformats import read_trace, remarks, write_trace
+import pytest
+
+from abr.traceformats import FORMATS, read_trace, remarks, write_trace
+from abr.traceformats.profiles import names, profile
 from bench.report import report_data
 from tests.fakes.logs import played_log
 from transcode.indexfile import parse_index, print_index
@@ -59,6 +62,27 @@ def test_the_trace_of_the_page_is_one_trace_in_four_formats() -> None:
     assert held["csv"].digest() == held["sabre"].digest() == held["json"].digest()
     assert held["cooked"].rtt_s is None
     assert remarks(held["json"]) == ()
+
+
+def test_the_header_of_the_page_names_columns_and_units() -> None:
+    trace = read_trace(samples("csv")[1].encode(), name="x")
+    assert (trace.duration_s, trace.capacity_at(0), trace.loss_at(61)) == (62, 8e5, 0.015)
+
+
+def test_the_profiles_of_the_page_are_those_there_are() -> None:
+    rows = re.findall(
+        r"^\| `((?:lighthouse|sitespeed)-\S+)` \| (\S+) \| (\S+) \|$",
+        PAGE.read_text(),
+        re.MULTILINE,
+    )
+    assert {name for name, _, _ in rows} == set(names())
+    for name, kbps, rtt_ms in rows:
+        assert profile(name).mean_bps == pytest.approx(float(kbps) * 1e3)
+        assert profile(name).rtt_at(0, 9) == pytest.approx(float(rtt_ms) / 1e3)
+
+
+def test_every_trace_format_is_on_the_page() -> None:
+    assert set(re.findall(r"^\| `(\w+)` \|", PAGE.read_text(), re.MULTILINE)) >= set(FORMATS)
 
 
 def test_the_cache_counts_of_the_page_are_taken() -> None:
