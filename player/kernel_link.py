@@ -12,6 +12,7 @@ import array
 import asyncio
 import contextlib
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -33,6 +34,8 @@ INTERVAL_S = 0.5
 _RELAY_BPS = 1e10
 _LATE_S = 0.02
 _END_S = 4.0
+# A process with threads, such as those of numpy's algebra, cannot enter a user namespace.
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +127,7 @@ async def run_behind(
         keeper = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "player.netns", str(theirs.fileno())),
             pass_fds=[theirs.fileno()],
+            env={**_ONE_THREAD, **os.environ},
         )
         theirs.close()
         ours.setblocking(False)
@@ -172,6 +176,7 @@ def _wishes(trace: Trace, config: KernelConfig, port: int) -> dict[str, Any]:
         "queue_bytes": config.queue_bytes,
         "floor_bps": config.floor_bps,
         "port": port,
+        "unset": [name for name in _ONE_THREAD if name not in os.environ],
     }
 
 
@@ -242,7 +247,7 @@ def _report(
 
 def can_run() -> str:
     """Why no namespace can be made here; empty when one can."""
-    flags = [] if _is_root() else ["--map-current-user"]
+    flags = [] if os.geteuid() == 0 else ["--map-current-user"]
     try:
         done = subprocess.run(
             ["unshare", *flags, "--net", "true"],
@@ -254,9 +259,3 @@ def can_run() -> str:
     except (OSError, subprocess.TimeoutExpired) as exc:
         return str(exc)
     return done.stderr.strip() if done.returncode else ""
-
-
-def _is_root() -> bool:
-    import os
-
-    return os.geteuid() == 0

@@ -206,6 +206,8 @@ def keep(sock: socket.socket) -> int:
     given = lines.wait()
     if given is None:
         return 1
+    for name in given["unset"]:  # was for this process, not for the command
+        os.environ.pop(name, None)
     try:
         room = Room(given["congestion"])
         trace = Trace(
