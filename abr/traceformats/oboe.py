@@ -12,7 +12,6 @@ import numpy as np
 from abr.errors import TraceFormatError
 from abr.trace import Trace
 from abr.traceformats.rows import Found, digits_of, numbers_of, rebased, spaced_rows, times_of
-from abr.traceformats.units import doubts
 
 
 def read_oboe(text: str, name: str) -> list[Found]:
@@ -37,7 +36,7 @@ def read_oboe(text: str, name: str) -> list[Found]:
     keep[1::2] = np.diff(times)[1::2] > 0
     bounds = np.concatenate([[0.0], (times[1:][keep] - times[0]) * 1e-3])
     trace = Trace(times_s=bounds, capacity_bps=values[keep], name=name)
-    return [Found(trace, (*rebased(times[0], "ms"), *doubts(times / 1e3, rates / 1e3)))]
+    return [Found(trace, rebased(times[0], "ms"))]
 
 
 def write_oboe(trace: Trace) -> str:

@@ -50,7 +50,8 @@ def spaced_rows(text: str, name: str, columns: int, meaning: str) -> list[Row]:
     for line, fields in rows:
         if len(fields) != columns:
             raise TraceFormatError(
-                f"{name}:{line}: found {len(fields)} columns; expected {columns}, {meaning}"
+                f"{name}:{line}: found {len(fields)} column{'' if len(fields) == 1 else 's'}; "
+                f"expected {columns}, {meaning}"
             )
     return rows
 

@@ -23,7 +23,7 @@ def test_a_trace_is_called_after_its_file(tmp_path: Path) -> None:
     file.write_bytes(SAMPLES["csv"])
     assert read_trace_file(file).name == "lte.walk"
     assert resolve_trace(str(file)).digest() == read_trace_file(file, "csv").digest()
-    with pytest.raises(TraceFormatError, match=r"lte.walk.csv:1: found 1 columns; expected 2"):
+    with pytest.raises(TraceFormatError, match=r"lte.walk.csv:1: found 1 column; expected 2"):
         read_trace_file(file, "cooked")
 
 
