@@ -15,7 +15,7 @@ from abr import registry
 def algorithms(as_json: bool) -> None:
     """List the algorithms that are installed, built-in or not.
 
-    Rules can be compiled; objects run as plain Python. Parameters are given to the
+    Rules are pure functions over numbers; objects are any Python. Parameters are given to the
     commands that play as name=value.
 
     \b

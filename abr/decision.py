@@ -17,8 +17,9 @@ An algorithm comes in one of two forms:
 
 from __future__ import annotations
 
+import contextlib
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -158,13 +159,16 @@ class RunningAlgorithm:
         Raises:
             AlgorithmError: the answer is no legal rung or waiting time.
         """
-        return self._checked(self._choose(seen), "choose")
+        with self._blamed("choose"):
+            answer = self._choose(seen)
+        return self._checked(answer, "choose")
 
     def reconsider(self, seen: Observation, progress: Progress) -> Decision | None:
         """Ask whether to abandon the download under way; None carries on."""
         if self._reconsider is None:
             return None
-        answer = self._reconsider(seen, progress)
+        with self._blamed("reconsider"):
+            answer = self._reconsider(seen, progress)
         if answer is None:
             return None
         decision = self._checked(answer, "reconsider")
@@ -173,7 +177,19 @@ class RunningAlgorithm:
     def delivered(self, seen: Observation, download: Download) -> None:
         """Let the algorithm learn from a finished download."""
         if self._delivered is not None:
-            self._delivered(seen, download)
+            with self._blamed("delivered"):
+                self._delivered(seen, download)
+
+    @contextlib.contextmanager
+    def _blamed(self, verb: str) -> Iterator[None]:
+        """What an algorithm raises is its own fault, and said to be."""
+        try:
+            yield
+        except Exception as exc:
+            raise AlgorithmError(
+                f"algorithm {self.name!r}: {verb}() raised {type(exc).__name__}: {exc}; "
+                "run the command with --debug to see where"
+            ) from exc
 
     def _checked(self, answer: Decision | int, verb: str) -> Decision:
         if isinstance(answer, Decision):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from abr.errors import ConfigError
+from origin.config import is_loopback
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,11 @@ class ServeConfig:
         Raises:
             ConfigError: a value is out of range; the message names it.
         """
+        if not is_loopback(self.host):
+            raise ConfigError(
+                f"serve.host: found {self.host!r}; expected an address that only this machine can "
+                "reach, such as 127.0.0.1; to serve others run `abr origin` and `abr edge`"
+            )
         if not 1 <= self.edges <= 100:
             raise ConfigError(f"serve.edges: found {self.edges}; expected 1 to 100")
         highest = 65535 - self.edges - 1 if self.port else 0

@@ -99,7 +99,7 @@ async def _serve(
 
     async with Stack(packages, keys=keys, config=config) as stack:
         for problem in stack.problems:
-            note(f"left out: {problem}")
+            note(problem)
         if warm:
             await stack.warm()
         if as_json:

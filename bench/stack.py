@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -121,7 +121,7 @@ class Stack:
         self.edges: dict[str, Edge] = {}
         """Every cache by name."""
         self.problems: tuple[str, ...] = ()
-        """Packages that were left out, and why."""
+        """What will not play, and why: packages left out, titles without their keys."""
         self._packages = packages
         self._keys = keys
         self._origin: Origin | None = None
@@ -136,8 +136,9 @@ class Stack:
             KeyStoreError: the keys cannot be had.
         """
         self._store = store = Packages(self._packages)
-        self.problems = store.problems
         keys = KeyStore.open(self._keys or default_keys_dir(os.environ))
+        left_out = [f"left out: {problem}" for problem in store.problems]
+        self.problems = (*left_out, *_without_keys(store, keys))
         async with AsyncExitStack() as starting:
             await self._start(starting, store, keys)
             self._running = starting.pop_all()
@@ -243,3 +244,12 @@ class Stack:
 
 def _temporary(running: AsyncExitStack) -> Path:
     return Path(running.enter_context(tempfile.TemporaryDirectory(prefix="abr-serve-")))
+
+
+def _without_keys(store: Packages, keys: KeyStore) -> Iterator[str]:
+    """A line for each sealed title whose keys are not all here."""
+    for title in store.titles():
+        index = store.index(title)
+        sealed = index.encryption if index else None
+        if sealed and not set(sealed.kids) <= set(keys.kids(title)):
+            yield f"{title}: not all of its keys are in {keys.folder}; give --keys DIR"

@@ -91,7 +91,7 @@ class Edge:
                     self._store.remove(key)
             await self.upstream.open()
             if self.config.require_token and not await self._gate.refresh():
-                LOG.warning("no keys from the parent yet: %s", self._gate.trouble)
+                LOG.info("no keys from the parent yet: %s", self._gate.trouble)
             yield
         finally:
             await self._fills.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import shlex
@@ -125,6 +126,7 @@ def play(
     from player.api import play as play_url
     from player.files import MediaFolder, check_writable, write_log
 
+    _check_duration(max_play_s)
     config = _config(ctx, rtt_ms, max_buffer_s)
     chosen, parameters = _algorithm(algorithm, params)
     trace = None if trace_text is None else _trace(trace_text)
@@ -132,18 +134,19 @@ def play(
     progress = _ProgressLine(max_play_s) if sys.stderr.isatty() else None
     sink = MediaFolder(save_dir) if save_dir is not None else None
     try:
-        log = run_async(
-            play_url(
-                url,
-                trace=trace,
-                algorithm=chosen,
-                params=parameters,
-                config=config,
-                max_play_s=max_play_s or math.inf,
-                on_progress=progress,
-                sink=sink,
+        with contextlib.redirect_stdout(sys.stderr):  # what an algorithm prints is no result
+            log = run_async(
+                play_url(
+                    url,
+                    trace=trace,
+                    algorithm=chosen,
+                    params=parameters,
+                    config=config,
+                    max_play_s=max_play_s or math.inf,
+                    on_progress=progress,
+                    sink=sink,
+                )
             )
-        )
     finally:
         if progress is not None:
             progress.clear()
@@ -192,18 +195,20 @@ def simulate(
     from player.api import simulate as simulate_package
     from player.files import check_writable, write_log
 
+    _check_duration(max_play_s)
     config = _config(ctx, rtt_ms, max_buffer_s)
     chosen, parameters = _algorithm(algorithm, params)
     trace = _trace(trace_text)
     check_writable(log_path)
-    log = simulate_package(
-        package,
-        trace=trace,
-        algorithm=chosen,
-        params=parameters,
-        config=config,
-        max_play_s=max_play_s or math.inf,
-    )
+    with contextlib.redirect_stdout(sys.stderr):  # what an algorithm prints is no result
+        log = simulate_package(
+            package,
+            trace=trace,
+            algorithm=chosen,
+            params=parameters,
+            config=config,
+            max_play_s=max_play_s or math.inf,
+        )
     log.provenance["command"] = _command_line()
     if log_path is not None:
         write_log(log, log_path)
@@ -234,6 +239,11 @@ def replay(log: Path, as_json: bool) -> None:
     if found:
         raise PlaybackError(f"{log}: the replay differs from the recording: {'; '.join(found)}")
     note(f"{log}: {len(recorded.records)} records replayed, all identical")
+
+
+def _check_duration(max_play_s: float | None) -> None:
+    if max_play_s is not None and not math.isfinite(max_play_s):
+        raise click.BadParameter(f"{max_play_s}; expected seconds", param_hint="--duration")
 
 
 def _config(ctx: click.Context, rtt_ms: float | None, max_buffer_s: float | None) -> PlayerConfig:

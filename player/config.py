@@ -37,7 +37,11 @@ class PlayerConfig:
     """Time per request that software takes beside the simulated network: measured over
     loopback with our edges, the shaping proxy and the live driver on an idle machine."""
     attempts: int = 4
-    """Tries per request, the first included."""
+    """Tries per request before giving up, the first included; once playback has begun,
+    more of them are made while ``patience_s`` lasts."""
+    patience_s: float = 20.0
+    """Once playback has begun, a request is tried for at least this long: a server that
+    is restarted must not cost a session."""
     first_byte_limit_s: float = 20.0
     """Longest wait for the first byte before a try is given up."""
     total_limit_s: float = 180.0
@@ -69,6 +73,7 @@ class PlayerConfig:
             "server_s",
             "response_overhead_bytes",
             "backoff_s",
+            "patience_s",
             "backoff_max_s",
         )
         for name in positive:

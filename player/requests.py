@@ -29,6 +29,8 @@ class Request:
     received_bytes: float = 0.0
     final_url: str = ""
     """Where redirects led; empty when nowhere."""
+    asked_s: float = 0.0
+    """When the first try was sent."""
 
 
 @dataclass(slots=True)
@@ -38,6 +40,7 @@ class Retry:
     want: Want
     attempt: int
     due_s: float
+    asked_s: float
 
 
 @dataclass(slots=True)
@@ -49,9 +52,10 @@ class RequestBook:
     retries: list[Retry] = field(default_factory=list)
     _next_id: int = 0
 
-    def open(self, want: Want, attempt: int, now_s: float) -> Request:
-        """Number a new try."""
-        request = Request(self._next_id, want, attempt, now_s)
+    def open(self, want: Want, attempt: int, now_s: float, asked_s: float | None = None) -> Request:
+        """Number a new try; ``asked_s`` is when the first was sent, now when there was none."""
+        first_s = now_s if asked_s is None else asked_s
+        request = Request(self._next_id, want, attempt, now_s, asked_s=first_s)
         self._next_id += 1
         self.active[request.request_id] = request
         return request

@@ -44,12 +44,22 @@ class Verdict:
 
 
 def verdict(
-    failure: Failure, *, attempt: int, config: PlayerConfig, rng: np.random.Generator
+    failure: Failure,
+    *,
+    attempt: int,
+    patience_left_s: float = 0.0,
+    config: PlayerConfig,
+    rng: np.random.Generator,
 ) -> Verdict:
-    """Decide about try number ``attempt`` (1 is the first) that ended in ``failure``."""
+    """Decide about try number ``attempt`` (1 is the first) that ended in ``failure``.
+
+    Tries are limited to ``config.attempts``, except that transient failures are tried
+    again while ``patience_left_s`` is positive.
+    """
     if failure.kind == "content":
         return Verdict("give-up")
-    if attempt >= config.attempts:
+    is_refusal = failure.kind == "status" and failure.status not in RETRYABLE_STATUS
+    if attempt >= config.attempts and (is_refusal or patience_left_s <= 0):
         return Verdict("give-up")
     if failure.kind == "status":
         if failure.status == 403 and failure.reason == RENEWABLE_REASON:

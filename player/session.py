@@ -282,8 +282,8 @@ class PlaybackSession:
 
     # --- requests --------------------------------------------------------------
 
-    def _fetch(self, want: Want, attempt: int = 1) -> None:
-        request = self._book.open(want, attempt, self._now_s)
+    def _fetch(self, want: Want, attempt: int = 1, asked_s: float | None = None) -> None:
+        request = self._book.open(want, attempt, self._now_s, asked_s)
         self._recorder.fetch(request)
         self._actions.append(Fetch(request.request_id, want, self._current(want.url), attempt))
         if want.kind == "segment":
@@ -306,12 +306,20 @@ class PlaybackSession:
         if self._is_over:
             return
         want, attempt = request.want, request.attempt
-        answer = verdict(failure, attempt=attempt, config=self.config, rng=self._rng)
+        patience_s = 0.0 if self._playback.state == "startup" else self.config.patience_s
+        answer = verdict(
+            failure,
+            attempt=attempt,
+            patience_left_s=request.asked_s + patience_s - self._now_s,
+            config=self.config,
+            rng=self._rng,
+        )
         if answer.action == "renew" and want.kind != "token" and token_of(self._url):
-            self._book.retries.append(Retry(want, attempt + 1, math.inf))
+            self._book.retries.append(Retry(want, attempt + 1, math.inf, request.asked_s))
             self._fetch_once(Want(kind="token", url=renew_url(self._url)))
         elif answer.action == "retry":
-            self._book.retries.append(Retry(want, attempt + 1, self._now_s + answer.wait_s))
+            due_s = self._now_s + answer.wait_s
+            self._book.retries.append(Retry(want, attempt + 1, due_s, request.asked_s))
         elif want.track == "video" and want.kind == "segment" and _has_substitute(want, failure):
             self._track("video").request_id = None
             self._choice = _Choice(want.segment, 0, self._now_s)
@@ -413,7 +421,7 @@ class PlaybackSession:
         if self._is_over:
             return
         for retry in self._book.take_due(self._now_s):
-            self._fetch(retry.want, retry.attempt)
+            self._fetch(retry.want, retry.attempt, retry.asked_s)
         if self._video is not None:
             self._plan_audio()
             self._plan_video()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -175,3 +176,21 @@ def test_what_is_no_url_is_refused(url: str, tmp_path: Path) -> None:
 def test_a_demo_without_its_master_leaves_nothing(tmp_path: Path) -> None:
     assert "film.mp4: no such file" in complaint(abr("demo", "--master", "film.mp4", cwd=tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_algorithm_that_prints_does_not_spoil_json(tmp_path: Path, package: Path) -> None:
+    """What a plug-in prints goes to stderr; stdout holds one JSON object."""
+    log = tmp_path / "nothing.csv"
+    log.write_text("time_s,kbps\n0,2000\n60,2000\n")
+    code = (
+        "import sys, player.api as api; from abr.cli import main\n"
+        "class Loud:\n"
+        "    def choose(self, seen): print('hello'); return 0\n"
+        "api.as_algorithm = lambda *_: Loud\n"
+        f"sys.exit(main(['simulate', {str(package)!r}, '--trace', {str(log)!r}, '--json']))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert json.loads(done.stdout)["rungs"]
+    assert "hello" in done.stderr

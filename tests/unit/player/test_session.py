@@ -6,12 +6,13 @@ import pytest
 
 from abr.decision import Decision, Observation, Progress
 from abr.errors import AlgorithmError
+from abr.link import SharedLink
 from abr.log import SessionLog
 from abr.qoe import summary
 from abr.trace import Trace
 from player.actions import Want
 from player.config import PlayerConfig
-from player.drivers.virtual import VirtualResponse
+from player.drivers.virtual import VirtualDriver, VirtualResponse
 from player.session import PlaybackSession
 from tests.fakes.titles import TOKEN, URL, FakeTitle, fixed, play_fake
 
@@ -113,6 +114,33 @@ def test_a_passing_fault_is_tried_again(kind: str) -> None:
     assert len(list(log.of("failed"))) == 2
 
 
+def refusing_between(start_s: float, end_s: float) -> tuple[FakeTitle, list[float]]:
+    """A title whose segments answer 503 from ``start_s`` to ``end_s`` of the clock given."""
+    clock = [0.0]
+    gone = VirtualResponse(0, status=503)
+
+    def refuse(want: Want) -> VirtualResponse | None:
+        return gone if want.kind == "segment" and start_s <= clock[0] < end_s else None
+
+    return FakeTitle(segments=8, has_audio=False, refuse=refuse), clock
+
+
+@pytest.mark.parametrize(("down_s", "ended"), [(8.0, "complete"), (60.0, "error: ")])
+def test_a_server_that_comes_back_in_time_costs_no_session(down_s: float, ended: str) -> None:
+    """Eight seconds of 503 are waited out; a minute is not, for patience is 20 s."""
+    title, clock = refusing_between(2.0, 2.0 + down_s)
+
+    class Watch(PlaybackSession):
+        def _enter(self, now_s: float) -> bool:
+            clock[0] = now_s
+            return super()._enter(now_s)
+
+    config = PlayerConfig(max_buffer_s=12.0)
+    session = Watch(title.url, fixed(0), config)
+    log = VirtualDriver(session, title, SharedLink(Trace.constant(10e6))).run()
+    assert summary(log).ended.startswith(ended)
+
+
 def test_an_expired_token_is_renewed_once_and_playback_goes_on() -> None:
     """The renewal is asked for once, and later requests carry the new token."""
     title = refusing("segment", 1, VirtualResponse(0, status=403, reason="expired"))
@@ -176,7 +204,9 @@ def test_a_segment_missing_at_one_rung_is_replaced_by_the_lowest() -> None:
 def test_a_silent_server_is_given_up_after_the_first_byte_limit() -> None:
     """An outage longer than the limit costs attempts; the session ends with the reason."""
     trace = Trace.from_periods([(1.0, 10e6), (1000.0, 0.0)], end="hold")
-    config = PlayerConfig(rtt_s=0.0, first_byte_limit_s=2.0, total_limit_s=5.0, attempts=2)
+    config = PlayerConfig(
+        rtt_s=0.0, first_byte_limit_s=2.0, total_limit_s=5.0, attempts=2, patience_s=0.0
+    )
     log = play_fake(FakeTitle(segments=50), trace=trace, config=config)
     assert "not complete after 5 s after 2 attempts" in summary(log).ended
 
