@@ -157,3 +157,11 @@ def test_shapes_and_end_rule_are_checked() -> None:
         Trace(times_s=np.array([0.0, 2]), capacity_bps=np.array([1e6]), end="stop")  # type: ignore[arg-type]  # the point
     with pytest.raises(TraceFormatError, match="2 values of rtt_s"):
         Trace(times_s=np.array([0.0, 2]), capacity_bps=np.array([1e6]), rtt_s=np.ones(2))
+
+
+def test_another_name_is_all_that_changes() -> None:
+    other = STEPS.named("other")
+    assert (other.name, other.digest()) == ("other", STEPS.digest())
+    assert other.bits_by(1.5) == STEPS.bits_by(1.5)
+    assert STEPS.name != "other"
+    assert not other.capacity_bps.flags.writeable
