@@ -38,6 +38,7 @@ _NEWNET = 0x40000000
 _PR_SET_PDEATHSIG = 1
 _HANDLE = 0x10000
 _NUDGE_PORT = 9  # discard
+_MOST_COST_S = 0.005
 _GRACE_S = 2.0
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -142,6 +143,7 @@ class Filter:
         self._next: Step | None = next(self._steps)
         self._start_s: float | None = None
         self._sample = 1
+        self._cost_s = 0.002
         self._seen_bytes = 0
         self.sent_bytes: list[int] = []
         self.backlog_bytes: list[int] = []
@@ -160,16 +162,21 @@ class Filter:
         if self._start_s is None:
             return float("inf")
         step_s = self._next.at_s if self._next else float("inf")
-        return self._start_s + min(step_s, self._sample * SAMPLE_S)
+        return self._start_s + min(step_s - self._cost_s, self._sample * SAMPLE_S)
 
     def work(self) -> None:
         """Change the rate, and note what was sent, as far as due."""
         if self._start_s is None:
             return
-        while self._next is not None and self._next.at_s <= time.monotonic() - self._start_s:
-            due_s = self._start_s + self._next.at_s
+        while self._next is not None:
+            begun_s, due_s = time.monotonic(), self._start_s + self._next.at_s
+            if due_s - self._cost_s > begun_s:
+                break
             self._apply("change")
-            self.late_s.append(time.monotonic() - due_s)
+            done_s = time.monotonic()
+            self.late_s.append(max(done_s - due_s, 0.0))
+            # A change takes effect near its end: the next begins that much earlier.
+            self._cost_s += (min(done_s - begun_s, _MOST_COST_S) - self._cost_s) / 4
         while self._sample * SAMPLE_S <= time.monotonic() - self._start_s:
             self.sample()
             self._sample += 1

@@ -63,6 +63,9 @@ def rate_text(rate_bps: int) -> str:
 
 
 def burst_bytes(trace: Trace) -> int:
-    """Size of the bucket: a millisecond at the highest capacity, at least two frames."""
+    """Size of the bucket: a millisecond at the highest capacity, at least a frame and a third.
+
+    A silence fills it, so it is kept small: what it holds comes on top of the trace.
+    """
     peak_bps = wire_bps(float(trace.capacity_bps.max()))
-    return max(math.ceil(peak_bps * _BURST_S / 8), 2 * FRAME_BYTES)
+    return max(math.ceil(peak_bps * _BURST_S / 8), FRAME_BYTES * 4 // 3)
