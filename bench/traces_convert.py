@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 from bench.traces_write import FORCE_HELP
 
 
-@click.command(no_args_is_help=True)
+@click.command(no_args_is_help=True, short_help="Write traces in another format.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--to", "form", required=True, metavar="FORMAT", help="Format of the results.")
 @click.option(

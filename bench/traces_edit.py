@@ -13,7 +13,7 @@ OUT_HELP = "The file to write."
 TO_HELP = "Its format. [what the end of its name tells]"
 
 
-@click.command("slice", no_args_is_help=True)
+@click.command("slice", no_args_is_help=True, short_help="A piece of a trace.")
 @click.argument("file", metavar="FILE")
 @click.option(
     "--start", "start_s", type=float, default=0.0, metavar="SECONDS", help="Where it begins. [0]"
@@ -47,7 +47,7 @@ def slice_trace(
     write_one(cut(one_trace(file), start_s, end_s), out, form, force=force, as_json=as_json)
 
 
-@click.command(no_args_is_help=True)
+@click.command(no_args_is_help=True, short_help="A trace, faster or slower.")
 @click.argument("file", metavar="FILE")
 @click.option("--factor", type=float, metavar="X", help="Capacities are multiplied by this.")
 @click.option("--mean-mbps", type=float, metavar="X", help="Mean capacity of the result, Mbit/s.")
@@ -83,7 +83,7 @@ def scale(
     write_one(done, out, form, force=force, as_json=as_json)
 
 
-@click.command(no_args_is_help=True)
+@click.command(no_args_is_help=True, short_help="Several traces in a row.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option(
     "-o", "--out", required=True, metavar="FILE", type=click.Path(path_type=Path), help=OUT_HELP

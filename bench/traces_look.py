@@ -33,7 +33,7 @@ class Row(NamedTuple):
     """One line of what it is."""
 
 
-@click.command("list")
+@click.command("list", short_help="Profiles, generators and traces there are.")
 @click.argument("files", nargs=-1, metavar="[FILE...]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def list_traces(files: tuple[str, ...], as_json: bool) -> None:
@@ -94,7 +94,7 @@ def outline(trace: Trace) -> str:
     return f"{trace.duration_s:.6g} s, {trace.mean_bps / 1e6:.3g} Mbit/s"
 
 
-@click.command(no_args_is_help=True)
+@click.command(no_args_is_help=True, short_help="Capacity, its spread and its outages.")
 @click.argument("files", nargs=-1, required=True, metavar=FILES_HELP)
 @click.option("--format", "form", metavar="FORMAT", help=FORMAT_HELP)
 @click.option(
@@ -168,7 +168,7 @@ def stats(
         raise InputError(f"{len(bad)} of {len(bad) + len(rows)} could not be read; left out")
 
 
-@click.command(no_args_is_help=True)
+@click.command(no_args_is_help=True, short_help="Which files are usable traces.")
 @click.argument("files", nargs=-1, required=True, metavar=FILES_HELP)
 @click.option("--format", "form", metavar="FORMAT", help=FORMAT_HELP)
 @click.option("-q", "--quiet", is_flag=True, help="Leave out files that are simply ok.")

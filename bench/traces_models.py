@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from abr.generators import Model
 
 
-@click.command("generate", no_args_is_help=True)
+@click.command("generate", no_args_is_help=True, short_help="Draw traces of a class of networks.")
 @click.argument("model_name", metavar="CLASS")
 @click.option(
     "--seed",
@@ -113,7 +113,7 @@ def generate_traces(
         note(f"{model.name}: {model.caution}")
 
 
-@click.command("fit", no_args_is_help=True)
+@click.command("fit", no_args_is_help=True, short_help="Make a model of traces.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--name", required=True, help="Name of the model: letters, digits, - _ and dots.")
 @click.option(

@@ -18,7 +18,7 @@ FORMS: dict[str, Literal["svg", "png"]] = {".svg": "svg", ".png": "png"}
 """Formats of pictures by the end of the file's name."""
 
 
-@click.command(no_args_is_help=True)
+@click.command(no_args_is_help=True, short_help="Draw traces, one panel each.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option(
     "-o",
