@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from abr.errors import InputError
-
-if TYPE_CHECKING:
-    from bench.traces_files import Read
-
+from abr.errors import AbrError, InputError
+from abr.shell import one_line
 from bench.traces_write import FORCE_HELP
 
 
@@ -42,8 +38,8 @@ def convert(
 
     FILE is a file, a folder, a quoted pattern or a named trace. Names and sub-folders stay;
     a file of several traces becomes several files; where two results would be called the
-    same, the later gets -2. Each file is written whole or not at all. What cannot be read is
-    named and left out; then the exit code is 1.
+    same, the later gets -2. Each file is written whole or not at all. What cannot be read
+    or held is named and left out; then the exit code is 1.
 
     \b
     Examples:
@@ -53,7 +49,14 @@ def convert(
     """
     from abr.traceformats import write_trace
     from bench.tracenames import Names, suffix_of
-    from bench.traces_files import check_format, need_some, note_left_out, read_each, sources
+    from bench.traces_files import (
+        Read,
+        check_format,
+        need_some,
+        note_left_out,
+        read_each,
+        sources,
+    )
     from bench.traces_write import (
         check_folder,
         check_free,
@@ -77,7 +80,11 @@ def convert(
         bad += [read] if read.error else []
         given = names.give(read.source.below, [trace.name for trace in read.traces])
         for trace, name in zip(read.traces, given, strict=True):
-            data = write_trace(trace, form)
+            try:
+                data = write_trace(trace, form)
+            except AbrError as exc:  # what the format cannot hold at all
+                bad.append(Read(read.source, error=one_line(exc)))
+                continue
             write_result(out / name, data, force=force)
             written.append(str(out / name))
             for loss in losses_of(trace, data, form):
@@ -91,4 +98,4 @@ def convert(
         note_losses(losses, form)
         note_left_out(bad)
     if bad:
-        raise InputError(f"{len(bad)} of {len(meant)} could not be read; left out")
+        raise InputError(f"{len(bad)} of {len(meant)} could not be converted; left out")

@@ -92,8 +92,8 @@ def _in_folder(folder: Path) -> list[Source]:
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if not is_other_kind(name):
-                path = Path(place, name)
+            path = Path(place, name)
+            if not is_other_kind(name) and path.is_file():  # no pipe, which might never end
                 found.append(Source(str(path), str(path.relative_to(folder))))
     if not found:
         raise MissingFileError(f"{folder}: no files in this folder; expected traces")

@@ -97,6 +97,8 @@ def _full(each: TraceStats) -> str:
 def _rate(bps: float) -> str:
     """Mbit/s with three digits that count, and no more than three behind the point."""
     mbps = bps / 1e6
+    if mbps >= 1e5:
+        return f"{mbps:.3g}"
     digits = 3 if mbps < 10 else 2 if mbps < 100 else 1 if mbps < 1000 else 0
     return f"{mbps:.{digits}f}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,13 @@ def test_the_same_file_counts_once(run: Run) -> None:
     assert run("stats", "traces", "traces/home.csv", "--json").json["total"]["traces"] == 3
 
 
+def test_pipes_and_dead_links_in_a_folder_are_passed_over(run: Run, place: Path) -> None:
+    """A pipe that nobody writes to would be read for ever."""
+    os.mkfifo(place / "traces/pipe")
+    (place / "traces/gone").symlink_to(place / "nowhere")
+    assert run("stats", "traces", "--json").json["total"]["traces"] == 3
+
+
 def test_one_bad_file_does_not_hide_the_others(run: Run, place: Path) -> None:
     (place / "traces/bad.csv").write_text("junk\n")
     said = run("stats", "traces")
@@ -232,8 +240,17 @@ def test_convert_says_what_a_format_cannot_hold(run: Run) -> None:
 def test_convert_goes_on_past_a_bad_file(run: Run, place: Path) -> None:
     (place / "traces/bad.csv").write_text("junk\n")
     said = run("convert", "traces", "--to", "json", "--out", "json")
-    assert said.complaint == "1 of 4 could not be read; left out"
+    assert said.complaint == "1 of 4 could not be converted; left out"
     assert len(files(place / "json")) == 3
+
+
+def test_convert_goes_on_past_what_a_format_cannot_hold(run: Run, place: Path) -> None:
+    """A day at 10 Tbit/s would be a Mahimahi file of terabytes."""
+    (place / "traces/fast.csv").write_text("0,1e10\n86400,\n")
+    said = run("convert", "traces", "--to", "mahimahi", "--out", "m")
+    assert said.complaint == "1 of 4 could not be converted; left out"
+    assert "left out: fast: needs 72000000000000 lines as mahimahi" in said.err
+    assert len(files(place / "m")) == 3
 
 
 def test_slice_scale_and_concat_make_one_file(run: Run, place: Path) -> None:

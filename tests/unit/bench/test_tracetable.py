@@ -29,3 +29,7 @@ def test_several_traces_are_a_table_with_all_together_below() -> None:
     assert "…" in lines[4]
     assert "end " in lines[4]
     assert lines[6].split()[:4] == ["2", "traces", "9.0", "5"]
+
+
+def test_absurd_rates_do_not_fill_the_screen() -> None:
+    assert "1e+200" in stats_text([trace_stats(Trace.constant(1e206))])
