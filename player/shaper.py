@@ -211,8 +211,12 @@ class Shaper:
         self._hold_bytes = max(
             config.queue_bytes, int(config.queue_s * rate_byteps), config.buffer_bytes
         )
-        first_s = max(config.gap_s, 2.5 * config.tick_s)
-        self._first_bytes = max(config.quantum_bytes, int(first_s * rate_byteps))
+        first_bytes = int(config.gap_s * rate_byteps)
+        # Many clients get their bytes in few large pieces, or reading costs too much.
+        self._first_bytes = (
+            self._hold_bytes if config.on_grid else max(config.quantum_bytes, first_bytes)
+        )
+        self.piece_bytes = self._hold_bytes // 2 if config.on_grid else config.quantum_bytes
 
     def queueing_s(self) -> float:
         """What a packet would wait now in the buffer of the bottleneck, seconds."""
@@ -230,8 +234,13 @@ class Shaper:
         elif self._pacer.queued_bytes(flow) >= self.config.quantum_bytes:
             self._pacer.offer(flow, size_bytes, 0.0)  # behind what waits: nothing else changes
         else:
-            self._pacer.offer(flow, size_bytes, self._advanced_s())
-            self._arm()
+            now_s = self._advanced_s()
+            self._pacer.offer(flow, size_bytes, now_s)
+            if not self.config.on_grid and self._next_due_s() <= now_s + self.alarms.lead_s:
+                self._due_s = now_s
+                self._tick()  # a timer would only come later
+            else:
+                self._arm()
 
     def block(self, flow: int, is_blocked: bool) -> None:
         """The client takes no more of ``flow`` for now, or takes it again."""
@@ -275,7 +284,9 @@ class Shaper:
 
     def _tick(self) -> None:
         """Send everything that is due, then sleep until the next departure."""
-        self._timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         now_s = self.now_s()
         self._ticked_s = max(now_s, self._due_s)
         if now_s - self._held_s > _HOLD_S:
@@ -322,6 +333,8 @@ class Shaper:
         peak_bps = float(self._trace.capacity_bps.max())
         read_bytes = int(config.read_s * peak_bps / 8)
         read_bytes = min(max(read_bytes, _READ_BYTES), config.socket_buffer_bytes)
+        if config.on_grid:
+            read_bytes = config.socket_buffer_bytes
         found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         error = OSError(f"{host}: no address")
         for family, _, _, _, address in found:

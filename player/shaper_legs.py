@@ -67,6 +67,7 @@ class Link(Protocol):
 
     config: ShaperConfig
     alarms: Alarms
+    piece_bytes: int
 
     def rtt_s(self) -> float:
         """Round-trip time now."""
@@ -212,7 +213,7 @@ class Connection:
             size_bytes -= len(piece)
             pieces.append(piece)
         self._client.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
-        if not self._reading and self.room_bytes() >= self._link.config.quantum_bytes:
+        if not self._reading and self.room_bytes() >= self._link.piece_bytes:
             self._reading = True
             if self._server is not None:
                 self._server.resume_reading()

@@ -63,9 +63,10 @@ def rate_text(rate_bps: int) -> str:
 
 
 def burst_bytes(trace: Trace) -> int:
-    """Size of the bucket: a millisecond at the highest capacity, at least a frame and a third.
+    """Size of the bucket: a millisecond at the highest capacity, at least two frames.
 
-    A silence fills it, so it is kept small: what it holds comes on top of the trace.
+    A silence fills it, and what it holds comes on top of the trace; but with less than two
+    frames every timer of the kernel that is late loses capacity, up to a tenth of it.
     """
     peak_bps = wire_bps(float(trace.capacity_bps.max()))
-    return max(math.ceil(peak_bps * _BURST_S / 8), FRAME_BYTES * 4 // 3)
+    return max(math.ceil(peak_bps * _BURST_S / 8), 2 * FRAME_BYTES)
