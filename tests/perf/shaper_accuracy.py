@@ -23,12 +23,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from abr.trace import Trace
+from origin.httpserver import UNSENT_BYTES
 from player.ledger import ShaperReport
 from player.shaper import Shaper
 
 STEPS_MBPS = (2, 4, 1, 8, 3, 0.5, 6, 2, 5, 1, 0, 0, 4, 8, 0.5, 3, 7, 1.5, 2, 6, 1, 8, 4, 2)
 OUTAGE_S = (10.0, 12.0)
 RTT_S = 0.04
+OURS_BYTES = 2_000_000_000
+"""Asks for as much, from a server that sets its sockets like ours."""
 Counter = multiprocessing.sharedctypes.Synchronized
 
 
@@ -39,7 +42,7 @@ def step_trace(last_s: int) -> Trace:
 
 
 def serve(port: Counter[int], written: Counter[int]) -> None:
-    """Answer ``N\\n`` with N bytes; a negative number leaves the send buffer to the kernel."""
+    """Answer ``N\\n`` with N bytes; a negative number leaves the buffer to the kernel."""
     asyncio.run(_serve(port, written))
 
 
@@ -48,8 +51,10 @@ async def _serve(port: Counter[int], written: Counter[int]) -> None:
         try:
             while line := await reader.readline():
                 left = int(line)
-                if left > 0:  # a server that limits what its kernel holds
-                    sock = writer.get_extra_info("socket")
+                sock = writer.get_extra_info("socket")
+                if left >= OURS_BYTES:
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+                elif left > 0:  # a server that limits what its kernel holds
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32768)
                 left = abs(left)
                 while left > 0:
@@ -157,11 +162,16 @@ def show_report(row: str, report: ShaperReport, cores: float) -> None:
 
 async def run_ahead(port: int, written: Counter[int]) -> None:
     """How far servers run ahead of the client at 2 Mbit/s."""
-    for row, sign in (("small send buffer", 1), ("kernel's send buffer", -1)):
+    rows = (
+        ("small send buffer", 1_000_000_000),
+        ("as origin and edge do", OURS_BYTES),
+        ("kernel's send buffer", -1_000_000_000),
+    )
+    for row, size_bytes in rows:
         async with Shaper(Trace.constant(2e6), "127.0.0.1", port, rtt_s=RTT_S) as shaper:
             client = await connect(shaper)
             written.value = 0
-            client.ask(sign * 1_000_000_000)
+            client.ask(size_bytes)
             ahead = 0
             for _ in range(16):
                 await asyncio.sleep(0.25)
