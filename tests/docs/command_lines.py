@@ -11,7 +11,7 @@ from abr.cli import COMMANDS, ROOT
 
 EVERYWHERE = frozenset({"--help", "-h", "--config"})
 FLAGS = frozenset({"--debug", "-v", "--verbose"})
-STOPS = ("|", ">", "&&", "&", ";", "2>")
+STOPS = ("|", ">", "&&", "&", ";", "2>", "--")
 
 
 @cache
