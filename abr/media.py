@@ -1,4 +1,4 @@
-"""What is played: rungs, ladders and presentations.
+"""What is played: one title as an algorithm sees it.
 
 A ``Presentation`` is one title as an algorithm sees it: bitrates, sizes and
 durations as read-only arrays. Rung 0 is the lowest. This module knows nothing of
@@ -22,20 +22,6 @@ def frozen_array(values: ArrayLike) -> FloatArray:
     array = np.array(values, dtype=np.float64)
     array.flags.writeable = False
     return array
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rung:
-    """One encode of a ladder."""
-
-    bitrate_bps: float
-    """Mean bit rate that this rung needs, bits per second, audio included if it has any."""
-    width: int = 0
-    """Picture width in pixels; 0 when unknown."""
-    height: int = 0
-    """Picture height in pixels; 0 when unknown."""
-    frame_rate: float = 0.0
-    """Frames per second; 0 when unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

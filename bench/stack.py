@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from origin.app import ORIGIN, Origin
 from origin.app import make_app as make_origin
 from origin.config import OriginConfig, ServerLimits
 from origin.httpserver import listening
-from origin.store import DirectoryStore, StoredObject
+from origin.store import DirectoryStore, StoredObject, titles_without_keys
 from transcode.keystore import KeyStore, default_keys_dir
 from transcode.layout import PresentationIndex
 
@@ -138,7 +138,7 @@ class Stack:
         self._store = store = Packages(self._packages)
         keys = KeyStore.open(self._keys or default_keys_dir(os.environ))
         left_out = [f"left out: {problem}" for problem in store.problems]
-        self.problems = (*left_out, *_without_keys(store, keys))
+        self.problems = (*left_out, *titles_without_keys(store, keys))
         async with AsyncExitStack() as starting:
             await self._start(starting, store, keys)
             self._running = starting.pop_all()
@@ -244,12 +244,3 @@ class Stack:
 
 def _temporary(running: AsyncExitStack) -> Path:
     return Path(running.enter_context(tempfile.TemporaryDirectory(prefix="abr-serve-")))
-
-
-def _without_keys(store: Packages, keys: KeyStore) -> Iterator[str]:
-    """A line for each sealed title whose keys are not all here."""
-    for title in store.titles():
-        index = store.index(title)
-        sealed = index.encryption if index else None
-        if sealed and not set(sealed.kids) <= set(keys.kids(title)):
-            yield f"{title}: not all of its keys are in {keys.folder}; give --keys DIR"

@@ -89,18 +89,15 @@ async def _serve(
 
     from origin.app import ORIGIN, make_app
     from origin.httpserver import listening
-    from origin.store import DirectoryStore
+    from origin.store import DirectoryStore, titles_without_keys
     from transcode.keystore import KeyStore, default_keys_dir
 
     store = DirectoryStore(folder)
     for problem in store.problems:
         note(f"left out: {problem}")
     keys = KeyStore.open(keys_dir or default_keys_dir(os.environ))
-    for title in store.titles():
-        index = store.index(title)
-        sealed = index.encryption if index else None
-        if sealed and not set(sealed.kids) <= set(keys.kids(title)):
-            note(f"{title}: not all of its keys are in {keys.folder}; give --keys DIR")
+    for problem in titles_without_keys(store, keys):
+        note(problem)
     app = make_app(store, keys, config)
     async with listening(app, host=config.host, port=config.port) as where:
         ready = _ready(app[ORIGIN], store, where.url, config.public_base or where.url)

@@ -18,6 +18,7 @@ from typing import BinaryIO, Protocol, Self
 from abr.errors import AbrError, MissingFileError, PackageError
 from origin.httprules import media_type
 from origin.paths import RESERVED, is_title
+from transcode.keystore import KeyStore
 from transcode.layout import INDEX, PresentationIndex, files_of
 from transcode.reader import is_package, read_index
 
@@ -226,3 +227,26 @@ def _opened(path: Path, kind: str) -> StoredObject | None:
         last_modified_s=int(found.st_mtime),
         content=os.fdopen(descriptor, "rb", buffering=0),
     )
+
+
+class Sealed(Protocol):
+    """What is asked of a store of packages to find out whether their keys are here."""
+
+    def titles(self) -> tuple[str, ...]:
+        """What can be played."""
+        ...
+
+    def index(self, title: str) -> PresentationIndex | None:
+        """What a title consists of."""
+        ...
+
+
+def titles_without_keys(store: Sealed, keys: KeyStore) -> list[str]:
+    """A line for each sealed title whose keys are not all in ``keys``."""
+    lines = []
+    for title in store.titles():
+        index = store.index(title)
+        sealed = index.encryption if index else None
+        if sealed and not set(sealed.kids) <= set(keys.kids(title)):
+            lines.append(f"{title}: not all of its keys are in {keys.folder}; give --keys DIR")
+    return lines

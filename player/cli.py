@@ -272,12 +272,7 @@ def _algorithm(name: str, params: tuple[str, ...]) -> tuple[str, dict[str, str]]
     """The canonical name, known to exist, and its parameters as given."""
     from abr import registry
 
-    parameters: dict[str, str] = {}
-    for text in params:
-        key, equals, value = text.partition("=")
-        if not (key and equals):
-            raise click.BadParameter(f"{text!r}; expected NAME=VALUE", param_hint="--param")
-        parameters[key] = value
+    parameters = registry.params_from(params)
     canonical, remark = registry.resolve(name)
     if remark:
         note(remark)

@@ -30,7 +30,7 @@ from abr.decision import Algorithm, Decision
 from abr.errors import PlaybackError, PlaylistError
 from abr.log import SessionLog
 from abr.media import Presentation
-from origin.paths import renew_url, token_of
+from origin.paths import renew_url, token_of, with_token
 from player.actions import Abort, Action, Ended, Fetch, KeyUse, TrackName, WakeAt, Want
 from player.advisor import Advisor, Moment
 from player.config import PlayerConfig
@@ -77,7 +77,7 @@ class PlaybackSession:
     ) -> None:
         self.config = config or PlayerConfig()
         self._url = source if isinstance(source, str) else KNOWN_SOURCE
-        self._token_moves: tuple[str, str] | None = None
+        self._new_token: str | None = None
         self._title = Title(source)
         self._algorithm = algorithm
         self._advisor: Advisor | None = None
@@ -331,9 +331,9 @@ class PlaybackSession:
 
     def _current(self, url: str) -> str:
         """``url`` with the newest token, where it held ours."""
-        if self._token_moves is None:
+        if self._new_token is None or token_of(url) != token_of(self._url):
             return url
-        return url.replace(*self._token_moves, 1)
+        return with_token(url, self._new_token)
 
     # --- what arrives ------------------------------------------------------------
 
@@ -368,13 +368,11 @@ class PlaybackSession:
 
     def _take_token(self, want: Want, body: bytes) -> None:
         self._asked.discard((want.url, None))
-        old = token_of(self._url)
         try:
-            new = str(json.loads(body)["token"])
+            self._new_token = str(json.loads(body)["token"])
         except (ValueError, KeyError, TypeError):
             self._end("error: renew: the answer holds no token")
             return
-        self._token_moves = (f"/t/{old}/", f"/t/{new}/")
         self._book.release_parked(self._now_s)
 
     def _begin_when_known(self) -> None:
