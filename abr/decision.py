@@ -27,6 +27,7 @@ import numpy as np
 
 from abr.errors import AlgorithmError
 from abr.media import FloatArray, Presentation
+from abr.trace import Trace
 
 
 class Downloads(NamedTuple):
@@ -85,6 +86,8 @@ class Decision(NamedTuple):
     """Seconds to wait before the request is sent; 0 asks at once."""
     why: int = 0
     """Small code of the rule that decided; names are in ``Rule.whys``."""
+    segment: int = -1
+    """An earlier segment, not yet played, to download again instead; -1: ``seen.segment``."""
 
 
 class Progress(NamedTuple):
@@ -114,16 +117,24 @@ class Rule:
     ``choose(params, state, seen)`` answers with a ``Decision``;
     ``reconsider(params, state, seen, progress)`` may abandon the download under way by
     answering with a lower rung than ``progress.rung``;
-    ``delivered(params, state, seen, download)`` learns from a finished download.
+    ``delivered(params, state, seen, download)`` learns from a finished download;
+    ``waited(params, state, seen, wait_s)`` learns that the player waited for room in the
+    buffer, just before ``choose`` is asked.
+
+    A rule that ``foresees`` is an upper bound: it is told the true trace. Its start is
+    ``start(params, ladder_bps, durations_s, sizes_bytes, trace)``, and it cannot play
+    over a real network.
     """
 
     name: str
     params: Any
     """A named tuple of numbers, units in the names."""
-    start: Callable[[Any, FloatArray, FloatArray], Any]
+    start: Callable[..., Any]
     choose: Callable[[Any, Any, Observation], Decision]
     reconsider: Callable[[Any, Any, Observation, Progress], Decision] | None = None
     delivered: Callable[[Any, Any, Observation, Download], None] | None = None
+    waited: Callable[[Any, Any, Observation, float], None] | None = None
+    foresees: bool = False
     whys: tuple[str, ...] = ("",)
     """Names of the codes in ``Decision.why``, by index."""
 
@@ -151,17 +162,30 @@ class RunningAlgorithm:
     _choose: Callable[[Observation], Decision | int]
     _reconsider: Callable[[Observation, Progress], Decision | int | None] | None
     _delivered: Callable[[Observation, Download], None] | None
+    _waited: Callable[[Observation, float], None] | None = None
     _rungs: int = field(default=0)
 
     def choose(self, seen: Observation) -> Decision:
         """Ask for a rung.
 
         Raises:
-            AlgorithmError: the answer is no legal rung or waiting time.
+            AlgorithmError: the answer is no legal rung, waiting time or segment.
         """
         with self._blamed("choose"):
             answer = self._choose(seen)
-        return self._checked(answer, "choose")
+        decision = self._checked(answer, "choose")
+        if not -1 <= decision.segment <= seen.segment:
+            raise AlgorithmError(
+                f"algorithm {self.name!r}: choose() asked for segment {decision.segment} when "
+                f"segment {seen.segment} was next; expected an earlier one, or -1 for the next"
+            )
+        return decision
+
+    def waited(self, seen: Observation, wait_s: float) -> None:
+        """Let the algorithm know that the player waited for room in the buffer."""
+        if self._waited is not None:
+            with self._blamed("waited"):
+                self._waited(seen, wait_s)
 
     def reconsider(self, seen: Observation, progress: Progress) -> Decision | None:
         """Ask whether to abandon the download under way; None carries on."""
@@ -193,9 +217,9 @@ class RunningAlgorithm:
 
     def _checked(self, answer: Decision | int, verb: str) -> Decision:
         if isinstance(answer, Decision):
-            rung, wait_s, why = answer
+            rung, wait_s, why, segment = answer
         else:
-            rung, wait_s, why = answer, 0.0, 0
+            rung, wait_s, why, segment = answer, 0.0, 0, -1
         try:
             rung = operator.index(rung)
         except TypeError:
@@ -214,17 +238,25 @@ class RunningAlgorithm:
                 f"algorithm {self.name!r}: {verb}() asked to wait {wait_s} s; "
                 "expected a finite time of 0 or more"
             )
-        return Decision(rung, wait_s, int(why))
+        return Decision(rung, wait_s, int(why), operator.index(segment))
 
 
-def begin(algorithm: Algorithm, presentation: Presentation) -> RunningAlgorithm:
+def begin(
+    algorithm: Algorithm, presentation: Presentation, trace: Trace | None = None
+) -> RunningAlgorithm:
     """Start an algorithm for one playback of ``presentation``.
 
+    Args:
+        algorithm: A rule, or something that makes a chooser.
+        presentation: What is played.
+        trace: The true network, for a rule that foresees it; only simulations know it.
+
     Raises:
-        AlgorithmError: ``algorithm`` is neither a ``Rule`` nor makes a chooser.
+        AlgorithmError: ``algorithm`` is neither a ``Rule`` nor makes a chooser, or it
+            foresees the network and there is no trace.
     """
     if isinstance(algorithm, Rule):
-        return _begin_rule(algorithm, presentation)
+        return _begin_rule(algorithm, presentation, trace)
     made = algorithm() if callable(algorithm) else algorithm
     choose = getattr(made, "choose", None)
     if not callable(choose):
@@ -242,14 +274,32 @@ def begin(algorithm: Algorithm, presentation: Presentation) -> RunningAlgorithm:
         _choose=choose,
         _reconsider=reconsider,
         _delivered=getattr(made, "delivered", None),
+        _waited=getattr(made, "waited", None),
         _rungs=presentation.rungs,
     )
 
 
-def _begin_rule(rule: Rule, presentation: Presentation) -> RunningAlgorithm:
+def start_state(rule: Rule, presentation: Presentation, trace: Trace | None = None) -> Any:
+    """The state of one playback of ``presentation``, as ``rule`` begins it.
+
+    Raises:
+        AlgorithmError: the rule foresees the network and there is no trace.
+    """
+    known = (presentation.bitrates_bps, presentation.durations_s)
+    if not rule.foresees:
+        return rule.start(rule.params, *known)
+    if trace is None:
+        raise AlgorithmError(
+            f"algorithm {rule.name!r} is an upper bound that must know the network beforehand; "
+            "simulate it over a trace"
+        )
+    return rule.start(rule.params, *known, presentation.sizes_bytes, trace)
+
+
+def _begin_rule(rule: Rule, presentation: Presentation, trace: Trace | None) -> RunningAlgorithm:
     params = rule.params
-    state = rule.start(params, presentation.bitrates_bps, presentation.durations_s)
-    reconsider, delivered = rule.reconsider, rule.delivered
+    state = start_state(rule, presentation, trace)
+    reconsider, delivered, waited = rule.reconsider, rule.delivered, rule.waited
     return RunningAlgorithm(
         name=rule.name,
         params=dict(params._asdict()),
@@ -262,6 +312,9 @@ def _begin_rule(rule: Rule, presentation: Presentation) -> RunningAlgorithm:
         _delivered=None
         if delivered is None
         else lambda seen, download: delivered(params, state, seen, download),
+        _waited=None
+        if waited is None
+        else lambda seen, wait_s: waited(params, state, seen, wait_s),
         _rungs=presentation.rungs,
     )
 

@@ -18,6 +18,7 @@ from abr.decision import (
     RunningAlgorithm,
     begin,
 )
+from abr.errors import AlgorithmError
 from abr.media import Presentation
 from player.history import DownloadHistory
 from player.requests import INSTANT_S, Request
@@ -57,8 +58,18 @@ class Advisor:
         return float(done.size_bytes[-1] * 8 / max(done.end_s[-1] - done.start_s[-1], INSTANT_S))
 
     def choose(self, segment: int, moment: Moment) -> Decision:
-        """The rung of ``segment``."""
-        return self.running.choose(self._observe(segment, moment))
+        """The rung of ``segment``.
+
+        Raises:
+            AlgorithmError: it wants to replace an earlier segment, which this player cannot.
+        """
+        decision = self.running.choose(self._observe(segment, moment))
+        if decision.segment not in (-1, segment):
+            raise AlgorithmError(
+                f"algorithm {self.running.name!r} replaces segments in the buffer, which only "
+                "`abr simulate --preset sabre` can do"
+            )
+        return decision
 
     def reconsider(self, request: Request, moment: Moment) -> Decision | None:
         """A lower rung for the video download under way; None carries on."""
