@@ -1,0 +1,195 @@
+"""Kernels linked with rules and compiled by numba, kept on disk between runs.
+
+The first use of a pair takes seconds; later ones load it in a fraction of one. A module
+of a few lines is written per pair into the user's cache folder, in a subfolder named by
+a digest of every source file concerned, so a changed rule is never mistaken for what it
+was. Without numba, or for what it cannot compile, the same functions run as they are.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import hashlib
+import importlib.util
+import inspect
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+from abr.errors import AlgorithmError
+from player.linking import Function, Linker, is_importable, modules_of
+
+CACHE_VARIABLE = "ABR_CACHE_DIR"
+"""Environment variable that moves the cache folder."""
+
+_KEPT_S = 30 * 86400.0
+
+
+def has_compiler() -> bool:
+    """Whether numba is installed; imports nothing."""
+    return importlib.util.find_spec("numba") is not None
+
+
+def linked(function: FunctionType, hooks: Mapping[str, Any]) -> Function:
+    """``function`` with ``hooks`` bound, as plain Python."""
+    return Linker(hooks, lambda made: made).linked(function)
+
+
+def compiled(
+    function: FunctionType, hooks: Mapping[str, Any], *, texts: Mapping[str, str] | None = None
+) -> Function:
+    """``function`` with ``hooks`` bound, as machine code that is kept on disk.
+
+    Args:
+        function: Of a module of ours; its source is copied into the made module.
+        hooks: Names and the importable functions, classes or numbers they stand for.
+        texts: More functions, by name, as source; they may use the classes among ``hooks``.
+
+    Raises:
+        AlgorithmError: a hook cannot be compiled, because no other process could import
+            it or because the compiler does not accept it.
+    """
+    texts = texts or {}
+    for name, hook in hooks.items():
+        if isinstance(hook, FunctionType) and not is_importable(hook):
+            raise AlgorithmError(
+                f"{name} ({hook.__qualname__}) is no function of a module's top level, so it "
+                "cannot be compiled; move it to a file of its own"
+            )
+    source = _source(function, hooks, texts)
+    made = _module(source, [function, *hooks.values()])
+    with contextlib.suppress(AttributeError):  # kept for a look at what runs
+        made.abr_source = source
+    answer: Function = getattr(made, function.__name__)
+    return answer
+
+
+def jit(function: FunctionType, hooks: Mapping[str, Any]) -> Function:
+    """For made modules: ``function`` linked and compiled when it is first called."""
+    import numba
+
+    return Linker(hooks, numba.njit(nogil=True, error_model="numpy")).linked(function)
+
+
+def kept(function: Function) -> Function:
+    """For made modules: compile ``function`` and keep what comes out on disk."""
+    import numba
+
+    made: Function = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    return made
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept; the folder need not exist yet."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    if chosen:
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "abrkit" / "kernels"
+
+
+def _source(function: FunctionType, hooks: Mapping[str, Any], texts: Mapping[str, str]) -> str:
+    """Text of a module that holds ``function`` compiled with ``hooks``."""
+    lines = [
+        f'"""Made by abrkit: {function.__module__}.{function.__qualname__} with its hooks."""',
+        "",
+        "from player.compiled import jit, kept",
+    ]
+    lines.extend(
+        f"from {hook.__module__} import {hook.__qualname__} as {name}"
+        for name, hook in hooks.items()
+        if hasattr(hook, "__qualname__")
+    )
+    numbers = {name: hook for name, hook in hooks.items() if not hasattr(hook, "__qualname__")}
+    lines.extend(f"{name} = {value!r}" for name, value in numbers.items())
+    lines.append(f"hooks = {{{', '.join(f'{name!r}: {name}' for name in hooks)}}}")
+    for name, value in function.__globals__.items():
+        if name in hooks or name in texts or name not in function.__code__.co_names:
+            continue
+        if isinstance(value, FunctionType):
+            lines.append(f"from {value.__module__} import {value.__qualname__} as _{name}")
+            lines.append(f"{name} = jit(_{name}, hooks)")
+        elif isinstance(value, type):
+            lines.append(f"from {value.__module__} import {value.__qualname__} as {name}")
+    called = [name for name, hook in hooks.items() if isinstance(hook, FunctionType)]
+    lines.extend(f"{k} = jit({k}, hooks)" for k in called if k in function.__code__.co_names)
+    for name, text in texts.items():
+        lines.extend(("", text, f"{name} = jit({name}, {{}})"))
+    lines.extend(("", "@kept", _bare(function)))
+    return "\n".join(lines) + "\n"
+
+
+def _bare(function: FunctionType) -> str:
+    """Source of ``function`` without the annotations of its signature."""
+    text = inspect.getsource(function)
+    header = text[: text.index('"""')]
+    names = ", ".join(inspect.signature(function).parameters)
+    return f"def {function.__name__}({names}):\n    {text[len(header) :]}"
+
+
+def _module(source: str, concerned: Sequence[Any]) -> Any:
+    """The module of ``source``, from the cache where it is there."""
+    digest = _digest(source, concerned)
+    name = f"abrkit_kernel_{digest}"
+    if name in sys.modules:
+        return sys.modules[name]
+    path = _written(source, digest, name)
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    sys.modules[name] = module
+    return module
+
+
+def _digest(source: str, concerned: Sequence[Any]) -> str:
+    hasher = hashlib.sha256(source.encode())
+    hasher.update(platform.python_version().encode())
+    for package in ("numba", "llvmlite", "numpy"):
+        with contextlib.suppress(PackageNotFoundError):
+            hasher.update(version(package).encode())
+    functions = [each for each in concerned if isinstance(each, FunctionType)]
+    for module in [sys.modules[__name__], *modules_of(functions)]:
+        hasher.update(Path(str(module.__file__)).read_bytes())
+    return hasher.hexdigest()[:20]
+
+
+def _written(source: str, digest: str, name: str) -> Path:
+    """The file of a made module, in the cache folder or, when that fails, for this run only."""
+    try:
+        folder = cache_folder() / digest
+        path = folder / f"{name}.py"
+        if path.is_file():
+            os.utime(folder)
+            return path
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _forget_old()
+    except OSError:
+        folder = Path(tempfile.mkdtemp(prefix="abrkit-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        path = folder / f"{name}.py"
+    with tempfile.NamedTemporaryFile(
+        "w", dir=folder, suffix=".tmp", delete=False, encoding="utf-8"
+    ) as file:
+        file.write(source)
+    os.replace(file.name, path)
+    return path
+
+
+def _forget_old() -> None:
+    """Remove kernels that nobody used for a month."""
+    oldest_s = time.time() - _KEPT_S  # noqa: TID251  # file times are wall-clock times
+    with contextlib.suppress(OSError):
+        for folder in cache_folder().iterdir():
+            if folder.is_dir() and folder.stat().st_mtime < oldest_s:
+                shutil.rmtree(folder, ignore_errors=True)

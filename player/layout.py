@@ -1,0 +1,97 @@
+"""The state of a rule laid flat, and named again: one row of numbers for every session.
+
+A state is a named tuple of float64 arrays of one or two dimensions, or of such tuples.
+``flatten`` lays one out; ``source`` writes the expression that makes the state from a
+row, which a compiler can read where it could not read the loop that makes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abr.errors import AlgorithmError
+from abr.media import FloatArray
+
+
+class Flat(NamedTuple):
+    """A state as numbers."""
+
+    values: FloatArray
+    """All arrays one after the other."""
+    fields: NDArray[np.int64]
+    """First number, rows and columns of each array, shape (F, 3); columns 0: one dimension."""
+
+
+def flatten(state: Any, owner: str) -> Flat:
+    """Lay ``state`` out.
+
+    Raises:
+        AlgorithmError: it holds something else than float64 arrays; ``owner`` is blamed.
+    """
+    leaves = list(_leaves(state, owner))
+    fields = np.zeros((len(leaves), 3), dtype=np.int64)
+    begin = 0
+    for row, leaf in zip(fields, leaves, strict=True):
+        row[:] = begin, leaf.shape[0], leaf.shape[1] if leaf.ndim == 2 else 0
+        begin += leaf.size
+    values = [np.ascontiguousarray(leaf).ravel() for leaf in leaves]
+    return Flat(np.concatenate(values) if values else np.zeros(0), fields)
+
+
+def classes(state: Any) -> list[type]:
+    """The named tuples that ``state`` is made of, outermost first, each once."""
+    found: list[type] = []
+    if isinstance(state, tuple):
+        found.append(type(state))
+        for item in state:
+            found.extend(kind for kind in classes(item) if kind not in found)
+    return found
+
+
+def source(state: Any, name_of: Callable[[type], str]) -> str:
+    """An expression of ``row`` and ``fields`` that makes the state again, as views."""
+    return _expression(state, name_of, iter(range(1_000_000)))
+
+
+def unflatten(state: Any, row: FloatArray, fields: NDArray[np.int64]) -> Any:
+    """The state over the numbers of ``row``, shaped as ``state`` is: views, no copies."""
+    return _again(state, row, iter(fields.tolist()))
+
+
+def _leaves(state: Any, owner: str) -> Iterator[FloatArray]:
+    if isinstance(state, tuple) and hasattr(state, "_fields"):
+        for item in state:
+            yield from _leaves(item, owner)
+    elif isinstance(state, np.ndarray) and state.dtype == np.float64 and state.ndim in (1, 2):
+        yield state
+    else:
+        what = f"{state.dtype} array" if isinstance(state, np.ndarray) else type(state).__name__
+        raise AlgorithmError(
+            f"algorithm {owner!r}: its state holds a {what}; expected named tuples of float64 "
+            "arrays of one or two dimensions"
+        )
+
+
+def _expression(state: Any, name_of: Callable[[type], str], count: Iterator[int]) -> str:
+    if isinstance(state, tuple):
+        inner = ", ".join(_expression(item, name_of, count) for item in state)
+        return f"{name_of(type(state))}({inner})"
+    k = next(count)
+    begin = f"fields[{k}, 0]"
+    if state.ndim == 1:
+        return f"row[{begin}:{begin} + fields[{k}, 1]]"
+    rows, columns = f"fields[{k}, 1]", f"fields[{k}, 2]"
+    return f"row[{begin}:{begin} + {rows} * {columns}].reshape(({rows}, {columns}))"
+
+
+def _again(state: Any, row: FloatArray, fields: Iterator[list[int]]) -> Any:
+    if isinstance(state, tuple):
+        return type(state)(*(_again(item, row, fields) for item in state))
+    begin, rows, columns = next(fields)
+    if state.ndim == 1:
+        return row[begin : begin + rows]
+    return row[begin : begin + rows * columns].reshape((rows, columns))

@@ -1,0 +1,109 @@
+"""A kernel and a rule become one function: the rule's functions take the kernel's hooks.
+
+Kernels call module-global names such as ``choose``; here copies of their functions are
+made whose globals hold a rule's functions instead. The copies differ from the source in
+nothing else, so what is linked can run as it is or be given to a compiler.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+Function = Callable[..., Any]
+Hooks = Mapping[str, Any]
+
+_OURS = ("abr", "player")
+
+
+class Linker:
+    """Makes linked copies, each function once.
+
+    Args:
+        hooks: What the names mean in functions of the player's own modules.
+        finish: Applied to every copy, such as a compiler's decorator.
+    """
+
+    def __init__(self, hooks: Hooks, finish: Callable[[Function], Function]) -> None:
+        self._hooks = hooks
+        self._finish = finish
+        self._made: dict[Function, Function] = {}
+
+    def linked(self, function: FunctionType) -> Function:
+        """``function`` with everything it calls linked."""
+        if function in self._made:
+            return self._made[function]
+        scope = dict(function.__globals__)
+        copied = FunctionType(
+            function.__code__,
+            scope,
+            function.__name__,
+            function.__defaults__,
+            function.__closure__,
+        )
+        copied.__kwdefaults__ = function.__kwdefaults__
+        copied.__module__, copied.__qualname__ = function.__module__, function.__qualname__
+        self._made[function] = made = self._finish(copied)
+        for name, value in called_by(function):
+            scope[name] = self.linked(value)
+        if _root(function) == "player":
+            for name in set(names_in(function.__code__)) & self._hooks.keys():
+                hook = self._hooks[name]
+                scope[name] = self.linked(hook) if isinstance(hook, FunctionType) else hook
+        return made
+
+
+def called_by(function: FunctionType) -> Iterator[tuple[str, FunctionType]]:
+    """Functions of our packages, or of the function's own, that ``function`` names."""
+    roots = {*_OURS, _root(function)}
+    for name in names_in(function.__code__):
+        value = function.__globals__.get(name)
+        if isinstance(value, FunctionType) and _root(value) in roots:
+            yield name, value
+
+
+def names_in(code: CodeType) -> Iterator[str]:
+    """Names that ``code`` and the code within it look up."""
+    yield from code.co_names
+    for const in code.co_consts:
+        if isinstance(const, CodeType):
+            yield from names_in(const)
+
+
+def modules_of(functions: Iterable[Any]) -> list[ModuleType]:
+    """Modules whose source decides what ``functions`` do, sorted by name."""
+    seen: set[FunctionType] = set()
+    found: set[str] = set()
+    waiting = [each for each in functions if isinstance(each, FunctionType)]
+    while waiting:
+        function = waiting.pop()
+        if function in seen:
+            continue
+        seen.add(function)
+        found.add(function.__module__)
+        roots = {*_OURS, _root(function)}
+        for name in names_in(function.__code__):
+            value = function.__globals__.get(name)
+            if isinstance(value, FunctionType | type) and _root(value) in roots:
+                found.add(value.__module__)
+        waiting.extend(value for _, value in called_by(function))
+    return [sys.modules[name] for name in sorted(found) if name in sys.modules]
+
+
+def is_importable(function: object) -> bool:
+    """``function`` can be found again by its module and name, by another process too."""
+    if not isinstance(function, FunctionType) or function.__closure__:
+        return False
+    module = sys.modules.get(function.__module__)
+    if module is None or function.__module__ == "__main__":
+        return False
+    if getattr(module, function.__qualname__, None) is not function:
+        return False
+    return Path(str(getattr(module, "__file__", None))).is_file()
+
+
+def _root(made: FunctionType | type) -> str:
+    return (made.__module__ or "").partition(".")[0]
