@@ -1,0 +1,222 @@
+"""What goes into a kernel and what comes out: named tuples of arrays.
+
+``Film`` and ``LinkTable`` are shared by all sessions over one presentation and one
+trace; ``Out`` belongs to one session and is filled in place. Everything is float64,
+seconds, bytes and bits per second, so that many sessions can lie in one block.
+
+``COLUMNS`` and ``TOTALS`` name what the rows of ``Out.columns`` and the cells of
+``Out.totals`` hold; the constants in capitals below them are their places.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from abr.decision import Downloads
+from abr.media import FloatArray, Presentation
+from abr.trace import Trace
+
+_HELD_S = 1e9
+
+
+class Film(NamedTuple):
+    """One presentation: R rungs by N segments."""
+
+    ladder_bps: FloatArray
+    """Nominal bit rate per rung, ascending, shape (R,)."""
+    sizes_bytes: FloatArray
+    """Size of every segment at every rung, shape (R, N)."""
+    durations_s: FloatArray
+    """Media seconds per segment, shape (N,)."""
+
+
+class LinkTable(NamedTuple):
+    """One trace of K periods that starts again after the last."""
+
+    times_s: FloatArray
+    """Bounds of the periods, from 0, shape (K+1,)."""
+    offered_bits: FloatArray
+    """Bits offered from 0 to each bound, shape (K+1,)."""
+    capacity_bps: FloatArray
+    """Capacity in each period, shape (K,)."""
+    rtt_s: FloatArray
+    """Wait for the first byte of a request in each period, shape (K,)."""
+
+
+class Out(NamedTuple):
+    """What one session came to."""
+
+    rungs: FloatArray
+    """Rung of each segment as played, shape (N,)."""
+    columns: FloatArray
+    """One row per name in ``COLUMNS``, one column per segment, shape (C, N)."""
+    totals: FloatArray
+    """One cell per name in ``TOTALS``, shape (T,)."""
+    history: FloatArray
+    """Finished downloads as the algorithm sees them, one row per field of ``Downloads``,
+    oldest first, shape (6, M)."""
+
+
+COLUMNS = (
+    "rung",
+    "start_s",
+    "first_byte_s",
+    "end_s",
+    "size_bytes",
+    "buffer_before_s",
+    "stall_s",
+)
+"""Per segment, of the download that was played: its rung; request sent, first byte and
+last byte, seconds since play was asked for; its size; media ready when the request was
+sent; time stalled since the segment before it arrived."""
+RUNG, START_S, FIRST_BYTE_S, END_S, SIZE_BYTES, BUFFER_BEFORE_S, STALL_S = range(7)
+
+TOTALS = (
+    "startup_s",
+    "stall_s",
+    "stall_events",
+    "played_s",
+    "ended_s",
+    "idle_s",
+    "bitrate_time_bits",
+    "bitrate_change_bps",
+    "utility_time_s",
+    "utility_change",
+    "switches",
+    "downloads",
+    "abandoned",
+    "replaced",
+    "downloaded_bytes",
+    "wasted_bytes",
+)
+"""Of the session: wait for the first picture; time stalled and how often; media played;
+time from the request to the end; time without a download for want of room or because
+the algorithm waited; sum over segments of nominal rate times length, and of the
+difference in rate between neighbours; the same two of the utility ``ln(rate /
+lowest rate)``; changes of rung between neighbours; requests sent; downloads given up;
+segments whose replacement came in time; bytes received; those of them that were never
+played."""
+(
+    STARTUP,
+    STALLED,
+    STALL_EVENTS,
+    PLAYED,
+    ENDED,
+    IDLE,
+    BITRATE_TIME,
+    BITRATE_CHANGE,
+    UTILITY_TIME,
+    UTILITY_CHANGE,
+    SWITCHES,
+    DOWNLOADS,
+    ABANDONED,
+    REPLACED,
+    DOWNLOADED,
+    WASTED,
+) = range(16)
+
+
+def film_of(presentation: Presentation) -> Film:
+    """The tables of a presentation."""
+    return Film(
+        np.ascontiguousarray(presentation.bitrates_bps),
+        np.ascontiguousarray(presentation.sizes_bytes),
+        np.ascontiguousarray(presentation.durations_s),
+    )
+
+
+def link_of(trace: Trace, *, rtt_s: float = 0.0) -> LinkTable:
+    """The tables of a trace; ``rtt_s`` is used where it says nothing of round trips.
+
+    A trace that holds its last capacity gets a last period of thirty years.
+
+    Raises:
+        ValueError: the trace ends for good, so a session over it might never.
+    """
+    if trace.end == "end":
+        raise ValueError(
+            f"trace {trace.name or 'without name'} ends; kernels need one that goes on"
+        )
+    times = np.array(trace.times_s)
+    if trace.end == "hold":
+        times[-1] += _HELD_S
+    rtt = np.full(len(trace.capacity_bps), rtt_s) if trace.rtt_s is None else trace.rtt_s
+    offered = np.concatenate([[0.0], np.cumsum(np.diff(times) * trace.capacity_bps)])
+    return LinkTable(times, offered, np.array(trace.capacity_bps), np.array(rtt))
+
+
+def out_for(segments: int, downloads: int) -> Out:
+    """Room for the results of one session that remembers ``downloads`` downloads."""
+    return Out(
+        np.zeros(segments),
+        np.zeros((len(COLUMNS), segments)),
+        np.zeros(len(TOTALS)),
+        np.zeros((len(Downloads._fields), downloads)),
+    )
+
+
+def downloads_so_far(history: FloatArray, count: int) -> Downloads:
+    """The first ``count`` columns of a history, as an algorithm sees them."""
+    return Downloads(
+        history[0, :count],
+        history[1, :count],
+        history[2, :count],
+        history[3, :count],
+        history[4, :count],
+        history[5, :count],
+    )
+
+
+def remember(
+    history: FloatArray,
+    count: int,
+    segment: int,
+    rung: int,
+    size_bytes: float,
+    start_s: float,
+    first_byte_s: float,
+    end_s: float,
+) -> int:
+    """Add a finished download; how many are remembered now.
+
+    A full history forgets its older half first.
+    """
+    room = history.shape[1]
+    if count == room:
+        half = room - room // 2
+        for row in range(6):
+            for i in range(half, room):
+                history[row, i - half] = history[row, i]
+        count = room // 2
+    history[0, count] = segment
+    history[1, count] = rung
+    history[2, count] = size_bytes
+    history[3, count] = start_s
+    history[4, count] = first_byte_s
+    history[5, count] = end_s
+    return count + 1
+
+
+def sum_rungs(film: Film, out: Out) -> None:
+    """Fill the totals that follow from the rungs as played."""
+    ladder_bps, durations_s = film.ladder_bps, film.durations_s
+    bits = change_bps = utility_s = utility_change = 0.0
+    switches, before = 0, int(out.rungs[0])
+    for segment in range(len(durations_s)):
+        rung = int(out.rungs[segment])
+        bits += ladder_bps[rung] * durations_s[segment]
+        if rung > 0:
+            utility_s += math.log(ladder_bps[rung] / ladder_bps[0]) * durations_s[segment]
+        if rung != before:
+            switches += 1
+            change_bps += abs(ladder_bps[rung] - ladder_bps[before])
+            utility_change += abs(math.log(ladder_bps[rung] / ladder_bps[before]))
+            before = rung
+    out.totals[BITRATE_TIME] = bits
+    out.totals[BITRATE_CHANGE] = change_bps
+    out.totals[UTILITY_TIME] = utility_s
+    out.totals[UTILITY_CHANGE] = utility_change
+    out.totals[SWITCHES] = switches
