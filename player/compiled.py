@@ -26,7 +26,7 @@ from types import FunctionType
 from typing import Any
 
 from abr.errors import AlgorithmError
-from player.linking import Function, Linker, is_importable, modules_of
+from player.linking import Function, Linker, called_by, is_importable, modules_of
 
 CACHE_VARIABLE = "ABR_CACHE_DIR"
 """Environment variable that moves the cache folder."""
@@ -39,36 +39,50 @@ def has_compiler() -> bool:
     return importlib.util.find_spec("numba") is not None
 
 
-def linked(function: FunctionType, hooks: Mapping[str, Any]) -> Function:
-    """``function`` with ``hooks`` bound, as plain Python."""
-    return Linker(hooks, lambda made: made).linked(function)
+def linked(
+    function: FunctionType, hooks: Mapping[str, Any], *, parts: Mapping[str, Any] | None = None
+) -> Function:
+    """``function`` as ``compiled`` makes it, but plain Python."""
+
+    def same(made: Function) -> Function:
+        return made
+
+    linker = Linker(hooks, same)
+    bound = {
+        name: linker.linked(part) if isinstance(part, FunctionType) else part
+        for name, part in (parts or {}).items()
+    }
+    return Linker({**hooks, **bound}, same).linked(function)
 
 
 def compiled(
-    function: FunctionType, hooks: Mapping[str, Any], *, texts: Mapping[str, str] | None = None
+    function: FunctionType,
+    hooks: Mapping[str, Any],
+    *,
+    parts: Mapping[str, FunctionType] | None = None,
+    texts: Mapping[str, str] | None = None,
 ) -> Function:
-    """``function`` with ``hooks`` bound, as machine code that is kept on disk.
+    """``function`` as machine code that is kept on disk.
 
     Args:
-        function: Of a module of ours; its source is copied into the made module.
-        hooks: Names and the importable functions, classes or numbers they stand for.
-        texts: More functions, by name, as source; they may use the classes among ``hooks``.
+        function: The loop; its source is copied into the made module.
+        hooks: What the names mean in ``parts`` and all they call: importable functions
+            and classes, and numbers.
+        parts: Functions that ``function`` calls, by the names it uses.
+        texts: More such functions as source; they may use the classes among ``hooks``.
 
     Raises:
-        AlgorithmError: a hook cannot be compiled, because no other process could import
-            it or because the compiler does not accept it.
+        AlgorithmError: a hook is no function that another process could import.
     """
-    texts = texts or {}
     for name, hook in hooks.items():
         if isinstance(hook, FunctionType) and not is_importable(hook):
             raise AlgorithmError(
                 f"{name} ({hook.__qualname__}) is no function of a module's top level, so it "
                 "cannot be compiled; move it to a file of its own"
             )
-    source = _source(function, hooks, texts)
-    made = _module(source, [function, *hooks.values()])
-    with contextlib.suppress(AttributeError):  # kept for a look at what runs
-        made.abr_source = source
+    parts = parts or {}
+    source = _source(function, hooks, parts, texts or {})
+    made = _module(source, [function, *hooks.values(), *parts.values()])
     answer: Function = getattr(made, function.__name__)
     return answer
 
@@ -97,35 +111,33 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "abrkit" / "kernels"
 
 
-def _source(function: FunctionType, hooks: Mapping[str, Any], texts: Mapping[str, str]) -> str:
-    """Text of a module that holds ``function`` compiled with ``hooks``."""
-    lines = [
-        f'"""Made by abrkit: {function.__module__}.{function.__qualname__} with its hooks."""',
-        "",
-        "from player.compiled import jit, kept",
-    ]
-    lines.extend(
-        f"from {hook.__module__} import {hook.__qualname__} as {name}"
-        for name, hook in hooks.items()
-        if hasattr(hook, "__qualname__")
-    )
-    numbers = {name: hook for name, hook in hooks.items() if not hasattr(hook, "__qualname__")}
-    lines.extend(f"{name} = {value!r}" for name, value in numbers.items())
+def _source(
+    function: FunctionType,
+    hooks: Mapping[str, Any],
+    parts: Mapping[str, FunctionType],
+    texts: Mapping[str, str],
+) -> str:
+    """Text of a module that holds ``function`` compiled with all it calls."""
+    lines = [f'"""Made by abrkit: {function.__module__}.{function.__qualname__}, compiled."""', ""]
+    lines.append("from player.compiled import jit, kept")
+    for name, hook in hooks.items():
+        is_named = hasattr(hook, "__qualname__")
+        lines.append(_import(hook, name) if is_named else f"{name} = {hook!r}")
     lines.append(f"hooks = {{{', '.join(f'{name!r}: {name}' for name in hooks)}}}")
+    called = {**dict(called_by(function)), **parts}
+    for name, part in called.items():
+        lines.extend((_import(part, f"_{name}"), f"{name} = jit(_{name}, hooks)"))
     for name, value in function.__globals__.items():
-        if name in hooks or name in texts or name not in function.__code__.co_names:
-            continue
-        if isinstance(value, FunctionType):
-            lines.append(f"from {value.__module__} import {value.__qualname__} as _{name}")
-            lines.append(f"{name} = jit(_{name}, hooks)")
-        elif isinstance(value, type):
-            lines.append(f"from {value.__module__} import {value.__qualname__} as {name}")
-    called = [name for name, hook in hooks.items() if isinstance(hook, FunctionType)]
-    lines.extend(f"{k} = jit({k}, hooks)" for k in called if k in function.__code__.co_names)
+        if isinstance(value, type) and name in function.__code__.co_names and name not in hooks:
+            lines.append(_import(value, name))
     for name, text in texts.items():
-        lines.extend(("", text, f"{name} = jit({name}, {{}})"))
+        lines.extend(("", text, "", f"{name} = jit({name}, {{}})"))
     lines.extend(("", "@kept", _bare(function)))
     return "\n".join(lines) + "\n"
+
+
+def _import(value: Any, name: str) -> str:
+    return f"from {value.__module__} import {value.__qualname__} as {name}"
 
 
 def _bare(function: FunctionType) -> str:

@@ -23,7 +23,8 @@ class Linker:
     """Makes linked copies, each function once.
 
     Args:
-        hooks: What the names mean in functions of the player's own modules.
+        hooks: What the names mean in what is linked; not in the hooks themselves, where
+            the same names have meanings of their own.
         finish: Applied to every copy, such as a compiler's decorator.
     """
 
@@ -31,6 +32,7 @@ class Linker:
         self._hooks = hooks
         self._finish = finish
         self._made: dict[Function, Function] = {}
+        self._of_hooks = Linker({}, finish) if hooks else self
 
     def linked(self, function: FunctionType) -> Function:
         """``function`` with everything it calls linked."""
@@ -48,11 +50,11 @@ class Linker:
         copied.__module__, copied.__qualname__ = function.__module__, function.__qualname__
         self._made[function] = made = self._finish(copied)
         for name, value in called_by(function):
-            scope[name] = self.linked(value)
-        if _root(function) == "player":
-            for name in set(names_in(function.__code__)) & self._hooks.keys():
-                hook = self._hooks[name]
-                scope[name] = self.linked(hook) if isinstance(hook, FunctionType) else hook
+            if name not in self._hooks:
+                scope[name] = self.linked(value)
+        for name in set(names_in(function.__code__)) & self._hooks.keys():
+            hook = self._hooks[name]
+            scope[name] = self._of_hooks.linked(hook) if isinstance(hook, FunctionType) else hook
         return made
 
 

@@ -1,0 +1,133 @@
+"""Linking, laying out, compiling and keeping: on a kernel of a few lines."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from abr.errors import AlgorithmError
+from player import compiled, layout
+from player.linking import is_importable, modules_of
+from tests.fakes import tinykernel as tiny
+
+
+class Params(NamedTuple):
+    factor: float = 3.0
+
+
+def run(make: Any, hook: Any, extra: bool = False) -> tuple[list[float], np.ndarray[Any, Any]]:
+    state = tiny.memory()
+    flat = layout.flatten(state, "tiny")
+    hooks = {"choose": hook, "HAS_EXTRA": extra, "Memory": tiny.Memory}
+    row, out = flat.values.copy(), np.zeros(2)
+    make(hooks, state)(Params(), row, flat.fields, np.array([1.0, 2.0]), out)
+    return out.tolist(), row
+
+
+def plain(hooks: Any, state: Any) -> Any:
+    def state_of(row: Any, fields: Any) -> Any:
+        return layout.unflatten(state, row, fields)
+
+    parts = {"session": tiny.session, "state_of": state_of}
+    return compiled.linked(tiny.loop, hooks, parts=parts)
+
+
+def machine(hooks: Any, state: Any) -> Any:
+    body = layout.source(state, lambda kind: kind.__name__)
+    return compiled.compiled(
+        tiny.loop,
+        hooks,
+        parts={"session": tiny.session},
+        texts={"state_of": f"def state_of(row, fields):\n    return {body}"},
+    )
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(compiled.CACHE_VARIABLE, str(tmp_path / "kernels"))
+    return tmp_path / "kernels"
+
+
+@pytest.mark.parametrize("make", [plain, machine])
+def test_the_hook_replaces_the_kernels_own_and_keeps_its_state(make: Any) -> None:
+    out, row = run(make, tiny.add_and_count)
+    # 2 (3x + 1 + 3)
+    assert out == [14.0, 20.0]
+    assert row.tolist() == [1.0, 2.0, 1.0, 2.0, 3.0, 4.0]
+
+
+@pytest.mark.parametrize("make", [plain, machine])
+def test_a_name_within_a_hook_means_what_its_own_module_says(make: Any) -> None:
+    assert run(make, tiny.choose_like_the_hook)[0] == [200.0, 200.0]
+
+
+@pytest.mark.parametrize("make", [plain, machine])
+def test_numbers_are_hooks_too(make: Any) -> None:
+    assert run(make, tiny.add_and_count, extra=True)[0] == [15.0, 21.0]
+
+
+def test_linking_leaves_the_module_as_it_was() -> None:
+    run(plain, tiny.add_and_count)
+    assert tiny.session(Params(), None, 5.0) == 0.0
+
+
+def test_what_was_compiled_is_loaded_by_the_next_process(cache: Path) -> None:
+    code = (
+        "import numba.core.event as e\n"
+        "from tests.unit.player import test_compiled as t\n"
+        "with e.install_recorder('numba:compile') as seen:\n"
+        "    out = t.run(t.machine, t.tiny.add_and_count)[0]\n"
+        "print(out, len(seen.buffer))\n"
+    )
+
+    def told() -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=True
+        )
+        return done.stdout.strip()
+
+    first, second = told(), told()
+    assert first.startswith("[14.0, 20.0]")
+    assert first != "[14.0, 20.0] 0"
+    assert second == "[14.0, 20.0] 0"
+
+
+def test_another_hook_never_gets_what_was_kept_for_this_one() -> None:
+    assert run(machine, tiny.add_and_count)[0] != run(machine, tiny.choose_like_the_hook)[0]
+
+
+def test_a_folder_that_cannot_be_written_costs_time_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv(compiled.CACHE_VARIABLE, str(tmp_path / "file" / "below"))
+    assert run(machine, tiny.add_and_count)[0] == [14.0, 20.0]
+
+
+def test_what_no_other_process_could_import_is_refused() -> None:
+    def local(params: Any, state: Any, x: float) -> float:
+        return x
+
+    assert not is_importable(local)
+    with pytest.raises(AlgorithmError, match="top level"):
+        run(machine, local)
+
+
+def test_the_sources_concerned_are_those_of_everything_called() -> None:
+    names = [module.__name__ for module in modules_of([tiny.session])]
+    assert names == ["tests.fakes.tinykernel"]
+
+
+@pytest.mark.parametrize(
+    ("state", "found"),
+    [(tiny.Memory(np.zeros(1), np.zeros(1, dtype=np.float32)), "float32"), ((1.0,), "float")],
+)
+def test_a_state_that_cannot_be_laid_flat_is_named(state: Any, found: str) -> None:
+    kept = state if hasattr(state, "_fields") else tiny.Memory(state[0], state[0])
+    with pytest.raises(AlgorithmError, match=found):
+        layout.flatten(kept, "mine")
