@@ -40,7 +40,7 @@ def has_compiler() -> bool:
 
 
 def linked(
-    function: FunctionType, hooks: Mapping[str, Any], *, parts: Mapping[str, Any] | None = None
+    function: Function, hooks: Mapping[str, Any], *, parts: Mapping[str, Any] | None = None
 ) -> Function:
     """``function`` as ``compiled`` makes it, but plain Python."""
 
@@ -56,10 +56,10 @@ def linked(
 
 
 def compiled(
-    function: FunctionType,
+    function: Function,
     hooks: Mapping[str, Any],
     *,
-    parts: Mapping[str, FunctionType] | None = None,
+    parts: Mapping[str, Any] | None = None,
     texts: Mapping[str, str] | None = None,
 ) -> Function:
     """``function`` as machine code that is kept on disk.
@@ -87,7 +87,7 @@ def compiled(
     return answer
 
 
-def jit(function: FunctionType, hooks: Mapping[str, Any]) -> Function:
+def jit(function: Function, hooks: Mapping[str, Any]) -> Function:
     """For made modules: ``function`` linked and compiled when it is first called."""
     import numba
 
@@ -112,9 +112,9 @@ def cache_folder() -> Path:
 
 
 def _source(
-    function: FunctionType,
+    function: Function,
     hooks: Mapping[str, Any],
-    parts: Mapping[str, FunctionType],
+    parts: Mapping[str, Any],
     texts: Mapping[str, str],
 ) -> str:
     """Text of a module that holds ``function`` compiled with all it calls."""
@@ -140,7 +140,7 @@ def _import(value: Any, name: str) -> str:
     return f"from {value.__module__} import {value.__qualname__} as {name}"
 
 
-def _bare(function: FunctionType) -> str:
+def _bare(function: Function) -> str:
     """Source of ``function`` without the annotations of its signature."""
     text = inspect.getsource(function)
     header = text[: text.index('"""')]

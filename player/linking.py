@@ -34,8 +34,9 @@ class Linker:
         self._made: dict[Function, Function] = {}
         self._of_hooks = Linker({}, finish) if hooks else self
 
-    def linked(self, function: FunctionType) -> Function:
+    def linked(self, function: Function) -> Function:
         """``function`` with everything it calls linked."""
+        assert isinstance(function, FunctionType)
         if function in self._made:
             return self._made[function]
         scope = dict(function.__globals__)
@@ -58,7 +59,7 @@ class Linker:
         return made
 
 
-def called_by(function: FunctionType) -> Iterator[tuple[str, FunctionType]]:
+def called_by(function: Function) -> Iterator[tuple[str, FunctionType]]:
     """Functions of our packages, or of the function's own, that ``function`` names."""
     roots = {*_OURS, _root(function)}
     for name in names_in(function.__code__):

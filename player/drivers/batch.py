@@ -1,0 +1,317 @@
+"""The batch driver: many sessions of one algorithm over one presentation, fast.
+
+A rule and the kernel of a preset are linked to one function and compiled; sessions run
+in that loop, in as many threads as are asked for. The same functions run as plain Python
+where there is no compiler, or where the algorithm is an object with ``choose(seen)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from types import ModuleType
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abr.decision import Algorithm, Rule, begin, start_state
+from abr.errors import AlgorithmError
+from abr.media import FloatArray, Presentation
+from abr.trace import Trace
+from player import layout
+from player.compiled import compiled, has_compiler, linked
+from player.kernels import hooks
+from player.kernels.many import Links, Rows, many, packed, rows_at
+from player.kernels.tables import COLUMNS, TOTALS, Film, LinkTable, film_of, link_of, out_for
+from player.linking import is_importable
+
+Engine = Literal["auto", "compiled", "plain"]
+Loop = Callable[..., None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What n sessions came to, one row each, in the order they were asked for."""
+
+    algorithm: str
+    engine: Literal["compiled", "plain"]
+    totals: FloatArray
+    """One column per name in ``TOTALS``, shape (n, T)."""
+    rungs: NDArray[np.int16]
+    """Rung of each segment as played, shape (n, N); (0, N) when not kept."""
+    columns: FloatArray
+    """One row per name in ``COLUMNS`` for each session, shape (n, C, N), or (0, C, N)."""
+
+    def total(self, name: str) -> FloatArray:
+        """The column of ``totals`` called ``name``, shape (n,)."""
+        return self.totals[:, TOTALS.index(name)]
+
+    def column(self, name: str) -> FloatArray:
+        """What ``columns`` holds under ``name``, shape (n, N)."""
+        return self.columns[:, COLUMNS.index(name), :]
+
+
+class _Job(NamedTuple):
+    """What every thread needs."""
+
+    loop: Loop
+    params: Any
+    templates: FloatArray
+    fields: NDArray[np.int64]
+    film: Film
+    links: Links
+    options: Any
+    downloads: int
+
+
+def run_batch(
+    kernel: ModuleType,
+    presentation: Presentation,
+    traces: Sequence[Trace],
+    algorithm: Algorithm,
+    *,
+    options: Any = None,
+    which: Sequence[int] | NDArray[np.int64] | None = None,
+    engine: Engine = "auto",
+    threads: int = 1,
+    keep_rungs: bool = True,
+    keep_columns: bool = False,
+) -> Batch:
+    """Play sessions in the loop of ``kernel``.
+
+    Args:
+        kernel: A module of ``player.kernels`` with ``session`` and ``Options``.
+        presentation: What is played.
+        traces: The networks.
+        algorithm: A rule, or something that makes an object with ``choose(seen)``.
+        options: Of the kernel; its defaults when None.
+        which: Index into ``traces`` for each session; None: every trace once.
+        engine: ``compiled``, ``plain``, or ``auto`` for the first that is possible.
+        threads: Threads that share the sessions; only compiled ones run at once.
+        keep_rungs: Whether the rungs of all segments are kept, two bytes each.
+        keep_columns: Whether the columns of all segments are kept, 56 bytes each.
+
+    Raises:
+        AlgorithmError: it breaks its contract, or cannot be compiled but must be.
+        ValueError: a trace that ends for good, or no trace.
+    """
+    if not traces:
+        raise ValueError("no traces; give at least one")
+    options = kernel.Options() if options is None else options
+    order = np.arange(len(traces)) if which is None else np.asarray(which, dtype=np.int64)
+    film = _film(kernel, presentation, options)
+    links = packed([_link(kernel, trace, options) for trace in traces])
+    can_compile = engine != "plain" and _can_compile(algorithm)
+    if engine == "compiled" and not can_compile:
+        raise AlgorithmError(
+            f"algorithm {_name(algorithm)!r} cannot be compiled: "
+            + _why_not(algorithm)
+            + "; use the plain engine"
+        )
+    rows = _room(len(order), film, keep_rungs=keep_rungs, keep_columns=keep_columns)
+    if can_compile and isinstance(algorithm, Rule):
+        job = _compiled_job(kernel, algorithm, presentation, traces, film, links, options)
+    else:
+        job = _plain_job(kernel, algorithm, presentation, traces, film, links, options)
+        threads = 1
+    _spread(job, order, rows, max(1, min(threads, len(order))))
+    return Batch(
+        algorithm=_name(algorithm),
+        engine="compiled" if can_compile else "plain",
+        totals=rows.totals,
+        rungs=rows.rungs,
+        columns=rows.columns,
+    )
+
+
+def hooks_of(rule: Rule) -> dict[str, Any]:
+    """What the names of ``player.kernels.hooks`` mean for ``rule``."""
+    return {
+        "choose": rule.choose,
+        "reconsider": rule.reconsider or hooks.reconsider,
+        "delivered": rule.delivered or hooks.delivered,
+        "waited": rule.waited or hooks.waited,
+        "CAN_RECONSIDER": rule.reconsider is not None,
+        "CAN_LEARN": rule.delivered is not None,
+    }
+
+
+def compiled_with(
+    loop: Loop, parts: Mapping[str, Any], rule: Rule, state: Any, more: Mapping[str, Any]
+) -> Loop:
+    """``loop`` compiled with ``rule`` as its hooks and ``state_of`` for states like ``state``."""
+    kinds = {f"State{number}": kind for number, kind in enumerate(layout.classes(state))}
+    names = {kind: name for name, kind in kinds.items()}
+    text = f"def state_of(row, fields):\n    return {layout.source(state, names.__getitem__)}"
+    return compiled(
+        loop, {**hooks_of(rule), **kinds, **more}, parts=parts, texts={"state_of": text}
+    )
+
+
+def _compiled_job(
+    kernel: ModuleType,
+    rule: Rule,
+    presentation: Presentation,
+    traces: Sequence[Trace],
+    film: Film,
+    links: Links,
+    options: Any,
+) -> _Job:
+    states = [
+        start_state(rule, presentation, trace)
+        for trace in (traces if rule.foresees else traces[:1])
+    ]
+    flats = [layout.flatten(state, rule.name) for state in states]
+    if any((flat.fields != flats[0].fields).any() for flat in flats):
+        raise AlgorithmError(f"algorithm {rule.name!r}: its state depends on the trace in size")
+    loop = compiled_with(many, {"session": kernel.session}, rule, states[0], {})
+    templates = np.stack([flat.values for flat in flats])
+    return _Job(
+        loop, rule.params, templates, flats[0].fields, film, links, options, _downloads(film)
+    )
+
+
+def _plain_job(
+    kernel: ModuleType,
+    algorithm: Algorithm,
+    presentation: Presentation,
+    traces: Sequence[Trace],
+    film: Film,
+    links: Links,
+    options: Any,
+) -> _Job:
+    """The same loop in plain Python; its state is a playback's ``RunningAlgorithm``."""
+    bound = hooks_of(_as_rule(algorithm))
+
+    def play_each(*given: Any) -> None:
+        *before, which, options, out, rows = given
+        for i, k in enumerate(which.tolist()):
+            state = partial(_constant, begin(algorithm, presentation, traces[k]))
+            loop = linked(many, bound, parts={"session": kernel.session, "state_of": state})
+            one = slice(i, i + 1)
+            loop(*before, which[one], options, out, rows_at(rows, one))
+
+    nothing = np.zeros((1, 0))
+    return _Job(
+        play_each, None, nothing, np.zeros((0, 3), np.int64), film, links, options, _downloads(film)
+    )
+
+
+def _as_rule(algorithm: Algorithm) -> Rule:
+    """A rule whose state is the ``RunningAlgorithm`` that answers for ``algorithm``."""
+    made = algorithm if isinstance(algorithm, Rule) else algorithm()
+    return Rule(
+        name=_name(algorithm),
+        params=None,
+        start=lambda *_: None,
+        choose=_ask,
+        reconsider=_ask_again if getattr(made, "reconsider", None) else None,
+        delivered=_tell if getattr(made, "delivered", None) else None,
+        waited=_tell_wait if getattr(made, "waited", None) else None,
+    )
+
+
+def _constant(value: Any, *_: Any) -> Any:
+    return value
+
+
+def _ask(params: Any, running: Any, seen: Any) -> Any:
+    return running.choose(seen)
+
+
+def _ask_again(params: Any, running: Any, seen: Any, progress: Any) -> Any:
+    decision = running.reconsider(seen, progress)
+    return hooks.reconsider(params, running, seen, progress) if decision is None else decision
+
+
+def _tell(params: Any, running: Any, seen: Any, download: Any) -> None:
+    running.delivered(seen, download)
+
+
+def _tell_wait(params: Any, running: Any, seen: Any, wait_s: float) -> None:
+    running.waited(seen, wait_s)
+
+
+def _spread(job: _Job, order: NDArray[np.int64], rows: Rows, threads: int) -> None:
+    """Let ``threads`` threads play neighbouring sessions each."""
+    bounds = [len(order) * part // threads for part in range(threads + 1)]
+    parts = [slice(a, b) for a, b in pairwise(bounds)]
+    play = partial(_play_part, job, order, rows)
+    if threads == 1:
+        play(parts[0])
+        return
+    play(slice(0, 0))  # compile, or load, once
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(play, parts))
+
+
+def _play_part(job: _Job, order: NDArray[np.int64], rows: Rows, part: slice) -> None:
+    out = out_for(job.film.sizes_bytes.shape[1], job.downloads)
+    job.loop(
+        job.params,
+        job.templates,
+        job.fields,
+        job.film,
+        job.links,
+        order[part],
+        job.options,
+        out,
+        rows_at(rows, part),
+    )
+
+
+def _room(count: int, film: Film, *, keep_rungs: bool, keep_columns: bool) -> Rows:
+    segments = film.sizes_bytes.shape[1]
+    return Rows(
+        np.zeros((count, len(TOTALS))),
+        np.zeros((count if keep_rungs else 0, segments), dtype=np.int16),
+        np.zeros((count if keep_columns else 0, len(COLUMNS), segments)),
+    )
+
+
+def _downloads(film: Film) -> int:
+    """Room for the downloads of one session: as many as segments, and some to spare."""
+    return int(film.sizes_bytes.shape[1]) + 64
+
+
+def _film(kernel: ModuleType, presentation: Presentation, options: Any) -> Film:
+    make = getattr(kernel, "film_for", None)
+    return make(presentation, options) if make else film_of(presentation)
+
+
+def _link(kernel: ModuleType, trace: Trace, options: Any) -> LinkTable:
+    make = getattr(kernel, "link_for", None)
+    if make:
+        return make(trace, options)  # type: ignore[no-any-return]  # kernels are modules
+    return link_of(trace, rtt_s=getattr(options, "rtt_s", 0.0))
+
+
+def _can_compile(algorithm: Algorithm) -> bool:
+    return not _why_not(algorithm)
+
+
+def _why_not(algorithm: Algorithm) -> str:
+    """Why ``algorithm`` cannot be compiled; empty when it can."""
+    if not isinstance(algorithm, Rule):
+        return "it is an object with choose(seen), not a Rule"
+    parts = (algorithm.choose, algorithm.reconsider, algorithm.delivered, algorithm.waited)
+    if not all(part is None or is_importable(part) for part in parts):
+        return "its functions do not stand at the top level of a module"
+    if not has_compiler():
+        return "numba is not installed"
+    return ""
+
+
+def _name(algorithm: Algorithm) -> str:
+    if isinstance(algorithm, Rule):
+        return algorithm.name
+    return str(
+        getattr(algorithm, "registered_name", None) or getattr(algorithm, "__name__", "mine")
+    )
+
+
+__all__ = ["Batch", "Engine", "run_batch"]

@@ -1,0 +1,105 @@
+"""Many sessions of one rule over one film: the loop around a kernel.
+
+``session`` and ``state_of`` are bound by ``player.drivers.batch``, to a kernel's session
+and to what makes a rule's state from a row of numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abr.media import FloatArray
+from player.kernels.hooks import session, state_of
+from player.kernels.tables import Film, LinkTable, Out
+
+
+class Links(NamedTuple):
+    """Tables of L traces, one after the other."""
+
+    times_s: FloatArray
+    """Shape (sum of K+1,)."""
+    offered_bits: FloatArray
+    """Shape (sum of K+1,)."""
+    capacity_bps: FloatArray
+    """Shape (sum of K,)."""
+    rtt_s: FloatArray
+    """Shape (sum of K,)."""
+    first: NDArray[np.int64]
+    """First period of each trace and, last, their number, shape (L+1,)."""
+
+
+class Rows(NamedTuple):
+    """What is kept of n sessions; a part with no rows is not kept."""
+
+    totals: FloatArray
+    """Shape (n, T)."""
+    rungs: NDArray[np.int16]
+    """Shape (n, N) or (0, N)."""
+    columns: FloatArray
+    """Shape (n, C, N) or (0, C, N)."""
+
+
+def packed(links: list[LinkTable]) -> Links:
+    """Lay the tables of traces one after the other."""
+    counts = [len(link.capacity_bps) for link in links]
+    return Links(
+        np.concatenate([link.times_s for link in links]),
+        np.concatenate([link.offered_bits for link in links]),
+        np.concatenate([link.capacity_bps for link in links]),
+        np.concatenate([link.rtt_s for link in links]),
+        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+    )
+
+
+def link_at(links: Links, k: int) -> LinkTable:
+    """The tables of trace ``k``."""
+    begin, end = links.first[k], links.first[k + 1]
+    return LinkTable(
+        links.times_s[begin + k : end + k + 1],
+        links.offered_bits[begin + k : end + k + 1],
+        links.capacity_bps[begin:end],
+        links.rtt_s[begin:end],
+    )
+
+
+def rows_at(rows: Rows, part: slice) -> Rows:
+    """The rows of some sessions; parts that are not kept stay as they are."""
+    return Rows(
+        rows.totals[part],
+        rows.rungs[part] if len(rows.rungs) else rows.rungs,
+        rows.columns[part] if len(rows.columns) else rows.columns,
+    )
+
+
+def many(
+    params: Any,
+    templates: FloatArray,
+    fields: NDArray[np.int64],
+    film: Film,
+    links: Links,
+    which: NDArray[np.int64],
+    options: Any,
+    out: Out,
+    rows: Rows,
+) -> None:
+    """Play a session for every trace number in ``which`` and fill its row of ``rows``.
+
+    ``templates`` holds the state that sessions begin with: one row for all traces, or one
+    for each. ``out`` is room for one session.
+    """
+    state_row = templates[0].copy()
+    state = state_of(state_row, fields)
+    for i in range(len(which)):
+        k = which[i]
+        state_row[:] = templates[k if templates.shape[0] > 1 else 0]
+        out.totals[:] = 0.0
+        session(params, state, film, link_at(links, k), options, out)
+        rows.totals[i, :] = out.totals
+        if rows.rungs.shape[0] > 0:
+            for segment in range(rows.rungs.shape[1]):
+                rows.rungs[i, segment] = int(out.rungs[segment])
+        if rows.columns.shape[0] > 0:
+            rows.columns[i, :, :] = out.columns
