@@ -2,7 +2,8 @@
 
 ``check_algorithm(make)`` asks an algorithm everything a player could ask, over a grid
 of extreme observations, and refuses answers that a player could not use. Call it in
-the tests of the distribution that ships the algorithm.
+the tests of the distribution that ships the algorithm. An algorithm that foresees the
+network is told the constant link that the made-up playback goes over.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,6 +30,7 @@ from abr.decision import (
 )
 from abr.errors import AlgorithmError
 from abr.media import Presentation, constant_presentation
+from abr.trace import Trace
 
 _LADDERS_BPS = (
     (400e3,),
@@ -38,6 +41,9 @@ _SEGMENTS = ((1, 4.0), (6, 2.0), (40, 10.0))
 _CAPACITIES_BPS = (1e3, 8e5, 3e6, 1e9)
 _BUFFERS_S = (0.0, 0.1, 4.0, 11.0, 30.0, 240.0)
 _MAX_BUFFERS_S = (4.0, 25.0, 240.0)
+_WAITS_S = (0.0, 0.7, 5.0)
+_MOST_REPLACED = 3
+"""Segments replaced one after another, after which the playback goes on regardless."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +55,13 @@ class CheckReport:
     decisions: int
     s_per_decision: float | None
     """Mean seconds per decision, checks included; None without a clock."""
+
+
+class _Playback(NamedTuple):
+    """What an algorithm said in one made-up playback."""
+
+    name: str
+    answers: list[tuple[Observation, Decision | None]]
 
 
 def check_algorithm(
@@ -72,14 +85,14 @@ def check_algorithm(
         playbacks += 1
         first = _answers(algorithm, film, capacity_bps, max_buffer_s)
         again = _answers(algorithm, film, capacity_bps, max_buffer_s)
-        for (seen, answer), (_, other) in zip(first, again, strict=True):
+        for (seen, answer), (_, other) in zip(first.answers, again.answers, strict=True):
             if answer != other:
                 raise AlgorithmError(
                     f"equal observations, different answers {answer} and {other}: {_short(seen)}; "
                     "keep what is remembered in the object or state of one playback"
                 )
-        decisions += len(first) + len(again)
-        name = begin(algorithm, film).name
+        decisions += len(first.answers) + len(again.answers)
+        name = first.name
     took_s = clock() - began if clock else 0.0
     return CheckReport(
         name=name,
@@ -105,13 +118,13 @@ def _grid() -> Iterator[tuple[Presentation, float, float]]:
 
 def _answers(
     algorithm: Algorithm, film: Presentation, capacity_bps: float, max_buffer_s: float
-) -> list[tuple[Observation, Decision | None]]:
+) -> _Playback:
     """Every answer of one made-up playback whose buffer jumps from extreme to extreme."""
-    running = begin(algorithm, film)
+    running = begin(algorithm, film, Trace.constant(capacity_bps))
     downloads: list[Download] = []
     answers: list[tuple[Observation, Decision | None]] = []
-    now_s, last_rung = 0.0, -1
-    for segment in range(film.segments):
+    now_s, last_rung, segment, replaced = 0.0, -1, 0, 0
+    while segment < film.segments:
         buffer_s = min(_BUFFERS_S[segment % len(_BUFFERS_S)] if segment else 0.0, max_buffer_s)
         seen = Observation(
             now_s,
@@ -125,30 +138,56 @@ def _answers(
             film.durations_s,
             downloads_from(downloads),
         )
+        if segment % len(_WAITS_S):
+            _quietly(partial(running.waited, seen, _WAITS_S[segment % len(_WAITS_S)]), seen)
         decision = _quietly(partial(running.choose, seen), seen)
+        assert decision is not None
         answers.append((seen, decision))
-        rung = decision.rung if decision else 0
-        size_bytes = float(film.sizes_bytes[rung, segment])
+        rung, wanted = decision.rung, segment
+        if 0 <= decision.segment < segment and replaced < _MOST_REPLACED:
+            wanted = decision.segment
+            _check_unplayed(seen, wanted)
+        size_bytes = float(film.sizes_bytes[rung, wanted])
         first_s, end_s = now_s + 0.05, now_s + 0.05 + 8 * size_bytes / capacity_bps
         for at_s in (now_s + 0.02, first_s, (first_s + end_s) / 2, end_s):
-            progress = _progress(seen, rung, size_bytes, first_s, end_s, at_s)
+            progress = _progress(seen, wanted, rung, size_bytes, first_s, end_s, at_s)
             verdict = _quietly(partial(running.reconsider, seen, progress), seen)
             answers.append((seen, verdict))
-        download = Download(segment, rung, size_bytes, now_s, first_s, end_s)
+        download = Download(wanted, rung, size_bytes, now_s, first_s, end_s)
         _quietly(partial(running.delivered, seen, download), seen)
         downloads.append(download)
-        now_s, last_rung = end_s, rung
-    return answers
+        now_s = end_s
+        if wanted == segment:
+            last_rung, segment, replaced = rung, segment + 1, 0
+        else:
+            replaced += 1
+            last_rung = rung if wanted == segment - 1 else last_rung
+    return _Playback(running.name, answers)
+
+
+def _check_unplayed(seen: Observation, segment: int) -> None:
+    """A segment that is wanted again must still have something to play."""
+    after_s = float(seen.durations_s[segment + 1 : seen.segment].sum())
+    if after_s >= seen.buffer_s:
+        raise AlgorithmError(
+            f"choose() asked for segment {segment} again, which has been played: {_short(seen)}"
+        )
 
 
 def _progress(
-    seen: Observation, rung: int, size_bytes: float, first_s: float, end_s: float, at_s: float
+    seen: Observation,
+    segment: int,
+    rung: int,
+    size_bytes: float,
+    first_s: float,
+    end_s: float,
+    at_s: float,
 ) -> Progress:
     part = min(max((at_s - first_s) / (end_s - first_s), 0.0), 1.0)
     begun_s = first_s if at_s >= first_s else float("nan")
     buffer_s = max(seen.buffer_s - (at_s - seen.now_s), 0.0)
     return Progress(
-        at_s, seen.segment, rung, size_bytes, part * size_bytes, seen.now_s, begun_s, buffer_s
+        at_s, segment, rung, size_bytes, part * size_bytes, seen.now_s, begun_s, buffer_s
     )
 
 

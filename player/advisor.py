@@ -20,6 +20,7 @@ from abr.decision import (
 )
 from abr.errors import AlgorithmError
 from abr.media import Presentation
+from abr.trace import Trace
 from player.history import DownloadHistory
 from player.requests import INSTANT_S, Request
 
@@ -38,13 +39,15 @@ class Moment:
 class Advisor:
     """Asks the algorithm and keeps what it may look back on."""
 
-    def __init__(self, algorithm: Algorithm, presentation: Presentation) -> None:
+    def __init__(
+        self, algorithm: Algorithm, presentation: Presentation, trace: Trace | None = None
+    ) -> None:
         """Begin ``algorithm`` for one playback.
 
         Raises:
-            AlgorithmError: it is none.
+            AlgorithmError: it is none, or it foresees the network and there is no ``trace``.
         """
-        self.running: RunningAlgorithm = begin(algorithm, presentation)
+        self.running: RunningAlgorithm = begin(algorithm, presentation, trace)
         self.last_rung = -1
         """Rung of the newest video segment; -1 before the first."""
         self._history = DownloadHistory()

@@ -88,6 +88,7 @@ def simulate(
         origin.url,
         as_algorithm(algorithm, params),
         config,
+        trace=trace,
         provenance={"driver": "virtual", **_about_trace(trace), **_about_stop(max_play_s)},
     )
     return VirtualDriver(session, origin, link, stop_at_s=max_play_s).run()
@@ -119,7 +120,8 @@ async def play(
 
     Raises:
         InputError: not an HTTP URL.
-        AlgorithmError: unknown algorithm, or one that breaks its contract.
+        AlgorithmError: unknown algorithm, one that breaks its contract, or one that must
+            know the network beforehand.
     """
     from player.drivers.live import LiveDriver
 
@@ -133,6 +135,7 @@ async def play(
         raise InputError(wrong)
     config = config or PlayerConfig()
     chosen = as_algorithm(algorithm, params)
+    _refuse_foresight(chosen)
     _rehearse(chosen)
     session = PlaybackSession(
         url,
@@ -197,7 +200,11 @@ def replay(
     kept = {name: past[name] for name in KEPT_AT_REPLAY if name in past}
     source = _recorded_source(log)
     session = PlaybackSession(
-        source, as_algorithm(algorithm), config, provenance={"driver": "replay", **kept}
+        source,
+        as_algorithm(algorithm),
+        config,
+        trace=_recorded_trace(past),
+        provenance={"driver": "replay", **kept},
     )
     url = source if isinstance(source, str) else ""
     return ReplayDriver(session, log, url=url).run()
@@ -215,6 +222,15 @@ def as_algorithm(algorithm: str | Algorithm, params: Mapping[str, Any] | None = 
     if params:
         raise ValueError("params belong to a registered name; give a Rule with its parameters")
     return algorithm
+
+
+def _refuse_foresight(algorithm: Algorithm) -> None:
+    """Nobody knows a real network beforehand, not even through our shaping proxy."""
+    if isinstance(algorithm, Rule) and algorithm.foresees:
+        raise AlgorithmError(
+            f"algorithm {algorithm.name!r} is an upper bound that must know the network "
+            "beforehand; use `abr simulate` with a trace"
+        )
 
 
 def _rehearse(algorithm: Algorithm) -> None:
@@ -253,6 +269,17 @@ def _recorded_config(past: Mapping[str, Any]) -> PlayerConfig:
         raise LogFormatError(f"the log's configuration cannot be used: {exc}") from exc
 
 
+def _recorded_trace(past: Mapping[str, Any]) -> Trace | None:
+    """The trace of a recording, as far as it was kept; None when it was not."""
+    kept = past.get("trace_data")
+    if kept is None:
+        return None
+    try:
+        return Trace(**kept, name=str(past.get("trace", "")))
+    except (TypeError, ValueError) as exc:
+        raise LogFormatError(f"the log's trace cannot be used: {exc}") from exc
+
+
 def _recorded_source(log: SessionLog) -> str | Presentation:
     known = log.provenance.get("presentation")
     if known is None:
@@ -277,6 +304,8 @@ def _about_trace(trace: Trace | None) -> dict[str, Any]:
             "capacity_bps": trace.capacity_bps.tolist(),
             "end": trace.end,
         }
+        if trace.rtt_s is not None:
+            about["trace_data"]["rtt_s"] = trace.rtt_s.tolist()
     return about
 
 

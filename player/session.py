@@ -30,6 +30,7 @@ from abr.decision import Algorithm, Decision
 from abr.errors import PlaybackError, PlaylistError
 from abr.log import SessionLog
 from abr.media import Presentation
+from abr.trace import Trace
 from origin.paths import renew_url, token_of, with_token
 from player.actions import Abort, Action, Ended, Fetch, KeyUse, TrackName, WakeAt, Want
 from player.advisor import Advisor, Moment
@@ -60,6 +61,7 @@ class PlaybackSession:
             segments are then asked for as ``presentation:v{rung}/{segment}``.
         algorithm: A ``Rule``, or a callable that makes an object with ``choose``.
         config: Buffering, starting and retrying.
+        trace: The true network, for an algorithm that foresees it; simulations only.
         provenance: What else to record on the log's first line (driver, trace, ...).
 
     Raises:
@@ -73,6 +75,7 @@ class PlaybackSession:
         algorithm: Algorithm,
         config: PlayerConfig | None = None,
         *,
+        trace: Trace | None = None,
         provenance: Mapping[str, Any] | None = None,
     ) -> None:
         self.config = config or PlayerConfig()
@@ -80,6 +83,7 @@ class PlaybackSession:
         self._new_token: str | None = None
         self._title = Title(source)
         self._algorithm = algorithm
+        self._trace = trace
         self._advisor: Advisor | None = None
         self._rng = np.random.default_rng(self.config.seed)
         self._playback = Playback(_thresholds(self.config))
@@ -380,7 +384,7 @@ class PlaybackSession:
         presentation = self.presentation
         if presentation is None or self._advisor is not None:
             return
-        self._advisor = Advisor(self._algorithm, presentation)
+        self._advisor = Advisor(self._algorithm, presentation, self._trace)
         self._recorder.title_known(presentation, self._advisor.running)
         self._playback.set_durations(presentation.durations_s.tolist())
         self._video = Track("video", presentation.segments)

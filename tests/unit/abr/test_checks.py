@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from abr import registry
 from abr.checks import check_algorithm
 from abr.decision import Decision, Observation, Progress, Rule
 from abr.errors import AlgorithmError
+from abr.trace import Trace
 
 NAMES = ("bba-0", "bola-pensieve", "bola-sabre", "fixed", "throughput")
 
@@ -87,6 +89,55 @@ class GivesUpBadly:
         return -1
 
 
+class Replaces:
+    """Wants the segment before again, whether it was played or not."""
+
+    def choose(self, seen: Observation) -> Decision:
+        return Decision(0, 0.0, 0, seen.segment - 1)
+
+
+class Patches:
+    """Replaces what has not been played, and hears of waiting."""
+
+    def __init__(self) -> None:
+        self.waited_s = 0.0
+
+    def waited(self, seen: Observation, wait_s: float) -> None:
+        self.waited_s += wait_s
+
+    def choose(self, seen: Observation) -> Decision:
+        if seen.segment > 0 and seen.buffer_s > 0 and self.waited_s > 0:
+            self.waited_s = 0.0
+            return Decision(0, 0.0, 0, seen.segment - 1)
+        return Decision(len(seen.ladder_bps) - 1)
+
+
+class Empty(NamedTuple):
+    """Nothing."""
+
+
+def foresight(*known: object) -> Empty:
+    """A start that must be told five things."""
+    assert len(known) == 5
+    assert isinstance(known[-1], Trace)
+    return Empty()
+
+
+def test_an_algorithm_that_foresees_is_told_the_trace() -> None:
+    rule = Rule(
+        name="seer",
+        params=Empty(),
+        start=foresight,
+        choose=lambda params, state, seen: Decision(0, 0.0, 0),
+        foresees=True,
+    )
+    assert check_algorithm(rule).name == "seer"
+
+
+def test_replacing_what_is_still_to_be_played_conforms() -> None:
+    assert check_algorithm(Patches).name == "Patches"
+
+
 def test_a_plain_object_conforms() -> None:
     assert check_algorithm(Good).name == "Good"
 
@@ -101,6 +152,7 @@ def test_a_plain_object_conforms() -> None:
         (Talks, "printed 'hello"),
         (Fails, "raised ZeroDivisionError: .*buffer 0 of"),
         (GivesUpBadly, "reconsider.. answered rung -1"),
+        (Replaces, "segment 5 again, which has been played: at segment 6 of"),
         (object, "has no choose"),
     ],
 )
