@@ -1,0 +1,156 @@
+"""Whole sessions in the Pensieve family's environment, row by row as in the reference file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from abr.algorithms import bba0, bola_pensieve
+from abr.decision import Download, Observation, Rule, start_state
+from abr.media import Presentation, constant_presentation
+from abr.trace import Trace
+from abr.traceformats.objects import read_sabre
+from player.compiled import linked
+from player.kernels import cooked, pensieve
+from player.kernels.tables import (
+    COLUMNS,
+    IDLE,
+    STALL_S,
+    STALLED,
+    STARTUP,
+    Film,
+    LinkTable,
+    Out,
+    out_for,
+)
+
+GOLD = Path(__file__).parents[3] / "shared" / "gold"
+RULES = {"bb": bba0.make(), "bola": bola_pensieve.make()}
+
+
+def unmoved(params: Any, state: Any, seen: Observation, told: Download | float) -> None:
+    """A rule without the hook."""
+
+
+def played(rule: Rule, film: Film, link: LinkTable, options: pensieve.Options) -> Out:
+    """One session as plain Python, with the family's own columns."""
+    hooks = {
+        "choose": rule.choose,
+        "delivered": rule.delivered or unmoved,
+        "waited": rule.waited or unmoved,
+    }
+    segments = len(film.durations_s)
+    out = out_for(segments, segments)
+    more = np.zeros((len(COLUMNS) + len(pensieve.MORE_COLUMNS), segments))
+    out = Out(out.rungs, more, out.totals, out.history)
+    shown = Presentation(
+        bitrates_bps=film.ladder_bps, sizes_bytes=film.sizes_bytes, durations_s=film.durations_s
+    )
+    session = linked(pensieve.session, hooks)
+    session(rule.params, start_state(rule, shown), film, link, options, out)
+    return out
+
+
+def rows_of(out: Out) -> list[list[float]]:
+    """Rung, delay_ms, sleep_ms, buffer_s, rebuffer_s, QoE_lin per segment."""
+    delay_ms, sleep_ms, buffer_s, qoe = out.columns[len(COLUMNS) :]
+    table = np.column_stack([out.rungs, delay_ms, sleep_ms, buffer_s, out.columns[STALL_S], qoe])
+    rows: list[list[float]] = table.tolist()
+    return rows
+
+
+def test_every_row_is_identical_to_the_reference_sessions() -> None:
+    """No tolerance: the family's units and order of operations give the family's bits."""
+    if not GOLD.is_dir():
+        pytest.skip("the reference figures of the Pensieve family are not beside this checkout")
+    held = json.loads((GOLD / "pensieve.json").read_text())
+    movie = json.loads((GOLD / "movie" / "B_6rung_4s.json").read_text())
+    segment_s = movie["segment_duration_ms"] / 1e3
+    sizes_bits = np.array(movie["segment_sizes_bits"]).T
+    film = cooked.whole_bytes(
+        Presentation(
+            bitrates_bps=np.array(held["bitrates_kbps"]) * 1e3,
+            sizes_bytes=sizes_bits / 8,
+            durations_s=np.full(sizes_bits.shape[1], segment_s),
+        )
+    )
+    identical = 0
+    for want in held["sessions"]:
+        text = (GOLD / "net" / f"{want['net']}.json").read_text()
+        trace = read_sabre(text, want["net"])[0].trace
+        link = cooked.link_of_rows(*cooked.cooked_rows(trace))
+        out = played(RULES[want["alg"]], film, link, pensieve.Options())
+        assert rows_of(out) == want["rows"], (want["net"], want["alg"])
+        assert out.totals[STALLED] == pytest.approx(want["rebuffer_s"])
+        identical += 1
+    assert identical == 28
+
+
+def test_a_session_worked_by_hand() -> None:
+    """8 Mbit/s carry 950 kB/s; segments of 95 and 950 kB take 0.18 and 1.08 s with the round trip.
+
+    Segment 0 at rung 1: 1.08 s of rebuffering, buffer 4. The rule's lowest rung while the
+    buffer is below 5 s: 4 - 0.18 + 4 = 7.82.
+    """
+    film = Film(np.array([1e6, 2e6]), np.array([[95e3] * 3, [950e3] * 3]), np.full(3, 4.0))
+    link = cooked.link_of_rows(np.array([0.0, 100.0]), np.array([8.0, 8.0]))
+    out = played(bba0.make(reservoir_s=5, cushion_s=2), film, link, pensieve.Options())
+    assert out.rungs.tolist() == [1, 0, 1]
+    want = [
+        [1, 1080, 0, 4, 1.08, 2 - 4.3 * 1.08],
+        [0, 180, 0, 7.82, 0, 1 - 1],
+        [1, 1080, 0, 10.74, 0, 2 - 1],
+    ]
+    assert rows_of(out) == [pytest.approx(row) for row in want]
+    assert out.totals[[STARTUP, STALLED]] == pytest.approx([1.08, 1.08])
+
+
+def test_a_full_buffer_sleeps_in_whole_quanta_and_moves_the_network() -> None:
+    """Limit 5 s: after segment 1 the buffer is 4 - 0.18 + 4 = 7.82, so 3 s of sleep are due.
+
+    The clock then stands at 0.1 + 0.1 + 3 s (round trips do not move it), where capacity
+    has halved: segment 2 takes 0.2 + 0.08 s.
+    """
+    film = Film(np.array([1e6]), np.full((1, 3), 95e3), np.full(3, 4.0))
+    link = cooked.link_of_rows(np.array([0.0, 3.0, 100.0]), np.array([8.0, 8.0, 4.0]))
+    out = played(RULES["bb"], film, link, pensieve.Options(max_buffer_s=5.0))
+    delay_ms, sleep_ms, buffer_s, _ = out.columns[len(COLUMNS) :]
+    assert delay_ms == pytest.approx([180, 180, 280])
+    assert sleep_ms == pytest.approx([0, 3000, 4000])
+    assert buffer_s == pytest.approx([4, 4.82, 4.54])
+    assert out.totals[IDLE] == pytest.approx(7)
+
+
+def test_past_the_last_row_the_clock_stands_at_zero_and_not_at_row_zero() -> None:
+    """Rows at 10 and 11 s: 1 s at 8 Mbit/s, then 11 s of the same row from 0 on."""
+    link = cooked.link_of_rows(np.array([10.0, 11.0]), np.array([1.0, 8.0]))
+    place, taken_s = pensieve.transfer(link, pensieve.begun(link), 2e6, 1.0)
+    assert place == pensieve.Place(0, 1.0)
+    assert taken_s == pytest.approx(2.0)
+
+
+def test_a_period_ends_no_segment_that_it_carries_exactly() -> None:
+    """1 MB in exactly 1 s at 8 Mbit/s: the segment ends at the start of the next period."""
+    link = cooked.link_of_rows(np.array([0.0, 1.0, 2.0]), np.array([8.0, 8.0, 8.0]))
+    place, taken_s = pensieve.transfer(link, pensieve.begun(link), 1e6, 1.0)
+    assert place == pensieve.Place(1, 1.0)
+    assert taken_s == 1.0
+
+
+def test_cooked_rows_repeat_the_trace_until_it_covers_the_time() -> None:
+    trace = Trace.from_periods([(150.0, 1e6, 0.0), (50.0, 2e6, 0.0)])
+    times_s, rates_mbps = cooked.cooked_rows(trace)
+    assert times_s.tolist() == [0, 150, 200, 350, 400]
+    assert rates_mbps.tolist() == [1, 1, 2, 1, 2]
+
+
+def test_a_film_is_cut_and_rounded() -> None:
+    film = constant_presentation((300_001.0,), segments=50, segment_s=4.004)
+    made = cooked.whole_bytes(film)
+    assert made.sizes_bytes.shape == (1, 48)
+    assert made.sizes_bytes[0, 0] == round(300_001 * 4.004 / 8)
+    assert made.durations_s[0] == 4.0
