@@ -25,6 +25,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
+from abr.decision import Decision
 from abr.errors import AlgorithmError
 from player.linking import Function, Linker, called_by, is_importable, modules_of
 
@@ -91,7 +92,13 @@ def jit(function: Function, hooks: Mapping[str, Any]) -> Function:
     """For made modules: ``function`` linked and compiled when it is first called."""
     import numba
 
-    return Linker(hooks, numba.njit(nogil=True, error_model="numpy")).linked(function)
+    finish = numba.njit(nogil=True, error_model="numpy")
+    return Linker(hooks, finish, {Decision: finish(decision_of)}).linked(function)
+
+
+def decision_of(rung: Any, wait_s: Any = 0.0, why: Any = 0, segment: Any = -1) -> Decision:
+    """``Decision`` for the compiler, which knows no defaults of named tuples."""
+    return Decision(int(rung), float(wait_s), int(why), int(segment))
 
 
 def kept(function: Function) -> Function:

@@ -26,13 +26,20 @@ class Linker:
         hooks: What the names mean in what is linked; not in the hooks themselves, where
             the same names have meanings of their own.
         finish: Applied to every copy, such as a compiler's decorator.
+        instead: Functions that take the place of classes, wherever those are named.
     """
 
-    def __init__(self, hooks: Hooks, finish: Callable[[Function], Function]) -> None:
+    def __init__(
+        self,
+        hooks: Hooks,
+        finish: Callable[[Function], Function],
+        instead: Mapping[type, Function] | None = None,
+    ) -> None:
         self._hooks = hooks
         self._finish = finish
+        self._instead = instead or {}
         self._made: dict[Function, Function] = {}
-        self._of_hooks = Linker({}, finish) if hooks else self
+        self._of_hooks = Linker({}, finish, instead) if hooks else self
 
     def linked(self, function: Function) -> Function:
         """``function`` with everything it calls linked."""
@@ -53,6 +60,9 @@ class Linker:
         for name, value in called_by(function):
             if name not in self._hooks:
                 scope[name] = self.linked(value)
+        for name, value in list(scope.items()):
+            if isinstance(value, type) and value in self._instead:
+                scope[name] = self._instead[value]
         for name in set(names_in(function.__code__)) & self._hooks.keys():
             hook = self._hooks[name]
             scope[name] = self._of_hooks.linked(hook) if isinstance(hook, FunctionType) else hook
