@@ -19,6 +19,8 @@ import numpy as np
 from abr.decision import Downloads
 from abr.media import FloatArray
 
+_LN2 = math.log(2)
+
 
 class Ewma(NamedTuple):
     """Two exponentially weighted means of throughput and latency, fast and slow.
@@ -37,13 +39,25 @@ class Ewma(NamedTuple):
     """Means that start at 0, shape (2,)."""
     latency_s: FloatArray
     """Means that start at 0, shape (2,)."""
-    weights_s: FloatArray
-    """Sum of transfer seconds and of media seconds seen, shape (2,)."""
+    unseen: FloatArray
+    """Weight that is still at the start: of both throughputs, then of both latencies,
+    shape (4,)."""
+    media: FloatArray
+    """Media seconds of the newest segment and what they leave of each mean, shape (3,)."""
+    estimate: FloatArray
+    """Throughput in bits per second and latency in seconds, shape (2,)."""
 
 
 def ewma_start(fast_s: float, slow_s: float) -> Ewma:
     """An estimator that has seen nothing."""
-    return Ewma(np.array([fast_s, slow_s]), np.zeros(2), np.zeros(2), np.zeros(2))
+    return Ewma(
+        np.array([fast_s, slow_s], dtype=np.float64),
+        np.zeros(2),
+        np.zeros(2),
+        np.ones(4),
+        np.zeros(3),
+        np.full(2, np.nan),
+    )
 
 
 def ewma_add(
@@ -52,36 +66,38 @@ def ewma_add(
     """Learn from one download; nothing is learnt when the transfer took no time."""
     if not transfer_s > 0:
         return
-    throughput_bps = 8 * size_bytes / transfer_s
-    for i in range(len(ewma.half_lives_s)):
-        kept = 0.5 ** (transfer_s / ewma.half_lives_s[i])
-        ewma.throughput_bps[i] = kept * ewma.throughput_bps[i] + (1 - kept) * throughput_bps
-        kept = 0.5 ** (media_s / ewma.half_lives_s[i])
-        ewma.latency_s[i] = kept * ewma.latency_s[i] + (1 - kept) * latency_s
-    ewma.weights_s[0] += transfer_s
-    ewma.weights_s[1] += media_s
+    sample_bps = 8 * size_bytes / transfer_s
+    if media_s != ewma.media[0]:
+        ewma.media[0] = media_s
+        for i in range(2):
+            ewma.media[1 + i] = 0.5 ** (media_s / ewma.half_lives_s[i])
+    lowest_bps, highest_s = math.inf, 0.0
+    for i in range(2):
+        kept = math.exp(-_LN2 * transfer_s / ewma.half_lives_s[i])
+        mean = kept * ewma.throughput_bps[i] + (1 - kept) * sample_bps
+        ewma.throughput_bps[i] = mean
+        unseen = kept * ewma.unseen[i]
+        ewma.unseen[i] = unseen
+        # A transfer so short that its weight is lost in rounding says all there is to say.
+        lowest_bps = min(lowest_bps, mean / (1 - unseen) if unseen < 1 else sample_bps)
+        kept = ewma.media[1 + i]
+        mean = kept * ewma.latency_s[i] + (1 - kept) * latency_s
+        ewma.latency_s[i] = mean
+        unseen = kept * ewma.unseen[2 + i]
+        ewma.unseen[2 + i] = unseen
+        highest_s = max(highest_s, mean / (1 - unseen) if unseen < 1 else latency_s)
+    ewma.estimate[0] = lowest_bps
+    ewma.estimate[1] = highest_s
 
 
 def ewma_throughput_bps(ewma: Ewma) -> float:
     """The lower of the two means, bits per second; nan before the first download."""
-    if ewma.weights_s[0] <= 0:
-        return math.nan
-    lowest = math.inf
-    for i in range(len(ewma.half_lives_s)):
-        bias = 1 - 0.5 ** (ewma.weights_s[0] / ewma.half_lives_s[i])
-        lowest = min(lowest, ewma.throughput_bps[i] / bias)
-    return float(lowest)
+    return float(ewma.estimate[0])
 
 
 def ewma_latency_s(ewma: Ewma) -> float:
     """The higher of the two means, seconds; nan before the first download."""
-    if ewma.weights_s[1] <= 0:
-        return math.nan
-    highest = 0.0
-    for i in range(len(ewma.half_lives_s)):
-        bias = 1 - 0.5 ** (ewma.weights_s[1] / ewma.half_lives_s[i])
-        highest = max(highest, ewma.latency_s[i] / bias)
-    return float(highest)
+    return float(ewma.estimate[1])
 
 
 def sliding_throughput_bps(downloads: Downloads, last: int) -> float:

@@ -24,7 +24,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abr.algorithms.throughput import rung_for
 from abr.decision import Decision, Download, Observation, Progress, Rule
@@ -55,30 +54,38 @@ class State(NamedTuple):
     """Memory of one playback."""
 
     ewma: Ewma
-    last_rung: NDArray[np.int64]
+    last_rung: FloatArray
     """Rung last chosen, or last abandoned to, shape (1,)."""
     segment_s: FloatArray
     """Nominal length of a segment, shape (1,)."""
+    utility: FloatArray
+    """Utility of each rung, shape (R,)."""
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
     """The state of one playback."""
     return State(
         ewma_start(params.half_life_fast_s, params.half_life_slow_s),
-        np.zeros(1, dtype=np.int64),
+        np.zeros(1),
         np.full(1, np.median(durations_s)),
+        utilities(ladder_bps),
     )
 
 
-def control_s(params: Params, segment_s: float, seen: Observation) -> float:
+def utilities(ladder_bps: FloatArray) -> FloatArray:
+    """Utility of each rung, 0 for the lowest."""
+    return np.array([math.log(rate_bps / ladder_bps[0]) for rate_bps in ladder_bps.tolist()])
+
+
+def control_s(params: Params, state: State, seen: Observation) -> float:
     """The paper's V times p for the segment to choose, in seconds of buffer."""
+    segment_s = state.segment_s[0]
     buffer_s = seen.max_buffer_s
     if params.finite:
         segments = len(seen.durations_s)
         near = min(seen.segment, segments - seen.segment) / 2
         buffer_s = min(buffer_s, segment_s * max(3.0, near))
-    top_utility = math.log(seen.ladder_bps[-1] / seen.ladder_bps[0])
-    return (buffer_s - segment_s) / (top_utility + params.gp)
+    return float((buffer_s - segment_s) / (state.utility[-1] + params.gp))
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
@@ -87,30 +94,28 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     if math.isnan(throughput_bps):
         return Decision(0, 0.0, _NO_SAMPLE)
     ladder_bps, segment_s = seen.ladder_bps, state.segment_s[0]
-    vp = control_s(params, segment_s, seen)
+    vp = control_s(params, state, seen)
     if vp <= 0:
         latency_s = ewma_latency_s(state.ewma)
         return Decision(rung_for(throughput_bps, latency_s, segment_s, ladder_bps), 0.0, _CAP)
     rung, best = 0, -math.inf
     for q in range(len(ladder_bps)):
-        utility = math.log(ladder_bps[q] / ladder_bps[0])
-        score = (vp * (utility + params.gp) - seen.buffer_s) / ladder_bps[q]
+        score = (vp * (state.utility[q] + params.gp) - seen.buffer_s) / ladder_bps[q]
         if score > best:
             rung, best = q, score
-    last, wait_s, why = state.last_rung[0], 0.0, _BUFFER
+    last, wait_s, why = int(state.last_rung[0]), 0.0, _BUFFER
     if rung > last:
         sustained = rung_for(throughput_bps, ewma_latency_s(state.ewma), segment_s, ladder_bps)
         if rung > sustained:
             why = _CAP
             if last > sustained:
-                rung = int(last)
+                rung = last
             elif not params.oscillation:
                 rung = sustained + 1
             else:
                 rung = sustained
-                utility = math.log(ladder_bps[rung] / ladder_bps[0])
                 if rung + 1 < len(ladder_bps):
-                    wait_s = max(0.0, seen.buffer_s - vp * (params.gp + utility))
+                    wait_s = max(0.0, seen.buffer_s - vp * (params.gp + state.utility[rung]))
                     why = _WAIT if wait_s > 0 else _CAP
     state.last_rung[0] = rung
     return Decision(rung, wait_s, why)
@@ -123,18 +128,19 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
     if not (params.abandon and params.finite) or left_bytes <= 0:
         return stay
     ladder_bps = seen.ladder_bps
-    vp = control_s(params, state.segment_s[0], seen)
-    utility = math.log(ladder_bps[progress.rung] / ladder_bps[0])
-    best = (vp * (params.gp + utility) - progress.buffer_s) / left_bytes
-    if best < 0:
+    vp = control_s(params, state, seen)
+    # Scores are worth over size; they are compared without dividing.
+    worth = vp * (params.gp + state.utility[progress.rung]) - progress.buffer_s
+    if worth < 0:
         return stay
-    rung = progress.rung
+    rung, best, best_bytes = progress.rung, worth, left_bytes
+    scale = progress.size_bytes / ladder_bps[progress.rung]
     for q in range(progress.rung):
-        size_bytes = progress.size_bytes * ladder_bps[q] / ladder_bps[progress.rung]
-        utility = math.log(ladder_bps[q] / ladder_bps[0])
-        score = (vp * (params.gp + utility) - progress.buffer_s) / size_bytes
-        if size_bytes < left_bytes and score > best:
-            rung, best = q, score
+        size_bytes = scale * ladder_bps[q]
+        if size_bytes < left_bytes:
+            worth = vp * (params.gp + state.utility[q]) - progress.buffer_s
+            if worth * best_bytes > best * size_bytes:
+                rung, best, best_bytes = q, worth, size_bytes
     if rung == progress.rung:
         return stay
     state.last_rung[0] = rung
