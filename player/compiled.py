@@ -11,6 +11,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import hashlib
+import importlib
 import importlib.util
 import inspect
 import os
@@ -20,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FunctionType
@@ -27,6 +29,7 @@ from typing import Any
 
 from abr.decision import Decision
 from abr.errors import AlgorithmError
+from player.kernels.hooks import uncounted
 from player.linking import Function, Linker, called_by, is_importable, modules_of
 
 CACHE_VARIABLE = "ABR_CACHE_DIR"
@@ -90,10 +93,40 @@ def compiled(
 
 def jit(function: Function, hooks: Mapping[str, Any]) -> Function:
     """For made modules: ``function`` linked and compiled when it is first called."""
+    finish, instead, base = _compiling()
+    return Linker(hooks, finish, instead, base).linked(function)
+
+
+@cache
+def _compiling() -> tuple[Function, dict[Any, Function], Linker]:
+    """What makes machine code, and a linker for what all kernels share."""
     import numba
 
-    finish = numba.njit(nogil=True, error_model="numpy")
-    return Linker(hooks, finish, {Decision: finish(decision_of)}).linked(function)
+    # Inlined, the arrays of a named tuple stay in registers from call to call.
+    finish: Function = numba.njit(nogil=True, error_model="numpy", forceinline=True)
+    instead: dict[Any, Function] = {Decision: finish(decision_of), uncounted: _uncounted()}
+    return finish, instead, Linker({}, finish, instead)
+
+
+@cache
+def _uncounted() -> Function:
+    """``player.kernels.hooks.uncounted`` for the compiler."""
+    numba: Any = importlib.import_module("numba")  # it declares too few of its types
+    extending: Any = importlib.import_module("numba.extending")
+
+    def memory_of(_typing: Any, array: Any) -> Any:
+        def generated(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            return context.make_array(signature.args[0])(context, builder, values[0]).data
+
+        return numba.types.CPointer(array.dtype)(array), generated
+
+    carray, memory = numba.carray, extending.intrinsic(memory_of)
+
+    def view(array: Any) -> Any:
+        return carray(memory(array), array.shape)
+
+    made: Function = numba.njit(forceinline=True)(view)
+    return made
 
 
 def decision_of(rung: Any, wait_s: Any = 0.0, why: Any = 0, segment: Any = -1) -> Decision:

@@ -26,26 +26,32 @@ class Linker:
         hooks: What the names mean in what is linked; not in the hooks themselves, where
             the same names have meanings of their own.
         finish: Applied to every copy, such as a compiler's decorator.
-        instead: Functions that take the place of classes, wherever those are named.
+        instead: Functions that take the place of classes or functions, wherever named.
+        base: Links the hooks, and what needs none of them; may be shared.
     """
 
     def __init__(
         self,
         hooks: Hooks,
         finish: Callable[[Function], Function],
-        instead: Mapping[type, Function] | None = None,
+        instead: Mapping[Any, Function] | None = None,
+        base: Linker | None = None,
     ) -> None:
         self._hooks = hooks
         self._finish = finish
         self._instead = instead or {}
         self._made: dict[Function, Function] = {}
-        self._of_hooks = Linker({}, finish, instead) if hooks else self
+        self._base = base or (Linker({}, finish, instead) if hooks else self)
 
     def linked(self, function: Function) -> Function:
         """``function`` with everything it calls linked."""
         assert isinstance(function, FunctionType)
+        if function in self._instead:
+            return self._instead[function]
         if function in self._made:
             return self._made[function]
+        if self._base is not self and not self._needs_hooks(function):
+            return self._base.linked(function)
         scope = dict(function.__globals__)
         copied = FunctionType(
             function.__code__,
@@ -61,16 +67,34 @@ class Linker:
             if name not in self._hooks:
                 scope[name] = self.linked(value)
         for name, value in list(scope.items()):
-            if isinstance(value, type) and value in self._instead:
+            if isinstance(value, type | FunctionType) and value in self._instead:
                 scope[name] = self._instead[value]
         for name in set(names_in(function.__code__)) & self._hooks.keys():
             hook = self._hooks[name]
-            scope[name] = self._of_hooks.linked(hook) if isinstance(hook, FunctionType) else hook
+            scope[name] = self._base.linked(hook) if isinstance(hook, FunctionType) else hook
         return made
+
+    def _needs_hooks(self, function: FunctionType) -> bool:
+        return any(
+            not self._hooks.keys().isdisjoint(names_in(f.__code__)) for f in reached(function)
+        )
+
+
+def reached(*functions: Function) -> Iterator[FunctionType]:
+    """``functions`` and all of our functions they call, however far, each once."""
+    seen: set[FunctionType] = set()
+    waiting = [each for each in functions if isinstance(each, FunctionType)]
+    while waiting:
+        function = waiting.pop()
+        if function not in seen:
+            seen.add(function)
+            yield function
+            waiting.extend(value for _, value in called_by(function))
 
 
 def called_by(function: Function) -> Iterator[tuple[str, FunctionType]]:
     """Functions of our packages, or of the function's own, that ``function`` names."""
+    assert isinstance(function, FunctionType)
     roots = {*_OURS, _root(function)}
     for name in names_in(function.__code__):
         value = function.__globals__.get(name)
@@ -88,21 +112,14 @@ def names_in(code: CodeType) -> Iterator[str]:
 
 def modules_of(functions: Iterable[Any]) -> list[ModuleType]:
     """Modules whose source decides what ``functions`` do, sorted by name."""
-    seen: set[FunctionType] = set()
     found: set[str] = set()
-    waiting = [each for each in functions if isinstance(each, FunctionType)]
-    while waiting:
-        function = waiting.pop()
-        if function in seen:
-            continue
-        seen.add(function)
+    for function in reached(*functions):
         found.add(function.__module__)
         roots = {*_OURS, _root(function)}
         for name in names_in(function.__code__):
             value = function.__globals__.get(name)
             if isinstance(value, FunctionType | type) and _root(value) in roots:
                 found.add(value.__module__)
-        waiting.extend(value for _, value in called_by(function))
     return [sys.modules[name] for name in sorted(found) if name in sys.modules]
 
 

@@ -39,5 +39,14 @@ def state_of(row: Any, fields: Any) -> Any:
     return None
 
 
+def uncounted(array: Any) -> Any:
+    """``array`` as it is.
+
+    Compiled: a view that does not keep its memory. Counting who uses an array costs more
+    than most of what is done with it; the loop around the sessions keeps it.
+    """
+    return array
+
+
 def session(params: Any, state: Any, film: Any, link: Any, options: Any, out: Any) -> None:
     """One session of a kernel."""

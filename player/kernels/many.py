@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abr.media import FloatArray
-from player.kernels.hooks import session, state_of
+from player.kernels.hooks import session, state_of, uncounted
 from player.kernels.tables import Film, LinkTable, Out
 
 
@@ -58,10 +58,10 @@ def link_at(links: Links, k: int) -> LinkTable:
     """The tables of trace ``k``."""
     begin, end = links.first[k], links.first[k + 1]
     return LinkTable(
-        links.times_s[begin + k : end + k + 1],
-        links.offered_bits[begin + k : end + k + 1],
-        links.capacity_bps[begin:end],
-        links.rtt_s[begin:end],
+        uncounted(links.times_s[begin + k : end + k + 1]),
+        uncounted(links.offered_bits[begin + k : end + k + 1]),
+        uncounted(links.capacity_bps[begin:end]),
+        uncounted(links.rtt_s[begin:end]),
     )
 
 
@@ -72,6 +72,12 @@ def rows_at(rows: Rows, part: slice) -> Rows:
         rows.rungs[part] if len(rows.rungs) else rows.rungs,
         rows.columns[part] if len(rows.columns) else rows.columns,
     )
+
+
+def copy(values: FloatArray, into: FloatArray) -> None:
+    """Numbers to where they belong; a loop, which compiles sooner than a slice."""
+    for i in range(len(values)):
+        into[i] = values[i]
 
 
 def many(
@@ -90,16 +96,26 @@ def many(
     ``templates`` holds the state that sessions begin with: one row for all traces, or one
     for each. ``out`` is room for one session.
     """
-    state_row = templates[0].copy()
+    film = Film(
+        uncounted(film.ladder_bps), uncounted(film.sizes_bytes), uncounted(film.durations_s)
+    )
+    room = Out(
+        uncounted(out.rungs),
+        uncounted(out.columns),
+        uncounted(out.totals),
+        uncounted(out.history),
+    )
+    state_memory = templates[0].copy()
+    state_row = uncounted(state_memory)
     state = state_of(state_row, fields)
     for i in range(len(which)):
         k = which[i]
-        state_row[:] = templates[k if templates.shape[0] > 1 else 0]
-        out.totals[:] = 0.0
-        session(params, state, film, link_at(links, k), options, out)
-        rows.totals[i, :] = out.totals
+        copy(templates[k if templates.shape[0] > 1 else 0], state_row)
+        session(params, state, film, link_at(links, k), options, room)
+        copy(room.totals, rows.totals[i])
         if rows.rungs.shape[0] > 0:
             for segment in range(rows.rungs.shape[1]):
-                rows.rungs[i, segment] = int(out.rungs[segment])
+                rows.rungs[i, segment] = int(room.rungs[segment])
         if rows.columns.shape[0] > 0:
-            rows.columns[i, :, :] = out.columns
+            for row in range(rows.columns.shape[1]):
+                copy(room.columns[row], rows.columns[i, row])
