@@ -76,10 +76,36 @@ class ShaperReport:
         }
 
 
-class Ledger:
-    """What was offered, wanted and sent per interval, and how late the timer was.
+class Lateness:
+    """How late a timer was, as a histogram of fixed size (0.25 ms steps)."""
 
-    Memory: three numbers per interval and a fixed histogram (0.25 ms steps).
+    def __init__(self) -> None:
+        self._counts = [0] * (_LATENESS_STEPS + 1)
+        self.most_s = 0.0
+        self.wakes = 0
+
+    def add(self, lateness_s: float) -> None:
+        """A timer fired ``lateness_s`` after it was due."""
+        lateness_s = max(0.0, lateness_s)
+        self._counts[min(int(lateness_s / _LATENESS_STEP_S), _LATENESS_STEPS)] += 1
+        self.most_s = max(self.most_s, lateness_s)
+        self.wakes += 1
+
+    def quantile_s(self, share: float) -> float:
+        """Upper edge of the histogram step that holds the quantile."""
+        wanted = share * self.wakes
+        seen = 0
+        for step, count in enumerate(self._counts):
+            seen += count
+            if count and seen >= wanted:
+                return min((step + 1) * _LATENESS_STEP_S, self.most_s)
+        return 0.0
+
+
+class Ledger:
+    """What was offered, wanted and sent per interval.
+
+    Memory: three numbers per interval.
     """
 
     def __init__(self, trace: Trace, *, interval_s: float = 0.5) -> None:
@@ -93,8 +119,6 @@ class Ledger:
         self._cross_bytes: list[int] = []
         self._seen_s = 0.0
         self._seen_bits = 0.0
-        self._lateness = [0] * (_LATENESS_STEPS + 1)
-        self._lateness_max_s = 0.0
 
     def advance(self, now_s: float, *, backlogged: bool) -> None:
         """Time passed up to ``now_s``, during which data waited or did not."""
@@ -119,14 +143,16 @@ class Ledger:
         self._grow(index)
         self._cross_bytes[index] += size_bytes
 
-    def woke(self, lateness_s: float) -> None:
-        """A timer fired ``lateness_s`` after it was due."""
-        lateness_s = max(0.0, lateness_s)
-        self._lateness[min(int(lateness_s / _LATENESS_STEP_S), _LATENESS_STEPS)] += 1
-        self._lateness_max_s = max(self._lateness_max_s, lateness_s)
+    def report(
+        self, lateness: Lateness | None = None, *, refused_connections: int = 0
+    ) -> ShaperReport:
+        """The figures so far; the last interval may be incomplete.
 
-    def report(self, *, refused_connections: int = 0) -> ShaperReport:
-        """The figures so far; the last interval may be incomplete."""
+        Args:
+            lateness: Of the timer that the link went by; None when it had none.
+            refused_connections: How many were turned away.
+        """
+        lateness = lateness or Lateness()
         edges = [self._trace.bits_by(i * self._interval_s) for i in range(self._intervals + 1)]
         return ShaperReport(
             interval_s=self._interval_s,
@@ -134,10 +160,10 @@ class Ledger:
             backlogged_bytes=tuple(bits / 8 for bits in self._backlogged_bits),
             delivered_bytes=tuple(self._delivered_bytes),
             cross_bytes=tuple(self._cross_bytes),
-            wakes=sum(self._lateness),
-            lateness_p50_s=self._lateness_quantile_s(0.5),
-            lateness_p95_s=self._lateness_quantile_s(0.95),
-            lateness_max_s=self._lateness_max_s,
+            wakes=lateness.wakes,
+            lateness_p50_s=lateness.quantile_s(0.5),
+            lateness_p95_s=lateness.quantile_s(0.95),
+            lateness_max_s=lateness.most_s,
             refused_connections=refused_connections,
         )
 
@@ -150,13 +176,3 @@ class Ledger:
             self._backlogged_bits.append(0.0)
             self._delivered_bytes.append(0)
             self._cross_bytes.append(0)
-
-    def _lateness_quantile_s(self, share: float) -> float:
-        """Upper edge of the histogram step that holds the quantile."""
-        wanted = share * sum(self._lateness)
-        seen = 0
-        for step, count in enumerate(self._lateness):
-            seen += count
-            if count and seen >= wanted:
-                return min((step + 1) * _LATENESS_STEP_S, self._lateness_max_s)
-        return 0.0

@@ -152,8 +152,8 @@ class SharedPacer:
         """
         if not self._waiting:
             return []
-        granted: dict[int, int] = {}
         offered_bits = self._trace.bits_by(now_s) + _TOLERANCE_BITS
+        granted: dict[int, int] = {}
         while self._waiting:
             self._admit()
             flow = self._turn[0]
@@ -176,6 +176,20 @@ class SharedPacer:
         if not self._waiting:
             self._rest(now_s)
         return [Grant(flow, size_bytes) for flow, size_bytes in granted.items()]
+
+    @property
+    def lone_flow(self) -> int | None:
+        """The flow that has the link for itself, if one has."""
+        return self._turn[0] if len(self._turn) == 1 and not self._behind else None
+
+    def sent_alone(self, flow: int, size_bytes: int) -> None:
+        """The ``lone_flow`` sent so much of what it has waiting, but not all, as was due."""
+        self._queued[flow] -= size_bytes
+        self._used_bits += 8 * size_bytes
+
+    def open_bytes(self, now_s: float) -> int:
+        """What may leave by ``now_s`` if enough waits; only while something does."""
+        return int((self._trace.bits_by(now_s) + _TOLERANCE_BITS - self._used_bits) / 8)
 
     def next_departure_s(self) -> float:
         """When something can happen next, at the earliest; ``inf`` when nobody waits."""

@@ -19,6 +19,7 @@ from abr.trace import Trace
 from player.alarms import Alarms
 from player.ledger import ShaperReport
 from player.shaper import Shaper
+from player.shaper_departures import Ticker
 from player.shaper_legs import ShaperConfig
 
 MANY_CLIENTS = 8
@@ -44,11 +45,10 @@ def config_for(
     clients: int, *, tick_s: float | None = None, cross_flows: int = 0, buffer_bytes: int = 0
 ) -> ShaperConfig:
     """Settings of each of ``clients`` links; a grid of 10 ms when there are many."""
-    many = clients >= MANY_CLIENTS
     config = ShaperConfig(cross_flows=cross_flows, buffer_bytes=buffer_bytes)
-    if tick_s is not None:
-        return replace(config, tick_s=tick_s, on_grid=many)
-    return replace(config, tick_s=GRID_S, on_grid=True) if many else config
+    if tick_s is None and clients >= MANY_CLIENTS:
+        tick_s = GRID_S
+    return config if tick_s is None else replace(config, tick_s=tick_s)
 
 
 async def shape(
@@ -87,6 +87,7 @@ async def shape(
     _allow_files(_FILES_BESIDE + _FILES_PER_CLIENT * clients)
     await _check_upstream(upstream, config.connect_timeout_s)
     alarms = Alarms(asyncio.get_running_loop())
+    ticker = Ticker(alarms, config.tick_s) if clients >= MANY_CLIENTS else None
     links: list[Shaper] = []
     try:
         async with contextlib.AsyncExitStack() as stack:
@@ -99,6 +100,7 @@ async def shape(
                     rtt_s=rtt_s,
                     config=replace(config, host=listen.host, port=port),
                     alarms=alarms,
+                    ticker=ticker,
                 )
                 links.append(await stack.enter_async_context(link))
             on_listening([Address(link.host, link.port) for link in links])

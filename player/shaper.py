@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import math
 import socket
 from collections.abc import Callable
 from types import TracebackType
@@ -25,12 +24,14 @@ from typing import Self
 
 from abr.errors import PortInUseError
 from abr.trace import Trace
-from player.alarms import Alarm, Alarms
+from player.alarms import Alarms
 from player.ledger import Ledger, ShaperReport
 from player.pacing import SharedPacer
+from player.shaper_departures import Departures, GridDepartures, PromptDepartures, Ticker
 from player.shaper_legs import (
     ClientLeg,
     Connection,
+    Reading,
     ServerLeg,
     ShaperConfig,
     abort,
@@ -38,11 +39,6 @@ from player.shaper_legs import (
 )
 
 __all__ = ["Shaper", "ShaperConfig", "ShaperReport"]
-
-# How long the room for waiting bytes may follow the capacity late, seconds.
-_HOLD_S = 0.02
-# Smallest receive buffer towards the server: two or three segments.
-_READ_BYTES = 4096
 
 
 class Shaper:
@@ -62,6 +58,7 @@ class Shaper:
         rtt_s: float = 0.04,
         config: ShaperConfig | None = None,
         alarms: Alarms | None = None,
+        ticker: Ticker | None = None,
         listening: socket.socket | None = None,
         on_start: Callable[[float], None] | None = None,
     ) -> None:
@@ -74,6 +71,7 @@ class Shaper:
             rtt_s: Round-trip time where the trace gives none, seconds.
             config: Sizes and limits.
             alarms: Timers shared with other links of this event loop; its own when None.
+            ticker: Send at its ticks, as the other links that have it; None: when due.
             listening: A socket that is bound already, to listen on instead of a new one.
             on_start: Called with the event-loop time that became trace time 0.
         """
@@ -81,7 +79,8 @@ class Shaper:
         self.port = 0
         self.upstream = (upstream_host, upstream_port)
         self.config = config or ShaperConfig()
-        self._trace = trace
+        self.trace = trace
+        self.start_s: float | None = None
         self._rtt_s = rtt_s
         self._ids = itertools.count()
         self._connections: dict[int, Connection] = {}
@@ -91,8 +90,9 @@ class Shaper:
         self._given_alarms = alarms
         self._listening = listening
         self._on_start = on_start
-        self._timer: Alarm | None = None
-        self._start_s: float | None = None
+        self._departures: Departures = (
+            PromptDepartures(self) if ticker is None else GridDepartures(self, ticker)
+        )
         self._renew_link()
 
     async def __aenter__(self) -> Self:
@@ -122,8 +122,7 @@ class Shaper:
             connection.close()
         for dial in tuple(self._dialling):
             dial.cancel()
-        if self._timer is not None:
-            self._timer.cancel()
+        self._departures.stop()
         await self._dials.__aexit__(None, None, None)
         for _ in range(3):  # the client's leg ends, then the server's, then their sockets
             await asyncio.sleep(0)
@@ -155,152 +154,104 @@ class Shaper:
         Without a call the trace begins with the first byte. A second call begins the
         trace and the report anew, and keeps connections and what they have waiting.
         """
-        self._start_s = self._loop.time() if now_s is None else now_s
+        self._departures.stop()
+        self.start_s = self._loop.time() if now_s is None else now_s
         self._renew_link()
         for connection in self._connections.values():
-            connection.join(self._pacer, self.now_s())
-        self._arm()
+            connection.join(self.pacer, self.now_s())
+        self._departures.changed()
         if self._on_start is not None:
-            self._on_start(self._start_s)
+            self._on_start(self.start_s)
 
     def now_s(self) -> float:
         """Trace time now, in seconds; 0 before the clock is started."""
-        if self._start_s is None:
+        if self.start_s is None:
             return 0.0
-        return max(0.0, self._loop.time() - self._start_s)
+        return max(0.0, self._loop.time() - self.start_s)
 
     @property
     def report(self) -> ShaperReport:
         """What was offered and delivered so far, and how late the timer was."""
         self._advanced_s()
-        return self._ledger.report(refused_connections=self._refused)
+        return self._ledger.report(self._departures.lateness, refused_connections=self._refused)
 
     def _renew_link(self) -> None:
         config = self.config
-        self._pacer = SharedPacer(
-            self._trace,
+        self.pacer = SharedPacer(
+            self.trace,
             quantum_bytes=config.quantum_bytes,
             gap_s=config.gap_s,
             cross_flows=config.cross_flows,
             buffer_bytes=config.buffer_bytes,
         )
-        self._ledger = Ledger(self._trace, interval_s=config.interval_s)
-        self._due_s = math.inf
-        self._ticked_s = -math.inf
-        self._set_hold(0.0)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._ledger = Ledger(self.trace, interval_s=config.interval_s)
 
     def rtt_s(self) -> float:
         """Round-trip time now."""
-        return self._trace.rtt_at(self.now_s(), self._rtt_s)
+        return self.trace.rtt_at(self.now_s(), self._rtt_s)
 
-    def queue_bytes(self) -> int:
-        """How much one connection may have waiting before its sender is paused."""
-        return self._hold_bytes
-
-    def first_bytes(self) -> int:
-        """How much the first answer of a connection may have waiting before any of it left."""
-        return self._first_bytes
-
-    def _set_hold(self, now_s: float) -> None:
-        config = self.config
-        self._held_s = now_s
-        rate_byteps = self._trace.capacity_at(now_s) / 8
-        self._hold_bytes = max(
-            config.queue_bytes, int(config.queue_s * rate_byteps), config.buffer_bytes
-        )
-        first_bytes = int(config.gap_s * rate_byteps)
-        # Many clients get their bytes in few large pieces, or reading costs too much.
-        self._first_bytes = (
-            self._hold_bytes if config.on_grid else max(config.quantum_bytes, first_bytes)
-        )
-        self.piece_bytes = self._hold_bytes // 2 if config.on_grid else config.quantum_bytes
+    def reading(
+        self, connection: Connection, server: asyncio.Transport, sock: socket.socket
+    ) -> Reading:
+        """How ``connection`` is to take bytes from its server."""
+        return self._departures.reading(connection, server, sock)
 
     def queueing_s(self) -> float:
         """What a packet would wait now in the buffer of the bottleneck, seconds."""
-        standing_bytes = self._pacer.standing_bytes() if self.config.buffer_bytes else 0
+        self._departures.settle()
+        standing_bytes = self.pacer.standing_bytes() if self.config.buffer_bytes else 0
         if standing_bytes == 0:
             return 0.0
         now_s = self.now_s()
-        wait_s = self._trace.finish_time(now_s, standing_bytes) - now_s
+        wait_s = self.trace.finish_time(now_s, standing_bytes) - now_s
         return min(wait_s, self.config.connect_timeout_s)
 
     def offer(self, flow: int, size_bytes: int) -> None:
         """Bytes of ``flow`` arrived at the link; the first start the clock."""
-        if self._start_s is None:
+        if self.start_s is None:
             self.start_clock()  # the connection joins with all it has, these bytes too
-        elif self._pacer.queued_bytes(flow) >= self.config.quantum_bytes:
-            self._pacer.offer(flow, size_bytes, 0.0)  # behind what waits: nothing else changes
+        elif self.pacer.queued_bytes(flow) >= self.config.quantum_bytes:
+            self.pacer.offer(flow, size_bytes, 0.0)  # behind what waits: nothing else changes
         else:
             now_s = self._advanced_s()
-            self._pacer.offer(flow, size_bytes, now_s)
-            if not self.config.on_grid and self._next_due_s() <= now_s + self.alarms.lead_s:
-                self._due_s = now_s
-                self._tick()  # a timer would only come later
-            else:
-                self._arm()
+            self.pacer.offer(flow, size_bytes, now_s)
+            self._departures.arrived(now_s)
 
     def block(self, flow: int, is_blocked: bool) -> None:
         """The client takes no more of ``flow`` for now, or takes it again."""
-        change = self._pacer.block if is_blocked else self._pacer.unblock
+        change = self.pacer.block if is_blocked else self.pacer.unblock
         change(flow, self._advanced_s())
-        self._arm()
+        self._departures.changed()
 
     def forget(self, flow: int) -> None:
         """The connection of ``flow`` is gone."""
         self._connections.pop(flow, None)
-        self._pacer.drop(flow, self._advanced_s())
-        self._arm()
+        self.pacer.drop(flow, self._advanced_s())
+        self._departures.changed()
 
     def _advanced_s(self) -> float:
+        self._departures.settle()
         now_s = self.now_s()
-        self._ledger.advance(now_s, backlogged=self._pacer.is_backlogged)
+        self._ledger.advance(now_s, backlogged=self.pacer.is_backlogged)
         return now_s
 
-    def _arm(self) -> None:
-        due_s = self._next_due_s()
-        if due_s == self._due_s and self._timer is not None:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._due_s = due_s
-        self._timer = None
-        if self._start_s is not None and due_s < math.inf:
-            self._timer = self.alarms.call_at(self._start_s + due_s, self._tick)
-
-    def _next_due_s(self) -> float:
-        """When to look again, trace time."""
-        tick_s = self.config.tick_s
-        if not self.config.on_grid:
-            return max(self._pacer.next_departure_s(), self._ticked_s + tick_s)
-        if not self._pacer.is_backlogged or self._start_s is None:
-            return math.inf
-        # On the loop's clock, which all links of the process share; asking the trace
-        # for the time of the next departure would cost more than a look that is vain.
-        ticks = math.floor((self._loop.time() + self.alarms.lead_s) / tick_s) + 1
-        return ticks * tick_s - self._start_s
-
-    def _tick(self) -> None:
-        """Send everything that is due, then sleep until the next departure."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        now_s = self.now_s()
-        self._ticked_s = max(now_s, self._due_s)
-        if now_s - self._held_s > _HOLD_S:
-            self._set_hold(now_s)
-        self._ledger.woke(now_s - self._due_s)
-        crossed_bytes = self._pacer.cross_bytes
-        for flow, size_bytes in self._pacer.due(now_s + self.alarms.lead_s):
-            self._ledger.delivered(size_bytes, now_s)
+    def send(self, now_s: float, *, until_s: float) -> None:
+        """Send what is due by ``until_s``."""
+        ledger, pacer = self._ledger, self.pacer
+        crossed_bytes = pacer.cross_bytes
+        for flow, size_bytes in pacer.due(until_s):
+            ledger.delivered(size_bytes, now_s)
             self._connections[flow].deliver(size_bytes)
         if self.config.cross_flows:
-            self._ledger.crossed(self._pacer.cross_bytes - crossed_bytes, now_s)
-        if not self._pacer.is_backlogged:
-            self._ledger.advance(now_s, backlogged=True)
-        self._arm()
+            ledger.crossed(pacer.cross_bytes - crossed_bytes, now_s)
+        if not pacer.is_backlogged:
+            ledger.advance(now_s, backlogged=True)
+
+    def sent_alone(self, flow: int, *, arrived_bytes: int, sent_bytes: int, since_s: float) -> None:
+        """``flow``, the only one that waits, got and sent so much since ``since_s``."""
+        self.pacer.offer(flow, arrived_bytes, since_s)
+        self.pacer.sent_alone(flow, sent_bytes)
+        self._ledger.delivered(sent_bytes, since_s)
 
     def accept(self, client: asyncio.Transport) -> Connection | None:
         """A client connected: dial the server for it, or turn it away."""
@@ -322,7 +273,7 @@ class Shaper:
             async with asyncio.timeout(config.connect_timeout_s):
                 sock = await self._connected_socket()
                 await self._loop.create_connection(
-                    lambda: ServerLeg(connection, config.socket_buffer_bytes), sock=sock
+                    lambda: ServerLeg(connection, sock, config.socket_buffer_bytes), sock=sock
                 )
         except OSError:  # refused, unreachable, unknown name, or the time limit
             connection.close()
@@ -330,11 +281,7 @@ class Shaper:
     async def _connected_socket(self) -> socket.socket:
         host, port = self.upstream
         config = self.config
-        peak_bps = float(self._trace.capacity_bps.max())
-        read_bytes = int(config.read_s * peak_bps / 8)
-        read_bytes = min(max(read_bytes, _READ_BYTES), config.socket_buffer_bytes)
-        if config.on_grid:
-            read_bytes = config.socket_buffer_bytes
+        read_bytes = self._departures.receive_bytes
         found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         error = OSError(f"{host}: no address")
         for family, _, _, _, address in found:

@@ -49,9 +49,6 @@ class ShaperConfig:
     """Length of the report's intervals, seconds."""
     tick_s: float = 0.001
     """Shortest time between two departures; what is due meanwhile leaves together, seconds."""
-    on_grid: bool = False
-    """Depart at multiples of ``tick_s`` only: many links of one process then share their
-    wake-ups, and the answer to a lone request may come that much later."""
     cross_flows: int = 0
     """Endless downloads of others that share the link."""
     buffer_bytes: int = 0
@@ -62,12 +59,31 @@ class ShaperConfig:
     """Port to listen on; 0: the system chooses."""
 
 
+class Reading(Protocol):
+    """How one connection takes bytes from its server; see ``player.shaper_departures``."""
+
+    def room_bytes(self) -> float:
+        """How much more the event loop may read now."""
+        ...
+
+    def arrived(self) -> None:
+        """The event loop read something."""
+        ...
+
+    def left(self, size_bytes: int) -> None:
+        """``size_bytes`` that waited went to the client."""
+        ...
+
+    def stop(self) -> None:
+        """One of the two sides is gone."""
+        ...
+
+
 class Link(Protocol):
     """What a connection needs of the link that it shares."""
 
     config: ShaperConfig
     alarms: Alarms
-    piece_bytes: int
 
     def rtt_s(self) -> float:
         """Round-trip time now."""
@@ -77,12 +93,10 @@ class Link(Protocol):
         """A client connected; None turns it away."""
         ...
 
-    def queue_bytes(self) -> int:
-        """How much one connection may have waiting before its sender is paused."""
-        ...
-
-    def first_bytes(self) -> int:
-        """How much the first answer of a connection may have waiting before any of it left."""
+    def reading(
+        self, connection: Connection, server: asyncio.Transport, sock: socket.socket
+    ) -> Reading:
+        """How ``connection`` is to take bytes from its server."""
         ...
 
     def queueing_s(self) -> float:
@@ -103,7 +117,13 @@ class Link(Protocol):
 
 
 class Connection:
-    """One connection of the client: two legs, a delay line up and a paced queue down."""
+    """One connection of the client: two legs, a delay line up and a paced queue down.
+
+    Attributes:
+        flow: Its number on the link.
+        down_bytes: What waits for the link.
+        client_takes: The client's kernel buffer has room.
+    """
 
     def __init__(self, link: Link, flow: int, client: asyncio.Transport) -> None:
         self.flow = flow
@@ -111,7 +131,8 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._limit_bytes = link.config.queue_bytes
         self._client = client
-        self._client_takes = True
+        self.write = client.write
+        self.client_takes = True
         self._server: asyncio.Transport | None = None
         # The answer to the first packet also waits in the buffer of the bottleneck.
         self._opened_s = self._loop.time() + link.queueing_s()
@@ -123,16 +144,16 @@ class Connection:
         self._server_takes = True
         # Towards the client: what waits for the link, and what comes after it.
         self._down: deque[memoryview] = deque()
-        self._down_bytes = 0
-        self._room_bytes = 0.0
-        self._reading = True
+        self.down_bytes = 0
+        self._reading: Reading | None = None
+        self._break: OSError | None = None
         self._down_end: Literal["open", "eof", "close", "reset"] = "open"
 
     def join(self, pacer: SharedPacer, now_s: float) -> None:
         """Take part in a link that begins anew, with all that still waits."""
-        if not self._client_takes:
+        if not self.client_takes:
             pacer.block(self.flow, now_s)
-        pacer.offer(self.flow, self._down_bytes, now_s)
+        pacer.offer(self.flow, self.down_bytes, now_s)
 
     def from_client(self, data: bytes | None) -> None:
         """Put ``data`` (None: the end) on its way to the server, one round trip long."""
@@ -172,38 +193,57 @@ class Connection:
         if self._server_takes and self._up_bytes <= self._limit_bytes and not self._closed:
             self._client.resume_reading()
 
-    def server_opened(self, server: asyncio.Transport) -> None:
+    def server_opened(self, server: asyncio.Transport, sock: socket.socket) -> None:
         """The server accepted; what is due by now goes out at once."""
         self._server = server
         if self._closed:
             abort(server)
         else:
+            self._reading = self._link.reading(self, server, sock)
             self._forward()
 
-    def from_server(self, data: bytes) -> None:
-        """``data`` arrived at the link; its sender is paused when too much waits."""
-        if self._closed:
-            return
-        self._down.append(memoryview(data))
-        self._down_bytes += len(data)
-        self._link.offer(self.flow, len(data))
-        if self._server is not None and self.room_bytes() < self._link.config.quantum_bytes:
-            self._reading = False
-            self._server.pause_reading()
-
     def room_bytes(self) -> float:
-        """How much more may come from the server now.
+        """How much more the event loop may read from the server now."""
+        return 1 if self._reading is None else self._reading.room_bytes()
 
-        Grows by what leaves. A server whose first bytes vanished at once would take this
-        for a fast network, and its kernel would take megabytes from it ahead of the client.
-        """
-        room_bytes = max(self._room_bytes, self._link.first_bytes())
-        return min(room_bytes, self._link.queue_bytes()) - self._down_bytes
+    def from_server(self, data: bytes) -> None:
+        """The event loop read ``data``."""
+        self.take(data)
+        if self._reading is not None:
+            self._reading.arrived()
+
+    def take(self, data: bytes) -> None:
+        """``data`` arrived at the link."""
+        if not self._closed:
+            self._down.append(memoryview(data))
+            self.down_bytes += len(data)
+            self._link.offer(self.flow, len(data))
 
     def deliver(self, size_bytes: int) -> None:
         """``size_bytes`` left the link: hand them to the client."""
-        self._down_bytes -= size_bytes
-        self._room_bytes += size_bytes / 4
+        self.down_bytes -= size_bytes
+        first = self._down[0]
+        if len(first) > size_bytes:
+            self._down[0] = first[size_bytes:]
+            self._client.write(first[:size_bytes])
+        else:
+            self._client.write(self._popped(size_bytes))
+        if self._reading is not None:
+            self._reading.left(size_bytes)
+        if self._down_end != "open":
+            self._finish()
+
+    def lend(self) -> memoryview:
+        """All that waits, in one piece; it is to come back by ``restore``."""
+        return memoryview(self._popped(self.down_bytes))
+
+    def restore(self, piece: memoryview) -> None:
+        """What is left of what was lent, with what was read meanwhile."""
+        self._down.clear()
+        self._down.append(piece)
+        self.down_bytes = len(piece)
+
+    def _popped(self, size_bytes: int) -> bytes | memoryview:
         pieces = []
         while size_bytes > 0:
             piece = self._down.popleft()
@@ -212,16 +252,11 @@ class Connection:
                 piece = piece[:size_bytes]
             size_bytes -= len(piece)
             pieces.append(piece)
-        self._client.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
-        if not self._reading and self.room_bytes() >= self._link.piece_bytes:
-            self._reading = True
-            if self._server is not None:
-                self._server.resume_reading()
-        self._finish()
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def client_takes(self, takes: bool) -> None:
+    def set_client_takes(self, takes: bool) -> None:
         """The client's kernel buffer has room again, or is full."""
-        self._client_takes = takes
+        self.client_takes = takes
         self._link.block(self.flow, not takes)
 
     def server_ended(self) -> None:
@@ -229,15 +264,28 @@ class Connection:
         self._down_end = "eof"
         self._finish()
 
+    def server_broke(self, error: OSError) -> None:
+        """Reading from the server failed."""
+        self._break = error
+        if self._server is not None:
+            self._server.abort()  # and then it is lost
+
     def server_lost(self, error: Exception | None) -> None:
         """The server's side is gone; the client learns of it after what waits."""
+        self._stop_reading()
         self._server = None
-        self._down_end = "close" if error is None else "reset"
+        self._down_end = "close" if (error or self._break) is None else "reset"
         self._finish()
+
+    def _stop_reading(self) -> None:
+        if self._reading is not None:
+            self._reading.stop()
+            self._reading = None
 
     def client_lost(self) -> None:
         """The client's side is gone: what it had waiting or under way is worthless."""
         self._closed = True
+        self._stop_reading()
         self._down.clear()
         self._up.clear()
         if self._server is not None:
@@ -250,7 +298,7 @@ class Connection:
 
     def _finish(self) -> None:
         """Pass on the server's end once nothing waits before it."""
-        if self._down_bytes or self._closed or self._down_end == "open":
+        if self.down_bytes or self._closed or self._down_end == "open":
             return
         if self._down_end == "reset":
             abort(self._client)
@@ -289,12 +337,12 @@ class ClientLeg(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The client's buffer is full."""
         if self._connection is not None:
-            self._connection.client_takes(False)
+            self._connection.set_client_takes(False)
 
     def resume_writing(self) -> None:
         """The client's buffer has room."""
         if self._connection is not None:
-            self._connection.client_takes(True)
+            self._connection.set_client_takes(True)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client's side is gone."""
@@ -305,14 +353,15 @@ class ClientLeg(asyncio.Protocol):
 class ServerLeg(asyncio.BufferedProtocol):
     """The proxy's side of the connection to the server; reads small pieces."""
 
-    def __init__(self, connection: Connection, read_bytes: int) -> None:
+    def __init__(self, connection: Connection, sock: socket.socket, read_bytes: int) -> None:
         self._connection = connection
+        self._sock = sock
         self._buffer = memoryview(bytearray(read_bytes))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The server accepted."""
         assert isinstance(transport, asyncio.Transport)
-        self._connection.server_opened(transport)
+        self._connection.server_opened(transport, self._sock)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the next piece goes: no more than there is room for."""

@@ -1,18 +1,50 @@
-"""The shaping proxy on loopback: rate, round trips, ends and breaks; a few seconds."""
+"""The shaping proxy on loopback: rate, round trips, ends and breaks; a few seconds.
+
+Everything holds for a link that sends when something is due and for one that sends on a
+grid, together with others.
+"""
 
 import asyncio
 import contextlib
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Protocol
 
 import pytest
 
 from abr.trace import Trace
+from player.alarms import Alarms
 from player.shaper import Shaper, ShaperConfig
+from player.shaper_departures import Ticker
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 RTT_S = 0.04
+
+
+class Shaping(Protocol):
+    """Makes the link under test."""
+
+    def __call__(
+        self, trace: Trace, port: int, *, rtt_s: float = 0.04, config: ShaperConfig | None = None
+    ) -> Shaper: ...
+
+
+@pytest.fixture(params=["prompt", "grid"])
+async def shaping(request: pytest.FixtureRequest) -> AsyncIterator[Shaping]:
+    """One or the other kind of link to a server of this machine."""
+    alarms = Alarms(asyncio.get_running_loop())
+    ticker = Ticker(alarms, 0.01) if request.param == "grid" else None
+
+    def make(
+        trace: Trace, port: int, *, rtt_s: float = 0.04, config: ShaperConfig | None = None
+    ) -> Shaper:
+        return Shaper(
+            trace, "127.0.0.1", port, rtt_s=rtt_s, config=config, alarms=alarms, ticker=ticker
+        )
+
+    yield make
+    alarms.close()
 
 
 @contextlib.asynccontextmanager
@@ -36,12 +68,12 @@ async def sized(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         await writer.drain()
 
 
-async def test_a_download_takes_the_time_the_trace_says() -> None:
+async def test_a_download_takes_the_time_the_trace_says(shaping: Shaping) -> None:
     """Two round trips, then 100 kB: 0.5 s of 1 Mbit/s, 0.2 s of none, the rest at 2 Mbit/s."""
     # By 0.5 s 0.42 Mbit came through; 0.38 Mbit more take 0.19 s after the outage.
     trace = Trace.from_periods([(0.5, 1e6), (0.2, 0), (10, 2e6)])
     loop = asyncio.get_running_loop()
-    async with serving(sized) as port, Shaper(trace, "127.0.0.1", port, rtt_s=RTT_S) as shaper:
+    async with serving(sized) as port, shaping(trace, port, rtt_s=RTT_S) as shaper:
         shaper.start_clock()
         begun_s = loop.time()
         reader, writer = await asyncio.open_connection(shaper.host, shaper.port)
@@ -61,7 +93,7 @@ async def test_a_download_takes_the_time_the_trace_says() -> None:
     assert report.delivered_bytes[0] == pytest.approx(52_500, abs=4000)
 
 
-async def test_two_connections_share_one_link() -> None:
+async def test_two_connections_share_one_link(shaping: Shaping) -> None:
     """50 kB each at 2 Mbit/s: 0.4 s and two round trips, not half of it."""
     loop = asyncio.get_running_loop()
 
@@ -73,14 +105,14 @@ async def test_two_connections_share_one_link() -> None:
         return loop.time()
 
     trace = Trace.constant(2e6)
-    async with serving(sized) as port, Shaper(trace, "127.0.0.1", port, rtt_s=RTT_S) as shaper:
+    async with serving(sized) as port, shaping(trace, port, rtt_s=RTT_S) as shaper:
         begun_s = loop.time()
         ends_s = await asyncio.gather(download(shaper), download(shaper))
     assert max(ends_s) - begun_s == pytest.approx(0.48, abs=0.05)
     assert abs(ends_s[0] - ends_s[1]) < 0.05
 
 
-async def test_a_clean_end_reaches_both_sides() -> None:
+async def test_a_clean_end_reaches_both_sides(shaping: Shaping) -> None:
     """The client's half-close reaches the server, and the server's last words the client."""
 
     async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -88,7 +120,7 @@ async def test_a_clean_end_reaches_both_sides() -> None:
         await writer.drain()
 
     trace = Trace.constant(10e6)
-    async with serving(count) as port, Shaper(trace, "127.0.0.1", port) as shaper:
+    async with serving(count) as port, shaping(trace, port) as shaper:
         reader, writer = await asyncio.open_connection(shaper.host, shaper.port)
         writer.write(bytes(200_000))
         writer.write_eof()
@@ -96,7 +128,7 @@ async def test_a_clean_end_reaches_both_sides() -> None:
         writer.close()
 
 
-async def test_a_break_of_the_server_arrives_after_what_it_sent() -> None:
+async def test_a_break_of_the_server_arrives_after_what_it_sent(shaping: Shaping) -> None:
     """The client gets the bytes before the break, then a reset and not a clean end."""
 
     async def breaks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -109,7 +141,7 @@ async def test_a_break_of_the_server_arrives_after_what_it_sent() -> None:
         writer.transport.abort()
 
     trace = Trace.constant(1e6)
-    async with serving(breaks) as port, Shaper(trace, "127.0.0.1", port) as shaper:
+    async with serving(breaks) as port, shaping(trace, port) as shaper:
         reader, writer = await asyncio.open_connection(shaper.host, shaper.port)
         writer.write(b"go\n")
         assert len(await reader.readexactly(5000)) == 5000
@@ -118,7 +150,7 @@ async def test_a_break_of_the_server_arrives_after_what_it_sent() -> None:
         writer.close()
 
 
-async def test_a_client_that_leaves_is_noticed_by_the_server() -> None:
+async def test_a_client_that_leaves_is_noticed_by_the_server(shaping: Shaping) -> None:
     """Abandoning a download breaks the server's connection while it still sends."""
     broken = asyncio.Event()
 
@@ -132,7 +164,7 @@ async def test_a_client_that_leaves_is_noticed_by_the_server() -> None:
             broken.set()
 
     trace = Trace.constant(4e6)
-    async with serving(endless) as port, Shaper(trace, "127.0.0.1", port, rtt_s=0.01) as shaper:
+    async with serving(endless) as port, shaping(trace, port, rtt_s=0.01) as shaper:
         reader, writer = await asyncio.open_connection(shaper.host, shaper.port)
         writer.write(b"go\n")
         await reader.readexactly(20_000)
@@ -141,23 +173,23 @@ async def test_a_client_that_leaves_is_noticed_by_the_server() -> None:
             await broken.wait()
 
 
-async def test_a_server_that_is_not_there_resets_the_client() -> None:
+async def test_a_server_that_is_not_there_resets_the_client(shaping: Shaping) -> None:
     """Nobody listens: the client's connection breaks instead of hanging."""
     async with serving(sized) as port:
         pass
-    async with Shaper(Trace.constant(1e6), "127.0.0.1", port) as shaper:
+    async with shaping(Trace.constant(1e6), port) as shaper:
         reader, writer = await asyncio.open_connection(shaper.host, shaper.port)
         with pytest.raises(ConnectionResetError):
             await reader.readexactly(1)
         writer.close()
 
 
-async def test_connections_above_the_limit_are_turned_away_and_counted() -> None:
+async def test_connections_above_the_limit_are_turned_away_and_counted(shaping: Shaping) -> None:
     """With one connection allowed the second is reset and the first goes on."""
     config = ShaperConfig(max_connections=1)
     async with (
         serving(sized) as port,
-        Shaper(Trace.constant(10e6), "127.0.0.1", port, rtt_s=0.0, config=config) as shaper,
+        shaping(Trace.constant(10e6), port, rtt_s=0.0, config=config) as shaper,
     ):
         reader, writer = await asyncio.open_connection(shaper.host, shaper.port)
         writer.write(b"10\n")
@@ -172,11 +204,36 @@ async def test_connections_above_the_limit_are_turned_away_and_counted() -> None
         other.close()
 
 
-async def test_leaving_with_downloads_under_way_closes_everything() -> None:
+async def test_a_long_download_arrives_whole_beside_another(shaping: Shaping) -> None:
+    """What the loop pushes and what ticks pull comes in order, alone and with a second flow."""
+    sent = b"".join(b"%8d" % number for number in range(50_000))
+
+    async def counted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(sent)
+        await writer.drain()
+        writer.close()
+
+    async def download(shaper: Shaper, wait_s: float) -> bytes:
+        await asyncio.sleep(wait_s)
+        reader, writer = await asyncio.open_connection(shaper.host, shaper.port)
+        writer.write(b"\n")
+        got = await reader.read(-1)
+        writer.close()
+        return got
+
+    trace = Trace.constant(16e6)
+    async with serving(counted) as port, shaping(trace, port, rtt_s=0.01) as shaper:
+        got = await asyncio.gather(download(shaper, 0), download(shaper, 0.1))
+        assert sum(shaper.report.delivered_bytes) == 2 * len(sent)
+    assert list(got) == [sent, sent]
+
+
+async def test_leaving_with_downloads_under_way_closes_everything(shaping: Shaping) -> None:
     """The context ends at once, the client sees a break, and no task is left."""
     trace = Trace.constant(1e5)
     async with serving(sized) as port:
-        async with Shaper(trace, "127.0.0.1", port) as shaper:
+        async with shaping(trace, port) as shaper:
             reader, writer = await asyncio.open_connection(shaper.host, shaper.port)
             writer.write(b"1000000\n")
             await reader.readexactly(1000)

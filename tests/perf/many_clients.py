@@ -157,8 +157,10 @@ def main() -> None:
             process.terminate()
     # Idle before and after the downloads: all of the processor time belongs to them.
     cores = (marks[2] - marks[0]) / args.seconds
+    got_mb = sum(sum(report.delivered_bytes) for report in kept) / 1e6
     late_ms = 1000 * max(report.lateness_p95_s for report in kept)
     print(f"shaper: {cores:.2f} core (bar: 0.5) {'ok' if cores <= 0.5 else 'MISSED'}")
+    print(f"delivered {got_mb:.0f} MB, {1000 * (marks[2] - marks[0]) / got_mb:.2f} ms for each")
     print(f"timers late: p95 {late_ms:.2f} ms; load average {os.getloadavg()[0]:.2f}")
 
 

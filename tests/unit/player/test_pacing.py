@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abr.trace import Trace
-from player.ledger import Ledger
+from player.ledger import Lateness, Ledger
 from player.pacing import Grant, SharedPacer
 
 MEGABIT_BPS = 1e6
@@ -44,6 +44,37 @@ def test_a_late_caller_sends_all_that_became_due() -> None:
     link.offer(1, 200_000, 0.0)
     assert link.due(1.0) == [Grant(1, 125_000)]
     assert link.due(1.008) == [Grant(1, 1000)]
+
+
+def test_a_flow_alone_may_do_its_own_sums() -> None:
+    """What is open, and what is told afterwards, is as if the pacer had been asked."""
+    asked, told = pacer((0.1, MEGABIT_BPS), (10, 4e6)), pacer((0.1, MEGABIT_BPS), (10, 4e6))
+    for link in (asked, told):
+        link.offer(1, 30_000, 0.0)
+        assert link.lone_flow == 1
+    # 0.1 Mbit and 0.2 Mbit.
+    assert told.open_bytes(0.15) == 37_500
+    assert told.open_bytes(0.1) == 12_500
+    told.sent_alone(1, 12_000)
+    assert asked.due(0.1) == [Grant(1, 12_000)]
+    assert (asked.used_bits, asked.queued_bytes(1)) == (told.used_bits, told.queued_bytes(1))
+    assert asked.due(0.102) == told.due(0.102) == [Grant(1, 1000)]
+
+
+def test_nobody_is_alone_beside_others_or_behind_a_buffer() -> None:
+    """Two flows, cross-traffic, or a newcomer that waits for its place."""
+    assert pacer((10, MEGABIT_BPS)).lone_flow is None
+    link = pacer((10, MEGABIT_BPS))
+    for flow in (1, 2):
+        link.offer(flow, 5000, 0.0)
+    assert link.lone_flow is None
+    crowded = SharedPacer(Trace.constant(8e6), cross_flows=1)
+    crowded.offer(1, 5000, 0.0)
+    assert crowded.lone_flow is None
+    deep = SharedPacer(Trace.constant(8e6), buffer_bytes=5000)
+    deep.offer(1, 5000, 0.0)
+    deep.offer(2, 5000, 0.0)
+    assert deep.lone_flow is None
 
 
 def test_an_outage_blocks_exactly() -> None:
@@ -215,18 +246,18 @@ def test_the_ledger_splits_what_was_wanted_at_interval_bounds() -> None:
 
 def test_lateness_quantiles_come_from_every_wake_up() -> None:
     """95 wake-ups on time and 5 at 40 ms: p50 and p95 small, the maximum is 40 ms."""
-    ledger = Ledger(Trace.constant(8000))
+    ledger, lateness = Ledger(Trace.constant(8000)), Lateness()
     for _ in range(95):
-        ledger.woke(0.0001)
+        lateness.add(0.0001)
     for _ in range(5):
-        ledger.woke(0.04)
-    report = ledger.report()
+        lateness.add(0.04)
+    report = ledger.report(lateness)
     assert (report.wakes, report.lateness_p50_s) == (100, 0.00025)
     assert report.lateness_p95_s == 0.00025
     assert report.lateness_max_s == 0.04
-    ledger.woke(0.04)
-    assert ledger.report().lateness_p95_s == pytest.approx(0.04, abs=0.00026)
-    assert ledger.report().is_overloaded
+    lateness.add(0.04)
+    assert ledger.report(lateness).lateness_p95_s == pytest.approx(0.04, abs=0.00026)
+    assert ledger.report(lateness).is_overloaded
 
 
 def test_an_unused_link_reports_no_ratio() -> None:
