@@ -61,6 +61,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "shape": Entry("player.shape_cli:shape", "Put a traced network around any client."),
     },
     "Compare and report": {
+        "bench": Entry("bench.bench_cli:bench", "Compare algorithms over many networks."),
         "demo": Entry("bench.demo:demo", "Do everything once: master to report."),
         "report": Entry("bench.report_cli:report", "Make an HTML page of session logs."),
         "agree": Entry("bench.agreement:agree", "Measure how far simulation and HTTP differ."),

@@ -1,0 +1,220 @@
+"""An experiment: contenders × presentations × networks, cut into runs with stable ids.
+
+Rules of residence: everything here is known before the first session is played. A run
+is one algorithm over one presentation and a block of networks; its id is a digest of
+all that decides its results, so the same id means the same rows, on any machine and
+whenever it was played.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from abr.media import FloatArray, Presentation
+from abr.trace import Trace
+
+PRESETS = ("abrkit", "sabre", "pensieve")
+"""Rules of simulation by name: our player's, and two of the literature."""
+
+COMPILED_FROM = 200
+"""Sessions per algorithm from which compiling it pays; machine code takes some 10 s to
+make the first time, and a session in plain Python up to 0.1 s."""
+
+BLOCK = 50
+"""Networks in a run when a plan does not say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """One algorithm with its parameters."""
+
+    label: str
+    """What results call it; differs from that of every other contender."""
+    rule: str
+    """Its registered name."""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """Given parameters; the others have their defaults."""
+    effective: Mapping[str, Any] = field(default_factory=dict)
+    """All parameters, as played."""
+    code: str = ""
+    """Digest of the source that decides, so that an edited algorithm is played anew."""
+    foresees: bool = False
+    """It is told the network beforehand: an upper bound, no contestant."""
+    is_seeded: bool = False
+    """It takes a parameter ``seed`` that the plan did not give."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """One trace of an experiment."""
+
+    trace: Trace
+    kind: str
+    """Class of network, such as ``lte-driving``."""
+    seed: int
+    """Of the plan's seeds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """Everything to be played, loaded."""
+
+    name: str
+    version: str
+    """Of abrkit."""
+    preset: str
+    player: Mapping[str, Any]
+    """Settings of the player that differ from their defaults."""
+    contenders: tuple[Contender, ...]
+    presentations: tuple[Presentation, ...]
+    networks: tuple[Network, ...]
+    block: int = BLOCK
+
+    @property
+    def sessions(self) -> int:
+        """Playbacks in all."""
+        return len(self.contenders) * len(self.presentations) * len(self.networks)
+
+    @property
+    def engine(self) -> Literal["auto", "plain"]:
+        """How sessions are played; decided by the plan alone, so that a run is repeatable."""
+        per_algorithm = len(self.presentations) * len(self.networks)
+        return "auto" if per_algorithm >= COMPILED_FROM else "plain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One job: small enough to be lost, large enough to be worth sending away."""
+
+    id: str
+    contender: Contender
+    presentation: Presentation
+    networks: tuple[Network, ...]
+    preset: str
+    player: Mapping[str, Any]
+    engine: Literal["auto", "plain"] = "auto"
+    """Compiled where possible, or plain Python."""
+
+    @property
+    def label(self) -> str:
+        """As messages name it."""
+        over = f"{len(self.networks)} networks from {self.networks[0].trace.name!r}"
+        return f"{self.contender.label} on {self.presentation.title} over {over}"
+
+
+def runs_of(experiment: Experiment) -> list[Run]:
+    """All runs in the order of results: presentation, algorithm, network.
+
+    Networks of different seeds are never in one run, because algorithms may be seeded.
+    """
+    blocks = _blocks(experiment.networks, experiment.block)
+    networks_known = [[_identity(network) for network in block] for block in blocks]
+    return [
+        Run(
+            id=_run_id(experiment, contender, presentation.digest(), known),
+            contender=_seeded(contender, block[0].seed),
+            presentation=presentation,
+            networks=block,
+            preset=experiment.preset,
+            player=experiment.player,
+            engine=experiment.engine,
+        )
+        for presentation in experiment.presentations
+        for contender in experiment.contenders
+        for block, known in zip(blocks, networks_known, strict=True)
+    ]
+
+
+def in_turns(runs: Sequence[Run]) -> list[Run]:
+    """Runs in an order to play them: algorithms take turns.
+
+    An algorithm is compiled when it is first played; in turns, workers do not all wait
+    for the same one.
+    """
+    seen: dict[str, int] = {}
+    turns = []
+    for place, run in enumerate(runs):
+        turn = seen.get(run.contender.label, 0)
+        seen[run.contender.label] = turn + 1
+        turns.append((turn, place))
+    return [runs[place] for _, place in sorted(turns)]
+
+
+def _blocks(networks: Sequence[Network], size: int) -> list[tuple[Network, ...]]:
+    blocks: list[list[Network]] = []
+    for network in networks:
+        if not blocks or len(blocks[-1]) >= size or blocks[-1][0].seed != network.seed:
+            blocks.append([])
+        blocks[-1].append(network)
+    return [tuple(block) for block in blocks]
+
+
+def _identity(network: Network) -> list[Any]:
+    trace = network.trace
+    return [trace.digest(), trace.name, trace.end, network.kind, network.seed]
+
+
+def _run_id(
+    experiment: Experiment, contender: Contender, presentation: str, networks: list[list[Any]]
+) -> str:
+    decides = {
+        "version": experiment.version,
+        "preset": experiment.preset,
+        "player": dict(experiment.player),
+        "label": contender.label,
+        "rule": contender.rule,
+        "params": dict(contender.effective),
+        "code": contender.code,
+        "presentation": presentation,
+        "networks": networks,
+    }
+    return digest_of(decides)[:20]
+
+
+def digest_of(value: object) -> str:
+    """SHA-256 of a value as canonical JSON, hexadecimal."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _seeded(contender: Contender, seed: int) -> Contender:
+    if not contender.is_seeded:
+        return contender
+    return replace(
+        contender,
+        params={**contender.params, "seed": seed},
+        effective={**contender.effective, "seed": seed},
+        is_seeded=False,
+    )
+
+
+def rotated(trace: Trace, seed: int) -> Trace:
+    """The same trace, begun elsewhere: where playback falls in a recording is chance.
+
+    Seed 0, and a trace that does not loop, stay as they are.
+    """
+    if seed == 0 or trace.end != "loop" or trace.duration_s < 2:
+        return trace
+    start_s = float(np.random.default_rng(seed).integers(1, int(trace.duration_s)))
+    first = int(np.searchsorted(trace.times_s, start_s, "right")) - 1
+    after, before = trace.times_s[first + 1 :], trace.times_s[1 : first + 1]
+
+    def turned(values: FloatArray | None) -> FloatArray | None:
+        return None if values is None else np.concatenate([values[first:], values[: first + 1]])
+
+    return replace(
+        trace,
+        times_s=np.concatenate(
+            [[0.0], after - start_s, before + (trace.duration_s - start_s), [trace.duration_s]]
+        ),
+        capacity_bps=np.concatenate([trace.capacity_bps[first:], trace.capacity_bps[: first + 1]]),
+        rtt_s=turned(trace.rtt_s),
+        loss_ratio=turned(trace.loss_ratio),
+        name=f"{trace.name}@{start_s:g}s",
+    )

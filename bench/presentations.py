@@ -1,0 +1,114 @@
+"""Presentations for experiments: two that come along, and movies of Sabre's format.
+
+The sizes of those that come along are drawn: what a scene costs moves all rungs
+together and lasts a few segments, and each rung adds a little of its own. Every rung's
+mean is its nominal bit rate.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from abr.errors import InputError
+from abr.media import Presentation
+
+SCENE_SPREAD = 0.30
+"""Standard deviation of the logarithm of what a scene costs."""
+SCENE_MEMORY = 0.75
+"""Correlation of that between neighbouring segments."""
+RUNG_SPREAD = 0.05
+"""Standard deviation of the logarithm of what a rung adds of its own."""
+MOST_RATIO = 2.0
+"""No segment is larger than this many times its rung's nominal size, as encoders are told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """A presentation that can be drawn."""
+
+    bitrates_bps: tuple[float, ...]
+    segments: int
+    segment_s: float
+
+
+BUILTIN: Mapping[str, Shape] = {
+    "vbr-6": Shape(
+        bitrates_bps=(3e5, 7.5e5, 1.2e6, 1.85e6, 2.85e6, 4.5e6), segments=75, segment_s=4.0
+    ),
+    "vbr-10": Shape(
+        bitrates_bps=(2.3e5, 3.3e5, 4.8e5, 6.9e5, 9.9e5, 1.43e6, 2.06e6, 2.96e6, 4.26e6, 6e6),
+        segments=100,
+        segment_s=3.0,
+    ),
+}
+"""By name: 5 minutes each."""
+
+
+def drawn(shape: Shape, rng: np.random.Generator, *, title: str) -> Presentation:
+    """A presentation of variable bit rate."""
+    innovations = rng.standard_normal(shape.segments)
+    scenes = np.empty(shape.segments)
+    level = float(innovations[0])
+    for index, fresh in enumerate(innovations):
+        if index:
+            level = SCENE_MEMORY * level + float(np.sqrt(1 - SCENE_MEMORY**2)) * float(fresh)
+        scenes[index] = level
+    rungs = len(shape.bitrates_bps)
+    own = rng.standard_normal((rungs, shape.segments))
+    cost = np.exp(SCENE_SPREAD * scenes + RUNG_SPREAD * own)
+    cost = np.minimum(cost / cost.mean(axis=1, keepdims=True), MOST_RATIO)
+    cost /= cost.mean(axis=1, keepdims=True)
+    nominal = np.array(shape.bitrates_bps)[:, None] * shape.segment_s / 8
+    return Presentation(
+        bitrates_bps=np.array(shape.bitrates_bps),
+        sizes_bytes=np.maximum(np.round(nominal * cost), 1.0),
+        durations_s=np.full(shape.segments, shape.segment_s),
+        title=title,
+    )
+
+
+def builtin(name: str, seed: int = 0) -> Presentation:
+    """A presentation that comes along; seed 0 has its plain name.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    shape = BUILTIN.get(name)
+    if shape is None:
+        raise InputError(f"unknown presentation {name!r}; expected one of {', '.join(BUILTIN)}")
+    title = name if seed == 0 else f"{name}-{seed}"
+    return drawn(shape, np.random.default_rng(seed), title=title)
+
+
+def read_movie(text: str, *, name: str, title: str) -> Presentation:
+    """A movie of Sabre's format.
+
+    ``{"segment_duration_ms": 3000, "bitrates_kbps": [230, …], "segment_sizes_bits":
+    [[886360, …], …]}``: a list per segment, a size per rung.
+
+    Raises:
+        InputError: it is not, with what was found.
+    """
+    expected = "expected segment_duration_ms, bitrates_kbps and segment_sizes_bits, as Sabre has"
+    try:
+        found: Any = json.loads(text)
+        sizes = np.array(found["segment_sizes_bits"], dtype=np.float64)
+        rates = np.array(found["bitrates_kbps"], dtype=np.float64)
+        segment_s = float(found["segment_duration_ms"]) / 1000
+        if sizes.ndim != 2 or sizes.shape[1] != len(rates):
+            raise ValueError(f"sizes of shape {sizes.shape} for {len(rates)} bit rates")
+        return Presentation(
+            bitrates_bps=rates * 1000,
+            sizes_bytes=sizes.T / 8,
+            durations_s=np.full(len(sizes), segment_s),
+            title=title,
+        )
+    except KeyError as exc:
+        raise InputError(f"{name}: no {exc.args[0]!r}; {expected}") from exc
+    except (ValueError, TypeError, IndexError) as exc:
+        raise InputError(f"{name}: {exc}; {expected}") from exc

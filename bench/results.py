@@ -1,0 +1,165 @@
+"""Results of an experiment: one row per session, as JSON Lines and as columns.
+
+Rules of residence: text to values and back. A results file is a header, then rows in
+the order of the experiment; a block holds the rows of one run. Neither says how long
+anything took or when it was made: the same plan gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from abr.errors import InputError
+from abr.media import FloatArray
+
+FORMAT = "abrkit results"
+BLOCK_FORMAT = "abrkit results block"
+VERSION = "1.0"
+
+Row = dict[str, Any]
+
+FIELDS: Mapping[str, str] = {
+    "run": "text",
+    "algorithm": "text",
+    "params": "object",
+    "presentation": "text",
+    "presentation_digest": "text",
+    "trace": "text",
+    "trace_digest": "text",
+    "class": "text",
+    "seed": "whole",
+    "startup_s": "number or null",
+    "stall_s": "number",
+    "stall_events": "whole",
+    "played_s": "number",
+    "elapsed_s": "number",
+    "segments": "whole",
+    "mean_bitrate_bps": "number",
+    "bitrate_change_bps": "number",
+    "switches": "whole",
+    "qoe_lin": "number",
+    "downloaded_bytes": "number",
+    "wasted_bytes": "number",
+    "ended": "text",
+    "rungs": "rungs",
+    "stalls": "stalls",
+}
+"""Fields of a row in their order, and what each holds."""
+
+NUMBERS = tuple(name for name, kind in FIELDS.items() if kind.startswith(("number", "whole")))
+
+
+class ResultsError(InputError, ValueError):
+    """Results that cannot be read, or do not hold what was asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """An experiment's rows as columns."""
+
+    header: Mapping[str, Any]
+    rows: Sequence[Row]
+    numbers: Mapping[str, FloatArray]
+    """Numeric columns by field; ``nan`` stands for null."""
+
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """Labels in the order of the plan."""
+        return tuple(dict.fromkeys(row["algorithm"] for row in self.rows))
+
+    @property
+    def name(self) -> str:
+        """Of the plan."""
+        return str(self.header.get("name", ""))
+
+
+def compact(value: object) -> str:
+    """One line of canonical JSON."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def print_block(run: str, rows: Sequence[Row]) -> str:
+    """The rows of one run, with a first line that says how many there are."""
+    head = {"format": BLOCK_FORMAT, "version": VERSION, "run": run, "rows": len(rows)}
+    return "".join(f"{compact(each)}\n" for each in (head, *rows))
+
+
+def block_lines(text: str, *, run: str, rows: int) -> list[str] | None:
+    """The lines of a whole block of that run; None when it is something else or cut short."""
+    head, *lines = text.splitlines()[: rows + 2] or [""]
+    try:
+        about = json.loads(head)
+    except ValueError:
+        return None
+    wanted = {"format": BLOCK_FORMAT, "version": VERSION, "run": run, "rows": rows}
+    is_whole = about == wanted and len(lines) == rows and text.endswith("\n")
+    return lines if is_whole else None
+
+
+def print_results(header: Mapping[str, Any], lines: Iterable[str]) -> str:
+    """A results file of lines that are rows already."""
+    head = {"format": FORMAT, "version": VERSION, **header}
+    return "\n".join([compact(head), *lines]) + "\n"
+
+
+def read_results(text: str, *, name: str) -> Results:
+    """What ``print_results`` printed.
+
+    Raises:
+        ResultsError: it is no results file, of another major version, or a row is not whole.
+    """
+    first, *lines = text.splitlines() or [""]
+    try:
+        header = json.loads(first)
+    except ValueError:
+        header = None
+    check_header(header, name=name)
+    rows = []
+    for number, line in enumerate(lines, 2):
+        try:
+            row = json.loads(line)
+        except ValueError as exc:
+            raise ResultsError(f"{name}:{number}: not JSON ({exc}); expected a row") from exc
+        rows.append(row)
+    return results_of(header, rows, name=name)
+
+
+def check_header(header: object, *, name: str) -> None:
+    """Refuse what is no results file, or one of another major version.
+
+    Raises:
+        ResultsError: saying what was found.
+    """
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise ResultsError(f"{name}: no results of `abr bench run`; expected its first line")
+    version = str(header.get("version"))
+    if version.partition(".")[0] != VERSION.partition(".")[0]:
+        raise ResultsError(
+            f"{name}: results of version {version}; this abrkit reads {VERSION}: "
+            "use the one that wrote them"
+        )
+
+
+def results_of(header: Mapping[str, Any], rows: Sequence[Row], *, name: str) -> Results:
+    """Rows as columns.
+
+    Raises:
+        ResultsError: there are none, or a row lacks a field.
+    """
+    if not rows:
+        raise ResultsError(f"{name}: no rows; expected at least one session")
+    try:
+        numbers = {
+            field: np.array([row[field] for row in rows], dtype=np.float64) for field in NUMBERS
+        }
+        for field in ("algorithm", "trace_digest", "presentation_digest", "class"):
+            for row in rows:
+                _ = row[field]
+    except (KeyError, TypeError, ValueError) as exc:
+        raise ResultsError(f"{name}: a row without {exc}; expected every field of a row") from exc
+    return Results(header=header, rows=rows, numbers=numbers)
