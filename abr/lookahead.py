@@ -29,7 +29,7 @@ import numpy as np
 from abr.decision import Observation
 from abr.media import FloatArray
 
-_PRICES = 5
+_PRICES = 4
 _ROUNDING = 1e-9
 
 
@@ -130,13 +130,19 @@ def _bound(
             room.bounds[p * width + depth, r] = 0.0
         for d in range(depth - 1, -1, -1):
             after, here = p * width + d + 1, p * width + d
-            for before in range(rungs):
-                most = -math.inf
-                for r in range(rungs):
-                    change = abs(room.kbps[r] - room.kbps[before]) * switch_weight
-                    adds = (room.kbps[r] - change) / 1000 - price * room.times_s[d, r]
-                    most = max(most, adds + room.bounds[after, r])
-                room.bounds[here, before] = most
+            # Best of the rungs from the one before upward, then of those downward.
+            most = -math.inf
+            for r in range(rungs - 1, -1, -1):
+                paid = switch_weight * room.kbps[r] / 1000
+                adds = room.kbps[r] / 1000 - price * room.times_s[d, r] + room.bounds[after, r]
+                most = max(most, adds - paid)
+                room.bounds[here, r] = most + paid
+            most = -math.inf
+            for r in range(rungs):
+                paid = switch_weight * room.kbps[r] / 1000
+                adds = room.kbps[r] / 1000 - price * room.times_s[d, r] + room.bounds[after, r]
+                most = max(most, adds + paid)
+                room.bounds[here, r] = max(room.bounds[here, r], most - paid)
 
 
 def _most(room: Lookahead, d: int, buffer_s: float, rung: int) -> float:

@@ -1,0 +1,156 @@
+"""QUETRA: the rung at which an M/D/1/K queue would keep as much room as the buffer has left.
+
+Downloading and playing at a rung's rate is a queue with room for the buffer's seconds,
+whose load is throughput by rate. Its mean free room, the buffer slack, is computed per
+rung, and the rung whose slack is nearest to the buffer level wins, so that the buffer
+tends to where the two meet: half full where throughput and rate are equal.
+
+Source: Yadav, Shafiei, Ooi, QUETRA: A Queuing Theory Approach to DASH Rate Adaptation,
+ACM Multimedia 2017; the table in steps of 0.01 between loads of 0.5 and 1.2, ties to
+the higher rung, the reservoir and the moving average as in ``quetra.py`` of the SABR
+benchmark, itself after the authors' rule for dash.js.
+
+deviation: that program carries tables for buffers of 30, 60, 120 and 240 s and refuses
+others. Here the slack is computed for the player's limit in whole seconds, up to 1000;
+it is within 0.005 s of the published tables.
+
+deviation: that program ignores throughputs of 10 Mbit/s or more, which leaves it at the
+lowest rung on fast networks. Here none is ignored; ``ignore_above_bps=10e6`` brings
+that back. As there, a mean that got no new sample moves on toward the newest one.
+
+deviation: the authors' rule for dash.js decides at every fifth segment only; this one,
+like the program, at every segment.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from abr.decision import Decision, Download, Observation, Rule
+from abr.media import FloatArray
+from abr.queueing import mean_length
+
+_NO_SAMPLE, _NEAREST, _RESERVOIR, _ALL_SLACK = 0, 1, 2, 3
+_STEPS = 71
+_ROOM = 1000
+
+
+class Params(NamedTuple):
+    """Parameters of ``quetra``."""
+
+    alpha: float = 0.1
+    """Weight of the newest throughput in the moving average."""
+    reservoir: float = 0.375
+    """Below this part of the player's buffer limit the lowest rung is chosen."""
+    ignore_above_bps: float = 0.0
+    """Throughputs from here on are not learnt from; 0 for no limit."""
+
+
+class State(NamedTuple):
+    """Throughput, and slacks as far as they were needed."""
+
+    throughput_bps: FloatArray
+    """Samples so far, the first, the newest, and their mean, shape (4,)."""
+    slack_s: FloatArray
+    """Slack per step of the load, nan where not yet computed, shape (71,)."""
+    room: FloatArray
+    """Buffer limit in whole seconds that the slacks are for, shape (1,)."""
+    weights: FloatArray
+    """Scratch of ``mean_length``."""
+    tails: FloatArray
+    """Scratch of ``mean_length``."""
+
+
+def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
+    """The state of one playback."""
+    return State(np.zeros(4), np.full(_STEPS, np.nan), np.zeros(1), np.zeros(_ROOM), np.zeros(33))
+
+
+def choose(params: Params, state: State, seen: Observation) -> Decision:
+    """The rung whose slack is nearest to the buffer level, the higher one of two."""
+    if state.throughput_bps[0] == 0:
+        return Decision(0, 0.0, _NO_SAMPLE)
+    mean_bps = _mean_bps(params, state)
+    best, nearest_s = 0, 0.0
+    lowest_s = best_s = highest_s = 0.0
+    for rung in range(len(seen.ladder_bps)):
+        slack_s = _slack_s(state, mean_bps / seen.ladder_bps[rung], seen.max_buffer_s)
+        off_s = abs(seen.buffer_s - slack_s)
+        if rung == 0:
+            lowest_s = slack_s
+        if rung == 0 or off_s <= nearest_s:
+            best, best_s, nearest_s = rung, slack_s, off_s
+        highest_s = slack_s
+    if seen.buffer_s < params.reservoir * seen.max_buffer_s:
+        return Decision(0, 0.0, _RESERVOIR)
+    if best_s == seen.max_buffer_s and lowest_s == highest_s:
+        return Decision(0, 0.0, _ALL_SLACK)
+    return Decision(best, 0.0, _NEAREST)
+
+
+def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
+    """Keep the throughput, first-byte wait included."""
+    taken_s = download.end_s - download.start_s
+    if not taken_s > 0:
+        return
+    bps = 8 * download.size_bytes / taken_s
+    if 0 < params.ignore_above_bps <= bps:
+        return
+    if state.throughput_bps[0] == 0:
+        state.throughput_bps[1] = bps
+    state.throughput_bps[2] = bps
+    state.throughput_bps[0] += 1
+
+
+def _mean_bps(params: Params, state: State) -> float:
+    """The newest of one, the mean of two, then the moving average, stepped at each question."""
+    samples, newest_bps = state.throughput_bps[0], state.throughput_bps[2]
+    if samples == 1:
+        mean_bps = newest_bps
+    elif samples == 2:
+        mean_bps = (state.throughput_bps[1] + newest_bps) / 2
+    else:
+        mean_bps = (1 - params.alpha) * state.throughput_bps[3] + params.alpha * newest_bps
+    state.throughput_bps[3] = mean_bps
+    return float(mean_bps)
+
+
+def _slack_s(state: State, load: float, max_buffer_s: float) -> float:
+    """Mean free room of the queue; all of it at low loads, none at high ones."""
+    if load < 0.5:
+        return max_buffer_s
+    if load >= 1.2:
+        return 0.0
+    room = min(max(int(max_buffer_s), 1), _ROOM)
+    if room != state.room[0]:
+        state.room[0] = room
+        for i in range(_STEPS):
+            state.slack_s[i] = np.nan
+    index = int((load - 0.5) / 0.01)
+    if not state.slack_s[index] >= 0:
+        length = mean_length(0.5 + 0.01 * index, room, state.weights, state.tails)
+        state.slack_s[index] = room - length
+    return float(state.slack_s[index])
+
+
+def make(**params: float) -> Rule:
+    """The algorithm with the given parameters; see ``Params``.
+
+    Raises:
+        ValueError: a parameter out of range.
+    """
+    made = Params(**params)
+    if not (0 < made.alpha <= 1 and 0 <= made.reservoir <= 1 and made.ignore_above_bps >= 0):
+        raise ValueError(
+            "alpha and reservoir must be parts of 1, alpha not 0, ignore_above_bps 0 or more"
+        )
+    return Rule(
+        name="quetra",
+        params=made,
+        start=start,
+        choose=choose,
+        delivered=delivered,
+        whys=("no sample yet", "nearest slack", "reservoir", "slack everywhere"),
+    )

@@ -1,0 +1,68 @@
+"""RB: the highest rung that the throughput of the last five downloads carries.
+
+The harmonic mean of the last downloads, waits for first bytes included, is set against
+nominal rates; the buffer plays no part.
+
+Source: the rate-based rule that Yin, Jindal, Sekar, Sinopoli, A Control-Theoretic
+Approach for Dynamic Adaptive Video Streaming over HTTP, SIGCOMM 2015, section 7.1.2,
+and Pensieve, SIGCOMM 2017, section 5.1, compare with.
+
+deviation: the papers do not say what comes before the first download; here it is the
+lowest rung.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from abr.decision import Decision, Observation, Rule
+from abr.estimators import harmonic_throughput_bps
+from abr.media import FloatArray
+
+_NO_SAMPLE, _THROUGHPUT = 0, 1
+
+
+class Params(NamedTuple):
+    """Parameters of ``rate``."""
+
+    window: int = 5
+    """Downloads in the harmonic mean."""
+    safety: float = 1.0
+    """Part of the mean that is relied on."""
+
+
+class State(NamedTuple):
+    """Nothing to remember."""
+
+
+def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
+    """The state of one playback."""
+    return State()
+
+
+def choose(params: Params, state: State, seen: Observation) -> Decision:
+    """The highest nominal rate of no more than the mean, else the lowest."""
+    if len(seen.downloads.end_s) == 0:
+        return Decision(0, 0.0, _NO_SAMPLE)
+    throughput_bps = harmonic_throughput_bps(seen.downloads, params.window)
+    if math.isnan(throughput_bps):
+        throughput_bps = math.inf
+    rung = len(seen.ladder_bps) - 1
+    while rung > 0 and seen.ladder_bps[rung] > params.safety * throughput_bps:
+        rung -= 1
+    return Decision(rung, 0.0, _THROUGHPUT)
+
+
+def make(**params: float) -> Rule:
+    """The algorithm with the given parameters; see ``Params``.
+
+    Raises:
+        ValueError: a parameter out of range.
+    """
+    made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
+    if not (made.window >= 1 and made.safety > 0):
+        raise ValueError("window must be 1 or more, safety more than 0")
+    return Rule(
+        name="rate", params=made, start=start, choose=choose, whys=("no sample yet", "throughput")
+    )
