@@ -32,7 +32,8 @@ from abr.estimators import (
 from abr.media import FloatArray
 
 _NO_SAMPLE, _THROUGHPUT, _BUFFER, _ABANDON = 0, 1, 2, 3
-_FIRST_CAUTION, _CAUTION_STEP, _LAST_CAUTION = 0.9, 0.9, 0.5
+FIRST_CAUTION, _CAUTION_STEP, _LAST_CAUTION = 0.9, 0.9, 0.5
+ABANDON_AFTER_S, ABANDON_RATIO = 0.5, 1.8
 # Differences of times late in a playback are this uncertain, and a player asks at
 # round times: without it "after 0.5 s" would be now 0.5 s, now one question later.
 _ROUNDING_S = 1e-9
@@ -53,9 +54,9 @@ class Params(NamedTuple):
     """Whether the insufficient-buffer rule applies."""
     abandon: bool = True
     """Whether slow downloads are abandoned."""
-    abandon_after_s: float = 0.5
+    abandon_after_s: float = ABANDON_AFTER_S
     """A download younger than this is left alone."""
-    abandon_ratio: float = 1.8
+    abandon_ratio: float = ABANDON_RATIO
     """Segments of time a download may take before it is abandoned."""
 
 
@@ -73,7 +74,7 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
     """The state of one playback."""
     return State(
         ewma_start(params.half_life_fast_s, params.half_life_slow_s),
-        np.full(1, _FIRST_CAUTION),
+        np.full(1, FIRST_CAUTION),
         np.full(1, np.median(durations_s)),
     )
 

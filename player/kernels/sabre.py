@@ -86,14 +86,10 @@ class Playback(NamedTuple):
     period: int
     """Period of the trace; with ``left_s`` a ``Place``."""
     left_s: float
-    head: int
-    """Segment that plays, or is to play next."""
     coming: int
     """First segment that is not in the buffer."""
-    consumed_s: float
-    """Of the segment that plays."""
-    buffered_s: float
-    """Length of all segments in the buffer, the one that plays in full."""
+    level_s: float
+    """Media in the buffer that has not played."""
     stalled_s: float
     """Time without playback since the newest segment arrived."""
     remembered: int
@@ -125,7 +121,7 @@ def after(link: LinkTable, period: int) -> int:
 
 def begin(link: LinkTable) -> Playback:
     """A session before its first request."""
-    return Playback(0.0, 0, length_s(link, 0), 0, 0, 0.0, 0.0, 0.0, 0)
+    return Playback(0.0, 0, length_s(link, 0), 0, 0.0, 0.0, 0)
 
 
 def let_pass(link: LinkTable, period: int, left_s: float, time_s: float) -> Place:
@@ -195,29 +191,23 @@ def transfer_some(
     return period, left_s, took_s, got
 
 
-def play(
-    durations_s: FloatArray, head: int, coming: int, consumed_s: float, time_s: float
-) -> tuple[int, float, float]:
-    """Play for ``time_s``: what plays then, how much of it has, and what time was left."""
-    while head < coming:
-        rest_s = durations_s[head] - consumed_s
-        if time_s < rest_s:
-            return head, consumed_s + time_s, 0.0
-        time_s -= rest_s
-        head, consumed_s = head + 1, 0.0
-    return head, consumed_s, time_s
+def begins_after_s(durations_s: FloatArray, segment: int, coming: int) -> float:
+    """The buffer level at which ``segment`` begins to play, ``coming`` being the next to come."""
+    level_s = 0.0
+    for k in range(segment, coming):
+        level_s += durations_s[k]
+    return level_s
 
 
 def observe(options: Options, film: Film, out: Out, at: Playback, segment: int) -> Observation:
     """What a rule sees; ``segment`` is the one it is asked about."""
-    level_s = at.buffered_s - at.consumed_s
     return Observation(
         at.now_s,
         segment,
-        level_s,
+        at.level_s,
         options.max_buffer_s,
         int(out.rungs[at.coming - 1]) if at.coming > 0 else -1,
-        at.coming > at.head,
+        at.level_s > 0,
         film.ladder_bps,
         film.sizes_bytes,
         film.durations_s,
@@ -225,11 +215,11 @@ def observe(options: Options, film: Film, out: Out, at: Playback, segment: int) 
     )
 
 
-def idle(film: Film, link: LinkTable, out: Out, at: Playback, time_s: float) -> Playback:
+def idle(link: LinkTable, out: Out, at: Playback, time_s: float) -> Playback:
     """Play without downloading for ``time_s``, no longer than there is media."""
     period, left_s = let_pass(link, at.period, at.left_s, time_s)
     out.totals[IDLE] += time_s
-    return _played(film, out, at, period, left_s, time_s)
+    return _played(out, at, period, left_s, time_s)
 
 
 def fetch(
@@ -249,7 +239,6 @@ def fetch(
     if at.coming == 0 or not options.abandon:
         period, left_s, took_s = transfer(link, period, left_s, 8 * size_bytes)
         return Fetched(period, left_s, latency_s, latency_s + took_s, size_bytes, True)
-    level_s = at.buffered_s - at.consumed_s
     bits, got_bits, elapsed_s = 8 * size_bytes, 0.0, latency_s
     pause_s = options.question_s - latency_s
     least_bits = 8 * options.question_bytes
@@ -270,7 +259,7 @@ def fetch(
             got_bits / 8,
             at.now_s,
             at.now_s + latency_s,
-            max(0.0, level_s - elapsed_s),
+            max(0.0, at.level_s - elapsed_s),
         )
         if reconsider(params, state, seen, progress).rung < rung:
             return Fetched(period, left_s, latency_s, elapsed_s, got_bits / 8, False)
@@ -296,10 +285,10 @@ def step(
     if 0 <= decision.segment < segment:
         segment = decision.segment
     elif decision.wait_s > 0:
-        at = idle(film, link, out, at, decision.wait_s)
+        at = idle(link, out, at, decision.wait_s)
     before = at
     got = fetch(params, state, film, link, options, at, seen, segment, rung)
-    at = _played(film, out, at, got.period, got.left_s, got.took_s)
+    at = _played(out, at, got.period, got.left_s, got.took_s)
     out.totals[DOWNLOADS] += 1
     out.totals[DOWNLOADED] += got.received_bytes
     if not got.is_complete:
@@ -316,13 +305,13 @@ def step(
         before.now_s + got.latency_s,
         at.now_s,
     )
-    coming, buffered_s, stalled_s = at.coming, at.buffered_s, at.stalled_s
+    coming, level_s, stalled_s = at.coming, at.level_s, at.stalled_s
     if segment == coming:
         out.columns[STALL_S, segment] = stalled_s
         coming, stalled_s = coming + 1, 0.0
-        buffered_s += film.durations_s[segment]
+        level_s += film.durations_s[segment]
         _keep(out, segment, rung, before, got)
-    elif segment > at.head or (segment == at.head and at.consumed_s <= 0):
+    elif level_s >= begins_after_s(film.durations_s, segment, coming):
         out.totals[REPLACED] += 1
         out.totals[WASTED] += out.columns[SIZE_BYTES, segment]
         _keep(out, segment, rung, before, got)
@@ -332,10 +321,8 @@ def step(
         at.now_s,
         at.period,
         at.left_s,
-        at.head,
         coming,
-        at.consumed_s,
-        buffered_s,
+        level_s,
         stalled_s,
         remembered,
     )
@@ -373,9 +360,9 @@ def make_room(
     film: Film, link: LinkTable, options: Options, out: Out, at: Playback
 ) -> tuple[Playback, float]:
     """Play until the next segment fits the buffer; how long that took."""
-    full_s = at.buffered_s - at.consumed_s + film.durations_s[at.coming] - options.max_buffer_s
+    full_s = at.level_s + film.durations_s[at.coming] - options.max_buffer_s
     if full_s > 0:
-        return idle(film, link, out, at, full_s), full_s
+        return idle(link, out, at, full_s), full_s
     return at, 0.0
 
 
@@ -411,33 +398,16 @@ def session(
     finish(film, out, at)
 
 
-def _played(
-    film: Film, out: Out, at: Playback, period: int, left_s: float, time_s: float
-) -> Playback:
+def _played(out: Out, at: Playback, period: int, left_s: float, time_s: float) -> Playback:
     """Playback ``time_s`` later, the trace's clock at its new place."""
-    head, consumed_s, short_s = play(film.durations_s, at.head, at.coming, at.consumed_s, time_s)
-    buffered_s = at.buffered_s
-    for segment in range(at.head, head):
-        buffered_s -= film.durations_s[segment]
-    if head == at.coming:
-        buffered_s = 0.0
-    stalled_s = at.stalled_s
-    if short_s > 0 and at.coming > 0:
+    level_s, stalled_s = max(0.0, at.level_s - time_s), at.stalled_s
+    if time_s > at.level_s and at.coming > 0:
+        short_s = time_s - at.level_s
         stalled_s += short_s
         out.totals[STALLED] += short_s
-        if at.head < at.coming:
+        if at.level_s > 0:
             out.totals[STALL_EVENTS] += 1
-    return Playback(
-        at.now_s + time_s,
-        period,
-        left_s,
-        head,
-        at.coming,
-        consumed_s,
-        buffered_s,
-        stalled_s,
-        at.remembered,
-    )
+    return Playback(at.now_s + time_s, period, left_s, at.coming, level_s, stalled_s, at.remembered)
 
 
 def _keep(out: Out, segment: int, rung: int, before: Playback, got: Fetched) -> None:
@@ -448,4 +418,4 @@ def _keep(out: Out, segment: int, rung: int, before: Playback, got: Fetched) -> 
     columns[FIRST_BYTE_S, segment] = before.now_s + got.latency_s
     columns[END_S, segment] = before.now_s + got.took_s
     columns[SIZE_BYTES, segment] = got.received_bytes
-    columns[BUFFER_BEFORE_S, segment] = before.buffered_s - before.consumed_s
+    columns[BUFFER_BEFORE_S, segment] = before.level_s

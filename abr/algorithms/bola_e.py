@@ -1,0 +1,343 @@
+"""BOLA-E: BOLA whose buffer level counts seconds that are not there, so it starts fast.
+
+A virtual placeholder is added to the buffer level. It is set from the first measured
+throughput, grows while the player waits for room, and pays for waits that BOLA would
+make below its own thresholds; so BOLA need not fill a real buffer before it picks the
+rung that the network sustains, and works with short buffers. An insufficient-buffer
+rule guards against what the placeholder hides, and a download is abandoned when a
+smaller one scores better than what is left of it.
+
+Utilities are ``u = ln(b / b_lowest) + 1``. ``gp`` and ``Vp`` put the lowest rung's
+threshold at 10 s and the highest at the buffer limit, which is taken for 10 s and 2 s
+for each rung at least.
+
+Source: Spiteri, Sitaraman, Sparacio, From Theory to Practice, MMSys 2018, and Sabre's
+``BolaEnh`` at commit 09b03bb, whose decisions this reproduces.
+
+The placeholder puts the level just where two rungs score the same, again and again, and
+rounding decides between them. So levels and scores are worked out in Sabre's units,
+milliseconds and kbit/s, and in its order.
+
+deviation: where segments differ in length, the nominal length is their median. Where
+all rungs have one rate, or no buffer limit is left beside a segment, there is nothing
+to control, and the rung is the one that the throughput sustains.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from abr.algorithms.fast_switching import (
+    NEWEST_FIRST,
+    Buffered,
+    buffered_add,
+    buffered_start,
+    comes_too_late,
+    is_replacing,
+    with_replacement,
+)
+from abr.algorithms.throughput import FIRST_CAUTION, rung_for
+from abr.decision import Decision, Download, Observation, Progress, Rule
+from abr.estimators import Ewma, ewma_add, ewma_latency_s, ewma_start, ewma_throughput_bps
+from abr.media import FloatArray
+
+_NO_SAMPLE, _FIRST, _SCORE, _CAP, _WAIT, _BUFFER, _REPLACE, _ABANDON = range(8)
+_LOW_MS, _PER_RUNG_MS = 10000.0, 2000.0
+_MS = 1e3
+_CAUTION_STEP, _LAST_CAUTION = 0.9, 0.5
+WHYS = (
+    "no sample yet",
+    "first by throughput",
+    "best score",
+    "capped by throughput",
+    "waits",
+    "insufficient buffer",
+    "replaces a segment",
+    "abandons",
+)
+
+
+class Params(NamedTuple):
+    """Parameters of ``bola-e``."""
+
+    buffer_rule: bool = True
+    """Whether the insufficient-buffer rule applies; without it ``gp`` sets the weights."""
+    gp: float = 5.0
+    """Weight of playing without stalls against utility; only without ``buffer_rule``."""
+    oscillation: bool = False
+    """Whether a switch up beyond the throughput stays at it, instead of one rung above."""
+    abandon: bool = True
+    """Whether downloads are abandoned."""
+    fast_switching: int = 0
+    """Replace low segments in the buffer: 0 never, 1 the oldest first, 2 the newest first."""
+    half_life_fast_s: float = 3.0
+    """Half-life of the fast throughput mean, seconds of transfer."""
+    half_life_slow_s: float = 8.0
+    """Half-life of the slow throughput mean, seconds of transfer."""
+
+
+class State(NamedTuple):
+    """Memory of one playback."""
+
+    ewma: Ewma
+    segment_s: FloatArray
+    """Nominal length of a segment, shape (1,)."""
+    rate_kbps: FloatArray
+    """Nominal bit rate of each rung, shape (R,)."""
+    utility: FloatArray
+    """Utility of each rung, 1 for the lowest, shape (R,)."""
+    crossing: FloatArray
+    """Utility, above ``gp``, of the level where each rung becomes the best, shape (R,)."""
+    control: FloatArray
+    """Buffer limit in seconds that the next two were worked out for, ``gp``, and ``Vp`` in
+    milliseconds, shape (3,)."""
+    caution: FloatArray
+    """Part of buffer times throughput that may be spent on one segment; 0 before the first
+    decision, shape (1,)."""
+    placeholder_ms: FloatArray
+    """What is added to the buffer level, shape (1,)."""
+    last_rung: FloatArray
+    """Rung of the newest download, abandoned ones included, shape (1,)."""
+    buffered: Buffered
+
+
+def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
+    """The state of one playback."""
+    rate_kbps = ladder_bps / _MS
+    offset = 1 - math.log(rate_kbps[0])
+    utility = np.array([math.log(rate) + offset for rate in rate_kbps.tolist()])
+    return State(
+        ewma_start(params.half_life_fast_s, params.half_life_slow_s),
+        np.full(1, np.median(durations_s)),
+        rate_kbps,
+        utility,
+        crossings(rate_kbps, utility),
+        np.full(3, -1.0),
+        np.zeros(1),
+        np.zeros(1),
+        np.zeros(1),
+        buffered_start(len(durations_s)),
+    )
+
+
+def crossings(rates: FloatArray, utility: FloatArray) -> FloatArray:
+    """Where each rung begins to beat every lower one; -inf for those that need not."""
+    answer = np.full(len(rates), -np.inf)
+    for rung, rate in enumerate(rates.tolist()):
+        for lower, less in enumerate(rates[:rung].tolist()):
+            if utility[lower] < utility[rung]:
+                worth = (rate * utility[lower] - less * utility[rung]) / (rate - less)
+                answer[rung] = max(answer[rung], worth)
+    return answer
+
+
+def choose(params: Params, state: State, seen: Observation) -> Decision:
+    """The next segment's rung, or a segment to replace at it."""
+    decision = decide(params, state, seen)
+    return with_replacement(
+        params.fast_switching, state.buffered, seen, state.segment_s[0], decision, _REPLACE
+    )
+
+
+def decide(params: Params, state: State, seen: Observation) -> Decision:
+    """The best score at buffer level and placeholder; what is left of its wait."""
+    throughput_bps, latency_s = ewma_throughput_bps(state.ewma), ewma_latency_s(state.ewma)
+    if math.isnan(throughput_bps):
+        return Decision(0, 0.0, _NO_SAMPLE)
+    segment_s, level_ms = state.segment_s[0], _MS * seen.buffer_s
+    sustained = rung_for(throughput_bps, latency_s, segment_s, seen.ladder_bps)
+    update_control(params, state, seen)
+    if state.caution[0] <= 0:
+        state.caution[0] = FIRST_CAUTION
+        state.placeholder_ms[0] = max(0.0, lowest_level_ms(state, sustained) - level_ms)
+        return Decision(sustained, 0.0, _FIRST)
+    if state.control[2] <= 0:
+        return Decision(sustained, 0.0, _CAP)
+    rung, why = best_rung(state, level_ms + state.placeholder_ms[0]), _SCORE
+    last = int(state.last_rung[0])
+    if rung > last and rung > sustained:
+        rung, why = max(last, sustained), _CAP
+        if not params.oscillation:
+            rung += 1
+    wait_s = wait_beyond_ms(state, level_ms, rung) / _MS
+    if rung + 1 == len(seen.ladder_bps):
+        wait_s = 0.0
+    if params.buffer_rule:
+        safe_bits = state.caution[0] * (seen.buffer_s - latency_s) * throughput_bps
+        state.caution[0] = max(_CAUTION_STEP * state.caution[0], _LAST_CAUTION)
+        for lower in range(rung):
+            if seen.ladder_bps[lower + 1] * segment_s > safe_bits:
+                lower_placeholder(state, lowest_level_ms(state, lower) - level_ms)
+                return Decision(lower, 0.0, _BUFFER)
+    return Decision(rung, wait_s, _WAIT if wait_s > 0 else why)
+
+
+def update_control(params: Params, state: State, seen: Observation) -> None:
+    """Work out ``gp`` and ``Vp`` when the buffer limit is not what it was."""
+    limit_s, top = seen.max_buffer_s, state.utility[-1]
+    if state.control[0] == limit_s:
+        return
+    state.control[0] = limit_s
+    limit_ms = _MS * limit_s
+    if not params.buffer_rule:
+        gp = params.gp - 1
+        state.control[1] = gp
+        state.control[2] = (limit_ms - _MS * state.segment_s[0]) / (top + gp)
+        return
+    limit_ms = max(_LOW_MS + _PER_RUNG_MS * len(seen.ladder_bps), limit_ms)
+    gp = (top - 1) / (limit_ms / _LOW_MS - 1)
+    state.control[1] = gp
+    state.control[2] = _LOW_MS / gp if gp > 0 else 0.0
+
+
+def best_rung(state: State, level_ms: float) -> int:
+    """The rung with the best score; the lowest of equals."""
+    gp, vp = state.control[1], state.control[2]
+    rung, best = 0, -math.inf
+    for q in range(len(state.utility)):
+        score = (vp * (state.utility[q] + gp) - level_ms) / state.rate_kbps[q]
+        if score > best:
+            rung, best = q, score
+    return rung
+
+
+def lowest_level_ms(state: State, rung: int) -> float:
+    """Buffer level from which BOLA prefers a rung to all lower ones."""
+    if math.isinf(state.crossing[rung]):
+        return 0.0
+    return float(max(0.0, state.control[2] * (state.control[1] + state.crossing[rung])))
+
+
+def highest_level_ms(state: State, rung: int) -> float:
+    """Buffer level above which BOLA waits rather than download at a rung."""
+    return float(state.control[2] * (state.utility[rung] + state.control[1]))
+
+
+def lower_placeholder(state: State, most_ms: float) -> None:
+    """Let the placeholder be no more than ``most_ms``, or 0."""
+    state.placeholder_ms[0] = min(state.placeholder_ms[0], max(0.0, most_ms))
+
+
+def wait_beyond_ms(state: State, level_ms: float, rung: int) -> float:
+    """The wait that BOLA asks for, less what the placeholder pays."""
+    wait_ms = level_ms + state.placeholder_ms[0] - highest_level_ms(state, rung)
+    if wait_ms <= 0:
+        return 0.0
+    if wait_ms <= state.placeholder_ms[0]:
+        state.placeholder_ms[0] -= wait_ms
+        return 0.0
+    wait_ms -= state.placeholder_ms[0]
+    state.placeholder_ms[0] = 0.0
+    return float(wait_ms)
+
+
+def reconsider(params: Params, state: State, seen: Observation, progress: Progress) -> Decision:
+    """Abandon for a better score, or a replacement that comes too late."""
+    stay = Decision(progress.rung, 0.0, _SCORE)
+    if not params.abandon:
+        return stay
+    if is_replacing(state.buffered, progress.segment):
+        if not comes_too_late(seen, progress, state.segment_s[0]):
+            return stay
+        state.last_rung[0] = progress.rung
+        return Decision(progress.rung - 1, 0.0, _ABANDON)
+    rung = better_rung(state, progress)
+    if rung == progress.rung:
+        return stay
+    abandoned(state, progress, rung)
+    return Decision(rung, 0.0, _ABANDON)
+
+
+def better_rung(state: State, progress: Progress) -> int:
+    """The rung whose whole segment scores better than the rest of this download.
+
+    A new request waits for its first byte once more, so level and rest are those after
+    such a wait.
+    """
+    latency_s = progress.first_byte_s - progress.start_s
+    transfer_s = progress.now_s - progress.first_byte_s
+    rung, left_bytes = progress.rung, progress.size_bytes - progress.received_bytes
+    # Not "<=": before the first byte the transfer time is nan.
+    if not (transfer_s > 0 and progress.received_bytes > 0 and state.control[2] > 0):
+        return rung
+    left_bytes -= latency_s * progress.received_bytes / transfer_s
+    if left_bytes <= 0:
+        return rung
+    gp, vp = state.control[1], state.control[2]
+    level_ms = _MS * (progress.buffer_s - latency_s) + state.placeholder_ms[0]
+    level_ms = max(0.0, level_ms)
+    # Scores are worth over size; they are compared without dividing.
+    best, best_bytes = vp * (gp + state.utility[rung]) - level_ms, left_bytes
+    scale = progress.size_bytes / state.rate_kbps[rung]
+    for q in range(progress.rung):
+        size_bytes = scale * state.rate_kbps[q]
+        if size_bytes < left_bytes:
+            worth = vp * (gp + state.utility[q]) - level_ms
+            if worth * best_bytes > best * size_bytes:
+                rung, best, best_bytes = q, worth, size_bytes
+    return rung
+
+
+def abandoned(state: State, progress: Progress, rung: int) -> None:
+    """A download was given up for ``rung``: rely on less."""
+    state.last_rung[0] = progress.rung
+    want_ms = lowest_level_ms(state, rung) if rung > 0 else _LOW_MS
+    lower_placeholder(state, want_ms - _MS * progress.buffer_s)
+
+
+def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
+    """Learn from a finished download; keep the placeholder within reason."""
+    ewma_add(
+        state.ewma,
+        download.size_bytes,
+        download.end_s - download.first_byte_s,
+        download.first_byte_s - download.start_s,
+        state.segment_s[0],
+    )
+    arrived(params, state, seen, download)
+
+
+def arrived(params: Params, state: State, seen: Observation, download: Download) -> None:
+    """What ``delivered`` does besides learning throughput."""
+    update_control(params, state, seen)
+    state.last_rung[0] = download.rung
+    was_ms = _MS * (seen.buffer_s + (download.end_s - download.start_s))
+    if is_replacing(state.buffered, download.segment):
+        state.placeholder_ms[0] += _MS * state.segment_s[0]
+    else:
+        lower_placeholder(state, highest_level_ms(state, download.rung) - was_ms)
+        if seen.buffer_s > 0:
+            least_ms = lowest_level_ms(state, download.rung) - was_ms
+            state.placeholder_ms[0] = max(state.placeholder_ms[0], least_ms)
+    buffered_add(state.buffered, download)
+
+
+def waited(params: Params, state: State, seen: Observation, wait_s: float) -> None:
+    """Waiting for room is no reason to think less of the network."""
+    state.placeholder_ms[0] += _MS * wait_s
+
+
+def make(**params: float) -> Rule:
+    """The algorithm with the given parameters; see ``Params``.
+
+    Raises:
+        ValueError: a parameter out of range.
+    """
+    made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
+    if not (made.gp > 0 and made.half_life_fast_s > 0 and made.half_life_slow_s > 0):
+        raise ValueError("gp and the half-lives must be more than 0")
+    if not 0 <= made.fast_switching <= NEWEST_FIRST:
+        raise ValueError("fast_switching must be 0, 1 or 2")
+    return Rule(
+        name="bola-e",
+        params=made,
+        start=start,
+        choose=choose,
+        reconsider=reconsider,
+        delivered=delivered,
+        waited=waited,
+        whys=WHYS,
+    )

@@ -1,0 +1,193 @@
+"""DYNAMIC: the throughput rule at low buffer levels, BOLA at high ones.
+
+Both rules are asked for every segment. The throughput rule decides at first; BOLA takes
+over above ``low_buffer_s`` when it asks for no less, and hands back below that when it
+asks for less. Downloads are abandoned by the throughput rule.
+
+Source: Spiteri, Sitaraman, Sparacio, From Theory to Practice, MMSys 2018, section 5, and
+Sabre's ``Dynamic`` at commit 09b03bb, whose decisions this reproduces; fast switching,
+which gives the decisions back to the throughput rule, as there.
+
+deviation: where segments differ in length, the nominal length is their median.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from abr.algorithms import bola, throughput
+from abr.algorithms.fast_switching import (
+    NEWEST_FIRST,
+    Buffered,
+    buffered_add,
+    buffered_start,
+    comes_too_late,
+    is_replacing,
+    with_replacement,
+)
+from abr.decision import Decision, Download, Observation, Progress, Rule
+from abr.estimators import Ewma, ewma_add, ewma_start, ewma_throughput_bps
+from abr.media import FloatArray
+
+_NO_SAMPLE, _THROUGHPUT, _BOLA, _REPLACE, _ABANDON = range(5)
+
+
+class Params(NamedTuple):
+    """Parameters of ``dynamic``."""
+
+    low_buffer_s: float = 10.0
+    """Buffer level below which BOLA may lose, and above which it may win."""
+    gp: float = 5.0
+    """BOLA's weight of playing without stalls against utility."""
+    oscillation: bool = False
+    """Whether BOLA avoids switching to and fro (BOLA-O) rather than be bold (BOLA-U)."""
+    safety: float = 0.9
+    """Part of the estimated throughput that the throughput rule relies on."""
+    buffer_rule: bool = True
+    """Whether the throughput rule's insufficient-buffer rule applies."""
+    abandon: bool = True
+    """Whether slow downloads are abandoned."""
+    fast_switching: int = 0
+    """Replace low segments in the buffer: 0 never, 1 the oldest first, 2 the newest first."""
+    half_life_fast_s: float = 3.0
+    """Half-life of the fast throughput mean, seconds of transfer."""
+    half_life_slow_s: float = 8.0
+    """Half-life of the slow throughput mean, seconds of transfer."""
+
+
+class State(NamedTuple):
+    """Memory of one playback."""
+
+    ewma: Ewma
+    segment_s: FloatArray
+    """Nominal length of a segment, shape (1,)."""
+    caution: FloatArray
+    """Of the throughput rule, shape (1,)."""
+    last_rung: FloatArray
+    """Of BOLA, shape (1,)."""
+    utility: FloatArray
+    """Of BOLA, shape (R,)."""
+    is_bola: FloatArray
+    """1 while BOLA decides, else 0, shape (1,)."""
+    buffered: Buffered
+
+
+def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
+    """The state of one playback."""
+    return State(
+        ewma_start(params.half_life_fast_s, params.half_life_slow_s),
+        np.full(1, np.median(durations_s)),
+        np.full(1, throughput.FIRST_CAUTION),
+        np.zeros(1),
+        bola.utilities(ladder_bps),
+        np.zeros(1),
+        buffered_start(len(durations_s)),
+    )
+
+
+def choose(params: Params, state: State, seen: Observation) -> Decision:
+    """The answer of the rule in charge, or a segment to replace at its rung."""
+    if math.isnan(ewma_throughput_bps(state.ewma)):
+        return Decision(0, 0.0, _NO_SAMPLE)
+    by_buffer = bola.choose(_bola_params(params), _bola_state(state), seen)
+    by_rate = throughput.choose(_throughput_params(params), _throughput_state(state), seen)
+    if state.is_bola[0] > 0:
+        if seen.buffer_s < params.low_buffer_s and by_buffer.rung < by_rate.rung:
+            state.is_bola[0] = 0.0
+    elif seen.buffer_s > params.low_buffer_s and by_buffer.rung >= by_rate.rung:
+        state.is_bola[0] = 1.0
+    decision = Decision(by_rate.rung, 0.0, _THROUGHPUT)
+    if state.is_bola[0] > 0:
+        decision = Decision(by_buffer.rung, by_buffer.wait_s, _BOLA)
+    return with_replacement(
+        params.fast_switching, state.buffered, seen, state.segment_s[0], decision, _REPLACE
+    )
+
+
+def reconsider(params: Params, state: State, seen: Observation, progress: Progress) -> Decision:
+    """Abandon as the throughput rule does, or a replacement that comes too late."""
+    stay = Decision(progress.rung, 0.0, _THROUGHPUT)
+    if not params.abandon:
+        return stay
+    if is_replacing(state.buffered, progress.segment):
+        if not comes_too_late(seen, progress, state.segment_s[0]):
+            return stay
+        state.is_bola[0] = 0.0
+        return Decision(progress.rung - 1, 0.0, _ABANDON)
+    answer = throughput.reconsider(
+        _throughput_params(params), _throughput_state(state), seen, progress
+    )
+    return Decision(answer.rung, 0.0, _ABANDON) if answer.rung < progress.rung else stay
+
+
+def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
+    """Learn throughput and latency from a finished download."""
+    ewma_add(
+        state.ewma,
+        download.size_bytes,
+        download.end_s - download.first_byte_s,
+        download.first_byte_s - download.start_s,
+        state.segment_s[0],
+    )
+    if is_replacing(state.buffered, download.segment):
+        state.is_bola[0] = 0.0
+    buffered_add(state.buffered, download)
+
+
+def _bola_params(params: Params) -> bola.Params:
+    return bola.Params(
+        params.gp,
+        params.oscillation,
+        True,  # by place: compiled code knows no keywords here
+        params.abandon,
+        params.half_life_fast_s,
+        params.half_life_slow_s,
+    )
+
+
+def _bola_state(state: State) -> bola.State:
+    return bola.State(state.ewma, state.last_rung, state.segment_s, state.utility)
+
+
+def _throughput_params(params: Params) -> throughput.Params:
+    return throughput.Params(
+        params.safety,
+        params.half_life_fast_s,
+        params.half_life_slow_s,
+        0,
+        params.buffer_rule,
+        params.abandon,
+        throughput.ABANDON_AFTER_S,
+        throughput.ABANDON_RATIO,
+    )
+
+
+def _throughput_state(state: State) -> throughput.State:
+    return throughput.State(state.ewma, state.caution, state.segment_s)
+
+
+def make(**params: float) -> Rule:
+    """The algorithm with the given parameters; see ``Params``.
+
+    Raises:
+        ValueError: a parameter out of range.
+    """
+    made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
+    if not (made.gp > 0 and made.safety > 0):
+        raise ValueError("gp and safety must be more than 0")
+    if not (made.half_life_fast_s > 0 and made.half_life_slow_s > 0):
+        raise ValueError("the half-lives must be more than 0")
+    if not 0 <= made.fast_switching <= NEWEST_FIRST:
+        raise ValueError("fast_switching must be 0, 1 or 2")
+    return Rule(
+        name="dynamic",
+        params=made,
+        start=start,
+        choose=choose,
+        reconsider=reconsider,
+        delivered=delivered,
+        whys=("no sample yet", "throughput", "buffer", "replaces a segment", "abandons"),
+    )

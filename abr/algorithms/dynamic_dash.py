@@ -1,0 +1,166 @@
+"""DYNAMIC as dash.js has it: the throughput rule below, BOLA-E above, with hysteresis.
+
+BOLA-E takes over when the buffer level passes ``high_s``, the throughput rule when it
+falls below ``low_s``. Only the rule in charge is asked, about abandoning too; both hear
+of every download and wait.
+
+Source: Spiteri, Sitaraman, Sparacio, From Theory to Practice, MMSys 2018, section 5, and
+Sabre's ``DynamicDash`` at commit 09b03bb, whose decisions this reproduces.
+
+deviation: where segments differ in length, the nominal length is their median.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from abr.algorithms import bola_e, throughput
+from abr.decision import Decision, Download, Observation, Progress, Rule
+from abr.estimators import ewma_throughput_bps
+from abr.media import FloatArray
+
+_NO_SAMPLE, _THROUGHPUT, _BOLA, _ABANDON = range(4)
+
+
+class Params(NamedTuple):
+    """Parameters of ``dynamic-dash``."""
+
+    low_s: float = 5.0
+    """Buffer level below which the throughput rule takes over."""
+    high_s: float = 10.0
+    """Buffer level above which BOLA-E takes over."""
+    safety: float = 0.9
+    """Part of the estimated throughput that the throughput rule relies on."""
+    buffer_rule: bool = True
+    """Whether the insufficient-buffer rules apply."""
+    gp: float = 5.0
+    """BOLA-E's weight of playing without stalls; only without ``buffer_rule``."""
+    oscillation: bool = False
+    """Whether BOLA-E stays at the throughput's rung, instead of one above."""
+    abandon: bool = True
+    """Whether downloads are abandoned."""
+    half_life_fast_s: float = 3.0
+    """Half-life of the fast throughput mean, seconds of transfer."""
+    half_life_slow_s: float = 8.0
+    """Half-life of the slow throughput mean, seconds of transfer."""
+
+
+class State(NamedTuple):
+    """Memory of one playback."""
+
+    bola: bola_e.State
+    caution: FloatArray
+    """Of the throughput rule, shape (1,)."""
+    is_bola: FloatArray
+    """1 while BOLA-E decides, else 0, shape (1,)."""
+
+
+def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
+    """The state of one playback."""
+    return State(
+        bola_e.start(_bola_params(params), ladder_bps, durations_s),
+        np.full(1, throughput.FIRST_CAUTION),
+        np.zeros(1),
+    )
+
+
+def choose(params: Params, state: State, seen: Observation) -> Decision:
+    """The answer of the rule in charge."""
+    if math.isnan(ewma_throughput_bps(state.bola.ewma)):
+        return Decision(0, 0.0, _NO_SAMPLE)
+    if state.is_bola[0] > 0:
+        if seen.buffer_s < params.low_s:
+            state.is_bola[0] = 0.0
+    elif seen.buffer_s > params.high_s:
+        state.is_bola[0] = 1.0
+    if state.is_bola[0] > 0:
+        answer = bola_e.decide(_bola_params(params), state.bola, seen)
+        return Decision(answer.rung, answer.wait_s, _BOLA)
+    answer = throughput.choose(_throughput_params(params), _throughput_state(state), seen)
+    return Decision(answer.rung, answer.wait_s, _THROUGHPUT)
+
+
+def reconsider(params: Params, state: State, seen: Observation, progress: Progress) -> Decision:
+    """Abandon as the rule in charge does."""
+    if not params.abandon:
+        return Decision(progress.rung, 0.0, _THROUGHPUT)
+    if state.is_bola[0] > 0:
+        rung = bola_e.better_rung(state.bola, progress)
+    else:
+        rung = throughput.reconsider(
+            _throughput_params(params), _throughput_state(state), seen, progress
+        ).rung
+    if rung < progress.rung:
+        bola_e.update_control(_bola_params(params), state.bola, seen)
+        bola_e.abandoned(state.bola, progress, rung)
+        return Decision(rung, 0.0, _ABANDON)
+    return Decision(progress.rung, 0.0, _THROUGHPUT)
+
+
+def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
+    """Learn from a finished download."""
+    bola_e.delivered(_bola_params(params), state.bola, seen, download)
+
+
+def waited(params: Params, state: State, seen: Observation, wait_s: float) -> None:
+    """Let BOLA-E learn of a wait for room."""
+    bola_e.waited(_bola_params(params), state.bola, seen, wait_s)
+
+
+def _bola_params(params: Params) -> bola_e.Params:
+    return bola_e.Params(
+        params.buffer_rule,
+        params.gp,
+        params.oscillation,
+        params.abandon,
+        0,
+        params.half_life_fast_s,
+        params.half_life_slow_s,
+    )
+
+
+def _throughput_params(params: Params) -> throughput.Params:
+    return throughput.Params(
+        params.safety,
+        params.half_life_fast_s,
+        params.half_life_slow_s,
+        0,
+        params.buffer_rule,
+        params.abandon,
+        throughput.ABANDON_AFTER_S,
+        throughput.ABANDON_RATIO,
+    )
+
+
+def _throughput_state(state: State) -> throughput.State:
+    return throughput.State(state.bola.ewma, state.caution, state.bola.segment_s)
+
+
+def make(**params: float) -> Rule:
+    """The algorithm with the given parameters; see ``Params``.
+
+    Raises:
+        ValueError: a parameter out of range.
+    """
+    made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
+    if not 0 <= made.low_s <= made.high_s:
+        raise ValueError(
+            f"low_s is {made.low_s:g} and high_s {made.high_s:g}; expected 0 <= low_s <= high_s"
+        )
+    if not (made.gp > 0 and made.safety > 0):
+        raise ValueError("gp and safety must be more than 0")
+    if not (made.half_life_fast_s > 0 and made.half_life_slow_s > 0):
+        raise ValueError("the half-lives must be more than 0")
+    return Rule(
+        name="dynamic-dash",
+        params=made,
+        start=start,
+        choose=choose,
+        reconsider=reconsider,
+        delivered=delivered,
+        waited=waited,
+        whys=("no sample yet", "throughput", "buffer", "abandons"),
+    )

@@ -1,0 +1,78 @@
+"""Fast switching: a low segment that waits in the buffer is downloaded again, higher.
+
+When the rung chosen for the next segment is higher than that of a segment which begins
+to play no sooner than one and a half segments from now, that segment is downloaded
+again at the rung chosen. The candidates are looked through from the oldest or from the
+newest; a replacement that could not arrive before its segment plays is given up.
+
+Not an algorithm but a part that ``bola-e`` and ``dynamic`` share.
+
+Source: Spiteri, Sitaraman, Sparacio, From Theory to Practice, MMSys 2018, section 4.2,
+and Sabre's class ``Replace`` at commit 09b03bb, whose decisions this reproduces.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from abr.decision import Decision, Download, Observation, Progress
+from abr.media import FloatArray
+
+NEVER, OLDEST_FIRST, NEWEST_FIRST = 0, 1, 2
+_SEGMENTS_AHEAD = 1.5
+# With segments of 2 s a full buffer stands on the half exactly, but for rounding.
+_ROUNDING = 1e-9
+
+
+class Buffered(NamedTuple):
+    """What is in the buffer, as far as replacing goes."""
+
+    rungs: FloatArray
+    """Rung of each segment downloaded, shape (N,)."""
+    replacing: FloatArray
+    """Segment that is being downloaded again, or -1, shape (1,)."""
+
+
+def buffered_start(segments: int) -> Buffered:
+    """Nothing was downloaded yet."""
+    return Buffered(np.zeros(segments), np.full(1, -1.0))
+
+
+def with_replacement(
+    order: int,
+    buffered: Buffered,
+    seen: Observation,
+    segment_s: float,
+    decision: Decision,
+    why: int,
+) -> Decision:
+    """The decision, or the one to download an earlier segment at its rung instead."""
+    buffered.replacing[0] = -1.0
+    if order == NEVER:
+        return decision
+    count = math.floor(seen.buffer_s / segment_s - _SEGMENTS_AHEAD + _ROUNDING)
+    for k in range(count):
+        segment = seen.segment - (count - k if order == OLDEST_FIRST else k + 1)
+        if segment >= 0 and buffered.rungs[segment] < decision.rung:
+            buffered.replacing[0] = segment
+            return Decision(decision.rung, 0.0, why, segment)
+    return decision
+
+
+def is_replacing(buffered: Buffered, segment: int) -> bool:
+    """Whether the download of ``segment`` is a replacement."""
+    return bool(buffered.replacing[0] == segment)
+
+
+def comes_too_late(seen: Observation, progress: Progress, segment_s: float) -> bool:
+    """Whether the segment being replaced has begun to play, or is about to."""
+    return progress.buffer_s <= segment_s * (seen.segment - progress.segment)
+
+
+def buffered_add(buffered: Buffered, download: Download) -> None:
+    """Learn of a finished download."""
+    buffered.rungs[download.segment] = download.rung
+    buffered.replacing[0] = -1.0
