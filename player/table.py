@@ -76,3 +76,27 @@ def _rungs(rungs: Sequence[int]) -> Text:
     lines = [rungs[i : i + _RUNG_LINE] for i in range(0, len(rungs), _RUNG_LINE)]
     shown = "\n".join("  " + " ".join(map(str, line)) for line in lines)
     return Text(f" rung per segment\n{shown}", style="dim")
+
+
+def sessions_table(rows: Sequence[dict[str, Any]]) -> Table:
+    """One row per session of a preset."""
+    table = Table(box=None, title_justify="left")
+    for name in ("movie", "network", "algorithm"):
+        table.add_column(name, no_wrap=True)
+    names = ("mean Mbit/s", "startup s", "stalls", "stalled s", "switched Mbit/s", "abandoned")
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        startup_s = row["startup_s"]
+        table.add_row(
+            row["movie"],
+            row["network"],
+            row["algorithm"],
+            f"{row['mean_bitrate_bps'] / 1e6:.3f}",
+            "never" if startup_s is None else f"{startup_s:.3f}",
+            str(row["stall_events"]),
+            f"{row['stall_s']:.3f}",
+            f"{row['bitrate_change_bps'] / 1e6:.1f}",
+            str(row["abandoned"]),
+        )
+    return table

@@ -32,6 +32,9 @@ from player.linking import is_importable
 Engine = Literal["auto", "compiled", "plain"]
 Loop = Callable[..., None]
 
+_MORE_DOWNLOADS = 64
+"""Room in the history beyond one download per segment, for those downloaded again."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
@@ -44,7 +47,8 @@ class Batch:
     rungs: NDArray[np.int16]
     """Rung of each segment as played, shape (n, N); (0, N) when not kept."""
     columns: FloatArray
-    """One row per name in ``COLUMNS`` for each session, shape (n, C, N), or (0, C, N)."""
+    """One row per name in ``column_names`` for each session, shape (n, C, N), or (0, C, N)."""
+    column_names: tuple[str, ...] = COLUMNS
 
     def total(self, name: str) -> FloatArray:
         """The column of ``totals`` called ``name``, shape (n,)."""
@@ -52,7 +56,7 @@ class Batch:
 
     def column(self, name: str) -> FloatArray:
         """What ``columns`` holds under ``name``, shape (n, N)."""
-        return self.columns[:, COLUMNS.index(name), :]
+        return self.columns[:, self.column_names.index(name), :]
 
 
 class _Job(NamedTuple):
@@ -65,7 +69,6 @@ class _Job(NamedTuple):
     film: Film
     links: Links
     options: Any
-    downloads: int
 
 
 def run_batch(
@@ -112,7 +115,8 @@ def run_batch(
             + _why_not(algorithm)
             + "; use the plain engine"
         )
-    rows = _room(len(order), film, keep_rungs=keep_rungs, keep_columns=keep_columns)
+    names = _columns(kernel)
+    rows = _room(len(order), film, names, keep_rungs=keep_rungs, keep_columns=keep_columns)
     if can_compile and isinstance(algorithm, Rule):
         job = _compiled_job(kernel, algorithm, presentation, traces, film, links, options)
     else:
@@ -125,6 +129,7 @@ def run_batch(
         totals=rows.totals,
         rungs=rows.rungs,
         columns=rows.columns,
+        column_names=names,
     )
 
 
@@ -170,9 +175,7 @@ def _compiled_job(
         raise AlgorithmError(f"algorithm {rule.name!r}: its state depends on the trace in size")
     loop = compiled_with(many, {"session": kernel.session}, rule, states[0], {})
     templates = np.stack([flat.values for flat in flats])
-    return _Job(
-        loop, rule.params, templates, flats[0].fields, film, links, options, _downloads(film)
-    )
+    return _Job(loop, rule.params, templates, flats[0].fields, film, links, options)
 
 
 def _plain_job(
@@ -196,9 +199,7 @@ def _plain_job(
             loop(*before, which[one], options, out, rows_at(rows, one))
 
     nothing = np.zeros((1, 0))
-    return _Job(
-        play_each, None, nothing, np.zeros((0, 3), np.int64), film, links, options, _downloads(film)
-    )
+    return _Job(play_each, None, nothing, np.zeros((0, 3), np.int64), film, links, options)
 
 
 def _as_rule(algorithm: Algorithm) -> Rule:
@@ -250,7 +251,9 @@ def _spread(job: _Job, order: NDArray[np.int64], rows: Rows, threads: int) -> No
 
 
 def _play_part(job: _Job, order: NDArray[np.int64], rows: Rows, part: slice) -> None:
-    out = out_for(job.film.sizes_bytes.shape[1], job.downloads)
+    segments = int(job.film.sizes_bytes.shape[1])
+    out = out_for(segments, segments + _MORE_DOWNLOADS)
+    out = out._replace(columns=np.zeros((rows.columns.shape[1], segments)))
     job.loop(
         job.params,
         job.templates,
@@ -264,18 +267,20 @@ def _play_part(job: _Job, order: NDArray[np.int64], rows: Rows, part: slice) -> 
     )
 
 
-def _room(count: int, film: Film, *, keep_rungs: bool, keep_columns: bool) -> Rows:
+def _room(
+    count: int, film: Film, names: Sequence[str], *, keep_rungs: bool, keep_columns: bool
+) -> Rows:
     segments = film.sizes_bytes.shape[1]
     return Rows(
         np.zeros((count, len(TOTALS))),
         np.zeros((count if keep_rungs else 0, segments), dtype=np.int16),
-        np.zeros((count if keep_columns else 0, len(COLUMNS), segments)),
+        np.zeros((count if keep_columns else 0, len(names), segments)),
     )
 
 
-def _downloads(film: Film) -> int:
-    """Room for the downloads of one session: as many as segments, and some to spare."""
-    return int(film.sizes_bytes.shape[1]) + 64
+def _columns(kernel: ModuleType) -> tuple[str, ...]:
+    """Names of the columns that ``kernel`` fills."""
+    return (*COLUMNS, *getattr(kernel, "MORE_COLUMNS", ()))
 
 
 def _film(kernel: ModuleType, presentation: Presentation, options: Any) -> Film:

@@ -29,7 +29,9 @@ import math
 from typing import Any, NamedTuple
 
 from abr.decision import Decision, Download, Observation
-from abr.media import FloatArray
+from abr.media import FloatArray, Presentation
+from abr.trace import Trace
+from player.kernels.cooked import cooked_rows, link_of_rows, whole_bytes
 from player.kernels.tables import (
     BUFFER_BEFORE_S,
     COLUMNS,
@@ -309,3 +311,13 @@ def _sum_up(film: Film, out: Out, ended_s: float) -> None:
     """Fill the totals that are known at the end, when the buffer is played out."""
     out.totals[ENDED] = ended_s
     sum_rungs(film, out)
+
+
+def link_for(trace: Trace, options: Options) -> LinkTable:
+    """The tables of a trace, as rows that the family's environment would read."""
+    return link_of_rows(*cooked_rows(trace))
+
+
+def film_for(presentation: Presentation, options: Options) -> Film:
+    """The tables of a presentation, as the family cuts it."""
+    return whole_bytes(presentation)

@@ -1,0 +1,71 @@
+"""Presentations as files of Sabre's movie format.
+
+``{"segment_duration_ms": 3000, "bitrates_kbps": [230, ...], "segment_sizes_bits":
+[[886360, ...], ...]}``: a list per segment, a size per rung.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from abr.errors import InputError
+from abr.media import Presentation
+
+_EXPECTED = "expected segment_duration_ms, bitrates_kbps and segment_sizes_bits, as Sabre has"
+
+
+def read_movie(text: str, *, name: str, title: str) -> Presentation:
+    """The presentation that ``text`` describes.
+
+    Args:
+        text: JSON.
+        name: What errors call it.
+        title: What reports call it.
+
+    Raises:
+        InputError: it is no such movie, with what was found.
+    """
+    try:
+        found: Any = json.loads(text)
+        sizes = np.array(found["segment_sizes_bits"], dtype=np.float64)
+        rates = np.array(found["bitrates_kbps"], dtype=np.float64)
+        segment_s = float(found["segment_duration_ms"]) / 1000
+        if sizes.ndim != 2 or sizes.shape[1] != len(rates):
+            raise ValueError(f"sizes of shape {sizes.shape} for {len(rates)} bit rates")
+        return Presentation(
+            bitrates_bps=rates * 1000,
+            sizes_bytes=sizes.T / 8,
+            durations_s=np.full(len(sizes), segment_s),
+            title=title,
+        )
+    except KeyError as exc:
+        raise InputError(f"{name}: no {exc.args[0]!r}; {_EXPECTED}") from exc
+    except (ValueError, TypeError, IndexError) as exc:
+        raise InputError(f"{name}: {exc}; {_EXPECTED}") from exc
+
+
+def write_movie(presentation: Presentation) -> str:
+    """``presentation`` in the format.
+
+    Raises:
+        ValueError: its segments differ in length, which the format cannot say.
+    """
+    lengths = presentation.durations_s
+    if not np.allclose(lengths, lengths[0]):
+        raise ValueError("segments of different lengths; the movie format has one for all")
+    return json.dumps(
+        {
+            "segment_duration_ms": _short(lengths[0] * 1000),
+            "bitrates_kbps": [_short(rate / 1000) for rate in presentation.bitrates_bps],
+            "segment_sizes_bits": [
+                [_short(8 * size) for size in sizes] for sizes in presentation.sizes_bytes.T
+            ],
+        }
+    )
+
+
+def _short(value: float) -> int | float:
+    return int(value) if float(value).is_integer() else float(value)
