@@ -7,11 +7,15 @@ period is longer from the second round on, and that is kept.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from abr.media import FloatArray, Presentation, frozen_array
 from abr.trace import Trace
 from player.kernels.tables import Film, LinkTable
+
+_BLUR = 1e-12
 
 
 def link_of_rows(times_s: FloatArray, rates_mbps: FloatArray) -> LinkTable:
@@ -23,25 +27,38 @@ def link_of_rows(times_s: FloatArray, rates_mbps: FloatArray) -> LinkTable:
 
 
 def cooked_rows(trace: Trace, *, cover_s: float = 400.0) -> tuple[FloatArray, FloatArray]:
-    """Times and Mbit/s of ``trace``, repeated until ``cover_s`` are covered.
+    """Times and Mbit/s of ``trace``, repeated until ``cover_s`` are covered; 0: not repeated.
 
     Row 0 stands at 0 with the first rate, then one row per period at its end. Round-trip
-    times are left out: the environment has its own. Times have whole microseconds, as
-    in the reference sessions; rates are divided from the decimal kbit/s that files give.
+    times are left out: the environment has its own. What sums and products left in the
+    digits beyond microseconds and millibits is taken out, as in the reference sessions.
     """
     lasts_ms = np.diff(trace.times_s * 1e3)
-    rounds = max(1, int(np.ceil(cover_s / float(trace.times_s[-1]))))
-    ends_ms = np.cumsum(np.tile(lasts_ms, rounds))
-    rates = np.tile(np.round(trace.capacity_bps / 1e3, 6) / 1e3, rounds)  # kbit/s as written
-    times = np.concatenate([[0.0], np.round(ends_ms / 1e3, 6)])
-    return times, np.concatenate([rates[:1], rates])
+    rounds = max(1, math.ceil(cover_s / float(trace.times_s[-1])))
+    ends_s = np.cumsum(np.tile(lasts_ms, rounds)) / 1e3
+    rates = np.tile(_plain(trace.capacity_bps / 1e3) / 1e3, rounds)
+    return np.concatenate([[0.0], _plain(ends_s)]), np.concatenate([rates[:1], rates])
+
+
+def _plain(values: FloatArray) -> FloatArray:
+    """Values of six decimals that sums have blurred, sharp again; others as they are."""
+    short = np.round(values, 6)
+    return np.where(np.abs(short - values) <= _BLUR * (1 + np.abs(values)), short, values)
 
 
 def whole_bytes(film: Presentation, *, segments: int = 48, segment_s: float = 4.0) -> Film:
-    """The first ``segments`` of ``film``, sizes in whole bytes, each ``segment_s`` long."""
-    count = min(segments, film.segments)
+    """The first ``segments`` of ``film``, sizes in whole bytes, each ``segment_s`` long.
+
+    Args:
+        film: What is played.
+        segments: How many; 0 for all.
+        segment_s: Media seconds of each; 0 for the film's own, to the nearest tenth, as
+            the family takes segments of 4.004 s for 4 s.
+    """
+    count = min(segments, film.segments) if segments else film.segments
+    lasts_s = np.full(count, segment_s) if segment_s else np.round(film.durations_s[:count], 1)
     return Film(
         film.bitrates_bps,
         frozen_array(np.round(film.sizes_bytes[:, :count])),
-        frozen_array(np.full(count, segment_s)),
+        frozen_array(np.where(lasts_s > 0, lasts_s, film.durations_s[:count])),
     )

@@ -28,10 +28,11 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from abr.decision import Decision, Download, Observation
+from abr.decision import Download, Observation
 from abr.media import FloatArray, Presentation
 from abr.trace import Trace
 from player.kernels.cooked import cooked_rows, link_of_rows, whole_bytes
+from player.kernels.hooks import CAN_LEARN, choose, delivered, waited
 from player.kernels.tables import (
     BUFFER_BEFORE_S,
     COLUMNS,
@@ -53,6 +54,7 @@ from player.kernels.tables import (
     LinkTable,
     Out,
     downloads_so_far,
+    link_of,
     remember,
     sum_rungs,
 )
@@ -61,21 +63,6 @@ MORE_COLUMNS = ("delay_ms", "sleep_ms", "buffer_s", "qoe_lin")
 """Columns of the family's own, filled where ``Out.columns`` has rows for them after
 ``COLUMNS``: from request to last byte; sleep after it; buffer after both; QoE_lin."""
 _DELAY_MS, _SLEEP_MS, _BUFFER_S, _QOE_LIN = range(len(COLUMNS), len(COLUMNS) + 4)
-
-
-def choose(params: Any, state: Any, seen: Observation) -> Decision:
-    """Of the rule."""
-    raise NotImplementedError
-
-
-def delivered(params: Any, state: Any, seen: Observation, download: Download) -> None:
-    """Of the rule."""
-    raise NotImplementedError
-
-
-def waited(params: Any, state: Any, seen: Observation, wait_s: float) -> None:
-    """Of the rule."""
-    raise NotImplementedError
 
 
 class Options(NamedTuple):
@@ -95,6 +82,13 @@ class Options(NamedTuple):
     """Mbit/s that a second of rebuffering costs in QoE_lin."""
     switch_weight: float = 1.0
     """Mbit/s that a change by one Mbit/s costs in QoE_lin."""
+    segments: int = 0
+    """Segments of the title that are played, from the first; 0 for all. The family plays 48."""
+    segment_s: float = 0.0
+    """Media seconds of each; 0 for the title's own, to the nearest tenth, as the family
+    takes segments of 4.004 s for 4 s."""
+    cover_s: float = 400.0
+    """A trace is written out again and again until it covers this; 0: once."""
 
 
 class Place(NamedTuple):
@@ -194,6 +188,7 @@ def session(
     params: Any, state: Any, film: Film, link: LinkTable, options: Options, out: Out
 ) -> None:
     """Play one session; ``out.totals``: the wait for segment 0 is in stalled time too."""
+    out.totals[:] = 0.0
     place = begun(link)
     buffer_ms = now_s = 0.0
     top = len(film.ladder_bps) - 1
@@ -225,8 +220,9 @@ def session(
         done = remember(out.history, done, segment, rung, size, start_s, first_s, end_s)
         place, buffer_ms, last_rung = got.place, got.buffer_ms + got.sleep_ms, rung
         now_s = end_s
-        seen = _observation(film, options, out.history, done, now_s, segment, buffer_ms, rung)
-        delivered(params, state, seen, Download(segment, rung, size, start_s, first_s, end_s))
+        if CAN_LEARN:
+            seen = _observation(film, options, out.history, done, now_s, segment, buffer_ms, rung)
+            delivered(params, state, seen, Download(segment, rung, size, start_s, first_s, end_s))
         if got.sleep_ms > 0:
             buffer_ms = got.buffer_ms
             now_s += got.sleep_ms / 1000.0
@@ -314,10 +310,16 @@ def _sum_up(film: Film, out: Out, ended_s: float) -> None:
 
 
 def link_for(trace: Trace, options: Options) -> LinkTable:
-    """The tables of a trace, as rows that the family's environment would read."""
-    return link_of_rows(*cooked_rows(trace))
+    """The tables of a trace, as rows that the family's environment would read.
+
+    Raises:
+        ValueError: the trace ends for good, so a session over it might never.
+    """
+    if trace.end != "loop":
+        return link_of(trace)
+    return link_of_rows(*cooked_rows(trace, cover_s=options.cover_s))
 
 
 def film_for(presentation: Presentation, options: Options) -> Film:
     """The tables of a presentation, as the family cuts it."""
-    return whole_bytes(presentation)
+    return whole_bytes(presentation, segments=options.segments, segment_s=options.segment_s)

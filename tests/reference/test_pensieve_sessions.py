@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from abr.algorithms import bba0, bola_pensieve
-from abr.decision import Download, Observation, Rule, start_state
+from abr.decision import Decision, Download, Observation, Rule, start_state
 from abr.media import Presentation, constant_presentation
 from abr.trace import Trace
 from abr.traceformats.objects import read_sabre
@@ -42,6 +43,7 @@ def played(rule: Rule, film: Film, link: LinkTable, options: pensieve.Options) -
         "choose": rule.choose,
         "delivered": rule.delivered or unmoved,
         "waited": rule.waited or unmoved,
+        "CAN_LEARN": True,
     }
     segments = len(film.durations_s)
     out = out_for(segments, segments)
@@ -71,19 +73,19 @@ def test_every_row_is_identical_to_the_reference_sessions() -> None:
     movie = json.loads((GOLD / "movie" / "B_6rung_4s.json").read_text())
     segment_s = movie["segment_duration_ms"] / 1e3
     sizes_bits = np.array(movie["segment_sizes_bits"]).T
-    film = cooked.whole_bytes(
-        Presentation(
-            bitrates_bps=np.array(held["bitrates_kbps"]) * 1e3,
-            sizes_bytes=sizes_bits / 8,
-            durations_s=np.full(sizes_bits.shape[1], segment_s),
-        )
+    title = Presentation(
+        bitrates_bps=np.array(held["bitrates_kbps"]) * 1e3,
+        sizes_bytes=sizes_bits / 8,
+        durations_s=np.full(sizes_bits.shape[1], segment_s),
     )
+    options = pensieve.Options(segments=48)
+    film = pensieve.film_for(title, options)
     identical = 0
     for want in held["sessions"]:
         text = (GOLD / "net" / f"{want['net']}.json").read_text()
         trace = read_sabre(text, want["net"])[0].trace
-        link = cooked.link_of_rows(*cooked.cooked_rows(trace))
-        out = played(RULES[want["alg"]], film, link, pensieve.Options())
+        link = pensieve.link_for(trace, options)
+        out = played(RULES[want["alg"]], film, link, options)
         assert rows_of(out) == want["rows"], (want["net"], want["alg"])
         assert out.totals[STALLED] == pytest.approx(want["rebuffer_s"])
         identical += 1
@@ -148,9 +150,44 @@ def test_cooked_rows_repeat_the_trace_until_it_covers_the_time() -> None:
     assert rates_mbps.tolist() == [1, 1, 2, 1, 2]
 
 
+def test_digits_that_arithmetic_blurred_are_sharp_again() -> None:
+    """3181.23 kbit/s and 0.1 + 0.2 s as files write them; longer figures stay as they are."""
+    trace = Trace(
+        times_s=np.array([0, 0.1 + 0.2, 1 / 3]), capacity_bps=np.array([3181.23 * 1e3, 1e6 / 3])
+    )
+    times_s, rates_mbps = cooked.cooked_rows(trace, cover_s=0)
+    assert times_s.tolist() == [0, 0.3, pytest.approx(1 / 3, abs=1e-15)]
+    assert times_s[2] != round(1 / 3, 6)
+    assert rates_mbps.tolist() == [3181.23 / 1e3, 3181.23 / 1e3, pytest.approx(1 / 3, abs=1e-15)]
+
+
+def test_a_network_that_does_not_start_again_is_not_repeated() -> None:
+    options = pensieve.Options()
+    held = Trace(times_s=np.array([0, 1]), capacity_bps=np.array([1e6]), end="hold")
+    assert len(pensieve.link_for(held, options).capacity_bps) == 1
+    with pytest.raises(ValueError, match="ends; kernels need one that goes on"):
+        pensieve.link_for(
+            Trace(times_s=np.array([0, 1]), capacity_bps=np.array([1e6]), end="end"), options
+        )
+
+
+def test_a_rules_own_wait_plays_from_the_buffer_and_moves_the_network() -> None:
+    """Waiting 5 s with 4 s ready stalls 1 s; capacity halves at 3 s, so 0.2 + 0.08 s follow."""
+
+    def choose(params: Any, state: Any, seen: Observation) -> Decision:
+        return Decision(0, 5.0, 0)
+
+    film = Film(np.array([1e6]), np.full((1, 2), 95e3), np.full(2, 4.0))
+    link = cooked.link_of_rows(np.array([0.0, 3.0, 100.0]), np.array([8.0, 8.0, 4.0]))
+    rule = dataclasses.replace(RULES["bb"], choose=choose)
+    out = played(rule, film, link, pensieve.Options())
+    assert out.columns[STALL_S] == pytest.approx([0.18, 1 + 0.28])
+    assert out.totals[IDLE] == 5
+
+
 def test_a_film_is_cut_and_rounded() -> None:
     film = constant_presentation((300_001.0,), segments=50, segment_s=4.004)
-    made = cooked.whole_bytes(film)
+    made = pensieve.film_for(film, pensieve.Options(segments=48))
     assert made.sizes_bytes.shape == (1, 48)
     assert made.sizes_bytes[0, 0] == round(300_001 * 4.004 / 8)
     assert made.durations_s[0] == 4.0
