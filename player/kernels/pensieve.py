@@ -82,8 +82,9 @@ class Options(NamedTuple):
     """Mbit/s that a second of rebuffering costs in QoE_lin."""
     switch_weight: float = 1.0
     """Mbit/s that a change by one Mbit/s costs in QoE_lin."""
-    segments: int = 0
-    """Segments of the title that are played, from the first; 0 for all. The family plays 48."""
+    segments: int = 48
+    """Segments of the title that are played, from the first, as many as the family plays;
+    0 for all."""
     segment_s: float = 0.0
     """Media seconds of each; 0 for the title's own, to the nearest tenth, as the family
     takes segments of 4.004 s for 4 s."""

@@ -78,7 +78,7 @@ def test_every_row_is_identical_to_the_reference_sessions() -> None:
         sizes_bytes=sizes_bits / 8,
         durations_s=np.full(sizes_bits.shape[1], segment_s),
     )
-    options = pensieve.Options(segments=48)
+    options = pensieve.Options()
     film = pensieve.film_for(title, options)
     identical = 0
     for want in held["sessions"]:
@@ -187,7 +187,7 @@ def test_a_rules_own_wait_plays_from_the_buffer_and_moves_the_network() -> None:
 
 def test_a_film_is_cut_and_rounded() -> None:
     film = constant_presentation((300_001.0,), segments=50, segment_s=4.004)
-    made = pensieve.film_for(film, pensieve.Options(segments=48))
+    made = pensieve.film_for(film, pensieve.Options())
     assert made.sizes_bytes.shape == (1, 48)
     assert made.sizes_bytes[0, 0] == round(300_001 * 4.004 / 8)
     assert made.durations_s[0] == 4.0
