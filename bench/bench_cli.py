@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from bench.bench_look import compare, p1203, report
 from bench.bench_run import plan, run
 
 
@@ -25,5 +26,5 @@ def bench() -> None:
     """
 
 
-for _command in (plan, run):
+for _command in (plan, run, report, compare, p1203):
     bench.add_command(_command)
