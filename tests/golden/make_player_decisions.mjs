@@ -4,20 +4,22 @@
 //   node tests/golden/make_player_decisions.mjs FOLDER NAME > tests/golden/NAME_decisions.json
 //
 // NAME: dashjs, l2a, lol_plus, hls_js or shaka. Figures only; the players' code stays in FOLDER.
+// COUNT and FIRST after NAME record that many other sessions; those that are kept were picked
+// because they reach every branch.
 
 import fs from 'node:fs';
 import path from 'node:path';
 import { holdTime, record } from './players/session.mjs';
 
 const PLAYERS = {
-  dashjs: { package: 'dashjs', module: 'dashjs', seeds: 10 },
-  l2a: { package: 'dashjs', module: 'dashjs', only: 'l2ARule', seeds: 9 },
-  lol_plus: { package: 'dashjs', module: 'dashjs', only: 'loLPRule', seeds: 9 },
-  hls_js: { package: 'hls.js', module: 'hls', seeds: 9 },
-  shaka: { package: 'shaka-player', module: 'shaka', seeds: 9 },
+  dashjs: { package: 'dashjs', module: 'dashjs', seeds: [89, 99, 112, 126, 130, 206, 241, 256] },
+  l2a: { package: 'dashjs', module: 'dashjs', only: 'l2ARule', seeds: [1, 2, 3, 4, 5, 6, 7] },
+  lol_plus: { package: 'dashjs', module: 'dashjs', only: 'loLPRule', seeds: [1, 2, 3, 4, 5, 6, 7] },
+  hls_js: { package: 'hls.js', module: 'hls', seeds: [39, 86, 98, 180, 187, 201, 261, 276] },
+  shaka: { package: 'shaka-player', module: 'shaka', seeds: [1, 2, 3, 4, 5, 6, 7] },
 };
 
-const [folder, name] = process.argv.slice(2);
+const [folder, name, count, from] = process.argv.slice(2);
 const player = PLAYERS[name];
 const home = path.resolve(folder, 'node_modules', player.package);
 const { version } = JSON.parse(fs.readFileSync(path.join(home, 'package.json'), 'utf8'));
@@ -25,9 +27,7 @@ holdTime();
 console.log = console.info = console.warn = console.debug = () => {};
 const { load } = await import(`./players/${player.module}.mjs`);
 const make = await load(home, player.only ?? null);
-const seeds = Number(process.argv[4] ?? player.seeds);
-const first = Number(process.argv[5] ?? 1);
-const sessions = [];
-for (let seed = first; seed < first + seeds; seed++) sessions.push(JSON.stringify(record(make, seed)));
+const many = Array.from({ length: Number(count ?? 0) }, (_, i) => i + Number(from ?? 1));
+const sessions = (count ? many : player.seeds).map((seed) => JSON.stringify(record(make, seed)));
 fs.writeSync(1, `{"package": "${player.package}", "version": "${version}",\n"sessions": [\n${sessions.join(',\n')}\n]}\n`);
 process.exit(0);

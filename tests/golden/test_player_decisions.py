@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from abr.algorithms import dashjs
+from abr.algorithms import dashjs, hls_js
 from abr.decision import (
     Download,
     Observation,
@@ -21,7 +21,7 @@ from abr.decision import (
 from abr.media import Presentation
 
 HERE = Path(__file__).parent
-MAKERS: dict[str, Any] = {"dashjs": dashjs.make}
+MAKERS: dict[str, Any] = {"dashjs": dashjs.make, "hls_js": hls_js.make}
 ASKED, UNDER_WAY, DONE = range(3)
 
 

@@ -140,6 +140,8 @@ export function record(make, seed, { segments = 60, maxBufferMs = 30000 } = {}) 
   for (let segment = 0; segment < segments; segment++) {
     const excess = play.buffer + title.segmentMs - maxBufferMs;
     if (excess > 0) advance(clock.now + excess, moved);
+    // A player may be kept from asking, and the buffer may be empty by then.
+    if (random() < 0.1) advance(clock.now + Math.floor(random() * 1.8 * title.segmentMs), moved);
     const asked = { now: clock.now, buffer: play.buffer, segment, last: play.last };
     const answer = adapter.choose(asked);
     const wait = Math.round(answer.wait ?? 0);

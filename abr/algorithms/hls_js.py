@@ -1,0 +1,327 @@
+"""What hls.js does: the highest rung whose segment fits both the estimate and the buffer.
+
+A rung qualifies when 0.95 of the estimated throughput (0.7 for a rung above the last one)
+carries its peak rate, and its segment would arrive before the buffer is empty; when none
+does, up to 4 s of stall (one segment at most) are accepted, and after that the lowest is
+taken. With two segments of buffer the mean rate stands for the peak. A download that is
+past half a segment of time and would outlast the buffer is given up for a lower rung that
+would not; when even that is more than twice as quick, the player starts over at the
+lowest rung and forgets its estimate.
+
+The throughput sample of a download is its bytes over the time from request to last byte,
+less the wait for the first byte as far as that is usual, and weighs those seconds in two
+means with half-lives of 3 and 9; the lower counts. The usual wait is a mean of its own.
+
+Source: npm package hls.js 1.7.4: ``AbrController`` (``nextAutoLevel``, ``findBestLevel``,
+``_abandonRulesCheck``, ``onFragLoaded``, ``onFragBuffered``), ``EwmaBandWidthEstimator``,
+``LevelController.onManifestLoaded``; parameters from ``config.ts``. Its decisions for
+titles on demand are reproduced.
+
+deviation: the peak rate (BANDWIDTH) is that of the rung's biggest segment in its time, the
+mean rate (AVERAGE-BANDWIDTH) its nominal one.
+
+deviation: a rung's playlist is taken as there once the rung is asked for, and to take no
+time after its first byte. Parsing takes no time. Waits for initialisation sections do not
+count among the usual ones.
+
+deviation: hls.js looks at a download every 0.1 s, we when the player asks.
+
+deviation: segments in the buffer are not replaced, all rungs have one codec, and errors,
+dropped frames and the size of the screen are not seen.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from abr.decision import Decision, Download, Observation, Progress, Rule
+from abr.media import FloatArray
+
+_FIRST, _FITS, _LATE, _LOWEST, _EMERGENCY, _RESTART = 0, 1, 2, 3, 4, 5
+_USUAL_WAIT_S = 0.1
+_LEAST_WAIT_MS = 5.0
+_LEAST_WEIGHT = 0.001
+_UNREASONABLE = 10.0
+"""Segments of time from which a lower rung is no relief either."""
+# Differences of times are this uncertain; it keeps "more than half" from depending on it.
+_ROUNDING_S = 1e-9
+
+
+class Params(NamedTuple):
+    """Parameters of ``hls-js``; the package's setting follows each."""
+
+    half_life_fast_s: float = 3.0
+    """Half-life of the fast mean; ``abrEwmaFastVoD``."""
+    half_life_slow_s: float = 9.0
+    """Half-life of the slow mean and of the wait's; ``abrEwmaSlowVoD``."""
+    initial_bps: float = 500e3
+    """Estimate before the first download; ``abrEwmaDefaultEstimate``."""
+    initial_max_bps: float = 5e6
+    """The most it is raised to by the first variant's rate; ``abrEwmaDefaultEstimateMax``."""
+    first_rung: int = 0
+    """The variant that the multivariant playlist lists first."""
+    factor: float = 0.95
+    """Part of the estimate that must carry a rung; ``abrBandWidthFactor``."""
+    up_factor: float = 0.7
+    """The same for a rung above the last one; ``abrBandWidthUpFactor``."""
+    max_starvation_s: float = 4.0
+    """Stall that is accepted when nothing fits; ``maxStarvationDelay``."""
+    abandon: bool = True
+    """Whether slow downloads are abandoned."""
+
+
+class State(NamedTuple):
+    """Memory of one playback."""
+
+    half_lives_s: FloatArray
+    """Fast and slow, shape (2,)."""
+    mean_bps: FloatArray
+    """Means that start at 0, shape (2,)."""
+    weight_s: FloatArray
+    """Sum of the samples' seconds, shape (1,)."""
+    wait: FloatArray
+    """Mean wait for a first byte, starting at 0, in milliseconds, and its weight, shape (2,)."""
+    default_bps: FloatArray
+    """Estimate without a sample, shape (1,)."""
+    peak_bps: FloatArray
+    """Rate of each rung's biggest segment, 0 before the first question, shape (R,)."""
+    has_playlist: FloatArray
+    """1 for each rung that was asked for, shape (R,)."""
+    mean_segment_s: FloatArray
+    """Mean length of a segment, shape (1,)."""
+
+
+def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
+    """The state of one playback."""
+    rungs = len(ladder_bps)
+    return State(
+        np.array([params.half_life_fast_s, params.half_life_slow_s]),
+        np.zeros(2),
+        np.zeros(1),
+        np.zeros(2),
+        np.full(1, params.initial_bps),
+        np.zeros(rungs),
+        np.zeros(rungs),
+        np.full(1, np.mean(durations_s)),
+    )
+
+
+def choose(params: Params, state: State, seen: Observation) -> Decision:
+    """The highest rung that fits, without a stall or else with a short one."""
+    if state.peak_bps[0] == 0:
+        _read_rates(params, state, seen)
+    rung, why = 0, _LOWEST
+    if seen.last_rung < 0 or seen.segment < 1:
+        for q in range(len(seen.ladder_bps)):
+            if state.peak_bps[q] <= _estimate_bps(state):
+                rung = q
+        why = _FIRST
+    elif len(seen.ladder_bps) > 1:
+        segment_s = seen.durations_s[seen.segment - 1]
+        best = -1
+        if seen.buffer_s > 0:
+            best, why = _best(params, state, seen, segment_s, seen.buffer_s, 0.0), _FITS
+        if best < 0:
+            most_s = min(segment_s, params.max_starvation_s)
+            best, why = _best(params, state, seen, segment_s, seen.buffer_s, most_s), _LATE
+        if best >= 0:
+            rung = best
+        else:
+            why = _LOWEST
+    state.has_playlist[rung] = 1.0
+    return Decision(rung, 0.0, why)
+
+
+def reconsider(params: Params, state: State, seen: Observation, progress: Progress) -> Decision:
+    """Give up what would outlast the buffer for a rung that would not."""
+    stay = Decision(progress.rung, 0.0, _FITS)
+    if not params.abandon or progress.rung == 0 or seen.last_rung < 0:
+        return stay
+    rung = progress.rung
+    segment_s = seen.durations_s[progress.segment]
+    buffer_s, got_bytes = progress.buffer_s, progress.received_bytes
+    loading_s = progress.now_s - progress.start_s
+    usual_s = _usual_wait_s(state)
+    if loading_s <= max(usual_s, segment_s / 2) + _ROUNDING_S or got_bytes >= progress.size_bytes:
+        return stay
+    wait_s = progress.first_byte_s - progress.start_s
+    estimate_bps = _estimate_bps(state)
+    # Not "> 0": before the first byte the wait is nan.
+    has_begun = got_bytes > 0 and wait_s >= 0
+    if has_begun:
+        rate_bps = 8 * got_bytes / _streaming_s(loading_s, wait_s, got_bytes, estimate_bps)
+        left_s = 8 * (progress.size_bytes - got_bytes) / rate_bps
+    else:
+        rate_bps = estimate_bps
+        expected_bytes = math.floor(segment_s * seen.ladder_bps[rung] / 8 + 0.5)
+        left_s = 8 * expected_bytes / estimate_bps + usual_s
+    if left_s <= buffer_s:
+        return stay
+    lower, lower_s = rung - 1, math.inf
+    while lower > 0:
+        lower_s = usual_s + segment_s * state.peak_bps[lower] / rate_bps
+        if state.has_playlist[lower] == 0:
+            lower_s += usual_s
+        if lower_s < min(buffer_s, segment_s + usual_s):
+            break
+        lower -= 1
+    if lower_s >= left_s or lower_s > _UNREASONABLE * segment_s:
+        return stay
+    if has_begun:
+        _add_sample(state, loading_s - min(usual_s, wait_s), got_bytes)
+    else:
+        _add_wait(state, loading_s)
+    lower_bps = state.peak_bps[lower]
+    if _estimate_bps(state) * params.up_factor > lower_bps:
+        _forget(state, lower_bps)
+    best = _highest(state, seen, lower, lower_bps, segment_s, buffer_s)
+    if best >= 0:
+        lower = best
+    why = _EMERGENCY
+    if left_s > 2 * lower_s and lower > 0:
+        best = _highest(state, seen, lower, state.peak_bps[0], segment_s, buffer_s)
+        lower, why = max(best, 0), _RESTART
+        _forget(state, state.peak_bps[lower])
+    state.has_playlist[lower] = 1.0
+    return Decision(lower, 0.0, why)
+
+
+def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
+    """Learn from a finished download."""
+    wait_s = download.first_byte_s - download.start_s
+    _add_wait(state, wait_s)
+    usual_s = min(wait_s, _usual_wait_s(state))
+    _add_sample(state, download.end_s - download.start_s - usual_s, download.size_bytes)
+
+
+def _read_rates(params: Params, state: State, seen: Observation) -> None:
+    """What the multivariant playlist says: peak rates, and from them the first estimate."""
+    for q in range(len(seen.ladder_bps)):
+        for n in range(len(seen.durations_s)):
+            rate_bps = seen.sizes_bytes[q, n] * 8 / seen.durations_s[n]
+            state.peak_bps[q] = max(state.peak_bps[q], rate_bps)
+    first = min(max(params.first_rung, 0), len(seen.ladder_bps) - 1)
+    first_bps = min(state.peak_bps[first], params.initial_max_bps)
+    state.default_bps[0] = max(state.default_bps[0], first_bps)
+
+
+def _best(
+    params: Params,
+    state: State,
+    seen: Observation,
+    segment_s: float,
+    buffer_s: float,
+    stall_s: float,
+) -> int:
+    """The highest rung that the estimate carries and that arrives in time; -1 for none."""
+    estimate_bps, usual_s = _estimate_bps(state), _usual_wait_s(state)
+    is_calm = buffer_s >= 2 * segment_s and stall_s == 0
+    for q in range(len(seen.ladder_bps) - 1, -1, -1):
+        factor = params.up_factor if q > seen.last_rung else params.factor
+        rate_bps = seen.ladder_bps[q] if is_calm else state.peak_bps[q]
+        takes_s = _takes_s(state, q, rate_bps / (factor * estimate_bps), segment_s, usual_s)
+        if factor * estimate_bps >= rate_bps and takes_s < buffer_s + stall_s:
+            return q
+    return -1
+
+
+def _highest(
+    state: State,
+    seen: Observation,
+    below: int,
+    link_bps: float,
+    segment_s: float,
+    buffer_s: float,
+) -> int:
+    """The highest rung up to ``below`` that ``link_bps`` brings within the buffer, or -1."""
+    usual_s = _usual_wait_s(state)
+    for q in range(below, -1, -1):
+        takes_s = _takes_s(state, q, state.peak_bps[q] / link_bps, segment_s, usual_s)
+        if link_bps >= state.peak_bps[q] and takes_s < buffer_s:
+            return q
+    return -1
+
+
+def _takes_s(state: State, rung: int, load: float, segment_s: float, usual_s: float) -> float:
+    """Time for a segment, and for the playlist of a rung that has not been asked for yet."""
+    if state.has_playlist[rung] > 0:
+        return usual_s + load * state.mean_segment_s[0]
+    return usual_s + load * segment_s + usual_s
+
+
+def _streaming_s(loading_s: float, wait_s: float, got_bytes: float, estimate_bps: float) -> float:
+    """Time in which a download under way brought its bytes."""
+    streaming_s = loading_s - wait_s
+    if streaming_s < 1e-3:
+        # hls.js here takes seconds for milliseconds.
+        return min(loading_s, 8 * got_bytes / estimate_bps / 1e3)
+    return streaming_s
+
+
+def _add_sample(state: State, transfer_s: float, size_bytes: float) -> None:
+    """Learn throughput; very small bodies do not count as faster than 100 MB/s."""
+    if size_bytes <= 0:
+        return
+    transfer_s = max(transfer_s, min(0.05, size_bytes / 1e8))
+    for i in range(2):
+        kept = 0.5 ** (transfer_s / state.half_lives_s[i])
+        state.mean_bps[i] = 8 * size_bytes / transfer_s * (1 - kept) + kept * state.mean_bps[i]
+    state.weight_s[0] += transfer_s
+
+
+def _add_wait(state: State, wait_s: float) -> None:
+    """Learn the usual wait for a first byte; long ones weigh less."""
+    weight = math.sqrt(2.0) * math.exp(-wait_s * wait_s / 2)
+    kept = 0.5 ** (weight / state.half_lives_s[1])
+    state.wait[0] = max(1e3 * wait_s, _LEAST_WAIT_MS) * (1 - kept) + kept * state.wait[0]
+    state.wait[1] += weight
+
+
+def _estimate_bps(state: State) -> float:
+    if state.weight_s[0] < _LEAST_WEIGHT:
+        return float(state.default_bps[0])
+    lowest = math.inf
+    for i in range(2):
+        bias = 1 - 0.5 ** (state.weight_s[0] / state.half_lives_s[i])
+        lowest = min(lowest, state.mean_bps[i] / bias)
+    return float(lowest)
+
+
+def _usual_wait_s(state: State) -> float:
+    if state.wait[1] < _LEAST_WEIGHT:
+        return _USUAL_WAIT_S
+    return float(state.wait[0] / (1 - 0.5 ** (state.wait[1] / state.half_lives_s[1])) / 1e3)
+
+
+def _forget(state: State, default_bps: float) -> None:
+    """Begin the estimates anew."""
+    state.default_bps[0] = default_bps
+    state.weight_s[0] = 0.0
+    for i in range(2):
+        state.mean_bps[i] = 0.0
+        state.wait[i] = 0.0
+
+
+def make(**params: float) -> Rule:
+    """The algorithm with the given parameters; see ``Params``.
+
+    Raises:
+        ValueError: a parameter out of range.
+    """
+    made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
+    if not (made.factor > 0 and made.up_factor > 0 and made.initial_bps > 0):
+        raise ValueError("factor, up_factor and initial_bps must be more than 0")
+    if not (made.half_life_fast_s > 0 and made.half_life_slow_s > 0):
+        raise ValueError("the half-lives must be more than 0")
+    return Rule(
+        name="hls-js",
+        params=made,
+        start=start,
+        choose=choose,
+        reconsider=reconsider,
+        delivered=delivered,
+        whys=("first rung", "fits", "fits with a stall", "lowest", "too slow", "starts over"),
+    )
