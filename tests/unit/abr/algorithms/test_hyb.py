@@ -1,0 +1,48 @@
+"""``hyb`` by hand: segments of 4 s at 1, 2, 4 and 8 Mbit/s."""
+
+from __future__ import annotations
+
+import pytest
+
+from abr.algorithms import hyb
+from abr.decision import begin
+from tests.fakes.observations import FILM, came, seen
+
+
+def chosen(buffer_s: float, mbps: float, **params: float) -> tuple[int, int]:
+    looked = seen(buffer_s, downloads=[came(mbps * 1e6)])
+    decision = begin(hyb.make(**params), FILM).choose(looked)
+    return decision.rung, decision.why
+
+
+@pytest.mark.parametrize(
+    ("buffer_s", "mbps", "rung"),
+    [
+        (8.0, 8.1, 2),  # 2 s are allowed; 16 Mbit take 1.98 s
+        (8.0, 7.9, 1),  # and here 2.03 s
+        (8.4, 8.0, 2),  # 2.1 s are allowed; 16 Mbit take 2 s
+        (20.0, 8.0, 3),  # 5 s; 32 Mbit take 4
+        (2.0, 8.1, 0),  # 0.5 s; 4 Mbit take 0.494
+    ],
+)
+def test_a_download_may_use_a_quarter_of_the_buffer(
+    buffer_s: float, mbps: float, rung: int
+) -> None:
+    assert chosen(buffer_s, mbps) == (rung, 1)
+
+
+def test_beta_is_that_part() -> None:
+    assert chosen(8.0, 8.0, beta=0.5) == (3, 1)
+
+
+def test_when_nothing_fits_it_is_the_lowest_rung() -> None:
+    assert chosen(0.0, 8.0) == (0, 2)
+
+
+def test_the_first_segment_is_of_the_lowest_rung() -> None:
+    assert begin(hyb.make(), FILM).choose(seen()).rung == 0
+
+
+def test_parameters_are_checked() -> None:
+    with pytest.raises(ValueError, match="beta more than 0"):
+        hyb.make(beta=0)
