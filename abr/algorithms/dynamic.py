@@ -18,7 +18,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from abr.algorithms import bola, throughput
+from abr.algorithms.bola import Params as BolaParams
+from abr.algorithms.bola import State as BolaState
+from abr.algorithms.bola import choose as choose_by_buffer
+from abr.algorithms.bola import utilities
 from abr.algorithms.fast_switching import (
     NEWEST_FIRST,
     Buffered,
@@ -28,6 +31,11 @@ from abr.algorithms.fast_switching import (
     is_replacing,
     with_replacement,
 )
+from abr.algorithms.throughput import ABANDON_AFTER_S, ABANDON_RATIO, FIRST_CAUTION
+from abr.algorithms.throughput import Params as ThroughputParams
+from abr.algorithms.throughput import State as ThroughputState
+from abr.algorithms.throughput import choose as choose_by_rate
+from abr.algorithms.throughput import reconsider as reconsider_by_rate
 from abr.decision import Decision, Download, Observation, Progress, Rule
 from abr.estimators import Ewma, ewma_add, ewma_start, ewma_throughput_bps
 from abr.media import FloatArray
@@ -80,9 +88,9 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
     return State(
         ewma_start(params.half_life_fast_s, params.half_life_slow_s),
         np.full(1, np.median(durations_s)),
-        np.full(1, throughput.FIRST_CAUTION),
+        np.full(1, FIRST_CAUTION),
         np.zeros(1),
-        bola.utilities(ladder_bps),
+        utilities(ladder_bps),
         np.zeros(1),
         buffered_start(len(durations_s)),
     )
@@ -92,8 +100,8 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     """The answer of the rule in charge, or a segment to replace at its rung."""
     if math.isnan(ewma_throughput_bps(state.ewma)):
         return Decision(0, 0.0, _NO_SAMPLE)
-    by_buffer = bola.choose(_bola_params(params), _bola_state(state), seen)
-    by_rate = throughput.choose(_throughput_params(params), _throughput_state(state), seen)
+    by_buffer = choose_by_buffer(_bola_params(params), _bola_state(state), seen)
+    by_rate = choose_by_rate(_throughput_params(params), _throughput_state(state), seen)
     if state.is_bola[0] > 0:
         if seen.buffer_s < params.low_buffer_s and by_buffer.rung < by_rate.rung:
             state.is_bola[0] = 0.0
@@ -117,7 +125,7 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
             return stay
         state.is_bola[0] = 0.0
         return Decision(progress.rung - 1, 0.0, _ABANDON)
-    answer = throughput.reconsider(
+    answer = reconsider_by_rate(
         _throughput_params(params), _throughput_state(state), seen, progress
     )
     return Decision(answer.rung, 0.0, _ABANDON) if answer.rung < progress.rung else stay
@@ -137,8 +145,8 @@ def delivered(params: Params, state: State, seen: Observation, download: Downloa
     buffered_add(state.buffered, download)
 
 
-def _bola_params(params: Params) -> bola.Params:
-    return bola.Params(
+def _bola_params(params: Params) -> BolaParams:
+    return BolaParams(
         params.gp,
         params.oscillation,
         True,  # by place: compiled code knows no keywords here
@@ -148,25 +156,25 @@ def _bola_params(params: Params) -> bola.Params:
     )
 
 
-def _bola_state(state: State) -> bola.State:
-    return bola.State(state.ewma, state.last_rung, state.segment_s, state.utility)
+def _bola_state(state: State) -> BolaState:
+    return BolaState(state.ewma, state.last_rung, state.segment_s, state.utility)
 
 
-def _throughput_params(params: Params) -> throughput.Params:
-    return throughput.Params(
+def _throughput_params(params: Params) -> ThroughputParams:
+    return ThroughputParams(
         params.safety,
         params.half_life_fast_s,
         params.half_life_slow_s,
         0,
         params.buffer_rule,
         params.abandon,
-        throughput.ABANDON_AFTER_S,
-        throughput.ABANDON_RATIO,
+        ABANDON_AFTER_S,
+        ABANDON_RATIO,
     )
 
 
-def _throughput_state(state: State) -> throughput.State:
-    return throughput.State(state.ewma, state.caution, state.segment_s)
+def _throughput_state(state: State) -> ThroughputState:
+    return ThroughputState(state.ewma, state.caution, state.segment_s)
 
 
 def make(**params: float) -> Rule:

@@ -17,7 +17,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from abr.algorithms import bola_e, throughput
+from abr.algorithms.bola_e import Params as BolaParams
+from abr.algorithms.bola_e import State as BolaState
+from abr.algorithms.bola_e import abandoned, better_rung, decide, update_control
+from abr.algorithms.bola_e import delivered as tell_bola
+from abr.algorithms.bola_e import start as start_bola
+from abr.algorithms.bola_e import waited as tell_bola_wait
+from abr.algorithms.throughput import ABANDON_AFTER_S, ABANDON_RATIO, FIRST_CAUTION
+from abr.algorithms.throughput import Params as ThroughputParams
+from abr.algorithms.throughput import State as ThroughputState
+from abr.algorithms.throughput import choose as choose_by_rate
+from abr.algorithms.throughput import reconsider as reconsider_by_rate
 from abr.decision import Decision, Download, Observation, Progress, Rule
 from abr.estimators import ewma_throughput_bps
 from abr.media import FloatArray
@@ -51,7 +61,7 @@ class Params(NamedTuple):
 class State(NamedTuple):
     """Memory of one playback."""
 
-    bola: bola_e.State
+    bola: BolaState
     caution: FloatArray
     """Of the throughput rule, shape (1,)."""
     is_bola: FloatArray
@@ -61,8 +71,8 @@ class State(NamedTuple):
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
     """The state of one playback."""
     return State(
-        bola_e.start(_bola_params(params), ladder_bps, durations_s),
-        np.full(1, throughput.FIRST_CAUTION),
+        start_bola(_bola_params(params), ladder_bps, durations_s),
+        np.full(1, FIRST_CAUTION),
         np.zeros(1),
     )
 
@@ -77,9 +87,9 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     elif seen.buffer_s > params.high_s:
         state.is_bola[0] = 1.0
     if state.is_bola[0] > 0:
-        answer = bola_e.decide(_bola_params(params), state.bola, seen)
+        answer = decide(_bola_params(params), state.bola, seen)
         return Decision(answer.rung, answer.wait_s, _BOLA)
-    answer = throughput.choose(_throughput_params(params), _throughput_state(state), seen)
+    answer = choose_by_rate(_throughput_params(params), _throughput_state(state), seen)
     return Decision(answer.rung, answer.wait_s, _THROUGHPUT)
 
 
@@ -88,30 +98,30 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
     if not params.abandon:
         return Decision(progress.rung, 0.0, _THROUGHPUT)
     if state.is_bola[0] > 0:
-        rung = bola_e.better_rung(state.bola, progress)
+        rung = better_rung(state.bola, progress)
     else:
-        rung = throughput.reconsider(
+        rung = reconsider_by_rate(
             _throughput_params(params), _throughput_state(state), seen, progress
         ).rung
     if rung < progress.rung:
-        bola_e.update_control(_bola_params(params), state.bola, seen)
-        bola_e.abandoned(state.bola, progress, rung)
+        update_control(_bola_params(params), state.bola, seen)
+        abandoned(state.bola, progress, rung)
         return Decision(rung, 0.0, _ABANDON)
     return Decision(progress.rung, 0.0, _THROUGHPUT)
 
 
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
     """Learn from a finished download."""
-    bola_e.delivered(_bola_params(params), state.bola, seen, download)
+    tell_bola(_bola_params(params), state.bola, seen, download)
 
 
 def waited(params: Params, state: State, seen: Observation, wait_s: float) -> None:
     """Let BOLA-E learn of a wait for room."""
-    bola_e.waited(_bola_params(params), state.bola, seen, wait_s)
+    tell_bola_wait(_bola_params(params), state.bola, seen, wait_s)
 
 
-def _bola_params(params: Params) -> bola_e.Params:
-    return bola_e.Params(
+def _bola_params(params: Params) -> BolaParams:
+    return BolaParams(
         params.buffer_rule,
         params.gp,
         params.oscillation,
@@ -122,21 +132,21 @@ def _bola_params(params: Params) -> bola_e.Params:
     )
 
 
-def _throughput_params(params: Params) -> throughput.Params:
-    return throughput.Params(
+def _throughput_params(params: Params) -> ThroughputParams:
+    return ThroughputParams(
         params.safety,
         params.half_life_fast_s,
         params.half_life_slow_s,
         0,
         params.buffer_rule,
         params.abandon,
-        throughput.ABANDON_AFTER_S,
-        throughput.ABANDON_RATIO,
+        ABANDON_AFTER_S,
+        ABANDON_RATIO,
     )
 
 
-def _throughput_state(state: State) -> throughput.State:
-    return throughput.State(state.bola.ewma, state.caution, state.bola.segment_s)
+def _throughput_state(state: State) -> ThroughputState:
+    return ThroughputState(state.bola.ewma, state.caution, state.bola.segment_s)
 
 
 def make(**params: float) -> Rule:
