@@ -172,7 +172,7 @@ class Trace:
         rounds = 0
         if bits > total + slack:
             if self.end == "hold" and self._capacity[-1] > 0:
-                return self._times[-1] + (bits - total) / self._capacity[-1]
+                return self._times[-2] + (bits - self._offered[-2]) / self._capacity[-1]
             if self.end != "loop" or math.isinf(bits):
                 return math.inf
             # The last bit of a pass arrives in that pass, before any outage at its end.
