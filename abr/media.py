@@ -40,6 +40,9 @@ class Presentation:
     """Name of the quality metric, such as ``vmaf``; None without ``quality``."""
     title: str = ""
     """Name for reports."""
+    audio_sizes_bytes: FloatArray | None = None
+    """Size of the audio that goes with every segment, shape (N,), where it is fetched on
+    its own; None where there is none, or it lies within the video."""
 
     def __post_init__(self) -> None:
         for name in ("bitrates_bps", "sizes_bytes", "durations_s"):
@@ -57,6 +60,15 @@ class Presentation:
             array = getattr(self, name)
             if not (np.isfinite(array).all() and (array > 0).all()):
                 raise ValueError(f"{name} must be finite and positive")
+        if self.audio_sizes_bytes is not None:
+            audio = frozen_array(self.audio_sizes_bytes)
+            if audio.shape != (segments,):
+                raise ValueError(
+                    f"audio_sizes_bytes has shape {audio.shape}, expected {(segments,)}"
+                )
+            if not (np.isfinite(audio).all() and (audio > 0).all()):
+                raise ValueError("audio_sizes_bytes must be finite and positive")
+            object.__setattr__(self, "audio_sizes_bytes", audio)
 
     @property
     def rungs(self) -> int:
@@ -78,6 +90,8 @@ class Presentation:
         hasher = hashlib.sha256()
         for array in (self.bitrates_bps, self.sizes_bytes, self.durations_s):
             hasher.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
+        if self.audio_sizes_bytes is not None:  # so that titles without keep the digest they had
+            hasher.update(b"audio" + self.audio_sizes_bytes.astype("<f8").tobytes())
         return hasher.hexdigest()
 
 

@@ -136,9 +136,12 @@ def _place(want: Want) -> dict[str, Any]:
 
 
 def _as_lists(presentation: Presentation) -> dict[str, Any]:
-    return {
+    known = {
         "bitrates_bps": presentation.bitrates_bps.tolist(),
         "sizes_bytes": presentation.sizes_bytes.tolist(),
         "durations_s": presentation.durations_s.tolist(),
         "title": presentation.title,
     }
+    if presentation.audio_sizes_bytes is not None:
+        known["audio_sizes_bytes"] = presentation.audio_sizes_bytes.tolist()
+    return known

@@ -6,6 +6,8 @@ known) or from a ``Presentation`` given whole.
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 from abr.errors import PlaybackError
 from abr.media import Presentation
 from player.actions import TrackName, Want
@@ -20,7 +22,8 @@ from player.manifest import (
 from transcode.playlist import MultivariantPlaylist, parse
 
 KNOWN_SOURCE = "presentation:"
-"""Where the segments of a given ``Presentation`` are asked for: ``presentation:v2/17``."""
+"""Where the segments of a given ``Presentation`` are asked for: ``presentation:v2/17``,
+and its audio: ``presentation:audio/17``."""
 
 
 class Title:
@@ -34,7 +37,10 @@ class Title:
         self._name = ""
         if isinstance(source, Presentation):
             self.presentation = source
-            self._loaded = _given_segments(source)
+            rungs = range(source.rungs)
+            self._loaded = {rung: _given_segments(source, f"v{rung}") for rung in rungs}
+            if source.audio_sizes_bytes is not None:
+                self.audio = _given_segments(source, "audio")
             self.first_wants: tuple[Want, ...] = ()
         else:
             self._name = source.rpartition("/")[0].rpartition("/")[2]
@@ -91,23 +97,18 @@ class Title:
         return (video, Want(kind="media", url=lowest.audio_url, track="audio"))
 
 
-def _given_segments(presentation: Presentation) -> dict[int, tuple[SegmentRef, ...]]:
+def _given_segments(presentation: Presentation, folder: str) -> tuple[SegmentRef, ...]:
     durations = presentation.durations_s.tolist()
-    starts = [0.0]
-    for duration_s in durations:
-        starts.append(starts[-1] + duration_s)
-    return {
-        rung: tuple(
-            SegmentRef(
-                url=f"{KNOWN_SOURCE}v{rung}/{index}",
-                byte_range=None,
-                duration_s=duration_s,
-                start_s=starts[index],
-                bitrate_bps=None,
-                init=None,
-                key=None,
-            )
-            for index, duration_s in enumerate(durations)
+    starts = accumulate(durations, initial=0.0)
+    return tuple(
+        SegmentRef(
+            url=f"{KNOWN_SOURCE}{folder}/{index}",
+            byte_range=None,
+            duration_s=duration_s,
+            start_s=start_s,
+            bitrate_bps=None,
+            init=None,
+            key=None,
         )
-        for rung in range(presentation.rungs)
-    }
+        for index, (duration_s, start_s) in enumerate(zip(durations, starts, strict=False))
+    )

@@ -66,8 +66,14 @@ class PresentationOrigin:
 
     def answer(self, want: Want) -> VirtualResponse:
         """The size of the segment named in ``want``."""
-        rung, segment = want.url.removeprefix(f"{KNOWN_SOURCE}v").split("/")
-        return VirtualResponse(float(self._presentation.sizes_bytes[int(rung), int(segment)]))
+        folder, segment = want.url.removeprefix(KNOWN_SOURCE).split("/")
+        sizes = (
+            self._presentation.audio_sizes_bytes
+            if folder == "audio"
+            else self._presentation.sizes_bytes[int(folder.removeprefix("v"))]
+        )
+        assert sizes is not None
+        return VirtualResponse(float(sizes[int(segment)]))
 
 
 class PackageOrigin:
