@@ -97,7 +97,10 @@ def many(
     for each. ``out`` is room for one session.
     """
     film = Film(
-        uncounted(film.ladder_bps), uncounted(film.sizes_bytes), uncounted(film.durations_s)
+        uncounted(film.ladder_bps),
+        uncounted(film.sizes_bytes),
+        uncounted(film.durations_s),
+        uncounted(film.audio_bytes),
     )
     room = Out(
         uncounted(out.rungs),

@@ -19,6 +19,8 @@ from abr.decision import Downloads
 from abr.media import FloatArray, Presentation
 from abr.trace import Trace
 
+NO_AUDIO: FloatArray = np.zeros(0)
+
 _HELD_S = 1e9
 
 
@@ -31,6 +33,9 @@ class Film(NamedTuple):
     """Size of every segment at every rung, shape (R, N)."""
     durations_s: FloatArray
     """Media seconds per segment, shape (N,)."""
+    audio_bytes: FloatArray = NO_AUDIO
+    """Size of the audio that goes with every segment, shape (N,); (0,) where there is none
+    apart from the video."""
 
 
 class LinkTable(NamedTuple):
@@ -74,6 +79,11 @@ last byte, seconds since play was asked for; its size; media ready when the requ
 sent; time stalled since the segment before it arrived."""
 RUNG, START_S, FIRST_BYTE_S, END_S, SIZE_BYTES, BUFFER_BEFORE_S, STALL_S = range(7)
 
+COMPLETE, STOPPED, BEYOND, REFUSED = 0, 1, 2, 3
+"""How a session of our own player's kernel ended: all was played; the viewer left; a
+request met a limit in time, which only the player itself knows how to handle; the rule
+answered what is not legal."""
+
 TOTALS = (
     "startup_s",
     "stall_s",
@@ -91,6 +101,8 @@ TOTALS = (
     "replaced",
     "downloaded_bytes",
     "wasted_bytes",
+    "shown",
+    "outcome",
 )
 """Of the session: wait for the first picture; time stalled and how often; media played;
 time from the request to the end; time without a download for want of room or because
@@ -98,7 +110,8 @@ the algorithm waited; sum over segments of nominal rate times length, and of the
 difference in rate between neighbours; the same two of the utility ``ln(rate /
 lowest rate)``; changes of rung between neighbours; requests sent; downloads given up;
 segments whose replacement came in time; bytes received; those of them that were never
-played."""
+played. Only our own player's kernel fills the rest: segments of which something was shown,
+and how the session ended (``COMPLETE`` and what follows)."""
 (
     STARTUP,
     STALLED,
@@ -116,7 +129,9 @@ played."""
     REPLACED,
     DOWNLOADED,
     WASTED,
-) = range(16)
+    SHOWN,
+    OUTCOME,
+) = range(18)
 
 
 def film_of(presentation: Presentation) -> Film:
@@ -125,27 +140,34 @@ def film_of(presentation: Presentation) -> Film:
         np.ascontiguousarray(presentation.bitrates_bps),
         np.ascontiguousarray(presentation.sizes_bytes),
         np.ascontiguousarray(presentation.durations_s),
+        NO_AUDIO
+        if presentation.audio_sizes_bytes is None
+        else np.ascontiguousarray(presentation.audio_sizes_bytes),
     )
 
 
-def link_of(trace: Trace, *, rtt_s: float = 0.0) -> LinkTable:
+def link_of(trace: Trace, *, rtt_s: float = 0.0, may_end: bool = False) -> LinkTable:
     """The tables of a trace; ``rtt_s`` is used where it says nothing of round trips.
 
-    A trace that holds its last capacity gets a last period of thirty years.
+    A trace that holds its last capacity gets a last period of thirty years, and one that
+    ends is silent for as long.
 
     Raises:
-        ValueError: the trace ends for good, so a session over it might never.
+        ValueError: the trace ends for good and must not: a session over it might never.
     """
-    if trace.end == "end":
+    if trace.end == "end" and not may_end:
         raise ValueError(
             f"trace {trace.name or 'without name'} ends; kernels need one that goes on"
         )
-    times = np.array(trace.times_s)
+    times, capacity = np.array(trace.times_s), np.array(trace.capacity_bps)
+    rtt = np.full(len(capacity), rtt_s) if trace.rtt_s is None else np.array(trace.rtt_s)
     if trace.end == "hold":
         times[-1] += _HELD_S
-    rtt = np.full(len(trace.capacity_bps), rtt_s) if trace.rtt_s is None else trace.rtt_s
-    offered = np.concatenate([[0.0], np.cumsum(np.diff(times) * trace.capacity_bps)])
-    return LinkTable(times, offered, np.array(trace.capacity_bps), np.array(rtt))
+    elif trace.end == "end":
+        times = np.append(times, times[-1] + _HELD_S)
+        capacity, rtt = np.append(capacity, 0.0), np.append(rtt, rtt[-1])
+    offered = np.concatenate([[0.0], np.cumsum(np.diff(times) * capacity)])
+    return LinkTable(times, offered, capacity, rtt)
 
 
 def out_for(segments: int, downloads: int) -> Out:

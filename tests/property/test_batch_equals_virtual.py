@@ -1,0 +1,218 @@
+"""The batch kernel of our own player against the virtual driver's log, field by field."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from abr import registry
+from abr.decision import Algorithm, Decision, Observation, Progress
+from abr.log import SessionLog
+from abr.media import Presentation, frozen_array
+from abr.qoe import stalls, summary
+from abr.trace import Trace
+from player import simulate
+from player.config import PlayerConfig
+from player.drivers.batch import Batch, Engine, run_batch
+from player.kernels import abrkit
+from player.kernels.tables import BEYOND, COMPLETE, STOPPED
+
+RULES: dict[str, dict[str, Any]] = {
+    "fixed": {"rung": 2},
+    "throughput": {},
+    "bola-sabre": {},
+    "bola-pensieve": {},
+    "bba-0": {},
+}
+
+
+class Erratic:
+    """Legal answers without sense: any rung, some waiting, some abandonment."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = np.random.default_rng(seed)
+
+    def choose(self, seen: Observation) -> Decision:
+        rung = int(self._rng.integers(len(seen.ladder_bps)))
+        return Decision(rung, wait_s=float(self._rng.choice([0.0, 0.0, 0.7])))
+
+    def reconsider(self, seen: Observation, progress: Progress) -> Decision | None:
+        assert seen.segment == progress.segment
+        if self._rng.random() > 0.2:
+            return None
+        return Decision(int(self._rng.integers(progress.rung)), float(self._rng.choice([0.0, 0.3])))
+
+
+class Case(NamedTuple):
+    """One playback."""
+
+    presentation: Presentation
+    trace: Trace
+    config: PlayerConfig
+    max_play_s: float
+    seed: int
+
+
+@st.composite
+def presentations(draw: st.DrawFn) -> Presentation:
+    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
+    rungs, segments = draw(st.integers(1, 5)), draw(st.integers(1, 14))
+    ladder = frozen_array([3e5 * 1.8**rung for rung in range(rungs)])
+    durations = np.full(segments, 2.0)
+    if draw(st.booleans()):
+        durations = rng.uniform(0.5, 6.0, segments)
+    sizes = np.outer(ladder / 8, durations) * rng.uniform(0.5, 1.6, (rungs, segments))
+    audio = durations * 12000 * rng.uniform(0.9, 1.1, segments) if draw(st.booleans()) else None
+    return Presentation(
+        bitrates_bps=ladder, sizes_bytes=sizes, durations_s=durations, audio_sizes_bytes=audio
+    )
+
+
+@st.composite
+def traces(draw: st.DrawFn) -> Trace:
+    lengths = st.one_of(st.just(0.0), st.floats(0.05, 9.0), st.sampled_from([1.0, 2.0]))
+    rates = st.one_of(st.sampled_from([0.0, 2e5, 1e6, 4e7]), st.floats(1e5, 8e6))
+    periods = draw(st.lists(st.tuples(lengths, rates), min_size=0, max_size=12))
+    periods = [*periods, (draw(st.sampled_from([0.5, 1.0, 2.7])), draw(st.floats(3e5, 3e6)))]
+    rtts: list[float] | None = None
+    if draw(st.booleans()):
+        rtts = [draw(st.sampled_from([0.0, 0.02, 0.3])) for _ in periods]
+    rows = [(*p, r) for p, r in zip(periods, rtts, strict=True)] if rtts else periods
+    return Trace.from_periods(rows, end=draw(st.sampled_from(["loop", "loop", "hold", "end"])))
+
+
+configs = st.builds(
+    PlayerConfig,
+    max_buffer_s=st.sampled_from([6.0, 9.3, 30.0]),
+    startup_buffer_s=st.sampled_from([0.0, 0.2, 4.5]),
+    resume_buffer_s=st.sampled_from([0.0, 0.2, 5.0]),
+    resume_growth=st.sampled_from([1.0, 2.0]),
+    render_delay_s=st.sampled_from([0.0, 0.0, 0.25]),
+    reconsider_every_s=st.sampled_from([0.1, 0.25]),
+    rtt_s=st.sampled_from([0.0, 0.05]),
+    response_overhead_bytes=st.sampled_from([0, 700]),
+    server_s=st.sampled_from([0.0, 0.004]),
+)
+
+cases = st.builds(
+    Case,
+    presentation=presentations(),
+    trace=traces(),
+    config=configs,
+    max_play_s=st.sampled_from([np.inf, np.inf, np.inf, 0.0, 1.0, 7.5, 20.0]),
+    seed=st.integers(0, 2**16),
+)
+
+
+def played_both(case: Case, algorithm: Algorithm, engine: Engine) -> tuple[Batch, SessionLog]:
+    batch = run_batch(
+        abrkit,
+        case.presentation,
+        [case.trace],
+        algorithm,
+        options=abrkit.options_of(case.config, max_play_s=case.max_play_s),
+        engine=engine,
+        keep_columns=True,
+    )
+    log = simulate(
+        case.presentation,
+        trace=case.trace,
+        algorithm=algorithm,
+        config=case.config,
+        max_play_s=case.max_play_s,
+    )
+    return batch, log
+
+
+def assert_same(batch: Batch, log: SessionLog, case: Case) -> None:
+    """Every field that both have is the same number; sums may differ in their last bits."""
+    totals = {name: float(batch.total(name)[0]) for name in ("shown", "outcome", "ended_s")}
+    if totals["outcome"] == BEYOND:
+        limits = [r for r in log.of("failed", "abort") if r.get("why") == "timeout"]
+        near_s = case.config.total_limit_s - 1.0
+        assert limits or case.max_play_s > near_s
+        return
+    qoe = summary(log)
+    assert {"complete": COMPLETE, "stopped": STOPPED}[qoe.ended] == totals["outcome"]
+    assert_same_segments(batch, log)
+    assert totals["ended_s"] == qoe.elapsed_s
+    startup_s = float(batch.total("startup_s")[0])
+    assert (None if np.isnan(startup_s) else startup_s) == qoe.startup_s
+    assert batch.total("stall_events")[0] == qoe.stall_events
+    assert batch.total("stall_s")[0] == qoe.stall_s
+    assert batch.total("played_s")[0] == qoe.played_s
+    assert tuple(batch.rungs[0, : int(totals["shown"])]) == qoe.rungs
+    assert batch.total("switches")[0] == qoe.switches
+    assert batch.total("bitrate_change_bps")[0] == pytest.approx(qoe.switch_bps, rel=1e-9)
+    if qoe.played_s > 1e-6:
+        mean_bps = batch.total("bitrate_time_bits")[0] / qoe.played_s
+        assert mean_bps == pytest.approx(qoe.mean_bitrate_bps, rel=1e-9)
+
+
+def assert_same_segments(batch: Batch, log: SessionLog) -> None:
+    """Decisions, requests, arrivals and stalls."""
+    column = {
+        name: batch.column(name)[0].tolist()
+        for name in (
+            "rung",
+            "start_s",
+            "first_byte_s",
+            "end_s",
+            "size_bytes",
+            "stall_s",
+            "stall_start_s",
+            "decided_s",
+        )
+    }
+    decided = {r["segment"]: r for r in log.of("decision")}
+    video = {r["id"]: r for r in log.of("fetch") if r["track"] == "video"}
+    first_byte_s = {r["id"]: r["t"] for r in log.of("response")}
+    here = 0
+    for end in log.of("finished"):
+        if end["id"] not in video:
+            continue
+        asked = video[end["id"]]
+        k = asked["segment"]
+        assert k == here
+        here += 1
+        got = {name: values[k] for name, values in column.items() if "stall" not in name}
+        assert got == {
+            "rung": asked["rung"],
+            "start_s": asked["t"],
+            "first_byte_s": first_byte_s[end["id"]],
+            "end_s": end["t"],
+            "size_bytes": end["size_bytes"],
+            "decided_s": decided[k]["t"],
+        }
+        assert batch.rungs[0, k] == asked["rung"] == decided[k]["rung"]
+    assert (batch.rungs[0, here:] == -1).all()
+    assert batch.total("abandoned")[0] == sum(r["why"] == "abandoned" for r in log.of("abort"))
+    assert batch.total("downloads")[0] == len(list(log.of("fetch")))
+    starts, lengths = column["stall_start_s"], column["stall_s"]
+    stalled = [(a, n) for a, n in zip(starts, lengths, strict=True) if n > 0]
+    assert stalled == [(each.start_s, each.length_s) for each in stalls(log)]
+    assert all(a < b for (a, _), (b, _) in pairwise(stalled))
+
+
+@pytest.mark.parametrize("name", RULES)
+@settings(max_examples=25, deadline=None)
+@given(case=cases)
+def test_a_rule_plays_the_same_in_both(name: str, case: Case) -> None:
+    """Rungs, times, stalls and quality of the kernel are those of the log."""
+    rungs = case.presentation.rungs
+    params = {k: min(v, rungs - 1) for k, v in RULES[name].items()}
+    batch, log = played_both(case, registry.load(name, **params), "plain")
+    assert_same(batch, log, case)
+
+
+@settings(max_examples=200, deadline=None)
+@given(case=cases)
+def test_an_erratic_algorithm_plays_the_same_in_both(case: Case) -> None:
+    """So are they when every legal answer is given, at any time."""
+    batch, log = played_both(case, lambda: Erratic(case.seed), "plain")
+    assert_same(batch, log, case)
