@@ -197,12 +197,17 @@ def delivered(params: Params, state: State, seen: Observation, download: Downloa
     _add_sample(state, download.end_s - download.start_s - usual_s, download.size_bytes)
 
 
-def _read_rates(params: Params, state: State, seen: Observation) -> None:
-    """What the multivariant playlist says: peak rates, and from them the first estimate."""
+def read_peaks(seen: Observation, peak_bps: FloatArray) -> None:
+    """Write the rate of each rung's biggest segment in its time into ``peak_bps``."""
     for q in range(len(seen.ladder_bps)):
         for n in range(len(seen.durations_s)):
             rate_bps = seen.sizes_bytes[q, n] * 8 / seen.durations_s[n]
-            state.peak_bps[q] = max(state.peak_bps[q], rate_bps)
+            peak_bps[q] = max(peak_bps[q], rate_bps)
+
+
+def _read_rates(params: Params, state: State, seen: Observation) -> None:
+    """What the multivariant playlist says: peak rates, and from them the first estimate."""
+    read_peaks(seen, state.peak_bps)
     first = min(max(params.first_rung, 0), len(seen.ladder_bps) - 1)
     first_bps = min(state.peak_bps[first], params.initial_max_bps)
     state.default_bps[0] = max(state.default_bps[0], first_bps)
@@ -248,7 +253,7 @@ def _highest(
 def _takes_s(state: State, rung: int, load: float, segment_s: float, usual_s: float) -> float:
     """Time for a segment, and for the playlist of a rung that has not been asked for yet."""
     if state.has_playlist[rung] > 0:
-        return usual_s + load * state.mean_segment_s[0]
+        return float(usual_s + load * state.mean_segment_s[0])
     return usual_s + load * segment_s + usual_s
 
 
@@ -257,7 +262,7 @@ def _streaming_s(loading_s: float, wait_s: float, got_bytes: float, estimate_bps
     streaming_s = loading_s - wait_s
     if streaming_s < 1e-3:
         # hls.js here takes seconds for milliseconds.
-        return min(loading_s, 8 * got_bytes / estimate_bps / 1e3)
+        return float(min(loading_s, 8 * got_bytes / estimate_bps / 1e3))
     return streaming_s
 
 

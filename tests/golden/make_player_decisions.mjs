@@ -16,7 +16,7 @@ const PLAYERS = {
   l2a: { package: 'dashjs', module: 'dashjs', only: 'l2ARule', seeds: [1, 2, 3, 4, 5, 6, 7] },
   lol_plus: { package: 'dashjs', module: 'dashjs', only: 'loLPRule', seeds: [1, 2, 3, 4, 5, 6, 7] },
   hls_js: { package: 'hls.js', module: 'hls', seeds: [39, 86, 98, 180, 187, 201, 261, 276] },
-  shaka: { package: 'shaka-player', module: 'shaka', seeds: [1, 2, 3, 4, 5, 6, 7] },
+  shaka: { package: 'shaka-player', module: 'shaka', seeds: [71, 74, 75, 98, 221, 230, 244] },
 };
 
 const [folder, name, count, from] = process.argv.slice(2);
