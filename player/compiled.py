@@ -38,6 +38,10 @@ CACHE_VARIABLE = "ABR_CACHE_DIR"
 _KEPT_S = 30 * 86400.0
 
 
+class CompilerError(Exception):
+    """The compiler does not accept a function; the message is its first reason."""
+
+
 def has_compiler() -> bool:
     """Whether numba is installed; imports nothing."""
     return importlib.util.find_spec("numba") is not None
@@ -139,7 +143,21 @@ def kept(function: Function) -> Function:
     import numba
 
     made: Function = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    return made
+
+    def checked(*given: Any) -> Any:
+        try:
+            return made(*given)
+        except numba.core.errors.NumbaError as exc:
+            raise CompilerError(_reason(str(exc))) from exc
+
+    return checked
+
+
+def _reason(text: str) -> str:
+    """What a compiler's error says that its stages do not repeat."""
+    lines = [line.strip() for line in text.splitlines()]
+    said = [line for line in lines if line and not line.startswith(("Failed in", "During", "File"))]
+    return " ".join(said[:2])
 
 
 def cache_folder() -> Path:

@@ -25,7 +25,7 @@ from player.presets import PRESETS
 
 # A compiled session costs next to nothing once seconds were spent on compiling; below
 # about this many segments plain Python is done before.
-_PLAIN_SEGMENTS = 2500
+_PLAIN_SEGMENTS = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from abr.errors import AlgorithmError
 from abr.media import FloatArray, Presentation
 from abr.trace import Trace
 from player import layout
-from player.compiled import compiled, has_compiler, linked
+from player.compiled import CompilerError, compiled, has_compiler, linked
 from player.kernels import hooks
 from player.kernels.many import Links, Rows, many, packed, rows_at
 from player.kernels.tables import COLUMNS, TOTALS, Film, LinkTable, film_of, link_of, out_for
@@ -42,6 +42,8 @@ class Batch:
 
     algorithm: str
     engine: Literal["compiled", "plain"]
+    remark: str
+    """Why the algorithm was not compiled although that was to be tried; else empty."""
     totals: FloatArray
     """One column per name in ``TOTALS``, shape (n, T)."""
     rungs: NDArray[np.int16]
@@ -99,7 +101,7 @@ def run_batch(
         keep_columns: Whether the columns of all segments are kept, 56 bytes each.
 
     Raises:
-        AlgorithmError: it breaks its contract, or cannot be compiled but must be.
+        AlgorithmError: it breaks its contract, or must be compiled but cannot be.
         ValueError: a trace that ends for good, or no trace.
     """
     if not traces:
@@ -108,24 +110,28 @@ def run_batch(
     order = np.arange(len(traces)) if which is None else np.asarray(which, dtype=np.int64)
     film = _film(kernel, presentation, options)
     links = packed([_link(kernel, trace, options) for trace in traces])
-    can_compile = engine != "plain" and _can_compile(algorithm)
-    if engine == "compiled" and not can_compile:
-        raise AlgorithmError(
-            f"algorithm {_name(algorithm)!r} cannot be compiled: "
-            + _why_not(algorithm)
-            + "; use the plain engine"
-        )
+    why_not = "" if engine == "plain" else _why_not(algorithm)
+    if engine == "compiled" and why_not:
+        raise AlgorithmError(_cannot(algorithm, why_not))
     names = _columns(kernel)
     rows = _room(len(order), film, names, keep_rungs=keep_rungs, keep_columns=keep_columns)
-    if can_compile and isinstance(algorithm, Rule):
-        job = _compiled_job(kernel, algorithm, presentation, traces, film, links, options)
-    else:
+    job: _Job | None = None
+    if engine != "plain" and not why_not and isinstance(algorithm, Rule):
+        try:
+            job = _compiled_job(kernel, algorithm, presentation, traces, film, links, options)
+            _play_part(job, order, rows, slice(0, 0))  # compiled here, or loaded
+        except CompilerError as exc:
+            if engine == "compiled":
+                raise AlgorithmError(_cannot(algorithm, str(exc))) from exc
+            job, why_not = None, str(exc)
+    is_compiled = job is not None
+    if job is None:
         job = _plain_job(kernel, algorithm, presentation, traces, film, links, options)
-        threads = 1
-    _spread(job, order, rows, max(1, min(threads, len(order))))
+    _spread(job, order, rows, max(1, min(threads, len(order))) if is_compiled else 1)
     return Batch(
         algorithm=_name(algorithm),
-        engine="compiled" if can_compile else "plain",
+        engine="compiled" if is_compiled else "plain",
+        remark=_cannot(algorithm, why_not) if why_not else "",
         totals=rows.totals,
         rungs=rows.rungs,
         columns=rows.columns,
@@ -245,7 +251,6 @@ def _spread(job: _Job, order: NDArray[np.int64], rows: Rows, threads: int) -> No
     if threads == 1:
         play(parts[0])
         return
-    play(slice(0, 0))  # compile, or load, once
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(play, parts))
 
@@ -295,8 +300,8 @@ def _link(kernel: ModuleType, trace: Trace, options: Any) -> LinkTable:
     return link_of(trace, rtt_s=getattr(options, "rtt_s", 0.0))
 
 
-def _can_compile(algorithm: Algorithm) -> bool:
-    return not _why_not(algorithm)
+def _cannot(algorithm: Algorithm, why: str) -> str:
+    return f"algorithm {_name(algorithm)!r} cannot be compiled: {why}; it runs as plain Python"
 
 
 def _why_not(algorithm: Algorithm) -> str:

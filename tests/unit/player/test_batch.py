@@ -1,0 +1,95 @@
+"""The batch driver: engines, threads, what is kept, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from abr import registry
+from abr.decision import Observation, Rule
+from abr.errors import AlgorithmError
+from abr.media import constant_presentation
+from abr.trace import Trace
+from player.drivers.batch import Engine, run_batch
+from player.kernels import pensieve, sabre
+from tests.fakes import unfitrule
+
+FILM = constant_presentation([3e5, 1e6, 3e6], segments=30, segment_s=4.0)
+TRACES = [
+    Trace.from_periods([(20.0, 2e6, 0.05), (9.0, 2e5, 0.05)], name="falls"),
+    Trace.constant(5e6),
+    Trace.from_periods([(5.0, 9e5, 0.1), (5.0, 4e6, 0.1)], name="square"),
+]
+
+
+def rule(name: str) -> Rule:
+    made = registry.load(name)
+    assert isinstance(made, Rule)
+    return made
+
+
+class Second:
+    """An object, not a rule."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def choose(self, seen: Observation) -> int:
+        self.asked += 1
+        return 1 if self.asked < 10 else 2
+
+
+def test_engines_and_threads_give_the_same_numbers() -> None:
+    which = [0, 1, 2, 0, 2]
+    tried: list[tuple[Engine, int]] = [("plain", 1), ("compiled", 1), ("compiled", 2)]
+    runs = [
+        run_batch(sabre, FILM, TRACES, rule("throughput"), which=which, engine=engine, threads=n)
+        for engine, n in tried
+    ]
+    assert [run.engine for run in runs] == ["plain", "compiled", "compiled"]
+    for run in runs[1:]:
+        assert (run.rungs == runs[0].rungs).all()
+        assert run.totals == pytest.approx(runs[0].totals, rel=1e-12, abs=1e-12)
+    assert (runs[0].rungs[0] == runs[0].rungs[3]).all()
+    assert (runs[0].rungs[0] != runs[0].rungs[1]).any()
+
+
+def test_an_object_begins_anew_in_every_session() -> None:
+    batch = run_batch(sabre, FILM, TRACES, Second)
+    assert batch.engine == "plain"
+    assert "not a Rule" in batch.remark
+    assert batch.algorithm == "Second"
+    assert batch.rungs[:, :12].tolist() == [[0] + [1] * 9 + [2] * 2] * 3
+
+
+def test_what_is_kept_is_what_was_asked_for() -> None:
+    none = run_batch(pensieve, FILM, TRACES, rule("fixed"), engine="plain", keep_rungs=False)
+    assert none.rungs.shape == (0, 30)
+    assert none.columns.shape[0] == 0
+    every = run_batch(pensieve, FILM, TRACES, rule("fixed"), engine="plain", keep_columns=True)
+    assert every.column("qoe_lin").shape == (3, 30)
+    assert (np.diff(every.column("end_s"), axis=1) > 0).all()
+    assert (every.total("played_s") == 120).all()
+
+
+def test_a_rule_that_does_not_compile_runs_as_it_is_and_says_why() -> None:
+    unfit = replace(rule("fixed"), choose=unfitrule.choose)
+    batch = run_batch(sabre, FILM, TRACES[:1], unfit)
+    assert batch.engine == "plain"
+    assert batch.rungs[0].tolist() == [0] + [2] * 29
+    assert "cannot be compiled" in batch.remark
+    with pytest.raises(AlgorithmError, match="'fixed' cannot be compiled"):
+        run_batch(sabre, FILM, TRACES[:1], unfit, engine="compiled")
+
+
+def test_no_traces_are_an_error() -> None:
+    with pytest.raises(ValueError, match="no traces"):
+        run_batch(sabre, FILM, [], rule("fixed"))
+
+
+def test_a_trace_that_ends_is_refused() -> None:
+    ends = Trace.from_periods([(10.0, 1e6)], end="end", name="short")
+    with pytest.raises(ValueError, match="short"):
+        run_batch(sabre, FILM, [ends], rule("fixed"), engine="plain")
