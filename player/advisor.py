@@ -74,6 +74,10 @@ class Advisor:
             )
         return decision
 
+    def waited(self, segment: int, moment: Moment, wait_s: float) -> None:
+        """The buffer was full for ``wait_s`` before ``segment`` may be asked for."""
+        self.running.waited(self._observe(segment, moment), wait_s)
+
     def reconsider(self, request: Request, moment: Moment) -> Decision | None:
         """A lower rung for the video download under way; None carries on."""
         want = request.want

@@ -93,6 +93,7 @@ class PlaybackSession:
         self._video: Track | None = None
         self._audio: Track | None = None
         self._choice: _Choice | None = None
+        self._full_since_s: float | None = None
         self._rung_of: dict[int, int] = {}
         self._reconsider_at_s = math.inf
         self._wake_at_s = math.inf
@@ -452,7 +453,12 @@ class PlaybackSession:
         choice = self._choice
         if choice is None:
             if self._wait_for_room_s() > INSTANT_S:
+                if self._full_since_s is None:
+                    self._full_since_s = self._now_s
                 return
+            if self._full_since_s is not None:
+                waited_s, self._full_since_s = self._now_s - self._full_since_s, None
+                self._asked_advisor().waited(video.next, self._moment(), waited_s)
             decision = self._asked_advisor().choose(video.next, self._moment())
             choice = self._decided(video.next, decision)
         if choice.not_before_s > self._now_s + INSTANT_S:

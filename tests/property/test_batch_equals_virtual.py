@@ -36,6 +36,11 @@ class Erratic:
 
     def __init__(self, seed: int) -> None:
         self._rng = np.random.default_rng(seed)
+        self.waits: list[tuple[int, float, float, float]] = []
+
+    def waited(self, seen: Observation, wait_s: float) -> None:
+        assert wait_s > 0
+        self.waits.append((seen.segment, seen.now_s, seen.buffer_s, wait_s))
 
     def choose(self, seen: Observation) -> Decision:
         rung = int(self._rng.integers(len(seen.ladder_bps)))
@@ -213,6 +218,15 @@ def test_a_rule_plays_the_same_in_both(name: str, case: Case) -> None:
 @settings(max_examples=200, deadline=None)
 @given(case=cases)
 def test_an_erratic_algorithm_plays_the_same_in_both(case: Case) -> None:
-    """So are they when every legal answer is given, at any time."""
-    batch, log = played_both(case, lambda: Erratic(case.seed), "plain")
+    """So are they when every legal answer is given, at any time; and so are the waits."""
+    made: list[Erratic] = []
+
+    def make() -> Erratic:
+        made.append(Erratic(case.seed))
+        return made[-1]
+
+    batch, log = played_both(case, make, "plain")
     assert_same(batch, log, case)
+    if batch.total("outcome")[0] != BEYOND:
+        in_batch, in_player = [each.waits for each in made][-2:]
+        assert in_batch == in_player
