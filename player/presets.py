@@ -87,8 +87,11 @@ PENSIEVE_CONFIGURATIONS: Mapping[str, Configuration] = MappingProxyType(
 )
 """Programs of the Pensieve family."""
 
+_NO_NAMES: Mapping[str, Configuration] = MappingProxyType({})
+
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
+        "abrkit": Preset(kernel="player.kernels.abrkit", configurations=_NO_NAMES),
         "sabre": Preset(kernel="player.kernels.sabre", configurations=SABRE_CONFIGURATIONS),
         "pensieve": Preset(
             kernel="player.kernels.pensieve", configurations=PENSIEVE_CONFIGURATIONS
