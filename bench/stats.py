@@ -107,7 +107,7 @@ def resampled(
 
 
 def _ratio(above: FloatArray, below: FloatArray) -> FloatArray:
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return np.where(below > 0, above / below, np.nan)
 
 
