@@ -57,8 +57,9 @@ def whole_bytes(film: Presentation, *, segments: int = 48, segment_s: float = 4.
     """
     count = min(segments, film.segments) if segments else film.segments
     lasts_s = np.full(count, segment_s) if segment_s else np.round(film.durations_s[:count], 1)
+    sizes = np.ascontiguousarray(np.round(film.sizes_bytes[:, :count]))
     return Film(
         film.bitrates_bps,
-        frozen_array(np.round(film.sizes_bytes[:, :count])),
+        frozen_array(sizes),
         frozen_array(np.where(lasts_s > 0, lasts_s, film.durations_s[:count])),
     )

@@ -15,7 +15,8 @@ from abr.decision import Decision, Download, Observation, Rule, start_state
 from abr.media import Presentation, constant_presentation
 from abr.trace import Trace
 from abr.traceformats.objects import read_sabre
-from player.compiled import linked
+from player.compiled import has_compiler, linked
+from player.drivers.batch import Engine, run_batch
 from player.kernels import cooked, pensieve
 from player.kernels.tables import (
     COLUMNS,
@@ -30,6 +31,7 @@ from player.kernels.tables import (
 )
 
 GOLD = Path(__file__).parents[3] / "shared" / "gold"
+ENGINES: tuple[Engine, ...] = ("plain", "compiled")
 RULES = {"bb": bba0.make(), "bola": bola_pensieve.make()}
 
 
@@ -90,6 +92,32 @@ def test_every_row_is_identical_to_the_reference_sessions() -> None:
         assert out.totals[STALLED] == pytest.approx(want["rebuffer_s"])
         identical += 1
     assert identical == 28
+
+
+def test_compiled_sessions_have_the_bits_of_plain_ones() -> None:
+    """Sizes are given in columns first, as reading a table of segments leaves them."""
+    if not has_compiler():
+        pytest.skip("numba is not installed")
+    rng = np.random.default_rng(3)
+    ladder_bps = np.array([0.3e6, 0.75e6, 1.2e6, 1.85e6, 2.85e6, 4.3e6])
+    title = Presentation(
+        bitrates_bps=ladder_bps,
+        sizes_bytes=np.outer(rng.uniform(0.7, 1.3, 60), ladder_bps / 2).T,
+        durations_s=np.full(60, 4.004),
+    )
+    traces = [
+        Trace.from_periods(
+            [(rng.uniform(0.2, 30), rng.uniform(0, 6e6), 0.05) for _ in range(periods)]
+        )
+        for periods in (3, 7, 40)
+    ]
+    plain, made = (
+        run_batch(pensieve, title, traces, RULES["bb"], engine=engine, keep_columns=True)
+        for engine in ENGINES
+    )
+    assert made.engine == "compiled"
+    assert made.columns.tolist() == plain.columns.tolist()
+    assert made.totals.tolist() == plain.totals.tolist()
 
 
 def test_a_session_worked_by_hand() -> None:
