@@ -1,0 +1,80 @@
+"""The highest rung that the mean throughput so far sustains: a slow, steady yardstick.
+
+The mean is all bits over all the time spent on downloads, first-byte waits included, so
+one lucky segment moves it little. What it chooses tells what the network would carry
+without adapting from segment to segment.
+
+Source: none; it is a yardstick.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from abr.decision import Decision, Download, Observation, Rule
+from abr.media import FloatArray
+
+_NO_SAMPLE, _MEAN = 0, 1
+_BITS, _SECONDS = 0, 1
+
+
+class Params(NamedTuple):
+    """Parameters of ``sustainable``."""
+
+    safety: float = 1.0
+    """Part of the mean throughput that is relied on."""
+
+
+class State(NamedTuple):
+    """Memory of one playback."""
+
+    sums: FloatArray
+    """Bits received and seconds spent on them, shape (2,)."""
+
+
+def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
+    """The state of one playback."""
+    return State(np.zeros(2))
+
+
+def choose(params: Params, state: State, seen: Observation) -> Decision:
+    """The highest rung that is no faster than the mean."""
+    if state.sums[_SECONDS] <= 0:
+        return Decision(0, 0.0, _NO_SAMPLE)
+    mean_bps = params.safety * state.sums[_BITS] / state.sums[_SECONDS]
+    return Decision(highest_within(seen.ladder_bps, mean_bps), 0.0, _MEAN)
+
+
+def highest_within(ladder_bps: FloatArray, limit_bps: float) -> int:
+    """The highest rung of at most ``limit_bps``; 0 when there is none."""
+    rung = 0
+    while rung + 1 < len(ladder_bps) and ladder_bps[rung + 1] <= limit_bps:
+        rung += 1
+    return rung
+
+
+def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
+    """Add a finished download to the sums."""
+    state.sums[_BITS] += 8 * download.size_bytes
+    state.sums[_SECONDS] += download.end_s - download.start_s
+
+
+def make(**params: float) -> Rule:
+    """The algorithm with the given parameters; see ``Params``.
+
+    Raises:
+        ValueError: ``safety`` is not positive.
+    """
+    made = Params(**params)
+    if not made.safety > 0:
+        raise ValueError("safety must be more than 0")
+    return Rule(
+        name="sustainable",
+        params=made,
+        start=start,
+        choose=choose,
+        delivered=delivered,
+        whys=("no sample yet", "mean throughput"),
+    )

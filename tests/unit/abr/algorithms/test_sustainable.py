@@ -1,0 +1,33 @@
+"""``sustainable`` plays what the mean throughput so far would carry."""
+
+from __future__ import annotations
+
+import pytest
+
+from abr.algorithms import sustainable
+from abr.decision import begin
+from tests.fakes.observations import FILM, came, seen
+
+
+def test_the_first_segment_is_of_the_lowest_rung() -> None:
+    assert begin(sustainable.make(), FILM).choose(seen(0)).rung == 0
+
+
+def test_the_mean_is_bits_over_time_not_a_mean_of_throughputs() -> None:
+    """4 Mbit in 1 s, then 4 Mbit in 3 s: 8 Mbit in 4 s is 2 Mbit/s, though (4 + 1.33) / 2 > 2.6."""
+    running = begin(sustainable.make(), FILM)
+    for throughput_bps in (4e6, 4e6 / 3):
+        running.delivered(seen(), came(throughput_bps))
+    assert running.choose(seen()).rung == 1
+
+
+@pytest.mark.parametrize(("safety", "rung"), [(1.0, 2), (0.99, 1), (2.0, 3), (0.1, 0)])
+def test_a_rung_of_just_the_mean_is_sustained(safety: float, rung: int) -> None:
+    running = begin(sustainable.make(safety=safety), FILM)
+    running.delivered(seen(), came(4e6))
+    assert running.choose(seen()).rung == rung
+
+
+def test_safety_must_be_positive() -> None:
+    with pytest.raises(ValueError, match="safety"):
+        sustainable.make(safety=0)
