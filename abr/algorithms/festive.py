@@ -1,0 +1,131 @@
+"""FESTIVE: harmonic-mean throughput, one rung at a time, and switches only when they pay.
+
+The target is the highest rung within ``safety`` of the harmonic mean of the last
+downloads. The reference goes one rung towards it: down at once, up only after as many
+segments at a rung as its number, counted from 1. A switch to the reference is made when
+it has the lower score: ``2 ** n``, n the switches in the last 20 s with this one
+included, plus ``alpha`` times how far the rate is from the smaller of reference and
+throughput. Requests wait while the buffer is above a target that varies by a segment.
+
+Source: Jiang, Sekar, Zhang, Improving Fairness, Efficiency, and Stability in HTTP-based
+Adaptive Video Streaming with FESTIVE, CoNEXT 2012, section 5, as far as its authors'
+slides show it; thresholds and scores as in the ports of the version that came with
+Pensieve.
+
+deviation: the random buffer target comes from a fixed sequence that fills its interval
+evenly (multiples of the golden ratio, shifted by ``seed``), so that a playback can be
+repeated.
+
+deviation: the mean is used from the first download on. Two public implementations play
+the lowest rung until there are 20 downloads.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from abr.algorithms.sustainable import highest_within
+from abr.decision import Decision, Observation, Rule
+from abr.estimators import harmonic_throughput_bps
+from abr.media import FloatArray
+
+_NO_SAMPLE, _STAY, _UP, _DOWN, _DELAYED = 0, 1, 2, 3, 4
+_GOLDEN = 0.6180339887498949
+
+
+class Params(NamedTuple):
+    """Parameters of ``festive``."""
+
+    window: int = 20
+    """Downloads in the harmonic mean."""
+    safety: float = 0.85
+    """Part of the mean that is relied on."""
+    alpha: float = 12.0
+    """Weight of efficiency against stability."""
+    switch_window_s: float = 20.0
+    """How long a switch counts against the next."""
+    target_buffer_s: float = 30.0
+    """Above about this buffer requests wait."""
+    seed: int = 0
+    """Shifts the sequence that stands for chance."""
+
+
+class State(NamedTuple):
+    """Nothing to remember: the downloads say it all."""
+
+
+def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
+    """The state of one playback."""
+    return State()
+
+
+def choose(params: Params, state: State, seen: Observation) -> Decision:
+    """One rung towards the target, if the switch pays."""
+    estimate_bps = harmonic_throughput_bps(seen.downloads, params.window)
+    if seen.last_rung < 0 or not estimate_bps > 0:
+        return Decision(0, 0.0, _NO_SAMPLE)
+    wait_s = scheduled_wait_s(params, seen)
+    last = seen.last_rung
+    target = highest_within(seen.ladder_bps, params.safety * estimate_bps)
+    reference, why = last, _STAY
+    if target < last:
+        reference, why = last - 1, _DOWN
+    elif target > last and segments_at(last, seen) >= last + 1:
+        reference, why = last + 1, _UP
+    if reference == last:
+        return Decision(last, wait_s, _STAY)
+    switches = recent_switches(params, seen)
+    best_bps = min(estimate_bps, seen.ladder_bps[reference])
+    stay = 2.0**switches + params.alpha * abs(seen.ladder_bps[last] / best_bps - 1)
+    move = 2.0 ** (switches + 1) + params.alpha * abs(seen.ladder_bps[reference] / best_bps - 1)
+    if stay <= move:
+        return Decision(last, wait_s, _DELAYED)
+    return Decision(reference, wait_s, why)
+
+
+def segments_at(rung: int, seen: Observation) -> int:
+    """Newest downloads in a row that are of ``rung``."""
+    rungs = seen.downloads.rung
+    count = 0
+    while count < len(rungs) and rungs[len(rungs) - 1 - count] == rung:
+        count += 1
+    return count
+
+
+def recent_switches(params: Params, seen: Observation) -> int:
+    """Changes of rung between downloads asked for within the window."""
+    done = seen.downloads
+    switches = 0
+    i = len(done.rung) - 1
+    while i > 0 and done.start_s[i] > seen.now_s - params.switch_window_s:
+        if done.rung[i] != done.rung[i - 1]:
+            switches += 1
+        i -= 1
+    return switches
+
+
+def scheduled_wait_s(params: Params, seen: Observation) -> float:
+    """How long the buffer is above its target, which lies within a segment of the nominal one."""
+    chance = ((seen.segment + 1) * _GOLDEN + params.seed * _GOLDEN * _GOLDEN) % 1.0
+    target_s = params.target_buffer_s + (2 * chance - 1) * seen.durations_s[seen.segment]
+    return float(max(0.0, seen.buffer_s - target_s))
+
+
+def make(**params: float) -> Rule:
+    """The algorithm with the given parameters; see ``Params``.
+
+    Raises:
+        ValueError: a parameter out of range.
+    """
+    made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
+    if not (made.window >= 1 and made.safety > 0):
+        raise ValueError("window must be 1 or more, safety more than 0")
+    if not (made.alpha >= 0 and made.switch_window_s >= 0 and made.target_buffer_s >= 0):
+        raise ValueError("alpha, switch_window_s and target_buffer_s must be 0 or more")
+    return Rule(
+        name="festive",
+        params=made,
+        start=start,
+        choose=choose,
+        whys=("no sample yet", "at target", "one up", "one down", "switch would not pay"),
+    )
