@@ -1,0 +1,127 @@
+"""PANDA: probes for its fair share by adding to the target rate, and paces its requests.
+
+The share ``x`` grows by ``kappa w`` a second while it is below the measured throughput
+and falls towards it when above; ``y`` smooths it. A rung is left upwards when ``y`` less
+``w + epsilon y`` pays for a higher one, downwards when ``y`` less ``w`` does not pay for
+it. The next request follows ``r length / y + beta (buffer - buffer_min)`` after this one.
+
+Source: Li, Zhu, Gahm, Pan, Hu, Begen, Oran, Probe and Adapt: Rate Adaptation for HTTP
+Video Streaming At Scale, IEEE JSAC 32(4) 2014 (arXiv 1305.0510), the four steps of its
+section on the algorithm: estimating, smoothing, quantizing, scheduling. Steps and
+constants as several public implementations have them; the paper's own text was not at
+hand.
+
+deviation: the throughput is that of the bytes received, not of the nominal rate.
+
+deviation: a step of time multiplies the rates of change only as far as the value they
+lead to. The paper's difference equations swing beyond it, and diverge, when a segment
+takes longer than ``2 / alpha``, 10 s.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from abr.algorithms.sustainable import highest_within
+from abr.decision import Decision, Observation, Rule
+from abr.media import FloatArray
+
+_NO_SAMPLE, _STAY, _UP, _DOWN = 0, 1, 2, 3
+_SHARE, _SMOOTH, _PACE = 0, 1, 2
+
+
+class Params(NamedTuple):
+    """Parameters of ``panda``."""
+
+    kappa: float = 0.14
+    """Probing convergence rate, per second; one public implementation has 0.28."""
+    probe_bps: float = 0.3e6
+    """Additive increase and safety margin, w in the paper."""
+    alpha: float = 0.2
+    """Smoothing convergence rate, per second."""
+    beta: float = 0.2
+    """Buffer convergence rate."""
+    epsilon: float = 0.15
+    """Relative margin for switching up."""
+    buffer_min_s: float = 26.0
+    """Buffer that requests are paced to keep."""
+
+
+class State(NamedTuple):
+    """Memory of one playback."""
+
+    rates: FloatArray
+    """Share and smoothed share, bits per second, and the time that should pass between
+    the last request and the next, seconds, shape (3,)."""
+
+
+def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
+    """The state of one playback."""
+    return State(np.zeros(3))
+
+
+def choose(params: Params, state: State, seen: Observation) -> Decision:
+    """Estimate, smooth, quantize and schedule."""
+    done = seen.downloads
+    media_s = seen.durations_s[seen.segment]
+    if len(done.end_s) == 0 or seen.last_rung < 0:
+        return Decision(0, 0.0, _NO_SAMPLE)
+    newest = len(done.end_s) - 1
+    took_s = max(done.end_s[newest] - done.start_s[newest], 1e-9)
+    throughput_bps = 8 * done.size_bytes[newest] / took_s
+    since_s = max(seen.now_s - done.start_s[newest], took_s)
+    interval_s = max(state.rates[_PACE], since_s)
+    if state.rates[_SMOOTH] <= 0:
+        state.rates[_SHARE] = throughput_bps
+        state.rates[_SMOOTH] = throughput_bps
+    else:
+        share_bps = probed_bps(params, state.rates[_SHARE], throughput_bps, interval_s)
+        state.rates[_SHARE] = share_bps
+        part = min(params.alpha * interval_s, 1.0)
+        state.rates[_SMOOTH] += part * (share_bps - state.rates[_SMOOTH])
+    smooth_bps = state.rates[_SMOOTH]
+    last, why = seen.last_rung, _STAY
+    down_bps = smooth_bps - params.probe_bps
+    high = highest_within(seen.ladder_bps, down_bps - params.epsilon * smooth_bps)
+    low = highest_within(seen.ladder_bps, down_bps)
+    rung = last
+    if last < high:
+        rung, why = high, _UP
+    elif last > low:
+        rung, why = low, _DOWN
+    wait_s = max(0.0, state.rates[_PACE] - since_s)
+    pace_s = seen.ladder_bps[rung] * media_s / smooth_bps
+    pace_s += params.beta * (seen.buffer_s - params.buffer_min_s)
+    state.rates[_PACE] = max(pace_s, 0.0)
+    return Decision(rung, wait_s, why)
+
+
+def probed_bps(params: Params, share_bps: float, throughput_bps: float, interval_s: float) -> float:
+    """The share after ``interval_s`` of probing, or of falling towards the throughput."""
+    above_bps = share_bps - throughput_bps
+    if above_bps + params.probe_bps > 0:
+        # From here on probing leads to the throughput, from whichever side.
+        return share_bps - min(params.kappa * interval_s, 1.0) * above_bps
+    return min(share_bps + params.kappa * interval_s * params.probe_bps, throughput_bps)
+
+
+def make(**params: float) -> Rule:
+    """The algorithm with the given parameters; see ``Params``.
+
+    Raises:
+        ValueError: a parameter out of range.
+    """
+    made = Params(**params)
+    if not (made.kappa > 0 and made.alpha > 0 and made.probe_bps > 0):
+        raise ValueError("kappa, alpha and probe_bps must be more than 0")
+    if not (made.beta >= 0 and made.epsilon >= 0 and made.buffer_min_s >= 0):
+        raise ValueError("beta, epsilon and buffer_min_s must be 0 or more")
+    return Rule(
+        name="panda",
+        params=made,
+        start=start,
+        choose=choose,
+        whys=("no sample yet", "in the dead zone", "pays for more", "does not pay"),
+    )
