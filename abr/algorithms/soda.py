@@ -1,0 +1,189 @@
+"""SODA: plans rates over the next seconds so that quality, buffer and smoothness cost least.
+
+Time goes in steps of a segment's length. In each step a rate r downloads ``w / r`` steps
+of media, w the predicted throughput. A plan costs, per step, distortion ``v(r)`` times
+the media downloaded, ``beta`` times the squared distance of the buffer from its target
+(``epsilon`` of that above it), and ``gamma`` times the squared change of v. Only plans
+that never fall or never rise are looked at, the best one's first rate is played, and it
+is no higher than the first rung at or above the prediction.
+
+Source: Chen, Lin, Christianson, Akhtar, Dharmaji, Hajiesmaili, Wierman, Sitaraman, SODA:
+An Adaptive Bitrate Controller for Consistent High-Quality Video Streaming, SIGCOMM 2024:
+equations 1 and 2, section 3.1 (costs), 5.1 (steps, bound on the rate), 5.2 (at most 10 s
+ahead), algorithm 1 (search). The predictor is dash.js's moving average, as in 6.1.1.
+
+deviation: the paper prints no weights, target or epsilon. Those here were chosen on
+made-up networks for the score of its section 6 (utility - 10 stall ratio - switch rate),
+with v and buffer scaled to lie in 0 to 1 so that they hold for any ladder and buffer:
+``v = ln(r_top / r) / ln(r_top / r_lowest)``, of the family in section 4 and appendix B.
+
+deviation: the buffer constraint counts no more media than there is room for. The paper
+forbids such rates; here the player itself waits for room, so fast links need a plan.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from abr.decision import Decision, Download, Observation, Rule
+from abr.estimators import Ewma, ewma_add, ewma_start, ewma_throughput_bps
+from abr.media import FloatArray
+
+_NO_SAMPLE, _RISING, _FALLING, _NO_PLAN = 0, 1, 2, 3
+
+
+class Params(NamedTuple):
+    """Parameters of ``soda``."""
+
+    beta: float = 8.0
+    """Weight of the buffer's distance from its target; ours."""
+    gamma: float = 1.0
+    """Weight of switching; ours."""
+    epsilon: float = 0.05
+    """Part of the buffer cost that counts above the target; ours."""
+    target_ratio: float = 0.8
+    """Target, as a part of the buffer; ours."""
+    horizon_s: float = 10.0
+    """How far a plan looks ahead at most: section 5.2."""
+    half_life_fast_s: float = 3.0
+    """Half-life of the fast throughput mean, seconds of transfer: dash.js."""
+    half_life_slow_s: float = 8.0
+    """Half-life of the slow one; the lower of the two counts: dash.js."""
+
+
+class State(NamedTuple):
+    """Memory of one playback, and room to search in."""
+
+    ewma: Ewma
+    segment_s: FloatArray
+    """Length of a step, shape (1,)."""
+    rungs: FloatArray
+    """Rung per step of the plan under study, shape (K,)."""
+    levels_s: FloatArray
+    """Buffer before each step, shape (K,)."""
+    costs: FloatArray
+    """Cost before each step, shape (K,)."""
+
+
+def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
+    """The state of one playback."""
+    segment_s = float(np.median(durations_s))
+    steps = max(1, int(params.horizon_s / segment_s + 1e-9))
+    return State(
+        ewma_start(params.half_life_fast_s, params.half_life_slow_s),
+        np.full(1, segment_s),
+        np.zeros(steps),
+        np.zeros(steps),
+        np.zeros(steps),
+    )
+
+
+def distortion(ladder_bps: FloatArray, rung: int) -> float:
+    """The cost v of a rung: 0 for the highest, 1 for the lowest."""
+    top = len(ladder_bps) - 1
+    whole = math.log(ladder_bps[top] / ladder_bps[0])
+    return math.log(ladder_bps[top] / ladder_bps[rung]) / whole if whole > 0 else 0.0
+
+
+def buffer_cost(params: Params, level_s: float, target_s: float) -> float:
+    """The squared distance from the target, as a part of it."""
+    off = (level_s - target_s) / target_s
+    return off * off if off <= 0 else params.epsilon * off * off
+
+
+def choose(params: Params, state: State, seen: Observation) -> Decision:
+    """The first rate of the best monotone plan."""
+    estimate_bps = ewma_throughput_bps(state.ewma)
+    if math.isnan(estimate_bps):
+        return Decision(0, 0.0, _NO_SAMPLE)
+    highest = 0
+    while highest + 1 < len(seen.ladder_bps) and seen.ladder_bps[highest] < estimate_bps:
+        highest += 1
+    up, up_cost = best_plan(params, state, seen, estimate_bps, highest, 1)
+    down, down_cost = best_plan(params, state, seen, estimate_bps, highest, -1)
+    if up < 0 and down < 0:
+        return Decision(0, 0.0, _NO_PLAN)
+    if up >= 0 and up_cost < down_cost:
+        return Decision(up, 0.0, _RISING)
+    return Decision(down, 0.0, _FALLING)
+
+
+def best_plan(
+    params: Params, state: State, seen: Observation, estimate_bps: float, highest: int, step: int
+) -> tuple[int, float]:
+    """First rung and cost of the best plan that moves only by ``step``; rung -1 for none."""
+    ladder_bps, last, top = seen.ladder_bps, seen.last_rung, len(seen.ladder_bps) - 1
+    media_s, most_s = state.segment_s[0], max(seen.max_buffer_s, state.segment_s[0])
+    target_s = params.target_ratio * most_s
+    steps = len(state.rungs)
+    begin = last
+    if last < 0:
+        begin = 0 if step > 0 else top
+    if step < 0:
+        begin = min(begin, highest)
+    first, best = -1, math.inf
+    depth = 0
+    state.rungs[0], state.levels_s[0], state.costs[0] = begin, seen.buffer_s, 0.0
+    while depth >= 0:
+        rung = int(state.rungs[depth])
+        if rung < 0 or rung > top or (depth == 0 and rung > highest):
+            depth -= 1
+            if depth >= 0:
+                state.rungs[depth] += step
+            continue
+        before = last if depth == 0 else int(state.rungs[depth - 1])
+        level_s = state.levels_s[depth]
+        got_s = min(estimate_bps * media_s / ladder_bps[rung], most_s - level_s + media_s)
+        after_s = level_s + got_s - media_s
+        if after_s < 0:
+            state.rungs[depth] += step
+            continue
+        v = distortion(ladder_bps, rung)
+        change = v - distortion(ladder_bps, before) if before >= 0 else 0.0
+        cost = state.costs[depth] + v * got_s / media_s + params.gamma * change * change
+        cost += params.beta * buffer_cost(params, after_s, target_s)
+        if depth + 1 < steps and cost < best:
+            depth += 1
+            state.rungs[depth], state.levels_s[depth], state.costs[depth] = rung, after_s, cost
+            continue
+        if depth + 1 == steps and cost < best:
+            first, best = int(state.rungs[0]), cost
+        state.rungs[depth] += step
+    return first, best
+
+
+def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
+    """Learn the throughput of a finished download."""
+    ewma_add(
+        state.ewma,
+        download.size_bytes,
+        download.end_s - download.first_byte_s,
+        download.first_byte_s - download.start_s,
+        state.segment_s[0],
+    )
+
+
+def make(**params: float) -> Rule:
+    """The algorithm with the given parameters; see ``Params``.
+
+    Raises:
+        ValueError: a parameter out of range.
+    """
+    made = Params(**params)
+    if not (made.beta > 0 and made.gamma >= 0 and 0 <= made.epsilon <= 1):
+        raise ValueError("beta must be more than 0, gamma 0 or more, epsilon 0 to 1")
+    if not (0 < made.target_ratio < 1 and made.horizon_s > 0):
+        raise ValueError("target_ratio must be between 0 and 1, horizon_s more than 0")
+    if not (made.half_life_fast_s > 0 and made.half_life_slow_s > 0):
+        raise ValueError("the half-lives must be more than 0")
+    return Rule(
+        name="soda",
+        params=made,
+        start=start,
+        choose=choose,
+        delivered=delivered,
+        whys=("no sample yet", "rising plan", "falling plan", "no plan holds the buffer"),
+    )
