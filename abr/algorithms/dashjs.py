@@ -115,7 +115,7 @@ def throughput_start(fast_s: float, slow_s: float) -> Throughput:
 
 def throughput_add(seen: Throughput, download: Download) -> None:
     """Learn from a finished download."""
-    transfer_ms = 1e3 * (download.end_s - download.first_byte_s)
+    transfer_ms = _ms(download.end_s - download.first_byte_s)
     if not transfer_ms > 0:
         return
     sample_kbps = math.floor(8 * download.size_bytes / transfer_ms + 0.5)
@@ -145,6 +145,14 @@ def rung_within(kbps: float, ladder_bps: FloatArray) -> int:
         if ladder_bps[q] / 1e3 <= kbps:
             rung = q
     return rung
+
+
+def _ms(time_s: float) -> float:
+    """A length of time in milliseconds, to the whole nanosecond.
+
+    A sample halfway between two kbit/s must not depend on how a difference was rounded.
+    """
+    return math.floor(1e9 * time_s + 0.5) / 1e6
 
 
 class Bola(NamedTuple):
@@ -262,7 +270,7 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
     left_bytes = progress.size_bytes - progress.received_bytes
     if left_bytes <= 0 or progress.buffer_s > params.buffer_time_s:
         return stay
-    kbps = math.floor(8 * progress.received_bytes / max(1e3 * transfer_s, 1.0) + 0.5)
+    kbps = math.floor(8 * progress.received_bytes / max(_ms(transfer_s), 1.0) + 0.5)
     segment_s = seen.durations_s[progress.segment]
     if kbps > 0:
         takes_s = math.floor(100 * (8 * progress.size_bytes / kbps / 1e3) + 0.5) / 100

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from abr.algorithms import dashjs, hls_js, shaka
+from abr.algorithms import dashjs, hls_js, l2a, lol_plus, shaka
 from abr.decision import (
     Download,
     Observation,
@@ -24,6 +24,8 @@ HERE = Path(__file__).parent
 MAKERS: dict[str, Any] = {
     "dashjs": dashjs.make,
     "hls_js": hls_js.make,
+    "l2a": l2a.make,
+    "lol_plus": lol_plus.make,
     "shaka": shaka.make,
 }
 ASKED, UNDER_WAY, DONE = range(3)
