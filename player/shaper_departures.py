@@ -25,6 +25,8 @@ from player.shaper_legs import Connection, Reading, ShaperConfig
 _HOLD_S = 0.02
 # Smallest receive buffer towards the server: two or three segments.
 _READ_BYTES = 4096
+# Ticks' worth of the highest capacity that the kernel may hold of a server's bytes.
+_TICKS_READ = 2
 
 
 class PacedLink(Protocol):
@@ -102,6 +104,12 @@ def _hold_bytes(link: PacedLink, now_s: float) -> int:
     return max(config.queue_bytes, int(config.queue_s * rate_byteps), config.buffer_bytes)
 
 
+def _receive_bytes(link: PacedLink, worth_s: float) -> int:
+    """Kernel buffer for ``worth_s`` of the highest capacity, within bounds."""
+    peak_bytes = int(worth_s * float(link.trace.capacity_bps.max()) / 8)
+    return min(max(peak_bytes, _READ_BYTES), link.config.socket_buffer_bytes)
+
+
 class PromptDepartures:
     """A link that wakes by itself, when the next piece is due."""
 
@@ -112,9 +120,7 @@ class PromptDepartures:
         self._sent_s = -math.inf
         self._held_s = -math.inf
         self.lateness = Lateness()
-        config = link.config
-        peak_bytes = int(config.read_s * float(link.trace.capacity_bps.max()) / 8)
-        self.receive_bytes = min(max(peak_bytes, _READ_BYTES), config.socket_buffer_bytes)
+        self.receive_bytes = _receive_bytes(link, link.config.read_s)
         self.hold_bytes = self.first_bytes = 0
         self._set_room(0.0)
 
@@ -181,11 +187,11 @@ class PromptDepartures:
 
 
 class _Pushed:
-    """Bytes come when the event loop sees them; the server is paused when too many wait.
+    """Bytes come when the event loop sees them, once for every piece that leaves.
 
-    The room for them grows by what leaves. A server whose first bytes vanished at once
-    would take this for a fast network, and its kernel would take megabytes from it ahead
-    of the client.
+    A server whose bytes vanish in quick succession takes this for a fast network, and its
+    kernel (BBR above all) takes megabytes from it ahead of the client. So while bytes wait
+    there is one read for each departure, and the room for them grows by what leaves.
     """
 
     def __init__(
@@ -207,7 +213,7 @@ class _Pushed:
         return min(room_bytes, self._departures.hold_bytes) - self._connection.down_bytes
 
     def arrived(self) -> None:
-        if self._is_open and self.room_bytes() < self._quantum_bytes:
+        if self._is_open and self._connection.down_bytes:
             self._is_open = False
             self._server.pause_reading()
 
@@ -228,7 +234,7 @@ class Ticker:
         """Tick at multiples of ``tick_s`` of the loop's clock."""
         self._loop = asyncio.get_running_loop()
         self._alarms = alarms
-        self._tick_s = tick_s
+        self.tick_s = tick_s
         self._due_s = -math.inf
         self._busy: dict[GridDepartures, None] = {}
         self.lateness = Lateness()
@@ -244,8 +250,8 @@ class Ticker:
         self._busy.pop(departures, None)
 
     def _arm(self) -> None:
-        ticks = math.floor((self._loop.time() + self._alarms.lead_s) / self._tick_s) + 1
-        self._due_s = ticks * self._tick_s
+        ticks = math.floor((self._loop.time() + self._alarms.lead_s) / self.tick_s) + 1
+        self._due_s = ticks * self.tick_s
         self._alarms.call_at(self._due_s, self._tick)
 
     def _tick(self) -> None:
@@ -267,7 +273,7 @@ class GridDepartures:
         self._pulled: dict[_Pulled, None] = {}
         self.lateness = ticker.lateness
         self._lane: _Lane | None = None
-        self.receive_bytes = link.config.socket_buffer_bytes
+        self.receive_bytes = _receive_bytes(link, _TICKS_READ * ticker.tick_s)
 
     def reading(
         self, connection: Connection, server: asyncio.Transport, sock: socket.socket
@@ -299,16 +305,17 @@ class GridDepartures:
 
     def tick(self, loop_s: float) -> None:
         """Pull what is due by ``loop_s`` of the loop's clock, and send it."""
-        if self._lane is not None:
-            if self._lane.tick(loop_s):
-                return
-            self.settle()
         link = self._link
         assert link.start_s is not None, "a link that waits has begun"
         now_s = max(0.0, loop_s - link.start_s)
+        if self._lane is not None:
+            if self._lane.tick(now_s):
+                return
+            self.settle()
         if self._pulled:
             open_bytes = link.pacer.open_bytes(now_s)
-            hungry = [each for each in self._pulled if each.connection.down_bytes <= open_bytes]
+            least_bytes = max(open_bytes, self.reserve_bytes(now_s))
+            hungry = [each for each in self._pulled if each.connection.down_bytes <= least_bytes]
             for reading in hungry:
                 reading.pull(open_bytes)
         link.send(now_s, until_s=now_s)
@@ -317,11 +324,15 @@ class GridDepartures:
         elif len(self._pulled) == 1:
             (reading,) = self._pulled
             if link.pacer.lone_flow == reading.connection.flow:
-                self._lane = _Lane(link, reading, link.start_s, now_s)
+                self._lane = _Lane(link, reading, now_s, self.reserve_bytes(now_s))
 
     def hold_bytes(self) -> int:
         """How much one connection may have waiting."""
         return _hold_bytes(self._link, self._link.now_s())
+
+    def reserve_bytes(self, now_s: float) -> int:
+        """How much a busy connection should have waiting, for ticks that come late."""
+        return _hold_bytes(self._link, now_s) // 4
 
     def pull_from(self, reading: _Pulled) -> None:
         """The event loop no longer reads for ``reading``."""
@@ -351,21 +362,21 @@ class _Lane:
         "_pulled_bytes",
         "_quantum_bytes",
         "_reading",
+        "_reserve_bytes",
         "_sent_bytes",
-        "_start_s",
         "_trace",
         "_until_s",
         "_write",
     )
 
-    def __init__(self, link: PacedLink, reading: _Pulled, start_s: float, now_s: float) -> None:
+    def __init__(self, link: PacedLink, reading: _Pulled, now_s: float, reserve_bytes: int) -> None:
         self._link = link
         self._reading = reading
-        self._start_s = start_s
+        self._reserve_bytes = reserve_bytes
         self._trace = link.trace
         self._begun_s = now_s
         interval_s = link.config.interval_s
-        self._until_s = start_s + interval_s * (math.floor(now_s / interval_s) + 1)
+        self._until_s = interval_s * (math.floor(now_s / interval_s) + 1)
         self._quantum_bytes = link.config.quantum_bytes
         self._begun_bits = link.pacer.used_bits
         self._pulled_bytes = self._sent_bytes = 0
@@ -373,14 +384,15 @@ class _Lane:
         self._at = 0
         self._write = reading.connection.write
 
-    def tick(self, loop_s: float) -> bool:
+    def tick(self, now_s: float) -> bool:
         """Send what is due; False where that takes the long way."""
-        if loop_s >= self._until_s:
+        if now_s >= self._until_s:
             return False
-        offered_bits = self._trace.bits_by(loop_s - self._start_s)
+        offered_bits = self._trace.bits_by(now_s)
         open_bytes = int((offered_bits - self._begun_bits) / 8) - self._sent_bytes
         at = self._at
-        if open_bytes >= len(self._piece) - at:
+        left_bytes = len(self._piece) - at
+        if left_bytes <= open_bytes or left_bytes <= self._reserve_bytes:
             if not self._refill(open_bytes):
                 return False
             at = 0
@@ -434,7 +446,7 @@ class _Pulled:
         return self._departures.hold_bytes() - self.connection.down_bytes
 
     def arrived(self) -> None:
-        if self.room_bytes() <= 0:
+        if self.connection.down_bytes:
             self._server.pause_reading()
             self._departures.pull_from(self)
 

@@ -131,7 +131,7 @@ def text(size_bytes: int) -> bytes:
 
 
 async def test_a_busy_flow_is_pulled_and_not_watched(link: Link) -> None:
-    """16 kB wait: the loop stops reading; later bytes come by pulls, in order and on time."""
+    """While bytes wait the loop does not read; more come by pulls, in order and on time."""
     flow, sent = link.flows[0], text(400_000)
     flow.server.kernel += sent[17_000:]
     flow.pushed(sent[:17_000])
@@ -190,9 +190,9 @@ async def test_a_pull_that_comes_up_short_lets_the_loop_read_again(link: Link) -
     assert flow.server.is_read
     assert not link.pacer.is_backlogged
     flow.pushed(bytes(100))
-    assert flow.server.is_read
     link.tick(0.06)
     assert len(flow.sent) == 20_100
+    assert flow.server.is_read
 
 
 async def test_a_second_flow_ends_the_lane_and_takes_its_turns(link: Link) -> None:
