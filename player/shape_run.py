@@ -24,8 +24,8 @@ from player.shaper_legs import ShaperConfig
 
 MANY_CLIENTS = 8
 """From this many links on, departures are on a grid."""
-GRID_S = 0.01
-"""Step of that grid, seconds."""
+GRIDS_S = ((101, 0.02), (MANY_CLIENTS, 0.01))
+"""Step of that grid, seconds, by the least number of links."""
 _FILES_BESIDE = 64
 _FILES_PER_CLIENT = 16
 
@@ -44,10 +44,10 @@ class Address(NamedTuple):
 def config_for(
     clients: int, *, tick_s: float | None = None, cross_flows: int = 0, buffer_bytes: int = 0
 ) -> ShaperConfig:
-    """Settings of each of ``clients`` links; a grid of 10 ms when there are many."""
+    """Settings of each of ``clients`` links; those of a grid when there are many."""
     config = ShaperConfig(cross_flows=cross_flows, buffer_bytes=buffer_bytes)
-    if tick_s is None and clients >= MANY_CLIENTS:
-        tick_s = GRID_S
+    if tick_s is None:
+        tick_s = next((step_s for least, step_s in GRIDS_S if clients >= least), None)
     return config if tick_s is None else replace(config, tick_s=tick_s)
 
 
