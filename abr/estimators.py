@@ -28,6 +28,8 @@ class Ewma(NamedTuple):
     Throughput samples weigh by their transfer time, latency samples by the media
     seconds of their segment; both are corrected for starting at zero.
 
+    Numbers of arrays are made floats first: plain Python is twice as fast with those.
+
     Source: Spiteri, Sitaraman, Sparacio, From Theory to Practice, MMSys 2018, and the
     class ``Ewma`` of Sabre, whose estimates are the cautious ones: the lower
     throughput and the higher latency of the two.
@@ -73,17 +75,17 @@ def ewma_add(
             ewma.media[1 + i] = 0.5 ** (media_s / ewma.half_lives_s[i])
     lowest_bps, highest_s = math.inf, 0.0
     for i in range(2):
-        kept = math.exp(-_LN2 * transfer_s / ewma.half_lives_s[i])
-        mean = kept * ewma.throughput_bps[i] + (1 - kept) * sample_bps
+        kept = math.exp(-_LN2 * transfer_s / float(ewma.half_lives_s[i]))
+        mean = kept * float(ewma.throughput_bps[i]) + (1 - kept) * sample_bps
         ewma.throughput_bps[i] = mean
-        unseen = kept * ewma.unseen[i]
+        unseen = kept * float(ewma.unseen[i])
         ewma.unseen[i] = unseen
         # A transfer so short that its weight is lost in rounding says all there is to say.
         lowest_bps = min(lowest_bps, mean / (1 - unseen) if unseen < 1 else sample_bps)
-        kept = ewma.media[1 + i]
-        mean = kept * ewma.latency_s[i] + (1 - kept) * latency_s
+        kept = float(ewma.media[1 + i])
+        mean = kept * float(ewma.latency_s[i]) + (1 - kept) * latency_s
         ewma.latency_s[i] = mean
-        unseen = kept * ewma.unseen[2 + i]
+        unseen = kept * float(ewma.unseen[2 + i])
         ewma.unseen[2 + i] = unseen
         highest_s = max(highest_s, mean / (1 - unseen) if unseen < 1 else latency_s)
     ewma.estimate[0] = lowest_bps

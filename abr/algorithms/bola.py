@@ -79,13 +79,13 @@ def utilities(ladder_bps: FloatArray) -> FloatArray:
 
 def control_s(params: Params, state: State, seen: Observation) -> float:
     """The paper's V times p for the segment to choose, in seconds of buffer."""
-    segment_s = state.segment_s[0]
+    segment_s = float(state.segment_s[0])
     buffer_s = seen.max_buffer_s
     if params.finite:
         segments = len(seen.durations_s)
         near = min(seen.segment, segments - seen.segment) / 2
         buffer_s = min(buffer_s, segment_s * max(3.0, near))
-    return float((buffer_s - segment_s) / (state.utility[-1] + params.gp))
+    return (buffer_s - segment_s) / (float(state.utility[-1]) + params.gp)
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
@@ -93,14 +93,15 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     throughput_bps = ewma_throughput_bps(state.ewma)
     if math.isnan(throughput_bps):
         return Decision(0, 0.0, _NO_SAMPLE)
-    ladder_bps, segment_s = seen.ladder_bps, state.segment_s[0]
+    ladder_bps, segment_s = seen.ladder_bps, float(state.segment_s[0])
     vp = control_s(params, state, seen)
     if vp <= 0:
         latency_s = ewma_latency_s(state.ewma)
         return Decision(rung_for(throughput_bps, latency_s, segment_s, ladder_bps), 0.0, _CAP)
     rung, best = 0, -math.inf
     for q in range(len(ladder_bps)):
-        score = (vp * (state.utility[q] + params.gp) - seen.buffer_s) / ladder_bps[q]
+        worth = vp * (float(state.utility[q]) + params.gp) - seen.buffer_s
+        score = worth / float(ladder_bps[q])
         if score > best:
             rung, best = q, score
     last, wait_s, why = int(state.last_rung[0]), 0.0, _BUFFER
@@ -115,7 +116,8 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
             else:
                 rung = sustained
                 if rung + 1 < len(ladder_bps):
-                    wait_s = max(0.0, seen.buffer_s - vp * (params.gp + state.utility[rung]))
+                    least_s = vp * (params.gp + float(state.utility[rung]))
+                    wait_s = max(0.0, seen.buffer_s - least_s)
                     why = _WAIT if wait_s > 0 else _CAP
     state.last_rung[0] = rung
     return Decision(rung, wait_s, why)
@@ -130,15 +132,15 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
     ladder_bps = seen.ladder_bps
     vp = control_s(params, state, seen)
     # Scores are worth over size; they are compared without dividing.
-    worth = vp * (params.gp + state.utility[progress.rung]) - progress.buffer_s
+    worth = vp * (params.gp + float(state.utility[progress.rung])) - progress.buffer_s
     if worth < 0:
         return stay
     rung, best, best_bytes = progress.rung, worth, left_bytes
-    scale = progress.size_bytes / ladder_bps[progress.rung]
+    scale = progress.size_bytes / float(ladder_bps[progress.rung])
     for q in range(progress.rung):
-        size_bytes = scale * ladder_bps[q]
+        size_bytes = scale * float(ladder_bps[q])
         if size_bytes < left_bytes:
-            worth = vp * (params.gp + state.utility[q]) - progress.buffer_s
+            worth = vp * (params.gp + float(state.utility[q])) - progress.buffer_s
             if worth * best_bytes > best * size_bytes:
                 rung, best, best_bytes = q, worth, size_bytes
     if rung == progress.rung:

@@ -39,7 +39,7 @@ from abr.algorithms.fast_switching import (
     is_replacing,
     with_replacement,
 )
-from abr.algorithms.throughput import FIRST_CAUTION, rung_for
+from abr.algorithms.throughput import FIRST_CAUTION, rung_for, rung_within
 from abr.decision import Decision, Download, Observation, Progress, Rule
 from abr.estimators import Ewma, ewma_add, ewma_latency_s, ewma_start, ewma_throughput_bps
 from abr.media import FloatArray
@@ -147,7 +147,7 @@ def decide(params: Params, state: State, seen: Observation) -> Decision:
     throughput_bps, latency_s = ewma_throughput_bps(state.ewma), ewma_latency_s(state.ewma)
     if math.isnan(throughput_bps):
         return Decision(0, 0.0, _NO_SAMPLE)
-    segment_s, level_ms = state.segment_s[0], _MS * seen.buffer_s
+    segment_s, level_ms = float(state.segment_s[0]), _MS * seen.buffer_s
     sustained = rung_for(throughput_bps, latency_s, segment_s, seen.ladder_bps)
     update_control(params, state, seen)
     if state.caution[0] <= 0:
@@ -156,7 +156,7 @@ def decide(params: Params, state: State, seen: Observation) -> Decision:
         return Decision(sustained, 0.0, _FIRST)
     if state.control[2] <= 0:
         return Decision(sustained, 0.0, _CAP)
-    rung, why = best_rung(state, level_ms + state.placeholder_ms[0]), _SCORE
+    rung, why = best_rung(state, level_ms + float(state.placeholder_ms[0])), _SCORE
     last = int(state.last_rung[0])
     if rung > last and rung > sustained:
         rung, why = max(last, sustained), _CAP
@@ -166,12 +166,13 @@ def decide(params: Params, state: State, seen: Observation) -> Decision:
     if rung + 1 == len(seen.ladder_bps):
         wait_s = 0.0
     if params.buffer_rule:
-        safe_bits = state.caution[0] * (seen.buffer_s - latency_s) * throughput_bps
-        state.caution[0] = max(_CAUTION_STEP * state.caution[0], _LAST_CAUTION)
-        for lower in range(rung):
-            if seen.ladder_bps[lower + 1] * segment_s > safe_bits:
-                lower_placeholder(state, lowest_level_ms(state, lower) - level_ms)
-                return Decision(lower, 0.0, _BUFFER)
+        caution = float(state.caution[0])
+        state.caution[0] = max(_CAUTION_STEP * caution, _LAST_CAUTION)
+        safe_bits = caution * (seen.buffer_s - latency_s) * throughput_bps
+        affordable = rung_within(safe_bits, rung, segment_s, seen.ladder_bps)
+        if affordable < rung:
+            lower_placeholder(state, lowest_level_ms(state, affordable) - level_ms)
+            return Decision(affordable, 0.0, _BUFFER)
     return Decision(rung, wait_s, _WAIT if wait_s > 0 else why)
 
 
@@ -195,10 +196,10 @@ def update_control(params: Params, state: State, seen: Observation) -> None:
 
 def best_rung(state: State, level_ms: float) -> int:
     """The rung with the best score; the lowest of equals."""
-    gp, vp = state.control[1], state.control[2]
+    gp, vp = float(state.control[1]), float(state.control[2])
     rung, best = 0, -math.inf
     for q in range(len(state.utility)):
-        score = (vp * (state.utility[q] + gp) - level_ms) / state.rate_kbps[q]
+        score = (vp * (float(state.utility[q]) + gp) - level_ms) / float(state.rate_kbps[q])
         if score > best:
             rung, best = q, score
     return rung
@@ -206,32 +207,33 @@ def best_rung(state: State, level_ms: float) -> int:
 
 def lowest_level_ms(state: State, rung: int) -> float:
     """Buffer level from which BOLA prefers a rung to all lower ones."""
-    if math.isinf(state.crossing[rung]):
+    crossing = float(state.crossing[rung])
+    if math.isinf(crossing):
         return 0.0
-    return float(max(0.0, state.control[2] * (state.control[1] + state.crossing[rung])))
+    return max(0.0, float(state.control[2]) * (float(state.control[1]) + crossing))
 
 
 def highest_level_ms(state: State, rung: int) -> float:
     """Buffer level above which BOLA waits rather than download at a rung."""
-    return float(state.control[2] * (state.utility[rung] + state.control[1]))
+    return float(state.control[2]) * (float(state.utility[rung]) + float(state.control[1]))
 
 
 def lower_placeholder(state: State, most_ms: float) -> None:
     """Let the placeholder be no more than ``most_ms``, or 0."""
-    state.placeholder_ms[0] = min(state.placeholder_ms[0], max(0.0, most_ms))
+    state.placeholder_ms[0] = min(float(state.placeholder_ms[0]), max(0.0, most_ms))
 
 
 def wait_beyond_ms(state: State, level_ms: float, rung: int) -> float:
     """The wait that BOLA asks for, less what the placeholder pays."""
-    wait_ms = level_ms + state.placeholder_ms[0] - highest_level_ms(state, rung)
+    placeholder_ms = float(state.placeholder_ms[0])
+    wait_ms = level_ms + placeholder_ms - highest_level_ms(state, rung)
     if wait_ms <= 0:
         return 0.0
-    if wait_ms <= state.placeholder_ms[0]:
-        state.placeholder_ms[0] -= wait_ms
+    if wait_ms <= placeholder_ms:
+        state.placeholder_ms[0] = placeholder_ms - wait_ms
         return 0.0
-    wait_ms -= state.placeholder_ms[0]
     state.placeholder_ms[0] = 0.0
-    return float(wait_ms)
+    return wait_ms - placeholder_ms
 
 
 def reconsider(params: Params, state: State, seen: Observation, progress: Progress) -> Decision:
@@ -266,16 +268,16 @@ def better_rung(state: State, progress: Progress) -> int:
     left_bytes -= latency_s * progress.received_bytes / transfer_s
     if left_bytes <= 0:
         return rung
-    gp, vp = state.control[1], state.control[2]
-    level_ms = _MS * (progress.buffer_s - latency_s) + state.placeholder_ms[0]
+    gp, vp = float(state.control[1]), float(state.control[2])
+    level_ms = _MS * (progress.buffer_s - latency_s) + float(state.placeholder_ms[0])
     level_ms = max(0.0, level_ms)
     # Scores are worth over size; they are compared without dividing.
-    best, best_bytes = vp * (gp + state.utility[rung]) - level_ms, left_bytes
-    scale = progress.size_bytes / state.rate_kbps[rung]
+    best, best_bytes = vp * (gp + float(state.utility[rung])) - level_ms, left_bytes
+    scale = progress.size_bytes / float(state.rate_kbps[rung])
     for q in range(progress.rung):
-        size_bytes = scale * state.rate_kbps[q]
+        size_bytes = scale * float(state.rate_kbps[q])
         if size_bytes < left_bytes:
-            worth = vp * (gp + state.utility[q]) - level_ms
+            worth = vp * (gp + float(state.utility[q])) - level_ms
             if worth * best_bytes > best * size_bytes:
                 rung, best, best_bytes = q, worth, size_bytes
     return rung

@@ -83,13 +83,13 @@ def rung_for(
     throughput_bps: float, latency_s: float, segment_s: float, ladder_bps: FloatArray
 ) -> int:
     """Highest rung, going up from 0, that downloads within its own playtime."""
-    rung = 0
+    rung, top = 0, len(ladder_bps) - 1
     if not throughput_bps > 0:
         return rung
-    while (
-        rung + 1 < len(ladder_bps)
-        and latency_s + segment_s * ladder_bps[rung + 1] / throughput_bps <= segment_s
-    ):
+    while rung < top:
+        rate_bps = float(ladder_bps[rung + 1])
+        if latency_s + segment_s * rate_bps / throughput_bps > segment_s:
+            return rung
         rung += 1
     return rung
 
@@ -99,16 +99,24 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     throughput_bps, latency_s = _estimates(params, state, seen)
     if math.isnan(throughput_bps):
         return Decision(0, 0.0, _NO_SAMPLE)
-    segment_s = state.segment_s[0]
+    segment_s = float(state.segment_s[0])
     rung = rung_for(params.safety * throughput_bps, latency_s, segment_s, seen.ladder_bps)
     if not params.buffer_rule:
         return Decision(rung, 0.0, _THROUGHPUT)
-    safe_bits = state.caution[0] * (seen.buffer_s - latency_s) * throughput_bps
-    state.caution[0] = max(_CAUTION_STEP * state.caution[0], _LAST_CAUTION)
+    caution = float(state.caution[0])
+    state.caution[0] = max(_CAUTION_STEP * caution, _LAST_CAUTION)
+    affordable = rung_within(
+        caution * (seen.buffer_s - latency_s) * throughput_bps, rung, segment_s, seen.ladder_bps
+    )
+    return Decision(affordable, 0.0, _BUFFER if affordable < rung else _THROUGHPUT)
+
+
+def rung_within(bits: float, rung: int, segment_s: float, ladder_bps: FloatArray) -> int:
+    """Highest rung up to ``rung``, going up from 0, whose segment has no more than ``bits``."""
     for lower in range(rung):
-        if seen.ladder_bps[lower + 1] * segment_s > safe_bits:
-            return Decision(lower, 0.0, _BUFFER)
-    return Decision(rung, 0.0, _THROUGHPUT)
+        if float(ladder_bps[lower + 1]) * segment_s > bits:
+            return lower
+    return rung
 
 
 def reconsider(params: Params, state: State, seen: Observation, progress: Progress) -> Decision:

@@ -137,7 +137,7 @@ def wait_latency(link: LinkTable, period: int, left_s: float) -> tuple[int, floa
     """One unit of latency: period, time left in it, and what it took."""
     took_s, units = 0.0, 1.0
     while True:
-        rtt_s = link.rtt_s[period]
+        rtt_s = float(link.rtt_s[period])
         rest_s = units * rtt_s
         if rest_s <= left_s:
             return period, left_s - rest_s, took_s + rest_s
@@ -151,7 +151,7 @@ def transfer(link: LinkTable, period: int, left_s: float, bits: float) -> tuple[
     """All of ``bits``: period, time left in it, and what it took."""
     took_s = 0.0
     while True:
-        capacity_bps = link.capacity_bps[period]
+        capacity_bps = float(link.capacity_bps[period])
         room = left_s * capacity_bps
         if bits <= room:
             rest_s = bits / capacity_bps if bits > 0 else 0.0
@@ -171,7 +171,7 @@ def transfer_some(
     """
     took_s = got = 0.0
     while bits > 0 and (least_bits > 0 or least_s > 0):
-        capacity_bps = link.capacity_bps[period]
+        capacity_bps = float(link.capacity_bps[period])
         timed = least_s * capacity_bps
         enough = max(least_bits, timed)
         room = left_s * capacity_bps
@@ -309,7 +309,7 @@ def step(
     if segment == coming:
         out.columns[STALL_S, segment] = stalled_s
         coming, stalled_s = coming + 1, 0.0
-        level_s += film.durations_s[segment]
+        level_s += float(film.durations_s[segment])
         _keep(out, segment, rung, before, got)
     elif level_s >= begins_after_s(film.durations_s, segment, coming):
         out.totals[REPLACED] += 1
@@ -360,7 +360,7 @@ def make_room(
     film: Film, link: LinkTable, options: Options, out: Out, at: Playback
 ) -> tuple[Playback, float]:
     """Play until the next segment fits the buffer; how long that took."""
-    full_s = at.level_s + film.durations_s[at.coming] - options.max_buffer_s
+    full_s = at.level_s + float(film.durations_s[at.coming]) - options.max_buffer_s
     if full_s > 0:
         return idle(link, out, at, full_s), full_s
     return at, 0.0
