@@ -169,10 +169,13 @@ def session(
 
 def clear(out: Out) -> None:
     """Forget the session before."""
-    out.totals[:] = 0.0
+    for i in range(len(out.totals)):  # loops compile sooner than slices
+        out.totals[i] = 0.0
     out.totals[STARTUP] = math.nan
-    out.rungs[:] = -1.0
-    out.columns[:, :] = 0.0
+    for segment in range(len(out.rungs)):
+        out.rungs[segment] = -1.0
+        for row in range(len(out.columns)):
+            out.columns[row, segment] = 0.0
 
 
 def observe(film: Film, options: Options, out: Out, at: At, way: Way) -> Observation:

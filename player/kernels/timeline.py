@@ -99,11 +99,12 @@ def begun(thresholds: Thresholds) -> At:
 
 def moved(at: At, to_s: float, options: Options, thresholds: Thresholds, totals: FloatArray) -> At:
     """Time moves on to ``to_s``, or to when the viewer leaves."""
+    outcome = COMPLETE
     if to_s > options.max_play_s or to_s == math.inf:
+        outcome = STOPPED
         to_s = options.max_play_s if options.max_play_s < math.inf else at.now_s
-        return At(to_s, advance(at.head, to_s, False, thresholds, totals), STOPPED)
     to_s = max(to_s, at.now_s)
-    return At(to_s, advance(at.head, to_s, False, thresholds, totals), COMPLETE)
+    return At(to_s, advance(at.head, to_s, False, thresholds, totals), outcome)
 
 
 def await_room(

@@ -1,0 +1,73 @@
+"""Random playbacks of bare presentations: what is played, over what, how, and how long."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from hypothesis import strategies as st
+
+from abr.media import Presentation, frozen_array
+from abr.trace import Trace
+from player.config import PlayerConfig
+
+
+class Case(NamedTuple):
+    """One playback."""
+
+    presentation: Presentation
+    trace: Trace
+    config: PlayerConfig
+    max_play_s: float
+    seed: int
+
+
+@st.composite
+def presentations(draw: st.DrawFn) -> Presentation:
+    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
+    rungs, segments = draw(st.integers(1, 5)), draw(st.integers(1, 14))
+    ladder = frozen_array([3e5 * 1.8**rung for rung in range(rungs)])
+    durations = np.full(segments, 2.0)
+    if draw(st.booleans()):
+        durations = rng.uniform(0.5, 6.0, segments)
+    sizes = np.outer(ladder / 8, durations) * rng.uniform(0.5, 1.6, (rungs, segments))
+    audio = durations * 12000 * rng.uniform(0.9, 1.1, segments) if draw(st.booleans()) else None
+    return Presentation(
+        bitrates_bps=ladder, sizes_bytes=sizes, durations_s=durations, audio_sizes_bytes=audio
+    )
+
+
+@st.composite
+def traces(draw: st.DrawFn) -> Trace:
+    lengths = st.one_of(st.just(0.0), st.floats(0.05, 9.0), st.sampled_from([1.0, 2.0]))
+    rates = st.one_of(st.sampled_from([0.0, 2e5, 1e6, 4e7]), st.floats(1e5, 8e6))
+    periods = draw(st.lists(st.tuples(lengths, rates), min_size=0, max_size=12))
+    periods = [*periods, (draw(st.sampled_from([0.5, 1.0, 2.7])), draw(st.floats(3e5, 3e6)))]
+    rtts: list[float] | None = None
+    if draw(st.booleans()):
+        rtts = [draw(st.sampled_from([0.0, 0.02, 0.3])) for _ in periods]
+    rows = [(*p, r) for p, r in zip(periods, rtts, strict=True)] if rtts else periods
+    return Trace.from_periods(rows, end=draw(st.sampled_from(["loop", "loop", "hold", "end"])))
+
+
+configs = st.builds(
+    PlayerConfig,
+    max_buffer_s=st.sampled_from([6.0, 9.3, 30.0]),
+    startup_buffer_s=st.sampled_from([0.0, 0.2, 4.5]),
+    resume_buffer_s=st.sampled_from([0.0, 0.2, 5.0]),
+    resume_growth=st.sampled_from([1.0, 2.0]),
+    render_delay_s=st.sampled_from([0.0, 0.0, 0.25]),
+    reconsider_every_s=st.sampled_from([0.1, 0.25]),
+    rtt_s=st.sampled_from([0.0, 0.05]),
+    response_overhead_bytes=st.sampled_from([0, 700]),
+    server_s=st.sampled_from([0.0, 0.004]),
+)
+
+cases = st.builds(
+    Case,
+    presentation=presentations(),
+    trace=traces(),
+    config=configs,
+    max_play_s=st.sampled_from([np.inf, np.inf, np.inf, 0.0, 1.0, 7.5, 20.0]),
+    seed=st.integers(0, 2**16),
+)

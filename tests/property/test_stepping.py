@@ -1,0 +1,90 @@
+"""One segment at a time against the whole session."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+
+from abr.decision import Decision, Observation
+from player.drivers.batch import run_batch
+from player.kernels import abrkit
+from player.kernels.stepping import PLACES, Stepped, reset, step
+from player.kernels.tables import BEYOND, TOTALS, film_of
+from tests.fakes.playbacks import Case, cases
+
+SUMS_OVER_RUNGS = {
+    "bitrate_time_bits",
+    "bitrate_change_bps",
+    "utility_time_s",
+    "utility_change",
+    "switches",
+    "shown",
+    "wasted_bytes",
+    "downloaded_bytes",
+}
+
+
+class Wayward:
+    """Any rung, at once, and never another."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = np.random.default_rng(seed)
+        self.asked: list[tuple[float, float]] = []
+
+    def rung(self, rungs: int) -> int:
+        return int(self._rng.integers(rungs))
+
+    def choose(self, seen: Observation) -> Decision:
+        self.asked.append((seen.now_s, seen.buffer_s))
+        return Decision(self.rung(len(seen.ladder_bps)))
+
+
+def stepped(case: Case) -> tuple[list[Stepped], list[tuple[float, float]], dict[str, float]]:
+    """The session in steps: each step, when each was asked for, the totals."""
+    options = abrkit.options_of(case.config, max_play_s=case.max_play_s)
+    film, link = film_of(case.presentation), abrkit.link_for(case.trace, options)
+    place, totals = np.zeros(len(PLACES)), np.zeros(len(TOTALS))
+    wayward = Wayward(case.seed)
+    reset(place, totals, options)
+    steps: list[Stepped] = []
+    asked = [(0.0, 0.0)]
+    while not (steps and steps[-1].is_over):
+        steps.append(
+            step(film, link, options, place, totals, wayward.rung(case.presentation.rungs))
+        )
+        asked.append((float(place[0]), steps[-1].buffer_s))
+    return steps, asked[:-1], dict(zip(TOTALS, totals.tolist(), strict=True))
+
+
+@settings(max_examples=150, deadline=None)
+@given(case=cases)
+def test_steps_add_up_to_the_session(case: Case) -> None:
+    """Times, buffer levels, stalls and totals are those of a rule that answers so."""
+    steps, asked, totals = stepped(case)
+    made: list[Wayward] = []
+
+    def make() -> Wayward:
+        made.append(Wayward(case.seed))
+        return made[-1]
+
+    batch = run_batch(
+        abrkit,
+        case.presentation,
+        [case.trace],
+        make,
+        options=abrkit.options_of(case.config, max_play_s=case.max_play_s),
+        engine="plain",
+        keep_columns=True,
+    )
+    assert asked == made[-1].asked
+    for name in set(TOTALS) - SUMS_OVER_RUNGS:
+        np.testing.assert_equal(totals[name], batch.total(name)[0], err_msg=name)
+    for k, each in enumerate(steps):
+        if batch.rungs[0, k] < 0 or np.isnan(each.end_s):
+            assert k == len(steps) - 1
+            break
+        for name in ("start_s", "first_byte_s", "end_s", "size_bytes"):
+            assert getattr(each, name) == batch.column(name)[0, k]
+    if totals["outcome"] != BEYOND:
+        total_s = sum(each.stall_s for each in steps)
+        np.testing.assert_allclose(total_s, totals["stall_s"], rtol=1e-9, atol=1e-9)
