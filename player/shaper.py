@@ -16,11 +16,12 @@ every ``tick_s``.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import socket
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from abr.errors import PortInUseError
 from abr.trace import Trace
@@ -87,6 +88,7 @@ class Shaper:
         self._refused = 0
         self._dials = asyncio.TaskGroup()
         self._dialling: set[asyncio.Task[None]] = set()
+        self._addresses: list[tuple[int, Any]] = []  # family and what connect takes
         self._given_alarms = alarms
         self._listening = listening
         self._on_start = on_start
@@ -106,6 +108,9 @@ class Shaper:
         listening.listen(self.config.max_connections)
         self.alarms = self._given_alarms or Alarms(self._loop)
         self.host, self.port = listening.getsockname()[:2]
+        with contextlib.suppress(socket.gaierror):
+            found = socket.getaddrinfo(*self.upstream, flags=socket.AI_NUMERICHOST)
+            self._addresses = [(found[0][0], found[0][4])]
         await self._dials.__aenter__()
         self._server = await self._loop.create_server(lambda: ClientLeg(self), sock=listening)
         return self
@@ -282,9 +287,11 @@ class Shaper:
         host, port = self.upstream
         config = self.config
         read_bytes = self._departures.receive_bytes
-        found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        if not self._addresses:  # a name; numbers were read at the start
+            found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            self._addresses = [(family, address) for family, _, _, _, address in found]
         error = OSError(f"{host}: no address")
-        for family, _, _, _, address in found:
+        for family, address in self._addresses:
             sock = tcp_socket(family, config.socket_buffer_bytes, read_bytes)
             try:
                 await self._loop.sock_connect(sock, address)

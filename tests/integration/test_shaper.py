@@ -184,6 +184,19 @@ async def test_a_server_that_is_not_there_resets_the_client(shaping: Shaping) ->
         writer.close()
 
 
+async def test_the_server_may_be_given_by_name() -> None:
+    """Looked up with the first connection, and not again."""
+    async with (
+        serving(sized) as port,
+        Shaper(Trace.constant(10e6), "localhost", port, rtt_s=0.0) as shaper,
+    ):
+        for _ in range(2):
+            reader, writer = await asyncio.open_connection(shaper.host, shaper.port)
+            writer.write(b"10\n")
+            await reader.readexactly(10)
+            writer.close()
+
+
 async def test_connections_above_the_limit_are_turned_away_and_counted(shaping: Shaping) -> None:
     """With one connection allowed the second is reset and the first goes on."""
     config = ShaperConfig(max_connections=1)
