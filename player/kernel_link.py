@@ -48,6 +48,8 @@ class KernelConfig:
     """Room in the filter's queue; what comes on top is dropped."""
     floor_bps: int = FLOOR_BPS
     """Rate during an outage."""
+    use_veth: bool = True
+    """A pair of interfaces, where the kernel knows such; False: the filter goes on ``lo``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +177,7 @@ def _wishes(trace: Trace, config: KernelConfig, port: int) -> dict[str, Any]:
         "congestion": config.congestion,
         "queue_bytes": config.queue_bytes,
         "floor_bps": config.floor_bps,
+        "use_veth": config.use_veth,
         "port": port,
         "unset": [name for name in _ONE_THREAD if name not in os.environ],
     }

@@ -52,7 +52,7 @@ class Room:
         missing: Queueing disciplines that this kernel lacks.
     """
 
-    def __init__(self, congestion: str) -> None:
+    def __init__(self, congestion: str, *, use_veth: bool = True) -> None:
         """Make the namespaces; this process stays in that of the server's side."""
         self.user_namespace = os.geteuid() != 0
         _unshare((_NEWUSER if self.user_namespace else 0) | _NEWNET)
@@ -61,22 +61,18 @@ class Room:
         self._server = os.open("/proc/self/ns/net", os.O_RDONLY)
         _unshare(_NEWNET)
         self._client = os.open("/proc/self/ns/net", os.O_RDONLY)
-        self._set_up(congestion)
+        self._set_up(congestion, use_veth)
 
     _ids = (os.getuid(), os.getgid())
 
-    def _set_up(self, congestion: str) -> None:
+    def _set_up(self, congestion: str, use_veth: bool) -> None:
         from pyroute2 import IPRoute
-        from pyroute2.netlink.exceptions import NetlinkError
 
         _sysctl(congestion)
         _enter(self._server)
         _sysctl(congestion)
         self.ip = IPRoute()
-        try:
-            peer = {"ifname": "client", "net_ns_fd": self._client}
-            self.ip.link("add", ifname="server", kind="veth", peer=peer)
-        except NetlinkError:
+        if not (use_veth and self._has_pair()):
             os.close(self._client)
             self._client = self._server
             self.kind, self.address, self.peer = "lo", LO_ADDRESS, LO_ADDRESS
@@ -92,6 +88,17 @@ class Room:
                 _raise(there, "client", CLIENT_ADDRESS)
             _enter(self._server)
         self.missing = self._probe()
+
+    def _has_pair(self) -> bool:
+        """Make a pair of interfaces, one in each namespace, where the kernel knows them."""
+        from pyroute2.netlink.exceptions import NetlinkError
+
+        peer = {"ifname": "client", "net_ns_fd": self._client}
+        try:
+            self.ip.link("add", ifname="server", kind="veth", peer=peer)
+        except NetlinkError:
+            return False
+        return True
 
     def _probe(self) -> list[str]:
         """Kinds of queueing discipline that would help and are not there."""
@@ -216,7 +223,7 @@ def keep(sock: socket.socket) -> int:
     for name in given["unset"]:  # was for this process, not for the command
         os.environ.pop(name, None)
     try:
-        room = Room(given["congestion"])
+        room = Room(given["congestion"], use_veth=given["use_veth"])
         trace = Trace(
             times_s=np.array(given["times_s"]),
             capacity_bps=np.array(given["capacity_bps"]),

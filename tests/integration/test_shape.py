@@ -15,7 +15,7 @@ import pytest
 from abr.errors import ConfigError, PortInUseError, UpstreamError
 from abr.trace import Trace
 from player.alarms import Alarms
-from player.kernel_link import can_run, run_behind
+from player.kernel_link import KernelConfig, can_run, run_behind
 from player.ledger import ShaperReport
 from player.shape_run import Address, config_for, shape
 
@@ -167,8 +167,9 @@ async def test_alarms_ring_in_order_and_on_time() -> None:
 
 
 @needs_namespaces
-async def test_the_kernel_keeps_to_the_trace(tmp_path: Path) -> None:
-    """125 kB at 1 Mbit/s and then 4: 0.5 s, 0.125 s, and two round trips."""
+@pytest.mark.parametrize("use_veth", [True, False], ids=["veth", "lo"])
+async def test_the_kernel_keeps_to_the_trace(tmp_path: Path, use_veth: bool) -> None:
+    """125 kB at 1 Mbit/s and then 4: 0.5 s, 0.125 s, and two round trips; on lo as well."""
     out = tmp_path / "took"
     script = f'exec {sys.executable} -c "$0" "$1" > \'{out}\''
     trace = Trace.from_periods([(0.5, 1e6), (60, 4e6)])
@@ -178,12 +179,16 @@ async def test_the_kernel_keeps_to_the_trace(tmp_path: Path) -> None:
             Address(*server.sockets[0].getsockname()),
             ["sh", "-c", script, CLIENT, "{listen}"],
             rtt_s=0.02,
+            config=KernelConfig(use_veth=use_veth),
         )
+    took_s = float(out.read_text())
+    print(f"took {took_s:.3f} s, expected 0.665; {report.in_kernel}")
     assert report.exit_code == 0
-    assert float(out.read_text()) == pytest.approx(0.665, abs=0.1)
+    assert took_s == pytest.approx(0.665, abs=0.1)
     assert sum(report.delivered_bytes) == pytest.approx(125_000, rel=0.05)
     assert report.drops == 0
     assert "tbf" in report.in_kernel
+    assert ("on lo" in report.in_kernel) == (not use_veth)
 
 
 @needs_namespaces
