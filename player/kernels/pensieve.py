@@ -42,7 +42,9 @@ from player.kernels.tables import (
     ENDED,
     FIRST_BYTE_S,
     IDLE,
+    OUTCOME,
     PLAYED,
+    REFUSED,
     RUNG,
     SIZE_BYTES,
     STALL_EVENTS,
@@ -201,6 +203,9 @@ def session(
             seen = _observation(film, options, out.history, done, now_s, segment, buffer_ms, before)
             answer = choose(params, state, seen)
             rung, wait_s = answer.rung, answer.wait_s
+            if not (0 <= rung <= top and 0 <= wait_s < math.inf):
+                _refuse(out)
+                return
         missed_ms = 0.0
         buffer_s = buffer_ms / 1000.0
         if wait_s > 0:
@@ -257,6 +262,11 @@ def _observation(
         film.durations_s,
         downloads_so_far(history, done),
     )
+
+
+def _refuse(out: Out) -> None:
+    """The rule answered what is not legal; the session ends here."""
+    out.totals[OUTCOME] = REFUSED
 
 
 def _note_idle(out: Out, idle_s: float) -> None:

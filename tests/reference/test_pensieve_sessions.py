@@ -20,7 +20,10 @@ from player.drivers.batch import Engine, run_batch
 from player.kernels import cooked, pensieve
 from player.kernels.tables import (
     COLUMNS,
+    DOWNLOADS,
     IDLE,
+    OUTCOME,
+    REFUSED,
     STALL_S,
     STALLED,
     STARTUP,
@@ -211,6 +214,18 @@ def test_a_rules_own_wait_plays_from_the_buffer_and_moves_the_network() -> None:
     out = played(rule, film, link, pensieve.Options())
     assert out.columns[STALL_S] == pytest.approx([0.18, 1 + 0.28])
     assert out.totals[IDLE] == 5
+
+
+@pytest.mark.parametrize(("rung", "wait_s"), [(1, 0.0), (-1, 0.0), (0, float("nan"))])
+def test_an_answer_that_is_not_legal_ends_the_session(rung: int, wait_s: float) -> None:
+    def choose(params: Any, state: Any, seen: Observation) -> Decision:
+        return Decision(rung, wait_s, 0)
+
+    film = Film(np.array([1e6]), np.full((1, 2), 95e3), np.full(2, 4.0))
+    link = cooked.link_of_rows(np.array([0.0, 9.0]), np.array([8.0, 8.0]))
+    rule = dataclasses.replace(RULES["bb"], choose=choose)
+    out = played(rule, film, link, pensieve.Options())
+    assert out.totals[[OUTCOME, DOWNLOADS]].tolist() == [REFUSED, 1]
 
 
 def test_a_film_is_cut_and_rounded() -> None:
