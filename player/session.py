@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Literal
 
 import numpy as np
@@ -32,25 +32,16 @@ from abr.log import SessionLog
 from abr.media import Presentation
 from abr.trace import Trace
 from origin.paths import renew_url, token_of, with_token
-from player.actions import Abort, Action, Ended, Fetch, KeyUse, TrackName, WakeAt, Want
+from player.actions import Abort, Action, Ended, Fetch, TrackName, WakeAt, Want
 from player.advisor import Advisor, Moment
+from player.agenda import Agenda, Choice
 from player.config import PlayerConfig
-from player.manifest import SegmentRef
 from player.playback import Playback, SegmentStart, StateChange, Thresholds
 from player.recorder import Recorder
 from player.requests import INSTANT_S, Request, RequestBook, Retry
 from player.retry import Failure, verdict
 from player.title import KNOWN_SOURCE, Title
-from player.tracks import Resource, Track
-
-
-@dataclass(slots=True)
-class _Choice:
-    """The rung of the next video segment, and when it may be asked for."""
-
-    segment: int
-    rung: int
-    not_before_s: float
+from player.tracks import Resource
 
 
 class PlaybackSession:
@@ -90,10 +81,7 @@ class PlaybackSession:
         self._book = RequestBook(self.config)
         self._asked: set[Resource] = set()
         self._have: set[Resource] = set()
-        self._video: Track | None = None
-        self._audio: Track | None = None
-        self._choice: _Choice | None = None
-        self._full_since_s: float | None = None
+        self._agenda = Agenda(self._title, self.config)
         self._rung_of: dict[int, int] = {}
         self._reconsider_at_s = math.inf
         self._wake_at_s = math.inf
@@ -249,13 +237,16 @@ class PlaybackSession:
 
     def _next_wake_s(self) -> float:
         times = [self._reconsider_at_s, self._book.next_time_s()]
-        if self._playback.state != "playing" or self._is_all_playable():
+        if self._playback.state != "playing" or self._agenda.is_all_playable:
             times.append(self._playback.next_change_s())
-        if self._is_free_for_video():
-            if self._choice is None:
-                times.append(self._now_s + self._wait_for_room_s())
-            elif self._choice.not_before_s > self._now_s:
-                times.append(self._choice.not_before_s)
+        if self._agenda.is_free_for_video:
+            choice = self._agenda.choice
+            if choice is None:
+                times.append(
+                    self._now_s + self._agenda.wait_for_room_s(self._playback, self._now_s)
+                )
+            elif choice.not_before_s > self._now_s:
+                times.append(choice.not_before_s)
         return max(min(times), self._now_s)
 
     def _viewer(
@@ -292,7 +283,7 @@ class PlaybackSession:
         self._recorder.fetch(request)
         self._actions.append(Fetch(request.request_id, want, self._current(want.url), attempt))
         if want.kind == "segment":
-            self._track(want.track).request_id = request.request_id
+            self._agenda.track(want.track).request_id = request.request_id
             if want.track == "video" and want.rung > 0 and self._can_reconsider():
                 self._reconsider_at_s = self._now_s + self.config.reconsider_every_s
 
@@ -326,8 +317,8 @@ class PlaybackSession:
             due_s = self._now_s + answer.wait_s
             self._book.retries.append(Retry(want, attempt + 1, due_s, request.asked_s))
         elif want.track == "video" and want.kind == "segment" and _has_substitute(want, failure):
-            self._track("video").request_id = None
-            self._choice = _Choice(want.segment, 0, self._now_s)
+            self._agenda.track("video").request_id = None
+            self._agenda.choice = Choice(want.segment, 0, self._now_s)
         else:
             tries = f"{attempt} attempt{'s' if attempt > 1 else ''}"
             self._end(
@@ -388,12 +379,11 @@ class PlaybackSession:
         self._advisor = Advisor(self._algorithm, presentation, self._trace)
         self._recorder.title_known(presentation, self._advisor.running)
         self._playback.set_durations(presentation.durations_s.tolist())
-        self._video = Track("video", presentation.segments)
-        self._audio = Track("audio", len(self._title.audio)) if self._title.audio else None
+        self._agenda.begin(presentation)
 
     def _take_segment(self, request: Request) -> None:
         want = request.want
-        track = self._track(want.track)
+        track = self._agenda.track(want.track)
         before_s = self.buffer_s
         if want.track == "video":
             self._reconsider_at_s = math.inf
@@ -407,16 +397,14 @@ class PlaybackSession:
             self._asked_advisor().learn_from(request, self._moment())
 
     def _update_playable(self) -> None:
-        if self._video is None:
+        if not self._agenda.has_begun:
             return
-        for track in self._tracks():
+        for track in self._agenda.tracks():
             track.update(self._have)
-        ready_s = min(
-            [self._video.ready_s] + [t.ready_s for t in self._tracks() if not t.is_playable]
+        changes = self._playback.media_ready(
+            self._agenda.ready_s, complete=self._agenda.is_all_playable, now_s=self._now_s
         )
-        self._record(
-            self._playback.media_ready(ready_s, complete=self._is_all_playable(), now_s=self._now_s)
-        )
+        self._record(changes)
 
     # --- what to ask for next ------------------------------------------------------
 
@@ -425,110 +413,38 @@ class PlaybackSession:
             return
         for retry in self._book.take_due(self._now_s):
             self._fetch(retry.want, retry.attempt, retry.asked_s)
-        if self._video is not None:
+        if self._agenda.has_begun:
             self._plan_audio()
             self._plan_video()
             self._plan_audio()
 
     def _plan_audio(self) -> None:
-        """Ask for the next audio segment once its video is here, or (together) asked for."""
-        audio, video = self._audio, self._track("video")
-        if audio is None or audio.is_fetched or audio.request_id is not None:
-            return
-        limit_s = video.fetched_s
-        if video.request_id is not None:
-            if self.config.tracks == "in-turn":
-                return
-            assert self.presentation is not None
-            limit_s += float(self.presentation.durations_s[video.next])
-        ref = self._title.segment("audio", audio.next, -1)
-        # The middle, because boundaries of audio and video differ by part of a frame.
-        if (ref.start_s + ref.end_s) / 2 < limit_s or video.is_fetched:
-            self._ask_for_segment("audio", audio.next, -1, ref)
+        segment = self._agenda.audio_due()
+        if segment is not None:
+            self._ask_for_segment("audio", segment, -1)
 
     def _plan_video(self) -> None:
-        if not self._is_free_for_video():
+        agenda = self._agenda
+        if not agenda.is_free_for_video:
             return
-        video = self._track("video")
-        choice = self._choice
+        choice = agenda.choice
         if choice is None:
-            if self._wait_for_room_s() > INSTANT_S:
-                if self._full_since_s is None:
-                    self._full_since_s = self._now_s
+            if agenda.is_full(self._playback, self._now_s):
                 return
-            if self._full_since_s is not None:
-                waited_s, self._full_since_s = self._now_s - self._full_since_s, None
-                self._asked_advisor().waited(video.next, self._moment(), waited_s)
-            decision = self._asked_advisor().choose(video.next, self._moment())
-            choice = self._decided(video.next, decision)
+            choice = self._chosen(agenda.track("video").next)
         if choice.not_before_s > self._now_s + INSTANT_S:
             return
         playlist = self._title.playlist_for(choice.rung)
         if playlist is not None:
             self._fetch_once(playlist)
             return
-        self._choice = None
-        ref = self._title.segment("video", choice.segment, choice.rung)
-        self._ask_for_segment("video", choice.segment, choice.rung, ref)
+        agenda.choice = None
+        self._ask_for_segment("video", choice.segment, choice.rung)
 
-    def _is_free_for_video(self) -> bool:
-        """Nothing stands in the way of the next video segment but room and time."""
-        video, audio = self._video, self._audio
-        if video is None or video.is_fetched or video.request_id is not None:
-            return False
-        in_turn = self.config.tracks == "in-turn"
-        return not (in_turn and audio is not None and audio.request_id is not None)
-
-    def _wait_for_room_s(self) -> float:
-        """Seconds until the next video segment fits the buffer; 0 when it does, or must."""
-        assert self.presentation is not None
-        video = self._track("video")
-        ahead_s = video.fetched_s - self.playhead_s
-        next_s = float(self.presentation.durations_s[video.next])
-        excess_s = ahead_s + next_s - self.config.max_buffer_s
-        if min(excess_s, ahead_s) <= INSTANT_S or self._playback.lacks_media:
-            return 0.0
-        return min(excess_s, ahead_s) if self._playback.state == "playing" else math.inf
-
-    def _ask_for_segment(self, track: TrackName, segment: int, rung: int, ref: SegmentRef) -> None:
-        init = ref.init
-        keys: list[KeyUse | None] = [init.key if init else None, ref.key]
-        for key in keys:
-            if key is not None:
-                self._fetch_once(Want(kind="key", url=key.url, track=track, rung=rung))
-        if init is not None:
-            self._fetch_once(
-                Want(
-                    kind="init",
-                    url=init.url,
-                    byte_range=init.byte_range,
-                    track=track,
-                    rung=rung,
-                    key=init.key,
-                )
-            )
-        self._fetch(
-            Want(
-                kind="segment",
-                url=ref.url,
-                byte_range=ref.byte_range,
-                track=track,
-                segment=segment,
-                rung=rung,
-                key=ref.key,
-            )
-        )
-
-    def _track(self, name: TrackName) -> Track:
-        track = self._video if name == "video" else self._audio
-        assert track is not None
-        return track
-
-    def _tracks(self) -> list[Track]:
-        return [track for track in (self._video, self._audio) if track is not None]
-
-    def _is_all_playable(self) -> bool:
-        return self._video is not None and all(track.is_playable for track in self._tracks())
+    def _ask_for_segment(self, track: TrackName, segment: int, rung: int) -> None:
+        for need in self._agenda.needs(track, segment, rung):
+            self._fetch_once(need)
+        self._fetch(self._agenda.want(track, segment, rung))
 
     # --- the algorithm ---------------------------------------------------------------
 
@@ -549,18 +465,26 @@ class PlaybackSession:
     def _can_reconsider(self) -> bool:
         return self._advisor is not None and self._advisor.running.can_reconsider
 
-    def _decided(self, segment: int, decision: Decision) -> _Choice:
+    def _chosen(self, segment: int) -> Choice:
+        """Ask the algorithm for the rung of ``segment``."""
+        advisor, waited_s = self._asked_advisor(), self._agenda.waited_s(self._now_s)
+        if waited_s > 0:
+            advisor.waited(segment, self._moment(), waited_s)
+        return self._decided(segment, advisor.choose(segment, self._moment()))
+
+    def _decided(self, segment: int, decision: Decision) -> Choice:
         """Note the algorithm's answer: the rung of ``segment``, and when to ask for it."""
         self._recorder.decision(segment, decision, now_s=self._now_s, buffer_s=self.buffer_s)
-        self._choice = _Choice(segment, decision.rung, self._now_s + decision.wait_s)
-        return self._choice
+        choice = Choice(segment, decision.rung, self._now_s + decision.wait_s)
+        self._agenda.choice = choice
+        return choice
 
     def _reconsider(self) -> None:
         """Ask whether to abandon the video download under way, when it is time to."""
         if self._now_s + INSTANT_S < self._reconsider_at_s or self._is_over:
             return
         self._reconsider_at_s = math.inf
-        video = self._track("video")
+        video = self._agenda.track("video")
         request = self._book.active.get(-1 if video.request_id is None else video.request_id)
         if request is None:
             return
