@@ -194,13 +194,14 @@ def _plain_job(
     options: Any,
 ) -> _Job:
     """The same loop in plain Python; its state is a playback's ``RunningAlgorithm``."""
-    bound = hooks_of(_as_rule(algorithm))
+    running: list[Any] = []
+    parts = {"session": kernel.session, "state_of": partial(_newest, running)}
+    loop = linked(many, hooks_of(_as_rule(algorithm)), parts=parts)
 
     def play_each(*given: Any) -> None:
         *before, which, options, out, rows = given
         for i, k in enumerate(which.tolist()):
-            state = partial(_constant, begin(algorithm, presentation, traces[k]))
-            loop = linked(many, bound, parts={"session": kernel.session, "state_of": state})
+            running[:] = [begin(algorithm, presentation, traces[k])]
             one = slice(i, i + 1)
             loop(*before, which[one], options, out, rows_at(rows, one))
 
@@ -222,8 +223,8 @@ def _as_rule(algorithm: Algorithm) -> Rule:
     )
 
 
-def _constant(value: Any, *_: Any) -> Any:
-    return value
+def _newest(values: list[Any], *_: Any) -> Any:
+    return values[-1]
 
 
 def _ask(params: Any, running: Any, seen: Any) -> Any:
