@@ -11,6 +11,8 @@
   abandoned for binds nobody
 * a segment downloaded again takes the place of the first copy unless that has begun to
   play. Such a download neither waits for the rule nor adds to the buffer
+* an illegal answer ends the session, as ``REFUSED``; so do a thousand abandoned downloads
+  for each segment, because such a session would not end by itself
 * a stall that has not ended when the next download begins is one event
 
 Source: Spiteri, Sitaraman, Sparacio, From Theory to Practice, MMSys 2018, and Sabre at
@@ -22,21 +24,32 @@ differ from Sabre's in the last bits.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 from abr.decision import Decision, Download, Observation, Progress
 from abr.media import FloatArray
-from player.kernels.hooks import choose, delivered, reconsider, waited
+from player.kernels.hooks import (
+    CAN_LEARN,
+    CAN_RECONSIDER,
+    choose,
+    delivered,
+    reconsider,
+    waited,
+)
 from player.kernels.tables import (
     ABANDONED,
     BUFFER_BEFORE_S,
+    COMPLETE,
     DOWNLOADED,
     DOWNLOADS,
     END_S,
     ENDED,
     FIRST_BYTE_S,
     IDLE,
+    OUTCOME,
     PLAYED,
+    REFUSED,
     REPLACED,
     RUNG,
     SIZE_BYTES,
@@ -53,6 +66,8 @@ from player.kernels.tables import (
     remember,
     sum_rungs,
 )
+
+_MOST_ABANDONED = 1000
 
 
 class Options(NamedTuple):
@@ -236,7 +251,7 @@ def fetch(
     """Download a segment, or what came of it until the rule gave it up."""
     size_bytes = float(film.sizes_bytes[rung, segment])
     period, left_s, latency_s = wait_latency(link, at.period, at.left_s)
-    if at.coming == 0 or not options.abandon:
+    if at.coming == 0 or not (CAN_RECONSIDER and options.abandon):
         period, left_s, took_s = transfer(link, period, left_s, 8 * size_bytes)
         return Fetched(period, left_s, latency_s, latency_s + took_s, size_bytes, True)
     bits, got_bits, elapsed_s = 8 * size_bytes, 0.0, latency_s
@@ -326,15 +341,16 @@ def step(
         stalled_s,
         remembered,
     )
-    download = Download(
-        segment,
-        rung,
-        got.received_bytes,
-        before.now_s,
-        before.now_s + got.latency_s,
-        at.now_s,
-    )
-    delivered(params, state, observe(options, film, out, at, segment), download)
+    if CAN_LEARN:
+        download = Download(
+            segment,
+            rung,
+            got.received_bytes,
+            before.now_s,
+            before.now_s + got.latency_s,
+            at.now_s,
+        )
+        delivered(params, state, observe(options, film, out, at, segment), download)
     return at
 
 
@@ -353,7 +369,22 @@ def turn(
     if full_s > 0:
         waited(params, state, seen, full_s)
     decision = choose(params, state, seen)
+    if not is_legal(decision, film, at):
+        out.totals[OUTCOME] = REFUSED
+        return at
     return step(params, state, film, link, options, out, at, seen, decision)
+
+
+def is_legal(decision: Decision, film: Film, at: Playback) -> bool:
+    """Whether the rule asks for what there is, and for nothing that has begun to play."""
+    if not (0 <= decision.rung < len(film.ladder_bps) and 0 <= decision.wait_s < math.inf):
+        return False
+    segment = decision.segment
+    if segment == -1 or segment == at.coming:  # noqa: PLR1714  # compiled code knows no sets
+        return True
+    if not 0 <= segment < at.coming:
+        return False
+    return begins_after_s(film.durations_s, segment, at.coming) <= at.level_s
 
 
 def make_room(
@@ -376,14 +407,17 @@ def start(
     decision = Decision(options.first_rung, 0.0, 0, -1)
     if options.first_rung < 0:
         decision = choose(params, state, seen)
+    if not is_legal(decision, film, at):
+        out.totals[OUTCOME] = REFUSED
+        return at
     at = step(params, state, film, link, options, out, at, seen, decision)
     out.totals[STARTUP] = at.now_s
     return at
 
 
 def finish(film: Film, out: Out, at: Playback) -> None:
-    """Play what is left and fill the totals."""
-    out.totals[PLAYED] = film.durations_s.sum()
+    """Play what is left and fill the totals; those of a session that was refused mean little."""
+    out.totals[PLAYED] = begins_after_s(film.durations_s, 0, at.coming)
     out.totals[ENDED] = out.totals[STARTUP] + out.totals[PLAYED] + out.totals[STALLED]
     sum_rungs(film, out)
 
@@ -393,8 +427,10 @@ def session(
 ) -> None:
     """Play all of ``film`` over ``link``."""
     at = start(params, state, film, link, options, out)
-    while at.coming < len(film.durations_s):
+    while at.coming < len(film.durations_s) and out.totals[OUTCOME] == COMPLETE:
         at = turn(params, state, film, link, options, out, at)
+        if out.totals[ABANDONED] > _MOST_ABANDONED * len(film.durations_s):
+            out.totals[OUTCOME] = REFUSED
     finish(film, out, at)
 
 
