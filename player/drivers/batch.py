@@ -291,7 +291,8 @@ def _columns(kernel: ModuleType) -> tuple[str, ...]:
 
 def _film(kernel: ModuleType, presentation: Presentation, options: Any) -> Film:
     make = getattr(kernel, "film_for", None)
-    return make(presentation, options) if make else film_of(presentation)
+    film: Film = make(presentation, options) if make else film_of(presentation)
+    return Film(*(np.ascontiguousarray(part) for part in film))  # as compiled views expect
 
 
 def _link(kernel: ModuleType, trace: Trace, options: Any) -> LinkTable:

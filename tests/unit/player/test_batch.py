@@ -23,6 +23,8 @@ TRACES = [
     Trace.from_periods([(5.0, 9e5, 0.1), (5.0, 4e6, 0.1)], name="square"),
 ]
 
+ENGINES: list[Engine] = ["plain", "compiled"]
+
 
 def rule(name: str) -> Rule:
     made = registry.load(name)
@@ -82,6 +84,16 @@ def test_a_rule_that_does_not_compile_runs_as_it_is_and_says_why() -> None:
     assert "cannot be compiled" in batch.remark
     with pytest.raises(AlgorithmError, match="'fixed' cannot be compiled"):
         run_batch(sabre, FILM, TRACES[:1], unfit, engine="compiled")
+
+
+def test_sizes_in_any_order_of_memory_are_the_same_sizes() -> None:
+    sizes = np.asfortranarray(FILM.sizes_bytes * np.linspace(0.5, 1.5, 30))
+    film = replace(FILM, sizes_bytes=sizes)
+    runs = [
+        run_batch(sabre, film, TRACES, rule("throughput"), engine=engine).totals
+        for engine in ENGINES
+    ]
+    assert runs[1] == pytest.approx(runs[0], rel=1e-12, abs=1e-12)
 
 
 def test_no_traces_are_an_error() -> None:
