@@ -29,6 +29,8 @@ _ALIASES = {
         "'bola' is more than one algorithm: using 'bola-sabre'; 'bola-pensieve' is the other",
     ),
 }
+_FROM_FILES = ("onnx", "policy")
+"""Names that take a file: ``policy:FILE`` is ``policy`` with ``weights=FILE``."""
 _REQUIRED = inspect.Parameter.empty
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
@@ -74,7 +76,7 @@ def resolve(name: str) -> tuple[str, str | None]:
         AlgorithmError: no such name; near matches are listed.
     """
     known = names()
-    if name in known:
+    if name in known or _file_in(name):
         return name, None
     if name in _ALIASES:
         return _ALIASES[name]
@@ -92,7 +94,7 @@ def load(name: str, **params: object) -> Algorithm:
     """The algorithm called ``name``, ready to begin playbacks.
 
     Args:
-        name: A name or alias.
+        name: A name or alias, or ``policy:FILE`` or ``onnx:FILE``.
         params: Parameters as values, or as text from a command line.
 
     Returns:
@@ -103,7 +105,9 @@ def load(name: str, **params: object) -> Algorithm:
             parameter is unknown or has a wrong value.
     """
     canonical, _ = resolve(name)
-    make = _maker(_entry(canonical))
+    if file := _file_in(canonical):
+        params = {"weights": file, **params}
+    make = _maker(_entry(canonical.partition(":")[0]))
     values = _converted(canonical, params, _parameters(make))
     made = _made(canonical, make, values)
     if isinstance(made, Rule):
@@ -137,6 +141,12 @@ def params_from(pairs: tuple[str, ...] | list[str]) -> dict[str, str]:
             )
         params[key] = value.strip()
     return params
+
+
+def _file_in(name: str) -> str:
+    """The file that ``name`` names; empty when it names none."""
+    kind, _, file = name.partition(":")
+    return file if kind in _FROM_FILES else ""
 
 
 def _entries() -> tuple[EntryPoint, ...]:

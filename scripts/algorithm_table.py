@@ -17,8 +17,9 @@ SEGMENTS, SEGMENT_S = 45, 4.0
 
 
 def built_ins() -> tuple[registry.Description, ...]:
-    """Those that this distribution declares itself."""
-    return tuple(row for row in registry.describe() if row.distribution.startswith("abrkit "))
+    """Those that this distribution declares itself, but for those that need a file."""
+    rows = (row for row in registry.describe() if row.distribution.startswith("abrkit "))
+    return tuple(row for row in rows if None not in row.params.values())
 
 
 def table() -> str:

@@ -1,0 +1,129 @@
+"""The learned planner: what it does, worked out by hand where that is possible."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from abr.algorithms.policy import WEIGHTS, Params, rule_of
+from abr.checks import check_algorithm
+from abr.decision import (
+    Download,
+    Observation,
+    Progress,
+    Rule,
+    RunningAlgorithm,
+    begin,
+    downloads_from,
+)
+from abr.media import Presentation, constant_presentation
+from abr.policyfiles import shipped
+
+FILM = constant_presentation((1e6, 2e6, 4e6), segments=10, segment_s=4.0)
+SURE = {each.name: each.first for each in WEIGHTS} | {
+    "spread": 1e-6,
+    "spread_errors": 1e-6,
+    "first_error": 1e-6,
+    "reserve_s": 1e-6,
+    "last_down": 0.0,
+    "last_up": 0.0,
+    "to_slow": 0.0,
+    "later_to_slow": 0.0,
+    "stall": 1.0,
+    "later_change": 1.0,
+    "price_rate": 1e-9,
+    "price": 1e-9,
+}
+"""One scenario in five: the network stays what it was."""
+
+
+def seen(film: Presentation, segment: int, buffer_s: float, last_rung: int) -> Observation:
+    return Observation(
+        100.0,
+        segment,
+        buffer_s,
+        30.0,
+        last_rung,
+        True,
+        film.bitrates_bps,
+        film.sizes_bytes,
+        film.durations_s,
+        downloads_from([]),
+    )
+
+
+def told(rule: Rule, mbps: float, count: int = 3, film: Presentation = FILM) -> RunningAlgorithm:
+    """A playback that has seen downloads at ``mbps``, waits of 0.1 s before each."""
+    running = begin(rule, film)
+    for k in range(count):
+        done = Download(k, 0, 1e6, 10.0 * k, 10.0 * k + 0.1, 10.0 * k + 0.1 + 8 / mbps)
+        running.delivered(seen(film, k, 10.0, 0), done)
+    return running
+
+
+def test_the_first_segment_is_of_the_lowest_rung() -> None:
+    assert begin(rule_of(SURE), FILM).choose(seen(FILM, 0, 0.0, -1)).rung == 0
+
+
+@pytest.mark.parametrize(
+    ("mbps", "last_rung", "rung"),
+    [
+        # A segment at 4 Mbit/s takes 16 / 40 + 0.1 s of the 4 s it lasts: up at once.
+        (40.0, 0, 2),
+        (40.0, 2, 2),
+        # At 2.2 Mbit/s the middle rung takes 3.74 s of 4, the highest 7.4.
+        (2.2, 1, 1),
+        # At 0.8 even the lowest takes 5.1 s: there is nothing lower.
+        (0.8, 0, 0),
+    ],
+)
+def test_a_network_that_stays_as_it_is(mbps: float, last_rung: int, rung: int) -> None:
+    assert told(rule_of(SURE), mbps).choose(seen(FILM, 3, 6.0, last_rung)).rung == rung
+
+
+def test_the_last_segment_has_no_future() -> None:
+    """10 s of buffer pay for 16 Mbit at 2.2 Mbit/s, 7.4 s; the change costs what it wins."""
+    running = told(rule_of({**SURE, "change": 0.5}), 2.2)
+    assert running.choose(seen(FILM, 9, 10.0, 1)).rung == 2
+    assert running.choose(seen(FILM, 9, 5.0, 1)).rung == 1
+
+
+def test_doubt_makes_it_careful() -> None:
+    sure, unsure = rule_of(SURE), rule_of({**SURE, "spread": 0.8})
+    what = seen(FILM, 3, 3.9, 1)
+    assert told(unsure, 2.6).choose(what).rung < told(sure, 2.6).choose(what).rung
+
+
+def test_a_download_that_crawls_is_abandoned() -> None:
+    running = told(rule_of(SURE), 4.0)
+    what = seen(FILM, 3, 4.0, 2)
+    crawls = Progress(105.0, 3, 2, 2e6, 1e5, 100.0, 100.1, 0.5)
+    answer = running.reconsider(what, crawls)
+    assert answer is not None
+    assert answer.rung == 0
+
+
+def test_a_download_that_arrives_in_time_goes_on() -> None:
+    running = told(rule_of(SURE), 4.0)
+    comes = Progress(102.0, 3, 2, 2e6, 1e6, 100.0, 100.1, 4.0)
+    assert running.reconsider(seen(FILM, 3, 4.0, 2), comes) is None
+    silent = Progress(100.05, 3, 2, 2e6, 0.0, 100.0, math.nan, 8.0)
+    assert running.reconsider(seen(FILM, 3, 4.0, 2), silent) is None
+
+
+def test_abandoning_can_be_forbidden() -> None:
+    running = told(rule_of(SURE, Params(may_abandon=False)), 4.0)
+    crawls = Progress(105.0, 3, 2, 2e6, 1e5, 100.0, 100.1, 0.5)
+    assert running.reconsider(seen(FILM, 3, 4.0, 2), crawls) is None
+
+
+@pytest.mark.parametrize("params", [Params(stall_weight=-1.0), Params(ahead_s=0.0)])
+def test_parameters_out_of_range(params: Params) -> None:
+    with pytest.raises(ValueError, match="0 or more"):
+        rule_of(SURE, params)
+
+
+@pytest.mark.parametrize("weights", [SURE, shipped().weights])
+def test_it_passes_the_checks(weights: dict[str, float]) -> None:
+    check_algorithm(rule_of(weights))
