@@ -22,9 +22,9 @@ from abr.trace import Trace
 PRESETS = ("abrkit", "sabre", "pensieve")
 """Rules of simulation by name: our player's, and two of the literature."""
 
-COMPILED_FROM = 200
-"""Sessions per algorithm from which compiling it pays; machine code takes some 10 s to
-make the first time, and a session in plain Python up to 0.1 s."""
+COMPILED_FROM = 300
+"""Sessions per algorithm from which compiling it pays; machine code takes 10 to 30 s to
+make the first time, and a session in plain Python some 0.03 s."""
 
 BLOCK = 50
 """Networks in a run when a plan does not say."""
@@ -75,6 +75,8 @@ class Experiment:
     presentations: tuple[Presentation, ...]
     networks: tuple[Network, ...]
     block: int = BLOCK
+    wanted_engine: Literal["auto", "compiled", "plain"] = "auto"
+    """As the plan has it."""
 
     @property
     def sessions(self) -> int:
@@ -84,6 +86,8 @@ class Experiment:
     @property
     def engine(self) -> Literal["auto", "plain"]:
         """How sessions are played; decided by the plan alone, so that a run is repeatable."""
+        if self.wanted_engine != "auto":
+            return "plain" if self.wanted_engine == "plain" else "auto"
         per_algorithm = len(self.presentations) * len(self.networks)
         return "auto" if per_algorithm >= COMPILED_FROM else "plain"
 

@@ -15,6 +15,7 @@ from abr.errors import AbrError, InputError, MissingFileError
 from abr.generators import generate
 from abr.media import Presentation
 from abr.modelfiles import find_model
+from abr.shell import note
 from bench.engine import options_of
 from bench.experiment import Contender, Experiment, Network, rotated
 from bench.planfile import AlgorithmEntry, Plan, PresentationEntry, TraceEntry
@@ -40,14 +41,10 @@ def load_experiment(plan: Plan, *, folder: Path) -> Experiment:
         network for seed in plan.seeds for entry in plan.traces
         for network in _networks(entry, seed, folder)
     ]  # fmt: skip
-    names: dict[tuple[str, str], str] = {}
-    for network in networks:
-        known = names.setdefault((network.trace.digest(), str(network.seed)), network.trace.name)
-        if known != network.trace.name:
-            raise InputError(
-                f"traces {known!r} and {network.trace.name!r} are the same; a trace that counts "
-                "twice makes intervals too narrow: leave one out"
-            )
+    distinct = {(each.trace.digest(), each.seed): each for each in reversed(networks)}
+    if len(distinct) < len(networks):
+        # A trace that counted twice would make intervals too narrow.
+        note(f"left out: {len(networks) - len(distinct)} traces that are the same as others")
     options_of(plan.preset, plan.player)  # a wrong setting fails now
     return Experiment(
         name=plan.name,
@@ -56,13 +53,10 @@ def load_experiment(plan: Plan, *, folder: Path) -> Experiment:
         player=dict(plan.player),
         contenders=tuple(_contender(entry) for entry in plan.algorithms),
         presentations=_distinct([_presentation(each, folder) for each in plan.presentations]),
-        networks=tuple({_key(network): network for network in networks}.values()),
+        networks=tuple(reversed(distinct.values())),
         block=plan.block,
+        wanted_engine=plan.engine,
     )
-
-
-def _key(network: Network) -> tuple[str, int]:
-    return network.trace.digest(), network.seed
 
 
 def _networks(entry: TraceEntry, seed: int, folder: Path) -> list[Network]:
@@ -130,7 +124,6 @@ def _contender(entry: AlgorithmEntry) -> Contender:
     effective: Mapping[str, Any] = (
         made.params._asdict() if isinstance(made, Rule) else getattr(made, "registered_params", {})
     )
-    takes = {row.name: row.params for row in registry.describe() if row.name == name}
     return Contender(
         label=entry.label,
         rule=name,
@@ -138,8 +131,16 @@ def _contender(entry: AlgorithmEntry) -> Contender:
         effective=dict(effective),
         code=_source_digest(decider),
         foresees=isinstance(made, Rule) and made.foresees,
-        is_seeded="seed" in takes.get(name, {}) and "seed" not in entry.params,
+        is_seeded="seed" not in entry.params and _takes_seed(name, entry.params),
     )
+
+
+def _takes_seed(name: str, params: Mapping[str, Any]) -> bool:
+    try:
+        registry.load(name, **params, seed=0)
+    except AbrError:
+        return False
+    return True
 
 
 def _source_digest(decider: Any) -> str:

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Literal
 
 from abr.errors import ConfigError
 from bench.experiment import BLOCK, PRESETS
@@ -59,6 +59,7 @@ class Plan:
     preset: str
     seeds: tuple[int, ...]
     block: int
+    engine: Literal["auto", "compiled", "plain"]
     algorithms: tuple[AlgorithmEntry, ...]
     traces: tuple[TraceEntry, ...]
     presentations: tuple[PresentationEntry, ...]
@@ -66,7 +67,13 @@ class Plan:
 
 
 _KEYS: Mapping[str, Mapping[str, str]] = {
-    "plan": {"name": "text", "preset": "text", "seeds": "seeds", "block": "count"},
+    "plan": {
+        "name": "text",
+        "preset": "text",
+        "seeds": "seeds",
+        "block": "count",
+        "engine": "engine",
+    },
     "algorithm": {"name": "text", "label": "text", "params": "table"},
     "traces": {
         "files": "texts",
@@ -84,6 +91,7 @@ _EXPECTED = {
     "texts": "a list of files, folders or patterns",
     "seeds": "a list of different whole numbers from 0",
     "seed": "a whole number from 0",
+    "engine": "auto, compiled or plain",
     "count": "a whole number of 1 or more",
     "seconds": "seconds above 0",
     "table": "a table, such as { gp = 5 }",
@@ -120,6 +128,7 @@ def read_plan(text: str, *, name: str) -> Plan:
         preset=preset,
         seeds=tuple(head.get("seeds", (0,))),
         block=head.get("block", BLOCK),
+        engine=head.get("engine", "auto"),
         algorithms=_labelled(_entries(document, source, "algorithm"), source),
         traces=tuple(
             _trace_entry(entry, source, place)
@@ -196,6 +205,8 @@ def _fits(kind: str, value: Any) -> bool:
             return isinstance(value, str) and value != ""
         case "texts":
             return isinstance(value, list) and bool(value) and all(_fits("text", v) for v in value)
+        case "engine":
+            return value in ("auto", "compiled", "plain")
         case "seeds":
             return (
                 isinstance(value, list)
@@ -281,7 +292,8 @@ EXAMPLE = """\
 name = "phones on the move"
 preset = "abrkit"        # rules of simulation: abrkit, sabre or pensieve
 seeds = [0]              # each seed draws networks anew and starts files elsewhere
-# block = 100            # networks per job
+# block = 50             # networks per job
+# engine = "auto"        # compiled or plain Python; auto: compiled from 300 sessions on
 
 # Algorithms: names of `abr algorithms`, with parameters and what to call them.
 [[algorithm]]

@@ -9,9 +9,10 @@ one, each in a process of its own, and a job that keeps killing its worker is na
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import multiprocessing
+import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
@@ -19,7 +20,7 @@ from concurrent.futures import wait as wait_for
 from concurrent.futures.process import ProcessPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from abr.errors import AbrError
 
@@ -29,8 +30,8 @@ Result = TypeVar("Result")
 ATTEMPTS = 3
 """A job whose worker dies this often, alone in it, has failed."""
 
-PR_SET_PDEATHSIG = 1
-"""Of Linux's prctl: the signal for when the parent is gone."""
+GONE_WITHIN_S = 5.0
+"""A killed worker is waited for no longer than this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,9 +144,11 @@ def local(workers: int) -> Iterator[Executor]:
         yield executor
     except BaseException:
         executor.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
-            if child.pid not in before:
-                child.kill()
+        ours = [each for each in multiprocessing.active_children() if each.pid not in before]
+        for child in ours:
+            child.kill()
+        for child in ours:
+            child.join(GONE_WITHIN_S)
         raise
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
@@ -156,6 +159,12 @@ def _enter_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    with contextlib.suppress(OSError, AttributeError):
-        libc: Any = ctypes.CDLL(None)
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    """Wait for the parent's end, whatever it dies of, and go too."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -95,5 +95,7 @@ def test_seed_0_and_traces_that_hold_stay_as_they_are() -> None:
 
 def test_small_experiments_are_not_compiled() -> None:
     assert experiment().engine == "plain"
-    many = tuple(network(1 + k / 100) for k in range(200))
+    many = tuple(network(1 + k / 100) for k in range(300))
     assert experiment(networks=many).engine == "auto"
+    assert experiment(wanted_engine="compiled").engine == "auto"
+    assert experiment(networks=many, wanted_engine="plain").engine == "plain"
