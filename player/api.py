@@ -11,6 +11,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -84,9 +85,12 @@ def simulate(
             server_s=config.server_s,
         )
     assert link is not None
+    chosen = as_algorithm(algorithm, params)
+    if isinstance(algorithm, str):
+        chosen = told_of_player(chosen, config, params or {})
     session = PlaybackSession(
         origin.url,
-        as_algorithm(algorithm, params),
+        chosen,
         config,
         trace=trace,
         provenance={"driver": "virtual", **_about_trace(trace), **_about_stop(max_play_s)},
@@ -222,6 +226,20 @@ def as_algorithm(algorithm: str | Algorithm, params: Mapping[str, Any] | None = 
     if params:
         raise ValueError("params belong to a registered name; give a Rule with its parameters")
     return algorithm
+
+
+def told_of_player(
+    algorithm: Algorithm, config: PlayerConfig, given: Mapping[str, Any]
+) -> Algorithm:
+    """A rule that foresees plans with this player's settings, unless ``given`` its own."""
+    if not isinstance(algorithm, Rule) or not algorithm.foresees:
+        return algorithm
+    known = {
+        name: float(getattr(config, name))
+        for name in ("max_buffer_s", "rtt_s", "response_overhead_bytes", "server_s")
+        if name in algorithm.params._fields and name not in given
+    }
+    return replace(algorithm, params=algorithm.params._replace(**known))
 
 
 def _refuse_foresight(algorithm: Algorithm) -> None:

@@ -1,0 +1,170 @@
+"""An upper bound for planners: model predictive control that knows the next segments' network.
+
+At each segment all plans for the next ``horizon`` are weighed with the true capacity,
+and the first rung of the best is played. It knows what MPC must guess, and no more than
+a few segments ahead; what it loses against ``optimal`` is the price of the horizon, what
+others lose against it is the price of guessing.
+
+Source: the score and the receding horizon of Yin, Jindal, Sekar, Sinopoli, A
+Control-Theoretic Approach for Dynamic Adaptive Video Streaming over HTTP, SIGCOMM 2015,
+section 4 (five segments), with QoE lin of Pensieve as in ``optimal``, over the model of
+``abr.foresight``.
+
+deviation: plans that cannot beat the best so far are not finished: none may gain more
+than by changing once to the rung that pays most for the rest, less the stall that even
+the lowest rung could not avoid. Ties go to the plan met first, from the top rung down.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from abr.decision import Decision, Observation, Rule
+from abr.foresight import Road, arrival_s, bits_by, road, time_of
+from abr.media import FloatArray
+from abr.trace import Trace
+
+
+class Params(NamedTuple):
+    """Parameters of ``clairvoyant``; those of the player are its defaults."""
+
+    horizon: int = 5
+    """Segments that a plan covers."""
+    stall_per_s: float = 4.3
+    """Cost of a second of stall, in Mbit/s of one segment: QoE lin."""
+    smooth_per_mbps: float = 1.0
+    """Cost of a change of rate, per Mbit/s: QoE lin."""
+    rtt_s: float = 0.04
+    """Round-trip time where the trace has none."""
+    response_overhead_bytes: float = 700.0
+    """Bytes before every body."""
+    server_s: float = 0.004
+    """Time per request that software takes."""
+
+
+class State(NamedTuple):
+    """The network, and room to search in."""
+
+    way: Road
+    """The link."""
+    rungs: FloatArray
+    """Rung per step of the plan under study, shape (H + 1,)."""
+    now_s: FloatArray
+    """Time before each step, shape (H + 1,)."""
+    empty_s: FloatArray
+    """When the buffer runs out, before each step, shape (H + 1,)."""
+    scores: FloatArray
+    """Score before each step, shape (H + 1,)."""
+
+
+def start(
+    params: Params,
+    ladder_bps: FloatArray,
+    durations_s: FloatArray,
+    sizes_bytes: FloatArray,
+    trace: Trace,
+) -> State:
+    """Keep the network."""
+    room = params.horizon + 1
+    return State(
+        road(trace, params.rtt_s, params.response_overhead_bytes, params.server_s),
+        np.zeros(room),
+        np.zeros(room),
+        np.zeros(room),
+        np.zeros(room),
+    )
+
+
+def step(params: Params, state: State, seen: Observation, depth: int, rung: int) -> None:
+    """Play ``rung`` at one step of the plan under study: fill in what holds after it."""
+    segment = seen.segment + depth
+    request_s = state.now_s[depth]
+    if depth > 0:
+        buffer_s = state.empty_s[depth] - request_s
+        excess_s = buffer_s + seen.durations_s[segment] - seen.max_buffer_s
+        request_s += max(min(excess_s, buffer_s), 0.0)
+    is_first = segment == 0
+    done_s = arrival_s(state.way, request_s, seen.sizes_bytes[rung, segment], is_first)
+    late_s = max(done_s - state.empty_s[depth], 0.0)
+    gained = seen.ladder_bps[rung] / 1e6 - params.stall_per_s * late_s
+    before = seen.last_rung if depth == 0 else int(state.rungs[depth - 1])
+    if before >= 0:
+        change_bps = abs(seen.ladder_bps[rung] - seen.ladder_bps[before])
+        gained -= params.smooth_per_mbps * change_bps / 1e6
+    state.rungs[depth] = rung
+    state.now_s[depth + 1] = done_s
+    state.empty_s[depth + 1] = max(state.empty_s[depth], done_s) + seen.durations_s[segment]
+    state.scores[depth + 1] = state.scores[depth] + gained
+
+
+def most(params: Params, state: State, seen: Observation, depth: int, steps: int) -> float:
+    """What the plan under study can still gain after ``depth`` steps, at most."""
+    left = steps - depth
+    if left == 0:
+        return 0.0
+    ladder_bps, rung = seen.ladder_bps, int(state.rungs[depth - 1])
+    best = -math.inf
+    for other in range(len(ladder_bps)):
+        change_bps = abs(ladder_bps[other] - ladder_bps[rung])
+        gain = (left * ladder_bps[other] - params.smooth_per_mbps * change_bps) / 1e6
+        best = max(best, gain)
+    bits, due_s = bits_by(state.way, state.now_s[depth]), state.empty_s[depth]
+    for i in range(seen.segment + depth, seen.segment + steps):
+        bits += 8 * (seen.sizes_bytes[0, i] + state.way.costs[1])
+        if i > seen.segment + depth:
+            due_s += seen.durations_s[i - 1]
+    late_s = max(time_of(state.way, bits) - due_s, 0.0)
+    return float(best - params.stall_per_s * late_s)
+
+
+def choose(params: Params, state: State, seen: Observation) -> Decision:
+    """The first rung of the best plan."""
+    top = len(seen.ladder_bps) - 1
+    steps = min(params.horizon, len(seen.durations_s) - seen.segment)
+    state.now_s[0], state.empty_s[0], state.scores[0] = seen.now_s, seen.now_s + seen.buffer_s, 0.0
+    first, best = 0, -math.inf
+    for rung in range(top, -1, -1):  # one rung all along: a score to beat
+        for depth in range(steps):
+            step(params, state, seen, depth, rung)
+        if state.scores[steps] > best:
+            first, best = rung, state.scores[steps]
+    depth = 0
+    state.rungs[0] = top + 1
+    while depth >= 0:
+        rung = int(state.rungs[depth]) - 1
+        if rung < 0:
+            depth -= 1
+            continue
+        step(params, state, seen, depth, rung)
+        if state.scores[depth + 1] + most(params, state, seen, depth + 1, steps) <= best:
+            continue
+        if depth + 1 == steps:
+            first, best = int(state.rungs[0]), state.scores[steps]
+            continue
+        depth += 1
+        state.rungs[depth] = top + 1
+    return Decision(first, 0.0, 0)
+
+
+def make(**params: float) -> Rule:
+    """The algorithm with the given parameters; see ``Params``.
+
+    Raises:
+        ValueError: a parameter out of range.
+    """
+    made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
+    if made.horizon < 1:
+        raise ValueError("horizon must be 1 or more")
+    if not all(value >= 0 for value in made):
+        raise ValueError("costs must be 0 or more")
+    return Rule(
+        name="clairvoyant",
+        params=made,
+        start=start,
+        choose=choose,
+        foresees=True,
+        whys=("best plan ahead",),
+    )
