@@ -104,6 +104,11 @@ def _hold_bytes(link: PacedLink, now_s: float) -> int:
     return max(config.queue_bytes, int(config.queue_s * rate_byteps), config.buffer_bytes)
 
 
+def _reserve_bytes(link: PacedLink, now_s: float) -> int:
+    """How much a busy connection should have waiting, for ticks that come late."""
+    return _hold_bytes(link, now_s) // 4
+
+
 def _receive_bytes(link: PacedLink, worth_s: float) -> int:
     """Kernel buffer for ``worth_s`` of the highest capacity, within bounds."""
     peak_bytes = int(worth_s * float(link.trace.capacity_bps.max()) / 8)
@@ -267,6 +272,8 @@ class Ticker:
 class GridDepartures:
     """A link that sends at the ticks of others, and pulls what it sends."""
 
+    __slots__ = ("_lane", "_link", "_pulled", "_ticker", "lateness", "receive_bytes")
+
     def __init__(self, link: PacedLink, ticker: Ticker) -> None:
         self._link = link
         self._ticker = ticker
@@ -305,16 +312,16 @@ class GridDepartures:
 
     def tick(self, loop_s: float) -> None:
         """Pull what is due by ``loop_s`` of the loop's clock, and send it."""
+        if self._lane is not None:
+            if self._lane.tick(loop_s):
+                return
+            self.settle()
         link = self._link
         assert link.start_s is not None, "a link that waits has begun"
         now_s = max(0.0, loop_s - link.start_s)
-        if self._lane is not None:
-            if self._lane.tick(now_s):
-                return
-            self.settle()
         if self._pulled:
             open_bytes = link.pacer.open_bytes(now_s)
-            least_bytes = max(open_bytes, self.reserve_bytes(now_s))
+            least_bytes = max(open_bytes, _reserve_bytes(link, now_s))
             hungry = [each for each in self._pulled if each.connection.down_bytes <= least_bytes]
             for reading in hungry:
                 reading.pull(open_bytes)
@@ -324,15 +331,11 @@ class GridDepartures:
         elif len(self._pulled) == 1:
             (reading,) = self._pulled
             if link.pacer.lone_flow == reading.connection.flow:
-                self._lane = _Lane(link, reading, now_s, self.reserve_bytes(now_s))
+                self._lane = _Lane(link, reading, link.start_s, now_s)
 
     def hold_bytes(self) -> int:
         """How much one connection may have waiting."""
         return _hold_bytes(self._link, self._link.now_s())
-
-    def reserve_bytes(self, now_s: float) -> int:
-        """How much a busy connection should have waiting, for ticks that come late."""
-        return _hold_bytes(self._link, now_s) // 4
 
     def pull_from(self, reading: _Pulled) -> None:
         """The event loop no longer reads for ``reading``."""
@@ -364,19 +367,21 @@ class _Lane:
         "_reading",
         "_reserve_bytes",
         "_sent_bytes",
+        "_start_s",
         "_trace",
         "_until_s",
         "_write",
     )
 
-    def __init__(self, link: PacedLink, reading: _Pulled, now_s: float, reserve_bytes: int) -> None:
+    def __init__(self, link: PacedLink, reading: _Pulled, start_s: float, now_s: float) -> None:
         self._link = link
         self._reading = reading
-        self._reserve_bytes = reserve_bytes
+        self._reserve_bytes = _reserve_bytes(link, now_s)
         self._trace = link.trace
+        self._start_s = start_s
         self._begun_s = now_s
         interval_s = link.config.interval_s
-        self._until_s = interval_s * (math.floor(now_s / interval_s) + 1)
+        self._until_s = start_s + interval_s * (math.floor(now_s / interval_s) + 1)
         self._quantum_bytes = link.config.quantum_bytes
         self._begun_bits = link.pacer.used_bits
         self._pulled_bytes = self._sent_bytes = 0
@@ -384,11 +389,11 @@ class _Lane:
         self._at = 0
         self._write = reading.connection.write
 
-    def tick(self, now_s: float) -> bool:
+    def tick(self, loop_s: float) -> bool:
         """Send what is due; False where that takes the long way."""
-        if now_s >= self._until_s:
+        if loop_s >= self._until_s:
             return False
-        offered_bits = self._trace.bits_by(now_s)
+        offered_bits = self._trace.bits_by(loop_s - self._start_s)
         open_bytes = int((offered_bits - self._begun_bits) / 8) - self._sent_bytes
         at = self._at
         left_bytes = len(self._piece) - at
