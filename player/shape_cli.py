@@ -87,7 +87,7 @@ def _address(_ctx: click.Context, param: click.Parameter, value: str) -> tuple[s
     "--tick-ms",
     type=click.FloatRange(0.1, 100),
     metavar="MS",
-    help="Shortest time between departures.  [default: 1; from 8 clients on 10, from 101 on 20]",
+    help="Shortest time between departures.  [default: 1; from 8 clients on 10, from 51 on 20]",
 )
 @click.option(
     "--duration",

@@ -24,7 +24,7 @@ from player.shaper_legs import ShaperConfig
 
 MANY_CLIENTS = 8
 """From this many links on, departures are on a grid."""
-GRIDS_S = ((101, 0.02), (MANY_CLIENTS, 0.01))
+GRIDS_S = ((51, 0.02), (MANY_CLIENTS, 0.01))
 """Step of that grid, seconds, by the least number of links."""
 _FILES_BESIDE = 64
 _FILES_PER_CLIENT = 16

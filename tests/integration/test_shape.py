@@ -90,6 +90,13 @@ async def test_every_client_has_a_link_of_its_own() -> None:
     assert [sum(report.delivered_bytes) for report in reports] == [50_000] * 9
 
 
+def test_the_grid_widens_with_the_number_of_clients() -> None:
+    """Unless a step is given."""
+    steps_s = [config_for(clients).tick_s for clients in (1, 7, 8, 50, 51, 200)]
+    assert steps_s == [0.001, 0.001, 0.01, 0.01, 0.02, 0.02]
+    assert config_for(200, tick_s=0.005).tick_s == 0.005
+
+
 async def test_cross_traffic_and_a_full_buffer_slow_a_client_down() -> None:
     """Half of 2 Mbit/s after 25 kB of others: 0.1 s twice and 0.2 s, and two round trips."""
     addresses: list[Address] = []
