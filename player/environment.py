@@ -55,6 +55,9 @@ Vector = NDArray[np.float32]
 UNLIMITED = Options(first_byte_limit_s=math.inf, total_limit_s=math.inf)
 """Our own player, without limits in time."""
 
+NEWS = ("stall_s", "buffer_s", "now_s", "worth")
+"""What ``info`` holds in numbers, in the order of ``Copies.news``."""
+
 _AUTORESET = {
     AutoresetMode.NEXT_STEP: kernel.NEXT_STEP,
     AutoresetMode.SAME_STEP: kernel.SAME_STEP,
@@ -121,6 +124,7 @@ class Stage:
         self.shown = Shown(
             np.zeros((copies, width), dtype=np.float32),
             np.zeros((copies, width), dtype=np.float32),
+            np.zeros((copies, 4)),
             np.zeros(copies),
             np.zeros(copies, dtype=np.bool_),
             np.zeros(copies, dtype=np.bool_),
@@ -178,10 +182,7 @@ class Stage:
         numbers, news = self.copies.numbers, self.copies.news
         episode = numbers[:, kernel.EPISODE].astype(np.int64)
         return {
-            "stall_s": news[:, kernel.STALL].copy(),
-            "buffer_s": news[:, kernel.BUFFER].copy(),
-            "now_s": news[:, kernel.TIME].copy(),
-            "worth": news[:, kernel.WORTH].copy(),
+            **{name: news[:, k].copy() for k, name in enumerate(NEWS)},
             "presentation": self.course.film[episode],
             "trace": self.course.trace[episode],
         }
@@ -292,8 +293,8 @@ class AbrVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any
     ``options={"reset_mask": mask}`` only in those of the mask. Copies whose episode is over
     begin the next one with the next step, whose action is not looked at and whose reward is
     0 (``AutoresetMode.NEXT_STEP``); at once, with the last observation in
-    ``info["final_obs"]`` (``SAME_STEP``); or when they are told to (``DISABLED``). ``info``
-    is that of ``AbrEnv``, an array each.
+    ``info["final_obs"]`` and its info in ``info["final_info"]`` (``SAME_STEP``); or when they
+    are told to (``DISABLED``). ``info`` is that of ``AbrEnv``, an array each.
     """
 
     def __init__(
@@ -363,7 +364,8 @@ class AbrVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any
                 last = np.full(self.num_envs, None, dtype=object)
                 for i in np.flatnonzero(over):
                     last[i] = shown.last_vectors[i].copy()
-                info.update(final_obs=last, _final_obs=over)
+                ends = {name: shown.last_news[:, k].copy() for k, name in enumerate(NEWS)}
+                info.update(final_obs=last, _final_obs=over, final_info=ends, _final_info=over)
         return (
             self._handed(shown.vectors),
             self._handed(shown.rewards),

@@ -95,6 +95,8 @@ class Shown(NamedTuple):
     """Observations, shape (n, W)."""
     last_vectors: Any
     """Of copies that were over and began again in the same step: the last, shape (n, W)."""
+    last_news: FloatArray
+    """Of the same copies: the last row of ``Copies.news``, shape (n, 4)."""
     rewards: FloatArray
     """Shape (n,)."""
     terminated: NDArray[np.bool_]
@@ -228,6 +230,7 @@ def bare_shown(shown: Shown) -> Shown:
     return Shown(
         uncounted(shown.vectors),
         uncounted(shown.last_vectors),
+        uncounted(shown.last_news),
         uncounted(shown.rewards),
         uncounted(shown.terminated),
         uncounted(shown.truncated),
@@ -263,6 +266,8 @@ def step_one(
         shown.truncated[i] = copies.numbers[i, IS_OVER] == 2
         if autoreset == SAME_STEP:
             show(films, course, options, copies, i, shown.last_vectors[i])
+            for k in range(4):
+                shown.last_news[i, k] = copies.news[i, k]
             begin_next(course, options, copies, i)
     show(films, course, options, copies, i, shown.vectors[i])
 

@@ -1,0 +1,326 @@
+"""Gymnasium environments: legal, repeatable, and the same playback as everywhere else."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+
+from abr.decision import Decision, Observation
+from abr.errors import ToolMissingError
+from abr.media import Presentation, constant_presentation
+from abr.networks import fill_vector, vector_width
+from abr.trace import Trace
+from player import environment
+from player.compiled import linked
+from player.drivers.batch import Batch, run_batch
+from player.environment import UNLIMITED, AbrEnv, AbrVectorEnv
+from player.kernels import abrkit
+from player.kernels.copies import Reward
+
+LADDER_BPS = (0.3e6, 1.2e6, 2.8e6, 6e6)
+TRACES = [
+    Trace.from_periods([(9.0, 4e6, 0.05), (6.0, 0.4e6, 0.2), (4.0, 0.0, 0.2), (14.0, 9e6, 0.01)]),
+    Trace.from_periods([(31.0, 0.7e6, 0.1), (21.0, 2.2e6, 0.1), (5.0, 0.2e6, 0.1)]),
+    Trace.from_periods([(50.0, 40e6, 0.02)]),
+]
+
+
+def film(segments: int = 20, segment_s: float = 4.0, seed: int = 5) -> Presentation:
+    cost = np.random.default_rng(seed).uniform(0.7, 1.3, segments)
+    return Presentation(
+        bitrates_bps=np.array(LADDER_BPS),
+        sizes_bytes=np.outer(np.array(LADDER_BPS) / 8 * segment_s, cost),
+        durations_s=np.full(segments, segment_s),
+    )
+
+
+FILMS = [film(), film(segments=12, segment_s=2.0, seed=6)]
+
+
+class Listed:
+    """Given rungs, one after the other; remembers what it saw."""
+
+    def __init__(self, rungs: NDArray[np.int64]) -> None:
+        self.rungs = rungs
+        self.vectors: list[NDArray[np.float32]] = []
+        self.buffers_s: list[float] = []
+
+    def choose(self, seen: Observation) -> Decision:
+        vector = np.zeros(vector_width(len(seen.ladder_bps)), dtype=np.float32)
+        fill_vector(vector, seen)
+        self.vectors.append(vector)
+        self.buffers_s.append(seen.buffer_s)
+        return Decision(int(self.rungs[seen.segment]))
+
+
+def batch(what: Presentation, trace: Trace, listed: Listed, options: abrkit.Options) -> Batch:
+    return run_batch(
+        abrkit, what, [trace], lambda: listed, options=options, engine="plain", keep_columns=True
+    )
+
+
+def qoe_lin(what: Presentation, played: Batch) -> float:
+    mbps = what.bitrates_bps[played.rungs[0].astype(int)] / 1e6
+    stall_s = float(played.total("stall_s")[0])
+    return float(mbps.sum() - 4.3 * stall_s - np.abs(np.diff(mbps)).sum())
+
+
+@pytest.mark.parametrize("trace", range(len(TRACES)))
+@pytest.mark.parametrize("which", range(len(FILMS)))
+def test_an_episode_is_the_session_of_the_batch(which: int, trace: int) -> None:
+    """The same rungs: what is seen and the buffers to the last bit, scores but for rounding."""
+    what, options = FILMS[which], UNLIMITED
+    listed = Listed(np.random.default_rng(trace).integers(0, 4, what.segments))
+    played = batch(what, TRACES[trace], listed, options)
+    env = AbrEnv(FILMS, TRACES, options=options)
+    vector, info = env.reset(options={"episode": which * len(TRACES) + trace})
+    vectors, buffers_s, rewards, stalls_s = [vector], [info["buffer_s"]], [], []
+    for segment, rung in enumerate(listed.rungs):
+        vector, reward, terminated, truncated, info = env.step(rung)
+        rewards.append(reward)
+        stalls_s.append(info["stall_s"])
+        assert terminated == (segment == what.segments - 1)
+        assert not truncated
+        if not terminated:
+            vectors.append(vector)
+            buffers_s.append(info["buffer_s"])
+    assert (info["presentation"], info["trace"]) == (which, trace)
+    assert buffers_s == listed.buffers_s
+    assert np.array_equal(np.array(vectors), np.array(listed.vectors))
+    np.testing.assert_allclose(stalls_s, played.column("stall_s")[0], atol=1e-9)
+    assert info["now_s"] == played.total("ended_s")[0]
+    assert sum(rewards) == pytest.approx(qoe_lin(what, played), abs=1e-9)
+    assert info["worth"] == pytest.approx(sum(rewards), abs=1e-9)
+
+
+def test_the_weights_of_the_reward_are_ones_own() -> None:
+    listed = Listed(np.array([0, 3] * 10))
+    played = batch(FILMS[0], TRACES[1], listed, UNLIMITED)
+    env = AbrEnv(FILMS[:1], TRACES[1:2], reward=Reward(2.0, 0.5, 3.0))
+    env.reset()
+    total = sum(env.step(rung)[1] for rung in listed.rungs)
+    mbps = np.array(LADDER_BPS)[listed.rungs] / 1e6
+    stall_s, startup_s = float(played.total("stall_s")[0]), float(played.total("startup_s")[0])
+    lost = 2.0 * stall_s + 0.5 * np.abs(np.diff(mbps)).sum() + 3.0 * startup_s
+    assert total == pytest.approx(mbps.sum() - lost, abs=1e-9)
+
+
+def test_gymnasium_finds_nothing_wrong() -> None:
+    check_env(AbrEnv(FILMS, TRACES, order="shuffled"), skip_render_check=True)
+
+
+def rollout(env: AbrEnv, rungs: list[int]) -> list[Any]:
+    return [(v.tolist(), r, t) for v, r, t, _, _ in (env.step(rung) for rung in rungs)]
+
+
+def test_a_reset_clears_everything() -> None:
+    rungs = [0, 3, 1, 2, 3, 3, 0]
+    env = AbrEnv(FILMS[:1], TRACES[:1])
+    first, _ = env.reset()
+    fresh = rollout(env, rungs)
+    for _ in range(2):
+        again, info = env.reset()
+        assert np.array_equal(first, again)
+        assert info["now_s"] == info["buffer_s"] == info["worth"] == 0.0
+        assert rollout(env, rungs) == fresh
+
+
+def episodes(env: AbrEnv, count: int) -> list[tuple[int, int]]:
+    infos = [env.reset()[1] for _ in range(count)]
+    return [(info["presentation"], info["trace"]) for info in infos]
+
+
+def test_episodes_come_in_the_order_that_is_given() -> None:
+    assert episodes(AbrEnv(FILMS, TRACES), 7) == [
+        (0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 0),
+    ]  # fmt: skip
+    chosen = AbrEnv(FILMS, TRACES, episodes=[(1, 2), (0, 0)], order=[1, 1, 0])
+    assert episodes(chosen, 4) == [(0, 0), (0, 0), (1, 2), (0, 0)]
+
+
+def test_a_seed_decides_the_shuffled_order() -> None:
+    env, orders = AbrEnv(FILMS, TRACES, order="shuffled"), []
+    for seed in (1, 1, 2):
+        _, info = env.reset(seed=seed)
+        orders.append([(info["presentation"], info["trace"]), *episodes(env, 5)])
+    assert orders[0] == orders[1] != orders[2]
+    assert len(set(orders[0])) == 6
+
+
+def test_a_seed_or_a_restart_begins_with_the_first_episode() -> None:
+    env = AbrEnv(FILMS, TRACES)
+    assert episodes(env, 2) == [(0, 0), (0, 1)]
+    assert env.reset(options={"restart": True})[1]["trace"] == 0
+    assert env.reset()[1]["trace"] == 1
+    assert env.reset(options={"episode": 5})[1] | {"presentation": 1, "trace": 2} == env._info()
+    assert env.reset()[1]["trace"] == 2  # what came out of order took no place in it
+    assert env.reset(seed=4)[1]["trace"] == 0
+
+
+def test_steps_need_an_episode() -> None:
+    env = AbrEnv([film(segments=1)], TRACES)
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        env.step(0)
+    env.reset()
+    assert env.step(0)[2]
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        env.step(0)
+    env.reset()
+    with pytest.raises(ValueError, match="expected 0 to 3"):
+        env.step(4)
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        AbrVectorEnv(FILMS, TRACES, copies=2).step(np.zeros(2, dtype=np.int64))
+
+
+def test_a_limit_in_time_cuts_the_episode_short() -> None:
+    slow = Trace.from_periods([(10.0, 5e4, 0.05)])
+    env = AbrEnv(FILMS, [slow], options=UNLIMITED._replace(total_limit_s=10.0))
+    env.reset()
+    _, reward, terminated, truncated, _ = env.step(3)
+    assert (reward, terminated, truncated) == (0.0, False, True)
+
+
+def test_audio_of_its_own_is_fetched_too() -> None:
+    bare = film(segments=5)
+    with_audio = Presentation(
+        bitrates_bps=bare.bitrates_bps,
+        sizes_bytes=bare.sizes_bytes,
+        durations_s=bare.durations_s,
+        audio_sizes_bytes=np.full(5, 64e3),
+    )
+    listed = Listed(np.array([0, 1, 2, 3, 0]))
+    played = batch(with_audio, TRACES[1], listed, UNLIMITED)
+    env = AbrEnv([with_audio], TRACES[1:2])
+    env.reset()
+    steps = [env.step(rung) for rung in listed.rungs]
+    assert steps[-1][4]["now_s"] == played.total("ended_s")[0]
+    with pytest.raises(ValueError, match="audio"):
+        AbrEnv([with_audio, bare], TRACES)
+
+
+def one_by_one(copies: int, steps: int, actions: NDArray[np.int64]) -> Any:
+    """What a vector environment must show, by single environments."""
+    shown = np.zeros((steps, copies, vector_width(4)), dtype=np.float32)
+    rewards, over = np.zeros((steps, copies)), np.zeros((steps, copies), dtype=bool)
+    for i in range(copies):
+        env, begun, is_over = AbrEnv(FILMS, TRACES), 0, True
+        for k in range(-1, steps):
+            if is_over:
+                vector, _ = env.reset(options={"episode": (i + begun * copies) % 6})
+                begun, is_over, reward = begun + 1, False, 0.0
+            else:
+                vector, reward, is_over, _, _ = env.step(actions[k, i])
+            if k >= 0:
+                shown[k, i], rewards[k, i], over[k, i] = vector, reward, is_over
+    return shown, rewards, over
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_copies_are_single_environments(threads: int) -> None:
+    """Copies begin again with the step after the last, whose action is not looked at."""
+    copies, steps = 5, 60
+    actions = np.random.default_rng(1).integers(0, 4, (steps, copies))
+    env = AbrVectorEnv(FILMS, TRACES, copies=copies, threads=threads)
+    env.reset()
+    shown, rewards, over = one_by_one(copies, steps, actions)
+    assert over.sum() > copies
+    for k in range(steps):
+        vectors, worth, terminated, truncated, _ = env.step(actions[k])
+        assert np.array_equal(vectors, shown[k])
+        assert np.array_equal(worth, rewards[k])
+        assert np.array_equal(terminated, over[k])
+        assert not truncated.any()
+    env.close()
+
+
+def test_copies_may_begin_again_at_once() -> None:
+    copies, steps = 3, 45
+    actions = np.random.default_rng(2).integers(0, 4, (steps, copies))
+    at_once = AbrVectorEnv(FILMS, TRACES, copies=copies, autoreset_mode=AutoresetMode.SAME_STEP)
+    told = AbrVectorEnv(FILMS, TRACES, copies=copies, autoreset_mode=AutoresetMode.DISABLED)
+    at_once.reset(seed=1)
+    told.reset(seed=1)
+    count = 0
+    for k in range(steps):
+        vectors, worth, terminated, _, info = at_once.step(actions[k])
+        last, same, over, _, ends = told.step(actions[k])
+        assert np.array_equal(worth, same)
+        assert np.array_equal(terminated, over)
+        if over.any():
+            count += 1
+            assert np.array_equal(info["_final_obs"], over)
+            for i in np.flatnonzero(over):
+                assert np.array_equal(info["final_obs"][i], last[i])
+                assert info["final_info"]["worth"][i] == ends["worth"][i]
+            last, _ = told.reset(options={"reset_mask": over})
+        assert np.array_equal(vectors, last)
+    assert count > 1
+
+
+def test_a_seed_repeats_a_vector_environment() -> None:
+    env = AbrVectorEnv(FILMS, TRACES, copies=4, order="shuffled", copy=False)
+    actions, runs = np.random.default_rng(3).integers(0, 4, (30, 4)), []
+    for seed in (7, 7, 8):
+        env.reset(seed=seed)
+        runs.append([env.step(a)[0].copy() for a in actions])
+    assert np.array_equal(runs[0], runs[1])
+    assert not np.array_equal(runs[0], runs[2])
+
+
+def test_spaces_hold_what_is_shown() -> None:
+    env = AbrVectorEnv(FILMS, TRACES, copies=3)
+    vectors, info = env.reset(seed=1)
+    assert vectors in env.observation_space
+    assert env.action_space.sample() in env.action_space
+    assert env.step(env.action_space.sample())[0] in env.observation_space
+    assert info["_stall_s"].all()
+
+
+def test_plain_python_shows_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    actions = np.random.default_rng(4).integers(0, 4, (25, 3))
+    runs = []
+    for compiles in (True, False):
+        if not compiles:
+            monkeypatch.setattr(environment, "compiled", linked)
+        env = AbrVectorEnv(FILMS, TRACES, copies=3)
+        env.reset(seed=1)
+        runs.append([env.step(a)[:2] for a in actions])
+    for (vectors, worth), (others, same) in zip(*runs, strict=True):
+        assert np.array_equal(vectors, others)
+        assert np.array_equal(worth, same)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"presentations": []}, "no presentations"),
+        ({"traces": []}, "no traces"),
+        ({"episodes": [(0, 3)]}, "trace 3 to 3 named; expected numbers from 0 to 2"),
+        ({"episodes": []}, "no presentation is named"),
+        ({"order": [6]}, "episode 6 to 6 named"),
+        (
+            {"presentations": [film(), constant_presentation((1e6,), segments=2, segment_s=2.0)]},
+            "has 1 rungs, the first one 4",
+        ),
+    ],
+)
+def test_what_makes_no_environment(wrong: dict[str, Any], says: str) -> None:
+    right: dict[str, Any] = {"presentations": FILMS, "traces": TRACES}
+    with pytest.raises(ValueError, match=says):
+        AbrEnv(**(right | wrong))
+
+
+def test_the_extra_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gymnasium", None)
+    monkeypatch.delitem(sys.modules, "player.environment")
+    with pytest.raises(ToolMissingError, match=r"abrkit\[gym\]"):
+        importlib.import_module("player.environment")
+    monkeypatch.undo()
