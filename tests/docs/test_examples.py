@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from abr.cli import main
+
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.py"))
+PLANS = sorted((Path(__file__).parents[2] / "examples").glob("*.toml"))
 
 
 def test_there_are_examples() -> None:
@@ -29,3 +32,9 @@ def test_the_example_runs(example: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=lambda path: path.stem)
+def test_the_plan_is_one(plan: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "plan", str(plan)]) == 0
+    assert "sessions in" in capsys.readouterr().out

@@ -10,7 +10,9 @@ import pytest
 
 from abr.traceformats import FORMATS, read_trace, remarks, write_trace
 from abr.traceformats.profiles import names, profile
+from bench.metrics import qoe_lin
 from bench.report import report_data
+from bench.results import FIELDS, read_results
 from tests.fakes.logs import played_log
 from transcode.indexfile import parse_index, print_index
 from transcode.keyfiles import parse_keys, print_keys
@@ -83,6 +85,14 @@ def test_the_profiles_of_the_page_are_those_there_are() -> None:
 
 def test_every_trace_format_is_on_the_page() -> None:
     assert set(re.findall(r"^\| `(\w+)` \|", PAGE.read_text(), re.MULTILINE)) >= set(FORMATS)
+
+
+def test_the_results_of_the_page_are_read() -> None:
+    """And its score is what the formula gives: (0.3 + 0.75 - 0.45 - 4.3 * 2.5) / 2."""
+    found = read_results(samples("jsonl")[-1], name="sample")
+    (row,) = found.rows
+    assert list(row) == list(FIELDS)
+    assert row["qoe_lin"] == pytest.approx(qoe_lin([3e5, 7.5e5], row["stall_s"]))
 
 
 def test_the_cache_counts_of_the_page_are_taken() -> None:
