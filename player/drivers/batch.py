@@ -24,10 +24,23 @@ from abr.media import FloatArray, Presentation
 from abr.trace import Trace
 from player import layout
 from player.compiled import CompilerError, compiled, has_compiler, linked
+from player.config import PlayerConfig
 from player.kernels import hooks
 from player.kernels.many import Links, Rows, many, packed, rows_at
-from player.kernels.tables import COLUMNS, TOTALS, Film, LinkTable, film_of, link_of, out_for
+from player.kernels.tables import (
+    BEYOND,
+    COLUMNS,
+    OUTCOME,
+    REFUSED,
+    TOTALS,
+    Film,
+    LinkTable,
+    film_of,
+    link_of,
+    out_for,
+)
 from player.linking import is_importable
+from player.logrows import fill
 
 Engine = Literal["auto", "compiled", "plain"]
 Loop = Callable[..., None]
@@ -128,6 +141,11 @@ def run_batch(
     if job is None:
         job = _plain_job(kernel, algorithm, presentation, traces, film, links, options)
     _spread(job, order, rows, max(1, min(threads, len(order))) if is_compiled else 1)
+    _check_answers(algorithm, rows)
+    if config := getattr(kernel, "config_of", None):
+        _play_beyond(
+            config(options), options.max_play_s, presentation, traces, algorithm, order, rows
+        )
     return Batch(
         algorithm=_name(algorithm),
         engine="compiled" if is_compiled else "plain",
@@ -271,6 +289,46 @@ def _play_part(job: _Job, order: NDArray[np.int64], rows: Rows, part: slice) -> 
         out,
         rows_at(rows, part),
     )
+
+
+def _check_answers(algorithm: Algorithm, rows: Rows) -> None:
+    refused = np.flatnonzero(rows.totals[:, OUTCOME] == REFUSED)
+    if len(refused):
+        raise AlgorithmError(
+            f"algorithm {_name(algorithm)!r}: an illegal answer in session {refused[0]} "
+            f"({len(refused)} in all); run it in the plain engine to see which"
+        )
+
+
+def _play_beyond(
+    config: PlayerConfig,
+    max_play_s: float,
+    presentation: Presentation,
+    traces: Sequence[Trace],
+    algorithm: Algorithm,
+    order: NDArray[np.int64],
+    rows: Rows,
+) -> None:
+    """Let the player itself play what its kernel leaves to it."""
+    from player.api import simulate
+
+    film = film_of(presentation)
+    for i in np.flatnonzero(rows.totals[:, OUTCOME] == BEYOND).tolist():
+        log = simulate(
+            presentation,
+            trace=traces[order[i]],
+            algorithm=algorithm,
+            config=config,
+            max_play_s=max_play_s,
+        )
+        out = out_for(presentation.segments, 0)
+        out = out._replace(columns=np.zeros((rows.columns.shape[1], presentation.segments)))
+        fill(log, film, out)
+        rows.totals[i] = out.totals
+        if len(rows.rungs):
+            rows.rungs[i] = out.rungs
+        if len(rows.columns):
+            rows.columns[i] = out.columns
 
 
 def _room(

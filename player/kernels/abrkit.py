@@ -7,8 +7,9 @@ closes it. Where a presentation has audio of its own, each segment's follows its
 with ``tracks = "in-turn"``.
 
 What it leaves to the player itself: a request that meets a limit in time ends the session
-here as ``BEYOND``, because what follows is drawn by chance; tracks fetched together;
-segments downloaded again. ``can_play`` says what it plays.
+here as ``BEYOND``, because what follows is drawn by chance, and ``player.drivers.batch``
+has the player play it; tracks fetched together; segments downloaded again. ``can_play``
+says what it plays.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ from player.kernels.timeline import (
     await_time,
     await_transfer,
     begun,
+    config_of,
     meets_limit,
     moved,
     options_of,
@@ -82,7 +84,15 @@ from player.kernels.timeline import (
 )
 from player.requests import INSTANT_S
 
-__all__ = ["MORE_COLUMNS", "Options", "can_play", "link_for", "options_of", "session"]
+__all__ = [
+    "MORE_COLUMNS",
+    "Options",
+    "can_play",
+    "config_of",
+    "link_for",
+    "options_of",
+    "session",
+]
 
 
 class Way(NamedTuple):

@@ -79,10 +79,10 @@ last byte, seconds since play was asked for; its size; media ready when the requ
 sent; time stalled since the segment before it arrived."""
 RUNG, START_S, FIRST_BYTE_S, END_S, SIZE_BYTES, BUFFER_BEFORE_S, STALL_S = range(7)
 
-COMPLETE, STOPPED, BEYOND, REFUSED = 0, 1, 2, 3
+COMPLETE, STOPPED, BEYOND, REFUSED, FAILED = 0, 1, 2, 3, 4
 """How a session of our own player's kernel ended: all was played; the viewer left; a
 request met a limit in time, which only the player itself knows how to handle; the rule
-answered what is not legal."""
+answered what is not legal; the player itself gave up."""
 
 TOTALS = (
     "startup_s",

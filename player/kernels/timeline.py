@@ -81,6 +81,24 @@ def options_of(config: PlayerConfig, *, max_play_s: float = math.inf) -> Options
     )
 
 
+def config_of(options: Options) -> PlayerConfig:
+    """The numbers as the player's configuration; what they leave out is as by default."""
+    return PlayerConfig(
+        max_buffer_s=options.max_buffer_s,
+        startup_buffer_s=options.startup_buffer_s,
+        resume_buffer_s=options.resume_buffer_s,
+        resume_growth=options.resume_growth,
+        resume_max_s=options.resume_max_s,
+        render_delay_s=options.render_delay_s,
+        reconsider_every_s=options.reconsider_every_s,
+        rtt_s=options.rtt_s,
+        response_overhead_bytes=int(options.overhead_bytes),
+        server_s=options.server_s,
+        first_byte_limit_s=options.first_byte_limit_s,
+        total_limit_s=options.total_limit_s,
+    )
+
+
 def thresholds_of(options: Options) -> Thresholds:
     """How much media starts and resumes playback."""
     return Thresholds(

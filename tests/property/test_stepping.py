@@ -61,6 +61,8 @@ def stepped(case: Case) -> tuple[list[Stepped], list[tuple[float, float]], dict[
 def test_steps_add_up_to_the_session(case: Case) -> None:
     """Times, buffer levels, stalls and totals are those of a rule that answers so."""
     steps, asked, totals = stepped(case)
+    if totals["outcome"] == BEYOND:  # a batch lets the player itself play these
+        return
     made: list[Wayward] = []
 
     def make() -> Wayward:
@@ -85,6 +87,5 @@ def test_steps_add_up_to_the_session(case: Case) -> None:
             break
         for name in ("start_s", "first_byte_s", "end_s", "size_bytes"):
             assert getattr(each, name) == batch.column(name)[0, k]
-    if totals["outcome"] != BEYOND:
-        total_s = sum(each.stall_s for each in steps)
-        np.testing.assert_allclose(total_s, totals["stall_s"], rtol=1e-9, atol=1e-9)
+    total_s = sum(each.stall_s for each in steps)
+    np.testing.assert_allclose(total_s, totals["stall_s"], rtol=1e-9, atol=1e-9)
