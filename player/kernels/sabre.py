@@ -18,8 +18,12 @@
 Source: Spiteri, Sitaraman, Sparacio, From Theory to Practice, MMSys 2018, and Sabre at
 commit 09b03bb, whose sessions this reproduces.
 
-deviation: segments may differ in length here. Time is counted in seconds, so sums may
-differ from Sabre's in the last bits.
+The arithmetic is done in its units and order, milliseconds and bits, so that the network's
+clock is the same to the last bit: rules that ask whether half a second has passed are
+asked when it has but for rounding. Lengths and waits that come in seconds are taken for
+the nearest picosecond, which is what they were before they were divided by a thousand.
+
+deviation: segments may differ in length here.
 """
 
 from __future__ import annotations
@@ -67,7 +71,11 @@ from player.kernels.tables import (
     sum_rungs,
 )
 
+_MS = 1e3
 _MOST_ABANDONED = 1000
+# Questions are told to be this long after the request, rounded down: what Sabre's rounding
+# puts an instant too early must stay too early for a rule that allows for rounding.
+_GRAINS_PER_MS = 5e5
 
 
 class Options(NamedTuple):
@@ -89,23 +97,27 @@ class Place(NamedTuple):
     """Where the clock of a trace stands."""
 
     period: int
-    left_s: float
+    left_ms: float
     """Time left in the period."""
 
 
 class Playback(NamedTuple):
     """Where a session stands between two downloads."""
 
-    now_s: float
+    now_ms: float
     """Since play was asked for."""
     period: int
-    """Period of the trace; with ``left_s`` a ``Place``."""
-    left_s: float
+    """Period of the trace; with ``left_ms`` a ``Place``."""
+    left_ms: float
+    head: int
+    """Segment that plays, or is to play next."""
     coming: int
     """First segment that is not in the buffer."""
-    level_s: float
-    """Media in the buffer that has not played."""
-    stalled_s: float
+    consumed_ms: float
+    """Of the segment that plays."""
+    buffered_ms: float
+    """Length of all segments in the buffer, the one that plays in full."""
+    stalled_ms: float
     """Time without playback since the newest segment arrived."""
     remembered: int
     """Downloads in the history."""
@@ -115,18 +127,25 @@ class Fetched(NamedTuple):
     """How a download went."""
 
     period: int
-    left_s: float
-    latency_s: float
+    left_ms: float
+    latency_ms: float
     """From request to first byte."""
-    took_s: float
+    took_ms: float
     """From request to last byte, or until it was given up."""
     received_bytes: float
     is_complete: bool
 
 
-def length_s(link: LinkTable, period: int) -> float:
+def in_ms(time_s: float) -> float:
+    """The milliseconds that ``time_s`` was made from."""
+    if time_s > 1e6:
+        return time_s * _MS
+    return math.floor(time_s * 1e12 + 0.5) / 1e9
+
+
+def length_ms(link: LinkTable, period: int) -> float:
     """Length of a period."""
-    return float(link.times_s[period + 1] - link.times_s[period])
+    return in_ms(float(link.times_s[period + 1] - link.times_s[period]))
 
 
 def after(link: LinkTable, period: int) -> int:
@@ -136,93 +155,134 @@ def after(link: LinkTable, period: int) -> int:
 
 def begin(link: LinkTable) -> Playback:
     """A session before its first request."""
-    return Playback(0.0, 0, length_s(link, 0), 0, 0.0, 0.0, 0)
+    return Playback(0.0, 0, length_ms(link, 0), 0, 0, 0.0, 0.0, 0.0, 0)
 
 
-def let_pass(link: LinkTable, period: int, left_s: float, time_s: float) -> Place:
-    """Where the clock stands ``time_s`` later."""
-    while time_s > left_s:
-        time_s -= left_s
+def level_ms(at: Playback) -> float:
+    """Media in the buffer that has not played."""
+    return at.buffered_ms - at.consumed_ms
+
+
+def let_pass(link: LinkTable, period: int, left_ms: float, time_ms: float) -> Place:
+    """Where the clock stands ``time_ms`` later."""
+    while time_ms > left_ms:
+        time_ms -= left_ms
         period = after(link, period)
-        left_s = length_s(link, period)
-    return Place(period, left_s - time_s)
+        left_ms = length_ms(link, period)
+    return Place(period, left_ms - time_ms)
 
 
-def wait_latency(link: LinkTable, period: int, left_s: float) -> tuple[int, float, float]:
+def wait_latency(link: LinkTable, period: int, left_ms: float) -> tuple[int, float, float]:
     """One unit of latency: period, time left in it, and what it took."""
-    took_s, units = 0.0, 1.0
+    took_ms, units = 0.0, 1.0
     while True:
-        rtt_s = float(link.rtt_s[period])
-        rest_s = units * rtt_s
-        if rest_s <= left_s:
-            return period, left_s - rest_s, took_s + rest_s
-        took_s += left_s
-        units -= left_s / rtt_s
+        rtt_ms = in_ms(float(link.rtt_s[period]))
+        rest_ms = units * rtt_ms
+        if rest_ms <= left_ms:
+            return period, left_ms - rest_ms, took_ms + rest_ms
+        took_ms += left_ms
+        units -= left_ms / rtt_ms
         period = after(link, period)
-        left_s = length_s(link, period)
+        left_ms = length_ms(link, period)
 
 
-def transfer(link: LinkTable, period: int, left_s: float, bits: float) -> tuple[int, float, float]:
+def transfer(link: LinkTable, period: int, left_ms: float, bits: float) -> tuple[int, float, float]:
     """All of ``bits``: period, time left in it, and what it took."""
-    took_s = 0.0
+    took_ms = 0.0
     while True:
-        capacity_bps = float(link.capacity_bps[period])
-        room = left_s * capacity_bps
+        kbps = float(link.capacity_bps[period]) / _MS
+        room = left_ms * kbps
         if bits <= room:
-            rest_s = bits / capacity_bps if bits > 0 else 0.0
-            return period, left_s - rest_s, took_s + rest_s
-        took_s += left_s
+            rest_ms = bits / kbps if bits > 0 else 0.0
+            return period, left_ms - rest_ms, took_ms + rest_ms
+        took_ms += left_ms
         bits -= room
         period = after(link, period)
-        left_s = length_s(link, period)
+        left_ms = length_ms(link, period)
 
 
 def transfer_some(
-    link: LinkTable, period: int, left_s: float, bits: float, least_bits: float, least_s: float
+    link: LinkTable, period: int, left_ms: float, bits: float, least_bits: float, least_ms: float
 ) -> tuple[int, float, float, float]:
-    """``bits``, but no more than until both ``least_bits`` and ``least_s`` have passed.
+    """``bits``, but no more than until both ``least_bits`` and ``least_ms`` have passed.
 
     Period, time left in it, what it took and how many bits came.
     """
-    took_s = got = 0.0
-    while bits > 0 and (least_bits > 0 or least_s > 0):
-        capacity_bps = float(link.capacity_bps[period])
-        timed = least_s * capacity_bps
-        enough = max(least_bits, timed)
-        room = left_s * capacity_bps
-        if bits <= enough and bits <= room:
-            rest_s = bits / capacity_bps
-            return period, left_s - rest_s, took_s + rest_s, got + bits
-        if enough <= room and (capacity_bps > 0 or (least_bits <= 0 and least_s <= left_s)):
-            rest_s = least_s if timed >= least_bits else least_bits / capacity_bps
-            return period, left_s - rest_s, took_s + rest_s, got + enough
-        took_s += left_s
+    took_ms = got = 0.0
+    while bits > 0 and (least_bits > 0 or least_ms > 0):
+        kbps = float(link.capacity_bps[period]) / _MS
+        enough = max(least_bits, least_ms * kbps)
+        room = left_ms * kbps
+        if kbps > 0 and min(bits, enough) <= room:
+            part = min(bits, enough)
+            rest_ms = part / kbps
+            return period, left_ms - rest_ms, took_ms + rest_ms, got + part
+        if kbps <= 0 and least_bits <= 0 and least_ms <= left_ms:
+            return period, left_ms - least_ms, took_ms + least_ms, got
+        took_ms += left_ms
         got += room
         bits -= room
         least_bits -= room
-        least_s -= left_s
+        least_ms -= left_ms
         period = after(link, period)
-        left_s = length_s(link, period)
-    return period, left_s, took_s, got
+        left_ms = length_ms(link, period)
+    return period, left_ms, took_ms, got
 
 
-def begins_after_s(durations_s: FloatArray, segment: int, coming: int) -> float:
-    """The buffer level at which ``segment`` begins to play, ``coming`` being the next to come."""
-    level_s = 0.0
-    for k in range(segment, coming):
-        level_s += durations_s[k]
-    return level_s
+def play(
+    durations_s: FloatArray, head: int, coming: int, consumed_ms: float, time_ms: float
+) -> tuple[int, float, float]:
+    """Play for ``time_ms``: what plays then, how much of it has, and what time was left."""
+    while head < coming:
+        segment_ms = in_ms(float(durations_s[head]))
+        if time_ms + consumed_ms < segment_ms:
+            return head, consumed_ms + time_ms, 0.0
+        time_ms -= segment_ms - consumed_ms
+        head, consumed_ms = head + 1, 0.0
+    return head, consumed_ms, time_ms
+
+
+def media_ms(durations_s: FloatArray, first: int, end: int) -> float:
+    """Length of the segments from ``first`` on, without ``end``."""
+    sum_ms = 0.0
+    for segment in range(first, end):
+        sum_ms += in_ms(float(durations_s[segment]))
+    return sum_ms
+
+
+def played(film: Film, at: Playback, time_ms: float) -> Playback:
+    """The same session ``time_ms`` later, as far as playing goes."""
+    head, consumed_ms, short_ms = play(
+        film.durations_s, at.head, at.coming, at.consumed_ms, time_ms
+    )
+    buffered_ms = at.buffered_ms
+    if head == at.coming:
+        buffered_ms = 0.0
+    elif head > at.head:
+        buffered_ms -= media_ms(film.durations_s, at.head, head)
+    return Playback(
+        at.now_ms + time_ms,
+        at.period,
+        at.left_ms,
+        head,
+        at.coming,
+        consumed_ms,
+        buffered_ms,
+        at.stalled_ms + (short_ms if at.coming > 0 else 0.0),
+        at.remembered,
+    )
 
 
 def observe(options: Options, film: Film, out: Out, at: Playback, segment: int) -> Observation:
     """What a rule sees; ``segment`` is the one it is asked about."""
+    buffer_ms = level_ms(at)
     return Observation(
-        at.now_s,
+        at.now_ms / _MS,
         segment,
-        at.level_s,
+        buffer_ms / _MS,
         options.max_buffer_s,
         int(out.rungs[at.coming - 1]) if at.coming > 0 else -1,
-        at.level_s > 0,
+        buffer_ms > 0,
         film.ladder_bps,
         film.sizes_bytes,
         film.durations_s,
@@ -230,11 +290,34 @@ def observe(options: Options, film: Film, out: Out, at: Playback, segment: int) 
     )
 
 
-def idle(link: LinkTable, out: Out, at: Playback, time_s: float) -> Playback:
-    """Play without downloading for ``time_s``, no longer than there is media."""
-    period, left_s = let_pass(link, at.period, at.left_s, time_s)
-    out.totals[IDLE] += time_s
-    return _played(out, at, period, left_s, time_s)
+def idle(film: Film, link: LinkTable, out: Out, at: Playback, time_ms: float) -> Playback:
+    """Play without downloading for ``time_ms``."""
+    period, left_ms = let_pass(link, at.period, at.left_ms, time_ms)
+    out.totals[IDLE] += time_ms / _MS
+    return moved(film, out, at, period, left_ms, time_ms)
+
+
+def moved(
+    film: Film, out: Out, at: Playback, period: int, left_ms: float, time_ms: float
+) -> Playback:
+    """Playback ``time_ms`` later, the trace's clock at its new place, stalls counted."""
+    later = played(film, at, time_ms)
+    short_ms = later.stalled_ms - at.stalled_ms
+    if short_ms > 0:
+        out.totals[STALLED] += short_ms / _MS
+        if at.head < at.coming:
+            out.totals[STALL_EVENTS] += 1
+    return Playback(
+        later.now_ms,
+        period,
+        left_ms,
+        later.head,
+        later.coming,
+        later.consumed_ms,
+        later.buffered_ms,
+        later.stalled_ms,
+        later.remembered,
+    )
 
 
 def fetch(
@@ -250,34 +333,36 @@ def fetch(
 ) -> Fetched:
     """Download a segment, or what came of it until the rule gave it up."""
     size_bytes = float(film.sizes_bytes[rung, segment])
-    period, left_s, latency_s = wait_latency(link, at.period, at.left_s)
+    period, left_ms, latency_ms = wait_latency(link, at.period, at.left_ms)
+    bits = 8 * size_bytes
     if at.coming == 0 or not (CAN_RECONSIDER and options.abandon):
-        period, left_s, took_s = transfer(link, period, left_s, 8 * size_bytes)
-        return Fetched(period, left_s, latency_s, latency_s + took_s, size_bytes, True)
-    bits, got_bits, elapsed_s = 8 * size_bytes, 0.0, latency_s
-    pause_s = options.question_s - latency_s
+        period, left_ms, took_ms = transfer(link, period, left_ms, bits)
+        return Fetched(period, left_ms, latency_ms, latency_ms + took_ms, size_bytes, True)
+    question_ms = in_ms(options.question_s)
     least_bits = 8 * options.question_bytes
+    start_s, first_byte_s = at.now_ms / _MS, (at.now_ms + latency_ms) / _MS
+    got_bits, elapsed_ms, pause_ms = 0.0, latency_ms, question_ms - latency_ms
     while True:
-        period, left_s, took_s, came_bits = transfer_some(
-            link, period, left_s, bits - got_bits, least_bits, pause_s
+        period, left_ms, took_ms, came_bits = transfer_some(
+            link, period, left_ms, bits - got_bits, least_bits, pause_ms
         )
-        elapsed_s += took_s
+        elapsed_ms += took_ms
         got_bits += came_bits
         if got_bits >= bits:
-            return Fetched(period, left_s, latency_s, elapsed_s, size_bytes, True)
-        pause_s = options.question_s
+            return Fetched(period, left_ms, latency_ms, elapsed_ms, size_bytes, True)
+        pause_ms = question_ms
         progress = Progress(
-            at.now_s + elapsed_s,
+            start_s + math.floor(elapsed_ms * _GRAINS_PER_MS) / _GRAINS_PER_MS / _MS,
             segment,
             rung,
             size_bytes,
             got_bits / 8,
-            at.now_s,
-            at.now_s + latency_s,
-            max(0.0, at.level_s - elapsed_s),
+            start_s,
+            first_byte_s,
+            level_ms(played(film, at, elapsed_ms)) / _MS,
         )
         if reconsider(params, state, seen, progress).rung < rung:
-            return Fetched(period, left_s, latency_s, elapsed_s, got_bits / 8, False)
+            return Fetched(period, left_ms, latency_ms, elapsed_ms, got_bits / 8, False)
 
 
 def step(
@@ -300,56 +385,47 @@ def step(
     if 0 <= decision.segment < segment:
         segment = decision.segment
     elif decision.wait_s > 0:
-        at = idle(link, out, at, decision.wait_s)
+        at = idle(film, link, out, at, decision.wait_s * _MS)
     before = at
     got = fetch(params, state, film, link, options, at, seen, segment, rung)
-    at = _played(out, at, got.period, got.left_s, got.took_s)
+    at = moved(film, out, at, got.period, got.left_ms, got.took_ms)
     out.totals[DOWNLOADS] += 1
     out.totals[DOWNLOADED] += got.received_bytes
     if not got.is_complete:
         out.totals[ABANDONED] += 1
         out.totals[WASTED] += got.received_bytes
         return at
+    start_s, end_s = before.now_ms / _MS, at.now_ms / _MS
+    first_byte_s = (before.now_ms + got.latency_ms) / _MS
+    size_bytes = got.received_bytes
     remembered = remember(
-        out.history,
-        at.remembered,
-        segment,
-        rung,
-        got.received_bytes,
-        before.now_s,
-        before.now_s + got.latency_s,
-        at.now_s,
+        out.history, at.remembered, segment, rung, size_bytes, start_s, first_byte_s, end_s
     )
-    coming, level_s, stalled_s = at.coming, at.level_s, at.stalled_s
+    coming, buffered_ms, stalled_ms = at.coming, at.buffered_ms, at.stalled_ms
     if segment == coming:
-        out.columns[STALL_S, segment] = stalled_s
-        coming, stalled_s = coming + 1, 0.0
-        level_s += float(film.durations_s[segment])
+        out.columns[STALL_S, segment] = stalled_ms / _MS
+        coming, stalled_ms = coming + 1, 0.0
+        buffered_ms += in_ms(float(film.durations_s[segment]))
         _keep(out, segment, rung, before, got)
-    elif level_s >= begins_after_s(film.durations_s, segment, coming):
+    elif level_ms(at) >= media_ms(film.durations_s, segment, coming):
         out.totals[REPLACED] += 1
         out.totals[WASTED] += out.columns[SIZE_BYTES, segment]
         _keep(out, segment, rung, before, got)
     else:
-        out.totals[WASTED] += got.received_bytes
+        out.totals[WASTED] += size_bytes
     at = Playback(
-        at.now_s,
+        at.now_ms,
         at.period,
-        at.left_s,
+        at.left_ms,
+        at.head,
         coming,
-        level_s,
-        stalled_s,
+        at.consumed_ms,
+        buffered_ms,
+        stalled_ms,
         remembered,
     )
     if CAN_LEARN:
-        download = Download(
-            segment,
-            rung,
-            got.received_bytes,
-            before.now_s,
-            before.now_s + got.latency_s,
-            at.now_s,
-        )
+        download = Download(segment, rung, size_bytes, start_s, first_byte_s, end_s)
         delivered(params, state, observe(options, film, out, at, segment), download)
     return at
 
@@ -364,10 +440,10 @@ def turn(
     at: Playback,
 ) -> Playback:
     """Wait for room, ask the rule, and do what it says."""
-    at, full_s = make_room(film, link, options, out, at)
+    at, full_ms = make_room(film, link, options, out, at)
     seen = observe(options, film, out, at, at.coming)
-    if full_s > 0:
-        waited(params, state, seen, full_s)
+    if full_ms > 0:
+        waited(params, state, seen, full_ms / _MS)
     decision = choose(params, state, seen)
     if not is_legal(decision, film, at):
         out.totals[OUTCOME] = REFUSED
@@ -384,16 +460,17 @@ def is_legal(decision: Decision, film: Film, at: Playback) -> bool:
         return True
     if not 0 <= segment < at.coming:
         return False
-    return begins_after_s(film.durations_s, segment, at.coming) <= at.level_s
+    return media_ms(film.durations_s, segment, at.coming) <= level_ms(at)
 
 
 def make_room(
     film: Film, link: LinkTable, options: Options, out: Out, at: Playback
 ) -> tuple[Playback, float]:
     """Play until the next segment fits the buffer; how long that took."""
-    full_s = at.level_s + float(film.durations_s[at.coming]) - options.max_buffer_s
-    if full_s > 0:
-        return idle(link, out, at, full_s), full_s
+    segment_ms = in_ms(float(film.durations_s[at.coming]))
+    full_ms = level_ms(at) + segment_ms - in_ms(options.max_buffer_s)
+    if full_ms > 0:
+        return idle(film, link, out, at, full_ms), full_ms
     return at, 0.0
 
 
@@ -411,13 +488,13 @@ def start(
         out.totals[OUTCOME] = REFUSED
         return at
     at = step(params, state, film, link, options, out, at, seen, decision)
-    out.totals[STARTUP] = at.now_s
+    out.totals[STARTUP] = at.now_ms / _MS
     return at
 
 
 def finish(film: Film, out: Out, at: Playback) -> None:
     """Play what is left and fill the totals; those of a session that was refused mean little."""
-    out.totals[PLAYED] = begins_after_s(film.durations_s, 0, at.coming)
+    out.totals[PLAYED] = media_ms(film.durations_s, 0, at.coming) / _MS
     out.totals[ENDED] = out.totals[STARTUP] + out.totals[PLAYED] + out.totals[STALLED]
     sum_rungs(film, out)
 
@@ -434,24 +511,12 @@ def session(
     finish(film, out, at)
 
 
-def _played(out: Out, at: Playback, period: int, left_s: float, time_s: float) -> Playback:
-    """Playback ``time_s`` later, the trace's clock at its new place."""
-    level_s, stalled_s = max(0.0, at.level_s - time_s), at.stalled_s
-    if time_s > at.level_s and at.coming > 0:
-        short_s = time_s - at.level_s
-        stalled_s += short_s
-        out.totals[STALLED] += short_s
-        if at.level_s > 0:
-            out.totals[STALL_EVENTS] += 1
-    return Playback(at.now_s + time_s, period, left_s, at.coming, level_s, stalled_s, at.remembered)
-
-
 def _keep(out: Out, segment: int, rung: int, before: Playback, got: Fetched) -> None:
     out.rungs[segment] = rung
     columns = out.columns
     columns[RUNG, segment] = rung
-    columns[START_S, segment] = before.now_s
-    columns[FIRST_BYTE_S, segment] = before.now_s + got.latency_s
-    columns[END_S, segment] = before.now_s + got.took_s
+    columns[START_S, segment] = before.now_ms / _MS
+    columns[FIRST_BYTE_S, segment] = (before.now_ms + got.latency_ms) / _MS
+    columns[END_S, segment] = (before.now_ms + got.took_ms) / _MS
     columns[SIZE_BYTES, segment] = got.received_bytes
-    columns[BUFFER_BEFORE_S, segment] = before.level_s
+    columns[BUFFER_BEFORE_S, segment] = level_ms(before) / _MS

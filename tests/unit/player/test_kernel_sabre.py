@@ -20,15 +20,23 @@ LINK = link_of(Trace.from_periods([(10.0, 1e6, 0.2), (5.0, 0.0, 0.4), (10.0, 4e6
 FILM = film_of(constant_presentation([1e6, 2e6, 4e6], segments=6, segment_s=4.0))
 
 
+def test_milliseconds_are_those_that_seconds_were_made_from() -> None:
+    """Neither by a thousand and back, nor as a difference of times, are they off by a bit."""
+    for ms in (0.0, 1.0, 50.0, 2002.0, 1949.22, 13739.994, 34.804):
+        assert sabre.in_ms(ms / 1000) == ms
+        assert sabre.in_ms((471000 + ms) / 1000 - 471) == ms
+    assert sabre.in_ms(1e9) == 1e12
+
+
 def test_time_that_passes_goes_round_the_trace() -> None:
     """7 s of period 0, all of 1 and 2, another trace of 25 s, then 3 s of period 0."""
-    assert sabre.let_pass(LINK, 0, 7.0, 7.0 + 15.0 + 25.0 + 3.0) == (0, 7.0)
-    assert sabre.let_pass(LINK, 0, 7.0, 7.0) == (0, 0.0)
+    assert sabre.let_pass(LINK, 0, 7e3, 7e3 + 15e3 + 25e3 + 3e3) == (0, 7e3)
+    assert sabre.let_pass(LINK, 0, 7e3, 7e3) == (0, 0.0)
 
 
 def test_latency_is_paid_at_the_price_of_each_period() -> None:
-    """0.05 s of 0.2 s is a quarter of it; three quarters of 0.4 s are 0.3 s."""
-    assert sabre.wait_latency(LINK, 0, 0.05) == pytest.approx((1, 4.7, 0.35))
+    """50 ms of 200 ms is a quarter of it; three quarters of 400 ms are 300 ms."""
+    assert sabre.wait_latency(LINK, 0, 50.0) == pytest.approx((1, 4700, 350))
 
 
 def test_no_latency_costs_nothing() -> None:
@@ -38,39 +46,46 @@ def test_no_latency_costs_nothing() -> None:
 
 def test_a_transfer_waits_out_an_outage() -> None:
     """3 Mbit in what is left of period 0, 5 s of nothing, 1 Mbit in a quarter of a second."""
-    assert sabre.transfer(LINK, 0, 3.0, 4e6) == (2, 9.75, 8.25)
+    assert sabre.transfer(LINK, 0, 3e3, 4e6) == (2, 9750, 8250)
 
 
 def test_a_transfer_that_just_fits_ends_with_its_period() -> None:
-    assert sabre.transfer(LINK, 0, 3.0, 3e6) == (0, 0.0, 3.0)
+    assert sabre.transfer(LINK, 0, 3e3, 3e6) == (0, 0, 3e3)
 
 
 @pytest.mark.parametrize(
-    ("bits", "least_bits", "least_s", "answer"),
+    ("bits", "least_bits", "least_ms", "answer"),
     [
         # Both leasts: 12 kbit take 12 ms, so time decides, and then size.
-        (1e6, 12e3, 0.05, (0, 2.95, 0.05, 50e3)),
-        (1e6, 12e3, 0.005, (0, 2.988, 0.012, 12e3)),
+        (1e6, 12e3, 50, (0, 2950, 50, 50e3)),
+        (1e6, 12e3, 5, (0, 2988, 12, 12e3)),
         # No more than there is.
-        (9e3, 12e3, 0.05, (0, 2.991, 0.009, 9e3)),
+        (9e3, 12e3, 50, (0, 2991, 9, 9e3)),
         # A negative least of time counts for nothing.
-        (1e6, 12e3, -0.2, (0, 2.988, 0.012, 12e3)),
+        (1e6, 12e3, -200, (0, 2988, 12, 12e3)),
         # Through the outage: 3 Mbit, 5 s of nothing, 1 Mbit.
-        (9e6, 4e6, 0.05, (2, 9.75, 8.25, 4e6)),
+        (9e6, 4e6, 50, (2, 9750, 8250, 4e6)),
         # Size is there before the outage, the time ends within.
-        (9e6, 12e3, 5.0, (1, 3.0, 5.0, 3e6)),
+        (9e6, 12e3, 5e3, (1, 3e3, 5e3, 3e6)),
     ],
 )
 def test_some_of_a_transfer_ends_when_both_leasts_have_passed(
-    bits: float, least_bits: float, least_s: float, answer: tuple[float, ...]
+    bits: float, least_bits: float, least_ms: float, answer: tuple[float, ...]
 ) -> None:
-    got = sabre.transfer_some(LINK, 0, 3.0, bits, least_bits, least_s)
+    got = sabre.transfer_some(LINK, 0, 3e3, bits, least_bits, least_ms)
     assert got == pytest.approx(answer)
 
 
-def test_buffer_level_at_which_a_segment_begins() -> None:
-    assert sabre.begins_after_s(FILM.durations_s, 2, 5) == 12
-    assert sabre.begins_after_s(FILM.durations_s, 5, 5) == 0
+def test_playing_goes_from_segment_to_segment() -> None:
+    """1.5 s of segment 1 have played: 2.5 s finish it, 4 s are segment 2, 1 s is of 3."""
+    assert sabre.play(FILM.durations_s, 1, 5, 1500.0, 7500.0) == (3, 1000, 0)
+    assert sabre.play(FILM.durations_s, 1, 3, 1500.0, 7500.0) == (3, 0, 1000)
+    assert sabre.play(FILM.durations_s, 1, 3, 1500.0, 6500.0) == (3, 0, 0)
+
+
+def test_length_of_segments() -> None:
+    assert sabre.media_ms(FILM.durations_s, 2, 5) == 12e3
+    assert sabre.media_ms(FILM.durations_s, 5, 5) == 0
 
 
 def play(
