@@ -135,6 +135,8 @@ class Rule:
     delivered: Callable[[Any, Any, Observation, Download], None] | None = None
     waited: Callable[[Any, Any, Observation, float], None] | None = None
     foresees: bool = False
+    heavy: tuple[Callable[..., Any], ...] = ()
+    """Functions that ``start`` spends its time in; a simulator may compile them."""
     whys: tuple[str, ...] = ("",)
     """Names of the codes in ``Decision.why``, by index."""
 

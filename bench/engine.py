@@ -19,7 +19,7 @@ from abr.qoe import stalls, summary
 from bench.experiment import Network, Run
 from bench.metrics import qoe_lin
 from bench.results import Row
-from player.api import as_algorithm, simulate
+from player.api import as_algorithm, simulate, told_of_player
 from player.config import PlayerConfig
 from player.drivers.batch import Batch, run_batch
 from player.kernels import abrkit, pensieve, sabre
@@ -84,6 +84,8 @@ def run_block(run: Run) -> list[Row]:
     known = _identity(run)
     if is_ours and not abrkit.can_play(run.presentation, _config(run.player)):
         return [{**known, **_network(each), **_by_player(run, each)} for each in run.networks]
+    if is_ours:
+        algorithm = told_of_player(algorithm, _config(run.player), run.contender.params)
     batch = run_batch(
         KERNELS[run.preset],
         run.presentation,

@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from abr.decision import Decision
@@ -186,7 +186,11 @@ def _source(
     for name, part in called.items():
         lines.extend((_import(part, f"_{name}"), f"{name} = jit(_{name}, hooks)"))
     for name, value in function.__globals__.items():
-        if isinstance(value, type) and name in function.__code__.co_names and name not in hooks:
+        if name not in function.__code__.co_names or name in hooks:
+            continue
+        if isinstance(value, ModuleType):
+            lines.append(f"import {value.__name__} as {name}")
+        elif isinstance(value, type):
             lines.append(_import(value, name))
     for name, text in texts.items():
         lines.extend(("", text, "", f"{name} = jit({name}, {{}})"))

@@ -19,6 +19,7 @@ from abr.decision import Algorithm, Rule
 from abr.errors import AlgorithmError, ConfigError
 from abr.media import Presentation
 from abr.trace import Trace
+from player.api import told_of_player
 from player.compiled import has_compiler
 from player.drivers.batch import Batch, Engine, run_batch
 from player.presets import PRESETS
@@ -84,7 +85,10 @@ def ready(
         if key not in kernel.Options._fields:
             raise ConfigError(f"--preset {preset} has no {key}; it is as its reference tool is")
         options[key] = value
-    return Play(name=name, algorithm=algorithm, kernel=kernel, options=kernel.Options(**options))
+    made = kernel.Options(**options)
+    if preset == "abrkit":
+        algorithm = told_of_player(algorithm, kernel.config_of(made), params)
+    return Play(name=name, algorithm=algorithm, kernel=kernel, options=made)
 
 
 def without_abandonment(rule: Rule) -> Rule:

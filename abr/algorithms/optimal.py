@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from abr.decision import Decision, Observation, Rule
-from abr.foresight import Weights, best_plan, road
+from abr.foresight import Weights, best_plan, drop_across_rungs, road, useful_of
 from abr.media import FloatArray
 from abr.trace import Trace
 
@@ -91,5 +91,6 @@ def make(**params: float) -> Rule:
         start=start,
         choose=choose,
         foresees=True,
+        heavy=(useful_of, drop_across_rungs),
         whys=("planned",),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from types import ModuleType
@@ -167,6 +167,14 @@ def hooks_of(rule: Rule) -> dict[str, Any]:
         "CAN_RECONSIDER": rule.reconsider is not None,
         "CAN_LEARN": rule.delivered is not None,
     }
+
+
+def prepared(rule: Rule) -> Rule:
+    """``rule`` with the heavy parts of its start compiled, where there are any."""
+    if not rule.heavy:
+        return rule
+    parts = {each.__name__: compiled(each, {}) for each in rule.heavy}
+    return replace(rule, start=linked(rule.start, parts), heavy=())
 
 
 def compiled_with(
