@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from abr.shell import note, one_line
 
 if TYPE_CHECKING:
     from bench.experiment import Experiment, Run
+    from bench.pace import Pace
     from bench.planfile import Plan
     from bench.pool import Opener
     from bench.resultfiles import Form
@@ -166,7 +167,7 @@ def _play(experiment: Experiment, out: Path, opener: Opener, workers: int) -> di
                 note(f"failed: {job.label}: {one_line(outcome.error)}")
             else:
                 keep(out, job, outcome.result)
-            advance(len(job.networks))
+            advance(job)
     return failures
 
 
@@ -248,45 +249,44 @@ def _decision_times(runs: Sequence[Run], failures: Mapping[str, str]) -> dict[st
 
 
 @contextlib.contextmanager
-def _progress(todo: Sequence[Run]) -> Iterator[Any]:
+def _progress(todo: Sequence[Run]) -> Iterator[Callable[[Run], None]]:
     """Sessions done and time left: a bar on a terminal, else a line now and then."""
-    sessions = sum(len(each.networks) for each in todo)
+    from bench.pace import Pace
+
+    pace = Pace(todo, time.monotonic())
     if not sys.stderr.isatty():
-        yield _spoken(sessions)
+        yield _spoken(pace)
         return
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     columns = (
         TextColumn("sessions"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("left:"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}"),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=sessions)
-        yield lambda count: bar.update(task, advance=count)
+        task = bar.add_task("", total=pace.total, left="")
+
+        def advance(run: Run) -> None:
+            now_s = time.monotonic()
+            pace.add(run, now_s)
+            bar.update(task, completed=pace.sessions, left=pace.left(now_s))
+
+        yield advance
 
 
-def _spoken(sessions: int) -> Any:
-    begun_s = said_s = time.monotonic()
-    done = 0
+def _spoken(pace: Pace) -> Callable[[Run], None]:
+    said_s = pace.begun_s
 
-    def advance(count: int) -> None:
-        nonlocal done, said_s
-        done += count
+    def advance(run: Run) -> None:
+        nonlocal said_s
         now_s = time.monotonic()
-        if now_s - said_s >= SAYS_EVERY_S and done < sessions:
+        pace.add(run, now_s)
+        if now_s - said_s >= SAYS_EVERY_S and pace.sessions < pace.total:
             said_s = now_s
-            left_s = (now_s - begun_s) * (sessions - done) / done
-            note(f"{done} of {sessions} sessions, about {left_s:.0f} s left")
+            note(f"{pace.sessions} of {pace.total} sessions, {pace.left(now_s)}")
 
     return advance
 

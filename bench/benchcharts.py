@@ -19,6 +19,8 @@ DASHES = ("solid", "dash", "dot")
 SYMBOLS = ("circle", "diamond", "square", "triangle-up")
 FOREST = ("bitrate_bps", "stall_ratio", "qoe_lin")
 ROW_PX = 26
+MOST_NAMED = 8
+"""With more algorithms than this, those off the frontier are named on hovering only."""
 
 
 def colour(place: int) -> str:
@@ -137,7 +139,11 @@ def frontier(report: BenchReport) -> Figure:
             "hoverinfo": "skip",
         }
     ]
-    data += [_dot(each, place) for place, each in enumerate(report.standings)]
+    is_crowded = len(report.standings) > MOST_NAMED
+    data += [
+        _dot(each, place, is_faint=is_crowded and not each.on_frontier)
+        for place, each in enumerate(report.standings)
+    ]
     layout = _base_layout(440) | {
         "xaxis": _axis(
             title={"text": "Stalled, % of the time  (← less is better)", "standoff": 8},
@@ -149,13 +155,14 @@ def frontier(report: BenchReport) -> Figure:
     return {"data": data, "layout": layout}
 
 
-def _dot(each: Standing, place: int) -> Figure:
+def _dot(each: Standing, place: int, *, is_faint: bool) -> Figure:
     rate, stall = BY_NAME["bitrate_bps"], BY_NAME["stall_ratio"]
     x, y = each.figures["stall_ratio"], each.figures["bitrate_bps"]
     ink = colour(place)
     return {
         "type": "scatter",
-        "mode": "markers+text",
+        "mode": "markers" if is_faint else "markers+text",
+        "opacity": 0.45 if is_faint else 1,
         "name": each.label,
         "x": [round(x.value * stall.scale, 6)],
         "y": [round(y.value * rate.scale, 6)],

@@ -13,7 +13,7 @@ from bench.benchreport import FEW_NETWORKS, BenchReport, Standing
 from bench.gate import Finding
 from bench.metrics import BY_NAME, METRICS, Metric
 from bench.stats import Estimate
-from bench.wording import count
+from bench.wording import count, listed
 
 SHOWN = ("bitrate_bps", "stall_ratio", "qoe_lin", "startup_s")
 """Figures of the terminal; the page, CSV and JSON have all."""
@@ -63,6 +63,17 @@ def cautions(report: BenchReport) -> list[str]:
         found.append(
             f"{count(report.left_out, 'session')} left out for all algorithms, because some "
             "algorithm lacks them."
+        )
+    beyond = [
+        each.label
+        for each in report.standings
+        if each.regret is not None and each.regret.value < 0 and not each.foresees
+    ]
+    if beyond:
+        found.append(
+            f"{report.optimum} is no bound here: {listed(beyond)} scored more. It plans for our own "
+            f"player as it is by default; by the rules of {report.header.get('preset')} and these "
+            "settings, regret is a rough guide."
         )
     failed = [f"Failed: {e['run']}: {e['error']}" for e in report.header.get("failed", ())]
     idle = [

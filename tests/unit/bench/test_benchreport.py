@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bench.benchreport import BenchReport, bench_report, paired
+from bench.benchtext import cautions
 from bench.results import Results, ResultsError
 from tests.fakes.results import results, row
 
@@ -36,6 +37,13 @@ def three() -> Results:
     return results(rows, foresees=["oracle"], names={"oracle": "optimal"})
 
 
+def weak_bound() -> Results:
+    """An optimum that is bettered."""
+    rows = [row("calm", k, qoe_lin=2.0) for k in range(12)]
+    rows += [row("oracle", k, qoe_lin=1.0) for k in range(12)]
+    return results(rows, foresees=["oracle"], names={"oracle": "optimal"})
+
+
 def test_differences_are_over_the_same_networks() -> None:
     """Bitrates range over 12 Mbit/s, and still the difference of 1 is exact."""
     _, fast, _, _ = report(three()).standings
@@ -61,6 +69,8 @@ def test_regret_is_against_the_optimum() -> None:
     assert found.optimum == "oracle"
     assert found.standings[0].regret is not None
     assert found.standings[0].regret.value == pytest.approx(2.0)
+    assert cautions(found) == []
+    assert "oracle is no bound here: calm scored more" in cautions(report(weak_bound()))[0]
     alone = results([row("a", k) for k in range(3)])
     assert report(alone).standings[0].regret is None
 
