@@ -72,8 +72,7 @@ def cautions(report: BenchReport) -> list[str]:
     if beyond:
         found.append(
             f"{report.optimum} is no bound here: {listed(beyond)} scored more. It plans for our "
-            f"own player as it is by default; by the rules of {report.header.get('preset')} and these "
-            "settings, regret is a rough guide."
+            "own player as it is by default; by other rules or settings regret is a rough guide."
         )
     failed = [f"Failed: {e['run']}: {e['error']}" for e in report.header.get("failed", ())]
     idle = [
