@@ -167,7 +167,8 @@ def _dot(each: Standing, place: int, *, is_faint: bool) -> Figure:
         "x": [round(x.value * stall.scale, 6)],
         "y": [round(y.value * rate.scale, 6)],
         "text": [each.label],
-        "textposition": ("top right", "bottom right", "top left", "bottom left")[place % 4],
+        "textposition": ("top right", "bottom right")[place % 2],
+        "cliponaxis": False,
         "textfont": {"size": 11, "color": "var(--ink)"},
         "marker": {
             "size": 10,
