@@ -11,8 +11,7 @@
   abandoned for binds nobody
 * a segment downloaded again takes the place of the first copy unless that has begun to
   play. Such a download neither waits for the rule nor adds to the buffer
-* an illegal answer ends the session, as ``REFUSED``; so do a thousand abandoned downloads
-  for each segment, because such a session would not end by itself
+* an illegal answer ends the session, as ``REFUSED``
 * a stall that has not ended when the next download begins is one event
 
 Source: Spiteri, Sitaraman, Sparacio, From Theory to Practice, MMSys 2018, and Sabre at
@@ -24,6 +23,10 @@ asked when it has but for rounding. Lengths and waits that come in seconds are t
 the nearest picosecond, which is what they were before they were divided by a thousand.
 
 deviation: segments may differ in length here.
+
+deviation: a rule may abandon for ever, because what was abandoned teaches it nothing. When
+a thousand downloads per segment of the title have been abandoned, it is asked about them
+no more, so that every session ends.
 """
 
 from __future__ import annotations
@@ -330,12 +333,13 @@ def fetch(
     seen: Observation,
     segment: int,
     rung: int,
+    may_ask: bool,
 ) -> Fetched:
     """Download a segment, or what came of it until the rule gave it up."""
     size_bytes = float(film.sizes_bytes[rung, segment])
     period, left_ms, latency_ms = wait_latency(link, at.period, at.left_ms)
     bits = 8 * size_bytes
-    if at.coming == 0 or not (CAN_RECONSIDER and options.abandon):
+    if not (CAN_RECONSIDER and may_ask):
         period, left_ms, took_ms = transfer(link, period, left_ms, bits)
         return Fetched(period, left_ms, latency_ms, latency_ms + took_ms, size_bytes, True)
     question_ms = in_ms(options.question_s)
@@ -387,7 +391,9 @@ def step(
     elif decision.wait_s > 0:
         at = idle(film, link, out, at, decision.wait_s * _MS)
     before = at
-    got = fetch(params, state, film, link, options, at, seen, segment, rung)
+    most = _MOST_ABANDONED * len(film.durations_s)
+    may_ask = options.abandon and at.coming > 0 and out.totals[ABANDONED] < most
+    got = fetch(params, state, film, link, options, at, seen, segment, rung, may_ask)
     at = moved(film, out, at, got.period, got.left_ms, got.took_ms)
     out.totals[DOWNLOADS] += 1
     out.totals[DOWNLOADED] += got.received_bytes
@@ -506,8 +512,6 @@ def session(
     at = start(params, state, film, link, options, out)
     while at.coming < len(film.durations_s) and out.totals[OUTCOME] == COMPLETE:
         at = turn(params, state, film, link, options, out, at)
-        if out.totals[ABANDONED] > _MOST_ABANDONED * len(film.durations_s):
-            out.totals[OUTCOME] = REFUSED
     finish(film, out, at)
 
 

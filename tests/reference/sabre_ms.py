@@ -410,6 +410,10 @@ class Outcome:
     abandoned: int = 0
 
 
+class EndlessError(Exception):
+    """The tool would abandon for ever."""
+
+
 class Session:
     """Sabre's loop."""
 
@@ -495,6 +499,8 @@ class Session:
     def once(self, index: int) -> None:
         """One turn of the loop."""
         title, world, out = self.title, self.world, self.out
+        if out.abandoned >= 1000 * len(title.sizes):
+            raise EndlessError
         full = world.level + title.segment_ms - world.limit_ms
         if full > 0:
             self.play(full)

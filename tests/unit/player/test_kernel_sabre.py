@@ -254,7 +254,9 @@ def test_an_illegal_answer_ends_the_session(illegal: Decision) -> None:
     assert total(out, "downloads") == 3
 
 
-def test_a_rule_that_abandons_for_ever_is_stopped() -> None:
+def test_a_rule_that_abandons_for_ever_is_asked_no_more() -> None:
+    """6 segments: what comes after 6000 abandoned downloads arrives whole."""
+
     def choose(params: None, state: None, seen: Observation) -> Decision:
         return Decision(1, 0.0, 0)
 
@@ -262,7 +264,8 @@ def test_a_rule_that_abandons_for_ever_is_stopped() -> None:
         return Decision(0, 0.0, 0)
 
     out = play(choose=choose, reconsider=reconsider)
-    assert total(out, "outcome") == tables.REFUSED
+    assert out.rungs.tolist() == [0, 1, 1, 1, 1, 1]
+    assert (total(out, "abandoned"), total(out, "downloads")) == (6000, 6006)
 
 
 def test_the_rule_chooses_the_first_rung_when_told_to() -> None:
