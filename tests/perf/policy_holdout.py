@@ -1,6 +1,6 @@
 """How far the shipped policy is ahead of its rivals, class by class, on held-out traces.
 
-    python tests/perf/policy_holdout.py [--traces 200] [--policy FILE]
+    python tests/perf/policy_holdout.py [--traces 200] [--policy FILE] [--files FOLDER ...]
 
 ``qoe_lin`` per session: mean over segments of Mbit/s, less 4.3 per second stalled and the
 absolute change in Mbit/s; startup counts nothing. Each trace is one unit: its score is
@@ -8,13 +8,15 @@ the mean over the presentations. Differences are paired by trace, intervals are 
 bootstrap of ``bench.stats``. Traces are of seeds from 10,000 on (learning used 0 to 63), and
 the presentations are other draws than those of learning, and two that come along with
 ``bench``. Sessions are those of our own player's kernel with 30 s of buffer at most,
+without limits in time. With ``--files`` the traces of a folder are a class.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,7 @@ from abr.generators import generate
 from abr.media import FloatArray, Presentation
 from abr.policyfiles import read_policy_file
 from abr.trace import Trace
+from abr.tracefiles import read_traces_file
 from bench.presentations import BUILTIN, Shape, builtin, drawn
 from bench.stats import Estimate, interval
 from player.drivers.batch import run_batch
@@ -34,6 +37,7 @@ RIVALS = ("robust-mpc", "bola-e", "dynamic")
 FIRST_SEED = 10_000
 STALL_WEIGHT = 4.3
 RESAMPLES = 4000
+LEAST_BPS = 0.4e6
 SHAPES = {
     "hd-5": Shape(bitrates_bps=(4e5, 1e6, 2e6, 4e6, 8e6), segments=100, segment_s=2.0),
     "hd-8": Shape(
@@ -69,6 +73,21 @@ def scores(
     return np.array(rows)
 
 
+def drawn_traces(name: str, first_seed: int, count: int) -> list[Trace]:
+    """Traces of a shipped class."""
+    model = modelfiles.model(name)
+    seeds = range(first_seed, first_seed + count)
+    return [generate(model, seed=seed, duration_s=400.0) for seed in seeds]
+
+
+def traces_in(folder: Path) -> list[Trace]:
+    """All traces of a folder that go on, and carry 0.4 Mbit/s on average."""
+    files = sorted(each for each in folder.rglob("*") if each.is_file() and each.suffix != ".md")
+    found = [trace for each in files for trace in read_traces_file(each)]
+    means = [t.bits_by(float(t.times_s[-1])) / float(t.times_s[-1]) for t in found]
+    return [t for t, mean in zip(found, means, strict=True) if t.end != "end" and mean >= LEAST_BPS]
+
+
 def ahead(gains: FloatArray, rng: np.random.Generator) -> Estimate:
     """Mean of paired differences, one per trace, with its interval."""
     draws = rng.integers(len(gains), size=(RESAMPLES, len(gains)))
@@ -88,6 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ask.add_argument("--traces", type=int, default=200, help="of each class")
     ask.add_argument("--first-seed", type=int, default=FIRST_SEED)
     ask.add_argument("--classes", nargs="*", default=list(modelfiles.names()))
+    ask.add_argument("--files", nargs="*", type=Path, help="folders of traces, not classes")
     ask.add_argument("--policy", type=Path, help="another policy file than the shipped one")
     ask.add_argument("--each-film", action="store_true", help="a row per presentation too")
     given = ask.parse_args(arguments)
@@ -98,13 +118,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print("| class | abrkit-policy | " + " | ".join(f"− {name}" for name in RIVALS) + " |")
     print("|---|---:|" + "---:|" * len(RIVALS))
     undecided = []
-    for name in given.classes:
-        model = modelfiles.model(name)
-        seeds = range(given.first_seed, given.first_seed + given.traces)
-        over = [generate(model, seed=seed, duration_s=400.0) for seed in seeds]
+    classes: dict[str, Callable[[], list[Trace]]] = {
+        name: partial(drawn_traces, name, given.first_seed, given.traces) for name in given.classes
+    }
+    if given.files:
+        classes = {folder.name: partial(traces_in, folder) for folder in given.files}
+    for name, make in classes.items():
+        over = make()
         ours = scores(mine, shown, over)
         theirs = {rival: scores(registry.load(rival), shown, over) for rival in RIVALS}
-        parts = [(name, slice(None))]
+        parts = [(f"{name} ({len(over)})", slice(None))]
         if given.each_film:
             parts += [(f"{name}, {film.title}", slice(f, f + 1)) for f, film in enumerate(shown)]
         for label, part in parts:
@@ -116,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     word = verdict(found.low, found.high)
                     undecided.append(f"{label}: {word} against {rival}")
             print(f"| {label} | {ours[part].mean():.3f} | {' | '.join(cells)} |", flush=True)
-    print(f"\n{given.traces} traces per class, {len(shown)} presentations. ", end="")
+    print()
     print("; ".join(undecided) if undecided else "Ahead of every rival in every row.")
 
 
