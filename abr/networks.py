@@ -58,26 +58,52 @@ def fill_vector(vector: Any, seen: Observation) -> None:
     """Write what the module's docstring says of ``seen`` into ``vector``, shape (W,)."""
     rungs, segments = len(seen.ladder_bps), len(seen.durations_s)
     is_more = seen.segment < segments
-    vector[0] = (seen.last_rung + 1) / rungs
-    vector[1] = _clipped(seen.buffer_s / 10)
-    vector[2] = (segments - seen.segment) / segments
-    vector[3] = _clipped(seen.durations_s[seen.segment] / 10) if is_more else 0.0
-    vector[4] = 1.0 if seen.playing else 0.0
+    fill_now(
+        vector,
+        (seen.last_rung + 1) / rungs,
+        seen.buffer_s,
+        (segments - seen.segment) / segments,
+        seen.durations_s[seen.segment] if is_more else 0.0,
+        seen.playing,
+    )
     count = len(seen.downloads.end_s)
     for k in range(PAST):
         i = count - PAST + k
-        rate, taken_s = 0.0, 0.0
+        rate, time = 0.0, 0.0
         if i >= 0:
             taken_s = seen.downloads.end_s[i] - seen.downloads.start_s[i]
-            rate = math.sqrt(8e-6 * seen.downloads.size_bytes[i] / max(taken_s, 1e-9))
-        vector[5 + k] = _clipped(rate)
-        vector[5 + PAST + k] = _clipped(taken_s / 10)
+            rate = rate_shown(seen.downloads.size_bytes[i], taken_s)
+            time = clipped(taken_s / 10)
+        vector[5 + k] = rate
+        vector[5 + PAST + k] = time
     for rung in range(rungs):
-        megabits = 8e-6 * seen.sizes_bytes[rung, seen.segment] if is_more else 0.0
-        vector[5 + 2 * PAST + rung] = _clipped(math.sqrt(megabits))
+        size_bytes = seen.sizes_bytes[rung, seen.segment] if is_more else 0.0
+        vector[5 + 2 * PAST + rung] = size_shown(size_bytes)
 
 
-def _clipped(value: float) -> float:
+def fill_now(
+    vector: Any, rung: float, buffer_s: float, left: float, next_s: float, playing: bool
+) -> None:
+    """Write the first five numbers."""
+    vector[0] = rung
+    vector[1] = clipped(buffer_s / 10)
+    vector[2] = left
+    vector[3] = clipped(next_s / 10)
+    vector[4] = 1.0 if playing else 0.0
+
+
+def rate_shown(size_bytes: float, taken_s: float) -> float:
+    """What the vector holds of a download's throughput."""
+    return clipped(math.sqrt(8e-6 * size_bytes / max(taken_s, 1e-9)))
+
+
+def size_shown(size_bytes: float) -> float:
+    """What it holds of a segment's size."""
+    return clipped(math.sqrt(8e-6 * size_bytes))
+
+
+def clipped(value: float) -> float:
+    """``value`` within 0 ... ``MOST``."""
     return min(max(value, 0.0), MOST)
 
 
@@ -256,10 +282,14 @@ __all__ = [
     "Activation",
     "Layer",
     "Network",
+    "clipped",
     "evaluate",
+    "fill_now",
     "fill_vector",
     "layers_of",
     "network_of",
+    "rate_shown",
     "rule_of",
+    "size_shown",
     "vector_width",
 ]

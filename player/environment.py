@@ -143,7 +143,7 @@ class Stage:
     def restart(self) -> None:
         """Forget everything: what comes next is the first episode of the order."""
         self.copies.numbers[:, :] = 0.0
-        for part in (self.shown.vectors, self.shown.last_vectors, self.copies.history):
+        for part in (self.shown.vectors, self.shown.last_vectors, self.copies.past):
             part[:] = 0.0
 
     def reset(self, which: NDArray[np.bool_]) -> None:
@@ -274,9 +274,7 @@ class AbrEnv(gymnasium.Env[Vector, np.int64]):
 
     def _look(self) -> None:
         stage = self._stage
-        kernel.show(
-            stage.films, stage.course, stage.options, stage.copies, 0, stage.shown.vectors[0]
-        )
+        kernel.show(stage.films, stage.course, stage.copies, 0, stage.shown.vectors[0])
 
     def _seen(self) -> Vector:
         seen: Vector = self._stage.shown.vectors[0].copy()

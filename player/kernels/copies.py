@@ -13,23 +13,22 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from abr.decision import Observation
 from abr.media import FloatArray, Presentation
-from abr.networks import PAST, fill_vector
+from abr.networks import PAST, clipped, fill_now, rate_shown, size_shown
 from player.kernels.hooks import uncounted
 from player.kernels.many import Links, link_at
 from player.kernels.playhead import IN_PLAY, buffer_s
 from player.kernels.stepping import NOW, PLACES, SEGMENT, STATE, at_of, reset, step
-from player.kernels.tables import COMPLETE, STARTUP, TOTALS, Film, downloads_so_far, remember
+from player.kernels.tables import COMPLETE, STARTUP, TOTALS, Film
 from player.kernels.timeline import Options
 
 NEXT_STEP, SAME_STEP, DISABLED = 0, 1, 2
 """When a copy whose episode is over begins another: with the next step, whose action is
 not looked at; at once; or only when it is told to."""
 
-LAST_RUNG, COUNT, EPISODE, BEGUN, IS_OVER = range(5)
-"""Places in a row of ``Copies.numbers``: rung of the segment before, downloads remembered,
-number of the episode, episodes begun so far, and 1 when it is over, 2 when cut short."""
+LAST_RUNG, EPISODE, BEGUN, IS_OVER = range(4)
+"""Places in a row of ``Copies.numbers``: rung of the segment before, number of the episode,
+episodes begun so far, and 1 when it is over, 2 when cut short."""
 
 STALL, BUFFER, TIME, WORTH = range(4)
 """Places in a row of ``Copies.news``: seconds stalled in the step, buffer now, time now,
@@ -47,6 +46,8 @@ class Films(NamedTuple):
     """Shape (F, N)."""
     audio_bytes: FloatArray
     """Shape (F, N), or (F, 0) where there is none apart from the video."""
+    sizes_shown: FloatArray
+    """What the vector says of each segment, and of the one after the last, shape (F, N+1, R)."""
     segments: NDArray[np.int64]
     """Shape (F,)."""
 
@@ -79,11 +80,11 @@ class Copies(NamedTuple):
     places: FloatArray
     """Of ``player.kernels.stepping``, shape (n, 11)."""
     numbers: FloatArray
-    """Shape (n, 5)."""
+    """Shape (n, 4)."""
     totals: FloatArray
     """As ``Out.totals``, shape (n, T)."""
-    history: FloatArray
-    """As ``Out.history``, shape (n, 6, M)."""
+    past: FloatArray
+    """What the vector says of past downloads, shape (n, 2 PAST)."""
     news: FloatArray
     """Shape (n, 4)."""
 
@@ -119,6 +120,7 @@ def films_of(presentations: list[Presentation]) -> Films:
     sizes = np.zeros((len(presentations), rungs, longest))
     durations = np.zeros((len(presentations), longest))
     audio = np.zeros((len(presentations), longest if has_audio else 0))
+    sizes_shown = np.zeros((len(presentations), longest + 1, rungs))
     for f, each in enumerate(presentations):
         name = each.title or f"presentation {f}"
         if each.rungs != rungs:
@@ -130,6 +132,8 @@ def films_of(presentations: list[Presentation]) -> Films:
             raise ValueError(f"{name} differs from the first one in having audio of its own")
         sizes[f, :, : each.segments] = each.sizes_bytes
         durations[f, : each.segments] = each.durations_s
+        for rung, segment in np.ndindex(each.sizes_bytes.shape):
+            sizes_shown[f, segment, rung] = size_shown(float(each.sizes_bytes[rung, segment]))
         if each.audio_sizes_bytes is not None:
             audio[f, : each.segments] = each.audio_sizes_bytes
     return Films(
@@ -137,6 +141,7 @@ def films_of(presentations: list[Presentation]) -> Films:
         sizes,
         durations,
         audio,
+        sizes_shown,
         np.array([each.segments for each in presentations], dtype=np.int64),
     )
 
@@ -145,9 +150,9 @@ def room_for(copies: int) -> Copies:
     """Copies that have begun nothing."""
     return Copies(
         np.zeros((copies, len(PLACES))),
-        np.zeros((copies, 5)),
+        np.zeros((copies, 4)),
         np.zeros((copies, len(TOTALS))),
-        np.zeros((copies, 6, 2 * PAST)),
+        np.zeros((copies, 2 * PAST)),
         np.zeros((copies, 4)),
     )
 
@@ -184,7 +189,7 @@ def reset_many(
     for i in range(len(which)):
         if which[i]:
             begin_next(course, options, copies, i)
-            show(films, course, options, copies, i, shown.vectors[i])
+            show(films, course, copies, i, shown.vectors[i])
 
 
 def bare_films(films: Films) -> Films:
@@ -194,6 +199,7 @@ def bare_films(films: Films) -> Films:
         uncounted(films.sizes_bytes),
         uncounted(films.durations_s),
         uncounted(films.audio_bytes),
+        uncounted(films.sizes_shown),
         uncounted(films.segments),
     )
 
@@ -220,7 +226,7 @@ def bare_copies(copies: Copies) -> Copies:
         uncounted(copies.places),
         uncounted(copies.numbers),
         uncounted(copies.totals),
-        uncounted(copies.history),
+        uncounted(copies.past),
         uncounted(copies.news),
     )
 
@@ -256,7 +262,7 @@ def step_one(
     if copies.numbers[i, IS_OVER] > 0:
         if autoreset == NEXT_STEP:
             begin_next(course, options, copies, i)
-            show(films, course, options, copies, i, shown.vectors[i])
+            show(films, course, copies, i, shown.vectors[i])
         return
     worth = fetch(films, links, course, options, reward, copies, i, rung)
     shown.rewards[i] = worth
@@ -265,11 +271,11 @@ def step_one(
         shown.terminated[i] = copies.numbers[i, IS_OVER] == 1
         shown.truncated[i] = copies.numbers[i, IS_OVER] == 2
         if autoreset == SAME_STEP:
-            show(films, course, options, copies, i, shown.last_vectors[i])
+            show(films, course, copies, i, shown.last_vectors[i])
             for k in range(4):
                 shown.last_news[i, k] = copies.news[i, k]
             begin_next(course, options, copies, i)
-    show(films, course, options, copies, i, shown.vectors[i])
+    show(films, course, copies, i, shown.vectors[i])
 
 
 def begin_next(course: Course, options: Options, copies: Copies, i: int) -> None:
@@ -280,10 +286,12 @@ def begin_next(course: Course, options: Options, copies: Copies, i: int) -> None
     row = copies.numbers[i]
     begun = int(row[BEGUN])
     reset(copies.places[i], copies.totals[i], options)
-    row[LAST_RUNG], row[COUNT], row[IS_OVER], row[BEGUN] = -1.0, 0.0, 0.0, begun + 1
+    row[LAST_RUNG], row[IS_OVER], row[BEGUN] = -1.0, 0.0, begun + 1
     row[EPISODE] = course.order[(i + begun * copies.numbers.shape[0]) % len(course.order)]
     for k in range(4):
         copies.news[i, k] = 0.0
+    for k in range(2 * PAST):
+        copies.past[i, k] = 0.0
 
 
 def film_at(films: Films, f: int) -> Film:
@@ -309,7 +317,7 @@ def fetch(
 ) -> float:
     """Copy ``i`` fetches its next segment at ``rung``; what that is worth."""
     row, totals, place = copies.numbers[i], copies.totals[i], copies.places[i]
-    episode, segment = int(row[EPISODE]), int(place[SEGMENT])
+    episode = int(row[EPISODE])
     film = film_at(films, course.film[episode])
     was_startup = math.isnan(totals[STARTUP])
     done = step(film, link_at(links, course.trace[episode]), options, place, totals, rung)
@@ -324,16 +332,11 @@ def fetch(
     worth += mbps
     if row[LAST_RUNG] >= 0:
         worth -= reward.switch_weight * abs(mbps - film.ladder_bps[int(row[LAST_RUNG])] / 1e6)
-    row[COUNT] = remember(
-        copies.history[i],
-        int(row[COUNT]),
-        segment,
-        rung,
-        done.size_bytes,
-        done.start_s,
-        done.first_byte_s,
-        done.end_s,
-    )
+    past, taken_s = copies.past[i], done.end_s - done.start_s
+    for k in range(2 * PAST - 1):
+        past[k] = past[k + 1]
+    past[PAST - 1] = rate_shown(done.size_bytes, taken_s)
+    past[2 * PAST - 1] = clipped(taken_s / 10)
     row[LAST_RUNG] = rung
     if done.is_over:
         is_complete = at_of(place).outcome == COMPLETE
@@ -341,26 +344,22 @@ def fetch(
     return float(worth)
 
 
-def show(
-    films: Films, course: Course, options: Options, copies: Copies, i: int, vector: Any
-) -> None:
+def show(films: Films, course: Course, copies: Copies, i: int, vector: Any) -> None:
     """Write what copy ``i`` looks like now."""
     row, place = copies.numbers[i], copies.places[i]
-    film = film_at(films, course.film[int(row[EPISODE])])
+    f = course.film[int(row[EPISODE])]
     level_s = buffer_s(at_of(place).head, place[NOW])
     copies.news[i, BUFFER], copies.news[i, TIME] = level_s, place[NOW]
-    fill_vector(
+    segment, segments = int(place[SEGMENT]), films.segments[f]
+    fill_now(
         vector,
-        Observation(
-            place[NOW],
-            int(place[SEGMENT]),
-            level_s,
-            options.max_buffer_s,
-            int(row[LAST_RUNG]),
-            int(place[STATE]) == IN_PLAY,
-            film.ladder_bps,
-            film.sizes_bytes,
-            film.durations_s,
-            downloads_so_far(copies.history[i], int(row[COUNT])),
-        ),
+        (row[LAST_RUNG] + 1) / films.ladder_bps.shape[1],
+        level_s,
+        (segments - segment) / segments,
+        films.durations_s[f, segment] if segment < segments else 0.0,
+        int(place[STATE]) == IN_PLAY,
     )
+    for k in range(2 * PAST):
+        vector[5 + k] = copies.past[i, k]
+    for rung in range(films.ladder_bps.shape[1]):
+        vector[5 + 2 * PAST + rung] = films.sizes_shown[f, segment, rung]
