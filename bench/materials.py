@@ -15,11 +15,12 @@ from abr.errors import AbrError, InputError, MissingFileError
 from abr.generators import generate
 from abr.media import Presentation
 from abr.modelfiles import find_model
+from abr.movies import read_movie
 from abr.shell import note
 from bench.engine import options_of
 from bench.experiment import Contender, Experiment, Network, rotated
 from bench.planfile import AlgorithmEntry, Plan, PresentationEntry, TraceEntry
-from bench.presentations import builtin, read_movie
+from bench.presentations import builtin
 from bench.traces_files import read_source, sources
 from transcode.reader import presentation_of
 

@@ -7,10 +7,8 @@ mean is its nominal bit rate.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -83,32 +81,3 @@ def builtin(name: str, seed: int = 0) -> Presentation:
         raise InputError(f"unknown presentation {name!r}; expected one of {', '.join(BUILTIN)}")
     title = name if seed == 0 else f"{name}-{seed}"
     return drawn(shape, np.random.default_rng(seed), title=title)
-
-
-def read_movie(text: str, *, name: str, title: str) -> Presentation:
-    """A movie of Sabre's format.
-
-    ``{"segment_duration_ms": 3000, "bitrates_kbps": [230, …], "segment_sizes_bits":
-    [[886360, …], …]}``: a list per segment, a size per rung.
-
-    Raises:
-        InputError: it is not, with what was found.
-    """
-    expected = "expected segment_duration_ms, bitrates_kbps and segment_sizes_bits, as Sabre has"
-    try:
-        found: Any = json.loads(text)
-        sizes = np.array(found["segment_sizes_bits"], dtype=np.float64)
-        rates = np.array(found["bitrates_kbps"], dtype=np.float64)
-        segment_s = float(found["segment_duration_ms"]) / 1000
-        if sizes.ndim != 2 or sizes.shape[1] != len(rates):
-            raise ValueError(f"sizes of shape {sizes.shape} for {len(rates)} bit rates")
-        return Presentation(
-            bitrates_bps=rates * 1000,
-            sizes_bytes=sizes.T / 8,
-            durations_s=np.full(len(sizes), segment_s),
-            title=title,
-        )
-    except KeyError as exc:
-        raise InputError(f"{name}: no {exc.args[0]!r}; {expected}") from exc
-    except (ValueError, TypeError, IndexError) as exc:
-        raise InputError(f"{name}: {exc}; {expected}") from exc

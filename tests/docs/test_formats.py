@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from abr.movies import read_movie, write_movie
 from abr.traceformats import FORMATS, read_trace, remarks, write_trace
 from abr.traceformats.profiles import names, profile
 from bench.metrics import qoe_lin
@@ -99,3 +100,10 @@ def test_the_cache_counts_of_the_page_are_taken() -> None:
     counts = json.loads(samples("json")[4])
     (tier,) = report_data([played_log()], cache_stats=counts).tiers
     assert (tier.name, tier.hit_ratio, tier.byte_hit_ratio) == ("edge", 0.75, 0.75)
+
+
+def test_the_movie_of_the_page_is_written_as_it_stands() -> None:
+    text = samples("json")[-1]
+    film = read_movie(text, name="page", title="page")
+    assert (film.rungs, film.segments) == (2, 2)
+    assert json.loads(write_movie(film)) == json.loads(text)

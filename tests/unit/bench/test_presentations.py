@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from abr.errors import InputError
-from bench.presentations import BUILTIN, MOST_RATIO, builtin, read_movie
+from abr.movies import read_movie
+from bench.presentations import BUILTIN, MOST_RATIO, builtin
 
 
 @pytest.mark.parametrize("name", BUILTIN)
