@@ -27,6 +27,7 @@ Square roots keep 0.3 and 300 Mbit/s apart in one range, and are exact everywher
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -198,7 +199,8 @@ def _activated(value: float, kind: int) -> float:
 class Params(NamedTuple):
     """A network has no parameters: its numbers are its state."""
 
-    unused: int = 0
+    fingerprint: int = 0
+    """Of its numbers, as logs record it; 0 takes them as they are."""
 
 
 class State(NamedTuple):
@@ -245,16 +247,32 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     return Decision(answer, 0.0, 0)
 
 
-def rule_of(layers: Sequence[Layer], name: str = "policy") -> Rule:
+def fingerprint_of(numbers: FloatArray, expected: int = 0) -> int:
+    """A number that tells learned numbers from others.
+
+    Raises:
+        AlgorithmError: it is not the ``expected`` one, if one is.
+    """
+    found = zlib.crc32(np.ascontiguousarray(numbers, dtype="<f8").tobytes()) or 1
+    if expected not in (0, found):
+        raise AlgorithmError(
+            f"learned numbers of fingerprint {found}; expected {expected}: they are not those "
+            "of the recording"
+        )
+    return found
+
+
+def rule_of(layers: Sequence[Layer], name: str = "policy", *, fingerprint: int = 0) -> Rule:
     """An algorithm that takes the rung a network scores highest.
 
     Raises:
-        AlgorithmError: the layers do not fit.
+        AlgorithmError: the layers do not fit, or are not those of ``fingerprint``.
     """
+    network = network_of(layers)
     return Rule(
         name=name,
-        params=Params(),
-        start=partial(start_with, network_of(layers), name),
+        params=Params(fingerprint_of(network.numbers, fingerprint)),
+        start=partial(start_with, network, name),
         choose=choose,
     )
 
@@ -286,6 +304,7 @@ __all__ = [
     "evaluate",
     "fill_now",
     "fill_vector",
+    "fingerprint_of",
     "layers_of",
     "network_of",
     "rate_shown",

@@ -43,7 +43,7 @@ class Policy:
             AlgorithmError: the numbers make none.
         """
         if self.layers:
-            return rule_of(self.layers, name)
+            return rule_of(self.layers, name, fingerprint=params.fingerprint if params else 0)
         return policy.rule_of(self.weights, params, name)
 
 

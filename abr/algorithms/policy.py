@@ -35,6 +35,7 @@ import numpy as np
 from abr.decision import Decision, Download, Observation, Progress, Rule
 from abr.errors import AlgorithmError
 from abr.media import FloatArray
+from abr.networks import fingerprint_of
 
 NAME = "abrkit-policy"
 _NO_SAMPLE, _PLANNED, _ABANDON = 0, 1, 2
@@ -119,6 +120,8 @@ class Params(NamedTuple):
     """Media to look ahead."""
     may_abandon: bool = True
     """Whether downloads are abandoned."""
+    fingerprint: int = 0
+    """Of the learned numbers, as logs record it; 0 takes them as they are."""
 
 
 class State(NamedTuple):
@@ -301,16 +304,17 @@ def rule_of(weights: Mapping[str, float], params: Params | None = None, name: st
     """The algorithm with learned numbers.
 
     Raises:
-        AlgorithmError: a number is missing, unknown, not finite, or not positive where it must be.
+        AlgorithmError: a number is missing, unknown, not finite, or not positive where it
+            must be; or they are not those of ``params.fingerprint``.
         ValueError: a parameter out of range.
     """
-    params = params or Params()
+    params, numbers = params or Params(), weights_in_order(weights)
     if not (params.stall_weight >= 0 and params.switch_weight >= 0 and params.ahead_s > 0):
         raise ValueError("weights must be 0 or more, and ahead_s more than 0")
     return Rule(
         name=name,
-        params=params,
-        start=partial(start_with, weights_in_order(weights)),
+        params=params._replace(fingerprint=fingerprint_of(numbers, params.fingerprint)),
+        start=partial(start_with, numbers),
         choose=choose,
         reconsider=reconsider,
         delivered=delivered,

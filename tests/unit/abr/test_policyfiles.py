@@ -17,6 +17,8 @@ from abr.media import constant_presentation
 from abr.networks import layers_of, vector_width
 from abr.policyfiles import read_policy_file, shipped, write_policy_file
 from abr.policytext import Policy, read_policy, write_policy
+from abr.trace import Trace
+from player import replay, simulate
 
 FIRST = {each.name: each.first for each in WEIGHTS}
 LAYERS = layers_of(
@@ -70,6 +72,22 @@ def test_the_shipped_policy_is_small_and_legal() -> None:
     rule = registry.load("abrkit-policy", ahead_s="12")
     assert isinstance(rule, Rule)
     assert rule.params.ahead_s == 12.0
+
+
+@pytest.mark.parametrize("policy", [Policy(weights=FIRST), Policy(layers=LAYERS)])
+def test_a_recording_is_replayed_with_its_numbers_only(policy: Policy, tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    write_policy_file(policy, path)
+    film = constant_presentation((1e6, 2e6), segments=6, segment_s=2.0)
+    log = simulate(film, trace=Trace.from_periods([(9.0, 3e6, 0.05)]), algorithm=f"policy:{path}")
+    assert replay(log).records == log.records
+    changed = {**policy.weights, "bias": 0.1} if policy.weights else {}
+    layers = (
+        () if policy.weights else (*LAYERS[:1], *layers_of([([[0.0] * 3] * 2, [0.0, 1.0], "none")]))
+    )
+    write_policy_file(Policy(weights=changed, layers=layers), path)
+    with pytest.raises(AlgorithmError, match="not those of the recording"):
+        replay(log)
 
 
 def planner(**changes: Any) -> str:
