@@ -78,7 +78,7 @@ _MS = 1e3
 _MOST_ABANDONED = 1000
 # Questions are told to be this long after the request, rounded down: what Sabre's rounding
 # puts an instant too early must stay too early for a rule that allows for rounding.
-_GRAINS_PER_MS = 5e5
+_GRAINS_PER_MS, _GRAIN_S = 5e5, 2e-9
 
 
 class Options(NamedTuple):
@@ -236,8 +236,11 @@ def play(
     durations_s: FloatArray, head: int, coming: int, consumed_ms: float, time_ms: float
 ) -> tuple[int, float, float]:
     """Play for ``time_ms``: what plays then, how much of it has, and what time was left."""
+    segment_s = segment_ms = 0.0
     while head < coming:
-        segment_ms = in_ms(float(durations_s[head]))
+        if durations_s[head] != segment_s:
+            segment_s = float(durations_s[head])
+            segment_ms = in_ms(segment_s)
         if time_ms + consumed_ms < segment_ms:
             return head, consumed_ms + time_ms, 0.0
         time_ms -= segment_ms - consumed_ms
@@ -247,33 +250,28 @@ def play(
 
 def media_ms(durations_s: FloatArray, first: int, end: int) -> float:
     """Length of the segments from ``first`` on, without ``end``."""
-    sum_ms = 0.0
+    sum_ms = segment_s = segment_ms = 0.0
     for segment in range(first, end):
-        sum_ms += in_ms(float(durations_s[segment]))
+        if durations_s[segment] != segment_s:
+            segment_s = float(durations_s[segment])
+            segment_ms = in_ms(segment_s)
+        sum_ms += segment_ms
     return sum_ms
 
 
-def played(film: Film, at: Playback, time_ms: float) -> Playback:
-    """The same session ``time_ms`` later, as far as playing goes."""
-    head, consumed_ms, short_ms = play(
-        film.durations_s, at.head, at.coming, at.consumed_ms, time_ms
-    )
-    buffered_ms = at.buffered_ms
+def buffered_after_ms(film: Film, at: Playback, head: int) -> float:
+    """Length of the segments in the buffer when ``head`` plays."""
+    if head == at.head:
+        return at.buffered_ms
     if head == at.coming:
-        buffered_ms = 0.0
-    elif head > at.head:
-        buffered_ms -= media_ms(film.durations_s, at.head, head)
-    return Playback(
-        at.now_ms + time_ms,
-        at.period,
-        at.left_ms,
-        head,
-        at.coming,
-        consumed_ms,
-        buffered_ms,
-        at.stalled_ms + (short_ms if at.coming > 0 else 0.0),
-        at.remembered,
-    )
+        return 0.0
+    return at.buffered_ms - media_ms(film.durations_s, at.head, head)
+
+
+def level_after_ms(film: Film, at: Playback, time_ms: float) -> float:
+    """The buffer level ``time_ms`` later."""
+    head, consumed_ms, _ = play(film.durations_s, at.head, at.coming, at.consumed_ms, time_ms)
+    return buffered_after_ms(film, at, head) - consumed_ms
 
 
 def observe(options: Options, film: Film, out: Out, at: Playback, segment: int) -> Observation:
@@ -304,22 +302,25 @@ def moved(
     film: Film, out: Out, at: Playback, period: int, left_ms: float, time_ms: float
 ) -> Playback:
     """Playback ``time_ms`` later, the trace's clock at its new place, stalls counted."""
-    later = played(film, at, time_ms)
-    short_ms = later.stalled_ms - at.stalled_ms
-    if short_ms > 0:
+    head, consumed_ms, short_ms = play(
+        film.durations_s, at.head, at.coming, at.consumed_ms, time_ms
+    )
+    stalled_ms = at.stalled_ms
+    if short_ms > 0 and at.coming > 0:
+        stalled_ms += short_ms
         out.totals[STALLED] += short_ms / _MS
         if at.head < at.coming:
             out.totals[STALL_EVENTS] += 1
     return Playback(
-        later.now_ms,
+        at.now_ms + time_ms,
         period,
         left_ms,
-        later.head,
-        later.coming,
-        later.consumed_ms,
-        later.buffered_ms,
-        later.stalled_ms,
-        later.remembered,
+        head,
+        at.coming,
+        consumed_ms,
+        buffered_after_ms(film, at, head),
+        stalled_ms,
+        at.remembered,
     )
 
 
@@ -356,14 +357,14 @@ def fetch(
             return Fetched(period, left_ms, latency_ms, elapsed_ms, size_bytes, True)
         pause_ms = question_ms
         progress = Progress(
-            start_s + math.floor(elapsed_ms * _GRAINS_PER_MS) / _GRAINS_PER_MS / _MS,
+            start_s + math.floor(elapsed_ms * _GRAINS_PER_MS) * _GRAIN_S,
             segment,
             rung,
             size_bytes,
             got_bits / 8,
             start_s,
             first_byte_s,
-            level_ms(played(film, at, elapsed_ms)) / _MS,
+            level_after_ms(film, at, elapsed_ms) / _MS,
         )
         if reconsider(params, state, seen, progress).rung < rung:
             return Fetched(period, left_ms, latency_ms, elapsed_ms, got_bits / 8, False)
