@@ -107,7 +107,13 @@ def _compiling() -> tuple[Function, dict[Any, Function], Linker]:
     import numba
 
     # Inlined, the arrays of a named tuple stay in registers from call to call.
-    finish: Function = numba.njit(nogil=True, error_model="numpy", forceinline=True)
+    finish: Function = numba.njit(
+        nogil=True,
+        error_model="numpy",
+        forceinline=True,
+        no_cpython_wrapper=True,
+        no_cfunc_wrapper=True,
+    )
     instead: dict[Any, Function] = {Decision: finish(decision_of), uncounted: _uncounted()}
     return finish, instead, Linker({}, finish, instead)
 

@@ -36,7 +36,7 @@ def doubled(x: float) -> float:
 def add_and_count(params: tuple[float], state: Memory, x: float) -> float:
     """A hook whose state grows."""
     state.pair[1] += 1
-    return x * params[0] + state.pair[0] + state.table[1, 0]
+    return float(x * params[0] + state.pair[0] + state.table[1, 0])
 
 
 def choose_like_the_hook(params: tuple[float], state: Memory, x: float) -> float:
@@ -46,7 +46,7 @@ def choose_like_the_hook(params: tuple[float], state: Memory, x: float) -> float
 
 def session(params: Any, state: Any, x: float) -> float:
     """One run: the hook, then the kernel's own function."""
-    return doubled(choose(params, state, x)) + (1.0 if HAS_EXTRA else 0.0)
+    return doubled(float(choose(params, state, x))) + (1.0 if HAS_EXTRA else 0.0)
 
 
 def loop(params: Any, row: FloatArray, fields: Any, xs: FloatArray, out: FloatArray) -> None:
