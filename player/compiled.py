@@ -104,8 +104,7 @@ def jit(function: Function, hooks: Mapping[str, Any]) -> Function:
 @cache
 def _compiling() -> tuple[Function, dict[Any, Function], Linker]:
     """What makes machine code, and a linker for what all kernels share."""
-    import numba
-
+    numba: Any = importlib.import_module("numba")  # not all options are among its types
     # Inlined, the arrays of a named tuple stay in registers from call to call.
     finish: Function = numba.njit(
         nogil=True,
