@@ -409,17 +409,26 @@ def step(
         out.history, at.remembered, segment, rung, size_bytes, start_s, first_byte_s, end_s
     )
     coming, buffered_ms, stalled_ms = at.coming, at.buffered_ms, at.stalled_ms
+    is_in_time = True
     if segment == coming:
         out.columns[STALL_S, segment] = stalled_ms / _MS
         coming, stalled_ms = coming + 1, 0.0
         buffered_ms += in_ms(float(film.durations_s[segment]))
-        _keep(out, segment, rung, before, got)
     elif level_ms(at) >= media_ms(film.durations_s, segment, coming):
         out.totals[REPLACED] += 1
         out.totals[WASTED] += out.columns[SIZE_BYTES, segment]
-        _keep(out, segment, rung, before, got)
     else:
+        is_in_time = False
         out.totals[WASTED] += size_bytes
+    if is_in_time:
+        out.rungs[segment] = rung
+        columns = out.columns
+        columns[RUNG, segment] = rung
+        columns[START_S, segment] = start_s
+        columns[FIRST_BYTE_S, segment] = first_byte_s
+        columns[END_S, segment] = end_s
+        columns[SIZE_BYTES, segment] = size_bytes
+        columns[BUFFER_BEFORE_S, segment] = level_ms(before) / _MS
     at = Playback(
         at.now_ms,
         at.period,
@@ -514,14 +523,3 @@ def session(
     while at.coming < len(film.durations_s) and out.totals[OUTCOME] == COMPLETE:
         at = turn(params, state, film, link, options, out, at)
     finish(film, out, at)
-
-
-def _keep(out: Out, segment: int, rung: int, before: Playback, got: Fetched) -> None:
-    out.rungs[segment] = rung
-    columns = out.columns
-    columns[RUNG, segment] = rung
-    columns[START_S, segment] = before.now_ms / _MS
-    columns[FIRST_BYTE_S, segment] = (before.now_ms + got.latency_ms) / _MS
-    columns[END_S, segment] = (before.now_ms + got.took_ms) / _MS
-    columns[SIZE_BYTES, segment] = got.received_bytes
-    columns[BUFFER_BEFORE_S, segment] = level_ms(before) / _MS

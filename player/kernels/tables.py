@@ -182,14 +182,8 @@ def out_for(segments: int, downloads: int) -> Out:
 
 def downloads_so_far(history: FloatArray, count: int) -> Downloads:
     """The first ``count`` columns of a history, as an algorithm sees them."""
-    return Downloads(
-        history[0, :count],
-        history[1, :count],
-        history[2, :count],
-        history[3, :count],
-        history[4, :count],
-        history[5, :count],
-    )
+    known = history[:, :count]
+    return Downloads(known[0], known[1], known[2], known[3], known[4], known[5])
 
 
 def remember(
