@@ -29,7 +29,7 @@ from typing import Any
 
 from abr.decision import Decision
 from abr.errors import AlgorithmError
-from player.kernels.hooks import uncounted
+from player.kernels.hooks import numbers, uncounted
 from player.linking import Function, Linker, called_by, is_importable, modules_of
 
 CACHE_VARIABLE = "ABR_CACHE_DIR"
@@ -113,7 +113,8 @@ def _compiling() -> tuple[Function, dict[Any, Function], Linker]:
         no_cpython_wrapper=True,
         no_cfunc_wrapper=True,
     )
-    instead: dict[Any, Function] = {Decision: finish(decision_of), uncounted: _uncounted()}
+    view = _uncounted()
+    instead: dict[Any, Function] = {Decision: finish(decision_of), uncounted: view, numbers: view}
     return finish, instead, Linker({}, finish, instead)
 
 

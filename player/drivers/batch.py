@@ -219,25 +219,37 @@ def _plain_job(
     links: Links,
     options: Any,
 ) -> _Job:
-    """The same loop in plain Python; its state is a playback's ``RunningAlgorithm``."""
-    running: list[Any] = []
-    parts = {"session": kernel.session, "state_of": partial(_newest, running)}
-    loop = linked(many, hooks_of(_as_rule(algorithm)), parts=parts)
+    """The same loop in plain Python; the state is a rule's own, or a ``RunningAlgorithm``."""
+    is_rule = isinstance(algorithm, Rule)
+    rule = algorithm if isinstance(algorithm, Rule) else _as_rule(algorithm)
+    start = partial(start_state, rule) if is_rule else partial(begin, algorithm)
+    newest: list[Any] = []
+    parts = {"session": kernel.session, "state_of": partial(_newest, newest)}
+    loop = linked(many, hooks_of(rule), parts=parts)
 
     def play_each(*given: Any) -> None:
         *before, which, options, out, rows = given
         for i, k in enumerate(which.tolist()):
-            running[:] = [begin(algorithm, presentation, traces[k])]
+            newest[:] = [start(presentation, traces[k])]
             one = slice(i, i + 1)
-            loop(*before, which[one], options, out, rows_at(rows, one))
+            try:
+                loop(*before, which[one], options, out, rows_at(rows, one))
+            except AlgorithmError:
+                raise
+            except Exception as exc:  # what an algorithm raises is its own fault
+                raise AlgorithmError(
+                    f"algorithm {rule.name!r}, session {i}: {type(exc).__name__}: {exc}; "
+                    "run the command with --debug to see where"
+                ) from exc
 
     nothing = np.zeros((1, 0))
-    return _Job(play_each, None, nothing, np.zeros((0, 3), np.int64), film, links, options)
+    empty = np.zeros((0, 3), np.int64)
+    return _Job(play_each, rule.params, nothing, empty, film, links, options)
 
 
-def _as_rule(algorithm: Algorithm) -> Rule:
+def _as_rule(algorithm: Callable[[], Any]) -> Rule:
     """A rule whose state is the ``RunningAlgorithm`` that answers for ``algorithm``."""
-    made = algorithm if isinstance(algorithm, Rule) else algorithm()
+    made = algorithm()
     return Rule(
         name=_name(algorithm),
         params=None,

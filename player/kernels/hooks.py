@@ -48,5 +48,13 @@ def uncounted(array: Any) -> Any:
     return array
 
 
+def numbers(array: Any) -> Any:
+    """What is only looked up, as plain Python looks it up fastest.
+
+    Compiled: ``uncounted``.
+    """
+    return array.tolist()
+
+
 def session(params: Any, state: Any, film: Any, link: Any, options: Any, out: Any) -> None:
     """One session of a kernel."""

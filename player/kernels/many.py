@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abr.media import FloatArray
-from player.kernels.hooks import session, state_of, uncounted
+from player.kernels.hooks import numbers, session, state_of, uncounted
 from player.kernels.tables import Film, LinkTable, Out
 
 
@@ -58,10 +58,10 @@ def link_at(links: Links, k: int) -> LinkTable:
     """The tables of trace ``k``."""
     begin, end = links.first[k], links.first[k + 1]
     return LinkTable(
-        uncounted(links.times_s[begin + k : end + k + 1]),
-        uncounted(links.offered_bits[begin + k : end + k + 1]),
-        uncounted(links.capacity_bps[begin:end]),
-        uncounted(links.rtt_s[begin:end]),
+        numbers(links.times_s[begin + k : end + k + 1]),
+        numbers(links.offered_bits[begin + k : end + k + 1]),
+        numbers(links.capacity_bps[begin:end]),
+        numbers(links.rtt_s[begin:end]),
     )
 
 
