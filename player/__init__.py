@@ -1,11 +1,26 @@
 """The player: the same playback simulated, real or replayed.
 
 ``simulate`` over a trace in virtual time, ``play`` over HTTP in real time, ``replay``
-of a recorded log; ``PlaybackSession`` for drivers of one's own.
+of a recorded log; ``PlaybackSession`` for drivers of one's own. They are loaded when
+they are first named, because HTTP and tokens are slow to load and batches need neither.
 """
 
-from player.api import play, replay, simulate
-from player.config import PlayerConfig
-from player.session import PlaybackSession
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from player.api import play, replay, simulate
+    from player.config import PlayerConfig
+    from player.session import PlaybackSession
 
 __all__ = ["PlaybackSession", "PlayerConfig", "play", "replay", "simulate"]
+
+_HOMES = {"PlaybackSession": "player.session", "PlayerConfig": "player.config"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES.get(name, "player.api")), name)

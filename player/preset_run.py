@@ -19,7 +19,6 @@ from abr.decision import Algorithm, Rule
 from abr.errors import AlgorithmError, ConfigError
 from abr.media import Presentation
 from abr.trace import Trace
-from player.api import told_of_player
 from player.compiled import has_compiler
 from player.drivers.batch import Batch, Engine, run_batch
 from player.presets import PRESETS
@@ -87,6 +86,8 @@ def ready(
         options[key] = value
     made = kernel.Options(**options)
     if preset == "abrkit":
+        from player.api import told_of_player  # the whole player, which others need not load
+
         algorithm = told_of_player(algorithm, kernel.config_of(made), params)
     return Play(name=name, algorithm=algorithm, kernel=kernel, options=made)
 
