@@ -20,7 +20,7 @@ demo: install
 test:
 	@scripts/install dev
 	@scripts/test-tools
-	@$(PYTHON_OF_ABR) -m pytest -q --durations=5
+	@scripts/test
 
 check:
 	@scripts/install dev
