@@ -20,7 +20,7 @@ demo: install
 test:
 	@scripts/install dev
 	@scripts/test-tools
-	@scripts/test
+	@$(PYTHON_OF_ABR) scripts/test
 
 check:
 	@scripts/install dev
