@@ -85,6 +85,8 @@ def simulate_preset(wanted: Wanted) -> None:
     for number, play in enumerate(plays):
         _say(f"{number}/{len(plays)} algorithms, {play.name} ...")
         batch = preset_run.run(play, presentation, traces, engine=wanted.engine)
+        if batch.remark:
+            note(batch.remark)
         found = preset_run.rows(play, presentation, traces, batch, abandon=wanted.abandon)
         if wanted.as_json:
             for row in found:
