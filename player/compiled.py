@@ -30,7 +30,7 @@ from typing import Any
 from abr.decision import Decision
 from abr.errors import AlgorithmError
 from player.kernels.hooks import numbers, uncounted
-from player.linking import Function, Linker, called_by, is_importable, modules_of
+from player.linking import Function, Linker, called_by, is_importable, maker_of, modules_of
 
 CACHE_VARIABLE = "ABR_CACHE_DIR"
 """Environment variable that moves the cache folder."""
@@ -55,12 +55,12 @@ def linked(
     def same(made: Function) -> Function:
         return made
 
-    linker = Linker(hooks, same)
+    linker = Linker(hooks, same, maker=maker_of)
     bound = {
         name: linker.linked(part) if isinstance(part, FunctionType) else part
         for name, part in (parts or {}).items()
     }
-    return Linker({**hooks, **bound}, same).linked(function)
+    return Linker({**hooks, **bound}, same, maker=maker_of).linked(function)
 
 
 def compiled(

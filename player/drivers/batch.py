@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from abr.decision import Algorithm, Rule, begin, start_state
+from abr.decision import Algorithm, Downloads, Rule, begin, start_state
 from abr.errors import AlgorithmError
 from abr.media import FloatArray, Presentation
 from abr.trace import Trace
@@ -35,6 +35,7 @@ from player.kernels.tables import (
     TOTALS,
     Film,
     LinkTable,
+    downloads_so_far,
     film_of,
     link_of,
     out_for,
@@ -225,7 +226,8 @@ def _plain_job(
     start = partial(start_state, rule) if is_rule else partial(begin, algorithm)
     newest: list[Any] = []
     parts = {"session": kernel.session, "state_of": partial(_newest, newest)}
-    loop = linked(many, hooks_of(rule), parts=parts)
+    hooks = {**hooks_of(rule), "downloads_so_far": _kept_views()}
+    loop = linked(many, hooks, parts=parts)
 
     def play_each(*given: Any) -> None:
         *before, which, options, out, rows = given
@@ -259,6 +261,22 @@ def _as_rule(algorithm: Callable[[], Any]) -> Rule:
         delivered=_tell if getattr(made, "delivered", None) else None,
         waited=_tell_wait if getattr(made, "waited", None) else None,
     )
+
+
+def _kept_views() -> Callable[[FloatArray, int], Downloads]:
+    """``downloads_so_far`` that cuts a history once for every number of downloads."""
+    made: list[Downloads] = []
+    whose: list[FloatArray] = []
+
+    def so_far(history: FloatArray, count: int) -> Downloads:
+        if not whose or whose[0] is not history:
+            whose[:] = [history]
+            made.clear()
+        while len(made) <= count:
+            made.append(downloads_so_far(history, len(made)))
+        return made[count]
+
+    return so_far
 
 
 def _newest(values: list[Any], *_: Any) -> Any:

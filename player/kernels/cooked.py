@@ -13,7 +13,7 @@ import numpy as np
 
 from abr.media import FloatArray, Presentation, frozen_array
 from abr.trace import Trace
-from player.kernels.tables import Film, LinkTable
+from player.kernels.tables import Film, LinkTable, in_ms
 
 _BLUR = 1e-12
 
@@ -23,7 +23,10 @@ def link_of_rows(times_s: FloatArray, rates_mbps: FloatArray) -> LinkTable:
     times = frozen_array(times_s)
     capacity = frozen_array(np.asarray(rates_mbps)[1:] * 1e6)
     offered = frozen_array(np.concatenate([[0.0], np.cumsum(np.diff(times) * capacity)]))
-    return LinkTable(times, offered, capacity, frozen_array(np.zeros(len(capacity))))
+    nothing = frozen_array(np.zeros(len(capacity)))
+    return LinkTable(
+        times, offered, capacity, nothing, nothing, frozen_array(in_ms(np.diff(times)))
+    )
 
 
 def cooked_rows(trace: Trace, *, cover_s: float = 400.0) -> tuple[FloatArray, FloatArray]:
@@ -58,8 +61,7 @@ def whole_bytes(film: Presentation, *, segments: int = 48, segment_s: float = 4.
     count = min(segments, film.segments) if segments else film.segments
     lasts_s = np.full(count, segment_s) if segment_s else np.round(film.durations_s[:count], 1)
     sizes = np.ascontiguousarray(np.round(film.sizes_bytes[:, :count]))
+    durations_s = frozen_array(np.where(lasts_s > 0, lasts_s, film.durations_s[:count]))
     return Film(
-        film.bitrates_bps,
-        frozen_array(sizes),
-        frozen_array(np.where(lasts_s > 0, lasts_s, film.durations_s[:count])),
+        film.bitrates_bps, frozen_array(sizes), durations_s, frozen_array(in_ms(durations_s))
     )

@@ -19,7 +19,7 @@ from player.kernels.hooks import uncounted
 from player.kernels.many import Links, link_at
 from player.kernels.playhead import IN_PLAY, buffer_s
 from player.kernels.stepping import NOW, PLACES, SEGMENT, STATE, at_of, reset, step
-from player.kernels.tables import COMPLETE, STARTUP, TOTALS, Film
+from player.kernels.tables import COMPLETE, STARTUP, TOTALS, Film, in_ms
 from player.kernels.timeline import Options
 
 NEXT_STEP, SAME_STEP, DISABLED = 0, 1, 2
@@ -43,6 +43,8 @@ class Films(NamedTuple):
     sizes_bytes: FloatArray
     """Shape (F, R, N)."""
     durations_s: FloatArray
+    """Shape (F, N)."""
+    durations_ms: FloatArray
     """Shape (F, N)."""
     audio_bytes: FloatArray
     """Shape (F, N), or (F, 0) where there is none apart from the video."""
@@ -140,6 +142,7 @@ def films_of(presentations: list[Presentation]) -> Films:
         np.stack([np.array(each.bitrates_bps) for each in presentations]),
         sizes,
         durations,
+        in_ms(durations),
         audio,
         sizes_shown,
         np.array([each.segments for each in presentations], dtype=np.int64),
@@ -198,6 +201,7 @@ def bare_films(films: Films) -> Films:
         uncounted(films.ladder_bps),
         uncounted(films.sizes_bytes),
         uncounted(films.durations_s),
+        uncounted(films.durations_ms),
         uncounted(films.audio_bytes),
         uncounted(films.sizes_shown),
         uncounted(films.segments),
@@ -211,6 +215,8 @@ def bare_links(links: Links) -> Links:
         uncounted(links.offered_bits),
         uncounted(links.capacity_bps),
         uncounted(links.rtt_s),
+        uncounted(links.rtt_ms),
+        uncounted(links.lengths_ms),
         uncounted(links.first),
     )
 
@@ -301,6 +307,7 @@ def film_at(films: Films, f: int) -> Film:
         films.ladder_bps[f],
         films.sizes_bytes[f],
         films.durations_s[f, :segments],
+        films.durations_ms[f, :segments],
         films.audio_bytes[f],
     )
 

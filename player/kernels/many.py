@@ -27,6 +27,10 @@ class Links(NamedTuple):
     """Shape (sum of K,)."""
     rtt_s: FloatArray
     """Shape (sum of K,)."""
+    rtt_ms: FloatArray
+    """Shape (sum of K,)."""
+    lengths_ms: FloatArray
+    """Shape (sum of K,)."""
     first: NDArray[np.int64]
     """First period of each trace and, last, their number, shape (L+1,)."""
 
@@ -50,6 +54,8 @@ def packed(links: list[LinkTable]) -> Links:
         np.concatenate([link.offered_bits for link in links]),
         np.concatenate([link.capacity_bps for link in links]),
         np.concatenate([link.rtt_s for link in links]),
+        np.concatenate([link.rtt_ms for link in links]),
+        np.concatenate([link.lengths_ms for link in links]),
         np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
     )
 
@@ -62,6 +68,8 @@ def link_at(links: Links, k: int) -> LinkTable:
         numbers(links.offered_bits[begin + k : end + k + 1]),
         numbers(links.capacity_bps[begin:end]),
         numbers(links.rtt_s[begin:end]),
+        numbers(links.rtt_ms[begin:end]),
+        numbers(links.lengths_ms[begin:end]),
     )
 
 
@@ -100,12 +108,13 @@ def many(
         uncounted(film.ladder_bps),
         uncounted(film.sizes_bytes),
         uncounted(film.durations_s),
+        numbers(film.durations_ms),
         uncounted(film.audio_bytes),
     )
     room = Out(
-        uncounted(out.rungs),
+        numbers(out.rungs),
         uncounted(out.columns),
-        uncounted(out.totals),
+        numbers(out.totals),
         uncounted(out.history),
     )
     state_memory = templates[0].copy()

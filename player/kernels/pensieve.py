@@ -191,7 +191,8 @@ def session(
     params: Any, state: Any, film: Film, link: LinkTable, options: Options, out: Out
 ) -> None:
     """Play one session; ``out.totals``: the wait for segment 0 is in stalled time too."""
-    out.totals[:] = 0.0
+    for i in range(len(out.totals)):
+        out.totals[i] = 0.0
     place = begun(link)
     buffer_ms = now_s = 0.0
     top = len(film.ladder_bps) - 1

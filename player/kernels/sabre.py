@@ -19,8 +19,8 @@ commit 09b03bb, whose sessions this reproduces.
 
 The arithmetic is done in its units and order, milliseconds and bits, so that the network's
 clock is the same to the last bit: rules that ask whether half a second has passed are
-asked when it has but for rounding. Lengths and waits that come in seconds are taken for
-the nearest picosecond, which is what they were before they were divided by a thousand.
+asked when it has but for rounding. Lengths and waits are those that ``tables.in_ms``
+has, which are what they were before they were divided by a thousand.
 
 deviation: segments may differ in length here.
 
@@ -139,26 +139,9 @@ class Fetched(NamedTuple):
     is_complete: bool
 
 
-def in_ms(time_s: float) -> float:
-    """The milliseconds that ``time_s`` was made from."""
-    if time_s > 1e6:
-        return time_s * _MS
-    return math.floor(time_s * 1e12 + 0.5) / 1e9
-
-
-def length_ms(link: LinkTable, period: int) -> float:
-    """Length of a period."""
-    return in_ms(float(link.times_s[period + 1] - link.times_s[period]))
-
-
-def after(link: LinkTable, period: int) -> int:
-    """The period that follows."""
-    return period + 1 if period + 1 < len(link.capacity_bps) else 0
-
-
 def begin(link: LinkTable) -> Playback:
     """A session before its first request."""
-    return Playback(0.0, 0, length_ms(link, 0), 0, 0, 0.0, 0.0, 0.0, 0)
+    return Playback(0.0, 0, link.lengths_ms[0], 0, 0, 0.0, 0.0, 0.0, 0)
 
 
 def level_ms(at: Playback) -> float:
@@ -168,40 +151,43 @@ def level_ms(at: Playback) -> float:
 
 def let_pass(link: LinkTable, period: int, left_ms: float, time_ms: float) -> Place:
     """Where the clock stands ``time_ms`` later."""
+    last = len(link.lengths_ms) - 1
     while time_ms > left_ms:
         time_ms -= left_ms
-        period = after(link, period)
-        left_ms = length_ms(link, period)
+        period = period + 1 if period < last else 0
+        left_ms = link.lengths_ms[period]
     return Place(period, left_ms - time_ms)
 
 
 def wait_latency(link: LinkTable, period: int, left_ms: float) -> tuple[int, float, float]:
     """One unit of latency: period, time left in it, and what it took."""
     took_ms, units = 0.0, 1.0
+    last = len(link.lengths_ms) - 1
     while True:
-        rtt_ms = in_ms(float(link.rtt_s[period]))
+        rtt_ms = link.rtt_ms[period]
         rest_ms = units * rtt_ms
         if rest_ms <= left_ms:
             return period, left_ms - rest_ms, took_ms + rest_ms
         took_ms += left_ms
         units -= left_ms / rtt_ms
-        period = after(link, period)
-        left_ms = length_ms(link, period)
+        period = period + 1 if period < last else 0
+        left_ms = link.lengths_ms[period]
 
 
 def transfer(link: LinkTable, period: int, left_ms: float, bits: float) -> tuple[int, float, float]:
     """All of ``bits``: period, time left in it, and what it took."""
     took_ms = 0.0
+    last = len(link.lengths_ms) - 1
     while True:
-        kbps = float(link.capacity_bps[period]) / _MS
+        kbps = link.capacity_bps[period] / _MS
         room = left_ms * kbps
         if bits <= room:
             rest_ms = bits / kbps if bits > 0 else 0.0
             return period, left_ms - rest_ms, took_ms + rest_ms
         took_ms += left_ms
         bits -= room
-        period = after(link, period)
-        left_ms = length_ms(link, period)
+        period = period + 1 if period < last else 0
+        left_ms = link.lengths_ms[period]
 
 
 def transfer_some(
@@ -212,8 +198,9 @@ def transfer_some(
     Period, time left in it, what it took and how many bits came.
     """
     took_ms = got = 0.0
+    last = len(link.lengths_ms) - 1
     while bits > 0 and (least_bits > 0 or least_ms > 0):
-        kbps = float(link.capacity_bps[period]) / _MS
+        kbps = link.capacity_bps[period] / _MS
         enough = max(least_bits, least_ms * kbps)
         room = left_ms * kbps
         if kbps > 0 and min(bits, enough) <= room:
@@ -227,20 +214,17 @@ def transfer_some(
         bits -= room
         least_bits -= room
         least_ms -= left_ms
-        period = after(link, period)
-        left_ms = length_ms(link, period)
+        period = period + 1 if period < last else 0
+        left_ms = link.lengths_ms[period]
     return period, left_ms, took_ms, got
 
 
 def play(
-    durations_s: FloatArray, head: int, coming: int, consumed_ms: float, time_ms: float
+    durations_ms: FloatArray, head: int, coming: int, consumed_ms: float, time_ms: float
 ) -> tuple[int, float, float]:
     """Play for ``time_ms``: what plays then, how much of it has, and what time was left."""
-    segment_s = segment_ms = 0.0
     while head < coming:
-        if durations_s[head] != segment_s:
-            segment_s = float(durations_s[head])
-            segment_ms = in_ms(segment_s)
+        segment_ms = durations_ms[head]
         if time_ms + consumed_ms < segment_ms:
             return head, consumed_ms + time_ms, 0.0
         time_ms -= segment_ms - consumed_ms
@@ -248,14 +232,11 @@ def play(
     return head, consumed_ms, time_ms
 
 
-def media_ms(durations_s: FloatArray, first: int, end: int) -> float:
+def media_ms(durations_ms: FloatArray, first: int, end: int) -> float:
     """Length of the segments from ``first`` on, without ``end``."""
-    sum_ms = segment_s = segment_ms = 0.0
+    sum_ms = 0.0
     for segment in range(first, end):
-        if durations_s[segment] != segment_s:
-            segment_s = float(durations_s[segment])
-            segment_ms = in_ms(segment_s)
-        sum_ms += segment_ms
+        sum_ms += durations_ms[segment]
     return sum_ms
 
 
@@ -265,12 +246,12 @@ def buffered_after_ms(film: Film, at: Playback, head: int) -> float:
         return at.buffered_ms
     if head == at.coming:
         return 0.0
-    return at.buffered_ms - media_ms(film.durations_s, at.head, head)
+    return at.buffered_ms - media_ms(film.durations_ms, at.head, head)
 
 
 def level_after_ms(film: Film, at: Playback, time_ms: float) -> float:
     """The buffer level ``time_ms`` later."""
-    head, consumed_ms, _ = play(film.durations_s, at.head, at.coming, at.consumed_ms, time_ms)
+    head, consumed_ms, _ = play(film.durations_ms, at.head, at.coming, at.consumed_ms, time_ms)
     return buffered_after_ms(film, at, head) - consumed_ms
 
 
@@ -303,7 +284,7 @@ def moved(
 ) -> Playback:
     """Playback ``time_ms`` later, the trace's clock at its new place, stalls counted."""
     head, consumed_ms, short_ms = play(
-        film.durations_s, at.head, at.coming, at.consumed_ms, time_ms
+        film.durations_ms, at.head, at.coming, at.consumed_ms, time_ms
     )
     stalled_ms = at.stalled_ms
     if short_ms > 0 and at.coming > 0:
@@ -343,7 +324,7 @@ def fetch(
     if not (CAN_RECONSIDER and may_ask):
         period, left_ms, took_ms = transfer(link, period, left_ms, bits)
         return Fetched(period, left_ms, latency_ms, latency_ms + took_ms, size_bytes, True)
-    question_ms = in_ms(options.question_s)
+    question_ms = options.question_s * _MS
     least_bits = 8 * options.question_bytes
     start_s, first_byte_s = at.now_ms / _MS, (at.now_ms + latency_ms) / _MS
     got_bits, elapsed_ms, pause_ms = 0.0, latency_ms, question_ms - latency_ms
@@ -392,8 +373,9 @@ def step(
     elif decision.wait_s > 0:
         at = idle(film, link, out, at, decision.wait_s * _MS)
     before = at
-    most = _MOST_ABANDONED * len(film.durations_s)
-    may_ask = options.abandon and at.coming > 0 and out.totals[ABANDONED] < most
+    may_ask = options.abandon and at.coming > 0
+    if may_ask and out.totals[ABANDONED] >= _MOST_ABANDONED * len(film.durations_ms):
+        may_ask = False
     got = fetch(params, state, film, link, options, at, seen, segment, rung, may_ask)
     at = moved(film, out, at, got.period, got.left_ms, got.took_ms)
     out.totals[DOWNLOADS] += 1
@@ -413,8 +395,8 @@ def step(
     if segment == coming:
         out.columns[STALL_S, segment] = stalled_ms / _MS
         coming, stalled_ms = coming + 1, 0.0
-        buffered_ms += in_ms(float(film.durations_s[segment]))
-    elif level_ms(at) >= media_ms(film.durations_s, segment, coming):
+        buffered_ms += film.durations_ms[segment]
+    elif level_ms(at) >= media_ms(film.durations_ms, segment, coming):
         out.totals[REPLACED] += 1
         out.totals[WASTED] += out.columns[SIZE_BYTES, segment]
     else:
@@ -476,15 +458,15 @@ def is_legal(decision: Decision, film: Film, at: Playback) -> bool:
         return True
     if not 0 <= segment < at.coming:
         return False
-    return media_ms(film.durations_s, segment, at.coming) <= level_ms(at)
+    return media_ms(film.durations_ms, segment, at.coming) <= level_ms(at)
 
 
 def make_room(
     film: Film, link: LinkTable, options: Options, out: Out, at: Playback
 ) -> tuple[Playback, float]:
     """Play until the next segment fits the buffer; how long that took."""
-    segment_ms = in_ms(float(film.durations_s[at.coming]))
-    full_ms = level_ms(at) + segment_ms - in_ms(options.max_buffer_s)
+    segment_ms = film.durations_ms[at.coming]
+    full_ms = level_ms(at) + segment_ms - options.max_buffer_s * _MS
     if full_ms > 0:
         return idle(film, link, out, at, full_ms), full_ms
     return at, 0.0
@@ -494,7 +476,8 @@ def start(
     params: Any, state: Any, film: Film, link: LinkTable, options: Options, out: Out
 ) -> Playback:
     """Download segment 0."""
-    out.totals[:] = 0.0
+    for i in range(len(out.totals)):
+        out.totals[i] = 0.0
     at = begin(link)
     seen = observe(options, film, out, at, 0)
     decision = Decision(options.first_rung, 0.0, 0, -1)
@@ -510,7 +493,7 @@ def start(
 
 def finish(film: Film, out: Out, at: Playback) -> None:
     """Play what is left and fill the totals; those of a session that was refused mean little."""
-    out.totals[PLAYED] = media_ms(film.durations_s, 0, at.coming) / _MS
+    out.totals[PLAYED] = media_ms(film.durations_ms, 0, at.coming) / _MS
     out.totals[ENDED] = out.totals[STARTUP] + out.totals[PLAYED] + out.totals[STALLED]
     sum_rungs(film, out)
 

@@ -18,6 +18,7 @@ import numpy as np
 from abr.decision import Downloads
 from abr.media import FloatArray, Presentation
 from abr.trace import Trace
+from player.kernels.hooks import numbers
 
 NO_AUDIO: FloatArray = np.zeros(0)
 
@@ -33,6 +34,8 @@ class Film(NamedTuple):
     """Size of every segment at every rung, shape (R, N)."""
     durations_s: FloatArray
     """Media seconds per segment, shape (N,)."""
+    durations_ms: FloatArray
+    """The same in milliseconds, as ``in_ms`` has them."""
     audio_bytes: FloatArray = NO_AUDIO
     """Size of the audio that goes with every segment, shape (N,); (0,) where there is none
     apart from the video."""
@@ -49,6 +52,10 @@ class LinkTable(NamedTuple):
     """Capacity in each period, shape (K,)."""
     rtt_s: FloatArray
     """Wait for the first byte of a request in each period, shape (K,)."""
+    rtt_ms: FloatArray
+    """The same in milliseconds, as ``in_ms`` has them."""
+    lengths_ms: FloatArray
+    """How long each period lasts, as ``in_ms`` has it, shape (K,)."""
 
 
 class Out(NamedTuple):
@@ -134,12 +141,22 @@ and how the session ended (``COMPLETE`` and what follows)."""
 ) = range(18)
 
 
+def in_ms(times_s: FloatArray) -> FloatArray:
+    """The milliseconds that ``times_s`` were made from.
+
+    A number of milliseconds over a thousand times a thousand need not be that number
+    again, so times are taken for the nearest picosecond; those beyond 11 days are not.
+    """
+    return np.where(times_s > 1e6, times_s * 1e3, np.floor(times_s * 1e12 + 0.5) / 1e9)
+
+
 def film_of(presentation: Presentation) -> Film:
     """The tables of a presentation."""
     return Film(
         np.ascontiguousarray(presentation.bitrates_bps),
         np.ascontiguousarray(presentation.sizes_bytes),
         np.ascontiguousarray(presentation.durations_s),
+        in_ms(presentation.durations_s),
         NO_AUDIO
         if presentation.audio_sizes_bytes is None
         else np.ascontiguousarray(presentation.audio_sizes_bytes),
@@ -167,7 +184,7 @@ def link_of(trace: Trace, *, rtt_s: float = 0.0, may_end: bool = False) -> LinkT
         times = np.append(times, times[-1] + _HELD_S)
         capacity, rtt = np.append(capacity, 0.0), np.append(rtt, rtt[-1])
     offered = np.concatenate([[0.0], np.cumsum(np.diff(times) * capacity)])
-    return LinkTable(times, offered, capacity, rtt)
+    return LinkTable(times, offered, capacity, rtt, in_ms(rtt), in_ms(np.diff(times)))
 
 
 def out_for(segments: int, downloads: int) -> Out:
@@ -218,7 +235,7 @@ def remember(
 
 def sum_rungs(film: Film, out: Out) -> None:
     """Fill the totals that follow from the rungs as played."""
-    ladder_bps, durations_s = film.ladder_bps, film.durations_s
+    ladder_bps, durations_s = numbers(film.ladder_bps), numbers(film.durations_s)
     bits = change_bps = utility_s = utility_change = 0.0
     switches, before = 0, int(out.rungs[0])
     for segment in range(len(durations_s)):
