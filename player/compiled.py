@@ -29,7 +29,7 @@ from typing import Any
 
 from abr.decision import Decision
 from abr.errors import AlgorithmError
-from player.kernels.hooks import numbers, uncounted
+from player.kernels.hooks import cells, numbers, uncounted
 from player.linking import Function, Linker, called_by, is_importable, maker_of, modules_of
 
 CACHE_VARIABLE = "ABR_CACHE_DIR"
@@ -114,7 +114,12 @@ def _compiling() -> tuple[Function, dict[Any, Function], Linker]:
         no_cfunc_wrapper=True,
     )
     view = _uncounted()
-    instead: dict[Any, Function] = {Decision: finish(decision_of), uncounted: view, numbers: view}
+    instead: dict[Any, Function] = {
+        Decision: finish(decision_of),
+        uncounted: view,
+        numbers: view,
+        cells: view,
+    }
     return finish, instead, Linker({}, finish, instead)
 
 

@@ -62,6 +62,16 @@ def unflatten(state: Any, row: FloatArray, fields: NDArray[np.int64]) -> Any:
     return _again(state, row, iter(fields.tolist()))
 
 
+def listed(state: Any) -> Any:
+    """``state`` with lists for its arrays of one dimension: plain Python looks those up faster.
+
+    Only for rules that read and write such arrays a number at a time.
+    """
+    if isinstance(state, tuple):
+        return type(state)(*(listed(item) for item in state))
+    return state.tolist() if state.ndim == 1 else state
+
+
 def _leaves(state: Any, owner: str) -> Iterator[FloatArray]:
     if isinstance(state, tuple) and hasattr(state, "_fields"):
         for item in state:

@@ -75,7 +75,7 @@ class Linker:
         for name, value in [(name, scope[name]) for name in names & scope.keys()]:
             if isinstance(value, type | FunctionType) and value in self._instead:
                 scope[name] = self._instead[value]
-            elif self._maker and isinstance(value, type) and _is_ours(function, value):
+            elif self._maker and is_ours(function) and _is_our_tuple(value):
                 scope[name] = self._maker(value)
         for name in names & self._hooks.keys():
             hook = self._hooks[name]
@@ -90,13 +90,11 @@ class Linker:
 
 @cache
 def maker_of(kind: type[Any]) -> Function:
-    """A function that makes a named tuple as ``kind`` does, in half the time."""
+    """A function that makes a named tuple as ``kind`` does, by place, in half the time."""
     count, new = len(kind._fields), tuple.__new__
 
-    def made(*values: Any, **named: Any) -> Any:
-        if len(values) != count:
-            return kind(*values, **named)
-        return new(kind, values)
+    def made(*values: Any) -> Any:
+        return new(kind, values) if len(values) == count else kind(*values)
 
     return made
 
@@ -156,10 +154,13 @@ def is_importable(function: object) -> bool:
     return Path(str(getattr(module, "__file__", None))).is_file()
 
 
-def _is_ours(function: FunctionType, kind: type) -> bool:
-    """Whether ``kind`` is a named tuple of our packages, and ``function`` is theirs too."""
-    is_tuple = issubclass(kind, tuple) and hasattr(kind, "_fields")
-    return is_tuple and _root(kind) in _OURS and _root(function) in _OURS
+def is_ours(made: object) -> bool:
+    """Whether ``made`` is a function or class of our packages."""
+    return isinstance(made, FunctionType | type) and _root(made) in _OURS
+
+
+def _is_our_tuple(kind: object) -> bool:
+    return isinstance(kind, type) and hasattr(kind, "_fields") and is_ours(kind)
 
 
 def _root(made: FunctionType | type) -> str:

@@ -39,8 +39,9 @@ from player.kernels.tables import (
     film_of,
     link_of,
     out_for,
+    remember,
 )
-from player.linking import is_importable
+from player.linking import is_importable, is_ours
 from player.logrows import fill
 
 Engine = Literal["auto", "compiled", "plain"]
@@ -224,15 +225,16 @@ def _plain_job(
     is_rule = isinstance(algorithm, Rule)
     rule = algorithm if isinstance(algorithm, Rule) else _as_rule(algorithm)
     start = partial(start_state, rule) if is_rule else partial(begin, algorithm)
+    are_lists = is_rule and is_ours(rule.choose)  # the tests show that lists will do
     newest: list[Any] = []
     parts = {"session": kernel.session, "state_of": partial(_newest, newest)}
-    hooks = {**hooks_of(rule), "downloads_so_far": _kept_views()}
-    loop = linked(many, hooks, parts=parts)
+    loop = linked(many, {**hooks_of(rule), **_about_history()}, parts=parts)
 
     def play_each(*given: Any) -> None:
         *before, which, options, out, rows = given
         for i, k in enumerate(which.tolist()):
-            newest[:] = [start(presentation, traces[k])]
+            state = start(presentation, traces[k])
+            newest[:] = [layout.listed(state) if are_lists else state]
             one = slice(i, i + 1)
             try:
                 loop(*before, which[one], options, out, rows_at(rows, one))
@@ -263,20 +265,28 @@ def _as_rule(algorithm: Callable[[], Any]) -> Rule:
     )
 
 
-def _kept_views() -> Callable[[FloatArray, int], Downloads]:
-    """``downloads_so_far`` that cuts a history once for every number of downloads."""
-    made: list[Downloads] = []
-    whose: list[FloatArray] = []
+def _about_history() -> dict[str, Any]:
+    """``downloads_so_far`` and ``remember`` that keep the views they make of a history."""
+    history: Any = None
+    numbers: Any = None
+    views: list[Downloads] = []
 
-    def so_far(history: FloatArray, count: int) -> Downloads:
-        if not whose or whose[0] is not history:
-            whose[:] = [history]
-            made.clear()
-        while len(made) <= count:
-            made.append(downloads_so_far(history, len(made)))
-        return made[count]
+    def take(other: FloatArray) -> None:
+        nonlocal history, numbers
+        history, numbers = other, hooks.cells(other)
+        views[:] = [downloads_so_far(other, count) for count in range(other.shape[1] + 1)]
 
-    return so_far
+    def so_far(of: FloatArray, count: int) -> Downloads:
+        if of is not history:
+            take(of)
+        return views[count]
+
+    def add(to: FloatArray, *download: Any) -> int:
+        if to is not history:
+            take(to)
+        return remember(numbers, *download)
+
+    return {"downloads_so_far": so_far, "remember": add}
 
 
 def _newest(values: list[Any], *_: Any) -> Any:

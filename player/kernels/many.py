@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abr.media import FloatArray
-from player.kernels.hooks import numbers, session, state_of, uncounted
+from player.kernels.hooks import cells, numbers, session, state_of, uncounted
 from player.kernels.tables import Film, LinkTable, Out
 
 
@@ -113,7 +113,7 @@ def many(
     )
     room = Out(
         numbers(out.rungs),
-        uncounted(out.columns),
+        cells(out.columns),
         numbers(out.totals),
         uncounted(out.history),
     )
@@ -130,4 +130,5 @@ def many(
                 rows.rungs[i, segment] = int(room.rungs[segment])
         if rows.columns.shape[0] > 0:
             for row in range(rows.columns.shape[1]):
-                copy(room.columns[row], rows.columns[i, row])
+                for segment in range(rows.columns.shape[2]):
+                    rows.columns[i, row, segment] = room.columns[row, segment]

@@ -78,14 +78,14 @@ def test_some_of_a_transfer_ends_when_both_leasts_have_passed(
 
 def test_playing_goes_from_segment_to_segment() -> None:
     """1.5 s of segment 1 have played: 2.5 s finish it, 4 s are segment 2, 1 s is of 3."""
-    assert sabre.play(FILM.durations_s, 1, 5, 1500.0, 7500.0) == (3, 1000, 0)
-    assert sabre.play(FILM.durations_s, 1, 3, 1500.0, 7500.0) == (3, 0, 1000)
-    assert sabre.play(FILM.durations_s, 1, 3, 1500.0, 6500.0) == (3, 0, 0)
+    assert sabre.play(FILM.durations_ms, 1, 5, 1500.0, 7500.0) == (3, 1000, 0)
+    assert sabre.play(FILM.durations_ms, 1, 3, 1500.0, 7500.0) == (3, 0, 1000)
+    assert sabre.play(FILM.durations_ms, 1, 3, 1500.0, 6500.0) == (3, 0, 0)
 
 
 def test_length_of_segments() -> None:
-    assert sabre.media_ms(FILM.durations_s, 2, 5) == 12e3
-    assert sabre.media_ms(FILM.durations_s, 5, 5) == 0
+    assert sabre.media_ms(FILM.durations_ms, 2, 5) == 12e3
+    assert sabre.media_ms(FILM.durations_ms, 5, 5) == 0
 
 
 def play(
