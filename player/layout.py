@@ -13,8 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from abr.errors import AlgorithmError
 from abr.media import FloatArray
+
+
+class NotFlatError(Exception):
+    """A state holds something else than numbers in arrays; the message says what."""
 
 
 class Flat(NamedTuple):
@@ -26,13 +29,13 @@ class Flat(NamedTuple):
     """First number, rows and columns of each array, shape (F, 3); columns 0: one dimension."""
 
 
-def flatten(state: Any, owner: str) -> Flat:
+def flatten(state: Any) -> Flat:
     """Lay ``state`` out.
 
     Raises:
-        AlgorithmError: it holds something else than float64 arrays; ``owner`` is blamed.
+        NotFlatError: it holds something else than float64 arrays.
     """
-    leaves = list(_leaves(state, owner))
+    leaves = list(_leaves(state))
     fields = np.zeros((len(leaves), 3), dtype=np.int64)
     begin = 0
     for row, leaf in zip(fields, leaves, strict=True):
@@ -69,20 +72,21 @@ def listed(state: Any) -> Any:
     """
     if isinstance(state, tuple):
         return type(state)(*(listed(item) for item in state))
-    return state.tolist() if state.ndim == 1 else state
+    is_row = isinstance(state, np.ndarray) and state.ndim == 1
+    return state.tolist() if is_row else state
 
 
-def _leaves(state: Any, owner: str) -> Iterator[FloatArray]:
+def _leaves(state: Any) -> Iterator[FloatArray]:
     if isinstance(state, tuple) and hasattr(state, "_fields"):
         for item in state:
-            yield from _leaves(item, owner)
+            yield from _leaves(item)
     elif isinstance(state, np.ndarray) and state.dtype == np.float64 and state.ndim in (1, 2):
         yield state
     else:
         what = f"{state.dtype} array" if isinstance(state, np.ndarray) else type(state).__name__
-        raise AlgorithmError(
-            f"algorithm {owner!r}: its state holds a {what}; expected named tuples of float64 "
-            "arrays of one or two dimensions"
+        raise NotFlatError(
+            f"its state holds a {what}; expected named tuples of float64 arrays of one or two "
+            "dimensions"
         )
 
 

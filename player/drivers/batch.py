@@ -26,7 +26,7 @@ from player import layout
 from player.compiled import CompilerError, compiled, has_compiler, linked
 from player.config import PlayerConfig
 from player.kernels import hooks
-from player.kernels.many import Links, Rows, many, packed, rows_at
+from player.kernels.many import Links, Rows, States, many, packed, rows_at
 from player.kernels.tables import (
     BEYOND,
     COLUMNS,
@@ -81,8 +81,7 @@ class _Job(NamedTuple):
 
     loop: Loop
     params: Any
-    templates: FloatArray
-    fields: NDArray[np.int64]
+    states: States
     film: Film
     links: Links
     options: Any
@@ -135,7 +134,7 @@ def run_batch(
         try:
             job = _compiled_job(kernel, algorithm, presentation, traces, film, links, options)
             _play_part(job, order, rows, slice(0, 0))  # compiled here, or loaded
-        except CompilerError as exc:
+        except (CompilerError, layout.NotFlatError) as exc:
             if engine == "compiled":
                 raise AlgorithmError(_cannot(algorithm, str(exc))) from exc
             job, why_not = None, str(exc)
@@ -204,12 +203,15 @@ def _compiled_job(
         start_state(rule, presentation, trace)
         for trace in (traces if rule.foresees else traces[:1])
     ]
-    flats = [layout.flatten(state, rule.name) for state in states]
-    if any((flat.fields != flats[0].fields).any() for flat in flats):
-        raise AlgorithmError(f"algorithm {rule.name!r}: its state depends on the trace in size")
+    flats = [layout.flatten(state) for state in states]
+    widths = [len(flat.values) for flat in flats]
+    begun = States(
+        np.concatenate([flat.values for flat in flats]),
+        np.concatenate([[0], np.cumsum(widths)]).astype(np.int64),
+        np.stack([flat.fields for flat in flats]),
+    )
     loop = compiled_with(many, {"session": kernel.session}, rule, states[0], {})
-    templates = np.stack([flat.values for flat in flats])
-    return _Job(loop, rule.params, templates, flats[0].fields, film, links, options)
+    return _Job(loop, rule.params, begun, film, links, options)
 
 
 def _plain_job(
@@ -246,9 +248,8 @@ def _plain_job(
                     "run the command with --debug to see where"
                 ) from exc
 
-    nothing = np.zeros((1, 0))
-    empty = np.zeros((0, 3), np.int64)
-    return _Job(play_each, rule.params, nothing, empty, film, links, options)
+    nothing = States(np.zeros(0), np.zeros(2, np.int64), np.zeros((1, 0, 3), np.int64))
+    return _Job(play_each, rule.params, nothing, film, links, options)
 
 
 def _as_rule(algorithm: Callable[[], Any]) -> Rule:
@@ -328,8 +329,7 @@ def _play_part(job: _Job, order: NDArray[np.int64], rows: Rows, part: slice) -> 
     out = out._replace(columns=np.zeros((rows.columns.shape[1], segments)))
     job.loop(
         job.params,
-        job.templates,
-        job.fields,
+        job.states,
         job.film,
         job.links,
         order[part],

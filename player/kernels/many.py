@@ -35,6 +35,17 @@ class Links(NamedTuple):
     """First period of each trace and, last, their number, shape (L+1,)."""
 
 
+class States(NamedTuple):
+    """The states that sessions begin with, laid flat: one for all traces, or one for each."""
+
+    values: FloatArray
+    """One state after the other, shape (sum of widths,)."""
+    first: NDArray[np.int64]
+    """First number of each state and, last, their end, shape (S+1,)."""
+    fields: NDArray[np.int64]
+    """Where the arrays of each state lie, shape (S, F, 3); see ``player.layout.Flat``."""
+
+
 class Rows(NamedTuple):
     """What is kept of n sessions; a part with no rows is not kept."""
 
@@ -90,8 +101,7 @@ def copy(values: FloatArray, into: FloatArray) -> None:
 
 def many(
     params: Any,
-    templates: FloatArray,
-    fields: NDArray[np.int64],
+    states: States,
     film: Film,
     links: Links,
     which: NDArray[np.int64],
@@ -101,8 +111,7 @@ def many(
 ) -> None:
     """Play a session for every trace number in ``which`` and fill its row of ``rows``.
 
-    ``templates`` holds the state that sessions begin with: one row for all traces, or one
-    for each. ``out`` is room for one session.
+    ``out`` is room for one session.
     """
     film = Film(
         uncounted(film.ladder_bps),
@@ -117,12 +126,16 @@ def many(
         numbers(out.totals),
         uncounted(out.history),
     )
-    state_memory = templates[0].copy()
+    widest = 0
+    for k in range(len(states.first) - 1):
+        widest = max(widest, states.first[k + 1] - states.first[k])
+    state_memory = np.zeros(widest)
     state_row = uncounted(state_memory)
-    state = state_of(state_row, fields)
     for i in range(len(which)):
         k = which[i]
-        copy(templates[k if templates.shape[0] > 1 else 0], state_row)
+        own = k if len(states.first) > 2 else 0
+        copy(states.values[states.first[own] : states.first[own + 1]], state_row)
+        state = state_of(state_row, states.fields[own])
         session(params, state, film, link_at(links, k), options, room)
         copy(room.totals, rows.totals[i])
         if rows.rungs.shape[0] > 0:

@@ -49,7 +49,7 @@ def recorded(rule: Rule, trace: Trace) -> asking.Witness:
 
 def answers(rule: Rule, witness: asking.Witness, trace: Trace, *, compile_it: bool) -> Any:
     state = start_state(rule, film(), trace)
-    flat = layout.flatten(state, rule.name)
+    flat = layout.flatten(state)
     if compile_it:
         loop: Any = compiled_with(asking.ask_all, {"answer": asking.answer}, rule, state, {})
     else:

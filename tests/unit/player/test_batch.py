@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from abr.errors import AlgorithmError
 from abr.media import constant_presentation
 from abr.trace import Trace
 from player.drivers.batch import Engine, run_batch
-from player.kernels import pensieve, sabre
+from player.kernels import abrkit, pensieve, sabre
 from tests.fakes import unfitrule
 
 FILM = constant_presentation([3e5, 1e6, 3e6], segments=30, segment_s=4.0)
@@ -84,6 +85,28 @@ def test_a_rule_that_does_not_compile_runs_as_it_is_and_says_why() -> None:
     assert "cannot be compiled" in batch.remark
     with pytest.raises(AlgorithmError, match="'fixed' cannot be compiled"):
         run_batch(sabre, FILM, TRACES[:1], unfit, engine="compiled")
+
+
+class _Notes(NamedTuple):
+    segments: list[int]
+
+
+def test_a_rule_whose_state_is_no_array_runs_as_it_is_and_says_why() -> None:
+    noting = replace(rule("fixed"), start=lambda *_: _Notes([]))
+    batch = run_batch(sabre, FILM, TRACES[:1], noting)
+    assert batch.engine == "plain"
+    assert "its state holds a list" in batch.remark
+    with pytest.raises(AlgorithmError, match="its state holds a list"):
+        run_batch(sabre, FILM, TRACES[:1], noting, engine="compiled")
+
+
+@pytest.mark.parametrize("name", ["clairvoyant", "optimal"])
+def test_a_rule_that_foresees_is_told_of_traces_of_all_lengths(name: str) -> None:
+    """Its state has another size for each."""
+    runs = [run_batch(abrkit, FILM, TRACES, rule(name), engine=engine) for engine in ENGINES]
+    assert (runs[0].rungs == runs[1].rungs).all()
+    alone = run_batch(abrkit, FILM, TRACES[2:], rule(name), engine="compiled")
+    assert (alone.rungs[0] == runs[1].rungs[2]).all()
 
 
 def test_sizes_in_any_order_of_memory_are_the_same_sizes() -> None:

@@ -22,7 +22,7 @@ class Params(NamedTuple):
 
 def run(make: Any, hook: Any, extra: bool = False) -> tuple[list[float], np.ndarray[Any, Any]]:
     state = tiny.memory()
-    flat = layout.flatten(state, "tiny")
+    flat = layout.flatten(state)
     hooks = {"choose": hook, "HAS_EXTRA": extra, "Memory": tiny.Memory}
     row, out = flat.values.copy(), np.zeros(2)
     make(hooks, state)(Params(), row, flat.fields, np.array([1.0, 2.0]), out)
@@ -129,5 +129,5 @@ def test_the_sources_concerned_are_those_of_everything_called() -> None:
 )
 def test_a_state_that_cannot_be_laid_flat_is_named(state: Any, found: str) -> None:
     kept = state if hasattr(state, "_fields") else tiny.Memory(state[0], state[0])
-    with pytest.raises(AlgorithmError, match=found):
-        layout.flatten(kept, "mine")
+    with pytest.raises(layout.NotFlatError, match=found):
+        layout.flatten(kept)
