@@ -310,7 +310,7 @@ def drop_across_rungs(
     stall = weights.stall_per_s
     best = np.full(rungs, -1, dtype=np.int64)
     best_score = np.full(rungs, -math.inf)
-    order = np.argsort(plans.request_s)
+    order = np.argsort(plans.request_s, kind="mergesort")
     for place in range(len(order)):
         i = order[place]
         rung = int(plans.rung[i])
@@ -351,7 +351,7 @@ def thinned(
     kept: NDArray[np.int64],
 ) -> int:
     """Put at most ``width`` of one rung's plans, earliest request first, into ``kept``."""
-    order = np.argsort(plans.request_s)
+    order = np.argsort(plans.request_s, kind="mergesort")
     if len(order) <= width:
         kept[: len(order)] = order
         return len(order)
@@ -531,6 +531,7 @@ def search(
     sizes_bytes: FloatArray,
     durations_s: FloatArray,
     way: Road,
+    curves: Future,
     weights: Weights,
     max_buffer_s: float,
     width: int,
@@ -541,10 +542,11 @@ def search(
     """The search of the module's docstring, segment by segment.
 
     Args:
-        ladder_bps: As ``best_plan``, like the next six.
+        ladder_bps: As ``best_plan``, like all but the last three and ``curves``.
         sizes_bytes: Sizes.
         durations_s: Lengths.
         way: The link.
+        curves: What ``future_of`` says of the film.
         weights: The score.
         max_buffer_s: The player's limit.
         width: Most plans kept per rung and segment.
@@ -562,7 +564,6 @@ def search(
     parents = np.zeros((segments, rungs * width), dtype=np.int64)
     played = np.zeros((segments, rungs * width), dtype=np.int64)
     kept = np.zeros(rungs * rungs * width, dtype=np.int64)
-    curves = future_of(worth, sizes_bytes, way)
     last_due_s = float(np.sum(durations_s[: segments - 1]))
     now_s = np.zeros(rungs)
     for rung in range(rungs):
@@ -599,7 +600,13 @@ def search(
             done_s = np.minimum(done_s, _NEVER_S)
             reached = extended(plans, former, worth, weights, rung, done_s, media_s, fits_after_s)
             count = useful_of(
-                np.argsort(reached.request_s), reached, stall, 0.0, is_strict, merges, kept
+                np.argsort(reached.request_s, kind="mergesort"),
+                reached,
+                stall,
+                0.0,
+                is_strict,
+                merges,
+                kept,
             )
             chosen = taken(reached, kept[:count])
             found.request_s[total : total + count] = chosen.request_s
@@ -644,14 +651,15 @@ def best_plan(
         width: Most plans kept per rung and segment.
     """
     narrow = width // 4 + 1
+    curves = future_of(ladder_bps / 1e6, sizes_bytes, way)
     plan, score = search(
-        ladder_bps, sizes_bytes, durations_s, way, weights, max_buffer_s, narrow,
+        ladder_bps, sizes_bytes, durations_s, way, curves, weights, max_buffer_s, narrow,
         False, False, -math.inf,
     )  # fmt: skip
     for each in range(2):
         is_strict = each == 1
         other, reached = search(
-            ladder_bps, sizes_bytes, durations_s, way, weights, max_buffer_s,
+            ladder_bps, sizes_bytes, durations_s, way, curves, weights, max_buffer_s,
             narrow if is_strict else width, is_strict, False, score,
         )  # fmt: skip
         if reached > score:
@@ -670,8 +678,9 @@ def upper_bound(
     known: float,
 ) -> float:
     """What no plan can score more than; arguments as ``best_plan``, whose score is known."""
+    curves = future_of(ladder_bps / 1e6, sizes_bytes, way)
     found = search(
-        ladder_bps, sizes_bytes, durations_s, way, weights, max_buffer_s, width,
+        ladder_bps, sizes_bytes, durations_s, way, curves, weights, max_buffer_s, width,
         True, True, known,
     )[1]  # fmt: skip
     return max(found, known)

@@ -69,6 +69,7 @@ def compiled(
     *,
     parts: Mapping[str, Any] | None = None,
     texts: Mapping[str, str] | None = None,
+    is_large: bool = False,
 ) -> Function:
     """``function`` as machine code that is kept on disk.
 
@@ -78,6 +79,8 @@ def compiled(
             and classes, and numbers.
         parts: Functions that ``function`` calls, by the names it uses.
         texts: More such functions as source; they may use the classes among ``hooks``.
+        is_large: Whether its time goes into loops over arrays, not into calls: compiled
+            four times as fast.
 
     Raises:
         AlgorithmError: a hook is no function that another process could import.
@@ -89,27 +92,27 @@ def compiled(
                 "cannot be compiled; move it to a file of its own"
             )
     parts = parts or {}
-    source = _source(function, hooks, parts, texts or {})
+    source = _source(function, hooks, parts, texts or {}, is_large)
     made = _module(source, [function, *hooks.values(), *parts.values()])
     answer: Function = getattr(made, function.__name__)
     return answer
 
 
-def jit(function: Function, hooks: Mapping[str, Any]) -> Function:
+def jit(function: Function, hooks: Mapping[str, Any], is_inlined: bool) -> Function:
     """For made modules: ``function`` linked and compiled when it is first called."""
-    finish, instead, base = _compiling()
+    finish, instead, base = _compiling(is_inlined)
     return Linker(hooks, finish, instead, base).linked(function)
 
 
 @cache
-def _compiling() -> tuple[Function, dict[Any, Function], Linker]:
+def _compiling(is_inlined: bool) -> tuple[Function, dict[Any, Function], Linker]:
     """What makes machine code, and a linker for what all kernels share."""
     numba: Any = importlib.import_module("numba")  # not all options are among its types
     # Inlined, the arrays of a named tuple stay in registers from call to call.
     finish: Function = numba.njit(
         nogil=True,
         error_model="numpy",
-        forceinline=True,
+        forceinline=is_inlined,
         no_cpython_wrapper=True,
         no_cfunc_wrapper=True,
     )
@@ -185,6 +188,7 @@ def _source(
     hooks: Mapping[str, Any],
     parts: Mapping[str, Any],
     texts: Mapping[str, str],
+    is_large: bool,
 ) -> str:
     """Text of a module that holds ``function`` compiled with all it calls."""
     lines = [f'"""Made by abrkit: {function.__module__}.{function.__qualname__}, compiled."""', ""]
@@ -195,7 +199,7 @@ def _source(
     lines.append(f"hooks = {{{', '.join(f'{name!r}: {name}' for name in hooks)}}}")
     called = {**dict(called_by(function)), **parts}
     for name, part in called.items():
-        lines.extend((_import(part, f"_{name}"), f"{name} = jit(_{name}, hooks)"))
+        lines.extend((_import(part, f"_{name}"), f"{name} = jit(_{name}, hooks, {not is_large})"))
     for name, value in function.__globals__.items():
         if name not in function.__code__.co_names or name in hooks:
             continue
@@ -203,8 +207,10 @@ def _source(
             lines.append(f"import {value.__name__} as {name}")
         elif isinstance(value, type):
             lines.append(_import(value, name))
+        elif isinstance(value, int | float):
+            lines.append(f"{name} = {value!r}")
     for name, text in texts.items():
-        lines.extend(("", text, "", f"{name} = jit({name}, {{}})"))
+        lines.extend(("", text, "", f"{name} = jit({name}, {{}}, {not is_large})"))
     lines.extend(("", "@kept", _bare(function)))
     return "\n".join(lines) + "\n"
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from abr.decision import Decision, Observation, Rule
-from abr.foresight import Weights, best_plan, drop_across_rungs, road, useful_of
+from abr.foresight import Weights, best_plan, road, search
 from abr.media import FloatArray
 from abr.trace import Trace
 
@@ -60,7 +60,7 @@ def start(
     sizes_bytes: FloatArray,
     trace: Trace,
 ) -> State:
-    """Search the plan; about a second for a film of some minutes."""
+    """Search the plan; seconds for a film of some minutes, a twentieth of that compiled."""
     way = road(trace, params.rtt_s, params.response_overhead_bytes, params.server_s)
     weights = Weights(params.stall_per_s, params.startup_per_s, params.smooth_per_mbps)
     plan = best_plan(
@@ -91,6 +91,6 @@ def make(**params: float) -> Rule:
         start=start,
         choose=choose,
         foresees=True,
-        heavy=(useful_of, drop_across_rungs),
+        heavy=(search,),
         whys=("planned",),
     )

@@ -174,7 +174,7 @@ def prepared(rule: Rule) -> Rule:
     """``rule`` with the heavy parts of its start compiled, where there are any."""
     if not rule.heavy:
         return rule
-    parts = {each.__name__: compiled(each, {}) for each in rule.heavy}
+    parts = {each.__name__: compiled(each, {}, is_large=True) for each in rule.heavy}
     return replace(rule, start=linked(rule.start, parts), heavy=())
 
 
@@ -199,6 +199,7 @@ def _compiled_job(
     links: Links,
     options: Any,
 ) -> _Job:
+    rule = prepared(rule)
     states = [
         start_state(rule, presentation, trace)
         for trace in (traces if rule.foresees else traces[:1])
