@@ -3,7 +3,7 @@
 A network is fully connected layers laid flat in float64 arrays, so that it can lie in the
 state of a rule and be compiled with it; nothing here needs a learning library. The vector
 is one description for all that learns: networks, ONNX models and the environments of
-``player.environment`` fill it with the same function.
+``player.batch.run.environment`` fill it with the same function.
 
 ``vector``, R rungs, P = ``PAST`` downloads, every number clipped to 0 ... ``MOST``:
 

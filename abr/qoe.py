@@ -14,11 +14,18 @@ Definitions (docs/formats.md repeats them beside the table that prints them):
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
 from abr.log import Record, SessionLog
+
+STALL_PENALTY = 4.3
+"""QoE_lin loses this per second of stalling, in units of 1 Mbit/s played."""
+
+CHANGE_PENALTY = 1.0
+"""QoE_lin loses this per Mbit/s of change between consecutive segments."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,3 +154,23 @@ def _weighted_mean(values: list[float], weights: list[float]) -> float:
     if total <= 0:
         return 0.0
     return sum(value * weight for value, weight in zip(values, weights, strict=True)) / total
+
+
+def qoe_lin(rates_bps: Sequence[float], stall_s: float) -> float:
+    """The linear score of one playback, per segment played; 0 when nothing was played.
+
+    Source: Mao, Netravali, Alizadeh, "Neural Adaptive Video Streaming with Pensieve",
+    SIGCOMM 2017, section 5.1, equation 5 with q(R) = R in Mbit/s and a stall penalty of
+    4.3, after Yin et al., SIGCOMM 2015.
+
+    deviation: startup counts nothing here; it is reported beside the score.
+
+    Args:
+        rates_bps: Nominal bit rate of each segment played, in order.
+        stall_s: Stalled in all.
+    """
+    if not len(rates_bps):
+        return 0.0
+    changes = sum(abs(after - before) for before, after in pairwise(rates_bps))
+    score = (sum(rates_bps) - CHANGE_PENALTY * changes) / 1e6 - STALL_PENALTY * stall_s
+    return score / len(rates_bps)

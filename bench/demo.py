@@ -19,7 +19,7 @@ from abr.shell import note, run_async
 if TYPE_CHECKING:
     from abr.log import SessionLog
     from abr.trace import Trace
-    from bench.report import LadderRung
+    from bench.reports.sessions import LadderRung
     from player.config import PlayerConfig
     from transcode.layout import PresentationIndex
 
@@ -162,7 +162,7 @@ async def _transcode(master: Path | None, folders: _Folders) -> PresentationInde
 
 
 def _traces(package: Path) -> list[Trace]:
-    from bench.demotraces import demo_traces
+    from abr.demotraces import demo_traces
     from transcode.reader import presentation_of
 
     return list(demo_traces(float(presentation_of(package).bitrates_bps[-1])))
@@ -205,7 +205,7 @@ async def _play(
     max_play_s: float,
 ) -> tuple[list[SessionLog], Mapping[str, Mapping[str, int]]]:
     """The viewers, all at once, and what the caches counted."""
-    from bench.stack import Stack
+    from bench.stack.stack import Stack
     from player import play
 
     async with Stack([folders.package(index)], keys=folders.keys) as stack:
@@ -237,8 +237,8 @@ def _page(
     index: PresentationIndex,
     command: str,
 ) -> str:
-    from bench.page import page
-    from bench.report import report_data
+    from bench.reports.session_page import page
+    from bench.reports.sessions import report_data
 
     return page(
         report_data(
@@ -253,7 +253,7 @@ def _page(
 
 
 def _ladder(index: PresentationIndex) -> list[LadderRung]:
-    from bench.report import LadderRung
+    from bench.reports.sessions import LadderRung
 
     return [
         LadderRung(

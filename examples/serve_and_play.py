@@ -10,7 +10,7 @@ from pathlib import Path
 
 from abr.qoe import summary
 from abr.trace import Trace
-from bench.stack import Stack
+from bench.stack.stack import Stack
 from player import play, replay, simulate
 from transcode.config import TranscodeConfig
 from transcode.generate import write_master

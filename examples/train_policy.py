@@ -24,17 +24,18 @@ from typing import Any
 
 import numpy as np
 
-from abr import modelfiles, registry
+from abr import registry
 from abr.algorithms.policy import WEIGHTS, rule_of
 from abr.decision import Algorithm
+from abr.files import models as modelfiles
+from abr.files.policies import read_policy_file, write_policy_file
 from abr.generators import generate
 from abr.media import FloatArray, Presentation
-from abr.policyfiles import read_policy_file, write_policy_file
 from abr.policytext import Policy
 from abr.trace import Trace
-from bench.presentations import Shape, drawn
-from player.drivers.batch import Engine, run_batch
-from player.kernels import abrkit
+from bench.experiments.presentations import Shape, drawn
+from player.batch.abrkit import session as abrkit
+from player.batch.run.batch import Engine, run_batch
 
 RIVALS = ("robust-mpc", "bola-e", "dynamic")
 STALL_WEIGHT = 4.3

@@ -31,7 +31,7 @@ from transcode.sealing import open_sealed, seal
 
 if TYPE_CHECKING:
     from player.drivers.live import MediaSink
-    from player.shaper import Shaper
+    from player.shaping.proxy import Shaper
 
 DEFAULT_ALGORITHM = "bola-sabre"
 
@@ -166,7 +166,7 @@ async def play(
 
     if trace is None:
         return await driver(None).run()
-    from player.shaper import Shaper
+    from player.shaping.proxy import Shaper
 
     async with Shaper(trace, parts.hostname, port, rtt_s=config.rtt_s) as shaper:
         log = await driver(shaper).run()

@@ -17,13 +17,13 @@ import click
 from abr.cli import configuration
 from abr.errors import PlaybackError
 from abr.shell import note, run_async
-from player.preset_cli import SpreadingCommand, Wanted, simulate_preset
+from player.batch.cli import SpreadingCommand, Wanted, simulate_preset
 
 if TYPE_CHECKING:
     from abr.log import SessionLog
     from abr.trace import Trace
+    from player.batch.run.batch import Engine
     from player.config import PlayerConfig
-    from player.drivers.batch import Engine
     from player.session import PlaybackSession
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -340,7 +340,7 @@ def _config(ctx: click.Context, rtt_ms: float | None, max_buffer_s: float | None
 
 def _trace(text: str) -> Trace:
     """The trace meant; what looks odd about it is said, not believed or mended."""
-    from abr.tracefiles import resolve
+    from abr.files.traces import resolve
 
     reading = resolve(text)
     for remark in reading.remarks:

@@ -7,9 +7,9 @@ is meant to move a score: ``.venv/bin/python scripts/algorithm_table.py``
 from __future__ import annotations
 
 from abr import registry
+from abr.demotraces import demo_traces
 from abr.media import constant_presentation
 from abr.qoe import summary
-from bench.demotraces import demo_traces
 from player import simulate
 
 LADDER_BPS = (300e3, 750e3, 1.5e6, 3e6, 6e6)

@@ -2,7 +2,7 @@
 
 ``generate`` draws a trace from a model and a seed, ``fit`` makes a model of traces,
 ``read_model`` and ``write_model`` are its file. The models that come along are read by
-``abr.modelfiles``, as this package touches no files.
+``abr.files.models``, as this package touches no files.
 """
 
 from abr.generators.draw import generate

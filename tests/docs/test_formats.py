@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from abr.movies import read_movie, write_movie
+from abr.qoe import qoe_lin
 from abr.traceformats import FORMATS, read_trace, remarks, write_trace
 from abr.traceformats.profiles import names, profile
-from bench.metrics import qoe_lin
-from bench.report import report_data
-from bench.results import FIELDS, read_results
+from bench.experiments.results import FIELDS, read_results
+from bench.reports.sessions import report_data
 from tests.fakes.logs import played_log
 from transcode.indexfile import parse_index, print_index
 from transcode.keyfiles import parse_keys, print_keys

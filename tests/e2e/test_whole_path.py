@@ -17,9 +17,9 @@ from abr.errors import ToolMissingError
 from abr.log import SessionLog
 from abr.qoe import summary
 from abr.trace import Trace
-from bench.config import ServeConfig
-from bench.gap import gap_between
-from bench.stack import Stack
+from bench.analysis.agreement import gap_between
+from bench.stack.config import ServeConfig
+from bench.stack.stack import Stack
 from origin.paths import token_of
 from player import PlayerConfig, play, replay, simulate
 from player.drivers.replay import differences

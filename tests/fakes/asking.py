@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from abr.decision import Decision, Download, Observation, Progress, RunningAlgorithm
 from abr.media import FloatArray
-from player.kernels.hooks import choose, delivered, reconsider, state_of, waited
-from player.kernels.tables import Film, downloads_so_far
+from player.batch.hooks import choose, delivered, reconsider, state_of, waited
+from player.batch.tables import Film, downloads_so_far
 
 CHOOSE, RECONSIDER, DELIVERED, WAITED = range(4)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.results import Results, Row, results_of
+from bench.experiments.results import Results, Row, results_of
 
 FILM = {"title": "film", "digest": "f" * 64, "ladder_bps": [1e6, 2e6], "durations_s": [4.0, 4.0]}
 

@@ -14,9 +14,9 @@ from abr.decision import Rule
 from abr.media import Presentation
 from abr.trace import Trace
 from abr.traceformats import read_trace
-from player.drivers.batch import Batch, Engine, run_batch
-from player.kernels import sabre
-from player.presets import SABRE_CONFIGURATIONS
+from player.batch import sabre
+from player.batch.presets import SABRE_CONFIGURATIONS
+from player.batch.run.batch import Batch, Engine, run_batch
 
 Network = Sequence[Mapping[str, float]]
 """Periods with ``duration_ms``, ``bandwidth_kbps`` and ``latency_ms``."""

@@ -11,8 +11,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from abr.files.models import model, names
 from abr.generators import KINDS, generate
-from abr.modelfiles import model, names
 
 if __name__ == "__main__":
     digests = {

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from player.compiled import has_compiler
-from player.drivers.batch import Batch, Engine
-from player.presets import SABRE_CONFIGURATIONS
+from player.batch.presets import SABRE_CONFIGURATIONS
+from player.batch.run.batch import Batch, Engine
+from player.batch.run.compiled import has_compiler
 from tests.fakes.sabre import Expected, differences, film_of, play, trace_of
 
 HERE = Path(__file__).parent

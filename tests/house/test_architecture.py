@@ -21,10 +21,11 @@ def named(package: str) -> set[str]:
 
 
 def present(package: str) -> set[str]:
-    """Modules and sub-packages of a package; the latter end in a slash."""
+    """Modules of a package, and the folders below it, however deep; the latter end in a slash."""
     folder = ROOT / package
     modules = {path.stem for path in folder.glob("*.py")} - UNNAMED
-    return modules | {f"{path.parent.name}/" for path in folder.glob("*/__init__.py")}
+    below = {path.parent.relative_to(folder) for path in folder.glob("*/**/__init__.py")}
+    return modules | {f"{each.as_posix()}/" for each in below}
 
 
 @pytest.mark.parametrize("package", ["abr", "transcode", "origin", "edge", "player", "bench"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.pool import Outcome, local, outcomes
+from bench.experiments.run.pool import Outcome, local, outcomes
 from tests.fakes.jobs import die_at_seven, die_once, double, refuse_odd
 
 

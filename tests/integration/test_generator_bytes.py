@@ -20,7 +20,7 @@ print(" ".join(name for name in __cpu_dispatch__ if __cpu_features__.get(name)))
 DIGESTS = """
 import json
 from abr.generators import KINDS, generate
-from abr.modelfiles import model, names
+from abr.files.models import model, names
 print(json.dumps({
     name: {k: generate(model(name), seed=7, duration_s=120, kind=k).digest() for k in KINDS}
     for name in names()

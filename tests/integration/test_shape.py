@@ -14,10 +14,10 @@ import pytest
 
 from abr.errors import ConfigError, PortInUseError, UpstreamError
 from abr.trace import Trace
-from player.alarms import Alarms
-from player.kernel_link import KernelConfig, can_run, run_behind
-from player.ledger import ShaperReport
-from player.shape_run import Address, config_for, shape
+from player.shaping.alarms import Alarms
+from player.shaping.kernel import KernelConfig, can_run, run_behind
+from player.shaping.ledger import ShaperReport
+from player.shaping.run import Address, config_for, shape
 
 WHY_NO_KERNEL = can_run()
 needs_namespaces = pytest.mark.skipif(

@@ -14,9 +14,9 @@ from typing import Protocol
 import pytest
 
 from abr.trace import Trace
-from player.alarms import Alarms
-from player.shaper import Shaper, ShaperConfig
-from player.shaper_departures import Ticker
+from player.shaping.alarms import Alarms
+from player.shaping.departures import Ticker
+from player.shaping.proxy import Shaper, ShaperConfig
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 RTT_S = 0.04

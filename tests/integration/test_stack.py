@@ -17,8 +17,8 @@ import aiohttp
 import pytest
 
 from abr.errors import MissingFileError, PackageError, PortInUseError
-from bench.config import ServeConfig
-from bench.stack import Stack
+from bench.stack.config import ServeConfig
+from bench.stack.stack import Stack
 from tests.fakes.packages import segment_bytes, write_package
 
 

@@ -17,13 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from abr import modelfiles, registry
+from abr import registry
+from abr.files import models as modelfiles
 from abr.generators import generate
 from abr.media import Presentation
-from bench.presentations import builtin
-from player.drivers.batch import Engine, run_batch
-from player.kernels import sabre
-from player.presets import SABRE_CONFIGURATIONS
+from bench.experiments.presentations import builtin
+from player.batch import sabre
+from player.batch.presets import SABRE_CONFIGURATIONS
+from player.batch.run.batch import Engine, run_batch
 
 SEGMENTS = 199
 COLUMNS: tuple[tuple[str, Engine, bool, int, float], ...] = (

@@ -17,10 +17,10 @@ import time
 
 import numpy as np
 
-from abr import modelfiles
+from abr.files import models as modelfiles
 from abr.generators import generate
-from bench.presentations import builtin
-from player.environment import AbrVectorEnv
+from bench.experiments.presentations import builtin
+from player.batch.run.environment import AbrVectorEnv
 
 LEAST_PER_S = 3e6
 

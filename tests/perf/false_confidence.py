@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 
 from abr.decision import Observation
+from abr.files.models import find_model
 from abr.generators import generate
 from abr.media import Presentation
-from abr.modelfiles import find_model
-from bench.gate import MARGINS, Finding, Margin, compare_two
-from bench.metrics import qoe_lin
-from bench.presentations import builtin
-from bench.results import Results, Row, results_of
-from player.drivers.batch import run_batch
-from player.kernels import pensieve
+from abr.qoe import qoe_lin
+from bench.analysis.compare import MARGINS, Finding, Margin, compare_two
+from bench.experiments.presentations import builtin
+from bench.experiments.results import Results, Row, results_of
+from player.batch import pensieve
+from player.batch.run.batch import run_batch
 
 BAR = 0.05
 CLASSES = ("3g-commute", "lte-driving", "fcc-home")

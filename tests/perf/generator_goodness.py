@@ -21,10 +21,10 @@ from pathlib import Path
 
 import numpy as np
 
+from abr.files.models import model, names
 from abr.generators import KINDS, Kind, Model, generate
 from abr.generators.measures import autocorrelation, ks_distance, resampled
 from abr.media import FloatArray
-from abr.modelfiles import model, names
 from abr.traceformats import read_trace
 
 KS_BAR = LAG_BAR = 0.15

@@ -25,9 +25,9 @@ import numpy as np
 
 from abr.link import SharedLink
 from abr.trace import Trace
-from player.kernel_link import KernelConfig, can_run, run_behind
-from player.shape_run import Address
-from player.shaper import Shaper
+from player.shaping.kernel import KernelConfig, can_run, run_behind
+from player.shaping.proxy import Shaper
+from player.shaping.run import Address
 from tests.perf.shaper_accuracy import serve
 
 RTT_S = 0.04

@@ -21,8 +21,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from abr.trace import Trace
-from player.ledger import ShaperReport
-from player.shape_run import Address, config_for, shape
+from player.shaping.ledger import ShaperReport
+from player.shaping.run import Address, config_for, shape
 
 WINDOW_S = 0.5
 PIECE = bytes(65536)

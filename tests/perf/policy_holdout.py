@@ -5,8 +5,8 @@
 ``qoe_lin`` per session: mean over segments of Mbit/s, less 4.3 per second stalled and the
 absolute change in Mbit/s; startup counts nothing. Each trace is one unit: its score is
 the mean over the presentations. Differences are paired by trace, intervals are the 95 %
-bootstrap of ``bench.stats``. Traces are of seeds from 10,000 on (learning used 0 to 63), and
-the presentations are other draws than those of learning, and two that come along with
+bootstrap of ``bench.analysis.stats``. Traces are of seeds from 10,000 on (learning used
+0 to 63), and the presentations are other draws than those of learning, and two that come along with
 ``bench``. Sessions are those of our own player's kernel with 30 s of buffer at most,
 without limits in time. With ``--files`` the traces of a folder are a class.
 """
@@ -21,17 +21,18 @@ from pathlib import Path
 
 import numpy as np
 
-from abr import modelfiles, registry
+from abr import registry
 from abr.decision import Algorithm
+from abr.files import models as modelfiles
+from abr.files.policies import read_policy_file
+from abr.files.traces import read_traces_file
 from abr.generators import generate
 from abr.media import FloatArray, Presentation
-from abr.policyfiles import read_policy_file
 from abr.trace import Trace
-from abr.tracefiles import read_traces_file
-from bench.presentations import BUILTIN, Shape, builtin, drawn
-from bench.stats import Estimate, interval
-from player.drivers.batch import run_batch
-from player.kernels import abrkit
+from bench.analysis.stats import Estimate, interval
+from bench.experiments.presentations import BUILTIN, Shape, builtin, drawn
+from player.batch.abrkit import session as abrkit
+from player.batch.run.batch import run_batch
 
 RIVALS = ("robust-mpc", "bola-e", "dynamic")
 FIRST_SEED = 10_000

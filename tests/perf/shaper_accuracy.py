@@ -25,11 +25,11 @@ import numpy as np
 
 from abr.trace import Trace
 from origin.httpserver import UNSENT_BYTES
-from player.alarms import Alarms
-from player.ledger import ShaperReport
-from player.shape_run import MANY_CLIENTS, config_for
-from player.shaper import Shaper
-from player.shaper_departures import Ticker
+from player.shaping.alarms import Alarms
+from player.shaping.departures import Ticker
+from player.shaping.ledger import ShaperReport
+from player.shaping.proxy import Shaper
+from player.shaping.run import MANY_CLIENTS, config_for
 
 STEPS_MBPS = (2, 4, 1, 8, 3, 0.5, 6, 2, 5, 1, 0, 0, 4, 8, 0.5, 3, 7, 1.5, 2, 6, 1, 8, 4, 2)
 OUTAGE_S = (10.0, 12.0)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from abr.tracefiles import read_trace_file
+from abr.files.traces import read_trace_file
 from abr.traceformats import remarks
 
 

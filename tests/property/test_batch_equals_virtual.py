@@ -14,10 +14,10 @@ from abr.decision import Algorithm, Decision, Observation, Progress
 from abr.log import SessionLog
 from abr.qoe import stalls, summary
 from player import simulate
-from player.compiled import has_compiler
-from player.drivers.batch import Batch, Engine, run_batch
-from player.kernels import abrkit
-from player.kernels.tables import COMPLETE, FAILED, STOPPED
+from player.batch.abrkit import session as abrkit
+from player.batch.run.batch import Batch, Engine, run_batch
+from player.batch.run.compiled import has_compiler
+from player.batch.tables import COMPLETE, FAILED, STOPPED
 from tests.fakes.playbacks import Case, cases
 
 RULES: dict[str, dict[str, Any]] = {

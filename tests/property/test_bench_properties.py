@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.benchreport import bench_report
-from bench.gate import compare
-from bench.results import compact, print_results, read_results
-from bench.stats import resampled
+from bench.analysis.compare import compare
+from bench.analysis.standings import bench_report
+from bench.analysis.stats import resampled
+from bench.experiments.results import compact, print_results, read_results
 from tests.fakes.results import results, row
 
 RATES = st.lists(st.floats(1e3, 1e9), min_size=2, max_size=12)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abr.errors import ModelError
+from abr.files.models import model, names
 from abr.generators import KINDS, Kind, fit, generate, read_model, write_model
-from abr.modelfiles import model, names
 
 NAMES = st.sampled_from(names())
 KIND: st.SearchStrategy[Kind] = st.sampled_from(KINDS)

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 
 from abr import registry
 from player import simulate
-from player.drivers.batch import run_batch
-from player.kernels import abrkit
-from player.kernels.tables import TOTALS, Out, film_of
-from player.logrows import fill
+from player.batch.abrkit import session as abrkit
+from player.batch.logrows import fill
+from player.batch.run.batch import run_batch
+from player.batch.tables import TOTALS, Out, film_of
 from tests.fakes.playbacks import Case, cases
 
 

@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import given, settings
 
 from abr.decision import Decision, Observation
-from player.drivers.batch import run_batch
-from player.kernels import abrkit
-from player.kernels.stepping import PLACES, Stepped, reset, step
-from player.kernels.tables import BEYOND, TOTALS, film_of
+from player.batch.abrkit import session as abrkit
+from player.batch.abrkit.stepping import PLACES, Stepped, reset, step
+from player.batch.run.batch import run_batch
+from player.batch.tables import BEYOND, TOTALS, film_of
 from tests.fakes.playbacks import Case, cases
 
 SUMS_OVER_RUNGS = {

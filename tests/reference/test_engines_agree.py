@@ -16,11 +16,11 @@ from abr import registry
 from abr.decision import Rule, begin, start_state
 from abr.media import Presentation
 from abr.trace import Trace
-from player import layout
-from player.compiled import has_compiler, linked
-from player.drivers.batch import compiled_with, hooks_of, run_batch
-from player.kernels import sabre
-from player.kernels.tables import film_of
+from player.batch import flatstate as layout
+from player.batch import sabre
+from player.batch.run.batch import compiled_with, hooks_of, run_batch
+from player.batch.run.compiled import has_compiler, linked
+from player.batch.tables import film_of
 from tests.fakes import asking
 
 TRACES = [

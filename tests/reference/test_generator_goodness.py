@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from abr.files.models import names
 from abr.generators import KINDS, Kind
-from abr.modelfiles import names
 from tests.perf.generator_goodness import FALL_SHORT, KS_BAR, LAG_BAR, stated_row
 
 PAGE = (Path(__file__).parents[2] / "docs/traces.md").read_text(encoding="utf-8")

@@ -15,10 +15,10 @@ from abr.decision import Decision, Download, Observation, Rule, start_state
 from abr.media import Presentation, constant_presentation
 from abr.trace import Trace
 from abr.traceformats.objects import read_sabre
-from player.compiled import has_compiler, linked
-from player.drivers.batch import Engine, run_batch
-from player.kernels import cooked, pensieve
-from player.kernels.tables import (
+from player.batch import cooked, pensieve
+from player.batch.run.batch import Engine, run_batch
+from player.batch.run.compiled import has_compiler, linked
+from player.batch.tables import (
     COLUMNS,
     DOWNLOADS,
     IDLE,

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from player.compiled import has_compiler
-from player.drivers.batch import Engine
-from player.presets import SABRE_CONFIGURATIONS
+from player.batch.presets import SABRE_CONFIGURATIONS
+from player.batch.run.batch import Engine
+from player.batch.run.compiled import has_compiler
 from tests.fakes.sabre import Expected, Network, differences, film_of, play, trace_of
 
 CONFIGS = sorted(SABRE_CONFIGURATIONS)

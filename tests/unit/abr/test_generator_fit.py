@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from abr.errors import ModelError
+from abr.files.models import model
 from abr.generators import Kind, fit, generate, read_model, write_model
 from abr.generators.latent import two_time_scales
 from abr.generators.measures import autocorrelation, ks_distance, outage_ratio, resampled
-from abr.modelfiles import model
 from abr.trace import Trace
 
 TRACES = 50

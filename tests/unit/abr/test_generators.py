@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from abr.errors import ModelError
+from abr.files.models import model, names
 from abr.generators import KINDS, Chain, Kind, Model, Quantiles, generate
-from abr.modelfiles import model, names
 
 PINNED: dict[str, dict[Kind, str]] = json.loads(
     (Path(__file__).parents[2] / "golden/generated_traces.json").read_text(encoding="utf-8")

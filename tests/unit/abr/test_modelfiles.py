@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from abr.errors import ModelError
+from abr.files.models import find_model, model, names, read_model_file, write_model_file
 from abr.generators import KINDS, read_model, write_model
-from abr.modelfiles import find_model, model, names, read_model_file, write_model_file
 
 CLASSES = {
     "3g-commute",

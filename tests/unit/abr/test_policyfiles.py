@@ -13,9 +13,9 @@ from abr import registry
 from abr.algorithms.policy import WEIGHTS
 from abr.decision import Rule, begin
 from abr.errors import AlgorithmError
+from abr.files.policies import read_policy_file, shipped, write_policy_file
 from abr.media import constant_presentation
 from abr.networks import layers_of, vector_width
-from abr.policyfiles import read_policy_file, shipped, write_policy_file
 from abr.policytext import Policy, read_policy, write_policy
 from abr.trace import Trace
 from player import replay, simulate

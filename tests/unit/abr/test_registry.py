@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from abr import registry
-from abr.algorithms_cli import algorithms
+from abr.cli.algorithms import algorithms
 from abr.decision import Rule
 from abr.errors import AlgorithmError
 from abr.media import constant_presentation

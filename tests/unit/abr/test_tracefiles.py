@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from abr.errors import InputError, MissingFileError, TraceFormatError
-from abr.tracefiles import (
+from abr.files.traces import (
     read_readings_file,
     read_trace_file,
     read_traces_file,

@@ -11,11 +11,11 @@ import re
 import numpy as np
 import pytest
 
-from bench.benchpage import bench_page, findings
-from bench.benchreport import BenchReport, bench_report
-from bench.benchtext import figure, report_csv, report_json, report_text
-from bench.metrics import BY_NAME
-from bench.stats import Estimate
+from bench.analysis.metrics import BY_NAME
+from bench.analysis.standings import BenchReport, bench_report
+from bench.analysis.stats import Estimate
+from bench.reports.experiment_page import bench_page, findings
+from bench.reports.experiment_text import figure, report_csv, report_json, report_text
 from tests.fakes.results import results, row
 
 

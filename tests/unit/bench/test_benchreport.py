@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.benchreport import BenchReport, bench_report, paired
-from bench.benchtext import cautions
-from bench.results import Results, ResultsError
+from bench.analysis.standings import BenchReport, bench_report, paired
+from bench.experiments.results import Results, ResultsError
+from bench.reports.experiment_text import cautions
 from tests.fakes.results import results, row
 
 

@@ -5,7 +5,7 @@ import pytest
 from abr.log import SessionLog
 from abr.qoe import Interval
 from abr.trace import Trace
-from bench.curves import MAX_STEPS, Curve, capacity_curve, curves
+from bench.reports.curves import MAX_STEPS, Curve, capacity_curve, curves
 from tests.fakes.logs import LADDER_BPS, played_log
 
 

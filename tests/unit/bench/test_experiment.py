@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from abr.trace import Trace
-from bench.experiment import Contender, Experiment, Network, in_turns, rotated, runs_of
-from bench.presentations import builtin
+from bench.experiments.experiment import Contender, Experiment, Network, in_turns, rotated, runs_of
+from bench.experiments.presentations import builtin
 
 
 def network(mbps: float, seed: int = 0) -> Network:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from abr.demotraces import demo_traces
 from abr.log import SessionLog
-from bench.demotraces import demo_traces
-from bench.gap import gap_between
+from bench.analysis.agreement import gap_between
 
 
 def log(*, stall_s: float, rung: int, extra_stall_s: float = 0.0) -> SessionLog:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.gate import Margin, compare, compare_two, margin_from
-from bench.results import Results, ResultsError
+from bench.analysis.compare import Margin, compare, compare_two, margin_from
+from bench.experiments.results import Results, ResultsError
 from tests.fakes.results import results, row
 
 RATE = [Margin(metric="bitrate_bps", by=0.01, is_relative=True)]

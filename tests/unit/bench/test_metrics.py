@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.metrics import BY_NAME, METRICS, qoe_lin
+from abr.qoe import qoe_lin
+from bench.analysis.metrics import BY_NAME, METRICS
 from tests.fakes.results import results, row
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.p1203 import p1203_input, picture_for
+from bench.analysis.p1203 import p1203_input, picture_for
 from tests.fakes.results import FILM, row
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bench.experiment import in_turns, runs_of
-from bench.pace import Pace
+from bench.experiments.experiment import in_turns, runs_of
+from bench.experiments.pace import Pace
 from tests.unit.bench.test_experiment import experiment
 
 

@@ -8,9 +8,9 @@ import plotly.graph_objects as go
 import pytest
 
 from abr.trace import Trace
-from bench.charts import HEADROOM, library, session_figure, shared_scale
-from bench.page import page
-from bench.report import LadderRung, ReportData, report_data
+from bench.reports.session_charts import HEADROOM, library, session_figure, shared_scale
+from bench.reports.session_page import page
+from bench.reports.sessions import LadderRung, ReportData, report_data
 from tests.fakes.logs import LADDER_BPS, played_log
 
 STEPS = Trace.from_periods([(5, 3e6), (5, 5e5)], name="steps")

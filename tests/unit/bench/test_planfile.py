@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from abr.errors import ConfigError
-from bench.planfile import EXAMPLE, QUICK, read_plan
+from bench.experiments.planfile import EXAMPLE, QUICK, read_plan
 
 LEAST = """\
 [[algorithm]]

@@ -9,7 +9,7 @@ import pytest
 
 from abr.errors import InputError
 from abr.movies import read_movie
-from bench.presentations import BUILTIN, MOST_RATIO, builtin
+from bench.experiments.presentations import BUILTIN, MOST_RATIO, builtin
 
 
 @pytest.mark.parametrize("name", BUILTIN)

@@ -7,8 +7,8 @@ import pytest
 from abr.errors import LogFormatError
 from abr.log import SessionLog
 from abr.trace import Trace
-from bench.report import UNSHAPED, LadderRung, ReportData, Tier, report_data
-from bench.wording import facts, findings, lead, listed, seconds, size
+from bench.reports.sessions import UNSHAPED, LadderRung, ReportData, Tier, report_data
+from bench.reports.wording import facts, findings, lead, listed, seconds, size
 from tests.fakes.logs import LADDER_BPS, played_log
 
 STEPS = Trace.from_periods([(5, 3e6), (5, 5e5)], name="steps")

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 from abr.cli import main
 from abr.errors import MissingFileError
 from abr.trace import Trace
-from bench.report import report_data
-from bench.report_cli import report, write_report
+from bench.reports.cli.sessions import report, write_report
+from bench.reports.sessions import report_data
 from tests.fakes.logs import played_log
 
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from bench.results import (
+from bench.experiments.results import (
     FIELDS,
     ResultsError,
     block_lines,

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from bench.stats import (
+from bench.analysis.stats import (
     Estimate,
     cluster_sums,
     expanded_tail,

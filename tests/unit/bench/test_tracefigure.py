@@ -12,7 +12,7 @@ from PIL import Image
 
 from abr.errors import ToolMissingError
 from abr.trace import Trace
-from bench.tracefigure import (
+from bench.traces.figure import (
     MOST_STEPS,
     are_far_apart,
     columns_for,

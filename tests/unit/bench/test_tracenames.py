@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.tracenames import Names, is_other_kind, safe, stem_of, suffix_of
+from bench.traces.names import Names, is_other_kind, safe, stem_of, suffix_of
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from abr.cli import main
+from abr.files.traces import read_trace_file
 from abr.trace import Trace
-from abr.tracefiles import read_trace_file
 from abr.traceformats import WRITABLE, write_trace
 
 STEPS = Trace.from_periods([(1, 4e6), (2, 1e6), (1, 0), (4, 2e6)], name="steps")

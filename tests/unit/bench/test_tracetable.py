@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abr.trace import Trace
 from abr.tracestats import trace_stats
-from bench.tracetable import stats_text
+from bench.traces.table import stats_text
 
 STEPS = trace_stats(Trace.from_periods([(1, 4e6), (2, 1e6), (1, 0), (4, 12.345e6)], name="steps"))
 

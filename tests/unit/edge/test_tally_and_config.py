@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from abr.errors import ConfigError
-from bench.config import ServeConfig
+from bench.stack.config import ServeConfig
 from edge.config import EdgeConfig
 from edge.metrics import COUNTERS
 from edge.tally import Tally

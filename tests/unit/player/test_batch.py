@@ -13,8 +13,9 @@ from abr.decision import Observation, Rule
 from abr.errors import AlgorithmError
 from abr.media import constant_presentation
 from abr.trace import Trace
-from player.drivers.batch import Engine, run_batch
-from player.kernels import abrkit, pensieve, sabre
+from player.batch import pensieve, sabre
+from player.batch.abrkit import session as abrkit
+from player.batch.run.batch import Engine, run_batch
 from tests.fakes import unfitrule
 
 FILM = constant_presentation([3e5, 1e6, 3e6], segments=30, segment_s=4.0)

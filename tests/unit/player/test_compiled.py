@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from abr.errors import AlgorithmError
-from player import compiled, layout
-from player.linking import is_importable, modules_of
+from player.batch import flatstate as layout
+from player.batch.linking import is_importable, modules_of
+from player.batch.run import compiled
 from tests.fakes import tinykernel as tiny
 
 

@@ -7,11 +7,11 @@ from typing import cast
 import pytest
 
 from abr.trace import Trace
-from player.alarms import Alarms
-from player.ledger import Ledger
-from player.pacing import SharedPacer
-from player.shaper_departures import GridDepartures, Ticker
-from player.shaper_legs import Connection, Reading, ShaperConfig
+from player.shaping.alarms import Alarms
+from player.shaping.departures import GridDepartures, Ticker
+from player.shaping.ledger import Ledger
+from player.shaping.legs import Connection, Reading, ShaperConfig
+from player.shaping.pacing import SharedPacer
 
 QUANTUM_BYTES = 1000
 

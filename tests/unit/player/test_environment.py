@@ -18,12 +18,12 @@ from abr.errors import ToolMissingError
 from abr.media import Presentation, constant_presentation
 from abr.networks import fill_vector, vector_width
 from abr.trace import Trace
-from player import environment
-from player.compiled import linked
-from player.drivers.batch import Batch, run_batch
-from player.environment import UNLIMITED, AbrEnv, AbrVectorEnv
-from player.kernels import abrkit
-from player.kernels.copies import Reward
+from player.batch.abrkit import session as abrkit
+from player.batch.abrkit.copies import Reward
+from player.batch.run import environment
+from player.batch.run.batch import Batch, run_batch
+from player.batch.run.compiled import linked
+from player.batch.run.environment import UNLIMITED, AbrEnv, AbrVectorEnv
 
 LADDER_BPS = (0.3e6, 1.2e6, 2.8e6, 6e6)
 TRACES = [
@@ -320,7 +320,7 @@ def test_what_makes_no_environment(wrong: dict[str, Any], says: str) -> None:
 
 def test_the_extra_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gymnasium", None)
-    monkeypatch.delitem(sys.modules, "player.environment")
+    monkeypatch.delitem(sys.modules, "player.batch.run.environment")
     with pytest.raises(ToolMissingError, match=r"abrkit\[gym\]"):
-        importlib.import_module("player.environment")
+        importlib.import_module("player.batch.run.environment")
     monkeypatch.undo()

@@ -11,9 +11,9 @@ import pytest
 from abr.decision import Decision, Download, Observation, Progress
 from abr.media import constant_presentation
 from abr.trace import Trace
-from player.compiled import linked
-from player.kernels import hooks, sabre, tables
-from player.kernels.tables import COLUMNS, TOTALS, LinkTable, Out, film_of, link_of, out_for
+from player.batch import hooks, sabre, tables
+from player.batch.run.compiled import linked
+from player.batch.tables import COLUMNS, TOTALS, LinkTable, Out, film_of, link_of, out_for
 
 # 10 s at 1 Mbit/s and 0.2 s of latency, 5 s of nothing, 10 s at 4 Mbit/s and 0.1 s; again.
 LINK = link_of(Trace.from_periods([(10.0, 1e6, 0.2), (5.0, 0.0, 0.4), (10.0, 4e6, 0.1)]))

@@ -1,8 +1,8 @@
 """What a run over shaped links prints."""
 
 from abr.trace import Trace
-from player.ledger import Ledger, ShaperReport
-from player.linkreport import as_dict, as_text, kernel_text
+from player.shaping.ledger import Ledger, ShaperReport
+from player.shaping.report import as_dict, as_text, kernel_text
 
 
 def report(delivered_bytes: int, intervals: int = 2) -> ShaperReport:

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abr.trace import Trace
-from player.ledger import Lateness, Ledger
-from player.pacing import Grant, SharedPacer
+from player.shaping.ledger import Lateness, Ledger
+from player.shaping.pacing import Grant, SharedPacer
 
 MEGABIT_BPS = 1e6
 

@@ -11,9 +11,9 @@ from click.testing import CliRunner, Result
 
 from abr.media import constant_presentation
 from abr.movies import read_movie, write_movie
+from player.batch.cli import spread
+from player.batch.presets import PENSIEVE_CONFIGURATIONS, SABRE_CONFIGURATIONS
 from player.cli import simulate
-from player.preset_cli import spread
-from player.presets import PENSIEVE_CONFIGURATIONS, SABRE_CONFIGURATIONS
 
 ROW = {
     "movie",

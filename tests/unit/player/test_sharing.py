@@ -3,8 +3,8 @@
 import pytest
 
 from abr.trace import Trace
-from player.ledger import Ledger
-from player.pacing import Grant, SharedPacer
+from player.shaping.ledger import Ledger
+from player.shaping.pacing import Grant, SharedPacer
 
 MEGABIT = Trace.constant(8e6)  # one byte each microsecond
 

@@ -5,7 +5,7 @@ from itertools import islice
 import pytest
 
 from abr.trace import Trace
-from player.tbf import FLOOR_BPS, FRAME_BYTES, burst_bytes, rate_text, steps, wire_bps
+from player.shaping.tbf import FLOOR_BPS, FRAME_BYTES, burst_bytes, rate_text, steps, wire_bps
 
 PAYLOAD_BPS = 1448e3
 WIRE_BPS = 1_514_000

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from abr import registry
-from abr.algorithms.onnx_file import OnnxPolicy
+from abr.algorithms.files.onnx import OnnxPolicy
 from abr.decision import begin
 from abr.errors import AlgorithmError, ToolMissingError
 from abr.media import constant_presentation

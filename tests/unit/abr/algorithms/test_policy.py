@@ -17,8 +17,8 @@ from abr.decision import (
     begin,
     downloads_from,
 )
+from abr.files.policies import shipped
 from abr.media import Presentation, constant_presentation
-from abr.policyfiles import shipped
 
 FILM = constant_presentation((1e6, 2e6, 4e6), segments=10, segment_s=4.0)
 SURE = {each.name: each.first for each in WEIGHTS} | {

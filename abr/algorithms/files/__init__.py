@@ -1,0 +1,1 @@
+"""Algorithms that read a file when they are made."""

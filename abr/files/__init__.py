@@ -1,0 +1,1 @@
+"""What is read from disk by name: models, policies, traces."""

@@ -1,0 +1,1 @@
+"""What results mean: metrics, paired statistics, comparisons, standings."""

@@ -1,0 +1,136 @@
+"""What results are judged by: each figure a ratio of two sums over sessions.
+
+A mean over sessions divides by their number, a stall ratio by time: written as
+numerator and denominator per session, both kinds resample alike, and nobody averages
+ratios of unequal length by accident.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from abr.media import FloatArray
+
+Columns = Mapping[str, FloatArray]
+"""Columns of results by the name of their field, one value per session."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One figure: the sum of ``top`` over the sum of ``bottom``."""
+
+    name: str
+    label: str
+    unit: str
+    scale: float
+    """Shown figures are this many times those of the name's unit."""
+    digits: int
+    is_more_better: bool
+    formula: str
+    top: Callable[[Columns], FloatArray]
+    bottom: Callable[[Columns], FloatArray]
+
+
+def _column(name: str) -> Callable[[Columns], FloatArray]:
+    return lambda columns: np.nan_to_num(columns[name])
+
+
+def _sessions(columns: Columns) -> FloatArray:
+    return np.ones(len(columns["played_s"]))
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        name="bitrate_bps",
+        label="bitrate",
+        unit="Mbit/s",
+        scale=1e-6,
+        digits=3,
+        is_more_better=True,
+        formula="mean over sessions of the nominal bit rate played, weighted by media time",
+        top=_column("mean_bitrate_bps"),
+        bottom=_sessions,
+    ),
+    Metric(
+        name="stall_ratio",
+        label="stalled",
+        unit="%",
+        scale=100.0,
+        digits=3,
+        is_more_better=False,
+        formula="Σ stalled / Σ (played + stalled), over all sessions",
+        top=_column("stall_s"),
+        bottom=lambda columns: columns["played_s"] + columns["stall_s"],
+    ),
+    Metric(
+        name="qoe_lin",
+        label="QoE_lin",
+        unit="",
+        scale=1.0,
+        digits=3,
+        is_more_better=True,
+        formula="mean over sessions of (Σ Mbit/s − 4.3 · stalled s − Σ |change| Mbit/s) "
+        "/ segments played",
+        top=_column("qoe_lin"),
+        bottom=_sessions,
+    ),
+    Metric(
+        name="startup_s",
+        label="startup",
+        unit="s",
+        scale=1.0,
+        digits=3,
+        is_more_better=False,
+        formula="mean over the sessions that began; kept apart from stalls",
+        top=_column("startup_s"),
+        bottom=lambda columns: (~np.isnan(columns["startup_s"])).astype(np.float64),
+    ),
+    Metric(
+        name="stalls_per_h",
+        label="stalls",
+        unit="per h",
+        scale=1.0,
+        digits=2,
+        is_more_better=False,
+        formula="Σ stalls / Σ hours played",
+        top=_column("stall_events"),
+        bottom=lambda columns: columns["played_s"] / 3600,
+    ),
+    Metric(
+        name="switches_per_min",
+        label="switches",
+        unit="per min",
+        scale=1.0,
+        digits=2,
+        is_more_better=False,
+        formula="Σ switches / Σ minutes played",
+        top=_column("switches"),
+        bottom=lambda columns: columns["played_s"] / 60,
+    ),
+    Metric(
+        name="change_bps",
+        label="change",
+        unit="Mbit/s",
+        scale=1e-6,
+        digits=3,
+        is_more_better=False,
+        formula="Σ |change of nominal bit rate| / Σ pairs of consecutive segments",
+        top=_column("bitrate_change_bps"),
+        bottom=lambda columns: np.maximum(columns["segments"] - 1, 0),
+    ),
+    Metric(
+        name="wasted_ratio",
+        label="wasted",
+        unit="%",
+        scale=100.0,
+        digits=2,
+        is_more_better=False,
+        formula="Σ bytes received and never played / Σ bytes received",
+        top=_column("wasted_bytes"),
+        bottom=_column("downloaded_bytes"),
+    ),
+)
+BY_NAME: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}

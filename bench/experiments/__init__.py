@@ -1,0 +1,1 @@
+"""Experiments: plans, their runs, and the files of their results."""

@@ -1,0 +1,328 @@
+"""``abr bench run`` and ``abr bench plan``: experiments from a plan, played to the end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from abr.errors import AlgorithmError, InputError, MissingFileError
+from abr.shell import note, one_line
+
+if TYPE_CHECKING:
+    from bench.experiments.experiment import Experiment, Run
+    from bench.experiments.files import Form
+    from bench.experiments.pace import Pace
+    from bench.experiments.planfile import Plan
+    from bench.experiments.run.pool import Opener
+
+SAYS_EVERY_S = 10.0
+"""Where there is no terminal, a line of progress is printed this often."""
+
+
+@click.command("run", short_help="Play every session of a plan.")
+@click.argument("plan_file", required=False, metavar="[PLAN]", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    default="bench-out",
+    show_default=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder for results; one that was begun is gone on with.",
+)
+@click.option("--quick", is_flag=True, help="A small plan that is built in, instead of a file.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Processes at a time. [as many as there are processors]",
+)
+@click.option(
+    "--executor",
+    default="local",
+    show_default=True,
+    metavar="WHERE",
+    help="local, or the scheduler of a cluster: dask://HOST:PORT.",
+)
+@click.option(
+    "--preset",
+    type=click.Choice(["abrkit", "sabre", "pensieve"]),
+    help="Rules of simulation, instead of the plan's.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["jsonl", "parquet"]),
+    default="jsonl",
+    show_default=True,
+    help="Of the results; Parquet needs pyarrow.",
+)
+@click.option("--force", is_flag=True, help="Replace the results of another plan.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of words.")
+def run(
+    plan_file: Path | None,
+    out: Path,
+    quick: bool,
+    workers: int | None,
+    executor: str,
+    preset: str | None,
+    form: Form,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Play every session of a PLAN: algorithms x networks x presentations x seeds.
+
+    Whatever happens on the way, the results are the same bytes: a worker that dies is
+    replaced, and after an interruption the same command goes on where it was. An algorithm
+    that fails fails alone, and is named.
+
+    \b
+    Examples:
+      abr bench run --quick
+      abr bench run plan.toml --out results
+      abr bench run plan.toml --out results --workers 8 --format parquet
+      abr bench run plan.toml --out results --executor dask://10.0.0.5:8786
+    """
+    from dataclasses import replace
+
+    from bench.experiments.files import check_form, prepare
+    from bench.experiments.run.materials import load_experiment
+
+    check_form(form)  # now, rather than after an hour
+    plan, folder = _plan(plan_file, quick=quick)
+    if preset is not None:
+        plan = replace(plan, preset=preset)
+    experiment = load_experiment(plan, folder=folder)
+    prepare(out, name=plan.name, force=force)
+    begun_s = time.monotonic()
+    with _executor(executor, workers) as (opener, at_a_time):
+        failures = _play(experiment, out, opener, at_a_time)
+    _finish(experiment, out, failures, form, time.monotonic() - begun_s, as_json=as_json)
+
+
+def _plan(plan_file: Path | None, *, quick: bool) -> tuple[Plan, Path]:
+    from bench.experiments.planfile import QUICK, read_plan
+
+    if quick and plan_file is not None:
+        raise click.UsageError("give a plan or --quick, not both")
+    if quick:
+        return read_plan(QUICK, name="the quick plan"), Path()
+    if plan_file is None:
+        raise click.UsageError(
+            "no plan; `abr bench plan > plan.toml` makes one to start from, --quick has its own"
+        )
+    return read_plan(_text(plan_file), name=str(plan_file)), plan_file.parent
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as exc:
+        raise MissingFileError(f"{path}: {exc.strerror}; expected a plan (TOML)") from exc
+    except UnicodeDecodeError as exc:
+        raise InputError(f"{path}: not UTF-8 text; expected a plan (TOML)") from exc
+
+
+@contextlib.contextmanager
+def _executor(where: str, workers: int | None) -> Iterator[tuple[Opener, int]]:
+    from bench.experiments.run import pool
+
+    if where == "local":
+        yield pool.local, workers or len(os.sched_getaffinity(0))
+        return
+    from bench.experiments.run.cluster import Cluster
+
+    cluster = Cluster(where)
+    try:
+        yield cluster.opener, workers or cluster.threads
+    finally:
+        cluster.close()
+
+
+def _play(experiment: Experiment, out: Path, opener: Opener, workers: int) -> dict[str, str]:
+    """Play what is not there yet; why runs failed, by their id."""
+    from bench.experiments.experiment import in_turns, runs_of
+    from bench.experiments.files import keep, lines_there
+    from bench.experiments.run.engine import run_block
+    from bench.experiments.run.pool import outcomes
+
+    runs = runs_of(experiment)
+    todo = in_turns([each for each in runs if lines_there(out, each) is None])
+    if len(todo) < len(runs):
+        note(f"{out}: {len(runs) - len(todo)} of {len(runs)} runs are there already")
+    failures: dict[str, str] = {}
+    with _progress(todo) as advance:
+        for outcome in outcomes(todo, run_block, opener=opener, workers=workers):
+            job = todo[outcome.index]
+            if outcome.result is None:
+                failures[job.id] = outcome.error
+                note(f"failed: {job.label}: {one_line(outcome.error)}")
+            else:
+                keep(out, job, outcome.result)
+            advance(job)
+    return failures
+
+
+def _finish(
+    experiment: Experiment,
+    out: Path,
+    failures: Mapping[str, str],
+    form: Form,
+    took_s: float,
+    *,
+    as_json: bool,
+) -> None:
+    from bench.experiments.experiment import runs_of
+    from bench.experiments.files import assemble, write_timing
+
+    runs = runs_of(experiment)
+    if len(failures) == len(runs):
+        raise AlgorithmError(f"every run failed; the first: {next(iter(failures.values()))}")
+    failed = [
+        {"run": each.label, "error": failures[each.id]} for each in runs if each.id in failures
+    ]
+    path = assemble(out, _header(experiment, failed), runs, form=form)
+    write_timing(out, {"took_s": round(took_s, 3), "decisions": _decision_times(runs, failures)})
+    if as_json:
+        counts = {"runs": len(runs), "sessions": experiment.sessions, "failed": failed}
+        click.echo(json.dumps({"results": str(path), "took_s": round(took_s, 3), **counts}))
+    else:
+        click.echo(f"{path}: {experiment.sessions} sessions in {took_s:.1f} s")
+        click.echo(f"next: abr bench report {out} --html {out / 'report.html'}")
+    if failed:
+        raise AlgorithmError(
+            f"{len(failed)} of {len(runs)} runs failed, the others are in {path}; "
+            f"the first: {failed[0]['run']}: {failed[0]['error']}"
+        )
+
+
+def _header(experiment: Experiment, failed: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """What must be known to play the same again."""
+    networks = experiment.networks
+    return {
+        "name": experiment.name,
+        "abrkit": experiment.version,
+        "preset": experiment.preset,
+        "player": dict(experiment.player),
+        "seeds": sorted({network.seed for network in networks}),
+        "algorithms": [
+            {
+                "label": each.label,
+                "name": each.rule,
+                "params": dict(each.effective),
+                "code": each.code,
+                "foresees": each.foresees,
+            }
+            for each in experiment.contenders
+        ],
+        "presentations": [
+            {
+                "title": each.title,
+                "digest": each.digest(),
+                "ladder_bps": each.bitrates_bps.tolist(),
+                "durations_s": each.durations_s.tolist(),
+            }
+            for each in experiment.presentations
+        ],
+        "traces": len({network.trace.digest() for network in networks}),
+        "sessions": experiment.sessions,
+        "failed": list(failed),
+    }
+
+
+def _decision_times(runs: Sequence[Run], failures: Mapping[str, str]) -> dict[str, Any]:
+    from bench.experiments.run.decisiontime import decision_time
+
+    times: dict[str, Any] = {}
+    for each in runs:
+        if each.contender.label not in times and each.id not in failures:
+            times[each.contender.label] = decision_time(each)
+    return times
+
+
+@contextlib.contextmanager
+def _progress(todo: Sequence[Run]) -> Iterator[Callable[[Run], None]]:
+    """Sessions done and time left: a bar on a terminal, else a line now and then."""
+    from bench.experiments.pace import Pace
+
+    pace = Pace(todo, time.monotonic())
+    if not sys.stderr.isatty():
+        yield _spoken(pace)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (
+        TextColumn("sessions"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[left]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=pace.total, left="")
+
+        def advance(run: Run) -> None:
+            now_s = time.monotonic()
+            pace.add(run, now_s)
+            bar.update(task, completed=pace.sessions, left=pace.left(now_s))
+
+        yield advance
+
+
+def _spoken(pace: Pace) -> Callable[[Run], None]:
+    said_s = pace.begun_s
+
+    def advance(run: Run) -> None:
+        nonlocal said_s
+        now_s = time.monotonic()
+        pace.add(run, now_s)
+        if now_s - said_s >= SAYS_EVERY_S and pace.sessions < pace.total:
+            said_s = now_s
+            note(f"{pace.sessions} of {pace.total} sessions, {pace.left(now_s)}")
+
+    return advance
+
+
+@click.command("plan", short_help="Print a plan to start from, or check one.")
+@click.argument("plan_file", required=False, metavar="[PLAN]", type=click.Path(path_type=Path))
+@click.option("--example", is_flag=True, help="Print a plan with every key and what it means.")
+def plan(plan_file: Path | None, example: bool) -> None:
+    """Print a plan to start from; with a PLAN, say what it would play.
+
+    \b
+    Examples:
+      abr bench plan > plan.toml
+      abr bench plan --example
+      abr bench plan plan.toml
+    """
+    from bench.experiments.planfile import EXAMPLE, QUICK, read_plan
+
+    if plan_file is None:
+        click.echo(EXAMPLE if example else QUICK, nl=False)
+        return
+    if example:
+        raise click.UsageError("give a plan or --example, not both")
+    from bench.experiments.experiment import runs_of
+    from bench.experiments.run.materials import load_experiment
+
+    found = read_plan(_text(plan_file), name=str(plan_file))
+    experiment = load_experiment(found, folder=plan_file.parent)
+    kinds: dict[str, int] = {}
+    for network in experiment.networks:
+        kinds[network.kind] = kinds.get(network.kind, 0) + 1
+    rows = [
+        ("algorithms", ", ".join(each.label for each in experiment.contenders)),
+        ("networks", ", ".join(f"{count} {kind}" for kind, count in kinds.items())),
+        ("presentations", ", ".join(each.title for each in experiment.presentations)),
+        ("rules", experiment.preset),
+        ("in all", f"{experiment.sessions} sessions in {len(runs_of(experiment))} runs"),
+    ]
+    click.echo("\n".join([experiment.name, *(f"  {name:<14} {text}" for name, text in rows)]))

@@ -1,0 +1,223 @@
+"""Folders of results: blocks that make a run resumable, results put together, Parquet.
+
+::
+
+    results/
+      results.jsonl      header and rows, in the order of the plan (or results.parquet)
+      timing.json        what differs from one machine and time to the next
+      runs/ID.jsonl      the rows of one run, written whole: what is there is not played again
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
+
+from abr.errors import InputError, MissingFileError, ToolMissingError
+from bench.experiments.experiment import Run
+from bench.experiments.results import (
+    FIELDS,
+    FORMAT,
+    VERSION,
+    Results,
+    ResultsError,
+    Row,
+    block_lines,
+    check_header,
+    compact,
+    print_block,
+    print_results,
+    read_results,
+    results_of,
+)
+from player.files import write_whole
+
+JSON_LINES = "results.jsonl"
+PARQUET = "results.parquet"
+TIMING = "timing.json"
+RUNS = "runs"
+
+Form = Literal["jsonl", "parquet"]
+
+
+def prepare(folder: Path, *, name: str, force: bool) -> None:
+    """Make the folder of an experiment, or find that it may go on in one.
+
+    Raises:
+        InputError: it holds something else, or results of another plan.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: not a folder; expected one for results")
+    there = _header_of(folder)
+    if there is not None and there.get("name") != name and not force:
+        raise InputError(
+            f"{folder}: holds results of the plan {there.get('name')!r}, not {name!r}; choose "
+            "another --out, or --force to replace them"
+        )
+    is_ours = there is not None or (folder / RUNS).is_dir()
+    if folder.is_dir() and any(folder.iterdir()) and not is_ours and not force:
+        raise InputError(f"{folder}: not empty, and no results in it; choose another --out")
+    (folder / RUNS).mkdir(parents=True, exist_ok=True)
+
+
+def _header_of(folder: Path) -> Mapping[str, Any] | None:
+    try:
+        if (folder / JSON_LINES).is_file():
+            with (folder / JSON_LINES).open(encoding="utf-8") as file:
+                found: Any = json.loads(file.readline())
+            return found if isinstance(found, dict) else None
+        if (folder / PARQUET).is_file():
+            return read_folder(folder).header
+    except (OSError, ValueError):
+        pass
+    return None
+
+
+def lines_there(folder: Path, run: Run) -> list[str] | None:
+    """The rows of a run that is complete; None when it must be played."""
+    try:
+        text = (folder / RUNS / f"{run.id}.jsonl").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return block_lines(text, run=run.id, rows=len(run.networks))
+
+
+def keep(folder: Path, run: Run, rows: Sequence[Row]) -> None:
+    """Write the rows of a run, all of them or none."""
+    write_whole(folder / RUNS / f"{run.id}.jsonl", print_block(run.id, rows).encode())
+
+
+def assemble(folder: Path, header: Mapping[str, Any], runs: Sequence[Run], *, form: Form) -> Path:
+    """Put the complete runs together in their order.
+
+    Raises:
+        ToolMissingError: Parquet was asked for without pyarrow.
+    """
+    lines = [line for run in runs for line in lines_there(folder, run) or []]
+    path = folder / (JSON_LINES if form == "jsonl" else PARQUET)
+    if form == "jsonl":
+        write_whole(path, print_results(header, lines).encode())
+        (folder / PARQUET).unlink(missing_ok=True)
+    else:
+        write_parquet(path, header, [json.loads(line) for line in lines])
+        (folder / JSON_LINES).unlink(missing_ok=True)
+    return path
+
+
+def read_folder(folder: Path) -> Results:
+    """The results in a folder, or in a results file that is named itself.
+
+    Raises:
+        MissingFileError: there are none.
+        ResultsError: they cannot be read.
+    """
+    candidates = [folder] if folder.is_file() else [folder / JSON_LINES, folder / PARQUET]
+    path = next((each for each in candidates if each.is_file()), None)
+    if path is None:
+        unfinished = (folder / RUNS).is_dir()
+        what = "unfinished: run `abr bench run` again to go on" if unfinished else "no results"
+        raise MissingFileError(f"{folder}: {what}; expected a folder of `abr bench run`")
+    if path.suffix == ".parquet":
+        return _read_parquet(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as exc:
+        raise ResultsError(f"{path}: not text; expected results in JSON Lines") from exc
+    return read_results(text, name=str(path))
+
+
+def _arrow() -> Any:
+    try:
+        arrow = import_module("pyarrow")
+        import_module("pyarrow.parquet")
+    except ImportError as exc:
+        raise ToolMissingError(
+            "pyarrow is not installed, which Parquet needs: pip install 'abrkit[parquet]'"
+        ) from exc
+    return arrow
+
+
+def check_form(form: Form) -> None:
+    """Fail early when results of this form cannot be written here.
+
+    Raises:
+        ToolMissingError: Parquet was asked for without pyarrow.
+    """
+    if form == "parquet":
+        _arrow()
+
+
+def _schema(arrow: Any, header: Mapping[str, Any]) -> Any:
+    types = {
+        "text": arrow.string(),
+        "object": arrow.string(),
+        "whole": arrow.int64(),
+        "number": arrow.float64(),
+        "number or null": arrow.float64(),
+        "rungs": arrow.list_(arrow.int16()),
+        "stalls": arrow.list_(arrow.list_(arrow.float64())),
+    }
+    head = {"format": FORMAT, "version": VERSION, **header}
+    return arrow.schema(
+        [(name, types[kind]) for name, kind in FIELDS.items()],
+        metadata={"abrkit": compact(head)},
+    )
+
+
+def write_parquet(path: Path, header: Mapping[str, Any], rows: Sequence[Row]) -> None:
+    """Rows as Parquet, the header in the schema's metadata, objects as JSON text.
+
+    Raises:
+        ToolMissingError: pyarrow is not installed.
+    """
+    arrow = _arrow()
+    flat = [
+        {
+            name: compact(row[name]) if kind == "object" else row[name]
+            for name, kind in FIELDS.items()
+        }
+        for row in rows
+    ]
+    sink = arrow.BufferOutputStream()
+    table = arrow.Table.from_pylist(flat, schema=_schema(arrow, header))
+    arrow.parquet.write_table(table, sink, compression="zstd")
+    write_whole(path, sink.getvalue().to_pybytes())
+
+
+def _read_parquet(path: Path) -> Results:
+    arrow = _arrow()
+    try:
+        table = arrow.parquet.read_table(path)
+    except (OSError, arrow.ArrowException) as exc:
+        raise ResultsError(f"{path}: not Parquet ({exc}); expected results") from exc
+    try:
+        header = json.loads((table.schema.metadata or {}).get(b"abrkit", b"null"))
+    except ValueError:
+        header = None
+    check_header(header, name=str(path))
+    rows = table.to_pylist()
+    for row in rows:
+        for name, kind in FIELDS.items():
+            if kind == "object" and isinstance(row.get(name), str):
+                row[name] = json.loads(row[name])
+    about = {key: value for key, value in header.items() if key not in ("format", "version")}
+    return results_of(
+        {"format": FORMAT, "version": header["version"], **about}, rows, name=str(path)
+    )
+
+
+def read_timing(folder: Path) -> Mapping[str, Any]:
+    """What ``timing.json`` holds; nothing when there is none."""
+    try:
+        found = json.loads((folder / TIMING).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def write_timing(folder: Path, timing: Mapping[str, Any]) -> None:
+    """Write ``timing.json``."""
+    write_whole(folder / TIMING, (json.dumps(timing, indent=1) + "\n").encode())

@@ -1,0 +1,366 @@
+"""The plan of an experiment as TOML, checked: what is wrong, where, what was expected.
+
+Rules of residence: text to values and back; no file that a plan names is touched here.
+Relative paths in a plan start at its own folder.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any, Literal
+
+from abr.errors import ConfigError
+from bench.experiments.experiment import BLOCK, PRESETS
+
+LARGEST_SEED = 10**9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlgorithmEntry:
+    """``[[algorithm]]``: a registered name, and what to call it."""
+
+    name: str
+    label: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceEntry:
+    """``[[traces]]``: files, or draws from a model."""
+
+    files: tuple[str, ...] = ()
+    generate: str = ""
+    count: int = 20
+    duration_s: float = 320.0
+    kind: str = ""
+    """Class of network in results; for draws the name of the model."""
+    limit: int = 0
+    """At most this many of the files' traces, evenly picked; 0 takes all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresentationEntry:
+    """``[[presentation]]``: one that comes along, or a package folder or movie file."""
+
+    builtin: str = ""
+    path: str = ""
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to play."""
+
+    name: str
+    preset: str
+    seeds: tuple[int, ...]
+    block: int
+    engine: Literal["auto", "compiled", "plain"]
+    algorithms: tuple[AlgorithmEntry, ...]
+    traces: tuple[TraceEntry, ...]
+    presentations: tuple[PresentationEntry, ...]
+    player: Mapping[str, Any]
+
+
+_KEYS: Mapping[str, Mapping[str, str]] = {
+    "plan": {
+        "name": "text",
+        "preset": "text",
+        "seeds": "seeds",
+        "block": "count",
+        "engine": "engine",
+    },
+    "algorithm": {"name": "text", "label": "text", "params": "table"},
+    "traces": {
+        "files": "texts",
+        "generate": "text",
+        "count": "count",
+        "duration_s": "seconds",
+        "class": "text",
+        "limit": "count",
+    },
+    "presentation": {"builtin": "text", "path": "text", "seed": "seed"},
+}
+_TABLES = (*_KEYS, "player")
+_EXPECTED = {
+    "text": "text",
+    "texts": "a list of files, folders or patterns",
+    "seeds": "a list of different whole numbers from 0",
+    "seed": "a whole number from 0",
+    "engine": "auto, compiled or plain",
+    "count": "a whole number of 1 or more",
+    "seconds": "seconds above 0",
+    "table": "a table, such as { gp = 5 }",
+}
+
+
+def read_plan(text: str, *, name: str) -> Plan:
+    """The plan that a file holds.
+
+    Args:
+        text: TOML.
+        name: Of the file, for messages.
+
+    Raises:
+        ConfigError: naming file, line, key, what was found and what was expected.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(f"{name}: not TOML: {exc}") from exc
+    source = _Source(text, name)
+    for table in document:
+        if table not in _TABLES:
+            raise ConfigError(f"{source.at(table)}: no table {table!r} in a plan; {_near(table)}")
+    head = _checked(document.get("plan", {}), source, "plan", 0)
+    preset = head.get("preset", "abrkit")
+    if preset not in PRESETS:
+        raise ConfigError(
+            f"{source.at('plan', 0, 'preset')}: preset = {preset!r}; "
+            f"expected one of {', '.join(PRESETS)}"
+        )
+    return Plan(
+        name=head.get("name", name.rpartition("/")[2].removesuffix(".toml")),
+        preset=preset,
+        seeds=tuple(head.get("seeds", (0,))),
+        block=head.get("block", BLOCK),
+        engine=head.get("engine", "auto"),
+        algorithms=_labelled(_entries(document, source, "algorithm"), source),
+        traces=tuple(
+            _trace_entry(entry, source, place)
+            for place, entry in enumerate(_entries(document, source, "traces"))
+        ),
+        presentations=tuple(
+            _presentation_entry(entry, source, place)
+            for place, entry in enumerate(_entries(document, source, "presentation"))
+        ),
+        player=_player(document.get("player", {}), source),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where things stand in the file."""
+
+    text: str
+    name: str
+
+    def at(self, table: str, place: int = 0, key: str = "") -> str:
+        """``file:line`` of a key in the ``place``-th such table, as near as can be told."""
+        header = re.compile(rf"\s*\[\[?\s*{re.escape(table)}\s*\]\]?")
+        assignment = re.compile(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]")
+        seen, found = -1, None
+        for number, line in enumerate(self.text.splitlines(), 1):
+            if line.lstrip().startswith("["):
+                if found is not None:
+                    break
+                if header.match(line):
+                    seen += 1
+                    found = number if seen == place else None
+            elif found is not None and key and assignment.match(line):
+                return f"{self.name}:{number}"
+        return self.name if found is None else f"{self.name}:{found}"
+
+
+def _near(word: str, known: tuple[str, ...] = _TABLES) -> str:
+    near = get_close_matches(word, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"expected {', '.join(known)}"
+
+
+def _entries(document: Mapping[str, Any], source: _Source, table: str) -> list[dict[str, Any]]:
+    found = document.get(table)
+    if found is None:
+        raise ConfigError(
+            f"{source.name}: no [[{table}]]; expected at least one; "
+            "`abr bench plan --example` prints a plan"
+        )
+    if not isinstance(found, list) or not found or not all(isinstance(e, dict) for e in found):
+        raise ConfigError(f"{source.at(table)}: [{table}]; expected [[{table}]], once for each")
+    return [_checked(entry, source, table, place) for place, entry in enumerate(found)]
+
+
+def _checked(entry: Any, source: _Source, table: str, place: int) -> dict[str, Any]:
+    if not isinstance(entry, dict):
+        raise ConfigError(f"{source.name}: {table} = {entry!r}; expected a table [{table}]")
+    for key, value in entry.items():
+        where = source.at(table, place, key)
+        kind = _KEYS[table].get(key)
+        if kind is None:
+            raise ConfigError(
+                f"{where}: no key {key!r} in [{table}]; {_near(key, tuple(_KEYS[table]))}"
+            )
+        if not _fits(kind, value):
+            raise ConfigError(f"{where}: {key} = {value!r}; expected {_EXPECTED[kind]}")
+    return entry
+
+
+def _fits(kind: str, value: Any) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    match kind:
+        case "text":
+            return isinstance(value, str) and value != ""
+        case "texts":
+            return isinstance(value, list) and bool(value) and all(_fits("text", v) for v in value)
+        case "engine":
+            return value in ("auto", "compiled", "plain")
+        case "seeds":
+            return (
+                isinstance(value, list)
+                and bool(value)
+                and all(_fits("seed", v) for v in value)
+                and len(set(value)) == len(value)
+            )
+        case "seed":
+            return is_number and isinstance(value, int) and 0 <= value <= LARGEST_SEED
+        case "count":
+            return is_number and isinstance(value, int) and value >= 1
+        case "seconds":
+            return is_number and 0 < value < float("inf")
+        case _:
+            return isinstance(value, dict)
+
+
+def _labelled(entries: list[dict[str, Any]], source: _Source) -> tuple[AlgorithmEntry, ...]:
+    found: dict[str, AlgorithmEntry] = {}
+    names = [entry.get("name") for entry in entries]
+    for place, entry in enumerate(entries):
+        where = source.at("algorithm", place)
+        name = entry.get("name")
+        if name is None:
+            raise ConfigError(f"{where}: [[algorithm]] without name; `abr algorithms` lists them")
+        params = entry.get("params", {})
+        label = entry.get("label") or _label(name, params, is_alone=names.count(name) == 1)
+        if label in found:
+            raise ConfigError(
+                f"{where}: a second algorithm called {label!r}; give each its own label"
+            )
+        found[label] = AlgorithmEntry(name=name, label=label, params=params)
+    return tuple(found.values())
+
+
+def _label(name: str, params: Mapping[str, Any], *, is_alone: bool) -> str:
+    if is_alone or not params:
+        return name
+    return f"{name} ({', '.join(f'{key}={value}' for key, value in params.items())})"
+
+
+def _trace_entry(entry: dict[str, Any], source: _Source, place: int) -> TraceEntry:
+    where = source.at("traces", place)
+    if ("files" in entry) == ("generate" in entry):
+        raise ConfigError(f"{where}: [[traces]] with files and generate both or neither; give one")
+    wrong = {"files": ("count", "duration_s"), "generate": ("limit",)}
+    for key, others in wrong.items():
+        for other in others:
+            if key in entry and other in entry:
+                raise ConfigError(
+                    f"{source.at('traces', place, other)}: {other} goes with "
+                    f"{'generate' if key == 'files' else 'files'}, not with {key}"
+                )
+    renamed = {"kind" if key == "class" else key: value for key, value in entry.items()}
+    if "files" in renamed:
+        renamed["files"] = tuple(renamed["files"])
+    return TraceEntry(**renamed)
+
+
+def _presentation_entry(entry: dict[str, Any], source: _Source, place: int) -> PresentationEntry:
+    where = source.at("presentation", place)
+    if ("builtin" in entry) == ("path" in entry):
+        raise ConfigError(
+            f"{where}: [[presentation]] with builtin and path both or neither; give one"
+        )
+    if "path" in entry and "seed" in entry:
+        raise ConfigError(f"{source.at('presentation', place, 'seed')}: seed goes with builtin")
+    return PresentationEntry(**entry)
+
+
+def _player(found: Any, source: _Source) -> Mapping[str, Any]:
+    if not isinstance(found, dict):
+        raise ConfigError(f"{source.name}: player = {found!r}; expected a table [player]")
+    return found
+
+
+EXAMPLE = """\
+# Which algorithm for phones on the move? Run with:
+#   abr bench run plan.toml --out results
+#   abr bench report results --html report.html
+
+[plan]
+name = "phones on the move"
+preset = "abrkit"        # rules of simulation: abrkit, sabre or pensieve
+seeds = [0]              # each seed draws networks anew and starts files elsewhere
+# block = 50             # networks per job
+# engine = "auto"        # compiled or plain Python; auto: compiled from 300 sessions on
+
+# Algorithms: names of `abr algorithms`, with parameters and what to call them.
+[[algorithm]]
+name = "throughput"
+
+[[algorithm]]
+name = "bola-sabre"
+
+[[algorithm]]
+name = "bola-sabre"
+label = "bola, patient"
+params = { gp = 10 }
+
+[[algorithm]]
+name = "bba-0"
+
+# Networks: draws from a model of `abr traces list`, or files.
+[[traces]]
+generate = "3g-commute"
+count = 20
+duration_s = 320
+
+[[traces]]
+generate = "lte-driving"
+count = 20
+duration_s = 320
+
+# [[traces]]
+# files = ["traces/train/", "more/*.csv"]   # folders, patterns, profile:NAME
+# class = "train"
+# limit = 50                                # at most so many, evenly picked
+
+# What is played: vbr-6, vbr-10, a package of `abr transcode`, or a movie of Sabre's.
+[[presentation]]
+builtin = "vbr-6"
+
+# [[presentation]]
+# path = "packages/film"
+
+# Settings of the simulated player; `abr config show` lists them.
+[player]
+max_buffer_s = 30.0
+"""
+
+QUICK = """\
+[plan]
+name = "quick"
+
+[[algorithm]]
+name = "throughput"
+
+[[algorithm]]
+name = "bba-0"
+
+[[algorithm]]
+name = "bola-sabre"
+
+[[traces]]
+generate = "3g-commute"
+count = 10
+duration_s = 320
+
+[[traces]]
+generate = "lte-driving"
+count = 10
+duration_s = 320
+
+[[presentation]]
+builtin = "vbr-6"
+"""

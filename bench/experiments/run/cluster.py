@@ -1,0 +1,99 @@
+"""Workers on other machines: a Dask scheduler's address becomes an executor.
+
+The user starts ``dask scheduler`` and ``dask worker``; nothing here starts any. Workers
+must have the same version of abrkit, and whatever algorithms of one's own are played.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from typing import Any
+
+from abr.errors import InputError, PeerError, ToolMissingError
+from bench.experiments.run import engine
+
+SCHEME = "dask://"
+CONNECT_S = 10.0
+"""Longest wait for the scheduler, and for its first worker."""
+RETRIES = 3
+"""How often Dask plays a job again whose worker died."""
+
+
+class Cluster:
+    """A connection to a Dask scheduler."""
+
+    def __init__(self, address: str) -> None:
+        """Connect to ``dask://HOST:PORT``.
+
+        Raises:
+            InputError: not such an address, or workers of another version.
+            ToolMissingError: Dask is not installed.
+            PeerError: nobody answers there, or there are no workers.
+        """
+        host, colon, port = address.removeprefix(SCHEME).rpartition(":")
+        if not address.startswith(SCHEME) or not (host and colon and port.isdecimal()):
+            raise InputError(f"executor {address!r}; expected local, or dask://HOST:PORT")
+        try:
+            from distributed import Client
+        except ImportError as exc:
+            raise ToolMissingError(
+                "Dask is not installed, which dask:// needs: pip install 'abrkit[cluster]'"
+            ) from exc
+        self._address = address
+        try:
+            self._client: Any = Client(  # type: ignore[no-untyped-call]
+                f"tcp://{host}:{port}", timeout=CONNECT_S, set_as_default=False
+            )
+        except (OSError, TimeoutError) as exc:
+            raise PeerError(
+                f"{address}: no Dask scheduler answered within {CONNECT_S:g} s; start one with "
+                f"`dask scheduler --port {port}`"
+            ) from exc
+        try:
+            self._check_workers()
+        except BaseException:
+            self.close()
+            raise
+
+    def _check_workers(self) -> None:
+        try:
+            self._client.wait_for_workers(1, timeout=CONNECT_S)
+        except TimeoutError as exc:
+            raise PeerError(
+                f"{self._address}: the scheduler has no workers; start some with "
+                f"`dask worker {self._address.replace(SCHEME, 'tcp://')} --nthreads 1`"
+            ) from exc
+        try:
+            versions = self._client.run(engine.version)
+        except Exception as exc:
+            raise PeerError(
+                f"{self._address}: workers cannot load abrkit ({type(exc).__name__}: {exc}); "
+                "install it where they run"
+            ) from exc
+        for worker, found in versions.items():
+            if found != engine.version():
+                raise InputError(
+                    f"{worker}: abrkit {found}, here {engine.version()}; results of different "
+                    "versions do not belong together: install the same on both"
+                )
+
+    @property
+    def threads(self) -> int:
+        """Jobs that the cluster does at a time now."""
+        threads: dict[str, int] = self._client.nthreads()
+        return max(1, sum(threads.values()))
+
+    @contextlib.contextmanager
+    def opener(self, _workers: int) -> Iterator[Executor]:
+        """The cluster as ``bench.experiments.run.pool`` opens an executor."""
+        executor = self._client.get_executor(pure=False, retries=RETRIES)
+        try:
+            yield executor
+        finally:
+            executor.shutdown(wait=False)
+
+    def close(self) -> None:
+        """Disconnect; jobs still under way are given up."""
+        self._client.close(timeout=2)

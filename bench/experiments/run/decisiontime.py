@@ -1,0 +1,80 @@
+"""How long an algorithm takes to decide, as plain Python on this machine.
+
+Measured apart from the experiment, alone and in one process, because figures taken while
+two workers share a machine would say how busy it was. Never part of the results: it is
+different every time. Processor time counts, so that a busy machine does little harm.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from abr.decision import Algorithm, Chooser, Decision, Observation, Rule
+from bench.experiments.experiment import Run
+from player.api import as_algorithm, simulate
+
+NETWORKS = 1
+"""Sessions that are timed; one has as many decisions as segments."""
+
+
+def decision_time(run: Run) -> Mapping[str, float]:
+    """Time per decision over the first networks of ``run``.
+
+    Returns:
+        ``decisions``, ``median_us`` and ``p99_us``: microseconds per call of ``choose``.
+    """
+    taken_s: list[float] = []
+    algorithm = _timed(as_algorithm(run.contender.rule, run.contender.params), taken_s)
+    for network in run.networks[:NETWORKS]:
+        simulate(
+            run.presentation,
+            trace=network.trace,
+            algorithm=algorithm,
+        )
+    taken_us = 1e6 * np.array(taken_s or [np.nan])
+    return {
+        "decisions": len(taken_s),
+        "median_us": float(np.round(np.median(taken_us), 2)),
+        "p99_us": float(np.round(np.quantile(taken_us, 0.99), 2)),
+    }
+
+
+def _timed(algorithm: Algorithm, taken_s: list[float]) -> Algorithm:
+    if isinstance(algorithm, Rule):
+        inner = algorithm.choose
+
+        def choose(params: Any, state: Any, seen: Observation) -> Decision:
+            begun_s = time.thread_time()
+            decision = inner(params, state, seen)
+            taken_s.append(time.thread_time() - begun_s)
+            return decision
+
+        return replace(algorithm, choose=choose)
+    make = algorithm
+
+    def timed() -> Chooser:
+        return _TimedChooser(make(), taken_s)
+
+    return timed
+
+
+class _TimedChooser:
+    """An object that is asked, with a watch held beside it."""
+
+    def __init__(self, inner: Any, taken_s: list[float]) -> None:
+        self._inner = inner
+        self._taken_s = taken_s
+        for name in ("reconsider", "delivered", "waited"):
+            if hasattr(inner, name):
+                setattr(self, name, getattr(inner, name))
+
+    def choose(self, seen: Observation) -> Decision | int:
+        begun_s = time.thread_time()
+        decision: Decision | int = self._inner.choose(seen)
+        self._taken_s.append(time.thread_time() - begun_s)
+        return decision

@@ -1,0 +1,1 @@
+"""Reports: results and session logs as text, charts and HTML pages."""

@@ -1,0 +1,267 @@
+"""``abr bench report``, ``compare`` and ``p1203``: what results say."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from abr.errors import InputError
+
+if TYPE_CHECKING:
+    from bench.analysis.compare import Finding
+
+SEED = 20_260_101
+"""Of resampling, when none is given: the same results give the same intervals."""
+
+
+def _resampling(command: Any) -> Any:
+    seed = click.option(
+        "--seed", type=click.IntRange(min=0), default=SEED, help="Of the resamples. [a fixed one]"
+    )
+    resamples = click.option(
+        "--resamples",
+        type=click.IntRange(min=100, max=100_000),
+        default=2000,
+        show_default=True,
+        help="How many, for each interval.",
+    )
+    return seed(resamples(command))
+
+
+@click.command("report", no_args_is_help=True, short_help="Figures and differences with intervals.")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a page."
+)
+@click.option(
+    "--csv",
+    "csv_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write every figure, one a row.",
+)
+@click.option("--base", metavar="ALGORITHM", help="Hold the others against this one. [the first]")
+@click.option(
+    "--level",
+    type=click.FloatRange(min=0.5, max=0.999),
+    default=0.95,
+    show_default=True,
+    help="Of the intervals.",
+)
+@_resampling
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
+def report(
+    folder: Path,
+    html: Path | None,
+    csv_file: Path | None,
+    base: str | None,
+    level: float,
+    resamples: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Say what the results in DIR allow to say: every figure with its interval.
+
+    Differences are over the same networks. Nothing is ranked.
+
+    \b
+    Examples:
+      abr bench report results
+      abr bench report results --html report.html --csv figures.csv
+      abr bench report results --base throughput --json
+    """
+    import numpy as np
+
+    from bench.analysis.standings import bench_report
+    from bench.experiments.files import read_folder, read_timing
+    from bench.reports.experiment_page import bench_page
+    from bench.reports.experiment_text import report_csv, report_json, report_text
+    from player.files import check_writable, write_whole
+
+    for path in (html, csv_file):
+        check_writable(path)
+    found = bench_report(
+        read_folder(folder),
+        rng=np.random.default_rng(seed),
+        seed=seed,
+        base=base,
+        resamples=resamples,
+        level=level,
+        timing=read_timing(folder),
+    )
+    if html is not None:
+        told = ["--base", base] if base else []
+        command = shlex.join(["abr", "bench", "report", folder.name, *told, "--html", html.name])
+        write_whole(html, bench_page(found, commands=[command]).encode())
+    if csv_file is not None:
+        write_whole(csv_file, report_csv(found).encode())
+    click.echo(json.dumps(report_json(found)) if as_json else report_text(found))
+
+
+@click.command("compare", no_args_is_help=True, short_help="Fail when a candidate is worse.")
+@click.argument("base")
+@click.argument("candidate")
+@click.option(
+    "--in",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="BASE and CANDIDATE are two algorithms of these results.",
+)
+@click.option(
+    "--margin",
+    "margins",
+    multiple=True,
+    metavar="FIGURE=BY",
+    help="How much worse a figure may be: a number, or a part of the base's such as 2%. May be "
+    "repeated; then only these figures count. [bitrate_bps=1%, stall_ratio=0.001, qoe_lin=1%]",
+)
+@click.option("--strict", is_flag=True, help="Fail too where worse cannot be ruled out.")
+@_resampling
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+def compare(
+    base: str,
+    candidate: str,
+    folder: Path | None,
+    margins: tuple[str, ...],
+    strict: bool,
+    resamples: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Exit 1 when CANDIDATE is worse than BASE by more than a margin, beyond chance.
+
+    Each is a folder of results; every algorithm that both have is compared, over the
+    networks that both have. Equal algorithms are called worse at most once in twenty
+    comparisons, however many figures are looked at.
+
+    \b
+    Examples:
+      abr bench compare main-results branch-results
+      abr bench compare throughput bola-sabre --in results
+      abr bench compare old new --margin stall_ratio=0.002 --margin bitrate_bps=2% --strict
+    """
+    import numpy as np
+
+    from bench.analysis import compare as gate
+    from bench.experiments.files import read_folder
+    from bench.reports.experiment_text import findings_text
+
+    allowed = [gate.margin_from(text) for text in margins] or list(gate.MARGINS)
+    rng = np.random.default_rng(seed)
+    if folder is not None:
+        findings = gate.compare_two(
+            read_folder(folder), base, candidate, rng=rng, margins=allowed, resamples=resamples
+        )
+    else:
+        findings = gate.compare(
+            read_folder(Path(base)),
+            read_folder(Path(candidate)),
+            rng=rng,
+            margins=allowed,
+            resamples=resamples,
+        )
+    worse = [each for each in findings if each.is_worse]
+    unproven = [each for each in findings if not each.is_proven]
+    failed = bool(worse or (strict and unproven))
+    if as_json:
+        said = {"passed": not failed, "findings": [_plain(each) for each in findings]}
+        click.echo(json.dumps(said))
+    else:
+        click.echo(findings_text(findings))
+    if failed:
+        named = worse or unproven
+        what = "worse beyond the margin" if worse else "not shown to be within the margin"
+        raise InputError(
+            f"{candidate} is {what} in "
+            + ", ".join(f"{each.metric} of {each.algorithm}" for each in named)
+        )
+
+
+def _plain(finding: Finding) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from bench.reports.experiment_text import without_nan
+
+    found: dict[str, Any] = without_nan(asdict(finding))
+    return found
+
+
+@click.command("p1203", no_args_is_help=True, short_help="Write input for ITU-T P.1203.")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="New or empty folder for the files, one a session.",
+)
+@click.option("--algorithm", metavar="ALGORITHM", help="Only sessions of this one.")
+@click.option(
+    "--audio-kbps",
+    type=click.FloatRange(min=0),
+    default=128.0,
+    show_default=True,
+    help="Sound that went with the picture; 0: none.",
+)
+@click.option(
+    "--fps",
+    type=click.FloatRange(min=1, max=240),
+    default=24.0,
+    show_default=True,
+    help="Frames per second of the picture.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["pc", "mobile"]),
+    default="pc",
+    show_default=True,
+    help="What it was watched on.",
+)
+def p1203(
+    folder: Path,
+    out: Path,
+    algorithm: str | None,
+    audio_kbps: float,
+    fps: float,
+    device: str,
+) -> None:
+    """Write each session of the results in DIR as input of ITU-T P.1203's open model.
+
+    The model itself is not part of abrkit: its licence does not allow that. Sizes of the
+    picture are assumed from bit rates, as presentations do not say them.
+
+    \b
+    Examples:
+      abr bench p1203 results --out p1203
+      abr bench p1203 results --out p1203 --algorithm bola-sabre --device mobile
+    """
+    from bench.analysis.p1203 import p1203_input
+    from bench.experiments.files import read_folder
+    from player.files import write_whole
+
+    results = read_folder(folder)
+    if algorithm is not None and algorithm not in results.algorithms:
+        known = ", ".join(results.algorithms)
+        raise InputError(f"no algorithm {algorithm!r} in {folder}; expected one of {known}")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out}: exists and is not an empty folder; name a new one")
+    out.mkdir(parents=True, exist_ok=True)
+    known_films = {each["digest"]: each for each in results.header.get("presentations", ())}
+    written = 0
+    for row in results.rows:
+        if algorithm is not None and row["algorithm"] != algorithm:
+            continue
+        words = (row["algorithm"], row["presentation"], row["trace"], f"seed{row['seed']}")
+        name = "_".join(re.sub(r"[^\w.@-]+", "-", str(word)) for word in words)
+        film = known_films[row["presentation_digest"]]
+        made = p1203_input(row, film, audio_kbps=audio_kbps, frame_rate=fps, device=device)
+        write_whole(out / f"{name}.{written:05d}.json", (json.dumps(made) + "\n").encode())
+        written += 1
+    click.echo(f"{out}: {written} sessions")

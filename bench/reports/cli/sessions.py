@@ -1,0 +1,101 @@
+"""``abr report``: session logs in, one HTML page out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from abr.errors import InputError, MissingFileError
+
+if TYPE_CHECKING:
+    from bench.reports.sessions import ReportData
+
+
+def write_report(path: Path, data: ReportData) -> None:
+    """Write the page of ``data`` to ``path``: all of it, or nothing.
+
+    Raises:
+        MissingFileError: the folder does not exist.
+        OSError: it cannot be written; ``path`` is as it was.
+    """
+    from bench.reports.session_page import page
+    from player.files import write_whole
+
+    write_whole(path, page(data).encode())
+
+
+@click.command(no_args_is_help=True)
+@click.argument("logs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="LOG...")
+@click.option(
+    "-o",
+    "--out",
+    default="report.html",
+    show_default=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The page to write; an older one is replaced.",
+)
+@click.option(
+    "--trace",
+    "traces",
+    multiple=True,
+    metavar="TRACE",
+    help="A trace that was played, to draw its capacity; may be repeated.",
+)
+@click.option(
+    "--cache-stats",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help='JSON: {"TIER": {"requests", "hits", "bytes", "hit_bytes"}}, nearest the player first.',
+)
+@click.option("--title", "heading", default="Playback report", help="Heading of the page.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of words.")
+def report(
+    logs: tuple[Path, ...],
+    out: Path,
+    traces: tuple[str, ...],
+    cache_stats: Path | None,
+    heading: str,
+    as_json: bool,
+) -> None:
+    """Make one HTML page of session logs; it opens offline and asks the network for nothing.
+
+    \b
+    Examples:
+      abr report demo-out/logs/*.jsonl
+      abr report a.jsonl b.jsonl --trace lte.csv --out compare.html
+      abr report logs/*.jsonl --cache-stats stats.json --title "Friday's run"
+    """
+    from abr.files.traces import resolve_trace
+    from bench.reports.sessions import report_data
+    from bench.reports.wording import count
+    from player.files import check_writable, read_log
+
+    check_writable(out)
+    data = report_data(
+        [read_log(path) for path in logs],
+        heading=heading,
+        traces=[resolve_trace(text) for text in traces],
+        cache_stats=None if cache_stats is None else _counts(cache_stats),
+    )
+    write_report(out, data)
+    sessions, places = len(data.sessions), len(data.comparisons)
+    if as_json:
+        click.echo(json.dumps({"report": str(out), "sessions": sessions, "traces": places}))
+    else:
+        click.echo(f"{out}: {count(sessions, 'session')} over {count(places, 'trace')}")
+
+
+def _counts(path: Path) -> Mapping[str, Mapping[str, float]]:
+    try:
+        counts = json.loads(path.read_bytes())
+    except FileNotFoundError as exc:
+        raise MissingFileError(f"{path}: no such file; expected cache counts as JSON") from exc
+    except ValueError as exc:
+        raise InputError(f"{path}: not JSON ({exc}); expected cache counts by tier") from exc
+    if not isinstance(counts, dict) or not all(isinstance(each, dict) for each in counts.values()):
+        raise InputError(f"{path}: not an object of objects; expected cache counts by tier")
+    return counts

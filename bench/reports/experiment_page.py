@@ -1,0 +1,127 @@
+"""A report of an experiment as one HTML page that needs nothing but itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from abr import __version__
+from bench.analysis.metrics import BY_NAME, METRICS
+from bench.analysis.standings import BenchReport, Standing
+from bench.reports import experiment_charts as benchcharts
+from bench.reports import session_charts as charts
+from bench.reports.experiment_text import cautions, figure, lead
+from bench.reports.wording import count, listed
+
+NAMED = 4
+"""A finding names algorithms one by one up to this many."""
+
+
+def bench_page(report: BenchReport, *, commands: Sequence[str] = ()) -> str:
+    """The whole page as text.
+
+    Args:
+        report: What it says.
+        commands: How to make it again.
+    """
+    environment = Environment(
+        loader=PackageLoader("bench.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    others = [each for each in report.standings if each.label != report.base]
+    figures = {"frontier": benchcharts.frontier(report)}
+    figures |= {f"cdf-{name}": benchcharts.distribution(report, name) for name in report.cdfs}
+    if others:
+        figures |= {f"diff-{n}": benchcharts.forest(report, n) for n in benchcharts.FOREST}
+    if len(report.classes) > 1:
+        figures["classes"] = benchcharts.by_class(report)
+    return environment.get_template("bench.html.j2").render(
+        report=report,
+        others=others,
+        lead=lead(report),
+        cautions=cautions(report),
+        findings=findings(report),
+        metrics=METRICS,
+        qoe=BY_NAME["qoe_lin"],
+        shown=figure,
+        colour=benchcharts.colour,
+        figures=figures,
+        forest=[f"diff-{name}" for name in benchcharts.FOREST],
+        cdfs=[f"cdf-{name}" for name in report.cdfs],
+        percent=f"{100 * report.level:g} %",
+        provenance=_provenance(report),
+        commands=commands,
+        library=Markup(charts.library()),  # noqa: S704  # plotly's own text, not a user's
+        version=__version__,
+    )
+
+
+def findings(report: BenchReport) -> list[str]:
+    """What the intervals allow to say, in sentences."""
+    rivals = [e for e in report.standings if e.label != report.base and not e.foresees]
+    sentences = []
+    for name, more, less in (
+        ("bitrate_bps", "a higher bitrate", "a lower one"),
+        ("stall_ratio", "fewer stalls", "more of them"),
+        ("qoe_lin", "a better QoE_lin", "a worse one"),
+    ):
+        better = [e for e in rivals if e.differences[name].verdict == "better"]
+        worse = [e for e in rivals if e.differences[name].verdict == "worse"]
+        if better or worse:
+            parts = [f"{_named(better)} had {more}"] if better else []
+            parts += [f"{_named(worse)} {less if better else _alone(name)}"] if worse else []
+            sentences.append(f"Against {report.base}, {listed(parts)}.")
+    if rivals and not sentences:
+        sentences.append(f"No difference to {report.base} can be told from chance.")
+    sure = [e for e in report.standings if (e.frontier_share or 0) >= report.level]
+    if sure:
+        verb = "is" if len(sure) == 1 else "are"
+        sentences.append(
+            f"{_named(sure)} {verb} surely on the frontier: nobody else has both more bitrate and "
+            "fewer stalls."
+        )
+    return sentences
+
+
+def _alone(name: str) -> str:
+    return {
+        "bitrate_bps": "had a lower bitrate",
+        "stall_ratio": "had more stalls",
+        "qoe_lin": "had a worse QoE_lin",
+    }[name]
+
+
+def _named(standings: Sequence[Standing]) -> str:
+    if len(standings) > NAMED:
+        return f"{len(standings)} algorithms"
+    return listed([each.label for each in standings])
+
+
+def _provenance(report: BenchReport) -> list[tuple[str, str]]:
+    about = report.header
+    rows: list[tuple[str, Any]] = [
+        ("abrkit", about.get("abrkit")),
+        ("rules of simulation", about.get("preset")),
+        (
+            "player settings",
+            json.dumps(about.get("player", {})) if about.get("player") else "default",
+        ),
+        ("seeds of the plan", ", ".join(map(str, about.get("seeds", ())))),
+        ("networks", f"{report.networks}, in {count(len(report.classes), 'class', 'classes')}"),
+        ("intervals", f"bootstrap over networks, {report.resamples} resamples, seed {report.seed}"),
+    ]
+    for each in about.get("presentations", ()):
+        ladder = ", ".join(f"{bps / 1e6:g}" for bps in each["ladder_bps"])
+        rows.append((f"presentation {each['title']}", f"{ladder} Mbit/s; SHA-256 {each['digest']}"))
+    for each in about.get("algorithms", ()):
+        params = ", ".join(f"{key}={value}" for key, value in each.get("params", {}).items())
+        rows.append((each["label"], f"{each['name']} ({params or 'no parameters'})"))
+    return [(label, str(value)) for label, value in rows if value not in (None, "")]

@@ -1,0 +1,251 @@
+"""A report of an experiment as people read it in a terminal, as CSV and as plain values."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from bench.analysis.compare import Finding
+from bench.analysis.metrics import BY_NAME, METRICS, Metric
+from bench.analysis.standings import FEW_NETWORKS, BenchReport, Standing
+from bench.analysis.stats import Estimate
+from bench.reports.wording import count, listed
+
+SHOWN = ("bitrate_bps", "stall_ratio", "qoe_lin", "startup_s")
+"""Figures of the terminal; the page, CSV and JSON have all."""
+
+LABEL_COLUMNS = 28
+_SIGNS = {"better": " ▲", "worse": " ▼", "unclear": "  ", "base": "  "}
+
+
+def figure(estimate: Estimate, metric: Metric, *, signed: bool = False) -> str:
+    """``1.234 [1.111, 1.357]`` in the unit that people use."""
+    shown = estimate.scaled(metric.scale)
+    form = f"{'+' if signed else ''}.{metric.digits}f"
+    if math.isnan(shown.value):
+        return "–"
+    value = _tidy(format(shown.value, form))
+    if not shown.has_interval:
+        return value
+    return f"{value} [{_tidy(format(shown.low, form))}, {_tidy(format(shown.high, form))}]"
+
+
+def _tidy(text: str) -> str:
+    """No sign before a nought, and a minus that is one."""
+    if not text.strip("+-0."):
+        text = text.lstrip("+-")
+    return text.replace("-", "−")
+
+
+def lead(report: BenchReport) -> str:
+    """What was played, in a sentence."""
+    presentations = len(report.header.get("presentations", ()))
+    preset = report.header.get("preset", "abrkit")
+    return (
+        f"{count(len(report.standings), 'algorithm')} over {count(report.networks, 'network')} and "
+        f"{count(presentations, 'presentation')}: {report.sessions * len(report.standings)} "
+        f"sessions by the rules of {preset}."
+    )
+
+
+def cautions(report: BenchReport) -> list[str]:
+    """What a reader must know before believing it."""
+    found = []
+    if report.networks < 2:
+        found.append("One network: there are no intervals, and nothing to conclude.")
+    elif report.networks < FEW_NETWORKS:
+        found.append(f"Only {report.networks} networks: intervals are rough.")
+    if report.left_out:
+        found.append(
+            f"{count(report.left_out, 'session')} left out for all algorithms, because some "
+            "algorithm lacks them."
+        )
+    beyond = [
+        each.label
+        for each in report.standings
+        if each.regret is not None and each.regret.value < 0 and not each.foresees
+    ]
+    if beyond:
+        found.append(
+            f"{report.optimum} is no bound here: {listed(beyond)} scored more. It plans for our "
+            "own player as it is by default; by other rules or settings regret is a rough guide."
+        )
+    failed = [f"Failed: {e['run']}: {e['error']}" for e in report.header.get("failed", ())]
+    idle = [
+        f"{each.label}: {count(each.never_began, 'session')} never began."
+        for each in report.standings
+        if each.never_began
+    ]
+    return [*found, *failed, *idle]
+
+
+def report_text(report: BenchReport) -> str:
+    """Tables for a terminal."""
+    parts = [f"{report.name}: {lead(report)}", *(f"! {each}" for each in cautions(report)), ""]
+    shown = [BY_NAME[name] for name in SHOWN]
+    heads = [f"{m.label}{f' {m.unit}' if m.unit else ''}" for m in shown]
+    rows = [
+        (_name(each), *(figure(each.figures[m.name], m) for m in shown))
+        for each in report.standings
+    ]
+    parts += [_table([("", *heads), *rows]), ""]
+    if len(report.standings) > 1:
+        rows = [
+            (
+                _name(each),
+                *(
+                    figure(each.differences[m.name].estimate, m, signed=True)
+                    + _SIGNS[each.differences[m.name].verdict]
+                    for m in shown
+                ),
+            )
+            for each in report.standings
+            if each.label != report.base
+        ]
+        parts += [_table([(f"minus {_short(report.base)}", *heads), *rows]), ""]
+    extra = [("", "on the frontier", "regret QoE_lin", "decision us, median", "99 %")]
+    parts += [_table([*extra, *(_extra_row(each) for each in report.standings)]), ""]
+    if len(report.classes) > 1:
+        kinds = [f"{each.kind} ({each.networks})" for each in report.classes]
+        qoe = BY_NAME["qoe_lin"]
+        rows = [
+            (_name(each), *(figure(c.qoe[each.label], qoe) for c in report.classes))
+            for each in report.standings
+        ]
+        parts += [_table([("QoE_lin by class", *kinds), *rows]), ""]
+    percent = f"{100 * report.level:g} %"
+    parts.append(
+        f"In brackets: {percent} intervals, {report.resamples} resamples of networks, seed "
+        f"{report.seed}. ▲ better, ▼ worse than {report.base}: the interval leaves 0 out."
+    )
+    return "\n".join(parts)
+
+
+def _extra_row(each: Standing) -> tuple[str, ...]:
+    share = "–" if each.frontier_share is None else f"{100 * each.frontier_share:.0f} %"
+    regret = "–" if each.regret is None else figure(each.regret, BY_NAME["qoe_lin"])
+    if each.decision_us is None:
+        return (_name(each), share, regret, "–", "–")
+    times = (f"{each.decision_us[name]:.1f}" for name in ("median_us", "p99_us"))
+    return (_name(each), share, regret, *times)
+
+
+def _name(each: Standing) -> str:
+    return _short(each.label) + (" (upper bound)" if each.foresees else "")
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= LABEL_COLUMNS else f"{label[: LABEL_COLUMNS - 1]}…"
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            [
+                f"{row[0]:<{widths[0]}}",
+                *(f"{c:>{w}}" for c, w in zip(row[1:], widths[1:], strict=True)),
+            ]
+        ).rstrip()
+        for row in rows
+    )
+
+
+def findings_text(findings: Sequence[Finding]) -> str:
+    """What ``abr bench compare`` found, one line per figure."""
+    rows = [("", "figure", "base", "candidate", "difference", "margin", "")]
+    for each in findings:
+        metric = BY_NAME[each.metric]
+        form = f".{metric.digits}f"
+        said = "WORSE" if each.is_worse else "within" if each.is_proven else "not shown worse"
+        rows.append(
+            (
+                _short(each.algorithm),
+                f"{metric.label}{f' {metric.unit}' if metric.unit else ''}",
+                _tidy(format(each.base * metric.scale, form)),
+                _tidy(format(each.candidate * metric.scale, form)),
+                figure(each.difference, metric, signed=True),
+                format(each.margin * metric.scale, form),
+                said,
+            )
+        )
+    return _table(rows)
+
+
+COLUMNS = ("table", "algorithm", "against", "class", "figure", "value", "low", "high", "says")
+
+
+def report_csv(report: BenchReport) -> str:
+    """Every figure of the report, one a row, in the units of its name."""
+    sink = io.StringIO()
+    writer = csv.writer(sink, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(_csv_rows(report))
+    return sink.getvalue()
+
+
+def _csv_rows(report: BenchReport) -> Iterator[tuple[Any, ...]]:
+    for each in report.standings:
+        for metric in METRICS:
+            yield ("figure", each.label, "", "", metric.name, *_ends(each.figures[metric.name]), "")
+        for name, difference in each.differences.items():
+            if each.label != report.base:
+                ends = _ends(difference.estimate)
+                yield ("difference", each.label, report.base, "", name, *ends, difference.verdict)
+        if each.regret is not None:
+            yield ("regret", each.label, report.optimum, "", "qoe_lin", *_ends(each.regret), "")
+        if each.frontier_share is not None:
+            said = "on frontier" if each.on_frontier else ""
+            yield ("frontier", each.label, "", "", "share", each.frontier_share, "", "", said)
+        for name, value in (each.decision_us or {}).items():
+            yield ("decision", each.label, "", "", name, value, "", "", "")
+    for kind in report.classes:
+        named = (
+            ("qoe_lin", kind.qoe),
+            ("bitrate_bps", kind.bitrate),
+            ("stall_ratio", kind.stalled),
+        )
+        for name, by_label in named:
+            for label, estimate in by_label.items():
+                yield ("class", label, "", kind.kind, name, *_ends(estimate), "")
+
+
+def _ends(estimate: Estimate) -> tuple[Any, ...]:
+    return tuple(
+        "" if math.isnan(value) else value
+        for value in (estimate.value, estimate.low, estimate.high)
+    )
+
+
+def report_json(report: BenchReport) -> dict[str, Any]:
+    """The report as one object; what is unknown is null."""
+    found: dict[str, Any] = without_nan(
+        {
+            "name": report.name,
+            "base": report.base,
+            "sessions_per_algorithm": report.sessions,
+            "networks": report.networks,
+            "left_out": report.left_out,
+            "level": report.level,
+            "resamples": report.resamples,
+            "seed": report.seed,
+            "optimum": report.optimum,
+            "cautions": cautions(report),
+            "algorithms": [asdict(each) for each in report.standings],
+            "classes": [asdict(each) for each in report.classes],
+        }
+    )
+    return found
+
+
+def without_nan(value: Any) -> Any:
+    """The same tree with null where a number is not known."""
+    if isinstance(value, dict):
+        return {key: without_nan(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_nan(each) for each in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

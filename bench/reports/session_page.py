@@ -1,0 +1,140 @@
+"""A report as one HTML page that needs nothing but itself.
+
+Turns ``ReportData`` into text: figures by ``bench.reports.session_charts``, words by
+``bench.reports.wording``, the rest by the template beside this module. The page's own
+policy forbids it every request, so it looks the same with and without a network.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from abr import __version__
+from bench.reports import session_charts as charts
+from bench.reports import wording
+from bench.reports.sessions import Comparison, ReportData, Session
+
+HEADS: tuple[tuple[str, str], ...] = (
+    ("startup_s", "Startup"),
+    ("stall_events", "Stalls"),
+    ("stall_s", "Stalled"),
+    ("rebuffer_ratio", "Rebuffer ratio"),
+    ("mean_bitrate_bps", "Mean bitrate"),
+    ("switches", "Switches"),
+)
+"""Columns of the comparison: field of a score, and its heading."""
+
+
+def page(data: ReportData) -> str:
+    """The whole page as text."""
+    environment = Environment(
+        loader=PackageLoader("bench.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    for name in ("seconds", "megabits", "percent", "signed_seconds", "size"):
+        environment.filters[name] = getattr(wording, name)
+    return environment.get_template("report.html.j2").render(
+        data=data,
+        lead=wording.lead(data),
+        findings=wording.findings(data),
+        heads=HEADS,
+        cells=_cells,
+        shares=_shares,
+        facts=wording.facts,
+        figures=_figures(data),
+        provenance=_provenance,
+        library=Markup(charts.library()),  # noqa: S704  # plotly's own text, not a user's
+        version=__version__,
+    )
+
+
+def _figures(data: ReportData) -> dict[int, charts.Figure]:
+    return {
+        row.session.number: charts.session_figure(row.session, scale)
+        for comparison in data.comparisons
+        for scale in [_scale(comparison)]
+        for row in comparison.rows
+    }
+
+
+def _scale(comparison: Comparison) -> charts.Scale:
+    return charts.shared_scale([row.session for row in comparison.rows])
+
+
+def _cells(session: Session) -> dict[str, tuple[str, str]]:
+    """Text of each compared figure, and what belongs beside it in small print."""
+    qoe = session.qoe
+    of_all = f"of {wording.seconds(qoe.rebuffer_denominator_s)}"
+    return {
+        "startup_s": (wording.seconds(qoe.startup_s), ""),
+        "stall_events": (str(qoe.stall_events), ""),
+        "stall_s": (wording.seconds(qoe.stall_s), ""),
+        "rebuffer_ratio": (wording.percent(qoe.rebuffer_ratio), of_all),
+        "mean_bitrate_bps": (wording.megabits(qoe.mean_bitrate_bps), ""),
+        "switches": (str(qoe.switches), ""),
+    }
+
+
+def _shares(session: Session) -> list[dict[str, Any]]:
+    """Time at each rung: share of the bar, place in the ladder (0-1) and words."""
+    times_s = session.qoe.time_per_rung_s
+    total_s = sum(times_s) or 1.0
+    return [
+        {
+            "percent": 100 * time_s / total_s,
+            "height": 100 * rung / max(len(times_s) - 1, 1),
+            "words": f"rung {rung}{_rate(session, rung)}: {wording.seconds(time_s)} "
+            f"({wording.percent(time_s / total_s, 0)})",
+        }
+        for rung, time_s in enumerate(times_s)
+        if time_s > 0
+    ]
+
+
+def _rate(session: Session, rung: int) -> str:
+    if rung >= len(session.ladder_bps):
+        return ""
+    return f" at {wording.megabits(session.ladder_bps[rung])}"
+
+
+def _provenance(session: Session) -> list[tuple[str, str]]:
+    """What must be known to make a session again, as label and value."""
+    about = session.provenance
+    params = about.get("params", {})
+    shaper = about.get("shaper", {})
+    rows = [
+        ("abrkit", about.get("version")),
+        ("driver", session.driver),
+        ("algorithm", _with_params(session.algorithm, params)),
+        ("title", session.title),
+        ("source", about.get("source")),
+        ("presentation SHA-256", about.get("presentation_digest")),
+        ("trace", session.trace),
+        ("trace SHA-256", about.get("trace_digest")),
+        ("player settings SHA-256", about.get("config_hash")),
+        ("random seed", about.get("config", {}).get("seed")),
+        ("ended", session.qoe.ended),
+        ("command", about.get("command")),
+    ]
+    if shaper:
+        rows.append(("shaping proxy", _shaping(shaper)))
+    return [(label, str(value)) for label, value in rows if value not in (None, "")]
+
+
+def _with_params(name: str, params: dict[str, Any]) -> str:
+    values = ", ".join(f"{key}={value}" for key, value in params.items())
+    return f"{name} ({values})" if values else name
+
+
+def _shaping(shaper: dict[str, Any]) -> str:
+    late_ms = [1000 * float(shaper.get(f"lateness_{q}_s", 0)) for q in ("p50", "p95", "max")]
+    sent = wording.percent(shaper.get("delivered_ratio"))
+    late = " / ".join(f"{value:.1f}" for value in late_ms)
+    return f"sent {sent} of what was due; timer late by {late} ms (median / p95 / most)"

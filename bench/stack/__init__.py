@@ -1,0 +1,1 @@
+"""Origin and two edge tiers on loopback: in this process, next door, as a command."""

@@ -1,0 +1,1 @@
+"""The commands abr serve and abr agree."""

@@ -1,0 +1,246 @@
+"""A whole delivery path on this machine: origin, regional tier, ISP edges.
+
+``Stack`` is an async context manager. Packages are read before anything listens, and
+whatever was started ends with it, caches in a temporary folder included.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypedDict
+
+from abr.errors import PackageError
+from bench.stack.config import ServeConfig
+from bench.stack.served import warm
+from edge.app import EDGE, Edge
+from edge.app import make_app as make_edge
+from edge.config import EdgeConfig
+from origin.app import ORIGIN, Origin
+from origin.app import make_app as make_origin
+from origin.config import OriginConfig, ServerLimits
+from origin.httpserver import listening
+from origin.store import DirectoryStore, StoredObject, titles_without_keys
+from transcode.keystore import KeyStore, default_keys_dir
+from transcode.layout import PresentationIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One server of a stack."""
+
+    role: str
+    """``origin`` or ``edge``."""
+    tier: str
+    """``origin``, ``regional`` or ``isp``."""
+    url: str
+    """Base URL."""
+    name: str = ""
+    """Name in ``Cache-Status``; empty for the origin."""
+
+
+class CacheStats(TypedDict):
+    """What the caches of one tier did."""
+
+    requests: int
+    hits: int
+    bytes: int
+    """Body bytes sent."""
+    hit_bytes: int
+    """Of those, sent on hits."""
+
+
+class Packages:
+    """The titles of several folders as one store."""
+
+    def __init__(self, folders: Sequence[str | Path]) -> None:
+        """Read all packages.
+
+        Raises:
+            MissingFileError: no such folder.
+            PackageError: a folder holds no usable package, or a title is there twice.
+        """
+        if not folders:
+            raise PackageError("no package given; make one with `abr transcode MASTER OUT`")
+        self._stores = [DirectoryStore(folder) for folder in folders]
+        self._by_title: dict[str, DirectoryStore] = {}
+        for folder, store in zip(folders, self._stores, strict=True):
+            for title in store.titles():
+                if title in self._by_title:
+                    raise PackageError(f"{folder}: title {title!r} is in another package too")
+                self._by_title[title] = store
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Packages that were left out, and why."""
+        return tuple(problem for store in self._stores for problem in store.problems)
+
+    def titles(self) -> tuple[str, ...]:
+        """What can be played, in alphabetical order."""
+        return tuple(sorted(self._by_title))
+
+    def index(self, title: str) -> PresentationIndex | None:
+        """What a title consists of; None when there is none of that name."""
+        store = self._by_title.get(title)
+        return None if store is None else store.index(title)
+
+    def open(self, title: str, path: str) -> StoredObject | None:
+        """The object; None when there is none of that name."""
+        store = self._by_title.get(title)
+        return None if store is None else store.open(title, path)
+
+
+class Stack:
+    """Origin, one regional cache and ISP edges, listening while the context is open.
+
+    Args:
+        packages: Folders of packages.
+        keys: Folder of the key store; ``default_keys_dir`` when None.
+        config: Settings; the defaults when None.
+
+    Example::
+
+        async with Stack(packages=["packages/film"]) as stack:
+            print(stack.playback_urls)
+    """
+
+    def __init__(
+        self,
+        packages: Sequence[str | Path],
+        *,
+        keys: str | Path | None = None,
+        config: ServeConfig | None = None,
+    ) -> None:
+        self.config = (config or ServeConfig()).check()
+        self.listeners: list[Listener] = []
+        self.edges: dict[str, Edge] = {}
+        """Every cache by name."""
+        self.problems: tuple[str, ...] = ()
+        """What will not play, and why: packages left out, titles without their keys."""
+        self._packages = packages
+        self._keys = keys
+        self._origin: Origin | None = None
+        self._running = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Start everything.
+
+        Raises:
+            MissingFileError, PackageError: a package cannot be used; nothing listens then.
+            PortInUseError: a port is taken; nothing listens any more.
+            KeyStoreError: the keys cannot be had.
+        """
+        self._store = store = Packages(self._packages)
+        keys = KeyStore.open(self._keys or default_keys_dir(os.environ))
+        left_out = [f"left out: {problem}" for problem in store.problems]
+        self.problems = (*left_out, *titles_without_keys(store, keys))
+        async with AsyncExitStack() as starting:
+            await self._start(starting, store, keys)
+            self._running = starting.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop everything, the edges first."""
+        await self._running.__aexit__(kind, exc, trace)
+
+    @property
+    def playback_urls(self) -> dict[str, str]:
+        """A multivariant playlist with a fresh token for each title, through the first edge."""
+        return {title: self.playback_url(title) for title in self._titles}
+
+    def playback_url(self, title: str, *, edge: int = 0) -> str:
+        """A URL for ``title`` with a fresh token, through an ISP edge by number from 0."""
+        assert self._origin is not None, "enter the stack first"
+        isp = [listener for listener in self.listeners if listener.tier == "isp"]
+        return str(self._origin.playback(title, base=isp[edge].url)["url"])
+
+    async def warm(self) -> None:
+        """Fill the caches: fetch every title through every ISP edge once, keys too.
+
+        Raises:
+            UpstreamError: something could not be fetched.
+        """
+        for title in self._titles:
+            index = self._store.index(title)
+            if index is not None:
+                for edge in range(self.config.edges):
+                    await warm(self.playback_url(title, edge=edge), index)
+
+    def cache_stats(self) -> dict[str, CacheStats]:
+        """Requests, hits and bytes so far, by tier."""
+        stats: dict[str, CacheStats] = {}
+        for edge in self.edges.values():
+            tier = stats.setdefault(
+                edge.config.tier, CacheStats(requests=0, hits=0, bytes=0, hit_bytes=0)
+            )
+            tier["requests"] += edge.tally.requests
+            tier["hits"] += edge.tally.hits
+            tier["bytes"] += edge.tally.sent_bytes
+            tier["hit_bytes"] += edge.tally.hit_bytes
+        return stats
+
+    async def _start(self, running: AsyncExitStack, store: Packages, keys: KeyStore) -> None:
+        config = self.config
+        self._titles = store.titles()
+        folder = Path(config.cache_dir) if config.cache_dir else _temporary(running)
+        origin = make_origin(store, keys, self._origin_config(), limits=self._limits)
+        where = await running.enter_async_context(
+            listening(origin, host=config.host, port=config.port, limits=self._limits)
+        )
+        self._origin = origin[ORIGIN]
+        self.listeners.append(Listener("origin", "origin", where.url))
+        regional = await self._start_edge(running, folder, where.url, "regional", "regional")
+        for number in range(1, config.edges + 1):
+            await self._start_edge(running, folder, regional, f"isp-{number}", "isp")
+
+    async def _start_edge(
+        self, running: AsyncExitStack, folder: Path, parent: str, name: str, tier: str
+    ) -> str:
+        config = EdgeConfig(
+            parent=parent,
+            host=self.config.host,
+            port=self._port(len(self.listeners)),
+            name=name,
+            tier=tier,
+            cache_bytes=self.config.cache_bytes,
+        )
+        app = make_edge(config, cache_dir=folder / name, limits=self._limits)
+        where = await running.enter_async_context(
+            listening(app, host=config.host, port=config.port, limits=self._limits)
+        )
+        self.edges[name] = app[EDGE]
+        self.listeners.append(Listener("edge", tier, where.url, name))
+        return where.url
+
+    def _origin_config(self) -> OriginConfig:
+        config = self.config
+        # With free ports the edges' addresses are not known yet when the origin starts.
+        first_edge = f"http://{config.host}:{self._port(2)}" if config.port else ""
+        return OriginConfig(
+            host=config.host,
+            port=config.port,
+            public_base=first_edge,
+            playlist_max_age_s=config.playlist_max_age_s,
+            token_ttl_s=config.token_ttl_s,
+        )
+
+    def _port(self, number: int) -> int:
+        return self.config.port and self.config.port + number
+
+    @property
+    def _limits(self) -> ServerLimits:
+        return replace(ServerLimits(), shutdown_s=self.config.shutdown_s)
+
+
+def _temporary(running: AsyncExitStack) -> Path:
+    return Path(running.enter_context(tempfile.TemporaryDirectory(prefix="abr-serve-")))

@@ -1,0 +1,1 @@
+"""Network traces as tables, pictures and files."""

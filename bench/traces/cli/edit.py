@@ -1,0 +1,130 @@
+"""``abr traces slice``, ``scale`` and ``concat``: one trace out of one or several."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from abr.errors import InputError
+from bench.traces.cli.write import FORCE_HELP, write_one
+
+OUT_HELP = "The file to write."
+TO_HELP = "Its format. [what the end of its name tells]"
+
+
+@click.command("slice", no_args_is_help=True, short_help="A piece of a trace.")
+@click.argument("file", metavar="FILE")
+@click.option(
+    "--start", "start_s", type=float, default=0.0, metavar="SECONDS", help="Where it begins. [0]"
+)
+@click.option("--end", "end_s", type=float, metavar="SECONDS", help="Where it ends. [the end]")
+@click.option(
+    "-o", "--out", required=True, metavar="FILE", type=click.Path(path_type=Path), help=OUT_HELP
+)
+@click.option("--to", "form", metavar="FORMAT", help=TO_HELP)
+@click.option("--force", is_flag=True, help=FORCE_HELP)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def slice_trace(
+    file: str,
+    start_s: float,
+    end_s: float | None,
+    out: Path,
+    form: str | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Write the piece of a trace between two times; it begins at 0 again.
+
+    \b
+    Examples:
+      abr traces slice train.csv --start 60 --end 120 --out tunnel.csv
+      abr traces slice train.log --start 300 --out rest.txt --to cooked
+    """
+    from abr.traceedit import cut
+    from bench.traces.files import one_trace
+
+    write_one(cut(one_trace(file), start_s, end_s), out, form, force=force, as_json=as_json)
+
+
+@click.command(no_args_is_help=True, short_help="A trace, faster or slower.")
+@click.argument("file", metavar="FILE")
+@click.option("--factor", type=float, metavar="X", help="Capacities are multiplied by this.")
+@click.option("--mean-mbps", type=float, metavar="X", help="Mean capacity of the result, Mbit/s.")
+@click.option(
+    "-o", "--out", required=True, metavar="FILE", type=click.Path(path_type=Path), help=OUT_HELP
+)
+@click.option("--to", "form", metavar="FORMAT", help=TO_HELP)
+@click.option("--force", is_flag=True, help=FORCE_HELP)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def scale(
+    file: str,
+    factor: float | None,
+    mean_mbps: float | None,
+    out: Path,
+    form: str | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Write a trace with all capacities larger or smaller; times, delays and losses stay.
+
+    \b
+    Examples:
+      abr traces scale train.csv --factor 0.5 --out slow.csv
+      abr traces scale train.csv --mean-mbps 3 --out three.json
+    """
+    from abr.traceedit import scaled, scaled_to
+    from bench.traces.files import one_trace
+
+    if (factor is None) == (mean_mbps is None):
+        raise click.UsageError("give either --factor or --mean-mbps")
+    trace = one_trace(file)
+    done = scaled(trace, factor) if factor is not None else scaled_to(trace, 1e6 * (mean_mbps or 0))
+    write_one(done, out, form, force=force, as_json=as_json)
+
+
+@click.command(no_args_is_help=True, short_help="Several traces in a row.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "-o", "--out", required=True, metavar="FILE", type=click.Path(path_type=Path), help=OUT_HELP
+)
+@click.option("--to", "form", metavar="FORMAT", help=TO_HELP)
+@click.option(
+    "--rtt-ms",
+    type=click.FloatRange(min=0),
+    metavar="X",
+    help="Round-trip time where a trace has none while another has.",
+)
+@click.option("--force", is_flag=True, help=FORCE_HELP)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def concat(
+    files: tuple[str, ...],
+    out: Path,
+    form: str | None,
+    rtt_ms: float | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Write one trace that plays one pass of each FILE after the other.
+
+    FILE is a file, a folder, a quoted pattern or a named trace; the same one may come twice.
+
+    \b
+    Examples:
+      abr traces concat home.csv train.csv office.csv --out day.csv
+      abr traces concat train.csv train.csv --out twice.json
+      abr traces concat profile:3g home.csv --rtt-ms 20 --out both.csv
+    """
+    from abr.traceedit import joined
+    from bench.traces.files import note_left_out, read_source, sources
+
+    # Word by word, because the same file may be meant twice.
+    reads = [read_source(each) for word in files for each in sources([word])]
+    bad = [each for each in reads if each.error]
+    if bad:
+        note_left_out(bad[1:])
+        raise InputError(bad[0].error)
+    rtt_s = None if rtt_ms is None else rtt_ms / 1e3
+    traces = [trace for each in reads for trace in each.traces]
+    result = joined(traces, name=out.stem, rtt_s=rtt_s)
+    write_one(result, out, form, force=force, as_json=as_json)

@@ -1,0 +1,1 @@
+"""Our own player as a loop of scalars, for the compiled engine."""

@@ -1,0 +1,372 @@
+"""Many sessions of our own player, a row of numbers each, stepped in one loop.
+
+What environments are made of: ``player.batch.abrkit.stepping`` fetches a segment at the rung
+that someone else says, and here is what surrounds it: which episode a copy is at, what
+its segment was worth, and the vector of ``abr.networks`` that it shows.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abr.media import FloatArray, Presentation
+from abr.networks import PAST, clipped, fill_now, rate_shown, size_shown
+from player.batch.abrkit.playhead import IN_PLAY, buffer_s
+from player.batch.abrkit.stepping import NOW, PLACES, SEGMENT, STATE, at_of, reset, step
+from player.batch.abrkit.timeline import Options
+from player.batch.hooks import uncounted
+from player.batch.many import Links, link_at
+from player.batch.tables import COMPLETE, STARTUP, TOTALS, Film, in_ms
+
+NEXT_STEP, SAME_STEP, DISABLED = 0, 1, 2
+"""When a copy whose episode is over begins another: with the next step, whose action is
+not looked at; at once; or only when it is told to."""
+
+LAST_RUNG, EPISODE, BEGUN, IS_OVER = range(4)
+"""Places in a row of ``Copies.numbers``: rung of the segment before, number of the episode,
+episodes begun so far, and 1 when it is over, 2 when cut short."""
+
+STALL, BUFFER, TIME, WORTH = range(4)
+"""Places in a row of ``Copies.news``: seconds stalled in the step, buffer now, time now,
+and what the episode has come to so far."""
+
+
+class Films(NamedTuple):
+    """F presentations of R rungs, with room for the longest."""
+
+    ladder_bps: FloatArray
+    """Shape (F, R)."""
+    sizes_bytes: FloatArray
+    """Shape (F, R, N)."""
+    durations_s: FloatArray
+    """Shape (F, N)."""
+    durations_ms: FloatArray
+    """Shape (F, N)."""
+    audio_bytes: FloatArray
+    """Shape (F, N), or (F, 0) where there is none apart from the video."""
+    sizes_shown: FloatArray
+    """What the vector says of each segment, and of the one after the last, shape (F, N+1, R)."""
+    segments: NDArray[np.int64]
+    """Shape (F,)."""
+
+
+class Course(NamedTuple):
+    """The episodes, and in which order they come."""
+
+    film: NDArray[np.int64]
+    """Presentation of each episode, shape (E,)."""
+    trace: NDArray[np.int64]
+    """Trace of each, shape (E,)."""
+    order: NDArray[np.int64]
+    """Numbers of episodes, gone through over and over, shape (O,)."""
+
+
+class Reward(NamedTuple):
+    """What a segment is worth, in Mbit/s."""
+
+    stall_weight: float = 4.3
+    """Lost per second stalled."""
+    switch_weight: float = 1.0
+    """Lost per Mbit/s of change from the segment before."""
+    startup_weight: float = 0.0
+    """Lost per second until the first picture."""
+
+
+class Copies(NamedTuple):
+    """n sessions that stand still."""
+
+    places: FloatArray
+    """Of ``player.batch.abrkit.stepping``, shape (n, 11)."""
+    numbers: FloatArray
+    """Shape (n, 4)."""
+    totals: FloatArray
+    """As ``Out.totals``, shape (n, T)."""
+    past: FloatArray
+    """What the vector says of past downloads, shape (n, 2 PAST)."""
+    news: FloatArray
+    """Shape (n, 4)."""
+
+
+class Shown(NamedTuple):
+    """What a step tells, a row or cell per copy."""
+
+    vectors: Any
+    """Observations, shape (n, W)."""
+    last_vectors: Any
+    """Of copies that were over and began again in the same step: the last, shape (n, W)."""
+    last_news: FloatArray
+    """Of the same copies: the last row of ``Copies.news``, shape (n, 4)."""
+    rewards: FloatArray
+    """Shape (n,)."""
+    terminated: NDArray[np.bool_]
+    """All segments are here, shape (n,)."""
+    truncated: NDArray[np.bool_]
+    """A limit in time was met, shape (n,)."""
+
+
+def films_of(presentations: list[Presentation]) -> Films:
+    """The tables of presentations.
+
+    Raises:
+        ValueError: none, or they differ in the number of rungs or in having audio.
+    """
+    if not presentations:
+        raise ValueError("no presentations; give at least one")
+    rungs = presentations[0].rungs
+    has_audio = presentations[0].audio_sizes_bytes is not None
+    longest = max(each.segments for each in presentations)
+    sizes = np.zeros((len(presentations), rungs, longest))
+    durations = np.zeros((len(presentations), longest))
+    audio = np.zeros((len(presentations), longest if has_audio else 0))
+    sizes_shown = np.zeros((len(presentations), longest + 1, rungs))
+    for f, each in enumerate(presentations):
+        name = each.title or f"presentation {f}"
+        if each.rungs != rungs:
+            raise ValueError(
+                f"{name} has {each.rungs} rungs, the first one {rungs}; actions are rungs, so "
+                "make an environment for each number of them"
+            )
+        if (each.audio_sizes_bytes is not None) != has_audio:
+            raise ValueError(f"{name} differs from the first one in having audio of its own")
+        sizes[f, :, : each.segments] = each.sizes_bytes
+        durations[f, : each.segments] = each.durations_s
+        for rung, segment in np.ndindex(each.sizes_bytes.shape):
+            sizes_shown[f, segment, rung] = size_shown(float(each.sizes_bytes[rung, segment]))
+        if each.audio_sizes_bytes is not None:
+            audio[f, : each.segments] = each.audio_sizes_bytes
+    return Films(
+        np.stack([np.array(each.bitrates_bps) for each in presentations]),
+        sizes,
+        durations,
+        in_ms(durations),
+        audio,
+        sizes_shown,
+        np.array([each.segments for each in presentations], dtype=np.int64),
+    )
+
+
+def room_for(copies: int) -> Copies:
+    """Copies that have begun nothing."""
+    return Copies(
+        np.zeros((copies, len(PLACES))),
+        np.zeros((copies, 4)),
+        np.zeros((copies, len(TOTALS))),
+        np.zeros((copies, 2 * PAST)),
+        np.zeros((copies, 4)),
+    )
+
+
+def step_many(
+    films: Films,
+    links: Links,
+    course: Course,
+    options: Options,
+    reward: Reward,
+    copies: Copies,
+    actions: NDArray[np.int64],
+    shown: Shown,
+    autoreset: int,
+    first: int,
+    last: int,
+) -> None:
+    """Fetch the next segment of copies ``first`` to ``last - 1`` at the rungs of ``actions``."""
+    films, links, course = bare_films(films), bare_links(links), bare_course(course)
+    copies, shown = bare_copies(copies), bare_shown(shown)
+    for i in range(first, last):
+        step_one(films, links, course, options, reward, copies, actions[i], shown, autoreset, i)
+
+
+def reset_many(
+    films: Films,
+    course: Course,
+    options: Options,
+    copies: Copies,
+    which: NDArray[np.bool_],
+    shown: Shown,
+) -> None:
+    """Begin the next episode of the copies of ``which``, whatever they were at."""
+    for i in range(len(which)):
+        if which[i]:
+            begin_next(course, options, copies, i)
+            show(films, course, copies, i, shown.vectors[i])
+
+
+def bare_films(films: Films) -> Films:
+    """The same arrays, uncounted; see ``player.batch.hooks.uncounted``."""
+    return Films(
+        uncounted(films.ladder_bps),
+        uncounted(films.sizes_bytes),
+        uncounted(films.durations_s),
+        uncounted(films.durations_ms),
+        uncounted(films.audio_bytes),
+        uncounted(films.sizes_shown),
+        uncounted(films.segments),
+    )
+
+
+def bare_links(links: Links) -> Links:
+    """The same arrays, uncounted."""
+    return Links(
+        uncounted(links.times_s),
+        uncounted(links.offered_bits),
+        uncounted(links.capacity_bps),
+        uncounted(links.rtt_s),
+        uncounted(links.rtt_ms),
+        uncounted(links.lengths_ms),
+        uncounted(links.first),
+    )
+
+
+def bare_course(course: Course) -> Course:
+    """The same arrays, uncounted."""
+    return Course(uncounted(course.film), uncounted(course.trace), uncounted(course.order))
+
+
+def bare_copies(copies: Copies) -> Copies:
+    """The same arrays, uncounted."""
+    return Copies(
+        uncounted(copies.places),
+        uncounted(copies.numbers),
+        uncounted(copies.totals),
+        uncounted(copies.past),
+        uncounted(copies.news),
+    )
+
+
+def bare_shown(shown: Shown) -> Shown:
+    """The same arrays, uncounted."""
+    return Shown(
+        uncounted(shown.vectors),
+        uncounted(shown.last_vectors),
+        uncounted(shown.last_news),
+        uncounted(shown.rewards),
+        uncounted(shown.terminated),
+        uncounted(shown.truncated),
+    )
+
+
+def step_one(
+    films: Films,
+    links: Links,
+    course: Course,
+    options: Options,
+    reward: Reward,
+    copies: Copies,
+    rung: int,
+    shown: Shown,
+    autoreset: int,
+    i: int,
+) -> None:
+    """One step of copy ``i``, whatever it is at."""
+    shown.terminated[i] = False
+    shown.truncated[i] = False
+    shown.rewards[i] = 0.0
+    if copies.numbers[i, IS_OVER] > 0:
+        if autoreset == NEXT_STEP:
+            begin_next(course, options, copies, i)
+            show(films, course, copies, i, shown.vectors[i])
+        return
+    worth = fetch(films, links, course, options, reward, copies, i, rung)
+    shown.rewards[i] = worth
+    copies.news[i, WORTH] += worth
+    if copies.numbers[i, IS_OVER] > 0:
+        shown.terminated[i] = copies.numbers[i, IS_OVER] == 1
+        shown.truncated[i] = copies.numbers[i, IS_OVER] == 2
+        if autoreset == SAME_STEP:
+            show(films, course, copies, i, shown.last_vectors[i])
+            for k in range(4):
+                shown.last_news[i, k] = copies.news[i, k]
+            begin_next(course, options, copies, i)
+    show(films, course, copies, i, shown.vectors[i])
+
+
+def begin_next(course: Course, options: Options, copies: Copies, i: int) -> None:
+    """Copy ``i`` begins its next episode; nothing of the one before is left.
+
+    The k-th episode of copy i of n is at place i + k n of the order.
+    """
+    row = copies.numbers[i]
+    begun = int(row[BEGUN])
+    reset(copies.places[i], copies.totals[i], options)
+    row[LAST_RUNG], row[IS_OVER], row[BEGUN] = -1.0, 0.0, begun + 1
+    row[EPISODE] = course.order[(i + begun * copies.numbers.shape[0]) % len(course.order)]
+    for k in range(4):
+        copies.news[i, k] = 0.0
+    for k in range(2 * PAST):
+        copies.past[i, k] = 0.0
+
+
+def film_at(films: Films, f: int) -> Film:
+    """Presentation ``f``; its sizes may go on after its last segment."""
+    segments = films.segments[f]
+    return Film(
+        films.ladder_bps[f],
+        films.sizes_bytes[f],
+        films.durations_s[f, :segments],
+        films.durations_ms[f, :segments],
+        films.audio_bytes[f],
+    )
+
+
+def fetch(
+    films: Films,
+    links: Links,
+    course: Course,
+    options: Options,
+    reward: Reward,
+    copies: Copies,
+    i: int,
+    rung: int,
+) -> float:
+    """Copy ``i`` fetches its next segment at ``rung``; what that is worth."""
+    row, totals, place = copies.numbers[i], copies.totals[i], copies.places[i]
+    episode = int(row[EPISODE])
+    film = film_at(films, course.film[episode])
+    was_startup = math.isnan(totals[STARTUP])
+    done = step(film, link_at(links, course.trace[episode]), options, place, totals, rung)
+    mbps = film.ladder_bps[rung] / 1e6
+    worth = -reward.stall_weight * done.stall_s
+    if was_startup and not math.isnan(totals[STARTUP]):
+        worth -= reward.startup_weight * totals[STARTUP]
+    copies.news[i, STALL] = done.stall_s
+    if math.isnan(done.end_s):
+        row[IS_OVER] = 2.0
+        return float(worth)
+    worth += mbps
+    if row[LAST_RUNG] >= 0:
+        worth -= reward.switch_weight * abs(mbps - film.ladder_bps[int(row[LAST_RUNG])] / 1e6)
+    past, taken_s = copies.past[i], done.end_s - done.start_s
+    for k in range(2 * PAST - 1):
+        past[k] = past[k + 1]
+    past[PAST - 1] = rate_shown(done.size_bytes, taken_s)
+    past[2 * PAST - 1] = clipped(taken_s / 10)
+    row[LAST_RUNG] = rung
+    if done.is_over:
+        is_complete = at_of(place).outcome == COMPLETE
+        row[IS_OVER] = 1.0 if is_complete else 2.0
+    return float(worth)
+
+
+def show(films: Films, course: Course, copies: Copies, i: int, vector: Any) -> None:
+    """Write what copy ``i`` looks like now."""
+    row, place = copies.numbers[i], copies.places[i]
+    f = course.film[int(row[EPISODE])]
+    level_s = buffer_s(at_of(place).head, place[NOW])
+    copies.news[i, BUFFER], copies.news[i, TIME] = level_s, place[NOW]
+    segment, segments = int(place[SEGMENT]), films.segments[f]
+    fill_now(
+        vector,
+        (row[LAST_RUNG] + 1) / films.ladder_bps.shape[1],
+        level_s,
+        (segments - segment) / segments,
+        films.durations_s[f, segment] if segment < segments else 0.0,
+        int(place[STATE]) == IN_PLAY,
+    )
+    for k in range(2 * PAST):
+        vector[5 + k] = copies.past[i, k]
+    for rung in range(films.ladder_bps.shape[1]):
+        vector[5 + 2 * PAST + rung] = films.sizes_shown[f, segment, rung]

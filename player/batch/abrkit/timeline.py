@@ -1,0 +1,192 @@
+"""How time passes in one session of our own player: waiting, for whatever reason.
+
+The compiled form of what ``player.session.PlaybackSession`` and its virtual driver do
+between inputs. Every wait goes through ``moved``: playback follows, and the viewer may
+leave on the way.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from abr.media import FloatArray
+from player.batch.abrkit.network import Transfer
+from player.batch.abrkit.playhead import (
+    IN_PLAY,
+    IN_STALL,
+    Head,
+    Thresholds,
+    advance,
+    fresh,
+    media_ready,
+    out_s,
+    wait_for_room_s,
+)
+from player.batch.tables import BEYOND, COLUMNS, COMPLETE, STALL_S, STOPPED, Out
+from player.config import PlayerConfig
+from player.requests import INSTANT_S
+
+MORE_COLUMNS = ("stall_start_s", "decided_s")
+"""Columns that only this kernel fills: when the stall began of which ``stall_s`` is the
+length, and when the rung was decided on."""
+STALL_START_S, DECIDED_S = len(COLUMNS), len(COLUMNS) + 1
+
+
+class Options(NamedTuple):
+    """What a session in this preset may be told; see ``player.config.PlayerConfig``."""
+
+    max_buffer_s: float = 30.0
+    startup_buffer_s: float = 0.2
+    resume_buffer_s: float = 0.2
+    resume_growth: float = 1.0
+    resume_max_s: float = 3.0
+    render_delay_s: float = 0.0
+    reconsider_every_s: float = 0.25
+    rtt_s: float = 0.04
+    """Where the trace says nothing of round trips."""
+    overhead_bytes: float = 700.0
+    server_s: float = 0.004
+    first_byte_limit_s: float = 20.0
+    total_limit_s: float = 180.0
+    max_play_s: float = math.inf
+    """The viewer leaves this long after asking to play."""
+
+
+class At(NamedTuple):
+    """Where a session stands."""
+
+    now_s: float
+    head: Head
+    outcome: int
+    """``COMPLETE`` as long as it goes on."""
+
+
+def options_of(config: PlayerConfig, *, max_play_s: float = math.inf) -> Options:
+    """The player's configuration as numbers."""
+    return Options(
+        max_buffer_s=config.max_buffer_s,
+        startup_buffer_s=config.startup_buffer_s,
+        resume_buffer_s=config.resume_buffer_s,
+        resume_growth=config.resume_growth,
+        resume_max_s=config.resume_max_s,
+        render_delay_s=config.render_delay_s,
+        reconsider_every_s=config.reconsider_every_s,
+        rtt_s=config.rtt_s,
+        overhead_bytes=float(config.response_overhead_bytes),
+        server_s=config.server_s,
+        first_byte_limit_s=config.first_byte_limit_s,
+        total_limit_s=config.total_limit_s,
+        max_play_s=max_play_s,
+    )
+
+
+def config_of(options: Options) -> PlayerConfig:
+    """The numbers as the player's configuration; what they leave out is as by default."""
+    return PlayerConfig(
+        max_buffer_s=options.max_buffer_s,
+        startup_buffer_s=options.startup_buffer_s,
+        resume_buffer_s=options.resume_buffer_s,
+        resume_growth=options.resume_growth,
+        resume_max_s=options.resume_max_s,
+        render_delay_s=options.render_delay_s,
+        reconsider_every_s=options.reconsider_every_s,
+        rtt_s=options.rtt_s,
+        response_overhead_bytes=int(options.overhead_bytes),
+        server_s=options.server_s,
+        first_byte_limit_s=options.first_byte_limit_s,
+        total_limit_s=options.total_limit_s,
+    )
+
+
+def thresholds_of(options: Options) -> Thresholds:
+    """How much media starts and resumes playback."""
+    return Thresholds(
+        options.startup_buffer_s,
+        options.resume_buffer_s,
+        options.resume_growth,
+        min(options.resume_max_s, options.max_buffer_s),
+        options.render_delay_s,
+    )
+
+
+def begun(thresholds: Thresholds) -> At:
+    """Play is asked for."""
+    return At(0.0, fresh(thresholds), COMPLETE)
+
+
+def moved(at: At, to_s: float, options: Options, thresholds: Thresholds, totals: FloatArray) -> At:
+    """Time moves on to ``to_s``, or to when the viewer leaves."""
+    outcome = COMPLETE
+    if to_s > options.max_play_s or to_s == math.inf:
+        outcome = STOPPED
+        to_s = options.max_play_s if options.max_play_s < math.inf else at.now_s
+    to_s = max(to_s, at.now_s)
+    return At(to_s, advance(at.head, to_s, False, thresholds, totals), outcome)
+
+
+def await_room(
+    at: At,
+    fetched_s: float,
+    next_s: float,
+    options: Options,
+    thresholds: Thresholds,
+    totals: FloatArray,
+) -> At:
+    """Until the next segment fits the buffer."""
+    while at.outcome == COMPLETE:
+        wait_s = wait_for_room_s(at.head, at.now_s, fetched_s, next_s, options.max_buffer_s)
+        if wait_s <= INSTANT_S:
+            break
+        at = moved(at, min(at.now_s + wait_s, at.head.begin_at_s), options, thresholds, totals)
+    return at
+
+
+def await_time(
+    at: At, until_s: float, options: Options, thresholds: Thresholds, totals: FloatArray
+) -> At:
+    """Until the rule wants its request sent."""
+    while at.outcome == COMPLETE and until_s > at.now_s + INSTANT_S:
+        at = moved(at, min(until_s, at.head.begin_at_s), options, thresholds, totals)
+    return at
+
+
+def await_transfer(
+    at: At, transfer: Transfer, options: Options, thresholds: Thresholds, totals: FloatArray
+) -> At:
+    """Until a response is complete."""
+    if meets_limit(transfer, transfer.end_s, options):
+        return At(at.now_s, at.head, BEYOND)
+    return moved(at, transfer.end_s, options, thresholds, totals)
+
+
+def meets_limit(transfer: Transfer, until_s: float, options: Options) -> bool:
+    """Whether a request passes, or all but passes, a limit in time before ``until_s``."""
+    limit_s = transfer.start_s + options.total_limit_s
+    first_limit_s = transfer.start_s + options.first_byte_limit_s
+    if transfer.first_byte_s > first_limit_s - 2 * INSTANT_S:
+        limit_s = min(limit_s, first_limit_s)
+    return min(until_s, options.max_play_s) > limit_s - 2 * INSTANT_S
+
+
+def arrived(
+    at: At, ready_s: float, is_complete: bool, thresholds: Thresholds, out: Out, segment: int
+) -> At:
+    """Media can be played up to ``ready_s`` of the timeline."""
+    head = media_ready(at.head, ready_s, is_complete, at.now_s, thresholds, out.totals)
+    if at.head.state == IN_STALL and head.state == IN_PLAY:
+        out.columns[STALL_START_S, segment] = at.head.since_s
+        out.columns[STALL_S, segment] = head.since_s - at.head.since_s
+    return At(at.now_s, head, at.outcome)
+
+
+def play_out(at: At, options: Options, thresholds: Thresholds, totals: FloatArray) -> At:
+    """Everything is here: play to the end."""
+    if at.head.begin_at_s < math.inf:
+        at = moved(at, at.head.begin_at_s, options, thresholds, totals)
+    if at.outcome != COMPLETE:
+        return at
+    end_s = out_s(at.head)
+    if end_s > options.max_play_s:
+        return At(options.max_play_s, at.head, STOPPED)
+    return At(end_s, advance(at.head, end_s, True, thresholds, totals), COMPLETE)

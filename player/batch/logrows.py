@@ -1,0 +1,115 @@
+"""A session log as the row that the batch kernel of our own player would have made.
+
+What that kernel leaves to the player itself (requests that meet a limit in time, tracks
+fetched together) is played by the virtual driver; so that it stands beside the other
+sessions of a batch, its log is summed up here in the same fields.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+
+from abr import qoe
+from abr.log import SessionLog
+from player.batch import tables
+from player.batch.abrkit.timeline import DECIDED_S, STALL_START_S
+from player.batch.tables import COMPLETE, FAILED, STOPPED, Film, Out
+
+
+def fill(log: SessionLog, film: Film, out: Out) -> None:
+    """Fill ``out`` from the log of a session over ``film``."""
+    out.totals[:], out.columns[:], out.rungs[:] = 0.0, 0.0, -1.0
+    fetched = _columns(log, out)
+    _stalls(log, out, fetched)
+    score = qoe.summary(log)
+    shown, totals = score.rungs, out.totals
+    totals[tables.STARTUP] = math.nan if score.startup_s is None else score.startup_s
+    totals[tables.STALLED] = score.stall_s
+    totals[tables.STALL_EVENTS] = score.stall_events
+    totals[tables.PLAYED] = score.played_s
+    totals[tables.ENDED] = score.elapsed_s
+    totals[tables.BITRATE_TIME] = score.mean_bitrate_bps * sum(score.time_per_rung_s)
+    totals[tables.BITRATE_CHANGE] = score.switch_bps
+    utility = [math.log(rate / film.ladder_bps[0]) for rate in film.ladder_bps.tolist()]
+    totals[tables.UTILITY_TIME] = sum(
+        u * time_s for u, time_s in zip(utility, score.time_per_rung_s, strict=True)
+    )
+    totals[tables.UTILITY_CHANGE] = sum(abs(utility[b] - utility[a]) for a, b in pairwise(shown))
+    totals[tables.SWITCHES] = score.switches
+    totals[tables.SHOWN] = len(shown)
+    outcome = {"complete": COMPLETE, "stopped": STOPPED}
+    totals[tables.OUTCOME] = outcome.get(score.ended, FAILED)
+    aborted = [float(record["received_bytes"]) for record in log.of("abort")]
+    finished = [float(record["size_bytes"]) for record in log.of("finished")]
+    totals[tables.DOWNLOADS] = sum(1 for _ in log.of("fetch"))
+    totals[tables.ABANDONED] = sum(record["why"] == "abandoned" for record in log.of("abort"))
+    totals[tables.DOWNLOADED] = sum(finished) + sum(aborted)
+    unseen = out.columns[tables.SIZE_BYTES, len(shown) : fetched]
+    totals[tables.WASTED] = sum(aborted) + float(unseen.sum())
+    totals[tables.IDLE] = _idle_s(log, is_all_here=fetched == len(out.rungs))
+
+
+def _columns(log: SessionLog, out: Out) -> int:
+    """Fill the columns of video segments that came; how many did."""
+    video = {r["id"]: r for r in log.of("fetch") if r.get("track") == "video"}
+    first_byte_s = {r["id"]: r["t"] for r in log.of("response")}
+    decided = {r["segment"]: r for r in log.of("decision")}
+    count = 0
+    for record in log.of("finished"):
+        asked = video.get(record["id"])
+        if asked is None:
+            continue
+        segment = asked["segment"]
+        count = segment + 1
+        column = out.columns[:, segment]
+        out.rungs[segment] = column[tables.RUNG] = asked["rung"]
+        column[tables.START_S] = asked["t"]
+        column[tables.FIRST_BYTE_S] = first_byte_s.get(record["id"], record["t"])
+        column[tables.END_S] = record["t"]
+        column[tables.SIZE_BYTES] = record["size_bytes"]
+        decision = decided[segment]
+        played_s = _played_s(log, decision["t"], asked["t"])
+        column[tables.BUFFER_BEFORE_S] = max(decision["buffer_s"] - played_s, 0.0)
+        column[DECIDED_S] = decision["t"]
+    return count
+
+
+def _stalls(log: SessionLog, out: Out, fetched: int) -> None:
+    """Each stall belongs to the segment whose arrival ended it, or that was awaited."""
+    came = out.columns[tables.END_S, :fetched]
+    for stall in qoe.stalls(log):
+        segment = int(np.searchsorted(came, stall.end_s, side="right")) - 1
+        if stall.end_s == log.records[-1]["t"]:
+            last = list(log.of("fetch"))[-1]
+            is_video = last["track"] == "video"
+            segment = min(fetched if is_video else fetched - 1, len(out.rungs) - 1)
+        out.columns[STALL_START_S, segment] = stall.start_s
+        out.columns[tables.STALL_S, segment] = stall.length_s
+
+
+def _played_s(log: SessionLog, start_s: float, end_s: float) -> float:
+    """Media seconds played between two times."""
+    played_s, since_s = 0.0, math.inf
+    for record in [*log.of("state"), {"t": end_s, "to": ""}]:
+        until_s = min(record["t"], end_s)
+        played_s += max(until_s - max(since_s, start_s), 0.0)
+        since_s = record["t"] if record["to"] == "playing" else math.inf
+    return played_s
+
+
+def _idle_s(log: SessionLog, *, is_all_here: bool) -> float:
+    """Time without any request, as long as there was something to ask for."""
+    idle_s, free_s, active = 0.0, 0.0, 0
+    for record in log.of("fetch", "finished", "abort", "failed"):
+        if record["e"] == "fetch":
+            idle_s += 0.0 if active else record["t"] - free_s
+            active += 1
+        else:
+            active -= 1
+            free_s = record["t"]
+    if not (active or is_all_here):
+        idle_s += log.records[-1]["t"] - free_s
+    return idle_s

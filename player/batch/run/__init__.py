@@ -1,0 +1,1 @@
+"""Many sessions at once: compiled engine, batches, presets, Gymnasium environments."""

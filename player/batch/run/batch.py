@@ -1,0 +1,436 @@
+"""The batch driver: many sessions of one algorithm over one presentation, fast.
+
+A rule and the kernel of a preset are linked to one function and compiled; sessions run
+in that loop, in as many threads as are asked for. The same functions run as plain Python
+where there is no compiler, or where the algorithm is an object with ``choose(seen)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import pairwise
+from types import ModuleType
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abr.decision import Algorithm, Downloads, Rule, begin, start_state
+from abr.errors import AlgorithmError
+from abr.media import FloatArray, Presentation
+from abr.trace import Trace
+from player.batch import flatstate as layout
+from player.batch import hooks
+from player.batch.linking import is_importable, is_ours
+from player.batch.logrows import fill
+from player.batch.many import Links, Rows, States, many, packed, rows_at
+from player.batch.run.compiled import CompilerError, compiled, has_compiler, linked
+from player.batch.tables import (
+    BEYOND,
+    COLUMNS,
+    OUTCOME,
+    REFUSED,
+    TOTALS,
+    Film,
+    LinkTable,
+    downloads_so_far,
+    film_of,
+    link_of,
+    out_for,
+    remember,
+)
+from player.config import PlayerConfig
+
+Engine = Literal["auto", "compiled", "plain"]
+Loop = Callable[..., None]
+
+_MORE_DOWNLOADS = 64
+"""Room in the history beyond one download per segment, for those downloaded again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What n sessions came to, one row each, in the order they were asked for."""
+
+    algorithm: str
+    engine: Literal["compiled", "plain"]
+    remark: str
+    """Why the algorithm was not compiled although that was to be tried; else empty."""
+    totals: FloatArray
+    """One column per name in ``TOTALS``, shape (n, T)."""
+    rungs: NDArray[np.int16]
+    """Rung of each segment as played, shape (n, N); (0, N) when not kept."""
+    columns: FloatArray
+    """One row per name in ``column_names`` for each session, shape (n, C, N), or (0, C, N)."""
+    column_names: tuple[str, ...] = COLUMNS
+
+    def total(self, name: str) -> FloatArray:
+        """The column of ``totals`` called ``name``, shape (n,)."""
+        return self.totals[:, TOTALS.index(name)]
+
+    def column(self, name: str) -> FloatArray:
+        """What ``columns`` holds under ``name``, shape (n, N)."""
+        return self.columns[:, self.column_names.index(name), :]
+
+
+class _Job(NamedTuple):
+    """What every thread needs."""
+
+    loop: Loop
+    params: Any
+    states: States
+    film: Film
+    links: Links
+    options: Any
+
+
+def run_batch(
+    kernel: ModuleType,
+    presentation: Presentation,
+    traces: Sequence[Trace],
+    algorithm: Algorithm,
+    *,
+    options: Any = None,
+    which: Sequence[int] | NDArray[np.int64] | None = None,
+    engine: Engine = "auto",
+    threads: int = 1,
+    keep_rungs: bool = True,
+    keep_columns: bool = False,
+) -> Batch:
+    """Play sessions in the loop of ``kernel``.
+
+    Args:
+        kernel: A module of ``player.kernels`` with ``session`` and ``Options``.
+        presentation: What is played.
+        traces: The networks.
+        algorithm: A rule, or something that makes an object with ``choose(seen)``.
+        options: Of the kernel; its defaults when None.
+        which: Index into ``traces`` for each session; None: every trace once.
+        engine: ``compiled``, ``plain``, or ``auto`` for the first that is possible.
+        threads: Threads that share the sessions; only compiled ones run at once.
+        keep_rungs: Whether the rungs of all segments are kept, two bytes each.
+        keep_columns: Whether the columns of all segments are kept, 56 bytes each.
+
+    Raises:
+        AlgorithmError: it breaks its contract, or must be compiled but cannot be.
+        ValueError: a trace that ends for good, or no trace.
+    """
+    if not traces:
+        raise ValueError("no traces; give at least one")
+    options = kernel.Options() if options is None else options
+    order = np.arange(len(traces)) if which is None else np.asarray(which, dtype=np.int64)
+    film = _film(kernel, presentation, options)
+    links = packed([_link(kernel, trace, options) for trace in traces])
+    why_not = "" if engine == "plain" else _why_not(algorithm)
+    if engine == "compiled" and why_not:
+        raise AlgorithmError(_cannot(algorithm, why_not))
+    names = _columns(kernel)
+    rows = _room(len(order), film, names, keep_rungs=keep_rungs, keep_columns=keep_columns)
+    job: _Job | None = None
+    if engine != "plain" and not why_not and isinstance(algorithm, Rule):
+        try:
+            job = _compiled_job(kernel, algorithm, presentation, traces, film, links, options)
+            _play_part(job, order, rows, slice(0, 0))  # compiled here, or loaded
+        except (CompilerError, layout.NotFlatError) as exc:
+            if engine == "compiled":
+                raise AlgorithmError(_cannot(algorithm, str(exc))) from exc
+            job, why_not = None, str(exc)
+    is_compiled = job is not None
+    if job is None:
+        job = _plain_job(kernel, algorithm, presentation, traces, film, links, options)
+    _spread(job, order, rows, max(1, min(threads, len(order))) if is_compiled else 1)
+    _check_answers(algorithm, rows)
+    if config := getattr(kernel, "config_of", None):
+        _play_beyond(
+            config(options), options.max_play_s, presentation, traces, algorithm, order, rows
+        )
+    return Batch(
+        algorithm=_name(algorithm),
+        engine="compiled" if is_compiled else "plain",
+        remark=_cannot(algorithm, why_not) if why_not else "",
+        totals=rows.totals,
+        rungs=rows.rungs,
+        columns=rows.columns,
+        column_names=names,
+    )
+
+
+def hooks_of(rule: Rule) -> dict[str, Any]:
+    """What the names of ``player.batch.hooks`` mean for ``rule``."""
+    return {
+        "choose": rule.choose,
+        "reconsider": rule.reconsider or hooks.reconsider,
+        "delivered": rule.delivered or hooks.delivered,
+        "waited": rule.waited or hooks.waited,
+        "CAN_RECONSIDER": rule.reconsider is not None,
+        "CAN_LEARN": rule.delivered is not None,
+    }
+
+
+def prepared(rule: Rule) -> Rule:
+    """``rule`` with the heavy parts of its start compiled, where there are any."""
+    if not rule.heavy:
+        return rule
+    parts = {each.__name__: compiled(each, {}, is_large=True) for each in rule.heavy}
+    return replace(rule, start=linked(rule.start, parts), heavy=())
+
+
+def compiled_with(
+    loop: Loop, parts: Mapping[str, Any], rule: Rule, state: Any, more: Mapping[str, Any]
+) -> Loop:
+    """``loop`` compiled with ``rule`` as its hooks and ``state_of`` for states like ``state``."""
+    kinds = {f"State{number}": kind for number, kind in enumerate(layout.classes(state))}
+    names = {kind: name for name, kind in kinds.items()}
+    text = f"def state_of(row, fields):\n    return {layout.source(state, names.__getitem__)}"
+    return compiled(
+        loop, {**hooks_of(rule), **kinds, **more}, parts=parts, texts={"state_of": text}
+    )
+
+
+def _compiled_job(
+    kernel: ModuleType,
+    rule: Rule,
+    presentation: Presentation,
+    traces: Sequence[Trace],
+    film: Film,
+    links: Links,
+    options: Any,
+) -> _Job:
+    rule = prepared(rule)
+    states = [
+        start_state(rule, presentation, trace)
+        for trace in (traces if rule.foresees else traces[:1])
+    ]
+    flats = [layout.flatten(state) for state in states]
+    widths = [len(flat.values) for flat in flats]
+    begun = States(
+        np.concatenate([flat.values for flat in flats]),
+        np.concatenate([[0], np.cumsum(widths)]).astype(np.int64),
+        np.stack([flat.fields for flat in flats]),
+    )
+    loop = compiled_with(many, {"session": kernel.session}, rule, states[0], {})
+    return _Job(loop, rule.params, begun, film, links, options)
+
+
+def _plain_job(
+    kernel: ModuleType,
+    algorithm: Algorithm,
+    presentation: Presentation,
+    traces: Sequence[Trace],
+    film: Film,
+    links: Links,
+    options: Any,
+) -> _Job:
+    """The same loop in plain Python; the state is a rule's own, or a ``RunningAlgorithm``."""
+    is_rule = isinstance(algorithm, Rule)
+    rule = algorithm if isinstance(algorithm, Rule) else _as_rule(algorithm)
+    start = partial(start_state, rule) if is_rule else partial(begin, algorithm)
+    are_lists = is_rule and is_ours(rule.choose)  # the tests show that lists will do
+    newest: list[Any] = []
+    parts = {"session": kernel.session, "state_of": partial(_newest, newest)}
+    loop = linked(many, {**hooks_of(rule), **_about_history()}, parts=parts)
+
+    def play_each(*given: Any) -> None:
+        *before, which, options, out, rows = given
+        for i, k in enumerate(which.tolist()):
+            state = start(presentation, traces[k])
+            newest[:] = [layout.listed(state) if are_lists else state]
+            one = slice(i, i + 1)
+            try:
+                loop(*before, which[one], options, out, rows_at(rows, one))
+            except AlgorithmError:
+                raise
+            except Exception as exc:  # what an algorithm raises is its own fault
+                raise AlgorithmError(
+                    f"algorithm {rule.name!r}, session {i}: {type(exc).__name__}: {exc}; "
+                    "run the command with --debug to see where"
+                ) from exc
+
+    nothing = States(np.zeros(0), np.zeros(2, np.int64), np.zeros((1, 0, 3), np.int64))
+    return _Job(play_each, rule.params, nothing, film, links, options)
+
+
+def _as_rule(algorithm: Callable[[], Any]) -> Rule:
+    """A rule whose state is the ``RunningAlgorithm`` that answers for ``algorithm``."""
+    made = algorithm()
+    return Rule(
+        name=_name(algorithm),
+        params=None,
+        start=lambda *_: None,
+        choose=_ask,
+        reconsider=_ask_again if getattr(made, "reconsider", None) else None,
+        delivered=_tell if getattr(made, "delivered", None) else None,
+        waited=_tell_wait if getattr(made, "waited", None) else None,
+    )
+
+
+def _about_history() -> dict[str, Any]:
+    """``downloads_so_far`` and ``remember`` that keep the views they make of a history."""
+    history: Any = None
+    numbers: Any = None
+    views: list[Downloads] = []
+
+    def take(other: FloatArray) -> None:
+        nonlocal history, numbers
+        history, numbers = other, hooks.cells(other)
+        views[:] = [downloads_so_far(other, count) for count in range(other.shape[1] + 1)]
+
+    def so_far(of: FloatArray, count: int) -> Downloads:
+        if of is not history:
+            take(of)
+        return views[count]
+
+    def add(to: FloatArray, *download: Any) -> int:
+        if to is not history:
+            take(to)
+        return remember(numbers, *download)
+
+    return {"downloads_so_far": so_far, "remember": add}
+
+
+def _newest(values: list[Any], *_: Any) -> Any:
+    return values[-1]
+
+
+def _ask(params: Any, running: Any, seen: Any) -> Any:
+    return running.choose(seen)
+
+
+def _ask_again(params: Any, running: Any, seen: Any, progress: Any) -> Any:
+    decision = running.reconsider(seen, progress)
+    return hooks.reconsider(params, running, seen, progress) if decision is None else decision
+
+
+def _tell(params: Any, running: Any, seen: Any, download: Any) -> None:
+    running.delivered(seen, download)
+
+
+def _tell_wait(params: Any, running: Any, seen: Any, wait_s: float) -> None:
+    running.waited(seen, wait_s)
+
+
+def _spread(job: _Job, order: NDArray[np.int64], rows: Rows, threads: int) -> None:
+    """Let ``threads`` threads play neighbouring sessions each."""
+    bounds = [len(order) * part // threads for part in range(threads + 1)]
+    parts = [slice(a, b) for a, b in pairwise(bounds)]
+    play = partial(_play_part, job, order, rows)
+    if threads == 1:
+        play(parts[0])
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(play, parts))
+
+
+def _play_part(job: _Job, order: NDArray[np.int64], rows: Rows, part: slice) -> None:
+    segments = int(job.film.sizes_bytes.shape[1])
+    out = out_for(segments, segments + _MORE_DOWNLOADS)
+    out = out._replace(columns=np.zeros((rows.columns.shape[1], segments)))
+    job.loop(
+        job.params,
+        job.states,
+        job.film,
+        job.links,
+        order[part],
+        job.options,
+        out,
+        rows_at(rows, part),
+    )
+
+
+def _check_answers(algorithm: Algorithm, rows: Rows) -> None:
+    refused = np.flatnonzero(rows.totals[:, OUTCOME] == REFUSED)
+    if len(refused):
+        raise AlgorithmError(
+            f"algorithm {_name(algorithm)!r}: an illegal answer in session {refused[0]} "
+            f"({len(refused)} in all); run it in the plain engine to see which"
+        )
+
+
+def _play_beyond(
+    config: PlayerConfig,
+    max_play_s: float,
+    presentation: Presentation,
+    traces: Sequence[Trace],
+    algorithm: Algorithm,
+    order: NDArray[np.int64],
+    rows: Rows,
+) -> None:
+    """Let the player itself play what its kernel leaves to it."""
+    from player.api import simulate
+
+    film = film_of(presentation)
+    for i in np.flatnonzero(rows.totals[:, OUTCOME] == BEYOND).tolist():
+        log = simulate(
+            presentation,
+            trace=traces[order[i]],
+            algorithm=algorithm,
+            config=config,
+            max_play_s=max_play_s,
+        )
+        out = out_for(presentation.segments, 0)
+        out = out._replace(columns=np.zeros((rows.columns.shape[1], presentation.segments)))
+        fill(log, film, out)
+        rows.totals[i] = out.totals
+        if len(rows.rungs):
+            rows.rungs[i] = out.rungs
+        if len(rows.columns):
+            rows.columns[i] = out.columns
+
+
+def _room(
+    count: int, film: Film, names: Sequence[str], *, keep_rungs: bool, keep_columns: bool
+) -> Rows:
+    segments = film.sizes_bytes.shape[1]
+    return Rows(
+        np.zeros((count, len(TOTALS))),
+        np.zeros((count if keep_rungs else 0, segments), dtype=np.int16),
+        np.zeros((count if keep_columns else 0, len(names), segments)),
+    )
+
+
+def _columns(kernel: ModuleType) -> tuple[str, ...]:
+    """Names of the columns that ``kernel`` fills."""
+    return (*COLUMNS, *getattr(kernel, "MORE_COLUMNS", ()))
+
+
+def _film(kernel: ModuleType, presentation: Presentation, options: Any) -> Film:
+    make = getattr(kernel, "film_for", None)
+    film: Film = make(presentation, options) if make else film_of(presentation)
+    return Film(*(np.ascontiguousarray(part) for part in film))  # as compiled views expect
+
+
+def _link(kernel: ModuleType, trace: Trace, options: Any) -> LinkTable:
+    make = getattr(kernel, "link_for", None)
+    if make:
+        return make(trace, options)  # type: ignore[no-any-return]  # kernels are modules
+    return link_of(trace, rtt_s=getattr(options, "rtt_s", 0.0))
+
+
+def _cannot(algorithm: Algorithm, why: str) -> str:
+    return f"algorithm {_name(algorithm)!r} cannot be compiled: {why}; it runs as plain Python"
+
+
+def _why_not(algorithm: Algorithm) -> str:
+    """Why ``algorithm`` cannot be compiled; empty when it can."""
+    if not isinstance(algorithm, Rule):
+        return "it is an object with choose(seen), not a Rule"
+    parts = (algorithm.choose, algorithm.reconsider, algorithm.delivered, algorithm.waited)
+    if not all(part is None or is_importable(part) for part in parts):
+        return "its functions do not stand at the top level of a module"
+    if not has_compiler():
+        return "numba is not installed"
+    return ""
+
+
+def _name(algorithm: Algorithm) -> str:
+    if isinstance(algorithm, Rule):
+        return algorithm.name
+    return str(
+        getattr(algorithm, "registered_name", None) or getattr(algorithm, "__name__", "mine")
+    )
+
+
+__all__ = ["Batch", "Engine", "run_batch"]

@@ -1,0 +1,286 @@
+"""Kernels linked with rules and compiled by numba, kept on disk between runs.
+
+The first use of a pair takes seconds; later ones load it in a fraction of one. A module
+of a few lines is written per pair into the user's cache folder, in a subfolder named by
+a digest of every source file concerned, so a changed rule is never mistaken for what it
+was. Without numba, or for what it cannot compile, the same functions run as they are.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+from abr.decision import Decision
+from abr.errors import AlgorithmError
+from player.batch.hooks import cells, numbers, uncounted
+from player.batch.linking import Function, Linker, called_by, is_importable, maker_of, modules_of
+
+CACHE_VARIABLE = "ABR_CACHE_DIR"
+"""Environment variable that moves the cache folder."""
+
+_KEPT_S = 30 * 86400.0
+
+
+class CompilerError(Exception):
+    """The compiler does not accept a function; the message is its first reason."""
+
+
+def has_compiler() -> bool:
+    """Whether numba is installed; imports nothing."""
+    return importlib.util.find_spec("numba") is not None
+
+
+def linked(
+    function: Function, hooks: Mapping[str, Any], *, parts: Mapping[str, Any] | None = None
+) -> Function:
+    """``function`` as ``compiled`` makes it, but plain Python."""
+
+    def same(made: Function) -> Function:
+        return made
+
+    linker = Linker(hooks, same, maker=maker_of)
+    bound = {
+        name: linker.linked(part) if isinstance(part, FunctionType) else part
+        for name, part in (parts or {}).items()
+    }
+    return Linker({**hooks, **bound}, same, maker=maker_of).linked(function)
+
+
+def compiled(
+    function: Function,
+    hooks: Mapping[str, Any],
+    *,
+    parts: Mapping[str, Any] | None = None,
+    texts: Mapping[str, str] | None = None,
+    is_large: bool = False,
+) -> Function:
+    """``function`` as machine code that is kept on disk.
+
+    Args:
+        function: The loop; its source is copied into the made module.
+        hooks: What the names mean in ``parts`` and all they call: importable functions
+            and classes, and numbers.
+        parts: Functions that ``function`` calls, by the names it uses.
+        texts: More such functions as source; they may use the classes among ``hooks``.
+        is_large: Whether its time goes into loops over arrays, not into calls: compiled
+            four times as fast.
+
+    Raises:
+        AlgorithmError: a hook is no function that another process could import.
+    """
+    for name, hook in hooks.items():
+        if isinstance(hook, FunctionType) and not is_importable(hook):
+            raise AlgorithmError(
+                f"{name} ({hook.__qualname__}) is no function of a module's top level, so it "
+                "cannot be compiled; move it to a file of its own"
+            )
+    parts = parts or {}
+    source = _source(function, hooks, parts, texts or {}, is_large)
+    made = _module(source, [function, *hooks.values(), *parts.values()])
+    answer: Function = getattr(made, function.__name__)
+    return answer
+
+
+def jit(function: Function, hooks: Mapping[str, Any], is_inlined: bool) -> Function:
+    """For made modules: ``function`` linked and compiled when it is first called."""
+    finish, instead, base = _compiling(is_inlined)
+    return Linker(hooks, finish, instead, base).linked(function)
+
+
+@cache
+def _compiling(is_inlined: bool) -> tuple[Function, dict[Any, Function], Linker]:
+    """What makes machine code, and a linker for what all kernels share."""
+    numba: Any = importlib.import_module("numba")  # not all options are among its types
+    # Inlined, the arrays of a named tuple stay in registers from call to call.
+    finish: Function = numba.njit(
+        nogil=True,
+        error_model="numpy",
+        forceinline=is_inlined,
+        no_cpython_wrapper=True,
+        no_cfunc_wrapper=True,
+    )
+    view = _uncounted()
+    instead: dict[Any, Function] = {
+        Decision: finish(decision_of),
+        uncounted: view,
+        numbers: view,
+        cells: view,
+    }
+    return finish, instead, Linker({}, finish, instead)
+
+
+@cache
+def _uncounted() -> Function:
+    """``player.batch.hooks.uncounted`` for the compiler."""
+    numba: Any = importlib.import_module("numba")  # it declares too few of its types
+    extending: Any = importlib.import_module("numba.extending")
+
+    def memory_of(_typing: Any, array: Any) -> Any:
+        def generated(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            return context.make_array(signature.args[0])(context, builder, values[0]).data
+
+        return numba.types.CPointer(array.dtype)(array), generated
+
+    carray, memory = numba.carray, extending.intrinsic(memory_of)
+
+    def view(array: Any) -> Any:
+        return carray(memory(array), array.shape)
+
+    made: Function = numba.njit(forceinline=True)(view)
+    return made
+
+
+def decision_of(rung: Any, wait_s: Any = 0.0, why: Any = 0, segment: Any = -1) -> Decision:
+    """``Decision`` for the compiler, which knows no defaults of named tuples."""
+    return Decision(int(rung), float(wait_s), int(why), int(segment))
+
+
+def kept(function: Function) -> Function:
+    """For made modules: compile ``function`` and keep what comes out on disk."""
+    import numba
+
+    made: Function = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+
+    def checked(*given: Any) -> Any:
+        try:
+            return made(*given)
+        except numba.core.errors.NumbaError as exc:
+            raise CompilerError(_reason(str(exc))) from exc
+
+    return checked
+
+
+def _reason(text: str) -> str:
+    """What a compiler's error says that its stages do not repeat."""
+    lines = [line.strip() for line in text.splitlines()]
+    said = [line for line in lines if line and not line.startswith(("Failed in", "During", "File"))]
+    return " ".join(said[:2])
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept; the folder need not exist yet."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    if chosen:
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "abrkit" / "kernels"
+
+
+def _source(
+    function: Function,
+    hooks: Mapping[str, Any],
+    parts: Mapping[str, Any],
+    texts: Mapping[str, str],
+    is_large: bool,
+) -> str:
+    """Text of a module that holds ``function`` compiled with all it calls."""
+    lines = [f'"""Made by abrkit: {function.__module__}.{function.__qualname__}, compiled."""', ""]
+    lines.append("from player.batch.run.compiled import jit, kept")
+    for name, hook in hooks.items():
+        is_named = hasattr(hook, "__qualname__")
+        lines.append(_import(hook, name) if is_named else f"{name} = {hook!r}")
+    lines.append(f"hooks = {{{', '.join(f'{name!r}: {name}' for name in hooks)}}}")
+    called = {**dict(called_by(function)), **parts}
+    for name, part in called.items():
+        lines.extend((_import(part, f"_{name}"), f"{name} = jit(_{name}, hooks, {not is_large})"))
+    for name, value in function.__globals__.items():
+        if name not in function.__code__.co_names or name in hooks:
+            continue
+        if isinstance(value, ModuleType):
+            lines.append(f"import {value.__name__} as {name}")
+        elif isinstance(value, type):
+            lines.append(_import(value, name))
+        elif isinstance(value, int | float):
+            lines.append(f"{name} = {value!r}")
+    for name, text in texts.items():
+        lines.extend(("", text, "", f"{name} = jit({name}, {{}}, {not is_large})"))
+    lines.extend(("", "@kept", _bare(function)))
+    return "\n".join(lines) + "\n"
+
+
+def _import(value: Any, name: str) -> str:
+    return f"from {value.__module__} import {value.__qualname__} as {name}"
+
+
+def _bare(function: Function) -> str:
+    """Source of ``function`` without the annotations of its signature."""
+    text = inspect.getsource(function)
+    header = text[: text.index('"""')]
+    names = ", ".join(inspect.signature(function).parameters)
+    return f"def {function.__name__}({names}):\n    {text[len(header) :]}"
+
+
+def _module(source: str, concerned: Sequence[Any]) -> Any:
+    """The module of ``source``, from the cache where it is there."""
+    digest = _digest(source, concerned)
+    name = f"abrkit_kernel_{digest}"
+    if name in sys.modules:
+        return sys.modules[name]
+    path = _written(source, digest, name)
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    sys.modules[name] = module
+    return module
+
+
+def _digest(source: str, concerned: Sequence[Any]) -> str:
+    hasher = hashlib.sha256(source.encode())
+    hasher.update(platform.python_version().encode())
+    for package in ("numba", "llvmlite", "numpy"):
+        with contextlib.suppress(PackageNotFoundError):
+            hasher.update(version(package).encode())
+    functions = [each for each in concerned if isinstance(each, FunctionType)]
+    for module in [sys.modules[__name__], *modules_of(functions)]:
+        hasher.update(Path(str(module.__file__)).read_bytes())
+    return hasher.hexdigest()[:20]
+
+
+def _written(source: str, digest: str, name: str) -> Path:
+    """The file of a made module, in the cache folder or, when that fails, for this run only."""
+    try:
+        folder = cache_folder() / digest
+        path = folder / f"{name}.py"
+        if path.is_file():
+            os.utime(folder)
+            return path
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _forget_old()
+    except OSError:
+        folder = Path(tempfile.mkdtemp(prefix="abrkit-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        path = folder / f"{name}.py"
+    with tempfile.NamedTemporaryFile(
+        "w", dir=folder, suffix=".tmp", delete=False, encoding="utf-8"
+    ) as file:
+        file.write(source)
+    os.replace(file.name, path)
+    return path
+
+
+def _forget_old() -> None:
+    """Remove kernels that nobody used for a month."""
+    oldest_s = time.time() - _KEPT_S  # noqa: TID251  # file times are wall-clock times
+    with contextlib.suppress(OSError):
+        for folder in cache_folder().iterdir():
+            if folder.is_dir() and folder.stat().st_mtime < oldest_s:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,173 @@
+"""Sessions in the way of a preset: what was named, played and told.
+
+Names are those of the preset's reference tool or of the registry. One plain dictionary
+per session comes out, in the order movie, network, algorithm.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from abr import registry
+from abr.decision import Algorithm, Rule
+from abr.errors import AlgorithmError, ConfigError
+from abr.media import Presentation
+from abr.trace import Trace
+from player.batch.presets import PRESETS
+from player.batch.run.batch import Batch, Engine, run_batch
+from player.batch.run.compiled import has_compiler
+
+# A compiled session costs next to nothing once seconds were spent on compiling; below
+# about this many segments plain Python is done before.
+_PLAIN_SEGMENTS = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Play:
+    """One algorithm in one preset, ready to run."""
+
+    name: str
+    """As the user said it."""
+    algorithm: Algorithm
+    kernel: ModuleType
+    options: Any
+
+
+def ready(
+    preset: str,
+    name: str,
+    params: Mapping[str, Any],
+    *,
+    abandon: bool = True,
+    settings: Mapping[str, Any] | None = None,
+) -> Play:
+    """Algorithm ``name`` as ``preset`` means it.
+
+    Args:
+        preset: A key of ``PRESETS``.
+        name: A configuration of the preset's reference tool, or a registered algorithm.
+        params: Parameters that win over the configuration's.
+        abandon: Whether downloads may be abandoned, where the preset knows that.
+        settings: More fields of the kernel's options.
+
+    Raises:
+        AlgorithmError: no such name, or a parameter that it lacks.
+        ConfigError: a setting that the preset lacks.
+    """
+    chosen = PRESETS[preset]
+    kernel = importlib.import_module(chosen.kernel)
+    options: dict[str, Any] = dict(chosen.options)
+    configuration = chosen.configurations.get(name)
+    if configuration is None:
+        try:
+            algorithm = registry.load(name, **params)
+        except AlgorithmError as exc:
+            known = ", ".join(chosen.configurations)
+            also = f"; --preset {preset} also knows {known}" if known else ""
+            raise AlgorithmError(f"{exc}{also}") from exc
+    else:
+        options.update(configuration.options)
+        algorithm = registry.load(
+            configuration.algorithm, **{**configuration.params, **dict(params)}
+        )
+    if "abandon" in kernel.Options._fields:
+        options["abandon"] = abandon
+    elif not abandon and isinstance(algorithm, Rule):
+        algorithm = without_abandonment(algorithm)
+    for key, value in (settings or {}).items():
+        if key not in kernel.Options._fields:
+            raise ConfigError(f"--preset {preset} has no {key}; it is as its reference tool is")
+        options[key] = value
+    made = kernel.Options(**options)
+    if preset == "abrkit":
+        from player.api import told_of_player  # the whole player, which others need not load
+
+        algorithm = told_of_player(algorithm, kernel.config_of(made), params)
+    return Play(name=name, algorithm=algorithm, kernel=kernel, options=made)
+
+
+def without_abandonment(rule: Rule) -> Rule:
+    """``rule``, which lets every download finish."""
+    return replace(rule, reconsider=None)
+
+
+def run(
+    play: Play,
+    presentation: Presentation,
+    traces: Sequence[Trace],
+    *,
+    engine: Engine = "auto",
+    threads: int = 1,
+) -> Batch:
+    """All traces once, in order; the engine is what is likely to be done first."""
+    if engine == "auto" and presentation.segments * len(traces) <= _PLAIN_SEGMENTS:
+        engine = "plain"
+    return run_batch(
+        play.kernel,
+        presentation,
+        traces,
+        play.algorithm,
+        options=play.options,
+        engine=engine,
+        threads=threads,
+        keep_columns=True,
+    )
+
+
+def rows(
+    play: Play, presentation: Presentation, traces: Sequence[Trace], batch: Batch, *, abandon: bool
+) -> Iterator[dict[str, Any]]:
+    """What is told of each session of ``batch``."""
+    rates = presentation.bitrates_bps
+    for k, trace in enumerate(traces):
+        totals = {name: float(batch.total(name)[k]) for name in TOLD}
+        rungs = batch.rungs[k].astype(int)
+        played = rungs[rungs >= 0]
+        played_s = totals["played_s"]
+        lengths = presentation.durations_s[: len(rungs)][rungs >= 0]
+        row: dict[str, Any] = {
+            "movie": presentation.title,
+            "network": trace.name,
+            "algorithm": play.name,
+            "abandon": abandon,
+            "rungs": played.tolist(),
+            "startup_s": None if np.isnan(totals["startup_s"]) else totals["startup_s"],
+            "stall_events": int(totals["stall_events"]),
+            "stall_s": totals["stall_s"],
+            "played_s": played_s,
+            "bitrate_change_bps": totals["bitrate_change_bps"],
+            "mean_bitrate_bps": float(np.average(rates[played], weights=lengths))
+            if played.size
+            else 0.0,
+            "elapsed_s": totals["ended_s"],
+            "downloads": int(totals["downloads"]),
+            "abandoned": int(totals["abandoned"]),
+        }
+        if "qoe_lin" in batch.column_names:
+            row["qoe_lin"] = batch.column("qoe_lin")[k].tolist()
+        yield row
+
+
+TOLD = (
+    "startup_s",
+    "stall_events",
+    "stall_s",
+    "played_s",
+    "bitrate_change_bps",
+    "ended_s",
+    "downloads",
+    "abandoned",
+)
+
+
+def hint() -> str | None:
+    """What to tell a user whose sessions run slower than they could."""
+    if has_compiler():
+        return None
+    return "numba is not installed, so sessions run as plain Python; `pip install numba` helps"

@@ -1,0 +1,255 @@
+"""What goes into a kernel and what comes out: named tuples of arrays.
+
+``Film`` and ``LinkTable`` are shared by all sessions over one presentation and one
+trace; ``Out`` belongs to one session and is filled in place. Everything is float64,
+seconds, bytes and bits per second, so that many sessions can lie in one block.
+
+``COLUMNS`` and ``TOTALS`` name what the rows of ``Out.columns`` and the cells of
+``Out.totals`` hold; the constants in capitals below them are their places.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from abr.decision import Downloads
+from abr.media import FloatArray, Presentation
+from abr.trace import Trace
+from player.batch.hooks import numbers
+
+NO_AUDIO: FloatArray = np.zeros(0)
+
+_HELD_S = 1e9
+
+
+class Film(NamedTuple):
+    """One presentation: R rungs by N segments."""
+
+    ladder_bps: FloatArray
+    """Nominal bit rate per rung, ascending, shape (R,)."""
+    sizes_bytes: FloatArray
+    """Size of every segment at every rung, shape (R, N)."""
+    durations_s: FloatArray
+    """Media seconds per segment, shape (N,)."""
+    durations_ms: FloatArray
+    """The same in milliseconds, as ``in_ms`` has them."""
+    audio_bytes: FloatArray = NO_AUDIO
+    """Size of the audio that goes with every segment, shape (N,); (0,) where there is none
+    apart from the video."""
+
+
+class LinkTable(NamedTuple):
+    """One trace of K periods that starts again after the last."""
+
+    times_s: FloatArray
+    """Bounds of the periods, from 0, shape (K+1,)."""
+    offered_bits: FloatArray
+    """Bits offered from 0 to each bound, shape (K+1,)."""
+    capacity_bps: FloatArray
+    """Capacity in each period, shape (K,)."""
+    rtt_s: FloatArray
+    """Wait for the first byte of a request in each period, shape (K,)."""
+    rtt_ms: FloatArray
+    """The same in milliseconds, as ``in_ms`` has them."""
+    lengths_ms: FloatArray
+    """How long each period lasts, as ``in_ms`` has it, shape (K,)."""
+
+
+class Out(NamedTuple):
+    """What one session came to."""
+
+    rungs: FloatArray
+    """Rung of each segment as played, shape (N,)."""
+    columns: FloatArray
+    """One row per name in ``COLUMNS``, one column per segment, shape (C, N)."""
+    totals: FloatArray
+    """One cell per name in ``TOTALS``, shape (T,)."""
+    history: FloatArray
+    """Finished downloads as the algorithm sees them, one row per field of ``Downloads``,
+    oldest first, shape (6, M)."""
+
+
+COLUMNS = (
+    "rung",
+    "start_s",
+    "first_byte_s",
+    "end_s",
+    "size_bytes",
+    "buffer_before_s",
+    "stall_s",
+)
+"""Per segment, of the download that was played: its rung; request sent, first byte and
+last byte, seconds since play was asked for; its size; media ready when the request was
+sent; time stalled since the segment before it arrived."""
+RUNG, START_S, FIRST_BYTE_S, END_S, SIZE_BYTES, BUFFER_BEFORE_S, STALL_S = range(7)
+
+COMPLETE, STOPPED, BEYOND, REFUSED, FAILED = 0, 1, 2, 3, 4
+"""How a session of our own player's kernel ended: all was played; the viewer left; a
+request met a limit in time, which only the player itself knows how to handle; the rule
+answered what is not legal; the player itself gave up."""
+
+TOTALS = (
+    "startup_s",
+    "stall_s",
+    "stall_events",
+    "played_s",
+    "ended_s",
+    "idle_s",
+    "bitrate_time_bits",
+    "bitrate_change_bps",
+    "utility_time_s",
+    "utility_change",
+    "switches",
+    "downloads",
+    "abandoned",
+    "replaced",
+    "downloaded_bytes",
+    "wasted_bytes",
+    "shown",
+    "outcome",
+)
+"""Of the session: wait for the first picture; time stalled and how often; media played;
+time from the request to the end; time without a download for want of room or because
+the algorithm waited; sum over segments of nominal rate times length, and of the
+difference in rate between neighbours; the same two of the utility ``ln(rate /
+lowest rate)``; changes of rung between neighbours; requests sent; downloads given up;
+segments whose replacement came in time; bytes received; those of them that were never
+played. Only our own player's kernel fills the rest: segments of which something was shown,
+and how the session ended (``COMPLETE`` and what follows)."""
+(
+    STARTUP,
+    STALLED,
+    STALL_EVENTS,
+    PLAYED,
+    ENDED,
+    IDLE,
+    BITRATE_TIME,
+    BITRATE_CHANGE,
+    UTILITY_TIME,
+    UTILITY_CHANGE,
+    SWITCHES,
+    DOWNLOADS,
+    ABANDONED,
+    REPLACED,
+    DOWNLOADED,
+    WASTED,
+    SHOWN,
+    OUTCOME,
+) = range(18)
+
+
+def in_ms(times_s: FloatArray) -> FloatArray:
+    """The milliseconds that ``times_s`` were made from.
+
+    A number of milliseconds over a thousand times a thousand need not be that number
+    again, so times are taken for the nearest picosecond; those beyond 11 days are not.
+    """
+    return np.where(times_s > 1e6, times_s * 1e3, np.floor(times_s * 1e12 + 0.5) / 1e9)
+
+
+def film_of(presentation: Presentation) -> Film:
+    """The tables of a presentation."""
+    return Film(
+        np.ascontiguousarray(presentation.bitrates_bps),
+        np.ascontiguousarray(presentation.sizes_bytes),
+        np.ascontiguousarray(presentation.durations_s),
+        in_ms(presentation.durations_s),
+        NO_AUDIO
+        if presentation.audio_sizes_bytes is None
+        else np.ascontiguousarray(presentation.audio_sizes_bytes),
+    )
+
+
+def link_of(trace: Trace, *, rtt_s: float = 0.0, may_end: bool = False) -> LinkTable:
+    """The tables of a trace; ``rtt_s`` is used where it says nothing of round trips.
+
+    A trace that holds its last capacity gets a last period of thirty years, and one that
+    ends is silent for as long.
+
+    Raises:
+        ValueError: the trace ends for good and must not: a session over it might never.
+    """
+    if trace.end == "end" and not may_end:
+        raise ValueError(
+            f"trace {trace.name or 'without name'} ends; kernels need one that goes on"
+        )
+    times, capacity = np.array(trace.times_s), np.array(trace.capacity_bps)
+    rtt = np.full(len(capacity), rtt_s) if trace.rtt_s is None else np.array(trace.rtt_s)
+    if trace.end == "hold":
+        times[-1] += _HELD_S
+    elif trace.end == "end":
+        times = np.append(times, times[-1] + _HELD_S)
+        capacity, rtt = np.append(capacity, 0.0), np.append(rtt, rtt[-1])
+    offered = np.concatenate([[0.0], np.cumsum(np.diff(times) * capacity)])
+    return LinkTable(times, offered, capacity, rtt, in_ms(rtt), in_ms(np.diff(times)))
+
+
+def out_for(segments: int, downloads: int) -> Out:
+    """Room for the results of one session that remembers ``downloads`` downloads."""
+    return Out(
+        np.zeros(segments),
+        np.zeros((len(COLUMNS), segments)),
+        np.zeros(len(TOTALS)),
+        np.zeros((len(Downloads._fields), downloads)),
+    )
+
+
+def downloads_so_far(history: FloatArray, count: int) -> Downloads:
+    """The first ``count`` columns of a history, as an algorithm sees them."""
+    known = history[:, :count]
+    return Downloads(known[0], known[1], known[2], known[3], known[4], known[5])
+
+
+def remember(
+    history: FloatArray,
+    count: int,
+    segment: int,
+    rung: int,
+    size_bytes: float,
+    start_s: float,
+    first_byte_s: float,
+    end_s: float,
+) -> int:
+    """Add a finished download; how many are remembered now.
+
+    A full history forgets its older half first.
+    """
+    room = history.shape[1]
+    if count == room:
+        half = room - room // 2
+        for row in range(6):
+            for i in range(half, room):
+                history[row, i - half] = history[row, i]
+        count = room // 2
+    history[0, count] = segment
+    history[1, count] = rung
+    history[2, count] = size_bytes
+    history[3, count] = start_s
+    history[4, count] = first_byte_s
+    history[5, count] = end_s
+    return count + 1
+
+
+def sum_rungs(film: Film, out: Out) -> None:
+    """Fill the totals that follow from the rungs as played."""
+    ladder_bps, durations_s = numbers(film.ladder_bps), numbers(film.durations_s)
+    bits = change_bps = utility_s = utility_change = 0.0
+    switches, before = 0, int(out.rungs[0])
+    for segment in range(len(durations_s)):
+        rung = int(out.rungs[segment])
+        bits += ladder_bps[rung] * durations_s[segment]
+        if rung > 0:
+            utility_s += math.log(ladder_bps[rung] / ladder_bps[0]) * durations_s[segment]
+        if rung != before:
+            switches += 1
+            change_bps += abs(ladder_bps[rung] - ladder_bps[before])
+            utility_change += abs(math.log(ladder_bps[rung] / ladder_bps[before]))
+            before = rung
+    out.totals[BITRATE_TIME] = bits
+    out.totals[BITRATE_CHANGE] = change_bps
+    out.totals[UTILITY_TIME] = utility_s
+    out.totals[UTILITY_CHANGE] = utility_change
+    out.totals[SWITCHES] = switches
