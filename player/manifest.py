@@ -147,7 +147,7 @@ def segments_of(playlist: MediaPlaylist, *, url: str) -> tuple[SegmentRef, ...]:
     )
 
 
-def presentation_of(
+def presentation_from_playlists(
     variants: Sequence[VariantRef],
     loaded: Mapping[int, Sequence[SegmentRef]],
     audio: Sequence[SegmentRef],

@@ -22,7 +22,7 @@ from bench.experiments.planfile import AlgorithmEntry, Plan, PresentationEntry, 
 from bench.experiments.presentations import builtin
 from bench.experiments.run.engine import options_of
 from bench.traces.files import read_source, sources
-from transcode.reader import presentation_of
+from transcode.reader import read_presentation
 
 DRAWS_APART = 100_000
 """Draw k of a plan's seed s has the seed s · this + k, so that seeds share no draws."""
@@ -94,7 +94,7 @@ def _presentation(entry: PresentationEntry, folder: Path) -> Presentation:
         return builtin(entry.builtin, entry.seed)
     path = folder / entry.path
     if path.is_dir():
-        return presentation_of(path)
+        return read_presentation(path)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
