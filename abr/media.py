@@ -27,6 +27,9 @@ def frozen_array(values: ArrayLike) -> FloatArray:
     return array
 
 
+_SIDE_ARRAYS = ("listed_sizes_bytes", "listed_rates_bps", "playlist_bytes", "init_bytes", "keys")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SideFiles:
     """What a player fetches beside segments, each once: playlists, initialisation sections, keys.
@@ -38,6 +41,11 @@ class SideFiles:
 
     multivariant_bytes: float
     """Size of the multivariant playlist."""
+    listed_sizes_bytes: FloatArray
+    """Sizes of segments as media playlists state them, shape (R, N): what a player knows
+    of a rung once it has read the rung's playlist. Before, it scales by the next field."""
+    listed_rates_bps: FloatArray
+    """Mean rate of each rung's own segments, audio of its own not included, shape (R,)."""
     playlist_bytes: FloatArray
     """Size of each rung's media playlist, shape (R,)."""
     init_bytes: FloatArray
@@ -53,7 +61,7 @@ class SideFiles:
     """Number of the key of all initialisation sections; -1 where they are clear."""
 
     def __post_init__(self) -> None:
-        for name in ("playlist_bytes", "init_bytes", "keys"):
+        for name in _SIDE_ARRAYS:
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, frozen_array(value))
@@ -71,8 +79,9 @@ class SideFiles:
 
     def check(self, rungs: int, segments: int) -> None:
         """Raise ``ValueError`` unless the shapes are those of R rungs and N segments."""
-        shapes = {"playlist_bytes": (rungs,), "init_bytes": (rungs,), "keys": (segments,)}
-        for name, shape in shapes.items():
+        shapes: tuple[tuple[int, ...], ...]
+        shapes = ((rungs, segments), (rungs,), (rungs,), (rungs,), (segments,))
+        for name, shape in zip(_SIDE_ARRAYS, shapes, strict=True):
             value = getattr(self, name)
             if value is not None and value.shape != shape:
                 raise ValueError(f"{name} has shape {value.shape}, expected {shape}")
@@ -87,7 +96,8 @@ class SideFiles:
             self.init_key,
         )
         keys = () if self.keys is None else self.keys
-        for part in (numbers, self.playlist_bytes, self.init_bytes, keys):
+        arrays = (self.listed_sizes_bytes, self.listed_rates_bps, self.playlist_bytes)
+        for part in (numbers, *arrays, self.init_bytes, keys):
             hasher.update(np.asarray(part, dtype="<f8").tobytes() + b"|")
         return hasher.digest()
 
@@ -111,6 +121,9 @@ class Presentation:
     audio_sizes_bytes: FloatArray | None = None
     """Size of the audio that goes with every segment, shape (N,), where it is fetched on
     its own; None where there is none, or it lies within the video."""
+    audio_durations_s: FloatArray | None = None
+    """Seconds of that audio, shape (N,), where its segments do not end with the video's;
+    None: they do."""
     side_files: SideFiles | None = None
     """What is fetched beside segments; None: nothing is, everything is known beforehand."""
 
@@ -130,15 +143,16 @@ class Presentation:
             array = getattr(self, name)
             if not (np.isfinite(array).all() and (array > 0).all()):
                 raise ValueError(f"{name} must be finite and positive")
-        if self.audio_sizes_bytes is not None:
-            audio = frozen_array(self.audio_sizes_bytes)
+        for name in ("audio_sizes_bytes", "audio_durations_s"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            audio = frozen_array(value)
             if audio.shape != (segments,):
-                raise ValueError(
-                    f"audio_sizes_bytes has shape {audio.shape}, expected {(segments,)}"
-                )
+                raise ValueError(f"{name} has shape {audio.shape}, expected {(segments,)}")
             if not (np.isfinite(audio).all() and (audio >= 0).all()):
-                raise ValueError("audio_sizes_bytes must be finite, and 0 or more")
-            object.__setattr__(self, "audio_sizes_bytes", audio)
+                raise ValueError(f"{name} must be finite, and 0 or more")
+            object.__setattr__(self, name, audio)
         if self.side_files is not None:
             self.side_files.check(rungs, segments)
 
@@ -165,6 +179,8 @@ class Presentation:
         # Only where there are any, so that presentations without keep the digest they had.
         if self.audio_sizes_bytes is not None:
             hasher.update(b"audio" + self.audio_sizes_bytes.astype("<f8").tobytes())
+        if self.audio_durations_s is not None:
+            hasher.update(b"lasting" + self.audio_durations_s.astype("<f8").tobytes())
         if self.side_files is not None:
             hasher.update(b"side files" + self.side_files.digest())
         return hasher.hexdigest()

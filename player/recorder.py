@@ -146,6 +146,8 @@ def _as_lists(presentation: Presentation) -> dict[str, Any]:
     }
     if presentation.audio_sizes_bytes is not None:
         known["audio_sizes_bytes"] = presentation.audio_sizes_bytes.tolist()
+    if presentation.audio_durations_s is not None:
+        known["audio_durations_s"] = presentation.audio_durations_s.tolist()
     if presentation.side_files is not None:
         side = asdict(presentation.side_files)
         known["side_files"] = {

@@ -6,7 +6,11 @@ known) or from a ``Presentation`` given whole.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from itertools import accumulate
+
+import numpy as np
 
 from abr.errors import PlaybackError
 from abr.media import Presentation, SideFiles
@@ -20,6 +24,7 @@ from player.manifest import (
     segments_of,
     variants_of,
 )
+from player.sizes import fill_known_sizes
 from transcode.playlist import MultivariantPlaylist, parse
 
 KNOWN_SOURCE = "presentation:"
@@ -107,7 +112,7 @@ class Title:
         else:
             self._loaded[want.rung] = given_segments(given, want.rung)
         if self._loaded and (self.audio or given.audio_sizes_bytes is None):
-            self.presentation = given
+            self.presentation = presentation_known(given, self._loaded)
         return ()
 
     def _first_playlists(self) -> tuple[Want, ...]:
@@ -120,6 +125,17 @@ class Title:
 
 AUDIO = -1
 """In place of a rung: the audio."""
+
+
+def presentation_known(given: Presentation, read: Collection[int]) -> Presentation:
+    """``given`` as a player knows it that has read the media playlists of the rungs ``read``."""
+    side = given.side_files
+    if side is None:
+        return given
+    is_read = np.array([float(rung in read) for rung in range(given.rungs)])
+    sizes = np.empty(given.sizes_bytes.shape)
+    fill_known_sizes(sizes, side.listed_sizes_bytes, side.listed_rates_bps, is_read)
+    return replace(given, sizes_bytes=sizes, side_files=None)
 
 
 def given_variants(given: Presentation) -> list[VariantRef]:
@@ -136,7 +152,10 @@ def given_variants(given: Presentation) -> list[VariantRef]:
 def given_segments(given: Presentation, rung: int) -> tuple[SegmentRef, ...]:
     """The segments of one rung, or of the audio, and what each needs beside itself."""
     folder = KNOWN_SOURCE + ("audio" if rung == AUDIO else f"v{rung}")
-    durations = given.durations_s.tolist()
+    lasting_s = given.durations_s
+    if rung == AUDIO and given.audio_durations_s is not None:
+        lasting_s = given.audio_durations_s
+    durations = lasting_s.tolist()
     starts = accumulate(durations, initial=0.0)
     side = given.side_files
     keys = [-1] * len(durations) if side is None or side.keys is None else side.keys.tolist()
