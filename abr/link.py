@@ -24,6 +24,7 @@ import math
 from collections import deque
 from typing import Literal, NamedTuple, Protocol
 
+from abr import capacity
 from abr.trace import Trace
 
 
@@ -101,8 +102,9 @@ class SharedLink:
             raise ValueError(
                 "rtt_s, overhead_bytes and server_s must be 0 or more, connections 1 or more"
             )
-        self._trace = trace
-        self._rtt_s = rtt_s
+        self._table = trace.table(rtt_s)
+        self._near = 0  # period of the last question, to search from
+        self._trace_name = trace.name
         self._overhead_bytes = overhead_bytes
         self._server_s = server_s
         self._now_s = 0.0
@@ -119,6 +121,12 @@ class SharedLink:
         self._offered = 0.0  # bits the trace had offered when _active last changed
         self._changed_s = 0.0
         self._events: list[LinkEvent] = []
+
+    def __repr__(self) -> str:
+        return (
+            f"<SharedLink {self._trace_name or 'without name'} at {self._now_s:.3f} s: "
+            f"{self._active} of {len(self._flows)} transfers under way>"
+        )
 
     def request(self, flow: int, size_bytes: float, now_s: float) -> None:
         """Begin a transfer: [connect round trip] + round trip + response.
@@ -153,7 +161,7 @@ class SharedLink:
             self._queue.remove(flow)
             return
         if gone.mark is not None:
-            self._move_origin(now_s, self._trace.bits_by(now_s))
+            self._move_origin(now_s, self._bits_by(now_s))
             self._left()
         self._closed += 1
         self._drop_stale()
@@ -189,10 +197,10 @@ class SharedLink:
         asked = self._flows[flow]
         if asked.mark is None:
             return 0.0
-        offered = self._trace.bits_by(now_s) - self._offered
+        offered = self._bits_by(now_s) - self._offered
         share = self._share + max(offered, 0.0) / self._active
-        got_bytes = (share - asked.begin_share) / 8 - self._overhead_bytes
-        return min(max(got_bytes, 0.0), asked.size_bytes)
+        bits = share - asked.begin_share
+        return capacity.body_bytes(bits, asked.size_bytes, self._overhead_bytes)
 
     def _settle(self, now_s: float) -> None:
         """Let everything happen that is due by ``now_s``."""
@@ -216,15 +224,15 @@ class SharedLink:
         if not self._marks:
             return math.inf
         bits = self._offered + (self._marks[0][0] - self._share) * self._active
-        return max(self._trace.time_of(bits), self._changed_s)
+        return max(capacity.time_of(self._table, bits, self._near), self._changed_s)
 
     def _begin(self, time_s: float) -> None:
         number = heapq.heappop(self._coming)[2]
         flow = self._flows[number]
-        self._move_origin(time_s, self._trace.bits_by(time_s))
+        self._move_origin(time_s, self._bits_by(time_s))
         self._active += 1
         flow.begin_share = self._share
-        flow.mark = self._share + 8 * (flow.size_bytes + self._overhead_bytes)
+        flow.mark = self._share + capacity.response_bits(flow.size_bytes, self._overhead_bytes)
         heapq.heappush(self._marks, (flow.mark, flow.order, number))
         self._events.append(LinkEvent(time_s, number, "first_byte"))
 
@@ -255,14 +263,21 @@ class SharedLink:
             number = self._queue.popleft()
             flow = self._flows[number]
             flow.waiting = False
-            ready_s = now_s
-            if self._idle:
+            is_connected = self._idle > 0
+            if is_connected:
                 self._idle -= 1
             else:
                 self._closed -= 1
-                ready_s += self._trace.rtt_at(now_s, self._rtt_s)
-            first_byte_s = ready_s + self._trace.rtt_at(ready_s, self._rtt_s) + self._server_s
+            first_byte_s, _ = capacity.wait_for_first_byte(
+                self._table, now_s, is_connected, self._server_s, self._near
+            )
             heapq.heappush(self._coming, (first_byte_s, flow.order, number))
+
+    def _bits_by(self, t_s: float) -> float:
+        """Bits the trace offers up to ``t_s``."""
+        rounds, rest_s = capacity.fold(self._table, t_s)
+        self._near = capacity.find_period(self._table, rest_s, self._near)
+        return capacity.sum_bits(self._table, rounds, rest_s, self._near)
 
     def _drop_stale(self) -> None:
         """Forget entries of cancelled flows; there are never many."""

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from abr.compilable import uncounted
 from abr.media import FloatArray, Presentation
 from abr.networks import PAST, clipped, fill_now, rate_shown, size_shown
 from player.batch.abrkit.stepping import NOW, PLACES, SEGMENT, STATE, at_of, reset, step
 from player.batch.abrkit.timeline import Options
-from player.batch.hooks import uncounted
 from player.batch.many import Links, link_at
 from player.batch.tables import COMPLETE, STARTUP, TOTALS, Film, in_ms
 from player.playhead import PLAYING, buffer_s
@@ -196,7 +196,7 @@ def reset_many(
 
 
 def bare_films(films: Films) -> Films:
-    """The same arrays, uncounted; see ``player.batch.hooks.uncounted``."""
+    """The same arrays, uncounted; see ``abr.compilable.uncounted``."""
     return Films(
         uncounted(films.ladder_bps),
         uncounted(films.sizes_bytes),

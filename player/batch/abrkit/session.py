@@ -17,10 +17,10 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+from abr.capacity import Transfer, received_bytes, request
 from abr.decision import Decision, Download, Observation, Progress
 from abr.media import FloatArray, Presentation
 from abr.trace import Trace
-from player.batch.abrkit.network import Transfer, received_bytes, request
 from player.batch.abrkit.timeline import (
     DECIDED_S,
     MORE_COLUMNS,
@@ -131,7 +131,7 @@ def can_play(presentation: Presentation, config: PlayerConfig) -> bool:
 
 def link_for(trace: Trace, options: Options) -> LinkTable:
     """The tables of a trace, whatever its end rule."""
-    return link_of(trace, rtt_s=options.rtt_s, may_end=True)
+    return link_of(trace, rtt_s=options.rtt_s, ever_s=math.inf)
 
 
 def session(

@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from abr.capacity import request
 from abr.media import FloatArray
-from player.batch.abrkit.network import request
 from player.batch.abrkit.timeline import (
     At,
     Options,

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from abr.capacity import Transfer
 from abr.media import FloatArray
-from player.batch.abrkit.network import Transfer
 from player.batch.tables import (
     BEYOND,
     COLUMNS,
