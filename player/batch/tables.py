@@ -175,8 +175,14 @@ def link_of(trace: Trace, *, rtt_s: float = 0.0, ever_s: float = _HELD_S) -> Lin
     """
     rtts = np.full(len(trace.capacity_bps), rtt_s) if trace.rtt_s is None else trace.rtt_s
     table = table_of(trace.times_s, trace.capacity_bps, rtts, trace.end, ever_s=ever_s)
-    rtt_ms, lengths_ms = in_ms(np.asarray(table.rtt_s)), in_ms(np.diff(table.times_s))
-    return LinkTable(*map(np.asarray, table), rtt_ms, lengths_ms)
+    return LinkTable(
+        np.asarray(table.times_s),
+        np.asarray(table.offered_bits),
+        np.asarray(table.capacity_bps),
+        np.asarray(table.rtt_s),
+        in_ms(np.asarray(table.rtt_s)),
+        in_ms(np.diff(table.times_s)),
+    )
 
 
 def endless_link_of(trace: Trace, *, rtt_s: float = 0.0) -> LinkTable:
