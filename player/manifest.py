@@ -178,11 +178,11 @@ def presentation_from_playlists(
             )
     rates = np.array([variant.bitrate_bps for variant in variants])
     video_rates = own_rates_bps(rates, _mean_rate(audio))
-    listed, is_read = np.zeros((len(variants), len(durations))), np.zeros(len(variants))
+    listed = np.zeros((len(variants), len(durations)))
     for rung, segments in loaded.items():
-        listed[rung], is_read[rung] = _sizes(segments, float(video_rates[rung])), 1.0
+        listed[rung] = _sizes(segments, float(video_rates[rung]))
     sizes = np.empty(listed.shape)
-    fill_known_sizes(sizes, listed, video_rates, is_read)
+    fill_known_sizes(sizes, listed, video_rates, sum(1 << rung for rung in loaded))
     return Presentation(bitrates_bps=rates, sizes_bytes=sizes, durations_s=durations, title=title)
 
 

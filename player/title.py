@@ -132,9 +132,10 @@ def presentation_known(given: Presentation, read: Collection[int]) -> Presentati
     side = given.side_files
     if side is None:
         return given
-    is_read = np.array([float(rung in read) for rung in range(given.rungs)])
     sizes = np.empty(given.sizes_bytes.shape)
-    fill_known_sizes(sizes, side.listed_sizes_bytes, side.listed_rates_bps, is_read)
+    fill_known_sizes(
+        sizes, side.listed_sizes_bytes, side.listed_rates_bps, sum(1 << rung for rung in read)
+    )
     return replace(given, sizes_bytes=sizes, side_files=None)
 
 
