@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from edge.cachestatus import FIELD, CacheStatus, appended
-from edge.freshness import parse_date_s
+from origin.httpdate import parse_http_date
 from origin.httprules import Plan, Representation
 
 Field = tuple[str, str]
@@ -21,14 +21,14 @@ _REPLACED = frozenset({"age", "cache-status", "content-length", "content-range"}
 _FROM_PLAN = frozenset({"content-length", "content-range"})
 
 
-def representation(headers: Mapping[str, str], size_bytes: int) -> Representation:
+def representation(headers: Mapping[str, str], size_bytes: int, *, now_s: float) -> Representation:
     """A 200 response by its fields (lower-case names), as ``plan_response`` wants it."""
-    modified_s = parse_date_s(headers.get("last-modified"))
+    modified_s = parse_http_date(headers.get("last-modified"), now_s=now_s)
     return Representation(
         size_bytes=size_bytes,
         media_type=headers.get("content-type", "application/octet-stream"),
         etag=headers.get("etag", ""),
-        last_modified_s=_FAR_FUTURE_S if modified_s is None else int(modified_s),
+        last_modified_s=_FAR_FUTURE_S if modified_s is None else modified_s,
         cache_control=headers.get("cache-control", ""),
     )
 

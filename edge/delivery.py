@@ -148,13 +148,17 @@ class Delivery:
             return None
         self._tally.hits += is_hit
         headers = joined(held.headers)
+        now_s = self._now()
         plan = plan_response(
-            request.method, request.headers.items(), representation(headers, held.size_bytes)
+            request.method,
+            request.headers.items(),
+            representation(headers, held.size_bytes, now_s=now_s),
+            now_s=now_s,
         )
         fields = answer_fields(
             held.headers,
             plan,
-            age_s=held.entry().age_at(self._now()),
+            age_s=held.entry().age_at(now_s),
             status=status,
         )
         try:
@@ -176,8 +180,9 @@ class Delivery:
         headers = joined(filled.headers)
         plan = None
         if filled.length_bytes is not None and filled.status == 200:
-            held = representation(headers, filled.length_bytes)
-            plan = plan_response(request.method, request.headers.items(), held)
+            now_s = self._now()
+            held = representation(headers, filled.length_bytes, now_s=now_s)
+            plan = plan_response(request.method, request.headers.items(), held, now_s=now_s)
         fields = answer_fields(
             filled.headers,
             plan,

@@ -13,7 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
+
+from origin.httpdate import parse_http_date
 
 MAX_DELTA_S = 2**31
 """RFC 9111 §1.2.2: larger delta-seconds are read as this."""
@@ -81,16 +82,6 @@ def _delta_s(text: str) -> float:
     return float(min(int(text[:12]), MAX_DELTA_S))
 
 
-def parse_date_s(text: str | None) -> float | None:
-    """An HTTP date in seconds since the epoch; None when it is none or unreadable."""
-    if not text:
-        return None
-    try:
-        return parsedate_to_datetime(text).timestamp()
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
-
-
 def parse_age_s(text: str | None) -> float:
     """The value of ``Age``; 0 when absent or unreadable, of several the largest."""
     return max((_delta_s(part.strip()) for part in (text or "").split(",")), default=0.0)
@@ -128,7 +119,7 @@ def assess(
         stale_if_error_s: Used where the response does not say how long it may be
             served stale on errors.
     """
-    date_s = parse_date_s(headers.get("date"))
+    date_s = parse_http_date(headers.get("date"), now_s=arrived_s)
     # RFC 9111 §4.2.3, with the whole wait counted as delay.
     corrected_s = parse_age_s(headers.get("age")) + max(0.0, arrived_s - asked_s)
     apparent_s = 0.0 if date_s is None else max(0.0, arrived_s - date_s)
@@ -144,7 +135,7 @@ def assess(
 
 
 def _lifetime_s(
-    headers: Mapping[str, str], control: CacheControl, date_s: float | None, arrived_s: float
+    headers: Mapping[str, str], control: CacheControl, date_s: int | None, arrived_s: float
 ) -> float:
     if control.no_cache:
         return 0.0
@@ -152,7 +143,7 @@ def _lifetime_s(
         return control.s_maxage_s
     if control.max_age_s is not None:
         return control.max_age_s
-    expires_s = parse_date_s(headers.get("expires"))
+    expires_s = parse_http_date(headers.get("expires"), now_s=arrived_s)
     if expires_s is None:
         return 0.0
     return max(0.0, expires_s - (arrived_s if date_s is None else date_s))

@@ -168,7 +168,9 @@ class Origin:
         if found is None:
             return _not_found()
         with found:
-            plan = plan_response(request.method, request.headers.items(), self._described(found))
+            plan = plan_response(
+                request.method, request.headers.items(), self._described(found), now_s=self._now()
+            )
             return await send(request, plan, found.content, limit_s=self._limits.send_s)
 
     def _described(self, found: StoredObject) -> Representation:

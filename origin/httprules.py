@@ -85,23 +85,26 @@ def joined(fields: Iterable[Field]) -> dict[str, str]:
     return headers
 
 
-def plan_response(method: str, fields: Iterable[Field], held: Representation) -> Plan:
+def plan_response(
+    method: str, fields: Iterable[Field], held: Representation, *, now_s: float
+) -> Plan:
     """The answer to a request for ``held``: 200, 206, 304, 405, 412 or 416.
 
     Args:
         method: Request method, upper case.
         fields: Request header fields, in any spelling, repeated ones allowed.
         held: The object as it is now.
+        now_s: Unix time, for dates with a year of two digits.
     """
     if method not in ("GET", "HEAD"):
         return Plan(status=405, headers=(("Allow", "GET, HEAD, OPTIONS"), ("Content-Length", "0")))
     headers = joined(fields)
-    status = _condition(headers, held)
+    status = _condition(headers, held, now_s)
     if status == 304:
         return Plan(status=304, headers=_validators(held))
     if status == 412:
         return Plan(status=412, headers=(*_validators(held), ("Content-Length", "0")))
-    spans = _wanted(headers, held) if method == "GET" else None
+    spans = _wanted(headers, held, now_s) if method == "GET" else None
     if spans is None:
         return _whole(held, with_body=method == "GET")
     if not spans:
@@ -156,10 +159,10 @@ def _span(first: int | None, last: int | None, size_bytes: int) -> Span | None:
     return Span(first, end - first)
 
 
-def _wanted(headers: Mapping[str, str], held: Representation) -> list[Span] | None:
+def _wanted(headers: Mapping[str, str], held: Representation, now_s: float) -> list[Span] | None:
     """Spans to send, or None for the whole object; an empty list is 416."""
     text = headers.get("range")
-    if text is None or not _if_range_holds(headers.get("if-range"), held):
+    if text is None or not _if_range_holds(headers.get("if-range"), held, now_s):
         return None
     if text.count(",") >= 4 * MAX_RANGES:
         return None
@@ -173,28 +176,28 @@ def _wanted(headers: Mapping[str, str], held: Representation) -> list[Span] | No
     return spans
 
 
-def _if_range_holds(text: str | None, held: Representation) -> bool:
+def _if_range_holds(text: str | None, held: Representation, now_s: float) -> bool:
     """RFC 9110 §13.1.5: a strong entity tag, or exactly the date we sent."""
     if text is None:
         return True
     text = text.strip()
     if text.startswith('"'):
         return text == held.etag
-    return parse_http_date(text) == held.last_modified_s
+    return parse_http_date(text, now_s=now_s) == held.last_modified_s
 
 
-def _condition(headers: Mapping[str, str], held: Representation) -> int:
+def _condition(headers: Mapping[str, str], held: Representation, now_s: float) -> int:
     """Status that the conditions ask for: 304, 412, or 200 to go on (§13.2.2)."""
     if "if-match" in headers:
         if not _tag_listed(headers["if-match"], held.etag, weakly=False):
             return 412
     elif "if-unmodified-since" in headers:
-        since_s = parse_http_date(headers["if-unmodified-since"])
+        since_s = parse_http_date(headers["if-unmodified-since"], now_s=now_s)
         if since_s is not None and held.last_modified_s > since_s:
             return 412
     if "if-none-match" in headers:
         return 304 if _tag_listed(headers["if-none-match"], held.etag, weakly=True) else 200
-    since_s = parse_http_date(headers.get("if-modified-since", ""))
+    since_s = parse_http_date(headers.get("if-modified-since"), now_s=now_s)
     return 304 if since_s is not None and held.last_modified_s <= since_s else 200
 
 

@@ -7,7 +7,6 @@ from edge.freshness import (
     assess,
     parse_age_s,
     parse_cache_control,
-    parse_date_s,
     uses,
 )
 
@@ -44,9 +43,7 @@ def test_cache_control_is_read_in_the_direction_of_less_caching(
     assert parse_cache_control([text]) == expected
 
 
-def test_dates_and_ages_that_cannot_be_read_are_absent() -> None:
-    assert parse_date_s(DATE) == NOON_S
-    assert [parse_date_s(text) for text in ("0", "", None, "yesterday")] == [None] * 4
+def test_ages_that_cannot_be_read_are_zero_and_the_largest_counts() -> None:
     assert [parse_age_s(t) for t in ("5", "5, 9", "-3", "x", None)] == [5, 9, 0, 0, 0]
 
 
@@ -72,6 +69,26 @@ def test_expires_counts_from_the_date_and_only_without_max_age() -> None:
     assert freshness_of(date=DATE, expires=later)[1] == 60.0
     assert freshness_of(date=DATE, expires=later, cache_control="max-age=3")[1] == 3.0
     assert freshness_of(date=DATE, expires="0")[1] == 0.0
+
+
+@pytest.mark.parametrize(
+    "unreadable",
+    [
+        "Sun, 06 Nov 1994 10:50:37 +0200",  # the same instant, in a zone that HTTP has not
+        "Sun, 06 Nov 1994 08:50:37",
+        "6 Nov 1994 08:50:37 GMT",
+        "yesterday",
+    ],
+)
+def test_a_date_in_no_form_of_http_makes_nothing_fresh(unreadable: str) -> None:
+    assert freshness_of(date=DATE, expires=unreadable)[1] == 0.0
+
+
+def test_an_expiry_of_two_digits_is_at_most_fifty_years_ahead() -> None:
+    """The response arrives in November 1994, so 69 is 1969 and 44 (December) is 1944."""
+    assert freshness_of(date=DATE, expires="Thursday, 06-Nov-69 08:49:37 GMT")[1] == 0.0
+    assert freshness_of(date=DATE, expires="Tuesday, 06-Dec-44 08:49:37 GMT")[1] == 0.0
+    assert freshness_of(date=DATE, expires="Sunday, 06-Nov-94 08:50:37 GMT")[1] == 60.0
 
 
 def test_the_shared_limit_beats_the_private_one() -> None:
