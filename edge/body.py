@@ -28,33 +28,11 @@ from pathlib import Path
 from abr.errors import MissingFileError, ResourceError
 from edge import sidecar
 from edge.sidecar import StoredObject
-from edge.spool import Disk, Piece, Spool, memory_file
+from edge.spool import Disk, Spool, memory_file
+from origin.sending import FileBody
 
 DISK_OVERHEAD_BYTES = 8192
 """Charged per object: a block for the sidecar and the last, half-filled block of the body."""
-
-
-class Body:
-    """A whole body open for reading; ``close`` when done."""
-
-    is_done = True
-    """Every byte is there."""
-
-    def __init__(self, file: FileIO, size_bytes: int) -> None:
-        self._file = file
-        self.size_bytes = size_bytes
-
-    def pieces(self, start: int, stop: int) -> list[Piece]:
-        """Where the bytes from ``start`` up to ``stop`` are."""
-        return [Piece(self._file, start, stop - start)]
-
-    async def wait_beyond(self, offset: int) -> int:
-        """Bytes that can be read: all of them."""
-        return self.size_bytes
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
 
 
 class BodyStore:
@@ -159,7 +137,7 @@ class BodyStore:
         if stored is not None:
             self._unlink(self._path(stored))
 
-    async def read(self, stored: StoredObject) -> Body | None:
+    async def read(self, stored: StoredObject) -> FileBody | None:
         """Open a held body; None when it is gone or damaged.
 
         A body from before this process started, or written to since, is compared with
@@ -182,7 +160,7 @@ class BodyStore:
                 file.close()
                 return None
             self._verified_ns[stored.key] = state.st_mtime_ns
-        return Body(file, stored.size_bytes)
+        return FileBody(file, stored.size_bytes)
 
     def _path(self, stored: StoredObject) -> Path:
         return self.folder / "objects" / stored.body[:2] / stored.body

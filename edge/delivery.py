@@ -21,11 +21,11 @@ from edge.config import EdgeConfig
 from edge.filling import Fill, Filled, Fills
 from edge.index import CacheIndex, Hit, Miss, Stale
 from edge.passing import Passage
-from edge.sending import send_as_it_comes, send_plan
 from edge.sidecar import StoredObject
 from edge.spool import Spool
 from edge.tally import Tally
 from origin.httprules import joined, plan_response
+from origin.sending import send_plan, send_unplanned
 from origin.tokens import redact
 
 LOG = logging.getLogger("abr.edge")
@@ -164,11 +164,11 @@ class Delivery:
         try:
             return await send_plan(
                 request,
-                body,
                 plan,
-                fields,
+                body,
+                fields=fields,
                 limit_s=self._config.send_limit_s,
-                sent=self._counting(is_hit=is_hit),
+                on_sent=self._count_sent(is_hit=is_hit),
             )
         finally:
             body.close()
@@ -189,27 +189,29 @@ class Delivery:
             age_s=filled.age_s,
             status=status,
         )
-        limit_s, sent = self._config.send_limit_s, self._counting(is_hit=False)
+        limit_s, on_sent = self._config.send_limit_s, self._count_sent(is_hit=False)
         if plan is not None:
-            return await send_plan(request, spool, plan, fields, limit_s=limit_s, sent=sent)
+            return await send_plan(
+                request, plan, spool, fields=fields, limit_s=limit_s, on_sent=on_sent
+            )
         if filled.length_bytes is not None:
             fields.append(("Content-Length", str(filled.length_bytes)))
-        return await send_as_it_comes(
-            request, spool, filled.status, fields, limit_s=limit_s, sent=sent
+        return await send_unplanned(
+            request, filled.status, spool, fields=fields, limit_s=limit_s, on_sent=on_sent
         )
 
     def _status(self, **facts: object) -> CacheStatus:
         return CacheStatus(cache=self._config.name, **facts)  # type: ignore[arg-type]  # as given
 
-    def _counting(self, *, is_hit: bool) -> Callable[[int], None]:
-        """What to tell about bytes sent."""
+    def _count_sent(self, *, is_hit: bool) -> Callable[[int], None]:
+        """A function that counts bytes sent."""
 
-        def sent(count: int) -> None:
+        def count_sent(count: int) -> None:
             self._tally.sent_bytes += count
             if is_hit:
                 self._tally.hit_bytes += count
 
-        return sent
+        return count_sent
 
     def _drop(self, key: str, held: StoredObject | None) -> None:
         """Forget an object that was found damaged, unless a new copy is there by now."""

@@ -9,10 +9,10 @@ from aiohttp import web
 
 from edge.cachestatus import FIELD, CacheStatus, Forward, appended
 from edge.config import EdgeConfig
-from edge.sending import guarded, within
 from edge.sidecar import passable_headers
 from edge.tally import Tally
 from edge.upstream import Upstream, UpstreamResponse
+from origin.sending import closing_on_failure, send_within
 
 MAX_REQUEST_BODY_BYTES = 64 << 10
 """Largest request body that is passed on."""
@@ -49,12 +49,10 @@ class Passage:
                 status=answer.status, reason=answer.reason, headers=_fields(answer, status)
             )
             await response.prepare(request)
-            await guarded(request, self._copy(answer, response))
+            with closing_on_failure(request):
+                async for piece in answer.pieces():
+                    await send_within(self._config.send_limit_s, response.write(piece))
             return response
-
-    async def _copy(self, answer: UpstreamResponse, response: web.StreamResponse) -> None:
-        async for piece in answer.pieces():
-            await within(self._config.send_limit_s, response.write(piece))
 
 
 def _fields(answer: UpstreamResponse, status: CacheStatus) -> list[tuple[str, str]]:

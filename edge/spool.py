@@ -12,20 +12,12 @@ import hashlib
 import os
 from io import FileIO
 from pathlib import Path
-from typing import NamedTuple
 
 from abr.errors import AbrError, ResourceError
+from origin.sending import Piece
 
 OVERFLOW_BYTES = 64 << 20
 """Most memory, over all spools, for bytes that the disk had no room for."""
-
-
-class Piece(NamedTuple):
-    """A run of bytes in an open file."""
-
-    file: FileIO
-    offset: int
-    length: int
 
 
 class Disk:

@@ -31,7 +31,7 @@ from origin.httprules import Representation, plan_response
 from origin.httpserver import error_response, make_application
 from origin.metrics import OriginMetrics
 from origin.paths import PathError, Target, object_path, parse_target
-from origin.sending import send
+from origin.sending import send_plan
 from origin.store import ObjectStore, StoredObject
 from origin.tokens import Claims, TokenIssuer, TokenVerifier
 from transcode.layout import MULTIVARIANT
@@ -171,7 +171,7 @@ class Origin:
             plan = plan_response(
                 request.method, request.headers.items(), self._described(found), now_s=self._now()
             )
-            return await send(request, plan, found.content, limit_s=self._limits.send_s)
+            return await send_plan(request, plan, found.body, limit_s=self._limits.send_s)
 
     def _described(self, found: StoredObject) -> Representation:
         if found.media_type.startswith("video/"):

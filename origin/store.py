@@ -1,4 +1,4 @@
-"""Where the origin's objects are: packages in folders, or in memory.
+"""Where the origin's objects are: packages in folders.
 
 Only files that a package's own index lists can be had: playlists, initialisation
 sections, segments and the index. Temporary files, keys, dotfiles and whatever else lies
@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, Protocol, Self
+from typing import Protocol, Self
 
 from abr.errors import AbrError, MissingFileError, PackageError
 from origin.httprules import media_type
 from origin.paths import RESERVED, is_title
+from origin.sending import FileBody
 from transcode.keystore import KeyStore
 from transcode.layout import INDEX, PresentationIndex, files_of
 from transcode.reader import is_package, read_index
@@ -32,14 +33,13 @@ class StoredObject(AbstractContextManager["StoredObject"]):
     etag: str
     """Strong entity tag with its quotes."""
     last_modified_s: int
-    content: BinaryIO | bytes = field(repr=False)
+    body: FileBody
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        if not isinstance(self.content, bytes):
-            self.content.close()
+        self.body.close()
 
 
 class ObjectStore(Protocol):
@@ -52,35 +52,6 @@ class ObjectStore(Protocol):
     def open(self, title: str, path: str) -> StoredObject | None:
         """The object; None when there is none of that name."""
         ...
-
-
-class MemoryStore:
-    """Objects given as bytes; for tests and for what is made on the fly."""
-
-    def __init__(
-        self, objects: Mapping[str, Mapping[str, bytes]], *, last_modified_s: int = 0
-    ) -> None:
-        """``objects`` by title and path."""
-        self._objects = objects
-        self._last_modified_s = last_modified_s
-
-    def titles(self) -> tuple[str, ...]:
-        """What can be played."""
-        return tuple(sorted(self._objects))
-
-    def open(self, title: str, path: str) -> StoredObject | None:
-        """The object; None when there is none, or it is of no type we serve."""
-        data = self._objects.get(title, {}).get(path)
-        kind = media_type(path)
-        if data is None or kind is None:
-            return None
-        return StoredObject(
-            size_bytes=len(data),
-            media_type=kind,
-            etag=f'"{len(data):x}-{self._last_modified_s:x}"',
-            last_modified_s=self._last_modified_s,
-            content=data,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +196,7 @@ def _opened(path: Path, kind: str) -> StoredObject | None:
         # equal time (to the nanosecond) and size mean equal bytes: a strong tag.
         etag=f'"{found.st_mtime_ns:x}-{found.st_size:x}"',
         last_modified_s=int(found.st_mtime),
-        content=os.fdopen(descriptor, "rb", buffering=0),
+        body=FileBody(FileIO(descriptor, "rb"), found.st_size),
     )
 
 

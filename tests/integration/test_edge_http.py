@@ -275,6 +275,24 @@ async def test_ranges_are_answered_while_the_object_fills(
     assert (status, body, headers["Content-Range"]) == (416, b"", f"bytes */{MIB}")
 
 
+async def test_bodies_are_sent_where_the_kernel_cannot_copy_files(
+    parent: FakeParent,
+    edge: RunningEdge,
+    client: aiohttp.ClientSession,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Some file systems lack sendfile; readers of one file must not disturb each other."""
+
+    async def unavailable(*_args: object) -> int:
+        raise asyncio.SendfileNotAvailableError("no such call here")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "_sendfile_native", unavailable)
+    parent.add("/film/a", BODY)
+    for _ in range(2):  # while it fills, and from the cache
+        answers = await asyncio.gather(*(get(client, edge.url + "/film/a") for _ in range(8)))
+        assert [(status, body == BODY) for status, body, _ in answers] == [(200, True)] * 8
+
+
 async def test_the_head_and_conditions_are_answered_from_the_cache(
     parent: FakeParent, edge: RunningEdge, client: aiohttp.ClientSession
 ) -> None:

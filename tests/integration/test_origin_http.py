@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -23,7 +24,7 @@ from origin import httpserver
 from origin.app import ORIGIN, Origin, make_app
 from origin.config import OriginConfig, ServerLimits
 from origin.httpserver import listening
-from origin.store import DirectoryStore
+from origin.store import DirectoryStore, StoredObject
 from origin.tokens import TokenIssuer, TokenVerifier
 from tests.fakes.packages import KID, MemoryKeys, segment_bytes, write_package
 
@@ -153,6 +154,31 @@ async def test_bodies_are_the_files_small_and_large(served: Running, number: int
     status, body, _ = await served.ask(f"/film/v0/0000{number}.m4s", token=served.token())
     assert status == 200
     assert body == segment_bytes("v0", number, (1000, BIG)[number])
+
+
+@pytest.mark.parametrize("number", [0, 1])
+async def test_no_client_takes_a_file_that_was_cut_for_the_whole(
+    tmp_path: Path, number: int
+) -> None:
+    """A small one is read before the head is sent; a large one breaks the connection."""
+    write_package(tmp_path / "film", segment_sizes=(1000, BIG))
+    async with run(tmp_path) as served:
+        token = served.token()
+        path = tmp_path / "film" / "v0" / f"{number:05d}.m4s"
+        opened = DirectoryStore.open
+
+        def cut(store: DirectoryStore, title: str, name: str) -> StoredObject | None:
+            found = opened(store, title, name)
+            os.truncate(path, 10)
+            return found
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(DirectoryStore, "open", cut)
+            if number == 0:
+                assert (await served.ask(f"/film/v0/{path.name}", token=token))[0] == 500
+            else:
+                with pytest.raises(aiohttp.ClientError):
+                    await served.ask(f"/film/v0/{path.name}", token=token)
 
 
 async def test_a_token_may_come_as_a_bearer_field(served: Running) -> None:
