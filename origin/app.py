@@ -21,7 +21,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from aiohttp import hdrs, web
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from abr.errors import KeyStoreError, TokenError
 from origin import metrics as counted
@@ -32,20 +31,17 @@ from origin.httpserver import error_response, make_application
 from origin.metrics import OriginMetrics
 from origin.paths import PathError, Target, object_path, parse_target
 from origin.sending import send_plan
+from origin.signing import Secrets, signing_key
 from origin.store import ObjectStore, StoredObject
 from origin.tokens import Claims, TokenIssuer, TokenVerifier
 from transcode.layout import MULTIVARIANT
 
 
-class Keys(Protocol):
+class Keys(Secrets, Protocol):
     """What the origin needs of a key store."""
 
     def key(self, title: str, kid: str) -> bytes:
         """The content key; ``KeyStoreError`` when there is none."""
-        ...
-
-    def signing_key(self) -> tuple[str, Ed25519PrivateKey]:
-        """Id and private key that sign tokens."""
         ...
 
 
@@ -88,7 +84,7 @@ class Origin:
         limits: ServerLimits,
         now: Callable[[], float],
     ) -> None:
-        kid, private = keys.signing_key()
+        kid, private = signing_key(keys)
         self.issuer = TokenIssuer(private, kid)
         self.verifier = TokenVerifier(self.issuer.jwks())
         self.metrics = OriginMetrics()

@@ -1,4 +1,4 @@
-"""The key store: content keys and the token-signing key, sealed at rest, in a folder.
+"""The key store: content keys, encrypted at rest, in a folder.
 
 Rules of residence: the only module that writes secrets to disk. Every file has mode 0600
 in a folder of mode 0700 and appears whole or not at all. Packages never contain keys;
@@ -8,7 +8,7 @@ Folder::
 
     ring.json             key-encryption keys (KEK) by id, and which one is current
     titles/<title>.json   content keys by period
-    signing.json          the Ed25519 key that signs tokens
+    <name>.json           a secret that another package keeps here: ``signing``
     lock                  held while a file is read or changed
 
 The ring opens everything else. Its file may be a symbolic link to safer storage.
@@ -16,21 +16,16 @@ The ring opens everything else. Its file may be a symbolic link to safer storage
 
 from __future__ import annotations
 
-import base64
 import errno
 import fcntl
-import hashlib
-import json
 import os
 import re
 import secrets
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from abr.errors import DiskFullError, KeyStoreError, ResourceError
 from transcode.keyfiles import (
@@ -47,9 +42,10 @@ from transcode.keyfiles import (
 )
 from transcode.sealing import KEY_BYTES, ContentKey
 
-_SIGNING = "#signing"  # stands where a title does; no title has such a character
 _TITLE = re.compile(r"[a-z0-9_-]{1,200}")
 _KID = re.compile(r"[0-9a-f]{32}")
+_SECRET = re.compile(r"(?!ring$)[a-z]{1,32}")
+_RING = "ring.json"
 _LOCK_LIMIT_S = 10.0
 _LOCK_STEP_S = 0.01
 
@@ -71,7 +67,7 @@ def default_keys_dir(environ: Mapping[str, str]) -> Path:
 
 
 class KeyStore:
-    """Content keys and the signing key in one folder; processes may share it."""
+    """Content keys, and secrets by name, in one folder; processes may share it."""
 
     def __init__(self, folder: Path) -> None:
         """Use ``open``, which checks the folder."""
@@ -93,10 +89,10 @@ class KeyStore:
         store = cls(Path(folder))
         _prepare(store._folder, create=create)
         with store._locked():
-            if store._path("ring.json").exists():
+            if store._path(_RING).exists():
                 store._ring()
             elif create:
-                store._write("ring.json", print_ring(_with_new_kek({})))
+                store._write(_RING, print_ring(_with_new_kek({})))
             else:
                 raise KeyStoreError(f"{folder}: no key store; expected one with ring.json in it")
         return store
@@ -153,21 +149,26 @@ class KeyStore:
         """Titles that have keys, in alphabetical order."""
         return tuple(sorted(path.stem for path in self._path("titles").glob("*.json")))
 
-    def signing_key(self) -> tuple[str, Ed25519PrivateKey]:
-        """Key id and private key that sign tokens; made on first use.
+    def secret(self, name: str, make: Callable[[], tuple[str, bytes]]) -> tuple[str, bytes]:
+        """Key id and bytes of a secret that another package keeps in ``<name>.json``.
 
-        The key id is the thumbprint of the public key (RFC 7638), cut to 16 characters.
+        Args:
+            name: Lower-case letters, not ``ring``.
+            make: Called on first use, for the key id and the bytes to keep.
+
+        Raises:
+            KeyStoreError: the file is damaged.
         """
+        if not _SECRET.fullmatch(name):
+            raise ValueError(f"secret {name!r}; expected 1 to 32 letters of a-z, and not ring")
+        file, scope = f"{name}.json", _scope_of(name)
         with self._locked():
-            ring, entries = self._ring(), self._entries("signing.json")
+            ring, entries = self._ring(), self._entries(file)
             if entries:
-                raw = self._open(entries[-1], ring, _SIGNING)
-                return entries[-1].kid, Ed25519PrivateKey.from_private_bytes(raw)
-            private = Ed25519PrivateKey.generate()
-            kid = _thumbprint(private)
-            made = _seal(private.private_bytes_raw(), ring, title=_SIGNING, kid=kid)
-            self._write("signing.json", print_keys([made]))
-        return kid, private
+                return entries[-1].kid, self._open(entries[-1], ring, scope)
+            kid, data = make()
+            self._write(file, print_keys([_seal(data, ring, title=scope, kid=kid)]))
+        return kid, data
 
     def rotate_kek(self) -> str:
         """Seal every key anew under a new KEK and drop the old ones; returns its id.
@@ -176,9 +177,10 @@ class KeyStore:
         """
         with self._locked():
             ring = _with_new_kek(self._ring().keks)
-            self._write("ring.json", print_ring(ring))
+            self._write(_RING, print_ring(ring))
             files = {title: _file_of(title) for title in self.titles()}
-            for title, name in {**files, _SIGNING: "signing.json"}.items():
+            files |= {_scope_of(name): f"{name}.json" for name in self._secret_names()}
+            for title, name in files.items():
                 anew = [
                     _seal(
                         self._open(entry, ring, title),
@@ -193,18 +195,22 @@ class KeyStore:
                 if anew:
                     self._write(name, print_keys(anew))
             only = {ring.current: ring.keks[ring.current]}
-            self._write("ring.json", print_ring(Ring(current=ring.current, keks=only)))
+            self._write(_RING, print_ring(Ring(current=ring.current, keks=only)))
         return ring.current
 
     def _path(self, name: str) -> Path:
         return self._folder / name
 
     def _open(self, entry: SealedKey, ring: Ring, title: str) -> bytes:
-        where = f"{self._folder}: title {title}" if title != _SIGNING else f"{self._folder}"
+        where = str(self._folder) if title.startswith("#") else f"{self._folder}: title {title}"
         return open_key(entry, ring, title=title, where=where)
 
+    def _secret_names(self) -> list[str]:
+        names = (path.stem for path in self._folder.glob("*.json"))
+        return sorted(name for name in names if _SECRET.fullmatch(name))
+
     def _ring(self) -> Ring:
-        path = self._path("ring.json")
+        path = self._path(_RING)
         return parse_ring(_read_private(path), where=str(path))
 
     def _entries(self, name: str) -> tuple[SealedKey, ...]:
@@ -322,6 +328,11 @@ def _file_of(title: str) -> str:
     return f"titles/{title}.json"
 
 
+def _scope_of(secret: str) -> str:
+    """What stands where a title does in the associated data; no title has a ``#``."""
+    return f"#{secret}"
+
+
 def _with_new_kek(keks: Mapping[str, bytes]) -> Ring:
     made = secrets.token_hex(8)
     return Ring(current=made, keks={**keks, made: secrets.token_bytes(KEK_BYTES)})
@@ -332,10 +343,3 @@ def _seal(
 ) -> SealedKey:
     nonce = secrets.token_bytes(NONCE_BYTES)
     return seal_key(secret, ring, title=title, kid=kid, nonce=nonce, period=period, version=version)
-
-
-def _thumbprint(private: Ed25519PrivateKey) -> str:
-    x = base64.urlsafe_b64encode(private.public_key().public_bytes_raw()).rstrip(b"=").decode()
-    members = json.dumps({"crv": "Ed25519", "kty": "OKP", "x": x}, separators=(",", ":"))
-    digest = hashlib.sha256(members.encode()).digest()
-    return base64.urlsafe_b64encode(digest).decode()[:16]

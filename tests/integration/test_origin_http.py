@@ -24,6 +24,7 @@ from origin import httpserver
 from origin.app import ORIGIN, Origin, make_app
 from origin.config import OriginConfig, ServerLimits
 from origin.httpserver import listening
+from origin.signing import signing_key
 from origin.store import DirectoryStore, StoredObject
 from origin.tokens import TokenIssuer, TokenVerifier
 from tests.fakes.packages import KID, MemoryKeys, segment_bytes, write_package
@@ -263,12 +264,12 @@ async def test_what_is_not_there_is_404_for_token_holders(served: Running, path:
 
 async def test_every_refusal_says_why_and_is_readable_from_any_page(served: Running) -> None:
     """403, the reason in body and field, CORS, not stored; and it is counted."""
-    stranger = TokenIssuer(MemoryKeys(seed=9).signing_key()[1], "memory")
+    stranger = TokenIssuer(signing_key(MemoryKeys(seed=9))[1], "memory")
     now_s = served.clock.now_s
     cases = {
         "missing": None,
         "malformed": "nonsense",
-        "unknown-key": TokenIssuer(MemoryKeys(seed=9).signing_key()[1]).issue(
+        "unknown-key": TokenIssuer(signing_key(MemoryKeys(seed=9))[1]).issue(
             "film", now_s=now_s, session_id="s"
         ),
         "bad-signature": stranger.issue("film", now_s=now_s, session_id="s"),
