@@ -200,8 +200,8 @@ def _opened(path: Path, kind: str) -> StoredObject | None:
     )
 
 
-class Sealed(Protocol):
-    """What is asked of a store of packages to find out whether their keys are here."""
+class PackageStore(Protocol):
+    """A store that can also say what each title consists of."""
 
     def titles(self) -> tuple[str, ...]:
         """What can be played."""
@@ -212,12 +212,12 @@ class Sealed(Protocol):
         ...
 
 
-def titles_without_keys(store: Sealed, keys: KeyStore) -> list[str]:
-    """A line for each sealed title whose keys are not all in ``keys``."""
+def titles_without_keys(store: PackageStore, keys: KeyStore) -> list[str]:
+    """A line for each encrypted title whose keys are not all in ``keys``."""
     lines = []
     for title in store.titles():
         index = store.index(title)
-        sealed = index.encryption if index else None
-        if sealed and not set(sealed.kids) <= set(keys.kids(title)):
+        encryption = index.encryption if index else None
+        if encryption and not set(encryption.kids) <= set(keys.kids(title)):
             lines.append(f"{title}: not all of its keys are in {keys.folder}; give --keys DIR")
     return lines

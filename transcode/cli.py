@@ -31,9 +31,11 @@ Tell = Callable[[str, float, str], None]
 @click.option("--segment", "segment_s", type=float, help="Seconds per segment  [4].")
 @click.option("--ladder", help="Rungs as HEIGHT:KBPS,… instead of those chosen from the master.")
 @click.option("--preset", type=click.Choice(get_args(Preset)), help="Speed of x264  [veryfast].")
-@click.option("--encrypt", type=click.Choice(["none", "aes-128"]), help="Seal the segments.")
+@click.option("--encrypt", type=click.Choice(["none", "aes-128"]), help="Encrypt the segments.")
 @click.option("--rotate-every", type=int, metavar="N", help="A new key every N segments.")
-@click.option("--seal-init", is_flag=True, default=None, help="Seal initialisation sections too.")
+@click.option(
+    "--seal-init", is_flag=True, default=None, help="Encrypt initialisation sections too."
+)
 @click.option("--keys", "keys_dir", metavar="DIR", help="Folder of the key store.")
 @click.option("--verify", type=click.Choice(["full", "quick"]), help="Decode all, or ends only.")
 @click.option("--force", is_flag=True, default=None, help="Replace the package OUT.")
@@ -232,7 +234,7 @@ def _print_table(index: PresentationIndex, out: Path) -> None:
     if index.encryption:
         count = len(index.encryption.kids)
         console.print(
-            f"sealed with {index.encryption.method}, {count} key{'s' if count > 1 else ''}",
+            f"encrypted with {index.encryption.method}, {count} key{'s' if count > 1 else ''}",
             highlight=False,
         )
     console.print(f"{out / 'multivariant.m3u8'}", highlight=False, markup=False)

@@ -29,11 +29,11 @@ class TranscodeConfig:
     max_frame_rate: float = 60.0
     """Masters with more frames per second are thinned by a whole number."""
     encrypt: Literal["none", "aes-128"] = "none"
-    """Seal whole segments with AES-128, or leave them in the clear."""
+    """Encrypt whole segments with AES-128, or leave them in the clear."""
     rotate_every: int = 0
     """Segments to a content key; 0 keeps one key for the title."""
     seal_init: bool = False
-    """Seal initialisation sections too."""
+    """Encrypt initialisation sections too."""
     keys_dir: str = ""
     """Folder of the key store; empty: ``$ABR_KEYS``, else below the user's data folder."""
     verify: Literal["full", "quick"] = "full"

@@ -2,7 +2,7 @@
 
 Rules of residence: the only module that writes secrets to disk. Every file has mode 0600
 in a folder of mode 0700 and appears whole or not at all. Packages never contain keys;
-they name them by key id (kid). ``keyfiles`` is the text and the sealing.
+they name them by key id (kid). ``keyfiles`` holds the text and the encryption.
 
 Folder::
 
@@ -11,7 +11,7 @@ Folder::
     <name>.json           a secret that another package keeps here: ``signing``
     lock                  held while a file is read or changed
 
-The ring opens everything else. Its file may be a symbolic link to safer storage.
+The ring decrypts everything else. Its file may be a symbolic link to safer storage.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from abr.errors import DiskFullError, KeyStoreError, ResourceError
+from transcode.encryption import KEY_BYTES, ContentKey
 from transcode.keyfiles import (
     KEK_BYTES,
     NONCE_BYTES,
+    EncryptedKey,
     Ring,
-    SealedKey,
-    open_key,
+    decrypt_key,
+    encrypt_key,
     parse_keys,
     parse_ring,
     print_keys,
     print_ring,
-    seal_key,
 )
-from transcode.sealing import KEY_BYTES, ContentKey
 
 _TITLE = re.compile(r"[a-z0-9_-]{1,200}")
 _KID = re.compile(r"[0-9a-f]{32}")
@@ -115,9 +115,9 @@ class KeyStore:
             ring, entries = self._ring(), self._entries(name)
             for entry in entries:
                 if entry.period == period:
-                    return ContentKey(entry.kid, self._open(entry, ring, title))
+                    return ContentKey(entry.kid, self._decrypt(entry, ring, title))
             key = ContentKey(secrets.token_hex(16), secrets.token_bytes(KEY_BYTES))
-            made = _seal(key.key, ring, title=title, kid=key.kid, period=period)
+            made = _encrypt(key.key, ring, title=title, kid=key.kid, period=period)
             self._write(name, print_keys([*entries, made]))
         return key
 
@@ -125,7 +125,7 @@ class KeyStore:
         """The 16 bytes of the key ``kid`` of ``title``.
 
         Raises:
-            KeyStoreError: no such key, or it does not open.
+            KeyStoreError: no such key, or it does not decrypt.
         """
         if not _KID.fullmatch(kid):
             raise KeyStoreError(f"{self._folder}: not a key id; expected 32 hexadecimal digits")
@@ -137,7 +137,7 @@ class KeyStore:
                         f"{self._folder}: no key {kid} of title {title!r}; expected the store "
                         "that the package was made with"
                     )
-                self._known[title, kid] = self._open(entries[0], self._ring(), title)
+                self._known[title, kid] = self._decrypt(entries[0], self._ring(), title)
         return self._known[title, kid]
 
     def kids(self, title: str) -> tuple[str, ...]:
@@ -165,15 +165,15 @@ class KeyStore:
         with self._locked():
             ring, entries = self._ring(), self._entries(file)
             if entries:
-                return entries[-1].kid, self._open(entries[-1], ring, scope)
+                return entries[-1].kid, self._decrypt(entries[-1], ring, scope)
             kid, data = make()
-            self._write(file, print_keys([_seal(data, ring, title=scope, kid=kid)]))
+            self._write(file, print_keys([_encrypt(data, ring, title=scope, kid=kid)]))
         return kid, data
 
     def rotate_kek(self) -> str:
-        """Seal every key anew under a new KEK and drop the old ones; returns its id.
+        """Encrypt every key anew under a new KEK and drop the old ones; returns its id.
 
-        Old KEKs go last: a crash on the way leaves a store that opens.
+        Old KEKs go last: a crash on the way leaves a store that can be read.
         """
         with self._locked():
             ring = _with_new_kek(self._ring().keks)
@@ -182,8 +182,8 @@ class KeyStore:
             files |= {_scope_of(name): f"{name}.json" for name in self._secret_names()}
             for title, name in files.items():
                 anew = [
-                    _seal(
-                        self._open(entry, ring, title),
+                    _encrypt(
+                        self._decrypt(entry, ring, title),
                         ring,
                         title=title,
                         kid=entry.kid,
@@ -201,9 +201,9 @@ class KeyStore:
     def _path(self, name: str) -> Path:
         return self._folder / name
 
-    def _open(self, entry: SealedKey, ring: Ring, title: str) -> bytes:
+    def _decrypt(self, entry: EncryptedKey, ring: Ring, title: str) -> bytes:
         where = str(self._folder) if title.startswith("#") else f"{self._folder}: title {title}"
-        return open_key(entry, ring, title=title, where=where)
+        return decrypt_key(entry, ring, title=title, where=where)
 
     def _secret_names(self) -> list[str]:
         names = (path.stem for path in self._folder.glob("*.json"))
@@ -213,8 +213,8 @@ class KeyStore:
         path = self._path(_RING)
         return parse_ring(_read_private(path), where=str(path))
 
-    def _entries(self, name: str) -> tuple[SealedKey, ...]:
-        """Sealed keys of one file, by period; none when there is no file."""
+    def _entries(self, name: str) -> tuple[EncryptedKey, ...]:
+        """Encrypted keys of one file, by period; none when there is no file."""
         path = self._path(name)
         return parse_keys(_read_private(path), where=str(path)) if path.exists() else ()
 
@@ -338,8 +338,10 @@ def _with_new_kek(keks: Mapping[str, bytes]) -> Ring:
     return Ring(current=made, keks={**keks, made: secrets.token_bytes(KEK_BYTES)})
 
 
-def _seal(
+def _encrypt(
     secret: bytes, ring: Ring, *, title: str, kid: str, period: int = 0, version: int = 1
-) -> SealedKey:
+) -> EncryptedKey:
     nonce = secrets.token_bytes(NONCE_BYTES)
-    return seal_key(secret, ring, title=title, kid=kid, nonce=nonce, period=period, version=version)
+    return encrypt_key(
+        secret, ring, title=title, kid=kid, nonce=nonce, period=period, version=version
+    )

@@ -81,7 +81,7 @@ class SourceFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentFacts:
-    """One media segment as served, sealed if it is."""
+    """One media segment as served, encrypted if it is."""
 
     size_bytes: int
     duration_s: float
@@ -119,7 +119,7 @@ class Track:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encryption:
-    """How the segments are sealed; never a key."""
+    """How the segments are encrypted; never a key."""
 
     method: str
     """``AES-128``."""
@@ -128,7 +128,7 @@ class Encryption:
     rotate_every: int = 0
     """Segments to a period; 0 is one period for all."""
     seals_init: bool = False
-    """Whether the initialisation sections are sealed, with the key of period 0."""
+    """Whether the initialisation sections are encrypted, with the key of period 0."""
 
     def period(self, segment: int) -> int:
         """Which period ``segment`` belongs to."""
@@ -259,11 +259,13 @@ def check_index(index: PresentationIndex, *, where: str = INDEX) -> None:
                     f"{segment.duration_s} s; expected more than 0 of both; {REMEDY}"
                 )
     _check_boundaries(index, where)
-    sealed = index.encryption
-    if sealed is not None:
-        periods = 1 + max(sealed.period(len(track.segments) - 1) for track in index.tracks)
-        if len(sealed.kids) != periods:
-            raise PackageError(f"{where}: {len(sealed.kids)} key ids; expected {periods}; {REMEDY}")
+    encryption = index.encryption
+    if encryption is not None:
+        periods = 1 + max(encryption.period(len(track.segments) - 1) for track in index.tracks)
+        if len(encryption.kids) != periods:
+            raise PackageError(
+                f"{where}: {len(encryption.kids)} key ids; expected {periods}; {REMEDY}"
+            )
 
 
 def _check_boundaries(index: PresentationIndex, where: str) -> None:

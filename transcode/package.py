@@ -1,7 +1,7 @@
 """A master becomes a package on disk, whole or not at all.
 
 Everything is written into a folder beside the target, named ``.OUT.partial-…``: segments
-as the encoder gives them, sealed when asked, then the playlists, checked, flushed to the
+as the encoder gives them, encrypted when asked, then the playlists, checked, flushed to the
 disk and renamed into place. Whatever stops that leaves nothing behind.
 """
 
@@ -17,6 +17,7 @@ from abr import __version__
 from abr.errors import ConfigError, ToolFailedError
 from transcode import layout
 from transcode.config import TranscodeConfig
+from transcode.encryption import METHOD, KeyProvider
 from transcode.ffmpeg import TONEMAP_NEEDS, decode_arguments, encode_arguments
 from transcode.ffmpegtools import ENCODING_NEEDS, find
 from transcode.indexfile import print_index
@@ -30,8 +31,7 @@ from transcode.playlist import print_media, print_multivariant
 from transcode.probe import probe
 from transcode.reader import check_package
 from transcode.run import Outcome, Tick, run_ffmpeg
-from transcode.sealing import METHOD, KeyProvider
-from transcode.tracks import AudioSink, Folder, Sealer, VideoSink
+from transcode.tracks import AudioSink, Encrypter, Folder, VideoSink
 from transcode.verify import check_frames, fault_of, plain_line
 
 __all__ = ["Progress", "transcode"]
@@ -86,12 +86,14 @@ async def transcode(
     check_target(out, force=config.force)
     facts = await probe(master)
     plan = plan_encode(facts, config)
-    sealer = None
+    encrypter = None
     if config.encrypt != "none":
         provider = keys or KeyStore.open(_keys_dir(config, out))
-        sealer = Sealer(provider, title, config.rotate_every)
+        encrypter = Encrypter(provider, title, config.rotate_every)
     async with partial_folder(out) as partial:
-        work = _Work(Path(master), facts, plan, config, partial, sealer, _Pace(plan, on_progress))
+        work = _Work(
+            Path(master), facts, plan, config, partial, encrypter, _Pace(plan, on_progress)
+        )
         folders = await work.encode()
         await work.verify(folders)
         index = work.index(folders, title=title, source_name=source_name)
@@ -157,7 +159,7 @@ class _Work:
     plan: EncodePlan
     config: TranscodeConfig
     partial: Path
-    sealer: Sealer | None
+    encrypter: Encrypter | None
     pace: _Pace
 
     async def encode(self) -> list[Folder]:
@@ -192,7 +194,7 @@ class _Work:
         return ENCODING_NEEDS + (TONEMAP_NEEDS if self.plan.tonemap else ())
 
     def _folder(self, name: str) -> Folder:
-        return Folder(self.partial / name, self.sealer, self.config.seal_init)
+        return Folder(self.partial / name, self.encrypter, self.config.seal_init)
 
     def _on_encoded(self, tick: Tick) -> None:
         self.pace.tell(tick.frames / float(self.plan.frame_rate))
@@ -261,11 +263,11 @@ class _Work:
         )
 
     def _encryption(self) -> Encryption | None:
-        if self.sealer is None:
+        if self.encrypter is None:
             return None
         return Encryption(
             method=METHOD,
-            kids=tuple(key.kid for key in self.sealer.keys),
+            kids=tuple(key.kid for key in self.encrypter.keys),
             rotate_every=self.config.rotate_every,
             seals_init=self.config.seal_init,
         )

@@ -1,6 +1,6 @@
 """The tracks of a package while they fill: bytes from the encoder in, files out.
 
-Each rung and the audio has a folder of its own. A segment is sealed and written as soon as
+Each rung and the audio has a folder of its own. A segment is encrypted and written as soon as
 it is whole; audio segments end where the first rung's do.
 """
 
@@ -14,15 +14,15 @@ from pathlib import Path
 from abr.errors import ToolFailedError
 from transcode import layout
 from transcode.codecs import codec_of, nal_length_bytes, starts_with_idr
+from transcode.encryption import ContentKey, KeyProvider, decrypt, encrypt, sequence_iv
 from transcode.fragments import AudioCutter, Cut, Demuxer, VideoCutter, begin_at, timescale_of
 from transcode.layout import SegmentFacts
 from transcode.listing import init_iv
-from transcode.sealing import ContentKey, KeyProvider, open_sealed, seal, sequence_iv
 
 
 @dataclass(slots=True)
-class Sealer:
-    """Seals with the key of each period, which it asks for once."""
+class Encrypter:
+    """Encrypts with the key of each period, which it asks for once."""
 
     provider: KeyProvider
     title: str
@@ -32,7 +32,7 @@ class Sealer:
     """Those used so far, by period."""
 
     def key_of(self, segment: int) -> ContentKey:
-        """The key that seals ``segment`` of every track."""
+        """The key that encrypts ``segment`` of every track."""
         period = segment // self.rotate_every if self.rotate_every else 0
         while len(self.keys) <= period:
             self.keys.append(self.provider.key_for(self.title, len(self.keys)))
@@ -44,9 +44,9 @@ class Folder:
     """One track's folder while it fills."""
 
     path: Path
-    sealer: Sealer | None
+    encrypter: Encrypter | None
     """None leaves everything in the clear."""
-    seals_init: bool
+    encrypts_init: bool
     codecs: str = ""
     """As soon as there is an initialisation section."""
     init_bytes: int = 0
@@ -58,8 +58,8 @@ class Folder:
     def write_init(self, init: bytes) -> None:
         """Write the initialisation section."""
         self.codecs, self.timescale = codec_of(init), timescale_of(init)
-        if self.sealer and self.seals_init:
-            init = seal(init, self.sealer.key_of(0).key, init_iv(self.path.name))
+        if self.encrypter and self.encrypts_init:
+            init = encrypt(init, self.encrypter.key_of(0).key, init_iv(self.path.name))
         self.init_bytes = len(init)
         self._write(layout.INIT, init)
 
@@ -67,8 +67,8 @@ class Folder:
         """Write the next segment."""
         number = len(self.segments)
         data = cut.data
-        if self.sealer:
-            data = seal(data, self.sealer.key_of(number).key, sequence_iv(number))
+        if self.encrypter:
+            data = encrypt(data, self.encrypter.key_of(number).key, sequence_iv(number))
         self._write(layout.segment_name(number), data)
         self.frames += cut.frames
         self.segments.append(
@@ -80,15 +80,15 @@ class Folder:
         (self.path / name).write_bytes(data)
 
     def read_back(self, numbers: Sequence[int]) -> Iterator[bytes]:
-        """The initialisation section and segments as they were before sealing."""
+        """The initialisation section and segments as they were before encryption."""
         init = (self.path / layout.INIT).read_bytes()
-        if self.sealer and self.seals_init:
-            init = open_sealed(init, self.sealer.key_of(0).key, init_iv(self.path.name))
+        if self.encrypter and self.encrypts_init:
+            init = decrypt(init, self.encrypter.key_of(0).key, init_iv(self.path.name))
         yield init
         for number in numbers:
             data = (self.path / layout.segment_name(number)).read_bytes()
-            if self.sealer:
-                data = open_sealed(data, self.sealer.key_of(number).key, sequence_iv(number))
+            if self.encrypter:
+                data = decrypt(data, self.encrypter.key_of(number).key, sequence_iv(number))
             yield data
 
 

@@ -82,7 +82,7 @@ def test_no_key_stands_in_a_file_as_it_is(folder: Path) -> None:
     assert repr(store) == f"KeyStore({str(folder)!r})"
 
 
-def test_rotation_seals_anew_and_keeps_every_key(folder: Path) -> None:
+def test_rotation_encrypts_anew_and_keeps_every_key(folder: Path) -> None:
     """All files change, no key does, and the old KEK is gone."""
     store = KeyStore.open(folder)
     for title, period in (("film", 0), ("film", 1), ("trailer", 0)):
@@ -183,13 +183,13 @@ def test_a_secret_has_a_plain_name(folder: Path, name: str) -> None:
         KeyStore.open(folder).secret(name, lambda: ("id", b"secret"))
 
 
-def test_a_sealed_key_moved_to_another_title_does_not_open(folder: Path) -> None:
+def test_an_encrypted_key_moved_to_another_title_does_not_decrypt(folder: Path) -> None:
     """The associated data binds it to title, key id and version."""
     store = KeyStore.open(folder)
     kid = store.key_for("film", 0).kid
     (folder / "titles/other.json").write_bytes((folder / "titles/film.json").read_bytes())
     (folder / "titles/other.json").chmod(0o600)
-    with pytest.raises(KeyStoreError, match=r"title other: key .* does not open"):
+    with pytest.raises(KeyStoreError, match=r"title other: key .* does not decrypt"):
         store.key("other", kid)
 
 

@@ -87,7 +87,7 @@ class MultivariantPlaylist:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """How segments after it are sealed (EXT-X-KEY); METHOD=NONE is no ``Key`` at all."""
+    """How segments after it are encrypted (EXT-X-KEY); METHOD=NONE is no ``Key`` at all."""
 
     method: str
     """AES-128, SAMPLE-AES or SAMPLE-AES-CTR."""
@@ -106,7 +106,7 @@ class Map:
     uri: str
     byte_range: ByteRange | None = None
     key: Key | None = None
-    """The key in force where the tag stands: it seals the section too."""
+    """The key in force where the tag stands: it encrypts the section too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,7 +86,7 @@ class _KeysInForce:
     by_format: dict[str, Key] = field(default_factory=dict)
 
     def after(self, line: str, number: int) -> Key | None:
-        """What seals the segments that follow ``line``; a plain key is preferred."""
+        """What encrypts the segments that follow ``line``; a plain key is preferred."""
         fields = Fields(split_playlist(line)["keys"][0], self.outline, number, "#EXT-X-KEY")
         method = fields.needed("method")
         if method == "NONE":

@@ -57,7 +57,7 @@ def print_media(playlist: MediaPlaylist) -> str:
     Raises:
         PlaylistError: a segment is longer than the target duration, out of sequence, or
             loses what a playlist cannot take back (its map or its bitrate); or the map is
-            sealed without an IV.
+            encrypted without an IV.
     """
     _check_media(playlist)
     lines = [
@@ -125,7 +125,7 @@ def _check_media(playlist: MediaPlaylist) -> None:
         section = segment.map
         if section and section.key and section.key.iv is None and section.key.method == "AES-128":
             # RFC 8216bis, 4.4.4.5
-            raise _refusal(f"{where}: its map is sealed without an IV; expected an explicit one")
+            raise _refusal(f"{where}: its map is encrypted without an IV; expected an explicit one")
         if segment.byte_range is not None:
             if segment.bitrate_kbps is not None:
                 raise _refusal(f"{where}: a bitrate on a byte range; expected one or the other")

@@ -157,7 +157,7 @@ def test_keys_change_where_periods_do_and_the_map_has_a_vector_of_its_own() -> N
 
 
 def test_a_clear_initialisation_section_stands_before_the_key() -> None:
-    """A KEY line before it would seal it."""
+    """A KEY line before it would encrypt it."""
     clear = replace(INDEX, encryption=Encryption(method="AES-128", kids=KIDS[:1]))
     text = print_media(media_playlist_of(clear, clear.video[0]))
     assert text.index("#EXT-X-MAP") < text.index("#EXT-X-KEY")

@@ -1,4 +1,4 @@
-"""Sealing and opening of segments: AES-128 over whole files, and who provides keys.
+"""Encryption of segments: AES-128 over whole files, and who provides the keys.
 
 Rules of residence: given a key and an initialisation vector, bytes to bytes. Keys come
 from a ``KeyProvider``; where they are stored is ``keystore``'s business. Key bytes appear
@@ -44,14 +44,14 @@ class ContentKey:
 
 
 class KeyProvider(Protocol):
-    """Whoever gives out content keys for sealing."""
+    """Whoever gives out content keys for encryption."""
 
     def key_for(self, title: str, period: int) -> ContentKey:
         """The key of the ``period``-th run of segments of ``title``, from 0; always the same."""
         ...
 
 
-def seal(data: bytes, key: bytes, iv: bytes) -> bytes:
+def encrypt(data: bytes, key: bytes, iv: bytes) -> bytes:
     """Encrypt a whole segment; the result is 1 to 16 bytes longer, a multiple of 16."""
     _check(key, iv)
     padder = PKCS7(_BLOCK_BYTES * 8).padder()
@@ -60,17 +60,17 @@ def seal(data: bytes, key: bytes, iv: bytes) -> bytes:
     return encryptor.update(padded) + encryptor.finalize()
 
 
-def open_sealed(data: bytes, key: bytes, iv: bytes) -> bytes:
-    """Decrypt what ``seal`` made.
+def decrypt(data: bytes, key: bytes, iv: bytes) -> bytes:
+    """Decrypt what ``encrypt`` made.
 
     Raises:
-        MediaError: cut off, or sealed with another key. AES-CBC carries no proof of
+        MediaError: cut off, or encrypted with another key. AES-CBC carries no proof of
             origin, so about one wrong key in 256 passes unnoticed here.
     """
     _check(key, iv)
     if not data or len(data) % _BLOCK_BYTES:
         raise MediaError(
-            f"sealed segment: {len(data)} bytes; expected a multiple of {_BLOCK_BYTES}"
+            f"encrypted segment: {len(data)} bytes; expected a multiple of {_BLOCK_BYTES}"
         )
     decryptor = Cipher(algorithms.AES(key), modes.CBC(iv)).decryptor()
     unpadder = PKCS7(_BLOCK_BYTES * 8).unpadder()
@@ -80,13 +80,8 @@ def open_sealed(data: bytes, key: bytes, iv: bytes) -> bytes:
     except ValueError:
         # No cause is kept: how padding failed is nobody's business.
         raise MediaError(
-            "sealed segment: wrong padding; expected PKCS7, so the key or the data is not right"
+            "encrypted segment: wrong padding; expected PKCS7, so the key or the data is not right"
         ) from None
-
-
-def sealed_size(size_bytes: int) -> int:
-    """Bytes that ``seal`` gives for ``size_bytes`` of media."""
-    return (size_bytes // _BLOCK_BYTES + 1) * _BLOCK_BYTES
 
 
 def sequence_iv(sequence: int) -> bytes:
@@ -95,10 +90,10 @@ def sequence_iv(sequence: int) -> bytes:
 
 
 def iv_for(segment: Segment) -> bytes:
-    """The vector ``segment`` is sealed with.
+    """The vector ``segment`` is encrypted with.
 
     Raises:
-        ValueError: the segment is not sealed.
+        ValueError: the segment is not encrypted.
     """
     if segment.key is None:
         raise ValueError("the segment has no key, so no initialisation vector")
