@@ -18,13 +18,13 @@ from abr.errors import AbrError, TokenError, UpstreamError
 from edge import policies
 from edge.body import DISK_OVERHEAD_BYTES, BodyStore
 from edge.config import EdgeConfig
+from edge.counters import Counters
 from edge.delivery import Delivery
 from edge.filling import Fills
-from edge.gate import Gate
 from edge.index import CacheIndex
 from edge.metrics import CONTENT_TYPE, EdgeCollector
-from edge.passing import MAX_REQUEST_BODY_BYTES, Passage
-from edge.tally import Tally
+from edge.passthrough import MAX_REQUEST_BODY_BYTES, Passthrough
+from edge.tokencheck import TokenCheck
 from edge.upstream import Upstream, wall_clock_s
 from origin.config import ServerLimits
 from origin.cors import PREFLIGHT
@@ -40,7 +40,7 @@ class Edge:
 
     def __init__(self, config: EdgeConfig, folder: Path, *, now: Callable[[], float]) -> None:
         self.config = config
-        self.tally = Tally()
+        self.counters = Counters()
         self.index = CacheIndex(
             config.cache_bytes,
             policies.make(config.policy, capacity_bytes=config.cache_bytes),
@@ -48,29 +48,31 @@ class Edge:
         )
         self.upstream = Upstream(config, now=now)
         self._store = BodyStore(folder, fsync=config.fsync)
-        self._gate = Gate(self.upstream.key_set, now=now, refresh_s=config.keys_refresh_s)
+        self._token_check = TokenCheck(
+            self.upstream.key_set, now=now, refresh_s=config.keys_refresh_s
+        )
         self._fills = Fills(
             config,
             store=self._store,
             index=self.index,
             upstream=self.upstream,
-            tally=self.tally,
+            counters=self.counters,
             now=now,
         )
-        self._passage = Passage(config, upstream=self.upstream, tally=self.tally)
+        self._passthrough = Passthrough(config, upstream=self.upstream, counters=self.counters)
         self._delivery = Delivery(
             config,
             index=self.index,
             store=self._store,
             fills=self._fills,
-            passage=self._passage,
-            tally=self.tally,
+            passthrough=self._passthrough,
+            counters=self.counters,
             now=now,
         )
         self._metrics = EdgeCollector(
             tier=config.tier,
             name=config.name,
-            tally=self.tally,
+            counters=self.counters,
             index=self.index,
             fills_under_way=lambda: self._fills.under_way,
             disk_troubles=lambda: self._store.disk.troubles,
@@ -79,7 +81,7 @@ class Edge:
     @property
     def trouble(self) -> str:
         """Why tokens cannot be checked yet; empty when they can, or need not."""
-        return "" if self._gate.has_keys else self._gate.trouble
+        return "" if self._token_check.has_keys else self._token_check.trouble
 
     async def running(self, _app: web.Application) -> AsyncIterator[None]:
         """Open everything, and close it in the end; for ``cleanup_ctx``."""
@@ -90,8 +92,8 @@ class Edge:
                 for key in (*room.evicted, *(() if room.granted else (each.key,))):
                     self._store.remove(key)
             await self.upstream.open()
-            if self.config.require_token and not await self._gate.refresh():
-                LOG.info("no keys from the parent yet: %s", self._gate.trouble)
+            if self.config.require_token and not await self._token_check.refresh():
+                LOG.info("no keys from the parent yet: %s", self._token_check.trouble)
             yield
         finally:
             await self._fills.close()
@@ -107,7 +109,7 @@ class Edge:
         except PathError as exc:
             return error_response(400, "bad-path", str(exc))
         except TokenError as exc:
-            self.tally.refusals[exc.reason] += 1
+            self.counters.refusals[exc.reason] += 1
             fields = {"Abr-Refusal": exc.reason}
             return error_response(exc.http_status, exc.reason, str(exc), fields)
         except AbrError as exc:
@@ -131,12 +133,12 @@ class Edge:
         if request.method not in methods:
             fields = {"Allow": ", ".join((*methods, "OPTIONS"))}
             return error_response(405, "method", f"expected {' or '.join(methods)}", fields)
-        await self._gate.admit(target)
+        await self._token_check.authorize(target)
         assert target.token is not None
         path = object_path(target.token, target.title, target.path)
         if target.kind == "object":
             return await self._delivery.answer(request, target.cache_key, path)
-        return await self._passage.pass_on(request, path, "bypass")
+        return await self._passthrough.forward(request, path, "bypass")
 
     async def _plain(self, request: web.Request) -> web.StreamResponse:
         """A request to a reverse proxy that checks no tokens: the whole URL is the key."""
@@ -149,7 +151,7 @@ class Edge:
         if request.method in ("GET", "HEAD"):
             authorized = "Authorization" in request.headers
             return await self._delivery.answer(request, path, path, authorized=authorized)
-        answer = await self._passage.pass_on(request, path, "method")
+        answer = await self._passthrough.forward(request, path, "method")
         if request.method not in ("OPTIONS", "TRACE") and answer.status < 400:
             self._delivery.forget(path)  # RFC 9111 §4.4
         return answer
@@ -163,24 +165,24 @@ class Edge:
             return await self._health()
         if target.kind != "jwks":
             return None
-        keys = self._gate.jwks()
+        keys = self._token_check.jwks()
         if keys is None:
-            await self._gate.refresh()
-            keys = self._gate.jwks()
+            await self._token_check.refresh()
+            keys = self._token_check.jwks()
         if keys is None:
-            raise UpstreamError(f"no keys yet; {self._gate.trouble}")
+            raise UpstreamError(f"no keys yet; {self._token_check.trouble}")
         return _json(keys, cache_control="public, max-age=60")
 
     async def _health(self) -> web.Response:
         reachable = await self.upstream.is_reachable()
-        able = self._gate.has_keys or not self.config.require_token
+        able = self._token_check.has_keys or not self.config.require_token
         facts = {
             "status": "ok" if able and reachable else "degraded",
             "role": "edge",
             "name": self.config.name,
             "tier": self.config.tier,
             "parent": {"url": self.upstream.base, "reachable": reachable},
-            "has_keys": self._gate.has_keys,
+            "has_keys": self._token_check.has_keys,
             "objects": len(self.index),
             "held_bytes": self.index.held_bytes,
             "capacity_bytes": self.index.capacity_bytes,
@@ -189,7 +191,7 @@ class Edge:
 
 
 EDGE = web.AppKey("edge", Edge)
-"""Where ``make_app`` keeps its edge: ``app[EDGE].tally`` and so on."""
+"""Where ``make_app`` keeps its edge: ``app[EDGE].counters`` and so on."""
 
 _METHODS = {"object": ("GET", "HEAD"), "key": ("GET", "HEAD"), "renew": ("GET", "POST")}
 _OWN: dict[str, Kind] = {"/healthz": "healthz", "/metrics": "metrics"}

@@ -18,12 +18,12 @@ from edge.body import BodyStore
 from edge.cachestatus import CacheStatus, Forward
 from edge.collapse import Joined
 from edge.config import EdgeConfig
+from edge.counters import Counters
 from edge.filling import Fill, Filled, Fills
 from edge.index import CacheIndex, Hit, Miss, Stale
-from edge.passing import Passage
+from edge.passthrough import Passthrough
 from edge.sidecar import StoredObject
 from edge.spool import Spool
-from edge.tally import Tally
 from origin.httprules import joined, plan_response
 from origin.sending import send_plan, send_unplanned
 from origin.tokens import redact
@@ -41,16 +41,16 @@ class Delivery:
         index: CacheIndex,
         store: BodyStore,
         fills: Fills,
-        passage: Passage,
-        tally: Tally,
+        passthrough: Passthrough,
+        counters: Counters,
         now: Callable[[], float],
     ) -> None:
         self._config = config
         self._index = index
         self._store = store
         self._fills = fills
-        self._passage = passage
-        self._tally = tally
+        self._passthrough = passthrough
+        self._counters = counters
         self._now = now
 
     async def answer(
@@ -68,15 +68,17 @@ class Delivery:
             AbrError: the parent was needed and failed; nothing was sent yet.
             ConnectionError: the client is gone, or got a part and was cut off.
         """
-        self._tally.requests += 1
+        self._counters.requests += 1
         found = self._index.lookup(key, now_s=self._now())
         held = None if isinstance(found, Miss) else self._store.objects.get(key)
-        if isinstance(found, Hit) or (isinstance(found, Stale) and found.usable):
+        if isinstance(found, Hit) or (
+            isinstance(found, Stale) and found.may_serve_while_revalidating
+        ):
             status = self._status(hit=True, ttl_s=found.ttl_s)
             answer = held and await self._held(request, held, status, is_hit=True)
             if answer:
                 if isinstance(found, Stale) and held is not None:
-                    self._tally.served_stale += 1
+                    self._counters.served_stale += 1
                     self._fills.join(key, path, held=held, authorized=authorized).fill.leave()
                 return answer
             self._drop(key, held)
@@ -98,11 +100,15 @@ class Delivery:
         """Answer with what a fill brings, or with what is held should it bring nothing."""
         why: Forward = "uri-miss" if held is None else "stale"
         collapsed = not place.started
-        can_salvage = isinstance(found, Stale) and found.salvageable
+        may_serve_stale = isinstance(found, Stale) and found.may_serve_if_error
         try:
             filled = await place.fill.head()
         except PeerError as exc:
-            answer = held and can_salvage and await self._salvage(request, held, found, None)
+            answer = (
+                held
+                and may_serve_stale
+                and await self._serve_stale_if_error(request, held, found, None)
+            )
             if answer:
                 LOG.warning("served stale: %s", redact(str(exc)))
                 return answer
@@ -111,22 +117,22 @@ class Delivery:
             status = self._status(fwd=why, fwd_status=304, collapsed=collapsed)
             answer = await self._held(request, filled.confirmed, status, is_hit=False)
             if answer:
-                self._tally.revalidated += 1
+                self._counters.revalidated += 1
                 return answer
             self._drop(filled.confirmed.key, filled.confirmed)
-            return await self._passage.pass_on(request, path, why)
-        if filled.status >= 500 and held and can_salvage:
-            answer = await self._salvage(request, held, found, filled.status)
+            return await self._passthrough.forward(request, path, why)
+        if filled.status >= 500 and held and may_serve_stale:
+            answer = await self._serve_stale_if_error(request, held, found, filled.status)
             if answer:
                 return answer
-        if filled.is_passed or (collapsed and not filled.shares):
-            return await self._passage.pass_on(request, path, why)
-        self._tally.collapsed += collapsed
+        if filled.is_passed_through or (collapsed and not filled.shares):
+            return await self._passthrough.forward(request, path, why)
+        self._counters.collapsed += collapsed
         status = self._status(fwd=why, stored=filled.stores, collapsed=collapsed)
         assert place.fill.spool is not None
         return await self._from_spool(request, place.fill.spool, filled, status)
 
-    async def _salvage(
+    async def _serve_stale_if_error(
         self, request: web.Request, held: StoredObject, found: object, fwd_status: int | None
     ) -> web.StreamResponse | None:
         """Serve a stale object because the parent failed."""
@@ -136,7 +142,7 @@ class Delivery:
         )
         answer = await self._held(request, held, status, is_hit=True)
         if answer is not None:
-            self._tally.served_stale += 1
+            self._counters.served_stale += 1
         return answer
 
     async def _held(
@@ -146,7 +152,7 @@ class Delivery:
         body = await self._store.read(held)
         if body is None:
             return None
-        self._tally.hits += is_hit
+        self._counters.hits += is_hit
         headers = joined(held.headers)
         now_s = self._now()
         plan = plan_response(
@@ -207,16 +213,16 @@ class Delivery:
         """A function that counts bytes sent."""
 
         def count_sent(count: int) -> None:
-            self._tally.sent_bytes += count
+            self._counters.sent_bytes += count
             if is_hit:
-                self._tally.hit_bytes += count
+                self._counters.hit_bytes += count
 
         return count_sent
 
     def _drop(self, key: str, held: StoredObject | None) -> None:
         """Forget an object that was found damaged, unless a new copy is there by now."""
         if self._store.objects.get(key) is held:
-            self._tally.dropped += self.forget(key)
+            self._counters.dropped += self.forget(key)
 
     def forget(self, key: str) -> bool:
         """Let go of an object; False when it was not held."""

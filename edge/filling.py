@@ -15,11 +15,11 @@ from abr.errors import AbrError, UpstreamError, UpstreamTimeoutError
 from edge.body import BodyStore
 from edge.collapse import Collapse, Joined
 from edge.config import EdgeConfig
+from edge.counters import Counters
 from edge.freshness import CacheControl, Freshness, Uses, assess, parse_cache_control, uses
 from edge.index import CacheIndex
 from edge.sidecar import StoredObject, storable_headers
 from edge.spool import Spool
-from edge.tally import Tally
 from edge.upstream import Upstream, UpstreamResponse
 from origin.httprules import joined
 
@@ -32,7 +32,7 @@ class Filled:
     headers: tuple[tuple[str, str], ...] = ()
     """Fields to answer with."""
     length_bytes: int | None = None
-    is_passed: bool = False
+    is_passed_through: bool = False
     """The body is too large to spool: each client is connected through to the parent."""
     stores: bool = False
     """It will be stored when it is whole."""
@@ -94,14 +94,14 @@ class Fills:
         store: BodyStore,
         index: CacheIndex,
         upstream: Upstream,
-        tally: Tally,
+        counters: Counters,
         now: Callable[[], float],
     ) -> None:
         self._config = config
         self._store = store
         self._index = index
         self._upstream = upstream
-        self._tally = tally
+        self._counters = counters
         self._now = now
         self._collapse: Collapse[Fill] = Collapse()
         # Fills outlive the requests that start them and end independently, so they are
@@ -129,7 +129,7 @@ class Fills:
             found.fill.enter()
             return found
         fill = Fill(key)
-        self._tally.fills += 1
+        self._counters.fills += 1
         task = asyncio.create_task(self._run(fill, target, held, authorized))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -149,10 +149,10 @@ class Fills:
             async with asyncio.timeout(self._config.fill_limit_s):
                 await self._fetch(fill, target, held, authorized)
         except AbrError as exc:
-            self._tally.fills_failed += 1
+            self._counters.fills_failed += 1
             fill.failed(exc)
         except TimeoutError:
-            self._tally.fills_failed += 1
+            self._counters.fills_failed += 1
             limit_s = self._config.fill_limit_s
             fill.failed(UpstreamTimeoutError(f"{fill.key}: not fetched within {limit_s:g} s"))
         finally:
@@ -189,7 +189,7 @@ class Fills:
         length = answer.length_bytes
         headers = storable_headers(answer.headers)
         if length is not None and length > self._config.max_object_bytes:
-            fill.has_head(Filled(status=answer.status, headers=headers, is_passed=True))
+            fill.has_head(Filled(status=answer.status, headers=headers, is_passed_through=True))
             return
         stores = allowed.store and length is not None and self._reserve(fill.key, length)
         spool = fill.spool = self._store.spool()
@@ -222,7 +222,7 @@ class Fills:
         limit = self._config.max_object_bytes
         async for piece in answer.pieces():
             spool.write(piece)
-            self._tally.fetched_bytes += len(piece)
+            self._counters.fetched_bytes += len(piece)
             if spool.written_bytes > limit:
                 raise UpstreamError(f"{key}: over {limit} bytes; raise max_object_bytes")
         length = answer.length_bytes
@@ -261,7 +261,7 @@ class Fills:
             self._index.commit(kept.entry())
             return
         # The disk is fuller than the account says: make room for the next one.
-        self._tally.not_stored += 1
+        self._counters.not_stored += 1
         self._evict(self._index.shed(2 * size_bytes))
 
     def _confirm(self, held: StoredObject, answer: UpstreamResponse, fresh: Freshness) -> Filled:
@@ -274,11 +274,11 @@ class Fills:
         room = self._index.reserve(key, size_bytes)
         self._evict(room.evicted)
         if not room.granted:
-            self._tally.not_stored += 1
+            self._counters.not_stored += 1
         return room.granted
 
     def _evict(self, keys: tuple[str, ...]) -> None:
-        self._tally.evictions += len(keys)
+        self._counters.evictions += len(keys)
         for key in keys:
             self._store.remove(key)
 
@@ -294,7 +294,7 @@ class Fills:
             control,
             asked_s=answer.asked_s,
             arrived_s=answer.arrived_s,
-            stale_if_error_s=self._config.stale_if_error_s,
+            default_stale_if_error_s=self._config.stale_if_error_s,
         )
 
 

@@ -95,9 +95,9 @@ class Freshness:
     """Age on arrival."""
     lifetime_s: float
     """How long it is fresh, counted from age 0."""
-    usable_s: float
+    stale_while_revalidate_s: float
     """How long past that it may be served while it is validated."""
-    salvage_s: float
+    stale_if_error_s: float
     """How long past that it may be served when the parent fails."""
 
 
@@ -107,7 +107,7 @@ def assess(
     *,
     asked_s: float,
     arrived_s: float,
-    stale_if_error_s: float,
+    default_stale_if_error_s: float,
 ) -> Freshness:
     """Freshness of a response on arrival.
 
@@ -116,7 +116,7 @@ def assess(
         control: Its parsed ``Cache-Control``.
         asked_s: When it was asked for, seconds since the epoch.
         arrived_s: When its head arrived.
-        stale_if_error_s: Used where the response does not say how long it may be
+        default_stale_if_error_s: Used where the response does not say how long it may be
             served stale on errors.
     """
     date_s = parse_http_date(headers.get("date"), now_s=arrived_s)
@@ -124,13 +124,15 @@ def assess(
     corrected_s = parse_age_s(headers.get("age")) + max(0.0, arrived_s - asked_s)
     apparent_s = 0.0 if date_s is None else max(0.0, arrived_s - date_s)
     age_s = max(corrected_s, apparent_s) if apparent_s >= 1.0 else corrected_s
-    salvage_s = control.stale_if_error_s
+    stale_if_error_s = control.stale_if_error_s
+    if stale_if_error_s is None:
+        stale_if_error_s = default_stale_if_error_s
     never_stale = control.must_revalidate or control.no_cache
     return Freshness(
         age_s=age_s,
         lifetime_s=_lifetime_s(headers, control, date_s, arrived_s),
-        usable_s=0.0 if never_stale else control.stale_while_revalidate_s,
-        salvage_s=0.0 if never_stale else stale_if_error_s if salvage_s is None else salvage_s,
+        stale_while_revalidate_s=0.0 if never_stale else control.stale_while_revalidate_s,
+        stale_if_error_s=0.0 if never_stale else stale_if_error_s,
     )
 
 

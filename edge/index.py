@@ -29,9 +29,9 @@ class Entry:
     """Its age on arrival."""
     lifetime_s: float = 0.0
     """How long it is fresh, counted from age 0."""
-    usable_s: float = 0.0
+    stale_while_revalidate_s: float = 0.0
     """How long past that it may be served while a new copy is fetched."""
-    salvage_s: float = 0.0
+    stale_if_error_s: float = 0.0
     """How long past that it may be served when the parent fails."""
 
     def age_at(self, now_s: float) -> float:
@@ -51,15 +51,15 @@ class Hit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stale:
-    """Held, but to be validated before (or, when ``usable``, while) it is served."""
+    """Held, but no longer fresh: to be validated before, or while, it is served."""
 
     entry: Entry
     age_s: float
     ttl_s: float
     """Seconds of freshness left: 0 or below."""
-    usable: bool
+    may_serve_while_revalidating: bool
     """It may be served now, while it is validated."""
-    salvageable: bool
+    may_serve_if_error: bool
     """It may be served if the parent fails."""
 
 
@@ -137,8 +137,8 @@ class CacheIndex:
             entry=entry,
             age_s=age_s,
             ttl_s=ttl_s,
-            usable=-ttl_s < entry.usable_s,
-            salvageable=-ttl_s < entry.salvage_s,
+            may_serve_while_revalidating=-ttl_s < entry.stale_while_revalidate_s,
+            may_serve_if_error=-ttl_s < entry.stale_if_error_s,
         )
 
     def reserve(self, key: str, size_bytes: int) -> Room:

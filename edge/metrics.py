@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from edge.counters import Counters
 from edge.index import CacheIndex
-from edge.tally import Tally
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """Type of what ``EdgeCollector.text`` gives."""
@@ -33,7 +33,7 @@ COUNTERS = {
     "not_stored": "Whole objects that neither disk nor policy took.",
     "dropped": "Stored objects found damaged or gone.",
 }
-"""Fields of ``Tally`` that are exposed as ``abr_edge_<field>_total``."""
+"""Fields of ``Counters`` that are exposed as ``abr_edge_<field>_total``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,7 +42,7 @@ class EdgeCollector:
 
     tier: str
     name: str
-    tally: Tally
+    counters: Counters
     index: CacheIndex
     fills_under_way: Callable[[], int]
     disk_troubles: Callable[[], int]
@@ -50,17 +50,17 @@ class EdgeCollector:
     def collect(self) -> Iterator[Metric]:
         """All metrics of one edge."""
         for field, text in COUNTERS.items():
-            yield self._counter(field, text, getattr(self.tally, field))
+            yield self._counter(field, text, getattr(self.counters, field))
         yield self._counter("disk_troubles", "Failed writes to the cache.", self.disk_troubles())
         refused = CounterMetricFamily(
             "abr_edge_refusals", "Requests refused, by reason.", labels=(*LABELS, "reason")
         )
-        for reason, count in self.tally.refusals.items():
+        for reason, count in self.counters.refusals.items():
             refused.add_metric((self.tier, self.name, reason), count)
         yield refused
         gauges = {
-            "hit_ratio": ("Hits per request.", self.tally.hit_ratio),
-            "byte_hit_ratio": ("Bytes sent on hits per byte sent.", self.tally.byte_hit_ratio),
+            "hit_ratio": ("Hits per request.", self.counters.hit_ratio),
+            "byte_hit_ratio": ("Bytes sent on hits per byte sent.", self.counters.byte_hit_ratio),
             "objects": ("Objects held.", len(self.index)),
             "held_bytes": ("Bytes charged to held objects.", self.index.held_bytes),
             "reserved_bytes": ("Bytes charged to fills.", self.index.reserved_bytes),

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from edge.freshness import Freshness
 from edge.index import Entry
 
 VERSION = 1
+
+_ON_DISK = {"stale_while_revalidate_s": "usable_s", "stale_if_error_s": "salvage_s"}
+"""Fields of ``Freshness`` that version 1 calls by other names."""
 
 OF_ONE_HOP = frozenset(
     {
@@ -108,7 +111,8 @@ def file_stem(key: str) -> str:
 
 def dumps(stored: StoredObject) -> bytes:
     """The sidecar's bytes."""
-    return json.dumps({"version": VERSION, **asdict(stored)}).encode("ascii")
+    fresh = {_ON_DISK.get(name, name): value for name, value in asdict(stored.fresh).items()}
+    return json.dumps({"version": VERSION, **asdict(stored), "fresh": fresh}).encode("ascii")
 
 
 def loads(data: bytes) -> StoredObject | None:
@@ -129,7 +133,12 @@ def _from(raw: dict[str, Any]) -> StoredObject | None:
         sha256=str(raw["sha256"]),
         headers=tuple((str(name), str(value)) for name, value in raw["headers"]),
         stored_s=float(raw["stored_s"]),
-        fresh=Freshness(**{str(name): float(value) for name, value in raw["fresh"].items()}),
+        fresh=Freshness(
+            **{
+                field.name: float(raw["fresh"][_ON_DISK.get(field.name, field.name)])
+                for field in fields(Freshness)
+            }
+        ),
     )
     # A body's name is derived from its key, so a planted sidecar cannot point elsewhere.
     belongs = found.body.startswith(file_stem(found.key) + "-") and "/" not in found.body

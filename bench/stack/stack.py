@@ -183,10 +183,10 @@ class Stack:
             tier = stats.setdefault(
                 edge.config.tier, CacheStats(requests=0, hits=0, bytes=0, hit_bytes=0)
             )
-            tier["requests"] += edge.tally.requests
-            tier["hits"] += edge.tally.hits
-            tier["bytes"] += edge.tally.sent_bytes
-            tier["hit_bytes"] += edge.tally.hit_bytes
+            tier["requests"] += edge.counters.requests
+            tier["hits"] += edge.counters.hits
+            tier["bytes"] += edge.counters.sent_bytes
+            tier["hit_bytes"] += edge.counters.hit_bytes
         return stats
 
     async def _start(self, running: AsyncExitStack, store: Packages, keys: KeyStore) -> None:

@@ -50,7 +50,9 @@ def test_ages_that_cannot_be_read_are_zero_and_the_largest_counts() -> None:
 def freshness_of(**headers: str) -> tuple[float, float]:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     control = parse_cache_control([named.get("cache-control", "")])
-    found = assess(named, control, asked_s=NOON_S, arrived_s=NOON_S + 2, stale_if_error_s=60)
+    found = assess(
+        named, control, asked_s=NOON_S, arrived_s=NOON_S + 2, default_stale_if_error_s=60
+    )
     return found.age_s, found.lifetime_s
 
 
@@ -101,7 +103,7 @@ def test_nothing_said_is_stale_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "usable_s", "salvage_s"),
+    ("text", "stale_while_revalidate_s", "stale_if_error_s"),
     [
         ("max-age=1", 0, 60),
         ("max-age=1, stale-if-error=5, stale-while-revalidate=3", 3, 5),
@@ -109,10 +111,15 @@ def test_nothing_said_is_stale_at_once() -> None:
         ("no-cache", 0, 0),
     ],
 )
-def test_how_long_a_stale_response_may_serve(text: str, usable_s: int, salvage_s: int) -> None:
+def test_how_long_a_stale_response_may_serve(
+    text: str, stale_while_revalidate_s: int, stale_if_error_s: int
+) -> None:
     control = parse_cache_control([text])
-    found = assess({}, control, asked_s=0, arrived_s=0, stale_if_error_s=60)
-    assert (found.usable_s, found.salvage_s) == (usable_s, salvage_s)
+    found = assess({}, control, asked_s=0, arrived_s=0, default_stale_if_error_s=60)
+    assert (found.stale_while_revalidate_s, found.stale_if_error_s) == (
+        stale_while_revalidate_s,
+        stale_if_error_s,
+    )
 
 
 @pytest.mark.parametrize(

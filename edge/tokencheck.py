@@ -15,7 +15,7 @@ from origin.paths import Target
 from origin.tokens import TokenVerifier
 
 
-class Gate:
+class TokenCheck:
     """Checks tokens; fetches and keeps the keys to check them with.
 
     Args:
@@ -50,7 +50,7 @@ class Gate:
         """The key set in use, to hand on to the next tier; None before there is one."""
         return None if self._verifier is None else self._verifier.jwks()
 
-    async def admit(self, target: Target) -> None:
+    async def authorize(self, target: Target) -> None:
         """Return when the token of ``target`` opens it.
 
         Raises:

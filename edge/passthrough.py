@@ -9,8 +9,8 @@ from aiohttp import web
 
 from edge.cachestatus import FIELD, CacheStatus, Forward, appended
 from edge.config import EdgeConfig
+from edge.counters import Counters
 from edge.sidecar import passable_headers
-from edge.tally import Tally
 from edge.upstream import Upstream, UpstreamResponse
 from origin.sending import closing_on_failure, send_within
 
@@ -20,24 +20,24 @@ MAX_REQUEST_BODY_BYTES = 64 << 10
 _NOT_FORWARDED = frozenset({"host", "content-length", "expect", "cookie"})
 
 
-class Passage:
+class Passthrough:
     """The way through to the parent."""
 
-    def __init__(self, config: EdgeConfig, *, upstream: Upstream, tally: Tally) -> None:
+    def __init__(self, config: EdgeConfig, *, upstream: Upstream, counters: Counters) -> None:
         self._config = config
         self._upstream = upstream
-        self._tally = tally
+        self._counters = counters
         # With tokens, the path carries the permission; a bearer field would be a second copy.
         self._dropped = _NOT_FORWARDED | ({"authorization"} if config.require_token else set())
 
-    async def pass_on(self, request: web.Request, path: str, why: Forward) -> web.StreamResponse:
+    async def forward(self, request: web.Request, path: str, why: Forward) -> web.StreamResponse:
         """Ask the parent for ``path`` with the client's method, fields and body.
 
         Raises:
             AbrError: the parent failed; nothing was sent yet.
             ConnectionError: the client is gone, or got a part and was cut off.
         """
-        self._tally.passed += 1
+        self._counters.passed += 1
         body = await request.read()
         headers = passable_headers(list(request.headers.items()))
         forwarded = [pair for pair in headers if pair[0].lower() not in self._dropped]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Tally:
+class Counters:
     """What a cache has done since it started."""
 
     requests: int = 0
