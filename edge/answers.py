@@ -1,6 +1,6 @@
 """The header fields that an edge answers with, as pure functions.
 
-Bodies are described by ``origin.httprules.Plan``; this module turns a plan and the
+Bodies are described by ``origin.httprules.ResponsePlan``; this module turns a plan and the
 fields of a stored or arriving response into the fields of our answer.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from edge.cachestatus import FIELD, CacheStatus, appended
 from origin.httpdate import parse_http_date
-from origin.httprules import Plan, Representation
+from origin.httprules import Representation, ResponsePlan
 
 Field = tuple[str, str]
 
@@ -35,7 +35,7 @@ def representation(headers: Mapping[str, str], size_bytes: int, *, now_s: float)
 
 def answer_fields(
     headers: Iterable[Field],
-    plan: Plan | None,
+    plan: ResponsePlan | None,
     *,
     age_s: float,
     status: CacheStatus,
@@ -61,5 +61,5 @@ def answer_fields(
     return fields
 
 
-def _is_bare(plan: Plan | None) -> bool:
+def _is_bare(plan: ResponsePlan | None) -> bool:
     return plan is not None and plan.status in (304, 412, 416)

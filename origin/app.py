@@ -32,7 +32,7 @@ from origin.metrics import OriginMetrics
 from origin.paths import PathError, Target, object_path, parse_target
 from origin.sending import send_plan
 from origin.signing import Secrets, signing_key
-from origin.store import ObjectStore, StoredObject
+from origin.store import ObjectStore, OpenObject
 from origin.tokens import Claims, TokenIssuer, TokenVerifier
 from transcode.layout import MULTIVARIANT
 
@@ -169,7 +169,7 @@ class Origin:
             )
             return await send_plan(request, plan, found.body, limit_s=self._limits.send_s)
 
-    def _described(self, found: StoredObject) -> Representation:
+    def _described(self, found: OpenObject) -> Representation:
         if found.media_type.startswith("video/"):
             cache_control = f"public, max-age={self._config.media_max_age_s}, immutable"
         else:

@@ -1,7 +1,7 @@
 """HTTP rules: what to answer, as a pure function of the request and the object.
 
 ``plan_response`` takes a method, header fields and a ``Representation`` and returns a
-``Plan``: status, fields, and which bytes to send. Servers carry the plan out; nothing
+``ResponsePlan``: status, fields, and which bytes to send. Servers carry the plan out; nothing
 here reads a file, a clock or a socket. Origin and edges share it.
 
 Sources: RFC 9110 §8.8 (validators), §13 (conditions, their order in §13.2.2), §14
@@ -58,7 +58,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class ResponsePlan:
     """What to send. ``body`` is empty for HEAD, whose fields are those of GET."""
 
     status: int
@@ -87,7 +87,7 @@ def joined(fields: Iterable[Field]) -> dict[str, str]:
 
 def plan_response(
     method: str, fields: Iterable[Field], held: Representation, *, now_s: float
-) -> Plan:
+) -> ResponsePlan:
     """The answer to a request for ``held``: 200, 206, 304, 405, 412 or 416.
 
     Args:
@@ -97,19 +97,21 @@ def plan_response(
         now_s: Unix time, for dates with a year of two digits.
     """
     if method not in ("GET", "HEAD"):
-        return Plan(status=405, headers=(("Allow", "GET, HEAD, OPTIONS"), ("Content-Length", "0")))
+        return ResponsePlan(
+            status=405, headers=(("Allow", "GET, HEAD, OPTIONS"), ("Content-Length", "0"))
+        )
     headers = joined(fields)
     status = _condition(headers, held, now_s)
     if status == 304:
-        return Plan(status=304, headers=_validators(held))
+        return ResponsePlan(status=304, headers=_validators(held))
     if status == 412:
-        return Plan(status=412, headers=(*_validators(held), ("Content-Length", "0")))
+        return ResponsePlan(status=412, headers=(*_validators(held), ("Content-Length", "0")))
     spans = _wanted(headers, held, now_s) if method == "GET" else None
     if spans is None:
         return _whole(held, with_body=method == "GET")
     if not spans:
         unsatisfied = ("Content-Range", f"bytes */{held.size_bytes}")
-        return Plan(status=416, headers=(unsatisfied, ("Content-Length", "0")))
+        return ResponsePlan(status=416, headers=(unsatisfied, ("Content-Length", "0")))
     return _one_part(held, spans[0]) if len(spans) == 1 else _many_parts(held, spans)
 
 
@@ -224,8 +226,8 @@ def _described(held: Representation, kind: str, length: int) -> tuple[Field, ...
     )
 
 
-def _whole(held: Representation, *, with_body: bool) -> Plan:
-    return Plan(
+def _whole(held: Representation, *, with_body: bool) -> ResponsePlan:
+    return ResponsePlan(
         status=200,
         headers=_described(held, held.media_type, held.size_bytes),
         body=(Span(0, held.size_bytes),) if with_body and held.size_bytes else (),
@@ -236,13 +238,13 @@ def _content_range(span: Span, size_bytes: int) -> str:
     return f"bytes {span.start}-{span.start + span.length - 1}/{size_bytes}"
 
 
-def _one_part(held: Representation, span: Span) -> Plan:
+def _one_part(held: Representation, span: Span) -> ResponsePlan:
     described = _described(held, held.media_type, span.length)
     content_range = ("Content-Range", _content_range(span, held.size_bytes))
-    return Plan(status=206, headers=(*described, content_range), body=(span,))
+    return ResponsePlan(status=206, headers=(*described, content_range), body=(span,))
 
 
-def _many_parts(held: Representation, spans: list[Span]) -> Plan:
+def _many_parts(held: Representation, spans: list[Span]) -> ResponsePlan:
     """RFC 9110 §14.6: multipart/byteranges, in the order asked for."""
     boundary = hashlib.sha256(f"{held.etag}{spans}".encode()).hexdigest()[:24]
     body: list[bytes | Span] = []
@@ -254,7 +256,7 @@ def _many_parts(held: Representation, spans: list[Span]) -> Plan:
         body += [head.encode("ascii"), span]
     body.append(f"\r\n--{boundary}--\r\n".encode("ascii"))
     kind = f"multipart/byteranges; boundary={boundary}"
-    return Plan(status=206, headers=_described(held, kind, _length(body)), body=tuple(body))
+    return ResponsePlan(status=206, headers=_described(held, kind, _length(body)), body=tuple(body))
 
 
 def _length(body: Iterable[bytes | Span]) -> int:

@@ -19,7 +19,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from abr.errors import AbrError
-from origin.httprules import Field, Plan, Span
+from origin.httprules import Field, ResponsePlan, Span
 from origin.tokens import redact
 
 LOGGER = logging.getLogger("abr.http")
@@ -92,7 +92,7 @@ def _count_nothing(_count: int) -> None:
 
 async def send_plan(
     request: web.Request,
-    plan: Plan,
+    plan: ResponsePlan,
     body: Readable,
     *,
     fields: Iterable[Field] | None = None,
@@ -195,7 +195,7 @@ class _Sender:
     def __repr__(self) -> str:
         return f"<_Sender {self._response.status} of {self._body!r}>"
 
-    async def send_parts(self, plan: Plan) -> None:
+    async def send_parts(self, plan: ResponsePlan) -> None:
         for part in plan.body:
             if isinstance(part, bytes):
                 await send_within(self._limit_s, self._response.write(part))

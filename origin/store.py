@@ -25,7 +25,7 @@ from transcode.reader import is_package, read_index
 
 
 @dataclass(slots=True)
-class StoredObject(AbstractContextManager["StoredObject"]):
+class OpenObject(AbstractContextManager["OpenObject"]):
     """One object, open for reading; a context manager that closes it."""
 
     size_bytes: int
@@ -49,7 +49,7 @@ class ObjectStore(Protocol):
         """What can be played, in alphabetical order."""
         ...
 
-    def open(self, title: str, path: str) -> StoredObject | None:
+    def open(self, title: str, path: str) -> OpenObject | None:
         """The object; None when there is none of that name."""
         ...
 
@@ -102,7 +102,7 @@ class DirectoryStore:
         package = self._current(title)
         return package.index if package else None
 
-    def open(self, title: str, path: str) -> StoredObject | None:
+    def open(self, title: str, path: str) -> OpenObject | None:
         """The object, open for reading; None when the package does not list it."""
         package = self._current(title)
         kind = media_type(path)
@@ -182,14 +182,14 @@ def _stamp(path: Path) -> tuple[int, int]:
     return found.st_mtime_ns, found.st_ino
 
 
-def _opened(path: Path, kind: str) -> StoredObject | None:
+def _opened(path: Path, kind: str) -> OpenObject | None:
     # No link is followed at the end, and opening a pipe does not wait for a writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
         os.close(descriptor)
         return None
-    return StoredObject(
+    return OpenObject(
         size_bytes=found.st_size,
         media_type=kind,
         # Files of a package are replaced by renaming, never written in place, so that

@@ -17,7 +17,7 @@ from transcode.config import Preset, TranscodeConfig
 
 if TYPE_CHECKING:
     from transcode.layout import PresentationIndex
-    from transcode.package import Progress
+    from transcode.package import TranscodeProgress
 
 Tell = Callable[[str, float, str], None]
 """Shows a phase, the fraction of it that is done, and a few words."""
@@ -86,7 +86,7 @@ async def make_package(
 
     with _progress_bar() as tell:
 
-        def on_progress(progress: Progress) -> None:
+        def on_progress(progress: TranscodeProgress) -> None:
             tell(progress.phase, progress.fraction, f"{progress.speed:.1f}x")
 
         if demo is None:

@@ -34,13 +34,11 @@ from transcode.run import Outcome, Tick, run_ffmpeg
 from transcode.tracks import AudioSink, Encrypter, Folder, VideoSink
 from transcode.verify import check_frames, fault_of, plain_line
 
-__all__ = ["Progress", "transcode"]
-
 _ENCODE_SHARE = 0.85
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class TranscodeProgress:
     """How far a transcode has come."""
 
     phase: str
@@ -57,7 +55,7 @@ async def transcode(
     master: str | Path,
     out: str | Path,
     config: TranscodeConfig | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[TranscodeProgress], None] | None = None,
     *,
     keys: KeyProvider | None = None,
     source_name: str | None = None,
@@ -122,7 +120,9 @@ def _keys_dir(config: TranscodeConfig, out: Path) -> Path:
 class _Pace:
     """Turns ticks into progress."""
 
-    def __init__(self, plan: EncodePlan, on_progress: Callable[[Progress], None] | None) -> None:
+    def __init__(
+        self, plan: EncodePlan, on_progress: Callable[[TranscodeProgress], None] | None
+    ) -> None:
         self._total_s = max(plan.duration_s, 1e-3)
         self._on_progress = on_progress
         self._began_s = self._phase_began_s = time.monotonic()
@@ -141,7 +141,7 @@ class _Pace:
         now_s = time.monotonic()
         spent_s = now_s - self._began_s
         self._on_progress(
-            Progress(
+            TranscodeProgress(
                 phase=self._phase,
                 fraction=fraction,
                 speed=media_s / max(1e-3, now_s - self._phase_began_s),

@@ -25,7 +25,7 @@ from origin.app import ORIGIN, Origin, make_app
 from origin.config import OriginConfig, ServerLimits
 from origin.httpserver import listening
 from origin.signing import signing_key
-from origin.store import DirectoryStore, StoredObject
+from origin.store import DirectoryStore, OpenObject
 from origin.tokens import TokenIssuer, TokenVerifier
 from tests.fakes.packages import KID, MemoryKeys, segment_bytes, write_package
 
@@ -168,7 +168,7 @@ async def test_no_client_takes_a_file_that_was_cut_for_the_whole(
         path = tmp_path / "film" / "v0" / f"{number:05d}.m4s"
         opened = DirectoryStore.open
 
-        def cut(store: DirectoryStore, title: str, name: str) -> StoredObject | None:
+        def cut(store: DirectoryStore, title: str, name: str) -> OpenObject | None:
             found = opened(store, title, name)
             os.truncate(path, 10)
             return found

@@ -21,7 +21,7 @@ from transcode.ffmpegtools import Tool, candidates
 from transcode.generate import write_master
 from transcode.keystore import KeyStore
 from transcode.layout import PresentationIndex
-from transcode.package import Progress, transcode
+from transcode.package import TranscodeProgress, transcode
 from transcode.reader import check_package
 from transcode.scenes import SceneSpec
 
@@ -222,7 +222,7 @@ def test_segments_are_cut_at_key_frames_that_come_every_two_seconds(tmp_path: Pa
 
 
 def test_progress_rises_to_the_end(tmp_path: Path) -> None:
-    told: list[Progress] = []
+    told: list[TranscodeProgress] = []
     master = pattern(tmp_path / "m.mp4", "size=160x90:rate=25:duration=3")
     asyncio.run(transcode(master, tmp_path / "out", TranscodeConfig(**QUICK), told.append))
     fractions = [each.fraction for each in told]

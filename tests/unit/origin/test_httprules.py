@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from origin.httprules import (
     MAX_RANGES,
-    Plan,
     Representation,
+    ResponsePlan,
     Span,
     media_type,
     parse_ranges,
@@ -32,7 +32,7 @@ HELD = Representation(
 DATA = bytes(range(100))
 
 
-def sent(plan: Plan) -> bytes:
+def sent(plan: ResponsePlan) -> bytes:
     """The body a server would send for ``plan``."""
     parts = (
         part if isinstance(part, bytes) else DATA[part.start : part.start + part.length]

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from abr.errors import MissingFileError, PackageError
-from origin.store import DirectoryStore, StoredObject
+from origin.store import DirectoryStore, OpenObject
 from tests.fakes.packages import segment_bytes, write_package
 
 
-def content_of(found: StoredObject | None) -> bytes:
+def content_of(found: OpenObject | None) -> bytes:
     """Everything in it; it is closed afterwards."""
     assert found is not None
     with found:
