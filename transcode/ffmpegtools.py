@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Literal
 
 from abr.errors import ToolMissingError
+from abr.userfolders import cache_home
 
 Name = Literal["ffmpeg", "ffprobe"]
 ENCODING_NEEDS = ("libx264", "aac", "bwdif")
@@ -165,8 +166,7 @@ def _ask_program(name: Name, path: str, origin: str) -> Tool:
 
 
 def _cache_folder() -> Path:
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (base if base.is_absolute() else Path.home() / ".cache") / "abrkit" / "tools"
+    return cache_home(os.environ) / "abrkit" / "tools"
 
 
 def _recall(cached: Path, name: Name, path: str, origin: str) -> Tool | None:

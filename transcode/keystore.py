@@ -28,6 +28,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from abr.errors import DiskFullError, KeyStoreError, ResourceError
+from abr.shell import NO_ROOM_ERRORS
+from abr.userfolders import data_home
 from transcode.encryption import KEY_BYTES, ContentKey
 from transcode.keyfiles import (
     KEK_BYTES,
@@ -58,12 +60,10 @@ def default_keys_dir(environ: Mapping[str, str]) -> Path:
     """
     if given := environ.get("ABR_KEYS"):
         return Path(given)
-    data_home = Path(environ.get("XDG_DATA_HOME", ""))
-    if data_home.is_absolute():  # XDG base directories: a relative path is to be ignored
-        return data_home / "abrkit" / "keys"
-    if not environ.get("HOME"):
+    home = data_home(environ)
+    if home is None:
         raise KeyStoreError("key store: neither ABR_KEYS nor HOME is set; give --keys DIR")
-    return Path(environ["HOME"]) / ".local" / "share" / "abrkit" / "keys"
+    return home / "abrkit" / "keys"
 
 
 class KeyStore:
@@ -313,7 +313,7 @@ def _write_private(path: Path, data: bytes) -> None:
 
 
 def _refused(path: Path, exc: OSError) -> KeyStoreError | ResourceError:
-    if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+    if exc.errno in NO_ROOM_ERRORS:
         return DiskFullError(f"{path}: no room left; expected a few kilobytes; free some")
     reason = (exc.strerror or type(exc).__name__).lower()
     if exc.errno == errno.ENOENT:
