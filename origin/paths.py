@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from abr.errors import InputError
+from transcode.encryption import is_key_id
+from transcode.layout import is_title
 
 Kind = Literal[
     "object", "key", "renew", "playback", "jwks", "healthz", "metrics", "server", "unknown"
@@ -34,8 +36,6 @@ MAX_TARGET_CHARS = 8190
 MAX_SEGMENTS = 32
 """Most path segments of a request."""
 
-_TITLE = re.compile(r"[a-z0-9_-]{1,128}")
-_KEY = re.compile(r"key/([0-9a-f]{32})")
 # RFC 3986 §3.3: what may stand in a path, percent signs to be looked at below.
 _PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
@@ -73,8 +73,8 @@ class Target:
     @property
     def kid(self) -> str | None:
         """Key id of a request for a key; None when it is not well formed."""
-        match = _KEY.fullmatch(self.path)
-        return match[1] if match else None
+        before, _, kid = self.path.partition("key/")
+        return kid if not before and is_key_id(kid) else None
 
 
 _FIXED: dict[tuple[str, ...], Kind] = {
@@ -109,7 +109,7 @@ def parse_target(target: str, authorization: str | None = None) -> Target:
         return Target(kind="playback", title=segments[1])
     if first == "t" and len(segments) >= 4:
         return _in_title(segments[2], segments[3:], segments[1])
-    if len(segments) >= 2 and first not in RESERVED and is_title(first):
+    if len(segments) >= 2 and is_servable(first):
         return _in_title(first, segments[1:], bearer_token(authorization))
     return Target(kind="unknown")
 
@@ -123,9 +123,9 @@ def normal_path(target: str) -> str:
     return "/" + "/".join(_segments(target))
 
 
-def is_title(text: str) -> bool:
-    """Whether ``text`` can name a title in a URL: lower case, digits, ``-`` and ``_``."""
-    return _TITLE.fullmatch(text) is not None and text not in RESERVED
+def is_servable(title: str) -> bool:
+    """Whether ``title`` can stand in a URL, so is none of our own endpoints."""
+    return is_title(title) and title not in RESERVED
 
 
 def bearer_token(authorization: str | None) -> str | None:

@@ -17,7 +17,7 @@ from typing import Protocol, Self
 
 from abr.errors import AbrError, MissingFileError, PackageError
 from origin.httprules import media_type
-from origin.paths import RESERVED, is_title
+from origin.paths import RESERVED, is_servable
 from origin.sending import FileBody
 from transcode.keystore import KeyStore
 from transcode.layout import INDEX, PresentationIndex, files_of
@@ -146,7 +146,7 @@ class DirectoryStore:
                 self.problems.append(str(exc))
                 continue
             title = package.index.title
-            if not is_title(title):
+            if not is_servable(title):
                 names = ", ".join(sorted(RESERVED))
                 self.problems.append(f"{folder}: title {title!r} is reserved (as are {names})")
             elif title in found:

@@ -27,6 +27,11 @@ IV_BYTES = 16
 _BLOCK_BYTES = 16
 
 
+def is_key_id(text: str) -> bool:
+    """Whether ``text`` has the form of a content key's id: 32 hexadecimal digits in lower case."""
+    return re.fullmatch(r"[0-9a-f]{32}", text) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class ContentKey:
     """A content key and its public name."""
@@ -37,7 +42,7 @@ class ContentKey:
     """16 secret bytes."""
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[0-9a-f]{32}", self.kid):
+        if not is_key_id(self.kid):
             raise ValueError(f"kid {self.kid!r}; expected 32 hexadecimal digits in lower case")
         if len(self.key) != KEY_BYTES:
             raise ValueError(f"a key of {len(self.key)} bytes; expected {KEY_BYTES}")

@@ -28,9 +28,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from abr.errors import DiskFullError, KeyStoreError, ResourceError
-from abr.shell import NO_ROOM_ERRORS
+from abr.shell import NO_ROOM_ERRORS, reason_of
 from abr.userfolders import data_home
-from transcode.encryption import KEY_BYTES, ContentKey
+from transcode.encryption import KEY_BYTES, ContentKey, is_key_id
 from transcode.keyfiles import (
     KEK_BYTES,
     NONCE_BYTES,
@@ -43,9 +43,8 @@ from transcode.keyfiles import (
     print_keys,
     print_ring,
 )
+from transcode.layout import MAX_TITLE_CHARS, is_title
 
-_TITLE = re.compile(r"[a-z0-9_-]{1,200}")
-_KID = re.compile(r"[0-9a-f]{32}")
 _SECRET = re.compile(r"(?!ring$)[a-z]{1,32}")
 _RING = "ring.json"
 _LOCK_LIMIT_S = 10.0
@@ -127,7 +126,7 @@ class KeyStore:
         Raises:
             KeyStoreError: no such key, or it does not decrypt.
         """
-        if not _KID.fullmatch(kid):
+        if not is_key_id(kid):
             raise KeyStoreError(f"{self._folder}: not a key id; expected 32 hexadecimal digits")
         if (title, kid) not in self._known:
             with self._locked():
@@ -315,7 +314,7 @@ def _write_private(path: Path, data: bytes) -> None:
 def _refused(path: Path, exc: OSError) -> KeyStoreError | ResourceError:
     if exc.errno in NO_ROOM_ERRORS:
         return DiskFullError(f"{path}: no room left; expected a few kilobytes; free some")
-    reason = (exc.strerror or type(exc).__name__).lower()
+    reason = reason_of(exc)
     if exc.errno == errno.ENOENT:
         return KeyStoreError(f"{path}: {reason}; expected a key store")
     return ResourceError(f"{path}: {reason}; expected a folder of your own for keys")
@@ -323,8 +322,10 @@ def _refused(path: Path, exc: OSError) -> KeyStoreError | ResourceError:
 
 def _file_of(title: str) -> str:
     """Titles come from URLs: nothing else may become a path."""
-    if not _TITLE.fullmatch(title):
-        raise KeyStoreError(f"title {title[:40]!r}; expected a-z, 0-9, - and _ only")
+    if not is_title(title):
+        raise KeyStoreError(
+            f"title {title[:40]!r}; expected a-z, 0-9, - and _ only, at most {MAX_TITLE_CHARS}"
+        )
     return f"titles/{title}.json"
 
 

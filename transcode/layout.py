@@ -30,6 +30,9 @@ INDEX = "presentation.json"
 PLAYLIST = "playlist.m3u8"
 INIT = "init.mp4"
 REMEDY = "make the package again with `abr transcode MASTER OUT --force`"
+MAX_TITLE_CHARS = 128
+"""Longest title: it stands in URLs, in cache keys and in names of files."""
+_TITLE = re.compile(rf"[a-z0-9_-]{{1,{MAX_TITLE_CHARS}}}")
 _SAME_S = 1e-6
 _RAISE = 1.09
 
@@ -49,17 +52,37 @@ def segment_name(index: int) -> str:
     return f"{index:05d}.m4s"
 
 
+def is_title(text: str) -> bool:
+    """Whether ``text`` can be a title: ``a-z``, ``0-9``, ``-`` and ``_``, and not too long."""
+    return _TITLE.fullmatch(text) is not None
+
+
 def title_of(name: str) -> str:
     """The name of a folder as it stands in URLs: ``a-z``, ``0-9``, ``-`` and ``_`` only.
 
     Raises:
-        PackageError: nothing is left.
+        PackageError: nothing is left, or too much.
     """
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9_]+", "-", plain).strip("-")
     if not slug:
         raise PackageError(f"folder {name!r}: no letter or digit to name the title by; rename it")
+    if not is_title(slug):
+        raise PackageError(
+            f"folder {name[:40]!r}…: {len(slug)} characters to name the title by; "
+            f"expected at most {MAX_TITLE_CHARS}; rename it"
+        )
     return slug
+
+
+def key_period(segment: int, rotate_every: int) -> int:
+    """Which run of segments, from 0, ``segment`` belongs to: each has a content key.
+
+    Args:
+        segment: Index in the presentation, from 0.
+        rotate_every: Segments to a period; 0 is one period for all.
+    """
+    return segment // rotate_every if rotate_every else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +155,7 @@ class Encryption:
 
     def period(self, segment: int) -> int:
         """Which period ``segment`` belongs to."""
-        return segment // self.rotate_every if self.rotate_every else 0
+        return key_period(segment, self.rotate_every)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

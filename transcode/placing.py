@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from abr.errors import DiskFullError, MissingFileError, PackageError, ResourceError
-from abr.shell import NO_ROOM_ERRORS
+from abr.shell import NO_ROOM_ERRORS, reason_of
 from transcode.reader import is_package
 
 _EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
@@ -79,8 +79,7 @@ def _disk_error(exc: OSError, out: Path) -> Exception:
             f"{out.parent}: no room left on the disk for {out.name}; "
             "free some space or give another folder"
         )
-    why = (exc.strerror or type(exc).__name__).lower()
-    return MissingFileError(f"{out}: {why}; expected a place that can be written to")
+    return MissingFileError(f"{out}: {reason_of(exc)}; expected a place that can be written to")
 
 
 async def flush(folder: Path) -> None:

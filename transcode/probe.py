@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from abr.errors import MediaError, MissingFileError, ToolFailedError
+from abr.shell import reason_of
 from transcode.boxes import read_header
 from transcode.ffmpegtools import find
 from transcode.master import EXPECTED, Master, master_from
@@ -58,8 +59,7 @@ def _check_file(path: Path) -> None:
             raise
         raise MissingFileError(f"{path}: no such file; {EXPECTED}") from exc
     except OSError as exc:
-        why = (exc.strerror or type(exc).__name__).lower()
-        raise MissingFileError(f"{path}: {why}; {EXPECTED} that can be read") from exc
+        raise MissingFileError(f"{path}: {reason_of(exc)}; {EXPECTED} that can be read") from exc
 
 
 def _check_boxes(path: Path, file: BinaryIO, size: int) -> None:

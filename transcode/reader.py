@@ -10,6 +10,7 @@ from pathlib import Path
 
 from abr.errors import MissingFileError, PackageError
 from abr.media import Presentation
+from abr.shell import reason_of
 from transcode.indexfile import parse_index
 from transcode.layout import (
     INDEX,
@@ -94,7 +95,7 @@ def read_text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8", errors="replace")
     except OSError as exc:
-        raise MissingFileError(f"{path}: {_reason(exc)}; expected a readable file") from exc
+        raise MissingFileError(f"{path}: {reason_of(exc)}; expected a readable file") from exc
 
 
 def size(path: Path) -> int:
@@ -106,8 +107,4 @@ def size(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError as exc:
-        raise MissingFileError(f"{path}: {_reason(exc)}; expected a file") from exc
-
-
-def _reason(exc: OSError) -> str:
-    return (exc.strerror or type(exc).__name__).lower()
+        raise MissingFileError(f"{path}: {reason_of(exc)}; expected a file") from exc

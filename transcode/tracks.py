@@ -33,7 +33,7 @@ class Encrypter:
 
     def key_of(self, segment: int) -> ContentKey:
         """The key that encrypts ``segment`` of every track."""
-        period = segment // self.rotate_every if self.rotate_every else 0
+        period = layout.key_period(segment, self.rotate_every)
         while len(self.keys) <= period:
             self.keys.append(self.provider.key_for(self.title, len(self.keys)))
         return self.keys[period]

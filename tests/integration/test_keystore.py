@@ -280,7 +280,7 @@ def test_a_file_in_the_way_is_our_error(tmp_path: Path) -> None:
             KeyStore.open(path)
 
 
-@pytest.mark.parametrize("title", ["", "../etc", "a/b", "A", "#signing", "a" * 300, "a\n"])
+@pytest.mark.parametrize("title", ["", "../etc", "a/b", "A", "#signing", "a" * 129, "a\n"])
 def test_a_title_that_is_no_title_reaches_no_file(folder: Path, title: str) -> None:
     """Names come from URLs."""
     store = KeyStore.open(folder)

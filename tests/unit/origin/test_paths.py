@@ -14,7 +14,7 @@ from origin.paths import (
     PathError,
     Target,
     bearer_token,
-    is_title,
+    is_servable,
     normal_path,
     object_path,
     parse_target,
@@ -171,7 +171,7 @@ def test_the_cache_key_holds_no_token() -> None:
 )
 def test_titles_are_plain_and_not_reserved(title: str, good: bool) -> None:
     """A title must be told from /t/, /playback/ and the rest."""
-    assert is_title(title) == good
+    assert is_servable(title) == good
 
 
 @pytest.mark.parametrize(

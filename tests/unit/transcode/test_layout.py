@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from abr.errors import PackageError
 from transcode.indexfile import digest_of, parse_index, print_index
 from transcode.layout import (
+    MAX_TITLE_CHARS,
     Encryption,
     PresentationIndex,
     SegmentFacts,
@@ -218,6 +219,13 @@ def test_a_folder_without_letters_makes_no_title() -> None:
     """The message says what to do."""
     with pytest.raises(PackageError, match="rename it"):
         title_of("電影")
+
+
+def test_a_folder_whose_title_could_not_be_served_is_refused() -> None:
+    """At once, and not by the server that is given the package."""
+    assert title_of("a" * MAX_TITLE_CHARS) == "a" * MAX_TITLE_CHARS
+    with pytest.raises(PackageError, match=r"129 characters .*expected at most 128; rename it"):
+        title_of("a" * 129)
 
 
 @pytest.mark.parametrize(
