@@ -10,9 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from edge.cachestatus import FIELD, CacheStatus, appended
 from origin.httpdate import parse_http_date
-from origin.httprules import Representation, ResponsePlan
-
-Field = tuple[str, str]
+from origin.httprules import Field, Representation, ResponsePlan
 
 _FAR_FUTURE_S = 4102444800
 """2100-01-01: an object that does not say when it changed is never "not modified since"."""

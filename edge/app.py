@@ -7,7 +7,6 @@ of the origin, so a client cannot tell which tier it talks to.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -22,14 +21,22 @@ from edge.counters import Counters
 from edge.delivery import Delivery
 from edge.filling import Fills
 from edge.index import CacheIndex
-from edge.metrics import CONTENT_TYPE, EdgeCollector
+from edge.metrics import EdgeCollector
 from edge.passthrough import MAX_REQUEST_BODY_BYTES, Passthrough
 from edge.tokencheck import TokenCheck
 from edge.upstream import Upstream, wall_clock_s
 from origin.config import ServerLimits
-from origin.cors import PREFLIGHT
-from origin.httpserver import error_response, make_application
-from origin.paths import Kind, PathError, Target, object_path, parse_target
+from origin.httpserver import (
+    error_response,
+    json_response,
+    make_application,
+    method_response,
+    metrics_response,
+    preflight_response,
+    target_of,
+    token_response,
+)
+from origin.paths import METHODS, Kind, PathError, Target, object_path
 from origin.tokens import redact
 
 LOG = logging.getLogger("abr.edge")
@@ -110,8 +117,7 @@ class Edge:
             return error_response(400, "bad-path", str(exc))
         except TokenError as exc:
             self.counters.refusals[exc.reason] += 1
-            fields = {"Abr-Refusal": exc.reason}
-            return error_response(exc.http_status, exc.reason, str(exc), fields)
+            return token_response(exc)
         except AbrError as exc:
             text = redact(str(exc))
             LOG.warning("%s", text)
@@ -121,18 +127,15 @@ class Edge:
     async def _checked(self, request: web.Request) -> web.StreamResponse:
         """A request to a cache of titles: everything but health needs a token."""
         if request.method == "OPTIONS":
-            return web.Response(status=204, headers=dict(PREFLIGHT))
-        authorization = ", ".join(request.headers.getall("Authorization", ()))
-        target = parse_target(request.raw_path, authorization)
+            return preflight_response()
+        target = target_of(request)
         own = await self._own(target)
         if own is not None:
             return own
-        methods = _METHODS.get(target.kind)
-        if methods is None:
+        if target.kind not in _IN_TITLES:
             return error_response(404, "not-found", "no such object; playback is at the origin")
-        if request.method not in methods:
-            fields = {"Allow": ", ".join((*methods, "OPTIONS"))}
-            return error_response(405, "method", f"expected {' or '.join(methods)}", fields)
+        if request.method not in METHODS[target.kind]:
+            return method_response(METHODS[target.kind])
         await self._token_check.authorize(target)
         assert target.token is not None
         path = object_path(target.token, target.title, target.path)
@@ -159,8 +162,7 @@ class Edge:
     async def _own(self, target: Target) -> web.Response | None:
         """Answers about the edge itself; None when something else is asked for."""
         if target.kind == "metrics":
-            fields = {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"}
-            return web.Response(body=self._metrics.text(), headers=fields)
+            return metrics_response(self._metrics.text())
         if target.kind == "healthz":
             return await self._health()
         if target.kind != "jwks":
@@ -171,7 +173,7 @@ class Edge:
             keys = self._token_check.jwks()
         if keys is None:
             raise UpstreamError(f"no keys yet; {self._token_check.trouble}")
-        return _json(keys, cache_control="public, max-age=60")
+        return json_response(keys, cache_control="public, max-age=60")
 
     async def _health(self) -> web.Response:
         reachable = await self.upstream.is_reachable()
@@ -187,13 +189,13 @@ class Edge:
             "held_bytes": self.index.held_bytes,
             "capacity_bytes": self.index.capacity_bytes,
         }
-        return _json(facts, status=200 if able else 503)
+        return json_response(facts, status=200 if able else 503)
 
 
 EDGE = web.AppKey("edge", Edge)
 """Where ``make_app`` keeps its edge: ``app[EDGE].counters`` and so on."""
 
-_METHODS = {"object": ("GET", "HEAD"), "key": ("GET", "HEAD"), "renew": ("GET", "POST")}
+_IN_TITLES = frozenset({"object", "key", "renew"})
 _OWN: dict[str, Kind] = {"/healthz": "healthz", "/metrics": "metrics"}
 
 
@@ -221,12 +223,3 @@ def make_app(
     app[EDGE] = edge
     app.cleanup_ctx.append(edge.running)
     return app
-
-
-def _json(value: object, *, status: int = 200, cache_control: str = "no-store") -> web.Response:
-    return web.Response(
-        status=status,
-        text=json.dumps(value) + "\n",
-        content_type="application/json",
-        headers={"Cache-Control": cache_control},
-    )

@@ -11,9 +11,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from edge.counters import Counters
 from edge.index import CacheIndex
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-"""Type of what ``EdgeCollector.text`` gives."""
-
 LABELS = ("tier", "edge")
 """Labels of every metric."""
 

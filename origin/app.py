@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -23,13 +22,20 @@ from typing import Any, Protocol
 from aiohttp import hdrs, web
 
 from abr.errors import KeyStoreError, TokenError
-from origin import metrics as counted
 from origin.config import OriginConfig, ServerLimits
-from origin.cors import PREFLIGHT
 from origin.httprules import Representation, plan_response
-from origin.httpserver import error_response, make_application
+from origin.httpserver import (
+    error_response,
+    json_response,
+    make_application,
+    method_response,
+    metrics_response,
+    preflight_response,
+    target_of,
+    token_response,
+)
 from origin.metrics import OriginMetrics
-from origin.paths import PathError, Target, object_path, parse_target
+from origin.paths import METHODS, Kind, PathError, Target, bearer_secret, object_path
 from origin.sending import send_plan
 from origin.signing import Secrets, signing_key
 from origin.store import ObjectStore, OpenObject
@@ -114,7 +120,7 @@ class Origin:
         begin = time.perf_counter()
         route, status, body_bytes = "unknown", 499, 0
         try:
-            target = self._target(request)
+            target = target_of(request)
             route = target.kind
             response = await self._dispatch(request, target)
             status, body_bytes = response.status, _body_bytes(request, response)
@@ -123,8 +129,7 @@ class Origin:
             status = response.status
         except TokenError as exc:
             self.metrics.refused(exc.reason)
-            fields = {"Abr-Refusal": exc.reason}
-            response = error_response(exc.http_status, exc.reason, str(exc), fields)
+            response = token_response(exc)
             status = response.status
         finally:
             # A client that left before the end counts as 499, as in other servers' logs.
@@ -132,30 +137,25 @@ class Origin:
             self.metrics.answered(route, status, body_bytes=body_bytes, seconds=seconds)
         return response
 
-    def _target(self, request: web.Request) -> Target:
-        authorization = ", ".join(request.headers.getall(hdrs.AUTHORIZATION, ()))
-        return parse_target(request.raw_path, authorization)
-
     async def _dispatch(self, request: web.Request, target: Target) -> web.StreamResponse:
         if request.method == "OPTIONS":
-            return web.Response(status=204, headers=dict(PREFLIGHT))
-        allowed, handler = self._routes().get(target.kind, ((), None))
+            return preflight_response()
+        handler = self._handlers().get(target.kind)
         if handler is None:
             return _not_found()
-        if request.method not in allowed:
-            fields = {"Allow": ", ".join((*allowed, "OPTIONS"))}
-            return error_response(405, "method", f"expected {' or '.join(allowed)}", fields)
+        if request.method not in METHODS[target.kind]:
+            return method_response(METHODS[target.kind])
         return await handler(request, target)
 
-    def _routes(self) -> dict[str, tuple[tuple[str, ...], _Handler]]:
+    def _handlers(self) -> dict[Kind, _Handler]:
         return {
-            "object": (("GET", "HEAD"), self._object),
-            "key": (("GET", "HEAD"), self._key),
-            "renew": (("GET", "POST"), self._renew),
-            "playback": (("GET", "POST"), self._playback),
-            "jwks": (("GET", "HEAD"), self._jwks),
-            "healthz": (("GET", "HEAD"), self._healthz),
-            "metrics": (("GET", "HEAD"), self._metrics),
+            "object": self._object,
+            "key": self._key,
+            "renew": self._renew,
+            "playback": self._playback,
+            "jwks": self._jwks,
+            "healthz": self._healthz,
+            "metrics": self._metrics,
         }
 
     async def _object(self, request: web.Request, target: Target) -> web.StreamResponse:
@@ -194,20 +194,21 @@ class Origin:
         except KeyStoreError:
             return _not_found()
         return web.Response(
-            body=key, content_type="application/octet-stream", headers=_NEVER_STORED
+            body=key,
+            content_type="application/octet-stream",
+            headers={"Cache-Control": "no-store"},
         )
 
     async def _renew(self, _request: web.Request, target: Target) -> web.StreamResponse:
         now_s = self._now()
         claims = self.verifier.verify_renewable(target.token, title=target.title, now_s=now_s)
         token = self.issuer.renew(claims, now_s=now_s, ttl_s=self._config.token_ttl_s)
-        return _json(self._token_fields(token, target.title, now_s))
+        return json_response(self._token_fields(token, target.title, now_s))
 
     async def _playback(self, request: web.Request, target: Target) -> web.StreamResponse:
         secret = self._config.playback_secret
         if secret:
-            scheme, _, given = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-            given = given.strip() if scheme.lower() == "bearer" else ""
+            given = bearer_secret(request.headers.get(hdrs.AUTHORIZATION)) or ""
             if not hmac.compare_digest(given.encode(), secret.encode()):
                 text = "playback URLs need the bearer secret of this origin"
                 fields = {"WWW-Authenticate": "Bearer"}
@@ -216,17 +217,19 @@ class Origin:
         if found is None:
             return _not_found()
         with found:
-            return _json(self.playback(target.title))
+            return json_response(self.playback(target.title))
 
     async def _jwks(self, _request: web.Request, _target: Target) -> web.StreamResponse:
-        return _json(self.issuer.jwks(), f"public, max-age={self._config.keys_max_age_s}")
+        cache_control = f"public, max-age={self._config.keys_max_age_s}"
+        return json_response(self.issuer.jwks(), cache_control=cache_control)
 
     async def _healthz(self, _request: web.Request, _target: Target) -> web.StreamResponse:
-        return _json({"status": "ok", "role": "origin", "titles": len(self._store.titles())})
+        return json_response(
+            {"status": "ok", "role": "origin", "titles": len(self._store.titles())}
+        )
 
     async def _metrics(self, _request: web.Request, _target: Target) -> web.StreamResponse:
-        fields = {**_NEVER_STORED, "Content-Type": counted.CONTENT_TYPE}
-        return web.Response(body=self.metrics.text(), headers=fields)
+        return metrics_response(self.metrics.text())
 
     def _verify(self, target: Target) -> Claims:
         return self.verifier.verify(
@@ -244,15 +247,6 @@ class Origin:
 
 _Handler = Callable[[web.Request, Target], Awaitable[web.StreamResponse]]
 ORIGIN = web.AppKey("origin", Origin)
-_NEVER_STORED = {"Cache-Control": "no-store"}
-
-
-def _json(value: object, cache_control: str = "no-store") -> web.Response:
-    return web.Response(
-        text=json.dumps(value) + "\n",
-        content_type="application/json",
-        headers={"Cache-Control": cache_control},
-    )
 
 
 def _not_found() -> web.Response:

@@ -12,7 +12,7 @@ import errno
 import json
 import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,10 +23,12 @@ from aiohttp import hdrs, web
 from aiohttp.abc import AbstractAccessLogger
 from aiohttp.http import SERVER_SOFTWARE
 
-from abr.errors import AbrError, ConfigError, PortInUseError, ToolMissingError
+from abr.errors import AbrError, ConfigError, PortInUseError, TokenError, ToolMissingError
 from origin.config import ServerLimits
-from origin.cors import CORS
+from origin.cors import CORS, PREFLIGHT
 from origin.framing import unsafe
+from origin.metrics import CONTENT_TYPE
+from origin.paths import Target, parse_target
 from origin.tokens import redact
 
 LOGGER = logging.getLogger("abr.http")
@@ -209,6 +211,52 @@ def error_response(
     body = json.dumps({"error": error, "message": message}) + "\n"
     fields = {"Cache-Control": "no-store", **(headers or {})}
     return web.Response(status=status, text=body, content_type="application/json", headers=fields)
+
+
+def json_response(
+    value: object, *, status: int = 200, cache_control: str = "no-store"
+) -> web.Response:
+    """``value`` as JSON, on one line."""
+    return web.Response(
+        status=status,
+        text=json.dumps(value) + "\n",
+        content_type="application/json",
+        headers={"Cache-Control": cache_control},
+    )
+
+
+def metrics_response(text: bytes) -> web.Response:
+    """Counters in the form that Prometheus reads."""
+    return web.Response(
+        body=text, headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"}
+    )
+
+
+def token_response(refusal: TokenError) -> web.Response:
+    """What a client is told whose token is refused: the reason, also in a field of its own."""
+    fields = {"Abr-Refusal": refusal.reason}
+    return error_response(refusal.http_status, refusal.reason, str(refusal), fields)
+
+
+def preflight_response() -> web.Response:
+    """The answer to OPTIONS, which needs no token."""
+    return web.Response(status=204, headers=dict(PREFLIGHT))
+
+
+def method_response(allowed: Sequence[str]) -> web.Response:
+    """What a client is told whose method is none of ``allowed`` (RFC 9110 §15.5.6)."""
+    fields = {"Allow": ", ".join((*allowed, "OPTIONS"))}
+    return error_response(405, "method", f"expected {' or '.join(allowed)}", fields)
+
+
+def target_of(request: web.Request) -> Target:
+    """What ``request`` is for.
+
+    Raises:
+        PathError: its target is malformed; see ``parse_target``.
+    """
+    authorization = ", ".join(request.headers.getall(hdrs.AUTHORIZATION, ()))
+    return parse_target(request.raw_path, authorization)
 
 
 def _closing(response: web.Response) -> web.Response:

@@ -16,6 +16,7 @@ Sources: RFC 3986 §3.3 and §6.2.2, RFC 9112 §3.2, RFC 6750 §2.1.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,6 +31,17 @@ Kind = Literal[
 RESERVED = frozenset({"t", "playback", "healthz", "metrics"})
 """First path segments with a meaning of their own; no title may have these names."""
 
+METHODS: Mapping[Kind, tuple[str, ...]] = {
+    "object": ("GET", "HEAD"),
+    "key": ("GET", "HEAD"),
+    "renew": ("GET", "POST"),
+    "playback": ("GET", "POST"),
+    "jwks": ("GET", "HEAD"),
+    "healthz": ("GET", "HEAD"),
+    "metrics": ("GET", "HEAD"),
+}
+"""Methods by what is asked for, at every tier; OPTIONS is answered everywhere."""
+
 MAX_TARGET_CHARS = 8190
 """Longest request target that is looked at."""
 
@@ -40,7 +52,8 @@ MAX_SEGMENTS = 32
 _PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
 _ABSOLUTE = re.compile(r"https?://[^/?#]+", re.IGNORECASE)
-_BEARER = re.compile(r"Bearer +([A-Za-z0-9._~+/=-]+)", re.IGNORECASE)
+_BEARER = re.compile(r"Bearer +(.+)", re.IGNORECASE | re.DOTALL)
+_TOKEN68 = re.compile(r"[A-Za-z0-9._~+/=-]+")  # RFC 9110 §11.2
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _FORBIDDEN_ESCAPES = frozenset(range(0x20)) | {0x7F, ord("/"), ord("\\"), ord("%")}
 _TOKEN_URL = re.compile(
@@ -128,10 +141,16 @@ def is_servable(title: str) -> bool:
     return is_title(title) and title not in RESERVED
 
 
+def bearer_secret(authorization: str | None) -> str | None:
+    """What follows ``Bearer`` in an ``Authorization`` field; None under another scheme."""
+    match = _BEARER.fullmatch((authorization or "").strip())
+    return match[1] if match else None
+
+
 def bearer_token(authorization: str | None) -> str | None:
     """The token of an ``Authorization`` field; None when it holds none."""
-    match = _BEARER.fullmatch(authorization.strip()) if authorization else None
-    return match[1] if match else None
+    secret = bearer_secret(authorization)
+    return secret if secret and _TOKEN68.fullmatch(secret) else None
 
 
 def object_path(token: str, title: str, path: str) -> str:

@@ -460,7 +460,9 @@ async def test_health_and_metrics_tell_what_happened(
     async with client.get(edge.url + "/healthz") as answer:
         facts = await answer.json()
     assert (facts["status"], facts["parent"]["reachable"], facts["objects"]) == ("ok", True, 1)
-    text = (await get(client, edge.url + "/metrics"))[1].decode()
+    _, body, fields = await get(client, edge.url + "/metrics")
+    assert fields["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    text = body.decode()
     found = {
         sample.name.removeprefix("abr_edge_"): sample.value
         for family in text_string_to_metric_families(text)

@@ -413,7 +413,7 @@ async def test_health_and_metrics(served: Running) -> None:
     await served.ask("/%2e%2e/x")
     _, body, fields = await served.ask("/metrics")
     text = body.decode()
-    assert fields["content-type"].startswith("text/plain; version=")
+    assert fields["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert 'abr_origin_requests_total{route="object",status="200"} 1.0' in text
     assert 'abr_origin_requests_total{route="refused",status="400"} 1.0' in text
     assert 'abr_origin_sent_bytes_total{route="object"} 1000.0' in text

@@ -13,6 +13,7 @@ from origin.paths import (
     RESERVED,
     PathError,
     Target,
+    bearer_secret,
     bearer_token,
     is_servable,
     normal_path,
@@ -190,6 +191,13 @@ def test_titles_are_plain_and_not_reserved(title: str, good: bool) -> None:
 def test_one_bearer_token_is_read(field: str | None, token: str | None) -> None:
     """Two Authorization fields, joined by a comma, are none."""
     assert bearer_token(field) == token
+
+
+def test_a_secret_may_hold_what_a_token_may_not() -> None:
+    """Secrets are chosen by people; both are read by the same parser of the scheme."""
+    assert bearer_secret("bearer  s3cret é! ") == "s3cret é!"
+    assert bearer_token("bearer  s3cret é! ") is None
+    assert [bearer_secret(field) for field in ("Basic abc", "Bearer", None)] == [None] * 3
 
 
 URL = "https://cdn.example/base/t/OLD/film/v0/00001.m4s?x=/t/no/q#f"
