@@ -23,33 +23,22 @@ class Joined(Generic[F]):
     """True for the request that made this fill necessary, False for all that joined it."""
 
 
-@dataclass(slots=True)
-class _Under(Generic[F]):
-    fill: F
-    asked: int = 1
-
-
 class Collapse(Generic[F]):
     """Fills under way by key."""
 
     def __init__(self) -> None:
-        self._under_way: dict[str, _Under[F]] = {}
+        self._under_way: dict[str, F] = {}
+
+    def __repr__(self) -> str:
+        return f"<Collapse under way: {sorted(self._under_way)}>"
 
     def __len__(self) -> int:
         return len(self._under_way)
 
-    def under_way(self, key: str) -> F | None:
-        """The fill of ``key``, if one is under way; asking does not join it."""
-        found = self._under_way.get(key)
-        return None if found is None else found.fill
-
     def join(self, key: str) -> Joined[F] | None:
         """Join the fill of ``key``; None when there is none, so the caller starts one."""
         found = self._under_way.get(key)
-        if found is None:
-            return None
-        found.asked += 1
-        return Joined(found.fill, started=False)
+        return None if found is None else Joined(found, started=False)
 
     def start(self, key: str, fill: F) -> Joined[F]:
         """Enter a new fill.
@@ -59,16 +48,10 @@ class Collapse(Generic[F]):
         """
         if key in self._under_way:
             raise ValueError("a fill of this key is under way; join it")
-        self._under_way[key] = _Under(fill)
+        self._under_way[key] = fill
         return Joined(fill, started=True)
 
-    def finish(self, key: str, fill: F) -> int:
-        """End a fill, in success or failure, and tell how many requests it served.
-
-        Returns 0 when ``fill`` is not (or no longer) the one under way for ``key``.
-        """
-        found = self._under_way.get(key)
-        if found is None or found.fill is not fill:
-            return 0
-        del self._under_way[key]
-        return found.asked
+    def finish(self, key: str, fill: F) -> None:
+        """End a fill, in success or failure; the late end of an older one changes nothing."""
+        if self._under_way.get(key) is fill:
+            del self._under_way[key]

@@ -115,10 +115,6 @@ class CacheIndex:
         """Bytes charged to objects that are being filled."""
         return self._reserved_bytes
 
-    def entry(self, key: str) -> Entry | None:
-        """The held object, without counting as a use."""
-        return self._entries.get(key)
-
     def keys(self) -> tuple[str, ...]:
         """Keys of all held objects, in no particular order."""
         return tuple(self._entries)

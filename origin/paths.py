@@ -127,15 +127,6 @@ def parse_target(target: str, authorization: str | None = None) -> Target:
     return Target(kind="unknown")
 
 
-def normal_path(target: str) -> str:
-    """The path of a request target in its one spelling, query left out.
-
-    Raises:
-        PathError: as ``parse_target``.
-    """
-    return "/" + "/".join(_segments(target))
-
-
 def is_servable(title: str) -> bool:
     """Whether ``title`` can stand in a URL, so is none of our own endpoints."""
     return is_title(title) and title not in RESERVED
@@ -156,11 +147,6 @@ def bearer_token(authorization: str | None) -> str | None:
 def object_path(token: str, title: str, path: str) -> str:
     """``/t/<token>/<title>/<path>``."""
     return f"/t/{token}/{title}/{path}"
-
-
-def playback_path(title: str) -> str:
-    """Where a playback URL for ``title`` is asked for."""
-    return f"/playback/{title}"
 
 
 def token_of(url: str) -> str | None:

@@ -28,7 +28,6 @@ STANDARD_RATES = tuple(
 HDR_TRANSFERS = frozenset({"smpte2084", "arib-std-b67"})
 """Transfer functions that need tone mapping for a standard screen."""
 _INTERLACED = frozenset({"tt", "bb", "tb", "bt"})
-_STILL_PICTURES = frozenset({"png", "mjpeg", "gif", "bmp", "webp", "tiff"})
 EXPECTED = "expected a video file"
 
 
@@ -38,9 +37,7 @@ class AudioFacts:
 
     index: int
     """Number of the stream in the file."""
-    codec: str
     channels: int
-    sample_rate: int
     language: str | None = None
     """As tagged; None when undetermined."""
 
@@ -225,9 +222,7 @@ def _audio(streams: Sequence[Mapping[str, Any]]) -> AudioFacts | None:
     language = str((used.get("tags") or {}).get("language", "und")).lower()
     return AudioFacts(
         index=_whole(used.get("index")),
-        codec=str(used.get("codec_name", "unknown")),
         channels=_whole(used.get("channels")),
-        sample_rate=_whole(used.get("sample_rate")),
         language=language
         if language.isascii() and language.isalpha() and language != "und"
         else None,

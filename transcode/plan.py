@@ -20,8 +20,6 @@ from transcode.ladder import PlannedRung, ladder_for
 from transcode.master import AudioFacts, Master
 
 SAMPLE_RATE = 48_000
-AAC_FRAME = 1024
-"""Samples in one AAC frame."""
 REFERENCE_FRAMES = 3
 B_FRAMES = 2
 _HIGH_CPB = 1250
@@ -91,11 +89,6 @@ class EncodePlan:
     audio: AudioPlan | None = None
     deinterlace: bool = False
     tonemap: bool = False
-
-    @property
-    def segment_s(self) -> float:
-        """Seconds of a whole segment."""
-        return float(self.segment_frames / self.frame_rate)
 
 
 def plan_encode(master: Master, config: TranscodeConfig) -> EncodePlan:

@@ -28,7 +28,6 @@ _PIPE_BYTES = 1 << 20
 _READ_BYTES = 1 << 18
 _TAIL_LINES = 12
 _KEPT_ERRORS = 5
-_END_LIMIT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
