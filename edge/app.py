@@ -85,6 +85,9 @@ class Edge:
             disk_troubles=lambda: self._store.disk.troubles,
         )
 
+    def __repr__(self) -> str:
+        return f"<Edge {self.config.name!r}: {self.index!r}, {self.upstream!r}>"
+
     @property
     def trouble(self) -> str:
         """Why tokens cannot be checked yet; empty when they can, or need not."""

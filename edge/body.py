@@ -48,6 +48,10 @@ class BodyStore:
         self._lock: FileIO | None = None
         self._serial = 0
 
+    def __repr__(self) -> str:
+        state = "closed" if self._lock is None else "open"
+        return f"<BodyStore {str(self.folder)!r}: {len(self.objects)} objects, {state}>"
+
     def open(self) -> list[StoredObject]:
         """Take the folder, clear what a crash left, and list what is stored, oldest first.
 

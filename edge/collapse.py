@@ -30,7 +30,7 @@ class Collapse(Generic[F]):
         self._under_way: dict[str, F] = {}
 
     def __repr__(self) -> str:
-        return f"<Collapse under way: {sorted(self._under_way)}>"
+        return f"<Collapse of {len(self._under_way)} fills under way>"
 
     def __len__(self) -> int:
         return len(self._under_way)

@@ -53,6 +53,9 @@ class Delivery:
         self._counters = counters
         self._now = now
 
+    def __repr__(self) -> str:
+        return f"<Delivery from {self._index!r} and {self._fills!r}>"
+
     async def answer(
         self, request: web.Request, key: str, path: str, *, authorized: bool = False
     ) -> web.StreamResponse:

@@ -22,6 +22,7 @@ from edge.sidecar import StoredObject, storable_headers
 from edge.spool import Spool
 from edge.upstream import Upstream, UpstreamResponse
 from origin.httprules import joined
+from origin.tokens import redact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,10 @@ class Fill:
         self._head: asyncio.Future[Filled] = asyncio.get_running_loop().create_future()
         # Nobody may be left to look at a failure.
         self._head.add_done_callback(lambda head: head.cancelled() or head.exception())
+
+    def __repr__(self) -> str:
+        state = "under way" if self._head.done() else "waits for its head"
+        return f"<Fill {redact(self.key)}: {state}, {self._users} users>"
 
     async def head(self) -> Filled:
         """Wait for the parent's head; being cancelled here leaves the fill alone.
@@ -107,6 +112,9 @@ class Fills:
         # Fills outlive the requests that start them and end independently, so they are
         # kept here rather than in a task group, which the first failure would cancel.
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def __repr__(self) -> str:
+        return f"<Fills {self._collapse!r}>"
 
     @property
     def under_way(self) -> int:

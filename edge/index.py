@@ -99,6 +99,10 @@ class CacheIndex:
         self._held_bytes = 0
         self._reserved_bytes = 0
 
+    def __repr__(self) -> str:
+        held = f"{len(self)} objects, {self._held_bytes} of {self.capacity_bytes} bytes"
+        return f"<CacheIndex {held}, {self._reserved_bytes} reserved>"
+
     def __len__(self) -> int:
         return len(self._entries)
 

@@ -30,6 +30,9 @@ class Passthrough:
         # With tokens, the path carries the permission; a bearer field would be a second copy.
         self._dropped = _NOT_FORWARDED | ({"authorization"} if config.require_token else set())
 
+    def __repr__(self) -> str:
+        return f"<Passthrough to {self._upstream!r}>"
+
     async def forward(self, request: web.Request, path: str, why: Forward) -> web.StreamResponse:
         """Ask the parent for ``path`` with the client's method, fields and body.
 

@@ -28,6 +28,9 @@ class Disk:
         """How often a write to the cache failed."""
         self._memory_bytes = 0
 
+    def __repr__(self) -> str:
+        return f"<Disk {self.troubles} failed writes, {self._memory_bytes} bytes in memory>"
+
     def trouble(self, _exc: OSError) -> None:
         """Count a failed write."""
         self.troubles += 1
@@ -67,6 +70,12 @@ class Spool:
         self._error: AbrError | None = None
         self._hasher = hashlib.sha256()
         self._waiting: set[asyncio.Future[None]] = set()
+
+    def __repr__(self) -> str:
+        state = "done" if self.is_done else "failed" if self._error else "growing"
+        place = "on disk" if self.is_on_disk else "partly in memory"
+        readers = f"{len(self._waiting)} readers wait"
+        return f"<Spool {self.written_bytes} bytes {place}, {state}, {readers}>"
 
     @property
     def sha256(self) -> str:

@@ -41,6 +41,9 @@ class TokenCheck:
         self.trouble = ""
         """Why the latest fetch of keys failed; empty when it did not."""
 
+    def __repr__(self) -> str:
+        return f"<TokenCheck {self._verifier!r}, trouble {self.trouble!r}>"
+
     @property
     def has_keys(self) -> bool:
         """Whether tokens can be checked."""

@@ -69,6 +69,10 @@ class Upstream:
         self._origin = URL(self.base).origin()
         self._session: aiohttp.ClientSession | None = None
 
+    def __repr__(self) -> str:
+        state = "closed" if self._session is None else "open"
+        return f"<Upstream {self.base}, {state}>"
+
     async def open(self) -> None:
         """Get ready to connect."""
         config = self._config

@@ -97,6 +97,9 @@ class Origin:
         self._store, self._keys, self._config, self._limits = store, keys, config, limits
         self._now = now
 
+    def __repr__(self) -> str:
+        return f"<Origin of {self._store!r}, {self.issuer!r}>"
+
     def playback(self, title: str, *, base: str | None = None) -> dict[str, Any]:
         """What the playback endpoint answers: ``url``, ``token``, ``expires_s``, ``ttl_s``.
 

@@ -43,6 +43,12 @@ class OriginMetrics:
             registry=self.registry,
         )
 
+    def __repr__(self) -> str:
+        samples = (sample for family in self.registry.collect() for sample in family.samples)
+        name = "abr_origin_requests_total"
+        requests = sum(sample.value for sample in samples if sample.name == name)
+        return f"<OriginMetrics {requests:.0f} requests>"
+
     def answered(self, route: str, status: int, *, body_bytes: int, seconds: float) -> None:
         """Count one response."""
         self._requests.labels(route, str(status)).inc()

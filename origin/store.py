@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
 from typing import Protocol, Self
@@ -59,8 +59,8 @@ class _Package:
     """A package as it was when its index was read."""
 
     folder: Path
-    index: PresentationIndex
-    files: frozenset[str]
+    index: PresentationIndex = field(repr=False)
+    files: frozenset[str] = field(repr=False)
     stamp: tuple[int, int]
 
 
@@ -92,6 +92,9 @@ class DirectoryStore:
             raise PackageError(
                 f"{folder}: no package in it{why}; make one with `abr transcode MASTER OUT`"
             )
+
+    def __repr__(self) -> str:
+        return f"<DirectoryStore {str(self._folder)!r}: {', '.join(self.titles())}>"
 
     def titles(self) -> tuple[str, ...]:
         """What can be played."""

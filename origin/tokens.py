@@ -88,6 +88,9 @@ class TokenIssuer:
         self._key = signing_key
         self.kid = kid if kid is not None else thumbprint(signing_key.public_key())
 
+    def __repr__(self) -> str:
+        return f"<TokenIssuer {self.kid}>"
+
     def issue(
         self,
         title: str,
@@ -177,6 +180,9 @@ class TokenVerifier:
         self._memo: OrderedDict[str, tuple[str, Claims]] = OrderedDict()
         self._memo_size = memo_size
         self._early_s = early_s
+
+    def __repr__(self) -> str:
+        return f"<TokenVerifier {sorted(self._keys)}, {len(self._memo)} tokens remembered>"
 
     @property
     def kids(self) -> frozenset[str]:

@@ -209,6 +209,10 @@ class Demuxer:
         self.init: bytes | None = None
         """The initialisation section, cleaned; None before it has come."""
 
+    def __repr__(self) -> str:
+        place = "before" if self.init is None else "after"
+        return f"<Demuxer {place} its initialisation section, {len(self._buffer)} bytes unread>"
+
     def feed(self, data: bytes) -> list[Sample]:
         """The samples that ``data`` completes.
 
@@ -262,6 +266,10 @@ class VideoCutter:
     _held: list[list[Sample]] | None = None
     _time: int = 0
     _sequence: int = 1
+
+    def __repr__(self) -> str:
+        waiting = sum(map(len, [self._gop, *self._gops, *(self._held or ())]))
+        return f"<VideoCutter at {self._time} units, {waiting} frames waiting>"
 
     def feed(self, samples: Sequence[Sample]) -> list[Cut]:
         """The segments that are sure to be whole."""
@@ -318,6 +326,9 @@ class AudioCutter:
     _time: int = 0
     _sequence: int = 1
     _dropped: int = 0
+
+    def __repr__(self) -> str:
+        return f"<AudioCutter at {self._time} units, {len(self._waiting)} frames waiting>"
 
     def feed(self, samples: Sequence[Sample]) -> None:
         """Take frames in."""

@@ -128,6 +128,9 @@ class _Pace:
         self._began_s = self._phase_began_s = time.monotonic()
         self._phase = "encode"
 
+    def __repr__(self) -> str:
+        return f"<_Pace {self._phase} of {self._total_s:.2f} s>"
+
     def begin(self, phase: str) -> None:
         self._phase, self._phase_began_s = phase, time.monotonic()
 

@@ -121,6 +121,10 @@ class _Watch:
         self.limit_s = limit_s
         self.timeout: asyncio.Timeout | None = None
 
+    def __repr__(self) -> str:
+        when = None if self.timeout is None else self.timeout.when()
+        return f"<_Watch {self.limit_s:g} s, ends at {when}>"
+
     def touch(self) -> None:
         """Something moved."""
         if self.timeout is not None:
@@ -143,6 +147,10 @@ class _File:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+
+    def __repr__(self) -> str:
+        state = "closed" if self._descriptor < 0 else f"descriptor {self._descriptor}"
+        return f"<_File {state}>"
 
     def fileno(self) -> int:
         """Its number."""

@@ -105,6 +105,9 @@ class _Stage:
         four = np.frombuffer(raw, dtype=np.uint8).reshape(4, 512, 1024).astype(np.int32)
         self.noise: Whole = four.sum(axis=0) - 510  # near enough to a bell curve, sigma 148
 
+    def __repr__(self) -> str:
+        return f"<_Stage {self.width}x{self.height}>"
+
     def grain(self, frame: int, strength: int) -> Whole:
         """Noise that never stands still."""
         shift = frame * 7919

@@ -53,7 +53,7 @@ class Folder:
     timescale: int = 1
     frames: int = 0
     """Written so far."""
-    segments: list[SegmentFacts] = field(default_factory=list)
+    segments: list[SegmentFacts] = field(default_factory=list, repr=False)
 
     def write_init(self, init: bytes) -> None:
         """Write the initialisation section."""
@@ -105,6 +105,10 @@ class VideoSink:
         self._length_bytes = 4
         self._time = 0
 
+    def __repr__(self) -> str:
+        written = f"{self.folder.path.name}: {len(self.folder.segments)} segments"
+        return f"<VideoSink {written}, {self._cutter!r}>"
+
     def feed(self, data: bytes) -> None:
         """Take what the encoder wrote."""
         samples = self._demuxer.feed(data)
@@ -139,6 +143,10 @@ class AudioSink:
         self._demuxer = Demuxer()
         self._cutter: AudioCutter | None = None
         self._ends: deque[float] = deque()
+
+    def __repr__(self) -> str:
+        written = f"{self.folder.path.name}: {len(self.folder.segments)} segments"
+        return f"<AudioSink {written}, {len(self._ends)} ends to come>"
 
     def feed(self, data: bytes) -> None:
         """Take what the encoder wrote."""

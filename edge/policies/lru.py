@@ -14,6 +14,9 @@ class Lru:
     def __init__(self) -> None:
         self._order: OrderedDict[str, None] = OrderedDict()
 
+    def __repr__(self) -> str:
+        return f"<Lru of {len(self._order)} keys>"
+
     def admits(self, key: str, size_bytes: int) -> bool:
         """Every object is admitted."""
         return True
