@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from edge.cachestatus import FIELD, CacheStatus, appended
+from edge.cachestatus import FIELD, CacheStatus, append_member
 from origin.httpdate import parse_http_date
 from origin.httprules import Field, Representation, ResponsePlan
 
@@ -55,7 +55,7 @@ def answer_fields(
         fields += [pair for pair in plan.headers if pair[0].lower() in wanted]
     fields.append(("Age", str(int(age_s))))
     upstream = ", ".join(value for name, value in headers if name.lower() == FIELD.lower())
-    fields.append((FIELD, appended(upstream or None, status)))
+    fields.append((FIELD, append_member(upstream or None, status)))
     return fields
 
 

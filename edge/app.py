@@ -114,8 +114,8 @@ class Edge:
         """Answer any request."""
         try:
             if self.config.require_token:
-                return await self._checked(request)
-            return await self._plain(request)
+                return await self._answer_with_token(request)
+            return await self._answer_any(request)
         except PathError as exc:
             return error_response(400, "bad-path", str(exc))
         except TokenError as exc:
@@ -127,12 +127,12 @@ class Edge:
             status = 504 if isinstance(exc, TimeoutError) else exc.http_status
             return error_response(status, "parent-failed", text)
 
-    async def _checked(self, request: web.Request) -> web.StreamResponse:
+    async def _answer_with_token(self, request: web.Request) -> web.StreamResponse:
         """A request to a cache of titles: everything but health needs a token."""
         if request.method == "OPTIONS":
             return preflight_response()
         target = target_of(request)
-        own = await self._own(target)
+        own = await self._answer_about_self(target)
         if own is not None:
             return own
         if target.kind not in _IN_TITLES:
@@ -146,10 +146,12 @@ class Edge:
             return await self._delivery.answer(request, target.cache_key, path)
         return await self._passthrough.forward(request, path, "bypass")
 
-    async def _plain(self, request: web.Request) -> web.StreamResponse:
+    async def _answer_any(self, request: web.Request) -> web.StreamResponse:
         """A request to a reverse proxy that checks no tokens: the whole URL is the key."""
         path = request.raw_path
-        own = await self._own(Target(kind=_OWN.get(path.partition("?")[0], "unknown")))
+        own = await self._answer_about_self(
+            Target(kind=_OWN.get(path.partition("?")[0], "unknown"))
+        )
         if own is not None:
             return own
         if not path.startswith("/"):
@@ -162,7 +164,7 @@ class Edge:
             self._delivery.forget(path)  # RFC 9111 §4.4
         return answer
 
-    async def _own(self, target: Target) -> web.Response | None:
+    async def _answer_about_self(self, target: Target) -> web.Response | None:
         """Answers about the edge itself; None when something else is asked for."""
         if target.kind == "metrics":
             return metrics_response(self._metrics.text())

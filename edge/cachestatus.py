@@ -39,7 +39,7 @@ class CacheStatus:
 
     def __str__(self) -> str:
         """This cache's member of the field."""
-        parts = [_quoted(self.cache)]
+        parts = [_quote(self.cache)]
         if self.hit:
             parts.append("hit")
         if self.fwd is not None:
@@ -53,16 +53,16 @@ class CacheStatus:
         if self.collapsed:
             parts.append("collapsed")
         if self.detail:
-            parts.append(f"detail={_quoted(self.detail)}")
+            parts.append(f"detail={_quote(self.detail)}")
         return "; ".join(parts)
 
 
-def appended(upstream: str | None, status: CacheStatus) -> str:
+def append_member(upstream: str | None, status: CacheStatus) -> str:
     """The field with this cache's member after those of the caches nearer to the origin."""
     return f"{upstream}, {status}" if upstream else str(status)
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     # RFC 8941 §3.3.3: strings hold printable ASCII, with \ and " escaped.
     kept = "".join(c for c in text if " " <= c <= "~")
     escaped = kept.replace("\\", "\\\\").replace('"', '\\"')

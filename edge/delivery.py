@@ -24,7 +24,7 @@ from edge.index import CacheIndex, Hit, Miss, Stale
 from edge.passthrough import Passthrough
 from edge.sidecar import StoredObject
 from edge.spool import Spool
-from origin.httprules import joined, plan_response
+from origin.httprules import join_fields, plan_response
 from origin.sending import send_plan, send_unplanned
 from origin.tokens import redact
 
@@ -156,7 +156,7 @@ class Delivery:
         if body is None:
             return None
         self._counters.hits += is_hit
-        headers = joined(held.headers)
+        headers = join_fields(held.headers)
         now_s = self._now()
         plan = plan_response(
             request.method,
@@ -186,7 +186,7 @@ class Delivery:
         self, request: web.Request, spool: Spool, filled: Filled, status: CacheStatus
     ) -> web.StreamResponse:
         """Answer with a body that is still arriving."""
-        headers = joined(filled.headers)
+        headers = join_fields(filled.headers)
         plan = None
         if filled.length_bytes is not None and filled.status == 200:
             now_s = self._now()

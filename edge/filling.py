@@ -21,7 +21,7 @@ from edge.index import CacheIndex
 from edge.sidecar import StoredObject, storable_headers
 from edge.spool import Spool
 from edge.upstream import Upstream, UpstreamResponse
-from origin.httprules import joined
+from origin.httprules import join_fields
 from origin.tokens import redact
 
 
@@ -78,12 +78,12 @@ class Fill:
         if self._users == 0 and self.spool is not None:
             self.spool.close()
 
-    def has_head(self, filled: Filled) -> None:
+    def set_head(self, filled: Filled) -> None:
         """Tell all who wait."""
         if not self._head.done():
             self._head.set_result(filled)
 
-    def failed(self, error: AbrError) -> None:
+    def fail(self, error: AbrError) -> None:
         """Tell all who wait for the head that there is none."""
         if not self._head.done():
             self._head.set_exception(error)
@@ -158,13 +158,13 @@ class Fills:
                 await self._fetch(fill, target, held, authorized)
         except AbrError as exc:
             self._counters.fills_failed += 1
-            fill.failed(exc)
+            fill.fail(exc)
         except TimeoutError:
             self._counters.fills_failed += 1
             limit_s = self._config.fill_limit_s
-            fill.failed(UpstreamTimeoutError(f"{fill.key}: not fetched within {limit_s:g} s"))
+            fill.fail(UpstreamTimeoutError(f"{fill.key}: not fetched within {limit_s:g} s"))
         finally:
-            fill.failed(UpstreamError(f"{fill.key}: the edge stopped fetching it"))
+            fill.fail(UpstreamError(f"{fill.key}: the edge stopped fetching it"))
             self._collapse.finish(fill.key, fill)
             fill.leave()
 
@@ -173,11 +173,11 @@ class Fills:
     ) -> None:
         asking = [("Accept-Encoding", "identity"), *_conditions(held)]
         async with self._upstream.ask("GET", target, headers=asking) as answer:
-            headers = joined(answer.headers)
+            headers = join_fields(answer.headers)
             control = parse_cache_control([headers.get("cache-control", "")])
             fresh = self._freshness(answer, headers, control)
             if answer.status == 304 and held is not None:
-                fill.has_head(self._confirm(held, answer, fresh))
+                fill.set_head(self._confirm(held, answer, fresh))
                 return
             allowed = uses(
                 answer.status,
@@ -197,12 +197,12 @@ class Fills:
         length = answer.length_bytes
         headers = storable_headers(answer.headers)
         if length is not None and length > self._config.max_object_bytes:
-            fill.has_head(Filled(status=answer.status, headers=headers, is_passed_through=True))
+            fill.set_head(Filled(status=answer.status, headers=headers, is_passed_through=True))
             return
         stores = allowed.store and length is not None and self._reserve(fill.key, length)
         spool = fill.spool = self._store.spool()
         try:
-            fill.has_head(
+            fill.set_head(
                 Filled(
                     status=answer.status,
                     headers=headers,
@@ -273,7 +273,7 @@ class Fills:
         self._evict(self._index.shed(2 * size_bytes))
 
     def _confirm(self, held: StoredObject, answer: UpstreamResponse, fresh: Freshness) -> Filled:
-        updated = held.confirmed(answer.headers, stored_s=answer.arrived_s, fresh=fresh)
+        updated = held.refresh(answer.headers, stored_s=answer.arrived_s, fresh=fresh)
         if self._index.refresh(updated.entry()):
             self._store.confirm(updated)
         return Filled(status=304, headers=updated.headers, confirmed=updated, age_s=fresh.age_s)

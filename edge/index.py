@@ -128,7 +128,7 @@ class CacheIndex:
         entry = self._entries.get(key)
         if entry is None:
             return Miss(key)
-        self._policy.touched(key)
+        self._policy.touch(key)
         age_s = entry.age_at(now_s)
         ttl_s = entry.lifetime_s - age_s
         if ttl_s > 0:
@@ -197,7 +197,7 @@ class CacheIndex:
         if entry is None:
             return False
         self._held_bytes -= entry.size_bytes + self._overhead_bytes
-        self._policy.removed(key)
+        self._policy.remove(key)
         return True
 
     def shed(self, size_bytes: int) -> tuple[str, ...]:
@@ -208,7 +208,7 @@ class CacheIndex:
     def _hold(self, entry: Entry) -> None:
         self._entries[entry.key] = entry
         self._held_bytes += entry.size_bytes + self._overhead_bytes
-        self._policy.added(entry.key, entry.size_bytes)
+        self._policy.add(entry.key, entry.size_bytes)
 
     def _shrink(self) -> tuple[str, ...]:
         return self._evict_to(self.capacity_bytes - self._reserved_bytes)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from edge.cachestatus import FIELD, CacheStatus, Forward, appended
+from edge.cachestatus import FIELD, CacheStatus, Forward, append_member
 from edge.config import EdgeConfig
 from edge.counters import Counters
 from edge.sidecar import passable_headers
@@ -62,4 +62,4 @@ def _fields(answer: UpstreamResponse, status: CacheStatus) -> list[tuple[str, st
     passed = passable_headers(answer.headers)
     above = ", ".join(value for name, value in passed if name.lower() == FIELD.lower())
     fields = [pair for pair in passed if pair[0].lower() != FIELD.lower()]
-    return [*fields, (FIELD, appended(above, status))]
+    return [*fields, (FIELD, append_member(above, status))]

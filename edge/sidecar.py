@@ -73,7 +73,7 @@ class StoredObject:
         wanted = name.lower()
         return next((value for field, value in self.headers if field.lower() == wanted), None)
 
-    def confirmed(
+    def refresh(
         self, headers: list[tuple[str, str]], *, stored_s: float, fresh: Freshness
     ) -> StoredObject:
         """This object after a 304: fields of the 304 replace those held (RFC 9111 §3.2)."""

@@ -53,7 +53,7 @@ class UpstreamResponse:
             UpstreamError: it broke off.
             UpstreamTimeoutError: nothing came for the idle limit.
         """
-        with _wrapped(self._where):
+        with _wrap_errors(self._where):
             async for piece in self._response.content.iter_any():
                 yield piece
 
@@ -122,7 +122,7 @@ class Upstream:
         if not target.startswith("/") or url.origin() != self._origin:
             raise UpstreamError(f"{where}: not at the parent {self.base}; nothing else is asked")
         asked_s = self._now()
-        with _wrapped(where):
+        with _wrap_errors(where):
             async with asyncio.timeout(self._config.first_byte_limit_s):
                 response = await self._session.request(
                     method, url, headers=headers, data=body, allow_redirects=False
@@ -183,7 +183,7 @@ def wall_clock_s() -> float:
 
 
 @contextmanager
-def _wrapped(where: str) -> Iterator[None]:
+def _wrap_errors(where: str) -> Iterator[None]:
     """Turn what aiohttp raises into our errors."""
     try:
         yield

@@ -131,13 +131,13 @@ class Origin:
             route, response = "refused", error_response(400, "bad-path", str(exc))
             status = response.status
         except TokenError as exc:
-            self.metrics.refused(exc.reason)
+            self.metrics.count_refusal(exc.reason)
             response = token_response(exc)
             status = response.status
         finally:
             # A client that left before the end counts as 499, as in other servers' logs.
             seconds = time.perf_counter() - begin
-            self.metrics.answered(route, status, body_bytes=body_bytes, seconds=seconds)
+            self.metrics.count_response(route, status, body_bytes=body_bytes, seconds=seconds)
         return response
 
     async def _dispatch(self, request: web.Request, target: Target) -> web.StreamResponse:
@@ -168,11 +168,11 @@ class Origin:
             return _not_found()
         with found:
             plan = plan_response(
-                request.method, request.headers.items(), self._described(found), now_s=self._now()
+                request.method, request.headers.items(), self._describe(found), now_s=self._now()
             )
             return await send_plan(request, plan, found.body, limit_s=self._limits.send_s)
 
-    def _described(self, found: OpenObject) -> Representation:
+    def _describe(self, found: OpenObject) -> Representation:
         if found.media_type.startswith("video/"):
             cache_control = f"public, max-age={self._config.media_max_age_s}, immutable"
         else:

@@ -76,7 +76,7 @@ def media_type(path: str) -> str | None:
     return MEDIA_TYPES.get(PurePosixPath(path).suffix)
 
 
-def joined(fields: Iterable[Field]) -> dict[str, str]:
+def join_fields(fields: Iterable[Field]) -> dict[str, str]:
     """Header fields by lower-case name, repeated ones joined by a comma (RFC 9110 §5.3)."""
     headers: dict[str, str] = {}
     for name, value in fields:
@@ -100,13 +100,13 @@ def plan_response(
         return ResponsePlan(
             status=405, headers=(("Allow", "GET, HEAD, OPTIONS"), ("Content-Length", "0"))
         )
-    headers = joined(fields)
+    headers = join_fields(fields)
     status = _condition(headers, held, now_s)
     if status == 304:
         return ResponsePlan(status=304, headers=_validators(held))
     if status == 412:
         return ResponsePlan(status=412, headers=(*_validators(held), ("Content-Length", "0")))
-    spans = _wanted(headers, held, now_s) if method == "GET" else None
+    spans = _wanted_spans(headers, held, now_s) if method == "GET" else None
     if spans is None:
         return _whole(held, with_body=method == "GET")
     if not spans:
@@ -161,7 +161,9 @@ def _span(first: int | None, last: int | None, size_bytes: int) -> Span | None:
     return Span(first, end - first)
 
 
-def _wanted(headers: Mapping[str, str], held: Representation, now_s: float) -> list[Span] | None:
+def _wanted_spans(
+    headers: Mapping[str, str], held: Representation, now_s: float
+) -> list[Span] | None:
     """Spans to send, or None for the whole object; an empty list is 416."""
     text = headers.get("range")
     if text is None or not _if_range_holds(headers.get("if-range"), held, now_s):
@@ -191,19 +193,19 @@ def _if_range_holds(text: str | None, held: Representation, now_s: float) -> boo
 def _condition(headers: Mapping[str, str], held: Representation, now_s: float) -> int:
     """Status that the conditions ask for: 304, 412, or 200 to go on (§13.2.2)."""
     if "if-match" in headers:
-        if not _tag_listed(headers["if-match"], held.etag, weakly=False):
+        if not _lists_tag(headers["if-match"], held.etag, weakly=False):
             return 412
     elif "if-unmodified-since" in headers:
         since_s = parse_http_date(headers["if-unmodified-since"], now_s=now_s)
         if since_s is not None and held.last_modified_s > since_s:
             return 412
     if "if-none-match" in headers:
-        return 304 if _tag_listed(headers["if-none-match"], held.etag, weakly=True) else 200
+        return 304 if _lists_tag(headers["if-none-match"], held.etag, weakly=True) else 200
     since_s = parse_http_date(headers.get("if-modified-since"), now_s=now_s)
     return 304 if since_s is not None and held.last_modified_s <= since_s else 200
 
 
-def _tag_listed(text: str, etag: str, *, weakly: bool) -> bool:
+def _lists_tag(text: str, etag: str, *, weakly: bool) -> bool:
     if text.strip() == "*":
         return True
     return any(tag == etag and (weakly or not weak) for weak, tag in _ETAG.findall(text))
@@ -217,7 +219,7 @@ def _validators(held: Representation) -> tuple[Field, ...]:
     )
 
 
-def _described(held: Representation, kind: str, length: int) -> tuple[Field, ...]:
+def _describing_fields(held: Representation, kind: str, length: int) -> tuple[Field, ...]:
     return (
         ("Content-Type", kind),
         ("Content-Length", str(length)),
@@ -229,7 +231,7 @@ def _described(held: Representation, kind: str, length: int) -> tuple[Field, ...
 def _whole(held: Representation, *, with_body: bool) -> ResponsePlan:
     return ResponsePlan(
         status=200,
-        headers=_described(held, held.media_type, held.size_bytes),
+        headers=_describing_fields(held, held.media_type, held.size_bytes),
         body=(Span(0, held.size_bytes),) if with_body and held.size_bytes else (),
     )
 
@@ -239,7 +241,7 @@ def _content_range(span: Span, size_bytes: int) -> str:
 
 
 def _one_part(held: Representation, span: Span) -> ResponsePlan:
-    described = _described(held, held.media_type, span.length)
+    described = _describing_fields(held, held.media_type, span.length)
     content_range = ("Content-Range", _content_range(span, held.size_bytes))
     return ResponsePlan(status=206, headers=(*described, content_range), body=(span,))
 
@@ -256,7 +258,9 @@ def _many_parts(held: Representation, spans: list[Span]) -> ResponsePlan:
         body += [head.encode("ascii"), span]
     body.append(f"\r\n--{boundary}--\r\n".encode("ascii"))
     kind = f"multipart/byteranges; boundary={boundary}"
-    return ResponsePlan(status=206, headers=_described(held, kind, _length(body)), body=tuple(body))
+    return ResponsePlan(
+        status=206, headers=_describing_fields(held, kind, _length(body)), body=tuple(body)
+    )
 
 
 def _length(body: Iterable[bytes | Span]) -> int:

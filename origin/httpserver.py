@@ -26,7 +26,7 @@ from aiohttp.http import SERVER_SOFTWARE
 from abr.errors import AbrError, ConfigError, PortInUseError, TokenError, ToolMissingError
 from origin.config import ServerLimits
 from origin.cors import CORS, PREFLIGHT
-from origin.framing import unsafe
+from origin.framing import find_fault
 from origin.metrics import CONTENT_TYPE
 from origin.paths import Target, parse_target
 from origin.tokens import redact
@@ -169,17 +169,17 @@ def make_application(
         # The router's choice is passed by: it decodes and normalises the path.
         del handler
         http_1_1 = request.version >= (1, 1)
-        problem = unsafe(request.raw_headers, http_1_1=http_1_1, head_bytes=head_bytes)
+        problem = find_fault(request.raw_headers, http_1_1=http_1_1, head_bytes=head_bytes)
         if problem is not None:
-            return _closing(error_response(problem.status, "bad-request", problem.message))
-        return await _answered(request, answer)
+            return _close_after(error_response(problem.status, "bad-request", problem.message))
+        return await _answer_safely(request, answer)
 
     app = web.Application(middlewares=[guard], client_max_size=client_max_bytes)
     app.on_response_prepare.append(_add_fields)
     return app
 
 
-async def _answered(request: web.Request, answer: Handler) -> web.StreamResponse:
+async def _answer_safely(request: web.Request, answer: Handler) -> web.StreamResponse:
     """The response of ``answer``; what it raises becomes a response too, unless one has begun."""
     try:
         return await answer(request)
@@ -194,7 +194,7 @@ async def _answered(request: web.Request, answer: Handler) -> web.StreamResponse
         LOGGER.exception("%s %s failed", request.method, redact(request.raw_path))
         if _has_begun(request):
             raise ConnectionResetError("the response broke off") from exc
-        return _closing(error_response(500, "internal", "something failed here; see the log"))
+        return _close_after(error_response(500, "internal", "something failed here; see the log"))
     if _has_begun(request):
         raise ConnectionResetError("the response broke off")
     return response
@@ -259,7 +259,7 @@ def target_of(request: web.Request) -> Target:
     return parse_target(request.raw_path, authorization)
 
 
-def _closing(response: web.Response) -> web.Response:
+def _close_after(response: web.Response) -> web.Response:
     response.force_close()
     return response
 
@@ -356,7 +356,7 @@ class _Connection(web.RequestHandler):
         else:
             LOGGER.info("%s: malformed request (%s)", request.remote, type(exc).__name__)
         text = "the request is not HTTP/1.1 as we accept it" if status < 500 else "internal error"
-        response = _closing(error_response(status, "bad-request", text))
+        response = _close_after(error_response(status, "bad-request", text))
         # There is no application behind this response to add them.
         response.headers.update(dict(CORS))
         response.headers[hdrs.SERVER] = SERVER_NAME

@@ -49,13 +49,13 @@ class OriginMetrics:
         requests = sum(sample.value for sample in samples if sample.name == name)
         return f"<OriginMetrics {requests:.0f} requests>"
 
-    def answered(self, route: str, status: int, *, body_bytes: int, seconds: float) -> None:
+    def count_response(self, route: str, status: int, *, body_bytes: int, seconds: float) -> None:
         """Count one response."""
         self._requests.labels(route, str(status)).inc()
         self._bytes.labels(route).inc(body_bytes)
         self._seconds.labels(route).observe(seconds)
 
-    def refused(self, reason: str) -> None:
+    def count_refusal(self, reason: str) -> None:
         """Count one refusal."""
         self._refusals.labels(reason).inc()
 

@@ -112,7 +112,7 @@ class DirectoryStore:
         if package is None or kind is None or path not in package.files:
             return None
         try:
-            return _opened(package.folder / path, kind)
+            return _open_regular(package.folder / path, kind)
         except OSError:
             return None
 
@@ -185,7 +185,7 @@ def _stamp(path: Path) -> tuple[int, int]:
     return found.st_mtime_ns, found.st_ino
 
 
-def _opened(path: Path, kind: str) -> OpenObject | None:
+def _open_regular(path: Path, kind: str) -> OpenObject | None:
     # No link is followed at the end, and opening a pipe does not wait for a writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     found = os.fstat(descriptor)

@@ -91,14 +91,14 @@ async def make_package(
 
         if demo is None:
             return await package.transcode(paths[0], paths[1], config, on_progress)
-        async with _generated(*demo, tell) as master:
+        async with _generate_master(*demo, tell) as master:
             return await package.transcode(
                 master, paths[0], config, on_progress, source_name=GENERATED_NAME
             )
 
 
 @contextlib.asynccontextmanager
-async def _generated(duration_s: float, size: str, tell: Tell) -> AsyncIterator[Path]:
+async def _generate_master(duration_s: float, size: str, tell: Tell) -> AsyncIterator[Path]:
     """A generated master, while it is needed."""
     import tempfile
 

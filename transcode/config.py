@@ -27,7 +27,7 @@ class TranscodeConfig:
     audio_kbps: int = 128
     """Stereo AAC bit rate in kbit/s."""
     max_frame_rate: float = 60.0
-    """Masters with more frames per second are thinned by a whole number."""
+    """Masters with more frames per second are reduced by a whole factor."""
     encrypt: Literal["none", "aes-128"] = "none"
     """Encrypt whole segments with AES-128, or leave them in the clear."""
     rotate_every: int = 0

@@ -80,10 +80,10 @@ def _pictures(plan: EncodePlan, source: Any) -> list[Any]:
             stream = stream.filter(name, **options)
     count = len(plan.rungs)
     split = stream.filter_multi_output("split", count)
-    return [_scaled(split[number], rung) for number, rung in enumerate(plan.rungs)]
+    return [_scale(split[number], rung) for number, rung in enumerate(plan.rungs)]
 
 
-def _scaled(stream: Any, rung: VideoPlan) -> Any:
+def _scale(stream: Any, rung: VideoPlan) -> Any:
     return (
         stream.filter("scale", rung.width, rung.height, flags="bicubic", out_range="tv")
         .filter("setsar", 1)

@@ -87,7 +87,7 @@ class KeyStore:
         """
         store = cls(Path(folder))
         _prepare(store._folder, create=create)
-        with store._locked():
+        with store._lock():
             if store._path(_RING).exists():
                 store._ring()
             elif create:
@@ -110,7 +110,7 @@ class KeyStore:
         if period < 0:
             raise ValueError(f"period {period}; expected 0 or more")
         name = _file_of(title)
-        with self._locked():
+        with self._lock():
             ring, entries = self._ring(), self._entries(name)
             for entry in entries:
                 if entry.period == period:
@@ -129,7 +129,7 @@ class KeyStore:
         if not is_key_id(kid):
             raise KeyStoreError(f"{self._folder}: not a key id; expected 32 hexadecimal digits")
         if (title, kid) not in self._known:
-            with self._locked():
+            with self._lock():
                 entries = [each for each in self._entries(_file_of(title)) if each.kid == kid]
                 if not entries:
                     raise KeyStoreError(
@@ -141,7 +141,7 @@ class KeyStore:
 
     def kids(self, title: str) -> tuple[str, ...]:
         """Key ids of ``title`` by period; empty for a title without keys."""
-        with self._locked():
+        with self._lock():
             return tuple(entry.kid for entry in self._entries(_file_of(title)))
 
     def titles(self) -> tuple[str, ...]:
@@ -161,7 +161,7 @@ class KeyStore:
         if not _SECRET.fullmatch(name):
             raise ValueError(f"secret {name!r}; expected 1 to 32 letters of a-z, and not ring")
         file, scope = f"{name}.json", _scope_of(name)
-        with self._locked():
+        with self._lock():
             ring, entries = self._ring(), self._entries(file)
             if entries:
                 return entries[-1].kid, self._decrypt(entries[-1], ring, scope)
@@ -174,7 +174,7 @@ class KeyStore:
 
         Old KEKs go last: a crash on the way leaves a store that can be read.
         """
-        with self._locked():
+        with self._lock():
             ring = _with_new_kek(self._ring().keks)
             self._write(_RING, print_ring(ring))
             files = {title: _file_of(title) for title in self.titles()}
@@ -223,16 +223,16 @@ class KeyStore:
             path.parent.mkdir(mode=0o700, exist_ok=True)
             _write_private(path, text.encode())
         except OSError as exc:
-            raise _refused(path, exc) from exc
+            raise _error_of(path, exc) from exc
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _lock(self) -> Iterator[None]:
         """Alone with the folder, among all processes and threads."""
         path = self._path("lock")
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as exc:
-            raise _refused(path, exc) from exc
+            raise _error_of(path, exc) from exc
         try:
             _take(handle, path)
             yield
@@ -248,7 +248,7 @@ def _take(handle: int, path: Path) -> None:
             return
         except OSError as exc:
             if exc.errno not in (errno.EAGAIN, errno.EACCES, errno.EINTR):
-                raise _refused(path, exc) from exc
+                raise _error_of(path, exc) from exc
             if time.monotonic() > limit_s:
                 raise ResourceError(
                     f"{path}: held by another process for {_LOCK_LIMIT_S:.0f} s; "
@@ -268,7 +268,7 @@ def _prepare(folder: Path, *, create: bool) -> None:
         if create and not any(folder.iterdir()):
             folder.chmod(0o700)
     except OSError as exc:
-        raise _refused(folder, exc) from exc
+        raise _error_of(folder, exc) from exc
     _check_private(folder, "700")
 
 
@@ -286,7 +286,7 @@ def _read_private(path: Path) -> str:
         _check_private(path, "600")
         return path.read_bytes().decode("utf-8", errors="replace")
     except OSError as exc:
-        raise _refused(path, exc) from exc
+        raise _error_of(path, exc) from exc
 
 
 def _write_private(path: Path, data: bytes) -> None:
@@ -311,7 +311,7 @@ def _write_private(path: Path, data: bytes) -> None:
         os.close(folder)
 
 
-def _refused(path: Path, exc: OSError) -> KeyStoreError | ResourceError:
+def _error_of(path: Path, exc: OSError) -> KeyStoreError | ResourceError:
     if exc.errno in NO_ROOM_ERRORS:
         return DiskFullError(f"{path}: no room left; expected a few kilobytes; free some")
     reason = reason_of(exc)

@@ -30,7 +30,7 @@ TEMPLATE: tuple[tuple[int, int, int], ...] = (
     (1920, 1080, 7_800_000),
 )
 """Box to fit in, width and height, and target bits per second."""
-WORTH_MOST = {"hevc": 3.0, "vp9": 3.0, "av1": 4.0, "h264": 2.0, "mpeg2video": 1.0}
+MOST_OF_MASTER = {"hevc": 3.0, "vp9": 3.0, "av1": 4.0, "h264": 2.0, "mpeg2video": 1.0}
 """Most that an H.264 rung may ask for, over the bit rate of a master in that codec."""
 _NEARLY = 1.25
 _LEAST_BPS = 60_000
@@ -59,10 +59,10 @@ def ladder_for(master: Master, *, wanted: str = "") -> tuple[PlannedRung, ...]:
     Raises:
         ConfigError: ``wanted`` cannot be read, or asks for more than the master has.
     """
-    return _own_ladder(master, wanted) if wanted.strip() else _chosen(master)
+    return _parse_ladder(master, wanted) if wanted.strip() else _choose_ladder(master)
 
 
-def _chosen(master: Master) -> tuple[PlannedRung, ...]:
+def _choose_ladder(master: Master) -> tuple[PlannedRung, ...]:
     rungs: list[PlannedRung] = []
     for box_width, box_height, bitrate_bps in TEMPLATE:
         scale = _scale_into(master, box_width, box_height)
@@ -71,7 +71,7 @@ def _chosen(master: Master) -> tuple[PlannedRung, ...]:
     top = _size(master, 1.0)
     if not rungs:
         rungs = [PlannedRung(*top, max(_LEAST_BPS, _power_law_bps(*top)))]
-    return _at_least_two(_within_worth(master, _from_master(rungs, top)))
+    return _at_least_two(_limit_to_master(master, _from_master(rungs, top)))
 
 
 def _from_master(rungs: list[PlannedRung], top: tuple[int, int]) -> list[PlannedRung]:
@@ -83,10 +83,10 @@ def _from_master(rungs: list[PlannedRung], top: tuple[int, int]) -> list[Planned
     return rungs
 
 
-def _within_worth(master: Master, rungs: list[PlannedRung]) -> list[PlannedRung]:
+def _limit_to_master(master: Master, rungs: list[PlannedRung]) -> list[PlannedRung]:
     """Leave out what costs more than the master is worth, but keep its size."""
     top = rungs[-1]
-    worth = WORTH_MOST.get(master.codec, math.inf) * master.bit_rate_bps or math.inf
+    worth = MOST_OF_MASTER.get(master.codec, math.inf) * master.bit_rate_bps or math.inf
     most = max(worth, rungs[min(1, len(rungs) - 1)].bitrate_bps)
     if top.bitrate_bps <= most:
         return rungs
@@ -106,7 +106,7 @@ def _at_least_two(rungs: list[PlannedRung]) -> tuple[PlannedRung, ...]:
     return tuple(rungs)
 
 
-def _own_ladder(master: Master, wanted: str) -> tuple[PlannedRung, ...]:
+def _parse_ladder(master: Master, wanted: str) -> tuple[PlannedRung, ...]:
     rungs = []
     for part in wanted.split(","):
         match = re.fullmatch(r"\s*(\d{1,5})\s*:\s*(\d{1,6})\s*", part)

@@ -159,10 +159,10 @@ def _displayed_size(video: Mapping[str, Any], where: str) -> tuple[int, int]:
             width = round(width * aspect)
         else:
             height = round(height / aspect)
-    return (height, width) if _turned(video) else (width, height)
+    return (height, width) if _is_turned(video) else (width, height)
 
 
-def _turned(video: Mapping[str, Any]) -> bool:
+def _is_turned(video: Mapping[str, Any]) -> bool:
     """Whether the display matrix turns pictures by a quarter."""
     angles = [
         each["rotation"]
@@ -187,18 +187,18 @@ def frame_rate(
         interlaced: The pictures are fields in pairs, so ``real`` may count fields.
     """
     if real is None or mean is None or mean > 1000:
-        return (_near_standard(real or mean) if real or mean else None), False
+        return (_nearest_standard(real or mean) if real or mean else None), False
     if interlaced:
-        return _near_standard(mean), False
+        return _nearest_standard(mean), False
     if abs(real - mean) <= mean / 100:
-        return _near_standard(real), False
+        return _nearest_standard(real), False
     if real <= 60 and real < 2 * mean:
-        return _near_standard(real), True
+        return _nearest_standard(real), True
     above = [rate for rate in STANDARD_RATES if rate >= mean * Fraction(99, 100)]
     return (above[0] if above and mean > 20 else Fraction(max(1, math.ceil(mean)))), True
 
 
-def _near_standard(rate: Fraction | None) -> Fraction | None:
+def _nearest_standard(rate: Fraction | None) -> Fraction | None:
     """The standard rate within 0.03 %, else ``rate`` with a denominator that fits."""
     if rate is None:
         return None

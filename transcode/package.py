@@ -183,7 +183,7 @@ class _Work:
                 self.plan, str(self.master.absolute()), outputs, program=program
             ),
             [sink.feed for sink in sinks],
-            on_tick=self._on_encoded,
+            on_tick=self._show_encoded,
             stall_limit_s=self.config.stall_limit_s,
         )
         if not outcome.is_clean:
@@ -199,7 +199,7 @@ class _Work:
     def _folder(self, name: str) -> Folder:
         return Folder(self.partial / name, self.encrypter, self.config.seal_init)
 
-    def _on_encoded(self, tick: Tick) -> None:
+    def _show_encoded(self, tick: Tick) -> None:
         self.pace.tell(tick.frames / float(self.plan.frame_rate))
 
     async def verify(self, folders: Sequence[Folder]) -> None:
@@ -218,15 +218,15 @@ class _Work:
                 outcome = await run_ffmpeg(
                     lambda _outputs: decode_arguments(program=program),
                     feed=folder.read_back(numbers),
-                    on_tick=self._on_decoded(done, len(folders)),
+                    on_tick=self._show_decoded(done, len(folders)),
                     stall_limit_s=self.config.stall_limit_s,
                 )
-                self._check_decoded(folder, outcome, whole=len(numbers) == count)
+                self._check_decode(folder, outcome, whole=len(numbers) == count)
 
-    def _on_decoded(self, done: int, of: int) -> Callable[[Tick], None]:
+    def _show_decoded(self, done: int, of: int) -> Callable[[Tick], None]:
         return lambda tick: self.pace.tell(done * self.plan.duration_s + tick.media_s, of=of)
 
-    def _check_decoded(self, folder: Folder, outcome: Outcome, *, whole: bool) -> None:
+    def _check_decode(self, folder: Folder, outcome: Outcome, *, whole: bool) -> None:
         name = folder.path.name
         if not outcome.is_clean:
             raise ToolFailedError(

@@ -51,7 +51,7 @@ async def partial_folder(out: Path) -> AsyncIterator[Path]:
     partial = out.parent / f".{out.name}.partial-{secrets.token_hex(4)}"
     finished = False
     try:
-        for folder in [*reversed(_missing(out.parent)), partial]:
+        for folder in [*reversed(_missing_folders(out.parent)), partial]:
             folder.mkdir()
             made.append(folder)
         yield partial
@@ -66,7 +66,7 @@ async def partial_folder(out: Path) -> AsyncIterator[Path]:
                     folder.rmdir()
 
 
-def _missing(folder: Path) -> list[Path]:
+def _missing_folders(folder: Path) -> list[Path]:
     """Those of ``folder`` and its parents that are not there, innermost first."""
     return [each for each in (folder, *folder.parents) if not each.exists()]
 

@@ -98,7 +98,7 @@ def plan_encode(master: Master, config: TranscodeConfig) -> EncodePlan:
         ConfigError: the ladder asked for cannot be.
         MediaError: no H.264 level allows pictures that large.
     """
-    rate = thinned(master.frame_rate, config.max_frame_rate)
+    rate = thin_rate(master.frame_rate, config.max_frame_rate)
     gop, segment = group_frames(rate, segment_s=config.segment_s, gop_s=config.gop_s)
     return EncodePlan(
         video_index=master.index,
@@ -123,7 +123,7 @@ def _audio_plan(audio: AudioFacts, config: TranscodeConfig) -> AudioPlan:
     )
 
 
-def thinned(rate: Fraction, most: float) -> Fraction:
+def thin_rate(rate: Fraction, most: float) -> Fraction:
     """``rate`` over the smallest whole number that brings it to ``most`` or below."""
     return rate / max(1, math.ceil(rate / Fraction(most).limit_denominator(1001)))
 

@@ -20,15 +20,15 @@ class EvictionPolicy(Protocol):
         """Whether an object that is not held should be stored at all."""
         ...
 
-    def added(self, key: str, size_bytes: int) -> None:
+    def add(self, key: str, size_bytes: int) -> None:
         """An object is now held; ``key`` was not held before."""
         ...
 
-    def touched(self, key: str) -> None:
+    def touch(self, key: str) -> None:
         """A held object was asked for."""
         ...
 
-    def removed(self, key: str) -> None:
+    def remove(self, key: str) -> None:
         """A held object is gone for another reason than ``evict``."""
         ...
 

@@ -21,15 +21,15 @@ class Lru:
         """Every object is admitted."""
         return True
 
-    def added(self, key: str, size_bytes: int) -> None:
+    def add(self, key: str, size_bytes: int) -> None:
         """``key`` becomes the most recently used."""
         self._order[key] = None
 
-    def touched(self, key: str) -> None:
+    def touch(self, key: str) -> None:
         """``key`` becomes the most recently used."""
         self._order.move_to_end(key)
 
-    def removed(self, key: str) -> None:
+    def remove(self, key: str) -> None:
         """Forget ``key``."""
         del self._order[key]
 

@@ -317,7 +317,7 @@ def test_a_store_kept_locked_by_another_process_gives_up(
     """Waiting has a limit."""
     store = KeyStore.open(folder)
     monkeypatch.setattr(keystore, "_LOCK_LIMIT_S", 0.05)
-    with store._locked(), pytest.raises(ResourceError, match="held by another process"):
+    with store._lock(), pytest.raises(ResourceError, match="held by another process"):
         KeyStore.open(folder)
 
 

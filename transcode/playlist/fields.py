@@ -36,11 +36,11 @@ class Fields:
         value = self.values.get(name)
         return None if value is None or value == "" else str(value)
 
-    def needed(self, name: str) -> str:
+    def required(self, name: str) -> str:
         """Text that must be there."""
         value = self.text(name)
         if value is None:
-            self.fail(f"no {_written(name)}; expected one")
+            self.fail(f"no {_attribute_name(name)}; expected one")
         return value
 
     def yes(self, name: str) -> bool:
@@ -56,11 +56,11 @@ class Fields:
             self._bad(name, "a whole number from 0 to 2^64-1")
         return value
 
-    def needed_integer(self, name: str) -> int:
+    def required_integer(self, name: str) -> int:
         """A whole number that must be there."""
         value = self.integer(name)
         if value is None:
-            self.fail(f"no {_written(name)}; expected one")
+            self.fail(f"no {_attribute_name(name)}; expected one")
         return value
 
     def number(self, name: str) -> float:
@@ -104,8 +104,8 @@ class Fields:
         return ByteRange(offset, int(match[1]))
 
     def _bad(self, name: str, expected: str) -> NoReturn:
-        self.fail(f"{_written(name)} of another form; expected {expected}")
+        self.fail(f"{_attribute_name(name)} of another form; expected {expected}")
 
 
-def _written(name: str) -> str:
+def _attribute_name(name: str) -> str:
     return name.upper().replace("_", "-")

@@ -2,7 +2,7 @@
 
 from edge.answers import answer_fields, representation
 from edge.cachestatus import CacheStatus
-from origin.httprules import ResponsePlan, joined, plan_response
+from origin.httprules import ResponsePlan, join_fields, plan_response
 
 NOW_S = 1796083200.0  # 1 December 2026
 STORED = (
@@ -18,7 +18,7 @@ HIT = CacheStatus(cache="e", hit=True)
 def answered(**request: str) -> tuple[ResponsePlan, dict[str, str]]:
     asked = [(name.replace("_", "-"), value) for name, value in request.items()]
     plan = plan_response(
-        "GET", asked, representation(joined(STORED), 100, now_s=NOW_S), now_s=NOW_S
+        "GET", asked, representation(join_fields(STORED), 100, now_s=NOW_S), now_s=NOW_S
     )
     return plan, dict(answer_fields(STORED, plan, age_s=3.9, status=HIT))
 

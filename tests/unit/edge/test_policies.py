@@ -13,16 +13,16 @@ def test_least_recently_used_leaves_first() -> None:
     policy = policies.make("lru", capacity_bytes=100)
     for key in ("a", "b", "c"):
         assert policy.admits(key, 10)
-        policy.added(key, 10)
-    policy.touched("a")
-    policy.removed("b")
+        policy.add(key, 10)
+    policy.touch("a")
+    policy.remove("b")
     assert [policy.evict(), policy.evict()] == ["c", "a"]
 
 
 def test_each_cache_has_an_order_of_its_own() -> None:
     one, other = (policies.make("lru", capacity_bytes=100) for _ in range(2))
-    one.added("a", 1)
-    other.added("b", 1)
+    one.add("a", 1)
+    other.add("b", 1)
     assert (one.evict(), other.evict()) == ("a", "b")
 
 

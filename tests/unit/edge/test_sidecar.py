@@ -78,7 +78,7 @@ def test_fields_of_one_hop_are_not_kept() -> None:
 def test_a_validation_renews_fields_but_not_those_of_the_body() -> None:
     fresh = Freshness(age_s=0.0, lifetime_s=9.0, stale_while_revalidate_s=0.0, stale_if_error_s=0.0)
     headers = [("cache-control", "max-age=9"), ("Content-Type", "text/html"), ("X-New", "1")]
-    after = stored().confirmed(headers, stored_s=200.0, fresh=fresh)
+    after = stored().refresh(headers, stored_s=200.0, fresh=fresh)
     assert after.header("Cache-Control") == "max-age=9"
     assert after.header("content-type") == "video/mp4"
     assert after.header("x-new") == "1"

@@ -18,9 +18,9 @@ def samples(metrics: OriginMetrics) -> dict[tuple[str, ...], float]:
 
 def test_responses_are_counted_by_what_was_asked_for_and_status() -> None:
     metrics = OriginMetrics()
-    metrics.answered("object", 200, body_bytes=1000, seconds=0.002)
-    metrics.answered("object", 206, body_bytes=10, seconds=0.2)
-    metrics.answered("key", 200, body_bytes=16, seconds=0.001)
+    metrics.count_response("object", 200, body_bytes=1000, seconds=0.002)
+    metrics.count_response("object", 206, body_bytes=10, seconds=0.2)
+    metrics.count_response("key", 200, body_bytes=16, seconds=0.001)
     found = samples(metrics)
     assert found["abr_origin_requests_total", "object", "200"] == 1
     assert found["abr_origin_requests_total", "object", "206"] == 1
@@ -33,6 +33,6 @@ def test_responses_are_counted_by_what_was_asked_for_and_status() -> None:
 
 def test_servers_in_one_process_do_not_mix() -> None:
     one, other = OriginMetrics(), OriginMetrics()
-    one.refused("expired")
+    one.count_refusal("expired")
     assert samples(one)["abr_origin_refusals_total", "expired"] == 1
     assert ("abr_origin_refusals_total", "expired") not in samples(other)

@@ -13,7 +13,7 @@ from abr.errors import ConfigError, MediaError
 from transcode.config import TranscodeConfig
 from transcode.ladder import TEMPLATE, ladder_for
 from transcode.master import STANDARD_RATES, AudioFacts, Master
-from transcode.plan import group_frames, level_for, plan_encode, thinned, timescale
+from transcode.plan import group_frames, level_for, plan_encode, thin_rate, timescale
 
 DEFAULT = TranscodeConfig()
 
@@ -153,7 +153,7 @@ def test_key_frames_come_every_two_seconds(rate: Fraction, segment_s: float) -> 
     ],
 )
 def test_fast_masters_are_thinned_by_a_whole_number(rate: Fraction, expected: Fraction) -> None:
-    assert thinned(Fraction(rate), 60.0) == expected
+    assert thin_rate(Fraction(rate), 60.0) == expected
 
 
 @given(st.fractions(Fraction(1, 10), 60, max_denominator=1001))
