@@ -128,7 +128,7 @@ class CacheIndex:
         entry = self._entries.get(key)
         if entry is None:
             return Miss(key)
-        self._policy.touch(key)
+        self._policy.use(key)
         age_s = entry.age_at(now_s)
         ttl_s = entry.lifetime_s - age_s
         if ttl_s > 0:

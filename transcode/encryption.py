@@ -1,8 +1,7 @@
 """Encryption of segments: AES-128 over whole files, and who provides the keys.
 
-Rules of residence: given a key and an initialisation vector, bytes to bytes. Keys come
-from a ``KeyProvider``; where they are stored is ``keystore``'s business. Key bytes appear
-in no message and no ``repr``.
+Bytes to bytes, given a key and an initialisation vector. Keys come from a ``KeyProvider``;
+``keystore`` is the one that stores them. Key bytes appear in no message and no ``repr``.
 
 Source: RFC 8216bis, sections 4.4.4.4 and 5.2: AES-128 in CBC mode over the whole segment,
 PKCS7 padding; the vector is the key's IV attribute or else the media sequence number.
@@ -21,7 +20,7 @@ from abr.errors import MediaError
 from transcode.playlist import Segment
 
 METHOD = "AES-128"
-"""The METHOD attribute of what this module does."""
+"""The METHOD attribute of EXT-X-KEY for this encryption."""
 KEY_BYTES = 16
 IV_BYTES = 16
 _BLOCK_BYTES = 16
@@ -49,10 +48,10 @@ class ContentKey:
 
 
 class KeyProvider(Protocol):
-    """Whoever gives out content keys for encryption."""
+    """A source of content keys."""
 
     def key_for(self, title: str, period: int) -> ContentKey:
-        """The key of the ``period``-th run of segments of ``title``, from 0; always the same."""
+        """The key of a period of ``title``, counted from 0; the same at every call."""
         ...
 
 
@@ -83,19 +82,23 @@ def decrypt(data: bytes, key: bytes, iv: bytes) -> bytes:
     try:
         return unpadder.update(padded) + unpadder.finalize()
     except ValueError:
-        # No cause is kept: how padding failed is nobody's business.
+        # No cause is kept: a message that tells how padding failed helps an attacker.
         raise MediaError(
-            "encrypted segment: wrong padding; expected PKCS7, so the key or the data is not right"
+            "encrypted segment: wrong padding; expected PKCS7, so the key is another one "
+            "or the data is damaged"
         ) from None
 
 
 def sequence_iv(sequence: int) -> bytes:
-    """A media sequence number as a vector: 128 bits, big-endian."""
+    """The initialisation vector of a segment by its media sequence number.
+
+    RFC 8216bis, 4.4.4.4: without an IV attribute, the number as 128 bits, big-endian.
+    """
     return sequence.to_bytes(IV_BYTES, "big")
 
 
 def iv_for(segment: Segment) -> bytes:
-    """The vector ``segment`` is encrypted with.
+    """The initialisation vector of ``segment``.
 
     Raises:
         ValueError: the segment is not encrypted.

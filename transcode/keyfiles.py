@@ -1,7 +1,7 @@
 """The files of a key store as text, and the encryption of what they hold.
 
-Rules of residence: bytes and text only; ``keystore`` reads and writes the disk and makes
-the random numbers. Key bytes appear in no message and no ``repr``.
+Bytes and text only: ``keystore`` reads and writes files and makes the random numbers. Key
+bytes appear in no message and no ``repr``.
 
 A key is encrypted by AES-256-GCM under a key-encryption key (KEK). The associated data
 ``title|kid|version`` binds it to its place: an encrypted key copied to another title, or under
@@ -34,12 +34,12 @@ _Read = TypeVar("_Read")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncryptedKey:
-    """A secret as it stands in a file."""
+    """A secret as a file holds it."""
 
     kid: str
     """Key id."""
     version: int
-    """Of the key; a new one of the same id is another version."""
+    """Version of the key; a new key with the same id has another."""
     kek: str
     """Id of the KEK it is encrypted under."""
     nonce: bytes
@@ -80,7 +80,7 @@ def encrypt_key(
 
 
 def decrypt_key(entry: EncryptedKey, ring: Ring, *, title: str, where: str) -> bytes:
-    """The secret inside ``entry``.
+    """The secret that ``entry`` holds.
 
     Raises:
         KeyStoreError: its KEK is not in the ring, or it was changed, moved or damaged.
@@ -173,7 +173,7 @@ def _print(value: Mapping[str, Any]) -> str:
 
 
 def _parse(text: str, read: Callable[[Any], _Read], where: str) -> _Read:
-    # Causes are not kept: the text of a JSON error may quote what it could not read.
+    # Causes are not kept: a JSON error may quote the text, and with it a secret.
     try:
         value = json.loads(text)
         if value["format"] != FORMAT:

@@ -1,8 +1,8 @@
 """The key store: content keys, encrypted at rest, in a folder.
 
-Rules of residence: the only module that writes secrets to disk. Every file has mode 0600
-in a folder of mode 0700 and appears whole or not at all. Packages never contain keys;
-they name them by key id (kid). ``keyfiles`` holds the text and the encryption.
+The only module that writes secrets to disk. Every file has mode 0600, lies in a folder of
+mode 0700, and appears whole or not at all. Packages never contain keys; they name them by
+key id (kid). ``keyfiles`` holds the text and the encryption.
 
 Folder::
 
@@ -11,7 +11,7 @@ Folder::
     <name>.json           a secret that another package keeps here: ``signing``
     lock                  held while a file is read or changed
 
-The ring decrypts everything else. Its file may be a symbolic link to safer storage.
+The ring decrypts everything else. It may be a symbolic link to safer storage.
 """
 
 from __future__ import annotations
@@ -78,11 +78,11 @@ class KeyStore:
 
     @classmethod
     def open(cls, folder: str | Path, *, create: bool = True) -> KeyStore:
-        """Open the store in ``folder``; made when it is missing and ``create`` is true.
+        """Open the store in ``folder``, which is made if it is missing and ``create`` is true.
 
         Raises:
             KeyStoreError: it is missing, damaged, or others may read it.
-            ResourceError: it cannot be made, or another process keeps it locked.
+            ResourceError: it cannot be made, or another process holds its lock.
             DiskFullError: no room to make it.
         """
         store = cls(Path(folder))
@@ -98,14 +98,14 @@ class KeyStore:
 
     @property
     def folder(self) -> Path:
-        """Where it is."""
+        """The folder of the store."""
         return self._folder
 
     def key_for(self, title: str, period: int) -> ContentKey:
-        """The content key of a run of segments; made on first use, then always the same.
+        """The content key of a period of ``title``; made on first use, then always the same.
 
         Raises:
-            KeyStoreError: not a title as URLs have it, or the file is damaged.
+            KeyStoreError: ``title`` cannot be a title, or the file is damaged.
         """
         if period < 0:
             raise ValueError(f"period {period}; expected 0 or more")
@@ -170,9 +170,9 @@ class KeyStore:
         return kid, data
 
     def rotate_kek(self) -> str:
-        """Encrypt every key anew under a new KEK and drop the old ones; returns its id.
+        """Encrypt every key under a new KEK and drop the old ones; return the id of the new KEK.
 
-        Old KEKs go last: a crash on the way leaves a store that can be read.
+        Old KEKs are dropped last, so a crash at any point leaves a store that can be read.
         """
         with self._lock():
             ring = _with_new_kek(self._ring().keks)
@@ -227,7 +227,7 @@ class KeyStore:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        """Alone with the folder, among all processes and threads."""
+        """Hold the lock of the folder against all other processes and threads."""
         path = self._path("lock")
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -258,7 +258,7 @@ def _take(handle: int, path: Path) -> None:
 
 
 def _prepare(folder: Path, *, create: bool) -> None:
-    """Make the folder, or check that nobody else reads it."""
+    """Make the folder, or check that nobody else can read it."""
     try:
         if create and not folder.exists():
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -290,8 +290,8 @@ def _read_private(path: Path) -> str:
 
 
 def _write_private(path: Path, data: bytes) -> None:
-    """Replace ``path`` whole: never half-written, never readable by others."""
-    target = Path(os.path.realpath(path))  # a linked file is replaced where it lies
+    """Replace ``path`` at once: never half-written, never readable by others."""
+    target = Path(os.path.realpath(path))  # a symbolic link stays, its target is replaced
     beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     handle = os.open(beside, flags, 0o600)
@@ -321,7 +321,7 @@ def _error_of(path: Path, exc: OSError) -> KeyStoreError | ResourceError:
 
 
 def _file_of(title: str) -> str:
-    """Titles come from URLs: nothing else may become a path."""
+    """The file of a title. Titles come from URLs, so the name is checked before it is a path."""
     if not is_title(title):
         raise KeyStoreError(
             f"title {title[:40]!r}; expected a-z, 0-9, - and _ only, at most {MAX_TITLE_CHARS}"
@@ -330,7 +330,7 @@ def _file_of(title: str) -> str:
 
 
 def _scope_of(secret: str) -> str:
-    """What stands where a title does in the associated data; no title has a ``#``."""
+    """What replaces the title in the associated data; no title contains ``#``."""
     return f"#{secret}"
 
 

@@ -1,7 +1,7 @@
 """The playlists of a package, made from its index.
 
-Rules of residence: every tag and attribute we serve is chosen here; figures come from the
-index, text from ``playlist``.
+Every tag and attribute that is served is chosen here; the figures come from the index, and
+``playlist`` prints the text.
 
 Source: Apple's HLS authoring specification, items 1.32 (default variant), 8.2, 8.9, 8.10
 and 9.1 to 9.15; RFC 8216bis, 4.4.4.4 and 4.4.4.5 for keys.
@@ -26,7 +26,7 @@ from transcode.playlist import (
 
 AUDIO_GROUP = "audio"
 DEFAULT_START_BPS = 2_000_000
-"""Apple's item 1.32: the variant listed first is the one nearest this."""
+"""Apple's item 1.32: the variant whose average is nearest this is listed first."""
 
 
 def default_rung(index: PresentationIndex) -> int:
@@ -115,7 +115,7 @@ def key_uri(kid: str) -> str:
 
 
 def init_iv(folder: str) -> bytes:
-    """The vector an initialisation section is encrypted with: told apart by folder.
+    """The initialisation vector of a track's initialisation section, another for each folder.
 
     The top bit is set, so that it never equals a media sequence number (64 bits).
     """

@@ -1,7 +1,7 @@
-"""What there is to know about a master before it is encoded.
+"""Facts about a master that decide how it is encoded.
 
-Rules of residence: ffprobe's JSON becomes ``Master`` here and nowhere else; no processes.
-Sizes are as displayed: square pixels, rotation applied.
+Only this module reads ffprobe's JSON; no process is run. Sizes are as displayed: square
+pixels, rotation applied.
 
 Source: ffprobe's documentation, "writers: json"; ISO/IEC 14496-12, 6.2.2 for the rotation
 that a display matrix asks for.
@@ -49,7 +49,7 @@ class Master:
     name: str
     """File name without its folder."""
     where: str
-    """The file as it was named, for messages."""
+    """Path of the file as the user gave it, for messages."""
     index: int
     """Number of the video stream in the file."""
     codec: str
@@ -63,7 +63,7 @@ class Master:
     frames: int
     """Frames that the file holds; 0 when not counted."""
     lead_s: float = 0.0
-    """How much later than the file the video begins: its first picture stands that long."""
+    """Seconds from the start of the file to the first picture, which is shown that long."""
     declared_frames: int = 0
     """Frames that the file's header promises; 0 when it does not say."""
     is_variable: bool = False
@@ -91,7 +91,7 @@ def master_from(probed: Mapping[str, Any], *, name: str, where: str | None = Non
         where: What messages call it; its name when None.
 
     Raises:
-        MediaError: no video, or figures that cannot be.
+        MediaError: there is no video, or its figures are impossible.
     """
     where = where or name
     streams = [each for each in probed.get("streams", ()) if isinstance(each, dict)]
@@ -139,7 +139,7 @@ def _video(
     ]
     form = str(shown.get("format_name", ""))
     if moving and (form.endswith("_pipe") or form in ("image2", "tty")):
-        # ffprobe takes a picture for a film of one frame, and any text for a screen of letters.
+        # ffprobe reads a still picture as a video of one frame, and any text as a terminal.
         raise MediaError(f"{where}: found a still picture or text; {EXPECTED}")
     if moving:
         return max(moving, key=lambda each: bool((each.get("disposition") or {}).get("default")))
@@ -154,7 +154,7 @@ def _displayed_size(video: Mapping[str, Any], where: str) -> tuple[int, int]:
         raise MediaError(f"{where}: pictures of {width}x{height}; {EXPECTED} with pictures")
     aspect = _fraction(str(video.get("sample_aspect_ratio", "1:1")).replace(":", "/"))
     if aspect is not None and aspect != 1 and Fraction(1, 20) < aspect < 20:
-        # One axis is stretched, so that no line or column is lost.
+        # The shorter axis is stretched, so that no line or column is lost.
         if aspect > 1:
             width = round(width * aspect)
         else:
@@ -163,7 +163,7 @@ def _displayed_size(video: Mapping[str, Any], where: str) -> tuple[int, int]:
 
 
 def _is_turned(video: Mapping[str, Any]) -> bool:
-    """Whether the display matrix turns pictures by a quarter."""
+    """Whether the display matrix rotates pictures by 90 or 270 degrees."""
     angles = [
         each["rotation"]
         for each in video.get("side_data_list") or ()

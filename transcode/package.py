@@ -1,8 +1,8 @@
-"""A master becomes a package on disk, whole or not at all.
+"""Transcoding: a master becomes a package on disk, whole or not at all.
 
-Everything is written into a folder beside the target, named ``.OUT.partial-…``: segments
-as the encoder gives them, encrypted when asked, then the playlists, checked, flushed to the
-disk and renamed into place. Whatever stops that leaves nothing behind.
+Everything is written into a folder beside the target, named ``.OUT.partial-…``: segments as
+the encoder delivers them, encrypted if asked, and then the playlists. That folder is checked,
+flushed to the disk and renamed. A failure or an interruption leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ _ENCODE_SHARE = 0.85
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscodeProgress:
-    """How far a transcode has come."""
+    """Progress of a transcode."""
 
     phase: str
     """``encode`` or ``verify``."""
     fraction: float
     """Of the whole, 0 to 1."""
     speed: float
-    """Media seconds for each second spent, in this phase."""
+    """Media seconds per second of real time, in this phase."""
     eta_s: float
-    """Seconds left, by the pace so far; ``inf`` before there is one."""
+    """Seconds left at the pace so far; ``inf`` before anything is done."""
 
 
 async def transcode(
@@ -64,16 +64,16 @@ async def transcode(
 
     Args:
         master: A video file.
-        out: The folder to make; its name becomes the title.
+        out: The folder to make; its name gives the title.
         config: Settings; the defaults when None.
-        on_progress: Told a few times a second how far it is.
+        on_progress: Called with the progress a few times a second.
         keys: Where content keys come from; None opens the key store of ``config``.
-        source_name: What the index calls the master; None: its file name and size.
+        source_name: Name of the master in the index; its file name and size when None.
 
     Raises:
         MissingFileError, MediaError: the master cannot be used.
         PackageError: ``out`` is taken.
-        ConfigError: settings that do not fit the master or each other.
+        ConfigError: settings do not fit the master or each other.
         KeyStoreError: the key store cannot be opened.
         ToolMissingError, ToolFailedError: ffmpeg.
         DiskFullError: no room; nothing is left behind.
@@ -135,7 +135,7 @@ class _Pace:
         self._phase, self._phase_began_s = phase, time.monotonic()
 
     def tell(self, media_s: float, *, of: int = 1) -> None:
-        """``media_s`` of ``of`` times the title's duration are done in this phase."""
+        """Report that this phase has done ``media_s`` out of ``of`` times the duration."""
         if self._on_progress is None:
             return
         done = min(1.0, media_s / (self._total_s * of))
@@ -166,7 +166,7 @@ class _Work:
     pace: _Pace
 
     async def encode(self) -> list[Folder]:
-        """All tracks on disk: rungs, then the audio if there is any."""
+        """Encode all tracks to the disk: the rungs, then the audio if there is any."""
         program = find("ffmpeg", self._needs()).path
         audio = AudioSink(self._folder(layout.audio_folder(0))) if self.plan.audio else None
         videos = [
@@ -203,10 +203,10 @@ class _Work:
         self.pace.tell(tick.frames / float(self.plan.frame_rate))
 
     async def verify(self, folders: Sequence[Folder]) -> None:
-        """Decode what stands on disk.
+        """Decode what was written.
 
         Raises:
-            ToolFailedError: a track does not decode, or not to as many frames as it has.
+            ToolFailedError: a track does not decode, or not to all of its frames.
         """
         self.pace.begin("verify")
         program = find("ffmpeg").path
@@ -231,13 +231,13 @@ class _Work:
         if not outcome.is_clean:
             raise ToolFailedError(
                 f"{name}: does not decode: {plain_line(outcome.reason())}; encode again, "
-                "and report it if it stays"
+                "and report it if it happens again"
             )
         is_video = folder.codecs.startswith("avc1")
         if is_video and whole and outcome.frames != folder.frames:
             raise ToolFailedError(
                 f"{name}: {outcome.frames} frames decode; expected {folder.frames}; encode again, "
-                "and report it if it stays"
+                "and report it if it happens again"
             )
 
     def index(

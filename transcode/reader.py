@@ -1,7 +1,7 @@
-"""Packages on disk, read: the index, the presentation, and what each file weighs.
+"""Packages on disk, read: the index, the presentation, and the size of each file.
 
-Rules of residence: reads only. What is right is decided in ``layout`` and ``indexfile``;
-this shell finds the files. A folder is a package when it holds ``presentation.json``.
+This shell only reads files; ``layout`` and ``indexfile`` decide what is right. A folder is a
+package when it holds ``presentation.json``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from transcode.presentation import presentation_of_package
 
 
 def is_package(folder: Path) -> bool:
-    """Whether ``folder`` looks like a package; says nothing of its health."""
+    """Whether ``folder`` looks like a package; its contents are not checked."""
     return (folder / INDEX).is_file()
 
 
@@ -80,14 +80,14 @@ def read_playlist(path: Path) -> Playlist:
     """The playlist in ``path``.
 
     Raises:
-        MissingFileError: it is not there.
-        PlaylistError: it is no playlist.
+        MissingFileError: it does not exist.
+        PlaylistError: it is not a playlist.
     """
     return parse(read_text(path), uri=str(path))
 
 
 def read_text(path: Path) -> str:
-    """The text of ``path``; bytes that are not UTF-8 become marks that no format accepts.
+    """The text of ``path``; bytes that are not UTF-8 become U+FFFD, which no format accepts.
 
     Raises:
         MissingFileError: there is no such file, or it cannot be read.

@@ -1,7 +1,7 @@
-"""The tracks of a package while they fill: bytes from the encoder in, files out.
+"""Tracks of a package while they are written: bytes from the encoder in, files out.
 
-Each rung and the audio has a folder of its own. A segment is encrypted and written as soon as
-it is whole; audio segments end where the first rung's do.
+Each rung, and the audio, has its own folder. A segment is encrypted and written as soon as it
+is complete; audio segments end where those of the first rung do.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from transcode.listing import init_iv
 
 @dataclass(slots=True)
 class Encrypter:
-    """Encrypts with the key of each period, which it asks for once."""
+    """Content keys of one title by segment; each is asked for once."""
 
     provider: KeyProvider
     title: str
     rotate_every: int
-    """Segments to a key; 0 keeps one."""
+    """Segments per key; 0 keeps one key for all."""
     keys: list[ContentKey] = field(default_factory=list)
-    """Those used so far, by period."""
+    """Keys used so far, by period."""
 
     def key_of(self, segment: int) -> ContentKey:
         """The key that encrypts ``segment`` of every track."""
@@ -41,14 +41,14 @@ class Encrypter:
 
 @dataclass(slots=True)
 class Folder:
-    """One track's folder while it fills."""
+    """Folder of one track while it is written."""
 
     path: Path
     encrypter: Encrypter | None
     """None leaves everything in the clear."""
     encrypts_init: bool
     codecs: str = ""
-    """As soon as there is an initialisation section."""
+    """RFC 6381 name, known once the initialisation section is written."""
     init_bytes: int = 0
     timescale: int = 1
     frames: int = 0
@@ -80,7 +80,7 @@ class Folder:
         (self.path / name).write_bytes(data)
 
     def read_back(self, numbers: Sequence[int]) -> Iterator[bytes]:
-        """The initialisation section and segments as they were before encryption."""
+        """The initialisation section and the segments ``numbers``, decrypted."""
         init = (self.path / layout.INIT).read_bytes()
         if self.encrypter and self.encrypts_init:
             init = decrypt(init, self.encrypter.key_of(0).key, init_iv(self.path.name))
@@ -93,7 +93,7 @@ class Folder:
 
 
 class VideoSink:
-    """Bytes of one rung in, segments on disk."""
+    """Writes the segments of one rung from the encoder's bytes."""
 
     def __init__(
         self, folder: Folder, segment_frames: int, on_cut: Callable[[float], None]
@@ -110,7 +110,7 @@ class VideoSink:
         return f"<VideoSink {written}, {self._cutter!r}>"
 
     def feed(self, data: bytes) -> None:
-        """Take what the encoder wrote."""
+        """Accept bytes that the encoder wrote."""
         samples = self._demuxer.feed(data)
         init = self._demuxer.init
         if init is not None and samples and not self.folder.init_bytes:
@@ -119,7 +119,7 @@ class VideoSink:
         self._write(self._cutter.feed(samples))
 
     def close(self) -> None:
-        """Write what is left; the encoder is done."""
+        """Write the remaining segments; the encoder has ended."""
         self._demuxer.close()
         self._write(self._cutter.close())
 
@@ -136,7 +136,7 @@ class VideoSink:
 
 
 class AudioSink:
-    """Bytes of the audio in; segments on disk that end where the video's do."""
+    """Writes audio segments from the encoder's bytes; they end where those of the video do."""
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
@@ -149,7 +149,7 @@ class AudioSink:
         return f"<AudioSink {written}, {len(self._ends)} ends to come>"
 
     def feed(self, data: bytes) -> None:
-        """Take what the encoder wrote."""
+        """Accept bytes that the encoder wrote."""
         samples = self._demuxer.feed(data)
         if self._demuxer.init is not None and self._cutter is None:
             self.folder.write_init(self._demuxer.init)
@@ -159,7 +159,7 @@ class AudioSink:
             self._cut()
 
     def end_at(self, time_s: float) -> None:
-        """A segment of the video ends at ``time_s``."""
+        """End the current segment at ``time_s``, where a segment of the video ends."""
         self._ends.append(time_s)
         self._cut()
 
@@ -172,7 +172,7 @@ class AudioSink:
             self.folder.write_segment(cut)
 
     def close(self) -> None:
-        """Write what is left; the encoder is done."""
+        """Write the remaining segments; the encoder has ended."""
         self._demuxer.close()
         while self._cutter is not None and self._ends:
             cut = self._cutter.rest(self._ends.popleft())

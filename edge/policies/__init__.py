@@ -24,7 +24,7 @@ class EvictionPolicy(Protocol):
         """An object is now held; ``key`` was not held before."""
         ...
 
-    def touch(self, key: str) -> None:
+    def use(self, key: str) -> None:
         """A held object was asked for."""
         ...
 

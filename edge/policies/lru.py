@@ -25,7 +25,7 @@ class Lru:
         """``key`` becomes the most recently used."""
         self._order[key] = None
 
-    def touch(self, key: str) -> None:
+    def use(self, key: str) -> None:
         """``key`` becomes the most recently used."""
         self._order.move_to_end(key)
 

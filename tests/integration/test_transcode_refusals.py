@@ -178,10 +178,10 @@ def test_a_damaged_master_is_refused_by_every_ffmpeg(
         (["{master}", "{out}", "--rotate-every", "2"], 1, "rotate_every"),
         (["{master}", "{out}", "--encrypt", "rot13"], 2, "aes-128"),
         (["{master}", "{here}"], 1, "exists already"),
-        (["{master}", "{here}", "--force"], 1, "something else than a package"),
-        (["{master}", "{master}", "--force"], 1, "is no folder"),
+        (["{master}", "{here}", "--force"], 1, "something other than a package"),
+        (["{master}", "{master}", "--force"], 1, "is not a folder"),
         (["{master}", "{out}", "--encrypt", "aes-128", "--keys", "{out}/k"], 1, "folder apart"),
-        (["{master}", "/proc/nowhere/out"], 1, "expected a place that can be written to"),
+        (["{master}", "/proc/nowhere/out"], 1, "expected a folder that can be written to"),
         (["{master}", "{here}/???"], 1, "no letter or digit"),
     ],
 )

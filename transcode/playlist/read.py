@@ -1,6 +1,6 @@
 """Playlist text to values: liberal in what it accepts, typed in what it gives.
 
-Rules of residence: the only module that touches the ``m3u8`` library, which splits lines
+The only module that uses the ``m3u8`` library, which splits lines
 and attribute lists but checks nothing. ``outline`` checks structure before it runs,
 ``fields`` checks values after it; whatever it raises on garbage becomes a
 ``PlaylistError`` with the line.
@@ -70,7 +70,7 @@ def _split(lines: list[str], outline: Outline) -> dict[str, Any]:
         data: dict[str, Any] = split_playlist("\n".join(lines), custom_tags_parser=on_tag)
     except PlaylistError:
         raise
-    except Exception as exc:  # it raises whatever Python does on bad text
+    except Exception as exc:  # on bad text it may raise anything
         tag = lines[at - 1].partition(":")[0]
         raise PlaylistError(
             f"{outline.where}:{at}: {tag} cannot be read; expected a well-formed tag"
@@ -232,5 +232,5 @@ def _whole(data: Mapping[str, Any], outline: Outline, name: str) -> int | None:
 
 
 def _unquote(text: str | None) -> str | None:
-    """CLOSED-CAPTIONS may be a word or a quoted name; the library leaves it as it is."""
+    """CLOSED-CAPTIONS may be a word or a quoted name; the library keeps the quotes."""
     return text if text is None else text.strip('"') or None

@@ -1,7 +1,7 @@
 """Playlist values to text, strictly: what breaks a rule is refused, not printed.
 
-Rules of residence: every playlist this project serves is printed here. Whatever is
-printed reads back to an equal value (durations to the microsecond).
+Every playlist this project serves is printed here. What is printed reads back to an equal
+value (durations to the microsecond).
 
 Source: RFC 8216bis; Apple's HLS authoring specification for what goes on each line.
 """
@@ -36,7 +36,7 @@ def print_multivariant(playlist: MultivariantPlaylist) -> str:
     """Text of a multivariant playlist, renditions first.
 
     Raises:
-        PlaylistError: no variant, a group that nobody defines, an unprintable name, or a
+        PlaylistError: no variant, an undefined group, an unprintable name, or a
             default rendition that is not selectable.
     """
     if not playlist.variants:
@@ -56,7 +56,7 @@ def print_media(playlist: MediaPlaylist) -> str:
 
     Raises:
         PlaylistError: a segment is longer than the target duration, out of sequence, or
-            loses what a playlist cannot take back (its map or its bitrate); or the map is
+            ends what no tag can end (its map or its bitrate); or the map is
             encrypted without an IV.
     """
     _check_media(playlist)

@@ -14,7 +14,7 @@ def test_least_recently_used_leaves_first() -> None:
     for key in ("a", "b", "c"):
         assert policy.admits(key, 10)
         policy.add(key, 10)
-    policy.touch("a")
+    policy.use("a")
     policy.remove("b")
     assert [policy.evict(), policy.evict()] == ["c", "a"]
 

@@ -300,11 +300,11 @@ def edited(change: Callable[[dict[str, Any]], object], *, digest: bool = False) 
     ("message", "text"),
     [
         ("not JSON", "{"),
-        ("root is no object", "[]"),
+        ("root is not an object", "[]"),
         ("format is missing", "{}"),
         ("version 2.0; this abrkit reads 1.x", edited(lambda v: v.update(version="2.0"))),
         ("version is missing", edited(lambda v: v.pop("version"))),
-        ("digest differs", edited(lambda v: v["video"][0].update(init_bytes=5))),
+        ("digest does not fit", edited(lambda v: v["video"][0].update(init_bytes=5))),
         ("video is missing", edited(lambda v: v.pop("video"))),
         (r"video\[1\]\.folder", edited(lambda v: v["video"][1].update(folder="../../etc"))),
         (r"video\[0\]\.kind", edited(lambda v: v["video"][0].update(kind="text"))),
