@@ -13,14 +13,14 @@ from origin.httpdate import parse_http_date
 from origin.httprules import Field, Representation, ResponsePlan
 
 _FAR_FUTURE_S = 4102444800
-"""2100-01-01: an object that does not say when it changed is never "not modified since"."""
+"""2100-01-01: an object without a modification time is never "not modified since"."""
 
 _REPLACED = frozenset({"age", "cache-status", "content-length", "content-range"})
 _FROM_PLAN = frozenset({"content-length", "content-range"})
 
 
 def representation(headers: Mapping[str, str], size_bytes: int, *, now_s: float) -> Representation:
-    """A 200 response by its fields (lower-case names), as ``plan_response`` wants it."""
+    """A 200 response by its fields (lower-case names), as ``plan_response`` takes it."""
     modified_s = parse_http_date(headers.get("last-modified"), now_s=now_s)
     return Representation(
         size_bytes=size_bytes,
@@ -43,7 +43,7 @@ def answer_fields(
     Args:
         headers: Fields of the stored or arriving response.
         plan: Which part of it is sent; None sends it as it is, of unknown length.
-        age_s: Its age now.
+        age_s: Its age now (RFC 9111 §4.2.3).
         status: What this cache did.
     """
     headers = list(headers)

@@ -1,7 +1,7 @@
-"""The edge as a web application: understand the path, check the token, deliver.
+"""The edge as a web application: parse the path, check the token, deliver.
 
-A request that is refused asks nothing of the parent. Paths, errors and limits are those
-of the origin, so a client cannot tell which tier it talks to.
+A request that is refused does not reach the parent. Paths, errors and limits are those of
+the origin, so a client cannot tell which tier it talks to.
 """
 
 from __future__ import annotations
@@ -90,11 +90,11 @@ class Edge:
 
     @property
     def trouble(self) -> str:
-        """Why tokens cannot be checked yet; empty when they can, or need not."""
+        """Why tokens cannot be checked yet; empty when they can be, or need not be."""
         return "" if self._token_check.has_keys else self._token_check.trouble
 
     async def running(self, _app: web.Application) -> AsyncIterator[None]:
-        """Open everything, and close it in the end; for ``cleanup_ctx``."""
+        """Open everything, and close it at the end; for ``cleanup_ctx``."""
         stored = await asyncio.to_thread(self._store.open)
         try:
             for each in stored:
@@ -128,7 +128,7 @@ class Edge:
             return error_response(status, "parent-failed", text)
 
     async def _answer_with_token(self, request: web.Request) -> web.StreamResponse:
-        """A request to a cache of titles: everything but health needs a token."""
+        """Answer a request to a cache of titles, where all but health and keys needs a token."""
         if request.method == "OPTIONS":
             return preflight_response()
         target = target_of(request)
@@ -147,7 +147,7 @@ class Edge:
         return await self._passthrough.forward(request, path, "bypass")
 
     async def _answer_any(self, request: web.Request) -> web.StreamResponse:
-        """A request to a reverse proxy that checks no tokens: the whole URL is the key."""
+        """Answer a request to a plain reverse proxy: no tokens, and the whole URL is the key."""
         path = request.raw_path
         own = await self._answer_about_self(
             Target(kind=_OWN.get(path.partition("?")[0], "unknown"))
@@ -161,7 +161,7 @@ class Edge:
             return await self._delivery.answer(request, path, path, authorized=authorized)
         answer = await self._passthrough.forward(request, path, "method")
         if request.method not in ("OPTIONS", "TRACE") and answer.status < 400:
-            self._delivery.forget(path)  # RFC 9111 §4.4
+            self._delivery.forget(path)  # RFC 9111 §4.4: unsafe methods invalidate
         return answer
 
     async def _answer_about_self(self, target: Target) -> web.Response | None:

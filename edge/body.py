@@ -1,4 +1,4 @@
-"""Bodies as files: what is stored survives a restart, and damage is recognised.
+"""Bodies as files: stored objects survive a restart, and damage is recognised.
 
 Layout of the cache folder::
 
@@ -7,9 +7,9 @@ Layout of the cache folder::
     objects/ab/<stem>-<n>     a whole body
     objects/ab/<stem>-<n>.json  its sidecar; written last, removed first
 
-So a body counts as stored exactly while its sidecar is there, and whatever a crash
-leaves behind is recognised at start. Readers hold open descriptors: removing a file
-never breaks a reader.
+So a body counts as stored exactly while its sidecar exists, and what a crash leaves behind
+is recognised at the start. Readers hold open descriptors, so removing a file never disturbs
+them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class BodyStore:
     def __init__(self, folder: Path, *, fsync: bool = False) -> None:
         self.folder = folder
         self.objects: dict[str, StoredObject] = {}
-        """What is stored, by key."""
+        """Stored objects by key."""
         self.disk = Disk()
         self._fsync = fsync
         self._verified_ns: dict[str, int] = {}  # when each verified body was last written
@@ -53,7 +53,7 @@ class BodyStore:
         return f"<BodyStore {str(self.folder)!r}: {len(self.objects)} objects, {state}>"
 
     def open(self) -> list[StoredObject]:
-        """Take the folder, clear what a crash left, and list what is stored, oldest first.
+        """Lock the folder, remove what a crash left, and list the stored objects, oldest first.
 
         Raises:
             MissingFileError: the folder cannot be made or written.
@@ -82,7 +82,7 @@ class BodyStore:
         return list(self.objects.values())
 
     def close(self) -> None:
-        """Let go of the folder; what is stored stays."""
+        """Unlock the folder; stored objects stay."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -131,7 +131,7 @@ class BodyStore:
         self.objects[stored.key] = stored
         try:
             self._write_sidecar(stored)
-        except OSError as exc:  # the older sidecar stays true, only less fresh
+        except OSError as exc:  # the older sidecar is still true, only less fresh
             self.disk.trouble(exc)
 
     def remove(self, key: str) -> None:
@@ -213,7 +213,7 @@ def _sidecar_path(body: Path) -> Path:
 
 
 def _open_to_read(path: Path) -> FileIO:
-    # In the event loop on purpose: opening takes microseconds, a thread hop takes more.
+    # In the event loop on purpose: opening takes microseconds, a thread takes longer.
     return open(path, "rb", buffering=0)
 
 
@@ -221,7 +221,7 @@ def _flush(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
-    except OSError as exc:  # some file systems cannot; the body is still there
+    except OSError as exc:  # not every file system can; the body is written all the same
         if exc.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
     finally:

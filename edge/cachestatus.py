@@ -1,4 +1,4 @@
-"""The ``Cache-Status`` field: what each cache on the way did with a request.
+"""The ``Cache-Status`` field: what each cache on the path did with a request.
 
 One member per cache, the one nearest to the origin first. Source: RFC 9211; the
 values are structured fields (RFC 8941).
@@ -33,9 +33,9 @@ class CacheStatus:
     stored: bool = False
     """The parent's answer was stored."""
     collapsed: bool = False
-    """This request waited for a fetch that another one had caused."""
+    """This request was answered by a fetch that another request caused."""
     detail: str = ""
-    """A short word on why, such as ``parent-failed``."""
+    """A short reason, such as ``parent-failed``."""
 
     def __str__(self) -> str:
         """This cache's member of the field."""

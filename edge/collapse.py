@@ -1,8 +1,8 @@
-"""Who waits on whose fill: one fetch from the parent per key, whoever asks meanwhile.
+"""Request collapsing: one fetch from the parent per key at a time.
 
-Pure bookkeeping. The first to ask for a key starts a fill; everyone who asks before it
-ends joins it. Nobody owns a fill: leaving, the first one included, never ends it. A
-fill that has ended is never joined again, even when its end was late to be noticed.
+Pure bookkeeping. The first request for a key starts a fill, and requests that come before it
+ends join it. No request owns a fill: when one leaves, even the first, the fill continues. A
+fill that has ended is never joined again, even if its end is noticed late.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 F = TypeVar("F")
-"""Whatever the shell uses to stand for a fill under way."""
+"""The shell's type of a fill under way."""
 
 
 @dataclass(frozen=True, slots=True)
 class Joined(Generic[F]):
-    """A place at a fill."""
+    """A request's part in a fill."""
 
     fill: F
     started: bool

@@ -1,8 +1,7 @@
-"""Delivering objects: from the cache, or from a fill under way.
+"""Delivery of objects: from the cache, or from a fill under way.
 
-Given a request whose token is checked, this decides nothing about permission: it asks
-the index what is held, joins or starts a fill when needed, and sends. What a client
-gets never depends on whether another one stays connected.
+Permission is decided before: this module asks the index what is held, joins or starts a fill
+if needed, and sends. What a client gets never depends on another client staying connected.
 """
 
 from __future__ import annotations
@@ -64,7 +63,7 @@ class Delivery:
         Args:
             request: The request.
             key: Cache key.
-            path: What to ask the parent for when it must be asked.
+            path: What to ask the parent for, if it must be asked.
             authorized: The request carries credentials that this edge does not check.
 
         Raises:
@@ -100,7 +99,7 @@ class Delivery:
         found: Hit | Stale | Miss,
         held: StoredObject | None,
     ) -> web.StreamResponse:
-        """Answer with what a fill brings, or with what is held should it bring nothing."""
+        """Answer with the outcome of a fill, or with the held object if the fill fails."""
         why: Forward = "uri-miss" if held is None else "stale"
         collapsed = not place.started
         may_serve_stale = isinstance(found, Stale) and found.may_serve_if_error
@@ -138,7 +137,7 @@ class Delivery:
     async def _serve_stale_if_error(
         self, request: web.Request, held: StoredObject, found: object, fwd_status: int | None
     ) -> web.StreamResponse | None:
-        """Serve a stale object because the parent failed."""
+        """Serve a stale object because the parent failed (RFC 5861 §4)."""
         assert isinstance(found, Stale)
         status = self._status(
             hit=True, fwd_status=fwd_status, ttl_s=found.ttl_s, detail="parent-failed"
@@ -223,11 +222,11 @@ class Delivery:
         return count_sent
 
     def _drop(self, key: str, held: StoredObject | None) -> None:
-        """Forget an object that was found damaged, unless a new copy is there by now."""
+        """Forget an object that was found damaged, unless a new copy has replaced it."""
         if self._store.objects.get(key) is held:
             self._counters.dropped += self.forget(key)
 
     def forget(self, key: str) -> bool:
-        """Let go of an object; False when it was not held."""
+        """Remove an object; False when it was not held."""
         self._store.remove(key)
         return self._index.remove(key)

@@ -1,8 +1,8 @@
-"""Fetching from the parent out of band: one task per fill, any number of readers.
+"""Fetching from the parent: one task per fill, any number of readers.
 
-A fill belongs to the edge, not to the client that caused it: clients come and go
-without touching it. It is asked for once and never retried. What it brings is spooled
-to disk and readable at once; it counts as stored only when it is whole.
+A fill belongs to the edge and not to the client that caused it: clients come and go without
+affecting it. The parent is asked once, without retries. The body is spooled to disk and can
+be read at once; it counts as stored only when it is complete.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from origin.tokens import redact
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filled:
-    """What a fill turned out to be, known as soon as the parent's head is there."""
+    """Outcome of a fill, known as soon as the head of the parent's response has arrived."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     """Fields to answer with."""
     length_bytes: int | None = None
     is_passed_through: bool = False
-    """The body is too large to spool: each client is connected through to the parent."""
+    """The body is too large to spool: each request is passed through to the parent."""
     stores: bool = False
-    """It will be stored when it is whole."""
+    """It will be stored once it is complete."""
     shares: bool = True
-    """Everyone who waits may have it; else only the request that caused it."""
+    """All waiting requests may be answered with it, or only the one that caused it."""
     confirmed: StoredObject | None = None
-    """The held object, which the parent said is still good (304)."""
+    """The held object, which the parent confirmed (304)."""
     age_s: float = 0.0
 
 
 class Fill:
-    """One fetch under way, and everyone who reads from it; ``leave`` it once when done."""
+    """One fetch under way and its readers; each reader calls ``leave`` once."""
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -53,7 +53,7 @@ class Fill:
         """The body, from the head until the last user has left."""
         self._users = 2  # the fetch itself, and the request that caused it
         self._head: asyncio.Future[Filled] = asyncio.get_running_loop().create_future()
-        # Nobody may be left to look at a failure.
+        # Retrieve a failure that no reader waits for, or asyncio would log it.
         self._head.add_done_callback(lambda head: head.cancelled() or head.exception())
 
     def __repr__(self) -> str:
@@ -61,30 +61,30 @@ class Fill:
         return f"<Fill {redact(self.key)}: {state}, {self._users} users>"
 
     async def head(self) -> Filled:
-        """Wait for the parent's head; being cancelled here leaves the fill alone.
+        """Wait for the head of the response; cancelling this does not cancel the fill.
 
         Raises:
-            AbrError: the fill failed before it.
+            AbrError: the fill failed before it arrived.
         """
         return await asyncio.shield(self._head)
 
     def enter(self) -> None:
-        """Count one more user."""
+        """Add a reader."""
         self._users += 1
 
     def leave(self) -> None:
-        """One user less; the last one closes the spool."""
+        """Remove a reader; the last one closes the spool."""
         self._users -= 1
         if self._users == 0 and self.spool is not None:
             self.spool.close()
 
     def set_head(self, filled: Filled) -> None:
-        """Tell all who wait."""
+        """Wake all who wait for the head."""
         if not self._head.done():
             self._head.set_result(filled)
 
     def fail(self, error: AbrError) -> None:
-        """Tell all who wait for the head that there is none."""
+        """Fail all who wait for the head, if it has not arrived."""
         if not self._head.done():
             self._head.set_exception(error)
 
@@ -109,8 +109,8 @@ class Fills:
         self._counters = counters
         self._now = now
         self._collapse: Collapse[Fill] = Collapse()
-        # Fills outlive the requests that start them and end independently, so they are
-        # kept here rather than in a task group, which the first failure would cancel.
+        # Fills outlive the requests that start them and end independently of each other, so
+        # they are kept here and not in a task group, which the first failure would cancel.
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
@@ -118,7 +118,7 @@ class Fills:
 
     @property
     def under_way(self) -> int:
-        """Number of fills now."""
+        """Number of fills under way."""
         return len(self._collapse)
 
     def join(
@@ -214,7 +214,7 @@ class Fills:
             )
             await self._copy(fill.key, answer, spool)
             if stores:
-                stores = False  # _keep settles the reservation, whatever happens
+                stores = False  # _keep ends the reservation in any case
                 await self._keep(fill.key, spool, headers, answer, fresh)
         except AbrError as exc:
             spool.fail(exc)
@@ -246,7 +246,7 @@ class Fills:
         answer: UpstreamResponse,
         fresh: Freshness,
     ) -> None:
-        """Store a whole spool, or give its reservation back."""
+        """Store a complete spool, or release its reservation."""
         size_bytes = spool.written_bytes
         kept = None
         try:
@@ -268,7 +268,7 @@ class Fills:
         if kept is not None:
             self._index.commit(kept.entry())
             return
-        # The disk is fuller than the account says: make room for the next one.
+        # The disk holds less than the index assumes: make room for the next object.
         self._counters.not_stored += 1
         self._evict(self._index.shed(2 * size_bytes))
 
@@ -307,7 +307,7 @@ class Fills:
 
 
 def _conditions(held: StoredObject | None) -> list[tuple[str, str]]:
-    """Fields that ask whether a held object is still good."""
+    """Conditions that ask whether a held object is still current (RFC 9111 §4.3.1)."""
     if held is None:
         return []
     asking = []

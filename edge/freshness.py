@@ -1,8 +1,8 @@
-"""How long a response may be used again, read from its header fields.
+"""How long a response may be reused, read from its header fields.
 
-Pure functions from header text to numbers. No heuristic freshness: a response that
-does not say how long it is fresh is stale at once. Whatever cannot be understood is
-read in the direction of less caching.
+Pure functions from header text to numbers. There is no heuristic freshness: a response
+without a stated lifetime is stale at once. What cannot be understood is read as asking for
+less caching.
 
 Sources: RFC 9111 (§4.2 freshness, §4.2.3 age, §5.2 Cache-Control), RFC 5861
 (stale-while-revalidate, stale-if-error), RFC 9110 §5.6.7 (dates).
@@ -41,7 +41,8 @@ class CacheControl:
 def parse_cache_control(lines: Iterable[str]) -> CacheControl:
     """The directives in all ``Cache-Control`` lines of one message.
 
-    Repeated times count as the smallest. A time that is no number counts as 0.
+    Of repeated times the smallest counts, the most restrictive one. A time that is not a
+    number counts as 0, as RFC 9111 §4.2.1 encourages.
     """
     seen: dict[str, float | None] = {}
     for line in lines:
@@ -67,7 +68,7 @@ def _directives(line: str) -> list[tuple[str, str]]:
     found, at = [], 0
     while at < len(line):
         match = _DIRECTIVE.match(line, at)
-        if match is None:  # an empty element or garbage: go on after the next comma
+        if match is None:  # an empty element or garbage: continue after the next comma
             at = (line.find(",", at) + 1) or len(line)
             continue
         found.append((match[1].lower(), match[2] or ""))
@@ -89,16 +90,16 @@ def parse_age_s(text: str | None) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freshness:
-    """How a response may be used again; all in seconds."""
+    """How a response may be reused; all in seconds."""
 
     age_s: float
     """Age on arrival."""
     lifetime_s: float
     """How long it is fresh, counted from age 0."""
     stale_while_revalidate_s: float
-    """How long past that it may be served while it is validated."""
+    """How long past that it may be served while it is validated (RFC 5861 §3)."""
     stale_if_error_s: float
-    """How long past that it may be served when the parent fails."""
+    """How long past that it may be served when the parent fails (RFC 5861 §4)."""
 
 
 def assess(
@@ -116,11 +117,10 @@ def assess(
         control: Its parsed ``Cache-Control``.
         asked_s: When it was asked for, seconds since the epoch.
         arrived_s: When its head arrived.
-        default_stale_if_error_s: Used where the response does not say how long it may be
-            served stale on errors.
+        default_stale_if_error_s: ``stale_if_error_s`` of a response that does not state it.
     """
     date_s = parse_http_date(headers.get("date"), now_s=arrived_s)
-    # RFC 9111 §4.2.3, with the whole wait counted as delay.
+    # RFC 9111 §4.2.3: corrected_age_value, the whole wait counted as response_delay.
     corrected_s = parse_age_s(headers.get("age")) + max(0.0, arrived_s - asked_s)
     apparent_s = 0.0 if date_s is None else max(0.0, arrived_s - date_s)
     age_s = max(corrected_s, apparent_s) if apparent_s >= 1.0 else corrected_s
@@ -153,11 +153,11 @@ def _lifetime_s(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uses:
-    """What may be done with a response beyond answering the request that caused it."""
+    """Permitted uses of a response beyond answering the request that caused it."""
 
     store: bool
     share: bool
-    """Requests that wait for the same object may be answered with it."""
+    """Other requests waiting for the same object may be answered with it."""
 
 
 def uses(
@@ -169,10 +169,10 @@ def uses(
     max_object_bytes: int,
     authorized: bool = False,
 ) -> Uses:
-    """Whether a response to GET may be stored, and shared with those who wait.
+    """Whether a response to GET may be stored, and shared with waiting requests.
 
-    Only whole 200 responses of known length are stored. Anything private to one client
-    is not shared either: the others have to ask for themselves.
+    Only complete 200 responses of known length are stored. A response that is private to one
+    client is not shared either: other requests are passed through.
 
     Args:
         status: Of the response.
@@ -183,11 +183,12 @@ def uses(
         authorized: The request carried credentials that the cache has not checked itself.
     """
     varies = headers.get("vary", "").strip().lower() not in ("", "origin", "accept-encoding")
+    # RFC 9111 §3.5: the answer to a request with Authorization must permit shared storage.
     open_to_all = not (authorized and not (control.public or control.must_revalidate))
     private = control.no_store or control.private or "set-cookie" in headers or varies
     share = open_to_all and not private
     fits = length_bytes is not None and length_bytes <= max_object_bytes
-    # Without a validator or a lifetime there is no request it could ever answer again.
+    # Without a validator or a lifetime it could never answer another request.
     reusable = bool(
         control.max_age_s
         or control.s_maxage_s

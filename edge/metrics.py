@@ -1,4 +1,4 @@
-"""A cache's counters in the form that Prometheus reads."""
+"""Counters of a cache in the text format of Prometheus."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ LABELS = ("tier", "edge")
 COUNTERS = {
     "requests": "Requests for cacheable objects.",
     "hits": "Requests answered from the cache without waiting for the parent.",
-    "collapsed": "Requests answered by a fetch that another one had caused.",
+    "collapsed": "Requests answered by a fetch that another one caused.",
     "revalidated": "Requests answered from the cache after the parent confirmed it.",
     "served_stale": "Requests answered with a stale copy.",
     "sent_bytes": "Body bytes sent for cacheable objects.",
     "hit_bytes": "Body bytes sent on hits.",
     "fills": "Fetches from the parent for cacheable objects.",
-    "fills_failed": "Fetches that did not end well.",
+    "fills_failed": "Fetches that failed.",
     "fetched_bytes": "Body bytes received from the parent for cacheable objects.",
-    "passed": "Requests handed to the parent as they are.",
-    "evictions": "Objects that left to make room.",
+    "passed": "Requests passed through to the parent.",
+    "evictions": "Objects evicted to make room.",
     "not_stored": "Whole objects that neither disk nor policy took.",
     "dropped": "Stored objects found damaged or gone.",
 }
@@ -35,7 +35,7 @@ COUNTERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EdgeCollector:
-    """Reads the counters when it is asked; nothing is counted twice."""
+    """Reads the counters when asked, so nothing is counted twice."""
 
     tier: str
     name: str

@@ -1,6 +1,6 @@
-"""Passing requests on to the parent as they are: keys, renewals, other methods.
+"""Passthrough: keys, renewals and other methods go to the parent unchanged.
 
-Nothing is stored or shared, and the client's pace is the parent's.
+Nothing is stored or shared, and the client sets the pace of the transfer.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from edge.upstream import Upstream, UpstreamResponse
 from origin.sending import closing_on_failure, send_within
 
 MAX_REQUEST_BODY_BYTES = 64 << 10
-"""Largest request body that is passed on."""
+"""Largest request body that is forwarded."""
 
 _NOT_FORWARDED = frozenset({"host", "content-length", "expect", "cookie"})
 
 
 class Passthrough:
-    """The way through to the parent."""
+    """Forwards requests to the parent."""
 
     def __init__(self, config: EdgeConfig, *, upstream: Upstream, counters: Counters) -> None:
         self._config = config
@@ -34,7 +34,7 @@ class Passthrough:
         return f"<Passthrough to {self._upstream!r}>"
 
     async def forward(self, request: web.Request, path: str, why: Forward) -> web.StreamResponse:
-        """Ask the parent for ``path`` with the client's method, fields and body.
+        """Send the client's method, fields and body to the parent, and its response back.
 
         Raises:
             AbrError: the parent failed; nothing was sent yet.

@@ -1,4 +1,4 @@
-"""The origin server: objects and keys for whoever holds a token, and the tokens.
+"""The origin server: tokens, and objects and keys for those who hold one.
 
 Endpoints (the shape of URLs is in ``paths``)::
 
@@ -47,7 +47,7 @@ class Keys(Secrets, Protocol):
     """What the origin needs of a key store."""
 
     def key(self, title: str, kid: str) -> bytes:
-        """The content key; ``KeyStoreError`` when there is none."""
+        """The content key; raises ``KeyStoreError`` when there is none."""
         ...
 
 
@@ -63,14 +63,14 @@ def make_app(
 
     Args:
         store: The packages.
-        keys: Content keys, and the key that signs tokens.
+        keys: Content keys, and the secret key that signs tokens.
         config: Settings; the defaults when None.
         limits: Sizes and times.
         now: Unix time, seconds.
 
     Raises:
-        ConfigError: the settings cannot be used together.
-        KeyStoreError: the signing key cannot be had.
+        ConfigError: a setting is out of range, or settings contradict each other.
+        KeyStoreError: the signing key cannot be read or made.
     """
     limits = limits or ServerLimits()
     origin = Origin(store, keys, (config or OriginConfig()).check(), limits, now)
@@ -80,7 +80,7 @@ def make_app(
 
 
 class Origin:
-    """Answers requests; also issues playback URLs to the program that runs it."""
+    """Answers requests, and issues playback URLs to the program that runs it."""
 
     def __init__(
         self,
@@ -101,10 +101,10 @@ class Origin:
         return f"<Origin of {self._store!r}, {self.issuer!r}>"
 
     def playback(self, title: str, *, base: str | None = None) -> dict[str, Any]:
-        """What the playback endpoint answers: ``url``, ``token``, ``expires_s``, ``ttl_s``.
+        """The answer of the playback endpoint: ``url``, ``token``, ``expires_s``, ``ttl_s``.
 
-        ``expires_s`` is Unix time, ``ttl_s`` the seconds until then. ``base`` comes before
-        the path; the configured ``public_base`` when None.
+        ``expires_s`` is Unix time, ``ttl_s`` the seconds until then. ``base`` is put before
+        the path; None means the configured ``public_base``.
         """
         now_s = self._now()
         token = self.issuer.issue(
@@ -135,7 +135,7 @@ class Origin:
             response = token_response(exc)
             status = response.status
         finally:
-            # A client that left before the end counts as 499, as in other servers' logs.
+            # A client that left before the end counts as 499, as in nginx's logs.
             seconds = time.perf_counter() - begin
             self.metrics.count_response(route, status, body_bytes=body_bytes, seconds=seconds)
         return response
@@ -192,7 +192,7 @@ class Origin:
         if target.kid is None:
             return _not_found()
         try:
-            # The first look reads and locks files, and may wait for another process.
+            # The first look-up reads and locks files, and may wait for another process.
             key = await asyncio.to_thread(self._keys.key, target.title, target.kid)
         except KeyStoreError:
             return _not_found()

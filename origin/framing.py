@@ -1,7 +1,7 @@
-"""What makes a request unsafe to answer, whatever it asks for.
+"""Faults that make a request unsafe to answer, no matter what it asks for.
 
 Two servers that read the same bytes as different requests can be played off against
-each other ("request smuggling"), so ambiguity is refused even where a reading exists.
+each other ("request smuggling"), so ambiguity is refused even where a standard resolves it.
 
 Source: RFC 9112 §3.2 (Host), §6.1 and §6.3 (length of a message), RFC 6585 §5 (431).
 """
@@ -24,11 +24,11 @@ class Fault(NamedTuple):
 def find_fault(
     fields: Sequence[RawField], *, http_1_1: bool, head_bytes: int = 32 << 10
 ) -> Fault | None:
-    """What is wrong with the head of a request; None when nothing is.
+    """The first fault in the head of a request; None when there is none.
 
     Args:
         fields: Header fields as received, repeated ones included.
-        http_1_1: Whether it is an HTTP/1.1 request, which must name its host.
+        http_1_1: Whether it is an HTTP/1.1 request, which must name its host (RFC 9112 §3.2).
         head_bytes: Most bytes of all fields together.
     """
     names = [name.lower() for name, _ in fields]

@@ -1,7 +1,7 @@
-"""HTTP rules: what to answer, as a pure function of the request and the object.
+"""HTTP rules: the answer as a pure function of the request and the object.
 
 ``plan_response`` takes a method, header fields and a ``Representation`` and returns a
-``ResponsePlan``: status, fields, and which bytes to send. Servers carry the plan out; nothing
+``ResponsePlan``: status, fields, and which bytes to send. ``sending`` carries it out; nothing
 here reads a file, a clock or a socket. Origin and edges share it.
 
 Sources: RFC 9110 §8.8 (validators), §13 (conditions, their order in §13.2.2), §14
@@ -29,11 +29,11 @@ MEDIA_TYPES: Mapping[str, str] = {
     ".vtt": "text/vtt; charset=utf-8",
     ".json": "application/json",
 }
-"""Types by suffix; a file with another suffix is no part of a package."""
+"""Types by suffix; a file with another suffix is not part of a package."""
 
 MAX_RANGES = 8
 """More ranges in one request, or overlapping ones, are answered with the whole object
-(RFC 9110 §14.2 permits it: such requests cost a server far more than they bring)."""
+(RFC 9110 §14.2 permits it: such requests can cost a server far more than the object)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ class ResponsePlan:
 
 
 def media_type(path: str) -> str | None:
-    """Type of a file of a package by its suffix; None when it is no such file."""
+    """Type of a file of a package by its suffix; None for any other file."""
     return MEDIA_TYPES.get(PurePosixPath(path).suffix)
 
 
@@ -147,7 +147,7 @@ _ETAG = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
 
 def _number(digits: str) -> int | None:
-    # Very long numbers cost time to convert, and mean "to the end" anyway.
+    # Converting very long numbers takes time, and they all mean "to the end".
     return None if not digits else int(digits) if len(digits) <= 18 else 10**18
 
 
@@ -181,7 +181,7 @@ def _wanted_spans(
 
 
 def _if_range_holds(text: str | None, held: Representation, now_s: float) -> bool:
-    """RFC 9110 §13.1.5: a strong entity tag, or exactly the date we sent."""
+    """RFC 9110 §13.1.5: a strong entity tag, or exactly the date that was sent."""
     if text is None:
         return True
     text = text.strip()
@@ -191,7 +191,7 @@ def _if_range_holds(text: str | None, held: Representation, now_s: float) -> boo
 
 
 def _condition(headers: Mapping[str, str], held: Representation, now_s: float) -> int:
-    """Status that the conditions ask for: 304, 412, or 200 to go on (§13.2.2)."""
+    """Status that the conditions ask for: 304, 412, or 200 when they hold (RFC 9110 §13.2.2)."""
     if "if-match" in headers:
         if not _lists_tag(headers["if-match"], held.etag, weakly=False):
             return 412
@@ -247,7 +247,7 @@ def _one_part(held: Representation, span: Span) -> ResponsePlan:
 
 
 def _many_parts(held: Representation, spans: list[Span]) -> ResponsePlan:
-    """RFC 9110 §14.6: multipart/byteranges, in the order asked for."""
+    """RFC 9110 §14.6: multipart/byteranges, in the order of the request."""
     boundary = hashlib.sha256(f"{held.etag}{spans}".encode()).hexdigest()[:24]
     body: list[bytes | Span] = []
     for span in spans:

@@ -1,4 +1,4 @@
-"""What an origin counts: requests, bytes, refusals and times, in a registry of its own."""
+"""Counters of an origin: requests, bytes, refusals and times, in its own registry."""
 
 from __future__ import annotations
 
@@ -60,5 +60,5 @@ class OriginMetrics:
         self._refusals.labels(reason).inc()
 
     def text(self) -> bytes:
-        """Everything, in Prometheus' text format."""
+        """All metrics in the text format of Prometheus."""
         return generate_latest(self.registry)

@@ -1,14 +1,14 @@
-"""The shape of our URLs: the one place that reads and writes it.
+"""The form of the URLs that are served; no other module reads or writes it.
 
 A request is for ``/t/<token>/<title>/<path>``, or ``/<title>/<path>`` with the token in
 ``Authorization: Bearer``. The token is a path prefix because relative URIs in playlists
-inherit it, query strings they do not. Under a title, ``renew`` exchanges the token and
+inherit a prefix and not a query string. Under a title, ``renew`` exchanges the token and
 ``key/<kid>`` gives a content key; everything else is an object. Its key in caches,
-``/<title>/<path>``, holds no token and has one spelling only.
+``/<title>/<path>``, holds no token and has only one spelling.
 
-A path is normalised before anything else looks at it, and a path that tries to mean
-something else to somebody else (dot segments, ``//``, backslashes, encoded slashes,
-control characters) is refused instead of repaired.
+A path is normalised before anything else reads it. A path that another server might read
+differently (dot segments, ``//``, backslashes, encoded slashes, control characters) is
+refused instead of repaired.
 
 Sources: RFC 3986 §3.3 and §6.2.2, RFC 9112 §3.2, RFC 6750 §2.1.
 """
@@ -29,7 +29,7 @@ Kind = Literal[
 ]
 
 RESERVED = frozenset({"t", "playback", "healthz", "metrics"})
-"""First path segments with a meaning of their own; no title may have these names."""
+"""First path segments of endpoints; no title may have these names."""
 
 METHODS: Mapping[Kind, tuple[str, ...]] = {
     "object": ("GET", "HEAD"),
@@ -43,12 +43,12 @@ METHODS: Mapping[Kind, tuple[str, ...]] = {
 """Methods by what is asked for, at every tier; OPTIONS is answered everywhere."""
 
 MAX_TARGET_CHARS = 8190
-"""Longest request target that is looked at."""
+"""Longest request target that is read."""
 
 MAX_SEGMENTS = 32
 """Most path segments of a request."""
 
-# RFC 3986 §3.3: what may stand in a path, percent signs to be looked at below.
+# RFC 3986 §3.3: characters of a path; percent signs are checked by _normal_escape.
 _PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
 _ABSOLUTE = re.compile(r"https?://[^/?#]+", re.IGNORECASE)
@@ -69,14 +69,14 @@ class PathError(InputError, ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What a request is for."""
+    """What a request asks for."""
 
     kind: Kind
     title: str = ""
     path: str = ""
     """Inside the title, without a leading slash: ``v0/00001.m4s``, ``key/<kid>``."""
     token: str | None = None
-    """As it came in, unverified; None when there was none."""
+    """As received, not verified; None when there was none."""
 
     @property
     def cache_key(self) -> str:
@@ -98,7 +98,7 @@ _FIXED: dict[tuple[str, ...], Kind] = {
 
 
 def parse_target(target: str, authorization: str | None = None) -> Target:
-    """What a request target means.
+    """What a request target asks for.
 
     Args:
         target: As in the request line: path and query, or an absolute URL, whose scheme
@@ -106,10 +106,10 @@ def parse_target(target: str, authorization: str | None = None) -> Target:
         authorization: The ``Authorization`` field, used when the path holds no token.
 
     Returns:
-        The target; ``unknown`` when it has the shape of none of ours (404).
+        The target; of kind ``unknown`` when it has the form of no endpoint (404).
 
     Raises:
-        PathError: it is malformed or not in its one normal form (400).
+        PathError: it is malformed or ambiguous (400).
     """
     if target == "*":
         return Target(kind="server")
@@ -128,7 +128,7 @@ def parse_target(target: str, authorization: str | None = None) -> Target:
 
 
 def is_servable(title: str) -> bool:
-    """Whether ``title`` can stand in a URL, so is none of our own endpoints."""
+    """Whether URLs can name ``title``: it is a title, and not the name of an endpoint."""
     return is_title(title) and title not in RESERVED
 
 
@@ -150,7 +150,7 @@ def object_path(token: str, title: str, path: str) -> str:
 
 
 def token_of(url: str) -> str | None:
-    """The token in a URL or path of ours; None when it holds none."""
+    """The token in a URL or path; None when it holds none."""
     match = _TOKEN_URL.fullmatch(url)
     return match["token"] if match else None
 
@@ -198,14 +198,14 @@ def _segments(target: str) -> list[str]:
     segments = _ESCAPE.sub(_normal_escape, path).split("/")[1:]
     if len(segments) > MAX_SEGMENTS:
         raise PathError(f"request target: over {MAX_SEGMENTS} path segments")
-    # One empty segment at the end is a folder's address: no such thing here, but harmless.
+    # An empty last segment names a folder; there are none, so that will be 404.
     if any(segment in (".", "..") for segment in segments) or "" in segments[:-1]:
         raise PathError("request target: dot segments or empty segments in its path")
     return segments
 
 
 def _normal_escape(match: re.Match[str]) -> str:
-    """An escape as RFC 3986 §6.2.2 spells it; refused when it hides a separator."""
+    """An escape in the normal form of RFC 3986 §6.2.2; refused when it hides a separator."""
     if match[1] is None:
         raise PathError("request target: a percent sign without two hexadecimal digits")
     byte = int(match[1], 16)

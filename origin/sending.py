@@ -28,7 +28,7 @@ INLINE_BYTES = 64 << 10
 """Bodies up to this size are read and sent with the head in one write."""
 
 COPIED_BYTES = 16 << 10
-"""Smaller pieces of a body are read and written: a system call more would cost more."""
+"""Smaller pieces of a body are read and written instead of copied by the kernel."""
 
 STEP_BYTES = 256 << 10
 """A client must take this much within the send limit."""
@@ -239,12 +239,12 @@ class _Sender:
                 transport, piece.file, piece.offset, piece.length, fallback=False
             )
         except asyncio.SendfileNotAvailableError as exc:
-            # A file system without it, or the first attempt found the connection gone.
+            # The file system lacks it, or the first attempt found the connection gone.
             await self._response.write(_read(piece))
             if transport.is_closing():
                 raise ConnectionResetError("the client is gone") from exc
             return
-        except RuntimeError as exc:  # what asyncio says when the connection is closing
+        except RuntimeError as exc:  # raised by asyncio when the connection is closing
             raise ConnectionResetError("the client is gone") from exc
         if count != piece.length:
             raise ConnectionResetError("the file of the body was cut")

@@ -1,8 +1,8 @@
 """Where the origin's objects are: packages in folders.
 
-Only files that a package's own index lists can be had: playlists, initialisation
-sections, segments and the index. Temporary files, keys, dotfiles and whatever else lies
-in the folder cannot, whatever the path looks like.
+Only files that the index of a package lists are served: playlists, initialisation sections,
+segments and the index itself. Temporary files, keys, dotfiles and anything else in the
+folder are not, no matter how a path is written.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class ObjectStore(Protocol):
     """Objects by title and path."""
 
     def titles(self) -> tuple[str, ...]:
-        """What can be played, in alphabetical order."""
+        """Titles that can be played, in alphabetical order."""
         ...
 
     def open(self, title: str, path: str) -> OpenObject | None:
@@ -56,7 +56,7 @@ class ObjectStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Package:
-    """A package as it was when its index was read."""
+    """A package, as when its index was read."""
 
     folder: Path
     index: PresentationIndex = field(repr=False)
@@ -67,8 +67,8 @@ class _Package:
 class DirectoryStore:
     """The package in a folder, or the packages in its sub-folders.
 
-    An index that changed, and a sub-folder that is new, are seen at the next request.
-    A package whose index cannot be read is left out and named in ``problems``.
+    A changed index and a new sub-folder are noticed at the next request. A package whose
+    index cannot be read is left out and named in ``problems``.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -97,11 +97,11 @@ class DirectoryStore:
         return f"<DirectoryStore {str(self._folder)!r}: {', '.join(self.titles())}>"
 
     def titles(self) -> tuple[str, ...]:
-        """What can be played."""
+        """Titles that can be played."""
         return tuple(sorted(self._packages))
 
     def index(self, title: str) -> PresentationIndex | None:
-        """What the package of ``title`` holds; None when there is none."""
+        """The index of ``title``; None when there is no such package."""
         package = self._current(title)
         return package.index if package else None
 
@@ -186,7 +186,7 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 def _open_regular(path: Path, kind: str) -> OpenObject | None:
-    # No link is followed at the end, and opening a pipe does not wait for a writer.
+    # A symbolic link is not followed, and opening a pipe does not wait for a writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
@@ -195,8 +195,8 @@ def _open_regular(path: Path, kind: str) -> OpenObject | None:
     return OpenObject(
         size_bytes=found.st_size,
         media_type=kind,
-        # Files of a package are replaced by renaming, never written in place, so that
-        # equal time (to the nanosecond) and size mean equal bytes: a strong tag.
+        # RFC 9110 §8.8.1: a strong tag. Files of a package are replaced by renaming and never
+        # written in place, so an equal time (to the nanosecond) and size mean equal bytes.
         etag=f'"{found.st_mtime_ns:x}-{found.st_size:x}"',
         last_modified_s=int(found.st_mtime),
         body=FileBody(FileIO(descriptor, "rb"), found.st_size),
@@ -204,19 +204,19 @@ def _open_regular(path: Path, kind: str) -> OpenObject | None:
 
 
 class PackageStore(Protocol):
-    """A store that can also say what each title consists of."""
+    """A store that also knows the index of each title."""
 
     def titles(self) -> tuple[str, ...]:
-        """What can be played."""
+        """Titles that can be played."""
         ...
 
     def index(self, title: str) -> PresentationIndex | None:
-        """What a title consists of."""
+        """The index of ``title``; None when there is none."""
         ...
 
 
 def titles_without_keys(store: PackageStore, keys: KeyStore) -> list[str]:
-    """A line for each encrypted title whose keys are not all in ``keys``."""
+    """A message for each encrypted title whose keys are not all in ``keys``."""
     lines = []
     for title in store.titles():
         index = store.index(title)

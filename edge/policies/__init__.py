@@ -1,7 +1,7 @@
-"""What to evict, and what to admit: one published policy per file.
+"""Eviction and admission policies: one published policy per file.
 
-A policy knows keys and sizes, nothing of HTTP, files or time. The index calls it and
-keeps the account of bytes; a policy only keeps order. ``make`` builds one by name.
+A policy knows keys and sizes, but nothing of HTTP, files or time. The index counts the
+bytes; a policy only keeps the order. ``make`` builds one by name.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ class EvictionPolicy(Protocol):
         ...
 
     def add(self, key: str, size_bytes: int) -> None:
-        """An object is now held; ``key`` was not held before."""
+        """Add an object that is now held and was not before."""
         ...
 
     def use(self, key: str) -> None:
-        """A held object was asked for."""
+        """Note a request for a held object."""
         ...
 
     def remove(self, key: str) -> None:
-        """A held object is gone for another reason than ``evict``."""
+        """Forget an object that is gone for another reason than ``evict``."""
         ...
 
     def evict(self) -> str:

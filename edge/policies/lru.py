@@ -1,6 +1,6 @@
-"""Least recently used: the object unasked for longest leaves first.
+"""Least recently used: the object with the oldest use is evicted first.
 
-Admits everything. The yardstick that other policies are compared with.
+Admits everything. The baseline for other policies.
 """
 
 from __future__ import annotations

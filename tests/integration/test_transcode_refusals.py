@@ -116,7 +116,7 @@ WORDS = b"words that are no film\n" * 400
 BAD: dict[str, tuple[Callable[[Path, Path], Path], type[Exception], str]] = {
     "missing": (lambda _m, folder: folder / "none.mp4", MissingFileError, "no such file"),
     "a folder": (lambda _m, folder: folder, MissingFileError, "is a folder"),
-    "a device": (lambda _m, _f: Path("/dev/null"), MissingFileError, "no regular file"),
+    "a device": (lambda _m, _f: Path("/dev/null"), MissingFileError, "not a regular file"),
     "under a file": (lambda m, _f: m / "x.mp4", MissingFileError, "not a directory"),
     "empty": (written("empty.mp4", b""), MediaError, "is empty"),
     "text": (written("text.txt", WORDS), MediaError, "expected a video file"),
