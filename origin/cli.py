@@ -124,7 +124,7 @@ def _show(ready: dict[str, Any], store: DirectoryStore) -> None:
         index = store.index(title)
         assert index is not None
         rungs, segments = len(index.video), len(index.video[0].segments)
-        sealed = "encrypted" if index.encryption else "clear"
-        click.echo(f"title   {title}: {rungs} rungs, {segments} segments, {sealed}")
+        state = "encrypted" if index.encryption else "clear"
+        click.echo(f"title   {title}: {rungs} rungs, {segments} segments, {state}")
         click.echo(f"        {url}")
     click.echo("Ctrl-C ends it.")
