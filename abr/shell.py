@@ -49,6 +49,11 @@ and ``make`` signal both the process and its group."""
 NO_ROOM_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
+def reason_of(exc: OSError) -> str:
+    """What the operating system says about ``exc``, as part of a longer message."""
+    return (exc.strerror or type(exc).__name__).lower()
+
+
 def one_line(text: object) -> str:
     """``text`` on one line: runs of white space that hold a line break become one space."""
     return " ".join(part.strip() for part in str(text).splitlines() if part.strip())

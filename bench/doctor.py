@@ -20,6 +20,7 @@ from typing import Any, Literal, NamedTuple
 import click
 
 from abr.errors import ToolMissingError
+from abr.userfolders import cache_home
 
 LOOK_LIMIT_S = 10.0
 """Seconds that one look at a tool may take."""
@@ -212,7 +213,7 @@ def browser_paths() -> list[str]:
     """Where a Chromium or Chrome may be, best first."""
     named = [os.environ.get("CHROME", ""), *BROWSERS]
     found = [path for name in named if name and (path := shutil.which(name))]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = cache_home(os.environ)
     return found + [str(path) for path in sorted(cache.glob("ms-playwright/chromium-*/*/chrome"))]
 
 

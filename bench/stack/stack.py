@@ -25,7 +25,7 @@ from origin.app import ORIGIN, Origin
 from origin.app import make_app as make_origin
 from origin.config import OriginConfig, ServerLimits
 from origin.httpserver import listening
-from origin.store import DirectoryStore, StoredObject, titles_without_keys
+from origin.store import DirectoryStore, OpenObject, titles_without_keys
 from transcode.keystore import KeyStore, default_keys_dir
 from transcode.layout import PresentationIndex
 
@@ -89,7 +89,7 @@ class Packages:
         store = self._by_title.get(title)
         return None if store is None else store.index(title)
 
-    def open(self, title: str, path: str) -> StoredObject | None:
+    def open(self, title: str, path: str) -> OpenObject | None:
         """The object; None when there is none of that name."""
         store = self._by_title.get(title)
         return None if store is None else store.open(title, path)
@@ -183,10 +183,10 @@ class Stack:
             tier = stats.setdefault(
                 edge.config.tier, CacheStats(requests=0, hits=0, bytes=0, hit_bytes=0)
             )
-            tier["requests"] += edge.tally.requests
-            tier["hits"] += edge.tally.hits
-            tier["bytes"] += edge.tally.sent_bytes
-            tier["hit_bytes"] += edge.tally.hit_bytes
+            tier["requests"] += edge.counters.requests
+            tier["hits"] += edge.counters.hits
+            tier["bytes"] += edge.counters.sent_bytes
+            tier["hit_bytes"] += edge.counters.hit_bytes
         return stats
 
     async def _start(self, running: AsyncExitStack, store: Packages, keys: KeyStore) -> None:

@@ -20,7 +20,7 @@ from abr.log import SessionLog
 from player.actions import Abort, Action, Ended, Fetch, KeyUse, WakeAt, Want
 from player.retry import Failure
 from player.session import PlaybackSession
-from transcode.sealing import open_sealed
+from transcode.encryption import decrypt
 
 CONNECT_LIMIT_S = 10.0
 MOST_BODY_BYTES = 256 * 2**20
@@ -248,7 +248,7 @@ class LiveDriver:
                 self._sink.add(each, clear)
 
     def _opened(self, data: bytes, use: KeyUse) -> bytes:
-        return open_sealed(data, self._keys[use.url], use.iv)
+        return decrypt(data, self._keys[use.url], use.iv)
 
 
 class _RefusedError(Exception):

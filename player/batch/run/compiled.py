@@ -30,6 +30,7 @@ from typing import Any
 from abr.compilable import cells, numbers, uncounted
 from abr.decision import Decision
 from abr.errors import AlgorithmError
+from abr.userfolders import cache_home
 from player.batch.linking import Function, Linker, called_by, is_importable, maker_of, modules_of
 
 CACHE_VARIABLE = "ABR_CACHE_DIR"
@@ -179,8 +180,7 @@ def cache_folder() -> Path:
     chosen = os.environ.get(CACHE_VARIABLE)
     if chosen:
         return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "abrkit" / "kernels"
+    return cache_home(os.environ) / "abrkit" / "kernels"
 
 
 def _source(

@@ -1,8 +1,7 @@
-"""Sealing and opening of segments: AES-128 over whole files, and who provides keys.
+"""Encryption of segments: AES-128 over whole files, and who provides the keys.
 
-Rules of residence: given a key and an initialisation vector, bytes to bytes. Keys come
-from a ``KeyProvider``; where they are stored is ``keystore``'s business. Key bytes appear
-in no message and no ``repr``.
+Bytes to bytes, given a key and an initialisation vector. Keys come from a ``KeyProvider``;
+``keystore`` is the one that stores them. Key bytes appear in no message and no ``repr``.
 
 Source: RFC 8216bis, sections 4.4.4.4 and 5.2: AES-128 in CBC mode over the whole segment,
 PKCS7 padding; the vector is the key's IV attribute or else the media sequence number.
@@ -21,10 +20,15 @@ from abr.errors import MediaError
 from transcode.playlist import Segment
 
 METHOD = "AES-128"
-"""The METHOD attribute of what this module does."""
+"""The METHOD attribute of EXT-X-KEY for this encryption."""
 KEY_BYTES = 16
 IV_BYTES = 16
 _BLOCK_BYTES = 16
+
+
+def is_key_id(text: str) -> bool:
+    """Whether ``text`` has the form of a content key's id: 32 hexadecimal digits in lower case."""
+    return re.fullmatch(r"[0-9a-f]{32}", text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +41,21 @@ class ContentKey:
     """16 secret bytes."""
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[0-9a-f]{32}", self.kid):
+        if not is_key_id(self.kid):
             raise ValueError(f"kid {self.kid!r}; expected 32 hexadecimal digits in lower case")
         if len(self.key) != KEY_BYTES:
             raise ValueError(f"a key of {len(self.key)} bytes; expected {KEY_BYTES}")
 
 
 class KeyProvider(Protocol):
-    """Whoever gives out content keys for sealing."""
+    """A source of content keys."""
 
     def key_for(self, title: str, period: int) -> ContentKey:
-        """The key of the ``period``-th run of segments of ``title``, from 0; always the same."""
+        """The key of a period of ``title``, counted from 0; the same at every call."""
         ...
 
 
-def seal(data: bytes, key: bytes, iv: bytes) -> bytes:
+def encrypt(data: bytes, key: bytes, iv: bytes) -> bytes:
     """Encrypt a whole segment; the result is 1 to 16 bytes longer, a multiple of 16."""
     _check(key, iv)
     padder = PKCS7(_BLOCK_BYTES * 8).padder()
@@ -60,17 +64,17 @@ def seal(data: bytes, key: bytes, iv: bytes) -> bytes:
     return encryptor.update(padded) + encryptor.finalize()
 
 
-def open_sealed(data: bytes, key: bytes, iv: bytes) -> bytes:
-    """Decrypt what ``seal`` made.
+def decrypt(data: bytes, key: bytes, iv: bytes) -> bytes:
+    """Decrypt what ``encrypt`` made.
 
     Raises:
-        MediaError: cut off, or sealed with another key. AES-CBC carries no proof of
+        MediaError: cut off, or encrypted with another key. AES-CBC carries no proof of
             origin, so about one wrong key in 256 passes unnoticed here.
     """
     _check(key, iv)
     if not data or len(data) % _BLOCK_BYTES:
         raise MediaError(
-            f"sealed segment: {len(data)} bytes; expected a multiple of {_BLOCK_BYTES}"
+            f"encrypted segment: {len(data)} bytes; expected a multiple of {_BLOCK_BYTES}"
         )
     decryptor = Cipher(algorithms.AES(key), modes.CBC(iv)).decryptor()
     unpadder = PKCS7(_BLOCK_BYTES * 8).unpadder()
@@ -78,27 +82,26 @@ def open_sealed(data: bytes, key: bytes, iv: bytes) -> bytes:
     try:
         return unpadder.update(padded) + unpadder.finalize()
     except ValueError:
-        # No cause is kept: how padding failed is nobody's business.
+        # No cause is kept: a message that tells how padding failed helps an attacker.
         raise MediaError(
-            "sealed segment: wrong padding; expected PKCS7, so the key or the data is not right"
+            "encrypted segment: wrong padding; expected PKCS7, so the key is another one "
+            "or the data is damaged"
         ) from None
 
 
-def sealed_size(size_bytes: int) -> int:
-    """Bytes that ``seal`` gives for ``size_bytes`` of media."""
-    return (size_bytes // _BLOCK_BYTES + 1) * _BLOCK_BYTES
-
-
 def sequence_iv(sequence: int) -> bytes:
-    """A media sequence number as a vector: 128 bits, big-endian."""
+    """The initialisation vector of a segment by its media sequence number.
+
+    RFC 8216bis, 4.4.4.4: without an IV attribute, the number as 128 bits, big-endian.
+    """
     return sequence.to_bytes(IV_BYTES, "big")
 
 
 def iv_for(segment: Segment) -> bytes:
-    """The vector ``segment`` is sealed with.
+    """The initialisation vector of ``segment``.
 
     Raises:
-        ValueError: the segment is not sealed.
+        ValueError: the segment is not encrypted.
     """
     if segment.key is None:
         raise ValueError("the segment has no key, so no initialisation vector")

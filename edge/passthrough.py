@@ -1,43 +1,46 @@
-"""Passing requests on to the parent as they are: keys, renewals, other methods.
+"""Passthrough: keys, renewals and other methods go to the parent unchanged.
 
-Nothing is stored or shared, and the client's pace is the parent's.
+Nothing is stored or shared, and the client sets the pace of the transfer.
 """
 
 from __future__ import annotations
 
 from aiohttp import web
 
-from edge.cachestatus import FIELD, CacheStatus, Forward, appended
+from edge.cachestatus import FIELD, CacheStatus, Forward, append_member
 from edge.config import EdgeConfig
-from edge.sending import guarded, within
+from edge.counters import Counters
 from edge.sidecar import passable_headers
-from edge.tally import Tally
 from edge.upstream import Upstream, UpstreamResponse
+from origin.sending import closing_on_failure, send_within
 
 MAX_REQUEST_BODY_BYTES = 64 << 10
-"""Largest request body that is passed on."""
+"""Largest request body that is forwarded."""
 
 _NOT_FORWARDED = frozenset({"host", "content-length", "expect", "cookie"})
 
 
-class Passage:
-    """The way through to the parent."""
+class Passthrough:
+    """Forwards requests to the parent."""
 
-    def __init__(self, config: EdgeConfig, *, upstream: Upstream, tally: Tally) -> None:
+    def __init__(self, config: EdgeConfig, *, upstream: Upstream, counters: Counters) -> None:
         self._config = config
         self._upstream = upstream
-        self._tally = tally
+        self._counters = counters
         # With tokens, the path carries the permission; a bearer field would be a second copy.
         self._dropped = _NOT_FORWARDED | ({"authorization"} if config.require_token else set())
 
-    async def pass_on(self, request: web.Request, path: str, why: Forward) -> web.StreamResponse:
-        """Ask the parent for ``path`` with the client's method, fields and body.
+    def __repr__(self) -> str:
+        return f"<Passthrough to {self._upstream!r}>"
+
+    async def forward(self, request: web.Request, path: str, why: Forward) -> web.StreamResponse:
+        """Send the client's method, fields and body to the parent, and its response back.
 
         Raises:
             AbrError: the parent failed; nothing was sent yet.
             ConnectionError: the client is gone, or got a part and was cut off.
         """
-        self._tally.passed += 1
+        self._counters.passed += 1
         body = await request.read()
         headers = passable_headers(list(request.headers.items()))
         forwarded = [pair for pair in headers if pair[0].lower() not in self._dropped]
@@ -49,16 +52,14 @@ class Passage:
                 status=answer.status, reason=answer.reason, headers=_fields(answer, status)
             )
             await response.prepare(request)
-            await guarded(request, self._copy(answer, response))
+            with closing_on_failure(request):
+                async for piece in answer.pieces():
+                    await send_within(self._config.send_limit_s, response.write(piece))
             return response
-
-    async def _copy(self, answer: UpstreamResponse, response: web.StreamResponse) -> None:
-        async for piece in answer.pieces():
-            await within(self._config.send_limit_s, response.write(piece))
 
 
 def _fields(answer: UpstreamResponse, status: CacheStatus) -> list[tuple[str, str]]:
     passed = passable_headers(answer.headers)
     above = ", ".join(value for name, value in passed if name.lower() == FIELD.lower())
     fields = [pair for pair in passed if pair[0].lower() != FIELD.lower()]
-    return [*fields, (FIELD, appended(above, status))]
+    return [*fields, (FIELD, append_member(above, status))]

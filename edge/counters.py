@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Tally:
-    """What a cache has done since it started."""
+class Counters:
+    """Counts of what a cache has done since it started."""
 
     requests: int = 0
     """Requests for cacheable objects."""
     hits: int = 0
     """Of those, answered from the cache without waiting for the parent."""
     collapsed: int = 0
-    """Of those, answered by a fetch that another request had caused."""
+    """Of those, answered by a fetch that another request caused."""
     revalidated: int = 0
     """Of those, answered from the cache after the parent confirmed it."""
     served_stale: int = 0
@@ -33,13 +33,13 @@ class Tally:
     fills: int = 0
     """Fetches from the parent that were started for cacheable objects."""
     fills_failed: int = 0
-    """Of those, the ones that did not end well."""
+    """Of those, failed."""
     fetched_bytes: int = 0
     """Body bytes received from the parent for cacheable objects."""
     passed: int = 0
-    """Requests handed to the parent as they are: keys, renewals, other methods."""
+    """Requests passed through to the parent: keys, renewals, other methods."""
     evictions: int = 0
-    """Objects that left to make room."""
+    """Objects evicted to make room."""
     not_stored: int = 0
     """Complete objects that could have been stored but did not fit the disk or the policy."""
     dropped: int = 0

@@ -1,7 +1,7 @@
-"""Who may pass: tokens are checked here, with the parent's public keys only.
+"""The token check of an edge, with the parent's public keys only.
 
-Nothing is asked of the parent for a request that is refused, except its key set when
-a token names a key we do not have, and that at a limited rate.
+A request that is refused does not reach the parent. When its token names an unknown key, the
+parent's key set is fetched again, at a limited rate.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from origin.paths import Target
 from origin.tokens import TokenVerifier
 
 
-class Gate:
-    """Checks tokens; fetches and keeps the keys to check them with.
+class TokenCheck:
+    """Checks tokens; fetches and keeps the public keys for that.
 
     Args:
         fetch: Gets the parent's key set; raises ``PeerError``.
         now: Seconds since the epoch.
-        refresh_s: Least seconds between two fetches that are caused by unknown keys.
+        refresh_s: Least seconds between two fetches that unknown keys cause.
     """
 
     def __init__(
@@ -41,21 +41,24 @@ class Gate:
         self.trouble = ""
         """Why the latest fetch of keys failed; empty when it did not."""
 
+    def __repr__(self) -> str:
+        return f"<TokenCheck {self._verifier!r}, trouble {self.trouble!r}>"
+
     @property
     def has_keys(self) -> bool:
         """Whether tokens can be checked."""
         return self._verifier is not None
 
     def jwks(self) -> dict[str, Any] | None:
-        """The key set in use, to hand on to the next tier; None before there is one."""
+        """The key set in use, for the next tier; None before there is one."""
         return None if self._verifier is None else self._verifier.jwks()
 
-    async def admit(self, target: Target) -> None:
-        """Return when the token of ``target`` opens it.
+    async def authorize(self, target: Target) -> None:
+        """Return if the token of ``target`` permits the request.
 
         Raises:
             TokenError: it does not; ``reason`` says why.
-            PeerError: there are no keys to check it with, and none can be had.
+            PeerError: there are no keys to check it with, and none can be fetched.
         """
         verifier = self._verifier or await self._first_keys()
         try:
@@ -66,18 +69,18 @@ class Gate:
             self._check(verifier, target)
 
     async def refresh(self) -> bool:
-        """Fetch the keys again, unless that was done or tried a moment ago."""
+        """Fetch the keys again, unless that was tried less than ``refresh_s`` ago."""
         asked_s = self._now()
         async with self._lock:
             if self._fetched_s >= asked_s:
-                return True  # somebody else did while we waited
+                return True  # another request did while this one waited
             if abs(asked_s - self._tried_s) < self._refresh_s:
                 return False
             return await self._load()
 
     async def _first_keys(self) -> TokenVerifier:
         async with self._lock:
-            # Without keys nothing can be served, so one try a second is worth it.
+            # Without keys nothing can be served, so try once a second.
             if self._verifier is None and abs(self._now() - self._tried_s) >= 1.0:
                 await self._load()
         if self._verifier is None:
