@@ -84,8 +84,8 @@ class Decision(NamedTuple):
     rung: int
     wait_s: float = 0.0
     """Seconds to wait before the request is sent; 0 asks at once."""
-    why: int = 0
-    """Small code of the rule that decided; names are in ``Rule.whys``."""
+    reason: int = 0
+    """Small code of the rule that decided; names are in ``Rule.reasons``."""
     segment: int = -1
     """An earlier segment, not yet played, to download again instead; -1: ``seen.segment``."""
 
@@ -137,8 +137,8 @@ class Rule:
     foresees: bool = False
     heavy: tuple[Callable[..., Any], ...] = ()
     """Functions that ``start`` spends its time in; a simulator may compile them."""
-    whys: tuple[str, ...] = ("",)
-    """Names of the codes in ``Decision.why``, by index."""
+    reasons: tuple[str, ...] = ("",)
+    """Names of the codes in ``Decision.reason``, by index."""
 
 
 @runtime_checkable
@@ -160,7 +160,7 @@ class RunningAlgorithm:
     name: str
     params: dict[str, Any]
     can_reconsider: bool
-    whys: tuple[str, ...]
+    reasons: tuple[str, ...]
     _choose: Callable[[Observation], Decision | int]
     _reconsider: Callable[[Observation, Progress], Decision | int | None] | None
     _delivered: Callable[[Observation, Download], None] | None
@@ -219,9 +219,9 @@ class RunningAlgorithm:
 
     def _checked(self, answer: Decision | int, verb: str) -> Decision:
         if isinstance(answer, Decision):
-            rung, wait_s, why, segment = answer
+            rung, wait_s, reason, segment = answer
         else:
-            rung, wait_s, why, segment = answer, 0.0, 0, -1
+            rung, wait_s, reason, segment = answer, 0.0, 0, -1
         try:
             rung = operator.index(rung)
         except TypeError:
@@ -240,7 +240,7 @@ class RunningAlgorithm:
                 f"algorithm {self.name!r}: {verb}() asked to wait {wait_s} s; "
                 "expected a finite time of 0 or more"
             )
-        return Decision(rung, wait_s, int(why), operator.index(segment))
+        return Decision(rung, wait_s, int(reason), operator.index(segment))
 
 
 def begin(
@@ -272,7 +272,7 @@ def begin(
         or str(getattr(made, "name", type(made).__name__)),
         params=dict(getattr(algorithm, "registered_params", {})),
         can_reconsider=reconsider is not None,
-        whys=tuple(getattr(made, "whys", ("",))),
+        reasons=tuple(getattr(made, "reasons", ("",))),
         _choose=choose,
         _reconsider=reconsider,
         _delivered=getattr(made, "delivered", None),
@@ -306,7 +306,7 @@ def _begin_rule(rule: Rule, presentation: Presentation, trace: Trace | None) -> 
         name=rule.name,
         params=dict(params._asdict()),
         can_reconsider=reconsider is not None,
-        whys=rule.whys,
+        reasons=rule.reasons,
         _choose=lambda seen: rule.choose(params, state, seen),
         _reconsider=None
         if reconsider is None

@@ -76,19 +76,19 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     target_bps = mean_bps * (
         params.empty_factor + (params.full_factor - params.empty_factor) * fullness
     )
-    rung, why = 0, _TARGET
+    rung, reason = 0, _TARGET
     while rung + 1 < len(seen.ladder_bps) and seen.ladder_bps[rung + 1] < target_bps:
         rung += 1
     last = max(seen.last_rung, 0)
     if rung == last + 1:
         margin = _MARGIN - (rung + 1) * _MARGIN_PER_RUNG
         if target_bps < margin * seen.ladder_bps[rung]:
-            rung, why = last, _HELD
+            rung, reason = last, _HELD
     elif rung > last + params.most_up:
-        rung, why = last + params.most_up, _LIMITED
+        rung, reason = last + params.most_up, _LIMITED
     while rung > 0 and rate_ahead_bps(params, rung, seen) > target_bps:
-        rung, why = rung - 1, _SIZES
-    return Decision(rung, 0.0, why)
+        rung, reason = rung - 1, _SIZES
+    return Decision(rung, 0.0, reason)
 
 
 def rate_ahead_bps(params: Params, rung: int, seen: Observation) -> float:
@@ -118,5 +118,5 @@ def make(**params: float) -> Rule:
         params=made,
         start=start,
         choose=choose,
-        whys=("no sample yet", "target rate", "switch held back", "two at most", "sizes ahead"),
+        reasons=("no sample yet", "target rate", "switch held back", "two at most", "sizes ahead"),
     )

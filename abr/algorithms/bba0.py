@@ -62,5 +62,5 @@ def make(**params: float) -> Rule:
         params=made,
         start=start,
         choose=choose,
-        whys=("reservoir", "cushion", "above cushion"),
+        reasons=("reservoir", "cushion", "above cushion"),
     )

@@ -108,8 +108,8 @@ def rung_by_map(params: Params, protection_s: float, seen: Observation) -> tuple
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
     """The chunk map's rung."""
-    rung, why = rung_by_map(params, state.protection_s[0], seen)
-    return Decision(rung, 0.0, why)
+    rung, reason = rung_by_map(params, state.protection_s[0], seen)
+    return Decision(rung, 0.0, reason)
 
 
 def protect(
@@ -157,5 +157,5 @@ def make(**params: float) -> Rule:
         start=start,
         choose=choose,
         delivered=delivered,
-        whys=("reservoir", "chunk map", "above cushion"),
+        reasons=("reservoir", "chunk map", "above cushion"),
     )

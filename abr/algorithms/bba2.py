@@ -91,9 +91,9 @@ def step_up_s(params: Params, media_s: float, seen: Observation) -> float:
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
     """The startup phase's rung, or the chunk map's."""
-    rung, why = rung_by_map(map_params(params), state.protection_s[0], seen)
+    rung, reason = rung_by_map(map_params(params), state.protection_s[0], seen)
     if state.is_steady[0] > 0:
-        return Decision(rung, 0.0, why)
+        return Decision(rung, 0.0, reason)
     if seen.last_rung < 0:
         return Decision(0, 0.0, _STARTUP)
     media_s = seen.durations_s[max(seen.segment - 1, 0)]
@@ -102,7 +102,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
         fast += 1
     if state.gained_s[0] < 0 or rung > fast:
         state.is_steady[0] = 1.0
-        return Decision(rung, 0.0, why)
+        return Decision(rung, 0.0, reason)
     return Decision(fast, 0.0, _STARTUP)
 
 
@@ -130,5 +130,5 @@ def make(**params: float) -> Rule:
         start=start,
         choose=choose,
         delivered=delivered,
-        whys=("reservoir", "chunk map", "above cushion", "startup"),
+        reasons=("reservoir", "chunk map", "above cushion", "startup"),
     )

@@ -104,11 +104,11 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
         score = worth / float(ladder_bps[q])
         if score > best:
             rung, best = q, score
-    last, wait_s, why = int(state.last_rung[0]), 0.0, _BUFFER
+    last, wait_s, reason = int(state.last_rung[0]), 0.0, _BUFFER
     if rung > last:
         sustained = rung_for(throughput_bps, ewma_latency_s(state.ewma), segment_s, ladder_bps)
         if rung > sustained:
-            why = _CAP
+            reason = _CAP
             if last > sustained:
                 rung = last
             elif not params.oscillation:
@@ -118,9 +118,9 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
                 if rung + 1 < len(ladder_bps):
                     least_s = vp * (params.gp + float(state.utility[rung]))
                     wait_s = max(0.0, seen.buffer_s - least_s)
-                    why = _WAIT if wait_s > 0 else _CAP
+                    reason = _WAIT if wait_s > 0 else _CAP
     state.last_rung[0] = rung
-    return Decision(rung, wait_s, why)
+    return Decision(rung, wait_s, reason)
 
 
 def reconsider(params: Params, state: State, seen: Observation, progress: Progress) -> Decision:
@@ -176,5 +176,11 @@ def make(**params: float) -> Rule:
         choose=choose,
         reconsider=reconsider,
         delivered=delivered,
-        whys=("no sample yet", "best score", "capped by throughput", "capped, waits", "abandons"),
+        reasons=(
+            "no sample yet",
+            "best score",
+            "capped by throughput",
+            "capped, waits",
+            "abandons",
+        ),
     )

@@ -48,7 +48,7 @@ _NO_SAMPLE, _FIRST, _SCORE, _CAP, _WAIT, _BUFFER, _REPLACE, _ABANDON = range(8)
 _LOW_MS, _PER_RUNG_MS = 10000.0, 2000.0
 _MS = 1e3
 _CAUTION_STEP, _LAST_CAUTION = 0.9, 0.5
-WHYS = (
+REASONS = (
     "no sample yet",
     "first by throughput",
     "best score",
@@ -156,10 +156,10 @@ def decide(params: Params, state: State, seen: Observation) -> Decision:
         return Decision(sustained, 0.0, _FIRST)
     if state.control[2] <= 0:
         return Decision(sustained, 0.0, _CAP)
-    rung, why = best_rung(state, level_ms + float(state.placeholder_ms[0])), _SCORE
+    rung, reason = best_rung(state, level_ms + float(state.placeholder_ms[0])), _SCORE
     last = int(state.last_rung[0])
     if rung > last and rung > sustained:
-        rung, why = max(last, sustained), _CAP
+        rung, reason = max(last, sustained), _CAP
         if not params.oscillation:
             rung += 1
     wait_s = wait_beyond_ms(state, level_ms, rung) / _MS
@@ -173,7 +173,7 @@ def decide(params: Params, state: State, seen: Observation) -> Decision:
         if affordable < rung:
             lower_placeholder(state, lowest_level_ms(state, affordable) - level_ms)
             return Decision(affordable, 0.0, _BUFFER)
-    return Decision(rung, wait_s, _WAIT if wait_s > 0 else why)
+    return Decision(rung, wait_s, _WAIT if wait_s > 0 else reason)
 
 
 def update_control(params: Params, state: State, seen: Observation) -> None:
@@ -341,5 +341,5 @@ def make(**params: float) -> Rule:
         reconsider=reconsider,
         delivered=delivered,
         waited=waited,
-        whys=WHYS,
+        reasons=REASONS,
     )

@@ -65,4 +65,6 @@ def make(**params: float) -> Rule:
         raise ValueError(
             f"low_s is {made.low_s:g} and target_s {made.target_s:g}; expected 0 < low_s < target_s"
         )
-    return Rule(name="bola-pensieve", params=made, start=start, choose=choose, whys=("best score",))
+    return Rule(
+        name="bola-pensieve", params=made, start=start, choose=choose, reasons=("best score",)
+    )

@@ -166,5 +166,5 @@ def make(**params: float) -> Rule:
         start=start,
         choose=choose,
         foresees=True,
-        whys=("best plan ahead",),
+        reasons=("best plan ahead",),
     )

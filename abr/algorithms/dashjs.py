@@ -234,19 +234,19 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     _buffer_level(params, state, seen.buffer_s)
     is_held = seen.now_s - state.abandoned[0] < params.abandon_hold_s - _ROUNDING_S
     kbps = average_kbps(state.throughput)
-    rung, wait_s, why = -1, 0.0, _STAY
+    rung, wait_s, reason = -1, 0.0, _STAY
     if state.uses_bola[0] > 0:
         if len(ladder_bps) > 1:
             rung, wait_s = _bola(params, state, seen, params.safety * kbps)
-            why = _BOLA if wait_s == 0 else _WAIT
+            reason = _BOLA if wait_s == 0 else _WAIT
     elif not math.isnan(kbps) and state.has_buffer[0] > 0 and not is_held:
-        rung, why = rung_within(params.safety * kbps, ladder_bps), _THROUGHPUT
+        rung, reason = rung_within(params.safety * kbps, ladder_bps), _THROUGHPUT
     cap = _buffer_cap(params, state, seen, kbps)
     if cap >= 0 and (rung < 0 or cap < rung):
-        rung, why = cap, _BUFFER
+        rung, reason = cap, _BUFFER
     cap = _history_cap(params, state)
     if cap >= 0 and (rung < 0 or cap < rung):
-        rung, why = cap, _HISTORY
+        rung, reason = cap, _HISTORY
     if rung < 0:
         return Decision(current, wait_s, _STAY)
     _remember(params, state, current, rung)
@@ -254,7 +254,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
         return Decision(current, wait_s, _STAY)
     if rung != current:
         state.bola.rung[0] = rung
-    return Decision(rung, wait_s, why)
+    return Decision(rung, wait_s, reason)
 
 
 def reconsider(params: Params, state: State, seen: Observation, progress: Progress) -> Decision:
@@ -468,7 +468,7 @@ def make(**params: float) -> Rule:
         choose=choose,
         reconsider=reconsider,
         delivered=delivered,
-        whys=(
+        reasons=(
             "stays",
             "throughput",
             "BOLA",

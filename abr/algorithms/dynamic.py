@@ -197,5 +197,5 @@ def make(**params: float) -> Rule:
         choose=choose,
         reconsider=reconsider,
         delivered=delivered,
-        whys=("no sample yet", "throughput", "buffer", "replaces a segment", "abandons"),
+        reasons=("no sample yet", "throughput", "buffer", "replaces a segment", "abandons"),
     )

@@ -172,5 +172,5 @@ def make(**params: float) -> Rule:
         reconsider=reconsider,
         delivered=delivered,
         waited=waited,
-        whys=("no sample yet", "throughput", "buffer", "abandons"),
+        reasons=("no sample yet", "throughput", "buffer", "abandons"),
     )

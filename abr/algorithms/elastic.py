@@ -93,5 +93,5 @@ def make(**params: float) -> Rule:
         params=made,
         start=start,
         choose=choose,
-        whys=("no sample yet", "control law", "below the ladder", "above the ladder"),
+        reasons=("no sample yet", "control law", "below the ladder", "above the ladder"),
     )

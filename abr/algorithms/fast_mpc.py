@@ -106,5 +106,5 @@ def make(**params: float) -> Rule:
         params=made,
         start=start,
         choose=choose,
-        whys=("no sample yet", "table entry"),
+        reasons=("no sample yet", "table entry"),
     )

@@ -47,7 +47,7 @@ def with_replacement(
     seen: Observation,
     segment_s: float,
     decision: Decision,
-    why: int,
+    reason: int,
 ) -> Decision:
     """The decision, or the one to download an earlier segment at its rung instead."""
     buffered.replacing[0] = -1.0
@@ -58,7 +58,7 @@ def with_replacement(
         segment = seen.segment - (count - k if order == OLDEST_FIRST else k + 1)
         if segment >= 0 and buffered.rungs[segment] < decision.rung:
             buffered.replacing[0] = segment
-            return Decision(decision.rung, 0.0, why, segment)
+            return Decision(decision.rung, 0.0, reason, segment)
     return decision
 
 

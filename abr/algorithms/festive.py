@@ -67,11 +67,11 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     wait_s = scheduled_wait_s(params, seen)
     last = seen.last_rung
     target = highest_within(seen.ladder_bps, params.safety * estimate_bps)
-    reference, why = last, _STAY
+    reference, reason = last, _STAY
     if target < last:
-        reference, why = last - 1, _DOWN
+        reference, reason = last - 1, _DOWN
     elif target > last and segments_at(last, seen) >= last + 1:
-        reference, why = last + 1, _UP
+        reference, reason = last + 1, _UP
     if reference == last:
         return Decision(last, wait_s, _STAY)
     switches = recent_switches(params, seen)
@@ -80,7 +80,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     move = 2.0 ** (switches + 1) + params.alpha * abs(seen.ladder_bps[reference] / best_bps - 1)
     if stay <= move:
         return Decision(last, wait_s, _DELAYED)
-    return Decision(reference, wait_s, why)
+    return Decision(reference, wait_s, reason)
 
 
 def segments_at(rung: int, seen: Observation) -> int:
@@ -127,5 +127,5 @@ def make(**params: float) -> Rule:
         params=made,
         start=start,
         choose=choose,
-        whys=("no sample yet", "at target", "one up", "one down", "switch would not pay"),
+        reasons=("no sample yet", "at target", "one up", "one down", "switch would not pay"),
     )

@@ -35,5 +35,5 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 def make(**params: int) -> Rule:
     """The algorithm with the given parameters; see ``Params``."""
     return Rule(
-        name="fixed", params=Params(**params), start=start, choose=choose, whys=("fixed rung",)
+        name="fixed", params=Params(**params), start=start, choose=choose, reasons=("fixed rung",)
     )

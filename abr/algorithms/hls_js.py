@@ -113,26 +113,26 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     """The highest rung that fits, without a stall or else with a short one."""
     if state.peak_bps[0] == 0:
         _read_rates(params, state, seen)
-    rung, why = 0, _LOWEST
+    rung, reason = 0, _LOWEST
     if seen.last_rung < 0 or seen.segment < 1:
         for q in range(len(seen.ladder_bps)):
             if state.peak_bps[q] <= _estimate_bps(state):
                 rung = q
-        why = _FIRST
+        reason = _FIRST
     elif len(seen.ladder_bps) > 1:
         segment_s = seen.durations_s[seen.segment - 1]
         best = -1
         if seen.buffer_s > 0:
-            best, why = _best(params, state, seen, segment_s, seen.buffer_s, 0.0), _FITS
+            best, reason = _best(params, state, seen, segment_s, seen.buffer_s, 0.0), _FITS
         if best < 0:
             most_s = min(segment_s, params.max_starvation_s)
-            best, why = _best(params, state, seen, segment_s, seen.buffer_s, most_s), _LATE
+            best, reason = _best(params, state, seen, segment_s, seen.buffer_s, most_s), _LATE
         if best >= 0:
             rung = best
         else:
-            why = _LOWEST
+            reason = _LOWEST
     state.has_playlist[rung] = 1.0
-    return Decision(rung, 0.0, why)
+    return Decision(rung, 0.0, reason)
 
 
 def reconsider(params: Params, state: State, seen: Observation, progress: Progress) -> Decision:
@@ -180,13 +180,13 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
     best = _highest(state, seen, lower, lower_bps, segment_s, buffer_s)
     if best >= 0:
         lower = best
-    why = _EMERGENCY
+    reason = _EMERGENCY
     if left_s > 2 * lower_s and lower > 0:
         best = _highest(state, seen, lower, state.peak_bps[0], segment_s, buffer_s)
-        lower, why = max(best, 0), _RESTART
+        lower, reason = max(best, 0), _RESTART
         _forget(state, state.peak_bps[lower])
     state.has_playlist[lower] = 1.0
-    return Decision(lower, 0.0, why)
+    return Decision(lower, 0.0, reason)
 
 
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
@@ -328,5 +328,5 @@ def make(**params: float) -> Rule:
         choose=choose,
         reconsider=reconsider,
         delivered=delivered,
-        whys=("first rung", "fits", "fits with a stall", "lowest", "too slow", "starts over"),
+        reasons=("first rung", "fits", "fits with a stall", "lowest", "too slow", "starts over"),
     )

@@ -69,5 +69,5 @@ def make(**params: float) -> Rule:
         params=made,
         start=start,
         choose=choose,
-        whys=("no sample yet", "arrives in time", "nothing arrives in time"),
+        reasons=("no sample yet", "arrives in time", "nothing arrives in time"),
     )

@@ -198,5 +198,5 @@ def make(**params: float) -> Rule:
         start=start,
         choose=choose,
         delivered=delivered,
-        whys=("stays", "throughput", "learnt"),
+        reasons=("stays", "throughput", "learnt"),
     )

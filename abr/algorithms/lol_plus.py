@@ -169,5 +169,5 @@ def make(**params: float) -> Rule:
         start=start,
         choose=choose,
         delivered=delivered,
-        whys=("stays", "low buffer", "nearest"),
+        reasons=("stays", "low buffer", "nearest"),
     )

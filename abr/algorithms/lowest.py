@@ -32,4 +32,6 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 
 def make() -> Rule:
     """The algorithm."""
-    return Rule(name="lowest", params=Params(), start=start, choose=choose, whys=("lowest rung",))
+    return Rule(
+        name="lowest", params=Params(), start=start, choose=choose, reasons=("lowest rung",)
+    )

@@ -88,5 +88,5 @@ def make(**params: float) -> Rule:
     if not (made.stall_weight >= 0 and made.switch_weight >= 0):
         raise ValueError("stall_weight and switch_weight must be 0 or more")
     return Rule(
-        name="mpc", params=made, start=start, choose=choose, whys=("no sample yet", "best plan")
+        name="mpc", params=made, start=start, choose=choose, reasons=("no sample yet", "best plan")
     )

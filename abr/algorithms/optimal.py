@@ -92,5 +92,5 @@ def make(**params: float) -> Rule:
         choose=choose,
         foresees=True,
         heavy=(search,),
-        whys=("planned",),
+        reasons=("planned",),
     )

@@ -82,20 +82,20 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
         part = min(params.alpha * interval_s, 1.0)
         state.rates[_SMOOTH] += part * (share_bps - state.rates[_SMOOTH])
     smooth_bps = state.rates[_SMOOTH]
-    last, why = seen.last_rung, _STAY
+    last, reason = seen.last_rung, _STAY
     down_bps = smooth_bps - params.probe_bps
     high = highest_within(seen.ladder_bps, down_bps - params.epsilon * smooth_bps)
     low = highest_within(seen.ladder_bps, down_bps)
     rung = last
     if last < high:
-        rung, why = high, _UP
+        rung, reason = high, _UP
     elif last > low:
-        rung, why = low, _DOWN
+        rung, reason = low, _DOWN
     wait_s = max(0.0, state.rates[_PACE] - since_s)
     pace_s = seen.ladder_bps[rung] * media_s / smooth_bps
     pace_s += params.beta * (seen.buffer_s - params.buffer_min_s)
     state.rates[_PACE] = max(pace_s, 0.0)
-    return Decision(rung, wait_s, why)
+    return Decision(rung, wait_s, reason)
 
 
 def probed_bps(params: Params, share_bps: float, throughput_bps: float, interval_s: float) -> float:
@@ -123,5 +123,5 @@ def make(**params: float) -> Rule:
         params=made,
         start=start,
         choose=choose,
-        whys=("no sample yet", "in the dead zone", "pays for more", "does not pay"),
+        reasons=("no sample yet", "in the dead zone", "pays for more", "does not pay"),
     )

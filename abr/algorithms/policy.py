@@ -318,7 +318,7 @@ def rule_of(weights: Mapping[str, float], params: Params | None = None, name: st
         choose=choose,
         reconsider=reconsider,
         delivered=delivered,
-        whys=("no sample yet", "best on average", "abandons"),
+        reasons=("no sample yet", "best on average", "abandons"),
     )
 
 

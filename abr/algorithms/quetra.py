@@ -152,5 +152,5 @@ def make(**params: float) -> Rule:
         start=start,
         choose=choose,
         delivered=delivered,
-        whys=("no sample yet", "nearest slack", "reservoir", "slack everywhere"),
+        reasons=("no sample yet", "nearest slack", "reservoir", "slack everywhere"),
     )

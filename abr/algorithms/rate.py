@@ -64,5 +64,9 @@ def make(**params: float) -> Rule:
     if not (made.window >= 1 and made.safety > 0):
         raise ValueError("window must be 1 or more, safety more than 0")
     return Rule(
-        name="rate", params=made, start=start, choose=choose, whys=("no sample yet", "throughput")
+        name="rate",
+        params=made,
+        start=start,
+        choose=choose,
+        reasons=("no sample yet", "throughput"),
     )

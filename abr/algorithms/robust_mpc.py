@@ -119,5 +119,5 @@ def make(**params: float) -> Rule:
         start=start,
         choose=choose,
         delivered=delivered,
-        whys=("no sample yet", "best plan"),
+        reasons=("no sample yet", "best plan"),
     )

@@ -111,9 +111,9 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
             read_peaks(seen, state.rates_bps)
         _choose_rung(params, state, seen.now_s)
         return Decision(int(state.rung[0]), 0.0, _FIRST)
-    why = _CHOSEN if state.is_new[0] > 0 else _STAYS
+    reason = _CHOSEN if state.is_new[0] > 0 else _STAYS
     state.is_new[0] = 0.0
-    return Decision(int(state.rung[0]), 0.0, why)
+    return Decision(int(state.rung[0]), 0.0, reason)
 
 
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
@@ -174,5 +174,5 @@ def make(**params: float) -> Rule:
         start=start,
         choose=choose,
         delivered=delivered,
-        whys=("first rung", "stays", "chosen anew"),
+        reasons=("first rung", "stays", "chosen anew"),
     )

@@ -185,5 +185,5 @@ def make(**params: float) -> Rule:
         start=start,
         choose=choose,
         delivered=delivered,
-        whys=("no sample yet", "rising plan", "falling plan", "no plan holds the buffer"),
+        reasons=("no sample yet", "rising plan", "falling plan", "no plan holds the buffer"),
     )

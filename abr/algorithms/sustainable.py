@@ -76,5 +76,5 @@ def make(**params: float) -> Rule:
         start=start,
         choose=choose,
         delivered=delivered,
-        whys=("no sample yet", "mean throughput"),
+        reasons=("no sample yet", "mean throughput"),
     )

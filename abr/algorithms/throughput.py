@@ -186,5 +186,5 @@ def make(**params: float) -> Rule:
         choose=choose,
         reconsider=reconsider,
         delivered=delivered,
-        whys=("no sample yet", "throughput", "insufficient buffer", "too slow"),
+        reasons=("no sample yet", "throughput", "insufficient buffer", "too slow"),
     )

@@ -87,7 +87,7 @@ def test_throughput_lowers_the_rung_that_the_buffer_cannot_pay_for() -> None:
     running = informed(throughput.make(), 10e6)
     decisions = [running.choose(seen(2)) for _ in range(3)]
     assert [d.rung for d in decisions] == [2, 2, 1]
-    assert {running.whys[d.why] for d in decisions} == {"insufficient buffer"}
+    assert {running.reasons[d.reason] for d in decisions} == {"insufficient buffer"}
 
 
 def progress(rung: int, elapsed_s: float, received: float, buffer_s: float = 4.0) -> Progress:

@@ -28,7 +28,7 @@ def test_startup_steps_up_when_the_buffer_gains_enough(
     throughput_bps: float, buffer_s: float, rung: int
 ) -> None:
     decision = after(throughput_bps).choose(seen(buffer_s, max_buffer_s=1e4, last_rung=0))
-    assert (decision.rung, decision.why) == (rung, 3)
+    assert (decision.rung, decision.reason) == (rung, 3)
 
 
 def test_the_threshold_falls_as_the_cushion_fills() -> None:
@@ -49,7 +49,7 @@ def test_startup_ends_when_the_buffer_falls() -> None:
     running = after(0.9e6)
     assert running.choose(seen(6, max_buffer_s=240, last_rung=1)).rung == 0
     running.delivered(seen(), came(100e6))
-    assert running.choose(seen(6, max_buffer_s=240)).why == 0
+    assert running.choose(seen(6, max_buffer_s=240)).reason == 0
 
 
 def test_protection_grows_only_after_startup() -> None:

@@ -12,7 +12,7 @@ from tests.fakes.observations import FILM, seen
 
 
 @pytest.mark.parametrize(
-    ("buffer_s", "rung", "why"),
+    ("buffer_s", "rung", "reason"),
     [
         (0.0, 0, 0),
         (3.0, 0, 0),  # the lower reservoir is 0.2 of 15 s
@@ -25,9 +25,11 @@ from tests.fakes.observations import FILM, seen
         (99.0, 3, 2),
     ],
 )
-def test_the_buffer_says_how_large_a_segment_may_be(buffer_s: float, rung: int, why: int) -> None:
+def test_the_buffer_says_how_large_a_segment_may_be(
+    buffer_s: float, rung: int, reason: int
+) -> None:
     looked = seen(buffer_s, max_buffer_s=15.0)
-    assert begin(bba_puffer.make(), FILM).choose(looked)[:3] == (rung, 0.0, why)
+    assert begin(bba_puffer.make(), FILM).choose(looked)[:3] == (rung, 0.0, reason)
 
 
 def test_sizes_count_and_not_rungs() -> None:

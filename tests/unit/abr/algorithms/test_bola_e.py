@@ -115,7 +115,7 @@ def test_what_the_buffer_cannot_pay_for_lowers_rung_and_placeholder() -> None:
     bola_e.choose(P, state, seen(4))
     state.placeholder_ms[0] = 18e3
     decision = bola_e.choose(P, state, seen(2))
-    assert (decision.rung, bola_e.WHYS[decision.why]) == (1, "insufficient buffer")
+    assert (decision.rung, bola_e.REASONS[decision.reason]) == (1, "insufficient buffer")
     assert placeholder_s(state) == pytest.approx(VP_S + 5 - 2)
 
 
@@ -156,7 +156,7 @@ def test_a_download_is_given_up_for_a_better_score() -> None:
     assert still.rung == 3
     state.placeholder_ms[0] = 0.0
     answer = bola_e.reconsider(P, state, seen(5), progress(0.1, 3.0))
-    assert (answer.rung, bola_e.WHYS[answer.why]) == (0, "abandons")
+    assert (answer.rung, bola_e.REASONS[answer.reason]) == (0, "abandons")
     assert state.last_rung[0] == 3
 
 

@@ -40,7 +40,7 @@ def test_throughput_decides_while_the_buffer_is_low() -> None:
         running = begin(dashjs.make(buffer_rule=False), FILM)
         arrive(running, 0, 0, bps, 4.0)
         answer = running.choose(seen(1, 4.0, 0))
-        assert (answer.rung, running.whys[answer.why]) == (rung, "throughput")
+        assert (answer.rung, running.reasons[answer.reason]) == (rung, "throughput")
 
 
 def test_the_estimate_is_the_lower_of_two_means_in_whole_kilobits() -> None:
@@ -77,15 +77,15 @@ def test_insufficient_buffer_caps_from_the_third_segment_on() -> None:
     assert running.choose(seen(1, 4.0, 1)).rung == 3
     arrive(running, 1, 3, 4e6, 4.0)
     answer = running.choose(seen(2, 2.0, 3))
-    assert (answer.rung, running.whys[answer.why]) == (1, "insufficient buffer")
+    assert (answer.rung, running.reasons[answer.reason]) == (1, "insufficient buffer")
 
 
 def test_bola_takes_over_at_twelve_seconds_and_hands_back_below_six() -> None:
     running = begin(dashjs.make(), FILM)
     arrive(running, 0, 1, 4e6, 12.0)
-    assert running.whys[running.choose(seen(1, 12.0, 1)).why] == "BOLA"
-    assert running.whys[running.choose(seen(2, 6.0, 3)).why] == "BOLA"
-    assert running.whys[running.choose(seen(3, 5.9, 3)).why] == "throughput"
+    assert running.reasons[running.choose(seen(1, 12.0, 1)).reason] == "BOLA"
+    assert running.reasons[running.choose(seen(2, 6.0, 3)).reason] == "BOLA"
+    assert running.reasons[running.choose(seen(3, 5.9, 3)).reason] == "throughput"
 
 
 def test_a_slow_download_is_abandoned_once_and_nothing_goes_up_for_ten_seconds() -> None:

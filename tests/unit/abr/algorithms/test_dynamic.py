@@ -27,7 +27,7 @@ def begun(rule: Rule, bps: float) -> Any:
 
 def said(rule: Rule, state: Any, buffer_s: float) -> tuple[int, str]:
     decision = rule.choose(rule.params, state, seen(buffer_s))
-    return decision.rung, rule.whys[decision.why]
+    return decision.rung, rule.reasons[decision.reason]
 
 
 def test_bola_takes_over_above_ten_seconds_when_it_asks_for_no_less() -> None:
@@ -55,8 +55,8 @@ def test_dash_goes_by_the_buffer_alone_and_back_later() -> None:
     rule = dynamic_dash.make()
     state = begun(rule, 5e6)
     levels = (9, 10, 10.1, 6, 5, 4.9, 9)
-    whys = [said(rule, state, level_s)[1] for level_s in levels]
-    assert whys == ["throughput"] * 2 + ["buffer"] * 3 + ["throughput"] * 2
+    reasons = [said(rule, state, level_s)[1] for level_s in levels]
+    assert reasons == ["throughput"] * 2 + ["buffer"] * 3 + ["throughput"] * 2
 
 
 def test_without_a_measurement_it_is_the_lowest_rung() -> None:

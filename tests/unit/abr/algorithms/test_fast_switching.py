@@ -75,7 +75,7 @@ def test_rules_give_up_late_replacements_only(rule: Rule) -> None:
         took = Download(segment, 0, 1e6, 0.0, 0.0, 0.5)
         rule.delivered(rule.params, state, at(4.0, max_buffer_s=25.0), took)
     decision = rule.choose(rule.params, state, seen(16))
-    assert (decision.segment, rule.whys[decision.why]) == (4, "replaces a segment")
+    assert (decision.segment, rule.reasons[decision.reason]) == (4, "replaces a segment")
     assert rule.reconsider(rule.params, state, seen(16), progress(8.1)).rung == 2
     assert rule.reconsider(rule.params, state, seen(16), progress(7.9)).rung < 2
 

@@ -67,7 +67,7 @@ def test_an_empty_buffer_accepts_a_stall_of_four_seconds() -> None:
     running = begun()
     arrive(running, 1, 10e6)
     answer = running.choose(seen(1, 0.0, 1))
-    assert (answer.rung, running.whys[answer.why]) == (4, "fits with a stall")
+    assert (answer.rung, running.reasons[answer.reason]) == (4, "fits with a stall")
 
 
 def test_only_the_usual_wait_is_left_out_of_a_sample() -> None:
@@ -100,7 +100,7 @@ def test_a_download_that_outlasts_the_buffer_is_given_up_for_one_that_does_not()
     assert running.reconsider(now, late._replace(buffer_s=4.7)) is None
     answer = running.reconsider(now, late)
     assert answer is not None
-    assert (answer.rung, running.whys[answer.why]) == (0, "too slow")
+    assert (answer.rung, running.reasons[answer.reason]) == (0, "too slow")
 
 
 def test_the_rung_above_the_lowest_is_never_given_up() -> None:

@@ -12,7 +12,7 @@ from tests.fakes.observations import FILM, came, seen
 def chosen(buffer_s: float, mbps: float, **params: float) -> tuple[int, int]:
     looked = seen(buffer_s, downloads=[came(mbps * 1e6)])
     decision = begin(hyb.make(**params), FILM).choose(looked)
-    return decision.rung, decision.why
+    return decision.rung, decision.reason
 
 
 @pytest.mark.parametrize(

@@ -37,9 +37,9 @@ def test_throughput_decides_until_there_is_a_buffer() -> None:
     for buffer_s in (1.4, 1.4, 1.5):
         arrive(running, 1, 1.8e6)
         answer = running.choose(seen(1, buffer_s, 1))
-        assert (answer.rung, running.whys[answer.why]) == (2, "throughput")
+        assert (answer.rung, running.reasons[answer.reason]) == (2, "throughput")
     arrive(running, 2, 1.8e6)
-    assert running.whys[running.choose(seen(2, 4.0, 2)).why] == "learnt"
+    assert running.reasons[running.choose(seen(2, 4.0, 2)).reason] == "learnt"
 
 
 def test_the_first_step_moves_weight_to_what_the_throughput_carries() -> None:
@@ -60,7 +60,7 @@ def test_without_a_new_download_there_is_no_step() -> None:
     arrive(running, 2, 2e6)
     running.choose(seen(1, 4.0, 2))
     answer = running.choose(seen(1, 4.0, 3))
-    assert (answer.rung, running.whys[answer.why]) == (3, "stays")
+    assert (answer.rung, running.reasons[answer.reason]) == (3, "stays")
 
 
 def test_projection_sums_to_one_without_going_below_zero() -> None:

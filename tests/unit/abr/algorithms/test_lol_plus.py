@@ -42,8 +42,8 @@ def test_a_low_buffer_goes_down_to_what_the_throughput_carries() -> None:
     """At 0.9 x 2 Mbit/s a segment of 3.0 takes 6.67 s; of 6.9 s of buffer that leaves 0.23."""
     running = fresh(2e6)
     answer = running.choose(seen(1, 6.9, 3))
-    assert (answer.rung, running.whys[answer.why]) == (2, "low buffer")
-    assert running.whys[running.choose(seen(1, 7.0, 3)).why] == "nearest"
+    assert (answer.rung, running.reasons[answer.reason]) == (2, "low buffer")
+    assert running.reasons[running.choose(seen(1, 7.0, 3)).reason] == "nearest"
 
 
 def test_a_low_buffer_at_the_lowest_rung_changes_nothing() -> None:

@@ -52,7 +52,7 @@ def test_it_looks_five_segments_ahead() -> None:
 @pytest.mark.parametrize("make", MAKERS)
 def test_before_the_first_download_it_is_the_lowest_rung(make: type) -> None:
     decision = begin(make(), FILM).choose(seen(last_rung=-1, segment=0, buffer_s=0.0))
-    assert (decision.rung, decision.why) == (0, 0)
+    assert (decision.rung, decision.reason) == (0, 0)
 
 
 def test_robust_mpc_divides_by_the_largest_error_of_five() -> None:

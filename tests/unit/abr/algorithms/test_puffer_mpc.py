@@ -110,7 +110,7 @@ def test_one_segment_by_hand() -> None:
 
 def test_before_the_first_download_everything_is_dear() -> None:
     decision = begin(puffer_mpc.make(), FILM).choose(seen(0.0, segment=0, last_rung=-1))
-    assert (decision.rung, decision.why) == (0, 0)
+    assert (decision.rung, decision.reason) == (0, 0)
 
 
 def test_parameters_are_checked() -> None:

@@ -19,7 +19,7 @@ def informed(*mbps: float, **params: float) -> RunningAlgorithm:
 
 
 @pytest.mark.parametrize(
-    ("buffer_s", "rung", "why"),
+    ("buffer_s", "rung", "reason"),
     [
         # At 4 Mbit/s of a limit of 60 s: loads of 4, 2, 1 and 0.5, slacks of 0, 0, 29.92
         # and 59.25 s.
@@ -30,14 +30,14 @@ def informed(*mbps: float, **params: float) -> RunningAlgorithm:
         (22.4, 0, 2),  # the reservoir is 0.375 of the limit
     ],
 )
-def test_the_nearest_slack_wins(buffer_s: float, rung: int, why: int) -> None:
+def test_the_nearest_slack_wins(buffer_s: float, rung: int, reason: int) -> None:
     decision = informed(4.0).choose(seen(buffer_s, max_buffer_s=60.0))
-    assert (decision.rung, decision.why) == (rung, why)
+    assert (decision.rung, decision.reason) == (rung, reason)
 
 
 def test_where_nothing_can_fill_the_buffer_it_is_the_lowest_rung() -> None:
     decision = informed(0.4).choose(seen(50.0, max_buffer_s=60.0))
-    assert (decision.rung, decision.why) == (0, 3)
+    assert (decision.rung, decision.reason) == (0, 3)
 
 
 def test_of_equal_slacks_the_higher_rung_wins() -> None:

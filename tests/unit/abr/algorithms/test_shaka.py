@@ -51,10 +51,10 @@ def test_later_choices_are_eight_seconds_apart() -> None:
     assert running.choose(seen(1, 1.0, 1)).rung == 3
     arrive(running, 8.9, 5e5)
     answer = running.choose(seen(2, 8.9, 3))
-    assert (answer.rung, running.whys[answer.why]) == (3, "stays")
+    assert (answer.rung, running.reasons[answer.reason]) == (3, "stays")
     arrive(running, 9.0, 5e5)
     answer = running.choose(seen(3, 9.0, 3))
-    assert (answer.rung, running.whys[answer.why]) == (0, "chosen anew")
+    assert (answer.rung, running.reasons[answer.reason]) == (0, "chosen anew")
 
 
 def test_a_rung_needs_095_of_the_estimate() -> None:
