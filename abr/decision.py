@@ -121,7 +121,7 @@ class Rule:
     ``waited(params, state, seen, wait_s)`` learns that the player waited for room in the
     buffer, just before ``choose`` is asked.
 
-    A rule that ``foresees`` is an upper bound: it is told the true trace. Its start is
+    A rule that ``needs_trace`` is an upper bound: it is told the true trace. Its start is
     ``start(params, ladder_bps, durations_s, sizes_bytes, trace)``, and it cannot play
     over a real network.
     """
@@ -134,7 +134,7 @@ class Rule:
     reconsider: Callable[[Any, Any, Observation, Progress], Decision] | None = None
     delivered: Callable[[Any, Any, Observation, Download], None] | None = None
     waited: Callable[[Any, Any, Observation, float], None] | None = None
-    foresees: bool = False
+    needs_trace: bool = False
     heavy: tuple[Callable[..., Any], ...] = ()
     """Functions that ``start`` spends its time in; a simulator may compile them."""
     reasons: tuple[str, ...] = ("",)
@@ -173,9 +173,9 @@ class RunningAlgorithm:
         Raises:
             AlgorithmError: the answer is no legal rung, waiting time or segment.
         """
-        with self._blamed("choose"):
+        with self._blame_algorithm("choose"):
             answer = self._choose(seen)
-        decision = self._checked(answer, "choose")
+        decision = self._check_answer(answer, "choose")
         if not -1 <= decision.segment <= seen.segment:
             raise AlgorithmError(
                 f"algorithm {self.name!r}: choose() asked for segment {decision.segment} when "
@@ -186,28 +186,28 @@ class RunningAlgorithm:
     def waited(self, seen: Observation, wait_s: float) -> None:
         """Let the algorithm know that the player waited for room in the buffer."""
         if self._waited is not None:
-            with self._blamed("waited"):
+            with self._blame_algorithm("waited"):
                 self._waited(seen, wait_s)
 
     def reconsider(self, seen: Observation, progress: Progress) -> Decision | None:
         """Ask whether to abandon the download under way; None carries on."""
         if self._reconsider is None:
             return None
-        with self._blamed("reconsider"):
+        with self._blame_algorithm("reconsider"):
             answer = self._reconsider(seen, progress)
         if answer is None:
             return None
-        decision = self._checked(answer, "reconsider")
+        decision = self._check_answer(answer, "reconsider")
         return decision if decision.rung < progress.rung else None
 
     def delivered(self, seen: Observation, download: Download) -> None:
         """Let the algorithm learn from a finished download."""
         if self._delivered is not None:
-            with self._blamed("delivered"):
+            with self._blame_algorithm("delivered"):
                 self._delivered(seen, download)
 
     @contextlib.contextmanager
-    def _blamed(self, verb: str) -> Iterator[None]:
+    def _blame_algorithm(self, verb: str) -> Iterator[None]:
         """What an algorithm raises is its own fault, and said to be."""
         try:
             yield
@@ -217,7 +217,7 @@ class RunningAlgorithm:
                 "run the command with --debug to see where"
             ) from exc
 
-    def _checked(self, answer: Decision | int, verb: str) -> Decision:
+    def _check_answer(self, answer: Decision | int, verb: str) -> Decision:
         if isinstance(answer, Decision):
             rung, wait_s, reason, segment = answer
         else:
@@ -251,11 +251,11 @@ def begin(
     Args:
         algorithm: A rule, or something that makes a chooser.
         presentation: What is played.
-        trace: The true network, for a rule that foresees it; only simulations know it.
+        trace: The true network, for a rule that needs_trace it; only simulations know it.
 
     Raises:
         AlgorithmError: ``algorithm`` is neither a ``Rule`` nor makes a chooser, or it
-            foresees the network and there is no trace.
+            needs_trace the network and there is no trace.
     """
     if isinstance(algorithm, Rule):
         return _begin_rule(algorithm, presentation, trace)
@@ -285,10 +285,10 @@ def start_state(rule: Rule, presentation: Presentation, trace: Trace | None = No
     """The state of one playback of ``presentation``, as ``rule`` begins it.
 
     Raises:
-        AlgorithmError: the rule foresees the network and there is no trace.
+        AlgorithmError: the rule needs_trace the network and there is no trace.
     """
     known = (presentation.bitrates_bps, presentation.durations_s)
-    if not rule.foresees:
+    if not rule.needs_trace:
         return rule.start(rule.params, *known)
     if trace is None:
         raise AlgorithmError(

@@ -86,8 +86,8 @@ class SessionLog:
 
     def dumps(self) -> str:
         """The log as JSON Lines, provenance first; same log, same text."""
-        lines = [_line({"e": "provenance", "schema": SCHEMA, **self.provenance})]
-        lines.extend(_line(record) for record in self.records)
+        lines = [_format_record({"e": "provenance", "schema": SCHEMA, **self.provenance})]
+        lines.extend(_format_record(record) for record in self.records)
         return "\n".join(lines) + "\n"
 
     @classmethod
@@ -104,7 +104,7 @@ class SessionLog:
         lines = text.splitlines()
         if not lines:
             raise LogFormatError(f"{name}: empty; expected a session log in JSON Lines")
-        head = _parsed(lines[0], name, 1)
+        head = _parse_line(lines[0], name, 1)
         schema = head.pop("schema", None)
         if head.pop("e", None) != "provenance" or not isinstance(schema, str):
             raise LogFormatError(
@@ -118,15 +118,15 @@ class SessionLog:
             )
         log = cls(head)
         for number, line in enumerate(lines[1:], start=2):
-            log.records.append(_checked(_parsed(line, name, number), log, name, number))
+            log.records.append(_check_record(_parse_line(line, name, number), log, name, number))
         return log
 
 
-def _line(record: Record) -> str:
+def _format_record(record: Record) -> str:
     return json.dumps(record, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def _parsed(line: str, name: str, number: int) -> Record:
+def _parse_line(line: str, name: str, number: int) -> Record:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as exc:
@@ -136,7 +136,7 @@ def _parsed(line: str, name: str, number: int) -> Record:
     return record
 
 
-def _checked(record: Record, log: SessionLog, name: str, number: int) -> Record:
+def _check_record(record: Record, log: SessionLog, name: str, number: int) -> Record:
     kind, t_s = record.get("e"), record.get("t")
     if kind not in INPUTS and kind not in OUTPUTS:
         raise LogFormatError(f"{name}:{number}: unknown record kind {kind!r}")

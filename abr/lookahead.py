@@ -2,7 +2,7 @@
 
 What ``mpc``, ``robust-mpc`` and ``fast-mpc`` share. A plan gives each of the next
 segments a rung; downloads take size by throughput, the buffer pays for them, and a plan
-is worth the sum of its rates in Mbit/s, less ``stall_weight`` per second that the buffer
+is utility the sum of its rates in Mbit/s, less ``stall_weight`` per second that the buffer
 lacks, less ``switch_weight`` per Mbit/s of change between neighbours. The best plan's
 first rung is the answer.
 
@@ -38,9 +38,9 @@ class Lookahead(NamedTuple):
 
     kbps: FloatArray
     """Nominal rates, shape (R,)."""
-    times_s: FloatArray
+    download_s: FloatArray
     """Download time per segment ahead and rung, shape (H, R)."""
-    lasts_s: FloatArray
+    media_s: FloatArray
     """Media seconds per segment ahead, shape (H,)."""
     prices: FloatArray
     """What a second of download costs in each bound, shape (P,)."""
@@ -59,8 +59,8 @@ def lookahead_start(ladder_bps: FloatArray, horizon: int) -> Lookahead:
     rungs = len(ladder_bps)
     return Lookahead(
         kbps=np.array(ladder_bps) / 1000,
-        times_s=np.zeros((horizon, rungs)),
-        lasts_s=np.zeros(horizon),
+        download_s=np.zeros((horizon, rungs)),
+        media_s=np.zeros(horizon),
         prices=np.zeros(_PRICES),
         bounds=np.zeros((_PRICES * (horizon + 1), rungs)),
         credits=np.zeros(horizon),
@@ -68,19 +68,19 @@ def lookahead_start(ladder_bps: FloatArray, horizon: int) -> Lookahead:
     )
 
 
-def fill(room: Lookahead, seen: Observation, throughput_bps: float, late: bool) -> int:
+def fill_horizon(room: Lookahead, seen: Observation, throughput_bps: float, late: bool) -> int:
     """Fill in the segments ahead of ``seen``; how many there are, at most the horizon.
 
     With ``late`` every size is that of the segment after, and 0 past the end.
     """
     segments = len(seen.durations_s)
-    depth = min(len(room.lasts_s), segments - seen.segment)
+    depth = min(len(room.media_s), segments - seen.segment)
     for d in range(depth):
         at = seen.segment + d + 1 if late else seen.segment + d
-        room.lasts_s[d] = seen.durations_s[seen.segment + d]
+        room.media_s[d] = seen.durations_s[seen.segment + d]
         for rung in range(len(room.kbps)):
             size_bytes = seen.sizes_bytes[rung, at] if at < segments else 0.0
-            room.times_s[d, rung] = 8 * size_bytes / throughput_bps
+            room.download_s[d, rung] = 8 * size_bytes / throughput_bps
     return depth
 
 
@@ -97,29 +97,29 @@ def best_rung(
     Of equally good plans the last in lexicographic order counts, so the highest rung.
 
     Args:
-        room: ``times_s`` and ``lasts_s`` hold the segments ahead.
+        room: ``download_s`` and ``media_s`` hold the segments ahead.
         depth: Segments to plan for, at least 1.
         buffer_s: Media ready now.
         last_rung: Rung of the segment before.
         stall_weight: Mbit/s lost per second stalled.
         switch_weight: Mbit/s lost per Mbit/s of change.
     """
-    _bound(room, depth, buffer_s, stall_weight, switch_weight)
-    known = _good_plan(room, depth, buffer_s, last_rung, stall_weight, switch_weight)
+    _fill_bounds(room, depth, buffer_s, stall_weight, switch_weight)
+    known = _find_good_utility(room, depth, buffer_s, last_rung, stall_weight, switch_weight)
     return _search(room, depth, buffer_s, last_rung, stall_weight, switch_weight, known)
 
 
-def _bound(
+def _fill_bounds(
     room: Lookahead, depth: int, buffer_s: float, stall_weight: float, switch_weight: float
 ) -> None:
-    """Choose prices and fill ``bounds`` and ``credits``."""
+    """Choose prices and fill_horizon ``bounds`` and ``credits``."""
     rungs = len(room.kbps)
     room.credits[depth - 1] = 0.0
     for d in range(depth - 2, -1, -1):
-        room.credits[d] = room.credits[d + 1] + room.lasts_s[d]
+        room.credits[d] = room.credits[d + 1] + room.media_s[d]
     # Rate won per second of download when all goes up by one rung, at the first segment.
     top = rungs - 1
-    span_s = room.times_s[0, top] - room.times_s[0, 0]
+    span_s = room.download_s[0, top] - room.download_s[0, 0]
     slope = (room.kbps[top] - room.kbps[0]) / 1000 / span_s if span_s > 0 else 0.0
     for p in range(_PRICES):
         room.prices[p] = min(stall_weight, slope * 0.5 * p) if p < _PRICES - 1 else stall_weight
@@ -134,18 +134,18 @@ def _bound(
             most = -math.inf
             for r in range(rungs - 1, -1, -1):
                 paid = switch_weight * room.kbps[r] / 1000
-                adds = room.kbps[r] / 1000 - price * room.times_s[d, r] + room.bounds[after, r]
+                adds = room.kbps[r] / 1000 - price * room.download_s[d, r] + room.bounds[after, r]
                 most = max(most, adds - paid)
                 room.bounds[here, r] = most + paid
             most = -math.inf
             for r in range(rungs):
                 paid = switch_weight * room.kbps[r] / 1000
-                adds = room.kbps[r] / 1000 - price * room.times_s[d, r] + room.bounds[after, r]
+                adds = room.kbps[r] / 1000 - price * room.download_s[d, r] + room.bounds[after, r]
                 most = max(most, adds + paid)
                 room.bounds[here, r] = max(room.bounds[here, r], most - paid)
 
 
-def _most(room: Lookahead, d: int, buffer_s: float, rung: int) -> float:
+def _bound_rest(room: Lookahead, d: int, buffer_s: float, rung: int) -> float:
     """Upper bound on what segments from ``d`` on add, stalls included, after ``rung``."""
     width = len(room.credits) + 1
     least = math.inf
@@ -155,7 +155,7 @@ def _most(room: Lookahead, d: int, buffer_s: float, rung: int) -> float:
     return least
 
 
-def _good_plan(
+def _find_good_utility(
     room: Lookahead,
     depth: int,
     buffer_s: float,
@@ -175,17 +175,19 @@ def _good_plan(
                 most = -math.inf
                 for r in range(rungs):
                     change = abs(room.kbps[r] - room.kbps[before]) * switch_weight
-                    adds = (room.kbps[r] - change) / 1000 - room.prices[plan] * room.times_s[d, r]
+                    adds = (room.kbps[r] - change) / 1000 - room.prices[plan] * room.download_s[
+                        d, r
+                    ]
                     adds += room.bounds[plan * width + d + 1, r]
                     if adds > most:
                         most, choice = adds, r
-            time_s = room.times_s[d, choice]
+            time_s = room.download_s[d, choice]
             if buffer < time_s:
                 stalled_s += time_s - buffer
                 buffer = 0.0
             else:
                 buffer -= time_s
-            buffer += room.lasts_s[d]
+            buffer += room.media_s[d]
             rates += room.kbps[choice]
             changes += abs(room.kbps[choice] - room.kbps[before])
             before = choice
@@ -218,23 +220,23 @@ def _search(
             first = rung
         before = last_rung if d == 0 else int(trail[d - 1, 0])
         buffer, stalled_s = trail[d, 1], trail[d, 2]
-        time_s = room.times_s[d, rung]
+        time_s = room.download_s[d, rung]
         if buffer < time_s:
             stalled_s += time_s - buffer
             buffer = 0.0
         else:
             buffer -= time_s
-        buffer += room.lasts_s[d]
+        buffer += room.media_s[d]
         rates = trail[d, 3] + room.kbps[rung]
         changes = trail[d, 4] + abs(room.kbps[rung] - room.kbps[before])
-        worth = rates / 1000 - stall_weight * stalled_s - switch_weight * (changes / 1000)
+        utility = rates / 1000 - stall_weight * stalled_s - switch_weight * (changes / 1000)
         if d == depth - 1:
-            if worth > best:
-                best, answer = worth, first
+            if utility > best:
+                best, answer = utility, first
             continue
-        most = worth + _most(room, d + 1, buffer, rung)
+        most = utility + _bound_rest(room, d + 1, buffer, rung)
         needed = max(best, known)
-        scale = 1 + abs(needed) + abs(worth) + stall_weight * (stalled_s + buffer)
+        scale = 1 + abs(needed) + abs(utility) + stall_weight * (stalled_s + buffer)
         if most < needed - _ROUNDING * scale:
             continue
         d += 1

@@ -21,7 +21,7 @@ import numpy as np
 from abr.algorithms import policy
 from abr.decision import Rule
 from abr.errors import AlgorithmError
-from abr.networks import Layer, layers_of, network_of, rule_of
+from abr.neural import Layer, build_layers, build_network, build_rule
 
 FORMAT, VERSION = "abrkit-policy", 1
 _EXPECTED = f"expected an object with format {FORMAT!r}, version {VERSION} and a kind"
@@ -36,15 +36,15 @@ class Policy:
     layers: tuple[Layer, ...] = ()
     """Of a network that scores rungs."""
 
-    def rule(self, name: str, params: policy.Params | None = None) -> Rule:
+    def build_rule(self, name: str, params: policy.Params | None = None) -> Rule:
         """The algorithm; ``params`` are a planner's.
 
         Raises:
             AlgorithmError: the numbers make none.
         """
         if self.layers:
-            return rule_of(self.layers, name, fingerprint=params.fingerprint if params else 0)
-        return policy.rule_of(self.weights, params, name)
+            return build_rule(self.layers, name, fingerprint=params.fingerprint if params else 0)
+        return policy.build_rule(self.weights, params, name)
 
 
 def read_policy(text: str, *, name: str) -> Policy:
@@ -68,14 +68,14 @@ def read_policy(text: str, *, name: str) -> Policy:
     try:
         if found.get("kind") == "planner":
             weights = {str(key): float(value) for key, value in found["weights"].items()}
-            policy.weights_in_order(weights)
+            policy.order_weights(weights)
             return Policy(weights=weights)
         if found.get("kind") == "network":
             parts = [
                 (each["weights"], each["biases"], str(each.get("activation", "none")))
                 for each in found["layers"]
             ]
-            return _network(layers_of(parts))
+            return _policy_of_layers(build_layers(parts))
     except AlgorithmError as exc:
         raise AlgorithmError(f"{name}: {exc}") from exc
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
@@ -104,8 +104,8 @@ def read_arrays(data: bytes, *, name: str) -> Policy:
     if len(words) != count:
         raise AlgorithmError(f"{name}: {len(words)} activations for {count} layers")
     try:
-        return _network(
-            layers_of(
+        return _policy_of_layers(
+            build_layers(
                 [(arrays[f"weights_{k}"], arrays[f"biases_{k}"], words[k]) for k in range(count)]
             )
         )
@@ -132,6 +132,6 @@ def write_policy(policy_: Policy) -> str:
     return json.dumps(made, indent=1) + "\n"
 
 
-def _network(layers: tuple[Layer, ...]) -> Policy:
-    network_of(layers)  # refuses neighbours that do not fit
+def _policy_of_layers(layers: tuple[Layer, ...]) -> Policy:
+    build_network(layers)  # refuses neighbours that do not fit
     return Policy(layers=layers)

@@ -33,7 +33,7 @@ TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
 
 
-class _UnfitError(Exception):
+class _MismatchError(Exception):
     """A value is not of the type a field needs; the argument says what was expected."""
 
 
@@ -78,20 +78,20 @@ def load(
     ) -> None:
         try:
             values[name] = read(hints[name], raw)
-        except _UnfitError as exc:
+        except _MismatchError as exc:
             shown = repr(raw) if fields[name].repr else "something else"
             raise ConfigError(f"{place}: found {shown}; expected {exc}") from None
         origins[name], places[name] = origin, place
 
     for key, raw in _file_table(table, text, source, tables).items():
-        place = f"{_at(table, key, text or '', source)}: [{table}] {key}"
-        _known(key, fields, place.rsplit(" ", 1)[0], key)
+        place = f"{_locate(table, key, text or '', source)}: [{table}] {key}"
+        _require_known(key, fields, place.rsplit(" ", 1)[0], key)
         take(key, raw, place, source, _from_value)
     prefix = f"ABR_{table.upper().replace('-', '_')}_"
     for variable in sorted(environ):
         if variable.startswith(prefix):
             name = variable.removeprefix(prefix).lower()
-            _known(name, fields, variable, variable, prefix)
+            _require_known(name, fields, variable, variable, prefix)
             take(name, environ[variable], variable, variable, _from_text)
     for name, raw in overrides.items():
         if name not in fields:
@@ -141,9 +141,9 @@ def _file_table(
         raise ConfigError(f"{source}: not TOML: {exc}") from exc
     for name in document:
         if tables is not None and name not in tables:
-            line = _line_of(text, re.compile(rf"\s*\[?\s*[\"']?{re.escape(name)}\b"))
+            line = _find_line(text, re.compile(rf"\s*\[?\s*[\"']?{re.escape(name)}\b"))
             raise ConfigError(
-                f"{source}{line}: unknown table or key {name!r}; {_near(name, tables)}"
+                f"{source}{line}: unknown table or key {name!r}; {_suggest(name, tables)}"
             )
     found = document.get(table, {})
     if not isinstance(found, dict):
@@ -151,7 +151,7 @@ def _file_table(
     return found
 
 
-def _at(table: str, key: str, text: str, source: str) -> str:
+def _locate(table: str, key: str, text: str, source: str) -> str:
     """Where a key stands: ``file:line``, or the file alone when it is not written plainly."""
     header = re.compile(rf"\s*\[\s*{re.escape(table)}\s*\]")
     lines = text.splitlines()
@@ -165,18 +165,20 @@ def _at(table: str, key: str, text: str, source: str) -> str:
     return source
 
 
-def _line_of(text: str, pattern: re.Pattern[str]) -> str:
+def _find_line(text: str, pattern: re.Pattern[str]) -> str:
     numbers = (n for n, line in enumerate(text.splitlines(), 1) if pattern.match(line))
     number = next(numbers, None)
     return "" if number is None else f":{number}"
 
 
-def _known(name: str, fields: Collection[str], place: str, shown: str, prefix: str = "") -> None:
+def _require_known(
+    name: str, fields: Collection[str], place: str, shown: str, prefix: str = ""
+) -> None:
     if name not in fields:
-        raise ConfigError(f"{place}: no setting {shown!r}; {_near(name, fields, prefix)}")
+        raise ConfigError(f"{place}: no setting {shown!r}; {_suggest(name, fields, prefix)}")
 
 
-def _near(name: str, names: Collection[str], prefix: str = "") -> str:
+def _suggest(name: str, names: Collection[str], prefix: str = "") -> str:
     """A suggestion for a mistyped name."""
     near = get_close_matches(name, names, n=1)
     if near:
@@ -210,14 +212,14 @@ def _from_value(hint: Any, raw: object) -> object:
     if hint is type(None):
         if raw is None:
             return None
-        raise _UnfitError("nothing")
+        raise _MismatchError("nothing")
     if origin is Literal:
         if any(raw == arg and type(raw) is type(arg) for arg in args):
             return raw
-        raise _UnfitError("one of " + ", ".join(map(repr, args)))
+        raise _MismatchError("one of " + ", ".join(map(repr, args)))
     if origin is tuple:
         if not isinstance(raw, (list, tuple)):
-            raise _UnfitError("a list")
+            raise _MismatchError("a list")
         return _tuple(args, list(raw), _from_value)
     return _scalar(hint, raw)
 
@@ -233,7 +235,7 @@ def _scalar(hint: Any, raw: object) -> object:
         return str(raw)
     if hint is Path and isinstance(raw, (str, PurePath)):
         return Path(raw)
-    raise _UnfitError(_EXPECTED.get(hint, str(hint)))
+    raise _MismatchError(_EXPECTED.get(hint, str(hint)))
 
 
 _EXPECTED: Mapping[Any, str] = {
@@ -257,25 +259,25 @@ def _from_text(hint: Any, raw: object) -> object:
     if origin is Literal:
         by_text = {str(arg): arg for arg in args}
         if text not in by_text:
-            raise _UnfitError("one of " + ", ".join(map(repr, args)))
+            raise _MismatchError("one of " + ", ".join(map(repr, args)))
         return by_text[text]
     if origin is tuple:
         return _tuple(args, [part.strip() for part in text.split(",")] if text else [], _from_text)
     if hint is bool:
         if text.lower() in TRUE_WORDS | FALSE_WORDS:
             return text.lower() in TRUE_WORDS
-        raise _UnfitError("true or false")
+        raise _MismatchError("true or false")
     if hint in (int, float):
         try:
             return int(text) if hint is int else _number(float(text))
         except ValueError:
-            raise _UnfitError(_EXPECTED[hint]) from None
+            raise _MismatchError(_EXPECTED[hint]) from None
     return _scalar(hint, str(raw))
 
 
 def _number(value: float) -> float:
     if math.isnan(value):
-        raise _UnfitError("a number")
+        raise _MismatchError("a number")
     return value
 
 
@@ -285,7 +287,7 @@ def _tuple(
     if args[-1:] == (...,):
         return tuple(read(args[0], item) for item in items)
     if len(items) != len(args):
-        raise _UnfitError(f"{len(args)} values")
+        raise _MismatchError(f"{len(args)} values")
     return tuple(read(arg, item) for arg, item in zip(args, items, strict=True))
 
 
@@ -295,6 +297,6 @@ def _first_fit(args: Collection[Any], raw: object, read: Callable[[Any, object],
     for arg in args:
         try:
             return read(arg, raw)
-        except _UnfitError as exc:
+        except _MismatchError as exc:
             expected.append(str(exc))
-    raise _UnfitError(" or ".join(expected))
+    raise _MismatchError(" or ".join(expected))

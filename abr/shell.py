@@ -93,7 +93,7 @@ def stdout_is_gone() -> bool:
         return False
 
 
-def forget_stdout() -> None:
+def discard_stdout() -> None:
     """Send what is still buffered for a reader who has gone nowhere, quietly."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())

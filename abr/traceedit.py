@@ -54,7 +54,7 @@ def cut(trace: Trace, start_s: float, end_s: float | None = None) -> Trace:
     )
 
 
-def averaged(trace: Trace, period_s: float) -> Trace:
+def average(trace: Trace, period_s: float) -> Trace:
     """``trace`` in means over equal periods; the last is as short as what is left.
 
     Offers the same bits by the end of each period. Round-trip times and losses are left out.
@@ -77,7 +77,7 @@ def averaged(trace: Trace, period_s: float) -> Trace:
     return Trace(times_s=bounds_s, capacity_bps=means, end=trace.end, name=trace.name)
 
 
-def scaled(trace: Trace, factor: float) -> Trace:
+def scale(trace: Trace, factor: float) -> Trace:
     """``trace`` with every capacity times ``factor``; times, delays and losses stay.
 
     Raises:
@@ -88,7 +88,7 @@ def scaled(trace: Trace, factor: float) -> Trace:
     return replace(trace, capacity_bps=trace.capacity_bps * factor)
 
 
-def scaled_to(trace: Trace, mean_bps: float) -> Trace:
+def scale_to_mean(trace: Trace, mean_bps: float) -> Trace:
     """``trace`` made so fast or slow that its mean capacity is ``mean_bps``.
 
     Raises:
@@ -96,10 +96,10 @@ def scaled_to(trace: Trace, mean_bps: float) -> Trace:
     """
     if not 0 < mean_bps < math.inf:
         raise InputError(f"mean {mean_bps / 1e6:g} Mbit/s; expected a finite number above 0")
-    return scaled(trace, mean_bps / trace.mean_bps)
+    return scale(trace, mean_bps / trace.mean_bps)
 
 
-def joined(traces: Sequence[Trace], *, name: str = "", rtt_s: float | None = None) -> Trace:
+def concatenate(traces: Sequence[Trace], *, name: str = "", rtt_s: float | None = None) -> Trace:
     """One pass of each trace after the other; the end rule is that of the last.
 
     Args:
@@ -118,14 +118,14 @@ def joined(traces: Sequence[Trace], *, name: str = "", rtt_s: float | None = Non
     return Trace(
         times_s=np.concatenate([[0.0], *bounds_s]),
         capacity_bps=np.concatenate([each.capacity_bps for each in traces]),
-        rtt_s=_joined_rtt(traces, rtt_s),
-        loss_ratio=_joined_losses(traces),
+        rtt_s=_concatenate_rtt(traces, rtt_s),
+        loss_ratio=_concatenate_losses(traces),
         end=traces[-1].end,
         name=name,
     )
 
 
-def _joined_rtt(traces: Sequence[Trace], rtt_s: float | None) -> FloatArray | None:
+def _concatenate_rtt(traces: Sequence[Trace], rtt_s: float | None) -> FloatArray | None:
     silent = [each.name for each in traces if each.rtt_s is None]
     if len(silent) == len(traces):
         return None
@@ -142,7 +142,7 @@ def _joined_rtt(traces: Sequence[Trace], rtt_s: float | None) -> FloatArray | No
     )
 
 
-def _joined_losses(traces: Sequence[Trace]) -> FloatArray | None:
+def _concatenate_losses(traces: Sequence[Trace]) -> FloatArray | None:
     """Losses in a row; a trace that says nothing of them loses nothing."""
     if all(each.loss_ratio is None for each in traces):
         return None

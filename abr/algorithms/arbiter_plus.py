@@ -60,8 +60,8 @@ def exponential_mean_bps(done: Downloads, weight: float, window: int) -> float:
     total_bps, weights, share = 0.0, 0.0, weight
     newest = len(done.end_s) - 1
     for i in range(newest, max(newest - window, -1), -1):
-        took_s = max(done.end_s[i] - done.start_s[i], 1e-9)
-        total_bps += share * 8 * done.size_bytes[i] / took_s
+        elapsed_s = max(done.end_s[i] - done.start_s[i], 1e-9)
+        total_bps += share * 8 * done.size_bytes[i] / elapsed_s
         weights += share
         share *= 1 - weight
     return total_bps / weights if weights > 0 else 0.0

@@ -116,8 +116,8 @@ def protect(
     params: Params, protection_s: FloatArray, seen: Observation, download: Download
 ) -> None:
     """Gain outage protection when a download raised the buffer and there is room for it."""
-    took_s = download.end_s - download.start_s
-    if took_s >= seen.durations_s[download.segment]:
+    elapsed_s = download.end_s - download.start_s
+    if elapsed_s >= seen.durations_s[download.segment]:
         return
     scale = seen.max_buffer_s / params.buffer_s
     if seen.buffer_s >= params.protection_below_s * scale:

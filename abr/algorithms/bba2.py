@@ -108,8 +108,8 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
     """Note what the segment added to the buffer; gain outage protection after startup."""
-    took_s = download.end_s - download.start_s
-    state.gained_s[0] = seen.durations_s[download.segment] - took_s
+    elapsed_s = download.end_s - download.start_s
+    state.gained_s[0] = seen.durations_s[download.segment] - elapsed_s
     if state.is_steady[0] > 0:
         protect(map_params(params), state.protection_s, seen, download)
 

@@ -100,8 +100,8 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
         return Decision(rung_for(throughput_bps, latency_s, segment_s, ladder_bps), 0.0, _CAP)
     rung, best = 0, -math.inf
     for q in range(len(ladder_bps)):
-        worth = vp * (float(state.utility[q]) + params.gp) - seen.buffer_s
-        score = worth / float(ladder_bps[q])
+        numerator = vp * (float(state.utility[q]) + params.gp) - seen.buffer_s
+        score = numerator / float(ladder_bps[q])
         if score > best:
             rung, best = q, score
     last, wait_s, reason = int(state.last_rung[0]), 0.0, _BUFFER
@@ -131,18 +131,18 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
         return stay
     ladder_bps = seen.ladder_bps
     vp = control_s(params, state, seen)
-    # Scores are worth over size; they are compared without dividing.
-    worth = vp * (params.gp + float(state.utility[progress.rung])) - progress.buffer_s
-    if worth < 0:
+    # A score is numerator over size; cross-multiplying compares two without dividing.
+    numerator = vp * (params.gp + float(state.utility[progress.rung])) - progress.buffer_s
+    if numerator < 0:
         return stay
-    rung, best, best_bytes = progress.rung, worth, left_bytes
+    rung, best, best_bytes = progress.rung, numerator, left_bytes
     scale = progress.size_bytes / float(ladder_bps[progress.rung])
     for q in range(progress.rung):
         size_bytes = scale * float(ladder_bps[q])
         if size_bytes < left_bytes:
-            worth = vp * (params.gp + float(state.utility[q])) - progress.buffer_s
-            if worth * best_bytes > best * size_bytes:
-                rung, best, best_bytes = q, worth, size_bytes
+            numerator = vp * (params.gp + float(state.utility[q])) - progress.buffer_s
+            if numerator * best_bytes > best * size_bytes:
+                rung, best, best_bytes = q, numerator, size_bytes
     if rung == progress.rung:
         return stay
     state.last_rung[0] = rung

@@ -35,9 +35,9 @@ from abr.algorithms.fast_switching import (
     Buffered,
     buffered_add,
     buffered_start,
-    comes_too_late,
     is_replacing,
-    with_replacement,
+    is_too_late,
+    prefer_replacement,
 )
 from abr.algorithms.throughput import FIRST_CAUTION, rung_for, rung_within
 from abr.decision import Decision, Download, Observation, Progress, Rule
@@ -129,15 +129,15 @@ def crossings(rates: FloatArray, utility: FloatArray) -> FloatArray:
     for rung, rate in enumerate(rates.tolist()):
         for lower, less in enumerate(rates[:rung].tolist()):
             if utility[lower] < utility[rung]:
-                worth = (rate * utility[lower] - less * utility[rung]) / (rate - less)
-                answer[rung] = max(answer[rung], worth)
+                crossing = (rate * utility[lower] - less * utility[rung]) / (rate - less)
+                answer[rung] = max(answer[rung], crossing)
     return answer
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
     """The next segment's rung, or a segment to replace at it."""
     decision = decide(params, state, seen)
-    return with_replacement(
+    return prefer_replacement(
         params.fast_switching, state.buffered, seen, state.segment_s[0], decision, _REPLACE
     )
 
@@ -242,14 +242,14 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
     if not params.abandon:
         return stay
     if is_replacing(state.buffered, progress.segment):
-        if not comes_too_late(seen, progress, state.segment_s[0]):
+        if not is_too_late(seen, progress, state.segment_s[0]):
             return stay
         state.last_rung[0] = progress.rung
         return Decision(progress.rung - 1, 0.0, _ABANDON)
     rung = better_rung(state, progress)
     if rung == progress.rung:
         return stay
-    abandoned(state, progress, rung)
+    note_abandonment(state, progress, rung)
     return Decision(rung, 0.0, _ABANDON)
 
 
@@ -271,19 +271,19 @@ def better_rung(state: State, progress: Progress) -> int:
     gp, vp = float(state.control[1]), float(state.control[2])
     level_ms = _MS * (progress.buffer_s - latency_s) + float(state.placeholder_ms[0])
     level_ms = max(0.0, level_ms)
-    # Scores are worth over size; they are compared without dividing.
+    # A score is numerator over size; cross-multiplying compares two without dividing.
     best, best_bytes = vp * (gp + float(state.utility[rung])) - level_ms, left_bytes
     scale = progress.size_bytes / float(state.rate_kbps[rung])
     for q in range(progress.rung):
         size_bytes = scale * float(state.rate_kbps[q])
         if size_bytes < left_bytes:
-            worth = vp * (gp + float(state.utility[q])) - level_ms
-            if worth * best_bytes > best * size_bytes:
-                rung, best, best_bytes = q, worth, size_bytes
+            numerator = vp * (gp + float(state.utility[q])) - level_ms
+            if numerator * best_bytes > best * size_bytes:
+                rung, best, best_bytes = q, numerator, size_bytes
     return rung
 
 
-def abandoned(state: State, progress: Progress, rung: int) -> None:
+def note_abandonment(state: State, progress: Progress, rung: int) -> None:
     """A download was given up for ``rung``: rely on less."""
     state.last_rung[0] = progress.rung
     want_ms = lowest_level_ms(state, rung) if rung > 0 else _LOW_MS
@@ -299,10 +299,10 @@ def delivered(params: Params, state: State, seen: Observation, download: Downloa
         download.first_byte_s - download.start_s,
         state.segment_s[0],
     )
-    arrived(params, state, seen, download)
+    note_arrival(params, state, seen, download)
 
 
-def arrived(params: Params, state: State, seen: Observation, download: Download) -> None:
+def note_arrival(params: Params, state: State, seen: Observation, download: Download) -> None:
     """What ``delivered`` does besides learning throughput."""
     update_control(params, state, seen)
     state.last_rung[0] = download.rung

@@ -165,6 +165,6 @@ def make(**params: float) -> Rule:
         params=made,
         start=start,
         choose=choose,
-        foresees=True,
+        needs_trace=True,
         reasons=("best plan ahead",),
     )

@@ -27,9 +27,9 @@ from abr.algorithms.fast_switching import (
     Buffered,
     buffered_add,
     buffered_start,
-    comes_too_late,
     is_replacing,
-    with_replacement,
+    is_too_late,
+    prefer_replacement,
 )
 from abr.algorithms.throughput import ABANDON_AFTER_S, ABANDON_RATIO, FIRST_CAUTION
 from abr.algorithms.throughput import Params as ThroughputParams
@@ -110,7 +110,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     decision = Decision(by_rate.rung, 0.0, _THROUGHPUT)
     if state.is_bola[0] > 0:
         decision = Decision(by_buffer.rung, by_buffer.wait_s, _BOLA)
-    return with_replacement(
+    return prefer_replacement(
         params.fast_switching, state.buffered, seen, state.segment_s[0], decision, _REPLACE
     )
 
@@ -121,7 +121,7 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
     if not params.abandon:
         return stay
     if is_replacing(state.buffered, progress.segment):
-        if not comes_too_late(seen, progress, state.segment_s[0]):
+        if not is_too_late(seen, progress, state.segment_s[0]):
             return stay
         state.is_bola[0] = 0.0
         return Decision(progress.rung - 1, 0.0, _ABANDON)

@@ -19,7 +19,7 @@ import numpy as np
 
 from abr.algorithms.bola_e import Params as BolaParams
 from abr.algorithms.bola_e import State as BolaState
-from abr.algorithms.bola_e import abandoned, better_rung, decide, update_control
+from abr.algorithms.bola_e import better_rung, decide, note_abandonment, update_control
 from abr.algorithms.bola_e import delivered as tell_bola
 from abr.algorithms.bola_e import start as start_bola
 from abr.algorithms.bola_e import waited as tell_bola_wait
@@ -105,7 +105,7 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
         ).rung
     if rung < progress.rung:
         update_control(_bola_params(params), state.bola, seen)
-        abandoned(state.bola, progress, rung)
+        note_abandonment(state.bola, progress, rung)
         return Decision(rung, 0.0, _ABANDON)
     return Decision(progress.rung, 0.0, _THROUGHPUT)
 

@@ -63,9 +63,9 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     if not estimate_bps > 0:
         return Decision(0, 0.0, _NO_SAMPLE)
     newest = len(seen.downloads.end_s) - 1
-    took_s = seen.downloads.end_s[newest] - seen.downloads.start_s[newest]
+    elapsed_s = seen.downloads.end_s[newest] - seen.downloads.start_s[newest]
     before = state.integral[0]
-    integral = before + took_s * (seen.buffer_s - params.target_s)
+    integral = before + elapsed_s * (seen.buffer_s - params.target_s)
     left = 1 - params.kp * seen.buffer_s - params.ki * integral
     top = len(seen.ladder_bps) - 1
     if left <= 0 or estimate_bps >= left * seen.ladder_bps[top]:

@@ -68,11 +68,11 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     top_bps = params.top_ratio * seen.ladder_bps[len(seen.ladder_bps) - 1]
     rate_bps = _middle(throughput_bps, top_bps, params.bins)
     room = state.room
-    depth = min(len(room.lasts_s), len(seen.durations_s) - seen.segment)
+    depth = min(len(room.media_s), len(seen.durations_s) - seen.segment)
     for d in range(depth):
-        room.lasts_s[d] = seen.durations_s[seen.segment + d]
+        room.media_s[d] = seen.durations_s[seen.segment + d]
         for rung in range(len(seen.ladder_bps)):
-            room.times_s[d, rung] = seen.ladder_bps[rung] * room.lasts_s[d] / rate_bps
+            room.download_s[d, rung] = seen.ladder_bps[rung] * room.media_s[d] / rate_bps
     rung = best_rung(
         room,
         depth,

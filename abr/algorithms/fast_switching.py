@@ -41,7 +41,7 @@ def buffered_start(segments: int) -> Buffered:
     return Buffered(np.zeros(segments), np.full(1, -1.0))
 
 
-def with_replacement(
+def prefer_replacement(
     order: int,
     buffered: Buffered,
     seen: Observation,
@@ -67,7 +67,7 @@ def is_replacing(buffered: Buffered, segment: int) -> bool:
     return bool(buffered.replacing[0] == segment)
 
 
-def comes_too_late(seen: Observation, progress: Progress, segment_s: float) -> bool:
+def is_too_late(seen: Observation, progress: Progress, segment_s: float) -> bool:
     """Whether the segment being replaced has begun to play, or is about to."""
     return progress.buffer_s <= segment_s * (seen.segment - progress.segment)
 

@@ -142,18 +142,23 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
         return stay
     rung = progress.rung
     segment_s = seen.durations_s[progress.segment]
-    buffer_s, got_bytes = progress.buffer_s, progress.received_bytes
+    buffer_s, received_bytes = progress.buffer_s, progress.received_bytes
     loading_s = progress.now_s - progress.start_s
     usual_s = _usual_wait_s(state)
-    if loading_s <= max(usual_s, segment_s / 2) + _ROUNDING_S or got_bytes >= progress.size_bytes:
+    if (
+        loading_s <= max(usual_s, segment_s / 2) + _ROUNDING_S
+        or received_bytes >= progress.size_bytes
+    ):
         return stay
     wait_s = progress.first_byte_s - progress.start_s
     estimate_bps = _estimate_bps(state)
     # Not "> 0": before the first byte the wait is nan.
-    has_begun = got_bytes > 0 and wait_s >= 0
+    has_begun = received_bytes > 0 and wait_s >= 0
     if has_begun:
-        rate_bps = 8 * got_bytes / _streaming_s(loading_s, wait_s, got_bytes, estimate_bps)
-        left_s = 8 * (progress.size_bytes - got_bytes) / rate_bps
+        rate_bps = (
+            8 * received_bytes / _streaming_s(loading_s, wait_s, received_bytes, estimate_bps)
+        )
+        left_s = 8 * (progress.size_bytes - received_bytes) / rate_bps
     else:
         rate_bps = estimate_bps
         expected_bytes = math.floor(segment_s * seen.ladder_bps[rung] / 8 + 0.5)
@@ -171,7 +176,7 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
     if lower_s >= left_s or lower_s > _UNREASONABLE * segment_s:
         return stay
     if has_begun:
-        _add_sample(state, loading_s - min(usual_s, wait_s), got_bytes)
+        _add_sample(state, loading_s - min(usual_s, wait_s), received_bytes)
     else:
         _add_wait(state, loading_s)
     lower_bps = state.peak_bps[lower]
@@ -257,12 +262,14 @@ def _takes_s(state: State, rung: int, load: float, segment_s: float, usual_s: fl
     return usual_s + load * segment_s + usual_s
 
 
-def _streaming_s(loading_s: float, wait_s: float, got_bytes: float, estimate_bps: float) -> float:
+def _streaming_s(
+    loading_s: float, wait_s: float, received_bytes: float, estimate_bps: float
+) -> float:
     """Time in which a download under way brought its bytes."""
     streaming_s = loading_s - wait_s
     if streaming_s < 1e-3:
         # hls.js here takes seconds for milliseconds.
-        return float(min(loading_s, 8 * got_bytes / estimate_bps / 1e3))
+        return float(min(loading_s, 8 * received_bytes / estimate_bps / 1e3))
     return streaming_s
 
 

@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 from abr.decision import Decision, Observation, Rule
 from abr.estimators import harmonic_throughput_bps
-from abr.lookahead import Lookahead, best_rung, fill, lookahead_start
+from abr.lookahead import Lookahead, best_rung, fill_horizon, lookahead_start
 from abr.media import FloatArray
 
 _NO_SAMPLE, _PLANNED = 0, 1
@@ -64,7 +64,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     throughput_bps = harmonic_throughput_bps(seen.downloads, params.window)
     if math.isnan(throughput_bps):
         throughput_bps = math.inf
-    depth = fill(state.room, seen, throughput_bps, params.late_sizes)
+    depth = fill_horizon(state.room, seen, throughput_bps, params.late_sizes)
     rung = best_rung(
         state.room,
         depth,

@@ -90,7 +90,7 @@ def make(**params: float) -> Rule:
         params=made,
         start=start,
         choose=choose,
-        foresees=True,
+        needs_trace=True,
         heavy=(search,),
         reasons=("planned",),
     )

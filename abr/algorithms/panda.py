@@ -69,15 +69,15 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     if len(done.end_s) == 0 or seen.last_rung < 0:
         return Decision(0, 0.0, _NO_SAMPLE)
     newest = len(done.end_s) - 1
-    took_s = max(done.end_s[newest] - done.start_s[newest], 1e-9)
-    throughput_bps = 8 * done.size_bytes[newest] / took_s
-    since_s = max(seen.now_s - done.start_s[newest], took_s)
+    elapsed_s = max(done.end_s[newest] - done.start_s[newest], 1e-9)
+    throughput_bps = 8 * done.size_bytes[newest] / elapsed_s
+    since_s = max(seen.now_s - done.start_s[newest], elapsed_s)
     interval_s = max(state.rates[_PACE], since_s)
     if state.rates[_SMOOTH] <= 0:
         state.rates[_SHARE] = throughput_bps
         state.rates[_SMOOTH] = throughput_bps
     else:
-        share_bps = probed_bps(params, state.rates[_SHARE], throughput_bps, interval_s)
+        share_bps = next_share_bps(params, state.rates[_SHARE], throughput_bps, interval_s)
         state.rates[_SHARE] = share_bps
         part = min(params.alpha * interval_s, 1.0)
         state.rates[_SMOOTH] += part * (share_bps - state.rates[_SMOOTH])
@@ -98,7 +98,9 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     return Decision(rung, wait_s, reason)
 
 
-def probed_bps(params: Params, share_bps: float, throughput_bps: float, interval_s: float) -> float:
+def next_share_bps(
+    params: Params, share_bps: float, throughput_bps: float, interval_s: float
+) -> float:
     """The share after ``interval_s`` of probing, or of falling towards the throughput."""
     above_bps = share_bps - throughput_bps
     if above_bps + params.probe_bps > 0:

@@ -3,7 +3,7 @@
 What it is: a planner, not a neural network. Logarithms of measured throughput are
 followed by a fast and a slow mean; from them come a forecast and how wrong forecasts
 were of late, hence five scenarios of equal weight, from poor to good. Each first rung is
-worth its rate, switch and stall in every scenario, and then the best constant rung for
+utility its rate, switch and stall in every scenario, and then the best constant rung for
 the segments after it in that scenario, because a player learns on the way which one it
 is in. What is left in the buffer at the end of the look-ahead has a price. The rung with
 the most on average is taken, the lowest of equals. A download is abandoned when, at the
@@ -35,7 +35,7 @@ import numpy as np
 from abr.decision import Decision, Download, Observation, Progress, Rule
 from abr.errors import AlgorithmError
 from abr.media import FloatArray
-from abr.networks import fingerprint_of
+from abr.neural import check_fingerprint
 
 NAME = "abrkit-policy"
 _NO_SAMPLE, _PLANNED, _ABANDON = 0, 1, 2
@@ -69,9 +69,9 @@ WEIGHTS = (
     Weight("stall", 1.2, True, "weight of a planned stall, relative to a real one"),
     Weight("change", 1.0, True, "weight of the first change, relative to a real one"),
     Weight("later_change", 0.6, True, "weight of the change after it"),
-    Weight("price_rate", 0.5, True, "segments' worth of rate that a full buffer is worth"),
-    Weight("price", 0.5, True, "Mbit/s that a full buffer is worth"),
-    Weight("price_s", 6.0, True, "buffer that is worth all but a third of a full one"),
+    Weight("price_rate", 0.5, True, "segments' utility of rate that a full buffer is utility"),
+    Weight("price", 0.5, True, "Mbit/s that a full buffer is utility"),
+    Weight("price_s", 6.0, True, "buffer that is utility all but a third of a full one"),
     Weight("reserve_s", 0.1, True, "taken off the buffer that a plan may use"),
     Weight("abandon", 1.0, True, "Mbit/s that abandoning must gain"),
     Weight("abandon_prior_s", 0.5, True, "seconds of download that the forecast counts as"),
@@ -159,30 +159,30 @@ def start_with(
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """The first rung that is worth most on average over the scenarios."""
+    """The first rung that is utility most on average over the scenarios."""
     if state.memory[_COUNT] == 0:
         return Decision(0, 0.0, _NO_SAMPLE)
-    ahead = _ahead(params, seen)
-    _forecast(state, seen, ahead)
+    ahead = _count_ahead(params, seen)
+    _fill_scenarios(state, seen, ahead)
     rungs = len(state.mbps)
     answer, best = 0, -math.inf
     for rung in range(rungs):
-        worth = 0.0
+        utility = 0.0
         for scenario in range(_SCENARIOS):
-            worth += _worth(params, state, seen, ahead, scenario, rung)
-        if worth > best + 1e-9:
-            best, answer = worth, rung
+            utility += _scenario_utility(params, state, seen, ahead, scenario, rung)
+        if utility > best + 1e-9:
+            best, answer = utility, rung
     return Decision(answer, 0.0, _PLANNED)
 
 
-def _ahead(params: Params, seen: Observation) -> int:
+def _count_ahead(params: Params, seen: Observation) -> int:
     """Segments to look ahead, the first one included."""
     left = len(seen.durations_s) - seen.segment
     wanted = math.ceil(params.ahead_s / seen.durations_s[seen.segment])
     return int(min(max(wanted, 3), _MOST_AHEAD, left))
 
 
-def _forecast(state: State, seen: Observation, ahead: int) -> None:
+def _fill_scenarios(state: State, seen: Observation, ahead: int) -> None:
     """Fill in how long downloads take in each scenario."""
     weights, memory = state.weights, state.memory
     forecast = memory[_FORECAST] + weights[_BIAS]
@@ -199,11 +199,11 @@ def _forecast(state: State, seen: Observation, ahead: int) -> None:
             state.first_s[scenario, rung] = memory[_LATENCY] + size_bytes * s_per_byte
             for d in range(1, ahead):
                 size_bytes = seen.sizes_bytes[rung, seen.segment + d]
-                taken_s = memory[_LATENCY] + size_bytes * later_s_per_byte
-                state.later_s[scenario * _MOST_AHEAD + d, rung] = taken_s
+                elapsed_s = memory[_LATENCY] + size_bytes * later_s_per_byte
+                state.later_s[scenario * _MOST_AHEAD + d, rung] = elapsed_s
 
 
-def _worth(
+def _scenario_utility(
     params: Params, state: State, seen: Observation, ahead: int, scenario: int, rung: int
 ) -> float:
     """What ``rung`` now, and the best constant rung after it, come to in a scenario."""
@@ -216,10 +216,10 @@ def _worth(
     buffer_s = min(buffer_s + seen.durations_s[seen.segment], full_s)
     before = max(seen.last_rung, 0)
     change = params.switch_weight * weights[_CHANGE] * abs(mbps[rung] - mbps[before])
-    worth = mbps[rung] - stall_weight * stalled_s - change
+    utility = mbps[rung] - stall_weight * stalled_s - change
     left = len(seen.durations_s) - seen.segment - ahead
     if ahead == 1:
-        return float(worth)
+        return float(utility)
     best = -math.inf
     later_change = params.switch_weight * weights[_LATER_CHANGE]
     is_priced = left > 0
@@ -227,12 +227,12 @@ def _worth(
         adds = (ahead - 1) * mbps[after] - later_change * abs(mbps[after] - mbps[rung])
         level_s, lacks_s = buffer_s, 0.0
         for d in range(1, ahead):
-            taken_s = state.later_s[scenario * _MOST_AHEAD + d, after]
-            if taken_s > level_s:
-                lacks_s += taken_s - level_s
+            elapsed_s = state.later_s[scenario * _MOST_AHEAD + d, after]
+            if elapsed_s > level_s:
+                lacks_s += elapsed_s - level_s
                 level_s = 0.0
             else:
-                level_s -= taken_s
+                level_s -= elapsed_s
             level_s = min(level_s + seen.durations_s[seen.segment + d], full_s)
         adds -= stall_weight * lacks_s
         if is_priced:
@@ -240,7 +240,7 @@ def _worth(
             share = min(left * seen.durations_s[seen.segment] / params.ahead_s, 1.0)
             adds += share * price * (1 - math.exp(-level_s / weights[_PRICE_S]))
         best = max(best, adds)
-    return float(worth + best)
+    return float(utility + best)
 
 
 def reconsider(params: Params, state: State, seen: Observation, progress: Progress) -> Decision:
@@ -253,8 +253,8 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
     prior_bytes = prior_s * math.exp(state.memory[_FORECAST]) * 1e6 / 8
     is_coming = progress.first_byte_s <= progress.now_s
     since_s = progress.first_byte_s if is_coming else progress.start_s + state.memory[_LATENCY]
-    taken_s = max(progress.now_s - since_s, 0.0) + prior_s
-    s_per_byte = taken_s / max(progress.received_bytes + prior_bytes, 1.0)
+    elapsed_s = max(progress.now_s - since_s, 0.0) + prior_s
+    s_per_byte = elapsed_s / max(progress.received_bytes + prior_bytes, 1.0)
     left_s = (progress.size_bytes - progress.received_bytes) * s_per_byte
     stalled_s = left_s - progress.buffer_s
     if stalled_s <= 0:
@@ -300,7 +300,9 @@ def delivered(params: Params, state: State, seen: Observation, download: Downloa
     memory[_COUNT] += 1
 
 
-def rule_of(weights: Mapping[str, float], params: Params | None = None, name: str = NAME) -> Rule:
+def build_rule(
+    weights: Mapping[str, float], params: Params | None = None, name: str = NAME
+) -> Rule:
     """The algorithm with learned numbers.
 
     Raises:
@@ -308,12 +310,12 @@ def rule_of(weights: Mapping[str, float], params: Params | None = None, name: st
             must be; or they are not those of ``params.fingerprint``.
         ValueError: a parameter out of range.
     """
-    params, numbers = params or Params(), weights_in_order(weights)
+    params, numbers = params or Params(), order_weights(weights)
     if not (params.stall_weight >= 0 and params.switch_weight >= 0 and params.ahead_s > 0):
         raise ValueError("weights must be 0 or more, and ahead_s more than 0")
     return Rule(
         name=name,
-        params=params._replace(fingerprint=fingerprint_of(numbers, params.fingerprint)),
+        params=params._replace(fingerprint=check_fingerprint(numbers, params.fingerprint)),
         start=partial(start_with, numbers),
         choose=choose,
         reconsider=reconsider,
@@ -322,11 +324,11 @@ def rule_of(weights: Mapping[str, float], params: Params | None = None, name: st
     )
 
 
-def weights_in_order(weights: Mapping[str, float]) -> FloatArray:
+def order_weights(weights: Mapping[str, float]) -> FloatArray:
     """The numbers as ``State.weights`` holds them, shape (W,).
 
     Raises:
-        AlgorithmError: as in ``rule_of``.
+        AlgorithmError: as in ``build_rule``.
     """
     known = [each.name for each in WEIGHTS]
     wrong = sorted(set(weights) ^ set(known))

@@ -1,6 +1,6 @@
 """MPC-HM as Puffer runs it: value iteration over a buffer in bins, ten segments ahead.
 
-A plan is worth the quality of its segments, less ``switch_weight`` times each change of
+A plan is utility the quality of its segments, less ``switch_weight`` times each change of
 quality and ``stall_weight`` per second stalled. The buffer is rounded to ``bins`` steps
 of the player's limit, so the best plan follows by dynamic programming. The predicted
 seconds per byte are the mean of the last downloads; the prediction for each further
@@ -57,9 +57,9 @@ class State(NamedTuple):
     """Per rung, shape (R,)."""
     s_per_byte: FloatArray
     """The last downloads, then the predictions, shape (window + horizon,)."""
-    lasts_s: FloatArray
+    media_s: FloatArray
     """Media seconds per segment ahead, shape (horizon,)."""
-    times_s: FloatArray
+    download_s: FloatArray
     """Predicted download time per segment ahead and rung, shape (horizon, R)."""
     values: FloatArray
     """Of being d segments on, at buffer step b, after rung r; row d (bins + 1) + b, shape
@@ -83,8 +83,8 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
     return State(
         quality_db=10 * np.log10(ladder_bps),
         s_per_byte=np.zeros(params.window + params.horizon),
-        lasts_s=np.zeros(params.horizon),
-        times_s=np.zeros((params.horizon, rungs)),
+        media_s=np.zeros(params.horizon),
+        download_s=np.zeros((params.horizon, rungs)),
         values=np.zeros((places, rungs)),
         reached=np.zeros(places),
         ahead=np.zeros((2, rungs)),
@@ -96,24 +96,24 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
 def choose(params: Params, state: State, seen: Observation) -> Decision:
     """The first rung of the best plan."""
     depth = min(params.horizon, len(seen.durations_s) - seen.segment)
-    _predict(params, state, seen, depth)
+    _predict_downloads(params, state, seen, depth)
     unit_s = seen.max_buffer_s / params.bins
-    at = _step(seen.buffer_s, unit_s, params.bins)
-    _reach(params, state, depth, at, unit_s)
+    at = _nearest_step(seen.buffer_s, unit_s, params.bins)
+    _mark_reachable(params, state, depth, at, unit_s)
     for d in range(depth - 1, 0, -1):
-        _settle(params, state, d, depth, unit_s)
-    _look(params, state, 0, at, depth, unit_s)
+        _fill_values(params, state, d, depth, unit_s)
+    _look_ahead(params, state, 0, at, depth, unit_s)
     # No change to pay for before the first download.
     fresh = len(seen.downloads.end_s) == 0 or seen.last_rung < 0
     last_db = 0.0 if fresh else state.quality_db[seen.last_rung]
     best, most = 0, -math.inf
     for rung in range(len(state.quality_db)):
-        worth = last_db
+        utility = last_db
         if not fresh:
-            worth -= params.switch_weight * abs(last_db - state.quality_db[rung])
-        worth = worth - state.ahead[0, rung] + state.ahead[1, rung]
-        if worth > most:
-            best, most = rung, worth
+            utility -= params.switch_weight * abs(last_db - state.quality_db[rung])
+        utility = utility - state.ahead[0, rung] + state.ahead[1, rung]
+        if utility > most:
+            best, most = rung, utility
     return Decision(best, 0.0, _NO_SAMPLE if len(seen.downloads.end_s) == 0 else _PLANNED)
 
 
@@ -121,20 +121,20 @@ def delivered(params: Params, state: State, seen: Observation, download: Downloa
     """Compare the newest prediction with what came."""
     error = 0.0
     if state.counts[2] > 0:
-        taken_s = download.end_s - download.start_s
-        error = abs(1 - state.counts[2] * taken_s / download.size_bytes)
+        elapsed_s = download.end_s - download.start_s
+        error = abs(1 - state.counts[2] * elapsed_s / download.size_bytes)
     state.errors[int(state.counts[1]) % params.window] = error
     state.counts[1] += 1
 
 
-def _predict(params: Params, state: State, seen: Observation, depth: int) -> None:
+def _predict_downloads(params: Params, state: State, seen: Observation, depth: int) -> None:
     """Fill in how long the segments ahead would take."""
     done = seen.downloads
     known = min(params.window, len(done.end_s))
     first = len(done.end_s) - known
     for i in range(known):
-        taken_s = done.end_s[first + i] - done.start_s[first + i]
-        state.s_per_byte[i] = taken_s / done.size_bytes[first + i]
+        elapsed_s = done.end_s[first + i] - done.start_s[first + i]
+        state.s_per_byte[i] = elapsed_s / done.size_bytes[first + i]
     worst = 0.0
     if params.robust:
         for i in range(params.window):
@@ -150,12 +150,12 @@ def _predict(params: Params, state: State, seen: Observation, depth: int) -> Non
                 state.counts[2] = 1 / ahead if ahead > 0 else 0.0
             ahead *= 1 + worst
         state.s_per_byte[d + known] = ahead
-        state.lasts_s[d] = seen.durations_s[seen.segment + d]
+        state.media_s[d] = seen.durations_s[seen.segment + d]
         for rung in range(len(state.quality_db)):
-            state.times_s[d, rung] = seen.sizes_bytes[rung, seen.segment + d] * ahead
+            state.download_s[d, rung] = seen.sizes_bytes[rung, seen.segment + d] * ahead
 
 
-def _reach(params: Params, state: State, depth: int, at: int, unit_s: float) -> None:
+def _mark_reachable(params: Params, state: State, depth: int, at: int, unit_s: float) -> None:
     """Mark the buffer steps that some plan passes, with the number of this question."""
     state.counts[0] += 1
     question, width = state.counts[0], params.bins + 1
@@ -164,19 +164,19 @@ def _reach(params: Params, state: State, depth: int, at: int, unit_s: float) -> 
         for step in range(width):
             if state.reached[d * width + step] == question:
                 for rung in range(len(state.quality_db)):
-                    left_s = max(0.0, step * unit_s - state.times_s[d, rung])
-                    after = _step(left_s + state.lasts_s[d], unit_s, params.bins)
+                    left_s = max(0.0, step * unit_s - state.download_s[d, rung])
+                    after = _nearest_step(left_s + state.media_s[d], unit_s, params.bins)
                     state.reached[(d + 1) * width + after] = question
 
 
-def _settle(params: Params, state: State, d: int, depth: int, unit_s: float) -> None:
+def _fill_values(params: Params, state: State, d: int, depth: int, unit_s: float) -> None:
     """Values of the places reached ``d`` segments on, from those further on."""
     width, rungs = params.bins + 1, len(state.quality_db)
     for step in range(width):
         row = d * width + step
         if state.reached[row] != state.counts[0]:
             continue
-        _look(params, state, d, step, depth, unit_s)
+        _look_ahead(params, state, d, step, depth, unit_s)
         # Best of the rungs from the one before upward, then of those downward.
         most = -math.inf
         for rung in range(rungs - 1, -1, -1):
@@ -192,20 +192,20 @@ def _settle(params: Params, state: State, d: int, depth: int, unit_s: float) -> 
             state.values[row, rung] = max(state.values[row, rung], here_db + (most - paid))
 
 
-def _look(params: Params, state: State, d: int, step: int, depth: int, unit_s: float) -> None:
+def _look_ahead(params: Params, state: State, d: int, step: int, depth: int, unit_s: float) -> None:
     """What each next rung brings from buffer step ``step``, ``d`` segments on."""
     width = params.bins + 1
     for rung in range(len(state.quality_db)):
-        lacking_s = state.times_s[d, rung] - step * unit_s
+        lacking_s = state.download_s[d, rung] - step * unit_s
         value = state.quality_db[rung]
         if d + 1 < depth:
-            after = _step(max(0.0, -lacking_s) + state.lasts_s[d], unit_s, params.bins)
+            after = _nearest_step(max(0.0, -lacking_s) + state.media_s[d], unit_s, params.bins)
             value = state.values[(d + 1) * width + after, rung]
         state.ahead[0, rung] = params.stall_weight * max(0.0, lacking_s)
         state.ahead[1, rung] = value
 
 
-def _step(buffer_s: float, unit_s: float, bins: int) -> int:
+def _nearest_step(buffer_s: float, unit_s: float, bins: int) -> int:
     """The nearest step of the buffer."""
     return min(bins, int((buffer_s + unit_s * 0.5) / unit_s))
 

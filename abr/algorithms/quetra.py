@@ -92,10 +92,10 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
     """Keep the throughput, first-byte wait included."""
-    taken_s = download.end_s - download.start_s
-    if not taken_s > 0:
+    elapsed_s = download.end_s - download.start_s
+    if not elapsed_s > 0:
         return
-    bps = 8 * download.size_bytes / taken_s
+    bps = 8 * download.size_bytes / elapsed_s
     if 0 < params.ignore_above_bps <= bps:
         return
     if state.throughput_bps[0] == 0:

@@ -29,7 +29,7 @@ import numpy as np
 
 from abr.decision import Decision, Download, Observation, Rule
 from abr.estimators import harmonic_throughput_bps
-from abr.lookahead import Lookahead, best_rung, fill, lookahead_start
+from abr.lookahead import Lookahead, best_rung, fill_horizon, lookahead_start
 from abr.media import FloatArray
 
 _NO_SAMPLE, _PLANNED = 0, 1
@@ -79,7 +79,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     worst = 0.0
     for i in range(len(state.errors)):
         worst = max(worst, state.errors[i])
-    depth = fill(state.room, seen, throughput_bps / (1 + worst), params.late_sizes)
+    depth = fill_horizon(state.room, seen, throughput_bps / (1 + worst), params.late_sizes)
     rung = best_rung(
         state.room,
         depth,
@@ -94,9 +94,9 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
     """Compare the newest estimate with what came."""
     error = 0.0
-    taken_s = download.end_s - download.start_s
-    if 0 < state.estimate_bps[0] < math.inf and taken_s > 0:
-        measured_bps = 8 * download.size_bytes / taken_s
+    elapsed_s = download.end_s - download.start_s
+    if 0 < state.estimate_bps[0] < math.inf and elapsed_s > 0:
+        measured_bps = 8 * download.size_bytes / elapsed_s
         error = abs(state.estimate_bps[0] - measured_bps) / measured_bps
     state.errors[int(state.finished[0]) % len(state.errors)] = error
     state.finished[0] += 1

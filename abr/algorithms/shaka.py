@@ -118,9 +118,9 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
     """Learn from a finished download, and choose when it is time to."""
-    took_s = download.end_s - download.start_s
-    if took_s >= params.least_s - _ROUNDING_S and took_s > 0:
-        _add_sample(params, state, took_s, download.size_bytes)
+    elapsed_s = download.end_s - download.start_s
+    if elapsed_s >= params.least_s - _ROUNDING_S and elapsed_s > 0:
+        _add_sample(params, state, elapsed_s, download.size_bytes)
     if state.has_started[0] == 0:
         if state.sampled_bytes[0] < params.enough_bytes:
             return
@@ -131,13 +131,13 @@ def delivered(params: Params, state: State, seen: Observation, download: Downloa
         state.is_new[0] = 1.0
 
 
-def _add_sample(params: Params, state: State, took_s: float, size_bytes: float) -> None:
+def _add_sample(params: Params, state: State, elapsed_s: float, size_bytes: float) -> None:
     if size_bytes < params.least_bytes:
         return
     for i in range(2):
-        kept = 0.5 ** (took_s / state.half_lives_s[i])
-        state.mean_bps[i] = 8 * size_bytes / took_s * (1 - kept) + kept * state.mean_bps[i]
-    state.weight_s[0] += took_s
+        kept = 0.5 ** (elapsed_s / state.half_lives_s[i])
+        state.mean_bps[i] = 8 * size_bytes / elapsed_s * (1 - kept) + kept * state.mean_bps[i]
+    state.weight_s[0] += elapsed_s
     state.sampled_bytes[0] += size_bytes
 
 

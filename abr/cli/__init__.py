@@ -25,8 +25,8 @@ from abr.errors import MissingFileError
 from abr.shell import (
     INTERRUPTED_EXIT_CODE,
     NO_ROOM_ERRORS,
+    discard_stdout,
     explain,
-    forget_stdout,
     interrupt_on_termination,
     one_line,
     stdout_is_gone,
@@ -305,11 +305,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError as exc:
         if not stdout_is_gone():
             return _fail(explain(exc), 1, exc, invocation)
-        forget_stdout()
+        discard_stdout()
         return 1
     except Exception as exc:  # noqa: BLE001  # the last line of defence: one line, exit 1
         if isinstance(exc, OSError) and exc.filename is None and exc.errno in NO_ROOM_ERRORS:
-            forget_stdout()  # its buffer cannot be written at exit either
+            discard_stdout()  # its buffer cannot be written at exit either
         return _fail(explain(exc), 1, exc, invocation)
 
 

@@ -31,11 +31,11 @@ def algorithms(as_json: bool) -> None:
         click.echo(f"{row.name}  ({row.form or 'broken'}, {row.distribution or 'several'})")
         click.echo(f"    {row.error or row.summary}")
         if row.params:
-            click.echo("    " + "  ".join(f"{k}={_shown(v)}" for k, v in row.params.items()))
+            click.echo("    " + "  ".join(f"{k}={_format_value(v)}" for k, v in row.params.items()))
     click.echo("\nbola stands for bola-sabre, and says so when used.")
 
 
-def _shown(value: object) -> str:
+def _format_value(value: object) -> str:
     if value is None:
         return "(required)"
     return str(value).lower() if isinstance(value, bool) else f"{value}"

@@ -8,13 +8,13 @@ from pathlib import Path
 from abr.errors import AlgorithmError
 from abr.policytext import Policy, read_arrays, read_policy, write_policy
 
-SHIPPED = "abrkit-policy.json"
+BUNDLED = "abrkit-policy.json"
 
 
-def shipped() -> Policy:
+def read_bundled_policy() -> Policy:
     """The policy that comes along."""
-    text = (files("abr") / "policies" / SHIPPED).read_text(encoding="utf-8")
-    return read_policy(text, name=SHIPPED)
+    text = (files("abr") / "policies" / BUNDLED).read_text(encoding="utf-8")
+    return read_policy(text, name=BUNDLED)
 
 
 def read_policy_file(path: str | Path) -> Policy:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from abr.errors import InputError, MissingFileError
 from abr.trace import Trace
-from abr.traceformats import Reading, picked, read_readings, remarks
+from abr.traceformats import Reading, pick_reading, read_readings, remarks
 from abr.traceformats.profiles import profile
 
 PREFIXES = ("profile:", "generate:")
@@ -72,7 +72,7 @@ def read_trace_file(
         MissingFileError: as ``read_readings_file``.
         TraceFormatError: as there; also when the file holds several and none was picked.
     """
-    return picked(read_readings_file(path, format), name=str(path), pick=pick).trace
+    return pick_reading(read_readings_file(path, format), name=str(path), pick=pick).trace
 
 
 def resolve_readings(
@@ -87,10 +87,10 @@ def resolve_readings(
     if text.startswith("profile:"):
         return (_reading(profile(text.removeprefix("profile:")), "profile"),)
     if text.startswith("generate:"):
-        return (_reading(_drawn(text), "generate"),)
+        return (_reading(_draw(text), "generate"),)
     path, hash_, pick = text.rpartition("#")
     if hash_ and path and not Path(text).exists() and Path(path).exists():
-        return (picked(read_readings_file(Path(path), format), name=path, pick=pick),)
+        return (pick_reading(read_readings_file(Path(path), format), name=path, pick=pick),)
     return read_readings_file(Path(text), format)
 
 
@@ -110,7 +110,7 @@ def resolve(
         TraceFormatError: the file holds no usable trace, or several; an unknown profile.
         InputError: a draw that is not asked for properly, from an unknown model.
     """
-    return picked(resolve_readings(text, format), name=text)
+    return pick_reading(resolve_readings(text, format), name=text)
 
 
 def resolve_trace(
@@ -129,7 +129,7 @@ def _reading(trace: Trace, called: str) -> Reading:
     return Reading(trace=trace, format=called, remarks=remarks(trace))
 
 
-def _drawn(text: str) -> Trace:
+def _draw(text: str) -> Trace:
     from abr.files.models import find_model
     from abr.generators import generate
 

@@ -34,7 +34,7 @@ def _latent(copula: Copula, normals: list[list[float]]) -> list[float]:
     whole = sum(weights)
     by_slow, by_fast, by_noise = (math.sqrt(weight / whole) for weight in weights)
     slow_phi, fast_phi = copula.slow_phi, copula.fast_phi
-    slow_fresh, fast_fresh = _fresh(slow_phi), _fresh(fast_phi)
+    slow_fresh, fast_fresh = _innovation_scale(slow_phi), _innovation_scale(fast_phi)
     slow = fast = 0.0
     values = []
     for k, (slow_shock, fast_shock, noise) in enumerate(normals):
@@ -44,6 +44,6 @@ def _latent(copula: Copula, normals: list[list[float]]) -> list[float]:
     return values
 
 
-def _fresh(phi: float) -> float:
+def _innovation_scale(phi: float) -> float:
     """What keeps the variance of an autoregressive process at 1."""
     return math.sqrt(1 - phi * phi)

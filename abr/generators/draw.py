@@ -54,7 +54,7 @@ def generate(
     bounds = [min(k * model.period_s, duration_s) for k in range(periods + 1)]
     bounds[-1] = duration_s
     for attempt in range(_ATTEMPTS):
-        capacity = _drawn(model, kind, seed, attempt, periods)
+        capacity = _draw(model, kind, seed, attempt, periods)
         if capacity.any():
             return Trace(
                 times_s=np.array(bounds),
@@ -67,7 +67,7 @@ def generate(
     )
 
 
-def _drawn(model: Model, kind: Kind, seed: int, attempt: int, periods: int) -> FloatArray:
+def _draw(model: Model, kind: Kind, seed: int, attempt: int, periods: int) -> FloatArray:
     """Whole bits per second, one per period."""
     width = chain.DRAWS if kind == "chain" else copula.DRAWS
     chance = uniforms(seed, attempt, 1 + periods * width)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from abr.errors import ModelError
 from abr.generators.draw import generate
 from abr.generators.latent import latent_correlation, two_time_scales
-from abr.generators.measures import autocorrelation, ks_distance, outage_ratio, resampled
+from abr.generators.measures import autocorrelation, ks_distance, outage_ratio, resample
 from abr.generators.model import KINDS, Chain, Copula, Goodness, Kind, Model, Quantiles
 from abr.media import FloatArray
 from abr.trace import Trace
@@ -63,7 +63,7 @@ def fit(
     """
     if not period_s > 0:
         raise ModelError(f"{name}: period_s is {period_s:g}; expected more than 0")
-    rows = [resampled(trace, period_s) for trace in traces]
+    rows = [resample(trace, period_s) for trace in traces]
     rows = [row for row in rows if len(row) >= _LEAST_PER_TRACE and row.any()]
     periods = sum(len(row) for row in rows)
     if periods < _LEAST_PERIODS:

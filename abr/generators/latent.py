@@ -96,11 +96,11 @@ def _weights(
     ss, ff = float(importance @ slow**2), float(importance @ fast**2)
     sf = float(importance @ (slow * fast))
     st, ft = float(importance @ (slow * target)), float(importance @ (fast * target))
-    found = [(_cut(st / ss) if ss > 0 else 0.0, 0.0), (0.0, _cut(ft / ff) if ff > 0 else 0.0)]
+    found = [(_clip(st / ss) if ss > 0 else 0.0, 0.0), (0.0, _clip(ft / ff) if ff > 0 else 0.0)]
     apart = slow - fast
     length = float(importance @ apart**2)
     if length > 0:
-        share = _cut(float(importance @ (apart * (target - fast))) / length)
+        share = _clip(float(importance @ (apart * (target - fast))) / length)
         found.append((share, 1 - share))
     area = ss * ff - sf * sf
     if area > 1e-12:
@@ -110,5 +110,5 @@ def _weights(
     return found
 
 
-def _cut(weight: float) -> float:
+def _clip(weight: float) -> float:
     return min(max(weight, 0.0), 1.0)

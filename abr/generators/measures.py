@@ -1,6 +1,6 @@
 """How alike two sets of traces are: distance of distributions, memory, outages.
 
-Series are capacities at equal periods, as ``resampled`` makes them, one array per trace.
+Series are capacities at equal periods, as ``resample`` makes them, one array per trace.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from abr.trace import Trace
 _ROUND_UP = 1e-9
 
 
-def resampled(trace: Trace, period_s: float) -> FloatArray:
+def resample(trace: Trace, period_s: float) -> FloatArray:
     """Mean capacity of each whole period of one pass, bits per second, shape (K,).
 
     What is left over at the end is not used; K is 0 for a trace shorter than a period.

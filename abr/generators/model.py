@@ -36,8 +36,8 @@ class Quantiles:
     """The value below which each share lies, 0 or more, not descending."""
 
     def __post_init__(self) -> None:
-        _numbers("levels", self.levels, 0, 1)
-        _numbers("values", self.values, 0, _MOST_BPS)
+        _check_numbers("levels", self.levels, 0, 1)
+        _check_numbers("values", self.values, 0, _MOST_BPS)
         if len(self.levels) != len(self.values) or len(self.levels) < 2:
             raise ModelError(
                 f"{len(self.levels)} levels and {len(self.values)} values; "
@@ -84,10 +84,10 @@ class Chain:
     """Correlation of e from one period to the next."""
 
     def __post_init__(self) -> None:
-        _numbers("outage_bps", (self.outage_bps,), 0, _MOST_BPS)
-        _numbers("log_ratio_mean", self.log_ratio_mean, -50, 50)
-        _numbers("log_ratio_sigma", self.log_ratio_sigma, 0, 10)
-        _numbers("within_phi", (self.within_phi,), 0, 0.999999)
+        _check_numbers("outage_bps", (self.outage_bps,), 0, _MOST_BPS)
+        _check_numbers("log_ratio_mean", self.log_ratio_mean, -50, 50)
+        _check_numbers("log_ratio_sigma", self.log_ratio_sigma, 0, 10)
+        _check_numbers("within_phi", (self.within_phi,), 0, 0.999999)
         states = len(self.initial)
         rows = {"initial": self.initial}
         rows |= {f"transition[{i}]": row for i, row in enumerate(self.transition)}
@@ -97,7 +97,7 @@ class Chain:
                 "expected as many of each, and two or more"
             )
         for where, row in rows.items():
-            _numbers(where, row, 0, 1)
+            _check_numbers(where, row, 0, 1)
             if len(row) != states or abs(sum(row) - 1) > _SUM_SLACK:
                 raise ModelError(
                     f"{where} has {len(row)} shares that sum to {sum(row):g}; "
@@ -140,9 +140,9 @@ class Copula:
 
     def __post_init__(self) -> None:
         for name in ("slow_weight", "fast_weight", "noise_weight"):
-            _numbers(name, (getattr(self, name),), 0, 1)
+            _check_numbers(name, (getattr(self, name),), 0, 1)
         for name in ("slow_phi", "fast_phi"):
-            _numbers(name, (getattr(self, name),), 0, 0.999999)
+            _check_numbers(name, (getattr(self, name),), 0, 0.999999)
         weights = self.slow_weight + self.fast_weight + self.noise_weight
         if abs(weights - 1) > _SUM_SLACK:
             raise ModelError(f"the three weights sum to {weights:g}; expected 1")
@@ -167,9 +167,9 @@ class Goodness:
 
     def __post_init__(self) -> None:
         real = () if self.ks_real is None else (self.ks_real,)
-        _numbers("ks", (self.ks, *real), 0, 1)
-        _numbers("acf", (*self.acf_real, *self.acf_generated), -1.5, 1.5)
-        _numbers("outage_ratio", (self.outage_ratio_real, self.outage_ratio_generated), 0, 1)
+        _check_numbers("ks", (self.ks, *real), 0, 1)
+        _check_numbers("acf", (*self.acf_real, *self.acf_generated), -1.5, 1.5)
+        _check_numbers("outage_ratio", (self.outage_ratio_real, self.outage_ratio_generated), 0, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +208,7 @@ class Model:
             raise ModelError(f"period_s is {self.period_s:g}; expected 0.001 to {_MOST_PERIOD_S:g}")
 
 
-def _numbers(name: str, values: tuple[float, ...], low: float, high: float) -> None:
+def _check_numbers(name: str, values: tuple[float, ...], low: float, high: float) -> None:
     """Complain of the first of ``values`` that is not between the bounds."""
     for value in values:
         if not low <= value <= high:

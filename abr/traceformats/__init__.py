@@ -74,6 +74,7 @@ _CODECS = {
 
 FORMATS: tuple[str, ...] = tuple(_CODECS)
 """Names of the formats that are read."""
+_ALL_FORMATS = ", ".join(FORMATS)
 
 WRITABLE: tuple[str, ...] = tuple(name for name, codec in _CODECS.items() if codec.write)
 """Names of the formats that are also written."""
@@ -115,14 +116,14 @@ def read_readings(
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         raise TraceFormatError(
-            f"{name}: byte {exc.start} is not text; expected a trace in one of {_listed(FORMATS)}"
+            f"{name}: byte {exc.start} is not text; expected a trace in one of {_ALL_FORMATS}"
         ) from exc
     if not text.strip():
         raise TraceFormatError(
-            f"{name}: the file is empty; expected a trace in one of {_listed(FORMATS)}"
+            f"{name}: the file is empty; expected a trace in one of {_ALL_FORMATS}"
         )
-    called = format or detect(text, name, _listed(FORMATS))
-    codec = _codec(called, name)
+    called = format or detect(text, name, _ALL_FORMATS)
+    codec = _find_codec(called, name)
     with np.errstate(all="ignore"):  # what overflows is refused by Trace, in words
         found = codec.read(text, name)
     stem = name.replace("\\", "/").rsplit("/", 1)[-1]
@@ -163,10 +164,10 @@ def read_trace(
     Raises:
         TraceFormatError: as there; also when the file holds several and none was picked.
     """
-    return picked(read_readings(data, name=name, format=format), name=name, pick=pick).trace
+    return pick_reading(read_readings(data, name=name, format=format), name=name, pick=pick).trace
 
 
-def picked(readings: tuple[Reading, ...], *, name: str, pick: str | None = None) -> Reading:
+def pick_reading(readings: tuple[Reading, ...], *, name: str, pick: str | None = None) -> Reading:
     """The reading called ``pick``, by the name of its trace or its number from 1.
 
     Raises:
@@ -197,11 +198,11 @@ def write_trace(
         TraceFormatError: the format is unknown, read only, or cannot hold the trace.
     """
     where = trace.name or "trace"
-    writer = _codec(format, where).write
+    writer = _find_codec(format, where).write
     if writer is None:
         raise TraceFormatError(
             f"{where}: {format} is a log of measurements, which a trace does not hold, and is "
-            f"read only; expected one of {_listed(WRITABLE)}"
+            f"read only; expected one of {', '.join(WRITABLE)}"
         )
     return writer(trace).encode()
 
@@ -220,13 +221,7 @@ def remarks(trace: Trace) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _codec(called: str, name: str) -> _Codec:
+def _find_codec(called: str, name: str) -> _Codec:
     if called not in _CODECS:
-        raise TraceFormatError(
-            f"{name}: unknown trace format {called!r}; expected {_listed(FORMATS)}"
-        )
+        raise TraceFormatError(f"{name}: unknown trace format {called!r}; expected {_ALL_FORMATS}")
     return _CODECS[called]
-
-
-def _listed(formats: tuple[str, ...]) -> str:
-    return ", ".join(formats)

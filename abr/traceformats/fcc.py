@@ -15,8 +15,8 @@ import re
 import numpy as np
 
 from abr.media import FloatArray
-from abr.traceformats.rows import Found, Row, numbers_of
-from abr.traceformats.tables import named_columns, usable
+from abr.traceformats.rows import Found, Row, parse_numbers
+from abr.traceformats.tables import build_traces, named_columns
 
 _COLUMNS = ("unit_id", "dtime", "target", "bytes_sec")
 _UNNAMED = {"unit_id": 0, "dtime": 1, "target": 2, "bytes_sec": 6}
@@ -36,7 +36,7 @@ def read_fcc(text: str, name: str) -> list[Found]:
         if row.fields[rate] not in _MISSING
         and (success is None or row.fields[success : success + 1] != ["0"])
     ]
-    numbers = numbers_of(good, rate, name, "bytes_sec") * 8
+    numbers = parse_numbers(good, rate, name, "bytes_sec") * 8
     groups: dict[str, list[tuple[str, float]]] = {}
     for row in rows:
         groups.setdefault(_key(row, columns), [])
@@ -44,7 +44,9 @@ def read_fcc(text: str, name: str) -> list[Found]:
         groups[_key(row, columns)].append((row.fields[columns["dtime"]], number))
     failed = len(rows) - len(good)
     notes = (f"{failed} of {len(rows)} fetches failed, left out",) if failed else ()
-    return usable({key: _periods(group) for key, group in groups.items()}, name, "links", notes)
+    return build_traces(
+        {key: _periods(group) for key, group in groups.items()}, name, "links", notes
+    )
 
 
 def _key(row: Row, columns: dict[str, int]) -> str:

@@ -46,13 +46,13 @@ def _times(text: str, name: str) -> FloatArray:
     whole = "".join(lines)
     widths = set(map(len, lines))
     if not (whole.isdigit() and whole.isascii() and 0 not in widths and max(widths) <= _DIGITS):
-        _refuse(lines, name)
+        _raise_on_bad_line(lines, name)
     times = np.array(list(map(float, lines)), dtype=np.float64)
     check_times(times, list(range(1, len(lines) + 1)), name, "ms")
     return times
 
 
-def _refuse(lines: list[str], name: str) -> None:
+def _raise_on_bad_line(lines: list[str], name: str) -> None:
     for number, line in enumerate(lines, 1):
         if not (line.isdigit() and line.isascii() and len(line) <= _DIGITS):
             raise TraceFormatError(

@@ -45,9 +45,9 @@ def _sabre_row(period: object) -> tuple[float, float, float]:
 
 def _finite(value: object, key: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{key} is {_short(value)}; expected a number")
+        raise TypeError(f"{key} is {_shorten(value)}; expected a number")
     if not 0 <= value < _TOO_BIG:
-        raise ValueError(f"{key} is {_short(value)}; expected a finite number of 0 or more")
+        raise ValueError(f"{key} is {_shorten(value)}; expected a finite number of 0 or more")
     return float(value)
 
 
@@ -78,19 +78,21 @@ def _json(text: str, name: str, kind: type) -> Any:
     except (ValueError, RecursionError) as exc:
         line = getattr(exc, "lineno", 1)
         raise TraceFormatError(
-            f"{name}:{line}: broken JSON ({exc}); expected {_called(kind)}"
+            f"{name}:{line}: broken JSON ({exc}); expected {_describe_kind(kind)}"
         ) from exc
     if not isinstance(value, kind):
-        raise TraceFormatError(f"{name}:1: found {_called(type(value))}; expected {_called(kind)}")
+        raise TraceFormatError(
+            f"{name}:1: found {_describe_kind(type(value))}; expected {_describe_kind(kind)}"
+        )
     return value
 
 
-def _called(kind: type) -> str:
+def _describe_kind(kind: type) -> str:
     names: dict[type, str] = {dict: "an object", list: "a list", str: "a text"}
     return names.get(kind, "a single value")
 
 
-def _short(value: object) -> str:
+def _shorten(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:40]}..."
 
@@ -104,8 +106,8 @@ def read_json(text: str, name: str) -> list[Found]:
     held = _json(text, name, dict)
     if held.get("format") != _FORMAT or held.get("version") != _VERSION:
         raise TraceFormatError(
-            f"{name}:1: found format {_short(held.get('format'))} "
-            f"version {_short(held.get('version'))}; "
+            f"{name}:1: found format {_shorten(held.get('format'))} "
+            f"version {_shorten(held.get('version'))}; "
             f"expected {_FORMAT!r} version {_VERSION}"
         )
     columns = {}

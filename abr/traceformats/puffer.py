@@ -14,8 +14,8 @@ from __future__ import annotations
 import numpy as np
 
 from abr.media import FloatArray
-from abr.traceformats.rows import Found, numbers_of
-from abr.traceformats.tables import named_columns, shortened, usable
+from abr.traceformats.rows import Found, parse_numbers
+from abr.traceformats.tables import build_traces, named_columns, shorten_gaps
 
 _COLUMNS = ("time", "session_id", "delivery_rate")
 _UNNAMED = {"time": 0, "session_id": 1, "index": 2, "delivery_rate": 13}
@@ -25,8 +25,8 @@ _PAUSE_S, _CHUNK_S = 15.0, 2.0
 def read_puffer(text: str, name: str) -> list[Found]:
     """Read a trace for each session, in the order of their first rows."""
     rows, columns = named_columns(text, name, _COLUMNS, _UNNAMED)
-    times = numbers_of(rows, columns["time"], name, "time")
-    rates = numbers_of(rows, columns["delivery_rate"], name, "delivery_rate") * 8
+    times = parse_numbers(rows, columns["time"], name, "time")
+    rates = parse_numbers(rows, columns["delivery_rate"], name, "delivery_rate") * 8
     sessions: dict[str, list[int]] = {}
     for at, row in enumerate(rows):
         sessions.setdefault(row.fields[columns["session_id"]], []).append(at)
@@ -35,12 +35,12 @@ def read_puffer(text: str, name: str) -> list[Found]:
     for key, indexes in sessions.items():
         groups[key], cut = _periods(times[indexes], rates[indexes])
         notes += tuple(f"session {key[:40]}: {note}" for note in cut)
-    return usable(groups, name, "sessions", notes)
+    return build_traces(groups, name, "sessions", notes)
 
 
 def _periods(
     times: FloatArray, rates: FloatArray
 ) -> tuple[tuple[FloatArray, FloatArray], tuple[str, ...]]:
     order = np.argsort(times, kind="stable")
-    steps, notes = shortened(np.diff(times[order]) * 1e-9, _PAUSE_S, _CHUNK_S)
+    steps, notes = shorten_gaps(np.diff(times[order]) * 1e-9, _PAUSE_S, _CHUNK_S)
     return (steps, rates[order][1:]), notes

@@ -17,8 +17,8 @@ import numpy as np
 
 from abr.errors import TraceFormatError
 from abr.media import FloatArray
-from abr.traceformats.rows import Found, Row, joined, numbers_of
-from abr.traceformats.tables import named_columns, shortened
+from abr.traceformats.rows import Found, Row, join_periods, parse_numbers
+from abr.traceformats.tables import named_columns, shorten_gaps
 
 _STAMP = re.compile(r"([0-9]{4})\.([0-9]{2})\.([0-9]{2})_([0-9]{2})\.([0-9]{2})\.([0-9]{2})")
 _HELD_S = 5.0
@@ -48,10 +48,10 @@ def read_raca(text: str, name: str) -> list[Found]:
             f"{name}: none of {len(rows)} rows was measured during a download; "
             "expected State D and a DL_bitrate"
         )
-    rates = numbers_of([r for r, k in zip(rows, keep, strict=True) if k], rate, name, "rate")
-    seconds, means = _averaged(stamps[keep], rates * 1e3)
-    steps, cut = shortened(np.append(np.diff(seconds), 1.0), _HELD_S, 1.0)
-    return [Found(joined(steps, means, name), notes + cut)]
+    rates = parse_numbers([r for r, k in zip(rows, keep, strict=True) if k], rate, name, "rate")
+    seconds, means = _average_by_second(stamps[keep], rates * 1e3)
+    steps, cut = shorten_gaps(np.append(np.diff(seconds), 1.0), _HELD_S, 1.0)
+    return [Found(join_periods(steps, means, name), notes + cut)]
 
 
 def _seconds(row: Row, column: int, name: str) -> float:
@@ -67,6 +67,6 @@ def _seconds(row: Row, column: int, name: str) -> float:
     )
 
 
-def _averaged(stamps: FloatArray, rates: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _average_by_second(stamps: FloatArray, rates: FloatArray) -> tuple[FloatArray, FloatArray]:
     seconds, at = np.unique(stamps, return_inverse=True)
     return seconds, np.bincount(at, weights=rates) / np.bincount(at)

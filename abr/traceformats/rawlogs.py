@@ -19,10 +19,10 @@ from abr.media import FloatArray
 from abr.trace import Trace
 from abr.traceformats.rows import (
     Found,
-    need_two_rows,
-    numbers_of,
-    spaced_rows,
-    times_of,
+    parse_numbers,
+    parse_times,
+    require_two_rows,
+    split_spaced_rows,
 )
 
 _MEANING = "unix time, ms, latitude, longitude, bytes, ms since the row before"
@@ -31,18 +31,18 @@ _SLACK_MS, _SLACK_RATIO = 50.0, 0.05
 
 def read_rawlog(text: str, name: str) -> list[Found]:
     """Read either log; they differ only in the unit of the first column, which is not used."""
-    rows = spaced_rows(text, name, 6, _MEANING)
+    rows = split_spaced_rows(text, name, 6, _MEANING)
     for column in (0, 1):
-        numbers_of(rows, column, name, "time")
-    clock = times_of(rows, 1, name, "ms")
-    size = numbers_of(rows, 4, name, "bytes")
-    took = numbers_of(rows, 5, name, "duration")
-    need_two_rows(rows, name)
-    bounds, rates, notes = _periods(*_merged(clock, size, took))
+        parse_numbers(rows, column, name, "time")
+    clock = parse_times(rows, 1, name, "ms")
+    size = parse_numbers(rows, 4, name, "bytes")
+    took = parse_numbers(rows, 5, name, "duration")
+    require_two_rows(rows, name)
+    bounds, rates, notes = _periods(*_merge_rows(clock, size, took))
     return [Found(Trace(times_s=bounds / 1e3, capacity_bps=rates, name=name), notes)]
 
 
-def _merged(
+def _merge_rows(
     clock: FloatArray, size: FloatArray, took: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """One row per time, the first being where the log begins: rows of one time are added."""

@@ -39,7 +39,7 @@ def numbered_lines(text: str) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def spaced_rows(text: str, name: str, columns: int, meaning: str) -> list[Row]:
+def split_spaced_rows(text: str, name: str, columns: int, meaning: str) -> list[Row]:
     """Rows of ``columns`` fields with blanks between them, without ``#`` comments.
 
     Raises:
@@ -72,7 +72,7 @@ def plain_table(text: str, columns: int) -> FloatArray | None:
     return table if table.shape[1] == columns and np.isfinite(table).all() else None
 
 
-def comma_rows(text: str, name: str) -> list[Row]:
+def split_comma_rows(text: str, name: str) -> list[Row]:
     """Rows of comma-separated fields, stripped, without blank lines and ``#`` comments.
 
     Raises:
@@ -93,7 +93,7 @@ def comma_rows(text: str, name: str) -> list[Row]:
     return [row for row in rows if any(row.fields) and not row.fields[0].startswith("#")]
 
 
-def number_in(
+def parse_number(
     text: str, where: str, what: str, *, least: float = 0.0, most: float = math.inf
 ) -> float:
     """The finite number in ``text``; errors call it ``what`` at ``where``."""
@@ -110,7 +110,7 @@ def number_in(
     return value
 
 
-def numbers_of(
+def parse_numbers(
     rows: list[Row],
     column: int,
     name: str,
@@ -135,19 +135,19 @@ def numbers_of(
                 return values
     return np.array(
         [
-            number_in(text, f"{name}:{row.line}", what, least=least, most=most)
+            parse_number(text, f"{name}:{row.line}", what, least=least, most=most)
             for row, text in zip(rows, texts, strict=True)
         ]
     )
 
 
-def times_of(rows: list[Row], column: int, name: str, unit: str) -> FloatArray:
+def parse_times(rows: list[Row], column: int, name: str, unit: str) -> FloatArray:
     """The times of one column, as written.
 
     Raises:
         TraceFormatError: one is no number, or comes before the one above it.
     """
-    times = numbers_of(rows, column, name, "time", least=-math.inf)
+    times = parse_numbers(rows, column, name, "time", least=-math.inf)
     check_times(times, [row.line for row in rows], name, unit)
     return times
 
@@ -165,7 +165,7 @@ def check_times(times: FloatArray, lines: list[int], name: str, unit: str) -> No
         )
 
 
-def need_two_rows(rows: list[Row], name: str) -> None:
+def require_two_rows(rows: list[Row], name: str) -> None:
     """Refuse a table that has no length.
 
     Raises:
@@ -178,19 +178,19 @@ def need_two_rows(rows: list[Row], name: str) -> None:
         )
 
 
-def rebased(first: float, unit: str) -> tuple[str, ...]:
+def rebase_note(first: float, unit: str) -> tuple[str, ...]:
     """What to say of a table whose times start at ``first``."""
     return () if first == 0 else (f"times start at {first:g} {unit}: counted from there",)
 
 
-def joined(durations: FloatArray, rates: FloatArray, name: str) -> Trace:
+def join_periods(durations: FloatArray, rates: FloatArray, name: str) -> Trace:
     """A looping trace of periods, neighbours of equal rate made one."""
     bounds = np.concatenate([[0.0], np.cumsum(durations)])
     keep = np.concatenate([[True], np.diff(rates) != 0, [True]])
     return Trace(times_s=bounds[keep], capacity_bps=rates[keep[:-1]], name=name)
 
 
-def digits_of(value: float, unit: float) -> str:
+def format_exactly(value: float, unit: float) -> str:
     """``value`` in ``unit``s, in digits that read back as exactly ``value`` if any do."""
     near = value / unit
     for digits in (near, math.nextafter(near, math.inf), math.nextafter(near, -math.inf)):

@@ -12,7 +12,7 @@ import numpy as np
 from abr.errors import TraceFormatError
 from abr.media import FloatArray
 from abr.trace import Trace
-from abr.traceformats.rows import Found, Row, comma_rows, joined
+from abr.traceformats.rows import Found, Row, join_periods, split_comma_rows
 
 
 def named_columns(
@@ -29,7 +29,7 @@ def named_columns(
     Raises:
         TraceFormatError: no header, a column missing, or a row too short for them.
     """
-    rows = comma_rows(text, name)
+    rows = split_comma_rows(text, name)
     line = rows[0].line if rows else 1
     heads = [head.lower().split(" (")[0] for head in rows[0].fields] if rows else []
     columns = {head: at for at, head in reversed(list(enumerate(heads)))}
@@ -53,7 +53,7 @@ def named_columns(
     return rows, columns
 
 
-def shortened(
+def shorten_gaps(
     steps_s: FloatArray, longest_s: float, instead_s: float
 ) -> tuple[FloatArray, tuple[str, ...]]:
     """Steps in which nothing was measured for long are cut to ``instead_s``, and counted."""
@@ -65,7 +65,7 @@ def shortened(
     return np.where(gaps, instead_s, steps_s), (note,)
 
 
-def usable(
+def build_traces(
     groups: dict[str, tuple[FloatArray, FloatArray]], name: str, noun: str, notes: tuple[str, ...]
 ) -> list[Found]:
     """A trace for each group of durations and rates that has capacity and length.
@@ -86,16 +86,17 @@ def usable(
         notes += (f"{left} of {len(groups)} {noun} left out: no capacity, or no length",)
     names: dict[str, None] = {}
     for key in good:
-        names[_unique(_slug(key), names)] = None
+        names[_make_unique(_slug(key), names)] = None
     found = [
-        Found(_named(name, key, *group)) for key, group in zip(names, good.values(), strict=True)
+        Found(_build_trace(name, key, *group))
+        for key, group in zip(names, good.values(), strict=True)
     ]
     return [Found(found[0].trace, notes), *found[1:]]
 
 
-def _named(name: str, key: str, durations: FloatArray, rates: FloatArray) -> Trace:
+def _build_trace(name: str, key: str, durations: FloatArray, rates: FloatArray) -> Trace:
     try:
-        return joined(durations, rates, key)
+        return join_periods(durations, rates, key)
     except TraceFormatError as exc:
         raise TraceFormatError(f"{name}: {exc}") from exc
 
@@ -104,7 +105,7 @@ def _slug(text: str) -> str:
     return "".join(c if c.isalnum() or c in "._-" else "-" for c in text)[:100] or "trace"
 
 
-def _unique(name: str, taken: dict[str, None]) -> str:
+def _make_unique(name: str, taken: dict[str, None]) -> str:
     number, free = 1, name
     while free in taken:
         number += 1

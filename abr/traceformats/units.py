@@ -26,7 +26,7 @@ _WHOLE, _MULTIPLES, _UNEVEN = 0.95, 0.5, 0.03
 _FAST_MBPS, _FASTEST_MBPS, _LONG_STEP_S = 150.0, 2500.0, 100.0
 
 
-def doubts(times_s: FloatArray, rates_mbps: FloatArray) -> tuple[str, ...]:
+def find_unit_doubts(times_s: FloatArray, rates_mbps: FloatArray) -> tuple[str, ...]:
     """What speaks against seconds and Mbit/s as the units of a table.
 
     Args:

@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = ask.parse_args(arguments)
     mine: Algorithm = registry.load("abrkit-policy")
     if given.policy:
-        mine = read_policy_file(given.policy).rule(str(given.policy))
+        mine = read_policy_file(given.policy).build_rule(str(given.policy))
     shown, rng = films(), np.random.default_rng(0)
     print("| class | abrkit-policy | " + " | ".join(f"− {name}" for name in RIVALS) + " |")
     print("|---|---:|" + "---:|" * len(RIVALS))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abr.algorithms.policy import NAME, Params
 from abr.decision import Rule
-from abr.files.policies import shipped
+from abr.files.policies import read_bundled_policy
 
 
 def make(**params: float) -> Rule:
@@ -16,4 +16,4 @@ def make(**params: float) -> Rule:
     Raises:
         ValueError: a parameter out of range.
     """
-    return shipped().rule(NAME, Params(**params))  # type: ignore[arg-type]  # the registry checked the types
+    return read_bundled_policy().build_rule(NAME, Params(**params))  # type: ignore[arg-type]  # the registry checked the types

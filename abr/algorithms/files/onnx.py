@@ -1,7 +1,7 @@
 """A network of one's own, from an ONNX file, run by onnxruntime.
 
 ``onnx:FILE`` is short for ``onnx`` with ``weights=FILE``. The model takes one float32
-tensor of shape (1, W) or (W,), the vector of ``abr.networks``, and its first output has R
+tensor of shape (1, W) or (W,), the vector of ``abr.neural``, and its first output has R
 scores; the rung with the highest is taken, the lowest of equals. It is an object, not a
 rule: it runs as plain Python. Needs the extra ``onnx``.
 """
@@ -14,7 +14,7 @@ import numpy as np
 
 from abr.decision import Decision, Observation
 from abr.errors import AlgorithmError, ToolMissingError
-from abr.networks import fill_vector, vector_width
+from abr.neural import fill_vector, vector_width
 
 
 class OnnxPolicy:

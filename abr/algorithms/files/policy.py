@@ -34,4 +34,4 @@ def make(
         AlgorithmError: the file is missing, holds no policy, or another one than it did.
     """
     params = Params(stall_weight, switch_weight, ahead_s, may_abandon, fingerprint)
-    return read_policy_file(weights).rule(f"policy:{weights}", params)
+    return read_policy_file(weights).build_rule(f"policy:{weights}", params)

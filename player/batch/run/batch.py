@@ -203,7 +203,7 @@ def _compiled_job(
     rule = prepared(rule)
     states = [
         start_state(rule, presentation, trace)
-        for trace in (traces if rule.foresees else traces[:1])
+        for trace in (traces if rule.needs_trace else traces[:1])
     ]
     flats = [layout.flatten(state) for state in states]
     widths = [len(flat.values) for flat in flats]

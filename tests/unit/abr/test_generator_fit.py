@@ -9,7 +9,7 @@ from abr.errors import ModelError
 from abr.files.models import model
 from abr.generators import Kind, fit, generate, read_model, write_model
 from abr.generators.latent import two_time_scales
-from abr.generators.measures import autocorrelation, ks_distance, outage_ratio, resampled
+from abr.generators.measures import autocorrelation, ks_distance, outage_ratio, resample
 from abr.trace import Trace
 
 TRACES = 50
@@ -91,8 +91,8 @@ def test_what_cannot_be_fitted_is_refused(
 def test_resampling_keeps_the_bits_and_drops_the_rest() -> None:
     """4 Mbit in the first second, 2 + 3 in the second, half a second left over."""
     trace = Trace.from_periods([(1, 4e6), (0.5, 4e6), (0, 9e9), (1.0, 6e6)])
-    assert resampled(trace, 1.0).tolist() == pytest.approx([4e6, 5e6])
-    assert resampled(trace, 5.0).tolist() == []
+    assert resample(trace, 1.0).tolist() == pytest.approx([4e6, 5e6])
+    assert resample(trace, 5.0).tolist() == []
 
 
 def test_distance_and_autocorrelation_of_known_series() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from abr.lookahead import Lookahead, best_rung, fill, lookahead_start
+from abr.lookahead import Lookahead, best_rung, fill_horizon, lookahead_start
 from abr.media import FloatArray, Presentation
 from tests.fakes.observations import FILM, seen
 
@@ -17,17 +17,17 @@ def best_of_all(
     room: Lookahead, depth: int, buffer_s: float, last: int, stall: float, switch: float
 ) -> int:
     """All plans in lexicographic order; the last of the best counts."""
-    kbps, times_s, lasts_s = room.kbps.tolist(), room.times_s.tolist(), room.lasts_s.tolist()
+    kbps, download_s, media_s = room.kbps.tolist(), room.download_s.tolist(), room.media_s.tolist()
     answer, best = 0, float("-inf")
     for plan in itertools.product(range(len(kbps)), repeat=depth):
         buffer, stalled_s, rates, changes, before = buffer_s, 0.0, 0.0, 0.0, last
         for d, rung in enumerate(plan):
-            if buffer < times_s[d][rung]:
-                stalled_s += times_s[d][rung] - buffer
+            if buffer < download_s[d][rung]:
+                stalled_s += download_s[d][rung] - buffer
                 buffer = 0.0
             else:
-                buffer -= times_s[d][rung]
-            buffer += lasts_s[d]
+                buffer -= download_s[d][rung]
+            buffer += media_s[d]
             rates += kbps[rung]
             changes += abs(kbps[rung] - kbps[before])
             before = rung
@@ -37,10 +37,10 @@ def best_of_all(
     return answer
 
 
-def filled(ladder_kbps: list[int], times_s: FloatArray, lasts_s: FloatArray) -> Lookahead:
-    room = lookahead_start(np.array(ladder_kbps) * 1e3, len(lasts_s))
-    room.times_s[:] = times_s
-    room.lasts_s[:] = lasts_s
+def filled(ladder_kbps: list[int], download_s: FloatArray, media_s: FloatArray) -> Lookahead:
+    room = lookahead_start(np.array(ladder_kbps) * 1e3, len(media_s))
+    room.download_s[:] = download_s
+    room.media_s[:] = media_s
     return room
 
 
@@ -102,10 +102,10 @@ def test_segments_are_looked_at_from_the_one_to_be_chosen() -> None:
         durations_s=FILM.durations_s,
     )
     room = lookahead_start(film.bitrates_bps, 5)
-    assert fill(room, seen(film=film, segment=0), 4e6, late=False) == 5
-    assert room.times_s[:, 3].tolist() == [8, 16, 24, 32, 40]
-    assert fill(room, seen(film=film, segment=97), 4e6, late=False) == 3
-    assert room.times_s[:3, 0].tolist() == [98, 99, 100]
+    assert fill_horizon(room, seen(film=film, segment=0), 4e6, late=False) == 5
+    assert room.download_s[:, 3].tolist() == [8, 16, 24, 32, 40]
+    assert fill_horizon(room, seen(film=film, segment=97), 4e6, late=False) == 3
+    assert room.download_s[:3, 0].tolist() == [98, 99, 100]
 
 
 def test_late_sizes_are_those_of_the_segment_after_and_nothing_past_the_end() -> None:
@@ -115,5 +115,5 @@ def test_late_sizes_are_those_of_the_segment_after_and_nothing_past_the_end() ->
         durations_s=FILM.durations_s,
     )
     room = lookahead_start(film.bitrates_bps, 5)
-    assert fill(room, seen(film=film, segment=97), 4e6, late=True) == 3
-    assert room.times_s[:3, 0].tolist() == [99, 100, 0]
+    assert fill_horizon(room, seen(film=film, segment=97), 4e6, late=True) == 3
+    assert room.download_s[:3, 0].tolist() == [99, 100, 0]

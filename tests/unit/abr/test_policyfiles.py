@@ -13,15 +13,15 @@ from abr import registry
 from abr.algorithms.policy import WEIGHTS
 from abr.decision import Rule, begin
 from abr.errors import AlgorithmError
-from abr.files.policies import read_policy_file, shipped, write_policy_file
+from abr.files.policies import read_bundled_policy, read_policy_file, write_policy_file
 from abr.media import constant_presentation
-from abr.networks import layers_of, vector_width
+from abr.neural import build_layers, vector_width
 from abr.policytext import Policy, read_policy, write_policy
 from abr.trace import Trace
 from player import replay, simulate
 
 FIRST = {each.name: each.first for each in WEIGHTS}
-LAYERS = layers_of(
+LAYERS = build_layers(
     [
         (np.full((3, vector_width(2)), 0.5), np.zeros(3), "relu"),
         ([[0.1, 0.2, 0.3], [1.0, 0.0, -1.0]], [0.0, 0.5], "none"),
@@ -67,8 +67,8 @@ def test_a_file_is_an_algorithm_by_its_name(tmp_path: Path) -> None:
 
 
 def test_the_shipped_policy_is_small_and_legal() -> None:
-    assert set(shipped().weights) == set(FIRST)
-    assert len(write_policy(shipped())) < 100_000
+    assert set(read_bundled_policy().weights) == set(FIRST)
+    assert len(write_policy(read_bundled_policy())) < 100_000
     rule = registry.load("abrkit-policy", ahead_s="12")
     assert isinstance(rule, Rule)
     assert rule.params.ahead_s == 12.0
@@ -83,7 +83,9 @@ def test_a_recording_is_replayed_with_its_numbers_only(policy: Policy, tmp_path:
     assert replay(log).records == log.records
     changed = {**policy.weights, "bias": 0.1} if policy.weights else {}
     layers = (
-        () if policy.weights else (*LAYERS[:1], *layers_of([([[0.0] * 3] * 2, [0.0, 1.0], "none")]))
+        ()
+        if policy.weights
+        else (*LAYERS[:1], *build_layers([([[0.0] * 3] * 2, [0.0, 1.0], "none")]))
     )
     write_policy_file(Policy(weights=changed, layers=layers), path)
     with pytest.raises(AlgorithmError, match="not those of the recording"):

@@ -38,7 +38,7 @@ SEER = Rule(
     params=_Nothing(),
     start=_start,
     choose=lambda params, state, seen: Decision(int(state.trace.capacity_at(0.0) > 2e6), 0.0, 0),
-    foresees=True,
+    needs_trace=True,
 )
 
 

@@ -165,9 +165,9 @@ def test_giving_up_lowers_the_placeholder() -> None:
     state = begun()
     bola_e.choose(P, state, seen(4))
     state.placeholder_ms[0] = 9e3
-    bola_e.abandoned(state, progress(0.1, 3.0), 0)
+    bola_e.note_abandonment(state, progress(0.1, 3.0), 0)
     assert placeholder_s(state) == pytest.approx(7)
-    bola_e.abandoned(state, progress(0.1, 8.0), 1)
+    bola_e.note_abandonment(state, progress(0.1, 8.0), 1)
     assert placeholder_s(state) == pytest.approx(VP_S + 5 - 8)
 
 

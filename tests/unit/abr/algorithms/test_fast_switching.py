@@ -49,7 +49,7 @@ def test_segments_that_begin_no_sooner_than_one_and_a_half_from_now(
     order: int, buffer_s: float, rung: int, segment: int
 ) -> None:
     decision = Decision(rung, 1.5, 1)
-    answer = fast_switching.with_replacement(
+    answer = fast_switching.prefer_replacement(
         order, buffered(RUNGS), seen(buffer_s), 4.0, decision, 7
     )
     assert answer == (decision if segment < 0 else Decision(rung, 0.0, 7, segment))
@@ -61,8 +61,8 @@ def progress(buffer_s: float, segment: int = 4) -> Progress:
 
 def test_a_replacement_is_late_when_its_segment_is_next() -> None:
     """Segments 4 and 5 are 8 s."""
-    assert not fast_switching.comes_too_late(seen(16), progress(8.01), 4.0)
-    assert fast_switching.comes_too_late(seen(16), progress(8.0), 4.0)
+    assert not fast_switching.is_too_late(seen(16), progress(8.01), 4.0)
+    assert fast_switching.is_too_late(seen(16), progress(8.0), 4.0)
 
 
 @pytest.mark.parametrize("rule", [bola_e.make(fast_switching=1), dynamic.make(fast_switching=1)])

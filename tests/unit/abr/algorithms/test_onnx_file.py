@@ -14,7 +14,7 @@ from abr.algorithms.files.onnx import OnnxPolicy
 from abr.decision import begin
 from abr.errors import AlgorithmError, ToolMissingError
 from abr.media import constant_presentation
-from abr.networks import Layer, layers_of, rule_of, vector_width
+from abr.neural import Layer, build_layers, build_rule, vector_width
 from abr.trace import Trace
 from player import simulate
 
@@ -29,7 +29,7 @@ TRACE = Trace.from_periods([(7.0, 3e6, 0.05), (9.0, 8e6, 0.05), (5.0, 1e6, 0.05)
 def layers(rungs: int = RUNGS) -> tuple[Layer, ...]:
     rng = np.random.default_rng(12)
     width = vector_width(rungs)
-    return layers_of(
+    return build_layers(
         [
             (rng.standard_normal((8, width)), rng.standard_normal(8), "relu"),
             (rng.standard_normal((rungs, 8)), rng.standard_normal(rungs), "none"),
@@ -65,7 +65,7 @@ def saved(path: Path, made: tuple[Layer, ...]) -> str:
 def test_a_model_answers_as_the_network_does(tmp_path: Path) -> None:
     file = saved(tmp_path / "mine.onnx", layers())
     by_model = simulate(FILM, trace=TRACE, algorithm=f"onnx:{file}")
-    by_arrays = simulate(FILM, trace=TRACE, algorithm=rule_of(layers()))
+    by_arrays = simulate(FILM, trace=TRACE, algorithm=build_rule(layers()))
     assert [r["rung"] for r in by_model.of("play")] == [r["rung"] for r in by_arrays.of("play")]
     assert len({r["rung"] for r in by_model.of("play")}) > 1
     assert by_model.provenance["algorithm"] == f"onnx:{file}"

@@ -24,7 +24,7 @@ PARAMS = panda.Params()
 def test_the_share_probes_upwards_and_falls_towards_the_throughput(
     share_bps: float, throughput_bps: float, interval_s: float, expected_bps: float
 ) -> None:
-    got_bps = panda.probed_bps(PARAMS, share_bps, throughput_bps, interval_s)
+    got_bps = panda.next_share_bps(PARAMS, share_bps, throughput_bps, interval_s)
     assert got_bps == pytest.approx(expected_bps)
 
 

@@ -17,7 +17,7 @@ from abr.media import Presentation
 _EXPECTED = "expected segment_duration_ms, bitrates_kbps and segment_sizes_bits, as Sabre has"
 
 
-def read_movie(text: str, *, name: str, title: str) -> Presentation:
+def read_sabre_movie(text: str, *, name: str, title: str) -> Presentation:
     """The presentation that ``text`` describes.
 
     Args:
@@ -47,7 +47,7 @@ def read_movie(text: str, *, name: str, title: str) -> Presentation:
         raise InputError(f"{name}: {exc}; {_EXPECTED}") from exc
 
 
-def write_movie(presentation: Presentation) -> str:
+def write_sabre_movie(presentation: Presentation) -> str:
     """``presentation`` in the format.
 
     Raises:
@@ -58,14 +58,14 @@ def write_movie(presentation: Presentation) -> str:
         raise ValueError("segments of different lengths; the movie format has one for all")
     return json.dumps(
         {
-            "segment_duration_ms": _short(lengths[0] * 1000),
-            "bitrates_kbps": [_short(rate / 1000) for rate in presentation.bitrates_bps],
+            "segment_duration_ms": _shorten(lengths[0] * 1000),
+            "bitrates_kbps": [_shorten(rate / 1000) for rate in presentation.bitrates_bps],
             "segment_sizes_bits": [
-                [_short(8 * size) for size in sizes] for sizes in presentation.sizes_bytes.T
+                [_shorten(8 * size) for size in sizes] for sizes in presentation.sizes_bytes.T
             ],
         }
     )
 
 
-def _short(value: float) -> int | float:
+def _shorten(value: float) -> int | float:
     return int(value) if float(value).is_integer() else float(value)

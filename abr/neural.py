@@ -5,7 +5,7 @@ state of a rule and be compiled with it; nothing here needs a learning library. 
 is one description for all that learns: networks, ONNX models and the environments of
 ``player.batch.run.environment`` fill it with the same function.
 
-``vector``, R rungs, P = ``PAST`` downloads, every number clipped to 0 ... ``MOST``:
+``vector``, R rungs, P = ``PAST`` downloads, every number clip to 0 ... ``MOST``:
 
 =================  ==========================================================
 place              number
@@ -47,7 +47,7 @@ MOST = 100.0
 
 Activation = Literal["none", "tanh", "relu"]
 ACTIVATIONS: tuple[Activation, ...] = ("none", "tanh", "relu")
-"""By the code that ``Network.shapes`` holds."""
+"""By the code that ``NeuralNetwork.shapes`` holds."""
 
 
 def vector_width(rungs: int) -> int:
@@ -59,7 +59,7 @@ def fill_vector(vector: Any, seen: Observation) -> None:
     """Write what the module's docstring says of ``seen`` into ``vector``, shape (W,)."""
     rungs, segments = len(seen.ladder_bps), len(seen.durations_s)
     is_more = seen.segment < segments
-    fill_now(
+    fill_current(
         vector,
         (seen.last_rung + 1) / rungs,
         seen.buffer_s,
@@ -72,38 +72,38 @@ def fill_vector(vector: Any, seen: Observation) -> None:
         i = count - PAST + k
         rate, time = 0.0, 0.0
         if i >= 0:
-            taken_s = seen.downloads.end_s[i] - seen.downloads.start_s[i]
-            rate = rate_shown(seen.downloads.size_bytes[i], taken_s)
-            time = clipped(taken_s / 10)
+            elapsed_s = seen.downloads.end_s[i] - seen.downloads.start_s[i]
+            rate = encode_throughput(seen.downloads.size_bytes[i], elapsed_s)
+            time = clip(elapsed_s / 10)
         vector[5 + k] = rate
         vector[5 + PAST + k] = time
     for rung in range(rungs):
         size_bytes = seen.sizes_bytes[rung, seen.segment] if is_more else 0.0
-        vector[5 + 2 * PAST + rung] = size_shown(size_bytes)
+        vector[5 + 2 * PAST + rung] = encode_size(size_bytes)
 
 
-def fill_now(
+def fill_current(
     vector: Any, rung: float, buffer_s: float, left: float, next_s: float, playing: bool
 ) -> None:
     """Write the first five numbers."""
     vector[0] = rung
-    vector[1] = clipped(buffer_s / 10)
+    vector[1] = clip(buffer_s / 10)
     vector[2] = left
-    vector[3] = clipped(next_s / 10)
+    vector[3] = clip(next_s / 10)
     vector[4] = 1.0 if playing else 0.0
 
 
-def rate_shown(size_bytes: float, taken_s: float) -> float:
+def encode_throughput(size_bytes: float, elapsed_s: float) -> float:
     """What the vector holds of a download's throughput."""
-    return clipped(math.sqrt(8e-6 * size_bytes / max(taken_s, 1e-9)))
+    return clip(math.sqrt(8e-6 * size_bytes / max(elapsed_s, 1e-9)))
 
 
-def size_shown(size_bytes: float) -> float:
+def encode_size(size_bytes: float) -> float:
     """What it holds of a segment's size."""
-    return clipped(math.sqrt(8e-6 * size_bytes))
+    return clip(math.sqrt(8e-6 * size_bytes))
 
 
-def clipped(value: float) -> float:
+def clip(value: float) -> float:
     """``value`` within 0 ... ``MOST``."""
     return min(max(value, 0.0), MOST)
 
@@ -139,7 +139,7 @@ class Layer:
             )
 
 
-class Network(NamedTuple):
+class NeuralNetwork(NamedTuple):
     """Layers laid flat, with room for what passes between them."""
 
     shapes: FloatArray
@@ -150,7 +150,7 @@ class Network(NamedTuple):
     """What goes into a layer and what comes out, in turn, shape (2, widest)."""
 
 
-def network_of(layers: Sequence[Layer]) -> Network:
+def build_network(layers: Sequence[Layer]) -> NeuralNetwork:
     """A network of ``layers``, first one first.
 
     Raises:
@@ -165,10 +165,12 @@ def network_of(layers: Sequence[Layer]) -> Network:
     shapes = [(*layer.weights.shape[::-1], ACTIVATIONS.index(layer.activation)) for layer in layers]
     parts = [part for layer in layers for part in (layer.weights.ravel(), layer.biases)]
     widest = max(max(shape[:2]) for shape in shapes)
-    return Network(np.array(shapes, dtype=np.float64), np.concatenate(parts), np.zeros((2, widest)))
+    return NeuralNetwork(
+        np.array(shapes, dtype=np.float64), np.concatenate(parts), np.zeros((2, widest))
+    )
 
 
-def evaluate(network: Network, inputs: Any, outputs: Any) -> None:
+def evaluate(network: NeuralNetwork, inputs: Any, outputs: Any) -> None:
     """Pass ``inputs`` through ``network``; the last layer's numbers go into ``outputs``."""
     layers = network.shapes.shape[0]
     for i in range(int(network.shapes[0, 0])):
@@ -182,13 +184,13 @@ def evaluate(network: Network, inputs: Any, outputs: Any) -> None:
             total = network.numbers[begin + height * width + row]
             for i in range(width):
                 total += network.numbers[begin + row * width + i] * network.room[at, i]
-            network.room[to, row] = _activated(total, kind)
+            network.room[to, row] = _activate(total, kind)
         begin += height * (width + 1)
     for i in range(int(network.shapes[layers - 1, 1])):
         outputs[i] = network.room[layers % 2, i]
 
 
-def _activated(value: float, kind: int) -> float:
+def _activate(value: float, kind: int) -> float:
     if kind == 1:
         return math.tanh(value)
     if kind == 2:
@@ -206,7 +208,7 @@ class Params(NamedTuple):
 class State(NamedTuple):
     """A network, and room for one question."""
 
-    network: Network
+    network: NeuralNetwork
     vector: FloatArray
     """What it looks at, shape (W,)."""
     scores: FloatArray
@@ -214,7 +216,7 @@ class State(NamedTuple):
 
 
 def start_with(
-    network: Network,
+    network: NeuralNetwork,
     name: str,
     params: Params,
     ladder_bps: FloatArray,
@@ -232,7 +234,7 @@ def start_with(
             f"algorithm {name!r}: its network takes {takes} numbers and gives {gives}; "
             f"expected {vector_width(rungs)} and {rungs} for a ladder of {rungs} rungs"
         )
-    copied = Network(network.shapes.copy(), network.numbers.copy(), network.room.copy())
+    copied = NeuralNetwork(network.shapes.copy(), network.numbers.copy(), network.room.copy())
     return State(copied, np.zeros(takes), np.zeros(gives))
 
 
@@ -247,7 +249,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     return Decision(answer, 0.0, 0)
 
 
-def fingerprint_of(numbers: FloatArray, expected: int = 0) -> int:
+def check_fingerprint(numbers: FloatArray, expected: int = 0) -> int:
     """A number that tells learned numbers from others.
 
     Raises:
@@ -262,22 +264,22 @@ def fingerprint_of(numbers: FloatArray, expected: int = 0) -> int:
     return found
 
 
-def rule_of(layers: Sequence[Layer], name: str = "policy", *, fingerprint: int = 0) -> Rule:
+def build_rule(layers: Sequence[Layer], name: str = "policy", *, fingerprint: int = 0) -> Rule:
     """An algorithm that takes the rung a network scores highest.
 
     Raises:
         AlgorithmError: the layers do not fit, or are not those of ``fingerprint``.
     """
-    network = network_of(layers)
+    network = build_network(layers)
     return Rule(
         name=name,
-        params=Params(fingerprint_of(network.numbers, fingerprint)),
+        params=Params(check_fingerprint(network.numbers, fingerprint)),
         start=partial(start_with, network, name),
         choose=choose,
     )
 
 
-def layers_of(parts: Sequence[tuple[ArrayLike, ArrayLike, str]]) -> tuple[Layer, ...]:
+def build_layers(parts: Sequence[tuple[ArrayLike, ArrayLike, str]]) -> tuple[Layer, ...]:
     """Layers from weights, biases and the names of activations.
 
     Raises:
@@ -291,24 +293,3 @@ def layers_of(parts: Sequence[tuple[ArrayLike, ArrayLike, str]]) -> tuple[Layer,
             raise AlgorithmError(f"a layer's numbers: {exc}") from exc
         made.append(Layer(weights=both[0], biases=both[1], activation=activation))  # type: ignore[arg-type]  # Layer checks the name
     return tuple(made)
-
-
-__all__ = [
-    "ACTIVATIONS",
-    "MOST",
-    "PAST",
-    "Activation",
-    "Layer",
-    "Network",
-    "clipped",
-    "evaluate",
-    "fill_now",
-    "fill_vector",
-    "fingerprint_of",
-    "layers_of",
-    "network_of",
-    "rate_shown",
-    "rule_of",
-    "size_shown",
-    "vector_width",
-]
