@@ -7,7 +7,7 @@ from pathlib import Path
 
 from abr.errors import ModelError
 from abr.generators.model import Model
-from abr.generators.text import read_model, write_model
+from abr.generators.text import read_model
 
 _SUFFIX = ".json"
 
@@ -69,15 +69,3 @@ def read_model_file(path: str | Path) -> Model:
     except (OSError, ValueError) as exc:
         raise ModelError(f"{path}: cannot be read as text ({exc}); expected a model file") from exc
     return read_model(text, name=str(path))
-
-
-def write_model_file(model_: Model, path: str | Path) -> None:
-    """Write a model where ``read_model_file`` and ``find_model`` find it.
-
-    Raises:
-        ModelError: the place cannot be written.
-    """
-    try:
-        Path(path).write_text(write_model(model_), encoding="utf-8")
-    except OSError as exc:
-        raise ModelError(f"{path}: cannot be written ({exc.strerror}); choose another") from exc

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from importlib.resources import files
 from pathlib import Path
 
@@ -44,7 +45,11 @@ def write_policy_file(policy: Policy, path: str | Path) -> None:
     Raises:
         AlgorithmError: the place cannot be written.
     """
+    partial = Path(f"{path}.part")
     try:
-        Path(path).write_text(write_policy(policy), encoding="utf-8")
+        partial.write_text(write_policy(policy), encoding="utf-8")
+        partial.replace(path)
     except OSError as exc:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise AlgorithmError(f"{path}: cannot be written ({exc.strerror}); choose another") from exc

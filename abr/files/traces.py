@@ -48,18 +48,6 @@ def read_readings_file(
     )
 
 
-def read_traces_file(
-    path: Path,
-    format: str | None = None,  # noqa: A002  # as in abr.traceformats
-) -> list[Trace]:
-    """Every trace of a file.
-
-    Raises:
-        MissingFileError, TraceFormatError: as ``read_readings_file``.
-    """
-    return [reading.trace for reading in read_readings_file(path, format)]
-
-
 def read_trace_file(
     path: Path,
     format: str | None = None,  # noqa: A002  # as in abr.traceformats

@@ -109,11 +109,6 @@ class Chain:
                 f"{len(self.log_ratio_sigma)} values; expected {states - 1}, one per state but 0"
             )
 
-    def dwell_s(self, state: int, period_s: float) -> float:
-        """Mean length of a stay in ``state``, seconds; inf when it is never left."""
-        leaves = 1 - self.transition[state][state]
-        return period_s / leaves if leaves > 0 else math.inf
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copula:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from abr.errors import ModelError
-from abr.files.models import find_model, model, names, read_model_file, write_model_file
+from abr.files.models import find_model, model, names, read_model_file
 from abr.generators import KINDS, read_model, write_model
 
 CLASSES = {
@@ -59,15 +59,13 @@ def test_names_are_liberal_and_near_misses_listed() -> None:
 
 def test_ones_own_file_is_found_by_its_path(tmp_path: Path) -> None:
     path = tmp_path / "mine.json"
-    write_model_file(model("starlink-driving"), path)
+    path.write_text(write_model(model("starlink-driving")), encoding="utf-8")
     assert find_model(str(path)) == read_model_file(path) == model("starlink-driving")
     assert find_model("starlink-driving") == model("starlink-driving")
     with pytest.raises(ModelError, match=r"other\.json: no such file; expected a model file"):
         find_model(str(tmp_path / "other.json"))
     with pytest.raises(ModelError, match="cannot be read as text"):
         read_model_file(tmp_path)
-    with pytest.raises(ModelError, match="cannot be written"):
-        write_model_file(model("starlink-driving"), tmp_path)
 
 
 @pytest.mark.parametrize("text", ["x" * 5000, "a\0b", "a\0b.json", "x" * 5000 + ".json", "", "."])
