@@ -1,9 +1,9 @@
-"""A conformance kit for algorithms, one's own included.
+"""A conformance kit for algorithms, including third-party ones.
 
-``check_algorithm(make)`` asks an algorithm everything a player could ask, over a grid
-of extreme observations, and refuses answers that a player could not use. Call it in
-the tests of the distribution that ships the algorithm. An algorithm that foresees the
-network is told the constant link that the made-up playback goes over.
+``check_algorithm(make)`` asks an algorithm every question a player could ask, over a
+grid of extreme observations, and rejects answers that a player could not use. Call it
+from the tests of the distribution that ships the algorithm. An algorithm that needs the
+trace is given the constant one of the synthetic playback.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ _CAPACITIES_BPS = (1e3, 8e5, 3e6, 1e9)
 _BUFFERS_S = (0.0, 0.1, 4.0, 11.0, 30.0, 240.0)
 _MAX_BUFFERS_S = (4.0, 25.0, 240.0)
 _WAITS_S = (0.0, 0.7, 5.0)
-_MOST_REPLACED = 3
-"""Segments replaced one after another, after which the playback goes on regardless."""
+_MAX_REPLACEMENTS = 3
+"""Consecutive replacements after which the playback moves on to the next segment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class CheckReport:
 
 
 class _Playback(NamedTuple):
-    """What an algorithm said in one made-up playback."""
+    """The answers of an algorithm in one synthetic playback."""
 
     name: str
     answers: list[tuple[Observation, Decision | None]]
@@ -67,18 +67,19 @@ class _Playback(NamedTuple):
 def check_algorithm(
     make: Rule | Callable[[], object], *, clock: Callable[[], float] | None = None
 ) -> CheckReport:
-    """Check that an algorithm answers legally, repeatably, quietly and without side effects.
+    """Check that an algorithm gives valid, repeatable answers without output or side effects.
 
     Args:
         make: A ``Rule``, or a callable without arguments that returns a ``Rule`` or a
             fresh object with ``choose(seen)``.
-        clock: Such as ``time.perf_counter``, to have the time per decision reported.
+        clock: A function such as ``time.perf_counter``; if given, the report includes the
+            time per decision.
 
     Raises:
-        AlgorithmError: the first thing that was wrong, and the observation it came from.
+        AlgorithmError: the first violation found, with the observation that led to it.
     """
     algorithm = _make_algorithm(make)
-    began = clock() if clock else 0.0
+    start_s = clock() if clock else 0.0
     playbacks = decisions = 0
     name = ""
     for presentation, capacity_bps, max_buffer_s in _grid():
@@ -93,12 +94,12 @@ def check_algorithm(
                 )
         decisions += len(first.answers) + len(again.answers)
         name = first.name
-    took_s = clock() - began if clock else 0.0
+    elapsed_s = clock() - start_s if clock else 0.0
     return CheckReport(
         name=name,
         playbacks=playbacks,
         decisions=decisions,
-        s_per_decision=took_s / decisions if clock else None,
+        s_per_decision=elapsed_s / decisions if clock else None,
     )
 
 
@@ -119,7 +120,7 @@ def _grid() -> Iterator[tuple[Presentation, float, float]]:
 def _play(
     algorithm: Algorithm, presentation: Presentation, capacity_bps: float, max_buffer_s: float
 ) -> _Playback:
-    """Every answer of one made-up playback whose buffer jumps from extreme to extreme."""
+    """Every answer in one synthetic playback whose buffer jumps between extremes."""
     running = begin(algorithm, presentation, Trace.constant(capacity_bps))
     downloads: list[Download] = []
     answers: list[tuple[Observation, Decision | None]] = []
@@ -144,7 +145,7 @@ def _play(
         assert decision is not None
         answers.append((seen, decision))
         rung, wanted = decision.rung, segment
-        if 0 <= decision.segment < segment and replaced < _MOST_REPLACED:
+        if 0 <= decision.segment < segment and replaced < _MAX_REPLACEMENTS:
             wanted = decision.segment
             _check_unplayed(seen, wanted)
         size_bytes = float(presentation.sizes_bytes[rung, wanted])
@@ -166,11 +167,11 @@ def _play(
 
 
 def _check_unplayed(seen: Observation, segment: int) -> None:
-    """A segment that is wanted again must still have something to play."""
+    """Check that a segment requested again has not been played to its end."""
     after_s = float(seen.durations_s[segment + 1 : seen.segment].sum())
     if after_s >= seen.buffer_s:
         raise AlgorithmError(
-            f"choose() asked for segment {segment} again, which has been played: {_describe(seen)}"
+            f"choose() requested segment {segment} again, which has been played: {_describe(seen)}"
         )
 
 
@@ -192,11 +193,11 @@ def _progress_at(
 
 
 def _call_quietly(ask: Callable[[], Decision | None], seen: Observation) -> Decision | None:
-    """The answer; an exception, a changed observation or output is an error."""
+    """Return the answer; an exception, a changed observation or any output is an error."""
     before = _snapshot(seen)
-    said = io.StringIO()
+    output = io.StringIO()
     try:
-        with contextlib.redirect_stdout(said):
+        with contextlib.redirect_stdout(output):
             answer = ask()
     except AlgorithmError as exc:
         raise AlgorithmError(f"{exc}: {_describe(seen)}") from exc
@@ -204,10 +205,12 @@ def _call_quietly(ask: Callable[[], Decision | None], seen: Observation) -> Deci
         raise AlgorithmError(f"raised {type(exc).__name__}: {exc}: {_describe(seen)}") from exc
     if _snapshot(seen) != before:
         raise AlgorithmError(
-            f"changed what it was shown: {_describe(seen)}; copy arrays before use"
+            f"changed its observation: {_describe(seen)}; copy arrays before changing them"
         )
-    if said.getvalue():
-        raise AlgorithmError(f"printed {said.getvalue()[:40]!r}; standard output is the player's")
+    if output.getvalue():
+        raise AlgorithmError(
+            f"printed {output.getvalue()[:40]!r}; standard output belongs to the player"
+        )
     return answer
 
 

@@ -1,22 +1,22 @@
-"""The best next rung over a horizon, at a throughput that stays what it is: exact search.
+"""Exact search for the best plan over a horizon at a constant throughput.
 
-What ``mpc``, ``robust-mpc`` and ``fast-mpc`` share. A plan gives each of the next
-segments a rung; downloads take size by throughput, the buffer pays for them, and a plan
-is utility the sum of its rates in Mbit/s, less ``stall_weight`` per second that the buffer
-lacks, less ``switch_weight`` per Mbit/s of change between neighbours. The best plan's
-first rung is the answer.
+``mpc``, ``robust-mpc`` and ``fast-mpc`` share this search. A plan gives a rung to each of
+the next segments; a download takes its size over the throughput and drains the buffer
+meanwhile. The utility of a plan is the sum of its rates in Mbit/s, less ``stall_weight``
+per second that the buffer lacks, less ``switch_weight`` per Mbit/s of change between
+neighbours. The answer is the first rung of the best plan.
 
-Source of the arithmetic and of the ties: ``test/mpc.py`` of Pensieve, which goes through
-all plans in lexicographic order and keeps the last of the best. Here branches that
-cannot hold the best plan are left out, which changes nothing in the answer:
+Source of the arithmetic and of the ties: ``test/mpc.py`` of Pensieve, which enumerates
+all plans in lexicographic order and keeps the last of the best. This search prunes
+branches that cannot contain the best plan, which does not change the answer:
 
 * plans are visited from the last to the first, and only a better one replaces the best
-* a bound on what a branch can come to charges every second of download a price between
-  0 and ``stall_weight`` and gives the buffer back at the same price; that is never less
-  than the truth, since downloads cost stalls only beyond the buffer. The best plan
-  under a price is found by dynamic programming, switches included
-* a branch is left out only when its bound misses the best plan known by more than
-  rounding could explain, so plans that differ by rounding alone are all compared
+* an upper bound on the rest of a branch charges every second of download a price between
+  0 and ``stall_weight`` and credits the buffer at the same price. That never
+  underestimates, because a download stalls only for the time it exceeds the buffer. The
+  best plan under a price is found by dynamic programming, switches included
+* a branch is pruned only if its bound misses the best known plan by more than rounding
+  can explain, so plans that differ by rounding alone are all compared
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ from abr.media import FloatArray
 
 _PRICES = 4
 _ROUNDING = 1e-9
+"""Relative margin of a bound, far above the rounding of a sum over a plan."""
 
 
 class Lookahead(NamedTuple):
-    """Room for one search, H segments ahead among R rungs."""
+    """Workspace of one search, H segments ahead among R rungs."""
 
     kbps: FloatArray
     """Nominal rates, shape (R,)."""
@@ -43,19 +44,19 @@ class Lookahead(NamedTuple):
     media_s: FloatArray
     """Media seconds per segment ahead, shape (H,)."""
     prices: FloatArray
-    """What a second of download costs in each bound, shape (P,)."""
+    """Price of a second of download in each bound, shape (P,)."""
     bounds: FloatArray
-    """Most that the segments from d on add after rung r, under each price, row p (H+1) + d,
-    shape (P (H+1), R)."""
+    """Upper bound, under each price, on the utility of the segments from d on after rung r,
+    in row p (H+1) + d, shape (P (H+1), R)."""
     credits: FloatArray
-    """Media seconds that come in before the last download begins, from d on, shape (H,)."""
+    """Media seconds gained before the last download begins, from d on, shape (H,)."""
     trail: FloatArray
-    """Per depth: rung under way, buffer, stalled time, sum of rates and of changes before
-    it, shape (H+1, 5)."""
+    """For each depth: the rung being tried, and the buffer, stalled time, sum of rates and
+    sum of changes before it, shape (H+1, 5)."""
 
 
 def lookahead_start(ladder_bps: FloatArray, horizon: int) -> Lookahead:
-    """Room for searches of up to ``horizon`` segments."""
+    """Create a workspace for searches of up to ``horizon`` segments."""
     rungs = len(ladder_bps)
     return Lookahead(
         kbps=np.array(ladder_bps) / 1000,
@@ -69,9 +70,9 @@ def lookahead_start(ladder_bps: FloatArray, horizon: int) -> Lookahead:
 
 
 def fill_horizon(room: Lookahead, seen: Observation, throughput_bps: float, late: bool) -> int:
-    """Fill in the segments ahead of ``seen``; how many there are, at most the horizon.
+    """Fill in the segments ahead and return their number, at most the horizon.
 
-    With ``late`` every size is that of the segment after, and 0 past the end.
+    With ``late`` every size is that of the following segment, and 0 past the end.
     """
     segments = len(seen.durations_s)
     depth = min(len(room.media_s), segments - seen.segment)
@@ -92,17 +93,17 @@ def best_rung(
     stall_weight: float,
     switch_weight: float,
 ) -> int:
-    """First rung of the best plan for ``depth`` segments, whose times the caller has filled in.
+    """First rung of the best plan for the ``depth`` segments that the caller has filled in.
 
-    Of equally good plans the last in lexicographic order counts, so the highest rung.
+    Of equally good plans the last in lexicographic order wins, hence the highest rung.
 
     Args:
-        room: ``download_s`` and ``media_s`` hold the segments ahead.
+        room: The workspace; ``download_s`` and ``media_s`` hold the segments ahead.
         depth: Segments to plan for, at least 1.
-        buffer_s: Media ready now.
+        buffer_s: Media buffered now.
         last_rung: Rung of the segment before.
-        stall_weight: Mbit/s lost per second stalled.
-        switch_weight: Mbit/s lost per Mbit/s of change.
+        stall_weight: Cost of a second of stall, in Mbit/s.
+        switch_weight: Cost of a change of rate, in Mbit/s per Mbit/s.
     """
     _fill_bounds(room, depth, buffer_s, stall_weight, switch_weight)
     known = _find_good_utility(room, depth, buffer_s, last_rung, stall_weight, switch_weight)
@@ -112,12 +113,12 @@ def best_rung(
 def _fill_bounds(
     room: Lookahead, depth: int, buffer_s: float, stall_weight: float, switch_weight: float
 ) -> None:
-    """Choose prices and fill_horizon ``bounds`` and ``credits``."""
+    """Choose the prices and fill ``bounds`` and ``credits``."""
     rungs = len(room.kbps)
     room.credits[depth - 1] = 0.0
     for d in range(depth - 2, -1, -1):
         room.credits[d] = room.credits[d + 1] + room.media_s[d]
-    # Rate won per second of download when all goes up by one rung, at the first segment.
+    # Rate gained per second of download from the lowest rung to the top, first segment.
     top = rungs - 1
     span_s = room.download_s[0, top] - room.download_s[0, 0]
     slope = (room.kbps[top] - room.kbps[0]) / 1000 / span_s if span_s > 0 else 0.0
@@ -130,7 +131,7 @@ def _fill_bounds(
             room.bounds[p * width + depth, r] = 0.0
         for d in range(depth - 1, -1, -1):
             after, here = p * width + d + 1, p * width + d
-            # Best of the rungs from the one before upward, then of those downward.
+            # |a - b| is a - b above and b - a below, so two passes cover all pairs of rungs.
             most = -math.inf
             for r in range(rungs - 1, -1, -1):
                 paid = switch_weight * room.kbps[r] / 1000
@@ -146,7 +147,7 @@ def _fill_bounds(
 
 
 def _bound_rest(room: Lookahead, d: int, buffer_s: float, rung: int) -> float:
-    """Upper bound on what segments from ``d`` on add, stalls included, after ``rung``."""
+    """Upper bound on the utility of the segments from ``d`` on after ``rung``, with stalls."""
     width = len(room.credits) + 1
     least = math.inf
     for p in range(_PRICES):
@@ -204,7 +205,7 @@ def _search(
     switch_weight: float,
     known: float,
 ) -> int:
-    """Go through the plans from the last to the first, except where none can be the best."""
+    """Search the plans from the last to the first, pruning branches that cannot win."""
     rungs = len(room.kbps)
     trail = room.trail
     answer, best = 0, -math.inf

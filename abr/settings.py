@@ -1,11 +1,11 @@
-"""Settings: TOML text, environment and command line become one frozen dataclass.
+"""Settings: merge TOML text, environment and command line into one frozen dataclass.
 
-Precedence: command line, then ``ABR_<TABLE>_<FIELD>`` variables, then the ``[table]``
-of the settings file, then the defaults of the dataclass. Nothing here reads a file
-or the environment: callers pass text and mapping. Field types understood: ``str``,
-``int``, ``float``, ``bool``, ``Path``, ``Literal``, ``tuple`` of these, and any of
-them or None. A field made with ``field(repr=False)`` is a secret: its value appears
-in no message, no listing and no hash.
+The command line takes precedence over ``ABR_<TABLE>_<FIELD>`` variables, these over the
+``[table]`` of the settings file, and that over the defaults of the dataclass. Nothing
+here reads a file or the environment: callers pass them in. Supported field types are
+``str``, ``int``, ``float``, ``bool``, ``Path``, ``Literal``, ``tuple`` of these, and
+unions of these with None. A field declared with ``field(repr=False)`` is a secret: its
+value never appears in a message, a listing or a hash.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FALSE_WORDS = frozenset({"0", "false", "no", "off"})
 
 
 class _MismatchError(Exception):
-    """A value is not of the type a field needs; the argument says what was expected."""
+    """A value does not have the type of its field; the argument says what was expected."""
 
 
 def load(
@@ -47,25 +47,26 @@ def load(
     overrides: Mapping[str, object],
     tables: Collection[str] | None = None,
 ) -> tuple[T, dict[str, str]]:
-    """One component's settings, and where each value came from.
+    """The settings of one component, and the origin of each value.
 
     Args:
         table: Name of the component's table, such as ``edge``.
-        cls: Its frozen dataclass; every field has a default. When it has a method
-            ``check``, that is called once all values are in place.
-        text: The settings file; None when there is none.
+        cls: Its frozen dataclass; every field has a default. A method ``check``, if there
+            is one, is called once all values are set.
+        text: Content of the settings file; None if there is none.
         source: Name of the settings file, for messages and origins.
         environ: Environment variables.
         overrides: Values from the command line, by field.
-        tables: Names of all tables that the file may hold; None accepts any.
+        tables: Names of all tables allowed in the file; None accepts any.
 
     Returns:
         The settings and, for each field, ``command line``, the name of a variable,
         ``source`` or ``default``.
 
     Raises:
-        ConfigError: unknown name, wrong type or a value out of range; the message
-            names file and line or variable, what was found and what was expected.
+        ConfigError: a name is unknown, or a value is of the wrong type or out of range;
+            the message names file and line or the variable, what was found and what
+            was expected.
     """
     hints = get_type_hints(cls)
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]  # T is a dataclass
@@ -101,12 +102,12 @@ def load(
 
 
 def config_hash(config: object) -> str:
-    """SHA-256 of the values of a settings dataclass, secrets left out; hexadecimal."""
+    """SHA-256 of the values of a settings dataclass, without secrets; hexadecimal."""
     return hashlib.sha256(json.dumps(plain(config), sort_keys=True).encode()).hexdigest()
 
 
 def plain(config: object) -> dict[str, Any]:
-    """The values of a settings dataclass as JSON has them, secrets left out."""
+    """The values of a settings dataclass as JSON values, without secrets."""
     if not dataclasses.is_dataclass(config):
         raise TypeError(f"expected a settings dataclass, found {type(config).__name__}")
     return {
@@ -132,7 +133,7 @@ def _plain_value(value: object) -> object:
 def _file_table(
     table: str, text: str | None, source: str, tables: Collection[str] | None
 ) -> Mapping[str, object]:
-    """The table of one component in the settings file; empty when absent."""
+    """The table of one component in the settings file; empty if absent."""
     if text is None:
         return {}
     try:
@@ -152,7 +153,7 @@ def _file_table(
 
 
 def _locate(table: str, key: str, text: str, source: str) -> str:
-    """Where a key stands: ``file:line``, or the file alone when it is not written plainly."""
+    """Position of a key: ``file:line``, or the file alone if the line cannot be found."""
     header = re.compile(rf"\s*\[\s*{re.escape(table)}\s*\]")
     lines = text.splitlines()
     start = next((n for n, line in enumerate(lines) if header.match(line)), len(lines))
@@ -179,15 +180,15 @@ def _require_known(
 
 
 def _suggest(name: str, names: Collection[str], prefix: str = "") -> str:
-    """A suggestion for a mistyped name."""
+    """Suggest a similar name."""
     near = get_close_matches(name, names, n=1)
     if near:
         return f"did you mean {(prefix + (near[0].upper() if prefix else near[0]))!r}?"
-    return "'abr config show' lists all"
+    return "'abr config show' lists all settings"
 
 
 def _build(cls: type[T], values: Mapping[str, object], places: Mapping[str, str], table: str) -> T:
-    """Make the dataclass and let it check itself; its complaint is given its place."""
+    """Create the dataclass and let it check itself; prefix its errors with their origin."""
     try:
         config = cls(**values)
         check = getattr(config, "check", None)
@@ -196,8 +197,8 @@ def _build(cls: type[T], values: Mapping[str, object], places: Mapping[str, str]
     except ValueError as exc:
         named = [name for name in places if re.search(rf"\b{re.escape(name)}\b", str(exc))]
         place = places[named[0]] if named else f"[{table}]"
-        complaint = re.sub(rf"^{re.escape(table)}\.\w+: ", "", str(exc))
-        raise ConfigError(f"{place}: {complaint}") from exc
+        message = re.sub(rf"^{re.escape(table)}\.\w+: ", "", str(exc))
+        raise ConfigError(f"{place}: {message}") from exc
     return config
 
 
@@ -205,7 +206,7 @@ def _build(cls: type[T], values: Mapping[str, object], places: Mapping[str, str]
 
 
 def _from_value(hint: Any, raw: object) -> object:
-    """``raw``, which has a type already, as a field of type ``hint`` holds it."""
+    """Convert a typed value to the field type ``hint``."""
     origin, args = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         return _first_fit(args, raw, _from_value)
@@ -249,7 +250,7 @@ _EXPECTED: Mapping[Any, str] = {
 
 
 def _from_text(hint: Any, raw: object) -> object:
-    """``raw``, the text of a variable, as a field of type ``hint`` holds it."""
+    """Convert the text of an environment variable to the field type ``hint``."""
     text = str(raw).strip()
     origin, args = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
@@ -292,7 +293,7 @@ def _tuple(
 
 
 def _first_fit(args: Collection[Any], raw: object, read: Callable[[Any, object], object]) -> object:
-    """``raw`` as the first of several types that takes it."""
+    """Convert ``raw`` to the first of several types that accepts it."""
     expected: list[str] = []
     for arg in args:
         try:

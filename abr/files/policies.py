@@ -1,4 +1,4 @@
-"""Files of learned policies: the one that comes along, and one's own."""
+"""Files of learned policies: the bundled one, and the user's."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ BUNDLED = "abrkit-policy.json"
 
 
 def read_bundled_policy() -> Policy:
-    """The policy that comes along."""
+    """Read the policy that is bundled with the package."""
     text = (files("abr") / "policies" / BUNDLED).read_text(encoding="utf-8")
     return read_policy(text, name=BUNDLED)
 
 
 def read_policy_file(path: str | Path) -> Policy:
-    """A policy from a file: ``.npz`` arrays, or JSON.
+    """Read a policy from a file: ``.npz`` arrays, or JSON.
 
     Raises:
-        AlgorithmError: the file is missing, cannot be read, or holds no policy.
+        AlgorithmError: the file is missing, cannot be read, or does not contain a policy.
     """
     try:
         data = Path(path).read_bytes()
@@ -35,15 +35,17 @@ def read_policy_file(path: str | Path) -> Policy:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as exc:
-        raise AlgorithmError(f"{path}: no text, and its name does not end in .npz") from exc
+        raise AlgorithmError(
+            f"{path}: not UTF-8 text; expected JSON, or a name ending in .npz"
+        ) from exc
     return read_policy(text, name=str(path))
 
 
 def write_policy_file(policy: Policy, path: str | Path) -> None:
-    """Write a policy as JSON, where ``read_policy_file`` finds it.
+    """Write a policy as JSON; the file appears complete or not at all.
 
     Raises:
-        AlgorithmError: the place cannot be written.
+        AlgorithmError: the file cannot be written.
     """
     partial = Path(f"{path}.part")
     try:
@@ -52,4 +54,6 @@ def write_policy_file(policy: Policy, path: str | Path) -> None:
     except OSError as exc:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
-        raise AlgorithmError(f"{path}: cannot be written ({exc.strerror}); choose another") from exc
+        raise AlgorithmError(
+            f"{path}: cannot be written ({exc.strerror}); choose another path"
+        ) from exc

@@ -1,4 +1,4 @@
-"""Capacities from slow and fast Gaussian movement: the ``Copula`` of a model, drawn."""
+"""Draw capacities from the ``Copula`` of a model."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from abr.generators.portable import normal_quantile, normal_share
 from abr.media import FloatArray
 
 DRAWS = 3
-"""Random numbers per period: slow movement, fast movement, noise."""
+"""Random numbers per period: slow process, fast process, noise."""
 
 
 def draw_copula(copula: Copula, mean_level: float, chance: FloatArray) -> FloatArray:
-    """Capacities in bits per second, 0 in outages; fewer periods are the beginning of more.
+    """Draw capacities in bits per second, 0 in outages.
+
+    The result for K periods is a prefix of that for more.
 
     Args:
         copula: What to draw from.
-        mean_level: Where in the distribution of means this trace lies, 0 to 1.
-        chance: Numbers strictly between 0 and 1, shape (K, ``DRAWS``).
+        mean_level: Level of this trace's mean in the distribution of means, 0 to 1.
+        chance: Random numbers strictly between 0 and 1, shape (K, ``DRAWS``).
     """
     normals = normal_quantile(chance)
     latent = _latent(copula, normals.tolist())
@@ -45,5 +47,5 @@ def _latent(copula: Copula, normals: list[list[float]]) -> list[float]:
 
 
 def _innovation_scale(phi: float) -> float:
-    """What keeps the variance of an autoregressive process at 1."""
+    """Scale of the innovations that keeps an autoregressive process at unit variance."""
     return math.sqrt(1 - phi * phi)

@@ -1,8 +1,8 @@
-"""The model file: JSON of one ``Model``, read and written here and nowhere else.
+"""The model file: one ``Model`` as JSON.
 
-``{"format": "abrkit-model", "version": 1, ...}``; every other key is a field of the
-dataclasses in ``abr.generators.model``, under its name there. ``docs/traces.md``
-describes the file. Unknown keys are refused, so that a misspelt one is not ignored.
+``{"format": "abrkit-model", "version": 1, ...}``; the other keys are the fields of
+the dataclasses in ``abr.generators.model``. ``docs/traces.md`` describes the file. Unknown
+keys are an error, so that a misspelt one is not ignored.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ FORMAT, VERSION = "abrkit-model", 1
 
 
 def read_model(text: str, *, name: str) -> Model:
-    """Read a model file.
+    """Parse a model file.
 
     Args:
-        text: The whole file.
-        name: How errors call it.
+        text: Content of the file.
+        name: Name of the file in error messages.
 
     Raises:
-        ModelError: ``name: key: found; expected``, for text that is no JSON, another
-            format or version, a key that is missing, unknown or of the wrong type,
-            and values that make no model.
+        ModelError: the text is not JSON or has another format or version, a key is
+            missing, unknown or of the wrong type, or the values are not a valid model.
+            The message is ``name: key: found; expected``.
     """
     try:
         held = json.loads(text)
@@ -51,13 +51,13 @@ def read_model(text: str, *, name: str) -> Model:
 
 
 def write_model(model: Model) -> str:
-    """The text that reads back as ``model``: one line per list of numbers."""
+    """Format ``model`` as text that ``read_model`` reads, one line per list of numbers."""
     held = {"format": FORMAT, "version": VERSION, **asdict(model)}
     return _print(held, 0) + "\n"
 
 
 def _build(cls: type, value: object, where: str) -> Any:
-    """A dataclass of ours from a JSON object."""
+    """Create a dataclass from a JSON object."""
     if not isinstance(value, dict):
         raise ModelError(f"{where}: found {_show(value)}; expected an object")
     known = {each.name: each for each in fields(cls)}
@@ -125,7 +125,7 @@ def _goodness(value: object, where: str) -> dict[str, Goodness]:
     return {kind: _build(Goodness, item, f"{where}: {kind}") for kind, item in value.items()}
 
 
-# By the words of the dataclass's annotation.
+# Readers by the text of the annotation in the dataclass.
 _READ: dict[str, Callable[[object, str], Any]] = {
     "float": _number,
     "float | None": _optional_number,

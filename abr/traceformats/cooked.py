@@ -1,7 +1,7 @@
 """Pensieve's "cooked" files: two columns, seconds and Mbit/s.
 
-A row tells the rate *since* the row before it, so the first rate is never used.
-Lumos5G's files are the same with whole Mbit/s.
+A row gives the rate *since* the previous row, so the first rate is unused. Lumos5G's files
+have the same format, with integer Mbit/s.
 
 Source: the simulators of the Pensieve family (``load_trace.py``, ``fixed_env.py``).
 """
@@ -26,7 +26,7 @@ from abr.traceformats.units import find_unit_doubts
 
 
 def read_cooked(text: str, name: str) -> list[Found]:
-    """Read rows of seconds and Mbit/s; each rate holds since the row before."""
+    """Read rows of seconds and Mbit/s; each rate applies since the previous row."""
     times, rates = _columns(text, name)
     trace = Trace(times_s=times - times[0], capacity_bps=rates[1:] * 1e6, name=name)
     return [Found(trace, (*rebase_note(times[0], "s"), *find_unit_doubts(times, rates)))]
@@ -46,7 +46,7 @@ def _columns(text: str, name: str) -> tuple[FloatArray, FloatArray]:
 
 
 def write_cooked(trace: Trace) -> str:
-    """One row per bound; the first repeats a rate that no reader uses."""
+    """Write one row per bound; the first has a rate that no reader uses."""
     rates = [format_exactly(rate, 1e6) for rate in trace.capacity_bps.tolist()]
     rows = zip(trace.times_s.tolist(), [rates[0], *rates], strict=True)
     return "".join(f"{time!r}\t{rate}\n" for time, rate in rows)

@@ -1,8 +1,8 @@
-"""CSV: times and rates, with round-trip times and losses where there are any.
+"""CSV: times and rates, optionally with round-trip times and losses.
 
-A row tells the rate *until* the next one. A header names columns and their units:
+A row gives the rate *until* the next row. A header names the columns and their units:
 ``time_s,capacity_kbps,rtt_ms,loss_pct``, ``t (ms),bandwidth (Mbit/s)``, ``t_s,MB/s``, in any
-order. Without one the columns are ``t_s,kbps[,rtt_ms[,loss_pct]]``.
+order. Without a header the columns are ``t_s,kbps[,rtt_ms[,loss_pct]]``.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class _Column(NamedTuple):
 
 
 def read_csv(text: str, name: str) -> list[Found]:
-    """Read a table of times and rates; each rate holds until the next row."""
+    """Read a table of times and rates; each rate applies until the next row."""
     rows = split_comma_rows(text, name)
     headed = bool(rows) and not _is_number(rows[0].fields[0])
     names = rows[0].fields if headed else list(_PLAIN[: len(rows[0].fields)]) if rows else []
@@ -120,7 +120,7 @@ def _meaning(heading: str, where: str) -> tuple[str, str, float]:
 
 
 def _scale(unit: str, what: str) -> float | None:
-    # The case of a letter decides between bits and bytes, and nothing else.
+    # Case matters only between bits and bytes.
     if what == "rate" and (match := _BYTES.fullmatch(unit)):
         return 8 * _BITS[match[1].lower() + "bps"]
     return _UNITS[what].get(unit.lower())
@@ -136,8 +136,8 @@ def _check_rows(rows: list[Row], columns: dict[str, _Column], names: list[str], 
     for row, after in pairwise(rows):
         if _is_end(row, columns):
             raise TraceFormatError(
-                f"{name}:{after.line}: found a row after the end; a row with nothing but "
-                "a time is the last"
+                f"{name}:{after.line}: found a row after the end; a row with only a time "
+                "must be the last"
             )
 
 
@@ -153,7 +153,7 @@ def _values(
 
 
 def write_csv(trace: Trace) -> str:
-    """With header, and a last row that gives only the end."""
+    """Write a table with a header, and a last row with only the time of the end."""
     times = [repr(t) for t in trace.times_s.tolist()]
     names, columns = ["t_s"], [times[:-1]]
     for heading, values, unit in (

@@ -1,8 +1,8 @@
-"""FCC's ``curr_webget``: web fetches of many homes, one trace per unit and target.
+"""FCC's ``curr_webget`` tables: web fetches of many homes, one trace per unit and target.
 
-``bytes_sec`` is in bytes per second. Fetches lie hours apart in the file; each stands for
-5 s of the trace, in the order of ``dtime``, as Pensieve's converter does. Nothing is filtered
-by its mean. Failed fetches are left out.
+``bytes_sec`` is in bytes per second. Fetches in the file are hours apart; each becomes 5 s
+of the trace, in the order of ``dtime``, as in Pensieve's converter. Traces are not filtered
+by their mean. Failed fetches are dropped.
 
 Sources: the header of the published tables (Measuring Broadband America, raw data); H. Mao et
 al., Neural adaptive video streaming with Pensieve, SIGCOMM 2017, for the 5 s.
@@ -23,11 +23,11 @@ _UNNAMED = {"unit_id": 0, "dtime": 1, "target": 2, "bytes_sec": 6}
 _EACH_S = 5.0
 _MISSING = ("", "-", "NULL", "null", r"\N")
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
-"""How the table writes times; their order is that of their letters."""
+"""Format of times in the table; they sort as strings."""
 
 
 def read_fcc(text: str, name: str) -> list[Found]:
-    """Read a trace for each unit and target, in the order of their first rows."""
+    """Read one trace per unit and target, in the order of their first rows."""
     rows, columns = named_columns(text, name, _COLUMNS, _UNNAMED)
     rate, success = columns["bytes_sec"], columns.get("successes")
     good = [

@@ -1,9 +1,9 @@
-"""Mahimahi's packet-delivery opportunities: one whole number of milliseconds per line.
+"""Mahimahi's packet-delivery opportunities: one integer number of milliseconds per line.
 
-Each line is a chance to deliver 1500 bytes at that time; the last one is also the
-length of the loop. A trace here is a flow of bits, so the chances at millisecond t
-are spread over ``(t-1, t]``: what is offered by each whole millisecond is then
-exactly Mahimahi's count.
+Each line is an opportunity to deliver 1500 bytes at that time; the last one is also the
+length of the loop. A ``Trace`` is a continuous flow of bits, so the opportunities at
+millisecond t are spread over ``(t-1, t]``: the bytes offered by each whole millisecond are
+then exactly those Mahimahi counts.
 
 Source: ravinet/mahimahi, src/frontend/link_queue.cc and traces/README.
 """
@@ -23,14 +23,14 @@ _DIGITS = 15
 
 
 def read_mahimahi(text: str, name: str) -> list[Found]:
-    """Read packet-delivery opportunities; neighbours of equal rate become one period."""
+    """Read packet-delivery opportunities; adjacent periods of equal rate are merged."""
     times = _times(text, name)
     if not len(times) or times[-1] == 0:
         raise TraceFormatError(
             f"{name}:{max(len(times), 1)}: the last time is 0 ms; "
             "expected the length of the loop, 1 ms or more"
         )
-    # A chance at 0 can only be spread over the first millisecond.
+    # There is no time before 0, so an opportunity at 0 is spread over the first millisecond.
     stamps, chances = np.unique(np.maximum(times, 1.0), return_counts=True)
     bounds_ms = np.unique(np.concatenate([[0.0], stamps - 1, stamps]))
     packets = np.zeros(len(bounds_ms) - 1)
@@ -61,9 +61,9 @@ def _raise_on_bad_line(lines: list[str], name: str) -> None:
 
 
 def write_mahimahi(trace: Trace) -> str:
-    """One line for each 1500 bytes, at the millisecond by which they are offered.
+    """Write one line for each 1500 bytes, at the millisecond by which they are offered.
 
-    A trace that ends between two packets gets one packet more at its end, because
+    A trace that ends between two packets gets an additional packet at its end, because
     the last line is also the length of the loop.
 
     Raises:
@@ -84,6 +84,6 @@ def write_mahimahi(trace: Trace) -> str:
     stamps = np.ceil((trace.times_s[k] + after_s) * 1000 - 1e-3).astype(np.int64)
     stamps = np.clip(stamps, 0, length_ms)
     if count == 0 or stamps[-1] != length_ms:
-        # The last line is the length of the loop: without a chance there it is shorter.
+        # The last line is the length of the loop; without this one the loop would be shorter.
         stamps = np.append(stamps, length_ms)
     return "\n".join(map(str, stamps.tolist())) + "\n"

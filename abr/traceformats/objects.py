@@ -1,6 +1,6 @@
-"""JSON traces: Sabre's list of periods, and our own file that keeps everything.
+"""JSON traces: Sabre's list of periods, and abrkit's own lossless format.
 
-Source of Sabre's: UMass-LIDS/sabre, sabre.py.
+Source of Sabre's format: UMass-LIDS/sabre, sabre.py.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _finite(value: object, key: str) -> float:
 
 
 def _line_of(text: str, index: int) -> int:
-    """Line of element ``index`` of the JSON list in ``text``."""
+    """Number of the line on which element ``index`` of the JSON list starts."""
     decoder, at = json.JSONDecoder(), text.index("[") + 1
     for past in range(index + 1):
         while text[at] in " \t\r\n,":
@@ -63,10 +63,10 @@ def _line_of(text: str, index: int) -> int:
 
 
 def write_sabre(trace: Trace) -> str:
-    """One period per line; without round-trip times, a latency of 0."""
+    """Write one period per line; without round-trip times, the latency is 0."""
     rtt = trace.rtt_s if trace.rtt_s is not None else np.zeros(len(trace.capacity_bps))
     columns = (np.diff(trace.times_s) * 1e3, trace.capacity_bps / 1e3, rtt * 1e3)
-    # Nanoseconds and millibits: below them are only the traces of earlier sums.
+    # Smaller digits, below nanoseconds and millibits, are artefacts of earlier sums.
     rows = zip(*(column.round(6).tolist() for column in columns), strict=True)
     periods = (json.dumps(dict(zip(_SABRE_KEYS, row, strict=True))) for row in rows)
     return "[\n  " + ",\n  ".join(periods) + "\n]\n"
@@ -98,10 +98,10 @@ def _shorten(value: object) -> str:
 
 
 def read_json(text: str, name: str) -> list[Found]:
-    """Read our own file.
+    """Read abrkit's own format.
 
     Raises:
-        TraceFormatError: not our format, an unknown version, or no usable trace.
+        TraceFormatError: the format or version is unknown, or the trace is not usable.
     """
     held = _json(text, name, dict)
     if held.get("format") != _FORMAT or held.get("version") != _VERSION:
@@ -131,7 +131,7 @@ def _column(values: object, where: str) -> FloatArray:
 
 
 def write_json(trace: Trace) -> str:
-    """Everything the trace holds, one column per line."""
+    """Write the complete trace, one column per line."""
     held: dict[str, object] = {
         "format": _FORMAT,
         "version": _VERSION,

@@ -1,6 +1,6 @@
 """Oboe's traces: pairs of lines, ``start_ms kbps`` and ``end_ms kbps``, the same rate twice.
 
-Between two pairs nothing is delivered.
+Nothing is delivered between two pairs.
 
 Source: the README of USC-NSL/Oboe.
 """
@@ -47,7 +47,7 @@ def read_oboe(text: str, name: str) -> list[Found]:
 
 
 def write_oboe(trace: Trace) -> str:
-    """Two rows per period, outages included."""
+    """Write two rows per period, including outages."""
     bounds = [format_exactly(time, 1e-3) for time in trace.times_s.tolist()]
     rates = [format_exactly(rate, 1e3) for rate in trace.capacity_bps.tolist()]
     periods = zip(bounds[:-1], bounds[1:], rates, strict=True)

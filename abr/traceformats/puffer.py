@@ -1,9 +1,10 @@
-"""Puffer's ``video_sent``: chunks sent to viewers, one trace per session.
+"""Puffer's ``video_sent`` tables: chunks sent to viewers, one trace per session.
 
 ``delivery_rate`` is TCP's own estimate when a chunk was sent, in **bytes** per second, and
-holds since the chunk before. A well-known conversion of this table divides it by a million
-and calls the result Mbit/s, which is 8 times too low. More than 15 s without a chunk, what
-a full buffer allows, are a viewer who paused or left: cut to 2 s.
+applies since the previous chunk. A well-known conversion of these tables divides it by a
+million and calls the result Mbit/s, which is 8 times too low. More than 15 s without a
+chunk, the capacity of the buffer, mean that the viewer paused or left: such gaps are
+shortened to 2 s.
 
 Sources: the data description of the Puffer project (puffer.stanford.edu); F. Y. Yan et al.,
 Learning in situ, NSDI 2020.
@@ -23,7 +24,7 @@ _PAUSE_S, _CHUNK_S = 15.0, 2.0
 
 
 def read_puffer(text: str, name: str) -> list[Found]:
-    """Read a trace for each session, in the order of their first rows."""
+    """Read one trace per session, in the order of their first rows."""
     rows, columns = named_columns(text, name, _COLUMNS, _UNNAMED)
     times = parse_numbers(rows, columns["time"], name, "time")
     rates = parse_numbers(rows, columns["delivery_rate"], name, "delivery_rate") * 8

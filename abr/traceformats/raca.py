@@ -1,8 +1,9 @@
-"""Raca's 4G and 5G tables: one row a second, written by a phone during downloads.
+"""Raca's 4G and 5G tables: one row per second, recorded by a phone during downloads.
 
-``DL_bitrate`` is in kbit/s. Rows of one second are averaged. ``-`` is a missing figure, and
-``I`` in the column ``State`` a phone that downloaded nothing, which says nothing about the
-link: both are left out. A gap of up to 5 s holds the rate before it; a longer one is cut.
+``DL_bitrate`` is in kbit/s. Rows of the same second are averaged. ``-`` is a missing value,
+and ``I`` in the column ``State`` means that the phone downloaded nothing, which says nothing
+about the link: both are dropped. A gap of up to 5 s keeps the rate before it; a longer one is
+shortened.
 
 Sources: D. Raca et al., Beyond throughput: a 4G LTE dataset, MMSys 2018, and Beyond
 throughput, the next generation: a 5G dataset, MMSys 2020; the header of the published files.
@@ -25,7 +26,7 @@ _HELD_S = 5.0
 
 
 def read_raca(text: str, name: str) -> list[Found]:
-    """Read seconds and download rates."""
+    """Read the trace of a table of timestamps and download rates."""
     rows, columns = named_columns(text, name, ("timestamp", "dl_bitrate"))
     rate, state = columns["dl_bitrate"], columns.get("state", len(rows[0].fields))
     stamps = np.array([_seconds(row, columns["timestamp"], name) for row in rows])

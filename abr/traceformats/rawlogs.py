@@ -1,10 +1,10 @@
 """Raw logs of mobile downloads: HSDPA in Norway and 4G in Ghent, six columns each.
 
-Unix time (seconds in Norway, milliseconds in Ghent), milliseconds of a clock that does not
-jump, latitude, longitude, bytes since the row before, milliseconds since the row before.
-The second, fifth and sixth are used. Every byte is kept: a row's bytes came during its own
-milliseconds; when the clock says that more time went by since the row before, nothing came
-in that time, which is how these logs hold outages.
+The columns are Unix time (seconds in Norway, milliseconds in Ghent), milliseconds of a
+monotonic clock, latitude, longitude, bytes since the previous row and milliseconds since
+the previous row. The second, fifth and sixth are used. All bytes are kept: the bytes of a
+row arrived during its own milliseconds. If the clock advanced by more than that since the
+previous row, nothing arrived in the remaining time; this is how these logs record outages.
 
 Sources: the columns as the converters of Pensieve use them; H. Riiser et al., Commute path
 bandwidth traces from 3G networks, MMSys 2013; J. van der Hooft et al., HTTP/2-based adaptive
@@ -25,12 +25,12 @@ from abr.traceformats.rows import (
     split_spaced_rows,
 )
 
-_MEANING = "unix time, ms, latitude, longitude, bytes, ms since the row before"
+_MEANING = "unix time, ms, latitude, longitude, bytes, ms since the previous row"
 _SLACK_MS, _SLACK_RATIO = 50.0, 0.05
 
 
 def read_rawlog(text: str, name: str) -> list[Found]:
-    """Read either log; they differ only in the unit of the first column, which is not used."""
+    """Read either log; they differ only in the unit of the first column, which is unused."""
     rows = split_spaced_rows(text, name, 6, _MEANING)
     for column in (0, 1):
         parse_numbers(rows, column, name, "time")
@@ -45,7 +45,7 @@ def read_rawlog(text: str, name: str) -> list[Found]:
 def _merge_rows(
     clock: FloatArray, size: FloatArray, took: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """One row per time, the first being where the log begins: rows of one time are added."""
+    """Add up rows of equal time; the first row of the result is the start of the log."""
     stamps, at = np.unique(clock, return_inverse=True)
     bytes_by: FloatArray = np.bincount(at, weights=size).astype(np.float64)
     longest = np.zeros(len(stamps))

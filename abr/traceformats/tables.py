@@ -1,7 +1,7 @@
-"""What the readers of published measurement tables share: named columns, gaps, groups.
+"""Helpers for readers of published measurement tables: named columns, gaps and groups.
 
-Such a table was not written to describe a link, so parts of it say nothing about one.
-Those are left out and counted, never guessed: a time in which nothing was measured is
+Such tables were not made to describe a link, so some rows say nothing about one. Those
+rows are dropped and counted, never guessed: a time in which nothing was measured is
 neither an outage nor capacity.
 """
 
@@ -18,16 +18,16 @@ from abr.traceformats.rows import Found, Row, join_periods, split_comma_rows
 def named_columns(
     text: str, name: str, wanted: tuple[str, ...], unnamed: dict[str, int] | None = None
 ) -> tuple[list[Row], dict[str, int]]:
-    """Rows of a table, and where the ``wanted`` columns are; names in small letters.
+    """Split a table into rows, and find the ``wanted`` columns by their lower-case names.
 
     Args:
-        text: The file.
-        name: How errors call it.
-        wanted: Columns that must be there; a name may have words in parentheses behind it.
-        unnamed: Where columns are in a file without header; None: it needs one.
+        text: Content of the file.
+        name: Name of the file in error messages.
+        wanted: Required columns; in the file a name may be followed by words in parentheses.
+        unnamed: Positions of the columns in a file without a header; None requires one.
 
     Raises:
-        TraceFormatError: no header, a column missing, or a row too short for them.
+        TraceFormatError: there is no header, a column is missing, or a row is too short.
     """
     rows = split_comma_rows(text, name)
     line = rows[0].line if rows else 1
@@ -56,7 +56,7 @@ def named_columns(
 def shorten_gaps(
     steps_s: FloatArray, longest_s: float, instead_s: float
 ) -> tuple[FloatArray, tuple[str, ...]]:
-    """Steps in which nothing was measured for long are cut to ``instead_s``, and counted."""
+    """Shorten steps longer than ``longest_s`` to ``instead_s``; return a note if there are any."""
     gaps = steps_s > longest_s
     if not gaps.any():
         return steps_s, ()
@@ -68,12 +68,12 @@ def shorten_gaps(
 def build_traces(
     groups: dict[str, tuple[FloatArray, FloatArray]], name: str, noun: str, notes: tuple[str, ...]
 ) -> list[Found]:
-    """A trace for each group of durations and rates that has capacity and length.
+    """Build a trace from each group of durations and rates that has capacity and length.
 
-    Each is called after its key, without signs that paths or URLs use.
+    Each is named after its key, without characters that are special in paths or URLs.
 
     Raises:
-        TraceFormatError: none has.
+        TraceFormatError: no group has.
     """
     good = {key: group for key, group in groups.items() if float(np.dot(*group)) > 0}
     if not good:

@@ -148,7 +148,7 @@ def test_a_plain_object_conforms() -> None:
         (TooHigh, "answered rung 1; expected 0 to 0: at segment 0 of 1"),
         (Waits, "asked to wait nan"),
         (Random, "to equal observations"),
-        (Meddles, "changed what it was shown"),
+        (Meddles, "changed its observation"),
         (Talks, "printed 'hello"),
         (Fails, "raised ZeroDivisionError: .*buffer 0 of"),
         (GivesUpBadly, "reconsider.. answered rung -1"),

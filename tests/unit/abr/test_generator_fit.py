@@ -42,7 +42,7 @@ def test_a_fit_states_its_goodness_and_survives_its_file() -> None:
     assert own.goodness["copula"].ks < 0.15
     assert len(own.goodness["copula"].acf_real) == 10
     assert (own.fitted_traces, own.fitted_s, own.source) == (12, 1440, "my own drive")
-    assert own.goodness_of == "the traces it was fitted on"
+    assert own.goodness_of == "the traces it was fitted to"
 
 
 def test_a_fit_is_the_same_each_time() -> None:
@@ -52,7 +52,7 @@ def test_a_fit_is_the_same_each_time() -> None:
 
 def test_few_traces_are_said_to_be_few() -> None:
     own = fit([generate(model("lte-driving"), seed=1, duration_s=120)], name="one")
-    assert own.caution == "fitted on 1 traces only"
+    assert own.caution == "fitted to only 1 traces"
 
 
 def test_a_constant_link_is_fitted_as_one() -> None:

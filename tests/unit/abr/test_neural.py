@@ -159,7 +159,7 @@ def test_networks_pass_the_checks() -> None:
         ([([1.0], [0.0], "none")], "weights of shape"),
         ([([[math.nan]], [0.0], "none")], "not finite"),
         ([([[1.0]], [0.0], "softplus")], "activation 'softplus'"),
-        ([([["a"]], [0.0], "none")], "a layer's numbers"),
+        ([([["a"]], [0.0], "none")], "weights or biases of a layer"),
         ([([[1.0]], [0.0], "none"), ([[1.0, 2.0]], [0.0], "none")], "layer 1 takes 2"),
     ],
 )

@@ -88,7 +88,7 @@ def test_a_recording_is_replayed_with_its_numbers_only(policy: Policy, tmp_path:
         else (*LAYERS[:1], *build_layers([([[0.0] * 3] * 2, [0.0, 1.0], "none")]))
     )
     write_policy_file(Policy(weights=changed, layers=layers), path)
-    with pytest.raises(AlgorithmError, match="not those of the recording"):
+    with pytest.raises(AlgorithmError, match="not the ones used in the recording"):
         replay(log)
 
 
@@ -100,9 +100,9 @@ def planner(**changes: Any) -> str:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("{", "p.json: no JSON"),
-        ("[]", "p.json: no policy; expected an object with format"),
-        (planner(format="other"), "no policy"),
+        ("{", "p.json: not JSON"),
+        ("[]", "p.json: not a policy; expected an object with format"),
+        (planner(format="other"), "not a policy"),
         (planner(version=2), "version 2; expected 1"),
         (planner(kind="forest"), "kind 'forest'; expected planner or network"),
         (planner(weights={**FIRST, "spread": 0.0}), "spread is 0.0; expected .* above 0"),
@@ -127,12 +127,13 @@ def test_files_that_are_no_policy(tmp_path: Path) -> None:
     with pytest.raises(AlgorithmError, match="cannot be read"):
         read_policy_file(tmp_path)
     (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(AlgorithmError, match="no text"):
+    with pytest.raises(AlgorithmError, match="not UTF-8 text"):
         read_policy_file(tmp_path / "bytes")
     with pytest.raises(AlgorithmError, match="cannot be written"):
         write_policy_file(Policy(weights=FIRST), tmp_path)
+    assert not tmp_path.with_name(f"{tmp_path.name}.part").exists()
     (tmp_path / "junk.npz").write_bytes(b"junk")
-    with pytest.raises(AlgorithmError, match=r"no \.npz file"):
+    with pytest.raises(AlgorithmError, match=r"not an \.npz file"):
         read_policy_file(tmp_path / "junk.npz")
     np.savez(tmp_path / "half.npz", weights_0=np.zeros((1, 1)))
     with pytest.raises(AlgorithmError, match="no array biases_0"):

@@ -196,7 +196,7 @@ def test_validate_tells_good_from_odd_from_bad(run: Run, place: Path) -> None:
     lines = said.out.splitlines()
     assert "error   traces/bad.csv:3:" in said.out
     assert "remark  traces/odd.csv: csv, " in said.out
-    assert "starts in an outage" in said.out
+    assert "starts with an outage" in said.out
     assert lines[-1] == "3 ok, 1 remark, 1 error"
     assert "home.csv" not in run("validate", "traces", "--quiet").out
     assert run("validate", "traces", "--json").json["counts"] == {"ok": 3, "remark": 1, "error": 1}
