@@ -192,7 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ask.add_argument("--generations", type=int, help="2, or 200 with --full")
     ask.add_argument("--seed", type=int, default=1)
     given = ask.parse_args(arguments)
-    begin = {each.name: each.first for each in WEIGHTS}
+    begin = {each.name: each.initial for each in WEIGHTS}
     if given.begin:
         begin = dict(read_policy_file(given.begin).weights)
     if given.full:

@@ -1,19 +1,19 @@
-"""MPC-HM as Puffer runs it: value iteration over a buffer in bins, ten segments ahead.
+"""MPC-HM as in Puffer: value iteration over a discretised buffer, ten segments ahead.
 
-A plan is utility the quality of its segments, less ``switch_weight`` times each change of
-quality and ``stall_weight`` per second stalled. The buffer is rounded to ``bins`` steps
-of the player's limit, so the best plan follows by dynamic programming. The predicted
-seconds per byte are the mean of the last downloads; the prediction for each further
-segment takes the place of the oldest of them, and counts as measured. With ``robust``,
-predictions are stretched by the largest error of the last downloads (RobustMPC-HM).
+The utility of a plan is the quality of its segments, less ``switch_weight`` times each
+change of quality and ``stall_weight`` per second of stall. The buffer is rounded to ``bins``
+steps of the player's limit, so dynamic programming finds the best plan. The predicted
+seconds per byte are the mean of the last downloads; for each further segment the prediction
+replaces the oldest of them, and counts as measured. With ``robust``, predictions are
+increased by the largest error of the last downloads (RobustMPC-HM).
 
 Source: ``mpc.cc`` and ``mpc.hh`` of Puffer (Yan et al., Learning in situ, NSDI 2020), with
-its constants; ties to the first, so the lowest rung. The idea is that of Yin et al.,
-SIGCOMM 2015. Puffer's segments last 2.002 s and its buffer holds 15 s.
+its constants; ties go to the first, hence the lowest rung. The idea is that of Yin et al.,
+SIGCOMM 2015. Puffer's segments last 2.002 s and its buffer is limited to 15 s.
 
-deviation: Puffer measures quality as SSIM in dB. What an algorithm sees here has no
-quality, so the nominal rate in dB, ``10 log10(rate / 1 bit/s)``, stands for it, the same
-for all segments of a rung. A doubled rate then counts for 3 dB.
+deviation: Puffer measures quality as SSIM in dB. An observation here has no quality, so it
+is replaced by the nominal rate in dB, ``10 log10(rate / 1 bit/s)``, the same for all segments
+of a rung. A doubled rate then counts for 3 dB.
 
 deviation: segments keep their own durations.
 """
@@ -30,54 +30,54 @@ from abr.media import FloatArray
 
 _NO_SAMPLE, _PLANNED = 0, 1
 _UNKNOWN_S = 10000.0
-"""Seconds per byte before the first download."""
+"""Assumed seconds per byte before the first download."""
 
 
 class Params(NamedTuple):
     """Parameters of ``puffer-mpc``, with Puffer's values."""
 
     horizon: int = 10
-    """Segments to plan for."""
+    """Number of segments to plan for."""
     window: int = 5
-    """Downloads that predictions start from, and errors that count."""
+    """Number of downloads that predictions are based on, and of errors considered."""
     bins: int = 100
-    """Steps of the buffer, from empty to the player's limit."""
+    """Number of buffer steps, from empty to the player's limit."""
     stall_weight: float = 20.0
-    """dB that a second stalled costs."""
+    """Cost of a second of stall, in dB."""
     switch_weight: float = 1.0
-    """dB that a change of one dB costs."""
+    """Cost of a change of quality, in dB per dB."""
     robust: bool = False
-    """Whether predictions are stretched by the largest error of late."""
+    """Whether predictions are increased by the largest recent error."""
 
 
 class State(NamedTuple):
-    """Room for the iteration, and the errors."""
+    """Workspace of the iteration, and past errors."""
 
     quality_db: FloatArray
-    """Per rung, shape (R,)."""
+    """Quality of each rung, shape (R,)."""
     s_per_byte: FloatArray
-    """The last downloads, then the predictions, shape (window + horizon,)."""
+    """Seconds per byte of the last downloads, then predictions, shape (window + horizon,)."""
     media_s: FloatArray
     """Media seconds per segment ahead, shape (horizon,)."""
     download_s: FloatArray
-    """Predicted download time per segment ahead and rung, shape (horizon, R)."""
+    """Predicted download time by segment ahead and rung, shape (horizon, R)."""
     values: FloatArray
-    """Of being d segments on, at buffer step b, after rung r; row d (bins + 1) + b, shape
-    ((horizon + 1) (bins + 1), R)."""
+    """Value of being d segments ahead at buffer step b after rung r, in row
+    d (bins + 1) + b, shape ((horizon + 1) (bins + 1), R)."""
     reached: FloatArray
-    """Question in which such a buffer step was last reached, shape ((horizon + 1) (bins + 1),)."""
+    """Number of the decision that last reached such a row, shape ((horizon + 1) (bins + 1),)."""
     ahead: FloatArray
-    """From one buffer step, per next rung: what its stall costs, and the value after it,
+    """For each next rung from one buffer step, the cost of its stall and the value after it,
     shape (2, R)."""
     errors: FloatArray
-    """Relative errors of the last downloads, in a ring, shape (window,)."""
+    """Ring of the relative errors of the last downloads, shape (window,)."""
     counts: FloatArray
-    """Questions so far, downloads so far, and the newest prediction in bytes per second,
-    0 before the first, shape (3,)."""
+    """Number of decisions, number of downloads, and the newest prediction in bytes per second
+    (0 before the first), shape (3,)."""
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """The state of one playback."""
+    """Create the state of one playback."""
     rungs = len(ladder_bps)
     places = (params.horizon + 1) * (params.bins + 1)
     return State(
@@ -94,7 +94,7 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """The first rung of the best plan."""
+    """Choose the first rung of the best plan."""
     depth = min(params.horizon, len(seen.durations_s) - seen.segment)
     _predict_downloads(params, state, seen, depth)
     unit_s = seen.max_buffer_s / params.bins
@@ -103,13 +103,13 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     for d in range(depth - 1, 0, -1):
         _fill_values(params, state, d, depth, unit_s)
     _look_ahead(params, state, 0, at, depth, unit_s)
-    # No change to pay for before the first download.
-    fresh = len(seen.downloads.end_s) == 0 or seen.last_rung < 0
-    last_db = 0.0 if fresh else state.quality_db[seen.last_rung]
+    # The first segment has no predecessor, so it pays for no change of quality.
+    is_first = len(seen.downloads.end_s) == 0 or seen.last_rung < 0
+    last_db = 0.0 if is_first else state.quality_db[seen.last_rung]
     best, most = 0, -math.inf
     for rung in range(len(state.quality_db)):
         utility = last_db
-        if not fresh:
+        if not is_first:
             utility -= params.switch_weight * abs(last_db - state.quality_db[rung])
         utility = utility - state.ahead[0, rung] + state.ahead[1, rung]
         if utility > most:
@@ -118,7 +118,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 
 
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
-    """Compare the newest prediction with what came."""
+    """Record the error of the newest prediction."""
     error = 0.0
     if state.counts[2] > 0:
         elapsed_s = download.end_s - download.start_s
@@ -128,7 +128,7 @@ def delivered(params: Params, state: State, seen: Observation, download: Downloa
 
 
 def _predict_downloads(params: Params, state: State, seen: Observation, depth: int) -> None:
-    """Fill in how long the segments ahead would take."""
+    """Fill in the predicted download times of the segments ahead."""
     done = seen.downloads
     known = min(params.window, len(done.end_s))
     first = len(done.end_s) - known
@@ -156,28 +156,28 @@ def _predict_downloads(params: Params, state: State, seen: Observation, depth: i
 
 
 def _mark_reachable(params: Params, state: State, depth: int, at: int, unit_s: float) -> None:
-    """Mark the buffer steps that some plan passes, with the number of this question."""
+    """Mark the buffer steps that some plan reaches with the number of this decision."""
     state.counts[0] += 1
-    question, width = state.counts[0], params.bins + 1
-    state.reached[at] = question
+    decision_number, width = state.counts[0], params.bins + 1
+    state.reached[at] = decision_number
     for d in range(depth - 1):
         for step in range(width):
-            if state.reached[d * width + step] == question:
+            if state.reached[d * width + step] == decision_number:
                 for rung in range(len(state.quality_db)):
                     left_s = max(0.0, step * unit_s - state.download_s[d, rung])
                     after = _nearest_step(left_s + state.media_s[d], unit_s, params.bins)
-                    state.reached[(d + 1) * width + after] = question
+                    state.reached[(d + 1) * width + after] = decision_number
 
 
 def _fill_values(params: Params, state: State, d: int, depth: int, unit_s: float) -> None:
-    """Values of the places reached ``d`` segments on, from those further on."""
+    """Compute the values of the steps reached ``d`` segments ahead from those after them."""
     width, rungs = params.bins + 1, len(state.quality_db)
     for step in range(width):
         row = d * width + step
         if state.reached[row] != state.counts[0]:
             continue
         _look_ahead(params, state, d, step, depth, unit_s)
-        # Best of the rungs from the one before upward, then of those downward.
+        # |a - b| is a - b above and b - a below, so two passes cover all pairs of rungs.
         most = -math.inf
         for rung in range(rungs - 1, -1, -1):
             here_db = state.quality_db[rung]
@@ -193,7 +193,7 @@ def _fill_values(params: Params, state: State, d: int, depth: int, unit_s: float
 
 
 def _look_ahead(params: Params, state: State, d: int, step: int, depth: int, unit_s: float) -> None:
-    """What each next rung brings from buffer step ``step``, ``d`` segments on."""
+    """Fill in ``ahead`` for each next rung from buffer step ``step``, ``d`` segments ahead."""
     width = params.bins + 1
     for rung in range(len(state.quality_db)):
         lacking_s = state.download_s[d, rung] - step * unit_s
@@ -206,15 +206,15 @@ def _look_ahead(params: Params, state: State, d: int, step: int, depth: int, uni
 
 
 def _nearest_step(buffer_s: float, unit_s: float, bins: int) -> int:
-    """The nearest step of the buffer."""
+    """The nearest buffer step."""
     return min(bins, int((buffer_s + unit_s * 0.5) / unit_s))
 
 
 def make(**params: float) -> Rule:
-    """The algorithm with the given parameters; see ``Params``.
+    """Create the algorithm with the given parameters; see ``Params``.
 
     Raises:
-        ValueError: a parameter out of range.
+        ValueError: a parameter is out of range.
     """
     made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
     if not (made.horizon >= 1 and made.window >= 1 and made.bins >= 1):

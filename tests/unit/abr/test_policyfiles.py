@@ -20,7 +20,7 @@ from abr.policytext import Policy, read_policy, write_policy
 from abr.trace import Trace
 from player import replay, simulate
 
-FIRST = {each.name: each.first for each in WEIGHTS}
+FIRST = {each.name: each.initial for each in WEIGHTS}
 LAYERS = build_layers(
     [
         (np.full((3, vector_width(2)), 0.5), np.zeros(3), "relu"),

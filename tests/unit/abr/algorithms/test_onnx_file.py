@@ -78,10 +78,10 @@ def test_a_model_for_another_ladder_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(AlgorithmError, match="no ONNX model"):
+    with pytest.raises(AlgorithmError, match="not an ONNX model"):
         OnnxPolicy(str(tmp_path / "none.onnx"))
     (tmp_path / "junk.onnx").write_bytes(b"junk")
-    with pytest.raises(AlgorithmError, match="no ONNX model"):
+    with pytest.raises(AlgorithmError, match="not an ONNX model"):
         registry.load(f"onnx:{tmp_path / 'junk.onnx'}")
 
 

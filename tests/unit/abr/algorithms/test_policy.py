@@ -21,7 +21,7 @@ from abr.files.policies import read_bundled_policy
 from abr.media import Presentation, constant_presentation
 
 FILM = constant_presentation((1e6, 2e6, 4e6), segments=10, segment_s=4.0)
-SURE = {each.name: each.first for each in WEIGHTS} | {
+SURE = {each.name: each.initial for each in WEIGHTS} | {
     "spread": 1e-6,
     "spread_errors": 1e-6,
     "first_error": 1e-6,
