@@ -185,10 +185,10 @@ def _progress_at(
     at_s: float,
 ) -> Progress:
     part = min(max((at_s - first_s) / (end_s - first_s), 0.0), 1.0)
-    begun_s = first_s if at_s >= first_s else float("nan")
+    first_byte_s = first_s if at_s >= first_s else float("nan")
     buffer_s = max(seen.buffer_s - (at_s - seen.now_s), 0.0)
     return Progress(
-        at_s, segment, rung, size_bytes, part * size_bytes, seen.now_s, begun_s, buffer_s
+        at_s, segment, rung, size_bytes, part * size_bytes, seen.now_s, first_byte_s, buffer_s
     )
 
 

@@ -132,18 +132,18 @@ def _fill_bounds(
         for d in range(depth - 1, -1, -1):
             after, here = p * width + d + 1, p * width + d
             # |a - b| is a - b above and b - a below, so two passes cover all pairs of rungs.
-            most = -math.inf
+            best_gain = -math.inf
             for r in range(rungs - 1, -1, -1):
                 paid = switch_weight * room.kbps[r] / 1000
                 adds = room.kbps[r] / 1000 - price * room.download_s[d, r] + room.bounds[after, r]
-                most = max(most, adds - paid)
-                room.bounds[here, r] = most + paid
-            most = -math.inf
+                best_gain = max(best_gain, adds - paid)
+                room.bounds[here, r] = best_gain + paid
+            best_gain = -math.inf
             for r in range(rungs):
                 paid = switch_weight * room.kbps[r] / 1000
                 adds = room.kbps[r] / 1000 - price * room.download_s[d, r] + room.bounds[after, r]
-                most = max(most, adds + paid)
-                room.bounds[here, r] = max(room.bounds[here, r], most - paid)
+                best_gain = max(best_gain, adds + paid)
+                room.bounds[here, r] = max(room.bounds[here, r], best_gain - paid)
 
 
 def _bound_rest(room: Lookahead, d: int, buffer_s: float, rung: int) -> float:
@@ -173,15 +173,15 @@ def _find_good_utility(
         for d in range(depth):
             choice = plan - _PRICES
             if plan < _PRICES:
-                most = -math.inf
+                best_gain = -math.inf
                 for r in range(rungs):
                     change = abs(room.kbps[r] - room.kbps[before]) * switch_weight
                     adds = (room.kbps[r] - change) / 1000 - room.prices[plan] * room.download_s[
                         d, r
                     ]
                     adds += room.bounds[plan * width + d + 1, r]
-                    if adds > most:
-                        most, choice = adds, r
+                    if adds > best_gain:
+                        best_gain, choice = adds, r
             time_s = room.download_s[d, choice]
             if buffer < time_s:
                 stalled_s += time_s - buffer
@@ -235,10 +235,10 @@ def _search(
             if utility > best:
                 best, answer = utility, first
             continue
-        most = utility + _bound_rest(room, d + 1, buffer, rung)
+        bound = utility + _bound_rest(room, d + 1, buffer, rung)
         needed = max(best, known)
         scale = 1 + abs(needed) + abs(utility) + stall_weight * (stalled_s + buffer)
-        if most < needed - _ROUNDING * scale:
+        if bound < needed - _ROUNDING * scale:
             continue
         d += 1
         trail[d, 0], trail[d, 1], trail[d, 2] = rungs, buffer, stalled_s

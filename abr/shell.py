@@ -167,10 +167,8 @@ def run_async(main: Coroutine[Any, Any, T], *, clean_up_s: float = 10.0) -> T:
     finally:
         watchdog.cancel()
         with contextlib.suppress(ValueError):
-            for (
-                name,
-                handler,
-            ) in handlers.items():  # asyncio restores the default handlers, not ours
+            # Removing a handler from the loop restores the default, not what was there before.
+            for name, handler in handlers.items():
                 signal.signal(name, handler)
 
 

@@ -124,8 +124,8 @@ def protect(
     scale = seen.max_buffer_s / params.buffer_s
     if seen.buffer_s >= params.protection_below_s * scale:
         return
-    most_s = params.protection_max_s * scale
-    protection_s[0] = min(protection_s[0] + params.protection_step_s, most_s)
+    max_s = params.protection_max_s * scale
+    protection_s[0] = min(protection_s[0] + params.protection_step_s, max_s)
 
 
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:

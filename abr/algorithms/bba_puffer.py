@@ -55,11 +55,11 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     above_s = buffer_s - params.lower * seen.max_buffer_s
     if above_s <= 0:
         return Decision(smallest, 0.0, _RESERVOIR)
-    least_bytes = seen.sizes_bytes[smallest, seen.segment]
-    span_bytes = seen.sizes_bytes[largest, seen.segment] - least_bytes
+    min_bytes = seen.sizes_bytes[smallest, seen.segment]
+    span_bytes = seen.sizes_bytes[largest, seen.segment] - min_bytes
     slope = span_bytes / ((params.upper - params.lower) * seen.max_buffer_s)
     for rung in range(len(seen.ladder_bps) - 1, -1, -1):
-        if seen.sizes_bytes[rung, seen.segment] <= least_bytes + slope * above_s:
+        if seen.sizes_bytes[rung, seen.segment] <= min_bytes + slope * above_s:
             return Decision(rung, 0.0, _CUSHION)
     return Decision(smallest, 0.0, _CUSHION)
 

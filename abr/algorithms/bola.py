@@ -117,8 +117,8 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
             else:
                 rung = sustained
                 if rung + 1 < len(ladder_bps):
-                    least_s = vp * (params.gp + float(state.utility[rung]))
-                    wait_s = max(0.0, seen.buffer_s - least_s)
+                    min_s = vp * (params.gp + float(state.utility[rung]))
+                    wait_s = max(0.0, seen.buffer_s - min_s)
                     reason = _WAIT if wait_s > 0 else _CAP
     state.last_rung[0] = rung
     return Decision(rung, wait_s, reason)

@@ -312,8 +312,8 @@ def note_arrival(params: Params, state: State, seen: Observation, download: Down
     else:
         lower_placeholder(state, highest_level_ms(state, download.rung) - was_ms)
         if seen.buffer_s > 0:
-            least_ms = lowest_level_ms(state, download.rung) - was_ms
-            state.placeholder_ms[0] = max(state.placeholder_ms[0], least_ms)
+            min_ms = lowest_level_ms(state, download.rung) - was_ms
+            state.placeholder_ms[0] = max(state.placeholder_ms[0], min_ms)
     buffered_add(state.buffered, download)
 
 

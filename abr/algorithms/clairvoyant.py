@@ -100,7 +100,7 @@ def step(params: Params, state: State, seen: Observation, depth: int, rung: int)
     state.scores[depth + 1] = state.scores[depth] + gained
 
 
-def most(params: Params, state: State, seen: Observation, depth: int, steps: int) -> float:
+def bound_rest(params: Params, state: State, seen: Observation, depth: int, steps: int) -> float:
     """Upper bound on what the current plan can still gain after ``depth`` steps."""
     left = steps - depth
     if left == 0:
@@ -139,7 +139,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
             depth -= 1
             continue
         step(params, state, seen, depth, rung)
-        if state.scores[depth + 1] + most(params, state, seen, depth + 1, steps) <= best:
+        if state.scores[depth + 1] + bound_rest(params, state, seen, depth + 1, steps) <= best:
             continue
         if depth + 1 == steps:
             first, best = int(state.rungs[0]), state.scores[steps]

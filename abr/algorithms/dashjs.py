@@ -294,9 +294,9 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
     if bola.phase[0] != _ABSENT:
         want_s = _LOW_BUFFER_S
         if rung > 0:
-            want_s = _least_buffer_s(params, ladder_bps, rung)
-        most_s = max(0.0, want_s - progress.buffer_s)
-        bola.placeholder_s[0] = min(bola.placeholder_s[0], most_s)
+            want_s = _min_buffer_s(params, ladder_bps, rung)
+        max_s = max(0.0, want_s - progress.buffer_s)
+        bola.placeholder_s[0] = min(bola.placeholder_s[0], max_s)
     return Decision(rung, 0.0, _ABANDON)
 
 
@@ -315,8 +315,8 @@ def delivered(params: Params, state: State, seen: Observation, download: Downloa
         # BolaRule: the placeholder decays, and is limited so that BOLA would not have waited
         # before the last request.
         at_request_s = before_s + (download.end_s - download.start_s)
-        most_s = max(0.0, _most_buffer_s(params, seen.ladder_bps, download.rung) - at_request_s)
-        bola.placeholder_s[0] = min(most_s, bola.placeholder_s[0] * _DECAY)
+        max_s = max(0.0, _max_buffer_s(params, seen.ladder_bps, download.rung) - at_request_s)
+        bola.placeholder_s[0] = min(max_s, bola.placeholder_s[0] * _DECAY)
     state.segments[0] += 1
     _buffer_level(params, state, seen.buffer_s)
 
@@ -339,10 +339,10 @@ def _buffer_cap(params: Params, state: State, seen: Observation, kbps: float) ->
         return -1
     if state.has_buffer[0] == 0:
         return 0
-    most_kbps = kbps * params.buffer_safety * seen.buffer_s / state.segment_s[0]
-    if not most_kbps > 0:
+    max_kbps = kbps * params.buffer_safety * seen.buffer_s / state.segment_s[0]
+    if not max_kbps > 0:
         return -1
-    return rung_within(most_kbps, seen.ladder_bps)
+    return rung_within(max_kbps, seen.ladder_bps)
 
 
 def _history_cap(params: Params, state: State) -> int:
@@ -390,7 +390,7 @@ def _log_ratio(ladder_bps: FloatArray, rung: int) -> float:
     return math.log(ladder_bps[rung]) - math.log(ladder_bps[0])
 
 
-def _most_buffer_s(params: Params, ladder_bps: FloatArray, rung: int) -> float:
+def _max_buffer_s(params: Params, ladder_bps: FloatArray, rung: int) -> float:
     """The buffer level above which BOLA would wait rather than download ``rung``.
 
     As in dash.js, the utility here is larger by 1 than that of the score.
@@ -399,15 +399,15 @@ def _most_buffer_s(params: Params, ladder_bps: FloatArray, rung: int) -> float:
     return vp * (_log_ratio(ladder_bps, rung) + 1 + gp)
 
 
-def _least_buffer_s(params: Params, ladder_bps: FloatArray, rung: int) -> float:
+def _min_buffer_s(params: Params, ladder_bps: FloatArray, rung: int) -> float:
     """The buffer level from which, by dash.js, BOLA prefers ``rung`` to all lower ones."""
     gp, vp = _weights(params, ladder_bps)
     bps, utility = ladder_bps[rung], _log_ratio(ladder_bps, rung) + 1
-    least_s = 0.0
+    min_s = 0.0
     for q in range(rung):
         lower = bps * (_log_ratio(ladder_bps, q) + 1) - ladder_bps[q] * utility
-        least_s = max(least_s, vp * (gp + lower / (bps - ladder_bps[q])))
-    return least_s
+        min_s = max(min_s, vp * (gp + lower / (bps - ladder_bps[q])))
+    return min_s
 
 
 def _bola(params: Params, state: State, seen: Observation, safe_kbps: float) -> tuple[int, float]:
@@ -418,8 +418,8 @@ def _bola(params: Params, state: State, seen: Observation, safe_kbps: float) -> 
         if math.isnan(safe_kbps):
             return -1, 0.0
         rung = rung_within(safe_kbps, ladder_bps)
-        least_s = _least_buffer_s(params, ladder_bps, rung)
-        bola.placeholder_s[0] = max(0.0, least_s - buffer_s)
+        min_s = _min_buffer_s(params, ladder_bps, rung)
+        bola.placeholder_s[0] = max(0.0, min_s - buffer_s)
         bola.rung[0] = rung
         if bola.has_segment[0] > 0 and buffer_s >= bola.segment_s[0]:
             bola.phase[0] = _STEADY
@@ -441,7 +441,7 @@ def _bola(params: Params, state: State, seen: Observation, safe_kbps: float) -> 
     if rung > last and rung > sustained:
         rung = max(sustained, last)
     bola.rung[0] = rung
-    wait_s = max(0.0, level_s - _most_buffer_s(params, ladder_bps, rung))
+    wait_s = max(0.0, level_s - _max_buffer_s(params, ladder_bps, rung))
     if wait_s <= bola.placeholder_s[0]:
         bola.placeholder_s[0] -= wait_s
         return rung, 0.0

@@ -43,8 +43,8 @@ from abr.media import FloatArray
 
 _FIRST, _FITS, _LATE, _LOWEST, _EMERGENCY, _RESTART = 0, 1, 2, 3, 4, 5
 _USUAL_WAIT_S = 0.1
-_LEAST_WAIT_MS = 5.0
-_LEAST_WEIGHT = 0.001
+_MIN_WAIT_MS = 5.0
+_MIN_WEIGHT = 0.001
 _UNREASONABLE = 10.0
 """Download time, in segment durations, above which a lower rung does not help either."""
 # Differences of times are uncertain by this much; "more than half" must not depend on it.
@@ -126,8 +126,8 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
         if seen.buffer_s > 0:
             best, reason = _best(params, state, seen, segment_s, seen.buffer_s, 0.0), _FITS
         if best < 0:
-            most_s = min(segment_s, params.max_starvation_s)
-            best, reason = _best(params, state, seen, segment_s, seen.buffer_s, most_s), _LATE
+            max_s = min(segment_s, params.max_starvation_s)
+            best, reason = _best(params, state, seen, segment_s, seen.buffer_s, max_s), _LATE
         if best >= 0:
             rung = best
         else:
@@ -289,12 +289,12 @@ def _add_wait(state: State, wait_s: float) -> None:
     """Add a sample of the wait for a first byte; longer waits have smaller weights."""
     weight = math.sqrt(2.0) * math.exp(-wait_s * wait_s / 2)
     kept = 0.5 ** (weight / state.half_lives_s[1])
-    state.wait[0] = max(1e3 * wait_s, _LEAST_WAIT_MS) * (1 - kept) + kept * state.wait[0]
+    state.wait[0] = max(1e3 * wait_s, _MIN_WAIT_MS) * (1 - kept) + kept * state.wait[0]
     state.wait[1] += weight
 
 
 def _estimate_bps(state: State) -> float:
-    if state.weight_s[0] < _LEAST_WEIGHT:
+    if state.weight_s[0] < _MIN_WEIGHT:
         return float(state.default_bps[0])
     lowest = math.inf
     for i in range(2):
@@ -304,7 +304,7 @@ def _estimate_bps(state: State) -> float:
 
 
 def _usual_wait_s(state: State) -> float:
-    if state.wait[1] < _LEAST_WEIGHT:
+    if state.wait[1] < _MIN_WEIGHT:
         return _USUAL_WAIT_S
     return float(state.wait[0] / (1 - 0.5 ** (state.wait[1] / state.half_lives_s[1])) / 1e3)
 

@@ -104,8 +104,8 @@ WEIGHTS = (
 
 _FAST, _SLOW, _FORECAST, _ERRORS, _LATENCY, _COUNT, _END = range(7)
 _SCENARIOS = 5
-_MOST_AHEAD = 10
-_LEAST_S = 1e-4
+_MAX_AHEAD = 10
+_MIN_S = 1e-4
 _LATENCY_SHARE = 0.3
 
 
@@ -154,7 +154,7 @@ def start_with(
         deviates=np.array([-1.4, -0.532, 0.0, 0.532, 1.4]),
         mbps=np.array(ladder_bps, dtype=np.float64) / 1e6,
         first_s=np.zeros((_SCENARIOS, rungs)),
-        later_s=np.zeros((_SCENARIOS * _MOST_AHEAD, rungs)),
+        later_s=np.zeros((_SCENARIOS * _MAX_AHEAD, rungs)),
     )
 
 
@@ -179,7 +179,7 @@ def _count_ahead(params: Params, seen: Observation) -> int:
     """Number of segments to look ahead, including the first."""
     left = len(seen.durations_s) - seen.segment
     wanted = math.ceil(params.ahead_s / seen.durations_s[seen.segment])
-    return int(min(max(wanted, 3), _MOST_AHEAD, left))
+    return int(min(max(wanted, 3), _MAX_AHEAD, left))
 
 
 def _fill_scenarios(state: State, seen: Observation, ahead: int) -> None:
@@ -200,7 +200,7 @@ def _fill_scenarios(state: State, seen: Observation, ahead: int) -> None:
             for d in range(1, ahead):
                 size_bytes = seen.sizes_bytes[rung, seen.segment + d]
                 elapsed_s = memory[_LATENCY] + size_bytes * later_s_per_byte
-                state.later_s[scenario * _MOST_AHEAD + d, rung] = elapsed_s
+                state.later_s[scenario * _MAX_AHEAD + d, rung] = elapsed_s
 
 
 def _scenario_utility(
@@ -227,7 +227,7 @@ def _scenario_utility(
         adds = (ahead - 1) * mbps[after] - later_change * abs(mbps[after] - mbps[rung])
         level_s, lacks_s = buffer_s, 0.0
         for d in range(1, ahead):
-            elapsed_s = state.later_s[scenario * _MOST_AHEAD + d, after]
+            elapsed_s = state.later_s[scenario * _MAX_AHEAD + d, after]
             if elapsed_s > level_s:
                 lacks_s += elapsed_s - level_s
                 level_s = 0.0
@@ -277,8 +277,8 @@ def delivered(params: Params, state: State, seen: Observation, download: Downloa
     """Update throughput, latency, forecast and the error of the last forecast."""
     weights, memory = state.weights, state.memory
     body_s = download.end_s - download.first_byte_s
-    if body_s < _LEAST_S:
-        body_s = max(download.end_s - download.start_s, _LEAST_S)
+    if body_s < _MIN_S:
+        body_s = max(download.end_s - download.start_s, _MIN_S)
     sample = math.log(max(8e-6 * download.size_bytes / body_s, 1e-6))
     latency_s = max(download.first_byte_s - download.start_s, 0.0)
     if memory[_COUNT] == 0:

@@ -106,14 +106,14 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     # The first segment has no predecessor, so it pays for no change of quality.
     is_first = len(seen.downloads.end_s) == 0 or seen.last_rung < 0
     last_db = 0.0 if is_first else state.quality_db[seen.last_rung]
-    best, most = 0, -math.inf
+    best, best_value = 0, -math.inf
     for rung in range(len(state.quality_db)):
         utility = last_db
         if not is_first:
             utility -= params.switch_weight * abs(last_db - state.quality_db[rung])
         utility = utility - state.ahead[0, rung] + state.ahead[1, rung]
-        if utility > most:
-            best, most = rung, utility
+        if utility > best_value:
+            best, best_value = rung, utility
     return Decision(best, 0.0, _NO_SAMPLE if len(seen.downloads.end_s) == 0 else _PLANNED)
 
 
@@ -178,18 +178,18 @@ def _fill_values(params: Params, state: State, d: int, depth: int, unit_s: float
             continue
         _look_ahead(params, state, d, step, depth, unit_s)
         # |a - b| is a - b above and b - a below, so two passes cover all pairs of rungs.
-        most = -math.inf
+        best_value = -math.inf
         for rung in range(rungs - 1, -1, -1):
             here_db = state.quality_db[rung]
             paid = params.switch_weight * here_db
-            most = max(most, state.ahead[1, rung] - state.ahead[0, rung] - paid)
-            state.values[row, rung] = here_db + (most + paid)
-        most = -math.inf
+            best_value = max(best_value, state.ahead[1, rung] - state.ahead[0, rung] - paid)
+            state.values[row, rung] = here_db + (best_value + paid)
+        best_value = -math.inf
         for rung in range(rungs):
             here_db = state.quality_db[rung]
             paid = params.switch_weight * here_db
-            most = max(most, state.ahead[1, rung] - state.ahead[0, rung] + paid)
-            state.values[row, rung] = max(state.values[row, rung], here_db + (most - paid))
+            best_value = max(best_value, state.ahead[1, rung] - state.ahead[0, rung] + paid)
+            state.values[row, rung] = max(state.values[row, rung], here_db + (best_value - paid))
 
 
 def _look_ahead(params: Params, state: State, d: int, step: int, depth: int, unit_s: float) -> None:

@@ -151,8 +151,8 @@ def _choose_rung(params: Params, state: State, now_s: float) -> None:
             estimate_bps = min(estimate_bps, state.mean_bps[i] / bias)
     rung, rungs = 0, len(state.rates_bps)
     for q in range(rungs):
-        most_bps = state.rates_bps[q + 1] / params.up_target if q + 1 < rungs else math.inf
-        if state.rates_bps[q] / params.down_target <= estimate_bps <= most_bps:
+        max_bps = state.rates_bps[q + 1] / params.up_target if q + 1 < rungs else math.inf
+        if state.rates_bps[q] / params.down_target <= estimate_bps <= max_bps:
             rung = q
     state.rung[0] = rung
     state.chosen_s[0] = now_s

@@ -118,8 +118,8 @@ def best_plan(
 ) -> tuple[int, float]:
     """First rung and cost of the best plan that moves in steps of ``step``; rung -1 for none."""
     ladder_bps, last, top = seen.ladder_bps, seen.last_rung, len(seen.ladder_bps) - 1
-    media_s, most_s = state.segment_s[0], max(seen.max_buffer_s, state.segment_s[0])
-    target_s = params.target_ratio * most_s
+    media_s, max_s = state.segment_s[0], max(seen.max_buffer_s, state.segment_s[0])
+    target_s = params.target_ratio * max_s
     steps = len(state.rungs)
     begin = last
     if last < 0:
@@ -138,7 +138,7 @@ def best_plan(
             continue
         before = last if depth == 0 else int(state.rungs[depth - 1])
         level_s = state.levels_s[depth]
-        downloaded_s = min(estimate_bps * media_s / ladder_bps[rung], most_s - level_s + media_s)
+        downloaded_s = min(estimate_bps * media_s / ladder_bps[rung], max_s - level_s + media_s)
         after_s = level_s + downloaded_s - media_s
         if after_s < 0:
             state.rungs[depth] += step

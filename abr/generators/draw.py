@@ -14,8 +14,8 @@ from abr.media import FloatArray
 from abr.trace import Trace
 
 _ATTEMPTS = 100
-_LEAST_S = 0.001
-_MOST_PERIODS = 5_000_000
+_MIN_S = 0.001
+_MAX_PERIODS = 5_000_000
 
 
 def generate(
@@ -41,10 +41,10 @@ def generate(
     """
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise ValueError(f"seed is {seed!r}; expected a whole number of 0 or more")
-    if not _LEAST_S <= duration_s <= _MOST_PERIODS * model.period_s:
+    if not _MIN_S <= duration_s <= _MAX_PERIODS * model.period_s:
         raise ValueError(
-            f"duration_s is {duration_s!r}; expected {_LEAST_S:g} to "
-            f"{_MOST_PERIODS * model.period_s:g}"
+            f"duration_s is {duration_s!r}; expected {_MIN_S:g} to "
+            f"{_MAX_PERIODS * model.period_s:g}"
         )
     kind = kind or model.default_kind
     if kind not in KINDS:

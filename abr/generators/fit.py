@@ -23,8 +23,8 @@ from abr.media import FloatArray
 from abr.trace import Trace
 
 _STATES = 6
-_LEAST_PERIODS = 60
-_LEAST_PER_TRACE = 10
+_MIN_PERIODS = 60
+_MIN_PER_TRACE = 10
 _OUTAGE_SHARE = 0.01
 _LAGS = 10
 _TRIALS = 40
@@ -64,12 +64,12 @@ def fit(
     if not period_s > 0:
         raise ModelError(f"{name}: period_s is {period_s:g}; expected more than 0")
     rows = [resample(trace, period_s) for trace in traces]
-    rows = [row for row in rows if len(row) >= _LEAST_PER_TRACE and row.any()]
+    rows = [row for row in rows if len(row) >= _MIN_PER_TRACE and row.any()]
     periods = sum(len(row) for row in rows)
-    if periods < _LEAST_PERIODS:
+    if periods < _MIN_PERIODS:
         raise ModelError(
             f"{name}: {periods} periods of {period_s:g} s in {len(rows)} traces; "
-            f"expected {_LEAST_PERIODS} or more: use longer traces, or a shorter period"
+            f"expected {_MIN_PERIODS} or more: use longer traces, or a shorter period"
         )
     if outage_bps is None:
         outage_bps = _OUTAGE_SHARE * float(np.concatenate(rows).mean())

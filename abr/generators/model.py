@@ -22,8 +22,8 @@ Kind = Literal["chain", "copula"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _SUM_SLACK = 1e-3
-_MOST_BPS = 1e13
-_MOST_PERIOD_S = 86_400.0
+_MAX_BPS = 1e13
+_MAX_PERIOD_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class Quantiles:
 
     def __post_init__(self) -> None:
         _check_numbers("levels", self.levels, 0, 1)
-        _check_numbers("values", self.values, 0, _MOST_BPS)
+        _check_numbers("values", self.values, 0, _MAX_BPS)
         if len(self.levels) != len(self.values) or len(self.levels) < 2:
             raise ModelError(
                 f"{len(self.levels)} levels and {len(self.values)} values; "
@@ -84,7 +84,7 @@ class Chain:
     """Correlation of e from one period to the next."""
 
     def __post_init__(self) -> None:
-        _check_numbers("outage_bps", (self.outage_bps,), 0, _MOST_BPS)
+        _check_numbers("outage_bps", (self.outage_bps,), 0, _MAX_BPS)
         _check_numbers("log_ratio_mean", self.log_ratio_mean, -50, 50)
         _check_numbers("log_ratio_sigma", self.log_ratio_sigma, 0, 10)
         _check_numbers("within_phi", (self.within_phi,), 0, 0.999999)
@@ -199,8 +199,8 @@ class Model:
             raise ModelError(f"name is {self.name[:40]!r}; expected letters, digits, '-' '_' '.'")
         if self.default_kind not in KINDS:
             raise ModelError(f"default_kind is {self.default_kind!r}; expected one of {KINDS}")
-        if not (math.isfinite(self.period_s) and 0.001 <= self.period_s <= _MOST_PERIOD_S):
-            raise ModelError(f"period_s is {self.period_s:g}; expected 0.001 to {_MOST_PERIOD_S:g}")
+        if not (math.isfinite(self.period_s) and 0.001 <= self.period_s <= _MAX_PERIOD_S):
+            raise ModelError(f"period_s is {self.period_s:g}; expected 0.001 to {_MAX_PERIOD_S:g}")
 
 
 def _check_numbers(name: str, values: tuple[float, ...], low: float, high: float) -> None:

@@ -18,7 +18,7 @@ from abr.trace import Trace
 from abr.traceformats.rows import Found, check_times
 
 _PACKET_BITS = 1500 * 8
-_MOST_PACKETS = 50_000_000
+_MAX_PACKETS = 50_000_000
 _DIGITS = 15
 
 
@@ -72,10 +72,10 @@ def write_mahimahi(trace: Trace) -> str:
     length_ms = max(round(trace.duration_s * 1000), 1)
     bits = trace.bits_by(trace.duration_s)
     count = int(bits / _PACKET_BITS + 4e-5)
-    if count > _MOST_PACKETS:
+    if count > _MAX_PACKETS:
         raise TraceFormatError(
             f"{trace.name or 'trace'}: needs {count} lines as mahimahi; expected at most "
-            f"{_MOST_PACKETS}: write it in another format"
+            f"{_MAX_PACKETS}: write it in another format"
         )
     offered = np.concatenate([[0.0], np.cumsum(np.diff(trace.times_s) * trace.capacity_bps)])
     wanted = np.arange(1, count + 1) * float(_PACKET_BITS)

@@ -36,20 +36,20 @@ def read_rawlog(text: str, name: str) -> list[Found]:
         parse_numbers(rows, column, name, "time")
     clock = parse_times(rows, 1, name, "ms")
     size = parse_numbers(rows, 4, name, "bytes")
-    took = parse_numbers(rows, 5, name, "duration")
+    lengths = parse_numbers(rows, 5, name, "duration")
     require_two_rows(rows, name)
-    bounds, rates, notes = _periods(*_merge_rows(clock, size, took))
+    bounds, rates, notes = _periods(*_merge_rows(clock, size, lengths))
     return [Found(Trace(times_s=bounds / 1e3, capacity_bps=rates, name=name), notes)]
 
 
 def _merge_rows(
-    clock: FloatArray, size: FloatArray, took: FloatArray
+    clock: FloatArray, size: FloatArray, lengths: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Add up rows of equal time; the first row of the result is the start of the log."""
     stamps, at = np.unique(clock, return_inverse=True)
     bytes_by: FloatArray = np.bincount(at, weights=size).astype(np.float64)
     longest = np.zeros(len(stamps))
-    np.maximum.at(longest, at, took)
+    np.maximum.at(longest, at, lengths)
     begin = stamps[0] - longest[0]
     if longest[0] > 0:
         return np.concatenate([[begin], stamps]), bytes_by, longest
@@ -57,12 +57,12 @@ def _merge_rows(
 
 
 def _periods(
-    stamps: FloatArray, size: FloatArray, took: FloatArray
+    stamps: FloatArray, size: FloatArray, lengths: FloatArray
 ) -> tuple[FloatArray, FloatArray, tuple[str, ...]]:
     steps = np.diff(stamps)
-    silent = steps - took
-    gaps = (silent > np.maximum(_SLACK_MS, _SLACK_RATIO * took)) & (took > 0)
-    busy = np.where(gaps, took, steps)
+    silent = steps - lengths
+    gaps = (silent > np.maximum(_SLACK_MS, _SLACK_RATIO * lengths)) & (lengths > 0)
+    busy = np.where(gaps, lengths, steps)
     begins = stamps[1:] - busy
     bounds = np.concatenate([stamps[:1], np.column_stack([begins, stamps[1:]]).ravel()])
     rates = np.column_stack([np.zeros(len(steps)), size * 8e3 / busy]).ravel()
