@@ -24,7 +24,7 @@ Plant = Callable[[BaseException], None]
 def plant(monkeypatch: pytest.MonkeyPatch) -> Plant:
     """Make ``abr play`` a command that raises what it is given."""
 
-    def planted(exc: BaseException) -> None:
+    def plant(exc: BaseException) -> None:
         @click.command()
         def play() -> None:
             raise exc
@@ -34,7 +34,7 @@ def plant(monkeypatch: pytest.MonkeyPatch) -> Plant:
         monkeypatch.setattr(cli, "COMMANDS", {"play": entry})
         monkeypatch.setattr(cli, "load_target", lambda _target: play)
 
-    return planted
+    return plant
 
 
 def test_help_lists_every_command_and_imports_nothing_heavy() -> None:

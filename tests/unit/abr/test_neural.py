@@ -23,7 +23,7 @@ from abr.neural import (
     vector_width,
 )
 
-FILM = constant_presentation((1e6, 4e6), segments=4, segment_s=2.0)
+PRESENTATION = constant_presentation((1e6, 4e6), segments=4, segment_s=2.0)
 
 
 def seen(segment: int = 1, done: int = 1) -> Observation:
@@ -35,9 +35,9 @@ def seen(segment: int = 1, done: int = 1) -> Observation:
         30.0,
         0 if done else -1,
         done > 0,
-        FILM.bitrates_bps,
-        FILM.sizes_bytes,
-        FILM.durations_s,
+        PRESENTATION.bitrates_bps,
+        PRESENTATION.sizes_bytes,
+        PRESENTATION.durations_s,
         downloads_from(finished),
     )
 
@@ -121,19 +121,19 @@ def random_layers(rungs: int, seed: int = 3) -> tuple[Layer, ...]:
 
 def test_a_network_for_another_ladder_is_refused() -> None:
     with pytest.raises(AlgorithmError, match="takes 24 numbers and gives 3; expected 23 and 2"):
-        begin(build_rule(random_layers(3)), FILM)
+        begin(build_rule(random_layers(3)), PRESENTATION)
 
 
 def test_the_highest_score_wins_and_the_lowest_rung_of_equals() -> None:
     width = vector_width(2)
     for scores, expected in (((0.0, 1.0), 1), ((1.0, 0.0), 0), ((1.0, 1.0), 0)):
         layers = build_layers([(np.zeros((2, width)), scores, "none")])
-        assert begin(build_rule(layers), FILM).choose(seen()).rung == expected
+        assert begin(build_rule(layers), PRESENTATION).choose(seen()).rung == expected
 
 
 def test_playbacks_share_nothing() -> None:
     rule = build_rule(random_layers(2))
-    first, second = begin(rule, FILM), begin(rule, FILM)
+    first, second = begin(rule, PRESENTATION), begin(rule, PRESENTATION)
     assert first.choose(seen()) == second.choose(seen())
 
 
@@ -141,10 +141,12 @@ class AnyLadder:
     """A network made for whatever ladder comes."""
 
     def choose(self, what: Observation) -> int:
-        film = constant_presentation(
+        presentation = constant_presentation(
             what.ladder_bps.tolist(), segments=len(what.durations_s), segment_s=2.0
         )
-        return begin(build_rule(random_layers(len(what.ladder_bps))), film).choose(what).rung
+        return (
+            begin(build_rule(random_layers(len(what.ladder_bps))), presentation).choose(what).rung
+        )
 
 
 def test_networks_pass_the_checks() -> None:

@@ -60,8 +60,8 @@ def test_a_file_is_an_algorithm_by_its_name(tmp_path: Path) -> None:
     assert isinstance(rule, Rule)
     assert rule.name == f"policy:{path}"
     same = registry.load("policy", weights=str(path))
-    film = constant_presentation((1e6, 2e6), segments=3, segment_s=2.0)
-    assert begin(rule, film).name == f"policy:{path}"
+    presentation = constant_presentation((1e6, 2e6), segments=3, segment_s=2.0)
+    assert begin(rule, presentation).name == f"policy:{path}"
     assert isinstance(same, Rule)
     assert same.choose is rule.choose
 
@@ -78,8 +78,10 @@ def test_the_shipped_policy_is_small_and_legal() -> None:
 def test_a_recording_is_replayed_with_its_numbers_only(policy: Policy, tmp_path: Path) -> None:
     path = tmp_path / "mine.json"
     write_policy_file(policy, path)
-    film = constant_presentation((1e6, 2e6), segments=6, segment_s=2.0)
-    log = simulate(film, trace=Trace.from_periods([(9.0, 3e6, 0.05)]), algorithm=f"policy:{path}")
+    presentation = constant_presentation((1e6, 2e6), segments=6, segment_s=2.0)
+    log = simulate(
+        presentation, trace=Trace.from_periods([(9.0, 3e6, 0.05)]), algorithm=f"policy:{path}"
+    )
     assert replay(log).records == log.records
     changed = {**policy.weights, "bias": 0.1} if policy.weights else {}
     layers = (
