@@ -239,8 +239,8 @@ def as_algorithm(algorithm: str | Algorithm, params: Mapping[str, Any] | None = 
 def told_of_player(
     algorithm: Algorithm, config: PlayerConfig, given: Mapping[str, Any]
 ) -> Algorithm:
-    """A rule that foresees plans with this player's settings, unless ``given`` its own."""
-    if not isinstance(algorithm, Rule) or not algorithm.foresees:
+    """A rule that needs the trace plans with this player's settings, unless ``given`` its own."""
+    if not isinstance(algorithm, Rule) or not algorithm.needs_trace:
         return algorithm
     known = {
         name: float(getattr(config, name))
@@ -252,7 +252,7 @@ def told_of_player(
 
 def _refuse_foresight(algorithm: Algorithm) -> None:
     """Nobody knows a real network beforehand, not even through our shaping proxy."""
-    if isinstance(algorithm, Rule) and algorithm.foresees:
+    if isinstance(algorithm, Rule) and algorithm.needs_trace:
         raise AlgorithmError(
             f"algorithm {algorithm.name!r} is an upper bound that must know the network "
             "beforehand; use `abr simulate` with a trace"

@@ -65,7 +65,7 @@ class Recorder:
         self.log.provenance.update(
             algorithm=running.name,
             params=running.params,
-            whys=list(running.whys),
+            whys=list(running.reasons),
             rungs=presentation.rungs,
             ladder_bps=presentation.bitrates_bps.tolist(),
             title=presentation.title,
@@ -95,7 +95,7 @@ class Recorder:
             segment=segment,
             rung=decision.rung,
             wait_s=decision.wait_s,
-            why=decision.why,
+            why=decision.reason,
             buffer_s=buffer_s,
         )
 

@@ -2,7 +2,7 @@
 
 What environments are made of: ``player.batch.abrkit.stepping`` fetches a segment at the rung
 that someone else says, and here is what surrounds it: which episode a copy is at, what
-its segment was worth, and the vector of ``abr.networks`` that it shows.
+its segment was worth, and the vector of ``abr.neural`` that it shows.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from abr.compilable import uncounted
 from abr.media import FloatArray, Presentation
-from abr.networks import PAST, clipped, fill_now, rate_shown, size_shown
+from abr.neural import PAST, clip, encode_size, encode_throughput, fill_current
 from player.batch.abrkit.stepping import NOW, PLACES, SEGMENT, STATE, at_of, reset, step
 from player.batch.abrkit.timeline import Options
 from player.batch.many import Links, link_at
@@ -135,7 +135,7 @@ def films_of(presentations: list[Presentation]) -> Films:
         sizes[f, :, : each.segments] = each.sizes_bytes
         durations[f, : each.segments] = each.durations_s
         for rung, segment in np.ndindex(each.sizes_bytes.shape):
-            sizes_shown[f, segment, rung] = size_shown(float(each.sizes_bytes[rung, segment]))
+            sizes_shown[f, segment, rung] = encode_size(float(each.sizes_bytes[rung, segment]))
         if each.audio_sizes_bytes is not None:
             audio[f, : each.segments] = each.audio_sizes_bytes
     return Films(
@@ -342,8 +342,8 @@ def fetch(
     past, taken_s = copies.past[i], done.end_s - done.start_s
     for k in range(2 * PAST - 1):
         past[k] = past[k + 1]
-    past[PAST - 1] = rate_shown(done.size_bytes, taken_s)
-    past[2 * PAST - 1] = clipped(taken_s / 10)
+    past[PAST - 1] = encode_throughput(done.size_bytes, taken_s)
+    past[2 * PAST - 1] = clip(taken_s / 10)
     row[LAST_RUNG] = rung
     if done.is_over:
         is_complete = at_of(place).outcome == COMPLETE
@@ -358,7 +358,7 @@ def show(films: Films, course: Course, copies: Copies, i: int, vector: Any) -> N
     level_s = buffer_s(at_of(place).head, place[NOW])
     copies.news[i, BUFFER], copies.news[i, TIME] = level_s, place[NOW]
     segment, segments = int(place[SEGMENT]), films.segments[f]
-    fill_now(
+    fill_current(
         vector,
         (row[LAST_RUNG] + 1) / films.ladder_bps.shape[1],
         level_s,

@@ -202,9 +202,9 @@ def _compiled_job(
     options: Any,
 ) -> _Job:
     rule = prepared(rule)
-    first = presentation if rule.foresees else presentation_known(presentation, {0})
+    first = presentation if rule.needs_trace else presentation_known(presentation, {0})
     states = [
-        start_state(rule, first, trace) for trace in (traces if rule.foresees else traces[:1])
+        start_state(rule, first, trace) for trace in (traces if rule.needs_trace else traces[:1])
     ]
     flats = [layout.flatten(state) for state in states]
     widths = [len(flat.values) for flat in flats]
@@ -230,7 +230,7 @@ def _plain_job(
     is_rule = isinstance(algorithm, Rule)
     rule = algorithm if isinstance(algorithm, Rule) else _as_rule(algorithm)
     start = partial(start_state, rule) if is_rule else partial(begin, algorithm)
-    first = presentation if rule.foresees else presentation_known(presentation, {0})
+    first = presentation if rule.needs_trace else presentation_known(presentation, {0})
     are_lists = is_rule and is_ours(rule.choose)  # the tests show that lists will do
     newest: list[Any] = []
     parts = {"session": kernel.session, "state_of": partial(_newest, newest)}

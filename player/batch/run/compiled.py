@@ -148,9 +148,9 @@ def _uncounted() -> Function:
     return made
 
 
-def decision_of(rung: Any, wait_s: Any = 0.0, why: Any = 0, segment: Any = -1) -> Decision:
+def decision_of(rung: Any, wait_s: Any = 0.0, reason: Any = 0, segment: Any = -1) -> Decision:
     """``Decision`` for the compiler, which knows no defaults of named tuples."""
-    return Decision(int(rung), float(wait_s), int(why), int(segment))
+    return Decision(int(rung), float(wait_s), int(reason), int(segment))
 
 
 def kept(function: Function) -> Function:

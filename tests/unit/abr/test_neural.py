@@ -11,19 +11,19 @@ from abr.checks import check_algorithm
 from abr.decision import Download, Observation, begin, downloads_from
 from abr.errors import AlgorithmError
 from abr.media import FloatArray, constant_presentation
-from abr.networks import (
+from abr.neural import (
     MOST,
     PAST,
     Layer,
+    build_layers,
+    build_network,
+    build_rule,
     evaluate,
     fill_vector,
-    layers_of,
-    network_of,
-    rule_of,
     vector_width,
 )
 
-FILM = constant_presentation((1e6, 4e6), segments=4, segment_s=2.0)
+PRESENTATION = constant_presentation((1e6, 4e6), segments=4, segment_s=2.0)
 
 
 def seen(segment: int = 1, done: int = 1) -> Observation:
@@ -35,9 +35,9 @@ def seen(segment: int = 1, done: int = 1) -> Observation:
         30.0,
         0 if done else -1,
         done > 0,
-        FILM.bitrates_bps,
-        FILM.sizes_bytes,
-        FILM.durations_s,
+        PRESENTATION.bitrates_bps,
+        PRESENTATION.sizes_bytes,
+        PRESENTATION.durations_s,
         downloads_from(finished),
     )
 
@@ -84,14 +84,14 @@ def test_the_vector_is_bounded() -> None:
 
 
 def test_a_network_worked_out_by_hand() -> None:
-    layers = layers_of(
+    layers = build_layers(
         [
             ([[1.0, -1.0], [2.0, 0.5], [-1.0, 0.0]], [0.0, -1.0, 0.5], "relu"),
             ([[1.0, 2.0, 3.0]], [0.25], "tanh"),
         ]
     )
     outputs = np.zeros(1)
-    evaluate(network_of(layers), np.array([1.0, 2.0]), outputs)
+    evaluate(build_network(layers), np.array([1.0, 2.0]), outputs)
     # hidden: max(-1, 0) = 0, max(2, 0) = 2, max(-0.5, 0) = 0; then tanh(4.25)
     assert outputs[0] == math.tanh(4.25)
 
@@ -103,7 +103,7 @@ def test_a_network_equals_the_same_sums_in_numpy() -> None:
     parts.append((rng.standard_normal((3, 9)), rng.standard_normal(3), "none"))
     x = rng.standard_normal(5)
     outputs = np.zeros(3)
-    evaluate(network_of(layers_of(parts)), x, outputs)
+    evaluate(build_network(build_layers(parts)), x, outputs)
     hidden = np.maximum(parts[1][0] @ np.tanh(parts[0][0] @ x + parts[0][1]) + parts[1][1], 0)
     np.testing.assert_allclose(outputs, parts[2][0] @ hidden + parts[2][1], rtol=1e-12)
 
@@ -111,7 +111,7 @@ def test_a_network_equals_the_same_sums_in_numpy() -> None:
 def random_layers(rungs: int, seed: int = 3) -> tuple[Layer, ...]:
     rng = np.random.default_rng(seed)
     width = vector_width(rungs)
-    return layers_of(
+    return build_layers(
         [
             (rng.standard_normal((6, width)), rng.standard_normal(6), "relu"),
             (rng.standard_normal((rungs, 6)), rng.standard_normal(rungs), "none"),
@@ -121,19 +121,19 @@ def random_layers(rungs: int, seed: int = 3) -> tuple[Layer, ...]:
 
 def test_a_network_for_another_ladder_is_refused() -> None:
     with pytest.raises(AlgorithmError, match="takes 24 numbers and gives 3; expected 23 and 2"):
-        begin(rule_of(random_layers(3)), FILM)
+        begin(build_rule(random_layers(3)), PRESENTATION)
 
 
 def test_the_highest_score_wins_and_the_lowest_rung_of_equals() -> None:
     width = vector_width(2)
     for scores, expected in (((0.0, 1.0), 1), ((1.0, 0.0), 0), ((1.0, 1.0), 0)):
-        layers = layers_of([(np.zeros((2, width)), scores, "none")])
-        assert begin(rule_of(layers), FILM).choose(seen()).rung == expected
+        layers = build_layers([(np.zeros((2, width)), scores, "none")])
+        assert begin(build_rule(layers), PRESENTATION).choose(seen()).rung == expected
 
 
 def test_playbacks_share_nothing() -> None:
-    rule = rule_of(random_layers(2))
-    first, second = begin(rule, FILM), begin(rule, FILM)
+    rule = build_rule(random_layers(2))
+    first, second = begin(rule, PRESENTATION), begin(rule, PRESENTATION)
     assert first.choose(seen()) == second.choose(seen())
 
 
@@ -141,10 +141,12 @@ class AnyLadder:
     """A network made for whatever ladder comes."""
 
     def choose(self, what: Observation) -> int:
-        film = constant_presentation(
+        presentation = constant_presentation(
             what.ladder_bps.tolist(), segments=len(what.durations_s), segment_s=2.0
         )
-        return begin(rule_of(random_layers(len(what.ladder_bps))), film).choose(what).rung
+        return (
+            begin(build_rule(random_layers(len(what.ladder_bps))), presentation).choose(what).rung
+        )
 
 
 def test_networks_pass_the_checks() -> None:
@@ -159,7 +161,7 @@ def test_networks_pass_the_checks() -> None:
         ([([1.0], [0.0], "none")], "weights of shape"),
         ([([[math.nan]], [0.0], "none")], "not finite"),
         ([([[1.0]], [0.0], "softplus")], "activation 'softplus'"),
-        ([([["a"]], [0.0], "none")], "a layer's numbers"),
+        ([([["a"]], [0.0], "none")], "weights or biases of a layer"),
         ([([[1.0]], [0.0], "none"), ([[1.0, 2.0]], [0.0], "none")], "layer 1 takes 2"),
     ],
 )
@@ -167,4 +169,4 @@ def test_layers_that_make_no_network(
     parts: list[tuple[list[float], list[float], str]], says: str
 ) -> None:
     with pytest.raises(AlgorithmError, match=says):
-        network_of(layers_of(parts))
+        build_network(build_layers(parts))

@@ -1,7 +1,7 @@
-"""Presentations as files of Sabre's movie format.
+"""Presentations in Sabre's format for them, which Sabre calls a movie (``movie.json``).
 
 ``{"segment_duration_ms": 3000, "bitrates_kbps": [230, ...], "segment_sizes_bits":
-[[886360, ...], ...]}``: a list per segment, a size per rung.
+[[886360, ...], ...]}``: one list per segment, with one size per rung.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ import numpy as np
 from abr.errors import InputError
 from abr.media import Presentation
 
-_EXPECTED = "expected segment_duration_ms, bitrates_kbps and segment_sizes_bits, as Sabre has"
+_EXPECTED = "expected segment_duration_ms, bitrates_kbps and segment_sizes_bits, as in Sabre"
 
 
-def read_movie(text: str, *, name: str, title: str) -> Presentation:
-    """The presentation that ``text`` describes.
+def read_sabre_movie(text: str, *, name: str, title: str) -> Presentation:
+    """Parse the text of a movie file.
 
     Args:
         text: JSON.
-        name: What errors call it.
-        title: What reports call it.
+        name: Name of the text in error messages.
+        title: Name of the presentation in reports.
 
     Raises:
-        InputError: it is no such movie, with what was found.
+        InputError: the text is not a movie file.
     """
     try:
         found: Any = json.loads(text)
@@ -47,25 +47,25 @@ def read_movie(text: str, *, name: str, title: str) -> Presentation:
         raise InputError(f"{name}: {exc}; {_EXPECTED}") from exc
 
 
-def write_movie(presentation: Presentation) -> str:
-    """``presentation`` in the format.
+def write_sabre_movie(presentation: Presentation) -> str:
+    """Format ``presentation`` as the text of a movie file.
 
     Raises:
-        ValueError: its segments differ in length, which the format cannot say.
+        ValueError: the segments differ in length, which the format cannot express.
     """
     lengths = presentation.durations_s
     if not np.allclose(lengths, lengths[0]):
-        raise ValueError("segments of different lengths; the movie format has one for all")
+        raise ValueError("segments differ in length; the movie format has a single length for all")
     return json.dumps(
         {
-            "segment_duration_ms": _short(lengths[0] * 1000),
-            "bitrates_kbps": [_short(rate / 1000) for rate in presentation.bitrates_bps],
+            "segment_duration_ms": _shorten(lengths[0] * 1000),
+            "bitrates_kbps": [_shorten(rate / 1000) for rate in presentation.bitrates_bps],
             "segment_sizes_bits": [
-                [_short(8 * size) for size in sizes] for sizes in presentation.sizes_bytes.T
+                [_shorten(8 * size) for size in sizes] for sizes in presentation.sizes_bytes.T
             ],
         }
     )
 
 
-def _short(value: float) -> int | float:
+def _shorten(value: float) -> int | float:
     return int(value) if float(value).is_integer() else float(value)

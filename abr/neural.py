@@ -1,27 +1,28 @@
-"""Small networks of plain arrays, and the vector of numbers they look at.
+"""Small neural networks as plain arrays, and the vector of features they take.
 
-A network is fully connected layers laid flat in float64 arrays, so that it can lie in the
-state of a rule and be compiled with it; nothing here needs a learning library. The vector
-is one description for all that learns: networks, ONNX models and the environments of
-``player.batch.run.environment`` fill it with the same function.
+A neural network is fully connected layers stored in flat float64 arrays, so it can be
+part of the state of an algorithm and be compiled with it; no learning library is needed.
+All learned algorithms share one feature vector: neural networks, ONNX models and the
+environments of ``player.batch.run.environment`` fill it with the same function.
 
-``vector``, R rungs, P = ``PAST`` downloads, every number clipped to 0 ... ``MOST``:
+``vector``, for R rungs and P = ``PAST`` downloads, every number clipped to 0 ... ``MOST``:
 
 =================  ==========================================================
-place              number
+index              number
 =================  ==========================================================
 0                  (last rung + 1) / R; 0 before the first segment
 1                  buffer in seconds / 10
-2                  share of the segments that are left, the next one included
+2                  share of the segments remaining, the next one included
 3                  media seconds of the next segment / 10; 0 after the last
-4                  1 while playing, 0 in startup and in a stall
-5 ... 4+P          square root of Mbit/s of each of the last P downloads, waits for first
-                   bytes included, newest last; 0 where there was none
-5+P ... 4+2P       seconds of each of them / 10
-5+2P ... 4+2P+R    square root of the next segment's megabits, per rung; 0 after the last
+4                  1 while playing, 0 during startup and stalls
+5 ... 4+P          square root of the Mbit/s of each of the last P downloads, waits for
+                   first bytes included, newest last; 0 if there was none
+5+P ... 4+2P       seconds of each of these downloads / 10
+5+2P ... 4+2P+R    square root of the next segment's Mbit, per rung; 0 after the last
 =================  ==========================================================
 
-Square roots keep 0.3 and 300 Mbit/s apart in one range, and are exact everywhere.
+Square roots keep 0.3 and 300 Mbit/s distinguishable in one range and, unlike logarithms,
+are correctly rounded on every machine.
 """
 
 from __future__ import annotations
@@ -41,25 +42,25 @@ from abr.errors import AlgorithmError
 from abr.media import FloatArray, frozen_array
 
 PAST = 8
-"""Downloads that the vector tells of."""
+"""Number of past downloads in the vector."""
 MOST = 100.0
-"""The largest number in it."""
+"""Largest number in the vector."""
 
 Activation = Literal["none", "tanh", "relu"]
 ACTIVATIONS: tuple[Activation, ...] = ("none", "tanh", "relu")
-"""By the code that ``Network.shapes`` holds."""
+"""Activations, by their code in ``NeuralNetwork.shapes``."""
 
 
 def vector_width(rungs: int) -> int:
-    """How many numbers the vector has for a ladder."""
+    """Length of the vector for a ladder of ``rungs`` rungs."""
     return 5 + 2 * PAST + rungs
 
 
 def fill_vector(vector: Any, seen: Observation) -> None:
-    """Write what the module's docstring says of ``seen`` into ``vector``, shape (W,)."""
+    """Write the features of ``seen`` into ``vector``, shape (W,); see the module's docstring."""
     rungs, segments = len(seen.ladder_bps), len(seen.durations_s)
     is_more = seen.segment < segments
-    fill_now(
+    fill_current(
         vector,
         (seen.last_rung + 1) / rungs,
         seen.buffer_s,
@@ -72,39 +73,39 @@ def fill_vector(vector: Any, seen: Observation) -> None:
         i = count - PAST + k
         rate, time = 0.0, 0.0
         if i >= 0:
-            taken_s = seen.downloads.end_s[i] - seen.downloads.start_s[i]
-            rate = rate_shown(seen.downloads.size_bytes[i], taken_s)
-            time = clipped(taken_s / 10)
+            elapsed_s = seen.downloads.end_s[i] - seen.downloads.start_s[i]
+            rate = encode_throughput(seen.downloads.size_bytes[i], elapsed_s)
+            time = clip(elapsed_s / 10)
         vector[5 + k] = rate
         vector[5 + PAST + k] = time
     for rung in range(rungs):
         size_bytes = seen.sizes_bytes[rung, seen.segment] if is_more else 0.0
-        vector[5 + 2 * PAST + rung] = size_shown(size_bytes)
+        vector[5 + 2 * PAST + rung] = encode_size(size_bytes)
 
 
-def fill_now(
+def fill_current(
     vector: Any, rung: float, buffer_s: float, left: float, next_s: float, playing: bool
 ) -> None:
-    """Write the first five numbers."""
+    """Write the first five numbers, those of the current state."""
     vector[0] = rung
-    vector[1] = clipped(buffer_s / 10)
+    vector[1] = clip(buffer_s / 10)
     vector[2] = left
-    vector[3] = clipped(next_s / 10)
+    vector[3] = clip(next_s / 10)
     vector[4] = 1.0 if playing else 0.0
 
 
-def rate_shown(size_bytes: float, taken_s: float) -> float:
-    """What the vector holds of a download's throughput."""
-    return clipped(math.sqrt(8e-6 * size_bytes / max(taken_s, 1e-9)))
+def encode_throughput(size_bytes: float, elapsed_s: float) -> float:
+    """Encode the throughput of a download as in the vector."""
+    return clip(math.sqrt(8e-6 * size_bytes / max(elapsed_s, 1e-9)))
 
 
-def size_shown(size_bytes: float) -> float:
-    """What it holds of a segment's size."""
-    return clipped(math.sqrt(8e-6 * size_bytes))
+def encode_size(size_bytes: float) -> float:
+    """Encode the size of a segment as in the vector."""
+    return clip(math.sqrt(8e-6 * size_bytes))
 
 
-def clipped(value: float) -> float:
-    """``value`` within 0 ... ``MOST``."""
+def clip(value: float) -> float:
+    """Clip ``value`` to 0 ... ``MOST``."""
     return min(max(value, 0.0), MOST)
 
 
@@ -139,22 +140,22 @@ class Layer:
             )
 
 
-class Network(NamedTuple):
-    """Layers laid flat, with room for what passes between them."""
+class NeuralNetwork(NamedTuple):
+    """Layers in flat arrays, with a workspace for the values between them."""
 
     shapes: FloatArray
     """Inputs, outputs and activation of each layer, shape (L, 3)."""
     numbers: FloatArray
-    """Per layer its weights, row by row, and its biases, one after the other."""
+    """For each layer, its weights row by row and then its biases, concatenated."""
     room: FloatArray
-    """What goes into a layer and what comes out, in turn, shape (2, widest)."""
+    """Workspace: inputs and outputs of a layer, alternating, shape (2, widest)."""
 
 
-def network_of(layers: Sequence[Layer]) -> Network:
-    """A network of ``layers``, first one first.
+def build_network(layers: Sequence[Layer]) -> NeuralNetwork:
+    """Build a neural network from its layers, the first one first.
 
     Raises:
-        AlgorithmError: no layer, or neighbours that do not fit.
+        AlgorithmError: there is no layer, or neighbouring layers do not fit.
     """
     if not layers:
         raise AlgorithmError("a network without layers; expected one or more")
@@ -165,11 +166,13 @@ def network_of(layers: Sequence[Layer]) -> Network:
     shapes = [(*layer.weights.shape[::-1], ACTIVATIONS.index(layer.activation)) for layer in layers]
     parts = [part for layer in layers for part in (layer.weights.ravel(), layer.biases)]
     widest = max(max(shape[:2]) for shape in shapes)
-    return Network(np.array(shapes, dtype=np.float64), np.concatenate(parts), np.zeros((2, widest)))
+    return NeuralNetwork(
+        np.array(shapes, dtype=np.float64), np.concatenate(parts), np.zeros((2, widest))
+    )
 
 
-def evaluate(network: Network, inputs: Any, outputs: Any) -> None:
-    """Pass ``inputs`` through ``network``; the last layer's numbers go into ``outputs``."""
+def evaluate(network: NeuralNetwork, inputs: Any, outputs: Any) -> None:
+    """Evaluate ``network`` on ``inputs`` and write the result to ``outputs``."""
     layers = network.shapes.shape[0]
     for i in range(int(network.shapes[0, 0])):
         network.room[0, i] = inputs[i]
@@ -182,13 +185,13 @@ def evaluate(network: Network, inputs: Any, outputs: Any) -> None:
             total = network.numbers[begin + height * width + row]
             for i in range(width):
                 total += network.numbers[begin + row * width + i] * network.room[at, i]
-            network.room[to, row] = _activated(total, kind)
+            network.room[to, row] = _activate(total, kind)
         begin += height * (width + 1)
     for i in range(int(network.shapes[layers - 1, 1])):
         outputs[i] = network.room[layers % 2, i]
 
 
-def _activated(value: float, kind: int) -> float:
+def _activate(value: float, kind: int) -> float:
     if kind == 1:
         return math.tanh(value)
     if kind == 2:
@@ -197,24 +200,24 @@ def _activated(value: float, kind: int) -> float:
 
 
 class Params(NamedTuple):
-    """A network has no parameters: its numbers are its state."""
+    """A neural network has no tunable parameters: its weights are part of its state."""
 
     fingerprint: int = 0
-    """Of its numbers, as logs record it; 0 takes them as they are."""
+    """Checksum of the weights, as recorded in logs; 0 accepts any weights."""
 
 
 class State(NamedTuple):
-    """A network, and room for one question."""
+    """A neural network, with a workspace for one decision."""
 
-    network: Network
+    network: NeuralNetwork
     vector: FloatArray
-    """What it looks at, shape (W,)."""
+    """The feature vector, shape (W,)."""
     scores: FloatArray
-    """What it answers, shape (R,)."""
+    """The score of each rung, shape (R,)."""
 
 
 def start_with(
-    network: Network,
+    network: NeuralNetwork,
     name: str,
     params: Params,
     ladder_bps: FloatArray,
@@ -223,7 +226,7 @@ def start_with(
     """The state of one playback.
 
     Raises:
-        AlgorithmError: the network is for another number of rungs.
+        AlgorithmError: the network is for a different number of rungs.
     """
     rungs = len(ladder_bps)
     takes, gives = int(network.shapes[0, 0]), int(network.shapes[-1, 1])
@@ -232,12 +235,12 @@ def start_with(
             f"algorithm {name!r}: its network takes {takes} numbers and gives {gives}; "
             f"expected {vector_width(rungs)} and {rungs} for a ladder of {rungs} rungs"
         )
-    copied = Network(network.shapes.copy(), network.numbers.copy(), network.room.copy())
+    copied = NeuralNetwork(network.shapes.copy(), network.numbers.copy(), network.room.copy())
     return State(copied, np.zeros(takes), np.zeros(gives))
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """The rung with the highest score, the lowest of equals."""
+    """Choose the rung with the highest score; ties go to the lower rung."""
     fill_vector(state.vector, seen)
     evaluate(state.network, state.vector, state.scores)
     answer = 0
@@ -247,68 +250,47 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     return Decision(answer, 0.0, 0)
 
 
-def fingerprint_of(numbers: FloatArray, expected: int = 0) -> int:
-    """A number that tells learned numbers from others.
+def check_fingerprint(numbers: FloatArray, expected: int = 0) -> int:
+    """Checksum of learned numbers, never 0; compared with ``expected`` unless that is 0.
 
     Raises:
-        AlgorithmError: it is not the ``expected`` one, if one is.
+        AlgorithmError: the checksum is not the expected one.
     """
     found = zlib.crc32(np.ascontiguousarray(numbers, dtype="<f8").tobytes()) or 1
     if expected not in (0, found):
         raise AlgorithmError(
-            f"learned numbers of fingerprint {found}; expected {expected}: they are not those "
-            "of the recording"
+            f"learned numbers with fingerprint {found}; expected {expected}: they are not the "
+            "ones used in the recording"
         )
     return found
 
 
-def rule_of(layers: Sequence[Layer], name: str = "policy", *, fingerprint: int = 0) -> Rule:
-    """An algorithm that takes the rung a network scores highest.
+def build_rule(layers: Sequence[Layer], name: str = "policy", *, fingerprint: int = 0) -> Rule:
+    """Build an algorithm that chooses the rung a neural network scores highest.
 
     Raises:
-        AlgorithmError: the layers do not fit, or are not those of ``fingerprint``.
+        AlgorithmError: the layers do not fit, or do not have the ``fingerprint``.
     """
-    network = network_of(layers)
+    network = build_network(layers)
     return Rule(
         name=name,
-        params=Params(fingerprint_of(network.numbers, fingerprint)),
+        params=Params(check_fingerprint(network.numbers, fingerprint)),
         start=partial(start_with, network, name),
         choose=choose,
     )
 
 
-def layers_of(parts: Sequence[tuple[ArrayLike, ArrayLike, str]]) -> tuple[Layer, ...]:
-    """Layers from weights, biases and the names of activations.
+def build_layers(parts: Sequence[tuple[ArrayLike, ArrayLike, str]]) -> tuple[Layer, ...]:
+    """Build layers from weights, biases and names of activations.
 
     Raises:
-        AlgorithmError: they do not fit, or are no numbers.
+        AlgorithmError: they do not fit, or are not numbers.
     """
     made = []
     for weights, biases, activation in parts:
         try:
             both = frozen_array(weights), frozen_array(biases)
         except (TypeError, ValueError) as exc:
-            raise AlgorithmError(f"a layer's numbers: {exc}") from exc
+            raise AlgorithmError(f"weights or biases of a layer: {exc}") from exc
         made.append(Layer(weights=both[0], biases=both[1], activation=activation))  # type: ignore[arg-type]  # Layer checks the name
     return tuple(made)
-
-
-__all__ = [
-    "ACTIVATIONS",
-    "MOST",
-    "PAST",
-    "Activation",
-    "Layer",
-    "Network",
-    "clipped",
-    "evaluate",
-    "fill_now",
-    "fill_vector",
-    "fingerprint_of",
-    "layers_of",
-    "network_of",
-    "rate_shown",
-    "rule_of",
-    "size_shown",
-    "vector_width",
-]
