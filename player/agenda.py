@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
 from abr.media import Presentation
 from player.actions import KeyUse, TrackName, Want
@@ -37,6 +38,7 @@ class Agenda:
         self._title = title
         self._config = config
         self._durations_s: list[float] = []
+        self._ends_s: list[float] = []
         self._video: Track | None = None
         self._audio: Track | None = None
         self._full_since_s: float | None = None
@@ -44,6 +46,7 @@ class Agenda:
     def begin(self, presentation: Presentation) -> None:
         """The presentation is known for the first time."""
         self._durations_s = presentation.durations_s.tolist()
+        self._ends_s = list(accumulate(self._durations_s))
         self._video = Track("video", presentation.segments)
         self._audio = Track("audio", len(self._title.audio)) if self._title.audio else None
 
@@ -61,6 +64,14 @@ class Agenda:
     def tracks(self) -> list[Track]:
         """The tracks that there are."""
         return [track for track in (self._video, self._audio) if track is not None]
+
+    def arrived(self, name: TrackName, segment: int, rung: int) -> None:
+        """The segment that was next on its track is here."""
+        ref = self._title.segment(name, segment, rung)
+        # Lengths of two rungs may differ by some milliseconds each: over many segments their
+        # ends would lie in other segments. So all rungs share the presentation's timeline.
+        end_s = self._ends_s[segment] if name == "video" else ref.end_s
+        self.track(name).add(ref, end_s)
 
     @property
     def ready_s(self) -> float:

@@ -228,9 +228,13 @@ class PlaybackSession:
         return not self._is_over
 
     def _leave(self) -> tuple[Action, ...]:
+        if self._playback.state == "ended":  # by what this input brought
+            self._end("complete")
         if not self._is_over:
             wake_at_s = self._next_wake_s()
-            if wake_at_s != self._wake_at_s:
+            if math.isinf(wake_at_s) and not self._book.active and self.state != "paused":
+                self._end("error: the player waits for nothing: no request, no time; a fault of it")
+            elif wake_at_s != self._wake_at_s:
                 self._wake_at_s = wake_at_s
                 self._actions.append(WakeAt(wake_at_s))
         actions, self._actions = tuple(self._actions), []
@@ -289,7 +293,7 @@ class PlaybackSession:
                 self._reconsider_at_s = self._now_s + self.config.reconsider_every_s
 
     def _fetch_once(self, want: Want) -> None:
-        resource = (want.url, want.byte_range)
+        resource = (want.kind, want.url, want.byte_range)
         if resource not in self._asked:
             self._asked.add(resource)
             self._fetch(want)
@@ -343,7 +347,7 @@ class PlaybackSession:
         elif want.kind == "segment":
             self._take_segment(request)
         else:
-            self._have.add((want.url, want.byte_range))
+            self._have.add((want.kind, want.url, want.byte_range))
             self._update_playable()
 
     def _take_playlist(self, request: Request, body: bytes) -> None:
@@ -365,7 +369,7 @@ class PlaybackSession:
         self._begin_when_known()
 
     def _take_token(self, want: Want, body: bytes) -> None:
-        self._asked.discard((want.url, None))
+        self._asked.discard((want.kind, want.url, want.byte_range))
         try:
             self._new_token = str(json.loads(body)["token"])
         except (ValueError, KeyError, TypeError):
@@ -385,12 +389,11 @@ class PlaybackSession:
 
     def _take_segment(self, request: Request) -> None:
         want = request.want
-        track = self._agenda.track(want.track)
         before_s = self.buffer_s
         if want.track == "video":
             self._reconsider_at_s = math.inf
             self._rung_of[want.segment] = want.rung
-        track.add(self._title.segment(want.track, want.segment, want.rung))
+        self._agenda.arrived(want.track, want.segment, want.rung)
         self._update_playable()
         self.log.add(
             "buffer", self._now_s, track=want.track, before_s=before_s, buffer_s=self.buffer_s

@@ -9,23 +9,24 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from player.actions import TrackName
+from player.actions import Kind, TrackName
 from player.manifest import SegmentRef
 from transcode.playlist import ByteRange
 
-Resource = tuple[str, ByteRange | None]
-"""What identifies something fetched once: URL and byte range."""
+Resource = tuple[Kind, str, ByteRange | None]
+"""What identifies something fetched once: kind, URL and byte range. The kind, because
+nothing hinders a playlist from naming one URL as two kinds of thing."""
 
 
 def needs_of(segment: SegmentRef) -> frozenset[Resource]:
     """What must be here, beside the segment itself, before it can be played."""
     needs: set[Resource] = set()
     if segment.init is not None:
-        needs.add((segment.init.url, segment.init.byte_range))
+        needs.add(("init", segment.init.url, segment.init.byte_range))
         if segment.init.key is not None:
-            needs.add((segment.init.key.url, None))
+            needs.add(("key", segment.init.key.url, None))
     if segment.key is not None:
-        needs.add((segment.key.url, None))
+        needs.add(("key", segment.key.url, None))
     return frozenset(needs)
 
 
@@ -54,13 +55,13 @@ class Track:
     @property
     def is_playable(self) -> bool:
         """Every segment is here, and so is all that is needed to open them."""
-        return self.is_fetched and self.ready_s >= self.fetched_s
+        return self.is_fetched and not self._waiting
 
-    def add(self, segment: SegmentRef) -> None:
-        """The next segment has arrived."""
-        self._waiting.append((segment.end_s, needs_of(segment)))
+    def add(self, segment: SegmentRef, end_s: float) -> None:
+        """The next segment has arrived; it ends at ``end_s`` of the media timeline."""
+        self._waiting.append((end_s, needs_of(segment)))
         self.next += 1
-        self.fetched_s = segment.end_s
+        self.fetched_s = end_s
         self.request_id = None
 
     def update(self, have: AbstractSet[Resource]) -> None:
