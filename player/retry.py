@@ -34,6 +34,11 @@ class Failure:
     message: str = ""
     """One line for people; never a token or a key."""
 
+    def __str__(self) -> str:
+        if self.kind == "status":
+            return f"status {self.status}" + (f" ({self.reason})" if self.reason else "")
+        return self.message or self.kind
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

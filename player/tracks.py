@@ -9,25 +9,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from player.actions import Kind, TrackName
-from player.manifest import SegmentRef
-from transcode.playlist import ByteRange
-
-Resource = tuple[Kind, str, ByteRange | None]
-"""What identifies something fetched once: kind, URL and byte range. The kind, because
-nothing hinders a playlist from naming one URL as two kinds of thing."""
-
-
-def needs_of(segment: SegmentRef) -> frozenset[Resource]:
-    """What must be here, beside the segment itself, before it can be played."""
-    needs: set[Resource] = set()
-    if segment.init is not None:
-        needs.add(("init", segment.init.url, segment.init.byte_range))
-        if segment.init.key is not None:
-            needs.add(("key", segment.init.key.url, None))
-    if segment.key is not None:
-        needs.add(("key", segment.key.url, None))
-    return frozenset(needs)
+from player.actions import Resource, TrackName
 
 
 @dataclass(slots=True)
@@ -45,7 +27,7 @@ class Track:
     """End of the fetched media."""
     ready_s: float = 0.0
     """End of the playable media."""
-    _waiting: list[tuple[float, frozenset[Resource]]] = field(default_factory=list)
+    _waiting: list[tuple[float, AbstractSet[Resource]]] = field(default_factory=list)
 
     @property
     def is_fetched(self) -> bool:
@@ -54,12 +36,17 @@ class Track:
 
     @property
     def is_playable(self) -> bool:
-        """Every segment is here, and so is all that is needed to open them."""
+        """Every segment is here, and so is all that it needs."""
         return self.is_fetched and not self._waiting
 
-    def add(self, segment: SegmentRef, end_s: float) -> None:
-        """The next segment has arrived; it ends at ``end_s`` of the media timeline."""
-        self._waiting.append((end_s, needs_of(segment)))
+    def add(self, end_s: float, needs: AbstractSet[Resource]) -> None:
+        """The next segment has arrived.
+
+        Args:
+            end_s: Where it ends on the media timeline.
+            needs: What must be here beside it before it can be played.
+        """
+        self._waiting.append((end_s, needs))
         self.next += 1
         self.fetched_s = end_s
         self.request_id = None

@@ -17,6 +17,7 @@ from player.actions import Want
 from player.config import PlayerConfig
 from player.drivers.replay import differences
 from player.drivers.virtual import VirtualDriver
+from player.loader import Loader
 from player.retry import Failure
 from player.session import PlaybackSession
 from tests.fakes.shapes import Reply, ScriptedLink, ScriptedOrigin, Shape
@@ -218,16 +219,13 @@ def test_rungs_whose_lengths_differ_a_little_share_one_timeline() -> None:
     assert log.records[-1]["playhead_s"] == pytest.approx(30.0)
 
 
-class Forgetful(PlaybackSession):
-    """Never begins when the playlists are here: a player with a fault."""
+def test_a_session_that_waits_for_nothing_ends_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever fault there may be: no session is left open without anything to wait for.
 
-    def _begin_when_known(self) -> None:
-        pass
-
-
-def test_a_session_that_waits_for_nothing_ends_and_says_so() -> None:
-    """Whatever fault there may be: no session is left open without anything to wait for."""
-    origin = ScriptedOrigin(Shape(), lambda _want: Reply())
-    session = Forgetful(origin.url, lambda: Erratic(0))
-    log = VirtualDriver(session, origin, ScriptedLink(origin.replies)).run()
+    The fault planted here is that the player never begins when its playlists are here.
+    """
+    monkeypatch.setattr(Loader, "_begin_when_known", lambda _loader: None)
+    log, _ = play_shape(Shape())
     assert log.records[-1]["why"].startswith("error: the player waits for nothing")
