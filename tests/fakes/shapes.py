@@ -7,6 +7,7 @@ is answered as its ``Reply`` says, or never.
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import math
 from collections.abc import Callable, Sequence
@@ -14,8 +15,13 @@ from dataclasses import dataclass, field
 
 from abr.link import LinkEvent
 from player.actions import Want
+from player.drivers.transport import TransferError
 from player.drivers.virtual import VirtualResponse
 from player.retry import Failure
+from transcode.sealing import seal
+
+SILENCE_S = 1e6
+KEY = bytes(range(16))
 
 BASE = "http://edge.test/t/head.body.signature/film/"
 
@@ -120,6 +126,36 @@ class ScriptedOrigin:
         return VirtualResponse(1000.0, self.shape.body(want))
 
 
+class ScriptedTransport:
+    """A ``Transport`` of the live driver, on a loop whose clock jumps."""
+
+    def __init__(self, shape: Shape, reply: Callable[[Want], Reply]) -> None:
+        self._shape = shape
+        self._reply = reply
+
+    async def fetch(
+        self,
+        want: Want,
+        url: str,
+        *,
+        on_response: Callable[[str | None], None],
+        on_piece: Callable[[int], None],
+    ) -> bytes:
+        """What the next reply of the script says."""
+        reply = self._reply(want)
+        await asyncio.sleep(min(reply.first_byte_s, SILENCE_S))
+        on_response(None)
+        on_piece(500)
+        await asyncio.sleep(min(reply.rest_s, SILENCE_S))
+        if reply.failure is not None:
+            raise TransferError(reply.failure)
+        on_piece(500)
+        if want.kind == "key":
+            return KEY
+        clear = self._shape.body(want) or b"media"
+        return clear if want.key is None else seal(clear, KEY, want.key.iv)
+
+
 class ScriptedLink:
     """A ``Link`` that answers the requests of ``origin`` by its replies, without end when many.
 
@@ -165,5 +201,5 @@ class ScriptedLink:
         return tuple(due)
 
     def received_bytes(self, flow: int, now_s: float) -> float:
-        """All at once, at the end."""
+        """All at once."""
         return 1000.0

@@ -137,7 +137,10 @@ async def test_media_that_does_not_open_ends_the_session() -> None:
             web.Response(body=b"x" * 100) if r.path.endswith("v0/00001.m4s") else None
         )
         log = await play(url, algorithm=fixed(0))
-    assert "error: segment 1" in summary(log).ended
+    assert summary(log).ended == (
+        "error: v0/00001.m4s: segment 1: sealed segment: 100 bytes; "
+        "expected a multiple of 16 after 1 attempt"
+    )
     assert differences(log, replay(log, algorithm=fixed(0))) == []
 
 

@@ -15,12 +15,14 @@ from abr.log import SessionLog
 from player import replay
 from player.actions import Want
 from player.config import PlayerConfig
+from player.drivers.live import LiveDriver
 from player.drivers.replay import differences
 from player.drivers.virtual import VirtualDriver
 from player.loader import Loader
 from player.retry import Failure
 from player.session import PlaybackSession
-from tests.fakes.shapes import Reply, ScriptedLink, ScriptedOrigin, Shape
+from tests.fakes.jumpingloop import run_jumping
+from tests.fakes.shapes import Reply, ScriptedLink, ScriptedOrigin, ScriptedTransport, Shape
 
 NAMES = ("v0.m3u8", "v1.m3u8", "v2.m3u8", "a.m3u8", "b.m3u8", "multivariant.m3u8")
 
@@ -149,6 +151,27 @@ def test_every_virtual_session_ends(
         assert differences(log, again) == []
 
 
+def play_live(
+    shape: Shape, reply: Callable[[Want], Reply], *, config: PlayerConfig, seed: int
+) -> SessionLog:
+    """Play ``shape`` on the live driver, on a clock that jumps."""
+    session = PlaybackSession(shape.url, lambda: Erratic(seed), config)
+    return run_jumping(LiveDriver(session, ScriptedTransport(shape, reply)).run())
+
+
+@settings(max_examples=150)
+@given(shapes(), st.lists(replies, max_size=12), configs, st.integers(0, 99))
+def test_every_live_session_ends(
+    shape: Shape, script: list[Reply], config: PlayerConfig, seed: int
+) -> None:
+    """The same over the event loop, where failures are of all kinds and media is decrypted."""
+    log = play_live(shape, mostly_good(script, seed), config=config, seed=seed)
+    check_ending(log)
+    if "algorithm" in log.provenance:
+        again = replay(SessionLog.loads(log.dumps()), algorithm=lambda: Erratic(seed))
+        assert differences(log, again) == []
+
+
 SHARED = {
     "two rungs": Shape(variants=("v.m3u8", "v.m3u8")),
     "the highest and the lowest rung": Shape(variants=("v.m3u8", "w.m3u8", "v.m3u8")),
@@ -170,6 +193,8 @@ def test_who_shares_a_url_plays_to_the_end(shape: Shape, seed: int) -> None:
     assert check_ending(log) == "complete"
     playlists = [want.url for want in origin.asked if want.kind == "media"]
     assert len(playlists) == len(set(playlists))
+    live = play_live(shape, lambda _want: Reply(), config=PlayerConfig(), seed=seed)
+    assert check_ending(live) == "complete"
 
 
 def test_a_playlist_that_lists_itself_is_an_error() -> None:
@@ -195,10 +220,11 @@ def test_what_arrives_after_the_last_frame_ends_the_session(slow: str) -> None:
         is_late = want.kind == slow and want.track == "audio" and "late" in want.url
         return Reply(first_byte_s=9.0 if is_late else 0.01)
 
-    log, _ = play_shape(shape, reply)
-    assert check_ending(log) == "complete"
-    assert 9.0 < log.records[-1]["t"] < 12.0
-    assert [r["to"] for r in log.of("state")] == ["playing", "stalled", "playing", "ended"]
+    virtual, _ = play_shape(shape, reply)
+    for log in virtual, play_live(shape, reply, config=PlayerConfig(), seed=0):
+        assert check_ending(log) == "complete"
+        assert 9.0 < log.records[-1]["t"] < 12.0
+        assert [r["to"] for r in log.of("state")] == ["playing", "stalled", "playing", "ended"]
 
 
 def test_rungs_whose_lengths_differ_a_little_share_one_timeline() -> None:
