@@ -51,9 +51,11 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "serve": Entry("bench.stack.cli.serve:serve", "Run an origin and two tiers of edges here."),
     },
     "Play and measure": {
-        "play": Entry("player.cli:play", "Play a URL headless, over an emulated network."),
-        "simulate": Entry("player.cli:simulate", "Play a package on a virtual clock."),
-        "replay": Entry("player.cli:replay", "Play a session log again, decision by decision."),
+        "play": Entry("player.cli.play:play", "Play a URL headless, over an emulated network."),
+        "simulate": Entry("player.cli.simulate:simulate", "Play a package on a virtual clock."),
+        "replay": Entry(
+            "player.cli.replay:replay", "Play a session log again, decision by decision."
+        ),
         "algorithms": Entry("abr.cli.algorithms:algorithms", "List the algorithms installed."),
     },
     "Networks": {

@@ -17,7 +17,7 @@ from abr.log import SessionLog
 from abr.qoe import summary
 from abr.trace import Trace
 from player import PlayerConfig, play, replay
-from player.cli import replay as replay_command
+from player.cli.replay import replay as replay_command
 from player.drivers.replay import differences
 from player.files import MediaFolder, read_log, write_log
 from tests.fakes.titles import TOKEN, FakeTitle, fixed
