@@ -55,6 +55,7 @@ class Loader:
         self._playback = playback
         self._recorder = recorder
         self._title = Title(source)
+        self._has_url = isinstance(source, str)
         self._renewal = TokenRenewal(source if isinstance(source, str) else "")
         self._agenda = Agenda(self._title, config)
         self._reconsider_at_s = math.inf
@@ -150,7 +151,7 @@ class Loader:
     def _take_playlist(self, request: Request, body: bytes) -> None:
         want = request.want
         text = body.decode("utf-8", errors="replace")
-        if text:  # of a given presentation nothing need be read
+        if self._has_url:  # of a given presentation nothing is read
             self._recorder.playlist(text)
         shown = self._recorder.shown(want.url)
         try:
