@@ -25,7 +25,7 @@ import numpy as np
 
 from abr.errors import ConfigError, ToolMissingError
 from abr.trace import Trace
-from player.shaping.legs import ShaperConfig
+from player.shaping.config import ShaperConfig
 from player.shaping.proxy import Shaper
 from player.shaping.run import Address
 from player.shaping.tbf import FLOOR_BPS, QUEUE_BYTES, WIRE_RATIO

@@ -131,13 +131,13 @@ class Ledger:
                 self._backlogged_bits[index] += until_bits - self._seen_bits
             self._seen_s, self._seen_bits = until_s, until_bits
 
-    def delivered(self, size_bytes: int, now_s: float) -> None:
+    def add_delivered(self, size_bytes: int, now_s: float) -> None:
         """``size_bytes`` left at ``now_s``."""
         index = int(now_s / self._interval_s)
         self._grow(index)
         self._delivered_bytes[index] += size_bytes
 
-    def crossed(self, size_bytes: int, now_s: float) -> None:
+    def add_crossed(self, size_bytes: int, now_s: float) -> None:
         """Cross-traffic used ``size_bytes`` of the capacity, up to ``now_s``."""
         index = int(now_s / self._interval_s)
         self._grow(index)

@@ -182,7 +182,7 @@ class SharedPacer:
         """The flow that has the link for itself, if one has."""
         return self._turn[0] if len(self._turn) == 1 and not self._behind else None
 
-    def sent_alone(self, flow: int, size_bytes: int) -> None:
+    def take_alone(self, flow: int, size_bytes: int) -> None:
         """The ``lone_flow`` sent so much of what it has waiting, but not all, as was due."""
         self._queued[flow] -= size_bytes
         self._used_bits += 8 * size_bytes

@@ -17,9 +17,9 @@ from typing import NamedTuple
 from abr.errors import ConfigError, UpstreamError
 from abr.trace import Trace
 from player.shaping.alarms import Alarms
-from player.shaping.departures import Ticker
+from player.shaping.config import ShaperConfig
+from player.shaping.grid import Ticker
 from player.shaping.ledger import ShaperReport
-from player.shaping.legs import ShaperConfig
 from player.shaping.proxy import Shaper
 
 MANY_CLIENTS = 8
