@@ -113,6 +113,12 @@ class Connection:
         self._break: OSError | None = None
         self._down_end: Literal["open", "eof", "close", "reset"] = "open"
 
+    def __repr__(self) -> str:
+        return (
+            f"<Connection {self.flow}, {self._up_bytes} bytes up, {self.down_bytes} bytes down"
+            f"{', closed' if self._closed else ''}>"
+        )
+
     def join(self, pacer: SharedPacer, now_s: float) -> None:
         """Take part in a link that begins anew, with all that still waits."""
         if not self.client_takes:

@@ -1,11 +1,11 @@
 """When a link sends, and how its connections take bytes from their servers.
 
-Two ways, chosen once for a link. *Prompt*: it wakes by itself when something is due, and
-what a server sends is pushed to it by the event loop. That is exact to a millisecond and
-costs several wake-ups for each of them. *Grid*: many links of one process send together,
-at the ticks of one ``Ticker``, and pull what they need from sockets that the event loop
-does not watch meanwhile; it watches again where a pull comes up short. How much may leave
-is the pacer's business in both, so neither gains or loses capacity.
+There are two kinds, and a link has one of them. ``prompt``: it wakes by itself when
+something is due, and what a server sends is pushed to it by the event loop. That is exact
+to a millisecond and costs several wake-ups for each of them. ``grid``: many links of one
+process send together, at the ticks of one ``Ticker``, and pull what they need from sockets
+that the event loop does not watch meanwhile; it watches again where a pull comes up short.
+How much may leave is the pacer's business in both, so neither gains or loses capacity.
 """
 
 from __future__ import annotations

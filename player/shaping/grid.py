@@ -27,6 +27,9 @@ class Ticker:
         self._busy: dict[GridDepartures, None] = {}
         self.lateness = Lateness()
 
+    def __repr__(self) -> str:
+        return f"<Ticker every {self.tick_s:g} s for {len(self._busy)} links>"
+
     def add(self, departures: GridDepartures) -> None:
         """Tick for ``departures`` until they are discarded."""
         self._busy[departures] = None
@@ -64,6 +67,10 @@ class GridDepartures:
         self.lateness = ticker.lateness
         self._lone: _LoneFlow | None = None
         self.receive_bytes = receive_bytes(link, _TICKS_READ * ticker.tick_s)
+
+    def __repr__(self) -> str:
+        kind = "one flow alone" if self._lone is not None else f"{len(self._pulled)} pulled"
+        return f"<GridDepartures every {self._ticker.tick_s:g} s, {kind}>"
 
     def reader_for(
         self, connection: Connection, server: asyncio.Transport, sock: socket.socket

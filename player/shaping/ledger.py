@@ -84,6 +84,9 @@ class Lateness:
         self.most_s = 0.0
         self.wakes = 0
 
+    def __repr__(self) -> str:
+        return f"<Lateness of {self.wakes} wake-ups, at most {self.most_s:.4f} s>"
+
     def add(self, lateness_s: float) -> None:
         """A timer fired ``lateness_s`` after it was due."""
         lateness_s = max(0.0, lateness_s)
@@ -119,6 +122,10 @@ class Ledger:
         self._cross_bytes: list[int] = []
         self._seen_s = 0.0
         self._seen_bits = 0.0
+
+    def __repr__(self) -> str:
+        sent_bytes = sum(self._delivered_bytes)
+        return f"<Ledger up to {self._seen_s:.3f} s, {sent_bytes} bytes delivered>"
 
     def advance(self, now_s: float, *, backlogged: bool) -> None:
         """Time passed up to ``now_s``, during which data waited or did not."""

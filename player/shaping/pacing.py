@@ -44,9 +44,8 @@ class SharedPacer:
     """The shared link: who waits, with how much, and what may leave when.
 
     Invariant: ``used_bits`` never exceeds the bits the trace has offered so far (to a
-    thousandth of a bit), so in
-    any stretch that starts idle no more than the trace's own bits leave, plus what
-    ``gap_s`` allows.
+    thousandth of a bit), so in any stretch that starts idle no more than the trace's bits
+    leave, plus what ``gap_s`` allows.
     """
 
     def __init__(
@@ -88,6 +87,13 @@ class SharedPacer:
         self._used_bits = 0.0
         self._cross_bytes = 0
         self._idle_since_s = -math.inf
+
+    def __repr__(self) -> str:
+        queued_bytes = sum(self._queued.values())
+        return (
+            f"<SharedPacer {self._waiting} flows waiting with {queued_bytes} bytes, "
+            f"{len(self._blocked)} blocked, {self._used_bits:.0f} bits used>"
+        )
 
     @property
     def is_backlogged(self) -> bool:

@@ -29,6 +29,9 @@ class PromptDepartures:
         self.hold_bytes = self.first_bytes = 0
         self._set_room(0.0)
 
+    def __repr__(self) -> str:
+        return f"<PromptDepartures, next at {self._due_s:.4f} s>"
+
     def reader_for(
         self, connection: Connection, server: asyncio.Transport, sock: socket.socket
     ) -> Reader:

@@ -94,6 +94,13 @@ class Shaper:
         )
         self._renew_link()
 
+    def __repr__(self) -> str:
+        host, port = self.upstream
+        return (
+            f"<Shaper {self.host}:{self.port} to {host}:{port} at {self.now_s():.3f} s, "
+            f"{len(self._connections)} connections>"
+        )
+
     async def __aenter__(self) -> Self:
         """Begin to listen.
 
