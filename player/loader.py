@@ -91,8 +91,8 @@ class Loader:
 
     def _fetch(self, request: Request) -> None:
         want = request.want
-        self._recorder.fetch(request)
-        url = self._renewal.current(want.url)
+        self._recorder.add_fetch(request)
+        url = self._renewal.update_url(want.url)
         self.actions.append(Fetch(request.request_id, want, url, request.attempt))
         if want.kind == "segment":
             self._agenda.track(want.track).request_id = request.request_id
@@ -107,7 +107,7 @@ class Loader:
     def abort(self, request: Request, reason: str) -> None:
         """Give up a request under way."""
         self.book.close(request.request_id)
-        self._recorder.abort(request, self.now_s, reason)
+        self._recorder.add_abort(request, self.now_s, reason)
         self.actions.append(Abort(request.request_id, reason))
 
     def handle_failure(self, request: Request, failure: Failure) -> None:
@@ -128,7 +128,7 @@ class Loader:
             self._agenda.choice = Choice(want.segment, 0, self.now_s)
         elif answer == "give-up":
             tries = f"{request.attempt} attempt{'s' if request.attempt > 1 else ''}"
-            shown = self._recorder.shown(want.url)
+            shown = self._recorder.shorten(want.url)
             raise PlaybackError(f"{shown}: {failure} after {tries}")
 
     # --- what arrives ------------------------------------------------------------
@@ -141,7 +141,7 @@ class Loader:
         elif want.kind == "token":
             self.book.forget(want)
             self._renewal.take(body)
-            self.book.token_renewed(self.now_s)
+            self.book.release_waiting(self.now_s)
         elif want.kind == "segment":
             self._take_segment(request)
         else:
@@ -152,8 +152,8 @@ class Loader:
         want = request.want
         text = body.decode("utf-8", errors="replace")
         if self._has_url:  # of a given presentation nothing is read
-            self._recorder.playlist(text)
-        shown = self._recorder.shown(want.url)
+            self._recorder.add_playlist(text)
+        shown = self._recorder.shorten(want.url)
         try:
             wants = self._title.take(want, text, url=request.final_url or want.url, shown=shown)
         except PlaylistError as exc:  # says where
@@ -170,7 +170,7 @@ class Loader:
         if presentation is None or self.advisor is not None:
             return
         self.advisor = Advisor(self._algorithm, presentation, self._trace)
-        self._recorder.presentation_known(presentation, self.advisor.running)
+        self._recorder.set_presentation(presentation, self.advisor.running)
         self._playback.set_durations(presentation.durations_s.tolist())
         self._agenda.begin(presentation)
 
@@ -179,10 +179,10 @@ class Loader:
         before_s = self._buffer_s
         if want.track == "video":
             self._reconsider_at_s = math.inf
-            self._recorder.video_arrived(want.segment, want.rung)
+            self._recorder.set_rung(want.segment, want.rung)
         self._agenda.add(want)
         self._update_playable()
-        self._recorder.buffer(
+        self._recorder.add_buffer(
             want.track, now_s=self.now_s, before_s=before_s, buffer_s=self._buffer_s
         )
         if want.track == "video":
@@ -194,7 +194,7 @@ class Loader:
         changes = self._playback.media_ready(
             self._agenda.ready_s, complete=self._agenda.is_all_playable, now_s=self.now_s
         )
-        self._recorder.playback(changes)
+        self._recorder.add_changes(changes)
 
     # --- what to ask for next ------------------------------------------------------
 
@@ -239,7 +239,7 @@ class Loader:
 
     def work(self) -> None:
         """Give up what is overdue, and ask about the download under way when it is time to."""
-        for request, what in self.book.overdue(self.now_s):
+        for request, what in self.book.find_overdue(self.now_s):
             self.abort(request, "timeout")
             self.handle_failure(request, Failure("timeout", message=what))
         if self.now_s + INSTANT_S >= self._reconsider_at_s:
@@ -293,7 +293,7 @@ class Loader:
 
     def _note(self, segment: int, decision: Decision) -> Choice:
         """Note the algorithm's answer: the rung of ``segment``, and when to ask for it."""
-        self._recorder.decision(segment, decision, now_s=self.now_s, buffer_s=self._buffer_s)
+        self._recorder.add_decision(segment, decision, now_s=self.now_s, buffer_s=self._buffer_s)
         choice = Choice(segment, decision.rung, self.now_s + decision.wait_s)
         self._agenda.choice = choice
         return choice

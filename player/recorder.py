@@ -60,11 +60,11 @@ class Recorder:
     def __repr__(self) -> str:
         return f"<Recorder {self.log.provenance['source']}, {len(self.log.records)} records>"
 
-    def shown(self, url: str) -> str:
+    def shorten(self, url: str) -> str:
         """A URL as a log may show it: relative to the playlist's, never with a token."""
         return url[len(self._folder) :] if url.startswith(self._folder) else redact(url)
 
-    def presentation_known(self, presentation: Presentation, running: RunningAlgorithm) -> None:
+    def set_presentation(self, presentation: Presentation, running: RunningAlgorithm) -> None:
         """What is played, and what decides."""
         self._presentation = presentation
         self.log.provenance.update(
@@ -79,28 +79,30 @@ class Recorder:
             presentation_digest=presentation.digest(),
         )
 
-    def fetch(self, request: Request) -> None:
+    def add_fetch(self, request: Request) -> None:
         """A request is sent."""
         want = request.want
-        record: dict[str, Any] = {"kind": want.kind, "uri": self.shown(want.url), **_place(want)}
+        record: dict[str, Any] = {"kind": want.kind, "uri": self.shorten(want.url), **_locate(want)}
         if request.attempt > 1:
             record["attempt"] = request.attempt
         self.log.add("fetch", request.start_s, id=request.request_id, **record)
 
-    def redirected(self, url: str) -> None:
+    def add_redirect(self, url: str) -> None:
         """The response just recorded came from ``url``."""
-        self.log.records[-1]["uri"] = self.shown(url)
+        self.log.records[-1]["uri"] = self.shorten(url)
 
-    def playlist(self, text: str) -> None:
+    def add_playlist(self, text: str) -> None:
         """What just finished is a playlist."""
         self.log.records[-1]["text"] = text
 
-    def abort(self, request: Request, now_s: float, why: str) -> None:
+    def add_abort(self, request: Request, now_s: float, why: str) -> None:
         """A request is given up."""
         received = request.received_bytes
         self.log.add("abort", now_s, id=request.request_id, why=why, received_bytes=received)
 
-    def decision(self, segment: int, decision: Decision, *, now_s: float, buffer_s: float) -> None:
+    def add_decision(
+        self, segment: int, decision: Decision, *, now_s: float, buffer_s: float
+    ) -> None:
         """The algorithm has answered."""
         self.log.add(
             "decision",
@@ -112,15 +114,17 @@ class Recorder:
             buffer_s=buffer_s,
         )
 
-    def video_arrived(self, segment: int, rung: int) -> None:
+    def set_rung(self, segment: int, rung: int) -> None:
         """``segment`` will be shown at ``rung``; writes nothing yet."""
         self._rungs[segment] = rung
 
-    def buffer(self, track: TrackName, *, now_s: float, before_s: float, buffer_s: float) -> None:
+    def add_buffer(
+        self, track: TrackName, *, now_s: float, before_s: float, buffer_s: float
+    ) -> None:
         """A segment of ``track`` was added to the buffer."""
         self.log.add("buffer", now_s, track=track, before_s=before_s, buffer_s=buffer_s)
 
-    def playback(self, changes: Sequence[StateChange | SegmentStart]) -> None:
+    def add_changes(self, changes: Sequence[StateChange | SegmentStart]) -> None:
         """Playback changed state, or a segment's first frame was shown."""
         for change in changes:
             if isinstance(change, StateChange):
@@ -139,7 +143,7 @@ class Recorder:
             )
 
 
-def _place(want: Want) -> dict[str, Any]:
+def _locate(want: Want) -> dict[str, Any]:
     """Where in the presentation a request belongs; what does not apply is left out."""
     place: dict[str, Any] = {}
     if want.byte_range is not None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from player.actions import Resource, Want
 from player.config import PlayerConfig
-from player.retry import Failure, verdict
+from player.retry import Failure, judge
 
 INSTANT_S = 1e-9
 """Times nearer than this are the same: absorbs the rounding of added floats."""
@@ -107,9 +107,9 @@ class RequestBook:
             now_s: Now.
 
         Returns:
-            ``renew`` when the next try waits for ``token_renewed``.
+            ``renew`` when the next try waits for ``release_waiting``.
         """
-        answer = verdict(
+        answer = judge(
             failure,
             attempt=request.attempt,
             patience_left_s=request.asked_s + patience_s - now_s,
@@ -122,13 +122,13 @@ class RequestBook:
         self._retries.append(Retry(request.want, request.attempt + 1, due_s, request.asked_s))
         return answer.action
 
-    def token_renewed(self, now_s: float) -> None:
+    def release_waiting(self, now_s: float) -> None:
         """What waited for a new token is due now."""
         for retry in self._retries:
             if math.isinf(retry.due_s):
                 retry.due_s = now_s
 
-    def overdue(self, now_s: float) -> Iterator[tuple[Request, str]]:
+    def find_overdue(self, now_s: float) -> Iterator[tuple[Request, str]]:
         """Tries that passed a limit, each with what the limit was."""
         for request in list(self.active.values()):
             if request.start_s + self._config.total_limit_s <= now_s + INSTANT_S:

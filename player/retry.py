@@ -1,7 +1,7 @@
 """What the player does about a failed request: policy as data, one pure function.
 
 This module knows nothing of HTTP libraries; drivers describe a failure in the words
-below and the session asks ``verdict`` what to do.
+below and the session asks ``judge`` what to do.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Verdict:
     wait_s: float = 0.0
 
 
-def verdict(
+def judge(
     failure: Failure,
     *,
     attempt: int,

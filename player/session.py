@@ -138,7 +138,7 @@ class PlaybackSession:
             self.log.add("response", now_s, id=request_id)
             if url is not None and request.want.kind in ("multivariant", "media"):
                 request.final_url = url
-                self._recorder.redirected(url)
+                self._recorder.add_redirect(url)
         return self._leave()
 
     def received(self, request_id: int, size_bytes: float, now_s: float) -> tuple[Action, ...]:
@@ -201,7 +201,7 @@ class PlaybackSession:
         """Move playback to ``now_s``; False when the session is over."""
         if self._is_over:
             return False
-        self._recorder.playback(self._playback.advance(now_s))
+        self._recorder.add_changes(self._playback.advance(now_s))
         self._now_s = self._loader.now_s = now_s
         self._end_with_playback()
         return not self._is_over
@@ -246,7 +246,7 @@ class PlaybackSession:
     ) -> tuple[Action, ...]:
         if self._enter(now_s):
             self.log.add(verb, now_s)
-            self._recorder.playback(act(now_s))
+            self._recorder.add_changes(act(now_s))
             with self._planning():
                 pass
         return self._leave()
@@ -259,7 +259,7 @@ class PlaybackSession:
     def _end(self, reason: str) -> None:
         if self._is_over:
             return
-        self._recorder.playback(self._playback.stop(self._now_s))
+        self._recorder.add_changes(self._playback.stop(self._now_s))
         for request in list(self._loader.book.active.values()):
             self._loader.abort(request, "session ended")
         self._is_over = True

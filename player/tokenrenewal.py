@@ -38,7 +38,7 @@ class TokenRenewal:
         except (ValueError, KeyError, TypeError) as exc:
             raise PlaybackError("renew: the answer holds no token") from exc
 
-    def current(self, url: str) -> str:
+    def update_url(self, url: str) -> str:
         """``url`` as it is to be fetched: with the newest token where it held ours."""
         if self._fresh is None or token_of(url) != self._token:
             return url

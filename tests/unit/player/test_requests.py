@@ -60,7 +60,7 @@ def test_what_waits_for_a_token_is_due_when_it_is_renewed() -> None:
     book.close(request.request_id)
     answer = book.try_again(request, EXPIRED, patience_s=0.0, can_renew=True, now_s=1.0)
     assert (answer, book.next_time_s()) == ("renew", math.inf)
-    book.token_renewed(4.0)
+    book.release_waiting(4.0)
     assert [each.attempt for each in book.open_due(4.0)] == [2]
 
 
@@ -78,9 +78,9 @@ def test_the_first_byte_has_a_limit_and_so_has_the_whole() -> None:
     silent, slow = book.open(SEGMENT, 1.0), book.open(INIT, 1.0)
     slow.first_byte_s = 1.5
     assert book.next_time_s() == 3.0
-    assert list(book.overdue(2.9)) == []
-    assert list(book.overdue(3.0)) == [(silent, "no byte after 2 s")]
-    assert list(book.overdue(6.0)) == [
+    assert list(book.find_overdue(2.9)) == []
+    assert list(book.find_overdue(3.0)) == [(silent, "no byte after 2 s")]
+    assert list(book.find_overdue(6.0)) == [
         (silent, "not complete after 5 s"),
         (slow, "not complete after 5 s"),
     ]

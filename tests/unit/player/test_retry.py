@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from player.config import PlayerConfig
-from player.retry import Failure, backoff_s, verdict
+from player.retry import Failure, backoff_s, judge
 
 CASES = [
     (Failure("connect"), 1, "retry"),
@@ -24,7 +24,7 @@ CASES = [
 @pytest.mark.parametrize(("failure", "attempt", "action"), CASES)
 def test_verdict(failure: Failure, attempt: int, action: str) -> None:
     """Transient failures are tried again, an expired token is renewed, the rest ends."""
-    answer = verdict(
+    answer = judge(
         failure, attempt=attempt, config=PlayerConfig(attempts=4), rng=np.random.default_rng(0)
     )
     assert answer.action == action
@@ -56,7 +56,7 @@ def test_patience_outlasts_the_tries_of_a_passing_failure_only() -> None:
         (Failure("status", 404), "give-up"),
         (Failure("status", 403, "expired"), "give-up"),
     ):
-        assert verdict(failure, rng=rng, **patient).action == action  # type: ignore[arg-type]  # passed on
+        assert judge(failure, rng=rng, **patient).action == action  # type: ignore[arg-type]  # passed on
 
 
 @pytest.mark.parametrize(

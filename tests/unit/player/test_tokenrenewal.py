@@ -22,17 +22,17 @@ def test_after_a_renewal_urls_with_our_token_have_the_new_one() -> None:
     """Others stay as they are: another server's token is none of ours."""
     renewal = TokenRenewal(URL)
     foreign = "http://cdn.test/t/other.body.signature/film/v0/0.m4s"
-    assert renewal.current(URL) == URL
+    assert renewal.update_url(URL) == URL
     renewal.take(b'{"token": "new.body.signature", "expires_s": 9}')
-    assert renewal.current(URL) == URL.replace(TOKEN, NEW)
-    assert renewal.current(foreign) == foreign
-    assert renewal.current("http://cdn.test/v0/0.m4s") == "http://cdn.test/v0/0.m4s"
+    assert renewal.update_url(URL) == URL.replace(TOKEN, NEW)
+    assert renewal.update_url(foreign) == foreign
+    assert renewal.update_url("http://cdn.test/v0/0.m4s") == "http://cdn.test/v0/0.m4s"
 
 
 def test_where_there_is_no_token_there_is_nothing_to_renew() -> None:
     renewal = TokenRenewal("http://cdn.test/film/multivariant.m3u8")
     assert renewal.want is None
-    assert renewal.current("http://cdn.test/film/v0/0.m4s") == "http://cdn.test/film/v0/0.m4s"
+    assert renewal.update_url("http://cdn.test/film/v0/0.m4s") == "http://cdn.test/film/v0/0.m4s"
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"null", b"\xff", b'{"tokens": 1}'])
