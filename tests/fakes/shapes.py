@@ -166,6 +166,8 @@ class ScriptedLink:
     MOST_STEPS = 20_000
 
     def __init__(self, replies: Sequence[Reply]) -> None:
+        self.other_times_s: list[float] = []
+        """When to advance besides, in order: a viewer presses something, say."""
         self._replies = replies
         self._events: list[tuple[float, int, LinkEvent]] = []
         self._count = self._steps = 0
@@ -187,7 +189,8 @@ class ScriptedLink:
 
     def next_event_s(self) -> float:
         """Time of the next event; inf when all is silence."""
-        return self._events[0][0] if self._events else math.inf
+        times = [self._events[0][0]] if self._events else []
+        return min([*times, *self.other_times_s[:1]], default=math.inf)
 
     def advance(self, now_s: float) -> tuple[LinkEvent, ...]:
         """What is due by ``now_s``."""

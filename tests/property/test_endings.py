@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import accumulate, chain
 
 import numpy as np
 import pytest
@@ -87,6 +88,10 @@ initialisation sections: 20 requests that take 3 s of patience and 3 tries of 6 
 twice where the lowest rung stands in, and less than 50 s of waiting and playing."""
 
 
+Pauses = list[tuple[float, float]]
+"""Seconds until the viewer pauses and until they resume, again and again."""
+
+
 class Erratic:
     """Legal answers without sense: any rung, some waiting, some abandonment."""
 
@@ -113,12 +118,12 @@ def mostly_good(script: list[Reply], seed: int) -> Callable[[Want], Reply]:
     return reply
 
 
-def check_ending(log: SessionLog) -> str:
+def check_ending(log: SessionLog, paused_s: float = 0.0) -> str:
     """Exactly one ``ended``, last, in time and not for want of an idea; returns its reason."""
     assert [r["e"] for r in log.records].count("ended") == 1
     last = log.records[-1]
     assert last["e"] == "ended"
-    assert last["t"] < LATEST_S
+    assert last["t"] < LATEST_S + paused_s
     assert last["why"] == "complete" or last["why"].startswith("error: ")
     assert "waits for nothing" not in last["why"]
     return str(last["why"])
@@ -149,6 +154,40 @@ def test_every_virtual_session_ends(
     if "algorithm" in log.provenance:
         again = replay(SessionLog.loads(log.dumps()), algorithm=lambda: Erratic(seed))
         assert differences(log, again) == []
+
+
+class WithViewer(VirtualDriver):
+    """A viewer pauses and resumes, again and again, and resumes at last."""
+
+    def __init__(self, session: PlaybackSession, origin: ScriptedOrigin, pauses: Pauses) -> None:
+        self._scripted = ScriptedLink(origin.replies)
+        super().__init__(session, origin, self._scripted)
+        self._scripted.other_times_s = list(accumulate(chain.from_iterable(pauses)))
+
+    def _step(self) -> None:
+        super()._step()
+        times_s = self._scripted.other_times_s
+        while times_s and times_s[0] <= self._now_s:
+            is_pause = len(times_s) % 2 == 0
+            del times_s[0]
+            press = self._session.pause if is_pause else self._session.resume
+            self._apply(press(self._now_s))
+
+
+@settings(max_examples=150)
+@given(
+    shapes(),
+    st.lists(replies, max_size=6),
+    configs,
+    st.lists(st.tuples(st.sampled_from([0.0, 0.5, 1.0, 3.0]), st.sampled_from([0.0, 1.0, 30.0]))),
+)
+def test_every_session_ends_though_the_viewer_pauses(
+    shape: Shape, script: list[Reply], config: PlayerConfig, pauses: Pauses
+) -> None:
+    """Pauses in startup, at the end of the media, while nothing comes."""
+    origin = ScriptedOrigin(shape, mostly_good(script, 0))
+    session = PlaybackSession(origin.url, lambda: Erratic(0), config)
+    check_ending(WithViewer(session, origin, pauses).run(), sum(chain.from_iterable(pauses)))
 
 
 def play_live(
