@@ -246,9 +246,8 @@ class PlaybackSession:
     ) -> tuple[Action, ...]:
         if self._enter(now_s):
             self.log.add(verb, now_s)
-            self._recorder.add_changes(act(now_s))
             with self._planning():
-                pass
+                self._recorder.add_changes(act(now_s))
         return self._leave()
 
     def _end_with_playback(self) -> None:
