@@ -124,7 +124,7 @@ async def play(
         trace: What the link between server and player can carry; None: as it is.
         algorithm, params, config, max_play_s: As in ``simulate``.
         on_progress: Called with the session after every input.
-        sink: Takes the opened media.
+        sink: Takes the decrypted media.
 
     Returns:
         The session log. With a trace its provenance holds the proxy's own report
@@ -136,6 +136,7 @@ async def play(
             know the network beforehand.
     """
     from player.drivers.live import LiveDriver
+    from player.drivers.transport import HttpTransport
 
     wrong = f"{redact(url)}: not an HTTP URL; expected http://HOST/.../multivariant.m3u8"
     try:
@@ -161,23 +162,24 @@ async def play(
         },
     )
 
-    def driver(shaper: Shaper | None) -> LiveDriver:
-        return LiveDriver(
-            session,
-            source=url,
-            via=(shaper.host, shaper.port) if shaper is not None else None,
-            sink=sink,
-            stop_at_s=max_play_s,
-            on_start=shaper.start_clock if shaper is not None else None,
-            on_progress=on_progress,
-        )
+    async def drive(shaper: Shaper | None) -> SessionLog:
+        via = None if shaper is None else (shaper.host, shaper.port)
+        async with HttpTransport(url, via=via, connections=config.connections) as transport:
+            return await LiveDriver(
+                session,
+                transport,
+                sink=sink,
+                stop_at_s=max_play_s,
+                on_start=None if shaper is None else shaper.start_clock,
+                on_progress=on_progress,
+            ).run()
 
     if trace is None:
-        return await driver(None).run()
+        return await drive(None)
     from player.shaping.proxy import Shaper
 
     async with Shaper(trace, parts.hostname, port, rtt_s=config.rtt_s) as shaper:
-        log = await driver(shaper).run()
+        log = await drive(shaper)
         log.provenance["shaper"] = shaper.report.as_dict()
     return log
 

@@ -82,15 +82,21 @@ class Title:
         if want.kind == "multivariant":
             self._variants = [lone_variant(playlist, url=url)]
             self._loaded[0] = segments
-        elif want.track == "audio":
-            self.audio = segments
         else:
-            self._loaded[want.rung] = segments
+            self._take_media(want.url, segments)
         if self._loaded and (self.audio or self._variants[0].audio_url is None):
             self.presentation = presentation_from_playlists(
                 self._variants, self._loaded, self.audio, title=self._name
             )
         return ()
+
+    def _take_media(self, url: str, segments: tuple[SegmentRef, ...]) -> None:
+        """Give ``segments`` to every rung and track whose playlist is at ``url``."""
+        for rung, variant in enumerate(self._variants):
+            if variant.url == url:
+                self._loaded[rung] = segments
+        if self._variants[0].audio_url == url:
+            self.audio = segments
 
     def playlist_for(self, rung: int) -> Want | None:
         """What must be fetched before segments of ``rung`` can be; None when nothing."""

@@ -53,9 +53,9 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         ),
     },
     "Play and measure": {
-        "play": Entry("player.cli:play", "Play a URL headless over an emulated network."),
-        "simulate": Entry("player.cli:simulate", "Play a package on a virtual clock."),
-        "replay": Entry("player.cli:replay", "Replay a session log, decision by decision."),
+        "play": Entry("player.cli.play:play", "Play a URL headless over an emulated network."),
+        "simulate": Entry("player.cli.simulate:simulate", "Play a package on a virtual clock."),
+        "replay": Entry("player.cli.replay:replay", "Replay a session log, decision by decision."),
         "algorithms": Entry("abr.cli.algorithms:algorithms", "List the installed algorithms."),
     },
     "Networks": {

@@ -17,7 +17,7 @@ from abr.log import SessionLog
 from abr.qoe import summary
 from abr.trace import Trace
 from player import PlayerConfig, play, replay
-from player.cli import replay as replay_command
+from player.cli.replay import replay as replay_command
 from player.drivers.replay import differences
 from player.files import MediaFolder, read_log, write_log
 from tests.fakes.titles import TOKEN, FakeTitle, fixed
@@ -137,7 +137,10 @@ async def test_media_that_does_not_open_ends_the_session() -> None:
             web.Response(body=b"x" * 100) if r.path.endswith("v0/00001.m4s") else None
         )
         log = await play(url, algorithm=fixed(0))
-    assert "error: segment 1" in summary(log).ended
+    assert summary(log).ended == (
+        "error: v0/00001.m4s: segment 1: sealed segment: 100 bytes; "
+        "expected a multiple of 16 after 1 attempt"
+    )
     assert differences(log, replay(log, algorithm=fixed(0))) == []
 
 

@@ -13,7 +13,7 @@ from abr.media import constant_presentation
 from abr.sabremovie import read_sabre_movie, write_sabre_movie
 from player.batch.cli import spread
 from player.batch.presets import PENSIEVE_CONFIGURATIONS, SABRE_CONFIGURATIONS
-from player.cli import simulate
+from player.cli.simulate import simulate
 
 ROW = {
     "movie",
