@@ -94,9 +94,25 @@ def resampled(
         rng: Where the draws come from.
         resamples: How many.
     """
+    return weighted(top, bottom, draw_weights(top.shape[-1], rng, resamples=resamples))
+
+
+def draw_weights(units: int, rng: np.random.Generator, *, resamples: int = RESAMPLES) -> FloatArray:
+    """How often each resample draws each trace, shape (resamples, units)."""
+    drawn = rng.multinomial(units, np.full(units, 1 / units), size=resamples)
+    return drawn.astype(np.float64)
+
+
+def weighted(top: FloatArray, bottom: FloatArray, weights: FloatArray) -> Resampled:
+    """Figures as measured, and as each row of ``weights`` has them.
+
+    Args:
+        top: Numerators summed per trace, shape (algorithms, metrics, units).
+        bottom: Denominators, same shape.
+        weights: From ``draw_weights``, shape (resamples, units).
+    """
     algorithms, metrics, units = top.shape
-    weights = rng.multinomial(units, np.full(units, 1 / units), size=resamples).astype(np.float64)
-    shape = (resamples, algorithms, metrics)
+    shape = (len(weights), algorithms, metrics)
     above = (weights @ top.reshape(-1, units).T).reshape(shape)
     below = (weights @ bottom.reshape(-1, units).T).reshape(shape)
     return Resampled(

@@ -81,7 +81,7 @@ def _error(estimates: Sequence[Estimate], metric: Metric) -> Figure:
 def forest(report: BenchReport, name: str) -> Figure:
     """Differences to the base in one figure: a row per algorithm."""
     metric = BY_NAME[name]
-    rows = [each for each in report.standings if each.label != report.base]
+    rows = [each for each in report.standings if each.label != report.base and each.played]
     inks = {"better": "var(--better)", "worse": "var(--stall-ink)", "unclear": "var(--quiet)"}
     data = []
     for each in rows:
@@ -143,6 +143,7 @@ def frontier(report: BenchReport) -> Figure:
     data += [
         _dot(each, place, is_faint=is_crowded and not each.on_frontier)
         for place, each in enumerate(report.standings)
+        if each.played
     ]
     layout = _base_layout(440) | {
         "xaxis": _axis(
@@ -218,6 +219,8 @@ def by_class(report: BenchReport) -> Figure:
     data = []
     for place, each in enumerate(report.standings):
         estimates = [kind.qoe[each.label] for kind in report.classes]
+        if not each.played:
+            continue
         # Algorithms of one class stand below each other, in the order of the plan.
         offset = (place - (len(report.standings) - 1) / 2) * 0.8 / len(report.standings)
         data.append(

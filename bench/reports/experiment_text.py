@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from bench.analysis.compare import Finding
+from bench.analysis.compare import Comparison, Finding
 from bench.analysis.metrics import BY_NAME, METRICS, Metric
 from bench.analysis.standings import FEW_NETWORKS, BenchReport, Standing
 from bench.analysis.stats import Estimate
@@ -19,6 +19,9 @@ SHOWN = ("bitrate_bps", "stall_ratio", "qoe_lin", "startup_s")
 """Figures of the terminal; the page, CSV and JSON have all."""
 
 LABEL_COLUMNS = 28
+FAILED_SIGN = "†"
+"""Marks an algorithm with failed sessions."""
+
 _SIGNS = {"better": " ▲", "worse": " ▼", "unclear": "  ", "base": "  "}
 
 
@@ -43,12 +46,13 @@ def _tidy(text: str) -> str:
 
 def lead(report: BenchReport) -> str:
     """What was played, in a sentence."""
+    failed = sum(each.failures.failed for each in report.standings)
     presentations = len(report.header.get("presentations", ()))
     preset = report.header.get("preset", "abrkit")
     return (
         f"{count(len(report.standings), 'algorithm')} over {count(report.networks, 'network')} and "
         f"{count(presentations, 'presentation')}: {report.sessions * len(report.standings)} "
-        f"sessions by the rules of {preset}."
+        f"sessions by the rules of {preset}{f', of which {failed} failed' if failed else ''}."
     )
 
 
@@ -59,11 +63,19 @@ def cautions(report: BenchReport) -> list[str]:
         found.append("One network: there are no intervals, and nothing to conclude.")
     elif report.networks < FEW_NETWORKS:
         found.append(f"Only {report.networks} networks: intervals are rough.")
-    if report.left_out:
+    if any(each.failures.failed for each in report.standings):
         found.append(
-            f"{count(report.left_out, 'session')} left out for all algorithms, because some "
-            "algorithm lacks them."
+            "Some sessions failed. They count in no figure, and a difference is over the sessions "
+            "that both algorithms played to their end."
         )
+    elif report.left_out:
+        found.append(
+            f"{count(report.left_out, 'session')} missing from some algorithm; a difference is "
+            "over the sessions that both have."
+        )
+    found += [
+        f"{each.label}: {each.failures}." for each in report.standings if each.failures.failed
+    ]
     beyond = [
         each.label
         for each in report.standings
@@ -75,12 +87,7 @@ def cautions(report: BenchReport) -> list[str]:
             "own player as it is by default; by other rules or settings regret is a rough guide."
         )
     failed = [f"Failed: {e['run']}: {e['error']}" for e in report.header.get("failed", ())]
-    idle = [
-        f"{each.label}: {count(each.never_began, 'session')} never began."
-        for each in report.standings
-        if each.never_began
-    ]
-    return [*found, *failed, *idle]
+    return [*found, *failed]
 
 
 def report_text(report: BenchReport) -> str:
@@ -120,8 +127,10 @@ def report_text(report: BenchReport) -> str:
     percent = f"{100 * report.level:g} %"
     parts.append(
         f"In brackets: {percent} intervals, {report.resamples} resamples of networks, seed "
-        f"{report.seed}. ▲ better, ▼ worse than {report.base}: the interval leaves 0 out."
+        f"{report.seed}. ▲ better, ▼ worse than {report.base}: the interval excludes 0."
     )
+    if any(each.failures.failed for each in report.standings):
+        parts.append(f"{FAILED_SIGN} with failed sessions: figures are over the others alone.")
     return "\n".join(parts)
 
 
@@ -135,7 +144,11 @@ def _extra_row(each: Standing) -> tuple[str, ...]:
 
 
 def _name(each: Standing) -> str:
-    return _short(each.label) + (" (upper bound)" if each.foresees else "")
+    return (
+        _short(each.label)
+        + (" (upper bound)" if each.foresees else "")
+        + (f" {FAILED_SIGN}" if each.failures.failed else "")
+    )
 
 
 def _short(label: str) -> str:
@@ -155,8 +168,29 @@ def _table(rows: Sequence[tuple[str, ...]]) -> str:
     )
 
 
-def findings_text(findings: Sequence[Finding]) -> str:
-    """What ``abr bench compare`` found, one line per figure."""
+def comparison_text(found: Comparison) -> str:
+    """What ``abr bench compare`` found: what failed, then one line per figure."""
+    parts = [
+        f"! {each.algorithm}, {side}: {failures}."
+        for each in found.pairings
+        for side, failures in (("base", each.base), ("candidate", each.candidate))
+        if failures.failed
+    ]
+    parts += [
+        f"! {each.algorithm}: compared over the {count(each.pairs, 'session')} that both played."
+        for each in found.pairings
+        if each.base.failed or each.candidate.failed
+    ]
+    return "\n".join([*parts, *([_findings_table(found.findings)] if found.findings else [])])
+
+
+def comparison_json(found: Comparison) -> dict[str, Any]:
+    """The same as plain values; what is unknown is null."""
+    plain: dict[str, Any] = without_nan(asdict(found))
+    return plain
+
+
+def _findings_table(findings: Sequence[Finding]) -> str:
     rows = [("", "figure", "base", "candidate", "difference", "margin", "")]
     for each in findings:
         metric = BY_NAME[each.metric]
@@ -196,6 +230,10 @@ def _csv_rows(report: BenchReport) -> Iterator[tuple[Any, ...]]:
             if each.label != report.base:
                 ends = _ends(difference.estimate)
                 yield ("difference", each.label, report.base, "", name, *ends, difference.verdict)
+        yield ("sessions", each.label, "", "", "played", each.played, "", "", "")
+        yield ("sessions", each.label, "", "", "failed", each.failures.failed, "", "", "")
+        for reason, times in each.failures.reasons:
+            yield ("failure", each.label, "", "", "sessions", times, "", "", reason)
         if each.regret is not None:
             yield ("regret", each.label, report.optimum, "", "qoe_lin", *_ends(each.regret), "")
         if each.frontier_share is not None:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from abr.errors import InputError
+from abr.shell import note
 
 if TYPE_CHECKING:
-    from bench.analysis.compare import Finding
+    from bench.analysis.compare import Comparison
 
 SEED = 20_260_101
 """Of resampling, when none is given: the same results give the same intervals."""
@@ -148,48 +149,45 @@ def compare(
     """
     import numpy as np
 
-    from bench.analysis import compare as gate
+    from bench.analysis import compare as comparing
     from bench.experiments.files import read_folder
-    from bench.reports.experiment_text import findings_text
+    from bench.reports.experiment_text import comparison_json, comparison_text
 
-    allowed = [gate.margin_from(text) for text in margins] or list(gate.MARGINS)
+    allowed = [comparing.margin_from(text) for text in margins] or list(comparing.MARGINS)
     rng = np.random.default_rng(seed)
     if folder is not None:
-        findings = gate.compare_two(
+        found = comparing.compare_two(
             read_folder(folder), base, candidate, rng=rng, margins=allowed, resamples=resamples
         )
     else:
-        findings = gate.compare(
+        found = comparing.compare(
             read_folder(Path(base)),
             read_folder(Path(candidate)),
             rng=rng,
             margins=allowed,
             resamples=resamples,
         )
-    worse = [each for each in findings if each.is_worse]
-    unproven = [each for each in findings if not each.is_proven]
-    failed = bool(worse or (strict and unproven))
+    why = _why_worse(found, strict=strict)
     if as_json:
-        said = {"passed": not failed, "findings": [_plain(each) for each in findings]}
-        click.echo(json.dumps(said))
+        click.echo(json.dumps({"passed": not why, **comparison_json(found)}))
     else:
-        click.echo(findings_text(findings))
-    if failed:
-        named = worse or unproven
-        what = "worse beyond the margin" if worse else "not shown to be within the margin"
-        raise InputError(
-            f"{candidate} is {what} in "
-            + ", ".join(f"{each.metric} of {each.algorithm}" for each in named)
-        )
+        click.echo(comparison_text(found))
+    if why:
+        raise InputError(f"{candidate} {'; '.join(why)}")
 
 
-def _plain(finding: Finding) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    from bench.reports.experiment_text import without_nan
-
-    found: dict[str, Any] = without_nan(asdict(finding))
-    return found
+def _why_worse(found: Comparison, *, strict: bool) -> list[str]:
+    """Why a candidate does not pass; nothing when it does."""
+    why = [
+        f"failed {each.newly_failed} sessions of {each.algorithm} that the base played"
+        for each in found.newly_failed
+    ]
+    named = found.worse or (found.unproven if strict else [])
+    if named:
+        what = "worse beyond the margin" if found.worse else "not shown to be within the margin"
+        figures = ", ".join(f"{each.metric} of {each.algorithm}" for each in named)
+        why.append(f"is {what} in {figures}")
+    return why
 
 
 @click.command("p1203", no_args_is_help=True, short_help="Write input for ITU-T P.1203.")
@@ -242,8 +240,10 @@ def p1203(
       abr bench p1203 results --out p1203
       abr bench p1203 results --out p1203 --algorithm bola-sabre --device mobile
     """
+    from bench.analysis.failures import why_row_failed
     from bench.analysis.p1203 import p1203_input
     from bench.experiments.files import read_folder
+    from bench.reports.wording import count
     from player.files import write_whole
 
     results = read_folder(folder)
@@ -254,9 +254,12 @@ def p1203(
         raise InputError(f"{out}: exists and is not an empty folder; name a new one")
     out.mkdir(parents=True, exist_ok=True)
     known_films = {each["digest"]: each for each in results.header.get("presentations", ())}
-    written = 0
+    written, failed = 0, 0
     for row in results.rows:
         if algorithm is not None and row["algorithm"] != algorithm:
+            continue
+        if why_row_failed(row) is not None:
+            failed += 1
             continue
         words = (row["algorithm"], row["presentation"], row["trace"], f"seed{row['seed']}")
         name = "_".join(re.sub(r"[^\w.@-]+", "-", str(word)) for word in words)
@@ -264,4 +267,8 @@ def p1203(
         made = p1203_input(row, film, audio_kbps=audio_kbps, frame_rate=fps, device=device)
         write_whole(out / f"{name}.{written:05d}.json", (json.dumps(made) + "\n").encode())
         written += 1
-    click.echo(f"{out}: {written} sessions")
+    if failed:
+        note(f"left out: {count(failed, 'session')} that failed")
+    if not written:
+        raise InputError(f"{folder}: every session failed; nothing was written")
+    click.echo(f"{out}: {count(written, 'session')}")

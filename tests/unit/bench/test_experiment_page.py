@@ -55,7 +55,7 @@ def test_the_csv_has_every_figure_in_the_unit_of_its_name(report: BenchReport) -
         if (r["table"], r["algorithm"], r["figure"]) == ("difference", "<b>fast", "bitrate_bps")
     ]
     assert (float(found["value"]), found["says"], found["against"]) == (1e6, "better", "calm")
-    assert {r["table"] for r in rows} == {"figure", "difference", "frontier", "class"}
+    assert {r["table"] for r in rows} == {"figure", "difference", "sessions", "frontier", "class"}
 
 
 def test_the_json_has_no_nan(report: BenchReport) -> None:
