@@ -243,7 +243,7 @@ def _page(
     return page(
         report_data(
             logs,
-            heading=f"{index.title}: one film, {len(traces)} networks",
+            heading=f"{index.title}: one presentation, {len(traces)} networks",
             traces=traces,
             cache_stats=stats,
             ladders={index.title: _ladder(index)},

@@ -17,6 +17,7 @@ from abr.qoe import QoE
 from bench.experiments.results import Results, Row
 
 NEVER_BEGAN = "playback never began"
+EARLY_ENDS = {"stopped": "stopped before the end", "still open": "the log breaks off"}
 _ADDRESS = re.compile(r"^\S*/\S*: ")
 """What was asked for, at the head of an error: it differs where the reason is the same."""
 
@@ -58,7 +59,7 @@ def why_failed(ended: str, startup_s: float | None, *, may_stop: bool = False) -
         return NEVER_BEGAN
     if ended == "complete" or (may_stop and ended == "stopped"):
         return None
-    return f"ended early: {ended}"
+    return EARLY_ENDS.get(ended, ended)
 
 
 def why_playback_failed(qoe: QoE) -> str | None:

@@ -6,15 +6,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from abr import __version__
 from bench.analysis.metrics import BY_NAME, METRICS
 from bench.analysis.standings import BenchReport, Standing
-from bench.reports import experiment_charts as benchcharts
-from bench.reports import session_charts as charts
+from bench.reports import experiment_charts as charts
 from bench.reports.experiment_text import cautions, figure, lead
+from bench.reports.templating import template
 from bench.reports.wording import count, listed
 
 NAMED = 4
@@ -28,22 +26,14 @@ def bench_page(report: BenchReport, *, commands: Sequence[str] = ()) -> str:
         report: What it says.
         commands: How to make it again.
     """
-    environment = Environment(
-        loader=PackageLoader("bench.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     others = [each for each in report.standings if each.label != report.base]
-    figures = {"frontier": benchcharts.frontier(report)}
-    figures |= {f"cdf-{name}": benchcharts.distribution(report, name) for name in report.cdfs}
+    drawn = {"frontier": charts.frontier(report)}
+    drawn |= {f"cdf-{name}": charts.distribution(report, name) for name in report.cdfs}
     if others:
-        figures |= {f"diff-{n}": benchcharts.forest(report, n) for n in benchcharts.FOREST}
+        drawn |= {f"diff-{name}": charts.forest(report, name) for name in charts.FOREST}
     if len(report.classes) > 1:
-        figures["classes"] = benchcharts.by_class(report)
-    return environment.get_template("bench.html.j2").render(
+        drawn["classes"] = charts.by_class(report)
+    return template("bench.html.j2").render(
         report=report,
         others=others,
         lead=lead(report),
@@ -52,15 +42,13 @@ def bench_page(report: BenchReport, *, commands: Sequence[str] = ()) -> str:
         metrics=METRICS,
         qoe=BY_NAME["qoe_lin"],
         shown=figure,
-        colour=benchcharts.colour,
-        figures=figures,
-        forest=[f"diff-{name}" for name in benchcharts.FOREST],
+        colour=charts.colour,
+        charts={name: Markup(text) for name, text in drawn.items()},  # noqa: S704  # escaped there
+        forest=[f"diff-{name}" for name in charts.FOREST],
         cdfs=[f"cdf-{name}" for name in report.cdfs],
         percent=f"{100 * report.level:g} %",
         provenance=_provenance(report),
         commands=commands,
-        library=Markup(charts.library()),  # noqa: S704  # plotly's own text, not a user's
-        version=__version__,
     )
 
 

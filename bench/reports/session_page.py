@@ -1,21 +1,21 @@
 """A report as one HTML page that needs nothing but itself.
 
-Turns ``ReportData`` into text: figures by ``bench.reports.session_charts``, words by
+Turns ``ReportData`` into text: charts by ``bench.reports.session_charts``, words by
 ``bench.reports.wording``, the rest by the template beside this module. The page's own
-policy forbids it every request, so it looks the same with and without a network.
+policy forbids it every request and every script, so it looks the same with and without
+a network.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from abr import __version__
-from bench.reports import session_charts as charts
 from bench.reports import wording
-from bench.reports.sessions import Comparison, ReportData, Session
+from bench.reports.session_charts import session_chart, shared_scale
+from bench.reports.sessions import ReportData, Session
+from bench.reports.templating import template
 
 HEADS: tuple[tuple[str, str], ...] = (
     ("startup_s", "Startup"),
@@ -30,46 +30,38 @@ HEADS: tuple[tuple[str, str], ...] = (
 
 def page(data: ReportData) -> str:
     """The whole page as text."""
-    environment = Environment(
-        loader=PackageLoader("bench.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    for name in ("seconds", "megabits", "percent", "signed_seconds", "size"):
-        environment.filters[name] = getattr(wording, name)
-    return environment.get_template("report.html.j2").render(
+    return template("report.html.j2").render(
         data=data,
         lead=wording.lead(data),
         findings=wording.findings(data),
+        words=wording,
         heads=HEADS,
         cells=_cells,
         shares=_shares,
-        facts=wording.facts,
-        figures=_figures(data),
+        cautions=wording.cautions(data),
+        charts=_charts(data),
         provenance=_provenance,
-        library=Markup(charts.library()),  # noqa: S704  # plotly's own text, not a user's
-        version=__version__,
     )
 
 
-def _figures(data: ReportData) -> dict[int, charts.Figure]:
+def _charts(data: ReportData) -> dict[int, Markup]:
+    """The chart of each session by its number; sessions of one trace share their axes."""
     return {
-        row.session.number: charts.session_figure(row.session, scale)
+        session.number: Markup(session_chart(session, scale))  # noqa: S704  # escapes its texts
         for comparison in data.comparisons
-        for scale in [_scale(comparison)]
-        for row in comparison.rows
+        for sessions in [[row.session for row in comparison.rows]]
+        for scale in [shared_scale(sessions)]
+        for session in sessions
     }
 
 
-def _scale(comparison: Comparison) -> charts.Scale:
-    return charts.shared_scale([row.session for row in comparison.rows])
-
-
 def _cells(session: Session) -> dict[str, tuple[str, str]]:
-    """Text of each compared figure, and what belongs beside it in small print."""
+    """Text of each compared figure, and what belongs beside it in small print.
+
+    Dashes for a failed session: it has no figure that could stand beside those of others.
+    """
+    if session.failure is not None:
+        return {name: ("–", "") for name, _ in HEADS}
     qoe = session.qoe
     of_all = f"of {wording.seconds(qoe.rebuffer_denominator_s)}"
     return {

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from abr.qoe import QoE
 from bench.reports.sessions import Comparison, ReportData, Session
+
+MOSTLY = 0.5
+"""Share of the time from which a viewer would say mostly."""
 
 
 def seconds(value: float | None) -> str:
@@ -29,11 +33,6 @@ def percent(ratio: float | None, digits: int = 1) -> str:
     return "–" if ratio is None else f"{100 * ratio:.{digits}f} %"
 
 
-def signed_seconds(value: float | None) -> str:
-    """``+0.12 s``; a dash for None."""
-    return "–" if value is None else f"{value:+.2f} s".replace("-", "−")
-
-
 def size(value_bytes: float) -> str:
     """``12.4 MB``, in powers of a thousand."""
     for unit in ("B", "kB", "MB", "GB"):
@@ -55,7 +54,7 @@ def listed(words: Sequence[str]) -> str:
 
 
 def lead(data: ReportData) -> str:
-    """What was run, and whether it went well, in one or two plain sentences."""
+    """What was played, in a sentence."""
     algorithms = {session.label for session in data.sessions}
     traces = {(session.title, session.trace) for session in data.sessions}
     played_s = sum(session.qoe.played_s for session in data.sessions)
@@ -81,41 +80,94 @@ def findings(data: ReportData) -> list[str]:
     return sentences
 
 
+def cautions(data: ReportData) -> list[str]:
+    """Which sessions failed and why, and what that means for the figures."""
+    failed = [f"{label}: {failures}." for label, failures in data.failures.items()]
+    if failed:
+        failed.append("Failed sessions are marked, and their figures are compared with none.")
+    return failed
+
+
+def told(data: ReportData) -> list[str]:
+    """A line for each session on what its viewer would have noticed, then what failed."""
+    lines = [
+        f"{each.label} over {each.trace} ({each.driver}): {experience(each)}"
+        for each in data.sessions
+    ]
+    return [*lines, *(f"! {caution}" for caution in cautions(data))]
+
+
 def _finding(comparison: Comparison) -> str:
     best = comparison.leader
     where = f"Over {comparison.trace}"
-    if best.qoe.startup_s is None:
-        return f"{where} no playback began."
+    if best is None:
+        return f"{where}, every session failed."
     rate = megabits(best.qoe.mean_bitrate_bps)
     stalled = (
         f"{count(best.qoe.stall_events, 'stall')}, {seconds(best.qoe.stall_s)}"
         if best.qoe.stall_events
         else "no stall"
     )
-    if len({row.session.label for row in comparison.rows}) == 1:
+    if len({session.label for session in comparison.played}) == 1:
         return f"{where}, {best.label} played at {rate} with {stalled}."
-    if any(row.session.qoe.stall_events for row in comparison.rows):
+    if any(session.qoe.stall_events for session in comparison.played):
         return f"{where}, {best.label} stalled least: {stalled}, at {rate} on average."
     return f"{where}, nothing stalled; {best.label} had the highest bitrate, {rate}."
 
 
-def facts(session: Session) -> str:
-    """One line under a session's heading."""
+def experience(session: Session) -> str:
+    """What the viewer of a session would have noticed, in one plain sentence.
+
+    ``Started after 0.4 s; froze twice, 3.1 s in all; picture mostly at 1.2 Mbit/s,
+    sharpness changed 6 times.``
+    """
     qoe = session.qoe
     if qoe.startup_s is None:
-        return f"Playback never began ({qoe.ended})."
-    stalled = count(qoe.stall_events, "stall")
-    if qoe.stall_events:
-        stalled += f" of {seconds(qoe.stall_s)}" + (" in all" if qoe.stall_events > 1 else "")
-    parts = [
-        f"started after {seconds(qoe.startup_s)}",
-        stalled,
-        f"{megabits(qoe.mean_bitrate_bps)} on average",
-        count(qoe.switches, "switch", "switches"),
-    ]
-    if qoe.ended not in ("complete", "stopped"):
-        parts.append(f"ended early: {qoe.ended}")
-    return ", ".join(parts)
+        return f"Never started: {session.failure}."
+    parts = [f"Started after {_brief(qoe.startup_s)}", _freezes(qoe), _picture(session)]
+    if session.failure is not None:
+        parts.append(f"broke off after {_long(qoe.played_s)} of video: {session.failure}")
+    return "; ".join(parts) + "."
+
+
+def _freezes(qoe: QoE) -> str:
+    if not qoe.stall_events:
+        return "never froze"
+    in_all = "" if qoe.stall_events == 1 else " in all"
+    return f"froze {_times(qoe.stall_events)}, {_brief(qoe.stall_s)}{in_all}"
+
+
+def _picture(session: Session) -> str:
+    """Which bit rate was on screen most, and how often it changed."""
+    times_s, changes = session.qoe.time_per_rung_s, session.qoe.switches
+    longest_s, total_s = max(times_s, default=0.0), sum(times_s)
+    if longest_s <= 0:
+        return "no picture for any time"
+    rung = times_s.index(longest_s)
+    known = rung < len(session.ladder_bps)
+    at = _short_rate(session.ladder_bps[rung]) if known else f"rung {rung}"
+    if longest_s == total_s:
+        how = f"picture always at {at}"
+    elif longest_s >= MOSTLY * total_s:
+        how = f"picture mostly at {at}"
+    else:
+        how = f"picture at {_short_rate(session.qoe.mean_bitrate_bps)} on average"
+    return f"{how}, sharpness {f'changed {_times(changes)}' if changes else 'never changed'}"
+
+
+def _times(number: int) -> str:
+    """``once``, ``twice``, ``3 times``."""
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")
+
+
+def _brief(value_s: float) -> str:
+    """``0.4 s``: no finer than a viewer would notice."""
+    return f"{value_s:.2f} s" if value_s < 0.05 else f"{value_s:.1f} s"
+
+
+def _short_rate(value_bps: float) -> str:
+    """``1.2 Mbit/s``, or ``350 kbit/s`` below one."""
+    return f"{value_bps / 1e6:.1f} Mbit/s" if value_bps >= 1e6 else f"{value_bps / 1e3:.0f} kbit/s"
 
 
 def _long(value_s: float) -> str:

@@ -180,7 +180,7 @@ def test_the_quick_plan_goes_from_run_to_report(
     page, table = tmp_path / "r.html", tmp_path / "r.csv"
     assert main(["bench", "report", str(out), "--html", str(page), "--csv", str(table)]) == 0
     assert "20 networks" in capsys.readouterr().out
-    assert page.stat().st_size > 1e6
+    assert page.stat().st_size < 1e5
     assert table.read_text().startswith("table,algorithm")
     assert main(["bench", "compare", str(out), str(out)]) == 0
     assert main(["bench", "compare", "throughput", "bba-0", "--in", str(out), *STRICT]) == 1

@@ -64,8 +64,8 @@ def made() -> Results:
     [
         ("complete", 1.0, None),
         ("complete", None, "playback never began"),
-        ("stopped", 1.0, "ended early: stopped"),
-        ("still open", 1.0, "ended early: still open"),
+        ("stopped", 1.0, "stopped before the end"),
+        ("still open", 1.0, "the log breaks off"),
         ("error: http://127.0.0.1:80/a/v0/3.m4s: status 500", 1.0, "status 500"),
         ("error: renew: the answer holds no token", None, "renew: the answer holds no token"),
     ],

@@ -8,7 +8,7 @@ from abr.errors import LogFormatError
 from abr.log import SessionLog
 from abr.trace import Trace
 from bench.reports.sessions import UNSHAPED, LadderRung, ReportData, Tier, report_data
-from bench.reports.wording import facts, findings, lead, listed, seconds, size
+from bench.reports.wording import cautions, experience, findings, lead, listed, seconds, size, told
 from tests.fakes.logs import LADDER_BPS, played_log
 
 STEPS = Trace.from_periods([(5, 3e6), (5, 5e5)], name="steps")
@@ -71,8 +71,12 @@ def test_a_session_that_never_began_neither_wins_nor_breaks_the_report() -> None
     data = report_data([failed, played_log(algorithm="a", trace=STEPS, stall=(1, 1.0))])
     rows = data.comparisons[0].rows
     assert rows[0].best == frozenset()
-    assert data.comparisons[0].leader.algorithm == "a"
-    assert facts(rows[0].session) == "Playback never began (error: refused)."
+    leader = data.comparisons[0].leader
+    assert leader is not None
+    assert leader.algorithm == "a"
+    assert experience(rows[0].session) == "Never started: refused."
+    assert data.failures["c"].failed == 1
+    assert cautions(data)[0] == "c: 1 of 1 session failed: refused (1)."
 
 
 def test_a_live_session_is_laid_beside_its_simulation() -> None:
@@ -154,9 +158,58 @@ def test_the_summary_is_in_plain_words() -> None:
         "Over tram, a played at 0.90 Mbit/s with no stall.",
         "The isp tier answered 80 % of its requests and 50 % of the bytes itself.",
     ]
-    assert facts(data.sessions[0]) == (
-        "started after 0.50 s, 1 stall of 2.00 s, 1.33 Mbit/s on average, 1 switch"
+    assert cautions(data) == []
+
+
+def broken_off(after: int, why: str, **about: Any) -> SessionLog:
+    """A session that ended ``after`` so many records of a good one."""
+    log = played_log(**about)
+    t_s = log.records[after - 1]["t"]
+    log.records[:] = log.records[:after]
+    log.add("ended", t_s, why=why)
+    return log
+
+
+def test_a_sentence_says_what_the_viewer_noticed() -> None:
+    noticed = (
+        "never froze; picture mostly at 900 kbit/s, sharpness changed once",
+        "froze once, 2.5 s; picture at 1.0 Mbit/s on average, sharpness changed twice",
+        "never froze; picture always at 900 kbit/s, sharpness never changed",
     )
+    first, *others = [experience(session) for session in mixed().sessions]
+    assert first == (
+        "Started after 0.5 s; froze once, 2.0 s; picture mostly at 1.8 Mbit/s, "
+        "sharpness changed once."
+    )
+    assert others == [f"Started after 0.5 s; {each}." for each in noticed]
+    assert told(mixed())[1] == f"b over steps (virtual): {others[0]}"
+
+
+def test_a_session_that_broke_off_says_when_and_why_and_wins_nothing() -> None:
+    """It had not stalled by then, and the other did."""
+    broken = broken_off(9, "error: http://x/v0/3.m4s: status 500", algorithm="a", trace=STEPS)
+    whole = played_log(algorithm="b", trace=STEPS, stall=(1, 2.0))
+    data = report_data([broken, whole])
+    first, second = data.comparisons[0].rows
+    assert experience(first.session).endswith("; broke off after 1 s of video: status 500.")
+    assert (first.best, second.best) == (frozenset(), frozenset())
+    assert data.comparisons[0].leader == second.session
+    assert findings(data) == ["Over steps, b played at 1.03 Mbit/s with 1 stall, 2.00 s."]
+
+
+def test_where_every_session_failed_nobody_leads() -> None:
+    data = report_data([broken_off(9, "error: refused")])
+    assert findings(data) == [f"Over {UNSHAPED}, every session failed."]
+
+
+def test_a_failed_live_session_is_laid_beside_nothing() -> None:
+    logs = [played_log(trace=STEPS), broken_off(9, "still open", trace=STEPS, driver="live")]
+    assert report_data(logs).pairs == ()
+
+
+def test_a_viewer_who_stopped_has_not_failed() -> None:
+    (session,) = report_data([broken_off(9, "stopped")]).sessions
+    assert session.failure is None
 
 
 def test_where_nothing_stalled_the_highest_bitrate_is_named() -> None:

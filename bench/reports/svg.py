@@ -1,0 +1,233 @@
+"""The little of SVG that our charts need: axes, lines, dots, bars and words.
+
+A chart is as wide as its place and has a fixed height. Places across are therefore
+written in percent and places down in pixels; a line is drawn in a nested picture that is
+stretched sideways while its stroke is not. Colours are classes or CSS variables, so that
+one picture serves light, dark and paper. Every text from outside is escaped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+
+Point = tuple[float, float]
+
+STRETCH = 1000
+"""Width of a nested picture in its own units."""
+TOLERANCE_PX = 0.35
+"""Points are left out of a line where it moves by less than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """Values from one end of a panel to the other; ``high`` may be below ``low``."""
+
+    low: float
+    high: float
+
+    def share(self, value: float) -> float:
+        """Where a value lies, 0 at the low end and 1 at the high; held within the axis."""
+        return min(max((value - self.low) / (self.high - self.low), 0.0), 1.0)
+
+    def ticks(self, most: int) -> list[float]:
+        """Round values within the axis, at most ``most`` of them and usually fewer."""
+        span = abs(self.high - self.low)
+        step = 10 ** math.floor(math.log10(span / most))
+        step *= next(each for each in (1, 2, 5, 10) if span / (each * step) <= most)
+        first = math.ceil(min(self.low, self.high) / step - 1e-9)
+        last = math.floor(max(self.low, self.high) / step + 1e-9)
+        return [round(k * step, 10) for k in range(first, last + 1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """An area with two axes, as wide as the chart."""
+
+    x: Axis
+    y: Axis
+    top_px: float
+    height_px: float
+
+    @property
+    def bottom_px(self) -> float:
+        """Where the low end of ``y`` is."""
+        return self.top_px + self.height_px
+
+    def across(self, value: float) -> str:
+        """Place of a value along x, in percent."""
+        return f"{short(100 * self.x.share(value), 2)}%"
+
+    def down(self, value: float) -> str:
+        """Place of a value along y, in pixels from the top of the chart."""
+        return short(self.bottom_px - self.height_px * self.y.share(value))
+
+    def grid(self, most: int, suffix: str = "") -> str:
+        """Lines across at round values of y, named left of the panel."""
+        return "".join(
+            f'<line class="grid" x2="100%" y1="{self.down(tick)}" y2="{self.down(tick)}"/>'
+            f'<text class="tick" x="-8" y="{self.down(tick)}" dy=".35em" text-anchor="end">'
+            f"{tick:g}{suffix}</text>"
+            for tick in self.y.ticks(most)
+        )
+
+    def scale(self, most: int, suffix: str = "") -> str:
+        """Names of round values of x, below the panel."""
+        low = short(self.bottom_px)
+        return "".join(
+            f'<line class="rule" x1="{self.across(tick)}" x2="{self.across(tick)}" y1="{low}" '
+            f'y2="{short(self.bottom_px + 5)}"/>'
+            + self.words(f"{tick:g}{suffix}", tick, self.bottom_px + 18, kind="tick")
+            for tick in self.x.ticks(most)
+        )
+
+    def line(
+        self,
+        pieces: Iterable[Sequence[Point]],
+        *,
+        kind: str = "",
+        style: str = "",
+        is_filled: bool = False,
+    ) -> str:
+        """One line of several pieces; filled down to the low end of y when asked.
+
+        Args:
+            pieces: Points of each piece, in the units of the axes.
+            kind: CSS class.
+            style: CSS beside it.
+            is_filled: Begin and end each piece at the low end of y.
+        """
+        drawn = "".join(self._piece(piece, is_filled=is_filled) for piece in pieces if piece)
+        attributes = _attribute("class", kind) + _attribute("style", style)
+        return (
+            f'<svg y="{short(self.top_px)}" width="100%" height="{short(self.height_px)}" '
+            f'viewBox="0 0 {STRETCH} {short(self.height_px)}" preserveAspectRatio="none" '
+            f'overflow="visible"><path{attributes} d="{drawn}"/></svg>'
+        )
+
+    def _piece(self, points: Sequence[Point], *, is_filled: bool) -> str:
+        placed = [
+            (STRETCH * self.x.share(x), self.height_px * (1 - self.y.share(y))) for x, y in points
+        ]
+        if is_filled:
+            low = self.height_px
+            placed = [(placed[0][0], low), *placed, (placed[-1][0], low)]
+        return path(simplify(placed, TOLERANCE_PX))
+
+    def band(self, start: float, end: float, *, kind: str, title: str) -> str:
+        """The whole height of the panel from one value of x to another."""
+        width = 100 * (self.x.share(end) - self.x.share(start))
+        return (
+            f'<rect{_attribute("class", kind)} x="{self.across(start)}" y="{short(self.top_px)}" '
+            f'width="{short(width, 2)}%" height="{short(self.height_px)}">'
+            f"<title>{escape(title)}</title></rect>"
+        )
+
+    def upright(self, value: float, *, kind: str) -> str:
+        """A line from top to bottom at a value of x."""
+        at = self.across(value)
+        return (
+            f'<line{_attribute("class", kind)} x1="{at}" x2="{at}" y1="{short(self.top_px)}" '
+            f'y2="{short(self.bottom_px)}"/>'
+        )
+
+    def bar(self, start: Point, end: Point, *, style: str) -> str:
+        """A straight line between two points."""
+        return (
+            f'<line x1="{self.across(start[0])}" y1="{self.down(start[1])}" '
+            f'x2="{self.across(end[0])}" y2="{self.down(end[1])}"{_attribute("style", style)}/>'
+        )
+
+    def dot(
+        self, point: Point, *, radius_px: float, title: str, kind: str = "", style: str = ""
+    ) -> str:
+        """A circle that says ``title`` under the pointer."""
+        attributes = _attribute("class", kind) + _attribute("style", style)
+        return (
+            f'<circle{attributes} cx="{self.across(point[0])}" cy="{self.down(point[1])}" '
+            f'r="{short(radius_px)}"><title>{escape(title)}</title></circle>'
+        )
+
+    def words(
+        self, text: str, x: float, y_px: float, *, kind: str = "", anchor: str = "middle"
+    ) -> str:
+        """A text at a value of x, its baseline ``y_px`` below the top of the chart."""
+        return write(text, self.across(x), y_px, kind=kind, anchor=anchor)
+
+
+def write(text: str, x: str, y_px: float, *, kind: str = "", anchor: str = "start") -> str:
+    """A text anywhere in a chart."""
+    attributes = _attribute("class", kind)
+    attributes += "" if anchor == "start" else f' text-anchor="{anchor}"'
+    return f'<text{attributes} x="{x}" y="{short(y_px)}">{escape(text)}</text>'
+
+
+def chart(parts: Iterable[str], *, height_px: float, label: str) -> str:
+    """A whole chart, to stand in a page."""
+    return (
+        f'<svg class="plot" width="100%" height="{short(height_px)}" role="img" '
+        f'aria-label="{escape(label)}">{"".join(parts)}</svg>'
+    )
+
+
+def path(points: Iterable[Point]) -> str:
+    """The ``d`` of a path through ``points``."""
+    return "".join(_steps([(short(x), short(y)) for x, y in points]))
+
+
+def _steps(points: Sequence[tuple[str, str]]) -> Iterator[str]:
+    for k, (x, y) in enumerate(points):
+        if k == 0:
+            yield f"M{x} {y}"
+        elif y == points[k - 1][1]:
+            yield f"H{x}"
+        elif x == points[k - 1][0]:
+            yield f"V{y}"
+        else:
+            yield f"L{x} {y}"
+
+
+def simplify(points: Sequence[Point], tolerance: float) -> list[Point]:
+    """Those of ``points`` without which the line would move by more than ``tolerance``.
+
+    Source: Douglas and Peucker, "Algorithms for the reduction of the number of points
+    required to represent a digitized line", Cartographica 10(2), 1973.
+    """
+    kept = {0, len(points) - 1}
+    open_ends = [(0, len(points) - 1)]
+    while open_ends:
+        first, last = open_ends.pop()
+        away, farthest = max(
+            (
+                (_distance(points[k], points[first], points[last]), k)
+                for k in range(first + 1, last)
+            ),
+            default=(0.0, first),
+        )
+        if away > tolerance:
+            kept.add(farthest)
+            open_ends += [(first, farthest), (farthest, last)]
+    return [points[k] for k in sorted(kept)]
+
+
+def _distance(point: Point, start: Point, end: Point) -> float:
+    """From a point to the straight piece between two others."""
+    along = (end[0] - start[0], end[1] - start[1])
+    from_start = (point[0] - start[0], point[1] - start[1])
+    length2 = along[0] ** 2 + along[1] ** 2
+    share = (from_start[0] * along[0] + from_start[1] * along[1]) / length2 if length2 else 0.0
+    share = min(max(share, 0.0), 1.0)
+    return math.hypot(from_start[0] - share * along[0], from_start[1] - share * along[1])
+
+
+def short(value: float, digits: int = 1) -> str:
+    """A number without noughts that say nothing."""
+    text = f"{value:.{digits}f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text in ("-0", "") else text
+
+
+def _attribute(name: str, value: str) -> str:
+    return f' {name}="{escape(value)}"' if value else ""
