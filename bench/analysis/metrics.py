@@ -84,7 +84,7 @@ METRICS: tuple[Metric, ...] = (
         scale=1.0,
         digits=3,
         is_more_better=False,
-        formula="mean over the sessions that began; kept apart from stalls",
+        formula="mean over sessions; it counts in no other figure",
         top=_column("startup_s"),
         bottom=lambda columns: (~np.isnan(columns["startup_s"])).astype(np.float64),
     ),
