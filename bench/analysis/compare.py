@@ -59,9 +59,9 @@ class Finding:
     margin: float
     """In the figure's unit."""
     is_worse: bool
-    """Beyond the margin, surely."""
+    """The whole interval is beyond the margin."""
     is_proven: bool
-    """Surely not beyond the margin."""
+    """The whole interval is within the margin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

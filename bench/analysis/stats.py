@@ -1,9 +1,9 @@
 """Paired bootstrap over traces: how sure a figure, or a difference of two, is.
 
-Rules of residence: arrays in, arrays out; chance comes in as a generator. The unit of
-resampling is the trace, with everything that was played over it: sessions over one
-trace are not independent. All algorithms are resampled with the same weights, so that
-what the traces do to all of them cancels in differences.
+Arrays in, arrays out; chance comes in as a generator. The unit of resampling is the
+trace, with everything that was played over it: sessions over one trace are not
+independent. All algorithms are resampled with the same weights, so that what the traces
+do to all of them cancels in differences.
 
 Every figure is a ratio of sums (see ``bench.analysis.metrics``): with w the number of times a
 trace is drawn, a resampled figure is Σ w·top / Σ w·bottom.

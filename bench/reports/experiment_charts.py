@@ -37,7 +37,7 @@ def colour(place: int) -> str:
 
 
 def forest(report: BenchReport, name: str) -> str:
-    """Differences to the base in one figure: a row per algorithm, named above its mark."""
+    """Differences from the base in one figure: a row per algorithm, named above its mark."""
     metric = BY_NAME[name]
     rows = [each for each in report.standings if each.label != report.base and each.played]
     estimates = [each.differences[name].estimate.scaled(metric.scale) for each in rows]
@@ -54,7 +54,7 @@ def forest(report: BenchReport, name: str) -> str:
         title = f"{each.label}: {_words(shown, metric, signed=True)}, {said}"
         parts.append(svg.write(each.label, "0", HEAD_PX + ROW_PX * (place + 0.4)))
         parts += _row(panel, shown, place + 0.68, title, INKS.get(said, "var(--quiet)"))
-    label = f"Differences to {report.base}: {metric.label}; figures in the table below"
+    label = f"Differences from {report.base}: {metric.label}; figures in the table below"
     return svg.chart(parts, height_px=HEAD_PX + height_px + FOOT_PX, label=label)
 
 

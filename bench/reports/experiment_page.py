@@ -68,13 +68,13 @@ def findings(report: BenchReport) -> list[str]:
             parts += [f"{_named(worse)} {less if better else _alone(name)}"] if worse else []
             sentences.append(f"Against {report.base}, {listed(parts)}.")
     if rivals and not sentences:
-        sentences.append(f"No difference to {report.base} can be told from chance.")
+        sentences.append(f"No difference from {report.base} is larger than chance explains.")
     sure = [e for e in report.standings if (e.frontier_share or 0) >= report.level]
     if sure:
         verb = "is" if len(sure) == 1 else "are"
         sentences.append(
-            f"{_named(sure)} {verb} surely on the frontier: nobody else has both more bitrate and "
-            "fewer stalls."
+            f"{_named(sure)} {verb} on the frontier beyond doubt: nobody else has both more "
+            "bitrate and fewer stalls."
         )
     return sentences
 

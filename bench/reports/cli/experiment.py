@@ -253,7 +253,7 @@ def p1203(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: exists and is not an empty folder; name a new one")
     out.mkdir(parents=True, exist_ok=True)
-    known_films = {each["digest"]: each for each in results.header.get("presentations", ())}
+    presentations = {each["digest"]: each for each in results.header.get("presentations", ())}
     written, failed = 0, 0
     for row in results.rows:
         if algorithm is not None and row["algorithm"] != algorithm:
@@ -263,8 +263,8 @@ def p1203(
             continue
         words = (row["algorithm"], row["presentation"], row["trace"], f"seed{row['seed']}")
         name = "_".join(re.sub(r"[^\w.@-]+", "-", str(word)) for word in words)
-        film = known_films[row["presentation_digest"]]
-        made = p1203_input(row, film, audio_kbps=audio_kbps, frame_rate=fps, device=device)
+        played = presentations[row["presentation_digest"]]
+        made = p1203_input(row, played, audio_kbps=audio_kbps, frame_rate=fps, device=device)
         write_whole(out / f"{name}.{written:05d}.json", (json.dumps(made) + "\n").encode())
         written += 1
     if failed:
