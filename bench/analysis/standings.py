@@ -1,4 +1,4 @@
-"""What a report of an experiment says: figures and differences, each with its interval.
+"""A report of an experiment as data: figures and differences, each with its interval.
 
 Results in, plain data out; no words, no charts. A figure is over the sessions that the
 algorithm played to their end, a difference over those that both played, so that it is
@@ -51,7 +51,7 @@ class Standing:
 
     label: str
     foresees: bool
-    """It was told the networks: an upper bound."""
+    """It is told the network beforehand: an upper bound, no contestant."""
     figures: Mapping[str, Estimate]
     """By metric."""
     differences: Mapping[str, Difference]
@@ -59,10 +59,10 @@ class Standing:
     regret: Estimate | None
     """QoE_lin of the optimum minus its own; None without an optimum."""
     frontier_share: float | None
-    """Share of resamples in which nobody had both more bitrate and fewer stalls; None for
-    an upper bound."""
+    """Share of resamples in which no other had both more bitrate and fewer stalls; None for
+    an upper bound and for an algorithm that played nothing."""
     on_frontier: bool
-    """Whether that is so as measured."""
+    """Whether no other had both as measured."""
     never_began: int
     decision_us: Mapping[str, float] | None
     """``median_us`` and ``p99_us`` of a decision, where they were measured."""
@@ -257,19 +257,20 @@ def _differences(figures: Figures, a: int, base: int) -> dict[str, Difference]:
 
 
 def frontier(figures: Figures, competes: Sequence[bool]) -> tuple[FloatArray, Mask]:
-    """Who is bettered by nobody in both bitrate and stalls, each pair where both played.
+    """Find the algorithms that no other beats in both bitrate and stalls.
 
     Returns:
-        The share of resamples in which that is so, and whether it is so as measured, per
-        algorithm. Those that do not compete neither better anybody nor count.
+        For each algorithm the share of resamples in which that is so, and whether it is so
+        as measured. Each pair is judged over the sessions that both played; algorithms that
+        do not compete beat nobody.
     """
     bitrate = METRICS.index(BY_NAME["bitrate_bps"])
     stalled = METRICS.index(BY_NAME["stall_ratio"])
     rivals = [a for a, does in enumerate(competes) if does]
     shares, best = np.zeros(len(competes)), np.zeros(len(competes), dtype=np.bool_)
 
-    def betters(found: FloatArray) -> Mask:
-        """Whether the second of a pair betters the first, by the last two axes."""
+    def beats(found: FloatArray) -> Mask:
+        """Whether the second of a pair beats the first, by the last two axes."""
         rate, stall = found[..., bitrate], found[..., stalled]
         as_good = (rate[..., 1] >= rate[..., 0]) & (stall[..., 1] <= stall[..., 0])
         better = (rate[..., 1] > rate[..., 0]) | (stall[..., 1] < stall[..., 0])
@@ -278,9 +279,9 @@ def frontier(figures: Figures, competes: Sequence[bool]) -> tuple[FloatArray, Ma
 
     for a in rivals:
         pairs = [figures.pair(a, b)[0] for b in rivals if b != a]
-        dominated = [betters(pair.samples) for pair in pairs]
+        dominated = [beats(pair.samples) for pair in pairs]
         shares[a] = 1 - np.any(dominated, axis=0).mean() if pairs else 1.0
-        best[a] = not any(betters(pair.values) for pair in pairs)
+        best[a] = not any(beats(pair.values) for pair in pairs)
     return shares, best
 
 

@@ -1,4 +1,4 @@
-"""A report of an experiment as people read it in a terminal, as CSV and as plain values."""
+"""A report of an experiment as text for a terminal, as CSV and as plain values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.analysis.stats import Estimate
 from bench.reports.wording import count, listed
 
 SHOWN = ("bitrate_bps", "stall_ratio", "qoe_lin", "startup_s")
-"""Figures of the terminal; the page, CSV and JSON have all."""
+"""Figures shown in a terminal; the page, CSV and JSON have all of them."""
 
 LABEL_COLUMNS = 28
 FAILED_SIGN = "†"
@@ -26,7 +26,7 @@ _SIGNS = {"better": " ▲", "worse": " ▼", "unclear": "  ", "base": "  "}
 
 
 def figure(estimate: Estimate, metric: Metric, *, signed: bool = False) -> str:
-    """``1.234 [1.111, 1.357]`` in the unit that people use."""
+    """``1.234 [1.111, 1.357]`` in the unit shown to people."""
     shown = estimate.scaled(metric.scale)
     form = f"{'+' if signed else ''}.{metric.digits}f"
     if math.isnan(shown.value):
@@ -38,7 +38,7 @@ def figure(estimate: Estimate, metric: Metric, *, signed: bool = False) -> str:
 
 
 def _tidy(text: str) -> str:
-    """No sign before a nought, and a minus that is one."""
+    """No sign before zero, and a true minus sign."""
     if not text.strip("+-0."):
         text = text.lstrip("+-")
     return text.replace("-", "−")
@@ -57,10 +57,10 @@ def lead(report: BenchReport) -> str:
 
 
 def cautions(report: BenchReport) -> list[str]:
-    """What a reader must know before believing it."""
+    """What a reader must know before trusting the figures."""
     found = []
     if report.networks < 2:
-        found.append("One network: there are no intervals, and nothing to conclude.")
+        found.append("One network: there are no intervals, and nothing can be concluded.")
     elif report.networks < FEW_NETWORKS:
         found.append(f"Only {report.networks} networks: intervals are rough.")
     if any(each.failures.failed for each in report.standings):
@@ -84,7 +84,7 @@ def cautions(report: BenchReport) -> list[str]:
     if beyond:
         found.append(
             f"{report.optimum} is no bound here: {listed(beyond)} scored more. It plans for our "
-            "own player as it is by default; by other rules or settings regret is a rough guide."
+            "own player with its default settings; with others, regret is only a rough guide."
         )
     failed = [f"Failed: {e['run']}: {e['error']}" for e in report.header.get("failed", ())]
     return [*found, *failed]

@@ -84,7 +84,7 @@ def cautions(data: ReportData) -> list[str]:
     """Which sessions failed and why, and what that means for the figures."""
     failed = [f"{label}: {failures}." for label, failures in data.failures.items()]
     if failed:
-        failed.append("Failed sessions are marked, and their figures are compared with none.")
+        failed.append("Failed sessions are marked and left out of every comparison.")
     return failed
 
 

@@ -17,19 +17,22 @@ if TYPE_CHECKING:
     from bench.analysis.compare import Comparison
 
 SEED = 20_260_101
-"""Of resampling, when none is given: the same results give the same intervals."""
+"""Default seed of the resampling: the same results give the same intervals."""
 
 
 def _resampling(command: Any) -> Any:
     seed = click.option(
-        "--seed", type=click.IntRange(min=0), default=SEED, help="Of the resamples. [a fixed one]"
+        "--seed",
+        type=click.IntRange(min=0),
+        default=SEED,
+        help="Seed of the resampling. [a fixed one]",
     )
     resamples = click.option(
         "--resamples",
         type=click.IntRange(min=100, max=100_000),
         default=2000,
         show_default=True,
-        help="How many, for each interval.",
+        help="Number of resamples for each interval.",
     )
     return seed(resamples(command))
 
@@ -44,15 +47,17 @@ def _resampling(command: Any) -> Any:
     "csv_file",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Write every figure, one a row.",
+    help="Write every figure, one per row.",
 )
-@click.option("--base", metavar="ALGORITHM", help="Hold the others against this one. [the first]")
+@click.option(
+    "--base", metavar="ALGORITHM", help="Compare the others with this one. [the first that played]"
+)
 @click.option(
     "--level",
     type=click.FloatRange(min=0.5, max=0.999),
     default=0.95,
     show_default=True,
-    help="Of the intervals.",
+    help="Confidence level of the intervals.",
 )
 @_resampling
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
@@ -66,9 +71,10 @@ def report(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Say what the results in DIR allow to say: every figure with its interval.
+    """Report what the results in DIR show, every figure with its interval.
 
-    Differences are over the same networks. Nothing is ranked.
+    Differences are over the sessions that both algorithms played to their end; failed
+    sessions are counted, with their reasons, and in no figure. Nothing is ranked.
 
     \b
     Examples:
@@ -112,17 +118,18 @@ def report(
     "folder",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="BASE and CANDIDATE are two algorithms of these results.",
+    help="Take BASE and CANDIDATE as two algorithms of these results.",
 )
 @click.option(
     "--margin",
     "margins",
     multiple=True,
     metavar="FIGURE=BY",
-    help="How much worse a figure may be: a number, or a part of the base's such as 2%. May be "
-    "repeated; then only these figures count. [bitrate_bps=1%, stall_ratio=0.001, qoe_lin=1%]",
+    help="How much worse a figure may be: a number, or a share of the base's figure such as 2%. "
+    "May be repeated; then only these figures count. "
+    "[bitrate_bps=1%, stall_ratio=0.001, qoe_lin=1%]",
 )
-@click.option("--strict", is_flag=True, help="Fail too where worse cannot be ruled out.")
+@click.option("--strict", is_flag=True, help="Also fail where worse cannot be ruled out.")
 @_resampling
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def compare(
@@ -138,8 +145,9 @@ def compare(
     """Exit 1 when CANDIDATE is worse than BASE by more than a margin, beyond chance.
 
     Each is a folder of results; every algorithm that both have is compared, over the
-    networks that both have. Equal algorithms are called worse at most once in twenty
-    comparisons, however many figures are looked at.
+    sessions that both played to their end. A candidate that failed sessions the base
+    played is worse. Equal algorithms are called worse in at most one comparison of
+    twenty, however many figures are tested.
 
     \b
     Examples:
@@ -198,29 +206,29 @@ def _why_worse(found: Comparison, *, strict: bool) -> list[str]:
     required=True,
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="New or empty folder for the files, one a session.",
+    help="New or empty folder for the files, one per session.",
 )
-@click.option("--algorithm", metavar="ALGORITHM", help="Only sessions of this one.")
+@click.option("--algorithm", metavar="ALGORITHM", help="Only sessions of this algorithm.")
 @click.option(
     "--audio-kbps",
     type=click.FloatRange(min=0),
     default=128.0,
     show_default=True,
-    help="Sound that went with the picture; 0: none.",
+    help="Bit rate of the audio; 0: none.",
 )
 @click.option(
     "--fps",
     type=click.FloatRange(min=1, max=240),
     default=24.0,
     show_default=True,
-    help="Frames per second of the picture.",
+    help="Frame rate of the video.",
 )
 @click.option(
     "--device",
     type=click.Choice(["pc", "mobile"]),
     default="pc",
     show_default=True,
-    help="What it was watched on.",
+    help="What the sessions were watched on.",
 )
 def p1203(
     folder: Path,
@@ -232,8 +240,9 @@ def p1203(
 ) -> None:
     """Write each session of the results in DIR as input of ITU-T P.1203's open model.
 
-    The model itself is not part of abrkit: its licence does not allow that. Sizes of the
-    picture are assumed from bit rates, as presentations do not say them.
+    The model itself is not part of abrkit: its licence does not allow that. Picture sizes
+    are assumed from bit rates, since presentations do not state them. Failed sessions are
+    left out.
 
     \b
     Examples:
