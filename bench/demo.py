@@ -145,14 +145,14 @@ class _Folders:
 
     def write(self, data: ReportData, stats: Mapping[str, Mapping[str, int]]) -> None:
         """Keep logs, counts and page; the page last."""
-        from bench.reports.session_page import page
+        from bench.reports.session_page import render_page
         from player.files import write_log, write_whole
 
         for session in data.sessions:
             name = f"{session.driver}-{session.algorithm}-{session.trace}.jsonl"
             write_log(session.log, self.out / "logs" / name)
         write_whole(self.out / "cache-stats.json", json.dumps(stats, indent=2).encode())
-        write_whole(self.report, page(data).encode())
+        write_whole(self.report, render_page(data).encode())
 
 
 async def _transcode(master: Path | None, folders: _Folders) -> PresentationIndex:
@@ -281,7 +281,7 @@ def _tell(
 ) -> None:
     from abr.qoe import as_dict
     from bench.reports.sessions import failures_json
-    from bench.reports.wording import findings, told
+    from bench.reports.wording import describe_sessions, write_findings
 
     if as_json:
         done: dict[str, Any] = {
@@ -292,7 +292,7 @@ def _tell(
         }
         click.echo(json.dumps({**done, **failures_json(data)}))
         return
-    click.echo("\n".join([*told(data), "", *findings(data)]))
+    click.echo("\n".join([*describe_sessions(data), "", *write_findings(data)]))
     if any(session.is_overloaded for session in data.sessions):
         note("this machine was too busy in a live playback; the report marks which")
     click.echo(f"\nreport: {report}  (took {took_s:.0f} s)")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abr.files.traces import resolve_trace
 from bench.experiments.presentations import builtin
-from bench.reports.picture import picture
+from bench.reports.picture import draw_picture
 from bench.reports.sessions import report_data
 from player import simulate
 
@@ -18,12 +18,12 @@ TRACE = "generate:3g-commute:21:180"
 PLAY_S = 150.0
 
 
-def drawn() -> str:
+def draw() -> str:
     """The picture as SVG."""
     trace = resolve_trace(TRACE)
     log = simulate(builtin("vbr-6"), trace=trace, algorithm="bola-sabre", max_play_s=PLAY_S)
-    return picture(report_data([log], traces=[trace]).sessions)
+    return draw_picture(report_data([log], traces=[trace]).sessions)
 
 
 if __name__ == "__main__":
-    print(drawn(), end="")
+    print(draw(), end="")

@@ -21,7 +21,7 @@ import numpy as np
 from bench.analysis.failures import Failures, failures_by_algorithm, why_row_failed
 from bench.analysis.metrics import BY_NAME, METRICS
 from bench.analysis.pairing import Figures, align
-from bench.analysis.stats import RESAMPLES, Estimate, draw_weights
+from bench.analysis.stats import RESAMPLES, Estimate, Resampled, draw_weights
 from bench.experiments.results import Results, ResultsError, Row, results_of
 
 FALSE_ALARMS = 0.05
@@ -221,16 +221,15 @@ def _compare(
     if both is None or sessions is None or not pairs:
         return [], pairing
     weights = draw_weights(sessions.units, rng, resamples=resamples)
-    figures = Figures(sessions, both.numbers, weights, level=level)
-    return [_finding(figures, labels[1], margin) for margin in margins], pairing
+    pair = Figures(sessions, both.numbers, weights).pair(0, 1)
+    return [_finding(pair, labels[1], margin, level) for margin in margins], pairing
 
 
-def _finding(figures: Figures, algorithm: str, margin: Margin) -> Finding:
+def _finding(drawn: Resampled, algorithm: str, margin: Margin, level: float) -> Finding:
     """One figure of the candidate (1) against the base (0), over the sessions of both."""
     k = METRICS.index(BY_NAME[margin.metric])
-    drawn, _ = figures.pair(0, 1)
     before, after = (float(drawn.values[a, k]) for a in (0, 1))
-    difference = figures.difference(1, 0, k)
+    difference = drawn.difference(1, 0, k, level=level)
     if (drawn.samples[:, 1, k] == drawn.samples[:, 0, k]).all():  # the same, session by session
         difference = Estimate(value=0.0, low=0.0, high=0.0)
     allowed = margin.by * abs(before) if margin.is_relative else margin.by

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from abr.media import FloatArray
 from bench.analysis.failures import planned_labels, why_row_failed
 from bench.analysis.metrics import METRICS
-from bench.analysis.stats import Estimate, Resampled, cluster_sums, interval, weighted
+from bench.analysis.stats import Resampled, cluster_sums, weigh
 from bench.experiments.results import Results
 
 Mask = NDArray[np.bool_]
@@ -108,62 +108,38 @@ class Figures:
         sessions: Who played what.
         columns: Numeric columns of the results.
         weights: How often each resample drew each network, shape (resamples, units).
-        level: Of the intervals.
     """
 
     def __init__(
-        self,
-        sessions: Sessions,
-        columns: Mapping[str, FloatArray],
-        weights: FloatArray,
-        *,
-        level: float,
+        self, sessions: Sessions, columns: Mapping[str, FloatArray], weights: FloatArray
     ) -> None:
         self.sessions = sessions
         self._weights = weights
-        self._level = level
         self._tops = [metric.top(columns) for metric in METRICS]
         self._bottoms = [metric.bottom(columns) for metric in METRICS]
-        self._own = self._resample(np.arange(len(sessions.labels)), sessions.played)
-        self._networks = [self._count(mask) for mask in sessions.played]
+        self.own = self._resample(np.arange(len(sessions.labels)), sessions.played)
+        """Figures of each algorithm over the sessions that it played."""
 
     def __repr__(self) -> str:
         """Algorithms, sessions and resamples."""
         algorithms, sessions = self.sessions.played.shape
-        return f"<Figures of {algorithms} algorithms, {sessions} sessions, {len(self._weights)} x>"
+        return (
+            f"<Figures of {algorithms} algorithms over {sessions} sessions, "
+            f"{len(self._weights)} resamples>"
+        )
 
-    def estimate(self, a: int, metric: int) -> Estimate:
-        """One figure of one algorithm, over the sessions that it played."""
-        value, samples = self._own.values[a, metric], self._own.samples[:, a, metric]
-        return interval(float(value), samples, self._networks[a], level=self._level)
-
-    def difference(self, a: int, b: int, metric: int) -> Estimate:
-        """``a`` minus ``b``, over the sessions that both played."""
-        both, networks = self.pair(a, b)
-        value = float(both.values[0, metric] - both.values[1, metric])
-        samples = both.samples[:, 0, metric] - both.samples[:, 1, metric]
-        return interval(value, samples, networks, level=self._level)
-
-    def pair(self, a: int, b: int) -> tuple[Resampled, int]:
-        """Figures of two algorithms over the sessions that both played, in that order.
-
-        Returns:
-            The figures, and over how many networks those sessions were.
-        """
+    def pair(self, a: int, b: int) -> Resampled:
+        """Figures of two algorithms, in that order, over the sessions that both played."""
         mine, others = self.sessions.played[a], self.sessions.played[b]
         if (mine == others).all():
             chosen = [a, b]
-            own = Resampled(
-                values=self._own.values[chosen],
-                samples=self._own.samples[:, chosen],
-                units=self._own.units,
+            return Resampled(
+                values=self.own.values[chosen],
+                samples=self.own.samples[:, chosen],
+                units=(self.own.units[a], self.own.units[b]),
             )
-            return own, self._networks[a]
         both = mine & others
-        return self._resample(np.array([a, b]), np.stack([both, both])), self._count(both)
-
-    def _count(self, mask: Mask) -> int:
-        return len(np.unique(self.sessions.unit[mask]))
+        return self._resample(np.array([a, b]), np.stack([both, both]))
 
     def _resample(self, algorithms: NDArray[np.intp], played: Mask) -> Resampled:
         """Figures of ``algorithms`` over the sessions of ``played``, a row for each."""
@@ -176,4 +152,5 @@ class Figures:
             )
             for columns in (self._tops, self._bottoms)
         )
-        return weighted(top, bottom, self._weights)
+        units = [len(np.unique(sessions.unit[mask])) for mask in played]
+        return weigh(top, bottom, self._weights, units=units)

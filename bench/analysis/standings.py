@@ -134,7 +134,7 @@ def bench_report(
     failures = failures_by_algorithm(results)
     against = _base_of(results, sessions, failures, base)
     weights = draw_weights(sessions.units, rng, resamples=resamples)
-    figures = Figures(sessions, results.numbers, weights, level=level)
+    figures = Figures(sessions, results.numbers, weights)
     if not _has_pairs(sessions, against):
         raise ResultsError(
             f"no session was played by both {against} and another algorithm; "
@@ -144,7 +144,7 @@ def bench_report(
         name=results.name,
         header=results.header,
         base=against,
-        standings=_standings(results, figures, failures, against, (timing or {})),
+        standings=_standings(results, figures, failures, against, level, timing or {}),
         classes=_classes(results, sessions, rng, resamples, level),
         cdfs={name: _cdfs(results, sessions, name) for name in CDFS},
         sessions=sessions.planned,
@@ -212,6 +212,7 @@ def _standings(
     figures: Figures,
     failures: Mapping[str, Failures],
     base: str,
+    level: float,
     timing: Mapping[str, Any],
 ) -> tuple[Standing, ...]:
     sessions, about = figures.sessions, _about(results)
@@ -226,9 +227,13 @@ def _standings(
         Standing(
             label=label,
             foresees=foresees[a],
-            figures={m.name: figures.estimate(a, k) for k, m in enumerate(METRICS)},
-            differences=_differences(figures, a, labels.index(base)),
-            regret=None if optimum is None else figures.difference(labels.index(optimum), a, qoe),
+            figures={
+                m.name: figures.own.estimate(a, k, level=level) for k, m in enumerate(METRICS)
+            },
+            differences=_differences(figures, a, labels.index(base), level),
+            regret=None
+            if optimum is None
+            else figures.pair(labels.index(optimum), a).difference(0, 1, qoe, level=level),
             frontier_share=None if foresees[a] or not begun[a] else float(shares[a]),
             on_frontier=bool(best[a]),
             never_began=never_began[label],
@@ -247,10 +252,10 @@ def verdict(estimate: Estimate, *, is_more_better: bool) -> Verdict:
     return "better" if (estimate.low > 0) == is_more_better else "worse"
 
 
-def _differences(figures: Figures, a: int, base: int) -> dict[str, Difference]:
-    found = {}
+def _differences(figures: Figures, a: int, base: int, level: float) -> dict[str, Difference]:
+    found, pair = {}, figures.pair(a, base)
     for k, metric in enumerate(METRICS):
-        estimate = figures.difference(a, base, k)
+        estimate = pair.difference(0, 1, k, level=level)
         said = verdict(estimate, is_more_better=metric.is_more_better) if a != base else "base"
         found[metric.name] = Difference(estimate=estimate, verdict=said)
     return found
@@ -278,7 +283,7 @@ def frontier(figures: Figures, competes: Sequence[bool]) -> tuple[FloatArray, Ma
         return both
 
     for a in rivals:
-        pairs = [figures.pair(a, b)[0] for b in rivals if b != a]
+        pairs = [figures.pair(a, b) for b in rivals if b != a]
         dominated = [beats(pair.samples) for pair in pairs]
         shares[a] = 1 - np.any(dominated, axis=0).mean() if pairs else 1.0
         best[a] = not any(beats(pair.values) for pair in pairs)
@@ -292,10 +297,10 @@ def _classes(
     for kind in dict.fromkeys(sessions.kinds):
         here = sessions.of_class(kind)
         weights = draw_weights(here.units, rng, resamples=resamples)
-        figures = Figures(here, results.numbers, weights, level=level)
+        figures = Figures(here, results.numbers, weights)
         qoe, bitrate, stalled = (
             {
-                label: figures.estimate(a, METRICS.index(BY_NAME[name]))
+                label: figures.own.estimate(a, METRICS.index(BY_NAME[name]), level=level)
                 for a, label in enumerate(here.labels)
             }
             for name in ("qoe_lin", "bitrate_bps", "stall_ratio")

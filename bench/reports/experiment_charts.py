@@ -31,12 +31,12 @@ MOST_NAMED = 8
 INKS = {"better": "var(--better)", "worse": "var(--stall-ink)"}
 
 
-def colour(place: int) -> str:
+def colour_of(place: int) -> str:
     """Of the ``place``-th algorithm."""
     return f"var(--series-{place % COLOURS + 1})"
 
 
-def forest(report: BenchReport, name: str) -> str:
+def draw_forest(report: BenchReport, name: str) -> str:
     """Differences from the base in one figure: a row per algorithm, named above its mark."""
     metric = BY_NAME[name]
     rows = [each for each in report.standings if each.label != report.base and each.played]
@@ -48,17 +48,17 @@ def forest(report: BenchReport, name: str) -> str:
         top_px=HEAD_PX,
         height_px=height_px,
     )
-    parts = [_heading(metric), panel.scale(4), panel.upright(0, kind="zero")]
+    parts = [_heading(metric), panel.draw_scale(4), panel.draw_upright(0, kind="zero")]
     for place, (each, shown) in enumerate(zip(rows, estimates, strict=True)):
         said = each.differences[name].verdict
         title = f"{each.label}: {_words(shown, metric, signed=True)}, {said}"
-        parts.append(svg.write(each.label, "0", HEAD_PX + ROW_PX * (place + 0.4)))
+        parts.append(svg.write_text(each.label, "0", HEAD_PX + ROW_PX * (place + 0.4)))
         parts += _row(panel, shown, place + 0.68, title, INKS.get(said, "var(--quiet)"))
     label = f"Differences from {report.base}: {metric.label}; figures in the table below"
-    return svg.chart(parts, height_px=HEAD_PX + height_px + FOOT_PX, label=label)
+    return svg.draw_chart(parts, height_px=HEAD_PX + height_px + FOOT_PX, label=label)
 
 
-def frontier(report: BenchReport) -> str:
+def draw_frontier(report: BenchReport) -> str:
     """Bitrate against time stalled, each with both intervals; a line joins the undominated."""
     rate, stall = BY_NAME["bitrate_bps"], BY_NAME["stall_ratio"]
     shown = [
@@ -80,10 +80,10 @@ def frontier(report: BenchReport) -> str:
     is_crowded = len(report.standings) > MOST_NAMED
     parts = [
         _heading(rate),
-        panel.grid(6),
-        panel.scale(8, " %"),
-        panel.line([steps], style="stroke:var(--rule);stroke-width:5"),
-        svg.write(
+        panel.draw_grid(6),
+        panel.draw_scale(8, " %"),
+        panel.draw_line([steps], style="stroke:var(--rule);stroke-width:5"),
+        svg.write_text(
             "Stalled, % of the time (less is better)",
             "50%",
             HEAD_PX + FRONTIER_PX + 38,
@@ -95,30 +95,30 @@ def frontier(report: BenchReport) -> str:
         is_named = each.on_frontier or not is_crowded
         parts += _dot(panel, place, each, stalled, bitrate, is_named=is_named)
     label = "Bitrate against time stalled; figures in the first table"
-    return svg.chart(parts, height_px=HEAD_PX + FRONTIER_PX + 46, label=label)
+    return svg.draw_chart(parts, height_px=HEAD_PX + FRONTIER_PX + 46, label=label)
 
 
 def _dot(
     panel: svg.Panel, place: int, each: Standing, x: Estimate, y: Estimate, *, is_named: bool
 ) -> Iterator[str]:
-    ink = colour(place)
+    ink = colour_of(place)
     fade = "" if is_named else ";opacity:.45"
     title = f"{each.label}: {y.value:.3f} Mbit/s, stalled {x.value:.3f} %"
     if x.has_interval:
-        yield panel.bar((x.low, y.value), (x.high, y.value), style=f"stroke:{ink}{fade}")
+        yield panel.draw_bar((x.low, y.value), (x.high, y.value), style=f"stroke:{ink}{fade}")
     if y.has_interval:
-        yield panel.bar((x.value, y.low), (x.value, y.high), style=f"stroke:{ink}{fade}")
+        yield panel.draw_bar((x.value, y.low), (x.value, y.high), style=f"stroke:{ink}{fade}")
     fill = "var(--page)" if each.foresees else ink
     style = f"fill:{fill};stroke:{ink};stroke-width:2{fade}"
-    yield panel.dot((x.value, y.value), radius_px=4.5, title=title, style=style)
+    yield panel.draw_dot((x.value, y.value), radius_px=4.5, title=title, style=style)
     if is_named:
         is_right = panel.x.share(x.value) > 0.8
-        y_px = float(panel.down(y.value)) + (-9, 17)[place % 2]
+        y_px = float(panel.place_y(y.value)) + (-9, 17)[place % 2]
         anchor = "end" if is_right else "start"
-        yield panel.words(f" {each.label} ", x.value, y_px, kind="named", anchor=anchor)
+        yield panel.write(f" {each.label} ", x.value, y_px, kind="named", anchor=anchor)
 
 
-def distribution(report: BenchReport, name: str) -> str:
+def draw_distribution(report: BenchReport, name: str) -> str:
     """Share of sessions at or below a value, one line per algorithm."""
     metric = BY_NAME[name]
     cdfs = [
@@ -129,7 +129,7 @@ def distribution(report: BenchReport, name: str) -> str:
     panel = svg.Panel(
         x=_around(values or [0.0]), y=svg.Axis(0, 100), top_px=HEAD_PX, height_px=CDF_PX
     )
-    parts = [_heading(metric), panel.grid(4, " %"), panel.scale(6)]
+    parts = [_heading(metric), panel.draw_grid(4, " %"), panel.draw_scale(6)]
     for place, points in enumerate(cdfs):
         steps = [
             point
@@ -137,14 +137,14 @@ def distribution(report: BenchReport, name: str) -> str:
             for point in ((value, before), (value, share))
         ]
         dash = DASHES[place // COLOURS % len(DASHES)]
-        style = f"stroke:{colour(place)};stroke-width:1.6"
+        style = f"stroke:{colour_of(place)};stroke-width:1.6"
         style += f";stroke-dasharray:{dash}" if dash else ""
-        parts.append(panel.line([points[:1] + steps], style=style))
+        parts.append(panel.draw_line([points[:1] + steps], style=style))
     label = f"Distribution of {metric.label} over sessions"
-    return svg.chart(parts, height_px=HEAD_PX + CDF_PX + FOOT_PX, label=label)
+    return svg.draw_chart(parts, height_px=HEAD_PX + CDF_PX + FOOT_PX, label=label)
 
 
-def by_class(report: BenchReport) -> str:
+def draw_classes(report: BenchReport) -> str:
     """QoE_lin per class of network: a row per algorithm and class, with its interval."""
     metric = BY_NAME["qoe_lin"]
     played = [(place, each) for place, each in enumerate(report.standings) if each.played]
@@ -152,30 +152,36 @@ def by_class(report: BenchReport) -> str:
     height_px = step_px * len(report.classes)
     every = [kind.qoe[each.label] for kind in report.classes for _, each in played]
     panel = svg.Panel(x=_axis(every), y=svg.Axis(height_px, 0), top_px=HEAD_PX, height_px=height_px)
-    parts = [_heading(metric), panel.scale(8)]
+    parts = [_heading(metric), panel.draw_scale(8)]
     for k, kind in enumerate(report.classes):
         top_px = step_px * k
         parts.append(
-            panel.bar((panel.x.low, top_px), (panel.x.high, top_px), style="stroke:var(--rule)")
+            panel.draw_bar(
+                (panel.x.low, top_px), (panel.x.high, top_px), style="stroke:var(--rule)"
+            )
         )
         parts.append(
-            svg.write(f"{kind.kind} ({kind.networks})", "0", HEAD_PX + top_px + 17, kind="note")
+            svg.write_text(
+                f"{kind.kind} ({kind.networks})", "0", HEAD_PX + top_px + 17, kind="note"
+            )
         )
         for row, (place, each) in enumerate(played):
             estimate = kind.qoe[each.label]
             if math.isfinite(estimate.value):
                 title = f"{each.label}, {kind.kind}: {_words(estimate, metric)}"
                 at_px = top_px + 28 + CLASS_ROW_PX * row
-                parts += _row(panel, estimate, at_px, title, colour(place))
+                parts += _row(panel, estimate, at_px, title, colour_of(place))
     label = "QoE_lin by class of network; figures in the table below"
-    return svg.chart(parts, height_px=HEAD_PX + height_px + FOOT_PX, label=label)
+    return svg.draw_chart(parts, height_px=HEAD_PX + height_px + FOOT_PX, label=label)
 
 
 def _row(panel: svg.Panel, shown: Estimate, y: float, title: str, ink: str) -> Iterator[str]:
     """An interval and its figure."""
     if shown.has_interval:
-        yield panel.bar((shown.low, y), (shown.high, y), style=f"stroke:{ink};stroke-width:1.5")
-    yield panel.dot((shown.value, y), radius_px=4.5, title=title, style=f"fill:{ink}")
+        yield panel.draw_bar(
+            (shown.low, y), (shown.high, y), style=f"stroke:{ink};stroke-width:1.5"
+        )
+    yield panel.draw_dot((shown.value, y), radius_px=4.5, title=title, style=f"fill:{ink}")
 
 
 def _axis(estimates: Sequence[Estimate], also: Iterable[float] = ()) -> svg.Axis:
@@ -193,7 +199,9 @@ def _around(values: Sequence[float]) -> svg.Axis:
 
 def _heading(metric: Metric) -> str:
     unit = f", {metric.unit}" if metric.unit else ""
-    return svg.write(f"{metric.label[0].upper()}{metric.label[1:]}{unit}", "0", 14, kind="note")
+    return svg.write_text(
+        f"{metric.label[0].upper()}{metric.label[1:]}{unit}", "0", 14, kind="note"
+    )
 
 
 def _words(shown: Estimate, metric: Metric, *, signed: bool = False) -> str:

@@ -13,7 +13,7 @@ from bench.analysis.compare import Comparison, Finding
 from bench.analysis.metrics import BY_NAME, METRICS, Metric
 from bench.analysis.standings import FEW_NETWORKS, BenchReport, Standing
 from bench.analysis.stats import Estimate
-from bench.reports.wording import count, listed
+from bench.reports.wording import format_count, join_words
 
 SHOWN = ("bitrate_bps", "stall_ratio", "qoe_lin", "startup_s")
 """Figures shown in a terminal; the page, CSV and JSON have all of them."""
@@ -44,19 +44,20 @@ def _tidy(text: str) -> str:
     return text.replace("-", "−")
 
 
-def lead(report: BenchReport) -> str:
+def write_lead(report: BenchReport) -> str:
     """What was played, in a sentence."""
     failed = sum(each.failures.failed for each in report.standings)
     presentations = len(report.header.get("presentations", ()))
     preset = report.header.get("preset", "abrkit")
     return (
-        f"{count(len(report.standings), 'algorithm')} over {count(report.networks, 'network')} and "
-        f"{count(presentations, 'presentation')}: {report.sessions * len(report.standings)} "
+        f"{format_count(len(report.standings), 'algorithm')} over "
+        f"{format_count(report.networks, 'network')} and "
+        f"{format_count(presentations, 'presentation')}: {report.sessions * len(report.standings)} "
         f"sessions by the rules of {preset}{f', of which {failed} failed' if failed else ''}."
     )
 
 
-def cautions(report: BenchReport) -> list[str]:
+def write_cautions(report: BenchReport) -> list[str]:
     """What a reader must know before trusting the figures."""
     found = []
     if report.networks < 2:
@@ -70,8 +71,8 @@ def cautions(report: BenchReport) -> list[str]:
         )
     elif report.left_out:
         found.append(
-            f"{count(report.left_out, 'session')} missing from some algorithm; a difference is "
-            "over the sessions that both have."
+            f"{format_count(report.left_out, 'session')} missing from some algorithm; a difference "
+            "is over the sessions that both have."
         )
     found += [
         f"{each.label}: {each.failures}." for each in report.standings if each.failures.failed
@@ -83,8 +84,8 @@ def cautions(report: BenchReport) -> list[str]:
     ]
     if beyond:
         found.append(
-            f"{report.optimum} is no bound here: {listed(beyond)} scored more. It plans for our "
-            "own player with its default settings; with others, regret is only a rough guide."
+            f"{report.optimum} is no bound here: {join_words(beyond)} scored more. It plans for "
+            "our own player with its default settings; with others, regret is only a rough guide."
         )
     failed = [f"Failed: {e['run']}: {e['error']}" for e in report.header.get("failed", ())]
     return [*found, *failed]
@@ -92,7 +93,11 @@ def cautions(report: BenchReport) -> list[str]:
 
 def report_text(report: BenchReport) -> str:
     """Tables for a terminal."""
-    parts = [f"{report.name}: {lead(report)}", *(f"! {each}" for each in cautions(report)), ""]
+    parts = [
+        f"{report.name}: {write_lead(report)}",
+        *(f"! {each}" for each in write_cautions(report)),
+        "",
+    ]
     shown = [BY_NAME[name] for name in SHOWN]
     heads = [f"{m.label}{f' {m.unit}' if m.unit else ''}" for m in shown]
     rows = [
@@ -177,7 +182,8 @@ def comparison_text(found: Comparison) -> str:
         if failures.failed
     ]
     parts += [
-        f"! {each.algorithm}: compared over the {count(each.pairs, 'session')} that both played."
+        f"! {each.algorithm}: compared over the {format_count(each.pairs, 'session')} that both "
+        "played."
         for each in found.pairings
         if each.base.failed or each.candidate.failed
     ]
@@ -272,7 +278,7 @@ def report_json(report: BenchReport) -> dict[str, Any]:
             "resamples": report.resamples,
             "seed": report.seed,
             "optimum": report.optimum,
-            "cautions": cautions(report),
+            "cautions": write_cautions(report),
             "algorithms": [asdict(each) for each in report.standings],
             "classes": [asdict(each) for each in report.classes],
         }

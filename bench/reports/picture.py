@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from bench.reports.session_charts import HEIGHT_PX, session_parts, shared_scale
+from bench.reports.session_charts import HEIGHT_PX, draw_parts, find_scale
 from bench.reports.sessions import Session
 from bench.reports.templating import template
-from bench.reports.wording import experience
+from bench.reports.wording import describe_experience
 
 WIDTH_PX = 840
 HEADING_PX = 62
@@ -18,17 +18,17 @@ KEY_PX = 34
 """Below all charts, for what the marks mean."""
 
 
-def picture(sessions: Sequence[Session]) -> str:
+def draw_picture(sessions: Sequence[Session]) -> str:
     """The charts of ``sessions``, one below the other on shared axes."""
-    scale = shared_scale(sessions)
+    scale = find_scale(sessions)
     step_px = HEADING_PX + HEIGHT_PX
     charts = [
         {
             "top_px": place * step_px,
             "heading": f"{session.label} over {session.trace}",
-            "sentence": experience(session),
-            # Safe: session_parts escapes its texts.
-            "parts": Markup("\n".join(session_parts(session, scale))),  # noqa: S704
+            "sentence": describe_experience(session),
+            # Safe: draw_parts escapes its texts.
+            "parts": Markup("\n".join(draw_parts(session, scale))),  # noqa: S704
         }
         for place, session in enumerate(sessions)
     ]

@@ -14,7 +14,7 @@ from html import escape
 from bench.reports import svg
 from bench.reports.curves import Curve, Dot
 from bench.reports.sessions import Session
-from bench.reports.wording import experience
+from bench.reports.wording import describe_experience
 
 HEIGHT_PX = 320
 RATE_PX = (26, 168)
@@ -34,7 +34,7 @@ class Scale:
     buffer_s: float
 
 
-def shared_scale(sessions: Sequence[Session]) -> Scale:
+def find_scale(sessions: Sequence[Session]) -> Scale:
     """Axes that hold every one of ``sessions``."""
     top_bps = max((bps for s in sessions for bps in s.ladder_bps), default=1e6)
     shown = [bps for s in sessions for bps in _known(s.curves.bitrate_bps)]
@@ -48,13 +48,13 @@ def shared_scale(sessions: Sequence[Session]) -> Scale:
     )
 
 
-def session_chart(session: Session, scale: Scale) -> str:
+def draw_session(session: Session, scale: Scale) -> str:
     """The chart of one session, as wide as its place in a page."""
-    label = f"{session.label} over {session.trace}: {experience(session)}"
-    return svg.chart(session_parts(session, scale), height_px=HEIGHT_PX, label=label)
+    label = f"{session.label} over {session.trace}: {describe_experience(session)}"
+    return svg.draw_chart(draw_parts(session, scale), height_px=HEIGHT_PX, label=label)
 
 
-def session_parts(session: Session, scale: Scale) -> Iterator[str]:
+def draw_parts(session: Session, scale: Scale) -> Iterator[str]:
     """What a chart consists of, for a place of any width and ``HEIGHT_PX``."""
     x = svg.Axis(0, scale.end_s)
     rate = svg.Panel(
@@ -64,18 +64,18 @@ def session_parts(session: Session, scale: Scale) -> Iterator[str]:
         x=x, y=svg.Axis(0, scale.buffer_s), top_px=BUFFER_PX[0], height_px=BUFFER_PX[1]
     )
     drawn = session.curves
-    yield svg.write("Mbit/s", "-36", RATE_PX[0] - 12, kind="note")
-    yield svg.write("Buffer, seconds of video", "-36", BUFFER_PX[0] - 10, kind="note")
-    yield rate.grid(5) + buffer.grid(3) + buffer.scale(8, " s")
+    yield svg.write_text("Mbit/s", "-36", RATE_PX[0] - 12, kind="note")
+    yield svg.write_text("Buffer, seconds of video", "-36", BUFFER_PX[0] - 10, kind="note")
+    yield rate.draw_grid(5) + buffer.draw_grid(3) + buffer.draw_scale(8, " s")
     for stall in drawn.stalls:
         title = f"stalled {stall.length_s:.2f} s, from {stall.start_s:.1f} s"
         for panel in (rate, buffer):
-            yield panel.band(stall.start_s, stall.end_s, kind="stall", title=title)
+            yield panel.draw_band(stall.start_s, stall.end_s, kind="stall", title=title)
     if drawn.capacity_bps is not None:
         pieces = _pieces(drawn.capacity_bps, 1e-6)
-        yield rate.line(pieces, kind="capacity", is_filled=True)
-    yield buffer.line(_pieces(drawn.buffer_s), kind="buffer", is_filled=True)
-    yield rate.line(_pieces(drawn.bitrate_bps, 1e-6), kind="chosen")
+        yield rate.draw_line(pieces, kind="capacity", is_filled=True)
+    yield buffer.draw_line(_pieces(drawn.buffer_s), kind="buffer", is_filled=True)
+    yield rate.draw_line(_pieces(drawn.bitrate_bps, 1e-6), kind="chosen")
     yield "".join(_download(rate, dot) for dot in drawn.downloads)
     yield from _notes(session, scale, rate, buffer)
 
@@ -89,9 +89,9 @@ def _download(panel: svg.Panel, dot: Dot) -> str:
     )
     at = (dot.end_s, dot.throughput_bps / 1e6)
     if not dot.is_abandoned:
-        return panel.dot(at, radius_px=3, kind="measured", title=title)
+        return panel.draw_dot(at, radius_px=3, kind="measured", title=title)
     return (
-        f'<text class="cross" x="{panel.across(at[0])}" y="{panel.down(at[1])}" dy=".35em" '
+        f'<text class="cross" x="{panel.place_x(at[0])}" y="{panel.place_y(at[1])}" dy=".35em" '
         f'text-anchor="middle">×<title>{escape(title)}</title></text>'
     )
 
@@ -101,9 +101,9 @@ def _notes(session: Session, scale: Scale, rate: svg.Panel, buffer: svg.Panel) -
     above_px = RATE_PX[0] - 12
     first_s = session.curves.first_frame_s
     if first_s is not None:
-        yield rate.upright(first_s, kind="first") + buffer.upright(first_s, kind="first")
+        yield rate.draw_upright(first_s, kind="first") + buffer.draw_upright(first_s, kind="first")
         is_late = first_s > 0.8 * scale.end_s  # the words would leave the chart
-        yield rate.words(
+        yield rate.write(
             f"\u2002first frame {first_s:.2f} s",  # a gap to what is written on the left
             first_s,
             above_px,
@@ -115,11 +115,11 @@ def _notes(session: Session, scale: Scale, rate: svg.Panel, buffer: svg.Panel) -
         # Shorter bands have no room for words, nor has the corner of the first frame.
         if stall.length_s >= 0.06 * scale.end_s and middle_s >= 0.28 * scale.end_s:
             text = f"stalled {stall.length_s:.1f} s"
-            yield rate.words(text, middle_s, RATE_PX[0] - 12, kind="stalled")
+            yield rate.write(text, middle_s, RATE_PX[0] - 12, kind="stalled")
     highest_bps = max(_known(session.curves.capacity_bps), default=0.0)
     if highest_bps > scale.rate_bps:
         text = f"capacity up to {highest_bps / 1e6:.0f} Mbit/s, cut off"
-        yield svg.write(text, "100%", above_px, kind="note", anchor="end")
+        yield svg.write_text(text, "100%", above_px, kind="note", anchor="end")
 
 
 def _pieces(curve: Curve, factor: float = 1.0) -> list[list[svg.Point]]:

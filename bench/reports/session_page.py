@@ -13,7 +13,7 @@ from typing import Any
 from markupsafe import Markup
 
 from bench.reports import wording
-from bench.reports.session_charts import session_chart, shared_scale
+from bench.reports.session_charts import draw_session, find_scale
 from bench.reports.sessions import ReportData, Session
 from bench.reports.templating import template
 
@@ -28,17 +28,17 @@ HEADS: tuple[tuple[str, str], ...] = (
 """Columns of the comparison: field of a score, and its heading."""
 
 
-def page(data: ReportData) -> str:
+def render_page(data: ReportData) -> str:
     """The whole page as text."""
     return template("report.html.j2").render(
         data=data,
-        lead=wording.lead(data),
-        findings=wording.findings(data),
+        lead=wording.write_lead(data),
+        findings=wording.write_findings(data),
         words=wording,
         heads=HEADS,
         cells=_cells,
         shares=_shares,
-        cautions=wording.cautions(data),
+        cautions=wording.write_cautions(data),
         charts=_charts(data),
         provenance=_provenance,
     )
@@ -47,10 +47,10 @@ def page(data: ReportData) -> str:
 def _charts(data: ReportData) -> dict[int, Markup]:
     """The chart of each session by its number; sessions of one trace share their axes."""
     return {
-        session.number: Markup(session_chart(session, scale))  # noqa: S704  # escapes its texts
+        session.number: Markup(draw_session(session, scale))  # noqa: S704  # escapes its texts
         for comparison in data.comparisons
         for sessions in [[row.session for row in comparison.rows]]
-        for scale in [shared_scale(sessions)]
+        for scale in [find_scale(sessions)]
         for session in sessions
     }
 
@@ -63,13 +63,13 @@ def _cells(session: Session) -> dict[str, tuple[str, str]]:
     if session.failure is not None:
         return {name: ("–", "") for name, _ in HEADS}
     qoe = session.qoe
-    of_all = f"of {wording.seconds(qoe.rebuffer_denominator_s)}"
+    of_all = f"of {wording.format_seconds(qoe.rebuffer_denominator_s)}"
     return {
-        "startup_s": (wording.seconds(qoe.startup_s), ""),
+        "startup_s": (wording.format_seconds(qoe.startup_s), ""),
         "stall_events": (str(qoe.stall_events), ""),
-        "stall_s": (wording.seconds(qoe.stall_s), ""),
-        "rebuffer_ratio": (wording.percent(qoe.rebuffer_ratio), of_all),
-        "mean_bitrate_bps": (wording.megabits(qoe.mean_bitrate_bps), ""),
+        "stall_s": (wording.format_seconds(qoe.stall_s), ""),
+        "rebuffer_ratio": (wording.format_percent(qoe.rebuffer_ratio), of_all),
+        "mean_bitrate_bps": (wording.format_bitrate(qoe.mean_bitrate_bps), ""),
         "switches": (str(qoe.switches), ""),
     }
 
@@ -82,8 +82,8 @@ def _shares(session: Session) -> list[dict[str, Any]]:
         {
             "percent": 100 * time_s / total_s,
             "height": 100 * rung / max(len(times_s) - 1, 1),
-            "words": f"rung {rung}{_rate(session, rung)}: {wording.seconds(time_s)} "
-            f"({wording.percent(time_s / total_s, 0)})",
+            "words": f"rung {rung}{_rate(session, rung)}: {wording.format_seconds(time_s)} "
+            f"({wording.format_percent(time_s / total_s, 0)})",
         }
         for rung, time_s in enumerate(times_s)
         if time_s > 0
@@ -93,7 +93,7 @@ def _shares(session: Session) -> list[dict[str, Any]]:
 def _rate(session: Session, rung: int) -> str:
     if rung >= len(session.ladder_bps):
         return ""
-    return f" at {wording.megabits(session.ladder_bps[rung])}"
+    return f" at {wording.format_bitrate(session.ladder_bps[rung])}"
 
 
 def _provenance(session: Session) -> list[tuple[str, str]]:
@@ -127,6 +127,6 @@ def _with_params(name: str, params: dict[str, Any]) -> str:
 
 def _shaping(shaper: dict[str, Any]) -> str:
     late_ms = [1000 * float(shaper.get(f"lateness_{q}_s", 0)) for q in ("p50", "p95", "max")]
-    sent = wording.percent(shaper.get("delivered_ratio"))
+    sent = wording.format_percent(shaper.get("delivered_ratio"))
     late = " / ".join(f"{value:.1f}" for value in late_ms)
     return f"sent {sent} of what was due; timer late by {late} ms (median / p95 / most)"

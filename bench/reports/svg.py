@@ -56,34 +56,34 @@ class Panel:
         """Where the low end of ``y`` is."""
         return self.top_px + self.height_px
 
-    def across(self, value: float) -> str:
+    def place_x(self, value: float) -> str:
         """Place of a value along x, in percent."""
-        return f"{short(100 * self.x.share(value), 2)}%"
+        return f"{format_number(100 * self.x.share(value), 2)}%"
 
-    def down(self, value: float) -> str:
+    def place_y(self, value: float) -> str:
         """Place of a value along y, in pixels from the top of the chart."""
-        return short(self.bottom_px - self.height_px * self.y.share(value))
+        return format_number(self.bottom_px - self.height_px * self.y.share(value))
 
-    def grid(self, most: int, suffix: str = "") -> str:
+    def draw_grid(self, most: int, suffix: str = "") -> str:
         """Lines across at round values of y, named left of the panel."""
         return "".join(
-            f'<line class="grid" x2="100%" y1="{self.down(tick)}" y2="{self.down(tick)}"/>'
-            f'<text class="tick" x="-8" y="{self.down(tick)}" dy=".35em" text-anchor="end">'
+            f'<line class="grid" x2="100%" y1="{self.place_y(tick)}" y2="{self.place_y(tick)}"/>'
+            f'<text class="tick" x="-8" y="{self.place_y(tick)}" dy=".35em" text-anchor="end">'
             f"{tick:g}{suffix}</text>"
             for tick in self.y.ticks(most)
         )
 
-    def scale(self, most: int, suffix: str = "") -> str:
+    def draw_scale(self, most: int, suffix: str = "") -> str:
         """Names of round values of x, below the panel."""
-        low = short(self.bottom_px)
+        low = format_number(self.bottom_px)
         return "".join(
-            f'<line class="rule" x1="{self.across(tick)}" x2="{self.across(tick)}" y1="{low}" '
-            f'y2="{short(self.bottom_px + 5)}"/>'
-            + self.words(f"{tick:g}{suffix}", tick, self.bottom_px + 18, kind="tick")
+            f'<line class="rule" x1="{self.place_x(tick)}" x2="{self.place_x(tick)}" y1="{low}" '
+            f'y2="{format_number(self.bottom_px + 5)}"/>'
+            + self.write(f"{tick:g}{suffix}", tick, self.bottom_px + 18, kind="tick")
             for tick in self.x.ticks(most)
         )
 
-    def line(
+    def draw_line(
         self,
         pieces: Iterable[Sequence[Point]],
         *,
@@ -101,9 +101,10 @@ class Panel:
         """
         drawn = "".join(self._piece(piece, is_filled=is_filled) for piece in pieces if piece)
         attributes = _attribute("class", kind) + _attribute("style", style)
+        height = format_number(self.height_px)
         return (
-            f'<svg y="{short(self.top_px)}" width="100%" height="{short(self.height_px)}" '
-            f'viewBox="0 0 {STRETCH} {short(self.height_px)}" preserveAspectRatio="none" '
+            f'<svg y="{format_number(self.top_px)}" width="100%" height="{height}" '
+            f'viewBox="0 0 {STRETCH} {height}" preserveAspectRatio="none" '
             f'overflow="visible"><path{attributes} d="{drawn}"/></svg>'
         )
 
@@ -114,67 +115,68 @@ class Panel:
         if is_filled:
             low = self.height_px
             placed = [(placed[0][0], low), *placed, (placed[-1][0], low)]
-        return path(simplify(placed, TOLERANCE_PX))
+        return draw_path(simplify(placed, TOLERANCE_PX))
 
-    def band(self, start: float, end: float, *, kind: str, title: str) -> str:
+    def draw_band(self, start: float, end: float, *, kind: str, title: str) -> str:
         """The whole height of the panel from one value of x to another."""
         width = 100 * (self.x.share(end) - self.x.share(start))
         return (
-            f'<rect{_attribute("class", kind)} x="{self.across(start)}" y="{short(self.top_px)}" '
-            f'width="{short(width, 2)}%" height="{short(self.height_px)}">'
+            f'<rect{_attribute("class", kind)} x="{self.place_x(start)}" '
+            f'y="{format_number(self.top_px)}" width="{format_number(width, 2)}%" '
+            f'height="{format_number(self.height_px)}">'
             f"<title>{escape(title)}</title></rect>"
         )
 
-    def upright(self, value: float, *, kind: str) -> str:
+    def draw_upright(self, value: float, *, kind: str) -> str:
         """A line from top to bottom at a value of x."""
-        at = self.across(value)
+        at = self.place_x(value)
         return (
-            f'<line{_attribute("class", kind)} x1="{at}" x2="{at}" y1="{short(self.top_px)}" '
-            f'y2="{short(self.bottom_px)}"/>'
+            f'<line{_attribute("class", kind)} x1="{at}" x2="{at}" '
+            f'y1="{format_number(self.top_px)}" y2="{format_number(self.bottom_px)}"/>'
         )
 
-    def bar(self, start: Point, end: Point, *, style: str) -> str:
+    def draw_bar(self, start: Point, end: Point, *, style: str) -> str:
         """A straight line between two points."""
         return (
-            f'<line x1="{self.across(start[0])}" y1="{self.down(start[1])}" '
-            f'x2="{self.across(end[0])}" y2="{self.down(end[1])}"{_attribute("style", style)}/>'
+            f'<line x1="{self.place_x(start[0])}" y1="{self.place_y(start[1])}" '
+            f'x2="{self.place_x(end[0])}" y2="{self.place_y(end[1])}"{_attribute("style", style)}/>'
         )
 
-    def dot(
+    def draw_dot(
         self, point: Point, *, radius_px: float, title: str, kind: str = "", style: str = ""
     ) -> str:
         """A circle that says ``title`` under the pointer."""
         attributes = _attribute("class", kind) + _attribute("style", style)
         return (
-            f'<circle{attributes} cx="{self.across(point[0])}" cy="{self.down(point[1])}" '
-            f'r="{short(radius_px)}"><title>{escape(title)}</title></circle>'
+            f'<circle{attributes} cx="{self.place_x(point[0])}" cy="{self.place_y(point[1])}" '
+            f'r="{format_number(radius_px)}"><title>{escape(title)}</title></circle>'
         )
 
-    def words(
+    def write(
         self, text: str, x: float, y_px: float, *, kind: str = "", anchor: str = "middle"
     ) -> str:
         """A text at a value of x, its baseline ``y_px`` below the top of the chart."""
-        return write(text, self.across(x), y_px, kind=kind, anchor=anchor)
+        return write_text(text, self.place_x(x), y_px, kind=kind, anchor=anchor)
 
 
-def write(text: str, x: str, y_px: float, *, kind: str = "", anchor: str = "start") -> str:
+def write_text(text: str, x: str, y_px: float, *, kind: str = "", anchor: str = "start") -> str:
     """A text anywhere in a chart."""
     attributes = _attribute("class", kind)
     attributes += "" if anchor == "start" else f' text-anchor="{anchor}"'
-    return f'<text{attributes} x="{x}" y="{short(y_px)}">{escape(text)}</text>'
+    return f'<text{attributes} x="{x}" y="{format_number(y_px)}">{escape(text)}</text>'
 
 
-def chart(parts: Iterable[str], *, height_px: float, label: str) -> str:
+def draw_chart(parts: Iterable[str], *, height_px: float, label: str) -> str:
     """A whole chart, to stand in a page."""
     return (
-        f'<svg class="plot" width="100%" height="{short(height_px)}" role="img" '
+        f'<svg class="plot" width="100%" height="{format_number(height_px)}" role="img" '
         f'aria-label="{escape(label)}">{"".join(parts)}</svg>'
     )
 
 
-def path(points: Iterable[Point]) -> str:
+def draw_path(points: Iterable[Point]) -> str:
     """The ``d`` of a path through ``points``."""
-    return "".join(_steps([(short(x), short(y)) for x, y in points]))
+    return "".join(_steps([(format_number(x), format_number(y)) for x, y in points]))
 
 
 def _steps(points: Sequence[tuple[str, str]]) -> Iterator[str]:
@@ -222,7 +224,7 @@ def _distance(point: Point, start: Point, end: Point) -> float:
     return math.hypot(from_start[0] - share * along[0], from_start[1] - share * along[1])
 
 
-def short(value: float, digits: int = 1) -> str:
+def format_number(value: float, digits: int = 1) -> str:
     """A number without noughts that say nothing."""
     text = f"{value:.{digits}f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text

@@ -11,7 +11,7 @@ MOSTLY = 0.5
 """Share of the time from which a viewer would say mostly."""
 
 
-def seconds(value: float | None) -> str:
+def format_seconds(value: float | None) -> str:
     """``0.42 s``; a dash for None."""
     if value is None:
         return "–"
@@ -20,7 +20,7 @@ def seconds(value: float | None) -> str:
     return f"{value:.2f} s" if value < 10 else f"{value:.1f} s"
 
 
-def megabits(value_bps: float | None) -> str:
+def format_bitrate(value_bps: float | None) -> str:
     """``1.84 Mbit/s``; a dash for None."""
     if value_bps is None:
         return "–"
@@ -28,12 +28,12 @@ def megabits(value_bps: float | None) -> str:
     return f"{value:.2f} Mbit/s" if value < 100 else f"{value:.0f} Mbit/s"
 
 
-def percent(ratio: float | None, digits: int = 1) -> str:
+def format_percent(ratio: float | None, digits: int = 1) -> str:
     """``81.3 %``; a dash for None."""
     return "–" if ratio is None else f"{100 * ratio:.{digits}f} %"
 
 
-def size(value_bytes: float) -> str:
+def format_size(value_bytes: float) -> str:
     """``12.4 MB``, in powers of a thousand."""
     for unit in ("B", "kB", "MB", "GB"):
         if value_bytes < 1000 or unit == "GB":
@@ -42,18 +42,18 @@ def size(value_bytes: float) -> str:
     raise AssertionError("the last unit always returns")
 
 
-def count(number: int, noun: str, plural: str | None = None) -> str:
+def format_count(number: int, noun: str, plural: str | None = None) -> str:
     """``1 stall``, ``3 stalls``, ``no stalls``."""
     word = noun if number == 1 else plural or f"{noun}s"
     return f"{number or 'no'} {word}"
 
 
-def listed(words: Sequence[str]) -> str:
+def join_words(words: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def lead(data: ReportData) -> str:
+def write_lead(data: ReportData) -> str:
     """What was played, in a sentence."""
     algorithms = {session.label for session in data.sessions}
     traces = {(session.title, session.trace) for session in data.sessions}
@@ -61,26 +61,27 @@ def lead(data: ReportData) -> str:
     live = sum(session.driver == "live" for session in data.sessions)
     how = f", {live} of them live over HTTP" if live else ", all simulated"
     first = (
-        f"{count(len(algorithms), 'algorithm')} over {count(len(traces), 'network trace')}: "
-        f"{count(len(data.sessions), 'session')}{how}, {_long(played_s)} of video played."
+        f"{format_count(len(algorithms), 'algorithm')} over "
+        f"{format_count(len(traces), 'network trace')}: "
+        f"{format_count(len(data.sessions), 'session')}{how}, {_long(played_s)} of video played."
     )
     return first[0].upper() + first[1:]
 
 
-def findings(data: ReportData) -> list[str]:
+def write_findings(data: ReportData) -> list[str]:
     """One sentence per trace on who did best, and one on the caches."""
     sentences = [_finding(comparison) for comparison in data.comparisons]
     asked = [tier for tier in data.tiers if tier.requests]
     if asked:
         nearest = asked[0]
         sentences.append(
-            f"The {nearest.name} tier answered {percent(nearest.hit_ratio, 0)} of its requests "
-            f"and {percent(nearest.byte_hit_ratio, 0)} of the bytes itself."
+            f"The {nearest.name} tier answered {format_percent(nearest.hit_ratio, 0)} of its "
+            f"requests and {format_percent(nearest.byte_hit_ratio, 0)} of the bytes itself."
         )
     return sentences
 
 
-def cautions(data: ReportData) -> list[str]:
+def write_cautions(data: ReportData) -> list[str]:
     """Which sessions failed and why, and what that means for the figures."""
     failed = [f"{label}: {failures}." for label, failures in data.failures.items()]
     if failed:
@@ -88,13 +89,13 @@ def cautions(data: ReportData) -> list[str]:
     return failed
 
 
-def told(data: ReportData) -> list[str]:
+def describe_sessions(data: ReportData) -> list[str]:
     """A line for each session on what its viewer would have noticed, then what failed."""
     lines = [
-        f"{each.label} over {each.trace} ({each.driver}): {experience(each)}"
+        f"{each.label} over {each.trace} ({each.driver}): {describe_experience(each)}"
         for each in data.sessions
     ]
-    return [*lines, *(f"! {caution}" for caution in cautions(data))]
+    return [*lines, *(f"! {caution}" for caution in write_cautions(data))]
 
 
 def _finding(comparison: Comparison) -> str:
@@ -102,9 +103,9 @@ def _finding(comparison: Comparison) -> str:
     where = f"Over {comparison.trace}"
     if best is None:
         return f"{where}, every session failed."
-    rate = megabits(best.qoe.mean_bitrate_bps)
+    rate = format_bitrate(best.qoe.mean_bitrate_bps)
     stalled = (
-        f"{count(best.qoe.stall_events, 'stall')}, {seconds(best.qoe.stall_s)}"
+        f"{format_count(best.qoe.stall_events, 'stall')}, {format_seconds(best.qoe.stall_s)}"
         if best.qoe.stall_events
         else "no stall"
     )
@@ -115,7 +116,7 @@ def _finding(comparison: Comparison) -> str:
     return f"{where}, nothing stalled; {best.label} had the highest bitrate, {rate}."
 
 
-def experience(session: Session) -> str:
+def describe_experience(session: Session) -> str:
     """What the viewer of a session would have noticed, in one plain sentence.
 
     ``Started after 0.4 s; froze twice, 3.1 s in all; picture mostly at 1.2 Mbit/s,

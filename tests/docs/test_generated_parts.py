@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scripts.algorithm_table import built_ins, table
-from scripts.readme_picture import drawn
+from scripts.readme_picture import draw
 from scripts.state_diagram import diagram
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -23,7 +23,7 @@ def test_the_states_of_playback_are_those_of_the_code() -> None:
 
 def test_the_picture_of_the_readme_is_what_its_script_draws() -> None:
     picture = (DOCS / "session.svg").read_text(encoding="utf-8")
-    assert picture == drawn()
+    assert picture == draw()
     assert len(picture) < 60_000
     assert "Started after" in picture
 

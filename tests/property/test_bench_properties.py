@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from bench.analysis.compare import compare
 from bench.analysis.standings import bench_report
-from bench.analysis.stats import resampled
 from bench.experiments.results import compact, print_results, read_results
-from tests.fakes.results import results, row
+from tests.fakes.results import resample, results, row
 
 RATES = st.lists(st.floats(1e3, 1e9), min_size=2, max_size=12)
 FIGURES = st.fixed_dictionaries(
@@ -65,7 +64,7 @@ def test_whatever_it_is_it_is_not_worse_than_itself(rates: list[float]) -> None:
 def test_intervals_scale_with_the_figures(rates: list[float], factor: float) -> None:
     top = np.array(rates)[None, None, :]
     ones = np.ones_like(top)
-    plain = resampled(top, ones, np.random.default_rng(3), resamples=200).estimate(0, 0)
-    scaled = resampled(factor * top, ones, np.random.default_rng(3), resamples=200).estimate(0, 0)
+    plain = resample(top, ones, np.random.default_rng(3), resamples=200).estimate(0, 0)
+    scaled = resample(factor * top, ones, np.random.default_rng(3), resamples=200).estimate(0, 0)
     assert np.allclose([scaled.low, scaled.high], [factor * plain.low, factor * plain.high])
     assert min(rates) * (1 - 1e-9) <= plain.low <= plain.high <= max(rates) * (1 + 1e-9)

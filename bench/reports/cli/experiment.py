@@ -86,7 +86,7 @@ def report(
 
     from bench.analysis.standings import bench_report
     from bench.experiments.files import read_folder, read_timing
-    from bench.reports.experiment_page import bench_page
+    from bench.reports.experiment_page import render_page
     from bench.reports.experiment_text import report_csv, report_json, report_text
     from player.files import check_writable, write_whole
 
@@ -104,7 +104,7 @@ def report(
     if html is not None:
         told = ["--base", base] if base else []
         command = shlex.join(["abr", "bench", "report", folder.name, *told, "--html", html.name])
-        write_whole(html, bench_page(found, commands=[command]).encode())
+        write_whole(html, render_page(found, commands=[command]).encode())
     if csv_file is not None:
         write_whole(csv_file, report_csv(found).encode())
     click.echo(json.dumps(report_json(found)) if as_json else report_text(found))
@@ -252,7 +252,7 @@ def p1203(
     from bench.analysis.failures import why_row_failed
     from bench.analysis.p1203 import p1203_input
     from bench.experiments.files import read_folder
-    from bench.reports.wording import count
+    from bench.reports.wording import format_count
     from player.files import write_whole
 
     results = read_folder(folder)
@@ -277,7 +277,7 @@ def p1203(
         write_whole(out / f"{name}.{written:05d}.json", (json.dumps(made) + "\n").encode())
         written += 1
     if failed:
-        note(f"left out: {count(failed, 'session')} that failed")
+        note(f"left out: {format_count(failed, 'session')} that failed")
     if not written:
         raise InputError(f"{folder}: every session failed; nothing was written")
-    click.echo(f"{out}: {count(written, 'session')}")
+    click.echo(f"{out}: {format_count(written, 'session')}")

@@ -22,10 +22,10 @@ def write_report(path: Path, data: ReportData) -> None:
         MissingFileError: the folder does not exist.
         OSError: it cannot be written; ``path`` is as it was.
     """
-    from bench.reports.session_page import page
+    from bench.reports.session_page import render_page
     from player.files import write_whole
 
-    write_whole(path, page(data).encode())
+    write_whole(path, render_page(data).encode())
 
 
 @click.command(no_args_is_help=True)
@@ -81,9 +81,9 @@ def report(
       abr report logs/*.jsonl --cache-stats stats.json --title "Friday's run"
     """
     from abr.files.traces import resolve_trace
-    from bench.reports.picture import picture as draw
+    from bench.reports.picture import draw_picture
     from bench.reports.sessions import failures_json, report_data
-    from bench.reports.wording import count, told
+    from bench.reports.wording import describe_sessions, format_count
     from player.files import check_writable, read_log, write_whole
 
     written = picture or out
@@ -95,7 +95,7 @@ def report(
         cache_stats=None if cache_stats is None else _counts(cache_stats),
     )
     if picture is not None:
-        write_whole(picture, draw(data.sessions).encode())
+        write_whole(picture, draw_picture(data.sessions).encode())
     else:
         write_report(out, data)
     sessions, places = len(data.sessions), len(data.comparisons)
@@ -103,8 +103,10 @@ def report(
         said = {"report": str(written), "sessions": sessions, "traces": places}
         click.echo(json.dumps({**said, **failures_json(data)}))
     else:
-        click.echo("\n".join(told(data)))
-        click.echo(f"{written}: {count(sessions, 'session')} over {count(places, 'trace')}")
+        click.echo("\n".join(describe_sessions(data)))
+        click.echo(
+            f"{written}: {format_count(sessions, 'session')} over {format_count(places, 'trace')}"
+        )
     if all(session.failure is not None for session in data.sessions):
         raise PlaybackError("every session failed; there is nothing to compare")
 

@@ -99,7 +99,7 @@ def plot(
     bad = [each for each in reads if each.error]
     found = [trace for each in reads for trace in each.traces]
     need_some(len(found), bad)
-    drawn = [shortened(trace, until_s) for trace in found[:limit]]
+    drawn = [shorten(trace, until_s) for trace in found[:limit]]
     left_out = len(found) - len(drawn) + max(len(meant) - limit, 0)
     data = picture(
         drawn,
@@ -118,7 +118,7 @@ def plot(
 
 
 def _tell(out: Path, drawn: int, left_out: int, bad: Sequence[Read], *, as_json: bool) -> None:
-    from bench.reports.wording import count
+    from bench.reports.wording import format_count
     from bench.traces.files import note_left_out
 
     if as_json:
@@ -126,13 +126,13 @@ def _tell(out: Path, drawn: int, left_out: int, bad: Sequence[Read], *, as_json:
         shown = {"out": str(out), "traces": drawn, "left_out": left_out, "errors": errors}
         click.echo(json.dumps(shown))
     else:
-        click.echo(f"{out}: {count(drawn, 'trace')}")
+        click.echo(f"{out}: {format_count(drawn, 'trace')}")
         note_left_out(bad)
     if left_out:
         note(f"{left_out} more not drawn; --limit draws more")
 
 
-def shortened(trace: Trace, until_s: float | None) -> Trace:
+def shorten(trace: Trace, until_s: float | None) -> Trace:
     """The beginning of a trace; all of it when it is not longer."""
     from abr.traceedit import cut
 

@@ -14,8 +14,8 @@ import pytest
 from bench.analysis.metrics import BY_NAME
 from bench.analysis.standings import BenchReport, bench_report
 from bench.analysis.stats import Estimate
-from bench.reports.experiment_charts import forest, frontier
-from bench.reports.experiment_page import bench_page, findings
+from bench.reports.experiment_charts import draw_forest, draw_frontier
+from bench.reports.experiment_page import render_page, write_findings
 from bench.reports.experiment_text import figure, report_csv, report_json, report_text
 from tests.fakes.results import results, row
 
@@ -65,11 +65,11 @@ def test_the_json_has_no_nan(report: BenchReport) -> None:
     lonely = bench_report(results([row("a", 0)]), rng=np.random.default_rng(0), seed=0)
     plain = json.loads(json.dumps(report_json(lonely), allow_nan=False))
     assert plain["algorithms"][0]["figures"]["bitrate_bps"]["low"] is None
-    assert "nothing to conclude" in plain["cautions"][0]
+    assert "nothing can be concluded" in plain["cautions"][0]
 
 
 def test_the_page_asks_the_network_for_nothing(report: BenchReport) -> None:
-    page = bench_page(report, commands=["abr bench report x"])
+    page = render_page(report, commands=["abr bench report x"])
     assert not re.search(r"(src|href)=[\"']?(https?:)?//|<script|url\(", page)
     assert "default-src 'none'" in page
     assert "<b>fast" not in page
@@ -83,7 +83,7 @@ def test_differences_are_drawn_with_their_intervals_and_verdicts() -> None:
     rows = [row("calm", k) for k in range(12)]
     rows += [row("fast", k, mean_bitrate_bps=2e6 + 1e6 * (k % 3)) for k in range(12)]
     found = bench_report(results(rows), rng=np.random.default_rng(0), seed=0)
-    text = forest(found, "bitrate_bps")
+    text = draw_forest(found, "bitrate_bps")
     (title,) = re.findall(r"<title>([^<]+)</title>", text)
     assert re.fullmatch(r"fast: \+2\.000 \[\+1\.\d+, \+2\.\d+\] Mbit/s, better", title)
     (bar,) = re.findall(r'<line x1="([\d.]+)%"[^>]* x2="([\d.]+)%"[^>]* style="[^"]+"', text)
@@ -92,20 +92,20 @@ def test_differences_are_drawn_with_their_intervals_and_verdicts() -> None:
 
 
 def test_an_algorithm_on_the_frontier_is_joined_to_the_others(report: BenchReport) -> None:
-    text = frontier(report)
+    text = draw_frontier(report)
     assert text.count("<circle") == 2
     (line,) = re.findall(r'<path style="stroke:var\(--rule\)[^"]*" d="(M[^"]+)"', text)
     assert re.fullmatch(r"M[\d.]+ [\d.]+H[\d.]+V[\d.]+", line)
 
 
 def test_findings_say_what_intervals_allow(report: BenchReport) -> None:
-    said = findings(report)
+    said = write_findings(report)
     assert "Against calm, <b>fast had a higher bitrate." in said
     assert "Against calm, <b>fast had more stalls." in said
     assert said[-1].startswith("calm and <b>fast are on the frontier beyond doubt")
     same = results([row(label, k) for k in range(12) for label in ("a", "b")])
     quiet = bench_report(same, rng=np.random.default_rng(0), seed=0)
-    assert findings(quiet)[0] == "No difference from a is larger than chance explains."
+    assert write_findings(quiet)[0] == "No difference from a is larger than chance explains."
 
 
 def test_few_networks_are_cautioned_about() -> None:

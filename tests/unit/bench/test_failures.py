@@ -15,7 +15,7 @@ from bench.analysis.compare import compare, compare_two
 from bench.analysis.failures import failures_by_algorithm, failures_of, why_failed
 from bench.analysis.standings import BenchReport, bench_report
 from bench.experiments.results import Results, ResultsError, Row
-from bench.reports.experiment_page import bench_page, findings
+from bench.reports.experiment_page import render_page, write_findings
 from bench.reports.experiment_text import (
     comparison_json,
     comparison_text,
@@ -135,11 +135,11 @@ def test_csv_and_json_hold_counts_and_reasons(mixed: Results) -> None:
 
 def test_the_page_marks_them_too_and_finds_nothing_in_them(mixed: Results) -> None:
     found = report(mixed)
-    page = bench_page(found)
+    page = render_page(found)
     assert "fast: 4 of 12 sessions failed" in page
     assert page.count("12 of 12 failed") >= 1
     assert page.count("4 of 12 failed") >= 1
-    assert not any("dead" in sentence for sentence in findings(found))
+    assert not any("dead" in sentence for sentence in write_findings(found))
 
 
 def test_an_algorithm_whose_runs_all_failed_is_there_with_dashes() -> None:

@@ -29,7 +29,7 @@ def made() -> Results:
 def figures(found: Results) -> Figures:
     sessions = align(found)
     weights = draw_weights(sessions.units, np.random.default_rng(0), resamples=300)
-    return Figures(sessions, found.numbers, weights, level=0.95)
+    return Figures(sessions, found.numbers, weights)
 
 
 def test_sessions_are_put_side_by_side() -> None:
@@ -42,17 +42,17 @@ def test_sessions_are_put_side_by_side() -> None:
 
 def test_each_figure_has_its_own_sessions_and_each_difference_its_pairs() -> None:
     found = figures(made())
-    assert found.estimate(0, RATE).value == pytest.approx(2.5e6)
-    assert found.estimate(1, RATE).value == pytest.approx(2e6)
-    difference = found.difference(1, 0, RATE)
+    assert found.own.estimate(0, RATE).value == pytest.approx(2.5e6)
+    assert found.own.estimate(1, RATE).value == pytest.approx(2e6)
+    difference = found.pair(1, 0).difference(0, 1, RATE)
     assert difference.value == pytest.approx(-1e6)
     assert (difference.low, difference.high) == pytest.approx((-1e6, -1e6))
-    assert found.pair(0, 1)[1] == 3
+    assert found.pair(0, 1).units == (3, 3)
 
 
 def test_an_algorithm_that_played_nothing_has_no_figure_and_no_pair() -> None:
     found = figures(made())
-    for estimate in (found.estimate(2, RATE), found.difference(2, 0, RATE)):
+    for estimate in (found.own.estimate(2, RATE), found.pair(2, 0).difference(0, 1, RATE)):
         assert np.isnan(estimate.value)
         assert not estimate.has_interval
 
@@ -67,7 +67,7 @@ def test_a_class_has_its_own_networks() -> None:
 def test_one_network_in_common_has_no_interval() -> None:
     rows = [row("a", k) for k in range(4)]
     rows += [row("b", k, **(FAILED if k else {})) for k in range(4)]
-    difference = figures(results(rows)).difference(1, 0, RATE)
+    difference = figures(results(rows)).pair(1, 0).difference(0, 1, RATE)
     assert difference.value == 0
     assert not difference.has_interval
 

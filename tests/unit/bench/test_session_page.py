@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 import pytest
 
 from abr.trace import Trace
-from bench.reports.session_charts import HEADROOM, session_chart, shared_scale
-from bench.reports.session_page import page
+from bench.reports.session_charts import HEADROOM, draw_session, find_scale
+from bench.reports.session_page import render_page
 from bench.reports.sessions import LadderRung, ReportData, report_data
 from tests.fakes.logs import LADDER_BPS, played_log
 
@@ -67,7 +67,7 @@ def mixed() -> ReportData:
 
 @pytest.fixture(scope="module")
 def text() -> str:
-    return page(mixed())
+    return render_page(mixed())
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_text_from_outside_is_escaped(text: str) -> None:
 
 def test_markup_in_a_log_cannot_leave_its_chart() -> None:
     """A name with tags in it stays words, in the chart too."""
-    text = page(report_data([played_log(algorithm='</svg><script>alert(1)</script>"x')]))
+    text = render_page(report_data([played_log(algorithm='</svg><script>alert(1)</script>"x')]))
     assert "<script" not in text
     Page(text)
 
@@ -146,7 +146,7 @@ def test_caches_gaps_ladder_and_commands_are_there_only_when_known(text: str) ->
     """Each section stands for data that exists."""
     for words in ("Hit ratio by byte", "Simulated against live", "Ladder", "abr simulate packages"):
         assert words in text
-    bare = page(report_data([played_log()]))
+    bare = render_page(report_data([played_log()]))
     for words in ("Hit ratio by byte", "Simulated against live", "<pre>"):
         assert words not in bare
 
@@ -162,7 +162,7 @@ def test_a_failed_session_is_marked_and_has_dashes() -> None:
     log = played_log(algorithm="gamma", trace=STEPS)
     log.records[:] = log.records[:9]
     data = report_data([played_log(trace=STEPS), log])
-    text = page(data)
+    text = render_page(data)
     found = Page(text)
     assert found.text["td"].count("–") == 6
     assert text.count('<span class="tag warn">failed</span>') == 2
@@ -180,9 +180,9 @@ def test_every_colour_of_a_chart_has_a_light_and_a_dark_value(text: str) -> None
 def test_sessions_over_one_trace_share_their_axes() -> None:
     """The longest time and the highest rate of all of them."""
     data = mixed()
-    scale = shared_scale(data.sessions)
+    scale = find_scale(data.sessions)
     assert scale.end_s == max(s.curves.end_s for s in data.sessions)
-    drawn = [session_chart(session, scale) for session in data.sessions]
+    drawn = [draw_session(session, scale) for session in data.sessions]
     ticks = {tuple(re.findall(r'<text class="tick"[^>]*>([^<]+)<', text)) for text in drawn}
     assert len(ticks) == 1
 
@@ -190,7 +190,7 @@ def test_sessions_over_one_trace_share_their_axes() -> None:
 def test_a_chart_draws_stalls_downloads_and_rungs_where_they_were() -> None:
     """14.5 s in all; stalled from 4.5 s to 6.5 s; rungs 0, 2, 2."""
     data = mixed()
-    text = session_chart(data.sessions[0], shared_scale(data.sessions))
+    text = draw_session(data.sessions[0], find_scale(data.sessions))
     start, width = 100 * 4.5 / 14.5, 100 * 2 / 14.5
     bands = re.findall(r'<rect class="stall" x="([\d.]+)%" y="\d+" width="([\d.]+)%"', text)
     assert [(float(x), float(w)) for x, w in bands] == [pytest.approx((start, width), abs=0.01)] * 2
@@ -205,9 +205,9 @@ def test_capacity_far_above_the_ladder_is_cut_off_and_said_so() -> None:
     """50 Mbit/s over a ladder up to 1.8: the rungs stay readable."""
     trace = Trace.constant(50e6, name="fibre")
     data = report_data([played_log(trace=trace)], traces=[trace])
-    scale = shared_scale(data.sessions)
+    scale = find_scale(data.sessions)
     assert scale.rate_bps <= 1.11 * HEADROOM * LADDER_BPS[-1]
-    assert "capacity up to 50 Mbit/s, cut off" in session_chart(data.sessions[0], scale)
+    assert "capacity up to 50 Mbit/s, cut off" in draw_session(data.sessions[0], scale)
 
 
 def test_a_long_trace_makes_no_large_chart() -> None:
@@ -215,10 +215,10 @@ def test_a_long_trace_makes_no_large_chart() -> None:
     trace = Trace.from_periods([(1, 1e6 * (1 + k % 7)) for k in range(14_400)])
     log = played_log(trace=trace, rungs=[k % 3 for k in range(900)])
     (session,) = report_data([log], traces=[trace]).sessions
-    assert len(session_chart(session, shared_scale([session]))) < 250_000
+    assert len(draw_session(session, find_scale([session]))) < 250_000
 
 
 def test_a_session_cut_before_its_first_picture_still_gets_a_page() -> None:
     log = played_log()
     log.records[:] = log.records[:2]
-    assert "Playback" in page(report_data([log], heading="Playback"))
+    assert "Playback" in render_page(report_data([log], heading="Playback"))

@@ -8,7 +8,7 @@ import pytest
 from bench.analysis.pairing import align
 from bench.analysis.standings import BenchReport, bench_report
 from bench.experiments.results import Results, ResultsError
-from bench.reports.experiment_text import cautions
+from bench.reports.experiment_text import write_cautions
 from tests.fakes.results import results, row
 
 
@@ -70,8 +70,8 @@ def test_regret_is_against_the_optimum() -> None:
     assert found.optimum == "oracle"
     assert found.standings[0].regret is not None
     assert found.standings[0].regret.value == pytest.approx(2.0)
-    assert cautions(found) == []
-    assert "oracle is no bound here: calm scored more" in cautions(report(weak_bound()))[0]
+    assert write_cautions(found) == []
+    assert "oracle is no bound here: calm scored more" in write_cautions(report(weak_bound()))[0]
     alone = results([row("a", k) for k in range(3)])
     assert report(alone).standings[0].regret is None
 
@@ -100,7 +100,7 @@ def test_a_session_that_one_lacks_is_in_no_pair_and_counted() -> None:
     assert [each.played for each in found.standings] == [5, 4]
     assert found.standings[0].figures["bitrate_bps"].value == pytest.approx(2.6e6)
     assert found.standings[1].differences["bitrate_bps"].estimate.value == 0
-    assert "1 session missing from some algorithm" in cautions(found)[1]
+    assert "1 session missing from some algorithm" in write_cautions(found)[1]
 
 
 def test_sessions_over_one_network_are_one_unit() -> None:

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.reports.svg import Axis, Panel, chart, path, short, simplify, write
+from bench.reports.svg import (
+    Axis,
+    Panel,
+    draw_chart,
+    draw_path,
+    format_number,
+    simplify,
+    write_text,
+)
 
 PANEL = Panel(x=Axis(0, 10), y=Axis(0, 4), top_px=20, height_px=100)
 
@@ -42,29 +50,29 @@ def test_a_value_beyond_the_axis_is_held_at_its_end() -> None:
 
 
 def test_places_are_percent_across_and_pixels_down() -> None:
-    assert (PANEL.across(2.5), PANEL.down(1)) == ("25%", "95")
-    dot = ET.fromstring(PANEL.dot((2.5, 1), radius_px=3, title="a < b"))
+    assert (PANEL.place_x(2.5), PANEL.place_y(1)) == ("25%", "95")
+    dot = ET.fromstring(PANEL.draw_dot((2.5, 1), radius_px=3, title="a < b"))
     assert (dot.attrib["cx"], dot.attrib["cy"]) == ("25%", "95")
     assert dot[0].text == "a < b"
 
 
 def test_a_filled_line_begins_and_ends_at_the_low_end() -> None:
-    text = PANEL.line([[(0, 4), (5, 4), (5, 1), (10, 1)]], kind="x", is_filled=True)
+    text = PANEL.draw_line([[(0, 4), (5, 4), (5, 1), (10, 1)]], kind="x", is_filled=True)
     (drawn,) = re.findall(r' d="([^"]+)"', text)
     assert drawn == "M0 100V0H500V75H1000V100"
     assert 'preserveAspectRatio="none"' in text
 
 
 def test_a_path_is_written_as_short_as_it_can_be() -> None:
-    assert path([(0, 0), (10, 0), (10, 5.55), (20, 7)]) == "M0 0H10V5.5L20 7"
-    assert path([]) == ""
+    assert draw_path([(0, 0), (10, 0), (10, 5.55), (20, 7)]) == "M0 0H10V5.5L20 7"
+    assert draw_path([]) == ""
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(1.04, "1"), (-0.01, "0"), (100.0, "100"), (2.55, "2.5"), (0.25, "0.2")]
 )
 def test_numbers_have_no_noughts_that_say_nothing(value: float, text: str) -> None:
-    assert short(value) == text
+    assert format_number(value) == text
 
 
 def test_points_on_a_straight_line_are_left_out() -> None:
@@ -95,7 +103,7 @@ def test_no_point_is_farther_from_the_simpler_line_than_was_allowed(
 
 def test_text_from_outside_stays_text() -> None:
     evil = '<script>alert("1")</script>'
-    drawn = chart([write(evil, "0", 10)], height_px=20, label=evil)
+    drawn = draw_chart([write_text(evil, "0", 10)], height_px=20, label=evil)
     root = ET.fromstring(drawn)
     assert root.attrib["aria-label"] == evil
     assert root[0].text == evil
