@@ -7,7 +7,7 @@ or are not there, count in neither.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,9 @@ from bench.analysis.stats import Resampled, cluster_sums, weigh
 from bench.experiments.results import Results
 
 Mask = NDArray[np.bool_]
+
+ALL = tuple(range(len(METRICS)))
+"""Places of all metrics."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,25 +131,33 @@ class Figures:
             f"{len(self._weights)} resamples>"
         )
 
-    def pair(self, a: int, b: int) -> Resampled:
-        """Figures of two algorithms, in that order, over the sessions that both played."""
+    def pair(self, a: int, b: int, metrics: Sequence[int] = ALL) -> Resampled:
+        """Figures of two algorithms, in that order, over the sessions that both played.
+
+        Args:
+            a: Place of the first.
+            b: Place of the second.
+            metrics: Which figures, by their place in ``METRICS``.
+        """
         mine, others = self.sessions.played[a], self.sessions.played[b]
         if (mine == others).all():
-            chosen = [a, b]
+            rows, columns = np.array([[a], [b]]), np.array([metrics])
             return Resampled(
-                values=self.own.values[chosen],
-                samples=self.own.samples[:, chosen],
+                values=self.own.values[rows, columns],
+                samples=self.own.samples[:, rows, columns],
                 units=(self.own.units[a], self.own.units[b]),
             )
         both = mine & others
-        return self._resample(np.array([a, b]), np.stack([both, both]))
+        return self._resample(np.array([a, b]), np.stack([both, both]), metrics)
 
-    def _resample(self, algorithms: NDArray[np.intp], played: Mask) -> Resampled:
+    def _resample(
+        self, algorithms: NDArray[np.intp], played: Mask, metrics: Sequence[int] = ALL
+    ) -> Resampled:
         """Figures of ``algorithms`` over the sessions of ``played``, a row for each."""
         places, sessions = self.sessions.places[algorithms], self.sessions
         top, bottom = (
             cluster_sums(
-                np.stack([np.where(played, column[places], 0.0) for column in columns], axis=1),
+                np.stack([np.where(played, columns[k][places], 0.0) for k in metrics], axis=1),
                 sessions.unit,
                 sessions.units,
             )

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
@@ -269,25 +270,31 @@ def frontier(figures: Figures, competes: Sequence[bool]) -> tuple[FloatArray, Ma
         as measured. Each pair is judged over the sessions that both played; algorithms that
         do not compete beat nobody.
     """
-    bitrate = METRICS.index(BY_NAME["bitrate_bps"])
-    stalled = METRICS.index(BY_NAME["stall_ratio"])
+    both = [METRICS.index(BY_NAME[name]) for name in ("bitrate_bps", "stall_ratio")]
     rivals = [a for a, does in enumerate(competes) if does]
-    shares, best = np.zeros(len(competes)), np.zeros(len(competes), dtype=np.bool_)
+    best = np.array(competes)
+    beaten = np.zeros((len(competes), len(figures.own.samples)), dtype=np.bool_)
+    for a, b in combinations(rivals, 2):
+        pair = figures.pair(a, b, both)
+        for loser, winner in ((a, 1), (b, 0)):
+            beaten[loser] |= _beats(pair.samples, winner)
+            best[loser] &= not _beats(pair.values, winner)
+    return np.where(competes, 1 - beaten.mean(axis=1), 0.0), best
 
-    def beats(found: FloatArray) -> Mask:
-        """Whether the second of a pair beats the first, by the last two axes."""
-        rate, stall = found[..., bitrate], found[..., stalled]
-        as_good = (rate[..., 1] >= rate[..., 0]) & (stall[..., 1] <= stall[..., 0])
-        better = (rate[..., 1] > rate[..., 0]) | (stall[..., 1] < stall[..., 0])
-        both: Mask = as_good & better
-        return both
 
-    for a in rivals:
-        pairs = [figures.pair(a, b) for b in rivals if b != a]
-        dominated = [beats(pair.samples) for pair in pairs]
-        shares[a] = 1 - np.any(dominated, axis=0).mean() if pairs else 1.0
-        best[a] = not any(beats(pair.values) for pair in pairs)
-    return shares, best
+def _beats(pair: FloatArray, winner: int) -> Mask:
+    """Whether one of a pair has no less bitrate, no more stalls, and one of them better.
+
+    Args:
+        pair: Bitrate and stall ratio of two algorithms, shape (..., 2, 2).
+        winner: Place of the one in question.
+    """
+    rate, stall = pair[..., 0], pair[..., 1]
+    loser = 1 - winner
+    as_good = (rate[..., winner] >= rate[..., loser]) & (stall[..., winner] <= stall[..., loser])
+    better = (rate[..., winner] > rate[..., loser]) | (stall[..., winner] < stall[..., loser])
+    found: Mask = as_good & better
+    return found
 
 
 def _classes(
