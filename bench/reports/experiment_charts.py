@@ -52,7 +52,7 @@ def draw_forest(report: BenchReport, name: str) -> str:
     for place, (each, shown) in enumerate(zip(rows, estimates, strict=True)):
         said = each.differences[name].verdict
         title = f"{each.label}: {_words(shown, metric, signed=True)}, {said}"
-        parts.append(svg.write_text(each.label, "0", HEAD_PX + ROW_PX * (place + 0.4)))
+        parts.append(svg.draw_words(each.label, "0", HEAD_PX + ROW_PX * (place + 0.4)))
         parts += _row(panel, shown, place + 0.68, title, INKS.get(said, "var(--quiet)"))
     label = f"Differences from {report.base}: {metric.label}; figures in the table below"
     return svg.draw_chart(parts, height_px=HEAD_PX + height_px + FOOT_PX, label=label)
@@ -83,7 +83,7 @@ def draw_frontier(report: BenchReport) -> str:
         panel.draw_grid(6),
         panel.draw_scale(8, " %"),
         panel.draw_line([steps], style="stroke:var(--rule);stroke-width:5"),
-        svg.write_text(
+        svg.draw_words(
             "Stalled, % of the time (less is better)",
             "50%",
             HEAD_PX + FRONTIER_PX + 38,
@@ -115,7 +115,7 @@ def _dot(
         is_right = panel.x.share(x.value) > 0.8
         y_px = float(panel.place_y(y.value)) + (-9, 17)[place % 2]
         anchor = "end" if is_right else "start"
-        yield panel.write(f" {each.label} ", x.value, y_px, kind="named", anchor=anchor)
+        yield panel.draw_words(f" {each.label} ", x.value, y_px, kind="named", anchor=anchor)
 
 
 def draw_distribution(report: BenchReport, name: str) -> str:
@@ -161,7 +161,7 @@ def draw_classes(report: BenchReport) -> str:
             )
         )
         parts.append(
-            svg.write_text(
+            svg.draw_words(
                 f"{kind.kind} ({kind.networks})", "0", HEAD_PX + top_px + 17, kind="note"
             )
         )
@@ -199,7 +199,7 @@ def _around(values: Sequence[float]) -> svg.Axis:
 
 def _heading(metric: Metric) -> str:
     unit = f", {metric.unit}" if metric.unit else ""
-    return svg.write_text(
+    return svg.draw_words(
         f"{metric.label[0].upper()}{metric.label[1:]}{unit}", "0", 14, kind="note"
     )
 

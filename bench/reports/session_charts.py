@@ -64,8 +64,8 @@ def draw_parts(session: Session, scale: Scale) -> Iterator[str]:
         x=x, y=svg.Axis(0, scale.buffer_s), top_px=BUFFER_PX[0], height_px=BUFFER_PX[1]
     )
     drawn = session.curves
-    yield svg.write_text("Mbit/s", "-36", RATE_PX[0] - 12, kind="note")
-    yield svg.write_text("Buffer, seconds of video", "-36", BUFFER_PX[0] - 10, kind="note")
+    yield svg.draw_words("Mbit/s", "-36", RATE_PX[0] - 12, kind="note")
+    yield svg.draw_words("Buffer, seconds of video", "-36", BUFFER_PX[0] - 10, kind="note")
     yield rate.draw_grid(5) + buffer.draw_grid(3) + buffer.draw_scale(8, " s")
     for stall in drawn.stalls:
         title = f"stalled {stall.length_s:.2f} s, from {stall.start_s:.1f} s"
@@ -103,7 +103,7 @@ def _notes(session: Session, scale: Scale, rate: svg.Panel, buffer: svg.Panel) -
     if first_s is not None:
         yield rate.draw_upright(first_s, kind="first") + buffer.draw_upright(first_s, kind="first")
         is_late = first_s > 0.8 * scale.end_s  # the words would leave the chart
-        yield rate.write(
+        yield rate.draw_words(
             f"\u2002first frame {first_s:.2f} s",  # a gap to what is written on the left
             first_s,
             above_px,
@@ -115,11 +115,11 @@ def _notes(session: Session, scale: Scale, rate: svg.Panel, buffer: svg.Panel) -
         # Shorter bands have no room for words, nor has the corner of the first frame.
         if stall.length_s >= 0.06 * scale.end_s and middle_s >= 0.28 * scale.end_s:
             text = f"stalled {stall.length_s:.1f} s"
-            yield rate.write(text, middle_s, RATE_PX[0] - 12, kind="stalled")
+            yield rate.draw_words(text, middle_s, RATE_PX[0] - 12, kind="stalled")
     highest_bps = max(_known(session.curves.capacity_bps), default=0.0)
     if highest_bps > scale.rate_bps:
         text = f"capacity up to {highest_bps / 1e6:.0f} Mbit/s, cut off"
-        yield svg.write_text(text, "100%", above_px, kind="note", anchor="end")
+        yield svg.draw_words(text, "100%", above_px, kind="note", anchor="end")
 
 
 def _pieces(curve: Curve, factor: float = 1.0) -> list[list[svg.Point]]:

@@ -79,7 +79,7 @@ class Panel:
         return "".join(
             f'<line class="rule" x1="{self.place_x(tick)}" x2="{self.place_x(tick)}" y1="{low}" '
             f'y2="{format_number(self.bottom_px + 5)}"/>'
-            + self.write(f"{tick:g}{suffix}", tick, self.bottom_px + 18, kind="tick")
+            + self.draw_words(f"{tick:g}{suffix}", tick, self.bottom_px + 18, kind="tick")
             for tick in self.x.ticks(most)
         )
 
@@ -152,14 +152,14 @@ class Panel:
             f'r="{format_number(radius_px)}"><title>{escape(title)}</title></circle>'
         )
 
-    def write(
+    def draw_words(
         self, text: str, x: float, y_px: float, *, kind: str = "", anchor: str = "middle"
     ) -> str:
         """A text at a value of x, its baseline ``y_px`` below the top of the chart."""
-        return write_text(text, self.place_x(x), y_px, kind=kind, anchor=anchor)
+        return draw_words(text, self.place_x(x), y_px, kind=kind, anchor=anchor)
 
 
-def write_text(text: str, x: str, y_px: float, *, kind: str = "", anchor: str = "start") -> str:
+def draw_words(text: str, x: str, y_px: float, *, kind: str = "", anchor: str = "start") -> str:
     """A text anywhere in a chart."""
     attributes = _attribute("class", kind)
     attributes += "" if anchor == "start" else f' text-anchor="{anchor}"'

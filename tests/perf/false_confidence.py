@@ -76,6 +76,7 @@ def rows(label: str, film: Presentation, networks: list[Any], seed: int) -> list
                 "qoe_lin": qoe_lin(rates, stall_s),
                 "downloaded_bytes": total["downloaded_bytes"],
                 "wasted_bytes": total["wasted_bytes"],
+                "ended": "complete",
             }
         )
     return found

@@ -17,7 +17,7 @@ from bench.reports.svg import (
     draw_path,
     format_number,
     simplify,
-    write_text,
+    draw_words,
 )
 
 PANEL = Panel(x=Axis(0, 10), y=Axis(0, 4), top_px=20, height_px=100)
@@ -103,7 +103,7 @@ def test_no_point_is_farther_from_the_simpler_line_than_was_allowed(
 
 def test_text_from_outside_stays_text() -> None:
     evil = '<script>alert("1")</script>'
-    drawn = draw_chart([write_text(evil, "0", 10)], height_px=20, label=evil)
+    drawn = draw_chart([draw_words(evil, "0", 10)], height_px=20, label=evil)
     root = ET.fromstring(drawn)
     assert root.attrib["aria-label"] == evil
     assert root[0].text == evil
