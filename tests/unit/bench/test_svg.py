@@ -15,9 +15,9 @@ from bench.reports.svg import (
     Panel,
     draw_chart,
     draw_path,
+    draw_words,
     format_number,
     simplify,
-    draw_words,
 )
 
 PANEL = Panel(x=Axis(0, 10), y=Axis(0, 4), top_px=20, height_px=100)
