@@ -75,6 +75,10 @@ class Packages:
                     raise PackageError(f"{folder}: title {title!r} is in another package too")
                 self._by_title[title] = store
 
+    def __repr__(self) -> str:
+        """Titles and folders."""
+        return f"<Packages {', '.join(self._by_title)} of {len(self._stores)} folders>"
+
     @property
     def problems(self) -> tuple[str, ...]:
         """Packages that were left out, and why."""
@@ -126,6 +130,11 @@ class Stack:
         self._keys = keys
         self._origin: Origin | None = None
         self._running = AsyncExitStack()
+
+    def __repr__(self) -> str:
+        """What listens, if anything does."""
+        where = ", ".join(f"{each.name or each.role} {each.url}" for each in self.listeners)
+        return f"<Stack {where or 'not started'}>"
 
     async def __aenter__(self) -> Self:
         """Start everything.

@@ -156,9 +156,9 @@ def are_far_apart(traces: Sequence[Trace]) -> bool:
 
 
 def shared_top_bps(drawn: Sequence[Steps]) -> float:
-    """Upper end of an axis for all curves: their maximum, unless rare peaks would rule it.
+    """Upper end of an axis for all curves: their maximum, unless rare peaks would dominate it.
 
-    One peak must not press everything else to the ground: what is reached in less than
+    One peak must not flatten everything else: what is reached in less than
     1 % of a trace's time may be cut off, if it is more than a quarter above the rest.
     """
     usual = []

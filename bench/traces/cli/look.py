@@ -68,7 +68,7 @@ def list_traces(files: tuple[str, ...], as_json: bool) -> None:
 
 
 def built_in() -> list[Row]:
-    """What comes along: profiles, generators, demo networks."""
+    """What is bundled: profiles, generators, demo networks."""
     from abr.demotraces import demo_traces
     from abr.files.models import model, names
     from abr.traceformats.profiles import names as profile_names

@@ -25,6 +25,7 @@ def log(*, stall_s: float, rung: int, extra_stall_s: float = 0.0) -> SessionLog:
         made.add("state", now_s + 1, **{"from": "playing", "to": "stalled"}, why="")
         made.add("state", now_s + 1 + extra_stall_s, **{"from": "stalled", "to": "playing"}, why="")
         now_s += extra_stall_s
+    made.add("ended", now_s + 4.0, why="complete")
     made.add("state", now_s + 4.0, **{"from": "playing", "to": "ended"}, why="")
     return made
 
@@ -57,6 +58,16 @@ def test_another_rung_moves_the_bitrate() -> None:
     assert gap.bitrate_ratio == pytest.approx(0.5 / 1.75)
     assert gap.same_decisions == 1
     assert not gap.is_within_bounds
+
+
+def test_two_that_never_began_do_not_agree() -> None:
+    """No stalls, no bitrate, nothing apart: and nothing played."""
+    failed = SessionLog({"rungs": 3, "trace": "t", "algorithm": "a"})
+    failed.add("start", 0.0)
+    failed.add("ended", 1.0, why="error: refused")
+    gap = gap_between(failed, failed)
+    assert not gap.is_within_bounds
+    assert gap.failed == "simulation: refused; live: refused"
 
 
 def test_demo_traces_scale_with_the_ladder() -> None:

@@ -8,7 +8,16 @@ from abr.errors import LogFormatError
 from abr.log import SessionLog
 from abr.trace import Trace
 from bench.reports.sessions import UNSHAPED, LadderRung, ReportData, Tier, report_data
-from bench.reports.wording import facts, findings, lead, listed, seconds, size
+from bench.reports.wording import (
+    describe_experience,
+    describe_sessions,
+    format_seconds,
+    format_size,
+    join_words,
+    write_cautions,
+    write_findings,
+    write_lead,
+)
 from tests.fakes.logs import LADDER_BPS, played_log
 
 STEPS = Trace.from_periods([(5, 3e6), (5, 5e5)], name="steps")
@@ -71,8 +80,12 @@ def test_a_session_that_never_began_neither_wins_nor_breaks_the_report() -> None
     data = report_data([failed, played_log(algorithm="a", trace=STEPS, stall=(1, 1.0))])
     rows = data.comparisons[0].rows
     assert rows[0].best == frozenset()
-    assert data.comparisons[0].leader.algorithm == "a"
-    assert facts(rows[0].session) == "Playback never began (error: refused)."
+    leader = data.comparisons[0].leader
+    assert leader is not None
+    assert leader.algorithm == "a"
+    assert describe_experience(rows[0].session) == "Never started: refused."
+    assert data.failures["c"].failed == 1
+    assert write_cautions(data)[0] == "c: 1 of 1 session failed: refused (1)."
 
 
 def test_a_live_session_is_laid_beside_its_simulation() -> None:
@@ -145,37 +158,93 @@ def test_ladders_come_from_the_logs_unless_more_is_known() -> None:
 def test_the_summary_is_in_plain_words() -> None:
     """What ran, who stalled least, and what the caches did."""
     data = mixed()
-    assert lead(data) == (
+    assert write_lead(data) == (
         "2 algorithms over 2 network traces: 4 sessions, 1 of them live over HTTP, "
         "48 s of video played."
     )
-    assert findings(data) == [
+    assert write_findings(data) == [
         "Over steps, b stalled least: no stall, at 0.73 Mbit/s on average.",
         "Over tram, a played at 0.90 Mbit/s with no stall.",
         "The isp tier answered 80 % of its requests and 50 % of the bytes itself.",
     ]
-    assert facts(data.sessions[0]) == (
-        "started after 0.50 s, 1 stall of 2.00 s, 1.33 Mbit/s on average, 1 switch"
+    assert write_cautions(data) == []
+
+
+def broken_off(after: int, why: str, **about: Any) -> SessionLog:
+    """A session that ended ``after`` so many records of a good one."""
+    log = played_log(**about)
+    t_s = log.records[after - 1]["t"]
+    log.records[:] = log.records[:after]
+    log.add("ended", t_s, why=why)
+    return log
+
+
+def test_a_sentence_says_what_the_viewer_noticed() -> None:
+    noticed = (
+        "never froze; picture mostly at 900 kbit/s, sharpness changed once",
+        "froze once, 2.5 s; picture at 1.0 Mbit/s on average, sharpness changed twice",
+        "never froze; picture always at 900 kbit/s, sharpness never changed",
     )
+    first, *others = [describe_experience(session) for session in mixed().sessions]
+    assert first == (
+        "Started after 0.5 s; froze once, 2.0 s; picture mostly at 1.8 Mbit/s, "
+        "sharpness changed once."
+    )
+    assert others == [f"Started after 0.5 s; {each}." for each in noticed]
+    assert describe_sessions(mixed())[1] == f"b over steps (virtual): {others[0]}"
+
+
+def test_a_session_that_broke_off_says_when_and_why_and_wins_nothing() -> None:
+    """It had not stalled by then, and the other did."""
+    broken = broken_off(9, "error: http://x/v0/3.m4s: status 500", algorithm="a", trace=STEPS)
+    whole = played_log(algorithm="b", trace=STEPS, stall=(1, 2.0))
+    data = report_data([broken, whole])
+    first, second = data.comparisons[0].rows
+    assert describe_experience(first.session).endswith(
+        "; broke off after 1 s of video: status 500."
+    )
+    assert (first.best, second.best) == (frozenset(), frozenset())
+    assert data.comparisons[0].leader == second.session
+    assert write_findings(data) == ["Over steps, b played at 1.03 Mbit/s with 1 stall, 2.00 s."]
+
+
+def test_where_every_session_failed_nobody_leads() -> None:
+    data = report_data([broken_off(9, "error: refused")])
+    assert write_findings(data) == [f"Over {UNSHAPED}, every session failed."]
+
+
+def test_a_failed_live_session_is_laid_beside_nothing() -> None:
+    logs = [played_log(trace=STEPS), broken_off(9, "still open", trace=STEPS, driver="live")]
+    assert report_data(logs).pairs == ()
+
+
+def test_a_viewer_who_stopped_has_not_failed() -> None:
+    (session,) = report_data([broken_off(9, "stopped")]).sessions
+    assert session.failure is None
 
 
 def test_where_nothing_stalled_the_highest_bitrate_is_named() -> None:
     """Two clean sessions: the better picture wins; an unshaped network has a name too."""
     logs = [played_log(algorithm="a", rungs=(0, 0)), played_log(algorithm="b", rungs=(0, 2))]
-    (sentence,) = findings(report_data(logs))
+    (sentence,) = write_findings(report_data(logs))
     assert sentence == f"Over {UNSHAPED}, nothing stalled; b had the highest bitrate, 1.10 Mbit/s."
 
 
 def test_figures_are_rounded_for_people() -> None:
     """Units, signs and dashes for the unknown."""
-    assert [seconds(value) for value in (None, 0, 0.416, 12.34)] == ["–", "0 s", "0.42 s", "12.3 s"]
-    assert [size(value) for value in (12, 12_345, 2.5e9, 4e12)] == [
+    assert [format_seconds(value) for value in (None, 0, 0.416, 12.34)] == [
+        "–",
+        "0 s",
+        "0.42 s",
+        "12.3 s",
+    ]
+    assert [format_size(value) for value in (12, 12_345, 2.5e9, 4e12)] == [
         "12 B",
         "12.3 kB",
         "2.5 GB",
         "4000.0 GB",
     ]
-    assert [listed(words) for words in (["a"], ["a", "b"], ["a", "b", "c"])] == [
+    assert [join_words(words) for words in (["a"], ["a", "b"], ["a", "b", "c"])] == [
         "a",
         "a and b",
         "a, b and c",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.analysis.standings import BenchReport, bench_report, paired
+from bench.analysis.pairing import align
+from bench.analysis.standings import BenchReport, bench_report
 from bench.experiments.results import Results, ResultsError
-from bench.reports.experiment_text import cautions
+from bench.reports.experiment_text import write_cautions
 from tests.fakes.results import results, row
 
 
@@ -69,8 +70,8 @@ def test_regret_is_against_the_optimum() -> None:
     assert found.optimum == "oracle"
     assert found.standings[0].regret is not None
     assert found.standings[0].regret.value == pytest.approx(2.0)
-    assert cautions(found) == []
-    assert "oracle is no bound here: calm scored more" in cautions(report(weak_bound()))[0]
+    assert write_cautions(found) == []
+    assert "oracle is no bound here: calm scored more" in write_cautions(report(weak_bound()))[0]
     alone = results([row("a", k) for k in range(3)])
     assert report(alone).standings[0].regret is None
 
@@ -90,22 +91,28 @@ def test_another_base_may_be_named() -> None:
         report(three(), base="x")
 
 
-def test_sessions_that_one_lacks_are_left_out_for_all_and_counted() -> None:
-    rows = [row("a", k) for k in range(5)] + [row("b", k) for k in range(4)]
+def test_a_session_that_one_lacks_is_in_no_pair_and_counted() -> None:
+    """``a`` played five, the last at 9 Mbit/s; ``b`` four of them, all at 1 Mbit/s."""
+    rows = [row("a", k, mean_bitrate_bps=9e6 if k == 4 else 1e6) for k in range(5)]
+    rows += [row("b", k) for k in range(4)]
     found = report(results(rows))
-    assert (found.sessions, found.left_out) == (4, 1)
+    assert (found.sessions, found.left_out) == (5, 1)
+    assert [each.played for each in found.standings] == [5, 4]
+    assert found.standings[0].figures["bitrate_bps"].value == pytest.approx(2.6e6)
+    assert found.standings[1].differences["bitrate_bps"].estimate.value == 0
+    assert "1 session missing from some algorithm" in write_cautions(found)[1]
 
 
 def test_sessions_over_one_network_are_one_unit() -> None:
     """Two presentations over three networks: six sessions, three units."""
     rows = [row("a", k, presentation_digest=digest) for k in range(3) for digest in ("x", "y")]
-    pairs = paired(results(rows))
-    assert (pairs.places.shape, pairs.units) == ((1, 6), 3)
+    sessions = align(results(rows))
+    assert (sessions.places.shape, sessions.units) == ((1, 6), 3)
 
 
 def test_nothing_in_common_is_said() -> None:
-    with pytest.raises(ResultsError, match="no session was played by every algorithm"):
-        paired(results([row("a", 0), row("b", 1)]))
+    with pytest.raises(ResultsError, match="no session was played by both a and another"):
+        report(results([row("a", 0), row("b", 1)]))
 
 
 def test_distributions_rise_to_all_sessions() -> None:

@@ -26,7 +26,7 @@ def rng() -> np.random.Generator:
 
 def test_the_same_results_are_within_every_margin() -> None:
     same = made("a", noisy(5e6, 1e6, 1))
-    findings = compare(same, same, rng=rng())
+    findings = compare(same, same, rng=rng()).findings
     assert [each.is_worse for each in findings] == [False] * 3
     assert [each.is_proven for each in findings] == [True] * 3
 
@@ -34,10 +34,10 @@ def test_the_same_results_are_within_every_margin() -> None:
 def test_worse_by_more_than_the_margin_is_worse() -> None:
     base = made("a", noisy(5e6, 1e6, 1))
     lower = made("a", [bps - 2e5 for bps in noisy(5e6, 1e6, 1)])
-    (finding,) = compare(base, lower, rng=rng(), margins=RATE)
+    (finding,) = compare(base, lower, rng=rng(), margins=RATE).findings
     assert finding.is_worse
     assert finding.difference.value == pytest.approx(-2e5)
-    (other_way,) = compare(lower, base, rng=rng(), margins=RATE)
+    (other_way,) = compare(lower, base, rng=rng(), margins=RATE).findings
     assert not other_way.is_worse
     assert other_way.is_proven
 
@@ -45,26 +45,26 @@ def test_worse_by_more_than_the_margin_is_worse() -> None:
 def test_worse_within_the_margin_passes_and_is_proven() -> None:
     base = made("a", noisy(5e6, 1e6, 1))
     lower = made("a", [bps - 2e4 for bps in noisy(5e6, 1e6, 1)])
-    (finding,) = compare(base, lower, rng=rng(), margins=RATE)
+    (finding,) = compare(base, lower, rng=rng(), margins=RATE).findings
     assert (finding.is_worse, finding.is_proven) == (False, True)
 
 
 def test_noise_is_neither_worse_nor_proven() -> None:
     base, other = made("a", noisy(5e6, 2e6, 1)), made("a", noisy(5e6, 2e6, 2))
-    (finding,) = compare(base, other, rng=rng(), margins=RATE)
+    (finding,) = compare(base, other, rng=rng(), margins=RATE).findings
     assert (finding.is_worse, finding.is_proven) == (False, False)
 
 
 def test_one_network_proves_nothing() -> None:
     base, other = made("a", [5e6]), made("a", [1e6])
-    (finding,) = compare(base, other, rng=rng(), margins=RATE)
+    (finding,) = compare(base, other, rng=rng(), margins=RATE).findings
     assert (finding.is_worse, finding.is_proven) == (False, False)
 
 
 def test_more_figures_make_each_interval_wider() -> None:
     base, other = made("a", noisy(5e6, 2e6, 1)), made("a", noisy(5e6, 2e6, 2))
-    alone = compare(base, other, rng=rng(), margins=RATE)[0].difference
-    among = compare(base, other, rng=rng())[0].difference
+    alone = compare(base, other, rng=rng(), margins=RATE).findings[0].difference
+    among = compare(base, other, rng=rng()).findings[0].difference
     assert among.low < alone.low < alone.high < among.high
 
 
@@ -72,7 +72,7 @@ def test_two_algorithms_of_one_folder_may_be_compared() -> None:
     rates = noisy(5e6, 1e6, 1)
     rows = [row("old", k, mean_bitrate_bps=b) for k, b in enumerate(rates)]
     rows += [row("new", k, mean_bitrate_bps=b / 2) for k, b in enumerate(rates)]
-    (finding,) = compare_two(results(rows), "old", "new", rng=rng(), margins=RATE)
+    (finding,) = compare_two(results(rows), "old", "new", rng=rng(), margins=RATE).findings
     assert finding.is_worse
     with pytest.raises(ResultsError, match="no algorithm 'x'; expected one of old, new"):
         compare_two(results(rows), "x", "new", rng=rng())
