@@ -56,6 +56,7 @@ from player.batch.abrkit.timeline import (
     options_of,
     play_out,
 )
+from player.batch.abrkit.together import Room
 from player.batch.hooks import (
     CAN_LEARN,
     CAN_RECONSIDER,
@@ -186,7 +187,9 @@ def session(
     at, fetched_s = begun(thresholds), 0.0
     have = NOTHING
     if has_side_files(film):
-        at, have = fetch_first_playlists(at, film, link, options, thresholds, out)
+        at, have = fetch_first_playlists(
+            at, film, link, options, thresholds, out.totals, room_of(out), out.known_bytes
+        )
     way = Way(0, -1, 0, have)
     while at.outcome == COMPLETE and way.segment < segments:
         segment, free_s = way.segment, at.now_s
@@ -214,7 +217,9 @@ def session(
         if CAN_LEARN:
             learn(params, state, fetched, observe(film, options, out, at, way))
         if has_audio:
-            at, have = fetch_audio(at, way.have, film, link, options, thresholds, out, segment)
+            at, have = fetch_audio(
+                at, way.have, film, link, options, thresholds, out.totals, room_of(out), segment
+            )
             if at.outcome != COMPLETE:
                 break
             way = Way(segment, way.last_rung, way.remembered, have)
@@ -224,6 +229,11 @@ def session(
     if at.outcome == COMPLETE:
         at = play_out(at, options, thresholds, out.totals)
     close(film, at, out, way)
+
+
+def room_of(out: Out) -> Room:
+    """Where groups of responses are worked out."""
+    return Room(out.responses, out.changes)
 
 
 def clear(out: Out) -> None:
@@ -272,7 +282,7 @@ def fetch(
     decision: Decision,
 ) -> Fetched:
     """Until a segment is here, however often the rule changes its mind."""
-    totals, have = out.totals, way.have
+    totals, room, have = out.totals, room_of(out), way.have
     nothing = Transfer(0.0, 0.0, 0.0, 0.0, 0)
     fetched = Fetched(at, have, nothing, 0.0, decision, at.now_s, 0.0)
     while at.outcome == COMPLETE:
@@ -282,12 +292,14 @@ def fetch(
         at = await_time(at, decided_s + decision.wait_s, options, thresholds, totals)
         totals[IDLE] += at.now_s - decided_s
         if at.outcome == COMPLETE and not has_playlist(film, have, decision.rung):
-            at, have = fetch_playlist(at, have, film, link, options, thresholds, out, decision.rung)
+            at, have = fetch_playlist(
+                at, have, film, link, options, thresholds, totals, out.known_bytes, decision.rung
+            )
         if at.outcome != COMPLETE:
             return ended(fetched, at)
         size_bytes = float(film.sizes_bytes[decision.rung, way.segment])
         asked = ask_with_needs(
-            film, link, options, at.now_s, have, out, way.segment, decision.rung, size_bytes
+            film, link, options, at.now_s, have, room, way.segment, decision.rung, size_bytes
         )
         totals[DOWNLOADS] += asked.responses
         before_s = buffer_s(at.head, at.now_s)
@@ -298,7 +310,7 @@ def fetch(
             return fetched
         if outlasts(asked, at.now_s):
             return ended(fetched, At(at.now_s, at.head, BEYOND))
-        have = take_needs(film, have, asked, out, way.segment, decision.rung)
+        have = take_needs(film, have, asked, totals, room, way.segment, decision.rung)
         if fetched.decision.rung == decision.rung:
             return take_have(fetched, have)
         # An abandoned download closes its connection.
@@ -336,7 +348,7 @@ def download(
         if is_finished and at.outcome == COMPLETE:
             got_bytes += size_bytes - reported_bytes
             return came(asked, at, got_bytes, asked.decision)
-        now_bytes = received(link, options, responses, out, size_bytes, at.now_s)
+        now_bytes = received(link, options, responses, room_of(out), size_bytes, at.now_s)
         got_bytes += now_bytes - reported_bytes
         reported_bytes = now_bytes
         if at.outcome != COMPLETE:

@@ -104,19 +104,21 @@ def fetch_first_playlists(
     link: LinkTable,
     options: Options,
     thresholds: Thresholds,
-    out: Out,
+    totals: FloatArray,
+    room: Room,
+    known_bytes: FloatArray,
 ) -> tuple[At, Have]:
     """Until the presentation is known."""
-    totals, numbers = out.totals, film.side_numbers
+    numbers = film.side_numbers
     at, have = fetch_alone(
         at, NOTHING, float(numbers[MULTIVARIANT_BYTES]), link, options, thresholds, totals
     )
     if at.outcome != COMPLETE:
         return at, have
-    sizes = out.responses[SIZE]
+    sizes = room.responses[SIZE]
     sizes[0], sizes[1] = film.playlist_bytes[0], numbers[AUDIO_PLAYLIST_BYTES]
     count = 2 if len(film.audio_bytes) > 0 else 1
-    asked = ask(link, options, at.now_s, have, out, count)
+    asked = ask(link, options, at.now_s, have, room, count)
     totals[DOWNLOADS] += count
     at = await_transfer(at, whole(asked), options, thresholds, totals)
     if at.outcome != COMPLETE:
@@ -124,7 +126,7 @@ def fetch_first_playlists(
     for k in range(count):
         totals[DOWNLOADED] += sizes[k]
     have = with_connections(have, count, asked.transfer.period)
-    return at, read_playlist(film, have, out, 0)
+    return at, read_playlist(film, have, known_bytes, 0)
 
 
 def fetch_playlist(
@@ -134,22 +136,23 @@ def fetch_playlist(
     link: LinkTable,
     options: Options,
     thresholds: Thresholds,
-    out: Out,
+    totals: FloatArray,
+    known_bytes: FloatArray,
     rung: int,
 ) -> tuple[At, Have]:
     """The media playlist of ``rung``."""
     size_bytes = float(film.playlist_bytes[rung])
-    at, have = fetch_alone(at, have, size_bytes, link, options, thresholds, out.totals)
+    at, have = fetch_alone(at, have, size_bytes, link, options, thresholds, totals)
     if at.outcome == COMPLETE:
-        have = read_playlist(film, have, out, rung)
+        have = read_playlist(film, have, known_bytes, rung)
     return at, have
 
 
-def read_playlist(film: Film, have: Have, out: Out, rung: int) -> Have:
-    """A media playlist is here; its sizes are known from now on."""
+def read_playlist(film: Film, have: Have, known_bytes: FloatArray, rung: int) -> Have:
+    """A media playlist is here; its sizes are known from now on, if there is room for them."""
     playlists = have.playlists | (1 << rung)
-    if len(out.known_bytes) > 0:
-        fill_known_sizes(out.known_bytes, film.listed_bytes, film.listed_rates_bps, playlists)
+    if len(known_bytes) > 0:
+        fill_known_sizes(known_bytes, film.listed_bytes, film.listed_rates_bps, playlists)
     return Have(have.connections, playlists, have.inits, have.key, have.period)
 
 
@@ -159,16 +162,16 @@ def ask_with_needs(
     options: Options,
     now_s: float,
     have: Have,
-    out: Out,
+    room: Room,
     segment: int,
     rung: int,
     size_bytes: float,
 ) -> Asked:
     """Ask for a segment of ``rung``, or R for the audio, and for what it still needs."""
     if not has_side_files(film):
-        out.responses[SIZE, 0] = size_bytes
-        return ask(link, options, now_s, have, out, 1)
-    count, sizes, key = 0, out.responses[SIZE], have.key
+        room.responses[SIZE, 0] = size_bytes
+        return ask(link, options, now_s, have, room, 1)
+    count, sizes, key = 0, room.responses[SIZE], have.key
     init_bytes = init_size(film, rung)
     wanted_key = int(film.side_numbers[INIT_KEY]) if init_bytes > 0 else -1
     for _ in range(2):
@@ -180,17 +183,19 @@ def ask_with_needs(
         sizes[count] = init_bytes
         count += 1
     sizes[count] = size_bytes
-    return ask(link, options, now_s, have, out, count + 1)
+    return ask(link, options, now_s, have, room, count + 1)
 
 
-def ask(link: LinkTable, options: Options, now_s: float, have: Have, out: Out, count: int) -> Asked:
-    """Ask for ``count`` responses together, whose sizes stand in ``out``."""
+def ask(
+    link: LinkTable, options: Options, now_s: float, have: Have, room: Room, count: int
+) -> Asked:
+    """Ask for ``count`` responses together, whose sizes stand in ``room``."""
     if count == 1:
         transfer = request(
             link,
             now_s,
             have.connections > 0,
-            out.responses[SIZE, 0],
+            room.responses[SIZE, 0],
             options.overhead_bytes,
             options.server_s,
             have.period,
@@ -201,7 +206,7 @@ def ask(link: LinkTable, options: Options, now_s: float, have: Have, out: Out, c
         now_s,
         have.connections,
         count,
-        Room(out.responses, out.changes),
+        room,
         options.overhead_bytes,
         options.server_s,
         have.period,
@@ -218,22 +223,29 @@ def whole(asked: Asked) -> Transfer:
 
 
 def received(
-    link: LinkTable, options: Options, asked: Asked, out: Out, size_bytes: float, now_s: float
+    link: LinkTable, options: Options, asked: Asked, room: Room, size_bytes: float, now_s: float
 ) -> float:
     """Body bytes of the segment that are here by ``now_s``, while it is under way."""
     if asked.responses == 1:
         return received_bytes(link, asked.transfer, size_bytes, options.overhead_bytes, now_s)
-    room = Room(out.responses, out.changes)
     return received_of_last(link, asked.group, asked.responses, room, options.overhead_bytes, now_s)
 
 
-def take_needs(film: Film, have: Have, asked: Asked, out: Out, segment: int, rung: int) -> Have:
+def take_needs(
+    film: Film,
+    have: Have,
+    asked: Asked,
+    totals: FloatArray,
+    room: Room,
+    segment: int,
+    rung: int,
+) -> Have:
     """A segment was asked for, and what it needs is here."""
     have = with_connections(have, asked.responses, asked.transfer.period)
     if asked.responses == 1:
         return have
     for k in range(asked.responses - 1):
-        out.totals[DOWNLOADED] += out.responses[SIZE, k]
+        totals[DOWNLOADED] += room.responses[SIZE, k]
     key, inits = have.key, have.inits
     if init_size(film, rung) > 0:
         key = max(key, int(film.side_numbers[INIT_KEY]))
@@ -265,25 +277,26 @@ def fetch_audio(
     link: LinkTable,
     options: Options,
     thresholds: Thresholds,
-    out: Out,
+    totals: FloatArray,
+    room: Room,
     segment: int,
 ) -> tuple[At, Have]:
     """The audio of ``segment``, and what it still needs."""
     size_bytes, rung = float(film.audio_bytes[segment]), len(film.ladder_bps)
-    asked = ask_with_needs(film, link, options, at.now_s, have, out, segment, rung, size_bytes)
-    out.totals[DOWNLOADS] += asked.responses
+    asked = ask_with_needs(film, link, options, at.now_s, have, room, segment, rung, size_bytes)
+    totals[DOWNLOADS] += asked.responses
     if outlasts(asked, asked.transfer.end_s):
         return At(at.now_s, at.head, BEYOND), have
-    at = await_transfer(at, asked.transfer, options, thresholds, out.totals)
+    at = await_transfer(at, asked.transfer, options, thresholds, totals)
     if at.outcome == COMPLETE:
-        out.totals[DOWNLOADED] += size_bytes
-        have = take_needs(film, have, asked, out, segment, rung)
+        totals[DOWNLOADED] += size_bytes
+        have = take_needs(film, have, asked, totals, room, segment, rung)
     return at, have
 
 
 def ready_with_audio_s(film: Film, segment: int, fetched_s: float) -> float:
     """Up to where can be played once the audio of ``segment`` is here: it may end earlier."""
-    if len(film.audio_ends_s) == 0 or segment == len(film.audio_bytes) - 1:
+    if len(film.audio_ends_s) == 0 or segment == len(film.durations_s) - 1:
         return fetched_s
     return min(fetched_s, float(film.audio_ends_s[segment]))
 
