@@ -17,7 +17,7 @@ from player.actions import KeyUse, Resource, TrackName, Want
 from player.config import PlayerConfig
 from player.playback import Playback
 from player.requests import INSTANT_S
-from player.title import Title
+from player.source import Source
 from player.tracks import Track
 
 
@@ -33,10 +33,10 @@ class Choice:
 class Agenda:
     """The tracks of a playback and what they lack."""
 
-    def __init__(self, title: Title, config: PlayerConfig) -> None:
+    def __init__(self, source: Source, config: PlayerConfig) -> None:
         self.choice: Choice | None = None
         """What the algorithm chose, until it is asked for."""
-        self._title = title
+        self._source = source
         self._config = config
         self._durations_s: list[float] = []
         self._ends_s: list[float] = []
@@ -54,7 +54,7 @@ class Agenda:
         self._durations_s = presentation.durations_s.tolist()
         self._ends_s = list(accumulate(self._durations_s))
         self._video = Track("video", presentation.segments)
-        self._audio = Track("audio", len(self._title.audio)) if self._title.audio else None
+        self._audio = Track("audio", len(self._source.audio)) if self._source.audio else None
 
     @property
     def has_begun(self) -> bool:
@@ -76,7 +76,7 @@ class Agenda:
         if want.kind == "segment":
             # Lengths of two rungs may differ by some milliseconds each, and over many
             # segments their ends would drift apart: all follow the presentation's.
-            ref = self._title.segment(want.track, want.segment, want.rung)
+            ref = self._source.segment(want.track, want.segment, want.rung)
             end_s = self._ends_s[want.segment] if want.track == "video" else ref.end_s
             needs = {need.resource for need in self.needs(want.track, want.segment, want.rung)}
             self.track(want.track).add(end_s, needs)
@@ -106,7 +106,7 @@ class Agenda:
             if self._config.tracks == "in-turn":
                 return None
             limit_s += self._durations_s[video.next]
-        ref = self._title.segment("audio", audio.next, -1)
+        ref = self._source.segment("audio", audio.next, -1)
         # The middle, because boundaries of audio and video differ by part of a frame.
         is_due = (ref.start_s + ref.end_s) / 2 < limit_s or video.is_fetched
         return audio.next if is_due else None
@@ -152,7 +152,7 @@ class Agenda:
 
     def needs(self, track: TrackName, segment: int, rung: int) -> Iterator[Want]:
         """What must be here before a segment can be played: keys, initialisation section."""
-        ref = self._title.segment(track, segment, rung)
+        ref = self._source.segment(track, segment, rung)
         init = ref.init
         keys: list[KeyUse | None] = [init.key if init else None, ref.key]
         for key in keys:
@@ -170,7 +170,7 @@ class Agenda:
 
     def want(self, track: TrackName, segment: int, rung: int) -> Want:
         """The segment itself."""
-        ref = self._title.segment(track, segment, rung)
+        ref = self._source.segment(track, segment, rung)
         return Want(
             kind="segment",
             url=ref.url,

@@ -22,7 +22,7 @@ from player.playback import Playback
 from player.recorder import Recorder
 from player.requests import INSTANT_S, Request, RequestBook
 from player.retry import Failure
-from player.title import Title
+from player.source import Source
 from player.tokenrenewal import TokenRenewal
 
 
@@ -54,10 +54,10 @@ class Loader:
         self._config = config
         self._playback = playback
         self._recorder = recorder
-        self._title = Title(source)
+        self._source = Source(source)
         self._has_url = isinstance(source, str)
         self._renewal = TokenRenewal(source if isinstance(source, str) else "")
-        self._agenda = Agenda(self._title, config)
+        self._agenda = Agenda(self._source, config)
         self._reconsider_at_s = math.inf
 
     def __repr__(self) -> str:
@@ -66,11 +66,11 @@ class Loader:
     @property
     def presentation(self) -> Presentation | None:
         """What is played, as far as it is known; None before its playlists are here."""
-        return self._title.presentation
+        return self._source.presentation
 
     def start(self) -> None:
         """Ask for what tells all the rest."""
-        for want in self._title.first_wants:
+        for want in self._source.first_wants:
             self._fetch_once(want)
         self._begin_when_known()
 
@@ -155,7 +155,7 @@ class Loader:
             self._recorder.add_playlist(text)
         shown = self._recorder.shorten(want.url)
         try:
-            wants = self._title.take(want, text, url=request.final_url or want.url, shown=shown)
+            wants = self._source.take(want, text, url=request.final_url or want.url, shown=shown)
         except PlaylistError as exc:  # says where
             raise PlaybackError(str(exc)) from exc
         except PlaybackError as exc:
@@ -223,7 +223,7 @@ class Loader:
             choice = self._choose(agenda.track("video").next)
         if choice.not_before_s > self.now_s + INSTANT_S:
             return
-        playlist = self._title.playlist_for(choice.rung)
+        playlist = self._source.playlist_for(choice.rung)
         if playlist is not None:
             self._fetch_once(playlist)
             return

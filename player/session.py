@@ -26,12 +26,12 @@ from abr.media import Presentation
 from abr.trace import Trace
 from player.actions import Action, Ended, WakeAt
 from player.config import PlayerConfig
+from player.given import KNOWN_SOURCE
 from player.loader import Loader
 from player.playback import Playback, SegmentStart, StateChange
 from player.playhead import thresholds_of
 from player.recorder import Recorder
 from player.retry import Failure
-from player.title import KNOWN_SOURCE
 
 
 class PlaybackSession:

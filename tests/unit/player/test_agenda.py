@@ -10,14 +10,14 @@ from player.actions import Want
 from player.agenda import Agenda, Choice
 from player.config import PlayerConfig
 from player.playback import Playback
-from player.title import Title
+from player.source import Source
 from tests.fakes.titles import URL, FakeTitle
 
 
 def begun(title: FakeTitle | None = None, **config: object) -> Agenda:
     """An agenda whose playlists are here: rung 0 and, if there is any, the audio."""
     title = title or FakeTitle(segments=3)
-    known = Title(URL)
+    known = Source(URL)
     (first,) = known.first_wants
     wants = known.take(first, title.multivariant(), url=URL, shown="x")
     for want in wants:
