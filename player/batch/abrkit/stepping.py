@@ -15,16 +15,18 @@ from abr.media import FloatArray
 from player.batch.abrkit.side import (
     NOTHING,
     Have,
-    ask_with_needs,
+    ask,
     fetch_audio,
     fetch_first_playlists,
     fetch_playlist,
     has_playlist,
     has_side_files,
+    list_needs,
     ready_before_audio_s,
     ready_with_audio_s,
     take_needs,
     whole,
+    with_connections,
 )
 from player.batch.abrkit.timeline import (
     At,
@@ -144,20 +146,26 @@ def step(
     first_byte_s, end_s = math.nan, math.nan
     waited_s = 0.0
     unread = film.listed_bytes[:0]  # copies look sizes up when they show them
-    if has_side_files(film) and segment == 0:
+    has_side, needs = has_side_files(film), 0
+    if has_side and segment == 0:
         at, have = fetch_first_playlists(at, film, link, options, thresholds, totals, room, unread)
-    if at.outcome == COMPLETE and not has_playlist(film, have, rung):
+    if has_side and at.outcome == COMPLETE and not has_playlist(have, rung):
         at, have = fetch_playlist(at, have, film, link, options, thresholds, totals, unread, rung)
     start_s = at.now_s
     if at.outcome == COMPLETE:
-        asked = ask_with_needs(film, link, options, at.now_s, have, room, segment, rung, size_bytes)
-        totals[DOWNLOADS] += asked.responses
+        if has_side:
+            needs = list_needs(film, have, room, segment, rung)
+        transfer = ask(link, options, at.now_s, have, room, needs, size_bytes)
+        totals[DOWNLOADS] += needs + 1
         # Nobody abandons: what a segment needs is waited for too, should it come later.
-        at = await_transfer(at, whole(asked), options, thresholds, totals)
+        everything = whole(transfer, room, needs)
+        at = await_transfer(at, everything, options, thresholds, totals)
         if at.outcome == COMPLETE:
-            first_byte_s, end_s = asked.transfer.first_byte_s, at.now_s
+            first_byte_s, end_s = transfer.first_byte_s, at.now_s
             totals[DOWNLOADED] += size_bytes
-            have = take_needs(film, have, asked, totals, room, segment, rung)
+            have = with_connections(have, needs + 1, transfer.period)
+            if needs > 0:
+                have = take_needs(film, have, totals, room, needs, segment, rung)
     if at.outcome == COMPLETE and len(film.audio_bytes) > 0:
         if len(film.audio_ends_s) > 0 and segment > 0:
             ready_s = ready_before_audio_s(film, segment, fetched_s)
