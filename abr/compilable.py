@@ -14,8 +14,8 @@ def uncounted(array: Any) -> Any:
     """``array`` as it is.
 
     Compiled: a view that does not keep its memory. Counting who uses an array costs more
-    than most of what is done with it; whoever calls keeps it, for as long as the view is
-    used.
+    than most of what is done with it. So ``array`` must be one that the function was given
+    or returns: of others the memory is freed once they are looked at for the last time.
     """
     return array
 
