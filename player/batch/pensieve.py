@@ -2,7 +2,9 @@
 
 Source: the family's ``fixed_env.py`` (Mao, Netravali, Alizadeh, Neural Adaptive Video
 Streaming with Pensieve, SIGCOMM 2017). The arithmetic is done in its units and order,
-milliseconds and bytes, so that every figure comes out the same to the last bit.
+milliseconds and bytes, so that every figure comes out the same to the last bit. Another model
+of player and link than ours, on purpose: nothing of ``player.playhead`` or ``abr.capacity``
+is used.
 
 * a period carries ``payload`` of its capacity; a segment ends inside a period only when
   the period could carry *more* than what is left
@@ -31,8 +33,10 @@ from typing import Any, NamedTuple
 from abr.decision import Download, Observation
 from abr.media import FloatArray, Presentation
 from abr.trace import Trace
+from player.batch.configurations import PENSIEVE_CONFIGURATIONS
 from player.batch.cooked import cooked_rows, link_of_rows, whole_bytes
 from player.batch.hooks import CAN_LEARN, choose, delivered, waited
+from player.batch.simulators import Simulator
 from player.batch.tables import (
     BUFFER_BEFORE_S,
     COLUMNS,
@@ -321,7 +325,7 @@ def _sum_up(film: Film, out: Out, ended_s: float) -> None:
     sum_rungs(film, out)
 
 
-def link_for(trace: Trace, options: Options) -> LinkTable:
+def link_table(trace: Trace, options: Options) -> LinkTable:
     """The tables of a trace, as rows that the family's environment would read.
 
     Raises:
@@ -332,6 +336,17 @@ def link_for(trace: Trace, options: Options) -> LinkTable:
     return link_of_rows(*cooked_rows(trace, cover_s=options.cover_s))
 
 
-def film_for(presentation: Presentation, options: Options) -> Film:
+def presentation_table(presentation: Presentation, options: Options) -> Film:
     """The tables of a presentation, as the family cuts it."""
     return whole_bytes(presentation, segments=options.segments, segment_s=options.segment_s)
+
+
+PENSIEVE = Simulator(
+    name="pensieve",
+    session=session,
+    options=Options,
+    presentation_table=presentation_table,
+    link_table=link_table,
+    extra_columns=MORE_COLUMNS,
+    configurations=PENSIEVE_CONFIGURATIONS,
+)

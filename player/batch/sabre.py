@@ -15,7 +15,8 @@
 * a stall that has not ended when the next download begins is one event
 
 Source: Spiteri, Sitaraman, Sparacio, From Theory to Practice, MMSys 2018, and Sabre at
-commit 09b03bb, whose sessions this reproduces.
+commit 09b03bb, whose sessions this reproduces. Another model of player and link than ours,
+on purpose: nothing of ``player.playhead`` or ``abr.capacity`` is used.
 
 The arithmetic is done in its units and order, milliseconds and bits, so that the network's
 clock is the same to the last bit: rules that ask whether half a second has passed are
@@ -35,7 +36,9 @@ import math
 from typing import Any, NamedTuple
 
 from abr.decision import Decision, Download, Observation, Progress
-from abr.media import FloatArray
+from abr.media import FloatArray, Presentation
+from abr.trace import Trace
+from player.batch.configurations import SABRE_CONFIGURATIONS
 from player.batch.hooks import (
     CAN_LEARN,
     CAN_RECONSIDER,
@@ -44,6 +47,7 @@ from player.batch.hooks import (
     reconsider,
     waited,
 )
+from player.batch.simulators import Simulator
 from player.batch.tables import (
     ABANDONED,
     BUFFER_BEFORE_S,
@@ -70,6 +74,8 @@ from player.batch.tables import (
     LinkTable,
     Out,
     downloads_so_far,
+    endless_link_of,
+    film_of,
     remember,
     sum_rungs,
 )
@@ -506,3 +512,21 @@ def session(
     while at.coming < len(film.durations_s) and out.totals[OUTCOME] == COMPLETE:
         at = turn(params, state, film, link, options, out, at)
     finish(film, out, at)
+
+
+def _presentation_table(presentation: Presentation, options: Options) -> Film:
+    return film_of(presentation)
+
+
+def _link_table(trace: Trace, options: Options) -> LinkTable:
+    return endless_link_of(trace)
+
+
+SABRE = Simulator(
+    name="sabre",
+    session=session,
+    options=Options,
+    presentation_table=_presentation_table,
+    link_table=_link_table,
+    configurations=SABRE_CONFIGURATIONS,
+)

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 
 from abr import registry
 from player import simulate
-from player.batch.abrkit import session as abrkit
+from player.batch.abrkit.simulator import ABRKIT
+from player.batch.abrkit.timeline import options_of
 from player.batch.logrows import fill
 from player.batch.run.batch import run_batch
 from player.batch.tables import TOTALS, Out, film_of
@@ -20,11 +21,11 @@ def test_a_log_gives_the_row_that_the_kernel_makes(case: Case) -> None:
     """Every total and every column, but for the last bits of sums."""
     rule = registry.load("throughput")
     batch = run_batch(
-        abrkit,
+        ABRKIT,
         case.presentation,
         [case.trace],
         rule,
-        options=abrkit.options_of(case.config, max_play_s=case.max_play_s),
+        options=options_of(case.config, max_play_s=case.max_play_s),
         engine="plain",
         keep_columns=True,
     )

@@ -204,13 +204,11 @@ def step_many(
     actions: NDArray[np.int64],
     shown: Shown,
     autoreset: int,
-    first: int,
-    last: int,
 ) -> None:
-    """Fetch the next segment of copies ``first`` to ``last - 1`` at the rungs of ``actions``."""
+    """Fetch the next segment of every copy at the rungs of ``actions``."""
     films, links, course = bare_films(films), bare_links(links), bare_course(course)
     copies, shown = bare_copies(copies), bare_shown(shown)
-    for i in range(first, last):
+    for i in range(len(actions)):
         step_one(films, links, course, options, reward, copies, actions[i], shown, autoreset, i)
 
 
