@@ -40,25 +40,17 @@ from player.batch.simulators import Simulator
 from player.batch.tables import (
     BUFFER_BEFORE_S,
     COLUMNS,
-    DOWNLOADED,
-    DOWNLOADS,
     END_S,
-    ENDED,
     FIRST_BYTE_S,
-    IDLE,
-    OUTCOME,
-    PLAYED,
     REFUSED,
     RUNG,
     SIZE_BYTES,
-    STALL_EVENTS,
     STALL_S,
-    STALLED,
     START_S,
-    STARTUP,
     Film,
     LinkTable,
     Out,
+    clear_totals,
     downloads_so_far,
     endless_link_of,
     remember,
@@ -195,8 +187,7 @@ def session(
     params: Any, state: Any, film: Film, link: LinkTable, options: Options, out: Out
 ) -> None:
     """Play one session; ``out.totals``: the wait for segment 0 is in stalled time too."""
-    for i in range(len(out.totals)):
-        out.totals[i] = 0.0
+    clear_totals(out.totals)
     place = begun(link)
     buffer_ms = now_s = 0.0
     top = len(film.ladder_bps) - 1
@@ -271,11 +262,11 @@ def _observation(
 
 def _refuse(out: Out) -> None:
     """The rule answered what is not legal; the session ends here."""
-    out.totals[OUTCOME] = REFUSED
+    out.totals.outcome = REFUSED
 
 
 def _note_idle(out: Out, idle_s: float) -> None:
-    out.totals[IDLE] += idle_s
+    out.totals.idle_s += idle_s
 
 
 def _note(
@@ -301,15 +292,15 @@ def _note(
     columns[SIZE_BYTES, segment] = film.sizes_bytes[rung, segment]
     columns[BUFFER_BEFORE_S, segment] = buffer_s
     columns[STALL_S, segment] = stall_s
-    out.totals[STALLED] += stall_s
+    out.totals.stall_s += stall_s
     if stall_s > 0:
-        out.totals[STALL_EVENTS] += 1
+        out.totals.stall_events += 1
     if segment == 0:
-        out.totals[STARTUP] = end_s
+        out.totals.startup_s = end_s
     _note_idle(out, got.sleep_ms / 1000.0)
-    out.totals[PLAYED] += film.durations_s[segment]
-    out.totals[DOWNLOADS] += 1
-    out.totals[DOWNLOADED] += film.sizes_bytes[rung, segment]
+    out.totals.played_s += film.durations_s[segment]
+    out.totals.downloads += 1
+    out.totals.downloaded_bytes += film.sizes_bytes[rung, segment]
     if len(columns) > _QOE_LIN:
         columns[_DELAY_MS, segment] = got.delay_ms
         columns[_SLEEP_MS, segment] = got.sleep_ms
@@ -321,7 +312,7 @@ def _note(
 
 def _sum_up(film: Film, out: Out, ended_s: float) -> None:
     """Fill the totals that are known at the end, when the buffer is played out."""
-    out.totals[ENDED] = ended_s
+    out.totals.ended_s = ended_s
     sum_rungs(film, out)
 
 

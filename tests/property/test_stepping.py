@@ -11,7 +11,7 @@ from player.batch.abrkit.stepping import PLACES, Stepped, reset, step
 from player.batch.abrkit.timeline import options_of
 from player.batch.abrkit.together import make_room
 from player.batch.run.batch import run_batch
-from player.batch.tables import BEYOND, TOTALS, film_of
+from player.batch.tables import BEYOND, TOTALS, Totals, film_of
 from tests.fakes.playbacks import Case, cases
 
 SUMS_OVER_RUNGS = {
@@ -45,7 +45,7 @@ def stepped(case: Case) -> tuple[list[Stepped], list[tuple[float, float]], dict[
     """The session in steps: each step, when each was asked for, the totals."""
     options = options_of(case.config, max_play_s=case.max_play_s)
     film, link = film_of(case.presentation), ABRKIT.link_table(case.trace, options)
-    place, totals = np.zeros(len(PLACES)), np.zeros(len(TOTALS))
+    place, totals = np.zeros(len(PLACES)), Totals()
     room, wayward = make_room(), Wayward(case.seed)
     reset(place, totals, options)
     steps: list[Stepped] = []
@@ -55,7 +55,7 @@ def stepped(case: Case) -> tuple[list[Stepped], list[tuple[float, float]], dict[
             step(film, link, options, place, totals, room, wayward.rung(case.presentation.rungs))
         )
         asked.append((float(place[0]), steps[-1].buffer_s))
-    return steps, asked[:-1], dict(zip(TOTALS, totals.tolist(), strict=True))
+    return steps, asked[:-1], vars(totals)
 
 
 @settings(max_examples=150, deadline=None)

@@ -21,13 +21,8 @@ from player.batch.run.batch import Engine, run_batch
 from player.batch.run.compiled import linked
 from player.batch.tables import (
     COLUMNS,
-    DOWNLOADS,
-    IDLE,
-    OUTCOME,
     REFUSED,
     STALL_S,
-    STALLED,
-    STARTUP,
     Film,
     LinkTable,
     Out,
@@ -93,7 +88,7 @@ def test_every_row_is_identical_to_the_reference_sessions() -> None:
         link = pensieve.link_table(trace, options)
         out = played(RULES[want["alg"]], film, link, options)
         assert rows_of(out) == want["rows"], (want["net"], want["alg"])
-        assert out.totals[STALLED] == pytest.approx(want["rebuffer_s"])
+        assert out.totals.stall_s == pytest.approx(want["rebuffer_s"])
         identical += 1
     assert identical == 28
 
@@ -140,7 +135,7 @@ def test_a_session_worked_by_hand() -> None:
         [1, 1080, 0, 10.74, 0, 2 - 1],
     ]
     assert rows_of(out) == [pytest.approx(row) for row in want]
-    assert out.totals[[STARTUP, STALLED]] == pytest.approx([1.08, 1.08])
+    assert [out.totals.startup_s, out.totals.stall_s] == pytest.approx([1.08, 1.08])
 
 
 def test_a_full_buffer_sleeps_in_whole_quanta_and_moves_the_network() -> None:
@@ -156,7 +151,7 @@ def test_a_full_buffer_sleeps_in_whole_quanta_and_moves_the_network() -> None:
     assert delay_ms == pytest.approx([180, 180, 280])
     assert sleep_ms == pytest.approx([0, 3000, 4000])
     assert buffer_s == pytest.approx([4, 4.82, 4.54])
-    assert out.totals[IDLE] == pytest.approx(7)
+    assert out.totals.idle_s == pytest.approx(7)
 
 
 def test_past_the_last_row_the_clock_stands_at_zero_and_not_at_row_zero() -> None:
@@ -214,7 +209,7 @@ def test_a_rules_own_wait_plays_from_the_buffer_and_moves_the_network() -> None:
     rule = dataclasses.replace(RULES["bb"], choose=choose)
     out = played(rule, film, link, pensieve.Options())
     assert out.columns[STALL_S] == pytest.approx([0.18, 1 + 0.28])
-    assert out.totals[IDLE] == 5
+    assert out.totals.idle_s == 5
 
 
 @pytest.mark.parametrize(("rung", "wait_s"), [(1, 0.0), (-1, 0.0), (0, float("nan"))])
@@ -226,7 +221,7 @@ def test_an_answer_that_is_not_legal_ends_the_session(rung: int, wait_s: float) 
     link = cooked.link_of_rows(np.array([0.0, 9.0]), np.array([8.0, 8.0]))
     rule = dataclasses.replace(RULES["bb"], choose=choose)
     out = played(rule, film, link, pensieve.Options())
-    assert out.totals[[OUTCOME, DOWNLOADS]].tolist() == [REFUSED, 1]
+    assert [out.totals.outcome, out.totals.downloads] == [REFUSED, 1]
 
 
 def test_a_film_is_cut_and_rounded() -> None:

@@ -16,7 +16,7 @@ from abr.capacity import Transfer, received_bytes, request
 from abr.media import KEY_BYTES, FloatArray
 from player.batch.abrkit.timeline import At, Options, await_transfer
 from player.batch.abrkit.together import SIZE, Group, Room, received_of_last, request_group
-from player.batch.tables import BEYOND, COMPLETE, DOWNLOADED, DOWNLOADS, Film, LinkTable, Out
+from player.batch.tables import BEYOND, COMPLETE, Film, LinkTable, Out, Totals
 from player.playhead import Thresholds
 from player.sizes import fill_known_sizes
 
@@ -73,7 +73,7 @@ def fetch_alone(
     link: LinkTable,
     options: Options,
     thresholds: Thresholds,
-    totals: FloatArray,
+    totals: Totals,
 ) -> tuple[At, Have]:
     """Fetch something that nothing else is fetched beside."""
     transfer = request(
@@ -85,10 +85,10 @@ def fetch_alone(
         options.server_s,
         have.period,
     )
-    totals[DOWNLOADS] += 1
+    totals.downloads += 1
     at = await_transfer(at, transfer, options, thresholds, totals)
     if at.outcome == COMPLETE:
-        totals[DOWNLOADED] += size_bytes
+        totals.downloaded_bytes += size_bytes
     return at, with_connections(have, 1, transfer.period)
 
 
@@ -104,7 +104,7 @@ def fetch_first_playlists(
     link: LinkTable,
     options: Options,
     thresholds: Thresholds,
-    totals: FloatArray,
+    totals: Totals,
     room: Room,
     known_bytes: FloatArray,
 ) -> tuple[At, Have]:
@@ -119,12 +119,12 @@ def fetch_first_playlists(
     sizes[0], sizes[1] = film.playlist_bytes[0], numbers[AUDIO_PLAYLIST_BYTES]
     count = 2 if len(film.audio_bytes) > 0 else 1
     asked = ask(link, options, at.now_s, have, room, count)
-    totals[DOWNLOADS] += count
+    totals.downloads += count
     at = await_transfer(at, whole(asked), options, thresholds, totals)
     if at.outcome != COMPLETE:
         return at, have
     for k in range(count):
-        totals[DOWNLOADED] += sizes[k]
+        totals.downloaded_bytes += sizes[k]
     have = with_connections(have, count, asked.transfer.period)
     return at, read_playlist(film, have, known_bytes, 0)
 
@@ -136,7 +136,7 @@ def fetch_playlist(
     link: LinkTable,
     options: Options,
     thresholds: Thresholds,
-    totals: FloatArray,
+    totals: Totals,
     known_bytes: FloatArray,
     rung: int,
 ) -> tuple[At, Have]:
@@ -235,7 +235,7 @@ def take_needs(
     film: Film,
     have: Have,
     asked: Asked,
-    totals: FloatArray,
+    totals: Totals,
     room: Room,
     segment: int,
     rung: int,
@@ -245,7 +245,7 @@ def take_needs(
     if asked.responses == 1:
         return have
     for k in range(asked.responses - 1):
-        totals[DOWNLOADED] += room.responses[SIZE, k]
+        totals.downloaded_bytes += room.responses[SIZE, k]
     key, inits = have.key, have.inits
     if init_size(film, rung) > 0:
         key = max(key, int(film.side_numbers[INIT_KEY]))
@@ -277,19 +277,19 @@ def fetch_audio(
     link: LinkTable,
     options: Options,
     thresholds: Thresholds,
-    totals: FloatArray,
+    totals: Totals,
     room: Room,
     segment: int,
 ) -> tuple[At, Have]:
     """The audio of ``segment``, and what it still needs."""
     size_bytes, rung = float(film.audio_bytes[segment]), len(film.ladder_bps)
     asked = ask_with_needs(film, link, options, at.now_s, have, room, segment, rung, size_bytes)
-    totals[DOWNLOADS] += asked.responses
+    totals.downloads += asked.responses
     if outlasts(asked, asked.transfer.end_s):
         return At(at.now_s, at.head, BEYOND), have
     at = await_transfer(at, asked.transfer, options, thresholds, totals)
     if at.outcome == COMPLETE:
-        totals[DOWNLOADED] += size_bytes
+        totals.downloaded_bytes += size_bytes
         have = take_needs(film, have, asked, totals, room, segment, rung)
     return at, have
 

@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from abr.compilable import cells
+from abr.compilable import cells, store
 from abr.decision import Algorithm, Downloads, Rule, begin, start_state
 from abr.errors import AlgorithmError
 from abr.media import FloatArray, Presentation
@@ -32,9 +32,9 @@ from player.batch.simulators import Simulator
 from player.batch.tables import (
     BEYOND,
     COLUMNS,
-    OUTCOME,
     REFUSED,
     TOTALS,
+    TOTALS_DTYPE,
     Film,
     downloads_so_far,
     film_of,
@@ -151,7 +151,7 @@ def run_batch(
         algorithm=_name(algorithm),
         engine="compiled" if is_compiled else "plain",
         remark=_cannot(algorithm, why_not) if why_not else "",
-        totals=rows.totals,
+        totals=rows.totals.view(np.float64).reshape(-1, len(TOTALS)),
         rungs=rows.rungs,
         columns=rows.columns,
         column_names=names,
@@ -333,6 +333,8 @@ def _play_part(job: _Job, order: NDArray[np.int64], rows: Rows, part: slice) -> 
         columns=rows.columns.shape[1],
         known=job.film.listed_bytes.shape,
     )
+    records: Any = np.zeros(1, TOTALS_DTYPE)  # what ``many`` takes fields from
+    out = out._replace(totals=records)
     job.loop(
         job.params,
         job.states,
@@ -346,7 +348,7 @@ def _play_part(job: _Job, order: NDArray[np.int64], rows: Rows, part: slice) -> 
 
 
 def _check_answers(algorithm: Algorithm, rows: Rows) -> None:
-    refused = np.flatnonzero(rows.totals[:, OUTCOME] == REFUSED)
+    refused = np.flatnonzero(rows.totals["outcome"] == REFUSED)
     if len(refused):
         raise AlgorithmError(
             f"algorithm {_name(algorithm)!r}: an illegal answer in session {refused[0]} "
@@ -367,7 +369,7 @@ def _play_beyond(
     from player.api import simulate
 
     film = film_of(presentation)
-    for i in np.flatnonzero(rows.totals[:, OUTCOME] == BEYOND).tolist():
+    for i in np.flatnonzero(rows.totals["outcome"] == BEYOND).tolist():
         log = simulate(
             presentation,
             trace=traces[order[i]],
@@ -376,8 +378,7 @@ def _play_beyond(
             max_play_s=max_play_s,
         )
         out = out_for(presentation.segments, 0, columns=rows.columns.shape[1])
-        fill(log, film, out)
-        rows.totals[i] = out.totals
+        store(fill(log, film, out), rows.totals, i)
         if len(rows.rungs):
             rows.rungs[i] = out.rungs
         if len(rows.columns):
@@ -389,7 +390,7 @@ def _room(
 ) -> Rows:
     segments = film.sizes_bytes.shape[1]
     return Rows(
-        np.zeros((count, len(TOTALS))),
+        np.zeros(count, TOTALS_DTYPE),
         np.zeros((count if keep_rungs else 0, segments), dtype=np.int16),
         np.zeros((count if keep_columns else 0, len(names), segments)),
     )

@@ -27,7 +27,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
-from abr.compilable import cells, numbers, uncounted
+from abr.compilable import COMPILED, cells, numbers, uncounted
 from abr.decision import Decision
 from abr.errors import AlgorithmError
 from abr.userfolders import cache_home
@@ -118,6 +118,7 @@ def _compiling(is_inlined: bool) -> tuple[Function, dict[Any, Function], Linker]
         uncounted: view,
         numbers: view,
         cells: view,
+        **{each: finish(instead) for each, instead in COMPILED.items()},
     }
     return finish, instead, Linker({}, finish, instead)
 
