@@ -21,9 +21,7 @@ from abr.trace import Trace
 from player.batch.abrkit.copies import Reward
 from player.batch.abrkit.simulator import ABRKIT
 from player.batch.abrkit.timeline import Options
-from player.batch.run import environment
 from player.batch.run.batch import Batch, run_batch
-from player.batch.run.compiled import linked
 from player.batch.run.environment import UNLIMITED, AbrEnv, AbrVectorEnv
 
 LADDER_BPS = (0.3e6, 1.2e6, 2.8e6, 6e6)
@@ -282,20 +280,6 @@ def test_spaces_hold_what_is_shown() -> None:
     assert env.action_space.sample() in env.action_space
     assert env.step(env.action_space.sample())[0] in env.observation_space
     assert info["_stall_s"].all()
-
-
-def test_plain_python_shows_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    actions = np.random.default_rng(4).integers(0, 4, (25, 3))
-    runs = []
-    for compiles in (True, False):
-        if not compiles:
-            monkeypatch.setattr(environment, "compiled", linked)
-        env = AbrVectorEnv(FILMS, TRACES, copies=3)
-        env.reset(seed=1)
-        runs.append([env.step(a)[:2] for a in actions])
-    for (vectors, worth), (others, same) in zip(*runs, strict=True):
-        assert np.array_equal(vectors, others)
-        assert np.array_equal(worth, same)
 
 
 @pytest.mark.parametrize(
