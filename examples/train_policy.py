@@ -34,7 +34,8 @@ from abr.media import FloatArray, Presentation
 from abr.policytext import Policy
 from abr.trace import Trace
 from bench.experiments.presentations import Shape, drawn
-from player.batch.abrkit import session as abrkit
+from player.batch.abrkit.simulator import ABRKIT
+from player.batch.abrkit.timeline import Options
 from player.batch.run.batch import Engine, run_batch
 
 RIVALS = ("robust-mpc", "bola-e", "dynamic")
@@ -57,7 +58,7 @@ SHAPES: Mapping[str, Shape] = {
     ),
 }
 """Four minutes each; sizes are drawn."""
-OPTIONS = abrkit.Options(first_byte_limit_s=math.inf, total_limit_s=math.inf)
+OPTIONS = Options(first_byte_limit_s=math.inf, total_limit_s=math.inf)
 """Our own player, but that no request is ever given up for lack of time."""
 
 
@@ -79,7 +80,7 @@ def scores(
     algorithm: Algorithm, film: Presentation, over: Sequence[Trace], engine: Engine = "auto"
 ) -> FloatArray:
     """``qoe_lin`` per session: mean Mbit/s - 4.3 stalled s - |change| per segment, shape (n,)."""
-    batch = run_batch(abrkit, film, over, algorithm, options=OPTIONS, engine=engine)
+    batch = run_batch(ABRKIT, film, over, algorithm, options=OPTIONS, engine=engine)
     mbps = film.bitrates_bps[batch.rungs.astype(np.int64)] / 1e6
     changes = np.abs(np.diff(mbps, axis=1)).sum(axis=1)
     worth = mbps.sum(axis=1) - STALL_WEIGHT * batch.total("stall_s") - changes

@@ -15,6 +15,7 @@ import click
 
 from abr.errors import AlgorithmError, InputError, MissingFileError, PlaybackError
 from abr.shell import note, one_line
+from player.batch.simulators import PRESETS
 
 if TYPE_CHECKING:
     from bench.experiments.experiment import Experiment, Run
@@ -54,7 +55,7 @@ SAYS_EVERY_S = 10.0
 )
 @click.option(
     "--preset",
-    type=click.Choice(["abrkit", "sabre", "pensieve"]),
+    type=click.Choice(PRESETS),
     help="Rules of simulation, instead of the plan's.",
 )
 @click.option(

@@ -4,7 +4,7 @@ The narrow seam between experiments and simulators. ``run_block`` is a function 
 level of picklable values, so that it can be sent to a process or to another machine. It
 depends on the run alone: no clock, no disk, no state that outlives it.
 
-Sessions run in the batch driver. What its kernel of our own player leaves to the player
+Sessions run in the batch driver. What the simulator of our own player leaves to the player
 itself, such as a request that meets a limit in time, is played on the virtual driver.
 """
 
@@ -19,14 +19,10 @@ from abr.qoe import qoe_lin, stalls, summary
 from bench.experiments.experiment import Network, Run
 from bench.experiments.results import Row
 from player.api import as_algorithm, simulate, told_of_player
-from player.batch import pensieve, sabre
-from player.batch.abrkit import session as abrkit
 from player.batch.run.batch import Batch, run_batch
+from player.batch.simulators import load
 from player.batch.tables import COMPLETE
 from player.config import PlayerConfig
-
-KERNELS = {"abrkit": abrkit, "sabre": sabre, "pensieve": pensieve}
-"""The loop of each preset."""
 
 
 def version() -> str:
@@ -40,12 +36,13 @@ def options_of(preset: str, player: Mapping[str, Any]) -> Any:
     Raises:
         InputError: a setting that the preset does not know; those it knows are named.
     """
-    if preset == "abrkit":
+    simulator = load(preset)
+    if simulator.twin is not None:
         known: tuple[str, ...] = tuple(PlayerConfig.__dataclass_fields__)
         defaults = {name: getattr(PlayerConfig(), name) for name in known}
     else:
-        known = KERNELS[preset].Options._fields
-        defaults = KERNELS[preset].Options._field_defaults
+        known = simulator.options._fields
+        defaults = simulator.options._field_defaults
     for key, value in player.items():
         if key not in known:
             raise InputError(
@@ -58,9 +55,9 @@ def options_of(preset: str, player: Mapping[str, Any]) -> Any:
                 f"[player] {key} = {value!r}; expected a value such as {defaults[key]!r}"
             )
     values = {key: type(defaults[key])(value) for key, value in player.items()}
-    if preset != "abrkit":
-        return KERNELS[preset].Options(**values)
-    return abrkit.options_of(_config(player))
+    if simulator.twin is None:
+        return simulator.options(**values)
+    return simulator.twin.options_of(_config(player))
 
 
 def _config(player: Mapping[str, Any]) -> PlayerConfig:
@@ -80,14 +77,14 @@ def run_block(run: Run) -> list[Row]:
         AlgorithmError: the algorithm cannot be loaded, or broke its contract.
     """
     algorithm = as_algorithm(run.contender.rule, run.contender.params)
-    is_ours = run.preset == "abrkit"
-    known = _identity(run)
-    if is_ours and not abrkit.can_play(run.presentation, _config(run.player)):
+    simulator = load(run.preset)
+    twin, known = simulator.twin, _identity(run)
+    if twin is not None and not twin.can_play(run.presentation, _config(run.player)):
         return [{**known, **_network(each), **_by_player(run, each)} for each in run.networks]
-    if is_ours:
+    if twin is not None:
         algorithm = told_of_player(algorithm, _config(run.player), run.contender.params)
     batch = run_batch(
-        KERNELS[run.preset],
+        simulator,
         run.presentation,
         [network.trace for network in run.networks],
         algorithm,
@@ -98,7 +95,7 @@ def run_block(run: Run) -> list[Row]:
     is_whole = batch.total("outcome") == COMPLETE
     rows = []
     for place, network in enumerate(run.networks):
-        left = is_ours and not is_whole[place]
+        left = twin is not None and not is_whole[place]
         figures = _by_player(run, network) if left else _figures(run, batch, place)
         rows.append({**known, **_network(network), **figures})
     return rows

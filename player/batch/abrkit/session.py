@@ -67,34 +67,21 @@ from player.batch.hooks import (
     waited,
 )
 from player.batch.tables import (
-    ABANDONED,
     BEYOND,
-    BITRATE_CHANGE,
-    BITRATE_TIME,
     BUFFER_BEFORE_S,
     COMPLETE,
-    DOWNLOADED,
-    DOWNLOADS,
     END_S,
-    ENDED,
     FIRST_BYTE_S,
-    IDLE,
     MOST_TOGETHER,
-    OUTCOME,
-    PLAYED,
     REFUSED,
     RUNG,
-    SHOWN,
     SIZE_BYTES,
     START_S,
-    STARTUP,
-    SWITCHES,
-    UTILITY_CHANGE,
-    UTILITY_TIME,
-    WASTED,
     Film,
     LinkTable,
     Out,
+    Totals,
+    clear_totals,
     downloads_so_far,
     link_of,
     remember,
@@ -196,7 +183,7 @@ def session(
         segment, free_s = way.segment, at.now_s
         duration_s = float(film.durations_s[segment])
         at = await_room(at, fetched_s, duration_s, options, thresholds, out.totals)
-        out.totals[IDLE] += at.now_s - free_s
+        out.totals.idle_s += at.now_s - free_s
         if at.outcome != COMPLETE:
             break
         seen = observe(film, options, out, known, at, way)
@@ -241,9 +228,8 @@ def room_of(out: Out) -> Room:
 
 def clear(out: Out) -> None:
     """Forget the session before."""
-    for i in range(len(out.totals)):  # loops compile sooner than slices
-        out.totals[i] = 0.0
-    out.totals[STARTUP] = math.nan
+    clear_totals(out.totals)
+    out.totals.startup_s = math.nan
     for segment in range(len(out.rungs)):
         out.rungs[segment] = -1.0
         for row in range(len(out.columns)):
@@ -297,7 +283,7 @@ def fetch(
         if not is_legal(decision, film, way.segment):
             return refused(fetched)
         at = await_time(at, decided_s + decision.wait_s, options, thresholds, totals)
-        totals[IDLE] += at.now_s - decided_s
+        totals.idle_s += at.now_s - decided_s
         if has_side and at.outcome == COMPLETE and not has_playlist(have, decision.rung):
             at, have = fetch_playlist(
                 at, have, film, link, options, thresholds, totals, out.known_bytes, decision.rung
@@ -307,7 +293,7 @@ def fetch(
         size_bytes = float(film.sizes_bytes[decision.rung, way.segment])
         needs = list_needs(film, have, room, way.segment, decision.rung) if has_side else 0
         transfer = ask(link, options, at.now_s, have, room, needs, size_bytes)
-        totals[DOWNLOADS] += needs + 1
+        totals.downloads += needs + 1
         before_s = buffer_s(at.head, at.now_s)
         fetched = Fetched(at, have, transfer, size_bytes, decision, decided_s, before_s)
         fetched = download(
@@ -380,7 +366,7 @@ def download(
             answer = reconsider(params, state, seen, progress)
             if answer.rung < rung:
                 lost(out.totals, now_bytes)
-                out.totals[ABANDONED] += 1
+                out.totals.abandoned += 1
                 return came(asked, at, got_bytes, answer)
             ask_at_s = at.now_s + options.reconsider_every_s
 
@@ -421,10 +407,10 @@ def refused(fetched: Fetched) -> Fetched:
     return ended(fetched, At(fetched.at.now_s, fetched.at.head, REFUSED))
 
 
-def lost(totals: FloatArray, size_bytes: float) -> None:
+def lost(totals: Totals, size_bytes: float) -> None:
     """Bytes came of a download that was not finished."""
-    totals[DOWNLOADED] += size_bytes
-    totals[WASTED] += size_bytes
+    totals.downloaded_bytes += size_bytes
+    totals.wasted_bytes += size_bytes
 
 
 def note(fetched: Fetched, out: Out, way: Way) -> Way:
@@ -439,7 +425,7 @@ def note(fetched: Fetched, out: Out, way: Way) -> Way:
     out.columns[SIZE_BYTES, segment] = fetched.size_bytes
     out.columns[BUFFER_BEFORE_S, segment] = fetched.buffer_before_s
     out.columns[DECIDED_S, segment] = fetched.decided_s
-    out.totals[DOWNLOADED] += fetched.size_bytes
+    out.totals.downloaded_bytes += fetched.size_bytes
     count = remember(
         out.history,
         way.remembered,
@@ -474,15 +460,15 @@ def close(film: Film, at: At, out: Out, way: Way) -> None:
         leave(head, at.now_s, totals)
         if head.state == IS_STALLED and way.segment < len(film.durations_s):
             note_stall(out, way.segment, head.since_s, at.now_s)
-    totals[ENDED] = at.now_s
-    totals[OUTCOME] = at.outcome
-    totals[SHOWN] = sum_shown(film, at, out)
+    totals.ended_s = at.now_s
+    totals.outcome = at.outcome
+    totals.shown = sum_shown(film, at, out)
 
 
 def sum_shown(film: Film, at: At, out: Out) -> int:
     """Fill the totals that follow from what was shown; how many segments that was."""
     totals, ladder_bps = out.totals, film.ladder_bps
-    left_s, start_s = float(totals[PLAYED]), 0.0
+    left_s, start_s = float(totals.played_s), 0.0
     bits = change_bps = utility_s = utility_change = 0.0
     switches, before, shown = 0, -1, 0
     for segment in range(len(film.durations_s)):
@@ -503,10 +489,10 @@ def sum_shown(film: Film, at: At, out: Out) -> int:
             utility_change += abs(math.log(rate_bps / ladder_bps[before]))
         before = rung
     for segment in range(shown, len(film.durations_s)):
-        totals[WASTED] += out.columns[SIZE_BYTES, segment]
-    totals[BITRATE_TIME] = bits
-    totals[BITRATE_CHANGE] = change_bps
-    totals[UTILITY_TIME] = utility_s
-    totals[UTILITY_CHANGE] = utility_change
-    totals[SWITCHES] = switches
+        totals.wasted_bytes += out.columns[SIZE_BYTES, segment]
+    totals.bitrate_time_bits = bits
+    totals.bitrate_change_bps = change_bps
+    totals.utility_time_s = utility_s
+    totals.utility_change = utility_change
+    totals.switches = switches
     return shown

@@ -16,7 +16,7 @@ from abr.capacity import Transfer, received_bytes, request
 from abr.media import KEY_BYTES, FloatArray
 from player.batch.abrkit.timeline import At, Options, await_transfer
 from player.batch.abrkit.together import SIZE, Room, others_end_s, received_of_last, request_group
-from player.batch.tables import BEYOND, COMPLETE, DOWNLOADED, DOWNLOADS, Film, LinkTable
+from player.batch.tables import BEYOND, COMPLETE, Film, LinkTable, Totals
 from player.playhead import Thresholds
 from player.sizes import fill_known_sizes
 
@@ -64,7 +64,7 @@ def fetch_alone(
     link: LinkTable,
     options: Options,
     thresholds: Thresholds,
-    totals: FloatArray,
+    totals: Totals,
 ) -> tuple[At, Have]:
     """Fetch something that nothing else is fetched beside."""
     transfer = request(
@@ -76,10 +76,10 @@ def fetch_alone(
         options.server_s,
         have.period,
     )
-    totals[DOWNLOADS] += 1
+    totals.downloads += 1
     at = await_transfer(at, transfer, options, thresholds, totals)
     if at.outcome == COMPLETE:
-        totals[DOWNLOADED] += size_bytes
+        totals.downloaded_bytes += size_bytes
     return at, with_connections(have, 1, transfer.period)
 
 
@@ -95,7 +95,7 @@ def fetch_first_playlists(
     link: LinkTable,
     options: Options,
     thresholds: Thresholds,
-    totals: FloatArray,
+    totals: Totals,
     room: Room,
     known_bytes: FloatArray,
 ) -> tuple[At, Have]:
@@ -114,9 +114,9 @@ def fetch_first_playlists(
         room.responses[SIZE, 0] = film.playlist_bytes[0]
         size_bytes = float(numbers[AUDIO_PLAYLIST_BYTES])
         transfer = ask(link, options, at.now_s, have, room, 1, size_bytes)
-        totals[DOWNLOADS] += 2
+        totals.downloads += 2
         at = await_transfer(at, whole(transfer, room, 1), options, thresholds, totals)
-        totals[DOWNLOADED] += size_bytes + film.playlist_bytes[0]
+        totals.downloaded_bytes += size_bytes + film.playlist_bytes[0]
         have = with_connections(have, 2, transfer.period)
     if at.outcome != COMPLETE:
         return at, have
@@ -130,7 +130,7 @@ def fetch_playlist(
     link: LinkTable,
     options: Options,
     thresholds: Thresholds,
-    totals: FloatArray,
+    totals: Totals,
     known_bytes: FloatArray,
     rung: int,
 ) -> tuple[At, Have]:
@@ -226,7 +226,7 @@ def received(
 def take_needs(
     film: Film,
     have: Have,
-    totals: FloatArray,
+    totals: Totals,
     room: Room,
     needs: int,
     segment: int,
@@ -234,7 +234,7 @@ def take_needs(
 ) -> Have:
     """What a segment needs is here."""
     for k in range(needs):
-        totals[DOWNLOADED] += room.responses[SIZE, k]
+        totals.downloaded_bytes += room.responses[SIZE, k]
     key, inits = have.key, have.inits
     if init_size(film, rung) > 0:
         key = max(key, int(film.side_numbers[INIT_KEY]))
@@ -266,7 +266,7 @@ def fetch_audio(
     link: LinkTable,
     options: Options,
     thresholds: Thresholds,
-    totals: FloatArray,
+    totals: Totals,
     room: Room,
     segment: int,
 ) -> tuple[At, Have]:
@@ -274,12 +274,12 @@ def fetch_audio(
     size_bytes, rung = float(film.audio_bytes[segment]), len(film.ladder_bps)
     needs = list_needs(film, have, room, segment, rung) if has_side_files(film) else 0
     transfer = ask(link, options, at.now_s, have, room, needs, size_bytes)
-    totals[DOWNLOADS] += needs + 1
+    totals.downloads += needs + 1
     if outlasts(room, needs, transfer.end_s):
         return At(at.now_s, at.head, BEYOND), have
     at = await_transfer(at, transfer, options, thresholds, totals)
     if at.outcome == COMPLETE:
-        totals[DOWNLOADED] += size_bytes
+        totals.downloaded_bytes += size_bytes
         have = with_connections(have, needs + 1, transfer.period)
         if needs > 0:
             have = take_needs(film, have, totals, room, needs, segment, rung)

@@ -41,15 +41,10 @@ from player.batch.abrkit.timeline import (
 from player.batch.abrkit.together import Room
 from player.batch.tables import (
     COMPLETE,
-    DOWNLOADED,
-    DOWNLOADS,
-    ENDED,
-    IDLE,
-    OUTCOME,
-    STALLED,
-    STARTUP,
     Film,
     LinkTable,
+    Totals,
+    clear_totals,
 )
 from player.playhead import STALLED as IS_STALLED
 from player.playhead import Playhead, buffer_s, thresholds_of
@@ -111,11 +106,9 @@ class Stepped(NamedTuple):
     """All is played, the viewer left, or the session cannot go on."""
 
 
-def reset(place: FloatArray, totals: FloatArray, options: Options) -> None:
+def reset(place: FloatArray, totals: Totals, options: Options) -> None:
     """Play is asked for: the first segment may be asked for at once."""
-    for i in range(len(totals)):
-        totals[i] = 0.0
-    totals[STARTUP] = math.nan
+    clear_totals(totals)
     put(place, begun(thresholds_of(options)))
     place[FETCHED] = 0.0
     place[SEGMENT] = 0.0
@@ -127,7 +120,7 @@ def step(
     link: LinkTable,
     options: Options,
     place: FloatArray,
-    totals: FloatArray,
+    totals: Totals,
     room: Room,
     rung: int,
 ) -> Stepped:
@@ -156,13 +149,13 @@ def step(
         if has_side:
             needs = list_needs(film, have, room, segment, rung)
         transfer = ask(link, options, at.now_s, have, room, needs, size_bytes)
-        totals[DOWNLOADS] += needs + 1
+        totals.downloads += needs + 1
         # Nobody abandons: what a segment needs is waited for too, should it come later.
         everything = whole(transfer, room, needs)
         at = await_transfer(at, everything, options, thresholds, totals)
         if at.outcome == COMPLETE:
             first_byte_s, end_s = transfer.first_byte_s, at.now_s
-            totals[DOWNLOADED] += size_bytes
+            totals.downloaded_bytes += size_bytes
             have = with_connections(have, needs + 1, transfer.period)
             if needs > 0:
                 have = take_needs(film, have, totals, room, needs, segment, rung)
@@ -182,7 +175,7 @@ def step(
             next_s = float(film.durations_s[segment + 1])
             at = await_room(at, fetched_s, next_s, options, thresholds, totals)
             waited_s = at.now_s - came_s
-            totals[IDLE] += waited_s
+            totals.idle_s += waited_s
     put_have(place, have)
     place[FETCHED] = fetched_s
     place[SEGMENT] = segment + 1
@@ -191,9 +184,9 @@ def step(
     if is_over:
         if at.outcome != COMPLETE:
             leave(at.head, at.now_s, totals)
-        totals[ENDED] = at.now_s
-        totals[OUTCOME] = at.outcome
-        stall_s = float(totals[STALLED]) - stalled_s
+        totals.ended_s = at.now_s
+        totals.outcome = at.outcome
+        stall_s = float(totals.stall_s) - stalled_s
     else:
         stall_s = stalled_by(place, totals) - stalled_s
     return Stepped(
@@ -253,8 +246,8 @@ def put(place: FloatArray, at: At) -> None:
     place[ENDED_AS] = at.outcome
 
 
-def stalled_by(place: FloatArray, totals: FloatArray) -> float:
+def stalled_by(place: FloatArray, totals: Totals) -> float:
     """Time stalled so far, an open stall included."""
     if int(place[STATE]) != IS_STALLED:
-        return float(totals[STALLED])
-    return float(totals[STALLED]) + float(place[NOW] - place[SINCE])
+        return float(totals.stall_s)
+    return float(totals.stall_s) + float(place[NOW] - place[SINCE])

@@ -1,8 +1,8 @@
 """The batch driver: many sessions of one algorithm over one presentation, fast.
 
-A rule and the kernel of a preset are linked to one function and compiled; sessions run
-in that loop, in as many threads as are asked for. The same functions run as plain Python
-where there is no compiler, or where the algorithm is an object with ``choose(seen)``.
+An algorithm and a simulator are linked to one function and compiled; sessions run in that
+loop, in as many threads as are asked for. The same functions run as plain Python where
+that is asked for, or where the algorithm is an object with ``choose(seen)``.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
-from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from abr.compilable import cells
+from abr.compilable import cells, store
 from abr.decision import Algorithm, Downloads, Rule, begin, start_state
 from abr.errors import AlgorithmError
 from abr.media import FloatArray, Presentation
@@ -28,17 +27,16 @@ from player.batch import hooks
 from player.batch.linking import is_importable, is_ours
 from player.batch.logrows import fill
 from player.batch.many import Links, Rows, States, many, packed, rows_at
-from player.batch.run.compiled import CompilerError, compiled, has_compiler, linked
+from player.batch.run.compiled import CompilerError, compiled, linked
+from player.batch.simulators import Simulator
 from player.batch.tables import (
     BEYOND,
     COLUMNS,
-    OUTCOME,
     REFUSED,
     TOTALS,
+    TOTALS_DTYPE,
     Film,
-    LinkTable,
     downloads_so_far,
-    endless_link_of,
     film_of,
     out_for,
     remember,
@@ -90,7 +88,7 @@ class _Job(NamedTuple):
 
 
 def run_batch(
-    kernel: ModuleType,
+    simulator: Simulator,
     presentation: Presentation,
     traces: Sequence[Trace],
     algorithm: Algorithm,
@@ -102,14 +100,14 @@ def run_batch(
     keep_rungs: bool = True,
     keep_columns: bool = False,
 ) -> Batch:
-    """Play sessions in the loop of ``kernel``.
+    """Play sessions as ``simulator`` does.
 
     Args:
-        kernel: A module of ``player.kernels`` with ``session`` and ``Options``.
+        simulator: One of ``player.batch.simulators``.
         presentation: What is played.
         traces: The networks.
         algorithm: A rule, or something that makes an object with ``choose(seen)``.
-        options: Of the kernel; its defaults when None.
+        options: Of the simulator; its defaults when None.
         which: Index into ``traces`` for each session; None: every trace once.
         engine: ``compiled``, ``plain``, or ``auto`` for the first that is possible.
         threads: Threads that share the sessions; only compiled ones run at once.
@@ -122,19 +120,20 @@ def run_batch(
     """
     if not traces:
         raise ValueError("no traces; give at least one")
-    options = kernel.Options() if options is None else options
+    options = simulator.options() if options is None else options
     order = np.arange(len(traces)) if which is None else np.asarray(which, dtype=np.int64)
-    film = _film(kernel, presentation, options)
-    links = packed([_link(kernel, trace, options) for trace in traces])
+    # As compiled views expect them.
+    film = Film(*map(np.ascontiguousarray, simulator.presentation_table(presentation, options)))
+    links = packed([simulator.link_table(trace, options) for trace in traces])
     why_not = "" if engine == "plain" else _why_not(algorithm)
     if engine == "compiled" and why_not:
         raise AlgorithmError(_cannot(algorithm, why_not))
-    names = _columns(kernel)
+    names = (*COLUMNS, *simulator.extra_columns)
     rows = _room(len(order), film, names, keep_rungs=keep_rungs, keep_columns=keep_columns)
     job: _Job | None = None
     if engine != "plain" and not why_not and isinstance(algorithm, Rule):
         try:
-            job = _compiled_job(kernel, algorithm, presentation, traces, film, links, options)
+            job = _compiled_job(simulator, algorithm, presentation, traces, film, links, options)
             _play_part(job, order, rows, slice(0, 0))  # compiled here, or loaded
         except (CompilerError, layout.NotFlatError) as exc:
             if engine == "compiled":
@@ -142,18 +141,17 @@ def run_batch(
             job, why_not = None, str(exc)
     is_compiled = job is not None
     if job is None:
-        job = _plain_job(kernel, algorithm, presentation, traces, film, links, options)
+        job = _plain_job(simulator, algorithm, presentation, traces, film, links, options)
     _spread(job, order, rows, max(1, min(threads, len(order))) if is_compiled else 1)
     _check_answers(algorithm, rows)
-    if config := getattr(kernel, "config_of", None):
-        _play_beyond(
-            config(options), options.max_play_s, presentation, traces, algorithm, order, rows
-        )
+    if simulator.twin is not None:
+        config = simulator.twin.config_of(options)
+        _play_beyond(config, options.max_play_s, presentation, traces, algorithm, order, rows)
     return Batch(
         algorithm=_name(algorithm),
         engine="compiled" if is_compiled else "plain",
         remark=_cannot(algorithm, why_not) if why_not else "",
-        totals=rows.totals,
+        totals=rows.totals.view(np.float64).reshape(-1, len(TOTALS)),
         rungs=rows.rungs,
         columns=rows.columns,
         column_names=names,
@@ -193,7 +191,7 @@ def compiled_with(
 
 
 def _compiled_job(
-    kernel: ModuleType,
+    simulator: Simulator,
     rule: Rule,
     presentation: Presentation,
     traces: Sequence[Trace],
@@ -213,12 +211,12 @@ def _compiled_job(
         np.concatenate([[0], np.cumsum(widths)]).astype(np.int64),
         np.stack([flat.fields for flat in flats]),
     )
-    loop = compiled_with(many, {"session": kernel.session}, rule, states[0], {})
+    loop = compiled_with(many, {"session": simulator.session}, rule, states[0], {})
     return _Job(loop, rule.params, begun, film, links, options)
 
 
 def _plain_job(
-    kernel: ModuleType,
+    simulator: Simulator,
     algorithm: Algorithm,
     presentation: Presentation,
     traces: Sequence[Trace],
@@ -233,7 +231,7 @@ def _plain_job(
     first = presentation if rule.needs_trace else presentation_known(presentation, {0})
     are_lists = is_rule and is_ours(rule.choose)  # the tests show that lists will do
     newest: list[Any] = []
-    parts = {"session": kernel.session, "state_of": partial(_newest, newest)}
+    parts = {"session": simulator.session, "state_of": partial(_newest, newest)}
     loop = linked(many, {**hooks_of(rule), **_about_history()}, parts=parts)
 
     def play_each(*given: Any) -> None:
@@ -335,6 +333,8 @@ def _play_part(job: _Job, order: NDArray[np.int64], rows: Rows, part: slice) -> 
         columns=rows.columns.shape[1],
         known=job.film.listed_bytes.shape,
     )
+    records: Any = np.zeros(1, TOTALS_DTYPE)  # what ``many`` takes fields from
+    out = out._replace(totals=records)
     job.loop(
         job.params,
         job.states,
@@ -348,7 +348,7 @@ def _play_part(job: _Job, order: NDArray[np.int64], rows: Rows, part: slice) -> 
 
 
 def _check_answers(algorithm: Algorithm, rows: Rows) -> None:
-    refused = np.flatnonzero(rows.totals[:, OUTCOME] == REFUSED)
+    refused = np.flatnonzero(rows.totals["outcome"] == REFUSED)
     if len(refused):
         raise AlgorithmError(
             f"algorithm {_name(algorithm)!r}: an illegal answer in session {refused[0]} "
@@ -365,11 +365,11 @@ def _play_beyond(
     order: NDArray[np.int64],
     rows: Rows,
 ) -> None:
-    """Let the player itself play what its kernel leaves to it."""
+    """Let the player itself play what its simulator leaves to it."""
     from player.api import simulate
 
     film = film_of(presentation)
-    for i in np.flatnonzero(rows.totals[:, OUTCOME] == BEYOND).tolist():
+    for i in np.flatnonzero(rows.totals["outcome"] == BEYOND).tolist():
         log = simulate(
             presentation,
             trace=traces[order[i]],
@@ -378,8 +378,7 @@ def _play_beyond(
             max_play_s=max_play_s,
         )
         out = out_for(presentation.segments, 0, columns=rows.columns.shape[1])
-        fill(log, film, out)
-        rows.totals[i] = out.totals
+        store(fill(log, film, out), rows.totals, i)
         if len(rows.rungs):
             rows.rungs[i] = out.rungs
         if len(rows.columns):
@@ -391,28 +390,10 @@ def _room(
 ) -> Rows:
     segments = film.sizes_bytes.shape[1]
     return Rows(
-        np.zeros((count, len(TOTALS))),
+        np.zeros(count, TOTALS_DTYPE),
         np.zeros((count if keep_rungs else 0, segments), dtype=np.int16),
         np.zeros((count if keep_columns else 0, len(names), segments)),
     )
-
-
-def _columns(kernel: ModuleType) -> tuple[str, ...]:
-    """Names of the columns that ``kernel`` fills."""
-    return (*COLUMNS, *getattr(kernel, "MORE_COLUMNS", ()))
-
-
-def _film(kernel: ModuleType, presentation: Presentation, options: Any) -> Film:
-    make = getattr(kernel, "film_for", None)
-    film: Film = make(presentation, options) if make else film_of(presentation)
-    return Film(*(np.ascontiguousarray(part) for part in film))  # as compiled views expect
-
-
-def _link(kernel: ModuleType, trace: Trace, options: Any) -> LinkTable:
-    make = getattr(kernel, "link_for", None)
-    if make:
-        return make(trace, options)  # type: ignore[no-any-return]  # kernels are modules
-    return endless_link_of(trace, rtt_s=getattr(options, "rtt_s", 0.0))
 
 
 def _cannot(algorithm: Algorithm, why: str) -> str:
@@ -426,8 +407,6 @@ def _why_not(algorithm: Algorithm) -> str:
     parts = (algorithm.choose, algorithm.reconsider, algorithm.delivered, algorithm.waited)
     if not all(part is None or is_importable(part) for part in parts):
         return "its functions do not stand at the top level of a module"
-    if not has_compiler():
-        return "numba is not installed"
     return ""
 
 

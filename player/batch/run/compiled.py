@@ -3,7 +3,7 @@
 The first use of a pair takes seconds; later ones load it in a fraction of one. A module
 of a few lines is written per pair into the user's cache folder, in a subfolder named by
 a digest of every source file concerned, so a changed rule is never mistaken for what it
-was. Without numba, or for what it cannot compile, the same functions run as they are.
+was. What numba cannot compile runs as plain Python: the same functions, linked the same way.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
-from abr.compilable import cells, numbers, uncounted
+from abr.compilable import COMPILED, cells, numbers, uncounted
 from abr.decision import Decision
 from abr.errors import AlgorithmError
 from abr.userfolders import cache_home
@@ -41,11 +41,6 @@ _KEPT_S = 30 * 86400.0
 
 class CompilerError(Exception):
     """The compiler does not accept a function; the message is its first reason."""
-
-
-def has_compiler() -> bool:
-    """Whether numba is installed; imports nothing."""
-    return importlib.util.find_spec("numba") is not None
 
 
 def linked(
@@ -123,6 +118,7 @@ def _compiling(is_inlined: bool) -> tuple[Function, dict[Any, Function], Linker]
         uncounted: view,
         numbers: view,
         cells: view,
+        **{each: finish(instead) for each, instead in COMPILED.items()},
     }
     return finish, instead, Linker({}, finish, instead)
 
