@@ -179,7 +179,7 @@ class Console:
     def _as_in_a_page(self, text: str) -> tuple[str, ...]:
         text = _TOKEN.sub("TOKEN", text).replace(f"{self.folder}/", "/videos/")
         for number in range(20):
-            text = text.replace(f":{self.first_port + number}", f":{8080 + number}")
+            text = re.sub(rf"\b{self.first_port + number}\b", str(8080 + number), text)
         return tuple(line.rstrip() for line in text.splitlines())
 
 
