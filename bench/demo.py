@@ -170,7 +170,7 @@ async def _transcode(master: Path | None, folders: _Folders) -> PresentationInde
 
 def _traces(package: Path) -> list[Trace]:
     from abr.demotraces import demo_traces
-    from transcode.reader import read_presentation
+    from transcode.files.reader import read_presentation
 
     return list(demo_traces(float(read_presentation(package).bitrates_bps[-1])))
 
@@ -185,7 +185,7 @@ def _simulate(
     package: Path, traces: list[Trace], config: PlayerConfig, max_play_s: float
 ) -> list[SessionLog]:
     from player import simulate
-    from transcode.reader import read_presentation
+    from transcode.files.reader import read_presentation
 
     top = read_presentation(package).rungs - 1
     plans: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in ALGORITHMS]

@@ -99,7 +99,7 @@ def look_at_python() -> list[Finding]:
 
 def look_at_ffmpeg() -> list[Finding]:
     """Both tools of ffmpeg, and the encoders and filters that matter to us."""
-    from transcode.ffmpegtools import find
+    from transcode.run.ffmpegtools import find
 
     findings: list[Finding] = []
     first = ""

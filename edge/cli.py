@@ -78,8 +78,8 @@ def edge(
 async def _serve(config: EdgeConfig, *, as_json: bool) -> None:
     import asyncio
 
-    from edge.app import EDGE, make_app
-    from origin.httpserver import listening
+    from edge.server.app import EDGE, make_app
+    from origin.server.httpserver import listening
 
     folder = Path(config.cache_dir) if config.cache_dir else default_cache_dir(config.name)
     app = make_app(config, cache_dir=folder)

@@ -13,8 +13,8 @@ from abr.trace import Trace
 from bench.stack.stack import Stack
 from player import play, replay, simulate
 from transcode.config import TranscodeConfig
-from transcode.generate import write_master
-from transcode.package import transcode
+from transcode.run.generate import write_master
+from transcode.run.package import transcode
 from transcode.scenes import SceneSpec
 
 NETWORK = Trace.from_periods([(4, 2e6), (6, 250e3), (10, 2e6)], name="dip")

@@ -14,8 +14,8 @@ from abr.shell import note, run_async
 from origin.config import OriginConfig
 
 if TYPE_CHECKING:
-    from origin.app import Origin
-    from origin.store import DirectoryStore
+    from origin.server.app import Origin
+    from origin.server.store import DirectoryStore
 
 
 @click.command()
@@ -87,10 +87,10 @@ async def _serve(
 ) -> None:
     import asyncio
 
-    from origin.app import ORIGIN, make_app
-    from origin.httpserver import listening
-    from origin.store import DirectoryStore, titles_without_keys
-    from transcode.keystore import KeyStore, default_keys_dir
+    from origin.server.app import ORIGIN, make_app
+    from origin.server.httpserver import listening
+    from origin.server.store import DirectoryStore, titles_without_keys
+    from transcode.files.keystore import KeyStore, default_keys_dir
 
     store = DirectoryStore(folder)
     for problem in store.problems:

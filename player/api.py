@@ -72,7 +72,7 @@ def simulate(
         VirtualDriver,
         VirtualOrigin,
     )
-    from transcode.reader import is_package, read_presentation
+    from transcode.files.reader import is_package, read_presentation
 
     if (trace is None) == (link is None):
         raise ValueError("give either a trace or a link")

@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 from abr.errors import InputError
 from tests import mp4facts
 from transcode.encryption import decrypt, iv_for
-from transcode.keystore import KeyStore
+from transcode.files.keystore import KeyStore
+from transcode.files.reader import check_package
 from transcode.layout import INDEX
 from transcode.playlist import MediaPlaylist, MultivariantPlaylist, Segment, parse
-from transcode.reader import check_package
 
 NODE = Path(__file__).parent / "node"
 AAC_FRAME_S = 1024 / 44_100

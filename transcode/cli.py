@@ -17,7 +17,7 @@ from transcode.config import Preset, TranscodeConfig
 
 if TYPE_CHECKING:
     from transcode.layout import PresentationIndex
-    from transcode.package import TranscodeProgress
+    from transcode.run.package import TranscodeProgress
 
 Tell = Callable[[str, float, str], None]
 """Shows a phase, the fraction of it that is done, and a few words."""
@@ -81,8 +81,8 @@ async def make_package(
 
     Shows its progress on a terminal.
     """
-    from transcode import package
-    from transcode.generate import GENERATED_NAME
+    from transcode.run import package
+    from transcode.run.generate import GENERATED_NAME
 
     with _progress_bar() as tell:
 
@@ -102,7 +102,7 @@ async def _generate_master(duration_s: float, size: str, tell: Tell) -> AsyncIte
     """A generated master, while it is needed."""
     import tempfile
 
-    from transcode.generate import write_master
+    from transcode.run.generate import write_master
     from transcode.scenes import SceneSpec
 
     try:

@@ -18,15 +18,15 @@ from typing import Self, TypedDict
 from abr.errors import PackageError
 from bench.stack.config import ServeConfig
 from bench.stack.served import warm
-from edge.app import EDGE, Edge
-from edge.app import make_app as make_edge
 from edge.config import EdgeConfig
-from origin.app import ORIGIN, Origin
-from origin.app import make_app as make_origin
+from edge.server.app import EDGE, Edge
+from edge.server.app import make_app as make_edge
 from origin.config import OriginConfig, ServerLimits
-from origin.httpserver import listening
-from origin.store import DirectoryStore, OpenObject, titles_without_keys
-from transcode.keystore import KeyStore, default_keys_dir
+from origin.server.app import ORIGIN, Origin
+from origin.server.app import make_app as make_origin
+from origin.server.httpserver import listening
+from origin.server.store import DirectoryStore, OpenObject, titles_without_keys
+from transcode.files.keystore import KeyStore, default_keys_dir
 from transcode.layout import PresentationIndex
 
 

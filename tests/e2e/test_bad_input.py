@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from transcode.ffmpegtools import find
+from transcode.run.ffmpegtools import find
 
 TRACES = {
     "empty.csv": b"",

@@ -25,10 +25,10 @@ from player import PlayerConfig, play, replay, simulate
 from player.drivers.replay import differences
 from player.files import MediaFolder
 from transcode.config import TranscodeConfig
-from transcode.ffmpegtools import find
-from transcode.generate import write_master
-from transcode.keystore import KeyStore
-from transcode.package import transcode
+from transcode.files.keystore import KeyStore
+from transcode.run.ffmpegtools import find
+from transcode.run.generate import write_master
+from transcode.run.package import transcode
 from transcode.scenes import SceneSpec
 
 SEALED = TranscodeConfig(

@@ -18,10 +18,10 @@ from pathlib import Path
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge.app import EDGE, Edge, make_app
 from edge.config import EdgeConfig
+from edge.server.app import EDGE, Edge, make_app
 from origin.config import ServerLimits
-from origin.httpserver import listening, make_application
+from origin.server.httpserver import listening, make_application
 from origin.tokens import TokenIssuer
 
 LIMITS = ServerLimits(shutdown_s=1.0)

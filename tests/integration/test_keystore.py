@@ -15,8 +15,8 @@ import pytest
 from abr.errors import AbrError, DiskFullError, KeyStoreError, ResourceError
 from origin.jwks import thumbprint
 from origin.signing import signing_key
-from transcode import keystore
-from transcode.keystore import KeyStore, default_keys_dir
+from transcode.files import keystore
+from transcode.files.keystore import KeyStore, default_keys_dir
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_the_signing_key_is_made_once(folder: Path) -> None:
 MAKER = """
 import sys
 from origin.signing import signing_key
-from transcode.keystore import KeyStore
+from transcode.files.keystore import KeyStore
 store = KeyStore.open(sys.argv[1])
 print([store.key_for("film", period).kid for period in range(5)], signing_key(store)[0])
 """

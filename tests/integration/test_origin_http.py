@@ -20,12 +20,12 @@ import pytest
 from yarl import URL
 
 from abr.errors import ConfigError, PortInUseError, ToolMissingError
-from origin import httpserver
-from origin.app import ORIGIN, Origin, make_app
 from origin.config import OriginConfig, ServerLimits
-from origin.httpserver import listening
+from origin.server import httpserver
+from origin.server.app import ORIGIN, Origin, make_app
+from origin.server.httpserver import listening
+from origin.server.store import DirectoryStore, OpenObject
 from origin.signing import signing_key
-from origin.store import DirectoryStore, OpenObject
 from origin.tokens import TokenIssuer, TokenVerifier
 from tests.fakes.packages import KID, MemoryKeys, segment_bytes, write_package
 

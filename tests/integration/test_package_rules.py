@@ -13,10 +13,10 @@ import pytest
 
 from tests import hlsrules, mp4facts
 from transcode.config import TranscodeConfig
-from transcode.ffmpegtools import Tool, candidates
-from transcode.keystore import KeyStore
-from transcode.package import transcode
-from transcode.reader import read_presentation
+from transcode.files.keystore import KeyStore
+from transcode.files.reader import read_presentation
+from transcode.run.ffmpegtools import Tool, candidates
+from transcode.run.package import transcode
 
 FFMPEGS = {tool.version: tool.path for tool in candidates("ffmpeg") if isinstance(tool, Tool)}
 needs_node = pytest.mark.skipif(

@@ -17,12 +17,12 @@ from abr.cli import main
 from abr.errors import AbrError
 from tests import hlsrules, mp4facts
 from transcode.config import TranscodeConfig
-from transcode.ffmpegtools import Tool, candidates
-from transcode.generate import write_master
-from transcode.keystore import KeyStore
+from transcode.files.keystore import KeyStore
+from transcode.files.reader import check_package
 from transcode.layout import PresentationIndex
-from transcode.package import TranscodeProgress, transcode
-from transcode.reader import check_package
+from transcode.run.ffmpegtools import Tool, candidates
+from transcode.run.generate import write_master
+from transcode.run.package import TranscodeProgress, transcode
 from transcode.scenes import SceneSpec
 
 FFMPEGS = [

@@ -27,13 +27,13 @@ from abr.errors import (
     ToolMissingError,
 )
 from transcode.config import TranscodeConfig
-from transcode.ffmpegtools import Tool, candidates, find
-from transcode.generate import write_master
-from transcode.package import transcode
-from transcode.placing import flush
-from transcode.run import run_ffmpeg
+from transcode.run.encode import run_ffmpeg
+from transcode.run.ffmpegtools import Tool, candidates, find
+from transcode.run.generate import write_master
+from transcode.run.package import transcode
+from transcode.run.placing import flush
+from transcode.run.tracks import Folder
 from transcode.scenes import SceneSpec
-from transcode.tracks import Folder
 
 FFMPEGS = [
     tool for tool in candidates("ffmpeg") if isinstance(tool, Tool) and not tool.lacks(["libx264"])
@@ -374,7 +374,7 @@ def test_capabilities_are_remembered_until_the_file_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By size and time of change; each new process reads them from the cache."""
-    from transcode import ffmpegtools
+    from transcode.run import ffmpegtools
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     body = f'echo asked >> {tmp_path}/log; echo "ffmpeg version 1.0 "'
@@ -412,7 +412,7 @@ def test_a_target_taken_meanwhile_is_not_replaced(
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / "theirs").touch()
 
-    monkeypatch.setattr("transcode.package.flush", meanwhile)
+    monkeypatch.setattr("transcode.run.package.flush", meanwhile)
     with pytest.raises(PackageError, match="exists already"):
         asyncio.run(transcode(sound_master, tmp_path / "out", QUICK))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]

@@ -22,7 +22,7 @@ from bench.experiments.planfile import AlgorithmEntry, Plan, PresentationEntry, 
 from bench.experiments.presentations import builtin
 from bench.experiments.run.engine import options_of
 from bench.traces.files import read_source, sources
-from transcode.reader import read_presentation
+from transcode.files.reader import read_presentation
 
 DRAWS_APART = 100_000
 """Draw k of a plan's seed s has the seed s · this + k, so that seeds share no draws."""

@@ -90,7 +90,7 @@ def agree(
     from bench.analysis.agreement import gap_between
     from player import simulate
     from player.config import PlayerConfig
-    from transcode.reader import read_presentation
+    from transcode.files.reader import read_presentation
 
     config = configuration(ctx, "player", PlayerConfig)
     top_bps = float(read_presentation(package).bitrates_bps[-1])

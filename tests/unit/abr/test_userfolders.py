@@ -9,7 +9,7 @@ import pytest
 from abr.userfolders import cache_home, data_home
 from edge.cli import default_cache_dir
 from player.batch.run.compiled import CACHE_VARIABLE, cache_folder
-from transcode.keystore import default_keys_dir
+from transcode.files.keystore import default_keys_dir
 
 
 @pytest.mark.parametrize("given", ["", "cache", "./cache", "~/cache"])

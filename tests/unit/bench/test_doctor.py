@@ -80,7 +80,7 @@ def test_missing_ffmpeg_is_required_and_names_what_to_install(
     def find(name: str, need: tuple[str, ...] = ()) -> None:
         raise ToolMissingError(f"{name}: not found {need}")
 
-    monkeypatch.setattr("transcode.ffmpegtools.find", find)
+    monkeypatch.setattr("transcode.run.ffmpegtools.find", find)
     findings = {each.name: each for each in doctor.look_at_ffmpeg()}
     assert findings["ffmpeg"].required
     assert "imageio-ffmpeg" in findings["ffmpeg"].how

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from abr.errors import MissingFileError, PackageError
-from origin.store import DirectoryStore, OpenObject
+from origin.server.store import DirectoryStore, OpenObject
 from tests.fakes.packages import segment_bytes, write_package
 
 

@@ -9,7 +9,7 @@ import pytest
 from transcode.encryption import ContentKey, decrypt, sequence_iv
 from transcode.fragments import Cut
 from transcode.layout import Encryption, SegmentFacts, segment_name
-from transcode.tracks import Encrypter, Folder
+from transcode.run.tracks import Encrypter, Folder
 
 
 class CountingKeys:

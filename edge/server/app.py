@@ -15,18 +15,19 @@ from aiohttp import web
 
 from abr.errors import AbrError, TokenError, UpstreamError
 from edge import policies
-from edge.body import DISK_OVERHEAD_BYTES, BodyStore
 from edge.config import EdgeConfig
 from edge.counters import Counters
-from edge.delivery import Delivery
-from edge.filling import Fills
 from edge.index import CacheIndex
 from edge.metrics import EdgeCollector
-from edge.passthrough import MAX_REQUEST_BODY_BYTES, Passthrough
-from edge.tokencheck import TokenCheck
-from edge.upstream import Upstream, wall_clock_s
+from edge.server.body import DISK_OVERHEAD_BYTES, BodyStore
+from edge.server.delivery import Delivery
+from edge.server.filling import Fills
+from edge.server.passthrough import MAX_REQUEST_BODY_BYTES, Passthrough
+from edge.server.tokencheck import TokenCheck
+from edge.server.upstream import Upstream, wall_clock_s
 from origin.config import ServerLimits
-from origin.httpserver import (
+from origin.paths import METHODS, Kind, PathError, Target, object_path
+from origin.server.httpserver import (
     error_response,
     json_response,
     make_application,
@@ -36,7 +37,6 @@ from origin.httpserver import (
     target_of,
     token_response,
 )
-from origin.paths import METHODS, Kind, PathError, Target, object_path
 from origin.tokens import redact
 
 LOG = logging.getLogger("abr.edge")
@@ -211,7 +211,7 @@ def make_app(
     limits: ServerLimits | None = None,
     now: Callable[[], float] = wall_clock_s,
 ) -> web.Application:
-    """An edge in front of ``config.parent``; serve it with ``origin.httpserver.listening``.
+    """An edge in front of ``config.parent``; serve it with ``origin.server.httpserver.listening``.
 
     Args:
         config: Its settings.

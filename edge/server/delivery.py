@@ -13,18 +13,18 @@ from aiohttp import web
 
 from abr.errors import PeerError
 from edge.answers import answer_fields, representation
-from edge.body import BodyStore
 from edge.cachestatus import CacheStatus, Forward
 from edge.collapse import Joined
 from edge.config import EdgeConfig
 from edge.counters import Counters
-from edge.filling import Fill, Filled, Fills
 from edge.index import CacheIndex, Hit, Miss, Stale
-from edge.passthrough import Passthrough
+from edge.server.body import BodyStore
+from edge.server.filling import Fill, Filled, Fills
+from edge.server.passthrough import Passthrough
+from edge.server.spool import Spool
 from edge.sidecar import StoredObject
-from edge.spool import Spool
 from origin.httprules import join_fields, plan_response
-from origin.sending import send_plan, send_unplanned
+from origin.server.sending import send_plan, send_unplanned
 from origin.tokens import redact
 
 LOG = logging.getLogger("abr.edge")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from abr.errors import DiskFullError, MissingFileError, PackageError, ResourceError
 from abr.shell import NO_ROOM_ERRORS, reason_of
-from transcode.reader import is_package
+from transcode.files.reader import is_package
 
 _EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
 _AT_FDCWD = -100

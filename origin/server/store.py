@@ -18,10 +18,10 @@ from typing import Protocol, Self
 from abr.errors import AbrError, MissingFileError, PackageError
 from origin.httprules import media_type
 from origin.paths import RESERVED, is_servable
-from origin.sending import FileBody
-from transcode.keystore import KeyStore
+from origin.server.sending import FileBody
+from transcode.files.keystore import KeyStore
+from transcode.files.reader import is_package, read_index
 from transcode.layout import INDEX, PresentationIndex, files_of
-from transcode.reader import is_package, read_index
 
 
 @dataclass(slots=True)

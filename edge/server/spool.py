@@ -14,7 +14,7 @@ from io import FileIO
 from pathlib import Path
 
 from abr.errors import AbrError, ResourceError
-from origin.sending import Piece
+from origin.server.sending import Piece
 
 OVERFLOW_BYTES = 64 << 20
 """Most memory, over all spools, for bytes that the disk had no room for."""

@@ -19,19 +19,19 @@ from transcode import layout
 from transcode.config import TranscodeConfig
 from transcode.encryption import METHOD, KeyProvider
 from transcode.ffmpeg import TONEMAP_NEEDS, decode_arguments, encode_arguments
-from transcode.ffmpegtools import ENCODING_NEEDS, find
+from transcode.files.keystore import KeyStore, default_keys_dir
+from transcode.files.reader import check_package
 from transcode.indexfile import print_index
-from transcode.keystore import KeyStore, default_keys_dir
 from transcode.layout import Encryption, PresentationIndex, SourceFacts, Track
 from transcode.listing import media_playlist_of, multivariant_of
 from transcode.master import Master
-from transcode.placing import check_target, flush, move_into_place, partial_folder
 from transcode.plan import EncodePlan, plan_encode
 from transcode.playlist import print_media, print_multivariant
-from transcode.probe import probe
-from transcode.reader import check_package
-from transcode.run import Outcome, Tick, run_ffmpeg
-from transcode.tracks import AudioSink, Encrypter, Folder, VideoSink
+from transcode.run.encode import Outcome, Tick, run_ffmpeg
+from transcode.run.ffmpegtools import ENCODING_NEEDS, find
+from transcode.run.placing import check_target, flush, move_into_place, partial_folder
+from transcode.run.probe import probe
+from transcode.run.tracks import AudioSink, Encrypter, Folder, VideoSink
 from transcode.verify import check_frames, fault_of, plain_line
 
 _ENCODE_SHARE = 0.85

@@ -27,9 +27,9 @@ from pathlib import Path
 
 from abr.errors import MissingFileError, ResourceError
 from edge import sidecar
+from edge.server.spool import Disk, Spool, memory_file
 from edge.sidecar import StoredObject
-from edge.spool import Disk, Spool, memory_file
-from origin.sending import FileBody
+from origin.server.sending import FileBody
 
 DISK_OVERHEAD_BYTES = 8192
 """Charged per object: a block for the sidecar and the last, half-filled block of the body."""

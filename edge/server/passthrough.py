@@ -10,9 +10,9 @@ from aiohttp import web
 from edge.cachestatus import FIELD, CacheStatus, Forward, append_member
 from edge.config import EdgeConfig
 from edge.counters import Counters
+from edge.server.upstream import Upstream, UpstreamResponse
 from edge.sidecar import passable_headers
-from edge.upstream import Upstream, UpstreamResponse
-from origin.sending import closing_on_failure, send_within
+from origin.server.sending import closing_on_failure, send_within
 
 MAX_REQUEST_BODY_BYTES = 64 << 10
 """Largest request body that is forwarded."""

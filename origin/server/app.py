@@ -24,7 +24,9 @@ from aiohttp import hdrs, web
 from abr.errors import KeyStoreError, TokenError
 from origin.config import OriginConfig, ServerLimits
 from origin.httprules import Representation, plan_response
-from origin.httpserver import (
+from origin.metrics import OriginMetrics
+from origin.paths import METHODS, Kind, PathError, Target, bearer_secret, object_path
+from origin.server.httpserver import (
     error_response,
     json_response,
     make_application,
@@ -34,11 +36,9 @@ from origin.httpserver import (
     target_of,
     token_response,
 )
-from origin.metrics import OriginMetrics
-from origin.paths import METHODS, Kind, PathError, Target, bearer_secret, object_path
-from origin.sending import send_plan
+from origin.server.sending import send_plan
+from origin.server.store import ObjectStore, OpenObject
 from origin.signing import Secrets, signing_key
-from origin.store import ObjectStore, OpenObject
 from origin.tokens import Claims, TokenIssuer, TokenVerifier
 from transcode.layout import MULTIVARIANT
 

@@ -1,0 +1,1 @@
+"""The HTTP side of an origin: its server, and packages in folders."""

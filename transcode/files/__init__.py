@@ -1,0 +1,1 @@
+"""Packages and content keys on disk."""
