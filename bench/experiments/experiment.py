@@ -43,7 +43,12 @@ class Contender:
     effective: Mapping[str, Any] = field(default_factory=dict)
     """All parameters, as played."""
     code: str = ""
-    """Digest of the source that decides, so that an edited algorithm is played anew."""
+    """Digest of all that decides its answers, so that an edited algorithm is played anew."""
+    sources: str = ""
+    """Digest of the Python files among that; who plays it must have loaded the same."""
+    unseen: str = ""
+    """What else decides its answers and cannot be told by a digest, in words: it is played
+    anew, whatever results there are."""
     foresees: bool = False
     """It is told the network beforehand: an upper bound, no contestant."""
     is_seeded: bool = False

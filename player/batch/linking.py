@@ -8,10 +8,10 @@ nothing else, so what is linked can run as it is or be given to a compiler.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType
 from typing import Any
 
 Function = Callable[..., Any]
@@ -114,10 +114,10 @@ def reached(*functions: Function) -> Iterator[FunctionType]:
 def called_by(function: Function) -> Iterator[tuple[str, FunctionType]]:
     """Functions of our packages, or of the function's own, that ``function`` names."""
     assert isinstance(function, FunctionType)
-    roots = {*_OURS, _root(function)}
+    roots = {*_OURS, root_of(function)}
     for name in names_in(function.__code__):
         value = function.__globals__.get(name)
-        if isinstance(value, FunctionType) and _root(value) in roots:
+        if isinstance(value, FunctionType) and root_of(value) in roots:
             yield name, value
 
 
@@ -127,19 +127,6 @@ def names_in(code: CodeType) -> Iterator[str]:
     for const in code.co_consts:
         if isinstance(const, CodeType):
             yield from names_in(const)
-
-
-def modules_of(functions: Iterable[Any]) -> list[ModuleType]:
-    """Modules whose source decides what ``functions`` do, sorted by name."""
-    found: set[str] = set()
-    for function in reached(*functions):
-        found.add(function.__module__)
-        roots = {*_OURS, _root(function)}
-        for name in names_in(function.__code__):
-            value = function.__globals__.get(name)
-            if isinstance(value, FunctionType | type) and _root(value) in roots:
-                found.add(value.__module__)
-    return [sys.modules[name] for name in sorted(found) if name in sys.modules]
 
 
 def is_importable(function: object) -> bool:
@@ -156,12 +143,13 @@ def is_importable(function: object) -> bool:
 
 def is_ours(made: object) -> bool:
     """Whether ``made`` is a function or class of our packages."""
-    return isinstance(made, FunctionType | type) and _root(made) in _OURS
+    return isinstance(made, FunctionType | type) and root_of(made) in _OURS
 
 
 def _is_our_tuple(kind: object) -> bool:
     return isinstance(kind, type) and hasattr(kind, "_fields") and is_ours(kind)
 
 
-def _root(made: FunctionType | type) -> str:
-    return (made.__module__ or "").partition(".")[0]
+def root_of(made: object) -> str:
+    """Top-level module or package of a function or class; empty for what has none."""
+    return str(getattr(made, "__module__", None) or "").partition(".")[0]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from bench.experiments.experiment import Contender, Experiment, Network, rotated
 from bench.experiments.planfile import AlgorithmEntry, Plan, PresentationEntry, TraceEntry
 from bench.experiments.presentations import builtin
 from bench.experiments.run.engine import options_of
+from bench.experiments.run.sources import code_of
 from bench.traces.files import read_source, sources
 from transcode.reader import presentation_of
 
@@ -117,11 +116,12 @@ def _distinct(presentations: list[Presentation]) -> tuple[Presentation, ...]:
 
 def _contender(entry: AlgorithmEntry) -> Contender:
     name, _ = registry.resolve(entry.name)
+    load = partial(registry.load, name, **entry.params)
     try:
-        made = registry.load(name, **entry.params)
+        code = code_of(registry.origin(name), load, {"": name.partition(":")[2], **entry.params})
+        made = load()
     except AbrError as exc:
         raise type(exc)(f"[[algorithm]] {entry.label}: {exc}") from exc
-    decider: Any = made.choose if isinstance(made, Rule) else getattr(made, "make", made)
     effective: Mapping[str, Any] = (
         made.params._asdict() if isinstance(made, Rule) else getattr(made, "registered_params", {})
     )
@@ -130,7 +130,9 @@ def _contender(entry: AlgorithmEntry) -> Contender:
         rule=name,
         params=dict(entry.params),
         effective=dict(effective),
-        code=_source_digest(decider),
+        code=code.digest,
+        sources=code.sources,
+        unseen=code.unseen,
         foresees=isinstance(made, Rule) and made.foresees,
         is_seeded="seed" not in entry.params and _takes_seed(name, entry.params),
     )
@@ -142,13 +144,3 @@ def _takes_seed(name: str, params: Mapping[str, Any]) -> bool:
     except AbrError:
         return False
     return True
-
-
-def _source_digest(decider: Any) -> str:
-    """Of the module an algorithm is in; empty where there is no source."""
-    module = sys.modules.get(getattr(decider, "__module__", ""))
-    try:
-        source = inspect.getsource(module) if module is not None else ""
-    except (OSError, TypeError):
-        return ""
-    return hashlib.sha256(source.encode()).hexdigest()

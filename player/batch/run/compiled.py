@@ -2,8 +2,9 @@
 
 The first use of a pair takes seconds; later ones load it in a fraction of one. A module
 of a few lines is written per pair into the user's cache folder, in a subfolder named by
-a digest of every source file concerned, so a changed rule is never mistaken for what it
-was. Without numba, or for what it cannot compile, the same functions run as they are.
+a digest of all that the compiler can reach: numba freezes the constants and functions of
+other modules into machine code and looks at none of them again. Without numba, or for
+what it cannot compile, the same functions run as they are.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ from typing import Any
 
 from abr.decision import Decision
 from abr.errors import AlgorithmError
+from player.batch import linking
+from player.batch.fingerprint import Fingerprint
 from player.batch.hooks import cells, numbers, uncounted
-from player.batch.linking import Function, Linker, called_by, is_importable, maker_of, modules_of
+from player.batch.linking import Function, Linker, called_by, is_importable, maker_of
 
 CACHE_VARIABLE = "ABR_CACHE_DIR"
 """Environment variable that moves the cache folder."""
@@ -249,10 +252,26 @@ def _digest(source: str, concerned: Sequence[Any]) -> str:
     for package in ("numba", "llvmlite", "numpy"):
         with contextlib.suppress(PackageNotFoundError):
             hasher.update(version(package).encode())
-    functions = [each for each in concerned if isinstance(each, FunctionType)]
-    for module in [sys.modules[__name__], *modules_of(functions)]:
+    for module in (sys.modules[__name__], linking):
         hasher.update(Path(str(module.__file__)).read_bytes())
+    taken = Fingerprint({"abr", "player", *map(linking.root_of, concerned)})
+    for each in concerned:
+        taken.add(each)
+    hasher.update(taken.hexdigest().encode())
+    for each in taken.jitted:
+        forget_own_cache(each)
     return hasher.hexdigest()[:20]
+
+
+def forget_own_cache(function: Any) -> None:
+    """Have a function under numba's decorator compiled anew in this process.
+
+    What ``cache=True`` keeps on disk stays as it is when a function or constant of another
+    module changes.
+    """
+    if function.stats.cache_path is not None:
+        caching: Any = importlib.import_module("numba.core.caching")
+        function._cache = caching.NullCache()  # noqa: SLF001  # numba offers no other way
 
 
 def _written(source: str, digest: str, name: str) -> Path:
