@@ -1,8 +1,8 @@
-"""What is played: one title as an algorithm sees it.
+"""What is played: a presentation as a player and its algorithm see it.
 
-A ``Presentation`` is one title as an algorithm sees it: bitrates, sizes and
-durations as read-only arrays. Rung 0 is the lowest. This module knows nothing of
-files, playlists or codecs.
+A ``Presentation`` holds bitrates, sizes and durations as read-only arrays, and the sizes
+of what a player fetches beside segments. Rung 0 is the lowest. This module knows nothing
+of files, of playlists as text, or of codecs.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float64]
 
+KEY_BYTES = 16
+"""Size of a content key of AES-128 as served."""
+
 
 def frozen_array(values: ArrayLike) -> FloatArray:
     """A read-only float64 copy of ``values``."""
@@ -24,9 +27,84 @@ def frozen_array(values: ArrayLike) -> FloatArray:
     return array
 
 
+_SIDE_ARRAYS = ("listed_sizes_bytes", "listed_rates_bps", "playlist_bytes", "init_bytes", "keys")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SideFiles:
+    """What a player fetches beside segments, each once: playlists, initialisation sections, keys.
+
+    A playback asks for the multivariant playlist, then for the media playlists of rung 0
+    and of the audio together. A rung's own playlist is fetched before its first segment;
+    its initialisation section and a key that is new are fetched beside a segment.
+    """
+
+    multivariant_bytes: float
+    """Size of the multivariant playlist."""
+    listed_sizes_bytes: FloatArray
+    """Sizes of segments as media playlists state them, shape (R, N): what a player knows
+    of a rung once it has read the rung's playlist. Before, it scales by the next field."""
+    listed_rates_bps: FloatArray
+    """Mean rate of each rung's own segments, audio of its own not included, shape (R,)."""
+    playlist_bytes: FloatArray
+    """Size of each rung's media playlist, shape (R,)."""
+    init_bytes: FloatArray
+    """Size of each rung's initialisation section, shape (R,); 0 where there is none."""
+    audio_playlist_bytes: float = 0.0
+    """Size of the audio's media playlist; not used without audio of its own."""
+    audio_init_bytes: float = 0.0
+    """Size of the audio's initialisation section; 0 where there is none."""
+    keys: FloatArray | None = None
+    """Number of the key of every segment, from 0, -1 where it is clear, shape (N,); None
+    where nothing is encrypted. All tracks share them."""
+    init_key: int = -1
+    """Number of the key of all initialisation sections; -1 where they are clear."""
+
+    def __post_init__(self) -> None:
+        for name in _SIDE_ARRAYS:
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, frozen_array(value))
+        sizes = [self.multivariant_bytes, self.audio_playlist_bytes, self.audio_init_bytes]
+        for value in (*sizes, *self.playlist_bytes.tolist(), *self.init_bytes.tolist()):
+            if not (np.isfinite(value) and value >= 0):
+                raise ValueError(f"a side file of {value} bytes; expected 0 or more")
+        if not -1 <= self.init_key < max(self.key_count, 0):
+            raise ValueError(f"init_key is {self.init_key}; expected -1 or the number of a key")
+
+    @property
+    def key_count(self) -> int:
+        """How many keys there are."""
+        return 0 if self.keys is None else int(self.keys.max(initial=-1)) + 1
+
+    def check(self, rungs: int, segments: int) -> None:
+        """Raise ``ValueError`` unless the shapes are those of R rungs and N segments."""
+        shapes: tuple[tuple[int, ...], ...]
+        shapes = ((rungs, segments), (rungs,), (rungs,), (rungs,), (segments,))
+        for name, shape in zip(_SIDE_ARRAYS, shapes, strict=True):
+            value = getattr(self, name)
+            if value is not None and value.shape != shape:
+                raise ValueError(f"{name} has shape {value.shape}, expected {shape}")
+
+    def digest(self) -> bytes:
+        """SHA-256 over everything, in a fixed order."""
+        hasher = hashlib.sha256()
+        numbers = (
+            self.multivariant_bytes,
+            self.audio_playlist_bytes,
+            self.audio_init_bytes,
+            self.init_key,
+        )
+        keys = () if self.keys is None else self.keys
+        arrays = (self.listed_sizes_bytes, self.listed_rates_bps, self.playlist_bytes)
+        for part in (numbers, *arrays, self.init_bytes, keys):
+            hasher.update(np.asarray(part, dtype="<f8").tobytes() + b"|")
+        return hasher.digest()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Presentation:
-    """One title: R rungs by N segments, rung 0 lowest."""
+    """R rungs by N segments, rung 0 lowest."""
 
     bitrates_bps: FloatArray
     """Nominal mean bit rate per rung, ascending, shape (R,)."""
@@ -43,6 +121,11 @@ class Presentation:
     audio_sizes_bytes: FloatArray | None = None
     """Size of the audio that goes with every segment, shape (N,), where it is fetched on
     its own; None where there is none, or it lies within the video."""
+    audio_durations_s: FloatArray | None = None
+    """Seconds of that audio, shape (N,), where its segments do not end with the video's;
+    None: they do."""
+    side_files: SideFiles | None = None
+    """What is fetched beside segments; None: nothing is, everything is known beforehand."""
 
     def __post_init__(self) -> None:
         for name in ("bitrates_bps", "sizes_bytes", "durations_s"):
@@ -60,15 +143,18 @@ class Presentation:
             array = getattr(self, name)
             if not (np.isfinite(array).all() and (array > 0).all()):
                 raise ValueError(f"{name} must be finite and positive")
-        if self.audio_sizes_bytes is not None:
-            audio = frozen_array(self.audio_sizes_bytes)
+        for name in ("audio_sizes_bytes", "audio_durations_s"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            audio = frozen_array(value)
             if audio.shape != (segments,):
-                raise ValueError(
-                    f"audio_sizes_bytes has shape {audio.shape}, expected {(segments,)}"
-                )
-            if not (np.isfinite(audio).all() and (audio > 0).all()):
-                raise ValueError("audio_sizes_bytes must be finite and positive")
-            object.__setattr__(self, "audio_sizes_bytes", audio)
+                raise ValueError(f"{name} has shape {audio.shape}, expected {(segments,)}")
+            if not (np.isfinite(audio).all() and (audio >= 0).all()):
+                raise ValueError(f"{name} must be finite, and 0 or more")
+            object.__setattr__(self, name, audio)
+        if self.side_files is not None:
+            self.side_files.check(rungs, segments)
 
     @property
     def rungs(self) -> int:
@@ -86,12 +172,17 @@ class Presentation:
         return float(self.durations_s.sum())
 
     def digest(self) -> str:
-        """SHA-256 over ladder, sizes and durations: equal on every machine."""
+        """SHA-256 over ladder, sizes, durations and side files: equal on every machine."""
         hasher = hashlib.sha256()
         for array in (self.bitrates_bps, self.sizes_bytes, self.durations_s):
             hasher.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
-        if self.audio_sizes_bytes is not None:  # so that titles without keep the digest they had
+        # Only where there are any, so that presentations without keep the digest they had.
+        if self.audio_sizes_bytes is not None:
             hasher.update(b"audio" + self.audio_sizes_bytes.astype("<f8").tobytes())
+        if self.audio_durations_s is not None:
+            hasher.update(b"lasting" + self.audio_durations_s.astype("<f8").tobytes())
+        if self.side_files is not None:
+            hasher.update(b"side files" + self.side_files.digest())
         return hasher.hexdigest()
 
 

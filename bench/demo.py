@@ -163,9 +163,9 @@ async def _transcode(master: Path | None, folders: _Folders) -> PresentationInde
 
 def _traces(package: Path) -> list[Trace]:
     from abr.demotraces import demo_traces
-    from transcode.reader import presentation_of
+    from transcode.reader import read_presentation
 
-    return list(demo_traces(float(presentation_of(package).bitrates_bps[-1])))
+    return list(demo_traces(float(read_presentation(package).bitrates_bps[-1])))
 
 
 def _player_config() -> PlayerConfig:
@@ -178,9 +178,9 @@ def _simulate(
     package: Path, traces: list[Trace], config: PlayerConfig, max_play_s: float
 ) -> list[SessionLog]:
     from player import simulate
-    from transcode.reader import presentation_of
+    from transcode.reader import read_presentation
 
-    top = presentation_of(package).rungs - 1
+    top = read_presentation(package).rungs - 1
     plans: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in ALGORITHMS]
     plans.append(("fixed", {"rung": top}))
     return [

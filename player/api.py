@@ -21,7 +21,7 @@ from abr.decision import Algorithm, Rule
 from abr.errors import AlgorithmError, InputError, LogFormatError
 from abr.link import Link, SharedLink
 from abr.log import SessionLog
-from abr.media import Presentation, constant_presentation
+from abr.media import Presentation, SideFiles, constant_presentation
 from abr.trace import Trace
 from origin.tokens import redact
 from player.config import PlayerConfig
@@ -66,16 +66,24 @@ def simulate(
         AlgorithmError: unknown algorithm, or one that breaks its contract.
         ValueError: neither or both of ``trace`` and ``link`` are given.
     """
-    from player.drivers.virtual import PackageOrigin, PresentationOrigin, VirtualDriver
+    from player.drivers.virtual import (
+        PackageOrigin,
+        PresentationOrigin,
+        VirtualDriver,
+        VirtualOrigin,
+    )
+    from transcode.reader import is_package, read_presentation
 
     if (trace is None) == (link is None):
         raise ValueError("give either a trace or a link")
     config = config or PlayerConfig()
-    origin = (
-        PresentationOrigin(source)
-        if isinstance(source, Presentation)
-        else PackageOrigin(Path(source))
-    )
+    origin: VirtualOrigin
+    if isinstance(source, Presentation):
+        origin = PresentationOrigin(source)
+    elif is_package(Path(source)):
+        origin = PresentationOrigin(read_presentation(source))
+    else:
+        origin = PackageOrigin(Path(source))
     if trace is not None:
         link = SharedLink(
             trace,
@@ -302,8 +310,9 @@ def _recorded_source(log: SessionLog) -> str | Presentation:
     known = log.provenance.get("presentation")
     if known is None:
         return str(log.provenance.get("source", ""))
+    side = known.get("side_files")
     try:
-        return Presentation(**known)
+        return Presentation(**{**known, "side_files": None if side is None else SideFiles(**side)})
     except (TypeError, ValueError) as exc:
         raise LogFormatError(f"the log's presentation cannot be used: {exc}") from exc
 

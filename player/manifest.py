@@ -20,6 +20,7 @@ import numpy as np
 from abr.errors import PlaybackError
 from abr.media import FloatArray, Presentation
 from player.actions import KeyUse
+from player.sizes import fill_known_sizes
 from transcode.playlist import (
     ByteRange,
     Key,
@@ -28,6 +29,7 @@ from transcode.playlist import (
     Segment,
     resolve,
 )
+from transcode.presentation import own_rates_bps
 from transcode.sealing import iv_for
 
 SAME_BOUNDARY_S = 0.05
@@ -147,7 +149,7 @@ def segments_of(playlist: MediaPlaylist, *, url: str) -> tuple[SegmentRef, ...]:
     )
 
 
-def presentation_of(
+def presentation_from_playlists(
     variants: Sequence[VariantRef],
     loaded: Mapping[int, Sequence[SegmentRef]],
     audio: Sequence[SegmentRef],
@@ -175,12 +177,12 @@ def presentation_of(
                 f"{len(durations)} of the rung loaded first; switching needs aligned rungs"
             )
     rates = np.array([variant.bitrate_bps for variant in variants])
-    video_rates = np.maximum(rates - _mean_rate(audio), 0.1 * rates)
-    known = {rung: _sizes(segments, float(video_rates[rung])) for rung, segments in loaded.items()}
-    sizes = np.empty((len(variants), len(durations)))
-    for rung in range(len(variants)):
-        near = min(known, key=lambda other: (abs(other - rung), other))
-        sizes[rung] = known[near] * (video_rates[rung] / video_rates[near])
+    video_rates = own_rates_bps(rates, _mean_rate(audio))
+    listed, is_read = np.zeros((len(variants), len(durations))), np.zeros(len(variants))
+    for rung, segments in loaded.items():
+        listed[rung], is_read[rung] = _sizes(segments, float(video_rates[rung])), 1.0
+    sizes = np.empty(listed.shape)
+    fill_known_sizes(sizes, listed, video_rates, is_read)
     return Presentation(bitrates_bps=rates, sizes_bytes=sizes, durations_s=durations, title=title)
 
 

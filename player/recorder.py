@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from abr import __version__
 from abr.decision import Decision, RunningAlgorithm
 from abr.log import SessionLog
@@ -144,4 +146,12 @@ def _as_lists(presentation: Presentation) -> dict[str, Any]:
     }
     if presentation.audio_sizes_bytes is not None:
         known["audio_sizes_bytes"] = presentation.audio_sizes_bytes.tolist()
+    if presentation.audio_durations_s is not None:
+        known["audio_durations_s"] = presentation.audio_durations_s.tolist()
+    if presentation.side_files is not None:
+        side = asdict(presentation.side_files)
+        known["side_files"] = {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in side.items()
+        }
     return known

@@ -348,7 +348,8 @@ class PlaybackSession:
     def _take_playlist(self, request: Request, body: bytes) -> None:
         want = request.want
         text = body.decode("utf-8", errors="replace")
-        self.log.records[-1]["text"] = text
+        if text:  # of a given presentation nothing need be read
+            self.log.records[-1]["text"] = text
         shown = self._recorder.shown(want.url)
         try:
             wants = self._title.take(want, text, url=request.final_url or want.url, shown=shown)

@@ -28,13 +28,13 @@ from transcode.placing import check_target, flush, move_into_place, partial_fold
 from transcode.plan import EncodePlan, plan_encode
 from transcode.playlist import print_media, print_multivariant
 from transcode.probe import probe
-from transcode.reader import check_package, presentation_of, read_index
+from transcode.reader import check_package
 from transcode.run import Outcome, Tick, run_ffmpeg
 from transcode.sealing import METHOD, KeyProvider
 from transcode.tracks import AudioSink, Folder, Sealer, VideoSink
 from transcode.verify import check_frames, fault_of, plain_line
 
-__all__ = ["Progress", "presentation_of", "read_index", "transcode"]
+__all__ = ["Progress", "transcode"]
 
 _ENCODE_SHARE = 0.85
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from abr.errors import MissingFileError, PackageError
 from abr.media import Presentation
 from transcode.indexfile import parse_index
@@ -25,6 +23,7 @@ from transcode.layout import (
 )
 from transcode.listing import media_playlist_of
 from transcode.playlist import MediaPlaylist, MultivariantPlaylist, Playlist, parse
+from transcode.presentation import presentation_of_package
 
 
 def is_package(folder: Path) -> bool:
@@ -45,28 +44,13 @@ def read_index(folder: str | Path) -> PresentationIndex:
     return parse_index(read_text(folder / INDEX), where=str(folder / INDEX))
 
 
-def presentation_of(folder: str | Path) -> Presentation:
-    """The title in ``folder`` as an algorithm sees it.
-
-    Sizes are those of video segments as served, sealed if they are; bit rates are the
-    averages listed for the variants, audio included.
+def read_presentation(folder: str | Path) -> Presentation:
+    """The package in ``folder`` as players and algorithms see it.
 
     Raises:
         MissingFileError, PackageError: as ``read_index``.
     """
-    return presentation_from(read_index(folder))
-
-
-def presentation_from(index: PresentationIndex) -> Presentation:
-    """The presentation that ``index`` describes."""
-    bitrates = [index.average_bandwidth_bps(rung) for rung in range(len(index.video))]
-    return Presentation(
-        # A higher rung of a simple picture may come out smaller; algorithms need an order.
-        bitrates_bps=np.maximum.accumulate(bitrates),
-        sizes_bytes=np.array([[s.size_bytes for s in track.segments] for track in index.video]),
-        durations_s=np.array(index.video[0].durations_s),
-        title=index.title,
-    )
+    return presentation_of_package(read_index(folder))
 
 
 def check_package(folder: str | Path) -> PresentationIndex:

@@ -15,17 +15,15 @@ from urllib.parse import unquote, urlsplit
 from abr.errors import MissingFileError
 from abr.link import Link
 from abr.log import SessionLog
-from abr.media import Presentation
+from abr.media import KEY_BYTES, Presentation
 from player.actions import Abort, Action, Ended, Fetch, WakeAt, Want
 from player.retry import Failure
 from player.session import PlaybackSession
-from player.title import KNOWN_SOURCE
+from player.title import AUDIO, KNOWN_SOURCE, side_init_bytes
 from transcode.layout import MULTIVARIANT
 
 PACKAGE_URL = "http://package.invalid"
 """Where a package on disk seems to be served; nothing is ever asked there."""
-
-KEY_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ class VirtualOrigin(Protocol):
 
 
 class PresentationOrigin:
-    """Serves the segments of a presentation; there is nothing else to ask for."""
+    """Serves a presentation: its segments, and its side files where it has any."""
 
     def __init__(self, presentation: Presentation) -> None:
         self._presentation = presentation
@@ -65,15 +63,28 @@ class PresentationOrigin:
         return self._presentation
 
     def answer(self, want: Want) -> VirtualResponse:
-        """The size of the segment named in ``want``."""
-        folder, segment = want.url.removeprefix(KNOWN_SOURCE).split("/")
-        sizes = (
-            self._presentation.audio_sizes_bytes
-            if folder == "audio"
-            else self._presentation.sizes_bytes[int(folder.removeprefix("v"))]
-        )
-        assert sizes is not None
-        return VirtualResponse(float(sizes[int(segment)]))
+        """The size of what is named in ``want``."""
+        folder, _, name = want.url.removeprefix(KNOWN_SOURCE).partition("/")
+        rung = AUDIO if folder == "audio" else int(folder[1:]) if folder[1:].isdigit() else 0
+        if want.kind == "segment":
+            return VirtualResponse(self._segment_bytes(rung, int(name)))
+        side = self._presentation.side_files
+        assert side is not None
+        if want.kind == "multivariant":
+            return VirtualResponse(side.multivariant_bytes)
+        if want.kind == "key":
+            return VirtualResponse(KEY_BYTES)
+        if want.kind == "init":
+            return VirtualResponse(side_init_bytes(side, rung))
+        playlist = side.audio_playlist_bytes if rung == AUDIO else float(side.playlist_bytes[rung])
+        return VirtualResponse(playlist)
+
+    def _segment_bytes(self, rung: int, segment: int) -> float:
+        if rung != AUDIO:
+            return float(self._presentation.sizes_bytes[rung, segment])
+        audio = self._presentation.audio_sizes_bytes
+        assert audio is not None
+        return float(audio[segment])
 
 
 class PackageOrigin:

@@ -8,12 +8,15 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from abr.errors import KeyStoreError
 from transcode.indexfile import print_index
 from transcode.layout import (
     INDEX,
+    MULTIVARIANT,
+    PLAYLIST,
     Encryption,
     PresentationIndex,
     SegmentFacts,
@@ -21,6 +24,8 @@ from transcode.layout import (
     Track,
     files_of,
 )
+from transcode.listing import media_playlist_of, multivariant_of
+from transcode.playlist import print_media, print_multivariant
 
 KID = "00112233445566778899aabbccddeeff"
 
@@ -57,7 +62,10 @@ def write_package(
     rungs: int = 2,
     encrypted: bool = False,
 ) -> PresentationIndex:
-    """Write a package of ``rungs`` rungs; rung r has segments of (r + 1) times the sizes."""
+    """Write a package of ``rungs`` rungs; rung r has segments of (r + 1) times the sizes.
+
+    Its playlists are only marked as such; ``write_playable`` writes real ones.
+    """
     tracks = tuple(
         Track(
             folder=f"v{rung}",
@@ -93,5 +101,89 @@ def write_package(
         else:
             number = int(file.stem) if file.stem.isdigit() else -1
             file.write_bytes(segment_bytes(file.parent.name, number, size))
+    (folder / INDEX).write_text(print_index(index))
+    return index
+
+
+def write_playable(
+    folder: Path,
+    rng: np.random.Generator,
+    *,
+    rungs: int = 3,
+    segments: int = 12,
+    audio_shift_s: float = 0.01,
+    audio_segments: int | None = None,
+    rotate_every: int | None = None,
+) -> PresentationIndex:
+    """Write a package with audio, real playlists, and sizes drawn by ``rng``.
+
+    Args:
+        folder: Where.
+        rng: Draws sizes and lengths.
+        rungs: How many.
+        segments: Of the video.
+        audio_shift_s: Audio segments end up to this much off those of the video.
+        audio_segments: Of the audio; None: as many.
+        rotate_every: Segments to a key; 0: one key; None: nothing is encrypted.
+    """
+    lengths = rng.choice([2.0, 3.0, 4.2], segments)
+    ends = np.cumsum(lengths)[: audio_segments or segments]
+    ends = ends + rng.uniform(-audio_shift_s, audio_shift_s, len(ends))
+    video = tuple(
+        Track(
+            folder=f"v{rung}",
+            kind="video",
+            codecs="avc1.42c00d",
+            init_bytes=int(rng.integers(600, 900)),
+            segments=tuple(
+                SegmentFacts(
+                    size_bytes=int(2e4 * 1.8**rung * length * rng.uniform(0.5, 1.6)),
+                    duration_s=float(length),
+                )
+                for length in lengths
+            ),
+            width=160 * (rung + 1),
+            height=90 * (rung + 1),
+            frame_rate=25.0,
+        )
+        for rung in range(rungs)
+    )
+    sound = Track(
+        folder="a0",
+        kind="audio",
+        codecs="mp4a.40.2",
+        init_bytes=int(rng.integers(500, 700)),
+        segments=tuple(
+            SegmentFacts(size_bytes=int(8000 * length), duration_s=float(length))
+            for length in np.diff(ends, prepend=0.0)
+        ),
+        channels=2,
+    )
+    periods = 1 + (segments - 1) // rotate_every if rotate_every else 1
+    encryption = Encryption(
+        method="AES-128",
+        kids=tuple(f"{number:032x}" for number in range(periods)),
+        rotate_every=rotate_every or 0,
+        seals_init=True,
+    )
+    index = PresentationIndex(
+        title=folder.name,
+        source=SourceFacts(
+            name="made up", duration_s=float(lengths.sum()), width=480, height=270, frame_rate=25.0
+        ),
+        video=video,
+        audio=(sound,),
+        encryption=None if rotate_every is None else encryption,
+    )
+    playlists = {f"{t.folder}/{PLAYLIST}": media_playlist_of(index, t) for t in index.tracks}
+    for path, size in files_of(index).items():
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if size is not None:
+            file.write_bytes(bytes(size))
+        elif path == MULTIVARIANT:
+            file.write_text(print_multivariant(multivariant_of(index)))
+        else:
+            file.write_text(print_media(playlists[path]))
     (folder / INDEX).write_text(print_index(index))
     return index

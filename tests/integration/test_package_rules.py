@@ -16,7 +16,7 @@ from transcode.config import TranscodeConfig
 from transcode.ffmpegtools import Tool, candidates
 from transcode.keystore import KeyStore
 from transcode.package import transcode
-from transcode.reader import presentation_of
+from transcode.reader import read_presentation
 
 FFMPEGS = {tool.version: tool.path for tool in candidates("ffmpeg") if isinstance(tool, Tool)}
 needs_node = pytest.mark.skipif(
@@ -90,7 +90,7 @@ def test_an_independent_parser_reads_every_playlist(made: Made) -> None:
 
 def test_a_presentation_has_the_sizes_served_and_the_averages_listed(made: Made) -> None:
     """Against the files and the multivariant playlist."""
-    seen = presentation_of(made.folder)
+    seen = read_presentation(made.folder)
     package = hlsrules.load(made.folder, made.keys)
     rungs = sorted(package.video, key=lambda track: track.name)
     assert seen.sizes_bytes.tolist() == [list(map(float, rung.sizes_bytes)) for rung in rungs]

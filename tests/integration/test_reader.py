@@ -11,7 +11,7 @@ from transcode.indexfile import print_index
 from transcode.layout import PresentationIndex, SegmentFacts, SourceFacts, Track, files_of
 from transcode.listing import media_playlist_of, multivariant_of
 from transcode.playlist import print_media, print_multivariant
-from transcode.reader import check_package, is_package, presentation_of, read_index
+from transcode.reader import check_package, is_package, read_index, read_presentation
 
 VIDEO = tuple(
     Track(
@@ -59,7 +59,7 @@ def test_a_whole_package_is_read_and_checked(folder: Path) -> None:
 
 def test_a_presentation_has_video_sizes_and_averages_listed(folder: Path) -> None:
     """8 * 1090 bytes in 4.333 s are 2012.3 bit/s, rounded up."""
-    seen = presentation_of(folder)
+    seen = read_presentation(folder)
     assert seen.sizes_bytes.tolist() == [[1000, 90], [3000, 200]]
     assert seen.durations_s.tolist() == [4.0, 1 / 3]
     assert seen.bitrates_bps.tolist() == [2013, 5908]

@@ -21,7 +21,7 @@ from bench.experiments.presentations import builtin
 from bench.experiments.run.engine import options_of
 from bench.experiments.run.sources import code_of
 from bench.traces.files import read_source, sources
-from transcode.reader import presentation_of
+from transcode.reader import read_presentation
 
 DRAWS_APART = 100_000
 """Draw k of a plan's seed s has the seed s · this + k, so that seeds share no draws."""
@@ -93,7 +93,7 @@ def _presentation(entry: PresentationEntry, folder: Path) -> Presentation:
         return builtin(entry.builtin, entry.seed)
     path = folder / entry.path
     if path.is_dir():
-        return presentation_of(path)
+        return read_presentation(path)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:

@@ -90,10 +90,10 @@ def agree(
     from bench.analysis.agreement import gap_between
     from player import simulate
     from player.config import PlayerConfig
-    from transcode.reader import presentation_of
+    from transcode.reader import read_presentation
 
     config = configuration(ctx, "player", PlayerConfig)
-    top_bps = float(presentation_of(package).bitrates_bps[-1])
+    top_bps = float(read_presentation(package).bitrates_bps[-1])
     traces = [resolve_trace(text) for text in trace_texts] or list(demo_traces(top_bps))
     plans = [(trace, algorithm) for trace in traces for algorithm in algorithms]
     lives = run_async(_play_all(package, plans, config, max_play_s, keys_dir))
