@@ -198,7 +198,7 @@ def _changed_ns(path: str) -> int | None:
 
 def _entry(name: str) -> EntryPoint:
     found = [entry for entry in _entries() if entry.name == name]
-    if len({(entry.value, _distribution(entry)) for entry in found}) > 1:
+    if len(found) > 1 and len({(entry.value, _distribution(entry)) for entry in found}) > 1:
         owners = " and ".join(sorted(_distribution(entry) for entry in found))
         raise AlgorithmError(
             f"algorithm {name!r} is declared by {owners}; expected one: uninstall the other"

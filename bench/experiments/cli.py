@@ -8,8 +8,9 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -23,8 +24,16 @@ if TYPE_CHECKING:
     from bench.experiments.planfile import Plan
     from bench.experiments.run.pool import Opener
 
+Failures = Mapping[str, str]
+"""Why runs failed, by their id."""
+
 SAYS_EVERY_S = 10.0
 """Where there is no terminal, a line of progress is printed this often."""
+
+
+class _Workers(NamedTuple):
+    opener: Opener
+    at_a_time: int
 
 
 @click.command("run", short_help="Play every session of a plan.")
@@ -93,19 +102,25 @@ def run(
     """
     from dataclasses import replace
 
+    from bench.experiments.experiment import runs_of
     from bench.experiments.files import check_form, prepare
     from bench.experiments.run.materials import load_experiment
+    from bench.experiments.run.pool import prepare_local
 
     check_form(form)  # now, rather than after an hour
     plan, folder = _plan(plan_file, quick=quick)
     if preset is not None:
         plan = replace(plan, preset=preset)
+    if executor == "local":
+        prepare_local()
     experiment = load_experiment(plan, folder=folder)
     prepare(out, name=plan.name, force=force)
     begun_s = time.monotonic()
-    with _executor(executor, workers) as (opener, at_a_time):
-        failures = _play(experiment, out, opener, at_a_time)
-    _finish(experiment, out, failures, form, time.monotonic() - begun_s, as_json=as_json)
+    runs = runs_of(experiment)
+    with _executor(executor, workers) as there:
+        failures = _play(experiment, runs, out, there)
+    took_s = time.monotonic() - begun_s
+    _finish(experiment, runs, out, failures, form, took_s, as_json=as_json)
 
 
 def _plan(plan_file: Path | None, *, quick: bool) -> tuple[Plan, Path]:
@@ -132,35 +147,35 @@ def _text(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def _executor(where: str, workers: int | None) -> Iterator[tuple[Opener, int]]:
+def _executor(where: str, workers: int | None) -> Iterator[_Workers]:
     from bench.experiments.run import pool
 
     if where == "local":
-        yield pool.local, workers or len(os.sched_getaffinity(0))
+        yield _Workers(pool.local, workers or len(os.sched_getaffinity(0)))
         return
     from bench.experiments.run.cluster import Cluster
 
     cluster = Cluster(where)
     try:
-        yield cluster.opener, workers or cluster.threads
+        yield _Workers(cluster.opener, workers or cluster.threads)
     finally:
         cluster.close()
 
 
-def _play(experiment: Experiment, out: Path, opener: Opener, workers: int) -> dict[str, str]:
+def _play(experiment: Experiment, runs: Sequence[Run], out: Path, workers: _Workers) -> Failures:
     """Play what is not there yet; why runs failed, by their id."""
-    from bench.experiments.experiment import in_turns, runs_of
-    from bench.experiments.files import keep, lines_there
+    from bench.experiments.experiment import blocks_of, in_turns
+    from bench.experiments.files import keep
     from bench.experiments.run.engine import run_block
-    from bench.experiments.run.pool import outcomes
+    from bench.experiments.run.pool import Load, outcomes
 
-    runs = runs_of(experiment)
-    todo = in_turns([each for each in runs if lines_there(out, each) is None])
+    todo = in_turns(_to_play(runs, out))
     if len(todo) < len(runs):
         note(f"{out}: {len(runs) - len(todo)} of {len(runs)} runs are there already")
+    load = Load(jobs=todo, parts=blocks_of(experiment), part_of=attrgetter("block"), work=run_block)
     failures: dict[str, str] = {}
     with _progress(todo) as advance:
-        for outcome in outcomes(todo, run_block, opener=opener, workers=workers):
+        for outcome in outcomes(load, opener=workers.opener, workers=workers.at_a_time):
             job = todo[outcome.index]
             if outcome.result is None:
                 failures[job.id] = outcome.error
@@ -171,26 +186,44 @@ def _play(experiment: Experiment, out: Path, opener: Opener, workers: int) -> di
     return failures
 
 
+def _to_play(runs: Sequence[Run], out: Path) -> list[Run]:
+    """Runs whose rows are not there, or may not be what they would be now."""
+    from bench.experiments.files import forget, lines_there
+
+    todo, unseen = [], {}
+    for each in runs:
+        is_there = lines_there(out, each) is not None
+        if is_there and each.contender.unseen:
+            unseen[each.contender.label] = each.contender.unseen
+            forget(out, each)
+            is_there = False
+        if not is_there:
+            todo.append(each)
+    for label, what in unseen.items():
+        note(f"{label}: played anew, because a change would go unseen in {what}")
+    return todo
+
+
 def _finish(
     experiment: Experiment,
+    runs: Sequence[Run],
     out: Path,
-    failures: Mapping[str, str],
+    failures: Failures,
     form: Form,
     took_s: float,
     *,
     as_json: bool,
 ) -> None:
-    from bench.experiments.experiment import runs_of
     from bench.experiments.files import assemble, write_timing
 
-    runs = runs_of(experiment)
     if len(failures) == len(runs):
         raise AlgorithmError(f"every run failed; the first: {next(iter(failures.values()))}")
     failed = [
         {"run": each.label, "error": failures[each.id]} for each in runs if each.id in failures
     ]
     path = assemble(out, _header(experiment, failed), runs, form=form)
-    write_timing(out, {"took_s": round(took_s, 3), "decisions": _decision_times(runs, failures)})
+    times = _decision_times(experiment, [each for each in runs if each.id not in failures])
+    write_timing(out, {"took_s": round(took_s, 3), "decisions": times})
     if as_json:
         counts = {"runs": len(runs), "sessions": experiment.sessions, "failed": failed}
         click.echo(json.dumps({"results": str(path), "took_s": round(took_s, 3), **counts}))
@@ -232,19 +265,20 @@ def _header(experiment: Experiment, failed: Sequence[Mapping[str, str]]) -> dict
             }
             for each in experiment.presentations
         ],
-        "traces": len({network.trace.digest() for network in networks}),
+        "traces": len({network.digest for network in networks}),
         "sessions": experiment.sessions,
         "failed": list(failed),
     }
 
 
-def _decision_times(runs: Sequence[Run], failures: Mapping[str, str]) -> dict[str, Any]:
+def _decision_times(experiment: Experiment, runs: Sequence[Run]) -> dict[str, Any]:
+    from bench.experiments.experiment import blocks_of
     from bench.experiments.run.decisiontime import decision_time
 
-    times: dict[str, Any] = {}
+    blocks, times = blocks_of(experiment), {}
     for each in runs:
-        if each.contender.label not in times and each.id not in failures:
-            times[each.contender.label] = decision_time(each)
+        if each.contender.label not in times:
+            times[each.contender.label] = decision_time(each, blocks[each.block])
     return times
 
 

@@ -28,7 +28,6 @@ from bench.experiments.results import (
     block_lines,
     check_header,
     compact,
-    print_block,
     print_results,
     read_results,
     results_of,
@@ -82,12 +81,24 @@ def lines_there(folder: Path, run: Run) -> list[str] | None:
         text = (folder / RUNS / f"{run.id}.jsonl").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return None
-    return block_lines(text, run=run.id, rows=len(run.networks))
+    return block_lines(text, run=run.id, rows=run.sessions)
 
 
-def keep(folder: Path, run: Run, rows: Sequence[Row]) -> None:
-    """Write the rows of a run, all of them or none."""
-    write_whole(folder / RUNS / f"{run.id}.jsonl", print_block(run.id, rows).encode())
+def keep(folder: Path, run: Run, block: str) -> None:
+    """Write the rows of a run, as ``print_block`` printed them, all of them or none.
+
+    Nobody waits for the disk: a block that a power cut left half written does not have the
+    digest that it says, and is played again.
+    """
+    path = folder / RUNS / f"{run.id}.jsonl"
+    partial = path.with_suffix(".partial")
+    partial.write_text(block, encoding="utf-8")
+    partial.replace(path)
+
+
+def forget(folder: Path, run: Run) -> None:
+    """Remove the rows of a run, if they are there."""
+    (folder / RUNS / f"{run.id}.jsonl").unlink(missing_ok=True)
 
 
 def assemble(folder: Path, header: Mapping[str, Any], runs: Sequence[Run], *, form: Form) -> Path:

@@ -37,17 +37,17 @@ class Pace:
     @property
     def total(self) -> int:
         """Sessions in all."""
-        return sum(len(run.networks) for run in self.todo)
+        return sum(run.sessions for run in self.todo)
 
     def add(self, run: Run, now_s: float) -> None:
         """A run is done."""
-        self.sessions += len(run.networks)
+        self.sessions += run.sessions
         if run.id in self._firsts:
             self._firsts.remove(run.id)
             self._warm_since_s = now_s  # what was compiled meanwhile says nothing either
             self._warm_sessions = 0
         else:
-            self._warm_sessions += len(run.networks)
+            self._warm_sessions += run.sessions
 
     def left(self, now_s: float) -> str:
         """Time left in words."""

@@ -64,8 +64,10 @@ def is_jitted(value: object) -> bool:
 def is_installed(module: str) -> bool:
     """Whether ``module`` comes with Python, or lies where distributions are installed."""
     top = module.partition(".")[0]
-    if top in sys.stdlib_module_names or top in sys.builtin_module_names:
-        return top != "__main__"
+    if top == "__main__":
+        return False
+    if top in sys.stdlib_module_names:
+        return True
     found = sys.modules.get(module) or sys.modules.get(top)
     file = getattr(found, "__file__", None)
     return file is not None and any(Path(file).is_relative_to(each) for each in _site_folders())
@@ -99,6 +101,10 @@ class Fingerprint:
         """What could not be looked into, in words."""
         self.jitted: list[Any] = []
         """Functions under numba's decorator that were met."""
+        self.looked_up: list[tuple[dict[str, Any], str, Any]] = []
+        """Names that were looked up: where, and what they meant."""
+        self.is_fixed = True
+        """Whether nothing that was met can change but by giving a name another meaning."""
 
     def __repr__(self) -> str:
         return f"Fingerprint({self.hexdigest()[:12]}, {len(self._kept)} values)"
@@ -121,6 +127,12 @@ class Fingerprint:
             self._places[id(value)] = len(self._kept)
             self._kept.append(value)  # so that no other value gets its id
             self._look_into(value)
+
+    def still_holds(self) -> bool:
+        """Whether the digest would be the same now; False where that takes as long to see."""
+        return self.is_fixed and all(
+            names.get(name) is meant for names, name, meant in self.looked_up
+        )
 
     def _tell(self, *words: str) -> None:
         for word in words:
@@ -151,6 +163,7 @@ class Fingerprint:
             ):
                 self.add(value.__self__)
         elif parts := _parts(value):
+            self.is_fixed &= type(value) not in (list, dict, types.MappingProxyType)
             self._tell(*parts[0])
             for part in parts[1]:
                 self.add(part)
@@ -164,9 +177,12 @@ class Fingerprint:
         inner.add(value)
         self.unseen += inner.unseen
         self.jitted += inner.jitted
+        self.looked_up += inner.looked_up
+        self.is_fixed &= inner.is_fixed
         return inner.hexdigest()
 
     def _array(self, array: np.ndarray[Any, Any]) -> None:
+        self.is_fixed &= array.size == 0 or not array.flags.writeable
         self._tell("array", str(array.dtype.descr), str(array.shape))
         if array.dtype.hasobject:
             self.add(array.tolist())
@@ -183,8 +199,9 @@ class Fingerprint:
             return
         self._code(function.__code__)
         self.add(function.__defaults__)
-        self.add(function.__kwdefaults__)
-        self.add(vars(function))
+        for more in (function.__kwdefaults__, vars(function)):
+            if more:
+                self.add(more)
         for cell in function.__closure__ or ():
             try:
                 self.add(cell.cell_contents)
@@ -192,7 +209,7 @@ class Fingerprint:
                 self._tell("empty")
         names = frozenset(names_in(function.__code__))
         for name in sorted(names & function.__globals__.keys()):
-            self._tell(name)
+            self._name(function.__globals__, name)
             self._named(function.__globals__[name], names, set())
 
     def _named(self, value: Any, names: frozenset[str], above: set[str]) -> None:
@@ -204,8 +221,12 @@ class Fingerprint:
         if value.__name__ in above or self._is_told_by_name(value.__name__):
             return
         for name in sorted(names & vars(value).keys()):
-            self._tell(name)
+            self._name(vars(value), name)
             self._named(vars(value)[name], names, {*above, value.__name__})
+
+    def _name(self, names: dict[str, Any], name: str) -> None:
+        self._tell(name)
+        self.looked_up.append((names, name, names[name]))
 
     def _code(self, code: types.CodeType) -> None:
         self._tell("code", code.co_name)
@@ -226,7 +247,8 @@ class Fingerprint:
         fields = getattr(kind, "_fields", None)
         if issubclass(kind, tuple) and fields is not None:
             self.add(fields)
-            self.add(kind._field_defaults)  # type: ignore[attr-defined]  # of named tuples
+            defaults: dict[str, Any] = kind._field_defaults  # type: ignore[attr-defined]
+            self.add(tuple(defaults.items()))
             made = {
                 "__new__",
                 "_fields",
@@ -245,6 +267,7 @@ class Fingerprint:
 
     def _instance(self, value: Any) -> None:
         kind = type(value)
+        self.is_fixed = False
         self.add(kind)
         if not self._is_told_by_name(kind.__module__):
             if isinstance(value, Enum):

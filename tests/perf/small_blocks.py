@@ -11,6 +11,8 @@ Machine code is made beforehand and kept for each of the two.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import ctypes
 import os
 import resource
 import statistics
@@ -52,8 +54,6 @@ def plan_text(algorithms: int, traces: int, seeds: int) -> str:
 def run(python: str, plan: Path, out: Path, cache: Path, workers: str) -> Cost:
     """Play ``plan`` with the abrkit of ``python``."""
     command = [python, "-m", "abr", "bench", "run", str(plan), "--out", str(out)]
-    # Python puts the folder it is called in first on its path; the one beside the plan has
-    # no abrkit, so that each interpreter loads its own.
     before_s = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     begun_s = time.perf_counter()
     subprocess.run(
@@ -64,7 +64,16 @@ def run(python: str, plan: Path, out: Path, cache: Path, workers: str) -> Cost:
         stdout=subprocess.DEVNULL,
     )
     wall_s = time.perf_counter() - begun_s
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.wait()
     return Cost(wall_s, resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before_s)
+
+
+def adopt_orphans() -> None:
+    """Have workers, whose own parent does not wait for them, counted among our children."""
+    set_child_subreaper = 36  # Linux, prctl(2)
+    ctypes.CDLL(None, use_errno=True).prctl(set_child_subreaper, 1)
 
 
 def told(name: str, costs: list[Cost]) -> str:
@@ -84,6 +93,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--workers", default="2")
     args = parser.parse_args()
+    adopt_orphans()
     pythons = {"here": sys.executable}
     if args.against:
         pythons = {"there": str(Path(args.against).absolute()), **pythons}

@@ -1,18 +1,19 @@
 """Workers on other machines: a Dask scheduler's address becomes an executor.
 
 The user starts ``dask scheduler`` and ``dask worker``; nothing here starts any. Workers
-must have the same version of abrkit, and whatever algorithms of one's own are played.
+must have the same version of abrkit, and the same source of every algorithm that is played.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 from abr.errors import InputError, PeerError, ToolMissingError
 from bench.experiments.run import engine
+from bench.experiments.run.pool import Result, Workers
 
 SCHEME = "dask://"
 CONNECT_S = 10.0
@@ -86,14 +87,44 @@ class Cluster:
         return max(1, sum(threads.values()))
 
     @contextlib.contextmanager
-    def opener(self, _workers: int) -> Iterator[Executor]:
-        """The cluster as ``bench.experiments.run.pool`` opens an executor."""
+    def opener(self, _workers: int, parts: Sequence[Any]) -> Iterator[Workers]:
+        """The cluster as ``bench.experiments.run.pool`` opens workers."""
         executor = self._client.get_executor(pure=False, retries=RETRIES)
         try:
-            yield executor
+            yield _ClusterWorkers(self._client, executor, parts)
         finally:
             executor.shutdown(wait=False)
 
     def close(self) -> None:
         """Disconnect; jobs still under way are given up."""
         self._client.close(timeout=2)
+
+
+class _ClusterWorkers:
+    """A scheduler, to which each part is sent once."""
+
+    def __init__(self, client: Any, executor: Any, parts: Sequence[Any]) -> None:
+        self._client = client
+        self._executor = executor
+        self._parts = parts
+        self._sent: dict[int, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"_ClusterWorkers({len(self._parts)} parts, {len(self._sent)} of them sent)"
+
+    def submit(self, work: Callable[[Any, Any], Result], job: Any, part: int) -> Future[Result]:
+        if part not in self._sent:
+            # The scheduler keeps the arguments of a task, not what was scattered: when a
+            # worker dies with a part, another one gets it.
+            self._sent[part] = self._client.submit(
+                _same, self._parts[part], pure=False, retries=RETRIES
+            )
+        future: Future[Result] = self._executor.submit(work, job, self._sent[part])
+        return future
+
+    def forget(self, part: int) -> None:
+        self._sent.pop(part, None)
+
+
+def _same(part: Any) -> Any:
+    return part

@@ -15,27 +15,22 @@ from typing import Any
 import numpy as np
 
 from abr.decision import Algorithm, Chooser, Decision, Observation, Rule
-from bench.experiments.experiment import Run
-from player.api import as_algorithm, simulate
+from bench.experiments.experiment import Block, Run
+from bench.experiments.run.engine import algorithm_of, play
 
-NETWORKS = 1
+SESSIONS = 1
 """Sessions that are timed; one has as many decisions as segments."""
 
 
-def decision_time(run: Run) -> Mapping[str, float]:
-    """Time per decision over the first networks of ``run``.
+def decision_time(run: Run, block: Block) -> Mapping[str, float]:
+    """Time per decision over the first traces of ``run``, played as the plan has it.
 
     Returns:
         ``decisions``, ``median_us`` and ``p99_us``: microseconds per call of ``choose``.
     """
     taken_s: list[float] = []
-    algorithm = _timed(as_algorithm(run.contender.rule, run.contender.params), taken_s)
-    for network in run.networks[:NETWORKS]:
-        simulate(
-            run.presentation,
-            trace=network.trace,
-            algorithm=algorithm,
-        )
+    algorithm = _timed(algorithm_of(run.contender), taken_s)
+    play(run, block[:SESSIONS], algorithm, engine="plain")
     taken_us = 1e6 * np.array(taken_s or [np.nan])
     return {
         "decisions": len(taken_s),

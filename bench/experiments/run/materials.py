@@ -15,7 +15,7 @@ from abr.generators import generate
 from abr.media import Presentation
 from abr.movies import read_movie
 from abr.shell import note
-from bench.experiments.experiment import Contender, Experiment, Network, rotated
+from bench.experiments.experiment import Contender, Experiment, NetworkTrace, rotated
 from bench.experiments.planfile import AlgorithmEntry, Plan, PresentationEntry, TraceEntry
 from bench.experiments.presentations import builtin
 from bench.experiments.run.engine import options_of
@@ -41,7 +41,7 @@ def load_experiment(plan: Plan, *, folder: Path) -> Experiment:
         network for seed in plan.seeds for entry in plan.traces
         for network in _networks(entry, seed, folder)
     ]  # fmt: skip
-    distinct = {(each.trace.digest(), each.seed): each for each in reversed(networks)}
+    distinct = {(each.digest, each.seed): each for each in reversed(networks)}
     if len(distinct) < len(networks):
         # A trace that counted twice would make intervals too narrow.
         note(f"left out: {len(networks) - len(distinct)} traces that are the same as others")
@@ -54,12 +54,12 @@ def load_experiment(plan: Plan, *, folder: Path) -> Experiment:
         contenders=tuple(_contender(entry) for entry in plan.algorithms),
         presentations=_distinct([_presentation(each, folder) for each in plan.presentations]),
         networks=tuple(reversed(distinct.values())),
-        block=plan.block,
+        block_size=plan.block,
         wanted_engine=plan.engine,
     )
 
 
-def _networks(entry: TraceEntry, seed: int, folder: Path) -> list[Network]:
+def _networks(entry: TraceEntry, seed: int, folder: Path) -> list[NetworkTrace]:
     if entry.generate:
         model_file = folder / entry.generate
         model = find_model(str(model_file) if model_file.is_file() else entry.generate)
@@ -72,16 +72,16 @@ def _networks(entry: TraceEntry, seed: int, folder: Path) -> list[Network]:
         except ValueError as exc:
             raise InputError(f"generate = {entry.generate!r}: {exc}") from exc
         kind = entry.kind or model.name
-        return [Network(trace=trace, kind=kind, seed=seed) for trace in drawn]
+        return [NetworkTrace(trace=trace, kind=kind, seed=seed) for trace in drawn]
     words = [word if ":" in word else str(folder / word) for word in entry.files]
-    found: list[Network] = []
+    found: list[NetworkTrace] = []
     for source in sources(words):
         read = read_source(source)
         if read.error:
             raise InputError(read.error)
         kind = entry.kind or Path(source.text).parent.name or "files"
         found += [
-            Network(trace=rotated(trace, seed), kind=kind, seed=seed) for trace in read.traces
+            NetworkTrace(trace=rotated(trace, seed), kind=kind, seed=seed) for trace in read.traces
         ]
     if entry.limit and entry.limit < len(found):
         found = [found[k * len(found) // entry.limit] for k in range(entry.limit)]

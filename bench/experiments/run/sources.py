@@ -78,7 +78,7 @@ def code_of(origin: Origin, make: Callable[[], Algorithm], params: Mapping[str, 
     with _opened(origin.module) as opened:
         made = make()
     named = _named_by(params)
-    if _root(origin) in OURS:
+    if is_ours(origin):
         return Code(digest=_digest(our_code(), _digest_of_files(named)), sources=our_code())
     files = _files(origin, made)
     for path in sorted(opened - {*files.sources.values(), *files.data.values()}):
@@ -105,11 +105,16 @@ def loaded_sources(origin: Origin, made: Algorithm) -> str:
     What numba keeps of its functions on disk is not used: that stays as it is when a
     constant of another module changes.
     """
-    if _root(origin) in OURS:
+    if is_ours(origin):
         return our_code()
     for function in _values(origin, made).jitted:
         forget_own_cache(function)
     return _sources(_files(origin, made))
+
+
+def is_ours(origin: Origin) -> bool:
+    """Whether an algorithm is abrkit's."""
+    return _root(origin) in OURS
 
 
 @functools.cache

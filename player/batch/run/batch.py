@@ -7,9 +7,10 @@ where there is no compiler, or where the algorithm is an object with ``choose(se
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from types import ModuleType
@@ -47,6 +48,8 @@ from player.config import PlayerConfig
 Engine = Literal["auto", "compiled", "plain"]
 Loop = Callable[..., None]
 
+_FEW = 200
+"""Traces whose tables are kept for the next batch over the same."""
 _MORE_DOWNLOADS = 64
 """Room in the history beyond one download per segment, for those downloaded again."""
 
@@ -66,6 +69,8 @@ class Batch:
     columns: FloatArray
     """One row per name in ``column_names`` for each session, shape (n, C, N), or (0, C, N)."""
     column_names: tuple[str, ...] = COLUMNS
+    endings: Mapping[int, str] = field(default_factory=dict)
+    """Why sessions ended that the player itself played, by place; ``complete`` or a fault."""
 
     def total(self, name: str) -> FloatArray:
         """The column of ``totals`` called ``name``, shape (n,)."""
@@ -123,29 +128,35 @@ def run_batch(
     options = kernel.Options() if options is None else options
     order = np.arange(len(traces)) if which is None else np.asarray(which, dtype=np.int64)
     film = _film(kernel, presentation, options)
-    links = packed([_link(kernel, trace, options) for trace in traces])
+    links = _links(kernel, tuple(traces), options)
     why_not = "" if engine == "plain" else _why_not(algorithm)
     if engine == "compiled" and why_not:
         raise AlgorithmError(_cannot(algorithm, why_not))
     names = _columns(kernel)
     rows = _room(len(order), film, names, keep_rungs=keep_rungs, keep_columns=keep_columns)
+    config = kernel.config_of(options) if hasattr(kernel, "config_of") else None
     job: _Job | None = None
-    if engine != "plain" and not why_not and isinstance(algorithm, Rule):
-        try:
-            job = _compiled_job(kernel, algorithm, presentation, traces, film, links, options)
-            _play_part(job, order, rows, slice(0, 0))  # compiled here, or loaded
-        except (CompilerError, layout.NotFlatError) as exc:
-            if engine == "compiled":
-                raise AlgorithmError(_cannot(algorithm, str(exc))) from exc
-            job, why_not = None, str(exc)
-    is_compiled = job is not None
-    if job is None:
-        job = _plain_job(kernel, algorithm, presentation, traces, film, links, options)
-    _spread(job, order, rows, max(1, min(threads, len(order))) if is_compiled else 1)
-    _check_answers(algorithm, rows)
-    if config := getattr(kernel, "config_of", None):
-        _play_beyond(
-            config(options), options.max_play_s, presentation, traces, algorithm, order, rows
+    is_compiled = False
+    if config is not None and not kernel.can_play(presentation, config):
+        rows.totals[:, OUTCOME] = BEYOND
+    else:
+        if engine != "plain" and not why_not and isinstance(algorithm, Rule):
+            try:
+                job = _compiled_job(kernel, algorithm, presentation, traces, film, links, options)
+                _play_part(job, order, rows, slice(0, 0))  # compiled here, or loaded
+            except (CompilerError, layout.NotFlatError) as exc:
+                if engine == "compiled":
+                    raise AlgorithmError(_cannot(algorithm, str(exc))) from exc
+                job, why_not = None, str(exc)
+        is_compiled = job is not None
+        if job is None:
+            job = _plain_job(kernel, algorithm, presentation, traces, film, links, options)
+        _spread(job, order, rows, max(1, min(threads, len(order))) if is_compiled else 1)
+        _check_answers(algorithm, rows)
+    endings: Mapping[int, str] = {}
+    if config is not None:
+        endings = _play_beyond(
+            config, options.max_play_s, presentation, traces, algorithm, order, rows
         )
     return Batch(
         algorithm=_name(algorithm),
@@ -155,6 +166,7 @@ def run_batch(
         rungs=rows.rungs,
         columns=rows.columns,
         column_names=names,
+        endings=endings,
     )
 
 
@@ -357,11 +369,12 @@ def _play_beyond(
     algorithm: Algorithm,
     order: NDArray[np.int64],
     rows: Rows,
-) -> None:
-    """Let the player itself play what its kernel leaves to it."""
+) -> dict[int, str]:
+    """Let the player itself play what its kernel leaves to it; why those sessions ended."""
     from player.api import simulate
 
     film = film_of(presentation)
+    endings = {}
     for i in np.flatnonzero(rows.totals[:, OUTCOME] == BEYOND).tolist():
         log = simulate(
             presentation,
@@ -373,11 +386,13 @@ def _play_beyond(
         out = out_for(presentation.segments, 0)
         out = out._replace(columns=np.zeros((rows.columns.shape[1], presentation.segments)))
         fill(log, film, out)
+        endings[i] = next((str(record["why"]) for record in log.of("ended")), "still open")
         rows.totals[i] = out.totals
         if len(rows.rungs):
             rows.rungs[i] = out.rungs
         if len(rows.columns):
             rows.columns[i] = out.columns
+    return endings
 
 
 def _room(
@@ -400,6 +415,17 @@ def _film(kernel: ModuleType, presentation: Presentation, options: Any) -> Film:
     make = getattr(kernel, "film_for", None)
     film: Film = make(presentation, options) if make else film_of(presentation)
     return Film(*(np.ascontiguousarray(part) for part in film))  # as compiled views expect
+
+
+def _links(kernel: ModuleType, traces: tuple[Trace, ...], options: Any) -> Links:
+    """The tables of ``traces``; those of short lists are kept, as algorithms take turns on them."""
+    make = _few_links if len(traces) <= _FEW else _few_links.__wrapped__
+    return make(kernel, traces, options)
+
+
+@functools.lru_cache(maxsize=8)
+def _few_links(kernel: ModuleType, traces: tuple[Trace, ...], options: Any) -> Links:
+    return packed([_link(kernel, trace, options) for trace in traces])
 
 
 def _link(kernel: ModuleType, trace: Trace, options: Any) -> LinkTable:

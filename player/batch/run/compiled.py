@@ -26,7 +26,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from abr.decision import Decision
 from abr.errors import AlgorithmError
@@ -54,6 +54,10 @@ def linked(
     function: Function, hooks: Mapping[str, Any], *, parts: Mapping[str, Any] | None = None
 ) -> Function:
     """``function`` as ``compiled`` makes it, but plain Python."""
+    strangers = [each for each in hooks.values() if not linking.is_ours(each)]
+    if "numba" in sys.modules:
+        for each in _fingerprint(strangers).jitted:
+            forget_own_cache(each)
 
     def same(made: Function) -> Function:
         return made
@@ -94,11 +98,29 @@ def compiled(
                 f"{name} ({hook.__qualname__}) is no function of a module's top level, so it "
                 "cannot be compiled; move it to a file of its own"
             )
-    parts = parts or {}
-    source = _source(function, hooks, parts, texts or {}, is_large)
-    made = _module(source, [function, *hooks.values(), *parts.values()])
-    answer: Function = getattr(made, function.__name__)
-    return answer
+    parts, texts = parts or {}, texts or {}
+    key = (function, *hooks.items(), *parts.items(), *texts.items(), is_large)
+    known = _known.get(key)
+    if known is None or not known.fingerprint.still_holds():
+        if len(_known) >= _KNOWN:
+            del _known[next(iter(_known))]
+        source = _source(function, hooks, parts, texts, is_large)
+        taken = _fingerprint([function, *hooks.values(), *parts.values()])
+        made = _module(source, taken)
+        _known[key] = known = _Known(taken, getattr(made, function.__name__))
+    return known.function
+
+
+class _Known(NamedTuple):
+    """A compiled function, and what it depends on."""
+
+    fingerprint: Fingerprint
+    function: Function
+
+
+_known: dict[tuple[Any, ...], _Known] = {}
+"""What this process has compiled or loaded, by function, hooks, parts and texts."""
+_KNOWN = 128
 
 
 def jit(function: Function, hooks: Mapping[str, Any], is_inlined: bool) -> Function:
@@ -230,9 +252,9 @@ def _bare(function: Function) -> str:
     return f"def {function.__name__}({names}):\n    {text[len(header) :]}"
 
 
-def _module(source: str, concerned: Sequence[Any]) -> Any:
+def _module(source: str, taken: Fingerprint) -> Any:
     """The module of ``source``, from the cache where it is there."""
-    digest = _digest(source, concerned)
+    digest = _digest(source, taken)
     name = f"abrkit_kernel_{digest}"
     if name in sys.modules:
         return sys.modules[name]
@@ -246,21 +268,29 @@ def _module(source: str, concerned: Sequence[Any]) -> Any:
     return module
 
 
-def _digest(source: str, concerned: Sequence[Any]) -> str:
-    hasher = hashlib.sha256(source.encode())
-    hasher.update(platform.python_version().encode())
-    for package in ("numba", "llvmlite", "numpy"):
-        with contextlib.suppress(PackageNotFoundError):
-            hasher.update(version(package).encode())
-    for module in (sys.modules[__name__], linking):
-        hasher.update(Path(str(module.__file__)).read_bytes())
+def _fingerprint(concerned: Sequence[Any]) -> Fingerprint:
     taken = Fingerprint({"abr", "player", *map(linking.root_of, concerned)})
     for each in concerned:
         taken.add(each)
-    hasher.update(taken.hexdigest().encode())
+    return taken
+
+
+def _digest(source: str, taken: Fingerprint) -> str:
     for each in taken.jitted:
         forget_own_cache(each)
-    return hasher.hexdigest()[:20]
+    words = [source, taken.hexdigest(), *_toolchain()]
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:20]
+
+
+@cache
+def _toolchain() -> list[str]:
+    """What makes machine code of a module: Python, the compiler, and what links for it."""
+    found = [platform.python_version()]
+    for package in ("numba", "llvmlite", "numpy"):
+        with contextlib.suppress(PackageNotFoundError):
+            found.append(version(package))
+    ours = (sys.modules[__name__], linking)
+    return found + [Path(str(module.__file__)).read_text(encoding="utf-8") for module in ours]
 
 
 def forget_own_cache(function: Any) -> None:
