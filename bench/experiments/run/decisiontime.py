@@ -16,7 +16,8 @@ import numpy as np
 
 from abr.decision import Algorithm, Chooser, Decision, Observation, Rule
 from bench.experiments.experiment import Block, Run
-from bench.experiments.run.engine import algorithm_of, play
+from bench.experiments.run.engine import play
+from player.api import as_algorithm
 
 SESSIONS = 1
 """Sessions that are timed; one has as many decisions as segments."""
@@ -29,7 +30,7 @@ def decision_time(run: Run, block: Block) -> Mapping[str, float]:
         ``decisions``, ``median_us`` and ``p99_us``: microseconds per call of ``choose``.
     """
     taken_s: list[float] = []
-    algorithm = _timed(algorithm_of(run.contender), taken_s)
+    algorithm = _timed(as_algorithm(run.contender.rule, run.contender.params), taken_s)
     play(run, block[:SESSIONS], algorithm, engine="plain")
     taken_us = 1e6 * np.array(taken_s or [np.nan])
     return {

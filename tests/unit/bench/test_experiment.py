@@ -8,13 +8,21 @@ import numpy as np
 import pytest
 
 from abr.trace import Trace
-from bench.experiments.experiment import Contender, Experiment, Network, in_turns, rotated, runs_of
+from bench.experiments.experiment import (
+    Contender,
+    Experiment,
+    NetworkTrace,
+    blocks_of,
+    in_turns,
+    rotated,
+    runs_of,
+)
 from bench.experiments.presentations import builtin
 
 
-def network(mbps: float, seed: int = 0) -> Network:
+def network(mbps: float, seed: int = 0) -> NetworkTrace:
     trace = Trace.from_periods([(10, mbps * 1e6), (10, 1e6)], name=f"net{mbps}")
-    return Network(trace=trace, kind="made up", seed=seed)
+    return NetworkTrace(trace=trace, kind="made up", seed=seed)
 
 
 def experiment(**more: object) -> Experiment:
@@ -26,17 +34,19 @@ def experiment(**more: object) -> Experiment:
         contenders=(Contender(label="a", rule="a"), Contender(label="b", rule="b")),
         presentations=(builtin("vbr-6"),),
         networks=tuple(network(mbps) for mbps in (1, 2, 3)),
-        block=2,
+        block_size=2,
     )
     return replace(base, **more)  # type: ignore[arg-type]  # fields by name
 
 
 def test_every_algorithm_meets_every_network_once() -> None:
     """Three networks in blocks of two: two runs for each of two algorithms."""
-    runs = runs_of(experiment())
-    met = [(run.contender.label, each.trace.name) for run in runs for each in run.networks]
+    runs, blocks = runs_of(experiment()), blocks_of(experiment())
+    met = [(run.contender.label, each.trace.name) for run in runs for each in blocks[run.block]]
     assert met == [(label, f"net{mbps}") for label in "ab" for mbps in (1, 2, 3)]
     assert len({run.id for run in runs}) == len(runs) == 4
+    assert [run.sessions for run in runs] == [2, 1, 2, 1]
+    assert runs[1].label == "a on vbr-6 over 1 networks from 'net3'"
 
 
 def test_ids_are_stable_and_change_with_what_decides() -> None:
