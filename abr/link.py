@@ -1,7 +1,7 @@
 """The virtual network: transfers that share the capacity of one trace.
 
-Rules of residence: who gets how much of the link, and when, is decided here.
-Nothing here reads a clock, and nothing is sampled: every event has a closed form.
+Who gets how much of the link, and when, is decided here. Nothing reads a clock, and
+nothing is sampled: every event has a closed form (``abr.capacity``, ``abr.sharing``).
 
 Model. Transfers under way share the capacity equally (processor sharing). A request
 costs one round trip before its first byte, two when a connection must be opened
@@ -10,11 +10,8 @@ served. A connection that finished its response is reused, the most recent first
 cancelled transfer closes its connection. There is no slow start, loss or queueing
 delay, so short transfers look faster than over TCP.
 
-Bookkeeping. With n transfers under way each has received ``share`` bits since the
-link was last idle, and ``share`` grows by 1/n of what the trace offers. A transfer
-ends when ``share`` reaches a mark fixed at its first byte, so one heap of marks and
-one question to the trace give the next event. The origin of the sum moves only
-when n changes: asking in between, however often, changes no result.
+Bookkeeping. One heap of the marks at which transfers end, and one question to the
+trace, give the next event.
 """
 
 from __future__ import annotations
@@ -24,6 +21,7 @@ import math
 from collections import deque
 from typing import Literal, NamedTuple, Protocol
 
+from abr import capacity, sharing
 from abr.trace import Trace
 
 
@@ -101,8 +99,9 @@ class SharedLink:
             raise ValueError(
                 "rtt_s, overhead_bytes and server_s must be 0 or more, connections 1 or more"
             )
-        self._trace = trace
-        self._rtt_s = rtt_s
+        self._table = trace.table(rtt_s)
+        self._near = 0  # period of the last question, to search from
+        self._trace_name = trace.name
         self._overhead_bytes = overhead_bytes
         self._server_s = server_s
         self._now_s = 0.0
@@ -114,11 +113,14 @@ class SharedLink:
         self._idle = 0
         self._coming: list[tuple[float, int, int]] = []  # first bytes: time, order, flow
         self._marks: list[tuple[float, int, int]] = []  # ends: share, order, flow
-        self._active = 0
-        self._share = 0.0  # bits each active flow got by the moment of _offered
-        self._offered = 0.0  # bits the trace had offered when _active last changed
-        self._changed_s = 0.0
+        self._sharing = sharing.IDLE
         self._events: list[LinkEvent] = []
+
+    def __repr__(self) -> str:
+        return (
+            f"<SharedLink {self._trace_name or 'without name'} at {self._now_s:.3f} s: "
+            f"{self._sharing.active} of {len(self._flows)} transfers under way>"
+        )
 
     def request(self, flow: int, size_bytes: float, now_s: float) -> None:
         """Begin a transfer: [connect round trip] + round trip + response.
@@ -153,8 +155,7 @@ class SharedLink:
             self._queue.remove(flow)
             return
         if gone.mark is not None:
-            self._move_origin(now_s, self._trace.bits_by(now_s))
-            self._left()
+            self._sharing = sharing.abandon(self._sharing, self._bits_by(now_s), now_s)
         self._closed += 1
         self._drop_stale()
         self._connect(now_s)
@@ -189,10 +190,8 @@ class SharedLink:
         asked = self._flows[flow]
         if asked.mark is None:
             return 0.0
-        offered = self._trace.bits_by(now_s) - self._offered
-        share = self._share + max(offered, 0.0) / self._active
-        got_bytes = (share - asked.begin_share) / 8 - self._overhead_bytes
-        return min(max(got_bytes, 0.0), asked.size_bytes)
+        bits = sharing.share_by(self._sharing, self._bits_by(now_s)) - asked.begin_share
+        return capacity.body_bytes(bits, asked.size_bytes, self._overhead_bytes)
 
     def _settle(self, now_s: float) -> None:
         """Let everything happen that is due by ``now_s``."""
@@ -215,39 +214,25 @@ class SharedLink:
     def _next_end_s(self) -> float:
         if not self._marks:
             return math.inf
-        bits = self._offered + (self._marks[0][0] - self._share) * self._active
-        return max(self._trace.time_of(bits), self._changed_s)
+        bits = sharing.bits_until(self._sharing, self._marks[0][0])
+        return max(capacity.time_of(self._table, bits, self._near), self._sharing.changed_s)
 
     def _begin(self, time_s: float) -> None:
         number = heapq.heappop(self._coming)[2]
         flow = self._flows[number]
-        self._move_origin(time_s, self._trace.bits_by(time_s))
-        self._active += 1
-        flow.begin_share = self._share
-        flow.mark = self._share + 8 * (flow.size_bytes + self._overhead_bytes)
+        self._sharing = sharing.join(self._sharing, self._bits_by(time_s), time_s)
+        flow.begin_share = self._sharing.share
+        flow.mark = flow.begin_share + capacity.response_bits(flow.size_bytes, self._overhead_bytes)
         heapq.heappush(self._marks, (flow.mark, flow.order, number))
         self._events.append(LinkEvent(time_s, number, "first_byte"))
 
     def _end(self, time_s: float) -> None:
         mark, _, number = heapq.heappop(self._marks)
-        # From the mark, not from the time: bits stay exact where the link is fast.
-        self._offered += (mark - self._share) * self._active
-        self._share, self._changed_s = mark, time_s
+        self._sharing = sharing.finish(self._sharing, mark, time_s)
         self._received[number] = self._flows.pop(number).size_bytes
-        self._left()
         self._idle += 1
         self._events.append(LinkEvent(time_s, number, "finished"))
         self._connect(time_s)
-
-    def _left(self) -> None:
-        self._active -= 1
-        if self._active == 0:
-            self._share = 0.0  # start sums afresh: keeps them small
-
-    def _move_origin(self, time_s: float, offered: float) -> None:
-        if self._active:
-            self._share += max(offered - self._offered, 0.0) / self._active
-        self._offered, self._changed_s = offered, time_s
 
     def _connect(self, now_s: float) -> None:
         """Give connections to those who wait, as long as there are any."""
@@ -255,14 +240,21 @@ class SharedLink:
             number = self._queue.popleft()
             flow = self._flows[number]
             flow.waiting = False
-            ready_s = now_s
-            if self._idle:
+            is_connected = self._idle > 0
+            if is_connected:
                 self._idle -= 1
             else:
                 self._closed -= 1
-                ready_s += self._trace.rtt_at(now_s, self._rtt_s)
-            first_byte_s = ready_s + self._trace.rtt_at(ready_s, self._rtt_s) + self._server_s
+            first_byte_s, _ = capacity.wait_for_first_byte(
+                self._table, now_s, is_connected, self._server_s, self._near
+            )
             heapq.heappush(self._coming, (first_byte_s, flow.order, number))
+
+    def _bits_by(self, t_s: float) -> float:
+        """Bits the trace offers up to ``t_s``."""
+        rounds, rest_s = capacity.fold(self._table, t_s)
+        self._near = capacity.find_period(self._table, rest_s, self._near)
+        return capacity.sum_bits(self._table, rounds, rest_s, self._near)
 
     def _drop_stale(self) -> None:
         """Forget entries of cancelled flows; there are never many."""

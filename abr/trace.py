@@ -1,13 +1,10 @@
-"""Capacity of a link over time, and the closed forms everything else asks of it.
+"""Capacity of a link over time.
 
 A ``Trace`` is piecewise constant: period k offers ``capacity_bps[k]`` over
 ``[times_s[k], times_s[k+1])``. What happens after the last period is its end rule:
 ``loop`` starts again, ``hold`` keeps the last capacity for ever, ``end`` offers
-nothing more.
-
-Times and bits come from the cumulative capacity by bisection, so the cost of a
-question does not depend on how long a transfer takes, and cutting a period in two
-changes no answer. This module knows no file formats, connections or protocols.
+nothing more. What it answers is computed in ``abr.capacity``. This module knows no
+file formats, connections or protocols.
 """
 
 from __future__ import annotations
@@ -16,20 +13,16 @@ import copy
 import hashlib
 import math
 import sys
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 
+from abr import capacity
+from abr.capacity import CapacityTable, End
 from abr.errors import TraceFormatError
 from abr.media import FloatArray, frozen_array
-
-_SLACK_BITS = 1e-6
-
-End = Literal["loop", "hold", "end"]
-"""What a link offers after the last period of its trace."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,35 +47,32 @@ class Trace:
     """What comes after the last period."""
     name: str = ""
     """Name for reports and errors; not part of the digest."""
-    _times: tuple[float, ...] = field(init=False, repr=False)
-    _capacity: tuple[float, ...] = field(init=False, repr=False)
-    # Bits offered from 0 to each bound: plain tuples, because bisecting them is
-    # several times faster than asking numpy for one value.
-    _offered: tuple[float, ...] = field(init=False, repr=False)
+    _table: CapacityTable = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        times, capacity = frozen_array(self.times_s), frozen_array(self.capacity_bps)
+        times, rates = frozen_array(self.times_s), frozen_array(self.capacity_bps)
         rtt = None if self.rtt_s is None else frozen_array(self.rtt_s)
         loss = None if self.loss_ratio is None else frozen_array(self.loss_ratio)
         where = self.name or "trace"
-        _check(where, times, capacity, rtt, loss, self.end)
+        _check(where, times, rates, rtt, loss, self.end)
         with np.errstate(over="ignore"):
-            offered = np.concatenate([[0.0], np.cumsum(np.diff(times) * capacity)])
-        if not 0 < offered[-1] < math.inf:
+            offered = float(np.sum(np.diff(times) * rates))
+        if not 0 < offered < math.inf:
             raise TraceFormatError(
-                f"{where}: offers {offered[-1]:g} bits in all; expected a finite amount"
-                if offered[-1]
+                f"{where}: offers {offered:g} bits in all; expected a finite amount"
+                if offered
                 else f"{where}: offers 0 bits in all, an outage from end to end; expected some "
                 "capacity, as nothing can be played over a link that never delivers"
             )
+        rtt_s = np.zeros(len(rates)) if rtt is None else rtt
+        table = capacity.table_of(times, rates, rtt_s, self.end)
         for name, value in (
             ("times_s", times),
-            ("capacity_bps", capacity),
+            ("capacity_bps", rates),
             ("rtt_s", rtt),
             ("loss_ratio", loss),
-            ("_times", tuple(times.tolist())),
-            ("_capacity", tuple(capacity.tolist())),
-            ("_offered", tuple(offered.tolist())),
+            # Tuples, because one value of them is had several times faster than of an array.
+            ("_table", CapacityTable(*(tuple(np.asarray(column).tolist()) for column in table))),
         ):
             object.__setattr__(self, name, value)
 
@@ -128,12 +118,12 @@ class Trace:
     @property
     def duration_s(self) -> float:
         """Length of one pass, seconds."""
-        return self._times[-1]
+        return float(self.times_s[-1])
 
     @property
     def mean_bps(self) -> float:
         """Time-weighted mean capacity of one pass, bits per second."""
-        return self._offered[-1] / self._times[-1]
+        return self.bits_by(self.duration_s) / self.duration_s
 
     def named(self, name: str) -> Trace:
         """The same trace under another name."""
@@ -150,54 +140,42 @@ class Trace:
             hasher.update(b"loss" + self.loss_ratio.astype("<f8").tobytes())
         return hasher.hexdigest()
 
+    def table(self, default_rtt_s: float) -> CapacityTable:
+        """What ``abr.capacity`` asks, in tuples.
+
+        Args:
+            default_rtt_s: Round-trip time where the trace has none.
+        """
+        if self.rtt_s is not None:
+            return self._table
+        return self._table._replace(rtt_s=(default_rtt_s,) * len(self._table.rtt_s))
+
     def bits_by(self, t_s: float) -> float:
         """Bits the link can deliver in ``[0, t_s]``; 0 for times before 0."""
-        if t_s <= 0:
-            return 0.0
-        rounds, rest_s = self._folded(t_s)
-        if self.end == "end" and rest_s >= self._times[-1]:
-            return self._offered[-1]
-        k = self._period(rest_s)
-        within = self._offered[k] + (rest_s - self._times[k]) * self._capacity[k]
-        return rounds * self._offered[-1] + within
+        return capacity.bits_by(self._table, t_s, 0) if t_s > 0 else 0.0
 
     def time_of(self, bits: float) -> float:
         """Earliest time by which ``bits`` can have been delivered; inf when never."""
         if bits <= 0:
             return 0.0
-        total = self._offered[-1]
-        # Sums of rounded products may overshoot a bound by some ulps; without this
-        # slack such a transfer would wait out a whole outage for its last nothing.
-        slack = _SLACK_BITS + 4 * math.ulp(bits)
-        rounds = 0
-        if bits > total + slack:
-            if self.end == "hold" and self._capacity[-1] > 0:
-                return self._times[-2] + (bits - self._offered[-2]) / self._capacity[-1]
-            if self.end != "loop" or math.isinf(bits):
-                return math.inf
-            # The last bit of a pass arrives in that pass, before any outage at its end.
-            rounds = max(math.ceil((bits - slack) / total) - 1, 0)
-            bits -= rounds * total
-        return rounds * self._times[-1] + self._within_s(min(bits, total), slack)
+        return capacity.time_of(self._table, bits, 0) if bits < math.inf else math.inf
 
     def capacity_at(self, t_s: float) -> float:
         """Capacity at ``t_s``, bits per second; at a bound, that of the period beginning."""
-        rest_s = self._folded(t_s)[1]
-        if self.end == "end" and rest_s >= self._times[-1]:
-            return 0.0
-        return self._capacity[self._period(rest_s)]
+        return self._table.capacity_bps[self._period(t_s)]
 
     def rtt_at(self, t_s: float, default_s: float) -> float:
         """Round-trip time at ``t_s``; ``default_s`` when the trace has none."""
         if self.rtt_s is None:
             return default_s
-        return float(self.rtt_s[self._period(self._folded(t_s)[1])])
+        return self._table.rtt_s[self._period(t_s)]
 
     def loss_at(self, t_s: float) -> float:
         """Share of packets lost at ``t_s``; 0 when the trace has none."""
         if self.loss_ratio is None:
             return 0.0
-        return float(self.loss_ratio[self._period(self._folded(t_s)[1])])
+        # After the end of a link that ends, packets are lost as they were last.
+        return float(self.loss_ratio[min(self._period(t_s), len(self.loss_ratio) - 1)])
 
     def finish_time(self, start_s: float, size_bytes: float) -> float:
         """When a transfer alone on the link from ``start_s`` ends; inf when never."""
@@ -205,32 +183,10 @@ class Trace:
             return start_s
         return max(start_s, self.time_of(self.bits_by(start_s) + 8 * size_bytes))
 
-    def _folded(self, t_s: float) -> tuple[float, float]:
-        """Whole passes before ``t_s``, and the time within the pass it falls in."""
-        period_s = self._times[-1]
-        if self.end != "loop" or t_s < period_s:
-            return 0.0, max(t_s, 0.0)
-        rounds = math.floor(t_s / period_s)
-        rest_s = t_s - rounds * period_s
-        # The quotient is rounded, so the rest may fall outside the pass by one ulp.
-        if rest_s < 0:
-            rounds, rest_s = rounds - 1, rest_s + period_s
-        elif rest_s >= period_s:
-            rounds, rest_s = rounds + 1, rest_s - period_s
-        return float(rounds), rest_s
-
-    def _period(self, rest_s: float) -> int:
-        return min(max(bisect_right(self._times, rest_s) - 1, 0), len(self._capacity) - 1)
-
-    def _within_s(self, bits: float, slack: float) -> float:
-        """Earliest time of the first pass by which ``bits`` are offered."""
-        bound = bisect_left(self._offered, bits - slack)
-        if bound == 0:
-            return 0.0
-        # Period ``bound - 1`` delivers the last of them, so its capacity is not 0.
-        begin_s, end_s = self._times[bound - 1], self._times[bound]
-        took_s = (bits - self._offered[bound - 1]) / self._capacity[bound - 1]
-        return min(max(begin_s + took_s, begin_s), end_s)
+    def _period(self, t_s: float) -> int:
+        """The period of the table that ``t_s`` falls in."""
+        rest_s = capacity.fold(self._table, max(t_s, 0.0))[1]
+        return capacity.find_period(self._table, rest_s, 0)
 
 
 def _check(

@@ -7,7 +7,6 @@ what a failure means are not.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -101,11 +100,12 @@ class Agenda:
     def wait_for_room_s(self, playback: Playback, now_s: float) -> float:
         """Seconds until the next video segment fits the buffer; 0 when it does, or must."""
         video = self.track("video")
-        ahead_s = video.fetched_s - playback.playhead_s(now_s)
-        excess_s = ahead_s + self._durations_s[video.next] - self._config.max_buffer_s
-        if min(excess_s, ahead_s) <= INSTANT_S or playback.lacks_media:
-            return 0.0
-        return min(excess_s, ahead_s) if playback.state == "playing" else math.inf
+        return playback.wait_for_room_s(
+            now_s,
+            fetched_s=video.fetched_s,
+            next_s=self._durations_s[video.next],
+            max_buffer_s=self._config.max_buffer_s,
+        )
 
     def is_full(self, playback: Playback, now_s: float) -> bool:
         """Whether the next video segment must wait for room; from when on is remembered."""

@@ -36,7 +36,8 @@ from player.actions import Abort, Action, Ended, Fetch, TrackName, WakeAt, Want
 from player.advisor import Advisor, Moment
 from player.agenda import Agenda, Choice
 from player.config import PlayerConfig
-from player.playback import Playback, SegmentStart, StateChange, Thresholds
+from player.playback import Playback, SegmentStart, StateChange
+from player.playhead import thresholds_of
 from player.recorder import Recorder
 from player.requests import INSTANT_S, Request, RequestBook, Retry
 from player.retry import Failure, verdict
@@ -77,7 +78,7 @@ class PlaybackSession:
         self._trace = trace
         self._advisor: Advisor | None = None
         self._rng = np.random.default_rng(self.config.seed)
-        self._playback = Playback(_thresholds(self.config))
+        self._playback = Playback(thresholds_of(self.config))
         self._book = RequestBook(self.config)
         self._asked: set[Resource] = set()
         self._have: set[Resource] = set()
@@ -501,16 +502,6 @@ class PlaybackSession:
 def _has_substitute(want: Want, failure: Failure) -> bool:
     """Whether the lowest rung may stand in for a segment that cannot be had."""
     return want.rung > 0 and failure.kind != "content" and failure.status != 403
-
-
-def _thresholds(config: PlayerConfig) -> Thresholds:
-    return Thresholds(
-        startup_s=config.startup_buffer_s,
-        resume_s=config.resume_buffer_s,
-        resume_growth=config.resume_growth,
-        resume_max_s=min(config.resume_max_s, config.max_buffer_s),
-        render_delay_s=config.render_delay_s,
-    )
 
 
 def _described(failure: Failure) -> str:

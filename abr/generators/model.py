@@ -66,8 +66,8 @@ class Quantiles:
         known, values = np.array(self.levels), np.array(self.values)
         k = np.clip(np.searchsorted(known, levels, "right") - 1, 0, len(known) - 2)
         share = (levels - known[k]) / (known[k + 1] - known[k])
-        value = values[k] + share * (values[k + 1] - values[k])
-        return np.minimum(np.maximum(value, values[k]), values[k + 1])
+        value: FloatArray = values[k] + share * (values[k + 1] - values[k])
+        return value.clip(values[k], values[k + 1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

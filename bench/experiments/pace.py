@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from abr.wording import format_count
 from bench.experiments.experiment import Run
-from bench.reports.wording import count
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ class Pace:
     def left(self, now_s: float) -> str:
         """Time left in words."""
         if self._firsts:
-            return f"compiling, {count(len(self._firsts), 'algorithm')} to go"
+            return f"compiling, {format_count(len(self._firsts), 'algorithm')} to go"
         took_s = now_s - self._warm_since_s
         if not self._warm_sessions or took_s <= 0:
             return "time left not known yet"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from abr.wording import format_count
 from bench.reports.sessions import Comparison, ReportData, Session
 
 
@@ -43,10 +44,7 @@ def size(value_bytes: float) -> str:
     raise AssertionError("the last unit always returns")
 
 
-def count(number: int, noun: str, plural: str | None = None) -> str:
-    """``1 stall``, ``3 stalls``, ``no stalls``."""
-    word = noun if number == 1 else plural or f"{noun}s"
-    return f"{number or 'no'} {word}"
+count = format_count
 
 
 def listed(words: Sequence[str]) -> str:

@@ -39,30 +39,5 @@ def state_of(row: Any, fields: Any) -> Any:
     return None
 
 
-def uncounted(array: Any) -> Any:
-    """``array`` as it is.
-
-    Compiled: a view that does not keep its memory. Counting who uses an array costs more
-    than most of what is done with it; the loop around the sessions keeps it.
-    """
-    return array
-
-
-def numbers(array: Any) -> Any:
-    """What is only looked up, as plain Python looks it up fastest.
-
-    Compiled: ``uncounted``.
-    """
-    return array.tolist()
-
-
-def cells(array: Any) -> Any:
-    """What is written a number at a time, as plain Python does so fastest.
-
-    Compiled: ``uncounted``.
-    """
-    return memoryview(array)
-
-
 def session(params: Any, state: Any, film: Any, link: Any, options: Any, out: Any) -> None:
     """One session of a kernel."""

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from abr.compilable import cells, numbers, uncounted
 from abr.media import FloatArray
-from player.batch.hooks import cells, numbers, session, state_of, uncounted
+from player.batch.hooks import session, state_of
 from player.batch.tables import Film, LinkTable, Out
 
 

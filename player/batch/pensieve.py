@@ -56,7 +56,7 @@ from player.batch.tables import (
     LinkTable,
     Out,
     downloads_so_far,
-    link_of,
+    endless_link_of,
     remember,
     sum_rungs,
 )
@@ -328,7 +328,7 @@ def link_for(trace: Trace, options: Options) -> LinkTable:
         ValueError: the trace ends for good, so a session over it might never.
     """
     if trace.end != "loop":
-        return link_of(trace)
+        return endless_link_of(trace)
     return link_of_rows(*cooked_rows(trace, cover_s=options.cover_s))
 
 

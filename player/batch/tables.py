@@ -15,10 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from abr.capacity import table_of
+from abr.compilable import numbers
 from abr.decision import Downloads
 from abr.media import FloatArray, Presentation
 from abr.trace import Trace
-from player.batch.hooks import numbers
 
 NO_AUDIO: FloatArray = np.zeros(0)
 
@@ -42,7 +43,7 @@ class Film(NamedTuple):
 
 
 class LinkTable(NamedTuple):
-    """One trace of K periods that starts again after the last."""
+    """One trace of K periods that starts again after the last: an ``abr.capacity.Offer``."""
 
     times_s: FloatArray
     """Bounds of the periods, from 0, shape (K+1,)."""
@@ -163,28 +164,38 @@ def film_of(presentation: Presentation) -> Film:
     )
 
 
-def link_of(trace: Trace, *, rtt_s: float = 0.0, may_end: bool = False) -> LinkTable:
-    """The tables of a trace; ``rtt_s`` is used where it says nothing of round trips.
+def link_of(trace: Trace, *, rtt_s: float = 0.0, ever_s: float = _HELD_S) -> LinkTable:
+    """The tables of a trace, whatever its end rule; see ``abr.capacity.table_of``.
 
-    A trace that holds its last capacity gets a last period of thirty years, and one that
-    ends is silent for as long.
+    Args:
+        trace: The trace.
+        rtt_s: Round-trip time where it says nothing of them.
+        ever_s: How long it holds its last capacity, or is silent after its end; thirty
+            years, for clocks that count in periods.
+    """
+    rtts = np.full(len(trace.capacity_bps), rtt_s) if trace.rtt_s is None else trace.rtt_s
+    table = table_of(trace.times_s, trace.capacity_bps, rtts, trace.end, ever_s=ever_s)
+    return LinkTable(
+        np.asarray(table.times_s),
+        np.asarray(table.offered_bits),
+        np.asarray(table.capacity_bps),
+        np.asarray(table.rtt_s),
+        in_ms(np.asarray(table.rtt_s)),
+        in_ms(np.diff(table.times_s)),
+    )
+
+
+def endless_link_of(trace: Trace, *, rtt_s: float = 0.0) -> LinkTable:
+    """``link_of``, for simulators that know no limit in time.
 
     Raises:
-        ValueError: the trace ends for good and must not: a session over it might never.
+        ValueError: the trace ends for good: a session over it might never.
     """
-    if trace.end == "end" and not may_end:
+    if trace.end == "end":
         raise ValueError(
             f"trace {trace.name or 'without name'} ends; kernels need one that goes on"
         )
-    times, capacity = np.array(trace.times_s), np.array(trace.capacity_bps)
-    rtt = np.full(len(capacity), rtt_s) if trace.rtt_s is None else np.array(trace.rtt_s)
-    if trace.end == "hold":
-        times[-1] += _HELD_S
-    elif trace.end == "end":
-        times = np.append(times, times[-1] + _HELD_S)
-        capacity, rtt = np.append(capacity, 0.0), np.append(rtt, rtt[-1])
-    offered = np.concatenate([[0.0], np.cumsum(np.diff(times) * capacity)])
-    return LinkTable(times, offered, capacity, rtt, in_ms(rtt), in_ms(np.diff(times)))
+    return link_of(trace, rtt_s=rtt_s)
 
 
 def out_for(segments: int, downloads: int) -> Out:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from abr.capacity import End
 from abr.errors import TraceFormatError
-from abr.trace import End, Trace
+from abr.trace import Trace
 from abr.traceformats import FORMATS, WRITABLE, read_trace, write_trace
 
 Periods = list[tuple[float, float]]

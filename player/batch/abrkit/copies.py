@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from abr.compilable import uncounted
 from abr.media import FloatArray, Presentation
 from abr.networks import PAST, clipped, fill_now, rate_shown, size_shown
-from player.batch.abrkit.playhead import IN_PLAY, buffer_s
 from player.batch.abrkit.stepping import NOW, PLACES, SEGMENT, STATE, at_of, reset, step
 from player.batch.abrkit.timeline import Options
-from player.batch.hooks import uncounted
 from player.batch.many import Links, link_at
 from player.batch.tables import COMPLETE, STARTUP, TOTALS, Film, in_ms
+from player.playhead import PLAYING, buffer_s
 
 NEXT_STEP, SAME_STEP, DISABLED = 0, 1, 2
 """When a copy whose episode is over begins another: with the next step, whose action is
@@ -196,7 +196,7 @@ def reset_many(
 
 
 def bare_films(films: Films) -> Films:
-    """The same arrays, uncounted; see ``player.batch.hooks.uncounted``."""
+    """The same arrays, uncounted; see ``abr.compilable.uncounted``."""
     return Films(
         uncounted(films.ladder_bps),
         uncounted(films.sizes_bytes),
@@ -364,7 +364,7 @@ def show(films: Films, course: Course, copies: Copies, i: int, vector: Any) -> N
         level_s,
         (segments - segment) / segments,
         films.durations_s[f, segment] if segment < segments else 0.0,
-        int(place[STATE]) == IN_PLAY,
+        int(place[STATE]) == PLAYING,
     )
     for k in range(2 * PAST):
         vector[5 + k] = copies.past[i, k]

@@ -17,18 +17,10 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+from abr.capacity import Transfer, received_bytes, request
 from abr.decision import Decision, Download, Observation, Progress
 from abr.media import FloatArray, Presentation
 from abr.trace import Trace
-from player.batch.abrkit.network import Transfer, received_bytes, request
-from player.batch.abrkit.playhead import (
-    IN_PLAY,
-    IN_STALL,
-    Thresholds,
-    buffer_s,
-    shown_at_s,
-    stopped,
-)
 from player.batch.abrkit.timeline import (
     DECIDED_S,
     MORE_COLUMNS,
@@ -41,11 +33,11 @@ from player.batch.abrkit.timeline import (
     await_transfer,
     begun,
     config_of,
+    leave,
     meets_limit,
     moved,
     options_of,
     play_out,
-    thresholds_of,
 )
 from player.batch.hooks import (
     CAN_LEARN,
@@ -89,6 +81,9 @@ from player.batch.tables import (
     remember,
 )
 from player.config import PlayerConfig
+from player.playhead import PLAYING as IS_PLAYING
+from player.playhead import STALLED as IS_STALLED
+from player.playhead import Thresholds, buffer_s, shown_at_s, thresholds_of
 from player.requests import INSTANT_S
 
 __all__ = [
@@ -136,7 +131,7 @@ def can_play(presentation: Presentation, config: PlayerConfig) -> bool:
 
 def link_for(trace: Trace, options: Options) -> LinkTable:
     """The tables of a trace, whatever its end rule."""
-    return link_of(trace, rtt_s=options.rtt_s, may_end=True)
+    return link_of(trace, rtt_s=options.rtt_s, ever_s=math.inf)
 
 
 def session(
@@ -203,7 +198,7 @@ def observe(film: Film, options: Options, out: Out, at: At, way: Way) -> Observa
         buffer_s(at.head, at.now_s),
         options.max_buffer_s,
         way.last_rung,
-        at.head.state == IN_PLAY,
+        at.head.state == IS_PLAYING,
         film.ladder_bps,
         film.sizes_bytes,
         film.durations_s,
@@ -388,8 +383,8 @@ def close(film: Film, at: At, out: Out, way: Way) -> None:
     """Sum up; a stall still open counts up to now."""
     totals, head = out.totals, at.head
     if at.outcome != COMPLETE:
-        stopped(head, at.now_s, totals)
-        if head.state == IN_STALL and way.segment < len(film.durations_s):
+        leave(head, at.now_s, totals)
+        if head.state == IS_STALLED and way.segment < len(film.durations_s):
             out.columns[STALL_START_S, way.segment] = head.since_s
             out.columns[STALL_S, way.segment] = at.now_s - head.since_s
     totals[ENDED] = at.now_s

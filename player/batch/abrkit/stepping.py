@@ -11,23 +11,17 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from abr.capacity import request
 from abr.media import FloatArray
-from player.batch.abrkit.network import request
-from player.batch.abrkit.playhead import (
-    IN_STALL,
-    Head,
-    buffer_s,
-    fresh,
-    media_ready,
-    stopped,
-)
 from player.batch.abrkit.timeline import (
     At,
     Options,
     await_room,
     await_transfer,
+    begun,
+    leave,
     play_out,
-    thresholds_of,
+    take_media,
 )
 from player.batch.tables import (
     COMPLETE,
@@ -41,6 +35,8 @@ from player.batch.tables import (
     Film,
     LinkTable,
 )
+from player.playhead import STALLED as IS_STALLED
+from player.playhead import Playhead, buffer_s, thresholds_of
 
 PLACES = (
     "now_s",
@@ -55,7 +51,7 @@ PLACES = (
     "period",
     "segment",
 )
-"""What the cells of ``place`` hold: the time; a ``Head``; how the session ended, if it did
+"""What the cells of ``place`` hold: the time; a ``Playhead``; how the session ended, if it did
 (``COMPLETE`` as long as it goes on); end of the fetched media; period of the trace at the
 last first byte; the segment to be asked for next."""
 (
@@ -96,7 +92,7 @@ def reset(place: FloatArray, totals: FloatArray, options: Options) -> None:
     for i in range(len(totals)):
         totals[i] = 0.0
     totals[STARTUP] = math.nan
-    put(place, At(0.0, fresh(thresholds_of(options)), COMPLETE))
+    put(place, begun(thresholds_of(options)))
     place[FETCHED] = 0.0
     place[PERIOD] = 0.0
     place[SEGMENT] = 0.0
@@ -145,7 +141,7 @@ def step(
         if part == 0:
             first_byte_s, end_s = transfer.first_byte_s, at.now_s
     if at.outcome == COMPLETE:
-        head = media_ready(at.head, fetched_s, is_last, at.now_s, thresholds, totals)
+        head = take_media(at, fetched_s, is_last, thresholds, totals)
         at = At(at.now_s, head, COMPLETE)
         came_s = at.now_s
         if is_last:
@@ -161,7 +157,7 @@ def step(
     is_over = is_last or at.outcome != COMPLETE
     if is_over:
         if at.outcome != COMPLETE:
-            stopped(at.head, at.now_s, totals)
+            leave(at.head, at.now_s, totals)
         totals[ENDED] = at.now_s
         totals[OUTCOME] = at.outcome
         stall_s = float(totals[STALLED]) - stalled_s
@@ -181,7 +177,7 @@ def step(
 
 def at_of(place: FloatArray) -> At:
     """Where the session stands."""
-    head = Head(
+    head = Playhead(
         int(place[STATE]),
         float(place[SINCE]),
         float(place[PLAYHEAD]),
@@ -206,6 +202,6 @@ def put(place: FloatArray, at: At) -> None:
 
 def stalled_by(place: FloatArray, totals: FloatArray) -> float:
     """Time stalled so far, an open stall included."""
-    if int(place[STATE]) != IN_STALL:
+    if int(place[STATE]) != IS_STALLED:
         return float(totals[STALLED])
     return float(totals[STALLED]) + float(place[NOW] - place[SINCE])

@@ -10,21 +10,34 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from abr.capacity import Transfer
 from abr.media import FloatArray
-from player.batch.abrkit.network import Transfer
-from player.batch.abrkit.playhead import (
-    IN_PLAY,
-    IN_STALL,
-    Head,
+from player.batch.tables import (
+    BEYOND,
+    COLUMNS,
+    COMPLETE,
+    PLAYED,
+    STALL_EVENTS,
+    STALL_S,
+    STALLED,
+    STARTUP,
+    STOPPED,
+    Out,
+)
+from player.config import PlayerConfig
+from player.playhead import PLAYING as IS_PLAYING
+from player.playhead import STALLED as IS_STALLED
+from player.playhead import STARTUP as IN_STARTUP
+from player.playhead import (
+    Playhead,
     Thresholds,
-    advance,
-    fresh,
-    media_ready,
-    out_s,
+    add_media,
+    begin,
+    initial_playhead,
+    run_out,
+    runs_out_s,
     wait_for_room_s,
 )
-from player.batch.tables import BEYOND, COLUMNS, COMPLETE, STALL_S, STOPPED, Out
-from player.config import PlayerConfig
 from player.requests import INSTANT_S
 
 MORE_COLUMNS = ("stall_start_s", "decided_s")
@@ -57,27 +70,27 @@ class At(NamedTuple):
     """Where a session stands."""
 
     now_s: float
-    head: Head
+    head: Playhead
     outcome: int
     """``COMPLETE`` as long as it goes on."""
 
 
 def options_of(config: PlayerConfig, *, max_play_s: float = math.inf) -> Options:
-    """The player's configuration as numbers."""
+    """The player's configuration as numbers, all of one type: the compiler tells 5 from 5.0."""
     return Options(
-        max_buffer_s=config.max_buffer_s,
-        startup_buffer_s=config.startup_buffer_s,
-        resume_buffer_s=config.resume_buffer_s,
-        resume_growth=config.resume_growth,
-        resume_max_s=config.resume_max_s,
-        render_delay_s=config.render_delay_s,
-        reconsider_every_s=config.reconsider_every_s,
-        rtt_s=config.rtt_s,
+        max_buffer_s=float(config.max_buffer_s),
+        startup_buffer_s=float(config.startup_buffer_s),
+        resume_buffer_s=float(config.resume_buffer_s),
+        resume_growth=float(config.resume_growth),
+        resume_max_s=float(config.resume_max_s),
+        render_delay_s=float(config.render_delay_s),
+        reconsider_every_s=float(config.reconsider_every_s),
+        rtt_s=float(config.rtt_s),
         overhead_bytes=float(config.response_overhead_bytes),
-        server_s=config.server_s,
-        first_byte_limit_s=config.first_byte_limit_s,
-        total_limit_s=config.total_limit_s,
-        max_play_s=max_play_s,
+        server_s=float(config.server_s),
+        first_byte_limit_s=float(config.first_byte_limit_s),
+        total_limit_s=float(config.total_limit_s),
+        max_play_s=float(max_play_s),
     )
 
 
@@ -99,20 +112,9 @@ def config_of(options: Options) -> PlayerConfig:
     )
 
 
-def thresholds_of(options: Options) -> Thresholds:
-    """How much media starts and resumes playback."""
-    return Thresholds(
-        options.startup_buffer_s,
-        options.resume_buffer_s,
-        options.resume_growth,
-        min(options.resume_max_s, options.max_buffer_s),
-        options.render_delay_s,
-    )
-
-
 def begun(thresholds: Thresholds) -> At:
     """Play is asked for."""
-    return At(0.0, fresh(thresholds), COMPLETE)
+    return At(0.0, initial_playhead(thresholds), COMPLETE)
 
 
 def moved(at: At, to_s: float, options: Options, thresholds: Thresholds, totals: FloatArray) -> At:
@@ -123,6 +125,37 @@ def moved(at: At, to_s: float, options: Options, thresholds: Thresholds, totals:
         to_s = options.max_play_s if options.max_play_s < math.inf else at.now_s
     to_s = max(to_s, at.now_s)
     return At(to_s, advance(at.head, to_s, False, thresholds, totals), outcome)
+
+
+def advance(
+    head: Playhead, now_s: float, is_complete: bool, thresholds: Thresholds, totals: FloatArray
+) -> Playhead:
+    """Playback up to ``now_s``; what was played, and what was waited, is summed up."""
+    if head.begin_at_s <= now_s:
+        if head.state == IN_STARTUP:
+            totals[STARTUP] = head.begin_at_s
+        else:
+            count_stall(head, head.begin_at_s, totals)
+        head = begin(head)
+    if head.state != IS_PLAYING or runs_out_s(head) > now_s:
+        return head
+    totals[PLAYED] += runs_out_s(head) - head.since_s
+    return run_out(head, is_complete, thresholds)
+
+
+def count_stall(head: Playhead, end_s: float, totals: FloatArray) -> None:
+    """A stall ends at ``end_s``; one of no length is none."""
+    if end_s > head.since_s:
+        totals[STALL_EVENTS] += 1
+        totals[STALLED] += end_s - head.since_s
+
+
+def leave(head: Playhead, now_s: float, totals: FloatArray) -> None:
+    """The viewer leaves: what is open is counted up to ``now_s``."""
+    if head.state == IS_PLAYING:
+        totals[PLAYED] += now_s - head.since_s
+    elif head.state == IS_STALLED:
+        count_stall(head, now_s, totals)
 
 
 def await_room(
@@ -169,12 +202,20 @@ def meets_limit(transfer: Transfer, until_s: float, options: Options) -> bool:
     return min(until_s, options.max_play_s) > limit_s - 2 * INSTANT_S
 
 
+def take_media(
+    at: At, ready_s: float, is_complete: bool, thresholds: Thresholds, totals: FloatArray
+) -> Playhead:
+    """Media can be played up to ``ready_s`` of the timeline."""
+    head = add_media(at.head, ready_s, is_complete, at.now_s, thresholds)
+    return advance(head, at.now_s, is_complete, thresholds, totals)
+
+
 def arrived(
     at: At, ready_s: float, is_complete: bool, thresholds: Thresholds, out: Out, segment: int
 ) -> At:
-    """Media can be played up to ``ready_s`` of the timeline."""
-    head = media_ready(at.head, ready_s, is_complete, at.now_s, thresholds, out.totals)
-    if at.head.state == IN_STALL and head.state == IN_PLAY:
+    """The same, with the stall noted that it ended."""
+    head = take_media(at, ready_s, is_complete, thresholds, out.totals)
+    if at.head.state == IS_STALLED and head.state == IS_PLAYING:
         out.columns[STALL_START_S, segment] = at.head.since_s
         out.columns[STALL_S, segment] = head.since_s - at.head.since_s
     return At(at.now_s, head, at.outcome)
@@ -186,7 +227,7 @@ def play_out(at: At, options: Options, thresholds: Thresholds, totals: FloatArra
         at = moved(at, at.head.begin_at_s, options, thresholds, totals)
     if at.outcome != COMPLETE:
         return at
-    end_s = out_s(at.head)
+    end_s = runs_out_s(at.head)
     if end_s > options.max_play_s:
         return At(options.max_play_s, at.head, STOPPED)
     return At(end_s, advance(at.head, end_s, True, thresholds, totals), COMPLETE)

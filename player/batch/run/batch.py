@@ -19,6 +19,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from abr.compilable import cells
 from abr.decision import Algorithm, Downloads, Rule, begin, start_state
 from abr.errors import AlgorithmError
 from abr.media import FloatArray, Presentation
@@ -38,8 +39,8 @@ from player.batch.tables import (
     Film,
     LinkTable,
     downloads_so_far,
+    endless_link_of,
     film_of,
-    link_of,
     out_for,
     remember,
 )
@@ -287,7 +288,7 @@ def _about_history() -> dict[str, Any]:
 
     def take(other: FloatArray) -> None:
         nonlocal history, numbers
-        history, numbers = other, hooks.cells(other)
+        history, numbers = other, cells(other)
         views[:] = [downloads_so_far(other, count) for count in range(other.shape[1] + 1)]
 
     def so_far(of: FloatArray, count: int) -> Downloads:
@@ -432,7 +433,7 @@ def _link(kernel: ModuleType, trace: Trace, options: Any) -> LinkTable:
     make = getattr(kernel, "link_for", None)
     if make:
         return make(trace, options)  # type: ignore[no-any-return]  # kernels are modules
-    return link_of(trace, rtt_s=getattr(options, "rtt_s", 0.0))
+    return endless_link_of(trace, rtt_s=getattr(options, "rtt_s", 0.0))
 
 
 def _cannot(algorithm: Algorithm, why: str) -> str:

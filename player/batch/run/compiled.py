@@ -28,11 +28,11 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
+from abr.compilable import cells, numbers, uncounted
 from abr.decision import Decision
 from abr.errors import AlgorithmError
 from player.batch import linking
 from player.batch.fingerprint import Fingerprint
-from player.batch.hooks import cells, numbers, uncounted
 from player.batch.linking import Function, Linker, called_by, is_importable, maker_of
 
 CACHE_VARIABLE = "ABR_CACHE_DIR"
@@ -153,7 +153,7 @@ def _compiling(is_inlined: bool) -> tuple[Function, dict[Any, Function], Linker]
 
 @cache
 def _uncounted() -> Function:
-    """``player.batch.hooks.uncounted`` for the compiler."""
+    """``abr.compilable.uncounted`` for the compiler."""
     numba: Any = importlib.import_module("numba")  # it declares too few of its types
     extending: Any = importlib.import_module("numba.extending")
 

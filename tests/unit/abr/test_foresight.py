@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
+from abr.capacity import End
 from abr.foresight import (
     Weights,
     arrival_s,
@@ -18,7 +19,7 @@ from abr.foresight import (
     upper_bound,
 )
 from abr.media import FloatArray, Presentation
-from abr.trace import End, Trace
+from abr.trace import Trace
 
 WEIGHTS = Weights(4.3, 4.3, 1.0)
 

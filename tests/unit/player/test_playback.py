@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from player.playback import Playback, SegmentStart, StateChange, Thresholds
+from player.playback import Playback, SegmentStart, StateChange
+from player.playhead import Thresholds
 
 
 def started(ready_s: float, **thresholds: float) -> Playback:

@@ -1,0 +1,272 @@
+"""Closed forms over the capacity of a link: bits by a time, time of a bit, one request.
+
+Plain functions over a table of numbers, once for everybody: ``abr.trace.Trace`` asks them,
+``abr.link.SharedLink`` shares what they answer among transfers, the compiled player of
+``player.batch.abrkit`` and the planners of ``abr.planning`` compile them. In plain Python
+the columns of a table are best tuples or lists, compiled they are arrays.
+
+Times and bits come from the cumulative capacity by search, so the cost of a question does
+not depend on how long a transfer takes, and cutting a period in two changes no answer.
+Questions mostly move on a little from the one before, so each takes a period to search
+from (``near``; any will do): a few steps ahead of it are tried, then all are bisected.
+
+The end rule is part of the table (see ``table_of``): a table starts again at its last
+bound, and the last bound of a link that holds its capacity, or ends, is infinity.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+
+from abr.media import FloatArray
+
+End = Literal["loop", "hold", "end"]
+"""What a link offers after the last period of its trace: the same again, the last capacity
+for ever, or nothing more."""
+
+_SLACK_BITS = 1e-6
+_STEPS = 6
+_ULP_BITS = 53
+
+Column = FloatArray | Sequence[float]
+
+
+class Offer(Protocol):
+    """What a table must hold: K periods of constant capacity, gone through over and over."""
+
+    @property
+    def times_s(self) -> Column:
+        """Bounds of the periods, from 0, shape (K+1,); the last may be inf."""
+        ...
+
+    @property
+    def offered_bits(self) -> Column:
+        """Bits offered from 0 to each bound, shape (K+1,); the last may be inf."""
+        ...
+
+    @property
+    def capacity_bps(self) -> Column:
+        """Capacity in each period, bits per second, shape (K,)."""
+        ...
+
+    @property
+    def rtt_s(self) -> Column:
+        """Round-trip time in each period, shape (K,)."""
+        ...
+
+
+class CapacityTable(NamedTuple):
+    """An ``Offer`` and nothing else."""
+
+    times_s: Column
+    offered_bits: Column
+    capacity_bps: Column
+    rtt_s: Column
+
+
+class FirstByte(NamedTuple):
+    """When a response begins."""
+
+    time_s: float
+    period: int
+    """The last period that was looked at, to search from."""
+
+
+class Transfer(NamedTuple):
+    """A request and its response on a link that carries nothing else."""
+
+    start_s: float
+    """Request sent."""
+    first_byte_s: float
+    end_s: float
+    """Last byte here; inf when never."""
+    offered_bits: float
+    """What the link had offered by the first byte."""
+    period: int
+    """Period of the trace at the first byte."""
+
+
+def table_of(
+    times_s: FloatArray,
+    capacity_bps: FloatArray,
+    rtt_s: FloatArray,
+    end: End,
+    *,
+    ever_s: float = math.inf,
+) -> CapacityTable:
+    """The table of a trace whose periods are checked; its columns are arrays.
+
+    Args:
+        times_s: Bounds of the periods, from 0, shape (K+1,).
+        capacity_bps: Capacity in each, shape (K,).
+        rtt_s: Round-trip time in each, shape (K,).
+        end: What comes after the last: ``hold`` makes it longer, ``end`` adds one of no
+            capacity.
+        ever_s: How long that is.
+    """
+    if end == "hold":
+        times_s = np.append(times_s[:-1], times_s[-1] + ever_s)
+    elif end == "end":
+        times_s = np.append(times_s, times_s[-1] + ever_s)
+        capacity_bps, rtt_s = np.append(capacity_bps, 0.0), np.append(rtt_s, rtt_s[-1])
+    lengths_s = np.where(capacity_bps > 0, np.diff(times_s), 0.0)  # as 0 times inf is no number
+    with np.errstate(over="ignore"):
+        offered_bits = np.concatenate([[0.0], np.cumsum(lengths_s * capacity_bps)])
+    return CapacityTable(
+        np.array(times_s), offered_bits, np.array(capacity_bps), np.array(rtt_s, dtype=np.float64)
+    )
+
+
+# --- time to bits, and back ----------------------------------------------------------------
+
+
+def fold(table: Offer, t_s: float) -> tuple[float, float]:
+    """Whole passes before ``t_s``, 0 or more, and the time within the pass it falls in."""
+    pass_s = float(table.times_s[-1])
+    if t_s < pass_s:
+        return 0.0, t_s
+    rounds = float(math.floor(t_s / pass_s))
+    rest_s = t_s - rounds * pass_s
+    # The quotient is rounded, so the rest may fall outside the pass by one ulp.
+    if rest_s < 0:
+        return rounds - 1.0, rest_s + pass_s
+    if rest_s >= pass_s:
+        return rounds + 1.0, rest_s - pass_s
+    return rounds, rest_s
+
+
+def find_period(table: Offer, rest_s: float, near: int) -> int:
+    """The last period that begins by ``rest_s``, a time within a pass."""
+    times = table.times_s
+    low, high = 0, len(table.capacity_bps) - 1
+    if times[near] <= rest_s:
+        for _ in range(_STEPS):
+            if near == high or rest_s < times[near + 1]:
+                return near
+            near += 1
+        low = near
+    while low < high:
+        middle = (low + high + 1) // 2
+        if times[middle] <= rest_s:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def find_bound(table: Offer, bits: float, near: int) -> int:
+    """The first bound by which ``bits`` are offered in a pass."""
+    offered = table.offered_bits
+    low, high = 0, len(offered) - 1
+    if offered[near] < bits:
+        for _ in range(_STEPS):
+            near += 1
+            if near == high or offered[near] >= bits:
+                return near
+        low = near + 1
+    while low < high:
+        middle = (low + high) // 2
+        if offered[middle] >= bits:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def sum_bits(table: Offer, rounds: float, rest_s: float, period: int) -> float:
+    """Bits offered in ``rounds`` passes and ``rest_s`` more, which end in ``period``."""
+    within_s = rest_s - float(table.times_s[period])
+    within = float(table.offered_bits[period]) + within_s * float(table.capacity_bps[period])
+    # A table that never starts again offers infinitely much in a pass, and 0 times that is nan.
+    return rounds * float(table.offered_bits[-1]) + within if rounds > 0 else within
+
+
+def bits_by(table: Offer, t_s: float, near: int) -> float:
+    """Bits offered in ``[0, t_s]``."""
+    rounds, rest_s = fold(table, t_s)
+    return sum_bits(table, rounds, rest_s, find_period(table, rest_s, near))
+
+
+def time_of(table: Offer, bits: float, near: int) -> float:
+    """Earliest time by which ``bits``, more than 0 and finite, can have come; inf when never."""
+    pass_s, total = float(table.times_s[-1]), float(table.offered_bits[-1])
+    # Sums of rounded products may overshoot a bound by some ulps; without this
+    # slack such a transfer would wait out a whole outage for its last nothing.
+    slack = _SLACK_BITS + 4 * ulp(bits)
+    rounds = 0
+    if bits > total + slack:
+        # The last bit of a pass arrives in that pass, before any outage at its end.
+        rounds = max(math.ceil((bits - slack) / total) - 1, 0)
+        bits -= rounds * total
+    bits = min(bits, total)
+    bound = find_bound(table, bits - slack, near)
+    before_s = rounds * pass_s if rounds > 0 else 0.0
+    if bound == 0:
+        return before_s
+    # Period ``bound - 1`` delivers the last of them, so its capacity is not 0.
+    begin_s, end_s = float(table.times_s[bound - 1]), float(table.times_s[bound])
+    took_s = (bits - float(table.offered_bits[bound - 1])) / float(table.capacity_bps[bound - 1])
+    return before_s + min(max(begin_s + took_s, begin_s), end_s)
+
+
+def ulp(value: float) -> float:
+    """Distance to the next float, of a normal one: ``math.ulp``, which is not compiled."""
+    return math.ldexp(1.0, math.frexp(value)[1] - _ULP_BITS)
+
+
+# --- a request -----------------------------------------------------------------------------
+
+
+def wait_for_first_byte(
+    table: Offer, now_s: float, is_connected: bool, server_s: float, near: int
+) -> FirstByte:
+    """[Connect round trip] + round trip + ``server_s``, of a request sent at ``now_s``."""
+    period = find_period(table, fold(table, now_s)[1], near)
+    ready_s = now_s
+    if not is_connected:
+        ready_s += float(table.rtt_s[period])
+        period = find_period(table, fold(table, ready_s)[1], period)
+    return FirstByte(ready_s + float(table.rtt_s[period]) + server_s, period)
+
+
+def response_bits(size_bytes: float, overhead_bytes: float) -> float:
+    """What a response takes of the link: ``overhead_bytes`` of headers and framing, a body."""
+    return 8 * (size_bytes + overhead_bytes)
+
+
+def body_bytes(bits: float, size_bytes: float, overhead_bytes: float) -> float:
+    """How much of a body of ``size_bytes`` is here after ``bits`` of its response."""
+    return min(max(bits / 8 - overhead_bytes, 0.0), size_bytes)
+
+
+def request(
+    table: Offer,
+    now_s: float,
+    is_connected: bool,
+    size_bytes: float,
+    overhead_bytes: float,
+    server_s: float,
+    near: int,
+) -> Transfer:
+    """A request sent at ``now_s``, and its response, alone on the link."""
+    first_byte_s, period = wait_for_first_byte(table, now_s, is_connected, server_s, near)
+    rounds, rest_s = fold(table, first_byte_s)
+    period = find_period(table, rest_s, period)
+    offered = sum_bits(table, rounds, rest_s, period)
+    bits = offered + response_bits(size_bytes, overhead_bytes)
+    end_s = max(time_of(table, bits, period), first_byte_s)
+    return Transfer(now_s, first_byte_s, end_s, offered, period)
+
+
+def received_bytes(
+    table: Offer, transfer: Transfer, size_bytes: float, overhead_bytes: float, now_s: float
+) -> float:
+    """Body bytes of ``transfer`` that are here by ``now_s``, while it is under way."""
+    if now_s < transfer.first_byte_s:
+        return 0.0
+    bits = bits_by(table, now_s, transfer.period) - transfer.offered_bits
+    return body_bytes(max(bits, 0.0), size_bytes, overhead_bytes)
