@@ -11,13 +11,13 @@ What follows only from text, such as a name given to ``getattr``, is not seen he
 
 from __future__ import annotations
 
+import _thread
 import functools
 import hashlib
 import pickle
 import site
 import sys
 import sysconfig
-import threading
 import types
 from collections.abc import Collection, Iterable
 from enum import Enum
@@ -29,7 +29,7 @@ import numpy as np
 from player.batch.linking import names_in
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, bytearray, type(...), range, slice)
-_STATELESS = (type(threading.Lock()), type(threading.RLock()), np.ufunc, np.dtype)
+_STATELESS = (_thread.LockType, _thread.RLock, np.ufunc, np.dtype)
 _NAMED = (
     types.BuiltinFunctionType,
     types.GetSetDescriptorType,
@@ -82,7 +82,7 @@ def _site_folders() -> tuple[Path, ...]:
         *site.getsitepackages(),
         site.getusersitepackages(),
     ]
-    return tuple({Path(name).resolve(): Path(name) for name in names}.values())
+    return tuple(dict.fromkeys(map(Path, names)))
 
 
 class Fingerprint:
