@@ -95,8 +95,9 @@ def run_block(run: Run, block: Block) -> str:
 
 def play(run: Run, block: Block, algorithm: Algorithm, *, engine: Engine) -> Batch:
     """Sessions as the plan has them: its preset, settings of the player and presentation."""
-    if run.preset == "abrkit":
-        algorithm = told_of_player(algorithm, _config(run.player), run.contender.params)
+    config = _config(run.player) if run.preset == "abrkit" else None
+    if config is not None:
+        algorithm = told_of_player(algorithm, config, run.contender.params)
     return run_batch(
         KERNELS[run.preset],
         run.presentation,
@@ -105,6 +106,7 @@ def play(run: Run, block: Block, algorithm: Algorithm, *, engine: Engine) -> Bat
         options=options_of(run.preset, run.player),
         engine=engine,
         keep_columns=True,
+        config=config,
     )
 
 

@@ -105,6 +105,7 @@ def run_batch(
     threads: int = 1,
     keep_rungs: bool = True,
     keep_columns: bool = False,
+    config: PlayerConfig | None = None,
 ) -> Batch:
     """Play sessions in the loop of ``kernel``.
 
@@ -119,6 +120,8 @@ def run_batch(
         threads: Threads that share the sessions; only compiled ones run at once.
         keep_rungs: Whether the rungs of all segments are kept, two bytes each.
         keep_columns: Whether the columns of all segments are kept, 56 bytes each.
+        config: Of our own player, which plays what its kernel leaves to it; None: what
+            ``options`` say, with defaults for the rest.
 
     Raises:
         AlgorithmError: it breaks its contract, or must be compiled but cannot be.
@@ -135,7 +138,8 @@ def run_batch(
         raise AlgorithmError(_cannot(algorithm, why_not))
     names = _columns(kernel)
     rows = _room(len(order), film, names, keep_rungs=keep_rungs, keep_columns=keep_columns)
-    config = kernel.config_of(options) if hasattr(kernel, "config_of") else None
+    if config is None and hasattr(kernel, "config_of"):
+        config = kernel.config_of(options)
     job: _Job | None = None
     is_compiled = False
     if config is not None and not kernel.can_play(presentation, config):
