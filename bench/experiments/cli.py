@@ -1,4 +1,4 @@
-"""``abr bench run`` and ``abr bench plan``: experiments from a plan, played to the end."""
+"""The commands ``abr bench run`` and ``abr bench plan``."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from bench.experiments.run.pool import Opener
 
 Failures = Mapping[str, str]
-"""Why runs failed, by their id."""
+"""Errors of failed runs, by id."""
 
 SAYS_EVERY_S = 10.0
-"""Where there is no terminal, a line of progress is printed this often."""
+"""Interval between lines of progress where there is no terminal."""
 
 
 class _Workers(NamedTuple):
@@ -45,14 +45,14 @@ class _Workers(NamedTuple):
     show_default=True,
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="Folder for results; one that was begun is gone on with.",
+    help="Folder for results; an unfinished run in it is resumed.",
 )
-@click.option("--quick", is_flag=True, help="A small plan that is built in, instead of a file.")
+@click.option("--quick", is_flag=True, help="Use the small built-in plan.")
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Processes at a time. [as many as there are processors]",
+    help="Worker processes. [one per processor]",
 )
 @click.option(
     "--executor",
@@ -64,7 +64,7 @@ class _Workers(NamedTuple):
 @click.option(
     "--preset",
     type=click.Choice(["abrkit", "sabre", "pensieve"]),
-    help="Rules of simulation, instead of the plan's.",
+    help="Simulator to use instead of the plan's.",
 )
 @click.option(
     "--format",
@@ -72,7 +72,7 @@ class _Workers(NamedTuple):
     type=click.Choice(["jsonl", "parquet"]),
     default="jsonl",
     show_default=True,
-    help="Of the results; Parquet needs pyarrow.",
+    help="Format of the results; Parquet needs pyarrow.",
 )
 @click.option("--force", is_flag=True, help="Replace the results of another plan.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of words.")
@@ -89,9 +89,9 @@ def run(
 ) -> None:
     """Play every session of a PLAN: algorithms x networks x presentations x seeds.
 
-    Whatever happens on the way, the results are the same bytes: a worker that dies is
-    replaced, and after an interruption the same command goes on where it was. An algorithm
-    that fails fails alone, and is named.
+    The results are the same bytes however often the run is interrupted: a worker that dies
+    is replaced, and the same command resumes where it stopped. Runs whose algorithm has
+    changed since are played again. An algorithm that fails does not stop the others.
 
     \b
     Examples:
@@ -115,11 +115,11 @@ def run(
         prepare_local()
     experiment = load_experiment(plan, folder=folder)
     prepare(out, name=plan.name, force=force)
-    begun_s = time.monotonic()
+    start_s = time.monotonic()
     runs = runs_of(experiment)
     with _executor(executor, workers) as there:
         failures = _play(experiment, runs, out, there)
-    took_s = time.monotonic() - begun_s
+    took_s = time.monotonic() - start_s
     _finish(experiment, runs, out, failures, form, took_s, as_json=as_json)
 
 
@@ -163,7 +163,7 @@ def _executor(where: str, workers: int | None) -> Iterator[_Workers]:
 
 
 def _play(experiment: Experiment, runs: Sequence[Run], out: Path, workers: _Workers) -> Failures:
-    """Play what is not there yet; why runs failed, by their id."""
+    """Play the runs that have no results yet; return the errors of those that failed, by id."""
     from bench.experiments.experiment import blocks_of, in_turns
     from bench.experiments.files import keep
     from bench.experiments.run.engine import run_block
@@ -187,7 +187,7 @@ def _play(experiment: Experiment, runs: Sequence[Run], out: Path, workers: _Work
 
 
 def _to_play(runs: Sequence[Run], out: Path) -> list[Run]:
-    """Runs whose rows are not there, or may not be what they would be now."""
+    """Runs without results, or whose results cannot be trusted to be up to date."""
     from bench.experiments.files import forget, lines_there
 
     todo, unseen = [], {}
@@ -200,7 +200,7 @@ def _to_play(runs: Sequence[Run], out: Path) -> list[Run]:
         if not is_there:
             todo.append(each)
     for label, what in unseen.items():
-        note(f"{label}: played anew, because a change would go unseen in {what}")
+        note(f"{label}: played again, because a change could not be detected in {what}")
     return todo
 
 
@@ -238,7 +238,7 @@ def _finish(
 
 
 def _header(experiment: Experiment, failed: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    """What must be known to play the same again."""
+    """The header of the results: all that is needed to repeat them."""
     networks = experiment.networks
     return {
         "name": experiment.name,
@@ -249,7 +249,7 @@ def _header(experiment: Experiment, failed: Sequence[Mapping[str, str]]) -> dict
         "algorithms": [
             {
                 "label": each.label,
-                "name": each.rule,
+                "name": each.name,
                 "params": dict(each.effective),
                 "code": each.code,
                 "foresees": each.foresees,
@@ -284,12 +284,12 @@ def _decision_times(experiment: Experiment, runs: Sequence[Run]) -> dict[str, An
 
 @contextlib.contextmanager
 def _progress(todo: Sequence[Run]) -> Iterator[Callable[[Run], None]]:
-    """Sessions done and time left: a bar on a terminal, else a line now and then."""
+    """Show progress: a bar on a terminal, else a line now and then."""
     from bench.experiments.pace import Pace
 
     pace = Pace(todo, time.monotonic())
     if not sys.stderr.isatty():
-        yield _spoken(pace)
+        yield _print_progress(pace)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -311,8 +311,8 @@ def _progress(todo: Sequence[Run]) -> Iterator[Callable[[Run], None]]:
         yield advance
 
 
-def _spoken(pace: Pace) -> Callable[[Run], None]:
-    said_s = pace.begun_s
+def _print_progress(pace: Pace) -> Callable[[Run], None]:
+    said_s = pace.start_s
 
     def advance(run: Run) -> None:
         nonlocal said_s
@@ -329,7 +329,7 @@ def _spoken(pace: Pace) -> Callable[[Run], None]:
 @click.argument("plan_file", required=False, metavar="[PLAN]", type=click.Path(path_type=Path))
 @click.option("--example", is_flag=True, help="Print a plan with every key and what it means.")
 def plan(plan_file: Path | None, example: bool) -> None:
-    """Print a plan to start from; with a PLAN, say what it would play.
+    """Print a plan to start from; with a PLAN, check it and show what it would play.
 
     \b
     Examples:
@@ -356,7 +356,7 @@ def plan(plan_file: Path | None, example: bool) -> None:
         ("algorithms", ", ".join(each.label for each in experiment.contenders)),
         ("networks", ", ".join(f"{count} {kind}" for kind, count in kinds.items())),
         ("presentations", ", ".join(each.title for each in experiment.presentations)),
-        ("rules", experiment.preset),
+        ("preset", experiment.preset),
         ("in all", f"{experiment.sessions} sessions in {len(runs_of(experiment))} runs"),
     ]
     click.echo("\n".join([experiment.name, *(f"  {name:<14} {text}" for name, text in rows)]))

@@ -1,9 +1,8 @@
-"""An experiment: contenders × presentations × networks, cut into runs with stable ids.
+"""An experiment: contenders × presentations × networks, divided into runs with stable ids.
 
-Rules of residence: everything here is known before the first session is played. A run
-is one algorithm over one presentation and a block of networks; its id is a digest of
-all that decides its results, so the same id means the same rows, on any machine and
-whenever it was played.
+Everything here is known before the first session is played. A run is one algorithm over
+one presentation and a block of networks. Its id is a digest of all that its results depend
+on: the same id means the same rows, on any machine and at any time.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from abr.media import FloatArray, Presentation
 from abr.trace import Trace
 
 PRESETS = ("abrkit", "sabre", "pensieve")
-"""Rules of simulation by name: our player's, and two of the literature."""
+"""Simulators by name: our own player, and two from the literature."""
 
 COMPILED_FROM = 300
 """Sessions per algorithm from which compiling it pays; machine code takes 10 to 30 s to
@@ -35,20 +34,20 @@ class Contender:
     """One algorithm with its parameters."""
 
     label: str
-    """What results call it; differs from that of every other contender."""
-    rule: str
+    """Its name in results, unique among the contenders."""
+    name: str
     """Its registered name."""
     params: Mapping[str, Any] = field(default_factory=dict)
-    """Given parameters; the others have their defaults."""
+    """Parameters that the plan sets."""
     effective: Mapping[str, Any] = field(default_factory=dict)
-    """All parameters, as played."""
+    """All parameters, defaults included."""
     code: str = ""
-    """Digest of all that decides its answers, so that an edited algorithm is played anew."""
+    """Digest of all that its decisions depend on; an edited algorithm is played again."""
     sources: str = ""
-    """Digest of the Python files among that; who plays it must have loaded the same."""
+    """Digest of the Python files among that; a worker must have loaded the same ones."""
     unseen: str = ""
-    """What else decides its answers and cannot be told by a digest, in words: it is played
-    anew, whatever results there are."""
+    """What its decisions depend on that no digest covers, in words; empty when there is no
+    such thing. Otherwise it is played again even where there are results."""
     foresees: bool = False
     """It is told the network beforehand: an upper bound, no contestant."""
     is_seeded: bool = False
@@ -206,7 +205,7 @@ def _run_id(
         "preset": experiment.preset,
         "player": dict(experiment.player),
         "label": contender.label,
-        "rule": contender.rule,
+        "name": contender.name,
         "params": dict(contender.effective),
         "code": contender.code,
         "presentation": presentation,

@@ -1,8 +1,7 @@
 """Results of an experiment: one row per session, as JSON Lines and as columns.
 
-Rules of residence: text to values and back. A results file is a header, then rows in
-the order of the experiment; a block holds the rows of one run. Neither says how long
-anything took or when it was made: the same plan gives the same bytes.
+A results file holds a header, then rows in the order of the experiment; a block holds the
+rows of one run. Neither holds any wall-clock time: the same plan gives the same bytes.
 """
 
 from __future__ import annotations
@@ -88,7 +87,7 @@ _compact = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def print_block(run: str, rows: Sequence[Row]) -> str:
-    """The rows of one run, with a first line by which it can be seen that all are there."""
+    """The rows of one run, after a line with their number and digest."""
     body = "".join(f"{_compact(each)}\n" for each in rows)
     return f"{compact(_block_head(run, len(rows), body))}\n{body}"
 
@@ -104,7 +103,7 @@ def _block_head(run: str, rows: int, body: str) -> dict[str, Any]:
 
 
 def block_lines(text: str, *, run: str, rows: int) -> list[str] | None:
-    """The lines of a whole block of that run; None when it is something else or cut short."""
+    """The rows of a complete block of that run; None when it is another one or damaged."""
     head, _, body = text.partition("\n")
     try:
         about = json.loads(head)

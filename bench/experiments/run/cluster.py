@@ -1,6 +1,6 @@
-"""Workers on other machines: a Dask scheduler's address becomes an executor.
+"""Workers on other machines, through a Dask scheduler.
 
-The user starts ``dask scheduler`` and ``dask worker``; nothing here starts any. Workers
+The user starts ``dask scheduler`` and ``dask worker``. Workers
 must have the same version of abrkit, and the same source of every algorithm that is played.
 """
 
@@ -17,9 +17,9 @@ from bench.experiments.run.pool import Result, Workers
 
 SCHEME = "dask://"
 CONNECT_S = 10.0
-"""Longest wait for the scheduler, and for its first worker."""
+"""Longest wait for the scheduler and for its first worker."""
 RETRIES = 3
-"""How often Dask plays a job again whose worker died."""
+"""Times that Dask repeats a job whose worker died."""
 
 
 class Cluster:
@@ -29,9 +29,9 @@ class Cluster:
         """Connect to ``dask://HOST:PORT``.
 
         Raises:
-            InputError: not such an address, or workers of another version.
+            InputError: not such an address, or workers with another version of abrkit.
             ToolMissingError: Dask is not installed.
-            PeerError: nobody answers there, or there are no workers.
+            PeerError: no scheduler answers, or it has no workers.
         """
         host, colon, port = address.removeprefix(SCHEME).rpartition(":")
         if not address.startswith(SCHEME) or not (host and colon and port.isdecimal()):
@@ -82,13 +82,13 @@ class Cluster:
 
     @property
     def threads(self) -> int:
-        """Jobs that the cluster does at a time now."""
+        """Number of jobs that the cluster can run at a time."""
         threads: dict[str, int] = self._client.nthreads()
         return max(1, sum(threads.values()))
 
     @contextlib.contextmanager
     def opener(self, _workers: int, parts: Sequence[Any]) -> Iterator[Workers]:
-        """The cluster as ``bench.experiments.run.pool`` opens workers."""
+        """Open the workers of the cluster; see ``bench.experiments.run.pool.Opener``."""
         executor = self._client.get_executor(pure=False, retries=RETRIES)
         try:
             yield _ClusterWorkers(self._client, executor, parts)
@@ -96,12 +96,12 @@ class Cluster:
             executor.shutdown(wait=False)
 
     def close(self) -> None:
-        """Disconnect; jobs still under way are given up."""
+        """Disconnect; jobs under way are abandoned."""
         self._client.close(timeout=2)
 
 
 class _ClusterWorkers:
-    """A scheduler, to which each part is sent once."""
+    """The workers of a scheduler, to which each part is sent once."""
 
     def __init__(self, client: Any, executor: Any, parts: Sequence[Any]) -> None:
         self._client = client
@@ -114,8 +114,8 @@ class _ClusterWorkers:
 
     def submit(self, work: Callable[[Any, Any], Result], job: Any, part: int) -> Future[Result]:
         if part not in self._sent:
-            # The scheduler keeps the arguments of a task, not what was scattered: when a
-            # worker dies with a part, another one gets it.
+            # Not ``scatter``: scattered data is lost with its worker, while the result of a
+            # task is computed again.
             self._sent[part] = self._client.submit(
                 _same, self._parts[part], pure=False, retries=RETRIES
             )

@@ -58,8 +58,7 @@ def options_of(preset: str, player: Mapping[str, Any]) -> Any:
     for key, value in player.items():
         if key not in known:
             raise InputError(
-                f"[player] {key}: the rules of {preset} have no such setting; "
-                f"expected {', '.join(known)}"
+                f"[player] {key}: preset {preset} has no such setting; expected {', '.join(known)}"
             )
         kinds = (int, float) if type(defaults[key]) is float else (type(defaults[key]),)
         if not isinstance(value, kinds) or isinstance(value, bool) is not (bool in kinds):
@@ -117,7 +116,7 @@ def algorithm_of(contender: Contender) -> Algorithm:
         AlgorithmError: it cannot be loaded, or its source here is not what it was where
             the experiment was loaded.
     """
-    name = contender.rule
+    name = contender.name
     key = digest_of([name, contender.params])
     algorithm = _ours.get(key) or registry.load(name, **contender.params)
     if name not in _sources:

@@ -1,4 +1,4 @@
-"""What a plan names, loaded: algorithms, traces and presentations become an experiment."""
+"""Loads what a plan names: algorithms, traces and presentations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bench.traces.files import read_source, sources
 from transcode.reader import read_presentation
 
 DRAWS_APART = 100_000
-"""Draw k of a plan's seed s has the seed s · this + k, so that seeds share no draws."""
+"""Draw k for seed s of a plan has seed s · DRAWS_APART + k, so that seeds share no draws."""
 
 
 def load_experiment(plan: Plan, *, folder: Path) -> Experiment:
@@ -127,7 +127,7 @@ def _contender(entry: AlgorithmEntry) -> Contender:
     )
     return Contender(
         label=entry.label,
-        rule=name,
+        name=name,
         params=dict(entry.params),
         effective=dict(effective),
         code=code.digest,

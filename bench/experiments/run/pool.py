@@ -1,10 +1,9 @@
-"""Jobs to workers that may die: every outcome comes back once, each job fails for itself.
+"""Runs jobs on workers that may die; each job succeeds or fails on its own.
 
-What several jobs need, their part, is sent apart from them: once to each worker rather than
-with every job. Local processes and a cluster take the same path. When a worker process
-dies, the standard pool loses all that were under way and does not say whose fault it was:
-those are then played one by one, each in a process of its own, and a job that keeps killing
-its worker is named.
+Data that several jobs share, a part, is sent once to each worker instead of with every job.
+Local processes and a cluster take the same path. When a process of the standard pool dies,
+all jobs under way are lost and the culprit is not known: they are then run one by one, each
+in a process of its own, and a job that keeps killing its worker is reported.
 """
 
 from __future__ import annotations
@@ -36,18 +35,18 @@ Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 ATTEMPTS = 3
-"""A job whose worker dies this often, alone in it, has failed."""
+"""A job has failed when this many workers died that ran nothing else."""
 
 GONE_WITHIN_S = 5.0
-"""A killed worker is waited for no longer than this."""
+"""Longest wait for the end of a killed worker."""
 
 PARTS_KEPT = 8
-"""A worker holds this many parts; jobs come in an order in which few are needed at a time."""
+"""Parts that a worker keeps in memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome(Generic[Result]):
-    """What became of one job."""
+    """Result or error of one job."""
 
     index: int
     """Its place among the jobs."""
@@ -57,10 +56,10 @@ class Outcome(Generic[Result]):
 
 
 class Workers(Protocol):
-    """Where jobs are done."""
+    """Runs jobs; see ``Opener``."""
 
     def submit(self, work: Callable[[Any, Any], Result], job: Any, part: int, /) -> Future[Result]:
-        """Do ``work(job, parts[part])``.
+        """Run ``work(job, parts[part])``.
 
         Raises:
             BrokenExecutor: a worker has died.
@@ -68,24 +67,24 @@ class Workers(Protocol):
         ...
 
     def forget(self, part: int, /) -> None:
-        """No more jobs need this part."""
+        """Free a part that no further job needs."""
         ...
 
 
 Opener = Callable[[int, Sequence[Any]], AbstractContextManager[Workers]]
-"""Opens so many workers for jobs with these parts."""
+"""Opens a number of workers for jobs with the given parts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load(Generic[Job, Part, Result]):
-    """What is to be done."""
+    """Jobs and what they need."""
 
     jobs: Sequence[Job]
     """Picklable values."""
     parts: Sequence[Part]
-    """What jobs share, picklable too."""
+    """Data that jobs share, picklable too."""
     part_of: Callable[[Job], int]
-    """Which of them a job needs."""
+    """Index of the part that a job needs."""
     work: Callable[[Job, Part], Result]
     """A function at module level."""
 
@@ -93,13 +92,13 @@ class Load(Generic[Job, Part, Result]):
 def outcomes(
     load: Load[Job, Part, Result], *, opener: Opener, workers: int, attempts: int = ATTEMPTS
 ) -> Iterator[Outcome[Result]]:
-    """Do all jobs and yield each outcome as it comes.
+    """Run all jobs; yield their outcomes as they come.
 
     Args:
         load: The jobs.
-        opener: Where to; see ``local``.
-        workers: How many at a time. One more each is kept waiting, so nobody idles.
-        attempts: How often a worker may die over one job.
+        opener: Opens the workers, such as ``local``.
+        workers: Their number. As many further jobs are queued, so that none is idle.
+        attempts: Workers that may die of one job before it has failed.
     """
     todo = deque(range(len(load.jobs)))
     while todo:
@@ -111,7 +110,7 @@ def outcomes(
 def _until_broken(
     load: Load[Job, Part, Result], todo: deque[int], opener: Opener, workers: int
 ) -> Generator[Outcome[Result], None, list[int]]:
-    """Work through ``todo`` until it is empty or a worker died; return who may have done it."""
+    """Run ``todo`` until it is empty or a worker dies; return the jobs that were under way."""
     suspects: list[int] = []
     running: dict[Future[Result], int] = {}
     parts = [load.part_of(job) for job in load.jobs]
@@ -142,7 +141,7 @@ def _until_broken(
 def _alone(
     load: Load[Job, Part, Result], index: int, opener: Opener, attempts: int
 ) -> Outcome[Result]:
-    """One job in a process of its own, more than once if need be."""
+    """Run one job in a process of its own, repeatedly if that dies."""
     job = load.jobs[index]
     for _ in range(attempts):
         with opener(1, load.parts) as there:
@@ -156,20 +155,20 @@ def _alone(
 
 
 def _settled(future: Future[Result], index: int) -> Outcome[Result] | None:
-    """What a finished future holds; None when its worker died."""
+    """The outcome of a finished future; None when its worker died."""
     try:
         return Outcome(index=index, result=future.result())
     except BrokenExecutor:
         return None
     except AbrError as exc:
         return Outcome(index=index, error=str(exc))
-    # Whatever a stranger's algorithm raises is that job's failure, and is named.
+    # A third-party algorithm may raise anything.
     except Exception as exc:  # noqa: BLE001
         return Outcome(index=index, error=f"{type(exc).__name__}: {exc}")
 
 
 class _LocalWorkers:
-    """Processes on this machine, which read their parts from files."""
+    """Processes on this machine; they read parts from temporary files."""
 
     def __init__(self, executor: ProcessPoolExecutor, parts: Sequence[Any], folder: Path) -> None:
         self._executor = executor
@@ -202,9 +201,9 @@ def _part(path: str) -> Any:
 
 
 def prepare_local() -> None:
-    """Start the process that local workers are forked from, if it does not run yet.
+    """Start the server process that local workers are forked from, unless it runs.
 
-    It loads what they need meanwhile; call it before something else that takes long.
+    It imports modules in the background, so it is best started early.
     """
     forkserver.set_forkserver_preload(["bench.experiments.run.engine", "numba"])
     forkserver.ensure_running()
@@ -212,10 +211,10 @@ def prepare_local() -> None:
 
 @contextlib.contextmanager
 def local(workers: int, parts: Sequence[Any]) -> Iterator[Workers]:
-    """Processes on this machine; all of them are gone when the context is left.
+    """Processes on this machine, all of which have ended when the context is left.
 
-    Workers are forked from a clean server process that has loaded what they need: it holds
-    no threads and no locks of ours, and a new worker starts in milliseconds.
+    They are forked from a server process that has loaded what they need and holds none of
+    our threads and locks, so a new one starts in milliseconds.
     """
     context = multiprocessing.get_context("forkserver")
     prepare_local()
@@ -239,7 +238,7 @@ def local(workers: int, parts: Sequence[Any]) -> Iterator[Workers]:
 
 
 def _enter_worker(parts_folder: str) -> None:
-    """Ctrl-C is the parent's to handle, and no worker outlives its parent."""
+    """Leave Ctrl-C to the parent, and see that the worker does not outlive it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -247,7 +246,7 @@ def _enter_worker(parts_folder: str) -> None:
 
 
 def _leave_with_parent(parts_folder: str) -> None:
-    """Wait for the parent's end, whatever it dies of, and go too; tidy up what it cannot."""
+    """Exit when the parent has ended, and remove the temporary files that it left."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

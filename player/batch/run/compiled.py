@@ -1,10 +1,10 @@
-"""Kernels linked with rules and compiled by numba, kept on disk between runs.
+"""Simulation loops linked with algorithms, compiled by numba and cached on disk.
 
-The first use of a pair takes seconds; later ones load it in a fraction of one. A module
-of a few lines is written per pair into the user's cache folder, in a subfolder named by
-a digest of all that the compiler can reach: numba freezes the constants and functions of
-other modules into machine code and looks at none of them again. Without numba, or for
-what it cannot compile, the same functions run as they are.
+Compiling a pair takes seconds, loading it a fraction of one. For each pair a module of a
+few lines is written to a subfolder of the user's cache folder. The subfolder is named by a
+digest of everything that the compiled code depends on: numba copies constants and functions
+of other modules into machine code, and its own cache does not notice when they change.
+Without numba, and for code that it cannot compile, the same functions run as they are.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ _KEPT_S = 30 * 86400.0
 
 
 class CompilerError(Exception):
-    """The compiler does not accept a function; the message is its first reason."""
+    """Numba cannot compile a function; the message is its first error."""
 
 
 def has_compiler() -> bool:
-    """Whether numba is installed; imports nothing."""
+    """Whether numba is installed; does not import it."""
     return importlib.util.find_spec("numba") is not None
 
 
 def linked(
     function: Function, hooks: Mapping[str, Any], *, parts: Mapping[str, Any] | None = None
 ) -> Function:
-    """``function`` as ``compiled`` makes it, but plain Python."""
+    """``function`` linked with ``hooks``, in plain Python."""
     strangers = [each for each in hooks.values() if not linking.is_ours(each)]
     if "numba" in sys.modules:
         for each in _fingerprint(strangers).jitted:
@@ -78,19 +78,19 @@ def compiled(
     texts: Mapping[str, str] | None = None,
     is_large: bool = False,
 ) -> Function:
-    """``function`` as machine code that is kept on disk.
+    """``function`` linked with ``hooks``, compiled and cached.
 
     Args:
-        function: The loop; its source is copied into the made module.
-        hooks: What the names mean in ``parts`` and all they call: importable functions
+        function: The loop; its source is copied into the generated module.
+        hooks: Values of names in ``parts`` and all that they call: importable functions
             and classes, and numbers.
         parts: Functions that ``function`` calls, by the names it uses.
         texts: More such functions as source; they may use the classes among ``hooks``.
-        is_large: Whether its time goes into loops over arrays, not into calls: compiled
-            four times as fast.
+        is_large: Whether it spends its time in loops over arrays rather than in calls;
+            it then compiles four times as fast.
 
     Raises:
-        AlgorithmError: a hook is no function that another process could import.
+        AlgorithmError: a hook cannot be imported by another process.
     """
     for name, hook in hooks.items():
         if isinstance(hook, FunctionType) and not is_importable(hook):
@@ -112,26 +112,26 @@ def compiled(
 
 
 class _Known(NamedTuple):
-    """A compiled function, and what it depends on."""
+    """A compiled function and the fingerprint of its dependencies."""
 
     fingerprint: Fingerprint
     function: Function
 
 
 _known: dict[tuple[Any, ...], _Known] = {}
-"""What this process has compiled or loaded, by function, hooks, parts and texts."""
+"""Functions that this process has compiled or loaded, by all arguments of ``compiled``."""
 _KNOWN = 128
 
 
 def jit(function: Function, hooks: Mapping[str, Any], is_inlined: bool) -> Function:
-    """For made modules: ``function`` linked and compiled when it is first called."""
+    """For generated modules: ``function`` linked, and compiled when it is first called."""
     finish, instead, base = _compiling(is_inlined)
     return Linker(hooks, finish, instead, base).linked(function)
 
 
 @cache
 def _compiling(is_inlined: bool) -> tuple[Function, dict[Any, Function], Linker]:
-    """What makes machine code, and a linker for what all kernels share."""
+    """The compiler, replacements that it needs, and a linker that all loops share."""
     numba: Any = importlib.import_module("numba")  # not all options are among its types
     # Inlined, the arrays of a named tuple stay in registers from call to call.
     finish: Function = numba.njit(
@@ -178,7 +178,7 @@ def decision_of(rung: Any, wait_s: Any = 0.0, why: Any = 0, segment: Any = -1) -
 
 
 def kept(function: Function) -> Function:
-    """For made modules: compile ``function`` and keep what comes out on disk."""
+    """For generated modules: compile ``function`` and cache the result on disk."""
     import numba
 
     made: Function = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
@@ -193,14 +193,14 @@ def kept(function: Function) -> Function:
 
 
 def _reason(text: str) -> str:
-    """What a compiler's error says that its stages do not repeat."""
+    """The message of a compiler's error without the names of its stages."""
     lines = [line.strip() for line in text.splitlines()]
     said = [line for line in lines if line and not line.startswith(("Failed in", "During", "File"))]
     return " ".join(said[:2])
 
 
 def cache_folder() -> Path:
-    """Where compiled kernels are kept; the folder need not exist yet."""
+    """The folder of compiled loops; it need not exist yet."""
     chosen = os.environ.get(CACHE_VARIABLE)
     if chosen:
         return Path(chosen)
@@ -253,7 +253,7 @@ def _bare(function: Function) -> str:
 
 
 def _module(source: str, taken: Fingerprint) -> Any:
-    """The module of ``source``, from the cache where it is there."""
+    """The module with this source, from the cache if it is there."""
     digest = _digest(source, taken)
     name = f"abrkit_kernel_{digest}"
     if name in sys.modules:
@@ -284,7 +284,7 @@ def _digest(source: str, taken: Fingerprint) -> str:
 
 @cache
 def _toolchain() -> list[str]:
-    """What makes machine code of a module: Python, the compiler, and what links for it."""
+    """Versions of Python and the compiler, and our own source that drives it."""
     found = [platform.python_version()]
     for package in ("numba", "llvmlite", "numpy"):
         with contextlib.suppress(PackageNotFoundError):
@@ -294,10 +294,9 @@ def _toolchain() -> list[str]:
 
 
 def forget_own_cache(function: Any) -> None:
-    """Have a function under numba's decorator compiled anew in this process.
+    """Disable the disk cache of a function decorated with numba's ``cache=True``.
 
-    What ``cache=True`` keeps on disk stays as it is when a function or constant of another
-    module changes.
+    That cache does not notice when a function or constant of another module changes.
     """
     if function.stats.cache_path is not None:
         caching: Any = importlib.import_module("numba.core.caching")
@@ -305,7 +304,7 @@ def forget_own_cache(function: Any) -> None:
 
 
 def _written(source: str, digest: str, name: str) -> Path:
-    """The file of a made module, in the cache folder or, when that fails, for this run only."""
+    """Write a module to the cache folder or, where that fails, to a temporary one."""
     try:
         folder = cache_folder() / digest
         path = folder / f"{name}.py"
@@ -327,7 +326,7 @@ def _written(source: str, digest: str, name: str) -> Path:
 
 
 def _forget_old() -> None:
-    """Remove kernels that nobody used for a month."""
+    """Remove loops that have not been used for a month."""
     oldest_s = time.time() - _KEPT_S  # noqa: TID251  # file times are wall-clock times
     with contextlib.suppress(OSError):
         for folder in cache_folder().iterdir():

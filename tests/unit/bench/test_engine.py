@@ -44,7 +44,7 @@ def run_of(
 ) -> Run:
     return Run(
         id="id",
-        contender=Contender(label=name, rule=name, params=params or {}),
+        contender=Contender(label=name, name=name, params=params or {}),
         presentation=presentation,
         presentation_digest=presentation.digest(),
         block=0,
@@ -196,22 +196,22 @@ def test_ours_are_loaded_once_and_no_more_than_a_few_are_kept(
 
     monkeypatch.setattr(registry, "load", counted)
     for gp in (5, 5, 6, 5, 7, 7):
-        engine.algorithm_of(Contender(label="b", rule="bola-sabre", params={"gp": gp}))
+        engine.algorithm_of(Contender(label="b", name="bola-sabre", params={"gp": gp}))
     assert loaded == [{"gp": 5}, {"gp": 6}, {"gp": 7}]
     assert len(engine._ours) == 2
 
 
 def test_other_sources_than_those_of_the_plan_are_not_played() -> None:
     same = engine._sources.get("bba-0") or ""
-    engine.algorithm_of(Contender(label="b", rule="bba-0", sources=same))
+    engine.algorithm_of(Contender(label="b", name="bba-0", sources=same))
     with pytest.raises(AlgorithmError, match="its source here is not what it was"):
-        engine.algorithm_of(Contender(label="b", rule="bba-0", sources="edited"))
+        engine.algorithm_of(Contender(label="b", name="bba-0", sources="edited"))
 
 
 @pytest.mark.parametrize(
     ("preset", "player", "message"),
     [
-        ("sabre", {"maxbuffer": 3.0}, r"the rules of sabre have no such setting; expected "),
+        ("sabre", {"maxbuffer": 3.0}, r"preset sabre has no such setting; expected "),
         ("abrkit", {"max_buffer_s": True}, r"max_buffer_s = True; expected a value such as 30.0"),
         ("abrkit", {"attempts": 2.5}, r"attempts = 2.5; expected a value such as 4"),
         ("abrkit", {"max_buffer_s": -1.0}, r"max_buffer_s is -1"),

@@ -31,7 +31,7 @@ def experiment(**more: object) -> Experiment:
         version="1",
         preset="abrkit",
         player={},
-        contenders=(Contender(label="a", rule="a"), Contender(label="b", rule="b")),
+        contenders=(Contender(label="a", name="a"), Contender(label="b", name="b")),
         presentations=(builtin("vbr-6"),),
         networks=tuple(network(mbps) for mbps in (1, 2, 3)),
         block_size=2,
@@ -58,14 +58,14 @@ def test_ids_are_stable_and_change_with_what_decides() -> None:
         experiment(player={"max_buffer_s": 9.0}),
         experiment(presentations=(builtin("vbr-6", 1),)),
         experiment(networks=(network(5), network(2))),
-        experiment(contenders=(Contender(label="a", rule="a", effective={"gp": 3}),)),
-        experiment(contenders=(Contender(label="a", rule="a", code="edited"),)),
+        experiment(contenders=(Contender(label="a", name="a", effective={"gp": 3}),)),
+        experiment(contenders=(Contender(label="a", name="a", code="edited"),)),
     ]
     assert first.id not in {runs_of(each)[0].id for each in changed}
 
 
 def test_an_algorithm_added_to_a_plan_leaves_the_others_as_they_were() -> None:
-    more = experiment(contenders=(*experiment().contenders, Contender(label="c", rule="c")))
+    more = experiment(contenders=(*experiment().contenders, Contender(label="c", name="c")))
     assert {run.id for run in runs_of(experiment())} < {run.id for run in runs_of(more)}
 
 
@@ -73,7 +73,7 @@ def test_seeds_are_given_to_algorithms_that_take_one() -> None:
     """Runs never mix seeds, so each has one to give."""
     both = experiment(
         networks=(network(1, 0), network(1, 7)),
-        contenders=(Contender(label="dice", rule="dice", is_seeded=True),),
+        contenders=(Contender(label="dice", name="dice", is_seeded=True),),
     )
     assert [run.contender.params for run in runs_of(both)] == [{"seed": 0}, {"seed": 7}]
 
