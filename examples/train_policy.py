@@ -33,7 +33,7 @@ from abr.generators import generate
 from abr.media import FloatArray, Presentation
 from abr.policytext import Policy
 from abr.trace import Trace
-from bench.experiments.presentations import Shape, drawn
+from bench.experiments.presentations import Shape, draw
 from player.batch.abrkit import session as abrkit
 from player.batch.run.batch import Engine, run_batch
 
@@ -64,7 +64,7 @@ OPTIONS = abrkit.Options(first_byte_limit_s=math.inf, total_limit_s=math.inf)
 def films(seed: int) -> list[Presentation]:
     """One presentation of each shape."""
     return [
-        drawn(shape, np.random.default_rng([seed, k]), title=name)
+        draw(shape, np.random.default_rng([seed, k]), title=name)
         for k, (name, shape) in enumerate(SHAPES.items())
     ]
 
