@@ -1,7 +1,7 @@
-"""Decisions and the words they need: media, traces, algorithms, logs and QoE.
+"""Adaptive-bitrate decisions and their vocabulary: media, traces, algorithms, logs and QoE.
 
-Numpy and the standard library only; nothing here performs I/O except the shells
-``abr.cli``, ``abr.shell`` and the two small commands beside them.
+The modules need only numpy and the standard library. Those that perform I/O are
+``abr.cli``, ``abr.files``, ``abr.algorithms.files`` and ``abr.shell``.
 """
 
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> str:
-        """``__version__`` on demand: looking it up costs a third of ``abr --help``."""
+        """Look up ``__version__`` on demand, which takes a third as long as ``abr --help``."""
         if name != "__version__":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib.metadata import PackageNotFoundError, version

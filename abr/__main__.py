@@ -1,4 +1,4 @@
-"""``python -m abr``: the same as the command ``abr``."""
+"""Run the ``abr`` command with ``python -m abr``."""
 
 import sys
 

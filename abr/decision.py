@@ -1,16 +1,17 @@
-"""What an algorithm sees, what it answers, and what an algorithm is.
+"""What an algorithm observes, what it answers, and what an algorithm is.
 
-Named tuples of numbers and read-only arrays, because plain Python and a compiled
-kernel both understand them. An observation is complete: it offers no way to reach
-network, clock or player.
+Observations and answers are named tuples of numbers and read-only arrays, because both
+plain Python and compiled code can use them. An observation is complete: it gives no
+access to the network, the clock or the player.
 
 An algorithm comes in one of two forms:
 
 * a ``Rule``: frozen parameters, a small state, and pure functions over these named
-  tuples. Every built-in has this form, so the same source can be compiled.
+  tuples. All built-in algorithms have this form, so the same source can be compiled.
 * any object with ``choose(seen) -> Decision`` (or a bare rung number), optionally
-  with ``reconsider(seen, progress)`` and ``delivered(seen, download)``. A fresh one
-  is needed for each playback, so players take a factory: ``make() -> object``.
+  with ``reconsider(seen, progress)``, ``delivered(seen, download)`` and
+  ``waited(seen, wait_s)``. Each playback needs a fresh object, so players take a
+  factory: ``make() -> object``.
 
 ``begin`` turns either into a ``RunningAlgorithm`` for one playback.
 """
@@ -56,23 +57,24 @@ class Download(NamedTuple):
 
 
 class Observation(NamedTuple):
-    """Everything an algorithm may know when it is asked."""
+    """Everything an algorithm may know when it decides."""
 
     now_s: float
-    """Seconds since playback was asked for."""
+    """Seconds since playback was requested."""
     segment: int
     """Index of the segment to choose a rung for, from 0."""
     buffer_s: float
-    """Media seconds ready ahead of the playhead."""
+    """Media seconds buffered ahead of the playhead."""
     max_buffer_s: float
+    """The player's limit on ``buffer_s``."""
     last_rung: int
-    """Rung of the previous segment; -1 before the first."""
+    """Rung of the previous segment; -1 before the first segment."""
     playing: bool
-    """False in startup, in a stall and when paused."""
+    """False during startup, during a stall and while paused."""
     ladder_bps: FloatArray
     """Nominal bit rate per rung, ascending, shape (R,)."""
     sizes_bytes: FloatArray
-    """Segment sizes, exact where the player knows them, else estimates, shape (R, N)."""
+    """Segment sizes, exact if the player knows them, otherwise estimated, shape (R, N)."""
     durations_s: FloatArray
     """Media seconds per segment, shape (N,)."""
     downloads: Downloads
@@ -83,15 +85,15 @@ class Decision(NamedTuple):
 
     rung: int
     wait_s: float = 0.0
-    """Seconds to wait before the request is sent; 0 asks at once."""
-    why: int = 0
-    """Small code of the rule that decided; names are in ``Rule.whys``."""
+    """Seconds to wait before sending the request; 0 sends it immediately."""
+    reason: int = 0
+    """Reason code, an index into ``Rule.reasons``."""
     segment: int = -1
-    """An earlier segment, not yet played, to download again instead; -1: ``seen.segment``."""
+    """An earlier segment, not yet played, to download again instead; -1 for ``seen.segment``."""
 
 
 class Progress(NamedTuple):
-    """A video segment download under way, when an algorithm is asked to reconsider."""
+    """A video segment download in progress, when an algorithm is asked to reconsider it."""
 
     now_s: float
     segment: int
@@ -110,40 +112,44 @@ NO_DOWNLOADS = Downloads(*(np.empty(0) for _ in Downloads._fields))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """An algorithm as parameters and pure functions, one published idea per file.
+    """An algorithm made of parameters and pure functions over named tuples.
 
     ``start(params, ladder_bps, durations_s)`` makes the state of one playback (a named
     tuple whose arrays the functions below may update in place);
     ``choose(params, state, seen)`` answers with a ``Decision``;
-    ``reconsider(params, state, seen, progress)`` may abandon the download under way by
+    ``reconsider(params, state, seen, progress)`` may abandon the download in progress by
     answering with a lower rung than ``progress.rung``;
     ``delivered(params, state, seen, download)`` learns from a finished download;
-    ``waited(params, state, seen, wait_s)`` learns that the player waited for room in the
-    buffer, just before ``choose`` is asked.
+    ``waited(params, state, seen, wait_s)`` learns, just before ``choose`` is called, that
+    the player waited for room in the buffer.
 
-    A rule that ``foresees`` is an upper bound: it is told the true trace. Its start is
-    ``start(params, ladder_bps, durations_s, sizes_bytes, trace)``, and it cannot play
-    over a real network.
+    With ``needs_trace`` the algorithm is an upper bound that knows the capacity in
+    advance: it is started with ``start(params, ladder_bps, durations_s, sizes_bytes,
+    trace)``, and it cannot play over a real network.
     """
 
     name: str
     params: Any
-    """A named tuple of numbers, units in the names."""
-    start: Callable[..., Any]
-    choose: Callable[[Any, Any, Observation], Decision]
-    reconsider: Callable[[Any, Any, Observation, Progress], Decision] | None = None
-    delivered: Callable[[Any, Any, Observation, Download], None] | None = None
-    waited: Callable[[Any, Any, Observation, float], None] | None = None
-    foresees: bool = False
-    heavy: tuple[Callable[..., Any], ...] = ()
-    """Functions that ``start`` spends its time in; a simulator may compile them."""
-    whys: tuple[str, ...] = ("",)
-    """Names of the codes in ``Decision.why``, by index."""
+    """A named tuple of numbers, with units in the names."""
+    start: Callable[..., Any] = field(repr=False)
+    choose: Callable[[Any, Any, Observation], Decision] = field(repr=False)
+    reconsider: Callable[[Any, Any, Observation, Progress], Decision] | None = field(
+        default=None, repr=False
+    )
+    delivered: Callable[[Any, Any, Observation, Download], None] | None = field(
+        default=None, repr=False
+    )
+    waited: Callable[[Any, Any, Observation, float], None] | None = field(default=None, repr=False)
+    needs_trace: bool = False
+    heavy: tuple[Callable[..., Any], ...] = field(default=(), repr=False)
+    """Functions in which ``start`` spends its time; a simulator may compile them."""
+    reasons: tuple[str, ...] = field(default=("",), repr=False)
+    """Names of the reason codes in ``Decision.reason``, by index."""
 
 
 @runtime_checkable
 class Chooser(Protocol):
-    """The least an algorithm of one's own must offer; see the module's docstring."""
+    """The minimal interface of an algorithm that is an object; see the module's docstring."""
 
     def choose(self, seen: Observation, /) -> Decision | int:
         """The rung for ``seen.segment``."""
@@ -155,73 +161,73 @@ Algorithm = Rule | Callable[[], Chooser]
 
 @dataclass(slots=True)
 class RunningAlgorithm:
-    """One algorithm in one playback: holds the state and checks every answer."""
+    """One algorithm in one playback: holds its state and checks every answer."""
 
     name: str
     params: dict[str, Any]
     can_reconsider: bool
-    whys: tuple[str, ...]
-    _choose: Callable[[Observation], Decision | int]
-    _reconsider: Callable[[Observation, Progress], Decision | int | None] | None
-    _delivered: Callable[[Observation, Download], None] | None
-    _waited: Callable[[Observation, float], None] | None = None
-    _rungs: int = field(default=0)
+    reasons: tuple[str, ...] = field(repr=False)
+    _choose: Callable[[Observation], Decision | int] = field(repr=False)
+    _reconsider: Callable[[Observation, Progress], Decision | int | None] | None = field(repr=False)
+    _delivered: Callable[[Observation, Download], None] | None = field(repr=False)
+    _waited: Callable[[Observation, float], None] | None = field(repr=False)
+    _rungs: int
 
     def choose(self, seen: Observation) -> Decision:
-        """Ask for a rung.
+        """Ask for the rung of the next segment.
 
         Raises:
-            AlgorithmError: the answer is no legal rung, waiting time or segment.
+            AlgorithmError: the answer is not a valid rung, waiting time or segment.
         """
-        with self._blamed("choose"):
+        with self._blame_algorithm("choose"):
             answer = self._choose(seen)
-        decision = self._checked(answer, "choose")
+        decision = self._check_answer(answer, "choose")
         if not -1 <= decision.segment <= seen.segment:
             raise AlgorithmError(
-                f"algorithm {self.name!r}: choose() asked for segment {decision.segment} when "
+                f"algorithm {self.name!r}: choose() requested segment {decision.segment} when "
                 f"segment {seen.segment} was next; expected an earlier one, or -1 for the next"
             )
         return decision
 
     def waited(self, seen: Observation, wait_s: float) -> None:
-        """Let the algorithm know that the player waited for room in the buffer."""
+        """Tell the algorithm that the player waited for room in the buffer."""
         if self._waited is not None:
-            with self._blamed("waited"):
+            with self._blame_algorithm("waited"):
                 self._waited(seen, wait_s)
 
     def reconsider(self, seen: Observation, progress: Progress) -> Decision | None:
-        """Ask whether to abandon the download under way; None carries on."""
+        """Ask whether to abandon the download in progress; None continues it."""
         if self._reconsider is None:
             return None
-        with self._blamed("reconsider"):
+        with self._blame_algorithm("reconsider"):
             answer = self._reconsider(seen, progress)
         if answer is None:
             return None
-        decision = self._checked(answer, "reconsider")
+        decision = self._check_answer(answer, "reconsider")
         return decision if decision.rung < progress.rung else None
 
     def delivered(self, seen: Observation, download: Download) -> None:
-        """Let the algorithm learn from a finished download."""
+        """Tell the algorithm about a finished download."""
         if self._delivered is not None:
-            with self._blamed("delivered"):
+            with self._blame_algorithm("delivered"):
                 self._delivered(seen, download)
 
     @contextlib.contextmanager
-    def _blamed(self, verb: str) -> Iterator[None]:
-        """What an algorithm raises is its own fault, and said to be."""
+    def _blame_algorithm(self, verb: str) -> Iterator[None]:
+        """Turn any exception raised inside into an ``AlgorithmError`` naming the algorithm."""
         try:
             yield
         except Exception as exc:
             raise AlgorithmError(
                 f"algorithm {self.name!r}: {verb}() raised {type(exc).__name__}: {exc}; "
-                "run the command with --debug to see where"
+                "run the command with --debug for the traceback"
             ) from exc
 
-    def _checked(self, answer: Decision | int, verb: str) -> Decision:
+    def _check_answer(self, answer: Decision | int, verb: str) -> Decision:
         if isinstance(answer, Decision):
-            rung, wait_s, why, segment = answer
+            rung, wait_s, reason, segment = answer
         else:
-            rung, wait_s, why, segment = answer, 0.0, 0, -1
+            rung, wait_s, reason, segment = answer, 0.0, 0, -1
         try:
             rung = operator.index(rung)
         except TypeError:
@@ -240,7 +246,7 @@ class RunningAlgorithm:
                 f"algorithm {self.name!r}: {verb}() asked to wait {wait_s} s; "
                 "expected a finite time of 0 or more"
             )
-        return Decision(rung, wait_s, int(why), operator.index(segment))
+        return Decision(rung, wait_s, int(reason), operator.index(segment))
 
 
 def begin(
@@ -249,13 +255,13 @@ def begin(
     """Start an algorithm for one playback of ``presentation``.
 
     Args:
-        algorithm: A rule, or something that makes a chooser.
+        algorithm: A ``Rule``, or a callable that makes an object with ``choose(seen)``.
         presentation: What is played.
-        trace: The true network, for a rule that foresees it; only simulations know it.
+        trace: The true trace, for an algorithm that needs it; only a simulation has one.
 
     Raises:
-        AlgorithmError: ``algorithm`` is neither a ``Rule`` nor makes a chooser, or it
-            foresees the network and there is no trace.
+        AlgorithmError: ``algorithm`` is neither of these, or it needs the trace and there
+            is none.
     """
     if isinstance(algorithm, Rule):
         return _begin_rule(algorithm, presentation, trace)
@@ -264,7 +270,7 @@ def begin(
     if not callable(choose):
         raise AlgorithmError(
             f"{algorithm!r} makes {type(made).__name__}, which has no choose(seen); "
-            "give a Rule, or something callable that makes an object with choose(seen)"
+            "expected a Rule, or a callable that makes an object with choose(seen)"
         )
     reconsider = getattr(made, "reconsider", None)
     return RunningAlgorithm(
@@ -272,7 +278,7 @@ def begin(
         or str(getattr(made, "name", type(made).__name__)),
         params=dict(getattr(algorithm, "registered_params", {})),
         can_reconsider=reconsider is not None,
-        whys=tuple(getattr(made, "whys", ("",))),
+        reasons=tuple(getattr(made, "reasons", ("",))),
         _choose=choose,
         _reconsider=reconsider,
         _delivered=getattr(made, "delivered", None),
@@ -282,17 +288,17 @@ def begin(
 
 
 def start_state(rule: Rule, presentation: Presentation, trace: Trace | None = None) -> Any:
-    """The state of one playback of ``presentation``, as ``rule`` begins it.
+    """The initial state of ``rule`` for one playback of ``presentation``.
 
     Raises:
-        AlgorithmError: the rule foresees the network and there is no trace.
+        AlgorithmError: the algorithm needs the trace and there is none.
     """
     known = (presentation.bitrates_bps, presentation.durations_s)
-    if not rule.foresees:
+    if not rule.needs_trace:
         return rule.start(rule.params, *known)
     if trace is None:
         raise AlgorithmError(
-            f"algorithm {rule.name!r} is an upper bound that must know the network beforehand; "
+            f"algorithm {rule.name!r} is an upper bound that must know the trace in advance; "
             "simulate it over a trace"
         )
     return rule.start(rule.params, *known, presentation.sizes_bytes, trace)
@@ -306,7 +312,7 @@ def _begin_rule(rule: Rule, presentation: Presentation, trace: Trace | None) -> 
         name=rule.name,
         params=dict(params._asdict()),
         can_reconsider=reconsider is not None,
-        whys=rule.whys,
+        reasons=rule.reasons,
         _choose=lambda seen: rule.choose(params, state, seen),
         _reconsider=None
         if reconsider is None
@@ -322,7 +328,7 @@ def _begin_rule(rule: Rule, presentation: Presentation, trace: Trace | None) -> 
 
 
 def downloads_from(finished: Sequence[Download]) -> Downloads:
-    """Columns of ``finished``, oldest first; for tests and tools."""
+    """``finished`` as columns, oldest first; for tests and tools."""
     if not finished:
         return NO_DOWNLOADS
     table = np.array(finished, dtype=np.float64)

@@ -1,8 +1,8 @@
-"""Two small networks for a first look, made here so that nobody needs a corpus.
+"""Two small traces for demonstrations, so that no corpus is needed.
 
-Both are scaled to the ladder that is played: on a fixed network a small film would
-never be in trouble and a large one always. They are shapes to learn from, not
-measurements; nothing published should rest on them.
+Both are scaled to the ladder that is played: on a fixed network a presentation with low
+rates would never stall, and one with high rates always. They are illustrations, not
+measurements; do not base published results on them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from abr.trace import Trace
 
 _COMMUTE = (
-    # seconds, share of the top rung's rate: good at the station, a tunnel, a crowded cell
+    # Seconds, fraction of the top rung's rate: good at the station, a tunnel, a crowded cell.
     (6.0, 1.6),
     (5.0, 0.7),
     (4.0, 0.3),
@@ -21,7 +21,7 @@ _COMMUTE = (
     (9.0, 0.9),
 )
 _HOME = (
-    # an evening line: ample, with a neighbour who downloads now and then
+    # A home line in the evening: ample, with occasional downloads by a neighbour.
     (8.0, 1.5),
     (6.0, 0.8),
     (10.0, 1.7),

@@ -1,42 +1,42 @@
-"""The three families of errors, chosen by what the reader can do about them.
+"""Exceptions, in three families by what the user can do about them.
 
-``InputError``: something you gave is wrong. ``PeerError``: the other side failed.
-``ResourceError``: this machine lacks something. Concrete types also inherit the
-built-in they refine, so callers may catch either. A message says where, what was
-found, what was expected and what to do, on one line. Misuse of an API by a
-programmer is ``ValueError`` or ``TypeError``, not one of these.
+``InputError``: something the user gave is wrong. ``PeerError``: the other side failed.
+``ResourceError``: this machine lacks something. Concrete types also inherit from the
+built-in exception they refine, so callers may catch either. A message says on one line
+where the problem is, what was found, what was expected and what to do. Programming
+errors in the use of the API raise ``ValueError`` or ``TypeError`` instead.
 """
 
 
 class AbrError(Exception):
-    """Base of every error a user of abrkit may see; not raised itself.
+    """Base class of every error a user of abrkit may see; never raised itself.
 
-    ``http_status`` is what a server that meets the error answers.
+    ``http_status`` is the status with which a server responds to the error.
     """
 
     http_status: int = 500
 
 
 class InputError(AbrError):
-    """Something given is wrong: a file, an option, a name, a configuration key."""
+    """Something the user gave is wrong: a file, an option, a name, a configuration key."""
 
     http_status = 400
 
 
 class PeerError(AbrError):
-    """The other side failed: a server that answers wrongly, late or not at all."""
+    """The other side failed: a server answered wrongly, late or not at all."""
 
     http_status = 502
 
 
 class ResourceError(AbrError):
-    """This machine lacks something: a tool, room on a disk, a free port."""
+    """This machine lacks something: a tool, disk space, a free port."""
 
     http_status = 503
 
 
 class MissingFileError(InputError, FileNotFoundError):
-    """A file or folder that was named does not exist, or is of the wrong kind."""
+    """A named file or folder does not exist, cannot be read, or is of the wrong kind."""
 
 
 class MediaError(InputError, ValueError):
@@ -48,7 +48,7 @@ class PackageError(InputError, ValueError):
 
 
 class PlaylistError(InputError, ValueError):
-    """Playlist text that breaks the rules we depend on."""
+    """Playlist text that violates a rule this package depends on."""
 
 
 class TraceFormatError(InputError, ValueError):
@@ -64,17 +64,17 @@ class LogFormatError(InputError, ValueError):
 
 
 class ConfigError(InputError, ValueError):
-    """A configuration value of unknown name, wrong type or out of range."""
+    """A configuration value with an unknown name, of the wrong type or out of range."""
 
 
 class AlgorithmError(InputError, ValueError):
-    """An algorithm that is unknown, fails to load, or broke its contract."""
+    """An algorithm that is unknown, fails to load, or breaks its contract."""
 
 
 class TokenError(InputError, PermissionError):
-    """A token that is missing, malformed, expired, or for something else.
+    """A token that is missing, malformed, expired, or issued for something else.
 
-    ``reason`` is a short stable word: missing, malformed, unknown-key,
+    ``reason`` is one of a fixed set of words: missing, malformed, unknown-key,
     bad-signature, expired, not-yet, wrong-title, session-over.
     """
 
@@ -90,28 +90,28 @@ class KeyStoreError(InputError, ValueError):
 
 
 class UpstreamError(PeerError, ConnectionError):
-    """A server we depend on refused, broke off or answered nonsense."""
+    """A server we depend on refused, broke off or sent an invalid response."""
 
 
 class UpstreamTimeoutError(PeerError, TimeoutError):
-    """A server we depend on did not answer within its limit."""
+    """A server we depend on did not respond within its limit."""
 
 
 class PlaybackError(PeerError, RuntimeError):
-    """A playback that could not start or go on."""
+    """A playback that could not start or continue."""
 
 
 class ToolMissingError(ResourceError, FileNotFoundError):
-    """A program we need is not on this machine, or lacks a capability."""
+    """A required program is not installed, or lacks a capability."""
 
 
 class ToolFailedError(ResourceError, RuntimeError):
-    """A program we ran failed; the message carries its last lines."""
+    """A program failed; the message includes the last lines of its output."""
 
 
 class DiskFullError(ResourceError, OSError):
-    """No room left to write."""
+    """No space left on the disk."""
 
 
 class PortInUseError(ResourceError, OSError):
-    """An address to listen on is taken or not permitted."""
+    """An address to listen on is in use or not permitted."""

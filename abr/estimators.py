@@ -1,12 +1,12 @@
-"""What past downloads say about the network: throughput and latency estimates.
+"""Estimates of throughput and latency from past downloads.
 
-Each estimator is a named tuple of arrays made by a ``*_start`` function and updated
-in place by ``*_add``, or a function of the finished downloads; all are plain scalar
-code, so an algorithm that uses them can be compiled.
+An estimator is either a named tuple of arrays, created by a ``*_start`` function and
+updated in place by ``*_add``, or a function of the finished downloads. All of them are
+plain scalar code, so an algorithm that uses them can be compiled.
 
-Throughput here is body bits over the time from first to last byte; the wait for the
-first byte is latency, estimated apart. Estimates are ``nan`` before the first
-download: callers choose their own prior.
+Unless stated otherwise, throughput is body bits over the time from first to last byte;
+the wait for the first byte is latency, estimated separately. Estimates are ``nan`` before
+the first download: callers choose their own prior.
 """
 
 from __future__ import annotations
@@ -25,33 +25,31 @@ _LN2 = math.log(2)
 class Ewma(NamedTuple):
     """Two exponentially weighted means of throughput and latency, fast and slow.
 
-    Throughput samples weigh by their transfer time, latency samples by the media
-    seconds of their segment; both are corrected for starting at zero.
-
-    Numbers of arrays are made floats first: plain Python is twice as fast with those.
+    Throughput samples are weighted by their transfer time, latency samples by the media
+    seconds of their segment; both means are corrected for starting at zero. The
+    estimates are the cautious ones of the two: the lower throughput, the higher latency.
 
     Source: Spiteri, Sitaraman, Sparacio, From Theory to Practice, MMSys 2018, and the
-    class ``Ewma`` of Sabre, whose estimates are the cautious ones: the lower
-    throughput and the higher latency of the two.
+    class ``Ewma`` of Sabre.
     """
 
     half_lives_s: FloatArray
     """Half-lives, shape (2,)."""
     throughput_bps: FloatArray
-    """Means that start at 0, shape (2,)."""
+    """Uncorrected means, starting at 0, shape (2,)."""
     latency_s: FloatArray
-    """Means that start at 0, shape (2,)."""
+    """Uncorrected means, starting at 0, shape (2,)."""
     unseen: FloatArray
-    """Weight that is still at the start: of both throughputs, then of both latencies,
-    shape (4,)."""
+    """Weight of the initial 0 in both throughputs, then in both latencies, shape (4,)."""
     media: FloatArray
-    """Media seconds of the newest segment and what they leave of each mean, shape (3,)."""
+    """Media seconds of the newest segment, then the factor by which they decay each mean of
+    latency, shape (3,)."""
     estimate: FloatArray
     """Throughput in bits per second and latency in seconds, shape (2,)."""
 
 
 def ewma_start(fast_s: float, slow_s: float) -> Ewma:
-    """An estimator that has seen nothing."""
+    """Create an estimator without samples."""
     return Ewma(
         np.array([fast_s, slow_s], dtype=np.float64),
         np.zeros(2),
@@ -65,7 +63,7 @@ def ewma_start(fast_s: float, slow_s: float) -> Ewma:
 def ewma_add(
     ewma: Ewma, size_bytes: float, transfer_s: float, latency_s: float, media_s: float
 ) -> None:
-    """Learn from one download; nothing is learnt when the transfer took no time."""
+    """Add one download; a transfer that took no time is ignored."""
     if not transfer_s > 0:
         return
     sample_bps = 8 * size_bytes / transfer_s
@@ -75,12 +73,13 @@ def ewma_add(
             ewma.media[1 + i] = 0.5 ** (media_s / ewma.half_lives_s[i])
     lowest_bps, highest_s = math.inf, 0.0
     for i in range(2):
+        # float(): plain Python computes twice as fast with floats as with numpy scalars.
         kept = math.exp(-_LN2 * transfer_s / float(ewma.half_lives_s[i]))
         mean = kept * float(ewma.throughput_bps[i]) + (1 - kept) * sample_bps
         ewma.throughput_bps[i] = mean
         unseen = kept * float(ewma.unseen[i])
         ewma.unseen[i] = unseen
-        # A transfer so short that its weight is lost in rounding says all there is to say.
+        # The weight of a very short first transfer is lost in rounding; take the sample itself.
         lowest_bps = min(lowest_bps, mean / (1 - unseen) if unseen < 1 else sample_bps)
         kept = float(ewma.media[1 + i])
         mean = kept * float(ewma.latency_s[i]) + (1 - kept) * latency_s
@@ -93,17 +92,17 @@ def ewma_add(
 
 
 def ewma_throughput_bps(ewma: Ewma) -> float:
-    """The lower of the two means, bits per second; nan before the first download."""
+    """The lower of the two means of throughput, bits per second; nan without a sample."""
     return float(ewma.estimate[0])
 
 
 def ewma_latency_s(ewma: Ewma) -> float:
-    """The higher of the two means, seconds; nan before the first download."""
+    """The higher of the two means of latency, seconds; nan without a sample."""
     return float(ewma.estimate[1])
 
 
 def sliding_throughput_bps(downloads: Downloads, last: int) -> float:
-    """Plain mean of the last throughputs, bits per second; nan when there are none."""
+    """Arithmetic mean of the last throughputs, bits per second; nan if there are none."""
     total, count = 0.0, 0
     for i in range(max(len(downloads.end_s) - last, 0), len(downloads.end_s)):
         transfer_s = downloads.end_s[i] - downloads.first_byte_s[i]
@@ -114,7 +113,7 @@ def sliding_throughput_bps(downloads: Downloads, last: int) -> float:
 
 
 def sliding_latency_s(downloads: Downloads, last: int) -> float:
-    """Plain mean of the last waits for a first byte; nan when there are none."""
+    """Arithmetic mean of the last waits for a first byte, seconds; nan if there are none."""
     total, count = 0.0, 0
     for i in range(max(len(downloads.end_s) - last, 0), len(downloads.end_s)):
         total += downloads.first_byte_s[i] - downloads.start_s[i]
@@ -125,7 +124,7 @@ def sliding_latency_s(downloads: Downloads, last: int) -> float:
 def harmonic_throughput_bps(downloads: Downloads, last: int) -> float:
     """Harmonic mean of the last throughputs, first-byte wait *included*, bits per second.
 
-    nan when there are none.
+    nan if there are none.
 
     Source: Yin, Jindal, Sekar, Sinopoli, A Control-Theoretic Approach for Dynamic
     Adaptive Video Streaming over HTTP, SIGCOMM 2015, where it is taken over five downloads.

@@ -1,14 +1,14 @@
-"""The session log: everything that went into and came out of one playback.
+"""The session log: all inputs and outputs of one playback.
 
-JSON Lines. The first line is provenance (what was run, by what, over what); each
-further line is one record ``{"e": kind, "t": seconds since play was asked, ...}``,
-times never decreasing. Inputs to the player (``start response finished failed wake
-pause resume stop``) are kept exactly, so a log can be replayed; outputs (``fetch
-abort decision state play buffer ended``) are what metrics are computed from.
-The fields of each record are listed in ``docs/formats.md``.
+A log is JSON Lines. The first line is the provenance (what was run, by what, over what);
+each further line is one record ``{"e": kind, "t": seconds since playback was requested,
+...}``, in order of time. Inputs to the player (``start response finished failed wake
+pause resume stop``) are recorded exactly, so that a log can be replayed; metrics are
+computed from the outputs (``fetch abort decision state play buffer ended``).
+``docs/formats.md`` lists the fields of each record.
 
-No token, key or media byte is ever written. This module turns logs into text and
-back; reading and writing files is the caller's.
+No token, key or media byte is ever written. This module converts logs to text and back;
+callers read and write the files.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ OUTPUTS: tuple[Kind, ...] = ("fetch", "abort", "decision", "state", "play", "buf
 Record = dict[str, Any]
 
 
-_LATEST_S = 1e9
-"""No playback lasts thirty years; keeps nan and absurd numbers out."""
+_MAX_TIME_S = 1e9
+"""No playback lasts thirty years; the limit rejects nan and absurd numbers."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class SessionLog:
-    """One playback as it happened."""
+    """The record of one playback."""
 
     provenance: dict[str, Any]
     """Schema, tool version, driver, algorithm and parameters, configuration and its hash,
@@ -70,11 +70,16 @@ class SessionLog:
     records: list[Record] = field(default_factory=list)
     """In order of time."""
 
+    def __repr__(self) -> str:
+        algorithm = self.provenance.get("algorithm")
+        last_s = self.records[-1]["t"] if self.records else None
+        return f"<SessionLog algorithm={algorithm!r} records={len(self.records)} last_s={last_s}>"
+
     def add(self, kind: Kind, t_s: float, /, **fields: Any) -> None:
         """Append a record.
 
         Raises:
-            ValueError: ``t_s`` lies before the newest record.
+            ValueError: ``t_s`` is earlier than the newest record.
         """
         if self.records and t_s < self.records[-1]["t"]:
             raise ValueError(f"record {kind!r} at {t_s} s comes after {self.records[-1]['t']} s")
@@ -85,26 +90,27 @@ class SessionLog:
         return (record for record in self.records if record["e"] in kinds)
 
     def dumps(self) -> str:
-        """The log as JSON Lines, provenance first; same log, same text."""
-        lines = [_line({"e": "provenance", "schema": SCHEMA, **self.provenance})]
-        lines.extend(_line(record) for record in self.records)
+        """The log as JSON Lines, provenance first; equal logs give equal text."""
+        lines = [_format_record({"e": "provenance", "schema": SCHEMA, **self.provenance})]
+        lines.extend(_format_record(record) for record in self.records)
         return "\n".join(lines) + "\n"
 
     @classmethod
     def loads(cls, text: str, *, name: str = "log") -> SessionLog:
-        """Read what ``dumps`` wrote.
+        """Parse the output of ``dumps``.
 
         Args:
             text: JSON Lines.
-            name: What to call the text in errors.
+            name: Name of the text in error messages.
 
         Raises:
-            LogFormatError: not a session log, a newer major version, or broken.
+            LogFormatError: the text is not a session log, has another major version, or is
+                broken.
         """
         lines = text.splitlines()
         if not lines:
             raise LogFormatError(f"{name}: empty; expected a session log in JSON Lines")
-        head = _parsed(lines[0], name, 1)
+        head = _parse_line(lines[0], name, 1)
         schema = head.pop("schema", None)
         if head.pop("e", None) != "provenance" or not isinstance(schema, str):
             raise LogFormatError(
@@ -118,15 +124,15 @@ class SessionLog:
             )
         log = cls(head)
         for number, line in enumerate(lines[1:], start=2):
-            log.records.append(_checked(_parsed(line, name, number), log, name, number))
+            log.records.append(_check_record(_parse_line(line, name, number), log, name, number))
         return log
 
 
-def _line(record: Record) -> str:
+def _format_record(record: Record) -> str:
     return json.dumps(record, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def _parsed(line: str, name: str, number: int) -> Record:
+def _parse_line(line: str, name: str, number: int) -> Record:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as exc:
@@ -136,11 +142,11 @@ def _parsed(line: str, name: str, number: int) -> Record:
     return record
 
 
-def _checked(record: Record, log: SessionLog, name: str, number: int) -> Record:
+def _check_record(record: Record, log: SessionLog, name: str, number: int) -> Record:
     kind, t_s = record.get("e"), record.get("t")
     if kind not in INPUTS and kind not in OUTPUTS:
         raise LogFormatError(f"{name}:{number}: unknown record kind {kind!r}")
-    if not isinstance(t_s, int | float) or isinstance(t_s, bool) or not 0 <= t_s <= _LATEST_S:
+    if not isinstance(t_s, int | float) or isinstance(t_s, bool) or not 0 <= t_s <= _MAX_TIME_S:
         raise LogFormatError(f"{name}:{number}: time {t_s!r}; expected seconds")
     if log.records and t_s < log.records[-1]["t"]:
         raise LogFormatError(

@@ -1,22 +1,22 @@
-"""The best next rung over a horizon, at a throughput that stays what it is: exact search.
+"""Exact search for the best plan over a horizon at a constant throughput.
 
-What ``mpc``, ``robust-mpc`` and ``fast-mpc`` share. A plan gives each of the next
-segments a rung; downloads take size by throughput, the buffer pays for them, and a plan
-is worth the sum of its rates in Mbit/s, less ``stall_weight`` per second that the buffer
-lacks, less ``switch_weight`` per Mbit/s of change between neighbours. The best plan's
-first rung is the answer.
+``mpc``, ``robust-mpc`` and ``fast-mpc`` share this search. A plan gives a rung to each of
+the next segments; a download takes its size over the throughput and drains the buffer
+meanwhile. The utility of a plan is the sum of its rates in Mbit/s, less ``stall_weight``
+per second that the buffer lacks, less ``switch_weight`` per Mbit/s of change between
+neighbours. The answer is the first rung of the best plan.
 
-Source of the arithmetic and of the ties: ``test/mpc.py`` of Pensieve, which goes through
-all plans in lexicographic order and keeps the last of the best. Here branches that
-cannot hold the best plan are left out, which changes nothing in the answer:
+Source of the arithmetic and of the ties: ``test/mpc.py`` of Pensieve, which enumerates
+all plans in lexicographic order and keeps the last of the best. This search prunes
+branches that cannot contain the best plan, which does not change the answer:
 
 * plans are visited from the last to the first, and only a better one replaces the best
-* a bound on what a branch can come to charges every second of download a price between
-  0 and ``stall_weight`` and gives the buffer back at the same price; that is never less
-  than the truth, since downloads cost stalls only beyond the buffer. The best plan
-  under a price is found by dynamic programming, switches included
-* a branch is left out only when its bound misses the best plan known by more than
-  rounding could explain, so plans that differ by rounding alone are all compared
+* an upper bound on the rest of a branch charges every second of download a price between
+  0 and ``stall_weight`` and credits the buffer at the same price. That never
+  underestimates, because a download stalls only for the time it exceeds the buffer. The
+  best plan under a price is found by dynamic programming, switches included
+* a branch is pruned only if its bound misses the best known plan by more than rounding
+  can explain, so plans that differ by rounding alone are all compared
 """
 
 from __future__ import annotations
@@ -31,36 +31,37 @@ from abr.media import FloatArray
 
 _PRICES = 4
 _ROUNDING = 1e-9
+"""Relative margin of a bound, far above the rounding of a sum over a plan."""
 
 
 class Lookahead(NamedTuple):
-    """Room for one search, H segments ahead among R rungs."""
+    """Workspace of one search, H segments ahead among R rungs."""
 
     kbps: FloatArray
     """Nominal rates, shape (R,)."""
-    times_s: FloatArray
+    download_s: FloatArray
     """Download time per segment ahead and rung, shape (H, R)."""
-    lasts_s: FloatArray
+    media_s: FloatArray
     """Media seconds per segment ahead, shape (H,)."""
     prices: FloatArray
-    """What a second of download costs in each bound, shape (P,)."""
+    """Price of a second of download in each bound, shape (P,)."""
     bounds: FloatArray
-    """Most that the segments from d on add after rung r, under each price, row p (H+1) + d,
-    shape (P (H+1), R)."""
+    """Upper bound, under each price, on the utility of the segments from d on after rung r,
+    in row p (H+1) + d, shape (P (H+1), R)."""
     credits: FloatArray
-    """Media seconds that come in before the last download begins, from d on, shape (H,)."""
+    """Media seconds gained before the last download begins, from d on, shape (H,)."""
     trail: FloatArray
-    """Per depth: rung under way, buffer, stalled time, sum of rates and of changes before
-    it, shape (H+1, 5)."""
+    """For each depth: the rung being tried, and the buffer, stalled time, sum of rates and
+    sum of changes before it, shape (H+1, 5)."""
 
 
 def lookahead_start(ladder_bps: FloatArray, horizon: int) -> Lookahead:
-    """Room for searches of up to ``horizon`` segments."""
+    """Create a workspace for searches of up to ``horizon`` segments."""
     rungs = len(ladder_bps)
     return Lookahead(
         kbps=np.array(ladder_bps) / 1000,
-        times_s=np.zeros((horizon, rungs)),
-        lasts_s=np.zeros(horizon),
+        download_s=np.zeros((horizon, rungs)),
+        media_s=np.zeros(horizon),
         prices=np.zeros(_PRICES),
         bounds=np.zeros((_PRICES * (horizon + 1), rungs)),
         credits=np.zeros(horizon),
@@ -68,19 +69,19 @@ def lookahead_start(ladder_bps: FloatArray, horizon: int) -> Lookahead:
     )
 
 
-def fill(room: Lookahead, seen: Observation, throughput_bps: float, late: bool) -> int:
-    """Fill in the segments ahead of ``seen``; how many there are, at most the horizon.
+def fill_horizon(room: Lookahead, seen: Observation, throughput_bps: float, late: bool) -> int:
+    """Fill in the segments ahead and return their number, at most the horizon.
 
-    With ``late`` every size is that of the segment after, and 0 past the end.
+    With ``late`` every size is that of the following segment, and 0 past the end.
     """
     segments = len(seen.durations_s)
-    depth = min(len(room.lasts_s), segments - seen.segment)
+    depth = min(len(room.media_s), segments - seen.segment)
     for d in range(depth):
         at = seen.segment + d + 1 if late else seen.segment + d
-        room.lasts_s[d] = seen.durations_s[seen.segment + d]
+        room.media_s[d] = seen.durations_s[seen.segment + d]
         for rung in range(len(room.kbps)):
             size_bytes = seen.sizes_bytes[rung, at] if at < segments else 0.0
-            room.times_s[d, rung] = 8 * size_bytes / throughput_bps
+            room.download_s[d, rung] = 8 * size_bytes / throughput_bps
     return depth
 
 
@@ -92,34 +93,34 @@ def best_rung(
     stall_weight: float,
     switch_weight: float,
 ) -> int:
-    """First rung of the best plan for ``depth`` segments, whose times the caller has filled in.
+    """First rung of the best plan for the ``depth`` segments that the caller has filled in.
 
-    Of equally good plans the last in lexicographic order counts, so the highest rung.
+    Of equally good plans the last in lexicographic order wins, hence the highest rung.
 
     Args:
-        room: ``times_s`` and ``lasts_s`` hold the segments ahead.
+        room: The workspace; ``download_s`` and ``media_s`` hold the segments ahead.
         depth: Segments to plan for, at least 1.
-        buffer_s: Media ready now.
+        buffer_s: Media buffered now.
         last_rung: Rung of the segment before.
-        stall_weight: Mbit/s lost per second stalled.
-        switch_weight: Mbit/s lost per Mbit/s of change.
+        stall_weight: Cost of a second of stall, in Mbit/s.
+        switch_weight: Cost of a change of rate, in Mbit/s per Mbit/s.
     """
-    _bound(room, depth, buffer_s, stall_weight, switch_weight)
-    known = _good_plan(room, depth, buffer_s, last_rung, stall_weight, switch_weight)
+    _fill_bounds(room, depth, buffer_s, stall_weight, switch_weight)
+    known = _find_good_utility(room, depth, buffer_s, last_rung, stall_weight, switch_weight)
     return _search(room, depth, buffer_s, last_rung, stall_weight, switch_weight, known)
 
 
-def _bound(
+def _fill_bounds(
     room: Lookahead, depth: int, buffer_s: float, stall_weight: float, switch_weight: float
 ) -> None:
-    """Choose prices and fill ``bounds`` and ``credits``."""
+    """Choose the prices and fill ``bounds`` and ``credits``."""
     rungs = len(room.kbps)
     room.credits[depth - 1] = 0.0
     for d in range(depth - 2, -1, -1):
-        room.credits[d] = room.credits[d + 1] + room.lasts_s[d]
-    # Rate won per second of download when all goes up by one rung, at the first segment.
+        room.credits[d] = room.credits[d + 1] + room.media_s[d]
+    # Rate gained per second of download from the lowest rung to the top, first segment.
     top = rungs - 1
-    span_s = room.times_s[0, top] - room.times_s[0, 0]
+    span_s = room.download_s[0, top] - room.download_s[0, 0]
     slope = (room.kbps[top] - room.kbps[0]) / 1000 / span_s if span_s > 0 else 0.0
     for p in range(_PRICES):
         room.prices[p] = min(stall_weight, slope * 0.5 * p) if p < _PRICES - 1 else stall_weight
@@ -130,23 +131,23 @@ def _bound(
             room.bounds[p * width + depth, r] = 0.0
         for d in range(depth - 1, -1, -1):
             after, here = p * width + d + 1, p * width + d
-            # Best of the rungs from the one before upward, then of those downward.
-            most = -math.inf
+            # |a - b| is a - b above and b - a below, so two passes cover all pairs of rungs.
+            best_gain = -math.inf
             for r in range(rungs - 1, -1, -1):
                 paid = switch_weight * room.kbps[r] / 1000
-                adds = room.kbps[r] / 1000 - price * room.times_s[d, r] + room.bounds[after, r]
-                most = max(most, adds - paid)
-                room.bounds[here, r] = most + paid
-            most = -math.inf
+                adds = room.kbps[r] / 1000 - price * room.download_s[d, r] + room.bounds[after, r]
+                best_gain = max(best_gain, adds - paid)
+                room.bounds[here, r] = best_gain + paid
+            best_gain = -math.inf
             for r in range(rungs):
                 paid = switch_weight * room.kbps[r] / 1000
-                adds = room.kbps[r] / 1000 - price * room.times_s[d, r] + room.bounds[after, r]
-                most = max(most, adds + paid)
-                room.bounds[here, r] = max(room.bounds[here, r], most - paid)
+                adds = room.kbps[r] / 1000 - price * room.download_s[d, r] + room.bounds[after, r]
+                best_gain = max(best_gain, adds + paid)
+                room.bounds[here, r] = max(room.bounds[here, r], best_gain - paid)
 
 
-def _most(room: Lookahead, d: int, buffer_s: float, rung: int) -> float:
-    """Upper bound on what segments from ``d`` on add, stalls included, after ``rung``."""
+def _bound_rest(room: Lookahead, d: int, buffer_s: float, rung: int) -> float:
+    """Upper bound on the utility of the segments from ``d`` on after ``rung``, with stalls."""
     width = len(room.credits) + 1
     least = math.inf
     for p in range(_PRICES):
@@ -155,7 +156,7 @@ def _most(room: Lookahead, d: int, buffer_s: float, rung: int) -> float:
     return least
 
 
-def _good_plan(
+def _find_good_utility(
     room: Lookahead,
     depth: int,
     buffer_s: float,
@@ -172,20 +173,22 @@ def _good_plan(
         for d in range(depth):
             choice = plan - _PRICES
             if plan < _PRICES:
-                most = -math.inf
+                best_gain = -math.inf
                 for r in range(rungs):
                     change = abs(room.kbps[r] - room.kbps[before]) * switch_weight
-                    adds = (room.kbps[r] - change) / 1000 - room.prices[plan] * room.times_s[d, r]
+                    adds = (room.kbps[r] - change) / 1000 - room.prices[plan] * room.download_s[
+                        d, r
+                    ]
                     adds += room.bounds[plan * width + d + 1, r]
-                    if adds > most:
-                        most, choice = adds, r
-            time_s = room.times_s[d, choice]
+                    if adds > best_gain:
+                        best_gain, choice = adds, r
+            time_s = room.download_s[d, choice]
             if buffer < time_s:
                 stalled_s += time_s - buffer
                 buffer = 0.0
             else:
                 buffer -= time_s
-            buffer += room.lasts_s[d]
+            buffer += room.media_s[d]
             rates += room.kbps[choice]
             changes += abs(room.kbps[choice] - room.kbps[before])
             before = choice
@@ -202,7 +205,7 @@ def _search(
     switch_weight: float,
     known: float,
 ) -> int:
-    """Go through the plans from the last to the first, except where none can be the best."""
+    """Search the plans from the last to the first, pruning branches that cannot win."""
     rungs = len(room.kbps)
     trail = room.trail
     answer, best = 0, -math.inf
@@ -218,24 +221,24 @@ def _search(
             first = rung
         before = last_rung if d == 0 else int(trail[d - 1, 0])
         buffer, stalled_s = trail[d, 1], trail[d, 2]
-        time_s = room.times_s[d, rung]
+        time_s = room.download_s[d, rung]
         if buffer < time_s:
             stalled_s += time_s - buffer
             buffer = 0.0
         else:
             buffer -= time_s
-        buffer += room.lasts_s[d]
+        buffer += room.media_s[d]
         rates = trail[d, 3] + room.kbps[rung]
         changes = trail[d, 4] + abs(room.kbps[rung] - room.kbps[before])
-        worth = rates / 1000 - stall_weight * stalled_s - switch_weight * (changes / 1000)
+        utility = rates / 1000 - stall_weight * stalled_s - switch_weight * (changes / 1000)
         if d == depth - 1:
-            if worth > best:
-                best, answer = worth, first
+            if utility > best:
+                best, answer = utility, first
             continue
-        most = worth + _most(room, d + 1, buffer, rung)
+        bound = utility + _bound_rest(room, d + 1, buffer, rung)
         needed = max(best, known)
-        scale = 1 + abs(needed) + abs(worth) + stall_weight * (stalled_s + buffer)
-        if most < needed - _ROUNDING * scale:
+        scale = 1 + abs(needed) + abs(utility) + stall_weight * (stalled_s + buffer)
+        if bound < needed - _ROUNDING * scale:
             continue
         d += 1
         trail[d, 0], trail[d, 1], trail[d, 2] = rungs, buffer, stalled_s

@@ -1,10 +1,12 @@
-"""Learned policies as text and as arrays: a planner's numbers, or a network's layers.
+"""Learned policies as text and arrays: the weights of a planner, or the layers of a network.
+
+A policy is JSON text:
 
 ``{"format": "abrkit-policy", "version": 1, "kind": "planner", "weights": {name: number}}``
 or ``"kind": "network", "layers": [{"weights": [[…], …], "biases": […], "activation":
-"relu"}, …]``. The arrays of an ``.npz`` file are ``weights_0``, ``biases_0``, ``weights_1``
-and so on, optionally ``activations``, one word per layer; without it hidden layers are
-``relu`` and the last is ``none``. Nothing here runs what it reads.
+"relu"}, …]``. A network may also be an ``.npz`` file of arrays ``weights_0``, ``biases_0``,
+``weights_1`` and so on, and optionally ``activations``, one word per layer; without it
+hidden layers are ``relu`` and the last is ``none``. Neither form can contain code.
 """
 
 from __future__ import annotations
@@ -21,61 +23,69 @@ import numpy as np
 from abr.algorithms import policy
 from abr.decision import Rule
 from abr.errors import AlgorithmError
-from abr.networks import Layer, layers_of, network_of, rule_of
+from abr.neural import Layer, build_layers, build_network, build_rule
 
 FORMAT, VERSION = "abrkit-policy", 1
 _EXPECTED = f"expected an object with format {FORMAT!r}, version {VERSION} and a kind"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Policy:
-    """What was learned: one of the two."""
+    """A learned policy; exactly one of the fields is set."""
 
     weights: Mapping[str, float] = field(default_factory=dict)
-    """Of the planner in ``abr.algorithms.policy``."""
+    """Weights of the planner in ``abr.algorithms.policy``, by name."""
     layers: tuple[Layer, ...] = ()
-    """Of a network that scores rungs."""
+    """Layers of a neural network that scores rungs."""
 
-    def rule(self, name: str, params: policy.Params | None = None) -> Rule:
-        """The algorithm; ``params`` are a planner's.
+    def __repr__(self) -> str:
+        if self.layers:
+            shapes = ", ".join(
+                f"{w.shape[1]}x{w.shape[0]}" for w in (x.weights for x in self.layers)
+            )
+            return f"<Policy network {shapes}>"
+        return f"<Policy planner, {len(self.weights)} weights>"
+
+    def build_rule(self, name: str, params: policy.Params | None = None) -> Rule:
+        """Build the algorithm; of ``params`` a network uses only the fingerprint.
 
         Raises:
-            AlgorithmError: the numbers make none.
+            AlgorithmError: the numbers do not make an algorithm.
         """
         if self.layers:
-            return rule_of(self.layers, name, fingerprint=params.fingerprint if params else 0)
-        return policy.rule_of(self.weights, params, name)
+            return build_rule(self.layers, name, fingerprint=params.fingerprint if params else 0)
+        return policy.build_rule(self.weights, params, name)
 
 
 def read_policy(text: str, *, name: str) -> Policy:
-    """The policy that ``text`` describes.
+    """Parse a policy.
 
     Args:
         text: JSON.
-        name: What errors call it.
+        name: Name of the text in error messages.
 
     Raises:
-        AlgorithmError: it describes none.
+        AlgorithmError: the text is not a valid policy.
     """
     try:
         found: Any = json.loads(text)
     except ValueError as exc:
-        raise AlgorithmError(f"{name}: no JSON ({exc}); {_EXPECTED}") from exc
+        raise AlgorithmError(f"{name}: not JSON ({exc}); {_EXPECTED}") from exc
     if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise AlgorithmError(f"{name}: no policy; {_EXPECTED}")
+        raise AlgorithmError(f"{name}: not a policy; {_EXPECTED}")
     if found.get("version") != VERSION:
         raise AlgorithmError(f"{name}: version {found.get('version')!r}; expected {VERSION}")
     try:
         if found.get("kind") == "planner":
             weights = {str(key): float(value) for key, value in found["weights"].items()}
-            policy.weights_in_order(weights)
+            policy.order_weights(weights)
             return Policy(weights=weights)
         if found.get("kind") == "network":
             parts = [
                 (each["weights"], each["biases"], str(each.get("activation", "none")))
                 for each in found["layers"]
             ]
-            return _network(layers_of(parts))
+            return _policy_of_layers(build_layers(parts))
     except AlgorithmError as exc:
         raise AlgorithmError(f"{name}: {exc}") from exc
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
@@ -84,16 +94,16 @@ def read_policy(text: str, *, name: str) -> Policy:
 
 
 def read_arrays(data: bytes, *, name: str) -> Policy:
-    """The network whose layers an ``.npz`` file holds.
+    """Read a neural network from the bytes of an ``.npz`` file.
 
     Raises:
-        AlgorithmError: it holds none.
+        AlgorithmError: the bytes are not such a file, or the layers do not fit.
     """
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as found:
             arrays = {key: found[key] for key in found.files}
     except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError) as exc:
-        raise AlgorithmError(f"{name}: no .npz file of plain arrays ({exc})") from exc
+        raise AlgorithmError(f"{name}: not an .npz file of plain arrays ({exc})") from exc
     count = sum(key.startswith("weights_") for key in arrays)
     wrong = {f"{part}_{k}" for k in range(count) for part in ("weights", "biases")} - set(arrays)
     if not count or wrong:
@@ -104,8 +114,8 @@ def read_arrays(data: bytes, *, name: str) -> Policy:
     if len(words) != count:
         raise AlgorithmError(f"{name}: {len(words)} activations for {count} layers")
     try:
-        return _network(
-            layers_of(
+        return _policy_of_layers(
+            build_layers(
                 [(arrays[f"weights_{k}"], arrays[f"biases_{k}"], words[k]) for k in range(count)]
             )
         )
@@ -114,7 +124,7 @@ def read_arrays(data: bytes, *, name: str) -> Policy:
 
 
 def write_policy(policy_: Policy) -> str:
-    """Text that ``read_policy`` reads."""
+    """Format a policy as text that ``read_policy`` reads."""
     made: dict[str, Any] = {"format": FORMAT, "version": VERSION}
     if policy_.layers:
         made["kind"] = "network"
@@ -132,6 +142,6 @@ def write_policy(policy_: Policy) -> str:
     return json.dumps(made, indent=1) + "\n"
 
 
-def _network(layers: tuple[Layer, ...]) -> Policy:
-    network_of(layers)  # refuses neighbours that do not fit
+def _policy_of_layers(layers: tuple[Layer, ...]) -> Policy:
+    build_network(layers)  # raises if neighbouring layers do not fit
     return Policy(layers=layers)

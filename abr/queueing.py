@@ -1,8 +1,8 @@
-"""Mean length of the M/D/1/K queue: random arrivals, constant service, room for K.
+"""Mean length of the M/D/1/K queue: Poisson arrivals, constant service time, room for K.
 
-Source: the imbedded chain at departures of the M/G/1/K queue, as in Gross and Harris,
-Fundamentals of Queueing Theory. Its balance across each level gives a recurrence
-without subtractions, so nothing cancels however long the queue may get.
+Source: the embedded Markov chain at departures of the M/G/1/K queue, as in Gross and
+Harris, Fundamentals of Queueing Theory. Balance across each level gives a recurrence
+without subtractions, so no precision is lost to cancellation for long queues.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import math
 from abr.media import FloatArray
 
 _TAIL = 32
-"""Arrivals during one service beyond this number are left out: at a load of 1.5 they
-have a chance of 1e-29."""
+"""More arrivals than this during one service are ignored: even at a load of 1.5 their
+probability is 1e-29."""
 
 
 def mean_length(load: float, room: int, weights: FloatArray, tails: FloatArray) -> float:
@@ -21,13 +21,13 @@ def mean_length(load: float, room: int, weights: FloatArray, tails: FloatArray) 
 
     Args:
         load: Arrivals per service time, more than 0 and at most 1.5.
-        room: K, the most that fit, the one in service included; at least 1.
+        room: K, the capacity, including the customer in service; at least 1.
         weights: Scratch, at least ``room`` long.
         tails: Scratch, at least 33 long.
     """
     chance = math.exp(-load)
     none = chance
-    # tails[m]: chance of more than m arrivals during one service, summed from the small end.
+    # tails[m]: probability of more than m arrivals in one service, smallest terms first.
     for m in range(_TAIL + 1):
         tails[m] = chance
         chance *= load / (m + 1)
@@ -43,7 +43,7 @@ def mean_length(load: float, room: int, weights: FloatArray, tails: FloatArray) 
             up += weights[i] * tails[level - i + 1]
         weights[level + 1] = up / none
         total += weights[level + 1]
-    # At any time: p_i = w_i / (w_0 + load) for i < K, the rest of the time it is full.
+    # From departures to any time: p_i = w_i / (w_0 + load) for i < K; otherwise it is full.
     scale = weights[0] / total + load
     length = 0.0
     for i in range(room):

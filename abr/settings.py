@@ -1,11 +1,11 @@
-"""Settings: TOML text, environment and command line become one frozen dataclass.
+"""Settings: merge TOML text, environment and command line into one frozen dataclass.
 
-Precedence: command line, then ``ABR_<TABLE>_<FIELD>`` variables, then the ``[table]``
-of the settings file, then the defaults of the dataclass. Nothing here reads a file
-or the environment: callers pass text and mapping. Field types understood: ``str``,
-``int``, ``float``, ``bool``, ``Path``, ``Literal``, ``tuple`` of these, and any of
-them or None. A field made with ``field(repr=False)`` is a secret: its value appears
-in no message, no listing and no hash.
+The command line takes precedence over ``ABR_<TABLE>_<FIELD>`` variables, these over the
+``[table]`` of the settings file, and that over the defaults of the dataclass. Nothing
+here reads a file or the environment: callers pass them in. Supported field types are
+``str``, ``int``, ``float``, ``bool``, ``Path``, ``Literal``, ``tuple`` of these, and
+unions of these with None. A field declared with ``field(repr=False)`` is a secret: its
+value never appears in a message, a listing or a hash.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
 
 
-class _UnfitError(Exception):
-    """A value is not of the type a field needs; the argument says what was expected."""
+class _MismatchError(Exception):
+    """A value does not have the type of its field; the argument says what was expected."""
 
 
 def load(
@@ -47,25 +47,26 @@ def load(
     overrides: Mapping[str, object],
     tables: Collection[str] | None = None,
 ) -> tuple[T, dict[str, str]]:
-    """One component's settings, and where each value came from.
+    """The settings of one component, and the origin of each value.
 
     Args:
         table: Name of the component's table, such as ``edge``.
-        cls: Its frozen dataclass; every field has a default. When it has a method
-            ``check``, that is called once all values are in place.
-        text: The settings file; None when there is none.
+        cls: Its frozen dataclass; every field has a default. A method ``check``, if there
+            is one, is called once all values are set.
+        text: Content of the settings file; None if there is none.
         source: Name of the settings file, for messages and origins.
         environ: Environment variables.
         overrides: Values from the command line, by field.
-        tables: Names of all tables that the file may hold; None accepts any.
+        tables: Names of all tables allowed in the file; None accepts any.
 
     Returns:
         The settings and, for each field, ``command line``, the name of a variable,
         ``source`` or ``default``.
 
     Raises:
-        ConfigError: unknown name, wrong type or a value out of range; the message
-            names file and line or variable, what was found and what was expected.
+        ConfigError: a name is unknown, or a value is of the wrong type or out of range;
+            the message names file and line or the variable, what was found and what
+            was expected.
     """
     hints = get_type_hints(cls)
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]  # T is a dataclass
@@ -78,20 +79,20 @@ def load(
     ) -> None:
         try:
             values[name] = read(hints[name], raw)
-        except _UnfitError as exc:
+        except _MismatchError as exc:
             shown = repr(raw) if fields[name].repr else "something else"
             raise ConfigError(f"{place}: found {shown}; expected {exc}") from None
         origins[name], places[name] = origin, place
 
     for key, raw in _file_table(table, text, source, tables).items():
-        place = f"{_at(table, key, text or '', source)}: [{table}] {key}"
-        _known(key, fields, place.rsplit(" ", 1)[0], key)
+        place = f"{_locate(table, key, text or '', source)}: [{table}] {key}"
+        _require_known(key, fields, place.rsplit(" ", 1)[0], key)
         take(key, raw, place, source, _from_value)
     prefix = f"ABR_{table.upper().replace('-', '_')}_"
     for variable in sorted(environ):
         if variable.startswith(prefix):
             name = variable.removeprefix(prefix).lower()
-            _known(name, fields, variable, variable, prefix)
+            _require_known(name, fields, variable, variable, prefix)
             take(name, environ[variable], variable, variable, _from_text)
     for name, raw in overrides.items():
         if name not in fields:
@@ -101,12 +102,12 @@ def load(
 
 
 def config_hash(config: object) -> str:
-    """SHA-256 of the values of a settings dataclass, secrets left out; hexadecimal."""
+    """SHA-256 of the values of a settings dataclass, without secrets; hexadecimal."""
     return hashlib.sha256(json.dumps(plain(config), sort_keys=True).encode()).hexdigest()
 
 
 def plain(config: object) -> dict[str, Any]:
-    """The values of a settings dataclass as JSON has them, secrets left out."""
+    """The values of a settings dataclass as JSON values, without secrets."""
     if not dataclasses.is_dataclass(config):
         raise TypeError(f"expected a settings dataclass, found {type(config).__name__}")
     return {
@@ -132,7 +133,7 @@ def _plain_value(value: object) -> object:
 def _file_table(
     table: str, text: str | None, source: str, tables: Collection[str] | None
 ) -> Mapping[str, object]:
-    """The table of one component in the settings file; empty when absent."""
+    """The table of one component in the settings file; empty if absent."""
     if text is None:
         return {}
     try:
@@ -141,9 +142,9 @@ def _file_table(
         raise ConfigError(f"{source}: not TOML: {exc}") from exc
     for name in document:
         if tables is not None and name not in tables:
-            line = _line_of(text, re.compile(rf"\s*\[?\s*[\"']?{re.escape(name)}\b"))
+            line = _find_line(text, re.compile(rf"\s*\[?\s*[\"']?{re.escape(name)}\b"))
             raise ConfigError(
-                f"{source}{line}: unknown table or key {name!r}; {_near(name, tables)}"
+                f"{source}{line}: unknown table or key {name!r}; {_suggest(name, tables)}"
             )
     found = document.get(table, {})
     if not isinstance(found, dict):
@@ -151,8 +152,8 @@ def _file_table(
     return found
 
 
-def _at(table: str, key: str, text: str, source: str) -> str:
-    """Where a key stands: ``file:line``, or the file alone when it is not written plainly."""
+def _locate(table: str, key: str, text: str, source: str) -> str:
+    """Position of a key: ``file:line``, or the file alone if the line cannot be found."""
     header = re.compile(rf"\s*\[\s*{re.escape(table)}\s*\]")
     lines = text.splitlines()
     start = next((n for n, line in enumerate(lines) if header.match(line)), len(lines))
@@ -165,27 +166,29 @@ def _at(table: str, key: str, text: str, source: str) -> str:
     return source
 
 
-def _line_of(text: str, pattern: re.Pattern[str]) -> str:
+def _find_line(text: str, pattern: re.Pattern[str]) -> str:
     numbers = (n for n, line in enumerate(text.splitlines(), 1) if pattern.match(line))
     number = next(numbers, None)
     return "" if number is None else f":{number}"
 
 
-def _known(name: str, fields: Collection[str], place: str, shown: str, prefix: str = "") -> None:
+def _require_known(
+    name: str, fields: Collection[str], place: str, shown: str, prefix: str = ""
+) -> None:
     if name not in fields:
-        raise ConfigError(f"{place}: no setting {shown!r}; {_near(name, fields, prefix)}")
+        raise ConfigError(f"{place}: no setting {shown!r}; {_suggest(name, fields, prefix)}")
 
 
-def _near(name: str, names: Collection[str], prefix: str = "") -> str:
-    """A suggestion for a mistyped name."""
+def _suggest(name: str, names: Collection[str], prefix: str = "") -> str:
+    """Suggest a similar name."""
     near = get_close_matches(name, names, n=1)
     if near:
         return f"did you mean {(prefix + (near[0].upper() if prefix else near[0]))!r}?"
-    return "'abr config show' lists all"
+    return "'abr config show' lists all settings"
 
 
 def _build(cls: type[T], values: Mapping[str, object], places: Mapping[str, str], table: str) -> T:
-    """Make the dataclass and let it check itself; its complaint is given its place."""
+    """Create the dataclass and let it check itself; prefix its errors with their origin."""
     try:
         config = cls(**values)
         check = getattr(config, "check", None)
@@ -194,8 +197,8 @@ def _build(cls: type[T], values: Mapping[str, object], places: Mapping[str, str]
     except ValueError as exc:
         named = [name for name in places if re.search(rf"\b{re.escape(name)}\b", str(exc))]
         place = places[named[0]] if named else f"[{table}]"
-        complaint = re.sub(rf"^{re.escape(table)}\.\w+: ", "", str(exc))
-        raise ConfigError(f"{place}: {complaint}") from exc
+        message = re.sub(rf"^{re.escape(table)}\.\w+: ", "", str(exc))
+        raise ConfigError(f"{place}: {message}") from exc
     return config
 
 
@@ -203,21 +206,21 @@ def _build(cls: type[T], values: Mapping[str, object], places: Mapping[str, str]
 
 
 def _from_value(hint: Any, raw: object) -> object:
-    """``raw``, which has a type already, as a field of type ``hint`` holds it."""
+    """Convert a typed value to the field type ``hint``."""
     origin, args = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         return _first_fit(args, raw, _from_value)
     if hint is type(None):
         if raw is None:
             return None
-        raise _UnfitError("nothing")
+        raise _MismatchError("nothing")
     if origin is Literal:
         if any(raw == arg and type(raw) is type(arg) for arg in args):
             return raw
-        raise _UnfitError("one of " + ", ".join(map(repr, args)))
+        raise _MismatchError("one of " + ", ".join(map(repr, args)))
     if origin is tuple:
         if not isinstance(raw, (list, tuple)):
-            raise _UnfitError("a list")
+            raise _MismatchError("a list")
         return _tuple(args, list(raw), _from_value)
     return _scalar(hint, raw)
 
@@ -233,7 +236,7 @@ def _scalar(hint: Any, raw: object) -> object:
         return str(raw)
     if hint is Path and isinstance(raw, (str, PurePath)):
         return Path(raw)
-    raise _UnfitError(_EXPECTED.get(hint, str(hint)))
+    raise _MismatchError(_EXPECTED.get(hint, str(hint)))
 
 
 _EXPECTED: Mapping[Any, str] = {
@@ -247,7 +250,7 @@ _EXPECTED: Mapping[Any, str] = {
 
 
 def _from_text(hint: Any, raw: object) -> object:
-    """``raw``, the text of a variable, as a field of type ``hint`` holds it."""
+    """Convert the text of an environment variable to the field type ``hint``."""
     text = str(raw).strip()
     origin, args = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
@@ -257,25 +260,25 @@ def _from_text(hint: Any, raw: object) -> object:
     if origin is Literal:
         by_text = {str(arg): arg for arg in args}
         if text not in by_text:
-            raise _UnfitError("one of " + ", ".join(map(repr, args)))
+            raise _MismatchError("one of " + ", ".join(map(repr, args)))
         return by_text[text]
     if origin is tuple:
         return _tuple(args, [part.strip() for part in text.split(",")] if text else [], _from_text)
     if hint is bool:
         if text.lower() in TRUE_WORDS | FALSE_WORDS:
             return text.lower() in TRUE_WORDS
-        raise _UnfitError("true or false")
+        raise _MismatchError("true or false")
     if hint in (int, float):
         try:
             return int(text) if hint is int else _number(float(text))
         except ValueError:
-            raise _UnfitError(_EXPECTED[hint]) from None
+            raise _MismatchError(_EXPECTED[hint]) from None
     return _scalar(hint, str(raw))
 
 
 def _number(value: float) -> float:
     if math.isnan(value):
-        raise _UnfitError("a number")
+        raise _MismatchError("a number")
     return value
 
 
@@ -285,16 +288,16 @@ def _tuple(
     if args[-1:] == (...,):
         return tuple(read(args[0], item) for item in items)
     if len(items) != len(args):
-        raise _UnfitError(f"{len(args)} values")
+        raise _MismatchError(f"{len(args)} values")
     return tuple(read(arg, item) for arg, item in zip(args, items, strict=True))
 
 
 def _first_fit(args: Collection[Any], raw: object, read: Callable[[Any, object], object]) -> object:
-    """``raw`` as the first of several types that takes it."""
+    """Convert ``raw`` to the first of several types that accepts it."""
     expected: list[str] = []
     for arg in args:
         try:
             return read(arg, raw)
-        except _UnfitError as exc:
+        except _MismatchError as exc:
             expected.append(str(exc))
-    raise _UnfitError(" or ".join(expected))
+    raise _MismatchError(" or ".join(expected))

@@ -1,9 +1,8 @@
-"""Where a command meets the operating system: signals, clean-up, one-line errors.
+"""What commands share in dealing with the operating system: signals, clean-up, errors.
 
-Commands that are asyncio programs run through ``run_async``: Ctrl-C, SIGTERM and
-a closing terminal cancel the main task, and everything it started gets a limited
-time to end. Imports nothing but light parts of the standard library, because
-``abr --help`` imports it.
+Asynchronous commands run through ``run_async``: Ctrl-C, SIGTERM and a closing terminal
+cancel the main task, and everything it started has a limited time to finish. Only light
+parts of the standard library are imported, because ``abr --help`` imports this module.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from abr.errors import AbrError
 T = TypeVar("T")
 
 INTERRUPTED_EXIT_CODE = 130
-"""128 + SIGINT, as shells count."""
+"""128 + SIGINT, the convention of shells."""
 
 NAMED_FILE_ERRORS = frozenset(
     {
@@ -40,27 +39,32 @@ NAMED_FILE_ERRORS = frozenset(
         errno.EMFILE,
     }
 )
-"""Errors of the operating system that the file's name explains well enough."""
+"""Operating-system errors for which the name of the file is explanation enough."""
 
 REPEATS_S = 1.0
-"""Signals that follow the first within this time are the same wish, told twice: ``timeout``
-and ``make`` signal both the process and its group."""
+"""Signals within this time of the first count as one: ``timeout`` and ``make`` signal both the
+process and its group."""
 
 NO_ROOM_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
+def reason_of(exc: OSError) -> str:
+    """What the operating system says about ``exc``, as part of a longer message."""
+    return (exc.strerror or type(exc).__name__).lower()
+
+
 def one_line(text: object) -> str:
-    """``text`` on one line: runs of white space that hold a line break become one space."""
+    """``text`` on one line: white space around line breaks becomes a single space."""
     return " ".join(part.strip() for part in str(text).splitlines() if part.strip())
 
 
 def note(text: str) -> None:
-    """Tell the user something beside the result: one line on stderr."""
+    """Print a note for the user on one line of stderr, apart from the result."""
     print(f"abr: note: {one_line(text)}", file=sys.stderr, flush=True)
 
 
 def cause_of(exc: BaseException) -> BaseException:
-    """The exception to show for ``exc``: inside a group, ours before any other."""
+    """The exception to show for ``exc``: of a group, preferably an ``AbrError``."""
     if not isinstance(exc, BaseExceptionGroup):
         return exc
     leaves = [cause_of(each) for each in exc.exceptions]
@@ -68,11 +72,11 @@ def cause_of(exc: BaseException) -> BaseException:
 
 
 def explain(exc: BaseException) -> str:
-    """One line for the terminal about what ended a command."""
+    """Describe on one line the exception that ended a command."""
     shown = cause_of(exc)
     if isinstance(shown, OSError) and shown.errno in NO_ROOM_ERRORS:
         where = f"{shown.filename}: " if shown.filename else ""
-        return f"{where}no room left on the disk; free some space and run the command again"
+        return f"{where}no space left on the disk; free some space and run the command again"
     if isinstance(shown, AbrError):
         return one_line(shown) or type(shown).__name__
     if isinstance(shown, OSError) and shown.errno in NAMED_FILE_ERRORS and shown.filename:
@@ -84,7 +88,7 @@ def explain(exc: BaseException) -> str:
 
 
 def stdout_is_gone() -> bool:
-    """Whether whoever read our output has stopped reading, as ``head`` does."""
+    """Whether the reader of standard output has stopped reading, as ``head`` does."""
     try:
         poll = select.poll()
         poll.register(sys.stdout.fileno(), 0)
@@ -93,37 +97,39 @@ def stdout_is_gone() -> bool:
         return False
 
 
-def forget_stdout() -> None:
-    """Send what is still buffered for a reader who has gone nowhere, quietly."""
+def discard_stdout() -> None:
+    """Discard what is still buffered for standard output."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
 
 
 def interrupt_on_termination() -> None:
-    """Let SIGTERM and SIGHUP act like Ctrl-C, so that ``finally`` blocks run."""
+    """Make SIGTERM and SIGHUP act like Ctrl-C, so that ``finally`` blocks run."""
 
     def act_like_ctrl_c(_signum: int, _frame: FrameType | None) -> None:
-        if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # started with & by a script
+        if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a script started it with "&"
             signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.raise_signal(signal.SIGINT)
 
     for name in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(name) == signal.SIG_DFL:  # nohup's choice is respected
+        if (
+            signal.getsignal(name) == signal.SIG_DFL
+        ):  # otherwise nohup ignores it, or the caller handles it
             signal.signal(name, act_like_ctrl_c)
 
 
 def run_async(main: Coroutine[Any, Any, T], *, clean_up_s: float = 10.0) -> T:
-    """Run an asyncio program to its end and return what it returns.
+    """Run an asyncio program to completion and return its result.
 
     Args:
         main: The program; its tasks belong to task groups, so cancelling it ends them.
-        clean_up_s: Seconds that clean-up may take after an interruption. After that,
-            or at a second interruption, child processes are killed and the process
-            leaves at once with exit code 130.
+        clean_up_s: Time limit for clean-up after an interruption. When it has passed, or at
+            a second interruption, child processes are killed and the process exits
+            immediately with exit code 130.
 
     Raises:
-        KeyboardInterrupt: SIGINT, SIGTERM or SIGHUP came, and clean-up is done.
+        KeyboardInterrupt: SIGINT, SIGTERM or SIGHUP was received, and clean-up is done.
     """
     import asyncio
     import threading
@@ -147,7 +153,7 @@ def run_async(main: Coroutine[Any, Any, T], *, clean_up_s: float = 10.0) -> T:
             elif interrupted_at_s[-1] - interrupted_at_s[0] > REPEATS_S:
                 _give_up("interrupted again")
 
-        # Outside the main thread there are no signals to handle.
+        # Signal handlers can be set in the main thread only.
         with contextlib.suppress(RuntimeError, ValueError):
             for name in signals:
                 if handlers[name] != signal.SIG_IGN:
@@ -166,19 +172,20 @@ def run_async(main: Coroutine[Any, Any, T], *, clean_up_s: float = 10.0) -> T:
     finally:
         watchdog.cancel()
         with contextlib.suppress(ValueError):
-            for name, handler in handlers.items():  # the loop left the system's defaults
+            # Removing a handler from the loop restores the default, not what was there before.
+            for name, handler in handlers.items():
                 signal.signal(name, handler)
 
 
-def _give_up(why: str) -> NoReturn:
-    """Kill our children and leave without clean-up."""
+def _give_up(reason: str) -> NoReturn:
+    """Kill the child processes and exit without clean-up."""
     for pid in _children():
         try:
             os.kill(pid, signal.SIGKILL)
         except OSError:
             continue
     print(
-        f"abr: error: {why}; unfinished temporary files may remain",
+        f"abr: error: {reason}; unfinished temporary files may remain",
         file=sys.stderr,
         flush=True,
     )
@@ -186,7 +193,7 @@ def _give_up(why: str) -> NoReturn:
 
 
 def _children() -> list[int]:
-    """Process ids of our direct children; none where the kernel does not tell."""
+    """Process ids of direct children; empty if the kernel does not list them."""
     tasks = f"/proc/{os.getpid()}/task"
     pids: list[int] = []
     try:

@@ -1,4 +1,4 @@
-"""Traces made of traces: a piece, means over time, faster or slower, several in a row."""
+"""Derive traces from traces: cut, average over time, scale and concatenate."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from abr.errors import InputError, TraceFormatError
 from abr.media import FloatArray
 from abr.trace import Trace
 
-_MOST_MEANS = 10_000_000
+_MAX_PERIODS = 10_000_000
 
 
 def cut(trace: Trace, start_s: float, end_s: float | None = None) -> Trace:
-    """The piece ``[start_s, end_s)`` of one pass of ``trace``, its times counted from 0.
+    """Cut ``[start_s, end_s)`` out of one pass of ``trace``; the times of the result start at 0.
 
     Args:
-        trace: The trace; its end rule stays.
-        start_s: Where the piece begins.
-        end_s: Where it ends; None for the end of the trace.
+        trace: The trace; the result keeps its end rule.
+        start_s: Start of the piece.
+        end_s: End of the piece; None for the end of the trace.
 
     Raises:
-        InputError: the piece has no length or reaches out of the trace.
-        TraceFormatError: nothing but outage is in it.
+        InputError: the piece has no length or extends beyond the trace.
+        TraceFormatError: the piece contains nothing but an outage.
     """
     last_s = trace.duration_s if end_s is None else end_s
     where = trace.name or "trace"
@@ -36,7 +36,7 @@ def cut(trace: Trace, start_s: float, end_s: float | None = None) -> Trace:
     if last_s > trace.duration_s:
         raise InputError(
             f"{where}: a piece up to {last_s:g} s; expected at most {trace.duration_s:g} s, where "
-            "the trace ends (concat makes it longer)"
+            "the trace ends (use concat to make it longer)"
         )
     first = int(np.searchsorted(trace.times_s, start_s, "right")) - 1
     past = int(np.searchsorted(trace.times_s, last_s, "left"))
@@ -54,20 +54,21 @@ def cut(trace: Trace, start_s: float, end_s: float | None = None) -> Trace:
     )
 
 
-def averaged(trace: Trace, period_s: float) -> Trace:
-    """``trace`` in means over equal periods; the last is as short as what is left.
+def average(trace: Trace, period_s: float) -> Trace:
+    """Average ``trace`` over equal periods; the last one is cut short at the end of the trace.
 
-    Offers the same bits by the end of each period. Round-trip times and losses are left out.
+    The result offers the same bits by the end of each period. Round-trip times and losses
+    are dropped.
 
     Raises:
-        InputError: the period is not above 0, or there would be over 10 million of them.
+        InputError: the period is not positive, or there would be over 10 million periods.
     """
-    if not 0 < period_s < math.inf or trace.duration_s / period_s > _MOST_MEANS:
+    if not 0 < period_s < math.inf or trace.duration_s / period_s > _MAX_PERIODS:
         raise InputError(
             f"{trace.name or 'trace'}: means over {period_s:g} s of {trace.duration_s:g} s; "
-            f"expected a time above 0, and at most {_MOST_MEANS} of them"
+            f"expected a time above 0, and at most {_MAX_PERIODS} periods"
         )
-    # The quotient is rounded; without the slack 0.3 s would be 4 periods of 0.1 s.
+    # The quotient is rounded: without the margin 0.3 s would be 4 periods of 0.1 s.
     count = max(1, math.ceil(trace.duration_s / period_s - 1e-9))
     bounds_s = np.minimum(np.arange(count + 1) * period_s, trace.duration_s)
     bounds_s[-1] = trace.duration_s
@@ -77,8 +78,8 @@ def averaged(trace: Trace, period_s: float) -> Trace:
     return Trace(times_s=bounds_s, capacity_bps=means, end=trace.end, name=trace.name)
 
 
-def scaled(trace: Trace, factor: float) -> Trace:
-    """``trace`` with every capacity times ``factor``; times, delays and losses stay.
+def scale(trace: Trace, factor: float) -> Trace:
+    """Multiply every capacity by ``factor``; times, delays and losses are unchanged.
 
     Raises:
         InputError: the factor is not a finite number above 0.
@@ -88,28 +89,28 @@ def scaled(trace: Trace, factor: float) -> Trace:
     return replace(trace, capacity_bps=trace.capacity_bps * factor)
 
 
-def scaled_to(trace: Trace, mean_bps: float) -> Trace:
-    """``trace`` made so fast or slow that its mean capacity is ``mean_bps``.
+def scale_to_mean(trace: Trace, mean_bps: float) -> Trace:
+    """Scale ``trace`` to a mean capacity of ``mean_bps``.
 
     Raises:
         InputError: the mean is not a finite number above 0.
     """
     if not 0 < mean_bps < math.inf:
         raise InputError(f"mean {mean_bps / 1e6:g} Mbit/s; expected a finite number above 0")
-    return scaled(trace, mean_bps / trace.mean_bps)
+    return scale(trace, mean_bps / trace.mean_bps)
 
 
-def joined(traces: Sequence[Trace], *, name: str = "", rtt_s: float | None = None) -> Trace:
-    """One pass of each trace after the other; the end rule is that of the last.
+def concatenate(traces: Sequence[Trace], *, name: str = "", rtt_s: float | None = None) -> Trace:
+    """Concatenate one pass of each trace; the end rule is that of the last.
 
     Args:
         traces: One or more.
         name: Name of the result.
-        rtt_s: Round-trip time where a trace has none while another has.
+        rtt_s: Round-trip time of traces without one, if others have it.
 
     Raises:
         InputError: no traces.
-        TraceFormatError: some have round-trip times, some have none, and no ``rtt_s`` is given.
+        TraceFormatError: only some have round-trip times, and ``rtt_s`` is None.
     """
     if not traces:
         raise InputError("no traces to join; expected one or more")
@@ -118,21 +119,21 @@ def joined(traces: Sequence[Trace], *, name: str = "", rtt_s: float | None = Non
     return Trace(
         times_s=np.concatenate([[0.0], *bounds_s]),
         capacity_bps=np.concatenate([each.capacity_bps for each in traces]),
-        rtt_s=_joined_rtt(traces, rtt_s),
-        loss_ratio=_joined_losses(traces),
+        rtt_s=_concatenate_rtt(traces, rtt_s),
+        loss_ratio=_concatenate_losses(traces),
         end=traces[-1].end,
         name=name,
     )
 
 
-def _joined_rtt(traces: Sequence[Trace], rtt_s: float | None) -> FloatArray | None:
+def _concatenate_rtt(traces: Sequence[Trace], rtt_s: float | None) -> FloatArray | None:
     silent = [each.name for each in traces if each.rtt_s is None]
     if len(silent) == len(traces):
         return None
     if silent and rtt_s is None:
         raise TraceFormatError(
-            f"{silent[0] or 'a trace'}: no round-trip times, while others have some; "
-            "expected one to take for it, as with --rtt-ms 40"
+            f"{silent[0] or 'a trace'}: no round-trip times, while other traces have them; "
+            "give one to use for it, as with --rtt-ms 40"
         )
     return np.concatenate(
         [
@@ -142,8 +143,8 @@ def _joined_rtt(traces: Sequence[Trace], rtt_s: float | None) -> FloatArray | No
     )
 
 
-def _joined_losses(traces: Sequence[Trace]) -> FloatArray | None:
-    """Losses in a row; a trace that says nothing of them loses nothing."""
+def _concatenate_losses(traces: Sequence[Trace]) -> FloatArray | None:
+    """Concatenate losses; a trace without them loses nothing."""
     if all(each.loss_ratio is None for each in traces):
         return None
     return np.concatenate(

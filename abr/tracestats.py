@@ -1,20 +1,20 @@
-"""Figures of a trace: how much capacity, how uneven, for how long none.
+"""Statistics of a trace: mean, spread and correlation of capacity, and outages.
 
-All of them describe one pass of the trace, so its end rule does not matter, and
-weigh by time: a period of 10 s counts ten times as much as one of 1 s, and cutting a
+All of them describe one pass of the trace, so the end rule does not matter, and are
+weighted by time: a period of 10 s counts ten times as much as one of 1 s, and splitting a
 period in two changes nothing. With d_k the length of period k, c_k its capacity and
 D the sum of all d_k:
 
 ================= ====================================================================
 mean              m = sum(d_k c_k) / D
-percentile p      the least capacity c with sum(d_k where c_k <= c) >= p/100 D: a
-                  capacity that the trace has, nothing in between
+percentile p      the smallest capacity c with sum(d_k where c_k <= c) >= p/100 D; always
+                  a capacity of the trace, never interpolated
 coefficient of    sqrt(sum(d_k (c_k - m)^2) / D) / m
 variation
 autocorrelation   of the means x_1 … x_n of whole seconds, with y_i = x_i - mean(x):
-at lag L          sum(y_i y_(i+L)) / sum(y_i^2), sums over all i that exist; so it
-                  tends to 0 where L comes near n (the usual biased estimator)
-outage            a stretch, as long as can be, with c_k < 100 kbit/s throughout
+at lag L          sum(y_i y_(i+L)) / sum(y_i^2) over all valid i: the usual biased
+                  estimator, which tends to 0 as L approaches n
+outage            a maximal stretch with c_k < 100 kbit/s throughout
 ================= ====================================================================
 """
 
@@ -30,27 +30,27 @@ from abr.media import FloatArray
 from abr.trace import Trace
 
 PERCENTILES = (5, 25, 50, 75, 95)
-"""Percentiles that ``trace_stats`` gives."""
+"""Percentiles computed by ``trace_stats``."""
 LAGS = tuple(range(1, 11))
 """Lags of the autocorrelation, seconds."""
 OUTAGE_BPS = 100e3
-"""Below this capacity not even the lowest rung of a usual ladder plays."""
-MOST_SECONDS = 1_000_000
-"""The autocorrelation looks at no more seconds than these, the first ones of a trace."""
-_EVEN = 1e-9
-"""A relative spread that is only rounding."""
+"""Below this capacity not even the lowest rung of a typical ladder can play."""
+MAX_SECONDS = 1_000_000
+"""The autocorrelation covers at most this many seconds from the start of a trace."""
+_ROUNDING = 1e-9
+"""Relative differences up to this are attributed to rounding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceStats:
-    """Figures of one trace; formulas in the module's docstring."""
+    """Statistics of one trace; the module's docstring has the formulas."""
 
     name: str
     """Name of the trace."""
     duration_s: float
     """Length of one pass."""
     periods: int
-    """Number of periods that last longer than nothing."""
+    """Number of periods with a length above 0."""
     mean_bps: float
     """Mean capacity over time."""
     min_bps: float
@@ -62,25 +62,25 @@ class TraceStats:
     variation_ratio: float
     """Coefficient of variation: standard deviation over mean."""
     autocorrelation: tuple[float | None, ...]
-    """Of means over 1 s at ``LAGS``; None where the trace is too short or never changes."""
+    """Autocorrelation of means over 1 s at ``LAGS``; None if the trace is too short or constant."""
     outages: int
     """Number of outages."""
     outage_s: float
-    """Length of all outages together."""
+    """Total length of all outages."""
     longest_outage_s: float
     """Length of the longest outage."""
     outage_ratio: float
-    """Share of time in outages: below the limit."""
+    """Share of time in outages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """Figures of several traces together, each trace weighted by its length."""
+    """Statistics of several traces together, each weighted by its length."""
 
     traces: int
-    """How many."""
+    """Number of traces."""
     duration_s: float
-    """Length of all together."""
+    """Total length of the traces."""
     mean_bps: float
     """Mean capacity over all their time."""
     min_bps: float
@@ -94,7 +94,7 @@ class Totals:
     outages: int
     """Number of outages."""
     outage_s: float
-    """Length of all outages."""
+    """Total length of all outages."""
     longest_outage_s: float
     """Length of the longest outage."""
     outage_ratio: float
@@ -102,11 +102,11 @@ class Totals:
 
 
 def trace_stats(trace: Trace, *, outage_bps: float = OUTAGE_BPS) -> TraceStats:
-    """All figures of ``trace``.
+    """Compute the statistics of one trace.
 
     Args:
-        trace: One trace, whatever its end rule.
-        outage_bps: An outage is a stretch of less capacity than this.
+        trace: The trace; its end rule does not matter.
+        outage_bps: Capacity below this counts as an outage.
     """
     lengths_s = np.diff(trace.times_s)
     kept = lengths_s > 0
@@ -131,10 +131,10 @@ def trace_stats(trace: Trace, *, outage_bps: float = OUTAGE_BPS) -> TraceStats:
 
 
 def totals(stats: Sequence[TraceStats]) -> Totals:
-    """Figures of several traces together.
+    """Compute the statistics of several traces together.
 
     Raises:
-        ValueError: there are none.
+        ValueError: ``stats`` is empty.
     """
     if not stats:
         raise ValueError("no traces; expected one or more")
@@ -158,7 +158,7 @@ def totals(stats: Sequence[TraceStats]) -> Totals:
 def percentiles(
     lengths_s: FloatArray, capacity_bps: FloatArray, wanted: Sequence[float]
 ) -> tuple[float, ...]:
-    """Capacities below or at which the wanted percentages of the time are spent.
+    """Smallest capacities at or below which the wanted percentages of time are spent.
 
     Args:
         lengths_s: Lengths of the periods, all above 0, shape (K,).
@@ -167,15 +167,15 @@ def percentiles(
     """
     order = np.argsort(capacity_bps, kind="stable")
     time_s = np.cumsum(lengths_s[order])
-    # The slack keeps sums of rounded lengths from deciding whether 50 % is reached.
-    needed_s = np.asarray(wanted) / 100 * time_s[-1] * (1 - _EVEN)
+    # The margin keeps rounding in the sum of lengths from deciding whether 50 % is reached.
+    needed_s = np.asarray(wanted) / 100 * time_s[-1] * (1 - _ROUNDING)
     at = np.minimum(np.searchsorted(time_s, needed_s), len(order) - 1)
     return tuple(capacity_bps[order][at].tolist())
 
 
 def second_means(trace: Trace) -> FloatArray:
-    """Mean capacities of the whole seconds of ``trace``, the first ``MOST_SECONDS`` at most."""
-    seconds = int(min(trace.duration_s * (1 + _EVEN), MOST_SECONDS))
+    """Mean capacity in each whole second of ``trace``, up to the first ``MAX_SECONDS``."""
+    seconds = int(min(trace.duration_s * (1 + _ROUNDING), MAX_SECONDS))
     offered = np.concatenate([[0.0], np.cumsum(np.diff(trace.times_s) * trace.capacity_bps)])
     return np.diff(np.interp(np.arange(seconds + 1), trace.times_s, offered))
 
@@ -188,15 +188,15 @@ def autocorrelation(values: FloatArray, lags: Sequence[int]) -> tuple[float | No
         lags: Distances, in values, 1 or more.
 
     Returns:
-        One figure for each lag; None for lags of n or more, and for all when the
-        values are equal.
+        One value for each lag; None for lags of n or more, and for all if the values
+        are equal.
     """
     if len(values) == 0:
         return (None,) * len(lags)
-    # In units of the largest, so that no square is too large or too small to hold.
+    # In units of the largest, so that no square overflows or underflows.
     around = (values - values.mean()) / max(float(np.abs(values).max()), np.finfo(float).tiny)
     power = float(around @ around)
-    if power <= len(values) * _EVEN**2:
+    if power <= len(values) * _ROUNDING**2:
         return (None,) * len(lags)
     return tuple(
         float(around[:-lag] @ around[lag:]) / power if lag < len(values) else None for lag in lags
@@ -204,7 +204,7 @@ def autocorrelation(values: FloatArray, lags: Sequence[int]) -> tuple[float | No
 
 
 def _variation(lengths_s: FloatArray, share: FloatArray) -> float:
-    """Standard deviation over time, of capacities in units of their mean."""
+    """Standard deviation over time of capacities in units of their mean."""
     around = np.abs(share - 1)
     # In units of the largest, so that squares stay in range.
     unit = float(around.max()) or 1.0
@@ -212,7 +212,7 @@ def _variation(lengths_s: FloatArray, share: FloatArray) -> float:
 
 
 def _outages(lengths_s: FloatArray, is_out: NDArray[np.bool_]) -> FloatArray:
-    """Lengths of the runs of periods that are out."""
+    """Lengths of the runs of periods in which ``is_out`` holds."""
     edges = np.diff(np.concatenate([[0], is_out.astype(np.int8), [0]]))
     bounds_s = np.concatenate([[0.0], np.cumsum(lengths_s)])
     ends = bounds_s[np.flatnonzero(edges == -1)]

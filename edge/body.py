@@ -1,4 +1,4 @@
-"""Bodies as files: what is stored survives a restart, and damage is recognised.
+"""Bodies as files: stored objects survive a restart, and damage is recognised.
 
 Layout of the cache folder::
 
@@ -7,9 +7,9 @@ Layout of the cache folder::
     objects/ab/<stem>-<n>     a whole body
     objects/ab/<stem>-<n>.json  its sidecar; written last, removed first
 
-So a body counts as stored exactly while its sidecar is there, and whatever a crash
-leaves behind is recognised at start. Readers hold open descriptors: removing a file
-never breaks a reader.
+So a body counts as stored exactly while its sidecar exists, and what a crash leaves behind
+is recognised at the start. Readers hold open descriptors, so removing a file never disturbs
+them.
 """
 
 from __future__ import annotations
@@ -28,33 +28,11 @@ from pathlib import Path
 from abr.errors import MissingFileError, ResourceError
 from edge import sidecar
 from edge.sidecar import StoredObject
-from edge.spool import Disk, Piece, Spool, memory_file
+from edge.spool import Disk, Spool, memory_file
+from origin.sending import FileBody
 
 DISK_OVERHEAD_BYTES = 8192
 """Charged per object: a block for the sidecar and the last, half-filled block of the body."""
-
-
-class Body:
-    """A whole body open for reading; ``close`` when done."""
-
-    is_done = True
-    """Every byte is there."""
-
-    def __init__(self, file: FileIO, size_bytes: int) -> None:
-        self._file = file
-        self.size_bytes = size_bytes
-
-    def pieces(self, start: int, stop: int) -> list[Piece]:
-        """Where the bytes from ``start`` up to ``stop`` are."""
-        return [Piece(self._file, start, stop - start)]
-
-    async def wait_beyond(self, offset: int) -> int:
-        """Bytes that can be read: all of them."""
-        return self.size_bytes
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
 
 
 class BodyStore:
@@ -63,15 +41,19 @@ class BodyStore:
     def __init__(self, folder: Path, *, fsync: bool = False) -> None:
         self.folder = folder
         self.objects: dict[str, StoredObject] = {}
-        """What is stored, by key."""
+        """Stored objects by key."""
         self.disk = Disk()
         self._fsync = fsync
         self._verified_ns: dict[str, int] = {}  # when each verified body was last written
         self._lock: FileIO | None = None
         self._serial = 0
 
+    def __repr__(self) -> str:
+        state = "closed" if self._lock is None else "open"
+        return f"<BodyStore {str(self.folder)!r}: {len(self.objects)} objects, {state}>"
+
     def open(self) -> list[StoredObject]:
-        """Take the folder, clear what a crash left, and list what is stored, oldest first.
+        """Lock the folder, remove what a crash left, and list the stored objects, oldest first.
 
         Raises:
             MissingFileError: the folder cannot be made or written.
@@ -100,7 +82,7 @@ class BodyStore:
         return list(self.objects.values())
 
     def close(self) -> None:
-        """Let go of the folder; what is stored stays."""
+        """Unlock the folder; stored objects stay."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -149,7 +131,7 @@ class BodyStore:
         self.objects[stored.key] = stored
         try:
             self._write_sidecar(stored)
-        except OSError as exc:  # the older sidecar stays true, only less fresh
+        except OSError as exc:  # the older sidecar is still true, only less fresh
             self.disk.trouble(exc)
 
     def remove(self, key: str) -> None:
@@ -159,7 +141,7 @@ class BodyStore:
         if stored is not None:
             self._unlink(self._path(stored))
 
-    async def read(self, stored: StoredObject) -> Body | None:
+    async def read(self, stored: StoredObject) -> FileBody | None:
         """Open a held body; None when it is gone or damaged.
 
         A body from before this process started, or written to since, is compared with
@@ -182,7 +164,7 @@ class BodyStore:
                 file.close()
                 return None
             self._verified_ns[stored.key] = state.st_mtime_ns
-        return Body(file, stored.size_bytes)
+        return FileBody(file, stored.size_bytes)
 
     def _path(self, stored: StoredObject) -> Path:
         return self.folder / "objects" / stored.body[:2] / stored.body
@@ -231,7 +213,7 @@ def _sidecar_path(body: Path) -> Path:
 
 
 def _open_to_read(path: Path) -> FileIO:
-    # In the event loop on purpose: opening takes microseconds, a thread hop takes more.
+    # In the event loop on purpose: opening takes microseconds, a thread takes longer.
     return open(path, "rb", buffering=0)
 
 
@@ -239,7 +221,7 @@ def _flush(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
-    except OSError as exc:  # some file systems cannot; the body is still there
+    except OSError as exc:  # not every file system can; the body is written all the same
         if exc.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
     finally:

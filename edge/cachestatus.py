@@ -1,4 +1,4 @@
-"""The ``Cache-Status`` field: what each cache on the way did with a request.
+"""The ``Cache-Status`` field: what each cache on the path did with a request.
 
 One member per cache, the one nearest to the origin first. Source: RFC 9211; the
 values are structured fields (RFC 8941).
@@ -33,13 +33,13 @@ class CacheStatus:
     stored: bool = False
     """The parent's answer was stored."""
     collapsed: bool = False
-    """This request waited for a fetch that another one had caused."""
+    """This request was answered by a fetch that another request caused."""
     detail: str = ""
-    """A short word on why, such as ``parent-failed``."""
+    """A short reason, such as ``parent-failed``."""
 
     def __str__(self) -> str:
         """This cache's member of the field."""
-        parts = [_quoted(self.cache)]
+        parts = [_quote(self.cache)]
         if self.hit:
             parts.append("hit")
         if self.fwd is not None:
@@ -53,16 +53,16 @@ class CacheStatus:
         if self.collapsed:
             parts.append("collapsed")
         if self.detail:
-            parts.append(f"detail={_quoted(self.detail)}")
+            parts.append(f"detail={_quote(self.detail)}")
         return "; ".join(parts)
 
 
-def appended(upstream: str | None, status: CacheStatus) -> str:
+def append_member(upstream: str | None, status: CacheStatus) -> str:
     """The field with this cache's member after those of the caches nearer to the origin."""
     return f"{upstream}, {status}" if upstream else str(status)
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     # RFC 8941 §3.3.3: strings hold printable ASCII, with \ and " escaped.
     kept = "".join(c for c in text if " " <= c <= "~")
     escaped = kept.replace("\\", "\\\\").replace('"', '\\"')

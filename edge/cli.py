@@ -10,6 +10,7 @@ import click
 
 from abr.cli import configuration
 from abr.shell import note, run_async
+from abr.userfolders import cache_home
 from edge.config import EdgeConfig
 
 
@@ -101,6 +102,5 @@ async def _serve(config: EdgeConfig, *, as_json: bool) -> None:
 
 def default_cache_dir(name: str) -> Path:
     """``abrkit/<name>`` under the XDG cache home; odd characters of ``name`` become ``_``."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     safe = "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
-    return Path(home) / "abrkit" / safe
+    return cache_home(os.environ) / "abrkit" / safe

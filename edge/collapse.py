@@ -1,8 +1,8 @@
-"""Who waits on whose fill: one fetch from the parent per key, whoever asks meanwhile.
+"""Request collapsing: one fetch from the parent per key at a time.
 
-Pure bookkeeping. The first to ask for a key starts a fill; everyone who asks before it
-ends joins it. Nobody owns a fill: leaving, the first one included, never ends it. A
-fill that has ended is never joined again, even when its end was late to be noticed.
+Pure bookkeeping. The first request for a key starts a fill, and requests that come before it
+ends join it. No request owns a fill: when one leaves, even the first, the fill continues. A
+fill that has ended is never joined again, even if its end is noticed late.
 """
 
 from __future__ import annotations
@@ -11,45 +11,34 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 F = TypeVar("F")
-"""Whatever the shell uses to stand for a fill under way."""
+"""The shell's type of a fill under way."""
 
 
 @dataclass(frozen=True, slots=True)
 class Joined(Generic[F]):
-    """A place at a fill."""
+    """A request's part in a fill."""
 
     fill: F
     started: bool
     """True for the request that made this fill necessary, False for all that joined it."""
 
 
-@dataclass(slots=True)
-class _Under(Generic[F]):
-    fill: F
-    asked: int = 1
-
-
 class Collapse(Generic[F]):
     """Fills under way by key."""
 
     def __init__(self) -> None:
-        self._under_way: dict[str, _Under[F]] = {}
+        self._under_way: dict[str, F] = {}
+
+    def __repr__(self) -> str:
+        return f"<Collapse of {len(self._under_way)} fills under way>"
 
     def __len__(self) -> int:
         return len(self._under_way)
 
-    def under_way(self, key: str) -> F | None:
-        """The fill of ``key``, if one is under way; asking does not join it."""
-        found = self._under_way.get(key)
-        return None if found is None else found.fill
-
     def join(self, key: str) -> Joined[F] | None:
         """Join the fill of ``key``; None when there is none, so the caller starts one."""
         found = self._under_way.get(key)
-        if found is None:
-            return None
-        found.asked += 1
-        return Joined(found.fill, started=False)
+        return None if found is None else Joined(found, started=False)
 
     def start(self, key: str, fill: F) -> Joined[F]:
         """Enter a new fill.
@@ -59,16 +48,10 @@ class Collapse(Generic[F]):
         """
         if key in self._under_way:
             raise ValueError("a fill of this key is under way; join it")
-        self._under_way[key] = _Under(fill)
+        self._under_way[key] = fill
         return Joined(fill, started=True)
 
-    def finish(self, key: str, fill: F) -> int:
-        """End a fill, in success or failure, and tell how many requests it served.
-
-        Returns 0 when ``fill`` is not (or no longer) the one under way for ``key``.
-        """
-        found = self._under_way.get(key)
-        if found is None or found.fill is not fill:
-            return 0
-        del self._under_way[key]
-        return found.asked
+    def finish(self, key: str, fill: F) -> None:
+        """End a fill, in success or failure; the late end of an older one changes nothing."""
+        if self._under_way.get(key) is fill:
+            del self._under_way[key]

@@ -16,7 +16,7 @@ class EdgeConfig:
     """Everything an edge needs to know; checked by ``check``."""
 
     parent: str = "http://127.0.0.1:8080"
-    """Base URL of the only server that is ever asked: the origin or a tier nearer to it."""
+    """Base URL of the only server that is asked: the origin, or a tier nearer to it."""
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: int = 8081
@@ -28,9 +28,9 @@ class EdgeConfig:
     cache_dir: str = ""
     """Folder for stored bodies; empty: below the user's cache folder, by ``name``."""
     cache_bytes: int = 4096 * MIB
-    """Most bytes stored, accounting for whole disk blocks and sidecars."""
+    """Most bytes stored, including whole disk blocks and sidecars."""
     policy: str = "lru"
-    """What is evicted when the cache is full; see ``edge.policies``."""
+    """Name of the policy that decides what is evicted; see ``edge.policies``."""
     max_object_bytes: int = 256 * MIB
     """Larger bodies are passed through without being stored or shared."""
     fsync: bool = False

@@ -1,8 +1,7 @@
-"""Delivering objects: from the cache, or from a fill under way.
+"""Delivery of objects: from the cache, or from a fill under way.
 
-Given a request whose token is checked, this decides nothing about permission: it asks
-the index what is held, joins or starts a fill when needed, and sends. What a client
-gets never depends on whether another one stays connected.
+Permission is decided before: this module asks the index what is held, joins or starts a fill
+if needed, and sends. What a client gets never depends on another client staying connected.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from edge.body import BodyStore
 from edge.cachestatus import CacheStatus, Forward
 from edge.collapse import Joined
 from edge.config import EdgeConfig
+from edge.counters import Counters
 from edge.filling import Fill, Filled, Fills
 from edge.index import CacheIndex, Hit, Miss, Stale
-from edge.passing import Passage
-from edge.sending import send_as_it_comes, send_plan
+from edge.passthrough import Passthrough
 from edge.sidecar import StoredObject
 from edge.spool import Spool
-from edge.tally import Tally
-from origin.httprules import joined, plan_response
+from origin.httprules import join_fields, plan_response
+from origin.sending import send_plan, send_unplanned
 from origin.tokens import redact
 
 LOG = logging.getLogger("abr.edge")
@@ -41,17 +40,20 @@ class Delivery:
         index: CacheIndex,
         store: BodyStore,
         fills: Fills,
-        passage: Passage,
-        tally: Tally,
+        passthrough: Passthrough,
+        counters: Counters,
         now: Callable[[], float],
     ) -> None:
         self._config = config
         self._index = index
         self._store = store
         self._fills = fills
-        self._passage = passage
-        self._tally = tally
+        self._passthrough = passthrough
+        self._counters = counters
         self._now = now
+
+    def __repr__(self) -> str:
+        return f"<Delivery from {self._index!r} and {self._fills!r}>"
 
     async def answer(
         self, request: web.Request, key: str, path: str, *, authorized: bool = False
@@ -61,22 +63,24 @@ class Delivery:
         Args:
             request: The request.
             key: Cache key.
-            path: What to ask the parent for when it must be asked.
+            path: What to ask the parent for, if it must be asked.
             authorized: The request carries credentials that this edge does not check.
 
         Raises:
             AbrError: the parent was needed and failed; nothing was sent yet.
             ConnectionError: the client is gone, or got a part and was cut off.
         """
-        self._tally.requests += 1
+        self._counters.requests += 1
         found = self._index.lookup(key, now_s=self._now())
         held = None if isinstance(found, Miss) else self._store.objects.get(key)
-        if isinstance(found, Hit) or (isinstance(found, Stale) and found.usable):
+        if isinstance(found, Hit) or (
+            isinstance(found, Stale) and found.may_serve_while_revalidating
+        ):
             status = self._status(hit=True, ttl_s=found.ttl_s)
             answer = held and await self._held(request, held, status, is_hit=True)
             if answer:
                 if isinstance(found, Stale) and held is not None:
-                    self._tally.served_stale += 1
+                    self._counters.served_stale += 1
                     self._fills.join(key, path, held=held, authorized=authorized).fill.leave()
                 return answer
             self._drop(key, held)
@@ -95,14 +99,18 @@ class Delivery:
         found: Hit | Stale | Miss,
         held: StoredObject | None,
     ) -> web.StreamResponse:
-        """Answer with what a fill brings, or with what is held should it bring nothing."""
+        """Answer with the outcome of a fill, or with the held object if the fill fails."""
         why: Forward = "uri-miss" if held is None else "stale"
         collapsed = not place.started
-        can_salvage = isinstance(found, Stale) and found.salvageable
+        may_serve_stale = isinstance(found, Stale) and found.may_serve_if_error
         try:
             filled = await place.fill.head()
         except PeerError as exc:
-            answer = held and can_salvage and await self._salvage(request, held, found, None)
+            answer = (
+                held
+                and may_serve_stale
+                and await self._serve_stale_if_error(request, held, found, None)
+            )
             if answer:
                 LOG.warning("served stale: %s", redact(str(exc)))
                 return answer
@@ -111,32 +119,32 @@ class Delivery:
             status = self._status(fwd=why, fwd_status=304, collapsed=collapsed)
             answer = await self._held(request, filled.confirmed, status, is_hit=False)
             if answer:
-                self._tally.revalidated += 1
+                self._counters.revalidated += 1
                 return answer
             self._drop(filled.confirmed.key, filled.confirmed)
-            return await self._passage.pass_on(request, path, why)
-        if filled.status >= 500 and held and can_salvage:
-            answer = await self._salvage(request, held, found, filled.status)
+            return await self._passthrough.forward(request, path, why)
+        if filled.status >= 500 and held and may_serve_stale:
+            answer = await self._serve_stale_if_error(request, held, found, filled.status)
             if answer:
                 return answer
-        if filled.is_passed or (collapsed and not filled.shares):
-            return await self._passage.pass_on(request, path, why)
-        self._tally.collapsed += collapsed
+        if filled.is_passed_through or (collapsed and not filled.shares):
+            return await self._passthrough.forward(request, path, why)
+        self._counters.collapsed += collapsed
         status = self._status(fwd=why, stored=filled.stores, collapsed=collapsed)
         assert place.fill.spool is not None
         return await self._from_spool(request, place.fill.spool, filled, status)
 
-    async def _salvage(
+    async def _serve_stale_if_error(
         self, request: web.Request, held: StoredObject, found: object, fwd_status: int | None
     ) -> web.StreamResponse | None:
-        """Serve a stale object because the parent failed."""
+        """Serve a stale object because the parent failed (RFC 5861 §4)."""
         assert isinstance(found, Stale)
         status = self._status(
             hit=True, fwd_status=fwd_status, ttl_s=found.ttl_s, detail="parent-failed"
         )
         answer = await self._held(request, held, status, is_hit=True)
         if answer is not None:
-            self._tally.served_stale += 1
+            self._counters.served_stale += 1
         return answer
 
     async def _held(
@@ -146,25 +154,29 @@ class Delivery:
         body = await self._store.read(held)
         if body is None:
             return None
-        self._tally.hits += is_hit
-        headers = joined(held.headers)
+        self._counters.hits += is_hit
+        headers = join_fields(held.headers)
+        now_s = self._now()
         plan = plan_response(
-            request.method, request.headers.items(), representation(headers, held.size_bytes)
+            request.method,
+            request.headers.items(),
+            representation(headers, held.size_bytes, now_s=now_s),
+            now_s=now_s,
         )
         fields = answer_fields(
             held.headers,
             plan,
-            age_s=held.entry().age_at(self._now()),
+            age_s=held.entry().age_at(now_s),
             status=status,
         )
         try:
             return await send_plan(
                 request,
-                body,
                 plan,
-                fields,
+                body,
+                fields=fields,
                 limit_s=self._config.send_limit_s,
-                sent=self._counting(is_hit=is_hit),
+                on_sent=self._count_sent(is_hit=is_hit),
             )
         finally:
             body.close()
@@ -173,45 +185,48 @@ class Delivery:
         self, request: web.Request, spool: Spool, filled: Filled, status: CacheStatus
     ) -> web.StreamResponse:
         """Answer with a body that is still arriving."""
-        headers = joined(filled.headers)
+        headers = join_fields(filled.headers)
         plan = None
         if filled.length_bytes is not None and filled.status == 200:
-            held = representation(headers, filled.length_bytes)
-            plan = plan_response(request.method, request.headers.items(), held)
+            now_s = self._now()
+            held = representation(headers, filled.length_bytes, now_s=now_s)
+            plan = plan_response(request.method, request.headers.items(), held, now_s=now_s)
         fields = answer_fields(
             filled.headers,
             plan,
             age_s=filled.age_s,
             status=status,
         )
-        limit_s, sent = self._config.send_limit_s, self._counting(is_hit=False)
+        limit_s, on_sent = self._config.send_limit_s, self._count_sent(is_hit=False)
         if plan is not None:
-            return await send_plan(request, spool, plan, fields, limit_s=limit_s, sent=sent)
+            return await send_plan(
+                request, plan, spool, fields=fields, limit_s=limit_s, on_sent=on_sent
+            )
         if filled.length_bytes is not None:
             fields.append(("Content-Length", str(filled.length_bytes)))
-        return await send_as_it_comes(
-            request, spool, filled.status, fields, limit_s=limit_s, sent=sent
+        return await send_unplanned(
+            request, filled.status, spool, fields=fields, limit_s=limit_s, on_sent=on_sent
         )
 
     def _status(self, **facts: object) -> CacheStatus:
         return CacheStatus(cache=self._config.name, **facts)  # type: ignore[arg-type]  # as given
 
-    def _counting(self, *, is_hit: bool) -> Callable[[int], None]:
-        """What to tell about bytes sent."""
+    def _count_sent(self, *, is_hit: bool) -> Callable[[int], None]:
+        """A function that counts bytes sent."""
 
-        def sent(count: int) -> None:
-            self._tally.sent_bytes += count
+        def count_sent(count: int) -> None:
+            self._counters.sent_bytes += count
             if is_hit:
-                self._tally.hit_bytes += count
+                self._counters.hit_bytes += count
 
-        return sent
+        return count_sent
 
     def _drop(self, key: str, held: StoredObject | None) -> None:
-        """Forget an object that was found damaged, unless a new copy is there by now."""
+        """Forget an object that was found damaged, unless a new copy has replaced it."""
         if self._store.objects.get(key) is held:
-            self._tally.dropped += self.forget(key)
+            self._counters.dropped += self.forget(key)
 
     def forget(self, key: str) -> bool:
-        """Let go of an object; False when it was not held."""
+        """Remove an object; False when it was not held."""
         self._store.remove(key)
         return self._index.remove(key)

@@ -1,8 +1,8 @@
-"""Fetching from the parent out of band: one task per fill, any number of readers.
+"""Fetching from the parent: one task per fill, any number of readers.
 
-A fill belongs to the edge, not to the client that caused it: clients come and go
-without touching it. It is asked for once and never retried. What it brings is spooled
-to disk and readable at once; it counts as stored only when it is whole.
+A fill belongs to the edge and not to the client that caused it: clients come and go without
+affecting it. The parent is asked once, without retries. The body is spooled to disk and can
+be read at once; it counts as stored only when it is complete.
 """
 
 from __future__ import annotations
@@ -15,36 +15,37 @@ from abr.errors import AbrError, UpstreamError, UpstreamTimeoutError
 from edge.body import BodyStore
 from edge.collapse import Collapse, Joined
 from edge.config import EdgeConfig
+from edge.counters import Counters
 from edge.freshness import CacheControl, Freshness, Uses, assess, parse_cache_control, uses
 from edge.index import CacheIndex
 from edge.sidecar import StoredObject, storable_headers
 from edge.spool import Spool
-from edge.tally import Tally
 from edge.upstream import Upstream, UpstreamResponse
-from origin.httprules import joined
+from origin.httprules import join_fields
+from origin.tokens import redact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filled:
-    """What a fill turned out to be, known as soon as the parent's head is there."""
+    """Outcome of a fill, known as soon as the head of the parent's response has arrived."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     """Fields to answer with."""
     length_bytes: int | None = None
-    is_passed: bool = False
-    """The body is too large to spool: each client is connected through to the parent."""
+    is_passed_through: bool = False
+    """The body is too large to spool: each request is passed through to the parent."""
     stores: bool = False
-    """It will be stored when it is whole."""
+    """It will be stored once it is complete."""
     shares: bool = True
-    """Everyone who waits may have it; else only the request that caused it."""
+    """All waiting requests may be answered with it, or only the one that caused it."""
     confirmed: StoredObject | None = None
-    """The held object, which the parent said is still good (304)."""
+    """The held object, which the parent confirmed (304)."""
     age_s: float = 0.0
 
 
 class Fill:
-    """One fetch under way, and everyone who reads from it; ``leave`` it once when done."""
+    """One fetch under way and its readers; each reader calls ``leave`` once."""
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -52,34 +53,38 @@ class Fill:
         """The body, from the head until the last user has left."""
         self._users = 2  # the fetch itself, and the request that caused it
         self._head: asyncio.Future[Filled] = asyncio.get_running_loop().create_future()
-        # Nobody may be left to look at a failure.
+        # Retrieve a failure that no reader waits for, or asyncio would log it.
         self._head.add_done_callback(lambda head: head.cancelled() or head.exception())
 
+    def __repr__(self) -> str:
+        state = "under way" if self._head.done() else "waits for its head"
+        return f"<Fill {redact(self.key)}: {state}, {self._users} users>"
+
     async def head(self) -> Filled:
-        """Wait for the parent's head; being cancelled here leaves the fill alone.
+        """Wait for the head of the response; cancelling this does not cancel the fill.
 
         Raises:
-            AbrError: the fill failed before it.
+            AbrError: the fill failed before it arrived.
         """
         return await asyncio.shield(self._head)
 
     def enter(self) -> None:
-        """Count one more user."""
+        """Add a reader."""
         self._users += 1
 
     def leave(self) -> None:
-        """One user less; the last one closes the spool."""
+        """Remove a reader; the last one closes the spool."""
         self._users -= 1
         if self._users == 0 and self.spool is not None:
             self.spool.close()
 
-    def has_head(self, filled: Filled) -> None:
-        """Tell all who wait."""
+    def set_head(self, filled: Filled) -> None:
+        """Wake all who wait for the head."""
         if not self._head.done():
             self._head.set_result(filled)
 
-    def failed(self, error: AbrError) -> None:
-        """Tell all who wait for the head that there is none."""
+    def fail(self, error: AbrError) -> None:
+        """Fail all who wait for the head, if it has not arrived."""
         if not self._head.done():
             self._head.set_exception(error)
 
@@ -94,23 +99,26 @@ class Fills:
         store: BodyStore,
         index: CacheIndex,
         upstream: Upstream,
-        tally: Tally,
+        counters: Counters,
         now: Callable[[], float],
     ) -> None:
         self._config = config
         self._store = store
         self._index = index
         self._upstream = upstream
-        self._tally = tally
+        self._counters = counters
         self._now = now
         self._collapse: Collapse[Fill] = Collapse()
-        # Fills outlive the requests that start them and end independently, so they are
-        # kept here rather than in a task group, which the first failure would cancel.
+        # Fills outlive the requests that start them and end independently of each other, so
+        # they are kept here and not in a task group, which the first failure would cancel.
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def __repr__(self) -> str:
+        return f"<Fills {self._collapse!r}>"
 
     @property
     def under_way(self) -> int:
-        """Number of fills now."""
+        """Number of fills under way."""
         return len(self._collapse)
 
     def join(
@@ -129,7 +137,7 @@ class Fills:
             found.fill.enter()
             return found
         fill = Fill(key)
-        self._tally.fills += 1
+        self._counters.fills += 1
         task = asyncio.create_task(self._run(fill, target, held, authorized))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -149,14 +157,14 @@ class Fills:
             async with asyncio.timeout(self._config.fill_limit_s):
                 await self._fetch(fill, target, held, authorized)
         except AbrError as exc:
-            self._tally.fills_failed += 1
-            fill.failed(exc)
+            self._counters.fills_failed += 1
+            fill.fail(exc)
         except TimeoutError:
-            self._tally.fills_failed += 1
+            self._counters.fills_failed += 1
             limit_s = self._config.fill_limit_s
-            fill.failed(UpstreamTimeoutError(f"{fill.key}: not fetched within {limit_s:g} s"))
+            fill.fail(UpstreamTimeoutError(f"{fill.key}: not fetched within {limit_s:g} s"))
         finally:
-            fill.failed(UpstreamError(f"{fill.key}: the edge stopped fetching it"))
+            fill.fail(UpstreamError(f"{fill.key}: the edge stopped fetching it"))
             self._collapse.finish(fill.key, fill)
             fill.leave()
 
@@ -165,11 +173,11 @@ class Fills:
     ) -> None:
         asking = [("Accept-Encoding", "identity"), *_conditions(held)]
         async with self._upstream.ask("GET", target, headers=asking) as answer:
-            headers = joined(answer.headers)
+            headers = join_fields(answer.headers)
             control = parse_cache_control([headers.get("cache-control", "")])
             fresh = self._freshness(answer, headers, control)
             if answer.status == 304 and held is not None:
-                fill.has_head(self._confirm(held, answer, fresh))
+                fill.set_head(self._confirm(held, answer, fresh))
                 return
             allowed = uses(
                 answer.status,
@@ -189,12 +197,12 @@ class Fills:
         length = answer.length_bytes
         headers = storable_headers(answer.headers)
         if length is not None and length > self._config.max_object_bytes:
-            fill.has_head(Filled(status=answer.status, headers=headers, is_passed=True))
+            fill.set_head(Filled(status=answer.status, headers=headers, is_passed_through=True))
             return
         stores = allowed.store and length is not None and self._reserve(fill.key, length)
         spool = fill.spool = self._store.spool()
         try:
-            fill.has_head(
+            fill.set_head(
                 Filled(
                     status=answer.status,
                     headers=headers,
@@ -206,7 +214,7 @@ class Fills:
             )
             await self._copy(fill.key, answer, spool)
             if stores:
-                stores = False  # _keep settles the reservation, whatever happens
+                stores = False  # _keep ends the reservation in any case
                 await self._keep(fill.key, spool, headers, answer, fresh)
         except AbrError as exc:
             spool.fail(exc)
@@ -222,7 +230,7 @@ class Fills:
         limit = self._config.max_object_bytes
         async for piece in answer.pieces():
             spool.write(piece)
-            self._tally.fetched_bytes += len(piece)
+            self._counters.fetched_bytes += len(piece)
             if spool.written_bytes > limit:
                 raise UpstreamError(f"{key}: over {limit} bytes; raise max_object_bytes")
         length = answer.length_bytes
@@ -238,7 +246,7 @@ class Fills:
         answer: UpstreamResponse,
         fresh: Freshness,
     ) -> None:
-        """Store a whole spool, or give its reservation back."""
+        """Store a complete spool, or release its reservation."""
         size_bytes = spool.written_bytes
         kept = None
         try:
@@ -260,12 +268,12 @@ class Fills:
         if kept is not None:
             self._index.commit(kept.entry())
             return
-        # The disk is fuller than the account says: make room for the next one.
-        self._tally.not_stored += 1
+        # The disk holds less than the index assumes: make room for the next object.
+        self._counters.not_stored += 1
         self._evict(self._index.shed(2 * size_bytes))
 
     def _confirm(self, held: StoredObject, answer: UpstreamResponse, fresh: Freshness) -> Filled:
-        updated = held.confirmed(answer.headers, stored_s=answer.arrived_s, fresh=fresh)
+        updated = held.refresh(answer.headers, stored_s=answer.arrived_s, fresh=fresh)
         if self._index.refresh(updated.entry()):
             self._store.confirm(updated)
         return Filled(status=304, headers=updated.headers, confirmed=updated, age_s=fresh.age_s)
@@ -274,11 +282,11 @@ class Fills:
         room = self._index.reserve(key, size_bytes)
         self._evict(room.evicted)
         if not room.granted:
-            self._tally.not_stored += 1
+            self._counters.not_stored += 1
         return room.granted
 
     def _evict(self, keys: tuple[str, ...]) -> None:
-        self._tally.evictions += len(keys)
+        self._counters.evictions += len(keys)
         for key in keys:
             self._store.remove(key)
 
@@ -294,12 +302,12 @@ class Fills:
             control,
             asked_s=answer.asked_s,
             arrived_s=answer.arrived_s,
-            stale_if_error_s=self._config.stale_if_error_s,
+            default_stale_if_error_s=self._config.stale_if_error_s,
         )
 
 
 def _conditions(held: StoredObject | None) -> list[tuple[str, str]]:
-    """Fields that ask whether a held object is still good."""
+    """Conditions that ask whether a held object is still current (RFC 9111 §4.3.1)."""
     if held is None:
         return []
     asking = []

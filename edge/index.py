@@ -1,9 +1,8 @@
-"""What a cache holds: an account of objects, bytes and freshness, without any bytes.
+"""The index of a cache: which objects are held, how large and how fresh they are.
 
-Rules of residence: this module decides what is held, fresh or evicted. It knows no
-file and no HTTP, and never reads a clock: callers pass ``now_s``, seconds since the
-epoch, so an index outlives the process that wrote it. The same index serves HTTP and a
-simulation over a request trace.
+This module decides what is held, fresh or evicted. It knows nothing of files and HTTP and
+reads no clock: callers pass ``now_s``, seconds since the epoch, so an index outlives the
+process that wrote it. The same index serves HTTP and a simulation over a request trace.
 
 Invariant: ``held_bytes + reserved_bytes <= capacity_bytes``, where every object is
 charged its body plus ``overhead_bytes``.
@@ -29,19 +28,19 @@ class Entry:
     """Its age on arrival."""
     lifetime_s: float = 0.0
     """How long it is fresh, counted from age 0."""
-    usable_s: float = 0.0
+    stale_while_revalidate_s: float = 0.0
     """How long past that it may be served while a new copy is fetched."""
-    salvage_s: float = 0.0
+    stale_if_error_s: float = 0.0
     """How long past that it may be served when the parent fails."""
 
     def age_at(self, now_s: float) -> float:
-        """Age at ``now_s`` in seconds; a clock that went back makes nothing younger."""
+        """Age at ``now_s`` in seconds; a clock that is set back makes nothing younger."""
         return self.age_s + max(0.0, now_s - self.stored_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """Held and fresh."""
+    """The object is held and fresh."""
 
     entry: Entry
     age_s: float
@@ -51,28 +50,28 @@ class Hit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stale:
-    """Held, but to be validated before (or, when ``usable``, while) it is served."""
+    """The object is held but no longer fresh: it is validated before or while it is served."""
 
     entry: Entry
     age_s: float
     ttl_s: float
     """Seconds of freshness left: 0 or below."""
-    usable: bool
-    """It may be served now, while it is validated."""
-    salvageable: bool
-    """It may be served if the parent fails."""
+    may_serve_while_revalidating: bool
+    """It may be served now, while it is validated (RFC 5861 §3)."""
+    may_serve_if_error: bool
+    """It may be served if the parent fails (RFC 5861 §4)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """Not held."""
+    """The object is not held."""
 
     key: str
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Answer to a request for room: whether it is granted and who had to leave for it."""
+    """Result of a request for room: whether it is granted, and what was evicted for it."""
 
     granted: bool
     evicted: tuple[str, ...] = ()
@@ -83,7 +82,7 @@ class CacheIndex:
 
     Args:
         capacity_bytes: Most bytes charged in all.
-        policy: Chooses what leaves; owned by this index from now on.
+        policy: Chooses what is evicted; used by this index only.
         overhead_bytes: Charged for every object on top of its body.
     """
 
@@ -98,6 +97,10 @@ class CacheIndex:
         self._entries: dict[str, Entry] = {}
         self._held_bytes = 0
         self._reserved_bytes = 0
+
+    def __repr__(self) -> str:
+        held = f"{len(self)} objects, {self._held_bytes} of {self.capacity_bytes} bytes"
+        return f"<CacheIndex {held}, {self._reserved_bytes} reserved>"
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -115,20 +118,16 @@ class CacheIndex:
         """Bytes charged to objects that are being filled."""
         return self._reserved_bytes
 
-    def entry(self, key: str) -> Entry | None:
-        """The held object, without counting as a use."""
-        return self._entries.get(key)
-
     def keys(self) -> tuple[str, ...]:
         """Keys of all held objects, in no particular order."""
         return tuple(self._entries)
 
     def lookup(self, key: str, *, now_s: float) -> Hit | Stale | Miss:
-        """What is known about ``key``; counts as one use of it."""
+        """Look ``key`` up; counts as a use of it."""
         entry = self._entries.get(key)
         if entry is None:
             return Miss(key)
-        self._policy.touched(key)
+        self._policy.use(key)
         age_s = entry.age_at(now_s)
         ttl_s = entry.lifetime_s - age_s
         if ttl_s > 0:
@@ -137,8 +136,8 @@ class CacheIndex:
             entry=entry,
             age_s=age_s,
             ttl_s=ttl_s,
-            usable=-ttl_s < entry.usable_s,
-            salvageable=-ttl_s < entry.salvage_s,
+            may_serve_while_revalidating=-ttl_s < entry.stale_while_revalidate_s,
+            may_serve_if_error=-ttl_s < entry.stale_if_error_s,
         )
 
     def reserve(self, key: str, size_bytes: int) -> Room:
@@ -157,7 +156,7 @@ class CacheIndex:
         return Room(granted=True, evicted=self._shrink())
 
     def release(self, size_bytes: int) -> None:
-        """Give back a reservation of ``size_bytes`` that came to nothing."""
+        """Release a reservation of ``size_bytes`` that was not committed."""
         self._reserved_bytes -= size_bytes + self._overhead_bytes
         assert self._reserved_bytes >= 0, "released more than was reserved"
 
@@ -171,7 +170,7 @@ class CacheIndex:
         self._hold(entry)
 
     def restore(self, entry: Entry) -> Room:
-        """Hold an object found on disk at start; earlier ones leave when there is no room.
+        """Hold an object found on disk at the start; earlier ones are evicted for lack of room.
 
         Restore the object to keep longest last. One larger than the cache, or held
         already, is refused.
@@ -197,18 +196,18 @@ class CacheIndex:
         if entry is None:
             return False
         self._held_bytes -= entry.size_bytes + self._overhead_bytes
-        self._policy.removed(key)
+        self._policy.remove(key)
         return True
 
     def shed(self, size_bytes: int) -> tuple[str, ...]:
-        """Evict until at least ``size_bytes`` are given back or nothing is held."""
+        """Evict until at least ``size_bytes`` are freed or nothing is held."""
         target = max(0, self._held_bytes - size_bytes)
         return self._evict_to(target)
 
     def _hold(self, entry: Entry) -> None:
         self._entries[entry.key] = entry
         self._held_bytes += entry.size_bytes + self._overhead_bytes
-        self._policy.added(entry.key, entry.size_bytes)
+        self._policy.add(entry.key, entry.size_bytes)
 
     def _shrink(self) -> tuple[str, ...]:
         return self._evict_to(self.capacity_bytes - self._reserved_bytes)

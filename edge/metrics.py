@@ -1,4 +1,4 @@
-"""A cache's counters in the form that Prometheus reads."""
+"""Counters of a cache in the text format of Prometheus."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from edge.counters import Counters
 from edge.index import CacheIndex
-from edge.tally import Tally
-
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-"""Type of what ``EdgeCollector.text`` gives."""
 
 LABELS = ("tier", "edge")
 """Labels of every metric."""
@@ -20,29 +17,29 @@ LABELS = ("tier", "edge")
 COUNTERS = {
     "requests": "Requests for cacheable objects.",
     "hits": "Requests answered from the cache without waiting for the parent.",
-    "collapsed": "Requests answered by a fetch that another one had caused.",
+    "collapsed": "Requests answered by a fetch that another one caused.",
     "revalidated": "Requests answered from the cache after the parent confirmed it.",
     "served_stale": "Requests answered with a stale copy.",
     "sent_bytes": "Body bytes sent for cacheable objects.",
     "hit_bytes": "Body bytes sent on hits.",
     "fills": "Fetches from the parent for cacheable objects.",
-    "fills_failed": "Fetches that did not end well.",
+    "fills_failed": "Fetches that failed.",
     "fetched_bytes": "Body bytes received from the parent for cacheable objects.",
-    "passed": "Requests handed to the parent as they are.",
-    "evictions": "Objects that left to make room.",
+    "passed": "Requests passed through to the parent.",
+    "evictions": "Objects evicted to make room.",
     "not_stored": "Whole objects that neither disk nor policy took.",
     "dropped": "Stored objects found damaged or gone.",
 }
-"""Fields of ``Tally`` that are exposed as ``abr_edge_<field>_total``."""
+"""Fields of ``Counters`` that are exposed as ``abr_edge_<field>_total``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EdgeCollector:
-    """Reads the counters when it is asked; nothing is counted twice."""
+    """Reads the counters when asked, so nothing is counted twice."""
 
     tier: str
     name: str
-    tally: Tally
+    counters: Counters
     index: CacheIndex
     fills_under_way: Callable[[], int]
     disk_troubles: Callable[[], int]
@@ -50,17 +47,17 @@ class EdgeCollector:
     def collect(self) -> Iterator[Metric]:
         """All metrics of one edge."""
         for field, text in COUNTERS.items():
-            yield self._counter(field, text, getattr(self.tally, field))
+            yield self._counter(field, text, getattr(self.counters, field))
         yield self._counter("disk_troubles", "Failed writes to the cache.", self.disk_troubles())
         refused = CounterMetricFamily(
             "abr_edge_refusals", "Requests refused, by reason.", labels=(*LABELS, "reason")
         )
-        for reason, count in self.tally.refusals.items():
+        for reason, count in self.counters.refusals.items():
             refused.add_metric((self.tier, self.name, reason), count)
         yield refused
         gauges = {
-            "hit_ratio": ("Hits per request.", self.tally.hit_ratio),
-            "byte_hit_ratio": ("Bytes sent on hits per byte sent.", self.tally.byte_hit_ratio),
+            "hit_ratio": ("Hits per request.", self.counters.hit_ratio),
+            "byte_hit_ratio": ("Bytes sent on hits per byte sent.", self.counters.byte_hit_ratio),
             "objects": ("Objects held.", len(self.index)),
             "held_bytes": ("Bytes charged to held objects.", self.index.held_bytes),
             "reserved_bytes": ("Bytes charged to fills.", self.index.reserved_bytes),

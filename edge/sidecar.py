@@ -1,20 +1,23 @@
-"""The sidecar of a stored body: what was said with it, as JSON text and back.
+"""The sidecar of a stored body: its response's fields and freshness, as JSON.
 
-One sidecar names one body file, so a sidecar that is there makes the body count as
-stored. Format version 1; other versions are not read.
+A sidecar names one body file, and a body counts as stored while its sidecar exists. Format
+version 1; other versions are not read.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from edge.freshness import Freshness
 from edge.index import Entry
 
 VERSION = 1
+
+_ON_DISK = {"stale_while_revalidate_s": "usable_s", "stale_if_error_s": "salvage_s"}
+"""Fields of ``Freshness`` that version 1 calls by other names."""
 
 OF_ONE_HOP = frozenset(
     {
@@ -33,7 +36,7 @@ OF_ONE_HOP = frozenset(
 """Fields between two neighbours (RFC 9110 §7.6.1, RFC 9111 §3.1): never passed on."""
 
 _OF_ONE_ANSWER = frozenset({"age", "content-length", "set-cookie"})
-"""Fields that are made anew for each client, or were for one client only."""
+"""Fields that are made for each client anew, or that were for one client only."""
 
 _OF_BODY = frozenset({"content-encoding", "content-type", "content-range", "etag", "cache-status"})
 """Fields that describe the held body; a 304 does not change them."""
@@ -41,7 +44,7 @@ _OF_BODY = frozenset({"content-encoding", "content-type", "content-range", "etag
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredObject:
-    """A whole response as it is held: everything but the bytes."""
+    """A stored response, without the bytes of its body."""
 
     key: str
     body: str
@@ -50,11 +53,11 @@ class StoredObject:
     sha256: str
     """Digest of the body, lower-case hex."""
     headers: tuple[tuple[str, str], ...]
-    """Fields to answer with, names as they came."""
+    """Fields to answer with, names as received."""
     stored_s: float
     """When it (or its latest validation) arrived, seconds since the epoch."""
     fresh: Freshness
-    """How it may be used again, as assessed then."""
+    """How it may be reused, as assessed then."""
 
     def entry(self) -> Entry:
         """Its line in the index."""
@@ -70,7 +73,7 @@ class StoredObject:
         wanted = name.lower()
         return next((value for field, value in self.headers if field.lower() == wanted), None)
 
-    def confirmed(
+    def refresh(
         self, headers: list[tuple[str, str]], *, stored_s: float, fresh: Freshness
     ) -> StoredObject:
         """This object after a 304: fields of the 304 replace those held (RFC 9111 §3.2)."""
@@ -81,9 +84,10 @@ class StoredObject:
 
 
 def passable_headers(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Fields of a message that go on to the next hop, names as they came.
+    """Fields of a message that are forwarded to the next hop, names as received.
 
-    Left out are those of one hop, those that ``Connection`` names, and nothing else.
+    Only the fields of one hop and those that ``Connection`` names are left out (RFC 9110
+    §7.6.1).
     """
     named = {
         word.strip().lower()
@@ -102,13 +106,14 @@ def storable_headers(pairs: list[tuple[str, str]]) -> tuple[tuple[str, str], ...
 
 
 def file_stem(key: str) -> str:
-    """Name that files of ``key`` begin with: part of its SHA-256, so any key fits."""
+    """Start of the file names of ``key``: part of its SHA-256, so that any key will do."""
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
 def dumps(stored: StoredObject) -> bytes:
     """The sidecar's bytes."""
-    return json.dumps({"version": VERSION, **asdict(stored)}).encode("ascii")
+    fresh = {_ON_DISK.get(name, name): value for name, value in asdict(stored.fresh).items()}
+    return json.dumps({"version": VERSION, **asdict(stored), "fresh": fresh}).encode("ascii")
 
 
 def loads(data: bytes) -> StoredObject | None:
@@ -129,7 +134,12 @@ def _from(raw: dict[str, Any]) -> StoredObject | None:
         sha256=str(raw["sha256"]),
         headers=tuple((str(name), str(value)) for name, value in raw["headers"]),
         stored_s=float(raw["stored_s"]),
-        fresh=Freshness(**{str(name): float(value) for name, value in raw["fresh"].items()}),
+        fresh=Freshness(
+            **{
+                field.name: float(raw["fresh"][_ON_DISK.get(field.name, field.name)])
+                for field in fields(Freshness)
+            }
+        ),
     )
     # A body's name is derived from its key, so a planted sidecar cannot point elsewhere.
     belongs = found.body.startswith(file_stem(found.key) + "-") and "/" not in found.body

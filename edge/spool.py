@@ -1,8 +1,8 @@
 """A body under way: written once, read by any number of clients while it grows.
 
-Bytes are in a file from the first one, so readers go at their own pace and cost no
-memory. Only when the disk has no room does the rest of a body go to memory, within a
-limit, so that viewers are served on.
+Bytes go to a file at once, so readers have their own pace and need no memory. Only when the
+disk has no room does the rest of a body go to memory, within a limit, so that clients are
+still served.
 """
 
 from __future__ import annotations
@@ -12,29 +12,24 @@ import hashlib
 import os
 from io import FileIO
 from pathlib import Path
-from typing import NamedTuple
 
 from abr.errors import AbrError, ResourceError
+from origin.sending import Piece
 
 OVERFLOW_BYTES = 64 << 20
 """Most memory, over all spools, for bytes that the disk had no room for."""
 
 
-class Piece(NamedTuple):
-    """A run of bytes in an open file."""
-
-    file: FileIO
-    offset: int
-    length: int
-
-
 class Disk:
-    """What the spools of one edge share: the count of failed writes, and spare memory."""
+    """Shared by the spools of one edge: the count of failed writes, and the spare memory."""
 
     def __init__(self) -> None:
         self.troubles = 0
         """How often a write to the cache failed."""
         self._memory_bytes = 0
+
+    def __repr__(self) -> str:
+        return f"<Disk {self.troubles} failed writes, {self._memory_bytes} bytes in memory>"
 
     def trouble(self, _exc: OSError) -> None:
         """Count a failed write."""
@@ -54,15 +49,15 @@ class Disk:
         self._memory_bytes += count
 
     def give_memory_back(self, count: int) -> None:
-        """The opposite of ``take_memory``."""
+        """Undo ``take_memory``."""
         self._memory_bytes -= count
 
 
 class Spool:
     """A body under way: written once, read by any number meanwhile, from its file.
 
-    When the disk has no room the rest goes to memory and the spool cannot be stored.
-    Whoever made it calls ``close`` when nobody reads it any more.
+    When the disk has no room, the rest goes to memory and the spool cannot be stored. Its
+    maker calls ``close`` when nobody reads it any more.
     """
 
     def __init__(self, disk: Disk, path: Path | None, file: FileIO) -> None:
@@ -76,14 +71,20 @@ class Spool:
         self._hasher = hashlib.sha256()
         self._waiting: set[asyncio.Future[None]] = set()
 
+    def __repr__(self) -> str:
+        state = "done" if self.is_done else "failed" if self._error else "growing"
+        place = "on disk" if self.is_on_disk else "partly in memory"
+        readers = f"{len(self._waiting)} readers wait"
+        return f"<Spool {self.written_bytes} bytes {place}, {state}, {readers}>"
+
     @property
     def sha256(self) -> str:
-        """Digest of what was written so far, hex."""
+        """SHA-256 of the bytes written so far, hexadecimal."""
         return self._hasher.hexdigest()
 
     @property
     def is_on_disk(self) -> bool:
-        """Every byte is in the file, so it can be stored."""
+        """Whether every byte is in the file, so that it can be stored."""
         return self.path is not None and len(self._files) == 1
 
     def write(self, data: bytes) -> None:
@@ -110,7 +111,7 @@ class Spool:
         except OSError as exc:
             if self._in_memory:
                 raise ResourceError(f"memory for a body: {exc.strerror}") from exc
-            # Disk full or failing: viewers are served on from memory.
+            # The disk is full or failing: the rest is served from memory.
             self._disk.trouble(exc)
             self._files.append((self._end, memory_file()))
             return 0
@@ -118,12 +119,12 @@ class Spool:
         return count
 
     def finish(self) -> None:
-        """Everything is written."""
+        """Declare the body complete."""
         self.is_done = True
         self._wake()
 
     def fail(self, error: AbrError) -> None:
-        """Nothing more will come; readers get ``error`` after the bytes that are there."""
+        """Declare the body failed; readers get ``error`` after the bytes that are there."""
         self._error = error
         self._wake()
 

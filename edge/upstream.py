@@ -1,8 +1,8 @@
-"""The one server an edge asks: its parent.
+"""The HTTP client of an edge, for the one server it asks: its parent.
 
-Only the parent's own address is ever connected to, redirects are not followed, and
-every wait has a limit. Nothing of aiohttp leaves this module: failures come out as
-``UpstreamError`` or ``UpstreamTimeoutError``, without the token.
+Connections go to the parent's address only, redirects are not followed, and every wait has a
+limit. Nothing of aiohttp leaves this module: failures are raised as ``UpstreamError`` or
+``UpstreamTimeoutError``, without the token.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ MAX_KEY_SET_BYTES = 64 << 10
 
 @dataclass(slots=True)
 class UpstreamResponse:
-    """The head of the parent's answer; the body follows from ``pieces``."""
+    """The head of the parent's response; ``pieces`` gives the body."""
 
     status: int
     reason: str
     headers: list[tuple[str, str]]
     length_bytes: int | None
-    """``Content-Length``; None when the parent did not say."""
+    """``Content-Length``; None when there is none."""
     asked_s: float
     """When it was asked for, seconds since the epoch."""
     arrived_s: float
@@ -51,9 +51,9 @@ class UpstreamResponse:
 
         Raises:
             UpstreamError: it broke off.
-            UpstreamTimeoutError: nothing came for the idle limit.
+            UpstreamTimeoutError: nothing arrived within the idle limit.
         """
-        with _wrapped(self._where):
+        with _wrap_errors(self._where):
             async for piece in self._response.content.iter_any():
                 yield piece
 
@@ -69,8 +69,12 @@ class Upstream:
         self._origin = URL(self.base).origin()
         self._session: aiohttp.ClientSession | None = None
 
+    def __repr__(self) -> str:
+        state = "closed" if self._session is None else "open"
+        return f"<Upstream {self.base}, {state}>"
+
     async def open(self) -> None:
-        """Get ready to connect."""
+        """Prepare to connect."""
         config = self._config
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=config.upstream_connections),
@@ -81,7 +85,7 @@ class Upstream:
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=PIECE_BYTES,
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-            # A proxy from the environment would be one more server that is asked.
+            # A proxy from the environment would be another server.
             trust_env=False,
         )
 
@@ -116,9 +120,9 @@ class Upstream:
         where = redact(self.base + target)
         url = URL(self.base + target, encoded=True)
         if not target.startswith("/") or url.origin() != self._origin:
-            raise UpstreamError(f"{where}: not at the parent {self.base}; nothing else is asked")
+            raise UpstreamError(f"{where}: not at the parent {self.base}; no other server is asked")
         asked_s = self._now()
-        with _wrapped(where):
+        with _wrap_errors(where):
             async with asyncio.timeout(self._config.first_byte_limit_s):
                 response = await self._session.request(
                     method, url, headers=headers, data=body, allow_redirects=False
@@ -139,7 +143,7 @@ class Upstream:
         """The parent's public keys.
 
         Raises:
-            UpstreamError: they could not be had.
+            UpstreamError: they could not be fetched.
             UpstreamTimeoutError: not within the limits.
         """
         target = "/.well-known/jwks.json"
@@ -179,7 +183,7 @@ def wall_clock_s() -> float:
 
 
 @contextmanager
-def _wrapped(where: str) -> Iterator[None]:
+def _wrap_errors(where: str) -> Iterator[None]:
     """Turn what aiohttp raises into our errors."""
     try:
         yield

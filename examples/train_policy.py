@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from abr import registry
-from abr.algorithms.policy import WEIGHTS, rule_of
+from abr.algorithms.policy import WEIGHTS, build_rule
 from abr.decision import Algorithm
 from abr.files import models as modelfiles
 from abr.files.policies import read_policy_file, write_policy_file
@@ -110,7 +110,7 @@ class School:
 
         Being ahead of every rival in every class counts more than being far ahead in one.
         """
-        rule, ahead = rule_of(weights), []
+        rule, ahead = build_rule(weights), []
         for f, which in lesson:
             film = self.films[f]
             mine = scores(rule, film, [self.traces[k] for k in which.ravel()], self.engine)
@@ -192,7 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ask.add_argument("--generations", type=int, help="2, or 200 with --full")
     ask.add_argument("--seed", type=int, default=1)
     given = ask.parse_args(arguments)
-    begin = {each.name: each.first for each in WEIGHTS}
+    begin = {each.name: each.initial for each in WEIGHTS}
     if given.begin:
         begin = dict(read_policy_file(given.begin).weights)
     if given.full:

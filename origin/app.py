@@ -1,4 +1,4 @@
-"""The origin server: objects and keys for whoever holds a token, and the tokens.
+"""The origin server: tokens, and objects and keys for those who hold one.
 
 Endpoints (the shape of URLs is in ``paths``)::
 
@@ -14,38 +14,40 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 import secrets
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from aiohttp import hdrs, web
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from abr.errors import KeyStoreError, TokenError
-from origin import metrics as counted
 from origin.config import OriginConfig, ServerLimits
-from origin.cors import PREFLIGHT
 from origin.httprules import Representation, plan_response
-from origin.httpserver import error_response, make_application
+from origin.httpserver import (
+    error_response,
+    json_response,
+    make_application,
+    method_response,
+    metrics_response,
+    preflight_response,
+    target_of,
+    token_response,
+)
 from origin.metrics import OriginMetrics
-from origin.paths import PathError, Target, object_path, parse_target
-from origin.sending import send
-from origin.store import ObjectStore, StoredObject
+from origin.paths import METHODS, Kind, PathError, Target, bearer_secret, object_path
+from origin.sending import send_plan
+from origin.signing import Secrets, signing_key
+from origin.store import ObjectStore, OpenObject
 from origin.tokens import Claims, TokenIssuer, TokenVerifier
 from transcode.layout import MULTIVARIANT
 
 
-class Keys(Protocol):
+class Keys(Secrets, Protocol):
     """What the origin needs of a key store."""
 
     def key(self, title: str, kid: str) -> bytes:
-        """The content key; ``KeyStoreError`` when there is none."""
-        ...
-
-    def signing_key(self) -> tuple[str, Ed25519PrivateKey]:
-        """Id and private key that sign tokens."""
+        """The content key; raises ``KeyStoreError`` when there is none."""
         ...
 
 
@@ -61,14 +63,14 @@ def make_app(
 
     Args:
         store: The packages.
-        keys: Content keys, and the key that signs tokens.
+        keys: Content keys, and the secret key that signs tokens.
         config: Settings; the defaults when None.
         limits: Sizes and times.
         now: Unix time, seconds.
 
     Raises:
-        ConfigError: the settings cannot be used together.
-        KeyStoreError: the signing key cannot be had.
+        ConfigError: a setting is out of range, or settings contradict each other.
+        KeyStoreError: the signing key cannot be read or made.
     """
     limits = limits or ServerLimits()
     origin = Origin(store, keys, (config or OriginConfig()).check(), limits, now)
@@ -78,7 +80,7 @@ def make_app(
 
 
 class Origin:
-    """Answers requests; also issues playback URLs to the program that runs it."""
+    """Answers requests, and issues playback URLs to the program that runs it."""
 
     def __init__(
         self,
@@ -88,18 +90,21 @@ class Origin:
         limits: ServerLimits,
         now: Callable[[], float],
     ) -> None:
-        kid, private = keys.signing_key()
+        kid, private = signing_key(keys)
         self.issuer = TokenIssuer(private, kid)
         self.verifier = TokenVerifier(self.issuer.jwks())
         self.metrics = OriginMetrics()
         self._store, self._keys, self._config, self._limits = store, keys, config, limits
         self._now = now
 
-    def playback(self, title: str, *, base: str | None = None) -> dict[str, Any]:
-        """What the playback endpoint answers: ``url``, ``token``, ``expires_s``, ``ttl_s``.
+    def __repr__(self) -> str:
+        return f"<Origin of {self._store!r}, {self.issuer!r}>"
 
-        ``expires_s`` is Unix time, ``ttl_s`` the seconds until then. ``base`` comes before
-        the path; the configured ``public_base`` when None.
+    def playback(self, title: str, *, base: str | None = None) -> dict[str, Any]:
+        """The answer of the playback endpoint: ``url``, ``token``, ``expires_s``, ``ttl_s``.
+
+        ``expires_s`` is Unix time, ``ttl_s`` the seconds until then. ``base`` is put before
+        the path; None means the configured ``public_base``.
         """
         now_s = self._now()
         token = self.issuer.issue(
@@ -118,7 +123,7 @@ class Origin:
         begin = time.perf_counter()
         route, status, body_bytes = "unknown", 499, 0
         try:
-            target = self._target(request)
+            target = target_of(request)
             route = target.kind
             response = await self._dispatch(request, target)
             status, body_bytes = response.status, _body_bytes(request, response)
@@ -126,40 +131,34 @@ class Origin:
             route, response = "refused", error_response(400, "bad-path", str(exc))
             status = response.status
         except TokenError as exc:
-            self.metrics.refused(exc.reason)
-            fields = {"Abr-Refusal": exc.reason}
-            response = error_response(exc.http_status, exc.reason, str(exc), fields)
+            self.metrics.count_refusal(exc.reason)
+            response = token_response(exc)
             status = response.status
         finally:
-            # A client that left before the end counts as 499, as in other servers' logs.
+            # A client that left before the end counts as 499, as in nginx's logs.
             seconds = time.perf_counter() - begin
-            self.metrics.answered(route, status, body_bytes=body_bytes, seconds=seconds)
+            self.metrics.count_response(route, status, body_bytes=body_bytes, seconds=seconds)
         return response
-
-    def _target(self, request: web.Request) -> Target:
-        authorization = ", ".join(request.headers.getall(hdrs.AUTHORIZATION, ()))
-        return parse_target(request.raw_path, authorization)
 
     async def _dispatch(self, request: web.Request, target: Target) -> web.StreamResponse:
         if request.method == "OPTIONS":
-            return web.Response(status=204, headers=dict(PREFLIGHT))
-        allowed, handler = self._routes().get(target.kind, ((), None))
+            return preflight_response()
+        handler = self._handlers().get(target.kind)
         if handler is None:
             return _not_found()
-        if request.method not in allowed:
-            fields = {"Allow": ", ".join((*allowed, "OPTIONS"))}
-            return error_response(405, "method", f"expected {' or '.join(allowed)}", fields)
+        if request.method not in METHODS[target.kind]:
+            return method_response(METHODS[target.kind])
         return await handler(request, target)
 
-    def _routes(self) -> dict[str, tuple[tuple[str, ...], _Handler]]:
+    def _handlers(self) -> dict[Kind, _Handler]:
         return {
-            "object": (("GET", "HEAD"), self._object),
-            "key": (("GET", "HEAD"), self._key),
-            "renew": (("GET", "POST"), self._renew),
-            "playback": (("GET", "POST"), self._playback),
-            "jwks": (("GET", "HEAD"), self._jwks),
-            "healthz": (("GET", "HEAD"), self._healthz),
-            "metrics": (("GET", "HEAD"), self._metrics),
+            "object": self._object,
+            "key": self._key,
+            "renew": self._renew,
+            "playback": self._playback,
+            "jwks": self._jwks,
+            "healthz": self._healthz,
+            "metrics": self._metrics,
         }
 
     async def _object(self, request: web.Request, target: Target) -> web.StreamResponse:
@@ -168,10 +167,12 @@ class Origin:
         if found is None:
             return _not_found()
         with found:
-            plan = plan_response(request.method, request.headers.items(), self._described(found))
-            return await send(request, plan, found.content, limit_s=self._limits.send_s)
+            plan = plan_response(
+                request.method, request.headers.items(), self._describe(found), now_s=self._now()
+            )
+            return await send_plan(request, plan, found.body, limit_s=self._limits.send_s)
 
-    def _described(self, found: StoredObject) -> Representation:
+    def _describe(self, found: OpenObject) -> Representation:
         if found.media_type.startswith("video/"):
             cache_control = f"public, max-age={self._config.media_max_age_s}, immutable"
         else:
@@ -191,25 +192,26 @@ class Origin:
         if target.kid is None:
             return _not_found()
         try:
-            # The first look reads and locks files, and may wait for another process.
+            # The first look-up reads and locks files, and may wait for another process.
             key = await asyncio.to_thread(self._keys.key, target.title, target.kid)
         except KeyStoreError:
             return _not_found()
         return web.Response(
-            body=key, content_type="application/octet-stream", headers=_NEVER_STORED
+            body=key,
+            content_type="application/octet-stream",
+            headers={"Cache-Control": "no-store"},
         )
 
     async def _renew(self, _request: web.Request, target: Target) -> web.StreamResponse:
         now_s = self._now()
         claims = self.verifier.verify_renewable(target.token, title=target.title, now_s=now_s)
         token = self.issuer.renew(claims, now_s=now_s, ttl_s=self._config.token_ttl_s)
-        return _json(self._token_fields(token, target.title, now_s))
+        return json_response(self._token_fields(token, target.title, now_s))
 
     async def _playback(self, request: web.Request, target: Target) -> web.StreamResponse:
         secret = self._config.playback_secret
         if secret:
-            scheme, _, given = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-            given = given.strip() if scheme.lower() == "bearer" else ""
+            given = bearer_secret(request.headers.get(hdrs.AUTHORIZATION)) or ""
             if not hmac.compare_digest(given.encode(), secret.encode()):
                 text = "playback URLs need the bearer secret of this origin"
                 fields = {"WWW-Authenticate": "Bearer"}
@@ -218,17 +220,19 @@ class Origin:
         if found is None:
             return _not_found()
         with found:
-            return _json(self.playback(target.title))
+            return json_response(self.playback(target.title))
 
     async def _jwks(self, _request: web.Request, _target: Target) -> web.StreamResponse:
-        return _json(self.issuer.jwks(), f"public, max-age={self._config.keys_max_age_s}")
+        cache_control = f"public, max-age={self._config.keys_max_age_s}"
+        return json_response(self.issuer.jwks(), cache_control=cache_control)
 
     async def _healthz(self, _request: web.Request, _target: Target) -> web.StreamResponse:
-        return _json({"status": "ok", "role": "origin", "titles": len(self._store.titles())})
+        return json_response(
+            {"status": "ok", "role": "origin", "titles": len(self._store.titles())}
+        )
 
     async def _metrics(self, _request: web.Request, _target: Target) -> web.StreamResponse:
-        fields = {**_NEVER_STORED, "Content-Type": counted.CONTENT_TYPE}
-        return web.Response(body=self.metrics.text(), headers=fields)
+        return metrics_response(self.metrics.text())
 
     def _verify(self, target: Target) -> Claims:
         return self.verifier.verify(
@@ -246,15 +250,6 @@ class Origin:
 
 _Handler = Callable[[web.Request, Target], Awaitable[web.StreamResponse]]
 ORIGIN = web.AppKey("origin", Origin)
-_NEVER_STORED = {"Cache-Control": "no-store"}
-
-
-def _json(value: object, cache_control: str = "no-store") -> web.Response:
-    return web.Response(
-        text=json.dumps(value) + "\n",
-        content_type="application/json",
-        headers={"Cache-Control": cache_control},
-    )
 
 
 def _not_found() -> web.Response:

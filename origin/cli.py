@@ -57,9 +57,9 @@ def origin(
 ) -> None:
     """Serve the package in DIR, or the packages in its sub-folders.
 
-    Every object needs a token; the playback URLs that are printed carry one, and
-    /playback/TITLE gives more. Others are asked for the bearer secret in
-    ABR_ORIGIN_PLAYBACK_SECRET, if one is set. Runs until interrupted.
+    Every object needs a token. The playback URLs that are printed carry one, and
+    /playback/TITLE gives more, to those who present the bearer secret in
+    ABR_ORIGIN_PLAYBACK_SECRET if one is set. Runs until interrupted.
 
     \b
     Examples:
@@ -109,7 +109,7 @@ async def _serve(
 
 
 def _ready(served: Origin, store: DirectoryStore, url: str, base: str) -> dict[str, Any]:
-    """What ``--json`` prints: a playback URL for each title, and where we listen."""
+    """Output of ``--json``: a playback URL for each title, and the listening address."""
     urls = {title: served.playback(title, base=base)["url"] for title in store.titles()}
     return {
         "playback_urls": urls,
@@ -124,7 +124,7 @@ def _show(ready: dict[str, Any], store: DirectoryStore) -> None:
         index = store.index(title)
         assert index is not None
         rungs, segments = len(index.video), len(index.video[0].segments)
-        sealed = "encrypted" if index.encryption else "clear"
-        click.echo(f"title   {title}: {rungs} rungs, {segments} segments, {sealed}")
+        state = "encrypted" if index.encryption else "clear"
+        click.echo(f"title   {title}: {rungs} rungs, {segments} segments, {state}")
         click.echo(f"        {url}")
     click.echo("Ctrl-C ends it.")

@@ -11,7 +11,7 @@ from abr.errors import ConfigError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerLimits:
-    """How much and how long a server puts up with."""
+    """Limits on the size and the time of requests."""
 
     keepalive_s: float = 75.0
     """An idle connection is closed after this."""
@@ -26,7 +26,7 @@ class ServerLimits:
     send_s: float = 120.0
     """A client must take each 256 KiB of a body within this."""
     shutdown_s: float = 5.0
-    """Responses under way may end within this when the server stops."""
+    """When the server stops, responses under way may take this long to end."""
     backlog: int = 1024
     """Connections waiting to be accepted."""
 
@@ -47,12 +47,12 @@ class OriginConfig:
     session_ttl_s: float = 86400.0
     """Tokens of one playback can be renewed this long after it was asked for."""
     token_leeway_s: float = 0.0
-    """A token is still taken this long after it expired."""
+    """A token is still accepted this long after it expired."""
     playback_secret: str = field(default="", repr=False)
-    """Bearer secret that whoever asks for playback URLs must present; empty: nobody is asked,
-    which is refused on addresses that others can reach, unless ``open_playback``."""
+    """Bearer secret that a request for a playback URL must present. Empty asks for none, which
+    is refused on addresses that others can reach, unless ``open_playback``."""
     open_playback: bool = False
-    """Let anyone who can reach this server have playback URLs."""
+    """Give playback URLs to anyone who can reach this server."""
     playlist_max_age_s: int = 5
     """Freshness of playlists and the package index in caches."""
     media_max_age_s: int = 31536000
@@ -81,7 +81,7 @@ class OriginConfig:
         if not (self.playback_secret or self.open_playback or is_loopback(self.host)):
             raise ConfigError(
                 f"origin.host: {self.host} can be reached by others, and no playback_secret is "
-                "set; set ABR_ORIGIN_PLAYBACK_SECRET, listen on 127.0.0.1, or say --open to let "
+                "set; set ABR_ORIGIN_PLAYBACK_SECRET, listen on 127.0.0.1, or use --open to let "
                 "anyone play"
             )
         return self

@@ -1,7 +1,7 @@
-"""Fields that let a player in a web page of any site use what we serve.
+"""Fields that let a player in a web page of any site use what is served here.
 
-They go on every response, refusals included: without them such a player sees neither
-the status nor the body. The lists are fixed: what a client sends is never reflected.
+They are on every response, refusals included: without them such a player sees neither the
+status nor the body. The lists are fixed: nothing that a client sends is reflected.
 
 Source: the Fetch standard, "CORS protocol"; CTA-5004 for the CMCD fields.
 """

@@ -1,7 +1,7 @@
-"""What makes a request unsafe to answer, whatever it asks for.
+"""Faults that make a request unsafe to answer, no matter what it asks for.
 
 Two servers that read the same bytes as different requests can be played off against
-each other ("request smuggling"), so ambiguity is refused even where a reading exists.
+each other ("request smuggling"), so ambiguity is refused even where a standard resolves it.
 
 Source: RFC 9112 §3.2 (Host), §6.1 and §6.3 (length of a message), RFC 6585 §5 (431).
 """
@@ -14,34 +14,34 @@ from typing import NamedTuple
 RawField = tuple[bytes, bytes]
 
 
-class Unsafe(NamedTuple):
+class Fault(NamedTuple):
     """Why a request is refused, and with which status."""
 
     status: int
     message: str
 
 
-def unsafe(
+def find_fault(
     fields: Sequence[RawField], *, http_1_1: bool, head_bytes: int = 32 << 10
-) -> Unsafe | None:
-    """What is wrong with the head of a request; None when nothing is.
+) -> Fault | None:
+    """The first fault in the head of a request; None when there is none.
 
     Args:
         fields: Header fields as received, repeated ones included.
-        http_1_1: Whether it is an HTTP/1.1 request, which must name its host.
+        http_1_1: Whether it is an HTTP/1.1 request, which must name its host (RFC 9112 §3.2).
         head_bytes: Most bytes of all fields together.
     """
     names = [name.lower() for name, _ in fields]
     if sum(len(name) + len(value) + 4 for name, value in fields) > head_bytes:
-        return Unsafe(431, f"header fields of over {head_bytes} bytes in all")
+        return Fault(431, f"header fields of over {head_bytes} bytes in all")
     hosts = names.count(b"host")
     if hosts > 1 or (http_1_1 and hosts == 0):
-        return Unsafe(400, f"{hosts} Host fields; expected one")
+        return Fault(400, f"{hosts} Host fields; expected one")
     lengths, codings = names.count(b"content-length"), names.count(b"transfer-encoding")
     if lengths > 1 or codings > 1:
-        return Unsafe(400, "the length of the body is given twice")
+        return Fault(400, "the length of the body is given twice")
     if lengths and codings:
-        return Unsafe(400, "both Content-Length and Transfer-Encoding")
+        return Fault(400, "both Content-Length and Transfer-Encoding")
     if codings and not http_1_1:
-        return Unsafe(400, "Transfer-Encoding in an HTTP/1.0 request")
+        return Fault(400, "Transfer-Encoding in an HTTP/1.0 request")
     return None

@@ -1,7 +1,7 @@
-"""HTTP rules: what to answer, as a pure function of the request and the object.
+"""HTTP rules: the answer as a pure function of the request and the object.
 
 ``plan_response`` takes a method, header fields and a ``Representation`` and returns a
-``Plan``: status, fields, and which bytes to send. Servers carry the plan out; nothing
+``ResponsePlan``: status, fields, and which bytes to send. ``sending`` carries it out; nothing
 here reads a file, a clock or a socket. Origin and edges share it.
 
 Sources: RFC 9110 §8.8 (validators), §13 (conditions, their order in §13.2.2), §14
@@ -29,11 +29,11 @@ MEDIA_TYPES: Mapping[str, str] = {
     ".vtt": "text/vtt; charset=utf-8",
     ".json": "application/json",
 }
-"""Types by suffix; a file with another suffix is no part of a package."""
+"""Types by suffix; a file with another suffix is not part of a package."""
 
 MAX_RANGES = 8
 """More ranges in one request, or overlapping ones, are answered with the whole object
-(RFC 9110 §14.2 permits it: such requests cost a server far more than they bring)."""
+(RFC 9110 §14.2 permits it: such requests can cost a server far more than the object)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class ResponsePlan:
     """What to send. ``body`` is empty for HEAD, whose fields are those of GET."""
 
     status: int
@@ -72,11 +72,11 @@ class Plan:
 
 
 def media_type(path: str) -> str | None:
-    """Type of a file of a package by its suffix; None when it is no such file."""
+    """Type of a file of a package by its suffix; None for any other file."""
     return MEDIA_TYPES.get(PurePosixPath(path).suffix)
 
 
-def joined(fields: Iterable[Field]) -> dict[str, str]:
+def join_fields(fields: Iterable[Field]) -> dict[str, str]:
     """Header fields by lower-case name, repeated ones joined by a comma (RFC 9110 §5.3)."""
     headers: dict[str, str] = {}
     for name, value in fields:
@@ -85,28 +85,33 @@ def joined(fields: Iterable[Field]) -> dict[str, str]:
     return headers
 
 
-def plan_response(method: str, fields: Iterable[Field], held: Representation) -> Plan:
+def plan_response(
+    method: str, fields: Iterable[Field], held: Representation, *, now_s: float
+) -> ResponsePlan:
     """The answer to a request for ``held``: 200, 206, 304, 405, 412 or 416.
 
     Args:
         method: Request method, upper case.
         fields: Request header fields, in any spelling, repeated ones allowed.
         held: The object as it is now.
+        now_s: Unix time, for dates with a year of two digits.
     """
     if method not in ("GET", "HEAD"):
-        return Plan(status=405, headers=(("Allow", "GET, HEAD, OPTIONS"), ("Content-Length", "0")))
-    headers = joined(fields)
-    status = _condition(headers, held)
+        return ResponsePlan(
+            status=405, headers=(("Allow", "GET, HEAD, OPTIONS"), ("Content-Length", "0"))
+        )
+    headers = join_fields(fields)
+    status = _condition(headers, held, now_s)
     if status == 304:
-        return Plan(status=304, headers=_validators(held))
+        return ResponsePlan(status=304, headers=_validators(held))
     if status == 412:
-        return Plan(status=412, headers=(*_validators(held), ("Content-Length", "0")))
-    spans = _wanted(headers, held) if method == "GET" else None
+        return ResponsePlan(status=412, headers=(*_validators(held), ("Content-Length", "0")))
+    spans = _wanted_spans(headers, held, now_s) if method == "GET" else None
     if spans is None:
         return _whole(held, with_body=method == "GET")
     if not spans:
         unsatisfied = ("Content-Range", f"bytes */{held.size_bytes}")
-        return Plan(status=416, headers=(unsatisfied, ("Content-Length", "0")))
+        return ResponsePlan(status=416, headers=(unsatisfied, ("Content-Length", "0")))
     return _one_part(held, spans[0]) if len(spans) == 1 else _many_parts(held, spans)
 
 
@@ -142,7 +147,7 @@ _ETAG = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
 
 def _number(digits: str) -> int | None:
-    # Very long numbers cost time to convert, and mean "to the end" anyway.
+    # Converting very long numbers takes time, and they all mean "to the end".
     return None if not digits else int(digits) if len(digits) <= 18 else 10**18
 
 
@@ -156,10 +161,12 @@ def _span(first: int | None, last: int | None, size_bytes: int) -> Span | None:
     return Span(first, end - first)
 
 
-def _wanted(headers: Mapping[str, str], held: Representation) -> list[Span] | None:
+def _wanted_spans(
+    headers: Mapping[str, str], held: Representation, now_s: float
+) -> list[Span] | None:
     """Spans to send, or None for the whole object; an empty list is 416."""
     text = headers.get("range")
-    if text is None or not _if_range_holds(headers.get("if-range"), held):
+    if text is None or not _if_range_holds(headers.get("if-range"), held, now_s):
         return None
     if text.count(",") >= 4 * MAX_RANGES:
         return None
@@ -173,32 +180,32 @@ def _wanted(headers: Mapping[str, str], held: Representation) -> list[Span] | No
     return spans
 
 
-def _if_range_holds(text: str | None, held: Representation) -> bool:
-    """RFC 9110 §13.1.5: a strong entity tag, or exactly the date we sent."""
+def _if_range_holds(text: str | None, held: Representation, now_s: float) -> bool:
+    """RFC 9110 §13.1.5: a strong entity tag, or exactly the date that was sent."""
     if text is None:
         return True
     text = text.strip()
     if text.startswith('"'):
         return text == held.etag
-    return parse_http_date(text) == held.last_modified_s
+    return parse_http_date(text, now_s=now_s) == held.last_modified_s
 
 
-def _condition(headers: Mapping[str, str], held: Representation) -> int:
-    """Status that the conditions ask for: 304, 412, or 200 to go on (§13.2.2)."""
+def _condition(headers: Mapping[str, str], held: Representation, now_s: float) -> int:
+    """Status that the conditions ask for: 304, 412, or 200 when they hold (RFC 9110 §13.2.2)."""
     if "if-match" in headers:
-        if not _tag_listed(headers["if-match"], held.etag, weakly=False):
+        if not _lists_tag(headers["if-match"], held.etag, weakly=False):
             return 412
     elif "if-unmodified-since" in headers:
-        since_s = parse_http_date(headers["if-unmodified-since"])
+        since_s = parse_http_date(headers["if-unmodified-since"], now_s=now_s)
         if since_s is not None and held.last_modified_s > since_s:
             return 412
     if "if-none-match" in headers:
-        return 304 if _tag_listed(headers["if-none-match"], held.etag, weakly=True) else 200
-    since_s = parse_http_date(headers.get("if-modified-since", ""))
+        return 304 if _lists_tag(headers["if-none-match"], held.etag, weakly=True) else 200
+    since_s = parse_http_date(headers.get("if-modified-since"), now_s=now_s)
     return 304 if since_s is not None and held.last_modified_s <= since_s else 200
 
 
-def _tag_listed(text: str, etag: str, *, weakly: bool) -> bool:
+def _lists_tag(text: str, etag: str, *, weakly: bool) -> bool:
     if text.strip() == "*":
         return True
     return any(tag == etag and (weakly or not weak) for weak, tag in _ETAG.findall(text))
@@ -212,7 +219,7 @@ def _validators(held: Representation) -> tuple[Field, ...]:
     )
 
 
-def _described(held: Representation, kind: str, length: int) -> tuple[Field, ...]:
+def _describing_fields(held: Representation, kind: str, length: int) -> tuple[Field, ...]:
     return (
         ("Content-Type", kind),
         ("Content-Length", str(length)),
@@ -221,10 +228,10 @@ def _described(held: Representation, kind: str, length: int) -> tuple[Field, ...
     )
 
 
-def _whole(held: Representation, *, with_body: bool) -> Plan:
-    return Plan(
+def _whole(held: Representation, *, with_body: bool) -> ResponsePlan:
+    return ResponsePlan(
         status=200,
-        headers=_described(held, held.media_type, held.size_bytes),
+        headers=_describing_fields(held, held.media_type, held.size_bytes),
         body=(Span(0, held.size_bytes),) if with_body and held.size_bytes else (),
     )
 
@@ -233,14 +240,14 @@ def _content_range(span: Span, size_bytes: int) -> str:
     return f"bytes {span.start}-{span.start + span.length - 1}/{size_bytes}"
 
 
-def _one_part(held: Representation, span: Span) -> Plan:
-    described = _described(held, held.media_type, span.length)
+def _one_part(held: Representation, span: Span) -> ResponsePlan:
+    described = _describing_fields(held, held.media_type, span.length)
     content_range = ("Content-Range", _content_range(span, held.size_bytes))
-    return Plan(status=206, headers=(*described, content_range), body=(span,))
+    return ResponsePlan(status=206, headers=(*described, content_range), body=(span,))
 
 
-def _many_parts(held: Representation, spans: list[Span]) -> Plan:
-    """RFC 9110 §14.6: multipart/byteranges, in the order asked for."""
+def _many_parts(held: Representation, spans: list[Span]) -> ResponsePlan:
+    """RFC 9110 §14.6: multipart/byteranges, in the order of the request."""
     boundary = hashlib.sha256(f"{held.etag}{spans}".encode()).hexdigest()[:24]
     body: list[bytes | Span] = []
     for span in spans:
@@ -251,7 +258,9 @@ def _many_parts(held: Representation, spans: list[Span]) -> Plan:
         body += [head.encode("ascii"), span]
     body.append(f"\r\n--{boundary}--\r\n".encode("ascii"))
     kind = f"multipart/byteranges; boundary={boundary}"
-    return Plan(status=206, headers=_described(held, kind, _length(body)), body=tuple(body))
+    return ResponsePlan(
+        status=206, headers=_describing_fields(held, kind, _length(body)), body=tuple(body)
+    )
 
 
 def _length(body: Iterable[bytes | Span]) -> int:

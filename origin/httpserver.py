@@ -1,8 +1,8 @@
-"""An aiohttp application on a socket, with limits, and how it starts and stops.
+"""An aiohttp application on a socket: limits, errors, start and stop.
 
-Shared by every server of ours. Adds to aiohttp: a limit on the time a request's head
-may take, refusal of ambiguous requests, CORS and JSON on every error, an access log
-without tokens, one-line errors for busy ports, and an end that waits only so long.
+Shared by origin and edges. It adds to aiohttp a limit on the time that a request's head
+may take, refusal of ambiguous requests, CORS fields and JSON on every error, an access log
+without tokens, one-line errors for busy ports, and a time limit for stopping.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import errno
 import json
 import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,20 +23,22 @@ from aiohttp import hdrs, web
 from aiohttp.abc import AbstractAccessLogger
 from aiohttp.http import SERVER_SOFTWARE
 
-from abr.errors import AbrError, ConfigError, PortInUseError, ToolMissingError
+from abr.errors import AbrError, ConfigError, PortInUseError, TokenError, ToolMissingError
 from origin.config import ServerLimits
-from origin.cors import CORS
-from origin.framing import unsafe
+from origin.cors import CORS, PREFLIGHT
+from origin.framing import find_fault
+from origin.metrics import CONTENT_TYPE
+from origin.paths import Target, parse_target
 from origin.tokens import redact
 
 LOGGER = logging.getLogger("abr.http")
 ACCESS_LOGGER = logging.getLogger("abr.access")
 
 SERVER_NAME = "abrkit"
-"""The ``Server`` field; versions of what runs are nobody's business."""
+"""The ``Server`` field; versions would only help an attacker (RFC 9110 §10.2.4)."""
 
 UNSENT_BYTES = 65536
-"""Most bytes of a connection that wait unsent in the kernel."""
+"""Most bytes of a connection that wait in the kernel before they are sent."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -76,7 +78,7 @@ async def listening(
     limits = limits or ServerLimits()
     sock = await bind(host, port)
     try:
-        # aiohttp waits for its limit twice: for responses to end, and for them to be given up.
+        # aiohttp waits for its limit twice: for responses to end, and after cancelling them.
         runner = web.AppRunner(
             app, handler_cancellation=True, shutdown_timeout=limits.shutdown_s / 2
         )
@@ -109,12 +111,12 @@ async def bind(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError) as exc:
         raise ConfigError(f"host {host!r}: no such address; expected one of this machine") from exc
     family, _, _, _, address = found[0]
-    # With protocol 0, asyncio would not recognise it as TCP and leave Nagle's delay on.
+    # With protocol 0, asyncio would not recognise TCP and would leave Nagle's algorithm on.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Connections inherit it: what the kernel takes ahead of a slow client is little, so
-        # that our logs are true and an abandoned download stops early.
+        # Connections inherit it. The kernel then buffers little for a slow client, so the
+        # access log is accurate and an abandoned download stops early.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         sock.bind(address)
     except OSError as exc:
@@ -130,17 +132,17 @@ async def bind(host: str, port: int) -> socket.socket:
 _BIND_ERRORS = {
     errno.EADDRINUSE: "the port is taken; choose another with --port, or 0 for a free one",
     errno.EACCES: "not permitted; choose a port from 1024 up with --port",
-    errno.EADDRNOTAVAIL: "not an address of this machine; choose another with --host",
+    errno.EADDRNOTAVAIL: "it is not an address of this machine; choose another with --host",
 }
 
 
 def require_c_extensions() -> None:
-    """Refuse to serve with the HTTP parser that is written in Python.
+    """Refuse to serve with aiohttp's HTTP parser in pure Python.
 
-    It is slow, and has been open to request smuggling time and again.
+    It is slow, and has repeatedly been vulnerable to request smuggling.
 
     Raises:
-        ToolMissingError: says how to install the other one.
+        ToolMissingError: the C extensions are missing; the message tells how to install them.
     """
     parser = aiohttp.http_parser
     if parser.HttpRequestParser is parser.HttpRequestParserPy:
@@ -153,7 +155,7 @@ def require_c_extensions() -> None:
 def make_application(
     answer: Handler, *, limits: ServerLimits | None = None, client_max_bytes: int = 64 << 10
 ) -> web.Application:
-    """An application that gives every request to ``answer``, after the checks.
+    """An application that passes every request that is safe to ``answer``.
 
     Args:
         answer: Reads ``request.raw_path``: nothing was decoded or normalised.
@@ -164,21 +166,21 @@ def make_application(
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        # The router's choice is passed by: it decodes and normalises the path.
+        # The router is bypassed, because it decodes and normalises the path.
         del handler
         http_1_1 = request.version >= (1, 1)
-        problem = unsafe(request.raw_headers, http_1_1=http_1_1, head_bytes=head_bytes)
+        problem = find_fault(request.raw_headers, http_1_1=http_1_1, head_bytes=head_bytes)
         if problem is not None:
-            return _closing(error_response(problem.status, "bad-request", problem.message))
-        return await _answered(request, answer)
+            return _close_after(error_response(problem.status, "bad-request", problem.message))
+        return await _answer_safely(request, answer)
 
     app = web.Application(middlewares=[guard], client_max_size=client_max_bytes)
     app.on_response_prepare.append(_add_fields)
     return app
 
 
-async def _answered(request: web.Request, answer: Handler) -> web.StreamResponse:
-    """The response of ``answer``; what it raises becomes a response too, unless one has begun."""
+async def _answer_safely(request: web.Request, answer: Handler) -> web.StreamResponse:
+    """The response of ``answer``; an exception becomes a response too, unless one has begun."""
     try:
         return await answer(request)
     except web.HTTPException as exc:
@@ -192,7 +194,7 @@ async def _answered(request: web.Request, answer: Handler) -> web.StreamResponse
         LOGGER.exception("%s %s failed", request.method, redact(request.raw_path))
         if _has_begun(request):
             raise ConnectionResetError("the response broke off") from exc
-        return _closing(error_response(500, "internal", "something failed here; see the log"))
+        return _close_after(error_response(500, "internal", "something failed here; see the log"))
     if _has_begun(request):
         raise ConnectionResetError("the response broke off")
     return response
@@ -211,7 +213,53 @@ def error_response(
     return web.Response(status=status, text=body, content_type="application/json", headers=fields)
 
 
-def _closing(response: web.Response) -> web.Response:
+def json_response(
+    value: object, *, status: int = 200, cache_control: str = "no-store"
+) -> web.Response:
+    """``value`` as JSON, on one line."""
+    return web.Response(
+        status=status,
+        text=json.dumps(value) + "\n",
+        content_type="application/json",
+        headers={"Cache-Control": cache_control},
+    )
+
+
+def metrics_response(text: bytes) -> web.Response:
+    """Counters in the form that Prometheus reads."""
+    return web.Response(
+        body=text, headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"}
+    )
+
+
+def token_response(refusal: TokenError) -> web.Response:
+    """What a client is told whose token is refused: the reason, also in a field of its own."""
+    fields = {"Abr-Refusal": refusal.reason}
+    return error_response(refusal.http_status, refusal.reason, str(refusal), fields)
+
+
+def preflight_response() -> web.Response:
+    """The answer to OPTIONS, which needs no token."""
+    return web.Response(status=204, headers=dict(PREFLIGHT))
+
+
+def method_response(allowed: Sequence[str]) -> web.Response:
+    """What a client is told whose method is none of ``allowed`` (RFC 9110 §15.5.6)."""
+    fields = {"Allow": ", ".join((*allowed, "OPTIONS"))}
+    return error_response(405, "method", f"expected {' or '.join(allowed)}", fields)
+
+
+def target_of(request: web.Request) -> Target:
+    """What ``request`` is for.
+
+    Raises:
+        PathError: its target is malformed; see ``parse_target``.
+    """
+    authorization = ", ".join(request.headers.getall(hdrs.AUTHORIZATION, ()))
+    return parse_target(request.raw_path, authorization)
+
+
+def _close_after(response: web.Response) -> web.Response:
     response.force_close()
     return response
 
@@ -229,7 +277,7 @@ class AccessLog(AbstractAccessLogger):
 
     @property
     def enabled(self) -> bool:
-        """Whether anybody reads it."""
+        """Whether its level is logged at all."""
         return self.logger.isEnabledFor(logging.INFO)
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
@@ -248,7 +296,7 @@ class AccessLog(AbstractAccessLogger):
 class _Connection(web.RequestHandler):
     """aiohttp's connection with a limit on the time and size of an unfinished head.
 
-    aiohttp closes idle connections only: one that sends a byte now and then lives on.
+    aiohttp closes idle connections only: one that sends a byte now and then stays open.
     """
 
     __slots__ = ("_alarm", "_limits", "_unfinished_bytes")
@@ -280,7 +328,7 @@ class _Connection(web.RequestHandler):
         if self._request_count != before:
             self._unfinished_bytes = 0
             self._stop_alarm()
-        elif not self._request_in_progress:  # else it belongs to a body
+        elif not self._request_in_progress:  # otherwise it is part of a body
             self._unfinished_bytes += len(data)
             if self._unfinished_bytes > 2 * self._limits.head_bytes:
                 self.force_close()
@@ -298,7 +346,7 @@ class _Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what could not even be parsed; aiohttp would log and quote it."""
+        """Answer what could not be parsed; aiohttp would quote it, with a token, in its log."""
         if _has_begun(request):
             raise ConnectionResetError("the response broke off")
         if isinstance(exc, aiohttp.http_exceptions.LineTooLong):
@@ -307,9 +355,13 @@ class _Connection(web.RequestHandler):
             LOGGER.error("internal error: %s", type(exc).__name__, exc_info=exc)
         else:
             LOGGER.info("%s: malformed request (%s)", request.remote, type(exc).__name__)
-        text = "the request is not HTTP/1.1 as we accept it" if status < 500 else "internal error"
-        response = _closing(error_response(status, "bad-request", text))
-        # There is no application behind this response to add them.
+        text = (
+            "the request is not HTTP/1.1 as this server accepts it"
+            if status < 500
+            else "internal error"
+        )
+        response = _close_after(error_response(status, "bad-request", text))
+        # No application is involved in this response, so its fields are added here.
         response.headers.update(dict(CORS))
         response.headers[hdrs.SERVER] = SERVER_NAME
         return response

@@ -1,7 +1,6 @@
 """Key sets: the public keys that verify tokens, as a JSON Web Key Set.
 
-Only Ed25519 public keys. What is published here is not secret; the private half stays
-in the key store.
+Only Ed25519 public keys, which are not secret; the private key stays in the key store.
 
 Sources: RFC 7517 (key sets), RFC 8037 (Ed25519 keys), RFC 7638 (thumbprints).
 """
@@ -74,10 +73,10 @@ def keys_from(jwks: Mapping[str, Any]) -> dict[str, Ed25519PublicKey]:
 
 
 def b64url(data: bytes) -> str:
-    """Base64url text without padding."""
+    """Base64url text without padding (RFC 7515 §2)."""
     return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
 def unb64url(text: str) -> bytes:
-    """The bytes of base64url text without padding; ``ValueError`` when it is not that."""
+    """The bytes of base64url text without padding; raises ``ValueError`` for any other text."""
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,12 +1,12 @@
-"""What an origin counts: requests, bytes, refusals and times, in a registry of its own."""
+"""Counters of an origin: requests, bytes, refusals and times, in its own registry."""
 
 from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-CONTENT_TYPE = CONTENT_TYPE_LATEST
-"""Type of ``text``."""
+# Not the library's newest, 1.0.0: no name here needs its quoting, and older scrapers know this.
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+"""Type of what ``generate_latest`` gives, at every tier."""
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 """Upper bounds of the latency histogram, seconds."""
@@ -43,16 +43,22 @@ class OriginMetrics:
             registry=self.registry,
         )
 
-    def answered(self, route: str, status: int, *, body_bytes: int, seconds: float) -> None:
+    def __repr__(self) -> str:
+        samples = (sample for family in self.registry.collect() for sample in family.samples)
+        name = "abr_origin_requests_total"
+        requests = sum(sample.value for sample in samples if sample.name == name)
+        return f"<OriginMetrics {requests:.0f} requests>"
+
+    def count_response(self, route: str, status: int, *, body_bytes: int, seconds: float) -> None:
         """Count one response."""
         self._requests.labels(route, str(status)).inc()
         self._bytes.labels(route).inc(body_bytes)
         self._seconds.labels(route).observe(seconds)
 
-    def refused(self, reason: str) -> None:
+    def count_refusal(self, reason: str) -> None:
         """Count one refusal."""
         self._refusals.labels(reason).inc()
 
     def text(self) -> bytes:
-        """Everything, in Prometheus' text format."""
+        """All metrics in the text format of Prometheus."""
         return generate_latest(self.registry)

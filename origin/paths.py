@@ -1,14 +1,14 @@
-"""The shape of our URLs: the one place that reads and writes it.
+"""The form of the URLs that are served; no other module reads or writes it.
 
 A request is for ``/t/<token>/<title>/<path>``, or ``/<title>/<path>`` with the token in
 ``Authorization: Bearer``. The token is a path prefix because relative URIs in playlists
-inherit it, query strings they do not. Under a title, ``renew`` exchanges the token and
+inherit a prefix and not a query string. Under a title, ``renew`` exchanges the token and
 ``key/<kid>`` gives a content key; everything else is an object. Its key in caches,
-``/<title>/<path>``, holds no token and has one spelling only.
+``/<title>/<path>``, holds no token and has only one spelling.
 
-A path is normalised before anything else looks at it, and a path that tries to mean
-something else to somebody else (dot segments, ``//``, backslashes, encoded slashes,
-control characters) is refused instead of repaired.
+A path is normalised before anything else reads it. A path that another server might read
+differently (dot segments, ``//``, backslashes, encoded slashes, control characters) is
+refused instead of repaired.
 
 Sources: RFC 3986 §3.3 and §6.2.2, RFC 9112 §3.2, RFC 6750 §2.1.
 """
@@ -16,31 +16,44 @@ Sources: RFC 3986 §3.3 and §6.2.2, RFC 9112 §3.2, RFC 6750 §2.1.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from abr.errors import InputError
+from transcode.encryption import is_key_id
+from transcode.layout import is_title
 
 Kind = Literal[
     "object", "key", "renew", "playback", "jwks", "healthz", "metrics", "server", "unknown"
 ]
 
 RESERVED = frozenset({"t", "playback", "healthz", "metrics"})
-"""First path segments with a meaning of their own; no title may have these names."""
+"""First path segments of endpoints; no title may have these names."""
+
+METHODS: Mapping[Kind, tuple[str, ...]] = {
+    "object": ("GET", "HEAD"),
+    "key": ("GET", "HEAD"),
+    "renew": ("GET", "POST"),
+    "playback": ("GET", "POST"),
+    "jwks": ("GET", "HEAD"),
+    "healthz": ("GET", "HEAD"),
+    "metrics": ("GET", "HEAD"),
+}
+"""Methods by what is asked for, at every tier; OPTIONS is answered everywhere."""
 
 MAX_TARGET_CHARS = 8190
-"""Longest request target that is looked at."""
+"""Longest request target that is read."""
 
 MAX_SEGMENTS = 32
 """Most path segments of a request."""
 
-_TITLE = re.compile(r"[a-z0-9_-]{1,128}")
-_KEY = re.compile(r"key/([0-9a-f]{32})")
-# RFC 3986 §3.3: what may stand in a path, percent signs to be looked at below.
+# RFC 3986 §3.3: characters of a path; percent signs are checked by _normal_escape.
 _PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
 _ABSOLUTE = re.compile(r"https?://[^/?#]+", re.IGNORECASE)
-_BEARER = re.compile(r"Bearer +([A-Za-z0-9._~+/=-]+)", re.IGNORECASE)
+_BEARER = re.compile(r"Bearer +(.+)", re.IGNORECASE | re.DOTALL)
+_TOKEN68 = re.compile(r"[A-Za-z0-9._~+/=-]+")  # RFC 9110 §11.2
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _FORBIDDEN_ESCAPES = frozenset(range(0x20)) | {0x7F, ord("/"), ord("\\"), ord("%")}
 _TOKEN_URL = re.compile(
@@ -56,14 +69,14 @@ class PathError(InputError, ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What a request is for."""
+    """What a request asks for."""
 
     kind: Kind
     title: str = ""
     path: str = ""
     """Inside the title, without a leading slash: ``v0/00001.m4s``, ``key/<kid>``."""
     token: str | None = None
-    """As it came in, unverified; None when there was none."""
+    """As received, not verified; None when there was none."""
 
     @property
     def cache_key(self) -> str:
@@ -73,8 +86,8 @@ class Target:
     @property
     def kid(self) -> str | None:
         """Key id of a request for a key; None when it is not well formed."""
-        match = _KEY.fullmatch(self.path)
-        return match[1] if match else None
+        before, _, kid = self.path.partition("key/")
+        return kid if not before and is_key_id(kid) else None
 
 
 _FIXED: dict[tuple[str, ...], Kind] = {
@@ -85,7 +98,7 @@ _FIXED: dict[tuple[str, ...], Kind] = {
 
 
 def parse_target(target: str, authorization: str | None = None) -> Target:
-    """What a request target means.
+    """What a request target asks for.
 
     Args:
         target: As in the request line: path and query, or an absolute URL, whose scheme
@@ -93,10 +106,10 @@ def parse_target(target: str, authorization: str | None = None) -> Target:
         authorization: The ``Authorization`` field, used when the path holds no token.
 
     Returns:
-        The target; ``unknown`` when it has the shape of none of ours (404).
+        The target; of kind ``unknown`` when it has the form of no endpoint (404).
 
     Raises:
-        PathError: it is malformed or not in its one normal form (400).
+        PathError: it is malformed or ambiguous (400).
     """
     if target == "*":
         return Target(kind="server")
@@ -109,29 +122,26 @@ def parse_target(target: str, authorization: str | None = None) -> Target:
         return Target(kind="playback", title=segments[1])
     if first == "t" and len(segments) >= 4:
         return _in_title(segments[2], segments[3:], segments[1])
-    if len(segments) >= 2 and first not in RESERVED and is_title(first):
+    if len(segments) >= 2 and is_servable(first):
         return _in_title(first, segments[1:], bearer_token(authorization))
     return Target(kind="unknown")
 
 
-def normal_path(target: str) -> str:
-    """The path of a request target in its one spelling, query left out.
-
-    Raises:
-        PathError: as ``parse_target``.
-    """
-    return "/" + "/".join(_segments(target))
+def is_servable(title: str) -> bool:
+    """Whether URLs can name ``title``: it is a title, and not the name of an endpoint."""
+    return is_title(title) and title not in RESERVED
 
 
-def is_title(text: str) -> bool:
-    """Whether ``text`` can name a title in a URL: lower case, digits, ``-`` and ``_``."""
-    return _TITLE.fullmatch(text) is not None and text not in RESERVED
+def bearer_secret(authorization: str | None) -> str | None:
+    """What follows ``Bearer`` in an ``Authorization`` field; None under another scheme."""
+    match = _BEARER.fullmatch((authorization or "").strip())
+    return match[1] if match else None
 
 
 def bearer_token(authorization: str | None) -> str | None:
     """The token of an ``Authorization`` field; None when it holds none."""
-    match = _BEARER.fullmatch(authorization.strip()) if authorization else None
-    return match[1] if match else None
+    secret = bearer_secret(authorization)
+    return secret if secret and _TOKEN68.fullmatch(secret) else None
 
 
 def object_path(token: str, title: str, path: str) -> str:
@@ -139,13 +149,8 @@ def object_path(token: str, title: str, path: str) -> str:
     return f"/t/{token}/{title}/{path}"
 
 
-def playback_path(title: str) -> str:
-    """Where a playback URL for ``title`` is asked for."""
-    return f"/playback/{title}"
-
-
 def token_of(url: str) -> str | None:
-    """The token in a URL or path of ours; None when it holds none."""
+    """The token in a URL or path; None when it holds none."""
     match = _TOKEN_URL.fullmatch(url)
     return match["token"] if match else None
 
@@ -193,14 +198,14 @@ def _segments(target: str) -> list[str]:
     segments = _ESCAPE.sub(_normal_escape, path).split("/")[1:]
     if len(segments) > MAX_SEGMENTS:
         raise PathError(f"request target: over {MAX_SEGMENTS} path segments")
-    # One empty segment at the end is a folder's address: no such thing here, but harmless.
+    # An empty last segment names a folder; there are none, so that will be 404.
     if any(segment in (".", "..") for segment in segments) or "" in segments[:-1]:
         raise PathError("request target: dot segments or empty segments in its path")
     return segments
 
 
 def _normal_escape(match: re.Match[str]) -> str:
-    """An escape as RFC 3986 §6.2.2 spells it; refused when it hides a separator."""
+    """An escape in the normal form of RFC 3986 §6.2.2; refused when it hides a separator."""
     if match[1] is None:
         raise PathError("request target: a percent sign without two hexadecimal digits")
     byte = int(match[1], 16)

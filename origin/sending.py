@@ -1,99 +1,263 @@
-"""Sending what a ``Plan`` says: small bodies in one write, large ones by the kernel.
+"""Sending bodies to clients: from files by the kernel, at each client's own pace.
 
-The kernel copies large bodies from the file to the socket, so that a client that reads
-slowly costs a file position and no memory.
+Shared by origin and edges. Bytes of a large body never pass through Python: the kernel
+copies them from the file to the socket, so a slow client costs a file position and no
+memory. A body that is still arriving is sent as it grows.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
-from collections.abc import Awaitable
-from typing import BinaryIO
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from io import FileIO
+from typing import NamedTuple, Protocol
 
 from aiohttp import web
+from multidict import CIMultiDict
 
-from origin.httprules import Plan, Span
+from abr.errors import AbrError
+from origin.httprules import Field, ResponsePlan, Span
+from origin.tokens import redact
+
+LOGGER = logging.getLogger("abr.http")
 
 INLINE_BYTES = 64 << 10
-"""Bodies up to this size are read and sent with the head."""
+"""Bodies up to this size are read and sent with the head in one write."""
+
+COPIED_BYTES = 16 << 10
+"""Smaller pieces of a body are read and written instead of copied by the kernel."""
 
 STEP_BYTES = 256 << 10
-"""A client must take this much within the limit."""
+"""A client must take this much within the send limit."""
 
 
-async def send(
-    request: web.Request, plan: Plan, content: bytes | BinaryIO, *, limit_s: float
+class Piece(NamedTuple):
+    """A run of bytes in an open file."""
+
+    file: FileIO
+    offset: int
+    length: int
+
+
+class Readable(Protocol):
+    """A body, whole or still arriving."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every byte is there."""
+        ...
+
+    def pieces(self, start: int, stop: int) -> list[Piece]:
+        """Where the bytes from ``start`` up to ``stop`` are."""
+        ...
+
+    async def wait_beyond(self, offset: int) -> int:
+        """Bytes that can be read, once they are more than ``offset`` or all there are."""
+        ...
+
+
+class FileBody:
+    """A whole body in one file, open for reading; ``close`` when done."""
+
+    is_done = True
+    """Every byte is there."""
+
+    def __init__(self, file: FileIO, size_bytes: int) -> None:
+        self.size_bytes = size_bytes
+        self._file = file
+
+    def __repr__(self) -> str:
+        state = "closed" if self._file.closed else "open"
+        return f"<FileBody {self.size_bytes} bytes, {state}>"
+
+    def pieces(self, start: int, stop: int) -> list[Piece]:
+        """Where the bytes from ``start`` up to ``stop`` are."""
+        return [Piece(self._file, start, stop - start)]
+
+    async def wait_beyond(self, offset: int) -> int:
+        """Bytes that can be read: all of them."""
+        return self.size_bytes
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _count_nothing(_count: int) -> None:
+    """Ignore how many bytes were sent."""
+
+
+async def send_plan(
+    request: web.Request,
+    plan: ResponsePlan,
+    body: Readable,
+    *,
+    fields: Iterable[Field] | None = None,
+    limit_s: float,
+    on_sent: Callable[[int], None] = _count_nothing,
 ) -> web.StreamResponse:
-    """Answer ``request`` as planned.
+    """Answer ``request`` as planned, even while the body is still arriving.
 
     Args:
         request: The request being answered.
-        plan: Status, fields and which bytes.
-        content: The whole object, or a file of it opened for reading.
+        plan: Status, fields and which bytes to send.
+        body: Where the bytes are.
+        fields: Header fields to answer with instead of the plan's.
         limit_s: Most seconds in which a client takes ``STEP_BYTES``.
+        on_sent: Told the number of body bytes after each step.
 
     Raises:
-        ConnectionError: the client is gone or too slow, or the file was cut.
+        ConnectionError: the client is gone or too slow, or the body failed to arrive.
     """
-    if plan.body_bytes <= INLINE_BYTES or isinstance(content, bytes):
-        body = b"".join(_bytes_of(part, content) for part in plan.body)
-        inline = web.Response(status=plan.status, body=body or None)
-        _set_fields(inline, plan)
-        return inline
-    response = web.StreamResponse(status=plan.status)
-    _set_fields(response, plan)
+    headers = CIMultiDict(plan.headers if fields is None else fields)
+    if not plan.body or (body.is_done and plan.body_bytes <= INLINE_BYTES):
+        data = b"".join(_inline(part, body) for part in plan.body)
+        on_sent(len(data))
+        return web.Response(status=plan.status, headers=headers, body=data or None)
+    response = web.StreamResponse(status=plan.status, headers=headers)
     await response.prepare(request)
-    for part in plan.body:
-        if isinstance(part, bytes):
-            await _within(limit_s, response.write(part))
-        else:
-            await _send_span(request, content, part, limit_s)
-    await response.write_eof()
+    sender = _Sender(request, response, body, limit_s, on_sent)
+    with closing_on_failure(request):
+        await sender.send_parts(plan)
     return response
 
 
-def _set_fields(response: web.StreamResponse, plan: Plan) -> None:
-    for name, value in plan.headers:
-        response.headers[name] = value
+async def send_unplanned(
+    request: web.Request,
+    status: int,
+    body: Readable,
+    *,
+    fields: Iterable[Field],
+    limit_s: float,
+    on_sent: Callable[[int], None] = _count_nothing,
+) -> web.StreamResponse:
+    """Answer with all of a body, whose length may be unknown; otherwise as ``send_plan``."""
+    response = web.StreamResponse(status=status, headers=CIMultiDict(fields))
+    await response.prepare(request)
+    if request.method != "HEAD":
+        sender = _Sender(request, response, body, limit_s, on_sent)
+        with closing_on_failure(request):
+            await sender.send_all()
+    return response
 
 
-def _bytes_of(part: bytes | Span, content: bytes | BinaryIO) -> bytes:
-    if isinstance(part, bytes):
-        return part
-    if isinstance(content, bytes):
-        return content[part.start : part.start + part.length]
-    data = os.pread(content.fileno(), part.length, part.start)
-    if len(data) != part.length:
-        raise ConnectionResetError("the file was cut while it was read")
-    return data
+@contextmanager
+def closing_on_failure(request: web.Request) -> Iterator[None]:
+    """Close the connection of ``request`` when the block fails.
 
+    The head promised a whole body, so only a broken connection tells the client that what
+    it got is a part (RFC 9112 §8).
 
-async def _send_span(request: web.Request, content: BinaryIO, span: Span, limit_s: float) -> None:
-    for offset in range(span.start, span.start + span.length, STEP_BYTES):
-        count = min(STEP_BYTES, span.start + span.length - offset)
-        transport = request.transport
-        if transport is None or transport.is_closing():
-            raise ConnectionResetError("the client is gone")
-        await _within(limit_s, _sendfile(transport, content, offset, count))
-
-
-async def _sendfile(
-    transport: asyncio.WriteTransport, content: BinaryIO, offset: int, count: int
-) -> None:
-    loop = asyncio.get_running_loop()
+    Raises:
+        ConnectionError: the client is gone or too slow, or the body failed to arrive.
+    """
     try:
-        # Waits until earlier writes have left, so the head is never overtaken.
-        sent = await loop.sendfile(transport, content, offset, count)
-    except RuntimeError as exc:  # what asyncio says when the connection is closing
-        raise ConnectionResetError("the client is gone") from exc
-    if sent != count:
-        raise ConnectionResetError("the file was cut while it was sent")
+        yield
+    except BaseException as exc:
+        if request.transport is not None:
+            request.transport.close()
+        if isinstance(exc, AbrError):
+            LOGGER.warning("closed a connection half-way: %s", redact(str(exc)))
+            raise ConnectionResetError("the body failed half-way") from exc
+        raise
 
 
-async def _within(limit_s: float, doing: Awaitable[object]) -> None:
+async def send_within(limit_s: float, step: Awaitable[object]) -> None:
+    """Await one step of sending.
+
+    Raises:
+        ConnectionAbortedError: the client took longer than ``limit_s``.
+    """
     try:
         async with asyncio.timeout(limit_s):
-            await doing
+            await step
     except TimeoutError as exc:
         raise ConnectionAbortedError(f"the client took over {limit_s:g} s") from exc
+
+
+class _Sender:
+    """One response under way."""
+
+    def __init__(
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        body: Readable,
+        limit_s: float,
+        on_sent: Callable[[int], None],
+    ) -> None:
+        self._request, self._response, self._body = request, response, body
+        self._limit_s, self._on_sent = limit_s, on_sent
+
+    def __repr__(self) -> str:
+        return f"<_Sender {self._response.status} of {self._body!r}>"
+
+    async def send_parts(self, plan: ResponsePlan) -> None:
+        for part in plan.body:
+            if isinstance(part, bytes):
+                await send_within(self._limit_s, self._response.write(part))
+                self._on_sent(len(part))
+            else:
+                await self._send_span(part)
+
+    async def send_all(self) -> None:
+        offset = 0
+        while (available := await self._body.wait_beyond(offset)) > offset:
+            available = min(available, offset + STEP_BYTES)
+            for piece in self._body.pieces(offset, available):
+                # Not by the kernel: without a length the body is sent in chunks.
+                await send_within(self._limit_s, self._response.write(_read(piece)))
+                self._on_sent(piece.length)
+            offset = available
+
+    async def _send_span(self, span: Span) -> None:
+        offset, stop = span.start, span.start + span.length
+        while offset < stop:
+            available = min(stop, offset + STEP_BYTES, await self._body.wait_beyond(offset))
+            if available <= offset:
+                raise ConnectionResetError("the body is shorter than promised")
+            for piece in self._body.pieces(offset, available):
+                if piece.length < COPIED_BYTES:
+                    await send_within(self._limit_s, self._response.write(_read(piece)))
+                else:
+                    await send_within(self._limit_s, self._send_piece(piece))
+                self._on_sent(piece.length)
+            offset = available
+
+    async def _send_piece(self, piece: Piece) -> None:
+        transport = self._request.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the client is gone")
+        loop = asyncio.get_running_loop()
+        try:
+            # Waits until earlier writes have left, so the head is never overtaken. asyncio's
+            # own fallback seeks in the file, which other clients read at the same time.
+            count = await loop.sendfile(
+                transport, piece.file, piece.offset, piece.length, fallback=False
+            )
+        except asyncio.SendfileNotAvailableError as exc:
+            # The file system lacks it, or the first attempt found the connection gone.
+            await self._response.write(_read(piece))
+            if transport.is_closing():
+                raise ConnectionResetError("the client is gone") from exc
+            return
+        except RuntimeError as exc:  # raised by asyncio when the connection is closing
+            raise ConnectionResetError("the client is gone") from exc
+        if count != piece.length:
+            raise ConnectionResetError("the file of the body was cut")
+
+
+def _inline(part: bytes | Span, body: Readable) -> bytes:
+    if isinstance(part, bytes):
+        return part
+    return b"".join(map(_read, body.pieces(part.start, part.start + part.length)))
+
+
+def _read(piece: Piece) -> bytes:
+    data = os.pread(piece.file.fileno(), piece.length, piece.offset)
+    if len(data) != piece.length:
+        raise ConnectionResetError("the file of the body was cut")
+    return data

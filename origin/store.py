@@ -1,30 +1,31 @@
-"""Where the origin's objects are: packages in folders, or in memory.
+"""Where the origin's objects are: packages in folders.
 
-Only files that a package's own index lists can be had: playlists, initialisation
-sections, segments and the index. Temporary files, keys, dotfiles and whatever else lies
-in the folder cannot, whatever the path looks like.
+Only files that the index of a package lists are served: playlists, initialisation sections,
+segments and the index itself. Temporary files, keys, dotfiles and anything else in the
+folder are not, no matter how a path is written.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, Protocol, Self
+from typing import Protocol, Self
 
 from abr.errors import AbrError, MissingFileError, PackageError
 from origin.httprules import media_type
-from origin.paths import RESERVED, is_title
+from origin.paths import RESERVED, is_servable
+from origin.sending import FileBody
 from transcode.keystore import KeyStore
 from transcode.layout import INDEX, PresentationIndex, files_of
 from transcode.reader import is_package, read_index
 
 
 @dataclass(slots=True)
-class StoredObject(AbstractContextManager["StoredObject"]):
+class OpenObject(AbstractContextManager["OpenObject"]):
     """One object, open for reading; a context manager that closes it."""
 
     size_bytes: int
@@ -32,72 +33,42 @@ class StoredObject(AbstractContextManager["StoredObject"]):
     etag: str
     """Strong entity tag with its quotes."""
     last_modified_s: int
-    content: BinaryIO | bytes = field(repr=False)
+    body: FileBody
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        if not isinstance(self.content, bytes):
-            self.content.close()
+        self.body.close()
 
 
 class ObjectStore(Protocol):
     """Objects by title and path."""
 
     def titles(self) -> tuple[str, ...]:
-        """What can be played, in alphabetical order."""
+        """Titles that can be played, in alphabetical order."""
         ...
 
-    def open(self, title: str, path: str) -> StoredObject | None:
+    def open(self, title: str, path: str) -> OpenObject | None:
         """The object; None when there is none of that name."""
         ...
 
 
-class MemoryStore:
-    """Objects given as bytes; for tests and for what is made on the fly."""
-
-    def __init__(
-        self, objects: Mapping[str, Mapping[str, bytes]], *, last_modified_s: int = 0
-    ) -> None:
-        """``objects`` by title and path."""
-        self._objects = objects
-        self._last_modified_s = last_modified_s
-
-    def titles(self) -> tuple[str, ...]:
-        """What can be played."""
-        return tuple(sorted(self._objects))
-
-    def open(self, title: str, path: str) -> StoredObject | None:
-        """The object; None when there is none, or it is of no type we serve."""
-        data = self._objects.get(title, {}).get(path)
-        kind = media_type(path)
-        if data is None or kind is None:
-            return None
-        return StoredObject(
-            size_bytes=len(data),
-            media_type=kind,
-            etag=f'"{len(data):x}-{self._last_modified_s:x}"',
-            last_modified_s=self._last_modified_s,
-            content=data,
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class _Package:
-    """A package as it was when its index was read."""
+    """A package, as when its index was read."""
 
     folder: Path
-    index: PresentationIndex
-    files: frozenset[str]
+    index: PresentationIndex = field(repr=False)
+    files: frozenset[str] = field(repr=False)
     stamp: tuple[int, int]
 
 
 class DirectoryStore:
     """The package in a folder, or the packages in its sub-folders.
 
-    An index that changed, and a sub-folder that is new, are seen at the next request.
-    A package whose index cannot be read is left out and named in ``problems``.
+    A changed index and a new sub-folder are noticed at the next request. A package whose
+    index cannot be read is left out and named in ``problems``.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -122,23 +93,26 @@ class DirectoryStore:
                 f"{folder}: no package in it{why}; make one with `abr transcode MASTER OUT`"
             )
 
+    def __repr__(self) -> str:
+        return f"<DirectoryStore {str(self._folder)!r}: {', '.join(self.titles())}>"
+
     def titles(self) -> tuple[str, ...]:
-        """What can be played."""
+        """Titles that can be played."""
         return tuple(sorted(self._packages))
 
     def index(self, title: str) -> PresentationIndex | None:
-        """What the package of ``title`` holds; None when there is none."""
+        """The index of ``title``; None when there is no such package."""
         package = self._current(title)
         return package.index if package else None
 
-    def open(self, title: str, path: str) -> StoredObject | None:
+    def open(self, title: str, path: str) -> OpenObject | None:
         """The object, open for reading; None when the package does not list it."""
         package = self._current(title)
         kind = media_type(path)
         if package is None or kind is None or path not in package.files:
             return None
         try:
-            return _opened(package.folder / path, kind)
+            return _open_regular(package.folder / path, kind)
         except OSError:
             return None
 
@@ -175,7 +149,7 @@ class DirectoryStore:
                 self.problems.append(str(exc))
                 continue
             title = package.index.title
-            if not is_title(title):
+            if not is_servable(title):
                 names = ", ".join(sorted(RESERVED))
                 self.problems.append(f"{folder}: title {title!r} is reserved (as are {names})")
             elif title in found:
@@ -211,42 +185,42 @@ def _stamp(path: Path) -> tuple[int, int]:
     return found.st_mtime_ns, found.st_ino
 
 
-def _opened(path: Path, kind: str) -> StoredObject | None:
-    # No link is followed at the end, and opening a pipe does not wait for a writer.
+def _open_regular(path: Path, kind: str) -> OpenObject | None:
+    # A symbolic link is not followed, and opening a pipe does not wait for a writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
         os.close(descriptor)
         return None
-    return StoredObject(
+    return OpenObject(
         size_bytes=found.st_size,
         media_type=kind,
-        # Files of a package are replaced by renaming, never written in place, so that
-        # equal time (to the nanosecond) and size mean equal bytes: a strong tag.
+        # RFC 9110 §8.8.1: a strong tag. Files of a package are replaced by renaming and never
+        # written in place, so an equal time (to the nanosecond) and size mean equal bytes.
         etag=f'"{found.st_mtime_ns:x}-{found.st_size:x}"',
         last_modified_s=int(found.st_mtime),
-        content=os.fdopen(descriptor, "rb", buffering=0),
+        body=FileBody(FileIO(descriptor, "rb"), found.st_size),
     )
 
 
-class Sealed(Protocol):
-    """What is asked of a store of packages to find out whether their keys are here."""
+class PackageStore(Protocol):
+    """A store that also knows the index of each title."""
 
     def titles(self) -> tuple[str, ...]:
-        """What can be played."""
+        """Titles that can be played."""
         ...
 
     def index(self, title: str) -> PresentationIndex | None:
-        """What a title consists of."""
+        """The index of ``title``; None when there is none."""
         ...
 
 
-def titles_without_keys(store: Sealed, keys: KeyStore) -> list[str]:
-    """A line for each sealed title whose keys are not all in ``keys``."""
+def titles_without_keys(store: PackageStore, keys: KeyStore) -> list[str]:
+    """A message for each encrypted title whose keys are not all in ``keys``."""
     lines = []
     for title in store.titles():
         index = store.index(title)
-        sealed = index.encryption if index else None
-        if sealed and not set(sealed.kids) <= set(keys.kids(title)):
+        encryption = index.encryption if index else None
+        if encryption and not set(encryption.kids) <= set(keys.kids(title)):
             lines.append(f"{title}: not all of its keys are in {keys.folder}; give --keys DIR")
     return lines

@@ -2,11 +2,10 @@
 
 A token is a JWT signed with Ed25519. It names one title, ends at ``exp``, and may be
 exchanged for a fresh one until ``ses``, the end of its session, even after ``exp``.
-Whoever holds the public keys (a JWKS) can verify it; only the origin can issue one.
+Anyone with the public keys (a JWKS) can verify it; only the origin can issue one.
 
-This module never reads a clock: ``now_s`` is Unix time in seconds. It opens no
-connection and no file. A token never appears in a message: ``redact`` takes it out of
-text that is about to be logged.
+No clock is read: ``now_s`` is Unix time in seconds. A token never appears in a message, and
+``redact`` removes it from text that is about to be logged.
 
 Sources: RFC 7519 (JWT), RFC 7517 and 8037 (key sets, Ed25519 keys), RFC 7638
 (thumbprints, used as key ids), RFC 8725 §3.1 (the algorithm is fixed by the verifier).
@@ -33,7 +32,7 @@ TIER_TITLE = "*"
 """Title of a tier token; no viewer's token may carry it."""
 
 MAX_TOKEN_CHARS = 2048
-"""A longer text is refused before anything in it is decoded."""
+"""A longer text is refused before any of it is decoded."""
 
 REASONS: Mapping[str, str] = {
     "missing": "no token was given; ask /playback/<title> for a playback URL",
@@ -45,7 +44,7 @@ REASONS: Mapping[str, str] = {
     "wrong-title": "the token is for another title",
     "session-over": "the session has ended; ask /playback/<title> for a new playback URL",
 }
-"""Every reason for a refusal and its text, the whole of what a client is told."""
+"""Every reason for a refusal with the text for the client, who is told nothing else."""
 
 _SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}", re.ASCII)
 
@@ -63,7 +62,7 @@ def refuse(reason: str) -> NoReturn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
-    """What a token says. All times are Unix seconds."""
+    """The claims of a token. All times are Unix seconds."""
 
     session: str
     """Id of the playback session (``sub``); the same in every renewed token."""
@@ -71,7 +70,7 @@ class Claims:
     """The title it opens, or ``*`` in a tier token."""
     issued_s: int
     expires_s: int
-    """First instant at which it is no longer valid."""
+    """The first instant at which it is no longer valid (RFC 7519 §4.1.4)."""
     session_ends_s: int
     """Latest instant of renewal (``ses``); never before ``expires_s``."""
     token_id: str
@@ -87,6 +86,9 @@ class TokenIssuer:
         """``kid`` is the id verifiers find the key by; the key's thumbprint by default."""
         self._key = signing_key
         self.kid = kid if kid is not None else thumbprint(signing_key.public_key())
+
+    def __repr__(self) -> str:
+        return f"<TokenIssuer {self.kid}>"
 
     def issue(
         self,
@@ -143,7 +145,7 @@ class TokenIssuer:
     ) -> str:
         issued_s = math.floor(now_s)
         expires_s = min(math.ceil(now_s + ttl_s), ends_s)
-        # Derived, not drawn: chance belongs to the shell that made the session id.
+        # Derived instead of random: the shell that made the session id supplied the chance.
         seed = f"{session}\n{title}\n{now_s!r}\n{expires_s}"
         payload = {
             "sub": session,
@@ -160,9 +162,9 @@ class TokenIssuer:
 class TokenVerifier:
     """Verifies tokens against a set of public keys.
 
-    Verified signatures are remembered in a map of at most ``memo_size`` tokens, the
-    least recently used leaving first; expiry and title are checked on every call.
-    Failures are not remembered, so garbage cannot push good tokens out.
+    Verified signatures are cached for at most ``memo_size`` tokens, least recently used
+    first out; expiry and title are checked at every call. Failures are not cached, so
+    garbage cannot displace good tokens.
     """
 
     def __init__(
@@ -177,6 +179,9 @@ class TokenVerifier:
         self._memo: OrderedDict[str, tuple[str, Claims]] = OrderedDict()
         self._memo_size = memo_size
         self._early_s = early_s
+
+    def __repr__(self) -> str:
+        return f"<TokenVerifier {sorted(self._keys)}, {len(self._memo)} tokens remembered>"
 
     @property
     def kids(self) -> frozenset[str]:
@@ -204,7 +209,7 @@ class TokenVerifier:
         """The claims of ``token`` if it opens ``title`` at ``now_s``.
 
         Args:
-            token: As it came in; None or empty is ``missing``.
+            token: As received; None or empty is ``missing``.
             title: Normalised title of the request, compared exactly.
             now_s: Unix time, seconds.
             leeway_s: Accept a token this long after it expired.
@@ -235,7 +240,7 @@ class TokenVerifier:
         return claims
 
     def _genuine(self, token: str | None) -> Claims:
-        """The claims of a token whose signature holds, from memory when possible."""
+        """The claims of a token whose signature is valid, from the cache if possible."""
         if not token:
             refuse("missing")
         found = self._memo.get(token)
@@ -258,7 +263,7 @@ def _key_id(token: str) -> str:
     if len(token) > MAX_TOKEN_CHARS or not _SHAPE.fullmatch(token):
         refuse("malformed")
     signature = token.rpartition(".")[2]
-    # 86 characters carry 516 bits for 512: only one of 16 spellings is ours.
+    # 86 characters hold 516 bits for 512, so 16 spellings decode alike; only one is valid.
     if b64url(unb64url(signature)) != signature:
         refuse("malformed")
     try:

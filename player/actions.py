@@ -12,10 +12,14 @@ Kind = Literal["multivariant", "media", "init", "key", "segment", "token"]
 
 TrackName = Literal["", "video", "audio"]
 
+Resource = tuple[Kind, str, ByteRange | None]
+"""What identifies something that is fetched once: kind, URL and byte range. The kind,
+because a playlist may name one URL as two kinds of thing."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeyUse:
-    """The content key and initialisation vector that open a sealed resource."""
+    """The content key and initialisation vector that decrypt something."""
 
     url: str
     """Where the 16-byte key is; the same URL as in the ``Fetch`` that brings it."""
@@ -35,7 +39,14 @@ class Want:
     rung: int = -1
     """Rung it belongs to; -1 where there is none."""
     key: KeyUse | None = None
-    """What opens it; None when it is in the clear."""
+    """What decrypts it; None when it is in the clear."""
+    init: Resource | None = None
+    """The initialisation section that a segment follows; None where there is none."""
+
+    @property
+    def resource(self) -> Resource:
+        """What identifies it among all that is fetched once."""
+        return (self.kind, self.url, self.byte_range)
 
 
 @dataclass(frozen=True, slots=True)

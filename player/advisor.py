@@ -1,7 +1,7 @@
 """The algorithm of one playback: what it is shown, and what it has answered.
 
-Rules of residence: observations are put together here, and only here. The session says
-when to ask; the algorithm cannot tell which driver is running.
+Observations are put together here, and only here. The session says when to ask; the
+algorithm cannot tell which driver is running.
 """
 
 from __future__ import annotations
@@ -45,12 +45,17 @@ class Advisor:
         """Begin ``algorithm`` for one playback.
 
         Raises:
-            AlgorithmError: it is none, or it foresees the network and there is no ``trace``.
+            AlgorithmError: it is no algorithm, or must know the network and there is no ``trace``.
         """
         self.running: RunningAlgorithm = begin(algorithm, presentation, trace)
+        """The algorithm, with its name and parameters."""
         self.last_rung = -1
         """Rung of the newest video segment; -1 before the first."""
         self._history = DownloadHistory()
+
+    def __repr__(self) -> str:
+        done = len(self._history.columns().end_s)
+        return f"<Advisor {self.running.name}, last rung {self.last_rung}, {done} downloads>"
 
     @property
     def throughput_bps(self) -> float:

@@ -1,21 +1,23 @@
 """What is fetched next in one playback, and when there is room for it.
 
-Rules of residence: the order of segments and tracks, room in the buffer, and what a
-segment needs beside itself are decided here. Asking the algorithm, sending requests and
-what a failure means are not.
+The order of segments and tracks, room in the buffer, and what a segment needs beside
+itself are decided here. Asking the algorithm, sending requests and what a failure means
+are not.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
 from abr.media import Presentation
-from player.actions import KeyUse, TrackName, Want
+from player.actions import KeyUse, Resource, TrackName, Want
 from player.config import PlayerConfig
 from player.playback import Playback
 from player.requests import INSTANT_S
-from player.title import Title
+from player.source import Source
 from player.tracks import Track
 
 
@@ -31,21 +33,28 @@ class Choice:
 class Agenda:
     """The tracks of a playback and what they lack."""
 
-    def __init__(self, title: Title, config: PlayerConfig) -> None:
+    def __init__(self, source: Source, config: PlayerConfig) -> None:
         self.choice: Choice | None = None
         """What the algorithm chose, until it is asked for."""
-        self._title = title
+        self._source = source
         self._config = config
         self._durations_s: list[float] = []
+        self._ends_s: list[float] = []
         self._video: Track | None = None
         self._audio: Track | None = None
+        self._have: set[Resource] = set()
         self._full_since_s: float | None = None
+
+    def __repr__(self) -> str:
+        tracks = ", ".join(f"{t.name} {t.next} of {t.count}" for t in self.tracks())
+        return f"<Agenda {tracks or 'not begun'}, {self.choice or 'no choice'}>"
 
     def begin(self, presentation: Presentation) -> None:
         """The presentation is known for the first time."""
         self._durations_s = presentation.durations_s.tolist()
+        self._ends_s = list(accumulate(self._durations_s))
         self._video = Track("video", presentation.segments)
-        self._audio = Track("audio", len(self._title.audio)) if self._title.audio else None
+        self._audio = Track("audio", len(self._source.audio)) if self._source.audio else None
 
     @property
     def has_begun(self) -> bool:
@@ -61,6 +70,20 @@ class Agenda:
     def tracks(self) -> list[Track]:
         """The tracks that there are."""
         return [track for track in (self._video, self._audio) if track is not None]
+
+    def add(self, want: Want) -> None:
+        """What was wanted is here: the next segment of a track, or what segments need."""
+        if want.kind == "segment":
+            # Lengths of two rungs may differ by some milliseconds each, and over many
+            # segments their ends would drift apart: all follow the presentation's.
+            ref = self._source.segment(want.track, want.segment, want.rung)
+            end_s = self._ends_s[want.segment] if want.track == "video" else ref.end_s
+            needs = {need.resource for need in self.needs(want.track, want.segment, want.rung)}
+            self.track(want.track).add(end_s, needs)
+        else:
+            self._have.add(want.resource)
+        for track in self.tracks():
+            track.update(self._have)
 
     @property
     def ready_s(self) -> float:
@@ -83,7 +106,7 @@ class Agenda:
             if self._config.tracks == "in-turn":
                 return None
             limit_s += self._durations_s[video.next]
-        ref = self._title.segment("audio", audio.next, -1)
+        ref = self._source.segment("audio", audio.next, -1)
         # The middle, because boundaries of audio and video differ by part of a frame.
         is_due = (ref.start_s + ref.end_s) / 2 < limit_s or video.is_fetched
         return audio.next if is_due else None
@@ -96,6 +119,14 @@ class Agenda:
             return False
         in_turn = self._config.tracks == "in-turn"
         return not (in_turn and audio is not None and audio.request_id is not None)
+
+    def next_time_s(self, playback: Playback, now_s: float) -> float:
+        """When to plan again though nothing arrives; inf when only an arrival matters."""
+        if not self.is_free_for_video:
+            return math.inf
+        if self.choice is None:
+            return now_s + self.wait_for_room_s(playback, now_s)
+        return self.choice.not_before_s if self.choice.not_before_s > now_s else math.inf
 
     def wait_for_room_s(self, playback: Playback, now_s: float) -> float:
         """Seconds until the next video segment fits the buffer; 0 when it does, or must."""
@@ -114,14 +145,14 @@ class Agenda:
             self._full_since_s = now_s
         return is_full
 
-    def waited_s(self, now_s: float) -> float:
+    def take_waited_s(self, now_s: float) -> float:
         """How long the buffer was full until now; asking forgets it."""
         since_s, self._full_since_s = self._full_since_s, None
         return 0.0 if since_s is None else now_s - since_s
 
     def needs(self, track: TrackName, segment: int, rung: int) -> Iterator[Want]:
-        """What must be here before a segment can be opened: keys, initialisation."""
-        ref = self._title.segment(track, segment, rung)
+        """What must be here before a segment can be played: keys, initialisation section."""
+        ref = self._source.segment(track, segment, rung)
         init = ref.init
         keys: list[KeyUse | None] = [init.key if init else None, ref.key]
         for key in keys:
@@ -139,7 +170,7 @@ class Agenda:
 
     def want(self, track: TrackName, segment: int, rung: int) -> Want:
         """The segment itself."""
-        ref = self._title.segment(track, segment, rung)
+        ref = self._source.segment(track, segment, rung)
         return Want(
             kind="segment",
             url=ref.url,
@@ -148,4 +179,5 @@ class Agenda:
             segment=segment,
             rung=rung,
             key=ref.key,
+            init=("init", ref.init.url, ref.init.byte_range) if ref.init else None,
         )

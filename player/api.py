@@ -26,8 +26,8 @@ from abr.trace import Trace
 from origin.tokens import redact
 from player.config import PlayerConfig
 from player.session import PlaybackSession
+from transcode.encryption import decrypt, encrypt
 from transcode.playlist import parse
-from transcode.sealing import open_sealed, seal
 
 if TYPE_CHECKING:
     from player.drivers.live import MediaSink
@@ -124,7 +124,7 @@ async def play(
         trace: What the link between server and player can carry; None: as it is.
         algorithm, params, config, max_play_s: As in ``simulate``.
         on_progress: Called with the session after every input.
-        sink: Takes the opened media.
+        sink: Takes the decrypted media.
 
     Returns:
         The session log. With a trace its provenance holds the proxy's own report
@@ -136,6 +136,7 @@ async def play(
             know the network beforehand.
     """
     from player.drivers.live import LiveDriver
+    from player.drivers.transport import HttpTransport
 
     wrong = f"{redact(url)}: not an HTTP URL; expected http://HOST/.../multivariant.m3u8"
     try:
@@ -161,23 +162,24 @@ async def play(
         },
     )
 
-    def driver(shaper: Shaper | None) -> LiveDriver:
-        return LiveDriver(
-            session,
-            source=url,
-            via=(shaper.host, shaper.port) if shaper is not None else None,
-            sink=sink,
-            stop_at_s=max_play_s,
-            on_start=shaper.start_clock if shaper is not None else None,
-            on_progress=on_progress,
-        )
+    async def drive(shaper: Shaper | None) -> SessionLog:
+        via = None if shaper is None else (shaper.host, shaper.port)
+        async with HttpTransport(url, via=via, connections=config.connections) as transport:
+            return await LiveDriver(
+                session,
+                transport,
+                sink=sink,
+                stop_at_s=max_play_s,
+                on_start=None if shaper is None else shaper.start_clock,
+                on_progress=on_progress,
+            ).run()
 
     if trace is None:
-        return await driver(None).run()
+        return await drive(None)
     from player.shaping.proxy import Shaper
 
     async with Shaper(trace, parts.hostname, port, rtt_s=config.rtt_s) as shaper:
-        log = await driver(shaper).run()
+        log = await drive(shaper)
         log.provenance["shaper"] = shaper.report.as_dict()
     return log
 
@@ -239,8 +241,8 @@ def as_algorithm(algorithm: str | Algorithm, params: Mapping[str, Any] | None = 
 def told_of_player(
     algorithm: Algorithm, config: PlayerConfig, given: Mapping[str, Any]
 ) -> Algorithm:
-    """A rule that foresees plans with this player's settings, unless ``given`` its own."""
-    if not isinstance(algorithm, Rule) or not algorithm.foresees:
+    """A rule that needs the trace plans with this player's settings, unless ``given`` its own."""
+    if not isinstance(algorithm, Rule) or not algorithm.needs_trace:
         return algorithm
     known = {
         name: float(getattr(config, name))
@@ -252,7 +254,7 @@ def told_of_player(
 
 def _refuse_foresight(algorithm: Algorithm) -> None:
     """Nobody knows a real network beforehand, not even through our shaping proxy."""
-    if isinstance(algorithm, Rule) and algorithm.foresees:
+    if isinstance(algorithm, Rule) and algorithm.needs_trace:
         raise AlgorithmError(
             f"algorithm {algorithm.name!r} is an upper bound that must know the network "
             "beforehand; use `abr simulate` with a trace"
@@ -270,7 +272,7 @@ def _rehearse(algorithm: Algorithm) -> None:
     with contextlib.suppress(AlgorithmError):  # a rung this film lacks; the real one may have it
         simulate(film, trace=Trace.constant(1e6), algorithm=rule)
     parse("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\ns\n#EXT-X-ENDLIST\n")
-    open_sealed(seal(b"", bytes(16), bytes(16)), bytes(16), bytes(16))
+    decrypt(encrypt(b"", bytes(16), bytes(16)), bytes(16), bytes(16))
 
 
 MOST_PERIODS_KEPT = 2000

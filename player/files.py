@@ -8,7 +8,7 @@ from pathlib import Path
 
 from abr.errors import LogFormatError, MissingFileError
 from abr.log import SessionLog
-from player.actions import Want
+from player.actions import Resource, Want
 
 
 def write_log(log: SessionLog, path: Path) -> None:
@@ -81,10 +81,11 @@ def check_writable(path: Path | None) -> None:
 
 
 class MediaFolder:
-    """Opened media on disk: ``video-r2.mp4`` holds what was played of rung 2, in order.
+    """Decrypted media on disk: ``video-r2.mp4`` holds what was played of rung 2, in order.
 
     Each file is an initialisation section followed by segments and plays by itself; a
-    switch of rung leaves a gap in one file and begins in another.
+    switch of rung leaves a gap in one file and begins in another. Where the section
+    changes within a rung, the new one is written before the segments that follow it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -97,20 +98,27 @@ class MediaFolder:
             raise MissingFileError(f"{folder}: exists and is not an empty folder; name a new one")
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._inits: dict[str, bytes] = {}
-        self._early: dict[str, list[bytes]] = {}
+        self._inits: dict[Resource, bytes] = {}
+        self._written: dict[str, Resource | None] = {}
+        self._early: dict[str, list[tuple[Want, bytes]]] = {}
+
+    def __repr__(self) -> str:
+        return f"<MediaFolder {self._folder}, {len(self._written)} files>"
 
     def add(self, want: Want, data: bytes) -> None:
         """One initialisation section or segment, in the clear."""
-        name = want.track if want.rung < 0 else f"{want.track}-r{want.rung}"
-        if want.kind == "init":
-            self._inits[name] = data
-            self._append(name, data + b"".join(self._early.pop(name, [])))
-        elif name in self._inits:
-            self._append(name, data)
+        if want.kind == "init":  # for every rung and track that shares it
+            self._inits[want.resource] = data
         else:
-            self._early.setdefault(name, []).append(data)
+            name = want.track if want.rung < 0 else f"{want.track}-r{want.rung}"
+            self._early.setdefault(name, []).append((want, data))
+        for name, waiting in self._early.items():
+            while waiting and (waiting[0][0].init is None or waiting[0][0].init in self._inits):
+                self._append(name, *waiting.pop(0))
 
-    def _append(self, name: str, data: bytes) -> None:
+    def _append(self, name: str, want: Want, data: bytes) -> None:
+        is_new_init = want.init is not None and self._written.get(name) != want.init
+        before = self._inits[want.init] if want.init is not None and is_new_init else b""
+        self._written[name] = want.init
         with (self._folder / f"{name}.mp4").open("ab") as file:
-            file.write(data)
+            file.write(before + data)

@@ -16,6 +16,9 @@ class DownloadHistory:
         self._table = np.empty((_FIELDS, 64))
         self._count = 0
 
+    def __repr__(self) -> str:
+        return f"<DownloadHistory of {self._count}>"
+
     def add(self, download: Download) -> None:
         """Append one download."""
         if self._count == self._table.shape[1]:

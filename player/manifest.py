@@ -21,6 +21,7 @@ from abr.errors import PlaybackError
 from abr.media import FloatArray, Presentation
 from player.actions import KeyUse
 from player.sizes import fill_known_sizes
+from transcode.encryption import iv_for
 from transcode.playlist import (
     ByteRange,
     Key,
@@ -30,7 +31,6 @@ from transcode.playlist import (
     resolve,
 )
 from transcode.presentation import own_rates_bps
-from transcode.sealing import iv_for
 
 SAME_BOUNDARY_S = 0.05
 """Segment durations of two rungs may differ by this much and still count as aligned."""
@@ -100,15 +100,11 @@ def variants_of(playlist: MultivariantPlaylist, *, url: str) -> list[VariantRef]
     for variant in listed:
         rate = float(variant.average_bandwidth_bps or variant.bandwidth_bps)
         rendition = audio.get(variant.audio_group) if variant.audio_group else None
-        audio_uri = rendition.uri if rendition else None
-        ladder.setdefault(
-            rate,
-            VariantRef(
-                url=resolve(url, variant.uri),
-                bitrate_bps=rate,
-                audio_url=resolve(url, audio_uri) if audio_uri else None,
-            ),
-        )
+        video_url = resolve(url, variant.uri)
+        audio_url = resolve(url, rendition.uri) if rendition and rendition.uri else None
+        if audio_url == video_url:  # as without a URI: RFC 8216, 4.3.4.1, within the variant
+            audio_url = None
+        ladder.setdefault(rate, VariantRef(url=video_url, bitrate_bps=rate, audio_url=audio_url))
     if not ladder:
         raise PlaybackError("the multivariant playlist lists no variant; nothing to play")
     return [ladder[rate] for rate in sorted(ladder)]
@@ -132,9 +128,11 @@ def segments_of(playlist: MediaPlaylist, *, url: str) -> tuple[SegmentRef, ...]:
         raise PlaybackError(
             "a live playlist (no EXT-X-ENDLIST); only finished titles can be played"
         )
-    if not playlist.segments:
-        raise PlaybackError("the media playlist lists no segment; nothing to play")
-    starts = accumulate((s.duration_s for s in playlist.segments), initial=0.0)
+    # RFC 8216, 4.3.2.1 allows EXTINF:0; what lasts no time is never on screen.
+    listed = [segment for segment in playlist.segments if segment.duration_s > 0]
+    if not listed:
+        raise PlaybackError("the media playlist lists no segment that lasts; nothing to play")
+    starts = accumulate((s.duration_s for s in listed), initial=0.0)
     return tuple(
         SegmentRef(
             url=resolve(url, segment.uri),
@@ -145,7 +143,7 @@ def segments_of(playlist: MediaPlaylist, *, url: str) -> tuple[SegmentRef, ...]:
             init=_init(segment, url),
             key=_key_use(segment.key, iv_for(segment), url) if segment.key else None,
         )
-        for segment, start_s in zip(playlist.segments, starts, strict=False)
+        for segment, start_s in zip(listed, starts, strict=False)
     )
 
 
@@ -165,7 +163,7 @@ def presentation_from_playlists(
         title: Name for reports.
 
     Raises:
-        PlaybackError: two rungs do not share segment boundaries.
+        PlaybackError: two rungs do not share segment boundaries, or a size or rate is 0.
     """
     first = next(iter(loaded.values()))
     durations = np.array([segment.duration_s for segment in first])
@@ -177,12 +175,16 @@ def presentation_from_playlists(
                 f"{len(durations)} of the rung loaded first; switching needs aligned rungs"
             )
     rates = np.array([variant.bitrate_bps for variant in variants])
+    if not (rates > 0).all():
+        raise PlaybackError("a variant has BANDWIDTH=0; expected its bits per second")
     video_rates = own_rates_bps(rates, _mean_rate(audio))
-    listed, is_read = np.zeros((len(variants), len(durations))), np.zeros(len(variants))
+    listed = np.zeros((len(variants), len(durations)))
     for rung, segments in loaded.items():
-        listed[rung], is_read[rung] = _sizes(segments, float(video_rates[rung])), 1.0
+        listed[rung] = _sizes(segments, float(video_rates[rung]))
     sizes = np.empty(listed.shape)
-    fill_known_sizes(sizes, listed, video_rates, is_read)
+    fill_known_sizes(sizes, listed, video_rates, sum(1 << rung for rung in loaded))
+    if not (sizes > 0).all():
+        raise PlaybackError("a segment of no bytes; expected an EXT-X-BYTERANGE longer than 0")
     return Presentation(bitrates_bps=rates, sizes_bytes=sizes, durations_s=durations, title=title)
 
 

@@ -1,8 +1,7 @@
 """What a session writes into its log, and in which words.
 
-Rules of residence: the shape of every output record and the redaction of URLs live
-here; when something is recorded is the session's business. ``docs/formats.md`` lists
-the fields.
+The shape of every output record and the redaction of URLs are decided here; when
+something is recorded is the session's business. ``docs/formats.md`` lists the fields.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from abr.log import SessionLog
 from abr.media import Presentation
 from abr.settings import config_hash
 from origin.tokens import redact
-from player.actions import Want
+from player.actions import TrackName, Want
 from player.config import PlayerConfig
 from player.playback import SegmentStart, StateChange
 from player.requests import Request
@@ -43,7 +42,9 @@ class Recorder:
         given: Mapping[str, Any],
     ) -> None:
         self._folder = url.rpartition("/")[0] + "/"
-        # A playlist comes again with the log's text; a presentation must be kept whole.
+        self._presentation: Presentation | None = None
+        self._rungs: dict[int, int] = {}
+        # A replay has playlists from their records; a presentation must be kept whole.
         known = {"presentation": _as_lists(source)} if isinstance(source, Presentation) else {}
         self.log = SessionLog(
             {
@@ -56,16 +57,20 @@ class Recorder:
             }
         )
 
-    def shown(self, url: str) -> str:
+    def __repr__(self) -> str:
+        return f"<Recorder {self.log.provenance['source']}, {len(self.log.records)} records>"
+
+    def shorten(self, url: str) -> str:
         """A URL as a log may show it: relative to the playlist's, never with a token."""
         return url[len(self._folder) :] if url.startswith(self._folder) else redact(url)
 
-    def title_known(self, presentation: Presentation, running: RunningAlgorithm) -> None:
+    def set_presentation(self, presentation: Presentation, running: RunningAlgorithm) -> None:
         """What is played, and what decides."""
+        self._presentation = presentation
         self.log.provenance.update(
             algorithm=running.name,
             params=running.params,
-            whys=list(running.whys),
+            whys=list(running.reasons),
             rungs=presentation.rungs,
             ladder_bps=presentation.bitrates_bps.tolist(),
             title=presentation.title,
@@ -74,20 +79,30 @@ class Recorder:
             presentation_digest=presentation.digest(),
         )
 
-    def fetch(self, request: Request) -> None:
+    def add_fetch(self, request: Request) -> None:
         """A request is sent."""
         want = request.want
-        record: dict[str, Any] = {"kind": want.kind, "uri": self.shown(want.url), **_place(want)}
+        record: dict[str, Any] = {"kind": want.kind, "uri": self.shorten(want.url), **_locate(want)}
         if request.attempt > 1:
             record["attempt"] = request.attempt
         self.log.add("fetch", request.start_s, id=request.request_id, **record)
 
-    def abort(self, request: Request, now_s: float, why: str) -> None:
+    def add_redirect(self, url: str) -> None:
+        """The response just recorded came from ``url``."""
+        self.log.records[-1]["uri"] = self.shorten(url)
+
+    def add_playlist(self, text: str) -> None:
+        """What just finished is a playlist."""
+        self.log.records[-1]["text"] = text
+
+    def add_abort(self, request: Request, now_s: float, why: str) -> None:
         """A request is given up."""
         received = request.received_bytes
         self.log.add("abort", now_s, id=request.request_id, why=why, received_bytes=received)
 
-    def decision(self, segment: int, decision: Decision, *, now_s: float, buffer_s: float) -> None:
+    def add_decision(
+        self, segment: int, decision: Decision, *, now_s: float, buffer_s: float
+    ) -> None:
         """The algorithm has answered."""
         self.log.add(
             "decision",
@@ -95,24 +110,29 @@ class Recorder:
             segment=segment,
             rung=decision.rung,
             wait_s=decision.wait_s,
-            why=decision.why,
+            why=decision.reason,
             buffer_s=buffer_s,
         )
 
-    def playback(
-        self,
-        changes: Sequence[StateChange | SegmentStart],
-        presentation: Presentation | None,
-        rung_of: Mapping[int, int],
+    def set_rung(self, segment: int, rung: int) -> None:
+        """``segment`` will be shown at ``rung``; writes nothing yet."""
+        self._rungs[segment] = rung
+
+    def add_buffer(
+        self, track: TrackName, *, now_s: float, before_s: float, buffer_s: float
     ) -> None:
+        """A segment of ``track`` was added to the buffer."""
+        self.log.add("buffer", now_s, track=track, before_s=before_s, buffer_s=buffer_s)
+
+    def add_changes(self, changes: Sequence[StateChange | SegmentStart]) -> None:
         """Playback changed state, or a segment's first frame was shown."""
         for change in changes:
             if isinstance(change, StateChange):
                 states = {"from": change.before, "to": change.after}
                 self.log.add("state", change.time_s, **states, why=change.cause)
                 continue
+            presentation, rung = self._presentation, self._rungs[change.segment]
             assert presentation is not None
-            rung = rung_of[change.segment]
             self.log.add(
                 "play",
                 change.time_s,
@@ -123,8 +143,8 @@ class Recorder:
             )
 
 
-def _place(want: Want) -> dict[str, Any]:
-    """Where in the title a request belongs; what does not apply is left out."""
+def _locate(want: Want) -> dict[str, Any]:
+    """Where in the presentation a request belongs; what does not apply is left out."""
     place: dict[str, Any] = {}
     if want.byte_range is not None:
         place["byte_range"] = list(want.byte_range)

@@ -1,17 +1,21 @@
 """The requests of one playback: under way, waiting for another try, overdue.
 
-Rules of residence: numbering, limits and retries of requests live here; what a
-request is for, and what its failure means for playback, does not.
+Numbering, limits and retries of requests are decided here; what a request is for, and
+what its failure means for playback, is not.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Literal
 
-from player.actions import Want
+import numpy as np
+
+from player.actions import Resource, Want
 from player.config import PlayerConfig
+from player.retry import Failure, judge
 
 INSTANT_S = 1e-9
 """Times nearer than this are the same: absorbs the rounding of added floats."""
@@ -43,51 +47,109 @@ class Retry:
     asked_s: float
 
 
-@dataclass(slots=True)
 class RequestBook:
     """Every request of a playback."""
 
-    config: PlayerConfig
-    active: dict[int, Request] = field(default_factory=dict)
-    retries: list[Retry] = field(default_factory=list)
-    _next_id: int = 0
+    def __init__(self, config: PlayerConfig) -> None:
+        self.active: dict[int, Request] = {}
+        """By number; only ``open`` and its like add to it."""
+        self._config = config
+        self._rng = np.random.default_rng(config.seed)
+        self._retries: list[Retry] = []
+        self._asked: set[Resource] = set()
+        self._next_id = 0
 
-    def open(self, want: Want, attempt: int, now_s: float, asked_s: float | None = None) -> Request:
-        """Number a new try; ``asked_s`` is when the first was sent, now when there was none."""
-        first_s = now_s if asked_s is None else asked_s
-        request = Request(self._next_id, want, attempt, now_s, asked_s=first_s)
+    def __repr__(self) -> str:
+        active = ", ".join(request.want.kind for request in self.active.values()) or "nothing"
+        return f"<RequestBook waiting for {active}, {len(self._retries)} to be tried again>"
+
+    def open(self, want: Want, now_s: float) -> Request:
+        """A first try."""
+        return self._open(want, 1, now_s, now_s)
+
+    def open_once(self, want: Want, now_s: float) -> Request | None:
+        """A first try, unless the same was asked for before."""
+        if want.resource in self._asked:
+            return None
+        self._asked.add(want.resource)
+        return self.open(want, now_s)
+
+    def open_due(self, now_s: float) -> list[Request]:
+        """The next tries whose time has come."""
+        due = [retry for retry in self._retries if retry.due_s <= now_s + INSTANT_S]
+        self._retries = [retry for retry in self._retries if retry.due_s > now_s + INSTANT_S]
+        return [self._open(each.want, each.attempt, now_s, each.asked_s) for each in due]
+
+    def close(self, request_id: int) -> Request | None:
+        """A request is over; None when there was none of that number."""
+        return self.active.pop(request_id, None)
+
+    def forget(self, want: Want) -> None:
+        """``want`` may be asked for anew."""
+        self._asked.discard(want.resource)
+
+    def try_again(
+        self,
+        request: Request,
+        failure: Failure,
+        *,
+        patience_s: float,
+        can_renew: bool,
+        now_s: float,
+    ) -> Literal["retry", "renew", "give-up"]:
+        """Note the next try of a request that failed, if there is to be one.
+
+        Args:
+            request: What failed; it is closed.
+            failure: How.
+            patience_s: Transient failures are tried again for this long after the first try.
+            can_renew: An expired token can be exchanged.
+            now_s: Now.
+
+        Returns:
+            ``renew`` when the next try waits for ``release_waiting``.
+        """
+        answer = judge(
+            failure,
+            attempt=request.attempt,
+            patience_left_s=request.asked_s + patience_s - now_s,
+            config=self._config,
+            rng=self._rng,
+        )
+        if answer.action == "give-up" or (answer.action == "renew" and not can_renew):
+            return "give-up"
+        due_s = now_s + answer.wait_s if answer.action == "retry" else math.inf
+        self._retries.append(Retry(request.want, request.attempt + 1, due_s, request.asked_s))
+        return answer.action
+
+    def release_waiting(self, now_s: float) -> None:
+        """What waited for a new token is due now."""
+        for retry in self._retries:
+            if math.isinf(retry.due_s):
+                retry.due_s = now_s
+
+    def find_overdue(self, now_s: float) -> Iterator[tuple[Request, str]]:
+        """Tries that passed a limit, each with what the limit was."""
+        for request in list(self.active.values()):
+            if request.start_s + self._config.total_limit_s <= now_s + INSTANT_S:
+                yield request, f"not complete after {self._config.total_limit_s:g} s"
+            elif self._limit_s(request) <= now_s + INSTANT_S:
+                yield request, f"no byte after {self._config.first_byte_limit_s:g} s"
+
+    def next_time_s(self) -> float:
+        """When something here is due next; inf when nothing is."""
+        times = [retry.due_s for retry in self._retries]
+        times += [self._limit_s(request) for request in self.active.values()]
+        return min(times, default=math.inf)
+
+    def _open(self, want: Want, attempt: int, now_s: float, asked_s: float) -> Request:
+        request = Request(self._next_id, want, attempt, now_s, asked_s=asked_s)
         self._next_id += 1
         self.active[request.request_id] = request
         return request
 
-    def take_due(self, now_s: float) -> list[Retry]:
-        """Remove and return the retries whose time has come."""
-        due = [retry for retry in self.retries if retry.due_s <= now_s + INSTANT_S]
-        self.retries = [retry for retry in self.retries if retry.due_s > now_s + INSTANT_S]
-        return due
-
-    def release_parked(self, now_s: float) -> None:
-        """The token is renewed: what waited for it is due now."""
-        for retry in self.retries:
-            if math.isinf(retry.due_s):
-                retry.due_s = now_s
-
-    def overdue(self, now_s: float) -> Iterator[tuple[Request, str]]:
-        """Tries that passed a limit, each with what the limit was."""
-        for request in list(self.active.values()):
-            if request.start_s + self.config.total_limit_s <= now_s + INSTANT_S:
-                yield request, f"not complete after {self.config.total_limit_s:g} s"
-            elif self._limit_s(request) <= now_s + INSTANT_S:
-                yield request, f"no byte after {self.config.first_byte_limit_s:g} s"
-
-    def next_time_s(self) -> float:
-        """When something here is due next; inf when nothing is."""
-        times = [retry.due_s for retry in self.retries]
-        times += [self._limit_s(request) for request in self.active.values()]
-        return min(times, default=math.inf)
-
     def _limit_s(self, request: Request) -> float:
-        limit_s = self.config.total_limit_s
+        limit_s = self._config.total_limit_s
         if math.isnan(request.first_byte_s):
-            limit_s = min(limit_s, self.config.first_byte_limit_s)
+            limit_s = min(limit_s, self._config.first_byte_limit_s)
         return request.start_s + limit_s

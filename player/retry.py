@@ -1,7 +1,7 @@
 """What the player does about a failed request: policy as data, one pure function.
 
 This module knows nothing of HTTP libraries; drivers describe a failure in the words
-below and the session asks ``verdict`` what to do.
+below and the session asks ``judge`` what to do.
 """
 
 from __future__ import annotations
@@ -34,6 +34,11 @@ class Failure:
     message: str = ""
     """One line for people; never a token or a key."""
 
+    def __str__(self) -> str:
+        if self.kind == "status":
+            return f"status {self.status}" + (f" ({self.reason})" if self.reason else "")
+        return self.message or self.kind
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -43,7 +48,7 @@ class Verdict:
     wait_s: float = 0.0
 
 
-def verdict(
+def judge(
     failure: Failure,
     *,
     attempt: int,

@@ -9,18 +9,18 @@ from __future__ import annotations
 from abr.media import FloatArray
 
 
-def nearest_read(rung: int, is_read: FloatArray) -> int:
-    """The rung nearest to ``rung`` whose playlist was read; of two, the lower; -1: none."""
-    for distance in range(len(is_read)):
-        if rung - distance >= 0 and is_read[rung - distance] > 0:
+def nearest_read(rung: int, rungs: int, read: int) -> int:
+    """The nearest of the rungs whose playlist was read, the bits of ``read``; of two, the lower."""
+    for distance in range(rungs):
+        if rung - distance >= 0 and (read >> (rung - distance)) & 1 == 1:
             return rung - distance
-        if rung + distance < len(is_read) and is_read[rung + distance] > 0:
+        if rung + distance < rungs and (read >> (rung + distance)) & 1 == 1:
             return rung + distance
-    return -1
+    return rung
 
 
 def fill_known_sizes(
-    known: FloatArray, listed_bytes: FloatArray, rates_bps: FloatArray, is_read: FloatArray
+    known: FloatArray, listed_bytes: FloatArray, rates_bps: FloatArray, read: int
 ) -> None:
     """Write into ``known`` what can be said of every segment at every rung.
 
@@ -29,10 +29,10 @@ def fill_known_sizes(
         listed_bytes: Sizes as the playlists state them, shape (R, N); only rows of rungs
             that were read are looked at.
         rates_bps: Mean rate of each rung's own segments, shape (R,).
-        is_read: More than 0 for each rung whose playlist was read, at least one, shape (R,).
+        read: Bit r: the playlist of rung r was read; at least one.
     """
     for rung in range(len(rates_bps)):
-        near = nearest_read(rung, is_read)
+        near = nearest_read(rung, len(rates_bps), read)
         ratio = rates_bps[rung] / rates_bps[near]
         for segment in range(known.shape[1]):
             known[rung, segment] = listed_bytes[near, segment] * ratio

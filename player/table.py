@@ -29,7 +29,7 @@ def console() -> Console:
 def session_table(log: SessionLog) -> Group:
     """What a viewer got, as text for a terminal; every ratio with its denominator."""
     qoe = summary(log)
-    table = Table(title=_title(log.provenance), title_justify="left", show_header=False, box=None)
+    table = Table(title=_caption(log.provenance), title_justify="left", show_header=False, box=None)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(style="dim")
@@ -38,7 +38,7 @@ def session_table(log: SessionLog) -> Group:
     return Group(table, _ladder(qoe, log.provenance.get("ladder_bps", [])), _rungs(qoe.rungs))
 
 
-def _title(provenance: dict[str, Any]) -> str:
+def _caption(provenance: dict[str, Any]) -> str:
     algorithm = provenance.get("algorithm", "no algorithm")
     trace = provenance.get("trace")
     over = f" over {trace}" if trace else ""

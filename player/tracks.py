@@ -9,24 +9,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from player.actions import TrackName
-from player.manifest import SegmentRef
-from transcode.playlist import ByteRange
-
-Resource = tuple[str, ByteRange | None]
-"""What identifies something fetched once: URL and byte range."""
-
-
-def needs_of(segment: SegmentRef) -> frozenset[Resource]:
-    """What must be here, beside the segment itself, before it can be played."""
-    needs: set[Resource] = set()
-    if segment.init is not None:
-        needs.add((segment.init.url, segment.init.byte_range))
-        if segment.init.key is not None:
-            needs.add((segment.init.key.url, None))
-    if segment.key is not None:
-        needs.add((segment.key.url, None))
-    return frozenset(needs)
+from player.actions import Resource, TrackName
 
 
 @dataclass(slots=True)
@@ -44,7 +27,7 @@ class Track:
     """End of the fetched media."""
     ready_s: float = 0.0
     """End of the playable media."""
-    _waiting: list[tuple[float, frozenset[Resource]]] = field(default_factory=list)
+    _waiting: list[tuple[float, AbstractSet[Resource]]] = field(default_factory=list)
 
     @property
     def is_fetched(self) -> bool:
@@ -53,14 +36,19 @@ class Track:
 
     @property
     def is_playable(self) -> bool:
-        """Every segment is here, and so is all that is needed to open them."""
-        return self.is_fetched and self.ready_s >= self.fetched_s
+        """Every segment is here, and so is all that it needs."""
+        return self.is_fetched and not self._waiting
 
-    def add(self, segment: SegmentRef) -> None:
-        """The next segment has arrived."""
-        self._waiting.append((segment.end_s, needs_of(segment)))
+    def add(self, end_s: float, needs: AbstractSet[Resource]) -> None:
+        """The next segment has arrived.
+
+        Args:
+            end_s: Where it ends on the media timeline.
+            needs: What must be here beside it before it can be played.
+        """
+        self._waiting.append((end_s, needs))
         self.next += 1
-        self.fetched_s = segment.end_s
+        self.fetched_s = end_s
         self.request_id = None
 
     def update(self, have: AbstractSet[Resource]) -> None:

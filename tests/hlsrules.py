@@ -19,11 +19,11 @@ from typing import Any, NamedTuple
 
 from abr.errors import InputError
 from tests import mp4facts
+from transcode.encryption import decrypt, iv_for
 from transcode.keystore import KeyStore
 from transcode.layout import INDEX
 from transcode.playlist import MediaPlaylist, MultivariantPlaylist, Segment, parse
 from transcode.reader import check_package
-from transcode.sealing import iv_for, open_sealed
 
 NODE = Path(__file__).parent / "node"
 AAC_FRAME_S = 1024 / 44_100
@@ -99,7 +99,7 @@ def oracle(paths: Sequence[Path]) -> list[dict[str, Any]]:
 
 
 def load(folder: Path, keys: KeyStore | None = None) -> PackageFiles:
-    """Read a package and open what is sealed; the title is the folder's name."""
+    """Read a package and open what is encrypted; the title is the folder's name."""
     multivariant = parse((folder / "multivariant.m3u8").read_text())
     assert isinstance(multivariant, MultivariantPlaylist)
     package = PackageFiles(folder, multivariant)
@@ -119,16 +119,16 @@ def _load_track(path: Path, keys: KeyStore | None, *, is_video: bool) -> TrackFi
     if section.key:
         as_segment = Segment(uri=section.uri, duration_s=0, key=section.key)
         init = _opened(init, as_segment, home.parent.name, keys)
-    sealed = [(home / segment.uri).read_bytes() for segment in playlist.segments]
+    encrypted = [(home / segment.uri).read_bytes() for segment in playlist.segments]
     return TrackFiles(
         name=home.name,
         playlist=playlist,
         init=init,
         segments=tuple(
             _opened(data, segment, home.parent.name, keys)
-            for data, segment in zip(sealed, playlist.segments, strict=True)
+            for data, segment in zip(encrypted, playlist.segments, strict=True)
         ),
-        sizes_bytes=tuple(map(len, sealed)),
+        sizes_bytes=tuple(map(len, encrypted)),
         is_video=is_video,
     )
 
@@ -136,9 +136,9 @@ def _load_track(path: Path, keys: KeyStore | None, *, is_video: bool) -> TrackFi
 def _opened(data: bytes, segment: Segment, title: str, keys: KeyStore | None) -> bytes:
     if segment.key is None:
         return data
-    assert keys is not None, "a sealed package needs its key store"
+    assert keys is not None, "an encrypted package needs its key store"
     kid = segment.key.uri.rpartition("/")[2]
-    return open_sealed(data, keys.key(title, kid), iv_for(segment))
+    return decrypt(data, keys.key(title, kid), iv_for(segment))
 
 
 def check(
@@ -309,7 +309,7 @@ def file_rules(package: PackageFiles, keys: KeyStore | None) -> Iterator[Broken]
 
 
 def playing_rules(package: PackageFiles, keys: KeyStore | None, ffmpeg: str) -> Iterator[Broken]:
-    """Every playlist plays to the same pictures and sound as the opened files, sealed or not."""
+    """Every playlist plays to the same pictures and sound as the opened files, encrypted or not."""
     with tempfile.TemporaryDirectory() as scratch:
         home = Path(scratch) / package.folder.name
         shutil.copytree(package.folder, home)

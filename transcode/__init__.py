@@ -1,1 +1,1 @@
-"""A master file becomes a packaged presentation: an HLS ladder, sealed on request."""
+"""A master file becomes a packaged presentation: an HLS ladder, encrypted on request."""

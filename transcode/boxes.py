@@ -1,9 +1,9 @@
 """Boxes of the ISO base media file format: bytes to boxes and back.
 
-Rules of residence: structure only. What a fragment means is ``fragments``' business, what
-a codec is called is ``codecs``'. Nothing here trusts a size it reads.
+Structure only: ``fragments`` knows what a fragment means, ``codecs`` what a codec is called.
+No size that is read is trusted.
 
-Source: ISO/IEC 14496-12:2022, section 4.2 (object structure), 8 (box definitions).
+Source: ISO/IEC 14496-12:2022, 4.2 (object structure) and 8 (box definitions).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from abr.errors import MediaError
 
 CONTAINERS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl", b"mvex", b"moof", b"traf"})
-"""Boxes that hold nothing but boxes."""
+"""Boxes that contain only boxes."""
 
 
 class Box(NamedTuple):
@@ -26,9 +26,9 @@ class Box(NamedTuple):
     start: int
     """Offset of its header."""
     body: int
-    """Offset behind its header."""
+    """Offset of its first byte after the header."""
     end: int
-    """Offset behind the box."""
+    """Offset of the first byte after the box."""
 
 
 def read_header(
@@ -37,25 +37,26 @@ def read_header(
     """Kind, size of the header and of the whole box; None when more bytes are needed.
 
     Raises:
-        MediaError: a size that cannot be.
+        MediaError: the size is impossible.
     """
     if len(data) - offset < 8:
         return None
     size, kind = struct.unpack_from(">I4s", data, offset)
     header = 8
+    # ISO/IEC 14496-12, 4.2: 1 means that 64 bits of size follow the kind.
     if size == 1:
         if len(data) - offset < 16:
             return None
         (size,) = struct.unpack_from(">Q", data, offset + 8)
         header = 16
     if size < header:
-        # Size 0 (to the end of the file) is legal, but no fragment of ours has it.
+        # Size 0 (to the end of the file) is legal, but no encoder writes fragments so.
         raise MediaError(f"mp4 box {kind!r}: size {size}; expected at least {header} bytes")
     return kind, header, size
 
 
 def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Box]:
-    """The boxes side by side in ``data[start:end]``.
+    """The sibling boxes in ``data[start:end]``.
 
     Raises:
         MediaError: one does not fit.
@@ -102,7 +103,7 @@ def full_box(kind: bytes, version: int, flags: int, *parts: bytes) -> bytes:
 
 
 def without(data: bytes, dropped: frozenset[bytes]) -> bytes:
-    """``data``, a row of boxes, less all boxes of the kinds ``dropped``; sizes are mended."""
+    """``data``, a sequence of boxes, without those of the kinds ``dropped``, at any depth."""
     kept: list[bytes] = []
     for each in boxes(data):
         if each.kind in dropped:

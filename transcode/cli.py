@@ -17,7 +17,7 @@ from transcode.config import Preset, TranscodeConfig
 
 if TYPE_CHECKING:
     from transcode.layout import PresentationIndex
-    from transcode.package import Progress
+    from transcode.package import TranscodeProgress
 
 Tell = Callable[[str, float, str], None]
 """Shows a phase, the fraction of it that is done, and a few words."""
@@ -31,9 +31,11 @@ Tell = Callable[[str, float, str], None]
 @click.option("--segment", "segment_s", type=float, help="Seconds per segment  [4].")
 @click.option("--ladder", help="Rungs as HEIGHT:KBPS,… instead of those chosen from the master.")
 @click.option("--preset", type=click.Choice(get_args(Preset)), help="Speed of x264  [veryfast].")
-@click.option("--encrypt", type=click.Choice(["none", "aes-128"]), help="Seal the segments.")
+@click.option("--encrypt", type=click.Choice(["none", "aes-128"]), help="Encrypt the segments.")
 @click.option("--rotate-every", type=int, metavar="N", help="A new key every N segments.")
-@click.option("--seal-init", is_flag=True, default=None, help="Seal initialisation sections too.")
+@click.option(
+    "--seal-init", is_flag=True, default=None, help="Encrypt initialisation sections too."
+)
 @click.option("--keys", "keys_dir", metavar="DIR", help="Folder of the key store.")
 @click.option("--verify", type=click.Choice(["full", "quick"]), help="Decode all, or ends only.")
 @click.option("--force", is_flag=True, default=None, help="Replace the package OUT.")
@@ -84,19 +86,19 @@ async def make_package(
 
     with _progress_bar() as tell:
 
-        def on_progress(progress: Progress) -> None:
+        def on_progress(progress: TranscodeProgress) -> None:
             tell(progress.phase, progress.fraction, f"{progress.speed:.1f}x")
 
         if demo is None:
             return await package.transcode(paths[0], paths[1], config, on_progress)
-        async with _generated(*demo, tell) as master:
+        async with _generate_master(*demo, tell) as master:
             return await package.transcode(
                 master, paths[0], config, on_progress, source_name=GENERATED_NAME
             )
 
 
 @contextlib.asynccontextmanager
-async def _generated(duration_s: float, size: str, tell: Tell) -> AsyncIterator[Path]:
+async def _generate_master(duration_s: float, size: str, tell: Tell) -> AsyncIterator[Path]:
     """A generated master, while it is needed."""
     import tempfile
 
@@ -232,7 +234,7 @@ def _print_table(index: PresentationIndex, out: Path) -> None:
     if index.encryption:
         count = len(index.encryption.kids)
         console.print(
-            f"sealed with {index.encryption.method}, {count} key{'s' if count > 1 else ''}",
+            f"encrypted with {index.encryption.method}, {count} key{'s' if count > 1 else ''}",
             highlight=False,
         )
     console.print(f"{out / 'multivariant.m3u8'}", highlight=False, markup=False)

@@ -12,8 +12,10 @@ from abr.errors import MediaError
 from transcode.boxes import Box, boxes, find
 
 _STSD = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
+# ISO/IEC 14496-12, 12.1.3 and 12.2.3: fields of a sample entry before its boxes.
 _VISUAL_BYTES = 78
 _AUDIO_BYTES = 28
+# ISO/IEC 14496-1, 7.2.2.1: tags of descriptors; 7.2.6.5: flags of the ES_Descriptor.
 _ES_DESCRIPTOR, _DECODER_CONFIG, _DECODER_SPECIFIC = 3, 4, 5
 _FLAG_STREAM, _FLAG_URL, _FLAG_OCR = 0x80, 0x40, 0x20
 
@@ -28,7 +30,7 @@ def codec_of(init: bytes) -> str:
     """The codec of a track, such as ``avc1.64001f`` or ``mp4a.40.2``.
 
     Raises:
-        MediaError: no track, or a codec that we do not write.
+        MediaError: there is no track, or its codec is neither AVC nor AAC.
     """
     try:
         entry = sample_entry(init)
@@ -62,7 +64,7 @@ def _descriptor(data: bytes, tag: int) -> bytes:
     if data[0] != tag:
         raise MediaError(f"mp4: descriptor {data[0]} in esds; expected {tag}")
     size, at = 0, 1
-    while True:
+    while True:  # ISO/IEC 14496-1, 8.3.3: seven bits of size a byte, all but the last marked
         size = size << 7 | data[at] & 0x7F
         at += 1
         if not data[at - 1] & 0x80:
@@ -73,6 +75,7 @@ def nal_length_bytes(init: bytes) -> int:
     """Bytes of the length before each NAL unit of an ``avc1`` track."""
     entry = sample_entry(init)
     avcc = find(init, b"avcC", start=entry.body + _VISUAL_BYTES, end=entry.end)
+    # ISO/IEC 14496-15, 5.3.3.1: lengthSizeMinusOne, the last two bits of the fifth byte.
     return (init[avcc.body + 4] & 3) + 1
 
 

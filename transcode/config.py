@@ -17,29 +17,29 @@ class TranscodeConfig:
     segment_s: float = 4.0
     """Target seconds of a segment; met to the nearest whole number of frames."""
     gop_s: float = 2.0
-    """Most seconds from one key frame to the next; a segment is a whole number of these."""
+    """Most seconds from one key frame to the next; a segment is a whole number of groups."""
     ladder: str = ""
     """Rungs as ``HEIGHT:KBPS,…``, lowest first; empty: chosen from the master."""
     preset: Preset = "veryfast"
-    """x264's speed against size."""
+    """How much time x264 spends to save bits."""
     peak_ratio: float = 1.5
-    """Most bits per second that a rung may ask for, over its target."""
+    """Peak bit rate of a rung, as a multiple of its target."""
     audio_kbps: int = 128
     """Stereo AAC bit rate in kbit/s."""
     max_frame_rate: float = 60.0
-    """Masters with more frames per second are thinned by a whole number."""
+    """A master with more frames per second has its rate divided by a whole number."""
     encrypt: Literal["none", "aes-128"] = "none"
-    """Seal whole segments with AES-128, or leave them in the clear."""
+    """Encrypt whole segments with AES-128, or leave them in the clear."""
     rotate_every: int = 0
-    """Segments to a content key; 0 keeps one key for the title."""
+    """Segments per content key; 0 keeps one key for the title."""
     seal_init: bool = False
-    """Seal initialisation sections too."""
+    """Encrypt initialisation sections too."""
     keys_dir: str = ""
     """Folder of the key store; empty: ``$ABR_KEYS``, else below the user's data folder."""
     verify: Literal["full", "quick"] = "full"
-    """Decode all of every rung afterwards, or only its first and last segment."""
+    """Afterwards decode every rung in full, or only its first and last segment."""
     stall_limit_s: float = 60.0
-    """Most seconds that ffmpeg may go without progress before it is ended."""
+    """Seconds without progress after which ffmpeg is killed."""
     force: bool = False
     """Replace a package that is already there."""
 

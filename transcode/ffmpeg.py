@@ -1,12 +1,11 @@
-"""An encode plan in ffmpeg's words.
+"""An encode plan as arguments of ffmpeg.
 
-Rules of residence: plan and names in, argument list out; nothing runs here. ffmpeg-python
-builds the graph. One process decodes once, splits, and writes every rung and the audio as
-a fragmented MP4 each.
+Plan and names in, argument list out; nothing runs here. ffmpeg-python builds the graph. One
+process decodes once and writes each rung, and the audio, as a fragmented MP4.
 
 * The frame rate is made constant from time 0, and so is the audio: a track that starts late
   or has holes is filled, so all tracks begin together and stay together.
-* Nothing of the master's metadata is passed on.
+* None of the master's metadata is copied.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _TONEMAP = (
     ("zscale", {"transfer": "bt709", "matrix": "bt709", "range": "tv"}),
 )
 TONEMAP_NEEDS = ("zscale", "tonemap")
-"""Filters that a master with a high dynamic range needs."""
+"""Filters that a master of high dynamic range needs."""
 _FRAGMENTED = "+empty_moov+default_base_moof"
 
 
@@ -80,10 +79,10 @@ def _pictures(plan: EncodePlan, source: Any) -> list[Any]:
             stream = stream.filter(name, **options)
     count = len(plan.rungs)
     split = stream.filter_multi_output("split", count)
-    return [_scaled(split[number], rung) for number, rung in enumerate(plan.rungs)]
+    return [_scale(split[number], rung) for number, rung in enumerate(plan.rungs)]
 
 
-def _scaled(stream: Any, rung: VideoPlan) -> Any:
+def _scale(stream: Any, rung: VideoPlan) -> Any:
     return (
         stream.filter("scale", rung.width, rung.height, flags="bicubic", out_range="tv")
         .filter("setsar", 1)
@@ -106,7 +105,7 @@ def _video_output(plan: EncodePlan, rung: VideoPlan, picture: Any, output: str) 
         "g": plan.gop_frames,
         "keyint_min": plan.gop_frames,
         "sc_threshold": 0,
-        "8x8dct": 1,  # what makes it High profile, whatever the preset
+        "8x8dct": 1,  # keeps it in High profile under every preset
         "flags:v": "+cgop",
         # With more threads x264's rate control differs from run to run; the rungs are
         # encoded side by side, so a machine with as many cores as rungs loses nothing.
@@ -125,7 +124,7 @@ def _audio_output(plan: EncodePlan, audio: AudioPlan, source: Any, output: str) 
         source[str(audio.index)]
         .filter("aresample", SAMPLE_RATE, **{"async": 1000, "first_pts": 0})
         .filter("aformat", sample_fmts="fltp", channel_layouts=layout)
-        # A second more than the video: what is too much is cut off at its end.
+        # A second longer than the video; the surplus is cut off at the end of the video.
         .filter("apad", whole_dur=f"{plan.duration_s + 1:.3f}")
     )
     options = {
@@ -157,7 +156,7 @@ def generate_arguments(
 
     Args:
         spec: What the pictures are.
-        wav: Path of the sound; None for a silent film.
+        wav: Path of the sound; None for a silent master.
         output: Where the Matroska file goes.
         program: Path of ffmpeg.
     """

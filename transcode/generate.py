@@ -18,7 +18,7 @@ from transcode.scenes import SAMPLE_RATE, SceneSpec, pictures, sound
 from transcode.verify import plain_line
 
 GENERATED_NAME = "generated scenes"
-"""What a package's index calls such a master."""
+"""Name of such a master in a package's index."""
 
 
 async def write_master(
@@ -27,10 +27,10 @@ async def write_master(
     *,
     on_progress: Callable[[float], None] | None = None,
 ) -> Path:
-    """Write the film of ``spec`` to ``path``: H.264 of high quality with plain samples.
+    """Write the presentation of ``spec`` to ``path``: H.264 of high quality and PCM sound.
 
     Args:
-        path: The file to write; ``.mkv`` by custom.
+        path: The file to write, usually ``.mkv``.
         spec: What to show; the defaults when None.
         on_progress: Told the fraction done.
 
@@ -50,7 +50,7 @@ async def write_master(
             )
         if not outcome.is_clean or outcome.frames != spec.frames:
             raise ToolFailedError(
-                f"{path}: the generated film failed: {plain_line(outcome.reason())}; "
+                f"{path}: generating the master failed: {plain_line(outcome.reason())}; "
                 "`abr doctor` shows which ffmpeg ran"
             )
         os.replace(beside, path)
@@ -79,7 +79,7 @@ def _frames(spec: SceneSpec, on_progress: Callable[[float], None] | None) -> Ite
 
 @contextlib.contextmanager
 def _sound_file(spec: SceneSpec, folder: Path) -> Iterator[str | None]:
-    """The sound as a WAV file, while it is needed."""
+    """The sound as a temporary WAV file; None for a silent spec."""
     if not spec.with_sound:
         yield None
         return

@@ -1,4 +1,4 @@
-"""A small alphabet of dots, for text in generated pictures: no fonts are needed.
+"""A small dot-matrix alphabet for text in generated pictures, so that no font is needed.
 
 Capitals, figures and a little punctuation, five dots wide and seven high.
 """
@@ -36,7 +36,7 @@ _GLYPHS = {letter: _glyph(rows) for letter, rows in _ROWS.items()}
 def draw_text(
     page: NDArray[np.int32], text: str, left: int, top: int, *, size: int, level: int
 ) -> None:
-    """Write ``text`` into ``page`` in place; what lies outside is left out.
+    """Write ``text`` into ``page`` in place; what lies outside is clipped.
 
     Args:
         page: Brightness, shape (height, width).

@@ -1,8 +1,8 @@
 """``presentation.json``: the index of a package as text, and back.
 
-Rules of residence: the field names of the file are those of the dataclasses in
-``layout``; this module adds the version and a digest, and checks types. Fields it does not
-know are ignored, so that minor versions may add some; another major version is refused.
+The fields of the file are named as those of the dataclasses in ``layout``; this module adds
+the version and a digest, and checks types. Unknown fields are ignored, so that minor
+versions may add some; another major version is refused.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def print_index(index: PresentationIndex) -> str:
     """The text of ``presentation.json``.
 
     Raises:
-        PackageError: the index disagrees with itself.
+        PackageError: the index is inconsistent.
     """
     check_index(index)
     head = {"format": FORMAT, "version": f"{MAJOR}.{MINOR}", "digest": digest_of(index)}
@@ -44,8 +44,8 @@ def print_index(index: PresentationIndex) -> str:
 
 def digest_of(index: PresentationIndex) -> str:
     """SHA-256 over title, encryption, tracks and sizes: equal on every machine."""
-    said = {name: asdict(index)[name] for name in ("title", "video", "audio", "encryption")}
-    text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    digested = {name: asdict(index)[name] for name in ("title", "video", "audio", "encryption")}
+    text = json.dumps(digested, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -54,7 +54,7 @@ def parse_index(text: str, *, where: str = INDEX) -> PresentationIndex:
 
     Raises:
         PackageError: not JSON, of an unknown major version, a field missing or of another
-            type, changed by hand, or in disagreement with itself.
+            type, edited by hand, or inconsistent.
     """
     try:
         value = json.loads(text)
@@ -75,7 +75,9 @@ def parse_index(text: str, *, where: str = INDEX) -> PresentationIndex:
     if index.title != title_of(index.title):
         root.fail("title", "a name of a-z, 0-9, - and _")
     if root.text("digest") != digest_of(index):
-        raise PackageError(f"{where}: digest differs from the contents, it was edited; {REMEDY}")
+        raise PackageError(
+            f"{where}: the digest does not fit the contents, so it was edited; {REMEDY}"
+        )
     return index
 
 
@@ -111,7 +113,7 @@ def _track(fields: _Fields) -> Track:
             kind = "audio"
         case _:
             fields.fail("kind", "video or audio")
-    # Folders become paths: nothing but the names we give is let through.
+    # Folders become paths, so only names that a package has are accepted.
     folder = fields.text("folder")
     if not (folder[:1] == kind[0] and folder[1:].isascii() and folder[1:].isdigit()):
         fields.fail("folder", f"{kind[0]} and a number")
@@ -155,7 +157,7 @@ class _Fields:
 
     def __post_init__(self) -> None:
         if not isinstance(self.values, dict):
-            raise PackageError(f"{self.where}: {self.path or 'root'} is no object; {REMEDY}")
+            raise PackageError(f"{self.where}: {self.path or 'root'} is not an object; {REMEDY}")
 
     def fail(self, name: str, expected: str) -> NoReturn:
         """Raise the error of one field."""

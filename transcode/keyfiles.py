@@ -1,11 +1,11 @@
-"""The files of a key store as text, and the sealing of what stands in them.
+"""The files of a key store as text, and the encryption of what they hold.
 
-Rules of residence: bytes and text only; ``keystore`` reads and writes the disk and makes
-the random numbers. Key bytes stand in no message and no ``repr``.
+Bytes and text only: ``keystore`` reads and writes files and makes the random numbers. Key
+bytes appear in no message and no ``repr``.
 
-A key is sealed by AES-256-GCM under a key-encryption key (KEK). The associated data
-``title|kid|version`` binds it to its place: a sealed key copied to another title, or under
-another key id, does not open.
+A key is encrypted by AES-256-GCM under a key-encryption key (KEK). The associated data
+``title|kid|version`` binds it to its place: an encrypted key copied to another title, or under
+another key id, does not decrypt.
 
 Source: NIST SP 800-38D (GCM, 96-bit nonces).
 """
@@ -33,17 +33,17 @@ _Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SealedKey:
-    """A secret as it stands in a file."""
+class EncryptedKey:
+    """A secret as a file holds it."""
 
     kid: str
     """Key id."""
     version: int
-    """Of the key; a new one of the same id is another version."""
+    """Version of the key; a new key with the same id has another."""
     kek: str
-    """Id of the KEK it is sealed under."""
+    """Id of the KEK it is encrypted under."""
     nonce: bytes
-    sealed: bytes
+    ciphertext: bytes
     period: int = 0
     """Which run of segments it belongs to."""
 
@@ -53,11 +53,11 @@ class Ring:
     """Key-encryption keys by id."""
 
     current: str
-    """Id of the one that seals; the others only open."""
+    """Id of the one that encrypts; the others only decrypt."""
     keks: Mapping[str, bytes] = field(repr=False)
 
 
-def seal_key(
+def encrypt_key(
     secret: bytes,
     ring: Ring,
     *,
@@ -66,21 +66,21 @@ def seal_key(
     nonce: bytes,
     period: int = 0,
     version: int = 1,
-) -> SealedKey:
-    """Seal ``secret`` under the ring's current KEK. A nonce must never be used twice."""
+) -> EncryptedKey:
+    """Encrypt ``secret`` under the ring's current KEK. A nonce must never be used twice."""
     associated = _associated(title, kid, version)
-    return SealedKey(
+    return EncryptedKey(
         kid=kid,
         version=version,
         kek=ring.current,
         nonce=nonce,
-        sealed=AESGCM(ring.keks[ring.current]).encrypt(nonce, secret, associated),
+        ciphertext=AESGCM(ring.keks[ring.current]).encrypt(nonce, secret, associated),
         period=period,
     )
 
 
-def open_key(entry: SealedKey, ring: Ring, *, title: str, where: str) -> bytes:
-    """The secret inside ``entry``.
+def decrypt_key(entry: EncryptedKey, ring: Ring, *, title: str, where: str) -> bytes:
+    """The secret that ``entry`` holds.
 
     Raises:
         KeyStoreError: its KEK is not in the ring, or it was changed, moved or damaged.
@@ -88,15 +88,15 @@ def open_key(entry: SealedKey, ring: Ring, *, title: str, where: str) -> bytes:
     kek = ring.keks.get(entry.kek)
     if kek is None:
         raise KeyStoreError(
-            f"{where}: key {entry.kid} is sealed under KEK {entry.kek}, which ring.json lacks; "
+            f"{where}: key {entry.kid} is encrypted under KEK {entry.kek}, which ring.json lacks; "
             "expected the ring that belongs to this folder"
         )
     associated = _associated(title, entry.kid, entry.version)
     try:
-        return AESGCM(kek).decrypt(entry.nonce, entry.sealed, associated)
+        return AESGCM(kek).decrypt(entry.nonce, entry.ciphertext, associated)
     except (InvalidTag, ValueError):
         raise KeyStoreError(
-            f"{where}: key {entry.kid} does not open; it was changed, moved from another title, "
+            f"{where}: key {entry.kid} does not decrypt; it was changed, moved from another title, "
             "or damaged; restore the file"
         ) from None
 
@@ -126,8 +126,8 @@ def parse_ring(text: str, *, where: str) -> Ring:
     return _parse(text, read, where)
 
 
-def print_keys(keys: Sequence[SealedKey]) -> str:
-    """The text of a file of sealed keys, by period."""
+def print_keys(keys: Sequence[EncryptedKey]) -> str:
+    """The text of a file of encrypted keys, by period."""
     entries = [
         {
             "kid": entry.kid,
@@ -135,15 +135,15 @@ def print_keys(keys: Sequence[SealedKey]) -> str:
             "version": entry.version,
             "kek": entry.kek,
             "nonce": _text(entry.nonce),
-            "sealed": _text(entry.sealed),
+            "sealed": _text(entry.ciphertext),
         }
         for entry in sorted(keys, key=lambda entry: entry.period)
     ]
     return _print({"keys": entries})
 
 
-def parse_keys(text: str, *, where: str) -> tuple[SealedKey, ...]:
-    """Read a file of sealed keys.
+def parse_keys(text: str, *, where: str) -> tuple[EncryptedKey, ...]:
+    """Read a file of encrypted keys.
 
     Raises:
         KeyStoreError: damaged, or of an unknown major version.
@@ -151,14 +151,14 @@ def parse_keys(text: str, *, where: str) -> tuple[SealedKey, ...]:
     return _parse(text, lambda value: tuple(map(_entry, value["keys"])), where)
 
 
-def _entry(value: Any) -> SealedKey:
-    entry = SealedKey(
+def _entry(value: Any) -> EncryptedKey:
+    entry = EncryptedKey(
         kid=_id(value["kid"]),
         period=value["period"],
         version=value["version"],
         kek=_id(value["kek"]),
         nonce=_bytes(value["nonce"]),
-        sealed=_bytes(value["sealed"]),
+        ciphertext=_bytes(value["sealed"]),
     )
     if type(entry.period) is not int or type(entry.version) is not int:
         raise TypeError
@@ -173,7 +173,7 @@ def _print(value: Mapping[str, Any]) -> str:
 
 
 def _parse(text: str, read: Callable[[Any], _Read], where: str) -> _Read:
-    # Causes are not kept: the text of a JSON error may quote what it could not read.
+    # Causes are not kept: a JSON error may quote the text, and with it a secret.
     try:
         value = json.loads(text)
         if value["format"] != FORMAT:

@@ -1,55 +1,52 @@
-"""The key store: content keys and the token-signing key, sealed at rest, in a folder.
+"""The key store: content keys, encrypted at rest, in a folder.
 
-Rules of residence: the only module that writes secrets to disk. Every file has mode 0600
-in a folder of mode 0700 and appears whole or not at all. Packages never contain keys;
-they name them by key id (kid). ``keyfiles`` is the text and the sealing.
+The only module that writes secrets to disk. Every file has mode 0600, lies in a folder of
+mode 0700, and appears whole or not at all. Packages never contain keys; they name them by
+key id (kid). ``keyfiles`` holds the text and the encryption.
 
 Folder::
 
     ring.json             key-encryption keys (KEK) by id, and which one is current
     titles/<title>.json   content keys by period
-    signing.json          the Ed25519 key that signs tokens
+    <name>.json           a secret that another package keeps here: ``signing``
     lock                  held while a file is read or changed
 
-The ring opens everything else. Its file may be a symbolic link to safer storage.
+The ring decrypts everything else. It may be a symbolic link to safer storage.
 """
 
 from __future__ import annotations
 
-import base64
 import errno
 import fcntl
-import hashlib
-import json
 import os
 import re
 import secrets
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from abr.errors import DiskFullError, KeyStoreError, ResourceError
+from abr.shell import NO_ROOM_ERRORS, reason_of
+from abr.userfolders import data_home
+from transcode.encryption import KEY_BYTES, ContentKey, is_key_id
 from transcode.keyfiles import (
     KEK_BYTES,
     NONCE_BYTES,
+    EncryptedKey,
     Ring,
-    SealedKey,
-    open_key,
+    decrypt_key,
+    encrypt_key,
     parse_keys,
     parse_ring,
     print_keys,
     print_ring,
-    seal_key,
 )
-from transcode.sealing import KEY_BYTES, ContentKey
+from transcode.layout import MAX_TITLE_CHARS, is_title
 
-_SIGNING = "#signing"  # stands where a title does; no title has such a character
-_TITLE = re.compile(r"[a-z0-9_-]{1,200}")
-_KID = re.compile(r"[0-9a-f]{32}")
+_SECRET = re.compile(r"(?!ring$)[a-z]{1,32}")
+_RING = "ring.json"
 _LOCK_LIMIT_S = 10.0
 _LOCK_STEP_S = 0.01
 
@@ -62,16 +59,14 @@ def default_keys_dir(environ: Mapping[str, str]) -> Path:
     """
     if given := environ.get("ABR_KEYS"):
         return Path(given)
-    data_home = Path(environ.get("XDG_DATA_HOME", ""))
-    if data_home.is_absolute():  # XDG base directories: a relative path is to be ignored
-        return data_home / "abrkit" / "keys"
-    if not environ.get("HOME"):
+    home = data_home(environ)
+    if home is None:
         raise KeyStoreError("key store: neither ABR_KEYS nor HOME is set; give --keys DIR")
-    return Path(environ["HOME"]) / ".local" / "share" / "abrkit" / "keys"
+    return home / "abrkit" / "keys"
 
 
 class KeyStore:
-    """Content keys and the signing key in one folder; processes may share it."""
+    """Content keys, and secrets by name, in one folder; processes may share it."""
 
     def __init__(self, folder: Path) -> None:
         """Use ``open``, which checks the folder."""
@@ -83,45 +78,45 @@ class KeyStore:
 
     @classmethod
     def open(cls, folder: str | Path, *, create: bool = True) -> KeyStore:
-        """Open the store in ``folder``; made when it is missing and ``create`` is true.
+        """Open the store in ``folder``, which is made if it is missing and ``create`` is true.
 
         Raises:
             KeyStoreError: it is missing, damaged, or others may read it.
-            ResourceError: it cannot be made, or another process keeps it locked.
+            ResourceError: it cannot be made, or another process holds its lock.
             DiskFullError: no room to make it.
         """
         store = cls(Path(folder))
         _prepare(store._folder, create=create)
-        with store._locked():
-            if store._path("ring.json").exists():
+        with store._lock():
+            if store._path(_RING).exists():
                 store._ring()
             elif create:
-                store._write("ring.json", print_ring(_with_new_kek({})))
+                store._write(_RING, print_ring(_with_new_kek({})))
             else:
                 raise KeyStoreError(f"{folder}: no key store; expected one with ring.json in it")
         return store
 
     @property
     def folder(self) -> Path:
-        """Where it is."""
+        """The folder of the store."""
         return self._folder
 
     def key_for(self, title: str, period: int) -> ContentKey:
-        """The content key of a run of segments; made on first use, then always the same.
+        """The content key of a period of ``title``; made on first use, then always the same.
 
         Raises:
-            KeyStoreError: not a title as URLs have it, or the file is damaged.
+            KeyStoreError: ``title`` cannot be a title, or the file is damaged.
         """
         if period < 0:
             raise ValueError(f"period {period}; expected 0 or more")
         name = _file_of(title)
-        with self._locked():
+        with self._lock():
             ring, entries = self._ring(), self._entries(name)
             for entry in entries:
                 if entry.period == period:
-                    return ContentKey(entry.kid, self._open(entry, ring, title))
+                    return ContentKey(entry.kid, self._decrypt(entry, ring, title))
             key = ContentKey(secrets.token_hex(16), secrets.token_bytes(KEY_BYTES))
-            made = _seal(key.key, ring, title=title, kid=key.kid, period=period)
+            made = _encrypt(key.key, ring, title=title, kid=key.kid, period=period)
             self._write(name, print_keys([*entries, made]))
         return key
 
@@ -129,59 +124,65 @@ class KeyStore:
         """The 16 bytes of the key ``kid`` of ``title``.
 
         Raises:
-            KeyStoreError: no such key, or it does not open.
+            KeyStoreError: no such key, or it does not decrypt.
         """
-        if not _KID.fullmatch(kid):
+        if not is_key_id(kid):
             raise KeyStoreError(f"{self._folder}: not a key id; expected 32 hexadecimal digits")
         if (title, kid) not in self._known:
-            with self._locked():
+            with self._lock():
                 entries = [each for each in self._entries(_file_of(title)) if each.kid == kid]
                 if not entries:
                     raise KeyStoreError(
                         f"{self._folder}: no key {kid} of title {title!r}; expected the store "
                         "that the package was made with"
                     )
-                self._known[title, kid] = self._open(entries[0], self._ring(), title)
+                self._known[title, kid] = self._decrypt(entries[0], self._ring(), title)
         return self._known[title, kid]
 
     def kids(self, title: str) -> tuple[str, ...]:
         """Key ids of ``title`` by period; empty for a title without keys."""
-        with self._locked():
+        with self._lock():
             return tuple(entry.kid for entry in self._entries(_file_of(title)))
 
     def titles(self) -> tuple[str, ...]:
         """Titles that have keys, in alphabetical order."""
         return tuple(sorted(path.stem for path in self._path("titles").glob("*.json")))
 
-    def signing_key(self) -> tuple[str, Ed25519PrivateKey]:
-        """Key id and private key that sign tokens; made on first use.
+    def secret(self, name: str, make: Callable[[], tuple[str, bytes]]) -> tuple[str, bytes]:
+        """Key id and bytes of a secret that another package keeps in ``<name>.json``.
 
-        The key id is the thumbprint of the public key (RFC 7638), cut to 16 characters.
+        Args:
+            name: Lower-case letters, not ``ring``.
+            make: Called on first use, for the key id and the bytes to keep.
+
+        Raises:
+            KeyStoreError: the file is damaged.
         """
-        with self._locked():
-            ring, entries = self._ring(), self._entries("signing.json")
+        if not _SECRET.fullmatch(name):
+            raise ValueError(f"secret {name!r}; expected 1 to 32 letters of a-z, and not ring")
+        file, scope = f"{name}.json", _scope_of(name)
+        with self._lock():
+            ring, entries = self._ring(), self._entries(file)
             if entries:
-                raw = self._open(entries[-1], ring, _SIGNING)
-                return entries[-1].kid, Ed25519PrivateKey.from_private_bytes(raw)
-            private = Ed25519PrivateKey.generate()
-            kid = _thumbprint(private)
-            made = _seal(private.private_bytes_raw(), ring, title=_SIGNING, kid=kid)
-            self._write("signing.json", print_keys([made]))
-        return kid, private
+                return entries[-1].kid, self._decrypt(entries[-1], ring, scope)
+            kid, data = make()
+            self._write(file, print_keys([_encrypt(data, ring, title=scope, kid=kid)]))
+        return kid, data
 
     def rotate_kek(self) -> str:
-        """Seal every key anew under a new KEK and drop the old ones; returns its id.
+        """Encrypt every key under a new KEK and drop the old ones; return the id of the new KEK.
 
-        Old KEKs go last: a crash on the way leaves a store that opens.
+        Old KEKs are dropped last, so a crash at any point leaves a store that can be read.
         """
-        with self._locked():
+        with self._lock():
             ring = _with_new_kek(self._ring().keks)
-            self._write("ring.json", print_ring(ring))
+            self._write(_RING, print_ring(ring))
             files = {title: _file_of(title) for title in self.titles()}
-            for title, name in {**files, _SIGNING: "signing.json"}.items():
+            files |= {_scope_of(name): f"{name}.json" for name in self._secret_names()}
+            for title, name in files.items():
                 anew = [
-                    _seal(
-                        self._open(entry, ring, title),
+                    _encrypt(
+                        self._decrypt(entry, ring, title),
                         ring,
                         title=title,
                         kid=entry.kid,
@@ -193,22 +194,26 @@ class KeyStore:
                 if anew:
                     self._write(name, print_keys(anew))
             only = {ring.current: ring.keks[ring.current]}
-            self._write("ring.json", print_ring(Ring(current=ring.current, keks=only)))
+            self._write(_RING, print_ring(Ring(current=ring.current, keks=only)))
         return ring.current
 
     def _path(self, name: str) -> Path:
         return self._folder / name
 
-    def _open(self, entry: SealedKey, ring: Ring, title: str) -> bytes:
-        where = f"{self._folder}: title {title}" if title != _SIGNING else f"{self._folder}"
-        return open_key(entry, ring, title=title, where=where)
+    def _decrypt(self, entry: EncryptedKey, ring: Ring, title: str) -> bytes:
+        where = str(self._folder) if title.startswith("#") else f"{self._folder}: title {title}"
+        return decrypt_key(entry, ring, title=title, where=where)
+
+    def _secret_names(self) -> list[str]:
+        names = (path.stem for path in self._folder.glob("*.json"))
+        return sorted(name for name in names if _SECRET.fullmatch(name))
 
     def _ring(self) -> Ring:
-        path = self._path("ring.json")
+        path = self._path(_RING)
         return parse_ring(_read_private(path), where=str(path))
 
-    def _entries(self, name: str) -> tuple[SealedKey, ...]:
-        """Sealed keys of one file, by period; none when there is no file."""
+    def _entries(self, name: str) -> tuple[EncryptedKey, ...]:
+        """Encrypted keys of one file, by period; none when there is no file."""
         path = self._path(name)
         return parse_keys(_read_private(path), where=str(path)) if path.exists() else ()
 
@@ -218,16 +223,16 @@ class KeyStore:
             path.parent.mkdir(mode=0o700, exist_ok=True)
             _write_private(path, text.encode())
         except OSError as exc:
-            raise _refused(path, exc) from exc
+            raise _error_of(path, exc) from exc
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Alone with the folder, among all processes and threads."""
+    def _lock(self) -> Iterator[None]:
+        """Hold the lock of the folder against all other processes and threads."""
         path = self._path("lock")
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as exc:
-            raise _refused(path, exc) from exc
+            raise _error_of(path, exc) from exc
         try:
             _take(handle, path)
             yield
@@ -243,7 +248,7 @@ def _take(handle: int, path: Path) -> None:
             return
         except OSError as exc:
             if exc.errno not in (errno.EAGAIN, errno.EACCES, errno.EINTR):
-                raise _refused(path, exc) from exc
+                raise _error_of(path, exc) from exc
             if time.monotonic() > limit_s:
                 raise ResourceError(
                     f"{path}: held by another process for {_LOCK_LIMIT_S:.0f} s; "
@@ -253,7 +258,7 @@ def _take(handle: int, path: Path) -> None:
 
 
 def _prepare(folder: Path, *, create: bool) -> None:
-    """Make the folder, or check that nobody else reads it."""
+    """Make the folder, or check that nobody else can read it."""
     try:
         if create and not folder.exists():
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -263,7 +268,7 @@ def _prepare(folder: Path, *, create: bool) -> None:
         if create and not any(folder.iterdir()):
             folder.chmod(0o700)
     except OSError as exc:
-        raise _refused(folder, exc) from exc
+        raise _error_of(folder, exc) from exc
     _check_private(folder, "700")
 
 
@@ -281,12 +286,12 @@ def _read_private(path: Path) -> str:
         _check_private(path, "600")
         return path.read_bytes().decode("utf-8", errors="replace")
     except OSError as exc:
-        raise _refused(path, exc) from exc
+        raise _error_of(path, exc) from exc
 
 
 def _write_private(path: Path, data: bytes) -> None:
-    """Replace ``path`` whole: never half-written, never readable by others."""
-    target = Path(os.path.realpath(path))  # a linked file is replaced where it lies
+    """Replace ``path`` at once: never half-written, never readable by others."""
+    target = Path(os.path.realpath(path))  # a symbolic link stays, its target is replaced
     beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     handle = os.open(beside, flags, 0o600)
@@ -306,20 +311,27 @@ def _write_private(path: Path, data: bytes) -> None:
         os.close(folder)
 
 
-def _refused(path: Path, exc: OSError) -> KeyStoreError | ResourceError:
-    if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+def _error_of(path: Path, exc: OSError) -> KeyStoreError | ResourceError:
+    if exc.errno in NO_ROOM_ERRORS:
         return DiskFullError(f"{path}: no room left; expected a few kilobytes; free some")
-    reason = (exc.strerror or type(exc).__name__).lower()
+    reason = reason_of(exc)
     if exc.errno == errno.ENOENT:
         return KeyStoreError(f"{path}: {reason}; expected a key store")
     return ResourceError(f"{path}: {reason}; expected a folder of your own for keys")
 
 
 def _file_of(title: str) -> str:
-    """Titles come from URLs: nothing else may become a path."""
-    if not _TITLE.fullmatch(title):
-        raise KeyStoreError(f"title {title[:40]!r}; expected a-z, 0-9, - and _ only")
+    """The file of a title. Titles come from URLs, so the name is checked before it is a path."""
+    if not is_title(title):
+        raise KeyStoreError(
+            f"title {title[:40]!r}; expected a-z, 0-9, - and _ only, at most {MAX_TITLE_CHARS}"
+        )
     return f"titles/{title}.json"
+
+
+def _scope_of(secret: str) -> str:
+    """What replaces the title in the associated data; no title contains ``#``."""
+    return f"#{secret}"
 
 
 def _with_new_kek(keks: Mapping[str, bytes]) -> Ring:
@@ -327,15 +339,10 @@ def _with_new_kek(keks: Mapping[str, bytes]) -> Ring:
     return Ring(current=made, keks={**keks, made: secrets.token_bytes(KEK_BYTES)})
 
 
-def _seal(
+def _encrypt(
     secret: bytes, ring: Ring, *, title: str, kid: str, period: int = 0, version: int = 1
-) -> SealedKey:
+) -> EncryptedKey:
     nonce = secrets.token_bytes(NONCE_BYTES)
-    return seal_key(secret, ring, title=title, kid=kid, nonce=nonce, period=period, version=version)
-
-
-def _thumbprint(private: Ed25519PrivateKey) -> str:
-    x = base64.urlsafe_b64encode(private.public_key().public_bytes_raw()).rstrip(b"=").decode()
-    members = json.dumps({"crv": "Ed25519", "kty": "OKP", "x": x}, separators=(",", ":"))
-    digest = hashlib.sha256(members.encode()).digest()
-    return base64.urlsafe_b64encode(digest).decode()[:16]
+    return encrypt_key(
+        secret, ring, title=title, kid=kid, nonce=nonce, period=period, version=version
+    )

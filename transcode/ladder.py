@@ -1,7 +1,7 @@
 """Which rungs a master gets.
 
-Rules of residence: sizes and bit rates of rungs are decided here; how they are encoded is
-``plan``'s business. No rung is larger than the master, all keep its shape.
+Sizes and bit rates of rungs are decided here, and how they are encoded in ``plan``. No rung
+is larger than the master; all keep its aspect ratio.
 
 Source: Apple's HLS authoring specification, table of initial variants for H.264; items
 1.32, 1.33 and 9.10. deviation: rungs up to a quarter larger than the master are kept at the
@@ -30,8 +30,10 @@ TEMPLATE: tuple[tuple[int, int, int], ...] = (
     (1920, 1080, 7_800_000),
 )
 """Box to fit in, width and height, and target bits per second."""
-WORTH_MOST = {"hevc": 3.0, "vp9": 3.0, "av1": 4.0, "h264": 2.0, "mpeg2video": 1.0}
-"""Most that an H.264 rung may ask for, over the bit rate of a master in that codec."""
+MOST_OF_MASTER = {"hevc": 3.0, "vp9": 3.0, "av1": 4.0, "h264": 2.0, "mpeg2video": 1.0}
+"""Highest bit rate of an H.264 rung as a multiple of the master's, by the master's codec.
+
+More would not show: newer codecs need fewer bits for the same picture than H.264 does."""
 _NEARLY = 1.25
 _LEAST_BPS = 60_000
 _HD_HEIGHT = 720
@@ -57,12 +59,12 @@ def ladder_for(master: Master, *, wanted: str = "") -> tuple[PlannedRung, ...]:
         wanted: A ladder of the user's own as ``HEIGHT:KBPS,…``; empty chooses one.
 
     Raises:
-        ConfigError: ``wanted`` cannot be read, or asks for more than the master has.
+        ConfigError: ``wanted`` cannot be read, or a rung is larger than the master.
     """
-    return _own_ladder(master, wanted) if wanted.strip() else _chosen(master)
+    return _parse_ladder(master, wanted) if wanted.strip() else _choose_ladder(master)
 
 
-def _chosen(master: Master) -> tuple[PlannedRung, ...]:
+def _choose_ladder(master: Master) -> tuple[PlannedRung, ...]:
     rungs: list[PlannedRung] = []
     for box_width, box_height, bitrate_bps in TEMPLATE:
         scale = _scale_into(master, box_width, box_height)
@@ -71,11 +73,11 @@ def _chosen(master: Master) -> tuple[PlannedRung, ...]:
     top = _size(master, 1.0)
     if not rungs:
         rungs = [PlannedRung(*top, max(_LEAST_BPS, _power_law_bps(*top)))]
-    return _at_least_two(_within_worth(master, _from_master(rungs, top)))
+    return _at_least_two(_limit_to_master(master, _from_master(rungs, top)))
 
 
 def _from_master(rungs: list[PlannedRung], top: tuple[int, int]) -> list[PlannedRung]:
-    """A master that lies between two boxes gets a rung of its own size."""
+    """Add a rung of the master's size when that lies between two boxes."""
     last = rungs[-1]
     if top[0] * top[1] > 1.1 * last.width * last.height and last.height < TEMPLATE[-1][1]:
         ratio = (top[0] * top[1] / (last.width * last.height)) ** 0.75
@@ -83,11 +85,11 @@ def _from_master(rungs: list[PlannedRung], top: tuple[int, int]) -> list[Planned
     return rungs
 
 
-def _within_worth(master: Master, rungs: list[PlannedRung]) -> list[PlannedRung]:
-    """Leave out what costs more than the master is worth, but keep its size."""
+def _limit_to_master(master: Master, rungs: list[PlannedRung]) -> list[PlannedRung]:
+    """Drop rungs whose bit rate could show nothing more than the master holds; keep its size."""
     top = rungs[-1]
-    worth = WORTH_MOST.get(master.codec, math.inf) * master.bit_rate_bps or math.inf
-    most = max(worth, rungs[min(1, len(rungs) - 1)].bitrate_bps)
+    useful_bps = MOST_OF_MASTER.get(master.codec, math.inf) * master.bit_rate_bps or math.inf
+    most = max(useful_bps, rungs[min(1, len(rungs) - 1)].bitrate_bps)
     if top.bitrate_bps <= most:
         return rungs
     best = PlannedRung(top.width, top.height, int(round(most, -4)) or int(most))
@@ -106,7 +108,7 @@ def _at_least_two(rungs: list[PlannedRung]) -> tuple[PlannedRung, ...]:
     return tuple(rungs)
 
 
-def _own_ladder(master: Master, wanted: str) -> tuple[PlannedRung, ...]:
+def _parse_ladder(master: Master, wanted: str) -> tuple[PlannedRung, ...]:
     rungs = []
     for part in wanted.split(","):
         match = re.fullmatch(r"\s*(\d{1,5})\s*:\s*(\d{1,6})\s*", part)
@@ -129,7 +131,7 @@ def _own_ladder(master: Master, wanted: str) -> tuple[PlannedRung, ...]:
 
 
 def _scale_into(master: Master, box_width: int, box_height: int) -> float:
-    """Factor by which the master fits into a box; upright pictures turn the box."""
+    """Factor by which the master fits into a box; for upright pictures the box is turned."""
     width, height = master.width, master.height
     if height > width:
         box_width, box_height = box_height, box_width
@@ -137,7 +139,7 @@ def _scale_into(master: Master, box_width: int, box_height: int) -> float:
 
 
 def _size(master: Master, scale: float) -> tuple[int, int]:
-    """Even numbers nearest to the scaled size, never above the master's where it can be so."""
+    """The nearest even width and height, not above the master's unless that is 1 pixel."""
     return _even(master.width, scale), _even(master.height, scale)
 
 
@@ -147,7 +149,7 @@ def _even(length: int, scale: float) -> int:
 
 
 def _power_law_bps(width: int, height: int) -> int:
-    """Bits per second for sizes below the table: they fall slower than the area."""
+    """Bits per second for sizes below the table; they fall more slowly than the area does."""
     box_width, box_height, bitrate_bps = TEMPLATE[0]
     ratio = float(width * height) / (box_width * box_height)
     return 1000 * round(bitrate_bps * math.pow(ratio, 0.75) / 1000)

@@ -1,8 +1,8 @@
 """The package on disk: names of its files, what its index holds, and their checks.
 
-Rules of residence: what a package contains is decided here and nowhere else. The index
-holds every figure; ``listing`` makes the playlists from it, so the two cannot disagree.
-No disk here: ``reader`` reads packages, ``package`` writes them, ``indexfile`` is the text.
+What a package contains is decided here only. The index holds every figure, and ``listing``
+makes the playlists from it, so the two cannot disagree. No file is touched here: ``reader``
+reads packages, ``package`` writes them, and ``indexfile`` is the text of the index.
 
 Folder of one title::
 
@@ -30,6 +30,9 @@ INDEX = "presentation.json"
 PLAYLIST = "playlist.m3u8"
 INIT = "init.mp4"
 REMEDY = "make the package again with `abr transcode MASTER OUT --force`"
+MAX_TITLE_CHARS = 128
+"""Longest title: it is part of URLs, cache keys and file names."""
+_TITLE = re.compile(rf"[a-z0-9_-]{{1,{MAX_TITLE_CHARS}}}")
 _SAME_S = 1e-6
 _RAISE = 1.09
 
@@ -49,17 +52,37 @@ def segment_name(index: int) -> str:
     return f"{index:05d}.m4s"
 
 
+def is_title(text: str) -> bool:
+    """Whether ``text`` can be a title: ``a-z``, ``0-9``, ``-`` and ``_``, and not too long."""
+    return _TITLE.fullmatch(text) is not None
+
+
 def title_of(name: str) -> str:
-    """The name of a folder as it stands in URLs: ``a-z``, ``0-9``, ``-`` and ``_`` only.
+    """The title that the name of a folder gives: ``a-z``, ``0-9``, ``-`` and ``_`` only.
 
     Raises:
-        PackageError: nothing is left.
+        PackageError: no such character is left, or too many are.
     """
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9_]+", "-", plain).strip("-")
     if not slug:
         raise PackageError(f"folder {name!r}: no letter or digit to name the title by; rename it")
+    if not is_title(slug):
+        raise PackageError(
+            f"folder {name[:40]!r}…: {len(slug)} characters to name the title by; "
+            f"expected at most {MAX_TITLE_CHARS}; rename it"
+        )
     return slug
+
+
+def key_period(segment: int, rotate_every: int) -> int:
+    """Which run of segments, from 0, ``segment`` belongs to: each has a content key.
+
+    Args:
+        segment: Index in the presentation, from 0.
+        rotate_every: Segments to a period; 0 is one period for all.
+    """
+    return segment // rotate_every if rotate_every else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +104,7 @@ class SourceFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentFacts:
-    """One media segment as served, sealed if it is."""
+    """One media segment as served, encrypted if it is."""
 
     size_bytes: int
     duration_s: float
@@ -104,7 +127,7 @@ class Track:
     channels: int = 0
     language: str | None = None
     name: str = ""
-    """What a person reads in a menu of renditions."""
+    """Shown in a player's menu of renditions."""
 
     @property
     def durations_s(self) -> tuple[float, ...]:
@@ -119,7 +142,7 @@ class Track:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encryption:
-    """How the segments are sealed; never a key."""
+    """How the segments are encrypted; never a key."""
 
     method: str
     """``AES-128``."""
@@ -128,16 +151,16 @@ class Encryption:
     rotate_every: int = 0
     """Segments to a period; 0 is one period for all."""
     seals_init: bool = False
-    """Whether the initialisation sections are sealed, with the key of period 0."""
+    """Whether the initialisation sections are encrypted, with the key of period 0."""
 
     def period(self, segment: int) -> int:
         """Which period ``segment`` belongs to."""
-        return segment // self.rotate_every if self.rotate_every else 0
+        return key_period(segment, self.rotate_every)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresentationIndex:
-    """Everything there is to know about a package without opening its media."""
+    """Everything that can be known about a package without reading its media."""
 
     title: str
     """As in URLs; see ``title_of``."""
@@ -165,7 +188,7 @@ class PresentationIndex:
         )
 
     def peak_bps(self, rung: int) -> int:
-        """Peak of a variant: that of its video plus that of the dearest audio."""
+        """Peak of a variant: that of its video plus the highest of any audio rendition."""
         target_s = self.target_duration_s
         audio = (peak_bps(track, target_s) for track in self.audio)
         return peak_bps(self.video[rung], target_s) + max(audio, default=0)
@@ -177,7 +200,7 @@ class PresentationIndex:
         return listed_peak_bps(self.video[rung], target_s) + max(audio, default=0)
 
     def average_bandwidth_bps(self, rung: int) -> int:
-        """AVERAGE-BANDWIDTH of a variant: its mean plus the mean of the dearest audio."""
+        """AVERAGE-BANDWIDTH of a variant: its mean plus the highest mean of any audio rendition."""
         return mean_bps(self.video[rung]) + max(map(mean_bps, self.audio), default=0)
 
 
@@ -202,10 +225,10 @@ def peak_bps(track: Track, target_s: float) -> int:
 
 
 def listed_peak_bps(track: Track, target_s: float) -> int:
-    """The peak as playlists list it: raised for a short last segment, by less than a tenth.
+    """The peak as playlists state it: raised for a short last segment, by less than a tenth.
 
-    Apple's item 1.27 lets BANDWIDTH and the peak differ by a tenth. Used upwards, that
-    covers what many a player and checker calls the peak: the dearest single segment.
+    Apple's item 1.27 lets BANDWIDTH and the peak differ by a tenth. Using that upwards covers
+    the highest rate of a single segment, which many players and checkers call the peak.
     """
     peak = peak_bps(track, target_s)
     return max(peak, math.ceil(min(_single_peak_bps(track), _RAISE * peak)))
@@ -240,11 +263,11 @@ def files_of(index: PresentationIndex) -> dict[str, int | None]:
 
 
 def check_index(index: PresentationIndex, *, where: str = INDEX) -> None:
-    """Check that the index agrees with itself.
+    """Check that the index is consistent.
 
     Raises:
-        PackageError: no rung, a track without segments, sizes or durations that cannot be,
-            rungs with other boundaries, or too few keys.
+        PackageError: no rung, a track without segments, impossible sizes or durations,
+            rungs whose segment boundaries differ, or too few keys.
     """
     if not index.video:
         raise PackageError(f"{where}: no rung; expected at least one; {REMEDY}")
@@ -259,11 +282,13 @@ def check_index(index: PresentationIndex, *, where: str = INDEX) -> None:
                     f"{segment.duration_s} s; expected more than 0 of both; {REMEDY}"
                 )
     _check_boundaries(index, where)
-    sealed = index.encryption
-    if sealed is not None:
-        periods = 1 + max(sealed.period(len(track.segments) - 1) for track in index.tracks)
-        if len(sealed.kids) != periods:
-            raise PackageError(f"{where}: {len(sealed.kids)} key ids; expected {periods}; {REMEDY}")
+    encryption = index.encryption
+    if encryption is not None:
+        periods = 1 + max(encryption.period(len(track.segments) - 1) for track in index.tracks)
+        if len(encryption.kids) != periods:
+            raise PackageError(
+                f"{where}: {len(encryption.kids)} key ids; expected {periods}; {REMEDY}"
+            )
 
 
 def _check_boundaries(index: PresentationIndex, where: str) -> None:

@@ -1,7 +1,7 @@
 """The playlists of a package, made from its index.
 
-Rules of residence: every tag and attribute we serve is chosen here; figures come from the
-index, text from ``playlist``.
+Every tag and attribute that is served is chosen here; the figures come from the index, and
+``playlist`` prints the text.
 
 Source: Apple's HLS authoring specification, items 1.32 (default variant), 8.2, 8.9, 8.10
 and 9.1 to 9.15; RFC 8216bis, 4.4.4.4 and 4.4.4.5 for keys.
@@ -26,7 +26,7 @@ from transcode.playlist import (
 
 AUDIO_GROUP = "audio"
 DEFAULT_START_BPS = 2_000_000
-"""Apple's item 1.32: the variant listed first is the one nearest this."""
+"""Apple's item 1.32: the variant whose average is nearest this is listed first."""
 
 
 def default_rung(index: PresentationIndex) -> int:
@@ -82,21 +82,21 @@ def _rendition(track: Track, default: bool) -> Rendition:
 def media_playlist_of(index: PresentationIndex, track: Track) -> MediaPlaylist:
     """The playlist of one track: bitrates from its sizes, keys where periods change.
 
-    Keys carry no IV, so a segment's is its sequence number; the key that seals the
+    Keys carry no IV, so a segment's is its sequence number; the key that encrypts the
     initialisation section has one of its own, as RFC 8216bis, 4.4.4.5 demands.
     """
-    sealed = index.encryption
+    encryption = index.encryption
     section_key = None
-    if sealed and sealed.seals_init:
+    if encryption and encryption.seals_init:
         section_key = Key(
-            method=sealed.method, uri=key_uri(sealed.kids[0]), iv=init_iv(track.folder)
+            method=encryption.method, uri=key_uri(encryption.kids[0]), iv=init_iv(track.folder)
         )
     section = Map(uri=INIT, key=section_key)
     playlist = vod_playlist(
         Segment(
             uri=segment_name(number),
             duration_s=round(facts.duration_s, 6),  # what the text can hold
-            key=_segment_key(sealed, number) if sealed else None,
+            key=_segment_key(encryption, number) if encryption else None,
             map=section,
             bitrate_kbps=max(1, round(8 * facts.size_bytes / facts.duration_s / 1000)),
         )
@@ -105,8 +105,8 @@ def media_playlist_of(index: PresentationIndex, track: Track) -> MediaPlaylist:
     return replace(playlist, target_duration_s=index.target_duration_s)
 
 
-def _segment_key(sealed: Encryption, segment: int) -> Key:
-    return Key(method=sealed.method, uri=key_uri(sealed.kids[sealed.period(segment)]))
+def _segment_key(encryption: Encryption, segment: int) -> Key:
+    return Key(method=encryption.method, uri=key_uri(encryption.kids[encryption.period(segment)]))
 
 
 def key_uri(kid: str) -> str:
@@ -115,7 +115,7 @@ def key_uri(kid: str) -> str:
 
 
 def init_iv(folder: str) -> bytes:
-    """The vector an initialisation section is sealed with: told apart by folder.
+    """The initialisation vector of a track's initialisation section, another for each folder.
 
     The top bit is set, so that it never equals a media sequence number (64 bits).
     """

@@ -1,7 +1,7 @@
-"""What there is to know about a master before it is encoded.
+"""Facts about a master that decide how it is encoded.
 
-Rules of residence: ffprobe's JSON becomes ``Master`` here and nowhere else; no processes.
-Sizes are as displayed: square pixels, rotation applied.
+Only this module reads ffprobe's JSON; no process is run. Sizes are as displayed: square
+pixels, rotation applied.
 
 Source: ffprobe's documentation, "writers: json"; ISO/IEC 14496-12, 6.2.2 for the rotation
 that a display matrix asks for.
@@ -28,7 +28,6 @@ STANDARD_RATES = tuple(
 HDR_TRANSFERS = frozenset({"smpte2084", "arib-std-b67"})
 """Transfer functions that need tone mapping for a standard screen."""
 _INTERLACED = frozenset({"tt", "bb", "tb", "bt"})
-_STILL_PICTURES = frozenset({"png", "mjpeg", "gif", "bmp", "webp", "tiff"})
 EXPECTED = "expected a video file"
 
 
@@ -38,9 +37,7 @@ class AudioFacts:
 
     index: int
     """Number of the stream in the file."""
-    codec: str
     channels: int
-    sample_rate: int
     language: str | None = None
     """As tagged; None when undetermined."""
 
@@ -52,7 +49,7 @@ class Master:
     name: str
     """File name without its folder."""
     where: str
-    """The file as it was named, for messages."""
+    """Path of the file as the user gave it, for messages."""
     index: int
     """Number of the video stream in the file."""
     codec: str
@@ -66,7 +63,7 @@ class Master:
     frames: int
     """Frames that the file holds; 0 when not counted."""
     lead_s: float = 0.0
-    """How much later than the file the video begins: its first picture stands that long."""
+    """Seconds from the start of the file to the first picture, which is shown that long."""
     declared_frames: int = 0
     """Frames that the file's header promises; 0 when it does not say."""
     is_variable: bool = False
@@ -94,7 +91,7 @@ def master_from(probed: Mapping[str, Any], *, name: str, where: str | None = Non
         where: What messages call it; its name when None.
 
     Raises:
-        MediaError: no video, or figures that cannot be.
+        MediaError: there is no video, or its figures are impossible.
     """
     where = where or name
     streams = [each for each in probed.get("streams", ()) if isinstance(each, dict)]
@@ -142,7 +139,7 @@ def _video(
     ]
     form = str(shown.get("format_name", ""))
     if moving and (form.endswith("_pipe") or form in ("image2", "tty")):
-        # ffprobe takes a picture for a film of one frame, and any text for a screen of letters.
+        # ffprobe reads a still picture as a video of one frame, and any text as a terminal.
         raise MediaError(f"{where}: found a still picture or text; {EXPECTED}")
     if moving:
         return max(moving, key=lambda each: bool((each.get("disposition") or {}).get("default")))
@@ -157,16 +154,16 @@ def _displayed_size(video: Mapping[str, Any], where: str) -> tuple[int, int]:
         raise MediaError(f"{where}: pictures of {width}x{height}; {EXPECTED} with pictures")
     aspect = _fraction(str(video.get("sample_aspect_ratio", "1:1")).replace(":", "/"))
     if aspect is not None and aspect != 1 and Fraction(1, 20) < aspect < 20:
-        # One axis is stretched, so that no line or column is lost.
+        # The shorter axis is stretched, so that no line or column is lost.
         if aspect > 1:
             width = round(width * aspect)
         else:
             height = round(height / aspect)
-    return (height, width) if _turned(video) else (width, height)
+    return (height, width) if _is_turned(video) else (width, height)
 
 
-def _turned(video: Mapping[str, Any]) -> bool:
-    """Whether the display matrix turns pictures by a quarter."""
+def _is_turned(video: Mapping[str, Any]) -> bool:
+    """Whether the display matrix rotates pictures by 90 or 270 degrees."""
     angles = [
         each["rotation"]
         for each in video.get("side_data_list") or ()
@@ -190,18 +187,18 @@ def frame_rate(
         interlaced: The pictures are fields in pairs, so ``real`` may count fields.
     """
     if real is None or mean is None or mean > 1000:
-        return (_near_standard(real or mean) if real or mean else None), False
+        return (_nearest_standard(real or mean) if real or mean else None), False
     if interlaced:
-        return _near_standard(mean), False
+        return _nearest_standard(mean), False
     if abs(real - mean) <= mean / 100:
-        return _near_standard(real), False
+        return _nearest_standard(real), False
     if real <= 60 and real < 2 * mean:
-        return _near_standard(real), True
+        return _nearest_standard(real), True
     above = [rate for rate in STANDARD_RATES if rate >= mean * Fraction(99, 100)]
     return (above[0] if above and mean > 20 else Fraction(max(1, math.ceil(mean)))), True
 
 
-def _near_standard(rate: Fraction | None) -> Fraction | None:
+def _nearest_standard(rate: Fraction | None) -> Fraction | None:
     """The standard rate within 0.03 %, else ``rate`` with a denominator that fits."""
     if rate is None:
         return None
@@ -225,9 +222,7 @@ def _audio(streams: Sequence[Mapping[str, Any]]) -> AudioFacts | None:
     language = str((used.get("tags") or {}).get("language", "und")).lower()
     return AudioFacts(
         index=_whole(used.get("index")),
-        codec=str(used.get("codec_name", "unknown")),
         channels=_whole(used.get("channels")),
-        sample_rate=_whole(used.get("sample_rate")),
         language=language
         if language.isascii() and language.isalpha() and language != "und"
         else None,

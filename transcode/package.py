@@ -1,8 +1,8 @@
-"""A master becomes a package on disk, whole or not at all.
+"""Transcoding: a master becomes a package on disk, whole or not at all.
 
-Everything is written into a folder beside the target, named ``.OUT.partial-…``: segments
-as the encoder gives them, sealed when asked, then the playlists, checked, flushed to the
-disk and renamed into place. Whatever stops that leaves nothing behind.
+Everything is written into a folder beside the target, named ``.OUT.partial-…``: segments as
+the encoder delivers them, encrypted if asked, and then the playlists. That folder is checked,
+flushed to the disk and renamed. A failure or an interruption leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from abr import __version__
 from abr.errors import ConfigError, ToolFailedError
 from transcode import layout
 from transcode.config import TranscodeConfig
+from transcode.encryption import METHOD, KeyProvider
 from transcode.ffmpeg import TONEMAP_NEEDS, decode_arguments, encode_arguments
 from transcode.ffmpegtools import ENCODING_NEEDS, find
 from transcode.indexfile import print_index
@@ -30,34 +31,31 @@ from transcode.playlist import print_media, print_multivariant
 from transcode.probe import probe
 from transcode.reader import check_package
 from transcode.run import Outcome, Tick, run_ffmpeg
-from transcode.sealing import METHOD, KeyProvider
-from transcode.tracks import AudioSink, Folder, Sealer, VideoSink
+from transcode.tracks import AudioSink, Encrypter, Folder, VideoSink
 from transcode.verify import check_frames, fault_of, plain_line
-
-__all__ = ["Progress", "transcode"]
 
 _ENCODE_SHARE = 0.85
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far a transcode has come."""
+class TranscodeProgress:
+    """Progress of a transcode."""
 
     phase: str
     """``encode`` or ``verify``."""
     fraction: float
     """Of the whole, 0 to 1."""
     speed: float
-    """Media seconds for each second spent, in this phase."""
+    """Media seconds per second of real time, in this phase."""
     eta_s: float
-    """Seconds left, by the pace so far; ``inf`` before there is one."""
+    """Seconds left at the pace so far; ``inf`` before anything is done."""
 
 
 async def transcode(
     master: str | Path,
     out: str | Path,
     config: TranscodeConfig | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[TranscodeProgress], None] | None = None,
     *,
     keys: KeyProvider | None = None,
     source_name: str | None = None,
@@ -66,16 +64,16 @@ async def transcode(
 
     Args:
         master: A video file.
-        out: The folder to make; its name becomes the title.
+        out: The folder to make; its name gives the title.
         config: Settings; the defaults when None.
-        on_progress: Told a few times a second how far it is.
+        on_progress: Called with the progress a few times a second.
         keys: Where content keys come from; None opens the key store of ``config``.
-        source_name: What the index calls the master; None: its file name and size.
+        source_name: Name of the master in the index; its file name and size when None.
 
     Raises:
         MissingFileError, MediaError: the master cannot be used.
         PackageError: ``out`` is taken.
-        ConfigError: settings that do not fit the master or each other.
+        ConfigError: settings do not fit the master or each other.
         KeyStoreError: the key store cannot be opened.
         ToolMissingError, ToolFailedError: ffmpeg.
         DiskFullError: no room; nothing is left behind.
@@ -86,12 +84,14 @@ async def transcode(
     check_target(out, force=config.force)
     facts = await probe(master)
     plan = plan_encode(facts, config)
-    sealer = None
+    encrypter = None
     if config.encrypt != "none":
         provider = keys or KeyStore.open(_keys_dir(config, out))
-        sealer = Sealer(provider, title, config.rotate_every)
+        encrypter = Encrypter(provider, title, config.rotate_every)
     async with partial_folder(out) as partial:
-        work = _Work(Path(master), facts, plan, config, partial, sealer, _Pace(plan, on_progress))
+        work = _Work(
+            Path(master), facts, plan, config, partial, encrypter, _Pace(plan, on_progress)
+        )
         folders = await work.encode()
         await work.verify(folders)
         index = work.index(folders, title=title, source_name=source_name)
@@ -120,17 +120,22 @@ def _keys_dir(config: TranscodeConfig, out: Path) -> Path:
 class _Pace:
     """Turns ticks into progress."""
 
-    def __init__(self, plan: EncodePlan, on_progress: Callable[[Progress], None] | None) -> None:
+    def __init__(
+        self, plan: EncodePlan, on_progress: Callable[[TranscodeProgress], None] | None
+    ) -> None:
         self._total_s = max(plan.duration_s, 1e-3)
         self._on_progress = on_progress
         self._began_s = self._phase_began_s = time.monotonic()
         self._phase = "encode"
 
+    def __repr__(self) -> str:
+        return f"<_Pace {self._phase} of {self._total_s:.2f} s>"
+
     def begin(self, phase: str) -> None:
         self._phase, self._phase_began_s = phase, time.monotonic()
 
     def tell(self, media_s: float, *, of: int = 1) -> None:
-        """``media_s`` of ``of`` times the title's duration are done in this phase."""
+        """Report that this phase has done ``media_s`` out of ``of`` times the duration."""
         if self._on_progress is None:
             return
         done = min(1.0, media_s / (self._total_s * of))
@@ -139,7 +144,7 @@ class _Pace:
         now_s = time.monotonic()
         spent_s = now_s - self._began_s
         self._on_progress(
-            Progress(
+            TranscodeProgress(
                 phase=self._phase,
                 fraction=fraction,
                 speed=media_s / max(1e-3, now_s - self._phase_began_s),
@@ -157,11 +162,11 @@ class _Work:
     plan: EncodePlan
     config: TranscodeConfig
     partial: Path
-    sealer: Sealer | None
+    encrypter: Encrypter | None
     pace: _Pace
 
     async def encode(self) -> list[Folder]:
-        """All tracks on disk: rungs, then the audio if there is any."""
+        """Encode all tracks to the disk: the rungs, then the audio if there is any."""
         program = find("ffmpeg", self._needs()).path
         audio = AudioSink(self._folder(layout.audio_folder(0))) if self.plan.audio else None
         videos = [
@@ -178,7 +183,7 @@ class _Work:
                 self.plan, str(self.master.absolute()), outputs, program=program
             ),
             [sink.feed for sink in sinks],
-            on_tick=self._on_encoded,
+            on_tick=self._show_encoded,
             stall_limit_s=self.config.stall_limit_s,
         )
         if not outcome.is_clean:
@@ -192,16 +197,16 @@ class _Work:
         return ENCODING_NEEDS + (TONEMAP_NEEDS if self.plan.tonemap else ())
 
     def _folder(self, name: str) -> Folder:
-        return Folder(self.partial / name, self.sealer, self.config.seal_init)
+        return Folder(self.partial / name, self.encrypter, self.config.seal_init)
 
-    def _on_encoded(self, tick: Tick) -> None:
+    def _show_encoded(self, tick: Tick) -> None:
         self.pace.tell(tick.frames / float(self.plan.frame_rate))
 
     async def verify(self, folders: Sequence[Folder]) -> None:
-        """Decode what stands on disk.
+        """Decode what was written.
 
         Raises:
-            ToolFailedError: a track does not decode, or not to as many frames as it has.
+            ToolFailedError: a track does not decode, or not to all of its frames.
         """
         self.pace.begin("verify")
         program = find("ffmpeg").path
@@ -213,26 +218,26 @@ class _Work:
                 outcome = await run_ffmpeg(
                     lambda _outputs: decode_arguments(program=program),
                     feed=folder.read_back(numbers),
-                    on_tick=self._on_decoded(done, len(folders)),
+                    on_tick=self._show_decoded(done, len(folders)),
                     stall_limit_s=self.config.stall_limit_s,
                 )
-                self._check_decoded(folder, outcome, whole=len(numbers) == count)
+                self._check_decode(folder, outcome, whole=len(numbers) == count)
 
-    def _on_decoded(self, done: int, of: int) -> Callable[[Tick], None]:
+    def _show_decoded(self, done: int, of: int) -> Callable[[Tick], None]:
         return lambda tick: self.pace.tell(done * self.plan.duration_s + tick.media_s, of=of)
 
-    def _check_decoded(self, folder: Folder, outcome: Outcome, *, whole: bool) -> None:
+    def _check_decode(self, folder: Folder, outcome: Outcome, *, whole: bool) -> None:
         name = folder.path.name
         if not outcome.is_clean:
             raise ToolFailedError(
                 f"{name}: does not decode: {plain_line(outcome.reason())}; encode again, "
-                "and report it if it stays"
+                "and report it if it happens again"
             )
         is_video = folder.codecs.startswith("avc1")
         if is_video and whole and outcome.frames != folder.frames:
             raise ToolFailedError(
                 f"{name}: {outcome.frames} frames decode; expected {folder.frames}; encode again, "
-                "and report it if it stays"
+                "and report it if it happens again"
             )
 
     def index(
@@ -261,11 +266,11 @@ class _Work:
         )
 
     def _encryption(self) -> Encryption | None:
-        if self.sealer is None:
+        if self.encrypter is None:
             return None
         return Encryption(
             method=METHOD,
-            kids=tuple(key.kid for key in self.sealer.keys),
+            kids=tuple(key.kid for key in self.encrypter.keys),
             rotate_every=self.config.rotate_every,
             seals_init=self.config.seal_init,
         )

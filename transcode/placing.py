@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from abr.errors import DiskFullError, MissingFileError, PackageError, ResourceError
-from abr.shell import NO_ROOM_ERRORS
+from abr.shell import NO_ROOM_ERRORS, reason_of
 from transcode.reader import is_package
 
 _EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
@@ -31,27 +31,27 @@ def check_target(out: Path, *, force: bool) -> None:
     if not force:
         raise PackageError(f"{out}: exists already; give another folder, or --force to replace it")
     if not out.is_dir() or out.is_symlink():
-        raise PackageError(f"{out}: is no folder; expected a package to replace; move it away")
+        raise PackageError(f"{out}: is not a folder; expected a package to replace; move it away")
     if not is_package(out) and any(out.iterdir()):
         raise PackageError(
-            f"{out}: holds something else than a package; --force replaces packages only; "
+            f"{out}: holds something other than a package; --force replaces packages only; "
             "give another folder"
         )
 
 
 @contextlib.asynccontextmanager
 async def partial_folder(out: Path) -> AsyncIterator[Path]:
-    """A folder beside ``out`` that is gone afterwards, unless it was renamed.
+    """A folder beside ``out`` that is removed afterwards, unless it was renamed.
 
     Raises:
         DiskFullError: no room, here or inside the block.
-        MissingFileError: the place cannot be written to.
+        MissingFileError: the parent folder cannot be written to.
     """
     made: list[Path] = []
     partial = out.parent / f".{out.name}.partial-{secrets.token_hex(4)}"
     finished = False
     try:
-        for folder in [*reversed(_missing(out.parent)), partial]:
+        for folder in [*reversed(_missing_folders(out.parent)), partial]:
             folder.mkdir()
             made.append(folder)
         yield partial
@@ -66,8 +66,8 @@ async def partial_folder(out: Path) -> AsyncIterator[Path]:
                     folder.rmdir()
 
 
-def _missing(folder: Path) -> list[Path]:
-    """Those of ``folder`` and its parents that are not there, innermost first."""
+def _missing_folders(folder: Path) -> list[Path]:
+    """Those of ``folder`` and its parents that do not exist, innermost first."""
     return [each for each in (folder, *folder.parents) if not each.exists()]
 
 
@@ -79,15 +79,14 @@ def _disk_error(exc: OSError, out: Path) -> Exception:
             f"{out.parent}: no room left on the disk for {out.name}; "
             "free some space or give another folder"
         )
-    why = (exc.strerror or type(exc).__name__).lower()
-    return MissingFileError(f"{out}: {why}; expected a place that can be written to")
+    return MissingFileError(f"{out}: {reason_of(exc)}; expected a folder that can be written to")
 
 
 async def flush(folder: Path) -> None:
-    """Make sure that everything under ``folder`` is on the disk."""
+    """Flush everything under ``folder`` to the disk."""
     for path in _everything_under(folder):
         _sync(path)
-        await asyncio.sleep(0)  # an interruption is heard between any two files
+        await asyncio.sleep(0)  # so that an interruption is noticed between files
 
 
 def _everything_under(folder: Path) -> list[Path]:
@@ -103,17 +102,21 @@ def _sync(path: Path) -> None:
 
 
 def move_into_place(partial: Path, out: Path, *, force: bool) -> None:
-    """Give ``partial`` its name; what it replaces stands under the old one for the clean-up."""
+    """Rename ``partial`` to ``out``; a package it replaces takes its old name and is removed."""
     check_target(out, force=force)
     if os.path.lexists(out):
-        _exchange(partial, out)  # what was there is in ``partial`` now, and goes with it
+        _exchange(partial, out)  # the old package is in ``partial`` now, and is removed with it
     else:
         partial.rename(out)
     _sync(out.parent)
 
 
 def _exchange(one: Path, other: Path) -> None:
-    """Let two folders change names in one step, or in two where the system has no such call."""
+    """Swap the names of two folders, atomically where the system can.
+
+    Source: renameat2(2), RENAME_EXCHANGE. Elsewhere three renames, with a moment in which
+    ``other`` does not exist.
+    """
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if rename is not None:
         if rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _EXCHANGE) == 0:

@@ -1,8 +1,8 @@
-"""What exactly is to be encoded: every figure that ffmpeg will be given.
+"""What is to be encoded: every figure that ffmpeg is given.
 
-Rules of residence: decisions only; the words ffmpeg understands are in ``ffmpeg``. Lengths
-of groups of pictures and segments are whole numbers of frames, the same for all rungs, so
-boundaries are aligned and durations are exact at any frame rate.
+Decisions only; ``ffmpeg`` turns them into arguments. Groups of pictures and segments are
+whole numbers of frames, the same for all rungs, so boundaries are aligned and durations
+exact at any frame rate.
 
 Source: ITU-T H.264, annex A, table A-1 (levels); Apple's HLS authoring specification,
 items 1.4, 1.11, 1.13, 1.19 and 1.30.
@@ -20,8 +20,6 @@ from transcode.ladder import PlannedRung, ladder_for
 from transcode.master import AudioFacts, Master
 
 SAMPLE_RATE = 48_000
-AAC_FRAME = 1024
-"""Samples in one AAC frame."""
 REFERENCE_FRAMES = 3
 B_FRAMES = 2
 _HIGH_CPB = 1250
@@ -74,7 +72,7 @@ class AudioPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodePlan:
-    """Everything one run of ffmpeg needs to know beside file names."""
+    """Everything that one run of ffmpeg needs, except file names."""
 
     video_index: int
     """Number of the master's video stream."""
@@ -92,20 +90,15 @@ class EncodePlan:
     deinterlace: bool = False
     tonemap: bool = False
 
-    @property
-    def segment_s(self) -> float:
-        """Seconds of a whole segment."""
-        return float(self.segment_frames / self.frame_rate)
-
 
 def plan_encode(master: Master, config: TranscodeConfig) -> EncodePlan:
     """Decide how to encode ``master``.
 
     Raises:
-        ConfigError: the ladder asked for cannot be.
+        ConfigError: the ladder asked for is impossible.
         MediaError: no H.264 level allows pictures that large.
     """
-    rate = thinned(master.frame_rate, config.max_frame_rate)
+    rate = thin_rate(master.frame_rate, config.max_frame_rate)
     gop, segment = group_frames(rate, segment_s=config.segment_s, gop_s=config.gop_s)
     return EncodePlan(
         video_index=master.index,
@@ -130,8 +123,8 @@ def _audio_plan(audio: AudioFacts, config: TranscodeConfig) -> AudioPlan:
     )
 
 
-def thinned(rate: Fraction, most: float) -> Fraction:
-    """``rate`` over the smallest whole number that brings it to ``most`` or below."""
+def thin_rate(rate: Fraction, most: float) -> Fraction:
+    """``rate`` divided by the smallest whole number that brings it to ``most`` or below."""
     return rate / max(1, math.ceil(rate / Fraction(most).limit_denominator(1001)))
 
 
@@ -161,7 +154,7 @@ def level_for(width: int, height: int, rate: Fraction, peak_bps: int) -> str:
     """
     wide, high = math.ceil(width / 16), math.ceil(height / 16)
     frame = wide * high
-    # x264 keeps one picture more than its references when it builds a pyramid.
+    # With a pyramid of B-frames, x264 keeps one picture more than its references.
     stored = frame * (REFERENCE_FRAMES + 1)
     for name, per_second, per_frame, references, max_br in LEVELS:
         if (
@@ -173,7 +166,7 @@ def level_for(width: int, height: int, rate: Fraction, peak_bps: int) -> str:
         ):
             return name
     raise MediaError(
-        f"{width}x{height} at {float(rate):.5g} frames a second: above H.264 level 5.2; "
+        f"{width}x{height} at {float(rate):.5g} frames per second: above H.264 level 5.2; "
         "give a smaller --ladder"
     )
 

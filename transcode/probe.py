@@ -1,4 +1,4 @@
-"""Masters on disk: asked of ffprobe, refused with one line when they cannot be used."""
+"""Masters on disk, examined by ffprobe; one that cannot be used is refused with one line."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from abr.errors import MediaError, MissingFileError, ToolFailedError
+from abr.shell import reason_of
 from transcode.boxes import read_header
 from transcode.ffmpegtools import find
 from transcode.master import EXPECTED, Master, master_from
@@ -22,11 +23,11 @@ _MP4_FIRST = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"
 
 
 async def probe(path: str | Path, *, limit_s: float = _LIMIT_S) -> Master:
-    """What the master at ``path`` is. Reads the file through once to count its frames.
+    """Facts about the master at ``path``; the whole file is read once to count its frames.
 
     Raises:
         MissingFileError: no such file, or a folder.
-        MediaError: empty, cut off, no media, or no video in it.
+        MediaError: it is empty, cut off, not media, or has no video.
         ToolMissingError: no ffprobe.
         ToolFailedError: ffprobe took longer than ``limit_s``.
     """
@@ -34,7 +35,7 @@ async def probe(path: str | Path, *, limit_s: float = _LIMIT_S) -> Master:
     _check_file(path)
     found, log = await _ask_ffprobe(path, limit_s)
     if not found.get("streams"):
-        why = log.splitlines()[-1].strip() if log.strip() else "nothing that plays"
+        why = log.splitlines()[-1].strip() if log.strip() else "nothing playable"
         why = why.removeprefix(f"{_url(path)}: ")
         raise MediaError(f"{path}: cannot be read as media ({why}); {EXPECTED}")
     master = master_from(found, name=path.name, where=str(path))
@@ -47,7 +48,7 @@ def _check_file(path: Path) -> None:
         if path.is_dir():
             raise MissingFileError(f"{path}: is a folder; {EXPECTED}")
         if not path.is_file() and path.exists():
-            raise MissingFileError(f"{path}: is no regular file; {EXPECTED}")
+            raise MissingFileError(f"{path}: is not a regular file; {EXPECTED}")
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             if not size:
@@ -58,14 +59,13 @@ def _check_file(path: Path) -> None:
             raise
         raise MissingFileError(f"{path}: no such file; {EXPECTED}") from exc
     except OSError as exc:
-        why = (exc.strerror or type(exc).__name__).lower()
-        raise MissingFileError(f"{path}: {why}; {EXPECTED} that can be read") from exc
+        raise MissingFileError(f"{path}: {reason_of(exc)}; {EXPECTED} that can be read") from exc
 
 
 def _check_boxes(path: Path, file: BinaryIO, size: int) -> None:
-    """Refuse an MP4 whose last box promises more bytes than there are.
+    """Refuse an MP4 whose last box extends beyond the end of the file.
 
-    ffprobe is content with such a file as long as its index comes first.
+    ffprobe accepts such a file if its index comes first.
     """
     at = 0
     while at < size:
@@ -73,7 +73,7 @@ def _check_boxes(path: Path, file: BinaryIO, size: int) -> None:
         try:
             head = read_header(file.read(16))
         except MediaError:
-            return  # size 0 reaches to the end; anything else is for ffprobe to judge
+            return  # size 0 means to the end of the file; ffprobe judges anything else
         if head is None or (at == 0 and head[0] not in _MP4_FIRST):
             return
         at += head[2]
@@ -96,7 +96,7 @@ def _check_frames(master: Master, path: Path) -> None:
 
 
 def _url(path: Path) -> str:
-    """The file as ffmpeg names it, so that no name is taken for an option or a protocol."""
+    """The file as a URL of ffmpeg, so that no name is taken for an option or a protocol."""
     return f"file:{path.absolute()}"
 
 

@@ -1,7 +1,7 @@
-"""Packages on disk, read: the index, the presentation, and what each file weighs.
+"""Packages on disk, read: the index, the presentation, and the size of each file.
 
-Rules of residence: reads only. What is right is decided in ``layout`` and ``indexfile``;
-this shell finds the files. A folder is a package when it holds ``presentation.json``.
+This shell only reads files; ``layout`` and ``indexfile`` decide what is right. A folder is a
+package when it holds ``presentation.json``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from abr.errors import MissingFileError, PackageError
 from abr.media import Presentation
+from abr.shell import reason_of
 from transcode.indexfile import parse_index
 from transcode.layout import (
     INDEX,
@@ -27,7 +28,7 @@ from transcode.presentation import presentation_of_package
 
 
 def is_package(folder: Path) -> bool:
-    """Whether ``folder`` looks like a package; says nothing of its health."""
+    """Whether ``folder`` looks like a package; its contents are not checked."""
     return (folder / INDEX).is_file()
 
 
@@ -79,14 +80,14 @@ def read_playlist(path: Path) -> Playlist:
     """The playlist in ``path``.
 
     Raises:
-        MissingFileError: it is not there.
-        PlaylistError: it is no playlist.
+        MissingFileError: it does not exist.
+        PlaylistError: it is not a playlist.
     """
     return parse(read_text(path), uri=str(path))
 
 
 def read_text(path: Path) -> str:
-    """The text of ``path``; bytes that are not UTF-8 become marks that no format accepts.
+    """The text of ``path``; bytes that are not UTF-8 become U+FFFD, which no format accepts.
 
     Raises:
         MissingFileError: there is no such file, or it cannot be read.
@@ -94,7 +95,7 @@ def read_text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8", errors="replace")
     except OSError as exc:
-        raise MissingFileError(f"{path}: {_reason(exc)}; expected a readable file") from exc
+        raise MissingFileError(f"{path}: {reason_of(exc)}; expected a readable file") from exc
 
 
 def size(path: Path) -> int:
@@ -106,8 +107,4 @@ def size(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError as exc:
-        raise MissingFileError(f"{path}: {_reason(exc)}; expected a file") from exc
-
-
-def _reason(exc: OSError) -> str:
-    return (exc.strerror or type(exc).__name__).lower()
+        raise MissingFileError(f"{path}: {reason_of(exc)}; expected a file") from exc

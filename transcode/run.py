@@ -1,8 +1,8 @@
-"""Processes: one ffmpeg run with its tracks, its progress and its end.
+"""Running ffmpeg: its tracks, its progress and its end.
 
-Tracks come through pipes, so a full disk shows in our own writes and not in ffmpeg's exit
-code, which is never trusted alone. Whatever ends a run, cancelling included, the process
-is gone and every pipe closed before the caller goes on.
+Tracks come through pipes, so a full disk fails our own writes instead of changing ffmpeg's
+exit code, which is never trusted alone. However a run ends, cancellation included, the
+process has ended and every pipe is closed before the caller continues.
 """
 
 from __future__ import annotations
@@ -28,12 +28,11 @@ _PIPE_BYTES = 1 << 20
 _READ_BYTES = 1 << 18
 _TAIL_LINES = 12
 _KEPT_ERRORS = 5
-_END_LIMIT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """How far a run has come."""
+    """Progress of a run."""
 
     frames: int
     media_s: float
@@ -45,7 +44,7 @@ class Outcome:
 
     exit_code: int = -1
     finished: bool = False
-    """It said itself that it came to the end."""
+    """ffmpeg reported that it reached the end."""
     frames: int = 0
     """Frames of the first video output."""
     errors: list[str] = field(default_factory=list)
@@ -59,9 +58,9 @@ class Outcome:
         return self.exit_code == 0 and self.finished and not self.errors
 
     def reason(self) -> str:
-        """The line that says best what went wrong."""
+        """The line of the log that best explains what went wrong."""
         lines = self.errors or list(self.tail)[-1:]
-        return lines[0] if lines else f"exit code {self.exit_code} without a word"
+        return lines[0] if lines else f"exit code {self.exit_code} and an empty log"
 
 
 async def run_ffmpeg(
@@ -76,9 +75,9 @@ async def run_ffmpeg(
 
     Args:
         arguments_for: Makes the command, given a name for each output.
-        sinks: Where the bytes of each output go. What one raises ends the run.
+        sinks: Called with the bytes of each output. An exception in one ends the run.
         feed: Bytes for its standard input; None gives it none.
-        on_tick: Told about progress, about twice a second.
+        on_tick: Called with the progress about twice a second.
         stall_limit_s: Most seconds without any progress.
 
     Raises:
@@ -106,24 +105,28 @@ async def run_ffmpeg(
             except BaseExceptionGroup as group:
                 raise cause_of(group) from group
             except TimeoutError as exc:
-                last = f"; last words: {outcome.reason()}" if outcome.tail else ""
+                last = f"; last line of its log: {outcome.reason()}" if outcome.tail else ""
                 raise ToolFailedError(
                     f"{command[0]}: no progress for {stall_limit_s:g} s, ended{last}; "
-                    "raise stall_limit_s if the machine is that slow"
+                    "raise stall_limit_s if the machine is slow"
                 ) from exc
             outcome.exit_code = await process.wait()
     return outcome
 
 
 class _Watch:
-    """Ends a run that stands still."""
+    """Ends a run that makes no progress."""
 
     def __init__(self, limit_s: float) -> None:
         self.limit_s = limit_s
         self.timeout: asyncio.Timeout | None = None
 
+    def __repr__(self) -> str:
+        when = None if self.timeout is None else self.timeout.when()
+        return f"<_Watch {self.limit_s:g} s, ends at {when}>"
+
     def touch(self) -> None:
-        """Something moved."""
+        """Note that there was progress."""
         if self.timeout is not None:
             with contextlib.suppress(RuntimeError):  # already over
                 self.timeout.reschedule(asyncio.get_running_loop().time() + self.limit_s)
@@ -131,7 +134,9 @@ class _Watch:
 
 def _pipe(stack: contextlib.ExitStack) -> tuple[_File, _File]:
     read, write = os.pipe()
-    with contextlib.suppress(OSError):  # the default size works as well
+    with contextlib.suppress(
+        OSError
+    ):  # the default size works too, with more switches between the processes
         fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     return (
         stack.enter_context(_File(read)),
@@ -140,10 +145,14 @@ def _pipe(stack: contextlib.ExitStack) -> tuple[_File, _File]:
 
 
 class _File:
-    """A file descriptor that is closed once."""
+    """A file descriptor that is closed at most once."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+
+    def __repr__(self) -> str:
+        state = "closed" if self._descriptor < 0 else f"descriptor {self._descriptor}"
+        return f"<_File {state}>"
 
     def fileno(self) -> int:
         """Its number."""
@@ -166,7 +175,7 @@ class _File:
 async def _process(
     command: Sequence[str], descriptors: Sequence[int], feed: Iterable[bytes] | None
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A child that does not outlive the block."""
+    """A child process that does not outlive the block."""
     try:
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -174,7 +183,7 @@ async def _process(
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             pass_fds=tuple(descriptors),
-            # Ctrl-C reaches us alone: we end the child when our own clean-up says so.
+            # Ctrl-C is not to reach the child: our own clean-up ends it.
             start_new_session=True,
         )
     except OSError as exc:
@@ -232,7 +241,7 @@ async def _read_progress(
 def _number(text: str | None) -> int:
     try:
         return max(0, int(text or 0))
-    except ValueError:  # ffmpeg says N/A before there is anything
+    except ValueError:  # ffmpeg prints N/A before there is anything
         return 0
 
 
@@ -258,7 +267,7 @@ async def _read_log(process: asyncio.subprocess.Process, outcome: Outcome) -> No
 async def _feed(
     process: asyncio.subprocess.Process, pieces: Iterable[bytes], watch: _Watch
 ) -> None:
-    """Write ``pieces`` to the child; when it stops reading, its log says why."""
+    """Write ``pieces`` to the child; when it stops reading, its log tells why."""
     assert process.stdin is not None
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         for piece in pieces:

@@ -1,12 +1,12 @@
-"""Moving pictures and sound for a master of our own, the same bytes on every machine.
+"""Pictures and sound of a generated master, the same bytes on every machine.
 
-Rules of residence: numbers in, planes and samples out; no files, no processes. All
-arithmetic is on integers (sines come from a rounded table), because floating point may
-differ in the last bit from one processor to the next.
+Numbers in, planes and samples out; no files, no processes. All arithmetic is on integers
+(sines come from a rounded table), because floating point may differ in the last bit from
+one processor to the next.
 
 Six scenes follow each other in hard cuts: graphics, edges, text, smooth waves, a dark one
 under grain, and fast texture. At every scene's start, and every two seconds away from one,
-a white square flashes and a tone sounds: where they part, sound and picture have parted.
+a white square flashes and a tone sounds, which shows whether sound and picture are in step.
 """
 
 from __future__ import annotations
@@ -99,14 +99,17 @@ class _Stage:
         self.width, self.height = spec.width, spec.height
         self.x = np.arange(spec.width, dtype=np.int32)[None, :]
         self.y = np.arange(spec.height, dtype=np.int32)[:, None]
-        # Sizes are relative to the picture, so that every size shows the same film.
+        # Sizes are relative to the picture, so that every size shows the same scenes.
         self.unit = max(1, spec.height // 45)
         raw = np.random.Generator(np.random.PCG64(spec.seed)).bytes(4 * 512 * 1024)
         four = np.frombuffer(raw, dtype=np.uint8).reshape(4, 512, 1024).astype(np.int32)
         self.noise: Whole = four.sum(axis=0) - 510  # near enough to a bell curve, sigma 148
 
+    def __repr__(self) -> str:
+        return f"<_Stage {self.width}x{self.height}>"
+
     def grain(self, frame: int, strength: int) -> Whole:
-        """Noise that never stands still."""
+        """Noise that changes with every frame."""
         shift = frame * 7919
         noise = np.roll(self.noise, (shift % 512, shift * 3 % 1024), axis=(0, 1))
         tiles = (-(-self.height // 512), -(-self.width // 1024))
@@ -114,7 +117,7 @@ class _Stage:
         return grain
 
     def texture(self, dx: int, dy: int) -> Whole:
-        """Coarse noise, moved."""
+        """Coarse noise, shifted by ``dx`` and ``dy`` pixels."""
         size = max(2, self.unit // 2)
         rows = ((self.y[:, 0] + dy) // size) % 512
         columns = ((self.x[0] + dx) // size) % 1024
@@ -122,7 +125,7 @@ class _Stage:
         return coarse
 
     def chroma(self, blue: int, red: int, luma: Whole) -> tuple[Whole, Whole]:
-        """Colour that follows the light."""
+        """Chroma planes that follow the luma."""
         half = luma[::2, ::2] - 128
         return 128 + blue + half * blue // 128, 128 + red + half * red // 128
 
@@ -244,7 +247,7 @@ def sound(spec: SceneSpec) -> bytes:
     """The whole sound: stereo, 16 bits, little-endian, at ``SAMPLE_RATE``."""
     count = round(spec.frames / spec.frame_rate * SAMPLE_RATE)
     at = np.arange(count, dtype=np.int64)
-    # A quiet chord that wanders from side to side, so that there is always something to hear.
+    # A quiet chord that pans from side to side, so that no segment is silent.
     low, high = (_sine(_phase(at, hertz)).astype(np.int64) for hertz in (220, 330))
     sway = _sine(at * _TURN // (4 * SAMPLE_RATE)).astype(np.int64)
     left, right = low * (160 + sway) // 32, high * (160 - sway) // 32

@@ -1,7 +1,7 @@
-"""The tracks of a package while they fill: bytes from the encoder in, files out.
+"""Tracks of a package while they are written: bytes from the encoder in, files out.
 
-Each rung and the audio has a folder of its own. A segment is sealed and written as soon as
-it is whole; audio segments end where the first rung's do.
+Each rung, and the audio, has its own folder. A segment is encrypted and written as soon as it
+is complete; audio segments end where those of the first rung do.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from pathlib import Path
 from abr.errors import ToolFailedError
 from transcode import layout
 from transcode.codecs import codec_of, nal_length_bytes, starts_with_idr
+from transcode.encryption import ContentKey, KeyProvider, decrypt, encrypt, sequence_iv
 from transcode.fragments import AudioCutter, Cut, Demuxer, VideoCutter, begin_at, timescale_of
 from transcode.layout import SegmentFacts
 from transcode.listing import init_iv
-from transcode.sealing import ContentKey, KeyProvider, open_sealed, seal, sequence_iv
 
 
 @dataclass(slots=True)
-class Sealer:
-    """Seals with the key of each period, which it asks for once."""
+class Encrypter:
+    """Content keys of one title by segment; each is asked for once."""
 
     provider: KeyProvider
     title: str
     rotate_every: int
-    """Segments to a key; 0 keeps one."""
+    """Segments per key; 0 keeps one key for all."""
     keys: list[ContentKey] = field(default_factory=list)
-    """Those used so far, by period."""
+    """Keys used so far, by period."""
 
     def key_of(self, segment: int) -> ContentKey:
-        """The key that seals ``segment`` of every track."""
-        period = segment // self.rotate_every if self.rotate_every else 0
+        """The key that encrypts ``segment`` of every track."""
+        period = layout.key_period(segment, self.rotate_every)
         while len(self.keys) <= period:
             self.keys.append(self.provider.key_for(self.title, len(self.keys)))
         return self.keys[period]
@@ -41,25 +41,25 @@ class Sealer:
 
 @dataclass(slots=True)
 class Folder:
-    """One track's folder while it fills."""
+    """Folder of one track while it is written."""
 
     path: Path
-    sealer: Sealer | None
+    encrypter: Encrypter | None
     """None leaves everything in the clear."""
-    seals_init: bool
+    encrypts_init: bool
     codecs: str = ""
-    """As soon as there is an initialisation section."""
+    """RFC 6381 name, known once the initialisation section is written."""
     init_bytes: int = 0
     timescale: int = 1
     frames: int = 0
     """Written so far."""
-    segments: list[SegmentFacts] = field(default_factory=list)
+    segments: list[SegmentFacts] = field(default_factory=list, repr=False)
 
     def write_init(self, init: bytes) -> None:
         """Write the initialisation section."""
         self.codecs, self.timescale = codec_of(init), timescale_of(init)
-        if self.sealer and self.seals_init:
-            init = seal(init, self.sealer.key_of(0).key, init_iv(self.path.name))
+        if self.encrypter and self.encrypts_init:
+            init = encrypt(init, self.encrypter.key_of(0).key, init_iv(self.path.name))
         self.init_bytes = len(init)
         self._write(layout.INIT, init)
 
@@ -67,8 +67,8 @@ class Folder:
         """Write the next segment."""
         number = len(self.segments)
         data = cut.data
-        if self.sealer:
-            data = seal(data, self.sealer.key_of(number).key, sequence_iv(number))
+        if self.encrypter:
+            data = encrypt(data, self.encrypter.key_of(number).key, sequence_iv(number))
         self._write(layout.segment_name(number), data)
         self.frames += cut.frames
         self.segments.append(
@@ -80,20 +80,20 @@ class Folder:
         (self.path / name).write_bytes(data)
 
     def read_back(self, numbers: Sequence[int]) -> Iterator[bytes]:
-        """The initialisation section and segments as they were before sealing."""
+        """The initialisation section and the segments ``numbers``, decrypted."""
         init = (self.path / layout.INIT).read_bytes()
-        if self.sealer and self.seals_init:
-            init = open_sealed(init, self.sealer.key_of(0).key, init_iv(self.path.name))
+        if self.encrypter and self.encrypts_init:
+            init = decrypt(init, self.encrypter.key_of(0).key, init_iv(self.path.name))
         yield init
         for number in numbers:
             data = (self.path / layout.segment_name(number)).read_bytes()
-            if self.sealer:
-                data = open_sealed(data, self.sealer.key_of(number).key, sequence_iv(number))
+            if self.encrypter:
+                data = decrypt(data, self.encrypter.key_of(number).key, sequence_iv(number))
             yield data
 
 
 class VideoSink:
-    """Bytes of one rung in, segments on disk."""
+    """Writes the segments of one rung from the encoder's bytes."""
 
     def __init__(
         self, folder: Folder, segment_frames: int, on_cut: Callable[[float], None]
@@ -105,8 +105,12 @@ class VideoSink:
         self._length_bytes = 4
         self._time = 0
 
+    def __repr__(self) -> str:
+        written = f"{self.folder.path.name}: {len(self.folder.segments)} segments"
+        return f"<VideoSink {written}, {self._cutter!r}>"
+
     def feed(self, data: bytes) -> None:
-        """Take what the encoder wrote."""
+        """Accept bytes that the encoder wrote."""
         samples = self._demuxer.feed(data)
         init = self._demuxer.init
         if init is not None and samples and not self.folder.init_bytes:
@@ -115,7 +119,7 @@ class VideoSink:
         self._write(self._cutter.feed(samples))
 
     def close(self) -> None:
-        """Write what is left; the encoder is done."""
+        """Write the remaining segments; the encoder has ended."""
         self._demuxer.close()
         self._write(self._cutter.close())
 
@@ -132,7 +136,7 @@ class VideoSink:
 
 
 class AudioSink:
-    """Bytes of the audio in; segments on disk that end where the video's do."""
+    """Writes audio segments from the encoder's bytes; they end where those of the video do."""
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
@@ -140,8 +144,12 @@ class AudioSink:
         self._cutter: AudioCutter | None = None
         self._ends: deque[float] = deque()
 
+    def __repr__(self) -> str:
+        written = f"{self.folder.path.name}: {len(self.folder.segments)} segments"
+        return f"<AudioSink {written}, {len(self._ends)} ends to come>"
+
     def feed(self, data: bytes) -> None:
-        """Take what the encoder wrote."""
+        """Accept bytes that the encoder wrote."""
         samples = self._demuxer.feed(data)
         if self._demuxer.init is not None and self._cutter is None:
             self.folder.write_init(self._demuxer.init)
@@ -151,7 +159,7 @@ class AudioSink:
             self._cut()
 
     def end_at(self, time_s: float) -> None:
-        """A segment of the video ends at ``time_s``."""
+        """End the current segment at ``time_s``, where a segment of the video ends."""
         self._ends.append(time_s)
         self._cut()
 
@@ -164,7 +172,7 @@ class AudioSink:
             self.folder.write_segment(cut)
 
     def close(self) -> None:
-        """Write what is left; the encoder is done."""
+        """Write the remaining segments; the encoder has ended."""
         self._demuxer.close()
         while self._cutter is not None and self._ends:
             cut = self._cutter.rest(self._ends.popleft())

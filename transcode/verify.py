@@ -1,7 +1,7 @@
 """Whether an encode is what was asked for.
 
-Rules of residence: judgements only, on figures that ``run`` and ``package`` collect. An
-exit code proves nothing: ffmpeg ends with 0 after a damaged master and on a full disk.
+Judgements only, on figures that ``run`` and ``package`` collect. An exit code proves nothing:
+ffmpeg exits with 0 after a damaged master and on a full disk.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _ADDRESSES = re.compile(r" @ 0x[0-9a-f]+")
 def expected_frames(master: Master, plan: EncodePlan) -> tuple[float, float]:
     """Least and most frames that each rung may have.
 
-    A master says how long it is and how many frames it has, and the two may differ a
-    little: both are allowed, with 2 % and 2 frames on either side.
+    A master states its duration and its number of frames, and the two may disagree a little:
+    anything between them is accepted, with 2 % and 2 frames on either side.
     """
     rate = float(plan.frame_rate)
     lead = master.lead_s * rate
@@ -40,13 +40,13 @@ def check_frames(master: Master, plan: EncodePlan, frames: Sequence[int]) -> Non
     """Check how many frames came out of every rung.
 
     Raises:
-        MediaError: the master gave too few or too many.
+        MediaError: the master yielded too few or too many.
         ToolFailedError: rungs differ.
     """
     if len(set(frames)) != 1:
         raise ToolFailedError(
             f"{master.where}: rungs have {', '.join(map(str, frames))} frames; expected the same "
-            "number; encode again, and report it if it stays"
+            "number; encode again, and report it if it happens again"
         )
     least, most = expected_frames(master, plan)
     if not least <= frames[0] <= most:
@@ -57,11 +57,11 @@ def check_frames(master: Master, plan: EncodePlan, frames: Sequence[int]) -> Non
 
 
 def fault_of(master: Master, reason: str) -> AbrError:
-    """The error for a failed encode, by whose fault it is.
+    """The error for a failed encode: the master's fault, or the tool's.
 
     Args:
         master: What was encoded.
-        reason: The line of ffmpeg's log that says most.
+        reason: The line of ffmpeg's log that best explains it.
     """
     line = plain_line(reason)
     if _OUR_SIDE.search(reason):

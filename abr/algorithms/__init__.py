@@ -1,5 +1,5 @@
 """Algorithms of this distribution, one published idea per file.
 
-They are found like anybody else's: by name, through the entry-point group
-``abr.algorithms``; see ``abr.registry``.
+They are found by name through the entry-point group ``abr.algorithms``, as third-party
+algorithms are; see ``abr.registry``.
 """

@@ -1,12 +1,12 @@
-"""BBA-0: the rung follows the buffer alone, linearly between reservoir and cushion.
+"""BBA-0: choose the rung from the buffer level alone, linearly between reservoir and cushion.
 
 Source: Huang, Johari, McKeown, Trunnell, Watson, A Buffer-Based Approach to Rate
-Adaptation, SIGCOMM 2014, in the form of the Pensieve family's ``bb.py``, whose
-defaults these are.
+Adaptation, SIGCOMM 2014, in the form of ``bb.py`` of the Pensieve family, with its
+defaults.
 
-deviation: as in that family, the buffer maps to rung numbers instead of rates, and
-the paper's rule to keep the previous rate until the map crosses a neighbour is left
-out.
+deviation: as in that family, the buffer level maps to rung numbers instead of rates, and
+the paper's rule of keeping the previous rate until the map crosses a neighbouring one is
+omitted.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ class Params(NamedTuple):
     """Parameters of ``bba-0``."""
 
     reservoir_s: float = 5.0
-    """Below this buffer level the lowest rung is chosen."""
+    """Buffer level below which the lowest rung is chosen."""
     cushion_s: float = 10.0
-    """Buffer seconds between reservoir and the level from which the top rung is chosen."""
+    """Width of the range between the reservoir and the level at which the top rung is chosen."""
 
 
 class State(NamedTuple):
-    """Nothing to remember."""
+    """Empty: nothing is remembered."""
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """The state of one playback."""
+    """Create the state of one playback."""
     return State()
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """Lowest in the reservoir, highest above the cushion, linear in between."""
+    """Choose the lowest rung in the reservoir, the top rung above the cushion, else by the map."""
     top = len(seen.ladder_bps) - 1
     above_s = seen.buffer_s - params.reservoir_s
     if above_s < 0:
@@ -49,7 +49,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 
 
 def make(**params: float) -> Rule:
-    """The algorithm with the given parameters; see ``Params``.
+    """Create the algorithm with the given parameters; see ``Params``.
 
     Raises:
         ValueError: a length is negative.
@@ -62,5 +62,5 @@ def make(**params: float) -> Rule:
         params=made,
         start=start,
         choose=choose,
-        whys=("reservoir", "cushion", "above cushion"),
+        reasons=("reservoir", "cushion", "above cushion"),
     )

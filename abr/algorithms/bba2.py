@@ -1,15 +1,15 @@
 """BBA-2: BBA-1 with a startup phase that steps up while downloads are fast.
 
-At first the next rung follows when a segment raised the buffer by more than 0.875 of its
-length, that is, came eight times as fast as it plays. The threshold falls linearly to
-0.5 at the end of the cushion. The phase ends for good when the buffer falls, or when the
-chunk map of BBA-1 suggests a higher rung; only then does outage protection grow.
+During startup the rung steps up if the last segment raised the buffer by more than 0.875
+of its duration, that is, arrived eight times as fast as it plays. The threshold falls
+linearly to 0.5 at the end of the cushion. The phase ends permanently when the buffer falls,
+or when the chunk map of BBA-1 suggests a higher rung; only then does outage protection grow.
 
 Source: Huang, Johari, McKeown, Trunnell, Watson, A Buffer-Based Approach to Rate
 Adaptation, SIGCOMM 2014, sections 6 and 7.1; the rest is ``bba-1``.
 
 deviation: those of ``bba-1``. The threshold falls with the buffer level; the paper says
-"linearly, from the first chunk until the cushion is full". The first segment is of the
+"linearly, from the first chunk until the cushion is full". The first segment is at the
 lowest rung.
 """
 
@@ -31,45 +31,45 @@ class Params(NamedTuple):
     """Parameters of ``bba-2``."""
 
     reservoir_min_s: float = 8.0
-    """Least reservoir: section 5.1."""
+    """Minimum reservoir: section 5.1."""
     reservoir_max_s: float = 140.0
-    """Most reservoir of a player that holds ``buffer_s``: section 5.1."""
+    """Maximum reservoir of a player that buffers ``buffer_s``: section 5.1."""
     window_s: float = 480.0
-    """How far the reservoir of such a player looks ahead: section 5.1."""
+    """How far the reservoir of that player looks ahead: section 5.1."""
     full_s: float = 216.0
-    """Buffer of such a player at which the top rung is allowed: section 4."""
+    """Buffer level of that player at which the top rung is permitted: section 4."""
     protection_step_s: float = 0.4
-    """Outage protection gained with each segment that raised the buffer: section 7.1."""
+    """Outage protection added for each segment that raised the buffer: section 7.1."""
     protection_below_s: float = 180.0
-    """Buffer of such a player above which no protection is gained: section 7.1."""
+    """Buffer level of that player above which none is added: section 7.1."""
     protection_max_s: float = 80.0
-    """Most protection of such a player: section 7.1."""
+    """Maximum protection of that player: section 7.1."""
     buffer_s: float = 240.0
-    """The buffer that the lengths above belong to; the paper's player."""
+    """Buffer limit that the lengths above refer to: that of the paper's player."""
     startup_empty_ratio: float = 0.875
-    """Part of a segment that the buffer must gain to step up when it is empty: section 6."""
+    """Fraction of a segment that the buffer must gain for a step up when empty: section 6."""
     startup_full_ratio: float = 0.5
     """The same at the end of the cushion: section 6."""
 
 
 class State(NamedTuple):
-    """Memory of one playback."""
+    """State of one playback."""
 
     protection_s: FloatArray
-    """Outage protection gained so far, shape (1,)."""
+    """Outage protection accumulated so far, shape (1,)."""
     gained_s: FloatArray
-    """What the last segment added to the buffer, shape (1,)."""
+    """What the last download added to the buffer, shape (1,)."""
     is_steady: FloatArray
     """1 once the startup phase is over, shape (1,)."""
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """The state of one playback."""
+    """Create the state of one playback."""
     return State(np.zeros(1), np.zeros(1), np.zeros(1))
 
 
 def map_params(params: Params) -> bba1.Params:
-    """What the chunk map needs to know."""
+    """The parameters of the chunk map."""
     return bba1.Params(
         params.reservoir_min_s,
         params.reservoir_max_s,
@@ -83,17 +83,17 @@ def map_params(params: Params) -> bba1.Params:
 
 
 def step_up_s(params: Params, media_s: float, seen: Observation) -> float:
-    """What a segment of ``media_s`` must have added to the buffer for a step up."""
+    """What a segment of ``media_s`` must add to the buffer for a step up in startup."""
     filled = min(seen.buffer_s / (params.full_s * seen.max_buffer_s / params.buffer_s), 1.0)
     lowered = (params.startup_empty_ratio - params.startup_full_ratio) * filled
     return (params.startup_empty_ratio - lowered) * media_s
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """The startup phase's rung, or the chunk map's."""
-    rung, why = rung_by_map(map_params(params), state.protection_s[0], seen)
+    """Choose the rung of the startup phase, or that of the chunk map."""
+    rung, reason = rung_by_map(map_params(params), state.protection_s[0], seen)
     if state.is_steady[0] > 0:
-        return Decision(rung, 0.0, why)
+        return Decision(rung, 0.0, reason)
     if seen.last_rung < 0:
         return Decision(0, 0.0, _STARTUP)
     media_s = seen.durations_s[max(seen.segment - 1, 0)]
@@ -102,23 +102,23 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
         fast += 1
     if state.gained_s[0] < 0 or rung > fast:
         state.is_steady[0] = 1.0
-        return Decision(rung, 0.0, why)
+        return Decision(rung, 0.0, reason)
     return Decision(fast, 0.0, _STARTUP)
 
 
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
-    """Note what the segment added to the buffer; gain outage protection after startup."""
-    took_s = download.end_s - download.start_s
-    state.gained_s[0] = seen.durations_s[download.segment] - took_s
+    """Record what the segment added to the buffer; add outage protection after startup."""
+    elapsed_s = download.end_s - download.start_s
+    state.gained_s[0] = seen.durations_s[download.segment] - elapsed_s
     if state.is_steady[0] > 0:
         protect(map_params(params), state.protection_s, seen, download)
 
 
 def make(**params: float) -> Rule:
-    """The algorithm with the given parameters; see ``Params``.
+    """Create the algorithm with the given parameters; see ``Params``.
 
     Raises:
-        ValueError: a parameter out of range.
+        ValueError: a parameter is out of range.
     """
     made = Params(**params)
     bba1.check(map_params(made))
@@ -130,5 +130,5 @@ def make(**params: float) -> Rule:
         start=start,
         choose=choose,
         delivered=delivered,
-        whys=("reservoir", "chunk map", "above cushion", "startup"),
+        reasons=("reservoir", "chunk map", "above cushion", "startup"),
     )

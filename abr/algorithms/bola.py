@@ -1,21 +1,21 @@
 """BOLA as in Sabre: buffer-based, by Lyapunov optimisation, with a cap on switching up.
 
 Utilities are ``u = ln(b / b_lowest)``. The rung with the highest
-``(Vp (u + gp) - buffer) / b`` wins, ``Vp = (B - segment) / (u_top + gp)``. BOLA-FINITE
-takes for B the buffer limit, but no more than half of what has been or is still to be
-played (at least three segments), so it is less bold near both ends.
+``(Vp (u + gp) - buffer) / b`` is chosen, where ``Vp = (B - segment) / (u_top + gp)``. In
+BOLA-FINITE, B is the buffer limit, but at most half of what has been or remains to be
+played (at least three segments), so it is less aggressive near both ends.
 
-Switching up goes no higher than one rung above what the throughput sustains
-(BOLA-U); with ``oscillation`` it goes to that rung itself, and waits until BOLA alone
-would have chosen it (BOLA-O).
+A switch up goes at most one rung above what the throughput sustains (BOLA-U); with
+``oscillation`` it stops at the sustained rung and waits until BOLA alone would have chosen
+it (BOLA-O).
 
 Source: Spiteri, Urgaonkar, Sitaraman, BOLA: Near-Optimal Bitrate Adaptation for Online
 Videos, INFOCOM 2016, and Sabre's ``Bola`` at commit 09b03bb, whose decisions this
-reproduces. It divides by nominal rates, not by the sizes of the next segment.
+reproduces. Like Sabre, it divides by nominal rates, not by the sizes of the next segment.
 
-deviation: where segments differ in length, the nominal length is their median. With
-a buffer limit of one segment or less there is nothing to control, and the rung is the
-one that the throughput sustains.
+deviation: if segments differ in length, the nominal length is their median. With a buffer
+limit of one segment or less there is nothing to control, and the rung is the one that the
+throughput sustains.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class Params(NamedTuple):
     """Parameters of ``bola-sabre``."""
 
     gp: float = 5.0
-    """Weight of playing without stalls against utility, gamma times p in the paper."""
+    """Weight of avoiding stalls relative to utility, gamma times p in the paper."""
     oscillation: bool = False
-    """Whether to avoid switching to and fro (BOLA-O) rather than be bold (BOLA-U)."""
+    """Whether to avoid oscillation (BOLA-O) rather than maximise utility (BOLA-U)."""
     finite: bool = True
-    """Whether to be less bold near both ends; False is BOLA-BASIC, which never abandons."""
+    """Whether to be less aggressive near both ends; False is BOLA-BASIC, which never abandons."""
     abandon: bool = True
-    """Whether downloads are abandoned."""
+    """Whether downloads may be abandoned."""
     half_life_fast_s: float = 3.0
     """Half-life of the fast throughput mean, seconds of transfer."""
     half_life_slow_s: float = 8.0
@@ -51,11 +51,11 @@ class Params(NamedTuple):
 
 
 class State(NamedTuple):
-    """Memory of one playback."""
+    """State of one playback."""
 
     ewma: Ewma
     last_rung: FloatArray
-    """Rung last chosen, or last abandoned to, shape (1,)."""
+    """Rung last chosen, also when abandoning a download, shape (1,)."""
     segment_s: FloatArray
     """Nominal length of a segment, shape (1,)."""
     utility: FloatArray
@@ -63,7 +63,7 @@ class State(NamedTuple):
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """The state of one playback."""
+    """Create the state of one playback."""
     return State(
         ewma_start(params.half_life_fast_s, params.half_life_slow_s),
         np.zeros(1),
@@ -78,7 +78,7 @@ def utilities(ladder_bps: FloatArray) -> FloatArray:
 
 
 def control_s(params: Params, state: State, seen: Observation) -> float:
-    """The paper's V times p for the segment to choose, in seconds of buffer."""
+    """The paper's V times p for the next segment, in seconds of buffer."""
     segment_s = float(state.segment_s[0])
     buffer_s = seen.max_buffer_s
     if params.finite:
@@ -89,7 +89,7 @@ def control_s(params: Params, state: State, seen: Observation) -> float:
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """The best score; when that is a switch up, capped by the throughput."""
+    """Choose the rung with the best score, capped by the throughput when switching up."""
     throughput_bps = ewma_throughput_bps(state.ewma)
     if math.isnan(throughput_bps):
         return Decision(0, 0.0, _NO_SAMPLE)
@@ -100,15 +100,16 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
         return Decision(rung_for(throughput_bps, latency_s, segment_s, ladder_bps), 0.0, _CAP)
     rung, best = 0, -math.inf
     for q in range(len(ladder_bps)):
-        worth = vp * (float(state.utility[q]) + params.gp) - seen.buffer_s
-        score = worth / float(ladder_bps[q])
+        # Vp (u + gp) - buffer, per bit of the nominal rate.
+        numerator = vp * (float(state.utility[q]) + params.gp) - seen.buffer_s
+        score = numerator / float(ladder_bps[q])
         if score > best:
             rung, best = q, score
-    last, wait_s, why = int(state.last_rung[0]), 0.0, _BUFFER
+    last, wait_s, reason = int(state.last_rung[0]), 0.0, _BUFFER
     if rung > last:
         sustained = rung_for(throughput_bps, ewma_latency_s(state.ewma), segment_s, ladder_bps)
         if rung > sustained:
-            why = _CAP
+            reason = _CAP
             if last > sustained:
                 rung = last
             elif not params.oscillation:
@@ -116,33 +117,33 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
             else:
                 rung = sustained
                 if rung + 1 < len(ladder_bps):
-                    least_s = vp * (params.gp + float(state.utility[rung]))
-                    wait_s = max(0.0, seen.buffer_s - least_s)
-                    why = _WAIT if wait_s > 0 else _CAP
+                    min_s = vp * (params.gp + float(state.utility[rung]))
+                    wait_s = max(0.0, seen.buffer_s - min_s)
+                    reason = _WAIT if wait_s > 0 else _CAP
     state.last_rung[0] = rung
-    return Decision(rung, wait_s, why)
+    return Decision(rung, wait_s, reason)
 
 
 def reconsider(params: Params, state: State, seen: Observation, progress: Progress) -> Decision:
-    """Abandon for a rung whose whole segment scores better than the rest of this one."""
+    """Abandon if the whole segment at a lower rung scores better than the rest of this one."""
     stay = Decision(progress.rung, 0.0, _BUFFER)
     left_bytes = progress.size_bytes - progress.received_bytes
     if not (params.abandon and params.finite) or left_bytes <= 0:
         return stay
     ladder_bps = seen.ladder_bps
     vp = control_s(params, state, seen)
-    # Scores are worth over size; they are compared without dividing.
-    worth = vp * (params.gp + float(state.utility[progress.rung])) - progress.buffer_s
-    if worth < 0:
+    # A score is numerator over size; cross-multiplying compares two without dividing.
+    numerator = vp * (params.gp + float(state.utility[progress.rung])) - progress.buffer_s
+    if numerator < 0:
         return stay
-    rung, best, best_bytes = progress.rung, worth, left_bytes
+    rung, best, best_bytes = progress.rung, numerator, left_bytes
     scale = progress.size_bytes / float(ladder_bps[progress.rung])
     for q in range(progress.rung):
         size_bytes = scale * float(ladder_bps[q])
         if size_bytes < left_bytes:
-            worth = vp * (params.gp + float(state.utility[q])) - progress.buffer_s
-            if worth * best_bytes > best * size_bytes:
-                rung, best, best_bytes = q, worth, size_bytes
+            numerator = vp * (params.gp + float(state.utility[q])) - progress.buffer_s
+            if numerator * best_bytes > best * size_bytes:
+                rung, best, best_bytes = q, numerator, size_bytes
     if rung == progress.rung:
         return stay
     state.last_rung[0] = rung
@@ -150,7 +151,7 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
 
 
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
-    """Learn throughput and latency from a finished download."""
+    """Update throughput and latency from a finished download."""
     ewma_add(
         state.ewma,
         download.size_bytes,
@@ -161,10 +162,10 @@ def delivered(params: Params, state: State, seen: Observation, download: Downloa
 
 
 def make(**params: float) -> Rule:
-    """The algorithm with the given parameters; see ``Params``.
+    """Create the algorithm with the given parameters; see ``Params``.
 
     Raises:
-        ValueError: a parameter out of range.
+        ValueError: a parameter is out of range.
     """
     made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
     if not (made.gp > 0 and made.half_life_fast_s > 0 and made.half_life_slow_s > 0):
@@ -176,5 +177,11 @@ def make(**params: float) -> Rule:
         choose=choose,
         reconsider=reconsider,
         delivered=delivered,
-        whys=("no sample yet", "best score", "capped by throughput", "capped, waits", "abandons"),
+        reasons=(
+            "no sample yet",
+            "best score",
+            "capped by throughput",
+            "capped, waits",
+            "abandons",
+        ),
     )

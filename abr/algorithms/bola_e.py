@@ -1,26 +1,26 @@
-"""BOLA-E: BOLA whose buffer level counts seconds that are not there, so it starts fast.
+"""BOLA-E: BOLA with a virtual addition to the buffer level, so that it starts fast.
 
-A virtual placeholder is added to the buffer level. It is set from the first measured
-throughput, grows while the player waits for room, and pays for waits that BOLA would
-make below its own thresholds; so BOLA need not fill a real buffer before it picks the
-rung that the network sustains, and works with short buffers. An insufficient-buffer
-rule guards against what the placeholder hides, and a download is abandoned when a
-smaller one scores better than what is left of it.
+A placeholder is added to the buffer level. It is set from the first measured throughput,
+grows while the player waits for room, and is spent on waits that BOLA would otherwise make.
+So BOLA can choose the rung that the network sustains before it has
+filled a real buffer, and works with small buffers. An insufficient-buffer rule guards
+against what the placeholder hides, and a download is abandoned if a smaller one scores
+better than what is left of it.
 
-Utilities are ``u = ln(b / b_lowest) + 1``. ``gp`` and ``Vp`` put the lowest rung's
-threshold at 10 s and the highest at the buffer limit, which is taken for 10 s and 2 s
-for each rung at least.
+Utilities are ``u = ln(b / b_lowest) + 1``. ``gp`` and ``Vp`` put the threshold of the
+lowest rung at 10 s and that of the top rung at the buffer limit, which is taken to be at
+least 10 s plus 2 s for each rung.
 
 Source: Spiteri, Sitaraman, Sparacio, From Theory to Practice, MMSys 2018, and Sabre's
 ``BolaEnh`` at commit 09b03bb, whose decisions this reproduces.
 
-The placeholder puts the level just where two rungs score the same, again and again, and
-rounding decides between them. So levels and scores are worked out in Sabre's units,
-milliseconds and kbit/s, and in its order.
+The placeholder repeatedly puts the level exactly where two rungs have equal scores, and
+rounding decides between them. To reproduce Sabre's decisions, levels and scores are
+computed in its units, milliseconds and kbit/s, and in its order of operations.
 
-deviation: where segments differ in length, the nominal length is their median. Where
-all rungs have one rate, or no buffer limit is left beside a segment, there is nothing
-to control, and the rung is the one that the throughput sustains.
+deviation: if segments differ in length, the nominal length is their median. If all rungs
+have the same rate, or the buffer limit is one segment or less, there is nothing to control,
+and the rung is the one that the throughput sustains.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from abr.algorithms.fast_switching import (
     Buffered,
     buffered_add,
     buffered_start,
-    comes_too_late,
     is_replacing,
-    with_replacement,
+    is_too_late,
+    prefer_replacement,
 )
 from abr.algorithms.throughput import FIRST_CAUTION, rung_for, rung_within
 from abr.decision import Decision, Download, Observation, Progress, Rule
@@ -48,7 +48,7 @@ _NO_SAMPLE, _FIRST, _SCORE, _CAP, _WAIT, _BUFFER, _REPLACE, _ABANDON = range(8)
 _LOW_MS, _PER_RUNG_MS = 10000.0, 2000.0
 _MS = 1e3
 _CAUTION_STEP, _LAST_CAUTION = 0.9, 0.5
-WHYS = (
+REASONS = (
     "no sample yet",
     "first by throughput",
     "best score",
@@ -66,13 +66,13 @@ class Params(NamedTuple):
     buffer_rule: bool = True
     """Whether the insufficient-buffer rule applies; without it ``gp`` sets the weights."""
     gp: float = 5.0
-    """Weight of playing without stalls against utility; only without ``buffer_rule``."""
+    """Weight of avoiding stalls relative to utility; used only without ``buffer_rule``."""
     oscillation: bool = False
-    """Whether a switch up beyond the throughput stays at it, instead of one rung above."""
+    """Whether a switch up stops at the sustained rung, instead of one rung above it."""
     abandon: bool = True
-    """Whether downloads are abandoned."""
+    """Whether downloads may be abandoned."""
     fast_switching: int = 0
-    """Replace low segments in the buffer: 0 never, 1 the oldest first, 2 the newest first."""
+    """Replacement of low-rung segments in the buffer: 0 never, 1 oldest first, 2 newest first."""
     half_life_fast_s: float = 3.0
     """Half-life of the fast throughput mean, seconds of transfer."""
     half_life_slow_s: float = 8.0
@@ -80,7 +80,7 @@ class Params(NamedTuple):
 
 
 class State(NamedTuple):
-    """Memory of one playback."""
+    """State of one playback."""
 
     ewma: Ewma
     segment_s: FloatArray
@@ -90,22 +90,22 @@ class State(NamedTuple):
     utility: FloatArray
     """Utility of each rung, 1 for the lowest, shape (R,)."""
     crossing: FloatArray
-    """Utility, above ``gp``, of the level where each rung becomes the best, shape (R,)."""
+    """Level at which each rung becomes the best, over ``Vp`` and less ``gp``, shape (R,)."""
     control: FloatArray
-    """Buffer limit in seconds that the next two were worked out for, ``gp``, and ``Vp`` in
+    """Buffer limit in seconds for which the other two were computed, ``gp``, and ``Vp`` in
     milliseconds, shape (3,)."""
     caution: FloatArray
-    """Part of buffer times throughput that may be spent on one segment; 0 before the first
+    """Fraction of buffer times throughput that one segment may use; 0 before the first
     decision, shape (1,)."""
     placeholder_ms: FloatArray
-    """What is added to the buffer level, shape (1,)."""
+    """The placeholder, shape (1,)."""
     last_rung: FloatArray
-    """Rung of the newest download, abandoned ones included, shape (1,)."""
+    """Rung of the newest download, including abandoned ones, shape (1,)."""
     buffered: Buffered
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """The state of one playback."""
+    """Create the state of one playback."""
     rate_kbps = ladder_bps / _MS
     offset = 1 - math.log(rate_kbps[0])
     utility = np.array([math.log(rate) + offset for rate in rate_kbps.tolist()])
@@ -124,26 +124,26 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
 
 
 def crossings(rates: FloatArray, utility: FloatArray) -> FloatArray:
-    """Where each rung begins to beat every lower one; -inf for those that need not."""
+    """Where each rung becomes better than every lower one; -inf if always."""
     answer = np.full(len(rates), -np.inf)
     for rung, rate in enumerate(rates.tolist()):
         for lower, less in enumerate(rates[:rung].tolist()):
             if utility[lower] < utility[rung]:
-                worth = (rate * utility[lower] - less * utility[rung]) / (rate - less)
-                answer[rung] = max(answer[rung], worth)
+                crossing = (rate * utility[lower] - less * utility[rung]) / (rate - less)
+                answer[rung] = max(answer[rung], crossing)
     return answer
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """The next segment's rung, or a segment to replace at it."""
+    """Choose the rung of the next segment, or a segment to replace at that rung."""
     decision = decide(params, state, seen)
-    return with_replacement(
+    return prefer_replacement(
         params.fast_switching, state.buffered, seen, state.segment_s[0], decision, _REPLACE
     )
 
 
 def decide(params: Params, state: State, seen: Observation) -> Decision:
-    """The best score at buffer level and placeholder; what is left of its wait."""
+    """Choose the best score at the virtual level, and the wait the placeholder does not cover."""
     throughput_bps, latency_s = ewma_throughput_bps(state.ewma), ewma_latency_s(state.ewma)
     if math.isnan(throughput_bps):
         return Decision(0, 0.0, _NO_SAMPLE)
@@ -156,10 +156,10 @@ def decide(params: Params, state: State, seen: Observation) -> Decision:
         return Decision(sustained, 0.0, _FIRST)
     if state.control[2] <= 0:
         return Decision(sustained, 0.0, _CAP)
-    rung, why = best_rung(state, level_ms + float(state.placeholder_ms[0])), _SCORE
+    rung, reason = best_rung(state, level_ms + float(state.placeholder_ms[0])), _SCORE
     last = int(state.last_rung[0])
     if rung > last and rung > sustained:
-        rung, why = max(last, sustained), _CAP
+        rung, reason = max(last, sustained), _CAP
         if not params.oscillation:
             rung += 1
     wait_s = wait_beyond_ms(state, level_ms, rung) / _MS
@@ -173,11 +173,11 @@ def decide(params: Params, state: State, seen: Observation) -> Decision:
         if affordable < rung:
             lower_placeholder(state, lowest_level_ms(state, affordable) - level_ms)
             return Decision(affordable, 0.0, _BUFFER)
-    return Decision(rung, wait_s, _WAIT if wait_s > 0 else why)
+    return Decision(rung, wait_s, _WAIT if wait_s > 0 else reason)
 
 
 def update_control(params: Params, state: State, seen: Observation) -> None:
-    """Work out ``gp`` and ``Vp`` when the buffer limit is not what it was."""
+    """Compute ``gp`` and ``Vp`` if the buffer limit has changed."""
     limit_s, top = seen.max_buffer_s, state.utility[-1]
     if state.control[0] == limit_s:
         return
@@ -195,7 +195,7 @@ def update_control(params: Params, state: State, seen: Observation) -> None:
 
 
 def best_rung(state: State, level_ms: float) -> int:
-    """The rung with the best score; the lowest of equals."""
+    """The rung with the best score; ties go to the lower rung."""
     gp, vp = float(state.control[1]), float(state.control[2])
     rung, best = 0, -math.inf
     for q in range(len(state.utility)):
@@ -218,13 +218,13 @@ def highest_level_ms(state: State, rung: int) -> float:
     return float(state.control[2]) * (float(state.utility[rung]) + float(state.control[1]))
 
 
-def lower_placeholder(state: State, most_ms: float) -> None:
-    """Let the placeholder be no more than ``most_ms``, or 0."""
-    state.placeholder_ms[0] = min(float(state.placeholder_ms[0]), max(0.0, most_ms))
+def lower_placeholder(state: State, limit_ms: float) -> None:
+    """Limit the placeholder to ``limit_ms``, or to 0 if that is negative."""
+    state.placeholder_ms[0] = min(float(state.placeholder_ms[0]), max(0.0, limit_ms))
 
 
 def wait_beyond_ms(state: State, level_ms: float, rung: int) -> float:
-    """The wait that BOLA asks for, less what the placeholder pays."""
+    """The wait that BOLA asks for, less the part covered by shrinking the placeholder."""
     placeholder_ms = float(state.placeholder_ms[0])
     wait_ms = level_ms + placeholder_ms - highest_level_ms(state, rung)
     if wait_ms <= 0:
@@ -237,32 +237,32 @@ def wait_beyond_ms(state: State, level_ms: float, rung: int) -> float:
 
 
 def reconsider(params: Params, state: State, seen: Observation, progress: Progress) -> Decision:
-    """Abandon for a better score, or a replacement that comes too late."""
+    """Abandon for a better score, or because a replacement would arrive too late."""
     stay = Decision(progress.rung, 0.0, _SCORE)
     if not params.abandon:
         return stay
     if is_replacing(state.buffered, progress.segment):
-        if not comes_too_late(seen, progress, state.segment_s[0]):
+        if not is_too_late(seen, progress, state.segment_s[0]):
             return stay
         state.last_rung[0] = progress.rung
         return Decision(progress.rung - 1, 0.0, _ABANDON)
     rung = better_rung(state, progress)
     if rung == progress.rung:
         return stay
-    abandoned(state, progress, rung)
+    note_abandonment(state, progress, rung)
     return Decision(rung, 0.0, _ABANDON)
 
 
 def better_rung(state: State, progress: Progress) -> int:
-    """The rung whose whole segment scores better than the rest of this download.
+    """The rung at which the whole segment scores better than the rest of this download.
 
-    A new request waits for its first byte once more, so level and rest are those after
-    such a wait.
+    A new request must wait for its first byte again, so the level and the rest are those
+    after such a wait.
     """
     latency_s = progress.first_byte_s - progress.start_s
     transfer_s = progress.now_s - progress.first_byte_s
     rung, left_bytes = progress.rung, progress.size_bytes - progress.received_bytes
-    # Not "<=": before the first byte the transfer time is nan.
+    # Written so that it is also true for nan: there is no transfer time before the first byte.
     if not (transfer_s > 0 and progress.received_bytes > 0 and state.control[2] > 0):
         return rung
     left_bytes -= latency_s * progress.received_bytes / transfer_s
@@ -271,27 +271,27 @@ def better_rung(state: State, progress: Progress) -> int:
     gp, vp = float(state.control[1]), float(state.control[2])
     level_ms = _MS * (progress.buffer_s - latency_s) + float(state.placeholder_ms[0])
     level_ms = max(0.0, level_ms)
-    # Scores are worth over size; they are compared without dividing.
+    # A score is numerator over size; cross-multiplying compares two without dividing.
     best, best_bytes = vp * (gp + float(state.utility[rung])) - level_ms, left_bytes
     scale = progress.size_bytes / float(state.rate_kbps[rung])
     for q in range(progress.rung):
         size_bytes = scale * float(state.rate_kbps[q])
         if size_bytes < left_bytes:
-            worth = vp * (gp + float(state.utility[q])) - level_ms
-            if worth * best_bytes > best * size_bytes:
-                rung, best, best_bytes = q, worth, size_bytes
+            numerator = vp * (gp + float(state.utility[q])) - level_ms
+            if numerator * best_bytes > best * size_bytes:
+                rung, best, best_bytes = q, numerator, size_bytes
     return rung
 
 
-def abandoned(state: State, progress: Progress, rung: int) -> None:
-    """A download was given up for ``rung``: rely on less."""
+def note_abandonment(state: State, progress: Progress, rung: int) -> None:
+    """Lower the placeholder after a download was abandoned for ``rung``."""
     state.last_rung[0] = progress.rung
     want_ms = lowest_level_ms(state, rung) if rung > 0 else _LOW_MS
     lower_placeholder(state, want_ms - _MS * progress.buffer_s)
 
 
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
-    """Learn from a finished download; keep the placeholder within reason."""
+    """Update throughput, latency and placeholder from a finished download."""
     ewma_add(
         state.ewma,
         download.size_bytes,
@@ -299,11 +299,11 @@ def delivered(params: Params, state: State, seen: Observation, download: Downloa
         download.first_byte_s - download.start_s,
         state.segment_s[0],
     )
-    arrived(params, state, seen, download)
+    note_arrival(params, state, seen, download)
 
 
-def arrived(params: Params, state: State, seen: Observation, download: Download) -> None:
-    """What ``delivered`` does besides learning throughput."""
+def note_arrival(params: Params, state: State, seen: Observation, download: Download) -> None:
+    """Update everything except throughput and latency from a finished download."""
     update_control(params, state, seen)
     state.last_rung[0] = download.rung
     was_ms = _MS * (seen.buffer_s + (download.end_s - download.start_s))
@@ -312,21 +312,21 @@ def arrived(params: Params, state: State, seen: Observation, download: Download)
     else:
         lower_placeholder(state, highest_level_ms(state, download.rung) - was_ms)
         if seen.buffer_s > 0:
-            least_ms = lowest_level_ms(state, download.rung) - was_ms
-            state.placeholder_ms[0] = max(state.placeholder_ms[0], least_ms)
+            min_ms = lowest_level_ms(state, download.rung) - was_ms
+            state.placeholder_ms[0] = max(state.placeholder_ms[0], min_ms)
     buffered_add(state.buffered, download)
 
 
 def waited(params: Params, state: State, seen: Observation, wait_s: float) -> None:
-    """Waiting for room is no reason to think less of the network."""
+    """Add the wait to the placeholder: it says nothing about the network."""
     state.placeholder_ms[0] += _MS * wait_s
 
 
 def make(**params: float) -> Rule:
-    """The algorithm with the given parameters; see ``Params``.
+    """Create the algorithm with the given parameters; see ``Params``.
 
     Raises:
-        ValueError: a parameter out of range.
+        ValueError: a parameter is out of range.
     """
     made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
     if not (made.gp > 0 and made.half_life_fast_s > 0 and made.half_life_slow_s > 0):
@@ -341,5 +341,5 @@ def make(**params: float) -> Rule:
         reconsider=reconsider,
         delivered=delivered,
         waited=waited,
-        whys=WHYS,
+        reasons=REASONS,
     )

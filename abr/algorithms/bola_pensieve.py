@@ -1,12 +1,12 @@
-"""BOLA as the Pensieve family runs it: utility per byte of the very next segment.
+"""BOLA as in the Pensieve family: utility per byte of the next segment.
 
-Utilities are ``ln(b / b_lowest)``; ``gp = 1 + u_top / (target / low - 1)`` and
+Utilities are ``ln(b / b_lowest)``. ``gp = 1 + u_top / (target / low - 1)`` and
 ``Vp = low / (gp - 1)`` place the thresholds so that the top rung is reached at the
-target. The rung with the highest ``(Vp (u + gp) - buffer) / size`` wins.
+target. The rung with the highest ``(Vp (u + gp) - buffer) / size`` is chosen.
 
-Source: Spiteri, Urgaonkar, Sitaraman, BOLA, INFOCOM 2016; parameters, sizes and ties
-as in the SABR benchmark's ``bola.py``. Its simulator downloads the first segment at
-rung 1 without asking; here BOLA is asked, and answers with a low rung.
+Source: Spiteri, Urgaonkar, Sitaraman, BOLA, INFOCOM 2016; parameters, sizes and ties as in
+``bola.py`` of the SABR benchmark. Its simulator downloads the first segment at rung 1
+without asking the algorithm; here BOLA is asked, and answers with a low rung.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ class Params(NamedTuple):
     """Parameters of ``bola-pensieve``."""
 
     low_s: float = 10.0
-    """Buffer level at which the lowest rung stops being the best."""
+    """Buffer level up to which the lowest rung is the best."""
     target_s: float = 30.0
-    """Buffer level at which the top rung is the best; more than ``low_s``."""
+    """Buffer level at which the top rung becomes the best; more than ``low_s``."""
 
 
 class State(NamedTuple):
-    """Nothing to remember."""
+    """Empty: nothing is remembered."""
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """The state of one playback."""
+    """Create the state of one playback."""
     return State()
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """The best score per byte; ties go to the higher rung, as in the source."""
+    """Choose the rung with the best score per byte; ties go to the higher rung."""
     ladder_bps = seen.ladder_bps
     top = len(ladder_bps) - 1
     top_utility = math.log(ladder_bps[top] / ladder_bps[0])
@@ -55,7 +55,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 
 
 def make(**params: float) -> Rule:
-    """The algorithm with the given parameters; see ``Params``.
+    """Create the algorithm with the given parameters; see ``Params``.
 
     Raises:
         ValueError: not ``0 < low_s < target_s``.
@@ -65,4 +65,6 @@ def make(**params: float) -> Rule:
         raise ValueError(
             f"low_s is {made.low_s:g} and target_s {made.target_s:g}; expected 0 < low_s < target_s"
         )
-    return Rule(name="bola-pensieve", params=made, start=start, choose=choose, whys=("best score",))
+    return Rule(
+        name="bola-pensieve", params=made, start=start, choose=choose, reasons=("best score",)
+    )

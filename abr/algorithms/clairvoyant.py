@@ -1,18 +1,18 @@
-"""An upper bound for planners: model predictive control that knows the next segments' network.
+"""An upper bound for planners: model predictive control that knows the coming capacity.
 
-At each segment all plans for the next ``horizon`` are weighed with the true capacity,
-and the first rung of the best is played. It knows what MPC must guess, and no more than
-a few segments ahead; what it loses against ``optimal`` is the price of the horizon, what
-others lose against it is the price of guessing.
+For each segment all plans for the next ``horizon`` segments are evaluated with the true
+capacity, and the first rung of the best one is played. It knows what MPC must predict, but
+only a few segments ahead: its distance from ``optimal`` is the cost of the horizon, and the
+distance of other planners from it is the cost of prediction.
 
 Source: the score and the receding horizon of Yin, Jindal, Sekar, Sinopoli, A
 Control-Theoretic Approach for Dynamic Adaptive Video Streaming over HTTP, SIGCOMM 2015,
 section 4 (five segments), with QoE lin of Pensieve as in ``optimal``, over the model of
 ``abr.foresight``.
 
-deviation: plans that cannot beat the best so far are not finished: none may gain more
-than by changing once to the rung that pays most for the rest, less the stall that even
-the lowest rung could not avoid. Ties go to the plan met first, from the top rung down.
+deviation: plans that cannot beat the best known one are pruned: none can gain more than by
+changing once to the rung that pays most for the rest, less the stall that even the lowest
+rung could not avoid. Ties go to the plan found first, from the top rung down.
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ from abr.trace import Trace
 
 
 class Params(NamedTuple):
-    """Parameters of ``clairvoyant``; those of the player are its defaults."""
+    """Parameters of ``clairvoyant``; those of the link default to the player's settings."""
 
     horizon: int = 5
-    """Segments that a plan covers."""
+    """Number of segments in a plan."""
     stall_per_s: float = 4.3
     """Cost of a second of stall, in Mbit/s of one segment: QoE lin."""
     smooth_per_mbps: float = 1.0
     """Cost of a change of rate, per Mbit/s: QoE lin."""
     rtt_s: float = 0.04
-    """Round-trip time where the trace has none."""
+    """Round-trip time if the trace has none."""
     response_overhead_bytes: float = 700.0
-    """Bytes before every body."""
+    """Bytes sent before every body."""
     server_s: float = 0.004
-    """Time per request that software takes."""
+    """Processing time per request."""
 
 
 class State(NamedTuple):
-    """The network, and room to search in."""
+    """The link, and a workspace for the search."""
 
     way: Road
     """The link."""
     rungs: FloatArray
-    """Rung per step of the plan under study, shape (H + 1,)."""
+    """Rung per step of the current plan, shape (H + 1,)."""
     now_s: FloatArray
     """Time before each step, shape (H + 1,)."""
     empty_s: FloatArray
@@ -67,7 +67,7 @@ def start(
     sizes_bytes: FloatArray,
     trace: Trace,
 ) -> State:
-    """Keep the network."""
+    """Create the state of one playback over ``trace``."""
     room = params.horizon + 1
     return State(
         road(trace, params.rtt_s, params.response_overhead_bytes, params.server_s),
@@ -79,7 +79,7 @@ def start(
 
 
 def step(params: Params, state: State, seen: Observation, depth: int, rung: int) -> None:
-    """Play ``rung`` at one step of the plan under study: fill in what holds after it."""
+    """Play ``rung`` at one step of the current plan, and fill in the state after it."""
     segment = seen.segment + depth
     request_s = state.now_s[depth]
     if depth > 0:
@@ -100,8 +100,8 @@ def step(params: Params, state: State, seen: Observation, depth: int, rung: int)
     state.scores[depth + 1] = state.scores[depth] + gained
 
 
-def most(params: Params, state: State, seen: Observation, depth: int, steps: int) -> float:
-    """What the plan under study can still gain after ``depth`` steps, at most."""
+def bound_rest(params: Params, state: State, seen: Observation, depth: int, steps: int) -> float:
+    """Upper bound on what the current plan can still gain after ``depth`` steps."""
     left = steps - depth
     if left == 0:
         return 0.0
@@ -121,12 +121,12 @@ def most(params: Params, state: State, seen: Observation, depth: int, steps: int
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """The first rung of the best plan."""
+    """Choose the first rung of the best plan."""
     top = len(seen.ladder_bps) - 1
     steps = min(params.horizon, len(seen.durations_s) - seen.segment)
     state.now_s[0], state.empty_s[0], state.scores[0] = seen.now_s, seen.now_s + seen.buffer_s, 0.0
     first, best = 0, -math.inf
-    for rung in range(top, -1, -1):  # one rung all along: a score to beat
+    for rung in range(top, -1, -1):  # constant plans give a score to beat
         for depth in range(steps):
             step(params, state, seen, depth, rung)
         if state.scores[steps] > best:
@@ -139,7 +139,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
             depth -= 1
             continue
         step(params, state, seen, depth, rung)
-        if state.scores[depth + 1] + most(params, state, seen, depth + 1, steps) <= best:
+        if state.scores[depth + 1] + bound_rest(params, state, seen, depth + 1, steps) <= best:
             continue
         if depth + 1 == steps:
             first, best = int(state.rungs[0]), state.scores[steps]
@@ -150,10 +150,10 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 
 
 def make(**params: float) -> Rule:
-    """The algorithm with the given parameters; see ``Params``.
+    """Create the algorithm with the given parameters; see ``Params``.
 
     Raises:
-        ValueError: a parameter out of range.
+        ValueError: a parameter is out of range.
     """
     made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
     if made.horizon < 1:
@@ -165,6 +165,6 @@ def make(**params: float) -> Rule:
         params=made,
         start=start,
         choose=choose,
-        foresees=True,
-        whys=("best plan ahead",),
+        needs_trace=True,
+        reasons=("best plan ahead",),
     )

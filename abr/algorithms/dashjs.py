@@ -1,37 +1,37 @@
-"""What dash.js does by default: throughput or BOLA, whichever the buffer allows, and three caps.
+"""dash.js with default settings: throughput or BOLA, depending on the buffer, and three caps.
 
 Below 12 s of buffer (6 s once it was above) the throughput decides: the highest rung
-within 0.9 of the estimate. Above, BOLA with a placeholder buffer decides. The lowest of
-that rung and two others is taken: InsufficientBufferRule's, which downloads within 0.7 of
-the buffer, and SwitchHistoryRule's, which keeps below a rung that was left too often.
-A download that would take more than 1.8 segments is abandoned for the rung its own
-throughput carries, and for 10 s afterwards nothing goes up.
+within 0.9 of the estimate. Above, BOLA with a placeholder buffer decides. The result is
+the lowest of that rung and two others: that of InsufficientBufferRule, which downloads
+within 0.7 of the buffer, and that of SwitchHistoryRule, which stays below a rung that was
+left too often. A download that would take more than 1.8 segments is abandoned for the rung
+that its own throughput sustains, and there are no switches up for 10 s afterwards.
 
 The throughput sample of a download is its bytes over the time from first to last byte, in
-whole kbit/s, and weighs 1.5 times those seconds in two means with half-lives of 3 and 8;
-the lower counts, rounded again. Downloads of no duration are not sampled.
+integer kbit/s, with a weight of 1.5 times those seconds in two means with half-lives of 3
+and 8; the estimate is the lower mean, rounded again. Downloads of no duration are ignored.
 
 Source: npm package dashjs 5.2.1: ``AbrController.checkPlaybackQuality``,
 ``ABRRulesCollection``, ``ThroughputRule``, ``BolaRule``, ``InsufficientBufferRule``,
 ``SwitchHistoryRule``, ``AbandonRequestsRule``, ``ThroughputModel`` and
-``ThroughputController``; parameters from ``Settings``. Its decisions for titles on demand
+``ThroughputController``; parameters from ``Settings``. Its decisions for video on demand
 are reproduced. (BOLA: Spiteri, Urgaonkar, Sitaraman, INFOCOM 2016; the switching between
 rules: Spiteri, Sitaraman, Sparacio, MMSys 2018.)
 
-deviation: the buffer's limit is our player's; dash.js fills to 18 s, and at the top rung to
-30 s (60 s for titles of ten minutes or more).
+deviation: the buffer limit is that of the player here; dash.js fills to 18 s, and at the
+top rung to 30 s (60 s for presentations of ten minutes or more).
 
 deviation: segments in the buffer are not replaced after a switch up, as dash.js does.
 
-deviation: the six progress reports that dash.js waits for before it abandons are taken as
-given half a second after the first byte, and the first of them as empty; it asks at each
-report, we when the player asks.
+deviation: dash.js waits for six progress reports before it abandons. Here they are assumed
+to have arrived half a second after the first byte, the first of them empty. dash.js checks
+at each report; here the player asks.
 
-deviation: dropped frames, the size of the screen and hints from servers are not seen, and
+deviation: dropped frames, screen size and hints from servers are not considered, and
 responses from the browser's cache are not recognised. No estimate is carried over from an
 earlier playback: the first rung is the highest within 1 Mbit/s.
 
-deviation: where segments differ in length, the nominal length is their median.
+deviation: if segments differ in length, the nominal length is their median.
 """
 
 from __future__ import annotations
@@ -47,22 +47,22 @@ from abr.media import FloatArray
 _STAY, _THROUGHPUT, _BOLA, _BUFFER, _HISTORY, _ABANDON, _WAIT = 0, 1, 2, 3, 4, 5, 6
 _ABSENT, _STARTUP, _STEADY = 0.0, 1.0, 2.0
 _LOW_BUFFER_S = 10.0
-"""At this buffer BOLA begins to leave the lowest rung."""
+"""Buffer level at which BOLA leaves the lowest rung."""
 _PER_RUNG_S = 2.0
-"""BOLA's range of buffer grows by this much with each rung."""
+"""BOLA's range of buffer levels grows by this much with each rung."""
 _DECAY = 0.99
 _EMPTY_S = 0.3
-"""A buffer of no more counts as empty."""
+"""A buffer up to this level counts as empty."""
 _WEIGHT_PER_S = 1.5
-# Differences of times are this uncertain; it keeps "more than 0.5 s" from depending on it.
+# Differences of times are uncertain by this much; "more than 0.5 s" must not depend on it.
 _ROUNDING_S = 1e-9
 
 
 class Params(NamedTuple):
-    """Parameters of ``dashjs``; the package's setting follows each."""
+    """Parameters of ``dashjs``, each with the name of the setting in the package."""
 
     safety: float = 0.9
-    """Part of the throughput relied on; ``bandwidthSafetyFactor``."""
+    """Fraction of the throughput relied on; ``bandwidthSafetyFactor``."""
     half_life_fast_s: float = 3.0
     """Half-life of the fast mean; ``throughputFastHalfLifeSeconds``."""
     half_life_slow_s: float = 8.0
@@ -72,49 +72,49 @@ class Params(NamedTuple):
     bola_from_s: float = 12.0
     """Buffer from which BOLA decides, and down to half of it; ``hybridSwitchBufferTime``."""
     buffer_time_s: float = 18.0
-    """BOLA's target, and the most at which downloads are abandoned; ``bufferTimeDefault``."""
+    """BOLA's target, and the highest level at which it abandons; ``bufferTimeDefault``."""
     buffer_rule: bool = True
     """Whether InsufficientBufferRule is active."""
     buffer_safety: float = 0.7
-    """Its part of buffer times throughput; ``throughputSafetyFactor``."""
+    """Its fraction of buffer times throughput; ``throughputSafetyFactor``."""
     buffer_ignores: int = 2
-    """Segments before it begins; ``segmentIgnoreCount``."""
+    """Number of segments before it applies; ``segmentIgnoreCount``."""
     history_rule: bool = True
     """Whether SwitchHistoryRule is active."""
     history_size: int = 8
-    """Decisions it looks back on; ``sampleSize``."""
+    """Number of past decisions it considers; ``sampleSize``."""
     history_ratio: float = 0.075
-    """Switches down per other decision that it allows; ``switchPercentageThreshold``."""
+    """Permitted switches down per other decision; ``switchPercentageThreshold``."""
     abandon: bool = True
     """Whether AbandonRequestsRule is active."""
     abandon_after_s: float = 0.5
     """Time since the first byte before it may act; ``minSegmentDownloadTimeThresholdInMs``."""
     abandon_ratio: float = 1.8
-    """Segments of time a download may take; ``abandonDurationMultiplier``."""
+    """Time a download may take, in segment durations; ``abandonDurationMultiplier``."""
     abandon_hold_s: float = 10.0
-    """Time without switches up after it acted; ``abandonLoadTimeout``."""
+    """Time without switches up after abandoning; ``abandonLoadTimeout``."""
 
 
 class Throughput(NamedTuple):
-    """dash.js's estimate: two means of whole kbit/s."""
+    """Throughput estimate of dash.js: two means of integer kbit/s."""
 
     half_lives_s: FloatArray
     """Fast and slow, shape (2,)."""
     mean_kbps: FloatArray
-    """Means that start at 0, shape (2,)."""
+    """Uncorrected means, starting at 0, shape (2,)."""
     weight: FloatArray
-    """Sum of the samples' weights, shape (1,)."""
+    """Sum of the weights of the samples, shape (1,)."""
     last_kbps: FloatArray
-    """The newest sample, nan before the first, shape (1,)."""
+    """The newest sample; nan before the first, shape (1,)."""
 
 
 def throughput_start(fast_s: float, slow_s: float) -> Throughput:
-    """An estimate that has seen nothing."""
+    """Create an estimate without samples."""
     return Throughput(np.array([fast_s, slow_s]), np.zeros(2), np.zeros(1), np.full(1, np.nan))
 
 
 def throughput_add(seen: Throughput, download: Download) -> None:
-    """Learn from a finished download."""
+    """Add the sample of a finished download."""
     transfer_ms = _ms(download.end_s - download.first_byte_s)
     if not transfer_ms > 0:
         return
@@ -128,7 +128,7 @@ def throughput_add(seen: Throughput, download: Download) -> None:
 
 
 def average_kbps(seen: Throughput) -> float:
-    """The lower mean in whole kbit/s; nan before the first sample."""
+    """The lower mean in integer kbit/s; nan before the first sample."""
     if seen.weight[0] <= 0:
         return math.nan
     lowest = math.inf
@@ -139,7 +139,7 @@ def average_kbps(seen: Throughput) -> float:
 
 
 def rung_within(kbps: float, ladder_bps: FloatArray) -> int:
-    """The highest rung of no more than ``kbps``, or the lowest."""
+    """The highest rung of at most ``kbps``, or the lowest."""
     rung = 0
     for q in range(1, len(ladder_bps)):
         if ladder_bps[q] / 1e3 <= kbps:
@@ -148,22 +148,23 @@ def rung_within(kbps: float, ladder_bps: FloatArray) -> int:
 
 
 def _ms(time_s: float) -> float:
-    """A length of time in milliseconds, to the whole nanosecond.
+    """Convert a duration to milliseconds, rounded to the nanosecond.
 
-    A sample halfway between two kbit/s must not depend on how a difference was rounded.
+    Otherwise rounding in a difference of times would decide samples halfway between two
+    values in kbit/s.
     """
     return math.floor(1e9 * time_s + 0.5) / 1e6
 
 
 class Bola(NamedTuple):
-    """Memory of BolaRule; every array has shape (1,)."""
+    """State of BolaRule; every array has shape (1,)."""
 
     phase: FloatArray
-    """Not yet asked, startup or steady."""
+    """One of ``_ABSENT`` (not yet asked), ``_STARTUP`` and ``_STEADY``."""
     rung: FloatArray
-    """The rung it believes is played."""
+    """The rung it assumes to be current."""
     placeholder_s: FloatArray
-    """Buffer it imagines on top of the real one."""
+    """Virtual addition to the buffer level."""
     finished_s: FloatArray
     """End of the newest download since it was last asked in the steady phase, or nan."""
     asked_s: FloatArray
@@ -175,7 +176,7 @@ class Bola(NamedTuple):
 
 
 class State(NamedTuple):
-    """Memory of one playback."""
+    """State of one playback."""
 
     throughput: Throughput
     bola: Bola
@@ -186,13 +187,13 @@ class State(NamedTuple):
     segments: FloatArray
     """Segments downloaded, shape (1,)."""
     drops: FloatArray
-    """Recent switches down from each rung, shape (R,)."""
+    """Number of recent switches down from each rung, shape (R,)."""
     others: FloatArray
-    """Recent other decisions at each rung, shape (R,)."""
+    """Number of other recent decisions at each rung, shape (R,)."""
     history: FloatArray
-    """Those decisions, round and round: rung q, or -1 - q for a switch down from it."""
+    """Ring of these decisions: rung q, or -1 - q for a switch down from it."""
     decided: FloatArray
-    """How many there were since the history was cleared, shape (1,)."""
+    """Number of decisions since the history was cleared, shape (1,)."""
     abandoned: FloatArray
     """Time and segment of the last abandonment, shape (2,)."""
     segment_s: FloatArray
@@ -200,7 +201,7 @@ class State(NamedTuple):
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """The state of one playback."""
+    """Create the state of one playback."""
     rungs = len(ladder_bps)
     return State(
         throughput_start(params.half_life_fast_s, params.half_life_slow_s),
@@ -226,7 +227,7 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """The lowest of what the active rules ask for; without any, the rung stays."""
+    """Choose the lowest rung any active rule asks for; if none does, keep the rung."""
     ladder_bps = seen.ladder_bps
     current = seen.last_rung
     if current < 0:
@@ -234,19 +235,19 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     _buffer_level(params, state, seen.buffer_s)
     is_held = seen.now_s - state.abandoned[0] < params.abandon_hold_s - _ROUNDING_S
     kbps = average_kbps(state.throughput)
-    rung, wait_s, why = -1, 0.0, _STAY
+    rung, wait_s, reason = -1, 0.0, _STAY
     if state.uses_bola[0] > 0:
         if len(ladder_bps) > 1:
             rung, wait_s = _bola(params, state, seen, params.safety * kbps)
-            why = _BOLA if wait_s == 0 else _WAIT
+            reason = _BOLA if wait_s == 0 else _WAIT
     elif not math.isnan(kbps) and state.has_buffer[0] > 0 and not is_held:
-        rung, why = rung_within(params.safety * kbps, ladder_bps), _THROUGHPUT
+        rung, reason = rung_within(params.safety * kbps, ladder_bps), _THROUGHPUT
     cap = _buffer_cap(params, state, seen, kbps)
     if cap >= 0 and (rung < 0 or cap < rung):
-        rung, why = cap, _BUFFER
+        rung, reason = cap, _BUFFER
     cap = _history_cap(params, state)
     if cap >= 0 and (rung < 0 or cap < rung):
-        rung, why = cap, _HISTORY
+        rung, reason = cap, _HISTORY
     if rung < 0:
         return Decision(current, wait_s, _STAY)
     _remember(params, state, current, rung)
@@ -254,17 +255,17 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
         return Decision(current, wait_s, _STAY)
     if rung != current:
         state.bola.rung[0] = rung
-    return Decision(rung, wait_s, why)
+    return Decision(rung, wait_s, reason)
 
 
 def reconsider(params: Params, state: State, seen: Observation, progress: Progress) -> Decision:
-    """AbandonRequestsRule: give up what takes too long for the rung its throughput carries."""
+    """AbandonRequestsRule: abandon a slow download for the rung its throughput sustains."""
     stay = Decision(progress.rung, 0.0, _STAY)
     _buffer_level(params, state, progress.buffer_s)
     if not params.abandon or progress.rung == 0 or progress.segment == state.abandoned[1]:
         return stay
     transfer_s = progress.now_s - progress.first_byte_s
-    # Not "<=": before the first byte the transfer time is nan.
+    # Written so that it is also true for nan: there is no transfer time before the first byte.
     if not transfer_s > params.abandon_after_s + _ROUNDING_S:
         return stay
     left_bytes = progress.size_bytes - progress.received_bytes
@@ -293,14 +294,14 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
     if bola.phase[0] != _ABSENT:
         want_s = _LOW_BUFFER_S
         if rung > 0:
-            want_s = _least_buffer_s(params, ladder_bps, rung)
-        most_s = max(0.0, want_s - progress.buffer_s)
-        bola.placeholder_s[0] = min(bola.placeholder_s[0], most_s)
+            want_s = _min_buffer_s(params, ladder_bps, rung)
+        max_s = max(0.0, want_s - progress.buffer_s)
+        bola.placeholder_s[0] = min(bola.placeholder_s[0], max_s)
     return Decision(rung, 0.0, _ABANDON)
 
 
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
-    """Learn from a finished download; ``seen.buffer_s`` has its segment in it."""
+    """Update the state from a finished download; ``seen.buffer_s`` includes its segment."""
     segment_s = seen.durations_s[download.segment]
     before_s = max(seen.buffer_s - segment_s, 0.0)
     _buffer_level(params, state, before_s)
@@ -311,16 +312,17 @@ def delivered(params: Params, state: State, seen: Observation, download: Downloa
         bola.has_segment[0] = 1.0
         bola.segment_s[0] = segment_s
         bola.finished_s[0] = download.end_s
-        # The placeholder fades, and never makes the last request look too cautious.
+        # BolaRule: the placeholder decays, and is limited so that BOLA would not have waited
+        # before the last request.
         at_request_s = before_s + (download.end_s - download.start_s)
-        most_s = max(0.0, _most_buffer_s(params, seen.ladder_bps, download.rung) - at_request_s)
-        bola.placeholder_s[0] = min(most_s, bola.placeholder_s[0] * _DECAY)
+        max_s = max(0.0, _max_buffer_s(params, seen.ladder_bps, download.rung) - at_request_s)
+        bola.placeholder_s[0] = min(max_s, bola.placeholder_s[0] * _DECAY)
     state.segments[0] += 1
     _buffer_level(params, state, seen.buffer_s)
 
 
 def _buffer_level(params: Params, state: State, buffer_s: float) -> None:
-    """The buffer has this level: which rule decides, and whether it ran empty."""
+    """Set which rule decides at this buffer level, and whether the buffer ran empty."""
     from_s = params.bola_from_s if state.uses_bola[0] == 0 else 0.5 * params.bola_from_s
     state.uses_bola[0] = 1.0 if buffer_s >= from_s else 0.0
     if buffer_s > _EMPTY_S:
@@ -332,19 +334,19 @@ def _buffer_level(params: Params, state: State, buffer_s: float) -> None:
 
 
 def _buffer_cap(params: Params, state: State, seen: Observation, kbps: float) -> int:
-    """InsufficientBufferRule: what downloads before the buffer is used up; -1 for no cap."""
+    """InsufficientBufferRule: what downloads before the buffer is empty; -1 for no cap."""
     if not params.buffer_rule or state.segments[0] < params.buffer_ignores:
         return -1
     if state.has_buffer[0] == 0:
         return 0
-    most_kbps = kbps * params.buffer_safety * seen.buffer_s / state.segment_s[0]
-    if not most_kbps > 0:
+    max_kbps = kbps * params.buffer_safety * seen.buffer_s / state.segment_s[0]
+    if not max_kbps > 0:
         return -1
-    return rung_within(most_kbps, seen.ladder_bps)
+    return rung_within(max_kbps, seen.ladder_bps)
 
 
 def _history_cap(params: Params, state: State) -> int:
-    """SwitchHistoryRule: below the rung that was left too often; -1 for no cap."""
+    """SwitchHistoryRule: stay below a rung that was left too often; -1 for no cap."""
     if not params.history_rule:
         return -1
     drops, others = 0.0, 0.0
@@ -359,7 +361,7 @@ def _history_cap(params: Params, state: State) -> int:
 
 
 def _remember(params: Params, state: State, current: int, rung: int) -> None:
-    """Note a decision, and forget the oldest of more than ``history_size``."""
+    """Record a decision, and drop the oldest if there are more than ``history_size``."""
     slot = int(state.decided[0]) % params.history_size
     if state.decided[0] >= params.history_size:
         old = state.history[slot]
@@ -377,7 +379,7 @@ def _remember(params: Params, state: State, current: int, rung: int) -> None:
 
 
 def _weights(params: Params, ladder_bps: FloatArray) -> tuple[float, float]:
-    """BOLA's gp and Vp, from where its range of buffer begins and ends."""
+    """BOLA's gp and Vp, derived from its range of buffer levels."""
     ends_s = max(params.buffer_time_s, _LOW_BUFFER_S + _PER_RUNG_S * len(ladder_bps))
     gp = _log_ratio(ladder_bps, len(ladder_bps) - 1) / (ends_s / _LOW_BUFFER_S - 1)
     return gp, _LOW_BUFFER_S / gp
@@ -388,41 +390,41 @@ def _log_ratio(ladder_bps: FloatArray, rung: int) -> float:
     return math.log(ladder_bps[rung]) - math.log(ladder_bps[0])
 
 
-def _most_buffer_s(params: Params, ladder_bps: FloatArray, rung: int) -> float:
-    """The buffer above which BOLA would rather wait than download ``rung``.
+def _max_buffer_s(params: Params, ladder_bps: FloatArray, rung: int) -> float:
+    """The buffer level above which BOLA would wait rather than download ``rung``.
 
-    It is as dash.js computes it, with a utility that is larger by 1 than the score's.
+    As in dash.js, the utility here is larger by 1 than that of the score.
     """
     gp, vp = _weights(params, ladder_bps)
     return vp * (_log_ratio(ladder_bps, rung) + 1 + gp)
 
 
-def _least_buffer_s(params: Params, ladder_bps: FloatArray, rung: int) -> float:
-    """The buffer from which dash.js takes BOLA to prefer ``rung`` to all lower ones."""
+def _min_buffer_s(params: Params, ladder_bps: FloatArray, rung: int) -> float:
+    """The buffer level from which, by dash.js, BOLA prefers ``rung`` to all lower ones."""
     gp, vp = _weights(params, ladder_bps)
     bps, utility = ladder_bps[rung], _log_ratio(ladder_bps, rung) + 1
-    least_s = 0.0
+    min_s = 0.0
     for q in range(rung):
         lower = bps * (_log_ratio(ladder_bps, q) + 1) - ladder_bps[q] * utility
-        least_s = max(least_s, vp * (gp + lower / (bps - ladder_bps[q])))
-    return least_s
+        min_s = max(min_s, vp * (gp + lower / (bps - ladder_bps[q])))
+    return min_s
 
 
 def _bola(params: Params, state: State, seen: Observation, safe_kbps: float) -> tuple[int, float]:
-    """BolaRule's rung (-1 for none) and the wait it asks for."""
+    """The rung of BolaRule (-1 for none) and the wait it asks for."""
     bola, ladder_bps, buffer_s = state.bola, seen.ladder_bps, seen.buffer_s
     if bola.phase[0] != _STEADY:
         bola.phase[0] = _STARTUP
         if math.isnan(safe_kbps):
             return -1, 0.0
         rung = rung_within(safe_kbps, ladder_bps)
-        least_s = _least_buffer_s(params, ladder_bps, rung)
-        bola.placeholder_s[0] = max(0.0, least_s - buffer_s)
+        min_s = _min_buffer_s(params, ladder_bps, rung)
+        bola.placeholder_s[0] = max(0.0, min_s - buffer_s)
         bola.rung[0] = rung
         if bola.has_segment[0] > 0 and buffer_s >= bola.segment_s[0]:
             bola.phase[0] = _STEADY
         return rung, 0.0
-    # Time that passed without a download must not count as buffer that was used up.
+    # Time without a download must not look like consumed buffer, so the placeholder grows.
     since_s = bola.asked_s[0] if math.isnan(bola.finished_s[0]) else bola.finished_s[0]
     if not math.isnan(since_s):
         bola.placeholder_s[0] += max(0.0, seen.now_s - since_s)
@@ -439,7 +441,7 @@ def _bola(params: Params, state: State, seen: Observation, safe_kbps: float) -> 
     if rung > last and rung > sustained:
         rung = max(sustained, last)
     bola.rung[0] = rung
-    wait_s = max(0.0, level_s - _most_buffer_s(params, ladder_bps, rung))
+    wait_s = max(0.0, level_s - _max_buffer_s(params, ladder_bps, rung))
     if wait_s <= bola.placeholder_s[0]:
         bola.placeholder_s[0] -= wait_s
         return rung, 0.0
@@ -449,10 +451,10 @@ def _bola(params: Params, state: State, seen: Observation, safe_kbps: float) -> 
 
 
 def make(**params: float) -> Rule:
-    """The algorithm with the given parameters; see ``Params``.
+    """Create the algorithm with the given parameters; see ``Params``.
 
     Raises:
-        ValueError: a parameter out of range.
+        ValueError: a parameter is out of range.
     """
     made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
     if not (made.safety > 0 and made.half_life_fast_s > 0 and made.half_life_slow_s > 0):
@@ -468,7 +470,7 @@ def make(**params: float) -> Rule:
         choose=choose,
         reconsider=reconsider,
         delivered=delivered,
-        whys=(
+        reasons=(
             "stays",
             "throughput",
             "BOLA",

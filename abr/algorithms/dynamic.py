@@ -1,14 +1,14 @@
 """DYNAMIC: the throughput rule at low buffer levels, BOLA at high ones.
 
-Both rules are asked for every segment. The throughput rule decides at first; BOLA takes
-over above ``low_buffer_s`` when it asks for no less, and hands back below that when it
-asks for less. Downloads are abandoned by the throughput rule.
+Both are evaluated for every segment. The throughput rule decides at first. BOLA takes over
+above ``low_buffer_s`` if its rung is at least as high, and hands back below that level if
+its rung is lower. Downloads are abandoned by the throughput rule.
 
 Source: Spiteri, Sitaraman, Sparacio, From Theory to Practice, MMSys 2018, section 5, and
-Sabre's ``Dynamic`` at commit 09b03bb, whose decisions this reproduces; fast switching,
-which gives the decisions back to the throughput rule, as there.
+Sabre's ``Dynamic`` at commit 09b03bb, whose decisions this reproduces. As in Sabre, a fast
+switch returns control to the throughput rule.
 
-deviation: where segments differ in length, the nominal length is their median.
+deviation: if segments differ in length, the nominal length is their median.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from abr.algorithms.fast_switching import (
     Buffered,
     buffered_add,
     buffered_start,
-    comes_too_late,
     is_replacing,
-    with_replacement,
+    is_too_late,
+    prefer_replacement,
 )
 from abr.algorithms.throughput import ABANDON_AFTER_S, ABANDON_RATIO, FIRST_CAUTION
 from abr.algorithms.throughput import Params as ThroughputParams
@@ -47,19 +47,19 @@ class Params(NamedTuple):
     """Parameters of ``dynamic``."""
 
     low_buffer_s: float = 10.0
-    """Buffer level below which BOLA may lose, and above which it may win."""
+    """Buffer level below which the throughput rule may take over, and above which BOLA may."""
     gp: float = 5.0
-    """BOLA's weight of playing without stalls against utility."""
+    """BOLA's weight of avoiding stalls relative to utility."""
     oscillation: bool = False
-    """Whether BOLA avoids switching to and fro (BOLA-O) rather than be bold (BOLA-U)."""
+    """Whether BOLA avoids oscillation (BOLA-O) rather than maximise utility (BOLA-U)."""
     safety: float = 0.9
-    """Part of the estimated throughput that the throughput rule relies on."""
+    """Fraction of the estimated throughput that the throughput rule relies on."""
     buffer_rule: bool = True
     """Whether the throughput rule's insufficient-buffer rule applies."""
     abandon: bool = True
-    """Whether slow downloads are abandoned."""
+    """Whether slow downloads may be abandoned."""
     fast_switching: int = 0
-    """Replace low segments in the buffer: 0 never, 1 the oldest first, 2 the newest first."""
+    """Replacement of low-rung segments in the buffer: 0 never, 1 oldest first, 2 newest first."""
     half_life_fast_s: float = 3.0
     """Half-life of the fast throughput mean, seconds of transfer."""
     half_life_slow_s: float = 8.0
@@ -67,24 +67,24 @@ class Params(NamedTuple):
 
 
 class State(NamedTuple):
-    """Memory of one playback."""
+    """State of one playback."""
 
     ewma: Ewma
     segment_s: FloatArray
     """Nominal length of a segment, shape (1,)."""
     caution: FloatArray
-    """Of the throughput rule, shape (1,)."""
+    """``caution`` of the throughput rule, shape (1,)."""
     last_rung: FloatArray
-    """Of BOLA, shape (1,)."""
+    """``last_rung`` of BOLA, shape (1,)."""
     utility: FloatArray
-    """Of BOLA, shape (R,)."""
+    """``utility`` of BOLA, shape (R,)."""
     is_bola: FloatArray
     """1 while BOLA decides, else 0, shape (1,)."""
     buffered: Buffered
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """The state of one playback."""
+    """Create the state of one playback."""
     return State(
         ewma_start(params.half_life_fast_s, params.half_life_slow_s),
         np.full(1, np.median(durations_s)),
@@ -97,7 +97,7 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """The answer of the rule in charge, or a segment to replace at its rung."""
+    """Choose the rung of the active rule, or a segment to replace at that rung."""
     if math.isnan(ewma_throughput_bps(state.ewma)):
         return Decision(0, 0.0, _NO_SAMPLE)
     by_buffer = choose_by_buffer(_bola_params(params), _bola_state(state), seen)
@@ -110,18 +110,18 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     decision = Decision(by_rate.rung, 0.0, _THROUGHPUT)
     if state.is_bola[0] > 0:
         decision = Decision(by_buffer.rung, by_buffer.wait_s, _BOLA)
-    return with_replacement(
+    return prefer_replacement(
         params.fast_switching, state.buffered, seen, state.segment_s[0], decision, _REPLACE
     )
 
 
 def reconsider(params: Params, state: State, seen: Observation, progress: Progress) -> Decision:
-    """Abandon as the throughput rule does, or a replacement that comes too late."""
+    """Abandon as the throughput rule does, or because a replacement would arrive too late."""
     stay = Decision(progress.rung, 0.0, _THROUGHPUT)
     if not params.abandon:
         return stay
     if is_replacing(state.buffered, progress.segment):
-        if not comes_too_late(seen, progress, state.segment_s[0]):
+        if not is_too_late(seen, progress, state.segment_s[0]):
             return stay
         state.is_bola[0] = 0.0
         return Decision(progress.rung - 1, 0.0, _ABANDON)
@@ -132,7 +132,7 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
 
 
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
-    """Learn throughput and latency from a finished download."""
+    """Update throughput and latency from a finished download."""
     ewma_add(
         state.ewma,
         download.size_bytes,
@@ -149,7 +149,7 @@ def _bola_params(params: Params) -> BolaParams:
     return BolaParams(
         params.gp,
         params.oscillation,
-        True,  # by place: compiled code knows no keywords here
+        True,  # finite; positional, because compiled code takes no keywords here
         params.abandon,
         params.half_life_fast_s,
         params.half_life_slow_s,
@@ -178,10 +178,10 @@ def _throughput_state(state: State) -> ThroughputState:
 
 
 def make(**params: float) -> Rule:
-    """The algorithm with the given parameters; see ``Params``.
+    """Create the algorithm with the given parameters; see ``Params``.
 
     Raises:
-        ValueError: a parameter out of range.
+        ValueError: a parameter is out of range.
     """
     made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
     if not (made.gp > 0 and made.safety > 0):
@@ -197,5 +197,5 @@ def make(**params: float) -> Rule:
         choose=choose,
         reconsider=reconsider,
         delivered=delivered,
-        whys=("no sample yet", "throughput", "buffer", "replaces a segment", "abandons"),
+        reasons=("no sample yet", "throughput", "buffer", "replaces a segment", "abandons"),
     )

@@ -1,13 +1,13 @@
-"""DYNAMIC as dash.js has it: the throughput rule below, BOLA-E above, with hysteresis.
+"""DYNAMIC as in dash.js: the throughput rule at low buffer levels, BOLA-E at high ones.
 
-BOLA-E takes over when the buffer level passes ``high_s``, the throughput rule when it
-falls below ``low_s``. Only the rule in charge is asked, about abandoning too; both hear
-of every download and wait.
+BOLA-E takes over when the buffer level rises above ``high_s``, the throughput rule when it
+falls below ``low_s``. Only the active rule decides, also about abandoning; both are told
+about every download and wait.
 
 Source: Spiteri, Sitaraman, Sparacio, From Theory to Practice, MMSys 2018, section 5, and
 Sabre's ``DynamicDash`` at commit 09b03bb, whose decisions this reproduces.
 
-deviation: where segments differ in length, the nominal length is their median.
+deviation: if segments differ in length, the nominal length is their median.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 
 from abr.algorithms.bola_e import Params as BolaParams
 from abr.algorithms.bola_e import State as BolaState
-from abr.algorithms.bola_e import abandoned, better_rung, decide, update_control
+from abr.algorithms.bola_e import better_rung, decide, note_abandonment, update_control
 from abr.algorithms.bola_e import delivered as tell_bola
 from abr.algorithms.bola_e import start as start_bola
 from abr.algorithms.bola_e import waited as tell_bola_wait
@@ -43,15 +43,15 @@ class Params(NamedTuple):
     high_s: float = 10.0
     """Buffer level above which BOLA-E takes over."""
     safety: float = 0.9
-    """Part of the estimated throughput that the throughput rule relies on."""
+    """Fraction of the estimated throughput that the throughput rule relies on."""
     buffer_rule: bool = True
     """Whether the insufficient-buffer rules apply."""
     gp: float = 5.0
-    """BOLA-E's weight of playing without stalls; only without ``buffer_rule``."""
+    """BOLA-E's weight of avoiding stalls; used only without ``buffer_rule``."""
     oscillation: bool = False
-    """Whether BOLA-E stays at the throughput's rung, instead of one above."""
+    """Whether a switch up by BOLA-E stops at the sustained rung, instead of one above it."""
     abandon: bool = True
-    """Whether downloads are abandoned."""
+    """Whether downloads may be abandoned."""
     half_life_fast_s: float = 3.0
     """Half-life of the fast throughput mean, seconds of transfer."""
     half_life_slow_s: float = 8.0
@@ -59,17 +59,17 @@ class Params(NamedTuple):
 
 
 class State(NamedTuple):
-    """Memory of one playback."""
+    """State of one playback."""
 
     bola: BolaState
     caution: FloatArray
-    """Of the throughput rule, shape (1,)."""
+    """``caution`` of the throughput rule, shape (1,)."""
     is_bola: FloatArray
     """1 while BOLA-E decides, else 0, shape (1,)."""
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """The state of one playback."""
+    """Create the state of one playback."""
     return State(
         start_bola(_bola_params(params), ladder_bps, durations_s),
         np.full(1, FIRST_CAUTION),
@@ -78,7 +78,7 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """The answer of the rule in charge."""
+    """Choose the rung of the active rule."""
     if math.isnan(ewma_throughput_bps(state.bola.ewma)):
         return Decision(0, 0.0, _NO_SAMPLE)
     if state.is_bola[0] > 0:
@@ -94,7 +94,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 
 
 def reconsider(params: Params, state: State, seen: Observation, progress: Progress) -> Decision:
-    """Abandon as the rule in charge does."""
+    """Abandon as the active rule does."""
     if not params.abandon:
         return Decision(progress.rung, 0.0, _THROUGHPUT)
     if state.is_bola[0] > 0:
@@ -105,18 +105,18 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
         ).rung
     if rung < progress.rung:
         update_control(_bola_params(params), state.bola, seen)
-        abandoned(state.bola, progress, rung)
+        note_abandonment(state.bola, progress, rung)
         return Decision(rung, 0.0, _ABANDON)
     return Decision(progress.rung, 0.0, _THROUGHPUT)
 
 
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
-    """Learn from a finished download."""
+    """Update the state from a finished download."""
     tell_bola(_bola_params(params), state.bola, seen, download)
 
 
 def waited(params: Params, state: State, seen: Observation, wait_s: float) -> None:
-    """Let BOLA-E learn of a wait for room."""
+    """Tell BOLA-E about a wait for room in the buffer."""
     tell_bola_wait(_bola_params(params), state.bola, seen, wait_s)
 
 
@@ -150,10 +150,10 @@ def _throughput_state(state: State) -> ThroughputState:
 
 
 def make(**params: float) -> Rule:
-    """The algorithm with the given parameters; see ``Params``.
+    """Create the algorithm with the given parameters; see ``Params``.
 
     Raises:
-        ValueError: a parameter out of range.
+        ValueError: a parameter is out of range.
     """
     made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
     if not 0 <= made.low_s <= made.high_s:
@@ -172,5 +172,5 @@ def make(**params: float) -> Rule:
         reconsider=reconsider,
         delivered=delivered,
         waited=waited,
-        whys=("no sample yet", "throughput", "buffer", "abandons"),
+        reasons=("no sample yet", "throughput", "buffer", "abandons"),
     )

@@ -1,21 +1,21 @@
-"""ELASTIC: drives the buffer to a set point with the rate itself, and never idles.
+"""ELASTIC: control the buffer level through the bit rate, without idle periods.
 
-The rate asked for is ``b / (1 - kp q - ki qi)``: b the harmonic mean of the last
-throughputs, q the buffer, qi the integral over time of its distance from the target. The
-highest rung of at most that rate is played; when nothing is left of the denominator, the
-top rung.
+The requested rate is ``b / (1 - kp q - ki qi)``, where b is the harmonic mean of the last
+throughputs, q the buffer level and qi the integral over time of its distance from the
+target. The highest rung of at most that rate is chosen; if the denominator is not positive,
+the top rung.
 
 Source: De Cicco, Caldaralo, Palmisano, Mascolo, ELASTIC: A Client-Side Controller for
-Dynamic Adaptive Streaming over HTTP, Packet Video 2013. The law and its inputs as in
-goDASH's ``elastic.go`` and in the controllers of TAPAS, by the same group; the paper's
-text was not at hand.
+Dynamic Adaptive Streaming over HTTP, Packet Video 2013. The control law and its inputs are
+those of goDASH's ``elastic.go`` and of the controllers of TAPAS, by the same group; the
+text of the paper was not available.
 
 deviation: gains and target are the values usually quoted for the paper, which neither
-program confirms: TAPAS derivatives have 0.02 and 0.001, goDASH takes its buffer's size
-as target.
+program confirms: derivatives of TAPAS have 0.02 and 0.001, and goDASH uses its buffer size
+as the target.
 
-deviation: the integral rests while the rate is beyond either end of the ladder, as in
-TAPAS; without this a long stall would keep the lowest rung for minutes.
+deviation: as in TAPAS, the integral is frozen while the rate is beyond either end of the
+ladder; otherwise the lowest rung would be kept for minutes after a long stall.
 """
 
 from __future__ import annotations
@@ -40,38 +40,40 @@ class Params(NamedTuple):
     ki: float = 0.001
     """Integral gain, per second of buffer and second of time."""
     target_s: float = 15.0
-    """Buffer to be kept."""
+    """Target buffer level."""
     window: int = 5
-    """Downloads in the harmonic mean."""
+    """Number of downloads in the harmonic mean."""
 
 
 class State(NamedTuple):
-    """Memory of one playback."""
+    """State of one playback."""
 
     integral: FloatArray
-    """Integral of buffer less target, square seconds, shape (1,)."""
+    """Integral of buffer level minus target, seconds squared, shape (1,)."""
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """The state of one playback."""
+    """Create the state of one playback."""
     return State(np.zeros(1))
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """The control law, quantized."""
+    """Apply the control law and quantize the rate."""
     estimate_bps = harmonic_throughput_bps(seen.downloads, params.window)
     if not estimate_bps > 0:
         return Decision(0, 0.0, _NO_SAMPLE)
     newest = len(seen.downloads.end_s) - 1
-    took_s = seen.downloads.end_s[newest] - seen.downloads.start_s[newest]
+    elapsed_s = seen.downloads.end_s[newest] - seen.downloads.start_s[newest]
     before = state.integral[0]
-    integral = before + took_s * (seen.buffer_s - params.target_s)
-    left = 1 - params.kp * seen.buffer_s - params.ki * integral
+    integral = before + elapsed_s * (seen.buffer_s - params.target_s)
+    # The denominator of the control law, 1 - kp q - ki qi.
+    denominator = 1 - params.kp * seen.buffer_s - params.ki * integral
     top = len(seen.ladder_bps) - 1
-    if left <= 0 or estimate_bps >= left * seen.ladder_bps[top]:
+    if denominator <= 0 or estimate_bps >= denominator * seen.ladder_bps[top]:
+        # Anti-windup: beyond the ladder the integral may only move back.
         state.integral[0] = min(integral, before)
         return Decision(top, 0.0, _HIGHEST)
-    rate_bps = estimate_bps / left
+    rate_bps = estimate_bps / denominator
     if rate_bps <= seen.ladder_bps[0]:
         state.integral[0] = max(integral, before)
         return Decision(0, 0.0, _LOWEST)
@@ -80,10 +82,10 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 
 
 def make(**params: float) -> Rule:
-    """The algorithm with the given parameters; see ``Params``.
+    """Create the algorithm with the given parameters; see ``Params``.
 
     Raises:
-        ValueError: a parameter out of range.
+        ValueError: a parameter is out of range.
     """
     made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
     if not (made.kp >= 0 and made.ki >= 0 and made.target_s >= 0 and made.window >= 1):
@@ -93,5 +95,5 @@ def make(**params: float) -> Rule:
         params=made,
         start=start,
         choose=choose,
-        whys=("no sample yet", "control law", "below the ladder", "above the ladder"),
+        reasons=("no sample yet", "control law", "below the ladder", "above the ladder"),
     )

@@ -1,20 +1,20 @@
-"""FastMPC: what a table of MPC decisions over buffer and throughput holds.
+"""FastMPC: a table of MPC decisions over buffer level and throughput.
 
-The table is MPC solved beforehand for every rung before, every bin of buffer and every
-bin of predicted throughput, for segments of nominal size; playing is looking up. Here
-the entry is computed when it is looked up, at the middle of the two bins, which gives
-the same answers as the table without its minutes of making.
+The table is MPC solved in advance for every previous rung, every bin of buffer level and
+every bin of predicted throughput, for segments of nominal size; at run time decisions are
+looked up. Here an entry is computed when it is looked up, at the middle of the two bins,
+which gives the same answers as the table without the minutes of precomputing it.
 
 Source: Yin, Jindal, Sekar, Sinopoli, A Control-Theoretic Approach for Dynamic Adaptive
 Video Streaming over HTTP, SIGCOMM 2015, section 5, with its 100 bins; weights, horizon
 and ties as in ``mpc``.
 
-deviation: the paper does not say how bins lie. Here they are equally wide, from 0 to the
-player's buffer limit, and from 0 to ``top_ratio`` times the top rung's rate; what lies
-beyond falls into the last bin.
+deviation: the paper does not define the bins. Here they have equal widths, from 0 to the
+player's buffer limit and from 0 to ``top_ratio`` times the rate of the top rung; larger
+values fall into the last bin.
 
-deviation: near the end it plans for the segments that are left, for which the paper's
-table has no place; and, as in ``mpc``, there is no start phase.
+deviation: near the end the plan covers the remaining segments, which the table of the
+paper does not provide for. As in ``mpc``, there is no startup phase.
 """
 
 from __future__ import annotations
@@ -34,32 +34,32 @@ class Params(NamedTuple):
     """Parameters of ``fast-mpc``."""
 
     horizon: int = 5
-    """Segments to plan for."""
+    """Number of segments to plan for."""
     window: int = 5
-    """Downloads in the harmonic mean."""
+    """Number of downloads in the harmonic mean."""
     bins: int = 100
-    """Bins of buffer, and bins of throughput."""
+    """Number of bins of buffer level, and of throughput."""
     top_ratio: float = 1.5
-    """Upper end of the throughput bins, in rates of the top rung."""
+    """Upper end of the throughput bins, in multiples of the top rung's rate."""
     stall_weight: float = 4.3
-    """Mbit/s that a second stalled costs."""
+    """Cost of a second of stall, in Mbit/s."""
     switch_weight: float = 1.0
-    """Mbit/s that a change by one Mbit/s costs."""
+    """Cost of a change of rate, in Mbit/s per Mbit/s."""
 
 
 class State(NamedTuple):
-    """Room for the search."""
+    """Workspace of the search."""
 
     room: Lookahead
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """The state of one playback."""
+    """Create the state of one playback."""
     return State(lookahead_start(ladder_bps, params.horizon))
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """The entry of the table."""
+    """Choose the entry of the table."""
     if len(seen.downloads.end_s) == 0:
         return Decision(0, 0.0, _NO_SAMPLE)
     throughput_bps = harmonic_throughput_bps(seen.downloads, params.window)
@@ -68,11 +68,11 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     top_bps = params.top_ratio * seen.ladder_bps[len(seen.ladder_bps) - 1]
     rate_bps = _middle(throughput_bps, top_bps, params.bins)
     room = state.room
-    depth = min(len(room.lasts_s), len(seen.durations_s) - seen.segment)
+    depth = min(len(room.media_s), len(seen.durations_s) - seen.segment)
     for d in range(depth):
-        room.lasts_s[d] = seen.durations_s[seen.segment + d]
+        room.media_s[d] = seen.durations_s[seen.segment + d]
         for rung in range(len(seen.ladder_bps)):
-            room.times_s[d, rung] = seen.ladder_bps[rung] * room.lasts_s[d] / rate_bps
+            room.download_s[d, rung] = seen.ladder_bps[rung] * room.media_s[d] / rate_bps
     rung = best_rung(
         room,
         depth,
@@ -85,16 +85,16 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 
 
 def _middle(value: float, top: float, bins: int) -> float:
-    """Middle of the bin that ``value`` falls into, of ``bins`` between 0 and ``top``."""
+    """Middle of the bin of ``value``, of ``bins`` equal bins from 0 to ``top``."""
     width = top / bins
     return (int(min(value / width, bins - 1.0)) + 0.5) * width
 
 
 def make(**params: float) -> Rule:
-    """The algorithm with the given parameters; see ``Params``.
+    """Create the algorithm with the given parameters; see ``Params``.
 
     Raises:
-        ValueError: a parameter out of range.
+        ValueError: a parameter is out of range.
     """
     made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
     if not (made.horizon >= 1 and made.window >= 1 and made.bins >= 1 and made.top_ratio > 0):
@@ -106,5 +106,5 @@ def make(**params: float) -> Rule:
         params=made,
         start=start,
         choose=choose,
-        whys=("no sample yet", "table entry"),
+        reasons=("no sample yet", "table entry"),
     )

@@ -1,11 +1,11 @@
-"""Fast switching: a low segment that waits in the buffer is downloaded again, higher.
+"""Fast switching: replace a low-rung segment in the buffer by a higher one.
 
-When the rung chosen for the next segment is higher than that of a segment which begins
-to play no sooner than one and a half segments from now, that segment is downloaded
-again at the rung chosen. The candidates are looked through from the oldest or from the
-newest; a replacement that could not arrive before its segment plays is given up.
+If the rung chosen for the next segment is higher than that of a buffered segment that
+starts to play no sooner than one and a half segments from now, that segment is downloaded
+again at the chosen rung. Candidates are searched from the oldest or from the newest; a
+replacement that cannot arrive before its segment plays is abandoned.
 
-Not an algorithm but a part that ``bola-e`` and ``dynamic`` share.
+This is not an algorithm but a component of ``bola-e`` and ``dynamic``.
 
 Source: Spiteri, Sitaraman, Sparacio, From Theory to Practice, MMSys 2018, section 4.2,
 and Sabre's class ``Replace`` at commit 09b03bb, whose decisions this reproduces.
@@ -23,33 +23,33 @@ from abr.media import FloatArray
 
 NEVER, OLDEST_FIRST, NEWEST_FIRST = 0, 1, 2
 _SEGMENTS_AHEAD = 1.5
-# With segments of 2 s a full buffer stands on the half exactly, but for rounding.
+# With segments of 2 s a full buffer is exactly at a half, where rounding must not decide.
 _ROUNDING = 1e-9
 
 
 class Buffered(NamedTuple):
-    """What is in the buffer, as far as replacing goes."""
+    """What replacing needs to know about the buffer."""
 
     rungs: FloatArray
-    """Rung of each segment downloaded, shape (N,)."""
+    """Rung of each downloaded segment, shape (N,)."""
     replacing: FloatArray
-    """Segment that is being downloaded again, or -1, shape (1,)."""
+    """Segment being downloaded again, or -1, shape (1,)."""
 
 
 def buffered_start(segments: int) -> Buffered:
-    """Nothing was downloaded yet."""
+    """Create the record of an empty buffer."""
     return Buffered(np.zeros(segments), np.full(1, -1.0))
 
 
-def with_replacement(
+def prefer_replacement(
     order: int,
     buffered: Buffered,
     seen: Observation,
     segment_s: float,
     decision: Decision,
-    why: int,
+    reason: int,
 ) -> Decision:
-    """The decision, or the one to download an earlier segment at its rung instead."""
+    """Return the decision, or one to download an earlier segment at its rung instead."""
     buffered.replacing[0] = -1.0
     if order == NEVER:
         return decision
@@ -58,7 +58,7 @@ def with_replacement(
         segment = seen.segment - (count - k if order == OLDEST_FIRST else k + 1)
         if segment >= 0 and buffered.rungs[segment] < decision.rung:
             buffered.replacing[0] = segment
-            return Decision(decision.rung, 0.0, why, segment)
+            return Decision(decision.rung, 0.0, reason, segment)
     return decision
 
 
@@ -67,12 +67,12 @@ def is_replacing(buffered: Buffered, segment: int) -> bool:
     return bool(buffered.replacing[0] == segment)
 
 
-def comes_too_late(seen: Observation, progress: Progress, segment_s: float) -> bool:
-    """Whether the segment being replaced has begun to play, or is about to."""
+def is_too_late(seen: Observation, progress: Progress, segment_s: float) -> bool:
+    """Whether the segment being replaced has started to play, or is about to."""
     return progress.buffer_s <= segment_s * (seen.segment - progress.segment)
 
 
 def buffered_add(buffered: Buffered, download: Download) -> None:
-    """Learn of a finished download."""
+    """Record a finished download."""
     buffered.rungs[download.segment] = download.rung
     buffered.replacing[0] = -1.0

@@ -1,20 +1,19 @@
-"""FESTIVE: harmonic-mean throughput, one rung at a time, and switches only when they pay.
+"""FESTIVE: harmonic-mean throughput, steps of one rung, and switches only if they pay.
 
 The target is the highest rung within ``safety`` of the harmonic mean of the last
-downloads. The reference goes one rung towards it: down at once, up only after as many
-segments at a rung as its number, counted from 1. A switch to the reference is made when
-it has the lower score: ``2 ** n``, n the switches in the last 20 s with this one
-included, plus ``alpha`` times how far the rate is from the smaller of reference and
-throughput. Requests wait while the buffer is above a target that varies by a segment.
+downloads. The reference is one rung towards it: immediately when down, and when up only
+after as many segments at the current rung as its number, counted from 1. The switch to the
+reference is made if it has the lower score: ``2 ** n``, n the number of switches in the
+last 20 s including this one, plus ``alpha`` times the relative distance of the rate from
+the smaller of reference and throughput. Requests wait while the buffer is above a target
+that varies randomly by up to a segment.
 
 Source: Jiang, Sekar, Zhang, Improving Fairness, Efficiency, and Stability in HTTP-based
 Adaptive Video Streaming with FESTIVE, CoNEXT 2012, section 5, as far as its authors'
-slides show it; thresholds and scores as in the ports of the version that came with
-Pensieve.
+slides show it; thresholds and scores as in ports of the version distributed with Pensieve.
 
-deviation: the random buffer target comes from a fixed sequence that fills its interval
-evenly (multiples of the golden ratio, shifted by ``seed``), so that a playback can be
-repeated.
+deviation: the random buffer target comes from a fixed low-discrepancy sequence (multiples
+of the golden ratio, shifted by ``seed``), so that playbacks are repeatable.
 
 deviation: the mean is used from the first download on. Two public implementations play
 the lowest rung until there are 20 downloads.
@@ -37,54 +36,55 @@ class Params(NamedTuple):
     """Parameters of ``festive``."""
 
     window: int = 20
-    """Downloads in the harmonic mean."""
+    """Number of downloads in the harmonic mean."""
     safety: float = 0.85
-    """Part of the mean that is relied on."""
+    """Fraction of the mean that is relied on."""
     alpha: float = 12.0
     """Weight of efficiency against stability."""
     switch_window_s: float = 20.0
-    """How long a switch counts against the next."""
+    """Time during which a switch raises the score of the next."""
     target_buffer_s: float = 30.0
-    """Above about this buffer requests wait."""
+    """Mean of the buffer level above which requests wait."""
     seed: int = 0
-    """Shifts the sequence that stands for chance."""
+    """Shift of the sequence used in place of random numbers."""
 
 
 class State(NamedTuple):
-    """Nothing to remember: the downloads say it all."""
+    """Empty: everything follows from the downloads."""
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """The state of one playback."""
+    """Create the state of one playback."""
     return State()
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """One rung towards the target, if the switch pays."""
+    """Choose one rung towards the target if the switch pays."""
     estimate_bps = harmonic_throughput_bps(seen.downloads, params.window)
     if seen.last_rung < 0 or not estimate_bps > 0:
         return Decision(0, 0.0, _NO_SAMPLE)
     wait_s = scheduled_wait_s(params, seen)
     last = seen.last_rung
     target = highest_within(seen.ladder_bps, params.safety * estimate_bps)
-    reference, why = last, _STAY
+    reference, reason = last, _STAY
     if target < last:
-        reference, why = last - 1, _DOWN
+        reference, reason = last - 1, _DOWN
     elif target > last and segments_at(last, seen) >= last + 1:
-        reference, why = last + 1, _UP
+        reference, reason = last + 1, _UP
     if reference == last:
         return Decision(last, wait_s, _STAY)
     switches = recent_switches(params, seen)
     best_bps = min(estimate_bps, seen.ladder_bps[reference])
+    # Score: stability 2^n plus alpha times efficiency, the distance |rate / best - 1|.
     stay = 2.0**switches + params.alpha * abs(seen.ladder_bps[last] / best_bps - 1)
     move = 2.0 ** (switches + 1) + params.alpha * abs(seen.ladder_bps[reference] / best_bps - 1)
     if stay <= move:
         return Decision(last, wait_s, _DELAYED)
-    return Decision(reference, wait_s, why)
+    return Decision(reference, wait_s, reason)
 
 
 def segments_at(rung: int, seen: Observation) -> int:
-    """Newest downloads in a row that are of ``rung``."""
+    """Number of most recent consecutive downloads at ``rung``."""
     rungs = seen.downloads.rung
     count = 0
     while count < len(rungs) and rungs[len(rungs) - 1 - count] == rung:
@@ -93,7 +93,7 @@ def segments_at(rung: int, seen: Observation) -> int:
 
 
 def recent_switches(params: Params, seen: Observation) -> int:
-    """Changes of rung between downloads asked for within the window."""
+    """Number of changes of rung between downloads requested within the window."""
     done = seen.downloads
     switches = 0
     i = len(done.rung) - 1
@@ -105,17 +105,17 @@ def recent_switches(params: Params, seen: Observation) -> int:
 
 
 def scheduled_wait_s(params: Params, seen: Observation) -> float:
-    """How long the buffer is above its target, which lies within a segment of the nominal one."""
+    """Time until the buffer falls to its target, which is within a segment of the nominal one."""
     chance = ((seen.segment + 1) * _GOLDEN + params.seed * _GOLDEN * _GOLDEN) % 1.0
     target_s = params.target_buffer_s + (2 * chance - 1) * seen.durations_s[seen.segment]
     return float(max(0.0, seen.buffer_s - target_s))
 
 
 def make(**params: float) -> Rule:
-    """The algorithm with the given parameters; see ``Params``.
+    """Create the algorithm with the given parameters; see ``Params``.
 
     Raises:
-        ValueError: a parameter out of range.
+        ValueError: a parameter is out of range.
     """
     made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
     if not (made.window >= 1 and made.safety > 0):
@@ -127,5 +127,5 @@ def make(**params: float) -> Rule:
         params=made,
         start=start,
         choose=choose,
-        whys=("no sample yet", "at target", "one up", "one down", "switch would not pay"),
+        reasons=("no sample yet", "at target", "one up", "one down", "switch would not pay"),
     )

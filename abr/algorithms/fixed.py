@@ -1,4 +1,4 @@
-"""Always the same rung: the yardstick that adapts to nothing."""
+"""Always the same rung: a baseline that does not adapt."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ class Params(NamedTuple):
 
 
 class State(NamedTuple):
-    """Nothing to remember."""
+    """Empty: nothing is remembered."""
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """The state of one playback."""
+    """Create the state of one playback."""
     return State()
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """The one rung; a rung the ladder lacks is the caller's error, not clipped."""
+    """Choose the rung; one that the ladder lacks is an error of the caller, and not clipped."""
     rung = params.rung
     if rung < 0:
         rung += len(seen.ladder_bps)
@@ -33,7 +33,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 
 
 def make(**params: int) -> Rule:
-    """The algorithm with the given parameters; see ``Params``."""
+    """Create the algorithm with the given parameters; see ``Params``."""
     return Rule(
-        name="fixed", params=Params(**params), start=start, choose=choose, whys=("fixed rung",)
+        name="fixed", params=Params(**params), start=start, choose=choose, reasons=("fixed rung",)
     )

@@ -1,33 +1,34 @@
-"""What hls.js does: the highest rung whose segment fits both the estimate and the buffer.
+"""hls.js: the highest rung whose next segment fits both the estimate and the buffer.
 
-A rung qualifies when 0.95 of the estimated throughput (0.7 for a rung above the last one)
-carries its peak rate, and its segment would arrive before the buffer is empty; when none
-does, up to 4 s of stall (one segment at most) are accepted, and after that the lowest is
-taken. With two segments of buffer the mean rate stands for the peak. A download that is
-past half a segment of time and would outlast the buffer is given up for a lower rung that
-would not; when even that is more than twice as quick, the player starts over at the
-lowest rung and forgets its estimate.
+A rung qualifies if 0.95 of the estimated throughput (0.7 for a rung above the last one)
+sustains its peak rate, and its segment would arrive before the buffer is empty. If none
+does, up to 4 s of stall (at most one segment) are accepted; failing that, the lowest rung
+is chosen. With two segments in the buffer the mean rate is used instead of the peak. A
+download that has taken more than half a segment duration and would outlast the buffer is
+abandoned for a lower rung that would not. If even that is more than twice as fast, the
+player starts over at the lowest rung and discards its estimate.
 
 The throughput sample of a download is its bytes over the time from request to last byte,
-less the wait for the first byte as far as that is usual, and weighs those seconds in two
-means with half-lives of 3 and 9; the lower counts. The usual wait is a mean of its own.
+less the wait for the first byte up to its usual length, with a weight of those seconds in
+two means with half-lives of 3 and 9; the estimate is the lower mean. The usual wait is a
+separate mean.
 
 Source: npm package hls.js 1.7.4: ``AbrController`` (``nextAutoLevel``, ``findBestLevel``,
 ``_abandonRulesCheck``, ``onFragLoaded``, ``onFragBuffered``), ``EwmaBandWidthEstimator``,
 ``LevelController.onManifestLoaded``; parameters from ``config.ts``. Its decisions for
-titles on demand are reproduced.
+video on demand are reproduced.
 
-deviation: the peak rate (BANDWIDTH) is that of the rung's biggest segment in its time, the
-mean rate (AVERAGE-BANDWIDTH) its nominal one.
+deviation: the peak rate (BANDWIDTH) is that of the rung's largest segment over its duration,
+the mean rate (AVERAGE-BANDWIDTH) is nominal.
 
-deviation: a rung's playlist is taken as there once the rung is asked for, and to take no
-time after its first byte. Parsing takes no time. Waits for initialisation sections do not
-count among the usual ones.
+deviation: the playlist of a rung is assumed to be loaded once the rung has been requested,
+and to take no time after its first byte. Parsing takes no time. Waits for initialisation
+sections do not count towards the usual wait.
 
-deviation: hls.js looks at a download every 0.1 s, we when the player asks.
+deviation: hls.js checks a download every 0.1 s, here the player asks.
 
-deviation: segments in the buffer are not replaced, all rungs have one codec, and errors,
-dropped frames and the size of the screen are not seen.
+deviation: segments in the buffer are not replaced, all rungs have the same codec, and
+errors, dropped frames and screen size are not considered.
 """
 
 from __future__ import annotations
@@ -42,60 +43,60 @@ from abr.media import FloatArray
 
 _FIRST, _FITS, _LATE, _LOWEST, _EMERGENCY, _RESTART = 0, 1, 2, 3, 4, 5
 _USUAL_WAIT_S = 0.1
-_LEAST_WAIT_MS = 5.0
-_LEAST_WEIGHT = 0.001
+_MIN_WAIT_MS = 5.0
+_MIN_WEIGHT = 0.001
 _UNREASONABLE = 10.0
-"""Segments of time from which a lower rung is no relief either."""
-# Differences of times are this uncertain; it keeps "more than half" from depending on it.
+"""Download time, in segment durations, above which a lower rung does not help either."""
+# Differences of times are uncertain by this much; "more than half" must not depend on it.
 _ROUNDING_S = 1e-9
 
 
 class Params(NamedTuple):
-    """Parameters of ``hls-js``; the package's setting follows each."""
+    """Parameters of ``hls-js``, each with the name of the setting in the package."""
 
     half_life_fast_s: float = 3.0
     """Half-life of the fast mean; ``abrEwmaFastVoD``."""
     half_life_slow_s: float = 9.0
-    """Half-life of the slow mean and of the wait's; ``abrEwmaSlowVoD``."""
+    """Half-life of the slow mean and of the mean wait; ``abrEwmaSlowVoD``."""
     initial_bps: float = 500e3
     """Estimate before the first download; ``abrEwmaDefaultEstimate``."""
     initial_max_bps: float = 5e6
-    """The most it is raised to by the first variant's rate; ``abrEwmaDefaultEstimateMax``."""
+    """Limit up to which the first variant's rate raises it; ``abrEwmaDefaultEstimateMax``."""
     first_rung: int = 0
     """The variant that the multivariant playlist lists first."""
     factor: float = 0.95
-    """Part of the estimate that must carry a rung; ``abrBandWidthFactor``."""
+    """Fraction of the estimate that must sustain a rung; ``abrBandWidthFactor``."""
     up_factor: float = 0.7
     """The same for a rung above the last one; ``abrBandWidthUpFactor``."""
     max_starvation_s: float = 4.0
-    """Stall that is accepted when nothing fits; ``maxStarvationDelay``."""
+    """Stall that is accepted if nothing fits; ``maxStarvationDelay``."""
     abandon: bool = True
-    """Whether slow downloads are abandoned."""
+    """Whether slow downloads may be abandoned."""
 
 
 class State(NamedTuple):
-    """Memory of one playback."""
+    """State of one playback."""
 
     half_lives_s: FloatArray
     """Fast and slow, shape (2,)."""
     mean_bps: FloatArray
-    """Means that start at 0, shape (2,)."""
+    """Uncorrected means, starting at 0, shape (2,)."""
     weight_s: FloatArray
-    """Sum of the samples' seconds, shape (1,)."""
+    """Sum of the seconds of the samples, shape (1,)."""
     wait: FloatArray
-    """Mean wait for a first byte, starting at 0, in milliseconds, and its weight, shape (2,)."""
+    """Mean wait for a first byte, in milliseconds from 0, and its weight, shape (2,)."""
     default_bps: FloatArray
-    """Estimate without a sample, shape (1,)."""
+    """Estimate in the absence of samples, shape (1,)."""
     peak_bps: FloatArray
-    """Rate of each rung's biggest segment, 0 before the first question, shape (R,)."""
+    """Peak rate of each rung, 0 before the first decision, shape (R,)."""
     has_playlist: FloatArray
-    """1 for each rung that was asked for, shape (R,)."""
+    """1 for each rung that has been requested, shape (R,)."""
     mean_segment_s: FloatArray
     """Mean length of a segment, shape (1,)."""
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """The state of one playback."""
+    """Create the state of one playback."""
     rungs = len(ladder_bps)
     return State(
         np.array([params.half_life_fast_s, params.half_life_slow_s]),
@@ -110,50 +111,55 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """The highest rung that fits, without a stall or else with a short one."""
+    """Choose the highest rung that fits without a stall, or else with a short one."""
     if state.peak_bps[0] == 0:
         _read_rates(params, state, seen)
-    rung, why = 0, _LOWEST
+    rung, reason = 0, _LOWEST
     if seen.last_rung < 0 or seen.segment < 1:
         for q in range(len(seen.ladder_bps)):
             if state.peak_bps[q] <= _estimate_bps(state):
                 rung = q
-        why = _FIRST
+        reason = _FIRST
     elif len(seen.ladder_bps) > 1:
         segment_s = seen.durations_s[seen.segment - 1]
         best = -1
         if seen.buffer_s > 0:
-            best, why = _best(params, state, seen, segment_s, seen.buffer_s, 0.0), _FITS
+            best, reason = _best(params, state, seen, segment_s, seen.buffer_s, 0.0), _FITS
         if best < 0:
-            most_s = min(segment_s, params.max_starvation_s)
-            best, why = _best(params, state, seen, segment_s, seen.buffer_s, most_s), _LATE
+            max_s = min(segment_s, params.max_starvation_s)
+            best, reason = _best(params, state, seen, segment_s, seen.buffer_s, max_s), _LATE
         if best >= 0:
             rung = best
         else:
-            why = _LOWEST
+            reason = _LOWEST
     state.has_playlist[rung] = 1.0
-    return Decision(rung, 0.0, why)
+    return Decision(rung, 0.0, reason)
 
 
 def reconsider(params: Params, state: State, seen: Observation, progress: Progress) -> Decision:
-    """Give up what would outlast the buffer for a rung that would not."""
+    """Abandon a download that would outlast the buffer for a rung that would not."""
     stay = Decision(progress.rung, 0.0, _FITS)
     if not params.abandon or progress.rung == 0 or seen.last_rung < 0:
         return stay
     rung = progress.rung
     segment_s = seen.durations_s[progress.segment]
-    buffer_s, got_bytes = progress.buffer_s, progress.received_bytes
+    buffer_s, received_bytes = progress.buffer_s, progress.received_bytes
     loading_s = progress.now_s - progress.start_s
     usual_s = _usual_wait_s(state)
-    if loading_s <= max(usual_s, segment_s / 2) + _ROUNDING_S or got_bytes >= progress.size_bytes:
+    if (
+        loading_s <= max(usual_s, segment_s / 2) + _ROUNDING_S
+        or received_bytes >= progress.size_bytes
+    ):
         return stay
     wait_s = progress.first_byte_s - progress.start_s
     estimate_bps = _estimate_bps(state)
-    # Not "> 0": before the first byte the wait is nan.
-    has_begun = got_bytes > 0 and wait_s >= 0
+    # Written so that it is false for nan: before the first byte there is no wait.
+    has_begun = received_bytes > 0 and wait_s >= 0
     if has_begun:
-        rate_bps = 8 * got_bytes / _streaming_s(loading_s, wait_s, got_bytes, estimate_bps)
-        left_s = 8 * (progress.size_bytes - got_bytes) / rate_bps
+        rate_bps = (
+            8 * received_bytes / _streaming_s(loading_s, wait_s, received_bytes, estimate_bps)
+        )
+        left_s = 8 * (progress.size_bytes - received_bytes) / rate_bps
     else:
         rate_bps = estimate_bps
         expected_bytes = math.floor(segment_s * seen.ladder_bps[rung] / 8 + 0.5)
@@ -171,7 +177,7 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
     if lower_s >= left_s or lower_s > _UNREASONABLE * segment_s:
         return stay
     if has_begun:
-        _add_sample(state, loading_s - min(usual_s, wait_s), got_bytes)
+        _add_sample(state, loading_s - min(usual_s, wait_s), received_bytes)
     else:
         _add_wait(state, loading_s)
     lower_bps = state.peak_bps[lower]
@@ -180,17 +186,17 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
     best = _highest(state, seen, lower, lower_bps, segment_s, buffer_s)
     if best >= 0:
         lower = best
-    why = _EMERGENCY
+    reason = _EMERGENCY
     if left_s > 2 * lower_s and lower > 0:
         best = _highest(state, seen, lower, state.peak_bps[0], segment_s, buffer_s)
-        lower, why = max(best, 0), _RESTART
+        lower, reason = max(best, 0), _RESTART
         _forget(state, state.peak_bps[lower])
     state.has_playlist[lower] = 1.0
-    return Decision(lower, 0.0, why)
+    return Decision(lower, 0.0, reason)
 
 
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
-    """Learn from a finished download."""
+    """Update the state from a finished download."""
     wait_s = download.first_byte_s - download.start_s
     _add_wait(state, wait_s)
     usual_s = min(wait_s, _usual_wait_s(state))
@@ -198,7 +204,7 @@ def delivered(params: Params, state: State, seen: Observation, download: Downloa
 
 
 def read_peaks(seen: Observation, peak_bps: FloatArray) -> None:
-    """Write the rate of each rung's biggest segment in its time into ``peak_bps``."""
+    """Write the rate of each rung's largest segment over its duration into ``peak_bps``."""
     for q in range(len(seen.ladder_bps)):
         for n in range(len(seen.durations_s)):
             rate_bps = seen.sizes_bytes[q, n] * 8 / seen.durations_s[n]
@@ -206,7 +212,7 @@ def read_peaks(seen: Observation, peak_bps: FloatArray) -> None:
 
 
 def _read_rates(params: Params, state: State, seen: Observation) -> None:
-    """What the multivariant playlist says: peak rates, and from them the first estimate."""
+    """Set the peak rates, as in a multivariant playlist, and from them the first estimate."""
     read_peaks(seen, state.peak_bps)
     first = min(max(params.first_rung, 0), len(seen.ladder_bps) - 1)
     first_bps = min(state.peak_bps[first], params.initial_max_bps)
@@ -221,7 +227,7 @@ def _best(
     buffer_s: float,
     stall_s: float,
 ) -> int:
-    """The highest rung that the estimate carries and that arrives in time; -1 for none."""
+    """The highest rung that the estimate sustains and that arrives in time; -1 for none."""
     estimate_bps, usual_s = _estimate_bps(state), _usual_wait_s(state)
     is_calm = buffer_s >= 2 * segment_s and stall_s == 0
     for q in range(len(seen.ladder_bps) - 1, -1, -1):
@@ -241,7 +247,7 @@ def _highest(
     segment_s: float,
     buffer_s: float,
 ) -> int:
-    """The highest rung up to ``below`` that ``link_bps`` brings within the buffer, or -1."""
+    """The highest rung up to ``below`` that arrives within the buffer at ``link_bps``, or -1."""
     usual_s = _usual_wait_s(state)
     for q in range(below, -1, -1):
         takes_s = _takes_s(state, q, state.peak_bps[q] / link_bps, segment_s, usual_s)
@@ -251,23 +257,25 @@ def _highest(
 
 
 def _takes_s(state: State, rung: int, load: float, segment_s: float, usual_s: float) -> float:
-    """Time for a segment, and for the playlist of a rung that has not been asked for yet."""
+    """Time for a segment, and for the playlist of a rung that has not been requested yet."""
     if state.has_playlist[rung] > 0:
         return float(usual_s + load * state.mean_segment_s[0])
     return usual_s + load * segment_s + usual_s
 
 
-def _streaming_s(loading_s: float, wait_s: float, got_bytes: float, estimate_bps: float) -> float:
-    """Time in which a download under way brought its bytes."""
+def _streaming_s(
+    loading_s: float, wait_s: float, received_bytes: float, estimate_bps: float
+) -> float:
+    """Time in which a download in progress received its bytes."""
     streaming_s = loading_s - wait_s
     if streaming_s < 1e-3:
-        # hls.js here takes seconds for milliseconds.
-        return float(min(loading_s, 8 * got_bytes / estimate_bps / 1e3))
+        # hls.js divides by 1000 as if this were milliseconds; reproduced.
+        return float(min(loading_s, 8 * received_bytes / estimate_bps / 1e3))
     return streaming_s
 
 
 def _add_sample(state: State, transfer_s: float, size_bytes: float) -> None:
-    """Learn throughput; very small bodies do not count as faster than 100 MB/s."""
+    """Add a sample of throughput, with a limit of 100 MB/s for very small bodies."""
     if size_bytes <= 0:
         return
     transfer_s = max(transfer_s, min(0.05, size_bytes / 1e8))
@@ -278,15 +286,15 @@ def _add_sample(state: State, transfer_s: float, size_bytes: float) -> None:
 
 
 def _add_wait(state: State, wait_s: float) -> None:
-    """Learn the usual wait for a first byte; long ones weigh less."""
+    """Add a sample of the wait for a first byte; longer waits have smaller weights."""
     weight = math.sqrt(2.0) * math.exp(-wait_s * wait_s / 2)
     kept = 0.5 ** (weight / state.half_lives_s[1])
-    state.wait[0] = max(1e3 * wait_s, _LEAST_WAIT_MS) * (1 - kept) + kept * state.wait[0]
+    state.wait[0] = max(1e3 * wait_s, _MIN_WAIT_MS) * (1 - kept) + kept * state.wait[0]
     state.wait[1] += weight
 
 
 def _estimate_bps(state: State) -> float:
-    if state.weight_s[0] < _LEAST_WEIGHT:
+    if state.weight_s[0] < _MIN_WEIGHT:
         return float(state.default_bps[0])
     lowest = math.inf
     for i in range(2):
@@ -296,13 +304,13 @@ def _estimate_bps(state: State) -> float:
 
 
 def _usual_wait_s(state: State) -> float:
-    if state.wait[1] < _LEAST_WEIGHT:
+    if state.wait[1] < _MIN_WEIGHT:
         return _USUAL_WAIT_S
     return float(state.wait[0] / (1 - 0.5 ** (state.wait[1] / state.half_lives_s[1])) / 1e3)
 
 
 def _forget(state: State, default_bps: float) -> None:
-    """Begin the estimates anew."""
+    """Discard the samples and restart the estimates."""
     state.default_bps[0] = default_bps
     state.weight_s[0] = 0.0
     for i in range(2):
@@ -311,10 +319,10 @@ def _forget(state: State, default_bps: float) -> None:
 
 
 def make(**params: float) -> Rule:
-    """The algorithm with the given parameters; see ``Params``.
+    """Create the algorithm with the given parameters; see ``Params``.
 
     Raises:
-        ValueError: a parameter out of range.
+        ValueError: a parameter is out of range.
     """
     made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
     if not (made.factor > 0 and made.up_factor > 0 and made.initial_bps > 0):
@@ -328,5 +336,5 @@ def make(**params: float) -> Rule:
         choose=choose,
         reconsider=reconsider,
         delivered=delivered,
-        whys=("first rung", "fits", "fits with a stall", "lowest", "too slow", "starts over"),
+        reasons=("first rung", "fits", "fits with a stall", "lowest", "too slow", "starts over"),
     )

@@ -1,11 +1,11 @@
-"""HYB: the highest rung whose next segment arrives within a part of the buffer.
+"""HYB: the highest rung whose next segment arrives within a fraction of the buffer.
 
-A rung will do when ``size / throughput <= beta x buffer``. The size is that of the very
-next segment, the throughput the harmonic mean of the last downloads.
+A rung qualifies if ``size / throughput <= beta * buffer``. The size is that of the next
+segment, the throughput the harmonic mean of the last downloads.
 
 Source: Akhtar, Nam, Govindan, Rao, Chen, Katz-Bassett, Ribeiro, Zhan, Zhang, Oboe:
 Auto-tuning Video ABR Algorithms to Network Conditions, SIGCOMM 2018, section 2, where
-it stands for a rule in wide commercial use; ``beta`` as when it is not tuned there.
+it represents an algorithm in wide commercial use; ``beta`` is the value without tuning.
 
 deviation: the paper leaves the prediction open; here it is the harmonic mean of five.
 Before the first download the lowest rung is chosen.
@@ -27,22 +27,22 @@ class Params(NamedTuple):
     """Parameters of ``hyb``."""
 
     beta: float = 0.25
-    """Part of the buffer that a download may use up."""
+    """Fraction of the buffer that a download may consume."""
     window: int = 5
-    """Downloads in the harmonic mean."""
+    """Number of downloads in the harmonic mean."""
 
 
 class State(NamedTuple):
-    """Nothing to remember."""
+    """Empty: nothing is remembered."""
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """The state of one playback."""
+    """Create the state of one playback."""
     return State()
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """The highest rung that arrives in time, else the lowest."""
+    """Choose the highest rung that arrives in time, else the lowest."""
     if len(seen.downloads.end_s) == 0:
         return Decision(0, 0.0, _NO_SAMPLE)
     throughput_bps = harmonic_throughput_bps(seen.downloads, params.window)
@@ -56,10 +56,10 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 
 
 def make(**params: float) -> Rule:
-    """The algorithm with the given parameters; see ``Params``.
+    """Create the algorithm with the given parameters; see ``Params``.
 
     Raises:
-        ValueError: a parameter out of range.
+        ValueError: a parameter is out of range.
     """
     made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
     if not (made.window >= 1 and made.beta > 0):
@@ -69,5 +69,5 @@ def make(**params: float) -> Rule:
         params=made,
         start=start,
         choose=choose,
-        whys=("no sample yet", "arrives in time", "nothing arrives in time"),
+        reasons=("no sample yet", "arrives in time", "nothing arrives in time"),
     )

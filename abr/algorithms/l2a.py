@@ -1,21 +1,21 @@
 """L2A-LL as in dash.js: online gradient descent on a distribution over rungs.
 
-Each decision moves a vector of weights over the rungs against the last download's
-throughput and a multiplier that follows the buffer, projects it onto the simplex, and takes
-the rung nearest to the mean rate that it stands for. Until there is 1.5 s of buffer the
-rung is the highest within 0.9 of the estimated throughput; that estimate, and what a sample
-is, are those of ``dashjs``.
+Each decision moves a vector of weights over the rungs according to the throughput of the
+last download and a multiplier that follows the buffer, projects it onto the simplex, and
+chooses the rung closest to the mean rate of the distribution. Until there is 1.5 s of
+buffer, the rung is the highest within 0.9 of the estimated throughput; that estimate and
+its samples are those of ``dashjs``.
 
 Source: Karagkioules, Mekuria, Griffioen, Wagenaar, Online Learning for Low-Latency Adaptive
 Streaming, MMSys 2020, in the form of ``L2ARule`` of the npm package dashjs 5.2.1, whose
 decisions as the only active rule are reproduced.
 
 deviation, as in dash.js: the multiplier divides rates in bit/s by a throughput in kbit/s,
-and the limit of one rung per step up compares the same two, so that the multiplier is a
-thousand times larger than meant and the limit hardly ever holds.
+and the limit of one rung per step up compares the same two quantities. So the multiplier is
+a thousand times larger than intended, and the limit almost never applies.
 
-deviation: the playback rate is 1; dash.js plays faster or slower to hold a live delay, which
-is what L2A-LL was made for.
+deviation: the playback rate is 1; dash.js changes it to hold a live delay, which is what
+L2A-LL was designed for.
 
 deviation: no estimate is kept from an earlier playback: the first rung is the highest within
 1 Mbit/s.
@@ -42,18 +42,18 @@ _STAY, _STARTUP, _LEARNT = 0, 1, 2
 
 
 class Params(NamedTuple):
-    """Parameters of ``l2a``; constants of ``L2ARule`` unless said otherwise."""
+    """Parameters of ``l2a``; constants of ``L2ARule`` unless stated otherwise."""
 
     horizon: float = 4.0
-    """Decisions in which the learning is to converge; ``HORIZON``."""
+    """Number of decisions within which to converge; ``HORIZON``."""
     caution: float = 0.99
-    """Exponent of the horizon that gives the weight of the rates, ``VL``."""
+    """Exponent of the horizon that gives the weight of the rates; ``VL``."""
     react: float = 2.0
-    """What the multiplier grows by when a rung exceeds the throughput; ``REACT``."""
+    """Factor by which the multiplier grows when a rung exceeds the throughput; ``REACT``."""
     target_s: float = 1.5
-    """Buffer that ends the startup; ``B_target``."""
+    """Buffer level that ends startup; ``B_target``."""
     safety: float = 0.9
-    """Part of the throughput relied on in startup; setting ``bandwidthSafetyFactor``."""
+    """Fraction of the throughput relied on in startup; setting ``bandwidthSafetyFactor``."""
     half_life_fast_s: float = 3.0
     """Half-life of the fast mean; setting ``throughputFastHalfLifeSeconds``."""
     half_life_slow_s: float = 8.0
@@ -63,27 +63,27 @@ class Params(NamedTuple):
 
 
 class State(NamedTuple):
-    """Memory of one playback."""
+    """State of one playback."""
 
     throughput: Throughput
     weights: FloatArray
-    """The distribution, shape (R,)."""
+    """The distribution over rungs, shape (R,)."""
     moved: FloatArray
-    """The same after a step, shape (R,)."""
+    """Workspace: the weights after a step, shape (R,)."""
     sorted: FloatArray
-    """Room to sort it, shape (R,)."""
+    """Workspace for sorting, shape (R,)."""
     multiplier: FloatArray
-    """Lagrange's, shape (1,)."""
+    """The Lagrange multiplier, shape (1,)."""
     is_steady: FloatArray
     """1 after startup, shape (1,)."""
     segment_s: FloatArray
-    """Length of the newest segment, 0 before the first, shape (1,)."""
+    """Duration of the newest segment; 0 before the first, shape (1,)."""
     is_fresh: FloatArray
-    """1 when there was a download since the last step, shape (1,)."""
+    """1 if there was a download since the last step, shape (1,)."""
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """The state of one playback."""
+    """Create the state of one playback."""
     rungs = len(ladder_bps)
     return State(
         throughput_start(params.half_life_fast_s, params.half_life_slow_s),
@@ -98,7 +98,7 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """One step of learning, once there is a buffer."""
+    """Take one step of gradient descent, or choose by throughput during startup."""
     ladder_bps = seen.ladder_bps
     current = seen.last_rung
     if current < 0:
@@ -122,14 +122,14 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 
 
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
-    """Learn from a finished download."""
+    """Update the state from a finished download."""
     throughput_add(state.throughput, download)
     state.segment_s[0] = seen.durations_s[download.segment]
     state.is_fresh[0] = 1.0
 
 
 def _step(params: Params, state: State, ladder_bps: FloatArray, current: int) -> int:
-    """Move the distribution and the multiplier; the rung that they lead to."""
+    """Update the distribution and the multiplier, and return the resulting rung."""
     rungs, weights, moved = len(ladder_bps), state.weights, state.moved
     kbps, segment_s = max(state.throughput.last_kbps[0], 1.0), state.segment_s[0]
     caution = params.horizon**params.caution
@@ -145,14 +145,14 @@ def _step(params: Params, state: State, ladder_bps: FloatArray, current: int) ->
         mean_bps += ladder_bps[q] * moved[q]
         change_bps += ladder_bps[q] * (moved[q] - weights[q])
         weights[q] = moved[q]
-    # A thousand times too large, as in dash.js: bit/s over kbit/s.
+    # bit/s over kbit/s, a thousand times too large, as in dash.js.
     growth_s = segment_s * ((mean_bps + change_bps) / kbps)
     state.multiplier[0] = max(0.0, state.multiplier[0] - segment_s + growth_s)
     rung = 0
     for q in range(1, rungs):
         if abs(ladder_bps[q] - mean_bps) < abs(ladder_bps[rung] - mean_bps):
             rung = q
-    # The same again; it holds only where a rung's kbit/s exceed its bit/s.
+    # Likewise: bit/s are compared with kbit/s, so this is almost never true.
     if rung > current and ladder_bps[current + 1] <= kbps:
         rung = current + 1
     if ladder_bps[rung] / 1e3 >= kbps:
@@ -160,32 +160,32 @@ def _step(params: Params, state: State, ladder_bps: FloatArray, current: int) ->
     return rung
 
 
-def _excess(values: FloatArray, room: FloatArray) -> float:
-    """What to take off each value, none going below 0, for their sum to be 1.
+def _excess(values: FloatArray, scratch: FloatArray) -> float:
+    """The amount to subtract from each value, clipping at 0, for a sum of 1.
 
     Source: Chen and Ye, Projection onto a Simplex, arXiv 1101.6081.
     """
     count = len(values)
     for i in range(count):
         value, j = values[i], i
-        while j > 0 and room[j - 1] < value:
-            room[j] = room[j - 1]
+        while j > 0 and scratch[j - 1] < value:
+            scratch[j] = scratch[j - 1]
             j -= 1
-        room[j] = value
+        scratch[j] = value
     total = 0.0
     for i in range(count - 1):
-        total += room[i]
+        total += scratch[i]
         excess = (total - 1) / (i + 1)
-        if excess >= room[i + 1]:
+        if excess >= scratch[i + 1]:
             return float(excess)
-    return float((total + room[count - 1] - 1) / count)
+    return float((total + scratch[count - 1] - 1) / count)
 
 
 def make(**params: float) -> Rule:
-    """The algorithm with the given parameters; see ``Params``.
+    """Create the algorithm with the given parameters; see ``Params``.
 
     Raises:
-        ValueError: a parameter out of range.
+        ValueError: a parameter is out of range.
     """
     made = Params(**params)
     if not (made.horizon > 0 and made.safety > 0):
@@ -198,5 +198,5 @@ def make(**params: float) -> Rule:
         start=start,
         choose=choose,
         delivered=delivered,
-        whys=("stays", "throughput", "learnt"),
+        reasons=("stays", "throughput", "learnt"),
     )

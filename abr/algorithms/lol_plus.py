@@ -1,26 +1,25 @@
 """LoL+ as in dash.js: a self-organising map whose neurons are the rungs.
 
-Each neuron remembers a throughput and a size of switches, both as shares of the ladder.
-The rung whose neuron lies nearest to the measured throughput without a switch is taken;
-rungs that exceed the throughput, or would leave less than 0.3 s of buffer, are pushed away.
-The neurons of the last and of the new rung, and by distance their neighbours, then move
-towards what happened. Before all that, a rung whose download would leave less than 0.3 s of
-buffer is left for the highest lower one that the throughput carries.
+Each neuron stores a throughput and a size of switches, both relative to the ladder. The
+rung chosen is that of the neuron closest to the measured throughput and to no switch; rungs
+that exceed the throughput, or would leave less than 0.3 s of buffer, get a large distance.
+The neurons of the last and of the new rung, and their neighbours by distance, then move
+towards the observed values. Before all this, if downloading the current rung would leave
+less than 0.3 s of buffer, the highest lower rung that the throughput sustains is chosen.
 
-The throughput, and what a sample is, are those of ``dashjs``.
+The throughput estimate and its samples are those of ``dashjs``.
 
 Source: Bentaleb, Akcay, Lim, Begen, Zimmermann, Catching the Moment with LoL+ in Twitch-like
 Low-latency Live Streaming Platforms, IEEE Transactions on Multimedia 2021, in the form of
 ``LoLPRule``, ``LearningAbrController`` and ``LoLpWeightSelector`` of the npm package dashjs
 5.2.1, whose decisions as the only active rule, without a live delay, are reproduced.
 
-deviation: there is no live delay here and the playback rate is 1. The rule's terms for
-latency and stalls are then always zero, and its search over 625 weight vectors, which starts
-from random centres, always ends at the same one: 1 for the buffer and 0.2 for the rest. They
-are left out.
+deviation: there is no live delay here and the playback rate is 1. The terms for latency and
+stalls are then always zero, and the search over 625 weight vectors, which starts from random
+centres, always ends at the same one: 1 for the buffer and 0.2 for the rest. They are omitted.
 
 deviation: no estimate is kept from an earlier playback: the first rung is the highest within
-1 Mbit/s. Where segments differ in length, the nominal length is their median.
+1 Mbit/s. If segments differ in length, the nominal length is their median.
 """
 
 from __future__ import annotations
@@ -44,24 +43,24 @@ _STAY, _LOW_BUFFER, _NEAREST = 0, 1, 2
 
 
 class Params(NamedTuple):
-    """Parameters of ``lol-plus``; constants of the source unless said otherwise."""
+    """Parameters of ``lol-plus``; constants of the source unless stated otherwise."""
 
     least_buffer_s: float = 0.3
-    """Buffer that a download must leave; ``DWS_BUFFER_MIN``."""
+    """Buffer level that a download must leave; ``DWS_BUFFER_MIN``."""
     headroom_bps: float = 10e3
     """A rung must stay this far below the throughput; ``throughputDelta``."""
     throughput_weight: float = 0.2
-    """Weight of the throughput in a distance."""
+    """Weight of the throughput in the distance."""
     switch_weight: float = 0.2
-    """Weight of the size of switches in a distance."""
+    """Weight of the size of switches in the distance."""
     shun_weight: float = 100.0
-    """Weight of the throughput for a rung that is pushed away."""
+    """Weight of the throughput for a rung to be avoided."""
     learning_rate: float = 0.01
-    """Part of the way that a neuron moves."""
+    """Fraction of the distance that a neuron moves."""
     neighbourhood: float = 0.1
-    """Width of the bell in which neighbours move along; ``sigma``."""
+    """Width of the Gaussian neighbourhood function; ``sigma``."""
     safety: float = 0.9
-    """Part of the throughput relied on; setting ``bandwidthSafetyFactor``."""
+    """Fraction of the throughput relied on; setting ``bandwidthSafetyFactor``."""
     half_life_fast_s: float = 3.0
     """Half-life of the fast mean; setting ``throughputFastHalfLifeSeconds``."""
     half_life_slow_s: float = 8.0
@@ -71,21 +70,21 @@ class Params(NamedTuple):
 
 
 class State(NamedTuple):
-    """Memory of one playback."""
+    """State of one playback."""
 
     throughput: Throughput
     carried: FloatArray
-    """Throughput that each neuron stands for, as a share of ``norm_bps``, shape (R,)."""
+    """Throughput of each neuron, in units of ``norm_bps``, shape (R,)."""
     switched: FloatArray
-    """Size of switches that it stands for, in the same measure, shape (R,)."""
+    """Size of switches of each neuron, in the same units, shape (R,)."""
     norm_bps: FloatArray
-    """Length of the ladder as a vector, shape (1,)."""
+    """Euclidean norm of the ladder as a vector, shape (1,)."""
     segment_s: FloatArray
     """Nominal length of a segment, shape (1,)."""
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """The state of one playback."""
+    """Create the state of one playback."""
     norm_bps = math.sqrt(float(np.sum(ladder_bps**2)))
     return State(
         throughput_start(params.half_life_fast_s, params.half_life_slow_s),
@@ -97,7 +96,7 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """The rung of the nearest neuron, and what the neurons learn from it."""
+    """Choose the rung of the closest neuron, and update the neurons."""
     ladder_bps, buffer_s, segment_s = seen.ladder_bps, seen.buffer_s, state.segment_s[0]
     current = seen.last_rung
     if current < 0:
@@ -138,12 +137,12 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 
 
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
-    """Learn from a finished download."""
+    """Update the state from a finished download."""
     throughput_add(state.throughput, download)
 
 
 def _learn(params: Params, state: State, winner: int, measured: float, switch: float) -> None:
-    """Move the winner and its neighbours; those after it see where it has moved to."""
+    """Move the winner and its neighbours, in place: later neurons see the updated winner."""
     carried, switched = state.carried, state.switched
     for q in range(len(carried)):
         square = (carried[q] - carried[winner]) ** 2 + (switched[q] - switched[winner]) ** 2
@@ -153,10 +152,10 @@ def _learn(params: Params, state: State, winner: int, measured: float, switch: f
 
 
 def make(**params: float) -> Rule:
-    """The algorithm with the given parameters; see ``Params``.
+    """Create the algorithm with the given parameters; see ``Params``.
 
     Raises:
-        ValueError: a parameter out of range.
+        ValueError: a parameter is out of range.
     """
     made = Params(**params)
     if not (made.neighbourhood > 0 and made.safety > 0):
@@ -169,5 +168,5 @@ def make(**params: float) -> Rule:
         start=start,
         choose=choose,
         delivered=delivered,
-        whys=("stays", "low buffer", "nearest"),
+        reasons=("stays", "low buffer", "nearest"),
     )

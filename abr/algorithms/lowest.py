@@ -1,7 +1,7 @@
-"""Always the lowest rung: what playing costs when nothing is risked.
+"""Always the lowest rung: the baseline that takes no risk.
 
 Source: none; it is the "Rmin Always" group of Huang et al., SIGCOMM 2014, section 4.1,
-which shows how few stalls any algorithm could have.
+a lower bound on the number of stalls of any algorithm.
 """
 
 from __future__ import annotations
@@ -17,19 +17,21 @@ class Params(NamedTuple):
 
 
 class State(NamedTuple):
-    """Nothing to remember."""
+    """Empty: nothing is remembered."""
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """The state of one playback."""
+    """Create the state of one playback."""
     return State()
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """Rung 0."""
+    """Choose rung 0."""
     return Decision(0, 0.0, 0)
 
 
 def make() -> Rule:
     """The algorithm."""
-    return Rule(name="lowest", params=Params(), start=start, choose=choose, whys=("lowest rung",))
+    return Rule(
+        name="lowest", params=Params(), start=start, choose=choose, reasons=("lowest rung",)
+    )

@@ -1,21 +1,22 @@
-"""MPC: the best plan for the next segments at the throughput of the last five.
+"""MPC: the best plan for the next segments at the harmonic mean of the last throughputs.
 
-The throughput to come is taken to be the harmonic mean of the last downloads, waits for
-first bytes included. Every plan of rungs for the next ``horizon`` segments is worth its
-rates in Mbit/s, less ``stall_weight`` per second stalled and ``switch_weight`` per
-Mbit/s of change; the first rung of the best plan is taken, the highest one of equals.
+The future throughput is taken to be the harmonic mean of the last downloads, including
+waits for first bytes. The utility of a plan of rungs for the next ``horizon`` segments is
+the sum of its rates in Mbit/s, less ``stall_weight`` per second of stall and
+``switch_weight`` per Mbit/s of change. The first rung of the best plan is chosen; ties go to
+the higher rung.
 
 Source: Yin, Jindal, Sekar, Sinopoli, A Control-Theoretic Approach for Dynamic Adaptive
 Video Streaming over HTTP, SIGCOMM 2015, section 4 and algorithm 1; weights, horizon and
 ties as in ``test/mpc.py`` of Pensieve. See ``abr.lookahead`` for the search.
 
-deviation: the paper's start phase, which also chooses when playback begins, is left
-out; before the first download the lowest rung is chosen.
+deviation: the startup phase of the paper, which also chooses when playback starts, is
+omitted; before the first download the lowest rung is chosen.
 
-deviation: as in Pensieve, the buffer planned with has no upper limit.
+deviation: as in Pensieve, the buffer in a plan has no upper limit.
 
-deviation: Pensieve's program reads the sizes one segment late; here it is the option
-``late_sizes``. Near the end it plans for the segments that are left, and so does this.
+deviation: Pensieve's program reads sizes one segment late; here this is the option
+``late_sizes``. Near the end both plan for the remaining segments only.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import NamedTuple
 
 from abr.decision import Decision, Observation, Rule
 from abr.estimators import harmonic_throughput_bps
-from abr.lookahead import Lookahead, best_rung, fill, lookahead_start
+from abr.lookahead import Lookahead, best_rung, fill_horizon, lookahead_start
 from abr.media import FloatArray
 
 _NO_SAMPLE, _PLANNED = 0, 1
@@ -35,36 +36,36 @@ class Params(NamedTuple):
     """Parameters of ``mpc``, with the values of the paper and of Pensieve."""
 
     horizon: int = 5
-    """Segments to plan for."""
+    """Number of segments to plan for."""
     window: int = 5
-    """Downloads in the harmonic mean."""
+    """Number of downloads in the harmonic mean."""
     stall_weight: float = 4.3
-    """Mbit/s that a second stalled costs."""
+    """Cost of a second of stall, in Mbit/s."""
     switch_weight: float = 1.0
-    """Mbit/s that a change by one Mbit/s costs."""
+    """Cost of a change of rate, in Mbit/s per Mbit/s."""
     late_sizes: bool = False
-    """Whether sizes are read one segment late, as in Pensieve's program."""
+    """Whether sizes are read one segment late, as in Pensieve."""
 
 
 class State(NamedTuple):
-    """Room for the search."""
+    """Workspace of the search."""
 
     room: Lookahead
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """The state of one playback."""
+    """Create the state of one playback."""
     return State(lookahead_start(ladder_bps, params.horizon))
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """The first rung of the best plan."""
+    """Choose the first rung of the best plan."""
     if len(seen.downloads.end_s) == 0:
         return Decision(0, 0.0, _NO_SAMPLE)
     throughput_bps = harmonic_throughput_bps(seen.downloads, params.window)
     if math.isnan(throughput_bps):
         throughput_bps = math.inf
-    depth = fill(state.room, seen, throughput_bps, params.late_sizes)
+    depth = fill_horizon(state.room, seen, throughput_bps, params.late_sizes)
     rung = best_rung(
         state.room,
         depth,
@@ -77,10 +78,10 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 
 
 def make(**params: float) -> Rule:
-    """The algorithm with the given parameters; see ``Params``.
+    """Create the algorithm with the given parameters; see ``Params``.
 
     Raises:
-        ValueError: a parameter out of range.
+        ValueError: a parameter is out of range.
     """
     made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
     if not (made.horizon >= 1 and made.window >= 1):
@@ -88,5 +89,5 @@ def make(**params: float) -> Rule:
     if not (made.stall_weight >= 0 and made.switch_weight >= 0):
         raise ValueError("stall_weight and switch_weight must be 0 or more")
     return Rule(
-        name="mpc", params=made, start=start, choose=choose, whys=("no sample yet", "best plan")
+        name="mpc", params=made, start=start, choose=choose, reasons=("no sample yet", "best plan")
     )

@@ -1,18 +1,18 @@
-"""An upper bound: the plan of rungs that scores best over the network as it will be.
+"""An upper bound: the best plan of rungs found for the true capacity of the trace.
 
-The score is Pensieve's linear one: Mbit/s per segment, less the cost of stalls and of
-changes of rate. The plan is searched before playback begins, in the model of player and
-link of ``abr.foresight``, and then played whatever happens.
+The score is the linear one of Pensieve: Mbit/s per segment, less the cost of stalls and of
+changes of rate. The plan is searched before playback starts, in the model of player and
+link of ``abr.foresight``, and then followed unconditionally.
 
 Source: the score of Mao, Netravali, Alizadeh, Neural Adaptive Video Streaming with
-Pensieve, SIGCOMM 2017, section 5.1 and table 1 (QoE lin), whose offline optimum this
-stands for; the search is our own.
+Pensieve, SIGCOMM 2017, section 5.1 and table 1 (QoE lin), for whose offline optimum this
+stands; the search is original.
 
-deviation: not proved the best. On instances small enough to try every plan it was; on
-long ones a bound says how far off it can be at most.
+deviation: the plan is not proved optimal. It was on all instances small enough to try every
+plan; on long ones a bound limits its distance from the optimum.
 
 deviation: waiting for the first frame costs as much as a stall, as in the environment of
-that family, unless told otherwise.
+that family, unless the parameters say otherwise.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from abr.trace import Trace
 
 
 class Params(NamedTuple):
-    """Parameters of ``optimal``; those of the player are its defaults."""
+    """Parameters of ``optimal``; those of player and link default to the player's settings."""
 
     stall_per_s: float = 4.3
     """Cost of a second of stall, in Mbit/s of one segment: QoE lin."""
@@ -35,15 +35,15 @@ class Params(NamedTuple):
     smooth_per_mbps: float = 1.0
     """Cost of a change of rate, per Mbit/s: QoE lin."""
     max_buffer_s: float = 30.0
-    """The player's limit."""
+    """Buffer limit of the player."""
     rtt_s: float = 0.04
-    """Round-trip time where the trace has none."""
+    """Round-trip time if the trace has none."""
     response_overhead_bytes: float = 700.0
-    """Bytes before every body."""
+    """Bytes sent before every body."""
     server_s: float = 0.004
-    """Time per request that software takes."""
+    """Processing time per request."""
     width: int = 160
-    """Most plans kept per rung while searching."""
+    """Maximum number of plans kept per rung during the search."""
 
 
 class State(NamedTuple):
@@ -60,7 +60,10 @@ def start(
     sizes_bytes: FloatArray,
     trace: Trace,
 ) -> State:
-    """Search the plan; seconds for a film of some minutes, a twentieth of that compiled."""
+    """Search the plan.
+
+    This takes seconds for a presentation of some minutes, a twentieth of that compiled.
+    """
     way = road(trace, params.rtt_s, params.response_overhead_bytes, params.server_s)
     weights = Weights(params.stall_per_s, params.startup_per_s, params.smooth_per_mbps)
     plan = best_plan(
@@ -70,15 +73,15 @@ def start(
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """Play the plan."""
+    """Follow the plan."""
     return Decision(int(state.rungs[seen.segment]), 0.0, 0)
 
 
 def make(**params: float) -> Rule:
-    """The algorithm with the given parameters; see ``Params``.
+    """Create the algorithm with the given parameters; see ``Params``.
 
     Raises:
-        ValueError: a parameter out of range.
+        ValueError: a parameter is out of range.
     """
     made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
     if not (made.stall_per_s > 0 and made.max_buffer_s > 0 and made.width >= 1):
@@ -90,7 +93,7 @@ def make(**params: float) -> Rule:
         params=made,
         start=start,
         choose=choose,
-        foresees=True,
+        needs_trace=True,
         heavy=(search,),
-        whys=("planned",),
+        reasons=("planned",),
     )

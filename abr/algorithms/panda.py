@@ -1,21 +1,21 @@
-"""PANDA: probes for its fair share by adding to the target rate, and paces its requests.
+"""PANDA: probe for the fair share by raising the target rate, and pace requests.
 
-The share ``x`` grows by ``kappa w`` a second while it is below the measured throughput
-and falls towards it when above; ``y`` smooths it. A rung is left upwards when ``y`` less
-``w + epsilon y`` pays for a higher one, downwards when ``y`` less ``w`` does not pay for
-it. The next request follows ``r length / y + beta (buffer - buffer_min)`` after this one.
+The share ``x`` grows by ``kappa w`` per second while it is below the measured throughput and
+falls towards it when above; ``y`` smooths it. The rung is raised to the highest one within
+``y`` less ``w + epsilon y``, and lowered to the highest one within ``y`` less ``w``. The next
+request follows ``r length / y + beta (buffer - buffer_min)`` after the current one.
 
 Source: Li, Zhu, Gahm, Pan, Hu, Begen, Oran, Probe and Adapt: Rate Adaptation for HTTP
 Video Streaming At Scale, IEEE JSAC 32(4) 2014 (arXiv 1305.0510), the four steps of its
 section on the algorithm: estimating, smoothing, quantizing, scheduling. Steps and
-constants as several public implementations have them; the paper's own text was not at
-hand.
+constants are those of several public implementations; the text of the paper was not
+available.
 
 deviation: the throughput is that of the bytes received, not of the nominal rate.
 
-deviation: a step of time multiplies the rates of change only as far as the value they
-lead to. The paper's difference equations swing beyond it, and diverge, when a segment
-takes longer than ``2 / alpha``, 10 s.
+deviation: a time step moves a rate at most to the value it converges to. The difference
+equations of the paper overshoot, and diverge if a segment takes longer than ``2 / alpha``,
+10 s.
 """
 
 from __future__ import annotations
@@ -46,19 +46,19 @@ class Params(NamedTuple):
     epsilon: float = 0.15
     """Relative margin for switching up."""
     buffer_min_s: float = 26.0
-    """Buffer that requests are paced to keep."""
+    """Buffer level that the pacing of requests maintains."""
 
 
 class State(NamedTuple):
-    """Memory of one playback."""
+    """State of one playback."""
 
     rates: FloatArray
-    """Share and smoothed share, bits per second, and the time that should pass between
-    the last request and the next, seconds, shape (3,)."""
+    """Share and smoothed share in bits per second, and the target interval between the last
+    request and the next in seconds, shape (3,)."""
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """The state of one playback."""
+    """Create the state of one playback."""
     return State(np.zeros(3))
 
 
@@ -69,49 +69,54 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     if len(done.end_s) == 0 or seen.last_rung < 0:
         return Decision(0, 0.0, _NO_SAMPLE)
     newest = len(done.end_s) - 1
-    took_s = max(done.end_s[newest] - done.start_s[newest], 1e-9)
-    throughput_bps = 8 * done.size_bytes[newest] / took_s
-    since_s = max(seen.now_s - done.start_s[newest], took_s)
+    elapsed_s = max(done.end_s[newest] - done.start_s[newest], 1e-9)
+    throughput_bps = 8 * done.size_bytes[newest] / elapsed_s
+    since_s = max(seen.now_s - done.start_s[newest], elapsed_s)
     interval_s = max(state.rates[_PACE], since_s)
+    # Step 1, estimating: update the share. Step 2, smoothing.
     if state.rates[_SMOOTH] <= 0:
         state.rates[_SHARE] = throughput_bps
         state.rates[_SMOOTH] = throughput_bps
     else:
-        share_bps = probed_bps(params, state.rates[_SHARE], throughput_bps, interval_s)
+        share_bps = next_share_bps(params, state.rates[_SHARE], throughput_bps, interval_s)
         state.rates[_SHARE] = share_bps
         part = min(params.alpha * interval_s, 1.0)
         state.rates[_SMOOTH] += part * (share_bps - state.rates[_SMOOTH])
     smooth_bps = state.rates[_SMOOTH]
-    last, why = seen.last_rung, _STAY
+    # Step 3, quantizing, with a dead zone between the two limits.
+    last, reason = seen.last_rung, _STAY
     down_bps = smooth_bps - params.probe_bps
     high = highest_within(seen.ladder_bps, down_bps - params.epsilon * smooth_bps)
     low = highest_within(seen.ladder_bps, down_bps)
     rung = last
     if last < high:
-        rung, why = high, _UP
+        rung, reason = high, _UP
     elif last > low:
-        rung, why = low, _DOWN
+        rung, reason = low, _DOWN
+    # Step 4, scheduling.
     wait_s = max(0.0, state.rates[_PACE] - since_s)
     pace_s = seen.ladder_bps[rung] * media_s / smooth_bps
     pace_s += params.beta * (seen.buffer_s - params.buffer_min_s)
     state.rates[_PACE] = max(pace_s, 0.0)
-    return Decision(rung, wait_s, why)
+    return Decision(rung, wait_s, reason)
 
 
-def probed_bps(params: Params, share_bps: float, throughput_bps: float, interval_s: float) -> float:
+def next_share_bps(
+    params: Params, share_bps: float, throughput_bps: float, interval_s: float
+) -> float:
     """The share after ``interval_s`` of probing, or of falling towards the throughput."""
     above_bps = share_bps - throughput_bps
     if above_bps + params.probe_bps > 0:
-        # From here on probing leads to the throughput, from whichever side.
+        # Within w of the throughput or above, the share converges to it exponentially.
         return share_bps - min(params.kappa * interval_s, 1.0) * above_bps
     return min(share_bps + params.kappa * interval_s * params.probe_bps, throughput_bps)
 
 
 def make(**params: float) -> Rule:
-    """The algorithm with the given parameters; see ``Params``.
+    """Create the algorithm with the given parameters; see ``Params``.
 
     Raises:
-        ValueError: a parameter out of range.
+        ValueError: a parameter is out of range.
     """
     made = Params(**params)
     if not (made.kappa > 0 and made.alpha > 0 and made.probe_bps > 0):
@@ -123,5 +128,5 @@ def make(**params: float) -> Rule:
         params=made,
         start=start,
         choose=choose,
-        whys=("no sample yet", "in the dead zone", "pays for more", "does not pay"),
+        reasons=("no sample yet", "in the dead zone", "pays for more", "does not pay"),
     )

@@ -1,26 +1,26 @@
-"""Our own learned policy: a short look-ahead over five throughputs that may come.
+"""A learned planner: a short look-ahead over five scenarios of throughput.
 
-What it is: a planner, not a neural network. Logarithms of measured throughput are
-followed by a fast and a slow mean; from them come a forecast and how wrong forecasts
-were of late, hence five scenarios of equal weight, from poor to good. Each first rung is
-worth its rate, switch and stall in every scenario, and then the best constant rung for
-the segments after it in that scenario, because a player learns on the way which one it
-is in. What is left in the buffer at the end of the look-ahead has a price. The rung with
-the most on average is taken, the lowest of equals. A download is abandoned when, at the
-rate it comes in, a lower rung would save more stall than it gives up.
+The algorithm is a planner, not a neural network. A fast and a slow mean follow the logarithm
+of the measured throughput. They give a forecast, and with the recent errors of forecasts
+five equally weighted scenarios, from poor to good. In each scenario the utility of a first
+rung is its rate less the costs of switch and stall, plus the utility of the best constant
+rung for the following segments in that scenario, because a player learns meanwhile which
+scenario it is in. The buffer left at the end of the look-ahead has a price. The rung with
+the highest mean utility is chosen; ties go to the lower rung. A download is abandoned if, at
+its current rate, a lower rung would save more stall than it costs.
 
-What is learned: the numbers of ``WEIGHTS`` (half-lives, how to mix the means, spreads,
-prices), by CMA-ES over simulated sessions on generated traces of every shipped class,
-for the linear score of Pensieve; see ``examples/train_policy.py``. They are the package
-data ``abr/policies/abrkit-policy.json``. The policy is told nothing of the class.
+The numbers of ``WEIGHTS`` (half-lives, weights of the means, spreads, prices) are learned by
+CMA-ES over simulated sessions on generated traces of every bundled class, for the linear
+score of Pensieve; see ``examples/train_policy.py``. They are the package data
+``abr/policies/abrkit-policy.json``. The policy does not know the class of a trace.
 
-Source: ours. The score and the idea of planning a few segments ahead are those of Yin,
+Source: original. The score and the idea of planning a few segments ahead are those of Yin,
 Jindal, Sekar, Sinopoli, A Control-Theoretic Approach for Dynamic Adaptive Video Streaming
-over HTTP, SIGCOMM 2015; planning over a distribution of what may come, that of Yan et
-al., Learning in situ, NSDI 2020, section 4; the optimiser is Hansen's CMA-ES.
+over HTTP, SIGCOMM 2015; planning over a distribution of outcomes is that of Yan et al.,
+Learning in situ, NSDI 2020, section 4; the optimiser is Hansen's CMA-ES.
 
-deviation: the first segment is always of the lowest rung, although the score does not
-count startup.
+deviation: the first segment is always at the lowest rung, although the score does not
+include startup.
 """
 
 from __future__ import annotations
@@ -35,48 +35,48 @@ import numpy as np
 from abr.decision import Decision, Download, Observation, Progress, Rule
 from abr.errors import AlgorithmError
 from abr.media import FloatArray
-from abr.networks import fingerprint_of
+from abr.neural import check_fingerprint
 
 NAME = "abrkit-policy"
 _NO_SAMPLE, _PLANNED, _ABANDON = 0, 1, 2
 
 
 class Weight(NamedTuple):
-    """A number that is learned."""
+    """A learned number."""
 
     name: str
-    first: float
-    """Where learning begins."""
+    initial: float
+    """Value at which learning starts."""
     is_positive: bool
-    """Learned as its logarithm."""
-    says: str
+    """Whether it must be positive; its logarithm is learned then."""
+    description: str
 
 
 WEIGHTS = (
-    Weight("fast_half_life_s", 4.0, True, "of the fast mean of ln throughput"),
+    Weight("fast_half_life_s", 4.0, True, "of the fast mean of ln(throughput)"),
     Weight("slow_half_life_s", 40.0, True, "of the slow mean"),
-    Weight("last_down", 0.3, False, "how far a last sample below the fast mean pulls it down"),
-    Weight("last_up", 0.1, False, "how far one above it pulls it up"),
-    Weight("to_slow", 0.1, False, "how far the slow mean pulls the forecast"),
-    Weight("bias", 0.0, False, "added to the forecast, in ln"),
-    Weight("spread", 0.15, True, "least standard deviation of ln throughput"),
-    Weight("spread_errors", 0.8, True, "how far errors of late widen it"),
-    Weight("first_error", 0.4, True, "error before any was seen"),
-    Weight("error_memory", 0.2, True, "share of the newest error in their mean square"),
-    Weight("skew", 1.0, True, "spread of the scenarios below the forecast, relative to above"),
-    Weight("later_to_slow", 0.2, False, "pull of the slow mean on segments after the first"),
-    Weight("later_spread", 0.8, True, "spread there, relative to the first"),
+    Weight("last_down", 0.3, False, "pull of the last sample on the forecast if below the mean"),
+    Weight("last_up", 0.1, False, "pull of the last sample on the forecast if above the mean"),
+    Weight("to_slow", 0.1, False, "pull of the slow mean on the forecast"),
+    Weight("bias", 0.0, False, "added to the forecast of ln(throughput)"),
+    Weight("spread", 0.15, True, "minimum standard deviation of ln(throughput)"),
+    Weight("spread_errors", 0.8, True, "increase of it with recent errors"),
+    Weight("first_error", 0.4, True, "assumed error before the first"),
+    Weight("error_memory", 0.2, True, "weight of the newest error in the mean square"),
+    Weight("skew", 1.0, True, "spread of scenarios below the forecast, relative to above"),
+    Weight("later_to_slow", 0.2, False, "pull of the slow mean on later segments"),
+    Weight("later_spread", 0.8, True, "spread of later segments, relative to the first"),
     Weight("stall", 1.2, True, "weight of a planned stall, relative to a real one"),
     Weight("change", 1.0, True, "weight of the first change, relative to a real one"),
-    Weight("later_change", 0.6, True, "weight of the change after it"),
-    Weight("price_rate", 0.5, True, "segments' worth of rate that a full buffer is worth"),
-    Weight("price", 0.5, True, "Mbit/s that a full buffer is worth"),
-    Weight("price_s", 6.0, True, "buffer that is worth all but a third of a full one"),
-    Weight("reserve_s", 0.1, True, "taken off the buffer that a plan may use"),
-    Weight("abandon", 1.0, True, "Mbit/s that abandoning must gain"),
-    Weight("abandon_prior_s", 0.5, True, "seconds of download that the forecast counts as"),
+    Weight("later_change", 0.6, True, "weight of the second change"),
+    Weight("price_rate", 0.5, True, "price of a full buffer, in multiples of the rate"),
+    Weight("price", 0.5, True, "price of a full buffer, in Mbit/s"),
+    Weight("price_s", 6.0, True, "buffer level worth 1 - 1/e of the price of a full one"),
+    Weight("reserve_s", 0.1, True, "part of the buffer that plans may not use"),
+    Weight("abandon", 1.0, True, "minimum gain of abandoning, in Mbit/s"),
+    Weight("abandon_prior_s", 0.5, True, "weight of the forecast, in seconds of download"),
 )
-"""What is learned, in the order of ``State.weights``."""
+"""The learned numbers, in the order of ``State.weights``."""
 (
     _FAST_S,
     _SLOW_S,
@@ -104,8 +104,8 @@ WEIGHTS = (
 
 _FAST, _SLOW, _FORECAST, _ERRORS, _LATENCY, _COUNT, _END = range(7)
 _SCENARIOS = 5
-_MOST_AHEAD = 10
-_LEAST_S = 1e-4
+_MAX_AHEAD = 10
+_MIN_S = 1e-4
 _LATENCY_SHARE = 0.3
 
 
@@ -113,77 +113,77 @@ class Params(NamedTuple):
     """Parameters of ``abrkit-policy``; the learned numbers are package data."""
 
     stall_weight: float = 4.3
-    """Mbit/s that a second stalled costs."""
+    """Cost of a second of stall, in Mbit/s."""
     switch_weight: float = 1.0
-    """Mbit/s that a change by one Mbit/s costs."""
+    """Cost of a change of rate, in Mbit/s per Mbit/s."""
     ahead_s: float = 20.0
-    """Media to look ahead."""
+    """Media seconds to look ahead."""
     may_abandon: bool = True
-    """Whether downloads are abandoned."""
+    """Whether downloads may be abandoned."""
     fingerprint: int = 0
-    """Of the learned numbers, as logs record it; 0 takes them as they are."""
+    """Checksum of the learned numbers, as recorded in logs; 0 accepts any numbers."""
 
 
 class State(NamedTuple):
-    """What is learned, what is remembered, and room for plans."""
+    """Learned numbers, memory of one playback, and a workspace for plans."""
 
     weights: FloatArray
     """The values of ``WEIGHTS``, shape (W,)."""
     memory: FloatArray
-    """Fast and slow mean and forecast of ln Mbit/s, mean square error, latency, samples,
-    end of the last download, shape (7,)."""
+    """Fast mean, slow mean and forecast of ln(Mbit/s), mean square error, latency, number of
+    samples, end of the last download, shape (7,)."""
     deviates: FloatArray
-    """Standard deviations from the forecast, per scenario, shape (S,)."""
+    """Deviation of each scenario from the forecast, in standard deviations, shape (S,)."""
     mbps: FloatArray
     """Nominal rates, shape (R,)."""
     first_s: FloatArray
-    """Download time of the first segment per scenario and rung, shape (S, R)."""
+    """Download time of the first segment, by scenario and rung, shape (S, R)."""
     later_s: FloatArray
-    """The same of each segment after it, row s H + d, shape (S H, R)."""
+    """The same for segment d after it, in row s H + d, shape (S H, R)."""
 
 
 def start_with(
     weights: FloatArray, params: Params, ladder_bps: FloatArray, durations_s: FloatArray
 ) -> State:
-    """The state of one playback."""
+    """Create the state of one playback."""
     rungs = len(ladder_bps)
     return State(
         weights=np.array(weights, dtype=np.float64),
         memory=np.zeros(7),
-        # Means of the fifths of a normal distribution.
+        # Means of the five quintiles of the standard normal distribution.
         deviates=np.array([-1.4, -0.532, 0.0, 0.532, 1.4]),
         mbps=np.array(ladder_bps, dtype=np.float64) / 1e6,
         first_s=np.zeros((_SCENARIOS, rungs)),
-        later_s=np.zeros((_SCENARIOS * _MOST_AHEAD, rungs)),
+        later_s=np.zeros((_SCENARIOS * _MAX_AHEAD, rungs)),
     )
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """The first rung that is worth most on average over the scenarios."""
+    """Choose the first rung with the highest mean utility over the scenarios."""
     if state.memory[_COUNT] == 0:
         return Decision(0, 0.0, _NO_SAMPLE)
-    ahead = _ahead(params, seen)
-    _forecast(state, seen, ahead)
+    ahead = _count_ahead(params, seen)
+    _fill_scenarios(state, seen, ahead)
     rungs = len(state.mbps)
     answer, best = 0, -math.inf
     for rung in range(rungs):
-        worth = 0.0
+        utility = 0.0
         for scenario in range(_SCENARIOS):
-            worth += _worth(params, state, seen, ahead, scenario, rung)
-        if worth > best + 1e-9:
-            best, answer = worth, rung
+            utility += _scenario_utility(params, state, seen, ahead, scenario, rung)
+        if utility > best + 1e-9:
+            best, answer = utility, rung
     return Decision(answer, 0.0, _PLANNED)
 
 
-def _ahead(params: Params, seen: Observation) -> int:
-    """Segments to look ahead, the first one included."""
+def _count_ahead(params: Params, seen: Observation) -> int:
+    """Number of segments to look ahead, including the first."""
     left = len(seen.durations_s) - seen.segment
     wanted = math.ceil(params.ahead_s / seen.durations_s[seen.segment])
-    return int(min(max(wanted, 3), _MOST_AHEAD, left))
+    return int(min(max(wanted, 3), _MAX_AHEAD, left))
 
 
-def _forecast(state: State, seen: Observation, ahead: int) -> None:
-    """Fill in how long downloads take in each scenario."""
+def _fill_scenarios(state: State, seen: Observation, ahead: int) -> None:
+    """Fill in the download times of each scenario."""
     weights, memory = state.weights, state.memory
     forecast = memory[_FORECAST] + weights[_BIAS]
     later = forecast + weights[_LATER_TO_SLOW] * (memory[_SLOW] - forecast)
@@ -199,14 +199,14 @@ def _forecast(state: State, seen: Observation, ahead: int) -> None:
             state.first_s[scenario, rung] = memory[_LATENCY] + size_bytes * s_per_byte
             for d in range(1, ahead):
                 size_bytes = seen.sizes_bytes[rung, seen.segment + d]
-                taken_s = memory[_LATENCY] + size_bytes * later_s_per_byte
-                state.later_s[scenario * _MOST_AHEAD + d, rung] = taken_s
+                elapsed_s = memory[_LATENCY] + size_bytes * later_s_per_byte
+                state.later_s[scenario * _MAX_AHEAD + d, rung] = elapsed_s
 
 
-def _worth(
+def _scenario_utility(
     params: Params, state: State, seen: Observation, ahead: int, scenario: int, rung: int
 ) -> float:
-    """What ``rung`` now, and the best constant rung after it, come to in a scenario."""
+    """Utility of ``rung`` now and the best constant rung after it, in one scenario."""
     weights, mbps = state.weights, state.mbps
     stall_weight = params.stall_weight * weights[_STALL]
     full_s = max(seen.max_buffer_s, seen.durations_s[seen.segment])
@@ -216,10 +216,10 @@ def _worth(
     buffer_s = min(buffer_s + seen.durations_s[seen.segment], full_s)
     before = max(seen.last_rung, 0)
     change = params.switch_weight * weights[_CHANGE] * abs(mbps[rung] - mbps[before])
-    worth = mbps[rung] - stall_weight * stalled_s - change
+    utility = mbps[rung] - stall_weight * stalled_s - change
     left = len(seen.durations_s) - seen.segment - ahead
     if ahead == 1:
-        return float(worth)
+        return float(utility)
     best = -math.inf
     later_change = params.switch_weight * weights[_LATER_CHANGE]
     is_priced = left > 0
@@ -227,12 +227,12 @@ def _worth(
         adds = (ahead - 1) * mbps[after] - later_change * abs(mbps[after] - mbps[rung])
         level_s, lacks_s = buffer_s, 0.0
         for d in range(1, ahead):
-            taken_s = state.later_s[scenario * _MOST_AHEAD + d, after]
-            if taken_s > level_s:
-                lacks_s += taken_s - level_s
+            elapsed_s = state.later_s[scenario * _MAX_AHEAD + d, after]
+            if elapsed_s > level_s:
+                lacks_s += elapsed_s - level_s
                 level_s = 0.0
             else:
-                level_s -= taken_s
+                level_s -= elapsed_s
             level_s = min(level_s + seen.durations_s[seen.segment + d], full_s)
         adds -= stall_weight * lacks_s
         if is_priced:
@@ -240,11 +240,11 @@ def _worth(
             share = min(left * seen.durations_s[seen.segment] / params.ahead_s, 1.0)
             adds += share * price * (1 - math.exp(-level_s / weights[_PRICE_S]))
         best = max(best, adds)
-    return float(worth + best)
+    return float(utility + best)
 
 
 def reconsider(params: Params, state: State, seen: Observation, progress: Progress) -> Decision:
-    """Abandon for the lower rung that gains most, when that is enough."""
+    """Abandon for the lower rung with the largest gain, if that is large enough."""
     stay = Decision(progress.rung, 0.0, _PLANNED)
     if not params.may_abandon or state.memory[_COUNT] == 0:
         return stay
@@ -253,8 +253,8 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
     prior_bytes = prior_s * math.exp(state.memory[_FORECAST]) * 1e6 / 8
     is_coming = progress.first_byte_s <= progress.now_s
     since_s = progress.first_byte_s if is_coming else progress.start_s + state.memory[_LATENCY]
-    taken_s = max(progress.now_s - since_s, 0.0) + prior_s
-    s_per_byte = taken_s / max(progress.received_bytes + prior_bytes, 1.0)
+    elapsed_s = max(progress.now_s - since_s, 0.0) + prior_s
+    s_per_byte = elapsed_s / max(progress.received_bytes + prior_bytes, 1.0)
     left_s = (progress.size_bytes - progress.received_bytes) * s_per_byte
     stalled_s = left_s - progress.buffer_s
     if stalled_s <= 0:
@@ -274,11 +274,11 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
 
 
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
-    """Follow throughput and latency, and how wrong the forecast was."""
+    """Update throughput, latency, forecast and the error of the last forecast."""
     weights, memory = state.weights, state.memory
     body_s = download.end_s - download.first_byte_s
-    if body_s < _LEAST_S:
-        body_s = max(download.end_s - download.start_s, _LEAST_S)
+    if body_s < _MIN_S:
+        body_s = max(download.end_s - download.start_s, _MIN_S)
     sample = math.log(max(8e-6 * download.size_bytes / body_s, 1e-6))
     latency_s = max(download.first_byte_s - download.start_s, 0.0)
     if memory[_COUNT] == 0:
@@ -300,33 +300,35 @@ def delivered(params: Params, state: State, seen: Observation, download: Downloa
     memory[_COUNT] += 1
 
 
-def rule_of(weights: Mapping[str, float], params: Params | None = None, name: str = NAME) -> Rule:
-    """The algorithm with learned numbers.
+def build_rule(
+    weights: Mapping[str, float], params: Params | None = None, name: str = NAME
+) -> Rule:
+    """Build the algorithm from learned numbers.
 
     Raises:
-        AlgorithmError: a number is missing, unknown, not finite, or not positive where it
-            must be; or they are not those of ``params.fingerprint``.
-        ValueError: a parameter out of range.
+        AlgorithmError: a number is missing, unknown, not finite, or not positive although
+            it must be; or the numbers do not have ``params.fingerprint``.
+        ValueError: a parameter is out of range.
     """
-    params, numbers = params or Params(), weights_in_order(weights)
+    params, numbers = params or Params(), order_weights(weights)
     if not (params.stall_weight >= 0 and params.switch_weight >= 0 and params.ahead_s > 0):
         raise ValueError("weights must be 0 or more, and ahead_s more than 0")
     return Rule(
         name=name,
-        params=params._replace(fingerprint=fingerprint_of(numbers, params.fingerprint)),
+        params=params._replace(fingerprint=check_fingerprint(numbers, params.fingerprint)),
         start=partial(start_with, numbers),
         choose=choose,
         reconsider=reconsider,
         delivered=delivered,
-        whys=("no sample yet", "best on average", "abandons"),
+        reasons=("no sample yet", "best on average", "abandons"),
     )
 
 
-def weights_in_order(weights: Mapping[str, float]) -> FloatArray:
-    """The numbers as ``State.weights`` holds them, shape (W,).
+def order_weights(weights: Mapping[str, float]) -> FloatArray:
+    """Check the numbers and order them as in ``State.weights``, shape (W,).
 
     Raises:
-        AlgorithmError: as in ``rule_of``.
+        AlgorithmError: as for ``build_rule``.
     """
     known = [each.name for each in WEIGHTS]
     wrong = sorted(set(weights) ^ set(known))

@@ -1,19 +1,19 @@
-"""MPC-HM as Puffer runs it: value iteration over a buffer in bins, ten segments ahead.
+"""MPC-HM as in Puffer: value iteration over a discretised buffer, ten segments ahead.
 
-A plan is worth the quality of its segments, less ``switch_weight`` times each change of
-quality and ``stall_weight`` per second stalled. The buffer is rounded to ``bins`` steps
-of the player's limit, so the best plan follows by dynamic programming. The predicted
-seconds per byte are the mean of the last downloads; the prediction for each further
-segment takes the place of the oldest of them, and counts as measured. With ``robust``,
-predictions are stretched by the largest error of the last downloads (RobustMPC-HM).
+The utility of a plan is the quality of its segments, less ``switch_weight`` times each
+change of quality and ``stall_weight`` per second of stall. The buffer is rounded to ``bins``
+steps of the player's limit, so dynamic programming finds the best plan. The predicted
+seconds per byte are the mean of the last downloads; for each further segment the prediction
+replaces the oldest of them, and counts as measured. With ``robust``, predictions are
+increased by the largest error of the last downloads (RobustMPC-HM).
 
 Source: ``mpc.cc`` and ``mpc.hh`` of Puffer (Yan et al., Learning in situ, NSDI 2020), with
-its constants; ties to the first, so the lowest rung. The idea is that of Yin et al.,
-SIGCOMM 2015. Puffer's segments last 2.002 s and its buffer holds 15 s.
+its constants; ties go to the first, hence the lowest rung. The idea is that of Yin et al.,
+SIGCOMM 2015. Puffer's segments last 2.002 s and its buffer is limited to 15 s.
 
-deviation: Puffer measures quality as SSIM in dB. What an algorithm sees here has no
-quality, so the nominal rate in dB, ``10 log10(rate / 1 bit/s)``, stands for it, the same
-for all segments of a rung. A doubled rate then counts for 3 dB.
+deviation: Puffer measures quality as SSIM in dB. An observation here has no quality, so it
+is replaced by the nominal rate in dB, ``10 log10(rate / 1 bit/s)``, the same for all segments
+of a rung. A doubled rate then counts for 3 dB.
 
 deviation: segments keep their own durations.
 """
@@ -30,61 +30,61 @@ from abr.media import FloatArray
 
 _NO_SAMPLE, _PLANNED = 0, 1
 _UNKNOWN_S = 10000.0
-"""Seconds per byte before the first download."""
+"""Assumed seconds per byte before the first download."""
 
 
 class Params(NamedTuple):
     """Parameters of ``puffer-mpc``, with Puffer's values."""
 
     horizon: int = 10
-    """Segments to plan for."""
+    """Number of segments to plan for."""
     window: int = 5
-    """Downloads that predictions start from, and errors that count."""
+    """Number of downloads that predictions are based on, and of errors considered."""
     bins: int = 100
-    """Steps of the buffer, from empty to the player's limit."""
+    """Number of buffer steps, from empty to the player's limit."""
     stall_weight: float = 20.0
-    """dB that a second stalled costs."""
+    """Cost of a second of stall, in dB."""
     switch_weight: float = 1.0
-    """dB that a change of one dB costs."""
+    """Cost of a change of quality, in dB per dB."""
     robust: bool = False
-    """Whether predictions are stretched by the largest error of late."""
+    """Whether predictions are increased by the largest recent error."""
 
 
 class State(NamedTuple):
-    """Room for the iteration, and the errors."""
+    """Workspace of the iteration, and past errors."""
 
     quality_db: FloatArray
-    """Per rung, shape (R,)."""
+    """Quality of each rung, shape (R,)."""
     s_per_byte: FloatArray
-    """The last downloads, then the predictions, shape (window + horizon,)."""
-    lasts_s: FloatArray
+    """Seconds per byte of the last downloads, then predictions, shape (window + horizon,)."""
+    media_s: FloatArray
     """Media seconds per segment ahead, shape (horizon,)."""
-    times_s: FloatArray
-    """Predicted download time per segment ahead and rung, shape (horizon, R)."""
+    download_s: FloatArray
+    """Predicted download time by segment ahead and rung, shape (horizon, R)."""
     values: FloatArray
-    """Of being d segments on, at buffer step b, after rung r; row d (bins + 1) + b, shape
-    ((horizon + 1) (bins + 1), R)."""
+    """Value of being d segments ahead at buffer step b after rung r, in row
+    d (bins + 1) + b, shape ((horizon + 1) (bins + 1), R)."""
     reached: FloatArray
-    """Question in which such a buffer step was last reached, shape ((horizon + 1) (bins + 1),)."""
+    """Number of the decision that last reached such a row, shape ((horizon + 1) (bins + 1),)."""
     ahead: FloatArray
-    """From one buffer step, per next rung: what its stall costs, and the value after it,
+    """For each next rung from one buffer step, the cost of its stall and the value after it,
     shape (2, R)."""
     errors: FloatArray
-    """Relative errors of the last downloads, in a ring, shape (window,)."""
+    """Ring of the relative errors of the last downloads, shape (window,)."""
     counts: FloatArray
-    """Questions so far, downloads so far, and the newest prediction in bytes per second,
-    0 before the first, shape (3,)."""
+    """Number of decisions, number of downloads, and the newest prediction in bytes per second
+    (0 before the first), shape (3,)."""
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """The state of one playback."""
+    """Create the state of one playback."""
     rungs = len(ladder_bps)
     places = (params.horizon + 1) * (params.bins + 1)
     return State(
         quality_db=10 * np.log10(ladder_bps),
         s_per_byte=np.zeros(params.window + params.horizon),
-        lasts_s=np.zeros(params.horizon),
-        times_s=np.zeros((params.horizon, rungs)),
+        media_s=np.zeros(params.horizon),
+        download_s=np.zeros((params.horizon, rungs)),
         values=np.zeros((places, rungs)),
         reached=np.zeros(places),
         ahead=np.zeros((2, rungs)),
@@ -94,47 +94,47 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """The first rung of the best plan."""
+    """Choose the first rung of the best plan."""
     depth = min(params.horizon, len(seen.durations_s) - seen.segment)
-    _predict(params, state, seen, depth)
+    _predict_downloads(params, state, seen, depth)
     unit_s = seen.max_buffer_s / params.bins
-    at = _step(seen.buffer_s, unit_s, params.bins)
-    _reach(params, state, depth, at, unit_s)
+    at = _nearest_step(seen.buffer_s, unit_s, params.bins)
+    _mark_reachable(params, state, depth, at, unit_s)
     for d in range(depth - 1, 0, -1):
-        _settle(params, state, d, depth, unit_s)
-    _look(params, state, 0, at, depth, unit_s)
-    # No change to pay for before the first download.
-    fresh = len(seen.downloads.end_s) == 0 or seen.last_rung < 0
-    last_db = 0.0 if fresh else state.quality_db[seen.last_rung]
-    best, most = 0, -math.inf
+        _fill_values(params, state, d, depth, unit_s)
+    _look_ahead(params, state, 0, at, depth, unit_s)
+    # The first segment has no predecessor, so it pays for no change of quality.
+    is_first = len(seen.downloads.end_s) == 0 or seen.last_rung < 0
+    last_db = 0.0 if is_first else state.quality_db[seen.last_rung]
+    best, best_value = 0, -math.inf
     for rung in range(len(state.quality_db)):
-        worth = last_db
-        if not fresh:
-            worth -= params.switch_weight * abs(last_db - state.quality_db[rung])
-        worth = worth - state.ahead[0, rung] + state.ahead[1, rung]
-        if worth > most:
-            best, most = rung, worth
+        utility = last_db
+        if not is_first:
+            utility -= params.switch_weight * abs(last_db - state.quality_db[rung])
+        utility = utility - state.ahead[0, rung] + state.ahead[1, rung]
+        if utility > best_value:
+            best, best_value = rung, utility
     return Decision(best, 0.0, _NO_SAMPLE if len(seen.downloads.end_s) == 0 else _PLANNED)
 
 
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
-    """Compare the newest prediction with what came."""
+    """Record the error of the newest prediction."""
     error = 0.0
     if state.counts[2] > 0:
-        taken_s = download.end_s - download.start_s
-        error = abs(1 - state.counts[2] * taken_s / download.size_bytes)
+        elapsed_s = download.end_s - download.start_s
+        error = abs(1 - state.counts[2] * elapsed_s / download.size_bytes)
     state.errors[int(state.counts[1]) % params.window] = error
     state.counts[1] += 1
 
 
-def _predict(params: Params, state: State, seen: Observation, depth: int) -> None:
-    """Fill in how long the segments ahead would take."""
+def _predict_downloads(params: Params, state: State, seen: Observation, depth: int) -> None:
+    """Fill in the predicted download times of the segments ahead."""
     done = seen.downloads
     known = min(params.window, len(done.end_s))
     first = len(done.end_s) - known
     for i in range(known):
-        taken_s = done.end_s[first + i] - done.start_s[first + i]
-        state.s_per_byte[i] = taken_s / done.size_bytes[first + i]
+        elapsed_s = done.end_s[first + i] - done.start_s[first + i]
+        state.s_per_byte[i] = elapsed_s / done.size_bytes[first + i]
     worst = 0.0
     if params.robust:
         for i in range(params.window):
@@ -150,71 +150,71 @@ def _predict(params: Params, state: State, seen: Observation, depth: int) -> Non
                 state.counts[2] = 1 / ahead if ahead > 0 else 0.0
             ahead *= 1 + worst
         state.s_per_byte[d + known] = ahead
-        state.lasts_s[d] = seen.durations_s[seen.segment + d]
+        state.media_s[d] = seen.durations_s[seen.segment + d]
         for rung in range(len(state.quality_db)):
-            state.times_s[d, rung] = seen.sizes_bytes[rung, seen.segment + d] * ahead
+            state.download_s[d, rung] = seen.sizes_bytes[rung, seen.segment + d] * ahead
 
 
-def _reach(params: Params, state: State, depth: int, at: int, unit_s: float) -> None:
-    """Mark the buffer steps that some plan passes, with the number of this question."""
+def _mark_reachable(params: Params, state: State, depth: int, at: int, unit_s: float) -> None:
+    """Mark the buffer steps that some plan reaches with the number of this decision."""
     state.counts[0] += 1
-    question, width = state.counts[0], params.bins + 1
-    state.reached[at] = question
+    decision_number, width = state.counts[0], params.bins + 1
+    state.reached[at] = decision_number
     for d in range(depth - 1):
         for step in range(width):
-            if state.reached[d * width + step] == question:
+            if state.reached[d * width + step] == decision_number:
                 for rung in range(len(state.quality_db)):
-                    left_s = max(0.0, step * unit_s - state.times_s[d, rung])
-                    after = _step(left_s + state.lasts_s[d], unit_s, params.bins)
-                    state.reached[(d + 1) * width + after] = question
+                    left_s = max(0.0, step * unit_s - state.download_s[d, rung])
+                    after = _nearest_step(left_s + state.media_s[d], unit_s, params.bins)
+                    state.reached[(d + 1) * width + after] = decision_number
 
 
-def _settle(params: Params, state: State, d: int, depth: int, unit_s: float) -> None:
-    """Values of the places reached ``d`` segments on, from those further on."""
+def _fill_values(params: Params, state: State, d: int, depth: int, unit_s: float) -> None:
+    """Compute the values of the steps reached ``d`` segments ahead from those after them."""
     width, rungs = params.bins + 1, len(state.quality_db)
     for step in range(width):
         row = d * width + step
         if state.reached[row] != state.counts[0]:
             continue
-        _look(params, state, d, step, depth, unit_s)
-        # Best of the rungs from the one before upward, then of those downward.
-        most = -math.inf
+        _look_ahead(params, state, d, step, depth, unit_s)
+        # |a - b| is a - b above and b - a below, so two passes cover all pairs of rungs.
+        best_value = -math.inf
         for rung in range(rungs - 1, -1, -1):
             here_db = state.quality_db[rung]
             paid = params.switch_weight * here_db
-            most = max(most, state.ahead[1, rung] - state.ahead[0, rung] - paid)
-            state.values[row, rung] = here_db + (most + paid)
-        most = -math.inf
+            best_value = max(best_value, state.ahead[1, rung] - state.ahead[0, rung] - paid)
+            state.values[row, rung] = here_db + (best_value + paid)
+        best_value = -math.inf
         for rung in range(rungs):
             here_db = state.quality_db[rung]
             paid = params.switch_weight * here_db
-            most = max(most, state.ahead[1, rung] - state.ahead[0, rung] + paid)
-            state.values[row, rung] = max(state.values[row, rung], here_db + (most - paid))
+            best_value = max(best_value, state.ahead[1, rung] - state.ahead[0, rung] + paid)
+            state.values[row, rung] = max(state.values[row, rung], here_db + (best_value - paid))
 
 
-def _look(params: Params, state: State, d: int, step: int, depth: int, unit_s: float) -> None:
-    """What each next rung brings from buffer step ``step``, ``d`` segments on."""
+def _look_ahead(params: Params, state: State, d: int, step: int, depth: int, unit_s: float) -> None:
+    """Fill in ``ahead`` for each next rung from buffer step ``step``, ``d`` segments ahead."""
     width = params.bins + 1
     for rung in range(len(state.quality_db)):
-        lacking_s = state.times_s[d, rung] - step * unit_s
+        lacking_s = state.download_s[d, rung] - step * unit_s
         value = state.quality_db[rung]
         if d + 1 < depth:
-            after = _step(max(0.0, -lacking_s) + state.lasts_s[d], unit_s, params.bins)
+            after = _nearest_step(max(0.0, -lacking_s) + state.media_s[d], unit_s, params.bins)
             value = state.values[(d + 1) * width + after, rung]
         state.ahead[0, rung] = params.stall_weight * max(0.0, lacking_s)
         state.ahead[1, rung] = value
 
 
-def _step(buffer_s: float, unit_s: float, bins: int) -> int:
-    """The nearest step of the buffer."""
+def _nearest_step(buffer_s: float, unit_s: float, bins: int) -> int:
+    """The nearest buffer step."""
     return min(bins, int((buffer_s + unit_s * 0.5) / unit_s))
 
 
 def make(**params: float) -> Rule:
-    """The algorithm with the given parameters; see ``Params``.
+    """Create the algorithm with the given parameters; see ``Params``.
 
     Raises:
-        ValueError: a parameter out of range.
+        ValueError: a parameter is out of range.
     """
     made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
     if not (made.horizon >= 1 and made.window >= 1 and made.bins >= 1):
@@ -227,5 +227,5 @@ def make(**params: float) -> Rule:
         start=start,
         choose=choose,
         delivered=delivered,
-        whys=("no sample yet", "best plan"),
+        reasons=("no sample yet", "best plan"),
     )

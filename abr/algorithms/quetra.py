@@ -1,25 +1,25 @@
-"""QUETRA: the rung at which an M/D/1/K queue would keep as much room as the buffer has left.
+"""QUETRA: the rung at which an M/D/1/K queue would leave as much room as the buffer has.
 
-Downloading and playing at a rung's rate is a queue with room for the buffer's seconds,
-whose load is throughput by rate. Its mean free room, the buffer slack, is computed per
-rung, and the rung whose slack is nearest to the buffer level wins, so that the buffer
-tends to where the two meet: half full where throughput and rate are equal.
+Downloading and playing at the rate of a rung form a queue with room for the seconds of the
+buffer, whose load is throughput over rate. Its mean free room, the buffer slack, is computed
+for each rung, and the rung whose slack is closest to the buffer level is chosen. So the
+buffer tends to the level where the two are equal: half full if throughput and rate match.
 
 Source: Yadav, Shafiei, Ooi, QUETRA: A Queuing Theory Approach to DASH Rate Adaptation,
-ACM Multimedia 2017; the table in steps of 0.01 between loads of 0.5 and 1.2, ties to
-the higher rung, the reservoir and the moving average as in ``quetra.py`` of the SABR
-benchmark, itself after the authors' rule for dash.js.
+ACM Multimedia 2017; the table in steps of 0.01 for loads from 0.5 to 1.2, ties to the higher
+rung, the reservoir and the moving average as in ``quetra.py`` of the SABR benchmark, which
+follows the authors' implementation for dash.js.
 
-deviation: that program carries tables for buffers of 30, 60, 120 and 240 s and refuses
-others. Here the slack is computed for the player's limit in whole seconds, up to 1000;
-it is within 0.005 s of the published tables.
+deviation: that program has tables for buffers of 30, 60, 120 and 240 s and rejects others.
+Here the slack is computed for the player's limit in whole seconds, up to 1000; it is within
+0.005 s of the published tables.
 
-deviation: that program ignores throughputs of 10 Mbit/s or more, which leaves it at the
-lowest rung on fast networks. Here none is ignored; ``ignore_above_bps=10e6`` brings
-that back. As there, a mean that got no new sample moves on toward the newest one.
+deviation: that program ignores throughputs of 10 Mbit/s or more, and so stays at the lowest
+rung on fast networks. Here none is ignored; ``ignore_above_bps=10e6`` restores that. As
+there, the mean moves towards the newest sample at every decision, even without a new one.
 
-deviation: the authors' rule for dash.js decides at every fifth segment only; this one,
-like the program, at every segment.
+deviation: the authors' implementation for dash.js decides at every fifth segment only; this
+one, like the program, at every segment.
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ class Params(NamedTuple):
     alpha: float = 0.1
     """Weight of the newest throughput in the moving average."""
     reservoir: float = 0.375
-    """Below this part of the player's buffer limit the lowest rung is chosen."""
+    """Fraction of the player's buffer limit below which the lowest rung is chosen."""
     ignore_above_bps: float = 0.0
-    """Throughputs from here on are not learnt from; 0 for no limit."""
+    """Throughputs of at least this are ignored; 0 for no limit."""
 
 
 class State(NamedTuple):
-    """Throughput, and slacks as far as they were needed."""
+    """Throughput, and the slacks computed so far."""
 
     throughput_bps: FloatArray
-    """Samples so far, the first, the newest, and their mean, shape (4,)."""
+    """Number of samples, the first, the newest, and their mean, shape (4,)."""
     slack_s: FloatArray
-    """Slack per step of the load, nan where not yet computed, shape (71,)."""
+    """Slack for each step of the load; nan if not yet computed, shape (71,)."""
     room: FloatArray
-    """Buffer limit in whole seconds that the slacks are for, shape (1,)."""
+    """Buffer limit in whole seconds for which the slacks were computed, shape (1,)."""
     weights: FloatArray
     """Scratch of ``mean_length``."""
     tails: FloatArray
@@ -64,12 +64,12 @@ class State(NamedTuple):
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """The state of one playback."""
+    """Create the state of one playback."""
     return State(np.zeros(4), np.full(_STEPS, np.nan), np.zeros(1), np.zeros(_ROOM), np.zeros(33))
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """The rung whose slack is nearest to the buffer level, the higher one of two."""
+    """Choose the rung whose slack is closest to the buffer level; ties go to the higher rung."""
     if state.throughput_bps[0] == 0:
         return Decision(0, 0.0, _NO_SAMPLE)
     mean_bps = _mean_bps(params, state)
@@ -91,11 +91,11 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 
 
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
-    """Keep the throughput, first-byte wait included."""
-    taken_s = download.end_s - download.start_s
-    if not taken_s > 0:
+    """Record the throughput, including the wait for the first byte."""
+    elapsed_s = download.end_s - download.start_s
+    if not elapsed_s > 0:
         return
-    bps = 8 * download.size_bytes / taken_s
+    bps = 8 * download.size_bytes / elapsed_s
     if 0 < params.ignore_above_bps <= bps:
         return
     if state.throughput_bps[0] == 0:
@@ -105,7 +105,7 @@ def delivered(params: Params, state: State, seen: Observation, download: Downloa
 
 
 def _mean_bps(params: Params, state: State) -> float:
-    """The newest of one, the mean of two, then the moving average, stepped at each question."""
+    """The sample if there is one, the mean of two, then a moving average updated per decision."""
     samples, newest_bps = state.throughput_bps[0], state.throughput_bps[2]
     if samples == 1:
         mean_bps = newest_bps
@@ -118,7 +118,7 @@ def _mean_bps(params: Params, state: State) -> float:
 
 
 def _slack_s(state: State, load: float, max_buffer_s: float) -> float:
-    """Mean free room of the queue; all of it at low loads, none at high ones."""
+    """Mean free room of the queue: all of it at low loads, none at high ones."""
     if load < 0.5:
         return max_buffer_s
     if load >= 1.2:
@@ -136,10 +136,10 @@ def _slack_s(state: State, load: float, max_buffer_s: float) -> float:
 
 
 def make(**params: float) -> Rule:
-    """The algorithm with the given parameters; see ``Params``.
+    """Create the algorithm with the given parameters; see ``Params``.
 
     Raises:
-        ValueError: a parameter out of range.
+        ValueError: a parameter is out of range.
     """
     made = Params(**params)
     if not (0 < made.alpha <= 1 and 0 <= made.reservoir <= 1 and made.ignore_above_bps >= 0):
@@ -152,5 +152,5 @@ def make(**params: float) -> Rule:
         start=start,
         choose=choose,
         delivered=delivered,
-        whys=("no sample yet", "nearest slack", "reservoir", "slack everywhere"),
+        reasons=("no sample yet", "nearest slack", "reservoir", "slack everywhere"),
     )

@@ -1,23 +1,24 @@
-"""RobustMPC: MPC at a throughput lowered by how wrong the estimates were of late.
+"""RobustMPC: MPC at a throughput reduced by the largest recent prediction error.
 
-The harmonic mean of the last downloads is divided by ``1 + e``, e the largest relative
-error ``|estimate - measured| / measured`` of the last ``window`` downloads. All else is
-``mpc``.
+The harmonic mean of the last downloads is divided by ``1 + e``, where e is the largest
+relative error ``|estimate - measured| / measured`` of the last ``window`` downloads. The
+rest is ``mpc``.
 
 Source: Yin, Jindal, Sekar, Sinopoli, A Control-Theoretic Approach for Dynamic Adaptive
 Video Streaming over HTTP, SIGCOMM 2015, section 4.3; weights, horizon and ties as in
-``test/mpc.py`` of Pensieve, which, like here, compares the estimate *before* it is
-lowered with what was measured.
+``test/mpc.py`` of Pensieve, which also compares the estimate *before* the reduction with
+the measured throughput.
 
-deviation: Pensieve's program keeps its errors in a module's global, so that they leak
-from one playback into the next and results depend on the order of traces. Here they
-belong to the playback's state. Whoever wants the leak plays one session after another
+deviation: Pensieve's program keeps the errors in a global variable of a module, so they
+leak from one playback into the next, and results depend on the order of traces. Here they
+are part of the state of a playback. To reproduce the leak, play one session after another
 with the same state.
 
-deviation: Pensieve's program reads the sizes one segment late; here it is the option
+deviation: Pensieve's program reads sizes one segment late; here this is the option
 ``late_sizes``.
 
-deviation: as in ``mpc``, no start phase, and no upper limit of the buffer planned with.
+deviation: as in ``mpc``, there is no startup phase, and the buffer in a plan has no upper
+limit.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ import numpy as np
 
 from abr.decision import Decision, Download, Observation, Rule
 from abr.estimators import harmonic_throughput_bps
-from abr.lookahead import Lookahead, best_rung, fill, lookahead_start
+from abr.lookahead import Lookahead, best_rung, fill_horizon, lookahead_start
 from abr.media import FloatArray
 
 _NO_SAMPLE, _PLANNED = 0, 1
@@ -39,37 +40,37 @@ class Params(NamedTuple):
     """Parameters of ``robust-mpc``, with the values of the paper and of Pensieve."""
 
     horizon: int = 5
-    """Segments to plan for."""
+    """Number of segments to plan for."""
     window: int = 5
-    """Downloads in the harmonic mean, and errors that count."""
+    """Number of downloads in the harmonic mean, and of errors considered."""
     stall_weight: float = 4.3
-    """Mbit/s that a second stalled costs."""
+    """Cost of a second of stall, in Mbit/s."""
     switch_weight: float = 1.0
-    """Mbit/s that a change by one Mbit/s costs."""
+    """Cost of a change of rate, in Mbit/s per Mbit/s."""
     late_sizes: bool = False
-    """Whether sizes are read one segment late, as in Pensieve's program."""
+    """Whether sizes are read one segment late, as in Pensieve."""
 
 
 class State(NamedTuple):
-    """Room for the search, and the errors."""
+    """Workspace of the search, and past errors."""
 
     room: Lookahead
     errors: FloatArray
-    """Relative errors of the last downloads, in a ring, shape (window,)."""
+    """Ring of the relative errors of the last downloads, shape (window,)."""
     estimate_bps: FloatArray
-    """The newest estimate, not lowered, shape (1,); 0 before the first."""
+    """The newest estimate before the reduction; 0 before the first, shape (1,)."""
     finished: FloatArray
-    """Downloads so far, shape (1,)."""
+    """Number of downloads so far, shape (1,)."""
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """The state of one playback."""
+    """Create the state of one playback."""
     room = lookahead_start(ladder_bps, params.horizon)
     return State(room, np.zeros(params.window), np.zeros(1), np.zeros(1))
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """The first rung of the best plan at the lowered throughput."""
+    """Choose the first rung of the best plan at the reduced throughput."""
     if len(seen.downloads.end_s) == 0:
         return Decision(0, 0.0, _NO_SAMPLE)
     throughput_bps = harmonic_throughput_bps(seen.downloads, params.window)
@@ -79,7 +80,8 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     worst = 0.0
     for i in range(len(state.errors)):
         worst = max(worst, state.errors[i])
-    depth = fill(state.room, seen, throughput_bps / (1 + worst), params.late_sizes)
+    # Section 4.3: the lower bound of the throughput is the estimate over 1 + e.
+    depth = fill_horizon(state.room, seen, throughput_bps / (1 + worst), params.late_sizes)
     rung = best_rung(
         state.room,
         depth,
@@ -92,21 +94,21 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 
 
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
-    """Compare the newest estimate with what came."""
+    """Record the error of the newest estimate."""
     error = 0.0
-    taken_s = download.end_s - download.start_s
-    if 0 < state.estimate_bps[0] < math.inf and taken_s > 0:
-        measured_bps = 8 * download.size_bytes / taken_s
+    elapsed_s = download.end_s - download.start_s
+    if 0 < state.estimate_bps[0] < math.inf and elapsed_s > 0:
+        measured_bps = 8 * download.size_bytes / elapsed_s
         error = abs(state.estimate_bps[0] - measured_bps) / measured_bps
     state.errors[int(state.finished[0]) % len(state.errors)] = error
     state.finished[0] += 1
 
 
 def make(**params: float) -> Rule:
-    """The algorithm with the given parameters; see ``Params``.
+    """Create the algorithm with the given parameters; see ``Params``.
 
     Raises:
-        ValueError: a parameter out of range.
+        ValueError: a parameter is out of range.
     """
     made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
     if not (made.horizon >= 1 and made.window >= 1):
@@ -119,5 +121,5 @@ def make(**params: float) -> Rule:
         start=start,
         choose=choose,
         delivered=delivered,
-        whys=("no sample yet", "best plan"),
+        reasons=("no sample yet", "best plan"),
     )

@@ -1,24 +1,25 @@
-"""SODA: plans rates over the next seconds so that quality, buffer and smoothness cost least.
+"""SODA: plan rates for the next seconds with the lowest cost of quality, buffer and switches.
 
-Time goes in steps of a segment's length. In each step a rate r downloads ``w / r`` steps
-of media, w the predicted throughput. A plan costs, per step, distortion ``v(r)`` times
-the media downloaded, ``beta`` times the squared distance of the buffer from its target
-(``epsilon`` of that above it), and ``gamma`` times the squared change of v. Only plans
-that never fall or never rise are looked at, the best one's first rate is played, and it
-is no higher than the first rung at or above the prediction.
+Time is divided into steps of a segment's duration. In each step a rate r downloads ``w / r``
+steps of media, where w is the predicted throughput. The cost of a plan is, per step, the
+distortion ``v(r)`` times the media downloaded, ``beta`` times the squared distance of the
+buffer from its target (``epsilon`` of that above it), and ``gamma`` times the squared change
+of v. Only plans that never fall or never rise are considered. The first rate of the best
+plan is chosen, and is no higher than the first rung at or above the prediction.
 
 Source: Chen, Lin, Christianson, Akhtar, Dharmaji, Hajiesmaili, Wierman, Sitaraman, SODA:
 An Adaptive Bitrate Controller for Consistent High-Quality Video Streaming, SIGCOMM 2024:
 equations 1 and 2, section 3.1 (costs), 5.1 (steps, bound on the rate), 5.2 (at most 10 s
 ahead), algorithm 1 (search). The predictor is dash.js's moving average, as in 6.1.1.
 
-deviation: the paper prints no weights, target or epsilon. Those here were chosen on
-made-up networks for the score of its section 6 (utility - 10 stall ratio - switch rate),
-with v and buffer scaled to lie in 0 to 1 so that they hold for any ladder and buffer:
+deviation: the paper does not state the weights, the target or epsilon. The values here were
+chosen on generated networks for the score of its section 6 (utility - 10 stall ratio - switch
+rate), with v and buffer scaled to 0 to 1 so that they apply to any ladder and buffer limit:
 ``v = ln(r_top / r) / ln(r_top / r_lowest)``, of the family in section 4 and appendix B.
 
-deviation: the buffer constraint counts no more media than there is room for. The paper
-forbids such rates; here the player itself waits for room, so fast links need a plan.
+deviation: in the buffer constraint, the media downloaded is limited to the available room.
+The paper forbids rates that exceed it; here the player itself waits for room, so there must
+be a plan on fast links too.
 """
 
 from __future__ import annotations
@@ -39,15 +40,15 @@ class Params(NamedTuple):
     """Parameters of ``soda``."""
 
     beta: float = 8.0
-    """Weight of the buffer's distance from its target; ours."""
+    """Weight of the distance of the buffer from its target; not from the paper."""
     gamma: float = 1.0
-    """Weight of switching; ours."""
+    """Weight of switching; not from the paper."""
     epsilon: float = 0.05
-    """Part of the buffer cost that counts above the target; ours."""
+    """Fraction of the buffer cost that applies above the target; not from the paper."""
     target_ratio: float = 0.8
-    """Target, as a part of the buffer; ours."""
+    """Target, as a fraction of the buffer limit; not from the paper."""
     horizon_s: float = 10.0
-    """How far a plan looks ahead at most: section 5.2."""
+    """Maximum look-ahead of a plan: section 5.2."""
     half_life_fast_s: float = 3.0
     """Half-life of the fast throughput mean, seconds of transfer: dash.js."""
     half_life_slow_s: float = 8.0
@@ -55,21 +56,21 @@ class Params(NamedTuple):
 
 
 class State(NamedTuple):
-    """Memory of one playback, and room to search in."""
+    """State of one playback, with a workspace for the search."""
 
     ewma: Ewma
     segment_s: FloatArray
-    """Length of a step, shape (1,)."""
+    """Duration of a step, shape (1,)."""
     rungs: FloatArray
-    """Rung per step of the plan under study, shape (K,)."""
+    """Rung for each step of the current plan, shape (K,)."""
     levels_s: FloatArray
-    """Buffer before each step, shape (K,)."""
+    """Buffer level before each step, shape (K,)."""
     costs: FloatArray
     """Cost before each step, shape (K,)."""
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """The state of one playback."""
+    """Create the state of one playback."""
     segment_s = float(np.median(durations_s))
     steps = max(1, int(params.horizon_s / segment_s + 1e-9))
     return State(
@@ -82,23 +83,24 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
 
 
 def distortion(ladder_bps: FloatArray, rung: int) -> float:
-    """The cost v of a rung: 0 for the highest, 1 for the lowest."""
+    """The distortion v of a rung: 0 for the highest, 1 for the lowest."""
     top = len(ladder_bps) - 1
     whole = math.log(ladder_bps[top] / ladder_bps[0])
     return math.log(ladder_bps[top] / ladder_bps[rung]) / whole if whole > 0 else 0.0
 
 
 def buffer_cost(params: Params, level_s: float, target_s: float) -> float:
-    """The squared distance from the target, as a part of it."""
+    """The squared relative distance from the target, reduced above it."""
     off = (level_s - target_s) / target_s
     return off * off if off <= 0 else params.epsilon * off * off
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """The first rate of the best monotone plan."""
+    """Choose the first rate of the best monotone plan."""
     estimate_bps = ewma_throughput_bps(state.ewma)
     if math.isnan(estimate_bps):
         return Decision(0, 0.0, _NO_SAMPLE)
+    # Section 5.1: at most the first rung at or above the prediction.
     highest = 0
     while highest + 1 < len(seen.ladder_bps) and seen.ladder_bps[highest] < estimate_bps:
         highest += 1
@@ -114,10 +116,10 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 def best_plan(
     params: Params, state: State, seen: Observation, estimate_bps: float, highest: int, step: int
 ) -> tuple[int, float]:
-    """First rung and cost of the best plan that moves only by ``step``; rung -1 for none."""
+    """First rung and cost of the best plan that moves in steps of ``step``; rung -1 for none."""
     ladder_bps, last, top = seen.ladder_bps, seen.last_rung, len(seen.ladder_bps) - 1
-    media_s, most_s = state.segment_s[0], max(seen.max_buffer_s, state.segment_s[0])
-    target_s = params.target_ratio * most_s
+    media_s, max_s = state.segment_s[0], max(seen.max_buffer_s, state.segment_s[0])
+    target_s = params.target_ratio * max_s
     steps = len(state.rungs)
     begin = last
     if last < 0:
@@ -136,14 +138,15 @@ def best_plan(
             continue
         before = last if depth == 0 else int(state.rungs[depth - 1])
         level_s = state.levels_s[depth]
-        got_s = min(estimate_bps * media_s / ladder_bps[rung], most_s - level_s + media_s)
-        after_s = level_s + got_s - media_s
+        downloaded_s = min(estimate_bps * media_s / ladder_bps[rung], max_s - level_s + media_s)
+        after_s = level_s + downloaded_s - media_s
         if after_s < 0:
             state.rungs[depth] += step
             continue
+        # Section 3.1: distortion times media, switching cost and buffer cost.
         v = distortion(ladder_bps, rung)
         change = v - distortion(ladder_bps, before) if before >= 0 else 0.0
-        cost = state.costs[depth] + v * got_s / media_s + params.gamma * change * change
+        cost = state.costs[depth] + v * downloaded_s / media_s + params.gamma * change * change
         cost += params.beta * buffer_cost(params, after_s, target_s)
         if depth + 1 < steps and cost < best:
             depth += 1
@@ -156,7 +159,7 @@ def best_plan(
 
 
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
-    """Learn the throughput of a finished download."""
+    """Update the throughput from a finished download."""
     ewma_add(
         state.ewma,
         download.size_bytes,
@@ -167,10 +170,10 @@ def delivered(params: Params, state: State, seen: Observation, download: Downloa
 
 
 def make(**params: float) -> Rule:
-    """The algorithm with the given parameters; see ``Params``.
+    """Create the algorithm with the given parameters; see ``Params``.
 
     Raises:
-        ValueError: a parameter out of range.
+        ValueError: a parameter is out of range.
     """
     made = Params(**params)
     if not (made.beta > 0 and made.gamma >= 0 and 0 <= made.epsilon <= 1):
@@ -185,5 +188,5 @@ def make(**params: float) -> Rule:
         start=start,
         choose=choose,
         delivered=delivered,
-        whys=("no sample yet", "rising plan", "falling plan", "no plan holds the buffer"),
+        reasons=("no sample yet", "rising plan", "falling plan", "no plan holds the buffer"),
     )

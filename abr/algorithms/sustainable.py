@@ -1,10 +1,10 @@
-"""The highest rung that the mean throughput so far sustains: a slow, steady yardstick.
+"""The highest rung that the mean throughput so far sustains: a slow, steady baseline.
 
-The mean is all bits over all the time spent on downloads, first-byte waits included, so
-one lucky segment moves it little. What it chooses tells what the network would carry
-without adapting from segment to segment.
+The mean is all bits over all the time spent on downloads, including waits for first bytes,
+so a single fast segment changes it little. The result shows what the network sustains
+without adapting to every segment.
 
-Source: none; it is a yardstick.
+Source: none; it is a baseline.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ class Params(NamedTuple):
     """Parameters of ``sustainable``."""
 
     safety: float = 1.0
-    """Part of the mean throughput that is relied on."""
+    """Fraction of the mean throughput that is relied on."""
 
 
 class State(NamedTuple):
-    """Memory of one playback."""
+    """State of one playback."""
 
     sums: FloatArray
-    """Bits received and seconds spent on them, shape (2,)."""
+    """Total bits received, and seconds spent on them, shape (2,)."""
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """The state of one playback."""
+    """Create the state of one playback."""
     return State(np.zeros(2))
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """The highest rung that is no faster than the mean."""
+    """Choose the highest rung within the mean."""
     if state.sums[_SECONDS] <= 0:
         return Decision(0, 0.0, _NO_SAMPLE)
     mean_bps = params.safety * state.sums[_BITS] / state.sums[_SECONDS]
@@ -48,7 +48,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 
 
 def highest_within(ladder_bps: FloatArray, limit_bps: float) -> int:
-    """The highest rung of at most ``limit_bps``; 0 when there is none."""
+    """The highest rung of at most ``limit_bps``, or the lowest."""
     rung = 0
     while rung + 1 < len(ladder_bps) and ladder_bps[rung + 1] <= limit_bps:
         rung += 1
@@ -62,7 +62,7 @@ def delivered(params: Params, state: State, seen: Observation, download: Downloa
 
 
 def make(**params: float) -> Rule:
-    """The algorithm with the given parameters; see ``Params``.
+    """Create the algorithm with the given parameters; see ``Params``.
 
     Raises:
         ValueError: ``safety`` is not positive.
@@ -76,5 +76,5 @@ def make(**params: float) -> Rule:
         start=start,
         choose=choose,
         delivered=delivered,
-        whys=("no sample yet", "mean throughput"),
+        reasons=("no sample yet", "mean throughput"),
     )

@@ -1,15 +1,15 @@
-"""Sabre's throughput rule: the highest rung whose download fits into its own playtime.
+"""Sabre's throughput rule: the highest rung that downloads faster than it plays.
 
-A rung fits when latency plus its bits at 0.9 of the estimated throughput take no
-longer than the segment plays. An insufficient-buffer rule lowers the rung when the
-buffer could not pay for it, and a download that would take more than 1.8 segments is
-abandoned if a lower rung is smaller than what is left of it.
+A rung qualifies if the latency plus the time for its bits at 0.9 of the estimated
+throughput is at most the duration of the segment. An insufficient-buffer rule lowers the
+rung if the buffer is too small for it, and a download that would take more than 1.8 segment
+durations is abandoned if a lower rung is smaller than what is left of it.
 
 Source: Spiteri, Sitaraman, Sparacio, From Theory to Practice, MMSys 2018, and
 Sabre's ``ThroughputRule`` at commit 09b03bb, whose decisions this reproduces.
 
-deviation: where segments differ in length, the nominal length is their median. A
-download whose first byte came but no more is taken for infinitely slow.
+deviation: if segments differ in length, the nominal length is their median. A download that
+has received nothing after its first byte is taken to be infinitely slow.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from abr.media import FloatArray
 _NO_SAMPLE, _THROUGHPUT, _BUFFER, _ABANDON = 0, 1, 2, 3
 FIRST_CAUTION, _CAUTION_STEP, _LAST_CAUTION = 0.9, 0.9, 0.5
 ABANDON_AFTER_S, ABANDON_RATIO = 0.5, 1.8
-# Differences of times late in a playback are this uncertain, and a player asks at
-# round times: without it "after 0.5 s" would be now 0.5 s, now one question later.
+# Differences of times late in a playback are uncertain by this much, and a player asks at
+# multiples of its interval: without the margin "after 0.5 s" could mean one interval later.
 _ROUNDING_S = 1e-9
 
 
@@ -43,35 +43,35 @@ class Params(NamedTuple):
     """Parameters of ``throughput``."""
 
     safety: float = 0.9
-    """Part of the estimated throughput that is relied on."""
+    """Fraction of the estimated throughput that is relied on."""
     half_life_fast_s: float = 3.0
     """Half-life of the fast mean, seconds of transfer."""
     half_life_slow_s: float = 8.0
     """Half-life of the slow mean, seconds of transfer."""
     window: int = 0
-    """Downloads in a sliding mean used instead of the two means above; 0 for those."""
+    """Number of downloads in a sliding mean that replaces the two means; 0 to use these."""
     buffer_rule: bool = True
     """Whether the insufficient-buffer rule applies."""
     abandon: bool = True
-    """Whether slow downloads are abandoned."""
+    """Whether slow downloads may be abandoned."""
     abandon_after_s: float = ABANDON_AFTER_S
-    """A download younger than this is left alone."""
+    """A download is not abandoned before it has taken this long."""
     abandon_ratio: float = ABANDON_RATIO
-    """Segments of time a download may take before it is abandoned."""
+    """Time a download may take, in segment durations."""
 
 
 class State(NamedTuple):
-    """Memory of one playback."""
+    """State of one playback."""
 
     ewma: Ewma
     caution: FloatArray
-    """Part of buffer times throughput that may be spent on one segment, shape (1,)."""
+    """Fraction of buffer times throughput that one segment may use, shape (1,)."""
     segment_s: FloatArray
     """Nominal length of a segment, shape (1,)."""
 
 
 def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """The state of one playback."""
+    """Create the state of one playback."""
     return State(
         ewma_start(params.half_life_fast_s, params.half_life_slow_s),
         np.full(1, FIRST_CAUTION),
@@ -82,7 +82,7 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
 def rung_for(
     throughput_bps: float, latency_s: float, segment_s: float, ladder_bps: FloatArray
 ) -> int:
-    """Highest rung, going up from 0, that downloads within its own playtime."""
+    """Highest rung, going up from 0, that downloads within its own duration."""
     rung, top = 0, len(ladder_bps) - 1
     if not throughput_bps > 0:
         return rung
@@ -95,7 +95,7 @@ def rung_for(
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
-    """The throughput's rung, lowered when the buffer cannot pay for it."""
+    """Choose the rung by throughput, lowered if the buffer is too small for it."""
     throughput_bps, latency_s = _estimates(params, state, seen)
     if math.isnan(throughput_bps):
         return Decision(0, 0.0, _NO_SAMPLE)
@@ -112,7 +112,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 
 
 def rung_within(bits: float, rung: int, segment_s: float, ladder_bps: FloatArray) -> int:
-    """Highest rung up to ``rung``, going up from 0, whose segment has no more than ``bits``."""
+    """Highest rung up to ``rung``, going up from 0, whose segment has at most ``bits``."""
     for lower in range(rung):
         if float(ladder_bps[lower + 1]) * segment_s > bits:
             return lower
@@ -120,11 +120,11 @@ def rung_within(bits: float, rung: int, segment_s: float, ladder_bps: FloatArray
 
 
 def reconsider(params: Params, state: State, seen: Observation, progress: Progress) -> Decision:
-    """Abandon a download that is far too slow for a rung smaller than its rest."""
+    """Abandon a download that is too slow for a rung smaller than what is left of it."""
     stay = Decision(progress.rung, 0.0, _THROUGHPUT)
     elapsed_s = progress.now_s - progress.start_s
     transfer_s = progress.now_s - progress.first_byte_s
-    # Not "<=": before the first byte the transfer time is nan.
+    # Written so that it is also true for nan: there is no transfer time before the first byte.
     if not params.abandon or not transfer_s > 0:
         return stay
     if elapsed_s < params.abandon_after_s - _ROUNDING_S:
@@ -149,7 +149,7 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
 
 
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
-    """Learn throughput and latency from a finished download."""
+    """Update throughput and latency from a finished download."""
     ewma_add(
         state.ewma,
         download.size_bytes,
@@ -169,10 +169,10 @@ def _estimates(params: Params, state: State, seen: Observation) -> tuple[float, 
 
 
 def make(**params: float) -> Rule:
-    """The algorithm with the given parameters; see ``Params``.
+    """Create the algorithm with the given parameters; see ``Params``.
 
     Raises:
-        ValueError: a parameter out of range.
+        ValueError: a parameter is out of range.
     """
     made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
     if not (made.safety > 0 and made.half_life_fast_s > 0 and made.half_life_slow_s > 0):
@@ -186,5 +186,5 @@ def make(**params: float) -> Rule:
         choose=choose,
         reconsider=reconsider,
         delivered=delivered,
-        whys=("no sample yet", "throughput", "insufficient buffer", "too slow"),
+        reasons=("no sample yet", "throughput", "insufficient buffer", "too slow"),
     )

@@ -1,10 +1,10 @@
-"""The command ``abr``: names of commands, loaded when they are called.
+"""The ``abr`` command: a table of subcommands, each imported only when it is called.
 
-The only module of ``abr`` that knows the other packages, and only by name: the
-table holds a line of help for each command, so that ``abr --help`` imports none of
-them. Errors become one line on stderr here, and nowhere else.
+This is the only module of ``abr`` that refers to the other packages, and only by name.
+The table holds one line of help per command, so ``abr --help`` imports none of them.
+Errors are turned into one line on stderr here and nowhere else.
 
-Exit codes: 0 done, 1 the command failed, 2 wrong usage, 130 interrupted.
+Exit codes: 0 success, 1 the command failed, 2 usage error, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from abr.errors import MissingFileError
 from abr.shell import (
     INTERRUPTED_EXIT_CODE,
     NO_ROOM_ERRORS,
+    discard_stdout,
     explain,
-    forget_stdout,
     interrupt_on_termination,
     one_line,
     stdout_is_gone,
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 class Entry(NamedTuple):
-    """One command: where it is, and what ``abr --help`` says about it."""
+    """One command: where to import it from, and its line in ``abr --help``."""
 
     target: str
     """``module:attribute`` of a click command."""
@@ -48,30 +48,36 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "transcode": Entry("transcode.cli:transcode", "Turn a master file into a packaged ladder."),
         "origin": Entry("origin.cli:origin", "Serve packages, tokens and keys over HTTP."),
         "edge": Entry("edge.cli:edge", "Run one caching tier in front of a parent."),
-        "serve": Entry("bench.stack.cli.serve:serve", "Run an origin and two tiers of edges here."),
+        "serve": Entry(
+            "bench.stack.cli.serve:serve", "Run an origin and two tiers of edges locally."
+        ),
     },
     "Play and measure": {
-        "play": Entry("player.cli:play", "Play a URL headless, over an emulated network."),
-        "simulate": Entry("player.cli:simulate", "Play a package on a virtual clock."),
-        "replay": Entry("player.cli:replay", "Play a session log again, decision by decision."),
-        "algorithms": Entry("abr.cli.algorithms:algorithms", "List the algorithms installed."),
+        "play": Entry("player.cli.play:play", "Play a URL headless over an emulated network."),
+        "simulate": Entry("player.cli.simulate:simulate", "Play a package on a virtual clock."),
+        "replay": Entry("player.cli.replay:replay", "Replay a session log, decision by decision."),
+        "algorithms": Entry("abr.cli.algorithms:algorithms", "List the installed algorithms."),
     },
     "Networks": {
         "traces": Entry(
-            "bench.traces.cli.group:traces", "Look into network traces, convert, generate."
+            "bench.traces.cli.group:traces", "Inspect, convert and generate network traces."
         ),
-        "shape": Entry("player.shaping.cli:shape", "Put a traced network around any client."),
+        "shape": Entry("player.shaping.cli:shape", "Emulate a traced network for any client."),
     },
     "Compare and report": {
         "bench": Entry("bench.cli:bench", "Compare algorithms over many networks."),
-        "demo": Entry("bench.demo:demo", "Do everything once: master to report."),
-        "report": Entry("bench.reports.cli.sessions:report", "Make an HTML page of session logs."),
+        "demo": Entry("bench.demo:demo", "Run every step once, from master to report."),
+        "report": Entry(
+            "bench.reports.cli.sessions:report", "Make an HTML report from session logs."
+        ),
         "agree": Entry(
             "bench.stack.cli.agree:agree", "Measure how far simulation and HTTP differ."
         ),
     },
     "This machine": {
-        "doctor": Entry("bench.doctor:doctor", "Say which tools are here and which are missing."),
+        "doctor": Entry(
+            "bench.doctor:doctor", "Check which tools are installed and which are missing."
+        ),
         "config": Entry("abr.cli.config:config", "Show settings and where each comes from."),
     },
 }
@@ -87,12 +93,12 @@ TABLES: Mapping[str, str] = {
     "serve": "bench.stack.config:ServeConfig",
     "player": "player.config:PlayerConfig",
 }
-"""Tables of the settings file, and the dataclass of each."""
+"""Tables of the settings file, with the dataclass of each."""
 
 
 @dataclass(slots=True)
 class Invocation:
-    """What the options that every command has were set to; ``ctx.obj`` of each command."""
+    """Values of the options shared by all commands; the ``ctx.obj`` of each command."""
 
     debug: bool = False
     verbose: int = 0
@@ -100,7 +106,7 @@ class Invocation:
 
 
 def _set(field: str) -> Callable[[click.Context, click.Parameter, Any], None]:
-    """A callback that notes an option in the invocation, wherever on the line it stood."""
+    """A callback that stores an option in the invocation, wherever on the line it was given."""
 
     def callback(ctx: click.Context, _param: click.Parameter, value: Any) -> None:
         if value:
@@ -112,7 +118,7 @@ def _set(field: str) -> Callable[[click.Context, click.Parameter, Any], None]:
 
 
 def _start_logging(verbose: int) -> None:
-    """Log to stderr; from 2 up with details."""
+    """Log to stderr; from level 2 on, include debug messages."""
     import logging
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -120,7 +126,7 @@ def _start_logging(verbose: int) -> None:
 
 
 def _shared_options() -> list[click.Parameter]:
-    """Options that may stand before or after the name of a command."""
+    """Options accepted both before and after the name of a command."""
     return [
         click.Option(
             ["--config", "config_file"],
@@ -128,7 +134,7 @@ def _shared_options() -> list[click.Parameter]:
             expose_value=False,
             is_eager=True,
             callback=_set("config_file"),
-            help="Settings file; default: $ABR_CONFIG, else ./abr.toml if there is one.",
+            help="Settings file; default: $ABR_CONFIG, or ./abr.toml if it exists.",
         ),
         click.Option(
             ["-v", "--verbose"],
@@ -136,7 +142,7 @@ def _shared_options() -> list[click.Parameter]:
             expose_value=False,
             is_eager=True,
             callback=_set("verbose"),
-            help="Log to stderr; twice for details.",
+            help="Log to stderr; give it twice for debug messages.",
         ),
         click.Option(
             ["--debug"],
@@ -144,13 +150,13 @@ def _shared_options() -> list[click.Parameter]:
             expose_value=False,
             is_eager=True,
             callback=_set("debug"),
-            help="Show the traceback of an error.",
+            help="Show the traceback when an error occurs.",
         ),
     ]
 
 
 def _with_shared_options(command: click.Command) -> click.Command:
-    """``command`` with the shared options, in sub-commands too; once only."""
+    """``command`` with the shared options added, to its subcommands too; idempotent."""
     taken = {option for param in command.params for option in param.opts}
     for option in _shared_options():
         if not taken.intersection(option.opts):
@@ -168,14 +174,14 @@ def load_target(target: str) -> Any:
 
 
 class LazyGroup(click.Group):
-    """A group that knows its commands by name and imports one when it is called."""
+    """A group that lists its commands by name and imports one only when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names in the order of the table."""
+        """Names of the commands, in the order of the table."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command; None when the table has no such name."""
+        """Import the command; None if the table has no such name."""
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
@@ -185,7 +191,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or suggest names that are near."""
+        """Find the command, or suggest similar names."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
             near = get_close_matches(name, COMMANDS, n=2)
@@ -194,7 +200,7 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the table by section, importing nothing."""
+        """List the commands by section without importing any."""
         width = max(map(len, COMMANDS))
         for title, section in SECTIONS.items():
             with formatter.section(title):
@@ -218,10 +224,10 @@ ROOT = LazyGroup(
 
     \b
     Examples:
-      abr doctor                              which tools this machine has
-      abr demo --out demo-out                 everything once, ends with a report
-      abr transcode film.mp4 packages/film    make an HLS ladder
-      abr COMMAND --help                      options and examples of a command
+      abr doctor                              check which tools are installed
+      abr demo --out demo-out                 run every step once and write a report
+      abr transcode film.mp4 packages/film    encode and package an HLS ladder
+      abr COMMAND --help                      show the options and examples of a command
     """,
     params=[
         click.Option(
@@ -230,7 +236,7 @@ ROOT = LazyGroup(
             expose_value=False,
             is_eager=True,
             callback=_show_version,
-            help="Print the version and leave.",
+            help="Print the version and exit.",
         ),
         *_shared_options(),
     ],
@@ -239,17 +245,17 @@ ROOT = LazyGroup(
 
 
 def configuration(ctx: click.Context, table: str, cls: type[T], /, **overrides: object) -> T:
-    """The settings of one component: command line over environment over file over defaults.
+    """The settings of one component, by precedence: command line, environment, file, defaults.
 
     Args:
         ctx: The context of the running command.
         table: Name of the component's table in the settings file.
         cls: Its frozen dataclass.
-        overrides: Fields given on the command line; those that are None are left out.
+        overrides: Fields given on the command line; those that are None are ignored.
 
     Raises:
         ConfigError: a value has an unknown name, a wrong type or is out of range.
-        MissingFileError: a settings file was named that is not there.
+        MissingFileError: the settings file named does not exist.
     """
     from abr.settings import load
 
@@ -268,10 +274,10 @@ def configuration(ctx: click.Context, table: str, cls: type[T], /, **overrides: 
 
 
 def settings_text(ctx: click.Context) -> tuple[str | None, str]:
-    """Text and name of the settings file in force; None where there is none.
+    """Text and name of the settings file in use; the text is None if there is none.
 
     Raises:
-        MissingFileError: a file was named by ``--config`` or ``ABR_CONFIG`` and cannot be read.
+        MissingFileError: the file named by ``--config`` or ``ABR_CONFIG`` cannot be read.
     """
     invocation = ctx.ensure_object(Invocation)
     named = invocation.config_file or os.environ.get("ABR_CONFIG")
@@ -281,19 +287,19 @@ def settings_text(ctx: click.Context) -> tuple[str | None, str]:
     except (OSError, UnicodeDecodeError) as exc:
         if named is None and isinstance(exc, FileNotFoundError):
             return None, ""
-        why = exc.strerror if isinstance(exc, OSError) else "not UTF-8 text"
-        asked = "--config" if invocation.config_file else "ABR_CONFIG" if named else "settings"
-        raise MissingFileError(f"{path}: {why}; {asked} must be a readable TOML file") from exc
+        reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8 text"
+        origin = "--config" if invocation.config_file else "ABR_CONFIG" if named else "settings"
+        raise MissingFileError(f"{path}: {reason}; {origin} must be a readable TOML file") from exc
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; never raises.
 
     Args:
-        argv: Arguments after ``abr``; those of the process when None.
+        argv: Arguments after ``abr``; if None, those of the process.
     """
     args = list(sys.argv[1:] if argv is None else argv)
-    if "_ABR_COMPLETE" in os.environ:  # a shell asks for completions
+    if "_ABR_COMPLETE" in os.environ:  # the shell asks for completions
         ROOT.main(args, prog_name="abr")
     invocation = Invocation()
     with contextlib.suppress(ValueError):  # outside the main thread
@@ -305,11 +311,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError as exc:
         if not stdout_is_gone():
             return _fail(explain(exc), 1, exc, invocation)
-        forget_stdout()
+        discard_stdout()
         return 1
-    except Exception as exc:  # noqa: BLE001  # the last line of defence: one line, exit 1
+    except Exception as exc:  # noqa: BLE001  # whatever goes wrong, the user sees one line and exit code 1
         if isinstance(exc, OSError) and exc.filename is None and exc.errno in NO_ROOM_ERRORS:
-            forget_stdout()  # its buffer cannot be written at exit either
+            discard_stdout()  # flushing its buffer at exit would fail again
         return _fail(explain(exc), 1, exc, invocation)
 
 
@@ -342,7 +348,7 @@ def _fail(text: str, exit_code: int, exc: BaseException, invocation: Invocation)
 
         traceback.print_exception(exc, file=sys.stderr)
     if exit_code == INTERRUPTED_EXIT_CODE:
-        start = "\n" if sys.stderr.isatty() else ""  # closes the line that holds ^C
+        start = "\n" if sys.stderr.isatty() else ""  # ends the line on which the terminal echoed ^C
         print(f"{start}abr: {text}", file=sys.stderr)
     else:
         print(f"abr: error: {text}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The command ``abr algorithms``: what can be played, and with which parameters."""
+"""The command ``abr algorithms``: list algorithms and their parameters."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from abr import registry
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def algorithms(as_json: bool) -> None:
-    """List the algorithms that are installed, built-in or not.
+    """List the installed algorithms, built-in and third-party.
 
-    Rules are pure functions over numbers; objects are any Python. Parameters are given to the
-    commands that play as name=value.
+    A rule is pure functions over numbers and can be compiled; an object is any Python object.
+    Set parameters with --param name=value in the commands that play.
 
     \b
     Examples:
@@ -31,11 +31,11 @@ def algorithms(as_json: bool) -> None:
         click.echo(f"{row.name}  ({row.form or 'broken'}, {row.distribution or 'several'})")
         click.echo(f"    {row.error or row.summary}")
         if row.params:
-            click.echo("    " + "  ".join(f"{k}={_shown(v)}" for k, v in row.params.items()))
-    click.echo("\nbola stands for bola-sabre, and says so when used.")
+            click.echo("    " + "  ".join(f"{k}={_format_value(v)}" for k, v in row.params.items()))
+    click.echo("\nbola is an alias of bola-sabre; commands print a note when it is used.")
 
 
-def _shown(value: object) -> str:
+def _format_value(value: object) -> str:
     if value is None:
         return "(required)"
     return str(value).lower() if isinstance(value, bool) else f"{value}"

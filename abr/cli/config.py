@@ -1,4 +1,4 @@
-"""``abr config``: the settings in force, and where each one comes from."""
+"""The command ``abr config``: show the effective settings and the origin of each."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ NOTE_COLUMN = 40
 
 
 class Effective(NamedTuple):
-    """One component's settings in force."""
+    """The effective settings of one component."""
 
     values: Mapping[str, Any]
-    """Values by field, as JSON has them; secrets left out."""
+    """Values by field, as in JSON; secrets are omitted."""
     origins: Mapping[str, str]
-    """Where each value comes from; secrets included."""
+    """Origin of each value, secrets included."""
     digest: str
-    """Hash that result files carry."""
+    """Hash recorded in result files."""
 
 
 @click.group()
 def config() -> None:
     """Show settings and where each comes from.
 
-    Order: command line, then ABR_<TABLE>_<NAME> variables, then the settings file,
-    then defaults.
+    The command line takes precedence over ABR_<TABLE>_<NAME> environment variables, these
+    over the settings file, and that over the defaults.
 
     \b
     Examples:
@@ -46,9 +46,9 @@ def config() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def show(ctx: click.Context, table: str | None, as_json: bool) -> None:
-    """Print effective settings as TOML, each with its origin.
+    """Print the effective settings as TOML, each with its origin.
 
-    The output is itself a settings file.
+    The output is a valid settings file.
 
     \b
     Examples:
@@ -64,7 +64,7 @@ def show(ctx: click.Context, table: str | None, as_json: bool) -> None:
 
 
 def effective(ctx: click.Context, table: str) -> Effective:
-    """The settings of one component as a command started now would see them.
+    """The settings of one component as a command started now would read them.
 
     Raises:
         ConfigError: a value has an unknown name, a wrong type or is out of range.
@@ -78,7 +78,7 @@ def effective(ctx: click.Context, table: str) -> Effective:
 
 
 def as_object(shown: Effective) -> dict[str, Any]:
-    """One component for ``--json``."""
+    """One component as a JSON object."""
     settings = {
         name: {"value": shown.values.get(name), "origin": origin}
         for name, origin in shown.origins.items()
@@ -87,7 +87,7 @@ def as_object(shown: Effective) -> dict[str, Any]:
 
 
 def as_toml(table: str, shown: Effective) -> str:
-    """One component as a table of a settings file, origins as comments."""
+    """One component as a table of a settings file, with origins as comments."""
     lines = [f"[{table}]"]
     for name, origin in shown.origins.items():
         note = "" if origin == DEFAULT else f"# {origin}"
@@ -102,9 +102,9 @@ def as_toml(table: str, shown: Effective) -> str:
 
 
 def _toml(value: object) -> str:
-    """A value as TOML writes it; JSON's strings, numbers and lists are TOML's too."""
+    """A value as TOML; JSON strings, integers and lists are valid TOML."""
     if isinstance(value, list):
         return "[" + ", ".join(map(_toml, value)) + "]"
     if isinstance(value, float):
-        return repr(value)  # inf is inf in TOML
+        return repr(value)  # TOML spells infinity "inf", as Python does and JSON does not
     return json.dumps(value, ensure_ascii=False)

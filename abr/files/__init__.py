@@ -1,1 +1,1 @@
-"""What is read from disk by name: models, policies, traces."""
+"""Readers of files named by the user: models, policies and traces."""

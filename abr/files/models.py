@@ -1,4 +1,4 @@
-"""Model files on disk: those that come along, and one's own."""
+"""Models of traces by name: those bundled with the package, and files."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 from abr.errors import ModelError
 from abr.generators.model import Model
-from abr.generators.text import read_model, write_model
+from abr.generators.text import read_model
 
 _SUFFIX = ".json"
 
 
 def names() -> tuple[str, ...]:
-    """Names of the models that come along, sorted."""
+    """Names of the bundled models, sorted."""
     found = (files("abr") / "models").iterdir()
     return tuple(
         sorted(
@@ -25,10 +25,10 @@ def names() -> tuple[str, ...]:
 
 
 def model(name: str) -> Model:
-    """A model that comes along, by name; ``_`` and capitals are as good as ``-`` and small.
+    """The bundled model called ``name``; case is ignored, and ``_`` means ``-``.
 
     Raises:
-        ModelError: there is none of that name; the message lists those there are.
+        ModelError: there is no such model; the message lists the known names.
     """
     known = name.lower().replace("_", "-")
     if known not in names():
@@ -38,10 +38,10 @@ def model(name: str) -> Model:
 
 
 def find_model(text: str) -> Model:
-    """A model by name, or, when ``text`` ends in ``.json`` or names a file, from that file.
+    """The model named by ``text``: a file if it ends in ``.json`` or exists, else a bundled model.
 
     Raises:
-        ModelError: there is no such model or file, or the file holds none.
+        ModelError: there is no such model or file, or the file does not contain a model.
     """
     if text.endswith(_SUFFIX) or _is_file(text):
         return read_model_file(text)
@@ -49,7 +49,7 @@ def find_model(text: str) -> Model:
 
 
 def _is_file(text: str) -> bool:
-    """Also of what no file can be called."""
+    """Like ``Path.is_file``, but False for text that cannot be a path at all."""
     try:
         return Path(text).is_file()
     except (OSError, ValueError):
@@ -57,10 +57,10 @@ def _is_file(text: str) -> bool:
 
 
 def read_model_file(path: str | Path) -> Model:
-    """Read one's own model.
+    """Read a model file.
 
     Raises:
-        ModelError: the file is missing, cannot be read, or holds no model.
+        ModelError: the file is missing, cannot be read, or does not contain a model.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -69,15 +69,3 @@ def read_model_file(path: str | Path) -> Model:
     except (OSError, ValueError) as exc:
         raise ModelError(f"{path}: cannot be read as text ({exc}); expected a model file") from exc
     return read_model(text, name=str(path))
-
-
-def write_model_file(model_: Model, path: str | Path) -> None:
-    """Write a model where ``read_model_file`` and ``find_model`` find it.
-
-    Raises:
-        ModelError: the place cannot be written.
-    """
-    try:
-        Path(path).write_text(write_model(model_), encoding="utf-8")
-    except OSError as exc:
-        raise ModelError(f"{path}: cannot be written ({exc.strerror}); choose another") from exc

@@ -1,27 +1,28 @@
-"""Files of learned policies: the one that comes along, and one's own."""
+"""Files of learned policies: the bundled one, and the user's."""
 
 from __future__ import annotations
 
+import contextlib
 from importlib.resources import files
 from pathlib import Path
 
 from abr.errors import AlgorithmError
 from abr.policytext import Policy, read_arrays, read_policy, write_policy
 
-SHIPPED = "abrkit-policy.json"
+BUNDLED = "abrkit-policy.json"
 
 
-def shipped() -> Policy:
-    """The policy that comes along."""
-    text = (files("abr") / "policies" / SHIPPED).read_text(encoding="utf-8")
-    return read_policy(text, name=SHIPPED)
+def read_bundled_policy() -> Policy:
+    """Read the policy that is bundled with the package."""
+    text = (files("abr") / "policies" / BUNDLED).read_text(encoding="utf-8")
+    return read_policy(text, name=BUNDLED)
 
 
 def read_policy_file(path: str | Path) -> Policy:
-    """A policy from a file: ``.npz`` arrays, or JSON.
+    """Read a policy from a file: ``.npz`` arrays, or JSON.
 
     Raises:
-        AlgorithmError: the file is missing, cannot be read, or holds no policy.
+        AlgorithmError: the file is missing, cannot be read, or does not contain a policy.
     """
     try:
         data = Path(path).read_bytes()
@@ -34,17 +35,25 @@ def read_policy_file(path: str | Path) -> Policy:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as exc:
-        raise AlgorithmError(f"{path}: no text, and its name does not end in .npz") from exc
+        raise AlgorithmError(
+            f"{path}: not UTF-8 text; expected JSON, or a name ending in .npz"
+        ) from exc
     return read_policy(text, name=str(path))
 
 
 def write_policy_file(policy: Policy, path: str | Path) -> None:
-    """Write a policy as JSON, where ``read_policy_file`` finds it.
+    """Write a policy as JSON; the file appears complete or not at all.
 
     Raises:
-        AlgorithmError: the place cannot be written.
+        AlgorithmError: the file cannot be written.
     """
+    partial = Path(f"{path}.part")
     try:
-        Path(path).write_text(write_policy(policy), encoding="utf-8")
+        partial.write_text(write_policy(policy), encoding="utf-8")
+        partial.replace(path)
     except OSError as exc:
-        raise AlgorithmError(f"{path}: cannot be written ({exc.strerror}); choose another") from exc
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise AlgorithmError(
+            f"{path}: cannot be written ({exc.strerror}); choose another path"
+        ) from exc

@@ -1,4 +1,4 @@
-"""Traces as a command line names them: files on disk, profiles, draws from a model."""
+"""Traces as named on a command line: files, profiles and traces drawn from a model."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 
 from abr.errors import InputError, MissingFileError
 from abr.trace import Trace
-from abr.traceformats import Reading, picked, read_readings, remarks
+from abr.traceformats import Reading, pick_reading, read_readings, remarks
 from abr.traceformats.profiles import profile
 
 PREFIXES = ("profile:", "generate:")
-"""Beginnings of names that mean no file; ``./profile:x`` is a file again."""
+"""Prefixes of names that are not files; ``./profile:x`` is a file."""
 
 DRAWN_S = 600.0
-"""Length of a drawn trace when none is given, seconds."""
+"""Default length of a drawn trace, seconds."""
 
 
 def read_readings_file(
@@ -24,12 +24,12 @@ def read_readings_file(
 ) -> tuple[Reading, ...]:
     """Every trace of a file, with its format and remarks; see ``abr.traceformats``.
 
-    A trace is called after the file, without its suffix, or by the name the file gives it
-    when its format holds several.
+    A trace is named after the file, without its suffix, or by the file itself if its format
+    can contain several traces.
 
     Raises:
         MissingFileError: there is no such file, or it cannot be read.
-        TraceFormatError: it is no trace, or one nothing can be played over.
+        TraceFormatError: it is not a trace, or not a usable one.
     """
     try:
         data = path.read_bytes()
@@ -48,49 +48,37 @@ def read_readings_file(
     )
 
 
-def read_traces_file(
-    path: Path,
-    format: str | None = None,  # noqa: A002  # as in abr.traceformats
-) -> list[Trace]:
-    """Every trace of a file.
-
-    Raises:
-        MissingFileError, TraceFormatError: as ``read_readings_file``.
-    """
-    return [reading.trace for reading in read_readings_file(path, format)]
-
-
 def read_trace_file(
     path: Path,
     format: str | None = None,  # noqa: A002  # as in abr.traceformats
     *,
     pick: str | None = None,
 ) -> Trace:
-    """The one trace of a file, or the one called ``pick`` by name or number.
+    """The only trace of a file, or the one selected by the name or number ``pick``.
 
     Raises:
         MissingFileError: as ``read_readings_file``.
-        TraceFormatError: as there; also when the file holds several and none was picked.
+        TraceFormatError: likewise; also if the file contains several and ``pick`` is None.
     """
-    return picked(read_readings_file(path, format), name=str(path), pick=pick).trace
+    return pick_reading(read_readings_file(path, format), name=str(path), pick=pick).trace
 
 
 def resolve_readings(
     text: str,
     format: str | None = None,  # noqa: A002  # as in abr.traceformats
 ) -> tuple[Reading, ...]:
-    """Every trace that ``text`` means; see ``resolve``.
+    """Every trace that ``text`` names; see ``resolve``.
 
     Raises:
-        InputError: as ``resolve``, but a file may hold several traces.
+        InputError: as ``resolve``, except that a file may contain several traces.
     """
     if text.startswith("profile:"):
         return (_reading(profile(text.removeprefix("profile:")), "profile"),)
     if text.startswith("generate:"):
-        return (_reading(_drawn(text), "generate"),)
+        return (_reading(_draw(text), "generate"),)
     path, hash_, pick = text.rpartition("#")
     if hash_ and path and not Path(text).exists() and Path(path).exists():
-        return (picked(read_readings_file(Path(path), format), name=path, pick=pick),)
+        return (pick_reading(read_readings_file(Path(path), format), name=path, pick=pick),)
     return read_readings_file(Path(text), format)
 
 
@@ -98,26 +86,27 @@ def resolve(
     text: str,
     format: str | None = None,  # noqa: A002  # as in abr.traceformats
 ) -> Reading:
-    """The one trace that ``text`` means.
+    """The single trace that ``text`` names.
 
     Args:
-        text: A file; ``FILE#NAME`` or ``FILE#NUMBER`` for one of several in it;
+        text: A file; ``FILE#NAME`` or ``FILE#NUMBER`` for one of several traces in it;
             ``profile:NAME``; ``generate:CLASS:SEED[:SECONDS]``.
-        format: Of the file; found out from its content when None.
+        format: Format of the file; detected from its content if None.
 
     Raises:
         MissingFileError: there is no such file.
-        TraceFormatError: the file holds no usable trace, or several; an unknown profile.
-        InputError: a draw that is not asked for properly, from an unknown model.
+        TraceFormatError: the file does not contain exactly one usable trace, or the profile
+            is unknown.
+        InputError: the ``generate:`` syntax is wrong, or the model is unknown.
     """
-    return picked(resolve_readings(text, format), name=text)
+    return pick_reading(resolve_readings(text, format), name=text)
 
 
 def resolve_trace(
     text: str,
     format: str | None = None,  # noqa: A002  # as in abr.traceformats
 ) -> Trace:
-    """The trace alone; see ``resolve``.
+    """Like ``resolve``, but return only the trace.
 
     Raises:
         InputError: as ``resolve``.
@@ -129,7 +118,7 @@ def _reading(trace: Trace, called: str) -> Reading:
     return Reading(trace=trace, format=called, remarks=remarks(trace))
 
 
-def _drawn(text: str) -> Trace:
+def _draw(text: str) -> Trace:
     from abr.files.models import find_model
     from abr.generators import generate
 

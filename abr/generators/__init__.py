@@ -1,8 +1,8 @@
-"""Credible traces for those who have none: models of networks, and draws from them.
+"""Generate realistic traces from models of classes of networks.
 
-``generate`` draws a trace from a model and a seed, ``fit`` makes a model of traces,
-``read_model`` and ``write_model`` are its file. The models that come along are read by
-``abr.files.models``, as this package touches no files.
+``generate`` draws a trace from a model and a seed, ``fit`` fits a model to traces, and
+``read_model`` and ``write_model`` convert a model from and to text. ``abr.files.models``
+reads the bundled models, because this package does not access files.
 """
 
 from abr.generators.draw import generate

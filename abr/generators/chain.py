@@ -1,4 +1,4 @@
-"""Capacities from regimes and outages: the ``Chain`` of a model, drawn."""
+"""Draw capacities from the ``Chain`` of a model."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from abr.generators.portable import exp, normal_quantile
 from abr.media import FloatArray
 
 DRAWS = 2
-"""Random numbers per period: where the chain goes, and the movement inside a state."""
+"""Random numbers per period: the next state, and the variation within it."""
 
 _CUT = 2.0
 
 
 def draw_chain(chain: Chain, mean_level: float, chance: FloatArray) -> FloatArray:
-    """Capacities in bits per second, 0 in outages.
+    """Draw capacities in bits per second, 0 in outages.
+
+    The mean of the trace is drawn from its quantiles, because a log-normal distribution
+    fitted to them would be wider than what was observed.
 
     Args:
         chain: What to draw from.
-        mean_level: Where in the distribution of means this trace lies, 0 to 1.
-        chance: Numbers strictly between 0 and 1, shape (K, ``DRAWS``).
-
-    The trace's mean is drawn from its quantiles, not from a log-normal fitted to them,
-    which would be wider than what was observed.
+        mean_level: Level of this trace's mean in the distribution of means, 0 to 1.
+        chance: Random numbers strictly between 0 and 1, shape (K, ``DRAWS``).
     """
     states = np.array(_states(chain, chance[:, 0].tolist()))
     moves = np.array(_autoregressive(chain.within_phi, normal_quantile(chance[:, 1]).tolist()))
@@ -38,7 +38,7 @@ def draw_chain(chain: Chain, mean_level: float, chance: FloatArray) -> FloatArra
     delivering = [share for share in shares.tolist() if share > 0]
     if not delivering:
         return shares
-    # fsum is rounded once, so the order of the machine's additions does not matter.
+    # fsum rounds once, so the result does not depend on the order of the additions.
     scale = chain.mean_bps.at(mean_level) / (math.fsum(delivering) / len(delivering))
     return shares * scale
 
@@ -47,7 +47,7 @@ def _states(chain: Chain, chance: list[float]) -> list[int]:
     rows = [list(accumulate(row)) for row in chain.transition]
     row, states = list(accumulate(chain.initial)), []
     for level in chance:
-        # Rows were rounded when they were written, so their sum is not quite 1.
+        # The rows of a model file are rounded, so their sum is not exactly 1.
         state = min(bisect_right(row, level * row[-1]), len(row) - 1)
         states.append(state)
         row = rows[state]
@@ -55,7 +55,7 @@ def _states(chain: Chain, chance: list[float]) -> list[int]:
 
 
 def _autoregressive(phi: float, shocks: list[float]) -> list[float]:
-    """Unit variance from the first value on."""
+    """A first-order autoregressive process, stationary with unit variance from the start."""
     fresh = math.sqrt(1 - phi * phi)
     value, values = 0.0, []
     for k, shock in enumerate(shocks):

@@ -1,4 +1,4 @@
-"""Capacities from slow and fast Gaussian movement: the ``Copula`` of a model, drawn."""
+"""Draw capacities from the ``Copula`` of a model."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from abr.generators.portable import normal_quantile, normal_share
 from abr.media import FloatArray
 
 DRAWS = 3
-"""Random numbers per period: slow movement, fast movement, noise."""
+"""Random numbers per period: slow process, fast process, noise."""
 
 
 def draw_copula(copula: Copula, mean_level: float, chance: FloatArray) -> FloatArray:
-    """Capacities in bits per second, 0 in outages; fewer periods are the beginning of more.
+    """Draw capacities in bits per second, 0 in outages.
+
+    The result for K periods is a prefix of that for more.
 
     Args:
         copula: What to draw from.
-        mean_level: Where in the distribution of means this trace lies, 0 to 1.
-        chance: Numbers strictly between 0 and 1, shape (K, ``DRAWS``).
+        mean_level: Level of this trace's mean in the distribution of means, 0 to 1.
+        chance: Random numbers strictly between 0 and 1, shape (K, ``DRAWS``).
     """
     normals = normal_quantile(chance)
     latent = _latent(copula, normals.tolist())
@@ -33,7 +35,7 @@ def _latent(copula: Copula, normals: list[list[float]]) -> list[float]:
     whole = sum(weights)
     by_slow, by_fast, by_noise = (math.sqrt(weight / whole) for weight in weights)
     slow_phi, fast_phi = copula.slow_phi, copula.fast_phi
-    slow_fresh, fast_fresh = _fresh(slow_phi), _fresh(fast_phi)
+    slow_fresh, fast_fresh = _innovation_scale(slow_phi), _innovation_scale(fast_phi)
     slow = fast = 0.0
     values = []
     for k, (slow_shock, fast_shock, noise) in enumerate(normals):
@@ -43,6 +45,6 @@ def _latent(copula: Copula, normals: list[list[float]]) -> list[float]:
     return values
 
 
-def _fresh(phi: float) -> float:
-    """What keeps the variance of an autoregressive process at 1."""
+def _innovation_scale(phi: float) -> float:
+    """Scale of the innovations that keeps an autoregressive process at unit variance."""
     return math.sqrt(1 - phi * phi)

@@ -1,8 +1,8 @@
-"""A model of one's own traces: both kinds, with figures of how near they come.
+"""Fit a model to traces: both kinds, with measures of how well they match.
 
-Source of the method: regimes as quantile bands of log capacity about the mean of a
-trace, and a Gaussian copula whose latent autocorrelation is two exponentials; both as
-used for the models that come along.
+Method: regimes are quantile bands of log capacity relative to the mean of a trace, and
+the latent autocorrelation of the Gaussian copula is a sum of two exponentials. The
+bundled models were fitted in the same way.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from abr.errors import ModelError
 from abr.generators.draw import generate
 from abr.generators.latent import latent_correlation, two_time_scales
-from abr.generators.measures import autocorrelation, ks_distance, outage_ratio, resampled
+from abr.generators.measures import autocorrelation, ks_distance, outage_ratio, resample
 from abr.generators.model import KINDS, Chain, Copula, Goodness, Kind, Model, Quantiles
 from abr.media import FloatArray
 from abr.trace import Trace
 
 _STATES = 6
-_LEAST_PERIODS = 60
-_LEAST_PER_TRACE = 10
+_MIN_PERIODS = 60
+_MIN_PER_TRACE = 10
 _OUTAGE_SHARE = 0.01
 _LAGS = 10
 _TRIALS = 40
@@ -44,32 +44,32 @@ def fit(
     outage_bps: float | None = None,
     source: str = "",
 ) -> Model:
-    """Make a model of traces of one class of networks.
+    """Fit a model to traces of one class of networks.
 
     Args:
-        traces: One pass of each is used; those shorter than 10 periods are left out.
-        name: The model's name: letters, digits, ``-``, ``_``, ``.``.
-        period_s: Capacities are averaged over periods of this length, and drawn for them.
-        outage_bps: What counts as an outage, for the chain; a hundredth of the mean
-            capacity when None.
-        source: Whose traces these are, for the file.
+        traces: One pass of each is used; traces shorter than 10 periods are skipped.
+        name: Name of the model: letters, digits, ``-``, ``_``, ``.``.
+        period_s: Length of the periods over which capacities are averaged and later drawn.
+        outage_bps: Capacity below which a period counts as an outage in the chain; if
+            None, a hundredth of the mean capacity.
+        source: Where the traces come from, for the model file.
 
     Returns:
-        A model whose goodness is measured on the traces themselves: it says whether the
-        model can be believed, not how it does on other traces.
+        A model whose goodness is measured on the same traces: it shows whether the fit is
+        credible, not how well it generalises.
 
     Raises:
-        ModelError: fewer than 60 periods in all, or the name or period cannot be used.
+        ModelError: fewer than 60 periods in total, or the name or the period is invalid.
     """
     if not period_s > 0:
         raise ModelError(f"{name}: period_s is {period_s:g}; expected more than 0")
-    rows = [resampled(trace, period_s) for trace in traces]
-    rows = [row for row in rows if len(row) >= _LEAST_PER_TRACE and row.any()]
+    rows = [resample(trace, period_s) for trace in traces]
+    rows = [row for row in rows if len(row) >= _MIN_PER_TRACE and row.any()]
     periods = sum(len(row) for row in rows)
-    if periods < _LEAST_PERIODS:
+    if periods < _MIN_PERIODS:
         raise ModelError(
             f"{name}: {periods} periods of {period_s:g} s in {len(rows)} traces; "
-            f"expected {_LEAST_PERIODS} or more: give longer traces, or a shorter period"
+            f"expected {_MIN_PERIODS} or more: use longer traces, or a shorter period"
         )
     if outage_bps is None:
         outage_bps = _OUTAGE_SHARE * float(np.concatenate(rows).mean())
@@ -81,8 +81,8 @@ def fit(
         source=source,
         fitted_traces=len(rows),
         fitted_s=round(periods * period_s, 3),
-        goodness_of="the traces it was fitted on",
-        caution="" if len(rows) >= 10 else f"fitted on {len(rows)} traces only",
+        goodness_of="the traces it was fitted to",
+        caution="" if len(rows) >= 10 else f"fitted to only {len(rows)} traces",
     )
     goodness = {kind: _goodness(model, kind, rows) for kind in KINDS}
     better: Kind = "chain" if goodness["chain"].ks + 0.02 < goodness["copula"].ks else "copula"
@@ -95,11 +95,11 @@ def _quantiles(values: FloatArray, levels: tuple[float, ...], digits: int) -> Qu
 
 
 def _chain(rows: list[FloatArray], outage_bps: float) -> Chain:
-    """Bands of equal time by log capacity over the trace's delivering mean."""
+    """Fit a chain: bands of equal time by log capacity over the trace's mean outside outages."""
     delivers = [(row >= outage_bps) & (row > 0) for row in rows]
     usable = [(row, on) for row, on in zip(rows, delivers, strict=True) if on.any()]
     if not usable:
-        raise ModelError(f"no period reaches {outage_bps:g} bit/s; give a lower outage_bps")
+        raise ModelError(f"no period reaches {outage_bps:g} bit/s; use a lower outage_bps")
     means = np.array([row[on].mean() for row, on in usable])
     logs = [
         np.log(np.where(on, row, mean) / mean)
@@ -125,7 +125,7 @@ def _chain(rows: list[FloatArray], outage_bps: float) -> Chain:
 
 
 def _bands(pooled: FloatArray, edges: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Mean and standard deviation of what falls in each band; an empty one has its edge's."""
+    """Mean and standard deviation of each band; an empty band takes the value of its edge."""
     band = np.searchsorted(edges, pooled, side="right")
     held = [pooled[band == k] for k in range(_STATES)]
     centre = [h.mean() if len(h) else edges[min(k, _STATES - 2)] for k, h in enumerate(held)]
@@ -137,8 +137,8 @@ def _transition(states: list[NDArray[np.int64]]) -> tuple[tuple[float, ...], ...
     counts = np.zeros((_STATES + 1, _STATES + 1))
     for row in states:
         np.add.at(counts, (row[:-1], row[1:]), 1)
-    # A state that is never left for another keeps its traces in it; one that was never
-    # seen goes anywhere, as nothing is known of it.
+    # A state that was never left stays absorbing. One that was never observed gets a
+    # uniform row, because nothing is known about it.
     return tuple(_shares(row if row.any() else np.ones(_STATES + 1)) for row in counts)
 
 
@@ -149,7 +149,7 @@ def _shares(counts: NDArray[Any]) -> tuple[float, ...]:
 def _within_phi(
     logs: list[FloatArray], states: list[NDArray[np.int64]], centre: FloatArray, spread: FloatArray
 ) -> float:
-    """Correlation of neighbours' places in a band that is not left between them."""
+    """Correlation of standardised values of consecutive periods in the same band."""
     products, squares = 0.0, 0.0
     for log, state in zip(logs, states, strict=True):
         band = np.maximum(state - 1, 0)
@@ -176,7 +176,7 @@ def _copula(rows: list[FloatArray]) -> Copula:
 
 
 def _goodness(model: Model, kind: Kind, rows: list[FloatArray]) -> Goodness:
-    """Draws of the lengths of the traces, against the traces."""
+    """Compare traces drawn with the lengths of the real ones to the real ones."""
     lengths = [len(row) for row in rows]
     drawn = [
         generate(
@@ -195,6 +195,6 @@ def _goodness(model: Model, kind: Kind, rows: list[FloatArray]) -> Goodness:
 
 
 def _acf(rows: list[FloatArray], lags: int) -> tuple[float, ...]:
-    """Nothing when all traces are constant."""
+    """Rounded autocorrelation; empty if all traces are constant."""
     found = autocorrelation(rows, lags)
     return tuple(round(value, 4) for value in found) if not np.isnan(found).any() else ()

@@ -1,4 +1,4 @@
-"""The Gaussian movement behind observed capacities, and its two time scales."""
+"""Fit the latent Gaussian process behind observed capacities, with two time scales."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FAST = tuple(k / 20 for k in range(20))
 
 @dataclass(frozen=True, slots=True)
 class TimeScales:
-    """Weights and one-period correlations of a slow and a fast movement."""
+    """Weights and one-period correlations of a slow and a fast process."""
 
     slow_weight: float
     slow_phi: float
@@ -26,11 +26,11 @@ class TimeScales:
 
 
 def latent_correlation(ratios: Sequence[FloatArray]) -> FloatArray:
-    """Correlation of normal scores at lags 1, 2, ..., over all traces together.
+    """Correlation of normal scores at lags 1, 2, ..., pooled over all traces.
 
-    A score is the normal value at the share of all periods that lie below; equal
-    capacities share the middle of their ranks. Lags beyond a third of the median trace
-    are left out, as few pairs remain.
+    The score of a period is the normal quantile of its rank among all periods; equal
+    capacities share their mean rank. Lags beyond a third of the length of the median trace
+    are left out, because few pairs remain.
     """
     pooled = np.sort(np.concatenate(ratios))
     scores = [_scores(row, pooled) for row in ratios]
@@ -49,10 +49,10 @@ def _scores(row: FloatArray, pooled: FloatArray) -> FloatArray:
 
 
 def two_time_scales(correlation: FloatArray) -> TimeScales:
-    """The two exponentials nearest to a correlation, in squares, early lags counting more.
+    """The sum of two exponentials closest to a correlation, by weighted least squares.
 
-    Every pair of a grid is tried, then a finer grid round the best; weights are 0 or
-    more and sum to 1 at most.
+    Earlier lags count more. A grid search is followed by a finer one around the best pair;
+    the weights are 0 or more and sum to at most 1.
     """
     lags = np.arange(1.0, len(correlation) + 1)
     importance = 1 / lags
@@ -92,15 +92,15 @@ def _best(
 def _weights(
     slow: FloatArray, fast: FloatArray, target: FloatArray, importance: FloatArray
 ) -> list[tuple[float, float]]:
-    """Candidates: the free optimum when it is allowed, and the optimum on each edge."""
+    """Candidate weights: the unconstrained optimum if it is feasible, and that on each edge."""
     ss, ff = float(importance @ slow**2), float(importance @ fast**2)
     sf = float(importance @ (slow * fast))
     st, ft = float(importance @ (slow * target)), float(importance @ (fast * target))
-    found = [(_cut(st / ss) if ss > 0 else 0.0, 0.0), (0.0, _cut(ft / ff) if ff > 0 else 0.0)]
+    found = [(_clip(st / ss) if ss > 0 else 0.0, 0.0), (0.0, _clip(ft / ff) if ff > 0 else 0.0)]
     apart = slow - fast
     length = float(importance @ apart**2)
     if length > 0:
-        share = _cut(float(importance @ (apart * (target - fast))) / length)
+        share = _clip(float(importance @ (apart * (target - fast))) / length)
         found.append((share, 1 - share))
     area = ss * ff - sf * sf
     if area > 1e-12:
@@ -110,5 +110,5 @@ def _weights(
     return found
 
 
-def _cut(weight: float) -> float:
+def _clip(weight: float) -> float:
     return min(max(weight, 0.0), 1.0)

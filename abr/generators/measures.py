@@ -1,6 +1,6 @@
-"""How alike two sets of traces are: distance of distributions, memory, outages.
+"""Compare two sets of traces: distance of distributions, autocorrelation, outages.
 
-Series are capacities at equal periods, as ``resampled`` makes them, one array per trace.
+A series is one array per trace, of capacities in equal periods as returned by ``resample``.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from abr.trace import Trace
 _ROUND_UP = 1e-9
 
 
-def resampled(trace: Trace, period_s: float) -> FloatArray:
+def resample(trace: Trace, period_s: float) -> FloatArray:
     """Mean capacity of each whole period of one pass, bits per second, shape (K,).
 
-    What is left over at the end is not used; K is 0 for a trace shorter than a period.
+    An incomplete period at the end is dropped; K is 0 for a trace shorter than a period.
     """
     count = int(trace.duration_s / period_s + _ROUND_UP)
     offered = np.concatenate([[0.0], np.cumsum(np.diff(trace.times_s) * trace.capacity_bps)])
     by_bound = np.interp(np.arange(count + 1) * period_s, trace.times_s, offered)
-    # A difference of sums: below a millionth of a bit per second it is rounding.
+    # Differences of cumulative sums: a rate below a millionth of the mean is rounding.
     rates = np.diff(by_bound) / period_s
     return np.where(rates < 1e-6 * trace.mean_bps, 0.0, rates)
 
@@ -32,7 +32,7 @@ def ks_distance(one: FloatArray, other: FloatArray) -> float:
     """Kolmogorov-Smirnov distance: the largest gap between two empirical distributions.
 
     Raises:
-        ValueError: one of them is empty.
+        ValueError: either is empty.
     """
     if len(one) == 0 or len(other) == 0:
         raise ValueError("expected at least one value on each side")
@@ -43,13 +43,13 @@ def ks_distance(one: FloatArray, other: FloatArray) -> float:
 
 
 def autocorrelation(series: Sequence[FloatArray], lags: int) -> tuple[float, ...]:
-    """Autocorrelation at lags 1 to ``lags``: of each trace about its own mean, averaged.
+    """Autocorrelation at lags 1 to ``lags`` of each trace about its own mean, averaged.
 
-    Traces weigh by their length. Those that are constant, or not longer than ``lags``
-    periods, say nothing and are left out.
+    The average is weighted by length. Traces that are constant, or no longer than ``lags``
+    periods, are skipped.
 
     Returns:
-        nan for every lag when all traces are left out.
+        One value per lag; nan for every lag if all traces are skipped.
     """
     totals, weight = np.zeros(lags), 0.0
     for values in series:
@@ -68,6 +68,6 @@ def autocorrelation(series: Sequence[FloatArray], lags: int) -> tuple[float, ...
 
 
 def outage_ratio(series: Sequence[FloatArray], below_bps: float) -> float:
-    """Share of periods with a capacity under ``below_bps``, or of 0."""
+    """Share of periods with a capacity below ``below_bps``, or equal to 0."""
     values = np.concatenate([np.zeros(0), *series])
     return float(np.mean((values < below_bps) | (values == 0))) if len(values) else 0.0

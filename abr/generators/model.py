@@ -1,10 +1,10 @@
-"""What a generator of traces is made of: plain frozen data, checked when it is made.
+"""Models of traces: frozen dataclasses, validated on creation.
 
-A ``Model`` describes one class of networks in two ways. ``Chain`` moves between
-regimes and outages, with some wandering inside a regime; it is easy to read and edit.
-``Copula`` bends slow and fast Gaussian movement into the distribution that was
-observed; it keeps long memory better. ``Goodness`` says how near each came to the
-traces it was fitted on. This module draws nothing and reads no files.
+A ``Model`` describes one class of networks in two ways. A ``Chain`` moves between regimes
+and outages, with correlated variation within a regime; it is easy to read and edit. A
+``Copula`` maps slow and fast Gaussian processes to the observed distribution; it
+reproduces long memory better. ``Goodness`` says how closely each matches the traces it was
+fitted to. This module draws nothing and reads no files.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ Kind = Literal["chain", "copula"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _SUM_SLACK = 1e-3
-_MOST_BPS = 1e13
-_MOST_PERIOD_S = 86_400.0
+_MAX_BPS = 1e13
+_MAX_PERIOD_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantiles:
-    """A distribution: straight lines between what was observed at some levels."""
+    """A distribution given by some of its quantiles, with linear interpolation between them."""
 
     levels: tuple[float, ...]
-    """Ascending shares, the first 0 and the last 1."""
+    """Ascending probabilities, the first 0 and the last 1."""
     values: tuple[float, ...]
-    """The value below which each share lies, 0 or more, not descending."""
+    """The quantile at each level, 0 or more, not descending."""
 
     def __post_init__(self) -> None:
-        _numbers("levels", self.levels, 0, 1)
-        _numbers("values", self.values, 0, _MOST_BPS)
+        _check_numbers("levels", self.levels, 0, 1)
+        _check_numbers("values", self.values, 0, _MAX_BPS)
         if len(self.levels) != len(self.values) or len(self.levels) < 2:
             raise ModelError(
                 f"{len(self.levels)} levels and {len(self.values)} values; "
@@ -52,10 +52,10 @@ class Quantiles:
         if any(a > b for a, b in zip(self.values, self.values[1:], strict=False)):
             raise ModelError("values must not descend")
         if self.values[-1] <= 0:
-            raise ModelError("values are all 0; expected some above it")
+            raise ModelError("values are all 0; expected at least one above 0")
 
     def at(self, level: float) -> float:
-        """The value at ``level``, 0 to 1; the same bits on every machine."""
+        """The quantile at ``level``, 0 to 1; bit-identical on every machine."""
         k = min(max(bisect_right(self.levels, level) - 1, 0), len(self.levels) - 2)
         share = (level - self.levels[k]) / (self.levels[k + 1] - self.levels[k])
         value = self.values[k] + share * (self.values[k + 1] - self.values[k])
@@ -72,33 +72,33 @@ class Quantiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """Regimes and an outage: state 0 delivers nothing, state s > 0 a share of the trace's mean.
+    """A Markov chain: state 0 is an outage, state s > 0 delivers a share of the trace's mean.
 
     In state s the capacity is ``mean * exp(log_ratio_mean[s-1] + log_ratio_sigma[s-1] * e)``,
-    where e is first-order autoregressive with unit variance, cut at -2 and 2. The
-    delivering periods of a trace are then scaled to have that mean.
+    where e is first-order autoregressive with unit variance, clipped to -2 and 2. The
+    periods outside outages are then scaled to have that mean.
     """
 
     mean_bps: Quantiles
-    """Mean capacity of a trace over its delivering periods, bits per second."""
+    """Distribution of the mean capacity of a trace outside outages, bits per second."""
     outage_bps: float
-    """What was counted as an outage when the chain was fitted; 0 is generated."""
+    """Capacity below which a period counted as an outage in the fit; outages drawn have 0."""
     initial: tuple[float, ...]
     """Share of time in each state, shape (S+1,); the first period is drawn from it."""
     transition: tuple[tuple[float, ...], ...]
-    """Chance to be in state j one period after state i, shape (S+1, S+1)."""
+    """Probability of state j one period after state i, shape (S+1, S+1)."""
     log_ratio_mean: tuple[float, ...]
-    """Mean of the logarithm of capacity over the trace's mean, shape (S,)."""
+    """Mean of ln(capacity / mean of the trace) in each state, shape (S,)."""
     log_ratio_sigma: tuple[float, ...]
-    """Its standard deviation, shape (S,)."""
+    """Standard deviation of the same, shape (S,)."""
     within_phi: float
     """Correlation of e from one period to the next."""
 
     def __post_init__(self) -> None:
-        _numbers("outage_bps", (self.outage_bps,), 0, _MOST_BPS)
-        _numbers("log_ratio_mean", self.log_ratio_mean, -50, 50)
-        _numbers("log_ratio_sigma", self.log_ratio_sigma, 0, 10)
-        _numbers("within_phi", (self.within_phi,), 0, 0.999999)
+        _check_numbers("outage_bps", (self.outage_bps,), 0, _MAX_BPS)
+        _check_numbers("log_ratio_mean", self.log_ratio_mean, -50, 50)
+        _check_numbers("log_ratio_sigma", self.log_ratio_sigma, 0, 10)
+        _check_numbers("within_phi", (self.within_phi,), 0, 0.999999)
         states = len(self.initial)
         rows = {"initial": self.initial}
         rows |= {f"transition[{i}]": row for i, row in enumerate(self.transition)}
@@ -108,7 +108,7 @@ class Chain:
                 "expected as many of each, and two or more"
             )
         for where, row in rows.items():
-            _numbers(where, row, 0, 1)
+            _check_numbers(where, row, 0, 1)
             if len(row) != states or abs(sum(row) - 1) > _SUM_SLACK:
                 raise ModelError(
                     f"{where} has {len(row)} shares that sum to {sum(row):g}; "
@@ -117,43 +117,38 @@ class Chain:
         if not len(self.log_ratio_mean) == len(self.log_ratio_sigma) == states - 1:
             raise ModelError(
                 f"log_ratio_mean and log_ratio_sigma have {len(self.log_ratio_mean)} and "
-                f"{len(self.log_ratio_sigma)} values; expected {states - 1}, one per state but 0"
+                f"{len(self.log_ratio_sigma)} values; expected {states - 1}, one per state except 0"
             )
-
-    def dwell_s(self, state: int, period_s: float) -> float:
-        """Mean length of a stay in ``state``, seconds; inf when it is never left."""
-        leaves = 1 - self.transition[state][state]
-        return period_s / leaves if leaves > 0 else math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copula:
     """Two time scales: capacity is ``mean * ratios(Phi(z))``, z Gaussian with unit variance.
 
-    z is the sum of a slow and a fast first-order autoregressive process and noise, each
-    times the square root of its weight. Ratios of 0 make outages.
+    z is the sum of a slow and a fast first-order autoregressive process and white noise,
+    each times the square root of its weight. Ratios of 0 are outages.
     """
 
     mean_bps: Quantiles
-    """Mean capacity of a trace, bits per second."""
+    """Distribution of the mean capacity of a trace, bits per second."""
     ratios: Quantiles
-    """Capacity of a period over the mean of its trace."""
+    """Distribution of the capacity of a period over the mean of its trace."""
     slow_weight: float
-    """Share of the slow movement in the variance of z."""
+    """Share of the slow process in the variance of z."""
     slow_phi: float
-    """Correlation of the slow movement from one period to the next."""
+    """Correlation of the slow process from one period to the next."""
     fast_weight: float
-    """Share of the fast movement in the variance of z."""
+    """Share of the fast process in the variance of z."""
     fast_phi: float
-    """Correlation of the fast movement from one period to the next."""
+    """Correlation of the fast process from one period to the next."""
     noise_weight: float
-    """Share of what no neighbour explains."""
+    """Share of the white noise in the variance of z."""
 
     def __post_init__(self) -> None:
         for name in ("slow_weight", "fast_weight", "noise_weight"):
-            _numbers(name, (getattr(self, name),), 0, 1)
+            _check_numbers(name, (getattr(self, name),), 0, 1)
         for name in ("slow_phi", "fast_phi"):
-            _numbers(name, (getattr(self, name),), 0, 0.999999)
+            _check_numbers(name, (getattr(self, name),), 0, 0.999999)
         weights = self.slow_weight + self.fast_weight + self.noise_weight
         if abs(weights - 1) > _SUM_SLACK:
             raise ModelError(f"the three weights sum to {weights:g}; expected 1")
@@ -161,26 +156,26 @@ class Copula:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goodness:
-    """How near one kind came to real traces."""
+    """How closely traces drawn with one kind match real ones."""
 
     ks: float
-    """Kolmogorov-Smirnov distance of capacities, real against generated."""
+    """Kolmogorov-Smirnov distance between real and generated capacities."""
     ks_real: float | None = None
-    """The same between two halves of the real traces; None when not known."""
+    """The same between two halves of the real traces; None if unknown."""
     acf_real: tuple[float, ...] = ()
     """Autocorrelation of the real traces at lags of 1, 2, ... periods."""
     acf_generated: tuple[float, ...] = ()
-    """The same of generated ones."""
+    """Autocorrelation of generated traces at the same lags."""
     outage_ratio_real: float = 0.0
-    """Share of time in outages of the real traces."""
+    """Share of time in outages in the real traces."""
     outage_ratio_generated: float = 0.0
-    """The same of generated ones."""
+    """Share of time in outages in generated traces."""
 
     def __post_init__(self) -> None:
         real = () if self.ks_real is None else (self.ks_real,)
-        _numbers("ks", (self.ks, *real), 0, 1)
-        _numbers("acf", (*self.acf_real, *self.acf_generated), -1.5, 1.5)
-        _numbers("outage_ratio", (self.outage_ratio_real, self.outage_ratio_generated), 0, 1)
+        _check_numbers("ks", (self.ks, *real), 0, 1)
+        _check_numbers("acf", (*self.acf_real, *self.acf_generated), -1.5, 1.5)
+        _check_numbers("outage_ratio", (self.outage_ratio_real, self.outage_ratio_generated), 0, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,39 +183,39 @@ class Model:
     """A class of networks that traces can be drawn from."""
 
     name: str
-    """What the command line calls it."""
+    """Name on the command line."""
     period_s: float
-    """Seconds that one drawn capacity holds."""
+    """Seconds for which each drawn capacity holds."""
     chain: Chain
-    """As regimes and outages."""
+    """The class as regimes and outages."""
     copula: Copula
-    """As two time scales of Gaussian movement."""
+    """The class as Gaussian processes on two time scales."""
     default_kind: Kind = "copula"
-    """The kind that is drawn when none is asked for."""
+    """The kind drawn by default."""
     source: str = ""
-    """Whose traces it was fitted on, and by whom."""
+    """Where the fitted traces come from, and who fitted the model."""
     fitted_traces: int = 0
-    """Number of those traces."""
+    """Number of fitted traces."""
     fitted_s: float = 0.0
-    """Seconds of those traces in all."""
+    """Total length of the fitted traces, seconds."""
     caution: str = ""
-    """What to know before relying on it; empty when there is nothing."""
+    """What to know before relying on the model; empty if nothing."""
     goodness_of: str = ""
     """How ``goodness`` was measured."""
     goodness: Mapping[Kind, Goodness] = field(default_factory=dict)
-    """Per kind; a kind may be missing."""
+    """Goodness of each kind; a kind may be missing."""
 
     def __post_init__(self) -> None:
         if not self.name or not all(c.isalnum() or c in "-_." for c in self.name):
             raise ModelError(f"name is {self.name[:40]!r}; expected letters, digits, '-' '_' '.'")
         if self.default_kind not in KINDS:
             raise ModelError(f"default_kind is {self.default_kind!r}; expected one of {KINDS}")
-        if not (math.isfinite(self.period_s) and 0.001 <= self.period_s <= _MOST_PERIOD_S):
-            raise ModelError(f"period_s is {self.period_s:g}; expected 0.001 to {_MOST_PERIOD_S:g}")
+        if not (math.isfinite(self.period_s) and 0.001 <= self.period_s <= _MAX_PERIOD_S):
+            raise ModelError(f"period_s is {self.period_s:g}; expected 0.001 to {_MAX_PERIOD_S:g}")
 
 
-def _numbers(name: str, values: tuple[float, ...], low: float, high: float) -> None:
-    """Complain of the first of ``values`` that is not between the bounds."""
+def _check_numbers(name: str, values: tuple[float, ...], low: float, high: float) -> None:
+    """Raise ``ModelError`` for the first of ``values`` outside the bounds."""
     for value in values:
         if not low <= value <= high:
             raise ModelError(f"{name} holds {value:g}; expected {low:g} to {high:g}")

@@ -1,10 +1,10 @@
-"""Elementary functions and chance whose results are the same bits on every machine.
+"""Elementary functions and random numbers that are bit-identical on every machine.
 
-The C library's ``exp`` and numpy's vectorised one differ in the last place from machine
-to machine, and a generated trace must not. Here everything is made of IEEE 754 addition,
-subtraction, multiplication, division and square root, one operation at a time, and of
-exact scaling by powers of two. Chance is the raw output of PCG64, whose stream numpy
-guarantees, while the streams of ``Generator`` methods may change between releases.
+The ``exp`` of the C library and the vectorised one of numpy differ in the last place
+between machines, but generated traces must not. The functions here use only IEEE 754
+addition, subtraction, multiplication, division and square root, one operation at a time,
+and exact scaling by powers of two. Random numbers are the raw output of PCG64, whose
+stream numpy guarantees; the streams of ``Generator`` methods may change between releases.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from abr.media import FloatArray
 
 _LOG2E = 1.4426950408889634
-# Cody and Waite's split: the high part times a whole exponent is exact.
+# Cody and Waite's split of ln 2: the high part times an integer exponent is exact.
 _LN2_HIGH, _LN2_LOW = 0.693145751953125, 1.4286068203094172e-06
 _EXP_TERMS = 14
 _LOG_TERMS = 12
@@ -54,7 +54,7 @@ _TAIL = (
 )
 _TAIL_BELOW = 0.02425
 
-# J. F. Hart's algorithm 5666 for the normal distribution, as G. West gives it.
+# J. F. Hart's algorithm 5666 for the normal distribution, as given by G. West.
 _HART = (
     (
         0.0352624965998911,
@@ -80,9 +80,9 @@ _HART_UP_TO = 7.0
 
 
 def uniforms(seed: int, attempt: int, count: int) -> FloatArray:
-    """``count`` numbers strictly between 0 and 1, 52 random bits each.
+    """Draw ``count`` numbers strictly between 0 and 1, with 52 random bits each.
 
-    Fewer numbers of the same seed and attempt are the beginning of more.
+    For the same seed and attempt, fewer numbers are a prefix of more.
     """
     source = np.random.PCG64(np.random.SeedSequence([seed, attempt]))
     raw: NDArray[np.uint64] = np.asarray(source.random_raw(count), dtype=np.uint64)
@@ -90,7 +90,7 @@ def uniforms(seed: int, attempt: int, count: int) -> FloatArray:
 
 
 def exp(x: FloatArray) -> FloatArray:
-    """e to the ``x``, within 2 units in the last place; beyond 700 as at 700."""
+    """e to the power ``x``, within 2 units in the last place; ``x`` is clipped to ±700."""
     x = np.clip(x, -_LARGEST, _LARGEST)
     power = np.rint(x * _LOG2E)
     rest = (x - power * _LN2_HIGH) - power * _LN2_LOW
@@ -102,7 +102,7 @@ def exp(x: FloatArray) -> FloatArray:
 
 
 def log(x: FloatArray) -> FloatArray:
-    """Natural logarithm of positive ``x``, within some units in the last place."""
+    """Natural logarithm of positive ``x``, within a few units in the last place."""
     mantissa, power = np.frexp(x)
     low = mantissa < _SQRT_HALF
     mantissa = np.where(low, mantissa * 2, mantissa)
@@ -117,7 +117,7 @@ def log(x: FloatArray) -> FloatArray:
 
 
 def normal_quantile(u: FloatArray) -> FloatArray:
-    """The value below which lies a share ``u`` of the standard normal, strictly in (0, 1)."""
+    """Quantile of the standard normal distribution at ``u``, strictly between 0 and 1."""
     centred = u - 0.5
     middle = _ratio(_CENTRE, centred * centred) * centred
     near = np.minimum(u, 1 - u)
@@ -128,7 +128,7 @@ def normal_quantile(u: FloatArray) -> FloatArray:
 
 
 def normal_share(z: FloatArray) -> FloatArray:
-    """Share of the standard normal distribution below ``z``, absolute error under 2e-12."""
+    """Standard normal distribution function at ``z``, absolute error below 2e-12."""
     size = np.minimum(np.abs(z), _HART_UP_TO)
     above = exp(-size * size / 2) * _ratio(_HART, size)
     found: FloatArray = np.where(z > 0, 1 - above, above)

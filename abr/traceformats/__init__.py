@@ -1,30 +1,31 @@
-"""Trace files: bytes to ``Trace`` and back, one module per family of formats.
+"""Trace files: convert bytes to ``Trace`` and back, with one module per family of formats.
 
 ========== ===========================================================================
-mahimahi   one whole number per line, milliseconds: a chance to deliver 1500 bytes then.
-           The last one is also the length of the loop. Chances at ms t are spread over
-           ``(t-1, t]``, so what is offered by each whole millisecond is Mahimahi's count.
-cooked     two columns, seconds and Mbit/s: the rate of a row holds since the row before.
-           The rate of the first row is never used, its time becomes 0 (Pensieve's files).
-sabre      JSON list of ``{"duration_ms", "bandwidth_kbps", "latency_ms"}`` (Sabre's);
-           a missing latency is 0, as a request there costs nothing.
-json       our own: everything a ``Trace`` holds, exactly.
+mahimahi   one integer per line, a time in milliseconds: an opportunity to deliver 1500
+           bytes. The last one is also the length of the loop. Opportunities at ms t are
+           spread over ``(t-1, t]``, so the bytes offered by each whole millisecond are those
+           Mahimahi counts.
+cooked     two columns, seconds and Mbit/s (Pensieve's files): the rate of a row applies since
+           the previous row. The rate of the first row is unused, and its time becomes 0.
+sabre      JSON list of ``{"duration_ms", "bandwidth_kbps", "latency_ms"}`` (Sabre's files);
+           a missing latency is 0.
+json       abrkit's own format, which represents a ``Trace`` exactly.
 csv        columns and units named by a header (``time_s,capacity_kbps,rtt_ms,loss_pct``), or
-           ``t_s,kbps[,rtt_ms[,loss_pct]]`` without: the rate of a row holds until the next
-           row. A last row without rate is the end; without such a row the last rate holds
+           without one ``t_s,kbps[,rtt_ms[,loss_pct]]``: the rate of a row applies until the
+           next row. A last row without a rate marks the end; otherwise the last rate lasts
            as long as the one before it.
 oboe       pairs of lines, milliseconds and kbit/s; gaps between pairs are outages.
-hsdpa      raw logs of 3G in Norway: six columns, bytes and milliseconds among them.
+hsdpa      raw logs of 3G in Norway: six columns, including bytes and milliseconds.
 ghent      raw logs of 4G in Ghent: the same columns.
-raca       4G and 5G tables, ``DL_bitrate`` in kbit/s each second.
-fcc        ``curr_webget`` tables, ``bytes_sec``: a trace for each unit and target.
-puffer     ``video_sent`` tables, ``delivery_rate`` in bytes/s: a trace for each session.
+raca       4G and 5G tables with ``DL_bitrate`` in kbit/s for each second.
+fcc        ``curr_webget`` tables with ``bytes_sec``: one trace for each unit and target.
+puffer     ``video_sent`` tables with ``delivery_rate`` in bytes/s: one trace per session.
 ========== ===========================================================================
 
-All but ``json`` are read as loops, and drop another end rule when written. Only ``json``
-and ``csv`` hold losses; mahimahi, cooked and oboe drop round-trip times too, and mahimahi
-rounds to milliseconds and packets. The last five are logs of measurements that hold much
-more than a link, such as positions: they are read only.
+All formats except ``json`` are read as looping traces, and any other end rule is lost when
+they are written. Only ``json`` and ``csv`` store losses; mahimahi, cooked and oboe do not
+store round-trip times either, and mahimahi rounds to milliseconds and packets. The last
+five are measurement logs with additional data such as positions; they cannot be written.
 """
 
 from __future__ import annotations
@@ -73,57 +74,58 @@ _CODECS = {
 }
 
 FORMATS: tuple[str, ...] = tuple(_CODECS)
-"""Names of the formats that are read."""
+"""Names of the formats that can be read."""
+_ALL_FORMATS = ", ".join(FORMATS)
 
 WRITABLE: tuple[str, ...] = tuple(name for name, codec in _CODECS.items() if codec.write)
-"""Names of the formats that are also written."""
+"""Names of the formats that can also be written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """A trace as it was read from a file."""
+    """A trace read from a file."""
 
     trace: Trace
     format: str
     """One of ``FORMATS``."""
     remarks: tuple[str, ...] = ()
-    """What is odd about it, and what was left out; a sentence each."""
+    """Notes on anything unusual about it, and on what was left out."""
 
 
 def read_readings(
     data: bytes,
     *,
     name: str,
-    format: str | None = None,  # noqa: A002  # the plain word reads best at the caller
+    format: str | None = None,  # noqa: A002  # the clearest word for callers
 ) -> tuple[Reading, ...]:
     """Read every trace of a file, with its format and remarks.
 
     Args:
-        data: The whole file.
-        name: How errors call it; its last path component names the trace, unless the
-            format names the traces inside.
-        format: One of ``FORMATS``; found out from the content when None.
+        data: Content of the file.
+        name: Name of the file in error messages; its last path component is the name of
+            the trace, unless the format contains names.
+        format: One of ``FORMATS``; detected from the content if None.
 
     Returns:
-        One or more. Remarks about a file of several traces are with the first.
+        One or more readings. Remarks about the file as a whole are with the first.
 
     Raises:
-        TraceFormatError: ``name:line: found; expected``, when the text breaks its
-            format, times decrease, or a trace has no length or no capacity.
+        TraceFormatError: the text violates its format, times decrease, or a trace has no
+            length or no capacity. The message is ``name:line: found; expected``.
     """
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         raise TraceFormatError(
-            f"{name}: byte {exc.start} is not text; expected a trace in one of {_listed(FORMATS)}"
+            f"{name}: byte {exc.start} is not text; expected a trace in one of {_ALL_FORMATS}"
         ) from exc
     if not text.strip():
         raise TraceFormatError(
-            f"{name}: the file is empty; expected a trace in one of {_listed(FORMATS)}"
+            f"{name}: the file is empty; expected a trace in one of {_ALL_FORMATS}"
         )
-    called = format or detect(text, name, _listed(FORMATS))
-    codec = _codec(called, name)
-    with np.errstate(all="ignore"):  # what overflows is refused by Trace, in words
+    called = format or detect(text, name, _ALL_FORMATS)
+    codec = _find_codec(called, name)
+    with np.errstate(all="ignore"):  # Trace rejects overflows, with a clear message
         found = codec.read(text, name)
     stem = name.replace("\\", "/").rsplit("/", 1)[-1]
     if not codec.holds_several:
@@ -143,10 +145,10 @@ def read_traces(
     name: str,
     format: str | None = None,  # noqa: A002  # as in read_readings
 ) -> list[Trace]:
-    """Read every trace of a file; see ``read_readings``.
+    """Read every trace of a file, without remarks; see ``read_readings``.
 
     Raises:
-        TraceFormatError: as there.
+        TraceFormatError: likewise.
     """
     return [reading.trace for reading in read_readings(data, name=name, format=format)]
 
@@ -158,19 +160,19 @@ def read_trace(
     format: str | None = None,  # noqa: A002  # as in read_readings
     pick: str | None = None,
 ) -> Trace:
-    """Read the one trace of a file, or the one called ``pick``; see ``read_readings``.
+    """Read the only trace of a file, or the one selected by ``pick``; see ``read_readings``.
 
     Raises:
-        TraceFormatError: as there; also when the file holds several and none was picked.
+        TraceFormatError: likewise; also if the file contains several and ``pick`` is None.
     """
-    return picked(read_readings(data, name=name, format=format), name=name, pick=pick).trace
+    return pick_reading(read_readings(data, name=name, format=format), name=name, pick=pick).trace
 
 
-def picked(readings: tuple[Reading, ...], *, name: str, pick: str | None = None) -> Reading:
-    """The reading called ``pick``, by the name of its trace or its number from 1.
+def pick_reading(readings: tuple[Reading, ...], *, name: str, pick: str | None = None) -> Reading:
+    """Select a reading by the name of its trace or its number, counted from 1.
 
     Raises:
-        TraceFormatError: there is none of that name, or several and no ``pick``.
+        TraceFormatError: there is no such reading, or ``pick`` is None and there are several.
     """
     for number, reading in enumerate(readings, 1):
         if pick == reading.trace.name or (pick is None and len(readings) == 1):
@@ -191,42 +193,36 @@ def write_trace(
     trace: Trace,
     format: str,  # noqa: A002  # as in read_readings
 ) -> bytes:
-    """The file that holds ``trace`` in ``format``; see the module's docstring for losses.
+    """Write ``trace`` in ``format``; the module's docstring says what each format loses.
 
     Raises:
-        TraceFormatError: the format is unknown, read only, or cannot hold the trace.
+        TraceFormatError: the format is unknown or read-only, or cannot represent the trace.
     """
     where = trace.name or "trace"
-    writer = _codec(format, where).write
+    writer = _find_codec(format, where).write
     if writer is None:
         raise TraceFormatError(
-            f"{where}: {format} is a log of measurements, which a trace does not hold, and is "
-            f"read only; expected one of {_listed(WRITABLE)}"
+            f"{where}: {format} is a log of measurements that a trace does not contain, and is "
+            f"read-only; expected one of {', '.join(WRITABLE)}"
         )
     return writer(trace).encode()
 
 
 def remarks(trace: Trace) -> tuple[str, ...]:
-    """What a reader of figures should know: likely unit mistakes, outages at an end."""
+    """What users of the trace should know: likely unit errors, outages at either end."""
     found = []
     if trace.mean_bps > _FASTEST_BPS:
         found.append(f"mean capacity is {trace.mean_bps / 1e9:.3g} Gbit/s: kbit/s read as Mbit/s?")
     if trace.mean_bps < _SLOWEST_BPS:
         found.append(f"mean capacity is {trace.mean_bps / 1e3:.3g} kbit/s: Mbit/s read as kbit/s?")
     if trace.capacity_bps[0] == 0:
-        found.append("starts in an outage: startup waits for its end")
+        found.append("starts with an outage: startup must wait for its end")
     if trace.capacity_bps[-1] == 0 and trace.end != "loop":
-        found.append("ends in an outage: a playback that outlives it never ends")
+        found.append("ends with an outage: a playback that outlasts the trace never finishes")
     return tuple(found)
 
 
-def _codec(called: str, name: str) -> _Codec:
+def _find_codec(called: str, name: str) -> _Codec:
     if called not in _CODECS:
-        raise TraceFormatError(
-            f"{name}: unknown trace format {called!r}; expected {_listed(FORMATS)}"
-        )
+        raise TraceFormatError(f"{name}: unknown trace format {called!r}; expected {_ALL_FORMATS}")
     return _CODECS[called]
-
-
-def _listed(formats: tuple[str, ...]) -> str:
-    return ", ".join(formats)

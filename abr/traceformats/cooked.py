@@ -1,7 +1,7 @@
 """Pensieve's "cooked" files: two columns, seconds and Mbit/s.
 
-A row tells the rate *since* the row before it, so the first rate is never used.
-Lumos5G's files are the same with whole Mbit/s.
+A row gives the rate *since* the previous row, so the first rate is unused. Lumos5G's files
+have the same format, with integer Mbit/s.
 
 Source: the simulators of the Pensieve family (``load_trace.py``, ``fixed_env.py``).
 """
@@ -14,22 +14,22 @@ from abr.media import FloatArray
 from abr.trace import Trace
 from abr.traceformats.rows import (
     Found,
-    digits_of,
-    need_two_rows,
-    numbers_of,
+    format_exactly,
+    parse_numbers,
+    parse_times,
     plain_table,
-    rebased,
-    spaced_rows,
-    times_of,
+    rebase_note,
+    require_two_rows,
+    split_spaced_rows,
 )
-from abr.traceformats.units import doubts
+from abr.traceformats.units import find_unit_doubts
 
 
 def read_cooked(text: str, name: str) -> list[Found]:
-    """Read rows of seconds and Mbit/s; each rate holds since the row before."""
+    """Read rows of seconds and Mbit/s; each rate applies since the previous row."""
     times, rates = _columns(text, name)
     trace = Trace(times_s=times - times[0], capacity_bps=rates[1:] * 1e6, name=name)
-    return [Found(trace, (*rebased(times[0], "s"), *doubts(times, rates)))]
+    return [Found(trace, (*rebase_note(times[0], "s"), *find_unit_doubts(times, rates)))]
 
 
 def _columns(text: str, name: str) -> tuple[FloatArray, FloatArray]:
@@ -38,15 +38,15 @@ def _columns(text: str, name: str) -> tuple[FloatArray, FloatArray]:
         times, rates = table[:, 0], table[:, 1]
         if np.all(rates >= 0) and np.all(np.diff(times) >= 0):
             return times, rates
-    rows = spaced_rows(text, name, 2, "seconds and Mbit/s")
-    times = times_of(rows, 0, name, "s")
-    rates = numbers_of(rows, 1, name, "rate")
-    need_two_rows(rows, name)
+    rows = split_spaced_rows(text, name, 2, "seconds and Mbit/s")
+    times = parse_times(rows, 0, name, "s")
+    rates = parse_numbers(rows, 1, name, "rate")
+    require_two_rows(rows, name)
     return times, rates
 
 
 def write_cooked(trace: Trace) -> str:
-    """One row per bound; the first repeats a rate that no reader uses."""
-    rates = [digits_of(rate, 1e6) for rate in trace.capacity_bps.tolist()]
+    """Write one row per bound; the first has a rate that no reader uses."""
+    rates = [format_exactly(rate, 1e6) for rate in trace.capacity_bps.tolist()]
     rows = zip(trace.times_s.tolist(), [rates[0], *rates], strict=True)
     return "".join(f"{time!r}\t{rate}\n" for time, rate in rows)

@@ -1,8 +1,8 @@
-"""CSV: times and rates, with round-trip times and losses where there are any.
+"""CSV: times and rates, optionally with round-trip times and losses.
 
-A row tells the rate *until* the next one. A header names columns and their units:
+A row gives the rate *until* the next row. A header names the columns and their units:
 ``time_s,capacity_kbps,rtt_ms,loss_pct``, ``t (ms),bandwidth (Mbit/s)``, ``t_s,MB/s``, in any
-order. Without one the columns are ``t_s,kbps[,rtt_ms[,loss_pct]]``.
+order. Without a header the columns are ``t_s,kbps[,rtt_ms[,loss_pct]]``.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from abr.trace import Trace
 from abr.traceformats.rows import (
     Found,
     Row,
-    comma_rows,
-    digits_of,
-    need_two_rows,
-    numbers_of,
-    rebased,
-    times_of,
+    format_exactly,
+    parse_numbers,
+    parse_times,
+    rebase_note,
+    require_two_rows,
+    split_comma_rows,
 )
 
 _SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
@@ -54,15 +54,15 @@ class _Column(NamedTuple):
 
 
 def read_csv(text: str, name: str) -> list[Found]:
-    """Read a table of times and rates; each rate holds until the next row."""
-    rows = comma_rows(text, name)
+    """Read a table of times and rates; each rate applies until the next row."""
+    rows = split_comma_rows(text, name)
     headed = bool(rows) and not _is_number(rows[0].fields[0])
     names = rows[0].fields if headed else list(_PLAIN[: len(rows[0].fields)]) if rows else []
     columns = _columns(names, f"{name}:{rows[0].line if rows else 1}")
     rows = rows[1:] if headed else rows
     _check_rows(rows, columns, names, name)
-    need_two_rows(rows, name)
-    written = times_of(rows, columns["time"].at, name, columns["time"].unit)
+    require_two_rows(rows, name)
+    written = parse_times(rows, columns["time"].at, name, columns["time"].unit)
     times = (written - written[0]) * columns["time"].scale
     if _is_end(rows[-1], columns):
         rows = rows[:-1]
@@ -76,7 +76,7 @@ def read_csv(text: str, name: str) -> list[Found]:
         loss_ratio=None if loss is None else _values(rows, loss, "loss", name, most=1.0),
         name=name,
     )
-    return [Found(trace, rebased(written[0], columns["time"].unit))]
+    return [Found(trace, rebase_note(written[0], columns["time"].unit))]
 
 
 def _is_number(text: str) -> bool:
@@ -120,7 +120,7 @@ def _meaning(heading: str, where: str) -> tuple[str, str, float]:
 
 
 def _scale(unit: str, what: str) -> float | None:
-    # The case of a letter decides between bits and bytes, and nothing else.
+    # Case matters only between bits and bytes.
     if what == "rate" and (match := _BYTES.fullmatch(unit)):
         return 8 * _BITS[match[1].lower() + "bps"]
     return _UNITS[what].get(unit.lower())
@@ -136,8 +136,8 @@ def _check_rows(rows: list[Row], columns: dict[str, _Column], names: list[str], 
     for row, after in pairwise(rows):
         if _is_end(row, columns):
             raise TraceFormatError(
-                f"{name}:{after.line}: found a row after the end; a row with nothing but "
-                "a time is the last"
+                f"{name}:{after.line}: found a row after the end; a row with only a time "
+                "must be the last"
             )
 
 
@@ -148,12 +148,12 @@ def _is_end(row: Row, columns: dict[str, _Column]) -> bool:
 def _values(
     rows: list[Row], column: _Column, what: str, name: str, *, most: float = math.inf
 ) -> FloatArray:
-    values = numbers_of(rows, column.at, name, what, most=most / column.scale)
+    values = parse_numbers(rows, column.at, name, what, most=most / column.scale)
     return np.minimum(values * column.scale, most)
 
 
 def write_csv(trace: Trace) -> str:
-    """With header, and a last row that gives only the end."""
+    """Write a table with a header, and a last row with only the time of the end."""
     times = [repr(t) for t in trace.times_s.tolist()]
     names, columns = ["t_s"], [times[:-1]]
     for heading, values, unit in (
@@ -163,6 +163,6 @@ def write_csv(trace: Trace) -> str:
     ):
         if values is not None:
             names.append(heading)
-            columns.append([digits_of(value, unit) for value in values.tolist()])
+            columns.append([format_exactly(value, unit) for value in values.tolist()])
     rows = [names, *zip(*columns, strict=True), [times[-1], *[""] * (len(names) - 1)]]
     return "\n".join(map(",".join, rows)) + "\n"

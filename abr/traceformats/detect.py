@@ -1,4 +1,4 @@
-"""Which format a text is in, from its first lines; the reader then checks all of it."""
+"""Detect the format of a text from its first lines; the reader then checks all of it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _LOOKED_AT = 64
 
 
 def detect(text: str, name: str, formats: str) -> str:
-    """The name of the format of ``text``.
+    """Name of the format of ``text``.
 
     Raises:
-        TraceFormatError: it is none; ``formats`` lists what is expected.
+        TraceFormatError: the format is unknown; the message lists ``formats``.
     """
     lines = [line for _, line in islice(numbered_lines(text), _LOOKED_AT)]
     if not lines:
@@ -51,7 +51,7 @@ def _of_commas(first: str) -> str:
 
 
 def _is_oboe(lines: list[str]) -> bool:
-    """Rates come in pairs, and periods touch or are far too long and fast for s and Mbit/s."""
+    """Whether rates come in pairs, and periods touch or are too long and fast for s and Mbit/s."""
     rows = [line.split() for line in lines[: len(lines) // 2 * 2]]
     if len(rows) < 2 or not all(len(row) == 2 and all(map(_is_number, row)) for row in rows):
         return False

@@ -1,8 +1,8 @@
-"""FCC's ``curr_webget``: web fetches of many homes, one trace per unit and target.
+"""FCC's ``curr_webget`` tables: web fetches of many homes, one trace per unit and target.
 
-``bytes_sec`` is in bytes per second. Fetches lie hours apart in the file; each stands for
-5 s of the trace, in the order of ``dtime``, as Pensieve's converter does. Nothing is filtered
-by its mean. Failed fetches are left out.
+``bytes_sec`` is in bytes per second. Fetches in the file are hours apart; each becomes 5 s
+of the trace, in the order of ``dtime``, as in Pensieve's converter. Traces are not filtered
+by their mean. Failed fetches are dropped.
 
 Sources: the header of the published tables (Measuring Broadband America, raw data); H. Mao et
 al., Neural adaptive video streaming with Pensieve, SIGCOMM 2017, for the 5 s.
@@ -15,19 +15,19 @@ import re
 import numpy as np
 
 from abr.media import FloatArray
-from abr.traceformats.rows import Found, Row, numbers_of
-from abr.traceformats.tables import named_columns, usable
+from abr.traceformats.rows import Found, Row, parse_numbers
+from abr.traceformats.tables import build_traces, named_columns
 
 _COLUMNS = ("unit_id", "dtime", "target", "bytes_sec")
 _UNNAMED = {"unit_id": 0, "dtime": 1, "target": 2, "bytes_sec": 6}
 _EACH_S = 5.0
 _MISSING = ("", "-", "NULL", "null", r"\N")
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
-"""How the table writes times; their order is that of their letters."""
+"""Format of times in the table; they sort as strings."""
 
 
 def read_fcc(text: str, name: str) -> list[Found]:
-    """Read a trace for each unit and target, in the order of their first rows."""
+    """Read one trace per unit and target, in the order of their first rows."""
     rows, columns = named_columns(text, name, _COLUMNS, _UNNAMED)
     rate, success = columns["bytes_sec"], columns.get("successes")
     good = [
@@ -36,7 +36,7 @@ def read_fcc(text: str, name: str) -> list[Found]:
         if row.fields[rate] not in _MISSING
         and (success is None or row.fields[success : success + 1] != ["0"])
     ]
-    numbers = numbers_of(good, rate, name, "bytes_sec") * 8
+    numbers = parse_numbers(good, rate, name, "bytes_sec") * 8
     groups: dict[str, list[tuple[str, float]]] = {}
     for row in rows:
         groups.setdefault(_key(row, columns), [])
@@ -44,7 +44,9 @@ def read_fcc(text: str, name: str) -> list[Found]:
         groups[_key(row, columns)].append((row.fields[columns["dtime"]], number))
     failed = len(rows) - len(good)
     notes = (f"{failed} of {len(rows)} fetches failed, left out",) if failed else ()
-    return usable({key: _periods(group) for key, group in groups.items()}, name, "links", notes)
+    return build_traces(
+        {key: _periods(group) for key, group in groups.items()}, name, "links", notes
+    )
 
 
 def _key(row: Row, columns: dict[str, int]) -> str:

@@ -1,9 +1,9 @@
-"""Mahimahi's packet-delivery opportunities: one whole number of milliseconds per line.
+"""Mahimahi's packet-delivery opportunities: one integer number of milliseconds per line.
 
-Each line is a chance to deliver 1500 bytes at that time; the last one is also the
-length of the loop. A trace here is a flow of bits, so the chances at millisecond t
-are spread over ``(t-1, t]``: what is offered by each whole millisecond is then
-exactly Mahimahi's count.
+Each line is an opportunity to deliver 1500 bytes at that time; the last one is also the
+length of the loop. A ``Trace`` is a continuous flow of bits, so the opportunities at
+millisecond t are spread over ``(t-1, t]``: the bytes offered by each whole millisecond are
+then exactly those Mahimahi counts.
 
 Source: ravinet/mahimahi, src/frontend/link_queue.cc and traces/README.
 """
@@ -18,19 +18,19 @@ from abr.trace import Trace
 from abr.traceformats.rows import Found, check_times
 
 _PACKET_BITS = 1500 * 8
-_MOST_PACKETS = 50_000_000
+_MAX_PACKETS = 50_000_000
 _DIGITS = 15
 
 
 def read_mahimahi(text: str, name: str) -> list[Found]:
-    """Read packet-delivery opportunities; neighbours of equal rate become one period."""
+    """Read packet-delivery opportunities; adjacent periods of equal rate are merged."""
     times = _times(text, name)
     if not len(times) or times[-1] == 0:
         raise TraceFormatError(
             f"{name}:{max(len(times), 1)}: the last time is 0 ms; "
             "expected the length of the loop, 1 ms or more"
         )
-    # A chance at 0 can only be spread over the first millisecond.
+    # There is no time before 0, so an opportunity at 0 is spread over the first millisecond.
     stamps, chances = np.unique(np.maximum(times, 1.0), return_counts=True)
     bounds_ms = np.unique(np.concatenate([[0.0], stamps - 1, stamps]))
     packets = np.zeros(len(bounds_ms) - 1)
@@ -46,13 +46,13 @@ def _times(text: str, name: str) -> FloatArray:
     whole = "".join(lines)
     widths = set(map(len, lines))
     if not (whole.isdigit() and whole.isascii() and 0 not in widths and max(widths) <= _DIGITS):
-        _refuse(lines, name)
+        _raise_on_bad_line(lines, name)
     times = np.array(list(map(float, lines)), dtype=np.float64)
     check_times(times, list(range(1, len(lines) + 1)), name, "ms")
     return times
 
 
-def _refuse(lines: list[str], name: str) -> None:
+def _raise_on_bad_line(lines: list[str], name: str) -> None:
     for number, line in enumerate(lines, 1):
         if not (line.isdigit() and line.isascii() and len(line) <= _DIGITS):
             raise TraceFormatError(
@@ -61,9 +61,9 @@ def _refuse(lines: list[str], name: str) -> None:
 
 
 def write_mahimahi(trace: Trace) -> str:
-    """One line for each 1500 bytes, at the millisecond by which they are offered.
+    """Write one line for each 1500 bytes, at the millisecond by which they are offered.
 
-    A trace that ends between two packets gets one packet more at its end, because
+    A trace that ends between two packets gets an additional packet at its end, because
     the last line is also the length of the loop.
 
     Raises:
@@ -72,10 +72,10 @@ def write_mahimahi(trace: Trace) -> str:
     length_ms = max(round(trace.duration_s * 1000), 1)
     bits = trace.bits_by(trace.duration_s)
     count = int(bits / _PACKET_BITS + 4e-5)
-    if count > _MOST_PACKETS:
+    if count > _MAX_PACKETS:
         raise TraceFormatError(
             f"{trace.name or 'trace'}: needs {count} lines as mahimahi; expected at most "
-            f"{_MOST_PACKETS}: write it in another format"
+            f"{_MAX_PACKETS}: write it in another format"
         )
     offered = np.concatenate([[0.0], np.cumsum(np.diff(trace.times_s) * trace.capacity_bps)])
     wanted = np.arange(1, count + 1) * float(_PACKET_BITS)
@@ -84,6 +84,6 @@ def write_mahimahi(trace: Trace) -> str:
     stamps = np.ceil((trace.times_s[k] + after_s) * 1000 - 1e-3).astype(np.int64)
     stamps = np.clip(stamps, 0, length_ms)
     if count == 0 or stamps[-1] != length_ms:
-        # The last line is the length of the loop: without a chance there it is shorter.
+        # The last line is the length of the loop; without this one the loop would be shorter.
         stamps = np.append(stamps, length_ms)
     return "\n".join(map(str, stamps.tolist())) + "\n"

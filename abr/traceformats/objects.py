@@ -1,6 +1,6 @@
-"""JSON traces: Sabre's list of periods, and our own file that keeps everything.
+"""JSON traces: Sabre's list of periods, and abrkit's own lossless format.
 
-Source of Sabre's: UMass-LIDS/sabre, sabre.py.
+Source of Sabre's format: UMass-LIDS/sabre, sabre.py.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ def _sabre_row(period: object) -> tuple[float, float, float]:
 
 def _finite(value: object, key: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{key} is {_short(value)}; expected a number")
+        raise TypeError(f"{key} is {_shorten(value)}; expected a number")
     if not 0 <= value < _TOO_BIG:
-        raise ValueError(f"{key} is {_short(value)}; expected a finite number of 0 or more")
+        raise ValueError(f"{key} is {_shorten(value)}; expected a finite number of 0 or more")
     return float(value)
 
 
 def _line_of(text: str, index: int) -> int:
-    """Line of element ``index`` of the JSON list in ``text``."""
+    """Number of the line on which element ``index`` of the JSON list starts."""
     decoder, at = json.JSONDecoder(), text.index("[") + 1
     for past in range(index + 1):
         while text[at] in " \t\r\n,":
@@ -63,10 +63,10 @@ def _line_of(text: str, index: int) -> int:
 
 
 def write_sabre(trace: Trace) -> str:
-    """One period per line; without round-trip times, a latency of 0."""
+    """Write one period per line; without round-trip times, the latency is 0."""
     rtt = trace.rtt_s if trace.rtt_s is not None else np.zeros(len(trace.capacity_bps))
     columns = (np.diff(trace.times_s) * 1e3, trace.capacity_bps / 1e3, rtt * 1e3)
-    # Nanoseconds and millibits: below them are only the traces of earlier sums.
+    # Smaller digits, below nanoseconds and millibits, are artefacts of earlier sums.
     rows = zip(*(column.round(6).tolist() for column in columns), strict=True)
     periods = (json.dumps(dict(zip(_SABRE_KEYS, row, strict=True))) for row in rows)
     return "[\n  " + ",\n  ".join(periods) + "\n]\n"
@@ -78,34 +78,36 @@ def _json(text: str, name: str, kind: type) -> Any:
     except (ValueError, RecursionError) as exc:
         line = getattr(exc, "lineno", 1)
         raise TraceFormatError(
-            f"{name}:{line}: broken JSON ({exc}); expected {_called(kind)}"
+            f"{name}:{line}: broken JSON ({exc}); expected {_describe_kind(kind)}"
         ) from exc
     if not isinstance(value, kind):
-        raise TraceFormatError(f"{name}:1: found {_called(type(value))}; expected {_called(kind)}")
+        raise TraceFormatError(
+            f"{name}:1: found {_describe_kind(type(value))}; expected {_describe_kind(kind)}"
+        )
     return value
 
 
-def _called(kind: type) -> str:
+def _describe_kind(kind: type) -> str:
     names: dict[type, str] = {dict: "an object", list: "a list", str: "a text"}
     return names.get(kind, "a single value")
 
 
-def _short(value: object) -> str:
+def _shorten(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:40]}..."
 
 
 def read_json(text: str, name: str) -> list[Found]:
-    """Read our own file.
+    """Read abrkit's own format.
 
     Raises:
-        TraceFormatError: not our format, an unknown version, or no usable trace.
+        TraceFormatError: the format or version is unknown, or the trace is not usable.
     """
     held = _json(text, name, dict)
     if held.get("format") != _FORMAT or held.get("version") != _VERSION:
         raise TraceFormatError(
-            f"{name}:1: found format {_short(held.get('format'))} "
-            f"version {_short(held.get('version'))}; "
+            f"{name}:1: found format {_shorten(held.get('format'))} "
+            f"version {_shorten(held.get('version'))}; "
             f"expected {_FORMAT!r} version {_VERSION}"
         )
     columns = {}
@@ -129,7 +131,7 @@ def _column(values: object, where: str) -> FloatArray:
 
 
 def write_json(trace: Trace) -> str:
-    """Everything the trace holds, one column per line."""
+    """Write the complete trace, one column per line."""
     held: dict[str, object] = {
         "format": _FORMAT,
         "version": _VERSION,

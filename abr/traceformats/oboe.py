@@ -1,6 +1,6 @@
 """Oboe's traces: pairs of lines, ``start_ms kbps`` and ``end_ms kbps``, the same rate twice.
 
-Between two pairs nothing is delivered.
+Nothing is delivered between two pairs.
 
 Source: the README of USC-NSL/Oboe.
 """
@@ -11,14 +11,21 @@ import numpy as np
 
 from abr.errors import TraceFormatError
 from abr.trace import Trace
-from abr.traceformats.rows import Found, digits_of, numbers_of, rebased, spaced_rows, times_of
+from abr.traceformats.rows import (
+    Found,
+    format_exactly,
+    parse_numbers,
+    parse_times,
+    rebase_note,
+    split_spaced_rows,
+)
 
 
 def read_oboe(text: str, name: str) -> list[Found]:
     """Read pairs of milliseconds and kbit/s; gaps between pairs are outages."""
-    rows = spaced_rows(text, name, 2, "milliseconds and kbit/s")
-    times = times_of(rows, 0, name, "ms")
-    rates = numbers_of(rows, 1, name, "rate")
+    rows = split_spaced_rows(text, name, 2, "milliseconds and kbit/s")
+    times = parse_times(rows, 0, name, "ms")
+    rates = parse_numbers(rows, 1, name, "rate")
     for k in np.flatnonzero(rates[: len(rates) // 2 * 2 : 2] != rates[1::2])[:1]:
         end = rows[2 * k + 1]
         raise TraceFormatError(
@@ -36,12 +43,12 @@ def read_oboe(text: str, name: str) -> list[Found]:
     keep[1::2] = np.diff(times)[1::2] > 0
     bounds = np.concatenate([[0.0], (times[1:][keep] - times[0]) * 1e-3])
     trace = Trace(times_s=bounds, capacity_bps=values[keep], name=name)
-    return [Found(trace, rebased(times[0], "ms"))]
+    return [Found(trace, rebase_note(times[0], "ms"))]
 
 
 def write_oboe(trace: Trace) -> str:
-    """Two rows per period, outages included."""
-    bounds = [digits_of(time, 1e-3) for time in trace.times_s.tolist()]
-    rates = [digits_of(rate, 1e3) for rate in trace.capacity_bps.tolist()]
+    """Write two rows per period, including outages."""
+    bounds = [format_exactly(time, 1e-3) for time in trace.times_s.tolist()]
+    rates = [format_exactly(rate, 1e3) for rate in trace.capacity_bps.tolist()]
     periods = zip(bounds[:-1], bounds[1:], rates, strict=True)
     return "".join(f"{begin} {rate}\n{end} {rate}\n" for begin, end, rate in periods)

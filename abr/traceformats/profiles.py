@@ -1,10 +1,10 @@
-"""Named network profiles of browsers and test tools: one capacity and round-trip time.
+"""Named network profiles of browsers and test tools: a constant capacity and round-trip time.
 
-They describe both directions; a trace is the way down, so rates of the way up are left out.
-Lighthouse has two forms of each: the network meant, and ``-applied``, what it sets in
-Chrome DevTools to come near it: 0.9 of the rate, and 3.75 round trips of delay per
-request, which is how DevTools delays. Our players charge a round trip for each request
-and one to connect, so the first form is the one to compare with.
+The originals describe both directions; a trace is the downlink, so uplink rates are
+dropped. Lighthouse has two forms of each profile: the intended network, and ``-applied``,
+the settings for Chrome DevTools that approximate it: 0.9 of the rate, and a delay of 3.75
+round trips per request, because DevTools delays requests. The players here charge one
+round trip for each request and one for connecting, so the first form is the comparable one.
 
 Sources: Lighthouse, core/config/constants.js (as in chrome-devtools-frontend, Constants.ts);
 @sitespeed.io/throttle, README.
@@ -49,10 +49,10 @@ def names() -> tuple[str, ...]:
 
 
 def profile(name: str) -> Trace:
-    """The profile ``name``: constant capacity and round-trip time, for ever.
+    """The profile ``name`` as a trace that holds its constant values forever.
 
     Raises:
-        TraceFormatError: there is none of that name.
+        TraceFormatError: there is no such profile.
     """
     if name not in _PROFILES:
         near = difflib.get_close_matches(name, names(), n=1)

@@ -1,10 +1,10 @@
 """Raw logs of mobile downloads: HSDPA in Norway and 4G in Ghent, six columns each.
 
-Unix time (seconds in Norway, milliseconds in Ghent), milliseconds of a clock that does not
-jump, latitude, longitude, bytes since the row before, milliseconds since the row before.
-The second, fifth and sixth are used. Every byte is kept: a row's bytes came during its own
-milliseconds; when the clock says that more time went by since the row before, nothing came
-in that time, which is how these logs hold outages.
+The columns are Unix time (seconds in Norway, milliseconds in Ghent), milliseconds of a
+monotonic clock, latitude, longitude, bytes since the previous row and milliseconds since
+the previous row. The second, fifth and sixth are used. All bytes are kept: the bytes of a
+row arrived during its own milliseconds. If the clock advanced by more than that since the
+previous row, nothing arrived in the remaining time; this is how these logs record outages.
 
 Sources: the columns as the converters of Pensieve use them; H. Riiser et al., Commute path
 bandwidth traces from 3G networks, MMSys 2013; J. van der Hooft et al., HTTP/2-based adaptive
@@ -19,37 +19,37 @@ from abr.media import FloatArray
 from abr.trace import Trace
 from abr.traceformats.rows import (
     Found,
-    need_two_rows,
-    numbers_of,
-    spaced_rows,
-    times_of,
+    parse_numbers,
+    parse_times,
+    require_two_rows,
+    split_spaced_rows,
 )
 
-_MEANING = "unix time, ms, latitude, longitude, bytes, ms since the row before"
+_MEANING = "unix time, ms, latitude, longitude, bytes, ms since the previous row"
 _SLACK_MS, _SLACK_RATIO = 50.0, 0.05
 
 
 def read_rawlog(text: str, name: str) -> list[Found]:
-    """Read either log; they differ only in the unit of the first column, which is not used."""
-    rows = spaced_rows(text, name, 6, _MEANING)
+    """Read either log; they differ only in the unit of the first column, which is unused."""
+    rows = split_spaced_rows(text, name, 6, _MEANING)
     for column in (0, 1):
-        numbers_of(rows, column, name, "time")
-    clock = times_of(rows, 1, name, "ms")
-    size = numbers_of(rows, 4, name, "bytes")
-    took = numbers_of(rows, 5, name, "duration")
-    need_two_rows(rows, name)
-    bounds, rates, notes = _periods(*_merged(clock, size, took))
+        parse_numbers(rows, column, name, "time")
+    clock = parse_times(rows, 1, name, "ms")
+    size = parse_numbers(rows, 4, name, "bytes")
+    lengths = parse_numbers(rows, 5, name, "duration")
+    require_two_rows(rows, name)
+    bounds, rates, notes = _periods(*_merge_rows(clock, size, lengths))
     return [Found(Trace(times_s=bounds / 1e3, capacity_bps=rates, name=name), notes)]
 
 
-def _merged(
-    clock: FloatArray, size: FloatArray, took: FloatArray
+def _merge_rows(
+    clock: FloatArray, size: FloatArray, lengths: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """One row per time, the first being where the log begins: rows of one time are added."""
+    """Add up rows of equal time; the first row of the result is the start of the log."""
     stamps, at = np.unique(clock, return_inverse=True)
     bytes_by: FloatArray = np.bincount(at, weights=size).astype(np.float64)
     longest = np.zeros(len(stamps))
-    np.maximum.at(longest, at, took)
+    np.maximum.at(longest, at, lengths)
     begin = stamps[0] - longest[0]
     if longest[0] > 0:
         return np.concatenate([[begin], stamps]), bytes_by, longest
@@ -57,12 +57,12 @@ def _merged(
 
 
 def _periods(
-    stamps: FloatArray, size: FloatArray, took: FloatArray
+    stamps: FloatArray, size: FloatArray, lengths: FloatArray
 ) -> tuple[FloatArray, FloatArray, tuple[str, ...]]:
     steps = np.diff(stamps)
-    silent = steps - took
-    gaps = (silent > np.maximum(_SLACK_MS, _SLACK_RATIO * took)) & (took > 0)
-    busy = np.where(gaps, took, steps)
+    silent = steps - lengths
+    gaps = (silent > np.maximum(_SLACK_MS, _SLACK_RATIO * lengths)) & (lengths > 0)
+    busy = np.where(gaps, lengths, steps)
     begins = stamps[1:] - busy
     bounds = np.concatenate([stamps[:1], np.column_stack([begins, stamps[1:]]).ravel()])
     rates = np.column_stack([np.zeros(len(steps)), size * 8e3 / busy]).ravel()

@@ -1,7 +1,7 @@
-"""What the readers of text tables share: rows with line numbers, checked numbers, times.
+"""Helpers for readers of text tables: rows with line numbers, checked numbers and times.
 
-Numbers of a column are converted together; only when that fails is the offending
-line looked for, so that errors name it and good files are read fast.
+The numbers of a column are converted together; only if that fails is the offending line
+searched for. So valid files are read fast, and errors name the line.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from abr.trace import Trace
 
 
 class Found(NamedTuple):
-    """A trace as a reader found it, and what it has to say about that."""
+    """A trace found by a reader, with the reader's notes."""
 
     trace: Trace
     notes: tuple[str, ...] = ()
@@ -33,17 +33,19 @@ class Row(NamedTuple):
 
 
 def numbered_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Numbered lines, from 1, without blanks and ``#`` comments."""
+    """Lines with their numbers from 1, without blank lines and ``#`` comments."""
     for number, line in enumerate(text.splitlines(), 1):
         if (line := line.strip()) and line[0] != "#":
             yield number, line
 
 
-def spaced_rows(text: str, name: str, columns: int, meaning: str) -> list[Row]:
-    """Rows of ``columns`` fields with blanks between them, without ``#`` comments.
+def split_spaced_rows(text: str, name: str, columns: int, meaning: str) -> list[Row]:
+    """Split text into rows of ``columns`` fields separated by white space.
+
+    Blank lines and ``#`` comments are skipped.
 
     Raises:
-        TraceFormatError: a row has another number of fields.
+        TraceFormatError: a row has a different number of fields.
     """
     lines = enumerate(map(str.split, text.splitlines()), 1)
     rows = [Row(line, fields) for line, fields in lines if fields and fields[0][0] != "#"]
@@ -57,11 +59,11 @@ def spaced_rows(text: str, name: str, columns: int, meaning: str) -> list[Row]:
 
 
 def plain_table(text: str, columns: int) -> FloatArray | None:
-    """All numbers of a text of nothing but rows of ``columns`` finite numbers, in one go.
+    """Parse a text that consists only of rows of ``columns`` finite numbers.
 
     Returns:
-        Shape (rows, columns). None when anything else is in the text, for the caller to go
-        through it row by row and to find out what.
+        Shape (rows, columns); None if the text contains anything else, so that the caller
+        goes through it row by row.
     """
     if not text.strip() or not _is_plain(text):
         return None
@@ -72,11 +74,13 @@ def plain_table(text: str, columns: int) -> FloatArray | None:
     return table if table.shape[1] == columns and np.isfinite(table).all() else None
 
 
-def comma_rows(text: str, name: str) -> list[Row]:
-    """Rows of comma-separated fields, stripped, without blank lines and ``#`` comments.
+def split_comma_rows(text: str, name: str) -> list[Row]:
+    """Split text into rows of stripped, comma-separated fields.
+
+    Blank lines and ``#`` comments are skipped.
 
     Raises:
-        TraceFormatError: quotes that cannot be resolved.
+        TraceFormatError: the quotes are unbalanced.
     """
     if '"' not in text:
         return [
@@ -93,10 +97,10 @@ def comma_rows(text: str, name: str) -> list[Row]:
     return [row for row in rows if any(row.fields) and not row.fields[0].startswith("#")]
 
 
-def number_in(
+def parse_number(
     text: str, where: str, what: str, *, least: float = 0.0, most: float = math.inf
 ) -> float:
-    """The finite number in ``text``; errors call it ``what`` at ``where``."""
+    """Parse a finite number; error messages call it ``what`` at ``where``."""
     try:
         value = float(text) if _is_plain(text) else math.nan
     except ValueError:
@@ -110,7 +114,7 @@ def number_in(
     return value
 
 
-def numbers_of(
+def parse_numbers(
     rows: list[Row],
     column: int,
     name: str,
@@ -119,10 +123,10 @@ def numbers_of(
     least: float = 0.0,
     most: float = math.inf,
 ) -> FloatArray:
-    """The finite numbers of one column.
+    """Parse the finite numbers of one column.
 
     Raises:
-        TraceFormatError: a field is none, or out of range; it is named with its line.
+        TraceFormatError: a field is not a number or out of range; the message names its line.
     """
     texts = [fields[column] for _, fields in rows]
     if _is_plain("".join(texts)):
@@ -135,28 +139,28 @@ def numbers_of(
                 return values
     return np.array(
         [
-            number_in(text, f"{name}:{row.line}", what, least=least, most=most)
+            parse_number(text, f"{name}:{row.line}", what, least=least, most=most)
             for row, text in zip(rows, texts, strict=True)
         ]
     )
 
 
-def times_of(rows: list[Row], column: int, name: str, unit: str) -> FloatArray:
-    """The times of one column, as written.
+def parse_times(rows: list[Row], column: int, name: str, unit: str) -> FloatArray:
+    """Parse the times of one column.
 
     Raises:
-        TraceFormatError: one is no number, or comes before the one above it.
+        TraceFormatError: one is not a number, or is earlier than the one before it.
     """
-    times = numbers_of(rows, column, name, "time", least=-math.inf)
+    times = parse_numbers(rows, column, name, "time", least=-math.inf)
     check_times(times, [row.line for row in rows], name, unit)
     return times
 
 
 def check_times(times: FloatArray, lines: list[int], name: str, unit: str) -> None:
-    """Refuse times that decrease, naming the line.
+    """Check that times do not decrease.
 
     Raises:
-        TraceFormatError: a time is before the one above it.
+        TraceFormatError: a time is earlier than the one before it; the message names its line.
     """
     for k in np.flatnonzero(np.diff(times) < 0)[:1]:
         raise TraceFormatError(
@@ -165,11 +169,11 @@ def check_times(times: FloatArray, lines: list[int], name: str, unit: str) -> No
         )
 
 
-def need_two_rows(rows: list[Row], name: str) -> None:
-    """Refuse a table that has no length.
+def require_two_rows(rows: list[Row], name: str) -> None:
+    """Check that a table has two rows, so that the trace has a length.
 
     Raises:
-        TraceFormatError: fewer than two rows.
+        TraceFormatError: there are fewer than two rows.
     """
     if len(rows) < 2:
         raise TraceFormatError(
@@ -178,20 +182,20 @@ def need_two_rows(rows: list[Row], name: str) -> None:
         )
 
 
-def rebased(first: float, unit: str) -> tuple[str, ...]:
-    """What to say of a table whose times start at ``first``."""
-    return () if first == 0 else (f"times start at {first:g} {unit}: counted from there",)
+def rebase_note(first: float, unit: str) -> tuple[str, ...]:
+    """A note about times that do not start at 0; empty if ``first`` is 0."""
+    return () if first == 0 else (f"times start at {first:g} {unit}, which becomes 0",)
 
 
-def joined(durations: FloatArray, rates: FloatArray, name: str) -> Trace:
-    """A looping trace of periods, neighbours of equal rate made one."""
+def join_periods(durations: FloatArray, rates: FloatArray, name: str) -> Trace:
+    """Join periods into a looping trace; adjacent periods of equal rate are merged."""
     bounds = np.concatenate([[0.0], np.cumsum(durations)])
     keep = np.concatenate([[True], np.diff(rates) != 0, [True]])
     return Trace(times_s=bounds[keep], capacity_bps=rates[keep[:-1]], name=name)
 
 
-def digits_of(value: float, unit: float) -> str:
-    """``value`` in ``unit``s, in digits that read back as exactly ``value`` if any do."""
+def format_exactly(value: float, unit: float) -> str:
+    """Format ``value`` in units of ``unit`` so that it reads back exactly, if that is possible."""
     near = value / unit
     for digits in (near, math.nextafter(near, math.inf), math.nextafter(near, -math.inf)):
         if digits * unit == value:
@@ -201,5 +205,5 @@ def digits_of(value: float, unit: float) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    # Python reads 1_000 and digits of other scripts as numbers; trace files hold neither.
+    # float() accepts 1_000 and digits of other scripts; trace files contain neither.
     return "_" not in text and text.isascii()

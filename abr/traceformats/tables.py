@@ -1,7 +1,7 @@
-"""What the readers of published measurement tables share: named columns, gaps, groups.
+"""Helpers for readers of published measurement tables: named columns, gaps and groups.
 
-Such a table was not written to describe a link, so parts of it say nothing about one.
-Those are left out and counted, never guessed: a time in which nothing was measured is
+Such tables were not made to describe a link, so some rows say nothing about one. Those
+rows are dropped and counted, never guessed: a time in which nothing was measured is
 neither an outage nor capacity.
 """
 
@@ -12,24 +12,24 @@ import numpy as np
 from abr.errors import TraceFormatError
 from abr.media import FloatArray
 from abr.trace import Trace
-from abr.traceformats.rows import Found, Row, comma_rows, joined
+from abr.traceformats.rows import Found, Row, join_periods, split_comma_rows
 
 
 def named_columns(
     text: str, name: str, wanted: tuple[str, ...], unnamed: dict[str, int] | None = None
 ) -> tuple[list[Row], dict[str, int]]:
-    """Rows of a table, and where the ``wanted`` columns are; names in small letters.
+    """Split a table into rows, and find the ``wanted`` columns by their lower-case names.
 
     Args:
-        text: The file.
-        name: How errors call it.
-        wanted: Columns that must be there; a name may have words in parentheses behind it.
-        unnamed: Where columns are in a file without header; None: it needs one.
+        text: Content of the file.
+        name: Name of the file in error messages.
+        wanted: Required columns; in the file a name may be followed by words in parentheses.
+        unnamed: Positions of the columns in a file without a header; None requires one.
 
     Raises:
-        TraceFormatError: no header, a column missing, or a row too short for them.
+        TraceFormatError: there is no header, a column is missing, or a row is too short.
     """
-    rows = comma_rows(text, name)
+    rows = split_comma_rows(text, name)
     line = rows[0].line if rows else 1
     heads = [head.lower().split(" (")[0] for head in rows[0].fields] if rows else []
     columns = {head: at for at, head in reversed(list(enumerate(heads)))}
@@ -53,10 +53,10 @@ def named_columns(
     return rows, columns
 
 
-def shortened(
+def shorten_gaps(
     steps_s: FloatArray, longest_s: float, instead_s: float
 ) -> tuple[FloatArray, tuple[str, ...]]:
-    """Steps in which nothing was measured for long are cut to ``instead_s``, and counted."""
+    """Shorten steps longer than ``longest_s`` to ``instead_s``; return a note if there are any."""
     gaps = steps_s > longest_s
     if not gaps.any():
         return steps_s, ()
@@ -65,15 +65,15 @@ def shortened(
     return np.where(gaps, instead_s, steps_s), (note,)
 
 
-def usable(
+def build_traces(
     groups: dict[str, tuple[FloatArray, FloatArray]], name: str, noun: str, notes: tuple[str, ...]
 ) -> list[Found]:
-    """A trace for each group of durations and rates that has capacity and length.
+    """Build a trace from each group of durations and rates that has capacity and length.
 
-    Each is called after its key, without signs that paths or URLs use.
+    Each is named after its key, without characters that are special in paths or URLs.
 
     Raises:
-        TraceFormatError: none has.
+        TraceFormatError: no group has.
     """
     good = {key: group for key, group in groups.items() if float(np.dot(*group)) > 0}
     if not good:
@@ -86,16 +86,17 @@ def usable(
         notes += (f"{left} of {len(groups)} {noun} left out: no capacity, or no length",)
     names: dict[str, None] = {}
     for key in good:
-        names[_unique(_slug(key), names)] = None
+        names[_make_unique(_slug(key), names)] = None
     found = [
-        Found(_named(name, key, *group)) for key, group in zip(names, good.values(), strict=True)
+        Found(_build_trace(name, key, *group))
+        for key, group in zip(names, good.values(), strict=True)
     ]
     return [Found(found[0].trace, notes), *found[1:]]
 
 
-def _named(name: str, key: str, durations: FloatArray, rates: FloatArray) -> Trace:
+def _build_trace(name: str, key: str, durations: FloatArray, rates: FloatArray) -> Trace:
     try:
-        return joined(durations, rates, key)
+        return join_periods(durations, rates, key)
     except TraceFormatError as exc:
         raise TraceFormatError(f"{name}: {exc}") from exc
 
@@ -104,7 +105,7 @@ def _slug(text: str) -> str:
     return "".join(c if c.isalnum() or c in "._-" else "-" for c in text)[:100] or "trace"
 
 
-def _unique(name: str, taken: dict[str, None]) -> str:
+def _make_unique(name: str, taken: dict[str, None]) -> str:
     number, free = 1, name
     while free in taken:
         number += 1

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from abr.log import SessionLog
 from abr.qoe import QoE, summary
+from bench.analysis.failures import why_playback_failed
 
 BITRATE_BOUND = 0.02
 """Relative difference of the mean bitrate."""
@@ -58,8 +59,18 @@ class Gap:
         return self.live.startup_s - self.virtual.startup_s
 
     @property
+    def failed(self) -> str:
+        """Which of the two failed, and why; empty when both played."""
+        sides = (("simulation", self.virtual), ("live", self.live))
+        return "; ".join(
+            f"{side}: {why}" for side, qoe in sides if (why := why_playback_failed(qoe))
+        )
+
+    @property
     def is_within_bounds(self) -> bool:
-        """Same stalls, and bitrate and stalled time within their bounds."""
+        """Both played, same stalls, and bitrate and stalled time within their bounds."""
+        if self.failed:  # two that never began agree in everything
+            return False
         apart_s = abs(self.virtual.stall_s - self.live.stall_s)
         return (
             self.stalls_agree

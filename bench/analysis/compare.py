@@ -1,25 +1,28 @@
 """A candidate against a base: is it worse by more than is allowed?
 
 A figure is worse beyond its margin when the whole interval of the difference lies
-beyond. Several figures are looked at together, so each interval is widened until the
-chance that any of them says so of equal algorithms is at most 5 % (Bonferroni).
+beyond it. Several figures are tested together, so each interval is widened until the
+chance that any of them condemns an equal algorithm is at most 5 % (Bonferroni).
 
-What was not shown is not shown to be well, either: each finding says how much worse the
-candidate may still be, and ``is_proven`` whether that is within the margin.
+The absence of a difference is not proof of equality: ``is_proven`` says whether the
+interval also excludes a worsening beyond the margin.
+
+A pair of sessions counts only where both were played to their end. A candidate that
+fails where the base played is worse, whatever its figures say (``newly_failed``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from bench.analysis.failures import Failures, failures_by_algorithm, why_row_failed
 from bench.analysis.metrics import BY_NAME, METRICS
-from bench.analysis.standings import paired, sums
-from bench.analysis.stats import RESAMPLES, Estimate, resampled
-from bench.experiments.results import Results, ResultsError
+from bench.analysis.pairing import Figures, align
+from bench.analysis.stats import RESAMPLES, Estimate, Resampled, draw_weights
+from bench.experiments.results import Results, ResultsError, Row, results_of
 
 FALSE_ALARMS = 0.05
 """Chance that equal algorithms are called worse, over all figures together."""
@@ -56,9 +59,46 @@ class Finding:
     margin: float
     """In the figure's unit."""
     is_worse: bool
-    """Beyond the margin, surely."""
+    """The whole interval is beyond the margin."""
     is_proven: bool
-    """Surely not beyond the margin."""
+    """The whole interval is within the margin."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pairing:
+    """What two algorithms were compared over, and what failed."""
+
+    algorithm: str
+    pairs: int
+    """Sessions that both played to their end; findings are over these."""
+    base: Failures
+    candidate: Failures
+    newly_failed: int
+    """Sessions that the base played to their end and the candidate did not, though it tried."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What comparing found."""
+
+    findings: tuple[Finding, ...]
+    pairings: tuple[Pairing, ...]
+    """One for each algorithm compared."""
+
+    @property
+    def worse(self) -> list[Finding]:
+        """Figures that are worse beyond their margin."""
+        return [each for each in self.findings if each.is_worse]
+
+    @property
+    def unproven(self) -> list[Finding]:
+        """Figures that were not shown to be within their margin."""
+        return [each for each in self.findings if not each.is_proven]
+
+    @property
+    def newly_failed(self) -> list[Pairing]:
+        """Algorithms that fail where the base did not."""
+        return [each for each in self.pairings if each.newly_failed]
 
 
 def compare(
@@ -68,26 +108,25 @@ def compare(
     rng: np.random.Generator,
     margins: Sequence[Margin] = MARGINS,
     resamples: int = RESAMPLES,
-) -> list[Finding]:
+) -> Comparison:
     """Hold every algorithm of ``candidate`` against the same of ``base``.
 
     Raises:
-        ResultsError: they share no algorithm, or no sessions.
+        ResultsError: they share no algorithm or no sessions, or nothing was played.
     """
-    shared = [label for label in candidate.algorithms if label in base.algorithms]
+    here = failures_by_algorithm(candidate)
+    shared = [label for label in here if label in failures_by_algorithm(base)]
     if not shared:
         raise ResultsError(
             f"no algorithm is in both: {', '.join(base.algorithms)} there, "
             f"{', '.join(candidate.algorithms)} here; give them the same label"
         )
     level = 1 - FALSE_ALARMS / (len(shared) * len(margins)) * 2
-    return [
-        finding
+    compared = [
+        _compare(base, candidate, (label, label), rng, margins, resamples, level)
         for label in shared
-        for finding in _compared(
-            one_of(base, label), one_of(candidate, label), label, rng, margins, resamples, level
-        )
     ]
+    return _all_of(compared)
 
 
 def compare_two(
@@ -98,84 +137,113 @@ def compare_two(
     rng: np.random.Generator,
     margins: Sequence[Margin] = MARGINS,
     resamples: int = RESAMPLES,
-) -> list[Finding]:
+) -> Comparison:
     """Hold one algorithm of an experiment against another.
 
     Raises:
-        ResultsError: there is no such algorithm.
+        ResultsError: there is no such algorithm, or they share no sessions.
     """
     level = 1 - FALSE_ALARMS / len(margins) * 2
-    first, second = one_of(results, base), one_of(results, candidate)
-    return _compared(first, second, candidate, rng, margins, resamples, level)
+    labels = (base, candidate)
+    return _all_of([_compare(results, results, labels, rng, margins, resamples, level)])
 
 
-def one_of(results: Results, label: str) -> Results:
-    """The sessions of one algorithm.
+def _all_of(compared: Sequence[tuple[list[Finding], Pairing]]) -> Comparison:
+    """Put comparisons together.
+
+    Raises:
+        ResultsError: there is not one pair of sessions in them.
+    """
+    pairings = tuple(pairing for _, pairing in compared)
+    if not any(pairing.pairs or pairing.newly_failed for pairing in pairings):
+        said = "; ".join(
+            f"{each.algorithm}: base: {each.base}; candidate: {each.candidate}" for each in pairings
+        )
+        raise ResultsError(f"every session failed, nothing can be compared: {said}")
+    return Comparison(
+        findings=tuple(finding for findings, _ in compared for finding in findings),
+        pairings=pairings,
+    )
+
+
+def _rows_of(results: Results, label: str, called: str) -> tuple[list[Row], Failures]:
+    """Rows of one algorithm under another name, and its failures.
 
     Raises:
         ResultsError: there is none of that label.
     """
-    if label not in results.algorithms:
-        raise ResultsError(
-            f"no algorithm {label!r}; expected one of {', '.join(results.algorithms)}"
-        )
-    here = np.array([row["algorithm"] == label for row in results.rows])
-    rows = [row for row in results.rows if row["algorithm"] == label]
-    return replace(
-        results, rows=rows, numbers={name: each[here] for name, each in results.numbers.items()}
-    )
+    failures = failures_by_algorithm(results)
+    if label not in failures:
+        raise ResultsError(f"no algorithm {label!r}; expected one of {', '.join(failures)}")
+    rows = [{**row, "algorithm": called} for row in results.rows if row["algorithm"] == label]
+    return rows, failures[label]
 
 
-def _together(base: Results, candidate: Results) -> Results:
-    """Both as two algorithms of one experiment."""
-    rows: list[dict[str, Any]] = [{**row, "algorithm": "base"} for row in base.rows]
-    rows += [{**row, "algorithm": "candidate"} for row in candidate.rows]
-    numbers: Mapping[str, Any] = {
-        name: np.concatenate([base.numbers[name], candidate.numbers[name]]) for name in base.numbers
-    }
-    return Results(header=base.header, rows=rows, numbers=numbers)
-
-
-def _compared(
+def _compare(
     base: Results,
     candidate: Results,
-    label: str,
+    labels: tuple[str, str],
     rng: np.random.Generator,
     margins: Sequence[Margin],
     resamples: int,
     level: float,
-) -> list[Finding]:
-    both = _together(base, candidate)
-    try:
-        pairs = paired(both)
-    except ResultsError as exc:
+) -> tuple[list[Finding], Pairing]:
+    """Compare one algorithm of each.
+
+    Raises:
+        ResultsError: there is no such algorithm, or the two share no session.
+    """
+    before, base_failures = _rows_of(base, labels[0], "base")
+    after, candidate_failures = _rows_of(candidate, labels[1], "candidate")
+    plan = {"algorithms": [{"label": "base"}, {"label": "candidate"}]}
+    both = results_of(plan, [*before, *after], name="both") if before or after else None
+    sessions = None if both is None else align(both)
+    pairs, newly_failed = 0, 0
+    if sessions is not None:
+        first, second = sessions.played
+        pairs = int((first & second).sum())
+        failed_rows = first & ~second & (sessions.places[1] >= 0)
+        absent = int((first & (sessions.places[1] < 0)).sum())
+        lost_runs = candidate_failures.failed - sum(1 for row in after if why_row_failed(row))
+        newly_failed = int(failed_rows.sum()) + min(absent, lost_runs)
+    if not (pairs or base_failures.failed or candidate_failures.failed):
         raise ResultsError(
-            f"{label}: base and candidate share no session (network, presentation and seed); "
+            f"{labels[1]}: base and candidate share no session (network, presentation and seed); "
             "play both from one plan"
-        ) from exc
-    drawn = resampled(*sums(both, pairs), rng, resamples=resamples)
-    findings = []
-    for margin in margins:
-        k = METRICS.index(BY_NAME[margin.metric])
-        before, after = (float(drawn.values[a, k]) for a in (0, 1))
-        difference = drawn.difference(1, 0, k, level=level)
-        if (drawn.samples[:, 1, k] == drawn.samples[:, 0, k]).all():  # the same, session by session
-            difference = Estimate(value=0.0, low=0.0, high=0.0)
-        allowed = margin.by * abs(before) if margin.is_relative else margin.by
-        worsening = difference.scaled(-1.0 if BY_NAME[margin.metric].is_more_better else 1.0)
-        findings.append(
-            Finding(
-                algorithm=label,
-                metric=margin.metric,
-                base=before,
-                candidate=after,
-                difference=difference,
-                margin=allowed,
-                is_worse=worsening.has_interval and worsening.low > allowed,
-                is_proven=worsening.has_interval and worsening.high <= allowed,
-            )
         )
-    return findings
+    pairing = Pairing(
+        algorithm=labels[1],
+        pairs=pairs,
+        base=base_failures,
+        candidate=candidate_failures,
+        newly_failed=newly_failed,
+    )
+    if both is None or sessions is None or not pairs:
+        return [], pairing
+    weights = draw_weights(sessions.units, rng, resamples=resamples)
+    pair = Figures(sessions, both.numbers, weights).pair(0, 1)
+    return [_finding(pair, labels[1], margin, level) for margin in margins], pairing
+
+
+def _finding(drawn: Resampled, algorithm: str, margin: Margin, level: float) -> Finding:
+    """One figure of the candidate (1) against the base (0), over the sessions of both."""
+    k = METRICS.index(BY_NAME[margin.metric])
+    before, after = (float(drawn.values[a, k]) for a in (0, 1))
+    difference = drawn.difference(1, 0, k, level=level)
+    if (drawn.samples[:, 1, k] == drawn.samples[:, 0, k]).all():  # the same, session by session
+        difference = Estimate(value=0.0, low=0.0, high=0.0)
+    allowed = margin.by * abs(before) if margin.is_relative else margin.by
+    worsening = difference.scaled(-1.0 if BY_NAME[margin.metric].is_more_better else 1.0)
+    return Finding(
+        algorithm=algorithm,
+        metric=margin.metric,
+        base=before,
+        candidate=after,
+        difference=difference,
+        margin=allowed,
+        is_worse=worsening.has_interval and worsening.low > allowed,
+        is_proven=worsening.has_interval and worsening.high <= allowed,
+    )
 
 
 def margin_from(text: str) -> Margin:

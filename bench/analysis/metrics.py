@@ -1,8 +1,8 @@
-"""What results are judged by: each figure a ratio of two sums over sessions.
+"""The figures that results are judged by, each a ratio of two sums over sessions.
 
 A mean over sessions divides by their number, a stall ratio by time: written as
-numerator and denominator per session, both kinds resample alike, and nobody averages
-ratios of unequal length by accident.
+numerator and denominator per session, both kinds resample alike, and ratios over
+unequal lengths are never averaged by accident.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ METRICS: tuple[Metric, ...] = (
         scale=1.0,
         digits=3,
         is_more_better=False,
-        formula="mean over the sessions that began; kept apart from stalls",
+        formula="mean over sessions; it counts in no other figure",
         top=_column("startup_s"),
         bottom=lambda columns: (~np.isnan(columns["startup_s"])).astype(np.float64),
     ),

@@ -1,23 +1,27 @@
-"""What a report of an experiment says: figures and differences, each with its interval.
+"""A report of an experiment as data: figures and differences, each with its interval.
 
-Rules of residence: results in, plain data out; no words, no charts. Only networks over
-which every algorithm played every presentation count, so that all differences are
-paired. Nothing is ranked: algorithms keep the order of the plan, and a difference is
-called one only when its interval leaves zero out.
+Results in, plain data out; no words, no charts. A figure is over the sessions that the
+algorithm played to their end, a difference over those that both played, so that it is
+always paired; failed sessions are counted beside (``bench.analysis.failures``). Nothing
+is ranked: algorithms keep the order of the plan, and a difference is called one only
+when its interval excludes zero.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abr.media import FloatArray
+from bench.analysis.failures import Failures, failures_by_algorithm
 from bench.analysis.metrics import BY_NAME, METRICS
-from bench.analysis.stats import LEVEL, RESAMPLES, Estimate, Resampled, cluster_sums, resampled
+from bench.analysis.pairing import Figures, Mask, Sessions, align
+from bench.analysis.stats import LEVEL, RESAMPLES, Estimate, draw_weights
 from bench.experiments.results import Results, ResultsError
 
 Verdict = Literal["better", "worse", "unclear", "base"]
@@ -48,7 +52,7 @@ class Standing:
 
     label: str
     foresees: bool
-    """It was told the networks: an upper bound."""
+    """It is told the network beforehand: an upper bound, no contestant."""
     figures: Mapping[str, Estimate]
     """By metric."""
     differences: Mapping[str, Difference]
@@ -56,13 +60,16 @@ class Standing:
     regret: Estimate | None
     """QoE_lin of the optimum minus its own; None without an optimum."""
     frontier_share: float | None
-    """Share of resamples in which nobody had both more bitrate and fewer stalls; None for
-    an upper bound."""
+    """Share of resamples in which no other had both more bitrate and fewer stalls; None for
+    an upper bound and for an algorithm that played nothing."""
     on_frontier: bool
-    """Whether that is so as measured."""
+    """Whether no other had both as measured."""
     never_began: int
     decision_us: Mapping[str, float] | None
     """``median_us`` and ``p99_us`` of a decision, where they were measured."""
+    played: int
+    """Sessions that its figures are over."""
+    failures: Failures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,69 +96,15 @@ class BenchReport:
     cdfs: Mapping[str, Mapping[str, tuple[tuple[float, float], ...]]]
     """By metric and algorithm: value and share of sessions at or below it."""
     sessions: int
-    """Per algorithm."""
+    """Planned for each algorithm."""
     networks: int
     left_out: int
-    """Sessions that some algorithm lacks, left out for all."""
+    """Sessions that some algorithm lacks or failed; they count in the figures of those
+    that played them, and in no difference to one that did not."""
     resamples: int
     level: float
     seed: int
     optimum: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Paired:
-    """Sessions that all algorithms have, aligned."""
-
-    labels: tuple[str, ...]
-    places: NDArray[np.intp]
-    """Row of each algorithm's session, shape (algorithms, sessions)."""
-    unit: NDArray[np.intp]
-    """Which network each session was over, shape (sessions,)."""
-    units: int
-    kinds: tuple[str, ...]
-    """Class of each network, shape (units,)."""
-    left_out: int
-
-
-def paired(results: Results) -> Paired:
-    """Align the sessions of all algorithms.
-
-    Raises:
-        ResultsError: no session is there for every algorithm.
-    """
-    labels = results.algorithms
-    found: dict[str, dict[tuple[Any, ...], int]] = {label: {} for label in labels}
-    for place, row in enumerate(results.rows):
-        key = (row["trace_digest"], row["presentation_digest"], row["seed"])
-        found[row["algorithm"]][key] = place
-    common = [key for key in found[labels[0]] if all(key in each for each in found.values())]
-    if not common:
-        raise ResultsError("no session was played by every algorithm; nothing can be compared")
-    traces = list(dict.fromkeys(key[0] for key in common))
-    number = {trace: unit for unit, trace in enumerate(traces)}
-    kinds = {key[0]: results.rows[found[labels[0]][key]]["class"] for key in common}
-    every = set().union(*found.values())
-    return Paired(
-        labels=labels,
-        places=np.array([[found[label][key] for key in common] for label in labels]),
-        unit=np.array([number[key[0]] for key in common]),
-        units=len(traces),
-        kinds=tuple(str(kinds[trace]) for trace in traces),
-        left_out=len(every) - len(common),
-    )
-
-
-def sums(results: Results, pairs: Paired) -> tuple[FloatArray, FloatArray]:
-    """Numerators and denominators per network, shape (algorithms, metrics, networks)."""
-    tops, bottoms = [], []
-    for metric in METRICS:
-        tops.append(metric.top(results.numbers)[pairs.places])
-        bottoms.append(metric.bottom(results.numbers)[pairs.places])
-    return (
-        cluster_sums(np.stack(tops, axis=1), pairs.unit, pairs.units),
-        cluster_sums(np.stack(bottoms, axis=1), pairs.unit, pairs.units),
-    )
 
 
 def bench_report(
@@ -176,50 +129,120 @@ def bench_report(
         timing: Contents of ``timing.json``.
 
     Raises:
-        ResultsError: there is no such algorithm, or nothing to compare.
+        ResultsError: there is no such algorithm, nothing to compare, or every session failed.
     """
-    pairs = paired(results)
-    against = base or pairs.labels[0]
-    if against not in pairs.labels:
-        raise ResultsError(f"no algorithm {against!r}; expected one of {', '.join(pairs.labels)}")
-    about = {each.get("label"): each for each in results.header.get("algorithms", ())}
-    bounds = frozenset(label for label in pairs.labels if about.get(label, {}).get("foresees"))
-    optimum = next(
-        (label for label in pairs.labels if about.get(label, {}).get("name") == OPTIMUM), None
-    )
-    top, bottom = sums(results, pairs)
-    drawn = resampled(top, bottom, rng, resamples=resamples)
-    shares, best = frontier(drawn, [label not in bounds for label in pairs.labels])
-    decisions = (timing or {}).get("decisions", {})
-    startup = results.numbers["startup_s"][pairs.places]
-    standings = tuple(
-        Standing(
-            label=label,
-            foresees=label in bounds,
-            figures={m.name: drawn.estimate(a, k, level=level) for k, m in enumerate(METRICS)},
-            differences=_differences(drawn, a, pairs.labels.index(against), level),
-            regret=_regret(drawn, pairs.labels, label, optimum, level),
-            frontier_share=None if label in bounds else float(shares[a]),
-            on_frontier=bool(best[a]),
-            never_began=int(np.isnan(startup[a]).sum()),
-            decision_us=decisions.get(label),
+    sessions = align(results)
+    failures = failures_by_algorithm(results)
+    against = _base_of(results, sessions, failures, base)
+    weights = draw_weights(sessions.units, rng, resamples=resamples)
+    figures = Figures(sessions, results.numbers, weights)
+    if not _has_pairs(sessions, against):
+        raise ResultsError(
+            f"no session was played by both {against} and another algorithm; "
+            "nothing can be compared"
         )
-        for a, label in enumerate(pairs.labels)
-    )
     return BenchReport(
         name=results.name,
         header=results.header,
         base=against,
-        standings=standings,
-        classes=_classes(top, bottom, pairs, rng, resamples, level),
-        cdfs={name: _cdfs(results, pairs, name) for name in CDFS},
-        sessions=int(pairs.places.shape[1]),
-        networks=pairs.units,
-        left_out=pairs.left_out,
+        standings=_standings(results, figures, failures, against, level, timing or {}),
+        classes=_classes(results, sessions, rng, resamples, level),
+        cdfs={name: _cdfs(results, sessions, name) for name in CDFS},
+        sessions=sessions.planned,
+        networks=sessions.networks,
+        left_out=sessions.left_out,
         resamples=resamples,
         level=level,
         seed=seed,
-        optimum=optimum,
+        optimum=_optimum_of(results, sessions),
+    )
+
+
+def _base_of(
+    results: Results, sessions: Sessions, failures: Mapping[str, Failures], base: str | None
+) -> str:
+    """The algorithm to hold the others against.
+
+    Raises:
+        ResultsError: there is no such algorithm, or it played no session to its end.
+    """
+    labels = sessions.labels
+    begun: Mask = np.any(sessions.played, axis=1)
+    if not begun.any():
+        said = "; ".join(f"{label}: {each}" for label, each in failures.items())
+        raise ResultsError(f"{results.name}: every session failed, there is no figure: {said}")
+    if base is None:
+        return labels[int(begun.argmax())]
+    if base not in labels:
+        raise ResultsError(f"no algorithm {base!r}; expected one of {', '.join(labels)}")
+    if not begun[labels.index(base)]:
+        raise ResultsError(f"{base}: {failures[base]}; name another base")
+    return base
+
+
+def _has_pairs(sessions: Sessions, base: str) -> bool:
+    """Whether any other algorithm that played anything shares a session with the base."""
+    mine = sessions.played[sessions.labels.index(base)]
+    others = [
+        played
+        for label, played in zip(sessions.labels, sessions.played, strict=True)
+        if label != base and played.any()
+    ]
+    return not others or any((mine & played).any() for played in others)
+
+
+def _about(results: Results) -> dict[str, Mapping[str, Any]]:
+    return {str(each.get("label")): each for each in results.header.get("algorithms", ())}
+
+
+def _optimum_of(results: Results, sessions: Sessions) -> str | None:
+    """Label of the offline optimum, where it played anything."""
+    about = _about(results)
+    return next(
+        (
+            label
+            for label, played in zip(sessions.labels, sessions.played, strict=True)
+            if about.get(label, {}).get("name") == OPTIMUM and played.any()
+        ),
+        None,
+    )
+
+
+def _standings(
+    results: Results,
+    figures: Figures,
+    failures: Mapping[str, Failures],
+    base: str,
+    level: float,
+    timing: Mapping[str, Any],
+) -> tuple[Standing, ...]:
+    sessions, about = figures.sessions, _about(results)
+    labels, optimum = sessions.labels, _optimum_of(results, sessions)
+    foresees = [bool(about.get(label, {}).get("foresees")) for label in labels]
+    begun = [bool(played.any()) for played in sessions.played]
+    shares, best = frontier(figures, [b and not f for b, f in zip(begun, foresees, strict=True)])
+    never_began = Counter(row["algorithm"] for row in results.rows if row["startup_s"] is None)
+    qoe = METRICS.index(BY_NAME["qoe_lin"])
+    decisions = timing.get("decisions", {})
+    return tuple(
+        Standing(
+            label=label,
+            foresees=foresees[a],
+            figures={
+                m.name: figures.own.estimate(a, k, level=level) for k, m in enumerate(METRICS)
+            },
+            differences=_differences(figures, a, labels.index(base), level),
+            regret=None
+            if optimum is None
+            else figures.pair(labels.index(optimum), a).difference(0, 1, qoe, level=level),
+            frontier_share=None if foresees[a] or not begun[a] else float(shares[a]),
+            on_frontier=bool(best[a]),
+            never_began=never_began[label],
+            decision_us=decisions.get(label) if begun[a] else None,
+            played=int(sessions.played[a].sum()),
+            failures=failures[label],
+        )
+        for a, label in enumerate(labels)
     )
 
 
@@ -230,82 +253,81 @@ def verdict(estimate: Estimate, *, is_more_better: bool) -> Verdict:
     return "better" if (estimate.low > 0) == is_more_better else "worse"
 
 
-def _differences(drawn: Resampled, a: int, base: int, level: float) -> dict[str, Difference]:
-    found = {}
+def _differences(figures: Figures, a: int, base: int, level: float) -> dict[str, Difference]:
+    found, pair = {}, figures.pair(a, base)
     for k, metric in enumerate(METRICS):
-        estimate = drawn.difference(a, base, k, level=level)
+        estimate = pair.difference(0, 1, k, level=level)
         said = verdict(estimate, is_more_better=metric.is_more_better) if a != base else "base"
         found[metric.name] = Difference(estimate=estimate, verdict=said)
     return found
 
 
-def _regret(
-    drawn: Resampled, labels: Sequence[str], label: str, optimum: str | None, level: float
-) -> Estimate | None:
-    if optimum is None:
-        return None
-    qoe = METRICS.index(BY_NAME["qoe_lin"])
-    return drawn.difference(labels.index(optimum), labels.index(label), qoe, level=level)
-
-
-def frontier(drawn: Resampled, competes: Sequence[bool]) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """Who is bettered by nobody in both bitrate and stalls.
+def frontier(figures: Figures, competes: Sequence[bool]) -> tuple[FloatArray, Mask]:
+    """Find the algorithms that no other beats in both bitrate and stalls.
 
     Returns:
-        The share of resamples in which that is so, and whether it is so as measured, per
-        algorithm. Those that do not compete neither better anybody nor count.
+        For each algorithm the share of resamples in which that is so, and whether it is so
+        as measured. Each pair is judged over the sessions that both played; algorithms that
+        do not compete beat nobody.
     """
-    bitrate = METRICS.index(BY_NAME["bitrate_bps"])
-    stalled = METRICS.index(BY_NAME["stall_ratio"])
-    allowed = np.array(competes)
+    both = [METRICS.index(BY_NAME[name]) for name in ("bitrate_bps", "stall_ratio")]
+    rivals = [a for a, does in enumerate(competes) if does]
+    best = np.array(competes)
+    beaten = np.zeros((len(competes), len(figures.own.samples)), dtype=np.bool_)
+    for a, b in combinations(rivals, 2):
+        pair = figures.pair(a, b, both)
+        for loser, winner in ((a, 1), (b, 0)):
+            beaten[loser] |= _beats(pair.samples, winner)
+            best[loser] &= not _beats(pair.values, winner)
+    return np.where(competes, 1 - beaten.mean(axis=1), 0.0), best
 
-    def undominated(figures: FloatArray) -> NDArray[np.bool_]:
-        rate, stall = figures[..., bitrate], figures[..., stalled]
-        as_good = (rate[..., None, :] >= rate[..., :, None]) & (
-            stall[..., None, :] <= stall[..., :, None]
-        )
-        better = (rate[..., None, :] > rate[..., :, None]) | (
-            stall[..., None, :] < stall[..., :, None]
-        )
-        found: NDArray[np.bool_] = ~(as_good & better & allowed).any(axis=-1) & allowed
-        return found
 
-    return undominated(drawn.samples).mean(axis=0), undominated(drawn.values)
+def _beats(pair: FloatArray, winner: int) -> Mask:
+    """Whether one of a pair has no less bitrate, no more stalls, and one of them better.
+
+    Args:
+        pair: Bitrate and stall ratio of two algorithms, shape (..., 2, 2).
+        winner: Place of the one in question.
+    """
+    rate, stall = pair[..., 0], pair[..., 1]
+    loser = 1 - winner
+    as_good = (rate[..., winner] >= rate[..., loser]) & (stall[..., winner] <= stall[..., loser])
+    better = (rate[..., winner] > rate[..., loser]) | (stall[..., winner] < stall[..., loser])
+    found: Mask = as_good & better
+    return found
 
 
 def _classes(
-    top: FloatArray,
-    bottom: FloatArray,
-    pairs: Paired,
-    rng: np.random.Generator,
-    resamples: int,
-    level: float,
+    results: Results, sessions: Sessions, rng: np.random.Generator, resamples: int, level: float
 ) -> tuple[ClassFigures, ...]:
-    chosen = [BY_NAME[name] for name in ("qoe_lin", "bitrate_bps", "stall_ratio")]
-    places = [METRICS.index(metric) for metric in chosen]
     found = []
-    for kind in dict.fromkeys(pairs.kinds):
-        here = np.array([each == kind for each in pairs.kinds])
-        cut = np.ix_(np.arange(len(pairs.labels)), np.array(places), here.nonzero()[0])
-        drawn = resampled(top[cut], bottom[cut], rng, resamples=resamples)
+    for kind in dict.fromkeys(sessions.kinds):
+        here = sessions.of_class(kind)
+        weights = draw_weights(here.units, rng, resamples=resamples)
+        figures = Figures(here, results.numbers, weights)
         qoe, bitrate, stalled = (
-            {label: drawn.estimate(a, k, level=level) for a, label in enumerate(pairs.labels)}
-            for k in range(3)
+            {
+                label: figures.own.estimate(a, METRICS.index(BY_NAME[name]), level=level)
+                for a, label in enumerate(here.labels)
+            }
+            for name in ("qoe_lin", "bitrate_bps", "stall_ratio")
         )
         found.append(
-            ClassFigures(
-                kind=kind, networks=int(here.sum()), qoe=qoe, bitrate=bitrate, stalled=stalled
-            )
+            ClassFigures(kind=kind, networks=here.units, qoe=qoe, bitrate=bitrate, stalled=stalled)
         )
     return tuple(found)
 
 
-def _cdfs(results: Results, pairs: Paired, name: str) -> dict[str, tuple[tuple[float, float], ...]]:
+def _cdfs(
+    results: Results, sessions: Sessions, name: str
+) -> dict[str, tuple[tuple[float, float], ...]]:
     metric = BY_NAME[name]
     top, bottom = metric.top(results.numbers), metric.bottom(results.numbers)
     found = {}
-    for label, places in zip(pairs.labels, pairs.places, strict=True):
-        counted = places[bottom[places] > 0]
+    for label, places, played in zip(
+        sessions.labels, sessions.places, sessions.played, strict=True
+    ):
+        counted = places[played & (bottom[places] > 0)]
         values = np.sort(top[counted] / bottom[counted])
         found[label] = _steps(values)
     return found

@@ -1,9 +1,9 @@
 """Paired bootstrap over traces: how sure a figure, or a difference of two, is.
 
-Rules of residence: arrays in, arrays out; chance comes in as a generator. The unit of
-resampling is the trace, with everything that was played over it: sessions over one
-trace are not independent. All algorithms are resampled with the same weights, so that
-what the traces do to all of them cancels in differences.
+Arrays in, arrays out; chance comes in as a generator. The unit of resampling is the
+trace, with everything that was played over it: sessions over one trace are not
+independent. All algorithms are resampled with the same weights, so that what the traces
+do to all of them cancels in differences.
 
 Every figure is a ratio of sums (see ``bench.analysis.metrics``): with w the number of times a
 trace is drawn, a resampled figure is Σ w·top / Σ w·bottom.
@@ -16,6 +16,7 @@ Bootstrap", The American Statistician 69(4), 2015, section 4.1.3.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from statistics import NormalDist
@@ -57,21 +58,22 @@ class Resampled:
     """As measured, shape (algorithms, metrics); ``nan`` where nothing counts."""
     samples: FloatArray
     """Shape (resamples, algorithms, metrics)."""
-    units: int
-    """Traces that were resampled."""
+    units: tuple[int, ...]
+    """How many traces count for each algorithm."""
 
     def estimate(self, algorithm: int, metric: int, *, level: float = LEVEL) -> Estimate:
         """One figure of one algorithm."""
         value = float(self.values[algorithm, metric])
-        return interval(value, self.samples[:, algorithm, metric], self.units, level=level)
+        samples = self.samples[:, algorithm, metric]
+        return interval(value, samples, self.units[algorithm], level=level)
 
     def difference(
         self, algorithm: int, base: int, metric: int, *, level: float = LEVEL
     ) -> Estimate:
-        """``algorithm`` minus ``base``, over the same traces."""
+        """``algorithm`` minus ``base``, of figures over the same traces."""
         value = float(self.values[algorithm, metric] - self.values[base, metric])
         samples = self.samples[:, algorithm, metric] - self.samples[:, base, metric]
-        return interval(value, samples, self.units, level=level)
+        return interval(value, samples, self.units[algorithm], level=level)
 
 
 def cluster_sums(values: FloatArray, unit: NDArray[np.intp], units: int) -> FloatArray:
@@ -83,26 +85,31 @@ def cluster_sums(values: FloatArray, unit: NDArray[np.intp], units: int) -> Floa
     return summed.reshape(*values.shape[:-1], units)
 
 
-def resampled(
-    top: FloatArray, bottom: FloatArray, rng: np.random.Generator, *, resamples: int = RESAMPLES
+def draw_weights(units: int, rng: np.random.Generator, *, resamples: int = RESAMPLES) -> FloatArray:
+    """Draw how often each resample has each trace, shape (resamples, units)."""
+    drawn = rng.multinomial(units, np.full(units, 1 / units), size=resamples)
+    return drawn.astype(np.float64)
+
+
+def weigh(
+    top: FloatArray, bottom: FloatArray, weights: FloatArray, *, units: Sequence[int]
 ) -> Resampled:
-    """Resample traces.
+    """Figures as measured, and as each row of ``weights`` has them.
 
     Args:
-        top: Numerators summed per trace, shape (algorithms, metrics, units).
+        top: Numerators summed per trace, shape (algorithms, metrics, traces).
         bottom: Denominators, same shape.
-        rng: Where the draws come from.
-        resamples: How many.
+        weights: From ``draw_weights``, shape (resamples, traces).
+        units: How many of the traces count for each algorithm.
     """
-    algorithms, metrics, units = top.shape
-    weights = rng.multinomial(units, np.full(units, 1 / units), size=resamples).astype(np.float64)
-    shape = (resamples, algorithms, metrics)
-    above = (weights @ top.reshape(-1, units).T).reshape(shape)
-    below = (weights @ bottom.reshape(-1, units).T).reshape(shape)
+    algorithms, metrics, traces = top.shape
+    shape = (len(weights), algorithms, metrics)
+    above = (weights @ top.reshape(-1, traces).T).reshape(shape)
+    below = (weights @ bottom.reshape(-1, traces).T).reshape(shape)
     return Resampled(
         values=_ratio(top.sum(axis=2), bottom.sum(axis=2)),
         samples=_ratio(above, below),
-        units=units,
+        units=tuple(units),
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from abr.errors import AlgorithmError, InputError, MissingFileError
+from abr.errors import AlgorithmError, InputError, MissingFileError, PlaybackError
 from abr.shell import note, one_line
 
 if TYPE_CHECKING:
@@ -214,18 +214,31 @@ def _finish(
     *,
     as_json: bool,
 ) -> None:
-    from bench.experiments.files import assemble, write_timing
+    from bench.analysis.failures import failures_by_algorithm
+    from bench.experiments.files import assemble, read_folder, write_timing
 
     if len(failures) == len(runs):
         raise AlgorithmError(f"every run failed; the first: {next(iter(failures.values()))}")
     failed = [
-        {"run": each.label, "error": failures[each.id]} for each in runs if each.id in failures
+        {
+            "run": each.label,
+            "error": failures[each.id],
+            "algorithm": each.contender.label,
+            "sessions": each.sessions,
+        }
+        for each in runs
+        if each.id in failures
     ]
     path = assemble(out, _header(experiment, failed), runs, form=form)
     times = _decision_times(experiment, [each for each in runs if each.id not in failures])
     write_timing(out, {"took_s": round(took_s, 3), "decisions": times})
+    unplayed = failures_by_algorithm(read_folder(out))
+    for label, failed_of in unplayed.items():
+        if failed_of.failed:
+            note(f"{label}: {failed_of}")
     if as_json:
         counts = {"runs": len(runs), "sessions": experiment.sessions, "failed": failed}
+        counts["failed_sessions"] = {label: each.failed for label, each in unplayed.items()}
         click.echo(json.dumps({"results": str(path), "took_s": round(took_s, 3), **counts}))
     else:
         click.echo(f"{path}: {experiment.sessions} sessions in {took_s:.1f} s")
@@ -235,9 +248,11 @@ def _finish(
             f"{len(failed)} of {len(runs)} runs failed, the others are in {path}; "
             f"the first: {failed[0]['run']}: {failed[0]['error']}"
         )
+    if all(each.failed == each.sessions for each in unplayed.values()):
+        raise PlaybackError(f"{out}: every session failed; there is nothing to report")
 
 
-def _header(experiment: Experiment, failed: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+def _header(experiment: Experiment, failed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The header of the results: all that is needed to repeat them."""
     networks = experiment.networks
     return {

@@ -168,7 +168,7 @@ def results_of(header: Mapping[str, Any], rows: Sequence[Row], *, name: str) -> 
         numbers = {
             field: np.array([row[field] for row in rows], dtype=np.float64) for field in NUMBERS
         }
-        for field in ("algorithm", "trace_digest", "presentation_digest", "class"):
+        for field in ("algorithm", "trace_digest", "presentation_digest", "class", "ended"):
             for row in rows:
                 _ = row[field]
     except (KeyError, TypeError, ValueError) as exc:

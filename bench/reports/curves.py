@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from abr.log import Record, SessionLog
-from abr.qoe import Interval, stalls
+from abr.qoe import Interval, stalls, summary
 from abr.trace import Trace
 
 MAX_STEPS = 600
@@ -68,7 +68,6 @@ def curves(log: SessionLog, trace: Trace | None = None) -> Curves:
         trace: What its link could carry; None when it is not known.
     """
     end_s = float(log.records[-1]["t"]) if log.records else 0.0
-    first = next((record for record in log.of("state") if record["to"] == "playing"), None)
     stalled = tuple(stalls(log))
     return Curves(
         end_s=end_s,
@@ -77,7 +76,7 @@ def curves(log: SessionLog, trace: Trace | None = None) -> Curves:
         downloads=tuple(_downloads(log)),
         buffer_s=_buffer(log),
         stalls=stalled,
-        first_frame_s=None if first is None else float(first["t"]),
+        first_frame_s=summary(log).startup_s,
     )
 
 

@@ -1,273 +1,212 @@
-"""Charts of an experiment as plotly's JSON: intervals, frontier, distributions, classes.
+"""Charts of an experiment as SVG: intervals, frontier, distributions, classes.
 
-Colours are CSS variables, put in by the page (see ``bench.reports.session_charts``):
-``--series-1`` to ``--series-8``, then again with other dashes. Every point has its interval.
+Colours are CSS variables of the page: ``--series-1`` to ``--series-8``, then again with
+other dashes. Every point has its interval. An algorithm that played nothing has no mark.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 from bench.analysis.metrics import BY_NAME, Metric
 from bench.analysis.standings import BenchReport, Standing
 from bench.analysis.stats import Estimate
-from bench.reports.session_charts import Figure
+from bench.reports import svg
 
 COLOURS = 8
-DASHES = ("solid", "dash", "dot")
-SYMBOLS = ("circle", "diamond", "square", "triangle-up")
+DASHES = ("", "6 4", "2 3")
 FOREST = ("bitrate_bps", "stall_ratio", "qoe_lin")
-ROW_PX = 26
+ROW_PX = 38
+HEAD_PX = 26
+FOOT_PX = 30
+FRONTIER_PX = 360
+CDF_PX = 190
+CLASS_PX = 54
+CLASS_ROW_PX = 13
 MOST_NAMED = 8
-"""With more algorithms than this, those off the frontier are named on hovering only."""
+"""With more algorithms than this, those off the frontier are named under the pointer only."""
+
+INKS = {"better": "var(--better)", "worse": "var(--stall-ink)"}
 
 
-def colour(place: int) -> str:
+def colour_of(place: int) -> str:
     """Of the ``place``-th algorithm."""
     return f"var(--series-{place % COLOURS + 1})"
 
 
-def _base_layout(height: int) -> Figure:
-    return {
-        "height": height,
-        "margin": {"l": 48, "r": 12, "t": 26, "b": 44},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": "system-ui, sans-serif", "size": 12, "color": "var(--quiet)"},
-        "showlegend": False,
-        "hovermode": "closest",
-        "annotations": [],
-        "hoverlabel": {
-            "bgcolor": "var(--raised)",
-            "bordercolor": "var(--rule)",
-            "font": {"color": "var(--ink)"},
-        },
-    }
-
-
-def _axis(**more: Any) -> Figure:
-    return {
-        "gridcolor": "var(--grid)",
-        "zeroline": False,
-        "tickfont": {"size": 11},
-        "fixedrange": True,
-        "linecolor": "var(--rule)",
-    } | more
-
-
-def _title(text: str, x: float, y: float = 1.0) -> Figure:
-    place = {"x": x, "y": y, "xref": "paper", "yref": "paper", "showarrow": False}
-    anchor = {"xanchor": "left", "yanchor": "bottom", "yshift": 6}
-    return place | anchor | {"text": text, "font": {"size": 12, "color": "var(--quiet)"}}
-
-
-def _unit(metric: Metric) -> str:
-    return f"{metric.label[0].upper()}{metric.label[1:]}{f', {metric.unit}' if metric.unit else ''}"
-
-
-def _error(estimates: Sequence[Estimate], metric: Metric) -> Figure:
-    shown = [each.scaled(metric.scale) for each in estimates]
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [round(e.high - e.value, 6) if e.has_interval else 0 for e in shown],
-        "arrayminus": [round(e.value - e.low, 6) if e.has_interval else 0 for e in shown],
-        "thickness": 1.5,
-        "width": 0,
-    }
-
-
-def forest(report: BenchReport, name: str) -> Figure:
-    """Differences to the base in one figure: a row per algorithm."""
+def draw_forest(report: BenchReport, name: str) -> str:
+    """Differences from the base in one figure: a row per algorithm, named above its mark."""
     metric = BY_NAME[name]
-    rows = [each for each in report.standings if each.label != report.base]
-    inks = {"better": "var(--better)", "worse": "var(--stall-ink)", "unclear": "var(--quiet)"}
-    data = []
-    for each in rows:
-        difference = each.differences[name]
-        ink = inks.get(difference.verdict, "var(--quiet)")
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": [round(difference.estimate.value * metric.scale, 6)],
-                "y": [each.label],
-                "marker": {"size": 9, "color": ink},
-                "error_x": _error([difference.estimate], metric) | {"color": ink},
-                "hovertemplate": f"{each.label}: {_words(difference.estimate, metric)}"
-                f"<br>{difference.verdict}<extra></extra>",
-            }
-        )
-    layout = _base_layout(ROW_PX * max(len(rows), 1) + 84) | {
-        "xaxis": _axis(zeroline=True, zerolinecolor="var(--quiet)", zerolinewidth=1, nticks=5),
-        "yaxis": _axis(
-            autorange="reversed",
-            type="category",
-            automargin=True,
-            showgrid=False,
-            tickfont={"size": 12, "color": "var(--ink)"},
-        ),
-    }
-    layout["margin"] |= {"l": 8}
-    layout["annotations"] = [_title(_unit(metric), 0)]
-    return {"data": data, "layout": layout}
+    rows = [each for each in report.standings if each.label != report.base and each.played]
+    estimates = [each.differences[name].estimate.scaled(metric.scale) for each in rows]
+    height_px = ROW_PX * max(len(rows), 1)
+    panel = svg.Panel(
+        x=_axis(estimates, also=(0.0,)),
+        y=svg.Axis(max(len(rows), 1), 0),
+        top_px=HEAD_PX,
+        height_px=height_px,
+    )
+    parts = [_heading(metric), panel.draw_scale(4), panel.draw_upright(0, kind="zero")]
+    for place, (each, shown) in enumerate(zip(rows, estimates, strict=True)):
+        said = each.differences[name].verdict
+        title = f"{each.label}: {_words(shown, metric, signed=True)}, {said}"
+        parts.append(svg.draw_words(each.label, "0", HEAD_PX + ROW_PX * (place + 0.4)))
+        parts += _row(panel, shown, place + 0.68, title, INKS.get(said, "var(--quiet)"))
+    label = f"Differences from {report.base}: {metric.label}; figures in the table below"
+    return svg.draw_chart(parts, height_px=HEAD_PX + height_px + FOOT_PX, label=label)
 
 
-def _words(estimate: Estimate, metric: Metric) -> str:
-    shown = estimate.scaled(metric.scale)
-    text = f"{shown.value:+.{metric.digits}f}"
-    if shown.has_interval:
-        text += f" [{shown.low:+.{metric.digits}f}, {shown.high:+.{metric.digits}f}]"
-    return f"{text} {metric.unit}".strip()
-
-
-def frontier(report: BenchReport) -> Figure:
+def draw_frontier(report: BenchReport) -> str:
     """Bitrate against time stalled, each with both intervals; a line joins the undominated."""
     rate, stall = BY_NAME["bitrate_bps"], BY_NAME["stall_ratio"]
-    best = sorted(
-        (each for each in report.standings if each.on_frontier),
-        key=lambda each: each.figures["stall_ratio"].value,
-    )
-    data: list[Figure] = [
-        {
-            "type": "scatter",
-            "mode": "lines",
-            "x": [round(each.figures["stall_ratio"].value * stall.scale, 6) for each in best],
-            "y": [round(each.figures["bitrate_bps"].value * rate.scale, 6) for each in best],
-            "line": {"color": "var(--rule)", "width": 5, "shape": "hv"},
-            "hoverinfo": "skip",
-        }
-    ]
-    is_crowded = len(report.standings) > MOST_NAMED
-    data += [
-        _dot(each, place, is_faint=is_crowded and not each.on_frontier)
+    shown = [
+        (place, each, each.figures[stall.name].scaled(stall.scale), each.figures[rate.name])
         for place, each in enumerate(report.standings)
+        if each.played and math.isfinite(each.figures[stall.name].value)
     ]
-    layout = _base_layout(440) | {
-        "xaxis": _axis(
-            title={"text": "Stalled, % of the time  (← less is better)", "standoff": 8},
-            rangemode="tozero",
+    dots = [(place, each, x, y.scaled(rate.scale)) for place, each, x, y in shown]
+    panel = svg.Panel(
+        x=_axis([x for _, _, x, _ in dots], also=(0.0,)),
+        y=_axis([y for _, _, _, y in dots]),
+        top_px=HEAD_PX,
+        height_px=FRONTIER_PX,
+    )
+    best = sorted((x.value, y.value) for _, each, x, y in dots if each.on_frontier)
+    steps = best[:1]
+    for (_, before), (stalled_at, rate_at) in pairwise(best):
+        steps += [(stalled_at, before), (stalled_at, rate_at)]
+    is_crowded = len(report.standings) > MOST_NAMED
+    parts = [
+        _heading(rate),
+        panel.draw_grid(6),
+        panel.draw_scale(8, " %"),
+        panel.draw_line([steps], style="stroke:var(--rule);stroke-width:5"),
+        svg.draw_words(
+            "Stalled, % of the time (less is better)",
+            "50%",
+            HEAD_PX + FRONTIER_PX + 38,
+            kind="note",
+            anchor="middle",
         ),
-        "yaxis": _axis(),
-    }
-    layout["annotations"] = [_title("Bitrate, Mbit/s", 0)]
-    return {"data": data, "layout": layout}
+    ]
+    for place, each, stalled, bitrate in dots:
+        is_named = each.on_frontier or not is_crowded
+        parts += _dot(panel, place, each, stalled, bitrate, is_named=is_named)
+    label = "Bitrate against time stalled; figures in the first table"
+    return svg.draw_chart(parts, height_px=HEAD_PX + FRONTIER_PX + 46, label=label)
 
 
-def _dot(each: Standing, place: int, *, is_faint: bool) -> Figure:
-    rate, stall = BY_NAME["bitrate_bps"], BY_NAME["stall_ratio"]
-    x, y = each.figures["stall_ratio"], each.figures["bitrate_bps"]
-    ink = colour(place)
-    return {
-        "type": "scatter",
-        "mode": "markers" if is_faint else "markers+text",
-        "opacity": 0.45 if is_faint else 1,
-        "name": each.label,
-        "x": [round(x.value * stall.scale, 6)],
-        "y": [round(y.value * rate.scale, 6)],
-        "text": [each.label],
-        "textposition": ("top right", "bottom right")[place % 2],
-        "cliponaxis": False,
-        "textfont": {"size": 11, "color": "var(--ink)"},
-        "marker": {
-            "size": 10,
-            "color": ink,
-            "symbol": f"{SYMBOLS[place // COLOURS % 4]}{'-open' if each.foresees else ''}",
-        },
-        "error_x": _error([x], stall) | {"color": ink, "thickness": 1},
-        "error_y": _error([y], rate) | {"color": ink, "thickness": 1},
-        "hovertemplate": f"{each.label}<br>%{{y:.3f}} Mbit/s, stalled %{{x:.3f}} %<extra></extra>",
-    }
+def _dot(
+    panel: svg.Panel, place: int, each: Standing, x: Estimate, y: Estimate, *, is_named: bool
+) -> Iterator[str]:
+    ink = colour_of(place)
+    fade = "" if is_named else ";opacity:.45"
+    title = f"{each.label}: {y.value:.3f} Mbit/s, stalled {x.value:.3f} %"
+    if x.has_interval:
+        yield panel.draw_bar((x.low, y.value), (x.high, y.value), style=f"stroke:{ink}{fade}")
+    if y.has_interval:
+        yield panel.draw_bar((x.value, y.low), (x.value, y.high), style=f"stroke:{ink}{fade}")
+    fill = "var(--page)" if each.foresees else ink
+    style = f"fill:{fill};stroke:{ink};stroke-width:2{fade}"
+    yield panel.draw_dot((x.value, y.value), radius_px=4.5, title=title, style=style)
+    if is_named:
+        is_right = panel.x.share(x.value) > 0.8
+        y_px = float(panel.place_y(y.value)) + (-9, 17)[place % 2]
+        anchor = "end" if is_right else "start"
+        yield panel.draw_words(f" {each.label} ", x.value, y_px, kind="named", anchor=anchor)
 
 
-def distribution(report: BenchReport, name: str) -> Figure:
+def draw_distribution(report: BenchReport, name: str) -> str:
     """Share of sessions at or below a value, one line per algorithm."""
     metric = BY_NAME[name]
-    data = []
-    for place, each in enumerate(report.standings):
-        points = report.cdfs[name][each.label]
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "name": each.label,
-                "x": [_short(value * metric.scale) for value, _ in points],
-                "y": [round(100 * share, 2) for _, share in points],
-                "line": {
-                    "color": colour(place),
-                    "width": 1.6,
-                    "dash": DASHES[place // COLOURS % len(DASHES)],
-                    "shape": "hv",
-                },
-                "hovertemplate": f"{each.label}: %{{y:.0f}} % of sessions ≤ "
-                f"%{{x:.3g}} {metric.unit}<extra></extra>",
-            }
-        )
-    layout = _base_layout(280) | {
-        "xaxis": _axis(nticks=6),
-        "yaxis": _axis(range=[0, 101], ticksuffix=" %", nticks=5),
-    }
-    layout["annotations"] = [_title(_unit(metric), 0)]
-    return {"data": data, "layout": layout}
+    cdfs = [
+        [(metric.scale * value, 100 * share) for value, share in report.cdfs[name][each.label]]
+        for each in report.standings
+    ]
+    values = [value for points in cdfs for value, _ in points]
+    panel = svg.Panel(
+        x=_around(values or [0.0]), y=svg.Axis(0, 100), top_px=HEAD_PX, height_px=CDF_PX
+    )
+    parts = [_heading(metric), panel.draw_grid(4, " %"), panel.draw_scale(6)]
+    for place, points in enumerate(cdfs):
+        steps = [
+            point
+            for (_, before), (value, share) in pairwise(points)
+            for point in ((value, before), (value, share))
+        ]
+        dash = DASHES[place // COLOURS % len(DASHES)]
+        style = f"stroke:{colour_of(place)};stroke-width:1.6"
+        style += f";stroke-dasharray:{dash}" if dash else ""
+        parts.append(panel.draw_line([points[:1] + steps], style=style))
+    label = f"Distribution of {metric.label} over sessions"
+    return svg.draw_chart(parts, height_px=HEAD_PX + CDF_PX + FOOT_PX, label=label)
 
 
-def by_class(report: BenchReport) -> Figure:
+def draw_classes(report: BenchReport) -> str:
     """QoE_lin per class of network: a row per algorithm and class, with its interval."""
     metric = BY_NAME["qoe_lin"]
-    data = []
-    for place, each in enumerate(report.standings):
-        estimates = [kind.qoe[each.label] for kind in report.classes]
-        # Algorithms of one class stand below each other, in the order of the plan.
-        offset = (place - (len(report.standings) - 1) / 2) * 0.8 / len(report.standings)
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": each.label,
-                "x": [round(e.value * metric.scale, 6) for e in estimates],
-                "y": [round(k + offset, 4) for k in range(len(estimates))],
-                "marker": {
-                    "size": 8,
-                    "color": colour(place),
-                    "symbol": SYMBOLS[place // COLOURS % 4],
-                },
-                "error_x": _error(estimates, metric) | {"color": colour(place)},
-                "text": [
-                    f"{each.label}, {kind.kind}: {_words(e, metric).lstrip('+')}"
-                    for kind, e in zip(report.classes, estimates, strict=True)
-                ],
-                "hovertemplate": "%{text}<extra></extra>",
-            }
+    played = [(place, each) for place, each in enumerate(report.standings) if each.played]
+    step_px = max(CLASS_PX, CLASS_ROW_PX * len(played) + 30)
+    height_px = step_px * len(report.classes)
+    every = [kind.qoe[each.label] for kind in report.classes for _, each in played]
+    panel = svg.Panel(x=_axis(every), y=svg.Axis(height_px, 0), top_px=HEAD_PX, height_px=height_px)
+    parts = [_heading(metric), panel.draw_scale(8)]
+    for k, kind in enumerate(report.classes):
+        top_px = step_px * k
+        parts.append(
+            panel.draw_bar(
+                (panel.x.low, top_px), (panel.x.high, top_px), style="stroke:var(--rule)"
+            )
         )
-    step_px = max(60, 13 * len(report.standings))
-    layout = _base_layout(step_px * len(report.classes) + 76) | {
-        "xaxis": _axis(nticks=8),
-        "yaxis": _axis(
-            range=[len(report.classes) - 0.5, -0.5],
-            tickvals=list(range(len(report.classes))),
-            ticktext=[f"{kind.kind} ({kind.networks})" for kind in report.classes],
-            automargin=True,
-            showgrid=False,
-            tickfont={"size": 12, "color": "var(--ink)"},
-        ),
-        "shapes": [
-            {
-                "type": "line",
-                "xref": "paper",
-                "x0": 0,
-                "x1": 1,
-                "y0": k + 0.5,
-                "y1": k + 0.5,
-                "line": {"color": "var(--rule)", "width": 1},
-            }
-            for k in range(len(report.classes) - 1)
-        ],
-    }
-    layout["margin"] |= {"l": 8}
-    layout["annotations"] = [_title("QoE_lin", 0)]
-    return {"data": data, "layout": layout}
+        parts.append(
+            svg.draw_words(
+                f"{kind.kind} ({kind.networks})", "0", HEAD_PX + top_px + 17, kind="note"
+            )
+        )
+        for row, (place, each) in enumerate(played):
+            estimate = kind.qoe[each.label]
+            if math.isfinite(estimate.value):
+                title = f"{each.label}, {kind.kind}: {_words(estimate, metric)}"
+                at_px = top_px + 28 + CLASS_ROW_PX * row
+                parts += _row(panel, estimate, at_px, title, colour_of(place))
+    label = "QoE_lin by class of network; figures in the table below"
+    return svg.draw_chart(parts, height_px=HEAD_PX + height_px + FOOT_PX, label=label)
 
 
-def _short(value: float) -> float:
-    return float(f"{value:.5g}")
+def _row(panel: svg.Panel, shown: Estimate, y: float, title: str, ink: str) -> Iterator[str]:
+    """An interval and its figure."""
+    if shown.has_interval:
+        yield panel.draw_bar(
+            (shown.low, y), (shown.high, y), style=f"stroke:{ink};stroke-width:1.5"
+        )
+    yield panel.draw_dot((shown.value, y), radius_px=4.5, title=title, style=f"fill:{ink}")
+
+
+def _axis(estimates: Sequence[Estimate], also: Iterable[float] = ()) -> svg.Axis:
+    """An axis that holds every figure with its interval."""
+    ends = [end for e in estimates for end in (e.value, e.low, e.high) if math.isfinite(end)]
+    return _around([*ends, *also] or [0.0])
+
+
+def _around(values: Sequence[float]) -> svg.Axis:
+    """An axis that holds ``values``, with a little room on both sides."""
+    low, high = min(values), max(values)
+    room = 0.04 * (high - low) or max(abs(high), 1.0) * 0.1
+    return svg.Axis(low - room, high + room)
+
+
+def _heading(metric: Metric) -> str:
+    unit = f", {metric.unit}" if metric.unit else ""
+    return svg.draw_words(
+        f"{metric.label[0].upper()}{metric.label[1:]}{unit}", "0", 14, kind="note"
+    )
+
+
+def _words(shown: Estimate, metric: Metric, *, signed: bool = False) -> str:
+    form = f"{'+' if signed else ''}.{metric.digits}f"
+    text = format(shown.value, form)
+    if shown.has_interval:
+        text += f" [{format(shown.low, form)}, {format(shown.high, form)}]"
+    return f"{text} {metric.unit}".strip()

@@ -6,65 +6,54 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from abr import __version__
+from abr.wording import format_count
 from bench.analysis.metrics import BY_NAME, METRICS
 from bench.analysis.standings import BenchReport, Standing
-from bench.reports import experiment_charts as benchcharts
-from bench.reports import session_charts as charts
-from bench.reports.experiment_text import cautions, figure, lead
-from bench.reports.wording import count, listed
+from bench.reports import experiment_charts as charts
+from bench.reports.experiment_text import figure, write_cautions, write_lead
+from bench.reports.templating import template
+from bench.reports.wording import join_words
 
 NAMED = 4
 """A finding names algorithms one by one up to this many."""
 
 
-def bench_page(report: BenchReport, *, commands: Sequence[str] = ()) -> str:
+def render_page(report: BenchReport, *, commands: Sequence[str] = ()) -> str:
     """The whole page as text.
 
     Args:
         report: What it says.
         commands: How to make it again.
     """
-    environment = Environment(
-        loader=PackageLoader("bench.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     others = [each for each in report.standings if each.label != report.base]
-    figures = {"frontier": benchcharts.frontier(report)}
-    figures |= {f"cdf-{name}": benchcharts.distribution(report, name) for name in report.cdfs}
+    drawn = {"frontier": charts.draw_frontier(report)}
+    drawn |= {f"cdf-{name}": charts.draw_distribution(report, name) for name in report.cdfs}
     if others:
-        figures |= {f"diff-{n}": benchcharts.forest(report, n) for n in benchcharts.FOREST}
+        drawn |= {f"diff-{name}": charts.draw_forest(report, name) for name in charts.FOREST}
     if len(report.classes) > 1:
-        figures["classes"] = benchcharts.by_class(report)
-    return environment.get_template("bench.html.j2").render(
+        drawn["classes"] = charts.draw_classes(report)
+    return template("bench.html.j2").render(
         report=report,
         others=others,
-        lead=lead(report),
-        cautions=cautions(report),
-        findings=findings(report),
+        lead=write_lead(report),
+        cautions=write_cautions(report),
+        findings=write_findings(report),
         metrics=METRICS,
         qoe=BY_NAME["qoe_lin"],
         shown=figure,
-        colour=benchcharts.colour,
-        figures=figures,
-        forest=[f"diff-{name}" for name in benchcharts.FOREST],
+        colour=charts.colour_of,
+        charts={name: Markup(text) for name, text in drawn.items()},  # noqa: S704  # escaped there
+        forest=[f"diff-{name}" for name in charts.FOREST],
         cdfs=[f"cdf-{name}" for name in report.cdfs],
         percent=f"{100 * report.level:g} %",
         provenance=_provenance(report),
         commands=commands,
-        library=Markup(charts.library()),  # noqa: S704  # plotly's own text, not a user's
-        version=__version__,
     )
 
 
-def findings(report: BenchReport) -> list[str]:
+def write_findings(report: BenchReport) -> list[str]:
     """What the intervals allow to say, in sentences."""
     rivals = [e for e in report.standings if e.label != report.base and not e.foresees]
     sentences = []
@@ -78,15 +67,15 @@ def findings(report: BenchReport) -> list[str]:
         if better or worse:
             parts = [f"{_named(better)} had {more}"] if better else []
             parts += [f"{_named(worse)} {less if better else _alone(name)}"] if worse else []
-            sentences.append(f"Against {report.base}, {listed(parts)}.")
+            sentences.append(f"Against {report.base}, {join_words(parts)}.")
     if rivals and not sentences:
-        sentences.append(f"No difference to {report.base} can be told from chance.")
+        sentences.append(f"No difference from {report.base} is larger than chance explains.")
     sure = [e for e in report.standings if (e.frontier_share or 0) >= report.level]
     if sure:
         verb = "is" if len(sure) == 1 else "are"
         sentences.append(
-            f"{_named(sure)} {verb} surely on the frontier: nobody else has both more bitrate and "
-            "fewer stalls."
+            f"{_named(sure)} {verb} on the frontier beyond doubt: nobody else has both more "
+            "bitrate and fewer stalls."
         )
     return sentences
 
@@ -102,7 +91,7 @@ def _alone(name: str) -> str:
 def _named(standings: Sequence[Standing]) -> str:
     if len(standings) > NAMED:
         return f"{len(standings)} algorithms"
-    return listed([each.label for each in standings])
+    return join_words([each.label for each in standings])
 
 
 def _provenance(report: BenchReport) -> list[tuple[str, str]]:
@@ -115,7 +104,10 @@ def _provenance(report: BenchReport) -> list[tuple[str, str]]:
             json.dumps(about.get("player", {})) if about.get("player") else "default",
         ),
         ("seeds of the plan", ", ".join(map(str, about.get("seeds", ())))),
-        ("networks", f"{report.networks}, in {count(len(report.classes), 'class', 'classes')}"),
+        (
+            "networks",
+            f"{report.networks}, in {format_count(len(report.classes), 'class', 'classes')}",
+        ),
         ("intervals", f"bootstrap over networks, {report.resamples} resamples, seed {report.seed}"),
     ]
     for each in about.get("presentations", ()):

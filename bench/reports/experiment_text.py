@@ -1,4 +1,4 @@
-"""A report of an experiment as people read it in a terminal, as CSV and as plain values."""
+"""A report of an experiment as text for a terminal, as CSV and as plain values."""
 
 from __future__ import annotations
 
@@ -9,21 +9,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from bench.analysis.compare import Finding
+from abr.wording import format_count
+from bench.analysis.compare import Comparison, Finding
 from bench.analysis.metrics import BY_NAME, METRICS, Metric
 from bench.analysis.standings import FEW_NETWORKS, BenchReport, Standing
 from bench.analysis.stats import Estimate
-from bench.reports.wording import count, listed
+from bench.reports.wording import join_words
 
 SHOWN = ("bitrate_bps", "stall_ratio", "qoe_lin", "startup_s")
-"""Figures of the terminal; the page, CSV and JSON have all."""
+"""Figures shown in a terminal; the page, CSV and JSON have all of them."""
 
 LABEL_COLUMNS = 28
+FAILED_SIGN = "†"
+"""Marks an algorithm with failed sessions."""
+
 _SIGNS = {"better": " ▲", "worse": " ▼", "unclear": "  ", "base": "  "}
 
 
 def figure(estimate: Estimate, metric: Metric, *, signed: bool = False) -> str:
-    """``1.234 [1.111, 1.357]`` in the unit that people use."""
+    """``1.234 [1.111, 1.357]`` in the unit shown to people."""
     shown = estimate.scaled(metric.scale)
     form = f"{'+' if signed else ''}.{metric.digits}f"
     if math.isnan(shown.value):
@@ -35,35 +39,45 @@ def figure(estimate: Estimate, metric: Metric, *, signed: bool = False) -> str:
 
 
 def _tidy(text: str) -> str:
-    """No sign before a nought, and a minus that is one."""
+    """No sign before zero, and a true minus sign."""
     if not text.strip("+-0."):
         text = text.lstrip("+-")
     return text.replace("-", "−")
 
 
-def lead(report: BenchReport) -> str:
+def write_lead(report: BenchReport) -> str:
     """What was played, in a sentence."""
+    failed = sum(each.failures.failed for each in report.standings)
     presentations = len(report.header.get("presentations", ()))
     preset = report.header.get("preset", "abrkit")
     return (
-        f"{count(len(report.standings), 'algorithm')} over {count(report.networks, 'network')} and "
-        f"{count(presentations, 'presentation')}: {report.sessions * len(report.standings)} "
-        f"sessions by the rules of {preset}."
+        f"{format_count(len(report.standings), 'algorithm')} over "
+        f"{format_count(report.networks, 'network')} and "
+        f"{format_count(presentations, 'presentation')}: {report.sessions * len(report.standings)} "
+        f"sessions by the rules of {preset}{f', of which {failed} failed' if failed else ''}."
     )
 
 
-def cautions(report: BenchReport) -> list[str]:
-    """What a reader must know before believing it."""
+def write_cautions(report: BenchReport) -> list[str]:
+    """What a reader must know before trusting the figures."""
     found = []
     if report.networks < 2:
-        found.append("One network: there are no intervals, and nothing to conclude.")
+        found.append("One network: there are no intervals, and nothing can be concluded.")
     elif report.networks < FEW_NETWORKS:
         found.append(f"Only {report.networks} networks: intervals are rough.")
-    if report.left_out:
+    if any(each.failures.failed for each in report.standings):
         found.append(
-            f"{count(report.left_out, 'session')} left out for all algorithms, because some "
-            "algorithm lacks them."
+            "Some sessions failed. They count in no figure, and a difference is over the sessions "
+            "that both algorithms played to their end."
         )
+    elif report.left_out:
+        found.append(
+            f"{format_count(report.left_out, 'session')} missing from some algorithm; a difference "
+            "is over the sessions that both have."
+        )
+    found += [
+        f"{each.label}: {each.failures}." for each in report.standings if each.failures.failed
+    ]
     beyond = [
         each.label
         for each in report.standings
@@ -71,21 +85,20 @@ def cautions(report: BenchReport) -> list[str]:
     ]
     if beyond:
         found.append(
-            f"{report.optimum} is no bound here: {listed(beyond)} scored more. It plans for our "
-            "own player as it is by default; by other rules or settings regret is a rough guide."
+            f"{report.optimum} is no bound here: {join_words(beyond)} scored more. It plans for "
+            "our own player with its default settings; with others, regret is only a rough guide."
         )
     failed = [f"Failed: {e['run']}: {e['error']}" for e in report.header.get("failed", ())]
-    idle = [
-        f"{each.label}: {count(each.never_began, 'session')} never began."
-        for each in report.standings
-        if each.never_began
-    ]
-    return [*found, *failed, *idle]
+    return [*found, *failed]
 
 
 def report_text(report: BenchReport) -> str:
     """Tables for a terminal."""
-    parts = [f"{report.name}: {lead(report)}", *(f"! {each}" for each in cautions(report)), ""]
+    parts = [
+        f"{report.name}: {write_lead(report)}",
+        *(f"! {each}" for each in write_cautions(report)),
+        "",
+    ]
     shown = [BY_NAME[name] for name in SHOWN]
     heads = [f"{m.label}{f' {m.unit}' if m.unit else ''}" for m in shown]
     rows = [
@@ -120,8 +133,10 @@ def report_text(report: BenchReport) -> str:
     percent = f"{100 * report.level:g} %"
     parts.append(
         f"In brackets: {percent} intervals, {report.resamples} resamples of networks, seed "
-        f"{report.seed}. ▲ better, ▼ worse than {report.base}: the interval leaves 0 out."
+        f"{report.seed}. ▲ better, ▼ worse than {report.base}: the interval excludes 0."
     )
+    if any(each.failures.failed for each in report.standings):
+        parts.append(f"{FAILED_SIGN} with failed sessions: figures are over the others alone.")
     return "\n".join(parts)
 
 
@@ -135,7 +150,11 @@ def _extra_row(each: Standing) -> tuple[str, ...]:
 
 
 def _name(each: Standing) -> str:
-    return _short(each.label) + (" (upper bound)" if each.foresees else "")
+    return (
+        _short(each.label)
+        + (" (upper bound)" if each.foresees else "")
+        + (f" {FAILED_SIGN}" if each.failures.failed else "")
+    )
 
 
 def _short(label: str) -> str:
@@ -155,8 +174,30 @@ def _table(rows: Sequence[tuple[str, ...]]) -> str:
     )
 
 
-def findings_text(findings: Sequence[Finding]) -> str:
-    """What ``abr bench compare`` found, one line per figure."""
+def comparison_text(found: Comparison) -> str:
+    """What ``abr bench compare`` found: what failed, then one line per figure."""
+    parts = [
+        f"! {each.algorithm}, {side}: {failures}."
+        for each in found.pairings
+        for side, failures in (("base", each.base), ("candidate", each.candidate))
+        if failures.failed
+    ]
+    parts += [
+        f"! {each.algorithm}: compared over the {format_count(each.pairs, 'session')} that both "
+        "played."
+        for each in found.pairings
+        if each.base.failed or each.candidate.failed
+    ]
+    return "\n".join([*parts, *([_findings_table(found.findings)] if found.findings else [])])
+
+
+def comparison_json(found: Comparison) -> dict[str, Any]:
+    """The same as plain values; what is unknown is null."""
+    plain: dict[str, Any] = without_nan(asdict(found))
+    return plain
+
+
+def _findings_table(findings: Sequence[Finding]) -> str:
     rows = [("", "figure", "base", "candidate", "difference", "margin", "")]
     for each in findings:
         metric = BY_NAME[each.metric]
@@ -196,6 +237,10 @@ def _csv_rows(report: BenchReport) -> Iterator[tuple[Any, ...]]:
             if each.label != report.base:
                 ends = _ends(difference.estimate)
                 yield ("difference", each.label, report.base, "", name, *ends, difference.verdict)
+        yield ("sessions", each.label, "", "", "played", each.played, "", "", "")
+        yield ("sessions", each.label, "", "", "failed", each.failures.failed, "", "", "")
+        for reason, times in each.failures.reasons:
+            yield ("failure", each.label, "", "", "sessions", times, "", "", reason)
         if each.regret is not None:
             yield ("regret", each.label, report.optimum, "", "qoe_lin", *_ends(each.regret), "")
         if each.frontier_share is not None:
@@ -234,7 +279,7 @@ def report_json(report: BenchReport) -> dict[str, Any]:
             "resamples": report.resamples,
             "seed": report.seed,
             "optimum": report.optimum,
-            "cautions": cautions(report),
+            "cautions": write_cautions(report),
             "algorithms": [asdict(each) for each in report.standings],
             "classes": [asdict(each) for each in report.classes],
         }

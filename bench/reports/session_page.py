@@ -1,21 +1,21 @@
 """A report as one HTML page that needs nothing but itself.
 
-Turns ``ReportData`` into text: figures by ``bench.reports.session_charts``, words by
+Turns ``ReportData`` into text: charts by ``bench.reports.session_charts``, words by
 ``bench.reports.wording``, the rest by the template beside this module. The page's own
-policy forbids it every request, so it looks the same with and without a network.
+policy forbids it every request and every script, so it looks the same with and without
+a network.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from abr import __version__
-from bench.reports import session_charts as charts
 from bench.reports import wording
-from bench.reports.sessions import Comparison, ReportData, Session
+from bench.reports.session_charts import draw_session, find_scale
+from bench.reports.sessions import ReportData, Session
+from bench.reports.templating import template
 
 HEADS: tuple[tuple[str, str], ...] = (
     ("startup_s", "Startup"),
@@ -28,56 +28,48 @@ HEADS: tuple[tuple[str, str], ...] = (
 """Columns of the comparison: field of a score, and its heading."""
 
 
-def page(data: ReportData) -> str:
+def render_page(data: ReportData) -> str:
     """The whole page as text."""
-    environment = Environment(
-        loader=PackageLoader("bench.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    for name in ("seconds", "megabits", "percent", "signed_seconds", "size"):
-        environment.filters[name] = getattr(wording, name)
-    return environment.get_template("report.html.j2").render(
+    return template("report.html.j2").render(
         data=data,
-        lead=wording.lead(data),
-        findings=wording.findings(data),
+        lead=wording.write_lead(data),
+        findings=wording.write_findings(data),
+        words=wording,
         heads=HEADS,
         cells=_cells,
         shares=_shares,
-        facts=wording.facts,
-        figures=_figures(data),
+        cautions=wording.write_cautions(data),
+        charts=_charts(data),
         provenance=_provenance,
-        library=Markup(charts.library()),  # noqa: S704  # plotly's own text, not a user's
-        version=__version__,
     )
 
 
-def _figures(data: ReportData) -> dict[int, charts.Figure]:
+def _charts(data: ReportData) -> dict[int, Markup]:
+    """The chart of each session by its number; sessions of one trace share their axes."""
     return {
-        row.session.number: charts.session_figure(row.session, scale)
+        session.number: Markup(draw_session(session, scale))  # noqa: S704  # escapes its texts
         for comparison in data.comparisons
-        for scale in [_scale(comparison)]
-        for row in comparison.rows
+        for sessions in [[row.session for row in comparison.rows]]
+        for scale in [find_scale(sessions)]
+        for session in sessions
     }
 
 
-def _scale(comparison: Comparison) -> charts.Scale:
-    return charts.shared_scale([row.session for row in comparison.rows])
-
-
 def _cells(session: Session) -> dict[str, tuple[str, str]]:
-    """Text of each compared figure, and what belongs beside it in small print."""
+    """Text of each compared figure, and what belongs beside it in small print.
+
+    Dashes for a failed session: it has no figure that could stand beside those of others.
+    """
+    if session.failure is not None:
+        return {name: ("–", "") for name, _ in HEADS}
     qoe = session.qoe
-    of_all = f"of {wording.seconds(qoe.rebuffer_denominator_s)}"
+    of_all = f"of {wording.format_seconds(qoe.rebuffer_denominator_s)}"
     return {
-        "startup_s": (wording.seconds(qoe.startup_s), ""),
+        "startup_s": (wording.format_seconds(qoe.startup_s), ""),
         "stall_events": (str(qoe.stall_events), ""),
-        "stall_s": (wording.seconds(qoe.stall_s), ""),
-        "rebuffer_ratio": (wording.percent(qoe.rebuffer_ratio), of_all),
-        "mean_bitrate_bps": (wording.megabits(qoe.mean_bitrate_bps), ""),
+        "stall_s": (wording.format_seconds(qoe.stall_s), ""),
+        "rebuffer_ratio": (wording.format_percent(qoe.rebuffer_ratio), of_all),
+        "mean_bitrate_bps": (wording.format_bitrate(qoe.mean_bitrate_bps), ""),
         "switches": (str(qoe.switches), ""),
     }
 
@@ -90,8 +82,8 @@ def _shares(session: Session) -> list[dict[str, Any]]:
         {
             "percent": 100 * time_s / total_s,
             "height": 100 * rung / max(len(times_s) - 1, 1),
-            "words": f"rung {rung}{_rate(session, rung)}: {wording.seconds(time_s)} "
-            f"({wording.percent(time_s / total_s, 0)})",
+            "words": f"rung {rung}{_rate(session, rung)}: {wording.format_seconds(time_s)} "
+            f"({wording.format_percent(time_s / total_s, 0)})",
         }
         for rung, time_s in enumerate(times_s)
         if time_s > 0
@@ -101,7 +93,7 @@ def _shares(session: Session) -> list[dict[str, Any]]:
 def _rate(session: Session, rung: int) -> str:
     if rung >= len(session.ladder_bps):
         return ""
-    return f" at {wording.megabits(session.ladder_bps[rung])}"
+    return f" at {wording.format_bitrate(session.ladder_bps[rung])}"
 
 
 def _provenance(session: Session) -> list[tuple[str, str]]:
@@ -135,6 +127,6 @@ def _with_params(name: str, params: dict[str, Any]) -> str:
 
 def _shaping(shaper: dict[str, Any]) -> str:
     late_ms = [1000 * float(shaper.get(f"lateness_{q}_s", 0)) for q in ("p50", "p95", "max")]
-    sent = wording.percent(shaper.get("delivered_ratio"))
+    sent = wording.format_percent(shaper.get("delivered_ratio"))
     late = " / ".join(f"{value:.1f}" for value in late_ms)
     return f"sent {sent} of what was due; timer late by {late} ms (median / p95 / most)"

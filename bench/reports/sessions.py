@@ -6,8 +6,9 @@ and nothing else. This module groups and compares; it knows no HTML and no chart
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from abr.errors import LogFormatError, TraceFormatError
@@ -16,6 +17,7 @@ from abr.media import frozen_array
 from abr.qoe import QoE, summary
 from abr.trace import Trace
 from bench.analysis.agreement import Gap, gap_between
+from bench.analysis.failures import Failures, failures_of, why_playback_failed
 from bench.reports.curves import Curves, curves
 
 UNSHAPED = "no trace"
@@ -48,6 +50,9 @@ class Session:
     ladder_bps: tuple[float, ...]
     qoe: QoE
     curves: Curves
+    failure: str | None
+    """Why its figures are compared with none; None for a playback that began and either
+    reached the end of its media or was stopped on purpose."""
     is_overloaded: bool
     """The machine was too busy for a live run to be trusted."""
     log: SessionLog
@@ -75,15 +80,17 @@ class Comparison:
     rows: tuple[Row, ...]
 
     @property
-    def leader(self) -> Session:
-        """Least stalled time first, then highest mean bitrate."""
+    def played(self) -> tuple[Session, ...]:
+        """The sessions that did not fail; only these are compared."""
+        return tuple(row.session for row in self.rows if row.session.failure is None)
+
+    @property
+    def leader(self) -> Session | None:
+        """Least stalled time first, then highest mean bitrate; None when all failed."""
         return min(
-            (row.session for row in self.rows),
-            key=lambda each: (
-                each.qoe.startup_s is None,
-                round(each.qoe.stall_s, 3),
-                -each.qoe.mean_bitrate_bps,
-            ),
+            self.played,
+            key=lambda each: (round(each.qoe.stall_s, 3), -each.qoe.mean_bitrate_bps),
+            default=None,
         )
 
 
@@ -141,6 +148,24 @@ class ReportData:
     """By title, lowest rung first."""
     commands: tuple[str, ...]
     """How to make this page again."""
+
+    @property
+    def failures(self) -> Mapping[str, Failures]:
+        """Failed sessions by the algorithm's label; only algorithms that have any."""
+        counts = Counter(each.label for each in self.sessions)
+        reasons: dict[str, list[str]] = {}
+        for each in self.sessions:
+            if each.failure is not None:
+                reasons.setdefault(each.label, []).append(each.failure)
+        return {label: failures_of(counts[label], why) for label, why in reasons.items()}
+
+
+def failures_json(data: ReportData) -> dict[str, Any]:
+    """How many sessions failed, and by algorithm how many and why, as plain values."""
+    return {
+        "failed": sum(each.failed for each in data.failures.values()),
+        "failures": {label: asdict(each) for label, each in data.failures.items()},
+    }
 
 
 def report_data(
@@ -206,6 +231,7 @@ def _session(number: int, log: SessionLog, traces: Mapping[str, Trace]) -> Sessi
         ladder_bps=tuple(float(bps) for bps in about.get("ladder_bps", ())),
         qoe=qoe,
         curves=curves(log, trace),
+        failure=why_playback_failed(qoe),
         is_overloaded=bool(about.get("shaper", {}).get("is_overloaded", False)),
         log=log,
     )
@@ -249,7 +275,7 @@ def _comparison(place: tuple[str, str], sessions: Sequence[Session]) -> Comparis
         costs = {
             s.number: round(cost(value), 6)
             for s in members
-            if (value := getattr(s.qoe, name)) is not None and s.qoe.startup_s is not None
+            if s.failure is None and (value := getattr(s.qoe, name)) is not None
         }
         if len(set(costs.values())) > 1:
             for number in (n for n, value in costs.items() if value == min(costs.values())):
@@ -276,11 +302,12 @@ def _tier(name: str, counts: Mapping[str, float]) -> Tier:
 
 
 def _pairs(sessions: Sequence[Session]) -> list[Pair]:
-    """Every live session beside the first virtual one of the same kind."""
-    virtual = {_kind(s): s for s in reversed(sessions) if s.driver == "virtual"}
+    """Every live session beside the first virtual one of the same kind; none that failed."""
+    played = [session for session in sessions if session.failure is None]
+    virtual = {_kind(s): s for s in reversed(played) if s.driver == "virtual"}
     return [
         Pair(virtual=simulated, live=live, gap=gap_between(simulated.log, live.log))
-        for live in sessions
+        for live in played
         if live.driver == "live" and (simulated := virtual.get(_kind(live)))
     ]
 

@@ -25,7 +25,7 @@ from origin.app import ORIGIN, Origin
 from origin.app import make_app as make_origin
 from origin.config import OriginConfig, ServerLimits
 from origin.httpserver import listening
-from origin.store import DirectoryStore, StoredObject, titles_without_keys
+from origin.store import DirectoryStore, OpenObject, titles_without_keys
 from transcode.keystore import KeyStore, default_keys_dir
 from transcode.layout import PresentationIndex
 
@@ -75,6 +75,10 @@ class Packages:
                     raise PackageError(f"{folder}: title {title!r} is in another package too")
                 self._by_title[title] = store
 
+    def __repr__(self) -> str:
+        """Titles and folders."""
+        return f"<Packages {', '.join(self._by_title)} of {len(self._stores)} folders>"
+
     @property
     def problems(self) -> tuple[str, ...]:
         """Packages that were left out, and why."""
@@ -89,7 +93,7 @@ class Packages:
         store = self._by_title.get(title)
         return None if store is None else store.index(title)
 
-    def open(self, title: str, path: str) -> StoredObject | None:
+    def open(self, title: str, path: str) -> OpenObject | None:
         """The object; None when there is none of that name."""
         store = self._by_title.get(title)
         return None if store is None else store.open(title, path)
@@ -126,6 +130,11 @@ class Stack:
         self._keys = keys
         self._origin: Origin | None = None
         self._running = AsyncExitStack()
+
+    def __repr__(self) -> str:
+        """What listens, if anything does."""
+        where = ", ".join(f"{each.name or each.role} {each.url}" for each in self.listeners)
+        return f"<Stack {where or 'not started'}>"
 
     async def __aenter__(self) -> Self:
         """Start everything.
@@ -183,10 +192,10 @@ class Stack:
             tier = stats.setdefault(
                 edge.config.tier, CacheStats(requests=0, hits=0, bytes=0, hit_bytes=0)
             )
-            tier["requests"] += edge.tally.requests
-            tier["hits"] += edge.tally.hits
-            tier["bytes"] += edge.tally.sent_bytes
-            tier["hit_bytes"] += edge.tally.hit_bytes
+            tier["requests"] += edge.counters.requests
+            tier["hits"] += edge.counters.hits
+            tier["bytes"] += edge.counters.sent_bytes
+            tier["hit_bytes"] += edge.counters.hit_bytes
         return stats
 
     async def _start(self, running: AsyncExitStack, store: Packages, keys: KeyStore) -> None:

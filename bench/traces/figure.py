@@ -17,7 +17,7 @@ import numpy as np
 from abr.errors import ToolMissingError
 from abr.media import FloatArray
 from abr.trace import Trace
-from abr.traceedit import averaged
+from abr.traceedit import average
 from abr.tracestats import OUTAGE_BPS, percentiles
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def steps_of(trace: Trace, mean_over_s: float | None = None) -> Steps:
     """
     if mean_over_s is None and len(trace.capacity_bps) <= MOST_STEPS:
         return Steps(trace.times_s, trace.capacity_bps)
-    means = averaged(trace, max(mean_over_s or 0.0, trace.duration_s / MOST_STEPS))
+    means = average(trace, max(mean_over_s or 0.0, trace.duration_s / MOST_STEPS))
     return Steps(means.times_s, means.capacity_bps)
 
 
@@ -156,9 +156,9 @@ def are_far_apart(traces: Sequence[Trace]) -> bool:
 
 
 def shared_top_bps(drawn: Sequence[Steps]) -> float:
-    """Upper end of an axis for all curves: their maximum, unless rare peaks would rule it.
+    """Upper end of an axis for all curves: their maximum, unless rare peaks would dominate it.
 
-    One peak must not press everything else to the ground: what is reached in less than
+    One peak must not flatten everything else: what is reached in less than
     1 % of a trace's time may be cut off, if it is more than a quarter above the rest.
     """
     usual = []

@@ -1,4 +1,4 @@
-"""Names of trace files: what surely is none, and what results are called."""
+"""Names of trace files: which cannot hold a trace, and what results are called."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OTHER_NAMES = re.compile(r"(readme|licen[cs]e|copying|changelog|makefile)\b.*",
 
 
 def is_other_kind(name: str) -> bool:
-    """Whether a file of a folder is hidden, or by its name something else than a trace."""
+    """Whether a file of a folder is hidden, or is no trace by its name."""
     hidden = name.startswith(".") or name.endswith("~")
     other = PurePath(name).suffix.lower() in _OTHER_KINDS
     return hidden or other or _OTHER_NAMES.fullmatch(name) is not None
@@ -61,6 +61,10 @@ class Names:
     def __init__(self, suffix: str) -> None:
         self._suffix = suffix
         self._taken: set[str] = set()
+
+    def __repr__(self) -> str:
+        """How many names were given."""
+        return f"<Names *{self._suffix}, {len(self._taken)} given>"
 
     def give(self, below: str, traces: Sequence[str]) -> list[str]:
         """Names for the traces of one file.

@@ -1,7 +1,7 @@
-"""What to evict, and what to admit: one published policy per file.
+"""Eviction and admission policies: one published policy per file.
 
-A policy knows keys and sizes, nothing of HTTP, files or time. The index calls it and
-keeps the account of bytes; a policy only keeps order. ``make`` builds one by name.
+A policy knows keys and sizes, but nothing of HTTP, files or time. The index counts the
+bytes; a policy only keeps the order. ``make`` builds one by name.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ class EvictionPolicy(Protocol):
         """Whether an object that is not held should be stored at all."""
         ...
 
-    def added(self, key: str, size_bytes: int) -> None:
-        """An object is now held; ``key`` was not held before."""
+    def add(self, key: str, size_bytes: int) -> None:
+        """Add an object that is now held and was not before."""
         ...
 
-    def touched(self, key: str) -> None:
-        """A held object was asked for."""
+    def use(self, key: str) -> None:
+        """Note a request for a held object."""
         ...
 
-    def removed(self, key: str) -> None:
-        """A held object is gone for another reason than ``evict``."""
+    def remove(self, key: str) -> None:
+        """Forget an object that is gone for another reason than ``evict``."""
         ...
 
     def evict(self) -> str:

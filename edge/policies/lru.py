@@ -1,6 +1,6 @@
-"""Least recently used: the object unasked for longest leaves first.
+"""Least recently used: the object with the oldest use is evicted first.
 
-Admits everything. The yardstick that other policies are compared with.
+Admits everything. The baseline for other policies.
 """
 
 from __future__ import annotations
@@ -14,19 +14,22 @@ class Lru:
     def __init__(self) -> None:
         self._order: OrderedDict[str, None] = OrderedDict()
 
+    def __repr__(self) -> str:
+        return f"<Lru of {len(self._order)} keys>"
+
     def admits(self, key: str, size_bytes: int) -> bool:
         """Every object is admitted."""
         return True
 
-    def added(self, key: str, size_bytes: int) -> None:
+    def add(self, key: str, size_bytes: int) -> None:
         """``key`` becomes the most recently used."""
         self._order[key] = None
 
-    def touched(self, key: str) -> None:
+    def use(self, key: str) -> None:
         """``key`` becomes the most recently used."""
         self._order.move_to_end(key)
 
-    def removed(self, key: str) -> None:
+    def remove(self, key: str) -> None:
         """Forget ``key``."""
         del self._order[key]
 

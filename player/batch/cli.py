@@ -113,7 +113,7 @@ def read_presentation(path: Path) -> Presentation:
         MissingFileError: there is no such file.
         InputError: it holds no movie.
     """
-    from abr.movies import read_movie
+    from abr.sabremovie import read_sabre_movie
 
     try:
         text = path.read_text(encoding="utf-8")
@@ -124,7 +124,7 @@ def read_presentation(path: Path) -> Presentation:
         ) from exc
     except UnicodeDecodeError as exc:
         raise MissingFileError(f"{path}: not a text file; expected a movie as JSON") from exc
-    return read_movie(text, name=str(path), title=path.stem)
+    return read_sabre_movie(text, name=str(path), title=path.stem)
 
 
 def _network(text: str) -> Trace:

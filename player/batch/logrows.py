@@ -15,7 +15,7 @@ import numpy as np
 from abr import qoe
 from abr.log import SessionLog
 from player.batch import tables
-from player.batch.abrkit.timeline import DECIDED_S, STALL_START_S
+from player.batch.abrkit.timeline import DECIDED_S, note_stall
 from player.batch.tables import COMPLETE, FAILED, STOPPED, Film, Out
 
 
@@ -35,7 +35,7 @@ def fill(log: SessionLog, film: Film, out: Out) -> None:
     totals[tables.BITRATE_CHANGE] = score.switch_bps
     utility = [math.log(rate / film.ladder_bps[0]) for rate in film.ladder_bps.tolist()]
     totals[tables.UTILITY_TIME] = sum(
-        u * time_s for u, time_s in zip(utility, score.time_per_rung_s, strict=True)
+        u * time_s for u, time_s in zip(utility, score.time_per_rung_s, strict=False)
     )
     totals[tables.UTILITY_CHANGE] = sum(abs(utility[b] - utility[a]) for a, b in pairwise(shown))
     totals[tables.SWITCHES] = score.switches
@@ -54,7 +54,8 @@ def fill(log: SessionLog, film: Film, out: Out) -> None:
 
 def _columns(log: SessionLog, out: Out) -> int:
     """Fill the columns of video segments that came; how many did."""
-    video = {r["id"]: r for r in log.of("fetch") if r.get("track") == "video"}
+    fetched = [r for r in log.of("fetch") if r["kind"] == "segment"]
+    video = {r["id"]: r for r in fetched if r["track"] == "video"}
     first_byte_s = {r["id"]: r["t"] for r in log.of("response")}
     decided = {r["segment"]: r for r in log.of("decision")}
     count = 0
@@ -83,11 +84,10 @@ def _stalls(log: SessionLog, out: Out, fetched: int) -> None:
     for stall in qoe.stalls(log):
         segment = int(np.searchsorted(came, stall.end_s, side="right")) - 1
         if stall.end_s == log.records[-1]["t"]:
-            last = list(log.of("fetch"))[-1]
-            is_video = last["track"] == "video"
+            segments = [r for r in log.of("fetch") if r["kind"] == "segment"]
+            is_video = not segments or segments[-1]["track"] == "video"
             segment = min(fetched if is_video else fetched - 1, len(out.rungs) - 1)
-        out.columns[STALL_START_S, segment] = stall.start_s
-        out.columns[tables.STALL_S, segment] = stall.length_s
+        note_stall(out, segment, stall.start_s, stall.end_s)
 
 
 def _played_s(log: SessionLog, start_s: float, end_s: float) -> float:

@@ -120,12 +120,22 @@ def many(
         uncounted(film.durations_s),
         numbers(film.durations_ms),
         uncounted(film.audio_bytes),
+        uncounted(film.audio_ends_s),
+        uncounted(film.playlist_bytes),
+        uncounted(film.init_bytes),
+        uncounted(film.keys),
+        uncounted(film.listed_bytes),
+        uncounted(film.listed_rates_bps),
+        uncounted(film.side_numbers),
     )
     room = Out(
         numbers(out.rungs),
         cells(out.columns),
         numbers(out.totals),
         uncounted(out.history),
+        uncounted(out.known_bytes),
+        uncounted(out.responses),
+        uncounted(out.changes),
     )
     widest = 0
     for k in range(len(states.first) - 1):

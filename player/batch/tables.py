@@ -11,6 +11,7 @@ seconds, bytes and bits per second, so that many sessions can lie in one block.
 from __future__ import annotations
 
 import math
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +22,11 @@ from abr.decision import Downloads
 from abr.media import FloatArray, Presentation
 from abr.trace import Trace
 
-NO_AUDIO: FloatArray = np.zeros(0)
+NONE: FloatArray = np.zeros(0)
+NO_SIZES: FloatArray = np.zeros((0, 0))
+
+MOST_TOGETHER = 4
+"""Most responses asked for at once: two keys, an initialisation section, a segment."""
 
 _HELD_S = 1e9
 
@@ -37,9 +42,25 @@ class Film(NamedTuple):
     """Media seconds per segment, shape (N,)."""
     durations_ms: FloatArray
     """The same in milliseconds, as ``in_ms`` has them."""
-    audio_bytes: FloatArray = NO_AUDIO
+    audio_bytes: FloatArray = NONE
     """Size of the audio that goes with every segment, shape (N,); (0,) where there is none
     apart from the video."""
+    audio_ends_s: FloatArray = NONE
+    """End of each on the media timeline, shape (N,); (0,) where they end with the video."""
+    playlist_bytes: FloatArray = NONE
+    """This and what follows are of ``abr.media.SideFiles``; all are empty where there are
+    none. Shape (R,)."""
+    init_bytes: FloatArray = NONE
+    """Shape (R,)."""
+    keys: FloatArray = NONE
+    """Shape (N,), or (0,) where nothing is encrypted."""
+    listed_bytes: FloatArray = NO_SIZES
+    """Shape (R, N)."""
+    listed_rates_bps: FloatArray = NONE
+    """Shape (R,)."""
+    side_numbers: FloatArray = NONE
+    """Bytes of the multivariant playlist, of the audio's playlist and initialisation
+    section, and the number of the key of initialisation sections, shape (4,)."""
 
 
 class LinkTable(NamedTuple):
@@ -71,6 +92,12 @@ class Out(NamedTuple):
     history: FloatArray
     """Finished downloads as the algorithm sees them, one row per field of ``Downloads``,
     oldest first, shape (6, M)."""
+    known_bytes: FloatArray = NO_SIZES
+    """Sizes as the player knows them, shape (R, N); (0, 0) where it knows the true ones."""
+    responses: FloatArray = NO_SIZES
+    """Of ``player.batch.abrkit.together.Room``."""
+    changes: FloatArray = NO_SIZES
+    """Of the same."""
 
 
 COLUMNS = (
@@ -153,14 +180,35 @@ def in_ms(times_s: FloatArray) -> FloatArray:
 
 def film_of(presentation: Presentation) -> Film:
     """The tables of a presentation."""
-    return Film(
+    bare = Film(
         np.ascontiguousarray(presentation.bitrates_bps),
         np.ascontiguousarray(presentation.sizes_bytes),
         np.ascontiguousarray(presentation.durations_s),
         in_ms(presentation.durations_s),
-        NO_AUDIO
-        if presentation.audio_sizes_bytes is None
-        else np.ascontiguousarray(presentation.audio_sizes_bytes),
+    )
+    if presentation.audio_sizes_bytes is not None:
+        bare = bare._replace(audio_bytes=np.ascontiguousarray(presentation.audio_sizes_bytes))
+    if presentation.audio_durations_s is not None:
+        # Summed one after the other, as players do: numpy's own sum rounds otherwise.
+        ends_s = list(accumulate(presentation.audio_durations_s.tolist()))
+        bare = bare._replace(audio_ends_s=np.array(ends_s))
+    side = presentation.side_files
+    if side is None:
+        return bare
+    return bare._replace(
+        playlist_bytes=np.ascontiguousarray(side.playlist_bytes),
+        init_bytes=np.ascontiguousarray(side.init_bytes),
+        keys=NONE if side.keys is None else np.ascontiguousarray(side.keys),
+        listed_bytes=np.ascontiguousarray(side.listed_sizes_bytes),
+        listed_rates_bps=np.ascontiguousarray(side.listed_rates_bps),
+        side_numbers=np.array(
+            [
+                side.multivariant_bytes,
+                side.audio_playlist_bytes,
+                side.audio_init_bytes,
+                side.init_key,
+            ]
+        ),
     )
 
 
@@ -198,13 +246,29 @@ def endless_link_of(trace: Trace, *, rtt_s: float = 0.0) -> LinkTable:
     return link_of(trace, rtt_s=rtt_s)
 
 
-def out_for(segments: int, downloads: int) -> Out:
-    """Room for the results of one session that remembers ``downloads`` downloads."""
+def out_for(
+    segments: int,
+    downloads: int,
+    *,
+    columns: int = len(COLUMNS),
+    known: tuple[int, int] = (0, 0),
+) -> Out:
+    """Room for the results of one session that remembers ``downloads`` downloads.
+
+    Args:
+        segments: Of the presentation.
+        downloads: As above.
+        columns: Rows of ``Out.columns``.
+        known: Shape of ``Out.known_bytes``.
+    """
     return Out(
         np.zeros(segments),
-        np.zeros((len(COLUMNS), segments)),
+        np.zeros((columns, segments)),
         np.zeros(len(TOTALS)),
         np.zeros((len(Downloads._fields), downloads)),
+        np.zeros(known),
+        np.zeros((5, MOST_TOGETHER)),
+        np.zeros((4, 2 * MOST_TOGETHER)),
     )
 
 

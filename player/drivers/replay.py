@@ -28,6 +28,9 @@ class ReplayDriver:
         self._url = url
         self._received: dict[int, float] = {}
 
+    def __repr__(self) -> str:
+        return f"<ReplayDriver of {len(self._recorded.records)} records, {self._session!r}>"
+
     def run(self) -> SessionLog:
         """Replay to the end and return the new log.
 
@@ -92,11 +95,11 @@ def differences(recorded: SessionLog, replayed: SessionLog, *, most: int = 5) ->
     found: list[str] = []
     for index, (old, new) in enumerate(zip(recorded.records, replayed.records, strict=False)):
         if old != new:
-            found.append(f"record {index + 1}: recorded {_short(old)}, replayed {_short(new)}")
+            found.append(f"record {index + 1}: recorded {_shorten(old)}, replayed {_shorten(new)}")
     if len(recorded.records) != len(replayed.records):
         found.append(f"recorded {len(recorded.records)} records, replayed {len(replayed.records)}")
     return found[:most]
 
 
-def _short(record: Record) -> str:
+def _shorten(record: Record) -> str:
     return ", ".join(f"{name}={str(value)[:40]}" for name, value in record.items())

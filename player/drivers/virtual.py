@@ -17,9 +17,9 @@ from abr.link import Link
 from abr.log import SessionLog
 from abr.media import KEY_BYTES, Presentation
 from player.actions import Abort, Action, Ended, Fetch, WakeAt, Want
+from player.given import AUDIO, KNOWN_SOURCE, side_init_bytes
 from player.retry import Failure
 from player.session import PlaybackSession
-from player.title import AUDIO, KNOWN_SOURCE, side_init_bytes
 from transcode.layout import MULTIVARIANT
 
 PACKAGE_URL = "http://package.invalid"

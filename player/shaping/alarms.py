@@ -65,7 +65,11 @@ class Alarms:
         self.lead_s = _LEAD_S if self._descriptor is not None else _ROUNDED_LEAD_S
         if self._descriptor is not None:
             self._libc = ctypes.CDLL(None, use_errno=True)
-            loop.add_reader(self._descriptor, self._woken)
+            loop.add_reader(self._descriptor, self._on_timer)
+
+    def __repr__(self) -> str:
+        kind = "the loop's timers" if self._descriptor is None else "a timer of the kernel"
+        return f"<Alarms {len(self._heap)} set, by {kind}>"
 
     def call_at(self, when_s: float, callback: Callable[[], None]) -> Alarm:
         """Call ``callback`` at ``when_s`` of the loop's clock, at once when that has passed."""
@@ -85,14 +89,14 @@ class Alarms:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def _woken(self) -> None:
+    def _on_timer(self) -> None:
         if self._descriptor is None:
             return
         with contextlib.suppress(BlockingIOError):  # set anew since it went off
             os.read(self._descriptor, 8)
-        self._ring()
+        self._ring_due()
 
-    def _ring(self) -> None:
+    def _ring_due(self) -> None:
         self._set_s = -math.inf  # alarms that are set meanwhile do not touch the timer
         until_s = self._loop.time() + self.lead_s
         while self._heap and self._heap[0][0] <= until_s:
@@ -105,7 +109,7 @@ class Alarms:
         if self._descriptor is None:
             if self._timer is not None:
                 self._timer.cancel()
-            self._timer = self._loop.call_at(at_s, self._ring) if self._heap else None
+            self._timer = self._loop.call_at(at_s, self._ring_due) if self._heap else None
             return
         if self._heap:
             ns = max(int(at_s * 1e9), 1)  # 0 would switch the timer off

@@ -147,7 +147,9 @@ def shape(
     if backend == "kernel":
         if cross_traffic or clients > 1 or duration_s or tick_ms:
             raise click.UsageError("the kernel backend has one client, which ends by itself")
-        _kernel(trace_text, upstream, command, rtt_ms, queue_bytes, congestion, as_json=as_json)
+        _run_behind_kernel(
+            trace_text, upstream, command, rtt_ms, queue_bytes, congestion, as_json=as_json
+        )
         return
     if command:
         raise click.UsageError("a command to run needs --backend kernel")
@@ -155,7 +157,7 @@ def shape(
     from player.shaping.run import Address, config_for
     from player.shaping.run import shape as run
 
-    trace = _trace(trace_text)
+    trace = _read_trace(trace_text)
     listens: list[Address] = []
 
     def on_listening(addresses: Sequence[Address]) -> None:
@@ -196,7 +198,7 @@ def shape(
     )
 
 
-def _kernel(
+def _run_behind_kernel(
     trace_text: str,
     upstream: tuple[str, int],
     command: tuple[str, ...],
@@ -218,7 +220,7 @@ def _kernel(
         config = replace(config, queue_bytes=queue_bytes)
     report = run_async(
         run_behind(
-            _trace(trace_text), Address(*upstream), command, rtt_s=rtt_ms / 1000, config=config
+            _read_trace(trace_text), Address(*upstream), command, rtt_s=rtt_ms / 1000, config=config
         )
     )
     # The command's own output is on stdout; the object is the last line there.
@@ -228,8 +230,8 @@ def _kernel(
         raise click.exceptions.Exit(report.exit_code if report.exit_code > 0 else 1)
 
 
-def _trace(text: str) -> Trace:
-    """The trace; what looks odd about it is said, not believed or mended."""
+def _read_trace(text: str) -> Trace:
+    """The trace that ``text`` names; what looks odd about it is said on stderr."""
     from abr.files.traces import resolve
 
     reading = resolve(text)

@@ -25,7 +25,7 @@ import numpy as np
 
 from abr.errors import ConfigError, ToolMissingError
 from abr.trace import Trace
-from player.shaping.legs import ShaperConfig
+from player.shaping.config import ShaperConfig
 from player.shaping.proxy import Shaper
 from player.shaping.run import Address
 from player.shaping.tbf import FLOOR_BPS, QUEUE_BYTES, WIRE_RATIO
@@ -34,6 +34,8 @@ INTERVAL_S = 0.5
 _RELAY_BPS = 1e10
 _LATE_S = 0.02
 _END_S = 4.0
+# Making namespaces takes some tens of milliseconds.
+_READY_LIMIT_S = 30.0
 # A process with threads, such as those of numpy's algebra, cannot enter a user namespace.
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
@@ -123,7 +125,6 @@ async def run_behind(
         ToolMissingError: no namespaces or no filter here, or no such command.
     """
     config = config or KernelConfig()
-    loop = asyncio.get_running_loop()
     ours, theirs = socket.socketpair()
     with ours, theirs:
         keeper = await asyncio.create_subprocess_exec(
@@ -134,8 +135,8 @@ async def run_behind(
         theirs.close()
         ours.setblocking(False)
         try:
-            await _tell(ours, _wishes(trace, config, port or upstream.port))
-            facts, listening = await _ready(ours)
+            await _send(ours, _settings(trace, config, port or upstream.port))
+            facts, listening = await _receive_listener(ours)
             address = Address(facts["address"], facts["port"])
 
             def on_start(start_s: float) -> None:
@@ -156,8 +157,8 @@ async def run_behind(
             async with relay:
                 words = [word.replace("{listen}", str(address)) for word in command]
                 environ = {"ABR_SHAPE_ADDRESS": str(address)}
-                await _tell(ours, {"command": words, "environ": environ})
-                told = await _told(loop, ours)
+                await _send(ours, {"command": words, "environ": environ})
+                told = await _receive_report(ours)
         finally:
             ours.close()
             with contextlib.suppress(TimeoutError):
@@ -169,7 +170,7 @@ async def run_behind(
     return _report(trace, facts, told, config)
 
 
-def _wishes(trace: Trace, config: KernelConfig, port: int) -> dict[str, Any]:
+def _settings(trace: Trace, config: KernelConfig, port: int) -> dict[str, Any]:
     return {
         "times_s": trace.times_s.tolist(),
         "capacity_bps": trace.capacity_bps.tolist(),
@@ -183,17 +184,22 @@ def _wishes(trace: Trace, config: KernelConfig, port: int) -> dict[str, Any]:
     }
 
 
-async def _tell(sock: socket.socket, what: dict[str, Any]) -> None:
+async def _send(sock: socket.socket, what: dict[str, Any]) -> None:
     await asyncio.get_running_loop().sock_sendall(sock, json.dumps(what).encode() + b"\n")
 
 
-async def _ready(sock: socket.socket) -> tuple[dict[str, Any], socket.socket]:
+async def _receive_listener(sock: socket.socket) -> tuple[dict[str, Any], socket.socket]:
     """What the keeper built, and the listening socket that it passes with it."""
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()
     loop.add_reader(sock, readable.set)
     try:
-        await readable.wait()
+        async with asyncio.timeout(_READY_LIMIT_S):
+            await readable.wait()
+    except TimeoutError as exc:
+        raise ToolMissingError(
+            f"kernel backend: no namespace after {_READY_LIMIT_S:g} s; use --backend shaper"
+        ) from exc
     finally:
         loop.remove_reader(sock)
     data, rights, _, _ = sock.recvmsg(65536, socket.CMSG_SPACE(4))
@@ -210,11 +216,11 @@ async def _ready(sock: socket.socket) -> tuple[dict[str, Any], socket.socket]:
     return facts, listening
 
 
-async def _told(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> dict[str, Any]:
+async def _receive_report(sock: socket.socket) -> dict[str, Any]:
     """The keeper's last words."""
     data = b""
     while not data.endswith(b"\n"):
-        piece = await loop.sock_recv(sock, 65536)
+        piece = await asyncio.get_running_loop().sock_recv(sock, 65536)
         if not piece:
             raise ToolMissingError("kernel backend: the keeper of the namespace ended early")
         data += piece
@@ -248,7 +254,7 @@ def _report(
     )
 
 
-def can_run() -> str:
+def find_obstacle() -> str:
     """Why no namespace can be made here; empty when one can."""
     flags = [] if os.geteuid() == 0 else ["--map-current-user"]
     try:

@@ -84,6 +84,9 @@ class Lateness:
         self.most_s = 0.0
         self.wakes = 0
 
+    def __repr__(self) -> str:
+        return f"<Lateness of {self.wakes} wake-ups, at most {self.most_s:.4f} s>"
+
     def add(self, lateness_s: float) -> None:
         """A timer fired ``lateness_s`` after it was due."""
         lateness_s = max(0.0, lateness_s)
@@ -120,6 +123,10 @@ class Ledger:
         self._seen_s = 0.0
         self._seen_bits = 0.0
 
+    def __repr__(self) -> str:
+        sent_bytes = sum(self._delivered_bytes)
+        return f"<Ledger up to {self._seen_s:.3f} s, {sent_bytes} bytes delivered>"
+
     def advance(self, now_s: float, *, backlogged: bool) -> None:
         """Time passed up to ``now_s``, during which data waited or did not."""
         while self._seen_s < now_s:
@@ -131,13 +138,13 @@ class Ledger:
                 self._backlogged_bits[index] += until_bits - self._seen_bits
             self._seen_s, self._seen_bits = until_s, until_bits
 
-    def delivered(self, size_bytes: int, now_s: float) -> None:
+    def add_delivered(self, size_bytes: int, now_s: float) -> None:
         """``size_bytes`` left at ``now_s``."""
         index = int(now_s / self._interval_s)
         self._grow(index)
         self._delivered_bytes[index] += size_bytes
 
-    def crossed(self, size_bytes: int, now_s: float) -> None:
+    def add_crossed(self, size_bytes: int, now_s: float) -> None:
         """Cross-traffic used ``size_bytes`` of the capacity, up to ``now_s``."""
         index = int(now_s / self._interval_s)
         self._grow(index)

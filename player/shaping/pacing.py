@@ -44,9 +44,8 @@ class SharedPacer:
     """The shared link: who waits, with how much, and what may leave when.
 
     Invariant: ``used_bits`` never exceeds the bits the trace has offered so far (to a
-    thousandth of a bit), so in
-    any stretch that starts idle no more than the trace's own bits leave, plus what
-    ``gap_s`` allows.
+    thousandth of a bit), so in any stretch that starts idle no more than the trace's bits
+    leave, plus what ``gap_s`` allows.
     """
 
     def __init__(
@@ -88,6 +87,13 @@ class SharedPacer:
         self._used_bits = 0.0
         self._cross_bytes = 0
         self._idle_since_s = -math.inf
+
+    def __repr__(self) -> str:
+        queued_bytes = sum(self._queued.values())
+        return (
+            f"<SharedPacer {self._waiting} flows waiting with {queued_bytes} bytes, "
+            f"{len(self._blocked)} blocked, {self._used_bits:.0f} bits used>"
+        )
 
     @property
     def is_backlogged(self) -> bool:
@@ -182,7 +188,7 @@ class SharedPacer:
         """The flow that has the link for itself, if one has."""
         return self._turn[0] if len(self._turn) == 1 and not self._behind else None
 
-    def sent_alone(self, flow: int, size_bytes: int) -> None:
+    def take_alone(self, flow: int, size_bytes: int) -> None:
         """The ``lone_flow`` sent so much of what it has waiting, but not all, as was due."""
         self._queued[flow] -= size_bytes
         self._used_bits += 8 * size_bytes

@@ -26,18 +26,15 @@ from typing import Any, Self
 from abr.errors import PortInUseError
 from abr.trace import Trace
 from player.shaping.alarms import Alarms
-from player.shaping.departures import Departures, GridDepartures, PromptDepartures, Ticker
+from player.shaping.config import ShaperConfig
+from player.shaping.connection import Connection, Reader
+from player.shaping.departures import Departures
+from player.shaping.grid import GridDepartures, Ticker
 from player.shaping.ledger import Ledger, ShaperReport
-from player.shaping.legs import (
-    ClientLeg,
-    Connection,
-    Reading,
-    ServerLeg,
-    ShaperConfig,
-    abort,
-    tcp_socket,
-)
+from player.shaping.legs import ClientLeg, ServerLeg
 from player.shaping.pacing import SharedPacer
+from player.shaping.prompt import PromptDepartures
+from player.shaping.sockets import abort, tcp_socket
 
 __all__ = ["Shaper", "ShaperConfig", "ShaperReport"]
 
@@ -96,6 +93,13 @@ class Shaper:
             PromptDepartures(self) if ticker is None else GridDepartures(self, ticker)
         )
         self._renew_link()
+
+    def __repr__(self) -> str:
+        host, port = self.upstream
+        return (
+            f"<Shaper {self.host}:{self.port} to {host}:{port} at {self.now_s():.3f} s, "
+            f"{len(self._connections)} connections>"
+        )
 
     async def __aenter__(self) -> Self:
         """Begin to listen.
@@ -195,11 +199,11 @@ class Shaper:
         """Round-trip time now."""
         return self.trace.rtt_at(self.now_s(), self._rtt_s)
 
-    def reading(
+    def reader_for(
         self, connection: Connection, server: asyncio.Transport, sock: socket.socket
-    ) -> Reading:
+    ) -> Reader:
         """How ``connection`` is to take bytes from its server."""
-        return self._departures.reading(connection, server, sock)
+        return self._departures.reader_for(connection, server, sock)
 
     def queueing_s(self) -> float:
         """What a packet would wait now in the buffer of the bottleneck, seconds."""
@@ -245,18 +249,20 @@ class Shaper:
         ledger, pacer = self._ledger, self.pacer
         crossed_bytes = pacer.cross_bytes
         for flow, size_bytes in pacer.due(until_s):
-            ledger.delivered(size_bytes, now_s)
+            ledger.add_delivered(size_bytes, now_s)
             self._connections[flow].deliver(size_bytes)
         if self.config.cross_flows:
-            ledger.crossed(pacer.cross_bytes - crossed_bytes, now_s)
+            ledger.add_crossed(pacer.cross_bytes - crossed_bytes, now_s)
         if not pacer.is_backlogged:
             ledger.advance(now_s, backlogged=True)
 
-    def sent_alone(self, flow: int, *, arrived_bytes: int, sent_bytes: int, since_s: float) -> None:
+    def note_sent_alone(
+        self, flow: int, *, arrived_bytes: int, sent_bytes: int, since_s: float
+    ) -> None:
         """``flow``, the only one that waits, got and sent so much since ``since_s``."""
         self.pacer.offer(flow, arrived_bytes, since_s)
-        self.pacer.sent_alone(flow, sent_bytes)
-        self._ledger.delivered(sent_bytes, since_s)
+        self.pacer.take_alone(flow, sent_bytes)
+        self._ledger.add_delivered(sent_bytes, since_s)
 
     def accept(self, client: asyncio.Transport) -> Connection | None:
         """A client connected: dial the server for it, or turn it away."""

@@ -16,10 +16,10 @@ class Sums:
     def __init__(self, reports: Sequence[ShaperReport]) -> None:
         """Add up ``reports``, whose intervals have the same length; at least one."""
         self.interval_s = reports[0].interval_s
-        self.offered_bytes = _added([report.offered_bytes for report in reports])
-        self.backlogged_bytes = _added([report.backlogged_bytes for report in reports])
-        self.delivered_bytes = _added([report.delivered_bytes for report in reports])
-        self.cross_bytes = _added([report.cross_bytes for report in reports])
+        self.offered_bytes = _add_columns([report.offered_bytes for report in reports])
+        self.backlogged_bytes = _add_columns([report.backlogged_bytes for report in reports])
+        self.delivered_bytes = _add_columns([report.delivered_bytes for report in reports])
+        self.cross_bytes = _add_columns([report.cross_bytes for report in reports])
 
 
 def is_overloaded(reports: Sequence[ShaperReport]) -> bool:
@@ -72,7 +72,7 @@ def as_text(reports: Sequence[ShaperReport], *, most_rows: int = 40) -> str:
         lines.append(f"{index * sums.interval_s:8.1f}{rates}{ratio:>18}")
     if len(rows) > most_rows:
         lines.insert(2, f"     ... {len(rows) - most_rows} rows before these; --json has all")
-    lines.append(_whole(reports))
+    lines.append(_summary_line(reports))
     return "\n".join(lines)
 
 
@@ -100,7 +100,7 @@ def kernel_text(report: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _whole(reports: Sequence[ShaperReport]) -> str:
+def _summary_line(reports: Sequence[ShaperReport]) -> str:
     ratios = [r.delivered_ratio for r in reports if not math.isnan(r.delivered_ratio)]
     span = f"{min(ratios):.4f} to {max(ratios):.4f}" if ratios else "- (nothing was asked for)"
     late_ms = 1000 * max(report.lateness_p95_s for report in reports)
@@ -117,5 +117,5 @@ def _whole(reports: Sequence[ShaperReport]) -> str:
     return text
 
 
-def _added(columns: Sequence[Sequence[float]]) -> list[float]:
+def _add_columns(columns: Sequence[Sequence[float]]) -> list[float]:
     return [sum(values) for values in zip_longest(*columns, fillvalue=0)]

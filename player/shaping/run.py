@@ -17,16 +17,16 @@ from typing import NamedTuple
 from abr.errors import ConfigError, UpstreamError
 from abr.trace import Trace
 from player.shaping.alarms import Alarms
-from player.shaping.departures import Ticker
+from player.shaping.config import ShaperConfig
+from player.shaping.grid import Ticker
 from player.shaping.ledger import ShaperReport
-from player.shaping.legs import ShaperConfig
 from player.shaping.proxy import Shaper
 
 MANY_CLIENTS = 8
 """From this many links on, departures are on a grid."""
 GRIDS_S = ((51, 0.02), (MANY_CLIENTS, 0.01))
 """Step of that grid, seconds, by the least number of links."""
-_FILES_BESIDE = 64
+_OTHER_FILES = 64
 _FILES_PER_CLIENT = 16
 
 
@@ -84,7 +84,7 @@ async def shape(
     """
     if listen.port and listen.port + clients - 1 > 65535:
         raise ConfigError(f"--listen {listen}: no room for {clients} ports below 65536")
-    _allow_files(_FILES_BESIDE + _FILES_PER_CLIENT * clients)
+    _raise_file_limit(_OTHER_FILES + _FILES_PER_CLIENT * clients)
     await _check_upstream(upstream, config.connect_timeout_s)
     alarms = Alarms(asyncio.get_running_loop())
     ticker = Ticker(alarms, config.tick_s) if clients >= MANY_CLIENTS else None
@@ -127,7 +127,7 @@ async def _check_upstream(upstream: Address, timeout_s: float) -> None:
         await writer.wait_closed()
 
 
-def _allow_files(wanted: int) -> None:
+def _raise_file_limit(wanted: int) -> None:
     """Raise the soft limit on open files towards the hard one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < wanted:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from abr.movies import read_movie, write_movie
 from abr.qoe import qoe_lin
+from abr.sabremovie import read_sabre_movie, write_sabre_movie
 from abr.traceformats import FORMATS, read_trace, remarks, write_trace
 from abr.traceformats.profiles import names, profile
 from bench.experiments.results import FIELDS, read_results
@@ -104,6 +104,6 @@ def test_the_cache_counts_of_the_page_are_taken() -> None:
 
 def test_the_movie_of_the_page_is_written_as_it_stands() -> None:
     text = samples("json")[-1]
-    film = read_movie(text, name="page", title="page")
+    film = read_sabre_movie(text, name="page", title="page")
     assert (film.rungs, film.segments) == (2, 2)
-    assert json.loads(write_movie(film)) == json.loads(text)
+    assert json.loads(write_sabre_movie(film)) == json.loads(text)

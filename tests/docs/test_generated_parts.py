@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from scripts.algorithm_table import built_ins, table
+from scripts.readme_picture import draw
 from scripts.state_diagram import diagram
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -18,6 +19,13 @@ BUILT_INS = {row.name: row for row in built_ins()}
 def test_the_states_of_playback_are_those_of_the_code() -> None:
     page = (DOCS / "architecture.md").read_text(encoding="utf-8")
     assert f"```mermaid\n{diagram()}```\n" in page
+
+
+def test_the_picture_of_the_readme_is_what_its_script_draws() -> None:
+    picture = (DOCS / "session.svg").read_text(encoding="utf-8")
+    assert picture == draw()
+    assert len(picture) < 60_000
+    assert "Started after" in picture
 
 
 def test_the_scores_are_those_that_playing_gives() -> None:

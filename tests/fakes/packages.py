@@ -6,10 +6,10 @@ The files are named and indexed as real ones; their content is arbitrary bytes.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from abr.errors import KeyStoreError
 from transcode.indexfile import print_index
@@ -35,7 +35,7 @@ class MemoryKeys:
 
     def __init__(self, *titles: str, seed: int = 1) -> None:
         self._keys = {title: hashlib.sha256(title.encode()).digest()[:16] for title in titles}
-        self._signing = Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32)
+        self._signing = bytes([seed]) * 32
 
     def key(self, title: str, kid: str) -> bytes:
         """The content key of ``title``."""
@@ -43,8 +43,8 @@ class MemoryKeys:
             raise KeyStoreError(f"memory: title {title!r} has no key {kid}")
         return self._keys[title]
 
-    def signing_key(self) -> tuple[str, Ed25519PrivateKey]:
-        """Id and private key that sign tokens."""
+    def secret(self, _name: str, _make: Callable[[], tuple[str, bytes]]) -> tuple[str, bytes]:
+        """The key that signs tokens, the only secret of an origin."""
         return "memory", self._signing
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
-from abr.media import Presentation, frozen_array
+from abr.media import FloatArray, Presentation, SideFiles, frozen_array
 from abr.trace import Trace
 from player.config import PlayerConfig
 
@@ -32,8 +32,40 @@ def presentations(draw: st.DrawFn) -> Presentation:
         durations = rng.uniform(0.5, 6.0, segments)
     sizes = np.outer(ladder / 8, durations) * rng.uniform(0.5, 1.6, (rungs, segments))
     audio = durations * 12000 * rng.uniform(0.9, 1.1, segments) if draw(st.booleans()) else None
+    audio_s: FloatArray | None = None
+    if audio is not None and draw(st.booleans()):
+        ends = np.cumsum(durations) + rng.uniform(-0.05, 0.05, segments)
+        audio_s = np.diff(ends, prepend=0.0)
+    side = draw(side_files(rng, sizes, durations)) if draw(st.booleans()) else None
     return Presentation(
-        bitrates_bps=ladder, sizes_bytes=sizes, durations_s=durations, audio_sizes_bytes=audio
+        bitrates_bps=ladder,
+        sizes_bytes=sizes,
+        durations_s=durations,
+        audio_sizes_bytes=audio,
+        audio_durations_s=audio_s,
+        side_files=side,
+    )
+
+
+@st.composite
+def side_files(
+    draw: st.DrawFn, rng: np.random.Generator, sizes: FloatArray, durations: FloatArray
+) -> SideFiles:
+    rungs, segments = sizes.shape
+    rates = np.rint(8 * sizes / durations / 1000) * 1000
+    keys = None
+    if draw(st.booleans()):
+        keys = frozen_array(np.arange(segments) // draw(st.integers(1, 5)))
+    return SideFiles(
+        multivariant_bytes=float(rng.integers(300, 900)),
+        listed_sizes_bytes=rates * durations / 8,
+        listed_rates_bps=rates.mean(axis=1),
+        playlist_bytes=frozen_array(rng.integers(500, 4000, rungs)),
+        init_bytes=frozen_array(rng.integers(500, 900, rungs) * draw(st.sampled_from([1, 1, 0]))),
+        audio_playlist_bytes=float(rng.integers(500, 4000)),
+        audio_init_bytes=float(rng.integers(400, 700)),
+        keys=keys,
+        init_key=-1 if keys is None else draw(st.sampled_from([-1, 0])),
     )
 
 

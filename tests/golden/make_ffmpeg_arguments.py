@@ -17,8 +17,8 @@ from transcode.plan import plan_encode
 from transcode.scenes import SceneSpec
 
 FOLDER = Path(__file__).parent / "ffmpeg_arguments"
-STEREO = AudioFacts(index=1, codec="aac", channels=2, sample_rate=44_100)
-SURROUND = AudioFacts(index=3, codec="ac3", channels=6, sample_rate=48_000, language="nld")
+STEREO = AudioFacts(index=1, channels=2)
+SURROUND = AudioFacts(index=3, channels=6, language="nld")
 
 
 def master(width: int, height: int, rate: Fraction, **changes: object) -> Master:

@@ -20,7 +20,7 @@ from edge.spool import Spool
 from tests.fakes.parent import fake_parent, running_edge
 
 BODY = os.urandom(1 << 20)
-FRESH = Freshness(age_s=0.0, lifetime_s=60.0, usable_s=0.0, salvage_s=0.0)
+FRESH = Freshness(age_s=0.0, lifetime_s=60.0, stale_while_revalidate_s=0.0, stale_if_error_s=0.0)
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ async def test_viewers_are_served_when_the_disk_is_full(
 
             assert await asyncio.gather(*(get() for _ in range(5))) == [BODY] * 5
             assert parent.asked == ["/film/a"]
-            assert edge.edge.tally.not_stored == 1
+            assert edge.edge.counters.not_stored == 1
             assert (len(edge.edge.index), edge.edge.index.reserved_bytes) == (0, 0)
             assert list((tmp_path / "tmp").iterdir()) == []
 

@@ -85,7 +85,7 @@ async def test_fifty_clients_on_a_cold_object_make_one_fetch_and_the_first_may_l
     assert 0 < await first < MIB
     assert [(status, body == BODY) for status, body, _ in others] == [(200, True)] * 49
     assert parent.asked == ["/film/a"]
-    assert edge.edge.tally.collapsed == 49
+    assert edge.edge.counters.collapsed == 49
     _, _, headers = await get(client, url)
     assert headers["Cache-Status"].startswith('"e1"; hit; ttl=')
     assert others[0][2]["Cache-Status"] == '"e1"; fwd=uri-miss; stored; collapsed'
@@ -127,7 +127,7 @@ async def test_a_reader_that_does_not_read_holds_nobody_up(
     await asyncio.sleep(0.05)
     _, body, _ = await get(client, edge.url + "/film/a")
     assert body == BODY * 8
-    assert edge.edge.tally.sent_bytes < 2 * len(body)
+    assert edge.edge.counters.sent_bytes < 2 * len(body)
     writer.close()
     assert parent.asked == ["/film/a"]
 
@@ -181,7 +181,7 @@ async def test_a_body_that_vanishes_while_the_edge_runs_is_fetched_again(
     for path in cached_files(tmp_path):
         path.unlink()
     assert (await get(client, edge.url + "/film/a"))[1] == BODY
-    assert edge.edge.tally.dropped == 1
+    assert edge.edge.counters.dropped == 1
 
 
 async def test_a_body_that_is_damaged_while_the_edge_runs_is_fetched_again(
@@ -194,7 +194,7 @@ async def test_a_body_that_is_damaged_while_the_edge_runs_is_fetched_again(
         file.write(bytes([BODY[0] ^ 1]))
     os.utime(body, ns=(0, 0))  # coarse clocks would hide a write this soon
     assert (await get(client, edge.url + "/film/a"))[1] == BODY
-    assert edge.edge.tally.dropped == 1
+    assert edge.edge.counters.dropped == 1
 
 
 async def test_two_edges_may_not_share_a_folder(parent: FakeParent, tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ async def test_the_cache_stays_within_its_bytes(
             on_disk = sum(path.stat().st_blocks * 512 for path in cached_files(tmp_path))
             assert on_disk <= limit
             assert edge.edge.index.held_bytes <= limit
-        assert edge.edge.tally.evictions == 15  # five of 58 KB fit
+        assert edge.edge.counters.evictions == 15  # five of 58 KB fit
         _, _, headers = await get(client, f"{edge.url}/film/19")
         assert "hit" in headers["Cache-Status"]
         parent.add("/film/huge", os.urandom(limit))
@@ -237,7 +237,7 @@ async def test_a_fill_that_fails_half_way_leaves_nothing(
     assert cached_files(tmp_path) == []
     assert edge.edge.index.reserved_bytes == 0
     assert parent.asked == ["/film/a"]
-    assert edge.edge.tally.fills_failed == 1
+    assert edge.edge.counters.fills_failed == 1
     thing.breaks_after = None
     assert (await get(client, edge.url + "/film/a"))[1] == BODY
 
@@ -273,6 +273,24 @@ async def test_ranges_are_answered_while_the_object_fills(
     assert "Range" not in parent.seen[0].headers
     status, body, headers = await get(client, edge.url + "/film/a", Range="bytes=9999999-")
     assert (status, body, headers["Content-Range"]) == (416, b"", f"bytes */{MIB}")
+
+
+async def test_bodies_are_sent_where_the_kernel_cannot_copy_files(
+    parent: FakeParent,
+    edge: RunningEdge,
+    client: aiohttp.ClientSession,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Some file systems lack sendfile; readers of one file must not disturb each other."""
+
+    async def unavailable(*_args: object) -> int:
+        raise asyncio.SendfileNotAvailableError("no such call here")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "_sendfile_native", unavailable)
+    parent.add("/film/a", BODY)
+    for _ in range(2):  # while it fills, and from the cache
+        answers = await asyncio.gather(*(get(client, edge.url + "/film/a") for _ in range(8)))
+        assert [(status, body == BODY) for status, body, _ in answers] == [(200, True)] * 8
 
 
 async def test_the_head_and_conditions_are_answered_from_the_cache(
@@ -442,7 +460,9 @@ async def test_health_and_metrics_tell_what_happened(
     async with client.get(edge.url + "/healthz") as answer:
         facts = await answer.json()
     assert (facts["status"], facts["parent"]["reachable"], facts["objects"]) == ("ok", True, 1)
-    text = (await get(client, edge.url + "/metrics"))[1].decode()
+    _, body, fields = await get(client, edge.url + "/metrics")
+    assert fields["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    text = body.decode()
     found = {
         sample.name.removeprefix("abr_edge_"): sample.value
         for family in text_string_to_metric_families(text)

@@ -86,7 +86,7 @@ async def test_a_refused_request_asks_nothing_of_the_parent(
         assert facts["message"]
     assert parent.asked == []
     assert parent.key_sets_asked == 1
-    assert edge.edge.tally.refusals == {reason: 1}
+    assert edge.edge.counters.refusals == {reason: 1}
 
 
 async def test_a_good_token_opens_its_title_and_two_viewers_share_one_copy(
@@ -128,7 +128,7 @@ async def test_keys_and_renewals_go_to_the_parent_every_time(
     assert parent.asked == [f"/film/key/{KID}", "/film/renew"] * 2
     assert parent.seen[-1].method == "POST"
     assert len(edge.edge.index) == 0
-    assert edge.edge.tally.requests == 0
+    assert edge.edge.counters.requests == 0
 
 
 async def test_a_key_that_the_parent_added_is_fetched_once_it_may_be(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from abr.errors import AbrError, DiskFullError, KeyStoreError, ResourceError
+from origin.jwks import thumbprint
+from origin.signing import signing_key
 from transcode import keystore
 from transcode.keystore import KeyStore, default_keys_dir
 
@@ -50,7 +53,7 @@ def test_nobody_else_may_read_a_store(folder: Path) -> None:
     try:
         store = KeyStore.open(folder)
         store.key_for("film", 0)
-        store.signing_key()
+        signing_key(store)
         store.rotate_kek()
     finally:
         os.umask(before)
@@ -69,7 +72,7 @@ def test_no_key_stands_in_a_file_as_it_is(folder: Path) -> None:
     """Neither the bytes nor their usual texts; nor in any repr."""
     store = KeyStore.open(folder)
     key = store.key_for("film", 0)
-    raw = store.signing_key()[1].private_bytes_raw()
+    raw = signing_key(store)[1].private_bytes_raw()
     for path in files(folder):
         data = path.read_bytes()
         for secret in (key.key, raw):
@@ -79,12 +82,12 @@ def test_no_key_stands_in_a_file_as_it_is(folder: Path) -> None:
     assert repr(store) == f"KeyStore({str(folder)!r})"
 
 
-def test_rotation_seals_anew_and_keeps_every_key(folder: Path) -> None:
+def test_rotation_encrypts_anew_and_keeps_every_key(folder: Path) -> None:
     """All files change, no key does, and the old KEK is gone."""
     store = KeyStore.open(folder)
     for title, period in (("film", 0), ("film", 1), ("trailer", 0)):
         store.key_for(title, period)
-    kid, private = store.signing_key()
+    kid, private = signing_key(store)
     keys = secrets_of(store, "film", "trailer")
     texts = {path: path.read_text() for path in files(folder) if path.suffix == ".json"}
     new = store.rotate_kek()
@@ -93,8 +96,8 @@ def test_rotation_seals_anew_and_keeps_every_key(folder: Path) -> None:
     assert all(path.read_text() != text for path, text in texts.items())
     opened = KeyStore.open(folder)
     assert secrets_of(opened, "film", "trailer") == keys
-    assert opened.signing_key()[0] == kid
-    assert opened.signing_key()[1].private_bytes_raw() == private.private_bytes_raw()
+    assert signing_key(opened)[0] == kid
+    assert signing_key(opened)[1].private_bytes_raw() == private.private_bytes_raw()
 
 
 @pytest.mark.parametrize("crash_at", range(5))
@@ -105,7 +108,7 @@ def test_a_crash_during_rotation_leaves_a_store_that_opens(
     store = KeyStore.open(folder)
     store.key_for("film", 0)
     store.key_for("trailer", 0)
-    store.signing_key()
+    signing_key(store)
     keys = secrets_of(store, "film", "trailer")
     write, count = keystore._write_private, 0
 
@@ -127,17 +130,18 @@ def test_a_crash_during_rotation_leaves_a_store_that_opens(
 
 def test_the_signing_key_is_made_once(folder: Path) -> None:
     """And its public half verifies what it signs."""
-    kid, private = KeyStore.open(folder).signing_key()
-    again, same = KeyStore.open(folder).signing_key()
-    assert kid == again
+    kid, private = signing_key(KeyStore.open(folder))
+    again, same = signing_key(KeyStore.open(folder))
+    assert kid == again == thumbprint(private.public_key())
     same.public_key().verify(private.sign(b"message"), b"message")
 
 
 MAKER = """
 import sys
+from origin.signing import signing_key
 from transcode.keystore import KeyStore
 store = KeyStore.open(sys.argv[1])
-print([store.key_for("film", period).kid for period in range(5)], store.signing_key()[0])
+print([store.key_for("film", period).kid for period in range(5)], signing_key(store)[0])
 """
 
 
@@ -153,13 +157,39 @@ def test_processes_that_make_the_same_keys_agree(folder: Path) -> None:
     assert not [path for path in files(folder) if path.name.startswith(".")]
 
 
-def test_a_sealed_key_moved_to_another_title_does_not_open(folder: Path) -> None:
+OLD_STORE = Path(__file__).parents[1] / "golden" / "keystore-1.0"
+
+
+def test_a_store_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    """Written when the key store itself made the signing key: same files, same keys."""
+    folder = tmp_path / "keys"
+    shutil.copytree(OLD_STORE, folder)
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    expected = json.loads((folder / "expected.json").read_text())
+    (folder / "expected.json").unlink()
+    for _ in range(2):  # as it was, and after a rotation
+        store = KeyStore.open(folder, create=False)
+        kid, private = signing_key(store)
+        assert [kid, private.private_bytes_raw().hex()] == expected["signing"]
+        assert {k: v.hex() for k, v in secrets_of(store, "film").items()} == expected["film"]
+        store.rotate_kek()
+
+
+@pytest.mark.parametrize("name", ["", "ring", "../x", "A", "a" * 33])
+def test_a_secret_has_a_plain_name(folder: Path, name: str) -> None:
+    """It becomes a file name beside the ring."""
+    with pytest.raises(ValueError, match="expected 1 to 32 letters"):
+        KeyStore.open(folder).secret(name, lambda: ("id", b"secret"))
+
+
+def test_an_encrypted_key_moved_to_another_title_does_not_decrypt(folder: Path) -> None:
     """The associated data binds it to title, key id and version."""
     store = KeyStore.open(folder)
     kid = store.key_for("film", 0).kid
     (folder / "titles/other.json").write_bytes((folder / "titles/film.json").read_bytes())
     (folder / "titles/other.json").chmod(0o600)
-    with pytest.raises(KeyStoreError, match=r"title other: key .* does not open"):
+    with pytest.raises(KeyStoreError, match=r"title other: key .* does not decrypt"):
         store.key("other", kid)
 
 
@@ -171,7 +201,7 @@ def test_a_damaged_file_is_our_error(folder: Path, name: str, text: str) -> None
     """One line that names the file."""
     store = KeyStore.open(folder)
     store.key_for("film", 0)
-    store.signing_key()
+    signing_key(store)
     (folder / name).write_text(text)
     with pytest.raises(KeyStoreError, match=f"{name}: damaged"):
         touch_everything(store)
@@ -180,7 +210,7 @@ def test_a_damaged_file_is_our_error(folder: Path, name: str, text: str) -> None
 def touch_everything(store: KeyStore) -> None:
     """Read every file of a store."""
     store.key_for("film", 0)
-    store.signing_key()
+    signing_key(store)
 
 
 def test_every_single_changed_byte_is_noticed_or_harmless(folder: Path) -> None:
@@ -250,7 +280,7 @@ def test_a_file_in_the_way_is_our_error(tmp_path: Path) -> None:
             KeyStore.open(path)
 
 
-@pytest.mark.parametrize("title", ["", "../etc", "a/b", "A", "#signing", "a" * 300, "a\n"])
+@pytest.mark.parametrize("title", ["", "../etc", "a/b", "A", "#signing", "a" * 129, "a\n"])
 def test_a_title_that_is_no_title_reaches_no_file(folder: Path, title: str) -> None:
     """Names come from URLs."""
     store = KeyStore.open(folder)
@@ -287,7 +317,7 @@ def test_a_store_kept_locked_by_another_process_gives_up(
     """Waiting has a limit."""
     store = KeyStore.open(folder)
     monkeypatch.setattr(keystore, "_LOCK_LIMIT_S", 0.05)
-    with store._locked(), pytest.raises(ResourceError, match="held by another process"):
+    with store._lock(), pytest.raises(ResourceError, match="held by another process"):
         KeyStore.open(folder)
 
 

@@ -17,18 +17,18 @@ from abr.log import SessionLog
 from abr.qoe import summary
 from abr.trace import Trace
 from player import PlayerConfig, play, replay
-from player.cli import replay as replay_command
+from player.cli.replay import replay as replay_command
 from player.drivers.replay import differences
 from player.files import MediaFolder, read_log, write_log
 from tests.fakes.titles import TOKEN, FakeTitle, fixed
-from transcode.sealing import seal, sequence_iv
+from transcode.encryption import encrypt, sequence_iv
 
 KEY = bytes(range(16))
 SEGMENT = b"\x00\x00\x00\x08mdat" * 3000
 
 
 class Server:
-    """Serves a ``FakeTitle`` of 1 s segments, sealed with ``KEY``; faults can be planted."""
+    """Serves a ``FakeTitle`` of 1 s segments, encrypted with ``KEY``; faults can be planted."""
 
     def __init__(self, title: FakeTitle) -> None:
         self.title = title
@@ -52,7 +52,7 @@ class Server:
         if path.endswith("init.mp4"):
             return web.Response(body=b"init")
         index = int(path.rpartition("/")[2].removesuffix(".m4s"))
-        return web.Response(body=seal(SEGMENT, KEY, sequence_iv(index)))
+        return web.Response(body=encrypt(SEGMENT, KEY, sequence_iv(index)))
 
 
 @asynccontextmanager
@@ -83,7 +83,7 @@ async def test_a_sealed_title_plays_to_its_end_and_replays_identically(tmp_path:
 
 
 async def test_a_trace_slows_the_playback_to_its_capacity() -> None:
-    """Six sealed segments of 24 kB each way at 0.8 Mbit/s take about 0.24 s apiece."""
+    """Six encrypted segments of 24 kB each way at 0.8 Mbit/s take about 0.24 s apiece."""
     async with serving() as (_, url):
         log = await play(
             url,
@@ -137,7 +137,10 @@ async def test_media_that_does_not_open_ends_the_session() -> None:
             web.Response(body=b"x" * 100) if r.path.endswith("v0/00001.m4s") else None
         )
         log = await play(url, algorithm=fixed(0))
-    assert "error: segment 1" in summary(log).ended
+    assert summary(log).ended == (
+        "error: v0/00001.m4s: segment 1: sealed segment: 100 bytes; "
+        "expected a multiple of 16 after 1 attempt"
+    )
     assert differences(log, replay(log, algorithm=fixed(0))) == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -23,7 +24,8 @@ from origin import httpserver
 from origin.app import ORIGIN, Origin, make_app
 from origin.config import OriginConfig, ServerLimits
 from origin.httpserver import listening
-from origin.store import DirectoryStore
+from origin.signing import signing_key
+from origin.store import DirectoryStore, OpenObject
 from origin.tokens import TokenIssuer, TokenVerifier
 from tests.fakes.packages import KID, MemoryKeys, segment_bytes, write_package
 
@@ -155,6 +157,31 @@ async def test_bodies_are_the_files_small_and_large(served: Running, number: int
     assert body == segment_bytes("v0", number, (1000, BIG)[number])
 
 
+@pytest.mark.parametrize("number", [0, 1])
+async def test_no_client_takes_a_file_that_was_cut_for_the_whole(
+    tmp_path: Path, number: int
+) -> None:
+    """A small one is read before the head is sent; a large one breaks the connection."""
+    write_package(tmp_path / "film", segment_sizes=(1000, BIG))
+    async with run(tmp_path) as served:
+        token = served.token()
+        path = tmp_path / "film" / "v0" / f"{number:05d}.m4s"
+        opened = DirectoryStore.open
+
+        def cut(store: DirectoryStore, title: str, name: str) -> OpenObject | None:
+            found = opened(store, title, name)
+            os.truncate(path, 10)
+            return found
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(DirectoryStore, "open", cut)
+            if number == 0:
+                assert (await served.ask(f"/film/v0/{path.name}", token=token))[0] == 500
+            else:
+                with pytest.raises(aiohttp.ClientError):
+                    await served.ask(f"/film/v0/{path.name}", token=token)
+
+
 async def test_a_token_may_come_as_a_bearer_field(served: Running) -> None:
     """The same object, the same answer."""
     token = served.token()
@@ -237,12 +264,12 @@ async def test_what_is_not_there_is_404_for_token_holders(served: Running, path:
 
 async def test_every_refusal_says_why_and_is_readable_from_any_page(served: Running) -> None:
     """403, the reason in body and field, CORS, not stored; and it is counted."""
-    stranger = TokenIssuer(MemoryKeys(seed=9).signing_key()[1], "memory")
+    stranger = TokenIssuer(signing_key(MemoryKeys(seed=9))[1], "memory")
     now_s = served.clock.now_s
     cases = {
         "missing": None,
         "malformed": "nonsense",
-        "unknown-key": TokenIssuer(MemoryKeys(seed=9).signing_key()[1]).issue(
+        "unknown-key": TokenIssuer(signing_key(MemoryKeys(seed=9))[1]).issue(
             "film", now_s=now_s, session_id="s"
         ),
         "bad-signature": stranger.issue("film", now_s=now_s, session_id="s"),
@@ -386,7 +413,7 @@ async def test_health_and_metrics(served: Running) -> None:
     await served.ask("/%2e%2e/x")
     _, body, fields = await served.ask("/metrics")
     text = body.decode()
-    assert fields["content-type"].startswith("text/plain; version=")
+    assert fields["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert 'abr_origin_requests_total{route="object",status="200"} 1.0' in text
     assert 'abr_origin_requests_total{route="refused",status="400"} 1.0' in text
     assert 'abr_origin_sent_bytes_total{route="object"} 1000.0' in text

@@ -61,7 +61,7 @@ def test_a_presentation_has_video_sizes_and_averages_listed(folder: Path) -> Non
     """8 * 1090 bytes in 4.333 s are 2012.3 bit/s, rounded up."""
     seen = read_presentation(folder)
     assert seen.sizes_bytes.tolist() == [[1000, 90], [3000, 200]]
-    assert seen.durations_s.tolist() == [4.0, 1 / 3]
+    assert seen.durations_s.tolist() == [4.0, 0.333333]  # as the playlist lists them
     assert seen.bitrates_bps.tolist() == [2013, 5908]
     assert seen.title == "film"
 

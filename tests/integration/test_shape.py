@@ -15,11 +15,11 @@ import pytest
 from abr.errors import ConfigError, PortInUseError, UpstreamError
 from abr.trace import Trace
 from player.shaping.alarms import Alarms
-from player.shaping.kernel import KernelConfig, can_run, run_behind
+from player.shaping.kernel import KernelConfig, find_obstacle, run_behind
 from player.shaping.ledger import ShaperReport
 from player.shaping.run import Address, config_for, shape
 
-WHY_NO_KERNEL = can_run()
+WHY_NO_KERNEL = find_obstacle()
 needs_namespaces = pytest.mark.skipif(
     bool(WHY_NO_KERNEL), reason=f"no network namespaces here: {WHY_NO_KERNEL}"
 )

@@ -15,7 +15,7 @@ import pytest
 
 from abr.trace import Trace
 from player.shaping.alarms import Alarms
-from player.shaping.departures import Ticker
+from player.shaping.grid import Ticker
 from player.shaping.proxy import Shaper, ShaperConfig
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -66,7 +66,7 @@ async def test_a_title_is_served_through_two_tiers_and_fetched_once_by_each(
             "hit_bytes": 600_000,
         }
         assert (stats["isp"]["requests"], stats["isp"]["hits"]) == (52, 1)
-        assert sum(edge.tally.fills for edge in stack.edges.values()) == 3
+        assert sum(edge.counters.fills for edge in stack.edges.values()) == 3
 
 
 async def test_ports_follow_the_first_one_and_playback_is_at_the_first_edge(

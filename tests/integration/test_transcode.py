@@ -21,7 +21,7 @@ from transcode.ffmpegtools import Tool, candidates
 from transcode.generate import write_master
 from transcode.keystore import KeyStore
 from transcode.layout import PresentationIndex
-from transcode.package import Progress, transcode
+from transcode.package import TranscodeProgress, transcode
 from transcode.reader import check_package
 from transcode.scenes import SceneSpec
 
@@ -186,8 +186,8 @@ def test_tracks_that_start_apart_are_filled(delay_s: str, tmp_path: Path) -> Non
     assert loud[-1] == pytest.approx(begin_s + 1, abs=0.03)
 
 
-def test_sealing_changes_no_frame(tmp_path: Path) -> None:
-    """The sealed files open to those of another, clear run, byte for byte.
+def test_encryption_changes_no_frame(tmp_path: Path) -> None:
+    """The encrypted files decrypt to those of another, clear run, byte for byte.
 
     So encoding is repeatable too. Keys change every 2 segments.
     """
@@ -195,11 +195,11 @@ def test_sealing_changes_no_frame(tmp_path: Path) -> None:
     clear = package(master, tmp_path / "clear", segment_s=1.0)
     keys = KeyStore.open(tmp_path / "keys")
     config = TranscodeConfig(**QUICK | {"segment_s": 1.0}, encrypt="aes-128", rotate_every=2)
-    sealed = asyncio.run(transcode(master, tmp_path / "sealed", config, keys=keys))
-    assert sealed.encryption is not None
-    assert sealed.encryption.kids == keys.kids("sealed")
-    assert len(sealed.encryption.kids) == -(-len(clear.video[0].segments) // 2)
-    ours = hlsrules.load(tmp_path / "sealed", keys)
+    encrypted = asyncio.run(transcode(master, tmp_path / "encrypted", config, keys=keys))
+    assert encrypted.encryption is not None
+    assert encrypted.encryption.kids == keys.kids("encrypted")
+    assert len(encrypted.encryption.kids) == -(-len(clear.video[0].segments) // 2)
+    ours = hlsrules.load(tmp_path / "encrypted", keys)
     theirs = hlsrules.load(tmp_path / "clear")
     for uri, track in theirs.tracks.items():
         assert ours.tracks[uri].segments == track.segments
@@ -222,7 +222,7 @@ def test_segments_are_cut_at_key_frames_that_come_every_two_seconds(tmp_path: Pa
 
 
 def test_progress_rises_to_the_end(tmp_path: Path) -> None:
-    told: list[Progress] = []
+    told: list[TranscodeProgress] = []
     master = pattern(tmp_path / "m.mp4", "size=160x90:rate=25:duration=3")
     asyncio.run(transcode(master, tmp_path / "out", TranscodeConfig(**QUICK), told.append))
     fractions = [each.fraction for each in told]
@@ -254,7 +254,7 @@ def test_the_command_prints_a_table(tmp_path: Path, capfd: pytest.CaptureFixture
     )
     out = capfd.readouterr().out
     assert "160x90" in out
-    assert "sealed with AES-128, 1 key" in out
+    assert "encrypted with AES-128, 1 key" in out
     assert out.rstrip().endswith(str(tmp_path / "out/multivariant.m3u8"))
 
 

@@ -116,7 +116,7 @@ WORDS = b"words that are no film\n" * 400
 BAD: dict[str, tuple[Callable[[Path, Path], Path], type[Exception], str]] = {
     "missing": (lambda _m, folder: folder / "none.mp4", MissingFileError, "no such file"),
     "a folder": (lambda _m, folder: folder, MissingFileError, "is a folder"),
-    "a device": (lambda _m, _f: Path("/dev/null"), MissingFileError, "no regular file"),
+    "a device": (lambda _m, _f: Path("/dev/null"), MissingFileError, "not a regular file"),
     "under a file": (lambda m, _f: m / "x.mp4", MissingFileError, "not a directory"),
     "empty": (written("empty.mp4", b""), MediaError, "is empty"),
     "text": (written("text.txt", WORDS), MediaError, "expected a video file"),
@@ -178,10 +178,10 @@ def test_a_damaged_master_is_refused_by_every_ffmpeg(
         (["{master}", "{out}", "--rotate-every", "2"], 1, "rotate_every"),
         (["{master}", "{out}", "--encrypt", "rot13"], 2, "aes-128"),
         (["{master}", "{here}"], 1, "exists already"),
-        (["{master}", "{here}", "--force"], 1, "something else than a package"),
-        (["{master}", "{master}", "--force"], 1, "is no folder"),
+        (["{master}", "{here}", "--force"], 1, "something other than a package"),
+        (["{master}", "{master}", "--force"], 1, "is not a folder"),
         (["{master}", "{out}", "--encrypt", "aes-128", "--keys", "{out}/k"], 1, "folder apart"),
-        (["{master}", "/proc/nowhere/out"], 1, "expected a place that can be written to"),
+        (["{master}", "/proc/nowhere/out"], 1, "expected a folder that can be written to"),
         (["{master}", "{here}/???"], 1, "no letter or digit"),
     ],
 )

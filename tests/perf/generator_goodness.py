@@ -23,7 +23,7 @@ import numpy as np
 
 from abr.files.models import model, names
 from abr.generators import KINDS, Kind, Model, generate
-from abr.generators.measures import autocorrelation, ks_distance, resampled
+from abr.generators.measures import autocorrelation, ks_distance, resample
 from abr.media import FloatArray
 from abr.traceformats import read_trace
 
@@ -139,7 +139,7 @@ def real_series(corpus: Corpus, folder: Path, period_s: float) -> list[FloatArra
     """What the files of a corpus hold, at the model's period."""
     files = sorted(folder.glob(corpus.pattern))
     traces = [read_trace(file.read_bytes(), name=file.name, format=corpus.kind) for file in files]
-    rows = [corpus.scale * resampled(trace, period_s) for trace in traces]
+    rows = [corpus.scale * resample(trace, period_s) for trace in traces]
     return [row for row in rows if len(row) > LAGS]
 
 

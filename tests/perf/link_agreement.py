@@ -25,7 +25,7 @@ import numpy as np
 
 from abr.link import SharedLink
 from abr.trace import Trace
-from player.shaping.kernel import KernelConfig, can_run, run_behind
+from player.shaping.kernel import KernelConfig, find_obstacle, run_behind
 from player.shaping.proxy import Shaper
 from player.shaping.run import Address
 from tests.perf.shaper_accuracy import serve
@@ -172,7 +172,7 @@ def main() -> int:
             count, size = str(args.segments), str(args.bytes)
             words = [sys.executable, "-c", CLIENT, "{listen}", count, size, str(result)]
             rows["shaper"] = asyncio.run(shaped(port.value, words, result))
-            why = can_run()
+            why = find_obstacle()
             if args.no_kernel or why:
                 print(f"kernel: left out{f' ({why})' if why else ''}")
             else:

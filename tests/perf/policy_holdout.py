@@ -25,7 +25,7 @@ from abr import registry
 from abr.decision import Algorithm
 from abr.files import models as modelfiles
 from abr.files.policies import read_policy_file
-from abr.files.traces import read_traces_file
+from abr.files.traces import read_readings_file
 from abr.generators import generate
 from abr.media import FloatArray, Presentation
 from abr.trace import Trace
@@ -84,7 +84,7 @@ def drawn_traces(name: str, first_seed: int, count: int) -> list[Trace]:
 def traces_in(folder: Path) -> list[Trace]:
     """All traces of a folder that go on, and carry 0.4 Mbit/s on average."""
     files = sorted(each for each in folder.rglob("*") if each.is_file() and each.suffix != ".md")
-    found = [trace for each in files for trace in read_traces_file(each)]
+    found = [reading.trace for each in files for reading in read_readings_file(each)]
     means = [t.bits_by(float(t.times_s[-1])) / float(t.times_s[-1]) for t in found]
     return [t for t, mean in zip(found, means, strict=True) if t.end != "end" and mean >= LEAST_BPS]
 
@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = ask.parse_args(arguments)
     mine: Algorithm = registry.load("abrkit-policy")
     if given.policy:
-        mine = read_policy_file(given.policy).rule(str(given.policy))
+        mine = read_policy_file(given.policy).build_rule(str(given.policy))
     shown, rng = films(), np.random.default_rng(0)
     print("| class | abrkit-policy | " + " | ".join(f"− {name}" for name in RIVALS) + " |")
     print("|---|---:|" + "---:|" * len(RIVALS))

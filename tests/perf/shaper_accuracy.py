@@ -26,7 +26,7 @@ import numpy as np
 from abr.trace import Trace
 from origin.httpserver import UNSENT_BYTES
 from player.shaping.alarms import Alarms
-from player.shaping.departures import Ticker
+from player.shaping.grid import Ticker
 from player.shaping.ledger import ShaperReport
 from player.shaping.proxy import Shaper
 from player.shaping.run import MANY_CLIENTS, config_for

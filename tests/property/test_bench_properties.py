@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from bench.analysis.compare import compare
 from bench.analysis.standings import bench_report
-from bench.analysis.stats import resampled
 from bench.experiments.results import compact, print_results, read_results
-from tests.fakes.results import results, row
+from tests.fakes.results import resample, results, row
 
 RATES = st.lists(st.floats(1e3, 1e9), min_size=2, max_size=12)
 FIGURES = st.fixed_dictionaries(
@@ -38,8 +37,9 @@ def test_a_report_does_not_depend_on_the_order_of_one_algorithms_rows(
     figures: list[dict[str, object]], chance: object
 ) -> None:
     """Rows of the second algorithm are shuffled; the first's order is the plan's."""
-    first = [row("a", k, **each) for k, each in enumerate(figures)]
-    second = [row("b", k, **each) for k, each in enumerate(reversed(figures))]
+    # Both played the first network at least.
+    first = [row("a", 0), *(row("a", k, **each) for k, each in enumerate(figures, 1))]
+    second = [row("b", 0), *(row("b", k, **each) for k, each in enumerate(reversed(figures), 1))]
     shuffled = second.copy()
     chance.shuffle(shuffled)  # type: ignore[attr-defined]  # a random.Random
     said = [
@@ -55,7 +55,7 @@ def test_a_report_does_not_depend_on_the_order_of_one_algorithms_rows(
 @settings(max_examples=25, deadline=None)
 def test_whatever_it_is_it_is_not_worse_than_itself(rates: list[float]) -> None:
     same = results([row("a", k, mean_bitrate_bps=bps) for k, bps in enumerate(rates)])
-    findings = compare(same, same, rng=np.random.default_rng(0), resamples=200)
+    findings = compare(same, same, rng=np.random.default_rng(0), resamples=200).findings
     assert all(each.is_proven and not each.is_worse for each in findings)
 
 
@@ -64,7 +64,7 @@ def test_whatever_it_is_it_is_not_worse_than_itself(rates: list[float]) -> None:
 def test_intervals_scale_with_the_figures(rates: list[float], factor: float) -> None:
     top = np.array(rates)[None, None, :]
     ones = np.ones_like(top)
-    plain = resampled(top, ones, np.random.default_rng(3), resamples=200).estimate(0, 0)
-    scaled = resampled(factor * top, ones, np.random.default_rng(3), resamples=200).estimate(0, 0)
+    plain = resample(top, ones, np.random.default_rng(3), resamples=200).estimate(0, 0)
+    scaled = resample(factor * top, ones, np.random.default_rng(3), resamples=200).estimate(0, 0)
     assert np.allclose([scaled.low, scaled.high], [factor * plain.low, factor * plain.high])
     assert min(rates) * (1 - 1e-9) <= plain.low <= plain.high <= max(rates) * (1 + 1e-9)

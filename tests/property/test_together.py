@@ -12,20 +12,20 @@ from abr.link import SharedLink
 from abr.trace import Trace
 from player.batch.abrkit.together import (
     END_S,
-    MOST,
     SIZE,
     make_room,
     received_of_last,
     request_group,
 )
+from player.batch.tables import MOST_TOGETHER
 from tests.fakes.playbacks import traces
 
 
 @settings(max_examples=300, deadline=None)
 @given(
     trace=traces(),
-    sizes=st.lists(st.integers(0, 400_000), min_size=1, max_size=MOST),
-    open_connections=st.integers(0, MOST),
+    sizes=st.lists(st.integers(0, 400_000), min_size=1, max_size=MOST_TOGETHER),
+    open_connections=st.integers(0, MOST_TOGETHER),
     start_s=st.floats(0, 30),
     rtt_s=st.sampled_from([0.0, 0.05]),
     overhead_bytes=st.sampled_from([1, 700]),
@@ -59,7 +59,8 @@ def test_a_group_is_what_the_shared_link_makes_of_it(
     flows = range(flow, flow + len(sizes))
     for number, size in zip(flows, sizes, strict=True):
         link.request(number, size, start_s)
-    ends, begins = {}, {}
+    ends: dict[int, float] = {}
+    begins: dict[int, float] = {}
     asked_s = start_s + share * (min(group.last.end_s, start_s + 1e4) - start_s)
     expected = None
     while (next_s := link.next_event_s()) < math.inf:

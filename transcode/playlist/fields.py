@@ -1,7 +1,7 @@
 """Values of one tag, typed and bounded.
 
-Rules of residence: takes what the line splitter gives (text, numbers or nothing, by
-attribute name in lower case) and answers with our types, or fails naming the line.
+Takes what the line splitter gives (text, numbers or nothing, by attribute name in lower case)
+and returns values of this package's types, or fails naming the line.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LONGEST_S = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """What stands on one line."""
+    """Attributes of one line."""
 
     values: Mapping[str, Any]
     outline: Outline
@@ -36,15 +36,15 @@ class Fields:
         value = self.values.get(name)
         return None if value is None or value == "" else str(value)
 
-    def needed(self, name: str) -> str:
-        """Text that must be there."""
+    def required(self, name: str) -> str:
+        """Text that is required."""
         value = self.text(name)
         if value is None:
-            self.fail(f"no {_written(name)}; expected one")
+            self.fail(f"no {_attribute_name(name)}; expected one")
         return value
 
     def yes(self, name: str) -> bool:
-        """Whether it says YES."""
+        """Whether its value is YES."""
         return self.text(name) == "YES"
 
     def integer(self, name: str) -> int | None:
@@ -56,22 +56,22 @@ class Fields:
             self._bad(name, "a whole number from 0 to 2^64-1")
         return value
 
-    def needed_integer(self, name: str) -> int:
-        """A whole number that must be there."""
+    def required_integer(self, name: str) -> int:
+        """A whole number that is required."""
         value = self.integer(name)
         if value is None:
-            self.fail(f"no {_written(name)}; expected one")
+            self.fail(f"no {_attribute_name(name)}; expected one")
         return value
 
     def number(self, name: str) -> float:
-        """A finite number of 0 or more; 0 when it is not there."""
+        """A finite number of 0 or more; 0 when absent."""
         value = self.values.get(name, 0.0)
         if not isinstance(value, float) or not 0 <= value <= _LONGEST_S:
-            self._bad(name, "a number of 0 or more, and not endless")
+            self._bad(name, "a finite number of 0 or more")
         return value
 
     def resolution(self, name: str) -> tuple[int, int]:
-        """Width and height; zeros when it is not there."""
+        """Width and height; zeros when absent."""
         value = self.text(name)
         if value is None:
             return 0, 0
@@ -81,7 +81,7 @@ class Fields:
         return int(match[1]), int(match[2])
 
     def initialisation_vector(self, name: str) -> bytes | None:
-        """16 bytes from hexadecimal digits, zeros in front."""
+        """16 bytes from hexadecimal digits, padded with zeros on the left."""
         value = self.text(name)
         if value is None:
             return None
@@ -104,8 +104,8 @@ class Fields:
         return ByteRange(offset, int(match[1]))
 
     def _bad(self, name: str, expected: str) -> NoReturn:
-        self.fail(f"{_written(name)} of another form; expected {expected}")
+        self.fail(f"{_attribute_name(name)} of another form; expected {expected}")
 
 
-def _written(name: str) -> str:
+def _attribute_name(name: str) -> str:
     return name.upper().replace("_", "-")

@@ -1,8 +1,7 @@
-"""What a playlist says: variants, renditions, segments, keys; and URI resolution.
+"""What a playlist holds: variants, renditions, segments, keys; and URI resolution.
 
-Rules of residence: plain frozen values with units in their names. URIs are kept as
-written, relative ones included; ``resolve`` makes them absolute. No text here: reading
-is in ``read``, printing in ``write``.
+Plain frozen values with units in their names. URIs are kept as written, relative ones
+included; ``resolve`` makes them absolute. ``read`` parses the text and ``write`` prints it.
 
 Source: RFC 8216bis (HTTP Live Streaming, 2nd edition), sections named beside the fields.
 """
@@ -34,23 +33,23 @@ class Variant:
     uri: str
     """Its media playlist."""
     bandwidth_bps: int
-    """BANDWIDTH: peak segment bit rate, the dearest audio rendition included."""
+    """BANDWIDTH: peak segment bit rate, with the audio rendition of the highest rate."""
     average_bandwidth_bps: int | None = None
     codecs: str = ""
-    """CODECS: RFC 6381 names separated by commas; empty when not said."""
+    """CODECS: RFC 6381 names separated by commas; empty when not stated."""
     width: int = 0
-    """Pixels; 0 when not said."""
+    """Pixels; 0 when not stated."""
     height: int = 0
-    """Pixels; 0 when not said."""
+    """Pixels; 0 when not stated."""
     frame_rate: float = 0.0
-    """Highest frames per second; 0 when not said."""
+    """Highest frames per second; 0 when not stated."""
     audio_group: str | None = None
     """GROUP-ID of the audio renditions that go with it."""
     subtitles_group: str | None = None
     video_range: str | None = None
     """SDR, HLG or PQ."""
     closed_captions: str | None = None
-    """``NONE``, or the GROUP-ID of closed captions; None when not said."""
+    """``NONE``, or the GROUP-ID of closed captions; None when not stated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +78,7 @@ class MultivariantPlaylist:
     """All variants and renditions of one title."""
 
     variants: tuple[Variant, ...]
-    """In the order listed: the first is where a player starts that knows nothing."""
+    """In the order listed: a player that knows nothing starts with the first."""
     renditions: tuple[Rendition, ...] = ()
     independent_segments: bool = False
     version: int = 1
@@ -87,12 +86,12 @@ class MultivariantPlaylist:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """How segments after it are sealed (EXT-X-KEY); METHOD=NONE is no ``Key`` at all."""
+    """How segments after it are encrypted (EXT-X-KEY); METHOD=NONE is represented by no ``Key``."""
 
     method: str
     """AES-128, SAMPLE-AES or SAMPLE-AES-CTR."""
     uri: str
-    """Where the content key is to be had."""
+    """Where the content key can be fetched."""
     iv: bytes | None = None
     """16 bytes; None means the segment's media sequence number."""
     keyformat: str = IDENTITY
@@ -106,7 +105,7 @@ class Map:
     uri: str
     byte_range: ByteRange | None = None
     key: Key | None = None
-    """The key in force where the tag stands: it seals the section too."""
+    """The key in force where the tag is: it encrypts the section too (4.4.4.5)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +215,7 @@ def resolve(base_uri: str, uri: str) -> str:
     Either may be a URL or a relative path with forward slashes.
 
     Raises:
-        PlaylistError: one of them is no URI.
+        PlaylistError: one of them is not a URI.
 
     Source: RFC 3986, section 5.
     """

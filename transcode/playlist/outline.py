@@ -1,7 +1,7 @@
 """The structure of a playlist's lines, checked before their contents are.
 
-Rules of residence: decides which lines matter, what kind of playlist they make, and where
-each thing stands, so that later messages can name the line. Reads no attribute.
+Decides which lines matter, what kind of playlist they make, and on which line everything is,
+so that later messages can name the line. Reads no attribute.
 
 Unknown tags are comments. Two tags are refused because ignoring them would give wrong
 URIs or missing segments: EXT-X-DEFINE and EXT-X-SKIP.
@@ -33,7 +33,7 @@ _MEDIA_TAGS = frozenset(
 _MULTIVARIANT_TAGS = frozenset(["#EXT-X-STREAM-INF", "#EXT-X-MEDIA"])
 _EITHER_TAGS = frozenset(["#EXTM3U", "#EXT-X-VERSION", "#EXT-X-INDEPENDENT-SEGMENTS"])
 _REFUSED = {
-    "#EXT-X-DEFINE": "variables, which are not supported; expected URIs written out",
+    "#EXT-X-DEFINE": "variables, which are not supported; expected literal URIs",
     "#EXT-X-SKIP": "a delta update, which was not asked for; expected all segments",
 }
 _NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
@@ -41,7 +41,7 @@ _NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
 
 @dataclass(slots=True)
 class Outline:
-    """Which lines matter, and the line number of everything a message may name."""
+    """Lines that matter, and the line number of everything that a message may name."""
 
     where: str
     """Name of the playlist, for messages."""

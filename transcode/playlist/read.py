@@ -1,6 +1,6 @@
 """Playlist text to values: liberal in what it accepts, typed in what it gives.
 
-Rules of residence: the only module that touches the ``m3u8`` library, which splits lines
+The only module that uses the ``m3u8`` library, which splits lines
 and attribute lists but checks nothing. ``outline`` checks structure before it runs,
 ``fields`` checks values after it; whatever it raises on garbage becomes a
 ``PlaylistError`` with the line.
@@ -70,7 +70,7 @@ def _split(lines: list[str], outline: Outline) -> dict[str, Any]:
         data: dict[str, Any] = split_playlist("\n".join(lines), custom_tags_parser=on_tag)
     except PlaylistError:
         raise
-    except Exception as exc:  # it raises whatever Python does on bad text
+    except Exception as exc:  # on bad text it may raise anything
         tag = lines[at - 1].partition(":")[0]
         raise PlaylistError(
             f"{outline.where}:{at}: {tag} cannot be read; expected a well-formed tag"
@@ -86,15 +86,15 @@ class _KeysInForce:
     by_format: dict[str, Key] = field(default_factory=dict)
 
     def after(self, line: str, number: int) -> Key | None:
-        """What seals the segments that follow ``line``; a plain key is preferred."""
+        """What encrypts the segments that follow ``line``; a plain key is preferred."""
         fields = Fields(split_playlist(line)["keys"][0], self.outline, number, "#EXT-X-KEY")
-        method = fields.needed("method")
+        method = fields.required("method")
         if method == "NONE":
             self.by_format.clear()
             return None
         key = Key(
             method=method,
-            uri=fields.needed("uri"),
+            uri=fields.required("uri"),
             iv=fields.initialisation_vector("iv"),
             keyformat=fields.text("keyformat") or IDENTITY,
             keyformat_versions=fields.text("keyformatversions"),
@@ -127,26 +127,26 @@ def _variant(fields: Fields) -> Variant:
     width, height = fields.resolution("resolution")
     captions = fields.text("closed_captions")
     return Variant(
-        uri=fields.needed("uri"),
-        bandwidth_bps=fields.needed_integer("bandwidth"),
+        uri=fields.required("uri"),
+        bandwidth_bps=fields.required_integer("bandwidth"),
         average_bandwidth_bps=fields.integer("average_bandwidth"),
         codecs=fields.text("codecs") or "",
         width=width,
         height=height,
         frame_rate=fields.number("frame_rate"),
         audio_group=fields.text("audio"),
-        subtitles_group=_unquoted(fields.text("subtitles")),
+        subtitles_group=_unquote(fields.text("subtitles")),
         video_range=fields.text("video_range"),
-        closed_captions=_unquoted(captions),
+        closed_captions=_unquote(captions),
     )
 
 
 def _rendition(fields: Fields) -> Rendition:
     default = fields.yes("default")
     return Rendition(
-        type=fields.needed("type"),
-        group_id=fields.needed("group_id"),
-        name=fields.needed("name"),
+        type=fields.required("type"),
+        group_id=fields.required("group_id"),
+        name=fields.required("name"),
         language=fields.text("language"),
         uri=fields.text("uri"),
         channels=fields.text("channels"),
@@ -184,7 +184,7 @@ def _segments(data: Mapping[str, Any], outline: Outline) -> Iterator[Segment]:
     listed = (entry for entry in data["segments"] if "uri" in entry)
     for entry, line in zip(listed, outline.uri_lines, strict=True):
         fields = Fields(entry, outline, line, "segment")
-        uri = fields.needed("uri")
+        uri = fields.required("uri")
         # RFC 8216bis, 4.4.4.2: without offset, a range starts where that URI's last one ended.
         follows = sum(before[1]) if before and before[0] == uri else None
         byte_range = fields.byte_range("byterange", otherwise=follows)
@@ -218,7 +218,7 @@ def _maps(data: Mapping[str, Any], outline: Outline) -> dict[int, Map]:
     for entry, key, line in entries:
         fields = Fields(entry, outline, line, "#EXT-X-MAP")
         maps[id(entry)] = Map(
-            uri=fields.needed("uri"),
+            uri=fields.required("uri"),
             byte_range=fields.byte_range("byterange", otherwise=0),
             key=key,
         )
@@ -231,6 +231,6 @@ def _whole(data: Mapping[str, Any], outline: Outline, name: str) -> int | None:
     return Fields(data, outline, outline.line_of(tag), tag).integer(name)
 
 
-def _unquoted(text: str | None) -> str | None:
-    """CLOSED-CAPTIONS may be a word or a quoted name; the library leaves it as it is."""
+def _unquote(text: str | None) -> str | None:
+    """CLOSED-CAPTIONS may be a word or a quoted name; the library keeps the quotes."""
     return text if text is None else text.strip('"') or None

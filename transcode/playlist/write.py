@@ -1,7 +1,7 @@
 """Playlist values to text, strictly: what breaks a rule is refused, not printed.
 
-Rules of residence: every playlist this project serves is printed here. Whatever is
-printed reads back to an equal value (durations to the microsecond).
+Every playlist this project serves is printed here. What is printed reads back to an equal
+value (durations to the microsecond).
 
 Source: RFC 8216bis; Apple's HLS authoring specification for what goes on each line.
 """
@@ -36,7 +36,7 @@ def print_multivariant(playlist: MultivariantPlaylist) -> str:
     """Text of a multivariant playlist, renditions first.
 
     Raises:
-        PlaylistError: no variant, a group that nobody defines, an unprintable name, or a
+        PlaylistError: no variant, an undefined group, an unprintable name, or a
             default rendition that is not selectable.
     """
     if not playlist.variants:
@@ -56,8 +56,8 @@ def print_media(playlist: MediaPlaylist) -> str:
 
     Raises:
         PlaylistError: a segment is longer than the target duration, out of sequence, or
-            loses what a playlist cannot take back (its map or its bitrate); or the map is
-            sealed without an IV.
+            ends what no tag can end (its map or its bitrate); or the map is
+            encrypted without an IV.
     """
     _check_media(playlist)
     lines = [
@@ -125,7 +125,7 @@ def _check_media(playlist: MediaPlaylist) -> None:
         section = segment.map
         if section and section.key and section.key.iv is None and section.key.method == "AES-128":
             # RFC 8216bis, 4.4.4.5
-            raise _refusal(f"{where}: its map is sealed without an IV; expected an explicit one")
+            raise _refusal(f"{where}: its map is encrypted without an IV; expected an explicit one")
         if segment.byte_range is not None:
             if segment.bitrate_kbps is not None:
                 raise _refusal(f"{where}: a bitrate on a byte range; expected one or the other")
@@ -154,20 +154,20 @@ def _variant(variant: Variant) -> str:
     if variant.average_bandwidth_bps is not None:
         fields.append(("AVERAGE-BANDWIDTH", _integer(variant.average_bandwidth_bps)))
     if variant.codecs:
-        fields.append(("CODECS", _quoted(variant.codecs)))
+        fields.append(("CODECS", _quote(variant.codecs)))
     if variant.width or variant.height:
         fields.append(("RESOLUTION", f"{_integer(variant.width)}x{_integer(variant.height)}"))
     if variant.frame_rate:
         fields.append(("FRAME-RATE", f"{variant.frame_rate:.3f}"))
     if variant.video_range is not None:
-        fields.append(("VIDEO-RANGE", _enumerated(variant.video_range)))
+        fields.append(("VIDEO-RANGE", _check_enumerated(variant.video_range)))
     if variant.audio_group is not None:
-        fields.append(("AUDIO", _quoted(variant.audio_group)))
+        fields.append(("AUDIO", _quote(variant.audio_group)))
     if variant.subtitles_group is not None:
-        fields.append(("SUBTITLES", _quoted(variant.subtitles_group)))
+        fields.append(("SUBTITLES", _quote(variant.subtitles_group)))
     if variant.closed_captions is not None:
         none = variant.closed_captions == "NONE"
-        fields.append(("CLOSED-CAPTIONS", "NONE" if none else _quoted(variant.closed_captions)))
+        fields.append(("CLOSED-CAPTIONS", "NONE" if none else _quote(variant.closed_captions)))
     return "#EXT-X-STREAM-INF:" + _attributes(fields)
 
 
@@ -176,42 +176,42 @@ def _rendition(rendition: Rendition) -> str:
         # RFC 8216bis, 4.4.6.1: DEFAULT=YES asks for AUTOSELECT=YES.
         raise _refusal(f"rendition {rendition.name!r} is default; expected autoselect as well")
     fields = [
-        ("TYPE", _enumerated(rendition.type)),
-        ("GROUP-ID", _quoted(rendition.group_id)),
-        ("NAME", _quoted(rendition.name)),
+        ("TYPE", _check_enumerated(rendition.type)),
+        ("GROUP-ID", _quote(rendition.group_id)),
+        ("NAME", _quote(rendition.name)),
     ]
     if rendition.language is not None:
-        fields.append(("LANGUAGE", _quoted(rendition.language)))
+        fields.append(("LANGUAGE", _quote(rendition.language)))
     fields.append(("DEFAULT", "YES" if rendition.default else "NO"))
     fields.append(("AUTOSELECT", "YES" if rendition.autoselect else "NO"))
     if rendition.channels is not None:
-        fields.append(("CHANNELS", _quoted(rendition.channels)))
+        fields.append(("CHANNELS", _quote(rendition.channels)))
     if rendition.instream_id is not None:
-        fields.append(("INSTREAM-ID", _quoted(rendition.instream_id)))
+        fields.append(("INSTREAM-ID", _quote(rendition.instream_id)))
     if rendition.uri is not None:
-        fields.append(("URI", _quoted(_uri(rendition.uri))))
+        fields.append(("URI", _quote(_uri(rendition.uri))))
     return "#EXT-X-MEDIA:" + _attributes(fields)
 
 
 def _key(key: Key | None) -> str:
     if key is None:
         return "#EXT-X-KEY:METHOD=NONE"
-    fields = [("METHOD", _enumerated(key.method)), ("URI", _quoted(_uri(key.uri)))]
+    fields = [("METHOD", _check_enumerated(key.method)), ("URI", _quote(_uri(key.uri)))]
     if key.iv is not None:
         if len(key.iv) != 16:
             raise _refusal(f"an IV of {len(key.iv)} bytes; expected 16")
         fields.append(("IV", f"0x{key.iv.hex()}"))
     if key.keyformat != IDENTITY:
-        fields.append(("KEYFORMAT", _quoted(key.keyformat)))
+        fields.append(("KEYFORMAT", _quote(key.keyformat)))
     if key.keyformat_versions is not None:
-        fields.append(("KEYFORMATVERSIONS", _quoted(key.keyformat_versions)))
+        fields.append(("KEYFORMATVERSIONS", _quote(key.keyformat_versions)))
     return "#EXT-X-KEY:" + _attributes(fields)
 
 
 def _map(section: Map) -> str:
-    fields = [("URI", _quoted(_uri(section.uri)))]
+    fields = [("URI", _quote(_uri(section.uri)))]
     if section.byte_range is not None:
-        fields.append(("BYTERANGE", _quoted(_byte_range(section.byte_range))))
+        fields.append(("BYTERANGE", _quote(_byte_range(section.byte_range))))
     return "#EXT-X-MAP:" + _attributes(fields)
 
 
@@ -235,13 +235,13 @@ def _integer(value: int) -> str:
     return str(value)
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     if not text or '"' in text or _UNPRINTABLE.search(text):
         raise _refusal(f"the text {text!r}; expected some, without quotes or control characters")
     return f'"{text}"'
 
 
-def _enumerated(text: str) -> str:
+def _check_enumerated(text: str) -> str:
     if not _NAME.fullmatch(text):
         raise _refusal(f"the word {text!r}; expected capital letters, digits and hyphens")
     return text

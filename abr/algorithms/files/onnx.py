@@ -1,9 +1,9 @@
-"""A network of one's own, from an ONNX file, run by onnxruntime.
+"""A neural network from an ONNX file, run by onnxruntime.
 
 ``onnx:FILE`` is short for ``onnx`` with ``weights=FILE``. The model takes one float32
-tensor of shape (1, W) or (W,), the vector of ``abr.networks``, and its first output has R
-scores; the rung with the highest is taken, the lowest of equals. It is an object, not a
-rule: it runs as plain Python. Needs the extra ``onnx``.
+tensor of shape (1, W) or (W,), the vector of ``abr.neural``, and its first output has R
+scores; the rung with the highest score is chosen, the lower one of equals. The algorithm is
+an object, not a ``Rule``, so it always runs as plain Python. Requires the extra ``onnx``.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import numpy as np
 
 from abr.decision import Decision, Observation
 from abr.errors import AlgorithmError, ToolMissingError
-from abr.networks import fill_vector, vector_width
+from abr.neural import fill_vector, vector_width
 
 
 class OnnxPolicy:
     """The rung that an ONNX model scores highest.
 
     Args:
-        weights: The file.
+        weights: Path of the file.
 
     Raises:
-        AlgorithmError: there is no such model.
+        AlgorithmError: the file is not an ONNX model.
         ToolMissingError: onnxruntime is not installed.
     """
 
@@ -33,7 +33,7 @@ class OnnxPolicy:
             import onnxruntime
         except ImportError as exc:
             raise ToolMissingError(
-                "onnxruntime is not installed, which ONNX models need: pip install 'abrkit[onnx]'"
+                "ONNX models need onnxruntime, which is not installed: pip install 'abrkit[onnx]'"
             ) from exc
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -43,16 +43,21 @@ class OnnxPolicy:
             self._model: Any = onnxruntime.InferenceSession(
                 weights, options, providers=["CPUExecutionProvider"]
             )
-        # Its errors derive from nothing in common.
+        # The errors of onnxruntime have no base class of their own.
         except Exception as exc:
-            raise AlgorithmError(f"{weights}: no ONNX model ({type(exc).__name__}: {exc})") from exc
+            raise AlgorithmError(
+                f"{weights}: not an ONNX model ({type(exc).__name__}: {exc})"
+            ) from exc
         self._input: Any = self._model.get_inputs()[0]
+
+    def __repr__(self) -> str:
+        return f"<OnnxPolicy {self.name} input={self._input.shape}>"
 
     def choose(self, seen: Observation) -> Decision:
         """Ask the model.
 
         Raises:
-            AlgorithmError: the model takes or gives another number of numbers.
+            AlgorithmError: the model has inputs or outputs of a different size.
         """
         rungs = len(seen.ladder_bps)
         vector = np.zeros(vector_width(rungs), dtype=np.float32)
@@ -60,7 +65,7 @@ class OnnxPolicy:
         shaped = vector if len(self._input.shape) == 1 else vector[None, :]
         try:
             scores = np.ravel(self._model.run(None, {self._input.name: shaped})[0])
-        # Its errors derive from nothing in common.
+        # The errors of onnxruntime have no base class of their own.
         except Exception as exc:
             raise AlgorithmError(
                 f"{self.name}: the model takes {self._input.shape}; expected "
@@ -72,10 +77,10 @@ class OnnxPolicy:
 
 
 def make(weights: str) -> OnnxPolicy:
-    """A fresh object for the model of the file ``weights``.
+    """Create an object for the model in the file ``weights``.
 
     Raises:
-        AlgorithmError: there is no such model.
+        AlgorithmError: the file is not an ONNX model.
         ToolMissingError: onnxruntime is not installed.
     """
     return OnnxPolicy(weights)

@@ -1,7 +1,7 @@
-"""A policy of one's own, from a file: a planner's numbers, or a network of plain arrays.
+"""A learned policy from a file: the weights of a planner, or a neural network of plain arrays.
 
-``policy:FILE`` is short for ``policy`` with ``weights=FILE``; ``abr.policytext`` says what
-stands in the file. Both kinds compile.
+``policy:FILE`` is short for ``policy`` with ``weights=FILE``; ``abr.policytext`` describes
+the format. Both kinds can be compiled.
 """
 
 from __future__ import annotations
@@ -20,18 +20,20 @@ def make(
     may_abandon: bool = True,
     fingerprint: int = 0,
 ) -> Rule:
-    """The algorithm of the file ``weights``; the rest is for planners only.
+    """Create the algorithm from the file ``weights``.
+
+    A neural network uses none of the other parameters except ``fingerprint``.
 
     Args:
-        weights: The file.
-        stall_weight: As all that follow, see ``abr.algorithms.policy.Params``.
+        weights: Path of the file.
+        stall_weight: See ``abr.algorithms.policy.Params``, as for those that follow.
         switch_weight: Likewise.
         ahead_s: Likewise.
         may_abandon: Likewise.
-        fingerprint: Of the numbers that a recording was made with; 0: whatever they are.
+        fingerprint: Checksum of the numbers that a recording was made with; 0 accepts any.
 
     Raises:
-        AlgorithmError: the file is missing, holds no policy, or another one than it did.
+        AlgorithmError: the file is missing or not a policy, or has another fingerprint.
     """
     params = Params(stall_weight, switch_weight, ahead_s, may_abandon, fingerprint)
-    return read_policy_file(weights).rule(f"policy:{weights}", params)
+    return read_policy_file(weights).build_rule(f"policy:{weights}", params)

@@ -13,7 +13,7 @@ from abr.errors import AbrError, InputError, MissingFileError
 from abr.files.models import find_model
 from abr.generators import generate
 from abr.media import Presentation
-from abr.movies import read_movie
+from abr.sabremovie import read_sabre_movie
 from abr.shell import note
 from bench.experiments.experiment import Contender, Experiment, NetworkTrace, rotated
 from bench.experiments.planfile import AlgorithmEntry, Plan, PresentationEntry, TraceEntry
@@ -101,7 +101,7 @@ def _presentation(entry: PresentationEntry, folder: Path) -> Presentation:
             f"{path}: no package and no readable file; expected a folder of `abr transcode` or "
             "a movie of Sabre's format"
         ) from exc
-    return read_movie(text, name=str(path), title=path.stem)
+    return read_sabre_movie(text, name=str(path), title=path.stem)
 
 
 def _distinct(presentations: list[Presentation]) -> tuple[Presentation, ...]:
@@ -133,7 +133,7 @@ def _contender(entry: AlgorithmEntry) -> Contender:
         code=code.digest,
         sources=code.sources,
         unseen=code.unseen,
-        foresees=isinstance(made, Rule) and made.foresees,
+        foresees=isinstance(made, Rule) and made.needs_trace,
         is_seeded="seed" not in entry.params and _takes_seed(name, entry.params),
     )
 

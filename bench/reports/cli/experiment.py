@@ -11,24 +11,28 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from abr.errors import InputError
+from abr.shell import note
 
 if TYPE_CHECKING:
-    from bench.analysis.compare import Finding
+    from bench.analysis.compare import Comparison
 
 SEED = 20_260_101
-"""Of resampling, when none is given: the same results give the same intervals."""
+"""Default seed of the resampling: the same results give the same intervals."""
 
 
 def _resampling(command: Any) -> Any:
     seed = click.option(
-        "--seed", type=click.IntRange(min=0), default=SEED, help="Of the resamples. [a fixed one]"
+        "--seed",
+        type=click.IntRange(min=0),
+        default=SEED,
+        help="Seed of the resampling. [a fixed one]",
     )
     resamples = click.option(
         "--resamples",
         type=click.IntRange(min=100, max=100_000),
         default=2000,
         show_default=True,
-        help="How many, for each interval.",
+        help="Number of resamples for each interval.",
     )
     return seed(resamples(command))
 
@@ -43,15 +47,17 @@ def _resampling(command: Any) -> Any:
     "csv_file",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Write every figure, one a row.",
+    help="Write every figure, one per row.",
 )
-@click.option("--base", metavar="ALGORITHM", help="Hold the others against this one. [the first]")
+@click.option(
+    "--base", metavar="ALGORITHM", help="Compare the others with this one. [the first that played]"
+)
 @click.option(
     "--level",
     type=click.FloatRange(min=0.5, max=0.999),
     default=0.95,
     show_default=True,
-    help="Of the intervals.",
+    help="Confidence level of the intervals.",
 )
 @_resampling
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
@@ -65,9 +71,10 @@ def report(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Say what the results in DIR allow to say: every figure with its interval.
+    """Report what the results in DIR show, every figure with its interval.
 
-    Differences are over the same networks. Nothing is ranked.
+    Differences are over the sessions that both algorithms played to their end; failed
+    sessions are counted, with their reasons, and in no figure. Nothing is ranked.
 
     \b
     Examples:
@@ -79,7 +86,7 @@ def report(
 
     from bench.analysis.standings import bench_report
     from bench.experiments.files import read_folder, read_timing
-    from bench.reports.experiment_page import bench_page
+    from bench.reports.experiment_page import render_page
     from bench.reports.experiment_text import report_csv, report_json, report_text
     from player.files import check_writable, write_whole
 
@@ -97,7 +104,7 @@ def report(
     if html is not None:
         told = ["--base", base] if base else []
         command = shlex.join(["abr", "bench", "report", folder.name, *told, "--html", html.name])
-        write_whole(html, bench_page(found, commands=[command]).encode())
+        write_whole(html, render_page(found, commands=[command]).encode())
     if csv_file is not None:
         write_whole(csv_file, report_csv(found).encode())
     click.echo(json.dumps(report_json(found)) if as_json else report_text(found))
@@ -111,17 +118,18 @@ def report(
     "folder",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="BASE and CANDIDATE are two algorithms of these results.",
+    help="Take BASE and CANDIDATE as two algorithms of these results.",
 )
 @click.option(
     "--margin",
     "margins",
     multiple=True,
     metavar="FIGURE=BY",
-    help="How much worse a figure may be: a number, or a part of the base's such as 2%. May be "
-    "repeated; then only these figures count. [bitrate_bps=1%, stall_ratio=0.001, qoe_lin=1%]",
+    help="How much worse a figure may be: a number, or a share of the base's figure such as 2%. "
+    "May be repeated; then only these figures count. "
+    "[bitrate_bps=1%, stall_ratio=0.001, qoe_lin=1%]",
 )
-@click.option("--strict", is_flag=True, help="Fail too where worse cannot be ruled out.")
+@click.option("--strict", is_flag=True, help="Also fail where worse cannot be ruled out.")
 @_resampling
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def compare(
@@ -137,8 +145,9 @@ def compare(
     """Exit 1 when CANDIDATE is worse than BASE by more than a margin, beyond chance.
 
     Each is a folder of results; every algorithm that both have is compared, over the
-    networks that both have. Equal algorithms are called worse at most once in twenty
-    comparisons, however many figures are looked at.
+    sessions that both played to their end. A candidate that failed sessions the base
+    played is worse. Equal algorithms are called worse in at most one comparison of
+    twenty, however many figures are tested.
 
     \b
     Examples:
@@ -148,48 +157,45 @@ def compare(
     """
     import numpy as np
 
-    from bench.analysis import compare as gate
+    from bench.analysis import compare as comparing
     from bench.experiments.files import read_folder
-    from bench.reports.experiment_text import findings_text
+    from bench.reports.experiment_text import comparison_json, comparison_text
 
-    allowed = [gate.margin_from(text) for text in margins] or list(gate.MARGINS)
+    allowed = [comparing.margin_from(text) for text in margins] or list(comparing.MARGINS)
     rng = np.random.default_rng(seed)
     if folder is not None:
-        findings = gate.compare_two(
+        found = comparing.compare_two(
             read_folder(folder), base, candidate, rng=rng, margins=allowed, resamples=resamples
         )
     else:
-        findings = gate.compare(
+        found = comparing.compare(
             read_folder(Path(base)),
             read_folder(Path(candidate)),
             rng=rng,
             margins=allowed,
             resamples=resamples,
         )
-    worse = [each for each in findings if each.is_worse]
-    unproven = [each for each in findings if not each.is_proven]
-    failed = bool(worse or (strict and unproven))
+    why = _why_worse(found, strict=strict)
     if as_json:
-        said = {"passed": not failed, "findings": [_plain(each) for each in findings]}
-        click.echo(json.dumps(said))
+        click.echo(json.dumps({"passed": not why, **comparison_json(found)}))
     else:
-        click.echo(findings_text(findings))
-    if failed:
-        named = worse or unproven
-        what = "worse beyond the margin" if worse else "not shown to be within the margin"
-        raise InputError(
-            f"{candidate} is {what} in "
-            + ", ".join(f"{each.metric} of {each.algorithm}" for each in named)
-        )
+        click.echo(comparison_text(found))
+    if why:
+        raise InputError(f"{candidate} {'; '.join(why)}")
 
 
-def _plain(finding: Finding) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    from bench.reports.experiment_text import without_nan
-
-    found: dict[str, Any] = without_nan(asdict(finding))
-    return found
+def _why_worse(found: Comparison, *, strict: bool) -> list[str]:
+    """Why a candidate does not pass; nothing when it does."""
+    why = [
+        f"failed {each.newly_failed} sessions of {each.algorithm} that the base played"
+        for each in found.newly_failed
+    ]
+    named = found.worse or (found.unproven if strict else [])
+    if named:
+        what = "worse beyond the margin" if found.worse else "not shown to be within the margin"
+        figures = ", ".join(f"{each.metric} of {each.algorithm}" for each in named)
+        why.append(f"is {what} in {figures}")
+    return why
 
 
 @click.command("p1203", no_args_is_help=True, short_help="Write input for ITU-T P.1203.")
@@ -200,29 +206,29 @@ def _plain(finding: Finding) -> dict[str, Any]:
     required=True,
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="New or empty folder for the files, one a session.",
+    help="New or empty folder for the files, one per session.",
 )
-@click.option("--algorithm", metavar="ALGORITHM", help="Only sessions of this one.")
+@click.option("--algorithm", metavar="ALGORITHM", help="Only sessions of this algorithm.")
 @click.option(
     "--audio-kbps",
     type=click.FloatRange(min=0),
     default=128.0,
     show_default=True,
-    help="Sound that went with the picture; 0: none.",
+    help="Bit rate of the audio; 0: none.",
 )
 @click.option(
     "--fps",
     type=click.FloatRange(min=1, max=240),
     default=24.0,
     show_default=True,
-    help="Frames per second of the picture.",
+    help="Frame rate of the video.",
 )
 @click.option(
     "--device",
     type=click.Choice(["pc", "mobile"]),
     default="pc",
     show_default=True,
-    help="What it was watched on.",
+    help="What the sessions were watched on.",
 )
 def p1203(
     folder: Path,
@@ -234,14 +240,17 @@ def p1203(
 ) -> None:
     """Write each session of the results in DIR as input of ITU-T P.1203's open model.
 
-    The model itself is not part of abrkit: its licence does not allow that. Sizes of the
-    picture are assumed from bit rates, as presentations do not say them.
+    The model itself is not part of abrkit: its licence does not allow that. Picture sizes
+    are assumed from bit rates, since presentations do not state them. Failed sessions are
+    left out.
 
     \b
     Examples:
       abr bench p1203 results --out p1203
       abr bench p1203 results --out p1203 --algorithm bola-sabre --device mobile
     """
+    from abr.wording import format_count
+    from bench.analysis.failures import why_row_failed
     from bench.analysis.p1203 import p1203_input
     from bench.experiments.files import read_folder
     from player.files import write_whole
@@ -253,15 +262,22 @@ def p1203(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: exists and is not an empty folder; name a new one")
     out.mkdir(parents=True, exist_ok=True)
-    known_films = {each["digest"]: each for each in results.header.get("presentations", ())}
-    written = 0
+    presentations = {each["digest"]: each for each in results.header.get("presentations", ())}
+    written, failed = 0, 0
     for row in results.rows:
         if algorithm is not None and row["algorithm"] != algorithm:
             continue
+        if why_row_failed(row) is not None:
+            failed += 1
+            continue
         words = (row["algorithm"], row["presentation"], row["trace"], f"seed{row['seed']}")
         name = "_".join(re.sub(r"[^\w.@-]+", "-", str(word)) for word in words)
-        film = known_films[row["presentation_digest"]]
-        made = p1203_input(row, film, audio_kbps=audio_kbps, frame_rate=fps, device=device)
+        played = presentations[row["presentation_digest"]]
+        made = p1203_input(row, played, audio_kbps=audio_kbps, frame_rate=fps, device=device)
         write_whole(out / f"{name}.{written:05d}.json", (json.dumps(made) + "\n").encode())
         written += 1
-    click.echo(f"{out}: {written} sessions")
+    if failed:
+        note(f"left out: {format_count(failed, 'session')} that failed")
+    if not written:
+        raise InputError(f"{folder}: every session failed; nothing was written")
+    click.echo(f"{out}: {format_count(written, 'session')}")

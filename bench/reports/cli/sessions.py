@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from abr.errors import InputError, MissingFileError
+from abr.errors import InputError, MissingFileError, PlaybackError
 
 if TYPE_CHECKING:
     from bench.reports.sessions import ReportData
@@ -22,10 +22,10 @@ def write_report(path: Path, data: ReportData) -> None:
         MissingFileError: the folder does not exist.
         OSError: it cannot be written; ``path`` is as it was.
     """
-    from bench.reports.session_page import page
+    from bench.reports.session_page import render_page
     from player.files import write_whole
 
-    write_whole(path, page(data).encode())
+    write_whole(path, render_page(data).encode())
 
 
 @click.command(no_args_is_help=True)
@@ -51,6 +51,12 @@ def write_report(path: Path, data: ReportData) -> None:
     metavar="FILE",
     help='JSON: {"TIER": {"requests", "hits", "bytes", "hit_bytes"}}, nearest the player first.',
 )
+@click.option(
+    "--picture",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the charts alone to this SVG file, instead of a page.",
+)
 @click.option("--title", "heading", default="Playback report", help="Heading of the page.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of words.")
 def report(
@@ -58,35 +64,52 @@ def report(
     out: Path,
     traces: tuple[str, ...],
     cache_stats: Path | None,
+    picture: Path | None,
     heading: str,
     as_json: bool,
 ) -> None:
     """Make one HTML page of session logs; it opens offline and asks the network for nothing.
 
+    Says of each session what its viewer would have noticed. Sessions that failed are
+    named with the reason and compared with none; exit 1 when every session failed.
+
     \b
     Examples:
       abr report demo-out/logs/*.jsonl
+      abr report a.jsonl --picture a.svg
       abr report a.jsonl b.jsonl --trace lte.csv --out compare.html
       abr report logs/*.jsonl --cache-stats stats.json --title "Friday's run"
     """
     from abr.files.traces import resolve_trace
-    from bench.reports.sessions import report_data
-    from bench.reports.wording import count
-    from player.files import check_writable, read_log
+    from abr.wording import format_count
+    from bench.reports.picture import draw_picture
+    from bench.reports.sessions import failures_json, report_data
+    from bench.reports.wording import describe_sessions
+    from player.files import check_writable, read_log, write_whole
 
-    check_writable(out)
+    written = picture or out
+    check_writable(written)
     data = report_data(
         [read_log(path) for path in logs],
         heading=heading,
         traces=[resolve_trace(text) for text in traces],
         cache_stats=None if cache_stats is None else _counts(cache_stats),
     )
-    write_report(out, data)
+    if picture is not None:
+        write_whole(picture, draw_picture(data.sessions).encode())
+    else:
+        write_report(out, data)
     sessions, places = len(data.sessions), len(data.comparisons)
     if as_json:
-        click.echo(json.dumps({"report": str(out), "sessions": sessions, "traces": places}))
+        said = {"report": str(written), "sessions": sessions, "traces": places}
+        click.echo(json.dumps({**said, **failures_json(data)}))
     else:
-        click.echo(f"{out}: {count(sessions, 'session')} over {count(places, 'trace')}")
+        click.echo("\n".join(describe_sessions(data)))
+        click.echo(
+            f"{written}: {format_count(sessions, 'session')} over {format_count(places, 'trace')}"
+        )
+    if all(session.failure is not None for session in data.sessions):
+        raise PlaybackError("every session failed; there is nothing to compare")
 
 
 def _counts(path: Path) -> Mapping[str, Mapping[str, float]]:

@@ -112,7 +112,10 @@ def agree(
         _print_table(gaps)
     apart = [gap for gap in gaps if not gap.is_within_bounds]
     if apart:
-        which = ", ".join(f"{gap.algorithm} over {gap.trace}" for gap in apart)
+        which = ", ".join(
+            f"{gap.algorithm} over {gap.trace}{f' ({gap.failed})' if gap.failed else ''}"
+            for gap in apart
+        )
         busy = " (the machine was too busy)" if any(gap.is_overloaded for gap in apart) else ""
         raise DisagreementError(f"{package}: simulation and HTTP disagree for {which}{busy}")
 
@@ -162,6 +165,7 @@ def as_dict(gap: Gap) -> dict[str, Any]:
         "startup_difference_s": None if math.isnan(startup_s) else startup_s,
         "same_decisions": gap.same_decisions,
         "decisions": gap.decisions,
+        "failed": gap.failed,
         "response_head_bytes": gap.response_head_bytes,
         "is_overloaded": gap.is_overloaded,
     }
@@ -189,6 +193,6 @@ def _print_table(gaps: list[Gap]) -> None:
             f"{gap.bitrate_ratio:.1%}",
             f"{virtual.startup_s or math.nan:.3f} / {live.startup_s or math.nan:.3f}",
             f"{gap.same_decisions} of {gap.decisions}",
-            "agrees" if gap.is_within_bounds else "APART",
+            "FAILED" if gap.failed else "agrees" if gap.is_within_bounds else "APART",
         )
     console().print(table)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from abr.errors import AbrError, InputError
 from abr.shell import one_line
 from bench.traces.cli.write import FORCE_HELP
+
+if TYPE_CHECKING:
+    from bench.traces.files import Read
 
 
 @click.command(no_args_is_help=True, short_help="Write traces in another format.")
@@ -47,32 +51,50 @@ def convert(
       abr traces convert "logs/*.log" --to mahimahi --out mahimahi/ --force
       abr traces convert odd.txt --from cooked --to json --out json/
     """
-    from abr.traceformats import write_trace
     from bench.traces.cli.write import (
         check_folder,
         check_free,
         check_writable_format,
-        losses_of,
         note_losses,
-        write_result,
     )
-    from bench.traces.files import (
-        Read,
-        check_format,
-        need_some,
-        note_left_out,
-        read_each,
-        sources,
-    )
+    from bench.traces.files import check_format, need_some, note_left_out, sources
     from bench.traces.names import Names, suffix_of
 
     check_writable_format(form)
     check_format(source_form)
     check_folder(out)
     # Before any reading: files of one trace each, as nearly all are.
-    likely, names = Names(suffix_of(form)), Names(suffix_of(form))
+    likely = Names(suffix_of(form))
     meant = sources(files)
     check_free((out / likely.give(each.below, [""])[0] for each in meant), force=force)
+    written, bad, losses = _convert_each(files, out, form, source_form, force=force)
+    need_some(len(written), bad)
+    if as_json:
+        errors = [{"file": each.source.text, "error": each.error} for each in bad]
+        click.echo(json.dumps({"written": written, "losses": losses, "errors": errors}))
+    else:
+        click.echo(f"{out}: {len(written)} written as {form}")
+        note_losses(losses, form)
+        note_left_out(bad)
+    if bad:
+        raise InputError(f"{len(bad)} of {len(meant)} could not be converted; left out")
+
+
+def _convert_each(
+    files: tuple[str, ...], out: Path, form: str, source_form: str | None, *, force: bool
+) -> tuple[list[str], list[Read], dict[str, int]]:
+    """Convert what can be read.
+
+    Returns:
+        The files written, what could not be read or held, and what the format lost of how
+        many traces.
+    """
+    from abr.traceformats import write_trace
+    from bench.traces.cli.write import losses_of, write_result
+    from bench.traces.files import Read, read_each
+    from bench.traces.names import Names, suffix_of
+
+    names = Names(suffix_of(form))
     written: list[str] = []
     bad: list[Read] = []
     losses: dict[str, int] = {}
@@ -89,13 +111,4 @@ def convert(
             written.append(str(out / name))
             for loss in losses_of(trace, data, form):
                 losses[loss] = losses.get(loss, 0) + 1
-    need_some(len(written), bad)
-    if as_json:
-        errors = [{"file": each.source.text, "error": each.error} for each in bad]
-        click.echo(json.dumps({"written": written, "losses": losses, "errors": errors}))
-    else:
-        click.echo(f"{out}: {len(written)} written as {form}")
-        note_losses(losses, form)
-        note_left_out(bad)
-    if bad:
-        raise InputError(f"{len(bad)} of {len(meant)} could not be converted; left out")
+    return written, bad, losses

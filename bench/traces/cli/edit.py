@@ -73,13 +73,15 @@ def scale(
       abr traces scale train.csv --factor 0.5 --out slow.csv
       abr traces scale train.csv --mean-mbps 3 --out three.json
     """
-    from abr.traceedit import scaled, scaled_to
+    from abr.traceedit import scale, scale_to_mean
     from bench.traces.files import one_trace
 
     if (factor is None) == (mean_mbps is None):
         raise click.UsageError("give either --factor or --mean-mbps")
     trace = one_trace(file)
-    done = scaled(trace, factor) if factor is not None else scaled_to(trace, 1e6 * (mean_mbps or 0))
+    done = (
+        scale(trace, factor) if factor is not None else scale_to_mean(trace, 1e6 * (mean_mbps or 0))
+    )
     write_one(done, out, form, force=force, as_json=as_json)
 
 
@@ -115,7 +117,7 @@ def concat(
       abr traces concat train.csv train.csv --out twice.json
       abr traces concat profile:3g home.csv --rtt-ms 20 --out both.csv
     """
-    from abr.traceedit import joined
+    from abr.traceedit import concatenate
     from bench.traces.files import note_left_out, read_source, sources
 
     # Word by word, because the same file may be meant twice.
@@ -126,5 +128,5 @@ def concat(
         raise InputError(bad[0].error)
     rtt_s = None if rtt_ms is None else rtt_ms / 1e3
     traces = [trace for each in reads for trace in each.traces]
-    result = joined(traces, name=out.stem, rtt_s=rtt_s)
+    result = concatenate(traces, name=out.stem, rtt_s=rtt_s)
     write_one(result, out, form, force=force, as_json=as_json)

@@ -68,7 +68,7 @@ def list_traces(files: tuple[str, ...], as_json: bool) -> None:
 
 
 def built_in() -> list[Row]:
-    """What comes along: profiles, generators, demo networks."""
+    """What is bundled: profiles, generators, demo networks."""
     from abr.demotraces import demo_traces
     from abr.files.models import model, names
     from abr.traceformats.profiles import names as profile_names
@@ -133,7 +133,7 @@ def stats(
       abr traces stats "logs/*.log" --json > figures.json
       abr traces stats generate:lte-walking:7
     """
-    from abr.traceedit import averaged
+    from abr.traceedit import average
     from abr.tracestats import LAGS, PERCENTILES, totals, trace_stats
     from bench.traces.files import check_format, need_some, note_left_out, read_each
     from bench.traces.table import stats_text
@@ -146,7 +146,7 @@ def stats(
         bad += [read] if read.error else []
         for reading in read.readings:
             over_s = mean_over_s or MEANS_S.get(reading.format)
-            trace = averaged(reading.trace, over_s) if over_s else reading.trace
+            trace = average(reading.trace, over_s) if over_s else reading.trace
             found.append(trace_stats(trace, outage_bps=1e3 * outage_kbps))
             head = {"file": read.source.text, "format": reading.format, "mean_over_s": over_s}
             rows.append({**head, **asdict(found[-1])})

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 from abr.errors import InputError
+from abr.shell import note
 from bench.traces.cli.write import FORCE_HELP
 
 if TYPE_CHECKING:
     from abr.trace import Trace
+    from bench.traces.files import Read
 
 FORMS: dict[str, Literal["svg", "png"]] = {".svg": "svg", ".png": "png"}
 """Formats of pictures by the end of the file's name."""
@@ -83,17 +86,9 @@ def plot(
       abr traces plot traces/ --limit 20 --columns 4 --until 300 --out traces.png
       abr traces plot generate:starlink-driving:1 home.csv --log --out two.svg
     """
-    from abr.shell import note
     from bench.traces.cli.write import check_free, write_result
     from bench.traces.figure import are_far_apart, picture
-    from bench.traces.files import (
-        check_format,
-        need_some,
-        note_left_out,
-        progress,
-        read_source,
-        sources,
-    )
+    from bench.traces.files import check_format, need_some, progress, read_source, sources
 
     if out.suffix.lower() not in FORMS:
         raise InputError(f"{out}: not a picture's name; expected one that ends in .svg or .png")
@@ -104,7 +99,7 @@ def plot(
     bad = [each for each in reads if each.error]
     found = [trace for each in reads for trace in each.traces]
     need_some(len(found), bad)
-    drawn = [shortened(trace, until_s) for trace in found[:limit]]
+    drawn = [shorten(trace, until_s) for trace in found[:limit]]
     left_out = len(found) - len(drawn) + max(len(meant) - limit, 0)
     data = picture(
         drawn,
@@ -115,22 +110,29 @@ def plot(
         has_own_axes=own_axes,
     )
     write_result(out, data, force=force)
-    if as_json:
-        errors = [{"file": each.source.text, "error": each.error} for each in bad]
-        shown = {"out": str(out), "traces": len(drawn), "left_out": left_out, "errors": errors}
-        click.echo(json.dumps(shown))
-    else:
-        click.echo(f"{out}: {len(drawn)} trace{'' if len(drawn) == 1 else 's'}")
-        note_left_out(bad)
+    _tell(out, len(drawn), left_out, bad, as_json=as_json)
     if are_far_apart(drawn) and not (is_log or own_axes):
         note("some are over 20 times as fast as others; --log or --own-axes shows them all")
-    if left_out:
-        note(f"{left_out} more not drawn; --limit draws more")
     if bad:
         raise InputError(f"{len(bad)} of {len(reads)} could not be read; left out")
 
 
-def shortened(trace: Trace, until_s: float | None) -> Trace:
+def _tell(out: Path, drawn: int, left_out: int, bad: Sequence[Read], *, as_json: bool) -> None:
+    from abr.wording import format_count
+    from bench.traces.files import note_left_out
+
+    if as_json:
+        errors = [{"file": each.source.text, "error": each.error} for each in bad]
+        shown = {"out": str(out), "traces": drawn, "left_out": left_out, "errors": errors}
+        click.echo(json.dumps(shown))
+    else:
+        click.echo(f"{out}: {format_count(drawn, 'trace')}")
+        note_left_out(bad)
+    if left_out:
+        note(f"{left_out} more not drawn; --limit draws more")
+
+
+def shorten(trace: Trace, until_s: float | None) -> Trace:
     """The beginning of a trace; all of it when it is not longer."""
     from abr.traceedit import cut
 

@@ -2,7 +2,7 @@
 
 What environments are made of: ``player.batch.abrkit.stepping`` fetches a segment at the rung
 that someone else says, and here is what surrounds it: which episode a copy is at, what
-its segment was worth, and the vector of ``abr.networks`` that it shows.
+its segment was worth, and the vector of ``abr.neural`` that it shows.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 
 from abr.compilable import uncounted
 from abr.media import FloatArray, Presentation
-from abr.networks import PAST, clipped, fill_now, rate_shown, size_shown
-from player.batch.abrkit.stepping import NOW, PLACES, SEGMENT, STATE, at_of, reset, step
+from abr.neural import PAST, clip, encode_size, encode_throughput, fill_current
+from player.batch.abrkit.stepping import NOW, PLACES, PLAYLISTS, SEGMENT, STATE, at_of, reset, step
 from player.batch.abrkit.timeline import Options
+from player.batch.abrkit.together import Room
 from player.batch.many import Links, link_at
-from player.batch.tables import COMPLETE, STARTUP, TOTALS, Film, in_ms
+from player.batch.tables import COMPLETE, MOST_TOGETHER, STARTUP, TOTALS, Film, film_of
 from player.playhead import PLAYING, buffer_s
+from player.sizes import nearest_read
 
 NEXT_STEP, SAME_STEP, DISABLED = 0, 1, 2
 """When a copy whose episode is over begins another: with the next step, whose action is
@@ -48,8 +50,23 @@ class Films(NamedTuple):
     """Shape (F, N)."""
     audio_bytes: FloatArray
     """Shape (F, N), or (F, 0) where there is none apart from the video."""
+    audio_ends_s: FloatArray
+    """Shape (F, N), or (F, 0) where they all end with the video."""
+    playlist_bytes: FloatArray
+    """This and what follows are of side files. Shape (F, R), or (F, 0) where there are none."""
+    init_bytes: FloatArray
+    """Shape (F, R), or (F, 0)."""
+    keys: FloatArray
+    """Shape (F, N), or (F, 0) where nothing is encrypted."""
+    listed_bytes: FloatArray
+    """Shape (F, R, N), or (F, 0, 0)."""
+    listed_rates_bps: FloatArray
+    """Shape (F, R), or (F, 0)."""
+    side_numbers: FloatArray
+    """Shape (F, 4), or (F, 0)."""
     sizes_shown: FloatArray
-    """What the vector says of each segment, and of the one after the last, shape (F, N+1, R)."""
+    """What the vector says of each segment whose size is known, and of the one after the
+    last, shape (F, N+1, R)."""
     segments: NDArray[np.int64]
     """Shape (F,)."""
 
@@ -89,6 +106,10 @@ class Copies(NamedTuple):
     """What the vector says of past downloads, shape (n, 2 PAST)."""
     news: FloatArray
     """Shape (n, 4)."""
+    responses: FloatArray
+    """Of ``player.batch.abrkit.together.Room``, for one copy at a time."""
+    changes: FloatArray
+    """Of the same."""
 
 
 class Shown(NamedTuple):
@@ -116,37 +137,48 @@ def films_of(presentations: list[Presentation]) -> Films:
     """
     if not presentations:
         raise ValueError("no presentations; give at least one")
-    rungs = presentations[0].rungs
-    has_audio = presentations[0].audio_sizes_bytes is not None
-    longest = max(each.segments for each in presentations)
-    sizes = np.zeros((len(presentations), rungs, longest))
-    durations = np.zeros((len(presentations), longest))
-    audio = np.zeros((len(presentations), longest if has_audio else 0))
-    sizes_shown = np.zeros((len(presentations), longest + 1, rungs))
+    first = film_of(presentations[0])
+    tables = []
     for f, each in enumerate(presentations):
         name = each.title or f"presentation {f}"
-        if each.rungs != rungs:
+        if each.rungs != len(first.ladder_bps):
             raise ValueError(
-                f"{name} has {each.rungs} rungs, the first one {rungs}; actions are rungs, so "
-                "make an environment for each number of them"
+                f"{name} has {each.rungs} rungs, the first one {len(first.ladder_bps)}; actions "
+                "are rungs, so make an environment for each number of them"
             )
-        if (each.audio_sizes_bytes is not None) != has_audio:
-            raise ValueError(f"{name} differs from the first one in having audio of its own")
-        sizes[f, :, : each.segments] = each.sizes_bytes
-        durations[f, : each.segments] = each.durations_s
-        for rung, segment in np.ndindex(each.sizes_bytes.shape):
-            sizes_shown[f, segment, rung] = size_shown(float(each.sizes_bytes[rung, segment]))
-        if each.audio_sizes_bytes is not None:
-            audio[f, : each.segments] = each.audio_sizes_bytes
+        table = film_of(each)
+        for what, field in ALIKE.items():
+            if (getattr(table, field).size > 0) != (getattr(first, field).size > 0):
+                raise ValueError(f"{name} differs from the first one in having {what}")
+        tables.append(table)
+
+    def stacked(field: str) -> FloatArray:
+        """One field of all, the last dimension as long as the longest."""
+        parts = [getattr(table, field) for table in tables]
+        width = max(part.shape[-1] for part in parts)
+        room = np.zeros((len(parts), *parts[0].shape[:-1], width))
+        for f, part in enumerate(parts):
+            room[f, ..., : part.shape[-1]] = part
+        return room
+
+    sizes = stacked("sizes_bytes")
+    shown = np.zeros((len(sizes), sizes.shape[2] + 1, sizes.shape[1]))
+    for f, rung, segment in np.ndindex(sizes.shape):
+        shown[f, segment, rung] = encode_size(float(sizes[f, rung, segment]))
     return Films(
-        np.stack([np.array(each.bitrates_bps) for each in presentations]),
-        sizes,
-        durations,
-        in_ms(durations),
-        audio,
-        sizes_shown,
-        np.array([each.segments for each in presentations], dtype=np.int64),
+        **{field: stacked(field) for field in Film._fields},
+        sizes_shown=shown,
+        segments=np.array([each.segments for each in presentations], dtype=np.int64),
     )
+
+
+ALIKE = {
+    "audio of its own": "audio_bytes",
+    "audio that ends off the video": "audio_ends_s",
+    "side files": "playlist_bytes",
+    "encryption": "keys",
+}
+"""What all presentations of an environment have, or none, by the field that shows it."""
 
 
 def room_for(copies: int) -> Copies:
@@ -157,6 +189,8 @@ def room_for(copies: int) -> Copies:
         np.zeros((copies, len(TOTALS))),
         np.zeros((copies, 2 * PAST)),
         np.zeros((copies, 4)),
+        np.zeros((5, MOST_TOGETHER)),
+        np.zeros((4, 2 * MOST_TOGETHER)),
     )
 
 
@@ -203,6 +237,13 @@ def bare_films(films: Films) -> Films:
         uncounted(films.durations_s),
         uncounted(films.durations_ms),
         uncounted(films.audio_bytes),
+        uncounted(films.audio_ends_s),
+        uncounted(films.playlist_bytes),
+        uncounted(films.init_bytes),
+        uncounted(films.keys),
+        uncounted(films.listed_bytes),
+        uncounted(films.listed_rates_bps),
+        uncounted(films.side_numbers),
         uncounted(films.sizes_shown),
         uncounted(films.segments),
     )
@@ -234,6 +275,8 @@ def bare_copies(copies: Copies) -> Copies:
         uncounted(copies.totals),
         uncounted(copies.past),
         uncounted(copies.news),
+        uncounted(copies.responses),
+        uncounted(copies.changes),
     )
 
 
@@ -309,6 +352,13 @@ def film_at(films: Films, f: int) -> Film:
         films.durations_s[f, :segments],
         films.durations_ms[f, :segments],
         films.audio_bytes[f],
+        films.audio_ends_s[f],
+        films.playlist_bytes[f],
+        films.init_bytes[f],
+        films.keys[f],
+        films.listed_bytes[f],
+        films.listed_rates_bps[f],
+        films.side_numbers[f],
     )
 
 
@@ -326,8 +376,8 @@ def fetch(
     row, totals, place = copies.numbers[i], copies.totals[i], copies.places[i]
     episode = int(row[EPISODE])
     film = film_at(films, course.film[episode])
-    was_startup = math.isnan(totals[STARTUP])
-    done = step(film, link_at(links, course.trace[episode]), options, place, totals, rung)
+    was_startup, room = math.isnan(totals[STARTUP]), Room(copies.responses, copies.changes)
+    done = step(film, link_at(links, course.trace[episode]), options, place, totals, room, rung)
     mbps = film.ladder_bps[rung] / 1e6
     worth = -reward.stall_weight * done.stall_s
     if was_startup and not math.isnan(totals[STARTUP]):
@@ -342,8 +392,8 @@ def fetch(
     past, taken_s = copies.past[i], done.end_s - done.start_s
     for k in range(2 * PAST - 1):
         past[k] = past[k + 1]
-    past[PAST - 1] = rate_shown(done.size_bytes, taken_s)
-    past[2 * PAST - 1] = clipped(taken_s / 10)
+    past[PAST - 1] = encode_throughput(done.size_bytes, taken_s)
+    past[2 * PAST - 1] = clip(taken_s / 10)
     row[LAST_RUNG] = rung
     if done.is_over:
         is_complete = at_of(place).outcome == COMPLETE
@@ -358,7 +408,7 @@ def show(films: Films, course: Course, copies: Copies, i: int, vector: Any) -> N
     level_s = buffer_s(at_of(place).head, place[NOW])
     copies.news[i, BUFFER], copies.news[i, TIME] = level_s, place[NOW]
     segment, segments = int(place[SEGMENT]), films.segments[f]
-    fill_now(
+    fill_current(
         vector,
         (row[LAST_RUNG] + 1) / films.ladder_bps.shape[1],
         level_s,
@@ -369,4 +419,10 @@ def show(films: Films, course: Course, copies: Copies, i: int, vector: Any) -> N
     for k in range(2 * PAST):
         vector[5 + k] = copies.past[i, k]
     for rung in range(films.ladder_bps.shape[1]):
-        vector[5 + 2 * PAST + rung] = films.sizes_shown[f, segment, rung]
+        if films.playlist_bytes.shape[1] > 0 and segment < segments:
+            near = nearest_read(rung, films.ladder_bps.shape[1], max(int(place[PLAYLISTS]), 1))
+            ratio = films.listed_rates_bps[f, rung] / films.listed_rates_bps[f, near]
+            size_bytes = films.listed_bytes[f, near, segment] * ratio
+            vector[5 + 2 * PAST + rung] = encode_size(size_bytes)
+        else:
+            vector[5 + 2 * PAST + rung] = films.sizes_shown[f, segment, rung]

@@ -15,30 +15,48 @@ says what it plays.
 from __future__ import annotations
 
 import math
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
-from abr.capacity import Transfer, received_bytes, request
+from abr.capacity import Transfer
 from abr.decision import Decision, Download, Observation, Progress
 from abr.media import FloatArray, Presentation
 from abr.trace import Trace
+from player.batch.abrkit.side import (
+    NOTHING,
+    Asked,
+    Have,
+    ask_with_needs,
+    fetch_audio,
+    fetch_first_playlists,
+    fetch_playlist,
+    has_playlist,
+    has_side_files,
+    outlasts,
+    ready_before_audio_s,
+    ready_with_audio_s,
+    received,
+    sizes_known,
+    take_needs,
+)
 from player.batch.abrkit.timeline import (
     DECIDED_S,
     MORE_COLUMNS,
-    STALL_START_S,
     At,
     Options,
     arrived,
     await_room,
     await_time,
-    await_transfer,
     begun,
     config_of,
     leave,
     meets_limit,
     moved,
+    note_stall,
     options_of,
     play_out,
 )
+from player.batch.abrkit.together import Room
 from player.batch.hooks import (
     CAN_LEARN,
     CAN_RECONSIDER,
@@ -60,13 +78,13 @@ from player.batch.tables import (
     ENDED,
     FIRST_BYTE_S,
     IDLE,
+    MOST_TOGETHER,
     OUTCOME,
     PLAYED,
     REFUSED,
     RUNG,
     SHOWN,
     SIZE_BYTES,
-    STALL_S,
     START_S,
     STARTUP,
     SWITCHES,
@@ -97,6 +115,10 @@ __all__ = [
 ]
 
 
+MOST_RUNGS = 50
+"""Of presentations with side files, which are counted by bits."""
+
+
 class Way(NamedTuple):
     """How far a session has come."""
 
@@ -105,16 +127,14 @@ class Way(NamedTuple):
     last_rung: int
     remembered: int
     """Downloads in the history."""
-    is_connected: bool
-    """Whether a connection is open."""
-    period: int
-    """Of the trace, at the last first byte."""
+    have: Have
 
 
 class Fetched(NamedTuple):
     """How a video segment was fetched, or where that ended."""
 
     at: At
+    have: Have
     transfer: Transfer
     size_bytes: float
     """Received and reported."""
@@ -126,7 +146,30 @@ class Fetched(NamedTuple):
 
 def can_play(presentation: Presentation, config: PlayerConfig) -> bool:
     """Whether this kernel plays ``presentation`` with ``config``; else the player must."""
-    return presentation.audio_sizes_bytes is None or config.tracks == "in-turn"
+    side = presentation.side_files
+    if side is not None:
+        if config.connections < MOST_TOGETHER or presentation.rungs > MOST_RUNGS:
+            return False
+        keys = [] if side.keys is None else side.keys.tolist()
+        # Keys come in order, so the newest tells which are here.
+        if any(b < a for a, b in pairwise(keys)) or (keys and side.init_key > keys[0]):
+            return False
+    if presentation.audio_sizes_bytes is None:
+        return True
+    return config.tracks == "in-turn" and _is_audio_in_turn(presentation)
+
+
+def _is_audio_in_turn(presentation: Presentation) -> bool:
+    """Whether the audio of every segment is due after its video and before the next."""
+    if presentation.audio_durations_s is None:
+        return True
+    ends_s = list(accumulate(presentation.audio_durations_s.tolist(), initial=0.0))
+    video_s = list(accumulate(presentation.durations_s.tolist(), initial=0.0))
+    middles = [(a + b) / 2 for a, b in pairwise(ends_s)]
+    return all(
+        begin <= middle < end
+        for middle, (begin, end) in zip(middles, pairwise(video_s), strict=True)
+    )
 
 
 def link_for(trace: Trace, options: Options) -> LinkTable:
@@ -142,7 +185,12 @@ def session(
     thresholds = thresholds_of(options)
     segments, has_audio = len(film.durations_s), len(film.audio_bytes) > 0
     at, fetched_s = begun(thresholds), 0.0
-    way = Way(0, -1, 0, False, 0)
+    have = NOTHING
+    if has_side_files(film):
+        at, have = fetch_first_playlists(
+            at, film, link, options, thresholds, out.totals, room_of(out), out.known_bytes
+        )
+    way = Way(0, -1, 0, have)
     while at.outcome == COMPLETE and way.segment < segments:
         segment, free_s = way.segment, at.now_s
         duration_s = float(film.durations_s[segment])
@@ -162,21 +210,30 @@ def session(
         is_last = segment == segments - 1
         if not has_audio:
             at = arrived(at, fetched_s, is_last, thresholds, out, segment)
+        elif len(film.audio_ends_s) > 0 and segment > 0:
+            ready_s = ready_before_audio_s(film, segment, fetched_s)
+            at = arrived(at, ready_s, False, thresholds, out, segment)
         way = note(fetched, out, way)
         if CAN_LEARN:
             learn(params, state, fetched, observe(film, options, out, at, way))
         if has_audio:
-            transfer = ask_for(link, options, at.now_s, float(film.audio_bytes[segment]), way)
-            out.totals[DOWNLOADS] += 1
-            at = await_transfer(at, transfer, options, thresholds, out.totals)
+            at, have = fetch_audio(
+                at, way.have, film, link, options, thresholds, out.totals, room_of(out), segment
+            )
             if at.outcome != COMPLETE:
                 break
-            out.totals[DOWNLOADED] += film.audio_bytes[segment]
-            at = arrived(at, fetched_s, is_last, thresholds, out, segment)
-        way = Way(segment + 1, way.last_rung, way.remembered, True, way.period)
+            way = Way(segment, way.last_rung, way.remembered, have)
+            ready_s = ready_with_audio_s(film, segment, fetched_s)
+            at = arrived(at, ready_s, is_last, thresholds, out, segment)
+        way = Way(segment + 1, way.last_rung, way.remembered, way.have)
     if at.outcome == COMPLETE:
         at = play_out(at, options, thresholds, out.totals)
     close(film, at, out, way)
+
+
+def room_of(out: Out) -> Room:
+    """Where groups of responses are worked out."""
+    return Room(out.responses, out.changes)
 
 
 def clear(out: Out) -> None:
@@ -200,7 +257,7 @@ def observe(film: Film, options: Options, out: Out, at: At, way: Way) -> Observa
         way.last_rung,
         at.head.state == IS_PLAYING,
         film.ladder_bps,
-        film.sizes_bytes,
+        sizes_known(film, out),
         film.durations_s,
         downloads_so_far(out.history, way.remembered),
     )
@@ -210,21 +267,6 @@ def is_legal(decision: Decision, film: Film, segment: int) -> bool:
     """Whether the rule asks for what there is."""
     is_there = 0 <= decision.rung < len(film.ladder_bps) and decision.segment in (-1, segment)
     return is_there and 0 <= decision.wait_s < math.inf
-
-
-def ask_for(
-    link: LinkTable, options: Options, now_s: float, size_bytes: float, way: Way
-) -> Transfer:
-    """Send a request."""
-    return request(
-        link,
-        now_s,
-        way.is_connected,
-        size_bytes,
-        options.overhead_bytes,
-        options.server_s,
-        way.period,
-    )
 
 
 def fetch(
@@ -240,27 +282,40 @@ def fetch(
     decision: Decision,
 ) -> Fetched:
     """Until a segment is here, however often the rule changes its mind."""
-    fetched = Fetched(at, Transfer(0.0, 0.0, 0.0, 0.0, 0), 0.0, decision, at.now_s, 0.0)
+    totals, room, have = out.totals, room_of(out), way.have
+    nothing = Transfer(0.0, 0.0, 0.0, 0.0, 0)
+    fetched = Fetched(at, have, nothing, 0.0, decision, at.now_s, 0.0)
     while at.outcome == COMPLETE:
         decided_s = at.now_s
         if not is_legal(decision, film, way.segment):
             return refused(fetched)
-        at = await_time(at, decided_s + decision.wait_s, options, thresholds, out.totals)
-        out.totals[IDLE] += at.now_s - decided_s
+        at = await_time(at, decided_s + decision.wait_s, options, thresholds, totals)
+        totals[IDLE] += at.now_s - decided_s
+        if at.outcome == COMPLETE and not has_playlist(film, have, decision.rung):
+            at, have = fetch_playlist(
+                at, have, film, link, options, thresholds, totals, out.known_bytes, decision.rung
+            )
         if at.outcome != COMPLETE:
             return ended(fetched, at)
         size_bytes = float(film.sizes_bytes[decision.rung, way.segment])
-        transfer = ask_for(link, options, at.now_s, size_bytes, way)
-        out.totals[DOWNLOADS] += 1
-        fetched = Fetched(
-            at, transfer, size_bytes, decision, decided_s, buffer_s(at.head, at.now_s)
+        asked = ask_with_needs(
+            film, link, options, at.now_s, have, room, way.segment, decision.rung, size_bytes
         )
-        fetched = download(params, state, film, link, options, thresholds, out, way, fetched)
+        totals[DOWNLOADS] += asked.responses
+        before_s = buffer_s(at.head, at.now_s)
+        fetched = Fetched(at, have, asked.transfer, size_bytes, decision, decided_s, before_s)
+        fetched = download(params, state, film, link, options, thresholds, out, way, fetched, asked)
         at = fetched.at
+        if at.outcome != COMPLETE:
+            return fetched
+        if outlasts(asked, at.now_s):
+            return ended(fetched, At(at.now_s, at.head, BEYOND))
+        have = take_needs(film, have, asked, totals, room, way.segment, decision.rung)
         if fetched.decision.rung == decision.rung:
-            break
+            return take_have(fetched, have)
+        # An abandoned download closes its connection.
+        have = Have(have.connections - 1, have.playlists, have.inits, have.key, have.period)
         decision = fetched.decision
-        way = Way(way.segment, way.last_rung, way.remembered, False, transfer.period)
     return fetched
 
 
@@ -274,6 +329,7 @@ def download(
     out: Out,
     way: Way,
     asked: Fetched,
+    responses: Asked,
 ) -> Fetched:
     """Until a response is complete, or the rule abandons it."""
     at, transfer, size_bytes, rung = asked.at, asked.transfer, asked.size_bytes, asked.decision.rung
@@ -292,7 +348,7 @@ def download(
         if is_finished and at.outcome == COMPLETE:
             got_bytes += size_bytes - reported_bytes
             return came(asked, at, got_bytes, asked.decision)
-        now_bytes = received_bytes(link, transfer, size_bytes, options.overhead_bytes, at.now_s)
+        now_bytes = received(link, options, responses, room_of(out), size_bytes, at.now_s)
         got_bytes += now_bytes - reported_bytes
         reported_bytes = now_bytes
         if at.outcome != COMPLETE:
@@ -303,7 +359,7 @@ def download(
                 at.now_s,
                 way.segment,
                 rung,
-                size_bytes,
+                float(sizes_known(film, out)[rung, way.segment]),
                 got_bytes,
                 transfer.start_s,
                 transfer.first_byte_s if transfer.first_byte_s <= at.now_s else math.nan,
@@ -320,7 +376,28 @@ def download(
 
 def came(asked: Fetched, at: At, size_bytes: float, decision: Decision) -> Fetched:
     """A download ended with so many bytes received."""
-    return Fetched(at, asked.transfer, size_bytes, decision, asked.decided_s, asked.buffer_before_s)
+    return Fetched(
+        at,
+        asked.have,
+        asked.transfer,
+        size_bytes,
+        decision,
+        asked.decided_s,
+        asked.buffer_before_s,
+    )
+
+
+def take_have(fetched: Fetched, have: Have) -> Fetched:
+    """The same, with what the session has now."""
+    return Fetched(
+        fetched.at,
+        have,
+        fetched.transfer,
+        fetched.size_bytes,
+        fetched.decision,
+        fetched.decided_s,
+        fetched.buffer_before_s,
+    )
 
 
 def ended(fetched: Fetched, at: At) -> Fetched:
@@ -362,7 +439,7 @@ def note(fetched: Fetched, out: Out, way: Way) -> Way:
         transfer.first_byte_s,
         end_s,
     )
-    return Way(segment, rung, count, True, transfer.period)
+    return Way(segment, rung, count, fetched.have)
 
 
 def learn(params: Any, state: Any, fetched: Fetched, seen: Observation) -> None:
@@ -385,8 +462,7 @@ def close(film: Film, at: At, out: Out, way: Way) -> None:
     if at.outcome != COMPLETE:
         leave(head, at.now_s, totals)
         if head.state == IS_STALLED and way.segment < len(film.durations_s):
-            out.columns[STALL_START_S, way.segment] = head.since_s
-            out.columns[STALL_S, way.segment] = at.now_s - head.since_s
+            note_stall(out, way.segment, head.since_s, at.now_s)
     totals[ENDED] = at.now_s
     totals[OUTCOME] = at.outcome
     totals[SHOWN] = sum_shown(film, at, out)

@@ -11,8 +11,21 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from abr.capacity import request
 from abr.media import FloatArray
+from player.batch.abrkit.side import (
+    NOTHING,
+    Have,
+    ask_with_needs,
+    fetch_audio,
+    fetch_first_playlists,
+    fetch_playlist,
+    has_playlist,
+    has_side_files,
+    ready_before_audio_s,
+    ready_with_audio_s,
+    take_needs,
+    whole,
+)
 from player.batch.abrkit.timeline import (
     At,
     Options,
@@ -23,6 +36,7 @@ from player.batch.abrkit.timeline import (
     play_out,
     take_media,
 )
+from player.batch.abrkit.together import Room
 from player.batch.tables import (
     COMPLETE,
     DOWNLOADED,
@@ -48,12 +62,16 @@ PLACES = (
     "resume_s",
     "outcome",
     "fetched_s",
-    "period",
     "segment",
+    "connections",
+    "playlists",
+    "inits",
+    "key",
+    "period",
 )
 """What the cells of ``place`` hold: the time; a ``Playhead``; how the session ended, if it did
-(``COMPLETE`` as long as it goes on); end of the fetched media; period of the trace at the
-last first byte; the segment to be asked for next."""
+(``COMPLETE`` as long as it goes on); end of the fetched media; the segment to be asked for
+next; what the session has of side files, as ``Have``."""
 (
     NOW,
     STATE,
@@ -64,9 +82,13 @@ last first byte; the segment to be asked for next."""
     RESUME,
     ENDED_AS,
     FETCHED,
-    PERIOD,
     SEGMENT,
-) = range(11)
+    CONNECTIONS,
+    PLAYLISTS,
+    INITS,
+    KEY,
+    PERIOD,
+) = range(15)
 
 
 class Stepped(NamedTuple):
@@ -94,8 +116,8 @@ def reset(place: FloatArray, totals: FloatArray, options: Options) -> None:
     totals[STARTUP] = math.nan
     put(place, begun(thresholds_of(options)))
     place[FETCHED] = 0.0
-    place[PERIOD] = 0.0
     place[SEGMENT] = 0.0
+    put_have(place, NOTHING)
 
 
 def step(
@@ -104,6 +126,7 @@ def step(
     options: Options,
     place: FloatArray,
     totals: FloatArray,
+    room: Room,
     rung: int,
 ) -> Stepped:
     """Fetch the next segment at ``rung``, play meanwhile, and wait for room for one more.
@@ -113,35 +136,36 @@ def step(
     ``reset`` may follow.
     """
     thresholds = thresholds_of(options)
-    segment = int(place[SEGMENT])
-    at, start_s, stalled_s = at_of(place), float(place[NOW]), stalled_by(place, totals)
+    segment, have = int(place[SEGMENT]), have_of(place)
+    at, stalled_s = at_of(place), stalled_by(place, totals)
     size_bytes = float(film.sizes_bytes[rung, segment])
     fetched_s = float(place[FETCHED]) + float(film.durations_s[segment])
     is_last = segment == len(film.durations_s) - 1
     first_byte_s, end_s = math.nan, math.nan
     waited_s = 0.0
-    parts = 2 if len(film.audio_bytes) > 0 else 1
-    for part in range(parts):
-        part_bytes = size_bytes if part == 0 else float(film.audio_bytes[segment])
-        transfer = request(
-            link,
-            at.now_s,
-            segment + part > 0,
-            part_bytes,
-            options.overhead_bytes,
-            options.server_s,
-            int(place[PERIOD]),
-        )
-        place[PERIOD] = transfer.period
-        totals[DOWNLOADS] += 1
-        at = await_transfer(at, transfer, options, thresholds, totals)
-        if at.outcome != COMPLETE:
-            break
-        totals[DOWNLOADED] += part_bytes
-        if part == 0:
-            first_byte_s, end_s = transfer.first_byte_s, at.now_s
+    unread = film.listed_bytes[:0]  # copies look sizes up when they show them
+    if has_side_files(film) and segment == 0:
+        at, have = fetch_first_playlists(at, film, link, options, thresholds, totals, room, unread)
+    if at.outcome == COMPLETE and not has_playlist(film, have, rung):
+        at, have = fetch_playlist(at, have, film, link, options, thresholds, totals, unread, rung)
+    start_s = at.now_s
     if at.outcome == COMPLETE:
-        head = take_media(at, fetched_s, is_last, thresholds, totals)
+        asked = ask_with_needs(film, link, options, at.now_s, have, room, segment, rung, size_bytes)
+        totals[DOWNLOADS] += asked.responses
+        # Nobody abandons: what a segment needs is waited for too, should it come later.
+        at = await_transfer(at, whole(asked), options, thresholds, totals)
+        if at.outcome == COMPLETE:
+            first_byte_s, end_s = asked.transfer.first_byte_s, at.now_s
+            totals[DOWNLOADED] += size_bytes
+            have = take_needs(film, have, asked, totals, room, segment, rung)
+    if at.outcome == COMPLETE and len(film.audio_bytes) > 0:
+        if len(film.audio_ends_s) > 0 and segment > 0:
+            ready_s = ready_before_audio_s(film, segment, fetched_s)
+            at = At(at.now_s, take_media(at, ready_s, False, thresholds, totals), COMPLETE)
+        at, have = fetch_audio(at, have, film, link, options, thresholds, totals, room, segment)
+    if at.outcome == COMPLETE:
+        ready_s = ready_with_audio_s(film, segment, fetched_s)
+        head = take_media(at, ready_s, is_last, thresholds, totals)
         at = At(at.now_s, head, COMPLETE)
         came_s = at.now_s
         if is_last:
@@ -151,6 +175,7 @@ def step(
             at = await_room(at, fetched_s, next_s, options, thresholds, totals)
             waited_s = at.now_s - came_s
             totals[IDLE] += waited_s
+    put_have(place, have)
     place[FETCHED] = fetched_s
     place[SEGMENT] = segment + 1
     put(place, at)
@@ -186,6 +211,26 @@ def at_of(place: FloatArray) -> At:
         float(place[RESUME]),
     )
     return At(float(place[NOW]), head, int(place[ENDED_AS]))
+
+
+def have_of(place: FloatArray) -> Have:
+    """What the session has of side files."""
+    return Have(
+        int(place[CONNECTIONS]),
+        int(place[PLAYLISTS]),
+        int(place[INITS]),
+        int(place[KEY]),
+        int(place[PERIOD]),
+    )
+
+
+def put_have(place: FloatArray, have: Have) -> None:
+    """Remember it."""
+    place[CONNECTIONS] = have.connections
+    place[PLAYLISTS] = have.playlists
+    place[INITS] = have.inits
+    place[KEY] = have.key
+    place[PERIOD] = have.period
 
 
 def put(place: FloatArray, at: At) -> None:

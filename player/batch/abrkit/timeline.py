@@ -216,9 +216,15 @@ def arrived(
     """The same, with the stall noted that it ended."""
     head = take_media(at, ready_s, is_complete, thresholds, out.totals)
     if at.head.state == IS_STALLED and head.state == IS_PLAYING:
-        out.columns[STALL_START_S, segment] = at.head.since_s
-        out.columns[STALL_S, segment] = head.since_s - at.head.since_s
+        note_stall(out, segment, at.head.since_s, head.since_s)
     return At(at.now_s, head, at.outcome)
+
+
+def note_stall(out: Out, segment: int, start_s: float, end_s: float) -> None:
+    """A stall ended when ``segment`` came, or its audio did; two of them count together."""
+    if out.columns[STALL_S, segment] <= 0:
+        out.columns[STALL_START_S, segment] = start_s
+    out.columns[STALL_S, segment] += end_s - start_s
 
 
 def play_out(at: At, options: Options, thresholds: Thresholds, totals: FloatArray) -> At:

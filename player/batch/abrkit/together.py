@@ -25,9 +25,7 @@ from abr.capacity import (
 )
 from abr.media import FloatArray
 from abr.sharing import IDLE, Sharing, bits_until, finish, join, share_by
-
-MOST = 4
-"""Most responses at once: two keys, an initialisation section, a segment."""
+from player.batch.tables import MOST_TOGETHER
 
 SIZE, BEGIN_S, SHARE, MARK, END_S = range(5)
 """Rows of ``Room.responses``."""
@@ -38,10 +36,10 @@ class Room(NamedTuple):
 
     responses: FloatArray
     """Per response: body bytes, filled beforehand; first byte; share of the link at which
-    it begins and ends; last byte; shape (5, MOST)."""
+    it begins and ends; last byte; shape (5, MOST_TOGETHER)."""
     changes: FloatArray
     """Per change of the number of responses under way, the fields of ``Sharing`` from then
-    on, shape (4, 2 MOST)."""
+    on, shape (4, 2 MOST_TOGETHER)."""
 
 
 class Group(NamedTuple):
@@ -57,7 +55,7 @@ class Group(NamedTuple):
 
 def make_room() -> Room:
     """Room for a group."""
-    return Room(np.zeros((5, MOST)), np.zeros((4, 2 * MOST)))
+    return Room(np.zeros((5, MOST_TOGETHER)), np.zeros((4, 2 * MOST_TOGETHER)))
 
 
 def request_group(

@@ -45,6 +45,7 @@ from player.batch.tables import (
     remember,
 )
 from player.config import PlayerConfig
+from player.given import presentation_known
 
 Engine = Literal["auto", "compiled", "plain"]
 Loop = Callable[..., None]
@@ -217,9 +218,9 @@ def _compiled_job(
     options: Any,
 ) -> _Job:
     rule = prepared(rule)
+    first = presentation if rule.needs_trace else presentation_known(presentation, {0})
     states = [
-        start_state(rule, presentation, trace)
-        for trace in (traces if rule.foresees else traces[:1])
+        start_state(rule, first, trace) for trace in (traces if rule.needs_trace else traces[:1])
     ]
     flats = [layout.flatten(state) for state in states]
     widths = [len(flat.values) for flat in flats]
@@ -245,6 +246,7 @@ def _plain_job(
     is_rule = isinstance(algorithm, Rule)
     rule = algorithm if isinstance(algorithm, Rule) else _as_rule(algorithm)
     start = partial(start_state, rule) if is_rule else partial(begin, algorithm)
+    first = presentation if rule.needs_trace else presentation_known(presentation, {0})
     are_lists = is_rule and is_ours(rule.choose)  # the tests show that lists will do
     newest: list[Any] = []
     parts = {"session": kernel.session, "state_of": partial(_newest, newest)}
@@ -253,7 +255,7 @@ def _plain_job(
     def play_each(*given: Any) -> None:
         *before, which, options, out, rows = given
         for i, k in enumerate(which.tolist()):
-            state = start(presentation, traces[k])
+            state = start(first, traces[k])
             newest[:] = [layout.listed(state) if are_lists else state]
             one = slice(i, i + 1)
             try:
@@ -343,8 +345,12 @@ def _spread(job: _Job, order: NDArray[np.int64], rows: Rows, threads: int) -> No
 
 def _play_part(job: _Job, order: NDArray[np.int64], rows: Rows, part: slice) -> None:
     segments = int(job.film.sizes_bytes.shape[1])
-    out = out_for(segments, segments + _MORE_DOWNLOADS)
-    out = out._replace(columns=np.zeros((rows.columns.shape[1], segments)))
+    out = out_for(
+        segments,
+        segments + _MORE_DOWNLOADS,
+        columns=rows.columns.shape[1],
+        known=job.film.listed_bytes.shape,
+    )
     job.loop(
         job.params,
         job.states,
@@ -388,8 +394,7 @@ def _play_beyond(
             config=config,
             max_play_s=max_play_s,
         )
-        out = out_for(presentation.segments, 0)
-        out = out._replace(columns=np.zeros((rows.columns.shape[1], presentation.segments)))
+        out = out_for(presentation.segments, 0, columns=rows.columns.shape[1])
         fill(log, film, out)
         endings[i] = next((str(record["why"]) for record in log.of("ended")), "still open")
         rows.totals[i] = out.totals

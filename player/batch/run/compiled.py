@@ -31,6 +31,7 @@ from typing import Any, NamedTuple
 from abr.compilable import cells, numbers, uncounted
 from abr.decision import Decision
 from abr.errors import AlgorithmError
+from abr.userfolders import cache_home
 from player.batch import linking
 from player.batch.fingerprint import Fingerprint
 from player.batch.linking import Function, Linker, called_by, is_importable, maker_of
@@ -172,9 +173,9 @@ def _uncounted() -> Function:
     return made
 
 
-def decision_of(rung: Any, wait_s: Any = 0.0, why: Any = 0, segment: Any = -1) -> Decision:
+def decision_of(rung: Any, wait_s: Any = 0.0, reason: Any = 0, segment: Any = -1) -> Decision:
     """``Decision`` for the compiler, which knows no defaults of named tuples."""
-    return Decision(int(rung), float(wait_s), int(why), int(segment))
+    return Decision(int(rung), float(wait_s), int(reason), int(segment))
 
 
 def kept(function: Function) -> Function:
@@ -204,8 +205,7 @@ def cache_folder() -> Path:
     chosen = os.environ.get(CACHE_VARIABLE)
     if chosen:
         return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "abrkit" / "kernels"
+    return cache_home(os.environ) / "abrkit" / "kernels"
 
 
 def _source(

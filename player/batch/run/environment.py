@@ -7,7 +7,7 @@ play as our own player's kernel does, on a link of their own.
   segment is here. Which, and in which order, is given; ``episodes`` pairs them.
 * An action is the rung of the next segment. The player then fetches it, and waits until
   the segment after it fits the buffer; downloads are never abandoned.
-* The observation is the vector of ``abr.networks``, float32.
+* The observation is the vector of ``abr.neural``, float32.
 * The reward of a segment is its rate in Mbit/s, less ``stall_weight`` per second stalled,
   ``switch_weight`` per Mbit/s of change from the segment before, and ``startup_weight``
   per second until the first picture. With the defaults an episode's sum over its segments
@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from abr.errors import ToolMissingError
 from abr.media import Presentation
-from abr.networks import MOST, vector_width
+from abr.neural import MOST, vector_width
 from abr.trace import Trace
 from player.batch.abrkit import copies as kernel
 from player.batch.abrkit.copies import Course, Reward, Shown

@@ -24,7 +24,7 @@ Plant = Callable[[BaseException], None]
 def plant(monkeypatch: pytest.MonkeyPatch) -> Plant:
     """Make ``abr play`` a command that raises what it is given."""
 
-    def planted(exc: BaseException) -> None:
+    def plant(exc: BaseException) -> None:
         @click.command()
         def play() -> None:
             raise exc
@@ -34,13 +34,13 @@ def plant(monkeypatch: pytest.MonkeyPatch) -> Plant:
         monkeypatch.setattr(cli, "COMMANDS", {"play": entry})
         monkeypatch.setattr(cli, "load_target", lambda _target: play)
 
-    return planted
+    return plant
 
 
 def test_help_lists_every_command_and_imports_nothing_heavy() -> None:
     code = (
         "import sys; from abr.cli import main; code = main(['--help']); "
-        "heavy = {'numpy', 'aiohttp', 'numba', 'asyncio', 'plotly', 'rich'} & set(sys.modules); "
+        "heavy = {'numpy', 'aiohttp', 'numba', 'asyncio', 'jinja2', 'rich'} & set(sys.modules); "
         "print('HEAVY', sorted(heavy), code)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -82,7 +82,7 @@ FAILURES: list[tuple[BaseException, str]] = [
     (InputError("a.csv:3: found x"), "a.csv:3: found x"),
     (InputError("two\n  lines\n"), "two lines"),
     (ExceptionGroup("g", [ValueError("v"), UpstreamError("http://h/: 503")]), "http://h/: 503"),
-    (OSError(errno.ENOSPC, "No space left on device", "out/x"), "out/x: no room left on the disk"),
+    (OSError(errno.ENOSPC, "No space left on device", "out/x"), "out/x: no space left on the disk"),
     (DiskFullError("out/x: no room left; free 3 MB"), "out/x: no room left; free 3 MB"),
     (PermissionError(errno.EACCES, "Permission denied", "/etc/x"), "/etc/x: Permission denied"),
     (KeyError("k"), "internal error: KeyError: 'k'; run the same command with --debug"),
@@ -143,7 +143,7 @@ def test_output_that_does_not_fit_is_one_clear_line() -> None:
             check=False,
         )  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr.startswith("abr: error: no room left on the disk")
+    assert done.stderr.startswith("abr: error: no space left on the disk")
     assert done.stderr.count("\n") == 1
 
 

@@ -9,7 +9,7 @@ from abr.errors import ModelError
 from abr.files.models import model
 from abr.generators import Kind, fit, generate, read_model, write_model
 from abr.generators.latent import two_time_scales
-from abr.generators.measures import autocorrelation, ks_distance, outage_ratio, resampled
+from abr.generators.measures import autocorrelation, ks_distance, outage_ratio, resample
 from abr.trace import Trace
 
 TRACES = 50
@@ -42,7 +42,7 @@ def test_a_fit_states_its_goodness_and_survives_its_file() -> None:
     assert own.goodness["copula"].ks < 0.15
     assert len(own.goodness["copula"].acf_real) == 10
     assert (own.fitted_traces, own.fitted_s, own.source) == (12, 1440, "my own drive")
-    assert own.goodness_of == "the traces it was fitted on"
+    assert own.goodness_of == "the traces it was fitted to"
 
 
 def test_a_fit_is_the_same_each_time() -> None:
@@ -52,7 +52,7 @@ def test_a_fit_is_the_same_each_time() -> None:
 
 def test_few_traces_are_said_to_be_few() -> None:
     own = fit([generate(model("lte-driving"), seed=1, duration_s=120)], name="one")
-    assert own.caution == "fitted on 1 traces only"
+    assert own.caution == "fitted to only 1 traces"
 
 
 def test_a_constant_link_is_fitted_as_one() -> None:
@@ -91,8 +91,8 @@ def test_what_cannot_be_fitted_is_refused(
 def test_resampling_keeps_the_bits_and_drops_the_rest() -> None:
     """4 Mbit in the first second, 2 + 3 in the second, half a second left over."""
     trace = Trace.from_periods([(1, 4e6), (0.5, 4e6), (0, 9e9), (1.0, 6e6)])
-    assert resampled(trace, 1.0).tolist() == pytest.approx([4e6, 5e6])
-    assert resampled(trace, 5.0).tolist() == []
+    assert resample(trace, 1.0).tolist() == pytest.approx([4e6, 5e6])
+    assert resample(trace, 5.0).tolist() == []
 
 
 def test_distance_and_autocorrelation_of_known_series() -> None:

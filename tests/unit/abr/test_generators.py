@@ -127,9 +127,3 @@ def test_misuse_is_refused(wrong: dict[str, Any]) -> None:
     asked: dict[str, Any] = {"seed": 1, "duration_s": 10.0} | wrong
     with pytest.raises(ValueError, match="expected"):
         generate(model("lte-walking"), **asked)
-
-
-def test_a_dwell_is_the_reciprocal_of_leaving() -> None:
-    chain = mostly_out(0.75).chain
-    assert chain.dwell_s(0, 2.0) == 8.0  # 2 s / 0.25
-    assert mostly_out(1.0).chain.dwell_s(0, 1.0) == math.inf

@@ -8,26 +8,26 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from abr.lookahead import Lookahead, best_rung, fill, lookahead_start
+from abr.lookahead import Lookahead, best_rung, fill_horizon, lookahead_start
 from abr.media import FloatArray, Presentation
-from tests.fakes.observations import FILM, seen
+from tests.fakes.observations import PRESENTATION, seen
 
 
 def best_of_all(
     room: Lookahead, depth: int, buffer_s: float, last: int, stall: float, switch: float
 ) -> int:
     """All plans in lexicographic order; the last of the best counts."""
-    kbps, times_s, lasts_s = room.kbps.tolist(), room.times_s.tolist(), room.lasts_s.tolist()
+    kbps, download_s, media_s = room.kbps.tolist(), room.download_s.tolist(), room.media_s.tolist()
     answer, best = 0, float("-inf")
     for plan in itertools.product(range(len(kbps)), repeat=depth):
         buffer, stalled_s, rates, changes, before = buffer_s, 0.0, 0.0, 0.0, last
         for d, rung in enumerate(plan):
-            if buffer < times_s[d][rung]:
-                stalled_s += times_s[d][rung] - buffer
+            if buffer < download_s[d][rung]:
+                stalled_s += download_s[d][rung] - buffer
                 buffer = 0.0
             else:
-                buffer -= times_s[d][rung]
-            buffer += lasts_s[d]
+                buffer -= download_s[d][rung]
+            buffer += media_s[d]
             rates += kbps[rung]
             changes += abs(kbps[rung] - kbps[before])
             before = rung
@@ -37,10 +37,12 @@ def best_of_all(
     return answer
 
 
-def filled(ladder_kbps: list[int], times_s: FloatArray, lasts_s: FloatArray) -> Lookahead:
-    room = lookahead_start(np.array(ladder_kbps) * 1e3, len(lasts_s))
-    room.times_s[:] = times_s
-    room.lasts_s[:] = lasts_s
+def fill_workspace(
+    ladder_kbps: list[int], download_s: FloatArray, media_s: FloatArray
+) -> Lookahead:
+    room = lookahead_start(np.array(ladder_kbps) * 1e3, len(media_s))
+    room.download_s[:] = download_s
+    room.media_s[:] = media_s
     return room
 
 
@@ -63,12 +65,12 @@ def questions(draw: st.DrawFn) -> tuple[Lookahead, int, float, int, float, float
     last = draw(st.integers(0, rungs - 1))
     stall = draw(st.sampled_from([4.3, 4.3, 0.0, 1.0, 20.0]))
     switch = draw(st.sampled_from([1.0, 1.0, 0.0, 0.5, 3.0]))
-    return filled(ladder, times, lasts), depth, buffer_s, last, stall, switch
+    return fill_workspace(ladder, times, lasts), depth, buffer_s, last, stall, switch
 
 
 @settings(max_examples=300, deadline=None)
 @given(questions())
-@example((filled([300], np.ones((1, 1)), np.ones(1)), 1, 0.0, 0, 4.3, 1.0))
+@example((fill_workspace([300], np.ones((1, 1)), np.ones(1)), 1, 0.0, 0, 4.3, 1.0))
 def test_the_answer_is_that_of_all_plans(
     question: tuple[Lookahead, int, float, int, float, float],
 ) -> None:
@@ -82,38 +84,38 @@ def test_six_rungs_and_five_segments_as_in_the_paper() -> None:
     for _ in range(40):
         rate_mbps = 10 ** rng.uniform(-0.7, 0.9)
         times = np.array(ladder) / 1000 * 4 * rng.uniform(0.6, 1.5, (5, 1)) / rate_mbps
-        room = filled(ladder, times, np.full(5, 4.0))
+        room = fill_workspace(ladder, times, np.full(5, 4.0))
         question = (room, 5, float(rng.uniform(0, 30)), int(rng.integers(6)), 4.3, 1.0)
         assert best_rung(*question) == best_of_all(*question)
 
 
 def test_of_equal_plans_the_highest_rung_counts() -> None:
     """The last segment of a title, no stall in sight: going up wins what the change costs."""
-    room = filled([1000, 2000, 4000], np.zeros((1, 3)), np.full(1, 4.0))
+    room = fill_workspace([1000, 2000, 4000], np.zeros((1, 3)), np.full(1, 4.0))
     assert best_rung(room, 1, 20.0, 1, 4.3, 1.0) == 2
     assert best_rung(room, 1, 20.0, 1, 4.3, 1.5) == 1
 
 
 def test_segments_are_looked_at_from_the_one_to_be_chosen() -> None:
     """8 bits a byte at 4 Mbit/s: a segment of 8 Mbit/s takes twice what it plays."""
-    film = Presentation(
-        bitrates_bps=FILM.bitrates_bps,
-        sizes_bytes=FILM.sizes_bytes * np.arange(1, 101),
-        durations_s=FILM.durations_s,
+    presentation = Presentation(
+        bitrates_bps=PRESENTATION.bitrates_bps,
+        sizes_bytes=PRESENTATION.sizes_bytes * np.arange(1, 101),
+        durations_s=PRESENTATION.durations_s,
     )
-    room = lookahead_start(film.bitrates_bps, 5)
-    assert fill(room, seen(film=film, segment=0), 4e6, late=False) == 5
-    assert room.times_s[:, 3].tolist() == [8, 16, 24, 32, 40]
-    assert fill(room, seen(film=film, segment=97), 4e6, late=False) == 3
-    assert room.times_s[:3, 0].tolist() == [98, 99, 100]
+    room = lookahead_start(presentation.bitrates_bps, 5)
+    assert fill_horizon(room, seen(presentation=presentation, segment=0), 4e6, late=False) == 5
+    assert room.download_s[:, 3].tolist() == [8, 16, 24, 32, 40]
+    assert fill_horizon(room, seen(presentation=presentation, segment=97), 4e6, late=False) == 3
+    assert room.download_s[:3, 0].tolist() == [98, 99, 100]
 
 
 def test_late_sizes_are_those_of_the_segment_after_and_nothing_past_the_end() -> None:
-    film = Presentation(
-        bitrates_bps=FILM.bitrates_bps,
-        sizes_bytes=FILM.sizes_bytes * np.arange(1, 101),
-        durations_s=FILM.durations_s,
+    presentation = Presentation(
+        bitrates_bps=PRESENTATION.bitrates_bps,
+        sizes_bytes=PRESENTATION.sizes_bytes * np.arange(1, 101),
+        durations_s=PRESENTATION.durations_s,
     )
-    room = lookahead_start(film.bitrates_bps, 5)
-    assert fill(room, seen(film=film, segment=97), 4e6, late=True) == 3
-    assert room.times_s[:3, 0].tolist() == [99, 100, 0]
+    room = lookahead_start(presentation.bitrates_bps, 5)
+    assert fill_horizon(room, seen(presentation=presentation, segment=97), 4e6, late=True) == 3
+    assert room.download_s[:3, 0].tolist() == [99, 100, 0]

@@ -13,15 +13,15 @@ from abr import registry
 from abr.algorithms.policy import WEIGHTS
 from abr.decision import Rule, begin
 from abr.errors import AlgorithmError
-from abr.files.policies import read_policy_file, shipped, write_policy_file
+from abr.files.policies import read_bundled_policy, read_policy_file, write_policy_file
 from abr.media import constant_presentation
-from abr.networks import layers_of, vector_width
+from abr.neural import build_layers, vector_width
 from abr.policytext import Policy, read_policy, write_policy
 from abr.trace import Trace
 from player import replay, simulate
 
-FIRST = {each.name: each.first for each in WEIGHTS}
-LAYERS = layers_of(
+FIRST = {each.name: each.initial for each in WEIGHTS}
+LAYERS = build_layers(
     [
         (np.full((3, vector_width(2)), 0.5), np.zeros(3), "relu"),
         ([[0.1, 0.2, 0.3], [1.0, 0.0, -1.0]], [0.0, 0.5], "none"),
@@ -60,15 +60,15 @@ def test_a_file_is_an_algorithm_by_its_name(tmp_path: Path) -> None:
     assert isinstance(rule, Rule)
     assert rule.name == f"policy:{path}"
     same = registry.load("policy", weights=str(path))
-    film = constant_presentation((1e6, 2e6), segments=3, segment_s=2.0)
-    assert begin(rule, film).name == f"policy:{path}"
+    presentation = constant_presentation((1e6, 2e6), segments=3, segment_s=2.0)
+    assert begin(rule, presentation).name == f"policy:{path}"
     assert isinstance(same, Rule)
     assert same.choose is rule.choose
 
 
 def test_the_shipped_policy_is_small_and_legal() -> None:
-    assert set(shipped().weights) == set(FIRST)
-    assert len(write_policy(shipped())) < 100_000
+    assert set(read_bundled_policy().weights) == set(FIRST)
+    assert len(write_policy(read_bundled_policy())) < 100_000
     rule = registry.load("abrkit-policy", ahead_s="12")
     assert isinstance(rule, Rule)
     assert rule.params.ahead_s == 12.0
@@ -78,15 +78,19 @@ def test_the_shipped_policy_is_small_and_legal() -> None:
 def test_a_recording_is_replayed_with_its_numbers_only(policy: Policy, tmp_path: Path) -> None:
     path = tmp_path / "mine.json"
     write_policy_file(policy, path)
-    film = constant_presentation((1e6, 2e6), segments=6, segment_s=2.0)
-    log = simulate(film, trace=Trace.from_periods([(9.0, 3e6, 0.05)]), algorithm=f"policy:{path}")
+    presentation = constant_presentation((1e6, 2e6), segments=6, segment_s=2.0)
+    log = simulate(
+        presentation, trace=Trace.from_periods([(9.0, 3e6, 0.05)]), algorithm=f"policy:{path}"
+    )
     assert replay(log).records == log.records
     changed = {**policy.weights, "bias": 0.1} if policy.weights else {}
     layers = (
-        () if policy.weights else (*LAYERS[:1], *layers_of([([[0.0] * 3] * 2, [0.0, 1.0], "none")]))
+        ()
+        if policy.weights
+        else (*LAYERS[:1], *build_layers([([[0.0] * 3] * 2, [0.0, 1.0], "none")]))
     )
     write_policy_file(Policy(weights=changed, layers=layers), path)
-    with pytest.raises(AlgorithmError, match="not those of the recording"):
+    with pytest.raises(AlgorithmError, match="not the ones used in the recording"):
         replay(log)
 
 
@@ -98,9 +102,9 @@ def planner(**changes: Any) -> str:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("{", "p.json: no JSON"),
-        ("[]", "p.json: no policy; expected an object with format"),
-        (planner(format="other"), "no policy"),
+        ("{", "p.json: not JSON"),
+        ("[]", "p.json: not a policy; expected an object with format"),
+        (planner(format="other"), "not a policy"),
         (planner(version=2), "version 2; expected 1"),
         (planner(kind="forest"), "kind 'forest'; expected planner or network"),
         (planner(weights={**FIRST, "spread": 0.0}), "spread is 0.0; expected .* above 0"),
@@ -125,12 +129,13 @@ def test_files_that_are_no_policy(tmp_path: Path) -> None:
     with pytest.raises(AlgorithmError, match="cannot be read"):
         read_policy_file(tmp_path)
     (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(AlgorithmError, match="no text"):
+    with pytest.raises(AlgorithmError, match="not UTF-8 text"):
         read_policy_file(tmp_path / "bytes")
     with pytest.raises(AlgorithmError, match="cannot be written"):
         write_policy_file(Policy(weights=FIRST), tmp_path)
+    assert not tmp_path.with_name(f"{tmp_path.name}.part").exists()
     (tmp_path / "junk.npz").write_bytes(b"junk")
-    with pytest.raises(AlgorithmError, match=r"no \.npz file"):
+    with pytest.raises(AlgorithmError, match=r"not an \.npz file"):
         read_policy_file(tmp_path / "junk.npz")
     np.savez(tmp_path / "half.npz", weights_0=np.zeros((1, 1)))
     with pytest.raises(AlgorithmError, match="no array biases_0"):

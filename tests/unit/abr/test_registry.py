@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -219,7 +220,6 @@ def test_entry_points_are_read_again_when_something_was_installed(
 ) -> None:
     """Once for many look-ups, and again after an installation."""
     reads = []
-    entry_points = registry.entry_points
 
     def counted(**selection: str) -> object:
         reads.append(selection)

@@ -104,7 +104,7 @@ def test_what_offers_nothing_is_left_out_and_counted() -> None:
 def test_oboe_gaps_between_pairs_are_outages() -> None:
     (reading,) = read_readings(SAMPLES["oboe"], name="x")
     assert periods(reading.trace) == [(5, 1.5), (7, 0.8), (9, 0), (11, 1.2)]
-    assert reading.remarks == ("times start at 1000 ms: counted from there",)
+    assert reading.remarks == ("times start at 1000 ms, which becomes 0",)
 
 
 def test_csv_columns_have_names_and_units() -> None:
@@ -154,7 +154,7 @@ def test_one_trace_of_several_is_picked_by_name_or_number() -> None:
 
 @pytest.mark.parametrize("kind", sorted(set(FORMATS) - set(WRITABLE)))
 def test_logs_of_measurements_are_read_only(kind: str) -> None:
-    with pytest.raises(TraceFormatError, match=f"{kind} is a log of measurements.* is read only"):
+    with pytest.raises(TraceFormatError, match=f"{kind} is a log of measurements.* is read-only"):
         write_trace(Trace.constant(1e6), kind)
 
 
@@ -205,7 +205,7 @@ def test_bytes_under_a_label_of_bits_are_doubted_not_mended(
         (b"0 900.5\n1 1200.25\n2 880\n", "kbit/s read as Mbit/s"),
         (b"0 9000\n1 12000\n2 8000\n", "kbit/s read as Mbit/s"),
         (b"0 3\n1000 3.5\n2000 4\n", "milliseconds read as seconds"),
-        (b"180 3\n181 3.5\n", "times start at 180 s: counted from there"),
+        (b"180 3\n181 3.5\n", "times start at 180 s, which becomes 0"),
         (b"0 0.001\n1 0.002\n", "Mbit/s read as kbit/s"),
     ],
 )

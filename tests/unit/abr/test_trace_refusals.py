@@ -16,7 +16,7 @@ COLUMN = (
     "expected a name with its unit, such as "
     "time_s, capacity_kbps, bandwidth (Mbit/s), rtt_ms, loss_pct"
 )
-SIX = "expected 6, unix time, ms, latitude, longitude, bytes, ms since the row before"
+SIX = "expected 6, unix time, ms, latitude, longitude, bytes, ms since the previous row"
 ANY = ", ".join(FORMATS)
 DEAD = "offers any capacity over any time; nothing can be played over a link that never delivers"
 TWICE = "at the end of a period that began with"
@@ -73,7 +73,7 @@ BAD: list[tuple[str | None, bytes, str]] = [
     (
         "csv",
         b"0,5\n1,\n2,5\n",
-        "t.x:3: found a row after the end; a row with nothing but a time is the last",
+        "t.x:3: found a row after the end; a row with only a time must be the last",
     ),
     ("csv", b"0,5\n2,5\n1,5\n", "t.x:3: time 1 s comes after 2 s; times must not decrease"),
     (

@@ -10,7 +10,6 @@ from abr.errors import InputError, MissingFileError, TraceFormatError
 from abr.files.traces import (
     read_readings_file,
     read_trace_file,
-    read_traces_file,
     resolve,
     resolve_readings,
     resolve_trace,
@@ -30,7 +29,7 @@ def test_a_trace_is_called_after_its_file(tmp_path: Path) -> None:
 def test_one_of_several_is_named_behind_a_hash(tmp_path: Path) -> None:
     file = tmp_path / "webget.csv"
     file.write_bytes(SAMPLES["fcc"])
-    assert [t.name for t in read_traces_file(file)] == [
+    assert [reading.trace.name for reading in read_readings_file(file)] == [
         "12_http---www.example.org",
         "34_http---www.example.org",
     ]

@@ -152,5 +152,5 @@ def test_remarks_name_suspect_units_and_outages_at_the_ends() -> None:
     assert "kbit/s read as Mbit/s" in remarks(Trace.constant(5e12))[0]
     assert "Mbit/s read as kbit/s" in remarks(Trace.constant(5e3))[0]
     start, end = remarks(Trace.from_periods([(1, 0), (1, 9e6), (1, 0)], end="hold"))
-    assert start.startswith("starts in an outage")
-    assert end.startswith("ends in an outage")
+    assert start.startswith("starts with an outage")
+    assert end.startswith("ends with an outage")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from abr.trace import Trace
 from abr.tracestats import (
     LAGS,
-    MOST_SECONDS,
+    MAX_SECONDS,
     autocorrelation,
     percentiles,
     second_means,
@@ -95,7 +95,7 @@ def test_what_never_changes_or_is_too_short_has_no_autocorrelation() -> None:
 
 def test_a_trace_of_many_years_is_looked_at_in_part() -> None:
     trace = Trace.from_periods([(1e12, 1e6), (1e12, 2e6)])
-    assert len(second_means(trace)) == MOST_SECONDS
+    assert len(second_means(trace)) == MAX_SECONDS
     assert trace_stats(trace).mean_bps == 1.5e6
 
 

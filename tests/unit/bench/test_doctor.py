@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +14,7 @@ from bench.doctor import Finding
 
 HERE = Finding("ffmpeg", True, "7.0 at /x/ffmpeg", required=True)
 GONE = Finding("ffmpeg", False, "not found", "pip install imageio-ffmpeg", required=True)
-OPTIONAL = Finding("chromium", False, "not found", "apt-get install chromium")
+OPTIONAL = Finding("libvmaf", False, "not found", "an ffmpeg that has it")
 
 Report = Callable[..., tuple[int, str]]
 
@@ -42,7 +41,7 @@ def test_a_line_says_what_is_missing_and_how_to_get_it(report: Report) -> None:
     assert lines == [
         "✓ ffmpeg           7.0 at /x/ffmpeg",
         "✗ ffmpeg           not found (REQUIRED; pip install imageio-ffmpeg)",
-        "✗ chromium         not found (apt-get install chromium)",
+        "✗ libvmaf          not found (an ffmpeg that has it)",
     ]
 
 
@@ -52,45 +51,41 @@ def test_json_is_one_object(report: Report) -> None:
     assert code == 1
     assert found["ok"] is False
     assert found["checks"][1] == {
-        "name": "chromium",
+        "name": "libvmaf",
         "ok": False,
         "found": "not found",
-        "how": "apt-get install chromium",
+        "how": "an ffmpeg that has it",
         "required": False,
     }
 
 
-def test_missing_shaping_tools_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("shutil.which", lambda _name, **_: None)
-    with pytest.raises(ToolMissingError, match="unshare not found; apt-get install util-linux"):
-        doctor.shaping_facilities()
-    (finding,) = doctor.look_at_shaping()
-    assert not finding.ok
-    assert not finding.required
-
-
 @pytest.mark.parametrize(
-    ("works", "names"),
+    ("why_not", "ok", "found"),
     [
-        (frozenset[str](), {"kernel shaping": False}),
-        (
-            frozenset({"namespace", "tbf", "htb"}),
-            {"net namespace": True, "tc tbf": True, "tc htb": True, "tc netem": False},
-        ),
+        ("", True, "can be made, for shaping by the kernel"),
+        ("unshare: x\nunshare failed: not permitted", False, "unshare failed: not permitted"),
     ],
 )
-def test_each_shaper_gets_its_line(
-    works: frozenset[str], names: dict[str, bool], monkeypatch: pytest.MonkeyPatch
+def test_shaping_by_the_kernel_is_optional_and_its_obstacle_named(
+    why_not: str, ok: bool, found: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "shaping_facilities", lambda: works)
-    assert {each.name: each.ok for each in doctor.look_at_shaping()} == names
+    monkeypatch.setattr("player.shaping.kernel.find_obstacle", lambda: why_not)
+    (finding,) = doctor.look_at_shaping()
+    assert (finding.ok, finding.found, finding.required) == (ok, found, False)
 
 
-def test_a_tool_that_fails_or_hangs_is_silence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "LOOK_LIMIT_S", 0.2)
-    assert doctor.run(["sleep", "5"]) == ""
-    assert doctor.run(["no-such-tool-here"]) == ""
-    assert doctor.run(["echo", "x"]) == "x\n"
+def test_missing_ffmpeg_is_required_and_names_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def find(name: str, need: tuple[str, ...] = ()) -> None:
+        raise ToolMissingError(f"{name}: not found {need}")
+
+    monkeypatch.setattr("transcode.ffmpegtools.find", find)
+    findings = {each.name: each for each in doctor.look_at_ffmpeg()}
+    assert findings["ffmpeg"].required
+    assert "imageio-ffmpeg" in findings["ffmpeg"].how
+    assert not findings["libvmaf"].required
+    assert not doctor.healthy(list(findings.values()))
 
 
 def test_the_looks_at_this_machine_all_answer() -> None:

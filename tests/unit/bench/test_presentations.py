@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from abr.errors import InputError
-from abr.movies import read_movie
+from abr.sabremovie import read_sabre_movie
 from bench.experiments.presentations import BUILTIN, MOST_RATIO, builtin
 
 
@@ -45,7 +45,7 @@ MOVIE = {
 
 def test_a_movie_of_sabre_is_read() -> None:
     """300,000 bits are 37,500 bytes."""
-    film = read_movie(json.dumps(MOVIE), name="m.json", title="m")
+    film = read_sabre_movie(json.dumps(MOVIE), name="m.json", title="m")
     assert film.sizes_bytes.tolist() == [[37_500, 30_000], [75_000, 60_000]]
     assert film.durations_s.tolist() == [3.0, 3.0]
     assert film.bitrates_bps.tolist() == [1e5, 2e5]
@@ -63,10 +63,10 @@ def test_a_movie_of_sabre_is_read() -> None:
 )
 def test_what_is_no_movie_is_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        read_movie(json.dumps(MOVIE | change), name="m.json", title="m")
+        read_sabre_movie(json.dumps(MOVIE | change), name="m.json", title="m")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "3", '{"segment_duration_ms": 1}'])
 def test_garbage_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="expected segment_duration_ms"):
-        read_movie(text, name="m.json", title="m")
+        read_sabre_movie(text, name="m.json", title="m")

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 from click.testing import CliRunner
@@ -32,7 +33,9 @@ def test_logs_become_a_page(tmp_path: Path, logs: list[str]) -> None:
         report, [*logs, "--out", str(out), "--cache-stats", str(counts), "--title", "Tuesday"]
     )
     assert result.exit_code == 0, result.output
-    assert result.stdout == f"{out}: 2 sessions over 1 trace\n"
+    first, _, last = result.stdout.splitlines()
+    assert first.startswith("a over flat (virtual): Started after 0.5 s; never froze; picture")
+    assert last == f"{out}: 2 sessions over 1 trace"
     text = out.read_text(encoding="utf-8")
     assert "<h1>Tuesday</h1>" in text
     assert "25.0 %" in text
@@ -42,7 +45,44 @@ def test_json_prints_exactly_one_object(tmp_path: Path, logs: list[str]) -> None
     """For scripts."""
     out = tmp_path / "report.html"
     result = CliRunner().invoke(report, [*logs, "--out", str(out), "--json"])
-    assert json.loads(result.stdout) == {"report": str(out), "sessions": 2, "traces": 1}
+    assert json.loads(result.stdout) == {
+        "report": str(out),
+        "sessions": 2,
+        "traces": 1,
+        "failed": 0,
+        "failures": {},
+    }
+
+
+def test_failed_sessions_are_named_and_a_report_of_nothing_else_is_an_error(
+    tmp_path: Path, logs: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The page is written all the same: it shows how far each came."""
+    bad = tmp_path / "bad.jsonl"
+    log = played_log(algorithm="bad", trace=Trace.constant(2e6, name="flat"))
+    log.records[:] = log.records[:2]
+    log.add("ended", 3.0, why="error: refused")
+    bad.write_text(log.dumps())
+    out = tmp_path / "report.html"
+    assert main(["report", *logs, str(bad), "--out", str(out)]) == 0
+    assert "! bad: 1 of 1 session failed: refused (1)." in capsys.readouterr().out
+    assert main(["report", str(bad), "--out", str(out), "--json"]) == 1
+    said = capsys.readouterr()
+    assert json.loads(said.out)["failures"]["bad"]["reasons"] == [["refused", 1]]
+    assert said.err == "abr: error: every session failed; there is nothing to compare\n"
+    assert out.exists()
+
+
+def test_a_picture_is_written_instead_of_a_page(tmp_path: Path, logs: list[str]) -> None:
+    """Two sessions, one below the other, in one SVG that any reader takes."""
+    picture = tmp_path / "picture.svg"
+    result = CliRunner().invoke(report, [*logs, "--picture", str(picture)])
+    assert result.exit_code == 0, result.output
+    root = ET.parse(picture).getroot()
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    texts = [each.text for each in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"a over flat", "b over flat"} <= set(texts)
+    assert not (tmp_path / "report.html").exists()
 
 
 @pytest.mark.parametrize(

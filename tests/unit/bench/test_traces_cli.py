@@ -160,7 +160,7 @@ def test_one_bad_file_does_not_hide_the_others(run: Run, place: Path) -> None:
         (["slice", "traces/home.csv", "--end", "9", "--out", "x.csv"], "home: a piece up to 9 s"),
         (["slice", "traces/home.csv", "--out", "x.pcap"], "x.pcap: its name does not tell"),
         (["scale", "traces/home.csv", "--factor", "0", "--out", "x.csv"], "factor 0; expected"),
-        (["concat", "traces", "--out", "x.csv"], "home: no round-trip times, while others"),
+        (["concat", "traces", "--out", "x.csv"], "home: no round-trip times, while other traces"),
         (["convert", "traces", "--to", "raca", "--out", "x"], "'raca' is read only; expected"),
         (["convert", "traces", "--to", "y", "--out", "x"], "'y' is no trace format; expected"),
         (["convert", "traces", "--to", "csv", "--out", "traces/home.csv"], "traces/home.csv: not"),
@@ -196,7 +196,7 @@ def test_validate_tells_good_from_odd_from_bad(run: Run, place: Path) -> None:
     lines = said.out.splitlines()
     assert "error   traces/bad.csv:3:" in said.out
     assert "remark  traces/odd.csv: csv, " in said.out
-    assert "starts in an outage" in said.out
+    assert "starts with an outage" in said.out
     assert lines[-1] == "3 ok, 1 remark, 1 error"
     assert "home.csv" not in run("validate", "traces", "--quiet").out
     assert run("validate", "traces", "--json").json["counts"] == {"ok": 3, "remark": 1, "error": 1}

@@ -2,8 +2,9 @@
 
 from edge.answers import answer_fields, representation
 from edge.cachestatus import CacheStatus
-from origin.httprules import Plan, joined, plan_response
+from origin.httprules import ResponsePlan, join_fields, plan_response
 
+NOW_S = 1796083200.0  # 1 December 2026
 STORED = (
     ("Content-Type", "video/mp4"),
     ("ETag", '"x"'),
@@ -14,9 +15,11 @@ STORED = (
 HIT = CacheStatus(cache="e", hit=True)
 
 
-def answered(**request: str) -> tuple[Plan, dict[str, str]]:
+def answered(**request: str) -> tuple[ResponsePlan, dict[str, str]]:
     asked = [(name.replace("_", "-"), value) for name, value in request.items()]
-    plan = plan_response("GET", asked, representation(joined(STORED), 100))
+    plan = plan_response(
+        "GET", asked, representation(join_fields(STORED), 100, now_s=NOW_S), now_s=NOW_S
+    )
     return plan, dict(answer_fields(STORED, plan, age_s=3.9, status=HIT))
 
 
@@ -50,4 +53,6 @@ def test_an_answer_without_a_body_has_no_type() -> None:
 
 def test_an_object_of_unknown_date_is_never_unmodified_since() -> None:
     asked = [("If-Modified-Since", "Sun, 06 Nov 2094 08:49:37 GMT")]
-    assert plan_response("GET", asked, representation({}, 1)).status == 200
+    assert (
+        plan_response("GET", asked, representation({}, 1, now_s=NOW_S), now_s=NOW_S).status == 200
+    )

@@ -1,6 +1,6 @@
 """Cache-Status as RFC 9211 spells it."""
 
-from edge.cachestatus import CacheStatus, appended
+from edge.cachestatus import CacheStatus, append_member
 
 
 def test_a_hit_gives_the_freshness_left() -> None:
@@ -18,8 +18,8 @@ def test_a_validation_gives_the_parents_status() -> None:
 
 
 def test_tiers_are_listed_from_the_origin_outwards() -> None:
-    one = appended(None, CacheStatus(cache="regional", hit=True))
-    both = appended(one, CacheStatus(cache="edge-1", fwd="uri-miss"))
+    one = append_member(None, CacheStatus(cache="regional", hit=True))
+    both = append_member(one, CacheStatus(cache="edge-1", fwd="uri-miss"))
     assert both == '"regional"; hit, "edge-1"; fwd=uri-miss'
 
 

@@ -13,7 +13,7 @@ def test_the_first_starts_a_fill_and_the_others_join_it() -> None:
     joined = [waiting.join("/a") for _ in range(49)]
     assert all(place is not None and place.fill is fill for place in joined)
     assert not any(place is not None and place.started for place in joined)
-    assert waiting.finish("/a", fill) == 50
+    assert len(waiting) == 1
 
 
 def test_a_fill_that_has_ended_is_not_joined() -> None:
@@ -22,7 +22,7 @@ def test_a_fill_that_has_ended_is_not_joined() -> None:
     waiting.start("/a", fill)
     waiting.finish("/a", fill)
     assert waiting.join("/a") is None
-    assert waiting.under_way("/a") is None
+    assert len(waiting) == 0
 
 
 def test_the_late_end_of_an_old_fill_leaves_the_new_one() -> None:
@@ -31,9 +31,10 @@ def test_the_late_end_of_an_old_fill_leaves_the_new_one() -> None:
     waiting.start("/a", old)
     waiting.finish("/a", old)
     waiting.start("/a", new)
-    assert waiting.finish("/a", old) == 0
-    assert waiting.under_way("/a") is new
-    assert len(waiting) == 1
+    waiting.finish("/a", old)
+    place = waiting.join("/a")
+    assert place is not None
+    assert place.fill is new
 
 
 def test_two_fills_of_one_key_are_a_mistake() -> None:

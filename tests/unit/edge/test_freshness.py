@@ -7,7 +7,6 @@ from edge.freshness import (
     assess,
     parse_age_s,
     parse_cache_control,
-    parse_date_s,
     uses,
 )
 
@@ -44,16 +43,16 @@ def test_cache_control_is_read_in_the_direction_of_less_caching(
     assert parse_cache_control([text]) == expected
 
 
-def test_dates_and_ages_that_cannot_be_read_are_absent() -> None:
-    assert parse_date_s(DATE) == NOON_S
-    assert [parse_date_s(text) for text in ("0", "", None, "yesterday")] == [None] * 4
+def test_ages_that_cannot_be_read_are_zero_and_the_largest_counts() -> None:
     assert [parse_age_s(t) for t in ("5", "5, 9", "-3", "x", None)] == [5, 9, 0, 0, 0]
 
 
 def freshness_of(**headers: str) -> tuple[float, float]:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     control = parse_cache_control([named.get("cache-control", "")])
-    found = assess(named, control, asked_s=NOON_S, arrived_s=NOON_S + 2, stale_if_error_s=60)
+    found = assess(
+        named, control, asked_s=NOON_S, arrived_s=NOON_S + 2, default_stale_if_error_s=60
+    )
     return found.age_s, found.lifetime_s
 
 
@@ -74,6 +73,26 @@ def test_expires_counts_from_the_date_and_only_without_max_age() -> None:
     assert freshness_of(date=DATE, expires="0")[1] == 0.0
 
 
+@pytest.mark.parametrize(
+    "unreadable",
+    [
+        "Sun, 06 Nov 1994 10:50:37 +0200",  # the same instant, in a zone that HTTP has not
+        "Sun, 06 Nov 1994 08:50:37",
+        "6 Nov 1994 08:50:37 GMT",
+        "yesterday",
+    ],
+)
+def test_a_date_in_no_form_of_http_makes_nothing_fresh(unreadable: str) -> None:
+    assert freshness_of(date=DATE, expires=unreadable)[1] == 0.0
+
+
+def test_an_expiry_of_two_digits_is_at_most_fifty_years_ahead() -> None:
+    """The response arrives in November 1994, so 69 is 1969 and 44 (December) is 1944."""
+    assert freshness_of(date=DATE, expires="Thursday, 06-Nov-69 08:49:37 GMT")[1] == 0.0
+    assert freshness_of(date=DATE, expires="Tuesday, 06-Dec-44 08:49:37 GMT")[1] == 0.0
+    assert freshness_of(date=DATE, expires="Sunday, 06-Nov-94 08:50:37 GMT")[1] == 60.0
+
+
 def test_the_shared_limit_beats_the_private_one() -> None:
     assert freshness_of(cache_control="max-age=60, s-maxage=7")[1] == 7.0
     assert freshness_of(cache_control="max-age=60, no-cache")[1] == 0.0
@@ -84,7 +103,7 @@ def test_nothing_said_is_stale_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "usable_s", "salvage_s"),
+    ("text", "stale_while_revalidate_s", "stale_if_error_s"),
     [
         ("max-age=1", 0, 60),
         ("max-age=1, stale-if-error=5, stale-while-revalidate=3", 3, 5),
@@ -92,10 +111,15 @@ def test_nothing_said_is_stale_at_once() -> None:
         ("no-cache", 0, 0),
     ],
 )
-def test_how_long_a_stale_response_may_serve(text: str, usable_s: int, salvage_s: int) -> None:
+def test_how_long_a_stale_response_may_serve(
+    text: str, stale_while_revalidate_s: int, stale_if_error_s: int
+) -> None:
     control = parse_cache_control([text])
-    found = assess({}, control, asked_s=0, arrived_s=0, stale_if_error_s=60)
-    assert (found.usable_s, found.salvage_s) == (usable_s, salvage_s)
+    found = assess({}, control, asked_s=0, arrived_s=0, default_stale_if_error_s=60)
+    assert (found.stale_while_revalidate_s, found.stale_if_error_s) == (
+        stale_while_revalidate_s,
+        stale_if_error_s,
+    )
 
 
 @pytest.mark.parametrize(

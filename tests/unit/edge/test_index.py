@@ -15,8 +15,8 @@ def entry(key: str, size_bytes: int = 10, **more: float) -> Entry:
         stored_s=more.get("stored_s", 100.0),
         age_s=more.get("age_s", 0.0),
         lifetime_s=more.get("lifetime_s", 60.0),
-        usable_s=more.get("usable_s", 0.0),
-        salvage_s=more.get("salvage_s", 0.0),
+        stale_while_revalidate_s=more.get("stale_while_revalidate_s", 0.0),
+        stale_if_error_s=more.get("stale_if_error_s", 0.0),
     )
 
 
@@ -38,12 +38,12 @@ def test_an_object_is_fresh_until_its_lifetime_is_over() -> None:
 
 
 def test_a_stale_object_says_how_it_may_still_be_served() -> None:
-    index = index_of(100, entry("/a", usable_s=10.0, salvage_s=20.0))
+    index = index_of(100, entry("/a", stale_while_revalidate_s=10.0, stale_if_error_s=20.0))
     uses = []
     for now_s in (165.0, 175.0, 185.0):  # 5, 15 and 25 s past its lifetime
         found = index.lookup("/a", now_s=now_s)
         assert isinstance(found, Stale)
-        uses.append((found.usable, found.salvageable))
+        uses.append((found.may_serve_while_revalidating, found.may_serve_if_error))
     assert uses == [(True, True), (False, True), (False, False)]
 
 

@@ -8,7 +8,7 @@ from edge import sidecar
 from edge.freshness import Freshness
 from edge.sidecar import StoredObject, storable_headers
 
-FRESH = Freshness(age_s=1.0, lifetime_s=60.0, usable_s=0.0, salvage_s=5.0)
+FRESH = Freshness(age_s=1.0, lifetime_s=60.0, stale_while_revalidate_s=0.0, stale_if_error_s=5.0)
 
 
 def stored(key: str = "/t/ü") -> StoredObject:
@@ -25,6 +25,19 @@ def stored(key: str = "/t/ü") -> StoredObject:
 
 def test_what_is_written_reads_the_same() -> None:
     assert sidecar.loads(sidecar.dumps(stored())) == stored()
+
+
+def test_caches_of_earlier_versions_stay_warm() -> None:
+    """A line of version 1 as it has always been on disk."""
+    stem = sidecar.file_stem("/t/ü")
+    text = (
+        '{"version": 1, "key": "/t/\\u00fc", "body": "' + stem + '-1", "size_bytes": 3, '
+        '"sha256": "ab", "headers": [["ETag", "\\"x\\""], ["Content-Type", "video/mp4"], '
+        '["Cache-Control", "max-age=60"]], "stored_s": 100.25, "fresh": {"age_s": 1.0, '
+        '"lifetime_s": 60.0, "usable_s": 0.0, "salvage_s": 5.0}}'
+    )
+    assert sidecar.dumps(stored()).decode() == text
+    assert sidecar.loads(text.encode()) == stored()
 
 
 @pytest.mark.parametrize(
@@ -63,9 +76,9 @@ def test_fields_of_one_hop_are_not_kept() -> None:
 
 
 def test_a_validation_renews_fields_but_not_those_of_the_body() -> None:
-    fresh = Freshness(age_s=0.0, lifetime_s=9.0, usable_s=0.0, salvage_s=0.0)
+    fresh = Freshness(age_s=0.0, lifetime_s=9.0, stale_while_revalidate_s=0.0, stale_if_error_s=0.0)
     headers = [("cache-control", "max-age=9"), ("Content-Type", "text/html"), ("X-New", "1")]
-    after = stored().confirmed(headers, stored_s=200.0, fresh=fresh)
+    after = stored().refresh(headers, stored_s=200.0, fresh=fresh)
     assert after.header("Cache-Control") == "max-age=9"
     assert after.header("content-type") == "video/mp4"
     assert after.header("x-new") == "1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from origin.framing import RawField, unsafe
+from origin.framing import RawField, find_fault
 
 HOST: RawField = (b"Host", b"x")
 LENGTH: RawField = (b"Content-Length", b"0")
@@ -33,5 +33,5 @@ def test_ambiguous_and_oversized_heads_are_refused(
     fields: list[RawField], http_1_1: bool, status: int | None
 ) -> None:
     """One Host, one way to tell the length, 32 KiB in all."""
-    found = unsafe(fields, http_1_1=http_1_1)
+    found = find_fault(fields, http_1_1=http_1_1)
     assert (found.status if found else None) == status

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import calendar
-from email.utils import formatdate
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from origin.httpdate import http_date, parse_http_date
 from origin.httprules import (
     MAX_RANGES,
-    Plan,
     Representation,
+    ResponsePlan,
     Span,
     media_type,
     parse_ranges,
     plan_response,
 )
 
+NOW_S = 1796083200.0  # 1 December 2026
 MODIFIED_S = calendar.timegm((2024, 2, 29, 12, 0, 5))
 MODIFIED = "Thu, 29 Feb 2024 12:00:05 GMT"
 BEFORE = "Thu, 29 Feb 2024 12:00:04 GMT"
@@ -33,7 +32,7 @@ HELD = Representation(
 DATA = bytes(range(100))
 
 
-def sent(plan: Plan) -> bytes:
+def sent(plan: ResponsePlan) -> bytes:
     """The body a server would send for ``plan``."""
     parts = (
         part if isinstance(part, bytes) else DATA[part.start : part.start + part.length]
@@ -44,7 +43,7 @@ def sent(plan: Plan) -> bytes:
 
 def test_a_plain_get_sends_everything_and_describes_it() -> None:
     """Length, type, both validators, freshness and the range unit are always there."""
-    plan = plan_response("GET", [], HELD)
+    plan = plan_response("GET", [], HELD, now_s=NOW_S)
     assert (plan.status, sent(plan)) == (200, DATA)
     assert dict(plan.headers) == {
         "Content-Type": "video/iso.segment",
@@ -59,17 +58,17 @@ def test_a_plain_get_sends_everything_and_describes_it() -> None:
 @pytest.mark.parametrize("fields", [[], [("If-None-Match", '"abc"')], [("Range", "bytes=0-1")]])
 def test_head_has_no_body_and_ignores_ranges(fields: list[tuple[str, str]]) -> None:
     """RFC 9110 §14.2: a range means something for GET only."""
-    plan = plan_response("HEAD", fields, HELD)
+    plan = plan_response("HEAD", fields, HELD, now_s=NOW_S)
     assert plan.body == ()
     assert plan.status == (304 if fields and fields[0][0] == "If-None-Match" else 200)
     if plan.status == 200:
-        assert plan.headers == plan_response("GET", [], HELD).headers
+        assert plan.headers == plan_response("GET", [], HELD, now_s=NOW_S).headers
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "get", "BREW"])
 def test_other_methods_are_told_which_are_allowed(method: str) -> None:
     """405 carries Allow (RFC 9110 §15.5.6)."""
-    plan = plan_response(method, [], HELD)
+    plan = plan_response(method, [], HELD, now_s=NOW_S)
     assert plan.status == 405
     assert dict(plan.headers)["Allow"] == "GET, HEAD, OPTIONS"
 
@@ -117,7 +116,7 @@ def test_conditions_are_evaluated_in_the_order_of_the_standard(
     status: int, fields: dict[str, str]
 ) -> None:
     """RFC 9110 §13.2.2, every branch."""
-    plan = plan_response("GET", fields.items(), HELD)
+    plan = plan_response("GET", fields.items(), HELD, now_s=NOW_S)
     assert plan.status == status
     names = dict(plan.headers)
     assert names.get("ETag") == '"abc"'
@@ -171,7 +170,7 @@ def test_ranges_are_read_as_the_standard_says(
 
 def test_a_single_range_names_its_place() -> None:
     """Bytes 90 to 99 of 100: ten bytes."""
-    plan = plan_response("GET", [("range", "bytes=-10")], HELD)
+    plan = plan_response("GET", [("range", "bytes=-10")], HELD, now_s=NOW_S)
     assert (plan.status, sent(plan)) == (206, DATA[90:])
     names = dict(plan.headers)
     assert (names["Content-Range"], names["Content-Length"]) == ("bytes 90-99/100", "10")
@@ -179,14 +178,14 @@ def test_a_single_range_names_its_place() -> None:
 
 def test_an_unsatisfiable_range_is_told_the_size() -> None:
     """416 with the size, so that a client can ask again."""
-    plan = plan_response("GET", [("Range", "bytes=100-")], HELD)
+    plan = plan_response("GET", [("Range", "bytes=100-")], HELD, now_s=NOW_S)
     assert (plan.status, plan.body) == (416, ())
     assert dict(plan.headers)["Content-Range"] == "bytes */100"
 
 
 def test_several_ranges_come_as_multipart_with_an_exact_length() -> None:
     """Each part names its place and its type; Content-Length counts the separators."""
-    plan = plan_response("GET", [("Range", "bytes=0-1,98-")], HELD)
+    plan = plan_response("GET", [("Range", "bytes=0-1,98-")], HELD, now_s=NOW_S)
     names = dict(plan.headers)
     assert (plan.status, "Content-Range" in names) == (206, False)
     body = sent(plan)
@@ -212,13 +211,13 @@ def test_several_ranges_come_as_multipart_with_an_exact_length() -> None:
 )
 def test_wasteful_sets_of_ranges_get_the_whole_object(text: str) -> None:
     """RFC 9110 §14.2 lets a server ignore them; it costs least."""
-    assert plan_response("GET", [("Range", text)], HELD).status == 200
+    assert plan_response("GET", [("Range", text)], HELD, now_s=NOW_S).status == 200
 
 
 def test_repeated_range_fields_are_ignored() -> None:
     """Joined by a comma they are no valid Range; nothing is guessed."""
     fields = [("Range", "bytes=0-1"), ("Range", "bytes=5-6")]
-    assert plan_response("GET", fields, HELD).status == 200
+    assert plan_response("GET", fields, HELD, now_s=NOW_S).status == 200
 
 
 def test_an_empty_object_is_sent_whole_and_has_no_ranges() -> None:
@@ -226,10 +225,10 @@ def test_an_empty_object_is_sent_whole_and_has_no_ranges() -> None:
     empty = Representation(
         size_bytes=0, media_type="a/b", etag='"e"', last_modified_s=0, cache_control="no-store"
     )
-    plan = plan_response("GET", [], empty)
+    plan = plan_response("GET", [], empty, now_s=NOW_S)
     assert (plan.status, plan.body, dict(plan.headers)["Content-Length"]) == (200, (), "0")
     for text in ("bytes=0-", "bytes=-5", "bytes=0-0"):
-        assert plan_response("GET", [("Range", text)], empty).status == 416
+        assert plan_response("GET", [("Range", text)], empty, now_s=NOW_S).status == 416
 
 
 FIELD_NAMES = ["Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since"]
@@ -241,7 +240,7 @@ FIELD_TEXT = st.text("bytes=0123456789-, W/\"abcMonTueGT:'", max_size=40) | st.s
 @given(st.lists(st.tuples(st.sampled_from(FIELD_NAMES), FIELD_TEXT), max_size=4))
 def test_any_fields_give_a_consistent_plan(fields: list[tuple[str, str]]) -> None:
     """Whatever is asked: a known status, bytes inside the object, a true length."""
-    plan = plan_response("GET", fields, HELD)
+    plan = plan_response("GET", fields, HELD, now_s=NOW_S)
     assert plan.status in (200, 206, 304, 412, 416)
     assert all(
         part.start >= 0 < part.length and part.start + part.length <= 100
@@ -255,7 +254,7 @@ def test_any_fields_give_a_consistent_plan(fields: list[tuple[str, str]]) -> Non
 @given(st.integers(0, 99), st.integers(0, 200))
 def test_a_range_sends_exactly_those_bytes(first: int, more: int) -> None:
     """Compared with slicing."""
-    plan = plan_response("GET", [("Range", f"bytes={first}-{first + more}")], HELD)
+    plan = plan_response("GET", [("Range", f"bytes={first}-{first + more}")], HELD, now_s=NOW_S)
     assert sent(plan) == DATA[first : first + more + 1]
 
 
@@ -275,35 +274,3 @@ def test_a_range_sends_exactly_those_bytes(first: int, more: int) -> None:
 def test_types_follow_the_suffix(path: str, expected: str | None) -> None:
     """Nothing else belongs to a package."""
     assert media_type(path) == expected
-
-
-@given(st.integers(0, 4_000_000_000))
-def test_dates_print_as_the_standard_library_does_and_parse_again(unix_s: int) -> None:
-    """Two independent writers agree; our reader undoes them."""
-    assert http_date(unix_s) == formatdate(unix_s, usegmt=True)
-    assert parse_http_date(http_date(unix_s)) == unix_s
-
-
-@pytest.mark.parametrize(
-    ("text", "unix_s"),
-    [
-        ("Sun, 06 Nov 1994 08:49:37 GMT", 784111777),
-        ("Sunday, 06-Nov-94 08:49:37 GMT", 784111777),
-        ("Sun Nov  6 08:49:37 1994", 784111777),
-        ("Sun, 06 Nov 1994 08:49:37 UTC", None),
-        ("Sun, 31 Feb 1994 08:49:37 GMT", None),
-        ("Sun, 06 Nov 1994 25:49:37 GMT", None),
-        ("Sun, 6 Nov 1994 08:49:37 GMT", None),
-        ("784111777", None),
-        ("", None),
-    ],
-)
-def test_all_three_forms_of_a_date_are_read(text: str, unix_s: int | None) -> None:
-    """The examples of RFC 9110 §5.6.7, and what is none of them."""
-    assert parse_http_date(text) == unix_s
-
-
-@given(st.text(max_size=60))
-def test_random_text_as_a_date_raises_nothing(text: str) -> None:
-    """A date is a number or None."""
-    assert parse_http_date(text) is None or text

@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 from abr.errors import MissingFileError, PackageError
-from origin.store import DirectoryStore, MemoryStore, StoredObject
+from origin.store import DirectoryStore, OpenObject
 from tests.fakes.packages import segment_bytes, write_package
 
 
-def content_of(found: StoredObject | None) -> bytes:
+def content_of(found: OpenObject | None) -> bytes:
     """Everything in it; it is closed afterwards."""
     assert found is not None
     with found:
-        return found.content if isinstance(found.content, bytes) else found.content.read()
+        (piece,) = found.body.pieces(0, found.size_bytes)
+        return os.pread(piece.file.fileno(), piece.length, piece.offset)
 
 
 def test_a_package_is_served_by_its_index(tmp_path: Path) -> None:
@@ -174,12 +175,3 @@ def test_nothing_to_serve_is_one_clear_error(tmp_path: Path) -> None:
             DirectoryStore(tmp_path / name)
     with pytest.raises(PackageError, match="no package in it; make one with `abr transcode"):
         DirectoryStore(tmp_path)
-
-
-def test_the_memory_store_gives_what_it_was_given() -> None:
-    """And nothing of a type that packages do not hold."""
-    store = MemoryStore({"film": {"a.m4s": b"abc", "a.pem": b"no"}})
-    assert store.titles() == ("film",)
-    assert content_of(store.open("film", "a.m4s")) == b"abc"
-    assert store.open("film", "a.pem") is None
-    assert store.open("other", "a.m4s") is None

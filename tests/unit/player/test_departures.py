@@ -8,9 +8,10 @@ import pytest
 
 from abr.trace import Trace
 from player.shaping.alarms import Alarms
-from player.shaping.departures import GridDepartures, Ticker
+from player.shaping.config import ShaperConfig
+from player.shaping.connection import Connection, Reader
+from player.shaping.grid import GridDepartures, Ticker
 from player.shaping.ledger import Ledger
-from player.shaping.legs import Connection, Reading, ShaperConfig
 from player.shaping.pacing import SharedPacer
 
 QUANTUM_BYTES = 1000
@@ -51,7 +52,7 @@ class Flow:
         self.client_takes = True
         self.broke: OSError | None = None
         self.server = Server()
-        self.reading: Reading = link.departures.reading(
+        self.reader: Reader = link.departures.reader_for(
             cast("Connection", self),
             cast("asyncio.Transport", self.server),
             cast("socket.socket", self.server),
@@ -68,7 +69,7 @@ class Flow:
 
     def pushed(self, data: bytes) -> None:
         self.take(data)
-        self.reading.arrived()
+        self.reader.arrived()
 
     def lend(self) -> memoryview:
         return memoryview(self.waiting)
@@ -108,12 +109,14 @@ class Link:
             each = self.flows[flow]
             each.write(memoryview(each.waiting[:size_bytes]))
             each.waiting = each.waiting[size_bytes:]
-            self.ledger.delivered(size_bytes, now_s)
+            self.ledger.add_delivered(size_bytes, now_s)
 
-    def sent_alone(self, flow: int, *, arrived_bytes: int, sent_bytes: int, since_s: float) -> None:
+    def note_sent_alone(
+        self, flow: int, *, arrived_bytes: int, sent_bytes: int, since_s: float
+    ) -> None:
         self.pacer.offer(flow, arrived_bytes, since_s)
-        self.pacer.sent_alone(flow, sent_bytes)
-        self.ledger.delivered(sent_bytes, since_s)
+        self.pacer.take_alone(flow, sent_bytes)
+        self.ledger.add_delivered(sent_bytes, since_s)
 
 
 @pytest.fixture

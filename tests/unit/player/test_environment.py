@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from abr.decision import Decision, Observation
 from abr.errors import ToolMissingError
 from abr.media import Presentation, constant_presentation
-from abr.networks import fill_vector, vector_width
+from abr.neural import fill_vector, vector_width
 from abr.trace import Trace
 from player.batch.abrkit import session as abrkit
 from player.batch.abrkit.copies import Reward

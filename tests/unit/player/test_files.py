@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from abr.errors import MissingFileError
-from player.files import check_writable, write_whole
+from player.actions import Want
+from player.files import MediaFolder, check_writable, write_whole
 
 
 def test_a_pipe_or_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
@@ -23,6 +24,39 @@ def test_a_pipe_or_device_is_written_to_and_not_replaced(tmp_path: Path) -> None
     assert read == [b"log"]
     assert pipe.is_fifo()
     assert list(tmp_path.iterdir()) == [pipe]
+
+
+def segment(rung: int, index: int, init: str = "init.mp4") -> Want:
+    return Want(
+        kind="segment",
+        url=f"v{rung}/{index}",
+        track="video",
+        segment=index,
+        rung=rung,
+        init=("init", init, None),
+    )
+
+
+def test_an_initialisation_section_shared_by_rungs_begins_the_file_of_each(tmp_path: Path) -> None:
+    """It is fetched once, for whichever rung came first, and may come after segments."""
+    folder = MediaFolder(tmp_path / "media")
+    folder.add(segment(0, 0), b"a")
+    folder.add(segment(1, 1), b"b")
+    folder.add(Want(kind="init", url="init.mp4", track="video", rung=0), b"init-")
+    folder.add(segment(0, 2), b"c")
+    assert (tmp_path / "media" / "video-r0.mp4").read_bytes() == b"init-ac"
+    assert (tmp_path / "media" / "video-r1.mp4").read_bytes() == b"init-b"
+
+
+def test_a_section_that_changes_is_written_before_what_follows_it(tmp_path: Path) -> None:
+    """Segments stay in order, also where the new section is late."""
+    folder = MediaFolder(tmp_path / "media")
+    folder.add(Want(kind="init", url="init.mp4", track="video", rung=0), b"1-")
+    folder.add(segment(0, 0), b"a")
+    folder.add(segment(0, 1, init="other.mp4"), b"b")
+    folder.add(segment(0, 2), b"c")
+    folder.add(Want(kind="init", url="other.mp4", track="video", rung=0), b"2-")
+    assert (tmp_path / "media" / "video-r0.mp4").read_bytes() == b"1-a2-b1-c"
 
 
 def test_a_link_keeps_pointing_where_it_does(tmp_path: Path) -> None:

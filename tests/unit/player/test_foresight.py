@@ -38,7 +38,7 @@ SEER = Rule(
     params=_Nothing(),
     start=_start,
     choose=lambda params, state, seen: Decision(int(state.trace.capacity_at(0.0) > 2e6), 0.0, 0),
-    foresees=True,
+    needs_trace=True,
 )
 
 
@@ -54,7 +54,7 @@ def test_a_replay_knows_the_trace_again_with_its_round_trips() -> None:
 
 
 def test_without_a_trace_it_is_refused() -> None:
-    with pytest.raises(AlgorithmError, match="must know the network beforehand"):
+    with pytest.raises(AlgorithmError, match="must know the trace in advance"):
         simulate(FILM, link=SharedLink(TRACE), algorithm=SEER)
 
 

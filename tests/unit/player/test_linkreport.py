@@ -9,7 +9,7 @@ def report(delivered_bytes: int, intervals: int = 2) -> ShaperReport:
     """Half a second wanted at 8 Mbit/s, then nothing."""
     ledger = Ledger(Trace.constant(8e6))
     ledger.advance(0.5, backlogged=True)
-    ledger.delivered(delivered_bytes, 0.4)
+    ledger.add_delivered(delivered_bytes, 0.4)
     ledger.advance(intervals * 0.5, backlogged=False)
     return ledger.report()
 

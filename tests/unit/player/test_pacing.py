@@ -55,7 +55,7 @@ def test_a_flow_alone_may_do_its_own_sums() -> None:
     # 0.1 Mbit and 0.2 Mbit.
     assert told.open_bytes(0.15) == 37_500
     assert told.open_bytes(0.1) == 12_500
-    told.sent_alone(1, 12_000)
+    told.take_alone(1, 12_000)
     assert asked.due(0.1) == [Grant(1, 12_000)]
     assert (asked.used_bits, asked.queued_bytes(1)) == (told.used_bits, told.queued_bytes(1))
     assert asked.due(0.102) == told.due(0.102) == [Grant(1, 1000)]
@@ -235,7 +235,7 @@ def test_the_ledger_splits_what_was_wanted_at_interval_bounds() -> None:
     ledger = Ledger(Trace.constant(8000), interval_s=0.5)
     ledger.advance(0.2, backlogged=False)
     ledger.advance(0.8, backlogged=True)
-    ledger.delivered(600, 0.8)
+    ledger.add_delivered(600, 0.8)
     report = ledger.report()
     assert report.offered_bytes == pytest.approx((500, 500))
     assert report.backlogged_bytes == pytest.approx((300, 300))

@@ -10,8 +10,10 @@ from abr.link import SharedLink
 from abr.log import SessionLog
 from abr.qoe import summary
 from abr.trace import Trace
+from player import replay
 from player.actions import Want
 from player.config import PlayerConfig
+from player.drivers.replay import differences
 from player.drivers.virtual import VirtualDriver, VirtualResponse
 from player.session import PlaybackSession
 from tests.fakes.titles import TOKEN, URL, FakeTitle, fixed, play_fake
@@ -272,9 +274,12 @@ def test_garbage_for_a_playlist_ends_the_session(text: str) -> None:
     """One reason in the log; no exception."""
     answer = VirtualResponse(len(text), text.encode())
     title = FakeTitle(refuse=lambda want: answer if want.kind == "multivariant" else None)
-    qoe = summary(play_fake(title))
+    log = play_fake(title)
+    qoe = summary(log)
     assert qoe.ended.startswith("error: multivariant.m3u8")
     assert qoe.startup_s is None
+    log.provenance["algorithm"] = "bba-0"  # it was never begun, so the log names none
+    assert differences(log, replay(log)) == []
 
 
 def test_repr_says_where_the_session_stands() -> None:

@@ -94,8 +94,8 @@ def test_negative_settings_are_refused(setting: str) -> None:
 def test_cross_traffic_counts_as_delivered_but_in_its_own_column() -> None:
     ledger = Ledger(MEGABIT)
     ledger.advance(0.5, backlogged=True)
-    ledger.delivered(200_000, 0.4)
-    ledger.crossed(300_000, 0.4)
+    ledger.add_delivered(200_000, 0.4)
+    ledger.add_crossed(300_000, 0.4)
     report = ledger.report()
     assert report.cross_bytes == (300_000,)
     assert report.delivered_ratio == pytest.approx(1.0)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from abr.errors import PackageError
 from transcode.indexfile import digest_of, parse_index, print_index
 from transcode.layout import (
+    MAX_TITLE_CHARS,
     Encryption,
     PresentationIndex,
     SegmentFacts,
@@ -157,7 +158,7 @@ def test_keys_change_where_periods_do_and_the_map_has_a_vector_of_its_own() -> N
 
 
 def test_a_clear_initialisation_section_stands_before_the_key() -> None:
-    """A KEY line before it would seal it."""
+    """A KEY line before it would encrypt it."""
     clear = replace(INDEX, encryption=Encryption(method="AES-128", kids=KIDS[:1]))
     text = print_media(media_playlist_of(clear, clear.video[0]))
     assert text.index("#EXT-X-MAP") < text.index("#EXT-X-KEY")
@@ -218,6 +219,13 @@ def test_a_folder_without_letters_makes_no_title() -> None:
     """The message says what to do."""
     with pytest.raises(PackageError, match="rename it"):
         title_of("電影")
+
+
+def test_a_folder_whose_title_could_not_be_served_is_refused() -> None:
+    """At once, and not by the server that is given the package."""
+    assert title_of("a" * MAX_TITLE_CHARS) == "a" * MAX_TITLE_CHARS
+    with pytest.raises(PackageError, match=r"129 characters .*expected at most 128; rename it"):
+        title_of("a" * 129)
 
 
 @pytest.mark.parametrize(
@@ -292,11 +300,11 @@ def edited(change: Callable[[dict[str, Any]], object], *, digest: bool = False) 
     ("message", "text"),
     [
         ("not JSON", "{"),
-        ("root is no object", "[]"),
+        ("root is not an object", "[]"),
         ("format is missing", "{}"),
         ("version 2.0; this abrkit reads 1.x", edited(lambda v: v.update(version="2.0"))),
         ("version is missing", edited(lambda v: v.pop("version"))),
-        ("digest differs", edited(lambda v: v["video"][0].update(init_bytes=5))),
+        ("digest does not fit", edited(lambda v: v["video"][0].update(init_bytes=5))),
         ("video is missing", edited(lambda v: v.pop("video"))),
         (r"video\[1\]\.folder", edited(lambda v: v["video"][1].update(folder="../../etc"))),
         (r"video\[0\]\.kind", edited(lambda v: v["video"][0].update(kind="text"))),

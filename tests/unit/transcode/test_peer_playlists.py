@@ -48,14 +48,14 @@ def test_segments_of_ffmpeg_have_a_map() -> None:
 
 
 def test_ranges_and_keys_with_a_comma_in_quotes() -> None:
-    """A single sealed file of ffmpeg's, and a single file of packager's with its map inside."""
-    sealed, clear = read("ffmpeg-sealed-ranges.m3u8"), read("packager-ranges.m3u8")
-    assert isinstance(sealed, MediaPlaylist)
+    """A single encrypted file of ffmpeg's, and a single file of packager's with its map inside."""
+    encrypted, clear = read("ffmpeg-sealed-ranges.m3u8"), read("packager-ranges.m3u8")
+    assert isinstance(encrypted, MediaPlaylist)
     assert isinstance(clear, MediaPlaylist)
-    key = sealed.segments[0].key
+    key = encrypted.segments[0].key
     assert key is not None
     assert (key.uri, key.iv) == ("key/uri,a", bytes(16))
-    assert sealed.segments[0].byte_range == ByteRange(0, 229_184)
+    assert encrypted.segments[0].byte_range == ByteRange(0, 229_184)
     section = clear.segments[0].map
     assert section is not None
     assert section.byte_range == ByteRange(0, 878)

@@ -92,12 +92,12 @@ def test_a_byte_order_mark_and_windows_line_ends_are_accepted() -> None:
 
 
 def test_a_key_before_the_map_seals_the_map_and_one_after_it_does_not() -> None:
-    """RFC 8216bis, 4.4.4.5: the section is sealed by the key in force where its tag stands."""
-    sealed = media(
+    """RFC 8216bis, 4.4.4.5: the section is encrypted by the key in force where its tag stands."""
+    encrypted = media(
         '#EXT-X-KEY:METHOD=AES-128,URI="../key/a",IV=0x1\n#EXT-X-MAP:URI="i"\n#EXTINF:4,\n0\n'
     )
     clear = media('#EXT-X-MAP:URI="i"\n#EXT-X-KEY:METHOD=AES-128,URI="../key/a"\n#EXTINF:4,\n0\n')
-    assert sealed.segments[0].map == Map(uri="i", key=SECTION_KEY)
+    assert encrypted.segments[0].map == Map(uri="i", key=SECTION_KEY)
     assert clear.segments[0].map == Map(uri="i")
     assert clear.segments[0].key == KEY
 
@@ -214,7 +214,7 @@ def test_text_that_is_no_multivariant_playlist_is_refused(message: str, text: st
 
 
 def test_a_media_playlist_prints_tags_only_where_they_change() -> None:
-    """The whole text of a sealed playlist with a rotation."""
+    """The whole text of an encrypted playlist with a rotation."""
     section = Map(uri="init.mp4", key=SECTION_KEY)
     playlist = vod_playlist(
         [
@@ -286,7 +286,7 @@ def test_a_multivariant_playlist_prints_every_attribute() -> None:
         ("a map that ends", [{"map": Map(uri="i")}, {}]),
         ("a bitrate that ends", [{"bitrate_kbps": 5}, {}]),
         ("a bitrate on a range", [{"bitrate_kbps": 5, "byte_range": ByteRange(0, 4)}]),
-        ("a map sealed without IV", [{"map": Map(uri="i", key=KEY)}]),
+        ("a map encrypted without IV", [{"map": Map(uri="i", key=KEY)}]),
         ("an IV of 3 bytes", [{"key": replace(KEY, iv=b"abc")}]),
         ("a quote in a URI", [{"key": replace(KEY, uri='a"b')}]),
         ("a URI that is a comment", [{"uri": "#a"}]),

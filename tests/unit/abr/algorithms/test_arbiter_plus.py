@@ -8,12 +8,12 @@ import pytest
 from abr.algorithms import arbiter_plus
 from abr.decision import begin, downloads_from
 from abr.media import Presentation
-from tests.fakes.observations import FILM, came, seen
+from tests.fakes.observations import PRESENTATION, make_download, seen
 
 
 def test_newer_downloads_weigh_more() -> None:
     """Weights 0.4 and 0.24: (0.4 x 3 + 0.24 x 1) / 0.64 = 2.25 Mbit/s."""
-    done = downloads_from([came(1e6), came(3e6)])
+    done = downloads_from([make_download(1e6), make_download(3e6)])
     assert arbiter_plus.exponential_mean_bps(done, 0.4, 10) == pytest.approx(2.25e6)
     assert arbiter_plus.exponential_mean_bps(done, 0.4, 1) == pytest.approx(3e6)
 
@@ -34,21 +34,21 @@ def test_newer_downloads_weigh_more() -> None:
 def test_the_target_rises_with_the_buffer_and_switches_are_controlled(
     throughput_bps: float, buffer_s: float, last_rung: int, rung: int
 ) -> None:
-    running = begin(arbiter_plus.make(), FILM)
-    looked = seen(buffer_s, last_rung=last_rung, downloads=[came(throughput_bps)])
+    running = begin(arbiter_plus.make(), PRESENTATION)
+    looked = seen(buffer_s, last_rung=last_rung, downloads=[make_download(throughput_bps)])
     assert running.choose(looked).rung == rung
 
 
 def test_large_segments_ahead_lower_the_rung() -> None:
     """The next five are of 1.2 times the nominal size: 4.8 Mbit/s do not fit 4.75."""
     parts = np.concatenate([np.ones(50), np.full(5, 1.2), np.ones(45)])
-    film = Presentation(
-        bitrates_bps=FILM.bitrates_bps,
-        sizes_bytes=FILM.sizes_bytes * parts,
-        durations_s=FILM.durations_s,
+    presentation = Presentation(
+        bitrates_bps=PRESENTATION.bitrates_bps,
+        sizes_bytes=PRESENTATION.sizes_bytes * parts,
+        durations_s=PRESENTATION.durations_s,
     )
-    running = begin(arbiter_plus.make(), film)
-    five = seen(15, film=film, last_rung=2, downloads=[came(5e6)])
+    running = begin(arbiter_plus.make(), presentation)
+    five = seen(15, presentation=presentation, last_rung=2, downloads=[make_download(5e6)])
     assert running.choose(five).rung == 1
     assert running.choose(five._replace(segment=51)).rung == 2  # 4.64 Mbit/s fit
 

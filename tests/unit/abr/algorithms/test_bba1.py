@@ -8,7 +8,7 @@ import pytest
 from abr.algorithms import bba1
 from abr.decision import begin
 from abr.media import Presentation
-from tests.fakes.observations import FILM, came, seen
+from tests.fakes.observations import PRESENTATION, make_download, seen
 
 PARAMS = bba1.Params()
 
@@ -25,15 +25,15 @@ def varied(sizes_of_lowest: list[float]) -> Presentation:
 
 def test_the_reservoir_is_what_large_segments_would_cost() -> None:
     """20 segments of twice the mean: each plays 4 s and takes 8 s, so 80 s are lost."""
-    film = varied([2.0] * 20 + [1.0] * 80)
-    looked = seen(film=film, segment=0, max_buffer_s=240)
+    presentation = varied([2.0] * 20 + [1.0] * 80)
+    looked = seen(presentation=presentation, segment=0, max_buffer_s=240)
     assert bba1.reservoir_s(PARAMS, looked) == pytest.approx(80)
 
 
 def test_the_reservoir_looks_two_buffers_ahead() -> None:
     """30 s of buffer: 60 s, that is 15 segments of 4 s, of which the last two are large."""
-    film = varied([1.0] * 13 + [3.0] * 87)
-    looked = seen(film=film, segment=0, max_buffer_s=30)
+    presentation = varied([1.0] * 13 + [3.0] * 87)
+    looked = seen(presentation=presentation, segment=0, max_buffer_s=30)
     assert bba1.reservoir_s(PARAMS, looked) == pytest.approx(2 * 8)
 
 
@@ -46,7 +46,7 @@ def test_the_reservoir_looks_two_buffers_ahead() -> None:
     ],
 )
 def test_the_reservoir_is_bounded(parts: float, max_buffer_s: float, expected_s: float) -> None:
-    looked = seen(film=varied([parts] * 100), segment=0, max_buffer_s=max_buffer_s)
+    looked = seen(presentation=varied([parts] * 100), segment=0, max_buffer_s=max_buffer_s)
     assert bba1.reservoir_s(PARAMS, looked) == pytest.approx(expected_s)
 
 
@@ -68,15 +68,15 @@ def test_the_reservoir_is_bounded(parts: float, max_buffer_s: float, expected_s:
 def test_the_chunk_map_moves_when_a_neighbour_is_passed(
     buffer_s: float, last_rung: int, rung: int
 ) -> None:
-    running = begin(bba1.make(), FILM)
+    running = begin(bba1.make(), PRESENTATION)
     assert running.choose(seen(buffer_s, last_rung=last_rung, max_buffer_s=240)).rung == rung
 
 
 def test_protection_grows_with_each_segment_that_raised_the_buffer() -> None:
     """Two of four: one was slow, one found the buffer three quarters full."""
     rule = bba1.make()
-    state = rule.start(rule.params, FILM.bitrates_bps, FILM.durations_s)
-    fast, slow = came(2e6), came(0.9e6)
+    state = rule.start(rule.params, PRESENTATION.bitrates_bps, PRESENTATION.durations_s)
+    fast, slow = make_download(2e6), make_download(0.9e6)
     for buffer_s, download in ((20, fast), (20, slow), (179, fast), (180, fast)):
         bba1.delivered(rule.params, state, seen(buffer_s, max_buffer_s=240), download)
     assert state.protection_s[0] == pytest.approx(0.8)
@@ -84,9 +84,9 @@ def test_protection_grows_with_each_segment_that_raised_the_buffer() -> None:
 
 def test_protection_shifts_the_reservoir() -> None:
     """200 fast segments gain 80 s at most, so below 88 s the lowest rung is played."""
-    running = begin(bba1.make(), FILM)
+    running = begin(bba1.make(), PRESENTATION)
     for _ in range(250):
-        running.delivered(seen(20, max_buffer_s=240), came(2e6))
+        running.delivered(seen(20, max_buffer_s=240), make_download(2e6))
     below, above = (seen(b, last_rung=1, max_buffer_s=240) for b in (88, 88.1))
     assert [running.choose(below).rung, running.choose(above).rung] == [0, 1]
 

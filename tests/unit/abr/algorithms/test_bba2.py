@@ -6,13 +6,13 @@ import pytest
 
 from abr.algorithms import bba2
 from abr.decision import RunningAlgorithm, begin
-from tests.fakes.observations import FILM, came, seen
+from tests.fakes.observations import PRESENTATION, make_download, seen
 
 
 def after(throughput_bps: float) -> RunningAlgorithm:
     """A playback whose segment 49, of the lowest rung, came at this throughput."""
-    running = begin(bba2.make(), FILM)
-    running.delivered(seen(), came(throughput_bps))
+    running = begin(bba2.make(), PRESENTATION)
+    running.delivered(seen(), make_download(throughput_bps))
     return running
 
 
@@ -28,7 +28,7 @@ def test_startup_steps_up_when_the_buffer_gains_enough(
     throughput_bps: float, buffer_s: float, rung: int
 ) -> None:
     decision = after(throughput_bps).choose(seen(buffer_s, max_buffer_s=1e4, last_rung=0))
-    assert (decision.rung, decision.why) == (rung, 3)
+    assert (decision.rung, decision.reason) == (rung, 3)
 
 
 def test_the_threshold_falls_as_the_cushion_fills() -> None:
@@ -48,17 +48,17 @@ def test_startup_ends_when_the_buffer_falls() -> None:
     """Then in the reservoir the lowest rung is played, however fast the next segment comes."""
     running = after(0.9e6)
     assert running.choose(seen(6, max_buffer_s=240, last_rung=1)).rung == 0
-    running.delivered(seen(), came(100e6))
-    assert running.choose(seen(6, max_buffer_s=240)).why == 0
+    running.delivered(seen(), make_download(100e6))
+    assert running.choose(seen(6, max_buffer_s=240)).reason == 0
 
 
 def test_protection_grows_only_after_startup() -> None:
     rule = bba2.make()
-    state = rule.start(rule.params, FILM.bitrates_bps, FILM.durations_s)
-    bba2.delivered(rule.params, state, seen(), came(8e6))
+    state = rule.start(rule.params, PRESENTATION.bitrates_bps, PRESENTATION.durations_s)
+    bba2.delivered(rule.params, state, seen(), make_download(8e6))
     assert state.protection_s[0] == 0
     state.is_steady[0] = 1
-    bba2.delivered(rule.params, state, seen(), came(8e6))
+    bba2.delivered(rule.params, state, seen(), make_download(8e6))
     assert state.protection_s[0] == pytest.approx(0.4)
 
 

@@ -12,35 +12,36 @@ from abr.decision import Download, Observation, Progress, RunningAlgorithm, begi
 from abr.media import constant_presentation
 
 RATES = (300e3, 750e3, 1500e3, 3000e3, 6000e3)
-FILM = constant_presentation(RATES, segments=40, segment_s=4.0)
+PRESENTATION = constant_presentation(RATES, segments=40, segment_s=4.0)
 
 
 def seen(segment: int, buffer_s: float, last_rung: int, now_s: float = 100.0) -> Observation:
     return Observation(
         now_s, segment, buffer_s, 30.0, last_rung, segment > 0,
-        FILM.bitrates_bps, FILM.sizes_bytes, FILM.durations_s, downloads_from([]),
+        PRESENTATION.bitrates_bps, PRESENTATION.sizes_bytes, PRESENTATION.durations_s,
+        downloads_from([]),
     )  # fmt: skip
 
 
 def arrive(running: RunningAlgorithm, segment: int, rung: int, bps: float, buffer_s: float) -> None:
     """A download at ``bps`` after which the buffer is ``buffer_s``."""
-    size = float(FILM.sizes_bytes[rung, segment])
+    size = float(PRESENTATION.sizes_bytes[rung, segment])
     end_s = 100.0 + 8 * size / bps
     download = Download(segment, rung, size, 99.9, 100.0, end_s)
     running.delivered(seen(segment + 1, buffer_s, rung, end_s), download)
 
 
 def test_the_first_rung_is_the_highest_within_one_megabit() -> None:
-    assert begin(dashjs.make(), FILM).choose(seen(0, 0.0, -1)).rung == 1
+    assert begin(dashjs.make(), PRESENTATION).choose(seen(0, 0.0, -1)).rung == 1
 
 
 def test_throughput_decides_while_the_buffer_is_low() -> None:
     """0.9 x 3.4 Mbit/s = 3.06 carries 3.0; 0.9 x 3.3 = 2.97 does not."""
     for bps, rung in ((3.4e6, 3), (3.3e6, 2)):
-        running = begin(dashjs.make(buffer_rule=False), FILM)
+        running = begin(dashjs.make(buffer_rule=False), PRESENTATION)
         arrive(running, 0, 0, bps, 4.0)
         answer = running.choose(seen(1, 4.0, 0))
-        assert (answer.rung, running.whys[answer.why]) == (rung, "throughput")
+        assert (answer.rung, running.reasons[answer.reason]) == (rung, "throughput")
 
 
 def test_the_estimate_is_the_lower_of_two_means_in_whole_kilobits() -> None:
@@ -72,28 +73,28 @@ def test_a_download_without_duration_says_nothing() -> None:
 
 def test_insufficient_buffer_caps_from_the_third_segment_on() -> None:
     """0.7 x 4 Mbit/s x 2 s / 4 s = 1.4 Mbit/s carries 750 kbit/s."""
-    running = begin(dashjs.make(), FILM)
+    running = begin(dashjs.make(), PRESENTATION)
     arrive(running, 0, 1, 4e6, 4.0)
     assert running.choose(seen(1, 4.0, 1)).rung == 3
     arrive(running, 1, 3, 4e6, 4.0)
     answer = running.choose(seen(2, 2.0, 3))
-    assert (answer.rung, running.whys[answer.why]) == (1, "insufficient buffer")
+    assert (answer.rung, running.reasons[answer.reason]) == (1, "insufficient buffer")
 
 
 def test_bola_takes_over_at_twelve_seconds_and_hands_back_below_six() -> None:
-    running = begin(dashjs.make(), FILM)
+    running = begin(dashjs.make(), PRESENTATION)
     arrive(running, 0, 1, 4e6, 12.0)
-    assert running.whys[running.choose(seen(1, 12.0, 1)).why] == "BOLA"
-    assert running.whys[running.choose(seen(2, 6.0, 3)).why] == "BOLA"
-    assert running.whys[running.choose(seen(3, 5.9, 3)).why] == "throughput"
+    assert running.reasons[running.choose(seen(1, 12.0, 1)).reason] == "BOLA"
+    assert running.reasons[running.choose(seen(2, 6.0, 3)).reason] == "BOLA"
+    assert running.reasons[running.choose(seen(3, 5.9, 3)).reason] == "throughput"
 
 
 def test_a_slow_download_is_abandoned_once_and_nothing_goes_up_for_ten_seconds() -> None:
     """After 1 s, 100 kB of 1.5 MB: 800 kbit/s, 15 s for the whole; 750 kbit/s is smaller."""
-    running = begin(dashjs.make(), FILM)
+    running = begin(dashjs.make(), PRESENTATION)
     arrive(running, 0, 1, 4e6, 4.0)
     now = seen(1, 4.0, 3, 101.1)
-    size = float(FILM.sizes_bytes[3, 1])
+    size = float(PRESENTATION.sizes_bytes[3, 1])
     early = Progress(100.6, 1, 3, size, 50e3, 100.0, 100.1, 3.4)
     assert running.reconsider(now, early) is None
     slow = Progress(101.1, 1, 3, size, 100e3, 100.0, 100.1, 3.0)
@@ -107,16 +108,18 @@ def test_a_slow_download_is_abandoned_once_and_nothing_goes_up_for_ten_seconds()
 
 
 def test_an_empty_buffer_asks_for_the_lowest() -> None:
-    running = begin(dashjs.make(), FILM)
+    running = begin(dashjs.make(), PRESENTATION)
     arrive(running, 0, 1, 4e6, 4.0)
     arrive(running, 1, 1, 4e6, 4.0)
     assert running.choose(seen(2, 0.2, 1)).rung == 0
 
 
 def test_one_rung_leaves_no_choice() -> None:
-    film = constant_presentation((900e3,), segments=3, segment_s=4.0)
-    asked = seen(1, 20.0, 0)._replace(ladder_bps=film.bitrates_bps, sizes_bytes=film.sizes_bytes)
-    assert begin(dashjs.make(), film).choose(asked).rung == 0
+    presentation = constant_presentation((900e3,), segments=3, segment_s=4.0)
+    asked = seen(1, 20.0, 0)._replace(
+        ladder_bps=presentation.bitrates_bps, sizes_bytes=presentation.sizes_bytes
+    )
+    assert begin(dashjs.make(), presentation).choose(asked).rung == 0
 
 
 def test_it_conforms() -> None:

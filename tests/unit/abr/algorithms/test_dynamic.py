@@ -9,7 +9,7 @@ import pytest
 from abr.algorithms import dynamic, dynamic_dash
 from abr.checks import check_algorithm
 from abr.decision import Download, Observation, Progress, Rule
-from tests.fakes.observations import FILM
+from tests.fakes.observations import PRESENTATION
 from tests.fakes.observations import seen as at
 
 
@@ -17,17 +17,17 @@ def seen(buffer_s: float) -> Observation:
     return at(buffer_s, max_buffer_s=25.0)
 
 
-def begun(rule: Rule, bps: float) -> Any:
+def start_session(rule: Rule, bps: float) -> Any:
     """A state that has measured one download without latency."""
-    state = rule.start(rule.params, FILM.bitrates_bps, FILM.durations_s)
+    state = rule.start(rule.params, PRESENTATION.bitrates_bps, PRESENTATION.durations_s)
     assert rule.delivered is not None
     rule.delivered(rule.params, state, seen(4), Download(0, 0, 1e6, 0.0, 0.0, 8e6 / bps))
     return state
 
 
-def said(rule: Rule, state: Any, buffer_s: float) -> tuple[int, str]:
+def decide_at(rule: Rule, state: Any, buffer_s: float) -> tuple[int, str]:
     decision = rule.choose(rule.params, state, seen(buffer_s))
-    return decision.rung, rule.whys[decision.why]
+    return decision.rung, rule.reasons[decision.reason]
 
 
 def test_bola_takes_over_above_ten_seconds_when_it_asks_for_no_less() -> None:
@@ -37,37 +37,37 @@ def test_bola_takes_over_above_ten_seconds_when_it_asks_for_no_less() -> None:
     rung 3 at Vp (5 + ln 2) = 16.9 s, which is no more than one above the throughput's.
     """
     rule = dynamic.make()
-    state = begun(rule, 5e6)
-    assert said(rule, state, 9) == (2, "throughput")
-    assert said(rule, state, 13) == (2, "throughput")
-    assert said(rule, state, 20) == (3, "buffer")
-    assert said(rule, state, 13) == (1, "buffer")
+    state = start_session(rule, 5e6)
+    assert decide_at(rule, state, 9) == (2, "throughput")
+    assert decide_at(rule, state, 13) == (2, "throughput")
+    assert decide_at(rule, state, 20) == (3, "buffer")
+    assert decide_at(rule, state, 13) == (1, "buffer")
 
 
 def test_the_throughput_rule_takes_over_below_ten_seconds_when_it_asks_for_more() -> None:
     rule = dynamic.make()
-    state = begun(rule, 5e6)
-    assert said(rule, state, 20) == (3, "buffer")
-    assert said(rule, state, 9) == (2, "throughput")
+    state = start_session(rule, 5e6)
+    assert decide_at(rule, state, 20) == (3, "buffer")
+    assert decide_at(rule, state, 9) == (2, "throughput")
 
 
 def test_dash_goes_by_the_buffer_alone_and_back_later() -> None:
     rule = dynamic_dash.make()
-    state = begun(rule, 5e6)
+    state = start_session(rule, 5e6)
     levels = (9, 10, 10.1, 6, 5, 4.9, 9)
-    whys = [said(rule, state, level_s)[1] for level_s in levels]
-    assert whys == ["throughput"] * 2 + ["buffer"] * 3 + ["throughput"] * 2
+    reasons = [decide_at(rule, state, level_s)[1] for level_s in levels]
+    assert reasons == ["throughput"] * 2 + ["buffer"] * 3 + ["throughput"] * 2
 
 
 def test_without_a_measurement_it_is_the_lowest_rung() -> None:
     for rule in (dynamic.make(), dynamic_dash.make()):
-        state = rule.start(rule.params, FILM.bitrates_bps, FILM.durations_s)
-        assert said(rule, state, 20) == (0, "no sample yet")
+        state = rule.start(rule.params, PRESENTATION.bitrates_bps, PRESENTATION.durations_s)
+        assert decide_at(rule, state, 20) == (0, "no sample yet")
 
 
 def slow(elapsed_s: float, buffer_s: float = 20.0) -> Progress:
     """A tenth of rung 3 has come, without latency."""
-    size_bytes = float(FILM.sizes_bytes[3, 50])
+    size_bytes = float(PRESENTATION.sizes_bytes[3, 50])
     return Progress(100.0 + elapsed_s, 50, 3, size_bytes, size_bytes / 10, 100.0, 100.0, buffer_s)
 
 
@@ -75,7 +75,7 @@ def slow(elapsed_s: float, buffer_s: float = 20.0) -> Progress:
 def test_dynamic_abandons_by_throughput_whoever_decides(buffer_s: float) -> None:
     """A tenth in 0.8 s is 4 Mbit/s: 8 s in all, more than 1.8 segments. 0.9 of it: rung 1."""
     rule = dynamic.make()
-    state = begun(rule, 5e6)
+    state = start_session(rule, 5e6)
     rule.choose(rule.params, state, seen(buffer_s))
     assert rule.reconsider is not None
     assert rule.reconsider(rule.params, state, seen(buffer_s), slow(0.8)).rung == 1
@@ -87,7 +87,7 @@ def test_dynamic_abandons_by_throughput_whoever_decides(buffer_s: float) -> None
 def test_dash_abandons_by_the_rule_in_charge() -> None:
     """With 20 s of buffer BOLA-E is not worried where the throughput rule is."""
     rule = dynamic_dash.make()
-    state = begun(rule, 5e6)
+    state = start_session(rule, 5e6)
     assert rule.reconsider is not None
     rule.choose(rule.params, state, seen(9))
     assert rule.reconsider(rule.params, state, seen(9), slow(0.8)).rung == 1
@@ -99,7 +99,7 @@ def test_dash_abandons_by_the_rule_in_charge() -> None:
 
 def test_dash_tells_bola_e_of_waits_whoever_decides() -> None:
     rule = dynamic_dash.make()
-    state = begun(rule, 5e6)
+    state = start_session(rule, 5e6)
     assert rule.waited is not None
     rule.waited(rule.params, state, seen(9), 1.5)
     assert state.bola.placeholder_ms[0] == 1500

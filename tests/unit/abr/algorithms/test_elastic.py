@@ -6,11 +6,11 @@ import pytest
 
 from abr.algorithms import elastic
 from abr.decision import begin
-from tests.fakes.observations import FILM, came, seen
+from tests.fakes.observations import PRESENTATION, make_download, seen
 
 
 def test_the_first_segment_is_of_the_lowest_rung() -> None:
-    assert begin(elastic.make(), FILM).choose(seen()).rung == 0
+    assert begin(elastic.make(), PRESENTATION).choose(seen()).rung == 0
 
 
 @pytest.mark.parametrize(
@@ -29,25 +29,25 @@ def test_the_first_segment_is_of_the_lowest_rung() -> None:
 def test_the_law_asks_for_more_when_the_buffer_is_above_its_target(
     throughput_bps: float, buffer_s: float, rung: int
 ) -> None:
-    running = begin(elastic.make(), FILM)
-    assert running.choose(seen(buffer_s, downloads=[came(throughput_bps)])).rung == rung
+    running = begin(elastic.make(), PRESENTATION)
+    assert running.choose(seen(buffer_s, downloads=[make_download(throughput_bps)])).rung == rung
 
 
 def test_the_integral_sums_the_distance_over_time() -> None:
     """2 s of download 5 s below the target, twice: -20 square seconds."""
     rule = elastic.make()
-    state = rule.start(rule.params, FILM.bitrates_bps, FILM.durations_s)
+    state = rule.start(rule.params, PRESENTATION.bitrates_bps, PRESENTATION.durations_s)
     for _ in range(2):
-        elastic.choose(rule.params, state, seen(10, downloads=[came(2e6)]))
+        elastic.choose(rule.params, state, seen(10, downloads=[make_download(2e6)]))
     assert state.integral[0] == pytest.approx(-20)
 
 
 def test_the_integral_rests_beyond_the_ladder() -> None:
     """Far too slow or far too fast, it moves no further in that direction."""
     rule = elastic.make()
-    state = rule.start(rule.params, FILM.bitrates_bps, FILM.durations_s)
-    elastic.choose(rule.params, state, seen(0, downloads=[came(1e5)]))
-    elastic.choose(rule.params, state, seen(29, downloads=[came(1e8)]))
+    state = rule.start(rule.params, PRESENTATION.bitrates_bps, PRESENTATION.durations_s)
+    elastic.choose(rule.params, state, seen(0, downloads=[make_download(1e5)]))
+    elastic.choose(rule.params, state, seen(29, downloads=[make_download(1e8)]))
     assert state.integral[0] == 0
 
 

@@ -6,26 +6,28 @@ import pytest
 
 from abr.algorithms import festive
 from abr.decision import Download, begin
-from tests.fakes.observations import FILM, came, seen
+from tests.fakes.observations import PRESENTATION, make_download, seen
 
 
 def history(rungs: list[int], throughput_bps: float) -> list[Download]:
     """Downloads, the newest ending at 100 s, one every 10 s."""
     count = len(rungs)
     return [
-        came(throughput_bps, rung=rung, segment=50 - count + i, end_s=100 - 10 * (count - 1 - i))
+        make_download(
+            throughput_bps, rung=rung, segment=50 - count + i, end_s=100 - 10 * (count - 1 - i)
+        )
         for i, rung in enumerate(rungs)
     ]
 
 
 def chosen(rungs: list[int], throughput_bps: float, **params: float) -> int:
-    running = begin(festive.make(**params), FILM)
+    running = begin(festive.make(**params), PRESENTATION)
     looked = seen(last_rung=rungs[-1], downloads=history(rungs, throughput_bps))
     return running.choose(looked).rung
 
 
 def test_the_first_segment_is_of_the_lowest_rung() -> None:
-    assert begin(festive.make(), FILM).choose(seen(last_rung=-1)).rung == 0
+    assert begin(festive.make(), PRESENTATION).choose(seen(last_rung=-1)).rung == 0
 
 
 @pytest.mark.parametrize(
@@ -50,14 +52,16 @@ def test_recent_switches_delay_the_next() -> None:
 
     With two switches in the last 20 s, 2 ** 3 - 2 ** 2 = 4 is less than 6; with three it is 8.
     """
-    quick = [came(50e6, rung=r, segment=40 + i, end_s=90 + i) for i, r in enumerate([2, 1, 2])]
-    settled = [came(50e6, rung=2, segment=44 + i, end_s=94 + i) for i in range(4)]
+    quick = [
+        make_download(50e6, rung=r, segment=40 + i, end_s=90 + i) for i, r in enumerate([2, 1, 2])
+    ]
+    settled = [make_download(50e6, rung=2, segment=44 + i, end_s=94 + i) for i in range(4)]
     rule = festive.make()
     twice = seen(last_rung=2, downloads=quick + settled)
-    assert begin(rule, FILM).choose(twice).rung == 3
-    quick.insert(0, came(50e6, rung=1, segment=39, end_s=89))
+    assert begin(rule, PRESENTATION).choose(twice).rung == 3
+    quick.insert(0, make_download(50e6, rung=1, segment=39, end_s=89))
     thrice = seen(last_rung=2, downloads=quick + settled)
-    assert begin(rule, FILM).choose(thrice) == (2, 0.0, 4, -1)
+    assert begin(rule, PRESENTATION).choose(thrice) == (2, 0.0, 4, -1)
 
 
 def test_requests_wait_above_a_target_that_varies() -> None:

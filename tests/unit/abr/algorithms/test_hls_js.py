@@ -12,27 +12,28 @@ from abr.decision import Download, Observation, Progress, RunningAlgorithm, begi
 from abr.media import constant_presentation
 
 RATES = (300e3, 750e3, 1500e3, 3000e3, 6000e3)
-FILM = constant_presentation(RATES, segments=40, segment_s=4.0)
+PRESENTATION = constant_presentation(RATES, segments=40, segment_s=4.0)
 
 
 def seen(segment: int, buffer_s: float, last_rung: int, now_s: float = 100.0) -> Observation:
     return Observation(
         now_s, segment, buffer_s, 30.0, last_rung, segment > 0,
-        FILM.bitrates_bps, FILM.sizes_bytes, FILM.durations_s, downloads_from([]),
+        PRESENTATION.bitrates_bps, PRESENTATION.sizes_bytes, PRESENTATION.durations_s,
+        downloads_from([]),
     )  # fmt: skip
 
 
 def arrive(running: RunningAlgorithm, rung: int, bps: float, wait_s: float = 0.1) -> None:
     """The first download, at ``bps`` after ``wait_s``."""
-    size = float(FILM.sizes_bytes[rung, 0])
+    size = float(PRESENTATION.sizes_bytes[rung, 0])
     end_s = 100.0 + 8 * size / bps
     running.delivered(
         seen(0, 4.0, rung, end_s), Download(0, rung, size, 100.0 - wait_s, 100.0, end_s)
     )
 
 
-def begun(**params: float) -> RunningAlgorithm:
-    running = begin(hls_js.make(**params), FILM)
+def start_session(**params: float) -> RunningAlgorithm:
+    running = begin(hls_js.make(**params), PRESENTATION)
     running.choose(seen(0, 0.0, -1))
     return running
 
@@ -41,13 +42,13 @@ def test_the_first_rung_is_within_the_estimate_that_the_first_variant_raises() -
     """500 kbit/s carries 300; a first variant of 3 Mbit/s is believed, one of 6 only to 5."""
     for first_rung, rung in ((0, 0), (3, 3), (4, 3)):
         rule = hls_js.make(first_rung=first_rung)
-        assert begin(rule, FILM).choose(seen(0, 0.0, -1)).rung == rung
+        assert begin(rule, PRESENTATION).choose(seen(0, 0.0, -1)).rung == rung
 
 
 def test_seven_tenths_must_carry_a_higher_rung_and_095_the_last() -> None:
     """0.7 x 4.2 < 3.0 < 0.7 x 4.4; 0.95 x 3.2 > 3.0. Plenty of buffer."""
     for bps, last_rung, rung in ((4.2e6, 1, 2), (4.4e6, 1, 3), (3.2e6, 3, 3), (3.1e6, 3, 2)):
-        running = begun()
+        running = start_session()
         arrive(running, last_rung, bps)
         assert running.choose(seen(1, 20.0, last_rung)).rung == rung
 
@@ -58,16 +59,16 @@ def test_a_segment_must_arrive_before_the_buffer_is_empty() -> None:
     3 Mbit/s takes 0.1 + 12/7 + 0.1 s = 1.91 s. The rungs' playlists count 0.1 s more.
     """
     for buffer_s, rung in ((3.7, 4), (3.6, 3), (2.0, 3), (1.8, 2)):
-        running = begun()
+        running = start_session()
         arrive(running, 1, 10e6)
         assert running.choose(seen(1, buffer_s, 1)).rung == rung
 
 
 def test_an_empty_buffer_accepts_a_stall_of_four_seconds() -> None:
-    running = begun()
+    running = start_session()
     arrive(running, 1, 10e6)
     answer = running.choose(seen(1, 0.0, 1))
-    assert (answer.rung, running.whys[answer.why]) == (4, "fits with a stall")
+    assert (answer.rung, running.reasons[answer.reason]) == (4, "fits with a stall")
 
 
 def test_only_the_usual_wait_is_left_out_of_a_sample() -> None:
@@ -76,7 +77,7 @@ def test_only_the_usual_wait_is_left_out_of_a_sample() -> None:
     Of that the weights sqrt(2) exp(-0.005) and sqrt(2) exp(-2) leave less than 2 s.
     """
     rule = hls_js.make()
-    state = rule.start(rule.params, FILM.bitrates_bps, FILM.durations_s)
+    state = rule.start(rule.params, PRESENTATION.bitrates_bps, PRESENTATION.durations_s)
     hls_js.delivered(rule.params, state, seen(1, 4.0, 0), Download(0, 0, 15e5, 0.0, 0.1, 4.1))
     assert state.mean_bps[0] / (1 - 0.5 ** (4 / 3)) == pytest.approx(3e6)
     hls_js.delivered(rule.params, state, seen(2, 4.0, 0), Download(1, 0, 15e5, 5.0, 7.0, 11.0))
@@ -92,7 +93,7 @@ def test_a_download_that_outlasts_the_buffer_is_given_up_for_one_that_does_not()
     1.5 Mbit/s takes 0.1 + 6 / 1.8 + 0.1 s for its playlist: 3.53 s; 0.75 takes 1.87 s. On a
     link of no more than 750 kbit/s, though, only the lowest would arrive within 3.5 s.
     """
-    running = begun()
+    running = start_session()
     arrive(running, 3, 4e6)
     now = seen(1, 5.6, 3, 102.1)
     late = Progress(102.1, 1, 3, 15e5, 4.5e5, 100.0, 100.1, 3.5)
@@ -100,12 +101,12 @@ def test_a_download_that_outlasts_the_buffer_is_given_up_for_one_that_does_not()
     assert running.reconsider(now, late._replace(buffer_s=4.7)) is None
     answer = running.reconsider(now, late)
     assert answer is not None
-    assert (answer.rung, running.whys[answer.why]) == (0, "too slow")
+    assert (answer.rung, running.reasons[answer.reason]) == (0, "too slow")
 
 
 def test_the_rung_above_the_lowest_is_never_given_up() -> None:
     """As in hls.js, which looks for a rung between that one and the lowest."""
-    running = begun()
+    running = start_session()
     arrive(running, 1, 4e6)
     hopeless = Progress(110.0, 1, 1, 375e3, 1e3, 100.0, 100.1, 0.0)
     assert running.reconsider(seen(1, 4.0, 1), hopeless) is None

@@ -6,13 +6,13 @@ import pytest
 
 from abr.algorithms import hyb
 from abr.decision import begin
-from tests.fakes.observations import FILM, came, seen
+from tests.fakes.observations import PRESENTATION, make_download, seen
 
 
 def chosen(buffer_s: float, mbps: float, **params: float) -> tuple[int, int]:
-    looked = seen(buffer_s, downloads=[came(mbps * 1e6)])
-    decision = begin(hyb.make(**params), FILM).choose(looked)
-    return decision.rung, decision.why
+    looked = seen(buffer_s, downloads=[make_download(mbps * 1e6)])
+    decision = begin(hyb.make(**params), PRESENTATION).choose(looked)
+    return decision.rung, decision.reason
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_when_nothing_fits_it_is_the_lowest_rung() -> None:
 
 
 def test_the_first_segment_is_of_the_lowest_rung() -> None:
-    assert begin(hyb.make(), FILM).choose(seen()).rung == 0
+    assert begin(hyb.make(), PRESENTATION).choose(seen()).rung == 0
 
 
 def test_parameters_are_checked() -> None:

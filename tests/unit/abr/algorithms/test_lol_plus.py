@@ -12,21 +12,22 @@ from abr.decision import Download, Observation, RunningAlgorithm, begin, downloa
 from abr.media import constant_presentation
 
 RATES = (300e3, 750e3, 1500e3, 3000e3, 6000e3)
-FILM = constant_presentation(RATES, segments=40, segment_s=4.0)
+PRESENTATION = constant_presentation(RATES, segments=40, segment_s=4.0)
 
 
 def seen(segment: int, buffer_s: float, last_rung: int) -> Observation:
     return Observation(
         100.0, segment, buffer_s, 30.0, last_rung, segment > 0,
-        FILM.bitrates_bps, FILM.sizes_bytes, FILM.durations_s, downloads_from([]),
+        PRESENTATION.bitrates_bps, PRESENTATION.sizes_bytes, PRESENTATION.durations_s,
+        downloads_from([]),
     )  # fmt: skip
 
 
 def fresh(bps: float) -> RunningAlgorithm:
     """A playback after one download at ``bps``."""
-    running = begin(lol_plus.make(), FILM)
+    running = begin(lol_plus.make(), PRESENTATION)
     assert running.choose(seen(0, 0.0, -1)).rung == 1
-    size = float(FILM.sizes_bytes[1, 0])
+    size = float(PRESENTATION.sizes_bytes[1, 0])
     running.delivered(seen(1, 4.0, 1), Download(0, 1, size, 99.9, 100.0, 100.0 + 8 * size / bps))
     return running
 
@@ -42,8 +43,8 @@ def test_a_low_buffer_goes_down_to_what_the_throughput_carries() -> None:
     """At 0.9 x 2 Mbit/s a segment of 3.0 takes 6.67 s; of 6.9 s of buffer that leaves 0.23."""
     running = fresh(2e6)
     answer = running.choose(seen(1, 6.9, 3))
-    assert (answer.rung, running.whys[answer.why]) == (2, "low buffer")
-    assert running.whys[running.choose(seen(1, 7.0, 3)).why] == "nearest"
+    assert (answer.rung, running.reasons[answer.reason]) == (2, "low buffer")
+    assert running.reasons[running.choose(seen(1, 7.0, 3)).reason] == "nearest"
 
 
 def test_a_low_buffer_at_the_lowest_rung_changes_nothing() -> None:
@@ -57,7 +58,7 @@ def test_the_neurons_of_the_old_and_the_new_rung_move() -> None:
     neighbour by the bell of its distance. Rung 4, 5.25 of 6.95 away, stays where it was.
     """
     rule = lol_plus.make()
-    state = rule.start(rule.params, FILM.bitrates_bps, FILM.durations_s)
+    state = rule.start(rule.params, PRESENTATION.bitrates_bps, PRESENTATION.durations_s)
     norm = math.sqrt(sum(rate**2 for rate in RATES))
     before = state.carried.copy()
     lol_plus._learn(rule.params, state, 1, 3.6e6 / norm, 2.25e6 / norm)

@@ -6,7 +6,7 @@ import pytest
 
 from abr.algorithms import fast_mpc, mpc, robust_mpc
 from abr.decision import Rule, begin
-from tests.fakes.observations import FILM, came, seen
+from tests.fakes.observations import PRESENTATION, make_download, seen
 
 MAKERS = (mpc.make, robust_mpc.make, fast_mpc.make)
 
@@ -14,8 +14,10 @@ MAKERS = (mpc.make, robust_mpc.make, fast_mpc.make)
 def chosen(
     rule: Rule, buffer_s: float, mbps: float, *, last_rung: int = 0, segment: int = 99
 ) -> int:
-    looked = seen(buffer_s, segment=segment, last_rung=last_rung, downloads=[came(mbps * 1e6)])
-    return begin(rule, FILM).choose(looked).rung
+    looked = seen(
+        buffer_s, segment=segment, last_rung=last_rung, downloads=[make_download(mbps * 1e6)]
+    )
+    return begin(rule, PRESENTATION).choose(looked).rung
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -51,8 +53,8 @@ def test_it_looks_five_segments_ahead() -> None:
 
 @pytest.mark.parametrize("make", MAKERS)
 def test_before_the_first_download_it_is_the_lowest_rung(make: type) -> None:
-    decision = begin(make(), FILM).choose(seen(last_rung=-1, segment=0, buffer_s=0.0))
-    assert (decision.rung, decision.why) == (0, 0)
+    decision = begin(make(), PRESENTATION).choose(seen(last_rung=-1, segment=0, buffer_s=0.0))
+    assert (decision.rung, decision.reason) == (0, 0)
 
 
 def test_robust_mpc_divides_by_the_largest_error_of_five() -> None:
@@ -61,25 +63,25 @@ def test_robust_mpc_divides_by_the_largest_error_of_five() -> None:
     The harmonic mean of both, 5.47, is halved: 2.73. Of 7 s ready the last segment takes
     5.9 s at 16 Mbit and 11.7 s at 32; at 5.47 it would have taken 5.9 s at 32.
     """
-    running = begin(robust_mpc.make(), FILM)
-    first, second = came(8.2e6, end_s=90.0), came(4.1e6)
+    running = begin(robust_mpc.make(), PRESENTATION)
+    first, second = make_download(8.2e6, end_s=90.0), make_download(4.1e6)
     running.delivered(seen(), first)
     running.choose(seen(20.0, downloads=[first]))
     running.delivered(seen(), second)
     looked = seen(7.0, segment=99, downloads=[first, second])
     assert running.choose(looked).rung == 2
-    assert begin(mpc.make(), FILM).choose(looked).rung == 3
+    assert begin(mpc.make(), PRESENTATION).choose(looked).rung == 3
     for _ in range(5):  # at 5.4667 Mbit/s, as estimated
-        running.delivered(seen(), came(2 / (1 / 8.2 + 1 / 4.1) * 1e6))
+        running.delivered(seen(), make_download(2 / (1 / 8.2 + 1 / 4.1) * 1e6))
     assert running.choose(looked).rung == 3
 
 
 def test_errors_are_of_the_playback_and_do_not_leak() -> None:
     rule = robust_mpc.make()
-    bad = begin(rule, FILM)
-    bad.delivered(seen(), came(80e6))
-    bad.choose(seen(downloads=[came(80e6)]))
-    bad.delivered(seen(), came(0.5e6))
+    bad = begin(rule, PRESENTATION)
+    bad.delivered(seen(), make_download(80e6))
+    bad.choose(seen(downloads=[make_download(80e6)]))
+    bad.delivered(seen(), make_download(0.5e6))
     assert chosen(rule, 4.2, 8.2) == 3
 
 

@@ -14,7 +14,7 @@ from abr.algorithms.files.onnx import OnnxPolicy
 from abr.decision import begin
 from abr.errors import AlgorithmError, ToolMissingError
 from abr.media import constant_presentation
-from abr.networks import Layer, layers_of, rule_of, vector_width
+from abr.neural import Layer, build_layers, build_rule, vector_width
 from abr.trace import Trace
 from player import simulate
 
@@ -22,14 +22,14 @@ onnx: Any = pytest.importorskip("onnx", reason="onnx is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
 RUNGS = 3
-FILM = constant_presentation((1e6, 2e6, 4e6), segments=12, segment_s=2.0)
+PRESENTATION = constant_presentation((1e6, 2e6, 4e6), segments=12, segment_s=2.0)
 TRACE = Trace.from_periods([(7.0, 3e6, 0.05), (9.0, 8e6, 0.05), (5.0, 1e6, 0.05)])
 
 
 def layers(rungs: int = RUNGS) -> tuple[Layer, ...]:
     rng = np.random.default_rng(12)
     width = vector_width(rungs)
-    return layers_of(
+    return build_layers(
         [
             (rng.standard_normal((8, width)), rng.standard_normal(8), "relu"),
             (rng.standard_normal((rungs, 8)), rng.standard_normal(rungs), "none"),
@@ -37,7 +37,7 @@ def layers(rungs: int = RUNGS) -> tuple[Layer, ...]:
     )
 
 
-def saved(path: Path, made: tuple[Layer, ...]) -> str:
+def save(path: Path, made: tuple[Layer, ...]) -> str:
     """The same network as an ONNX model."""
     helper, numbers = onnx.helper, onnx.numpy_helper
     nodes, known, name = [], [], "seen"
@@ -63,29 +63,29 @@ def saved(path: Path, made: tuple[Layer, ...]) -> str:
 
 
 def test_a_model_answers_as_the_network_does(tmp_path: Path) -> None:
-    file = saved(tmp_path / "mine.onnx", layers())
-    by_model = simulate(FILM, trace=TRACE, algorithm=f"onnx:{file}")
-    by_arrays = simulate(FILM, trace=TRACE, algorithm=rule_of(layers()))
+    file = save(tmp_path / "mine.onnx", layers())
+    by_model = simulate(PRESENTATION, trace=TRACE, algorithm=f"onnx:{file}")
+    by_arrays = simulate(PRESENTATION, trace=TRACE, algorithm=build_rule(layers()))
     assert [r["rung"] for r in by_model.of("play")] == [r["rung"] for r in by_arrays.of("play")]
     assert len({r["rung"] for r in by_model.of("play")}) > 1
     assert by_model.provenance["algorithm"] == f"onnx:{file}"
 
 
 def test_a_model_for_another_ladder_is_refused(tmp_path: Path) -> None:
-    file = saved(tmp_path / "two.onnx", layers(2))
+    file = save(tmp_path / "two.onnx", layers(2))
     with pytest.raises(AlgorithmError, match="expected 24 numbers for 3 rungs"):
-        simulate(FILM, trace=TRACE, algorithm=f"onnx:{file}")
+        simulate(PRESENTATION, trace=TRACE, algorithm=f"onnx:{file}")
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(AlgorithmError, match="no ONNX model"):
+    with pytest.raises(AlgorithmError, match="not an ONNX model"):
         OnnxPolicy(str(tmp_path / "none.onnx"))
     (tmp_path / "junk.onnx").write_bytes(b"junk")
-    with pytest.raises(AlgorithmError, match="no ONNX model"):
+    with pytest.raises(AlgorithmError, match="not an ONNX model"):
         registry.load(f"onnx:{tmp_path / 'junk.onnx'}")
 
 
 def test_the_extra_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ToolMissingError, match=r"abrkit\[onnx\]"):
-        begin(lambda: OnnxPolicy("mine.onnx"), FILM)
+        begin(lambda: OnnxPolicy("mine.onnx"), PRESENTATION)

@@ -6,7 +6,7 @@ import pytest
 
 from abr.algorithms import panda
 from abr.decision import RunningAlgorithm, begin
-from tests.fakes.observations import FILM, came, seen
+from tests.fakes.observations import PRESENTATION, make_download, seen
 
 PARAMS = panda.Params()
 
@@ -24,14 +24,14 @@ PARAMS = panda.Params()
 def test_the_share_probes_upwards_and_falls_towards_the_throughput(
     share_bps: float, throughput_bps: float, interval_s: float, expected_bps: float
 ) -> None:
-    got_bps = panda.probed_bps(PARAMS, share_bps, throughput_bps, interval_s)
+    got_bps = panda.next_share_bps(PARAMS, share_bps, throughput_bps, interval_s)
     assert got_bps == pytest.approx(expected_bps)
 
 
 def after(throughput_bps: float) -> RunningAlgorithm:
     """A playback that has seen one download; share and smoothed share are its throughput."""
-    running = begin(panda.make(), FILM)
-    running.choose(seen(last_rung=0, downloads=[came(throughput_bps)]))
+    running = begin(panda.make(), PRESENTATION)
+    running.choose(seen(last_rung=0, downloads=[make_download(throughput_bps)]))
     return running
 
 
@@ -50,8 +50,8 @@ def after(throughput_bps: float) -> RunningAlgorithm:
 def test_a_dead_zone_lies_between_up_and_down(
     throughput_bps: float, last_rung: int, rung: int
 ) -> None:
-    running = begin(panda.make(), FILM)
-    looked = seen(last_rung=last_rung, downloads=[came(throughput_bps)])
+    running = begin(panda.make(), PRESENTATION)
+    looked = seen(last_rung=last_rung, downloads=[make_download(throughput_bps)])
     assert running.choose(looked).rung == rung
 
 
@@ -60,18 +60,18 @@ def test_the_next_request_waits_for_its_pace() -> None:
 
     That request was 1 s ago, so 2.6 s are left to wait.
     """
-    running = begin(panda.make(), FILM)
-    first = seen(28, last_rung=3, downloads=[came(10e6)])
+    running = begin(panda.make(), PRESENTATION)
+    first = seen(28, last_rung=3, downloads=[make_download(10e6)])
     assert running.choose(first).wait_s == 0
-    newer = came(32e6, rung=3, segment=50, end_s=104)
-    second = seen(28, last_rung=3, segment=51, now_s=104, downloads=[came(10e6), newer])
+    newer = make_download(32e6, rung=3, segment=50, end_s=104)
+    second = seen(28, last_rung=3, segment=51, now_s=104, downloads=[make_download(10e6), newer])
     assert running.choose(second).wait_s == pytest.approx(2.6)
 
 
 def test_a_low_buffer_does_not_wait() -> None:
     """8 x 4 / 10 + 0.2 (5 - 26) is less than nothing."""
-    running = begin(panda.make(), FILM)
-    looked = seen(5, last_rung=3, downloads=[came(10e6)])
+    running = begin(panda.make(), PRESENTATION)
+    looked = seen(5, last_rung=3, downloads=[make_download(10e6)])
     assert [running.choose(looked).wait_s for _ in range(2)] == [0, 0]
 
 

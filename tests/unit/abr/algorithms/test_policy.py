@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from abr.algorithms.policy import WEIGHTS, Params, rule_of
+from abr.algorithms.policy import WEIGHTS, Params, build_rule
 from abr.checks import check_algorithm
 from abr.decision import (
     Download,
@@ -17,11 +17,11 @@ from abr.decision import (
     begin,
     downloads_from,
 )
-from abr.files.policies import shipped
+from abr.files.policies import read_bundled_policy
 from abr.media import Presentation, constant_presentation
 
-FILM = constant_presentation((1e6, 2e6, 4e6), segments=10, segment_s=4.0)
-SURE = {each.name: each.first for each in WEIGHTS} | {
+PRESENTATION = constant_presentation((1e6, 2e6, 4e6), segments=10, segment_s=4.0)
+SURE = {each.name: each.initial for each in WEIGHTS} | {
     "spread": 1e-6,
     "spread_errors": 1e-6,
     "first_error": 1e-6,
@@ -38,7 +38,7 @@ SURE = {each.name: each.first for each in WEIGHTS} | {
 """One scenario in five: the network stays what it was."""
 
 
-def seen(film: Presentation, segment: int, buffer_s: float, last_rung: int) -> Observation:
+def seen(presentation: Presentation, segment: int, buffer_s: float, last_rung: int) -> Observation:
     return Observation(
         100.0,
         segment,
@@ -46,24 +46,26 @@ def seen(film: Presentation, segment: int, buffer_s: float, last_rung: int) -> O
         30.0,
         last_rung,
         True,
-        film.bitrates_bps,
-        film.sizes_bytes,
-        film.durations_s,
+        presentation.bitrates_bps,
+        presentation.sizes_bytes,
+        presentation.durations_s,
         downloads_from([]),
     )
 
 
-def told(rule: Rule, mbps: float, count: int = 3, film: Presentation = FILM) -> RunningAlgorithm:
+def told(
+    rule: Rule, mbps: float, count: int = 3, presentation: Presentation = PRESENTATION
+) -> RunningAlgorithm:
     """A playback that has seen downloads at ``mbps``, waits of 0.1 s before each."""
-    running = begin(rule, film)
+    running = begin(rule, presentation)
     for k in range(count):
         done = Download(k, 0, 1e6, 10.0 * k, 10.0 * k + 0.1, 10.0 * k + 0.1 + 8 / mbps)
-        running.delivered(seen(film, k, 10.0, 0), done)
+        running.delivered(seen(presentation, k, 10.0, 0), done)
     return running
 
 
 def test_the_first_segment_is_of_the_lowest_rung() -> None:
-    assert begin(rule_of(SURE), FILM).choose(seen(FILM, 0, 0.0, -1)).rung == 0
+    assert begin(build_rule(SURE), PRESENTATION).choose(seen(PRESENTATION, 0, 0.0, -1)).rung == 0
 
 
 @pytest.mark.parametrize(
@@ -79,25 +81,25 @@ def test_the_first_segment_is_of_the_lowest_rung() -> None:
     ],
 )
 def test_a_network_that_stays_as_it_is(mbps: float, last_rung: int, rung: int) -> None:
-    assert told(rule_of(SURE), mbps).choose(seen(FILM, 3, 6.0, last_rung)).rung == rung
+    assert told(build_rule(SURE), mbps).choose(seen(PRESENTATION, 3, 6.0, last_rung)).rung == rung
 
 
 def test_the_last_segment_has_no_future() -> None:
     """10 s of buffer pay for 16 Mbit at 2.2 Mbit/s, 7.4 s; the change costs what it wins."""
-    running = told(rule_of({**SURE, "change": 0.5}), 2.2)
-    assert running.choose(seen(FILM, 9, 10.0, 1)).rung == 2
-    assert running.choose(seen(FILM, 9, 5.0, 1)).rung == 1
+    running = told(build_rule({**SURE, "change": 0.5}), 2.2)
+    assert running.choose(seen(PRESENTATION, 9, 10.0, 1)).rung == 2
+    assert running.choose(seen(PRESENTATION, 9, 5.0, 1)).rung == 1
 
 
 def test_doubt_makes_it_careful() -> None:
-    sure, unsure = rule_of(SURE), rule_of({**SURE, "spread": 0.8})
-    what = seen(FILM, 3, 3.9, 1)
+    sure, unsure = build_rule(SURE), build_rule({**SURE, "spread": 0.8})
+    what = seen(PRESENTATION, 3, 3.9, 1)
     assert told(unsure, 2.6).choose(what).rung < told(sure, 2.6).choose(what).rung
 
 
 def test_a_download_that_crawls_is_abandoned() -> None:
-    running = told(rule_of(SURE), 4.0)
-    what = seen(FILM, 3, 4.0, 2)
+    running = told(build_rule(SURE), 4.0)
+    what = seen(PRESENTATION, 3, 4.0, 2)
     crawls = Progress(105.0, 3, 2, 2e6, 1e5, 100.0, 100.1, 0.5)
     answer = running.reconsider(what, crawls)
     assert answer is not None
@@ -105,25 +107,25 @@ def test_a_download_that_crawls_is_abandoned() -> None:
 
 
 def test_a_download_that_arrives_in_time_goes_on() -> None:
-    running = told(rule_of(SURE), 4.0)
+    running = told(build_rule(SURE), 4.0)
     comes = Progress(102.0, 3, 2, 2e6, 1e6, 100.0, 100.1, 4.0)
-    assert running.reconsider(seen(FILM, 3, 4.0, 2), comes) is None
+    assert running.reconsider(seen(PRESENTATION, 3, 4.0, 2), comes) is None
     silent = Progress(100.05, 3, 2, 2e6, 0.0, 100.0, math.nan, 8.0)
-    assert running.reconsider(seen(FILM, 3, 4.0, 2), silent) is None
+    assert running.reconsider(seen(PRESENTATION, 3, 4.0, 2), silent) is None
 
 
 def test_abandoning_can_be_forbidden() -> None:
-    running = told(rule_of(SURE, Params(may_abandon=False)), 4.0)
+    running = told(build_rule(SURE, Params(may_abandon=False)), 4.0)
     crawls = Progress(105.0, 3, 2, 2e6, 1e5, 100.0, 100.1, 0.5)
-    assert running.reconsider(seen(FILM, 3, 4.0, 2), crawls) is None
+    assert running.reconsider(seen(PRESENTATION, 3, 4.0, 2), crawls) is None
 
 
 @pytest.mark.parametrize("params", [Params(stall_weight=-1.0), Params(ahead_s=0.0)])
 def test_parameters_out_of_range(params: Params) -> None:
     with pytest.raises(ValueError, match="0 or more"):
-        rule_of(SURE, params)
+        build_rule(SURE, params)
 
 
-@pytest.mark.parametrize("weights", [SURE, shipped().weights])
+@pytest.mark.parametrize("weights", [SURE, read_bundled_policy().weights])
 def test_it_passes_the_checks(weights: dict[str, float]) -> None:
-    check_algorithm(rule_of(weights))
+    check_algorithm(build_rule(weights))

@@ -11,7 +11,7 @@ import pytest
 from abr.algorithms import puffer_mpc
 from abr.decision import Download, Observation, begin
 from abr.media import Presentation
-from tests.fakes.observations import FILM, came, seen
+from tests.fakes.observations import PRESENTATION, make_download, seen
 
 
 def by_recursion(
@@ -52,15 +52,15 @@ def by_recursion(
 def asked(rng: np.random.Generator) -> tuple[Presentation, Observation]:
     rates = np.array([0.3e6, 0.75e6, 1.2e6, 1.85e6, 2.85e6])
     sizes = np.outer(rates / 8 * 2, rng.uniform(0.6, 1.4, 14))
-    film = Presentation(bitrates_bps=rates, sizes_bytes=sizes, durations_s=np.full(14, 2.0))
+    presentation = Presentation(bitrates_bps=rates, sizes_bytes=sizes, durations_s=np.full(14, 2.0))
     pace_bps = 10 ** rng.uniform(5.3, 6.8)
     downloads = [
         Download(i, 0, 5e4, 0.0, 0.0, 4e5 / pace_bps * rng.uniform(0.5, 2))
         for i in range(int(rng.integers(1, 8)))
     ]
-    return film, seen(
+    return presentation, seen(
         float(rng.uniform(0, 15)),
-        film=film,
+        presentation=presentation,
         segment=int(rng.integers(1, 14)),
         max_buffer_s=15.0,
         last_rung=int(rng.integers(5)),
@@ -70,23 +70,23 @@ def asked(rng: np.random.Generator) -> tuple[Presentation, Observation]:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_it_decides_as_the_recursion(seed: int) -> None:
-    film, looked = asked(np.random.default_rng(seed))
-    assert begin(puffer_mpc.make(), film).choose(looked).rung == by_recursion(looked)
+    presentation, looked = asked(np.random.default_rng(seed))
+    assert begin(puffer_mpc.make(), presentation).choose(looked).rung == by_recursion(looked)
 
 
 def test_places_of_an_earlier_question_are_forgotten() -> None:
     rng = np.random.default_rng(1)
-    film, first = asked(rng)
-    running = begin(puffer_mpc.make(), film)
+    presentation, first = asked(rng)
+    running = begin(puffer_mpc.make(), presentation)
     for other in [first, *(asked(rng)[1] for _ in range(5))]:
-        looked = other._replace(sizes_bytes=film.sizes_bytes)
+        looked = other._replace(sizes_bytes=presentation.sizes_bytes)
         assert running.choose(looked).rung == by_recursion(looked)
 
 
 def test_the_robust_form_stretches_predictions_by_the_largest_error() -> None:
     """Predicted 8 and measured 4 Mbit/s: |1 - 2| = 1; a mean of 0.1875 s per Mbit doubles."""
-    running = begin(puffer_mpc.make(robust=True), FILM)
-    first, second = came(8e6, end_s=90.0), came(4e6)
+    running = begin(puffer_mpc.make(robust=True), PRESENTATION)
+    first, second = make_download(8e6, end_s=90.0), make_download(4e6)
     running.delivered(seen(), first)
     running.choose(seen(downloads=[first]))
     running.delivered(seen(), second)
@@ -101,16 +101,16 @@ def test_one_segment_by_hand() -> None:
     With 8 s ready going up wins what it costs, and the first of equals counts; ``last_rung``
     is the first that costs nothing.
     """
-    looked = seen(8.0, segment=99, last_rung=2, downloads=[came(4e6)])
-    assert begin(puffer_mpc.make(), FILM).choose(looked).rung == by_recursion(looked)
-    short = seen(4.0, segment=99, last_rung=3, downloads=[came(4e6)])
-    assert begin(puffer_mpc.make(), FILM).choose(short).rung == 2
+    looked = seen(8.0, segment=99, last_rung=2, downloads=[make_download(4e6)])
+    assert begin(puffer_mpc.make(), PRESENTATION).choose(looked).rung == by_recursion(looked)
+    short = seen(4.0, segment=99, last_rung=3, downloads=[make_download(4e6)])
+    assert begin(puffer_mpc.make(), PRESENTATION).choose(short).rung == 2
     assert math.log10(2) * 10 * 2 < 20 * 4
 
 
 def test_before_the_first_download_everything_is_dear() -> None:
-    decision = begin(puffer_mpc.make(), FILM).choose(seen(0.0, segment=0, last_rung=-1))
-    assert (decision.rung, decision.why) == (0, 0)
+    decision = begin(puffer_mpc.make(), PRESENTATION).choose(seen(0.0, segment=0, last_rung=-1))
+    assert (decision.rung, decision.reason) == (0, 0)
 
 
 def test_parameters_are_checked() -> None:

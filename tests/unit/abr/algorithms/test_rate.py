@@ -6,12 +6,12 @@ import pytest
 
 from abr.algorithms import rate
 from abr.decision import begin
-from tests.fakes.observations import FILM, came, seen
+from tests.fakes.observations import PRESENTATION, make_download, seen
 
 
 def chosen(throughputs_bps: list[float], **params: float) -> int:
-    downloads = [came(bps) for bps in throughputs_bps]
-    return begin(rate.make(**params), FILM).choose(seen(downloads=downloads)).rung
+    downloads = [make_download(bps) for bps in throughputs_bps]
+    return begin(rate.make(**params), PRESENTATION).choose(seen(downloads=downloads)).rung
 
 
 @pytest.mark.parametrize(

@@ -6,25 +6,25 @@ import pytest
 
 from abr.algorithms import sustainable
 from abr.decision import begin
-from tests.fakes.observations import FILM, came, seen
+from tests.fakes.observations import PRESENTATION, make_download, seen
 
 
 def test_the_first_segment_is_of_the_lowest_rung() -> None:
-    assert begin(sustainable.make(), FILM).choose(seen(0)).rung == 0
+    assert begin(sustainable.make(), PRESENTATION).choose(seen(0)).rung == 0
 
 
 def test_the_mean_is_bits_over_time_not_a_mean_of_throughputs() -> None:
     """4 Mbit in 1 s, then 4 Mbit in 3 s: 8 Mbit in 4 s is 2 Mbit/s, though (4 + 1.33) / 2 > 2.6."""
-    running = begin(sustainable.make(), FILM)
+    running = begin(sustainable.make(), PRESENTATION)
     for throughput_bps in (4e6, 4e6 / 3):
-        running.delivered(seen(), came(throughput_bps))
+        running.delivered(seen(), make_download(throughput_bps))
     assert running.choose(seen()).rung == 1
 
 
 @pytest.mark.parametrize(("safety", "rung"), [(1.0, 2), (0.99, 1), (2.0, 3), (0.1, 0)])
 def test_a_rung_of_just_the_mean_is_sustained(safety: float, rung: int) -> None:
-    running = begin(sustainable.make(safety=safety), FILM)
-    running.delivered(seen(), came(4e6))
+    running = begin(sustainable.make(safety=safety), PRESENTATION)
+    running.delivered(seen(), make_download(4e6))
     assert running.choose(seen()).rung == rung
 
 

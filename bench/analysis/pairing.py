@@ -1,0 +1,167 @@
+"""Sessions of several algorithms, aligned: the same network, presentation and seed.
+
+A figure of one algorithm is over the sessions that it played. A difference of two is
+over the sessions that both played, so that it is always paired. Sessions that failed,
+or are not there, count in neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abr.media import FloatArray
+from bench.analysis.failures import planned_labels, why_row_failed
+from bench.analysis.metrics import METRICS
+from bench.analysis.stats import Resampled, cluster_sums, weigh
+from bench.experiments.results import Results
+
+Mask = NDArray[np.bool_]
+
+ALL = tuple(range(len(METRICS)))
+"""Places of all metrics."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sessions:
+    """The sessions that some algorithm played, as columns."""
+
+    labels: tuple[str, ...]
+    """Every algorithm of the plan, in its order."""
+    places: NDArray[np.intp]
+    """Row of each algorithm's session, shape (algorithms, sessions); -1 where there is none."""
+    played: Mask
+    """Whether the algorithm played it, same shape."""
+    unit: NDArray[np.intp]
+    """Which network each session was over, shape (sessions,)."""
+    kinds: tuple[str, ...]
+    """Class of each network, shape (units,)."""
+    planned: int
+    """Sessions per algorithm, those included that all of them failed."""
+    networks: int
+    """Networks of those."""
+
+    @property
+    def units(self) -> int:
+        """Networks over which anything was played."""
+        return len(self.kinds)
+
+    @property
+    def left_out(self) -> int:
+        """Sessions that count in some figures only, or in none."""
+        return self.planned - int(self.played.all(axis=0).sum())
+
+    def of_class(self, kind: str) -> Sessions:
+        """Those over networks of one class."""
+        here = np.array([each == kind for each in self.kinds])
+        chosen = here[self.unit]
+        number = np.cumsum(here) - 1
+        return replace(
+            self,
+            places=self.places[:, chosen],
+            played=self.played[:, chosen],
+            unit=number[self.unit[chosen]],
+            kinds=tuple(each for each in self.kinds if each == kind),
+        )
+
+
+def align(results: Results) -> Sessions:
+    """Put the sessions of all algorithms side by side."""
+    why = [why_row_failed(row) for row in results.rows]
+    labels = tuple(dict.fromkeys([*planned_labels(results.header), *results.algorithms]))
+    found: dict[str, dict[tuple[Any, ...], int]] = {label: {} for label in labels}
+    kinds: dict[str, str] = {}
+    for place, row in enumerate(results.rows):
+        key = (row["trace_digest"], row["presentation_digest"], row["seed"])
+        found[row["algorithm"]][key] = place
+        kinds.setdefault(row["trace_digest"], str(row["class"]))
+    every = list(dict.fromkeys(key for rows in found.values() for key in rows))
+    counted = [
+        key
+        for key in every
+        if any(key in rows and why[rows[key]] is None for rows in found.values())
+    ]
+    traces = list(dict.fromkeys(key[0] for key in counted))
+    number = {trace: unit for unit, trace in enumerate(traces)}
+    shape = (len(labels), len(counted))
+    places = [[found[label].get(key, -1) for key in counted] for label in labels]
+    rows = np.array(places, dtype=np.intp).reshape(shape)
+    is_whole = np.array([reason is None for reason in why])
+    return Sessions(
+        labels=labels,
+        places=rows,
+        played=(rows >= 0) & is_whole[rows],
+        unit=np.array([number[key[0]] for key in counted], dtype=np.intp),
+        kinds=tuple(kinds[trace] for trace in traces),
+        planned=len(every),
+        networks=len({key[0] for key in every}),
+    )
+
+
+class Figures:
+    """Every figure of every algorithm, and of every resample of the networks.
+
+    All algorithms are resampled with the same weights (see ``bench.analysis.stats``).
+
+    Args:
+        sessions: Who played what.
+        columns: Numeric columns of the results.
+        weights: How often each resample drew each network, shape (resamples, units).
+    """
+
+    def __init__(
+        self, sessions: Sessions, columns: Mapping[str, FloatArray], weights: FloatArray
+    ) -> None:
+        self.sessions = sessions
+        self._weights = weights
+        self._tops = [metric.top(columns) for metric in METRICS]
+        self._bottoms = [metric.bottom(columns) for metric in METRICS]
+        self.own = self._resample(np.arange(len(sessions.labels)), sessions.played)
+        """Figures of each algorithm over the sessions that it played."""
+
+    def __repr__(self) -> str:
+        """Algorithms, sessions and resamples."""
+        algorithms, sessions = self.sessions.played.shape
+        return (
+            f"<Figures of {algorithms} algorithms over {sessions} sessions, "
+            f"{len(self._weights)} resamples>"
+        )
+
+    def pair(self, a: int, b: int, metrics: Sequence[int] = ALL) -> Resampled:
+        """Figures of two algorithms, in that order, over the sessions that both played.
+
+        Args:
+            a: Place of the first.
+            b: Place of the second.
+            metrics: Which figures, by their place in ``METRICS``.
+        """
+        mine, others = self.sessions.played[a], self.sessions.played[b]
+        if (mine == others).all():
+            rows, columns = np.array([[a], [b]]), np.array([metrics])
+            return Resampled(
+                values=self.own.values[rows, columns],
+                samples=self.own.samples[:, rows, columns],
+                units=(self.own.units[a], self.own.units[b]),
+            )
+        both = mine & others
+        return self._resample(np.array([a, b]), np.stack([both, both]), metrics)
+
+    def _resample(
+        self, algorithms: NDArray[np.intp], played: Mask, metrics: Sequence[int] = ALL
+    ) -> Resampled:
+        """Figures of ``algorithms`` over the sessions of ``played``, a row for each."""
+        places, sessions = self.sessions.places[algorithms], self.sessions
+        top, bottom = (
+            cluster_sums(
+                np.stack([np.where(played, columns[k][places], 0.0) for k in metrics], axis=1),
+                sessions.unit,
+                sessions.units,
+            )
+            for columns in (self._tops, self._bottoms)
+        )
+        units = [len(np.unique(sessions.unit[mask])) for mask in played]
+        return weigh(top, bottom, self._weights, units=units)

@@ -1,0 +1,1 @@
+"""The commands that play: over HTTP, on a virtual clock, from a log."""

@@ -1,0 +1,123 @@
+"""Options that the commands share, and what they mean."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from abr.cli import configuration
+from abr.shell import note
+
+if TYPE_CHECKING:
+    from abr.trace import Trace
+    from player.config import PlayerConfig
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+TRACE_HELP = (
+    "Network to play over: a file in any known format, profile:NAME or "
+    "generate:CLASS:SEED[:SECONDS]."
+)
+
+
+def _finite(_ctx: click.Context, _param: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value}; expected seconds")
+    return value
+
+
+_SHARED = (
+    click.option(
+        "--param",
+        "params",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Parameter of the algorithm; repeat for several.",
+    ),
+    click.option(
+        "--duration",
+        "max_play_s",
+        type=click.FloatRange(min=0, min_open=True),
+        callback=_finite,
+        metavar="SECONDS",
+        help="Leave this long after play was asked.  [default: play to the end]",
+    ),
+    click.option(
+        "--rtt-ms",
+        type=click.FloatRange(min=0),
+        metavar="MS",
+        help="Round-trip time where the trace gives none.  [default: 40]",
+    ),
+    click.option(
+        "--max-buffer",
+        "max_buffer_s",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="Most media to hold ahead.  [default: 30]",
+    ),
+    click.option(
+        "--log",
+        "log_path",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Write the session log here (JSON Lines).",
+    ),
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead."),
+)
+
+
+def playing_options(command: F) -> F:
+    """Add the options of both commands that play."""
+    for option in reversed(_SHARED):
+        command = option(command)
+    return command
+
+
+def read_config(
+    ctx: click.Context, *, rtt_ms: float | None, max_buffer_s: float | None
+) -> PlayerConfig:
+    """The player's settings, with what the command line says."""
+    from player.config import PlayerConfig
+
+    return configuration(
+        ctx,
+        "player",
+        PlayerConfig,
+        rtt_s=None if rtt_ms is None else rtt_ms / 1000,
+        max_buffer_s=max_buffer_s,
+    )
+
+
+def read_trace(text: str) -> Trace:
+    """The trace that ``text`` names; what looks odd about it is said on stderr."""
+    from abr.files.traces import resolve
+
+    reading = resolve(text)
+    for remark in reading.remarks:
+        note(remark)
+    return reading.trace
+
+
+def check_algorithm(name: str, params: tuple[str, ...]) -> tuple[str, dict[str, str]]:
+    """The canonical name, known to exist, and its parameters as given."""
+    from abr import registry
+
+    parameters = registry.params_from(params)
+    canonical, remark = registry.resolve(name)
+    if remark:
+        note(remark)
+    registry.load(canonical, **parameters)
+    return canonical, parameters
+
+
+def command_line() -> str:
+    """The command as it was called, without the token of its URL."""
+    from origin.tokens import redact
+
+    return redact(shlex.join(["abr", *sys.argv[1:]]))

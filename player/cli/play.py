@@ -1,0 +1,138 @@
+"""``abr play``: a URL over HTTP, in real time."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from abr.shell import note, run_async
+from player.cli.options import (
+    TRACE_HELP,
+    check_algorithm,
+    playing_options,
+    read_config,
+    read_trace,
+)
+from player.cli.result import finish
+
+if TYPE_CHECKING:
+    from player.session import PlaybackSession
+
+PROGRESS_EVERY_S = 0.2
+
+
+@click.command()
+@click.argument("url")
+@click.option(
+    "--trace",
+    "trace_text",
+    metavar="TRACE",
+    help=f"{TRACE_HELP}  [default: the network as it is]",
+)
+@click.option(
+    "--save",
+    "save_dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Keep the decrypted media: one file per track and rung.",
+)
+@click.option(
+    "--algorithm",
+    "-a",
+    default="bola-sabre",
+    show_default=True,
+    metavar="NAME",
+    help="ABR algorithm; `abr algorithms` lists them.",
+)
+@playing_options
+@click.pass_context
+def play(
+    ctx: click.Context,
+    url: str,
+    trace_text: str | None,
+    save_dir: Path | None,
+    algorithm: str,
+    params: tuple[str, ...],
+    max_play_s: float | None,
+    rtt_ms: float | None,
+    max_buffer_s: float | None,
+    log_path: Path | None,
+    as_json: bool,
+) -> None:
+    """Play URL headless over HTTP in real time.
+
+    URL is a multivariant playlist, for example one printed by `abr serve`. With --trace
+    every byte goes through a shaping proxy in this process that follows the trace.
+
+    \b
+    Examples:
+      abr play http://127.0.0.1:8080/t/TOKEN/film/multivariant.m3u8
+      abr play URL --trace lte.csv --algorithm bba-0 --log session.jsonl
+      abr play URL --trace 3g.json --algorithm fixed --param rung=1 --duration 60 --json
+    """
+    from player.api import play as play_url
+    from player.files import MediaFolder, check_writable
+
+    config = read_config(ctx, rtt_ms=rtt_ms, max_buffer_s=max_buffer_s)
+    chosen, parameters = check_algorithm(algorithm, params)
+    trace = None if trace_text is None else read_trace(trace_text)
+    check_writable(log_path)
+    progress = ProgressLine(max_play_s) if sys.stderr.isatty() else None
+    sink = MediaFolder(save_dir) if save_dir is not None else None
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # what an algorithm prints is no result
+            log = run_async(
+                play_url(
+                    url,
+                    trace=trace,
+                    algorithm=chosen,
+                    params=parameters,
+                    config=config,
+                    max_play_s=max_play_s or math.inf,
+                    on_progress=progress,
+                    sink=sink,
+                )
+            )
+    finally:
+        if progress is not None:
+            progress.clear()
+    if log.provenance.get("shaper", {}).get("is_overloaded"):
+        note("this machine was too busy to shape the network faithfully; do not trust the figures")
+    finish(log, log_path, as_json=as_json)
+
+
+class ProgressLine:
+    """One line on the terminal that follows the playback."""
+
+    def __init__(self, max_play_s: float | None) -> None:
+        self._max_play_s = max_play_s
+        self._start_s = self._shown_s = time.monotonic()
+
+    def __call__(self, session: PlaybackSession) -> None:
+        """Show where ``session`` stands, unless that was done a moment ago."""
+        now_s = time.monotonic()
+        if now_s - self._shown_s < PROGRESS_EVERY_S:
+            return
+        self._shown_s = now_s
+        throughput = session.throughput_bps
+        rate = "   -  " if math.isnan(throughput) else f"{throughput / 1e6:6.2f}"
+        presentation = session.presentation
+        total_s = self._max_play_s or (presentation.duration_s if presentation else math.inf)
+        of = f"/{total_s:.0f}" if math.isfinite(total_s) else ""
+        click.echo(
+            f"\r{session.state:8} {now_s - self._start_s:6.1f}{of} s   "
+            f"buffer {session.buffer_s:5.1f} s   rung {max(session.last_rung, 0)}   "
+            f"throughput {rate} Mbit/s ",
+            err=True,
+            nl=False,
+        )
+
+    def clear(self) -> None:
+        """Leave an empty line behind."""
+        click.echo("\r" + " " * 78 + "\r", err=True, nl=False)

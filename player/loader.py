@@ -1,0 +1,305 @@
+"""How one playback gets what it plays: playlists, keys, initialisation sections, segments.
+
+What to fetch, in which order, and what a failure means is decided here. Order of
+requests: multivariant playlist; media playlists of the lowest rung and of the audio;
+then, for each segment, what the chosen rung still lacks (its media playlist, then
+initialisation section and key) and the segment itself, these last together.
+"""
+
+from __future__ import annotations
+
+import math
+
+from abr.decision import Algorithm, Decision
+from abr.errors import PlaybackError, PlaylistError
+from abr.media import Presentation
+from abr.trace import Trace
+from player.actions import Abort, Action, Fetch, TrackName, Want
+from player.advisor import Advisor, Moment
+from player.agenda import Agenda, Choice
+from player.config import PlayerConfig
+from player.playback import Playback
+from player.recorder import Recorder
+from player.requests import INSTANT_S, Request, RequestBook
+from player.retry import Failure
+from player.source import Source
+from player.tokenrenewal import TokenRenewal
+
+
+class Loader:
+    """Asks for everything that one playback needs, and takes what arrives.
+
+    Whatever ends the session is raised as ``PlaybackError``, from any method.
+    """
+
+    def __init__(
+        self,
+        source: str | Presentation,
+        algorithm: Algorithm,
+        config: PlayerConfig,
+        *,
+        trace: Trace | None,
+        playback: Playback,
+        recorder: Recorder,
+    ) -> None:
+        self.book = RequestBook(config)
+        self.now_s = 0.0
+        """Time of the input that is being handled."""
+        self.actions: list[Action] = []
+        """Not yet handed to the driver."""
+        self.advisor: Advisor | None = None
+        """The algorithm at work; None before the presentation is known."""
+        self._algorithm = algorithm
+        self._trace = trace
+        self._config = config
+        self._playback = playback
+        self._recorder = recorder
+        self._source = Source(source)
+        self._has_url = isinstance(source, str)
+        self._renewal = TokenRenewal(source if isinstance(source, str) else "")
+        self._agenda = Agenda(self._source, config)
+        self._reconsider_at_s = math.inf
+
+    def __repr__(self) -> str:
+        return f"<Loader at {self.now_s:.3f} s: {self.book!r}, {self._agenda!r}>"
+
+    @property
+    def presentation(self) -> Presentation | None:
+        """What is played, as far as it is known; None before its playlists are here."""
+        return self._source.presentation
+
+    def start(self) -> None:
+        """Ask for what tells all the rest."""
+        for want in self._source.first_wants:
+            self._fetch_once(want)
+        self._begin_when_known()
+
+    def next_time_s(self) -> float:
+        """When to ``work`` and ``plan`` though nothing arrives; inf: never."""
+        return min(
+            self._reconsider_at_s,
+            self.book.next_time_s(),
+            self._agenda.next_time_s(self._playback, self.now_s),
+        )
+
+    @property
+    def is_all_here(self) -> bool:
+        """Whether nothing is left to fetch."""
+        return self._agenda.is_all_playable
+
+    # --- requests --------------------------------------------------------------
+
+    def _fetch(self, request: Request) -> None:
+        want = request.want
+        self._recorder.add_fetch(request)
+        url = self._renewal.update_url(want.url)
+        self.actions.append(Fetch(request.request_id, want, url, request.attempt))
+        if want.kind == "segment":
+            self._agenda.track(want.track).request_id = request.request_id
+            if want.track == "video" and want.rung > 0 and self._can_reconsider:
+                self._reconsider_at_s = self.now_s + self._config.reconsider_every_s
+
+    def _fetch_once(self, want: Want) -> None:
+        request = self.book.open_once(want, self.now_s)
+        if request is not None:
+            self._fetch(request)
+
+    def abort(self, request: Request, reason: str) -> None:
+        """Give up a request under way."""
+        self.book.close(request.request_id)
+        self._recorder.add_abort(request, self.now_s, reason)
+        self.actions.append(Abort(request.request_id, reason))
+
+    def handle_failure(self, request: Request, failure: Failure) -> None:
+        """Try a failed request again, or what may stand in for it."""
+        want = request.want
+        answer = self.book.try_again(
+            request,
+            failure,
+            patience_s=0.0 if self._playback.state == "startup" else self._config.patience_s,
+            can_renew=want.kind != "token" and self._renewal.want is not None,
+            now_s=self.now_s,
+        )
+        if answer == "renew":
+            assert self._renewal.want is not None
+            self._fetch_once(self._renewal.want)
+        elif answer == "give-up" and _has_substitute(want, failure):
+            self._agenda.track("video").request_id = None
+            self._agenda.choice = Choice(want.segment, 0, self.now_s)
+        elif answer == "give-up":
+            tries = f"{request.attempt} attempt{'s' if request.attempt > 1 else ''}"
+            shown = self._recorder.shorten(want.url)
+            raise PlaybackError(f"{shown}: {failure} after {tries}")
+
+    # --- what arrives ------------------------------------------------------------
+
+    def take(self, request: Request, body: bytes) -> None:
+        """The response to ``request`` is complete."""
+        want = request.want
+        if want.kind in ("multivariant", "media"):
+            self._take_playlist(request, body)
+        elif want.kind == "token":
+            self.book.forget(want)
+            self._renewal.take(body)
+            self.book.release_waiting(self.now_s)
+        elif want.kind == "segment":
+            self._take_segment(request)
+        else:
+            self._agenda.add(want)
+            self._update_playable()
+
+    def _take_playlist(self, request: Request, body: bytes) -> None:
+        want = request.want
+        text = body.decode("utf-8", errors="replace")
+        if self._has_url:  # of a given presentation nothing is read
+            self._recorder.add_playlist(text)
+        shown = self._recorder.shorten(want.url)
+        try:
+            wants = self._source.take(want, text, url=request.final_url or want.url, shown=shown)
+        except PlaylistError as exc:  # says where
+            raise PlaybackError(str(exc)) from exc
+        except PlaybackError as exc:
+            raise PlaybackError(f"{shown}: {exc}") from exc
+        for each in wants:
+            self._fetch_once(each)
+        self._begin_when_known()
+
+    def _begin_when_known(self) -> None:
+        """The presentation is known for the first time: the algorithm and tracks begin."""
+        presentation = self.presentation
+        if presentation is None or self.advisor is not None:
+            return
+        self.advisor = Advisor(self._algorithm, presentation, self._trace)
+        self._recorder.set_presentation(presentation, self.advisor.running)
+        self._playback.set_durations(presentation.durations_s.tolist())
+        self._agenda.begin(presentation)
+
+    def _take_segment(self, request: Request) -> None:
+        want = request.want
+        before_s = self._buffer_s
+        if want.track == "video":
+            self._reconsider_at_s = math.inf
+            self._recorder.set_rung(want.segment, want.rung)
+        self._agenda.add(want)
+        self._update_playable()
+        self._recorder.add_buffer(
+            want.track, now_s=self.now_s, before_s=before_s, buffer_s=self._buffer_s
+        )
+        if want.track == "video":
+            self._begun_advisor.learn_from(request, self._moment())
+
+    def _update_playable(self) -> None:
+        if not self._agenda.has_begun:
+            return
+        changes = self._playback.media_ready(
+            self._agenda.ready_s, complete=self._agenda.is_all_playable, now_s=self.now_s
+        )
+        self._recorder.add_changes(changes)
+
+    # --- what to ask for next ------------------------------------------------------
+
+    def plan(self) -> None:
+        """Ask for what is due."""
+        for request in self.book.open_due(self.now_s):
+            self._fetch(request)
+        if self._agenda.has_begun:
+            self._plan_audio()
+            self._plan_video()
+            self._plan_audio()
+
+    def _plan_audio(self) -> None:
+        segment = self._agenda.audio_due()
+        if segment is not None:
+            self._ask_for_segment("audio", segment, -1)
+
+    def _plan_video(self) -> None:
+        agenda = self._agenda
+        if not agenda.is_free_for_video:
+            return
+        choice = agenda.choice
+        if choice is None:
+            if agenda.is_full(self._playback, self.now_s):
+                return
+            choice = self._choose(agenda.track("video").next)
+        if choice.not_before_s > self.now_s + INSTANT_S:
+            return
+        playlist = self._source.playlist_for(choice.rung)
+        if playlist is not None:
+            self._fetch_once(playlist)
+            return
+        agenda.choice = None
+        self._ask_for_segment("video", choice.segment, choice.rung)
+
+    def _ask_for_segment(self, track: TrackName, segment: int, rung: int) -> None:
+        for need in self._agenda.needs(track, segment, rung):
+            self._fetch_once(need)
+        self._fetch(self.book.open(self._agenda.want(track, segment, rung), self.now_s))
+
+    # --- what time brings ----------------------------------------------------------
+
+    def work(self) -> None:
+        """Give up what is overdue, and ask about the download under way when it is time to."""
+        for request, what in self.book.find_overdue(self.now_s):
+            self.abort(request, "timeout")
+            self.handle_failure(request, Failure("timeout", message=what))
+        if self.now_s + INSTANT_S >= self._reconsider_at_s:
+            self._reconsider()
+
+    def _reconsider(self) -> None:
+        self._reconsider_at_s = math.inf
+        video = self._agenda.track("video")
+        request = self.book.active.get(-1 if video.request_id is None else video.request_id)
+        if request is None:
+            return
+        decision = self._begun_advisor.reconsider(request, self._moment())
+        if decision is None:
+            self._reconsider_at_s = self.now_s + self._config.reconsider_every_s
+            return
+        self.abort(request, "abandoned")
+        video.request_id = None
+        self._note(request.want.segment, decision)
+
+    # --- the algorithm ---------------------------------------------------------------
+
+    @property
+    def _begun_advisor(self) -> Advisor:
+        assert self.advisor is not None
+        return self.advisor
+
+    @property
+    def _can_reconsider(self) -> bool:
+        return self.advisor is not None and self.advisor.running.can_reconsider
+
+    @property
+    def _buffer_s(self) -> float:
+        return self._playback.buffer_s(self.now_s)
+
+    def _moment(self) -> Moment:
+        assert self.presentation is not None
+        return Moment(
+            now_s=self.now_s,
+            buffer_s=self._buffer_s,
+            max_buffer_s=self._config.max_buffer_s,
+            is_playing=self._playback.state == "playing",
+            presentation=self.presentation,
+        )
+
+    def _choose(self, segment: int) -> Choice:
+        """Ask the algorithm for the rung of ``segment``."""
+        advisor, waited_s = self._begun_advisor, self._agenda.take_waited_s(self.now_s)
+        if waited_s > 0:
+            advisor.waited(segment, self._moment(), waited_s)
+        return self._note(segment, advisor.choose(segment, self._moment()))
+
+    def _note(self, segment: int, decision: Decision) -> Choice:
+        """Note the algorithm's answer: the rung of ``segment``, and when to ask for it."""
+        self._recorder.add_decision(segment, decision, now_s=self.now_s, buffer_s=self._buffer_s)
+        choice = Choice(segment, decision.rung, self.now_s + decision.wait_s)
+        self._agenda.choice = choice
+        return choice
+
+
+def _has_substitute(want: Want, failure: Failure) -> bool:
+    """Whether the lowest rung may stand in for something that cannot be had."""
+    is_higher = want.kind == "segment" and want.track == "video" and want.rung > 0
+    return is_higher and failure.kind != "content" and failure.status != 403

@@ -1,0 +1,114 @@
+"""A report of an experiment as tables, CSV, JSON and a page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+
+import numpy as np
+import pytest
+
+from bench.analysis.metrics import BY_NAME
+from bench.analysis.standings import BenchReport, bench_report
+from bench.analysis.stats import Estimate
+from bench.reports.experiment_charts import draw_forest, draw_frontier
+from bench.reports.experiment_page import render_page, write_findings
+from bench.reports.experiment_text import figure, report_csv, report_json, report_text
+from tests.fakes.results import results, row
+
+
+@pytest.fixture(name="report", scope="module")
+def made() -> BenchReport:
+    """Two classes of six networks; ``<b>fast`` has more bitrate and more stalls."""
+    rows = []
+    for trace in range(12):
+        kind = {"class": "3g" if trace < 6 else "lte"}
+        rows.append(row("calm", trace, **kind))
+        rows.append(row("<b>fast", trace, mean_bitrate_bps=2e6, stall_s=5.0, qoe_lin=0.5, **kind))
+    return bench_report(results(rows), rng=np.random.default_rng(0), seed=0)
+
+
+def test_a_figure_is_shown_with_its_interval_in_the_unit_of_people() -> None:
+    rate = BY_NAME["bitrate_bps"]
+    assert figure(Estimate(value=1e6, low=9e5, high=1.1e6), rate) == "1.000 [0.900, 1.100]"
+    shown = figure(Estimate(value=-1e6, low=-2e6, high=-1e-9), rate, signed=True)
+    assert shown == "−1.000 [−2.000, 0.000]"
+    assert figure(Estimate(value=1e6, low=math.nan, high=math.nan), rate) == "1.000"
+    assert figure(Estimate(value=math.nan, low=math.nan, high=math.nan), rate) == "–"
+
+
+def test_the_terminal_shows_an_interval_beside_every_figure(report: BenchReport) -> None:
+    text = report_text(report)
+    assert "minus calm" in text
+    assert re.search(r"<b>fast +\+1\.000 \[\+1\.000, \+1\.000\] ▲", text)
+    assert "95 % intervals" in text
+    assert "3g (6)" in text
+
+
+def test_the_csv_has_every_figure_in_the_unit_of_its_name(report: BenchReport) -> None:
+    rows = list(csv.DictReader(io.StringIO(report_csv(report))))
+    (found,) = [
+        r
+        for r in rows
+        if (r["table"], r["algorithm"], r["figure"]) == ("difference", "<b>fast", "bitrate_bps")
+    ]
+    assert (float(found["value"]), found["says"], found["against"]) == (1e6, "better", "calm")
+    assert {r["table"] for r in rows} == {"figure", "difference", "sessions", "frontier", "class"}
+
+
+def test_the_json_has_no_nan(report: BenchReport) -> None:
+    text = json.dumps(report_json(report), allow_nan=False)
+    assert json.loads(text)["algorithms"][1]["label"] == "<b>fast"
+    lonely = bench_report(results([row("a", 0)]), rng=np.random.default_rng(0), seed=0)
+    plain = json.loads(json.dumps(report_json(lonely), allow_nan=False))
+    assert plain["algorithms"][0]["figures"]["bitrate_bps"]["low"] is None
+    assert "nothing can be concluded" in plain["cautions"][0]
+
+
+def test_the_page_asks_the_network_for_nothing(report: BenchReport) -> None:
+    page = render_page(report, commands=["abr bench report x"])
+    assert not re.search(r"(src|href)=[\"']?(https?:)?//|<script|url\(", page)
+    assert "default-src 'none'" in page
+    assert "<b>fast" not in page
+    assert "&lt;b&gt;fast" in page
+    assert page.count('<svg class="plot"') == 9
+    assert len(page) < 100_000
+
+
+def test_differences_are_drawn_with_their_intervals_and_verdicts() -> None:
+    """Twelve networks, 1 to 3 Mbit/s more."""
+    rows = [row("calm", k) for k in range(12)]
+    rows += [row("fast", k, mean_bitrate_bps=2e6 + 1e6 * (k % 3)) for k in range(12)]
+    found = bench_report(results(rows), rng=np.random.default_rng(0), seed=0)
+    text = draw_forest(found, "bitrate_bps")
+    (title,) = re.findall(r"<title>([^<]+)</title>", text)
+    assert re.fullmatch(r"fast: \+2\.000 \[\+1\.\d+, \+2\.\d+\] Mbit/s, better", title)
+    (bar,) = re.findall(r'<line x1="([\d.]+)%"[^>]* x2="([\d.]+)%"[^>]* style="[^"]+"', text)
+    (dot,) = re.findall(r'<circle[^>]* cx="([\d.]+)%"', text)
+    assert float(bar[0]) < float(dot) < float(bar[1])
+
+
+def test_an_algorithm_on_the_frontier_is_joined_to_the_others(report: BenchReport) -> None:
+    text = draw_frontier(report)
+    assert text.count("<circle") == 2
+    (line,) = re.findall(r'<path style="stroke:var\(--rule\)[^"]*" d="(M[^"]+)"', text)
+    assert re.fullmatch(r"M[\d.]+ [\d.]+H[\d.]+V[\d.]+", line)
+
+
+def test_findings_say_what_intervals_allow(report: BenchReport) -> None:
+    said = write_findings(report)
+    assert "Against calm, <b>fast had a higher bitrate." in said
+    assert "Against calm, <b>fast had more stalls." in said
+    assert said[-1].startswith("calm and <b>fast are on the frontier beyond doubt")
+    same = results([row(label, k) for k in range(12) for label in ("a", "b")])
+    quiet = bench_report(same, rng=np.random.default_rng(0), seed=0)
+    assert write_findings(quiet)[0] == "No difference from a is larger than chance explains."
+
+
+def test_few_networks_are_cautioned_about() -> None:
+    few = results([row(label, k) for k in range(3) for label in ("a", "b")])
+    text = report_text(bench_report(few, rng=np.random.default_rng(0), seed=0))
+    assert "! Only 3 networks: intervals are rough." in text

@@ -1,0 +1,154 @@
+"""What is fetched next, and when there is room for it: two tracks of 4 s segments."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from player.actions import Want
+from player.agenda import Agenda, Choice
+from player.config import PlayerConfig
+from player.playback import Playback
+from player.source import Source
+from tests.fakes.titles import URL, FakeTitle
+
+
+def begun(title: FakeTitle | None = None, **config: object) -> Agenda:
+    """An agenda whose playlists are here: rung 0 and, if there is any, the audio."""
+    title = title or FakeTitle(segments=3)
+    known = Source(URL)
+    (first,) = known.first_wants
+    wants = known.take(first, title.multivariant(), url=URL, shown="x")
+    for want in wants:
+        text = title.media(-1 if want.track == "audio" else want.rung)
+        known.take(want, text, url=want.url, shown="x")
+    agenda = Agenda(known, PlayerConfig(**config))  # type: ignore[arg-type]  # passed on
+    assert known.presentation is not None
+    agenda.begin(known.presentation)
+    return agenda
+
+
+def bring(agenda: Agenda, track: str, segment: int) -> None:
+    rung = 0 if track == "video" else -1
+    agenda.add(agenda.want(track, segment, rung))  # type: ignore[arg-type]  # literals
+    for need in agenda.needs(track, segment, rung):  # type: ignore[arg-type]  # literals
+        agenda.add(need)
+
+
+def playing(ahead_s: float) -> Playback:
+    playback = Playback()
+    playback.set_durations([4.0] * 3)
+    playback.media_ready(ahead_s, complete=False, now_s=0.0)
+    return playback
+
+
+def test_audio_is_due_once_the_video_of_the_same_time_is_here() -> None:
+    agenda = begun()
+    assert agenda.audio_due() is None
+    bring(agenda, "video", 0)
+    assert agenda.audio_due() == 0
+    bring(agenda, "audio", 0)
+    assert agenda.audio_due() is None
+
+
+def test_together_audio_is_due_once_its_video_is_asked_for() -> None:
+    """In turn it waits for the video to arrive."""
+    for tracks, due in (("together", 0), ("in-turn", None)):
+        agenda = begun(tracks=tracks)
+        agenda.track("video").request_id = 7
+        assert agenda.audio_due() == due
+
+
+def test_audio_under_way_keeps_the_video_waiting_in_turn_only() -> None:
+    for tracks, is_free in (("together", True), ("in-turn", False)):
+        agenda = begun(tracks=tracks)
+        bring(agenda, "video", 0)
+        agenda.track("audio").request_id = 7
+        assert agenda.is_free_for_video == is_free
+
+
+def test_audio_that_outlasts_the_video_is_still_due() -> None:
+    """All video is here: the middle of the last audio segment lies behind its end."""
+    agenda = begun(FakeTitle(segments=1, audio_overhang_s=6.0))
+    bring(agenda, "video", 0)
+    assert agenda.audio_due() == 0
+
+
+def test_playable_is_what_all_tracks_have() -> None:
+    """8 s of video and 4 s of audio make 4 s; a finished audio track limits nothing."""
+    agenda = begun(FakeTitle(segments=2))
+    bring(agenda, "video", 0)
+    bring(agenda, "video", 1)
+    bring(agenda, "audio", 0)
+    assert (agenda.ready_s, agenda.is_all_playable) == (4.0, False)
+    bring(agenda, "audio", 1)
+    assert (agenda.ready_s, agenda.is_all_playable) == (8.0, True)
+
+
+@pytest.mark.parametrize(
+    ("max_buffer_s", "wait_s"),
+    [(12.0, 0.0), (11.0, 1.0), (8.0, 4.0), (5.0, 7.0), (3.0, 8.0)],
+)
+def test_a_segment_waits_until_it_fits(max_buffer_s: float, wait_s: float) -> None:
+    """8 s ahead and 4 s more make 12 s; where nothing ever fits, until the buffer is empty."""
+    agenda = begun(FakeTitle(segments=3, has_audio=False), max_buffer_s=max_buffer_s)
+    bring(agenda, "video", 0)
+    bring(agenda, "video", 1)
+    playback = playing(8.0)
+    assert agenda.wait_for_room_s(playback, 0.0) == wait_s
+    assert agenda.next_time_s(playback, 0.0) == wait_s
+    assert agenda.is_full(playback, 0.0) == (wait_s > 0)
+
+
+def test_a_paused_playback_waits_for_the_viewer() -> None:
+    agenda = begun(FakeTitle(segments=3, has_audio=False), max_buffer_s=5.0)
+    bring(agenda, "video", 0)
+    playback = playing(4.0)
+    playback.pause(0.0)
+    assert agenda.next_time_s(playback, 0.0) == math.inf
+
+
+def test_a_playback_that_lacks_media_need_not_wait_for_room() -> None:
+    """Startup wants more than there is."""
+    agenda = begun(FakeTitle(segments=3, has_audio=False), max_buffer_s=5.0)
+    bring(agenda, "video", 0)
+    assert agenda.wait_for_room_s(Playback(), 0.0) == 0.0
+
+
+def test_how_long_the_buffer_was_full_is_told_once() -> None:
+    """Full from 2 s, however often one looks; asked at 5 s."""
+    agenda = begun(FakeTitle(segments=3, has_audio=False), max_buffer_s=5.0)
+    bring(agenda, "video", 0)
+    playback = playing(4.0)
+    assert agenda.is_full(playback, 2.0)
+    assert agenda.is_full(playback, 2.5)
+    assert [agenda.take_waited_s(5.0), agenda.take_waited_s(6.0)] == [3.0, 0.0]
+
+
+def test_a_choice_is_planned_for_its_time() -> None:
+    agenda = begun(FakeTitle(segments=3, has_audio=False))
+    agenda.choice = Choice(0, 1, not_before_s=2.5)
+    assert agenda.next_time_s(Playback(), 1.0) == 2.5
+    assert agenda.next_time_s(Playback(), 3.0) == math.inf
+
+
+def test_a_segment_needs_its_key_and_its_section() -> None:
+    agenda = begun(FakeTitle(segments=1, is_sealed=True, has_audio=False))
+    folder = URL.removesuffix("multivariant.m3u8")
+    assert [(need.kind, need.url) for need in agenda.needs("video", 0, 0)] == [
+        ("key", f"{folder}key/{'0' * 32}"),
+        ("init", f"{folder}v0/init.mp4"),
+    ]
+    want = agenda.want("video", 0, 0)
+    assert want.key is not None
+    assert want.key.iv == bytes(16)
+    assert want.init == ("init", f"{folder}v0/init.mp4", None)
+
+
+def test_the_video_of_every_rung_lies_on_one_timeline() -> None:
+    """The end of a segment is the presentation's, not that of its own rung's playlist."""
+    agenda = begun(FakeTitle(segments=2, has_audio=False))
+    agenda.add(Want(kind="segment", url="x", track="video", segment=0, rung=0))
+    assert agenda.track("video").fetched_s == 4.0
+    assert repr(agenda) == "<Agenda video 1 of 2, no choice>"

@@ -1,0 +1,120 @@
+"""The live driver on a clock that jumps and a transport that answers by a script."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from abr.log import SessionLog
+from player.actions import Want
+from player.config import PlayerConfig
+from player.drivers.live import LiveDriver, MediaSink
+from player.session import PlaybackSession
+from tests.fakes.jumpingloop import run_jumping
+from tests.fakes.shapes import Reply, ScriptedTransport, Shape
+from tests.fakes.titles import fixed
+
+
+class Collects:
+    """A sink that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.got: list[tuple[str, int, bytes]] = []
+
+    def add(self, want: Want, data: bytes) -> None:
+        """Note kind and number of segment."""
+        self.got.append((want.kind, want.segment, data))
+
+
+class IsFull:
+    """A sink whose disk is full."""
+
+    def add(self, _want: Want, _data: bytes) -> None:
+        """Fail like the disk."""
+        raise OSError(28, "no space left")
+
+
+def good(_want: Want) -> Reply:
+    return Reply()
+
+
+def driver(
+    shape: Shape,
+    reply: Callable[[Want], Reply] = good,
+    config: PlayerConfig | None = None,
+    *,
+    sink: MediaSink | None = None,
+    on_progress: Callable[[PlaybackSession], None] | None = None,
+) -> LiveDriver:
+    session = PlaybackSession(shape.url, fixed(0), config)
+    transport = ScriptedTransport(shape, reply)
+    return LiveDriver(session, transport, sink=sink, on_progress=on_progress)
+
+
+def test_media_is_decrypted_though_its_key_comes_last() -> None:
+    """The sink gets the section and both segments in the clear, once each."""
+    sink = Collects()
+    late_key = lambda want: Reply(first_byte_s=3.0 if want.kind == "key" else 0.01)  # noqa: E731
+    log = run_jumping(driver(Shape(key="key", init="init"), late_key, sink=sink).run())
+    assert log.records[-1]["why"] == "complete"
+    assert sorted(sink.got) == [("init", -1, b"media")] + [("segment", n, b"media") for n in (0, 1)]
+
+
+def test_a_sink_that_fails_ends_the_run_with_its_error() -> None:
+    """A full disk is not silently a playback without media."""
+    with pytest.raises(OSError, match="no space left"):
+        run_jumping(driver(Shape(), sink=IsFull()).run())
+
+
+def test_a_progress_line_that_fails_ends_the_run_with_its_error() -> None:
+    """Whatever is called from a timer or a task."""
+
+    def progress(session: PlaybackSession) -> None:
+        if session.state == "playing":
+            raise ZeroDivisionError("mine")
+
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        run_jumping(driver(Shape(), on_progress=progress).run())
+
+
+def test_a_transport_that_raises_anything_else_ends_the_run_with_it() -> None:
+    """A fault of ours is not taken for silence of the server."""
+
+    def reply(_want: Want) -> Reply:
+        raise LookupError("a fault")
+
+    with pytest.raises(LookupError, match="a fault"):
+        run_jumping(driver(Shape(), reply).run())
+
+
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_requests_that_pass_a_limit_together_end_the_session_once(attempts: int) -> None:
+    """Key, section and segment are asked for together and all are met with silence."""
+    config = PlayerConfig(attempts=attempts, first_byte_limit_s=2.0, patience_s=0.0)
+    quiet = lambda want: Reply(first_byte_s=0.01 if want.kind in READ else 1e9)  # noqa: E731
+    log = run_jumping(driver(Shape(key="key", init="init"), quiet, config).run())
+    tries = "1 attempt" if attempts == 1 else "2 attempts"
+    assert log.records[-1]["why"] == f"error: key: no byte after 2 s after {tries}"
+    assert [r["e"] for r in log.records].count("ended") == 1
+
+
+READ = ("multivariant", "media")
+
+
+def test_cancelling_stops_the_session_and_every_transfer() -> None:
+    """The session's log is closed and no task is left."""
+    shape = Shape(video_s=(1.0,) * 50)
+    session = PlaybackSession(shape.url, fixed(0))
+
+    async def leave() -> SessionLog:
+        task = asyncio.create_task(LiveDriver(session, ScriptedTransport(shape, good)).run())
+        await asyncio.sleep(5.0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert len(asyncio.all_tasks()) == 1
+        return session.log
+
+    assert run_jumping(leave()).records[-1]["why"] == "stopped"

@@ -1,0 +1,93 @@
+"""How a source becomes known, one playlist after another."""
+
+from __future__ import annotations
+
+import pytest
+
+from abr.errors import PlaybackError, PlaylistError
+from player.actions import Want
+from player.source import Source
+from tests.fakes.shapes import BASE, Shape
+
+
+def learn(source: Source, shape: Shape, want: Want) -> tuple[Want, ...]:
+    body = shape.body(want)
+    assert body is not None
+    return source.take(want, body.decode(), url=want.url, shown="x")
+
+
+def lengths_s(source: Source) -> list[float]:
+    return [] if source.presentation is None else source.presentation.durations_s.tolist()
+
+
+def urls(wants: tuple[Want, ...]) -> list[str]:
+    return [want.url.removeprefix(BASE) for want in wants]
+
+
+def test_the_lowest_rung_and_its_audio_come_first() -> None:
+    """The presentation is known with both, whichever comes last."""
+    shape = Shape(audio=("a.m3u8", "b.m3u8"))
+    source = Source(shape.url)
+    wants = learn(source, shape, *source.first_wants)
+    assert urls(wants) == ["v0.m3u8", "a.m3u8"]
+    learn(source, shape, wants[1])
+    assert lengths_s(source) == []
+    learn(source, shape, wants[0])
+    assert lengths_s(source) == [1.0, 1.0]
+
+
+def test_a_rung_is_wanted_until_its_playlist_is_here() -> None:
+    shape = Shape()
+    source = Source(shape.url)
+    learn(source, shape, *learn(source, shape, *source.first_wants))
+    assert source.playlist_for(0) is None
+    want = source.playlist_for(1)
+    assert want is not None
+    assert (want.url, want.track, want.rung) == (f"{BASE}v1.m3u8", "video", 1)
+    learn(source, shape, want)
+    assert source.playlist_for(1) is None
+    assert source.segment("video", 1, 1).url == f"{BASE}v1.m3u8.1.m4s"
+
+
+def test_one_playlist_serves_all_that_share_its_url() -> None:
+    """Rungs 0 and 2, and the audio, which is at rung 1's."""
+    shape = Shape(variants=("v.m3u8", "w.m3u8", "v.m3u8"), audio=("w.m3u8",) * 3)
+    source = Source(shape.url)
+    video, audio = learn(source, shape, *source.first_wants)
+    learn(source, shape, video)
+    learn(source, shape, audio)
+    assert [source.playlist_for(rung) for rung in range(3)] == [None, None, None]
+    assert source.segment("audio", 0, -1) == source.segment("video", 0, 1)
+
+
+def test_a_media_playlist_given_as_the_source_is_a_ladder_of_one() -> None:
+    shape = Shape(video_s=(2.0, 3.0))
+    source = Source(f"{BASE}v0.m3u8")
+    (want,) = source.first_wants
+    assert source.take(want, shape.media("v0.m3u8"), url=want.url, shown="x") == ()
+    assert lengths_s(source) == [2.0, 3.0]
+    assert source.playlist_for(0) is None
+
+
+def test_uris_are_relative_to_where_the_playlist_came_from() -> None:
+    """A redirect moved it to another server."""
+    shape = Shape()
+    source = Source(shape.url)
+    (want,) = source.first_wants
+    (video,) = source.take(want, shape.multivariant(), url="http://cdn.test/x/y.m3u8", shown="x")
+    assert video.url == "http://cdn.test/x/v0.m3u8"
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "what"),
+    [
+        ("<html>", PlaylistError, "x:1"),
+        (Shape().multivariant(), PlaybackError, "expected a media playlist"),
+    ],
+)
+def test_what_is_no_media_playlist_is_refused(text: str, error: type[Exception], what: str) -> None:
+    shape = Shape()
+    source = Source(shape.url)
+    (video,) = learn(source, shape, *source.first_wants)
+    with pytest.raises(error, match=what):
+        source.take(video, text, url=video.url, shown="x")

@@ -1,0 +1,46 @@
+"""Progress along one track: what is fetched, and up to where it can be played."""
+
+from __future__ import annotations
+
+from player.actions import Resource
+from player.tracks import Track
+
+INIT: Resource = ("init", "init.mp4", None)
+KEY: Resource = ("key", "key/1", None)
+
+
+def test_a_segment_is_playable_once_all_it_needs_is_here() -> None:
+    """Fetched to 4 s at once; playable to 4 s with the second of two needs."""
+    track = Track("video", 2)
+    track.add(4.0, {INIT, KEY})
+    track.update({INIT})
+    assert (track.fetched_s, track.ready_s) == (4.0, 0.0)
+    track.update({INIT, KEY})
+    assert track.ready_s == 4.0
+
+
+def test_a_segment_that_lacks_something_holds_back_those_behind_it() -> None:
+    """The first lacks its key; the second needs nothing and cannot be played either."""
+    track = Track("audio", 2)
+    track.add(4.0, {KEY})
+    track.add(8.0, set())
+    track.update(set())
+    assert track.ready_s == 0.0
+    track.update({KEY})
+    assert track.ready_s == 8.0
+
+
+def test_all_fetched_is_not_all_playable() -> None:
+    """The last segment is here and its key is not, though it adds no time."""
+    track = Track("audio", 1)
+    track.add(0.0, {KEY})
+    assert track.is_fetched
+    assert not track.is_playable
+    track.update({KEY})
+    assert track.is_playable
+
+
+def test_an_arrival_clears_the_request_and_counts_on() -> None:
+    track = Track("video", 2, request_id=7)
+    track.add(4.0, set())
+    assert (track.next, track.request_id, track.is_fetched) == (1, None, False)
