@@ -29,8 +29,8 @@ End = Literal["loop", "hold", "end"]
 for ever, or nothing more."""
 
 _SLACK_BITS = 1e-6
+_SLACK_RATIO = 1e-15  # four to nine ulps
 _STEPS = 6
-_ULP_BITS = 53
 
 Column = FloatArray | Sequence[float]
 
@@ -196,7 +196,7 @@ def time_of(table: Offer, bits: float, near: int) -> float:
     pass_s, total = float(table.times_s[-1]), float(table.offered_bits[-1])
     # Sums of rounded products may overshoot a bound by some ulps; without this
     # slack such a transfer would wait out a whole outage for its last nothing.
-    slack = _SLACK_BITS + 4 * ulp(bits)
+    slack = _SLACK_BITS + _SLACK_RATIO * bits
     rounds = 0
     if bits > total + slack:
         # The last bit of a pass arrives in that pass, before any outage at its end.
@@ -211,11 +211,6 @@ def time_of(table: Offer, bits: float, near: int) -> float:
     begin_s, end_s = float(table.times_s[bound - 1]), float(table.times_s[bound])
     took_s = (bits - float(table.offered_bits[bound - 1])) / float(table.capacity_bps[bound - 1])
     return before_s + min(max(begin_s + took_s, begin_s), end_s)
-
-
-def ulp(value: float) -> float:
-    """Distance to the next float, of a normal one: ``math.ulp``, which is not compiled."""
-    return math.ldexp(1.0, math.frexp(value)[1] - _ULP_BITS)
 
 
 # --- a request -----------------------------------------------------------------------------

@@ -1,6 +1,6 @@
-"""An ABR algorithm of one's own in ten lines, compared with three others.
+"""Write an ABR algorithm in ten lines and compare it with three others.
 
-Nothing to install or download beyond abrkit: the title and the network are made here.
+Nothing to install or download beyond abrkit: the presentation and the network are made here.
 Run it: python examples/own_algorithm.py
 """
 
@@ -22,12 +22,12 @@ class Cautious:
         return max(0, int((seen.ladder_bps <= 0.75 * recent_bps.min()).sum()) - 1)
 
 
-film = constant_presentation([300e3, 750e3, 1.5e6, 3e6, 6e6], segments=75, segment_s=4)
+presentation = constant_presentation([300e3, 750e3, 1.5e6, 3e6, 6e6], segments=75, segment_s=4)
 commute = Trace.from_periods([(20, 8e6), (25, 1.2e6), (4, 0), (30, 3e6)], name="commute")
 
 print(f"{'algorithm':15} startup   stalled   mean bitrate   switches")
 for algorithm in (Cautious, "throughput", "bba-0", "bola-sabre"):
-    log = simulate(film, trace=commute, algorithm=algorithm)
+    log = simulate(presentation, trace=commute, algorithm=algorithm)
     qoe = summary(log)
     print(
         f"{log.provenance['algorithm']:15} {qoe.startup_s:5.2f} s  {qoe.stall_s:6.2f} s  "

@@ -1,4 +1,4 @@
-"""Record a playback, play the log again, and see where another algorithm would differ.
+"""Record a playback, replay its log, and see where another algorithm would differ.
 
 Run it: python examples/replay_a_session.py
 """
@@ -7,10 +7,10 @@ from abr.media import constant_presentation
 from abr.trace import Trace
 from player import replay, simulate
 
-film = constant_presentation([400e3, 1e6, 2.5e6], segments=30, segment_s=4)
+presentation = constant_presentation([400e3, 1e6, 2.5e6], segments=30, segment_s=4)
 train = Trace.from_periods([(30, 3e6), (15, 200e3), (30, 1.5e6)], name="train")
 
-recorded = simulate(film, trace=train, algorithm="bba-0")
+recorded = simulate(presentation, trace=train, algorithm="bba-0")
 again = replay(recorded)
 print("identical:", again.records == recorded.records)
 

@@ -1,6 +1,6 @@
-"""Make a film, seal it, serve it through two tiers of caches, and play it over a network.
+"""Make a video, encrypt it, serve it through two tiers of caches, and play it over a network.
 
-The film is generated, everything stays on this machine, and it takes about half a minute.
+The video is generated, everything stays on this machine, and it takes about half a minute.
 Run it: python examples/serve_and_play.py
 """
 
@@ -25,15 +25,15 @@ async def main(folder: Path) -> None:
     master = await write_master(
         folder / "master.mkv", SceneSpec(width=320, height=180, duration_s=10)
     )
-    package = folder / "packages" / "film"
-    sealed = TranscodeConfig(
+    package = folder / "packages" / "waves"
+    config = TranscodeConfig(
         encrypt="aes-128", keys_dir=str(folder / "keys"), segment_s=2, preset="ultrafast"
     )
-    index = await transcode(master, package, sealed)
-    print(f"{len(index.video)} rungs, {sum(index.video[0].durations_s):.0f} s, sealed")
+    index = await transcode(master, package, config)
+    print(f"{len(index.video)} rungs, {sum(index.video[0].durations_s):.0f} s, encrypted")
 
     async with Stack([package], keys=folder / "keys") as stack:
-        live = await play(stack.playback_url("film"), trace=NETWORK, algorithm="bba-0")
+        live = await play(stack.playback_url("waves"), trace=NETWORK, algorithm="bba-0")
         for tier, counts in stack.cache_stats().items():
             print(f"{tier}: {counts['requests']} requests, {counts['hits']} hits")
 

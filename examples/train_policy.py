@@ -1,16 +1,16 @@
-"""Train abrkit's policy, or one of your own, with CMA-ES over simulated sessions.
+"""Train a policy like the bundled one with CMA-ES over simulated sessions.
 
-Needs the extra ``learn`` (``pip install 'abrkit[learn]'``). A generation plays some
-thousands of sessions in the compiled batch simulator, so that 200 of them take minutes;
-the same seed writes the same file on the same machine. Without ``--full`` it is a taste of
-seconds that learns next to nothing.
+Needs the extra ``learn`` (``pip install 'abrkit[learn]'``). A generation plays a
+few thousand sessions in the compiled batch simulator, so 200 generations take minutes; the
+same seed writes the same file on the same machine. Without ``--full`` the script runs for
+some seconds, to show that it works, and learns next to nothing.
 
     python examples/train_policy.py --full --out mine.json
-    abr simulate packages/film --trace train.csv --algorithm policy:mine.json
+    abr simulate packages/presentation --trace train.csv --algorithm policy:mine.json
 
-Traces are drawn from every shipped class (``abr.generators``): seeds 0 to 63 to learn
-from; held-out figures use others, see tests/perf/policy_holdout.py. What is learned is a
-planner's numbers (``abr.algorithms.policy.WEIGHTS``), not a network's.
+Traces are drawn from every shipped class (``abr.generators``): seeds 0 to 63 for
+training; held-out figures use others, see tests/perf/policy_holdout.py. What is learned is
+the parameters of a planner (``abr.algorithms.policy.WEIGHTS``), not a neural network.
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ from abr.media import FloatArray, Presentation
 from abr.policytext import Policy
 from abr.trace import Trace
 from bench.experiments.presentations import Shape, draw
-from player.batch.abrkit import session as abrkit
+from player.batch.abrkit.simulator import ABRKIT
+from player.batch.abrkit.timeline import Options
 from player.batch.run.batch import Engine, run_batch
 
-RIVALS = ("robust-mpc", "bola-e", "dynamic")
+BASELINES = ("robust-mpc", "bola-e", "dynamic")
 STALL_WEIGHT = 4.3
 SHAPES: Mapping[str, Shape] = {
     "vbr-6": Shape(
@@ -57,11 +58,11 @@ SHAPES: Mapping[str, Shape] = {
     ),
 }
 """Four minutes each; sizes are drawn."""
-OPTIONS = abrkit.Options(first_byte_limit_s=math.inf, total_limit_s=math.inf)
-"""Our own player, but that no request is ever given up for lack of time."""
+OPTIONS = Options(first_byte_limit_s=math.inf, total_limit_s=math.inf)
+"""The default player, without time limits on requests."""
 
 
-def films(seed: int) -> list[Presentation]:
+def make_presentations(seed: int) -> list[Presentation]:
     """One presentation of each shape."""
     return [
         draw(shape, np.random.default_rng([seed, k]), title=name)
@@ -69,71 +70,76 @@ def films(seed: int) -> list[Presentation]:
     ]
 
 
-def traces(names: Sequence[str], seeds: Sequence[int], duration_s: float = 400.0) -> list[Trace]:
+def make_traces(
+    names: Sequence[str], seeds: Sequence[int], duration_s: float = 400.0
+) -> list[Trace]:
     """One trace per class and seed, class by class."""
     models = [modelfiles.model(name) for name in names]
     return [generate(model, seed=s, duration_s=duration_s) for model in models for s in seeds]
 
 
 def scores(
-    algorithm: Algorithm, film: Presentation, over: Sequence[Trace], engine: Engine = "auto"
+    algorithm: Algorithm, presentation: Presentation, over: Sequence[Trace], engine: Engine = "auto"
 ) -> FloatArray:
     """``qoe_lin`` per session: mean Mbit/s - 4.3 stalled s - |change| per segment, shape (n,)."""
-    batch = run_batch(abrkit, film, over, algorithm, options=OPTIONS, engine=engine)
-    mbps = film.bitrates_bps[batch.rungs.astype(np.int64)] / 1e6
+    batch = run_batch(ABRKIT, presentation, over, algorithm, options=OPTIONS, engine=engine)
+    mbps = presentation.bitrates_bps[batch.rungs.astype(np.int64)] / 1e6
     changes = np.abs(np.diff(mbps, axis=1)).sum(axis=1)
-    worth = mbps.sum(axis=1) - STALL_WEIGHT * batch.total("stall_s") - changes
-    return np.asarray(worth / film.segments)
+    total = mbps.sum(axis=1) - STALL_WEIGHT * batch.total("stall_s") - changes
+    return np.asarray(total / presentation.segments)
 
 
 @dataclass(frozen=True)
-class School:
-    """What is learned from: sessions, and what the rivals made of them."""
+class TrainingSet:
+    """Sessions to train on, and how the baselines scored in them."""
 
-    films: list[Presentation]
+    presentations: list[Presentation]
     traces: list[Trace]
-    """Class by class, as many of each."""
+    """Class by class, the same number of each."""
     classes: int
-    rivals: FloatArray
-    """Scores, shape (rivals, films, traces)."""
+    baselines: FloatArray
+    """Scores, shape (baselines, presentations, traces)."""
     engine: Engine
 
-    def lesson(self, rng: np.random.Generator, films_: int, each: int) -> list[tuple[int, Any]]:
+    def sample(
+        self, rng: np.random.Generator, presentation_count: int, each: int
+    ) -> list[tuple[int, Any]]:
         """A few presentations, each with a few traces of every class, shape (classes, each)."""
         per_class = len(self.traces) // self.classes
-        chosen = rng.permutation(len(self.films))[:films_]
+        chosen = rng.permutation(len(self.presentations))[:presentation_count]
         starts = per_class * np.arange(self.classes)[:, None]
         return [(int(f), starts + rng.permutation(per_class)[:each]) for f in chosen]
 
-    def gain(self, weights: Mapping[str, float], lesson: list[tuple[int, Any]]) -> float:
-        """How far a policy is ahead of the rivals, in percent of the ladder's top rate.
+    def gain(self, weights: Mapping[str, float], sample: list[tuple[int, Any]]) -> float:
+        """How far a policy leads the baselines, in percent of the ladder's top rate.
 
-        Being ahead of every rival in every class counts more than being far ahead in one.
+        Leading every baseline in every class counts more than a large lead in one.
         """
         rule, ahead = build_rule(weights), []
-        for f, which in lesson:
-            film = self.films[f]
-            mine = scores(rule, film, [self.traces[k] for k in which.ravel()], self.engine)
-            theirs = self.rivals[:, f, which.ravel()]
+        for f, which in sample:
+            presentation = self.presentations[f]
+            mine = scores(rule, presentation, [self.traces[k] for k in which.ravel()], self.engine)
+            theirs = self.baselines[:, f, which.ravel()]
             gains = (mine - theirs).reshape(len(theirs), *which.shape).mean(axis=2)
-            ahead.append(100e6 * gains / film.bitrates_bps[-1])
+            ahead.append(100e6 * gains / presentation.bitrates_bps[-1])
         percent = np.mean(ahead, axis=0)
         return float(0.3 * percent.mean() + np.tanh(percent / 0.5).mean())
 
 
-def school(
-    names: Sequence[str], seeds: int, films_: int = len(SHAPES), engine: Engine = "auto"
-) -> School:
-    """Play the rivals once."""
-    shown, over = films(1)[:films_], traces(names, range(seeds))
-    rivals = [
-        [scores(registry.load(name), film, over, engine) for film in shown] for name in RIVALS
+def training_set(
+    names: Sequence[str], seeds: int, presentation_count: int = len(SHAPES), engine: Engine = "auto"
+) -> TrainingSet:
+    """The presentations and traces, with each baseline played once over all of them."""
+    shown, over = make_presentations(1)[:presentation_count], make_traces(names, range(seeds))
+    baselines = [
+        [scores(registry.load(name), presentation, over, engine) for presentation in shown]
+        for name in BASELINES
     ]
-    return School(shown, over, len(names), np.array(rivals), engine)
+    return TrainingSet(shown, over, len(names), np.array(baselines), engine)
 
 
 def weights_at(point: FloatArray) -> dict[str, float]:
-    """The numbers at a point of the search."""
+    """The weights at a point of the search space."""
     return {
         each.name: float(np.exp(np.clip(x, -12, 6))) if each.is_positive else float(x)
         for each, x in zip(WEIGHTS, point, strict=True)
@@ -141,31 +147,31 @@ def weights_at(point: FloatArray) -> dict[str, float]:
 
 
 def point_of(weights: Mapping[str, float]) -> FloatArray:
-    """The point of the search where these numbers are."""
+    """The point of the search space that stands for these weights."""
     values = [(each.is_positive, weights[each.name]) for each in WEIGHTS]
     return np.array([math.log(value) if logs else value for logs, value in values])
 
 
 def train(
-    taught: School,
+    data: TrainingSet,
     begin: Mapping[str, float],
     *,
     generations: int,
     seed: int,
     each: int = 8,
-    films_: int = 3,
+    presentation_count: int = 3,
     keep: Path | None = None,
 ) -> dict[str, float]:
-    """CMA-ES; every generation has traces of its own, the same for all its policies."""
+    """Run CMA-ES; each generation draws new traces, the same for all of its policies."""
     import cma
 
     options = {"seed": seed + 1, "verbose": -9, "maxiter": generations, "CMA_stds": _spreads()}
     search = cma.CMAEvolutionStrategy(point_of(begin), 0.3, options)
     rng = np.random.default_rng(seed)
     for generation in range(generations):
-        lesson = taught.lesson(rng, films_, each)
+        sample = data.sample(rng, presentation_count, each)
         points = search.ask()
-        gains = [taught.gain(weights_at(point), lesson) for point in points]
+        gains = [data.gain(weights_at(point), sample) for point in points]
         search.tell(points, [-gain for gain in gains])
         middle = weights_at(search.mean)
         print(
@@ -182,13 +188,15 @@ def _spreads() -> list[float]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Train, and write the weights."""
+    """Train a policy and write its weights."""
     ask = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     ask.add_argument("--out", type=Path, default=Path("policy.json"))
-    ask.add_argument("--begin", type=Path, help="policy to begin with")
-    ask.add_argument("--full", action="store_true", help="train in earnest, not just a taste")
+    ask.add_argument("--begin", type=Path, help="policy to start from")
+    ask.add_argument(
+        "--full", action="store_true", help="train properly, not just a short demonstration"
+    )
     ask.add_argument("--generations", type=int, help="2, or 200 with --full")
     ask.add_argument("--seed", type=int, default=1)
     given = ask.parse_args(arguments)
@@ -196,22 +204,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.begin:
         begin = dict(read_policy_file(given.begin).weights)
     if given.full:
-        taught = school(modelfiles.names(), seeds=64)
-        generations, each, films_ = given.generations or 200, 8, 3
+        data = training_set(modelfiles.names(), seeds=64)
+        generations, each, presentation_count = given.generations or 200, 8, 3
     else:
-        # A taste: so few sessions that compiling would take longer than playing them.
-        taught = school(("3g-commute", "lte-driving"), seeds=2, films_=1, engine="plain")
-        generations, each, films_ = given.generations or 2, 1, 1
+        # So few sessions that compiling would take longer than playing them.
+        data = training_set(
+            ("3g-commute", "lte-driving"), seeds=2, presentation_count=1, engine="plain"
+        )
+        generations, each, presentation_count = given.generations or 2, 1, 1
     weights = train(
-        taught,
+        data,
         begin,
         generations=generations,
         seed=given.seed,
         each=each,
-        films_=films_,
+        presentation_count=presentation_count,
         keep=given.out,
     )
-    print(f"{given.out}: {len(weights)} numbers")
+    print(f"{given.out}: {len(weights)} weights")
 
 
 if __name__ == "__main__":

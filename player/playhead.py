@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple, Protocol
 
+from abr.buffering import room_at_s
 from player.requests import INSTANT_S
 
 STARTUP, PLAYING, STALLED, PAUSED, ENDED = range(5)
@@ -125,17 +126,16 @@ def wait_for_room_s(
         now_s: The time.
         fetched_s: End of the media that was fetched.
         next_s: Length of the segment to be fetched.
-        max_buffer_s: Most media ahead of the playhead. A segment longer than that is
-            fetched when the buffer is empty.
+        max_buffer_s: Most media ahead of the playhead.
 
     Returns:
         inf while nothing plays, though it could: paused, or about to begin.
     """
     ahead_s = fetched_s - playhead_s(head, now_s)
-    excess_s = min(ahead_s + next_s - max_buffer_s, ahead_s)
-    if excess_s <= INSTANT_S or waits_for_media(head):
+    wait_s = room_at_s(ahead_s, next_s, max_buffer_s)
+    if wait_s <= INSTANT_S or waits_for_media(head):
         return 0.0
-    return excess_s if head.state == PLAYING else math.inf
+    return wait_s if head.state == PLAYING else math.inf
 
 
 def shown_at_s(head: Playhead, start_s: float) -> float:

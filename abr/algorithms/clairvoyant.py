@@ -8,7 +8,7 @@ distance of other planners from it is the cost of prediction.
 Source: the score and the receding horizon of Yin, Jindal, Sekar, Sinopoli, A
 Control-Theoretic Approach for Dynamic Adaptive Video Streaming over HTTP, SIGCOMM 2015,
 section 4 (five segments), with QoE lin of Pensieve as in ``optimal``, over the model of
-``abr.foresight``.
+``abr.planning.model``.
 
 deviation: plans that cannot beat the best known one are pruned: none can gain more than by
 changing once to the rung that pays most for the rest, less the stall that even the lowest
@@ -22,9 +22,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from abr.buffering import room_at_s
+from abr.capacity import bits_by, response_bits, time_of
 from abr.decision import Decision, Observation, Rule
-from abr.foresight import Road, arrival_s, bits_by, road, time_of
 from abr.media import FloatArray
+from abr.planning.model import OVERHEAD_BYTES, KnownLink, arrival_s, known_link
 from abr.trace import Trace
 
 
@@ -48,7 +50,7 @@ class Params(NamedTuple):
 class State(NamedTuple):
     """The link, and a workspace for the search."""
 
-    way: Road
+    link: KnownLink
     """The link."""
     rungs: FloatArray
     """Rung per step of the current plan, shape (H + 1,)."""
@@ -70,7 +72,12 @@ def start(
     """Create the state of one playback over ``trace``."""
     room = params.horizon + 1
     return State(
-        road(trace, params.rtt_s, params.response_overhead_bytes, params.server_s),
+        known_link(
+            trace,
+            rtt_s=params.rtt_s,
+            overhead_bytes=params.response_overhead_bytes,
+            server_s=params.server_s,
+        ),
         np.zeros(room),
         np.zeros(room),
         np.zeros(room),
@@ -84,10 +91,9 @@ def step(params: Params, state: State, seen: Observation, depth: int, rung: int)
     request_s = state.now_s[depth]
     if depth > 0:
         buffer_s = state.empty_s[depth] - request_s
-        excess_s = buffer_s + seen.durations_s[segment] - seen.max_buffer_s
-        request_s += max(min(excess_s, buffer_s), 0.0)
+        request_s += max(room_at_s(buffer_s, seen.durations_s[segment], seen.max_buffer_s), 0.0)
     is_first = segment == 0
-    done_s = arrival_s(state.way, request_s, seen.sizes_bytes[rung, segment], is_first)
+    done_s = arrival_s(state.link, request_s, seen.sizes_bytes[rung, segment], is_first, 0)
     late_s = max(done_s - state.empty_s[depth], 0.0)
     gained = seen.ladder_bps[rung] / 1e6 - params.stall_per_s * late_s
     before = seen.last_rung if depth == 0 else int(state.rungs[depth - 1])
@@ -111,12 +117,12 @@ def bound_rest(params: Params, state: State, seen: Observation, depth: int, step
         change_bps = abs(ladder_bps[other] - ladder_bps[rung])
         gain = (left * ladder_bps[other] - params.smooth_per_mbps * change_bps) / 1e6
         best = max(best, gain)
-    bits, due_s = bits_by(state.way, state.now_s[depth]), state.empty_s[depth]
+    bits, due_s = bits_by(state.link, state.now_s[depth], 0), state.empty_s[depth]
     for i in range(seen.segment + depth, seen.segment + steps):
-        bits += 8 * (seen.sizes_bytes[0, i] + state.way.costs[1])
+        bits += response_bits(seen.sizes_bytes[0, i], state.link.costs[OVERHEAD_BYTES])
         if i > seen.segment + depth:
             due_s += seen.durations_s[i - 1]
-    late_s = max(time_of(state.way, bits) - due_s, 0.0)
+    late_s = max(time_of(state.link, bits, 0) - due_s, 0.0)
     return float(best - params.stall_per_s * late_s)
 
 

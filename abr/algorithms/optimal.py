@@ -2,7 +2,7 @@
 
 The score is the linear one of Pensieve: Mbit/s per segment, less the cost of stalls and of
 changes of rate. The plan is searched before playback starts, in the model of player and
-link of ``abr.foresight``, and then followed unconditionally.
+link of ``abr.planning``, and then followed unconditionally.
 
 Source: the score of Mao, Netravali, Alizadeh, Neural Adaptive Video Streaming with
 Pensieve, SIGCOMM 2017, section 5.1 and table 1 (QoE lin), for whose offline optimum this
@@ -20,8 +20,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from abr.decision import Decision, Observation, Rule
-from abr.foresight import Weights, best_plan, road, search
 from abr.media import FloatArray
+from abr.planning.model import Problem, Weights, known_link
+from abr.planning.search import best_plan, search
 from abr.trace import Trace
 
 
@@ -64,12 +65,17 @@ def start(
 
     This takes seconds for a presentation of some minutes, a twentieth of that compiled.
     """
-    way = road(trace, params.rtt_s, params.response_overhead_bytes, params.server_s)
-    weights = Weights(params.stall_per_s, params.startup_per_s, params.smooth_per_mbps)
-    plan = best_plan(
-        ladder_bps, sizes_bytes, durations_s, way, weights, params.max_buffer_s, params.width
+    link = known_link(
+        trace,
+        rtt_s=params.rtt_s,
+        overhead_bytes=params.response_overhead_bytes,
+        server_s=params.server_s,
     )
-    return State(plan[0])
+    weights = Weights(params.stall_per_s, params.startup_per_s, params.smooth_per_mbps)
+    problem = Problem(
+        ladder_bps / 1e6, sizes_bytes, durations_s, link, weights, params.max_buffer_s
+    )
+    return State(best_plan(problem, params.width)[0])
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:

@@ -16,6 +16,7 @@ import click
 
 from abr.errors import AlgorithmError, InputError, MissingFileError, PlaybackError
 from abr.shell import note, one_line
+from player.batch.simulators import PRESETS
 
 if TYPE_CHECKING:
     from bench.experiments.experiment import Experiment, Run
@@ -63,7 +64,7 @@ class _Workers(NamedTuple):
 )
 @click.option(
     "--preset",
-    type=click.Choice(["abrkit", "sabre", "pensieve"]),
+    type=click.Choice(PRESETS),
     help="Simulator to use instead of the plan's.",
 )
 @click.option(

@@ -18,9 +18,6 @@ import numpy as np
 from abr.media import FloatArray, Presentation
 from abr.trace import Trace
 
-PRESETS = ("abrkit", "sabre", "pensieve")
-"""Simulators by name: our own player, and two from the literature."""
-
 COMPILED_FROM = 300
 """Sessions per algorithm from which compiling it pays; machine code takes 10 to 30 s to
 make the first time, and a session in plain Python some 0.03 s."""

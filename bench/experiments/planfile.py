@@ -14,7 +14,8 @@ from difflib import get_close_matches
 from typing import Any, Literal
 
 from abr.errors import ConfigError
-from bench.experiments.experiment import BLOCK, PRESETS
+from bench.experiments.experiment import BLOCK
+from player.batch.simulators import PRESETS
 
 LARGEST_SEED = 10**9
 

@@ -79,8 +79,6 @@ def simulate_preset(wanted: Wanted) -> None:
         )
         for name in wanted.algorithms
     ]
-    if remark := preset_run.hint():
-        note(remark)
     told: list[dict[str, Any]] = []
     for number, play in enumerate(plays):
         _say(f"{number}/{len(plays)} algorithms, {play.name} ...")

@@ -16,40 +16,42 @@ from abr import qoe
 from abr.log import SessionLog
 from player.batch import tables
 from player.batch.abrkit.timeline import DECIDED_S, note_stall
-from player.batch.tables import COMPLETE, FAILED, STOPPED, Film, Out
+from player.batch.tables import COMPLETE, FAILED, STOPPED, Film, Out, Totals, clear_totals
 
 
-def fill(log: SessionLog, film: Film, out: Out) -> None:
-    """Fill ``out`` from the log of a session over ``film``."""
-    out.totals[:], out.columns[:], out.rungs[:] = 0.0, 0.0, -1.0
+def fill(log: SessionLog, film: Film, out: Out) -> Totals:
+    """Fill columns and rungs of ``out`` from the log of a session over ``film``; its totals."""
+    out.columns[:], out.rungs[:] = 0.0, -1.0
     fetched = _columns(log, out)
     _stalls(log, out, fetched)
     score = qoe.summary(log)
-    shown, totals = score.rungs, out.totals
-    totals[tables.STARTUP] = math.nan if score.startup_s is None else score.startup_s
-    totals[tables.STALLED] = score.stall_s
-    totals[tables.STALL_EVENTS] = score.stall_events
-    totals[tables.PLAYED] = score.played_s
-    totals[tables.ENDED] = score.elapsed_s
-    totals[tables.BITRATE_TIME] = score.mean_bitrate_bps * sum(score.time_per_rung_s)
-    totals[tables.BITRATE_CHANGE] = score.switch_bps
+    shown, totals = score.rungs, Totals()
+    clear_totals(totals)
+    totals.startup_s = math.nan if score.startup_s is None else score.startup_s
+    totals.stall_s = score.stall_s
+    totals.stall_events = score.stall_events
+    totals.played_s = score.played_s
+    totals.ended_s = score.elapsed_s
+    totals.bitrate_time_bits = score.mean_bitrate_bps * sum(score.time_per_rung_s)
+    totals.bitrate_change_bps = score.switch_bps
     utility = [math.log(rate / film.ladder_bps[0]) for rate in film.ladder_bps.tolist()]
-    totals[tables.UTILITY_TIME] = sum(
+    totals.utility_time_s = sum(
         u * time_s for u, time_s in zip(utility, score.time_per_rung_s, strict=False)
     )
-    totals[tables.UTILITY_CHANGE] = sum(abs(utility[b] - utility[a]) for a, b in pairwise(shown))
-    totals[tables.SWITCHES] = score.switches
-    totals[tables.SHOWN] = len(shown)
+    totals.utility_change = sum(abs(utility[b] - utility[a]) for a, b in pairwise(shown))
+    totals.switches = score.switches
+    totals.shown = len(shown)
     outcome = {"complete": COMPLETE, "stopped": STOPPED}
-    totals[tables.OUTCOME] = outcome.get(score.ended, FAILED)
+    totals.outcome = outcome.get(score.ended, FAILED)
     aborted = [float(record["received_bytes"]) for record in log.of("abort")]
     finished = [float(record["size_bytes"]) for record in log.of("finished")]
-    totals[tables.DOWNLOADS] = sum(1 for _ in log.of("fetch"))
-    totals[tables.ABANDONED] = sum(record["why"] == "abandoned" for record in log.of("abort"))
-    totals[tables.DOWNLOADED] = sum(finished) + sum(aborted)
+    totals.downloads = sum(1 for _ in log.of("fetch"))
+    totals.abandoned = sum(record["why"] == "abandoned" for record in log.of("abort"))
+    totals.downloaded_bytes = sum(finished) + sum(aborted)
     unseen = out.columns[tables.SIZE_BYTES, len(shown) : fetched]
-    totals[tables.WASTED] = sum(aborted) + float(unseen.sum())
-    totals[tables.IDLE] = _idle_s(log, is_all_here=fetched == len(out.rungs))
+    totals.wasted_bytes = sum(aborted) + float(unseen.sum())
+    totals.idle_s = _idle_s(log, is_all_here=fetched == len(out.rungs))
+    return totals
 
 
 def _columns(log: SessionLog, out: Out) -> int:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from abr.compilable import cells, numbers, uncounted
+from abr.compilable import cells, fields, numbers, store, uncounted
 from abr.media import FloatArray
 from player.batch.hooks import session, state_of
 from player.batch.tables import Film, LinkTable, Out
@@ -50,8 +50,8 @@ class States(NamedTuple):
 class Rows(NamedTuple):
     """What is kept of n sessions; a part with no rows is not kept."""
 
-    totals: FloatArray
-    """Shape (n, T)."""
+    totals: NDArray[Any]
+    """Records of ``TOTALS_DTYPE``, shape (n,)."""
     rungs: NDArray[np.int16]
     """Shape (n, N) or (0, N)."""
     columns: FloatArray
@@ -112,7 +112,7 @@ def many(
 ) -> None:
     """Play a session for every trace number in ``which`` and fill its row of ``rows``.
 
-    ``out`` is room for one session.
+    ``out`` is room for one session, its totals an array of one record.
     """
     film = Film(
         uncounted(film.ladder_bps),
@@ -131,7 +131,7 @@ def many(
     room = Out(
         numbers(out.rungs),
         cells(out.columns),
-        numbers(out.totals),
+        fields(out.totals),
         uncounted(out.history),
         uncounted(out.known_bytes),
         uncounted(out.responses),
@@ -148,7 +148,7 @@ def many(
         copy(states.values[states.first[own] : states.first[own + 1]], state_row)
         state = state_of(state_row, states.fields[own])
         session(params, state, film, link_at(links, k), options, room)
-        copy(room.totals, rows.totals[i])
+        store(room.totals, rows.totals, i)
         if rows.rungs.shape[0] > 0:
             for segment in range(rows.rungs.shape[1]):
                 rows.rungs[i, segment] = int(room.rungs[segment])

@@ -2,7 +2,9 @@
 
 Source: the family's ``fixed_env.py`` (Mao, Netravali, Alizadeh, Neural Adaptive Video
 Streaming with Pensieve, SIGCOMM 2017). The arithmetic is done in its units and order,
-milliseconds and bytes, so that every figure comes out the same to the last bit.
+milliseconds and bytes, so that every figure comes out the same to the last bit. Another model
+of player and link than ours, on purpose: nothing of ``player.playhead`` or ``abr.capacity``
+is used.
 
 * a period carries ``payload`` of its capacity; a segment ends inside a period only when
   the period could carry *more* than what is left
@@ -31,30 +33,24 @@ from typing import Any, NamedTuple
 from abr.decision import Download, Observation
 from abr.media import FloatArray, Presentation
 from abr.trace import Trace
+from player.batch.configurations import PENSIEVE_CONFIGURATIONS
 from player.batch.cooked import cooked_rows, link_of_rows, whole_bytes
 from player.batch.hooks import CAN_LEARN, choose, delivered, waited
+from player.batch.simulators import Simulator
 from player.batch.tables import (
     BUFFER_BEFORE_S,
     COLUMNS,
-    DOWNLOADED,
-    DOWNLOADS,
     END_S,
-    ENDED,
     FIRST_BYTE_S,
-    IDLE,
-    OUTCOME,
-    PLAYED,
     REFUSED,
     RUNG,
     SIZE_BYTES,
-    STALL_EVENTS,
     STALL_S,
-    STALLED,
     START_S,
-    STARTUP,
     Film,
     LinkTable,
     Out,
+    clear_totals,
     downloads_so_far,
     endless_link_of,
     remember,
@@ -191,8 +187,7 @@ def session(
     params: Any, state: Any, film: Film, link: LinkTable, options: Options, out: Out
 ) -> None:
     """Play one session; ``out.totals``: the wait for segment 0 is in stalled time too."""
-    for i in range(len(out.totals)):
-        out.totals[i] = 0.0
+    clear_totals(out.totals)
     place = begun(link)
     buffer_ms = now_s = 0.0
     top = len(film.ladder_bps) - 1
@@ -267,11 +262,11 @@ def _observation(
 
 def _refuse(out: Out) -> None:
     """The rule answered what is not legal; the session ends here."""
-    out.totals[OUTCOME] = REFUSED
+    out.totals.outcome = REFUSED
 
 
 def _note_idle(out: Out, idle_s: float) -> None:
-    out.totals[IDLE] += idle_s
+    out.totals.idle_s += idle_s
 
 
 def _note(
@@ -297,15 +292,15 @@ def _note(
     columns[SIZE_BYTES, segment] = film.sizes_bytes[rung, segment]
     columns[BUFFER_BEFORE_S, segment] = buffer_s
     columns[STALL_S, segment] = stall_s
-    out.totals[STALLED] += stall_s
+    out.totals.stall_s += stall_s
     if stall_s > 0:
-        out.totals[STALL_EVENTS] += 1
+        out.totals.stall_events += 1
     if segment == 0:
-        out.totals[STARTUP] = end_s
+        out.totals.startup_s = end_s
     _note_idle(out, got.sleep_ms / 1000.0)
-    out.totals[PLAYED] += film.durations_s[segment]
-    out.totals[DOWNLOADS] += 1
-    out.totals[DOWNLOADED] += film.sizes_bytes[rung, segment]
+    out.totals.played_s += film.durations_s[segment]
+    out.totals.downloads += 1
+    out.totals.downloaded_bytes += film.sizes_bytes[rung, segment]
     if len(columns) > _QOE_LIN:
         columns[_DELAY_MS, segment] = got.delay_ms
         columns[_SLEEP_MS, segment] = got.sleep_ms
@@ -317,11 +312,11 @@ def _note(
 
 def _sum_up(film: Film, out: Out, ended_s: float) -> None:
     """Fill the totals that are known at the end, when the buffer is played out."""
-    out.totals[ENDED] = ended_s
+    out.totals.ended_s = ended_s
     sum_rungs(film, out)
 
 
-def link_for(trace: Trace, options: Options) -> LinkTable:
+def link_table(trace: Trace, options: Options) -> LinkTable:
     """The tables of a trace, as rows that the family's environment would read.
 
     Raises:
@@ -332,6 +327,17 @@ def link_for(trace: Trace, options: Options) -> LinkTable:
     return link_of_rows(*cooked_rows(trace, cover_s=options.cover_s))
 
 
-def film_for(presentation: Presentation, options: Options) -> Film:
+def presentation_table(presentation: Presentation, options: Options) -> Film:
     """The tables of a presentation, as the family cuts it."""
     return whole_bytes(presentation, segments=options.segments, segment_s=options.segment_s)
+
+
+PENSIEVE = Simulator(
+    name="pensieve",
+    session=session,
+    options=Options,
+    presentation_table=presentation_table,
+    link_table=link_table,
+    extra_columns=MORE_COLUMNS,
+    configurations=PENSIEVE_CONFIGURATIONS,
+)

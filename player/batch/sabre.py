@@ -15,7 +15,8 @@
 * a stall that has not ended when the next download begins is one event
 
 Source: Spiteri, Sitaraman, Sparacio, From Theory to Practice, MMSys 2018, and Sabre at
-commit 09b03bb, whose sessions this reproduces.
+commit 09b03bb, whose sessions this reproduces. Another model of player and link than ours,
+on purpose: nothing of ``player.playhead`` or ``abr.capacity`` is used.
 
 The arithmetic is done in its units and order, milliseconds and bits, so that the network's
 clock is the same to the last bit: rules that ask whether half a second has passed are
@@ -35,7 +36,9 @@ import math
 from typing import Any, NamedTuple
 
 from abr.decision import Decision, Download, Observation, Progress
-from abr.media import FloatArray
+from abr.media import FloatArray, Presentation
+from abr.trace import Trace
+from player.batch.configurations import SABRE_CONFIGURATIONS
 from player.batch.hooks import (
     CAN_LEARN,
     CAN_RECONSIDER,
@@ -44,32 +47,24 @@ from player.batch.hooks import (
     reconsider,
     waited,
 )
+from player.batch.simulators import Simulator
 from player.batch.tables import (
-    ABANDONED,
     BUFFER_BEFORE_S,
     COMPLETE,
-    DOWNLOADED,
-    DOWNLOADS,
     END_S,
-    ENDED,
     FIRST_BYTE_S,
-    IDLE,
-    OUTCOME,
-    PLAYED,
     REFUSED,
-    REPLACED,
     RUNG,
     SIZE_BYTES,
-    STALL_EVENTS,
     STALL_S,
-    STALLED,
     START_S,
-    STARTUP,
-    WASTED,
     Film,
     LinkTable,
     Out,
+    clear_totals,
     downloads_so_far,
+    endless_link_of,
+    film_of,
     remember,
     sum_rungs,
 )
@@ -275,7 +270,7 @@ def observe(options: Options, film: Film, out: Out, at: Playback, segment: int) 
 def idle(film: Film, link: LinkTable, out: Out, at: Playback, time_ms: float) -> Playback:
     """Play without downloading for ``time_ms``."""
     period, left_ms = let_pass(link, at.period, at.left_ms, time_ms)
-    out.totals[IDLE] += time_ms / _MS
+    out.totals.idle_s += time_ms / _MS
     return moved(film, out, at, period, left_ms, time_ms)
 
 
@@ -289,9 +284,9 @@ def moved(
     stalled_ms = at.stalled_ms
     if short_ms > 0 and at.coming > 0:
         stalled_ms += short_ms
-        out.totals[STALLED] += short_ms / _MS
+        out.totals.stall_s += short_ms / _MS
         if at.head < at.coming:
-            out.totals[STALL_EVENTS] += 1
+            out.totals.stall_events += 1
     return Playback(
         at.now_ms + time_ms,
         period,
@@ -374,15 +369,15 @@ def step(
         at = idle(film, link, out, at, decision.wait_s * _MS)
     before = at
     may_ask = options.abandon and at.coming > 0
-    if may_ask and out.totals[ABANDONED] >= _MOST_ABANDONED * len(film.durations_ms):
+    if may_ask and out.totals.abandoned >= _MOST_ABANDONED * len(film.durations_ms):
         may_ask = False
     got = fetch(params, state, film, link, options, at, seen, segment, rung, may_ask)
     at = moved(film, out, at, got.period, got.left_ms, got.took_ms)
-    out.totals[DOWNLOADS] += 1
-    out.totals[DOWNLOADED] += got.received_bytes
+    out.totals.downloads += 1
+    out.totals.downloaded_bytes += got.received_bytes
     if not got.is_complete:
-        out.totals[ABANDONED] += 1
-        out.totals[WASTED] += got.received_bytes
+        out.totals.abandoned += 1
+        out.totals.wasted_bytes += got.received_bytes
         return at
     start_s, end_s = before.now_ms / _MS, at.now_ms / _MS
     first_byte_s = (before.now_ms + got.latency_ms) / _MS
@@ -397,11 +392,11 @@ def step(
         coming, stalled_ms = coming + 1, 0.0
         buffered_ms += film.durations_ms[segment]
     elif level_ms(at) >= media_ms(film.durations_ms, segment, coming):
-        out.totals[REPLACED] += 1
-        out.totals[WASTED] += out.columns[SIZE_BYTES, segment]
+        out.totals.replaced += 1
+        out.totals.wasted_bytes += out.columns[SIZE_BYTES, segment]
     else:
         is_in_time = False
-        out.totals[WASTED] += size_bytes
+        out.totals.wasted_bytes += size_bytes
     if is_in_time:
         out.rungs[segment] = rung
         columns = out.columns
@@ -444,7 +439,7 @@ def turn(
         waited(params, state, seen, full_ms / _MS)
     decision = choose(params, state, seen)
     if not is_legal(decision, film, at):
-        out.totals[OUTCOME] = REFUSED
+        out.totals.outcome = REFUSED
         return at
     return step(params, state, film, link, options, out, at, seen, decision)
 
@@ -476,25 +471,24 @@ def start(
     params: Any, state: Any, film: Film, link: LinkTable, options: Options, out: Out
 ) -> Playback:
     """Download segment 0."""
-    for i in range(len(out.totals)):
-        out.totals[i] = 0.0
+    clear_totals(out.totals)
     at = begin(link)
     seen = observe(options, film, out, at, 0)
     decision = Decision(options.first_rung, 0.0, 0, -1)
     if options.first_rung < 0:
         decision = choose(params, state, seen)
     if not is_legal(decision, film, at):
-        out.totals[OUTCOME] = REFUSED
+        out.totals.outcome = REFUSED
         return at
     at = step(params, state, film, link, options, out, at, seen, decision)
-    out.totals[STARTUP] = at.now_ms / _MS
+    out.totals.startup_s = at.now_ms / _MS
     return at
 
 
 def finish(film: Film, out: Out, at: Playback) -> None:
     """Play what is left and fill the totals; those of a session that was refused mean little."""
-    out.totals[PLAYED] = media_ms(film.durations_ms, 0, at.coming) / _MS
-    out.totals[ENDED] = out.totals[STARTUP] + out.totals[PLAYED] + out.totals[STALLED]
+    out.totals.played_s = media_ms(film.durations_ms, 0, at.coming) / _MS
+    out.totals.ended_s = out.totals.startup_s + out.totals.played_s + out.totals.stall_s
     sum_rungs(film, out)
 
 
@@ -503,6 +497,24 @@ def session(
 ) -> None:
     """Play all of ``film`` over ``link``."""
     at = start(params, state, film, link, options, out)
-    while at.coming < len(film.durations_s) and out.totals[OUTCOME] == COMPLETE:
+    while at.coming < len(film.durations_s) and out.totals.outcome == COMPLETE:
         at = turn(params, state, film, link, options, out, at)
     finish(film, out, at)
+
+
+def _presentation_table(presentation: Presentation, options: Options) -> Film:
+    return film_of(presentation)
+
+
+def _link_table(trace: Trace, options: Options) -> LinkTable:
+    return endless_link_of(trace)
+
+
+SABRE = Simulator(
+    name="sabre",
+    session=session,
+    options=Options,
+    presentation_table=_presentation_table,
+    link_table=_link_table,
+    configurations=SABRE_CONFIGURATIONS,
+)

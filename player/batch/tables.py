@@ -4,8 +4,8 @@
 trace; ``Out`` belongs to one session and is filled in place. Everything is float64,
 seconds, bytes and bits per second, so that many sessions can lie in one block.
 
-``COLUMNS`` and ``TOTALS`` name what the rows of ``Out.columns`` and the cells of
-``Out.totals`` hold; the constants in capitals below them are their places.
+``COLUMNS`` names what the rows of ``Out.columns`` hold; the constants in capitals below it
+are their places.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ class Out(NamedTuple):
     """Rung of each segment as played, shape (N,)."""
     columns: FloatArray
     """One row per name in ``COLUMNS``, one column per segment, shape (C, N)."""
-    totals: FloatArray
-    """One cell per name in ``TOTALS``, shape (T,)."""
+    totals: Totals
+    """What can be summed up."""
     history: FloatArray
     """Finished downloads as the algorithm sees them, one row per field of ``Downloads``,
     oldest first, shape (6, M)."""
@@ -119,54 +119,74 @@ COMPLETE, STOPPED, BEYOND, REFUSED, FAILED = 0, 1, 2, 3, 4
 request met a limit in time, which only the player itself knows how to handle; the rule
 answered what is not legal; the player itself gave up."""
 
-TOTALS = (
-    "startup_s",
-    "stall_s",
-    "stall_events",
-    "played_s",
-    "ended_s",
-    "idle_s",
-    "bitrate_time_bits",
-    "bitrate_change_bps",
-    "utility_time_s",
-    "utility_change",
-    "switches",
-    "downloads",
-    "abandoned",
-    "replaced",
-    "downloaded_bytes",
-    "wasted_bytes",
-    "shown",
-    "outcome",
-)
-"""Of the session: wait for the first picture; time stalled and how often; media played;
-time from the request to the end; time without a download for want of room or because
-the algorithm waited; sum over segments of nominal rate times length, and of the
-difference in rate between neighbours; the same two of the utility ``ln(rate /
-lowest rate)``; changes of rung between neighbours; requests sent; downloads given up;
-segments whose replacement came in time; bytes received; those of them that were never
-played. Only our own player's kernel fills the rest: segments of which something was shown,
-and how the session ended (``COMPLETE`` and what follows)."""
-(
-    STARTUP,
-    STALLED,
-    STALL_EVENTS,
-    PLAYED,
-    ENDED,
-    IDLE,
-    BITRATE_TIME,
-    BITRATE_CHANGE,
-    UTILITY_TIME,
-    UTILITY_CHANGE,
-    SWITCHES,
-    DOWNLOADS,
-    ABANDONED,
-    REPLACED,
-    DOWNLOADED,
-    WASTED,
-    SHOWN,
-    OUTCOME,
-) = range(18)
+
+class Totals:
+    """What a session came to; to the compiler a record of ``TOTALS_DTYPE`` is the same."""
+
+    startup_s: float
+    """Wait for the first picture."""
+    stall_s: float
+    """Time stalled."""
+    stall_events: float
+    """How often."""
+    played_s: float
+    """Media played."""
+    ended_s: float
+    """From asking to play to the end."""
+    idle_s: float
+    """Without a download, for want of room or because the algorithm waited."""
+    bitrate_time_bits: float
+    """Sum over segments of nominal rate times length."""
+    bitrate_change_bps: float
+    """Sum of the difference in rate between neighbours."""
+    utility_time_s: float
+    """As ``bitrate_time_bits``, of the utility ``ln(rate / lowest rate)``."""
+    utility_change: float
+    """As ``bitrate_change_bps``, of the utility."""
+    switches: float
+    """Changes of rung between neighbours."""
+    downloads: float
+    """Requests sent."""
+    abandoned: float
+    """Downloads given up."""
+    replaced: float
+    """Segments whose replacement came in time."""
+    downloaded_bytes: float
+    """Bytes received."""
+    wasted_bytes: float
+    """Those of them that were never played."""
+    shown: float
+    """Segments of which something was shown; like ``outcome`` by our own player only."""
+    outcome: float
+    """How the session ended: ``COMPLETE`` and what follows."""
+
+
+TOTALS = tuple(Totals.__annotations__)
+"""Names of the totals, in the order of a row of them."""
+
+TOTALS_DTYPE = np.dtype([(name, np.float64) for name in TOTALS])
+
+
+def clear_totals(totals: Totals) -> None:
+    """Nothing has happened: there was no first picture either."""
+    totals.startup_s = math.nan
+    totals.stall_s = 0.0
+    totals.stall_events = 0.0
+    totals.played_s = 0.0
+    totals.ended_s = 0.0
+    totals.idle_s = 0.0
+    totals.bitrate_time_bits = 0.0
+    totals.bitrate_change_bps = 0.0
+    totals.utility_time_s = 0.0
+    totals.utility_change = 0.0
+    totals.switches = 0.0
+    totals.downloads = 0.0
+    totals.abandoned = 0.0
+    totals.replaced = 0.0
+    totals.downloaded_bytes = 0.0
+    totals.wasted_bytes = 0.0
+    totals.shown = 0.0
+    totals.outcome = 0.0
 
 
 def in_ms(times_s: FloatArray) -> FloatArray:
@@ -264,7 +284,7 @@ def out_for(
     return Out(
         np.zeros(segments),
         np.zeros((columns, segments)),
-        np.zeros(len(TOTALS)),
+        Totals(),
         np.zeros((len(Downloads._fields), downloads)),
         np.zeros(known),
         np.zeros((5, MOST_TOGETHER)),
@@ -323,8 +343,8 @@ def sum_rungs(film: Film, out: Out) -> None:
             change_bps += abs(ladder_bps[rung] - ladder_bps[before])
             utility_change += abs(math.log(ladder_bps[rung] / ladder_bps[before]))
             before = rung
-    out.totals[BITRATE_TIME] = bits
-    out.totals[BITRATE_CHANGE] = change_bps
-    out.totals[UTILITY_TIME] = utility_s
-    out.totals[UTILITY_CHANGE] = utility_change
-    out.totals[SWITCHES] = switches
+    out.totals.bitrate_time_bits = bits
+    out.totals.bitrate_change_bps = change_bps
+    out.totals.utility_time_s = utility_s
+    out.totals.utility_change = utility_change
+    out.totals.switches = switches

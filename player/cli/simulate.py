@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from player.batch.cli import SpreadingCommand, Wanted, simulate_preset
+from player.batch.simulators import PRESETS
 from player.cli.options import (
     TRACE_HELP,
     check_algorithm,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 @playing_options
 @click.option(
     "--preset",
-    type=click.Choice(["abrkit", "sabre", "pensieve"]),
+    type=click.Choice(PRESETS),
     help="Play many sessions of --movie as that simulator does, one line for each.",
 )
 @click.option(

@@ -25,11 +25,20 @@ def listed() -> list[Path]:
 
 
 def shell_lines(page: Path) -> list[str]:
-    """Lines of the ``sh`` blocks of a page, continuations joined."""
+    """Commands of the ``sh`` and ``console`` blocks of a page, continuations joined."""
     blocks = re.findall(
-        r"^```sh\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+        r"^```(sh|console)\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
     )
-    return [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    lines = [
+        (language, line)
+        for language, block in blocks
+        for line in block.replace("\\\n", " ").splitlines()
+    ]
+    return [
+        line.removeprefix("$ ")
+        for language, line in lines
+        if language == "sh" or line.startswith("$ ")
+    ]
 
 
 def test_the_readme_is_short() -> None:

@@ -15,7 +15,7 @@ from abr.media import Presentation
 from abr.trace import Trace
 from abr.traceformats import read_trace
 from player.batch import sabre
-from player.batch.presets import SABRE_CONFIGURATIONS
+from player.batch.configurations import SABRE_CONFIGURATIONS
 from player.batch.run.batch import Batch, Engine, run_batch
 
 Network = Sequence[Mapping[str, float]]
@@ -69,7 +69,7 @@ def play(
     """One session of a configuration over each trace."""
     options: dict[str, Any] = {"abandon": abandon, **SABRE_CONFIGURATIONS[config].options}
     return run_batch(
-        sabre, film, traces, rule_of(config), options=sabre.Options(**options), engine=engine
+        sabre.SABRE, film, traces, rule_of(config), options=sabre.Options(**options), engine=engine
     )
 
 

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from player.batch.presets import SABRE_CONFIGURATIONS
+from player.batch.configurations import SABRE_CONFIGURATIONS
 from player.batch.run.batch import Batch, Engine
-from player.batch.run.compiled import has_compiler
 from tests.fakes.sabre import Expected, differences, film_of, play, trace_of
 
 HERE = Path(__file__).parent
@@ -87,7 +86,6 @@ def test_plain_sessions_are_those_of_the_reference(config: str) -> None:
     assert check(table(), config, "plain") == 8
 
 
-@pytest.mark.skipif(not has_compiler(), reason="numba is not installed")
 @pytest.mark.timeout(900)  # a rule is compiled once, which takes half a minute or more
 @pytest.mark.parametrize("config", CONFIGS)
 def test_compiled_sessions_are_those_of_the_reference(config: str) -> None:

@@ -23,7 +23,7 @@ from abr.generators import generate
 from abr.media import Presentation
 from bench.experiments.presentations import builtin
 from player.batch import sabre
-from player.batch.presets import SABRE_CONFIGURATIONS
+from player.batch.configurations import SABRE_CONFIGURATIONS
 from player.batch.run.batch import Engine, run_batch
 
 SEGMENTS = 199
@@ -59,9 +59,11 @@ def main() -> int:
                 options = sabre.Options(**settings)
                 which = np.arange(sessions) % len(traces)
                 if not row[place]:  # compiled here, or loaded
-                    run_batch(sabre, title, traces, rule, options=options, engine=engine)
+                    run_batch(sabre.SABRE, title, traces, rule, options=options, engine=engine)
                 begun_s = time.process_time()
-                run_batch(sabre, title, traces, rule, options=options, which=which, engine=engine)
+                run_batch(
+                    sabre.SABRE, title, traces, rule, options=options, which=which, engine=engine
+                )
                 row[place].append(sessions * SEGMENTS / (time.process_time() - begun_s))
     medians = {name: [statistics.median(each) for each in row] for name, row in speeds.items()}
     print(" " * 18 + "".join(f"{heading:>22}" for heading, *_ in COLUMNS))

@@ -24,7 +24,7 @@ from abr.qoe import qoe_lin
 from bench.analysis.compare import MARGINS, Margin, compare_two
 from bench.experiments.presentations import builtin
 from bench.experiments.results import Results, Row, results_of
-from player.batch import pensieve
+from player.batch.pensieve import PENSIEVE
 from player.batch.run.batch import run_batch
 
 BAR = 0.05
@@ -52,7 +52,7 @@ def rows(label: str, film: Presentation, networks: list[Any], seed: int) -> list
     for place, trace in enumerate(networks):
         # A chooser is made for a session, so each session needs a seed of its own.
         make = partial(Wavering, seed * 10_000 + place)
-        batch = run_batch(pensieve, film, [trace], make, engine="plain", keep_columns=True)
+        batch = run_batch(PENSIEVE, film, [trace], make, engine="plain", keep_columns=True)
         total = {name: float(batch.total(name)[0]) for name in TAKEN}
         first_s = float(batch.column("stall_s")[0, 0])
         stall_s = max(total["stall_s"] - first_s, 0.0)

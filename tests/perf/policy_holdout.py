@@ -31,7 +31,8 @@ from abr.media import FloatArray, Presentation
 from abr.trace import Trace
 from bench.analysis.stats import Estimate, interval
 from bench.experiments.presentations import BUILTIN, Shape, builtin, draw
-from player.batch.abrkit import session as abrkit
+from player.batch.abrkit.simulator import ABRKIT
+from player.batch.abrkit.timeline import Options
 from player.batch.run.batch import run_batch
 
 RIVALS = ("robust-mpc", "bola-e", "dynamic")
@@ -48,7 +49,7 @@ SHAPES = {
         bitrates_bps=(1e6, 2.5e6, 5e6, 8e6, 1.4e7, 2.2e7, 3.5e7), segments=60, segment_s=4.0
     ),
 }
-OPTIONS = abrkit.Options(first_byte_limit_s=math.inf, total_limit_s=math.inf)
+OPTIONS = Options(first_byte_limit_s=math.inf, total_limit_s=math.inf)
 
 
 def films() -> list[Presentation]:
@@ -66,7 +67,7 @@ def scores(
     """``qoe_lin`` per presentation and trace, shape (F, n)."""
     rows = []
     for film in shown:
-        batch = run_batch(abrkit, film, over, algorithm, options=OPTIONS)
+        batch = run_batch(ABRKIT, film, over, algorithm, options=OPTIONS)
         mbps = film.bitrates_bps[batch.rungs.astype(np.int64)] / 1e6
         changes = np.abs(np.diff(mbps, axis=1)).sum(axis=1)
         worth = mbps.sum(axis=1) - STALL_WEIGHT * batch.total("stall_s") - changes

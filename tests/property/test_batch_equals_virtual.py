@@ -14,9 +14,9 @@ from abr.decision import Algorithm, Decision, Observation, Progress
 from abr.log import SessionLog
 from abr.qoe import stalls, summary
 from player import simulate
-from player.batch.abrkit import session as abrkit
+from player.batch.abrkit.simulator import ABRKIT
+from player.batch.abrkit.timeline import options_of
 from player.batch.run.batch import Batch, Engine, run_batch
-from player.batch.run.compiled import has_compiler
 from player.batch.tables import COMPLETE, FAILED, STOPPED
 from tests.fakes.playbacks import Case, cases
 
@@ -53,11 +53,11 @@ class Erratic:
 
 def played_both(case: Case, algorithm: Algorithm, engine: Engine) -> tuple[Batch, SessionLog]:
     batch = run_batch(
-        abrkit,
+        ABRKIT,
         case.presentation,
         [case.trace],
         algorithm,
-        options=abrkit.options_of(case.config, max_play_s=case.max_play_s),
+        options=options_of(case.config, max_play_s=case.max_play_s),
         engine=engine,
         keep_columns=True,
     )
@@ -177,7 +177,6 @@ def test_an_erratic_algorithm_plays_the_same_in_both(case: Case) -> None:
     assert in_batch == in_player
 
 
-@pytest.mark.skipif(not has_compiler(), reason="needs numba")
 @settings(max_examples=80, deadline=None)
 @given(case=cases)
 def test_machine_code_plays_the_same_too(case: Case) -> None:

@@ -6,11 +6,12 @@ import numpy as np
 from hypothesis import given, settings
 
 from abr.decision import Decision, Observation
-from player.batch.abrkit import session as abrkit
+from player.batch.abrkit.simulator import ABRKIT
 from player.batch.abrkit.stepping import PLACES, Stepped, reset, step
+from player.batch.abrkit.timeline import options_of
 from player.batch.abrkit.together import make_room
 from player.batch.run.batch import run_batch
-from player.batch.tables import BEYOND, TOTALS, film_of
+from player.batch.tables import BEYOND, TOTALS, Totals, film_of
 from tests.fakes.playbacks import Case, cases
 
 SUMS_OVER_RUNGS = {
@@ -42,9 +43,9 @@ class Wayward:
 
 def stepped(case: Case) -> tuple[list[Stepped], list[tuple[float, float]], dict[str, float]]:
     """The session in steps: each step, when each was asked for, the totals."""
-    options = abrkit.options_of(case.config, max_play_s=case.max_play_s)
-    film, link = film_of(case.presentation), abrkit.link_for(case.trace, options)
-    place, totals = np.zeros(len(PLACES)), np.zeros(len(TOTALS))
+    options = options_of(case.config, max_play_s=case.max_play_s)
+    film, link = film_of(case.presentation), ABRKIT.link_table(case.trace, options)
+    place, totals = np.zeros(len(PLACES)), Totals()
     room, wayward = make_room(), Wayward(case.seed)
     reset(place, totals, options)
     steps: list[Stepped] = []
@@ -54,7 +55,7 @@ def stepped(case: Case) -> tuple[list[Stepped], list[tuple[float, float]], dict[
             step(film, link, options, place, totals, room, wayward.rung(case.presentation.rungs))
         )
         asked.append((float(place[0]), steps[-1].buffer_s))
-    return steps, asked[:-1], dict(zip(TOTALS, totals.tolist(), strict=True))
+    return steps, asked[:-1], vars(totals)
 
 
 @settings(max_examples=150, deadline=None)
@@ -71,11 +72,11 @@ def test_steps_add_up_to_the_session(case: Case) -> None:
         return made[-1]
 
     batch = run_batch(
-        abrkit,
+        ABRKIT,
         case.presentation,
         [case.trace],
         make,
-        options=abrkit.options_of(case.config, max_play_s=case.max_play_s),
+        options=options_of(case.config, max_play_s=case.max_play_s),
         engine="plain",
         keep_columns=True,
     )
@@ -89,7 +90,9 @@ def test_steps_add_up_to_the_session(case: Case) -> None:
         if batch.rungs[0, k] < 0 or np.isnan(each.end_s):
             assert k == len(steps) - 1
             break
-        for name in ("start_s", "first_byte_s", "end_s", "size_bytes"):
+        for name in ("start_s", "first_byte_s", "end_s"):
             assert getattr(each, name) == batch.column(name)[0, k]
+        # A session sums what is reported at its alarms.
+        np.testing.assert_allclose(each.size_bytes, batch.column("size_bytes")[0, k], rtol=1e-12)
     total_s = sum(each.stall_s for each in steps)
     np.testing.assert_allclose(total_s, totals["stall_s"], rtol=1e-9, atol=1e-9)

@@ -17,9 +17,9 @@ from abr.decision import Rule, begin, start_state
 from abr.media import Presentation
 from abr.trace import Trace
 from player.batch import flatstate as layout
-from player.batch import sabre
 from player.batch.run.batch import compiled_with, hooks_of, run_batch
-from player.batch.run.compiled import has_compiler, linked
+from player.batch.run.compiled import linked
+from player.batch.sabre import SABRE
 from player.batch.tables import film_of
 from tests.fakes import asking
 
@@ -43,7 +43,7 @@ def rules() -> list[str]:
 def recorded(rule: Rule, trace: Trace) -> asking.Witness:
     """A session of ``rule``, as the virtual player runs it, with all that was asked."""
     witness = asking.Witness(begin(rule, film(), trace))
-    run_batch(sabre, film(), [trace], lambda: witness, engine="plain")
+    run_batch(SABRE, film(), [trace], lambda: witness, engine="plain")
     return witness
 
 
@@ -64,7 +64,6 @@ def answers(rule: Rule, witness: asking.Witness, trace: Trace, *, compile_it: bo
     return found
 
 
-@pytest.mark.skipif(not has_compiler(), reason="numba is not installed")
 @pytest.mark.parametrize("name", rules())
 def test_compiled_plain_and_adapted_answers_are_the_same(name: str) -> None:
     rule = registry.load(name)

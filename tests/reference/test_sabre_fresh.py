@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from player.batch.presets import SABRE_CONFIGURATIONS
+from player.batch.configurations import SABRE_CONFIGURATIONS
 from player.batch.run.batch import Engine
-from player.batch.run.compiled import has_compiler
 from tests.fakes.sabre import Expected, Network, differences, film_of, play, trace_of
 
 CONFIGS = sorted(SABRE_CONFIGURATIONS)
@@ -121,7 +120,6 @@ def test_plain_sessions_agree_on_what_is_made_up(config: str) -> None:
     compare(config, "plain", range(TITLES), 25)
 
 
-@pytest.mark.skipif(not has_compiler(), reason="numba is not installed")
 @pytest.mark.timeout(900)  # a rule is compiled once, which takes half a minute or more
 @pytest.mark.parametrize("config", CONFIGS)
 def test_compiled_sessions_agree_on_what_is_made_up(config: str) -> None:

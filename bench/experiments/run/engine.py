@@ -22,20 +22,16 @@ from bench.experiments.experiment import Block, Contender, NetworkTrace, Run, di
 from bench.experiments.results import Row, print_block
 from bench.experiments.run.sources import is_ours, loaded_sources
 from player.api import told_of_player
-from player.batch import pensieve, sabre
-from player.batch.abrkit import session as abrkit
 from player.batch.run.batch import Batch, Engine, run_batch
+from player.batch.simulators import load
 from player.batch.tables import TOTALS
 from player.config import PlayerConfig
 
-KERNELS = {"abrkit": abrkit, "sabre": sabre, "pensieve": pensieve}
-"""The loop of each preset."""
-
 SHORTEST_STALL_S = 1e-9
-"""What is shorter is rounding."""
+"""Shorter stalls are rounding errors."""
 
 ALGORITHMS_KEPT = 64
-"""A process keeps this many loaded algorithms."""
+"""Loaded algorithms that a process keeps."""
 
 
 def version() -> str:
@@ -49,12 +45,13 @@ def options_of(preset: str, player: Mapping[str, Any]) -> Any:
     Raises:
         InputError: a setting that the preset does not know; those it knows are named.
     """
-    if preset == "abrkit":
+    simulator = load(preset)
+    if simulator.twin is not None:
         known: tuple[str, ...] = tuple(PlayerConfig.__dataclass_fields__)
         defaults = {name: getattr(PlayerConfig(), name) for name in known}
     else:
-        known = KERNELS[preset].Options._fields
-        defaults = KERNELS[preset].Options._field_defaults
+        known = simulator.options._fields
+        defaults = simulator.options._field_defaults
     for key, value in player.items():
         if key not in known:
             raise InputError(
@@ -66,9 +63,9 @@ def options_of(preset: str, player: Mapping[str, Any]) -> Any:
                 f"[player] {key} = {value!r}; expected a value such as {defaults[key]!r}"
             )
     values = {key: type(defaults[key])(value) for key, value in player.items()}
-    if preset != "abrkit":
-        return KERNELS[preset].Options(**values)
-    return abrkit.options_of(_config(player))
+    if simulator.twin is None:
+        return simulator.options(**values)
+    return simulator.twin.options_of(_config(player))
 
 
 def _config(player: Mapping[str, Any]) -> PlayerConfig:
@@ -93,12 +90,13 @@ def run_block(run: Run, block: Block) -> str:
 
 
 def play(run: Run, block: Block, algorithm: Algorithm, *, engine: Engine) -> Batch:
-    """Sessions as the plan has them: its preset, settings of the player and presentation."""
-    config = _config(run.player) if run.preset == "abrkit" else None
+    """Play sessions as the plan says: its preset, presentation and settings of the player."""
+    simulator = load(run.preset)
+    config = None if simulator.twin is None else _config(run.player)
     if config is not None:
         algorithm = told_of_player(algorithm, config, run.contender.params)
     return run_batch(
-        KERNELS[run.preset],
+        simulator,
         run.presentation,
         [network.trace for network in block],
         algorithm,

@@ -20,7 +20,13 @@ from player.batch.abrkit.stepping import NOW, PLACES, PLAYLISTS, SEGMENT, STATE,
 from player.batch.abrkit.timeline import Options
 from player.batch.abrkit.together import Room
 from player.batch.many import Links, link_at
-from player.batch.tables import COMPLETE, MOST_TOGETHER, STARTUP, TOTALS, Film, film_of
+from player.batch.tables import (
+    COMPLETE,
+    MOST_TOGETHER,
+    TOTALS_DTYPE,
+    Film,
+    film_of,
+)
 from player.playhead import PLAYING, buffer_s
 from player.sizes import nearest_read
 
@@ -100,8 +106,8 @@ class Copies(NamedTuple):
     """Of ``player.batch.abrkit.stepping``, shape (n, 11)."""
     numbers: FloatArray
     """Shape (n, 4)."""
-    totals: FloatArray
-    """As ``Out.totals``, shape (n, T)."""
+    totals: NDArray[Any]
+    """Records of ``TOTALS_DTYPE``, shape (n,)."""
     past: FloatArray
     """What the vector says of past downloads, shape (n, 2 PAST)."""
     news: FloatArray
@@ -186,7 +192,7 @@ def room_for(copies: int) -> Copies:
     return Copies(
         np.zeros((copies, len(PLACES))),
         np.zeros((copies, 4)),
-        np.zeros((copies, len(TOTALS))),
+        np.zeros(copies, TOTALS_DTYPE),
         np.zeros((copies, 2 * PAST)),
         np.zeros((copies, 4)),
         np.zeros((5, MOST_TOGETHER)),
@@ -204,13 +210,11 @@ def step_many(
     actions: NDArray[np.int64],
     shown: Shown,
     autoreset: int,
-    first: int,
-    last: int,
 ) -> None:
-    """Fetch the next segment of copies ``first`` to ``last - 1`` at the rungs of ``actions``."""
+    """Fetch the next segment of every copy at the rungs of ``actions``."""
     films, links, course = bare_films(films), bare_links(links), bare_course(course)
     copies, shown = bare_copies(copies), bare_shown(shown)
-    for i in range(first, last):
+    for i in range(len(actions)):
         step_one(films, links, course, options, reward, copies, actions[i], shown, autoreset, i)
 
 
@@ -272,7 +276,7 @@ def bare_copies(copies: Copies) -> Copies:
     return Copies(
         uncounted(copies.places),
         uncounted(copies.numbers),
-        uncounted(copies.totals),
+        copies.totals,
         uncounted(copies.past),
         uncounted(copies.news),
         uncounted(copies.responses),
@@ -376,12 +380,12 @@ def fetch(
     row, totals, place = copies.numbers[i], copies.totals[i], copies.places[i]
     episode = int(row[EPISODE])
     film = film_at(films, course.film[episode])
-    was_startup, room = math.isnan(totals[STARTUP]), Room(copies.responses, copies.changes)
+    was_startup, room = math.isnan(totals.startup_s), Room(copies.responses, copies.changes)
     done = step(film, link_at(links, course.trace[episode]), options, place, totals, room, rung)
     mbps = film.ladder_bps[rung] / 1e6
     worth = -reward.stall_weight * done.stall_s
-    if was_startup and not math.isnan(totals[STARTUP]):
-        worth -= reward.startup_weight * totals[STARTUP]
+    if was_startup and not math.isnan(totals.startup_s):
+        worth -= reward.startup_weight * totals.startup_s
     copies.news[i, STALL] = done.stall_s
     if math.isnan(done.end_s):
         row[IS_OVER] = 2.0

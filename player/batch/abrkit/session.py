@@ -24,20 +24,21 @@ from abr.media import FloatArray, Presentation
 from abr.trace import Trace
 from player.batch.abrkit.side import (
     NOTHING,
-    Asked,
     Have,
-    ask_with_needs,
+    ask,
     fetch_audio,
     fetch_first_playlists,
     fetch_playlist,
     has_playlist,
     has_side_files,
+    list_needs,
     outlasts,
     ready_before_audio_s,
     ready_with_audio_s,
     received,
     sizes_known,
     take_needs,
+    with_connections,
 )
 from player.batch.abrkit.timeline import (
     DECIDED_S,
@@ -66,34 +67,21 @@ from player.batch.hooks import (
     waited,
 )
 from player.batch.tables import (
-    ABANDONED,
     BEYOND,
-    BITRATE_CHANGE,
-    BITRATE_TIME,
     BUFFER_BEFORE_S,
     COMPLETE,
-    DOWNLOADED,
-    DOWNLOADS,
     END_S,
-    ENDED,
     FIRST_BYTE_S,
-    IDLE,
     MOST_TOGETHER,
-    OUTCOME,
-    PLAYED,
     REFUSED,
     RUNG,
-    SHOWN,
     SIZE_BYTES,
     START_S,
-    STARTUP,
-    SWITCHES,
-    UTILITY_CHANGE,
-    UTILITY_TIME,
-    WASTED,
     Film,
     LinkTable,
     Out,
+    Totals,
+    clear_totals,
     downloads_so_far,
     link_of,
     remember,
@@ -185,7 +173,7 @@ def session(
     thresholds = thresholds_of(options)
     segments, has_audio = len(film.durations_s), len(film.audio_bytes) > 0
     at, fetched_s = begun(thresholds), 0.0
-    have = NOTHING
+    have, known = NOTHING, sizes_known(film, out.known_bytes)
     if has_side_files(film):
         at, have = fetch_first_playlists(
             at, film, link, options, thresholds, out.totals, room_of(out), out.known_bytes
@@ -195,14 +183,16 @@ def session(
         segment, free_s = way.segment, at.now_s
         duration_s = float(film.durations_s[segment])
         at = await_room(at, fetched_s, duration_s, options, thresholds, out.totals)
-        out.totals[IDLE] += at.now_s - free_s
+        out.totals.idle_s += at.now_s - free_s
         if at.outcome != COMPLETE:
             break
-        seen = observe(film, options, out, at, way)
+        seen = observe(film, options, out, known, at, way)
         if at.now_s > free_s:
             waited(params, state, seen, at.now_s - free_s)
         decision = choose(params, state, seen)
-        fetched = fetch(params, state, film, link, options, thresholds, out, at, way, decision)
+        fetched = fetch(
+            params, state, film, link, options, thresholds, out, known, at, way, decision
+        )
         at = fetched.at
         if at.outcome != COMPLETE:
             break
@@ -215,7 +205,7 @@ def session(
             at = arrived(at, ready_s, False, thresholds, out, segment)
         way = note(fetched, out, way)
         if CAN_LEARN:
-            learn(params, state, fetched, observe(film, options, out, at, way))
+            learn(params, state, fetched, observe(film, options, out, known, at, way))
         if has_audio:
             at, have = fetch_audio(
                 at, way.have, film, link, options, thresholds, out.totals, room_of(out), segment
@@ -238,16 +228,17 @@ def room_of(out: Out) -> Room:
 
 def clear(out: Out) -> None:
     """Forget the session before."""
-    for i in range(len(out.totals)):  # loops compile sooner than slices
-        out.totals[i] = 0.0
-    out.totals[STARTUP] = math.nan
+    clear_totals(out.totals)
+    out.totals.startup_s = math.nan
     for segment in range(len(out.rungs)):
         out.rungs[segment] = -1.0
         for row in range(len(out.columns)):
             out.columns[row, segment] = 0.0
 
 
-def observe(film: Film, options: Options, out: Out, at: At, way: Way) -> Observation:
+def observe(
+    film: Film, options: Options, out: Out, known: FloatArray, at: At, way: Way
+) -> Observation:
     """What the rule is shown."""
     return Observation(
         at.now_s,
@@ -257,7 +248,7 @@ def observe(film: Film, options: Options, out: Out, at: At, way: Way) -> Observa
         way.last_rung,
         at.head.state == IS_PLAYING,
         film.ladder_bps,
-        sizes_known(film, out),
+        known,
         film.durations_s,
         downloads_so_far(out.history, way.remembered),
     )
@@ -277,12 +268,14 @@ def fetch(
     options: Options,
     thresholds: Thresholds,
     out: Out,
+    known: FloatArray,
     at: At,
     way: Way,
     decision: Decision,
 ) -> Fetched:
     """Until a segment is here, however often the rule changes its mind."""
     totals, room, have = out.totals, room_of(out), way.have
+    has_side = has_side_files(film)
     nothing = Transfer(0.0, 0.0, 0.0, 0.0, 0)
     fetched = Fetched(at, have, nothing, 0.0, decision, at.now_s, 0.0)
     while at.outcome == COMPLETE:
@@ -290,27 +283,30 @@ def fetch(
         if not is_legal(decision, film, way.segment):
             return refused(fetched)
         at = await_time(at, decided_s + decision.wait_s, options, thresholds, totals)
-        totals[IDLE] += at.now_s - decided_s
-        if at.outcome == COMPLETE and not has_playlist(film, have, decision.rung):
+        totals.idle_s += at.now_s - decided_s
+        if has_side and at.outcome == COMPLETE and not has_playlist(have, decision.rung):
             at, have = fetch_playlist(
                 at, have, film, link, options, thresholds, totals, out.known_bytes, decision.rung
             )
         if at.outcome != COMPLETE:
             return ended(fetched, at)
         size_bytes = float(film.sizes_bytes[decision.rung, way.segment])
-        asked = ask_with_needs(
-            film, link, options, at.now_s, have, room, way.segment, decision.rung, size_bytes
-        )
-        totals[DOWNLOADS] += asked.responses
+        needs = list_needs(film, have, room, way.segment, decision.rung) if has_side else 0
+        transfer = ask(link, options, at.now_s, have, room, needs, size_bytes)
+        totals.downloads += needs + 1
         before_s = buffer_s(at.head, at.now_s)
-        fetched = Fetched(at, have, asked.transfer, size_bytes, decision, decided_s, before_s)
-        fetched = download(params, state, film, link, options, thresholds, out, way, fetched, asked)
+        fetched = Fetched(at, have, transfer, size_bytes, decision, decided_s, before_s)
+        fetched = download(
+            params, state, film, link, options, thresholds, out, known, way, fetched, needs
+        )
         at = fetched.at
         if at.outcome != COMPLETE:
             return fetched
-        if outlasts(asked, at.now_s):
-            return ended(fetched, At(at.now_s, at.head, BEYOND))
-        have = take_needs(film, have, asked, totals, room, way.segment, decision.rung)
+        have = with_connections(have, needs + 1, transfer.period)
+        if needs > 0:
+            if outlasts(room, needs, at.now_s):
+                return ended(fetched, At(at.now_s, at.head, BEYOND))
+            have = take_needs(film, have, totals, room, needs, way.segment, decision.rung)
         if fetched.decision.rung == decision.rung:
             return take_have(fetched, have)
         # An abandoned download closes its connection.
@@ -327,9 +323,10 @@ def download(
     options: Options,
     thresholds: Thresholds,
     out: Out,
+    known: FloatArray,
     way: Way,
     asked: Fetched,
-    responses: Asked,
+    needs: int,
 ) -> Fetched:
     """Until a response is complete, or the rule abandons it."""
     at, transfer, size_bytes, rung = asked.at, asked.transfer, asked.size_bytes, asked.decision.rung
@@ -348,7 +345,7 @@ def download(
         if is_finished and at.outcome == COMPLETE:
             got_bytes += size_bytes - reported_bytes
             return came(asked, at, got_bytes, asked.decision)
-        now_bytes = received(link, options, responses, room_of(out), size_bytes, at.now_s)
+        now_bytes = received(link, options, transfer, room_of(out), needs, size_bytes, at.now_s)
         got_bytes += now_bytes - reported_bytes
         reported_bytes = now_bytes
         if at.outcome != COMPLETE:
@@ -359,17 +356,17 @@ def download(
                 at.now_s,
                 way.segment,
                 rung,
-                float(sizes_known(film, out)[rung, way.segment]),
+                float(known[rung, way.segment]),
                 got_bytes,
                 transfer.start_s,
                 transfer.first_byte_s if transfer.first_byte_s <= at.now_s else math.nan,
                 buffer_s(at.head, at.now_s),
             )
-            seen = observe(film, options, out, at, way)
+            seen = observe(film, options, out, known, at, way)
             answer = reconsider(params, state, seen, progress)
             if answer.rung < rung:
                 lost(out.totals, now_bytes)
-                out.totals[ABANDONED] += 1
+                out.totals.abandoned += 1
                 return came(asked, at, got_bytes, answer)
             ask_at_s = at.now_s + options.reconsider_every_s
 
@@ -410,10 +407,10 @@ def refused(fetched: Fetched) -> Fetched:
     return ended(fetched, At(fetched.at.now_s, fetched.at.head, REFUSED))
 
 
-def lost(totals: FloatArray, size_bytes: float) -> None:
+def lost(totals: Totals, size_bytes: float) -> None:
     """Bytes came of a download that was not finished."""
-    totals[DOWNLOADED] += size_bytes
-    totals[WASTED] += size_bytes
+    totals.downloaded_bytes += size_bytes
+    totals.wasted_bytes += size_bytes
 
 
 def note(fetched: Fetched, out: Out, way: Way) -> Way:
@@ -428,7 +425,7 @@ def note(fetched: Fetched, out: Out, way: Way) -> Way:
     out.columns[SIZE_BYTES, segment] = fetched.size_bytes
     out.columns[BUFFER_BEFORE_S, segment] = fetched.buffer_before_s
     out.columns[DECIDED_S, segment] = fetched.decided_s
-    out.totals[DOWNLOADED] += fetched.size_bytes
+    out.totals.downloaded_bytes += fetched.size_bytes
     count = remember(
         out.history,
         way.remembered,
@@ -463,15 +460,15 @@ def close(film: Film, at: At, out: Out, way: Way) -> None:
         leave(head, at.now_s, totals)
         if head.state == IS_STALLED and way.segment < len(film.durations_s):
             note_stall(out, way.segment, head.since_s, at.now_s)
-    totals[ENDED] = at.now_s
-    totals[OUTCOME] = at.outcome
-    totals[SHOWN] = sum_shown(film, at, out)
+    totals.ended_s = at.now_s
+    totals.outcome = at.outcome
+    totals.shown = sum_shown(film, at, out)
 
 
 def sum_shown(film: Film, at: At, out: Out) -> int:
     """Fill the totals that follow from what was shown; how many segments that was."""
     totals, ladder_bps = out.totals, film.ladder_bps
-    left_s, start_s = float(totals[PLAYED]), 0.0
+    left_s, start_s = float(totals.played_s), 0.0
     bits = change_bps = utility_s = utility_change = 0.0
     switches, before, shown = 0, -1, 0
     for segment in range(len(film.durations_s)):
@@ -492,10 +489,10 @@ def sum_shown(film: Film, at: At, out: Out) -> int:
             utility_change += abs(math.log(rate_bps / ladder_bps[before]))
         before = rung
     for segment in range(shown, len(film.durations_s)):
-        totals[WASTED] += out.columns[SIZE_BYTES, segment]
-    totals[BITRATE_TIME] = bits
-    totals[BITRATE_CHANGE] = change_bps
-    totals[UTILITY_TIME] = utility_s
-    totals[UTILITY_CHANGE] = utility_change
-    totals[SWITCHES] = switches
+        totals.wasted_bytes += out.columns[SIZE_BYTES, segment]
+    totals.bitrate_time_bits = bits
+    totals.bitrate_change_bps = change_bps
+    totals.utility_time_s = utility_s
+    totals.utility_change = utility_change
+    totals.switches = switches
     return shown

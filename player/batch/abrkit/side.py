@@ -15,8 +15,8 @@ from typing import NamedTuple
 from abr.capacity import Transfer, received_bytes, request
 from abr.media import KEY_BYTES, FloatArray
 from player.batch.abrkit.timeline import At, Options, await_transfer
-from player.batch.abrkit.together import SIZE, Group, Room, received_of_last, request_group
-from player.batch.tables import BEYOND, COMPLETE, DOWNLOADED, DOWNLOADS, Film, LinkTable, Out
+from player.batch.abrkit.together import SIZE, Room, others_end_s, received_of_last, request_group
+from player.batch.tables import BEYOND, COMPLETE, Film, LinkTable, Totals
 from player.playhead import Thresholds
 from player.sizes import fill_known_sizes
 
@@ -42,28 +42,19 @@ class Have(NamedTuple):
 NOTHING = Have(0, 0, 0, -1, 0)
 
 
-class Asked(NamedTuple):
-    """A response, and what was asked for together with it."""
-
-    transfer: Transfer
-    group: Group
-    responses: int
-    """How many in all; 1 when it is alone."""
-
-
 def has_side_files(film: Film) -> bool:
     """Whether anything is fetched beside segments."""
     return len(film.playlist_bytes) > 0
 
 
-def has_playlist(film: Film, have: Have, rung: int) -> bool:
-    """Whether segments of ``rung`` can be asked for."""
-    return not has_side_files(film) or (have.playlists >> rung) & 1 == 1
+def has_playlist(have: Have, rung: int) -> bool:
+    """Whether the media playlist of ``rung`` is here."""
+    return (have.playlists >> rung) & 1 == 1
 
 
-def sizes_known(film: Film, out: Out) -> FloatArray:
-    """Sizes as the player knows them, shape (R, N)."""
-    return out.known_bytes if has_side_files(film) else film.sizes_bytes
+def sizes_known(film: Film, known_bytes: FloatArray) -> FloatArray:
+    """Sizes as the player knows them, shape (R, N): the true ones where nothing is read."""
+    return known_bytes if has_side_files(film) else film.sizes_bytes
 
 
 def fetch_alone(
@@ -73,7 +64,7 @@ def fetch_alone(
     link: LinkTable,
     options: Options,
     thresholds: Thresholds,
-    totals: FloatArray,
+    totals: Totals,
 ) -> tuple[At, Have]:
     """Fetch something that nothing else is fetched beside."""
     transfer = request(
@@ -85,10 +76,10 @@ def fetch_alone(
         options.server_s,
         have.period,
     )
-    totals[DOWNLOADS] += 1
+    totals.downloads += 1
     at = await_transfer(at, transfer, options, thresholds, totals)
     if at.outcome == COMPLETE:
-        totals[DOWNLOADED] += size_bytes
+        totals.downloaded_bytes += size_bytes
     return at, with_connections(have, 1, transfer.period)
 
 
@@ -104,7 +95,7 @@ def fetch_first_playlists(
     link: LinkTable,
     options: Options,
     thresholds: Thresholds,
-    totals: FloatArray,
+    totals: Totals,
     room: Room,
     known_bytes: FloatArray,
 ) -> tuple[At, Have]:
@@ -115,17 +106,20 @@ def fetch_first_playlists(
     )
     if at.outcome != COMPLETE:
         return at, have
-    sizes = room.responses[SIZE]
-    sizes[0], sizes[1] = film.playlist_bytes[0], numbers[AUDIO_PLAYLIST_BYTES]
-    count = 2 if len(film.audio_bytes) > 0 else 1
-    asked = ask(link, options, at.now_s, have, room, count)
-    totals[DOWNLOADS] += count
-    at = await_transfer(at, whole(asked), options, thresholds, totals)
+    if len(film.audio_bytes) == 0:
+        at, have = fetch_alone(
+            at, have, float(film.playlist_bytes[0]), link, options, thresholds, totals
+        )
+    else:
+        room.responses[SIZE, 0] = film.playlist_bytes[0]
+        size_bytes = float(numbers[AUDIO_PLAYLIST_BYTES])
+        transfer = ask(link, options, at.now_s, have, room, 1, size_bytes)
+        totals.downloads += 2
+        at = await_transfer(at, whole(transfer, room, 1), options, thresholds, totals)
+        totals.downloaded_bytes += size_bytes + film.playlist_bytes[0]
+        have = with_connections(have, 2, transfer.period)
     if at.outcome != COMPLETE:
         return at, have
-    for k in range(count):
-        totals[DOWNLOADED] += sizes[k]
-    have = with_connections(have, count, asked.transfer.period)
     return at, read_playlist(film, have, known_bytes, 0)
 
 
@@ -136,7 +130,7 @@ def fetch_playlist(
     link: LinkTable,
     options: Options,
     thresholds: Thresholds,
-    totals: FloatArray,
+    totals: Totals,
     known_bytes: FloatArray,
     rung: int,
 ) -> tuple[At, Have]:
@@ -156,21 +150,8 @@ def read_playlist(film: Film, have: Have, known_bytes: FloatArray, rung: int) ->
     return Have(have.connections, playlists, have.inits, have.key, have.period)
 
 
-def ask_with_needs(
-    film: Film,
-    link: LinkTable,
-    options: Options,
-    now_s: float,
-    have: Have,
-    room: Room,
-    segment: int,
-    rung: int,
-    size_bytes: float,
-) -> Asked:
-    """Ask for a segment of ``rung``, or R for the audio, and for what it still needs."""
-    if not has_side_files(film):
-        room.responses[SIZE, 0] = size_bytes
-        return ask(link, options, now_s, have, room, 1)
+def list_needs(film: Film, have: Have, room: Room, segment: int, rung: int) -> int:
+    """How much a segment of ``rung``, or R for the audio, still needs; ``room`` gets the sizes."""
     count, sizes, key = 0, room.responses[SIZE], have.key
     init_bytes = init_size(film, rung)
     wanted_key = int(film.side_numbers[INIT_KEY]) if init_bytes > 0 else -1
@@ -182,70 +163,78 @@ def ask_with_needs(
     if init_bytes > 0 and (have.inits >> rung) & 1 == 0:
         sizes[count] = init_bytes
         count += 1
-    sizes[count] = size_bytes
-    return ask(link, options, now_s, have, room, count + 1)
+    return count
 
 
 def ask(
-    link: LinkTable, options: Options, now_s: float, have: Have, room: Room, count: int
-) -> Asked:
-    """Ask for ``count`` responses together, whose sizes stand in ``room``."""
-    if count == 1:
-        transfer = request(
+    link: LinkTable,
+    options: Options,
+    now_s: float,
+    have: Have,
+    room: Room,
+    needs: int,
+    size_bytes: float,
+) -> Transfer:
+    """Ask for a body of ``size_bytes``, and for the ``needs`` whose sizes stand in ``room``."""
+    if needs == 0:
+        return request(
             link,
             now_s,
             have.connections > 0,
-            room.responses[SIZE, 0],
+            size_bytes,
             options.overhead_bytes,
             options.server_s,
             have.period,
         )
-        return Asked(transfer, Group(transfer, now_s, 0), 1)
-    group = request_group(
+    room.responses[SIZE, needs] = size_bytes
+    return request_group(
         link,
         now_s,
         have.connections,
-        count,
+        needs + 1,
         room,
         options.overhead_bytes,
         options.server_s,
         have.period,
     )
-    return Asked(group.last, group, count)
 
 
-def whole(asked: Asked) -> Transfer:
+def whole(transfer: Transfer, room: Room, needs: int) -> Transfer:
     """From the request to the last byte of all that was asked for together."""
-    transfer, end_s = asked.transfer, max(asked.transfer.end_s, asked.group.others_end_s)
+    end_s = max(transfer.end_s, others_end_s(room, needs + 1))
     return Transfer(
         transfer.start_s, transfer.first_byte_s, end_s, transfer.offered_bits, transfer.period
     )
 
 
 def received(
-    link: LinkTable, options: Options, asked: Asked, room: Room, size_bytes: float, now_s: float
+    link: LinkTable,
+    options: Options,
+    transfer: Transfer,
+    room: Room,
+    needs: int,
+    size_bytes: float,
+    now_s: float,
 ) -> float:
     """Body bytes of the segment that are here by ``now_s``, while it is under way."""
-    if asked.responses == 1:
-        return received_bytes(link, asked.transfer, size_bytes, options.overhead_bytes, now_s)
-    return received_of_last(link, asked.group, asked.responses, room, options.overhead_bytes, now_s)
+    overhead_bytes = options.overhead_bytes
+    if needs == 0:
+        return received_bytes(link, transfer, size_bytes, overhead_bytes, now_s)
+    return received_of_last(link, transfer, needs + 1, room, overhead_bytes, now_s)
 
 
 def take_needs(
     film: Film,
     have: Have,
-    asked: Asked,
-    totals: FloatArray,
+    totals: Totals,
     room: Room,
+    needs: int,
     segment: int,
     rung: int,
 ) -> Have:
-    """A segment was asked for, and what it needs is here."""
-    have = with_connections(have, asked.responses, asked.transfer.period)
-    if asked.responses == 1:
-        return have
-    for k in range(asked.responses - 1):
-        totals[DOWNLOADED] += room.responses[SIZE, k]
+    """What a segment needs is here."""
+    for k in range(needs):
+        totals.downloaded_bytes += room.responses[SIZE, k]
     key, inits = have.key, have.inits
     if init_size(film, rung) > 0:
         key = max(key, int(film.side_numbers[INIT_KEY]))
@@ -255,12 +244,12 @@ def take_needs(
     return Have(have.connections, have.playlists, inits, key, have.period)
 
 
-def outlasts(asked: Asked, until_s: float) -> bool:
+def outlasts(room: Room, needs: int, until_s: float) -> bool:
     """Whether something a segment needs comes later than ``until_s``.
 
     Then the next request finds the link in use, which only the player itself can play.
     """
-    return asked.responses > 1 and asked.group.others_end_s > until_s
+    return needs > 0 and others_end_s(room, needs + 1) > until_s
 
 
 def init_size(film: Film, rung: int) -> float:
@@ -277,20 +266,23 @@ def fetch_audio(
     link: LinkTable,
     options: Options,
     thresholds: Thresholds,
-    totals: FloatArray,
+    totals: Totals,
     room: Room,
     segment: int,
 ) -> tuple[At, Have]:
     """The audio of ``segment``, and what it still needs."""
     size_bytes, rung = float(film.audio_bytes[segment]), len(film.ladder_bps)
-    asked = ask_with_needs(film, link, options, at.now_s, have, room, segment, rung, size_bytes)
-    totals[DOWNLOADS] += asked.responses
-    if outlasts(asked, asked.transfer.end_s):
+    needs = list_needs(film, have, room, segment, rung) if has_side_files(film) else 0
+    transfer = ask(link, options, at.now_s, have, room, needs, size_bytes)
+    totals.downloads += needs + 1
+    if outlasts(room, needs, transfer.end_s):
         return At(at.now_s, at.head, BEYOND), have
-    at = await_transfer(at, asked.transfer, options, thresholds, totals)
+    at = await_transfer(at, transfer, options, thresholds, totals)
     if at.outcome == COMPLETE:
-        totals[DOWNLOADED] += size_bytes
-        have = take_needs(film, have, asked, totals, room, segment, rung)
+        totals.downloaded_bytes += size_bytes
+        have = with_connections(have, needs + 1, transfer.period)
+        if needs > 0:
+            have = take_needs(film, have, totals, room, needs, segment, rung)
     return at, have
 
 

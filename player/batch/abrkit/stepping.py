@@ -15,16 +15,18 @@ from abr.media import FloatArray
 from player.batch.abrkit.side import (
     NOTHING,
     Have,
-    ask_with_needs,
+    ask,
     fetch_audio,
     fetch_first_playlists,
     fetch_playlist,
     has_playlist,
     has_side_files,
+    list_needs,
     ready_before_audio_s,
     ready_with_audio_s,
     take_needs,
     whole,
+    with_connections,
 )
 from player.batch.abrkit.timeline import (
     At,
@@ -39,15 +41,10 @@ from player.batch.abrkit.timeline import (
 from player.batch.abrkit.together import Room
 from player.batch.tables import (
     COMPLETE,
-    DOWNLOADED,
-    DOWNLOADS,
-    ENDED,
-    IDLE,
-    OUTCOME,
-    STALLED,
-    STARTUP,
     Film,
     LinkTable,
+    Totals,
+    clear_totals,
 )
 from player.playhead import STALLED as IS_STALLED
 from player.playhead import Playhead, buffer_s, thresholds_of
@@ -109,11 +106,9 @@ class Stepped(NamedTuple):
     """All is played, the viewer left, or the session cannot go on."""
 
 
-def reset(place: FloatArray, totals: FloatArray, options: Options) -> None:
+def reset(place: FloatArray, totals: Totals, options: Options) -> None:
     """Play is asked for: the first segment may be asked for at once."""
-    for i in range(len(totals)):
-        totals[i] = 0.0
-    totals[STARTUP] = math.nan
+    clear_totals(totals)
     put(place, begun(thresholds_of(options)))
     place[FETCHED] = 0.0
     place[SEGMENT] = 0.0
@@ -125,7 +120,7 @@ def step(
     link: LinkTable,
     options: Options,
     place: FloatArray,
-    totals: FloatArray,
+    totals: Totals,
     room: Room,
     rung: int,
 ) -> Stepped:
@@ -144,20 +139,26 @@ def step(
     first_byte_s, end_s = math.nan, math.nan
     waited_s = 0.0
     unread = film.listed_bytes[:0]  # copies look sizes up when they show them
-    if has_side_files(film) and segment == 0:
+    has_side, needs = has_side_files(film), 0
+    if has_side and segment == 0:
         at, have = fetch_first_playlists(at, film, link, options, thresholds, totals, room, unread)
-    if at.outcome == COMPLETE and not has_playlist(film, have, rung):
+    if has_side and at.outcome == COMPLETE and not has_playlist(have, rung):
         at, have = fetch_playlist(at, have, film, link, options, thresholds, totals, unread, rung)
     start_s = at.now_s
     if at.outcome == COMPLETE:
-        asked = ask_with_needs(film, link, options, at.now_s, have, room, segment, rung, size_bytes)
-        totals[DOWNLOADS] += asked.responses
+        if has_side:
+            needs = list_needs(film, have, room, segment, rung)
+        transfer = ask(link, options, at.now_s, have, room, needs, size_bytes)
+        totals.downloads += needs + 1
         # Nobody abandons: what a segment needs is waited for too, should it come later.
-        at = await_transfer(at, whole(asked), options, thresholds, totals)
+        everything = whole(transfer, room, needs)
+        at = await_transfer(at, everything, options, thresholds, totals)
         if at.outcome == COMPLETE:
-            first_byte_s, end_s = asked.transfer.first_byte_s, at.now_s
-            totals[DOWNLOADED] += size_bytes
-            have = take_needs(film, have, asked, totals, room, segment, rung)
+            first_byte_s, end_s = transfer.first_byte_s, at.now_s
+            totals.downloaded_bytes += size_bytes
+            have = with_connections(have, needs + 1, transfer.period)
+            if needs > 0:
+                have = take_needs(film, have, totals, room, needs, segment, rung)
     if at.outcome == COMPLETE and len(film.audio_bytes) > 0:
         if len(film.audio_ends_s) > 0 and segment > 0:
             ready_s = ready_before_audio_s(film, segment, fetched_s)
@@ -174,7 +175,7 @@ def step(
             next_s = float(film.durations_s[segment + 1])
             at = await_room(at, fetched_s, next_s, options, thresholds, totals)
             waited_s = at.now_s - came_s
-            totals[IDLE] += waited_s
+            totals.idle_s += waited_s
     put_have(place, have)
     place[FETCHED] = fetched_s
     place[SEGMENT] = segment + 1
@@ -183,9 +184,9 @@ def step(
     if is_over:
         if at.outcome != COMPLETE:
             leave(at.head, at.now_s, totals)
-        totals[ENDED] = at.now_s
-        totals[OUTCOME] = at.outcome
-        stall_s = float(totals[STALLED]) - stalled_s
+        totals.ended_s = at.now_s
+        totals.outcome = at.outcome
+        stall_s = float(totals.stall_s) - stalled_s
     else:
         stall_s = stalled_by(place, totals) - stalled_s
     return Stepped(
@@ -245,8 +246,8 @@ def put(place: FloatArray, at: At) -> None:
     place[ENDED_AS] = at.outcome
 
 
-def stalled_by(place: FloatArray, totals: FloatArray) -> float:
+def stalled_by(place: FloatArray, totals: Totals) -> float:
     """Time stalled so far, an open stall included."""
     if int(place[STATE]) != IS_STALLED:
-        return float(totals[STALLED])
-    return float(totals[STALLED]) + float(place[NOW] - place[SINCE])
+        return float(totals.stall_s)
+    return float(totals.stall_s) + float(place[NOW] - place[SINCE])

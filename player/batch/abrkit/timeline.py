@@ -11,18 +11,14 @@ import math
 from typing import NamedTuple
 
 from abr.capacity import Transfer
-from abr.media import FloatArray
 from player.batch.tables import (
     BEYOND,
     COLUMNS,
     COMPLETE,
-    PLAYED,
-    STALL_EVENTS,
     STALL_S,
-    STALLED,
-    STARTUP,
     STOPPED,
     Out,
+    Totals,
 )
 from player.config import PlayerConfig
 from player.playhead import PLAYING as IS_PLAYING
@@ -117,7 +113,7 @@ def begun(thresholds: Thresholds) -> At:
     return At(0.0, initial_playhead(thresholds), COMPLETE)
 
 
-def moved(at: At, to_s: float, options: Options, thresholds: Thresholds, totals: FloatArray) -> At:
+def moved(at: At, to_s: float, options: Options, thresholds: Thresholds, totals: Totals) -> At:
     """Time moves on to ``to_s``, or to when the viewer leaves."""
     outcome = COMPLETE
     if to_s > options.max_play_s or to_s == math.inf:
@@ -128,32 +124,32 @@ def moved(at: At, to_s: float, options: Options, thresholds: Thresholds, totals:
 
 
 def advance(
-    head: Playhead, now_s: float, is_complete: bool, thresholds: Thresholds, totals: FloatArray
+    head: Playhead, now_s: float, is_complete: bool, thresholds: Thresholds, totals: Totals
 ) -> Playhead:
     """Playback up to ``now_s``; what was played, and what was waited, is summed up."""
     if head.begin_at_s <= now_s:
         if head.state == IN_STARTUP:
-            totals[STARTUP] = head.begin_at_s
+            totals.startup_s = head.begin_at_s
         else:
             count_stall(head, head.begin_at_s, totals)
         head = begin(head)
     if head.state != IS_PLAYING or runs_out_s(head) > now_s:
         return head
-    totals[PLAYED] += runs_out_s(head) - head.since_s
+    totals.played_s += runs_out_s(head) - head.since_s
     return run_out(head, is_complete, thresholds)
 
 
-def count_stall(head: Playhead, end_s: float, totals: FloatArray) -> None:
+def count_stall(head: Playhead, end_s: float, totals: Totals) -> None:
     """A stall ends at ``end_s``; one of no length is none."""
     if end_s > head.since_s:
-        totals[STALL_EVENTS] += 1
-        totals[STALLED] += end_s - head.since_s
+        totals.stall_events += 1
+        totals.stall_s += end_s - head.since_s
 
 
-def leave(head: Playhead, now_s: float, totals: FloatArray) -> None:
+def leave(head: Playhead, now_s: float, totals: Totals) -> None:
     """The viewer leaves: what is open is counted up to ``now_s``."""
     if head.state == IS_PLAYING:
-        totals[PLAYED] += now_s - head.since_s
+        totals.played_s += now_s - head.since_s
     elif head.state == IS_STALLED:
         count_stall(head, now_s, totals)
 
@@ -164,7 +160,7 @@ def await_room(
     next_s: float,
     options: Options,
     thresholds: Thresholds,
-    totals: FloatArray,
+    totals: Totals,
 ) -> At:
     """Until the next segment fits the buffer."""
     while at.outcome == COMPLETE:
@@ -176,7 +172,7 @@ def await_room(
 
 
 def await_time(
-    at: At, until_s: float, options: Options, thresholds: Thresholds, totals: FloatArray
+    at: At, until_s: float, options: Options, thresholds: Thresholds, totals: Totals
 ) -> At:
     """Until the rule wants its request sent."""
     while at.outcome == COMPLETE and until_s > at.now_s + INSTANT_S:
@@ -185,7 +181,7 @@ def await_time(
 
 
 def await_transfer(
-    at: At, transfer: Transfer, options: Options, thresholds: Thresholds, totals: FloatArray
+    at: At, transfer: Transfer, options: Options, thresholds: Thresholds, totals: Totals
 ) -> At:
     """Until a response is complete."""
     if meets_limit(transfer, transfer.end_s, options):
@@ -203,7 +199,7 @@ def meets_limit(transfer: Transfer, until_s: float, options: Options) -> bool:
 
 
 def take_media(
-    at: At, ready_s: float, is_complete: bool, thresholds: Thresholds, totals: FloatArray
+    at: At, ready_s: float, is_complete: bool, thresholds: Thresholds, totals: Totals
 ) -> Playhead:
     """Media can be played up to ``ready_s`` of the timeline."""
     head = add_media(at.head, ready_s, is_complete, at.now_s, thresholds)
@@ -227,7 +223,7 @@ def note_stall(out: Out, segment: int, start_s: float, end_s: float) -> None:
     out.columns[STALL_S, segment] += end_s - start_s
 
 
-def play_out(at: At, options: Options, thresholds: Thresholds, totals: FloatArray) -> At:
+def play_out(at: At, options: Options, thresholds: Thresholds, totals: Totals) -> At:
     """Everything is here: play to the end."""
     if at.head.begin_at_s < math.inf:
         at = moved(at, at.head.begin_at_s, options, thresholds, totals)

@@ -39,18 +39,7 @@ class Room(NamedTuple):
     it begins and ends; last byte; shape (5, MOST_TOGETHER)."""
     changes: FloatArray
     """Per change of the number of responses under way, the fields of ``Sharing`` from then
-    on, shape (4, 2 MOST_TOGETHER)."""
-
-
-class Group(NamedTuple):
-    """What became of a group."""
-
-    last: Transfer
-    """The response that was asked for last."""
-    others_end_s: float
-    """When all others are complete."""
-    changes: int
-    """Filled columns of ``Room.changes``."""
+    on, two for each response, shape (4, 2 MOST_TOGETHER)."""
 
 
 def make_room() -> Room:
@@ -67,8 +56,8 @@ def request_group(
     overhead_bytes: float,
     server_s: float,
     near: int,
-) -> Group:
-    """Ask for ``count`` responses at ``now_s``; nothing else is under way."""
+) -> Transfer:
+    """Ask for ``count`` responses at ``now_s``, nothing else being under way; the last of them."""
     responses = room.responses
     for k in range(count):
         is_connected = k < open_connections
@@ -94,13 +83,17 @@ def request_group(
             sharing = finish(sharing, responses[MARK, k], end_s)
         put(room.changes, changes, sharing)
         changes += 1
-    others_end_s = now_s
-    for k in range(count - 1):
-        others_end_s = max(others_end_s, float(responses[END_S, k]))
     first_byte_s = float(responses[BEGIN_S, count - 1])
     period = find_period(table, fold(table, first_byte_s)[1], near)
-    end_s = float(responses[END_S, count - 1])
-    return Group(Transfer(now_s, first_byte_s, end_s, 0.0, period), others_end_s, changes)
+    return Transfer(now_s, first_byte_s, float(responses[END_S, count - 1]), 0.0, period)
+
+
+def others_end_s(room: Room, count: int) -> float:
+    """When all but the last of ``count`` responses are complete."""
+    end_s = -math.inf
+    for k in range(count - 1):
+        end_s = max(end_s, float(room.responses[END_S, k]))
+    return end_s
 
 
 def find_next(responses: FloatArray, begun: int) -> int:
@@ -123,15 +116,15 @@ def put(changes: FloatArray, place: int, sharing: Sharing) -> None:
 
 
 def received_of_last(
-    table: Offer, group: Group, count: int, room: Room, overhead_bytes: float, now_s: float
+    table: Offer, last: Transfer, count: int, room: Room, overhead_bytes: float, now_s: float
 ) -> float:
     """Body bytes of the last response that are here by ``now_s``, while it is under way."""
-    if now_s < group.last.first_byte_s:
+    if now_s < last.first_byte_s:
         return 0.0
     at, changes = 0, room.changes
-    while at + 1 < group.changes and changes[3, at + 1] <= now_s:
+    while at + 1 < 2 * count and changes[3, at + 1] <= now_s:
         at += 1
     sharing = Sharing(int(changes[0, at]), changes[1, at], changes[2, at], changes[3, at])
-    share = share_by(sharing, bits_by(table, now_s, group.last.period))
+    share = share_by(sharing, bits_by(table, now_s, last.period))
     bits = share - room.responses[SHARE, count - 1]
     return body_bytes(bits, room.responses[SIZE, count - 1], overhead_bytes)

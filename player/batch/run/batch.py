@@ -1,8 +1,8 @@
 """The batch driver: many sessions of one algorithm over one presentation, fast.
 
-A rule and the kernel of a preset are linked to one function and compiled; sessions run
-in that loop, in as many threads as are asked for. The same functions run as plain Python
-where there is no compiler, or where the algorithm is an object with ``choose(seen)``.
+An algorithm and a simulator are linked to one function and compiled; sessions run in that
+loop, in as many threads as are asked for. The same functions run as plain Python where
+that is asked for, or where the algorithm is an object with ``choose(seen)``.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
-from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from abr.compilable import cells
+from abr.compilable import cells, store
 from abr.decision import Algorithm, Downloads, Rule, begin, start_state
 from abr.errors import AlgorithmError
 from abr.media import FloatArray, Presentation
@@ -29,17 +28,17 @@ from player.batch import hooks
 from player.batch.linking import is_importable, is_ours
 from player.batch.logrows import fill
 from player.batch.many import Links, Rows, States, many, packed, rows_at
-from player.batch.run.compiled import CompilerError, compiled, has_compiler, linked
+from player.batch.run.compiled import CompilerError, compiled, linked
+from player.batch.simulators import Simulator
 from player.batch.tables import (
     BEYOND,
     COLUMNS,
-    OUTCOME,
     REFUSED,
     TOTALS,
+    TOTALS_DTYPE,
     Film,
     LinkTable,
     downloads_so_far,
-    endless_link_of,
     film_of,
     out_for,
     remember,
@@ -51,7 +50,7 @@ Engine = Literal["auto", "compiled", "plain"]
 Loop = Callable[..., None]
 
 _FEW = 200
-"""Traces whose tables are kept for the next batch over the same."""
+"""Tables of up to this many traces are cached for the next batch over the same."""
 _MORE_DOWNLOADS = 64
 """Room in the history beyond one download per segment, for those downloaded again."""
 
@@ -95,7 +94,7 @@ class _Job(NamedTuple):
 
 
 def run_batch(
-    kernel: ModuleType,
+    simulator: Simulator,
     presentation: Presentation,
     traces: Sequence[Trace],
     algorithm: Algorithm,
@@ -108,14 +107,14 @@ def run_batch(
     keep_columns: bool = False,
     config: PlayerConfig | None = None,
 ) -> Batch:
-    """Play sessions in the loop of ``kernel``.
+    """Play sessions as ``simulator`` does.
 
     Args:
-        kernel: A module of ``player.kernels`` with ``session`` and ``Options``.
+        simulator: One of ``player.batch.simulators``.
         presentation: What is played.
         traces: The networks.
         algorithm: A rule, or something that makes an object with ``choose(seen)``.
-        options: Of the kernel; its defaults when None.
+        options: Of the simulator; its defaults when None.
         which: Index into ``traces`` for each session; None: every trace once.
         engine: ``compiled``, ``plain``, or ``auto`` for the first that is possible.
         threads: Threads that share the sessions; only compiled ones run at once.
@@ -130,25 +129,28 @@ def run_batch(
     """
     if not traces:
         raise ValueError("no traces; give at least one")
-    options = kernel.Options() if options is None else options
+    options = simulator.options() if options is None else options
     order = np.arange(len(traces)) if which is None else np.asarray(which, dtype=np.int64)
-    film = _film(kernel, presentation, options)
-    links = _links(kernel, tuple(traces), options)
+    # As compiled views expect them.
+    film = Film(*map(np.ascontiguousarray, simulator.presentation_table(presentation, options)))
+    links = _links(simulator, tuple(traces), options)
     why_not = "" if engine == "plain" else _why_not(algorithm)
     if engine == "compiled" and why_not:
         raise AlgorithmError(_cannot(algorithm, why_not))
-    names = _columns(kernel)
+    names = (*COLUMNS, *simulator.extra_columns)
     rows = _room(len(order), film, names, keep_rungs=keep_rungs, keep_columns=keep_columns)
-    if config is None and hasattr(kernel, "config_of"):
-        config = kernel.config_of(options)
     job: _Job | None = None
-    is_compiled = False
-    if config is not None and not kernel.can_play(presentation, config):
-        rows.totals[:, OUTCOME] = BEYOND
+    is_compiled, twin = False, simulator.twin
+    if twin is not None and config is None:
+        config = twin.config_of(options)
+    if twin is not None and config is not None and not twin.can_play(presentation, config):
+        rows.totals["outcome"] = BEYOND
     else:
         if engine != "plain" and not why_not and isinstance(algorithm, Rule):
             try:
-                job = _compiled_job(kernel, algorithm, presentation, traces, film, links, options)
+                job = _compiled_job(
+                    simulator, algorithm, presentation, traces, film, links, options
+                )
                 _play_part(job, order, rows, slice(0, 0))  # compiled here, or loaded
             except (CompilerError, layout.NotFlatError) as exc:
                 if engine == "compiled":
@@ -156,11 +158,11 @@ def run_batch(
                 job, why_not = None, str(exc)
         is_compiled = job is not None
         if job is None:
-            job = _plain_job(kernel, algorithm, presentation, traces, film, links, options)
+            job = _plain_job(simulator, algorithm, presentation, traces, film, links, options)
         _spread(job, order, rows, max(1, min(threads, len(order))) if is_compiled else 1)
         _check_answers(algorithm, rows)
     endings: Mapping[int, str] = {}
-    if config is not None:
+    if twin is not None and config is not None:
         endings = _play_beyond(
             config, options.max_play_s, presentation, traces, algorithm, order, rows
         )
@@ -168,7 +170,7 @@ def run_batch(
         algorithm=_name(algorithm),
         engine="compiled" if is_compiled else "plain",
         remark=_cannot(algorithm, why_not) if why_not else "",
-        totals=rows.totals,
+        totals=rows.totals.view(np.float64).reshape(-1, len(TOTALS)),
         rungs=rows.rungs,
         columns=rows.columns,
         column_names=names,
@@ -209,7 +211,7 @@ def compiled_with(
 
 
 def _compiled_job(
-    kernel: ModuleType,
+    simulator: Simulator,
     rule: Rule,
     presentation: Presentation,
     traces: Sequence[Trace],
@@ -229,12 +231,12 @@ def _compiled_job(
         np.concatenate([[0], np.cumsum(widths)]).astype(np.int64),
         np.stack([flat.fields for flat in flats]),
     )
-    loop = compiled_with(many, {"session": kernel.session}, rule, states[0], {})
+    loop = compiled_with(many, {"session": simulator.session}, rule, states[0], {})
     return _Job(loop, rule.params, begun, film, links, options)
 
 
 def _plain_job(
-    kernel: ModuleType,
+    simulator: Simulator,
     algorithm: Algorithm,
     presentation: Presentation,
     traces: Sequence[Trace],
@@ -249,7 +251,7 @@ def _plain_job(
     first = presentation if rule.needs_trace else presentation_known(presentation, {0})
     are_lists = is_rule and is_ours(rule.choose)  # the tests show that lists will do
     newest: list[Any] = []
-    parts = {"session": kernel.session, "state_of": partial(_newest, newest)}
+    parts = {"session": simulator.session, "state_of": partial(_newest, newest)}
     loop = linked(many, {**hooks_of(rule), **_about_history()}, parts=parts)
 
     def play_each(*given: Any) -> None:
@@ -351,6 +353,8 @@ def _play_part(job: _Job, order: NDArray[np.int64], rows: Rows, part: slice) -> 
         columns=rows.columns.shape[1],
         known=job.film.listed_bytes.shape,
     )
+    records: Any = np.zeros(1, TOTALS_DTYPE)  # what ``many`` takes fields from
+    out = out._replace(totals=records)
     job.loop(
         job.params,
         job.states,
@@ -364,7 +368,7 @@ def _play_part(job: _Job, order: NDArray[np.int64], rows: Rows, part: slice) -> 
 
 
 def _check_answers(algorithm: Algorithm, rows: Rows) -> None:
-    refused = np.flatnonzero(rows.totals[:, OUTCOME] == REFUSED)
+    refused = np.flatnonzero(rows.totals["outcome"] == REFUSED)
     if len(refused):
         raise AlgorithmError(
             f"algorithm {_name(algorithm)!r}: an illegal answer in session {refused[0]} "
@@ -381,12 +385,12 @@ def _play_beyond(
     order: NDArray[np.int64],
     rows: Rows,
 ) -> dict[int, str]:
-    """Let the player itself play what its kernel leaves to it; why those sessions ended."""
+    """Let the player itself play what its simulator leaves to it; why those sessions ended."""
     from player.api import simulate
 
     film = film_of(presentation)
     endings = {}
-    for i in np.flatnonzero(rows.totals[:, OUTCOME] == BEYOND).tolist():
+    for i in np.flatnonzero(rows.totals["outcome"] == BEYOND).tolist():
         log = simulate(
             presentation,
             trace=traces[order[i]],
@@ -395,9 +399,8 @@ def _play_beyond(
             max_play_s=max_play_s,
         )
         out = out_for(presentation.segments, 0, columns=rows.columns.shape[1])
-        fill(log, film, out)
+        store(fill(log, film, out), rows.totals, i)
         endings[i] = next((str(record["why"]) for record in log.of("ended")), "still open")
-        rows.totals[i] = out.totals
         if len(rows.rungs):
             rows.rungs[i] = out.rungs
         if len(rows.columns):
@@ -410,39 +413,23 @@ def _room(
 ) -> Rows:
     segments = film.sizes_bytes.shape[1]
     return Rows(
-        np.zeros((count, len(TOTALS))),
+        np.zeros(count, TOTALS_DTYPE),
         np.zeros((count if keep_rungs else 0, segments), dtype=np.int16),
         np.zeros((count if keep_columns else 0, len(names), segments)),
     )
 
 
-def _columns(kernel: ModuleType) -> tuple[str, ...]:
-    """Names of the columns that ``kernel`` fills."""
-    return (*COLUMNS, *getattr(kernel, "MORE_COLUMNS", ()))
-
-
-def _film(kernel: ModuleType, presentation: Presentation, options: Any) -> Film:
-    make = getattr(kernel, "film_for", None)
-    film: Film = make(presentation, options) if make else film_of(presentation)
-    return Film(*(np.ascontiguousarray(part) for part in film))  # as compiled views expect
-
-
-def _links(kernel: ModuleType, traces: tuple[Trace, ...], options: Any) -> Links:
-    """The tables of ``traces``; those of short lists are kept, as algorithms take turns on them."""
+def _links(simulator: Simulator, traces: tuple[Trace, ...], options: Any) -> Links:
+    """The tables of ``traces``; those of short lists are cached, as algorithms take turns."""
     make = _few_links if len(traces) <= _FEW else _few_links.__wrapped__
-    return make(kernel, traces, options)
+    return make(simulator.link_table, traces, options)
 
 
 @functools.lru_cache(maxsize=8)
-def _few_links(kernel: ModuleType, traces: tuple[Trace, ...], options: Any) -> Links:
-    return packed([_link(kernel, trace, options) for trace in traces])
-
-
-def _link(kernel: ModuleType, trace: Trace, options: Any) -> LinkTable:
-    make = getattr(kernel, "link_for", None)
-    if make:
-        return make(trace, options)  # type: ignore[no-any-return]  # kernels are modules
-    return endless_link_of(trace, rtt_s=getattr(options, "rtt_s", 0.0))
+def _few_links(
+    table: Callable[[Trace, Any], LinkTable], traces: tuple[Trace, ...], options: Any
+) -> Links:
+    return packed([table(trace, options) for trace in traces])
 
 
 def _cannot(algorithm: Algorithm, why: str) -> str:
@@ -456,8 +443,6 @@ def _why_not(algorithm: Algorithm) -> str:
     parts = (algorithm.choose, algorithm.reconsider, algorithm.delivered, algorithm.waited)
     if not all(part is None or is_importable(part) for part in parts):
         return "its functions do not stand at the top level of a module"
-    if not has_compiler():
-        return "numba is not installed"
     return ""
 
 

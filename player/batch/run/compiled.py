@@ -4,7 +4,7 @@ Compiling a pair takes seconds, loading it a fraction of one. For each pair a mo
 few lines is written to a subfolder of the user's cache folder. The subfolder is named by a
 digest of everything that the compiled code depends on: numba copies constants and functions
 of other modules into machine code, and its own cache does not notice when they change.
-Without numba, and for code that it cannot compile, the same functions run as they are.
+What numba cannot compile runs as plain Python: the same functions, linked the same way.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
-from abr.compilable import cells, numbers, uncounted
+from abr.compilable import COMPILED, cells, numbers, uncounted
 from abr.decision import Decision
 from abr.errors import AlgorithmError
 from abr.userfolders import cache_home
@@ -44,11 +44,6 @@ _KEPT_S = 30 * 86400.0
 
 class CompilerError(Exception):
     """Numba cannot compile a function; the message is its first error."""
-
-
-def has_compiler() -> bool:
-    """Whether numba is installed; does not import it."""
-    return importlib.util.find_spec("numba") is not None
 
 
 def linked(
@@ -148,6 +143,7 @@ def _compiling(is_inlined: bool) -> tuple[Function, dict[Any, Function], Linker]
         uncounted: view,
         numbers: view,
         cells: view,
+        **{each: finish(instead) for each, instead in COMPILED.items()},
     }
     return finish, instead, Linker({}, finish, instead)
 

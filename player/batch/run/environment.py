@@ -15,15 +15,14 @@ play as our own player's kernel does, on a link of their own.
 * An episode terminates with its last segment. Limits in time are off unless ``options``
   say otherwise; where one is met the episode is truncated.
 
-Needs the extra ``gym``; with numba the steps are compiled, else plain Python.
+Needs the extra ``gym``. Steps are compiled, in one thread: a step is too short to be worth
+waking another.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -37,7 +36,7 @@ from player.batch.abrkit import copies as kernel
 from player.batch.abrkit.copies import Course, Reward, Shown
 from player.batch.abrkit.session import Options, link_for
 from player.batch.many import packed
-from player.batch.run.compiled import compiled, has_compiler, linked
+from player.batch.run.compiled import compiled
 
 try:
     import gymnasium
@@ -80,7 +79,6 @@ class Stage:
         options: How the player plays.
         copies: How many there are.
         autoreset: When a copy whose episode is over begins another.
-        threads: Threads that share the copies of a step.
 
     Raises:
         ValueError: presentations differ in rungs, or numbers name nothing.
@@ -97,7 +95,6 @@ class Stage:
         options: Options,
         copies: int,
         autoreset: AutoresetMode,
-        threads: int,
     ) -> None:
         if not traces:
             raise ValueError("no traces; give at least one")
@@ -129,11 +126,15 @@ class Stage:
             np.zeros(copies, dtype=np.bool_),
             np.zeros(copies, dtype=np.bool_),
         )
-        make = compiled if has_compiler() else linked
-        self._step, self._reset = make(kernel.step_many, {}), make(kernel.reset_many, {})
-        parts = max(1, min(threads, copies)) if has_compiler() else 1
-        self._bounds = list(pairwise(copies * part // parts for part in range(parts + 1)))
-        self._pool = ThreadPoolExecutor(parts - 1) if parts > 1 else None
+        self._step = compiled(kernel.step_many, {})
+        self._reset = compiled(kernel.reset_many, {})
+
+    def __repr__(self) -> str:
+        begun = int(self.copies.numbers[:, kernel.BEGUN].sum())
+        return (
+            f"<{len(self.copies.numbers)} copies, {begun} episodes begun of "
+            f"{len(self.course.film)} in turn, {self.rungs} rungs>"
+        )
 
     def shuffle(self, rng: np.random.Generator) -> None:
         """Put the episodes in an order of chance, where that was asked for."""
@@ -160,17 +161,17 @@ class Stage:
             raise ValueError(
                 f"action {actions.min()} to {actions.max()}; expected 0 to {self.rungs - 1}"
             )
-        others = []
-        if self._pool is not None:
-            others = [self._pool.submit(self._part, actions, *at) for at in self._bounds[1:]]
-        self._part(actions, *self._bounds[0])
-        for other in others:
-            other.result()
-
-    def close(self) -> None:
-        """Let the threads go."""
-        if self._pool is not None:
-            self._pool.shutdown()
+        self._step(
+            self.films,
+            self.links,
+            self.course,
+            self.options,
+            self.reward,
+            self.copies,
+            actions,
+            self.shown,
+            self.autoreset,
+        )
 
     def space(self) -> tuple[Any, Any]:
         """What one copy shows and takes."""
@@ -186,21 +187,6 @@ class Stage:
             "presentation": self.course.film[episode],
             "trace": self.course.trace[episode],
         }
-
-    def _part(self, actions: NDArray[np.int64], first: int, last: int) -> None:
-        self._step(
-            self.films,
-            self.links,
-            self.course,
-            self.options,
-            self.reward,
-            self.copies,
-            actions,
-            self.shown,
-            self.autoreset,
-            first,
-            last,
-        )
 
 
 class AbrEnv(gymnasium.Env[Vector, np.int64]):
@@ -233,7 +219,6 @@ class AbrEnv(gymnasium.Env[Vector, np.int64]):
             options=options,
             copies=1,
             autoreset=AutoresetMode.DISABLED,
-            threads=1,
         )
         self.observation_space, self.action_space = self._stage.space()
         self._has_begun = False
@@ -306,7 +291,6 @@ class AbrVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any
         reward: Reward = Reward(),  # noqa: B008  # a tuple
         options: Options = UNLIMITED,
         autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,
-        threads: int = 1,
         copy: bool = True,
     ) -> None:
         """See ``Stage``; without ``copy`` every step writes into the same arrays."""
@@ -319,7 +303,6 @@ class AbrVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any
             options=options,
             copies=copies,
             autoreset=autoreset_mode,
-            threads=threads,
         )
         self.num_envs = copies
         self.metadata = {"autoreset_mode": autoreset_mode}
@@ -371,10 +354,6 @@ class AbrVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any
             self._handed(shown.truncated),
             info,
         )
-
-    def close_extras(self, **_: Any) -> None:
-        """Let the threads go."""
-        self._stage.close()
 
     def _handed(self, array: NDArray[Any]) -> NDArray[Any]:
         return array.copy() if self._copy else array

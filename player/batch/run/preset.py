@@ -6,10 +6,8 @@ per session comes out, in the order movie, network, algorithm.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,9 +17,8 @@ from abr.decision import Algorithm, Rule
 from abr.errors import AlgorithmError, ConfigError
 from abr.media import Presentation
 from abr.trace import Trace
-from player.batch.presets import PRESETS
 from player.batch.run.batch import Batch, Engine, run_batch
-from player.batch.run.compiled import has_compiler
+from player.batch.simulators import Simulator, load
 
 # A compiled session costs next to nothing once seconds were spent on compiling; below
 # about this many segments plain Python is done before.
@@ -35,7 +32,7 @@ class Play:
     name: str
     """As the user said it."""
     algorithm: Algorithm
-    kernel: ModuleType
+    simulator: Simulator
     options: Any
 
 
@@ -50,25 +47,24 @@ def ready(
     """Algorithm ``name`` as ``preset`` means it.
 
     Args:
-        preset: A key of ``PRESETS``.
+        preset: One of ``player.batch.simulators.PRESETS``.
         name: A configuration of the preset's reference tool, or a registered algorithm.
         params: Parameters that win over the configuration's.
         abandon: Whether downloads may be abandoned, where the preset knows that.
-        settings: More fields of the kernel's options.
+        settings: More options of the simulator.
 
     Raises:
         AlgorithmError: no such name, or a parameter that it lacks.
         ConfigError: a setting that the preset lacks.
     """
-    chosen = PRESETS[preset]
-    kernel = importlib.import_module(chosen.kernel)
-    options: dict[str, Any] = dict(chosen.options)
-    configuration = chosen.configurations.get(name)
+    simulator = load(preset)
+    options: dict[str, Any] = {}
+    configuration = simulator.configurations.get(name)
     if configuration is None:
         try:
             algorithm = registry.load(name, **params)
         except AlgorithmError as exc:
-            known = ", ".join(chosen.configurations)
+            known = ", ".join(simulator.configurations)
             also = f"; --preset {preset} also knows {known}" if known else ""
             raise AlgorithmError(f"{exc}{also}") from exc
     else:
@@ -76,20 +72,20 @@ def ready(
         algorithm = registry.load(
             configuration.algorithm, **{**configuration.params, **dict(params)}
         )
-    if "abandon" in kernel.Options._fields:
+    if "abandon" in simulator.options._fields:
         options["abandon"] = abandon
     elif not abandon and isinstance(algorithm, Rule):
         algorithm = without_abandonment(algorithm)
     for key, value in (settings or {}).items():
-        if key not in kernel.Options._fields:
+        if key not in simulator.options._fields:
             raise ConfigError(f"--preset {preset} has no {key}; it is as its reference tool is")
         options[key] = value
-    made = kernel.Options(**options)
-    if preset == "abrkit":
+    made = simulator.options(**options)
+    if simulator.twin is not None:
         from player.api import told_of_player  # the whole player, which others need not load
 
-        algorithm = told_of_player(algorithm, kernel.config_of(made), params)
-    return Play(name=name, algorithm=algorithm, kernel=kernel, options=made)
+        algorithm = told_of_player(algorithm, simulator.twin.config_of(made), params)
+    return Play(name=name, algorithm=algorithm, simulator=simulator, options=made)
 
 
 def without_abandonment(rule: Rule) -> Rule:
@@ -109,7 +105,7 @@ def run(
     if engine == "auto" and presentation.segments * len(traces) <= _PLAIN_SEGMENTS:
         engine = "plain"
     return run_batch(
-        play.kernel,
+        play.simulator,
         presentation,
         traces,
         play.algorithm,
@@ -164,10 +160,3 @@ TOLD = (
     "downloads",
     "abandoned",
 )
-
-
-def hint() -> str | None:
-    """What to tell a user whose sessions run slower than they could."""
-    if has_compiler():
-        return None
-    return "numba is not installed, so sessions run as plain Python; `pip install numba` helps"

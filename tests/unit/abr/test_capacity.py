@@ -20,7 +20,6 @@ from abr.capacity import (
     response_bits,
     table_of,
     time_of,
-    ulp,
     wait_for_first_byte,
 )
 
@@ -81,9 +80,11 @@ def test_the_answer_does_not_depend_on_where_the_search_begins() -> None:
         assert {find_bound(many, bits, near) for near in range(100)} == {expected}
 
 
-def test_ulp_is_that_of_the_library() -> None:
-    for value in (1e-6, 1.0, 3.7e9, 2.0**52, 8e15):
-        assert ulp(value) == math.ulp(value)
+def test_rounding_does_not_wait_out_an_outage() -> None:
+    """2 Mbit and some ulps come before the outage at 2 s; a thousandth of a bit more, after."""
+    some = math.nextafter(2e6, math.inf)
+    assert time_of(table(), some, 0) == 2.0
+    assert time_of(table(), 2e6 + 1e-3, 0) == pytest.approx(3.0)
 
 
 def test_a_request_takes_round_trips_software_headers_and_its_bytes() -> None:

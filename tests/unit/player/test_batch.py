@@ -13,9 +13,10 @@ from abr.decision import Observation, Rule
 from abr.errors import AlgorithmError
 from abr.media import constant_presentation
 from abr.trace import Trace
-from player.batch import pensieve, sabre
-from player.batch.abrkit import session as abrkit
+from player.batch.abrkit.simulator import ABRKIT
+from player.batch.pensieve import PENSIEVE
 from player.batch.run.batch import Engine, run_batch
+from player.batch.sabre import SABRE
 from tests.fakes import unfitrule
 
 FILM = constant_presentation([3e5, 1e6, 3e6], segments=30, segment_s=4.0)
@@ -49,7 +50,7 @@ def test_engines_and_threads_give_the_same_numbers() -> None:
     which = [0, 1, 2, 0, 2]
     tried: list[tuple[Engine, int]] = [("plain", 1), ("compiled", 1), ("compiled", 2)]
     runs = [
-        run_batch(sabre, FILM, TRACES, rule("throughput"), which=which, engine=engine, threads=n)
+        run_batch(SABRE, FILM, TRACES, rule("throughput"), which=which, engine=engine, threads=n)
         for engine, n in tried
     ]
     assert [run.engine for run in runs] == ["plain", "compiled", "compiled"]
@@ -61,7 +62,7 @@ def test_engines_and_threads_give_the_same_numbers() -> None:
 
 
 def test_an_object_begins_anew_in_every_session() -> None:
-    batch = run_batch(sabre, FILM, TRACES, Second)
+    batch = run_batch(SABRE, FILM, TRACES, Second)
     assert batch.engine == "plain"
     assert "not a Rule" in batch.remark
     assert batch.algorithm == "Second"
@@ -69,10 +70,10 @@ def test_an_object_begins_anew_in_every_session() -> None:
 
 
 def test_what_is_kept_is_what_was_asked_for() -> None:
-    none = run_batch(pensieve, FILM, TRACES, rule("fixed"), engine="plain", keep_rungs=False)
+    none = run_batch(PENSIEVE, FILM, TRACES, rule("fixed"), engine="plain", keep_rungs=False)
     assert none.rungs.shape == (0, 30)
     assert none.columns.shape[0] == 0
-    every = run_batch(pensieve, FILM, TRACES, rule("fixed"), engine="plain", keep_columns=True)
+    every = run_batch(PENSIEVE, FILM, TRACES, rule("fixed"), engine="plain", keep_columns=True)
     assert every.column("qoe_lin").shape == (3, 30)
     assert (np.diff(every.column("end_s"), axis=1) > 0).all()
     assert (every.total("played_s") == 120).all()
@@ -80,12 +81,12 @@ def test_what_is_kept_is_what_was_asked_for() -> None:
 
 def test_a_rule_that_does_not_compile_runs_as_it_is_and_says_why() -> None:
     unfit = replace(rule("fixed"), choose=unfitrule.choose)
-    batch = run_batch(sabre, FILM, TRACES[:1], unfit)
+    batch = run_batch(SABRE, FILM, TRACES[:1], unfit)
     assert batch.engine == "plain"
     assert batch.rungs[0].tolist() == [0] + [2] * 29
     assert "cannot be compiled" in batch.remark
     with pytest.raises(AlgorithmError, match="'fixed' cannot be compiled"):
-        run_batch(sabre, FILM, TRACES[:1], unfit, engine="compiled")
+        run_batch(SABRE, FILM, TRACES[:1], unfit, engine="compiled")
 
 
 class _Notes(NamedTuple):
@@ -94,19 +95,19 @@ class _Notes(NamedTuple):
 
 def test_a_rule_whose_state_is_no_array_runs_as_it_is_and_says_why() -> None:
     noting = replace(rule("fixed"), start=lambda *_: _Notes([]))
-    batch = run_batch(sabre, FILM, TRACES[:1], noting)
+    batch = run_batch(SABRE, FILM, TRACES[:1], noting)
     assert batch.engine == "plain"
     assert "its state holds a list" in batch.remark
     with pytest.raises(AlgorithmError, match="its state holds a list"):
-        run_batch(sabre, FILM, TRACES[:1], noting, engine="compiled")
+        run_batch(SABRE, FILM, TRACES[:1], noting, engine="compiled")
 
 
 @pytest.mark.parametrize("name", ["clairvoyant", "optimal"])
 def test_a_rule_that_foresees_is_told_of_traces_of_all_lengths(name: str) -> None:
     """Its state has another size for each."""
-    runs = [run_batch(abrkit, FILM, TRACES, rule(name), engine=engine) for engine in ENGINES]
+    runs = [run_batch(ABRKIT, FILM, TRACES, rule(name), engine=engine) for engine in ENGINES]
     assert (runs[0].rungs == runs[1].rungs).all()
-    alone = run_batch(abrkit, FILM, TRACES[2:], rule(name), engine="compiled")
+    alone = run_batch(ABRKIT, FILM, TRACES[2:], rule(name), engine="compiled")
     assert (alone.rungs[0] == runs[1].rungs[2]).all()
 
 
@@ -114,7 +115,7 @@ def test_sizes_in_any_order_of_memory_are_the_same_sizes() -> None:
     sizes = np.asfortranarray(FILM.sizes_bytes * np.linspace(0.5, 1.5, 30))
     film = replace(FILM, sizes_bytes=sizes)
     runs = [
-        run_batch(sabre, film, TRACES, rule("throughput"), engine=engine).totals
+        run_batch(SABRE, film, TRACES, rule("throughput"), engine=engine).totals
         for engine in ENGINES
     ]
     assert runs[1] == pytest.approx(runs[0], rel=1e-12, abs=1e-12)
@@ -122,10 +123,10 @@ def test_sizes_in_any_order_of_memory_are_the_same_sizes() -> None:
 
 def test_no_traces_are_an_error() -> None:
     with pytest.raises(ValueError, match="no traces"):
-        run_batch(sabre, FILM, [], rule("fixed"))
+        run_batch(SABRE, FILM, [], rule("fixed"))
 
 
 def test_a_trace_that_ends_is_refused() -> None:
     ends = Trace.from_periods([(10.0, 1e6)], end="end", name="short")
     with pytest.raises(ValueError, match="short"):
-        run_batch(sabre, FILM, [ends], rule("fixed"), engine="plain")
+        run_batch(SABRE, FILM, [ends], rule("fixed"), engine="plain")

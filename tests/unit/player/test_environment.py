@@ -18,11 +18,10 @@ from abr.errors import ToolMissingError
 from abr.media import Presentation, constant_presentation
 from abr.neural import fill_vector, vector_width
 from abr.trace import Trace
-from player.batch.abrkit import session as abrkit
 from player.batch.abrkit.copies import Reward
-from player.batch.run import environment
+from player.batch.abrkit.simulator import ABRKIT
+from player.batch.abrkit.timeline import Options
 from player.batch.run.batch import Batch, run_batch
-from player.batch.run.compiled import linked
 from player.batch.run.environment import UNLIMITED, AbrEnv, AbrVectorEnv
 
 LADDER_BPS = (0.3e6, 1.2e6, 2.8e6, 6e6)
@@ -61,9 +60,9 @@ class Listed:
         return Decision(int(self.rungs[seen.segment]))
 
 
-def batch(what: Presentation, trace: Trace, listed: Listed, options: abrkit.Options) -> Batch:
+def batch(what: Presentation, trace: Trace, listed: Listed, options: Options) -> Batch:
     return run_batch(
-        abrkit, what, [trace], lambda: listed, options=options, engine="plain", keep_columns=True
+        ABRKIT, what, [trace], lambda: listed, options=options, engine="plain", keep_columns=True
     )
 
 
@@ -223,12 +222,11 @@ def one_by_one(copies: int, steps: int, actions: NDArray[np.int64]) -> Any:
     return shown, rewards, over
 
 
-@pytest.mark.parametrize("threads", [1, 3])
-def test_copies_are_single_environments(threads: int) -> None:
+def test_copies_are_single_environments() -> None:
     """Copies begin again with the step after the last, whose action is not looked at."""
     copies, steps = 5, 60
     actions = np.random.default_rng(1).integers(0, 4, (steps, copies))
-    env = AbrVectorEnv(FILMS, TRACES, copies=copies, threads=threads)
+    env = AbrVectorEnv(FILMS, TRACES, copies=copies)
     env.reset()
     shown, rewards, over = one_by_one(copies, steps, actions)
     assert over.sum() > copies
@@ -282,20 +280,6 @@ def test_spaces_hold_what_is_shown() -> None:
     assert env.action_space.sample() in env.action_space
     assert env.step(env.action_space.sample())[0] in env.observation_space
     assert info["_stall_s"].all()
-
-
-def test_plain_python_shows_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    actions = np.random.default_rng(4).integers(0, 4, (25, 3))
-    runs = []
-    for compiles in (True, False):
-        if not compiles:
-            monkeypatch.setattr(environment, "compiled", linked)
-        env = AbrVectorEnv(FILMS, TRACES, copies=3)
-        env.reset(seed=1)
-        runs.append([env.step(a)[:2] for a in actions])
-    for (vectors, worth), (others, same) in zip(*runs, strict=True):
-        assert np.array_equal(vectors, others)
-        assert np.array_equal(worth, same)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from abr.media import constant_presentation
 from abr.sabremovie import read_sabre_movie, write_sabre_movie
 from player.batch.cli import spread
-from player.batch.presets import PENSIEVE_CONFIGURATIONS, SABRE_CONFIGURATIONS
+from player.batch.configurations import PENSIEVE_CONFIGURATIONS, SABRE_CONFIGURATIONS
 from player.cli.simulate import simulate
 
 ROW = {

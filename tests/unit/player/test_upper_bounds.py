@@ -8,9 +8,10 @@ import pytest
 from abr import registry
 from abr.algorithms import clairvoyant, optimal
 from abr.decision import Rule, begin
-from abr.foresight import Weights, best_plan, road
 from abr.log import SessionLog
 from abr.media import Presentation
+from abr.planning.model import Problem, Weights, known_link
+from abr.planning.search import best_plan
 from abr.qoe import summary
 from abr.trace import Trace
 from player import simulate
@@ -46,11 +47,17 @@ def test_the_plan_scores_in_the_player_what_the_model_says(seed: int) -> None:
     """Also with other settings of the player, of which the rule is told."""
     for config in (PlayerConfig(), PlayerConfig(max_buffer_s=13, server_s=0.1)):
         shown, trace = film(), network(seed)
-        way = road(trace, config.rtt_s, config.response_overhead_bytes, config.server_s)
-        _, expected = best_plan(
-            shown.bitrates_bps, shown.sizes_bytes, shown.durations_s, way,
-            Weights(4.3, 4.3, 1.0), config.max_buffer_s, 40,
+        link = known_link(
+            trace,
+            rtt_s=config.rtt_s,
+            overhead_bytes=config.response_overhead_bytes,
+            server_s=config.server_s,
+        )
+        problem = Problem(
+            shown.bitrates_bps / 1e6, shown.sizes_bytes, shown.durations_s, link,
+            Weights(4.3, 4.3, 1.0), config.max_buffer_s,
         )  # fmt: skip
+        _, expected = best_plan(problem, 40)
         played = simulate(
             shown, trace=trace, algorithm="optimal", params={"width": 40}, config=config
         )

@@ -1,8 +1,8 @@
-"""Presets: a kernel, its settings, and what the reference tool calls its algorithms.
+"""What reference tools call their algorithms, in ours.
 
-A preset makes the batch simulator play as a tool of the literature does, so that its
-figures can be laid beside published ones. Names of that tool's configurations stand for
-an algorithm of ours with the parameters, and the kernel with the settings, that they mean.
+A simulator of the literature plays as its reference tool does, so that its figures can be
+laid beside published ones. Names of that tool's configurations stand for an algorithm of
+ours with the parameters, and the simulator with the options, that they mean.
 """
 
 from __future__ import annotations
@@ -27,21 +27,9 @@ class Configuration:
     params: Mapping[str, Number] = field(default_factory=_fixed)
     """Parameters of the algorithm that are not at their defaults."""
     options: Mapping[str, Number] = field(default_factory=_fixed)
-    """Fields of the kernel's ``Options`` that are not at their defaults."""
+    """Options of the simulator that are not at their defaults."""
     flags: str = ""
     """Command line of the reference tool that this is."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preset:
-    """One way to play."""
-
-    kernel: str
-    """Module with ``session`` and ``Options``."""
-    options: Mapping[str, Number] = field(default_factory=_fixed)
-    """Fields of the kernel's ``Options`` that are not at their defaults."""
-    configurations: Mapping[str, Configuration]
-    """By the reference tool's name."""
 
 
 SABRE_CONFIGURATIONS: Mapping[str, Configuration] = MappingProxyType(
@@ -86,14 +74,3 @@ PENSIEVE_CONFIGURATIONS: Mapping[str, Configuration] = MappingProxyType(
     }
 )
 """Programs of the Pensieve family."""
-
-_NO_NAMES: Mapping[str, Configuration] = MappingProxyType({})
-
-PRESETS: Mapping[str, Preset] = MappingProxyType(
-    {
-        "abrkit": Preset(kernel="player.batch.abrkit.session", configurations=_NO_NAMES),
-        "sabre": Preset(kernel="player.batch.sabre", configurations=SABRE_CONFIGURATIONS),
-        "pensieve": Preset(kernel="player.batch.pensieve", configurations=PENSIEVE_CONFIGURATIONS),
-    }
-)
-"""By name."""

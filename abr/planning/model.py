@@ -1,0 +1,111 @@
+"""The player and the link that plans are made for, and the score of a plan.
+
+Model, that of our player with a presentation of one track. A request costs a round trip
+(two on the first, which opens the connection) and ``server_s``, then its bytes with
+``overhead_bytes`` before them come at the trace's full capacity. The next request is sent
+when its segment fits the buffer, at once when it does. The first segment starts playback
+and any segment ends a stall. Nothing is abandoned or replaced, and no request waits of its
+own will: that could only help if the trace's round-trip times fell faster than time passes.
+
+The link is that of ``abr.capacity``, to the last bit; the player's wait for room is
+``abr.buffering.room_at_s``.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from abr.buffering import room_at_s
+from abr.capacity import request, table_of
+from abr.media import FloatArray
+from abr.trace import Trace
+
+OVERHEAD_BYTES, SERVER_S = 0, 1
+"""Places in ``KnownLink.costs``."""
+
+
+class KnownLink(NamedTuple):
+    """A trace and the costs of a request over it: an ``abr.capacity.Offer``."""
+
+    times_s: FloatArray
+    """Bounds of the periods, shape (K+1,)."""
+    offered_bits: FloatArray
+    """Bits offered from 0 to each bound, shape (K+1,)."""
+    capacity_bps: FloatArray
+    """Capacity in each period, shape (K,)."""
+    rtt_s: FloatArray
+    """Round-trip time in each period, shape (K,)."""
+    costs: FloatArray
+    """Bytes before each body, and seconds that software takes per request, shape (2,)."""
+
+
+class Weights(NamedTuple):
+    """What a plan is scored by: ``sum of Mbit/s - stalls - changes``."""
+
+    stall_per_s: float
+    """Cost of a second of stall."""
+    startup_per_s: float
+    """Cost of a second before the first frame."""
+    smooth_per_mbps: float
+    """Cost of a change of rate between consecutive segments, per Mbit/s."""
+
+
+class Problem(NamedTuple):
+    """What is planned: R rungs by N segments over one link."""
+
+    utility: FloatArray
+    """What a segment of each rung gains: its nominal rate in Mbit/s, shape (R,)."""
+    sizes_bytes: FloatArray
+    """Shape (R, N)."""
+    durations_s: FloatArray
+    """Shape (N,)."""
+    link: KnownLink
+    weights: Weights
+    max_buffer_s: float
+    """The player's limit."""
+
+
+def known_link(trace: Trace, *, rtt_s: float, overhead_bytes: float, server_s: float) -> KnownLink:
+    """``trace`` with the costs of a request; ``rtt_s`` is for traces that have none."""
+    rtts = np.full(len(trace.capacity_bps), rtt_s) if trace.rtt_s is None else trace.rtt_s
+    table = table_of(trace.times_s, trace.capacity_bps, rtts, trace.end)
+    return KnownLink(
+        np.asarray(table.times_s),
+        np.asarray(table.offered_bits),
+        np.asarray(table.capacity_bps),
+        np.asarray(table.rtt_s),
+        np.array([overhead_bytes, server_s], dtype=np.float64),
+    )
+
+
+def arrival_s(
+    link: KnownLink, request_s: float, size_bytes: float, is_first: bool, near: int
+) -> float:
+    """When the last byte is here of a segment asked for at ``request_s``; inf when never.
+
+    ``near`` is a period of the link to search from; any will do.
+    """
+    overhead_bytes, server_s = link.costs[OVERHEAD_BYTES], link.costs[SERVER_S]
+    return request(link, request_s, not is_first, size_bytes, overhead_bytes, server_s, near).end_s
+
+
+def score_of(rungs: FloatArray, problem: Problem) -> float:
+    """What one plan scores, one request after the other; ``rungs`` of shape (N,)."""
+    utility, durations_s, weights = problem.utility, problem.durations_s, problem.weights
+    now_s, lag_s, media_s, score = 0.0, 0.0, 0.0, 0.0
+    before = int(rungs[0])
+    for k in range(len(rungs)):
+        rung = int(rungs[k])
+        if k > 0:
+            buffer_s = media_s + lag_s - now_s
+            now_s += max(room_at_s(buffer_s, durations_s[k], problem.max_buffer_s), 0.0)
+        now_s = arrival_s(problem.link, now_s, problem.sizes_bytes[rung, k], k == 0, 0)
+        late_s = max(now_s - media_s - lag_s, 0.0)
+        score -= late_s * (weights.startup_per_s if k == 0 else weights.stall_per_s)
+        score += utility[rung] - weights.smooth_per_mbps * abs(utility[rung] - utility[before])
+        lag_s += late_s
+        media_s += durations_s[k]
+        before = rung
+    return float(score)

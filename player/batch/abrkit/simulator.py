@@ -1,0 +1,26 @@
+"""Our own player as a simulator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from abr.media import Presentation
+from player.batch.abrkit.session import can_play, link_for, session
+from player.batch.abrkit.timeline import MORE_COLUMNS, Options, config_of, options_of
+from player.batch.simulators import PlayerTwin, Simulator
+from player.batch.tables import Film, film_of
+
+
+def _presentation_table(presentation: Presentation, options: Any) -> Film:
+    return film_of(presentation)
+
+
+ABRKIT = Simulator(
+    name="abrkit",
+    session=session,
+    options=Options,
+    presentation_table=_presentation_table,
+    link_table=link_for,
+    extra_columns=MORE_COLUMNS,
+    twin=PlayerTwin(config_of=config_of, options_of=options_of, can_play=can_play),
+)
