@@ -33,7 +33,7 @@ from abr.generators import generate
 from abr.media import FloatArray, Presentation
 from abr.policytext import Policy
 from abr.trace import Trace
-from bench.experiments.presentations import Shape, drawn
+from bench.experiments.presentations import Shape, draw
 from player.batch.abrkit.simulator import ABRKIT
 from player.batch.abrkit.timeline import Options
 from player.batch.run.batch import Engine, run_batch
@@ -65,7 +65,7 @@ OPTIONS = Options(first_byte_limit_s=math.inf, total_limit_s=math.inf)
 def make_presentations(seed: int) -> list[Presentation]:
     """One presentation of each shape."""
     return [
-        drawn(shape, np.random.default_rng([seed, k]), title=name)
+        draw(shape, np.random.default_rng([seed, k]), title=name)
         for k, (name, shape) in enumerate(SHAPES.items())
     ]
 

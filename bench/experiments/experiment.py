@@ -1,9 +1,8 @@
-"""An experiment: contenders × presentations × networks, cut into runs with stable ids.
+"""An experiment: contenders × presentations × networks, divided into runs with stable ids.
 
-Rules of residence: everything here is known before the first session is played. A run
-is one algorithm over one presentation and a block of networks; its id is a digest of
-all that decides its results, so the same id means the same rows, on any machine and
-whenever it was played.
+Everything here is known before the first session is played. A run is one algorithm over
+one presentation and a block of networks. Its id is a digest of all that its results depend
+on: the same id means the same rows, on any machine and at any time.
 """
 
 from __future__ import annotations
@@ -32,15 +31,20 @@ class Contender:
     """One algorithm with its parameters."""
 
     label: str
-    """What results call it; differs from that of every other contender."""
-    rule: str
+    """Its name in results, unique among the contenders."""
+    name: str
     """Its registered name."""
     params: Mapping[str, Any] = field(default_factory=dict)
-    """Given parameters; the others have their defaults."""
+    """Parameters that the plan sets."""
     effective: Mapping[str, Any] = field(default_factory=dict)
-    """All parameters, as played."""
+    """All parameters, defaults included."""
     code: str = ""
-    """Digest of the source that decides, so that an edited algorithm is played anew."""
+    """Digest of all that its decisions depend on; an edited algorithm is played again."""
+    sources: str = ""
+    """Digest of the Python files among that; a worker must have loaded the same ones."""
+    unseen: str = ""
+    """What its decisions depend on that no digest covers, in words; empty when there is no
+    such thing. Otherwise it is played again even where there are results."""
     foresees: bool = False
     """It is told the network beforehand: an upper bound, no contestant."""
     is_seeded: bool = False
@@ -48,7 +52,7 @@ class Contender:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Network:
+class NetworkTrace:
     """One trace of an experiment."""
 
     trace: Trace
@@ -56,6 +60,16 @@ class Network:
     """Class of network, such as ``lte-driving``."""
     seed: int
     """Of the plan's seeds."""
+    digest: str = ""
+    """Of the trace."""
+
+    def __post_init__(self) -> None:
+        if not self.digest:
+            object.__setattr__(self, "digest", self.trace.digest())
+
+
+Block = tuple[NetworkTrace, ...]
+"""What the runs of several algorithms share: neighbouring traces of one seed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +84,8 @@ class Experiment:
     """Settings of the player that differ from their defaults."""
     contenders: tuple[Contender, ...]
     presentations: tuple[Presentation, ...]
-    networks: tuple[Network, ...]
-    block: int = BLOCK
+    networks: tuple[NetworkTrace, ...]
+    block_size: int = BLOCK
     wanted_engine: Literal["auto", "compiled", "plain"] = "auto"
     """As the plan has it."""
 
@@ -91,12 +105,21 @@ class Experiment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One job: small enough to be lost, large enough to be worth sending away."""
+    """One job: small enough to be lost, large enough to be worth sending away.
+
+    It does not hold its traces: they are those of its block, which is sent on its own.
+    """
 
     id: str
     contender: Contender
     presentation: Presentation
-    networks: tuple[Network, ...]
+    presentation_digest: str
+    block: int
+    """Index into ``blocks_of`` its experiment."""
+    sessions: int
+    """Traces in that block."""
+    first_trace: str
+    """Name of the first of them."""
     preset: str
     player: Mapping[str, Any]
     engine: Literal["auto", "plain"] = "auto"
@@ -105,31 +128,50 @@ class Run:
     @property
     def label(self) -> str:
         """As messages name it."""
-        over = f"{len(self.networks)} networks from {self.networks[0].trace.name!r}"
+        over = f"{self.sessions} networks from {self.first_trace!r}"
         return f"{self.contender.label} on {self.presentation.title} over {over}"
 
 
 def runs_of(experiment: Experiment) -> list[Run]:
-    """All runs in the order of results: presentation, algorithm, network.
-
-    Networks of different seeds are never in one run, because algorithms may be seeded.
-    """
-    blocks = _blocks(experiment.networks, experiment.block)
-    networks_known = [[_identity(network) for network in block] for block in blocks]
+    """All runs in the order of results: presentation, algorithm, network."""
+    blocks = blocks_of(experiment)
+    known = [[_identity(network) for network in block] for block in blocks]
+    seeded = {
+        (contender.label, seed): _seeded(contender, seed)
+        for contender in experiment.contenders
+        for seed in {block[0].seed for block in blocks}
+    }
     return [
         Run(
-            id=_run_id(experiment, contender, presentation.digest(), known),
-            contender=_seeded(contender, block[0].seed),
+            id=_run_id(experiment, contender, digest, known[place]),
+            contender=seeded[contender.label, block[0].seed],
             presentation=presentation,
-            networks=block,
+            presentation_digest=digest,
+            block=place,
+            sessions=len(block),
+            first_trace=block[0].trace.name,
             preset=experiment.preset,
             player=experiment.player,
             engine=experiment.engine,
         )
-        for presentation in experiment.presentations
+        for presentation, digest in ((each, each.digest()) for each in experiment.presentations)
         for contender in experiment.contenders
-        for block, known in zip(blocks, networks_known, strict=True)
+        for place, block in enumerate(blocks)
     ]
+
+
+def blocks_of(experiment: Experiment) -> list[Block]:
+    """The networks in blocks of the size that the plan says.
+
+    Networks of different seeds are never in one block, because algorithms may be seeded.
+    """
+    blocks: list[list[NetworkTrace]] = []
+    for network in experiment.networks:
+        is_full = not blocks or len(blocks[-1]) >= experiment.block_size
+        if is_full or blocks[-1][0].seed != network.seed:
+            blocks.append([])
+        blocks[-1].append(network)
+    return [tuple(block) for block in blocks]
 
 
 def in_turns(runs: Sequence[Run]) -> list[Run]:
@@ -147,29 +189,20 @@ def in_turns(runs: Sequence[Run]) -> list[Run]:
     return [runs[place] for _, place in sorted(turns)]
 
 
-def _blocks(networks: Sequence[Network], size: int) -> list[tuple[Network, ...]]:
-    blocks: list[list[Network]] = []
-    for network in networks:
-        if not blocks or len(blocks[-1]) >= size or blocks[-1][0].seed != network.seed:
-            blocks.append([])
-        blocks[-1].append(network)
-    return [tuple(block) for block in blocks]
-
-
-def _identity(network: Network) -> list[Any]:
+def _identity(network: NetworkTrace) -> str:
     trace = network.trace
-    return [trace.digest(), trace.name, trace.end, network.kind, network.seed]
+    return digest_of([network.digest, trace.name, trace.end, network.kind, network.seed])
 
 
 def _run_id(
-    experiment: Experiment, contender: Contender, presentation: str, networks: list[list[Any]]
+    experiment: Experiment, contender: Contender, presentation: str, networks: list[str]
 ) -> str:
     decides = {
         "version": experiment.version,
         "preset": experiment.preset,
         "player": dict(experiment.player),
         "label": contender.label,
-        "rule": contender.rule,
+        "name": contender.name,
         "params": dict(contender.effective),
         "code": contender.code,
         "presentation": presentation,

@@ -1,11 +1,11 @@
-"""Folders of results: blocks that make a run resumable, results put together, Parquet.
+"""The folder of an experiment: blocks that make it resumable, and the results.
 
 ::
 
     results/
       results.jsonl      header and rows, in the order of the plan (or results.parquet)
-      timing.json        what differs from one machine and time to the next
-      runs/ID.jsonl      the rows of one run, written whole: what is there is not played again
+      timing.json        times, which differ from run to run
+      runs/ID.jsonl      a block: the rows of one run, which is then not played again
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from bench.experiments.results import (
     block_lines,
     check_header,
     compact,
-    print_block,
     print_results,
     read_results,
     results_of,
@@ -44,7 +43,7 @@ Form = Literal["jsonl", "parquet"]
 
 
 def prepare(folder: Path, *, name: str, force: bool) -> None:
-    """Make the folder of an experiment, or find that it may go on in one.
+    """Make the folder of an experiment, or check that the experiment may resume in it.
 
     Raises:
         InputError: it holds something else, or results of another plan.
@@ -77,21 +76,33 @@ def _header_of(folder: Path) -> Mapping[str, Any] | None:
 
 
 def lines_there(folder: Path, run: Run) -> list[str] | None:
-    """The rows of a run that is complete; None when it must be played."""
+    """The rows of a run as lines; None when it must be played."""
     try:
         text = (folder / RUNS / f"{run.id}.jsonl").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return None
-    return block_lines(text, run=run.id, rows=len(run.networks))
+    return block_lines(text, run=run.id, rows=run.sessions)
 
 
-def keep(folder: Path, run: Run, rows: Sequence[Row]) -> None:
-    """Write the rows of a run, all of them or none."""
-    write_whole(folder / RUNS / f"{run.id}.jsonl", print_block(run.id, rows).encode())
+def keep(folder: Path, run: Run, block: str) -> None:
+    """Write the block of a run.
+
+    It is not flushed to disk, which would take longer than playing it: a block that a power
+    failure damages no longer matches its digest, and the run is played again.
+    """
+    path = folder / RUNS / f"{run.id}.jsonl"
+    partial = path.with_suffix(".partial")
+    partial.write_text(block, encoding="utf-8")
+    partial.replace(path)
+
+
+def forget(folder: Path, run: Run) -> None:
+    """Remove the rows of a run, if they are there."""
+    (folder / RUNS / f"{run.id}.jsonl").unlink(missing_ok=True)
 
 
 def assemble(folder: Path, header: Mapping[str, Any], runs: Sequence[Run], *, form: Form) -> Path:
-    """Put the complete runs together in their order.
+    """Join the blocks of complete runs, in their order, to the results.
 
     Raises:
         ToolMissingError: Parquet was asked for without pyarrow.
@@ -118,7 +129,7 @@ def read_folder(folder: Path) -> Results:
     path = next((each for each in candidates if each.is_file()), None)
     if path is None:
         unfinished = (folder / RUNS).is_dir()
-        what = "unfinished: run `abr bench run` again to go on" if unfinished else "no results"
+        what = "unfinished: run `abr bench run` again to resume" if unfinished else "no results"
         raise MissingFileError(f"{folder}: {what}; expected a folder of `abr bench run`")
     if path.suffix == ".parquet":
         return _read_parquet(path)
@@ -210,7 +221,7 @@ def _read_parquet(path: Path) -> Results:
 
 
 def read_timing(folder: Path) -> Mapping[str, Any]:
-    """What ``timing.json`` holds; nothing when there is none."""
+    """The content of ``timing.json``; empty when there is none."""
     try:
         found = json.loads((folder / TIMING).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,7 +1,7 @@
-"""How long an experiment still takes, from what has been done so far.
+"""Estimates how long an experiment will still take.
 
-The first run of each algorithm may compile it and says nothing about the others, so the
-two are timed apart: time left is told once runs of the second kind are known.
+The first run of each algorithm may compile it and says nothing about later ones, so only
+those count.
 """
 
 from __future__ import annotations
@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from abr.wording import format_count
 from bench.experiments.experiment import Run
-from bench.reports.wording import format_count
 
 
 @dataclass(slots=True)
 class Pace:
-    """Counts runs as they are done, in any order."""
+    """Progress of an experiment, and its pace."""
 
     todo: Sequence[Run]
-    begun_s: float
+    start_s: float
     sessions: int = 0
     """Done so far."""
     _firsts: set[str] = field(init=False)
-    """Ids of the first run of each algorithm, while it is not done."""
+    """Ids of the first runs of algorithms, as long as they are not done."""
     _warm_since_s: float = field(init=False, default=0.0)
     _warm_sessions: int = field(init=False, default=0)
 
@@ -32,22 +32,22 @@ class Pace:
             first.setdefault(run.contender.label, run.id)
         is_compiled = any(run.engine == "auto" for run in self.todo)
         self._firsts = set(first.values()) if is_compiled else set()
-        self._warm_since_s = self.begun_s
+        self._warm_since_s = self.start_s
 
     @property
     def total(self) -> int:
         """Sessions in all."""
-        return sum(len(run.networks) for run in self.todo)
+        return sum(run.sessions for run in self.todo)
 
     def add(self, run: Run, now_s: float) -> None:
-        """A run is done."""
-        self.sessions += len(run.networks)
+        """Note that a run is done."""
+        self.sessions += run.sessions
         if run.id in self._firsts:
             self._firsts.remove(run.id)
-            self._warm_since_s = now_s  # what was compiled meanwhile says nothing either
+            self._warm_since_s = now_s  # until now, others may have waited for a compiler
             self._warm_sessions = 0
         else:
-            self._warm_sessions += len(run.networks)
+            self._warm_sessions += run.sessions
 
     def left(self, now_s: float) -> str:
         """Time left in words."""

@@ -1,7 +1,7 @@
-"""The plan of an experiment as TOML, checked: what is wrong, where, what was expected.
+"""Plans of experiments: TOML to checked values.
 
-Rules of residence: text to values and back; no file that a plan names is touched here.
-Relative paths in a plan start at its own folder.
+Errors say where the fault is, what was found and what was expected. This module reads
+none of the files that a plan names; their paths are relative to the plan's folder.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class TraceEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresentationEntry:
-    """``[[presentation]]``: one that comes along, or a package folder or movie file."""
+    """``[[presentation]]``: a built-in one, a package folder, or a file of Sabre's format."""
 
     builtin: str = ""
     path: str = ""
@@ -291,8 +291,8 @@ EXAMPLE = """\
 
 [plan]
 name = "phones on the move"
-preset = "abrkit"        # rules of simulation: abrkit, sabre or pensieve
-seeds = [0]              # each seed draws networks anew and starts files elsewhere
+preset = "abrkit"        # simulator: abrkit, sabre or pensieve
+seeds = [0]              # each seed draws other networks and starts files elsewhere
 # block = 50             # networks per job
 # engine = "auto"        # compiled or plain Python; auto: compiled from 300 sessions on
 
@@ -327,7 +327,7 @@ duration_s = 320
 # class = "train"
 # limit = 50                                # at most so many, evenly picked
 
-# What is played: vbr-6, vbr-10, a package of `abr transcode`, or a movie of Sabre's.
+# What is played: vbr-6, vbr-10, a package of `abr transcode`, or a movie file of Sabre's.
 [[presentation]]
 builtin = "vbr-6"
 

@@ -1,8 +1,8 @@
-"""Presentations for experiments: two that come along, and movies of Sabre's format.
+"""The built-in presentations, with variable bit rate.
 
-The sizes of those that come along are drawn: what a scene costs moves all rungs
-together and lasts a few segments, and each rung adds a little of its own. Every rung's
-mean is its nominal bit rate.
+Their segment sizes are random: the cost of a scene scales all rungs together and lasts a
+few segments, and each rung varies a little on its own. The mean of every rung is its
+nominal bit rate.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from abr.errors import InputError
 from abr.media import Presentation
 
 SCENE_SPREAD = 0.30
-"""Standard deviation of the logarithm of what a scene costs."""
+"""Standard deviation of the logarithm of a scene's cost."""
 SCENE_MEMORY = 0.75
-"""Correlation of that between neighbouring segments."""
+"""Correlation of that logarithm between neighbouring segments."""
 RUNG_SPREAD = 0.05
-"""Standard deviation of the logarithm of what a rung adds of its own."""
+"""Standard deviation of the logarithm of a rung's own variation."""
 MOST_RATIO = 2.0
 """No segment is larger than this many times its rung's nominal size, as encoders are told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """A presentation that can be drawn."""
+    """Parameters of a random presentation."""
 
     bitrates_bps: tuple[float, ...]
     segments: int
@@ -47,8 +47,8 @@ BUILTIN: Mapping[str, Shape] = {
 """By name: 5 minutes each."""
 
 
-def drawn(shape: Shape, rng: np.random.Generator, *, title: str) -> Presentation:
-    """A presentation of variable bit rate."""
+def draw(shape: Shape, rng: np.random.Generator, *, title: str) -> Presentation:
+    """Draw a presentation with variable bit rate."""
     innovations = rng.standard_normal(shape.segments)
     scenes = np.empty(shape.segments)
     level = float(innovations[0])
@@ -71,7 +71,7 @@ def drawn(shape: Shape, rng: np.random.Generator, *, title: str) -> Presentation
 
 
 def builtin(name: str, seed: int = 0) -> Presentation:
-    """A presentation that comes along; seed 0 has its plain name.
+    """The built-in presentation ``name``; its title ends in the seed unless that is 0.
 
     Raises:
         InputError: there is none of that name.
@@ -80,4 +80,4 @@ def builtin(name: str, seed: int = 0) -> Presentation:
     if shape is None:
         raise InputError(f"unknown presentation {name!r}; expected one of {', '.join(BUILTIN)}")
     title = name if seed == 0 else f"{name}-{seed}"
-    return drawn(shape, np.random.default_rng(seed), title=title)
+    return draw(shape, np.random.default_rng(seed), title=title)

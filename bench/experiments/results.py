@@ -1,12 +1,12 @@
 """Results of an experiment: one row per session, as JSON Lines and as columns.
 
-Rules of residence: text to values and back. A results file is a header, then rows in
-the order of the experiment; a block holds the rows of one run. Neither says how long
-anything took or when it was made: the same plan gives the same bytes.
+A results file holds a header, then rows in the order of the experiment; a block holds the
+rows of one run. Neither holds any wall-clock time: the same plan gives the same bytes.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -80,25 +80,36 @@ class Results:
 
 def compact(value: object) -> str:
     """One line of canonical JSON."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return _compact(value)
+
+
+_compact = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def print_block(run: str, rows: Sequence[Row]) -> str:
-    """The rows of one run, with a first line that says how many there are."""
-    head = {"format": BLOCK_FORMAT, "version": VERSION, "run": run, "rows": len(rows)}
-    return "".join(f"{compact(each)}\n" for each in (head, *rows))
+    """The rows of one run, after a line with their number and digest."""
+    body = "".join(f"{_compact(each)}\n" for each in rows)
+    return f"{compact(_block_head(run, len(rows), body))}\n{body}"
+
+
+def _block_head(run: str, rows: int, body: str) -> dict[str, Any]:
+    return {
+        "format": BLOCK_FORMAT,
+        "version": VERSION,
+        "run": run,
+        "rows": rows,
+        "digest": hashlib.sha256(body.encode()).hexdigest(),
+    }
 
 
 def block_lines(text: str, *, run: str, rows: int) -> list[str] | None:
-    """The lines of a whole block of that run; None when it is something else or cut short."""
-    head, *lines = text.splitlines()[: rows + 2] or [""]
+    """The rows of a complete block of that run; None when it is another one or damaged."""
+    head, _, body = text.partition("\n")
     try:
         about = json.loads(head)
     except ValueError:
         return None
-    wanted = {"format": BLOCK_FORMAT, "version": VERSION, "run": run, "rows": rows}
-    is_whole = about == wanted and len(lines) == rows and text.endswith("\n")
-    return lines if is_whole else None
+    return body.splitlines() if about == _block_head(run, rows, body) else None
 
 
 def print_results(header: Mapping[str, Any], lines: Iterable[str]) -> str:

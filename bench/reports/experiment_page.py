@@ -8,12 +8,13 @@ from typing import Any
 
 from markupsafe import Markup
 
+from abr.wording import format_count
 from bench.analysis.metrics import BY_NAME, METRICS
 from bench.analysis.standings import BenchReport, Standing
 from bench.reports import experiment_charts as charts
 from bench.reports.experiment_text import figure, write_cautions, write_lead
 from bench.reports.templating import template
-from bench.reports.wording import format_count, join_words
+from bench.reports.wording import join_words
 
 NAMED = 4
 """A finding names algorithms one by one up to this many."""

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from abr.wording import format_count
 from bench.analysis.compare import Comparison, Finding
 from bench.analysis.metrics import BY_NAME, METRICS, Metric
 from bench.analysis.standings import FEW_NETWORKS, BenchReport, Standing
 from bench.analysis.stats import Estimate
-from bench.reports.wording import format_count, join_words
+from bench.reports.wording import join_words
 
 SHOWN = ("bitrate_bps", "stall_ratio", "qoe_lin", "startup_s")
 """Figures shown in a terminal; the page, CSV and JSON have all of them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from abr.qoe import QoE
+from abr.wording import format_count
 from bench.reports.sessions import Comparison, ReportData, Session
 
 MOSTLY = 0.5
@@ -40,12 +41,6 @@ def format_size(value_bytes: float) -> str:
             return f"{value_bytes:.0f} {unit}" if unit == "B" else f"{value_bytes:.1f} {unit}"
         value_bytes /= 1000
     raise AssertionError("the last unit always returns")
-
-
-def format_count(number: int, noun: str, plural: str | None = None) -> str:
-    """``1 stall``, ``3 stalls``, ``no stalls``."""
-    word = noun if number == 1 else plural or f"{noun}s"
-    return f"{number or 'no'} {word}"
 
 
 def join_words(words: Sequence[str]) -> str:

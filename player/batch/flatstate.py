@@ -1,8 +1,8 @@
-"""The state of a rule laid flat, and named again: one row of numbers for every session.
+"""Algorithm states as rows of numbers, one row per session.
 
 A state is a named tuple of float64 arrays of one or two dimensions, or of such tuples.
-``flatten`` lays one out; ``source`` writes the expression that makes the state from a
-row, which a compiler can read where it could not read the loop that makes it.
+``flatten`` converts a state to a row; ``source`` writes the expression that converts a row
+back, because numba cannot compile a loop over the fields.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from abr.media import FloatArray
 
 
 class NotFlatError(Exception):
-    """A state holds something else than numbers in arrays; the message says what."""
+    """A state holds something other than float64 arrays; the message says what."""
 
 
 class Flat(NamedTuple):
-    """A state as numbers."""
+    """A state as a row of numbers."""
 
     values: FloatArray
-    """All arrays one after the other."""
+    """All arrays, concatenated."""
     fields: NDArray[np.int64]
-    """First number, rows and columns of each array, shape (F, 3); columns 0: one dimension."""
+    """Offset, rows and columns of each array, shape (F, 3); 0 columns: one dimension."""
 
 
 def flatten(state: Any) -> Flat:
-    """Lay ``state`` out.
+    """Convert ``state`` to a row.
 
     Raises:
-        NotFlatError: it holds something else than float64 arrays.
+        NotFlatError: it holds something other than float64 arrays.
     """
     leaves = list(_leaves(state))
     fields = np.zeros((len(leaves), 3), dtype=np.int64)
@@ -46,7 +46,7 @@ def flatten(state: Any) -> Flat:
 
 
 def classes(state: Any) -> list[type]:
-    """The named tuples that ``state`` is made of, outermost first, each once."""
+    """The classes of named tuples in ``state``, outermost first, each once."""
     found: list[type] = []
     if isinstance(state, tuple):
         found.append(type(state))
@@ -56,19 +56,19 @@ def classes(state: Any) -> list[type]:
 
 
 def source(state: Any, name_of: Callable[[type], str]) -> str:
-    """An expression of ``row`` and ``fields`` that makes the state again, as views."""
+    """A Python expression of ``row`` and ``fields`` for the state, as views of ``row``."""
     return _expression(state, name_of, iter(range(1_000_000)))
 
 
 def unflatten(state: Any, row: FloatArray, fields: NDArray[np.int64]) -> Any:
-    """The state over the numbers of ``row``, shaped as ``state`` is: views, no copies."""
+    """The state in ``row``, with the structure of ``state``: views, not copies."""
     return _again(state, row, iter(fields.tolist()))
 
 
 def listed(state: Any) -> Any:
-    """``state`` with lists for its arrays of one dimension: plain Python looks those up faster.
+    """``state`` with lists for its arrays of one dimension, which plain Python indexes faster.
 
-    Only for rules that read and write such arrays a number at a time.
+    Only for algorithms that access such arrays element by element.
     """
     if isinstance(state, tuple):
         return type(state)(*(listed(item) for item in state))

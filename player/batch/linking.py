@@ -1,17 +1,17 @@
-"""A kernel and a rule become one function: the rule's functions take the kernel's hooks.
+"""Links a simulation loop with an algorithm: binds the loop's hooks to its functions.
 
-Kernels call module-global names such as ``choose``; here copies of their functions are
-made whose globals hold a rule's functions instead. The copies differ from the source in
-nothing else, so what is linked can run as it is or be given to a compiler.
+Loops call module-level hooks such as ``choose``. A linked copy of a function differs from
+the original only in its globals, where the hooks are the functions of an algorithm. It can
+be called as it is or compiled.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType
 from typing import Any
 
 Function = Callable[..., Any]
@@ -21,16 +21,15 @@ _OURS = ("abr", "player")
 
 
 class Linker:
-    """Makes linked copies, each function once.
+    """Makes linked copies of functions, one each.
 
     Args:
-        hooks: What the names mean in what is linked; not in the hooks themselves, where
-            the same names have meanings of their own.
-        finish: Applied to every copy, such as a compiler's decorator.
-        instead: Functions that take the place of classes or functions, wherever named.
-        base: Links the hooks, and what needs none of them; may be shared.
-        maker: Makes functions that take the place of named tuples of ours in functions of
-            ours.
+        hooks: Values of names in linked functions; not in the hooks themselves, where the
+            same names mean something else.
+        finish: Applied to every copy, such as the decorator of a compiler.
+        instead: Replacements for classes and functions, wherever they are named.
+        base: Links the hooks, and functions that use none of them; may be shared.
+        maker: Makes replacements for our named tuples in our functions.
     """
 
     def __init__(
@@ -49,7 +48,7 @@ class Linker:
         self._base = base or (Linker({}, finish, instead, maker=maker) if hooks else self)
 
     def linked(self, function: Function) -> Function:
-        """``function`` with everything it calls linked."""
+        """A copy of ``function`` in which everything that it calls is linked."""
         assert isinstance(function, FunctionType)
         if function in self._instead:
             return self._instead[function]
@@ -90,7 +89,7 @@ class Linker:
 
 @cache
 def maker_of(kind: type[Any]) -> Function:
-    """A function that makes a named tuple as ``kind`` does, by place, in half the time."""
+    """A faster constructor for the named tuple ``kind``, with positional arguments."""
     count, new = len(kind._fields), tuple.__new__
 
     def made(*values: Any) -> Any:
@@ -100,7 +99,7 @@ def maker_of(kind: type[Any]) -> Function:
 
 
 def reached(*functions: Function) -> Iterator[FunctionType]:
-    """``functions`` and all of our functions they call, however far, each once."""
+    """``functions`` and all functions that they call directly or indirectly, each once."""
     seen: set[FunctionType] = set()
     waiting = [each for each in functions if isinstance(each, FunctionType)]
     while waiting:
@@ -112,38 +111,25 @@ def reached(*functions: Function) -> Iterator[FunctionType]:
 
 
 def called_by(function: Function) -> Iterator[tuple[str, FunctionType]]:
-    """Functions of our packages, or of the function's own, that ``function`` names."""
+    """Functions of abrkit, or of the package of ``function``, that it names."""
     assert isinstance(function, FunctionType)
-    roots = {*_OURS, _root(function)}
+    roots = {*_OURS, root_of(function)}
     for name in names_in(function.__code__):
         value = function.__globals__.get(name)
-        if isinstance(value, FunctionType) and _root(value) in roots:
+        if isinstance(value, FunctionType) and root_of(value) in roots:
             yield name, value
 
 
 def names_in(code: CodeType) -> Iterator[str]:
-    """Names that ``code`` and the code within it look up."""
+    """Names that ``code`` and functions nested in it look up."""
     yield from code.co_names
     for const in code.co_consts:
         if isinstance(const, CodeType):
             yield from names_in(const)
 
 
-def modules_of(functions: Iterable[Any]) -> list[ModuleType]:
-    """Modules whose source decides what ``functions`` do, sorted by name."""
-    found: set[str] = set()
-    for function in reached(*functions):
-        found.add(function.__module__)
-        roots = {*_OURS, _root(function)}
-        for name in names_in(function.__code__):
-            value = function.__globals__.get(name)
-            if isinstance(value, FunctionType | type) and _root(value) in roots:
-                found.add(value.__module__)
-    return [sys.modules[name] for name in sorted(found) if name in sys.modules]
-
-
 def is_importable(function: object) -> bool:
-    """``function`` can be found again by its module and name, by another process too."""
+    """Whether another process can import ``function``."""
     if not isinstance(function, FunctionType) or function.__closure__:
         return False
     module = sys.modules.get(function.__module__)
@@ -155,13 +141,14 @@ def is_importable(function: object) -> bool:
 
 
 def is_ours(made: object) -> bool:
-    """Whether ``made`` is a function or class of our packages."""
-    return isinstance(made, FunctionType | type) and _root(made) in _OURS
+    """Whether ``made`` is a function or class of abrkit."""
+    return isinstance(made, FunctionType | type) and root_of(made) in _OURS
 
 
 def _is_our_tuple(kind: object) -> bool:
     return isinstance(kind, type) and hasattr(kind, "_fields") and is_ours(kind)
 
 
-def _root(made: FunctionType | type) -> str:
-    return (made.__module__ or "").partition(".")[0]
+def root_of(made: object) -> str:
+    """Top-level module or package of a function or class; empty for what has none."""
+    return str(getattr(made, "__module__", None) or "").partition(".")[0]

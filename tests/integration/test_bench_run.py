@@ -264,7 +264,7 @@ def test_what_is_wrong_is_said_in_a_line(
         ('[[traces]]\nfiles = ["none/"]\n', "none: no such file or folder"),
         ('[[presentation]]\npath = "film"\n', "film: no package and no readable file"),
         ('[[presentation]]\nbuiltin = "vbr-6"\n', "two presentations called 'vbr-6'"),
-        ("[player]\nmax_bufer_s = 3\n", "max_bufer_s: the rules of abrkit have no such setting"),
+        ("[player]\nmax_bufer_s = 3\n", "max_bufer_s: preset abrkit has no such setting"),
         ('[player]\nmax_buffer_s = "x"\n', "max_buffer_s = 'x'; expected a value such as 30.0"),
         ("[player]\nmax_buffer_s = -1\n", "max_buffer_s is -1; expected more than 0"),
     ],

@@ -30,7 +30,7 @@ from abr.generators import generate
 from abr.media import FloatArray, Presentation
 from abr.trace import Trace
 from bench.analysis.stats import Estimate, interval
-from bench.experiments.presentations import BUILTIN, Shape, builtin, drawn
+from bench.experiments.presentations import BUILTIN, Shape, builtin, draw
 from player.batch.abrkit.simulator import ABRKIT
 from player.batch.abrkit.timeline import Options
 from player.batch.run.batch import run_batch
@@ -55,7 +55,7 @@ OPTIONS = Options(first_byte_limit_s=math.inf, total_limit_s=math.inf)
 def films() -> list[Presentation]:
     """Held-out presentations."""
     draws = [
-        drawn(shape, np.random.default_rng([2, k]), title=name)
+        draw(shape, np.random.default_rng([2, k]), title=name)
         for k, (name, shape) in enumerate(SHAPES.items())
     ]
     return [builtin(name, seed=2) for name in BUILTIN] + draws

@@ -1,24 +1,25 @@
-"""Workers on other machines: a Dask scheduler's address becomes an executor.
+"""Workers on other machines, through a Dask scheduler.
 
-The user starts ``dask scheduler`` and ``dask worker``; nothing here starts any. Workers
-must have the same version of abrkit, and whatever algorithms of one's own are played.
+The user starts ``dask scheduler`` and ``dask worker``. Workers
+must have the same version of abrkit, and the same source of every algorithm that is played.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 from abr.errors import InputError, PeerError, ToolMissingError
 from bench.experiments.run import engine
+from bench.experiments.run.pool import Result, Workers
 
 SCHEME = "dask://"
 CONNECT_S = 10.0
-"""Longest wait for the scheduler, and for its first worker."""
+"""Longest wait for the scheduler and for its first worker."""
 RETRIES = 3
-"""How often Dask plays a job again whose worker died."""
+"""Times that Dask repeats a job whose worker died."""
 
 
 class Cluster:
@@ -28,9 +29,9 @@ class Cluster:
         """Connect to ``dask://HOST:PORT``.
 
         Raises:
-            InputError: not such an address, or workers of another version.
+            InputError: not such an address, or workers with another version of abrkit.
             ToolMissingError: Dask is not installed.
-            PeerError: nobody answers there, or there are no workers.
+            PeerError: no scheduler answers, or it has no workers.
         """
         host, colon, port = address.removeprefix(SCHEME).rpartition(":")
         if not address.startswith(SCHEME) or not (host and colon and port.isdecimal()):
@@ -81,19 +82,49 @@ class Cluster:
 
     @property
     def threads(self) -> int:
-        """Jobs that the cluster does at a time now."""
+        """Number of jobs that the cluster can run at a time."""
         threads: dict[str, int] = self._client.nthreads()
         return max(1, sum(threads.values()))
 
     @contextlib.contextmanager
-    def opener(self, _workers: int) -> Iterator[Executor]:
-        """The cluster as ``bench.experiments.run.pool`` opens an executor."""
+    def opener(self, _workers: int, parts: Sequence[Any]) -> Iterator[Workers]:
+        """Open the workers of the cluster; see ``bench.experiments.run.pool.Opener``."""
         executor = self._client.get_executor(pure=False, retries=RETRIES)
         try:
-            yield executor
+            yield _ClusterWorkers(self._client, executor, parts)
         finally:
             executor.shutdown(wait=False)
 
     def close(self) -> None:
-        """Disconnect; jobs still under way are given up."""
+        """Disconnect; jobs under way are abandoned."""
         self._client.close(timeout=2)
+
+
+class _ClusterWorkers:
+    """The workers of a scheduler, to which each part is sent once."""
+
+    def __init__(self, client: Any, executor: Any, parts: Sequence[Any]) -> None:
+        self._client = client
+        self._executor = executor
+        self._parts = parts
+        self._sent: dict[int, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"_ClusterWorkers({len(self._parts)} parts, {len(self._sent)} of them sent)"
+
+    def submit(self, work: Callable[[Any, Any], Result], job: Any, part: int) -> Future[Result]:
+        if part not in self._sent:
+            # Not ``scatter``: scattered data is lost with its worker, while the result of a
+            # task is computed again.
+            self._sent[part] = self._client.submit(
+                _same, self._parts[part], pure=False, retries=RETRIES
+            )
+        future: Future[Result] = self._executor.submit(work, job, self._sent[part])
+        return future
+
+    def forget(self, part: int) -> None:
+        self._sent.pop(part, None)
+
+
+def _same(part: Any) -> Any:
+    return part

@@ -1,8 +1,8 @@
-"""How long an algorithm takes to decide, as plain Python on this machine.
+"""The time an algorithm takes per decision, in plain Python on this machine.
 
-Measured apart from the experiment, alone and in one process, because figures taken while
-two workers share a machine would say how busy it was. Never part of the results: it is
-different every time. Processor time counts, so that a busy machine does little harm.
+It is measured after the experiment, in one process, because workers that share a machine
+disturb each other; and as processor time, so that a busy machine matters little. It is not
+part of the results, as it differs from run to run.
 """
 
 from __future__ import annotations
@@ -15,27 +15,23 @@ from typing import Any
 import numpy as np
 
 from abr.decision import Algorithm, Chooser, Decision, Observation, Rule
-from bench.experiments.experiment import Run
-from player.api import as_algorithm, simulate
+from bench.experiments.experiment import Block, Run
+from bench.experiments.run.engine import play
+from player.api import as_algorithm
 
-NETWORKS = 1
+SESSIONS = 1
 """Sessions that are timed; one has as many decisions as segments."""
 
 
-def decision_time(run: Run) -> Mapping[str, float]:
-    """Time per decision over the first networks of ``run``.
+def decision_time(run: Run, block: Block) -> Mapping[str, float]:
+    """Time per decision over the first traces of ``run``, played as the plan has it.
 
     Returns:
         ``decisions``, ``median_us`` and ``p99_us``: microseconds per call of ``choose``.
     """
     taken_s: list[float] = []
-    algorithm = _timed(as_algorithm(run.contender.rule, run.contender.params), taken_s)
-    for network in run.networks[:NETWORKS]:
-        simulate(
-            run.presentation,
-            trace=network.trace,
-            algorithm=algorithm,
-        )
+    algorithm = _timed(as_algorithm(run.contender.name, run.contender.params), taken_s)
+    play(run, block[:SESSIONS], algorithm, engine="plain")
     taken_us = 1e6 * np.array(taken_s or [np.nan])
     return {
         "decisions": len(taken_s),
@@ -49,9 +45,9 @@ def _timed(algorithm: Algorithm, taken_s: list[float]) -> Algorithm:
         inner = algorithm.choose
 
         def choose(params: Any, state: Any, seen: Observation) -> Decision:
-            begun_s = time.thread_time()
+            start_s = time.thread_time()
             decision = inner(params, state, seen)
-            taken_s.append(time.thread_time() - begun_s)
+            taken_s.append(time.thread_time() - start_s)
             return decision
 
         return replace(algorithm, choose=choose)
@@ -64,7 +60,7 @@ def _timed(algorithm: Algorithm, taken_s: list[float]) -> Algorithm:
 
 
 class _TimedChooser:
-    """An object that is asked, with a watch held beside it."""
+    """Wraps an object with ``choose(seen)`` and times its calls."""
 
     def __init__(self, inner: Any, taken_s: list[float]) -> None:
         self._inner = inner
@@ -74,7 +70,7 @@ class _TimedChooser:
                 setattr(self, name, getattr(inner, name))
 
     def choose(self, seen: Observation) -> Decision | int:
-        begun_s = time.thread_time()
+        start_s = time.thread_time()
         decision: Decision | int = self._inner.choose(seen)
-        self._taken_s.append(time.thread_time() - begun_s)
+        self._taken_s.append(time.thread_time() - start_s)
         return decision

@@ -1,28 +1,37 @@
 """Where sessions of an experiment are played: one run in, its rows out.
 
 The narrow seam between experiments and simulators. ``run_block`` is a function at module
-level of picklable values, so that it can be sent to a process or to another machine. It
-depends on the run alone: no clock, no disk, no state that outlives it.
-
-Sessions run in the batch driver. What the simulator of our own player leaves to the player
-itself, such as a request that meets a limit in time, is played on the virtual driver.
+level of picklable values, so that it can be sent to a process or to another machine. What
+comes out depends on its arguments alone; what a process keeps between runs, such as a
+loaded algorithm, only saves time.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from abr import __version__
-from abr.errors import InputError
-from abr.qoe import qoe_lin, stalls, summary
-from bench.experiments.experiment import Network, Run
-from bench.experiments.results import Row
-from player.api import as_algorithm, simulate, told_of_player
-from player.batch.run.batch import Batch, run_batch
+import numpy as np
+
+from abr import __version__, registry
+from abr.decision import Algorithm
+from abr.errors import AlgorithmError, InputError
+from abr.qoe import qoe_lin
+from bench.experiments.experiment import Block, Contender, NetworkTrace, Run, digest_of
+from bench.experiments.results import Row, print_block
+from bench.experiments.run.sources import is_ours, loaded_sources
+from player.api import told_of_player
+from player.batch.run.batch import Batch, Engine, run_batch
 from player.batch.simulators import load
-from player.batch.tables import COMPLETE
+from player.batch.tables import TOTALS
 from player.config import PlayerConfig
+
+SHORTEST_STALL_S = 1e-9
+"""Shorter stalls are rounding errors."""
+
+ALGORITHMS_KEPT = 64
+"""Loaded algorithms that a process keeps."""
 
 
 def version() -> str:
@@ -46,8 +55,7 @@ def options_of(preset: str, player: Mapping[str, Any]) -> Any:
     for key, value in player.items():
         if key not in known:
             raise InputError(
-                f"[player] {key}: the rules of {preset} have no such setting; "
-                f"expected {', '.join(known)}"
+                f"[player] {key}: preset {preset} has no such setting; expected {', '.join(known)}"
             )
         kinds = (int, float) if type(defaults[key]) is float else (type(defaults[key]),)
         if not isinstance(value, kinds) or isinstance(value, bool) is not (bool in kinds):
@@ -67,142 +75,157 @@ def _config(player: Mapping[str, Any]) -> PlayerConfig:
         raise InputError(f"[player]: {exc}") from exc
 
 
-def run_block(run: Run) -> list[Row]:
+def run_block(run: Run, block: Block) -> str:
     """Play every session of ``run``.
 
     Returns:
-        A row per network, in their order.
+        A row per trace of ``block``, in their order, as ``print_block`` prints them.
 
     Raises:
-        AlgorithmError: the algorithm cannot be loaded, or broke its contract.
+        AlgorithmError: the algorithm cannot be loaded, is not what it was when the
+            experiment was, or broke its contract.
     """
-    algorithm = as_algorithm(run.contender.rule, run.contender.params)
+    batch = play(run, block, algorithm_of(run.contender), engine=run.engine)
+    return print_block(run.id, rows_of(run, block, batch))
+
+
+def play(run: Run, block: Block, algorithm: Algorithm, *, engine: Engine) -> Batch:
+    """Play sessions as the plan says: its preset, presentation and settings of the player."""
     simulator = load(run.preset)
-    twin, known = simulator.twin, _identity(run)
-    if twin is not None and not twin.can_play(run.presentation, _config(run.player)):
-        return [{**known, **_network(each), **_by_player(run, each)} for each in run.networks]
-    if twin is not None:
-        algorithm = told_of_player(algorithm, _config(run.player), run.contender.params)
-    batch = run_batch(
+    config = None if simulator.twin is None else _config(run.player)
+    if config is not None:
+        algorithm = told_of_player(algorithm, config, run.contender.params)
+    return run_batch(
         simulator,
         run.presentation,
-        [network.trace for network in run.networks],
+        [network.trace for network in block],
         algorithm,
         options=options_of(run.preset, run.player),
-        engine=run.engine,
+        engine=engine,
         keep_columns=True,
+        config=config,
     )
-    is_whole = batch.total("outcome") == COMPLETE
-    rows = []
-    for place, network in enumerate(run.networks):
-        left = twin is not None and not is_whole[place]
-        figures = _by_player(run, network) if left else _figures(run, batch, place)
-        rows.append({**known, **_network(network), **figures})
-    return rows
 
 
-def _identity(run: Run) -> Row:
-    """The fields that all rows of a run share."""
-    return {
+def algorithm_of(contender: Contender) -> Algorithm:
+    """The algorithm of ``contender``, as this process has loaded it.
+
+    Raises:
+        AlgorithmError: it cannot be loaded, or its source here is not what it was where
+            the experiment was loaded.
+    """
+    name = contender.name
+    key = digest_of([name, contender.params])
+    algorithm = _ours.get(key) or registry.load(name, **contender.params)
+    if name not in _sources:
+        # Modules are loaded once: an edit later on changes files, but not what is played here.
+        _sources[name] = loaded_sources(registry.origin(name), algorithm)
+    if contender.sources not in ("", _sources[name]):
+        raise AlgorithmError(
+            f"algorithm {name!r}: its source here is not what it was when the run began; run "
+            "the command again, with the same source wherever workers are"
+        )
+    if key not in _ours and is_ours(registry.origin(name)):
+        if len(_ours) >= ALGORITHMS_KEPT:
+            del _ours[next(iter(_ours))]
+        _ours[key] = algorithm
+    return algorithm
+
+
+_ours: dict[str, Algorithm] = {}
+"""Loaded algorithms of abrkit by a digest of name and parameters. A stranger's is made anew
+for each run: it may remember things where we do not see them."""
+_sources: dict[str, str] = {}
+"""Digest of an algorithm's Python files when it was first loaded, by name."""
+
+
+def rows_of(run: Run, block: Block, batch: Batch) -> list[Row]:
+    """What each session of ``batch`` came to."""
+    known = {
         "run": run.id,
         "algorithm": run.contender.label,
         "params": dict(run.contender.effective),
         "presentation": run.presentation.title,
-        "presentation_digest": run.presentation.digest(),
+        "presentation_digest": run.presentation_digest,
     }
+    totals, rungs = batch.totals.tolist(), batch.rungs.tolist()
+    lengths_s = batch.column("stall_s").tolist()
+    tells = "stall_start_s" in batch.column_names
+    starts_s = batch.column("stall_start_s").tolist() if tells else [None] * len(block)
+    return [
+        {
+            **known,
+            **_network(network),
+            **_figures(
+                run,
+                dict(zip(TOTALS, totals[place], strict=True)),
+                rungs[place],
+                _Stalls(lengths_s[place], starts_s[place]),
+                batch.endings.get(place, "complete"),
+            ),
+        }
+        for place, network in enumerate(block)
+    ]
 
 
-def _network(network: Network) -> Row:
+class _Stalls(NamedTuple):
+    """Of one session, a number for each segment."""
+
+    lengths_s: list[float]
+    """Time stalled since the segment before it arrived."""
+    starts_s: list[float] | None
+    """When that began, where a preset tells."""
+
+
+def _network(network: NetworkTrace) -> Row:
     return {
         "trace": network.trace.name,
-        "trace_digest": network.trace.digest(),
+        "trace_digest": network.digest,
         "class": network.kind,
         "seed": network.seed,
     }
 
 
-def _figures(run: Run, batch: Batch, place: int) -> Row:
-    """What a session of the batch came to."""
-
-    def total(name: str) -> float:
-        return float(batch.total(name)[place])
-
-    rungs = batch.rungs[place].tolist()
-    ladder = run.presentation.bitrates_bps.tolist()
-    waits_s = batch.column("stall_s")[place].tolist()
+def _figures(
+    run: Run, totals: Mapping[str, float], rungs: list[int], stalls: _Stalls, ended: str
+) -> Row:
+    """What a session came to."""
+    if run.preset == "abrkit":
+        rungs = rungs[: int(totals["shown"])]
     # What the first segment takes is startup, which the Pensieve family counts as a stall.
-    first_s = waits_s[0] if run.preset == "pensieve" else 0.0
-    stall_s = max(total("stall_s") - first_s, 0.0)
-    played_s = total("played_s")
+    first_s = stalls.lengths_s[0] if run.preset == "pensieve" else 0.0
+    stall_s = max(totals["stall_s"] - first_s, 0.0)
+    played_s = totals["played_s"]
+    startup_s = None if math.isnan(totals["startup_s"]) else totals["startup_s"]
+    ladder_bps = run.presentation.bitrates_bps.tolist()
     return {
-        "startup_s": total("startup_s"),
+        "startup_s": startup_s,
         "stall_s": stall_s,
-        "stall_events": int(total("stall_events")) - (first_s > 0),
+        "stall_events": int(totals["stall_events"]) - (first_s > 0),
         "played_s": played_s,
-        "elapsed_s": total("ended_s"),
+        "elapsed_s": totals["ended_s"],
         "segments": len(rungs),
-        "mean_bitrate_bps": total("bitrate_time_bits") / played_s,
-        "bitrate_change_bps": total("bitrate_change_bps"),
-        "switches": int(total("switches")),
-        "qoe_lin": qoe_lin([ladder[rung] for rung in rungs], stall_s),
-        "downloaded_bytes": total("downloaded_bytes"),
-        "wasted_bytes": total("wasted_bytes"),
-        "ended": "complete",
+        "mean_bitrate_bps": totals["bitrate_time_bits"] / played_s if played_s > 0 else 0.0,
+        "bitrate_change_bps": totals["bitrate_change_bps"],
+        "switches": int(totals["switches"]),
+        "qoe_lin": qoe_lin([ladder_bps[rung] for rung in rungs], stall_s),
+        "downloaded_bytes": totals["downloaded_bytes"],
+        "wasted_bytes": totals["wasted_bytes"],
+        "ended": ended,
         "rungs": rungs,
-        "stalls": _stalls_in_media(run, batch, place, waits_s),
+        "stalls": _in_media(run, stalls, startup_s or 0.0),
     }
 
 
-def _stalls_in_media(run: Run, batch: Batch, place: int, waits_s: list[float]) -> list[list[float]]:
+def _in_media(run: Run, stalls: _Stalls, startup_s: float) -> list[list[float]]:
     """Where in the media each stall was, and how long it took."""
-    found, media_s, stalled_s = [], 0.0, 0.0
-    is_ours = run.preset == "abrkit"
-    starts_s = batch.column("stall_start_s")[place] if is_ours else None
-    startup_s = float(batch.total("startup_s")[place])
-    for segment, wait_s in enumerate(waits_s):
-        if segment and wait_s > 1e-9:
-            at_s = media_s if starts_s is None else float(starts_s[segment]) - startup_s - stalled_s
-            found.append([round(at_s, 6), round(wait_s, 6)])
-            stalled_s += wait_s
-        media_s += float(run.presentation.durations_s[segment])
+    found, stalled_s = [], 0.0
+    arrived_s = [0.0, *np.cumsum(run.presentation.durations_s).tolist()]
+    for segment, length_s in enumerate(stalls.lengths_s):
+        if segment and length_s > SHORTEST_STALL_S:
+            at_s = arrived_s[segment]
+            if stalls.starts_s is not None:
+                at_s = stalls.starts_s[segment] - startup_s - stalled_s
+            found.append([round(at_s, 6), round(length_s, 6)])
+            stalled_s += length_s
     return found
-
-
-def _by_player(run: Run, network: Network) -> Row:
-    """What a session comes to that only the player itself can play."""
-    presentation = run.presentation
-    log = simulate(
-        presentation,
-        trace=network.trace,
-        algorithm=as_algorithm(run.contender.rule, run.contender.params),
-        config=_config(run.player),
-    )
-    got = summary(log)
-    rates = [float(presentation.bitrates_bps[rung]) for rung in got.rungs]
-    received = sum(float(r["size_bytes"]) for r in log.of("finished"))
-    received += sum(float(r["received_bytes"]) for r in log.of("abort"))
-    used = sum(float(presentation.sizes_bytes[r, n]) for n, r in enumerate(got.rungs))
-    if presentation.audio_sizes_bytes is not None:
-        used += float(presentation.audio_sizes_bytes[: len(got.rungs)].sum())
-    spells, stalled_s = [], 0.0
-    for spell in stalls(log):
-        at_s = spell.start_s - (got.startup_s or 0.0) - stalled_s
-        spells.append([round(at_s, 6), round(spell.length_s, 6)])
-        stalled_s += spell.length_s
-    return {
-        "startup_s": got.startup_s if got.startup_s is None else float(got.startup_s),
-        "stall_s": float(got.stall_s),
-        "stall_events": got.stall_events,
-        "played_s": float(got.played_s),
-        "elapsed_s": float(got.elapsed_s),
-        "segments": len(got.rungs),
-        "mean_bitrate_bps": float(got.mean_bitrate_bps),
-        "bitrate_change_bps": float(got.switch_bps),
-        "switches": got.switches,
-        "qoe_lin": qoe_lin(rates, got.stall_s),
-        "downloaded_bytes": received,
-        "wasted_bytes": max(received - used, 0.0),
-        "ended": got.ended,
-        "rungs": list(got.rungs),
-        "stalls": spells,
-    }

@@ -1,11 +1,9 @@
-"""What a plan names, loaded: algorithms, traces and presentations become an experiment."""
+"""Loads what a plan names: algorithms, traces and presentations."""
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +15,16 @@ from abr.generators import generate
 from abr.media import Presentation
 from abr.sabremovie import read_sabre_movie
 from abr.shell import note
-from bench.experiments.experiment import Contender, Experiment, Network, rotated
+from bench.experiments.experiment import Contender, Experiment, NetworkTrace, rotated
 from bench.experiments.planfile import AlgorithmEntry, Plan, PresentationEntry, TraceEntry
 from bench.experiments.presentations import builtin
 from bench.experiments.run.engine import options_of
+from bench.experiments.run.sources import code_of
 from bench.traces.files import read_source, sources
 from transcode.files.reader import read_presentation
 
 DRAWS_APART = 100_000
-"""Draw k of a plan's seed s has the seed s · this + k, so that seeds share no draws."""
+"""Draw k for seed s of a plan has seed s · DRAWS_APART + k, so that seeds share no draws."""
 
 
 def load_experiment(plan: Plan, *, folder: Path) -> Experiment:
@@ -42,7 +41,7 @@ def load_experiment(plan: Plan, *, folder: Path) -> Experiment:
         network for seed in plan.seeds for entry in plan.traces
         for network in _networks(entry, seed, folder)
     ]  # fmt: skip
-    distinct = {(each.trace.digest(), each.seed): each for each in reversed(networks)}
+    distinct = {(each.digest, each.seed): each for each in reversed(networks)}
     if len(distinct) < len(networks):
         # A trace that counted twice would make intervals too narrow.
         note(f"left out: {len(networks) - len(distinct)} traces that are the same as others")
@@ -55,12 +54,12 @@ def load_experiment(plan: Plan, *, folder: Path) -> Experiment:
         contenders=tuple(_contender(entry) for entry in plan.algorithms),
         presentations=_distinct([_presentation(each, folder) for each in plan.presentations]),
         networks=tuple(reversed(distinct.values())),
-        block=plan.block,
+        block_size=plan.block,
         wanted_engine=plan.engine,
     )
 
 
-def _networks(entry: TraceEntry, seed: int, folder: Path) -> list[Network]:
+def _networks(entry: TraceEntry, seed: int, folder: Path) -> list[NetworkTrace]:
     if entry.generate:
         model_file = folder / entry.generate
         model = find_model(str(model_file) if model_file.is_file() else entry.generate)
@@ -73,16 +72,16 @@ def _networks(entry: TraceEntry, seed: int, folder: Path) -> list[Network]:
         except ValueError as exc:
             raise InputError(f"generate = {entry.generate!r}: {exc}") from exc
         kind = entry.kind or model.name
-        return [Network(trace=trace, kind=kind, seed=seed) for trace in drawn]
+        return [NetworkTrace(trace=trace, kind=kind, seed=seed) for trace in drawn]
     words = [word if ":" in word else str(folder / word) for word in entry.files]
-    found: list[Network] = []
+    found: list[NetworkTrace] = []
     for source in sources(words):
         read = read_source(source)
         if read.error:
             raise InputError(read.error)
         kind = entry.kind or Path(source.text).parent.name or "files"
         found += [
-            Network(trace=rotated(trace, seed), kind=kind, seed=seed) for trace in read.traces
+            NetworkTrace(trace=rotated(trace, seed), kind=kind, seed=seed) for trace in read.traces
         ]
     if entry.limit and entry.limit < len(found):
         found = [found[k * len(found) // entry.limit] for k in range(entry.limit)]
@@ -117,20 +116,23 @@ def _distinct(presentations: list[Presentation]) -> tuple[Presentation, ...]:
 
 def _contender(entry: AlgorithmEntry) -> Contender:
     name, _ = registry.resolve(entry.name)
+    load = partial(registry.load, name, **entry.params)
     try:
-        made = registry.load(name, **entry.params)
+        code = code_of(registry.origin(name), load, {"": name.partition(":")[2], **entry.params})
+        made = load()
     except AbrError as exc:
         raise type(exc)(f"[[algorithm]] {entry.label}: {exc}") from exc
-    decider: Any = made.choose if isinstance(made, Rule) else getattr(made, "make", made)
     effective: Mapping[str, Any] = (
         made.params._asdict() if isinstance(made, Rule) else getattr(made, "registered_params", {})
     )
     return Contender(
         label=entry.label,
-        rule=name,
+        name=name,
         params=dict(entry.params),
         effective=dict(effective),
-        code=_source_digest(decider),
+        code=code.digest,
+        sources=code.sources,
+        unseen=code.unseen,
         foresees=isinstance(made, Rule) and made.needs_trace,
         is_seeded="seed" not in entry.params and _takes_seed(name, entry.params),
     )
@@ -142,13 +144,3 @@ def _takes_seed(name: str, params: Mapping[str, Any]) -> bool:
     except AbrError:
         return False
     return True
-
-
-def _source_digest(decider: Any) -> str:
-    """Of the module an algorithm is in; empty where there is no source."""
-    module = sys.modules.get(getattr(decider, "__module__", ""))
-    try:
-        source = inspect.getsource(module) if module is not None else ""
-    except (OSError, TypeError):
-        return ""
-    return hashlib.sha256(source.encode()).hexdigest()

@@ -81,9 +81,10 @@ def report(
       abr report logs/*.jsonl --cache-stats stats.json --title "Friday's run"
     """
     from abr.files.traces import resolve_trace
+    from abr.wording import format_count
     from bench.reports.picture import draw_picture
     from bench.reports.sessions import failures_json, report_data
-    from bench.reports.wording import describe_sessions, format_count
+    from bench.reports.wording import describe_sessions
     from player.files import check_writable, read_log, write_whole
 
     written = picture or out

@@ -118,7 +118,7 @@ def plot(
 
 
 def _tell(out: Path, drawn: int, left_out: int, bad: Sequence[Read], *, as_json: bool) -> None:
-    from bench.reports.wording import format_count
+    from abr.wording import format_count
     from bench.traces.files import note_left_out
 
     if as_json:

@@ -7,9 +7,10 @@ that is asked for, or where the algorithm is an object with ``choose(seen)``.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
@@ -36,6 +37,7 @@ from player.batch.tables import (
     TOTALS,
     TOTALS_DTYPE,
     Film,
+    LinkTable,
     downloads_so_far,
     film_of,
     out_for,
@@ -47,6 +49,8 @@ from player.given import presentation_known
 Engine = Literal["auto", "compiled", "plain"]
 Loop = Callable[..., None]
 
+_FEW = 200
+"""Tables of up to this many traces are cached for the next batch over the same."""
 _MORE_DOWNLOADS = 64
 """Room in the history beyond one download per segment, for those downloaded again."""
 
@@ -66,6 +70,8 @@ class Batch:
     columns: FloatArray
     """One row per name in ``column_names`` for each session, shape (n, C, N), or (0, C, N)."""
     column_names: tuple[str, ...] = COLUMNS
+    endings: Mapping[int, str] = field(default_factory=dict)
+    """Why sessions ended that the player itself played, by place; ``complete`` or a fault."""
 
     def total(self, name: str) -> FloatArray:
         """The column of ``totals`` called ``name``, shape (n,)."""
@@ -99,6 +105,7 @@ def run_batch(
     threads: int = 1,
     keep_rungs: bool = True,
     keep_columns: bool = False,
+    config: PlayerConfig | None = None,
 ) -> Batch:
     """Play sessions as ``simulator`` does.
 
@@ -113,6 +120,8 @@ def run_batch(
         threads: Threads that share the sessions; only compiled ones run at once.
         keep_rungs: Whether the rungs of all segments are kept, two bytes each.
         keep_columns: Whether the columns of all segments are kept, 56 bytes each.
+        config: Of our own player, which plays what its kernel leaves to it; None: what
+            ``options`` say, with defaults for the rest.
 
     Raises:
         AlgorithmError: it breaks its contract, or must be compiled but cannot be.
@@ -124,29 +133,39 @@ def run_batch(
     order = np.arange(len(traces)) if which is None else np.asarray(which, dtype=np.int64)
     # As compiled views expect them.
     film = Film(*map(np.ascontiguousarray, simulator.presentation_table(presentation, options)))
-    links = packed([simulator.link_table(trace, options) for trace in traces])
+    links = _links(simulator, tuple(traces), options)
     why_not = "" if engine == "plain" else _why_not(algorithm)
     if engine == "compiled" and why_not:
         raise AlgorithmError(_cannot(algorithm, why_not))
     names = (*COLUMNS, *simulator.extra_columns)
     rows = _room(len(order), film, names, keep_rungs=keep_rungs, keep_columns=keep_columns)
     job: _Job | None = None
-    if engine != "plain" and not why_not and isinstance(algorithm, Rule):
-        try:
-            job = _compiled_job(simulator, algorithm, presentation, traces, film, links, options)
-            _play_part(job, order, rows, slice(0, 0))  # compiled here, or loaded
-        except (CompilerError, layout.NotFlatError) as exc:
-            if engine == "compiled":
-                raise AlgorithmError(_cannot(algorithm, str(exc))) from exc
-            job, why_not = None, str(exc)
-    is_compiled = job is not None
-    if job is None:
-        job = _plain_job(simulator, algorithm, presentation, traces, film, links, options)
-    _spread(job, order, rows, max(1, min(threads, len(order))) if is_compiled else 1)
-    _check_answers(algorithm, rows)
-    if simulator.twin is not None:
-        config = simulator.twin.config_of(options)
-        _play_beyond(config, options.max_play_s, presentation, traces, algorithm, order, rows)
+    is_compiled, twin = False, simulator.twin
+    if twin is not None and config is None:
+        config = twin.config_of(options)
+    if twin is not None and config is not None and not twin.can_play(presentation, config):
+        rows.totals["outcome"] = BEYOND
+    else:
+        if engine != "plain" and not why_not and isinstance(algorithm, Rule):
+            try:
+                job = _compiled_job(
+                    simulator, algorithm, presentation, traces, film, links, options
+                )
+                _play_part(job, order, rows, slice(0, 0))  # compiled here, or loaded
+            except (CompilerError, layout.NotFlatError) as exc:
+                if engine == "compiled":
+                    raise AlgorithmError(_cannot(algorithm, str(exc))) from exc
+                job, why_not = None, str(exc)
+        is_compiled = job is not None
+        if job is None:
+            job = _plain_job(simulator, algorithm, presentation, traces, film, links, options)
+        _spread(job, order, rows, max(1, min(threads, len(order))) if is_compiled else 1)
+        _check_answers(algorithm, rows)
+    endings: Mapping[int, str] = {}
+    if twin is not None and config is not None:
+        endings = _play_beyond(
+            config, options.max_play_s, presentation, traces, algorithm, order, rows
+        )
     return Batch(
         algorithm=_name(algorithm),
         engine="compiled" if is_compiled else "plain",
@@ -155,6 +174,7 @@ def run_batch(
         rungs=rows.rungs,
         columns=rows.columns,
         column_names=names,
+        endings=endings,
     )
 
 
@@ -364,11 +384,12 @@ def _play_beyond(
     algorithm: Algorithm,
     order: NDArray[np.int64],
     rows: Rows,
-) -> None:
-    """Let the player itself play what its simulator leaves to it."""
+) -> dict[int, str]:
+    """Let the player itself play what its simulator leaves to it; why those sessions ended."""
     from player.api import simulate
 
     film = film_of(presentation)
+    endings = {}
     for i in np.flatnonzero(rows.totals["outcome"] == BEYOND).tolist():
         log = simulate(
             presentation,
@@ -379,10 +400,12 @@ def _play_beyond(
         )
         out = out_for(presentation.segments, 0, columns=rows.columns.shape[1])
         store(fill(log, film, out), rows.totals, i)
+        endings[i] = next((str(record["why"]) for record in log.of("ended")), "still open")
         if len(rows.rungs):
             rows.rungs[i] = out.rungs
         if len(rows.columns):
             rows.columns[i] = out.columns
+    return endings
 
 
 def _room(
@@ -394,6 +417,19 @@ def _room(
         np.zeros((count if keep_rungs else 0, segments), dtype=np.int16),
         np.zeros((count if keep_columns else 0, len(names), segments)),
     )
+
+
+def _links(simulator: Simulator, traces: tuple[Trace, ...], options: Any) -> Links:
+    """The tables of ``traces``; those of short lists are cached, as algorithms take turns."""
+    make = _few_links if len(traces) <= _FEW else _few_links.__wrapped__
+    return make(simulator.link_table, traces, options)
+
+
+@functools.lru_cache(maxsize=8)
+def _few_links(
+    table: Callable[[Trace, Any], LinkTable], traces: tuple[Trace, ...], options: Any
+) -> Links:
+    return packed([table(trace, options) for trace in traces])
 
 
 def _cannot(algorithm: Algorithm, why: str) -> str:

@@ -1,9 +1,10 @@
-"""Kernels linked with rules and compiled by numba, kept on disk between runs.
+"""Simulation loops linked with algorithms, compiled by numba and cached on disk.
 
-The first use of a pair takes seconds; later ones load it in a fraction of one. A module
-of a few lines is written per pair into the user's cache folder, in a subfolder named by
-a digest of every source file concerned, so a changed rule is never mistaken for what it
-was. What numba cannot compile runs as plain Python: the same functions, linked the same way.
+Compiling a pair takes seconds, loading it a fraction of one. For each pair a module of a
+few lines is written to a subfolder of the user's cache folder. The subfolder is named by a
+digest of everything that the compiled code depends on: numba copies constants and functions
+of other modules into machine code, and its own cache does not notice when they change.
+What numba cannot compile runs as plain Python: the same functions, linked the same way.
 """
 
 from __future__ import annotations
@@ -25,13 +26,15 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from abr.compilable import COMPILED, cells, numbers, uncounted
 from abr.decision import Decision
 from abr.errors import AlgorithmError
 from abr.userfolders import cache_home
-from player.batch.linking import Function, Linker, called_by, is_importable, maker_of, modules_of
+from player.batch import linking
+from player.batch.fingerprint import Fingerprint
+from player.batch.linking import Function, Linker, called_by, is_importable, maker_of
 
 CACHE_VARIABLE = "ABR_CACHE_DIR"
 """Environment variable that moves the cache folder."""
@@ -40,13 +43,17 @@ _KEPT_S = 30 * 86400.0
 
 
 class CompilerError(Exception):
-    """The compiler does not accept a function; the message is its first reason."""
+    """Numba cannot compile a function; the message is its first error."""
 
 
 def linked(
     function: Function, hooks: Mapping[str, Any], *, parts: Mapping[str, Any] | None = None
 ) -> Function:
-    """``function`` as ``compiled`` makes it, but plain Python."""
+    """``function`` linked with ``hooks``, in plain Python."""
+    strangers = [each for each in hooks.values() if not linking.is_ours(each)]
+    if "numba" in sys.modules:
+        for each in _fingerprint(strangers).jitted:
+            forget_own_cache(each)
 
     def same(made: Function) -> Function:
         return made
@@ -67,19 +74,19 @@ def compiled(
     texts: Mapping[str, str] | None = None,
     is_large: bool = False,
 ) -> Function:
-    """``function`` as machine code that is kept on disk.
+    """``function`` linked with ``hooks``, compiled and cached.
 
     Args:
-        function: The loop; its source is copied into the made module.
-        hooks: What the names mean in ``parts`` and all they call: importable functions
+        function: The loop; its source is copied into the generated module.
+        hooks: Values of names in ``parts`` and all that they call: importable functions
             and classes, and numbers.
         parts: Functions that ``function`` calls, by the names it uses.
         texts: More such functions as source; they may use the classes among ``hooks``.
-        is_large: Whether its time goes into loops over arrays, not into calls: compiled
-            four times as fast.
+        is_large: Whether it spends its time in loops over arrays rather than in calls;
+            it then compiles four times as fast.
 
     Raises:
-        AlgorithmError: a hook is no function that another process could import.
+        AlgorithmError: a hook cannot be imported by another process.
     """
     for name, hook in hooks.items():
         if isinstance(hook, FunctionType) and not is_importable(hook):
@@ -87,22 +94,40 @@ def compiled(
                 f"{name} ({hook.__qualname__}) is no function of a module's top level, so it "
                 "cannot be compiled; move it to a file of its own"
             )
-    parts = parts or {}
-    source = _source(function, hooks, parts, texts or {}, is_large)
-    made = _module(source, [function, *hooks.values(), *parts.values()])
-    answer: Function = getattr(made, function.__name__)
-    return answer
+    parts, texts = parts or {}, texts or {}
+    key = (function, *hooks.items(), *parts.items(), *texts.items(), is_large)
+    known = _known.get(key)
+    if known is None or not known.fingerprint.still_holds():
+        if len(_known) >= _KNOWN:
+            del _known[next(iter(_known))]
+        source = _source(function, hooks, parts, texts, is_large)
+        taken = _fingerprint([function, *hooks.values(), *parts.values()])
+        made = _module(source, taken)
+        _known[key] = known = _Known(taken, getattr(made, function.__name__))
+    return known.function
+
+
+class _Known(NamedTuple):
+    """A compiled function and the fingerprint of its dependencies."""
+
+    fingerprint: Fingerprint
+    function: Function
+
+
+_known: dict[tuple[Any, ...], _Known] = {}
+"""Functions that this process has compiled or loaded, by all arguments of ``compiled``."""
+_KNOWN = 128
 
 
 def jit(function: Function, hooks: Mapping[str, Any], is_inlined: bool) -> Function:
-    """For made modules: ``function`` linked and compiled when it is first called."""
+    """For generated modules: ``function`` linked, and compiled when it is first called."""
     finish, instead, base = _compiling(is_inlined)
     return Linker(hooks, finish, instead, base).linked(function)
 
 
 @cache
 def _compiling(is_inlined: bool) -> tuple[Function, dict[Any, Function], Linker]:
-    """What makes machine code, and a linker for what all kernels share."""
+    """The compiler, replacements that it needs, and a linker that all loops share."""
     numba: Any = importlib.import_module("numba")  # not all options are among its types
     # Inlined, the arrays of a named tuple stay in registers from call to call.
     finish: Function = numba.njit(
@@ -150,7 +175,7 @@ def decision_of(rung: Any, wait_s: Any = 0.0, reason: Any = 0, segment: Any = -1
 
 
 def kept(function: Function) -> Function:
-    """For made modules: compile ``function`` and keep what comes out on disk."""
+    """For generated modules: compile ``function`` and cache the result on disk."""
     import numba
 
     made: Function = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
@@ -165,14 +190,14 @@ def kept(function: Function) -> Function:
 
 
 def _reason(text: str) -> str:
-    """What a compiler's error says that its stages do not repeat."""
+    """The message of a compiler's error without the names of its stages."""
     lines = [line.strip() for line in text.splitlines()]
     said = [line for line in lines if line and not line.startswith(("Failed in", "During", "File"))]
     return " ".join(said[:2])
 
 
 def cache_folder() -> Path:
-    """Where compiled kernels are kept; the folder need not exist yet."""
+    """The folder of compiled loops; it need not exist yet."""
     chosen = os.environ.get(CACHE_VARIABLE)
     if chosen:
         return Path(chosen)
@@ -223,9 +248,9 @@ def _bare(function: Function) -> str:
     return f"def {function.__name__}({names}):\n    {text[len(header) :]}"
 
 
-def _module(source: str, concerned: Sequence[Any]) -> Any:
-    """The module of ``source``, from the cache where it is there."""
-    digest = _digest(source, concerned)
+def _module(source: str, taken: Fingerprint) -> Any:
+    """The module with this source, from the cache if it is there."""
+    digest = _digest(source, taken)
     name = f"abrkit_kernel_{digest}"
     if name in sys.modules:
         return sys.modules[name]
@@ -239,20 +264,43 @@ def _module(source: str, concerned: Sequence[Any]) -> Any:
     return module
 
 
-def _digest(source: str, concerned: Sequence[Any]) -> str:
-    hasher = hashlib.sha256(source.encode())
-    hasher.update(platform.python_version().encode())
+def _fingerprint(concerned: Sequence[Any]) -> Fingerprint:
+    taken = Fingerprint({"abr", "player", *map(linking.root_of, concerned)})
+    for each in concerned:
+        taken.add(each)
+    return taken
+
+
+def _digest(source: str, taken: Fingerprint) -> str:
+    for each in taken.jitted:
+        forget_own_cache(each)
+    words = [source, taken.hexdigest(), *_toolchain()]
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:20]
+
+
+@cache
+def _toolchain() -> list[str]:
+    """Versions of Python and the compiler, and our own source that drives it."""
+    found = [platform.python_version()]
     for package in ("numba", "llvmlite", "numpy"):
         with contextlib.suppress(PackageNotFoundError):
-            hasher.update(version(package).encode())
-    functions = [each for each in concerned if isinstance(each, FunctionType)]
-    for module in [sys.modules[__name__], *modules_of(functions)]:
-        hasher.update(Path(str(module.__file__)).read_bytes())
-    return hasher.hexdigest()[:20]
+            found.append(version(package))
+    ours = (sys.modules[__name__], linking)
+    return found + [Path(str(module.__file__)).read_text(encoding="utf-8") for module in ours]
+
+
+def forget_own_cache(function: Any) -> None:
+    """Disable the disk cache of a function decorated with numba's ``cache=True``.
+
+    That cache does not notice when a function or constant of another module changes.
+    """
+    if function.stats.cache_path is not None:
+        caching: Any = importlib.import_module("numba.core.caching")
+        function._cache = caching.NullCache()  # noqa: SLF001  # numba offers no other way
 
 
 def _written(source: str, digest: str, name: str) -> Path:
-    """The file of a made module, in the cache folder or, when that fails, for this run only."""
+    """Write a module to the cache folder or, where that fails, to a temporary one."""
     try:
         folder = cache_folder() / digest
         path = folder / f"{name}.py"
@@ -274,7 +322,7 @@ def _written(source: str, digest: str, name: str) -> Path:
 
 
 def _forget_old() -> None:
-    """Remove kernels that nobody used for a month."""
+    """Remove loops that have not been used for a month."""
     oldest_s = time.time() - _KEPT_S  # noqa: TID251  # file times are wall-clock times
     with contextlib.suppress(OSError):
         for folder in cache_folder().iterdir():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -212,3 +213,24 @@ def test_the_command_prints_a_table_or_one_object() -> None:
     held = json.loads(CliRunner().invoke(algorithms, ["--json"]).output)
     assert {row["name"] for row in held["algorithms"]} >= BUILT_IN
     assert "Examples:" in CliRunner().invoke(algorithms, ["--help"]).output
+
+
+def test_entry_points_are_read_again_when_something_was_installed(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once for many look-ups, and again after an installation."""
+    reads = []
+
+    def counted(**selection: str) -> object:
+        reads.append(selection)
+        return entry_points(**selection)
+
+    monkeypatch.setattr(registry, "entry_points", counted)
+    registry._entries_in.cache_clear()
+    assert "low" not in registry.names()
+    registry.load("fixed", rung=1)
+    assert len(reads) == 1
+    install("strange", low="abr_test_mine:Low")
+    assert "low" in registry.names()
+    assert registry.origin("low").module == "abr_test_mine"
+    assert len(reads) == 2

@@ -8,13 +8,21 @@ import numpy as np
 import pytest
 
 from abr.trace import Trace
-from bench.experiments.experiment import Contender, Experiment, Network, in_turns, rotated, runs_of
+from bench.experiments.experiment import (
+    Contender,
+    Experiment,
+    NetworkTrace,
+    blocks_of,
+    in_turns,
+    rotated,
+    runs_of,
+)
 from bench.experiments.presentations import builtin
 
 
-def network(mbps: float, seed: int = 0) -> Network:
+def network(mbps: float, seed: int = 0) -> NetworkTrace:
     trace = Trace.from_periods([(10, mbps * 1e6), (10, 1e6)], name=f"net{mbps}")
-    return Network(trace=trace, kind="made up", seed=seed)
+    return NetworkTrace(trace=trace, kind="made up", seed=seed)
 
 
 def experiment(**more: object) -> Experiment:
@@ -23,20 +31,22 @@ def experiment(**more: object) -> Experiment:
         version="1",
         preset="abrkit",
         player={},
-        contenders=(Contender(label="a", rule="a"), Contender(label="b", rule="b")),
+        contenders=(Contender(label="a", name="a"), Contender(label="b", name="b")),
         presentations=(builtin("vbr-6"),),
         networks=tuple(network(mbps) for mbps in (1, 2, 3)),
-        block=2,
+        block_size=2,
     )
     return replace(base, **more)  # type: ignore[arg-type]  # fields by name
 
 
 def test_every_algorithm_meets_every_network_once() -> None:
     """Three networks in blocks of two: two runs for each of two algorithms."""
-    runs = runs_of(experiment())
-    met = [(run.contender.label, each.trace.name) for run in runs for each in run.networks]
+    runs, blocks = runs_of(experiment()), blocks_of(experiment())
+    met = [(run.contender.label, each.trace.name) for run in runs for each in blocks[run.block]]
     assert met == [(label, f"net{mbps}") for label in "ab" for mbps in (1, 2, 3)]
     assert len({run.id for run in runs}) == len(runs) == 4
+    assert [run.sessions for run in runs] == [2, 1, 2, 1]
+    assert runs[1].label == "a on vbr-6 over 1 networks from 'net3'"
 
 
 def test_ids_are_stable_and_change_with_what_decides() -> None:
@@ -48,14 +58,14 @@ def test_ids_are_stable_and_change_with_what_decides() -> None:
         experiment(player={"max_buffer_s": 9.0}),
         experiment(presentations=(builtin("vbr-6", 1),)),
         experiment(networks=(network(5), network(2))),
-        experiment(contenders=(Contender(label="a", rule="a", effective={"gp": 3}),)),
-        experiment(contenders=(Contender(label="a", rule="a", code="edited"),)),
+        experiment(contenders=(Contender(label="a", name="a", effective={"gp": 3}),)),
+        experiment(contenders=(Contender(label="a", name="a", code="edited"),)),
     ]
     assert first.id not in {runs_of(each)[0].id for each in changed}
 
 
 def test_an_algorithm_added_to_a_plan_leaves_the_others_as_they_were() -> None:
-    more = experiment(contenders=(*experiment().contenders, Contender(label="c", rule="c")))
+    more = experiment(contenders=(*experiment().contenders, Contender(label="c", name="c")))
     assert {run.id for run in runs_of(experiment())} < {run.id for run in runs_of(more)}
 
 
@@ -63,7 +73,7 @@ def test_seeds_are_given_to_algorithms_that_take_one() -> None:
     """Runs never mix seeds, so each has one to give."""
     both = experiment(
         networks=(network(1, 0), network(1, 7)),
-        contenders=(Contender(label="dice", rule="dice", is_seeded=True),),
+        contenders=(Contender(label="dice", name="dice", is_seeded=True),),
     )
     assert [run.contender.params for run in runs_of(both)] == [{"seed": 0}, {"seed": 7}]
 

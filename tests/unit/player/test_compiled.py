@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from abr.errors import AlgorithmError
 from player.batch import flatstate as layout
-from player.batch.linking import is_importable, modules_of
+from player.batch.linking import is_importable
 from player.batch.run import compiled
 from tests.fakes import tinykernel as tiny
 
@@ -119,9 +120,63 @@ def test_what_no_other_process_could_import_is_refused() -> None:
         run(machine, local)
 
 
-def test_the_sources_concerned_are_those_of_everything_called() -> None:
-    names = [module.__name__ for module in modules_of([tiny.session])]
-    assert names == ["tests.fakes.tinykernel"]
+MINE = {
+    "consts.py": "K = 10.0\nTABLE = (20.0, 0.0)\n",
+    "helper.py": (
+        "import numba\nfrom mine_test import consts\n"
+        "FACTOR = 100.0\n"
+        "def times(x):\n    return FACTOR\n"
+        "@numba.njit(cache=True)\ndef jitted(x):\n    return consts.K * FACTOR\n"
+    ),
+    "rule.py": (
+        "import mine_test.consts as c\n"
+        "from mine_test.consts import K\n"
+        "from mine_test.helper import jitted, times\n"
+        "def by_name(params, state, x):\n    return K\n"
+        "def by_module(params, state, x):\n    return c.K\n"
+        "def by_table(params, state, x):\n    return c.TABLE[0]\n"
+        "def by_call(params, state, x):\n    return times(x)\n"
+        "def by_jitted(params, state, x):\n    return jitted(x)\n"
+    ),
+}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("make", ["plain", "machine"])
+def test_a_constant_of_another_module_is_never_what_it_was(make: str, tmp_path: Path) -> None:
+    """In a process of its own each time, as numba keeps what it compiled between them.
+
+    Twice the answer for x = 1: K, K, TABLE[0], FACTOR and K times FACTOR.
+    """
+    folder = tmp_path / "mine_test"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    for name, text in MINE.items():
+        (folder / name).write_text(text)
+    code = (
+        "from mine_test import rule\n"
+        "from tests.unit.player import test_compiled as t\n"
+        "for name in ('by_name', 'by_module', 'by_table', 'by_call', 'by_jitted'):\n"
+        f"    print(t.run(t.{make}, getattr(rule, name))[0][0])\n"
+    )
+
+    def told() -> list[float]:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"PYTHONPATH": f"{tmp_path}:."},
+            capture_output=True,
+            text=True,
+            timeout=200,
+            check=True,
+        )
+        return [float(line) for line in done.stdout.split()]
+
+    assert told() == [20.0, 20.0, 40.0, 200.0, 2000.0]
+    assert told() == [20.0, 20.0, 40.0, 200.0, 2000.0]
+    (folder / "consts.py").write_text("K = 11.25\nTABLE = (30.0, 0.0)\n")
+    assert told() == [22.5, 22.5, 60.0, 200.0, 2250.0]
+    (folder / "helper.py").write_text(MINE["helper.py"].replace("100.0", "1000.0"))
+    assert told() == [22.5, 22.5, 60.0, 2000.0, 22500.0]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,204 @@
+"""``abr bench run`` after an edit of anything that an algorithm is made of: never old figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+PLAN = """\
+[plan]
+name = "stale"
+engine = "{engine}"
+[[traces]]
+generate = "3g-commute"
+count = 2
+duration_s = 320
+[[presentation]]
+builtin = "vbr-6"
+"""
+
+FILES: Mapping[str, str] = {
+    # A package: what it asks for is told by constants of its modules, a function, a class, a
+    # closure and two data files, one of them read while it is imported.
+    "mine/__init__.py": "",
+    "mine/consts.py": "K = 0\n",
+    "mine/helper.py": "def extra():\n    return 0\nclass Step:\n    SIZE = 0\n",
+    "mine/table.json": "0",
+    "mine/later.json": "0",
+    "mine/rule.py": (
+        "from typing import NamedTuple\n"
+        "import json\nfrom pathlib import Path\n"
+        "import numpy as np\n"
+        "import mine.consts as c\n"
+        "from mine.consts import K\n"
+        "from mine.helper import extra\n"
+        "from abr.decision import Decision, Rule\n"
+        "TABLE = json.loads(Path(__file__).with_name('table.json').read_text())\n"
+        "class Params(NamedTuple):\n    more: int = 0\n"
+        "class State(NamedTuple):\n    nothing: object\n"
+        "def start(params, ladder_bps, durations_s):\n    return State(np.zeros(1))\n"
+        "def choose(params, state, seen):\n"
+        "    return Decision(min(K + c.K + extra() + TABLE + params.more, 5), 0.0, 0, -1)\n"
+        "def make(**params):\n"
+        "    return Rule(name='mine', params=Params(**params), start=start, choose=choose)\n"
+    ),
+    "mine/thing.py": (
+        "from pathlib import Path\nfrom mine.helper import Step\n"
+        "class Thing:\n"
+        "    def choose(self, seen):\n"
+        "        later = int(Path(__file__).with_name('later.json').read_text())\n"
+        "        return Step.SIZE + later\n"
+    ),
+    # A module of one file, with another beside it that it imports when it is asked.
+    "alone.py": (
+        "def make():\n"
+        "    base = 0\n"
+        "    class Alone:\n"
+        "        def choose(self, seen):\n"
+        "            import beside\n"
+        "            return base + beside.K\n"
+        "    return Alone()\n"
+    ),
+    "beside.py": "K = 0\n",
+    # One whose state nobody can look into.
+    "dark.py": (
+        "class Dark:\n"
+        "    def __init__(self):\n        self.rest = iter([].__iter__, None)\n"
+        "        self.gen = (n for n in ())\n"
+        "    def choose(self, seen):\n        return 0\n"
+    ),
+    "strange-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: strange\nVersion: 1.0\n",
+    "strange-1.0.dist-info/entry_points.txt": (
+        "[abr.algorithms]\nmine = mine.rule:make\nthing = mine.thing:Thing\n"
+        "alone = alone:make\ndark = dark:Dark\n"
+    ),
+}
+
+
+@pytest.fixture(name="folder")
+def strangers(tmp_path: Path) -> Path:
+    """A folder on Python's path with algorithms of a distribution of its own."""
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def edit(folder: Path, name: str, old: str, new: str) -> None:
+    path = folder / name
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+class Played:
+    """A run of a plan in a process of its own."""
+
+    def __init__(self, folder: Path, engine: str, *names: str) -> None:
+        plan = folder / "plan.toml"
+        algorithms = "".join(f'[[algorithm]]\nname = "{name}"\n' for name in names)
+        plan.write_text(PLAN.format(engine=engine) + algorithms)
+        # Bytecode says nothing of an edit within the second that leaves the length as it is.
+        more = {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run(
+            [sys.executable, "-m", "abr", "bench", "run", str(plan), "--out", str(folder / "out")],
+            env=os.environ | more | {"ABR_CACHE_DIR": str(folder / "kernels")},
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=250,
+            check=False,
+        )
+        self.said = done.stderr
+        assert done.returncode == 0, done.stderr
+        lines = (folder / "out/results.jsonl").read_text().splitlines()[1:]
+        rows = [json.loads(line) for line in lines]
+        self.rungs = {
+            name: {rung for row in rows if row["algorithm"] == name for rung in row["rungs"]}
+            for name in names
+        }
+        self.again = done.stderr.partition(" runs are there already")[0].rpartition(": ")[2]
+
+
+@pytest.mark.timeout(600)
+def test_an_edit_of_anything_reached_is_played(folder: Path) -> None:
+    """Each edit raises what is asked for by one, for those whom it concerns."""
+    names = ("mine", "thing", "alone")
+
+    def played() -> list[int]:
+        rungs = Played(folder, "plain", *names).rungs
+        assert all(len(each) == 1 for each in rungs.values())
+        return [max(rungs[name]) for name in names]
+
+    assert played() == [0, 0, 0]
+    assert Played(folder, "plain", *names).again == "3 of 3"
+    edit(folder, "mine/consts.py", "K = 0", "K = 1")  # K and c.K
+    assert played() == [2, 0, 0]
+    edit(folder, "mine/helper.py", "return 0", "return 1")
+    edit(folder, "mine/helper.py", "SIZE = 0", "SIZE = 1")
+    edit(folder, "beside.py", "K = 0", "K = 1")
+    assert played() == [3, 1, 1]
+    (folder / "mine/table.json").write_text("1")
+    (folder / "mine/later.json").write_text("1")
+    edit(folder, "alone.py", "base = 0", "base = 1")
+    assert played() == [4, 2, 2]
+    edit(folder, "mine/rule.py", "more: int = 0", "more: int = 1")
+    assert played() == [5, 2, 2]
+    assert Played(folder, "plain", *names).again == "3 of 3"
+
+
+@pytest.mark.timeout(600)
+def test_compiled_algorithms_are_compiled_and_played_anew(folder: Path) -> None:
+    assert Played(folder, "compiled", "mine").rungs == {"mine": {0}}
+    assert len(list((folder / "kernels").rglob("*.nbc"))) == 1
+    edit(folder, "mine/consts.py", "K = 0", "K = 1")
+    assert Played(folder, "compiled", "mine").rungs == {"mine": {2}}
+    edit(folder, "mine/helper.py", "return 0", "return 1")
+    assert Played(folder, "compiled", "mine").rungs == {"mine": {3}}
+    assert len(list((folder / "kernels").rglob("*.nbc"))) == 3
+
+
+def test_what_cannot_be_looked_into_is_played_anew_and_said(folder: Path) -> None:
+    assert Played(folder, "plain", "dark", "alone").again == ""
+    second = Played(folder, "plain", "dark", "alone")
+    assert second.again == "1 of 2"
+    said = "dark: played again, because a change could not be detected in the state of a"
+    assert said in second.said
+
+
+def test_a_worker_does_not_play_what_was_edited_meanwhile(folder: Path) -> None:
+    """The edit falls between the loading of the plan and the first worker's."""
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from bench.experiments.run import materials\n"
+        "load = materials.load_experiment\n"
+        "def load_and_edit(*args, **more):\n"
+        "    found = load(*args, **more)\n"
+        "    Path('beside.py').write_text('K = 3\\n')\n"
+        "    return found\n"
+        "materials.load_experiment = load_and_edit\n"
+        "from abr.cli import main\n"
+        "if __name__ == '__main__':\n"
+        "    sys.exit(main(['bench', 'run', 'plan.toml', '--out', 'out']))\n"
+    )
+    (folder / "plan.toml").write_text(
+        PLAN.format(engine="plain") + '[[algorithm]]\nname = "alone"\n'
+    )
+    (folder / "edits.py").write_text(code)
+    done = subprocess.run(
+        [sys.executable, "edits.py"],
+        env=os.environ | {"PYTHONPATH": str(folder)},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "its source here is not what it was when the run began; run the command" in done.stderr
