@@ -26,7 +26,7 @@ from player.batch import flatstate as layout
 from player.batch import hooks
 from player.batch.linking import is_importable, is_ours
 from player.batch.logrows import fill
-from player.batch.many import Links, Rows, States, many, packed, rows_at
+from player.batch.many import Links, Rows, States, pack, play_many, rows_at
 from player.batch.run.compiled import CompilerError, compiled, linked
 from player.batch.simulators import Simulator
 from player.batch.tables import (
@@ -35,10 +35,10 @@ from player.batch.tables import (
     REFUSED,
     TOTALS,
     TOTALS_DTYPE,
-    Film,
+    PresentationTable,
     downloads_so_far,
-    film_of,
     out_for,
+    presentation_table_of,
     remember,
 )
 from player.config import PlayerConfig
@@ -67,6 +67,9 @@ class Batch:
     """One row per name in ``column_names`` for each session, shape (n, C, N), or (0, C, N)."""
     column_names: tuple[str, ...] = COLUMNS
 
+    def __repr__(self) -> str:
+        return f"<Batch of {len(self.totals)} sessions of {self.algorithm}, {self.engine}>"
+
     def total(self, name: str) -> FloatArray:
         """The column of ``totals`` called ``name``, shape (n,)."""
         return self.totals[:, TOTALS.index(name)]
@@ -82,7 +85,7 @@ class _Job(NamedTuple):
     loop: Loop
     params: Any
     states: States
-    film: Film
+    table: PresentationTable
     links: Links
     options: Any
 
@@ -106,7 +109,7 @@ def run_batch(
         simulator: One of ``player.batch.simulators``.
         presentation: What is played.
         traces: The networks.
-        algorithm: A rule, or something that makes an object with ``choose(seen)``.
+        algorithm: An algorithm, or something that makes an object with ``choose(seen)``.
         options: Of the simulator; its defaults when None.
         which: Index into ``traces`` for each session; None: every trace once.
         engine: ``compiled``, ``plain``, or ``auto`` for the first that is possible.
@@ -123,17 +126,19 @@ def run_batch(
     options = simulator.options() if options is None else options
     order = np.arange(len(traces)) if which is None else np.asarray(which, dtype=np.int64)
     # As compiled views expect them.
-    film = Film(*map(np.ascontiguousarray, simulator.presentation_table(presentation, options)))
-    links = packed([simulator.link_table(trace, options) for trace in traces])
+    table = PresentationTable(
+        *map(np.ascontiguousarray, simulator.presentation_table(presentation, options))
+    )
+    links = pack([simulator.link_table(trace, options) for trace in traces])
     why_not = "" if engine == "plain" else _why_not(algorithm)
     if engine == "compiled" and why_not:
         raise AlgorithmError(_cannot(algorithm, why_not))
     names = (*COLUMNS, *simulator.extra_columns)
-    rows = _room(len(order), film, names, keep_rungs=keep_rungs, keep_columns=keep_columns)
+    rows = _room(len(order), table, names, keep_rungs=keep_rungs, keep_columns=keep_columns)
     job: _Job | None = None
     if engine != "plain" and not why_not and isinstance(algorithm, Rule):
         try:
-            job = _compiled_job(simulator, algorithm, presentation, traces, film, links, options)
+            job = _compiled_job(simulator, algorithm, presentation, traces, table, links, options)
             _play_part(job, order, rows, slice(0, 0))  # compiled here, or loaded
         except (CompilerError, layout.NotFlatError) as exc:
             if engine == "compiled":
@@ -141,7 +146,7 @@ def run_batch(
             job, why_not = None, str(exc)
     is_compiled = job is not None
     if job is None:
-        job = _plain_job(simulator, algorithm, presentation, traces, film, links, options)
+        job = _plain_job(simulator, algorithm, presentation, traces, table, links, options)
     _spread(job, order, rows, max(1, min(threads, len(order))) if is_compiled else 1)
     _check_answers(algorithm, rows)
     if simulator.twin is not None:
@@ -195,7 +200,7 @@ def _compiled_job(
     rule: Rule,
     presentation: Presentation,
     traces: Sequence[Trace],
-    film: Film,
+    table: PresentationTable,
     links: Links,
     options: Any,
 ) -> _Job:
@@ -211,8 +216,8 @@ def _compiled_job(
         np.concatenate([[0], np.cumsum(widths)]).astype(np.int64),
         np.stack([flat.fields for flat in flats]),
     )
-    loop = compiled_with(many, {"session": simulator.session}, rule, states[0], {})
-    return _Job(loop, rule.params, begun, film, links, options)
+    loop = compiled_with(play_many, {"session": simulator.session}, rule, states[0], {})
+    return _Job(loop, rule.params, begun, table, links, options)
 
 
 def _plain_job(
@@ -220,11 +225,11 @@ def _plain_job(
     algorithm: Algorithm,
     presentation: Presentation,
     traces: Sequence[Trace],
-    film: Film,
+    table: PresentationTable,
     links: Links,
     options: Any,
 ) -> _Job:
-    """The same loop in plain Python; the state is a rule's own, or a ``RunningAlgorithm``."""
+    """The same loop in plain Python; the state is an algorithm's own, or a ``RunningAlgorithm``."""
     is_rule = isinstance(algorithm, Rule)
     rule = algorithm if isinstance(algorithm, Rule) else _as_rule(algorithm)
     start = partial(start_state, rule) if is_rule else partial(begin, algorithm)
@@ -232,7 +237,7 @@ def _plain_job(
     are_lists = is_rule and is_ours(rule.choose)  # the tests show that lists will do
     newest: list[Any] = []
     parts = {"session": simulator.session, "state_of": partial(_newest, newest)}
-    loop = linked(many, {**hooks_of(rule), **_about_history()}, parts=parts)
+    loop = linked(play_many, {**hooks_of(rule), **_about_history()}, parts=parts)
 
     def play_each(*given: Any) -> None:
         *before, which, options, out, rows = given
@@ -251,11 +256,11 @@ def _plain_job(
                 ) from exc
 
     nothing = States(np.zeros(0), np.zeros(2, np.int64), np.zeros((1, 0, 3), np.int64))
-    return _Job(play_each, rule.params, nothing, film, links, options)
+    return _Job(play_each, rule.params, nothing, table, links, options)
 
 
 def _as_rule(algorithm: Callable[[], Any]) -> Rule:
-    """A rule whose state is the ``RunningAlgorithm`` that answers for ``algorithm``."""
+    """An algorithm whose state is the ``RunningAlgorithm`` that answers for ``algorithm``."""
     made = algorithm()
     return Rule(
         name=_name(algorithm),
@@ -326,19 +331,19 @@ def _spread(job: _Job, order: NDArray[np.int64], rows: Rows, threads: int) -> No
 
 
 def _play_part(job: _Job, order: NDArray[np.int64], rows: Rows, part: slice) -> None:
-    segments = int(job.film.sizes_bytes.shape[1])
+    segments = int(job.table.sizes_bytes.shape[1])
     out = out_for(
         segments,
         segments + _MORE_DOWNLOADS,
         columns=rows.columns.shape[1],
-        known=job.film.listed_bytes.shape,
+        known=job.table.listed_bytes.shape,
     )
     records: Any = np.zeros(1, TOTALS_DTYPE)  # what ``many`` takes fields from
     out = out._replace(totals=records)
     job.loop(
         job.params,
         job.states,
-        job.film,
+        job.table,
         job.links,
         order[part],
         job.options,
@@ -368,7 +373,7 @@ def _play_beyond(
     """Let the player itself play what its simulator leaves to it."""
     from player.api import simulate
 
-    film = film_of(presentation)
+    table = presentation_table_of(presentation)
     for i in np.flatnonzero(rows.totals["outcome"] == BEYOND).tolist():
         log = simulate(
             presentation,
@@ -378,7 +383,7 @@ def _play_beyond(
             max_play_s=max_play_s,
         )
         out = out_for(presentation.segments, 0, columns=rows.columns.shape[1])
-        store(fill(log, film, out), rows.totals, i)
+        store(fill(log, table, out), rows.totals, i)
         if len(rows.rungs):
             rows.rungs[i] = out.rungs
         if len(rows.columns):
@@ -386,9 +391,14 @@ def _play_beyond(
 
 
 def _room(
-    count: int, film: Film, names: Sequence[str], *, keep_rungs: bool, keep_columns: bool
+    count: int,
+    table: PresentationTable,
+    names: Sequence[str],
+    *,
+    keep_rungs: bool,
+    keep_columns: bool,
 ) -> Rows:
-    segments = film.sizes_bytes.shape[1]
+    segments = table.sizes_bytes.shape[1]
     return Rows(
         np.zeros(count, TOTALS_DTYPE),
         np.zeros((count if keep_rungs else 0, segments), dtype=np.int16),
