@@ -194,7 +194,7 @@ def test_a_network_that_does_not_start_again_is_not_repeated() -> None:
     options = pensieve.Options()
     held = Trace(times_s=np.array([0, 1]), capacity_bps=np.array([1e6]), end="hold")
     assert len(pensieve.link_table(held, options).capacity_bps) == 1
-    with pytest.raises(ValueError, match="ends; kernels need one that goes on"):
+    with pytest.raises(ValueError, match="ends; this simulator needs one that goes on"):
         pensieve.link_table(
             Trace(times_s=np.array([0, 1]), capacity_bps=np.array([1e6]), end="end"), options
         )
