@@ -68,14 +68,6 @@ class CapacityTable(NamedTuple):
     rtt_s: Column
 
 
-class FirstByte(NamedTuple):
-    """When a response begins."""
-
-    time_s: float
-    period: int
-    """The last period that was looked at, to search from."""
-
-
 class Transfer(NamedTuple):
     """A request and its response on a link that carries nothing else."""
 
@@ -218,14 +210,19 @@ def time_of(table: Offer, bits: float, near: int) -> float:
 
 def wait_for_first_byte(
     table: Offer, now_s: float, is_connected: bool, server_s: float, near: int
-) -> FirstByte:
-    """[Connect round trip] + round trip + ``server_s``, of a request sent at ``now_s``."""
+) -> tuple[float, int]:
+    """When the response to a request sent at ``now_s`` begins.
+
+    Returns:
+        ``now_s`` + [connect round trip] + round trip + ``server_s``, and the last period
+        that was looked at, to search from.
+    """
     period = find_period(table, fold(table, now_s)[1], near)
     ready_s = now_s
     if not is_connected:
         ready_s += float(table.rtt_s[period])
         period = find_period(table, fold(table, ready_s)[1], period)
-    return FirstByte(ready_s + float(table.rtt_s[period]) + server_s, period)
+    return ready_s + float(table.rtt_s[period]) + server_s, period
 
 
 def response_bits(size_bytes: float, overhead_bytes: float) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 
 from abr.media import FloatArray, Presentation, frozen_array
 from abr.trace import Trace
-from player.batch.tables import Film, LinkTable, in_ms
+from player.batch.tables import LinkTable, PresentationTable, in_ms
 
 _BLUR = 1e-12
 
@@ -49,19 +49,26 @@ def _plain(values: FloatArray) -> FloatArray:
     return np.where(np.abs(short - values) <= _BLUR * (1 + np.abs(values)), short, values)
 
 
-def whole_bytes(film: Presentation, *, segments: int = 48, segment_s: float = 4.0) -> Film:
-    """The first ``segments`` of ``film``, sizes in whole bytes, each ``segment_s`` long.
+def whole_bytes(
+    presentation: Presentation, *, segments: int = 48, segment_s: float = 4.0
+) -> PresentationTable:
+    """The first ``segments`` of ``presentation``, sizes in whole bytes, each ``segment_s`` long.
 
     Args:
-        film: What is played.
+        presentation: What is played.
         segments: How many; 0 for all.
-        segment_s: Media seconds of each; 0 for the film's own, to the nearest tenth, as
+        segment_s: Media seconds of each; 0 for the presentation's own, to the nearest tenth, as
             the family takes segments of 4.004 s for 4 s.
     """
-    count = min(segments, film.segments) if segments else film.segments
-    lasts_s = np.full(count, segment_s) if segment_s else np.round(film.durations_s[:count], 1)
-    sizes = np.ascontiguousarray(np.round(film.sizes_bytes[:, :count]))
-    durations_s = frozen_array(np.where(lasts_s > 0, lasts_s, film.durations_s[:count]))
-    return Film(
-        film.bitrates_bps, frozen_array(sizes), durations_s, frozen_array(in_ms(durations_s))
+    count = min(segments, presentation.segments) if segments else presentation.segments
+    lasts_s = (
+        np.full(count, segment_s) if segment_s else np.round(presentation.durations_s[:count], 1)
+    )
+    sizes = np.ascontiguousarray(np.round(presentation.sizes_bytes[:, :count]))
+    durations_s = frozen_array(np.where(lasts_s > 0, lasts_s, presentation.durations_s[:count]))
+    return PresentationTable(
+        presentation.bitrates_bps,
+        frozen_array(sizes),
+        durations_s,
+        frozen_array(in_ms(durations_s)),
     )

@@ -1,7 +1,7 @@
-"""What a kernel's hooks do where a rule does not say: nothing, and the lowest rung.
+"""What a simulator's hooks do where an algorithm does not say: nothing, and the lowest rung.
 
-Kernels import these names; ``player.batch.run.batch`` binds a rule's functions in their
-place.
+Simulators import these names; ``player.batch.run.batch`` binds an algorithm's functions in
+their place.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any
 from abr.decision import Decision, Download, Observation, Progress
 
 CAN_RECONSIDER = False
-"""Whether the rule may abandon downloads."""
+"""Whether the algorithm may abandon downloads."""
 CAN_LEARN = False
-"""Whether the rule listens to finished downloads."""
+"""Whether the algorithm listens to finished downloads."""
 
 
 def choose(params: Any, state: Any, seen: Observation) -> Decision:
@@ -35,9 +35,9 @@ def waited(params: Any, state: Any, seen: Observation, wait_s: float) -> None:
 
 
 def state_of(row: Any, fields: Any) -> Any:
-    """The state of a rule over a row of numbers."""
+    """The state of an algorithm over a row of numbers."""
     return None
 
 
-def session(params: Any, state: Any, film: Any, link: Any, options: Any, out: Any) -> None:
-    """One session of a kernel."""
+def session(params: Any, state: Any, presentation: Any, link: Any, options: Any, out: Any) -> None:
+    """One session of a simulator."""

@@ -1,6 +1,6 @@
-"""A session log as the row that the batch kernel of our own player would have made.
+"""A session log as the row that the batch simulator of our own player would have made.
 
-What that kernel leaves to the player itself (requests that meet a limit in time, tracks
+What that simulator leaves to the player itself (requests that meet a limit in time, tracks
 fetched together) is played by the virtual driver; so that it stands beside the other
 sessions of a batch, its log is summed up here in the same fields.
 """
@@ -16,11 +16,19 @@ from abr import qoe
 from abr.log import SessionLog
 from player.batch import tables
 from player.batch.abrkit.timeline import DECIDED_S, note_stall
-from player.batch.tables import COMPLETE, FAILED, STOPPED, Film, Out, Totals, clear_totals
+from player.batch.tables import (
+    COMPLETE,
+    FAILED,
+    STOPPED,
+    Out,
+    PresentationTable,
+    Totals,
+    clear_totals,
+)
 
 
-def fill(log: SessionLog, film: Film, out: Out) -> Totals:
-    """Fill columns and rungs of ``out`` from the log of a session over ``film``; its totals."""
+def fill(log: SessionLog, presentation: PresentationTable, out: Out) -> Totals:
+    """Fill columns and rungs of ``out`` from a session's log; the totals of the session."""
     out.columns[:], out.rungs[:] = 0.0, -1.0
     fetched = _columns(log, out)
     _stalls(log, out, fetched)
@@ -34,7 +42,9 @@ def fill(log: SessionLog, film: Film, out: Out) -> Totals:
     totals.ended_s = score.elapsed_s
     totals.bitrate_time_bits = score.mean_bitrate_bps * sum(score.time_per_rung_s)
     totals.bitrate_change_bps = score.switch_bps
-    utility = [math.log(rate / film.ladder_bps[0]) for rate in film.ladder_bps.tolist()]
+    utility = [
+        math.log(rate / presentation.ladder_bps[0]) for rate in presentation.ladder_bps.tolist()
+    ]
     totals.utility_time_s = sum(
         u * time_s for u, time_s in zip(utility, score.time_per_rung_s, strict=False)
     )

@@ -1,7 +1,7 @@
-"""Many sessions of one rule over one film: the loop around a kernel.
+"""Many sessions of one algorithm over one presentation: the loop around a simulator.
 
-``session`` and ``state_of`` are bound by ``player.batch.run.batch``, to a kernel's session
-and to what makes a rule's state from a row of numbers.
+``session`` and ``state_of`` are bound by ``player.batch.run.batch``, to a simulator's session
+and to what makes an algorithm's state from a row of numbers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from abr.compilable import cells, fields, numbers, store, uncounted
 from abr.media import FloatArray
 from player.batch.hooks import session, state_of
-from player.batch.tables import Film, LinkTable, Out
+from player.batch.tables import LinkTable, Out, PresentationTable
 
 
 class Links(NamedTuple):
@@ -58,7 +58,7 @@ class Rows(NamedTuple):
     """Shape (n, C, N) or (0, C, N)."""
 
 
-def packed(links: list[LinkTable]) -> Links:
+def pack(links: list[LinkTable]) -> Links:
     """Lay the tables of traces one after the other."""
     counts = [len(link.capacity_bps) for link in links]
     return Links(
@@ -100,10 +100,10 @@ def copy(values: FloatArray, into: FloatArray) -> None:
         into[i] = values[i]
 
 
-def many(
+def play_many(
     params: Any,
     states: States,
-    film: Film,
+    presentation: PresentationTable,
     links: Links,
     which: NDArray[np.int64],
     options: Any,
@@ -114,19 +114,19 @@ def many(
 
     ``out`` is room for one session, its totals an array of one record.
     """
-    film = Film(
-        uncounted(film.ladder_bps),
-        uncounted(film.sizes_bytes),
-        uncounted(film.durations_s),
-        numbers(film.durations_ms),
-        uncounted(film.audio_bytes),
-        uncounted(film.audio_ends_s),
-        uncounted(film.playlist_bytes),
-        uncounted(film.init_bytes),
-        uncounted(film.keys),
-        uncounted(film.listed_bytes),
-        uncounted(film.listed_rates_bps),
-        uncounted(film.side_numbers),
+    presentation = PresentationTable(
+        uncounted(presentation.ladder_bps),
+        uncounted(presentation.sizes_bytes),
+        uncounted(presentation.durations_s),
+        numbers(presentation.durations_ms),
+        uncounted(presentation.audio_bytes),
+        uncounted(presentation.audio_ends_s),
+        uncounted(presentation.playlist_bytes),
+        uncounted(presentation.init_bytes),
+        uncounted(presentation.keys),
+        uncounted(presentation.listed_bytes),
+        uncounted(presentation.listed_rates_bps),
+        uncounted(presentation.side_numbers),
     )
     room = Out(
         numbers(out.rungs),
@@ -147,7 +147,7 @@ def many(
         own = k if len(states.first) > 2 else 0
         copy(states.values[states.first[own] : states.first[own + 1]], state_row)
         state = state_of(state_row, states.fields[own])
-        session(params, state, film, link_at(links, k), options, room)
+        session(params, state, presentation, link_at(links, k), options, room)
         store(room.totals, rows.totals, i)
         if rows.rungs.shape[0] > 0:
             for segment in range(rows.rungs.shape[1]):

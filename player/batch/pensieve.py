@@ -15,7 +15,7 @@ is used.
 * segment 0 is downloaded at ``first_rung`` without asking, and the wait for it is
   counted as rebuffering
 
-deviation: that environment knows no waits of a rule's own. Here such a wait plays
+deviation: that environment knows no waits of an algorithm's own. Here such a wait plays
 from the buffer, what is missing counts as rebuffering, and the network's clock moves.
 
 deviation: the family's program answers with what was left of the sleep after the last
@@ -47,9 +47,9 @@ from player.batch.tables import (
     SIZE_BYTES,
     STALL_S,
     START_S,
-    Film,
     LinkTable,
     Out,
+    PresentationTable,
     clear_totals,
     downloads_so_far,
     endless_link_of,
@@ -75,7 +75,7 @@ class Options(NamedTuple):
     payload: float = 0.95
     """Part of the capacity that carries segments."""
     first_rung: int = 1
-    """Rung of segment 0, no higher than the top; -1 asks the rule for it as well."""
+    """Rung of segment 0, no higher than the top; -1 asks the algorithm for it as well."""
     stall_weight: float = 4.3
     """Mbit/s that a second of rebuffering costs in QoE_lin."""
     switch_weight: float = 1.0
@@ -111,7 +111,7 @@ class Step(NamedTuple):
     rebuffer_ms: float
 
 
-def begun(link: LinkTable) -> Place:
+def begin(link: LinkTable) -> Place:
     """Where a session begins."""
     return Place(0, link.times_s[0])
 
@@ -184,19 +184,26 @@ def linear_quality(
 
 
 def session(
-    params: Any, state: Any, film: Film, link: LinkTable, options: Options, out: Out
+    params: Any,
+    state: Any,
+    presentation: PresentationTable,
+    link: LinkTable,
+    options: Options,
+    out: Out,
 ) -> None:
     """Play one session; ``out.totals``: the wait for segment 0 is in stalled time too."""
     clear_totals(out.totals)
-    place = begun(link)
+    place = begin(link)
     buffer_ms = now_s = 0.0
-    top = len(film.ladder_bps) - 1
+    top = len(presentation.ladder_bps) - 1
     last_rung = done = 0
-    for segment in range(len(film.durations_s)):
+    for segment in range(len(presentation.durations_s)):
         rung, wait_s = min(options.first_rung, top), 0.0
         if segment > 0 or options.first_rung < 0:
             before = last_rung if segment > 0 else -1
-            seen = _observation(film, options, out.history, done, now_s, segment, buffer_ms, before)
+            seen = _observation(
+                presentation, options, out.history, done, now_s, segment, buffer_ms, before
+            )
             answer = choose(params, state, seen)
             rung, wait_s = answer.rung, answer.wait_s
             if not (0 <= rung <= top and 0 <= wait_s < math.inf):
@@ -213,31 +220,45 @@ def session(
             _note_idle(out, wait_s)
         if segment == 0:
             last_rung = rung
-        size = film.sizes_bytes[rung, segment]
-        got = step(link, options, place, buffer_ms, size, film.durations_s[segment])
+        size = presentation.sizes_bytes[rung, segment]
+        got = step(link, options, place, buffer_ms, size, presentation.durations_s[segment])
         stall_s = (got.rebuffer_ms + missed_ms) / 1000.0
         end_s = now_s + got.delay_ms / 1000.0
         start_s, first_s = now_s, now_s + options.rtt_s
-        _note(film, options, out, segment, rung, last_rung, start_s, end_s, buffer_s, stall_s, got)
+        _note(
+            presentation,
+            options,
+            out,
+            segment,
+            rung,
+            last_rung,
+            start_s,
+            end_s,
+            buffer_s,
+            stall_s,
+            got,
+        )
         done = remember(out.history, done, segment, rung, size, start_s, first_s, end_s)
         place, buffer_ms, last_rung = got.place, got.buffer_ms + got.sleep_ms, rung
         now_s = end_s
         if CAN_LEARN:
-            seen = _observation(film, options, out.history, done, now_s, segment, buffer_ms, rung)
+            seen = _observation(
+                presentation, options, out.history, done, now_s, segment, buffer_ms, rung
+            )
             delivered(params, state, seen, Download(segment, rung, size, start_s, first_s, end_s))
         if got.sleep_ms > 0:
             buffer_ms = got.buffer_ms
             now_s += got.sleep_ms / 1000.0
-            if segment + 1 < len(film.durations_s):
+            if segment + 1 < len(presentation.durations_s):
                 seen = _observation(
-                    film, options, out.history, done, now_s, segment + 1, buffer_ms, rung
+                    presentation, options, out.history, done, now_s, segment + 1, buffer_ms, rung
                 )
                 waited(params, state, seen, got.sleep_ms / 1000.0)
-    _sum_up(film, out, now_s + buffer_ms / 1000.0)
+    _sum_up(presentation, out, now_s + buffer_ms / 1000.0)
 
 
 def _observation(
-    film: Film,
+    presentation: PresentationTable,
     options: Options,
     history: FloatArray,
     done: int,
@@ -253,15 +274,15 @@ def _observation(
         options.max_buffer_s,
         last_rung,
         buffer_ms > 0,
-        film.ladder_bps,
-        film.sizes_bytes,
-        film.durations_s,
+        presentation.ladder_bps,
+        presentation.sizes_bytes,
+        presentation.durations_s,
         downloads_so_far(history, done),
     )
 
 
 def _refuse(out: Out) -> None:
-    """The rule answered what is not legal; the session ends here."""
+    """The algorithm answered what is not legal; the session ends here."""
     out.totals.outcome = REFUSED
 
 
@@ -270,7 +291,7 @@ def _note_idle(out: Out, idle_s: float) -> None:
 
 
 def _note(
-    film: Film,
+    presentation: PresentationTable,
     options: Options,
     out: Out,
     segment: int,
@@ -289,7 +310,7 @@ def _note(
     columns[START_S, segment] = start_s
     columns[FIRST_BYTE_S, segment] = start_s + options.rtt_s
     columns[END_S, segment] = end_s
-    columns[SIZE_BYTES, segment] = film.sizes_bytes[rung, segment]
+    columns[SIZE_BYTES, segment] = presentation.sizes_bytes[rung, segment]
     columns[BUFFER_BEFORE_S, segment] = buffer_s
     columns[STALL_S, segment] = stall_s
     out.totals.stall_s += stall_s
@@ -298,22 +319,22 @@ def _note(
     if segment == 0:
         out.totals.startup_s = end_s
     _note_idle(out, got.sleep_ms / 1000.0)
-    out.totals.played_s += film.durations_s[segment]
+    out.totals.played_s += presentation.durations_s[segment]
     out.totals.downloads += 1
-    out.totals.downloaded_bytes += film.sizes_bytes[rung, segment]
+    out.totals.downloaded_bytes += presentation.sizes_bytes[rung, segment]
     if len(columns) > _QOE_LIN:
         columns[_DELAY_MS, segment] = got.delay_ms
         columns[_SLEEP_MS, segment] = got.sleep_ms
         columns[_BUFFER_S, segment] = got.buffer_ms / 1000.0
         columns[_QOE_LIN, segment] = linear_quality(
-            options, film.ladder_bps[rung], film.ladder_bps[last_rung], stall_s
+            options, presentation.ladder_bps[rung], presentation.ladder_bps[last_rung], stall_s
         )
 
 
-def _sum_up(film: Film, out: Out, ended_s: float) -> None:
+def _sum_up(presentation: PresentationTable, out: Out, ended_s: float) -> None:
     """Fill the totals that are known at the end, when the buffer is played out."""
     out.totals.ended_s = ended_s
-    sum_rungs(film, out)
+    sum_rungs(presentation, out)
 
 
 def link_table(trace: Trace, options: Options) -> LinkTable:
@@ -327,7 +348,7 @@ def link_table(trace: Trace, options: Options) -> LinkTable:
     return link_of_rows(*cooked_rows(trace, cover_s=options.cover_s))
 
 
-def presentation_table(presentation: Presentation, options: Options) -> Film:
+def presentation_table(presentation: Presentation, options: Options) -> PresentationTable:
     """The tables of a presentation, as the family cuts it."""
     return whole_bytes(presentation, segments=options.segments, segment_s=options.segment_s)
 

@@ -1,16 +1,16 @@
-"""One session as Sabre plays it: a fluid link with latency, a buffer, a rule.
+"""One session as Sabre plays it: a fluid link with latency, a buffer, an algorithm.
 
 * one request at a time: a wait of one unit of latency, each period's price for as long
   as it lasts, then a transfer at the period's capacity; the trace starts again after its
   last period, and its clock moves in waits, transfers and idle time alike
 * segment 0 comes at ``first_rung`` without asking; what it takes is start-up
 * a segment that does not fit the buffer waits for room first
-* a rule is asked about a download under way each time both ``question_s`` and
+* an algorithm is asked about a download under way each time both ``question_s`` and
   ``question_bytes`` have passed; not about segment 0. What came of an abandoned
-  download is lost, and the rule is asked anew for the same segment: the rung that it
+  download is lost, and the algorithm is asked anew for the same segment: the rung that it
   abandoned for binds nobody
 * a segment downloaded again takes the place of the first copy unless that has begun to
-  play. Such a download neither waits for the rule nor adds to the buffer
+  play. Such a download neither waits for the algorithm nor adds to the buffer
 * an illegal answer ends the session, as ``REFUSED``
 * a stall that has not ended when the next download begins is one event
 
@@ -19,13 +19,13 @@ commit 09b03bb, whose sessions this reproduces. Another model of player and link
 on purpose: nothing of ``player.playhead`` or ``abr.capacity`` is used.
 
 The arithmetic is done in its units and order, milliseconds and bits, so that the network's
-clock is the same to the last bit: rules that ask whether half a second has passed are
+clock is the same to the last bit: algorithms that ask whether half a second has passed are
 asked when it has but for rounding. Lengths and waits are those that ``tables.in_ms``
 has, which are what they were before they were divided by a thousand.
 
 deviation: segments may differ in length here.
 
-deviation: a rule may abandon for ever, because what was abandoned teaches it nothing. When
+deviation: an algorithm may abandon for ever, because what was abandoned teaches it nothing. When
 a thousand downloads per segment of the title have been abandoned, it is asked about them
 no more, so that every session ends.
 """
@@ -58,13 +58,13 @@ from player.batch.tables import (
     SIZE_BYTES,
     STALL_S,
     START_S,
-    Film,
     LinkTable,
     Out,
+    PresentationTable,
     clear_totals,
     downloads_so_far,
     endless_link_of,
-    film_of,
+    presentation_table_of,
     remember,
     sum_rungs,
 )
@@ -72,7 +72,7 @@ from player.batch.tables import (
 _MS = 1e3
 _MOST_ABANDONED = 1000
 # Questions are told to be this long after the request, rounded down: what Sabre's rounding
-# puts an instant too early must stay too early for a rule that allows for rounding.
+# puts an instant too early must stay too early for an algorithm that allows for rounding.
 _GRAINS_PER_MS, _GRAIN_S = 5e5, 2e-9
 
 
@@ -82,9 +82,9 @@ class Options(NamedTuple):
     max_buffer_s: float = 25.0
     """A segment is asked for only when it fits below this."""
     abandon: bool = True
-    """Whether the rule is asked about downloads under way."""
+    """Whether the algorithm is asked about downloads under way."""
     first_rung: int = 0
-    """Rung of segment 0; -1 asks the rule for it as well."""
+    """Rung of segment 0; -1 asks the algorithm for it as well."""
     question_s: float = 0.05
     """Least time between questions about a download."""
     question_bytes: float = 1500.0
@@ -235,23 +235,27 @@ def media_ms(durations_ms: FloatArray, first: int, end: int) -> float:
     return sum_ms
 
 
-def buffered_after_ms(film: Film, at: Playback, head: int) -> float:
+def buffered_after_ms(presentation: PresentationTable, at: Playback, head: int) -> float:
     """Length of the segments in the buffer when ``head`` plays."""
     if head == at.head:
         return at.buffered_ms
     if head == at.coming:
         return 0.0
-    return at.buffered_ms - media_ms(film.durations_ms, at.head, head)
+    return at.buffered_ms - media_ms(presentation.durations_ms, at.head, head)
 
 
-def level_after_ms(film: Film, at: Playback, time_ms: float) -> float:
+def level_after_ms(presentation: PresentationTable, at: Playback, time_ms: float) -> float:
     """The buffer level ``time_ms`` later."""
-    head, consumed_ms, _ = play(film.durations_ms, at.head, at.coming, at.consumed_ms, time_ms)
-    return buffered_after_ms(film, at, head) - consumed_ms
+    head, consumed_ms, _ = play(
+        presentation.durations_ms, at.head, at.coming, at.consumed_ms, time_ms
+    )
+    return buffered_after_ms(presentation, at, head) - consumed_ms
 
 
-def observe(options: Options, film: Film, out: Out, at: Playback, segment: int) -> Observation:
-    """What a rule sees; ``segment`` is the one it is asked about."""
+def observe(
+    options: Options, presentation: PresentationTable, out: Out, at: Playback, segment: int
+) -> Observation:
+    """What an algorithm sees; ``segment`` is the one it is asked about."""
     buffer_ms = level_ms(at)
     return Observation(
         at.now_ms / _MS,
@@ -260,26 +264,33 @@ def observe(options: Options, film: Film, out: Out, at: Playback, segment: int) 
         options.max_buffer_s,
         int(out.rungs[at.coming - 1]) if at.coming > 0 else -1,
         buffer_ms > 0,
-        film.ladder_bps,
-        film.sizes_bytes,
-        film.durations_s,
+        presentation.ladder_bps,
+        presentation.sizes_bytes,
+        presentation.durations_s,
         downloads_so_far(out.history, at.remembered),
     )
 
 
-def idle(film: Film, link: LinkTable, out: Out, at: Playback, time_ms: float) -> Playback:
+def idle(
+    presentation: PresentationTable, link: LinkTable, out: Out, at: Playback, time_ms: float
+) -> Playback:
     """Play without downloading for ``time_ms``."""
     period, left_ms = let_pass(link, at.period, at.left_ms, time_ms)
     out.totals.idle_s += time_ms / _MS
-    return moved(film, out, at, period, left_ms, time_ms)
+    return move_on(presentation, out, at, period, left_ms, time_ms)
 
 
-def moved(
-    film: Film, out: Out, at: Playback, period: int, left_ms: float, time_ms: float
+def move_on(
+    presentation: PresentationTable,
+    out: Out,
+    at: Playback,
+    period: int,
+    left_ms: float,
+    time_ms: float,
 ) -> Playback:
     """Playback ``time_ms`` later, the trace's clock at its new place, stalls counted."""
     head, consumed_ms, short_ms = play(
-        film.durations_ms, at.head, at.coming, at.consumed_ms, time_ms
+        presentation.durations_ms, at.head, at.coming, at.consumed_ms, time_ms
     )
     stalled_ms = at.stalled_ms
     if short_ms > 0 and at.coming > 0:
@@ -294,7 +305,7 @@ def moved(
         head,
         at.coming,
         consumed_ms,
-        buffered_after_ms(film, at, head),
+        buffered_after_ms(presentation, at, head),
         stalled_ms,
         at.remembered,
     )
@@ -303,7 +314,7 @@ def moved(
 def fetch(
     params: Any,
     state: Any,
-    film: Film,
+    presentation: PresentationTable,
     link: LinkTable,
     options: Options,
     at: Playback,
@@ -312,8 +323,8 @@ def fetch(
     rung: int,
     may_ask: bool,
 ) -> Fetched:
-    """Download a segment, or what came of it until the rule gave it up."""
-    size_bytes = float(film.sizes_bytes[rung, segment])
+    """Download a segment, or what came of it until the algorithm gave it up."""
+    size_bytes = float(presentation.sizes_bytes[rung, segment])
     period, left_ms, latency_ms = wait_latency(link, at.period, at.left_ms)
     bits = 8 * size_bytes
     if not (CAN_RECONSIDER and may_ask):
@@ -340,7 +351,7 @@ def fetch(
             got_bits / 8,
             start_s,
             first_byte_s,
-            level_after_ms(film, at, elapsed_ms) / _MS,
+            level_after_ms(presentation, at, elapsed_ms) / _MS,
         )
         if reconsider(params, state, seen, progress).rung < rung:
             return Fetched(period, left_ms, latency_ms, elapsed_ms, got_bits / 8, False)
@@ -349,7 +360,7 @@ def fetch(
 def step(
     params: Any,
     state: Any,
-    film: Film,
+    presentation: PresentationTable,
     link: LinkTable,
     options: Options,
     out: Out,
@@ -357,7 +368,7 @@ def step(
     seen: Observation,
     decision: Decision,
 ) -> Playback:
-    """Do what the rule decided on seeing ``seen``: wait, download, play meanwhile, keep.
+    """Do what the algorithm decided on seeing ``seen``: wait, download, play meanwhile, keep.
 
     Afterwards ``coming`` is one more, or the same when the download was given up or
     replaced an earlier segment.
@@ -366,13 +377,13 @@ def step(
     if 0 <= decision.segment < segment:
         segment = decision.segment
     elif decision.wait_s > 0:
-        at = idle(film, link, out, at, decision.wait_s * _MS)
+        at = idle(presentation, link, out, at, decision.wait_s * _MS)
     before = at
     may_ask = options.abandon and at.coming > 0
-    if may_ask and out.totals.abandoned >= _MOST_ABANDONED * len(film.durations_ms):
+    if may_ask and out.totals.abandoned >= _MOST_ABANDONED * len(presentation.durations_ms):
         may_ask = False
-    got = fetch(params, state, film, link, options, at, seen, segment, rung, may_ask)
-    at = moved(film, out, at, got.period, got.left_ms, got.took_ms)
+    got = fetch(params, state, presentation, link, options, at, seen, segment, rung, may_ask)
+    at = move_on(presentation, out, at, got.period, got.left_ms, got.took_ms)
     out.totals.downloads += 1
     out.totals.downloaded_bytes += got.received_bytes
     if not got.is_complete:
@@ -390,8 +401,8 @@ def step(
     if segment == coming:
         out.columns[STALL_S, segment] = stalled_ms / _MS
         coming, stalled_ms = coming + 1, 0.0
-        buffered_ms += film.durations_ms[segment]
-    elif level_ms(at) >= media_ms(film.durations_ms, segment, coming):
+        buffered_ms += presentation.durations_ms[segment]
+    elif level_ms(at) >= media_ms(presentation.durations_ms, segment, coming):
         out.totals.replaced += 1
         out.totals.wasted_bytes += out.columns[SIZE_BYTES, segment]
     else:
@@ -419,91 +430,101 @@ def step(
     )
     if CAN_LEARN:
         download = Download(segment, rung, size_bytes, start_s, first_byte_s, end_s)
-        delivered(params, state, observe(options, film, out, at, segment), download)
+        delivered(params, state, observe(options, presentation, out, at, segment), download)
     return at
 
 
 def turn(
     params: Any,
     state: Any,
-    film: Film,
+    presentation: PresentationTable,
     link: LinkTable,
     options: Options,
     out: Out,
     at: Playback,
 ) -> Playback:
-    """Wait for room, ask the rule, and do what it says."""
-    at, full_ms = make_room(film, link, options, out, at)
-    seen = observe(options, film, out, at, at.coming)
+    """Wait for room, ask the algorithm, and do what it says."""
+    at, full_ms = make_room(presentation, link, options, out, at)
+    seen = observe(options, presentation, out, at, at.coming)
     if full_ms > 0:
         waited(params, state, seen, full_ms / _MS)
     decision = choose(params, state, seen)
-    if not is_legal(decision, film, at):
+    if not is_legal(decision, presentation, at):
         out.totals.outcome = REFUSED
         return at
-    return step(params, state, film, link, options, out, at, seen, decision)
+    return step(params, state, presentation, link, options, out, at, seen, decision)
 
 
-def is_legal(decision: Decision, film: Film, at: Playback) -> bool:
-    """Whether the rule asks for what there is, and for nothing that has begun to play."""
-    if not (0 <= decision.rung < len(film.ladder_bps) and 0 <= decision.wait_s < math.inf):
+def is_legal(decision: Decision, presentation: PresentationTable, at: Playback) -> bool:
+    """Whether the algorithm asks for what there is, and for nothing that has begun to play."""
+    if not (0 <= decision.rung < len(presentation.ladder_bps) and 0 <= decision.wait_s < math.inf):
         return False
     segment = decision.segment
     if segment == -1 or segment == at.coming:  # noqa: PLR1714  # compiled code knows no sets
         return True
     if not 0 <= segment < at.coming:
         return False
-    return media_ms(film.durations_ms, segment, at.coming) <= level_ms(at)
+    return media_ms(presentation.durations_ms, segment, at.coming) <= level_ms(at)
 
 
 def make_room(
-    film: Film, link: LinkTable, options: Options, out: Out, at: Playback
+    presentation: PresentationTable, link: LinkTable, options: Options, out: Out, at: Playback
 ) -> tuple[Playback, float]:
     """Play until the next segment fits the buffer; how long that took."""
-    segment_ms = film.durations_ms[at.coming]
+    segment_ms = presentation.durations_ms[at.coming]
     full_ms = level_ms(at) + segment_ms - options.max_buffer_s * _MS
     if full_ms > 0:
-        return idle(film, link, out, at, full_ms), full_ms
+        return idle(presentation, link, out, at, full_ms), full_ms
     return at, 0.0
 
 
 def start(
-    params: Any, state: Any, film: Film, link: LinkTable, options: Options, out: Out
+    params: Any,
+    state: Any,
+    presentation: PresentationTable,
+    link: LinkTable,
+    options: Options,
+    out: Out,
 ) -> Playback:
     """Download segment 0."""
     clear_totals(out.totals)
     at = begin(link)
-    seen = observe(options, film, out, at, 0)
+    seen = observe(options, presentation, out, at, 0)
     decision = Decision(options.first_rung, 0.0, 0, -1)
     if options.first_rung < 0:
         decision = choose(params, state, seen)
-    if not is_legal(decision, film, at):
+    if not is_legal(decision, presentation, at):
         out.totals.outcome = REFUSED
         return at
-    at = step(params, state, film, link, options, out, at, seen, decision)
+    at = step(params, state, presentation, link, options, out, at, seen, decision)
     out.totals.startup_s = at.now_ms / _MS
     return at
 
 
-def finish(film: Film, out: Out, at: Playback) -> None:
+def finish(presentation: PresentationTable, out: Out, at: Playback) -> None:
     """Play what is left and fill the totals; those of a session that was refused mean little."""
-    out.totals.played_s = media_ms(film.durations_ms, 0, at.coming) / _MS
+    out.totals.played_s = media_ms(presentation.durations_ms, 0, at.coming) / _MS
     out.totals.ended_s = out.totals.startup_s + out.totals.played_s + out.totals.stall_s
-    sum_rungs(film, out)
+    sum_rungs(presentation, out)
 
 
 def session(
-    params: Any, state: Any, film: Film, link: LinkTable, options: Options, out: Out
+    params: Any,
+    state: Any,
+    presentation: PresentationTable,
+    link: LinkTable,
+    options: Options,
+    out: Out,
 ) -> None:
-    """Play all of ``film`` over ``link``."""
-    at = start(params, state, film, link, options, out)
-    while at.coming < len(film.durations_s) and out.totals.outcome == COMPLETE:
-        at = turn(params, state, film, link, options, out, at)
-    finish(film, out, at)
+    """Play all of ``presentation`` over ``link``."""
+    at = start(params, state, presentation, link, options, out)
+    while at.coming < len(presentation.durations_s) and out.totals.outcome == COMPLETE:
+        at = turn(params, state, presentation, link, options, out, at)
+    finish(presentation, out, at)
 
 
-def _presentation_table(presentation: Presentation, options: Options) -> Film:
-    return film_of(presentation)
+def _presentation_table(presentation: Presentation, options: Options) -> PresentationTable:
+    return presentation_table_of(presentation)
 
 
 def _link_table(trace: Trace, options: Options) -> LinkTable:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from abr.media import Presentation
     from abr.trace import Trace
     from player.batch.configurations import Configuration
-    from player.batch.tables import Film, LinkTable
+    from player.batch.tables import LinkTable, PresentationTable
     from player.config import PlayerConfig
 
 _PLACES = {
@@ -52,7 +52,7 @@ class Simulator:
     ``out``; see ``player.batch.tables``. It calls the functions of ``player.batch.hooks``."""
     options: type[Any]
     """A named tuple of numbers with defaults: what a session may be told."""
-    presentation_table: Callable[[Presentation, Any], Film]
+    presentation_table: Callable[[Presentation, Any], PresentationTable]
     """What is played as tables; the second argument are options."""
     link_table: Callable[[Trace, Any], LinkTable]
     """A network as tables.

@@ -1,6 +1,6 @@
-"""What goes into a kernel and what comes out: named tuples of arrays.
+"""What goes into a simulator and what comes out: named tuples of arrays.
 
-``Film`` and ``LinkTable`` are shared by all sessions over one presentation and one
+``PresentationTable`` and ``LinkTable`` are shared by all sessions over one presentation and one
 trace; ``Out`` belongs to one session and is filled in place. Everything is float64,
 seconds, bytes and bits per second, so that many sessions can lie in one block.
 
@@ -31,7 +31,7 @@ MOST_TOGETHER = 4
 _HELD_S = 1e9
 
 
-class Film(NamedTuple):
+class PresentationTable(NamedTuple):
     """One presentation: R rungs by N segments."""
 
     ladder_bps: FloatArray
@@ -115,8 +115,8 @@ sent; time stalled since the segment before it arrived."""
 RUNG, START_S, FIRST_BYTE_S, END_S, SIZE_BYTES, BUFFER_BEFORE_S, STALL_S = range(7)
 
 COMPLETE, STOPPED, BEYOND, REFUSED, FAILED = 0, 1, 2, 3, 4
-"""How a session of our own player's kernel ended: all was played; the viewer left; a
-request met a limit in time, which only the player itself knows how to handle; the rule
+"""How a session of our own player's simulator ended: all was played; the viewer left; a
+request met a limit in time, which only the player itself knows how to handle; the algorithm
 answered what is not legal; the player itself gave up."""
 
 
@@ -198,9 +198,9 @@ def in_ms(times_s: FloatArray) -> FloatArray:
     return np.where(times_s > 1e6, times_s * 1e3, np.floor(times_s * 1e12 + 0.5) / 1e9)
 
 
-def film_of(presentation: Presentation) -> Film:
+def presentation_table_of(presentation: Presentation) -> PresentationTable:
     """The tables of a presentation."""
-    bare = Film(
+    bare = PresentationTable(
         np.ascontiguousarray(presentation.bitrates_bps),
         np.ascontiguousarray(presentation.sizes_bytes),
         np.ascontiguousarray(presentation.durations_s),
@@ -261,7 +261,7 @@ def endless_link_of(trace: Trace, *, rtt_s: float = 0.0) -> LinkTable:
     """
     if trace.end == "end":
         raise ValueError(
-            f"trace {trace.name or 'without name'} ends; kernels need one that goes on"
+            f"trace {trace.name or 'without name'} ends; this simulator needs one that goes on"
         )
     return link_of(trace, rtt_s=rtt_s)
 
@@ -328,9 +328,9 @@ def remember(
     return count + 1
 
 
-def sum_rungs(film: Film, out: Out) -> None:
+def sum_rungs(presentation: PresentationTable, out: Out) -> None:
     """Fill the totals that follow from the rungs as played."""
-    ladder_bps, durations_s = numbers(film.ladder_bps), numbers(film.durations_s)
+    ladder_bps, durations_s = numbers(presentation.ladder_bps), numbers(presentation.durations_s)
     bits = change_bps = utility_s = utility_change = 0.0
     switches, before = 0, int(out.rungs[0])
     for segment in range(len(durations_s)):

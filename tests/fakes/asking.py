@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from abr.decision import Decision, Download, Observation, Progress, RunningAlgorithm
 from abr.media import FloatArray
 from player.batch.hooks import choose, delivered, reconsider, state_of, waited
-from player.batch.tables import Film, downloads_so_far
+from player.batch.tables import PresentationTable, downloads_so_far
 
 CHOOSE, RECONSIDER, DELIVERED, WAITED = range(4)
 
@@ -70,7 +70,7 @@ class Witness:
 
 
 def answer(
-    params: Any, state: Any, film: Film, history: FloatArray, row: FloatArray
+    params: Any, state: Any, film: PresentationTable, history: FloatArray, row: FloatArray
 ) -> tuple[float, float, float]:
     """What the rule says to one row."""
     seen = Observation(
@@ -106,7 +106,7 @@ def ask_all(
     params: Any,
     row: FloatArray,
     fields: NDArray[np.int64],
-    film: Film,
+    film: PresentationTable,
     history: FloatArray,
     record: FloatArray,
     answers: FloatArray,

@@ -11,7 +11,7 @@ from player.batch.abrkit.simulator import ABRKIT
 from player.batch.abrkit.timeline import options_of
 from player.batch.logrows import fill
 from player.batch.run.batch import run_batch
-from player.batch.tables import Out, Totals, film_of
+from player.batch.tables import Out, Totals, presentation_table_of
 from tests.fakes.playbacks import Case, cases
 
 
@@ -42,7 +42,7 @@ def test_a_log_gives_the_row_that_the_kernel_makes(case: Case) -> None:
         Totals(),
         np.zeros((6, 0)),
     )
-    totals = fill(log, film_of(case.presentation), out)
+    totals = fill(log, presentation_table_of(case.presentation), out)
     np.testing.assert_array_equal(out.rungs, batch.rungs[0])
     for name, row in zip(batch.column_names, out.columns, strict=True):
         np.testing.assert_allclose(row, batch.column(name)[0], 1e-9, 1e-9, err_msg=name)

@@ -11,7 +11,7 @@ from player.batch.abrkit.stepping import PLACES, Stepped, reset, step
 from player.batch.abrkit.timeline import options_of
 from player.batch.abrkit.together import make_room
 from player.batch.run.batch import run_batch
-from player.batch.tables import BEYOND, TOTALS, Totals, film_of
+from player.batch.tables import BEYOND, TOTALS, Totals, presentation_table_of
 from tests.fakes.playbacks import Case, cases
 
 SUMS_OVER_RUNGS = {
@@ -44,7 +44,7 @@ class Wayward:
 def stepped(case: Case) -> tuple[list[Stepped], list[tuple[float, float]], dict[str, float]]:
     """The session in steps: each step, when each was asked for, the totals."""
     options = options_of(case.config, max_play_s=case.max_play_s)
-    film, link = film_of(case.presentation), ABRKIT.link_table(case.trace, options)
+    film, link = presentation_table_of(case.presentation), ABRKIT.link_table(case.trace, options)
     place, totals = np.zeros(len(PLACES)), Totals()
     room, wayward = make_room(), Wayward(case.seed)
     reset(place, totals, options)

@@ -20,7 +20,7 @@ from player.batch import flatstate as layout
 from player.batch.run.batch import compiled_with, hooks_of, run_batch
 from player.batch.run.compiled import linked
 from player.batch.sabre import SABRE
-from player.batch.tables import film_of
+from player.batch.tables import presentation_table_of
 from tests.fakes import asking
 
 TRACES = [
@@ -60,7 +60,15 @@ def answers(rule: Rule, witness: asking.Witness, trace: Trace, *, compile_it: bo
         loop = linked(asking.ask_all, hooks_of(rule), parts=parts)
     history = np.array(witness.history, dtype=np.float64).T.copy()
     found = np.zeros((len(witness.rows), 3))
-    loop(rule.params, flat.values, flat.fields, film_of(film()), history, witness.record(), found)
+    loop(
+        rule.params,
+        flat.values,
+        flat.fields,
+        presentation_table_of(film()),
+        history,
+        witness.record(),
+        found,
+    )
     return found
 
 

@@ -23,9 +23,9 @@ from player.batch.tables import (
     COLUMNS,
     REFUSED,
     STALL_S,
-    Film,
     LinkTable,
     Out,
+    PresentationTable,
     out_for,
 )
 
@@ -38,7 +38,7 @@ def unmoved(params: Any, state: Any, seen: Observation, told: Download | float) 
     """A rule without the hook."""
 
 
-def played(rule: Rule, film: Film, link: LinkTable, options: pensieve.Options) -> Out:
+def played(rule: Rule, film: PresentationTable, link: LinkTable, options: pensieve.Options) -> Out:
     """One session as plain Python, with the family's own columns."""
     hooks = {
         "choose": rule.choose,
@@ -123,7 +123,7 @@ def test_a_session_worked_by_hand() -> None:
     Segment 0 at rung 1: 1.08 s of rebuffering, buffer 4. The rule's lowest rung while the
     buffer is below 5 s: 4 - 0.18 + 4 = 7.82.
     """
-    film = Film(
+    film = PresentationTable(
         np.array([1e6, 2e6]), np.array([[95e3] * 3, [950e3] * 3]), np.full(3, 4.0), np.full(3, 4e3)
     )
     link = cooked.link_of_rows(np.array([0.0, 100.0]), np.array([8.0, 8.0]))
@@ -144,7 +144,9 @@ def test_a_full_buffer_sleeps_in_whole_quanta_and_moves_the_network() -> None:
     The clock then stands at 0.1 + 0.1 + 3 s (round trips do not move it), where capacity
     has halved: segment 2 takes 0.2 + 0.08 s.
     """
-    film = Film(np.array([1e6]), np.full((1, 3), 95e3), np.full(3, 4.0), np.full(3, 4e3))
+    film = PresentationTable(
+        np.array([1e6]), np.full((1, 3), 95e3), np.full(3, 4.0), np.full(3, 4e3)
+    )
     link = cooked.link_of_rows(np.array([0.0, 3.0, 100.0]), np.array([8.0, 8.0, 4.0]))
     out = played(RULES["bb"], film, link, pensieve.Options(max_buffer_s=5.0))
     delay_ms, sleep_ms, buffer_s, _ = out.columns[len(COLUMNS) :]
@@ -157,7 +159,7 @@ def test_a_full_buffer_sleeps_in_whole_quanta_and_moves_the_network() -> None:
 def test_past_the_last_row_the_clock_stands_at_zero_and_not_at_row_zero() -> None:
     """Rows at 10 and 11 s: 1 s at 8 Mbit/s, then 11 s of the same row from 0 on."""
     link = cooked.link_of_rows(np.array([10.0, 11.0]), np.array([1.0, 8.0]))
-    place, taken_s = pensieve.transfer(link, pensieve.begun(link), 2e6, 1.0)
+    place, taken_s = pensieve.transfer(link, pensieve.begin(link), 2e6, 1.0)
     assert place == pensieve.Place(0, 1.0)
     assert taken_s == pytest.approx(2.0)
 
@@ -165,7 +167,7 @@ def test_past_the_last_row_the_clock_stands_at_zero_and_not_at_row_zero() -> Non
 def test_a_period_ends_no_segment_that_it_carries_exactly() -> None:
     """1 MB in exactly 1 s at 8 Mbit/s: the segment ends at the start of the next period."""
     link = cooked.link_of_rows(np.array([0.0, 1.0, 2.0]), np.array([8.0, 8.0, 8.0]))
-    place, taken_s = pensieve.transfer(link, pensieve.begun(link), 1e6, 1.0)
+    place, taken_s = pensieve.transfer(link, pensieve.begin(link), 1e6, 1.0)
     assert place == pensieve.Place(1, 1.0)
     assert taken_s == 1.0
 
@@ -192,7 +194,7 @@ def test_a_network_that_does_not_start_again_is_not_repeated() -> None:
     options = pensieve.Options()
     held = Trace(times_s=np.array([0, 1]), capacity_bps=np.array([1e6]), end="hold")
     assert len(pensieve.link_table(held, options).capacity_bps) == 1
-    with pytest.raises(ValueError, match="ends; kernels need one that goes on"):
+    with pytest.raises(ValueError, match="ends; this simulator needs one that goes on"):
         pensieve.link_table(
             Trace(times_s=np.array([0, 1]), capacity_bps=np.array([1e6]), end="end"), options
         )
@@ -204,7 +206,9 @@ def test_a_rules_own_wait_plays_from_the_buffer_and_moves_the_network() -> None:
     def choose(params: Any, state: Any, seen: Observation) -> Decision:
         return Decision(0, 5.0, 0)
 
-    film = Film(np.array([1e6]), np.full((1, 2), 95e3), np.full(2, 4.0), np.full(2, 4e3))
+    film = PresentationTable(
+        np.array([1e6]), np.full((1, 2), 95e3), np.full(2, 4.0), np.full(2, 4e3)
+    )
     link = cooked.link_of_rows(np.array([0.0, 3.0, 100.0]), np.array([8.0, 8.0, 4.0]))
     rule = dataclasses.replace(RULES["bb"], choose=choose)
     out = played(rule, film, link, pensieve.Options())
@@ -217,7 +221,9 @@ def test_an_answer_that_is_not_legal_ends_the_session(rung: int, wait_s: float) 
     def choose(params: Any, state: Any, seen: Observation) -> Decision:
         return Decision(rung, wait_s, 0)
 
-    film = Film(np.array([1e6]), np.full((1, 2), 95e3), np.full(2, 4.0), np.full(2, 4e3))
+    film = PresentationTable(
+        np.array([1e6]), np.full((1, 2), 95e3), np.full(2, 4.0), np.full(2, 4e3)
+    )
     link = cooked.link_of_rows(np.array([0.0, 9.0]), np.array([8.0, 8.0]))
     rule = dataclasses.replace(RULES["bb"], choose=choose)
     out = played(rule, film, link, pensieve.Options())

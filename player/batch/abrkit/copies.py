@@ -2,7 +2,7 @@
 
 What environments are made of: ``player.batch.abrkit.stepping`` fetches a segment at the rung
 that someone else says, and here is what surrounds it: which episode a copy is at, what
-its segment was worth, and the vector of ``abr.neural`` that it shows.
+its segment was gained, and the vector of ``abr.neural`` that it shows.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from player.batch.tables import (
     COMPLETE,
     MOST_TOGETHER,
     TOTALS_DTYPE,
-    Film,
-    film_of,
+    PresentationTable,
+    presentation_table_of,
 )
 from player.playhead import PLAYING, buffer_s
 from player.sizes import nearest_read
@@ -38,12 +38,12 @@ LAST_RUNG, EPISODE, BEGUN, IS_OVER = range(4)
 """Places in a row of ``Copies.numbers``: rung of the segment before, number of the episode,
 episodes begun so far, and 1 when it is over, 2 when cut short."""
 
-STALL, BUFFER, TIME, WORTH = range(4)
+STALL, BUFFER, TIME, RETURN = range(4)
 """Places in a row of ``Copies.news``: seconds stalled in the step, buffer now, time now,
 and what the episode has come to so far."""
 
 
-class Films(NamedTuple):
+class PresentationTables(NamedTuple):
     """F presentations of R rungs, with room for the longest."""
 
     ladder_bps: FloatArray
@@ -80,7 +80,7 @@ class Films(NamedTuple):
 class Course(NamedTuple):
     """The episodes, and in which order they come."""
 
-    film: NDArray[np.int64]
+    presentation: NDArray[np.int64]
     """Presentation of each episode, shape (E,)."""
     trace: NDArray[np.int64]
     """Trace of each, shape (E,)."""
@@ -89,7 +89,7 @@ class Course(NamedTuple):
 
 
 class Reward(NamedTuple):
-    """What a segment is worth, in Mbit/s."""
+    """What a segment is gained, in Mbit/s."""
 
     stall_weight: float = 4.3
     """Lost per second stalled."""
@@ -135,7 +135,7 @@ class Shown(NamedTuple):
     """A limit in time was met, shape (n,)."""
 
 
-def films_of(presentations: list[Presentation]) -> Films:
+def presentation_tables_of(presentations: list[Presentation]) -> PresentationTables:
     """The tables of presentations.
 
     Raises:
@@ -143,7 +143,7 @@ def films_of(presentations: list[Presentation]) -> Films:
     """
     if not presentations:
         raise ValueError("no presentations; give at least one")
-    first = film_of(presentations[0])
+    first = presentation_table_of(presentations[0])
     tables = []
     for f, each in enumerate(presentations):
         name = each.title or f"presentation {f}"
@@ -152,7 +152,7 @@ def films_of(presentations: list[Presentation]) -> Films:
                 f"{name} has {each.rungs} rungs, the first one {len(first.ladder_bps)}; actions "
                 "are rungs, so make an environment for each number of them"
             )
-        table = film_of(each)
+        table = presentation_table_of(each)
         for what, field in ALIKE.items():
             if (getattr(table, field).size > 0) != (getattr(first, field).size > 0):
                 raise ValueError(f"{name} differs from the first one in having {what}")
@@ -171,8 +171,8 @@ def films_of(presentations: list[Presentation]) -> Films:
     shown = np.zeros((len(sizes), sizes.shape[2] + 1, sizes.shape[1]))
     for f, rung, segment in np.ndindex(sizes.shape):
         shown[f, segment, rung] = encode_size(float(sizes[f, rung, segment]))
-    return Films(
-        **{field: stacked(field) for field in Film._fields},
+    return PresentationTables(
+        **{field: stacked(field) for field in PresentationTable._fields},
         sizes_shown=shown,
         segments=np.array([each.segments for each in presentations], dtype=np.int64),
     )
@@ -201,7 +201,7 @@ def room_for(copies: int) -> Copies:
 
 
 def step_many(
-    films: Films,
+    presentations: PresentationTables,
     links: Links,
     course: Course,
     options: Options,
@@ -212,14 +212,20 @@ def step_many(
     autoreset: int,
 ) -> None:
     """Fetch the next segment of every copy at the rungs of ``actions``."""
-    films, links, course = bare_films(films), bare_links(links), bare_course(course)
+    presentations, links, course = (
+        bare_presentations(presentations),
+        bare_links(links),
+        bare_course(course),
+    )
     copies, shown = bare_copies(copies), bare_shown(shown)
     for i in range(len(actions)):
-        step_one(films, links, course, options, reward, copies, actions[i], shown, autoreset, i)
+        step_one(
+            presentations, links, course, options, reward, copies, actions[i], shown, autoreset, i
+        )
 
 
 def reset_many(
-    films: Films,
+    presentations: PresentationTables,
     course: Course,
     options: Options,
     copies: Copies,
@@ -230,26 +236,26 @@ def reset_many(
     for i in range(len(which)):
         if which[i]:
             begin_next(course, options, copies, i)
-            show(films, course, copies, i, shown.vectors[i])
+            show(presentations, course, copies, i, shown.vectors[i])
 
 
-def bare_films(films: Films) -> Films:
+def bare_presentations(presentations: PresentationTables) -> PresentationTables:
     """The same arrays, uncounted; see ``abr.compilable.uncounted``."""
-    return Films(
-        uncounted(films.ladder_bps),
-        uncounted(films.sizes_bytes),
-        uncounted(films.durations_s),
-        uncounted(films.durations_ms),
-        uncounted(films.audio_bytes),
-        uncounted(films.audio_ends_s),
-        uncounted(films.playlist_bytes),
-        uncounted(films.init_bytes),
-        uncounted(films.keys),
-        uncounted(films.listed_bytes),
-        uncounted(films.listed_rates_bps),
-        uncounted(films.side_numbers),
-        uncounted(films.sizes_shown),
-        uncounted(films.segments),
+    return PresentationTables(
+        uncounted(presentations.ladder_bps),
+        uncounted(presentations.sizes_bytes),
+        uncounted(presentations.durations_s),
+        uncounted(presentations.durations_ms),
+        uncounted(presentations.audio_bytes),
+        uncounted(presentations.audio_ends_s),
+        uncounted(presentations.playlist_bytes),
+        uncounted(presentations.init_bytes),
+        uncounted(presentations.keys),
+        uncounted(presentations.listed_bytes),
+        uncounted(presentations.listed_rates_bps),
+        uncounted(presentations.side_numbers),
+        uncounted(presentations.sizes_shown),
+        uncounted(presentations.segments),
     )
 
 
@@ -268,7 +274,7 @@ def bare_links(links: Links) -> Links:
 
 def bare_course(course: Course) -> Course:
     """The same arrays, uncounted."""
-    return Course(uncounted(course.film), uncounted(course.trace), uncounted(course.order))
+    return Course(uncounted(course.presentation), uncounted(course.trace), uncounted(course.order))
 
 
 def bare_copies(copies: Copies) -> Copies:
@@ -297,7 +303,7 @@ def bare_shown(shown: Shown) -> Shown:
 
 
 def step_one(
-    films: Films,
+    presentations: PresentationTables,
     links: Links,
     course: Course,
     options: Options,
@@ -315,20 +321,20 @@ def step_one(
     if copies.numbers[i, IS_OVER] > 0:
         if autoreset == NEXT_STEP:
             begin_next(course, options, copies, i)
-            show(films, course, copies, i, shown.vectors[i])
+            show(presentations, course, copies, i, shown.vectors[i])
         return
-    worth = fetch(films, links, course, options, reward, copies, i, rung)
-    shown.rewards[i] = worth
-    copies.news[i, WORTH] += worth
+    gained = fetch(presentations, links, course, options, reward, copies, i, rung)
+    shown.rewards[i] = gained
+    copies.news[i, RETURN] += gained
     if copies.numbers[i, IS_OVER] > 0:
         shown.terminated[i] = copies.numbers[i, IS_OVER] == 1
         shown.truncated[i] = copies.numbers[i, IS_OVER] == 2
         if autoreset == SAME_STEP:
-            show(films, course, copies, i, shown.last_vectors[i])
+            show(presentations, course, copies, i, shown.last_vectors[i])
             for k in range(4):
                 shown.last_news[i, k] = copies.news[i, k]
             begin_next(course, options, copies, i)
-    show(films, course, copies, i, shown.vectors[i])
+    show(presentations, course, copies, i, shown.vectors[i])
 
 
 def begin_next(course: Course, options: Options, copies: Copies, i: int) -> None:
@@ -347,27 +353,27 @@ def begin_next(course: Course, options: Options, copies: Copies, i: int) -> None
         copies.past[i, k] = 0.0
 
 
-def film_at(films: Films, f: int) -> Film:
+def presentation_at(presentations: PresentationTables, f: int) -> PresentationTable:
     """Presentation ``f``; its sizes may go on after its last segment."""
-    segments = films.segments[f]
-    return Film(
-        films.ladder_bps[f],
-        films.sizes_bytes[f],
-        films.durations_s[f, :segments],
-        films.durations_ms[f, :segments],
-        films.audio_bytes[f],
-        films.audio_ends_s[f],
-        films.playlist_bytes[f],
-        films.init_bytes[f],
-        films.keys[f],
-        films.listed_bytes[f],
-        films.listed_rates_bps[f],
-        films.side_numbers[f],
+    segments = presentations.segments[f]
+    return PresentationTable(
+        presentations.ladder_bps[f],
+        presentations.sizes_bytes[f],
+        presentations.durations_s[f, :segments],
+        presentations.durations_ms[f, :segments],
+        presentations.audio_bytes[f],
+        presentations.audio_ends_s[f],
+        presentations.playlist_bytes[f],
+        presentations.init_bytes[f],
+        presentations.keys[f],
+        presentations.listed_bytes[f],
+        presentations.listed_rates_bps[f],
+        presentations.side_numbers[f],
     )
 
 
 def fetch(
-    films: Films,
+    presentations: PresentationTables,
     links: Links,
     course: Course,
     options: Options,
@@ -376,23 +382,27 @@ def fetch(
     i: int,
     rung: int,
 ) -> float:
-    """Copy ``i`` fetches its next segment at ``rung``; what that is worth."""
+    """Copy ``i`` fetches its next segment at ``rung``; what that is gained."""
     row, totals, place = copies.numbers[i], copies.totals[i], copies.places[i]
     episode = int(row[EPISODE])
-    film = film_at(films, course.film[episode])
+    presentation = presentation_at(presentations, course.presentation[episode])
     was_startup, room = math.isnan(totals.startup_s), Room(copies.responses, copies.changes)
-    done = step(film, link_at(links, course.trace[episode]), options, place, totals, room, rung)
-    mbps = film.ladder_bps[rung] / 1e6
-    worth = -reward.stall_weight * done.stall_s
+    done = step(
+        presentation, link_at(links, course.trace[episode]), options, place, totals, room, rung
+    )
+    mbps = presentation.ladder_bps[rung] / 1e6
+    gained = -reward.stall_weight * done.stall_s
     if was_startup and not math.isnan(totals.startup_s):
-        worth -= reward.startup_weight * totals.startup_s
+        gained -= reward.startup_weight * totals.startup_s
     copies.news[i, STALL] = done.stall_s
     if math.isnan(done.end_s):
         row[IS_OVER] = 2.0
-        return float(worth)
-    worth += mbps
+        return float(gained)
+    gained += mbps
     if row[LAST_RUNG] >= 0:
-        worth -= reward.switch_weight * abs(mbps - film.ladder_bps[int(row[LAST_RUNG])] / 1e6)
+        gained -= reward.switch_weight * abs(
+            mbps - presentation.ladder_bps[int(row[LAST_RUNG])] / 1e6
+        )
     past, taken_s = copies.past[i], done.end_s - done.start_s
     for k in range(2 * PAST - 1):
         past[k] = past[k + 1]
@@ -402,31 +412,37 @@ def fetch(
     if done.is_over:
         is_complete = at_of(place).outcome == COMPLETE
         row[IS_OVER] = 1.0 if is_complete else 2.0
-    return float(worth)
+    return float(gained)
 
 
-def show(films: Films, course: Course, copies: Copies, i: int, vector: Any) -> None:
+def show(
+    presentations: PresentationTables, course: Course, copies: Copies, i: int, vector: Any
+) -> None:
     """Write what copy ``i`` looks like now."""
     row, place = copies.numbers[i], copies.places[i]
-    f = course.film[int(row[EPISODE])]
+    f = course.presentation[int(row[EPISODE])]
     level_s = buffer_s(at_of(place).head, place[NOW])
     copies.news[i, BUFFER], copies.news[i, TIME] = level_s, place[NOW]
-    segment, segments = int(place[SEGMENT]), films.segments[f]
+    segment, segments = int(place[SEGMENT]), presentations.segments[f]
     fill_current(
         vector,
-        (row[LAST_RUNG] + 1) / films.ladder_bps.shape[1],
+        (row[LAST_RUNG] + 1) / presentations.ladder_bps.shape[1],
         level_s,
         (segments - segment) / segments,
-        films.durations_s[f, segment] if segment < segments else 0.0,
+        presentations.durations_s[f, segment] if segment < segments else 0.0,
         int(place[STATE]) == PLAYING,
     )
     for k in range(2 * PAST):
         vector[5 + k] = copies.past[i, k]
-    for rung in range(films.ladder_bps.shape[1]):
-        if films.playlist_bytes.shape[1] > 0 and segment < segments:
-            near = nearest_read(rung, films.ladder_bps.shape[1], max(int(place[PLAYLISTS]), 1))
-            ratio = films.listed_rates_bps[f, rung] / films.listed_rates_bps[f, near]
-            size_bytes = films.listed_bytes[f, near, segment] * ratio
+    for rung in range(presentations.ladder_bps.shape[1]):
+        if presentations.playlist_bytes.shape[1] > 0 and segment < segments:
+            near = nearest_read(
+                rung, presentations.ladder_bps.shape[1], max(int(place[PLAYLISTS]), 1)
+            )
+            ratio = (
+                presentations.listed_rates_bps[f, rung] / presentations.listed_rates_bps[f, near]
+            )
+            size_bytes = presentations.listed_bytes[f, near, segment] * ratio
             vector[5 + 2 * PAST + rung] = encode_size(size_bytes)
         else:
-            vector[5 + 2 * PAST + rung] = films.sizes_shown[f, segment, rung]
+            vector[5 + 2 * PAST + rung] = presentations.sizes_shown[f, segment, rung]

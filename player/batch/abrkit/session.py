@@ -45,14 +45,14 @@ from player.batch.abrkit.timeline import (
     MORE_COLUMNS,
     At,
     Options,
-    arrived,
     await_room,
     await_time,
-    begun,
+    begin_session,
     config_of,
     leave,
     meets_limit,
-    moved,
+    move_on,
+    note_arrival,
     note_stall,
     options_of,
     play_out,
@@ -77,9 +77,9 @@ from player.batch.tables import (
     RUNG,
     SIZE_BYTES,
     START_S,
-    Film,
     LinkTable,
     Out,
+    PresentationTable,
     Totals,
     clear_totals,
     downloads_so_far,
@@ -107,7 +107,7 @@ MOST_RUNGS = 50
 """Of presentations with side files, which are counted by bits."""
 
 
-class Way(NamedTuple):
+class Position(NamedTuple):
     """How far a session has come."""
 
     segment: int
@@ -133,7 +133,7 @@ class Fetched(NamedTuple):
 
 
 def can_play(presentation: Presentation, config: PlayerConfig) -> bool:
-    """Whether this kernel plays ``presentation`` with ``config``; else the player must."""
+    """Whether this simulator plays ``presentation`` with ``config``; else the player must."""
     side = presentation.side_files
     if side is not None:
         if config.connections < MOST_TOGETHER or presentation.rungs > MOST_RUNGS:
@@ -166,32 +166,47 @@ def link_for(trace: Trace, options: Options) -> LinkTable:
 
 
 def session(
-    params: Any, state: Any, film: Film, link: LinkTable, options: Options, out: Out
+    params: Any,
+    state: Any,
+    presentation: PresentationTable,
+    link: LinkTable,
+    options: Options,
+    out: Out,
 ) -> None:
     """Play one session and fill ``out``."""
     clear(out)
     thresholds = thresholds_of(options)
-    segments, has_audio = len(film.durations_s), len(film.audio_bytes) > 0
-    at, fetched_s = begun(thresholds), 0.0
-    have, known = NOTHING, sizes_known(film, out.known_bytes)
-    if has_side_files(film):
+    segments, has_audio = len(presentation.durations_s), len(presentation.audio_bytes) > 0
+    at, fetched_s = begin_session(thresholds), 0.0
+    have, known = NOTHING, sizes_known(presentation, out.known_bytes)
+    if has_side_files(presentation):
         at, have = fetch_first_playlists(
-            at, film, link, options, thresholds, out.totals, room_of(out), out.known_bytes
+            at, presentation, link, options, thresholds, out.totals, room_of(out), out.known_bytes
         )
-    way = Way(0, -1, 0, have)
-    while at.outcome == COMPLETE and way.segment < segments:
-        segment, free_s = way.segment, at.now_s
-        duration_s = float(film.durations_s[segment])
+    position = Position(0, -1, 0, have)
+    while at.outcome == COMPLETE and position.segment < segments:
+        segment, free_s = position.segment, at.now_s
+        duration_s = float(presentation.durations_s[segment])
         at = await_room(at, fetched_s, duration_s, options, thresholds, out.totals)
         out.totals.idle_s += at.now_s - free_s
         if at.outcome != COMPLETE:
             break
-        seen = observe(film, options, out, known, at, way)
+        seen = observe(presentation, options, out, known, at, position)
         if at.now_s > free_s:
             waited(params, state, seen, at.now_s - free_s)
         decision = choose(params, state, seen)
         fetched = fetch(
-            params, state, film, link, options, thresholds, out, known, at, way, decision
+            params,
+            state,
+            presentation,
+            link,
+            options,
+            thresholds,
+            out,
+            known,
+            at,
+            position,
+            decision,
         )
         at = fetched.at
         if at.outcome != COMPLETE:
@@ -199,26 +214,34 @@ def session(
         fetched_s += duration_s
         is_last = segment == segments - 1
         if not has_audio:
-            at = arrived(at, fetched_s, is_last, thresholds, out, segment)
-        elif len(film.audio_ends_s) > 0 and segment > 0:
-            ready_s = ready_before_audio_s(film, segment, fetched_s)
-            at = arrived(at, ready_s, False, thresholds, out, segment)
-        way = note(fetched, out, way)
+            at = note_arrival(at, fetched_s, is_last, thresholds, out, segment)
+        elif len(presentation.audio_ends_s) > 0 and segment > 0:
+            ready_s = ready_before_audio_s(presentation, segment, fetched_s)
+            at = note_arrival(at, ready_s, False, thresholds, out, segment)
+        position = note(fetched, out, position)
         if CAN_LEARN:
-            learn(params, state, fetched, observe(film, options, out, known, at, way))
+            learn(params, state, fetched, observe(presentation, options, out, known, at, position))
         if has_audio:
             at, have = fetch_audio(
-                at, way.have, film, link, options, thresholds, out.totals, room_of(out), segment
+                at,
+                position.have,
+                presentation,
+                link,
+                options,
+                thresholds,
+                out.totals,
+                room_of(out),
+                segment,
             )
             if at.outcome != COMPLETE:
                 break
-            way = Way(segment, way.last_rung, way.remembered, have)
-            ready_s = ready_with_audio_s(film, segment, fetched_s)
-            at = arrived(at, ready_s, is_last, thresholds, out, segment)
-        way = Way(segment + 1, way.last_rung, way.remembered, way.have)
+            position = Position(segment, position.last_rung, position.remembered, have)
+            ready_s = ready_with_audio_s(presentation, segment, fetched_s)
+            at = note_arrival(at, ready_s, is_last, thresholds, out, segment)
+        position = Position(segment + 1, position.last_rung, position.remembered, position.have)
     if at.outcome == COMPLETE:
         at = play_out(at, options, thresholds, out.totals)
-    close(film, at, out, way)
+    close(presentation, at, out, position)
 
 
 def room_of(out: Out) -> Room:
@@ -237,67 +260,95 @@ def clear(out: Out) -> None:
 
 
 def observe(
-    film: Film, options: Options, out: Out, known: FloatArray, at: At, way: Way
+    presentation: PresentationTable,
+    options: Options,
+    out: Out,
+    known: FloatArray,
+    at: At,
+    position: Position,
 ) -> Observation:
-    """What the rule is shown."""
+    """What the algorithm is shown."""
     return Observation(
         at.now_s,
-        way.segment,
+        position.segment,
         buffer_s(at.head, at.now_s),
         options.max_buffer_s,
-        way.last_rung,
+        position.last_rung,
         at.head.state == IS_PLAYING,
-        film.ladder_bps,
+        presentation.ladder_bps,
         known,
-        film.durations_s,
-        downloads_so_far(out.history, way.remembered),
+        presentation.durations_s,
+        downloads_so_far(out.history, position.remembered),
     )
 
 
-def is_legal(decision: Decision, film: Film, segment: int) -> bool:
-    """Whether the rule asks for what there is."""
-    is_there = 0 <= decision.rung < len(film.ladder_bps) and decision.segment in (-1, segment)
+def is_legal(decision: Decision, presentation: PresentationTable, segment: int) -> bool:
+    """Whether the algorithm asks for what there is."""
+    is_there = 0 <= decision.rung < len(presentation.ladder_bps) and decision.segment in (
+        -1,
+        segment,
+    )
     return is_there and 0 <= decision.wait_s < math.inf
 
 
 def fetch(
     params: Any,
     state: Any,
-    film: Film,
+    presentation: PresentationTable,
     link: LinkTable,
     options: Options,
     thresholds: Thresholds,
     out: Out,
     known: FloatArray,
     at: At,
-    way: Way,
+    position: Position,
     decision: Decision,
 ) -> Fetched:
-    """Until a segment is here, however often the rule changes its mind."""
-    totals, room, have = out.totals, room_of(out), way.have
-    has_side = has_side_files(film)
+    """Until a segment is here, however often the algorithm changes its mind."""
+    totals, room, have = out.totals, room_of(out), position.have
+    has_side = has_side_files(presentation)
     nothing = Transfer(0.0, 0.0, 0.0, 0.0, 0)
     fetched = Fetched(at, have, nothing, 0.0, decision, at.now_s, 0.0)
     while at.outcome == COMPLETE:
         decided_s = at.now_s
-        if not is_legal(decision, film, way.segment):
-            return refused(fetched)
+        if not is_legal(decision, presentation, position.segment):
+            return refuse(fetched)
         at = await_time(at, decided_s + decision.wait_s, options, thresholds, totals)
         totals.idle_s += at.now_s - decided_s
         if has_side and at.outcome == COMPLETE and not has_playlist(have, decision.rung):
             at, have = fetch_playlist(
-                at, have, film, link, options, thresholds, totals, out.known_bytes, decision.rung
+                at,
+                have,
+                presentation,
+                link,
+                options,
+                thresholds,
+                totals,
+                out.known_bytes,
+                decision.rung,
             )
         if at.outcome != COMPLETE:
-            return ended(fetched, at)
-        size_bytes = float(film.sizes_bytes[decision.rung, way.segment])
-        needs = list_needs(film, have, room, way.segment, decision.rung) if has_side else 0
+            return end_early(fetched, at)
+        size_bytes = float(presentation.sizes_bytes[decision.rung, position.segment])
+        needs = (
+            list_needs(presentation, have, room, position.segment, decision.rung) if has_side else 0
+        )
         transfer = ask(link, options, at.now_s, have, room, needs, size_bytes)
         totals.downloads += needs + 1
         before_s = buffer_s(at.head, at.now_s)
         fetched = Fetched(at, have, transfer, size_bytes, decision, decided_s, before_s)
         fetched = download(
-            params, state, film, link, options, thresholds, out, known, way, fetched, needs
+            params,
+            state,
+            presentation,
+            link,
+            options,
+            thresholds,
+            out,
+            known,
+            position,
+            fetched,
+            needs,
         )
         at = fetched.at
         if at.outcome != COMPLETE:
@@ -305,8 +356,10 @@ def fetch(
         have = with_connections(have, needs + 1, transfer.period)
         if needs > 0:
             if outlasts(room, needs, at.now_s):
-                return ended(fetched, At(at.now_s, at.head, BEYOND))
-            have = take_needs(film, have, totals, room, needs, way.segment, decision.rung)
+                return end_early(fetched, At(at.now_s, at.head, BEYOND))
+            have = take_needs(
+                presentation, have, totals, room, needs, position.segment, decision.rung
+            )
         if fetched.decision.rung == decision.rung:
             return take_have(fetched, have)
         # An abandoned download closes its connection.
@@ -318,17 +371,17 @@ def fetch(
 def download(
     params: Any,
     state: Any,
-    film: Film,
+    presentation: PresentationTable,
     link: LinkTable,
     options: Options,
     thresholds: Thresholds,
     out: Out,
     known: FloatArray,
-    way: Way,
+    position: Position,
     asked: Fetched,
     needs: int,
 ) -> Fetched:
-    """Until a response is complete, or the rule abandons it."""
+    """Until a response is complete, or the algorithm abandons it."""
     at, transfer, size_bytes, rung = asked.at, asked.transfer, asked.size_bytes, asked.decision.rung
     ask_at_s = math.inf
     if CAN_RECONSIDER and rung > 0:
@@ -340,38 +393,38 @@ def download(
         is_finished = transfer.end_s <= alarm_s
         until_s = transfer.end_s if is_finished else alarm_s
         if meets_limit(transfer, until_s, options):
-            return ended(asked, At(at.now_s, at.head, BEYOND))
-        at = moved(at, until_s, options, thresholds, out.totals)
+            return end_early(asked, At(at.now_s, at.head, BEYOND))
+        at = move_on(at, until_s, options, thresholds, out.totals)
         if is_finished and at.outcome == COMPLETE:
             got_bytes += size_bytes - reported_bytes
-            return came(asked, at, got_bytes, asked.decision)
+            return end_download(asked, at, got_bytes, asked.decision)
         now_bytes = received(link, options, transfer, room_of(out), needs, size_bytes, at.now_s)
         got_bytes += now_bytes - reported_bytes
         reported_bytes = now_bytes
         if at.outcome != COMPLETE:
-            lost(out.totals, now_bytes)
-            return ended(asked, at)
+            count_lost(out.totals, now_bytes)
+            return end_early(asked, at)
         if CAN_RECONSIDER and at.now_s + INSTANT_S >= ask_at_s:
             progress = Progress(
                 at.now_s,
-                way.segment,
+                position.segment,
                 rung,
-                float(known[rung, way.segment]),
+                float(known[rung, position.segment]),
                 got_bytes,
                 transfer.start_s,
                 transfer.first_byte_s if transfer.first_byte_s <= at.now_s else math.nan,
                 buffer_s(at.head, at.now_s),
             )
-            seen = observe(film, options, out, known, at, way)
+            seen = observe(presentation, options, out, known, at, position)
             answer = reconsider(params, state, seen, progress)
             if answer.rung < rung:
-                lost(out.totals, now_bytes)
+                count_lost(out.totals, now_bytes)
                 out.totals.abandoned += 1
-                return came(asked, at, got_bytes, answer)
+                return end_download(asked, at, got_bytes, answer)
             ask_at_s = at.now_s + options.reconsider_every_s
 
 
-def came(asked: Fetched, at: At, size_bytes: float, decision: Decision) -> Fetched:
+def end_download(asked: Fetched, at: At, size_bytes: float, decision: Decision) -> Fetched:
     """A download ended with so many bytes received."""
     return Fetched(
         at,
@@ -397,25 +450,25 @@ def take_have(fetched: Fetched, have: Have) -> Fetched:
     )
 
 
-def ended(fetched: Fetched, at: At) -> Fetched:
+def end_early(fetched: Fetched, at: At) -> Fetched:
     """The session ended on the way."""
-    return came(fetched, at, fetched.size_bytes, fetched.decision)
+    return end_download(fetched, at, fetched.size_bytes, fetched.decision)
 
 
-def refused(fetched: Fetched) -> Fetched:
-    """The rule's answer is not legal."""
-    return ended(fetched, At(fetched.at.now_s, fetched.at.head, REFUSED))
+def refuse(fetched: Fetched) -> Fetched:
+    """The algorithm's answer is not legal."""
+    return end_early(fetched, At(fetched.at.now_s, fetched.at.head, REFUSED))
 
 
-def lost(totals: Totals, size_bytes: float) -> None:
+def count_lost(totals: Totals, size_bytes: float) -> None:
     """Bytes came of a download that was not finished."""
     totals.downloaded_bytes += size_bytes
     totals.wasted_bytes += size_bytes
 
 
-def note(fetched: Fetched, out: Out, way: Way) -> Way:
+def note(fetched: Fetched, out: Out, position: Position) -> Position:
     """Write down how a video segment came."""
-    segment, rung, transfer = way.segment, fetched.decision.rung, fetched.transfer
+    segment, rung, transfer = position.segment, fetched.decision.rung, fetched.transfer
     end_s = fetched.at.now_s
     out.rungs[segment] = rung
     out.columns[RUNG, segment] = rung
@@ -428,7 +481,7 @@ def note(fetched: Fetched, out: Out, way: Way) -> Way:
     out.totals.downloaded_bytes += fetched.size_bytes
     count = remember(
         out.history,
-        way.remembered,
+        position.remembered,
         segment,
         rung,
         fetched.size_bytes,
@@ -436,11 +489,11 @@ def note(fetched: Fetched, out: Out, way: Way) -> Way:
         transfer.first_byte_s,
         end_s,
     )
-    return Way(segment, rung, count, fetched.have)
+    return Position(segment, rung, count, fetched.have)
 
 
 def learn(params: Any, state: Any, fetched: Fetched, seen: Observation) -> None:
-    """Tell the rule of a finished download."""
+    """Tell the algorithm of a finished download."""
     transfer = fetched.transfer
     download = Download(
         seen.segment,
@@ -453,26 +506,26 @@ def learn(params: Any, state: Any, fetched: Fetched, seen: Observation) -> None:
     delivered(params, state, seen, download)
 
 
-def close(film: Film, at: At, out: Out, way: Way) -> None:
+def close(presentation: PresentationTable, at: At, out: Out, position: Position) -> None:
     """Sum up; a stall still open counts up to now."""
     totals, head = out.totals, at.head
     if at.outcome != COMPLETE:
         leave(head, at.now_s, totals)
-        if head.state == IS_STALLED and way.segment < len(film.durations_s):
-            note_stall(out, way.segment, head.since_s, at.now_s)
+        if head.state == IS_STALLED and position.segment < len(presentation.durations_s):
+            note_stall(out, position.segment, head.since_s, at.now_s)
     totals.ended_s = at.now_s
     totals.outcome = at.outcome
-    totals.shown = sum_shown(film, at, out)
+    totals.shown = sum_shown(presentation, at, out)
 
 
-def sum_shown(film: Film, at: At, out: Out) -> int:
+def sum_shown(presentation: PresentationTable, at: At, out: Out) -> int:
     """Fill the totals that follow from what was shown; how many segments that was."""
-    totals, ladder_bps = out.totals, film.ladder_bps
+    totals, ladder_bps = out.totals, presentation.ladder_bps
     left_s, start_s = float(totals.played_s), 0.0
     bits = change_bps = utility_s = utility_change = 0.0
     switches, before, shown = 0, -1, 0
-    for segment in range(len(film.durations_s)):
-        rung, duration_s = int(out.rungs[segment]), float(film.durations_s[segment])
+    for segment in range(len(presentation.durations_s)):
+        rung, duration_s = int(out.rungs[segment]), float(presentation.durations_s[segment])
         if rung < 0 or shown_at_s(at.head, start_s) > at.now_s:
             break
         shown += 1
@@ -488,7 +541,7 @@ def sum_shown(film: Film, at: At, out: Out) -> int:
             change_bps += abs(rate_bps - float(ladder_bps[before]))
             utility_change += abs(math.log(rate_bps / ladder_bps[before]))
         before = rung
-    for segment in range(shown, len(film.durations_s)):
+    for segment in range(shown, len(presentation.durations_s)):
         totals.wasted_bytes += out.columns[SIZE_BYTES, segment]
     totals.bitrate_time_bits = bits
     totals.bitrate_change_bps = change_bps

@@ -16,12 +16,12 @@ from abr.capacity import Transfer, received_bytes, request
 from abr.media import KEY_BYTES, FloatArray
 from player.batch.abrkit.timeline import At, Options, await_transfer
 from player.batch.abrkit.together import SIZE, Room, others_end_s, received_of_last, request_group
-from player.batch.tables import BEYOND, COMPLETE, Film, LinkTable, Totals
+from player.batch.tables import BEYOND, COMPLETE, LinkTable, PresentationTable, Totals
 from player.playhead import Thresholds
 from player.sizes import fill_known_sizes
 
 MULTIVARIANT_BYTES, AUDIO_PLAYLIST_BYTES, AUDIO_INIT_BYTES, INIT_KEY = range(4)
-"""Places in ``Film.side_numbers``."""
+"""Places in ``PresentationTable.side_numbers``."""
 
 
 class Have(NamedTuple):
@@ -42,9 +42,9 @@ class Have(NamedTuple):
 NOTHING = Have(0, 0, 0, -1, 0)
 
 
-def has_side_files(film: Film) -> bool:
+def has_side_files(presentation: PresentationTable) -> bool:
     """Whether anything is fetched beside segments."""
-    return len(film.playlist_bytes) > 0
+    return len(presentation.playlist_bytes) > 0
 
 
 def has_playlist(have: Have, rung: int) -> bool:
@@ -52,9 +52,9 @@ def has_playlist(have: Have, rung: int) -> bool:
     return (have.playlists >> rung) & 1 == 1
 
 
-def sizes_known(film: Film, known_bytes: FloatArray) -> FloatArray:
+def sizes_known(presentation: PresentationTable, known_bytes: FloatArray) -> FloatArray:
     """Sizes as the player knows them, shape (R, N): the true ones where nothing is read."""
-    return known_bytes if has_side_files(film) else film.sizes_bytes
+    return known_bytes if has_side_files(presentation) else presentation.sizes_bytes
 
 
 def fetch_alone(
@@ -91,7 +91,7 @@ def with_connections(have: Have, used: int, period: int) -> Have:
 
 def fetch_first_playlists(
     at: At,
-    film: Film,
+    presentation: PresentationTable,
     link: LinkTable,
     options: Options,
     thresholds: Thresholds,
@@ -100,33 +100,33 @@ def fetch_first_playlists(
     known_bytes: FloatArray,
 ) -> tuple[At, Have]:
     """Until the presentation is known."""
-    numbers = film.side_numbers
+    numbers = presentation.side_numbers
     at, have = fetch_alone(
         at, NOTHING, float(numbers[MULTIVARIANT_BYTES]), link, options, thresholds, totals
     )
     if at.outcome != COMPLETE:
         return at, have
-    if len(film.audio_bytes) == 0:
+    if len(presentation.audio_bytes) == 0:
         at, have = fetch_alone(
-            at, have, float(film.playlist_bytes[0]), link, options, thresholds, totals
+            at, have, float(presentation.playlist_bytes[0]), link, options, thresholds, totals
         )
     else:
-        room.responses[SIZE, 0] = film.playlist_bytes[0]
+        room.responses[SIZE, 0] = presentation.playlist_bytes[0]
         size_bytes = float(numbers[AUDIO_PLAYLIST_BYTES])
         transfer = ask(link, options, at.now_s, have, room, 1, size_bytes)
         totals.downloads += 2
         at = await_transfer(at, whole(transfer, room, 1), options, thresholds, totals)
-        totals.downloaded_bytes += size_bytes + film.playlist_bytes[0]
+        totals.downloaded_bytes += size_bytes + presentation.playlist_bytes[0]
         have = with_connections(have, 2, transfer.period)
     if at.outcome != COMPLETE:
         return at, have
-    return at, read_playlist(film, have, known_bytes, 0)
+    return at, read_playlist(presentation, have, known_bytes, 0)
 
 
 def fetch_playlist(
     at: At,
     have: Have,
-    film: Film,
+    presentation: PresentationTable,
     link: LinkTable,
     options: Options,
     thresholds: Thresholds,
@@ -135,31 +135,37 @@ def fetch_playlist(
     rung: int,
 ) -> tuple[At, Have]:
     """The media playlist of ``rung``."""
-    size_bytes = float(film.playlist_bytes[rung])
+    size_bytes = float(presentation.playlist_bytes[rung])
     at, have = fetch_alone(at, have, size_bytes, link, options, thresholds, totals)
     if at.outcome == COMPLETE:
-        have = read_playlist(film, have, known_bytes, rung)
+        have = read_playlist(presentation, have, known_bytes, rung)
     return at, have
 
 
-def read_playlist(film: Film, have: Have, known_bytes: FloatArray, rung: int) -> Have:
+def read_playlist(
+    presentation: PresentationTable, have: Have, known_bytes: FloatArray, rung: int
+) -> Have:
     """A media playlist is here; its sizes are known from now on, if there is room for them."""
     playlists = have.playlists | (1 << rung)
     if len(known_bytes) > 0:
-        fill_known_sizes(known_bytes, film.listed_bytes, film.listed_rates_bps, playlists)
+        fill_known_sizes(
+            known_bytes, presentation.listed_bytes, presentation.listed_rates_bps, playlists
+        )
     return Have(have.connections, playlists, have.inits, have.key, have.period)
 
 
-def list_needs(film: Film, have: Have, room: Room, segment: int, rung: int) -> int:
+def list_needs(
+    presentation: PresentationTable, have: Have, room: Room, segment: int, rung: int
+) -> int:
     """How much a segment of ``rung``, or R for the audio, still needs; ``room`` gets the sizes."""
     count, sizes, key = 0, room.responses[SIZE], have.key
-    init_bytes = init_size(film, rung)
-    wanted_key = int(film.side_numbers[INIT_KEY]) if init_bytes > 0 else -1
+    init_bytes = init_size(presentation, rung)
+    wanted_key = int(presentation.side_numbers[INIT_KEY]) if init_bytes > 0 else -1
     for _ in range(2):
         if wanted_key > key:
             sizes[count] = KEY_BYTES
             count, key = count + 1, wanted_key
-        wanted_key = int(film.keys[segment]) if len(film.keys) > 0 else -1
+        wanted_key = int(presentation.keys[segment]) if len(presentation.keys) > 0 else -1
     if init_bytes > 0 and (have.inits >> rung) & 1 == 0:
         sizes[count] = init_bytes
         count += 1
@@ -224,7 +230,7 @@ def received(
 
 
 def take_needs(
-    film: Film,
+    presentation: PresentationTable,
     have: Have,
     totals: Totals,
     room: Room,
@@ -236,11 +242,11 @@ def take_needs(
     for k in range(needs):
         totals.downloaded_bytes += room.responses[SIZE, k]
     key, inits = have.key, have.inits
-    if init_size(film, rung) > 0:
-        key = max(key, int(film.side_numbers[INIT_KEY]))
+    if init_size(presentation, rung) > 0:
+        key = max(key, int(presentation.side_numbers[INIT_KEY]))
         inits |= 1 << rung
-    if len(film.keys) > 0:
-        key = max(key, int(film.keys[segment]))
+    if len(presentation.keys) > 0:
+        key = max(key, int(presentation.keys[segment]))
     return Have(have.connections, have.playlists, inits, key, have.period)
 
 
@@ -252,17 +258,17 @@ def outlasts(room: Room, needs: int, until_s: float) -> bool:
     return needs > 0 and others_end_s(room, needs + 1) > until_s
 
 
-def init_size(film: Film, rung: int) -> float:
+def init_size(presentation: PresentationTable, rung: int) -> float:
     """Of the initialisation section of ``rung``, or R for the audio; 0 where there is none."""
-    if rung == len(film.ladder_bps):
-        return float(film.side_numbers[AUDIO_INIT_BYTES])
-    return float(film.init_bytes[rung])
+    if rung == len(presentation.ladder_bps):
+        return float(presentation.side_numbers[AUDIO_INIT_BYTES])
+    return float(presentation.init_bytes[rung])
 
 
 def fetch_audio(
     at: At,
     have: Have,
-    film: Film,
+    presentation: PresentationTable,
     link: LinkTable,
     options: Options,
     thresholds: Thresholds,
@@ -271,8 +277,10 @@ def fetch_audio(
     segment: int,
 ) -> tuple[At, Have]:
     """The audio of ``segment``, and what it still needs."""
-    size_bytes, rung = float(film.audio_bytes[segment]), len(film.ladder_bps)
-    needs = list_needs(film, have, room, segment, rung) if has_side_files(film) else 0
+    size_bytes, rung = float(presentation.audio_bytes[segment]), len(presentation.ladder_bps)
+    needs = (
+        list_needs(presentation, have, room, segment, rung) if has_side_files(presentation) else 0
+    )
     transfer = ask(link, options, at.now_s, have, room, needs, size_bytes)
     totals.downloads += needs + 1
     if outlasts(room, needs, transfer.end_s):
@@ -282,19 +290,19 @@ def fetch_audio(
         totals.downloaded_bytes += size_bytes
         have = with_connections(have, needs + 1, transfer.period)
         if needs > 0:
-            have = take_needs(film, have, totals, room, needs, segment, rung)
+            have = take_needs(presentation, have, totals, room, needs, segment, rung)
     return at, have
 
 
-def ready_with_audio_s(film: Film, segment: int, fetched_s: float) -> float:
+def ready_with_audio_s(presentation: PresentationTable, segment: int, fetched_s: float) -> float:
     """Up to where can be played once the audio of ``segment`` is here: it may end earlier."""
-    if len(film.audio_ends_s) == 0 or segment == len(film.durations_s) - 1:
+    if len(presentation.audio_ends_s) == 0 or segment == len(presentation.durations_s) - 1:
         return fetched_s
-    return min(fetched_s, float(film.audio_ends_s[segment]))
+    return min(fetched_s, float(presentation.audio_ends_s[segment]))
 
 
-def ready_before_audio_s(film: Film, segment: int, fetched_s: float) -> float:
+def ready_before_audio_s(presentation: PresentationTable, segment: int, fetched_s: float) -> float:
     """Up to where can be played once the video of ``segment`` is here, its audio not yet."""
-    if len(film.audio_ends_s) == 0 or segment == 0:
+    if len(presentation.audio_ends_s) == 0 or segment == 0:
         return -math.inf
-    return min(fetched_s, float(film.audio_ends_s[segment - 1]))
+    return min(fetched_s, float(presentation.audio_ends_s[segment - 1]))

@@ -8,11 +8,11 @@ from abr.media import Presentation
 from player.batch.abrkit.session import can_play, link_for, session
 from player.batch.abrkit.timeline import MORE_COLUMNS, Options, config_of, options_of
 from player.batch.simulators import PlayerTwin, Simulator
-from player.batch.tables import Film, film_of
+from player.batch.tables import PresentationTable, presentation_table_of
 
 
-def _presentation_table(presentation: Presentation, options: Any) -> Film:
-    return film_of(presentation)
+def _presentation_table(presentation: Presentation, options: Any) -> PresentationTable:
+    return presentation_table_of(presentation)
 
 
 ABRKIT = Simulator(

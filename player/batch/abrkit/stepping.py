@@ -1,9 +1,9 @@
 """Our own player, one segment at a time: for environments that learn.
 
-No rule and no abandonment: someone else says the rung, and when ``step`` returns the
+No algorithm and no abandonment: someone else says the rung, and when ``step`` returns the
 player is ready to ask for the next segment, room for it included. Everything that is
 remembered between two steps lies in ``place``, so that a thousand sessions are a
-thousand rows. Each step is what ``abrkit.session`` does with a rule that answers so.
+thousand rows. Each step is what ``abrkit.session`` does with an algorithm that answers so.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from player.batch.abrkit.timeline import (
     Options,
     await_room,
     await_transfer,
-    begun,
+    begin_session,
     leave,
     play_out,
     take_media,
@@ -41,8 +41,8 @@ from player.batch.abrkit.timeline import (
 from player.batch.abrkit.together import Room
 from player.batch.tables import (
     COMPLETE,
-    Film,
     LinkTable,
+    PresentationTable,
     Totals,
     clear_totals,
 )
@@ -109,14 +109,14 @@ class Stepped(NamedTuple):
 def reset(place: FloatArray, totals: Totals, options: Options) -> None:
     """Play is asked for: the first segment may be asked for at once."""
     clear_totals(totals)
-    put(place, begun(thresholds_of(options)))
+    put(place, begin_session(thresholds_of(options)))
     place[FETCHED] = 0.0
     place[SEGMENT] = 0.0
     put_have(place, NOTHING)
 
 
 def step(
-    film: Film,
+    presentation: PresentationTable,
     link: LinkTable,
     options: Options,
     place: FloatArray,
@@ -133,21 +133,25 @@ def step(
     thresholds = thresholds_of(options)
     segment, have = int(place[SEGMENT]), have_of(place)
     at, stalled_s = at_of(place), stalled_by(place, totals)
-    size_bytes = float(film.sizes_bytes[rung, segment])
-    fetched_s = float(place[FETCHED]) + float(film.durations_s[segment])
-    is_last = segment == len(film.durations_s) - 1
+    size_bytes = float(presentation.sizes_bytes[rung, segment])
+    fetched_s = float(place[FETCHED]) + float(presentation.durations_s[segment])
+    is_last = segment == len(presentation.durations_s) - 1
     first_byte_s, end_s = math.nan, math.nan
     waited_s = 0.0
-    unread = film.listed_bytes[:0]  # copies look sizes up when they show them
-    has_side, needs = has_side_files(film), 0
+    unread = presentation.listed_bytes[:0]  # copies look sizes up when they show them
+    has_side, needs = has_side_files(presentation), 0
     if has_side and segment == 0:
-        at, have = fetch_first_playlists(at, film, link, options, thresholds, totals, room, unread)
+        at, have = fetch_first_playlists(
+            at, presentation, link, options, thresholds, totals, room, unread
+        )
     if has_side and at.outcome == COMPLETE and not has_playlist(have, rung):
-        at, have = fetch_playlist(at, have, film, link, options, thresholds, totals, unread, rung)
+        at, have = fetch_playlist(
+            at, have, presentation, link, options, thresholds, totals, unread, rung
+        )
     start_s = at.now_s
     if at.outcome == COMPLETE:
         if has_side:
-            needs = list_needs(film, have, room, segment, rung)
+            needs = list_needs(presentation, have, room, segment, rung)
         transfer = ask(link, options, at.now_s, have, room, needs, size_bytes)
         totals.downloads += needs + 1
         # Nobody abandons: what a segment needs is waited for too, should it come later.
@@ -158,21 +162,23 @@ def step(
             totals.downloaded_bytes += size_bytes
             have = with_connections(have, needs + 1, transfer.period)
             if needs > 0:
-                have = take_needs(film, have, totals, room, needs, segment, rung)
-    if at.outcome == COMPLETE and len(film.audio_bytes) > 0:
-        if len(film.audio_ends_s) > 0 and segment > 0:
-            ready_s = ready_before_audio_s(film, segment, fetched_s)
+                have = take_needs(presentation, have, totals, room, needs, segment, rung)
+    if at.outcome == COMPLETE and len(presentation.audio_bytes) > 0:
+        if len(presentation.audio_ends_s) > 0 and segment > 0:
+            ready_s = ready_before_audio_s(presentation, segment, fetched_s)
             at = At(at.now_s, take_media(at, ready_s, False, thresholds, totals), COMPLETE)
-        at, have = fetch_audio(at, have, film, link, options, thresholds, totals, room, segment)
+        at, have = fetch_audio(
+            at, have, presentation, link, options, thresholds, totals, room, segment
+        )
     if at.outcome == COMPLETE:
-        ready_s = ready_with_audio_s(film, segment, fetched_s)
+        ready_s = ready_with_audio_s(presentation, segment, fetched_s)
         head = take_media(at, ready_s, is_last, thresholds, totals)
         at = At(at.now_s, head, COMPLETE)
         came_s = at.now_s
         if is_last:
             at = play_out(at, options, thresholds, totals)
         else:
-            next_s = float(film.durations_s[segment + 1])
+            next_s = float(presentation.durations_s[segment + 1])
             at = await_room(at, fetched_s, next_s, options, thresholds, totals)
             waited_s = at.now_s - came_s
             totals.idle_s += waited_s

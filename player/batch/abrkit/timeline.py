@@ -1,7 +1,7 @@
 """How time passes in one session of our own player: waiting, for whatever reason.
 
 The compiled form of what ``player.session.PlaybackSession`` and its virtual driver do
-between inputs. Every wait goes through ``moved``: playback follows, and the viewer may
+between inputs. Every wait goes through ``move_on``: playback follows, and the viewer may
 leave on the way.
 """
 
@@ -37,7 +37,7 @@ from player.playhead import (
 from player.requests import INSTANT_S
 
 MORE_COLUMNS = ("stall_start_s", "decided_s")
-"""Columns that only this kernel fills: when the stall began of which ``stall_s`` is the
+"""Columns that only this simulator fills: when the stall began of which ``stall_s`` is the
 length, and when the rung was decided on."""
 STALL_START_S, DECIDED_S = len(COLUMNS), len(COLUMNS) + 1
 
@@ -108,12 +108,12 @@ def config_of(options: Options) -> PlayerConfig:
     )
 
 
-def begun(thresholds: Thresholds) -> At:
+def begin_session(thresholds: Thresholds) -> At:
     """Play is asked for."""
     return At(0.0, initial_playhead(thresholds), COMPLETE)
 
 
-def moved(at: At, to_s: float, options: Options, thresholds: Thresholds, totals: Totals) -> At:
+def move_on(at: At, to_s: float, options: Options, thresholds: Thresholds, totals: Totals) -> At:
     """Time moves on to ``to_s``, or to when the viewer leaves."""
     outcome = COMPLETE
     if to_s > options.max_play_s or to_s == math.inf:
@@ -167,16 +167,16 @@ def await_room(
         wait_s = wait_for_room_s(at.head, at.now_s, fetched_s, next_s, options.max_buffer_s)
         if wait_s <= INSTANT_S:
             break
-        at = moved(at, min(at.now_s + wait_s, at.head.begin_at_s), options, thresholds, totals)
+        at = move_on(at, min(at.now_s + wait_s, at.head.begin_at_s), options, thresholds, totals)
     return at
 
 
 def await_time(
     at: At, until_s: float, options: Options, thresholds: Thresholds, totals: Totals
 ) -> At:
-    """Until the rule wants its request sent."""
+    """Until the algorithm wants its request sent."""
     while at.outcome == COMPLETE and until_s > at.now_s + INSTANT_S:
-        at = moved(at, min(until_s, at.head.begin_at_s), options, thresholds, totals)
+        at = move_on(at, min(until_s, at.head.begin_at_s), options, thresholds, totals)
     return at
 
 
@@ -186,7 +186,7 @@ def await_transfer(
     """Until a response is complete."""
     if meets_limit(transfer, transfer.end_s, options):
         return At(at.now_s, at.head, BEYOND)
-    return moved(at, transfer.end_s, options, thresholds, totals)
+    return move_on(at, transfer.end_s, options, thresholds, totals)
 
 
 def meets_limit(transfer: Transfer, until_s: float, options: Options) -> bool:
@@ -206,7 +206,7 @@ def take_media(
     return advance(head, at.now_s, is_complete, thresholds, totals)
 
 
-def arrived(
+def note_arrival(
     at: At, ready_s: float, is_complete: bool, thresholds: Thresholds, out: Out, segment: int
 ) -> At:
     """The same, with the stall noted that it ended."""
@@ -226,7 +226,7 @@ def note_stall(out: Out, segment: int, start_s: float, end_s: float) -> None:
 def play_out(at: At, options: Options, thresholds: Thresholds, totals: Totals) -> At:
     """Everything is here: play to the end."""
     if at.head.begin_at_s < math.inf:
-        at = moved(at, at.head.begin_at_s, options, thresholds, totals)
+        at = move_on(at, at.head.begin_at_s, options, thresholds, totals)
     if at.outcome != COMPLETE:
         return at
     end_s = runs_out_s(at.head)

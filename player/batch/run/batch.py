@@ -27,7 +27,7 @@ from player.batch import flatstate as layout
 from player.batch import hooks
 from player.batch.linking import is_importable, is_ours
 from player.batch.logrows import fill
-from player.batch.many import Links, Rows, States, many, packed, rows_at
+from player.batch.many import Links, Rows, States, play_many, rows_at
 from player.batch.run.compiled import CompilerError, compiled, linked
 from player.batch.simulators import Simulator
 from player.batch.tables import (
@@ -36,11 +36,11 @@ from player.batch.tables import (
     REFUSED,
     TOTALS,
     TOTALS_DTYPE,
-    Film,
     LinkTable,
+    PresentationTable,
     downloads_so_far,
-    film_of,
     out_for,
+    presentation_table_of,
     remember,
 )
 from player.config import PlayerConfig
@@ -73,6 +73,9 @@ class Batch:
     endings: Mapping[int, str] = field(default_factory=dict)
     """Why sessions ended that the player itself played, by place; ``complete`` or a fault."""
 
+    def __repr__(self) -> str:
+        return f"<Batch of {len(self.totals)} sessions of {self.algorithm}, {self.engine}>"
+
     def total(self, name: str) -> FloatArray:
         """The column of ``totals`` called ``name``, shape (n,)."""
         return self.totals[:, TOTALS.index(name)]
@@ -88,7 +91,7 @@ class _Job(NamedTuple):
     loop: Loop
     params: Any
     states: States
-    film: Film
+    table: PresentationTable
     links: Links
     options: Any
 
@@ -113,7 +116,7 @@ def run_batch(
         simulator: One of ``player.batch.simulators``.
         presentation: What is played.
         traces: The networks.
-        algorithm: A rule, or something that makes an object with ``choose(seen)``.
+        algorithm: An algorithm, or something that makes an object with ``choose(seen)``.
         options: Of the simulator; its defaults when None.
         which: Index into ``traces`` for each session; None: every trace once.
         engine: ``compiled``, ``plain``, or ``auto`` for the first that is possible.
@@ -132,13 +135,15 @@ def run_batch(
     options = simulator.options() if options is None else options
     order = np.arange(len(traces)) if which is None else np.asarray(which, dtype=np.int64)
     # As compiled views expect them.
-    film = Film(*map(np.ascontiguousarray, simulator.presentation_table(presentation, options)))
+    table = PresentationTable(
+        *map(np.ascontiguousarray, simulator.presentation_table(presentation, options))
+    )
     links = _links(simulator, tuple(traces), options)
     why_not = "" if engine == "plain" else _why_not(algorithm)
     if engine == "compiled" and why_not:
         raise AlgorithmError(_cannot(algorithm, why_not))
     names = (*COLUMNS, *simulator.extra_columns)
-    rows = _room(len(order), film, names, keep_rungs=keep_rungs, keep_columns=keep_columns)
+    rows = _room(len(order), table, names, keep_rungs=keep_rungs, keep_columns=keep_columns)
     job: _Job | None = None
     is_compiled, twin = False, simulator.twin
     if twin is not None and config is None:
@@ -149,7 +154,7 @@ def run_batch(
         if engine != "plain" and not why_not and isinstance(algorithm, Rule):
             try:
                 job = _compiled_job(
-                    simulator, algorithm, presentation, traces, film, links, options
+                    simulator, algorithm, presentation, traces, table, links, options
                 )
                 _play_part(job, order, rows, slice(0, 0))  # compiled here, or loaded
             except (CompilerError, layout.NotFlatError) as exc:
@@ -158,7 +163,7 @@ def run_batch(
                 job, why_not = None, str(exc)
         is_compiled = job is not None
         if job is None:
-            job = _plain_job(simulator, algorithm, presentation, traces, film, links, options)
+            job = _plain_job(simulator, algorithm, presentation, traces, table, links, options)
         _spread(job, order, rows, max(1, min(threads, len(order))) if is_compiled else 1)
         _check_answers(algorithm, rows)
     endings: Mapping[int, str] = {}
@@ -215,7 +220,7 @@ def _compiled_job(
     rule: Rule,
     presentation: Presentation,
     traces: Sequence[Trace],
-    film: Film,
+    table: PresentationTable,
     links: Links,
     options: Any,
 ) -> _Job:
@@ -231,8 +236,8 @@ def _compiled_job(
         np.concatenate([[0], np.cumsum(widths)]).astype(np.int64),
         np.stack([flat.fields for flat in flats]),
     )
-    loop = compiled_with(many, {"session": simulator.session}, rule, states[0], {})
-    return _Job(loop, rule.params, begun, film, links, options)
+    loop = compiled_with(play_many, {"session": simulator.session}, rule, states[0], {})
+    return _Job(loop, rule.params, begun, table, links, options)
 
 
 def _plain_job(
@@ -240,11 +245,11 @@ def _plain_job(
     algorithm: Algorithm,
     presentation: Presentation,
     traces: Sequence[Trace],
-    film: Film,
+    table: PresentationTable,
     links: Links,
     options: Any,
 ) -> _Job:
-    """The same loop in plain Python; the state is a rule's own, or a ``RunningAlgorithm``."""
+    """The same loop in plain Python; the state is an algorithm's own, or a ``RunningAlgorithm``."""
     is_rule = isinstance(algorithm, Rule)
     rule = algorithm if isinstance(algorithm, Rule) else _as_rule(algorithm)
     start = partial(start_state, rule) if is_rule else partial(begin, algorithm)
@@ -252,7 +257,7 @@ def _plain_job(
     are_lists = is_rule and is_ours(rule.choose)  # the tests show that lists will do
     newest: list[Any] = []
     parts = {"session": simulator.session, "state_of": partial(_newest, newest)}
-    loop = linked(many, {**hooks_of(rule), **_about_history()}, parts=parts)
+    loop = linked(play_many, {**hooks_of(rule), **_about_history()}, parts=parts)
 
     def play_each(*given: Any) -> None:
         *before, which, options, out, rows = given
@@ -271,11 +276,11 @@ def _plain_job(
                 ) from exc
 
     nothing = States(np.zeros(0), np.zeros(2, np.int64), np.zeros((1, 0, 3), np.int64))
-    return _Job(play_each, rule.params, nothing, film, links, options)
+    return _Job(play_each, rule.params, nothing, table, links, options)
 
 
 def _as_rule(algorithm: Callable[[], Any]) -> Rule:
-    """A rule whose state is the ``RunningAlgorithm`` that answers for ``algorithm``."""
+    """An algorithm whose state is the ``RunningAlgorithm`` that answers for ``algorithm``."""
     made = algorithm()
     return Rule(
         name=_name(algorithm),
@@ -346,19 +351,19 @@ def _spread(job: _Job, order: NDArray[np.int64], rows: Rows, threads: int) -> No
 
 
 def _play_part(job: _Job, order: NDArray[np.int64], rows: Rows, part: slice) -> None:
-    segments = int(job.film.sizes_bytes.shape[1])
+    segments = int(job.table.sizes_bytes.shape[1])
     out = out_for(
         segments,
         segments + _MORE_DOWNLOADS,
         columns=rows.columns.shape[1],
-        known=job.film.listed_bytes.shape,
+        known=job.table.listed_bytes.shape,
     )
     records: Any = np.zeros(1, TOTALS_DTYPE)  # what ``many`` takes fields from
     out = out._replace(totals=records)
     job.loop(
         job.params,
         job.states,
-        job.film,
+        job.table,
         job.links,
         order[part],
         job.options,
@@ -388,7 +393,7 @@ def _play_beyond(
     """Let the player itself play what its simulator leaves to it; why those sessions ended."""
     from player.api import simulate
 
-    film = film_of(presentation)
+    table = presentation_table_of(presentation)
     endings = {}
     for i in np.flatnonzero(rows.totals["outcome"] == BEYOND).tolist():
         log = simulate(
@@ -399,7 +404,7 @@ def _play_beyond(
             max_play_s=max_play_s,
         )
         out = out_for(presentation.segments, 0, columns=rows.columns.shape[1])
-        store(fill(log, film, out), rows.totals, i)
+        store(fill(log, table, out), rows.totals, i)
         endings[i] = next((str(record["why"]) for record in log.of("ended")), "still open")
         if len(rows.rungs):
             rows.rungs[i] = out.rungs
@@ -409,9 +414,14 @@ def _play_beyond(
 
 
 def _room(
-    count: int, film: Film, names: Sequence[str], *, keep_rungs: bool, keep_columns: bool
+    count: int,
+    table: PresentationTable,
+    names: Sequence[str],
+    *,
+    keep_rungs: bool,
+    keep_columns: bool,
 ) -> Rows:
-    segments = film.sizes_bytes.shape[1]
+    segments = table.sizes_bytes.shape[1]
     return Rows(
         np.zeros(count, TOTALS_DTYPE),
         np.zeros((count if keep_rungs else 0, segments), dtype=np.int16),
@@ -429,7 +439,7 @@ def _links(simulator: Simulator, traces: tuple[Trace, ...], options: Any) -> Lin
 def _few_links(
     table: Callable[[Trace, Any], LinkTable], traces: tuple[Trace, ...], options: Any
 ) -> Links:
-    return packed([table(trace, options) for trace in traces])
+    return pack([table(trace, options) for trace in traces])
 
 
 def _cannot(algorithm: Algorithm, why: str) -> str:

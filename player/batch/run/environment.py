@@ -1,7 +1,7 @@
 """Gymnasium environments over the compiled player: one playback, or many at once.
 
 ``AbrEnv`` is a ``gymnasium.Env``, ``AbrVectorEnv`` a ``gymnasium.vector.VectorEnv``; both
-play as our own player's kernel does, on a link of their own.
+play as our own player's simulator does, on a link of their own.
 
 * An episode is one presentation over one trace, from asking to play until the last
   segment is here. Which, and in which order, is given; ``episodes`` pairs them.
@@ -32,10 +32,10 @@ from abr.errors import ToolMissingError
 from abr.media import Presentation
 from abr.neural import MOST, vector_width
 from abr.trace import Trace
-from player.batch.abrkit import copies as kernel
+from player.batch.abrkit import copies as sessions
 from player.batch.abrkit.copies import Course, Reward, Shown
 from player.batch.abrkit.session import Options, link_for
-from player.batch.many import packed
+from player.batch.many import pack
 from player.batch.run.compiled import compiled
 
 try:
@@ -58,9 +58,9 @@ NEWS = ("stall_s", "buffer_s", "now_s", "worth")
 """What ``info`` holds in numbers, in the order of ``Copies.news``."""
 
 _AUTORESET = {
-    AutoresetMode.NEXT_STEP: kernel.NEXT_STEP,
-    AutoresetMode.SAME_STEP: kernel.SAME_STEP,
-    AutoresetMode.DISABLED: kernel.DISABLED,
+    AutoresetMode.NEXT_STEP: sessions.NEXT_STEP,
+    AutoresetMode.SAME_STEP: sessions.SAME_STEP,
+    AutoresetMode.DISABLED: sessions.DISABLED,
 }
 
 
@@ -98,8 +98,8 @@ class Stage:
     ) -> None:
         if not traces:
             raise ValueError("no traces; give at least one")
-        self.films = kernel.films_of(list(presentations))
-        self.links = packed([link_for(trace, options) for trace in traces])
+        self.presentations = sessions.presentation_tables_of(list(presentations))
+        self.links = pack([link_for(trace, options) for trace in traces])
         every = [(f, k) for f in range(len(presentations)) for k in range(len(traces))]
         pairs = every if episodes is None else list(episodes)
         _check_numbers("presentation", [f for f, _ in pairs], len(presentations))
@@ -115,8 +115,8 @@ class Stage:
         self.reward = Reward(*map(float, reward))
         self.options = Options(*map(float, options))
         self.autoreset = _AUTORESET[autoreset]
-        self.copies = kernel.room_for(copies)
-        self.rungs = self.films.ladder_bps.shape[1]
+        self.copies = sessions.room_for(copies)
+        self.rungs = self.presentations.ladder_bps.shape[1]
         width = vector_width(self.rungs)
         self.shown = Shown(
             np.zeros((copies, width), dtype=np.float32),
@@ -126,14 +126,14 @@ class Stage:
             np.zeros(copies, dtype=np.bool_),
             np.zeros(copies, dtype=np.bool_),
         )
-        self._step = compiled(kernel.step_many, {})
-        self._reset = compiled(kernel.reset_many, {})
+        self._step = compiled(sessions.step_many, {})
+        self._reset = compiled(sessions.reset_many, {})
 
     def __repr__(self) -> str:
-        begun = int(self.copies.numbers[:, kernel.BEGUN].sum())
+        begun = int(self.copies.numbers[:, sessions.BEGUN].sum())
         return (
             f"<{len(self.copies.numbers)} copies, {begun} episodes begun of "
-            f"{len(self.course.film)} in turn, {self.rungs} rungs>"
+            f"{len(self.course.presentation)} in turn, {self.rungs} rungs>"
         )
 
     def shuffle(self, rng: np.random.Generator) -> None:
@@ -149,7 +149,7 @@ class Stage:
 
     def reset(self, which: NDArray[np.bool_]) -> None:
         """Begin the next episode of the copies of ``which``."""
-        self._reset(self.films, self.course, self.options, self.copies, which, self.shown)
+        self._reset(self.presentations, self.course, self.options, self.copies, which, self.shown)
 
     def step(self, actions: NDArray[np.int64]) -> None:
         """Fetch a segment for each copy; ``shown`` and ``copies`` tell of it.
@@ -162,7 +162,7 @@ class Stage:
                 f"action {actions.min()} to {actions.max()}; expected 0 to {self.rungs - 1}"
             )
         self._step(
-            self.films,
+            self.presentations,
             self.links,
             self.course,
             self.options,
@@ -181,10 +181,10 @@ class Stage:
     def news(self) -> dict[str, NDArray[Any]]:
         """What the info of a step says, one number per copy."""
         numbers, news = self.copies.numbers, self.copies.news
-        episode = numbers[:, kernel.EPISODE].astype(np.int64)
+        episode = numbers[:, sessions.EPISODE].astype(np.int64)
         return {
             **{name: news[:, k].copy() for k, name in enumerate(NEWS)},
-            "presentation": self.course.film[episode],
+            "presentation": self.course.presentation[episode],
             "trace": self.course.trace[episode],
         }
 
@@ -223,6 +223,9 @@ class AbrEnv(gymnasium.Env[Vector, np.int64]):
         self.observation_space, self.action_space = self._stage.space()
         self._has_begun = False
 
+    def __repr__(self) -> str:
+        return f"<AbrEnv of {self._stage!r}>"
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Vector, dict[str, Any]]:
@@ -236,9 +239,9 @@ class AbrEnv(gymnasium.Env[Vector, np.int64]):
             stage.restart()
         stage.reset(np.ones(1, dtype=np.bool_))
         if "episode" in wanted:
-            _check_numbers("episode", [int(wanted["episode"])], len(stage.course.film))
-            stage.copies.numbers[0, kernel.EPISODE] = int(wanted["episode"])
-            stage.copies.numbers[0, kernel.BEGUN] -= 1
+            _check_numbers("episode", [int(wanted["episode"])], len(stage.course.presentation))
+            stage.copies.numbers[0, sessions.EPISODE] = int(wanted["episode"])
+            stage.copies.numbers[0, sessions.BEGUN] -= 1
             self._look()
         return self._seen(), self._info()
 
@@ -249,7 +252,7 @@ class AbrEnv(gymnasium.Env[Vector, np.int64]):
             gymnasium.error.ResetNeeded: there is no next segment.
         """
         numbers = self._stage.copies.numbers[0]
-        if not self._has_begun or numbers[kernel.IS_OVER] > 0:
+        if not self._has_begun or numbers[sessions.IS_OVER] > 0:
             raise gymnasium.error.ResetNeeded("the episode is over, or none began; call reset()")
         self._stage.step(np.array([int(action)], dtype=np.int64))
         shown = self._stage.shown
@@ -259,7 +262,7 @@ class AbrEnv(gymnasium.Env[Vector, np.int64]):
 
     def _look(self) -> None:
         stage = self._stage
-        kernel.show(stage.films, stage.course, stage.copies, 0, stage.shown.vectors[0])
+        sessions.show(stage.presentations, stage.course, stage.copies, 0, stage.shown.vectors[0])
 
     def _seen(self) -> Vector:
         seen: Vector = self._stage.shown.vectors[0].copy()
@@ -313,6 +316,9 @@ class AbrVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any
         self._all = np.ones(copies, dtype=np.bool_)
         self._has_begun = False
 
+    def __repr__(self) -> str:
+        return f"<AbrVectorEnv of {self._stage!r}>"
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Vector, dict[str, Any]]:
@@ -339,7 +345,7 @@ class AbrVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any
         stage = self._stage
         stage.step(np.asarray(actions, dtype=np.int64))
         shown, info = stage.shown, self._info()
-        if stage.autoreset == kernel.SAME_STEP:
+        if stage.autoreset == sessions.SAME_STEP:
             over = shown.terminated | shown.truncated
             if over.any():
                 last = np.full(self.num_envs, None, dtype=object)

@@ -14,9 +14,13 @@ from abr.errors import AlgorithmError
 from abr.media import constant_presentation
 from abr.trace import Trace
 from player.batch.abrkit.simulator import ABRKIT
+from player.batch.abrkit.timeline import options_of
 from player.batch.pensieve import PENSIEVE
 from player.batch.run.batch import Engine, run_batch
 from player.batch.sabre import SABRE
+from player.batch.simulators import PRESETS, load
+from player.batch.tables import COLUMNS
+from player.config import PlayerConfig
 from tests.fakes import unfitrule
 
 FILM = constant_presentation([3e5, 1e6, 3e6], segments=30, segment_s=4.0)
@@ -119,6 +123,28 @@ def test_sizes_in_any_order_of_memory_are_the_same_sizes() -> None:
         for engine in ENGINES
     ]
     assert runs[1] == pytest.approx(runs[0], rel=1e-12, abs=1e-12)
+
+
+def test_whole_numbers_in_a_configuration_compile_as_others_do() -> None:
+    """5 and 5.0 would be two types to the compiler, which knows no number that is both."""
+    config = PlayerConfig(max_buffer_s=12, startup_buffer_s=5, resume_buffer_s=3)
+    options = options_of(config, max_play_s=60)
+    batch = run_batch(ABRKIT, FILM, TRACES, rule("fixed"), options=options, engine="compiled")
+    assert repr(batch) == "<Batch of 3 sessions of fixed, compiled>"
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_simulator_plays_by_its_name(name: str) -> None:
+    simulator = load(name)
+    assert simulator.name == name
+    batch = run_batch(simulator, FILM, TRACES, rule("fixed"), engine="plain", keep_columns=True)
+    assert batch.column_names == (*COLUMNS, *simulator.extra_columns)
+    assert (batch.total("played_s") == 120).all()
+
+
+def test_an_unknown_simulator_is_refused_with_the_names_there_are() -> None:
+    with pytest.raises(ValueError, match="'sabr'; expected one of abrkit, sabre, pensieve"):
+        load("sabr")
 
 
 def test_no_traces_are_an_error() -> None:

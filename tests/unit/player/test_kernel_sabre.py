@@ -13,11 +13,11 @@ from abr.media import constant_presentation
 from abr.trace import Trace
 from player.batch import hooks, sabre, tables
 from player.batch.run.compiled import linked
-from player.batch.tables import COLUMNS, LinkTable, Out, film_of, link_of, out_for
+from player.batch.tables import COLUMNS, LinkTable, Out, link_of, out_for, presentation_table_of
 
 # 10 s at 1 Mbit/s and 0.2 s of latency, 5 s of nothing, 10 s at 4 Mbit/s and 0.1 s; again.
 LINK = link_of(Trace.from_periods([(10.0, 1e6, 0.2), (5.0, 0.0, 0.4), (10.0, 4e6, 0.1)]))
-FILM = film_of(constant_presentation([1e6, 2e6, 4e6], segments=6, segment_s=4.0))
+FILM = presentation_table_of(constant_presentation([1e6, 2e6, 4e6], segments=6, segment_s=4.0))
 
 
 def test_milliseconds_are_those_that_seconds_were_made_from() -> None:
@@ -302,7 +302,7 @@ def test_a_full_history_forgets_its_older_half() -> None:
 
 def test_rungs_are_summed_in_rates_and_utilities() -> None:
     """1, 1, 4 and 2 Mbit/s for 4 s each; utilities are logarithms of 1, 1, 4 and 2."""
-    film = film_of(constant_presentation([1e6, 2e6, 4e6], segments=4, segment_s=4.0))
+    film = presentation_table_of(constant_presentation([1e6, 2e6, 4e6], segments=4, segment_s=4.0))
     out = out_for(4, 4)
     out.rungs[:] = [0, 0, 2, 1]
     tables.sum_rungs(film, out)
