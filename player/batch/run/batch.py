@@ -27,7 +27,7 @@ from player.batch import flatstate as layout
 from player.batch import hooks
 from player.batch.linking import is_importable, is_ours
 from player.batch.logrows import fill
-from player.batch.many import Links, Rows, States, play_many, rows_at
+from player.batch.many import Links, Rows, States, pack, play_many, rows_at
 from player.batch.run.compiled import CompilerError, compiled, linked
 from player.batch.simulators import Simulator
 from player.batch.tables import (
