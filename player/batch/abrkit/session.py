@@ -26,6 +26,7 @@ from player.batch.abrkit.side import (
     NOTHING,
     Have,
     ask,
+    ask_alone,
     fetch_audio,
     fetch_first_playlists,
     fetch_playlist,
@@ -305,14 +306,12 @@ def fetch(
     decision: Decision,
 ) -> Fetched:
     """Until a segment is here, however often the algorithm changes its mind."""
-    totals, room, have = out.totals, room_of(out), position.have
-    has_side = has_side_files(presentation)
-    nothing = Transfer(0.0, 0.0, 0.0, 0.0, 0)
-    fetched = Fetched(at, have, nothing, 0.0, decision, at.now_s, 0.0)
-    while at.outcome == COMPLETE:
+    totals, have, needs = out.totals, position.have, 0
+    has_side = len(presentation.playlist_bytes) > 0
+    while True:
         decided_s = at.now_s
         if not is_legal(decision, presentation, position.segment):
-            return refuse(fetched)
+            return fetch_nothing(At(at.now_s, at.head, REFUSED), have, decision)
         at = await_time(at, decided_s + decision.wait_s, options, thresholds, totals)
         totals.idle_s += at.now_s - decided_s
         if has_side and at.outcome == COMPLETE and not has_playlist(have, decision.rung):
@@ -328,14 +327,17 @@ def fetch(
                 decision.rung,
             )
         if at.outcome != COMPLETE:
-            return end_early(fetched, at)
+            return fetch_nothing(at, have, decision)
         size_bytes = float(presentation.sizes_bytes[decision.rung, position.segment])
-        needs = (
-            list_needs(presentation, have, room, position.segment, decision.rung) if has_side else 0
-        )
-        transfer = ask(link, options, at.now_s, have, room, needs, size_bytes)
+        if has_side:
+            room = room_of(out)
+            needs = list_needs(presentation, have, room, position.segment, decision.rung)
+            transfer = ask(link, options, at.now_s, have, room, needs, size_bytes)
+        else:
+            transfer = ask_alone(link, options, at.now_s, have, size_bytes)
         totals.downloads += needs + 1
         before_s = buffer_s(at.head, at.now_s)
+        have = with_connections(have, needs + 1, transfer.period)
         fetched = Fetched(at, have, transfer, size_bytes, decision, decided_s, before_s)
         fetched = download(
             params,
@@ -353,19 +355,19 @@ def fetch(
         at = fetched.at
         if at.outcome != COMPLETE:
             return fetched
-        have = with_connections(have, needs + 1, transfer.period)
         if needs > 0:
+            room = room_of(out)
             if outlasts(room, needs, at.now_s):
                 return end_early(fetched, At(at.now_s, at.head, BEYOND))
             have = take_needs(
                 presentation, have, totals, room, needs, position.segment, decision.rung
             )
+            fetched = take_have(fetched, have)
         if fetched.decision.rung == decision.rung:
-            return take_have(fetched, have)
+            return fetched
         # An abandoned download closes its connection.
         have = Have(have.connections - 1, have.playlists, have.inits, have.key, have.period)
         decision = fetched.decision
-    return fetched
 
 
 def download(
@@ -455,9 +457,9 @@ def end_early(fetched: Fetched, at: At) -> Fetched:
     return end_download(fetched, at, fetched.size_bytes, fetched.decision)
 
 
-def refuse(fetched: Fetched) -> Fetched:
-    """The algorithm's answer is not legal."""
-    return end_early(fetched, At(fetched.at.now_s, fetched.at.head, REFUSED))
+def fetch_nothing(at: At, have: Have, decision: Decision) -> Fetched:
+    """The session ended before a segment was asked for."""
+    return Fetched(at, have, Transfer(0.0, 0.0, 0.0, 0.0, 0), 0.0, decision, at.now_s, 0.0)
 
 
 def count_lost(totals: Totals, size_bytes: float) -> None:

@@ -67,15 +67,7 @@ def fetch_alone(
     totals: Totals,
 ) -> tuple[At, Have]:
     """Fetch something that nothing else is fetched beside."""
-    transfer = request(
-        link,
-        at.now_s,
-        have.connections > 0,
-        size_bytes,
-        options.overhead_bytes,
-        options.server_s,
-        have.period,
-    )
+    transfer = ask_alone(link, options, at.now_s, have, size_bytes)
     totals.downloads += 1
     at = await_transfer(at, transfer, options, thresholds, totals)
     if at.outcome == COMPLETE:
@@ -84,7 +76,13 @@ def fetch_alone(
 
 
 def with_connections(have: Have, used: int, period: int) -> Have:
-    """``used`` connections were in use at once, and are still open."""
+    """``used`` connections are in use at once, and stay open.
+
+    The period, from which the next search starts, may be a few behind: to step over them
+    costs less than to remember it anew.
+    """
+    if have.connections >= used and have.period <= period < have.period + 3:
+        return have
     connections = max(have.connections, used)
     return Have(connections, have.playlists, have.inits, have.key, period)
 
@@ -172,6 +170,21 @@ def list_needs(
     return count
 
 
+def ask_alone(
+    link: LinkTable, options: Options, now_s: float, have: Have, size_bytes: float
+) -> Transfer:
+    """Ask for a body of ``size_bytes``, and nothing else."""
+    return request(
+        link,
+        now_s,
+        have.connections > 0,
+        size_bytes,
+        options.overhead_bytes,
+        options.server_s,
+        have.period,
+    )
+
+
 def ask(
     link: LinkTable,
     options: Options,
@@ -183,15 +196,7 @@ def ask(
 ) -> Transfer:
     """Ask for a body of ``size_bytes``, and for the ``needs`` whose sizes stand in ``room``."""
     if needs == 0:
-        return request(
-            link,
-            now_s,
-            have.connections > 0,
-            size_bytes,
-            options.overhead_bytes,
-            options.server_s,
-            have.period,
-        )
+        return ask_alone(link, options, now_s, have, size_bytes)
     room.responses[SIZE, needs] = size_bytes
     return request_group(
         link,
