@@ -57,7 +57,6 @@ from player.batch.abrkit.timeline import (
     options_of,
     play_out,
 )
-from player.batch.abrkit.together import Room
 from player.batch.hooks import (
     CAN_LEARN,
     CAN_RECONSIDER,
@@ -181,7 +180,7 @@ def session(
     have, known = NOTHING, sizes_known(presentation, out.known_bytes)
     if has_side_files(presentation):
         at, have = fetch_first_playlists(
-            at, presentation, link, options, thresholds, out.totals, room_of(out), out.known_bytes
+            at, presentation, link, options, thresholds, out.totals, out.room, out.known_bytes
         )
     position = Position(0, -1, 0, have)
     while at.outcome == COMPLETE and position.segment < segments:
@@ -230,7 +229,7 @@ def session(
                 options,
                 thresholds,
                 out.totals,
-                room_of(out),
+                out.room,
                 segment,
             )
             if at.outcome != COMPLETE:
@@ -242,11 +241,6 @@ def session(
     if at.outcome == COMPLETE:
         at = play_out(at, options, thresholds, out.totals)
     close(presentation, at, out, position)
-
-
-def room_of(out: Out) -> Room:
-    """Where groups of responses are worked out."""
-    return Room(out.responses, out.changes)
 
 
 def clear(out: Out) -> None:
@@ -305,7 +299,7 @@ def fetch(
     decision: Decision,
 ) -> Fetched:
     """Until a segment is here, however often the algorithm changes its mind."""
-    totals, room, have = out.totals, room_of(out), position.have
+    totals, room, have = out.totals, out.room, position.have
     has_side = has_side_files(presentation)
     nothing = Transfer(0.0, 0.0, 0.0, 0.0, 0)
     fetched = Fetched(at, have, nothing, 0.0, decision, at.now_s, 0.0)
@@ -398,7 +392,7 @@ def download(
         if is_finished and at.outcome == COMPLETE:
             got_bytes += size_bytes - reported_bytes
             return end_download(asked, at, got_bytes, asked.decision)
-        now_bytes = received(link, options, transfer, room_of(out), needs, size_bytes, at.now_s)
+        now_bytes = received(link, options, transfer, out.room, needs, size_bytes, at.now_s)
         got_bytes += now_bytes - reported_bytes
         reported_bytes = now_bytes
         if at.outcome != COMPLETE:
