@@ -133,9 +133,11 @@ def wait_for_room_s(
     """
     ahead_s = fetched_s - playhead_s(head, now_s)
     wait_s = room_at_s(ahead_s, next_s, max_buffer_s)
-    if wait_s <= INSTANT_S or waits_for_media(head):
+    if wait_s <= INSTANT_S:
         return 0.0
-    return wait_s if head.state == PLAYING else math.inf
+    if head.state == PLAYING:
+        return wait_s
+    return 0.0 if waits_for_media(head) else math.inf
 
 
 def shown_at_s(head: Playhead, start_s: float) -> float:

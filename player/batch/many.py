@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from abr.compilable import cells, fields, numbers, store, uncounted
 from abr.media import FloatArray
 from player.batch.hooks import session, state_of
-from player.batch.tables import LinkTable, Out, PresentationTable
+from player.batch.tables import LinkTable, Out, PresentationTable, Room
 
 
 class Links(NamedTuple):
@@ -134,8 +134,7 @@ def play_many(
         fields(out.totals),
         uncounted(out.history),
         uncounted(out.known_bytes),
-        uncounted(out.responses),
-        uncounted(out.changes),
+        Room(uncounted(out.room.responses), uncounted(out.room.changes)),
     )
     widest = 0
     for k in range(len(states.first) - 1):

@@ -80,6 +80,25 @@ class LinkTable(NamedTuple):
     """How long each period lasts, as ``in_ms`` has it, shape (K,)."""
 
 
+class Room(NamedTuple):
+    """Where a group of responses is worked out; see ``player.batch.abrkit.together``."""
+
+    responses: FloatArray
+    """Per response: body bytes, filled beforehand; first byte; share of the link at which
+    it begins and ends; last byte; shape (5, MOST_TOGETHER)."""
+    changes: FloatArray
+    """Per change of the number of responses under way, the fields of ``Sharing`` from then
+    on, two for each response, shape (4, 2 MOST_TOGETHER)."""
+
+
+def make_room() -> Room:
+    """Room for a group."""
+    return Room(np.zeros((5, MOST_TOGETHER)), np.zeros((4, 2 * MOST_TOGETHER)))
+
+
+NO_ROOM = Room(NO_SIZES, NO_SIZES)
+
+
 class Out(NamedTuple):
     """What one session came to."""
 
@@ -94,10 +113,8 @@ class Out(NamedTuple):
     oldest first, shape (6, M)."""
     known_bytes: FloatArray = NO_SIZES
     """Sizes as the player knows them, shape (R, N); (0, 0) where it knows the true ones."""
-    responses: FloatArray = NO_SIZES
-    """Of ``player.batch.abrkit.together.Room``."""
-    changes: FloatArray = NO_SIZES
-    """Of the same."""
+    room: Room = NO_ROOM
+    """Of the simulator of our own player."""
 
 
 COLUMNS = (
@@ -287,8 +304,7 @@ def out_for(
         Totals(),
         np.zeros((len(Downloads._fields), downloads)),
         np.zeros(known),
-        np.zeros((5, MOST_TOGETHER)),
-        np.zeros((4, 2 * MOST_TOGETHER)),
+        make_room(),
     )
 
 

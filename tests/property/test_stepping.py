@@ -9,9 +9,8 @@ from abr.decision import Decision, Observation
 from player.batch.abrkit.simulator import ABRKIT
 from player.batch.abrkit.stepping import PLACES, Stepped, reset, step
 from player.batch.abrkit.timeline import options_of
-from player.batch.abrkit.together import make_room
 from player.batch.run.batch import run_batch
-from player.batch.tables import BEYOND, TOTALS, Totals, presentation_table_of
+from player.batch.tables import BEYOND, TOTALS, Totals, make_room, presentation_table_of
 from tests.fakes.playbacks import Case, cases
 
 SUMS_OVER_RUNGS = {

@@ -13,12 +13,11 @@ from abr.trace import Trace
 from player.batch.abrkit.together import (
     END_S,
     SIZE,
-    make_room,
     others_end_s,
     received_of_last,
     request_group,
 )
-from player.batch.tables import MOST_TOGETHER
+from player.batch.tables import MOST_TOGETHER, make_room
 from tests.fakes.playbacks import traces
 
 

@@ -18,13 +18,13 @@ from abr.media import FloatArray, Presentation
 from abr.neural import PAST, clip, encode_size, encode_throughput, fill_current
 from player.batch.abrkit.stepping import NOW, PLACES, PLAYLISTS, SEGMENT, STATE, at_of, reset, step
 from player.batch.abrkit.timeline import Options
-from player.batch.abrkit.together import Room
 from player.batch.many import Links, link_at
 from player.batch.tables import (
     COMPLETE,
     MOST_TOGETHER,
     TOTALS_DTYPE,
     PresentationTable,
+    Room,
     presentation_table_of,
 )
 from player.playhead import PLAYING, buffer_s

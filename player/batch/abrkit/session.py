@@ -58,7 +58,6 @@ from player.batch.abrkit.timeline import (
     options_of,
     play_out,
 )
-from player.batch.abrkit.together import Room
 from player.batch.hooks import (
     CAN_LEARN,
     CAN_RECONSIDER,
@@ -182,7 +181,7 @@ def session(
     have, known = NOTHING, sizes_known(presentation, out.known_bytes)
     if has_side_files(presentation):
         at, have = fetch_first_playlists(
-            at, presentation, link, options, thresholds, out.totals, room_of(out), out.known_bytes
+            at, presentation, link, options, thresholds, out.totals, out.room, out.known_bytes
         )
     position = Position(0, -1, 0, have)
     while at.outcome == COMPLETE and position.segment < segments:
@@ -231,7 +230,7 @@ def session(
                 options,
                 thresholds,
                 out.totals,
-                room_of(out),
+                out.room,
                 segment,
             )
             if at.outcome != COMPLETE:
@@ -243,11 +242,6 @@ def session(
     if at.outcome == COMPLETE:
         at = play_out(at, options, thresholds, out.totals)
     close(presentation, at, out, position)
-
-
-def room_of(out: Out) -> Room:
-    """Where groups of responses are worked out."""
-    return Room(out.responses, out.changes)
 
 
 def clear(out: Out) -> None:
@@ -306,7 +300,7 @@ def fetch(
     decision: Decision,
 ) -> Fetched:
     """Until a segment is here, however often the algorithm changes its mind."""
-    totals, have, needs = out.totals, position.have, 0
+    totals, room, have, needs = out.totals, out.room, position.have, 0
     has_side = len(presentation.playlist_bytes) > 0
     while True:
         decided_s = at.now_s
@@ -330,7 +324,6 @@ def fetch(
             return fetch_nothing(at, have, decision)
         size_bytes = float(presentation.sizes_bytes[decision.rung, position.segment])
         if has_side:
-            room = room_of(out)
             needs = list_needs(presentation, have, room, position.segment, decision.rung)
             transfer = ask(link, options, at.now_s, have, room, needs, size_bytes)
         else:
@@ -356,7 +349,6 @@ def fetch(
         if at.outcome != COMPLETE:
             return fetched
         if needs > 0:
-            room = room_of(out)
             if outlasts(room, needs, at.now_s):
                 return end_early(fetched, At(at.now_s, at.head, BEYOND))
             have = take_needs(
@@ -400,7 +392,7 @@ def download(
         if is_finished and at.outcome == COMPLETE:
             got_bytes += size_bytes - reported_bytes
             return end_download(asked, at, got_bytes, asked.decision)
-        now_bytes = received(link, options, transfer, room_of(out), needs, size_bytes, at.now_s)
+        now_bytes = received(link, options, transfer, out.room, needs, size_bytes, at.now_s)
         got_bytes += now_bytes - reported_bytes
         reported_bytes = now_bytes
         if at.outcome != COMPLETE:

@@ -15,8 +15,8 @@ from typing import NamedTuple
 from abr.capacity import Transfer, received_bytes, request
 from abr.media import KEY_BYTES, FloatArray
 from player.batch.abrkit.timeline import At, Options, await_transfer
-from player.batch.abrkit.together import SIZE, Room, others_end_s, received_of_last, request_group
-from player.batch.tables import BEYOND, COMPLETE, LinkTable, PresentationTable, Totals
+from player.batch.abrkit.together import SIZE, others_end_s, received_of_last, request_group
+from player.batch.tables import BEYOND, COMPLETE, LinkTable, PresentationTable, Room, Totals
 from player.playhead import Thresholds
 from player.sizes import fill_known_sizes
 

@@ -38,11 +38,11 @@ from player.batch.abrkit.timeline import (
     play_out,
     take_media,
 )
-from player.batch.abrkit.together import Room
 from player.batch.tables import (
     COMPLETE,
     LinkTable,
     PresentationTable,
+    Room,
     Totals,
     clear_totals,
 )

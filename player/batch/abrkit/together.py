@@ -8,9 +8,6 @@ connections are used first, and further ones opened; there is always one to be h
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
-
-import numpy as np
 
 from abr.capacity import (
     Offer,
@@ -25,26 +22,10 @@ from abr.capacity import (
 )
 from abr.media import FloatArray
 from abr.sharing import IDLE, Sharing, bits_until, finish, join, share_by
-from player.batch.tables import MOST_TOGETHER
+from player.batch.tables import Room
 
 SIZE, BEGIN_S, SHARE, MARK, END_S = range(5)
 """Rows of ``Room.responses``."""
-
-
-class Room(NamedTuple):
-    """Where one group of responses is worked out."""
-
-    responses: FloatArray
-    """Per response: body bytes, filled beforehand; first byte; share of the link at which
-    it begins and ends; last byte; shape (5, MOST_TOGETHER)."""
-    changes: FloatArray
-    """Per change of the number of responses under way, the fields of ``Sharing`` from then
-    on, two for each response, shape (4, 2 MOST_TOGETHER)."""
-
-
-def make_room() -> Room:
-    """Room for a group."""
-    return Room(np.zeros((5, MOST_TOGETHER)), np.zeros((4, 2 * MOST_TOGETHER)))
 
 
 def request_group(
