@@ -18,7 +18,7 @@ import math
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
-from abr.capacity import Transfer
+from abr.capacity import Transfer, received_bytes
 from abr.decision import Decision, Download, Observation, Progress
 from abr.media import FloatArray, Presentation
 from abr.trace import Trace
@@ -36,7 +36,6 @@ from player.batch.abrkit.side import (
     outlasts,
     ready_before_audio_s,
     ready_with_audio_s,
-    received,
     sizes_known,
     take_needs,
     with_connections,
@@ -58,6 +57,7 @@ from player.batch.abrkit.timeline import (
     options_of,
     play_out,
 )
+from player.batch.abrkit.together import received_of_last
 from player.batch.hooks import (
     CAN_LEARN,
     CAN_RECONSIDER,
@@ -377,9 +377,12 @@ def download(
 ) -> Fetched:
     """Until a response is complete, or the algorithm abandons it."""
     at, transfer, size_bytes, rung = asked.at, asked.transfer, asked.size_bytes, asked.decision.rung
-    ask_at_s = math.inf
+    ask_at_s, overhead_bytes = math.inf, options.overhead_bytes
     if CAN_RECONSIDER and rung > 0:
         ask_at_s = at.now_s + options.reconsider_every_s
+    known_bytes = size_bytes
+    if len(presentation.playlist_bytes) > 0:
+        known_bytes = float(known[rung, position.segment])
     # Bytes are summed as a driver reports them: at each alarm, and at the end.
     reported_bytes = got_bytes = 0.0
     while True:
@@ -392,7 +395,12 @@ def download(
         if is_finished and at.outcome == COMPLETE:
             got_bytes += size_bytes - reported_bytes
             return end_download(asked, at, got_bytes, asked.decision)
-        now_bytes = received(link, options, transfer, out.room, needs, size_bytes, at.now_s)
+        if needs == 0:
+            now_bytes = received_bytes(link, transfer, size_bytes, overhead_bytes, at.now_s)
+        else:
+            now_bytes = received_of_last(
+                link, transfer, needs + 1, out.room, overhead_bytes, at.now_s
+            )
         got_bytes += now_bytes - reported_bytes
         reported_bytes = now_bytes
         if at.outcome != COMPLETE:
@@ -403,7 +411,7 @@ def download(
                 at.now_s,
                 position.segment,
                 rung,
-                float(known[rung, position.segment]),
+                known_bytes,
                 got_bytes,
                 transfer.start_s,
                 transfer.first_byte_s if transfer.first_byte_s <= at.now_s else math.nan,

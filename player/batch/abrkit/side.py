@@ -12,10 +12,10 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from abr.capacity import Transfer, received_bytes, request
+from abr.capacity import Transfer, request
 from abr.media import KEY_BYTES, FloatArray
 from player.batch.abrkit.timeline import At, Options, await_transfer
-from player.batch.abrkit.together import SIZE, others_end_s, received_of_last, request_group
+from player.batch.abrkit.together import SIZE, others_end_s, request_group
 from player.batch.tables import BEYOND, COMPLETE, LinkTable, PresentationTable, Room, Totals
 from player.playhead import Thresholds
 from player.sizes import fill_known_sizes
@@ -216,22 +216,6 @@ def whole(transfer: Transfer, room: Room, needs: int) -> Transfer:
     return Transfer(
         transfer.start_s, transfer.first_byte_s, end_s, transfer.offered_bits, transfer.period
     )
-
-
-def received(
-    link: LinkTable,
-    options: Options,
-    transfer: Transfer,
-    room: Room,
-    needs: int,
-    size_bytes: float,
-    now_s: float,
-) -> float:
-    """Body bytes of the segment that are here by ``now_s``, while it is under way."""
-    overhead_bytes = options.overhead_bytes
-    if needs == 0:
-        return received_bytes(link, transfer, size_bytes, overhead_bytes, now_s)
-    return received_of_last(link, transfer, needs + 1, room, overhead_bytes, now_s)
 
 
 def take_needs(
