@@ -84,15 +84,24 @@ def failures_by_algorithm(results: Results) -> dict[str, Failures]:
 
     An algorithm whose every run failed has no row; it is here by the header's word.
     """
-    found: dict[str, list[str]] = {label: [] for label in planned_labels(results.header)}
-    rows = Counter(row["algorithm"] for row in results.rows)
-    for row in results.rows:
-        reason = why_row_failed(row)
-        found.setdefault(row["algorithm"], []).extend([reason] if reason else [])
+    return count_failures(
+        results.header, ((row["algorithm"], why_row_failed(row)) for row in results.rows)
+    )
+
+
+def count_failures(
+    header: Mapping[str, Any], sessions: Iterable[tuple[str, str | None]]
+) -> dict[str, Failures]:
+    """As ``failures_by_algorithm``, of the algorithm of each session and why it failed."""
+    found: dict[str, list[str]] = {label: [] for label in planned_labels(header)}
+    rows: Counter[str] = Counter()
+    for label, reason in sessions:
+        rows[label] += 1
+        found.setdefault(label, []).extend([reason] if reason else [])
     planned = max(rows.values(), default=0)
     for label, reasons in found.items():
         missing = max(planned - rows[label], 0)
-        for entry in _failed_runs(results.header, label):
+        for entry in _failed_runs(header, label):
             count = int(entry.get("sessions", missing))
             reasons.extend([f"run failed: {entry.get('error', 'unknown')}"] * count)
             missing = max(missing - count, 0)

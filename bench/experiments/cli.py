@@ -215,8 +215,9 @@ def _finish(
     *,
     as_json: bool,
 ) -> None:
-    from bench.analysis.failures import failures_by_algorithm
-    from bench.experiments.files import assemble, read_folder, write_timing
+    from bench.analysis.failures import count_failures, why_row_failed
+    from bench.experiments.files import assemble, lines_there, write_timing
+    from bench.experiments.results import is_plainly_whole
 
     if len(failures) == len(runs):
         raise AlgorithmError(f"every run failed; the first: {next(iter(failures.values()))}")
@@ -230,10 +231,18 @@ def _finish(
         for each in runs
         if each.id in failures
     ]
-    path = assemble(out, _header(experiment, failed), runs, form=form)
+    header = _header(experiment, failed)
+    lines = [(each.contender.label, line) for each in runs for line in lines_there(out, each) or ()]
+    path = assemble(out, header, [line for _, line in lines], form=form)
     times = _decision_times(experiment, [each for each in runs if each.id not in failures])
     write_timing(out, {"took_s": round(took_s, 3), "decisions": times})
-    unplayed = failures_by_algorithm(read_folder(out))
+    unplayed = count_failures(
+        header,
+        (
+            (label, None if is_plainly_whole(line) else why_row_failed(json.loads(line)))
+            for label, line in lines
+        ),
+    )
     for label, failed_of in unplayed.items():
         if failed_of.failed:
             note(f"{label}: {failed_of}")

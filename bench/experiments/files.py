@@ -101,13 +101,12 @@ def forget(folder: Path, run: Run) -> None:
     (folder / RUNS / f"{run.id}.jsonl").unlink(missing_ok=True)
 
 
-def assemble(folder: Path, header: Mapping[str, Any], runs: Sequence[Run], *, form: Form) -> Path:
-    """Join the blocks of complete runs, in their order, to the results.
+def assemble(folder: Path, header: Mapping[str, Any], lines: Sequence[str], *, form: Form) -> Path:
+    """Write the results: the rows of all complete runs as lines, in their order.
 
     Raises:
         ToolMissingError: Parquet was asked for without pyarrow.
     """
-    lines = [line for run in runs for line in lines_there(folder, run) or []]
     path = folder / (JSON_LINES if form == "jsonl" else PARQUET)
     if form == "jsonl":
         write_whole(path, print_results(header, lines).encode())

@@ -112,6 +112,11 @@ def block_lines(text: str, *, run: str, rows: int) -> list[str] | None:
     return body.splitlines() if about == _block_head(run, rows, body) else None
 
 
+def is_plainly_whole(line: str) -> bool:
+    """Whether a row as a line is of a session that ended well; most need no parsing to tell."""
+    return '"ended":"complete","rungs":[' in line and '"startup_s":null,"stall_s":' not in line
+
+
 def print_results(header: Mapping[str, Any], lines: Iterable[str]) -> str:
     """A results file of lines that are rows already."""
     head = {"format": FORMAT, "version": VERSION, **header}

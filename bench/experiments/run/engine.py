@@ -9,7 +9,7 @@ loaded algorithm, only saves time.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -148,10 +148,10 @@ def rows_of(run: Run, block: Block, batch: Batch) -> list[Row]:
         "presentation": run.presentation.title,
         "presentation_digest": run.presentation_digest,
     }
-    totals, rungs = batch.totals.tolist(), batch.rungs.tolist()
-    lengths_s = batch.column("stall_s").tolist()
-    tells = "stall_start_s" in batch.column_names
-    starts_s = batch.column("stall_start_s").tolist() if tells else [None] * len(block)
+    totals, rungs, stalls = batch.totals.tolist(), batch.rungs.tolist(), _stalls(batch)
+    # The Pensieve family counts the wait for the first segment, startup, as a stall.
+    counts_startup = run.preset == "pensieve"
+    startup_s = batch.column("stall_s")[:, 0].tolist() if counts_startup else [0.0] * len(block)
     return [
         {
             **known,
@@ -160,7 +160,8 @@ def rows_of(run: Run, block: Block, batch: Batch) -> list[Row]:
                 run,
                 dict(zip(TOTALS, totals[place], strict=True)),
                 rungs[place],
-                _Stalls(lengths_s[place], starts_s[place]),
+                stalls[place],
+                startup_s[place],
                 batch.endings.get(place, "complete"),
             ),
         }
@@ -168,13 +169,31 @@ def rows_of(run: Run, block: Block, batch: Batch) -> list[Row]:
     ]
 
 
-class _Stalls(NamedTuple):
-    """Of one session, a number for each segment."""
+class _Stall(NamedTuple):
+    segment: int
+    """The one that was awaited."""
+    length_s: float
+    start_s: float
+    """Since play was asked for; nan where a simulator does not tell."""
 
-    lengths_s: list[float]
-    """Time stalled since the segment before it arrived."""
-    starts_s: list[float] | None
-    """When that began, where a preset tells."""
+
+def _stalls(batch: Batch) -> list[list[_Stall]]:
+    """Of each session, in order; what the first segment takes is startup."""
+    lengths_s = batch.column("stall_s")
+    tells = "stall_start_s" in batch.column_names
+    starts_s = batch.column("stall_start_s") if tells else np.full_like(lengths_s, np.nan)
+    found: list[list[_Stall]] = [[] for _ in lengths_s]
+    places, segments = np.nonzero(lengths_s[:, 1:] > SHORTEST_STALL_S)
+    segments += 1
+    for place, segment, length_s, start_s in zip(
+        places.tolist(),
+        segments.tolist(),
+        lengths_s[places, segments].tolist(),
+        starts_s[places, segments].tolist(),
+        strict=True,
+    ):
+        found[place].append(_Stall(segment, length_s, start_s))
+    return found
 
 
 def _network(network: NetworkTrace) -> Row:
@@ -187,13 +206,16 @@ def _network(network: NetworkTrace) -> Row:
 
 
 def _figures(
-    run: Run, totals: Mapping[str, float], rungs: list[int], stalls: _Stalls, ended: str
+    run: Run,
+    totals: Mapping[str, float],
+    rungs: list[int],
+    stalls: Sequence[_Stall],
+    first_s: float,
+    ended: str,
 ) -> Row:
-    """What a session came to."""
+    """What a session came to; ``first_s`` is the startup that is counted as a stall."""
     if run.preset == "abrkit":
         rungs = rungs[: int(totals["shown"])]
-    # What the first segment takes is startup, which the Pensieve family counts as a stall.
-    first_s = stalls.lengths_s[0] if run.preset == "pensieve" else 0.0
     stall_s = max(totals["stall_s"] - first_s, 0.0)
     played_s = totals["played_s"]
     startup_s = None if math.isnan(totals["startup_s"]) else totals["startup_s"]
@@ -217,15 +239,14 @@ def _figures(
     }
 
 
-def _in_media(run: Run, stalls: _Stalls, startup_s: float) -> list[list[float]]:
+def _in_media(run: Run, stalls: Sequence[_Stall], startup_s: float) -> list[list[float]]:
     """Where in the media each stall was, and how long it took."""
     found, stalled_s = [], 0.0
-    arrived_s = [0.0, *np.cumsum(run.presentation.durations_s).tolist()]
-    for segment, length_s in enumerate(stalls.lengths_s):
-        if segment and length_s > SHORTEST_STALL_S:
-            at_s = arrived_s[segment]
-            if stalls.starts_s is not None:
-                at_s = stalls.starts_s[segment] - startup_s - stalled_s
-            found.append([round(at_s, 6), round(length_s, 6)])
-            stalled_s += length_s
+    for segment, length_s, start_s in stalls:
+        if math.isnan(start_s):
+            at_s = math.fsum(run.presentation.durations_s[:segment])
+        else:
+            at_s = start_s - startup_s - stalled_s
+        found.append([round(at_s, 6), round(length_s, 6)])
+        stalled_s += length_s
     return found

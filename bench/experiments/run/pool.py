@@ -205,7 +205,7 @@ def prepare_local() -> None:
 
     It imports modules in the background, so it is best started early.
     """
-    forkserver.set_forkserver_preload(["bench.experiments.run.engine", "numba"])
+    forkserver.set_forkserver_preload(["bench.experiments.run.preload"])
     forkserver.ensure_running()
 
 

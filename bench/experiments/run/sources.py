@@ -281,7 +281,7 @@ def _named_by(params: Mapping[str, Any]) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for key, value in params.items():
-        if not isinstance(value, str | Path):
+        if not isinstance(value, str | Path) or not str(value):
             continue
         path = Path(value)
         with contextlib.suppress(OSError, ValueError):

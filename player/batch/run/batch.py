@@ -134,9 +134,9 @@ def run_batch(
         raise ValueError("no traces; give at least one")
     options = simulator.options() if options is None else options
     order = np.arange(len(traces)) if which is None else np.asarray(which, dtype=np.int64)
-    # As compiled views expect them.
+    # Copies: to numba read-only arrays are of another type, for which it would compile again.
     table = PresentationTable(
-        *map(np.ascontiguousarray, simulator.presentation_table(presentation, options))
+        *(np.array(part, order="C") for part in simulator.presentation_table(presentation, options))
     )
     links = _links(simulator, tuple(traces), options)
     why_not = "" if engine == "plain" else _why_not(algorithm)

@@ -6,11 +6,13 @@ import math
 
 import pytest
 
+from bench.analysis.failures import why_row_failed
 from bench.experiments.results import (
     FIELDS,
     ResultsError,
     block_lines,
     compact,
+    is_plainly_whole,
     print_block,
     print_results,
     read_results,
@@ -59,3 +61,22 @@ def test_a_block_is_whole_or_nothing() -> None:
 def test_what_is_no_results_is_refused(text: str, message: str) -> None:
     with pytest.raises(ResultsError, match=message):
         read_results(text, name="x.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("more", "whole"),
+    [
+        ({}, True),
+        ({"startup_s": None}, False),
+        ({"ended": "error: no byte after 20 s"}, False),
+        ({"ended": "stopped"}, False),
+        ({"algorithm": '"ended":"complete","rungs":[', "ended": "stopped"}, False),
+        ({"params": {"startup_s": None}}, True),
+    ],
+)
+def test_a_line_tells_without_parsing_whether_its_session_is_whole(
+    more: dict[str, object], whole: bool
+) -> None:
+    each = {**row("a", 0), **more}
+    assert is_plainly_whole(compact(each)) is whole
+    assert (why_row_failed(each) is None) is whole

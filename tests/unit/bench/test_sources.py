@@ -149,6 +149,16 @@ def test_files_count_for_ours_too(tmp_path: Path) -> None:
     assert digest("1") == digest("1")
 
 
+def test_a_parameter_without_text_names_no_file(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Least of all the folder that the command is given in."""
+    monkeypatch.chdir(tmp_path)
+    before = code({"": "", "weights": ""})
+    (tmp_path / "notes.txt").write_text("1")
+    assert code({"": "", "weights": ""}) == before
+
+
 def test_ours_depend_on_all_of_ours() -> None:
     made = code_of(registry.origin("bba-0"), lambda: registry.load("bba-0"), {})
     assert made.sources == our_code()
