@@ -20,6 +20,7 @@ from itertools import pairwise
 from typing import Any
 
 from abr.log import Record, SessionLog
+from abr.played import part_played_s, sum_played
 
 STALL_PENALTY = 4.3
 """QoE_lin loses this per second of stalling, in units of 1 Mbit/s played."""
@@ -93,11 +94,13 @@ def summary(log: SessionLog) -> QoE:
     played_s = sum(interval.length_s for interval in playing)
     weights = _played_of_each(plays, played_s)
     rungs = tuple(int(r["rung"]) for r in plays)
-    rates = [float(r["bitrate_bps"]) for r in plays]
     stall_s = sum(interval.length_s for interval in stalled)
-    steps = [abs(b - a) for a, b in pairwise(rates)]
-    changed = [a != b for a, b in pairwise(rungs)]
     ladder = int(log.provenance.get("rungs") or (max(rungs, default=-1) + 1))
+    rates_bps = [1.0] * ladder
+    for record in plays:
+        rates_bps[int(record["rung"])] = float(record["bitrate_bps"])
+    durations_s = [float(record["duration_s"]) for record in plays]
+    played = sum_played(rates_bps, durations_s, rungs, len(plays), played_s)
     per_rung = [0.0] * ladder
     for rung, weight in zip(rungs, weights, strict=True):
         per_rung[rung] += weight
@@ -110,9 +113,9 @@ def summary(log: SessionLog) -> QoE:
         rebuffer_denominator_s=played_s + stall_s,
         played_s=played_s,
         paused_s=sum(interval.length_s for interval in _spent_in(log, "paused")),
-        mean_bitrate_bps=_weighted_mean(rates, weights),
-        switches=sum(changed),
-        switch_bps=sum(step for step, is_switch in zip(steps, changed, strict=True) if is_switch),
+        mean_bitrate_bps=played.mean_bitrate_bps,
+        switches=played.switches,
+        switch_bps=played.bitrate_change_bps,
         rungs=rungs,
         time_per_rung_s=tuple(per_rung),
         elapsed_s=end_s - start["t"],
@@ -144,16 +147,8 @@ def _played_of_each(plays: list[Record], played_s: float) -> list[float]:
     """Media seconds played of each segment: all of it, except perhaps of the last."""
     weights = [float(record["duration_s"]) for record in plays]
     if weights:
-        rest_s = played_s - sum(weights[:-1])
-        weights[-1] = min(max(rest_s, 0.0), weights[-1])
+        weights[-1] = part_played_s(played_s, sum(weights[:-1]), weights[-1])
     return weights
-
-
-def _weighted_mean(values: list[float], weights: list[float]) -> float:
-    total = sum(weights)
-    if total <= 0:
-        return 0.0
-    return sum(value * weight for value, weight in zip(values, weights, strict=True)) / total
 
 
 def qoe_lin(rates_bps: Sequence[float], stall_s: float) -> float:

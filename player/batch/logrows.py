@@ -8,7 +8,6 @@ sessions of a batch, its log is summed up here in the same fields.
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from player.batch.tables import (
     PresentationTable,
     Totals,
     clear_totals,
+    sum_rungs,
 )
 
 
@@ -40,17 +40,7 @@ def fill(log: SessionLog, presentation: PresentationTable, out: Out) -> Totals:
     totals.stall_events = score.stall_events
     totals.played_s = score.played_s
     totals.ended_s = score.elapsed_s
-    totals.bitrate_time_bits = score.mean_bitrate_bps * sum(score.time_per_rung_s)
-    totals.bitrate_change_bps = score.switch_bps
-    utility = [
-        math.log(rate / presentation.ladder_bps[0]) for rate in presentation.ladder_bps.tolist()
-    ]
-    totals.utility_time_s = sum(
-        u * time_s for u, time_s in zip(utility, score.time_per_rung_s, strict=False)
-    )
-    totals.utility_change = sum(abs(utility[b] - utility[a]) for a, b in pairwise(shown))
-    totals.switches = score.switches
-    totals.shown = len(shown)
+    sum_rungs(presentation, out._replace(totals=totals), len(shown), score.played_s)
     outcome = {"complete": COMPLETE, "stopped": STOPPED}
     totals.outcome = outcome.get(score.ended, FAILED)
     aborted = [float(record["received_bytes"]) for record in log.of("abort")]

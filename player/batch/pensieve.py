@@ -334,7 +334,7 @@ def _note(
 def _sum_up(presentation: PresentationTable, out: Out, ended_s: float) -> None:
     """Fill the totals that are known at the end, when the buffer is played out."""
     out.totals.ended_s = ended_s
-    sum_rungs(presentation, out)
+    sum_rungs(presentation, out, len(presentation.durations_s), math.inf)
 
 
 def link_table(trace: Trace, options: Options) -> LinkTable:

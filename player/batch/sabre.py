@@ -505,7 +505,7 @@ def finish(presentation: PresentationTable, out: Out, at: Playback) -> None:
     """Play what is left and fill the totals; those of a session that was refused mean little."""
     out.totals.played_s = media_ms(presentation.durations_ms, 0, at.coming) / _MS
     out.totals.ended_s = out.totals.startup_s + out.totals.played_s + out.totals.stall_s
-    sum_rungs(presentation, out)
+    sum_rungs(presentation, out, len(presentation.durations_s), math.inf)
 
 
 def session(

@@ -20,6 +20,7 @@ from abr.capacity import table_of
 from abr.compilable import numbers
 from abr.decision import Downloads
 from abr.media import FloatArray, Presentation
+from abr.played import sum_played
 from abr.trace import Trace
 
 NONE: FloatArray = np.zeros(0)
@@ -154,6 +155,8 @@ class Totals:
     """Without a download, for want of room or because the algorithm waited."""
     bitrate_time_bits: float
     """Sum over segments of nominal rate times length."""
+    mean_bitrate_bps: float
+    """The same over the time played; 0 when nothing was."""
     bitrate_change_bps: float
     """Sum of the difference in rate between neighbours."""
     utility_time_s: float
@@ -173,9 +176,9 @@ class Totals:
     wasted_bytes: float
     """Those of them that were never played."""
     shown: float
-    """Segments of which something was shown; like ``outcome`` by our own player only."""
+    """Segments of which something was shown."""
     outcome: float
-    """How the session ended: ``COMPLETE`` and what follows."""
+    """How the session ended: ``COMPLETE`` and what follows; by our own player only."""
 
 
 TOTALS = tuple(Totals.__annotations__)
@@ -193,6 +196,7 @@ def clear_totals(totals: Totals) -> None:
     totals.ended_s = 0.0
     totals.idle_s = 0.0
     totals.bitrate_time_bits = 0.0
+    totals.mean_bitrate_bps = 0.0
     totals.bitrate_change_bps = 0.0
     totals.utility_time_s = 0.0
     totals.utility_change = 0.0
@@ -344,23 +348,22 @@ def remember(
     return count + 1
 
 
-def sum_rungs(presentation: PresentationTable, out: Out) -> None:
-    """Fill the totals that follow from the rungs as played."""
-    ladder_bps, durations_s = numbers(presentation.ladder_bps), numbers(presentation.durations_s)
-    bits = change_bps = utility_s = utility_change = 0.0
-    switches, before = 0, int(out.rungs[0])
-    for segment in range(len(durations_s)):
-        rung = int(out.rungs[segment])
-        bits += ladder_bps[rung] * durations_s[segment]
-        if rung > 0:
-            utility_s += math.log(ladder_bps[rung] / ladder_bps[0]) * durations_s[segment]
-        if rung != before:
-            switches += 1
-            change_bps += abs(ladder_bps[rung] - ladder_bps[before])
-            utility_change += abs(math.log(ladder_bps[rung] / ladder_bps[before]))
-            before = rung
-    out.totals.bitrate_time_bits = bits
-    out.totals.bitrate_change_bps = change_bps
-    out.totals.utility_time_s = utility_s
-    out.totals.utility_change = utility_change
-    out.totals.switches = switches
+def sum_rungs(
+    presentation: PresentationTable, out: Out, count: int, played_s: float = math.inf
+) -> None:
+    """Fill the totals that follow from the first ``count`` rungs as played."""
+    played = sum_played(
+        numbers(presentation.ladder_bps),
+        numbers(presentation.durations_s),
+        out.rungs,
+        count,
+        played_s,
+    )
+    totals = out.totals
+    totals.bitrate_time_bits = played.bitrate_time_bits
+    totals.mean_bitrate_bps = played.mean_bitrate_bps
+    totals.bitrate_change_bps = played.bitrate_change_bps
+    totals.utility_time_s = played.utility_time_s
+    totals.utility_change = played.utility_change
+    totals.switches = played.switches
+    totals.shown = count

@@ -15,6 +15,7 @@ from tests.fakes.playbacks import Case, cases
 
 SUMS_OVER_RUNGS = {
     "bitrate_time_bits",
+    "mean_bitrate_bps",
     "bitrate_change_bps",
     "utility_time_s",
     "utility_change",

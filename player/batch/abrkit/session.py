@@ -85,6 +85,7 @@ from player.batch.tables import (
     downloads_so_far,
     link_of,
     remember,
+    sum_rungs,
 )
 from player.config import PlayerConfig
 from player.playhead import PLAYING as IS_PLAYING
@@ -517,37 +518,18 @@ def close(presentation: PresentationTable, at: At, out: Out, position: Position)
             note_stall(out, position.segment, head.since_s, at.now_s)
     totals.ended_s = at.now_s
     totals.outcome = at.outcome
-    totals.shown = sum_shown(presentation, at, out)
+    shown = count_shown(presentation, at, out)
+    sum_rungs(presentation, out, shown, totals.played_s)
 
 
-def sum_shown(presentation: PresentationTable, at: At, out: Out) -> int:
-    """Fill the totals that follow from what was shown; how many segments that was."""
-    totals, ladder_bps = out.totals, presentation.ladder_bps
-    left_s, start_s = float(totals.played_s), 0.0
-    bits = change_bps = utility_s = utility_change = 0.0
-    switches, before, shown = 0, -1, 0
-    for segment in range(len(presentation.durations_s)):
-        rung, duration_s = int(out.rungs[segment]), float(presentation.durations_s[segment])
-        if rung < 0 or shown_at_s(at.head, start_s) > at.now_s:
+def count_shown(presentation: PresentationTable, at: At, out: Out) -> int:
+    """Of how many segments something was shown; the bytes of all others were wasted."""
+    start_s, shown, segments = 0.0, 0, len(presentation.durations_s)
+    while shown < segments:
+        if out.rungs[shown] < 0 or shown_at_s(at.head, start_s) > at.now_s:
             break
+        start_s += presentation.durations_s[shown]
         shown += 1
-        start_s += duration_s
-        plays_s = min(max(left_s, 0.0), duration_s)
-        left_s -= duration_s
-        rate_bps = float(ladder_bps[rung])
-        bits += rate_bps * plays_s
-        if rung > 0:
-            utility_s += math.log(rate_bps / ladder_bps[0]) * plays_s
-        if rung != before and before >= 0:
-            switches += 1
-            change_bps += abs(rate_bps - float(ladder_bps[before]))
-            utility_change += abs(math.log(rate_bps / ladder_bps[before]))
-        before = rung
-    for segment in range(shown, len(presentation.durations_s)):
-        totals.wasted_bytes += out.columns[SIZE_BYTES, segment]
-    totals.bitrate_time_bits = bits
-    totals.bitrate_change_bps = change_bps
-    totals.utility_time_s = utility_s
-    totals.utility_change = utility_change
-    totals.switches = switches
+    for segment in range(shown, segments):
+        out.totals.wasted_bytes += out.columns[SIZE_BYTES, segment]
     return shown

@@ -305,7 +305,7 @@ def test_rungs_are_summed_in_rates_and_utilities() -> None:
     film = presentation_table_of(constant_presentation([1e6, 2e6, 4e6], segments=4, segment_s=4.0))
     out = out_for(4, 4)
     out.rungs[:] = [0, 0, 2, 1]
-    tables.sum_rungs(film, out)
+    tables.sum_rungs(film, out, 4)
     assert total(out, "bitrate_time_bits") == 32e6
     assert total(out, "bitrate_change_bps") == 5e6
     assert total(out, "utility_time_s") == pytest.approx(4 * 3 * math.log(2))
