@@ -17,14 +17,13 @@ import numpy as np
 from abr import __version__, registry
 from abr.decision import Algorithm
 from abr.errors import AlgorithmError, InputError
-from abr.qoe import qoe_lin
 from bench.experiments.experiment import Block, Contender, NetworkTrace, Run, digest_of
 from bench.experiments.results import Row, print_block
 from bench.experiments.run.sources import is_ours, loaded_sources
 from player.api import told_of_player
+from player.batch.figures import Figures, figures_of
 from player.batch.run.batch import Batch, Engine, run_batch
 from player.batch.simulators import load
-from player.batch.tables import TOTALS
 from player.config import PlayerConfig
 
 SHORTEST_STALL_S = 1e-9
@@ -148,6 +147,7 @@ def rows_of(run: Run, block: Block, batch: Batch) -> list[Row]:
         "presentation": run.presentation.title,
         "presentation_digest": run.presentation_digest,
     }
+    ladder_bps = run.presentation.bitrates_bps.tolist()
     totals, rungs, stalls = batch.totals.tolist(), batch.rungs.tolist(), _stalls(batch)
     # The Pensieve family counts the wait for the first segment, startup, as a stall.
     counts_startup = run.preset == "pensieve"
@@ -158,10 +158,10 @@ def rows_of(run: Run, block: Block, batch: Batch) -> list[Row]:
             **_network(network),
             **_figures(
                 run,
-                dict(zip(TOTALS, totals[place], strict=True)),
-                rungs[place],
+                figures_of(
+                    totals[place], rungs[place], ladder_bps, startup_in_stalls_s=startup_s[place]
+                ),
                 stalls[place],
-                startup_s[place],
                 batch.endings.get(place, "complete"),
             ),
         }
@@ -205,37 +205,24 @@ def _network(network: NetworkTrace) -> Row:
     }
 
 
-def _figures(
-    run: Run,
-    totals: Mapping[str, float],
-    rungs: list[int],
-    stalls: Sequence[_Stall],
-    first_s: float,
-    ended: str,
-) -> Row:
-    """What a session came to; ``first_s`` is the startup that is counted as a stall."""
-    if run.preset == "abrkit":
-        rungs = rungs[: int(totals["shown"])]
-    stall_s = max(totals["stall_s"] - first_s, 0.0)
-    played_s = totals["played_s"]
-    startup_s = None if math.isnan(totals["startup_s"]) else totals["startup_s"]
-    ladder_bps = run.presentation.bitrates_bps.tolist()
+def _figures(run: Run, got: Figures, stalls: Sequence[_Stall], ended: str) -> Row:
+    """What a session came to, in the words of result files."""
     return {
-        "startup_s": startup_s,
-        "stall_s": stall_s,
-        "stall_events": int(totals["stall_events"]) - (first_s > 0),
-        "played_s": played_s,
-        "elapsed_s": totals["ended_s"],
-        "segments": len(rungs),
-        "mean_bitrate_bps": totals["bitrate_time_bits"] / played_s if played_s > 0 else 0.0,
-        "bitrate_change_bps": totals["bitrate_change_bps"],
-        "switches": int(totals["switches"]),
-        "qoe_lin": qoe_lin([ladder_bps[rung] for rung in rungs], stall_s),
-        "downloaded_bytes": totals["downloaded_bytes"],
-        "wasted_bytes": totals["wasted_bytes"],
+        "startup_s": got.startup_s,
+        "stall_s": got.stall_s,
+        "stall_events": got.stall_events,
+        "played_s": got.played_s,
+        "elapsed_s": got.elapsed_s,
+        "segments": len(got.rungs),
+        "mean_bitrate_bps": got.mean_bitrate_bps,
+        "bitrate_change_bps": got.switch_bps,
+        "switches": got.switches,
+        "qoe_lin": got.qoe_lin,
+        "downloaded_bytes": got.downloaded_bytes,
+        "wasted_bytes": got.wasted_bytes,
         "ended": ended,
-        "rungs": rungs,
-        "stalls": _in_media(run, stalls, startup_s or 0.0),
+        "rungs": got.rungs,
+        "stalls": _in_media(run, stalls, got.startup_s or 0.0),
     }
 
 

@@ -10,13 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from abr import registry
 from abr.decision import Algorithm, Rule
 from abr.errors import AlgorithmError, ConfigError
 from abr.media import Presentation
 from abr.trace import Trace
+from player.batch.figures import figures_of
 from player.batch.run.batch import Batch, Engine, run_batch
 from player.batch.simulators import Simulator, load
 
@@ -120,43 +119,25 @@ def rows(
     play: Play, presentation: Presentation, traces: Sequence[Trace], batch: Batch, *, abandon: bool
 ) -> Iterator[dict[str, Any]]:
     """What is told of each session of ``batch``."""
-    rates = presentation.bitrates_bps
+    ladder_bps = presentation.bitrates_bps.tolist()
     for k, trace in enumerate(traces):
-        totals = {name: float(batch.total(name)[k]) for name in TOLD}
-        rungs = batch.rungs[k].astype(int)
-        played = rungs[rungs >= 0]
-        played_s = totals["played_s"]
-        lengths = presentation.durations_s[: len(rungs)][rungs >= 0]
+        got = figures_of(batch.totals[k].tolist(), batch.rungs[k].tolist(), ladder_bps)
         row: dict[str, Any] = {
             "movie": presentation.title,
             "network": trace.name,
             "algorithm": play.name,
             "abandon": abandon,
-            "rungs": played.tolist(),
-            "startup_s": None if np.isnan(totals["startup_s"]) else totals["startup_s"],
-            "stall_events": int(totals["stall_events"]),
-            "stall_s": totals["stall_s"],
-            "played_s": played_s,
-            "bitrate_change_bps": totals["bitrate_change_bps"],
-            "mean_bitrate_bps": float(np.average(rates[played], weights=lengths))
-            if played.size
-            else 0.0,
-            "elapsed_s": totals["ended_s"],
-            "downloads": int(totals["downloads"]),
-            "abandoned": int(totals["abandoned"]),
+            "rungs": got.rungs,
+            "startup_s": got.startup_s,
+            "stall_events": got.stall_events,
+            "stall_s": got.stall_s,
+            "played_s": got.played_s,
+            "bitrate_change_bps": got.switch_bps,
+            "mean_bitrate_bps": got.mean_bitrate_bps,
+            "elapsed_s": got.elapsed_s,
+            "downloads": got.downloads,
+            "abandoned": got.abandoned,
         }
         if "qoe_lin" in batch.column_names:
             row["qoe_lin"] = batch.column("qoe_lin")[k].tolist()
         yield row
-
-
-TOLD = (
-    "startup_s",
-    "stall_events",
-    "stall_s",
-    "played_s",
-    "bitrate_change_bps",
-    "ended_s",
-    "downloads",
-    "abandoned",
-)
