@@ -22,6 +22,7 @@ from collections import deque
 from typing import Literal, NamedTuple, Protocol
 
 from abr import capacity, sharing
+from abr.defaults import RTT_S
 from abr.trace import Trace
 
 
@@ -89,7 +90,7 @@ class SharedLink:
         self,
         trace: Trace,
         *,
-        rtt_s: float = 0.04,
+        rtt_s: float = RTT_S,
         connections: int = 6,
         overhead_bytes: float = 0.0,
         server_s: float = 0.0,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from abr.defaults import MAX_BUFFER_S, RESPONSE_OVERHEAD_BYTES, RTT_S, SERVER_S
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayerConfig:
     """How the player buffers, starts, resumes and retries."""
 
-    max_buffer_s: float = 30.0
+    max_buffer_s: float = MAX_BUFFER_S
     """No segment is requested that would lift the buffer above this."""
     startup_buffer_s: float = 0.2
     """Media needed before the first frame; any whole segment is more than the default."""
@@ -29,11 +31,11 @@ class PlayerConfig:
     """How often an algorithm may abandon the download under way."""
     connections: int = 6
     """Most connections to one server."""
-    rtt_s: float = 0.04
+    rtt_s: float = RTT_S
     """Round-trip time of the emulated link where the trace gives none."""
-    response_overhead_bytes: int = 700
+    response_overhead_bytes: int = RESPONSE_OVERHEAD_BYTES
     """Bytes of response head per request on the simulated link; our edges send about this."""
-    server_s: float = 0.004
+    server_s: float = SERVER_S
     """Time per request that software takes beside the simulated network: measured over
     loopback with our edges, the shaping proxy and the live driver on an idle machine."""
     attempts: int = 4

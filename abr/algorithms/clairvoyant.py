@@ -25,6 +25,7 @@ import numpy as np
 from abr.buffering import room_at_s
 from abr.capacity import bits_by, response_bits, time_of
 from abr.decision import Decision, Observation, Rule
+from abr.defaults import RESPONSE_OVERHEAD_BYTES, RTT_S, SERVER_S
 from abr.media import FloatArray
 from abr.planning.model import OVERHEAD_BYTES, KnownLink, arrival_s, known_link
 from abr.trace import Trace
@@ -39,11 +40,11 @@ class Params(NamedTuple):
     """Cost of a second of stall, in Mbit/s of one segment: QoE lin."""
     smooth_per_mbps: float = 1.0
     """Cost of a change of rate, per Mbit/s: QoE lin."""
-    rtt_s: float = 0.04
+    rtt_s: float = RTT_S
     """Round-trip time if the trace has none."""
-    response_overhead_bytes: float = 700.0
+    response_overhead_bytes: float = float(RESPONSE_OVERHEAD_BYTES)
     """Bytes sent before every body."""
-    server_s: float = 0.004
+    server_s: float = SERVER_S
     """Processing time per request."""
 
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from abr.decision import Decision, Observation, Rule
+from abr.defaults import MAX_BUFFER_S, RESPONSE_OVERHEAD_BYTES, RTT_S, SERVER_S
 from abr.media import FloatArray
 from abr.planning.model import Problem, Weights, known_link
 from abr.planning.search import best_plan, search
@@ -35,13 +36,13 @@ class Params(NamedTuple):
     """Cost of a second before the first frame."""
     smooth_per_mbps: float = 1.0
     """Cost of a change of rate, per Mbit/s: QoE lin."""
-    max_buffer_s: float = 30.0
+    max_buffer_s: float = MAX_BUFFER_S
     """Buffer limit of the player."""
-    rtt_s: float = 0.04
+    rtt_s: float = RTT_S
     """Round-trip time if the trace has none."""
-    response_overhead_bytes: float = 700.0
+    response_overhead_bytes: float = float(RESPONSE_OVERHEAD_BYTES)
     """Bytes sent before every body."""
-    server_s: float = 0.004
+    server_s: float = SERVER_S
     """Processing time per request."""
     width: int = 160
     """Maximum number of plans kept per rung during the search."""

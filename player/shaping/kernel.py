@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from abr.defaults import RTT_S
 from abr.errors import ConfigError, ToolMissingError
 from abr.trace import Trace
 from player.shaping.config import ShaperConfig
@@ -105,7 +106,7 @@ async def run_behind(
     command: Sequence[str],
     *,
     port: int = 0,
-    rtt_s: float = 0.04,
+    rtt_s: float = RTT_S,
     config: KernelConfig | None = None,
 ) -> KernelReport:
     """Run ``command`` in a namespace from which only ``upstream`` can be reached.

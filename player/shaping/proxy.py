@@ -23,6 +23,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
+from abr.defaults import RTT_S
 from abr.errors import PortInUseError
 from abr.trace import Trace
 from player.shaping.alarms import Alarms
@@ -53,7 +54,7 @@ class Shaper:
         upstream_host: str,
         upstream_port: int,
         *,
-        rtt_s: float = 0.04,
+        rtt_s: float = RTT_S,
         config: ShaperConfig | None = None,
         alarms: Alarms | None = None,
         ticker: Ticker | None = None,

@@ -42,22 +42,25 @@ length, and when the rung was decided on."""
 STALL_START_S, DECIDED_S = len(COLUMNS), len(COLUMNS) + 1
 
 
+_DEFAULT = PlayerConfig()
+
+
 class Options(NamedTuple):
     """What a session in this preset may be told; see ``player.config.PlayerConfig``."""
 
-    max_buffer_s: float = 30.0
-    startup_buffer_s: float = 0.2
-    resume_buffer_s: float = 0.2
-    resume_growth: float = 1.0
-    resume_max_s: float = 3.0
-    render_delay_s: float = 0.0
-    reconsider_every_s: float = 0.25
-    rtt_s: float = 0.04
+    max_buffer_s: float = _DEFAULT.max_buffer_s
+    startup_buffer_s: float = _DEFAULT.startup_buffer_s
+    resume_buffer_s: float = _DEFAULT.resume_buffer_s
+    resume_growth: float = _DEFAULT.resume_growth
+    resume_max_s: float = _DEFAULT.resume_max_s
+    render_delay_s: float = _DEFAULT.render_delay_s
+    reconsider_every_s: float = _DEFAULT.reconsider_every_s
+    rtt_s: float = _DEFAULT.rtt_s
     """Where the trace says nothing of round trips."""
-    overhead_bytes: float = 700.0
-    server_s: float = 0.004
-    first_byte_limit_s: float = 20.0
-    total_limit_s: float = 180.0
+    overhead_bytes: float = float(_DEFAULT.response_overhead_bytes)
+    server_s: float = _DEFAULT.server_s
+    first_byte_limit_s: float = _DEFAULT.first_byte_limit_s
+    total_limit_s: float = _DEFAULT.total_limit_s
     max_play_s: float = math.inf
     """The viewer leaves this long after asking to play."""
 
