@@ -1,4 +1,4 @@
-"""Derive traces from traces: cut, average over time, scale and concatenate."""
+"""Derive traces from traces: cut, average over time, scale, concatenate and rotate."""
 
 from __future__ import annotations
 
@@ -123,6 +123,32 @@ def concatenate(traces: Sequence[Trace], *, name: str = "", rtt_s: float | None 
         loss_ratio=_concatenate_losses(traces),
         end=traces[-1].end,
         name=name,
+    )
+
+
+def rotate(trace: Trace, seed: int) -> Trace:
+    """Begin ``trace`` elsewhere, as where playback falls in a recording is chance.
+
+    Seed 0, and a trace that does not loop, stay as they are.
+    """
+    if seed == 0 or trace.end != "loop" or trace.duration_s < 2:
+        return trace
+    start_s = float(np.random.default_rng(seed).integers(1, int(trace.duration_s)))
+    first = int(np.searchsorted(trace.times_s, start_s, "right")) - 1
+    after, before = trace.times_s[first + 1 :], trace.times_s[1 : first + 1]
+
+    def from_first(values: FloatArray | None) -> FloatArray | None:
+        return None if values is None else np.concatenate([values[first:], values[: first + 1]])
+
+    return replace(
+        trace,
+        times_s=np.concatenate(
+            [[0.0], after - start_s, before + (trace.duration_s - start_s), [trace.duration_s]]
+        ),
+        capacity_bps=np.concatenate([trace.capacity_bps[first:], trace.capacity_bps[: first + 1]]),
+        rtt_s=from_first(trace.rtt_s),
+        loss_ratio=from_first(trace.loss_ratio),
+        name=f"{trace.name}@{start_s:g}s",
     )
 
 

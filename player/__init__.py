@@ -1,8 +1,9 @@
 """The player: the same playback simulated, real or replayed.
 
-``simulate`` over a trace in virtual time, ``play`` over HTTP in real time, ``replay``
-of a recorded log; ``PlaybackSession`` for drivers of one's own. They are loaded when
-they are first named, because HTTP and tokens are slow to load and batches need neither.
+``simulate`` over a trace in virtual time, ``simulate_many`` over many to one table, ``play``
+over HTTP in real time, ``replay`` of a recorded log; ``PlaybackSession`` for custom drivers.
+They are loaded when they are first named, because HTTP and tokens are slow to load and
+batches need neither.
 """
 
 from __future__ import annotations
@@ -12,12 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from player.api import play, replay, simulate
+    from player.batch.run.sweep import simulate_many
     from player.config import PlayerConfig
     from player.session import PlaybackSession
 
-__all__ = ["PlaybackSession", "PlayerConfig", "play", "replay", "simulate"]
+__all__ = ["PlaybackSession", "PlayerConfig", "play", "replay", "simulate", "simulate_many"]
 
-_HOMES = {"PlaybackSession": "player.session", "PlayerConfig": "player.config"}
+_HOMES = {
+    "PlaybackSession": "player.session",
+    "PlayerConfig": "player.config",
+    "simulate_many": "player.batch.run.sweep",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -13,9 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-import numpy as np
-
-from abr.media import FloatArray, Presentation
+from abr.media import Presentation
 from abr.trace import Trace
 
 COMPILED_FROM = 300
@@ -225,30 +223,4 @@ def _seeded(contender: Contender, seed: int) -> Contender:
         params={**contender.params, "seed": seed},
         effective={**contender.effective, "seed": seed},
         is_seeded=False,
-    )
-
-
-def rotated(trace: Trace, seed: int) -> Trace:
-    """The same trace, begun elsewhere: where playback falls in a recording is chance.
-
-    Seed 0, and a trace that does not loop, stay as they are.
-    """
-    if seed == 0 or trace.end != "loop" or trace.duration_s < 2:
-        return trace
-    start_s = float(np.random.default_rng(seed).integers(1, int(trace.duration_s)))
-    first = int(np.searchsorted(trace.times_s, start_s, "right")) - 1
-    after, before = trace.times_s[first + 1 :], trace.times_s[1 : first + 1]
-
-    def turned(values: FloatArray | None) -> FloatArray | None:
-        return None if values is None else np.concatenate([values[first:], values[: first + 1]])
-
-    return replace(
-        trace,
-        times_s=np.concatenate(
-            [[0.0], after - start_s, before + (trace.duration_s - start_s), [trace.duration_s]]
-        ),
-        capacity_bps=np.concatenate([trace.capacity_bps[first:], trace.capacity_bps[: first + 1]]),
-        rtt_s=turned(trace.rtt_s),
-        loss_ratio=turned(trace.loss_ratio),
-        name=f"{trace.name}@{start_s:g}s",
     )

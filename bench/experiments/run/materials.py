@@ -15,7 +15,8 @@ from abr.generators import generate
 from abr.media import Presentation
 from abr.sabremovie import read_sabre_movie
 from abr.shell import note
-from bench.experiments.experiment import Contender, Experiment, NetworkTrace, rotated
+from abr.traceedit import rotate
+from bench.experiments.experiment import Contender, Experiment, NetworkTrace
 from bench.experiments.planfile import AlgorithmEntry, Plan, PresentationEntry, TraceEntry
 from bench.experiments.presentations import builtin
 from bench.experiments.run.engine import options_of
@@ -81,7 +82,7 @@ def _networks(entry: TraceEntry, seed: int, folder: Path) -> list[NetworkTrace]:
             raise InputError(read.error)
         kind = entry.kind or Path(source.text).parent.name or "files"
         found += [
-            NetworkTrace(trace=rotated(trace, seed), kind=kind, seed=seed) for trace in read.traces
+            NetworkTrace(trace=rotate(trace, seed), kind=kind, seed=seed) for trace in read.traces
         ]
     if entry.limit and entry.limit < len(found):
         found = [found[k * len(found) // entry.limit] for k in range(entry.limit)]

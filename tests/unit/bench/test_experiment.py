@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from abr.trace import Trace
+from abr.traceedit import rotate
 from bench.experiments.experiment import (
     Contender,
     Experiment,
     NetworkTrace,
     blocks_of,
     in_turns,
-    rotated,
     runs_of,
 )
 from bench.experiments.presentations import builtin
@@ -87,7 +87,7 @@ def test_algorithms_take_turns() -> None:
 
 def test_a_turned_trace_offers_the_same_from_elsewhere() -> None:
     trace = network(9).trace
-    turned = rotated(trace, 3)
+    turned = rotate(trace, 3)
     assert turned.name != trace.name
     start_s = float(turned.name.partition("@")[2].rstrip("s"))
     assert turned.duration_s == trace.duration_s
@@ -98,9 +98,9 @@ def test_a_turned_trace_offers_the_same_from_elsewhere() -> None:
 
 def test_seed_0_and_traces_that_hold_stay_as_they_are() -> None:
     trace = network(9).trace
-    assert rotated(trace, 0) is trace
+    assert rotate(trace, 0) is trace
     held = Trace.constant(1e6)
-    assert rotated(held, 3) is held
+    assert rotate(held, 3) is held
 
 
 def test_small_experiments_are_not_compiled() -> None:

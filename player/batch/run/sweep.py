@@ -1,0 +1,221 @@
+"""``player.simulate_many``: many sessions to one table, for experiments in Python."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abr import registry
+from abr.decision import Algorithm, Rule
+from abr.errors import AbrError, InputError
+from abr.files.traces import resolve_readings
+from abr.media import Presentation
+from abr.trace import Trace
+from abr.traceedit import rotate
+from player.api import as_algorithm, told_of_player
+from player.batch.figures import figures_of
+from player.batch.run.batch import Engine, run_batch
+from player.batch.simulators import load
+from player.config import PlayerConfig
+from transcode.files.reader import read_presentation
+
+Source = str | Path | Presentation
+"""A package's folder, or a presentation."""
+TraceSource = str | Path | Trace
+"""A trace; a file or folder of traces; ``profile:NAME`` or ``generate:CLASS:SEED[:SECONDS]``."""
+
+FIGURES = (
+    ("startup_s", np.float64),
+    ("stall_events", np.int64),
+    ("stall_s", np.float64),
+    ("rebuffer_ratio", np.float64),
+    ("played_s", np.float64),
+    ("elapsed_s", np.float64),
+    ("mean_bitrate_bps", np.float64),
+    ("switches", np.int64),
+    ("switch_bps", np.float64),
+    ("qoe_lin", np.float64),
+    ("downloaded_bytes", np.float64),
+    ("wasted_bytes", np.float64),
+)
+"""Numbers of each session, as ``abr.qoe`` defines them."""
+
+
+class _Case(NamedTuple):
+    """One algorithm over one presentation, for one seed and all traces."""
+
+    presentation: Presentation
+    label: str
+    algorithm: Algorithm
+    seed: int
+
+
+def simulate_many(
+    sources: Source | Sequence[Source],
+    *,
+    traces: TraceSource | Sequence[TraceSource],
+    algorithms: str | Algorithm | Sequence[str | Algorithm] | Mapping[str, str | Algorithm],
+    seeds: Sequence[int] = (0,),
+    config: PlayerConfig | None = None,
+    max_play_s: float = math.inf,
+    engine: Engine = "auto",
+    threads: int = 1,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> NDArray[Any]:
+    """Play every presentation with every algorithm over every trace, once per seed.
+
+    Each session is the one that ``player.simulate`` plays, to the last bit. Algorithms
+    that can be compiled are; the first session of one may take some seconds, until its
+    machine code is on disk.
+
+    Args:
+        sources: Folders made by ``abr transcode``, or presentations.
+        traces: Networks; a folder means every file in it, a file every trace in it.
+        algorithms: Registered names, ``Rule`` objects, or callables that make objects with
+            ``choose(seen)``; a mapping gives them labels.
+        seeds: Each trace is played from another place for each seed, 0 from its start, and
+            algorithms that draw get the seed.
+        config: Buffering, starting and retrying.
+        max_play_s: The viewer leaves this many seconds after asking to play.
+        engine: ``auto`` compiles what can be compiled, ``plain`` nothing; ``compiled``
+            makes it an error where an algorithm cannot be.
+        threads: Threads for compiled sessions.
+        on_progress: Called with the number of sessions done, and of all.
+
+    Returns:
+        A structured array, one row per session: ``presentation``, ``algorithm``, ``trace``,
+        ``seed``, the numbers of ``FIGURES`` (``startup_s`` is nan where playback never
+        began), ``ended`` (``complete``, ``stopped`` or an error), and the number of
+        segments shown. ``pandas.DataFrame(table)`` and ``table[table["algorithm"] == x]``
+        work as they are.
+
+    Raises:
+        MissingFileError, PackageError, TraceFormatError: something cannot be read.
+        AlgorithmError: an algorithm is unknown, breaks its contract, or cannot be compiled
+            where that is asked for.
+        InputError: nothing to play.
+    """
+    config = config or PlayerConfig()
+    presentations = [_presentation(each) for each in _several(sources)]
+    networks = [trace for each in _several(traces) for trace in _traces(each)]
+    labelled = list(_labelled(algorithms))
+    for what, found in (
+        ("presentations", presentations),
+        ("traces", networks),
+        ("algorithms", labelled),
+        ("seeds", seeds),
+    ):
+        if not len(found):
+            raise InputError(f"no {what}; give at least one")
+    cases = [
+        _Case(presentation, label, _for_seed(made, label, seed, config), seed)
+        for presentation in presentations
+        for label, made in labelled
+        for seed in seeds
+    ]
+    parts, total = [], len(cases) * len(networks)
+    for number, case in enumerate(cases, start=1):
+        parts.append(_play(case, networks, config, max_play_s, engine, threads))
+        if on_progress is not None:
+            on_progress(number * len(networks), total)
+    return np.concatenate(parts)  # texts become as wide as the longest of their field
+
+
+def _play(
+    case: _Case,
+    networks: Sequence[Trace],
+    config: PlayerConfig,
+    max_play_s: float,
+    engine: Engine,
+    threads: int,
+) -> NDArray[Any]:
+    simulator = load("abrkit")
+    assert simulator.twin is not None
+    over = [rotate(trace, case.seed) for trace in networks]
+    batch = run_batch(
+        simulator,
+        case.presentation,
+        over,
+        case.algorithm,
+        options=simulator.twin.options_of(config, max_play_s=max_play_s),
+        engine=engine,
+        threads=threads,
+        config=config,
+    )
+    ladder_bps = case.presentation.bitrates_bps.tolist()
+    totals, rungs = batch.totals.tolist(), batch.rungs.tolist()
+    stopped = batch.total("outcome") != 0
+    rows = []
+    for place, trace in enumerate(networks):
+        got = figures_of(totals[place], rungs[place], ladder_bps)
+        spent_s = got.played_s + got.stall_s
+        ratio = got.stall_s / spent_s if spent_s > 0 else 0.0
+        startup_s = math.nan if got.startup_s is None else got.startup_s
+        known = {**got._asdict(), "startup_s": startup_s, "rebuffer_ratio": ratio}
+        ended = batch.endings.get(place, "stopped" if stopped[place] else "complete")
+        names = (case.presentation.title, case.label, trace.name, case.seed)
+        numbers = [known[name] for name, _ in FIGURES]
+        rows.append((*names, *numbers, len(got.rungs), ended))
+    texts = [("presentation", 0), ("algorithm", 1), ("trace", 2)]
+    dtype = [
+        *((name, f"U{max(1, *(len(row[k]) for row in rows))}") for name, k in texts),
+        ("seed", np.int64),
+        *FIGURES,
+        ("segments", np.int64),
+        ("ended", f"U{max(len(row[-1]) for row in rows)}"),
+    ]
+    return np.array(rows, dtype=dtype)
+
+
+def _several(given: Any) -> Sequence[Any]:
+    if isinstance(given, str | os.PathLike | Presentation | Trace):
+        return [given]
+    return list(given)
+
+
+def _presentation(source: Source) -> Presentation:
+    return source if isinstance(source, Presentation) else read_presentation(source)
+
+
+def _traces(source: TraceSource) -> Iterator[Trace]:
+    if isinstance(source, Trace):
+        yield source
+        return
+    folder = Path(source)
+    files = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+    if folder.is_dir() and not files:
+        raise InputError(f"{folder}: an empty folder; expected trace files")
+    for text in [str(path) for path in files] or [str(source)]:
+        yield from (reading.trace for reading in resolve_readings(text))
+
+
+def _labelled(
+    given: str | Algorithm | Sequence[str | Algorithm] | Mapping[str, str | Algorithm],
+) -> Iterator[tuple[str, str | Algorithm]]:
+    if isinstance(given, Mapping):
+        yield from given.items()
+        return
+    several = [given] if isinstance(given, str) or callable(given) else given
+    for each in [several] if isinstance(several, Rule) else several:
+        if isinstance(each, str):
+            yield each, each
+        else:
+            yield str(getattr(each, "name", getattr(each, "__name__", type(each).__name__))), each
+
+
+def _for_seed(made: str | Algorithm, label: str, seed: int, config: PlayerConfig) -> Algorithm:
+    """The algorithm as it plays one seed: told of it where it takes one."""
+    if not isinstance(made, str):
+        return made
+    if seed:
+        try:
+            return told_of_player(registry.load(made, seed=seed), config, {})
+        except AbrError:
+            pass  # it does not draw
+    return told_of_player(as_algorithm(made), config, {})
