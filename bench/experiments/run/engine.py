@@ -117,7 +117,7 @@ def algorithm_of(contender: Contender) -> Algorithm:
     key = digest_of([name, contender.params])
     algorithm = _ours.get(key) or registry.load(name, **contender.params)
     if name not in _sources:
-        # Modules are loaded once: an edit later on changes files, but not what is played here.
+        # Once per process: modules are loaded once, so a later edit changes files but not them.
         _sources[name] = loaded_sources(registry.origin(name), algorithm)
     if contender.sources not in ("", _sources[name]):
         raise AlgorithmError(
@@ -132,8 +132,8 @@ def algorithm_of(contender: Contender) -> Algorithm:
 
 
 _ours: dict[str, Algorithm] = {}
-"""Loaded algorithms of abrkit by a digest of name and parameters. A stranger's is made anew
-for each run: it may remember things where we do not see them."""
+"""Algorithms of abrkit by a digest of name and parameters. Third-party ones are made again for
+each run, as they may keep state in closures."""
 _sources: dict[str, str] = {}
 """Digest of an algorithm's Python files when it was first loaded, by name."""
 

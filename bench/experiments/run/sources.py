@@ -1,13 +1,12 @@
-"""What decides an algorithm's answers, so that an edited one is played anew.
+"""Digests of all that an algorithm's decisions depend on, so that an edited one is played again.
 
-Three things are told apart. Sources: the Python files of abrkit and of the algorithm's own
-packages, with those that lie beside them; a worker must have loaded the same. Data:
-whatever else those packages hold, files that were opened while the algorithm was loaded or
-that its source or parameters name, and versions of the distributions that it imports.
-Values: all that its functions and objects hold, see ``player.batch.fingerprint``.
+There are three kinds of dependencies. Sources are the Python files of abrkit, of the
+algorithm's own packages, and beside its own modules; workers must have loaded the same ones.
+Data are the other files in those packages, files that are opened while the algorithm is
+loaded or that its source or parameters name, and the versions of distributions that it
+imports. Values are what its functions and objects hold; see ``player.batch.fingerprint``.
 
-What none of these can look into is said in words, and such an algorithm is played anew
-rather than taken from older results.
+Dependencies that no digest covers, such as machine code, are listed in words.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ from player.batch.run.compiled import forget_own_cache
 OURS = frozenset({"abr", "transcode", "origin", "edge", "player", "bench"})
 MOST_FILES = 5000
 MOST_BYTES = 2**30
-"""An algorithm with more or larger files than this is not looked through."""
+"""Limits for the files of an algorithm."""
 
 _MADE = (".pyc", ".pyo", ".nbi", ".nbc")
 """Files that Python and numba make from others."""
@@ -47,14 +46,14 @@ _MACHINE_CODE = tuple({f".{suffix.rpartition('.')[2]}" for suffix in EXTENSION_S
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
-    """What decides an algorithm's answers, as digests."""
+    """Digests of what an algorithm's decisions depend on."""
 
     digest: str
     """Of everything."""
     sources: str
     """Of the Python files alone."""
     unseen: str = ""
-    """What could not be looked into, in words; empty when everything was."""
+    """Dependencies that no digest covers, in words; empty when there are none."""
 
 
 @dataclass(slots=True)
@@ -68,7 +67,7 @@ class _Files:
 
 
 def code_of(origin: Origin, make: Callable[[], Algorithm], params: Mapping[str, Any]) -> Code:
-    """What decides the answers of an algorithm.
+    """Digests of what the decisions of an algorithm depend on.
 
     Args:
         origin: Where it comes from.
@@ -102,8 +101,8 @@ def code_of(origin: Origin, make: Callable[[], Algorithm], params: Mapping[str, 
 def loaded_sources(origin: Origin, made: Algorithm) -> str:
     """``Code.sources`` of an algorithm as this process has loaded it just now.
 
-    What numba keeps of its functions on disk is not used: that stays as it is when a
-    constant of another module changes.
+    Numba's disk cache of its functions is disabled, because it does not notice changes in
+    other modules.
     """
     if is_ours(origin):
         return our_code()
@@ -223,7 +222,7 @@ def _sort(name: str, path: Path, files: _Files) -> None:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """Files of a package; not what Python and numba made of them, nor results of ours."""
+    """Files of a package, without caches, hidden files, environments and results of ours."""
     for name, inner, names in os.walk(folder):
         within = Path(name)
         inner[:] = sorted(
@@ -243,7 +242,7 @@ def _is_apart(folder: Path) -> bool:
 
 
 def _look_through(path: Path, files: _Files) -> list[str]:
-    """Top-level names that a source imports; files that its texts name are taken too."""
+    """Top-level names that a source imports; adds the files that its string constants name."""
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError):
@@ -321,12 +320,12 @@ def _digest_of_files(files: Mapping[str, Path]) -> str:
 _opened_by: dict[str, set[Path]] = {}
 """Files that were opened while the algorithms of a module were loaded, however often."""
 _now_for: list[set[Path]] = []
-"""Where to note files now; empty while nothing is loaded."""
+"""Sets that receive opened files; empty while nothing is loaded."""
 
 
 @contextlib.contextmanager
 def _opened(module: str) -> Iterator[set[Path]]:
-    """Notes the files that are opened to be read meanwhile, or were before for ``module``."""
+    """Collects files that are opened for reading, now or earlier while loading ``module``."""
     _listen()
     noted = _opened_by.setdefault(module, set())
     _now_for.append(noted)
@@ -338,7 +337,7 @@ def _opened(module: str) -> Iterator[set[Path]]:
 
 @functools.cache
 def _listen() -> None:
-    sys.addaudithook(_note)  # for good: Python has no way to take it off again
+    sys.addaudithook(_note)  # Python has no way to remove it again
 
 
 def _note(event: str, args: tuple[Any, ...]) -> None:
