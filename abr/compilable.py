@@ -7,8 +7,20 @@ arrays. A compiled loop gets its own meaning of these functions from
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
+
+Compiled = TypeVar("Compiled", bound=Callable[..., Any])
+
+
+def rarely(function: Compiled) -> Compiled:
+    """Mark a function that a compiled loop calls now and then: it is compiled by itself.
+
+    All others are inlined where they are called, which makes calls free and compiling slow.
+    """
+    function.__dict__["is_rare"] = True
+    return function
 
 
 def uncounted(array: Any) -> Any:

@@ -6,6 +6,7 @@ the rates of the ladder. Plain loops over arrays, so that they can be compiled.
 
 from __future__ import annotations
 
+from abr.compilable import rarely
 from abr.media import FloatArray
 
 
@@ -19,6 +20,7 @@ def nearest_read(rung: int, rungs: int, read: int) -> int:
     return rung
 
 
+@rarely
 def fill_known_sizes(
     known: FloatArray, listed_bytes: FloatArray, rates_bps: FloatArray, read: int
 ) -> None:

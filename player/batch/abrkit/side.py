@@ -13,6 +13,7 @@ import math
 from typing import NamedTuple
 
 from abr.capacity import Transfer, request
+from abr.compilable import rarely
 from abr.media import KEY_BYTES, FloatArray
 from player.batch.abrkit.timeline import At, Options, await_transfer
 from player.batch.abrkit.together import SIZE, others_end_s, request_group
@@ -87,6 +88,7 @@ def with_connections(have: Have, used: int, period: int) -> Have:
     return Have(connections, have.playlists, have.inits, have.key, period)
 
 
+@rarely
 def fetch_first_playlists(
     at: At,
     presentation: PresentationTable,
@@ -121,6 +123,7 @@ def fetch_first_playlists(
     return at, read_playlist(presentation, have, known_bytes, 0)
 
 
+@rarely
 def fetch_playlist(
     at: At,
     have: Have,
@@ -152,6 +155,7 @@ def read_playlist(
     return Have(have.connections, playlists, have.inits, have.key, have.period)
 
 
+@rarely
 def list_needs(
     presentation: PresentationTable, have: Have, room: Room, segment: int, rung: int
 ) -> int:
@@ -218,6 +222,7 @@ def whole(transfer: Transfer, room: Room, needs: int) -> Transfer:
     )
 
 
+@rarely
 def take_needs(
     presentation: PresentationTable,
     have: Have,
@@ -254,6 +259,7 @@ def init_size(presentation: PresentationTable, rung: int) -> float:
     return float(presentation.init_bytes[rung])
 
 
+@rarely
 def fetch_audio(
     at: At,
     have: Have,

@@ -20,6 +20,7 @@ from abr.capacity import (
     time_of,
     wait_for_first_byte,
 )
+from abr.compilable import rarely
 from abr.media import FloatArray
 from abr.sharing import IDLE, Sharing, bits_until, finish, join, share_by
 from player.batch.tables import Room
@@ -28,6 +29,7 @@ SIZE, BEGIN_S, SHARE, MARK, END_S = range(5)
 """Rows of ``Room.responses``."""
 
 
+@rarely
 def request_group(
     table: Offer,
     now_s: float,
@@ -96,6 +98,7 @@ def put(changes: FloatArray, place: int, sharing: Sharing) -> None:
     changes[3, place] = sharing.changed_s
 
 
+@rarely
 def received_of_last(
     table: Offer, last: Transfer, count: int, room: Room, overhead_bytes: float, now_s: float
 ) -> float:

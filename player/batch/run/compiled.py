@@ -129,14 +129,18 @@ def jit(function: Function, hooks: Mapping[str, Any], is_inlined: bool) -> Funct
 def _compiling(is_inlined: bool) -> tuple[Function, dict[Any, Function], Linker]:
     """The compiler, replacements that it needs, and a linker that all loops share."""
     numba: Any = importlib.import_module("numba")  # not all options are among its types
-    # Inlined, the arrays of a named tuple stay in registers from call to call.
-    finish: Function = numba.njit(
-        nogil=True,
-        error_model="numpy",
-        forceinline=is_inlined,
-        no_cpython_wrapper=True,
-        no_cfunc_wrapper=True,
-    )
+
+    def finish(function: Any) -> Function:
+        # Inlined, the arrays of a named tuple stay in registers from call to call.
+        made: Function = numba.njit(
+            nogil=True,
+            error_model="numpy",
+            forceinline=is_inlined and "is_rare" not in function.__dict__,
+            no_cpython_wrapper=True,
+            no_cfunc_wrapper=True,
+        )(function)
+        return made
+
     view = _uncounted()
     instead: dict[Any, Function] = {
         Decision: finish(decision_of),
