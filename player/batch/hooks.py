@@ -12,6 +12,11 @@ from abr.decision import Decision, Download, Observation, Progress
 
 CAN_RECONSIDER = False
 """Whether the algorithm may abandon downloads."""
+HAS_AUDIO = False
+"""Whether the presentation has audio of its own. This and the next are known before a loop is
+compiled, so that bare presentations pay for neither, in speed or in time to compile."""
+HAS_SIDE_FILES = False
+"""Whether it has side files."""
 CAN_LEARN = False
 """Whether the algorithm listens to finished downloads."""
 

@@ -51,7 +51,7 @@ def answers(rule: Rule, witness: asking.Witness, trace: Trace, *, compile_it: bo
     state = start_state(rule, film(), trace)
     flat = layout.flatten(state)
     if compile_it:
-        loop: Any = compiled_with(asking.ask_all, {"answer": asking.answer}, rule, state, {})
+        loop: Any = compiled_with(asking.ask_all, {"answer": asking.answer}, rule, state)
     else:
         parts = {
             "answer": asking.answer,

@@ -25,13 +25,12 @@ from abr.trace import Trace
 from player.batch.abrkit.side import (
     NOTHING,
     Have,
-    ask,
     ask_alone,
+    ask_with,
     fetch_audio,
     fetch_first_playlists,
     fetch_playlist,
     has_playlist,
-    has_side_files,
     list_needs,
     outlasts,
     ready_before_audio_s,
@@ -61,6 +60,8 @@ from player.batch.abrkit.together import received_of_last
 from player.batch.hooks import (
     CAN_LEARN,
     CAN_RECONSIDER,
+    HAS_AUDIO,
+    HAS_SIDE_FILES,
     choose,
     delivered,
     reconsider,
@@ -177,10 +178,10 @@ def session(
     """Play one session and fill ``out``."""
     clear(out)
     thresholds = thresholds_of(options)
-    segments, has_audio = len(presentation.durations_s), len(presentation.audio_bytes) > 0
+    segments = len(presentation.durations_s)
     at, fetched_s = begin_session(thresholds), 0.0
     have, known = NOTHING, sizes_known(presentation, out.known_bytes)
-    if has_side_files(presentation):
+    if HAS_SIDE_FILES:
         at, have = fetch_first_playlists(
             at, presentation, link, options, thresholds, out.totals, out.room, out.known_bytes
         )
@@ -214,15 +215,14 @@ def session(
             break
         fetched_s += duration_s
         is_last = segment == segments - 1
-        if not has_audio:
-            at = note_arrival(at, fetched_s, is_last, thresholds, out, segment)
-        elif len(presentation.audio_ends_s) > 0 and segment > 0:
-            ready_s = ready_before_audio_s(presentation, segment, fetched_s)
-            at = note_arrival(at, ready_s, False, thresholds, out, segment)
+        ready_s = fetched_s
+        if HAS_AUDIO:
+            ready_s = ready_before_audio_s(at, presentation, segment, fetched_s)
+        at = note_arrival(at, ready_s, is_last and not HAS_AUDIO, thresholds, out, segment)
         position = note(fetched, out, position)
         if CAN_LEARN:
             learn(params, state, fetched, observe(presentation, options, out, known, at, position))
-        if has_audio:
+        if HAS_AUDIO:
             at, have = fetch_audio(
                 at,
                 position.have,
@@ -302,14 +302,14 @@ def fetch(
 ) -> Fetched:
     """Until a segment is here, however often the algorithm changes its mind."""
     totals, room, have, needs = out.totals, out.room, position.have, 0
-    has_side = len(presentation.playlist_bytes) > 0
     while True:
         decided_s = at.now_s
         if not is_legal(decision, presentation, position.segment):
             return fetch_nothing(At(at.now_s, at.head, REFUSED), have, decision)
         at = await_time(at, decided_s + decision.wait_s, options, thresholds, totals)
         totals.idle_s += at.now_s - decided_s
-        if has_side and at.outcome == COMPLETE and not has_playlist(have, decision.rung):
+        is_going_on = at.outcome == COMPLETE
+        if HAS_SIDE_FILES and is_going_on and not has_playlist(have, decision.rung):
             at, have = fetch_playlist(
                 at,
                 have,
@@ -324,9 +324,9 @@ def fetch(
         if at.outcome != COMPLETE:
             return fetch_nothing(at, have, decision)
         size_bytes = float(presentation.sizes_bytes[decision.rung, position.segment])
-        if has_side:
+        if HAS_SIDE_FILES:
             needs = list_needs(presentation, have, room, position.segment, decision.rung)
-            transfer = ask(link, options, at.now_s, have, room, needs, size_bytes)
+            transfer = ask_with(link, options, at.now_s, have, room, needs, size_bytes)
         else:
             transfer = ask_alone(link, options, at.now_s, have, size_bytes)
         totals.downloads += needs + 1
@@ -349,13 +349,14 @@ def fetch(
         at = fetched.at
         if at.outcome != COMPLETE:
             return fetched
-        if needs > 0:
+        if HAS_SIDE_FILES:
             if outlasts(room, needs, at.now_s):
                 return end_early(fetched, At(at.now_s, at.head, BEYOND))
-            have = take_needs(
-                presentation, have, totals, room, needs, position.segment, decision.rung
-            )
-            fetched = take_have(fetched, have)
+            if needs > 0:
+                have = take_needs(
+                    presentation, have, totals, room, needs, position.segment, decision.rung
+                )
+                fetched = take_have(fetched, have)
         if fetched.decision.rung == decision.rung:
             return fetched
         # An abandoned download closes its connection.
@@ -382,7 +383,7 @@ def download(
     if CAN_RECONSIDER and rung > 0:
         ask_at_s = at.now_s + options.reconsider_every_s
     known_bytes = size_bytes
-    if len(presentation.playlist_bytes) > 0:
+    if HAS_SIDE_FILES:
         known_bytes = float(known[rung, position.segment])
     # Bytes are summed as a driver reports them: at each alarm, and at the end.
     reported_bytes = got_bytes = 0.0
@@ -396,9 +397,8 @@ def download(
         if is_finished and at.outcome == COMPLETE:
             got_bytes += size_bytes - reported_bytes
             return end_download(asked, at, got_bytes, asked.decision)
-        if needs == 0:
-            now_bytes = received_bytes(link, transfer, size_bytes, overhead_bytes, at.now_s)
-        else:
+        now_bytes = received_bytes(link, transfer, size_bytes, overhead_bytes, at.now_s)
+        if HAS_SIDE_FILES and needs > 0:
             now_bytes = received_of_last(
                 link, transfer, needs + 1, out.room, overhead_bytes, at.now_s
             )

@@ -9,7 +9,6 @@ anything.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 from abr.capacity import Transfer, request
@@ -58,6 +57,7 @@ def sizes_known(presentation: PresentationTable, known_bytes: FloatArray) -> Flo
     return known_bytes if has_side_files(presentation) else presentation.sizes_bytes
 
 
+@rarely
 def fetch_alone(
     at: At,
     have: Have,
@@ -113,7 +113,7 @@ def fetch_first_playlists(
     else:
         room.responses[SIZE, 0] = presentation.playlist_bytes[0]
         size_bytes = float(numbers[AUDIO_PLAYLIST_BYTES])
-        transfer = ask(link, options, at.now_s, have, room, 1, size_bytes)
+        transfer = ask_group(link, options, at.now_s, have, room, 1, size_bytes)
         totals.downloads += 2
         at = await_transfer(at, whole(transfer, room, 1), options, thresholds, totals)
         totals.downloaded_bytes += size_bytes + presentation.playlist_bytes[0]
@@ -189,7 +189,7 @@ def ask_alone(
     )
 
 
-def ask(
+def ask_with(
     link: LinkTable,
     options: Options,
     now_s: float,
@@ -201,6 +201,20 @@ def ask(
     """Ask for a body of ``size_bytes``, and for the ``needs`` whose sizes stand in ``room``."""
     if needs == 0:
         return ask_alone(link, options, now_s, have, size_bytes)
+    return ask_group(link, options, now_s, have, room, needs, size_bytes)
+
+
+@rarely
+def ask_group(
+    link: LinkTable,
+    options: Options,
+    now_s: float,
+    have: Have,
+    room: Room,
+    needs: int,
+    size_bytes: float,
+) -> Transfer:
+    """The same, where there is any need."""
     room.responses[SIZE, needs] = size_bytes
     return request_group(
         link,
@@ -276,7 +290,7 @@ def fetch_audio(
     needs = (
         list_needs(presentation, have, room, segment, rung) if has_side_files(presentation) else 0
     )
-    transfer = ask(link, options, at.now_s, have, room, needs, size_bytes)
+    transfer = ask_with(link, options, at.now_s, have, room, needs, size_bytes)
     totals.downloads += needs + 1
     if outlasts(room, needs, transfer.end_s):
         return At(at.now_s, at.head, BEYOND), have
@@ -296,8 +310,10 @@ def ready_with_audio_s(presentation: PresentationTable, segment: int, fetched_s:
     return min(fetched_s, float(presentation.audio_ends_s[segment]))
 
 
-def ready_before_audio_s(presentation: PresentationTable, segment: int, fetched_s: float) -> float:
+def ready_before_audio_s(
+    at: At, presentation: PresentationTable, segment: int, fetched_s: float
+) -> float:
     """Up to where can be played once the video of ``segment`` is here, its audio not yet."""
     if len(presentation.audio_ends_s) == 0 or segment == 0:
-        return -math.inf
+        return at.head.ready_s
     return min(fetched_s, float(presentation.audio_ends_s[segment - 1]))

@@ -15,7 +15,7 @@ from abr.media import FloatArray
 from player.batch.abrkit.side import (
     NOTHING,
     Have,
-    ask,
+    ask_with,
     fetch_audio,
     fetch_first_playlists,
     fetch_playlist,
@@ -152,7 +152,7 @@ def step(
     if at.outcome == COMPLETE:
         if has_side:
             needs = list_needs(presentation, have, room, segment, rung)
-        transfer = ask(link, options, at.now_s, have, room, needs, size_bytes)
+        transfer = ask_with(link, options, at.now_s, have, room, needs, size_bytes)
         totals.downloads += needs + 1
         # Nobody abandons: what a segment needs is waited for too, should it come later.
         everything = whole(transfer, room, needs)
@@ -165,7 +165,7 @@ def step(
                 have = take_needs(presentation, have, totals, room, needs, segment, rung)
     if at.outcome == COMPLETE and len(presentation.audio_bytes) > 0:
         if len(presentation.audio_ends_s) > 0 and segment > 0:
-            ready_s = ready_before_audio_s(presentation, segment, fetched_s)
+            ready_s = ready_before_audio_s(at, presentation, segment, fetched_s)
             at = At(at.now_s, take_media(at, ready_s, False, thresholds, totals), COMPLETE)
         at, have = fetch_audio(
             at, have, presentation, link, options, thresholds, totals, room, segment

@@ -29,7 +29,6 @@ SIZE, BEGIN_S, SHARE, MARK, END_S = range(5)
 """Rows of ``Room.responses``."""
 
 
-@rarely
 def request_group(
     table: Offer,
     now_s: float,

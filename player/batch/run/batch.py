@@ -183,9 +183,12 @@ def run_batch(
     )
 
 
-def hooks_of(rule: Rule) -> dict[str, Any]:
-    """What the names of ``player.batch.hooks`` mean for ``rule``."""
+def hooks_of(rule: Rule, presentation: Presentation | None = None) -> dict[str, Any]:
+    """What the names of ``player.batch.hooks`` mean for ``rule``, and for what is played."""
+    given = presentation
     return {
+        "HAS_AUDIO": given is not None and given.audio_sizes_bytes is not None,
+        "HAS_SIDE_FILES": given is not None and given.side_files is not None,
         "choose": rule.choose,
         "reconsider": rule.reconsider or hooks.reconsider,
         "delivered": rule.delivered or hooks.delivered,
@@ -204,14 +207,18 @@ def prepared(rule: Rule) -> Rule:
 
 
 def compiled_with(
-    loop: Loop, parts: Mapping[str, Any], rule: Rule, state: Any, more: Mapping[str, Any]
+    loop: Loop,
+    parts: Mapping[str, Any],
+    rule: Rule,
+    state: Any,
+    presentation: Presentation | None = None,
 ) -> Loop:
     """``loop`` compiled with ``rule`` as its hooks and ``state_of`` for states like ``state``."""
     kinds = {f"State{number}": kind for number, kind in enumerate(layout.classes(state))}
     names = {kind: name for name, kind in kinds.items()}
     text = f"def state_of(row, fields):\n    return {layout.source(state, names.__getitem__)}"
     return compiled(
-        loop, {**hooks_of(rule), **kinds, **more}, parts=parts, texts={"state_of": text}
+        loop, {**hooks_of(rule, presentation), **kinds}, parts=parts, texts={"state_of": text}
     )
 
 
@@ -236,7 +243,7 @@ def _compiled_job(
         np.concatenate([[0], np.cumsum(widths)]).astype(np.int64),
         np.stack([flat.fields for flat in flats]),
     )
-    loop = compiled_with(play_many, {"session": simulator.session}, rule, states[0], {})
+    loop = compiled_with(play_many, {"session": simulator.session}, rule, states[0], presentation)
     return _Job(loop, rule.params, begun, table, links, options)
 
 
@@ -257,7 +264,7 @@ def _plain_job(
     are_lists = is_rule and is_ours(rule.choose)  # the tests show that lists will do
     newest: list[Any] = []
     parts = {"session": simulator.session, "state_of": partial(_newest, newest)}
-    loop = linked(play_many, {**hooks_of(rule), **_about_history()}, parts=parts)
+    loop = linked(play_many, {**hooks_of(rule, presentation), **_about_history()}, parts=parts)
 
     def play_each(*given: Any) -> None:
         *before, which, options, out, rows = given
