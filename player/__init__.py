@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from player.api import play, replay, simulate
     from player.batch.run.sweep import simulate_many
     from player.config import PlayerConfig
-    from player.session import PlaybackSession
+    from player.playback.session import PlaybackSession
 
 __all__ = ["PlaybackSession", "PlayerConfig", "play", "replay", "simulate", "simulate_many"]
 
 _HOMES = {
-    "PlaybackSession": "player.session",
+    "PlaybackSession": "player.playback.session",
     "PlayerConfig": "player.config",
     "simulate_many": "player.batch.run.sweep",
 }

@@ -25,7 +25,7 @@ from abr.media import Presentation, SideFiles, constant_presentation
 from abr.trace import Trace
 from origin.tokens import redact
 from player.config import PlayerConfig
-from player.session import PlaybackSession
+from player.playback.session import PlaybackSession
 from transcode.encryption import decrypt, encrypt
 from transcode.playlist import parse
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from abr.errors import LogFormatError, MissingFileError
 from abr.log import SessionLog
-from player.actions import Resource, Want
+from player.playback.actions import Resource, Want
 
 
 def write_log(log: SessionLog, path: Path) -> None:

@@ -1,12 +1,12 @@
 """Print the states of a playback as a Mermaid diagram, drawn from the table in the code.
 
 docs/architecture.md holds what this prints; a test compares the two. After a change of
-``player.playback.TRANSITIONS``: ``.venv/bin/python scripts/state_diagram.py``
+``player.playback.states.TRANSITIONS``: ``.venv/bin/python scripts/state_diagram.py``
 """
 
 from __future__ import annotations
 
-from player.playback import TRANSITIONS
+from player.playback.states import TRANSITIONS
 
 
 def diagram() -> str:

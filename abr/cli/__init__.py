@@ -65,7 +65,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "shape": Entry("player.shaping.cli:shape", "Emulate a traced network for any client."),
     },
     "Compare and report": {
-        "bench": Entry("bench.cli:bench", "Compare algorithms over many networks."),
+        "bench": Entry("bench.reports.cli.group:bench", "Compare algorithms over many networks."),
         "demo": Entry("bench.demo:demo", "Run every step once, from master to report."),
         "report": Entry(
             "bench.reports.cli.sessions:report", "Make an HTML report from session logs."

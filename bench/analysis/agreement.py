@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from abr.log import SessionLog
 from abr.qoe import QoE, summary
-from bench.analysis.failures import why_playback_failed
+from bench.experiments.failures import why_playback_failed
 
 BITRATE_BOUND = 0.02
 """Relative difference of the mean bitrate."""

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.analysis.failures import Failures, failures_by_algorithm, why_row_failed
 from bench.analysis.metrics import BY_NAME, METRICS
 from bench.analysis.pairing import Figures, align
 from bench.analysis.stats import RESAMPLES, Estimate, Resampled, draw_weights
+from bench.experiments.failures import Failures, failures_by_algorithm, why_row_failed
 from bench.experiments.results import Results, ResultsError, Row, results_of
 
 FALSE_ALARMS = 0.05

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abr.media import FloatArray
-from bench.analysis.failures import planned_labels, why_row_failed
 from bench.analysis.metrics import METRICS
 from bench.analysis.stats import Resampled, cluster_sums, weigh
+from bench.experiments.failures import planned_labels, why_row_failed
 from bench.experiments.results import Results
 
 Mask = NDArray[np.bool_]

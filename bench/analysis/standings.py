@@ -2,7 +2,7 @@
 
 Results in, plain data out; no words, no charts. A figure is over the sessions that the
 algorithm played to their end, a difference over those that both played, so that it is
-always paired; failed sessions are counted beside (``bench.analysis.failures``). Nothing
+always paired; failed sessions are counted beside (``bench.experiments.failures``). Nothing
 is ranked: algorithms keep the order of the plan, and a difference is called one only
 when its interval excludes zero.
 """
@@ -18,10 +18,10 @@ from typing import Any, Literal
 import numpy as np
 
 from abr.media import FloatArray
-from bench.analysis.failures import Failures, failures_by_algorithm
 from bench.analysis.metrics import BY_NAME, METRICS
 from bench.analysis.pairing import Figures, Mask, Sessions, align
 from bench.analysis.stats import LEVEL, RESAMPLES, Estimate, draw_weights
+from bench.experiments.failures import Failures, failures_by_algorithm
 from bench.experiments.results import Results, ResultsError
 
 Verdict = Literal["better", "worse", "unclear", "base"]

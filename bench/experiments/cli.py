@@ -215,7 +215,7 @@ def _finish(
     *,
     as_json: bool,
 ) -> None:
-    from bench.analysis.failures import count_failures, why_row_failed
+    from bench.experiments.failures import count_failures, why_row_failed
     from bench.experiments.files import assemble, lines_there, write_timing
     from bench.experiments.results import is_plainly_whole
 

@@ -17,7 +17,7 @@ from abr.media import frozen_array
 from abr.qoe import QoE, summary
 from abr.trace import Trace
 from bench.analysis.agreement import Gap, gap_between
-from bench.analysis.failures import Failures, failures_of, why_playback_failed
+from bench.experiments.failures import Failures, failures_of, why_playback_failed
 from bench.reports.curves import Curves, curves
 
 UNSHAPED = "no trace"

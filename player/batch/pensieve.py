@@ -3,8 +3,8 @@
 Source: the family's ``fixed_env.py`` (Mao, Netravali, Alizadeh, Neural Adaptive Video
 Streaming with Pensieve, SIGCOMM 2017). The arithmetic is done in its units and order,
 milliseconds and bytes, so that every figure comes out the same to the last bit. Another model
-of player and link than ours, on purpose: nothing of ``player.playhead`` or ``abr.capacity``
-is used.
+of player and link than ours, on purpose: nothing of ``player.playback.playhead`` or
+``abr.capacity`` is used.
 
 * a period carries ``payload`` of its capacity; a segment ends inside a period only when
   the period could carry *more* than what is left

@@ -16,7 +16,7 @@
 
 Source: Spiteri, Sitaraman, Sparacio, From Theory to Practice, MMSys 2018, and Sabre at
 commit 09b03bb, whose sessions this reproduces. Another model of player and link than ours,
-on purpose: nothing of ``player.playhead`` or ``abr.capacity`` is used.
+on purpose: nothing of ``player.playback.playhead`` or ``abr.capacity`` is used.
 
 The arithmetic is done in its units and order, milliseconds and bits, so that the network's
 clock is the same to the last bit: algorithms that ask whether half a second has passed are

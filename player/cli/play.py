@@ -22,7 +22,7 @@ from player.cli.options import (
 from player.cli.result import finish
 
 if TYPE_CHECKING:
-    from player.session import PlaybackSession
+    from player.playback.session import PlaybackSession
 
 PROGRESS_EVERY_S = 0.2
 

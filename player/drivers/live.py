@@ -13,10 +13,10 @@ from collections.abc import Callable
 from typing import Protocol
 
 from abr.log import SessionLog
-from player.actions import Abort, Action, Ended, Fetch, WakeAt, Want
-from player.decrypting import Arrival, Decrypter, UnusableError
 from player.drivers.transport import TransferError
-from player.session import PlaybackSession
+from player.playback.actions import Abort, Action, Ended, Fetch, WakeAt, Want
+from player.playback.decrypting import Arrival, Decrypter, UnusableError
+from player.playback.session import PlaybackSession
 
 FOREVER_S = 1e9
 """Instead of infinity, where an event loop wants a time."""

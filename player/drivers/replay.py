@@ -10,8 +10,8 @@ from itertools import takewhile
 
 from abr.errors import LogFormatError
 from abr.log import INPUTS, Record, SessionLog
-from player.retry import Failure
-from player.session import PlaybackSession
+from player.playback.retry import Failure
+from player.playback.session import PlaybackSession
 from transcode.playlist import resolve
 
 _NEW_TOKEN = b'{"token": "-"}'

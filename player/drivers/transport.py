@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from player.actions import Want
-from player.retry import Failure
+from player.playback.actions import Want
+from player.playback.retry import Failure
 
 CONNECT_LIMIT_S = 10.0
 MOST_BODY_BYTES = 256 * 2**20

@@ -16,10 +16,10 @@ from abr.errors import MissingFileError
 from abr.link import Link
 from abr.log import SessionLog
 from abr.media import KEY_BYTES, Presentation
-from player.actions import Abort, Action, Ended, Fetch, WakeAt, Want
-from player.given import AUDIO, KNOWN_SOURCE, side_init_bytes
-from player.retry import Failure
-from player.session import PlaybackSession
+from player.playback.actions import Abort, Action, Ended, Fetch, WakeAt, Want
+from player.playback.given import AUDIO, KNOWN_SOURCE, side_init_bytes
+from player.playback.retry import Failure
+from player.playback.session import PlaybackSession
 from transcode.layout import MULTIVARIANT
 
 PACKAGE_URL = "http://package.invalid"

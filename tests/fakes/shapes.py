@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from abr.link import LinkEvent
-from player.actions import Want
 from player.drivers.transport import TransferError
 from player.drivers.virtual import VirtualResponse
-from player.retry import Failure
+from player.playback.actions import Want
+from player.playback.retry import Failure
 from transcode.encryption import encrypt
 
 SILENCE_S = 1e6

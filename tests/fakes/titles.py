@@ -14,10 +14,10 @@ from abr.decision import Algorithm, Observation
 from abr.link import SharedLink
 from abr.log import SessionLog
 from abr.trace import Trace
-from player.actions import Want
 from player.config import PlayerConfig
 from player.drivers.virtual import VirtualDriver, VirtualResponse
-from player.session import PlaybackSession
+from player.playback.actions import Want
+from player.playback.session import PlaybackSession
 from transcode.playlist import (
     Key,
     Map,

@@ -138,7 +138,7 @@ async def test_media_that_does_not_open_ends_the_session() -> None:
         )
         log = await play(url, algorithm=fixed(0))
     assert summary(log).ended == (
-        "error: v0/00001.m4s: segment 1: sealed segment: 100 bytes; "
+        "error: v0/00001.m4s: segment 1: encrypted segment: 100 bytes; "
         "expected a multiple of 16 after 1 attempt"
     )
     assert differences(log, replay(log, algorithm=fixed(0))) == []

@@ -21,7 +21,7 @@ from player.batch.abrkit.simulator import ABRKIT
 from player.batch.run.batch import run_batch
 from player.batch.run.environment import AbrEnv
 from player.drivers.virtual import PackageOrigin, VirtualDriver
-from player.session import PlaybackSession
+from player.playback.session import PlaybackSession
 from tests.fakes.packages import write_playable
 from transcode.files.reader import read_presentation
 

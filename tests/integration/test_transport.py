@@ -9,10 +9,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from player.actions import Kind, Want
 from player.drivers import transport
 from player.drivers.transport import HttpTransport, TransferError
-from player.retry import Failure
+from player.playback.actions import Kind, Want
+from player.playback.retry import Failure
 from transcode.playlist import ByteRange
 
 BODY = bytes(range(100))

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from abr.decision import Decision, Observation, Progress
 from abr.log import SessionLog
 from player import replay
-from player.actions import Want
 from player.config import PlayerConfig
 from player.drivers.live import LiveDriver
 from player.drivers.replay import differences
 from player.drivers.virtual import VirtualDriver
-from player.loader import Loader
-from player.retry import Failure
-from player.session import PlaybackSession
+from player.playback.actions import Want
+from player.playback.loader import Loader
+from player.playback.retry import Failure
+from player.playback.session import PlaybackSession
 from tests.fakes.jumpingloop import run_jumping
 from tests.fakes.shapes import Reply, ScriptedLink, ScriptedOrigin, ScriptedTransport, Shape
 

@@ -14,11 +14,11 @@ from abr.media import Presentation
 from abr.qoe import summary
 from abr.trace import Trace
 from player import replay
-from player.actions import Want
 from player.config import PlayerConfig
 from player.drivers.replay import differences
 from player.drivers.virtual import VirtualDriver, VirtualResponse
-from player.session import PlaybackSession
+from player.playback.actions import Want
+from player.playback.session import PlaybackSession
 from tests.fakes.titles import FakeTitle, play_fake, session_of
 
 traces = st.lists(

@@ -250,8 +250,8 @@ def p1203(
       abr bench p1203 results --out p1203 --algorithm bola-sabre --device mobile
     """
     from abr.wording import format_count
-    from bench.analysis.failures import why_row_failed
     from bench.analysis.p1203 import p1203_input
+    from bench.experiments.failures import why_row_failed
     from bench.experiments.files import read_folder
     from player.files import write_whole
 

@@ -27,8 +27,8 @@ from player.batch.tables import (
     Room,
     presentation_table_of,
 )
-from player.playhead import PLAYING, buffer_s
-from player.sizes import nearest_read
+from player.playback.playhead import PLAYING, buffer_s
+from player.playback.sizes import nearest_read
 
 NEXT_STEP, SAME_STEP, DISABLED = 0, 1, 2
 """When a copy whose episode is over begins another: with the next step, whose action is

@@ -1,15 +1,16 @@
 """One session as our own player plays it over a link of its own.
 
-The compiled form of ``player.session.PlaybackSession`` driven by ``player.drivers.virtual``
-over ``abr.link.SharedLink``, for a bare presentation: what comes out is that log, field by
-field. The first request opens a connection, later ones reuse it, an abandoned download
-closes it. Where a presentation has audio of its own, each segment's follows its video, as
-with ``tracks = "in-turn"``.
+The compiled form of ``player.playback.session.PlaybackSession``, driven by
+``player.drivers.virtual`` over ``abr.link.SharedLink``, for a presentation that is given
+whole: what comes out is that log, field by field. The first request opens a connection,
+later ones reuse it, an abandoned download closes it. Where a presentation has audio of its
+own, each segment's follows its video, as with ``tracks = "in-turn"``; what is fetched
+beside segments is in ``player.batch.abrkit.side``.
 
 What it leaves to the player itself: a request that meets a limit in time ends the session
-here as ``BEYOND``, because what follows is drawn by chance, and ``player.batch.run.batch``
-has the player play it; tracks fetched together; segments downloaded again. ``can_play``
-says what it plays.
+here as ``BEYOND``, because what follows is drawn by chance, and so does one that finds the
+link still in use; ``player.batch.run.batch`` has the player play those. ``can_play`` says
+what it does not play at all: tracks fetched together, audio out of step with the video.
 """
 
 from __future__ import annotations
@@ -89,10 +90,10 @@ from player.batch.tables import (
     sum_rungs,
 )
 from player.config import PlayerConfig
-from player.playhead import PLAYING as IS_PLAYING
-from player.playhead import STALLED as IS_STALLED
-from player.playhead import Thresholds, buffer_s, shown_at_s, thresholds_of
-from player.requests import INSTANT_S
+from player.playback.playhead import PLAYING as IS_PLAYING
+from player.playback.playhead import STALLED as IS_STALLED
+from player.playback.playhead import Thresholds, buffer_s, shown_at_s, thresholds_of
+from player.playback.requests import INSTANT_S
 
 __all__ = [
     "MORE_COLUMNS",

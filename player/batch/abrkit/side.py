@@ -1,6 +1,6 @@
 """What is fetched beside segments: playlists, initialisation sections and keys, each once.
 
-The compiled form of how ``player.session.PlaybackSession`` plays a presentation with
+The compiled form of how ``player.playback.session.PlaybackSession`` plays a presentation with
 ``SideFiles``: the multivariant playlist, then the media playlists of rung 0 and of the
 audio together; a rung's own playlist before its first segment; what a segment needs and
 is not here yet, together with it. Where there are no side files, nothing here does
@@ -17,8 +17,8 @@ from abr.media import KEY_BYTES, FloatArray
 from player.batch.abrkit.timeline import At, Options, await_transfer
 from player.batch.abrkit.together import SIZE, others_end_s, request_group
 from player.batch.tables import BEYOND, COMPLETE, LinkTable, PresentationTable, Room, Totals
-from player.playhead import Thresholds
-from player.sizes import fill_known_sizes
+from player.playback.playhead import Thresholds
+from player.playback.sizes import fill_known_sizes
 
 MULTIVARIANT_BYTES, AUDIO_PLAYLIST_BYTES, AUDIO_INIT_BYTES, INIT_KEY = range(4)
 """Places in ``PresentationTable.side_numbers``."""

@@ -46,8 +46,8 @@ from player.batch.tables import (
     Totals,
     clear_totals,
 )
-from player.playhead import STALLED as IS_STALLED
-from player.playhead import Playhead, buffer_s, thresholds_of
+from player.playback.playhead import STALLED as IS_STALLED
+from player.playback.playhead import Playhead, buffer_s, thresholds_of
 
 PLACES = (
     "now_s",

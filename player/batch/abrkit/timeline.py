@@ -1,6 +1,6 @@
 """How time passes in one session of our own player: waiting, for whatever reason.
 
-The compiled form of what ``player.session.PlaybackSession`` and its virtual driver do
+The compiled form of what ``player.playback.session.PlaybackSession`` and its virtual driver do
 between inputs. Every wait goes through ``move_on``: playback follows, and the viewer may
 leave on the way.
 """
@@ -21,10 +21,10 @@ from player.batch.tables import (
     Totals,
 )
 from player.config import PlayerConfig
-from player.playhead import PLAYING as IS_PLAYING
-from player.playhead import STALLED as IS_STALLED
-from player.playhead import STARTUP as IN_STARTUP
-from player.playhead import (
+from player.playback.playhead import PLAYING as IS_PLAYING
+from player.playback.playhead import STALLED as IS_STALLED
+from player.playback.playhead import STARTUP as IN_STARTUP
+from player.playback.playhead import (
     Playhead,
     Thresholds,
     add_media,
@@ -34,7 +34,7 @@ from player.playhead import (
     runs_out_s,
     wait_for_room_s,
 )
-from player.requests import INSTANT_S
+from player.playback.requests import INSTANT_S
 
 MORE_COLUMNS = ("stall_start_s", "decided_s")
 """Columns that only this simulator fills: when the stall began of which ``stall_s`` is the

@@ -44,7 +44,7 @@ from player.batch.tables import (
     remember,
 )
 from player.config import PlayerConfig
-from player.given import presentation_known
+from player.playback.given import presentation_known
 
 Engine = Literal["auto", "compiled", "plain"]
 Loop = Callable[..., None]

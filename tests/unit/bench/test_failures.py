@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from bench.analysis.compare import compare, compare_two
-from bench.analysis.failures import failures_by_algorithm, failures_of, why_failed
 from bench.analysis.standings import BenchReport, bench_report
+from bench.experiments.failures import failures_by_algorithm, failures_of, why_failed
 from bench.experiments.results import Results, ResultsError, Row
 from bench.reports.experiment_page import render_page, write_findings
 from bench.reports.experiment_text import (

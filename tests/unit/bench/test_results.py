@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from bench.analysis.failures import why_row_failed
+from bench.experiments.failures import why_row_failed
 from bench.experiments.results import (
     FIELDS,
     ResultsError,

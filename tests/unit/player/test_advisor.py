@@ -10,9 +10,9 @@ import pytest
 from abr.decision import Decision, Download, Observation, Progress
 from abr.errors import AlgorithmError
 from abr.media import constant_presentation
-from player.actions import Want
-from player.advisor import Advisor, Moment
-from player.requests import Request
+from player.playback.actions import Want
+from player.playback.advisor import Advisor, Moment
+from player.playback.requests import Request
 
 PRESENTATION = constant_presentation([1e6, 2e6], segments=3, segment_s=4.0)
 NOW = Moment(now_s=9.0, buffer_s=6.0, max_buffer_s=30.0, is_playing=True, presentation=PRESENTATION)

@@ -6,11 +6,11 @@ import math
 
 import pytest
 
-from player.actions import Want
-from player.agenda import Agenda, Choice
 from player.config import PlayerConfig
-from player.playback import Playback
-from player.source import Source
+from player.playback.actions import Want
+from player.playback.agenda import Agenda, Choice
+from player.playback.source import Source
+from player.playback.states import Playback
 from tests.fakes.titles import URL, FakeTitle
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from player.actions import KeyUse, Want
-from player.decrypting import Arrival, Decrypter, UnusableError
+from player.playback.actions import KeyUse, Want
+from player.playback.decrypting import Arrival, Decrypter, UnusableError
 from transcode.encryption import encrypt
 
 KEY, OTHER_KEY, IV = bytes(range(16)), bytes(range(1, 17)), bytes(16)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from abr.errors import MissingFileError
-from player.actions import Want
 from player.files import MediaFolder, check_writable, write_whole
+from player.playback.actions import Want
 
 
 def test_a_pipe_or_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from abr.log import SessionLog
-from player.actions import Want
 from player.config import PlayerConfig
 from player.drivers.live import LiveDriver, MediaSink
-from player.session import PlaybackSession
+from player.playback.actions import Want
+from player.playback.session import PlaybackSession
 from tests.fakes.jumpingloop import run_jumping
 from tests.fakes.shapes import Reply, ScriptedTransport, Shape
 from tests.fakes.titles import fixed

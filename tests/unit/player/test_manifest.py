@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 from abr.errors import PlaybackError
-from player.manifest import lone_variant, presentation_from_playlists, segments_of, variants_of
+from player.playback.manifest import (
+    lone_variant,
+    presentation_from_playlists,
+    segments_of,
+    variants_of,
+)
 from transcode.playlist import MediaPlaylist, MultivariantPlaylist, parse
 
 URL = "http://edge.test/film/x.m3u8"

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from player.playback import Playback, SegmentStart, StateChange
-from player.playhead import Thresholds
+from player.playback.playhead import Thresholds
+from player.playback.states import Playback, SegmentStart, StateChange
 
 
 def started(ready_s: float, **thresholds: float) -> Playback:

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from player.config import PlayerConfig
-from player.playhead import (
+from player.playback.playhead import (
     ENDED,
     PAUSED,
     PLAYING,

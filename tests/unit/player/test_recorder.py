@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abr.decision import Decision, begin
 from abr.media import Presentation, constant_presentation
-from player.actions import Want
 from player.config import PlayerConfig
-from player.playback import SegmentStart, StateChange
-from player.recorder import Recorder
-from player.requests import Request
+from player.playback.actions import Want
+from player.playback.recorder import Recorder
+from player.playback.requests import Request
+from player.playback.states import SegmentStart, StateChange
 from tests.fakes.titles import TOKEN, URL, fixed
 from transcode.playlist import ByteRange
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from player.actions import Want
 from player.config import PlayerConfig
-from player.requests import RequestBook
-from player.retry import Failure
+from player.playback.actions import Want
+from player.playback.requests import RequestBook
+from player.playback.retry import Failure
 
 INIT = Want(kind="init", url="v0/init.mp4")
 SEGMENT = Want(kind="segment", url="v0/0.m4s", track="video", segment=0, rung=0)

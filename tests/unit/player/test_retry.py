@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from player.config import PlayerConfig
-from player.retry import Failure, backoff_s, judge
+from player.playback.retry import Failure, backoff_s, judge
 
 CASES = [
     (Failure("connect"), 1, "retry"),

@@ -11,11 +11,11 @@ from abr.log import SessionLog
 from abr.qoe import summary
 from abr.trace import Trace
 from player import replay
-from player.actions import Want
 from player.config import PlayerConfig
 from player.drivers.replay import differences
 from player.drivers.virtual import VirtualDriver, VirtualResponse
-from player.session import PlaybackSession
+from player.playback.actions import Want
+from player.playback.session import PlaybackSession
 from tests.fakes.titles import TOKEN, URL, FakeTitle, fixed, play_fake
 
 
@@ -156,7 +156,7 @@ def test_requests_after_a_renewal_carry_the_new_token() -> None:
     session = PlaybackSession(URL, fixed(0))
     (first, _wake) = session.start(0.0)
     session.finished(first.request_id, 0.1, FakeTitle(has_audio=False).multivariant().encode())  # type: ignore[union-attr]  # a Fetch
-    from player.retry import Failure
+    from player.playback.retry import Failure
 
     (fetch, _) = session.failed(1, 0.2, Failure("status", 403, "expired"))
     assert fetch.url == URL.replace("multivariant.m3u8", "renew")  # type: ignore[union-attr]  # a Fetch

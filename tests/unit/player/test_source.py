@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from abr.errors import PlaybackError, PlaylistError
-from player.actions import Want
-from player.source import Source
+from player.playback.actions import Want
+from player.playback.source import Source
 from tests.fakes.shapes import BASE, Shape
 
 

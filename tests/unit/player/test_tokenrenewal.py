@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from abr.errors import PlaybackError
-from player.tokenrenewal import TokenRenewal
+from player.playback.tokenrenewal import TokenRenewal
 from tests.fakes.titles import TOKEN, URL
 
 NEW = "new.body.signature"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from player.actions import Resource
-from player.tracks import Track
+from player.playback.actions import Resource
+from player.playback.tracks import Track
 
 INIT: Resource = ("init", "init.mp4", None)
 KEY: Resource = ("key", "key/1", None)

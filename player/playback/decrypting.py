@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from abr.errors import MediaError
-from player.actions import Want
-from player.retry import Failure
+from player.playback.actions import Want
+from player.playback.retry import Failure
 from transcode.encryption import decrypt
 
 

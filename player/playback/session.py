@@ -5,8 +5,8 @@ generator. A driver turns each ``Fetch`` into bytes, reports bytes and times, ho
 ``Abort`` and ``WakeAt``, and passes seconds counted from the moment play was asked;
 nothing more.
 
-Every input first moves playback to its time (``player.playback`` computes what
-happened on the way), then takes effect, then ``player.loader`` plans what to ask for
+Every input first moves playback to its time (``player.playback.states`` computes what
+happened on the way), then takes effect, then ``player.playback.loader`` plans what to ask for
 next. An algorithm is asked about abandoning a download at ``WakeAt`` times only, so
 results do not depend on how the network cuts bytes.
 """
@@ -24,14 +24,14 @@ from abr.errors import PlaybackError
 from abr.log import SessionLog
 from abr.media import Presentation
 from abr.trace import Trace
-from player.actions import Action, Ended, WakeAt
 from player.config import PlayerConfig
-from player.given import KNOWN_SOURCE
-from player.loader import Loader
-from player.playback import Playback, SegmentStart, StateChange
-from player.playhead import thresholds_of
-from player.recorder import Recorder
-from player.retry import Failure
+from player.playback.actions import Action, Ended, WakeAt
+from player.playback.given import KNOWN_SOURCE
+from player.playback.loader import Loader
+from player.playback.playhead import thresholds_of
+from player.playback.recorder import Recorder
+from player.playback.retry import Failure
+from player.playback.states import Playback, SegmentStart, StateChange
 
 
 class PlaybackSession:

@@ -1,6 +1,6 @@
 """One playback as it is logged: its states, pauses, and what was shown when.
 
-``player.playhead`` computes; what happened is told here, in order, as changes of state
+``player.playback.playhead`` computes; what happened is told here, in order, as changes of state
 and segments shown. Like it, this module knows nothing of HTTP, playlists or algorithms,
 and never reads a clock: callers pass ``now_s``, seconds since play was asked, never
 decreasing.
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal, get_args
 
-from player import playhead
-from player.playhead import Thresholds
+from player.playback import playhead
+from player.playback.playhead import Thresholds
 
 State = Literal["startup", "playing", "stalled", "paused", "ended"]
 
 STATES: tuple[State, ...] = get_args(State)
-"""By the number that ``player.playhead.Playhead.state`` holds."""
+"""By the number that ``player.playback.playhead.Playhead.state`` holds."""
 
 TRANSITIONS: dict[tuple[State, str], State] = {
     ("startup", "media ready"): "playing",
@@ -94,7 +94,7 @@ class Playback:
     def wait_for_room_s(
         self, now_s: float, *, fetched_s: float, next_s: float, max_buffer_s: float
     ) -> float:
-        """Seconds until ``next_s`` more media fit; see ``player.playhead.wait_for_room_s``."""
+        """Seconds until ``next_s`` more media fit; see ``playhead.wait_for_room_s``."""
         return playhead.wait_for_room_s(self._head, now_s, fetched_s, next_s, max_buffer_s)
 
     def next_change_s(self) -> float:

@@ -12,9 +12,9 @@ from itertools import accumulate
 import numpy as np
 
 from abr.media import Presentation, SideFiles
-from player.actions import KeyUse
-from player.manifest import InitRef, SegmentRef, VariantRef
-from player.sizes import fill_known_sizes
+from player.playback.actions import KeyUse
+from player.playback.manifest import InitRef, SegmentRef, VariantRef
+from player.playback.sizes import fill_known_sizes
 
 KNOWN_SOURCE = "presentation:"
 """Where what belongs to a given ``Presentation`` is asked for: ``presentation:v2/17`` is a

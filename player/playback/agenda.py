@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from abr.media import Presentation
-from player.actions import KeyUse, Resource, TrackName, Want
 from player.config import PlayerConfig
-from player.playback import Playback
-from player.requests import INSTANT_S
-from player.source import Source
-from player.tracks import Track
+from player.playback.actions import KeyUse, Resource, TrackName, Want
+from player.playback.requests import INSTANT_S
+from player.playback.source import Source
+from player.playback.states import Playback
+from player.playback.tracks import Track
 
 
 @dataclass(slots=True)

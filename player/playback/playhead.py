@@ -1,7 +1,7 @@
 """Playhead and buffer arithmetic: pure functions over a small named tuple.
 
 Every change of playhead and buffer is computed here, once for all drivers:
-``player.playback.Playback`` keeps a ``Playhead`` and logs what happens to it, the
+``player.playback.states.Playback`` keeps a ``Playhead`` and logs what happens to it, the
 compiled loop of ``player.batch.abrkit`` keeps one per session and sums up. This module
 knows nothing of HTTP, playlists or algorithms, and never reads a clock: callers pass
 ``now_s``, seconds since play was asked, never decreasing.
@@ -19,7 +19,7 @@ import math
 from typing import NamedTuple, Protocol
 
 from abr.buffering import room_at_s
-from player.requests import INSTANT_S
+from player.playback.requests import INSTANT_S
 
 STARTUP, PLAYING, STALLED, PAUSED, ENDED = range(5)
 """States of a playback, as ``Playhead.state`` holds them."""

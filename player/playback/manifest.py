@@ -19,8 +19,8 @@ import numpy as np
 
 from abr.errors import PlaybackError
 from abr.media import FloatArray, Presentation
-from player.actions import KeyUse
-from player.sizes import fill_known_sizes
+from player.playback.actions import KeyUse
+from player.playback.sizes import fill_known_sizes
 from transcode.encryption import iv_for
 from transcode.playlist import (
     ByteRange,

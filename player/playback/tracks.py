@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from player.actions import Resource, TrackName
+from player.playback.actions import Resource, TrackName
 
 
 @dataclass(slots=True)

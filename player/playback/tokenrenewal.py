@@ -10,7 +10,7 @@ import json
 
 from abr.errors import PlaybackError
 from origin.paths import renew_url, token_of, with_token
-from player.actions import Want
+from player.playback.actions import Want
 
 
 class TokenRenewal:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from abr.errors import PlaybackError
 from abr.media import Presentation
-from player.actions import TrackName, Want
-from player.given import (
+from player.playback.actions import TrackName, Want
+from player.playback.given import (
     AUDIO,
     KNOWN_SOURCE,
     given_segments,
     given_variants,
     presentation_known,
 )
-from player.manifest import (
+from player.playback.manifest import (
     SegmentRef,
     VariantRef,
     lone_variant,

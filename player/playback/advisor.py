@@ -21,8 +21,8 @@ from abr.decision import (
 from abr.errors import AlgorithmError
 from abr.media import Presentation
 from abr.trace import Trace
-from player.history import DownloadHistory
-from player.requests import INSTANT_S, Request
+from player.playback.history import DownloadHistory
+from player.playback.requests import INSTANT_S, Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,7 @@
-"""``abr bench``: experiments that can be repeated and believed."""
+"""``abr bench``: experiments that can be repeated and believed.
+
+The group stands with the reports, which know experiments; those know no reports.
+"""
 
 from __future__ import annotations
 

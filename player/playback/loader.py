@@ -14,16 +14,16 @@ from abr.decision import Algorithm, Decision
 from abr.errors import PlaybackError, PlaylistError
 from abr.media import Presentation
 from abr.trace import Trace
-from player.actions import Abort, Action, Fetch, TrackName, Want
-from player.advisor import Advisor, Moment
-from player.agenda import Agenda, Choice
 from player.config import PlayerConfig
-from player.playback import Playback
-from player.recorder import Recorder
-from player.requests import INSTANT_S, Request, RequestBook
-from player.retry import Failure
-from player.source import Source
-from player.tokenrenewal import TokenRenewal
+from player.playback.actions import Abort, Action, Fetch, TrackName, Want
+from player.playback.advisor import Advisor, Moment
+from player.playback.agenda import Agenda, Choice
+from player.playback.recorder import Recorder
+from player.playback.requests import INSTANT_S, Request, RequestBook
+from player.playback.retry import Failure
+from player.playback.source import Source
+from player.playback.states import Playback
+from player.playback.tokenrenewal import TokenRenewal
 
 
 class Loader:

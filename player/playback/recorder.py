@@ -18,10 +18,10 @@ from abr.log import SessionLog
 from abr.media import Presentation
 from abr.settings import config_hash
 from origin.tokens import redact
-from player.actions import TrackName, Want
 from player.config import PlayerConfig
-from player.playback import SegmentStart, StateChange
-from player.requests import Request
+from player.playback.actions import TrackName, Want
+from player.playback.requests import Request
+from player.playback.states import SegmentStart, StateChange
 
 
 class Recorder:

@@ -13,9 +13,9 @@ from typing import Literal
 
 import numpy as np
 
-from player.actions import Resource, Want
 from player.config import PlayerConfig
-from player.retry import Failure, judge
+from player.playback.actions import Resource, Want
+from player.playback.retry import Failure, judge
 
 INSTANT_S = 1e-9
 """Times nearer than this are the same: absorbs the rounding of added floats."""
