@@ -70,7 +70,7 @@ def simulate_preset(wanted: Wanted) -> None:
 
     if wanted.movie is None or not wanted.networks:
         raise click.UsageError("--preset needs --movie FILE and --network TRACE")
-    presentation = read_presentation(wanted.movie)
+    presentation = load_movie(wanted.movie)
     traces = [_network(text) for text in wanted.networks]
     params = registry.params_from(list(wanted.params))
     plays = [
@@ -104,7 +104,7 @@ def _say(text: str) -> None:
         click.echo(f"\r{text}\x1b[K", nl=False, err=True)
 
 
-def read_presentation(path: Path) -> Presentation:
+def load_movie(path: Path) -> Presentation:
     """A movie file of Sabre's format, called by its stem.
 
     Raises:
