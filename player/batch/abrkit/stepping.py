@@ -47,7 +47,7 @@ from player.batch.tables import (
     clear_totals,
 )
 from player.playback.playhead import STALLED as IS_STALLED
-from player.playback.playhead import Playhead, buffer_s, thresholds_of
+from player.playback.playhead import Playhead, Thresholds, buffer_s, thresholds_of
 
 PLACES = (
     "now_s",
@@ -131,15 +131,76 @@ def step(
     ``reset`` may follow.
     """
     thresholds = thresholds_of(options)
-    segment, have = int(place[SEGMENT]), have_of(place)
-    at, stalled_s = at_of(place), stalled_by(place, totals)
-    size_bytes = float(presentation.sizes_bytes[rung, segment])
+    segment, at, stalled_s = int(place[SEGMENT]), at_of(place), stalled_by(place, totals)
     fetched_s = float(place[FETCHED]) + float(presentation.durations_s[segment])
-    is_last = segment == len(presentation.durations_s) - 1
-    first_byte_s, end_s = math.nan, math.nan
-    waited_s = 0.0
-    unread = presentation.listed_bytes[:0]  # copies look sizes up when they show them
+    is_last, waited_s = segment == len(presentation.durations_s) - 1, 0.0
+    video = fetch_video(
+        presentation, link, options, thresholds, totals, room, at, have_of(place), segment, rung
+    )
+    at, have = video.at, video.have
+    if at.outcome == COMPLETE and len(presentation.audio_bytes) > 0:
+        ready_s = ready_before_audio_s(at, presentation, segment, fetched_s)
+        at = At(at.now_s, take_media(at, ready_s, False, thresholds, totals), COMPLETE)
+        at, have = fetch_audio(
+            at, have, presentation, link, options, thresholds, totals, room, segment
+        )
+    if at.outcome == COMPLETE:
+        ready_s = ready_with_audio_s(presentation, segment, fetched_s)
+        at = At(at.now_s, take_media(at, ready_s, is_last, thresholds, totals), COMPLETE)
+        arrived_s = at.now_s
+        if is_last:
+            at = play_out(at, options, thresholds, totals)
+        else:
+            next_s = float(presentation.durations_s[segment + 1])
+            at = await_room(at, fetched_s, next_s, options, thresholds, totals)
+            waited_s = at.now_s - arrived_s
+            totals.idle_s += waited_s
+    place[FETCHED] = fetched_s
+    place[SEGMENT] = segment + 1
+    put_have(place, have)
+    put(place, at)
+    is_over = is_last or at.outcome != COMPLETE
+    if is_over:
+        end_session(at, totals)
+    return Stepped(
+        float(presentation.sizes_bytes[rung, segment]),
+        video.start_s,
+        video.first_byte_s,
+        video.end_s,
+        (float(totals.stall_s) if is_over else stalled_by(place, totals)) - stalled_s,
+        waited_s,
+        buffer_s(at.head, at.now_s),
+        is_over,
+    )
+
+
+class Video(NamedTuple):
+    """How the video of a segment was fetched."""
+
+    at: At
+    have: Have
+    start_s: float
+    """Request sent."""
+    first_byte_s: float
+    """nan, like the next, when the session ended before."""
+    end_s: float
+
+
+def fetch_video(
+    presentation: PresentationTable,
+    link: LinkTable,
+    options: Options,
+    thresholds: Thresholds,
+    totals: Totals,
+    room: Room,
+    at: At,
+    have: Have,
+    segment: int,
+    rung: int,
+) -> Video:
+    """Until the video of a segment is here, and what must be fetched before it and with it."""
     has_side, needs = has_side_files(presentation), 0
+    unread = presentation.listed_bytes[:0]  # copies look sizes up when they show them
     if has_side and segment == 0:
         at, have = fetch_first_playlists(
             at, presentation, link, options, thresholds, totals, room, unread
@@ -149,62 +210,30 @@ def step(
             at, have, presentation, link, options, thresholds, totals, unread, rung
         )
     start_s = at.now_s
-    if at.outcome == COMPLETE:
-        if has_side:
-            needs = list_needs(presentation, have, room, segment, rung)
-        transfer = ask_with(link, options, at.now_s, have, room, needs, size_bytes)
-        totals.downloads += needs + 1
-        # Nobody abandons: what a segment needs is waited for too, should it come later.
-        everything = whole(transfer, room, needs)
-        at = await_transfer(at, everything, options, thresholds, totals)
-        if at.outcome == COMPLETE:
-            first_byte_s, end_s = transfer.first_byte_s, at.now_s
-            totals.downloaded_bytes += size_bytes
-            have = with_connections(have, needs + 1, transfer.period)
-            if needs > 0:
-                have = take_needs(presentation, have, totals, room, needs, segment, rung)
-    if at.outcome == COMPLETE and len(presentation.audio_bytes) > 0:
-        if len(presentation.audio_ends_s) > 0 and segment > 0:
-            ready_s = ready_before_audio_s(at, presentation, segment, fetched_s)
-            at = At(at.now_s, take_media(at, ready_s, False, thresholds, totals), COMPLETE)
-        at, have = fetch_audio(
-            at, have, presentation, link, options, thresholds, totals, room, segment
-        )
-    if at.outcome == COMPLETE:
-        ready_s = ready_with_audio_s(presentation, segment, fetched_s)
-        head = take_media(at, ready_s, is_last, thresholds, totals)
-        at = At(at.now_s, head, COMPLETE)
-        came_s = at.now_s
-        if is_last:
-            at = play_out(at, options, thresholds, totals)
-        else:
-            next_s = float(presentation.durations_s[segment + 1])
-            at = await_room(at, fetched_s, next_s, options, thresholds, totals)
-            waited_s = at.now_s - came_s
-            totals.idle_s += waited_s
-    put_have(place, have)
-    place[FETCHED] = fetched_s
-    place[SEGMENT] = segment + 1
-    put(place, at)
-    is_over = is_last or at.outcome != COMPLETE
-    if is_over:
-        if at.outcome != COMPLETE:
-            leave(at.head, at.now_s, totals)
-        totals.ended_s = at.now_s
-        totals.outcome = at.outcome
-        stall_s = float(totals.stall_s) - stalled_s
-    else:
-        stall_s = stalled_by(place, totals) - stalled_s
-    return Stepped(
-        size_bytes,
-        start_s,
-        first_byte_s,
-        end_s,
-        stall_s,
-        waited_s,
-        buffer_s(at.head, at.now_s),
-        is_over,
-    )
+    if at.outcome != COMPLETE:
+        return Video(at, have, start_s, math.nan, math.nan)
+    if has_side:
+        needs = list_needs(presentation, have, room, segment, rung)
+    size_bytes = float(presentation.sizes_bytes[rung, segment])
+    transfer = ask_with(link, options, at.now_s, have, room, needs, size_bytes)
+    totals.downloads += needs + 1
+    # Nobody abandons: what a segment needs is waited for too, should it come later.
+    at = await_transfer(at, whole(transfer, room, needs), options, thresholds, totals)
+    if at.outcome != COMPLETE:
+        return Video(at, have, start_s, math.nan, math.nan)
+    totals.downloaded_bytes += size_bytes
+    have = with_connections(have, needs + 1, transfer.period)
+    if needs > 0:
+        have = take_needs(presentation, have, totals, room, needs, segment, rung)
+    return Video(at, have, start_s, transfer.first_byte_s, at.now_s)
+
+
+def end_session(at: At, totals: Totals) -> None:
+    """Note how the session ended."""
+    if at.outcome != COMPLETE:
+        leave(at.head, at.now_s, totals)
+    totals.ended_s = at.now_s
+    totals.outcome = at.outcome
 
 
 def at_of(place: FloatArray) -> At:
