@@ -9,7 +9,8 @@ from abr.decision import Decision, Observation
 from player.batch.abrkit.simulator import ABRKIT
 from player.batch.abrkit.stepping import PLACES, Stepped, reset, step
 from player.batch.abrkit.timeline import options_of
-from player.batch.run.batch import run_batch
+from player.batch.run.batch import presentation_hooks, run_batch
+from player.batch.run.compiled import linked
 from player.batch.tables import BEYOND, TOTALS, Totals, make_room, presentation_table_of
 from tests.fakes.playbacks import Case, cases
 
@@ -46,13 +47,16 @@ def stepped(case: Case) -> tuple[list[Stepped], list[tuple[float, float]], dict[
     options = options_of(case.config, max_play_s=case.max_play_s)
     film, link = presentation_table_of(case.presentation), ABRKIT.link_table(case.trace, options)
     place, totals = np.zeros(len(PLACES)), Totals()
+    step_linked = linked(step, presentation_hooks(case.presentation))
     room, wayward = make_room(), Wayward(case.seed)
     reset(place, totals, options)
     steps: list[Stepped] = []
     asked = [(0.0, 0.0)]
     while not (steps and steps[-1].is_over):
         steps.append(
-            step(film, link, options, place, totals, room, wayward.rung(case.presentation.rungs))
+            step_linked(
+                film, link, options, place, totals, room, wayward.rung(case.presentation.rungs)
+            )
         )
         asked.append((float(place[0]), steps[-1].buffer_s))
     return steps, asked[:-1], vars(totals)

@@ -15,12 +15,12 @@ from abr.media import FloatArray
 from player.batch.abrkit.side import (
     NOTHING,
     Have,
+    ask_alone,
     ask_with,
     fetch_audio,
     fetch_first_playlists,
     fetch_playlist,
     has_playlist,
-    has_side_files,
     list_needs,
     ready_before_audio_s,
     ready_with_audio_s,
@@ -38,6 +38,7 @@ from player.batch.abrkit.timeline import (
     play_out,
     take_media,
 )
+from player.batch.hooks import HAS_AUDIO, HAS_SIDE_FILES
 from player.batch.tables import (
     COMPLETE,
     LinkTable,
@@ -138,7 +139,7 @@ def step(
         presentation, link, options, thresholds, totals, room, at, have_of(place), segment, rung
     )
     at, have = video.at, video.have
-    if at.outcome == COMPLETE and len(presentation.audio_bytes) > 0:
+    if HAS_AUDIO and at.outcome == COMPLETE:
         ready_s = ready_before_audio_s(at, presentation, segment, fetched_s)
         at = At(at.now_s, take_media(at, ready_s, False, thresholds, totals), COMPLETE)
         at, have = fetch_audio(
@@ -199,31 +200,33 @@ def fetch_video(
     rung: int,
 ) -> Video:
     """Until the video of a segment is here, and what must be fetched before it and with it."""
-    has_side, needs = has_side_files(presentation), 0
     unread = presentation.listed_bytes[:0]  # copies look sizes up when they show them
-    if has_side and segment == 0:
+    if HAS_SIDE_FILES and segment == 0:
         at, have = fetch_first_playlists(
             at, presentation, link, options, thresholds, totals, room, unread
         )
-    if has_side and at.outcome == COMPLETE and not has_playlist(have, rung):
+    if HAS_SIDE_FILES and at.outcome == COMPLETE and not has_playlist(have, rung):
         at, have = fetch_playlist(
             at, have, presentation, link, options, thresholds, totals, unread, rung
         )
-    start_s = at.now_s
+    start_s, needs = at.now_s, 0
     if at.outcome != COMPLETE:
         return Video(at, have, start_s, math.nan, math.nan)
-    if has_side:
-        needs = list_needs(presentation, have, room, segment, rung)
     size_bytes = float(presentation.sizes_bytes[rung, segment])
-    transfer = ask_with(link, options, at.now_s, have, room, needs, size_bytes)
+    if HAS_SIDE_FILES:
+        needs = list_needs(presentation, have, room, segment, rung)
+        transfer = ask_with(link, options, at.now_s, have, room, needs, size_bytes)
+        # Nobody abandons: what a segment needs is waited for too, should it come later.
+        everything = whole(transfer, room, needs)
+    else:
+        everything = transfer = ask_alone(link, options, at.now_s, have, size_bytes)
     totals.downloads += needs + 1
-    # Nobody abandons: what a segment needs is waited for too, should it come later.
-    at = await_transfer(at, whole(transfer, room, needs), options, thresholds, totals)
+    at = await_transfer(at, everything, options, thresholds, totals)
     if at.outcome != COMPLETE:
         return Video(at, have, start_s, math.nan, math.nan)
     totals.downloaded_bytes += size_bytes
     have = with_connections(have, needs + 1, transfer.period)
-    if needs > 0:
+    if HAS_SIDE_FILES and needs > 0:
         have = take_needs(presentation, have, totals, room, needs, segment, rung)
     return Video(at, have, start_s, transfer.first_byte_s, at.now_s)
 

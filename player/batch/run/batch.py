@@ -183,12 +183,19 @@ def run_batch(
     )
 
 
-def hooks_of(rule: Rule, presentation: Presentation | None = None) -> dict[str, Any]:
-    """What the names of ``player.batch.hooks`` mean for ``rule``, and for what is played."""
+def presentation_hooks(presentation: Presentation | None) -> dict[str, Any]:
+    """What a loop is told of ``presentation`` before it is compiled."""
     given = presentation
     return {
         "HAS_AUDIO": given is not None and given.audio_sizes_bytes is not None,
         "HAS_SIDE_FILES": given is not None and given.side_files is not None,
+    }
+
+
+def hooks_of(rule: Rule, presentation: Presentation | None = None) -> dict[str, Any]:
+    """What the names of ``player.batch.hooks`` mean for ``rule``, and for what is played."""
+    return {
+        **presentation_hooks(presentation),
         "choose": rule.choose,
         "reconsider": rule.reconsider or hooks.reconsider,
         "delivered": rule.delivered or hooks.delivered,

@@ -36,6 +36,7 @@ from player.batch.abrkit import copies as sessions
 from player.batch.abrkit.copies import Course, Reward, Shown
 from player.batch.abrkit.session import Options, link_for
 from player.batch.many import pack
+from player.batch.run.batch import presentation_hooks
 from player.batch.run.compiled import compiled
 
 try:
@@ -126,8 +127,10 @@ class Stage:
             np.zeros(copies, dtype=np.bool_),
             np.zeros(copies, dtype=np.bool_),
         )
-        self._step = compiled(sessions.step_many, {})
-        self._reset = compiled(sessions.reset_many, {})
+        # All presentations have the same, or making their tables would have failed.
+        hooks = presentation_hooks(presentations[0])
+        self._step = compiled(sessions.step_many, hooks)
+        self._reset = compiled(sessions.reset_many, hooks)
 
     def __repr__(self) -> str:
         begun = int(self.copies.numbers[:, sessions.BEGUN].sum())
