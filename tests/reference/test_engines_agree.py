@@ -16,7 +16,7 @@ from abr import registry
 from abr.decision import Rule, begin, start_state
 from abr.media import Presentation
 from abr.trace import Trace
-from player.batch import flatstate as layout
+from player.batch import flatstate
 from player.batch.run.batch import compiled_with, hooks_of, run_batch
 from player.batch.run.compiled import linked
 from player.batch.sabre import SABRE
@@ -49,13 +49,13 @@ def recorded(rule: Rule, trace: Trace) -> asking.Witness:
 
 def answers(rule: Rule, witness: asking.Witness, trace: Trace, *, compile_it: bool) -> Any:
     state = start_state(rule, film(), trace)
-    flat = layout.flatten(state)
+    flat = flatstate.flatten(state)
     if compile_it:
         loop: Any = compiled_with(asking.ask_all, {"answer": asking.answer}, rule, state)
     else:
         parts = {
             "answer": asking.answer,
-            "state_of": lambda row, fields: layout.unflatten(state, row, fields),
+            "state_of": lambda row, fields: flatstate.unflatten(state, row, fields),
         }
         loop = linked(asking.ask_all, hooks_of(rule), parts=parts)
     history = np.array(witness.history, dtype=np.float64).T.copy()

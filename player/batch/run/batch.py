@@ -23,8 +23,7 @@ from abr.decision import Algorithm, Downloads, Rule, begin, start_state
 from abr.errors import AlgorithmError
 from abr.media import FloatArray, Presentation
 from abr.trace import Trace
-from player.batch import flatstate as layout
-from player.batch import hooks
+from player.batch import flatstate, hooks
 from player.batch.linking import is_importable, is_ours
 from player.batch.logrows import fill
 from player.batch.many import Links, Rows, States, pack, play_many, rows_at
@@ -157,7 +156,7 @@ def run_batch(
                     simulator, algorithm, presentation, traces, table, links, options
                 )
                 _play_part(job, order, rows, slice(0, 0))  # compiled here, or loaded
-            except (CompilerError, layout.NotFlatError) as exc:
+            except (CompilerError, flatstate.NotFlatError) as exc:
                 if engine == "compiled":
                     raise AlgorithmError(_cannot(algorithm, str(exc))) from exc
                 job, why_not = None, str(exc)
@@ -221,9 +220,9 @@ def compiled_with(
     presentation: Presentation | None = None,
 ) -> Loop:
     """``loop`` compiled with ``rule`` as its hooks and ``state_of`` for states like ``state``."""
-    kinds = {f"State{number}": kind for number, kind in enumerate(layout.classes(state))}
+    kinds = {f"State{number}": kind for number, kind in enumerate(flatstate.classes(state))}
     names = {kind: name for name, kind in kinds.items()}
-    text = f"def state_of(row, fields):\n    return {layout.source(state, names.__getitem__)}"
+    text = f"def state_of(row, fields):\n    return {flatstate.source(state, names.__getitem__)}"
     return compiled(
         loop, {**hooks_of(rule, presentation), **kinds}, parts=parts, texts={"state_of": text}
     )
@@ -243,7 +242,7 @@ def _compiled_job(
     states = [
         start_state(rule, first, trace) for trace in (traces if rule.needs_trace else traces[:1])
     ]
-    flats = [layout.flatten(state) for state in states]
+    flats = [flatstate.flatten(state) for state in states]
     widths = [len(flat.values) for flat in flats]
     begun = States(
         np.concatenate([flat.values for flat in flats]),
@@ -277,7 +276,7 @@ def _plain_job(
         *before, which, options, out, rows = given
         for i, k in enumerate(which.tolist()):
             state = start(first, traces[k])
-            newest[:] = [layout.listed(state) if are_lists else state]
+            newest[:] = [flatstate.listed(state) if are_lists else state]
             one = slice(i, i + 1)
             try:
                 loop(*before, which[one], options, out, rows_at(rows, one))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from abr.errors import AlgorithmError
-from player.batch import flatstate as layout
+from player.batch import flatstate
 from player.batch.linking import is_importable
 from player.batch.run import compiled
 from tests.fakes import tinykernel as tiny
@@ -24,7 +24,7 @@ class Params(NamedTuple):
 
 def run(make: Any, hook: Any, extra: bool = False) -> tuple[list[float], np.ndarray[Any, Any]]:
     state = tiny.memory()
-    flat = layout.flatten(state)
+    flat = flatstate.flatten(state)
     hooks = {"choose": hook, "HAS_EXTRA": extra, "Memory": tiny.Memory}
     row, out = flat.values.copy(), np.zeros(2)
     make(hooks, state)(Params(), row, flat.fields, np.array([1.0, 2.0]), out)
@@ -33,14 +33,14 @@ def run(make: Any, hook: Any, extra: bool = False) -> tuple[list[float], np.ndar
 
 def plain(hooks: Any, state: Any) -> Any:
     def state_of(row: Any, fields: Any) -> Any:
-        return layout.unflatten(state, row, fields)
+        return flatstate.unflatten(state, row, fields)
 
     parts = {"session": tiny.session, "state_of": state_of}
     return compiled.linked(tiny.loop, hooks, parts=parts)
 
 
 def machine(hooks: Any, state: Any) -> Any:
-    body = layout.source(state, lambda kind: kind.__name__)
+    body = flatstate.source(state, lambda kind: kind.__name__)
     return compiled.compiled(
         tiny.loop,
         hooks,
@@ -185,5 +185,5 @@ def test_a_constant_of_another_module_is_never_what_it_was(make: str, tmp_path: 
 )
 def test_a_state_that_cannot_be_laid_flat_is_named(state: Any, found: str) -> None:
     kept = state if hasattr(state, "_fields") else tiny.Memory(state[0], state[0])
-    with pytest.raises(layout.NotFlatError, match=found):
-        layout.flatten(kept)
+    with pytest.raises(flatstate.NotFlatError, match=found):
+        flatstate.flatten(kept)
