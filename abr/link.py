@@ -71,6 +71,13 @@ class _Flow:
         self.begin_share = 0.0
         self.mark: float | None = None
 
+    def __repr__(self) -> str:
+        if self.mark is not None:
+            state = f"done at share {self.mark:.0f}"
+        else:
+            state = "waiting" if self.waiting else "opening"
+        return f"<_Flow of {self.size_bytes:.0f} bytes, {state}>"
+
 
 class SharedLink:
     """A ``Link`` over one trace; see the module's docstring for the model.

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from abr.errors import InputError
@@ -75,7 +75,7 @@ class Target:
     title: str = ""
     path: str = ""
     """Inside the title, without a leading slash: ``v0/00001.m4s``, ``key/<kid>``."""
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     """As received, not verified; None when there was none."""
 
     @property

@@ -47,6 +47,10 @@ class Linker:
         self._maker = maker
         self._base = base or (Linker({}, finish, instead, maker=maker) if hooks else self)
 
+    def __repr__(self) -> str:
+        hooks = ", ".join(sorted(self._hooks)) or "no hooks"
+        return f"<Linker with {hooks}: {len(self._made)} copies>"
+
     def linked(self, function: Function) -> Function:
         """A copy of ``function`` in which everything that it calls is linked."""
         assert isinstance(function, FunctionType)

@@ -180,6 +180,10 @@ class Totals:
     outcome: float
     """How the session ended: ``COMPLETE`` and what follows; by our own player only."""
 
+    def __repr__(self) -> str:
+        known = ", ".join(f"{name}={value:g}" for name, value in vars(self).items())
+        return f"Totals({known})"
+
 
 TOTALS = tuple(Totals.__annotations__)
 """Names of the totals, in the order of a row of them."""

@@ -114,6 +114,9 @@ class ProgressLine:
         self._max_play_s = max_play_s
         self._start_s = self._shown_s = time.monotonic()
 
+    def __repr__(self) -> str:
+        return f"<ProgressLine last shown after {self._shown_s - self._start_s:.1f} s>"
+
     def __call__(self, session: PlaybackSession) -> None:
         """Show where ``session`` stands, unless that was done a moment ago."""
         now_s = time.monotonic()

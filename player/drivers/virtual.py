@@ -57,6 +57,9 @@ class PresentationOrigin:
     def __init__(self, presentation: Presentation) -> None:
         self._presentation = presentation
 
+    def __repr__(self) -> str:
+        return f"<PresentationOrigin of {self._presentation.title or 'no title'}>"
+
     @property
     def url(self) -> Presentation:
         """The presentation itself."""
@@ -100,6 +103,9 @@ class PackageOrigin:
             raise MissingFileError(
                 f"{folder}: no {MULTIVARIANT}; expected a package made by `abr transcode`"
             )
+
+    def __repr__(self) -> str:
+        return f"<PackageOrigin of {self._folder}>"
 
     @property
     def url(self) -> str:
@@ -148,6 +154,12 @@ class VirtualDriver:
         self._now_s = 0.0
         self._wake_at_s = math.inf
         self._transfers: dict[int, _Transfer] = {}
+
+    def __repr__(self) -> str:
+        return (
+            f"<VirtualDriver at {self._now_s:.3f} s: {self._session.state}, "
+            f"{len(self._transfers)} transfers>"
+        )
 
     def run(self) -> SessionLog:
         """Play to the end and return the log.

@@ -1,8 +1,11 @@
-"""What a session asks of its driver. Plain data; drivers add nothing to the meaning."""
+"""What a session asks of its driver. Plain data; drivers add nothing to the meaning.
+
+A URL may hold a token, so none is part of a ``repr``.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from transcode.playlist import ByteRange
@@ -21,7 +24,7 @@ because a playlist may name one URL as two kinds of thing."""
 class KeyUse:
     """The content key and initialisation vector that decrypt something."""
 
-    url: str
+    url: str = field(repr=False)
     """Where the 16-byte key is; the same URL as in the ``Fetch`` that brings it."""
     iv: bytes
 
@@ -31,7 +34,7 @@ class Want:
     """Something to be fetched, whatever the number of tries."""
 
     kind: Kind
-    url: str
+    url: str = field(repr=False)
     byte_range: ByteRange | None = None
     track: TrackName = ""
     segment: int = -1
@@ -40,7 +43,7 @@ class Want:
     """Rung it belongs to; -1 where there is none."""
     key: KeyUse | None = None
     """What decrypts it; None when it is in the clear."""
-    init: Resource | None = None
+    init: Resource | None = field(default=None, repr=False)
     """The initialisation section that a segment follows; None where there is none."""
 
     @property
@@ -59,7 +62,7 @@ class Fetch:
 
     request_id: int
     want: Want
-    url: str
+    url: str = field(repr=False)
     attempt: int
 
 

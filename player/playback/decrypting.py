@@ -7,7 +7,7 @@ for the session to hear of the failure and not of an arrival.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from abr.errors import MediaError
 from player.playback.actions import Want
@@ -21,7 +21,8 @@ class Arrival:
 
     request_id: int
     want: Want
-    body: bytes
+    body: bytes = field(repr=False)
+    """May be a key."""
 
 
 class UnusableError(Exception):

@@ -12,7 +12,7 @@ loaded yet the sizes of the nearest loaded rung are scaled by the ladder.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 
 import numpy as np
@@ -43,16 +43,16 @@ UNKNOWN_BITRATE_BPS = 1e6
 class VariantRef:
     """One rung as the multivariant playlist offers it."""
 
-    url: str
+    url: str = field(repr=False)
     bitrate_bps: float
-    audio_url: str | None
+    audio_url: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InitRef:
     """An initialisation section."""
 
-    url: str
+    url: str = field(repr=False)
     byte_range: ByteRange | None
     key: KeyUse | None
 
@@ -61,7 +61,7 @@ class InitRef:
 class SegmentRef:
     """One segment of one track at one rung."""
 
-    url: str
+    url: str = field(repr=False)
     byte_range: ByteRange | None
     duration_s: float
     start_s: float

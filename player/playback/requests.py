@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -31,7 +31,7 @@ class Request:
     start_s: float
     first_byte_s: float = math.nan
     received_bytes: float = 0.0
-    final_url: str = ""
+    final_url: str = field(default="", repr=False)
     """Where redirects led; empty when nowhere."""
     asked_s: float = 0.0
     """When the first try was sent."""

@@ -51,6 +51,11 @@ class Source:
             if source.audio_sizes_bytes is not None:
                 self.audio = given_segments(source, AUDIO)
 
+    def __repr__(self) -> str:
+        given = self._given or self.presentation
+        name = self._name or (given.title if given else "")
+        return f"<Source {name or 'without a name'}, {len(self._loaded)} rungs known>"
+
     def take(self, want: Want, text: str, *, url: str, shown: str) -> tuple[Want, ...]:
         """A playlist has arrived; returns what to fetch next, if it must be fetched.
 

@@ -36,6 +36,9 @@ class Alarm:
     def __init__(self, callback: Callable[[], None]) -> None:
         self._callback: Callable[[], None] | None = callback
 
+    def __repr__(self) -> str:
+        return f"<Alarm {'over' if self._callback is None else 'set'}>"
+
     def cancel(self) -> None:
         """Do not call."""
         self._callback = None

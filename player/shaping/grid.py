@@ -181,6 +181,9 @@ class _LoneFlow:
         self._at = 0
         self._write = reader.connection.write
 
+    def __repr__(self) -> str:
+        return f"<_LoneFlow since {self._begun_s:.3f} s, {self._sent_bytes} bytes sent>"
+
     def tick(self, loop_s: float) -> bool:
         """Send what is due; False where that takes the long way."""
         if loop_s >= self._until_s:
@@ -238,6 +241,9 @@ class _PulledReader:
         self.connection = connection
         self._server = server
         self._sock = sock
+
+    def __repr__(self) -> str:
+        return f"<_PulledReader of {self.connection!r}>"
 
     def room_bytes(self) -> float:
         return self._departures.hold_bytes() - self.connection.down_bytes

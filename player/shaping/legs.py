@@ -15,6 +15,9 @@ class ClientLeg(asyncio.Protocol):
         self._link = link
         self._connection: Connection | None = None
 
+    def __repr__(self) -> str:
+        return f"<ClientLeg of {self._connection!r}>"
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The client connected."""
         assert isinstance(transport, asyncio.Transport)
@@ -55,6 +58,9 @@ class ServerLeg(asyncio.BufferedProtocol):
         self._connection = connection
         self._sock = sock
         self._buffer = memoryview(bytearray(read_bytes))
+
+    def __repr__(self) -> str:
+        return f"<ServerLeg of {self._connection!r}>"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The server accepted."""

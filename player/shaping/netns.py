@@ -202,6 +202,9 @@ class _Lines:
         self._sock = sock
         self._data = b""
 
+    def __repr__(self) -> str:
+        return f"<_Lines, {len(self._data)} bytes of the next>"
+
     def read(self) -> bool:
         """Take in what is there; False at the end."""
         data = self._sock.recv(1 << 20)

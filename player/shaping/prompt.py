@@ -116,6 +116,9 @@ class _PushedReader:
         self._earned_bytes = 0.0
         self._is_open = True
 
+    def __repr__(self) -> str:
+        return f"<_PushedReader {'open' if self._is_open else 'paused'} of {self._connection!r}>"
+
     def room_bytes(self) -> float:
         room_bytes = max(self._earned_bytes, self._departures.first_bytes)
         return min(room_bytes, self._departures.hold_bytes) - self._connection.down_bytes

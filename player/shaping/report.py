@@ -21,6 +21,10 @@ class Sums:
         self.delivered_bytes = _add_columns([report.delivered_bytes for report in reports])
         self.cross_bytes = _add_columns([report.cross_bytes for report in reports])
 
+    def __repr__(self) -> str:
+        sent_bytes = sum(self.delivered_bytes)
+        return f"<Sums of {len(self.delivered_bytes)} intervals, {sent_bytes:.0f} bytes delivered>"
+
 
 def is_overloaded(reports: Sequence[ShaperReport]) -> bool:
     """Whether any link could not do what its trace asked."""

@@ -58,6 +58,9 @@ class Cluster:
             self.close()
             raise
 
+    def __repr__(self) -> str:
+        return f"<Cluster {self._address}>"
+
     def _check_workers(self) -> None:
         try:
             self._client.wait_for_workers(1, timeout=CONNECT_S)

@@ -69,6 +69,9 @@ class _TimedChooser:
             if hasattr(inner, name):
                 setattr(self, name, getattr(inner, name))
 
+    def __repr__(self) -> str:
+        return f"<_TimedChooser of {self._inner!r}, {len(self._taken_s)} decisions>"
+
     def choose(self, seen: Observation) -> Decision | int:
         start_s = time.thread_time()
         decision: Decision | int = self._inner.choose(seen)
