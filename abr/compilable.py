@@ -14,12 +14,17 @@ from typing import Any, TypeVar
 Compiled = TypeVar("Compiled", bound=Callable[..., Any])
 
 
+RARE: set[tuple[str, str]] = set()
+"""Module and name of each function so marked. No attribute of the function, as what can
+change about a function must be looked at before each use of compiled code."""
+
+
 def rarely(function: Compiled) -> Compiled:
     """Mark a function that a compiled loop calls now and then: it is compiled by itself.
 
     All others are inlined where they are called, which makes calls free and compiling slow.
     """
-    function.__dict__["is_rare"] = True
+    RARE.add((function.__module__, function.__qualname__))
     return function
 
 

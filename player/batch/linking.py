@@ -70,7 +70,6 @@ class Linker:
         )
         copied.__kwdefaults__ = function.__kwdefaults__
         copied.__module__, copied.__qualname__ = function.__module__, function.__qualname__
-        copied.__dict__.update(function.__dict__)
         self._made[function] = made = self._finish(copied)
         for name, value in called_by(function):
             if name not in self._hooks:

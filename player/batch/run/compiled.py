@@ -28,7 +28,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
-from abr.compilable import COMPILED, cells, numbers, uncounted
+from abr.compilable import COMPILED, RARE, cells, numbers, uncounted
 from abr.decision import Decision
 from abr.errors import AlgorithmError
 from abr.userfolders import cache_home
@@ -135,7 +135,7 @@ def _compiling(is_inlined: bool) -> tuple[Function, dict[Any, Function], Linker]
         made: Function = numba.njit(
             nogil=True,
             error_model="numpy",
-            forceinline=is_inlined and "is_rare" not in function.__dict__,
+            forceinline=is_inlined and (function.__module__, function.__qualname__) not in RARE,
             no_cpython_wrapper=True,
             no_cfunc_wrapper=True,
         )(function)

@@ -16,6 +16,7 @@ from abr.trace import Trace
 from player.batch.abrkit.simulator import ABRKIT
 from player.batch.abrkit.timeline import options_of
 from player.batch.pensieve import PENSIEVE
+from player.batch.run import compiled
 from player.batch.run.batch import Engine, run_batch
 from player.batch.sabre import SABRE
 from player.batch.simulators import PRESETS, load
@@ -156,3 +157,10 @@ def test_a_trace_that_ends_is_refused() -> None:
     ends = Trace.from_periods([(10.0, 1e6)], end="end", name="short")
     with pytest.raises(ValueError, match="short"):
         run_batch(SABRE, FILM, [ends], rule("fixed"), engine="plain")
+
+
+def test_a_compiled_loop_is_looked_up_and_not_told_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a batch costs beside its sessions must stay small: our own loops never change."""
+    monkeypatch.setattr(compiled, "_known", {})
+    run_batch(load("abrkit"), FILM, TRACES[:1], registry.load("bba-0"), engine="compiled")
+    assert [known.fingerprint.still_holds() for known in compiled._known.values()] == [True]
