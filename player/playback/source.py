@@ -6,6 +6,7 @@ known) or from a ``Presentation`` given whole.
 
 from __future__ import annotations
 
+from abr.decision import Algorithm, Rule
 from abr.errors import PlaybackError
 from abr.media import Presentation
 from player.playback.actions import TrackName, Want
@@ -50,6 +51,12 @@ class Source:
             self._loaded = {rung: given_segments(source, rung) for rung in range(source.rungs)}
             if source.audio_sizes_bytes is not None:
                 self.audio = given_segments(source, AUDIO)
+
+    def presentation_for(self, algorithm: Algorithm) -> Presentation | None:
+        """What ``algorithm`` begins with: what is known, or to one that knows the trace, all."""
+        if isinstance(algorithm, Rule) and algorithm.needs_trace and self._given is not None:
+            return self._given
+        return self.presentation
 
     def take(self, want: Want, text: str, *, url: str, shown: str) -> tuple[Want, ...]:
         """A playlist has arrived; returns what to fetch next, if it must be fetched.
