@@ -124,8 +124,8 @@ class Rule:
     the player waited for room in the buffer.
 
     With ``needs_trace`` the algorithm is an upper bound that knows the capacity in
-    advance: it is started with ``start(params, ladder_bps, durations_s, sizes_bytes,
-    trace)``, and it cannot play over a real network.
+    advance: it is started with ``start(params, presentation, trace)``, and it cannot play
+    over a real network.
     """
 
     name: str
@@ -293,15 +293,14 @@ def start_state(rule: Rule, presentation: Presentation, trace: Trace | None = No
     Raises:
         AlgorithmError: the algorithm needs the trace and there is none.
     """
-    known = (presentation.bitrates_bps, presentation.durations_s)
     if not rule.needs_trace:
-        return rule.start(rule.params, *known)
+        return rule.start(rule.params, presentation.bitrates_bps, presentation.durations_s)
     if trace is None:
         raise AlgorithmError(
             f"algorithm {rule.name!r} is an upper bound that must know the trace in advance; "
             "simulate it over a trace"
         )
-    return rule.start(rule.params, *known, presentation.sizes_bytes, trace)
+    return rule.start(rule.params, presentation, trace)
 
 
 def _begin_rule(rule: Rule, presentation: Presentation, trace: Trace | None) -> RunningAlgorithm:

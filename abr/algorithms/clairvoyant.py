@@ -13,6 +13,9 @@ section 4 (five segments), with QoE lin of Pensieve as in ``optimal``, over the 
 deviation: plans that cannot beat the best known one are pruned: none can gain more than by
 changing once to the rung that pays most for the rest, less the stall that even the lowest
 rung could not avoid. Ties go to the plan found first, from the top rung down.
+
+deviation: sizes are those the player knows, which before a rung's playlist is read are
+estimates, and side files still to come are not planned for.
 """
 
 from __future__ import annotations
@@ -26,8 +29,14 @@ from abr.buffering import room_at_s
 from abr.capacity import bits_by, response_bits, time_of
 from abr.decision import Decision, Observation, Rule
 from abr.defaults import RESPONSE_OVERHEAD_BYTES, RTT_S, SERVER_S
-from abr.media import FloatArray
-from abr.planning.model import OVERHEAD_BYTES, KnownLink, arrival_s, known_link
+from abr.media import FloatArray, Presentation
+from abr.planning.model import (
+    OVERHEAD_BYTES,
+    KnownLink,
+    audio_of,
+    known_link,
+    segment_arrival_s,
+)
 from abr.trace import Trace
 
 
@@ -53,6 +62,9 @@ class State(NamedTuple):
 
     link: KnownLink
     """The link."""
+    audio_bytes: FloatArray
+    """Size of the audio that goes with every segment, shape (N,); (0,) where there is none
+    apart from the video."""
     rungs: FloatArray
     """Rung per step of the current plan, shape (H + 1,)."""
     now_s: FloatArray
@@ -63,14 +75,8 @@ class State(NamedTuple):
     """Score before each step, shape (H + 1,)."""
 
 
-def start(
-    params: Params,
-    ladder_bps: FloatArray,
-    durations_s: FloatArray,
-    sizes_bytes: FloatArray,
-    trace: Trace,
-) -> State:
-    """Create the state of one playback over ``trace``."""
+def start(params: Params, presentation: Presentation, trace: Trace) -> State:
+    """Create the state of one playback of ``presentation`` over ``trace``."""
     room = params.horizon + 1
     return State(
         known_link(
@@ -79,6 +85,7 @@ def start(
             overhead_bytes=params.response_overhead_bytes,
             server_s=params.server_s,
         ),
+        audio_of(presentation),
         np.zeros(room),
         np.zeros(room),
         np.zeros(room),
@@ -93,8 +100,12 @@ def step(params: Params, state: State, seen: Observation, depth: int, rung: int)
     if depth > 0:
         buffer_s = state.empty_s[depth] - request_s
         request_s += max(room_at_s(buffer_s, seen.durations_s[segment], seen.max_buffer_s), 0.0)
-    is_first = segment == 0
-    done_s = arrival_s(state.link, request_s, seen.sizes_bytes[rung, segment], is_first, 0)
+    # Playlists fetched before the first segment have opened the connection.
+    is_first = segment == 0 and request_s <= 0
+    size_bytes = seen.sizes_bytes[rung, segment]
+    done_s = segment_arrival_s(
+        state.link, request_s, size_bytes, is_first, state.audio_bytes, segment
+    )
     late_s = max(done_s - state.empty_s[depth], 0.0)
     gained = seen.ladder_bps[rung] / 1e6 - params.stall_per_s * late_s
     before = seen.last_rung if depth == 0 else int(state.rungs[depth - 1])
@@ -121,6 +132,9 @@ def bound_rest(params: Params, state: State, seen: Observation, depth: int, step
     bits, due_s = bits_by(state.link, state.now_s[depth], 0), state.empty_s[depth]
     for i in range(seen.segment + depth, seen.segment + steps):
         bits += response_bits(seen.sizes_bytes[0, i], state.link.costs[OVERHEAD_BYTES])
+        if len(state.audio_bytes) > 0:
+            audio_bytes = state.audio_bytes[i]
+            bits += response_bits(audio_bytes, state.link.costs[OVERHEAD_BYTES])
         if i > seen.segment + depth:
             due_s += seen.durations_s[i - 1]
     late_s = max(time_of(state.link, bits, 0) - due_s, 0.0)

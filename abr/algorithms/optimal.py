@@ -13,6 +13,10 @@ plan; on long ones a bound limits its distance from the optimum.
 
 deviation: waiting for the first frame costs as much as a stall, as in the environment of
 that family, unless the parameters say otherwise.
+
+deviation: of side files only those that come before the first segment, or with it, are
+planned for; a rung's own playlist and initialisation section, and a key that changes, may
+make later segments a little later than planned.
 """
 
 from __future__ import annotations
@@ -21,8 +25,8 @@ from typing import NamedTuple
 
 from abr.decision import Decision, Observation, Rule
 from abr.defaults import MAX_BUFFER_S, RESPONSE_OVERHEAD_BYTES, RTT_S, SERVER_S
-from abr.media import FloatArray
-from abr.planning.model import Problem, Weights, known_link
+from abr.media import FloatArray, Presentation
+from abr.planning.model import Weights, problem_of
 from abr.planning.search import best_plan, search
 from abr.trace import Trace
 
@@ -55,26 +59,19 @@ class State(NamedTuple):
     """Rung per segment, shape (N,)."""
 
 
-def start(
-    params: Params,
-    ladder_bps: FloatArray,
-    durations_s: FloatArray,
-    sizes_bytes: FloatArray,
-    trace: Trace,
-) -> State:
+def start(params: Params, presentation: Presentation, trace: Trace) -> State:
     """Search the plan.
 
     This takes seconds for a presentation of some minutes, a twentieth of that compiled.
     """
-    link = known_link(
+    problem = problem_of(
+        presentation,
         trace,
         rtt_s=params.rtt_s,
         overhead_bytes=params.response_overhead_bytes,
         server_s=params.server_s,
-    )
-    weights = Weights(params.stall_per_s, params.startup_per_s, params.smooth_per_mbps)
-    problem = Problem(
-        ladder_bps / 1e6, sizes_bytes, durations_s, link, weights, params.max_buffer_s
+        weights=Weights(params.stall_per_s, params.startup_per_s, params.smooth_per_mbps),
+        max_buffer_s=params.max_buffer_s,
     )
     return State(best_plan(problem, params.width)[0])
 

@@ -1,11 +1,19 @@
 """The player and the link that plans are made for, and the score of a plan.
 
-Model, that of our player with a presentation of one track. A request costs a round trip
-(two on the first, which opens the connection) and ``server_s``, then its bytes with
-``overhead_bytes`` before them come at the trace's full capacity. The next request is sent
-when its segment fits the buffer, at once when it does. The first segment starts playback
-and any segment ends a stall. Nothing is abandoned or replaced, and no request waits of its
-own will: that could only help if the trace's round-trip times fell faster than time passes.
+Model, that of our player. A request costs a round trip (two on the first, which opens the
+connection) and ``server_s``, then its bytes with ``overhead_bytes`` before them come at the
+trace's full capacity. Audio of its own is asked for when its segment's video is here, and
+a segment can be played once both are. The next request is sent when its segment fits the
+buffer, at once when it does. The first segment starts playback and any segment ends a
+stall. Nothing is abandoned or replaced, and no request waits of its own will: that could
+only help if the trace's round-trip times fell faster than time passes.
+
+Where there are side files, all that comes before the first segment is played out by
+``abr.planning.startup``, for each rung that it may have. Left out is what is fetched later:
+the playlist and the initialisation section of a rung that is played for the first time
+after the first segment, and keys that change. Audio is taken to end with its video; where
+its segments end some milliseconds earlier or later, playback may wait as much longer or
+shorter.
 
 The link is that of ``abr.capacity``, to the last bit; the player's wait for room is
 ``abr.buffering.room_at_s``.
@@ -19,11 +27,19 @@ import numpy as np
 
 from abr.buffering import room_at_s
 from abr.capacity import request, table_of
-from abr.media import FloatArray
+from abr.compilable import rarely
+from abr.media import FloatArray, Presentation, frozen_array
+from abr.planning.startup import first_arrivals_s
 from abr.trace import Trace
 
 OVERHEAD_BYTES, SERVER_S = 0, 1
 """Places in ``KnownLink.costs``."""
+
+NEVER_S = 1e9
+"""Stands for a time that never comes, so that sums stay numbers."""
+
+NO_AUDIO = frozen_array([])
+"""``Problem.audio_bytes`` where there is none apart from the video."""
 
 
 class KnownLink(NamedTuple):
@@ -65,6 +81,44 @@ class Problem(NamedTuple):
     weights: Weights
     max_buffer_s: float
     """The player's limit."""
+    audio_bytes: FloatArray
+    """Size of the audio that goes with every segment, shape (N,); (0,) where there is none
+    apart from the video."""
+    first_s: FloatArray
+    """When the first segment is here, by its rung, ``NEVER_S`` at the latest, shape (R,)."""
+
+
+def problem_of(
+    presentation: Presentation,
+    trace: Trace,
+    *,
+    rtt_s: float,
+    overhead_bytes: float,
+    server_s: float,
+    weights: Weights,
+    max_buffer_s: float,
+) -> Problem:
+    """What is planned for ``presentation`` over ``trace``; costs are those of ``known_link``."""
+    link = known_link(trace, rtt_s=rtt_s, overhead_bytes=overhead_bytes, server_s=server_s)
+    first_s = first_arrivals_s(
+        presentation, trace, rtt_s=rtt_s, overhead_bytes=overhead_bytes, server_s=server_s
+    )
+    return Problem(
+        presentation.bitrates_bps / 1e6,
+        presentation.sizes_bytes,
+        presentation.durations_s,
+        link,
+        weights,
+        max_buffer_s,
+        audio_of(presentation),
+        frozen_array(np.minimum(first_s, NEVER_S)),
+    )
+
+
+def audio_of(presentation: Presentation) -> FloatArray:
+    """Size of the audio of every segment, shape (N,), or ``NO_AUDIO``."""
+    audio = presentation.audio_sizes_bytes
+    return NO_AUDIO if audio is None else audio
 
 
 def known_link(trace: Trace, *, rtt_s: float, overhead_bytes: float, server_s: float) -> KnownLink:
@@ -91,6 +145,27 @@ def arrival_s(
     return request(link, request_s, not is_first, size_bytes, overhead_bytes, server_s, near).end_s
 
 
+def segment_arrival_s(
+    link: KnownLink,
+    request_s: float,
+    size_bytes: float,
+    is_first: bool,
+    audio_bytes: FloatArray,
+    segment: int,
+) -> float:
+    """When ``segment`` can be played, its audio included; ``NEVER_S`` at the latest."""
+    done_s = min(arrival_s(link, request_s, size_bytes, is_first, 0), NEVER_S)
+    if len(audio_bytes) > 0:
+        done_s = audio_arrival_s(link, done_s, float(audio_bytes[segment]))
+    return done_s
+
+
+@rarely
+def audio_arrival_s(link: KnownLink, request_s: float, size_bytes: float) -> float:
+    """When audio of ``size_bytes`` is here, asked for once its video is."""
+    return min(arrival_s(link, request_s, size_bytes, False, 0), NEVER_S)
+
+
 def score_of(rungs: FloatArray, problem: Problem) -> float:
     """What one plan scores, one request after the other; ``rungs`` of shape (N,)."""
     utility, durations_s, weights = problem.utility, problem.durations_s, problem.weights
@@ -98,10 +173,15 @@ def score_of(rungs: FloatArray, problem: Problem) -> float:
     before = int(rungs[0])
     for k in range(len(rungs)):
         rung = int(rungs[k])
-        if k > 0:
+        if k == 0:
+            now_s = float(problem.first_s[rung])
+        else:
             buffer_s = media_s + lag_s - now_s
             now_s += max(room_at_s(buffer_s, durations_s[k], problem.max_buffer_s), 0.0)
-        now_s = arrival_s(problem.link, now_s, problem.sizes_bytes[rung, k], k == 0, 0)
+            size_bytes = problem.sizes_bytes[rung, k]
+            now_s = segment_arrival_s(
+                problem.link, now_s, size_bytes, False, problem.audio_bytes, k
+            )
         late_s = max(now_s - media_s - lag_s, 0.0)
         score -= late_s * (weights.startup_per_s if k == 0 else weights.stall_per_s)
         score += utility[rung] - weights.smooth_per_mbps * abs(utility[rung] - utility[before])

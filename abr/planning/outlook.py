@@ -21,7 +21,7 @@ class Outlook(NamedTuple):
     """How much quality bits can buy from each segment on, if they came at any time."""
 
     least_bits: FloatArray
-    """Bits of the lowest rung of all segments from k on, shape (N,)."""
+    """Bits of the lowest rung, and of the audio, of all segments from k on, shape (N,)."""
     least_utility: FloatArray
     """Their quality, shape (N,)."""
     more_bits: FloatArray
@@ -65,6 +65,8 @@ def outlook_of(problem: Problem) -> Outlook:
     least_bits = np.zeros(segments)
     for k in range(segments):
         least_bits[k] = response_bits(sizes_bytes[0, k], overhead_bytes)
+        if len(problem.audio_bytes) > 0:
+            least_bits[k] += response_bits(problem.audio_bytes[k], overhead_bytes)
     for k in range(segments):
         outlook.least_bits[k] = np.sum(least_bits[k:])
         outlook.least_utility[k] = utility[0] * (segments - k)

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from abr.buffering import room_at_s
 from abr.capacity import find_period, fold, response_bits, sum_bits, time_of, wait_for_first_byte
-from abr.compilable import cells, numbers
+from abr.compilable import cells, numbers, rarely
 from abr.media import FloatArray
-from abr.planning.model import OVERHEAD_BYTES, SERVER_S, KnownLink, Problem, arrival_s
+from abr.planning.model import NEVER_S, OVERHEAD_BYTES, SERVER_S, KnownLink, Problem
 from abr.planning.outlook import Outlook, hopeful_plans, outlook_of
 from abr.planning.plans import (
     Plans,
@@ -37,7 +37,6 @@ from abr.planning.plans import (
     thin_each_rung,
 )
 
-_NEVER_S = 1e9  # stands for a time that never comes, so that sums stay numbers
 _ROUNDING = 1e-6
 
 
@@ -98,7 +97,7 @@ def search(
     last_due_s = float(np.sum(problem.durations_s[: segments - 1]))
     parents = np.zeros((segments, rungs * rigour.width), dtype=np.int64)
     played = np.zeros((segments, rungs * rigour.width), dtype=np.int64)
-    plans, media_s = begin_plans(problem, link), problem.durations_s[0]
+    plans, media_s = begin_plans(problem), problem.durations_s[0]
     played[0, :rungs] = plans.rung
     for k in range(1, segments):
         request_s = next_requests_s(problem, plans, k, media_s)
@@ -142,14 +141,13 @@ def bare_link(link: KnownLink) -> KnownLink:
     )
 
 
-def begin_plans(problem: Problem, link: KnownLink) -> Plans:
+def begin_plans(problem: Problem) -> Plans:
     """A plan for each rung of the first segment."""
-    rungs = len(problem.utility)
-    now_s = np.zeros(rungs)
-    for rung in range(rungs):
-        size_bytes = float(problem.sizes_bytes[rung, 0])
-        now_s[rung] = min(arrival_s(link, 0.0, size_bytes, True, 0), _NEVER_S)
-    weights, places = problem.weights, np.arange(rungs)
+    now_s, weights, places = (
+        problem.first_s.copy(),
+        problem.weights,
+        np.arange(len(problem.utility)),
+    )
     quality = problem.utility + (weights.stall_per_s - weights.startup_per_s) * now_s
     return Plans(now_s, now_s.copy(), now_s.copy(), quality, places, places)
 
@@ -188,8 +186,14 @@ def arrivals_s(link: KnownLink, requests: Requests, size_bytes: float) -> FloatA
     )
     bits = response_bits(size_bytes, link.costs[OVERHEAD_BYTES])
     for i in range(len(periods)):
-        into[i] = min(time_of(link, offered[i] + bits, periods[i]), _NEVER_S)
+        into[i] = min(time_of(link, offered[i] + bits, periods[i]), NEVER_S)
     return times_s
+
+
+@rarely
+def audio_arrivals_s(link: KnownLink, request_s: FloatArray, size_bytes: float) -> FloatArray:
+    """When audio of ``size_bytes`` is here, asked for at each of ``request_s``."""
+    return arrivals_s(link, send(link, request_s), size_bytes)
 
 
 def extend_each_rung(
@@ -214,6 +218,8 @@ def extend_each_rung(
     total = 0
     for rung in range(rungs):
         done_s = arrivals_s(link, requests, float(problem.sizes_bytes[rung, k]))
+        if len(problem.audio_bytes) > 0:
+            done_s = audio_arrivals_s(link, done_s, float(problem.audio_bytes[k]))
         longer = extend(problem, plans, former, rung, done_s, media_s, fits_after_s)
         order = by_request(longer)
         count = keep_useful(order, longer, problem.weights.stall_per_s, 0.0, rigour, kept)

@@ -169,7 +169,8 @@ class Loader:
         presentation = self.presentation
         if presentation is None or self.advisor is not None:
             return
-        self.advisor = Advisor(self._algorithm, presentation, self._trace)
+        told = self._source.presentation_for(self._algorithm) or presentation
+        self.advisor = Advisor(self._algorithm, told, self._trace)
         self._recorder.set_presentation(presentation, self.advisor.running)
         self._playback.set_durations(presentation.durations_s.tolist())
         self._agenda.begin(presentation)

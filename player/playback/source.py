@@ -6,6 +6,7 @@ known) or from a ``Presentation`` given whole.
 
 from __future__ import annotations
 
+from abr.decision import Algorithm, Rule
 from abr.errors import PlaybackError
 from abr.media import Presentation
 from player.playback.actions import TrackName, Want
@@ -55,6 +56,12 @@ class Source:
         given = self._given or self.presentation
         name = self._name or (given.title if given else "")
         return f"<Source {name or 'without a name'}, {len(self._loaded)} rungs known>"
+
+    def presentation_for(self, algorithm: Algorithm) -> Presentation | None:
+        """What ``algorithm`` begins with: what is known, or to one that knows the trace, all."""
+        if isinstance(algorithm, Rule) and algorithm.needs_trace and self._given is not None:
+            return self._given
+        return self.presentation
 
     def take(self, want: Want, text: str, *, url: str, shown: str) -> tuple[Want, ...]:
         """A playlist has arrived; returns what to fetch next, if it must be fetched.

@@ -12,6 +12,7 @@ from abr import registry
 from abr.checks import check_algorithm
 from abr.decision import Decision, Observation, Progress, Rule
 from abr.errors import AlgorithmError
+from abr.media import Presentation
 from abr.trace import Trace
 
 NAMES = ("bba-0", "bola-pensieve", "bola-sabre", "fixed", "throughput")
@@ -117,8 +118,9 @@ class Empty(NamedTuple):
 
 
 def foresight(*known: object) -> Empty:
-    """A start that must be told five things."""
-    assert len(known) == 5
+    """A start that must be told three things."""
+    assert len(known) == 3
+    assert isinstance(known[1], Presentation)
     assert isinstance(known[-1], Trace)
     return Empty()
 

@@ -10,7 +10,15 @@ import pytest
 from abr.capacity import End
 from abr.link import SharedLink
 from abr.media import FloatArray, Presentation
-from abr.planning.model import KnownLink, Problem, Weights, arrival_s, known_link, score_of
+from abr.planning.model import (
+    KnownLink,
+    Problem,
+    Weights,
+    arrival_s,
+    known_link,
+    problem_of,
+    score_of,
+)
 from abr.planning.search import best_plan, upper_bound
 from abr.trace import Trace
 
@@ -29,11 +37,16 @@ def network(seed: int, most_bps: float, *, end: End = "loop") -> Trace:
     )
 
 
-def presentation(seed: int, rungs: int, segments: int) -> Presentation:
+def presentation(seed: int, rungs: int, segments: int, *, has_audio: bool = False) -> Presentation:
     rng = np.random.default_rng(100 + seed)
     rates = np.sort(rng.uniform(0.3e6, 5e6, rungs))
     sizes = rates[:, None] / 2 * rng.uniform(0.6, 1.6, (rungs, segments))
-    return Presentation(bitrates_bps=rates, sizes_bytes=sizes, durations_s=np.full(segments, 4.0))
+    return Presentation(
+        bitrates_bps=rates,
+        sizes_bytes=sizes,
+        durations_s=np.full(segments, 4.0),
+        audio_sizes_bytes=rng.uniform(3e4, 9e4, segments) if has_audio else None,
+    )
 
 
 def link_of(trace: Trace, *, overhead_bytes: float = 700.0, server_s: float = 0.004) -> KnownLink:
@@ -41,13 +54,14 @@ def link_of(trace: Trace, *, overhead_bytes: float = 700.0, server_s: float = 0.
 
 
 def problem(shown: Presentation, trace: Trace, max_buffer_s: float) -> Problem:
-    return Problem(
-        shown.bitrates_bps / 1e6,
-        shown.sizes_bytes,
-        shown.durations_s,
-        link_of(trace),
-        WEIGHTS,
-        max_buffer_s,
+    return problem_of(
+        shown,
+        trace,
+        rtt_s=0.04,
+        overhead_bytes=700.0,
+        server_s=0.004,
+        weights=WEIGHTS,
+        max_buffer_s=max_buffer_s,
     )
 
 
@@ -70,6 +84,28 @@ def test_the_first_request_takes_two_round_trips() -> None:
     assert arrival_s(link, 5.0, 1000.0, False, 0) == pytest.approx(5.12)
 
 
+def test_audio_is_asked_for_when_the_video_is_here() -> None:
+    """Two segments of 1 Mbit and audio of half a megabit at 1 Mbit/s; 0.1 s a round trip."""
+    shown = Presentation(
+        bitrates_bps=np.array([1e6]),
+        sizes_bytes=np.full((1, 2), 125_000.0),
+        durations_s=np.ones(2),
+        audio_sizes_bytes=np.full(2, 62_500.0),
+    )
+    known = problem_of(
+        shown,
+        Trace.constant(1e6),
+        rtt_s=0.1,
+        overhead_bytes=0.0,
+        server_s=0.0,
+        weights=WEIGHTS,
+        max_buffer_s=30.0,
+    )
+    assert known.first_s == pytest.approx([1.8])  # 0.2 + 1 + 0.1 + 0.5
+    # The second is here 1.7 s later, and was due after 1 s.
+    assert score_of(np.zeros(2), known) == pytest.approx(2 - 4.3 * (1.8 + 0.7))
+
+
 def brute(shown: Presentation, trace: Trace, max_buffer_s: float) -> float:
     """The best score of all plans, by trying each."""
     known = problem(shown, trace, max_buffer_s)
@@ -89,8 +125,9 @@ def searched(
 
 @pytest.mark.parametrize("seed", range(12))
 def test_on_small_presentations_the_plan_is_the_best_of_all(seed: int) -> None:
-    """3 rungs and 6 segments, 729 plans, with and without a tight buffer."""
-    shown, trace = presentation(seed, 3, 6), network(seed, (1e6, 3e6, 9e6)[seed % 3])
+    """3 rungs and 6 segments, 729 plans, with and without a tight buffer, and audio."""
+    shown = presentation(seed, 3, 6, has_audio=seed % 2 == 1)
+    trace = network(seed, (1e6, 3e6, 9e6)[seed % 3])
     for max_buffer_s in (9.0, 60.0):
         _, score, bound = searched(shown, trace, max_buffer_s, 64)
         best = brute(shown, trace, max_buffer_s)
@@ -98,8 +135,9 @@ def test_on_small_presentations_the_plan_is_the_best_of_all(seed: int) -> None:
         assert bound >= best - 1e-9
 
 
-def test_on_a_long_presentation_the_bound_is_above_every_plan() -> None:
-    shown, trace = presentation(1, 4, 30), network(2, 5e6)
+@pytest.mark.parametrize("has_audio", [False, True])
+def test_on_a_long_presentation_the_bound_is_above_every_plan(has_audio: bool) -> None:
+    shown, trace = presentation(1, 4, 30, has_audio=has_audio), network(2, 5e6)
     _, score, bound = searched(shown, trace, 30.0, 40)
     rng = np.random.default_rng(3)
     known = problem(shown, trace, 30.0)
@@ -113,4 +151,7 @@ def test_over_a_link_that_ends_a_plan_is_still_given() -> None:
     assert len(plan) == 4
     assert score <= bound
     ends = Trace.from_periods([(1.0, 1e3)], end="end")
-    assert len(best_plan(problem(presentation(0, 3, 4), ends, 30.0), 10)[0]) == 4
+    for has_audio in (False, True):
+        known = problem(presentation(0, 3, 4, has_audio=has_audio), ends, 30.0)
+        plan, score = best_plan(known, 10)
+        assert score == pytest.approx(score_of(plan, known), rel=1e-12)

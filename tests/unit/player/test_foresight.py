@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 
+import numpy as np
 import pytest
 
 from abr.decision import Decision, Rule
 from abr.errors import AlgorithmError
 from abr.link import SharedLink
-from abr.media import constant_presentation
+from abr.media import Presentation, SideFiles, constant_presentation
 from abr.trace import Trace
 from player.api import play, replay, simulate
 
@@ -25,12 +27,12 @@ class _Nothing(NamedTuple):
 class _Told(NamedTuple):
     """What the start was told."""
 
+    presentation: Presentation
     trace: Trace
 
 
-def _start(params: _Nothing, ladder: Any, durations: Any, sizes: Any, trace: Trace) -> _Told:
-    assert sizes.shape == (len(ladder), len(durations))
-    return _Told(trace)
+def _start(params: _Nothing, presentation: Presentation, trace: Trace) -> _Told:
+    return _Told(presentation, trace)
 
 
 SEER = Rule(
@@ -51,6 +53,25 @@ def test_a_replay_knows_the_trace_again_with_its_round_trips() -> None:
     log = simulate(FILM, trace=TRACE, algorithm=SEER)
     assert log.provenance["trace_data"]["rtt_s"] == [0.1]
     assert replay(log, algorithm=SEER).records == log.records
+
+
+def test_it_is_told_the_true_sizes_where_others_know_what_playlists_say() -> None:
+    side = SideFiles(
+        multivariant_bytes=500.0,
+        listed_sizes_bytes=FILM.sizes_bytes * 1.5,
+        listed_rates_bps=FILM.bitrates_bps * 1.5,
+        playlist_bytes=np.array([900.0, 900.0]),
+        init_bytes=np.zeros(2),
+    )
+    shown, told = replace(FILM, side_files=side), []
+
+    def start(params: _Nothing, presentation: Presentation, trace: Trace) -> _Told:
+        told.append(presentation)
+        return _Told(presentation, trace)
+
+    log = simulate(shown, trace=TRACE, algorithm=replace(SEER, start=start))
+    assert replay(log, algorithm=replace(SEER, start=start)).records == log.records
+    assert [each.digest() for each in told] == [shown.digest()] * 2
 
 
 def test_without_a_trace_it_is_refused() -> None:

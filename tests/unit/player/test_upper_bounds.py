@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,21 +11,62 @@ from abr import registry
 from abr.algorithms import clairvoyant, optimal
 from abr.decision import Rule, begin
 from abr.log import SessionLog
-from abr.media import Presentation
-from abr.planning.model import Problem, Weights, known_link
+from abr.media import FloatArray, Presentation, SideFiles
+from abr.planning.model import Problem, Weights, problem_of
 from abr.planning.search import best_plan
 from abr.qoe import summary
 from abr.trace import Trace
 from player import simulate
+from player.batch.abrkit.simulator import ABRKIT
+from player.batch.run.batch import run_batch
 from player.config import PlayerConfig
 
 RATES = np.array([0.3e6, 0.75e6, 1.2e6, 1.85e6, 2.85e6, 4.3e6])
 
 
-def film(segments: int = 25) -> Presentation:
+WEIGHTS = Weights(4.3, 4.3, 1.0)
+
+
+def film(
+    segments: int = 25, *, has_audio: bool = False, has_side_files: bool = False
+) -> Presentation:
     rng = np.random.default_rng(5)
     sizes = RATES[:, None] / 2 * rng.uniform(0.7, 1.4, (1, segments))
-    return Presentation(bitrates_bps=RATES, sizes_bytes=sizes, durations_s=np.full(segments, 4.0))
+    audio = 4 * 16_000 * rng.uniform(0.9, 1.1, segments) if has_audio else None
+    return Presentation(
+        bitrates_bps=RATES,
+        sizes_bytes=sizes,
+        durations_s=np.full(segments, 4.0),
+        audio_sizes_bytes=audio,
+        side_files=side_files(sizes) if has_side_files else None,
+    )
+
+
+def side_files(sizes: FloatArray) -> SideFiles:
+    """Playlists, initialisation sections, and a key that never changes."""
+    return SideFiles(
+        multivariant_bytes=900.0,
+        listed_sizes_bytes=np.rint(sizes / 1000) * 1000,
+        listed_rates_bps=RATES,
+        playlist_bytes=np.linspace(3000.0, 8000.0, len(sizes)),
+        init_bytes=np.linspace(700.0, 900.0, len(sizes)),
+        audio_playlist_bytes=4000.0,
+        audio_init_bytes=600.0,
+        keys=np.zeros(sizes.shape[1]),
+        init_key=0,
+    )
+
+
+def problem(shown: Presentation, trace: Trace, config: PlayerConfig) -> Problem:
+    return problem_of(
+        shown,
+        trace,
+        rtt_s=config.rtt_s,
+        overhead_bytes=config.response_overhead_bytes,
+        server_s=config.server_s,
+        weights=WEIGHTS,
+        max_buffer_s=config.max_buffer_s,
+    )
 
 
 def network(seed: int) -> Trace:
@@ -42,27 +85,68 @@ def score(log: SessionLog) -> float:
     return float(rates.sum() - np.abs(np.diff(rates)).sum() - 4.3 * late_s)
 
 
+@pytest.mark.parametrize("has_audio", [False, True])
 @pytest.mark.parametrize("seed", range(3))
-def test_the_plan_scores_in_the_player_what_the_model_says(seed: int) -> None:
+def test_the_plan_scores_in_the_player_what_the_model_says(seed: int, has_audio: bool) -> None:
     """Also with other settings of the player, of which the rule is told."""
     for config in (PlayerConfig(), PlayerConfig(max_buffer_s=13, server_s=0.1)):
-        shown, trace = film(), network(seed)
-        link = known_link(
-            trace,
-            rtt_s=config.rtt_s,
-            overhead_bytes=config.response_overhead_bytes,
-            server_s=config.server_s,
-        )
-        problem = Problem(
-            shown.bitrates_bps / 1e6, shown.sizes_bytes, shown.durations_s, link,
-            Weights(4.3, 4.3, 1.0), config.max_buffer_s,
-        )  # fmt: skip
-        _, expected = best_plan(problem, 40)
+        shown, trace = film(has_audio=has_audio), network(seed)
+        _, expected = best_plan(problem(shown, trace, config), 40)
         played = simulate(
             shown, trace=trace, algorithm="optimal", params={"width": 40}, config=config
         )
         assert score(played) == pytest.approx(expected, abs=1e-6)
         assert played.provenance["params"]["max_buffer_s"] == config.max_buffer_s
+
+
+@pytest.mark.parametrize("has_audio", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_with_side_files_the_first_segment_comes_when_the_model_says(
+    seed: int, has_audio: bool
+) -> None:
+    """Whatever its rung; they must be counted, or startup would be far shorter."""
+    shown = film(2, has_audio=has_audio, has_side_files=True)
+    config, bare = PlayerConfig(), film(2, has_audio=has_audio)
+    known = problem(shown, network(seed), config)
+    for rung in range(shown.rungs):
+        log = simulate(shown, trace=network(seed), algorithm="fixed", params={"rung": rung})
+        assert known.first_s[rung] == pytest.approx(summary(log).startup_s, abs=1e-9)
+    assert (known.first_s > problem(bare, network(seed), config).first_s + 0.02).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_with_side_files_the_plan_scores_no_more_in_the_player_than_in_the_model(
+    seed: int,
+) -> None:
+    """Less by the stalls that playlists of later rungs cause: here a second's cost at most."""
+    shown, trace = film(has_audio=True, has_side_files=True), network(seed)
+    _, expected = best_plan(problem(shown, trace, PlayerConfig()), 40)
+    played = score(simulate(shown, trace=trace, algorithm="optimal", params={"width": 40}))
+    assert expected - 4.3 <= played <= expected + 1e-6
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_audio_that_ends_some_milliseconds_off_its_video_costs_no_more_than_those(
+    seed: int,
+) -> None:
+    """Boundaries up to 20 ms apart: that much more or less is waited in all."""
+    rng, even = np.random.default_rng(seed), film(has_audio=True)
+    ends_s = np.cumsum(even.durations_s) + rng.uniform(-0.02, 0.02, even.segments)
+    shown = replace(even, audio_durations_s=np.diff(ends_s, prepend=0.0))
+    _, expected = best_plan(problem(shown, network(seed), PlayerConfig()), 40)
+    log = simulate(shown, trace=network(seed), algorithm="optimal", params={"width": 40})
+    assert score(log) == pytest.approx(expected, abs=4.3 * 0.02 + 1e-6)
+
+
+@pytest.mark.parametrize("has_side_files", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_nobody_scores_more_than_the_optimum_with_audio(seed: int, has_side_files: bool) -> None:
+    shown = film(has_audio=True, has_side_files=has_side_files)
+    best = score(simulate(shown, trace=network(seed), algorithm="optimal"))
+    # What clairvoyant sees of playlists that came late, the plan does not know beforehand.
+    foresighted = () if has_side_files else ("clairvoyant",)
+    for name in (*foresighted, "bola-sabre", "robust-mpc", "throughput"):
+        assert score(simulate(shown, trace=network(seed), algorithm=name)) <= best + 1e-9
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -73,14 +157,32 @@ def test_nobody_scores_more_than_the_optimum(seed: int) -> None:
         assert score(simulate(shown, trace=trace, algorithm=name)) <= best + 1e-9
 
 
-def test_clairvoyant_over_the_whole_film_is_the_optimum() -> None:
+@pytest.mark.parametrize("has_audio", [False, True])
+def test_clairvoyant_over_the_whole_film_is_the_optimum(has_audio: bool) -> None:
     """With a horizon of all six segments, the plan is that of the search."""
-    shown, trace = film(6), network(1)
+    shown, trace = film(6, has_audio=has_audio), network(1)
     rule = registry.load("clairvoyant", horizon=6)
     ahead = score(simulate(shown, trace=trace, algorithm=rule))
     assert ahead == pytest.approx(
         score(simulate(shown, trace=trace, algorithm="optimal")), abs=1e-6
     )
+
+
+def test_clairvoyant_plays_on_where_the_link_ends() -> None:
+    """What never comes counts as coming in a billion seconds."""
+    ends = Trace.from_periods([(3.0, 1e6)], end="end")
+    log = simulate(film(6), trace=ends, algorithm="clairvoyant", max_play_s=40.0)
+    assert [record["why"] for record in log.of("ended")] == ["stopped"]
+
+
+@pytest.mark.parametrize("name", ["optimal", "clairvoyant"])
+def test_batches_and_the_player_decide_the_same(name: str) -> None:
+    """Both tell the algorithm of the audio, of side files and of the true sizes."""
+    shown, trace = film(8, has_audio=True, has_side_files=True), network(2)
+    log = simulate(shown, trace=trace, algorithm=name)
+    batch = run_batch(ABRKIT, shown, [trace], registry.load(name), engine="plain")
+    assert batch.rungs is not None
+    assert batch.rungs[0].tolist() == [record["rung"] for record in log.of("decision")]
 
 
 def test_defaults_are_those_of_the_player() -> None:
