@@ -268,9 +268,9 @@ def _rehearse(algorithm: Algorithm) -> None:
     startup of the first playback, for some tens of milliseconds.
     """
     rule = algorithm if isinstance(algorithm, Rule) else registry.load("fixed")
-    film = constant_presentation([1e5, 2e5], segments=2, segment_s=1.0)
-    with contextlib.suppress(AlgorithmError):  # a rung this film lacks; the real one may have it
-        simulate(film, trace=Trace.constant(1e6), algorithm=rule)
+    presentation = constant_presentation([1e5, 2e5], segments=2, segment_s=1.0)
+    with contextlib.suppress(AlgorithmError):  # a rung this one lacks; the real one may have it
+        simulate(presentation, trace=Trace.constant(1e6), algorithm=rule)
     parse("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\ns\n#EXT-X-ENDLIST\n")
     decrypt(encrypt(b"", bytes(16), bytes(16)), bytes(16), bytes(16))
 

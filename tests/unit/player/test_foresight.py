@@ -14,7 +14,7 @@ from abr.media import constant_presentation
 from abr.trace import Trace
 from player.api import play, replay, simulate
 
-FILM = constant_presentation([1e6, 2e6], segments=4, segment_s=2.0)
+PRESENTATION = constant_presentation([1e6, 2e6], segments=4, segment_s=2.0)
 TRACE = Trace.from_periods([(10.0, 3e6, 0.1)], name="known")
 
 
@@ -43,19 +43,19 @@ SEER = Rule(
 
 
 def test_a_simulation_tells_the_trace() -> None:
-    log = simulate(FILM, trace=TRACE, algorithm=SEER)
+    log = simulate(PRESENTATION, trace=TRACE, algorithm=SEER)
     assert [r["rung"] for r in log.of("decision")] == [1, 1, 1, 1]
 
 
 def test_a_replay_knows_the_trace_again_with_its_round_trips() -> None:
-    log = simulate(FILM, trace=TRACE, algorithm=SEER)
+    log = simulate(PRESENTATION, trace=TRACE, algorithm=SEER)
     assert log.provenance["trace_data"]["rtt_s"] == [0.1]
     assert replay(log, algorithm=SEER).records == log.records
 
 
 def test_without_a_trace_it_is_refused() -> None:
     with pytest.raises(AlgorithmError, match="must know the trace in advance"):
-        simulate(FILM, link=SharedLink(TRACE), algorithm=SEER)
+        simulate(PRESENTATION, link=SharedLink(TRACE), algorithm=SEER)
 
 
 def test_over_http_it_is_refused_before_anything_is_fetched() -> None:

@@ -20,7 +20,7 @@ from player.config import PlayerConfig
 RATES = np.array([0.3e6, 0.75e6, 1.2e6, 1.85e6, 2.85e6, 4.3e6])
 
 
-def film(segments: int = 25) -> Presentation:
+def presentation(segments: int = 25) -> Presentation:
     rng = np.random.default_rng(5)
     sizes = RATES[:, None] / 2 * rng.uniform(0.7, 1.4, (1, segments))
     return Presentation(bitrates_bps=RATES, sizes_bytes=sizes, durations_s=np.full(segments, 4.0))
@@ -46,7 +46,7 @@ def score(log: SessionLog) -> float:
 def test_the_plan_scores_in_the_player_what_the_model_says(seed: int) -> None:
     """Also with other settings of the player, of which the rule is told."""
     for config in (PlayerConfig(), PlayerConfig(max_buffer_s=13, server_s=0.1)):
-        shown, trace = film(), network(seed)
+        shown, trace = presentation(), network(seed)
         link = known_link(
             trace,
             rtt_s=config.rtt_s,
@@ -67,15 +67,15 @@ def test_the_plan_scores_in_the_player_what_the_model_says(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_nobody_scores_more_than_the_optimum(seed: int) -> None:
-    shown, trace = film(), network(seed)
+    shown, trace = presentation(), network(seed)
     best = score(simulate(shown, trace=trace, algorithm="optimal"))
     for name in ("clairvoyant", "bola-sabre", "throughput", "bba-0"):
         assert score(simulate(shown, trace=trace, algorithm=name)) <= best + 1e-9
 
 
-def test_clairvoyant_over_the_whole_film_is_the_optimum() -> None:
+def test_clairvoyant_over_the_whole_presentation_is_the_optimum() -> None:
     """With a horizon of all six segments, the plan is that of the search."""
-    shown, trace = film(6), network(1)
+    shown, trace = presentation(6), network(1)
     rule = registry.load("clairvoyant", horizon=6)
     ahead = score(simulate(shown, trace=trace, algorithm=rule))
     assert ahead == pytest.approx(
@@ -98,4 +98,4 @@ def test_what_is_out_of_range_is_refused() -> None:
         clairvoyant.make(horizon=0)
     rule = optimal.make(width=4)
     assert isinstance(rule, Rule)
-    assert begin(rule, film(3), network(0)).name == "optimal"
+    assert begin(rule, presentation(3), network(0)).name == "optimal"
