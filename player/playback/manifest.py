@@ -1,8 +1,7 @@
 """From playlists to what is played: a ladder, two tracks and their segments.
 
-Rules of residence: how playlist dataclasses become a ``Presentation`` is decided
-here. Text is parsed in ``transcode.playlist``; this module sees dataclasses only and
-knows nothing of buffers or requests.
+How playlist dataclasses become a ``Presentation`` is decided here. Text is parsed in
+``transcode.playlist``; this module knows nothing of buffers or requests.
 
 Playlists do not state segment sizes exactly. Where a media playlist carries
 ``EXT-X-BITRATE`` the size is rate times duration; for rungs whose playlist was not
@@ -122,7 +121,7 @@ def segments_of(playlist: MediaPlaylist, *, url: str) -> tuple[SegmentRef, ...]:
     """The segments of one media playlist with everything needed to fetch and open them.
 
     Raises:
-        PlaybackError: it is live, empty, or sealed in a way we cannot open.
+        PlaybackError: it is live, empty, or encrypted in a way that we cannot decrypt.
     """
     if not playlist.endlist:
         raise PlaybackError(

@@ -1,4 +1,4 @@
-"""Ask a rule what it was asked in a recorded session, compiled or not."""
+"""Ask an algorithm what it was asked in a recorded session, compiled or not."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Witness:
 def answer(
     params: Any, state: Any, presentation: PresentationTable, history: FloatArray, row: FloatArray
 ) -> tuple[float, float, float]:
-    """What the rule says to one row."""
+    """What the algorithm says to one row."""
     seen = Observation(
         row[1],
         int(row[2]),

@@ -51,7 +51,7 @@ def trace_of(network: Network) -> Trace:
 
 
 def rule_of(config: str) -> Rule:
-    """Our rule with the parameters that a configuration means."""
+    """Our algorithm with the parameters that a configuration means."""
     meant = SABRE_CONFIGURATIONS[config]
     rule = registry.load(meant.algorithm, **meant.params)
     assert isinstance(rule, Rule)

@@ -1,4 +1,4 @@
-"""Finding algorithms by name, one's own and broken ones too."""
+"""Finding algorithms by name, also those of others and broken ones."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def expected(presentation: Presentation, log: SessionLog) -> dict[str, Any]:
 def test_a_row_says_what_the_log_of_the_player_does(
     presentation: Presentation, player: Mapping[str, Any], trace: Trace
 ) -> None:
-    """Whoever plays it: the kernel, or the player where the kernel leaves a session to it."""
+    """Whoever plays it: the compiled loop, or the player where the loop leaves a session to it."""
     (row,) = rows(run_of(presentation, player=player), trace)
     config = PlayerConfig(**player)
     log = simulate_as(presentation, trace, config)

@@ -1,4 +1,4 @@
-"""Presentations that come along, and movies of Sabre's format."""
+"""Presentations that are bundled, and movies of Sabre's format."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def rule(name: str) -> Rule:
 
 
 class Second:
-    """An object, not a rule."""
+    """An object with ``choose``, not functions."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -113,7 +113,7 @@ def test_a_rule_whose_state_is_no_array_runs_as_it_is_and_says_why() -> None:
 
 
 @pytest.mark.parametrize("name", ["clairvoyant", "optimal"])
-def test_a_rule_that_foresees_is_told_of_traces_of_all_lengths(name: str) -> None:
+def test_an_upper_bound_is_told_of_traces_of_all_lengths(name: str) -> None:
     """Its state has another size for each."""
     runs = [
         run_batch(ABRKIT, PRESENTATION, TRACES, rule(name), engine=engine) for engine in ENGINES

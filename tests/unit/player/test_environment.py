@@ -231,9 +231,9 @@ def test_copies_are_single_environments() -> None:
     shown, rewards, over = one_by_one(copies, steps, actions)
     assert over.sum() > copies
     for k in range(steps):
-        vectors, worth, terminated, truncated, _ = env.step(actions[k])
+        vectors, reward, terminated, truncated, _ = env.step(actions[k])
         assert np.array_equal(vectors, shown[k])
-        assert np.array_equal(worth, rewards[k])
+        assert np.array_equal(reward, rewards[k])
         assert np.array_equal(terminated, over[k])
         assert not truncated.any()
     env.close()
@@ -250,9 +250,9 @@ def test_copies_may_begin_again_at_once() -> None:
     told.reset(seed=1)
     count = 0
     for k in range(steps):
-        vectors, worth, terminated, _, info = at_once.step(actions[k])
+        vectors, reward, terminated, _, info = at_once.step(actions[k])
         last, same, over, _, ends = told.step(actions[k])
-        assert np.array_equal(worth, same)
+        assert np.array_equal(reward, same)
         assert np.array_equal(terminated, over)
         if over.any():
             count += 1
