@@ -164,7 +164,7 @@ def _find_good_utility(
     stall_weight: float,
     switch_weight: float,
 ) -> float:
-    """Worth of the best among one plan per price and one per constant rung."""
+    """Utility of the best among one plan per price and one per constant rung."""
     rungs = len(room.kbps)
     width = len(room.credits) + 1
     best = -math.inf

@@ -73,7 +73,7 @@ VIEWERS = (
     show_default=True,
     type=click.FloatRange(min=5),
     metavar="SECONDS",
-    help="Longest playback; live ones take as long as it says.",
+    help="Longest playback; live ones take that long.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def demo(master: Path | None, out: Path, max_play_s: float, as_json: bool) -> None:

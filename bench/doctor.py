@@ -51,7 +51,7 @@ class Finding(NamedTuple):
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def doctor(ctx: click.Context, as_json: bool) -> None:
-    """Say which tools are here, which are missing, and how to get them.
+    """Show which tools are installed, which are missing, and how to get them.
 
     Exit code 1 when something required is missing, 0 otherwise.
 

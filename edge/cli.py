@@ -49,9 +49,9 @@ def edge(
 ) -> None:
     """Cache what PARENT serves, near the viewer.
 
-    Tokens are checked here with the parent's public keys. Each object is fetched once
-    and streamed to all who wait for it; the cache survives a restart. Runs until
-    interrupted.
+    Tokens are checked here with the parent's public keys. Each object is fetched once and
+    streamed to every client that is waiting for it; the cache survives a restart. Runs
+    until interrupted.
 
     \b
     Examples:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Key store. [$ABR_KEYS, else abrkit/keys below the user's data folder]",
 )
-@click.option("--public-base", metavar="URL", help="Base of the playback URLs handed out.")
-@click.option("--token-ttl", type=float, metavar="SECONDS", help="Life of a token. [3600]")
+@click.option("--public-base", metavar="URL", help="Base of the playback URLs that are issued.")
+@click.option("--token-ttl", type=float, metavar="SECONDS", help="Lifetime of a token. [3600]")
 @click.option(
     "--session-ttl", type=float, metavar="SECONDS", help="How long tokens can be renewed. [86400]"
 )
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     "open_playback",
     is_flag=True,
     default=None,
-    help="Give playback URLs to anyone, also on an address that others can reach.",
+    help="Issue playback URLs to anyone, even on an address that other machines can reach.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line when ready.")
 @click.pass_context
@@ -57,9 +57,9 @@ def origin(
 ) -> None:
     """Serve the package in DIR, or the packages in its sub-folders.
 
-    Every object needs a token. The playback URLs that are printed carry one, and
-    /playback/TITLE gives more, to those who present the bearer secret in
-    ABR_ORIGIN_PLAYBACK_SECRET if one is set. Runs until interrupted.
+    Every object needs a token. The playback URLs that are printed contain one, and
+    /playback/TITLE issues more; if ABR_ORIGIN_PLAYBACK_SECRET is set, only to clients that
+    present it as a bearer token. Runs until interrupted.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""What experiments import: play one title, three ways, and get a log.
+"""What experiments import: play one presentation in one of three ways, and get a log.
 
 ``simulate`` needs no network and no real time; ``play`` fetches over HTTP in real time;
 ``replay`` runs a recorded session again. All three use the same ``PlaybackSession`` and
@@ -56,7 +56,7 @@ def simulate(
         params: Parameters of a registered algorithm.
         config: Buffering, starting and retrying.
         max_play_s: The viewer leaves this many seconds after asking to play.
-        link: A link of one's own instead of ``trace``.
+        link: A link of your own, in place of ``trace``.
 
     Returns:
         The session log; score it with ``abr.qoe.summary``.
@@ -241,7 +241,7 @@ def as_algorithm(algorithm: str | Algorithm, params: Mapping[str, Any] | None = 
 def told_of_player(
     algorithm: Algorithm, config: PlayerConfig, given: Mapping[str, Any]
 ) -> Algorithm:
-    """A rule that needs the trace plans with this player's settings, unless ``given`` its own."""
+    """An upper bound plans with this player's settings, unless ``given`` settings of its own."""
     if not isinstance(algorithm, Rule) or not algorithm.needs_trace:
         return algorithm
     known = {
@@ -267,10 +267,10 @@ def _rehearse(algorithm: Algorithm) -> None:
     Libraries that load parts of themselves on first use would otherwise do so within the
     startup of the first playback, for some tens of milliseconds.
     """
-    rule = algorithm if isinstance(algorithm, Rule) else registry.load("fixed")
-    film = constant_presentation([1e5, 2e5], segments=2, segment_s=1.0)
-    with contextlib.suppress(AlgorithmError):  # a rung this film lacks; the real one may have it
-        simulate(film, trace=Trace.constant(1e6), algorithm=rule)
+    rehearsed = algorithm if isinstance(algorithm, Rule) else registry.load("fixed")
+    presentation = constant_presentation([1e5, 2e5], segments=2, segment_s=1.0)
+    with contextlib.suppress(AlgorithmError):  # a rung this one lacks; the real one may have it
+        simulate(presentation, trace=Trace.constant(1e6), algorithm=rehearsed)
     parse("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\ns\n#EXT-X-ENDLIST\n")
     decrypt(encrypt(b"", bytes(16), bytes(16)), bytes(16), bytes(16))
 

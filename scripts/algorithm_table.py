@@ -24,14 +24,14 @@ def built_ins() -> tuple[registry.Description, ...]:
 
 def table() -> str:
     """The table's text, one playback a row."""
-    film = constant_presentation(LADDER_BPS, segments=SEGMENTS, segment_s=SEGMENT_S)
+    presentation = constant_presentation(LADDER_BPS, segments=SEGMENTS, segment_s=SEGMENT_S)
     lines = [
         "| trace | algorithm | startup | stalls | stalled | mean bitrate | switches |",
         "|---|---|---:|---:|---:|---:|---:|",
     ]
     for trace in demo_traces(LADDER_BPS[-1]):
         for row in built_ins():
-            got = summary(simulate(film, trace=trace, algorithm=row.name))
+            got = summary(simulate(presentation, trace=trace, algorithm=row.name))
             assert got.startup_s is not None
             lines.append(
                 f"| {trace.name} | `{row.name}` | {got.startup_s:.2f} s | {got.stall_events} "

@@ -25,14 +25,23 @@ Tell = Callable[[str, float, str], None]
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="MASTER OUT", type=click.Path(path_type=Path))
-@click.option("--demo", is_flag=True, help="Generate a master; give OUT only.")
-@click.option("--demo-s", type=click.FloatRange(1, 3600), default=24.0, help="Seconds of it  [24].")
-@click.option("--demo-size", default="640x360", help="Its size  [640x360].")
+@click.option(
+    "--demo", is_flag=True, help="Generate a master instead of reading one; give only OUT."
+)
+@click.option(
+    "--demo-s",
+    type=click.FloatRange(1, 3600),
+    default=24.0,
+    help="Length of the generated master in seconds  [24].",
+)
+@click.option(
+    "--demo-size", default="640x360", help="Picture size of the generated master  [640x360]."
+)
 @click.option("--segment", "segment_s", type=float, help="Seconds per segment  [4].")
 @click.option("--ladder", help="Rungs as HEIGHT:KBPS,… instead of those chosen from the master.")
 @click.option("--preset", type=click.Choice(get_args(Preset)), help="Speed of x264  [veryfast].")
 @click.option("--encrypt", type=click.Choice(["none", "aes-128"]), help="Encrypt the segments.")
-@click.option("--rotate-every", type=int, metavar="N", help="A new key every N segments.")
+@click.option("--rotate-every", type=int, metavar="N", help="Use a new key every N segments.")
 @click.option(
     "--seal-init", is_flag=True, default=None, help="Encrypt initialisation sections too."
 )
@@ -53,8 +62,8 @@ def transcode(
 ) -> None:
     """Turn a MASTER file into a packaged HLS ladder in the folder OUT.
 
-    The rungs are chosen from the master: never larger, never faster. OUT appears whole or
-    not at all, after every rung has been decoded again.
+    The rungs suit the master: none has a larger picture or a higher frame rate. OUT
+    appears complete or not at all, once every rung has been decoded as a check.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""A package as players and algorithms see it: the one way from an index to a ``Presentation``.
+"""A package as players and algorithms see it: how an index becomes a ``Presentation``.
 
 Simulation, benchmarks, environments, planning and agreement all play what comes out of
 here, so a package has one set of figures wherever it is played.

@@ -15,8 +15,8 @@ from abr import registry
 def algorithms(as_json: bool) -> None:
     """List the installed algorithms, built-in and third-party.
 
-    A rule is pure functions over numbers and can be compiled; an object is any Python object.
-    Set parameters with --param name=value in the commands that play.
+    A rule consists of pure functions over numbers and can be compiled; an object is any
+    Python object. Commands that play take parameters as --param name=value.
 
     \b
     Examples:

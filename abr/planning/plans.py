@@ -1,4 +1,4 @@
-"""Which of many plans for the segments so far are worth going on with.
+"""Which of many plans for the segments so far are worth extending.
 
 After segment k a plan is at a time T and has a lag L, the time not spent playing so far;
 the buffer runs out at L plus the media fetched. The lag only ever becomes

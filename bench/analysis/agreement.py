@@ -22,7 +22,7 @@ STALLED_FLOOR_S = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """Live against virtual: one title, trace and algorithm."""
+    """Live against virtual: one presentation, trace and algorithm."""
 
     trace: str
     algorithm: str

@@ -76,7 +76,7 @@ class _Workers(NamedTuple):
     help="Format of the results; Parquet needs pyarrow.",
 )
 @click.option("--force", is_flag=True, help="Replace the results of another plan.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of words.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def run(
     plan_file: Path | None,
     out: Path,

@@ -73,7 +73,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """The sessions that played one title over one trace."""
+    """The sessions that played one presentation over one trace."""
 
     trace: str
     title: str

@@ -15,7 +15,7 @@ class ServeConfig:
     host: str = "127.0.0.1"
     """Address that all servers listen on."""
     port: int = 0
-    """Port of the origin; the regional tier and the edges take those after it. 0: free ones."""
+    """Port of the origin; the regional cache and the edges use the ports after it. 0: any free."""
     edges: int = 2
     """Number of ISP edges below the regional tier."""
     cache_dir: str = ""

@@ -70,6 +70,7 @@ class Linker:
         )
         copied.__kwdefaults__ = function.__kwdefaults__
         copied.__module__, copied.__qualname__ = function.__module__, function.__qualname__
+        # Before what it calls is linked: functions may call themselves, or each other.
         self._made[function] = made = self._finish(copied)
         for name, value in called_by(function):
             if name not in self._hooks:

@@ -85,6 +85,7 @@ def _stalls(log: SessionLog, out: Out, fetched: int) -> None:
     came = out.columns[tables.END_S, :fetched]
     for stall in qoe.stalls(log):
         segment = int(np.searchsorted(came, stall.end_s, side="right")) - 1
+        # The session ended within this stall, so what it waited for never came.
         if stall.end_s == log.records[-1]["t"]:
             segments = [r for r in log.of("fetch") if r["kind"] == "segment"]
             is_video = not segments or segments[-1]["track"] == "video"

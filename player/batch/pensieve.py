@@ -81,10 +81,10 @@ class Options(NamedTuple):
     switch_weight: float = 1.0
     """Mbit/s that a change by one Mbit/s costs in QoE_lin."""
     segments: int = 48
-    """Segments of the title that are played, from the first, as many as the family plays;
+    """Segments of the presentation that are played, from the first, as many as the family plays;
     0 for all."""
     segment_s: float = 0.0
-    """Media seconds of each; 0 for the title's own, to the nearest tenth, as the family
+    """Media seconds of each; 0 for the presentation's own, to the nearest tenth, as the family
     takes segments of 4.004 s for 4 s."""
     cover_s: float = 400.0
     """A trace is written out again and again until it covers this; 0: once."""
@@ -126,6 +126,8 @@ def transfer(
         rate = link.capacity_bps[period] / 8.0
         lasts_s = link.times_s[period + 1] - clock_s
         carries_bytes = rate * lasts_s * payload
+        # As in the reference, to the last bit: a segment that fits a period exactly ends in the
+        # next one, and the rest is divided twice, not once by the product.
         if sent_bytes + carries_bytes > size_bytes:
             part_s = (size_bytes - sent_bytes) / rate / payload
             return Place(period, clock_s + part_s), taken_s + part_s

@@ -46,7 +46,7 @@ _SHARED = (
         type=click.FloatRange(min=0, min_open=True),
         callback=_finite,
         metavar="SECONDS",
-        help="Leave this long after play was asked.  [default: play to the end]",
+        help="Stop this long after play is requested.  [default: play to the end]",
     ),
     click.option(
         "--rtt-ms",
@@ -59,7 +59,7 @@ _SHARED = (
         "max_buffer_s",
         type=click.FloatRange(min=0, min_open=True),
         metavar="SECONDS",
-        help="Most media to hold ahead.  [default: 30]",
+        help="Most media to buffer.  [default: 30]",
     ),
     click.option(
         "--log",

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @click.option(
     "--preset",
     type=click.Choice(PRESETS),
-    help="Play many sessions of --movie as that simulator does, one line for each.",
+    help="Play many sessions of --movie as that simulator does, and print a line for each.",
 )
 @click.option(
     "--movie",
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     type=click.Choice(["auto", "compiled", "plain"]),
     default="auto",
     show_default=True,
-    help="With --preset: what sessions run in.",
+    help="With --preset: whether sessions run as compiled code or plain Python.",
 )
 @click.pass_context
 def simulate(
@@ -86,8 +86,9 @@ def simulate(
     """Play PACKAGE over a trace on a virtual clock: the same player, no waiting.
 
     PACKAGE is a folder made by `abr transcode`; its real playlists and file sizes are used.
-    With --preset, many sessions of a movie over many networks instead, each as the named
-    simulator plays it; --algorithm may then name several, also as that simulator does.
+    With --preset, plays many sessions of a movie over many networks instead, each as the
+    named simulator would; --algorithm then takes several names, also those that the
+    simulator itself uses.
 
     \b
     Examples:

@@ -1,8 +1,7 @@
 """From playlists to what is played: a ladder, two tracks and their segments.
 
-Rules of residence: how playlist dataclasses become a ``Presentation`` is decided
-here. Text is parsed in ``transcode.playlist``; this module sees dataclasses only and
-knows nothing of buffers or requests.
+How playlist dataclasses become a ``Presentation`` is decided here. Text is parsed in
+``transcode.playlist``; this module knows nothing of buffers or requests.
 
 Playlists do not state segment sizes exactly. Where a media playlist carries
 ``EXT-X-BITRATE`` the size is rate times duration; for rungs whose playlist was not
@@ -91,6 +90,7 @@ def variants_of(playlist: MultivariantPlaylist, *, url: str) -> list[VariantRef]
     if listed:
         family = _family(listed[0].codecs)
         listed = [variant for variant in listed if _family(variant.codecs) == family]
+    # RFC 8216, 4.3.4.1: without a choice by the viewer, DEFAULT is played, else AUTOSELECT.
     audio = {
         group: min(members, key=lambda r: (not r.default, not r.autoselect))
         for group in {r.group_id for r in playlist.renditions if r.type == "AUDIO"}
@@ -98,6 +98,7 @@ def variants_of(playlist: MultivariantPlaylist, *, url: str) -> list[VariantRef]
     }
     ladder: dict[float, VariantRef] = {}
     for variant in listed:
+        # RFC 8216, 4.3.4.2: BANDWIDTH is the peak; what a link must carry is the average.
         rate = float(variant.average_bandwidth_bps or variant.bandwidth_bps)
         rendition = audio.get(variant.audio_group) if variant.audio_group else None
         video_url = resolve(url, variant.uri)
@@ -119,10 +120,10 @@ def lone_variant(playlist: MediaPlaylist, *, url: str) -> VariantRef:
 
 
 def segments_of(playlist: MediaPlaylist, *, url: str) -> tuple[SegmentRef, ...]:
-    """The segments of one media playlist with everything needed to fetch and open them.
+    """The segments of one media playlist with everything needed to fetch and decrypt them.
 
     Raises:
-        PlaybackError: it is live, empty, or sealed in a way we cannot open.
+        PlaybackError: it is live, empty, or encrypted in a way that we cannot decrypt.
     """
     if not playlist.endlist:
         raise PlaybackError(
@@ -154,7 +155,7 @@ def presentation_from_playlists(
     *,
     title: str,
 ) -> Presentation:
-    """The title as algorithms see it: video sizes, rates of the whole variant.
+    """The presentation as algorithms see it: video sizes, rates of the whole variant.
 
     Args:
         variants: The ladder.
@@ -216,6 +217,7 @@ def _init(segment: Segment, url: str) -> InitRef | None:
     section = segment.map
     if section is None:
         return None
+    # RFC 8216, 4.3.2.5 requires an IV here: a section has no sequence number to take it from.
     key = _key_use(section.key, section.key.iv or bytes(16), url) if section.key else None
     return InitRef(url=resolve(url, section.uri), byte_range=section.byte_range, key=key)
 
@@ -223,6 +225,6 @@ def _init(segment: Segment, url: str) -> InitRef | None:
 def _key_use(key: Key, iv: bytes, url: str) -> KeyUse:
     if key.method != "AES-128":
         raise PlaybackError(
-            f"EXT-X-KEY METHOD={key.method}; this player opens AES-128 (and clear media)"
+            f"EXT-X-KEY METHOD={key.method}; this player decrypts AES-128 (and plays clear media)"
         )
     return KeyUse(resolve(url, key.uri), iv)

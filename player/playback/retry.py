@@ -19,7 +19,11 @@ status: an HTTP status other than success. truncated: it broke off in the body.
 content: the bytes came but cannot be used (decryption, playlist syntax)."""
 
 RETRYABLE_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Statuses after which the same request may succeed: RFC 9110, 15.5.9 and 15.6; RFC 8470, 5.2
+(425); RFC 6585, 4 (429)."""
+
 RENEWABLE_REASON = "expired"
+"""Of a 403: the token was good once, so the server exchanges it."""
 
 
 @dataclass(frozen=True, slots=True)

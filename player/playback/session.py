@@ -42,7 +42,7 @@ class PlaybackSession:
             segments are then asked for as ``presentation:v{rung}/{segment}``.
         algorithm: A ``Rule``, or a callable that makes an object with ``choose``.
         config: Buffering, starting and retrying.
-        trace: The true network, for an algorithm that foresees it; simulations only.
+        trace: The true network, for an algorithm that must know it; simulations only.
         provenance: What else to record on the log's first line (driver, trace, ...).
 
     Raises:

@@ -57,7 +57,7 @@ def _address(_ctx: click.Context, param: click.Parameter, value: str) -> tuple[s
     default=1,
     show_default=True,
     metavar="N",
-    help="Links, each with a port of its own, counted up from --listen.",
+    help="Number of links, each with its own port, counted up from --listen.",
 )
 @click.option(
     "--rtt-ms",
@@ -81,7 +81,7 @@ def _address(_ctx: click.Context, param: click.Parameter, value: str) -> tuple[s
     default=0,
     show_default=True,
     metavar="B",
-    help="Buffer at the bottleneck: what begins under load waits behind it.",
+    help="Buffer at the bottleneck; what starts under load queues behind it.",
 )
 @click.option(
     "--tick-ms",
@@ -101,7 +101,7 @@ def _address(_ctx: click.Context, param: click.Parameter, value: str) -> tuple[s
     type=click.Choice(["shaper", "kernel"]),
     default="shaper",
     show_default=True,
-    help="Who keeps to the trace: a proxy in user space, or the kernel around COMMAND.",
+    help="What follows the trace: a proxy in user space, or the kernel around COMMAND.",
 )
 @click.option(
     "--congestion",
@@ -130,12 +130,13 @@ def shape(
     """Make a server look as if it were behind a traced network.
 
     Clients connect to the addresses that are printed; all connections of one address
-    share one link, whose trace begins with its first byte. At the end, or at Ctrl-C, comes
-    a report: what each half second offered, what was wanted of it, what was delivered.
+    share one link, whose trace begins with its first byte. A report follows at the end, or
+    at Ctrl-C: what the link offered in each half second, how much of that was wanted, and
+    how much was delivered.
 
-    With --backend kernel, COMMAND runs in a network of its own (namespaces and the kernel's
-    token bucket filter; no root needed where user namespaces are allowed). {listen} in its
-    words is the server's address in there. The host's own network is not touched.
+    With --backend kernel, COMMAND runs in a separate network (namespaces and the kernel's token
+    bucket filter; needs no root where user namespaces are allowed). {listen} in its
+    arguments becomes the server's address there. The host's own network is not touched.
 
     \b
     Examples:

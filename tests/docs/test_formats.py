@@ -104,6 +104,6 @@ def test_the_cache_counts_of_the_page_are_taken() -> None:
 
 def test_the_movie_of_the_page_is_written_as_it_stands() -> None:
     text = samples("json")[-1]
-    film = read_sabre_movie(text, name="page", title="page")
-    assert (film.rungs, film.segments) == (2, 2)
-    assert json.loads(write_sabre_movie(film)) == json.loads(text)
+    presentation = read_sabre_movie(text, name="page", title="page")
+    assert (presentation.rungs, presentation.segments) == (2, 2)
+    assert json.loads(write_sabre_movie(presentation)) == json.loads(text)

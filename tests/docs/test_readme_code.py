@@ -40,7 +40,7 @@ LIGHT = ["abr --help", "abr config show", "abr doctor", "abr algorithms"]
 
 @pytest.mark.parametrize("command", LIGHT)
 def test_light_commands_of_the_readme_run(command: str, tmp_path: Path) -> None:
-    """Those that need no film; the demo and end-to-end tests run the heavy ones."""
+    """Those that need no package; the demo and end-to-end tests run the heavy ones."""
     assert command in (ROOT / "README.md").read_text(encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", *command.split()],

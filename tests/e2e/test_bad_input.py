@@ -48,9 +48,9 @@ def complaint(done: subprocess.CompletedProcess[str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def masters(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of masters, most of them bad."""
-    folder = tmp_path_factory.mktemp("films")
+    folder = tmp_path_factory.mktemp("masters")
     ffmpeg = [find("ffmpeg").path, "-v", "error", "-y"]
     picture = ["-f", "lavfi", "-i", "testsrc2=size=160x90:rate=12:duration=3"]
     sound = ["-f", "lavfi", "-i", "sine=duration=2"]
@@ -63,7 +63,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     media = good.index(b"mdat") + 4
     noise = bytes((7 * n) % 251 for n in range(len(good) // 2))
     (folder / "corrupt.mp4").write_bytes(good[:media] + noise + good[media + len(noise) :])
-    (folder / "text.mp4").write_text("This is no film.\n" * 100)
+    (folder / "text.mp4").write_text("This is no video.\n" * 100)
     (folder / "empty.mp4").touch()
     (folder / "folder.mp4").mkdir()
     return folder
@@ -76,8 +76,8 @@ BAD_MASTERS = [
 
 
 @pytest.mark.parametrize("name", BAD_MASTERS)
-def test_a_bad_master_is_named_and_leaves_nothing(name: str, films: Path, tmp_path: Path) -> None:
-    line = complaint(abr("transcode", films / name, "out/film", cwd=tmp_path))
+def test_a_bad_master_is_named_and_leaves_nothing(name: str, masters: Path, tmp_path: Path) -> None:
+    line = complaint(abr("transcode", masters / name, "out/film", cwd=tmp_path))
     assert name in line
     left = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert left == []
@@ -85,10 +85,10 @@ def test_a_bad_master_is_named_and_leaves_nothing(name: str, films: Path, tmp_pa
 
 
 @pytest.fixture(scope="module")
-def package(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def package(masters: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small good package."""
     out = tmp_path_factory.mktemp("packages") / "film"
-    done = abr("transcode", films / "good.mp4", out, "--segment", "2", cwd=films)
+    done = abr("transcode", masters / "good.mp4", out, "--segment", "2", cwd=masters)
     assert done.returncode == 0, done.stderr
     return out
 
@@ -160,8 +160,8 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run([umount, "-l", str(place)], check=True)
 
 
-def test_a_full_disk_is_said_so_and_leaves_nothing(films: Path, full_disk: Path) -> None:
-    done = abr("transcode", films / "good.mp4", "film", "--ladder", "90:3000", cwd=full_disk)
+def test_a_full_disk_is_said_so_and_leaves_nothing(masters: Path, full_disk: Path) -> None:
+    done = abr("transcode", masters / "good.mp4", "film", "--ladder", "90:3000", cwd=full_disk)
     assert "room" in complaint(done)
     assert [path for path in full_disk.rglob("*") if path.is_file()] == []
 

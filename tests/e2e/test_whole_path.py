@@ -43,13 +43,13 @@ SEALED = TranscodeConfig(
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sealed package of 6 s with its keys beside the folder of packages."""
+async def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An encrypted package of 6 s with its keys beside the folder of packages."""
     try:
         find("ffmpeg")
     except ToolMissingError as exc:
         pytest.skip(f"no ffmpeg: {exc}")
-    folder = tmp_path_factory.mktemp("film")
+    folder = tmp_path_factory.mktemp("home")
     spec = SceneSpec(width=256, height=144, duration_s=6.0)
     master = await write_master(folder / "master.mkv", spec)
     config = replace(SEALED, keys_dir=str(folder / "keys"))
@@ -58,14 +58,14 @@ async def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def stack(film: Path) -> AsyncIterator[Stack]:
+async def stack(home: Path) -> AsyncIterator[Stack]:
     """Origin, regional tier and two edges."""
-    async with Stack([film / "packages"], keys=film / "keys") as running:
+    async with Stack([home / "packages"], keys=home / "keys") as running:
         yield running
 
 
-async def test_a_sealed_film_plays_through_both_tiers_and_replays(
-    film: Path, stack: Stack, tmp_path: Path
+async def test_an_encrypted_package_plays_through_both_tiers_and_replays(
+    home: Path, stack: Stack, tmp_path: Path
 ) -> None:
     """Opened media begins with an ftyp box; a second viewer is served by the caches."""
     sink = MediaFolder(tmp_path / "media")
@@ -81,7 +81,7 @@ async def test_a_sealed_film_plays_through_both_tiers_and_replays(
     assert after["hits"] - before["hits"] >= 0.7 * new_requests
 
 
-async def test_simulation_and_http_agree_on_what_a_viewer_gets(film: Path, stack: Stack) -> None:
+async def test_simulation_and_http_agree_on_what_a_viewer_gets(home: Path, stack: Stack) -> None:
     """An outage longer than the buffer: one stall in both, of the same length to 0.5 s.
 
     The bound is loose because tests run on busy machines; ``abr agree`` has the real ones.
@@ -89,7 +89,7 @@ async def test_simulation_and_http_agree_on_what_a_viewer_gets(film: Path, stack
     trace = Trace.from_periods([(3.0, 5e6), (5.0, 0.0), (20.0, 5e6)], name="outage")
     config = PlayerConfig(max_buffer_s=2.0)
     simulated = simulate(
-        film / "packages" / "film",
+        home / "packages" / "film",
         trace=trace,
         algorithm="fixed",
         params={"rung": 1},
@@ -113,11 +113,11 @@ async def test_simulation_and_http_agree_on_what_a_viewer_gets(film: Path, stack
     assert gap.live.stall_s == pytest.approx(gap.virtual.stall_s, abs=0.5)
 
 
-def test_agree_lays_simulation_and_http_side_by_side(film: Path, tmp_path: Path) -> None:
+def test_agree_lays_simulation_and_http_side_by_side(home: Path, tmp_path: Path) -> None:
     """One line of JSON with both figures of each kind; nothing of it is left running."""
     trace = tmp_path / "steady.csv"
     trace.write_text("time_s,kbps\n0,2000\n30,2000\n")
-    where = [str(film / "packages" / "film"), "--keys", str(film / "keys"), "--trace", str(trace)]
+    where = [str(home / "packages" / "film"), "--keys", str(home / "keys"), "--trace", str(trace)]
     done = subprocess.run(
         [sys.executable, "-m", "abr", "agree", *where, "--duration", "4", "-a", "fixed", "--json"],
         capture_output=True,
@@ -133,10 +133,10 @@ def test_agree_lays_simulation_and_http_side_by_side(film: Path, tmp_path: Path)
     assert 0 < gap["startup_s"][0] < gap["startup_s"][1] + 0.05
 
 
-async def test_a_token_that_expires_under_way_is_renewed(film: Path) -> None:
-    """Tokens live 2 s here, the film 6 s: playback goes on with new ones, unnoticed."""
+async def test_a_token_that_expires_under_way_is_renewed(home: Path) -> None:
+    """Tokens live 2 s here, the video lasts 6 s: playback goes on with new ones, unnoticed."""
     async with Stack(
-        [film / "packages"], keys=film / "keys", config=ServeConfig(token_ttl_s=2.0)
+        [home / "packages"], keys=home / "keys", config=ServeConfig(token_ttl_s=2.0)
     ) as short:
         log = await play(
             short.playback_url("film"),
@@ -166,12 +166,12 @@ async def test_without_a_token_nothing_is_served_and_nothing_fetched(stack: Stac
     assert all(tier["hits"] == 0 and tier["bytes"] == 0 for tier in stack.cache_stats().values())
 
 
-def test_no_content_key_lies_beside_the_media(film: Path) -> None:
+def test_no_content_key_lies_beside_the_media(home: Path) -> None:
     """No file of the package holds a key, as bytes or as hexadecimal text."""
-    keys = KeyStore.open(film / "keys")
+    keys = KeyStore.open(home / "keys")
     contents = [keys.key("film", kid) for kid in keys.kids("film")]
     assert len(contents) == 3
-    for path in (film / "packages").rglob("*"):
+    for path in (home / "packages").rglob("*"):
         if path.is_file():
             data = path.read_bytes()
             assert not any(key in data or key.hex().encode() in data.lower() for key in contents)

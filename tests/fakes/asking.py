@@ -1,4 +1,4 @@
-"""Ask a rule what it was asked in a recorded session, compiled or not."""
+"""Ask an algorithm what it was asked in a recorded session, compiled or not."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ class Witness:
 
 
 def answer(
-    params: Any, state: Any, film: PresentationTable, history: FloatArray, row: FloatArray
+    params: Any, state: Any, presentation: PresentationTable, history: FloatArray, row: FloatArray
 ) -> tuple[float, float, float]:
-    """What the rule says to one row."""
+    """What the algorithm says to one row."""
     seen = Observation(
         row[1],
         int(row[2]),
@@ -80,9 +80,9 @@ def answer(
         row[4],
         int(row[5]),
         row[6] != 0,
-        film.ladder_bps,
-        film.sizes_bytes,
-        film.durations_s,
+        presentation.ladder_bps,
+        presentation.sizes_bytes,
+        presentation.durations_s,
         downloads_so_far(history, int(row[7])),
     )
     if row[0] == CHOOSE:
@@ -106,7 +106,7 @@ def ask_all(
     params: Any,
     row: FloatArray,
     fields: NDArray[np.int64],
-    film: PresentationTable,
+    presentation: PresentationTable,
     history: FloatArray,
     record: FloatArray,
     answers: FloatArray,
@@ -114,7 +114,7 @@ def ask_all(
     """Answer every row of a record, in order."""
     state = state_of(row, fields)
     for i in range(record.shape[0]):
-        rung, wait_s, segment = answer(params, state, film, history, record[i])
+        rung, wait_s, segment = answer(params, state, presentation, history, record[i])
         answers[i, 0] = rung
         answers[i, 1] = wait_s
         answers[i, 2] = segment

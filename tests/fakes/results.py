@@ -11,7 +11,12 @@ from abr.media import FloatArray
 from bench.analysis.stats import Resampled, draw_weights, weigh
 from bench.experiments.results import Results, Row, results_of
 
-FILM = {"title": "film", "digest": "f" * 64, "ladder_bps": [1e6, 2e6], "durations_s": [4.0, 4.0]}
+PRESENTATION = {
+    "title": "film",
+    "digest": "f" * 64,
+    "ladder_bps": [1e6, 2e6],
+    "durations_s": [4.0, 4.0],
+}
 
 
 def row(algorithm: str, trace: int, **more: Any) -> Row:
@@ -65,7 +70,7 @@ def results(
             }
             for label in labels
         ],
-        "presentations": [FILM],
+        "presentations": [PRESENTATION],
         "failed": [],
     }
     return results_of(header, rows, name="made up")

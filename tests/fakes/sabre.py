@@ -35,7 +35,7 @@ class Expected:
     abandoned: int
 
 
-def film_of(movie: Mapping[str, Any]) -> Presentation:
+def presentation_of_movie(movie: Mapping[str, Any]) -> Presentation:
     """A title of ``segment_duration_ms``, ``bitrates_kbps`` and ``segment_sizes_bits``."""
     sizes = np.array(movie["segment_sizes_bits"], dtype=np.float64).T / 8
     return Presentation(
@@ -51,7 +51,7 @@ def trace_of(network: Network) -> Trace:
 
 
 def rule_of(config: str) -> Rule:
-    """Our rule with the parameters that a configuration means."""
+    """Our algorithm with the parameters that a configuration means."""
     meant = SABRE_CONFIGURATIONS[config]
     rule = registry.load(meant.algorithm, **meant.params)
     assert isinstance(rule, Rule)
@@ -60,7 +60,7 @@ def rule_of(config: str) -> Rule:
 
 def play(
     config: str,
-    film: Presentation,
+    presentation: Presentation,
     traces: Sequence[Trace],
     *,
     abandon: bool,
@@ -69,7 +69,12 @@ def play(
     """One session of a configuration over each trace."""
     options: dict[str, Any] = {"abandon": abandon, **SABRE_CONFIGURATIONS[config].options}
     return run_batch(
-        sabre.SABRE, film, traces, rule_of(config), options=sabre.Options(**options), engine=engine
+        sabre.SABRE,
+        presentation,
+        traces,
+        rule_of(config),
+        options=sabre.Options(**options),
+        engine=engine,
     )
 
 

@@ -41,7 +41,7 @@ class FakeTitle:
     segments: int = 5
     rates_bps: tuple[int, ...] = (1_000_000, 2_000_000, 4_000_000)
     has_audio: bool = True
-    is_sealed: bool = False
+    is_encrypted: bool = False
     segment_s: float = 4.0
     audio_overhang_s: float = 0.0
     """The first audio segment is longer by this, the second shorter."""
@@ -112,7 +112,7 @@ class FakeTitle:
     def media(self, rung: int) -> str:
         """The media playlist of a rung; -1 for the audio."""
         rate = 128_000 if rung < 0 else self.rates_bps[rung]
-        key = Key(method="AES-128", uri="../key/" + "0" * 32) if self.is_sealed else None
+        key = Key(method="AES-128", uri="../key/" + "0" * 32) if self.is_encrypted else None
         init = Map(uri="init.mp4")
         return print_media(
             vod_playlist(

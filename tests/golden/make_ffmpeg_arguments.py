@@ -38,10 +38,10 @@ def master(width: int, height: int, rate: Fraction, **changes: object) -> Master
     return Master(**{**facts, **changes})  # type: ignore[arg-type]  # a table of facts
 
 
-def encode(film: Master, **settings: object) -> list[str]:
-    """The arguments for ``film``, with numbered pipes."""
+def encode(master: Master, **settings: object) -> list[str]:
+    """The arguments for ``master``, with numbered pipes."""
     config = TranscodeConfig(**settings)  # type: ignore[arg-type]  # as above
-    plan = plan_encode(film, config)
+    plan = plan_encode(master, config)
     tracks = len(plan.rungs) + (plan.audio is not None)
     return encode_arguments(plan, "/films/film.mp4", [f"pipe:{9 + at}" for at in range(tracks)])
 

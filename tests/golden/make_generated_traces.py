@@ -2,7 +2,7 @@
 
     python tests/golden/make_generated_traces.py
 
-Run it when a model's figures change, or a model comes along; say in the commit why.
+Run it when a model's figures change, or a model is added; say in the commit why.
 A change of digests without such a reason is a change of everybody's traces.
 """
 

@@ -24,17 +24,17 @@ STEADY_BB = [
 ]  # fmt: skip
 
 
-def seen_at(film: Presentation, segment: int, buffer_s: float) -> Observation:
+def seen_at(presentation: Presentation, segment: int, buffer_s: float) -> Observation:
     return Observation(
         0.0, segment, buffer_s, 60.0, 0, True,
-        film.bitrates_bps, film.sizes_bytes, film.durations_s, NO_DOWNLOADS,
+        presentation.bitrates_bps, presentation.sizes_bytes, presentation.durations_s, NO_DOWNLOADS,
     )  # fmt: skip
 
 
 @pytest.mark.parametrize(("buffer_s", "rung"), STEADY_BB)
 def test_bba_0_decides_as_in_the_golden_rows(buffer_s: float, rung: int) -> None:
-    film = constant_presentation(LADDER_BPS, segments=48, segment_s=4)
-    assert begin(RULES["bb"], film).choose(seen_at(film, 1, buffer_s)).rung == rung
+    presentation = constant_presentation(LADDER_BPS, segments=48, segment_s=4)
+    assert begin(RULES["bb"], presentation).choose(seen_at(presentation, 1, buffer_s)).rung == rung
 
 
 def test_rules_decide_as_in_the_full_reference_file() -> None:
@@ -43,17 +43,17 @@ def test_rules_decide_as_in_the_full_reference_file() -> None:
         pytest.skip("the reference figures of the Pensieve family are not beside this checkout")
     movie = json.loads((GOLD / "movie" / "B_6rung_4s.json").read_text())
     held = json.loads((GOLD / "pensieve.json").read_text())
-    film = Presentation(
+    presentation = Presentation(
         bitrates_bps=np.array(held["bitrates_kbps"]) * 1e3,
         sizes_bytes=np.round(np.array(movie["segment_sizes_bits"][:48]).T / 8),
         durations_s=np.full(48, 4.0),
     )
     checked = 0
     for session in held["sessions"]:
-        running = begin(RULES[session["alg"]], film)
+        running = begin(RULES[session["alg"]], presentation)
         rows = session["rows"]
         for segment, (before, row) in enumerate(itertools.pairwise(rows), 1):
             where = (session["net"], session["alg"], segment)
-            assert running.choose(seen_at(film, segment, before[3])).rung == row[0], where
+            assert running.choose(seen_at(presentation, segment, before[3])).rung == row[0], where
             checked += 1
     assert checked == 28 * 47

@@ -48,7 +48,7 @@ def differences(session: dict[str, Any], running: RunningAlgorithm) -> tuple[int
 
     After a difference we go on from what the player did.
     """
-    film = title(session)
+    presentation = title(session)
     history: list[Download] = []
     segment, rung, last_rung, start_s = -1, -1, -1, 0.0
     compared = 0
@@ -57,8 +57,8 @@ def differences(session: dict[str, Any], running: RunningAlgorithm) -> tuple[int
     def seen(now_ms: float, buffer_ms: float) -> Observation:
         return Observation(
             now_ms / 1e3, segment, buffer_ms / 1e3, session["maxBufferMs"] / 1e3, last_rung,
-            segment > 0, film.bitrates_bps, film.sizes_bytes, film.durations_s,
-            downloads_from(history),
+            segment > 0, presentation.bitrates_bps, presentation.sizes_bytes,
+            presentation.durations_s, downloads_from(history),
         )  # fmt: skip
 
     # A download's first byte stands in its last row, so all are looked up beforehand.
@@ -75,7 +75,7 @@ def differences(session: dict[str, Any], running: RunningAlgorithm) -> tuple[int
         elif row[0] == UNDER_WAY:
             now_ms, received, buffer_ms, target = row[1:5]
             progress = Progress(
-                now_ms / 1e3, segment, rung, float(film.sizes_bytes[rung, segment]),
+                now_ms / 1e3, segment, rung, float(presentation.sizes_bytes[rung, segment]),
                 float(received), start_s, firsts[start_s], buffer_ms / 1e3,
             )  # fmt: skip
             lower = running.reconsider(seen(now_ms, buffer_ms), progress)
@@ -86,7 +86,7 @@ def differences(session: dict[str, Any], running: RunningAlgorithm) -> tuple[int
                 rung, start_s = target, now_ms / 1e3
         else:
             _, first_ms, end_ms, buffer_ms = row
-            size = float(film.sizes_bytes[rung, segment])
+            size = float(presentation.sizes_bytes[rung, segment])
             download = Download(segment, rung, size, start_s, first_ms / 1e3, end_ms / 1e3)
             history.append(download)
             last_rung = rung

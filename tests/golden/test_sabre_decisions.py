@@ -23,12 +23,12 @@ def check(session: dict[str, Any]) -> int:
     """Ask for each decision with what was known then; how many there were."""
     segment_s, count = session["segment_ms"] / 1e3, session["segments"]
     rates = np.array(session["bitrates_kbps"]) * 1e3
-    film = Presentation(
+    presentation = Presentation(
         bitrates_bps=rates,
         sizes_bytes=np.outer(rates * segment_s / 8, np.ones(count)),
         durations_s=np.full(count, segment_s),
     )
-    running = begin(MAKERS[session["config"]](abandon=session["abandon"]), film)
+    running = begin(MAKERS[session["config"]](abandon=session["abandon"]), presentation)
     history: list[Download] = []
     last_rung = -1
     for number, row in enumerate(session["decisions"]):
@@ -37,7 +37,8 @@ def check(session: dict[str, Any]) -> int:
         got_bytes = figures[4] / 8
         seen = Observation(
             clock_s, segment, buffer_s, 25.0, last_rung, segment > 0,
-            film.bitrates_bps, film.sizes_bytes, film.durations_s, downloads_from(history),
+            presentation.bitrates_bps, presentation.sizes_bytes, presentation.durations_s,
+            downloads_from(history),
         )  # fmt: skip
         assert running.choose(seen).rung == rung, (number, row)
         first_s, end_s = clock_s + wait_s, clock_s + total_s

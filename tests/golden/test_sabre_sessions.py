@@ -11,7 +11,7 @@ import pytest
 
 from player.batch.configurations import SABRE_CONFIGURATIONS
 from player.batch.run.batch import Batch, Engine
-from tests.fakes.sabre import Expected, differences, film_of, play, trace_of
+from tests.fakes.sabre import Expected, differences, play, presentation_of_movie, trace_of
 
 HERE = Path(__file__).parent
 GOLD = HERE.parents[2] / "shared" / "gold"
@@ -64,7 +64,9 @@ def check(found: dict[str, Any], config: str, engine: Engine, every: int = 1) ->
                 if (row["config"], row["abandon"], row["movie"]) == chosen
             ][::every]
             traces = [trace_of(found["nets"][row["net"]]) for row in rows]
-            batch = play(config, film_of(facts), traces, abandon=abandon, engine=engine)
+            batch = play(
+                config, presentation_of_movie(facts), traces, abandon=abandon, engine=engine
+            )
             for k, row in enumerate(rows):
                 case = (movie, row["net"], config, abandon)
                 assert not differences(batch, k, expected_of(row)), case

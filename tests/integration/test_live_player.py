@@ -57,7 +57,7 @@ class Server:
 
 @asynccontextmanager
 async def serving(segments: int = 3) -> AsyncIterator[tuple[Server, str]]:
-    server = Server(FakeTitle(segments=segments, is_sealed=True, segment_s=0.4))
+    server = Server(FakeTitle(segments=segments, is_encrypted=True, segment_s=0.4))
     app = web.Application()
     app.router.add_get("/t/{token}/film/{path:.*}", server.answer)
     async with TestServer(app) as running:
@@ -65,7 +65,7 @@ async def serving(segments: int = 3) -> AsyncIterator[tuple[Server, str]]:
         yield server, str(url)
 
 
-async def test_a_sealed_title_plays_to_its_end_and_replays_identically(tmp_path: Path) -> None:
+async def test_an_encrypted_title_plays_to_its_end_and_replays_identically(tmp_path: Path) -> None:
     """Real bytes, real keys, real time; the log survives the disk and the replay is exact."""
     async with serving() as (_, url):
         sink = MediaFolder(tmp_path / "media")
@@ -158,7 +158,7 @@ async def test_a_failed_session_that_replays_identically_is_said_to(tmp_path: Pa
 
 async def test_a_broken_off_body_is_fetched_again() -> None:
     """A connection that dies in the middle of a segment costs one retry."""
-    server = Server(FakeTitle(segments=3, is_sealed=True, segment_s=0.4))
+    server = Server(FakeTitle(segments=3, is_encrypted=True, segment_s=0.4))
     broken: list[int] = []
 
     async def answer(request: web.Request) -> web.StreamResponse:

@@ -66,10 +66,10 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     name: str = request.param
     source, settings = CASES[name]
     home = tmp_path_factory.mktemp(name)
-    film = master(home / "master.mp4", **source)  # type: ignore[arg-type]  # a table of cases
+    source_file = master(home / "master.mp4", **source)  # type: ignore[arg-type]  # a table of cases
     config = TranscodeConfig(preset="ultrafast", **settings)  # type: ignore[arg-type]  # as above
     keys = KeyStore.open(home / "keys") if config.encrypt != "none" else None
-    asyncio.run(transcode(film, home / name, config, keys=keys))
+    asyncio.run(transcode(source_file, home / name, config, keys=keys))
     return Made(home / name, keys)
 
 
@@ -179,8 +179,8 @@ OFFENCES: dict[str, tuple[str, Callable[[Path], None]]] = {
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clear package to spoil copies of."""
     home = tmp_path_factory.mktemp("clean")
-    film = master(home / "master.mp4", size="320x180", rate="24", seconds=5.5)
-    asyncio.run(transcode(film, home / "film", TranscodeConfig(preset="ultrafast")))
+    source_file = master(home / "master.mp4", size="320x180", rate="24", seconds=5.5)
+    asyncio.run(transcode(source_file, home / "film", TranscodeConfig(preset="ultrafast")))
     return home / "film"
 
 

@@ -33,7 +33,7 @@ MEDIA = Path(__file__).parents[3] / "shared" / "media"
 QUICK: dict[str, Any] = {"preset": "ultrafast", "segment_s": 2.0}
 
 
-def film(path: Path, *arguments: str) -> Path:
+def run_ffmpeg(path: Path, *arguments: str) -> Path:
     """A file made by ffmpeg of ``arguments``."""
     command = [FFMPEGS[-1].path, "-nostdin", "-y", "-v", "error", *arguments, f"file:{path}"]
     subprocess.run(command, check=True, timeout=60)
@@ -43,7 +43,9 @@ def film(path: Path, *arguments: str) -> Path:
 def pattern(path: Path, picture: str, *arguments: str) -> Path:
     """A test pattern as H.264."""
     given = arguments if "-c:v" in arguments else ("-c:v", "libx264", *arguments)
-    return film(path, "-f", "lavfi", "-i", f"testsrc2={picture}", "-preset", "ultrafast", *given)
+    return run_ffmpeg(
+        path, "-f", "lavfi", "-i", f"testsrc2={picture}", "-preset", "ultrafast", *given
+    )
 
 
 def package(master: Path, out: Path, **settings: Any) -> PresentationIndex:
@@ -52,7 +54,9 @@ def package(master: Path, out: Path, **settings: Any) -> PresentationIndex:
 
 def turned(folder: Path) -> Path:
     plain = pattern(folder / "plain.mp4", "size=320x180:rate=25:duration=2.2")
-    return film(folder / "turned.mp4", "-display_rotation", "90", "-i", str(plain), "-c", "copy")
+    return run_ffmpeg(
+        folder / "turned.mp4", "-display_rotation", "90", "-i", str(plain), "-c", "copy"
+    )
 
 
 def anamorphic(folder: Path) -> Path:
@@ -88,7 +92,7 @@ def bright(folder: Path) -> Path:
 
 
 def ntsc(folder: Path) -> Path:
-    return film(
+    return run_ffmpeg(
         folder / "-we: ird %d.mp4",
         *("-f", "lavfi", "-i", "testsrc2=size=160x90:rate=30000/1001:duration=4.5"),
         *("-f", "lavfi", "-i", "sine=440:duration=4.5"),
@@ -169,7 +173,7 @@ def _decoded(
 def test_tracks_that_start_apart_are_filled(delay_s: str, tmp_path: Path) -> None:
     """Sound 0.7 s after or before the picture: the gap is filled, tracks begin at 0."""
     late, early = (("-itsoffset", "0.7"), ()) if delay_s == "0.7" else ((), ("-itsoffset", "0.7"))
-    master = film(
+    master = run_ffmpeg(
         tmp_path / "m.mkv",
         *early, "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25:duration=2",
         *late, "-f", "lavfi", "-i", "sine=440:duration=1",

@@ -42,7 +42,7 @@ pytestmark = pytest.mark.skipif(not FFMPEGS, reason="no ffmpeg with libx264 was 
 QUICK = TranscodeConfig(preset="ultrafast", segment_s=2.0, ladder="90:200")
 
 
-def film(path: Path, *, seconds: float = 3.0, codec: str = "libx264", sound: bool = True) -> Path:
+def encode(path: Path, *, seconds: float = 3.0, codec: str = "libx264", sound: bool = True) -> Path:
     """A test pattern with a tone."""
     command = [FFMPEGS[-1].path, "-nostdin", "-y", "-v", "error"]
     command += ["-f", "lavfi", "-i", f"testsrc2=size=320x180:rate=25:duration={seconds}"]
@@ -54,7 +54,7 @@ def film(path: Path, *, seconds: float = 3.0, codec: str = "libx264", sound: boo
 
 @pytest.fixture(scope="module")
 def sound_master(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return film(tmp_path_factory.mktemp("masters") / "film.mp4")
+    return encode(tmp_path_factory.mktemp("masters") / "film.mp4")
 
 
 def cut_off(master: Path, folder: Path) -> Path:
@@ -83,7 +83,8 @@ def cut_off_matroska(master: Path, folder: Path) -> Path:
 
 
 def cut_off_program_stream(_master: Path, folder: Path) -> Path:
-    whole, made = film(folder / "whole.mpg", codec="mpeg2video", sound=False), folder / "cut.mpg"
+    whole = encode(folder / "whole.mpg", codec="mpeg2video", sound=False)
+    made = folder / "cut.mpg"
     made.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
     return made
 
@@ -112,7 +113,7 @@ def written(name: str, data: bytes) -> Callable[[Path, Path], Path]:
     return make
 
 
-WORDS = b"words that are no film\n" * 400
+WORDS = b"words that are no video\n" * 400
 BAD: dict[str, tuple[Callable[[Path, Path], Path], type[Exception], str]] = {
     "missing": (lambda _m, folder: folder / "none.mp4", MissingFileError, "no such file"),
     "a folder": (lambda _m, folder: folder, MissingFileError, "is a folder"),
@@ -259,7 +260,7 @@ def test_an_interruption_ends_ffmpeg_and_leaves_nothing(
     name: str, sound_master: Path, tmp_path: Path
 ) -> None:
     """Code 130, one line, no partial folder, no child."""
-    slow = film(tmp_path / "slow.mp4", seconds=40, sound=False)
+    slow = encode(tmp_path / "slow.mp4", seconds=40, sound=False)
     command = [sys.executable, "-m", "abr", "transcode", str(slow), str(tmp_path / "new/out")]
     process = subprocess.Popen(
         [*command, "--preset", "slow"], stderr=subprocess.PIPE, text=True, cwd=tmp_path,

@@ -35,8 +35,8 @@ COLUMNS: tuple[tuple[str, Engine, bool, int, float], ...] = (
 ROUNDS = 5
 
 
-def film() -> Presentation:
-    """199 segments of the built-in title of six rungs."""
+def long_presentation() -> Presentation:
+    """199 segments of the built-in presentation of six rungs."""
     once = builtin("vbr-6")
     sizes = np.tile(once.sizes_bytes, (1, -(-SEGMENTS // once.segments)))[:, :SEGMENTS]
     return Presentation(
@@ -46,7 +46,7 @@ def film() -> Presentation:
 
 def main() -> int:
     """Print a table; 1 when a median is below its bar."""
-    title = film()
+    presentation = long_presentation()
     classes = ("3g-commute", "lte-driving", "fcc-home", "wifi-weak-5mbps")
     traces = [generate(modelfiles.model(classes[k % 4]), seed=k, duration_s=320) for k in range(14)]
     speeds: dict[str, list[list[float]]] = {}
@@ -59,10 +59,18 @@ def main() -> int:
                 options = sabre.Options(**settings)
                 which = np.arange(sessions) % len(traces)
                 if not row[place]:  # compiled here, or loaded
-                    run_batch(sabre.SABRE, title, traces, rule, options=options, engine=engine)
+                    run_batch(
+                        sabre.SABRE, presentation, traces, rule, options=options, engine=engine
+                    )
                 begun_s = time.process_time()
                 run_batch(
-                    sabre.SABRE, title, traces, rule, options=options, which=which, engine=engine
+                    sabre.SABRE,
+                    presentation,
+                    traces,
+                    rule,
+                    options=options,
+                    which=which,
+                    engine=engine,
                 )
                 row[place].append(sessions * SEGMENTS / (time.process_time() - begun_s))
     medians = {name: [statistics.median(each) for each in row] for name, row in speeds.items()}

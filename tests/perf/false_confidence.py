@@ -46,17 +46,17 @@ class Wavering:
         return max(0, rung - int(self._rng.random() < 1 / 3))
 
 
-def rows(label: str, film: Presentation, networks: list[Any], seed: int) -> list[Row]:
+def rows(label: str, presentation: Presentation, networks: list[Any], seed: int) -> list[Row]:
     """Sessions of one copy, as rows with what comparing needs."""
     found = []
     for place, trace in enumerate(networks):
         # A chooser is made for a session, so each session needs a seed of its own.
         make = partial(Wavering, seed * 10_000 + place)
-        batch = run_batch(PENSIEVE, film, [trace], make, engine="plain", keep_columns=True)
+        batch = run_batch(PENSIEVE, presentation, [trace], make, engine="plain", keep_columns=True)
         total = {name: float(batch.total(name)[0]) for name in TAKEN}
         first_s = float(batch.column("stall_s")[0, 0])
         stall_s = max(total["stall_s"] - first_s, 0.0)
-        rates = [float(film.bitrates_bps[rung]) for rung in batch.rungs[0]]
+        rates = [float(presentation.bitrates_bps[rung]) for rung in batch.rungs[0]]
         found.append(
             {
                 "algorithm": label,
@@ -88,13 +88,15 @@ TAKEN = (
 )  # fmt: skip
 
 
-def repetition(number: int, networks: int, film: Presentation) -> Results:
+def repetition(number: int, networks: int, presentation: Presentation) -> Results:
     """The same algorithm as ``one`` and ``other``, over networks of its own."""
     drawn = [
         generate(find_model(CLASSES[k % len(CLASSES)]), seed=number * networks + k, duration_s=320)
         for k in range(networks)
     ]
-    both = rows("one", film, drawn, 2 * number) + rows("other", film, drawn, 2 * number + 1)
+    both = rows("one", presentation, drawn, 2 * number) + rows(
+        "other", presentation, drawn, 2 * number + 1
+    )
     return results_of({}, both, name=f"repetition {number}")
 
 
@@ -104,11 +106,11 @@ def main() -> int:
     parser.add_argument("--repetitions", type=int, default=200)
     parser.add_argument("--networks", type=int, default=20)
     args = parser.parse_args()
-    film = builtin("vbr-6")
+    presentation = builtin("vbr-6")
     strictest = [Margin(metric=each.metric, by=0.0) for each in MARGINS]
     flagged, lenient = 0, 0
     for number in range(args.repetitions):
-        made = repetition(number, args.networks, film)
+        made = repetition(number, args.networks, presentation)
 
         def worse(margins: list[Margin], made: Results = made, seed: int = number) -> bool:
             rng = np.random.default_rng(seed)

@@ -6,8 +6,8 @@
 absolute change in Mbit/s; startup counts nothing. Each trace is one unit: its score is
 the mean over the presentations. Differences are paired by trace, intervals are the 95 %
 bootstrap of ``bench.analysis.stats``. Traces are of seeds from 10,000 on (learning used
-0 to 63), and the presentations are other draws than those of learning, and two that come along with
-``bench``. Sessions are those of our own player's kernel with 30 s of buffer at most,
+0 to 63), and the presentations are other draws than those of learning, and two bundled with
+``bench``. Sessions are those of our own player's simulator with 30 s of buffer at most,
 without limits in time. With ``--files`` the traces of a folder are a class.
 """
 
@@ -52,7 +52,7 @@ SHAPES = {
 OPTIONS = Options(first_byte_limit_s=math.inf, total_limit_s=math.inf)
 
 
-def films() -> list[Presentation]:
+def presentations() -> list[Presentation]:
     """Held-out presentations."""
     draws = [
         draw(shape, np.random.default_rng([2, k]), title=name)
@@ -66,12 +66,12 @@ def scores(
 ) -> FloatArray:
     """``qoe_lin`` per presentation and trace, shape (F, n)."""
     rows = []
-    for film in shown:
-        batch = run_batch(ABRKIT, film, over, algorithm, options=OPTIONS)
-        mbps = film.bitrates_bps[batch.rungs.astype(np.int64)] / 1e6
+    for presentation in shown:
+        batch = run_batch(ABRKIT, presentation, over, algorithm, options=OPTIONS)
+        mbps = presentation.bitrates_bps[batch.rungs.astype(np.int64)] / 1e6
         changes = np.abs(np.diff(mbps, axis=1)).sum(axis=1)
-        worth = mbps.sum(axis=1) - STALL_WEIGHT * batch.total("stall_s") - changes
-        rows.append(worth / film.segments)
+        scores = mbps.sum(axis=1) - STALL_WEIGHT * batch.total("stall_s") - changes
+        rows.append(scores / presentation.segments)
     return np.array(rows)
 
 
@@ -111,12 +111,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ask.add_argument("--classes", nargs="*", default=list(modelfiles.names()))
     ask.add_argument("--files", nargs="*", type=Path, help="folders of traces, not classes")
     ask.add_argument("--policy", type=Path, help="another policy file than the shipped one")
-    ask.add_argument("--each-film", action="store_true", help="a row per presentation too")
+    ask.add_argument("--each-presentation", action="store_true", help="a row per presentation too")
     given = ask.parse_args(arguments)
     mine: Algorithm = registry.load("abrkit-policy")
     if given.policy:
         mine = read_policy_file(given.policy).build_rule(str(given.policy))
-    shown, rng = films(), np.random.default_rng(0)
+    shown, rng = presentations(), np.random.default_rng(0)
     print("| class | abrkit-policy | " + " | ".join(f"− {name}" for name in RIVALS) + " |")
     print("|---|---:|" + "---:|" * len(RIVALS))
     undecided = []
@@ -130,8 +130,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ours = scores(mine, shown, over)
         theirs = {rival: scores(registry.load(rival), shown, over) for rival in RIVALS}
         parts = [(f"{name} ({len(over)})", slice(None))]
-        if given.each_film:
-            parts += [(f"{name}, {film.title}", slice(f, f + 1)) for f, film in enumerate(shown)]
+        if given.each_presentation:
+            parts += [
+                (f"{name}, {presentation.title}", slice(f, f + 1))
+                for f, presentation in enumerate(shown)
+            ]
         for label, part in parts:
             cells = []
             for rival in RIVALS:

@@ -1,4 +1,4 @@
-"""The batch kernel of our own player against the virtual driver's log, field by field."""
+"""The compiled loop of our own player against the virtual driver's log, field by field."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def together(logged: list[tuple[float, float]], starts: list[float]) -> list[tup
 @settings(max_examples=25, deadline=None)
 @given(case=cases)
 def test_a_rule_plays_the_same_in_both(name: str, case: Case) -> None:
-    """Rungs, times, stalls and quality of the kernel are those of the log."""
+    """Rungs, times, stalls and quality of the loop are those of the log."""
     rungs = case.presentation.rungs
     params = {k: min(v, rungs - 1) for k, v in RULES[name].items()}
     batch, log = played_both(case, registry.load(name, **params), "plain")

@@ -1,4 +1,4 @@
-"""A log summed up against the kernel's own row."""
+"""A log summed up against the loop's own row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.fakes.playbacks import Case, cases
 
 @settings(max_examples=60, deadline=None)
 @given(case=cases)
-def test_a_log_gives_the_row_that_the_kernel_makes(case: Case) -> None:
+def test_a_log_gives_the_row_that_the_loop_makes(case: Case) -> None:
     """Every total and every column, but for the last bits of sums."""
     rule = registry.load("throughput")
     batch = run_batch(

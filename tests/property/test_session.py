@@ -73,7 +73,7 @@ def playbacks(draw: st.DrawFn) -> tuple[FakeTitle, Trace, PlayerConfig, int]:
     title = FakeTitle(
         segments=draw(st.integers(1, 8)),
         has_audio=draw(st.booleans()),
-        is_sealed=draw(st.booleans()),
+        is_encrypted=draw(st.booleans()),
     )
     if draw(st.booleans()):
         title.refuse = Flaky(seed)

@@ -45,7 +45,8 @@ class Wayward:
 def stepped(case: Case) -> tuple[list[Stepped], list[tuple[float, float]], dict[str, float]]:
     """The session in steps: each step, when each was asked for, the totals."""
     options = options_of(case.config, max_play_s=case.max_play_s)
-    film, link = presentation_table_of(case.presentation), ABRKIT.link_table(case.trace, options)
+    table = presentation_table_of(case.presentation)
+    link = ABRKIT.link_table(case.trace, options)
     place, totals = np.zeros(len(PLACES)), Totals()
     step_linked = linked(step, presentation_hooks(case.presentation))
     room, wayward = make_room(), Wayward(case.seed)
@@ -55,7 +56,7 @@ def stepped(case: Case) -> tuple[list[Stepped], list[tuple[float, float]], dict[
     while not (steps and steps[-1].is_over):
         steps.append(
             step_linked(
-                film, link, options, place, totals, room, wayward.rung(case.presentation.rungs)
+                table, link, options, place, totals, room, wayward.rung(case.presentation.rungs)
             )
         )
         asked.append((float(place[0]), steps[-1].buffer_s))

@@ -29,7 +29,7 @@ TRACES = [
 ]
 
 
-def film(segments: int = 60) -> Presentation:
+def presentation(segments: int = 60) -> Presentation:
     rng = np.random.default_rng(5)
     rates = np.array([0.3e6, 0.75e6, 1.2e6, 1.85e6, 2.85e6, 4.3e6])
     sizes = np.outer(rates / 8 * 4, rng.uniform(0.7, 1.3, segments))
@@ -42,13 +42,13 @@ def rules() -> list[str]:
 
 def recorded(rule: Rule, trace: Trace) -> asking.Witness:
     """A session of ``rule``, as the virtual player runs it, with all that was asked."""
-    witness = asking.Witness(begin(rule, film(), trace))
-    run_batch(SABRE, film(), [trace], lambda: witness, engine="plain")
+    witness = asking.Witness(begin(rule, presentation(), trace))
+    run_batch(SABRE, presentation(), [trace], lambda: witness, engine="plain")
     return witness
 
 
 def answers(rule: Rule, witness: asking.Witness, trace: Trace, *, compile_it: bool) -> Any:
-    state = start_state(rule, film(), trace)
+    state = start_state(rule, presentation(), trace)
     flat = flatstate.flatten(state)
     if compile_it:
         loop: Any = compiled_with(asking.ask_all, {"answer": asking.answer}, rule, state)
@@ -64,7 +64,7 @@ def answers(rule: Rule, witness: asking.Witness, trace: Trace, *, compile_it: bo
         rule.params,
         flat.values,
         flat.fields,
-        presentation_table_of(film()),
+        presentation_table_of(presentation()),
         history,
         witness.record(),
         found,

@@ -38,7 +38,9 @@ def unmoved(params: Any, state: Any, seen: Observation, told: Download | float) 
     """A rule without the hook."""
 
 
-def played(rule: Rule, film: PresentationTable, link: LinkTable, options: pensieve.Options) -> Out:
+def played(
+    rule: Rule, presentation: PresentationTable, link: LinkTable, options: pensieve.Options
+) -> Out:
     """One session as plain Python, with the family's own columns."""
     hooks = {
         "choose": rule.choose,
@@ -46,15 +48,17 @@ def played(rule: Rule, film: PresentationTable, link: LinkTable, options: pensie
         "waited": rule.waited or unmoved,
         "CAN_LEARN": True,
     }
-    segments = len(film.durations_s)
+    segments = len(presentation.durations_s)
     out = out_for(segments, segments)
     more = np.zeros((len(COLUMNS) + len(pensieve.MORE_COLUMNS), segments))
     out = Out(out.rungs, more, out.totals, out.history)
     shown = Presentation(
-        bitrates_bps=film.ladder_bps, sizes_bytes=film.sizes_bytes, durations_s=film.durations_s
+        bitrates_bps=presentation.ladder_bps,
+        sizes_bytes=presentation.sizes_bytes,
+        durations_s=presentation.durations_s,
     )
     session = linked(pensieve.session, hooks)
-    session(rule.params, start_state(rule, shown), film, link, options, out)
+    session(rule.params, start_state(rule, shown), presentation, link, options, out)
     return out
 
 
@@ -80,13 +84,13 @@ def test_every_row_is_identical_to_the_reference_sessions() -> None:
         durations_s=np.full(sizes_bits.shape[1], segment_s),
     )
     options = pensieve.Options()
-    film = pensieve.presentation_table(title, options)
+    presentation = pensieve.presentation_table(title, options)
     identical = 0
     for want in held["sessions"]:
         text = (GOLD / "net" / f"{want['net']}.json").read_text()
         trace = read_sabre(text, want["net"])[0].trace
         link = pensieve.link_table(trace, options)
-        out = played(RULES[want["alg"]], film, link, options)
+        out = played(RULES[want["alg"]], presentation, link, options)
         assert rows_of(out) == want["rows"], (want["net"], want["alg"])
         assert out.totals.stall_s == pytest.approx(want["rebuffer_s"])
         identical += 1
@@ -123,11 +127,11 @@ def test_a_session_worked_by_hand() -> None:
     Segment 0 at rung 1: 1.08 s of rebuffering, buffer 4. The rule's lowest rung while the
     buffer is below 5 s: 4 - 0.18 + 4 = 7.82.
     """
-    film = PresentationTable(
+    presentation = PresentationTable(
         np.array([1e6, 2e6]), np.array([[95e3] * 3, [950e3] * 3]), np.full(3, 4.0), np.full(3, 4e3)
     )
     link = cooked.link_of_rows(np.array([0.0, 100.0]), np.array([8.0, 8.0]))
-    out = played(bba0.make(reservoir_s=5, cushion_s=2), film, link, pensieve.Options())
+    out = played(bba0.make(reservoir_s=5, cushion_s=2), presentation, link, pensieve.Options())
     assert out.rungs.tolist() == [1, 0, 1]
     want = [
         [1, 1080, 0, 4, 1.08, 2 - 4.3 * 1.08],
@@ -144,11 +148,11 @@ def test_a_full_buffer_sleeps_in_whole_quanta_and_moves_the_network() -> None:
     The clock then stands at 0.1 + 0.1 + 3 s (round trips do not move it), where capacity
     has halved: segment 2 takes 0.2 + 0.08 s.
     """
-    film = PresentationTable(
+    presentation = PresentationTable(
         np.array([1e6]), np.full((1, 3), 95e3), np.full(3, 4.0), np.full(3, 4e3)
     )
     link = cooked.link_of_rows(np.array([0.0, 3.0, 100.0]), np.array([8.0, 8.0, 4.0]))
-    out = played(RULES["bb"], film, link, pensieve.Options(max_buffer_s=5.0))
+    out = played(RULES["bb"], presentation, link, pensieve.Options(max_buffer_s=5.0))
     delay_ms, sleep_ms, buffer_s, _ = out.columns[len(COLUMNS) :]
     assert delay_ms == pytest.approx([180, 180, 280])
     assert sleep_ms == pytest.approx([0, 3000, 4000])
@@ -206,12 +210,12 @@ def test_a_rules_own_wait_plays_from_the_buffer_and_moves_the_network() -> None:
     def choose(params: Any, state: Any, seen: Observation) -> Decision:
         return Decision(0, 5.0, 0)
 
-    film = PresentationTable(
+    presentation = PresentationTable(
         np.array([1e6]), np.full((1, 2), 95e3), np.full(2, 4.0), np.full(2, 4e3)
     )
     link = cooked.link_of_rows(np.array([0.0, 3.0, 100.0]), np.array([8.0, 8.0, 4.0]))
     rule = dataclasses.replace(RULES["bb"], choose=choose)
-    out = played(rule, film, link, pensieve.Options())
+    out = played(rule, presentation, link, pensieve.Options())
     assert out.columns[STALL_S] == pytest.approx([0.18, 1 + 0.28])
     assert out.totals.idle_s == 5
 
@@ -221,18 +225,18 @@ def test_an_answer_that_is_not_legal_ends_the_session(rung: int, wait_s: float) 
     def choose(params: Any, state: Any, seen: Observation) -> Decision:
         return Decision(rung, wait_s, 0)
 
-    film = PresentationTable(
+    presentation = PresentationTable(
         np.array([1e6]), np.full((1, 2), 95e3), np.full(2, 4.0), np.full(2, 4e3)
     )
     link = cooked.link_of_rows(np.array([0.0, 9.0]), np.array([8.0, 8.0]))
     rule = dataclasses.replace(RULES["bb"], choose=choose)
-    out = played(rule, film, link, pensieve.Options())
+    out = played(rule, presentation, link, pensieve.Options())
     assert [out.totals.outcome, out.totals.downloads] == [REFUSED, 1]
 
 
-def test_a_film_is_cut_and_rounded() -> None:
-    film = constant_presentation((300_001.0,), segments=50, segment_s=4.004)
-    made = pensieve.presentation_table(film, pensieve.Options())
+def test_a_presentation_is_cut_and_rounded() -> None:
+    presentation = constant_presentation((300_001.0,), segments=50, segment_s=4.004)
+    made = pensieve.presentation_table(presentation, pensieve.Options())
     assert made.sizes_bytes.shape == (1, 48)
     assert made.sizes_bytes[0, 0] == round(300_001 * 4.004 / 8)
     assert made.durations_s[0] == 4.0

@@ -18,7 +18,7 @@ import pytest
 
 from player.batch.configurations import SABRE_CONFIGURATIONS
 from player.batch.run.batch import Engine
-from tests.fakes.sabre import Expected, Network, differences, film_of, play, trace_of
+from tests.fakes.sabre import Expected, Network, differences, play, presentation_of_movie, trace_of
 
 CONFIGS = sorted(SABRE_CONFIGURATIONS)
 GOLDEN = Path(__file__).parents[1] / "golden" / "sabre_sessions.json"
@@ -109,7 +109,9 @@ def compare(config: str, engine: Engine, titles: range, segments: int) -> None:
         ]
         traces = [trace_of(net) for net in nets]
         for abandon in (True, False):
-            batch = play(config, film_of(movie), traces, abandon=abandon, engine=engine)
+            batch = play(
+                config, presentation_of_movie(movie), traces, abandon=abandon, engine=engine
+            )
             for k, net in enumerate(nets):
                 expected = second_opinion(config, movie, net, abandon=abandon)
                 assert not differences(batch, k, expected), (seed, k, abandon)

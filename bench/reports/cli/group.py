@@ -16,8 +16,8 @@ def bench() -> None:
     """Compare algorithms over many networks, with intervals.
 
     A plan names algorithms, networks and presentations; every algorithm plays every
-    presentation over every network. Reports show differences on the same networks with
-    the interval in which they lie.
+    presentation over every network. Reports show differences on the same networks,
+    each with its confidence interval.
 
     \b
     Examples:

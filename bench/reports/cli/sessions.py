@@ -43,7 +43,7 @@ def write_report(path: Path, data: ReportData) -> None:
     "traces",
     multiple=True,
     metavar="TRACE",
-    help="A trace that was played, to draw its capacity; may be repeated.",
+    help="Trace that was played, to draw its capacity; may be repeated.",
 )
 @click.option(
     "--cache-stats",
@@ -58,7 +58,7 @@ def write_report(path: Path, data: ReportData) -> None:
     help="Write the charts alone to this SVG file, instead of a page.",
 )
 @click.option("--title", "heading", default="Playback report", help="Heading of the page.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of words.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def report(
     logs: tuple[Path, ...],
     out: Path,
@@ -68,10 +68,10 @@ def report(
     heading: str,
     as_json: bool,
 ) -> None:
-    """Make one HTML page of session logs; it opens offline and asks the network for nothing.
+    """Make one HTML page from session logs; it opens offline and loads nothing.
 
-    Says of each session what its viewer would have noticed. Sessions that failed are
-    named with the reason and compared with none; exit 1 when every session failed.
+    Describes what the viewer of each session would have noticed. Failed sessions are
+    listed with the reason and left out of comparisons; exits 1 when every session failed.
 
     \b
     Examples:

@@ -52,7 +52,7 @@ class DisagreementError(PeerError):
     show_default=True,
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Length of each playback, from play asked; live runs take as long as it says.",
+    help="Length of each playback, from the request to play; live runs take that long.",
 )
 @click.option(
     "--keys",

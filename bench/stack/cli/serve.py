@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     "--port",
     type=int,
     metavar="N",
-    help="Port of the origin; the others take those after it. 0: free ones. [0]",
+    help="Port of the origin; the caches use the ports after it. 0: any free ports. [0]",
 )
 @click.option(
     "--keys",
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="How long a token is valid before it must be renewed. [3600]",
 )
-@click.option("--warm", is_flag=True, help="Fill the caches before saying that all is ready.")
+@click.option("--warm", is_flag=True, help="Fill the caches before reporting ready.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line when ready.")
 @click.pass_context
 def serve(
@@ -59,10 +59,10 @@ def serve(
     warm: bool,
     as_json: bool,
 ) -> None:
-    """Serve each PACKAGE (a folder made by `abr transcode`, or a folder of such).
+    """Serve each PACKAGE (a folder made by `abr transcode`, or a folder of such folders).
 
     Starts an origin, a regional cache and ISP edges below it, and prints playback URLs
-    that play as they are in any client. Runs until interrupted.
+    that any HLS client can play. Runs until interrupted.
 
     \b
     Examples:

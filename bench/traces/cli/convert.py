@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     required=True,
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="Folder for the results; made when it is not there.",
+    help="Folder for the results; created if missing.",
 )
-@click.option("--from", "source_form", metavar="FORMAT", help="Format of the files. [found out]")
+@click.option("--from", "source_form", metavar="FORMAT", help="Format of the files. [detected]")
 @click.option("--force", is_flag=True, help=FORCE_HELP)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def convert(
@@ -38,12 +38,12 @@ def convert(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Write traces in another format, each to a file of its own below a folder.
+    """Write traces in another format, each to its own file below a folder.
 
-    FILE is a file, a folder, a quoted pattern or a named trace. Names and sub-folders stay;
-    a file of several traces becomes several files; where two results would be called the
-    same, the later gets -2. Each file is written whole or not at all. What cannot be read
-    or held is named and left out; then the exit code is 1.
+    FILE is a file, a folder, a quoted pattern or a named trace. Names and sub-folders are
+    kept; a file of several traces becomes several files; of two results with the same name
+    the later one gets -2. Each file is written whole or not at all. Files that cannot be
+    read, or not be written in the format, are named and skipped; the exit code is then 1.
 
     \b
     Examples:

@@ -10,15 +10,22 @@ from abr.errors import InputError
 from bench.traces.cli.write import FORCE_HELP, write_one
 
 OUT_HELP = "The file to write."
-TO_HELP = "Its format. [what the end of its name tells]"
+TO_HELP = "Format of that file. [by its extension]"
 
 
-@click.command("slice", no_args_is_help=True, short_help="A piece of a trace.")
+@click.command("slice", no_args_is_help=True, short_help="Cut a piece out of a trace.")
 @click.argument("file", metavar="FILE")
 @click.option(
-    "--start", "start_s", type=float, default=0.0, metavar="SECONDS", help="Where it begins. [0]"
+    "--start",
+    "start_s",
+    type=float,
+    default=0.0,
+    metavar="SECONDS",
+    help="Where the piece begins. [0]",
 )
-@click.option("--end", "end_s", type=float, metavar="SECONDS", help="Where it ends. [the end]")
+@click.option(
+    "--end", "end_s", type=float, metavar="SECONDS", help="Where the piece ends. [the end]"
+)
 @click.option(
     "-o", "--out", required=True, metavar="FILE", type=click.Path(path_type=Path), help=OUT_HELP
 )
@@ -47,9 +54,9 @@ def slice_trace(
     write_one(cut(one_trace(file), start_s, end_s), out, form, force=force, as_json=as_json)
 
 
-@click.command(no_args_is_help=True, short_help="A trace, faster or slower.")
+@click.command(no_args_is_help=True, short_help="Make a trace faster or slower.")
 @click.argument("file", metavar="FILE")
-@click.option("--factor", type=float, metavar="X", help="Capacities are multiplied by this.")
+@click.option("--factor", type=float, metavar="X", help="Multiply capacities by this.")
 @click.option("--mean-mbps", type=float, metavar="X", help="Mean capacity of the result, Mbit/s.")
 @click.option(
     "-o", "--out", required=True, metavar="FILE", type=click.Path(path_type=Path), help=OUT_HELP
@@ -66,7 +73,7 @@ def scale(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Write a trace with all capacities larger or smaller; times, delays and losses stay.
+    """Write a trace with all capacities larger or smaller; times, delays and losses are kept.
 
     \b
     Examples:
@@ -85,7 +92,7 @@ def scale(
     write_one(done, out, form, force=force, as_json=as_json)
 
 
-@click.command(no_args_is_help=True, short_help="Several traces in a row.")
+@click.command(no_args_is_help=True, short_help="Join traces end to end.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option(
     "-o", "--out", required=True, metavar="FILE", type=click.Path(path_type=Path), help=OUT_HELP
@@ -95,7 +102,7 @@ def scale(
     "--rtt-ms",
     type=click.FloatRange(min=0),
     metavar="X",
-    help="Round-trip time where a trace has none while another has.",
+    help="Round-trip time of traces without one, if another trace has one.",
 )
 @click.option("--force", is_flag=True, help=FORCE_HELP)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -107,9 +114,9 @@ def concat(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Write one trace that plays one pass of each FILE after the other.
+    """Write one trace that plays each FILE once, one after the other.
 
-    FILE is a file, a folder, a quoted pattern or a named trace; the same one may come twice.
+    FILE is a file, a folder, a quoted pattern or a named trace; one may be given twice.
 
     \b
     Examples:

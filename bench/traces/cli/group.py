@@ -13,11 +13,11 @@ from bench.traces.cli.plot import plot
 
 @click.group(no_args_is_help=True)
 def traces() -> None:
-    """Look into network traces, convert, draw, generate and edit them.
+    """Inspect, convert, draw, generate and edit network traces.
 
-    A trace is the capacity of a link over time. Files may be of any known format; it is
-    found out from what they hold. Where several are taken, a folder means all files in and
-    below it, and a quoted pattern those it matches.
+    A trace is the capacity of a link over time. Files may be of any known format,
+    which is detected from their content. Where a command takes several, a folder stands for
+    all files in and below it, and a quoted pattern for the files that match.
 
     \b
     Examples:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from abr.tracestats import TraceStats
     from bench.traces.files import Read
 
-FORMAT_HELP = "Format of the files; found out from what they hold when not given."
+FORMAT_HELP = "Format of the files; detected from their content if not given."
 FILES_HELP = "FILE..."
 MEANS_S = {"mahimahi": 1.0}
 """Formats whose periods are single packets: means over this many seconds say more."""
@@ -33,7 +33,7 @@ class Row(NamedTuple):
     """One line of what it is."""
 
 
-@click.command("list", short_help="Profiles, generators and traces there are.")
+@click.command("list", short_help="List profiles, generators and traces.")
 @click.argument("files", nargs=-1, metavar="[FILE...]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def list_traces(files: tuple[str, ...], as_json: bool) -> None:
@@ -94,7 +94,7 @@ def outline(trace: Trace) -> str:
     return f"{trace.duration_s:.6g} s, {trace.mean_bps / 1e6:.3g} Mbit/s"
 
 
-@click.command(no_args_is_help=True, short_help="Capacity, its spread and its outages.")
+@click.command(no_args_is_help=True, short_help="Show capacity, its spread and outages.")
 @click.argument("files", nargs=-1, required=True, metavar=FILES_HELP)
 @click.option("--format", "form", metavar="FORMAT", help=FORMAT_HELP)
 @click.option(
@@ -102,14 +102,14 @@ def outline(trace: Trace) -> str:
     type=click.FloatRange(min=0, min_open=True),
     default=100.0,
     show_default=True,
-    help="An outage is a stretch of less capacity than this.",
+    help="Capacity below which there is an outage.",
 )
 @click.option(
     "--mean-over",
     "mean_over_s",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Look at means over this time. [1 for mahimahi, whose periods are packets; periods]",
+    help="Average over this time. [1 for mahimahi, whose periods are packets; else each period]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with every figure.")
 def stats(
@@ -119,12 +119,12 @@ def stats(
     mean_over_s: float | None,
     as_json: bool,
 ) -> None:
-    """Say how much capacity traces have, how uneven it is, and how long they have none.
+    """Show how much capacity traces have, how uneven it is, and for how long there is none.
 
     FILE is a file, a folder, a quoted pattern, or a named trace (see `abr traces list`).
-    Figures are of one pass and weigh by time; formulas are in docs/traces.md. Below 100
+    Figures cover one pass and are weighted by time; formulas are in docs/traces.md. Below 100
     kbit/s is an outage. CV is standard deviation / mean, r(L) the autocorrelation at L s.
-    Files that cannot be read are named and left out; then the exit code is 1.
+    Files that cannot be read are named and skipped; the exit code is then 1.
 
     \b
     Examples:
@@ -168,16 +168,16 @@ def stats(
         raise InputError(f"{len(bad)} of {len(bad) + len(rows)} could not be read; left out")
 
 
-@click.command(no_args_is_help=True, short_help="Which files are usable traces.")
+@click.command(no_args_is_help=True, short_help="Check which files are usable traces.")
 @click.argument("files", nargs=-1, required=True, metavar=FILES_HELP)
 @click.option("--format", "form", metavar="FORMAT", help=FORMAT_HELP)
-@click.option("-q", "--quiet", is_flag=True, help="Leave out files that are simply ok.")
+@click.option("-q", "--quiet", is_flag=True, help="Do not list files that are ok.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def validate(
     ctx: click.Context, files: tuple[str, ...], form: str | None, quiet: bool, as_json: bool
 ) -> None:
-    """Say of each file whether it is a usable trace, and what to know before using it.
+    """Check whether each file is a usable trace, and say what to know before using it.
 
     ok: can be used. remark: can be used, but look at what is said, such as a unit that is
     likely wrong. error: cannot be read; says where and why. Exit code 1 with any error.

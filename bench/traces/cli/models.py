@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Of the first trace; the others take the numbers after it.",
+    help="Seed of the first trace; the others use the numbers after it.",
 )
 @click.option(
-    "--count", type=click.IntRange(min=1), default=1, show_default=True, help="How many traces."
+    "--count", type=click.IntRange(min=1), default=1, show_default=True, help="Number of traces."
 )
 @click.option(
     "--duration",
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     default=300.0,
     show_default=True,
     metavar="SECONDS",
-    help="Length of each.",
+    help="Length of each trace.",
 )
 @click.option(
     "--kind",
     type=click.Choice(["chain", "copula"]),
-    help="Regimes and outages, or two time scales. [what fits the class better]",
+    help="Regimes and outages, or two time scales. [whichever fits the class better]",
 )
 @click.option(
     "-o",
@@ -47,10 +47,15 @@ if TYPE_CHECKING:
     required=True,
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="Folder for the files; made when it is not there.",
+    help="Folder for the files; created if missing.",
 )
 @click.option(
-    "--format", "form", default="csv", show_default=True, metavar="FORMAT", help="Of the files."
+    "--format",
+    "form",
+    default="csv",
+    show_default=True,
+    metavar="FORMAT",
+    help="Format of the files.",
 )
 @click.option("--force", is_flag=True, help=FORCE_HELP)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -113,7 +118,7 @@ def generate_traces(
         note(f"{model.name}: {model.caution}")
 
 
-@click.command("fit", no_args_is_help=True, short_help="Make a model of traces.")
+@click.command("fit", no_args_is_help=True, short_help="Make a model from traces.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--name", required=True, help="Name of the model: letters, digits, - _ and dots.")
 @click.option(
@@ -123,7 +128,7 @@ def generate_traces(
     type=click.Path(path_type=Path),
     help="The model file. [NAME.json]",
 )
-@click.option("--format", "form", metavar="FORMAT", help="Format of the traces. [found out]")
+@click.option("--format", "form", metavar="FORMAT", help="Format of the traces. [detected]")
 @click.option(
     "--period",
     "period_s",
@@ -133,7 +138,9 @@ def generate_traces(
     metavar="SECONDS",
     help="Capacities are averaged, and later drawn, over this time.",
 )
-@click.option("--source", default="", metavar="TEXT", help="Whose traces these are, for the file.")
+@click.option(
+    "--source", default="", metavar="TEXT", help="Where the traces come from; kept in the file."
+)
 @click.option("--force", is_flag=True, help=FORCE_HELP)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def fit_model(
@@ -146,9 +153,9 @@ def fit_model(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Make a model of traces of one class of networks, to generate more of them.
+    """Make a model from traces of one class of networks, to generate more of them.
 
-    Prints how near each kind comes to the traces it was made of.
+    Prints how well each kind of model matches the traces it was made from.
 
     \b
     Examples:

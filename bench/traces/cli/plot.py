@@ -29,9 +29,9 @@ FORMS: dict[str, Literal["svg", "png"]] = {".svg": "svg", ".png": "png"}
     required=True,
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="The picture; its name ends in .svg or .png.",
+    help="Picture to write; its name ends in .svg or .png.",
 )
-@click.option("--format", "form", metavar="FORMAT", help="Format of the traces. [found out]")
+@click.option("--format", "form", metavar="FORMAT", help="Format of the traces. [detected]")
 @click.option(
     "--columns", type=click.IntRange(min=1, max=20), metavar="N", help="Panels side by side."
 )
@@ -41,24 +41,24 @@ FORMS: dict[str, Literal["svg", "png"]] = {".svg": "svg", ".png": "png"}
     default=60,
     show_default=True,
     metavar="N",
-    help="Draw no more traces than this, the first ones.",
+    help="Draw at most this many traces, the first ones.",
 )
 @click.option(
     "--mean-over",
     "mean_over_s",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Draw means over this time. [periods as they are, 600 means where there are more]",
+    help="Draw means over this time. [each period, or 600 means if there are more]",
 )
-@click.option("--log", "is_log", is_flag=True, help="Logarithmic axis, for traces far apart.")
+@click.option("--log", "is_log", is_flag=True, help="Use a logarithmic axis, for traces far apart.")
 @click.option(
     "--until",
     "until_s",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Draw no more than the beginning.",
+    help="Draw only up to this time.",
 )
-@click.option("--own-axes", is_flag=True, help="Give each panel axes of its own.")
+@click.option("--own-axes", is_flag=True, help="Give each panel its own axes.")
 @click.option("--force", is_flag=True, help=FORCE_HELP)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def plot(
@@ -77,8 +77,8 @@ def plot(
     """Draw traces, one panel each, all on the same axes: capacity, its mean, and outages.
 
     FILE is a file, a folder, a quoted pattern or a named trace. Outages (below 100 kbit/s)
-    are shaded, the mean is a dashed line. Rare peaks may reach over the shared axis; the
-    maximum stands above each panel. Needs matplotlib: pip install "abrkit[plot]".
+    are shaded, the mean is a dashed line. Rare peaks may exceed the shared axis; each
+    panel states its maximum. Needs matplotlib: pip install "abrkit[plot]".
 
     \b
     Examples:

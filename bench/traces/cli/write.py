@@ -15,7 +15,7 @@ from abr.shell import note
 if TYPE_CHECKING:
     from abr.trace import Trace
 
-FORCE_HELP = "Replace files that are there already."
+FORCE_HELP = "Replace existing files."
 
 
 def check_free(paths: Iterable[Path], *, force: bool) -> None:

@@ -163,6 +163,8 @@ def list_needs(
     count, sizes, key = 0, room.responses[SIZE], have.key
     init_bytes = init_size(presentation, rung)
     wanted_key = int(presentation.side_numbers[INIT_KEY]) if init_bytes > 0 else -1
+    # Key of the section, key of the segment, section: the order in which the player asks,
+    # which decides who gets the open connection.
     for _ in range(2):
         if wanted_key > key:
             sizes[count] = KEY_BYTES

@@ -194,6 +194,8 @@ def await_transfer(
 
 def meets_limit(transfer: Transfer, until_s: float, options: Options) -> bool:
     """Whether a request passes, or all but passes, a limit in time before ``until_s``."""
+    # The player takes times within an instant for the same; with two of them nothing that it
+    # might call overdue is played here.
     limit_s = transfer.start_s + options.total_limit_s
     first_limit_s = transfer.start_s + options.first_byte_limit_s
     if transfer.first_byte_s > first_limit_s - 2 * INSTANT_S:

@@ -122,7 +122,7 @@ def run_batch(
         threads: Threads that share the sessions; only compiled ones run at once.
         keep_rungs: Whether the rungs of all segments are kept, two bytes each.
         keep_columns: Whether the columns of all segments are kept, 56 bytes each.
-        config: Of our own player, which plays what its kernel leaves to it; None: what
+        config: Of our own player, which plays what the compiled loop leaves to it; None: what
             ``options`` say, with defaults for the rest.
 
     Raises:
@@ -191,56 +191,57 @@ def presentation_hooks(presentation: Presentation | None) -> dict[str, Any]:
     }
 
 
-def hooks_of(rule: Rule, presentation: Presentation | None = None) -> dict[str, Any]:
-    """What the names of ``player.batch.hooks`` mean for ``rule``, and for what is played."""
+def hooks_of(algorithm: Rule, presentation: Presentation | None = None) -> dict[str, Any]:
+    """What the names of ``player.batch.hooks`` mean for ``algorithm``, and for what is played."""
     return {
         **presentation_hooks(presentation),
-        "choose": rule.choose,
-        "reconsider": rule.reconsider or hooks.reconsider,
-        "delivered": rule.delivered or hooks.delivered,
-        "waited": rule.waited or hooks.waited,
-        "CAN_RECONSIDER": rule.reconsider is not None,
-        "CAN_LEARN": rule.delivered is not None,
+        "choose": algorithm.choose,
+        "reconsider": algorithm.reconsider or hooks.reconsider,
+        "delivered": algorithm.delivered or hooks.delivered,
+        "waited": algorithm.waited or hooks.waited,
+        "CAN_RECONSIDER": algorithm.reconsider is not None,
+        "CAN_LEARN": algorithm.delivered is not None,
     }
 
 
-def prepared(rule: Rule) -> Rule:
-    """``rule`` with the heavy parts of its start compiled, where there are any."""
-    if not rule.heavy:
-        return rule
-    parts = {each.__name__: compiled(each, {}, is_large=True) for each in rule.heavy}
-    return replace(rule, start=linked(rule.start, parts), heavy=())
+def prepared(algorithm: Rule) -> Rule:
+    """``algorithm`` with the heavy parts of its start compiled, where there are any."""
+    if not algorithm.heavy:
+        return algorithm
+    parts = {each.__name__: compiled(each, {}, is_large=True) for each in algorithm.heavy}
+    return replace(algorithm, start=linked(algorithm.start, parts), heavy=())
 
 
 def compiled_with(
     loop: Loop,
     parts: Mapping[str, Any],
-    rule: Rule,
+    algorithm: Rule,
     state: Any,
     presentation: Presentation | None = None,
 ) -> Loop:
-    """``loop`` compiled with ``rule`` as its hooks and ``state_of`` for states like ``state``."""
+    """``loop`` compiled for ``algorithm``, and with ``state_of`` for states like ``state``."""
     kinds = {f"State{number}": kind for number, kind in enumerate(flatstate.classes(state))}
     names = {kind: name for name, kind in kinds.items()}
     text = f"def state_of(row, fields):\n    return {flatstate.source(state, names.__getitem__)}"
     return compiled(
-        loop, {**hooks_of(rule, presentation), **kinds}, parts=parts, texts={"state_of": text}
+        loop, {**hooks_of(algorithm, presentation), **kinds}, parts=parts, texts={"state_of": text}
     )
 
 
 def _compiled_job(
     simulator: Simulator,
-    rule: Rule,
+    algorithm: Rule,
     presentation: Presentation,
     traces: Sequence[Trace],
     table: PresentationTable,
     links: Links,
     options: Any,
 ) -> _Job:
-    rule = prepared(rule)
-    first = presentation if rule.needs_trace else presentation_known(presentation, {0})
+    algorithm = prepared(algorithm)
+    first = presentation if algorithm.needs_trace else presentation_known(presentation, {0})
     states = [
-        start_state(rule, first, trace) for trace in (traces if rule.needs_trace else traces[:1])
+        start_state(algorithm, first, trace)
+        for trace in (traces if algorithm.needs_trace else traces[:1])
     ]
     flats = [flatstate.flatten(state) for state in states]
     widths = [len(flat.values) for flat in flats]
@@ -249,8 +250,10 @@ def _compiled_job(
         np.concatenate([[0], np.cumsum(widths)]).astype(np.int64),
         np.stack([flat.fields for flat in flats]),
     )
-    loop = compiled_with(play_many, {"session": simulator.session}, rule, states[0], presentation)
-    return _Job(loop, rule.params, begun, table, links, options)
+    loop = compiled_with(
+        play_many, {"session": simulator.session}, algorithm, states[0], presentation
+    )
+    return _Job(loop, algorithm.params, begun, table, links, options)
 
 
 def _plain_job(
@@ -264,13 +267,13 @@ def _plain_job(
 ) -> _Job:
     """The same loop in plain Python; the state is an algorithm's own, or a ``RunningAlgorithm``."""
     is_rule = isinstance(algorithm, Rule)
-    rule = algorithm if isinstance(algorithm, Rule) else _as_rule(algorithm)
-    start = partial(start_state, rule) if is_rule else partial(begin, algorithm)
-    first = presentation if rule.needs_trace else presentation_known(presentation, {0})
-    are_lists = is_rule and is_ours(rule.choose)  # the tests show that lists will do
+    played = algorithm if isinstance(algorithm, Rule) else _as_rule(algorithm)
+    start = partial(start_state, played) if is_rule else partial(begin, algorithm)
+    first = presentation if played.needs_trace else presentation_known(presentation, {0})
+    are_lists = is_rule and is_ours(played.choose)  # the tests show that lists will do
     newest: list[Any] = []
     parts = {"session": simulator.session, "state_of": partial(_newest, newest)}
-    loop = linked(play_many, {**hooks_of(rule, presentation), **_about_history()}, parts=parts)
+    loop = linked(play_many, {**hooks_of(played, presentation), **_about_history()}, parts=parts)
 
     def play_each(*given: Any) -> None:
         *before, which, options, out, rows = given
@@ -284,12 +287,12 @@ def _plain_job(
                 raise
             except Exception as exc:  # what an algorithm raises is its own fault
                 raise AlgorithmError(
-                    f"algorithm {rule.name!r}, session {i}: {type(exc).__name__}: {exc}; "
+                    f"algorithm {played.name!r}, session {i}: {type(exc).__name__}: {exc}; "
                     "run the command with --debug to see where"
                 ) from exc
 
     nothing = States(np.zeros(0), np.zeros(2, np.int64), np.zeros((1, 0, 3), np.int64))
-    return _Job(play_each, rule.params, nothing, table, links, options)
+    return _Job(play_each, played.params, nothing, table, links, options)
 
 
 def _as_rule(algorithm: Callable[[], Any]) -> Rule:

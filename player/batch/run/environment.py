@@ -259,9 +259,9 @@ class AbrEnv(gymnasium.Env[Vector, np.int64]):
             raise gymnasium.error.ResetNeeded("the episode is over, or none began; call reset()")
         self._stage.step(np.array([int(action)], dtype=np.int64))
         shown = self._stage.shown
-        worth = float(shown.rewards[0])
+        reward = float(shown.rewards[0])
         over = bool(shown.terminated[0]), bool(shown.truncated[0])
-        return self._seen(), worth, *over, self._info()
+        return self._seen(), reward, *over, self._info()
 
     def _look(self) -> None:
         stage = self._stage

@@ -87,9 +87,9 @@ def ready(
     return Play(name=name, algorithm=algorithm, simulator=simulator, options=made)
 
 
-def without_abandonment(rule: Rule) -> Rule:
-    """``rule``, which lets every download finish."""
-    return replace(rule, reconsider=None)
+def without_abandonment(algorithm: Rule) -> Rule:
+    """``algorithm``, but letting every download finish."""
+    return replace(algorithm, reconsider=None)
 
 
 def run(

@@ -31,9 +31,9 @@ def best_of_all(
             rates += kbps[rung]
             changes += abs(kbps[rung] - kbps[before])
             before = rung
-        worth = rates / 1000 - stall * stalled_s - switch * (changes / 1000)
-        if worth >= best:
-            answer, best = plan[0], worth
+        utility = rates / 1000 - stall * stalled_s - switch * (changes / 1000)
+        if utility >= best:
+            answer, best = plan[0], utility
     return answer
 
 

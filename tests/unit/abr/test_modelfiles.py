@@ -1,4 +1,4 @@
-"""Model files: those that come along, their text, and every way a file can be wrong."""
+"""Model files: those bundled, their text, and every way a file can be wrong."""
 
 from __future__ import annotations
 

@@ -21,6 +21,8 @@ def problem(sizes_bytes: list[list[float]], utility: list[float]) -> Problem:
         LINK,
         Weights(4.3, 4.3, 1.0),
         30.0,
+        np.zeros(0),
+        np.zeros(len(sizes_bytes)),
     )
 
 

@@ -1,4 +1,4 @@
-"""Finding algorithms by name, one's own and broken ones too."""
+"""Finding algorithms by name, also those of others and broken ones."""
 
 from __future__ import annotations
 
@@ -185,8 +185,10 @@ def test_a_maker_that_fails_concerns_its_own_name_only(install: Install) -> None
 
 def test_a_log_of_ones_own_algorithm_replays_by_its_name_and_parameters(install: Install) -> None:
     install("strange", quite_low="abr_test_mine:Low")
-    film = constant_presentation([1e5, 2e5], segments=4, segment_s=1.0)
-    log = simulate(film, trace=Trace.constant(1e6), algorithm="quite-low", params={"rung": "1"})
+    presentation = constant_presentation([1e5, 2e5], segments=4, segment_s=1.0)
+    log = simulate(
+        presentation, trace=Trace.constant(1e6), algorithm="quite-low", params={"rung": "1"}
+    )
     assert log.provenance["algorithm"] == "quite-low"
     assert log.provenance["params"] == {"rung": 1}
     assert replay(log).records == log.records

@@ -24,8 +24,8 @@ from bench.experiments.run import engine
 from bench.experiments.run.decisiontime import decision_time
 from player.config import PlayerConfig
 
-FILM = constant_presentation([3e5, 1e6, 3e6], segments=20, segment_s=4.0, title="film")
-WITH_AUDIO = replace(FILM, audio_sizes_bytes=np.full(20, 60_000.0))
+PRESENTATION = constant_presentation([3e5, 1e6, 3e6], segments=20, segment_s=4.0, title="film")
+WITH_AUDIO = replace(PRESENTATION, audio_sizes_bytes=np.full(20, 60_000.0))
 STEADY = Trace.constant(2.5e6, name="steady")
 DIPS = Trace.from_periods([(20, 3e6), (30, 1e5)], name="dips")
 SILENT = Trace.from_periods([(9, 3e6), (185, 0), (300, 3e6)], name="silent")
@@ -34,7 +34,7 @@ DIES = Trace.from_periods([(9, 3e6), (4, 0)], end="end", name="dies")
 
 
 def run_of(
-    presentation: Presentation = FILM,
+    presentation: Presentation = PRESENTATION,
     *,
     name: str = "bola-sabre",
     preset: str = "abrkit",
@@ -99,9 +99,9 @@ def expected(presentation: Presentation, log: SessionLog) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("presentation", "player"),
     [
-        (FILM, {}),
-        (FILM, {"max_buffer_s": 12.0, "startup_buffer_s": 6.0}),
-        (FILM, {"max_buffer_s": 12.0, "backoff_s": 3.0, "backoff_max_s": 9.0, "seed": 5}),
+        (PRESENTATION, {}),
+        (PRESENTATION, {"max_buffer_s": 12.0, "startup_buffer_s": 6.0}),
+        (PRESENTATION, {"max_buffer_s": 12.0, "backoff_s": 3.0, "backoff_max_s": 9.0, "seed": 5}),
         (WITH_AUDIO, {}),
         (WITH_AUDIO, {"tracks": "together"}),
     ],
@@ -110,7 +110,7 @@ def expected(presentation: Presentation, log: SessionLog) -> dict[str, Any]:
 def test_a_row_says_what_the_log_of_the_player_does(
     presentation: Presentation, player: Mapping[str, Any], trace: Trace
 ) -> None:
-    """Whoever plays it: the kernel, or the player where the kernel leaves a session to it."""
+    """Whoever plays it: the compiled loop, or the player where the loop leaves a session to it."""
     (row,) = rows(run_of(presentation, player=player), trace)
     config = PlayerConfig(**player)
     log = simulate_as(presentation, trace, config)
@@ -147,7 +147,7 @@ def test_a_row_has_every_field_and_names_its_trace() -> None:
     assert [list(row) for row in found] == [list(FIELDS)] * 2
     assert [row["trace"] for row in found] == ["steady", "dips"]
     assert [row["trace_digest"] for row in found] == [STEADY.digest(), DIPS.digest()]
-    assert found[0]["presentation_digest"] == FILM.digest()
+    assert found[0]["presentation_digest"] == PRESENTATION.digest()
 
 
 def test_the_first_wait_of_the_pensieve_family_is_startup_and_no_stall() -> None:
@@ -176,10 +176,12 @@ def test_decisions_are_timed_as_the_plan_plays(
     Watcher.seen.clear()
     monkeypatch.setattr(registry, "load", lambda *_: Watcher)
     taken = decision_time(run_of(preset=preset, player=setting), block_of(STEADY, DIPS))
-    assert taken["decisions"] == len(Watcher.seen) >= FILM.segments - 1  # Sabre picks the first
+    assert (
+        taken["decisions"] == len(Watcher.seen) >= PRESENTATION.segments - 1
+    )  # Sabre picks the first
     assert 0 < taken["median_us"] <= taken["p99_us"]
     assert {seen.max_buffer_s for seen in Watcher.seen} == {9.0}
-    assert {tuple(seen.ladder_bps) for seen in Watcher.seen} == {tuple(FILM.bitrates_bps)}
+    assert {tuple(seen.ladder_bps) for seen in Watcher.seen} == {tuple(PRESENTATION.bitrates_bps)}
 
 
 def test_ours_are_loaded_once_and_no_more_than_a_few_are_kept(

@@ -1,4 +1,4 @@
-"""Presentations that come along, and movies of Sabre's format."""
+"""Presentations that are bundled, and movies of Sabre's format."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from bench.experiments.presentations import BUILTIN, MOST_RATIO, builtin
 
 @pytest.mark.parametrize("name", BUILTIN)
 def test_means_are_nominal_and_sizes_vary_together(name: str) -> None:
-    film = builtin(name)
-    assert film.duration_s == pytest.approx(300)
-    rates = film.sizes_bytes.sum(axis=1) * 8 / film.duration_s
-    assert rates == pytest.approx(film.bitrates_bps, rel=1e-3)
-    nominal = film.bitrates_bps[:, None] * film.durations_s / 8
-    assert (film.sizes_bytes / nominal).max() < 1.2 * MOST_RATIO
-    correlation = np.asarray(np.corrcoef(film.sizes_bytes))
+    presentation = builtin(name)
+    assert presentation.duration_s == pytest.approx(300)
+    rates = presentation.sizes_bytes.sum(axis=1) * 8 / presentation.duration_s
+    assert rates == pytest.approx(presentation.bitrates_bps, rel=1e-3)
+    nominal = presentation.bitrates_bps[:, None] * presentation.durations_s / 8
+    assert (presentation.sizes_bytes / nominal).max() < 1.2 * MOST_RATIO
+    correlation = np.asarray(np.corrcoef(presentation.sizes_bytes))
     assert correlation[0, -1] > 0.8
-    assert 0.15 < film.sizes_bytes[0].std() / film.sizes_bytes[0].mean() < 0.45
+    assert 0.15 < presentation.sizes_bytes[0].std() / presentation.sizes_bytes[0].mean() < 0.45
 
 
-def test_the_same_seed_is_the_same_film_and_another_is_not() -> None:
+def test_the_same_seed_is_the_same_presentation_and_another_is_not() -> None:
     assert builtin("vbr-6").digest() == builtin("vbr-6").digest()
     assert builtin("vbr-6", 1).digest() != builtin("vbr-6").digest()
     assert (builtin("vbr-6").title, builtin("vbr-6", 1).title) == ("vbr-6", "vbr-6-1")
@@ -45,10 +45,10 @@ MOVIE = {
 
 def test_a_movie_of_sabre_is_read() -> None:
     """300,000 bits are 37,500 bytes."""
-    film = read_sabre_movie(json.dumps(MOVIE), name="m.json", title="m")
-    assert film.sizes_bytes.tolist() == [[37_500, 30_000], [75_000, 60_000]]
-    assert film.durations_s.tolist() == [3.0, 3.0]
-    assert film.bitrates_bps.tolist() == [1e5, 2e5]
+    presentation = read_sabre_movie(json.dumps(MOVIE), name="m.json", title="m")
+    assert presentation.sizes_bytes.tolist() == [[37_500, 30_000], [75_000, 60_000]]
+    assert presentation.durations_s.tolist() == [3.0, 3.0]
+    assert presentation.bitrates_bps.tolist() == [1e5, 2e5]
 
 
 @pytest.mark.parametrize(

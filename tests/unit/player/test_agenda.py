@@ -134,7 +134,7 @@ def test_a_choice_is_planned_for_its_time() -> None:
 
 
 def test_a_segment_needs_its_key_and_its_section() -> None:
-    agenda = begun(FakeTitle(segments=1, is_sealed=True, has_audio=False))
+    agenda = begun(FakeTitle(segments=1, is_encrypted=True, has_audio=False))
     folder = URL.removesuffix("multivariant.m3u8")
     assert [(need.kind, need.url) for need in agenda.needs("video", 0, 0)] == [
         ("key", f"{folder}key/{'0' * 32}"),

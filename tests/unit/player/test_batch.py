@@ -24,7 +24,7 @@ from player.batch.tables import COLUMNS
 from player.config import PlayerConfig
 from tests.fakes import unfitrule
 
-FILM = constant_presentation([3e5, 1e6, 3e6], segments=30, segment_s=4.0)
+PRESENTATION = constant_presentation([3e5, 1e6, 3e6], segments=30, segment_s=4.0)
 TRACES = [
     Trace.from_periods([(20.0, 2e6, 0.05), (9.0, 2e5, 0.05)], name="falls"),
     Trace.constant(5e6),
@@ -41,7 +41,7 @@ def rule(name: str) -> Rule:
 
 
 class Second:
-    """An object, not a rule."""
+    """An object with ``choose``, not functions."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -55,7 +55,9 @@ def test_engines_and_threads_give_the_same_numbers() -> None:
     which = [0, 1, 2, 0, 2]
     tried: list[tuple[Engine, int]] = [("plain", 1), ("compiled", 1), ("compiled", 2)]
     runs = [
-        run_batch(SABRE, FILM, TRACES, rule("throughput"), which=which, engine=engine, threads=n)
+        run_batch(
+            SABRE, PRESENTATION, TRACES, rule("throughput"), which=which, engine=engine, threads=n
+        )
         for engine, n in tried
     ]
     assert [run.engine for run in runs] == ["plain", "compiled", "compiled"]
@@ -67,7 +69,7 @@ def test_engines_and_threads_give_the_same_numbers() -> None:
 
 
 def test_an_object_begins_anew_in_every_session() -> None:
-    batch = run_batch(SABRE, FILM, TRACES, Second)
+    batch = run_batch(SABRE, PRESENTATION, TRACES, Second)
     assert batch.engine == "plain"
     assert "not a Rule" in batch.remark
     assert batch.algorithm == "Second"
@@ -75,10 +77,14 @@ def test_an_object_begins_anew_in_every_session() -> None:
 
 
 def test_what_is_kept_is_what_was_asked_for() -> None:
-    none = run_batch(PENSIEVE, FILM, TRACES, rule("fixed"), engine="plain", keep_rungs=False)
+    none = run_batch(
+        PENSIEVE, PRESENTATION, TRACES, rule("fixed"), engine="plain", keep_rungs=False
+    )
     assert none.rungs.shape == (0, 30)
     assert none.columns.shape[0] == 0
-    every = run_batch(PENSIEVE, FILM, TRACES, rule("fixed"), engine="plain", keep_columns=True)
+    every = run_batch(
+        PENSIEVE, PRESENTATION, TRACES, rule("fixed"), engine="plain", keep_columns=True
+    )
     assert every.column("qoe_lin").shape == (3, 30)
     assert (np.diff(every.column("end_s"), axis=1) > 0).all()
     assert (every.total("played_s") == 120).all()
@@ -86,12 +92,12 @@ def test_what_is_kept_is_what_was_asked_for() -> None:
 
 def test_a_rule_that_does_not_compile_runs_as_it_is_and_says_why() -> None:
     unfit = replace(rule("fixed"), choose=unfitrule.choose)
-    batch = run_batch(SABRE, FILM, TRACES[:1], unfit)
+    batch = run_batch(SABRE, PRESENTATION, TRACES[:1], unfit)
     assert batch.engine == "plain"
     assert batch.rungs[0].tolist() == [0] + [2] * 29
     assert "cannot be compiled" in batch.remark
     with pytest.raises(AlgorithmError, match="'fixed' cannot be compiled"):
-        run_batch(SABRE, FILM, TRACES[:1], unfit, engine="compiled")
+        run_batch(SABRE, PRESENTATION, TRACES[:1], unfit, engine="compiled")
 
 
 class _Notes(NamedTuple):
@@ -100,27 +106,29 @@ class _Notes(NamedTuple):
 
 def test_a_rule_whose_state_is_no_array_runs_as_it_is_and_says_why() -> None:
     noting = replace(rule("fixed"), start=lambda *_: _Notes([]))
-    batch = run_batch(SABRE, FILM, TRACES[:1], noting)
+    batch = run_batch(SABRE, PRESENTATION, TRACES[:1], noting)
     assert batch.engine == "plain"
     assert "its state holds a list" in batch.remark
     with pytest.raises(AlgorithmError, match="its state holds a list"):
-        run_batch(SABRE, FILM, TRACES[:1], noting, engine="compiled")
+        run_batch(SABRE, PRESENTATION, TRACES[:1], noting, engine="compiled")
 
 
 @pytest.mark.parametrize("name", ["clairvoyant", "optimal"])
-def test_a_rule_that_foresees_is_told_of_traces_of_all_lengths(name: str) -> None:
+def test_an_upper_bound_is_told_of_traces_of_all_lengths(name: str) -> None:
     """Its state has another size for each."""
-    runs = [run_batch(ABRKIT, FILM, TRACES, rule(name), engine=engine) for engine in ENGINES]
+    runs = [
+        run_batch(ABRKIT, PRESENTATION, TRACES, rule(name), engine=engine) for engine in ENGINES
+    ]
     assert (runs[0].rungs == runs[1].rungs).all()
-    alone = run_batch(ABRKIT, FILM, TRACES[2:], rule(name), engine="compiled")
+    alone = run_batch(ABRKIT, PRESENTATION, TRACES[2:], rule(name), engine="compiled")
     assert (alone.rungs[0] == runs[1].rungs[2]).all()
 
 
 def test_sizes_in_any_order_of_memory_are_the_same_sizes() -> None:
-    sizes = np.asfortranarray(FILM.sizes_bytes * np.linspace(0.5, 1.5, 30))
-    film = replace(FILM, sizes_bytes=sizes)
+    sizes = np.asfortranarray(PRESENTATION.sizes_bytes * np.linspace(0.5, 1.5, 30))
+    presentation = replace(PRESENTATION, sizes_bytes=sizes)
     runs = [
-        run_batch(SABRE, film, TRACES, rule("throughput"), engine=engine).totals
+        run_batch(SABRE, presentation, TRACES, rule("throughput"), engine=engine).totals
         for engine in ENGINES
     ]
     assert runs[1] == pytest.approx(runs[0], rel=1e-12, abs=1e-12)
@@ -130,7 +138,9 @@ def test_whole_numbers_in_a_configuration_compile_as_others_do() -> None:
     """5 and 5.0 would be two types to the compiler, which knows no number that is both."""
     config = PlayerConfig(max_buffer_s=12, startup_buffer_s=5, resume_buffer_s=3)
     options = options_of(config, max_play_s=60)
-    batch = run_batch(ABRKIT, FILM, TRACES, rule("fixed"), options=options, engine="compiled")
+    batch = run_batch(
+        ABRKIT, PRESENTATION, TRACES, rule("fixed"), options=options, engine="compiled"
+    )
     assert repr(batch) == "<Batch of 3 sessions of fixed, compiled>"
 
 
@@ -138,7 +148,9 @@ def test_whole_numbers_in_a_configuration_compile_as_others_do() -> None:
 def test_every_simulator_plays_by_its_name(name: str) -> None:
     simulator = load(name)
     assert simulator.name == name
-    batch = run_batch(simulator, FILM, TRACES, rule("fixed"), engine="plain", keep_columns=True)
+    batch = run_batch(
+        simulator, PRESENTATION, TRACES, rule("fixed"), engine="plain", keep_columns=True
+    )
     assert batch.column_names == (*COLUMNS, *simulator.extra_columns)
     assert (batch.total("played_s") == 120).all()
 
@@ -150,17 +162,17 @@ def test_an_unknown_simulator_is_refused_with_the_names_there_are() -> None:
 
 def test_no_traces_are_an_error() -> None:
     with pytest.raises(ValueError, match="no traces"):
-        run_batch(SABRE, FILM, [], rule("fixed"))
+        run_batch(SABRE, PRESENTATION, [], rule("fixed"))
 
 
 def test_a_trace_that_ends_is_refused() -> None:
     ends = Trace.from_periods([(10.0, 1e6)], end="end", name="short")
     with pytest.raises(ValueError, match="short"):
-        run_batch(SABRE, FILM, [ends], rule("fixed"), engine="plain")
+        run_batch(SABRE, PRESENTATION, [ends], rule("fixed"), engine="plain")
 
 
 def test_a_compiled_loop_is_looked_up_and_not_told_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a batch costs beside its sessions must stay small: our own loops never change."""
     monkeypatch.setattr(compiled, "_known", {})
-    run_batch(load("abrkit"), FILM, TRACES[:1], registry.load("bba-0"), engine="compiled")
+    run_batch(load("abrkit"), PRESENTATION, TRACES[:1], registry.load("bba-0"), engine="compiled")
     assert [known.fingerprint.still_holds() for known in compiled._known.values()] == [True]

@@ -1,4 +1,4 @@
-"""Linking, laying out, compiling and keeping: on a kernel of a few lines."""
+"""Linking, laying out, compiling and keeping: on a loop of a few lines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from abr.errors import AlgorithmError
 from player.batch import flatstate
 from player.batch.linking import is_importable
 from player.batch.run import compiled
-from tests.fakes import tinykernel as tiny
+from tests.fakes import tinyloop as tiny
 
 
 class Params(NamedTuple):
@@ -56,7 +56,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("make", [plain, machine])
-def test_the_hook_replaces_the_kernels_own_and_keeps_its_state(make: Any) -> None:
+def test_the_hook_replaces_the_loops_own_and_keeps_its_state(make: Any) -> None:
     out, row = run(make, tiny.add_and_count)
     # 2 (3x + 1 + 3)
     assert out == [14.0, 20.0]

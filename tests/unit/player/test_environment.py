@@ -32,7 +32,7 @@ TRACES = [
 ]
 
 
-def film(segments: int = 20, segment_s: float = 4.0, seed: int = 5) -> Presentation:
+def presentation(segments: int = 20, segment_s: float = 4.0, seed: int = 5) -> Presentation:
     cost = np.random.default_rng(seed).uniform(0.7, 1.3, segments)
     return Presentation(
         bitrates_bps=np.array(LADDER_BPS),
@@ -41,7 +41,7 @@ def film(segments: int = 20, segment_s: float = 4.0, seed: int = 5) -> Presentat
     )
 
 
-FILMS = [film(), film(segments=12, segment_s=2.0, seed=6)]
+PRESENTATIONS = [presentation(), presentation(segments=12, segment_s=2.0, seed=6)]
 
 
 class Listed:
@@ -73,13 +73,13 @@ def qoe_lin(what: Presentation, played: Batch) -> float:
 
 
 @pytest.mark.parametrize("trace", range(len(TRACES)))
-@pytest.mark.parametrize("which", range(len(FILMS)))
+@pytest.mark.parametrize("which", range(len(PRESENTATIONS)))
 def test_an_episode_is_the_session_of_the_batch(which: int, trace: int) -> None:
     """The same rungs: what is seen and the buffers to the last bit, scores but for rounding."""
-    what, options = FILMS[which], UNLIMITED
+    what, options = PRESENTATIONS[which], UNLIMITED
     listed = Listed(np.random.default_rng(trace).integers(0, 4, what.segments))
     played = batch(what, TRACES[trace], listed, options)
-    env = AbrEnv(FILMS, TRACES, options=options)
+    env = AbrEnv(PRESENTATIONS, TRACES, options=options)
     vector, info = env.reset(options={"episode": which * len(TRACES) + trace})
     vectors, buffers_s, rewards, stalls_s = [vector], [info["buffer_s"]], [], []
     for segment, rung in enumerate(listed.rungs):
@@ -102,8 +102,8 @@ def test_an_episode_is_the_session_of_the_batch(which: int, trace: int) -> None:
 
 def test_the_weights_of_the_reward_are_ones_own() -> None:
     listed = Listed(np.array([0, 3] * 10))
-    played = batch(FILMS[0], TRACES[1], listed, UNLIMITED)
-    env = AbrEnv(FILMS[:1], TRACES[1:2], reward=Reward(2.0, 0.5, 3.0))
+    played = batch(PRESENTATIONS[0], TRACES[1], listed, UNLIMITED)
+    env = AbrEnv(PRESENTATIONS[:1], TRACES[1:2], reward=Reward(2.0, 0.5, 3.0))
     env.reset()
     total = sum(env.step(rung)[1] for rung in listed.rungs)
     mbps = np.array(LADDER_BPS)[listed.rungs] / 1e6
@@ -113,7 +113,7 @@ def test_the_weights_of_the_reward_are_ones_own() -> None:
 
 
 def test_gymnasium_finds_nothing_wrong() -> None:
-    check_env(AbrEnv(FILMS, TRACES, order="shuffled"), skip_render_check=True)
+    check_env(AbrEnv(PRESENTATIONS, TRACES, order="shuffled"), skip_render_check=True)
 
 
 def rollout(env: AbrEnv, rungs: list[int]) -> list[Any]:
@@ -122,7 +122,7 @@ def rollout(env: AbrEnv, rungs: list[int]) -> list[Any]:
 
 def test_a_reset_clears_everything() -> None:
     rungs = [0, 3, 1, 2, 3, 3, 0]
-    env = AbrEnv(FILMS[:1], TRACES[:1])
+    env = AbrEnv(PRESENTATIONS[:1], TRACES[:1])
     first, _ = env.reset()
     fresh = rollout(env, rungs)
     for _ in range(2):
@@ -138,15 +138,15 @@ def episodes(env: AbrEnv, count: int) -> list[tuple[int, int]]:
 
 
 def test_episodes_come_in_the_order_that_is_given() -> None:
-    assert episodes(AbrEnv(FILMS, TRACES), 7) == [
+    assert episodes(AbrEnv(PRESENTATIONS, TRACES), 7) == [
         (0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 0),
     ]  # fmt: skip
-    chosen = AbrEnv(FILMS, TRACES, episodes=[(1, 2), (0, 0)], order=[1, 1, 0])
+    chosen = AbrEnv(PRESENTATIONS, TRACES, episodes=[(1, 2), (0, 0)], order=[1, 1, 0])
     assert episodes(chosen, 4) == [(0, 0), (0, 0), (1, 2), (0, 0)]
 
 
 def test_a_seed_decides_the_shuffled_order() -> None:
-    env, orders = AbrEnv(FILMS, TRACES, order="shuffled"), []
+    env, orders = AbrEnv(PRESENTATIONS, TRACES, order="shuffled"), []
     for seed in (1, 1, 2):
         _, info = env.reset(seed=seed)
         orders.append([(info["presentation"], info["trace"]), *episodes(env, 5)])
@@ -155,7 +155,7 @@ def test_a_seed_decides_the_shuffled_order() -> None:
 
 
 def test_a_seed_or_a_restart_begins_with_the_first_episode() -> None:
-    env = AbrEnv(FILMS, TRACES)
+    env = AbrEnv(PRESENTATIONS, TRACES)
     assert episodes(env, 2) == [(0, 0), (0, 1)]
     assert env.reset(options={"restart": True})[1]["trace"] == 0
     assert env.reset()[1]["trace"] == 1
@@ -165,7 +165,7 @@ def test_a_seed_or_a_restart_begins_with_the_first_episode() -> None:
 
 
 def test_steps_need_an_episode() -> None:
-    env = AbrEnv([film(segments=1)], TRACES)
+    env = AbrEnv([presentation(segments=1)], TRACES)
     with pytest.raises(gymnasium.error.ResetNeeded):
         env.step(0)
     env.reset()
@@ -176,19 +176,19 @@ def test_steps_need_an_episode() -> None:
     with pytest.raises(ValueError, match="expected 0 to 3"):
         env.step(4)
     with pytest.raises(gymnasium.error.ResetNeeded):
-        AbrVectorEnv(FILMS, TRACES, copies=2).step(np.zeros(2, dtype=np.int64))
+        AbrVectorEnv(PRESENTATIONS, TRACES, copies=2).step(np.zeros(2, dtype=np.int64))
 
 
 def test_a_limit_in_time_cuts_the_episode_short() -> None:
     slow = Trace.from_periods([(10.0, 5e4, 0.05)])
-    env = AbrEnv(FILMS, [slow], options=UNLIMITED._replace(total_limit_s=10.0))
+    env = AbrEnv(PRESENTATIONS, [slow], options=UNLIMITED._replace(total_limit_s=10.0))
     env.reset()
     _, reward, terminated, truncated, _ = env.step(3)
     assert (reward, terminated, truncated) == (0.0, False, True)
 
 
 def test_audio_of_its_own_is_fetched_too() -> None:
-    bare = film(segments=5)
+    bare = presentation(segments=5)
     with_audio = Presentation(
         bitrates_bps=bare.bitrates_bps,
         sizes_bytes=bare.sizes_bytes,
@@ -210,7 +210,7 @@ def one_by_one(copies: int, steps: int, actions: NDArray[np.int64]) -> Any:
     shown = np.zeros((steps, copies, vector_width(4)), dtype=np.float32)
     rewards, over = np.zeros((steps, copies)), np.zeros((steps, copies), dtype=bool)
     for i in range(copies):
-        env, begun, is_over = AbrEnv(FILMS, TRACES), 0, True
+        env, begun, is_over = AbrEnv(PRESENTATIONS, TRACES), 0, True
         for k in range(-1, steps):
             if is_over:
                 vector, _ = env.reset(options={"episode": (i + begun * copies) % 6})
@@ -226,14 +226,14 @@ def test_copies_are_single_environments() -> None:
     """Copies begin again with the step after the last, whose action is not looked at."""
     copies, steps = 5, 60
     actions = np.random.default_rng(1).integers(0, 4, (steps, copies))
-    env = AbrVectorEnv(FILMS, TRACES, copies=copies)
+    env = AbrVectorEnv(PRESENTATIONS, TRACES, copies=copies)
     env.reset()
     shown, rewards, over = one_by_one(copies, steps, actions)
     assert over.sum() > copies
     for k in range(steps):
-        vectors, worth, terminated, truncated, _ = env.step(actions[k])
+        vectors, reward, terminated, truncated, _ = env.step(actions[k])
         assert np.array_equal(vectors, shown[k])
-        assert np.array_equal(worth, rewards[k])
+        assert np.array_equal(reward, rewards[k])
         assert np.array_equal(terminated, over[k])
         assert not truncated.any()
     env.close()
@@ -242,15 +242,17 @@ def test_copies_are_single_environments() -> None:
 def test_copies_may_begin_again_at_once() -> None:
     copies, steps = 3, 45
     actions = np.random.default_rng(2).integers(0, 4, (steps, copies))
-    at_once = AbrVectorEnv(FILMS, TRACES, copies=copies, autoreset_mode=AutoresetMode.SAME_STEP)
-    told = AbrVectorEnv(FILMS, TRACES, copies=copies, autoreset_mode=AutoresetMode.DISABLED)
+    at_once = AbrVectorEnv(
+        PRESENTATIONS, TRACES, copies=copies, autoreset_mode=AutoresetMode.SAME_STEP
+    )
+    told = AbrVectorEnv(PRESENTATIONS, TRACES, copies=copies, autoreset_mode=AutoresetMode.DISABLED)
     at_once.reset(seed=1)
     told.reset(seed=1)
     count = 0
     for k in range(steps):
-        vectors, worth, terminated, _, info = at_once.step(actions[k])
+        vectors, reward, terminated, _, info = at_once.step(actions[k])
         last, same, over, _, ends = told.step(actions[k])
-        assert np.array_equal(worth, same)
+        assert np.array_equal(reward, same)
         assert np.array_equal(terminated, over)
         if over.any():
             count += 1
@@ -264,7 +266,7 @@ def test_copies_may_begin_again_at_once() -> None:
 
 
 def test_a_seed_repeats_a_vector_environment() -> None:
-    env = AbrVectorEnv(FILMS, TRACES, copies=4, order="shuffled", copy=False)
+    env = AbrVectorEnv(PRESENTATIONS, TRACES, copies=4, order="shuffled", copy=False)
     actions, runs = np.random.default_rng(3).integers(0, 4, (30, 4)), []
     for seed in (7, 7, 8):
         env.reset(seed=seed)
@@ -274,7 +276,7 @@ def test_a_seed_repeats_a_vector_environment() -> None:
 
 
 def test_spaces_hold_what_is_shown() -> None:
-    env = AbrVectorEnv(FILMS, TRACES, copies=3)
+    env = AbrVectorEnv(PRESENTATIONS, TRACES, copies=3)
     vectors, info = env.reset(seed=1)
     assert vectors in env.observation_space
     assert env.action_space.sample() in env.action_space
@@ -291,13 +293,18 @@ def test_spaces_hold_what_is_shown() -> None:
         ({"episodes": []}, "no presentation is named"),
         ({"order": [6]}, "episode 6 to 6 named"),
         (
-            {"presentations": [film(), constant_presentation((1e6,), segments=2, segment_s=2.0)]},
+            {
+                "presentations": [
+                    presentation(),
+                    constant_presentation((1e6,), segments=2, segment_s=2.0),
+                ]
+            },
             "has 1 rungs, the first one 4",
         ),
     ],
 )
 def test_what_makes_no_environment(wrong: dict[str, Any], says: str) -> None:
-    right: dict[str, Any] = {"presentations": FILMS, "traces": TRACES}
+    right: dict[str, Any] = {"presentations": PRESENTATIONS, "traces": TRACES}
     with pytest.raises(ValueError, match=says):
         AbrEnv(**(right | wrong))
 

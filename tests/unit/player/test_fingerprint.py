@@ -206,5 +206,5 @@ def test_whether_it_still_holds_is_seen_without_doing_it_again(folder: Path) -> 
 def test_python_and_distributions_are_installed_and_our_tests_are_not() -> None:
     assert is_installed("json")
     assert is_installed("numpy.linalg")
-    assert not is_installed("tests.fakes.tinykernel")
+    assert not is_installed("tests.fakes.tinyloop")
     assert not is_installed("__main__")

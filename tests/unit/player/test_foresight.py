@@ -16,7 +16,7 @@ from abr.media import Presentation, SideFiles, constant_presentation
 from abr.trace import Trace
 from player.api import play, replay, simulate
 
-FILM = constant_presentation([1e6, 2e6], segments=4, segment_s=2.0)
+PRESENTATION = constant_presentation([1e6, 2e6], segments=4, segment_s=2.0)
 TRACE = Trace.from_periods([(10.0, 3e6, 0.1)], name="known")
 
 
@@ -45,12 +45,12 @@ SEER = Rule(
 
 
 def test_a_simulation_tells_the_trace() -> None:
-    log = simulate(FILM, trace=TRACE, algorithm=SEER)
+    log = simulate(PRESENTATION, trace=TRACE, algorithm=SEER)
     assert [r["rung"] for r in log.of("decision")] == [1, 1, 1, 1]
 
 
 def test_a_replay_knows_the_trace_again_with_its_round_trips() -> None:
-    log = simulate(FILM, trace=TRACE, algorithm=SEER)
+    log = simulate(PRESENTATION, trace=TRACE, algorithm=SEER)
     assert log.provenance["trace_data"]["rtt_s"] == [0.1]
     assert replay(log, algorithm=SEER).records == log.records
 
@@ -58,12 +58,12 @@ def test_a_replay_knows_the_trace_again_with_its_round_trips() -> None:
 def test_it_is_told_the_true_sizes_where_others_know_what_playlists_say() -> None:
     side = SideFiles(
         multivariant_bytes=500.0,
-        listed_sizes_bytes=FILM.sizes_bytes * 1.5,
-        listed_rates_bps=FILM.bitrates_bps * 1.5,
+        listed_sizes_bytes=PRESENTATION.sizes_bytes * 1.5,
+        listed_rates_bps=PRESENTATION.bitrates_bps * 1.5,
         playlist_bytes=np.array([900.0, 900.0]),
         init_bytes=np.zeros(2),
     )
-    shown, told = replace(FILM, side_files=side), []
+    shown, told = replace(PRESENTATION, side_files=side), []
 
     def start(params: _Nothing, presentation: Presentation, trace: Trace) -> _Told:
         told.append(presentation)
@@ -76,7 +76,7 @@ def test_it_is_told_the_true_sizes_where_others_know_what_playlists_say() -> Non
 
 def test_without_a_trace_it_is_refused() -> None:
     with pytest.raises(AlgorithmError, match="must know the trace in advance"):
-        simulate(FILM, link=SharedLink(TRACE), algorithm=SEER)
+        simulate(PRESENTATION, link=SharedLink(TRACE), algorithm=SEER)
 
 
 def test_over_http_it_is_refused_before_anything_is_fetched() -> None:

@@ -32,8 +32,8 @@ ROW = {
 
 @pytest.fixture
 def files(tmp_path: Path) -> list[str]:
-    film = constant_presentation([3e5, 1e6, 3e6], segments=12, segment_s=4.0)
-    (tmp_path / "film.json").write_text(write_sabre_movie(film))
+    presentation = constant_presentation([3e5, 1e6, 3e6], segments=12, segment_s=4.0)
+    (tmp_path / "film.json").write_text(write_sabre_movie(presentation))
     for name, kbps in (("slow", 700), ("fast", 9000)):
         period = {"duration_ms": 9000, "bandwidth_kbps": kbps, "latency_ms": 40}
         (tmp_path / f"{name}.json").write_text(json.dumps([period]))
@@ -164,9 +164,9 @@ def test_a_movie_that_is_none_is_named(tmp_path: Path, text: str, said: str) -> 
 
 
 def test_a_movie_reads_as_it_was_written() -> None:
-    film = constant_presentation([3e5, 1.5e6], segments=3, segment_s=2.5)
-    again = read_sabre_movie(write_sabre_movie(film), name="x", title="constant")
-    assert again.digest() == film.digest()
+    presentation = constant_presentation([3e5, 1.5e6], segments=3, segment_s=2.5)
+    again = read_sabre_movie(write_sabre_movie(presentation), name="x", title="constant")
+    assert again.digest() == presentation.digest()
 
 
 def test_words_after_an_option_belong_to_it() -> None:

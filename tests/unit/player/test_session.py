@@ -28,7 +28,7 @@ def kinds(log: SessionLog) -> list[str]:
 
 def test_everything_a_viewer_waits_for_is_fetched_in_order() -> None:
     """Playlists first; then key, init and first segment together; audio after its video."""
-    log = play_fake(FakeTitle(segments=2, is_sealed=True))
+    log = play_fake(FakeTitle(segments=2, is_encrypted=True))
     assert kinds(log) == [
         "multivariant",
         "media video",
@@ -175,7 +175,7 @@ def test_a_lasting_refusal_ends_the_session_with_a_reason(
 ) -> None:
     """The last record says what failed, where and how often it was tried."""
     title = refusing(kind, 99, VirtualResponse(0, status=status, reason=reason))
-    title.is_sealed = True
+    title.is_encrypted = True
     ended = summary(play_fake(title)).ended
     assert ended.startswith("error: ")
     assert f"status {status}" in ended

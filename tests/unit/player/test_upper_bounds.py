@@ -27,7 +27,7 @@ RATES = np.array([0.3e6, 0.75e6, 1.2e6, 1.85e6, 2.85e6, 4.3e6])
 WEIGHTS = Weights(4.3, 4.3, 1.0)
 
 
-def film(
+def presentation(
     segments: int = 25, *, has_audio: bool = False, has_side_files: bool = False
 ) -> Presentation:
     rng = np.random.default_rng(5)
@@ -90,7 +90,7 @@ def score(log: SessionLog) -> float:
 def test_the_plan_scores_in_the_player_what_the_model_says(seed: int, has_audio: bool) -> None:
     """Also with other settings of the player, of which the rule is told."""
     for config in (PlayerConfig(), PlayerConfig(max_buffer_s=13, server_s=0.1)):
-        shown, trace = film(has_audio=has_audio), network(seed)
+        shown, trace = presentation(has_audio=has_audio), network(seed)
         _, expected = best_plan(problem(shown, trace, config), 40)
         played = simulate(
             shown, trace=trace, algorithm="optimal", params={"width": 40}, config=config
@@ -105,8 +105,8 @@ def test_with_side_files_the_first_segment_comes_when_the_model_says(
     seed: int, has_audio: bool
 ) -> None:
     """Whatever its rung; they must be counted, or startup would be far shorter."""
-    shown = film(2, has_audio=has_audio, has_side_files=True)
-    config, bare = PlayerConfig(), film(2, has_audio=has_audio)
+    shown = presentation(2, has_audio=has_audio, has_side_files=True)
+    config, bare = PlayerConfig(), presentation(2, has_audio=has_audio)
     known = problem(shown, network(seed), config)
     for rung in range(shown.rungs):
         log = simulate(shown, trace=network(seed), algorithm="fixed", params={"rung": rung})
@@ -119,7 +119,7 @@ def test_with_side_files_the_plan_scores_no_more_in_the_player_than_in_the_model
     seed: int,
 ) -> None:
     """Less by the stalls that playlists of later rungs cause: here a second's cost at most."""
-    shown, trace = film(has_audio=True, has_side_files=True), network(seed)
+    shown, trace = presentation(has_audio=True, has_side_files=True), network(seed)
     _, expected = best_plan(problem(shown, trace, PlayerConfig()), 40)
     played = score(simulate(shown, trace=trace, algorithm="optimal", params={"width": 40}))
     assert expected - 4.3 <= played <= expected + 1e-6
@@ -130,7 +130,7 @@ def test_audio_that_ends_some_milliseconds_off_its_video_costs_no_more_than_thos
     seed: int,
 ) -> None:
     """Boundaries up to 20 ms apart: that much more or less is waited in all."""
-    rng, even = np.random.default_rng(seed), film(has_audio=True)
+    rng, even = np.random.default_rng(seed), presentation(has_audio=True)
     ends_s = np.cumsum(even.durations_s) + rng.uniform(-0.02, 0.02, even.segments)
     shown = replace(even, audio_durations_s=np.diff(ends_s, prepend=0.0))
     _, expected = best_plan(problem(shown, network(seed), PlayerConfig()), 40)
@@ -141,7 +141,7 @@ def test_audio_that_ends_some_milliseconds_off_its_video_costs_no_more_than_thos
 @pytest.mark.parametrize("has_side_files", [False, True])
 @pytest.mark.parametrize("seed", range(4))
 def test_nobody_scores_more_than_the_optimum_with_audio(seed: int, has_side_files: bool) -> None:
-    shown = film(has_audio=True, has_side_files=has_side_files)
+    shown = presentation(has_audio=True, has_side_files=has_side_files)
     best = score(simulate(shown, trace=network(seed), algorithm="optimal"))
     # What clairvoyant sees of playlists that came late, the plan does not know beforehand.
     foresighted = () if has_side_files else ("clairvoyant",)
@@ -151,16 +151,16 @@ def test_nobody_scores_more_than_the_optimum_with_audio(seed: int, has_side_file
 
 @pytest.mark.parametrize("seed", range(3))
 def test_nobody_scores_more_than_the_optimum(seed: int) -> None:
-    shown, trace = film(), network(seed)
+    shown, trace = presentation(), network(seed)
     best = score(simulate(shown, trace=trace, algorithm="optimal"))
     for name in ("clairvoyant", "bola-sabre", "throughput", "bba-0"):
         assert score(simulate(shown, trace=trace, algorithm=name)) <= best + 1e-9
 
 
 @pytest.mark.parametrize("has_audio", [False, True])
-def test_clairvoyant_over_the_whole_film_is_the_optimum(has_audio: bool) -> None:
+def test_clairvoyant_over_the_whole_presentation_is_the_optimum(has_audio: bool) -> None:
     """With a horizon of all six segments, the plan is that of the search."""
-    shown, trace = film(6, has_audio=has_audio), network(1)
+    shown, trace = presentation(6, has_audio=has_audio), network(1)
     rule = registry.load("clairvoyant", horizon=6)
     ahead = score(simulate(shown, trace=trace, algorithm=rule))
     assert ahead == pytest.approx(
@@ -171,14 +171,14 @@ def test_clairvoyant_over_the_whole_film_is_the_optimum(has_audio: bool) -> None
 def test_clairvoyant_plays_on_where_the_link_ends() -> None:
     """What never comes counts as coming in a billion seconds."""
     ends = Trace.from_periods([(3.0, 1e6)], end="end")
-    log = simulate(film(6), trace=ends, algorithm="clairvoyant", max_play_s=40.0)
+    log = simulate(presentation(6), trace=ends, algorithm="clairvoyant", max_play_s=40.0)
     assert [record["why"] for record in log.of("ended")] == ["stopped"]
 
 
 @pytest.mark.parametrize("name", ["optimal", "clairvoyant"])
 def test_batches_and_the_player_decide_the_same(name: str) -> None:
     """Both tell the algorithm of the audio, of side files and of the true sizes."""
-    shown, trace = film(8, has_audio=True, has_side_files=True), network(2)
+    shown, trace = presentation(8, has_audio=True, has_side_files=True), network(2)
     log = simulate(shown, trace=trace, algorithm=name)
     batch = run_batch(ABRKIT, shown, [trace], registry.load(name), engine="plain")
     assert batch.rungs is not None
@@ -200,4 +200,4 @@ def test_what_is_out_of_range_is_refused() -> None:
         clairvoyant.make(horizon=0)
     rule = optimal.make(width=4)
     assert isinstance(rule, Rule)
-    assert begin(rule, film(3), network(0)).name == "optimal"
+    assert begin(rule, presentation(3), network(0)).name == "optimal"

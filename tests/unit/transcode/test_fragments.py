@@ -32,7 +32,7 @@ def sample(number: int, *, sync: bool = False, cts: int = 0, duration: int = 10)
     return Sample(duration, sync, cts, b"%03d" % number * (number % 3 + 1))
 
 
-def film(frames: int, gop: int) -> list[Sample]:
+def samples(frames: int, gop: int) -> list[Sample]:
     """Frames with a key frame every ``gop``."""
     return [sample(number, sync=number % gop == 0) for number in range(frames)]
 
@@ -46,7 +46,7 @@ def init_section(entry: bytes) -> bytes:
     tkhd = full_box(b"tkhd", 0, 3, bytes(80))
     trak = box(b"trak", tkhd, edts, box(b"mdia", mdhd, box(b"minf", stbl)))
     trex = full_box(b"trex", 0, 0, struct.pack(">IIIII", 1, 1, 7, 3, 0))
-    moov = box(b"moov", trak, box(b"mvex", trex), box(b"udta", b"whose film it is"))
+    moov = box(b"moov", trak, box(b"mvex", trex), box(b"udta", b"whose video it is"))
     return box(b"ftyp", b"isom", bytes(4)) + moov
 
 
@@ -139,7 +139,7 @@ def test_a_sample_outside_its_fragment_is_refused() -> None:
 
 
 def test_the_initialisation_section_loses_edits_and_metadata() -> None:
-    """And says nothing of whose film it is."""
+    """And says nothing of whose video it is."""
     demuxer = Demuxer()
     demuxer.feed(init_section(AVC))
     assert demuxer.init is not None
@@ -165,7 +165,7 @@ def test_an_edit_list_shows_the_first_picture_at_time_0() -> None:
 @given(st.lists(st.integers(1, 60), max_size=40))
 def test_pieces_of_any_size_give_the_same_samples(cuts: list[int]) -> None:
     """Fed byte by byte, or at once."""
-    frames = film(12, 4)
+    frames = samples(12, 4)
     data = init_section(AVC)
     for at in range(0, 12, 4):
         data += write_fragment(frames[at : at + 4], sequence=at, decode_time=at * 10)
@@ -178,7 +178,7 @@ def test_pieces_of_any_size_give_the_same_samples(cuts: list[int]) -> None:
 
 
 def test_a_track_that_breaks_off_is_refused() -> None:
-    data = init_section(AVC) + write_fragment(film(2, 2), sequence=1, decode_time=0)
+    data = init_section(AVC) + write_fragment(samples(2, 2), sequence=1, decode_time=0)
     demuxer = Demuxer()
     demuxer.feed(data[:-1])
     with pytest.raises(MediaError, match="inside a fragment"):
@@ -187,9 +187,9 @@ def test_a_track_that_breaks_off_is_refused() -> None:
         Demuxer().close()
 
 
-def cut_film(frames: int, *, gop: int = 5, segment: int = 10) -> list[Cut]:
+def cut_samples(frames: int, *, gop: int = 5, segment: int = 10) -> list[Cut]:
     cutter = VideoCutter(segment)
-    return [*cutter.feed(film(frames, gop)), *cutter.close()]
+    return [*cutter.feed(samples(frames, gop)), *cutter.close()]
 
 
 @pytest.mark.parametrize(
@@ -203,20 +203,20 @@ def cut_film(frames: int, *, gop: int = 5, segment: int = 10) -> list[Cut]:
     ],
 )
 def test_video_is_cut_into_whole_segments(frames: int, expected: list[int]) -> None:
-    cuts = cut_film(frames)
+    cuts = cut_samples(frames)
     assert [cut.frames for cut in cuts] == expected
     assert [cut.duration for cut in cuts] == [10 * count for count in expected]
 
 
 def test_a_sliver_at_the_end_joins_the_segment_before() -> None:
     """Under a tenth of a segment: 2 of 40 frames do, 4 do not."""
-    assert [cut.frames for cut in cut_film(82, gop=20, segment=40)] == [40, 42]
-    assert [cut.frames for cut in cut_film(84, gop=20, segment=40)] == [40, 40, 4]
+    assert [cut.frames for cut in cut_samples(82, gop=20, segment=40)] == [40, 42]
+    assert [cut.frames for cut in cut_samples(84, gop=20, segment=40)] == [40, 40, 4]
 
 
 def test_each_group_of_pictures_is_a_fragment_and_time_goes_on() -> None:
     """tfdt counts on through segments; every fragment starts with a key frame."""
-    runs = [run for cut in cut_film(25) for run in mp4facts.runs(init_section(AVC), cut.data)]
+    runs = [run for cut in cut_samples(25) for run in mp4facts.runs(init_section(AVC), cut.data)]
     assert [run.decode_time for run in runs] == [0, 50, 100, 150, 200]
     assert [len(run.samples) for run in runs] == [5, 5, 5, 5, 5]
 

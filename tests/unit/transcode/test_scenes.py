@@ -16,7 +16,7 @@ SMALL = SceneSpec(width=128, height=72, duration_s=6.0)
 
 
 def test_every_byte_is_the_same_on_every_machine() -> None:
-    """Sums over all frames and the whole sound; they move only when the film does."""
+    """Sums over all frames and the whole sound; they move only when the master does."""
     seen = hashlib.sha256(b"".join(picture.tobytes() for picture in pictures(SMALL)))
     heard = hashlib.sha256(sound(SMALL))
     assert seen.hexdigest()[:16] == "4b85a6486b8b57a4"
@@ -65,7 +65,7 @@ def test_sound_is_as_long_as_the_pictures() -> None:
 @pytest.mark.parametrize(
     "changes", [{"width": 65}, {"height": 16}, {"duration_s": 0.0}, {"frame_rate": Fraction(500)}]
 )
-def test_a_film_that_cannot_be_is_refused(changes: dict[str, object]) -> None:
+def test_a_master_that_cannot_be_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="expected"):
         SceneSpec(**changes)  # type: ignore[arg-type]  # a table of wrong values
 

@@ -31,7 +31,7 @@ def by_recursion(
     def step(buffer_s: float) -> int:
         return min(bins, int((buffer_s + unit_s * 0.5) / unit_s))
 
-    def worth(d: int, at: int, before: int, rung: int) -> float:
+    def utility(d: int, at: int, before: int, rung: int) -> float:
         time_s = float(looked.sizes_bytes[rung, looked.segment + d]) * pace[known + d]
         lacking_s = time_s - at * unit_s
         after = step(max(0.0, -lacking_s) + looked.durations_s[looked.segment + d])
@@ -42,11 +42,11 @@ def by_recursion(
     def value(d: int, at: int, before: int) -> float:
         if d == depth:
             return quality_db[before]
-        return max(worth(d, at, before, rung) for rung in rungs)
+        return max(utility(d, at, before, rung) for rung in rungs)
 
     at = step(looked.buffer_s)
-    worths = [worth(0, at, looked.last_rung, rung) for rung in rungs]
-    return worths.index(max(worths))
+    utilities = [utility(0, at, looked.last_rung, rung) for rung in rungs]
+    return utilities.index(max(utilities))
 
 
 def asked(rng: np.random.Generator) -> tuple[Presentation, Observation]:

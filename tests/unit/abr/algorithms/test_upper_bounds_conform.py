@@ -1,4 +1,4 @@
-"""Rules that foresee the network pass the conformance kit too."""
+"""Algorithms that know the network beforehand pass the conformance kit too."""
 
 from __future__ import annotations
 

@@ -17,7 +17,9 @@ from player.batch.tables import COLUMNS, LinkTable, Out, link_of, out_for, prese
 
 # 10 s at 1 Mbit/s and 0.2 s of latency, 5 s of nothing, 10 s at 4 Mbit/s and 0.1 s; again.
 LINK = link_of(Trace.from_periods([(10.0, 1e6, 0.2), (5.0, 0.0, 0.4), (10.0, 4e6, 0.1)]))
-FILM = presentation_table_of(constant_presentation([1e6, 2e6, 4e6], segments=6, segment_s=4.0))
+PRESENTATION = presentation_table_of(
+    constant_presentation([1e6, 2e6, 4e6], segments=6, segment_s=4.0)
+)
 
 
 def test_milliseconds_are_those_that_seconds_were_made_from() -> None:
@@ -78,14 +80,14 @@ def test_some_of_a_transfer_ends_when_both_leasts_have_passed(
 
 def test_playing_goes_from_segment_to_segment() -> None:
     """1.5 s of segment 1 have played: 2.5 s finish it, 4 s are segment 2, 1 s is of 3."""
-    assert sabre.play(FILM.durations_ms, 1, 5, 1500.0, 7500.0) == (3, 1000, 0)
-    assert sabre.play(FILM.durations_ms, 1, 3, 1500.0, 7500.0) == (3, 0, 1000)
-    assert sabre.play(FILM.durations_ms, 1, 3, 1500.0, 6500.0) == (3, 0, 0)
+    assert sabre.play(PRESENTATION.durations_ms, 1, 5, 1500.0, 7500.0) == (3, 1000, 0)
+    assert sabre.play(PRESENTATION.durations_ms, 1, 3, 1500.0, 7500.0) == (3, 0, 1000)
+    assert sabre.play(PRESENTATION.durations_ms, 1, 3, 1500.0, 6500.0) == (3, 0, 0)
 
 
 def test_length_of_segments() -> None:
-    assert sabre.media_ms(FILM.durations_ms, 2, 5) == 12e3
-    assert sabre.media_ms(FILM.durations_ms, 5, 5) == 0
+    assert sabre.media_ms(PRESENTATION.durations_ms, 2, 5) == 12e3
+    assert sabre.media_ms(PRESENTATION.durations_ms, 5, 5) == 0
 
 
 def play(
@@ -99,8 +101,8 @@ def play(
     bound = {name: rule.get(name, getattr(hooks, name)) for name in names}
     bound["CAN_RECONSIDER"] = "reconsider" in rule
     bound["CAN_LEARN"] = "delivered" in rule
-    out = out_for(FILM.sizes_bytes.shape[1], 20)
-    linked(loop, bound)(None, None, FILM, link, options or sabre.Options(), out)
+    out = out_for(PRESENTATION.sizes_bytes.shape[1], 20)
+    linked(loop, bound)(None, None, PRESENTATION, link, options or sabre.Options(), out)
     return out
 
 
@@ -281,13 +283,13 @@ def test_steps_one_by_one_are_the_session() -> None:
     """What an environment does that asks somebody else for each rung."""
     link, options = LINK, sabre.Options()
     whole, out = play(choose=lambda p, s, seen: Decision(seen.segment % 2, 0.0, 0)), out_for(6, 20)
-    at = sabre.start(None, None, FILM, link, options, out)
+    at = sabre.start(None, None, PRESENTATION, link, options, out)
     while at.coming < 6:
-        at, _ = sabre.make_room(FILM, link, options, out, at)
-        seen = sabre.observe(options, FILM, out, at, at.coming)
+        at, _ = sabre.make_room(PRESENTATION, link, options, out, at)
+        seen = sabre.observe(options, PRESENTATION, out, at, at.coming)
         decision = Decision(at.coming % 2, 0.0, 0)
-        at = sabre.step(None, None, FILM, link, options, out, at, seen, decision)
-    sabre.finish(FILM, out, at)
+        at = sabre.step(None, None, PRESENTATION, link, options, out, at, seen, decision)
+    sabre.finish(PRESENTATION, out, at)
     assert vars(out.totals) == vars(whole.totals)
     assert (out.columns == whole.columns).all()
 
@@ -302,10 +304,12 @@ def test_a_full_history_forgets_its_older_half() -> None:
 
 def test_rungs_are_summed_in_rates_and_utilities() -> None:
     """1, 1, 4 and 2 Mbit/s for 4 s each; utilities are logarithms of 1, 1, 4 and 2."""
-    film = presentation_table_of(constant_presentation([1e6, 2e6, 4e6], segments=4, segment_s=4.0))
+    presentation = presentation_table_of(
+        constant_presentation([1e6, 2e6, 4e6], segments=4, segment_s=4.0)
+    )
     out = out_for(4, 4)
     out.rungs[:] = [0, 0, 2, 1]
-    tables.sum_rungs(film, out, 4)
+    tables.sum_rungs(presentation, out, 4)
     assert total(out, "bitrate_time_bits") == 32e6
     assert total(out, "bitrate_change_bps") == 5e6
     assert total(out, "utility_time_s") == pytest.approx(4 * 3 * math.log(2))

@@ -1,4 +1,4 @@
-"""A loop small enough to check by hand, with the shape of the real kernels."""
+"""A loop small enough to check by hand, with the shape of the real ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HAS_EXTRA = False
 
 
 class Memory(NamedTuple):
-    """State of the rules below: two numbers and a table."""
+    """State of the hooks below: two numbers and a table."""
 
     pair: FloatArray
     table: FloatArray
@@ -29,7 +29,7 @@ def state_of(row: FloatArray, fields: Any) -> Any:
 
 
 def doubled(x: float) -> float:
-    """Called by the kernel."""
+    """Called by the loop."""
     return 2 * x
 
 
@@ -45,7 +45,7 @@ def choose_like_the_hook(params: tuple[float], state: Memory, x: float) -> float
 
 
 def session(params: Any, state: Any, x: float) -> float:
-    """One run: the hook, then the kernel's own function."""
+    """One run: the hook, then the loop's own function."""
     return doubled(float(choose(params, state, x))) + (1.0 if HAS_EXTRA else 0.0)
 
 
