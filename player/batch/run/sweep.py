@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +102,10 @@ def simulate_many(
         InputError: nothing to play.
     """
     config = config or PlayerConfig()
+    if engine not in get_args(Engine):
+        raise InputError(f"engine is {engine!r}; expected one of {', '.join(get_args(Engine))}")
+    if isinstance(seeds, int) or any(seed < 0 for seed in seeds):
+        raise InputError(f"seeds are {seeds!r}; expected several whole numbers of 0 or more")
     presentations = [_presentation(each) for each in _several(sources)]
     networks = [trace for each in _several(traces) for trace in _traces(each)]
     labelled = list(_labelled(algorithms))

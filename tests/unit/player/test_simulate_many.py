@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -193,3 +194,17 @@ def test_a_file_that_is_no_trace_is_an_error(tmp_path: Path) -> None:
 def test_what_cannot_be_compiled_is_an_error_where_that_is_asked_for() -> None:
     with pytest.raises(AlgorithmError):
         simulate_many(SHORT, traces=STEADY, algorithms=Middle, engine="compiled")
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [({"engine": "fast"}, "engine is 'fast'"), ({"seeds": [-1]}, r"\[-1\]"), ({"seeds": 3}, "3")],
+)
+def test_what_cannot_be_meant_is_refused_with_what_can(given: Any, found: str) -> None:
+    with pytest.raises(InputError, match=found):
+        simulate_many(
+            constant_presentation([3e5], segments=2, segment_s=4.0),
+            traces=Trace.constant(1e6),
+            algorithms="fixed",
+            **given,
+        )
