@@ -9,7 +9,7 @@ import pytest
 
 from abr.capacity import End
 from abr.link import SharedLink
-from abr.media import FloatArray, Presentation, SideFiles
+from abr.media import FloatArray, Presentation, SideFiles, frozen_array
 from abr.planning.model import (
     KnownLink,
     Problem,
@@ -66,7 +66,7 @@ def side_files(rates: FloatArray, sizes: FloatArray) -> SideFiles:
         playlist_bytes=np.full(len(rates), 40_000.0),
         init_bytes=np.full(len(rates), 800.0),
         audio_playlist_bytes=4000.0,
-        keys=np.arange(sizes.shape[1]) // 2,
+        keys=frozen_array(np.arange(sizes.shape[1]) // 2),
     )
 
 

@@ -11,7 +11,7 @@ from abr import registry
 from abr.algorithms import clairvoyant, optimal
 from abr.decision import Observation, Rule, begin
 from abr.log import SessionLog
-from abr.media import FloatArray, Presentation, SideFiles
+from abr.media import FloatArray, Presentation, SideFiles, frozen_array
 from abr.planning.model import Problem, Weights, problem_of, score_of
 from abr.planning.search import best_plan
 from abr.qoe import summary
@@ -52,7 +52,7 @@ def side_files(sizes: FloatArray) -> SideFiles:
         init_bytes=np.linspace(700.0, 900.0, len(sizes)),
         audio_playlist_bytes=4000.0,
         audio_init_bytes=600.0,
-        keys=np.arange(sizes.shape[1]) // 5,
+        keys=frozen_array(np.arange(sizes.shape[1]) // 5),
         init_key=0,
     )
 
