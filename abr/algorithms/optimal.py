@@ -13,10 +13,6 @@ plan; on long ones a bound limits its distance from the optimum.
 
 deviation: waiting for the first frame costs as much as a stall, as in the environment of
 that family, unless the parameters say otherwise.
-
-deviation: of side files only those that come before the first segment, or with it, are
-planned for; a rung's own playlist and initialisation section, and a key that changes, may
-make later segments a little later than planned.
 """
 
 from __future__ import annotations

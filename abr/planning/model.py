@@ -9,11 +9,12 @@ stall. Nothing is abandoned or replaced, and no request waits of its own will: t
 only help if the trace's round-trip times fell faster than time passes.
 
 Where there are side files, all that comes before the first segment is played out by
-``abr.planning.startup``, for each rung that it may have. Left out is what is fetched later:
-the playlist and the initialisation section of a rung that is played for the first time
-after the first segment, and keys that change. Audio is taken to end with its video; where
-its segments end some milliseconds earlier or later, playback may wait as much longer or
-shorter.
+``abr.planning.startup``, for each rung that it may have. Later a rung that is new has its
+playlist fetched first; its initialisation section, and a key that is new, share the link
+with the segment, so together they take as long as one body of all their bytes. Left out is
+the round trip of a connection that such a group may open. Audio is taken to end with its
+video; where its segments end some milliseconds earlier or later, playback may wait as much
+longer or shorter.
 
 The link is that of ``abr.capacity``, to the last bit; the player's wait for room is
 ``abr.buffering.room_at_s``.
@@ -28,7 +29,7 @@ import numpy as np
 from abr.buffering import room_at_s
 from abr.capacity import request, table_of
 from abr.compilable import rarely
-from abr.media import FloatArray, Presentation, frozen_array
+from abr.media import KEY_BYTES, FloatArray, Presentation, SideFiles, frozen_array
 from abr.planning.startup import first_arrivals_s
 from abr.trace import Trace
 
@@ -38,8 +39,8 @@ OVERHEAD_BYTES, SERVER_S = 0, 1
 NEVER_S = 1e9
 """Stands for a time that never comes, so that sums stay numbers."""
 
-NO_AUDIO = frozen_array([])
-"""``Problem.audio_bytes`` where there is none apart from the video."""
+NOTHING = frozen_array([])
+"""Sizes of what a presentation does not have."""
 
 
 class KnownLink(NamedTuple):
@@ -86,6 +87,11 @@ class Problem(NamedTuple):
     apart from the video."""
     first_s: FloatArray
     """When the first segment is here, by its rung, ``NEVER_S`` at the latest, shape (R,)."""
+    playlist_bytes: FloatArray
+    """Size of each rung's media playlist, shape (R,); (0,) without side files."""
+    init_bytes: FloatArray
+    """What comes beside the first segment of each rung, with the bytes before that body,
+    shape (R,); (0,) without side files."""
 
 
 def problem_of(
@@ -103,22 +109,37 @@ def problem_of(
     first_s = first_arrivals_s(
         presentation, trace, rtt_s=rtt_s, overhead_bytes=overhead_bytes, server_s=server_s
     )
+    side, sizes_bytes = presentation.side_files, presentation.sizes_bytes
+    playlist_bytes = init_bytes = NOTHING
+    if side is not None:
+        playlist_bytes = side.playlist_bytes
+        init_bytes = frozen_array(side.init_bytes + overhead_bytes * (side.init_bytes > 0))
+        sizes_bytes = frozen_array(sizes_bytes + new_key_bytes(side, overhead_bytes))
     return Problem(
         presentation.bitrates_bps / 1e6,
-        presentation.sizes_bytes,
+        sizes_bytes,
         presentation.durations_s,
         link,
         weights,
         max_buffer_s,
         audio_of(presentation),
         frozen_array(np.minimum(first_s, NEVER_S)),
+        playlist_bytes,
+        init_bytes,
     )
 
 
+def new_key_bytes(side: SideFiles, overhead_bytes: float) -> FloatArray:
+    """What the keys cost that come beside segments, shape (N,), or 0 where there are none."""
+    keys = np.full(side.listed_sizes_bytes.shape[1], -1.0) if side.keys is None else side.keys
+    newest = np.maximum.accumulate(np.append(side.init_key, keys))
+    return np.where(np.diff(newest) > 0, KEY_BYTES + overhead_bytes, 0.0)
+
+
 def audio_of(presentation: Presentation) -> FloatArray:
-    """Size of the audio of every segment, shape (N,), or ``NO_AUDIO``."""
+    """Size of the audio of every segment, shape (N,), or ``NOTHING``."""
     audio = presentation.audio_sizes_bytes
-    return NO_AUDIO if audio is None else audio
+    return NOTHING if audio is None else audio
 
 
 def known_link(trace: Trace, *, rtt_s: float, overhead_bytes: float, server_s: float) -> KnownLink:
@@ -156,13 +177,13 @@ def segment_arrival_s(
     """When ``segment`` can be played, its audio included; ``NEVER_S`` at the latest."""
     done_s = min(arrival_s(link, request_s, size_bytes, is_first, 0), NEVER_S)
     if len(audio_bytes) > 0:
-        done_s = audio_arrival_s(link, done_s, float(audio_bytes[segment]))
+        done_s = later_arrival_s(link, done_s, float(audio_bytes[segment]))
     return done_s
 
 
 @rarely
-def audio_arrival_s(link: KnownLink, request_s: float, size_bytes: float) -> float:
-    """When audio of ``size_bytes`` is here, asked for once its video is."""
+def later_arrival_s(link: KnownLink, request_s: float, size_bytes: float) -> float:
+    """When a body of ``size_bytes`` is here, asked for over an open connection."""
     return min(arrival_s(link, request_s, size_bytes, False, 0), NEVER_S)
 
 
@@ -171,6 +192,7 @@ def score_of(rungs: FloatArray, problem: Problem) -> float:
     utility, durations_s, weights = problem.utility, problem.durations_s, problem.weights
     now_s, lag_s, media_s, score = 0.0, 0.0, 0.0, 0.0
     before = int(rungs[0])
+    played = {before}
     for k in range(len(rungs)):
         rung = int(rungs[k])
         if k == 0:
@@ -179,6 +201,11 @@ def score_of(rungs: FloatArray, problem: Problem) -> float:
             buffer_s = media_s + lag_s - now_s
             now_s += max(room_at_s(buffer_s, durations_s[k], problem.max_buffer_s), 0.0)
             size_bytes = problem.sizes_bytes[rung, k]
+            if len(problem.playlist_bytes) > 0 and rung not in played:
+                played.add(rung)
+                if rung > 0:  # the playlist of rung 0 is fetched before all
+                    now_s = later_arrival_s(problem.link, now_s, problem.playlist_bytes[rung])
+                size_bytes += problem.init_bytes[rung]
             now_s = segment_arrival_s(
                 problem.link, now_s, size_bytes, False, problem.audio_bytes, k
             )

@@ -21,7 +21,7 @@ class Outlook(NamedTuple):
     """How much quality bits can buy from each segment on, if they came at any time."""
 
     least_bits: FloatArray
-    """Bits of the lowest rung, and of the audio, of all segments from k on, shape (N,)."""
+    """Fewest bits of any rung, and those of the audio, of all segments from k on, shape (N,)."""
     least_utility: FloatArray
     """Their quality, shape (N,)."""
     more_bits: FloatArray
@@ -37,21 +37,24 @@ def outlook_of(problem: Problem) -> Outlook:
     bits = np.zeros(segments * max(rungs - 1, 1))
     gain = np.zeros(segments * max(rungs - 1, 1))
     owner = np.zeros(segments * max(rungs - 1, 1), dtype=np.int64)
+    least_bytes = np.zeros(segments)
     count = 0
     for k in range(segments):
-        rung = 0
+        # The lowest rung need not be the smallest; counted as if it were, the bound holds.
+        least_bytes[k] = np.min(sizes_bytes[:, k])
+        rung, from_bytes = 0, least_bytes[k]
         while rung + 1 < rungs:
             # The rung above that buys most per bit; those passed over never pay.
             best, best_slope = rung + 1, -math.inf
             for above in range(rung + 1, rungs):
-                extra = 8 * max(sizes_bytes[above, k] - sizes_bytes[rung, k], _NOTHING_BITS)
+                extra = 8 * max(sizes_bytes[above, k] - from_bytes, _NOTHING_BITS)
                 slope = (utility[above] - utility[rung]) / extra
                 if slope >= best_slope:
                     best, best_slope = above, slope
-            bits[count] = 8 * max(sizes_bytes[best, k] - sizes_bytes[rung, k], 0.0)
+            bits[count] = 8 * max(sizes_bytes[best, k] - from_bytes, 0.0)
             gain[count], owner[count] = utility[best] - utility[rung], k
             count += 1
-            rung = best
+            rung, from_bytes = best, sizes_bytes[best, k]
     bits, gain, owner = bits[:count], gain[:count], owner[:count]
     order = np.argsort(-gain / np.maximum(bits, _NOTHING_BITS))
     bits, gain, owner = bits[order], gain[order], owner[order]
@@ -64,7 +67,7 @@ def outlook_of(problem: Problem) -> Outlook:
     overhead_bytes = problem.link.costs[OVERHEAD_BYTES]
     least_bits = np.zeros(segments)
     for k in range(segments):
-        least_bits[k] = response_bits(sizes_bytes[0, k], overhead_bytes)
+        least_bits[k] = response_bits(least_bytes[k], overhead_bytes)
         if len(problem.audio_bytes) > 0:
             least_bits[k] += response_bits(problem.audio_bytes[k], overhead_bytes)
     for k in range(segments):

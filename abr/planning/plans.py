@@ -6,7 +6,8 @@ the buffer runs out at L plus the media fetched. The lag only ever becomes
 ``stall_per_s L``. Of two plans that end with the same rung, one is at least as good for
 ever when it is no later, and has no less of Q nor of Q less the stall cost: whatever the
 other does next, it can do too. (A larger lag may then mean a later request when the buffer
-is full. The search for the best plan neglects this; the bound does not.)
+is full, and a rung not played yet needs its playlist where there are side files. The search
+for the best plan neglects both; the bound does not.)
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ class Plans(NamedTuple):
     """Rung of the newest segment."""
     parent: NDArray[np.int64]
     """Place of the plan it continues."""
+    played: NDArray[np.int64]
+    """Bit r: some segment is of rung r, so its playlist and initialisation section are here."""
 
 
 class Rigour(NamedTuple):
@@ -61,6 +64,7 @@ def room_for_plans(count: int) -> Plans:
         np.zeros(count),
         np.zeros(count, dtype=np.int64),
         np.zeros(count, dtype=np.int64),
+        np.zeros(count, dtype=np.int64),
     )
 
 
@@ -73,6 +77,7 @@ def take(plans: Plans, chosen: Places) -> Plans:
         plans.quality[chosen],
         plans.rung[chosen],
         plans.parent[chosen],
+        plans.played[chosen],
     )
 
 
@@ -85,6 +90,7 @@ def put(plans: Plans, into: Plans, begin: int) -> int:
     into.quality[begin:end] = plans.quality
     into.rung[begin:end] = plans.rung
     into.parent[begin:end] = plans.parent
+    into.played[begin:end] = plans.played
     return end
 
 
@@ -112,6 +118,7 @@ def keep_useful(
     """
     count = 0
     quality, lag_s, floor_s = cells(plans.quality), cells(plans.lag_s), cells(plans.floor_s)
+    played = cells(plans.played)
     first, second = -1, -1  # of those kept, the one of most score, and of most quality
     first_score, second_score = -math.inf, -math.inf
     places = numbers(order)
@@ -139,6 +146,7 @@ def keep_useful(
             # So much lag that the score is no less than the one that goes.
             lag_s[by] = min(lag_s[by], (quality[by] - score) / stall_per_s)
             floor_s[by] = min(floor_s[by], floor_s[i])
+            played[by] |= played[i]
             first_score = quality[first] - stall_per_s * lag_s[first]
             second_score = quality[second] - stall_per_s * lag_s[second]
     return count
@@ -171,6 +179,7 @@ def _drop(
     gains, scores, order = numbers(utility), numbers(all_scores), numbers(places)
     quality, floor_s, rung_of = cells(plans.quality), cells(plans.floor_s), numbers(plans.rung)
     best, best_score, kept = cells(best_places), cells(best_scores), cells(is_kept)
+    played = cells(plans.played)
     for place in range(len(order)):
         i = order[place]
         rung, score = rung_of[i], scores[i]
@@ -184,6 +193,7 @@ def _drop(
                 kept[i] = 0.0
                 if rigour.merges:
                     floor_s[by] = min(floor_s[by], floor_s[i])
+                    played[by] |= played[i]
                 break
         if kept[i] > 0 and score > best_score[rung]:
             best[rung], best_score[rung] = i, score
@@ -211,12 +221,14 @@ def thin(plans: Plans, stall_per_s: float, rigour: Rigour, kept: Places) -> int:
             plans.quality.copy(),
             plans.rung,
             plans.parent,
+            plans.played.copy(),
         )
         count = keep_useful(order, copy, stall_per_s, slack, rigour, kept)
         if count <= width:
             break
         slack *= 1.5
     plans.lag_s[:], plans.floor_s[:], plans.quality[:] = copy.lag_s, copy.floor_s, copy.quality
+    plans.played[:] = copy.played
     return count
 
 
@@ -236,7 +248,7 @@ def thin_each_rung(
         for j in range(count):
             i = members[kept[j]]
             found.lag_s[i], found.floor_s[i] = group.lag_s[kept[j]], group.floor_s[kept[j]]
-            found.quality[i] = group.quality[kept[j]]
+            found.quality[i], found.played[i] = group.quality[kept[j]], group.played[kept[j]]
             left[total] = i
             total += 1
     return take(found, left[:total])

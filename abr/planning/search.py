@@ -43,6 +43,8 @@ _ROUNDING = 1e-6
 class Requests(NamedTuple):
     """The next requests of plans, one a place."""
 
+    sent_s: FloatArray
+    """When they are sent."""
     offered_bits: FloatArray
     """What the link has offered by the first byte of the response."""
     period: NDArray[np.int64]
@@ -117,7 +119,9 @@ def search(
             if len(former) == 0:
                 return np.zeros(segments), -math.inf
             plans = take(plans, former)
-            requests = Requests(requests.offered_bits[former], requests.period[former])
+            requests = Requests(
+                request_s[former], requests.offered_bits[former], requests.period[former]
+            )
         found = extend_each_rung(problem, link, plans, requests, former, k, media_s, rigour)
         is_kept = np.ones(len(found.request_s))
         drop_across_rungs(found, problem.utility, problem.weights, rigour, is_kept)
@@ -143,13 +147,13 @@ def bare_link(link: KnownLink) -> KnownLink:
 
 def begin_plans(problem: Problem) -> Plans:
     """A plan for each rung of the first segment."""
-    now_s, weights, places = (
-        problem.first_s.copy(),
-        problem.weights,
-        np.arange(len(problem.utility)),
-    )
+    now_s, weights = problem.first_s.copy(), problem.weights
+    places = np.arange(len(now_s))
+    played = np.zeros(len(places), dtype=np.int64)
+    for rung in range(len(places)):
+        played[rung] = 1 << rung
     quality = problem.utility + (weights.stall_per_s - weights.startup_per_s) * now_s
-    return Plans(now_s, now_s.copy(), now_s.copy(), quality, places, places)
+    return Plans(now_s, now_s.copy(), now_s.copy(), quality, places, places, played)
 
 
 def next_requests_s(problem: Problem, plans: Plans, k: int, media_s: float) -> FloatArray:
@@ -165,7 +169,8 @@ def next_requests_s(problem: Problem, plans: Plans, k: int, media_s: float) -> F
 
 def send(link: KnownLink, request_s: FloatArray) -> Requests:
     """Requests over open connections, as far as their first bytes."""
-    requests = Requests(np.zeros(len(request_s)), np.zeros(len(request_s), dtype=np.int64))
+    count = len(request_s)
+    requests = Requests(request_s, np.zeros(count), np.zeros(count, dtype=np.int64))
     offered, periods = cells(requests.offered_bits), cells(requests.period)
     at_s, near, server_s = numbers(request_s), 0, link.costs[SERVER_S]
     for i in range(len(at_s)):
@@ -191,9 +196,29 @@ def arrivals_s(link: KnownLink, requests: Requests, size_bytes: float) -> FloatA
 
 
 @rarely
-def audio_arrivals_s(link: KnownLink, request_s: FloatArray, size_bytes: float) -> FloatArray:
-    """When audio of ``size_bytes`` is here, asked for at each of ``request_s``."""
+def later_arrivals_s(link: KnownLink, request_s: FloatArray, size_bytes: float) -> FloatArray:
+    """When bodies of ``size_bytes`` are here that are asked for at each of ``request_s``."""
     return arrivals_s(link, send(link, request_s), size_bytes)
+
+
+@rarely
+def await_playlists(
+    problem: Problem,
+    link: KnownLink,
+    plans: Plans,
+    requests: Requests,
+    rung: int,
+    k: int,
+    done_s: FloatArray,
+) -> None:
+    """Correct ``done_s`` of plans in which ``rung`` is new: its playlist comes first."""
+    new = np.flatnonzero((plans.played >> rung) & 1 == 0)
+    if len(new) > 0:
+        listed_s = requests.sent_s[new]
+        if rung > 0:  # the playlist of rung 0 is fetched before all
+            listed_s = later_arrivals_s(link, listed_s, float(problem.playlist_bytes[rung]))
+        size_bytes = problem.sizes_bytes[rung, k] + problem.init_bytes[rung]
+        done_s[new] = later_arrivals_s(link, listed_s, float(size_bytes))
 
 
 def extend_each_rung(
@@ -218,8 +243,10 @@ def extend_each_rung(
     total = 0
     for rung in range(rungs):
         done_s = arrivals_s(link, requests, float(problem.sizes_bytes[rung, k]))
+        if len(problem.playlist_bytes) > 0:
+            await_playlists(problem, link, plans, requests, rung, k, done_s)
         if len(problem.audio_bytes) > 0:
-            done_s = audio_arrivals_s(link, done_s, float(problem.audio_bytes[k]))
+            done_s = later_arrivals_s(link, done_s, float(problem.audio_bytes[k]))
         longer = extend(problem, plans, former, rung, done_s, media_s, fits_after_s)
         order = by_request(longer)
         count = keep_useful(order, longer, problem.weights.stall_per_s, 0.0, rigour, kept)
@@ -248,6 +275,7 @@ def extend(
         plans.quality + utility[rung] - problem.weights.smooth_per_mbps * change,
         np.full(len(done_s), rung),
         former,
+        plans.played | (1 << rung),
     )
 
 

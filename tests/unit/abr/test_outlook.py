@@ -23,6 +23,8 @@ def problem(sizes_bytes: list[list[float]], utility: list[float]) -> Problem:
         30.0,
         np.zeros(0),
         np.zeros(len(sizes_bytes)),
+        np.zeros(0),
+        np.zeros(0),
     )
 
 
@@ -33,6 +35,13 @@ def test_the_segment_in_which_bits_buy_most_comes_first() -> None:
     assert outlook.least_utility.tolist() == [2, 1]
     assert outlook.more_bits.tolist() == [[0, 800, 3200], [0, 800, 800]]
     assert outlook.more_utility.tolist() == [[0, 1, 2], [0, 1, 1]]
+
+
+def test_where_a_higher_rung_is_smaller_its_bytes_are_the_fewest() -> None:
+    """Of the first segment rung 1 needs 100 bytes, rung 0 300: no plan needs more than 100."""
+    outlook = outlook_of(problem([[300, 100], [100, 200]], [1.0, 2.0]))
+    assert outlook.least_bits.tolist() == [1600, 800]
+    assert outlook.more_bits.tolist() == [[0, 0, 800], [0, 0, 800]]
 
 
 def test_a_rung_that_never_pays_is_passed_over() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from abr.capacity import End
 from abr.link import SharedLink
-from abr.media import FloatArray, Presentation
+from abr.media import FloatArray, Presentation, SideFiles, frozen_array
 from abr.planning.model import (
     KnownLink,
     Problem,
@@ -37,7 +37,14 @@ def network(seed: int, most_bps: float, *, end: End = "loop") -> Trace:
     )
 
 
-def presentation(seed: int, rungs: int, segments: int, *, has_audio: bool = False) -> Presentation:
+def presentation(
+    seed: int,
+    rungs: int,
+    segments: int,
+    *,
+    has_audio: bool = False,
+    has_side_files: bool = False,
+) -> Presentation:
     rng = np.random.default_rng(100 + seed)
     rates = np.sort(rng.uniform(0.3e6, 5e6, rungs))
     sizes = rates[:, None] / 2 * rng.uniform(0.6, 1.6, (rungs, segments))
@@ -46,6 +53,20 @@ def presentation(seed: int, rungs: int, segments: int, *, has_audio: bool = Fals
         sizes_bytes=sizes,
         durations_s=np.full(segments, 4.0),
         audio_sizes_bytes=rng.uniform(3e4, 9e4, segments) if has_audio else None,
+        side_files=side_files(rates, sizes) if has_side_files else None,
+    )
+
+
+def side_files(rates: FloatArray, sizes: FloatArray) -> SideFiles:
+    """Playlists so large that to play another rung is a thing to consider."""
+    return SideFiles(
+        multivariant_bytes=900.0,
+        listed_sizes_bytes=sizes,
+        listed_rates_bps=rates,
+        playlist_bytes=np.full(len(rates), 40_000.0),
+        init_bytes=np.full(len(rates), 800.0),
+        audio_playlist_bytes=4000.0,
+        keys=frozen_array(np.arange(sizes.shape[1]) // 2),
     )
 
 
@@ -135,9 +156,22 @@ def test_on_small_presentations_the_plan_is_the_best_of_all(seed: int) -> None:
         assert bound >= best - 1e-9
 
 
-@pytest.mark.parametrize("has_audio", [False, True])
-def test_on_a_long_presentation_the_bound_is_above_every_plan(has_audio: bool) -> None:
-    shown, trace = presentation(1, 4, 30, has_audio=has_audio), network(2, 5e6)
+@pytest.mark.parametrize("seed", range(6))
+def test_with_side_files_the_bound_is_above_all_and_the_plan_hardly_below(seed: int) -> None:
+    """A plan that is dropped may have had a playlist that the better one still needs."""
+    shown = presentation(seed, 3, 6, has_audio=seed % 2 == 1, has_side_files=True)
+    trace = network(seed, (1e6, 3e6, 9e6)[seed % 3])
+    for max_buffer_s in (9.0, 60.0):
+        _, score, bound = searched(shown, trace, max_buffer_s, 64)
+        best = brute(shown, trace, max_buffer_s)
+        assert best - 1.0 <= score <= best + 1e-9 <= bound + 2e-9
+
+
+@pytest.mark.parametrize("has_more", [False, True])
+def test_on_a_long_presentation_the_bound_is_above_every_plan(has_more: bool) -> None:
+    """With audio and side files too."""
+    shown = presentation(1, 4, 30, has_audio=has_more, has_side_files=has_more)
+    trace = network(2, 5e6)
     _, score, bound = searched(shown, trace, 30.0, 40)
     rng = np.random.default_rng(3)
     known = problem(shown, trace, 30.0)
