@@ -151,7 +151,7 @@ def _played_of_each(plays: list[Record], played_s: float) -> list[float]:
     return weights
 
 
-def qoe_lin(rates_bps: Sequence[float], stall_s: float) -> float:
+def qoe_lin(rates_bps: Sequence[float], stall_s: float, change_bps: float | None = None) -> float:
     """The linear score of one playback, per segment played; 0 when nothing was played.
 
     Source: Mao, Netravali, Alizadeh, "Neural Adaptive Video Streaming with Pensieve",
@@ -163,9 +163,11 @@ def qoe_lin(rates_bps: Sequence[float], stall_s: float) -> float:
     Args:
         rates_bps: Nominal bit rate of each segment played, in order.
         stall_s: Stalled in all.
+        change_bps: Absolute changes between neighbours, where they are summed up already.
     """
     if not len(rates_bps):
         return 0.0
-    changes = sum(abs(after - before) for before, after in pairwise(rates_bps))
-    score = (sum(rates_bps) - CHANGE_PENALTY * changes) / 1e6 - STALL_PENALTY * stall_s
+    if change_bps is None:
+        change_bps = sum(abs(after - before) for before, after in pairwise(rates_bps))
+    score = (sum(rates_bps) - CHANGE_PENALTY * change_bps) / 1e6 - STALL_PENALTY * stall_s
     return score / len(rates_bps)

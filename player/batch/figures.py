@@ -9,6 +9,40 @@ from typing import NamedTuple
 from abr.qoe import qoe_lin
 from player.batch.tables import TOTALS
 
+# Looked up once: a plan asks for tens of thousands of rows.
+(
+    _STARTUP,
+    _STALL,
+    _STALL_EVENTS,
+    _PLAYED,
+    _ENDED,
+    _MEAN,
+    _CHANGE,
+    _SWITCHES,
+    _DOWNLOADS,
+    _ABANDONED,
+    _DOWNLOADED,
+    _WASTED,
+    _SHOWN,
+) = map(
+    TOTALS.index,
+    (
+        "startup_s",
+        "stall_s",
+        "stall_events",
+        "played_s",
+        "ended_s",
+        "mean_bitrate_bps",
+        "bitrate_change_bps",
+        "switches",
+        "downloads",
+        "abandoned",
+        "downloaded_bytes",
+        "wasted_bytes",
+        "shown",
+    ),
+)
+
 
 class Figures(NamedTuple):
     """Of one session; the words are those of ``abr.qoe.QoE``."""
@@ -49,22 +83,22 @@ def figures_of(
         ladder_bps: Nominal bit rate per rung.
         startup_in_stalls_s: Startup that the simulator counts as a stall; left out here.
     """
-    known = dict(zip(TOTALS, totals, strict=True))
-    shown = list(rungs[: int(known["shown"])])
-    stall_s = max(known["stall_s"] - startup_in_stalls_s, 0.0)
+    startup_s, change_bps = totals[_STARTUP], totals[_CHANGE]
+    shown = list(rungs[: int(totals[_SHOWN])])
+    stall_s = max(totals[_STALL] - startup_in_stalls_s, 0.0)
     return Figures(
-        startup_s=None if math.isnan(known["startup_s"]) else known["startup_s"],
+        startup_s=None if math.isnan(startup_s) else startup_s,
         stall_s=stall_s,
-        stall_events=int(known["stall_events"]) - (startup_in_stalls_s > 0),
-        played_s=known["played_s"],
-        elapsed_s=known["ended_s"],
-        mean_bitrate_bps=known["mean_bitrate_bps"],
-        switches=int(known["switches"]),
-        switch_bps=known["bitrate_change_bps"],
-        qoe_lin=qoe_lin([ladder_bps[rung] for rung in shown], stall_s),
-        downloaded_bytes=known["downloaded_bytes"],
-        wasted_bytes=known["wasted_bytes"],
-        downloads=int(known["downloads"]),
-        abandoned=int(known["abandoned"]),
+        stall_events=int(totals[_STALL_EVENTS]) - (startup_in_stalls_s > 0),
+        played_s=totals[_PLAYED],
+        elapsed_s=totals[_ENDED],
+        mean_bitrate_bps=totals[_MEAN],
+        switches=int(totals[_SWITCHES]),
+        switch_bps=change_bps,
+        qoe_lin=qoe_lin([ladder_bps[rung] for rung in shown], stall_s, change_bps),
+        downloaded_bytes=totals[_DOWNLOADED],
+        wasted_bytes=totals[_WASTED],
+        downloads=int(totals[_DOWNLOADS]),
+        abandoned=int(totals[_ABANDONED]),
         rungs=shown,
     )

@@ -18,7 +18,9 @@ def totals(**known: float) -> list[float]:
 
 def test_only_the_segments_that_were_shown_count() -> None:
     """Rungs 0, 2 and 2, 1 s stalled: (1 + 4 + 4 - 4.3 - 3) / 3 by segment."""
-    row = totals(shown=3, stall_s=1.0, stall_events=1, downloads=5, startup_s=0.5)
+    row = totals(
+        shown=3, stall_s=1.0, stall_events=1, downloads=5, startup_s=0.5, bitrate_change_bps=3e6
+    )
     got = figures_of(row, [0, 2, 2, 1, 0], LADDER_BPS)
     assert got.rungs == [0, 2, 2]
     assert got.qoe_lin == pytest.approx(1.7 / 3)
