@@ -18,7 +18,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.fakes.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 GUIDES = tuple(
@@ -99,7 +100,7 @@ class Console:
     """A shell in one folder, and the servers that it left running."""
 
     folder: Path
-    first_port: int = field(default_factory=lambda: _free_ports(20))
+    first_port: int = field(default_factory=lambda: free_ports(20))
     url: str = "no-server-printed-a-url"
     _servers: list[subprocess.Popen[str]] = field(default_factory=list)
     _known: dict[str, Printed] = field(default_factory=dict)
@@ -181,19 +182,6 @@ class Console:
         for number in range(20):
             text = re.sub(rf"\b{self.first_port + number}\b", str(8080 + number), text)
         return tuple(line.rstrip() for line in text.splitlines())
-
-
-def _free_ports(count: int) -> int:
-    """The first of ``count`` ports in a row that nobody listens on."""
-    for first in range(21000 + os.getpid() % 7000, 32000, count):
-        try:
-            for port in range(first, first + count):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return first
-    raise RuntimeError(f"no {count} free ports in a row")
 
 
 def rewritten(page: str, console: Console) -> str:

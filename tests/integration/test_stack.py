@@ -20,6 +20,7 @@ from abr.errors import MissingFileError, PackageError, PortInUseError
 from bench.stack.config import ServeConfig
 from bench.stack.stack import Stack
 from tests.fakes.packages import segment_bytes, write_package
+from tests.fakes.ports import free_ports
 
 
 @pytest.fixture
@@ -72,9 +73,7 @@ async def test_a_title_is_served_through_two_tiers_and_fetched_once_by_each(
 async def test_ports_follow_the_first_one_and_playback_is_at_the_first_edge(
     package: Path, keys: Path
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    port = port if port < 65000 else 20000
+    port = free_ports(4)
     async with (
         Stack([package], keys=keys, config=ServeConfig(port=port)) as stack,
         aiohttp.ClientSession() as client,
@@ -86,8 +85,8 @@ async def test_ports_follow_the_first_one_and_playback_is_at_the_first_edge(
 
 
 async def test_a_busy_port_stops_everything_that_was_started(package: Path, keys: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as busy:
-        port = busy.getsockname()[1] - 1  # so the origin starts, and the regional tier cannot
+    port = free_ports(2)
+    with socket.create_server(("127.0.0.1", port + 1)):  # the origin starts, the regional cannot
         with pytest.raises(PortInUseError, match=rf":{port + 1}: .*--port"):
             async with Stack([package], keys=keys, config=ServeConfig(port=port)):
                 pass
