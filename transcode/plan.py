@@ -14,36 +14,13 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from abr.errors import MediaError
 from transcode.config import TranscodeConfig
-from transcode.ladder import PlannedRung, ladder_for
-from transcode.master import AudioFacts, Master
+from transcode.encoders.h264 import level_for
+from transcode.ladders.ladder import PlannedRung, ladder_for
+from transcode.masters.master import Master
+from transcode.masters.streams import AudioFacts
 
 SAMPLE_RATE = 48_000
-REFERENCE_FRAMES = 3
-B_FRAMES = 2
-_HIGH_CPB = 1250
-"""Bits that High profile allows for each unit of the table's MaxBR (H.264, A.3.3)."""
-
-# level: macroblocks a second, macroblocks a frame, macroblocks of reference frames, MaxBR
-LEVELS: tuple[tuple[str, int, int, int, int], ...] = (
-    ("1.0", 1_485, 99, 396, 64),
-    ("1.1", 3_000, 396, 900, 192),
-    ("1.2", 6_000, 396, 2_376, 384),
-    ("1.3", 11_880, 396, 2_376, 768),
-    ("2.0", 11_880, 396, 2_376, 2_000),
-    ("2.1", 19_800, 792, 4_752, 4_000),
-    ("2.2", 20_250, 1_620, 8_100, 4_000),
-    ("3.0", 40_500, 1_620, 8_100, 10_000),
-    ("3.1", 108_000, 3_600, 18_000, 14_000),
-    ("3.2", 216_000, 5_120, 20_480, 20_000),
-    ("4.0", 245_760, 8_192, 32_768, 20_000),
-    ("4.1", 245_760, 8_192, 32_768, 50_000),
-    ("4.2", 522_240, 8_704, 34_816, 50_000),
-    ("5.0", 589_824, 22_080, 110_400, 135_000),
-    ("5.1", 983_040, 36_864, 184_320, 240_000),
-    ("5.2", 2_073_600, 36_864, 184_320, 240_000),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,31 +121,6 @@ def timescale(rate: Fraction) -> int:
     if 90_000 * rate.denominator % rate.numerator == 0:
         return 90_000
     return rate.numerator * max(1, math.ceil(10_000 / rate.numerator))
-
-
-def level_for(width: int, height: int, rate: Fraction, peak_bps: int) -> str:
-    """The lowest H.264 level, for High profile, that a rung needs.
-
-    Raises:
-        MediaError: none is high enough.
-    """
-    wide, high = math.ceil(width / 16), math.ceil(height / 16)
-    frame = wide * high
-    # With a pyramid of B-frames, x264 keeps one picture more than its references.
-    stored = frame * (REFERENCE_FRAMES + 1)
-    for name, per_second, per_frame, references, max_br in LEVELS:
-        if (
-            frame <= per_frame
-            and max(wide, high) ** 2 <= 8 * per_frame
-            and frame * rate <= per_second
-            and stored <= references
-            and peak_bps <= max_br * _HIGH_CPB
-        ):
-            return name
-    raise MediaError(
-        f"{width}x{height} at {float(rate):.5g} frames per second: above H.264 level 5.2; "
-        "give a smaller --ladder"
-    )
 
 
 def _video_plan(rung: PlannedRung, rate: Fraction, config: TranscodeConfig) -> VideoPlan:

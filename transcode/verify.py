@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from abr.errors import AbrError, MediaError, ToolFailedError
-from transcode.master import Master
+from transcode.masters.master import Master
 from transcode.plan import EncodePlan
 
 TOLERANCE_RATIO = 0.02

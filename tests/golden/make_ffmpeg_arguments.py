@@ -12,7 +12,8 @@ from pathlib import Path
 
 from transcode.config import TranscodeConfig
 from transcode.ffmpeg import decode_arguments, encode_arguments, generate_arguments
-from transcode.master import AudioFacts, Master
+from transcode.masters.master import Master
+from transcode.masters.streams import AudioFacts
 from transcode.plan import plan_encode
 from transcode.scenes import SceneSpec
 

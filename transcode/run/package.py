@@ -18,13 +18,14 @@ from abr.errors import ConfigError, ToolFailedError
 from transcode import layout
 from transcode.config import TranscodeConfig
 from transcode.encryption import METHOD, KeyProvider
-from transcode.ffmpeg import TONEMAP_NEEDS, decode_arguments, encode_arguments
+from transcode.ffmpeg import decode_arguments, encode_arguments
 from transcode.files.keystore import KeyStore, default_keys_dir
 from transcode.files.reader import check_package
+from transcode.graphs.video import TONEMAP_NEEDS
 from transcode.indexfile import print_index
 from transcode.layout import Encryption, PresentationIndex, SourceFacts, Track
 from transcode.listing import media_playlist_of, multivariant_of
-from transcode.master import Master
+from transcode.masters.master import Master
 from transcode.plan import EncodePlan, plan_encode
 from transcode.playlist import print_media, print_multivariant
 from transcode.run.encode import Outcome, Tick, run_ffmpeg

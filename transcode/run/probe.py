@@ -14,7 +14,8 @@ from typing import BinaryIO
 from abr.errors import MediaError, MissingFileError, ToolFailedError
 from abr.shell import reason_of
 from transcode.boxes import read_header
-from transcode.master import EXPECTED, Master, master_from
+from transcode.masters.master import Master, master_from
+from transcode.masters.streams import EXPECTED
 from transcode.run.ffmpegtools import find
 
 logger = logging.getLogger(__name__)

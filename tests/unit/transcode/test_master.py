@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abr.errors import MediaError
-from transcode.master import Master, frame_rate, master_from
+from transcode.masters.master import Master, master_from
+from transcode.masters.timing import frame_rate
 
 VIDEO: dict[str, Any] = {
     "index": 0, "codec_type": "video", "codec_name": "h264", "width": 1280, "height": 720,

@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 from abr.errors import ConfigError, MediaError
 from transcode.config import TranscodeConfig
-from transcode.ladder import TEMPLATE, ladder_for
-from transcode.master import STANDARD_RATES, AudioFacts, Master
-from transcode.plan import group_frames, level_for, plan_encode, thin_rate, timescale
+from transcode.encoders.h264 import level_for
+from transcode.ladders.ladder import TEMPLATE, ladder_for
+from transcode.masters.master import Master
+from transcode.masters.streams import AudioFacts
+from transcode.masters.timing import STANDARD_RATES
+from transcode.plan import group_frames, plan_encode, thin_rate, timescale
 
 DEFAULT = TranscodeConfig()
 

@@ -9,7 +9,7 @@ import pytest
 
 from abr.errors import MediaError, ToolFailedError
 from transcode.config import TranscodeConfig
-from transcode.master import Master
+from transcode.masters.master import Master
 from transcode.plan import EncodePlan, plan_encode
 from transcode.verify import check_frames, fault_of
 

@@ -16,7 +16,7 @@ import re
 from dataclasses import dataclass
 
 from abr.errors import ConfigError
-from transcode.master import Master
+from transcode.masters.master import Master
 
 TEMPLATE: tuple[tuple[int, int, int], ...] = (
     (416, 234, 145_000),

@@ -1,0 +1,1 @@
+"""Encoders: their options, and the limits of their formats."""

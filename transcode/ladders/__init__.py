@@ -1,0 +1,1 @@
+"""Which rungs a master gets."""
