@@ -16,7 +16,8 @@ from fractions import Fraction
 
 from transcode.config import TranscodeConfig
 from transcode.encoders.h264 import level_for
-from transcode.ladders.ladder import PlannedRung, ladder_for
+from transcode.ladders.ladder import ladder_for
+from transcode.ladders.rungs import PlannedRung
 from transcode.masters.master import Master
 from transcode.masters.streams import AudioFacts
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from abr.errors import ConfigError, MediaError
 from transcode.config import TranscodeConfig
 from transcode.encoders.h264 import level_for
-from transcode.ladders.ladder import TEMPLATE, ladder_for
+from transcode.ladders.ladder import ladder_for
+from transcode.ladders.presets import TEMPLATE
 from transcode.masters.master import Master
 from transcode.masters.streams import AudioFacts
 from transcode.masters.timing import STANDARD_RATES

@@ -1,0 +1,88 @@
+"""Ladders that come from a table and the master's size.
+
+No rung is larger than the master; all keep its aspect ratio.
+
+Source: Apple's HLS authoring specification, table of initial variants for H.264; items
+1.32, 1.33 and 9.10. deviation: rungs up to a quarter larger than the master are kept at the
+master's size; no rung asks for much more than the master's own bit rate.
+"""
+
+from __future__ import annotations
+
+import math
+
+from transcode.ladders.rungs import PlannedRung
+from transcode.ladders.sizes import scale_into, size_of
+from transcode.masters.master import Master
+
+TEMPLATE: tuple[tuple[int, int, int], ...] = (
+    (416, 234, 145_000),
+    (640, 360, 365_000),
+    (768, 432, 730_000),
+    (768, 432, 1_100_000),
+    (960, 540, 2_000_000),
+    (1280, 720, 3_000_000),
+    (1280, 720, 4_500_000),
+    (1920, 1080, 6_000_000),
+    (1920, 1080, 7_800_000),
+)
+"""Box to fit in, width and height, and target bits per second."""
+MOST_OF_MASTER = {"hevc": 3.0, "vp9": 3.0, "av1": 4.0, "h264": 2.0, "mpeg2video": 1.0}
+"""Highest bit rate of an H.264 rung as a multiple of the master's, by the master's codec.
+
+More would not show: newer codecs need fewer bits for the same picture than H.264 does."""
+_NEARLY = 1.25
+_LEAST_BPS = 60_000
+_HD_HEIGHT = 720
+
+
+def auto(master: Master) -> tuple[PlannedRung, ...]:
+    """Apple's table, fitted to the master's size and bit rate."""
+    rungs: list[PlannedRung] = []
+    for box_width, box_height, bitrate_bps in TEMPLATE:
+        scale = scale_into(master, box_width, box_height)
+        if scale <= _NEARLY:
+            rungs.append(PlannedRung(*size_of(master, min(1.0, scale)), bitrate_bps))
+    top = size_of(master, 1.0)
+    if not rungs:
+        rungs = [PlannedRung(*top, max(_LEAST_BPS, _power_law_bps(*top)))]
+    return _at_least_two(_limit_to_master(master, _from_master(rungs, top)))
+
+
+def _from_master(rungs: list[PlannedRung], top: tuple[int, int]) -> list[PlannedRung]:
+    """Add a rung of the master's size when that lies between two boxes."""
+    last = rungs[-1]
+    if top[0] * top[1] > 1.1 * last.width * last.height and last.height < TEMPLATE[-1][1]:
+        ratio = (top[0] * top[1] / (last.width * last.height)) ** 0.75
+        rungs = [*rungs, PlannedRung(*top, round(last.bitrate_bps * ratio, -4))]
+    return rungs
+
+
+def _limit_to_master(master: Master, rungs: list[PlannedRung]) -> list[PlannedRung]:
+    """Drop rungs whose bit rate could show nothing more than the master holds; keep its size."""
+    top = rungs[-1]
+    useful_bps = MOST_OF_MASTER.get(master.codec, math.inf) * master.bit_rate_bps or math.inf
+    most = max(useful_bps, rungs[min(1, len(rungs) - 1)].bitrate_bps)
+    if top.bitrate_bps <= most:
+        return rungs
+    best = PlannedRung(top.width, top.height, int(round(most, -4)) or int(most))
+    below = [rung for rung in rungs if rung.bitrate_bps <= 0.7 * best.bitrate_bps]
+    if top.height >= _HD_HEIGHT and not any(rung.height == top.height for rung in below):
+        # Apple's item 9.10: two variants at the largest size when that is high definition.
+        second = PlannedRung(top.width, top.height, int(round(0.6 * most, -4)))
+        below = [rung for rung in below if rung.bitrate_bps <= 0.7 * second.bitrate_bps] + [second]
+    return [*below, best]
+
+
+def _at_least_two(rungs: list[PlannedRung]) -> tuple[PlannedRung, ...]:
+    if len(rungs) == 1:
+        only = rungs[0]
+        rungs.insert(0, PlannedRung(only.width, only.height, only.bitrate_bps // 2))
+    return tuple(rungs)
+
+
+def _power_law_bps(width: int, height: int) -> int:
+    """Bits per second for sizes below the table; they fall more slowly than the area does."""
+    box_width, box_height, bitrate_bps = TEMPLATE[0]
+    ratio = float(width * height) / (box_width * box_height)
+    return 1000 * round(bitrate_bps * math.pow(ratio, 0.75) / 1000)
