@@ -16,6 +16,8 @@ from transcode.playlist import (
     MultivariantPlaylist,
     Rendition,
     Segment,
+    Tiles,
+    TrickPlayVariant,
     Variant,
     needed_version,
     parse,
@@ -42,6 +44,11 @@ RANGES = st.builds(ByteRange, st.integers(0, 10**17), st.integers(0, 10**17))
 MAPS = st.builds(Map, uri=URIS, byte_range=st.none() | RANGES, key=st.none() | KEYS)
 
 
+WIDTHS = st.integers(1, 10**8)
+SECONDS = st.integers(0, 10**8).map(lambda micros: micros / 10**6)
+TILES = st.builds(Tiles, WIDTHS, WIDTHS, WIDTHS, WIDTHS, SECONDS)
+
+
 @st.composite
 def media_playlists(draw: st.DrawFn) -> MediaPlaylist:
     """Any playlist that the tags can express."""
@@ -62,10 +69,16 @@ def media_playlists(draw: st.DrawFn) -> MediaPlaylist:
                 bitrate_kbps=draw(WHOLE) if has_rates and byte_range is None else None,
                 discontinuity=draw(st.booleans()),
                 gap=draw(st.booleans()),
+                tiles=draw(st.none() | TILES),
                 **shared,
             )
         )
-    return vod_playlist(segments, media_sequence=draw(st.integers(0, 2**40)))
+    return vod_playlist(
+        segments,
+        media_sequence=draw(st.integers(0, 2**40)),
+        iframes_only=draw(st.booleans()),
+        images_only=draw(st.booleans()),
+    )
 
 
 def _without_iv(key: Key) -> Key:
@@ -87,12 +100,26 @@ VARIANTS = st.builds(
 )
 
 
+TRICK_PLAY = st.builds(
+    TrickPlayVariant,
+    uri=URIS,
+    bandwidth_bps=st.integers(0, 2**53),
+    average_bandwidth_bps=st.none() | WHOLE,
+    codecs=st.just("") | TEXT,
+    width=WIDTHS,
+    height=WIDTHS,
+    video_range=st.none() | st.sampled_from(["SDR", "PQ"]),
+)
+
+
 @st.composite
 def renditions(draw: st.DrawFn) -> Rendition:
-    """An audio rendition of the one group."""
-    default = draw(st.booleans())
+    """A rendition of audio or of subtitles, of the one group."""
+    default, is_text = draw(st.booleans()), draw(st.booleans())
     return Rendition(
-        type="AUDIO",
+        type="SUBTITLES" if is_text else "AUDIO",
+        forced=is_text and draw(st.booleans()),
+        characteristics=draw(st.none() | TEXT),
         group_id="a, b",
         name=draw(TEXT),
         language=draw(st.none() | TEXT),
@@ -108,7 +135,12 @@ def multivariant_playlists(draw: st.DrawFn) -> MultivariantPlaylist:
     """Any multivariant playlist that the tags can express."""
     return MultivariantPlaylist(
         variants=tuple(draw(st.lists(VARIANTS, min_size=1, max_size=4))),
-        renditions=tuple(draw(st.lists(renditions(), min_size=1, max_size=3))),
+        renditions=(
+            Rendition(type="AUDIO", group_id="a, b", name="main"),
+            *draw(st.lists(renditions(), max_size=3)),
+        ),
+        iframe_variants=tuple(draw(st.lists(TRICK_PLAY, max_size=2))),
+        image_variants=tuple(draw(st.lists(TRICK_PLAY, max_size=2))),
         independent_segments=draw(st.booleans()),
         version=draw(st.integers(3, 13)),
     )
@@ -134,7 +166,10 @@ TAGS = [
     "#EXT-X-STREAM-INF:BANDWIDTH=1", "#EXT-X-STREAM-INF:", "#EXT-X-MEDIA:TYPE=AUDIO", "a.ts",
     "#EXT-X-MEDIA-SEQUENCE:9", "#EXT-X-MEDIA-SEQUENCE:-9", "#EXT-X-VERSION:x", "#EXT-X-PART:",
     "#EXT-X-PLAYLIST-TYPE:VOD", "#EXT-X-KEYS:a", "#EXT-X-PROGRAM-DATE-TIME:never", '="\',',
-    "#EXT-X-I-FRAME-STREAM-INF:", "#EXT-X-DATERANGE:=", "#EXT-X-CUE-OUT-CONT:/", "b\x0b.ts", "",
+    "#EXT-X-I-FRAME-STREAM-INF:", "#EXT-X-I-FRAMES-ONLY", "#EXT-X-IMAGES-ONLY", "#EXT-X-TILES:",
+    '#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,URI="i"', "#EXT-X-IMAGE-STREAM-INF:BANDWIDTH=x,URI=i",
+    "#EXT-X-TILES:RESOLUTION=2x2,LAYOUT=2x2,DURATION=1", "#EXT-X-DATERANGE:=",
+    "#EXT-X-CUE-OUT-CONT:/", "b\x0b.ts", "",
 ]  # fmt: skip
 
 

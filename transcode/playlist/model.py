@@ -71,6 +71,29 @@ class Rendition:
     """A default rendition is always selectable: reading sets this too."""
     instream_id: str | None = None
     """Which captions inside the video; for CLOSED-CAPTIONS only."""
+    forced: bool = False
+    """Subtitles that are to be shown even to those who asked for none."""
+    characteristics: str | None = None
+    """CHARACTERISTICS: media characteristic tags (UTIs) separated by commas."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrickPlayVariant:
+    """A playlist for scrubbing (EXT-X-I-FRAME-STREAM-INF, EXT-X-IMAGE-STREAM-INF)."""
+
+    uri: str
+    """Its media playlist."""
+    bandwidth_bps: int
+    """BANDWIDTH: peak segment bit rate of that playlist alone."""
+    average_bandwidth_bps: int | None = None
+    codecs: str = ""
+    """CODECS: RFC 6381 names; ``jpeg`` for images; empty when not stated."""
+    width: int = 0
+    """Pixels; 0 when not stated."""
+    height: int = 0
+    """Pixels; 0 when not stated."""
+    video_range: str | None = None
+    """SDR, HLG or PQ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +105,10 @@ class MultivariantPlaylist:
     renditions: tuple[Rendition, ...] = ()
     independent_segments: bool = False
     version: int = 1
+    iframe_variants: tuple[TrickPlayVariant, ...] = ()
+    """Playlists of key frames alone (EXT-X-I-FRAME-STREAM-INF)."""
+    image_variants: tuple[TrickPlayVariant, ...] = ()
+    """Playlists of thumbnails (EXT-X-IMAGE-STREAM-INF)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +135,18 @@ class Map:
     """The key in force where the tag is: it encrypts the section too (4.4.4.5)."""
 
 
+class Tiles(NamedTuple):
+    """How an image is divided into thumbnails (EXT-X-TILES), in rows from the top left."""
+
+    width: int
+    """Pixels of one thumbnail."""
+    height: int
+    columns: int
+    rows: int
+    duration_s: float
+    """Seconds that each thumbnail stands for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
     """One line of media with everything that applies to it."""
@@ -126,6 +165,8 @@ class Segment:
     """Timestamps or encoding change before this segment."""
     gap: bool = False
     """Listed, but not to be fetched."""
+    tiles: Tiles | None = None
+    """In a playlist of images only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +183,10 @@ class MediaPlaylist:
     playlist_type: Literal["VOD", "EVENT"] | None = None
     independent_segments: bool = False
     version: int = 1
+    iframes_only: bool = False
+    """Each segment is one key frame (EXT-X-I-FRAMES-ONLY); it lasts until the next."""
+    images_only: bool = False
+    """Each segment is an image (EXT-X-IMAGES-ONLY)."""
 
     @property
     def duration_s(self) -> float:
@@ -152,7 +197,13 @@ class MediaPlaylist:
 Playlist = MultivariantPlaylist | MediaPlaylist
 
 
-def vod_playlist(segments: Iterable[Segment], *, media_sequence: int = 0) -> MediaPlaylist:
+def vod_playlist(
+    segments: Iterable[Segment],
+    *,
+    media_sequence: int = 0,
+    iframes_only: bool = False,
+    images_only: bool = False,
+) -> MediaPlaylist:
     """A finished playlist of independent segments, numbered from ``media_sequence``.
 
     Target duration and version follow from the segments.
@@ -167,6 +218,8 @@ def vod_playlist(segments: Iterable[Segment], *, media_sequence: int = 0) -> Med
         endlist=True,
         playlist_type="VOD",
         independent_segments=True,
+        iframes_only=iframes_only,
+        images_only=images_only,
     )
     return replace(playlist, version=needed_version(playlist))
 
@@ -187,14 +240,17 @@ def rounded_s(duration_s: float) -> int:
 def needed_version(playlist: Playlist) -> int:
     """The least EXT-X-VERSION whose features cover ``playlist``.
 
-    RFC 8216bis, section 8: 2 for IV, 3 for fractional EXTINF, 4 for BYTERANGE,
-    5 for KEYFORMAT, 6 for EXT-X-MAP beside whole segments, 7 for SERVICE captions,
-    8 for EXT-X-GAP.
+    RFC 8216bis, section 8: 2 for IV, 3 for fractional EXTINF, 4 for BYTERANGE and
+    EXT-X-I-FRAMES-ONLY, 5 for KEYFORMAT and for EXT-X-MAP beside I-frames only, 6 for
+    EXT-X-MAP beside whole segments, 7 for SERVICE captions, 8 for EXT-X-GAP.
     """
     if isinstance(playlist, MultivariantPlaylist):
         services = (rendition.instream_id or "" for rendition in playlist.renditions)
         return 7 if any(name.startswith("SERVICE") for name in services) else 3
-    return max(3, *(version for s in playlist.segments for version in _versions(s)), 3)
+    of_segments = {version for s in playlist.segments for version in _versions(s)}
+    if playlist.iframes_only:
+        of_segments = {5 if version == 6 else version for version in of_segments} | {4}
+    return max(3, *of_segments, 3)
 
 
 def _versions(segment: Segment) -> Iterator[int]:

@@ -23,14 +23,24 @@ _MEDIA_TAGS = frozenset(
         "#EXT-X-DISCONTINUITY",
         "#EXT-X-ENDLIST",
         "#EXT-X-GAP",
+        "#EXT-X-I-FRAMES-ONLY",
+        "#EXT-X-IMAGES-ONLY",
         "#EXT-X-KEY",
         "#EXT-X-MAP",
         "#EXT-X-MEDIA-SEQUENCE",
         "#EXT-X-PLAYLIST-TYPE",
         "#EXT-X-TARGETDURATION",
+        "#EXT-X-TILES",
     ]
 )
-_MULTIVARIANT_TAGS = frozenset(["#EXT-X-STREAM-INF", "#EXT-X-MEDIA"])
+_MULTIVARIANT_TAGS = frozenset(
+    [
+        "#EXT-X-I-FRAME-STREAM-INF",
+        "#EXT-X-IMAGE-STREAM-INF",
+        "#EXT-X-MEDIA",
+        "#EXT-X-STREAM-INF",
+    ]
+)
 _EITHER_TAGS = frozenset(["#EXTM3U", "#EXT-X-VERSION", "#EXT-X-INDEPENDENT-SEGMENTS"])
 _REFUSED = {
     "#EXT-X-DEFINE": "variables, which are not supported; expected literal URIs",

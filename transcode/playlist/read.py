@@ -10,6 +10,7 @@ Source: RFC 8216bis, sections 4 and 6.3.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -28,6 +29,8 @@ from transcode.playlist.model import (
     Playlist,
     Rendition,
     Segment,
+    Tiles,
+    TrickPlayVariant,
     Variant,
 )
 from transcode.playlist.outline import Outline
@@ -64,6 +67,14 @@ def _split(lines: list[str], outline: Outline) -> dict[str, Any]:
             return True
         if line.startswith("#EXT-X-MAP"):
             data.setdefault("map_keys", []).append(state["current_key"])
+        elif line.startswith("#EXT-X-TILES"):
+            # The library lists tiles apart from the segments that they belong to.
+            state.setdefault("segment", {})["tiles"] = _tiles(line, number, outline)
+            return True
+        elif line.startswith(("#EXT-X-I-FRAME-STREAM-INF", "#EXT-X-IMAGE-STREAM-INF")):
+            kind = "images" if line.startswith("#EXT-X-IMAGE") else "iframes"
+            data.setdefault(kind, []).append(_trick_play(line, number, outline))
+            return True
         return False
 
     try:
@@ -103,6 +114,40 @@ class _KeysInForce:
         return self.by_format.get(IDENTITY, key)
 
 
+def _trick_play(line: str, number: int, outline: Outline) -> TrickPlayVariant:
+    tag = line.partition(":")[0]
+    # As EXT-X-MEDIA, whose attribute list keeps a missing URI from ending the library.
+    listed = split_playlist("#EXT-X-MEDIA" + line[len(tag) :])["media"]
+    fields = Fields(_numbers(listed[0] if listed else {}), outline, number, tag)
+    width, height = fields.resolution("resolution")
+    return TrickPlayVariant(
+        uri=fields.required("uri"),
+        bandwidth_bps=fields.required_integer("bandwidth"),
+        average_bandwidth_bps=fields.integer("average_bandwidth"),
+        codecs=_unquote(fields.text("codecs")) or "",
+        width=width,
+        height=height,
+        video_range=_unquote(fields.text("video_range")),
+    )
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Bandwidths, which the library leaves as text in a list that is not a variant's."""
+    return {
+        name: int(value) if "bandwidth" in name and re.fullmatch("[0-9]{1,20}", value) else value
+        for name, value in values.items()
+    }
+
+
+def _tiles(line: str, number: int, outline: Outline) -> Tiles:
+    fields = Fields(split_playlist(line)["tiles"][0], outline, number, "#EXT-X-TILES")
+    width, height = fields.resolution("resolution")
+    columns, rows = fields.resolution("layout")
+    if not (width and height and columns and rows):
+        fields.fail("no RESOLUTION or LAYOUT; expected both")
+    return Tiles(width, height, columns, rows, fields.number("duration"))
+
+
 def _multivariant(data: Mapping[str, Any], outline: Outline) -> MultivariantPlaylist:
     tags = outline.tag_lines
     if not data["playlists"]:
@@ -120,6 +165,8 @@ def _multivariant(data: Mapping[str, Any], outline: Outline) -> MultivariantPlay
         renditions=tuple(renditions),
         independent_segments=data["is_independent_segments"],
         version=_whole(data, outline, "version") or 1,
+        iframe_variants=tuple(data.get("iframes", ())),
+        image_variants=tuple(data.get("images", ())),
     )
 
 
@@ -153,6 +200,8 @@ def _rendition(fields: Fields) -> Rendition:
         default=default,
         autoselect=default or fields.yes("autoselect"),
         instream_id=fields.text("instream_id"),
+        forced=fields.yes("forced"),
+        characteristics=fields.text("characteristics"),
     )
 
 
@@ -172,6 +221,8 @@ def _media(data: Mapping[str, Any], outline: Outline) -> MediaPlaylist:
         playlist_type=_TYPES.get(kind),
         independent_segments=data["is_independent_segments"],
         version=_whole(data, outline, "version") or 1,
+        iframes_only=data["is_i_frames_only"],
+        images_only=data["is_images_only"],
     )
 
 
@@ -202,6 +253,7 @@ def _segments(data: Mapping[str, Any], outline: Outline) -> Iterator[Segment]:
             sequence=sequence,
             discontinuity=entry["discontinuity"],
             gap=bool(entry["gap_tag"]),
+            tiles=entry.get("tiles"),
         )
         sequence += 1
 

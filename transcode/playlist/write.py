@@ -21,6 +21,8 @@ from transcode.playlist.model import (
     MultivariantPlaylist,
     Rendition,
     Segment,
+    Tiles,
+    TrickPlayVariant,
     Variant,
     needed_version,
     rounded_s,
@@ -48,6 +50,8 @@ def print_multivariant(playlist: MultivariantPlaylist) -> str:
     lines += [_rendition(rendition) for rendition in playlist.renditions]
     for variant in playlist.variants:
         lines += [_variant(variant), _uri(variant.uri)]
+    lines += [_trick_play("#EXT-X-I-FRAME-STREAM-INF", each) for each in playlist.iframe_variants]
+    lines += [_trick_play("#EXT-X-IMAGE-STREAM-INF", each) for each in playlist.image_variants]
     return "\n".join(lines) + "\n"
 
 
@@ -71,6 +75,10 @@ def print_media(playlist: MediaPlaylist) -> str:
         lines.append(f"#EXT-X-PLAYLIST-TYPE:{playlist.playlist_type}")
     if playlist.independent_segments:
         lines.append("#EXT-X-INDEPENDENT-SEGMENTS")
+    if playlist.iframes_only:
+        lines.append("#EXT-X-I-FRAMES-ONLY")
+    if playlist.images_only:
+        lines.append("#EXT-X-IMAGES-ONLY")
     lines += _segment_lines(playlist.segments)
     if playlist.endlist:
         lines.append("#EXT-X-ENDLIST")
@@ -103,6 +111,8 @@ def _segment_lines(segments: Iterable[Segment]) -> Iterator[str]:
         yield f"#EXTINF:{_seconds(segment.duration_s)},"
         if segment.byte_range is not None:
             yield f"#EXT-X-BYTERANGE:{_byte_range(segment.byte_range)}"
+        if segment.tiles is not None:
+            yield _tiles(segment.tiles)
         yield _uri(segment.uri)
 
 
@@ -171,6 +181,30 @@ def _variant(variant: Variant) -> str:
     return "#EXT-X-STREAM-INF:" + _attributes(fields)
 
 
+def _trick_play(tag: str, variant: TrickPlayVariant) -> str:
+    fields = [("BANDWIDTH", _integer(variant.bandwidth_bps))]
+    if variant.average_bandwidth_bps is not None:
+        fields.append(("AVERAGE-BANDWIDTH", _integer(variant.average_bandwidth_bps)))
+    if variant.codecs:
+        fields.append(("CODECS", _quote(variant.codecs)))
+    if variant.width or variant.height:
+        fields.append(("RESOLUTION", f"{_integer(variant.width)}x{_integer(variant.height)}"))
+    if variant.video_range is not None:
+        fields.append(("VIDEO-RANGE", _check_enumerated(variant.video_range)))
+    fields.append(("URI", _quote(_uri(variant.uri))))
+    return f"{tag}:" + _attributes(fields)
+
+
+def _tiles(tiles: Tiles) -> str:
+    return "#EXT-X-TILES:" + _attributes(
+        [
+            ("RESOLUTION", f"{_integer(tiles.width)}x{_integer(tiles.height)}"),
+            ("LAYOUT", f"{_integer(tiles.columns)}x{_integer(tiles.rows)}"),
+            ("DURATION", _seconds(tiles.duration_s)),
+        ]
+    )
+
+
 def _rendition(rendition: Rendition) -> str:
     if rendition.default and not rendition.autoselect:
         # RFC 8216bis, 4.4.6.1: DEFAULT=YES asks for AUTOSELECT=YES.
@@ -184,6 +218,13 @@ def _rendition(rendition: Rendition) -> str:
         fields.append(("LANGUAGE", _quote(rendition.language)))
     fields.append(("DEFAULT", "YES" if rendition.default else "NO"))
     fields.append(("AUTOSELECT", "YES" if rendition.autoselect else "NO"))
+    if rendition.type == "SUBTITLES":
+        fields.append(("FORCED", "YES" if rendition.forced else "NO"))
+    elif rendition.forced:
+        # RFC 8216bis, 4.4.6.1: FORCED must not appear on any other type.
+        raise _refusal(f"rendition {rendition.name!r} is forced; expected that of subtitles only")
+    if rendition.characteristics is not None:
+        fields.append(("CHARACTERISTICS", _quote(rendition.characteristics)))
     if rendition.channels is not None:
         fields.append(("CHANNELS", _quote(rendition.channels)))
     if rendition.instream_id is not None:

@@ -15,6 +15,8 @@ from transcode.playlist import (
     MultivariantPlaylist,
     Rendition,
     Segment,
+    Tiles,
+    TrickPlayVariant,
     Variant,
     needed_version,
     parse,
@@ -137,6 +139,53 @@ def test_a_bitrate_holds_until_the_next_and_not_for_byte_ranges() -> None:
         "#EXT-X-BITRATE:80\n#EXTINF:4,\n3\n#EXT-X-BITRATE:9\n"
     )
     assert [s.bitrate_kbps for s in read.segments] == [100, 100, None, 80]
+
+
+def test_playlists_for_scrubbing_are_read_whole() -> None:
+    """Key frames and images alone: tags that stand without a URI line (RFC 8216bis, 4.4.6.3)."""
+    read = multivariant(
+        "#EXT-X-STREAM-INF:BANDWIDTH=9\nv\n"
+        '#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=86000, AVERAGE-BANDWIDTH=80000,CODECS="avc1.4d401f",'
+        'RESOLUTION=640x360,VIDEO-RANGE=SDR,URI="v0/i,f.m3u8"\n'
+        '#EXT-X-IMAGE-STREAM-INF:BANDWIDTH=900,RESOLUTION=320x180,CODECS="jpeg",URI="t0/p.m3u8"\n'
+    )
+    assert read.iframe_variants == (
+        TrickPlayVariant(
+            uri="v0/i,f.m3u8",
+            bandwidth_bps=86_000,
+            average_bandwidth_bps=80_000,
+            codecs="avc1.4d401f",
+            width=640,
+            height=360,
+            video_range="SDR",
+        ),
+    )
+    assert read.image_variants == (
+        TrickPlayVariant(uri="t0/p.m3u8", bandwidth_bps=900, codecs="jpeg", width=320, height=180),
+    )
+    listed = media(
+        "#EXT-X-IMAGES-ONLY\n#EXTINF:20,\n"
+        "#EXT-X-TILES:RESOLUTION=320x180,LAYOUT=5x2,DURATION=2\n0.jpg\n#EXTINF:2,\n1.jpg\n"
+    )
+    assert listed.images_only
+    assert [s.tiles for s in listed.segments] == [Tiles(320, 180, 5, 2, 2.0), None]
+    assert media("#EXT-X-I-FRAMES-ONLY\n#EXTINF:2,\n#EXT-X-BYTERANGE:5@0\n0\n").iframes_only
+
+
+def test_subtitles_keep_what_tells_them_apart() -> None:
+    """FORCED and CHARACTERISTICS, whose commas are part of the value."""
+    read = multivariant(
+        '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="subs",NAME="Deutsch",FORCED=YES,'
+        'CHARACTERISTICS="public.accessibility.transcribes-spoken-dialog,'
+        'public.accessibility.describes-music-and-sound",URI="s0/p.m3u8"\n'
+        '#EXT-X-STREAM-INF:BANDWIDTH=9,SUBTITLES="subs"\nv\n'
+    )
+    assert read.renditions[0].forced
+    assert read.renditions[0].characteristics == (
+        "public.accessibility.transcribes-spoken-dialog,"
+        "public.accessibility.describes-music-and-sound"
+    )
+    assert parse(print_multivariant(read)) == replace(read, version=3)
 
 
 def test_sequence_discontinuity_and_gap_belong_to_their_segment() -> None:
@@ -332,12 +381,16 @@ def test_a_segment_out_of_sequence_is_not_printed() -> None:
             variants=(VARIANT,),
             renditions=(Rendition(type="AUDIO", group_id="a", name="b", default=True),),
         ),
+        MultivariantPlaylist(
+            variants=(VARIANT,),
+            renditions=(Rendition(type="AUDIO", group_id="a", name="b", forced=True),),
+        ),
     ],
 )
 def test_a_multivariant_playlist_that_breaks_a_rule_is_not_printed(
     playlist: MultivariantPlaylist,
 ) -> None:
-    """No variants, a group without renditions, a negative number, default but not selectable."""
+    """No variants, an empty group, a negative number, default but not selectable, forced sound."""
     with pytest.raises(PlaylistError):
         print_multivariant(playlist)
 
@@ -356,6 +409,14 @@ def test_the_version_follows_from_the_features(version: int, segment: dict[str, 
     """RFC 8216bis, section 8."""
     made = Segment(**{"uri": "a", "duration_s": 4.0, **segment})  # type: ignore[arg-type]  # table
     assert needed_version(vod_playlist([made])) == version
+
+
+def test_key_frames_alone_need_no_more_than_version_5() -> None:
+    """RFC 8216bis, section 8: 4 for EXT-X-I-FRAMES-ONLY, 5 with a map in it."""
+    bare = Segment(uri="a", duration_s=4.0)
+    with_map = replace(bare, map=Map(uri="i"), byte_range=ByteRange(0, 1))
+    assert needed_version(vod_playlist([bare], iframes_only=True)) == 4
+    assert needed_version(vod_playlist([with_map], iframes_only=True)) == 5
 
 
 def test_captions_of_digital_television_need_version_7() -> None:
