@@ -4,9 +4,9 @@ Bytes in, in pieces of any size, and segments out; no files. The encoder decides
 fragment is, this module what a segment is: boundaries are in media time, durations are
 exact, and every track begins at media time 0.
 
-* Video is cut at key frames only; one fragment (``moof`` + ``mdat``) for each group of
-  pictures, so that every key frame can be addressed by a byte range. An edit list makes
-  it begin at time 0; see ``begin_at``.
+* Video is cut at key frames only. A group of pictures is two fragments (``moof`` + ``mdat``):
+  its key frame, which can thus be fetched alone by a byte range, and the other frames. An
+  edit list makes it begin at time 0; see ``begin_at``.
 * Audio is cut at the frame boundary nearest to the video's. The encoder's priming frames
   are dropped, so picture and sound stay in step in players that ignore edit lists.
 
@@ -310,9 +310,10 @@ class VideoCutter:
     def _cut(self, gops: Sequence[Sequence[Sample]]) -> Cut:
         pieces, began = [STYP], self._time
         for gop in gops:
-            pieces.append(write_fragment(gop, sequence=self._sequence, decode_time=self._time))
-            self._sequence += 1
-            self._time += sum(sample.duration for sample in gop)
+            for run in filter(None, (gop[:1], gop[1:])):
+                pieces.append(write_fragment(run, sequence=self._sequence, decode_time=self._time))
+                self._sequence += 1
+                self._time += sum(sample.duration for sample in run)
         frames = sum(map(len, gops))
         return Cut(b"".join(pieces), self._time - began, frames, gops[0][0].data)
 

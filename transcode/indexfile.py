@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal, NoReturn
 
 from abr.errors import PackageError
@@ -19,6 +19,7 @@ from transcode.layout import (
     INDEX,
     REMEDY,
     Encryption,
+    KeyFrame,
     PresentationIndex,
     SegmentFacts,
     SourceFacts,
@@ -28,7 +29,7 @@ from transcode.layout import (
 )
 
 FORMAT = "abrkit presentation"
-MAJOR, MINOR = 1, 0
+MAJOR, MINOR = 1, 1
 
 
 def print_index(index: PresentationIndex) -> str:
@@ -39,14 +40,26 @@ def print_index(index: PresentationIndex) -> str:
     """
     check_index(index)
     head = {"format": FORMAT, "version": f"{MAJOR}.{MINOR}", "digest": digest_of(index)}
-    return json.dumps({**head, **asdict(index)}, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps({**head, **_plain(index)}, indent=1, ensure_ascii=False) + "\n"
 
 
 def digest_of(index: PresentationIndex) -> str:
     """SHA-256 over title, encryption, tracks and sizes: equal on every machine."""
-    digested = {name: asdict(index)[name] for name in ("title", "video", "audio", "encryption")}
+    told = ("source", "made_by")
+    digested = {name: value for name, value in _plain(index).items() if name not in told}
     text = json.dumps(digested, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """``value`` as JSON has it; fields that came later are left out where they say nothing."""
+    if is_dataclass(value):
+        return {
+            each.name: _plain(own)
+            for each in fields(value)
+            if (own := getattr(value, each.name)) != each.default or not each.metadata.get("later")
+        }
+    return [_plain(each) for each in value] if isinstance(value, tuple) else value
 
 
 def parse_index(text: str, *, where: str = INDEX) -> PresentationIndex:
@@ -123,7 +136,11 @@ def _track(fields: _Fields) -> Track:
         codecs=fields.text("codecs"),
         init_bytes=fields.whole("init_bytes"),
         segments=tuple(
-            SegmentFacts(size_bytes=each.whole("size_bytes"), duration_s=each.number("duration_s"))
+            SegmentFacts(
+                size_bytes=each.whole("size_bytes"),
+                duration_s=each.number("duration_s"),
+                key_frames=_key_frames(each),
+            )
             for each in fields.list_of_fields("segments")
         ),
         width=fields.whole("width"),
@@ -132,6 +149,24 @@ def _track(fields: _Fields) -> Track:
         channels=fields.whole("channels"),
         language=None if fields.values.get("language") is None else fields.text("language"),
         name=fields.text("name"),
+    )
+
+
+def _key_frames(fields: _Fields) -> tuple[KeyFrame, ...]:
+    found = fields.values.get("key_frames", [])
+    if not isinstance(found, list) or not all(map(_is_key_frame, found)):
+        fields.fail("key_frames", "a list of [offset_bytes, size_bytes, duration_s]")
+    return tuple(KeyFrame(offset, size, float(duration)) for offset, size, duration in found)
+
+
+def _is_key_frame(value: Any) -> bool:
+    if not isinstance(value, list) or len(value) != 3:
+        return False
+    *whole, duration_s = value
+    return (
+        all(type(each) is int and 0 <= each < 2**63 for each in whole)
+        and type(duration_s) in (int, float)
+        and math.isfinite(duration_s)
     )
 
 

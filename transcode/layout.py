@@ -7,7 +7,7 @@ reads packages, ``package`` writes them, and ``indexfile`` is the text of the in
 Folder of one title::
 
     multivariant.m3u8   presentation.json   v0/ v1/ …   a0/
-    v0/playlist.m3u8    v0/init.mp4         v0/00000.m4s …
+    v0/playlist.m3u8    v0/init.mp4         v0/00000.m4s …   v0/iframes.m3u8
 
 Source: RFC 8216bis, 4.4.6.2 for bandwidths; Apple's HLS authoring specification, items
 1.27, 9.13 and 9.14.
@@ -19,8 +19,8 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, Protocol
 
 from abr.errors import PackageError
 from transcode.playlist import MultivariantPlaylist, Segment, target_duration_s
@@ -28,6 +28,7 @@ from transcode.playlist import MultivariantPlaylist, Segment, target_duration_s
 MULTIVARIANT = "multivariant.m3u8"
 INDEX = "presentation.json"
 PLAYLIST = "playlist.m3u8"
+IFRAMES = "iframes.m3u8"
 INIT = "init.mp4"
 REMEDY = "make the package again with `abr transcode MASTER OUT --force`"
 MAX_TITLE_CHARS = 128
@@ -35,6 +36,8 @@ MAX_TITLE_CHARS = 128
 _TITLE = re.compile(rf"[a-z0-9_-]{{1,{MAX_TITLE_CHARS}}}")
 _SAME_S = 1e-6
 _RAISE = 1.09
+LATER = {"later": True}
+"""Marks fields added since version 1.0 of the index: left out where they hold their default."""
 
 
 def video_folder(rung: int) -> str:
@@ -102,12 +105,25 @@ class SourceFacts:
     """0 for a silent one."""
 
 
+class KeyFrame(NamedTuple):
+    """A key frame that can be fetched alone, by a byte range of its segment as served."""
+
+    offset_bytes: int
+    """Where its fragment begins."""
+    size_bytes: int
+    """Of the whole fragment."""
+    duration_s: float
+    """Until the next key frame, or the end of the segment."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentFacts:
     """One media segment as served, encrypted if it is."""
 
     size_bytes: int
     duration_s: float
+    key_frames: tuple[KeyFrame, ...] = field(default=(), metadata=LATER)
+    """Those of video, in order; none where they cannot be fetched alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +149,13 @@ class Track:
     def durations_s(self) -> tuple[float, ...]:
         """Media seconds of each segment."""
         return tuple(segment.duration_s for segment in self.segments)
+
+    @property
+    def key_frames(self) -> tuple[KeyFrame, ...]:
+        """All key frames, in order; none unless every segment has some."""
+        if not all(segment.key_frames for segment in self.segments):
+            return ()
+        return tuple(frame for segment in self.segments for frame in segment.key_frames)
 
     @property
     def media_bytes(self) -> int:
@@ -204,6 +227,16 @@ class PresentationIndex:
         return mean_bps(self.video[rung]) + max(map(mean_bps, self.audio), default=0)
 
 
+class _Timed(Protocol):
+    """Bytes that last."""
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    @property
+    def duration_s(self) -> float: ...
+
+
 def mean_bps(track: Track) -> int:
     """Bits of all segments over their seconds, rounded up."""
     return math.ceil(8 * track.media_bytes / sum(track.durations_s))
@@ -216,12 +249,17 @@ def peak_bps(track: Track, target_s: float) -> int:
 
     Source: RFC 8216bis, section 4.1, "peak segment bit rate".
     """
+    return run_peak_bps(track.segments, target_s)
+
+
+def run_peak_bps(segments: Sequence[_Timed], target_s: float) -> int:
+    """As ``peak_bps``, of anything that has sizes and durations."""
     within = [
         8 * size / duration
-        for size, duration in _runs(track.segments, 1.5 * target_s + _SAME_S)
+        for size, duration in _runs(segments, 1.5 * target_s + _SAME_S)
         if duration >= 0.5 * target_s - _SAME_S
     ]
-    return math.ceil(max(within, default=0.0) or _single_peak_bps(track))
+    return math.ceil(max(within, default=0.0) or _single_peak_bps(segments))
 
 
 def listed_peak_bps(track: Track, target_s: float) -> int:
@@ -231,14 +269,14 @@ def listed_peak_bps(track: Track, target_s: float) -> int:
     the highest rate of a single segment, which many players and checkers call the peak.
     """
     peak = peak_bps(track, target_s)
-    return max(peak, math.ceil(min(_single_peak_bps(track), _RAISE * peak)))
+    return max(peak, math.ceil(min(_single_peak_bps(track.segments), _RAISE * peak)))
 
 
-def _single_peak_bps(track: Track) -> float:
-    return max(8 * segment.size_bytes / segment.duration_s for segment in track.segments)
+def _single_peak_bps(segments: Sequence[_Timed]) -> float:
+    return max(8 * segment.size_bytes / segment.duration_s for segment in segments)
 
 
-def _runs(segments: Sequence[SegmentFacts], longest_s: float) -> Iterator[tuple[int, float]]:
+def _runs(segments: Sequence[_Timed], longest_s: float) -> Iterator[tuple[int, float]]:
     for first in range(len(segments)):
         size, duration = 0, 0.0
         for segment in segments[first:]:
@@ -259,6 +297,8 @@ def files_of(index: PresentationIndex) -> dict[str, int | None]:
         files[f"{track.folder}/{INIT}"] = track.init_bytes
         for number, segment in enumerate(track.segments):
             files[f"{track.folder}/{segment_name(number)}"] = segment.size_bytes
+        if track.key_frames:
+            files[f"{track.folder}/{IFRAMES}"] = None
     return files
 
 
@@ -281,6 +321,7 @@ def check_index(index: PresentationIndex, *, where: str = INDEX) -> None:
                     f"{name}: segment {number} has {segment.size_bytes} bytes and lasts "
                     f"{segment.duration_s} s; expected more than 0 of both; {REMEDY}"
                 )
+            _check_key_frames(segment, f"{name}: segment {number}")
     _check_boundaries(index, where)
     encryption = index.encryption
     if encryption is not None:
@@ -289,6 +330,23 @@ def check_index(index: PresentationIndex, *, where: str = INDEX) -> None:
             raise PackageError(
                 f"{where}: {len(encryption.kids)} key ids; expected {periods}; {REMEDY}"
             )
+
+
+def _check_key_frames(segment: SegmentFacts, name: str) -> None:
+    before = 0
+    for frame in segment.key_frames:
+        end = frame.offset_bytes + frame.size_bytes
+        if frame.offset_bytes < before or frame.size_bytes <= 0 or end > segment.size_bytes:
+            raise PackageError(
+                f"{name}: a key frame at bytes {frame.offset_bytes} to {end}; expected it between "
+                f"{before} and {segment.size_bytes}; {REMEDY}"
+            )
+        if not 0 < frame.duration_s <= segment.duration_s + _SAME_S:
+            raise PackageError(
+                f"{name}: a key frame that lasts {frame.duration_s} s; expected more than 0 and "
+                f"at most the segment's {segment.duration_s} s; {REMEDY}"
+            )
+        before = end
 
 
 def _check_boundaries(index: PresentationIndex, where: str) -> None:

@@ -12,14 +12,25 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from transcode.layout import INIT, PLAYLIST, Encryption, PresentationIndex, Track, segment_name
+from transcode.layout import (
+    IFRAMES,
+    INIT,
+    PLAYLIST,
+    Encryption,
+    PresentationIndex,
+    Track,
+    run_peak_bps,
+    segment_name,
+)
 from transcode.playlist import (
+    ByteRange,
     Key,
     Map,
     MediaPlaylist,
     MultivariantPlaylist,
     Rendition,
     Segment,
+    TrickPlayVariant,
     Variant,
     vod_playlist,
 )
@@ -47,6 +58,9 @@ def multivariant_of(index: PresentationIndex) -> MultivariantPlaylist:
         renditions=tuple(_rendition(track, track is index.audio[0]) for track in index.audio),
         independent_segments=True,
         version=6,
+        iframe_variants=tuple(
+            _iframe_variant(index, track) for track in index.video if track.key_frames
+        ),
     )
 
 
@@ -63,6 +77,19 @@ def _variant(index: PresentationIndex, rung: int) -> Variant:
         frame_rate=track.frame_rate,
         audio_group=AUDIO_GROUP if index.audio else None,
         closed_captions="NONE",
+    )
+
+
+def _iframe_variant(index: PresentationIndex, track: Track) -> TrickPlayVariant:
+    frames = track.key_frames
+    mean_bps = 8 * sum(frame.size_bytes for frame in frames) / sum(track.durations_s)
+    return TrickPlayVariant(
+        uri=f"{track.folder}/{IFRAMES}",
+        bandwidth_bps=run_peak_bps(frames, index.target_duration_s),
+        average_bandwidth_bps=math.ceil(mean_bps),
+        codecs=track.codecs,
+        width=track.width,
+        height=track.height,
     )
 
 
@@ -101,6 +128,29 @@ def media_playlist_of(index: PresentationIndex, track: Track) -> MediaPlaylist:
             bitrate_kbps=max(1, round(8 * facts.size_bytes / facts.duration_s / 1000)),
         )
         for number, facts in enumerate(track.segments)
+    )
+    return replace(playlist, target_duration_s=index.target_duration_s)
+
+
+def iframe_playlist_of(index: PresentationIndex, track: Track) -> MediaPlaylist:
+    """The playlist of one rung's key frames alone: byte ranges of its segments.
+
+    A rung whose segments are encrypted as a whole has none: in CBC mode a part of a file
+    cannot be decrypted by what a playlist can say (RFC 8216bis, 5.2).
+    """
+    section = Map(uri=INIT)
+    playlist = vod_playlist(
+        (
+            Segment(
+                uri=segment_name(number),
+                duration_s=round(frame.duration_s, 6),
+                byte_range=ByteRange(frame.offset_bytes, frame.size_bytes),
+                map=section,
+            )
+            for number, facts in enumerate(track.segments)
+            for frame in facts.key_frames
+        ),
+        iframes_only=True,
     )
     return replace(playlist, target_duration_s=index.target_duration_s)
 

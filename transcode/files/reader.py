@@ -13,6 +13,7 @@ from abr.media import Presentation
 from abr.shell import reason_of
 from transcode.indexfile import parse_index
 from transcode.layout import (
+    IFRAMES,
     INDEX,
     MULTIVARIANT,
     PLAYLIST,
@@ -22,7 +23,7 @@ from transcode.layout import (
     check_multivariant,
     files_of,
 )
-from transcode.listing import media_playlist_of
+from transcode.listing import iframe_playlist_of, media_playlist_of
 from transcode.playlist import MediaPlaylist, MultivariantPlaylist, Playlist, parse
 from transcode.presentation import presentation_of_package
 
@@ -73,6 +74,10 @@ def check_package(folder: str | Path) -> PresentationIndex:
         playlist = read_playlist(path)
         if not isinstance(playlist, MediaPlaylist) or playlist != media_playlist_of(index, track):
             raise PackageError(f"{path}: does not say what {INDEX} says; {REMEDY}")
+        if track.key_frames:
+            path = folder / track.folder / IFRAMES
+            if read_playlist(path) != iframe_playlist_of(index, track):
+                raise PackageError(f"{path}: does not say what {INDEX} says; {REMEDY}")
     return index
 
 

@@ -214,11 +214,14 @@ def test_a_sliver_at_the_end_joins_the_segment_before() -> None:
     assert [cut.frames for cut in cut_samples(84, gop=20, segment=40)] == [40, 40, 4]
 
 
-def test_each_group_of_pictures_is_a_fragment_and_time_goes_on() -> None:
-    """tfdt counts on through segments; every fragment starts with a key frame."""
+def test_each_key_frame_is_a_fragment_of_its_own_and_time_goes_on() -> None:
+    """tfdt counts on through segments; the rest of each group follows its key frame."""
     runs = [run for cut in cut_samples(25) for run in mp4facts.runs(init_section(AVC), cut.data)]
-    assert [run.decode_time for run in runs] == [0, 50, 100, 150, 200]
-    assert [len(run.samples) for run in runs] == [5, 5, 5, 5, 5]
+    assert [run.decode_time for run in runs] == [0, 10, 50, 60, 100, 110, 150, 160, 200, 210]
+    assert [len(run.samples) for run in runs] == [1, 4] * 5
+    assert [
+        len(run.samples) for run in mp4facts.runs(init_section(AVC), cut_samples(1)[0].data)
+    ] == [1]
 
 
 def audio_frames(count: int) -> list[Sample]:

@@ -1,0 +1,55 @@
+"""Key frames that can be fetched alone: where they are in a segment.
+
+A segment holds each key frame in a fragment of its own (``fragments.VideoCutter``), so the
+bytes of that fragment, after the initialisation section, are a whole movie of one frame. A
+range that stops inside a longer fragment, as other packagers write, is read with complaints
+about a partial file by ffmpeg.
+
+Source: RFC 8216bis, 4.4.3.6 (EXT-X-I-FRAMES-ONLY); Apple's HLS authoring specification,
+items 6.1, 6.8 and 6.10.
+"""
+
+from __future__ import annotations
+
+from transcode.boxes import Box, boxes
+from transcode.fragments import read_fragment
+from transcode.layout import KeyFrame
+
+_NO_DEFAULTS = (0, 0, 0)  # our fragments state size, duration and flags of every sample
+
+
+def key_frames_of(segment: bytes, timescale: int) -> tuple[KeyFrame, ...]:
+    """The key frames of one of our segments, in order.
+
+    Args:
+        segment: As served, with encrypted samples if they are; not encrypted as a whole.
+        timescale: Units per second of the track.
+
+    Returns:
+        Each with the bytes of its fragment, and the seconds to the next key frame or to the end
+        of the segment. Empty where key frames have no fragments of their own.
+
+    Raises:
+        MediaError: not a media segment.
+    """
+    places: list[tuple[int, int]] = []
+    durations: list[int] = []
+    moof: Box | None = None
+    for each in boxes(segment):
+        if each.kind == b"moof":
+            moof = each
+        elif each.kind == b"mdat" and moof is not None:
+            fragment = segment[moof.start : moof.end], segment[each.start : each.end]
+            samples = read_fragment(*fragment, _NO_DEFAULTS)
+            if samples and samples[0].sync:
+                if len(samples) > 1:
+                    return ()
+                places.append((moof.start, each.end - moof.start))
+                durations.append(0)
+            if durations:
+                durations[-1] += sum(sample.duration for sample in samples)
+            moof = None
+    return tuple(
+        KeyFrame(*place, duration / timescale)
+        for place, duration in zip(places, durations, strict=True)
+    )
