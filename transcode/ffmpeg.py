@@ -1,13 +1,13 @@
-"""An encode plan as arguments of ffmpeg.
+"""Jobs as arguments of ffmpeg.
 
-Plan and names in, argument list out; nothing runs here. ffmpeg-python builds the graph. One
-process decodes once and writes each rung, and the audio, as a fragmented MP4. None of the
-master's metadata is copied.
+Job and names in, argument list out; nothing runs here. ffmpeg-python builds the graph. One
+process decodes a chunk once and writes each rung as a fragmented MP4, another the sound. None
+of the master's metadata is copied.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ffmpeg
@@ -16,7 +16,8 @@ from transcode.encoders.aac import aac_options
 from transcode.encoders.h264 import h264_options
 from transcode.graphs.audio import sound
 from transcode.graphs.video import pictures
-from transcode.plan import SAMPLE_RATE, AudioPlan, EncodePlan, VideoPlan
+from transcode.jobs import Job, VideoJob
+from transcode.plan import SAMPLE_RATE, AudioPlan, VideoPlan
 from transcode.scenes import SceneSpec
 
 LOG_LEVEL = "repeat+level+warning"
@@ -24,31 +25,27 @@ _FRAGMENTED = "+empty_moov+default_base_moof"
 
 
 def encode_arguments(
-    plan: EncodePlan, master: str, outputs: Sequence[str], *, program: str = "ffmpeg"
+    job: Job, master: str, outputs: Sequence[str], *, program: str = "ffmpeg"
 ) -> list[str]:
-    """The command that encodes ``master``.
+    """The command that does ``job``.
 
     Args:
-        plan: What to encode.
+        job: What to encode.
         master: Path of the master.
-        outputs: Where tracks go, as ffmpeg names them: every rung, lowest first, then the
-            audio if there is any.
+        outputs: Where its products go, as ffmpeg names them.
         program: Path of ffmpeg.
     """
-    if len(outputs) != len(plan.rungs) + (plan.audio is not None):
-        raise ValueError(f"{len(outputs)} outputs; expected one for each track of the plan")
+    if len(outputs) != len(job.products):
+        raise ValueError(f"{len(outputs)} outputs; expected one for each product of the job")
     source = ffmpeg.input(
         f"file:{master}",
         protocol_whitelist="file",
         err_detect="explode",
     )
-    scaled = pictures(plan, source)
-    written = [
-        _video_output(plan, rung, picture, output)
-        for rung, picture, output in zip(plan.rungs, scaled, outputs, strict=False)
-    ]
-    if plan.audio is not None:
-        written.append(_audio_output(plan, plan.audio, source, outputs[-1]))
+    if isinstance(job, VideoJob):
+        written = _video_outputs(job, source, outputs)
+    else:
+        written = [_audio_output(job.audio, source, outputs[0])]
     graph = ffmpeg.merge_outputs(*written) if len(written) > 1 else written[0]
     return [program, *_GLOBAL, *graph.compile(cmd=[])]
 
@@ -59,32 +56,50 @@ _GLOBAL = (
 )  # fmt: skip
 
 
-def _video_output(plan: EncodePlan, rung: VideoPlan, picture: Any, output: str) -> Any:
-    options = h264_options(
-        preset=plan.preset,
+def _video_outputs(job: VideoJob, source: Any, outputs: Sequence[str]) -> list[Any]:
+    rungs = [rung for _, rung in job.rungs]
+    scaled = pictures(job.pictures, job.chunk, rungs, source)
+    return [
+        ffmpeg.output(
+            picture,
+            output,
+            **video_options(rung, gop_frames=job.pictures.gop_frames),
+            **_VIDEO_CONTAINER,
+            video_track_timescale=job.pictures.timescale,
+        )
+        for rung, picture, output in zip(rungs, scaled, outputs, strict=True)
+    ]
+
+
+def video_options(rung: VideoPlan, *, gop_frames: int) -> dict[str, Any]:
+    """Options of the encoder that ``rung`` names."""
+    return _ENCODERS[rung.codec](
+        preset=rung.preset,
         level=rung.level,
         bitrate_bps=rung.bitrate_bps,
         peak_bps=rung.peak_bps,
         buffer_bits=rung.buffer_bits,
-        gop_frames=plan.gop_frames,
-    ) | {
-        "fps_mode": "passthrough",
-        "video_track_timescale": plan.timescale,
-        "movflags": f"+frag_keyframe{_FRAGMENTED}",
-    }
-    return ffmpeg.output(picture, output, **options, **_CONTAINER)
+        gop_frames=gop_frames,
+    )
 
 
-def _audio_output(plan: EncodePlan, audio: AudioPlan, source: Any, output: str) -> Any:
+_ENCODERS: dict[str, Callable[..., dict[str, Any]]] = {"h264": h264_options}
+
+
+def _audio_output(audio: AudioPlan, source: Any, output: str) -> Any:
     options = aac_options(bitrate_bps=audio.bitrate_bps, sample_rate=SAMPLE_RATE) | {
-        "t": f"{plan.duration_s + 1:.3f}",
+        "t": f"{audio.duration_s + 1:.3f}",
         "frag_duration": 1_000_000,
         "movflags": _FRAGMENTED,
     }
-    return ffmpeg.output(sound(plan, audio, source), output, **options, **_CONTAINER)
+    return ffmpeg.output(sound(audio, source), output, **options, **_CONTAINER)
 
 
 _CONTAINER = {"format": "mp4", "map_metadata": -1, "map_chapters": -1}
+_VIDEO_CONTAINER = _CONTAINER | {
+    "fps_mode": "passthrough",
+    "movflags": f"+frag_keyframe{_FRAGMENTED}",
+}
 
 
 def decode_arguments(*, program: str = "ffmpeg") -> list[str]:

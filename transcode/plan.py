@@ -1,8 +1,8 @@
 """What is to be encoded: every figure that ffmpeg is given.
 
-Decisions only; ``ffmpeg`` turns them into arguments. Groups of pictures and segments are
-whole numbers of frames, the same for all rungs, so boundaries are aligned and durations
-exact at any frame rate.
+Decisions only; ``jobs`` cuts the plan into pieces of work and ``ffmpeg`` turns those into
+arguments. Groups of pictures and segments are whole numbers of frames, the same for all
+rungs, so boundaries are aligned and durations exact at any frame rate.
 
 Source: ITU-T H.264, annex A, table A-1 (levels); Apple's HLS authoring specification,
 items 1.4, 1.11, 1.13, 1.19 and 1.30.
@@ -25,6 +25,22 @@ SAMPLE_RATE = 48_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PicturePlan:
+    """What all rungs share: how the master's pictures are read and grouped."""
+
+    index: int
+    """Number of the master's video stream."""
+    frame_rate: Fraction
+    gop_frames: int
+    segment_frames: int
+    """A multiple of ``gop_frames``."""
+    timescale: int
+    """Units per second in which every frame has a whole duration."""
+    deinterlace: bool = False
+    tonemap: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VideoPlan:
     """One rung, as encoded."""
 
@@ -35,38 +51,52 @@ class VideoPlan:
     """Fill rate of the decoder's buffer."""
     buffer_bits: int
     level: str
+    preset: str
+    """Speed of the encoder, by the encoder's own name."""
+    codec: str = "h264"
+    """Name of the encoder's module below ``encoders``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioPlan:
-    """The audio rendition, as encoded: stereo AAC."""
+    """One audio rendition, as encoded: the whole film at once."""
 
     index: int
     """Number of the master's stream."""
     bitrate_bps: int
+    duration_s: float
+    """Of the pictures, as far as known; the sound is filled up to it with silence."""
     channels: int = 2
     language: str | None = None
+    name: str = "Main"
+    """Shown in a player's menu of renditions."""
+    codec: str = "aac"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """A run of whole segments that is encoded at once, all rungs in one process."""
+
+    index: int
+    first_frame: int
+    """Counted at the constant frame rate, from 0."""
+    frames: int | None
+    """None: all there are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodePlan:
-    """Everything that one run of ffmpeg needs, except file names."""
+    """Everything that an encode needs, except file names."""
 
-    video_index: int
-    """Number of the master's video stream."""
-    frame_rate: Fraction
-    gop_frames: int
-    segment_frames: int
-    """A multiple of ``gop_frames``."""
-    timescale: int
-    """Units per second in which every frame has a whole duration."""
+    pictures: PicturePlan
     rungs: tuple[VideoPlan, ...]
-    preset: str
+    """Lowest first."""
+    chunks: tuple[Chunk, ...]
+    """In order, without gaps; the last one has no end."""
     duration_s: float
-    """Of the video, as far as known; audio is filled up to it with silence."""
-    audio: AudioPlan | None = None
-    deinterlace: bool = False
-    tonemap: bool = False
+    """Of the pictures, as far as known."""
+    audio: tuple[AudioPlan, ...] = ()
+    """Renditions, the default one first; empty for a silent master."""
 
 
 def plan_encode(master: Master, config: TranscodeConfig) -> EncodePlan:
@@ -78,26 +108,32 @@ def plan_encode(master: Master, config: TranscodeConfig) -> EncodePlan:
     """
     rate = thin_rate(master.frame_rate, config.max_frame_rate)
     gop, segment = group_frames(rate, segment_s=config.segment_s, gop_s=config.gop_s)
+    duration_s = master.duration_s + master.lead_s
     return EncodePlan(
-        video_index=master.index,
-        frame_rate=rate,
-        gop_frames=gop,
-        segment_frames=segment,
-        timescale=timescale(rate),
+        pictures=PicturePlan(
+            index=master.index,
+            frame_rate=rate,
+            gop_frames=gop,
+            segment_frames=segment,
+            timescale=timescale(rate),
+            deinterlace=master.interlaced,
+            tonemap=master.is_hdr,
+        ),
         rungs=tuple(
             _video_plan(rung, rate, config) for rung in ladder_for(master, wanted=config.ladder)
         ),
-        preset=config.preset,
-        duration_s=master.duration_s + master.lead_s,
-        audio=_audio_plan(master.audio, config) if master.audio else None,
-        deinterlace=master.interlaced,
-        tonemap=master.is_hdr,
+        chunks=(Chunk(index=0, first_frame=0, frames=None),),
+        duration_s=duration_s,
+        audio=(_audio_plan(master.audio, duration_s, config),) if master.audio else (),
     )
 
 
-def _audio_plan(audio: AudioFacts, config: TranscodeConfig) -> AudioPlan:
+def _audio_plan(audio: AudioFacts, duration_s: float, config: TranscodeConfig) -> AudioPlan:
     return AudioPlan(
-        index=audio.index, bitrate_bps=config.audio_kbps * 1000, language=audio.language
+        index=audio.index,
+        bitrate_bps=config.audio_kbps * 1000,
+        duration_s=duration_s,
+        language=audio.language,
     )
 
 
@@ -133,4 +169,5 @@ def _video_plan(rung: PlannedRung, rate: Fraction, config: TranscodeConfig) -> V
         peak_bps=peak_bps,
         buffer_bits=rung.bitrate_bps,
         level=level_for(rung.width, rung.height, rate, peak_bps),
+        preset=config.preset,
     )

@@ -25,11 +25,11 @@ def expected_frames(master: Master, plan: EncodePlan) -> tuple[float, float]:
     A master states its duration and its number of frames, and the two may disagree a little:
     anything between them is accepted, with 2 % and 2 frames on either side.
     """
-    rate = float(plan.frame_rate)
+    rate = float(plan.pictures.frame_rate)
     lead = master.lead_s * rate
     guesses = [master.duration_s * rate + lead]
     if master.frames and not master.is_variable:
-        guesses.append(master.frames * float(plan.frame_rate / master.frame_rate) + lead)
+        guesses.append(master.frames * float(plan.pictures.frame_rate / master.frame_rate) + lead)
     return (
         min(guesses) * (1 - TOLERANCE_RATIO) - TOLERANCE_FRAMES,
         max(guesses) * (1 + TOLERANCE_RATIO) + TOLERANCE_FRAMES,
@@ -56,21 +56,20 @@ def check_frames(master: Master, plan: EncodePlan, frames: Sequence[int]) -> Non
         )
 
 
-def fault_of(master: Master, reason: str) -> AbrError:
+def fault_of(where: str, reason: str) -> AbrError:
     """The error for a failed encode: the master's fault, or the tool's.
 
     Args:
-        master: What was encoded.
+        where: Path of the master, for the message.
         reason: The line of ffmpeg's log that best explains it.
     """
     line = plain_line(reason)
     if _OUR_SIDE.search(reason):
         return ToolFailedError(
-            f"{master.where}: ffmpeg failed to encode it: {line}; "
-            "`abr doctor` shows which ffmpeg ran"
+            f"{where}: ffmpeg failed to encode it: {line}; `abr doctor` shows which ffmpeg ran"
         )
     return MediaError(
-        f"{master.where}: damaged or cut off: {line}; expected a file that decodes without errors"
+        f"{where}: damaged or cut off: {line}; expected a file that decodes without errors"
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from transcode.config import TranscodeConfig
 from transcode.ffmpeg import decode_arguments, encode_arguments, generate_arguments
+from transcode.jobs import jobs_of
 from transcode.masters.master import Master
 from transcode.masters.streams import AudioFacts
 from transcode.plan import plan_encode
@@ -40,11 +41,13 @@ def master(width: int, height: int, rate: Fraction, **changes: object) -> Master
 
 
 def encode(master: Master, **settings: object) -> list[str]:
-    """The arguments for ``master``, with numbered pipes."""
+    """The arguments of every job for ``master``, with numbered pipes."""
     config = TranscodeConfig(**settings)  # type: ignore[arg-type]  # as above
-    plan = plan_encode(master, config)
-    tracks = len(plan.rungs) + (plan.audio is not None)
-    return encode_arguments(plan, "/films/film.mp4", [f"pipe:{9 + at}" for at in range(tracks)])
+    arguments = []
+    for job in jobs_of(plan_encode(master, config)):
+        outputs = [f"pipe:{9 + at}" for at in range(len(job.products))]
+        arguments += encode_arguments(job, "/films/film.mp4", outputs)
+    return arguments
 
 
 def cases() -> dict[str, Sequence[str]]:

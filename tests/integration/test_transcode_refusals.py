@@ -27,11 +27,11 @@ from abr.errors import (
     ToolMissingError,
 )
 from transcode.config import TranscodeConfig
-from transcode.run.encode import run_ffmpeg
 from transcode.run.ffmpegtools import Tool, candidates, find
 from transcode.run.generate import write_master
 from transcode.run.package import transcode
 from transcode.run.placing import flush
+from transcode.run.process import run_ffmpeg
 from transcode.run.tracks import Folder
 from transcode.scenes import SceneSpec
 
@@ -266,7 +266,10 @@ def test_an_interruption_ends_ffmpeg_and_leaves_nothing(
         [*command, "--preset", "slow"], stderr=subprocess.PIPE, text=True, cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )  # fmt: skip
-    partial = _wait_for(lambda: list((tmp_path / "new").glob(".out.partial-*/v0/init.mp4")))
+    begun = ".out.partial-*/products/v0-*.mp4"
+    partial = _wait_for(
+        lambda: [each for each in (tmp_path / "new").glob(begun) if each.stat().st_size]
+    )
     assert partial
     children = _children(process.pid)
     assert children

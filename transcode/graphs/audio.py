@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from transcode.plan import SAMPLE_RATE, AudioPlan, EncodePlan
+from transcode.plan import SAMPLE_RATE, AudioPlan
 
 
-def sound(plan: EncodePlan, audio: AudioPlan, source: Any) -> Any:
+def sound(audio: AudioPlan, source: Any) -> Any:
     """Decoded and filled with silence, up to a second more than the pictures."""
     layout = {1: "mono", 2: "stereo"}[audio.channels]
     return (
@@ -15,5 +15,5 @@ def sound(plan: EncodePlan, audio: AudioPlan, source: Any) -> Any:
         .filter("aresample", SAMPLE_RATE, **{"async": 1000, "first_pts": 0})
         .filter("aformat", sample_fmts="fltp", channel_layouts=layout)
         # The surplus is cut off at the end of the video.
-        .filter("apad", whole_dur=f"{plan.duration_s + 1:.3f}")
+        .filter("apad", whole_dur=f"{audio.duration_s + 1:.3f}")
     )

@@ -5,9 +5,10 @@ The frame rate is made constant from time 0: a track that starts late or has hol
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from transcode.plan import EncodePlan, VideoPlan
+from transcode.plan import Chunk, PicturePlan, VideoPlan
 
 _TONEMAP = (
     ("zscale", {"transfer": "linear", "npl": 100}),
@@ -20,19 +21,18 @@ TONEMAP_NEEDS = ("zscale", "tonemap")
 """Filters that a master of high dynamic range needs."""
 
 
-def pictures(plan: EncodePlan, source: Any) -> list[Any]:
-    """The decoded pictures, once for each rung, at its size."""
+def pictures(plan: PicturePlan, chunk: Chunk, rungs: Sequence[VideoPlan], source: Any) -> list[Any]:
+    """The decoded pictures of a chunk, once for each rung, at its size."""
     rate = f"{plan.frame_rate.numerator}/{plan.frame_rate.denominator}"
-    stream = source[str(plan.video_index)]
+    stream = source[str(plan.index)]
     if plan.deinterlace:
         stream = stream.filter("bwdif", mode="send_frame")
     stream = stream.filter("fps", fps=rate, start_time=0)
     if plan.tonemap:
         for name, options in _TONEMAP:
             stream = stream.filter(name, **options)
-    count = len(plan.rungs)
-    split = stream.filter_multi_output("split", count)
-    return [_scale(split[number], rung) for number, rung in enumerate(plan.rungs)]
+    split = stream.filter_multi_output("split", len(rungs))
+    return [_scale(split[number], rung) for number, rung in enumerate(rungs)]
 
 
 def _scale(stream: Any, rung: VideoPlan) -> Any:

@@ -12,8 +12,8 @@ from pathlib import Path
 from abr.errors import DiskFullError, ToolFailedError
 from abr.shell import NO_ROOM_ERRORS
 from transcode.ffmpeg import generate_arguments
-from transcode.run.encode import run_ffmpeg
 from transcode.run.ffmpegtools import ENCODING_NEEDS, find
+from transcode.run.process import run_ffmpeg
 from transcode.scenes import SAMPLE_RATE, SceneSpec, pictures, sound
 from transcode.verify import plain_line
 

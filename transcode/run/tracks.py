@@ -1,13 +1,12 @@
-"""Tracks of a package while they are written: bytes from the encoder in, files out.
+"""Tracks of a package while they are written: products of the encode in, files out.
 
-Each rung, and the audio, has its own folder. A segment is encrypted and written as soon as it
-is complete; audio segments end where those of the first rung do.
+Each rung, and each audio rendition, has its own folder. A segment is encrypted and written as
+soon as it is complete; audio segments end where those of the first rung do.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,35 +91,55 @@ class Folder:
             yield data
 
 
-class VideoSink:
-    """Writes the segments of one rung from the encoder's bytes."""
+class VideoTrack:
+    """Writes one rung: the products of its chunks, in order, cut into segments."""
 
-    def __init__(
-        self, folder: Folder, segment_frames: int, on_cut: Callable[[float], None]
-    ) -> None:
+    def __init__(self, folder: Folder, segment_frames: int) -> None:
         self.folder = folder
-        self._demuxer = Demuxer()
         self._cutter = VideoCutter(segment_frames)
-        self._on_cut = on_cut
+        self._init = b""
         self._length_bytes = 4
         self._time = 0
+        self.ends_s: list[float] = []
+        """Where each segment ends, in media time."""
 
     def __repr__(self) -> str:
         written = f"{self.folder.path.name}: {len(self.folder.segments)} segments"
-        return f"<VideoSink {written}, {self._cutter!r}>"
+        return f"<VideoTrack {written}, {self._cutter!r}>"
 
-    def feed(self, data: bytes) -> None:
-        """Accept bytes that the encoder wrote."""
-        samples = self._demuxer.feed(data)
-        init = self._demuxer.init
-        if init is not None and samples and not self.folder.init_bytes:
+    def add(self, product: Iterable[bytes]) -> None:
+        """Write the next chunk, given as bytes in pieces of any size.
+
+        Raises:
+            MediaError: the product is not a fragmented track.
+            ToolFailedError: it does not fit the chunks before it.
+        """
+        demuxer = Demuxer()
+        begun = False
+        for data in product:
+            samples = demuxer.feed(data)
+            if samples and not begun:
+                begun = True
+                assert demuxer.init is not None
+                self._begin(begin_at(demuxer.init, samples[0].cts))
+            self._write(self._cutter.feed(samples))
+        demuxer.close()
+
+    def _begin(self, init: bytes) -> None:
+        """Check that all chunks have the same initialisation section; write the first one."""
+        if not self._init:
+            self._init = init
             self._length_bytes = nal_length_bytes(init)
-            self.folder.write_init(begin_at(init, samples[0].cts))
-        self._write(self._cutter.feed(samples))
+            self.folder.write_init(init)
+        elif init != self._init:
+            raise ToolFailedError(
+                f"{self.folder.path.name}: the encoder's parameter sets change at "
+                f"{self._time / self.folder.timescale:.3f} s; expected the same in every chunk; "
+                "report it"
+            )
 
     def close(self) -> None:
-        """Write the remaining segments; the encoder has ended."""
-        self._demuxer.close()
+        """Write the remaining segments; there are no more chunks."""
         self._write(self._cutter.close())
 
     def _write(self, cuts: list[Cut]) -> None:
@@ -132,49 +151,34 @@ class VideoSink:
                 )
             self.folder.write_segment(cut)
             self._time += cut.duration
-            self._on_cut(self._time / self.folder.timescale)
+            self.ends_s.append(self._time / self.folder.timescale)
 
 
-class AudioSink:
-    """Writes audio segments from the encoder's bytes; they end where those of the video do."""
+def write_audio(folder: Folder, product: Iterable[bytes], ends_s: Sequence[float]) -> None:
+    """Write one rendition, cut into segments that end nearest to ``ends_s``.
 
-    def __init__(self, folder: Folder) -> None:
-        self.folder = folder
-        self._demuxer = Demuxer()
-        self._cutter: AudioCutter | None = None
-        self._ends: deque[float] = deque()
-
-    def __repr__(self) -> str:
-        written = f"{self.folder.path.name}: {len(self.folder.segments)} segments"
-        return f"<AudioSink {written}, {len(self._ends)} ends to come>"
-
-    def feed(self, data: bytes) -> None:
-        """Accept bytes that the encoder wrote."""
-        samples = self._demuxer.feed(data)
-        if self._demuxer.init is not None and self._cutter is None:
-            self.folder.write_init(self._demuxer.init)
-            self._cutter = AudioCutter(self.folder.timescale)
-        if self._cutter is not None:
-            self._cutter.feed(samples)
-            self._cut()
-
-    def end_at(self, time_s: float) -> None:
-        """End the current segment at ``time_s``, where a segment of the video ends."""
-        self._ends.append(time_s)
-        self._cut()
-
-    def _cut(self) -> None:
-        while self._cutter is not None and self._ends:
-            cut = self._cutter.cut_to(self._ends[0])
-            if cut is None:
-                return
-            self._ends.popleft()
-            self.folder.write_segment(cut)
-
-    def close(self) -> None:
-        """Write the remaining segments; the encoder has ended."""
-        self._demuxer.close()
-        while self._cutter is not None and self._ends:
-            cut = self._cutter.rest(self._ends.popleft())
-            if cut is not None:
-                self.folder.write_segment(cut)
+    Raises:
+        MediaError: the product is not a fragmented track.
+    """
+    demuxer = Demuxer()
+    cutter: AudioCutter | None = None
+    ends = iter(ends_s)
+    end_s = next(ends, None)
+    for data in product:
+        samples = demuxer.feed(data)
+        if demuxer.init is not None and cutter is None:
+            folder.write_init(demuxer.init)
+            cutter = AudioCutter(folder.timescale)
+        if cutter is None:
+            continue
+        cutter.feed(samples)
+        while end_s is not None and (cut := cutter.cut_to(end_s)) is not None:
+            folder.write_segment(cut)
+            end_s = next(ends, None)
+    demuxer.close()
+    assert cutter is not None
+    while end_s is not None:
+        cut = cutter.rest(end_s)
+        if cut is not None:
+            folder.write_segment(cut)
+        end_s = next(ends, None)

@@ -193,12 +193,13 @@ def test_a_plan_carries_everything_from_master_and_settings() -> None:
     sound = AudioFacts(index=1, channels=6, language="nld")
     facts = master(audio=sound, interlaced=True, transfer="smpte2084", lead_s=0.5)
     plan = plan_encode(facts, DEFAULT)
-    assert (plan.gop_frames, plan.segment_frames) == (48, 96)  # of 24 a second
-    assert plan.deinterlace
-    assert plan.tonemap
+    assert (plan.pictures.gop_frames, plan.pictures.segment_frames) == (48, 96)  # of 24 a second
+    assert plan.pictures.deinterlace
+    assert plan.pictures.tonemap
     assert plan.duration_s == 10.5
-    assert plan.audio is not None
-    assert (plan.audio.index, plan.audio.channels, plan.audio.language) == (1, 2, "nld")
+    (audio,) = plan.audio
+    assert (audio.index, audio.channels, audio.language) == (1, 2, "nld")
+    assert audio.duration_s == 10.5
     for rung in plan.rungs:
         # over a segment of 4 s: 1.5 + 1/4 times the mean at most, below Apple's limit of 2
         assert rung.peak_bps + rung.buffer_bits / 4 <= 2 * rung.bitrate_bps

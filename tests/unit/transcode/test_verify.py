@@ -52,7 +52,7 @@ def test_thinning_a_lead_and_a_varying_rate_are_allowed_for() -> None:
 
 def test_a_damaged_master_is_the_givers_fault() -> None:
     line = "[h264 @ 0x55d0c0ffee00] [error] error while decoding MB 3 4, bytestream -7"
-    error = fault_of(made()[0], line)
+    error = fault_of("in/film.mp4", line)
     assert isinstance(error, MediaError)
     assert str(error) == (
         "in/film.mp4: damaged or cut off: [h264] error while decoding MB 3 4, bytestream -7; "
@@ -69,4 +69,4 @@ def test_a_damaged_master_is_the_givers_fault() -> None:
     ],
 )
 def test_a_failing_encoder_is_the_machines_fault(line: str) -> None:
-    assert isinstance(fault_of(made()[0], line), ToolFailedError)
+    assert isinstance(fault_of("in/film.mp4", line), ToolFailedError)

@@ -1,0 +1,65 @@
+"""Pieces of work: what one run of ffmpeg encodes, as values that can be sent to a worker.
+
+A job knows its tracks by the names of their folders. The tracks of a package are made of
+products: one for each rung and chunk, and one for each audio rendition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from transcode.layout import audio_folder, video_folder
+from transcode.plan import AudioPlan, Chunk, EncodePlan, PicturePlan, VideoPlan
+
+
+@dataclass(frozen=True, slots=True)
+class ProductName:
+    """Which piece of which track."""
+
+    track: str
+    """Name of the track's folder, such as ``v0``."""
+    chunk: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.track}-{self.chunk:05d}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoJob:
+    """One chunk of some rungs."""
+
+    pictures: PicturePlan
+    chunk: Chunk
+    rungs: tuple[tuple[str, VideoPlan], ...]
+    """Name of the track's folder, and how it is encoded."""
+
+    @property
+    def products(self) -> tuple[ProductName, ...]:
+        """What it makes, in the order of its outputs."""
+        return tuple(ProductName(track, self.chunk.index) for track, _ in self.rungs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioJob:
+    """One rendition, from the beginning to the end."""
+
+    track: str
+    audio: AudioPlan
+
+    @property
+    def products(self) -> tuple[ProductName, ...]:
+        """What it makes."""
+        return (ProductName(self.track),)
+
+
+Job = VideoJob | AudioJob
+
+
+def jobs_of(plan: EncodePlan) -> Iterator[Job]:
+    """All the work of a plan: the sound first, because it is one long piece, then the chunks."""
+    for rendition, audio in enumerate(plan.audio):
+        yield AudioJob(track=audio_folder(rendition), audio=audio)
+    rungs = tuple((video_folder(number), rung) for number, rung in enumerate(plan.rungs))
+    for chunk in plan.chunks:
+        yield VideoJob(pictures=plan.pictures, chunk=chunk, rungs=rungs)

@@ -1,0 +1,162 @@
+"""The package from the products: tracks cut into segments, the index, the playlists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from abr import __version__
+from transcode import layout
+from transcode.config import TranscodeConfig
+from transcode.encryption import METHOD
+from transcode.indexfile import print_index
+from transcode.jobs import ProductName
+from transcode.layout import Encryption, PresentationIndex, SourceFacts, Track
+from transcode.listing import media_playlist_of, multivariant_of
+from transcode.masters.master import Master
+from transcode.plan import AudioPlan, EncodePlan, VideoPlan
+from transcode.playlist import print_media, print_multivariant
+from transcode.run.tracks import Encrypter, Folder, VideoTrack, write_audio
+
+PIECE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tracks:
+    """The folders of a package, written."""
+
+    video: tuple[Folder, ...]
+    """Rungs, lowest first."""
+    audio: tuple[Folder, ...]
+
+    @property
+    def all(self) -> tuple[Folder, ...]:
+        """Video, then audio."""
+        return self.video + self.audio
+
+
+def write_tracks(
+    plan: EncodePlan,
+    path_of: Callable[[ProductName], Path],
+    out: Path,
+    *,
+    encrypter: Encrypter | None,
+    encrypts_init: bool,
+) -> Tracks:
+    """Cut the products into the segments of a package.
+
+    Args:
+        plan: What was encoded.
+        path_of: Where each product is.
+        out: Folder of the package.
+        encrypter: Keys; None leaves everything in the clear.
+        encrypts_init: Encrypt initialisation sections too.
+
+    Raises:
+        MediaError, ToolFailedError: products are damaged or do not fit each other.
+    """
+
+    def folder(name: str) -> Folder:
+        return Folder(out / name, encrypter, encrypts_init)
+
+    video = []
+    for rung in range(len(plan.rungs)):
+        track = VideoTrack(folder(layout.video_folder(rung)), plan.pictures.segment_frames)
+        for chunk in plan.chunks:
+            track.add(_pieces(path_of(ProductName(track.folder.path.name, chunk.index))))
+        track.close()
+        video.append(track)
+    audio = [folder(layout.audio_folder(rendition)) for rendition in range(len(plan.audio))]
+    for each in audio:
+        write_audio(each, _pieces(path_of(ProductName(each.path.name))), video[0].ends_s)
+    return Tracks(video=tuple(track.folder for track in video), audio=tuple(audio))
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while data := file.read(PIECE_BYTES):
+            yield data
+
+
+def index_of(
+    tracks: Tracks,
+    master: Master,
+    plan: EncodePlan,
+    config: TranscodeConfig,
+    *,
+    title: str,
+    source_name: str | None,
+    encrypter: Encrypter | None,
+) -> PresentationIndex:
+    """The index of a package that was written."""
+    channels = master.audio.channels if master.audio else 0
+    return PresentationIndex(
+        title=title,
+        source=SourceFacts(
+            name=source_name or master.name,
+            duration_s=sum(segment.duration_s for segment in tracks.video[0].segments),
+            width=master.width,
+            height=master.height,
+            frame_rate=float(master.frame_rate),
+            size_bytes=0 if source_name else master.size_bytes,
+            audio_channels=channels,
+        ),
+        video=tuple(
+            _video_track(folder, rung, float(plan.pictures.frame_rate))
+            for folder, rung in zip(tracks.video, plan.rungs, strict=True)
+        ),
+        audio=tuple(
+            _audio_track(folder, audio)
+            for folder, audio in zip(tracks.audio, plan.audio, strict=True)
+        ),
+        encryption=_encryption(encrypter, config),
+        made_by=f"abrkit {__version__}",
+    )
+
+
+def _encryption(encrypter: Encrypter | None, config: TranscodeConfig) -> Encryption | None:
+    if encrypter is None:
+        return None
+    return Encryption(
+        method=METHOD,
+        kids=tuple(key.kid for key in encrypter.keys),
+        rotate_every=config.rotate_every,
+        seals_init=config.seal_init,
+    )
+
+
+def _video_track(folder: Folder, rung: VideoPlan, frame_rate: float) -> Track:
+    return Track(
+        folder=folder.path.name,
+        kind="video",
+        codecs=folder.codecs,
+        init_bytes=folder.init_bytes,
+        segments=tuple(folder.segments),
+        width=rung.width,
+        height=rung.height,
+        frame_rate=frame_rate,
+    )
+
+
+def _audio_track(folder: Folder, audio: AudioPlan) -> Track:
+    return Track(
+        folder=folder.path.name,
+        kind="audio",
+        codecs=folder.codecs,
+        init_bytes=folder.init_bytes,
+        segments=tuple(folder.segments),
+        channels=audio.channels,
+        language=audio.language,
+        name=audio.name,
+    )
+
+
+def write_index(index: PresentationIndex, folder: Path) -> None:
+    """Write the index, and the playlists that follow from it."""
+    for track in index.tracks:
+        text = print_media(media_playlist_of(index, track))
+        (folder / track.folder / layout.PLAYLIST).write_text(text, encoding="utf-8")
+    (folder / layout.INDEX).write_text(print_index(index), encoding="utf-8")
+    text = print_multivariant(multivariant_of(index))
+    (folder / layout.MULTIVARIANT).write_text(text, encoding="utf-8")

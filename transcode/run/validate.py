@@ -1,0 +1,63 @@
+"""The package as written, decoded as a check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from abr.errors import ToolFailedError
+from transcode.ffmpeg import decode_arguments
+from transcode.run.ffmpegtools import find
+from transcode.run.process import Outcome, Tick, run_ffmpeg
+from transcode.run.tracks import Folder
+from transcode.verify import plain_line
+
+
+async def decode_tracks(
+    folders: Sequence[Folder],
+    *,
+    in_full: bool,
+    on_tick: Callable[[int, Tick], None],
+    stall_limit_s: float,
+) -> None:
+    """Decode what was written.
+
+    Args:
+        folders: The tracks.
+        in_full: All of it, or only the first and the last segment of each.
+        on_tick: Called with the number of the track and the progress in it.
+        stall_limit_s: Most seconds without any progress.
+
+    Raises:
+        ToolFailedError: a track does not decode, or not to all of its frames.
+    """
+    program = find("ffmpeg").path
+    for number, folder in enumerate(folders):
+        count = len(folder.segments)
+        ends = [[0], [count - 1]] if count > 1 else [[0]]
+        for segments in [list(range(count))] if in_full else ends:
+            outcome = await run_ffmpeg(
+                lambda _outputs: decode_arguments(program=program),
+                feed=folder.read_back(segments),
+                on_tick=_of_track(number, on_tick),
+                stall_limit_s=stall_limit_s,
+            )
+            _check_decode(folder, outcome, whole=len(segments) == count)
+
+
+def _of_track(number: int, on_tick: Callable[[int, Tick], None]) -> Callable[[Tick], None]:
+    return lambda tick: on_tick(number, tick)
+
+
+def _check_decode(folder: Folder, outcome: Outcome, *, whole: bool) -> None:
+    name = folder.path.name
+    if not outcome.is_clean:
+        raise ToolFailedError(
+            f"{name}: does not decode: {plain_line(outcome.reason())}; encode again, "
+            "and report it if it happens again"
+        )
+    is_video = folder.codecs.startswith("avc1")
+    if is_video and whole and outcome.frames != folder.frames:
+        raise ToolFailedError(
+            f"{name}: {outcome.frames} frames decode; expected {folder.frames}; encode again, "
+            "and report it if it happens again"
+        )
