@@ -10,6 +10,7 @@ master's size; no rung asks for much more than the master's own bit rate.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping, Sequence
 
 from transcode.ladders.rungs import PlannedRung
 from transcode.ladders.sizes import scale_into, size_of
@@ -27,6 +28,13 @@ TEMPLATE: tuple[tuple[int, int, int], ...] = (
     (1920, 1080, 7_800_000),
 )
 """Box to fit in, width and height, and target bits per second."""
+SMALL: tuple[tuple[int, int, int], ...] = (
+    (416, 234, 145_000),
+    (640, 360, 600_000),
+    (960, 540, 1_800_000),
+    (1280, 720, 3_500_000),
+)
+"""The same for a ladder of few rungs, each at two to four times the rate of the one below."""
 MOST_OF_MASTER = {"hevc": 3.0, "vp9": 3.0, "av1": 4.0, "h264": 2.0, "mpeg2video": 1.0}
 """Highest bit rate of an H.264 rung as a multiple of the master's, by the master's codec.
 
@@ -38,15 +46,39 @@ _HD_HEIGHT = 720
 
 def auto(master: Master) -> tuple[PlannedRung, ...]:
     """Apple's table, fitted to the master's size and bit rate."""
+    rungs = _fitting(master, TEMPLATE)
+    top = size_of(master, 1.0)
+    return _at_least_two(_limit_to_master(master, _from_master(rungs, top)))
+
+
+def apple(master: Master) -> tuple[PlannedRung, ...]:
+    """Apple's table as it is, up to the master's size; its bit rate is not looked at."""
+    return _at_least_two(_fitting(master, TEMPLATE))
+
+
+def small(master: Master) -> tuple[PlannedRung, ...]:
+    """Few rungs far apart, up to the master's size: quick to make, for trials and drafts."""
+    return _at_least_two(_fitting(master, SMALL))
+
+
+PRESETS: Mapping[str, Callable[[Master], tuple[PlannedRung, ...]]] = {
+    "auto": auto,
+    "apple": apple,
+    "small": small,
+}
+
+
+def _fitting(master: Master, table: Sequence[tuple[int, int, int]]) -> list[PlannedRung]:
+    """The rungs of a table that are not much larger than the master; at least one."""
     rungs: list[PlannedRung] = []
-    for box_width, box_height, bitrate_bps in TEMPLATE:
+    for box_width, box_height, bitrate_bps in table:
         scale = scale_into(master, box_width, box_height)
         if scale <= _NEARLY:
             rungs.append(PlannedRung(*size_of(master, min(1.0, scale)), bitrate_bps))
-    top = size_of(master, 1.0)
     if not rungs:
+        top = size_of(master, 1.0)
         rungs = [PlannedRung(*top, max(_LEAST_BPS, _power_law_bps(*top)))]
-    return _at_least_two(_limit_to_master(master, _from_master(rungs, top)))
+    return rungs
 
 
 def _from_master(rungs: list[PlannedRung], top: tuple[int, int]) -> list[PlannedRung]:

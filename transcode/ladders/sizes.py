@@ -5,7 +5,7 @@ from __future__ import annotations
 from transcode.masters.master import Master
 
 
-def scale_into(master: Master, box_width: int, box_height: int) -> float:
+def scale_into(master: Master, box_width: float, box_height: float) -> float:
     """Factor by which the master fits into a box; for upright pictures the box is turned."""
     width, height = master.width, master.height
     if height > width:

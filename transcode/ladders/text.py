@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 
 from abr.errors import ConfigError
-from transcode.ladders.rungs import PlannedRung
+from transcode.ladders.rungs import PlannedRung, check_rungs
 from transcode.ladders.sizes import scale_into, size_of
 from transcode.masters.master import Master
 
-_LONGEST = 32
 LADDER_HELP = "HEIGHT:KBPS,… such as 234:200,360:600,720:2500"
 
 
@@ -35,8 +33,4 @@ def parse(master: Master, wanted: str) -> tuple[PlannedRung, ...]:
                 f"({master.width}x{master.height}); expected at most the master's size"
             )
         rungs.append(PlannedRung(*size_of(master, min(1.0, scale)), kbps * 1000))
-    if len(rungs) > _LONGEST:
-        raise ConfigError(f"ladder: {len(rungs)} rungs; expected at most {_LONGEST}")
-    if any(low.bitrate_bps >= high.bitrate_bps for low, high in itertools.pairwise(rungs)):
-        raise ConfigError(f"ladder: {wanted!r}: bit rates must rise; expected {LADDER_HELP}")
-    return tuple(rungs)
+    return check_rungs(rungs, where=f"ladder: {wanted[:80]!r}")
