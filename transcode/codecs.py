@@ -1,15 +1,18 @@
-"""Codec names of RFC 6381 from the bytes of an initialisation section.
+"""Codec names of RFC 6381, and key frames, from the bytes of a track.
 
-Source: RFC 6381, section 3.3; ISO/IEC 14496-15, 5.3.3.1 (avcC); ISO/IEC 14496-1, 7.2.6
+Source: RFC 6381, section 3.3; ISO/IEC 14496-15, 5.3.3.1 (avcC), 8.3.3.1 (hvcC) and annex E;
+AV1 Codec ISO Media File Format Binding, 2.3 and 5 (av1C); ISO/IEC 14496-1, 7.2.6
 (descriptors in esds); ISO/IEC 14496-3, 1.6.2.1 (AudioSpecificConfig).
 """
 
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 
 from abr.errors import MediaError
 from transcode.boxes import Box, boxes, find
+from transcode.obus import sequence_header, starts_with_key_frame
 
 _STSD = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
 # ISO/IEC 14496-12, 12.1.3 and 12.2.3: fields of a sample entry before its boxes.
@@ -27,22 +30,57 @@ def sample_entry(init: bytes) -> Box:
 
 
 def codec_of(init: bytes) -> str:
-    """The codec of a track, such as ``avc1.64001f`` or ``mp4a.40.2``.
+    """The codec of a track, such as ``avc1.64001f``, ``hvc1.1.6.L93.90`` or ``mp4a.40.2``.
 
     Raises:
-        MediaError: there is no track, or its codec is neither AVC nor AAC.
+        MediaError: there is no track, or its codec is not one that a package holds.
     """
     try:
         entry = sample_entry(init)
-        if entry.kind == b"avc1":
-            avcc = find(init, b"avcC", start=entry.body + _VISUAL_BYTES, end=entry.end)
-            return f"avc1.{init[avcc.body + 1 : avcc.body + 4].hex()}"
-        if entry.kind == b"mp4a":
-            esds = find(init, b"esds", start=entry.body + _AUDIO_BYTES, end=entry.end)
-            return _aac(init[esds.body + 4 : esds.end])
+        match entry.kind:
+            case b"avc1":
+                return f"avc1.{_configuration(init, entry)[1:4].hex()}"
+            case b"hvc1":
+                return _hevc(_configuration(init, entry))
+            case b"av01":
+                return _av1(_configuration(init, entry))
+            case b"mp4a":
+                esds = find(init, b"esds", start=entry.body + _AUDIO_BYTES, end=entry.end)
+                return _aac(init[esds.body + 4 : esds.end])
     except (IndexError, struct.error, StopIteration) as exc:
-        raise MediaError("mp4: the sample description is cut off; expected avcC or esds") from exc
-    raise MediaError(f"mp4: codec {entry.kind!r}; expected avc1 or mp4a")
+        raise MediaError(
+            "mp4: the sample description is cut off; expected avcC, hvcC, av1C or esds"
+        ) from exc
+    raise MediaError(f"mp4: codec {entry.kind!r}; expected avc1, hvc1, av01 or mp4a")
+
+
+_CONFIGURATIONS = {b"avc1": b"avcC", b"hvc1": b"hvcC", b"av01": b"av1C"}
+
+
+def _configuration(init: bytes, entry: Box) -> bytes:
+    """The decoder configuration of a video track."""
+    kind = _CONFIGURATIONS[entry.kind]
+    found = find(init, kind, start=entry.body + _VISUAL_BYTES, end=entry.end)
+    return init[found.body : found.end]
+
+
+def _hevc(hvcc: bytes) -> str:
+    """ISO/IEC 14496-15, annex E.3: profile, compatibility, tier and level, constraints."""
+    _, head, compatibility, constraints, level = struct.unpack_from(">BBI6sB", hvcc)
+    space = ("", "A", "B", "C")[head >> 6]
+    # The flags are written in the reverse order of their bits.
+    flags = int(f"{compatibility:032b}"[::-1], 2)
+    tier = "H" if head & 0x20 else "L"
+    names = [f"hvc1.{space}{head & 0x1F}", f"{flags:X}", f"{tier}{level}"]
+    return ".".join([*names, *(f"{each:X}" for each in constraints.rstrip(b"\0"))])
+
+
+def _av1(av1c: bytes) -> str:
+    """The name that the sequence header in ``av1C`` gives."""
+    header = sequence_header(av1c[4:])
+    if header is None:
+        raise MediaError("mp4: av1C holds no sequence header; expected one")
+    return header.codec
 
 
 def _aac(data: bytes) -> str:
@@ -69,6 +107,63 @@ def _descriptor(data: bytes, tag: int) -> bytes:
         at += 1
         if not data[at - 1] & 0x80:
             return data[at : at + size]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFrames:
+    """Tells key frames of one track from its other frames."""
+
+    kind: bytes
+    """Of the sample entry."""
+    length_bytes: int = 0
+    """Bytes of the length before each NAL unit; 0 for AV1, which has none."""
+
+    def lead(self, sample: bytes) -> bool:
+        """Whether decoding can start at ``sample``, and no earlier frame is needed later.
+
+        H.264: an IDR picture (ITU-T H.264, table 7-1: NAL unit type 5). HEVC: an IDR picture
+        (ITU-T H.265, table 7-1: types 19 and 20); CRA and BLA pictures may have leading
+        pictures that cannot be decoded. AV1: a key frame that is shown.
+
+        Raises:
+            MediaError: units do not fit the sample.
+        """
+        if self.kind == b"av01":
+            return starts_with_key_frame(sample)
+        at = 0
+        while at + self.length_bytes < len(sample):
+            size = int.from_bytes(sample[at : at + self.length_bytes], "big")
+            head = sample[at + self.length_bytes]
+            if self.kind == b"hvc1":
+                if (kind := head >> 1 & 0x3F) < _FIRST_NOT_SLICE:
+                    return kind in _IDR
+            elif (kind := head & 0x1F) in _AVC_SLICES:
+                return kind == _AVC_IDR
+            at += self.length_bytes + size
+        return False
+
+
+_AVC_SLICES, _AVC_IDR = frozenset({1, 2, 3, 4, 5}), 5
+_IDR, _FIRST_NOT_SLICE = frozenset({19, 20}), 32
+
+
+def key_frames_of(init: bytes) -> KeyFrames:
+    """What recognises key frames in the track that ``init`` describes.
+
+    Raises:
+        MediaError: it is no video track that a package holds.
+    """
+    try:
+        entry = sample_entry(init)
+        if entry.kind not in _CONFIGURATIONS:
+            raise MediaError(f"mp4: codec {entry.kind!r}; expected avc1, hvc1 or av01")
+        if entry.kind == b"av01":
+            return KeyFrames(entry.kind)
+        # ISO/IEC 14496-15, 5.3.3.1 and 8.3.3.1: lengthSizeMinusOne, the last two bits of a byte.
+        place = 4 if entry.kind == b"avc1" else 21
+        return KeyFrames(entry.kind, (_configuration(init, entry)[place] & 3) + 1)
+    except (IndexError, StopIteration) as exc:
+        raise MediaError("mp4: the sample description is cut off; expected a whole one") from exc
 
 
 def nal_length_bytes(init: bytes) -> int:

@@ -103,8 +103,8 @@ def test_codecs_come_from_the_bytes() -> None:
     assert codec_of(init_section(AVC)) == "avc1.64001f"
     assert nal_length_bytes(init_section(AVC)) == 4
     assert codec_of(init_section(AAC)) == "mp4a.40.2"
-    with pytest.raises(MediaError, match="hvc1"):
-        codec_of(init_section(box(b"hvc1", bytes(78))))
+    with pytest.raises(MediaError, match="hev1"):
+        codec_of(init_section(box(b"hev1", bytes(78))))
 
 
 @pytest.mark.parametrize(
