@@ -54,12 +54,12 @@ def cases() -> dict[str, Sequence[str]]:
     """Every golden list by name."""
     ntsc = Fraction(30000, 1001)
     return {
-        "small-stereo": encode(master(640, 360, Fraction(24), audio=STEREO)),
+        "small-stereo": encode(master(640, 360, Fraction(24), sounds=(STEREO,))),
         "silent-ntsc-own-ladder": encode(
             master(720, 540, ntsc), ladder="180:150,540:900", preset="fast", segment_s=6.0
         ),
         "interlaced-surround": encode(
-            master(416, 234, Fraction(25), audio=SURROUND, interlaced=True, index=2)
+            master(416, 234, Fraction(25), sounds=(SURROUND,), interlaced=True, index=2)
         ),
         "hdr-120": encode(master(426, 240, Fraction(120), transfer="smpte2084")),
         "decode": decode_arguments(),

@@ -16,7 +16,14 @@ from abr.errors import MediaError
 from transcode.masters.colour import HDR_TRANSFERS
 from transcode.masters.fields import fraction, whole
 from transcode.masters.shape import displayed_size, is_interlaced
-from transcode.masters.streams import EXPECTED, AudioFacts, audio_facts, video_stream
+from transcode.masters.streams import (
+    EXPECTED,
+    AudioFacts,
+    Measured,
+    StreamUse,
+    StreamWish,
+    choose_streams,
+)
 from transcode.masters.timing import bit_rate, frame_rate, seconds, start_s_of
 
 
@@ -52,7 +59,15 @@ class Master:
     bit_rate_bps: float = 0.0
     """Of the video; 0 when unknown."""
     size_bytes: int = 0
-    audio: AudioFacts | None = None
+    sounds: tuple[AudioFacts, ...] = ()
+    """The default one first; empty for a silent film."""
+    streams: tuple[StreamUse, ...] = ()
+    """All streams of pictures and sound, and what becomes of them."""
+
+    @property
+    def audio(self) -> AudioFacts | None:
+        """The main sound; None for a silent film."""
+        return self.sounds[0] if self.sounds else None
 
     @property
     def is_hdr(self) -> bool:
@@ -60,21 +75,33 @@ class Master:
         return self.transfer in HDR_TRANSFERS
 
 
-def master_from(probed: Mapping[str, Any], *, name: str, where: str | None = None) -> Master:
-    """Facts from ffprobe's ``-show_streams -show_format`` output.
+def master_from(
+    probed: Mapping[str, Any],
+    *,
+    name: str,
+    where: str | None = None,
+    measured: Mapping[int, Measured] | None = None,
+    wish: StreamWish | None = None,
+    bass: frozenset[int] = frozenset(),
+) -> Master:
+    """Facts from ffprobe's ``-show_streams -show_format -show_programs`` output.
 
     Args:
         probed: The output, read.
         name: File name of the master.
         where: What messages call it; its name when None.
+        measured: What packets say of each stream; what headers say where absent.
+        wish: Streams that a person asks for.
+        bass: Audio streams that were found to hold low frequencies only.
 
     Raises:
         MediaError: there is no video, or its figures are impossible.
+        ConfigError: a stream was asked for that is not there.
     """
     where = where or name
-    streams = [each for each in probed.get("streams", ()) if isinstance(each, dict)]
     shown = probed.get("format", {})
-    video = video_stream(streams, shown, where)
+    choice = choose_streams(probed, where=where, measured=measured, wish=wish, bass=bass)
+    video = choice.video
     width, height = displayed_size(video, where)
     rate, is_variable = frame_rate(
         fraction(video.get("r_frame_rate")),
@@ -102,5 +129,6 @@ def master_from(probed: Mapping[str, Any], *, name: str, where: str | None = Non
         transfer=video.get("color_transfer"),
         bit_rate_bps=bit_rate(video, shown, duration_s),
         size_bytes=whole(shown.get("size")),
-        audio=audio_facts(streams),
+        sounds=choice.audio,
+        streams=choice.uses,
     )

@@ -106,6 +106,7 @@ async def _ask_ffprobe(path: Path, limit_s: float) -> tuple[dict[str, object], s
     command = [
         find("ffprobe").path,
         *("-v", "error", "-of", "json", "-show_streams", "-show_format"),
+        "-show_programs",
         *("-count_packets", "-protocol_whitelist", "file", "-i", _url(path)),
     ]
     logger.debug("%s", shlex.join(command))

@@ -38,7 +38,7 @@ def test_a_plain_master_is_read_field_by_field() -> None:
     assert (master.width, master.height, master.frame_rate) == (1280, 720, Fraction(24))
     assert (master.frames, master.declared_frames, master.duration_s) == (240, 240, 10.0)
     assert master.audio is not None
-    assert (master.audio.index, master.audio.channels, master.audio.language) == (1, 6, "fra")
+    assert (master.audio.index, master.audio.channels, master.audio.language) == (1, 6, "fr")
     assert not (master.interlaced)
     assert not (master.is_variable)
     assert not (master.is_hdr)
@@ -92,7 +92,9 @@ def test_rates_near_a_standard_one_become_it() -> None:
 
 def test_a_picture_on_a_sound_file_is_no_video() -> None:
     cover = video(disposition={"attached_pic": 1})
-    with pytest.raises(MediaError, match=r"^in/film\.mp4: found audio only; "):
+    with pytest.raises(
+        MediaError, match=r"^in/film\.mp4: found audio only, with a cover picture; "
+    ):
         read(cover, AUDIO)
 
 

@@ -191,7 +191,7 @@ def test_pictures_beyond_every_level_are_refused() -> None:
 
 def test_a_plan_carries_everything_from_master_and_settings() -> None:
     sound = AudioFacts(index=1, channels=6, language="nld")
-    facts = master(audio=sound, interlaced=True, transfer="smpte2084", lead_s=0.5)
+    facts = master(sounds=(sound,), interlaced=True, transfer="smpte2084", lead_s=0.5)
     plan = plan_encode(facts, DEFAULT)
     assert (plan.pictures.gop_frames, plan.pictures.segment_frames) == (48, 96)  # of 24 a second
     assert plan.pictures.deinterlace
