@@ -15,11 +15,11 @@ from origin.config import OriginConfig
 
 if TYPE_CHECKING:
     from origin.server.app import Origin
-    from origin.server.store import DirectoryStore
+    from origin.server.titles import Titles
 
 
 @click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("where", metavar="DIR")
 @click.option("--host", metavar="ADDRESS", help="Address to listen on. [127.0.0.1]")
 @click.option("--port", type=int, metavar="N", help="Port to listen on; 0: a free one. [8080]")
 @click.option(
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def origin(
     ctx: click.Context,
-    folder: Path,
+    where: str,
     host: str | None,
     port: int | None,
     keys_dir: Path | None,
@@ -55,7 +55,9 @@ def origin(
     open_playback: bool | None,
     as_json: bool,
 ) -> None:
-    """Serve the package in DIR, or the packages in its sub-folders.
+    """Serve the package in DIR, the packages in its sub-folders, or a store.
+
+    DIR may also be what `abr store publish` wrote to: a folder, or s3://BUCKET/PREFIX.
 
     Every object needs a token. The playback URLs that are printed contain one, and
     /playback/TITLE issues more; if ABR_ORIGIN_PLAYBACK_SECRET is set, only to clients that
@@ -65,6 +67,7 @@ def origin(
     Examples:
       abr origin packages/film
       abr origin packages --port 0 --json
+      abr origin s3://films/live
       abr origin packages --public-base http://127.0.0.1:8081 --token-ttl 600
       ABR_ORIGIN_PLAYBACK_SECRET=... abr origin packages --host 0.0.0.0
     """
@@ -79,28 +82,29 @@ def origin(
         session_ttl_s=session_ttl,
         open_playback=open_playback,
     )
-    run_async(_serve(folder, keys_dir, config.check(), as_json=as_json))
+    run_async(_serve(where, keys_dir, config.check(), as_json=as_json))
 
 
 async def _serve(
-    folder: Path, keys_dir: Path | None, config: OriginConfig, *, as_json: bool
+    folder: str, keys_dir: Path | None, config: OriginConfig, *, as_json: bool
 ) -> None:
     import asyncio
 
     from origin.server.app import ORIGIN, make_app
     from origin.server.httpserver import listening
-    from origin.server.store import DirectoryStore, titles_without_keys
+    from origin.server.store import titles_without_keys
+    from origin.server.titles import open_titles
     from transcode.files.keystore import KeyStore, default_keys_dir
 
-    store = DirectoryStore(folder)
+    store = await asyncio.to_thread(open_titles, folder)
     for problem in store.problems:
         note(f"left out: {problem}")
     keys = KeyStore.open(keys_dir or default_keys_dir(os.environ))
     for problem in titles_without_keys(store, keys):
         note(problem)
     app = make_app(store, keys, config)
-    async with listening(app, host=config.host, port=config.port) as where:
-        ready = _ready(app[ORIGIN], store, where.url, config.public_base or where.url)
+    async with listening(app, host=config.host, port=config.port) as at:
+        ready = _ready(app[ORIGIN], store, at.url, config.public_base or at.url)
         if as_json:
             click.echo(json.dumps(ready))
         else:
@@ -108,7 +112,7 @@ async def _serve(
         await asyncio.Event().wait()
 
 
-def _ready(served: Origin, store: DirectoryStore, url: str, base: str) -> dict[str, Any]:
+def _ready(served: Origin, store: Titles, url: str, base: str) -> dict[str, Any]:
     """Output of ``--json``: a playback URL for each title, and the listening address."""
     urls = {title: served.playback(title, base=base)["url"] for title in store.titles()}
     return {
@@ -117,7 +121,7 @@ def _ready(served: Origin, store: DirectoryStore, url: str, base: str) -> dict[s
     }
 
 
-def _show(ready: dict[str, Any], store: DirectoryStore) -> None:
+def _show(ready: dict[str, Any], store: Titles) -> None:
     listener = ready["listeners"][0]
     click.echo(f"origin  {listener['url']}")
     for title, url in ready["playback_urls"].items():

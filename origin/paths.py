@@ -3,8 +3,9 @@
 A request is for ``/t/<token>/<title>/<path>``, or ``/<title>/<path>`` with the token in
 ``Authorization: Bearer``. The token is a path prefix because relative URIs in playlists
 inherit a prefix and not a query string. Under a title, ``renew`` exchanges the token and
-``key/<kid>`` gives a content key; everything else is an object. Its key in caches,
-``/<title>/<path>``, holds no token and has only one spelling.
+``key/<kid>`` gives a content key, below the folder of a published version as well; everything
+else is an object. Its key in caches, ``/<title>/<path>``, holds no token and has only one
+spelling.
 
 A path is normalised before anything else reads it. A path that another server might read
 differently (dot segments, ``//``, backslashes, encoded slashes, control characters) is
@@ -23,6 +24,7 @@ from typing import Literal
 from abr.errors import InputError
 from transcode.encryption import is_key_id
 from transcode.layout import is_title
+from transcode.storage.published import is_version
 
 Kind = Literal[
     "object", "key", "renew", "playback", "jwks", "healthz", "metrics", "server", "unknown"
@@ -86,8 +88,9 @@ class Target:
     @property
     def kid(self) -> str | None:
         """Key id of a request for a key; None when it is not well formed."""
-        before, _, kid = self.path.partition("key/")
-        return kid if not before and is_key_id(kid) else None
+        names = self.path.split("/")
+        folder, *rest = names[1:] if is_version(names[0]) and names[1:] else names
+        return rest[0] if folder == "key" and len(rest) == 1 and is_key_id(rest[0]) else None
 
 
 _FIXED: dict[tuple[str, ...], Kind] = {
@@ -183,7 +186,8 @@ def _match(url: str) -> re.Match[str]:
 
 
 def _in_title(title: str, rest: list[str], token: str | None) -> Target:
-    kind: Kind = "renew" if rest == ["renew"] else "key" if rest[0] == "key" else "object"
+    below = rest[1:] if is_version(rest[0]) else rest
+    kind: Kind = "renew" if rest == ["renew"] else "key" if below[:1] == ["key"] else "object"
     return Target(kind=kind, title=title, path="/".join(rest), token=token)
 
 

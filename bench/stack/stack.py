@@ -58,6 +58,8 @@ class CacheStats(TypedDict):
 class Packages:
     """The titles of several folders as one store."""
 
+    may_wait = False
+
     def __init__(self, folders: Sequence[str | Path]) -> None:
         """Read all packages.
 

@@ -37,7 +37,7 @@ from origin.server.httpserver import (
     token_response,
 )
 from origin.server.sending import send_plan
-from origin.server.store import ObjectStore, OpenObject
+from origin.server.store import OpenObject, TitleStore
 from origin.signing import Secrets, signing_key
 from origin.tokens import Claims, TokenIssuer, TokenVerifier
 from transcode.layout import MULTIVARIANT
@@ -52,7 +52,7 @@ class Keys(Secrets, Protocol):
 
 
 def make_app(
-    store: ObjectStore,
+    store: TitleStore,
     keys: Keys,
     config: OriginConfig | None = None,
     *,
@@ -84,7 +84,7 @@ class Origin:
 
     def __init__(
         self,
-        store: ObjectStore,
+        store: TitleStore,
         keys: Keys,
         config: OriginConfig,
         limits: ServerLimits,
@@ -163,7 +163,7 @@ class Origin:
 
     async def _object(self, request: web.Request, target: Target) -> web.StreamResponse:
         self._verify(target)
-        found = self._store.open(target.title, target.path)
+        found = await self._open(target.title, target.path)
         if found is None:
             return _not_found()
         with found:
@@ -171,6 +171,11 @@ class Origin:
                 request.method, request.headers.items(), self._describe(found), now_s=self._now()
             )
             return await send_plan(request, plan, found.body, limit_s=self._limits.send_s)
+
+    async def _open(self, title: str, path: str) -> OpenObject | None:
+        if self._store.may_wait:
+            return await asyncio.to_thread(self._store.open, title, path)
+        return self._store.open(title, path)
 
     def _describe(self, found: OpenObject) -> Representation:
         if found.media_type.startswith("video/"):
@@ -216,7 +221,7 @@ class Origin:
                 text = "playback URLs need the bearer secret of this origin"
                 fields = {"WWW-Authenticate": "Bearer"}
                 return error_response(401, "unauthorised", text, fields)
-        found = self._store.open(target.title, MULTIVARIANT)
+        found = await self._open(target.title, MULTIVARIANT)
         if found is None:
             return _not_found()
         with found:

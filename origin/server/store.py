@@ -1,4 +1,4 @@
-"""Where the origin's objects are: packages in folders.
+"""Where the origin's objects are: packages in folders. ``published`` reads stores.
 
 Only files that the index of a package lists are served: playlists, initialisation sections,
 segments and the index itself. Temporary files, keys, dotfiles and anything else in the
@@ -42,8 +42,13 @@ class OpenObject(AbstractContextManager["OpenObject"]):
         self.body.close()
 
 
-class ObjectStore(Protocol):
+class TitleStore(Protocol):
     """Objects by title and path."""
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether ``open`` may wait for a network, so that servers call it in a thread."""
+        ...
 
     def titles(self) -> tuple[str, ...]:
         """Titles that can be played, in alphabetical order."""
@@ -70,6 +75,8 @@ class DirectoryStore:
     A changed index and a new sub-folder are noticed at the next request. A package whose
     index cannot be read is left out and named in ``problems``.
     """
+
+    may_wait = False
 
     def __init__(self, folder: str | Path) -> None:
         """Look for packages.
