@@ -15,7 +15,7 @@ import ffmpeg
 from transcode.encoders.aac import aac_options
 from transcode.encoders.h264 import h264_options
 from transcode.graphs.audio import sound
-from transcode.graphs.video import pictures
+from transcode.graphs.video import decoder_options, pictures
 from transcode.jobs import Job, VideoJob
 from transcode.plan import SAMPLE_RATE, AudioPlan, VideoPlan
 from transcode.scenes import SceneSpec
@@ -37,10 +37,9 @@ def encode_arguments(
     """
     if len(outputs) != len(job.products):
         raise ValueError(f"{len(outputs)} outputs; expected one for each product of the job")
+    chosen = decoder_options(job.pictures) if isinstance(job, VideoJob) else {}
     source = ffmpeg.input(
-        f"file:{master}",
-        protocol_whitelist="file",
-        err_detect="explode",
+        f"file:{master}", protocol_whitelist="file", err_detect="explode", **chosen
     )
     if isinstance(job, VideoJob):
         written = _video_outputs(job, source, outputs)

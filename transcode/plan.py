@@ -18,10 +18,12 @@ from transcode.config import TranscodeConfig
 from transcode.encoders.h264 import level_for
 from transcode.ladders.ladder import ladder_for
 from transcode.ladders.rungs import PlannedRung
+from transcode.masters.colour import BT709, Colour, ColourFacts, output_colour
 from transcode.masters.master import Master
 from transcode.masters.streams import AudioFacts
 
 SAMPLE_RATE = 48_000
+_PLAIN = ColourFacts(colour=BT709)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,10 @@ class PicturePlan:
     timescale: int
     """Units per second in which every frame has a whole duration."""
     deinterlace: bool = False
-    tonemap: bool = False
+    colour: ColourFacts = _PLAIN
+    """The master's colours."""
+    background: str = "black"
+    """What pictures with alpha are put over; a name or ``#RRGGBB``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +60,10 @@ class VideoPlan:
     """Speed of the encoder, by the encoder's own name."""
     codec: str = "h264"
     """Name of the encoder's module below ``encoders``."""
+    colour: Colour = BT709
+    """What comes out, stated in the encoder's headers."""
+    pixels: str = "yuv420p"
+    """Pixel format that the encoder gets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,10 +126,11 @@ def plan_encode(master: Master, config: TranscodeConfig) -> EncodePlan:
             segment_frames=segment,
             timescale=timescale(rate),
             deinterlace=master.interlaced,
-            tonemap=master.is_hdr,
+            colour=master.colour,
         ),
         rungs=tuple(
-            _video_plan(rung, rate, config) for rung in ladder_for(master, wanted=config.ladder)
+            _video_plan(rung, rate, output_colour(master.colour.colour), config)
+            for rung in ladder_for(master, wanted=config.ladder)
         ),
         chunks=(Chunk(index=0, first_frame=0, frames=None),),
         duration_s=duration_s,
@@ -160,7 +170,9 @@ def timescale(rate: Fraction) -> int:
     return rate.numerator * max(1, math.ceil(10_000 / rate.numerator))
 
 
-def _video_plan(rung: PlannedRung, rate: Fraction, config: TranscodeConfig) -> VideoPlan:
+def _video_plan(
+    rung: PlannedRung, rate: Fraction, colour: Colour, config: TranscodeConfig
+) -> VideoPlan:
     peak_bps = round(rung.bitrate_bps * config.peak_ratio)
     return VideoPlan(
         width=rung.width,
@@ -170,4 +182,5 @@ def _video_plan(rung: PlannedRung, rate: Fraction, config: TranscodeConfig) -> V
         buffer_bits=rung.bitrate_bps,
         level=level_for(rung.width, rung.height, rate, peak_bps),
         preset=config.preset,
+        colour=colour,
     )

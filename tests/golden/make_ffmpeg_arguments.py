@@ -13,6 +13,7 @@ from pathlib import Path
 from transcode.config import TranscodeConfig
 from transcode.ffmpeg import decode_arguments, encode_arguments, generate_arguments
 from transcode.jobs import jobs_of
+from transcode.masters.colour import Colour, ColourFacts
 from transcode.masters.master import Master
 from transcode.masters.streams import AudioFacts
 from transcode.plan import plan_encode
@@ -20,6 +21,11 @@ from transcode.scenes import SceneSpec
 
 FOLDER = Path(__file__).parent / "ffmpeg_arguments"
 STEREO = AudioFacts(index=1, channels=2)
+PQ = ColourFacts(
+    colour=Colour(matrix="bt2020nc", primaries="bt2020", transfer="smpte2084"),
+    pixels="yuv420p10le",
+    unstated=("matrix", "primaries"),
+)
 SURROUND = AudioFacts(index=3, channels=6, language="nld")
 
 
@@ -61,7 +67,7 @@ def cases() -> dict[str, Sequence[str]]:
         "interlaced-surround": encode(
             master(416, 234, Fraction(25), sounds=(SURROUND,), interlaced=True, index=2)
         ),
-        "hdr-120": encode(master(426, 240, Fraction(120), transfer="smpte2084")),
+        "hdr-120": encode(master(426, 240, Fraction(120), colour=PQ)),
         "decode": decode_arguments(),
         "generate": generate_arguments(SceneSpec(), "/tmp/sound.wav", "pipe:9"),
         "generate-silent": generate_arguments(SceneSpec(with_sound=False), None, "pipe:9"),

@@ -1,43 +1,96 @@
-"""The graph of the pictures: constant frame rate, standard colour, one size for each rung.
+"""The graph of the pictures: constant frame rate, stated colours, one size for each rung.
 
 The frame rate is made constant from time 0: a track that starts late or has holes is filled.
+Colours are converted once for all rungs that have the same, before pictures are split.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import ffmpeg
+
+from transcode.graphs.colour import TONEMAP_NEEDS, Step, convert, fill_tags, flatten, state
+from transcode.masters.colour import Colour
 from transcode.plan import Chunk, PicturePlan, VideoPlan
 
-_TONEMAP = (
-    ("zscale", {"transfer": "linear", "npl": 100}),
-    ("format", {"pix_fmts": "gbrpf32le"}),
-    ("zscale", {"primaries": "bt709"}),
-    ("tonemap", {"tonemap": "hable", "desat": 0}),
-    ("zscale", {"transfer": "bt709", "matrix": "bt709", "range": "tv"}),
-)
-TONEMAP_NEEDS = ("zscale", "tonemap")
-"""Filters that a master of high dynamic range needs."""
+
+def decoder_options(plan: PicturePlan) -> dict[str, Any]:
+    """Options of the input that choose how pictures are decoded."""
+    decoder = plan.colour.decoder
+    return {} if decoder is None else {f"c:{plan.index}": decoder}
+
+
+def filters_needed(plan: PicturePlan, rungs: Sequence[VideoPlan]) -> tuple[str, ...]:
+    """Filters that not every ffmpeg has."""
+    is_hdr = plan.colour.colour.dynamic_range != "SDR"
+    tone_maps = is_hdr and any(rung.colour.dynamic_range == "SDR" for rung in rungs)
+    return TONEMAP_NEEDS if tone_maps else ()
 
 
 def pictures(plan: PicturePlan, chunk: Chunk, rungs: Sequence[VideoPlan], source: Any) -> list[Any]:
-    """The decoded pictures of a chunk, once for each rung, at its size."""
+    """The decoded pictures of a chunk, once for each rung, at its size and in its colours."""
     rate = f"{plan.frame_rate.numerator}/{plan.frame_rate.denominator}"
     stream = source[str(plan.index)]
     if plan.deinterlace:
         stream = stream.filter("bwdif", mode="send_frame")
     stream = stream.filter("fps", fps=rate, start_time=0)
-    if plan.tonemap:
-        for name, options in _TONEMAP:
-            stream = stream.filter(name, **options)
-    split = stream.filter_multi_output("split", len(rungs))
-    return [_scale(split[number], rung) for number, rung in enumerate(rungs)]
+    stream = _apply(stream, fill_tags(plan.colour))
+    if plan.colour.has_alpha:
+        stream = _flatten(stream, plan.background)
+    found: dict[int, Any] = {}
+    spaces = list(dict.fromkeys(rung.colour for rung in rungs))
+    for space, branch in zip(spaces, _split(stream, len(spaces)), strict=True):
+        wanted = [number for number, rung in enumerate(rungs) if rung.colour == space]
+        converted = _convert(branch, plan, space, [rungs[number] for number in wanted])
+        for number, picture in zip(wanted, _split(converted, len(wanted)), strict=True):
+            found[number] = _scale(picture, rungs[number])
+    return [found[number] for number in range(len(rungs))]
+
+
+def _convert(stream: Any, plan: PicturePlan, target: Colour, rungs: Sequence[VideoPlan]) -> Any:
+    steps = convert(plan.colour, target)
+    if plan.colour.colour.dynamic_range != target.dynamic_range:
+        # Tone mapping works on floating-point pictures: the fewer pixels, the better.
+        largest = max(rungs, key=lambda rung: rung.width * rung.height)
+        stream = stream.filter("scale", largest.width, largest.height, flags="bicubic")
+    return _apply(stream, steps)
+
+
+def _flatten(stream: Any, background: str) -> Any:
+    before, fill, after = flatten(background)
+    below, above = _split(_apply(stream, before), 2)
+    (name, options), *rest = after
+    joined = ffmpeg.filter([_apply(below, [fill]), above], name, **options)
+    return _apply(joined, rest)
 
 
 def _scale(stream: Any, rung: VideoPlan) -> Any:
-    return (
-        stream.filter("scale", rung.width, rung.height, flags="bicubic", out_range="tv")
+    scaled = (
+        stream.filter(
+            "scale",
+            rung.width,
+            rung.height,
+            flags="bicubic",
+            # Nothing is left to convert, but where a master changes its colours in mid-file.
+            out_color_matrix=rung.colour.matrix,
+            out_range="tv",
+        )
         .filter("setsar", 1)
-        .filter("format", "yuv420p")
+        .filter("format", rung.pixels)
     )
+    return _apply(scaled, state(rung.colour))
+
+
+def _split(stream: Any, count: int) -> list[Any]:
+    if count == 1:
+        return [stream]
+    split = stream.filter_multi_output("split", count)
+    return [split[number] for number in range(count)]
+
+
+def _apply(stream: Any, steps: Iterable[Step]) -> Any:
+    for name, options in steps:
+        stream = stream.filter(name, **options)
+    return stream

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from abr.errors import MediaError
-from transcode.masters.colour import HDR_TRANSFERS
+from transcode.masters.colour import BT709, ColourFacts, colour_facts
 from transcode.masters.fields import fraction, whole
 from transcode.masters.shape import displayed_size, is_interlaced
 from transcode.masters.streams import (
@@ -54,8 +54,7 @@ class Master:
     is_variable: bool = False
     """Whether frames come at a rate that varies."""
     interlaced: bool = False
-    transfer: str | None = None
-    """Transfer function, when tagged."""
+    colour: ColourFacts = ColourFacts(colour=BT709)  # noqa: RUF009  # frozen
     bit_rate_bps: float = 0.0
     """Of the video; 0 when unknown."""
     size_bytes: int = 0
@@ -72,7 +71,7 @@ class Master:
     @property
     def is_hdr(self) -> bool:
         """Whether it has to be tone-mapped."""
-        return self.transfer in HDR_TRANSFERS
+        return self.colour.colour.dynamic_range != "SDR"
 
 
 def master_from(
@@ -126,7 +125,7 @@ def master_from(
         declared_frames=whole(video.get("nb_frames")),
         is_variable=is_variable,
         interlaced=is_interlaced(video),
-        transfer=video.get("color_transfer"),
+        colour=colour_facts(video, where, rate=rate),
         bit_rate_bps=bit_rate(video, shown, duration_s),
         size_bytes=whole(shown.get("size")),
         sounds=choice.audio,

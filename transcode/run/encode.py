@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from transcode.ffmpeg import encode_arguments
-from transcode.graphs.video import TONEMAP_NEEDS
+from transcode.graphs.video import filters_needed
 from transcode.jobs import Job, ProductName, VideoJob
 from transcode.run.ffmpegtools import ENCODING_NEEDS, find
 from transcode.run.process import Tick, run_ffmpeg
@@ -59,8 +59,9 @@ async def encode(
 
 def needs_of(job: Job) -> tuple[str, ...]:
     """Encoders and filters that ``job`` needs."""
-    tonemap = isinstance(job, VideoJob) and job.pictures.tonemap
-    return ENCODING_NEEDS + (TONEMAP_NEEDS if tonemap else ())
+    if not isinstance(job, VideoJob):
+        return ENCODING_NEEDS
+    return ENCODING_NEEDS + filters_needed(job.pictures, [rung for _, rung in job.rungs])
 
 
 def product_path(folder: Path, name: ProductName) -> Path:

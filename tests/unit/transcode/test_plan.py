@@ -14,6 +14,7 @@ from transcode.config import TranscodeConfig
 from transcode.encoders.h264 import level_for
 from transcode.ladders.ladder import ladder_for
 from transcode.ladders.presets import TEMPLATE
+from transcode.masters.colour import BT709, Colour, ColourFacts
 from transcode.masters.master import Master
 from transcode.masters.streams import AudioFacts
 from transcode.masters.timing import STANDARD_RATES
@@ -191,11 +192,13 @@ def test_pictures_beyond_every_level_are_refused() -> None:
 
 def test_a_plan_carries_everything_from_master_and_settings() -> None:
     sound = AudioFacts(index=1, channels=6, language="nld")
-    facts = master(sounds=(sound,), interlaced=True, transfer="smpte2084", lead_s=0.5)
+    bright = ColourFacts(colour=Colour(matrix="bt2020nc", primaries="bt2020", transfer="smpte2084"))
+    facts = master(sounds=(sound,), interlaced=True, colour=bright, lead_s=0.5)
     plan = plan_encode(facts, DEFAULT)
     assert (plan.pictures.gop_frames, plan.pictures.segment_frames) == (48, 96)  # of 24 a second
     assert plan.pictures.deinterlace
-    assert plan.pictures.tonemap
+    assert plan.pictures.colour == bright
+    assert {rung.colour for rung in plan.rungs} == {BT709}
     assert plan.duration_s == 10.5
     (audio,) = plan.audio
     assert (audio.index, audio.channels, audio.language) == (1, 2, "nld")
