@@ -67,6 +67,8 @@ class PackageFiles:
     multivariant: MultivariantPlaylist
     tracks: dict[str, TrackFiles] = field(default_factory=dict)
     """By URI of their playlist."""
+    side: dict[str, MediaPlaylist] = field(default_factory=dict)
+    """Playlists of key frames, images and subtitles, by URI."""
 
     @property
     def video(self) -> list[TrackFiles]:
@@ -103,7 +105,14 @@ def load(folder: Path, keys: KeyStore | None = None) -> PackageFiles:
     multivariant = parse((folder / "multivariant.m3u8").read_text())
     assert isinstance(multivariant, MultivariantPlaylist)
     package = PackageFiles(folder, multivariant)
-    audio = [rendition.uri for rendition in multivariant.renditions if rendition.uri]
+    listed = multivariant.renditions
+    audio = [each.uri for each in listed if each.uri and each.type == "AUDIO"]
+    trick_play = [*multivariant.iframe_variants, *multivariant.image_variants]
+    text = [each.uri for each in listed if each.uri and each.type == "SUBTITLES"]
+    for uri in [*(variant.uri for variant in trick_play), *text]:
+        playlist = parse((folder / uri).read_text())
+        assert isinstance(playlist, MediaPlaylist)
+        package.side[uri] = playlist
     for uri in [*(variant.uri for variant in multivariant.variants), *audio]:
         package.tracks[uri] = _load_track(folder / uri, keys, is_video=uri not in audio)
     return package
@@ -154,7 +163,8 @@ def check(
     except InputError as exc:
         broken.append(Broken("index", INDEX, str(exc)))
     package = load(folder, keys)
-    broken += [*listing_rules(package), *rate_rules(package), *file_rules(package, keys)]
+    broken += [*listing_rules(package), *side_rules(package)]
+    broken += [*rate_rules(package), *file_rules(package, keys)]
     for track in package.tracks.values():
         broken += track_rules(track)
     if has_node():
@@ -168,7 +178,7 @@ def check(
 
 def oracle_rules(package: PackageFiles) -> Iterator[Broken]:
     """The independent parser has no complaint, and reads what we read."""
-    uris = ["multivariant.m3u8", *package.tracks]
+    uris = ["multivariant.m3u8", *package.tracks, *package.side]
     answers = oracle([package.folder / uri for uri in uris])
     for uri, answer in zip(uris, answers, strict=True):
         if answer["error"]:
@@ -181,6 +191,16 @@ def oracle_rules(package: PackageFiles) -> Iterator[Broken]:
             theirs = [(s["uri"], s["duration"], s["key"], s["map"]) for s in answer["segments"]]
             if ours != theirs:
                 yield Broken("hls-parser agrees", uri, f"{theirs[:2]}… against {ours[:2]}…")
+
+
+def side_rules(package: PackageFiles) -> Iterator[Broken]:
+    """Playlists beside picture and sound end with the film."""
+    first = package.video[0].playlist
+    for uri, own in package.side.items():
+        if (own.playlist_type, own.endlist) != ("VOD", True):
+            yield Broken("8.6", uri, f"{own.playlist_type} endlist={own.endlist}")
+        if abs(own.duration_s - first.duration_s) > 0.001:
+            yield Broken("8.3", uri, f"lasts {own.duration_s} s, video {first.duration_s} s")
 
 
 def listing_rules(package: PackageFiles) -> Iterator[Broken]:
@@ -292,6 +312,9 @@ def file_rules(package: PackageFiles, keys: KeyStore | None) -> Iterator[Broken]
         home = uri.rpartition("/")[0]
         listed |= {f"{home}/{segment.uri}" for segment in track.playlist.segments}
         listed |= {f"{home}/{s.map.uri}" for s in track.playlist.segments if s.map}
+    for uri, playlist in package.side.items():
+        home = uri.rpartition("/")[0]
+        listed |= {uri, *(f"{home}/{segment.uri}" for segment in playlist.segments)}
     there = {
         str(path.relative_to(package.folder)): path
         for path in package.folder.rglob("*")

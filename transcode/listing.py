@@ -15,6 +15,7 @@ from dataclasses import replace
 from transcode.layout import (
     IFRAMES,
     INIT,
+    MULTIVARIANT,
     PLAYLIST,
     Encryption,
     PresentationIndex,
@@ -32,6 +33,8 @@ from transcode.playlist import (
     Segment,
     TrickPlayVariant,
     Variant,
+    print_media,
+    print_multivariant,
     vod_playlist,
 )
 
@@ -153,6 +156,16 @@ def iframe_playlist_of(index: PresentationIndex, track: Track) -> MediaPlaylist:
         iframes_only=True,
     )
     return replace(playlist, target_duration_s=index.target_duration_s)
+
+
+def texts_of(index: PresentationIndex) -> dict[str, str]:
+    """Every playlist of the package as text, by relative path."""
+    texts = {MULTIVARIANT: print_multivariant(multivariant_of(index))}
+    for track in index.tracks:
+        texts[f"{track.folder}/{PLAYLIST}"] = print_media(media_playlist_of(index, track))
+        if track.key_frames:
+            texts[f"{track.folder}/{IFRAMES}"] = print_media(iframe_playlist_of(index, track))
+    return texts
 
 
 def _segment_key(encryption: Encryption, segment: int) -> Key:

@@ -13,10 +13,9 @@ from transcode.encryption import METHOD
 from transcode.indexfile import print_index
 from transcode.jobs import ProductName
 from transcode.layout import Encryption, PresentationIndex, SourceFacts, Track
-from transcode.listing import media_playlist_of, multivariant_of
+from transcode.listing import texts_of
 from transcode.masters.master import Master
 from transcode.plan import AudioPlan, EncodePlan, VideoPlan
-from transcode.playlist import print_media, print_multivariant
 from transcode.run.tracks import Encrypter, Folder, VideoTrack, write_audio
 
 PIECE_BYTES = 1 << 20
@@ -154,9 +153,6 @@ def _audio_track(folder: Folder, audio: AudioPlan) -> Track:
 
 def write_index(index: PresentationIndex, folder: Path) -> None:
     """Write the index, and the playlists that follow from it."""
-    for track in index.tracks:
-        text = print_media(media_playlist_of(index, track))
-        (folder / track.folder / layout.PLAYLIST).write_text(text, encoding="utf-8")
-    (folder / layout.INDEX).write_text(print_index(index), encoding="utf-8")
-    text = print_multivariant(multivariant_of(index))
-    (folder / layout.MULTIVARIANT).write_text(text, encoding="utf-8")
+    texts = {layout.INDEX: print_index(index), **texts_of(index)}
+    for path, text in texts.items():
+        (folder / path).write_text(text, encoding="utf-8")

@@ -15,7 +15,8 @@ from transcode import layout
 from transcode.codecs import codec_of, nal_length_bytes, starts_with_idr
 from transcode.encryption import ContentKey, KeyProvider, decrypt, encrypt, sequence_iv
 from transcode.fragments import AudioCutter, Cut, Demuxer, VideoCutter, begin_at, timescale_of
-from transcode.layout import SegmentFacts
+from transcode.iframes import key_frames_of
+from transcode.layout import KeyFrame, SegmentFacts
 from transcode.listing import init_iv
 
 
@@ -71,8 +72,17 @@ class Folder:
         self._write(layout.segment_name(number), data)
         self.frames += cut.frames
         self.segments.append(
-            SegmentFacts(size_bytes=len(data), duration_s=cut.duration / self.timescale)
+            SegmentFacts(
+                size_bytes=len(data),
+                duration_s=cut.duration / self.timescale,
+                key_frames=self._key_frames(data),
+            )
         )
+
+    def _key_frames(self, data: bytes) -> tuple[KeyFrame, ...]:
+        """Those of a segment of video that is not encrypted as a whole."""
+        has_any = self.path.name.startswith("v") and self.encrypter is None
+        return key_frames_of(data, self.timescale) if has_any else ()
 
     def _write(self, name: str, data: bytes) -> None:
         self.path.mkdir(exist_ok=True)
