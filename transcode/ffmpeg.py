@@ -15,6 +15,7 @@ import ffmpeg
 from transcode.encoders.aac import aac_options
 from transcode.encoders.h264 import h264_options
 from transcode.graphs.audio import sound
+from transcode.graphs.clock import STEADY
 from transcode.graphs.video import decoder_options, pictures
 from transcode.jobs import Job, VideoJob
 from transcode.plan import SAMPLE_RATE, AudioPlan, VideoPlan
@@ -37,7 +38,7 @@ def encode_arguments(
     """
     if len(outputs) != len(job.products):
         raise ValueError(f"{len(outputs)} outputs; expected one for each product of the job")
-    chosen = decoder_options(job.pictures) if isinstance(job, VideoJob) else {}
+    chosen = STEADY | decoder_options(job.pictures) if isinstance(job, VideoJob) else {}
     source = ffmpeg.input(
         f"file:{master}", protocol_whitelist="file", err_detect="explode", **chosen
     )
@@ -46,7 +47,7 @@ def encode_arguments(
     else:
         written = [_audio_output(job.audio, source, outputs[0])]
     graph = ffmpeg.merge_outputs(*written) if len(written) > 1 else written[0]
-    return [program, *_GLOBAL, *graph.compile(cmd=[])]
+    return [program, *_GLOBAL, "-copyts", *graph.compile(cmd=[])]
 
 
 _GLOBAL = (

@@ -21,9 +21,11 @@ from transcode.ladders.rungs import PlannedRung
 from transcode.masters.colour import BT709, Colour, ColourFacts, output_colour
 from transcode.masters.master import Master
 from transcode.masters.streams import AudioFacts
+from transcode.masters.timing import Clock
 
 SAMPLE_RATE = 48_000
 _PLAIN = ColourFacts(colour=BT709)
+_FROM_ZERO = Clock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,8 @@ class PicturePlan:
     """A multiple of ``gop_frames``."""
     timescale: int
     """Units per second in which every frame has a whole duration."""
+    clock: Clock = _FROM_ZERO
+    """How times in the file become times of the film."""
     deinterlace: bool = False
     colour: ColourFacts = _PLAIN
     """The master's colours."""
@@ -74,12 +78,14 @@ class AudioPlan:
     """Number of the master's stream."""
     bitrate_bps: int
     duration_s: float
-    """Of the pictures, as far as known; the sound is filled up to it with silence."""
+    """Of the film; the sound is filled up to it with silence."""
     channels: int = 2
     language: str | None = None
     name: str = "Main"
     """Shown in a player's menu of renditions."""
     codec: str = "aac"
+    clock: Clock = _FROM_ZERO
+    """How times in the file become times of the film."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +96,7 @@ class Chunk:
     first_frame: int
     """Counted at the constant frame rate, from 0."""
     frames: int | None
-    """None: all there are."""
+    """None: all there are, however many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +107,9 @@ class EncodePlan:
     rungs: tuple[VideoPlan, ...]
     """Lowest first."""
     chunks: tuple[Chunk, ...]
-    """In order, without gaps; the last one has no end."""
+    """In order, without gaps."""
     duration_s: float
-    """Of the pictures, as far as known."""
+    """Of the film."""
     audio: tuple[AudioPlan, ...] = ()
     """Renditions, the default one first; empty for a silent master."""
 
@@ -117,7 +123,9 @@ def plan_encode(master: Master, config: TranscodeConfig) -> EncodePlan:
     """
     rate = thin_rate(master.frame_rate, config.max_frame_rate)
     gop, segment = group_frames(rate, segment_s=config.segment_s, gop_s=config.gop_s)
-    duration_s = master.duration_s + master.lead_s
+    frames = frames_at(master, rate)
+    duration_s = float(frames / rate)
+    timing = master.timing
     return EncodePlan(
         pictures=PicturePlan(
             index=master.index,
@@ -125,6 +133,7 @@ def plan_encode(master: Master, config: TranscodeConfig) -> EncodePlan:
             gop_frames=gop,
             segment_frames=segment,
             timescale=timescale(rate),
+            clock=timing.picture.clock if timing else _FROM_ZERO,
             deinterlace=master.interlaced,
             colour=master.colour,
         ),
@@ -132,18 +141,26 @@ def plan_encode(master: Master, config: TranscodeConfig) -> EncodePlan:
             _video_plan(rung, rate, output_colour(master.colour.colour), config)
             for rung in ladder_for(master, wanted=config.ladder)
         ),
-        chunks=(Chunk(index=0, first_frame=0, frames=None),),
+        chunks=(Chunk(index=0, first_frame=0, frames=frames),),
         duration_s=duration_s,
-        audio=(_audio_plan(master.audio, duration_s, config),) if master.audio else (),
+        audio=(_audio_plan(master, master.audio, duration_s, config),) if master.audio else (),
     )
 
 
-def _audio_plan(audio: AudioFacts, duration_s: float, config: TranscodeConfig) -> AudioPlan:
+def frames_at(master: Master, rate: Fraction) -> int:
+    """Frames of the whole film at ``rate``, the last one in full."""
+    return max(1, math.ceil(master.frames * rate / master.frame_rate))
+
+
+def _audio_plan(
+    master: Master, audio: AudioFacts, duration_s: float, config: TranscodeConfig
+) -> AudioPlan:
     return AudioPlan(
         index=audio.index,
         bitrate_bps=config.audio_kbps * 1000,
         duration_s=duration_s,
         language=audio.language,
+        clock=master.timing.clock_of(audio.index) if master.timing else _FROM_ZERO,
     )
 
 

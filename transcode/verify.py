@@ -11,29 +11,10 @@ from collections.abc import Sequence
 
 from abr.errors import AbrError, MediaError, ToolFailedError
 from transcode.masters.master import Master
-from transcode.plan import EncodePlan
+from transcode.plan import EncodePlan, frames_at
 
-TOLERANCE_RATIO = 0.02
-TOLERANCE_FRAMES = 2
 _OUR_SIDE = re.compile(r"\[(out#|[va]ost#|enc:|libx264|fc#|AVFormatContext)|Error opening output")
 _ADDRESSES = re.compile(r" @ 0x[0-9a-f]+")
-
-
-def expected_frames(master: Master, plan: EncodePlan) -> tuple[float, float]:
-    """Least and most frames that each rung may have.
-
-    A master states its duration and its number of frames, and the two may disagree a little:
-    anything between them is accepted, with 2 % and 2 frames on either side.
-    """
-    rate = float(plan.pictures.frame_rate)
-    lead = master.lead_s * rate
-    guesses = [master.duration_s * rate + lead]
-    if master.frames and not master.is_variable:
-        guesses.append(master.frames * float(plan.pictures.frame_rate / master.frame_rate) + lead)
-    return (
-        min(guesses) * (1 - TOLERANCE_RATIO) - TOLERANCE_FRAMES,
-        max(guesses) * (1 + TOLERANCE_RATIO) + TOLERANCE_FRAMES,
-    )
 
 
 def check_frames(master: Master, plan: EncodePlan, frames: Sequence[int]) -> None:
@@ -48,11 +29,11 @@ def check_frames(master: Master, plan: EncodePlan, frames: Sequence[int]) -> Non
             f"{master.where}: rungs have {', '.join(map(str, frames))} frames; expected the same "
             "number; encode again, and report it if it happens again"
         )
-    least, most = expected_frames(master, plan)
-    if not least <= frames[0] <= most:
+    expected = frames_at(master, plan.pictures.frame_rate)
+    if frames[0] != expected:
         raise MediaError(
-            f"{master.where}: {frames[0]} frames came out; expected {max(1, round(least))} to "
-            f"{round(most)}; the file is cut off or its times are wrong"
+            f"{master.where}: {frames[0]} frames came out; expected {expected}, as its times say; "
+            "`ffmpeg -i IN -c copy OUT.mkv` writes them anew"
         )
 
 

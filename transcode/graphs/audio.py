@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from transcode.graphs.clock import place_sound
 from transcode.plan import SAMPLE_RATE, AudioPlan
 
 
@@ -11,7 +12,7 @@ def sound(audio: AudioPlan, source: Any) -> Any:
     """Decoded and filled with silence, up to a second more than the pictures."""
     layout = {1: "mono", 2: "stereo"}[audio.channels]
     return (
-        source[str(audio.index)]
+        place_sound(source[str(audio.index)], audio.clock)
         .filter("aresample", SAMPLE_RATE, **{"async": 1000, "first_pts": 0})
         .filter("aformat", sample_fmts="fltp", channel_layouts=layout)
         # The surplus is cut off at the end of the video.

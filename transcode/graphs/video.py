@@ -11,6 +11,7 @@ from typing import Any
 
 import ffmpeg
 
+from transcode.graphs.clock import place_pictures
 from transcode.graphs.colour import TONEMAP_NEEDS, Step, convert, fill_tags, flatten, state
 from transcode.masters.colour import Colour
 from transcode.plan import Chunk, PicturePlan, VideoPlan
@@ -31,11 +32,10 @@ def filters_needed(plan: PicturePlan, rungs: Sequence[VideoPlan]) -> tuple[str, 
 
 def pictures(plan: PicturePlan, chunk: Chunk, rungs: Sequence[VideoPlan], source: Any) -> list[Any]:
     """The decoded pictures of a chunk, once for each rung, at its size and in its colours."""
-    rate = f"{plan.frame_rate.numerator}/{plan.frame_rate.denominator}"
     stream = source[str(plan.index)]
     if plan.deinterlace:
         stream = stream.filter("bwdif", mode="send_frame")
-    stream = stream.filter("fps", fps=rate, start_time=0)
+    stream = place_pictures(stream, plan.clock, plan.frame_rate, chunk)
     stream = _apply(stream, fill_tags(plan.colour))
     if plan.colour.has_alpha:
         stream = _flatten(stream, plan.background)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from fractions import Fraction
 
 
-def fraction(value: object) -> Fraction | None:
-    """A ratio such as ``30000/1001`` between 1/1000 and 10^6; None for anything else."""
+def fraction(value: object, *, least: Fraction = Fraction(1, 1000)) -> Fraction | None:
+    """A ratio such as ``30000/1001`` between ``least`` and 10^6; None for anything else."""
     try:
         found = Fraction(str(value))
     except (ValueError, ZeroDivisionError):
         return None
-    return found if Fraction(1, 1000) < found < 10**6 else None
+    return found if least < found < 10**6 else None
 
 
 def whole(value: object) -> int:

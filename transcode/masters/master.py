@@ -7,7 +7,7 @@ Source: ffprobe's documentation, "writers: json".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -15,6 +15,8 @@ from typing import Any
 from abr.errors import MediaError
 from transcode.masters.colour import BT709, ColourFacts, colour_facts
 from transcode.masters.fields import fraction, whole
+from transcode.masters.notes import Note
+from transcode.masters.packets import Packets
 from transcode.masters.shape import displayed_size, is_interlaced
 from transcode.masters.streams import (
     EXPECTED,
@@ -24,7 +26,7 @@ from transcode.masters.streams import (
     StreamWish,
     choose_streams,
 )
-from transcode.masters.timing import bit_rate, frame_rate, seconds, start_s_of
+from transcode.masters.timing import Timing, measure, seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,15 +46,13 @@ class Master:
     frame_rate: Fraction
     """Frames per second after making the rate constant."""
     duration_s: float
-    """Of the video; 0 when the file does not say."""
+    """Of the film: from its first picture or sound to the end of the last."""
     frames: int
-    """Frames that the file holds; 0 when not counted."""
-    lead_s: float = 0.0
-    """Seconds from the start of the file to the first picture, which is shown that long."""
-    declared_frames: int = 0
-    """Frames that the file's header promises; 0 when it does not say."""
+    """Of the whole film at ``frame_rate``."""
     is_variable: bool = False
-    """Whether frames come at a rate that varies."""
+    """Whether pictures stand for different times."""
+    timing: Timing | None = None
+    """How it was measured; None where nobody did."""
     interlaced: bool = False
     colour: ColourFacts = ColourFacts(colour=BT709)  # noqa: RUF009  # frozen
     bit_rate_bps: float = 0.0
@@ -62,6 +62,8 @@ class Master:
     """The default one first; empty for a silent film."""
     streams: tuple[StreamUse, ...] = ()
     """All streams of pictures and sound, and what becomes of them."""
+    notes: tuple[Note, ...] = ()
+    """What a user should know of it."""
 
     @property
     def audio(self) -> AudioFacts | None:
@@ -78,8 +80,8 @@ def master_from(
     probed: Mapping[str, Any],
     *,
     name: str,
+    packets: Mapping[int, Packets],
     where: str | None = None,
-    measured: Mapping[int, Measured] | None = None,
     wish: StreamWish | None = None,
     bass: frozenset[int] = frozenset(),
 ) -> Master:
@@ -88,8 +90,8 @@ def master_from(
     Args:
         probed: The output, read.
         name: File name of the master.
+        packets: Packets that the file holds, by number of the stream.
         where: What messages call it; its name when None.
-        measured: What packets say of each stream; what headers say where absent.
         wish: Streams that a person asks for.
         bass: Audio streams that were found to hold low frequencies only.
 
@@ -99,35 +101,69 @@ def master_from(
     """
     where = where or name
     shown = probed.get("format", {})
+    measured = {
+        index: Measured(packets=each.count, seconds=each.span_s) for index, each in packets.items()
+    }
     choice = choose_streams(probed, where=where, measured=measured, wish=wish, bass=bass)
     video = choice.video
     width, height = displayed_size(video, where)
-    rate, is_variable = frame_rate(
-        fraction(video.get("r_frame_rate")),
-        fraction(video.get("avg_frame_rate")),
-        interlaced=is_interlaced(video),
-    )
-    if rate is None:
-        raise MediaError(f"{where}: no frame rate; {EXPECTED} whose frames have times")
-    frames = whole(video.get("nb_read_packets"))
-    duration_s = seconds(video) or frames / float(rate)
+    index = whole(video.get("index"))
+    timing = _timing(video, choice.audio, packets, str(shown.get("format_name", "")), where)
     return Master(
         name=name,
         where=where,
-        index=whole(video.get("index")),
+        index=index,
         codec=str(video.get("codec_name", "unknown")),
         width=width,
         height=height,
-        frame_rate=rate,
-        duration_s=duration_s,
-        frames=frames,
-        lead_s=max(0.0, min(60.0, start_s_of(video) - start_s_of(shown))),
-        declared_frames=whole(video.get("nb_frames")),
-        is_variable=is_variable,
+        frame_rate=timing.rate,
+        duration_s=timing.duration_s,
+        frames=timing.frames,
+        is_variable=timing.is_variable,
+        timing=timing,
         interlaced=is_interlaced(video),
-        colour=colour_facts(video, where, rate=rate),
-        bit_rate_bps=bit_rate(video, shown, duration_s),
+        colour=colour_facts(video, where, rate=timing.rate),
+        bit_rate_bps=8 * packets[index].size_bytes / timing.duration_s,
         size_bytes=whole(shown.get("size")),
         sounds=choice.audio,
         streams=choice.uses,
+        notes=(*timing.notes, *_header_notes(video, shown, timing)),
     )
+
+
+def _timing(
+    video: Mapping[str, Any],
+    audio: Sequence[AudioFacts],
+    packets: Mapping[int, Packets],
+    form: str,
+    where: str,
+) -> Timing:
+    pictures = packets.get(whole(video.get("index")))
+    if pictures is None or not pictures.count:
+        raise MediaError(f"{where}: holds no video frames; {EXPECTED}")
+    used = [index for each in audio for index in _streams_of(each) if index in packets]
+    unit = fraction(video.get("time_base"), least=Fraction(1, 10**9))
+    return measure(
+        pictures,
+        {index: packets[index] for index in used},
+        tick_s=float(unit) if unit else 1e-3,
+        stated=fraction(video.get("avg_frame_rate")) or fraction(video.get("r_frame_rate")),
+        form=form,
+        fields=is_interlaced(video),
+    )
+
+
+def _streams_of(audio: AudioFacts) -> tuple[int, ...]:
+    return audio.indices + (audio.wide.indices if audio.wide else ())
+
+
+def _header_notes(
+    video: Mapping[str, Any], shown: Mapping[str, Any], timing: Timing
+) -> Iterator[Note]:
+    stated_s = seconds(video) or seconds(shown)
+    held_s = timing.picture.end_s - timing.picture.begin_s
+    if stated_s and abs(stated_s - held_s) > max(1.0, 0.02 * held_s):
+        yield Note(
+            text=f"its header says {stated_s:.2f} s, and it holds {held_s:.2f} s of pictures; "
+            "what it holds is used"
+        )

@@ -1,61 +1,307 @@
-"""Times of a master's pictures: the constant rate to encode at, durations and starts."""
+"""Times of a master, measured: how long it is, at which rate, and how its tracks lie together.
+
+Everything comes from the packets that the file holds. What headers say of durations and rates
+is not believed; where it differs by much, a note says so.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from transcode.masters.fields import whole
+import numpy as np
 
-STANDARD_RATES = tuple(
-    Fraction(*pair)
-    for pair in (
-        (24000, 1001), (24, 1), (25, 1), (30000, 1001), (30, 1), (48, 1), (50, 1),
-        (60000, 1001), (60, 1),
-    )
-)  # fmt: skip
-"""Frame rates in use, in frames per second."""
+from transcode.masters.notes import Note
+from transcode.masters.packets import (
+    CLOCK_GAP_S,
+    FILE_GAP_S,
+    FloatArray,
+    Jump,
+    Line,
+    Packets,
+    lines_of,
+)
+from transcode.masters.rates import Rate, nearest_places, rate_of
+
+CLOCKED = frozenset({"mpegts", "mpeg", "dv", "mpegtsraw"})
+"""Formats whose times come from a running clock, which may be reset."""
+_SEEKABLE = ("mov,mp4", "matroska")
+_KEY_SPACING_S = 0.5
+_MOST_LASTING_S = 600.0
 
 
-def frame_rate(
-    real: Fraction | None, mean: Fraction | None, *, interlaced: bool = False
-) -> tuple[Fraction | None, bool]:
-    """The constant rate to encode at, and whether the master's own rate varies.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """How the times of decoded frames become times of the film, which begins at 0."""
+
+    start_s: float = 0.0
+    """Time in the file that is the film's 0."""
+    jumps: tuple[Jump, ...] = ()
+    is_timeless: bool = False
+    """Frames have no times: they follow each other at the film's rate."""
+    packs: bool = False
+    """A picture whose place is taken gets the next one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackTimes:
+    """One track in the film's time."""
+
+    index: int
+    """Number of the stream; -1 for the picture."""
+    begin_s: float
+    end_s: float
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Measured times of a film."""
+
+    rate: Fraction
+    """Constant rate at which every picture has a place."""
+    frames: int
+    """Places of the whole film at that rate."""
+    pictures: int
+    """That the file holds and shows."""
+    picture: TrackTimes
+    sounds: tuple[TrackTimes, ...] = ()
+    is_variable: bool = False
+    moved: int = 0
+    """Pictures in the place after their nearest one."""
+    lost: int = 0
+    """Pictures without a place: several come within one frame."""
+    longest_gap_s: float = 0.0
+    """Longest time that one picture stands."""
+    gap_at_s: float = 0.0
+    key_frames_s: tuple[float, ...] = ()
+    """Places of key frames, at most two a second."""
+    can_seek: bool = False
+    """Whether a picture found by seeking to its time is the right one."""
+    corrupt: int = 0
+    """Packets that the container marks as damaged."""
+    notes: tuple[Note, ...] = field(default=())
+
+    def clock_of(self, index: int) -> Clock:
+        """The clock of a sound's stream; the picture's where it was not measured."""
+        found = [each.clock for each in self.sounds if each.index == index]
+        return found[0] if found else self.picture.clock
+
+    @property
+    def duration_s(self) -> float:
+        """Of the whole film."""
+        return float(self.frames / self.rate)
+
+    def frames_at(self, rate: Fraction) -> int:
+        """Frames of the whole film at another rate, the last one in full."""
+        return max(1, math.ceil(self.frames * rate / self.rate))
+
+
+def measure(
+    video: Packets,
+    sounds: Mapping[int, Packets] | None = None,
+    *,
+    tick_s: float = 1e-3,
+    stated: Fraction | None = None,
+    form: str = "",
+    fields: bool = False,
+) -> Timing:
+    """Times of the picture and the sounds that are used, the main one first.
 
     Args:
-        real: The least rate at which every frame has its exact time (``r_frame_rate``).
-        mean: Frames over seconds (``avg_frame_rate``).
-        interlaced: The pictures are fields in pairs, so ``real`` may count fields.
+        video: Packets of the picture.
+        sounds: Packets of each sound, by number of its stream.
+        tick_s: Unit of the picture's times in the container.
+        stated: Rate that the container states; decides where the times leave a doubt.
+        form: ffprobe's name of the format.
+        fields: Pictures are fields in pairs, each of which may be a packet.
     """
-    if real is None or mean is None or mean > 1000:
-        return (_nearest_standard(real or mean) if real or mean else None), False
-    if interlaced:
-        return _nearest_standard(mean), False
-    if abs(real - mean) <= mean / 100:
-        return _nearest_standard(real), False
-    if real <= 60 and real < 2 * mean:
-        return _nearest_standard(real), True
-    above = [rate for rate in STANDARD_RATES if rate >= mean * Fraction(99, 100)]
-    return (above[0] if above and mean > 20 else Fraction(max(1, math.ceil(mean)))), True
+    gap_s = CLOCK_GAP_S if form in CLOCKED else FILE_GAP_S
+    sounds = {index: each for index, each in (sounds or {}).items() if each.count}
+    lines = lines_of([video, *sounds.values()], gap_s=gap_s)
+    picture, heard = lines[0], lines[1:]
+    times_s = picture.times_s
+    if fields:
+        times_s = _frames_of_fields(times_s, stated)
+    rate = rate_of(times_s, tick_s=tick_s, hint=stated)
+    begin_s = float(times_s[0])
+    start_s = _start(begin_s, heard, rate.rate)
+    end_s = _end_of_picture(picture, rate.rate)
+    frames, film_end_s = _length(times_s, start_s, end_s, heard, rate.rate)
+    steps_s = np.diff(times_s)
+    longest = int(np.argmax(steps_s)) if len(steps_s) else 0
+    return Timing(
+        rate=rate.rate,
+        frames=frames,
+        pictures=len(times_s),
+        picture=TrackTimes(
+            index=-1,
+            begin_s=begin_s - start_s,
+            end_s=end_s - start_s,
+            clock=_clock(picture, start_s, packs=rate.moved > 0),
+        ),
+        sounds=tuple(
+            _sound(index, line, start_s) for index, line in zip(sounds, heard, strict=True)
+        ),
+        is_variable=rate.is_variable,
+        moved=rate.moved,
+        lost=rate.lost,
+        longest_gap_s=float(steps_s[longest]) if len(steps_s) else 0.0,
+        gap_at_s=float(times_s[longest] - start_s),
+        key_frames_s=_key_frames(picture, start_s),
+        can_seek=_can_seek(picture, rate, form),
+        corrupt=picture.corrupt,
+        notes=tuple(_notes(picture, heard, rate, start_s, end_s, film_end_s)),
+    )
 
 
-def _nearest_standard(rate: Fraction | None) -> Fraction | None:
-    """The standard rate within 0.03 %, else ``rate`` with a denominator that fits."""
-    if rate is None:
-        return None
-    for standard in STANDARD_RATES:
-        if abs(rate / standard - 1) < Fraction(3, 10_000):
-            return standard
-    return rate if rate.denominator <= 1001 else rate.limit_denominator(1001)
+def _frames_of_fields(times_s: FloatArray, stated: Fraction | None) -> FloatArray:
+    """Times of frames where each field has a packet of its own."""
+    if stated is None or len(times_s) < 4:
+        return times_s
+    twice = float(np.median(np.diff(times_s))) * float(stated)
+    return times_s[::2] if 0.45 < twice < 0.55 else times_s
 
 
-def bit_rate(video: Mapping[str, Any], shown: Mapping[str, Any], duration_s: float) -> float:
-    """Bits per second of the video; of the whole file where the stream does not say."""
-    if own := whole(video.get("bit_rate")):
-        return float(own)
-    return 8 * whole(shown.get("size")) / duration_s if duration_s > 0 else 0.0
+def _start(begin_s: float, heard: Sequence[Line], rate: Fraction) -> float:
+    """The film's 0: the first picture lies on a frame, and sound before it is kept.
+
+    Sound that leads by less than a frame is no reason for a frame more.
+    """
+    if not heard:
+        return begin_s
+    lead = (begin_s - float(heard[0].times_s[0])) * float(rate)
+    return begin_s - (math.ceil(lead - 1e-3) if lead > 1.001 else 0) / float(rate)
+
+
+def _end_of_picture(picture: Line, rate: Fraction) -> float:
+    last_s = float(picture.times_s[-1])
+    frame_s = 1 / float(rate)
+    stated_s = float(picture.ends_s[-1]) - last_s
+    lasting = math.isfinite(stated_s) and 1.5 * frame_s < stated_s < _MOST_LASTING_S
+    return last_s + (stated_s if lasting else frame_s)
+
+
+def _length(
+    times_s: FloatArray, start_s: float, end_s: float, heard: Sequence[Line], rate: Fraction
+) -> tuple[int, float]:
+    """Frames of the film, and where it ends: the last picture stands to the end of the sound."""
+    places = int(nearest_places(times_s, rate)[-1]) + round((times_s[0] - start_s) * float(rate))
+    film_end_s = end_s
+    if heard and _sound_end(heard[0]) - end_s > max(2 / float(rate), 0.1):
+        film_end_s = _sound_end(heard[0])
+    frames = max(places + 1, math.floor((film_end_s - start_s) * float(rate) + 0.5 + 1e-3))
+    return frames, film_end_s
+
+
+def _sound_end(line: Line) -> float:
+    ends_s = line.ends_s[~np.isnan(line.ends_s)]
+    return max(float(line.times_s[-1]), float(ends_s[-1]) if len(ends_s) else -math.inf)
+
+
+def _sound(index: int, line: Line, start_s: float) -> TrackTimes:
+    return TrackTimes(
+        index=index,
+        begin_s=float(line.times_s[0]) - start_s,
+        end_s=_sound_end(line) - start_s,
+        clock=_clock(line, start_s),
+    )
+
+
+def _clock(line: Line, start_s: float, *, packs: bool = False) -> Clock:
+    return Clock(
+        start_s=round(start_s - line.add_s, 9),
+        jumps=line.jumps,
+        is_timeless=line.is_timeless,
+        packs=packs or bool(line.jumps),
+    )
+
+
+def _key_frames(line: Line, start_s: float) -> tuple[float, ...]:
+    times_s = line.key_times_s - start_s
+    _, first = np.unique(np.floor(times_s / _KEY_SPACING_S), return_index=True)
+    return tuple(np.round(times_s[first], 6).tolist())
+
+
+def _can_seek(line: Line, rate: Rate, form: str) -> bool:
+    """Constant, without jumps or hidden pictures, in a format with an index."""
+    return (
+        form.startswith(_SEEKABLE)
+        and not (rate.is_variable or rate.moved or rate.lost)
+        and not (line.jumps or line.is_timeless or line.hidden or line.corrupt or line.before_key)
+        and len(line.key_times_s) > 0
+    )
+
+
+def _notes(
+    picture: Line, heard: Sequence[Line], rate: Rate, start_s: float, end_s: float,
+    film_end_s: float,
+) -> list[Note]:  # fmt: skip
+    notes = _picture_notes(picture, rate, start_s)
+    if not heard:
+        return notes
+    main = heard[0]
+    frame_s = 1 / float(rate.rate)
+    lead_s = float(picture.times_s[0] - main.times_s[0])
+    if lead_s > max(0.5, frame_s):
+        notes.append(Note(text=f"the picture begins {lead_s:.2f} s after the sound; "
+                               "the first one is shown from the start"))  # fmt: skip
+    elif lead_s < -0.5:
+        notes.append(Note(text=f"the sound begins {-lead_s:.2f} s after the picture; "
+                               "silence until then"))  # fmt: skip
+    over_s = _sound_end(main) - end_s
+    at_s = end_s - start_s
+    if film_end_s > end_s:
+        notes.append(Note(text=f"the sound goes on for {over_s:.2f} s; the last picture stands "
+                               "until its end", at_s=at_s))  # fmt: skip
+    elif over_s > frame_s + 0.03:
+        notes.append(Note(text=f"the sound ends {over_s:.3f} s after the last picture and is cut "
+                               "there", at_s=at_s))  # fmt: skip
+    elif over_s < -0.5:
+        notes.append(Note(text=f"the sound ends {-over_s:.2f} s before the picture; silence "
+                               "from there", at_s=at_s + over_s))  # fmt: skip
+    for jump, at_s in _jump_places(main, start_s):
+        if not picture.jumps:
+            notes.append(Note(text=_jump_words("sound", jump), at_s=at_s))
+    return notes
+
+
+def _picture_notes(picture: Line, rate: Rate, start_s: float) -> list[Note]:
+    notes = []
+    if picture.is_timeless:
+        notes.append(Note(text="the file holds no times: its pictures follow each other at "
+                               f"{float(rate.rate):.5g} frames per second"))  # fmt: skip
+    if rate.is_variable:
+        notes.append(Note(text="the frame rate varies; it becomes a constant "
+                               f"{float(rate.rate):.5g} frames per second"))  # fmt: skip
+    if rate.lost:
+        notes.append(Note(text=f"{rate.lost:,} pictures come faster than "
+                               f"{float(rate.rate):.5g} per second and are left out"))  # fmt: skip
+    notes += [
+        Note(text=_jump_words("picture", jump), at_s=at_s)
+        for jump, at_s in _jump_places(picture, start_s)
+    ]
+    if picture.before_key:
+        notes.append(Note(text=f"the file begins inside a group of pictures: the first "
+                               f"{picture.before_key} cannot be decoded", at_s=0.0))  # fmt: skip
+    if picture.corrupt:
+        notes.append(Note(text=f"{picture.corrupt:,} packets of the picture are damaged or "
+                               "incomplete"))  # fmt: skip
+    return notes
+
+
+def _jump_words(what: str, jump: Jump) -> str:
+    way = "ahead" if jump.seen_s > 0 else "back"
+    return f"times of the {what} jump {way} by {abs(jump.seen_s):,.2f} s; they are joined there"
+
+
+def _jump_places(line: Line, start_s: float) -> list[tuple[Jump, float]]:
+    return [
+        (jump, at_s - start_s) for jump, at_s in zip(line.jumps, line.jump_times_s, strict=True)
+    ]
 
 
 def seconds(video: Mapping[str, Any]) -> float:
@@ -67,12 +313,3 @@ def seconds(video: Mapping[str, Any]) -> float:
         return 0.0
     value = sum(part * 60**power for power, part in enumerate(reversed(parts)))
     return value if 0 < value < 1e7 else 0.0
-
-
-def start_s_of(described: Mapping[str, Any]) -> float:
-    """Where a stream or file starts; 0 when it does not say."""
-    try:
-        start_s = float(str(described.get("start_time", 0.0)))
-    except ValueError:  # N/A
-        return 0.0
-    return start_s if math.isfinite(start_s) else 0.0

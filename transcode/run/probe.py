@@ -8,40 +8,68 @@ import json
 import logging
 import os
 import shlex
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from abr.errors import MediaError, MissingFileError, ToolFailedError
 from abr.shell import reason_of
 from transcode.boxes import read_header
+from transcode.masters.fields import whole
 from transcode.masters.master import Master, master_from
 from transcode.masters.streams import EXPECTED
 from transcode.run.ffmpegtools import find
+from transcode.run.packets import ENTRIES, PacketReader
 
 logger = logging.getLogger(__name__)
-_LIMIT_S = 600.0
+_LIMIT_S = 120.0
+_READ_BYTES = 1 << 18
+_LOG_BYTES = 1 << 14
 _MP4_FIRST = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"})
+_MP4_KINDS = _MP4_FIRST | {b"moof", b"mfra", b"sidx", b"styp", b"meta", b"uuid", b"udta", b"emsg"}
 
 
 async def probe(path: str | Path, *, limit_s: float = _LIMIT_S) -> Master:
-    """Facts about the master at ``path``; the whole file is read once to count its frames.
+    """Facts about the master at ``path``; all of its packets are read once.
+
+    Args:
+        path: A video file.
+        limit_s: Most seconds in which ffprobe says nothing.
 
     Raises:
         MissingFileError: no such file, or a folder.
         MediaError: it is empty, cut off, not media, or has no video.
         ToolMissingError: no ffprobe.
-        ToolFailedError: ffprobe took longer than ``limit_s``.
+        ToolFailedError: ffprobe said nothing for ``limit_s``.
     """
     path = Path(path)
     _check_file(path)
-    found, log = await _ask_ffprobe(path, limit_s)
+    described = _Text()
+    log = await _ask_ffprobe(
+        path,
+        ["-of", "json", "-show_streams", "-show_format", "-show_programs"],
+        described.feed,
+        limit_s,
+    )
+    found = described.json()
     if not found.get("streams"):
         why = log.splitlines()[-1].strip() if log.strip() else "nothing playable"
         why = why.removeprefix(f"{_url(path)}: ")
         raise MediaError(f"{path}: cannot be read as media ({why}); {EXPECTED}")
-    master = master_from(found, name=path.name, where=str(path))
-    _check_frames(master, path)
-    return master
+    reader = PacketReader()
+    await _ask_ffprobe(
+        path, ["-of", "compact=p=0:nk=1", "-show_entries", ENTRIES], reader.feed, limit_s
+    )
+    reader.close()
+    return master_from(
+        found, name=path.name, where=str(path), packets=reader.packets(sample_rates(found))
+    )
+
+
+def sample_rates(found: Mapping[str, Any]) -> dict[int, int]:
+    """Of audio streams in Hz, by number."""
+    streams = [each for each in found.get("streams", ()) if isinstance(each, dict)]
+    return {whole(each.get("index")): whole(each.get("sample_rate")) for each in streams}
 
 
 def _check_file(path: Path) -> None:
@@ -75,23 +103,12 @@ def _check_boxes(path: Path, file: BinaryIO, size: int) -> None:
             head = read_header(file.read(16))
         except MediaError:
             return  # size 0 means to the end of the file; ffprobe judges anything else
-        if head is None or (at == 0 and head[0] not in _MP4_FIRST):
-            return
+        if head is None or head[0] not in (_MP4_KINDS if at else _MP4_FIRST):
+            return  # not MP4, or bytes of something else behind it
         at += head[2]
     if at > size:
         raise MediaError(
             f"{path}: is cut off: it holds {size:,} of at least {at:,} bytes; "
-            "expected the whole file"
-        )
-
-
-def _check_frames(master: Master, path: Path) -> None:
-    if not master.frames:
-        raise MediaError(f"{path}: holds no video frames; {EXPECTED}")
-    missing = master.declared_frames - master.frames
-    if missing > max(2, master.declared_frames / 100):
-        raise MediaError(
-            f"{path}: is cut off: it holds {master.frames} of {master.declared_frames} frames; "
             "expected the whole file"
         )
 
@@ -101,13 +118,34 @@ def _url(path: Path) -> str:
     return f"file:{path.absolute()}"
 
 
-async def _ask_ffprobe(path: Path, limit_s: float) -> tuple[dict[str, object], str]:
-    """The answer and the log of ffprobe."""
+class _Text:
+    """Gathers what a tool prints."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def __repr__(self) -> str:
+        return f"<_Text of {sum(map(len, self._pieces)):,} bytes>"
+
+    def feed(self, data: bytes) -> None:
+        self._pieces.append(data)
+
+    def json(self) -> dict[str, Any]:
+        """An object; an empty one where it is none."""
+        try:
+            found = json.loads(b"".join(self._pieces).decode("utf-8", errors="replace") or "{}")
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+async def _ask_ffprobe(
+    path: Path, what: Sequence[str], take: Callable[[bytes], None], limit_s: float
+) -> str:
+    """Ask ffprobe; ``take`` gets what it prints, the caller its log."""
     command = [
         find("ffprobe").path,
-        *("-v", "error", "-of", "json", "-show_streams", "-show_format"),
-        "-show_programs",
-        *("-count_packets", "-protocol_whitelist", "file", "-i", _url(path)),
+        *("-v", "error", *what, "-protocol_whitelist", "file", "-i", _url(path)),
     ]
     logger.debug("%s", shlex.join(command))
     process = await asyncio.create_subprocess_exec(
@@ -117,18 +155,34 @@ async def _ask_ffprobe(path: Path, limit_s: float) -> tuple[dict[str, object], s
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
     )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    log = asyncio.create_task(_end_of_log(process.stderr))
     try:
+        while True:
+            async with asyncio.timeout(limit_s):
+                data = await process.stdout.read(_READ_BYTES)
+            if not data:
+                break
+            take(data)
         async with asyncio.timeout(limit_s):
-            out, log = await process.communicate()
+            await process.wait()
+            return await log
     except TimeoutError as exc:
-        raise ToolFailedError(f"{path}: ffprobe took over {limit_s:g} s and was ended") from exc
+        raise ToolFailedError(
+            f"{path}: ffprobe said nothing for {limit_s:g} s and was ended"
+        ) from exc
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await asyncio.shield(process.wait())
-    try:
-        found = json.loads(out.decode("utf-8", errors="replace") or "{}")
-    except ValueError:
-        found = {}
-    return found if isinstance(found, dict) else {}, log.decode("utf-8", errors="replace")
+        log.cancel()
+
+
+async def _end_of_log(stream: asyncio.StreamReader) -> str:
+    """The last lines of a log of any length."""
+    kept = b""
+    while data := await stream.read(_READ_BYTES):
+        kept = (kept + data)[-_LOG_BYTES:]
+    return kept.decode("utf-8", errors="replace")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from abr.errors import MediaError
+from tests.packettables import packets
 from transcode.masters.master import Master, master_from
-from transcode.masters.timing import frame_rate
+from transcode.masters.packets import Packets
 
 VIDEO: dict[str, Any] = {
     "index": 0, "codec_type": "video", "codec_name": "h264", "width": 1280, "height": 720,
@@ -24,9 +26,15 @@ AUDIO: dict[str, Any] = {
 }  # fmt: skip
 
 
+HELD: dict[int, Packets] = {
+    0: packets(np.arange(240) / 24, lasts_s=1 / 24, key_every=48),
+    **dict.fromkeys((1, 2), packets(np.arange(469) * 1024 / 48000, lasts_s=1024 / 48000)),
+}
+
+
 def read(*streams: dict[str, Any], **shown: object) -> Master:
     probed = {"streams": list(streams), "format": {"format_name": "mov,mp4", **shown}}
-    return master_from(probed, name="film.mp4", where="in/film.mp4")
+    return master_from(probed, name="film.mp4", packets=HELD, where="in/film.mp4")
 
 
 def video(**changes: object) -> dict[str, Any]:
@@ -36,7 +44,7 @@ def video(**changes: object) -> dict[str, Any]:
 def test_a_plain_master_is_read_field_by_field() -> None:
     master = read(VIDEO, AUDIO, size="5000000")
     assert (master.width, master.height, master.frame_rate) == (1280, 720, Fraction(24))
-    assert (master.frames, master.declared_frames, master.duration_s) == (240, 240, 10.0)
+    assert (master.frames, master.duration_s, master.notes) == (240, 10.0, ())
     assert master.audio is not None
     assert (master.audio.index, master.audio.channels, master.audio.language) == (1, 6, "fr")
     assert not (master.interlaced)
@@ -63,33 +71,6 @@ def test_sizes_are_as_displayed(changes: dict[str, Any], expected: tuple[int, in
     assert (master.width, master.height) == expected
 
 
-@pytest.mark.parametrize(
-    ("real", "mean", "interlaced", "rate", "varies"),
-    [
-        ("30000/1001", "30000/1001", False, Fraction(30000, 1001), False),
-        ("24/1", "13200/551", False, Fraction(24), False),  # 23.956: one frame is missing
-        ("19001/317", "19001/317", False, Fraction(19001, 317), False),  # 59.940 in milliseconds
-        ("50/1", "25/1", True, Fraction(25), False),  # fields counted as frames
-        ("30/1", "27/1", False, Fraction(30), True),
-        ("90000/1", "284/10", False, Fraction(30000, 1001), True),
-        ("1000/1", "8/1", False, Fraction(8), True),
-        ("120/1", "120/1", False, Fraction(120), False),
-    ],
-)
-def test_the_constant_rate_is_found(
-    real: str, mean: str, interlaced: bool, rate: Fraction, varies: bool
-) -> None:
-    found = frame_rate(Fraction(real), Fraction(mean), interlaced=interlaced)
-    assert found[0] is not None
-    assert abs(found[0] / rate - 1) < 0.0004
-    assert found[1] is varies
-
-
-def test_rates_near_a_standard_one_become_it() -> None:
-    """59.9401 from times in milliseconds is 60000/1001."""
-    assert frame_rate(Fraction(19001, 317), Fraction(19001, 317))[0] == Fraction(60000, 1001)
-
-
 def test_a_picture_on_a_sound_file_is_no_video() -> None:
     cover = video(disposition={"attached_pic": 1})
     with pytest.raises(
@@ -106,7 +87,6 @@ def test_a_picture_on_a_sound_file_is_no_video() -> None:
         ([VIDEO], {"format_name": "png_pipe"}, "still picture"),
         ([VIDEO], {"format_name": "tty"}, "still picture or text"),
         ([video(width=0)], {}, "pictures of 0x720"),
-        ([video(r_frame_rate="0/0", avg_frame_rate="0/0")], {}, "no frame rate"),
     ],
 )
 def test_what_cannot_be_encoded_is_refused(
@@ -118,16 +98,21 @@ def test_what_cannot_be_encoded_is_refused(
     assert "expected a video file" in str(caught.value)
 
 
-def test_matroska_says_its_duration_in_a_tag() -> None:
-    """And a file that says none lasts as long as its frames."""
-    tagged = video(duration=None, tags={"DURATION": "00:01:02.500000000"})
-    assert read(tagged).duration_s == 62.5
-    assert read(video(duration=None)).duration_s == 10.0
-
-
-def test_a_video_that_begins_late_has_a_lead() -> None:
-    assert read(video(start_time="1.9"), AUDIO, start_time="1.4").lead_s == pytest.approx(0.5)
-    assert read(video(start_time="N/A"), start_time="1.4").lead_s == 0
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"duration": "0.33"},
+        {"duration": None, "tags": {"DURATION": "00:05:02.5"}},
+        {"nb_frames": "9"},
+    ],
+)
+def test_a_header_is_not_believed(told: dict[str, Any]) -> None:
+    """A duration 30 times too short, a stale tag; and the user is told."""
+    master = read(video(**told), AUDIO)
+    assert (master.frames, master.duration_s) == (240, 10.0)
+    said = [str(note) for note in master.notes]
+    assert len(said) == ("nb_frames" not in told)
+    assert all("it holds 10.00 s of pictures" in each for each in said)
 
 
 def test_the_default_tracks_are_taken() -> None:

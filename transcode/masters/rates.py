@@ -1,0 +1,163 @@
+"""The constant frame rate at which every picture of a master has a place of its own.
+
+Places are the frames of the output: picture ``i`` of the master takes the place nearest to its
+time, or the next one when that is taken. A rate fits when no picture has to move further than
+one place; nothing is decided from a mean, so flashes between idle pictures are kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from transcode.masters.packets import FloatArray
+
+STANDARD_RATES = tuple(
+    Fraction(*pair)
+    for pair in (
+        (24000, 1001), (24, 1), (25, 1), (30000, 1001), (30, 1), (48, 1), (50, 1),
+        (60000, 1001), (60, 1),
+    )
+)  # fmt: skip
+"""Frame rates in use, in frames per second."""
+LOW_RATES = (
+    *map(Fraction, (1, 2, 3, 4, 5, 6, 8, 10, 12)), Fraction(25, 2), Fraction(15), Fraction(20),
+)  # fmt: skip
+HIGH_RATES = (
+    *map(Fraction, (72, 75, 90, 100)), Fraction(120000, 1001), *map(Fraction, (120, 144, 165, 240)),
+)  # fmt: skip
+_LADDER = (*LOW_RATES, *STANDARD_RATES, *HIGH_RATES)
+LEAST_VARIABLE = Fraction(10)
+"""A rate that varies is never made lower: the ends of pictures and sound need some precision."""
+_ON_GRID = 0.99
+_DENSE = 0.9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """A constant rate, and how the master's pictures fit it."""
+
+    rate: Fraction
+    is_variable: bool
+    """Whether pictures stand for different times."""
+    moved: int = 0
+    """Pictures that take the place after the nearest, which another has."""
+    lost: int = 0
+    """Pictures that find no place within one of theirs."""
+
+
+def rate_of(times_s: FloatArray, *, tick_s: float, hint: Fraction | None = None) -> Rate:
+    """The rate of pictures shown at ``times_s``.
+
+    Args:
+        times_s: Presentation times, sorted.
+        tick_s: Precision of the times: the container's unit.
+        hint: The rate that the container states; decides between standard rates that the
+            times alone cannot tell apart.
+    """
+    steps_s = np.diff(times_s)
+    steps_s = steps_s[steps_s > max(1e-6, tick_s / 2)]
+    if not len(steps_s):
+        one = hint if hint is not None and 1 <= hint <= 120 else Fraction(25)
+        return Rate(rate=_snap(one, 5e-4, hint), is_variable=False)
+    grid = _grid_rate(times_s, steps_s, tick_s, hint)
+    if grid is not None:
+        return grid
+    for rate in _candidates(times_s, steps_s):
+        fit = _fit(times_s, rate)
+        if not fit.lost and (not fit.moved or _is_dense(times_s, rate)):
+            twins = [each for each in _LADDER if abs(float(each / rate) - 1) < 0.002]
+            return _fit(times_s, min(twins or [rate], key=lambda each: _error(times_s, each)))
+    return _fit(times_s, Fraction(60))
+
+
+def _error(times_s: FloatArray, rate: Fraction) -> float:
+    """How far pictures are from their places, in places."""
+    places = (times_s - times_s[0]) * float(rate)
+    return float(np.abs(places - np.rint(places)).mean())
+
+
+def _grid_rate(
+    times_s: FloatArray, steps_s: FloatArray, tick_s: float, hint: Fraction | None
+) -> Rate | None:
+    """The rate of pictures that all lie on multiples of one interval, idle ones included."""
+    usual_s = float(np.median(steps_s))
+    for guess_s in (usual_s, _shortest(steps_s)):
+        counts = np.maximum(1, np.rint(steps_s / guess_s))
+        slack_s = np.maximum(0.1 * guess_s, 1.1 * tick_s) + 1e-6
+        short = counts <= 20
+        # Once the interval is refined, long idle times must lie on the grid as well.
+        interval_s = float(steps_s[short].sum() / counts[short].sum())
+        counts = np.maximum(1, np.rint(steps_s / interval_s))
+        on_grid = np.abs(steps_s - counts * interval_s) <= slack_s
+        if on_grid.mean() < _ON_GRID:
+            continue
+        uneven = float((counts > 1).mean())
+        span_s = float(steps_s[short].sum())
+        varies = uneven > 0.01 and int((counts > 1).sum()) > 1
+        loose = 0.01 if varies else min(8e-4, max(3e-4, 1.5 * tick_s / span_s))
+        rate = _snap(Fraction(1 / interval_s).limit_denominator(100_000), loose, hint)
+        fit = _fit(times_s, max(rate, Fraction(1)))
+        if fit.lost or (varies and (rate < LEAST_VARIABLE or fit.moved)):
+            continue
+        return Rate(rate=fit.rate, is_variable=varies, moved=fit.moved)
+    return None
+
+
+def _shortest(steps_s: FloatArray) -> float:
+    """The shortest interval that is no accident: a twentieth of all are not longer."""
+    return float(np.quantile(steps_s, 0.05))
+
+
+def _candidates(times_s: FloatArray, steps_s: FloatArray) -> list[Fraction]:
+    usual = 1 / float(np.median(steps_s))
+    mean = (len(times_s) - 1) / float(times_s[-1] - times_s[0])
+    least = 0.97 / float(np.quantile(steps_s, 0.1))
+    steady = float(steps_s.max()) * mean < 1.7
+    first = [_snap(Fraction(usual).limit_denominator(1001), 0.03, None)]
+    if steady:
+        first.insert(0, _snap(Fraction(mean).limit_denominator(1001), 0.01, None))
+    return [
+        *(rate for rate in first if rate >= LEAST_VARIABLE and rate * 100 >= Fraction(95 * mean)),
+        *(rate for rate in _LADDER if rate >= max(LEAST_VARIABLE, Fraction(least))),
+        *(rate for rate in _LADDER if LEAST_VARIABLE <= rate < Fraction(least)),
+    ]
+
+
+def _is_dense(times_s: FloatArray, rate: Fraction) -> bool:
+    """Whether pictures take nearly all places: a steady camera with unsteady times."""
+    places = float(times_s[-1] - times_s[0]) * float(rate)
+    return len(times_s) - 1 >= _DENSE * places
+
+
+def _fit(times_s: FloatArray, rate: Fraction) -> Rate:
+    moved, lost = misfits(times_s, rate)
+    return Rate(rate=rate, is_variable=True, moved=moved, lost=lost)
+
+
+def misfits(times_s: FloatArray, rate: Fraction) -> tuple[int, int]:
+    """How many pictures do not have their nearest place, and how many have none."""
+    nearest = nearest_places(times_s, rate)
+    count = np.arange(len(nearest))
+    after = count + np.maximum.accumulate(nearest - count)
+    lost = len(nearest) - len(np.unique(np.minimum(after, nearest + 1)))
+    return int((after > nearest).sum()), lost
+
+
+def nearest_places(times_s: FloatArray, rate: Fraction) -> npt.NDArray[np.int64]:
+    """The place of each picture, from 0 for the first."""
+    places: FloatArray = np.rint((times_s - times_s[0]) * float(rate))
+    return places.astype(np.int64)
+
+
+def _snap(rate: Fraction, loose: float, hint: Fraction | None) -> Fraction:
+    """The standard rate nearest to ``rate`` within ``loose``, of equals the container's."""
+    near = [each for each in _LADDER if abs(float(rate / each) - 1) <= loose]
+    if hint is not None and hint in near:
+        return hint
+    if near:
+        return min(near, key=lambda each: abs(float(rate / each) - 1))
+    return rate if rate.denominator <= 1001 else rate.limit_denominator(1001)
