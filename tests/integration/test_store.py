@@ -143,7 +143,7 @@ def test_of_many_that_put_one_key_at_once_one_succeeds(store: ObjectStore) -> No
     for each in threads:
         each.join()
     assert store.get("race")[1] in {bytes([number]) * 1000 for number in won}
-    if isinstance(store, DirectoryObjects):  # Swift's S3 answers If-None-Match in two steps
+    if isinstance(store, DirectoryObjects):  # Swift looks first and writes then
         assert len(won) == 1
 
 
