@@ -149,6 +149,9 @@ def _track(fields: _Fields) -> Track:
         channels=fields.whole("channels"),
         language=None if fields.values.get("language") is None else fields.text("language"),
         name=fields.text("name"),
+        groups=fields.texts_or_none("groups"),
+        characteristics=fields.text_or_empty("characteristics"),
+        autoselect=fields.values.get("autoselect") is None or fields.truth("autoselect"),
     )
 
 
@@ -205,6 +208,15 @@ class _Fields:
     def text(self, name: str) -> str:
         value = self.values.get(name)
         return value if isinstance(value, str) else self.fail(name, "text")
+
+    def text_or_empty(self, name: str) -> str:
+        return "" if self.values.get(name) is None else self.text(name)
+
+    def texts_or_none(self, name: str) -> tuple[str, ...]:
+        values = self.values.get(name, [])
+        if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
+            self.fail(name, "a list of texts")
+        return tuple(values)
 
     def whole(self, name: str) -> int:
         value = self.values.get(name)

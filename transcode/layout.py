@@ -30,6 +30,8 @@ INDEX = "presentation.json"
 PLAYLIST = "playlist.m3u8"
 IFRAMES = "iframes.m3u8"
 INIT = "init.mp4"
+AUDIO_GROUP = "audio"
+"""The group of renditions that every player can play: stereo AAC."""
 REMEDY = "make the package again with `abr transcode MASTER OUT --force`"
 MAX_TITLE_CHARS = 128
 """Longest title: it is part of URLs, cache keys and file names."""
@@ -144,6 +146,12 @@ class Track:
     language: str | None = None
     name: str = ""
     """Shown in a player's menu of renditions."""
+    groups: tuple[str, ...] = field(default=(), metadata=LATER)
+    """Of audio: groups of renditions that it is in; none means ``audio`` alone."""
+    characteristics: str = field(default="", metadata=LATER)
+    """CHARACTERISTICS: media characteristic tags, separated by commas."""
+    autoselect: bool = field(default=True, metadata=LATER)
+    """Whether a player may choose it by itself, because of its language."""
 
     @property
     def durations_s(self) -> tuple[float, ...]:
@@ -210,21 +218,36 @@ class PresentationIndex:
             for segment in track.segments
         )
 
-    def peak_bps(self, rung: int) -> int:
-        """Peak of a variant: that of its video plus the highest of any audio rendition."""
+    @property
+    def audio_groups(self) -> tuple[str, ...]:
+        """Groups of audio renditions, the default one first; empty for a silent source."""
+        return tuple(dict.fromkeys(group for each in self.audio for group in groups_of(each)))
+
+    def audio_of(self, group: str | None = None) -> tuple[Track, ...]:
+        """Renditions of a group, the default one first; None is the first group."""
+        wanted = group or next(iter(self.audio_groups), "")
+        return tuple(each for each in self.audio if wanted in groups_of(each))
+
+    def peak_bps(self, rung: int, group: str | None = None) -> int:
+        """Peak of a variant: that of its video plus the highest of any rendition of its group."""
         target_s = self.target_duration_s
-        audio = (peak_bps(track, target_s) for track in self.audio)
+        audio = (peak_bps(track, target_s) for track in self.audio_of(group))
         return peak_bps(self.video[rung], target_s) + max(audio, default=0)
 
-    def bandwidth_bps(self, rung: int) -> int:
+    def bandwidth_bps(self, rung: int, group: str | None = None) -> int:
         """BANDWIDTH of a variant: its peak, or a little more; see ``listed_peak_bps``."""
         target_s = self.target_duration_s
-        audio = (listed_peak_bps(track, target_s) for track in self.audio)
+        audio = (listed_peak_bps(track, target_s) for track in self.audio_of(group))
         return listed_peak_bps(self.video[rung], target_s) + max(audio, default=0)
 
-    def average_bandwidth_bps(self, rung: int) -> int:
-        """AVERAGE-BANDWIDTH of a variant: its mean plus the highest mean of any audio rendition."""
-        return mean_bps(self.video[rung]) + max(map(mean_bps, self.audio), default=0)
+    def average_bandwidth_bps(self, rung: int, group: str | None = None) -> int:
+        """AVERAGE-BANDWIDTH: the video's mean plus the highest mean of a rendition of its group."""
+        return mean_bps(self.video[rung]) + max(map(mean_bps, self.audio_of(group)), default=0)
+
+
+def groups_of(track: Track) -> tuple[str, ...]:
+    """Groups of renditions that an audio track is in."""
+    return track.groups or (AUDIO_GROUP,)
 
 
 class _Timed(Protocol):
@@ -394,13 +417,18 @@ def check_multivariant(
     Raises:
         PackageError: a rung is not listed, or its BANDWIDTH is below its peak.
     """
-    variants = {variant.uri: variant for variant in playlist.variants}
+    variants = {(variant.uri, variant.audio_group): variant for variant in playlist.variants}
+    groups = index.audio_groups or (None,)
     for rung, track in enumerate(index.video):
-        variant = variants.get(f"{track.folder}/{PLAYLIST}")
-        if variant is None:
-            raise PackageError(f"{where}: rung {rung} ({track.folder}) is not listed; {REMEDY}")
-        if variant.bandwidth_bps < index.peak_bps(rung):
-            raise PackageError(
-                f"{where}: rung {rung} has BANDWIDTH {variant.bandwidth_bps}; expected its peak, "
-                f"{index.peak_bps(rung)}, or more; {REMEDY}"
-            )
+        for group in groups:
+            variant = variants.get((f"{track.folder}/{PLAYLIST}", group))
+            sound = f" with audio group {group}" if len(groups) > 1 else ""
+            if variant is None:
+                raise PackageError(
+                    f"{where}: rung {rung} ({track.folder}){sound} is not listed; {REMEDY}"
+                )
+            if variant.bandwidth_bps < index.peak_bps(rung, group):
+                raise PackageError(
+                    f"{where}: rung {rung} has BANDWIDTH {variant.bandwidth_bps}{sound}; expected "
+                    f"its peak, {index.peak_bps(rung, group)}, or more; {REMEDY}"
+                )

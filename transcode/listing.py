@@ -38,7 +38,6 @@ from transcode.playlist import (
     vod_playlist,
 )
 
-AUDIO_GROUP = "audio"
 DEFAULT_START_BPS = 2_000_000
 """Apple's item 1.32: the variant whose average is nearest this is listed first."""
 
@@ -53,12 +52,21 @@ def default_rung(index: PresentationIndex) -> int:
 
 
 def multivariant_of(index: PresentationIndex) -> MultivariantPlaylist:
-    """The playlist of all variants: the default one first, the others ascending."""
+    """The playlist of all variants: the default one first, the others ascending.
+
+    Where there are several groups of audio, each rung is listed with each of them; those of
+    the first group, which every player can play, come first.
+    """
     first = default_rung(index)
     order = [first, *(rung for rung in range(len(index.video)) if rung != first)]
+    groups = index.audio_groups or (None,)
     return MultivariantPlaylist(
-        variants=tuple(_variant(index, rung) for rung in order),
-        renditions=tuple(_rendition(track, track is index.audio[0]) for track in index.audio),
+        variants=tuple(_variant(index, rung, group) for group in groups for rung in order),
+        renditions=tuple(
+            _rendition(track, group, default=number == 0)
+            for group in index.audio_groups
+            for number, track in enumerate(index.audio_of(group))
+        ),
         independent_segments=True,
         version=6,
         iframe_variants=tuple(
@@ -67,18 +75,18 @@ def multivariant_of(index: PresentationIndex) -> MultivariantPlaylist:
     )
 
 
-def _variant(index: PresentationIndex, rung: int) -> Variant:
+def _variant(index: PresentationIndex, rung: int, group: str | None) -> Variant:
     track = index.video[rung]
-    codecs = dict.fromkeys([track.codecs, *(audio.codecs for audio in index.audio)])
+    codecs = dict.fromkeys([track.codecs, *(audio.codecs for audio in index.audio_of(group))])
     return Variant(
         uri=f"{track.folder}/{PLAYLIST}",
-        bandwidth_bps=index.bandwidth_bps(rung),
-        average_bandwidth_bps=index.average_bandwidth_bps(rung),
+        bandwidth_bps=index.bandwidth_bps(rung, group),
+        average_bandwidth_bps=index.average_bandwidth_bps(rung, group),
         codecs=",".join(codecs),
         width=track.width,
         height=track.height,
         frame_rate=track.frame_rate,
-        audio_group=AUDIO_GROUP if index.audio else None,
+        audio_group=group,
         closed_captions="NONE",
     )
 
@@ -96,16 +104,18 @@ def _iframe_variant(index: PresentationIndex, track: Track) -> TrickPlayVariant:
     )
 
 
-def _rendition(track: Track, default: bool) -> Rendition:
+def _rendition(track: Track, group: str, *, default: bool) -> Rendition:
     return Rendition(
         type="AUDIO",
-        group_id=AUDIO_GROUP,
+        group_id=group,
         name=track.name or track.language or track.folder,
         language=track.language,
         uri=f"{track.folder}/{PLAYLIST}",
         channels=str(track.channels),
         default=default,
-        autoselect=True,
+        # RFC 8216bis, 4.4.6.1: AUTOSELECT must be YES where DEFAULT is.
+        autoselect=default or track.autoselect,
+        characteristics=track.characteristics or None,
     )
 
 

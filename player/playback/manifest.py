@@ -26,7 +26,9 @@ from transcode.playlist import (
     Key,
     MediaPlaylist,
     MultivariantPlaylist,
+    Rendition,
     Segment,
+    Variant,
     resolve,
 )
 from transcode.presentation import own_rates_bps
@@ -78,8 +80,9 @@ class SegmentRef:
 def variants_of(playlist: MultivariantPlaylist, *, url: str) -> list[VariantRef]:
     """The ladder, lowest rung first; of equal rates the first listed stays.
 
-    Variants without a picture are left out when others have one, and so are variants
-    of a second codec family: the family of the first variant listed is played.
+    Variants without a picture are left out when others have one, and so are variants of a
+    second codec family, and those that repeat a rung with another sound, such as surround: the
+    family and the sound of the first variant listed are played.
 
     Raises:
         PlaybackError: there is nothing to play.
@@ -97,7 +100,7 @@ def variants_of(playlist: MultivariantPlaylist, *, url: str) -> list[VariantRef]
         if (members := [r for r in playlist.renditions if r.group_id == group and r.uri])
     }
     ladder: dict[float, VariantRef] = {}
-    for variant in listed:
+    for variant in _with_one_sound(listed, audio) if listed else ():
         # RFC 8216, 4.3.4.2: BANDWIDTH is the peak; what a link must carry is the average.
         rate = float(variant.average_bandwidth_bps or variant.bandwidth_bps)
         rendition = audio.get(variant.audio_group) if variant.audio_group else None
@@ -109,6 +112,20 @@ def variants_of(playlist: MultivariantPlaylist, *, url: str) -> list[VariantRef]
     if not ladder:
         raise PlaybackError("the multivariant playlist lists no variant; nothing to play")
     return [ladder[rate] for rate in sorted(ladder)]
+
+
+def _with_one_sound(listed: Sequence[Variant], audio: Mapping[str, Rendition]) -> Sequence[Variant]:
+    """Variants without those that are others with another sound: that of the first is played.
+
+    Its author lists what all can play first.
+    """
+
+    def sound(variant: Variant) -> str | None:
+        rendition = audio.get(variant.audio_group or "")
+        return rendition.uri if rendition else None
+
+    with_first = {v.uri for v in listed if sound(v) == sound(listed[0])}
+    return [v for v in listed if sound(v) == sound(listed[0]) or v.uri not in with_first]
 
 
 def lone_variant(playlist: MediaPlaylist, *, url: str) -> VariantRef:

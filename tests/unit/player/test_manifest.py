@@ -54,6 +54,23 @@ def test_one_codec_family_with_a_picture_is_played() -> None:
     assert [v.url.rpartition("/")[2] for v in variants_of(playlist, url=URL)] == ["a"]
 
 
+def test_a_rung_that_is_listed_with_two_sounds_is_one_rung() -> None:
+    """As packages with stereo and surround list them; the first sound is played."""
+    sounds = [
+        f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{g}",NAME="en",DEFAULT=YES,URI="{g}.m3u8"'
+        for g in ("stereo", "surround")
+    ]
+    variants = [
+        line
+        for g, more in (("stereo", 0), ("surround", 200_000))
+        for rung in (1, 2)
+        for line in stream(rung * 1_000_000 + more, f"v{rung}.m3u8", f',AUDIO="{g}"')
+    ]
+    found = variants_of(multivariant(*sounds, *variants), url=URL)
+    assert [v.bitrate_bps for v in found] == [1_000_000, 2_000_000]
+    assert {v.audio_url for v in found} == {"http://edge.test/film/stereo.m3u8"}
+
+
 @pytest.mark.parametrize(
     ("uri", "audio_url"),
     [

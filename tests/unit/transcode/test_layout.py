@@ -276,6 +276,66 @@ def test_files_are_checked_by_presence_and_size() -> None:
             check_files(INDEX, changed)
 
 
+FRENCH = replace(AUDIO, folder="a1", language="fr", name="fr", groups=("audio", "surround"))
+SURROUND = replace(
+    AUDIO,
+    folder="a2",
+    channels=6,
+    codecs="mp4a.40.2",
+    groups=("surround",),
+    segments=facts((200_000, 4.0), (200_000, 4.0), (20_000, 0.4)),
+)
+DESCRIBED = replace(
+    AUDIO,
+    folder="a3",
+    name="en (audio description)",
+    groups=("audio",),
+    characteristics="public.accessibility.describes-video",
+)
+COMMENTARY = replace(AUDIO, folder="a4", name="en (commentary)", autoselect=False)
+MANY = replace(INDEX, audio=(AUDIO, FRENCH, SURROUND, DESCRIBED, COMMENTARY))
+
+
+def test_each_rung_is_listed_with_each_group_of_sounds() -> None:
+    """The group that every player can play comes first; rates are those of the group."""
+    playlist = multivariant_of(MANY)
+    assert [(v.uri, v.audio_group) for v in playlist.variants] == [
+        ("v1/playlist.m3u8", "audio"), ("v0/playlist.m3u8", "audio"),
+        ("v1/playlist.m3u8", "surround"), ("v0/playlist.m3u8", "surround"),
+    ]  # fmt: skip
+    listed = [(r.group_id, r.uri, r.channels) for r in playlist.renditions]
+    assert listed == [
+        ("audio", "a0/playlist.m3u8", "2"), ("audio", "a1/playlist.m3u8", "2"),
+        ("audio", "a3/playlist.m3u8", "2"), ("audio", "a4/playlist.m3u8", "2"),
+        ("surround", "a1/playlist.m3u8", "2"), ("surround", "a2/playlist.m3u8", "6"),
+    ]  # fmt: skip
+    by_group = {(v.uri[:2], v.audio_group): v for v in playlist.variants}
+    # Stereo peaks at 50,000 bytes in 4 s, surround at 200,000: 100 and 400 kbit/s.
+    more_bps = (
+        by_group["v0", "surround"].bandwidth_bps - by_group["v0", "audio"].bandwidth_bps,
+        (by_group["v0", "surround"].average_bandwidth_bps or 0)
+        - (by_group["v0", "audio"].average_bandwidth_bps or 0),
+    )
+    assert more_bps == (300_000, 300_000)
+    check_multivariant(MANY, playlist)
+    assert parse_index(print_index(MANY)) == MANY
+
+
+def test_one_sound_of_each_group_is_the_default_and_extras_never_choose_themselves() -> None:
+    renditions = multivariant_of(MANY).renditions
+    assert [r.default for r in renditions] == [True, False, False, False, True, False]
+    assert [r.autoselect for r in renditions] == [True, True, True, False, True, True]
+    assert [r.characteristics for r in renditions if r.characteristics] == [
+        "public.accessibility.describes-video"
+    ]
+
+
+def test_a_rung_that_lacks_a_group_is_refused() -> None:
+    playlist = multivariant_of(MANY)
+    with pytest.raises(PackageError, match=r"rung 0.* with audio group surround is not listed"):
+        check_multivariant(MANY, replace(playlist, variants=playlist.variants[:3]))
+
+
 def test_a_bandwidth_below_the_peak_is_refused() -> None:
     """And so is a rung that no variant names."""
     playlist = multivariant_of(INDEX)
