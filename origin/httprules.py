@@ -27,6 +27,8 @@ MEDIA_TYPES: Mapping[str, str] = {
     ".mp4": "video/mp4",
     ".ts": "video/mp2t",
     ".vtt": "text/vtt; charset=utf-8",
+    ".jpg": "image/jpeg",
+    ".mpd": "application/dash+xml",
     ".json": "application/json",
 }
 """Types by suffix; a file with another suffix is not part of a package."""

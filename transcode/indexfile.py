@@ -27,6 +27,7 @@ from transcode.layout import (
     check_index,
     title_of,
 )
+from transcode.sidetracks import ImageTrack, TextTrack
 
 FORMAT = "abrkit presentation"
 MAJOR, MINOR = 1, 1
@@ -83,6 +84,8 @@ def parse_index(text: str, *, where: str = INDEX) -> PresentationIndex:
         audio=tuple(_track(track) for track in root.list_of_fields("audio")),
         encryption=None if encryption is None else _encryption(encryption),
         made_by=root.text("made_by"),
+        text=tuple(_text(each) for each in root.list_of_fields("text", is_later=True)),
+        images=tuple(_images(each) for each in root.list_of_fields("images", is_later=True)),
     )
     check_index(index, where=where)
     if index.title != title_of(index.title):
@@ -126,12 +129,8 @@ def _track(fields: _Fields) -> Track:
             kind = "audio"
         case _:
             fields.fail("kind", "video or audio")
-    # Folders become paths, so only names that a package has are accepted.
-    folder = fields.text("folder")
-    if not (folder[:1] == kind[0] and folder[1:].isascii() and folder[1:].isdigit()):
-        fields.fail("folder", f"{kind[0]} and a number")
     return Track(
-        folder=folder,
+        folder=fields.folder(kind[0]),
         kind=kind,
         codecs=fields.text("codecs"),
         init_bytes=fields.whole("init_bytes"),
@@ -152,6 +151,31 @@ def _track(fields: _Fields) -> Track:
         groups=fields.texts_or_none("groups"),
         characteristics=fields.text_or_empty("characteristics"),
         autoselect=fields.values.get("autoselect") is None or fields.truth("autoselect"),
+    )
+
+
+def _text(fields: _Fields) -> TextTrack:
+    return TextTrack(
+        folder=fields.folder("s"),
+        name=fields.text("name"),
+        sizes_bytes=fields.wholes("sizes_bytes"),
+        whole_bytes=fields.whole("whole_bytes"),
+        language=None if fields.values.get("language") is None else fields.text("language"),
+        forced=fields.truth("forced"),
+        hearing_impaired=fields.truth("hearing_impaired"),
+    )
+
+
+def _images(fields: _Fields) -> ImageTrack:
+    return ImageTrack(
+        folder=fields.folder("t"),
+        width=fields.whole("width"),
+        height=fields.whole("height"),
+        columns=fields.whole("columns"),
+        rows=fields.whole("rows"),
+        interval_s=fields.number("interval_s"),
+        count=fields.whole("count"),
+        sizes_bytes=fields.wholes("sizes_bytes"),
     )
 
 
@@ -218,6 +242,21 @@ class _Fields:
             self.fail(name, "a list of texts")
         return tuple(values)
 
+    def folder(self, letter: str) -> str:
+        """Folders become paths, so only names that a package has are accepted."""
+        folder = self.text("folder")
+        if not (folder[:1] == letter and folder[1:].isascii() and folder[1:].isdigit()):
+            self.fail("folder", f"{letter} and a number")
+        return folder
+
+    def wholes(self, name: str) -> tuple[int, ...]:
+        values = self.values.get(name)
+        if not isinstance(values, list) or not all(
+            type(value) is int and 0 < value < 2**63 for value in values
+        ):
+            self.fail(name, "a list of whole numbers above 0")
+        return tuple(values)
+
     def whole(self, name: str) -> int:
         value = self.values.get(name)
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
@@ -242,8 +281,8 @@ class _Fields:
     def fields_or_none(self, name: str) -> _Fields | None:
         return None if self.values.get(name) is None else self.fields(name)
 
-    def list_of_fields(self, name: str) -> list[_Fields]:
-        values = self.values.get(name)
+    def list_of_fields(self, name: str, *, is_later: bool = False) -> list[_Fields]:
+        values = self.values.get(name, [] if is_later else None)
         if not isinstance(values, list):
             self.fail(name, "a list")
         return [

@@ -8,6 +8,7 @@ Folder of one title::
 
     multivariant.m3u8   presentation.json   v0/ v1/ …   a0/
     v0/playlist.m3u8    v0/init.mp4         v0/00000.m4s …   v0/iframes.m3u8
+    s0/00000.vtt …      t0/00000.jpg …      see ``sidetracks``
 
 Source: RFC 8216bis, 4.4.6.2 for bandwidths; Apple's HLS authoring specification, items
 1.27, 9.13 and 9.14.
@@ -24,6 +25,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from abr.errors import PackageError
 from transcode.playlist import MultivariantPlaylist, Segment, target_duration_s
+from transcode.sidetracks import ImageTrack, TextTrack, files_of_images, files_of_text
 
 MULTIVARIANT = "multivariant.m3u8"
 INDEX = "presentation.json"
@@ -203,6 +205,10 @@ class PresentationIndex:
     encryption: Encryption | None = None
     made_by: str = ""
     """Tool and version."""
+    text: tuple[TextTrack, ...] = field(default=(), metadata=LATER)
+    """Subtitles."""
+    images: tuple[ImageTrack, ...] = field(default=(), metadata=LATER)
+    """Thumbnails; one track at the most."""
 
     @property
     def tracks(self) -> tuple[Track, ...]:
@@ -322,6 +328,10 @@ def files_of(index: PresentationIndex) -> dict[str, int | None]:
             files[f"{track.folder}/{segment_name(number)}"] = segment.size_bytes
         if track.key_frames:
             files[f"{track.folder}/{IFRAMES}"] = None
+    for text in index.text:
+        files |= files_of_text(text)
+    for images in index.images:
+        files |= files_of_images(images)
     return files
 
 
@@ -346,6 +356,7 @@ def check_index(index: PresentationIndex, *, where: str = INDEX) -> None:
                 )
             _check_key_frames(segment, f"{name}: segment {number}")
     _check_boundaries(index, where)
+    _check_side_tracks(index, where)
     encryption = index.encryption
     if encryption is not None:
         periods = 1 + max(encryption.period(len(track.segments) - 1) for track in index.tracks)
@@ -388,6 +399,27 @@ def _check_boundaries(index: PresentationIndex, where: str) -> None:
                     f"{where}: segment {number} lasts {own} s at rung {rung} and {other} s at "
                     f"rung 0; expected the same; {REMEDY}"
                 )
+
+
+def _check_side_tracks(index: PresentationIndex, where: str) -> None:
+    segments = len(index.video[0].segments)
+    for text in index.text:
+        name = f"{where}: track {text.folder}"
+        if len(text.sizes_bytes) != segments:
+            raise PackageError(
+                f"{name}: {len(text.sizes_bytes)} segments; expected {segments}, as the video has; "
+                f"{REMEDY}"
+            )
+    for images in index.images:
+        name = f"{where}: track {images.folder}"
+        full = images.per_image
+        if not (images.width and images.height and full and images.interval_s > 0 and images.count):
+            raise PackageError(f"{name}: no size, number or interval; expected all; {REMEDY}")
+        if len(images.sizes_bytes) != -(-images.count // full):
+            raise PackageError(
+                f"{name}: {len(images.sizes_bytes)} images, {images.count} thumbnails, {full} to "
+                f"an image; expected {-(-images.count // full)}; {REMEDY}"
+            )
 
 
 def check_files(

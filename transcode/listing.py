@@ -31,13 +31,23 @@ from transcode.playlist import (
     MultivariantPlaylist,
     Rendition,
     Segment,
+    Tiles,
     TrickPlayVariant,
     Variant,
     print_media,
     print_multivariant,
     vod_playlist,
 )
+from transcode.sidetracks import (
+    THUMBNAILS,
+    ImageTrack,
+    TextTrack,
+    image_name,
+    text_name,
+    thumbnail_texts,
+)
 
+TEXT_GROUP = "subs"
 DEFAULT_START_BPS = 2_000_000
 """Apple's item 1.32: the variant whose average is nearest this is listed first."""
 
@@ -62,16 +72,20 @@ def multivariant_of(index: PresentationIndex) -> MultivariantPlaylist:
     groups = index.audio_groups or (None,)
     return MultivariantPlaylist(
         variants=tuple(_variant(index, rung, group) for group in groups for rung in order),
-        renditions=tuple(
-            _rendition(track, group, default=number == 0)
-            for group in index.audio_groups
-            for number, track in enumerate(index.audio_of(group))
+        renditions=(
+            *(
+                _rendition(track, group, default=number == 0)
+                for group in index.audio_groups
+                for number, track in enumerate(index.audio_of(group))
+            ),
+            *map(_text_rendition, index.text),
         ),
         independent_segments=True,
         version=6,
         iframe_variants=tuple(
             _iframe_variant(index, track) for track in index.video if track.key_frames
         ),
+        image_variants=tuple(map(_image_variant, index.images)),
     )
 
 
@@ -87,6 +101,7 @@ def _variant(index: PresentationIndex, rung: int, group: str | None) -> Variant:
         height=track.height,
         frame_rate=track.frame_rate,
         audio_group=group,
+        subtitles_group=TEXT_GROUP if index.text else None,
         closed_captions="NONE",
     )
 
@@ -168,13 +183,70 @@ def iframe_playlist_of(index: PresentationIndex, track: Track) -> MediaPlaylist:
     return replace(playlist, target_duration_s=index.target_duration_s)
 
 
+def _text_rendition(track: TextTrack) -> Rendition:
+    return Rendition(
+        type="SUBTITLES",
+        group_id=TEXT_GROUP,
+        name=track.name,
+        language=track.language,
+        uri=f"{track.folder}/{PLAYLIST}",
+        autoselect=True,
+        forced=track.forced,
+        characteristics=track.characteristics,
+    )
+
+
+def text_playlist_of(index: PresentationIndex, track: TextTrack) -> MediaPlaylist:
+    """The playlist of subtitles: boundaries and length of the video."""
+    playlist = vod_playlist(
+        Segment(uri=text_name(number), duration_s=round(facts.duration_s, 6))
+        for number, facts in enumerate(index.video[0].segments)
+    )
+    return replace(playlist, target_duration_s=index.target_duration_s)
+
+
+def image_playlist_of(index: PresentationIndex, track: ImageTrack) -> MediaPlaylist:
+    """The playlist of thumbnails; the last image lasts to the end of the film."""
+    full_s = track.per_image * track.interval_s
+    film_s = sum(index.video[0].durations_s)
+    tiles = Tiles(track.width, track.height, track.columns, track.rows, round(track.interval_s, 6))
+    return vod_playlist(
+        (
+            Segment(
+                uri=image_name(number),
+                duration_s=round(min(full_s, film_s - number * full_s), 6),
+                tiles=tiles,
+            )
+            for number in range(len(track.sizes_bytes))
+        ),
+        images_only=True,
+    )
+
+
+def _image_variant(track: ImageTrack) -> TrickPlayVariant:
+    lasts_s = track.per_image * track.interval_s
+    return TrickPlayVariant(
+        uri=f"{track.folder}/{PLAYLIST}",
+        bandwidth_bps=math.ceil(8 * max(track.sizes_bytes) / lasts_s),
+        codecs="jpeg",
+        width=track.width,
+        height=track.height,
+    )
+
+
 def texts_of(index: PresentationIndex) -> dict[str, str]:
-    """Every playlist of the package as text, by relative path."""
+    """Every file of the package that follows from its index, by relative path."""
     texts = {MULTIVARIANT: print_multivariant(multivariant_of(index))}
     for track in index.tracks:
         texts[f"{track.folder}/{PLAYLIST}"] = print_media(media_playlist_of(index, track))
         if track.key_frames:
             texts[f"{track.folder}/{IFRAMES}"] = print_media(iframe_playlist_of(index, track))
+    for text in index.text:
+        texts[f"{text.folder}/{PLAYLIST}"] = print_media(text_playlist_of(index, text))
+    for images in index.images:
+        texts[f"{images.folder}/{PLAYLIST}"] = print_media(image_playlist_of(index, images))
+        film_s = sum(index.video[0].durations_s)
+        texts[f"{images.folder}/{THUMBNAILS}"] = thumbnail_texts(images, film_s)
     return texts
 
 

@@ -13,18 +13,16 @@ from abr.media import Presentation
 from abr.shell import reason_of
 from transcode.indexfile import parse_index
 from transcode.layout import (
-    IFRAMES,
     INDEX,
     MULTIVARIANT,
-    PLAYLIST,
     REMEDY,
     PresentationIndex,
     check_files,
     check_multivariant,
     files_of,
 )
-from transcode.listing import iframe_playlist_of, media_playlist_of
-from transcode.playlist import MediaPlaylist, MultivariantPlaylist, Playlist, parse
+from transcode.listing import texts_of
+from transcode.playlist import MultivariantPlaylist, Playlist, parse
 from transcode.presentation import presentation_of_package
 
 
@@ -69,15 +67,14 @@ def check_package(folder: str | Path) -> PresentationIndex:
     if not isinstance(multivariant, MultivariantPlaylist):
         raise PackageError(f"{folder / MULTIVARIANT}: a media playlist; expected all variants")
     check_multivariant(index, multivariant, where=str(folder / MULTIVARIANT))
-    for track in index.tracks:
-        path = folder / track.folder / PLAYLIST
-        playlist = read_playlist(path)
-        if not isinstance(playlist, MediaPlaylist) or playlist != media_playlist_of(index, track):
+    for name, text in texts_of(index).items():
+        if name == MULTIVARIANT:
+            continue
+        path = folder / name
+        is_playlist = path.suffix == ".m3u8"
+        same = read_playlist(path) == parse(text) if is_playlist else read_text(path) == text
+        if not same:
             raise PackageError(f"{path}: does not say what {INDEX} says; {REMEDY}")
-        if track.key_frames:
-            path = folder / track.folder / IFRAMES
-            if read_playlist(path) != iframe_playlist_of(index, track):
-                raise PackageError(f"{path}: does not say what {INDEX} says; {REMEDY}")
     return index
 
 
