@@ -1,0 +1,35 @@
+"""The table of rules, by subject."""
+
+from __future__ import annotations
+
+from transcode.inspection.rules import (
+    encryption,
+    files,
+    groups,
+    playlists,
+    rates,
+    subtitles,
+    times,
+    tracks,
+    trickplay,
+    variants,
+)
+from transcode.inspection.rules.rule import Breach, Needs, Rule, Severity
+
+SUBJECTS: dict[str, tuple[Rule, ...]] = {
+    "Files": files.RULES,
+    "Multivariant playlist": variants.RULES,
+    "Renditions and groups": groups.RULES,
+    "Media playlists": playlists.RULES,
+    "Bit rates": rates.RULES,
+    "Tracks": tracks.RULES,
+    "Times": times.RULES,
+    "Trick play": trickplay.RULES,
+    "Subtitles": subtitles.RULES,
+    "Encryption": encryption.RULES,
+}
+"""All rules in the order of reports and of the page that lists them."""
+
+RULES: tuple[Rule, ...] = tuple(rule for rules in SUBJECTS.values() for rule in rules)
+
+__all__ = ["RULES", "SUBJECTS", "Breach", "Needs", "Rule", "Severity"]

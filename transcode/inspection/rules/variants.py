@@ -1,0 +1,346 @@
+"""Rules over EXT-X-STREAM-INF: what variants must state, and the ladder they make."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+
+from transcode.inspection.facts import PackageFacts, VariantFacts
+from transcode.inspection.rules.rule import Breach, Rule, at_line
+
+HD_LINES = 720
+_PQ, _HLG = 16, 18
+_RANGES = {_PQ: "PQ", _HLG: "HLG"}
+_AUDIO_ENTRIES = ("mp4a", "ac-3", "ec-3", "opus", "flac", "alac", "mp3")
+
+
+def has_picture(variant: VariantFacts) -> bool:
+    """Whether a variant carries video, by its figures, its codecs or its media."""
+    if variant.media is not None and variant.media.main_kind:
+        return variant.media.main_kind == "video"
+    if variant.listed.size is not None:
+        return True
+    names = variant.listed.codecs
+    return not names or not all(name.lower().startswith(_AUDIO_ENTRIES) for name in names)
+
+
+def _absent(
+    name: str, *, video_only: bool, allowed: str
+) -> Callable[[PackageFacts], Iterator[Breach]]:
+    def check(package: PackageFacts) -> Iterator[Breach]:
+        for variant in package.variants:
+            if video_only and not has_picture(variant):
+                continue
+            if not variant.listed.attributes.get(name):
+                yield Breach(
+                    file=package.name,
+                    place=f"{at_line(variant.listed.line)} ({variant.listed.uri})",
+                    measured=f"no {name}",
+                    allowed=allowed,
+                )
+
+    return check
+
+
+def _faults(package: PackageFacts) -> Iterator[Breach]:
+    if package.multivariant is not None:
+        for fault in package.multivariant.faults:
+            yield Breach(
+                file=package.name,
+                place=at_line(fault.line),
+                measured=fault.what,
+                allowed="tags and attributes in the form their definitions give",
+            )
+
+
+def _several(package: PackageFacts) -> Iterator[Breach]:
+    pictures = [variant for variant in package.variants if has_picture(variant)]
+    if package.multivariant is not None and len(pictures) == 1:
+        yield Breach(
+            file=package.name, measured="one video variant", allowed="several, of different rates"
+        )
+
+
+def _top_twice(package: PackageFacts) -> Iterator[Breach]:
+    sizes = [v.listed.size for v in package.variants if v.listed.size]
+    if not sizes:
+        return
+    top = max(sizes, key=lambda size: size[0] * size[1])
+    if min(top) >= HD_LINES and sizes.count(top) < 2:
+        yield Breach(
+            file=package.name,
+            place=f"{top[0]}x{top[1]}",
+            measured="one variant at the highest resolution",
+            allowed="two or more",
+        )
+
+
+def _default(package: PackageFacts) -> Iterator[Breach]:
+    rates = [
+        (variant.listed.number("AVERAGE-BANDWIDTH") or variant.listed.number("BANDWIDTH") or 0)
+        for variant in package.variants
+        if has_picture(variant)
+    ]
+    if len(rates) < 2 or not all(rates):
+        return
+
+    def distance(rate: int) -> float:
+        return max(rate / 2e6, 2e6 / rate)
+
+    nearest = min(rates, key=distance)
+    if distance(rates[0]) > 1.001 * distance(nearest):
+        yield Breach(
+            file=package.name,
+            place="first variant",
+            measured=f"{rates[0] / 1000:.0f} kbit/s on average",
+            allowed=f"the one nearest 2000 kbit/s ({nearest / 1000:.0f})",
+        )
+
+
+def _aspect(package: PackageFacts) -> Iterator[Breach]:
+    shown = [(v, v.aspect, v.listed.size) for v in package.variants]
+    known = [(v, aspect, size) for v, aspect, size in shown if aspect and size]
+    if len(known) < 2:
+        return
+    reference = max(known, key=lambda each: each[2][0] * each[2][1])[1]
+    for variant, _, (width, height) in known:
+        if not _fits(width, height, reference):
+            yield Breach(
+                file=package.name,
+                place=f"{at_line(variant.listed.line)} ({variant.listed.uri})",
+                measured=f"{width}x{height} is {width / height:.3f} wide",
+                allowed=f"{float(reference):.3f}, that of the largest variant, within 2 pixels",
+            )
+
+
+def _fits(width: int, height: int, aspect: Fraction) -> bool:
+    """Whether a size has an aspect ratio but for rounding to even numbers."""
+    return abs(width - height * aspect) <= 2 or abs(height - width / aspect) <= 2
+
+
+def _independent(package: PackageFacts) -> Iterator[Breach]:
+    if package.multivariant is None or package.multivariant.is_independent:
+        return
+    silent = [m.name for m in package.rungs() if not m.listed.is_independent]
+    if silent:
+        yield Breach(
+            file=package.name,
+            measured=f"no EXT-X-INDEPENDENT-SEGMENTS here, nor in {silent[0]}",
+            allowed="the tag here or in every video playlist, where segments begin with an IDR",
+        )
+
+
+def _range(package: PackageFacts) -> Iterator[Breach]:
+    found = []
+    for variant in package.variants:
+        track = variant.media.track("video") if variant.media else None
+        if track is not None:
+            found.append((variant, _RANGES.get(track.transfer or 0, "SDR")))
+    all_sdr = all(actual == "SDR" for _, actual in found)
+    for variant, actual in found:
+        stated = variant.listed.attributes.get("VIDEO-RANGE")
+        if stated is None and all_sdr:
+            continue
+        if (stated or "SDR") != actual or stated is None:
+            yield Breach(
+                file=package.name,
+                place=f"{at_line(variant.listed.line)} ({variant.listed.uri})",
+                measured=f"VIDEO-RANGE {stated or 'absent'}; the pictures are {actual}",
+                allowed=f"VIDEO-RANGE={actual}",
+            )
+
+
+def _score(package: PackageFacts) -> Iterator[Breach]:
+    with_score = [v for v in package.variants if "SCORE" in v.listed.attributes]
+    if with_score and len(with_score) < len(package.variants):
+        yield Breach(
+            file=package.name,
+            measured=f"SCORE on {len(with_score)} of {len(package.variants)} variants",
+            allowed="on all or on none",
+        )
+
+
+def _captions(package: PackageFacts) -> Iterator[Breach]:
+    words = Counter(v.listed.attributes.get("CLOSED-CAPTIONS") == "NONE" for v in package.variants)
+    if words[True] and words[False]:
+        yield Breach(
+            file=package.name,
+            measured=f"CLOSED-CAPTIONS=NONE on {words[True]} of {words.total()} variants",
+            allowed="on all or on none",
+        )
+
+
+def _captions_unsaid(package: PackageFacts) -> Iterator[Breach]:
+    pictures = [v for v in package.variants if has_picture(v)]
+    if package.multivariant is None or not pictures:
+        return
+    if not any("CLOSED-CAPTIONS" in v.listed.attributes for v in pictures):
+        yield Breach(
+            file=package.name,
+            measured="no CLOSED-CAPTIONS on any variant",
+            allowed="NONE, or a group of captions: some players load segments to find out",
+        )
+
+
+def _twice(package: PackageFacts) -> Iterator[Breach]:
+    seen: dict[tuple[str, ...], int] = {}
+    for variant in package.variants:
+        groups = [variant.listed.attributes.get(n, "") for n in ("AUDIO", "SUBTITLES", "VIDEO")]
+        key = (variant.listed.uri, *groups)
+        if key in seen:
+            yield Breach(
+                file=package.name,
+                place=at_line(variant.listed.line),
+                measured=f"{variant.listed.uri} with the same groups as on line {seen[key]}",
+                allowed="each variant once",
+            )
+        seen.setdefault(key, variant.listed.line)
+
+
+RULES = (
+    Rule(
+        id="multivariant-grammar",
+        clauses=("RFC 4.2", "RFC 4.1"),
+        severity="violation",
+        text="Every tag and attribute has the form that its definition gives it.",
+        remedy="write the line as its definition says",
+        needs="playlists",
+        check=_faults,
+    ),
+    Rule(
+        id="bandwidth-stated",
+        clauses=("RFC 4.4.6.2",),
+        severity="violation",
+        text="Every variant states BANDWIDTH.",
+        remedy="add BANDWIDTH, the peak bit rate",
+        needs="playlists",
+        check=_absent("BANDWIDTH", video_only=False, allowed="the peak bit rate"),
+    ),
+    Rule(
+        id="average-bandwidth-stated",
+        clauses=("Apple 9.14",),
+        severity="warning",
+        text="Every variant states AVERAGE-BANDWIDTH.",
+        remedy="add AVERAGE-BANDWIDTH; players plan by it",
+        needs="playlists",
+        check=_absent("AVERAGE-BANDWIDTH", video_only=False, allowed="the average bit rate"),
+    ),
+    Rule(
+        id="codecs-stated",
+        clauses=("Apple 9.1", "RFC 4.4.6.2"),
+        severity="violation",
+        text="Every variant states CODECS.",
+        remedy="add CODECS; without it browsers cannot tell what they can play",
+        needs="playlists",
+        check=_absent("CODECS", video_only=False, allowed="every codec in the variant"),
+    ),
+    Rule(
+        id="resolution-stated",
+        clauses=("Apple 9.2",),
+        severity="violation",
+        text="Every variant with video states RESOLUTION.",
+        remedy="add RESOLUTION",
+        needs="playlists",
+        check=_absent("RESOLUTION", video_only=True, allowed="WIDTHxHEIGHT"),
+    ),
+    Rule(
+        id="frame-rate-stated",
+        clauses=("Apple 9.15",),
+        severity="warning",
+        text="Every variant with video states FRAME-RATE.",
+        remedy="add FRAME-RATE",
+        needs="playlists",
+        check=_absent("FRAME-RATE", video_only=True, allowed="frames a second"),
+    ),
+    Rule(
+        id="several-variants",
+        clauses=("Apple 9.9",),
+        severity="warning",
+        text="There are several video variants.",
+        remedy="encode more rungs, so that players can adapt",
+        needs="playlists",
+        check=_several,
+    ),
+    Rule(
+        id="variant-once",
+        clauses=("ours",),
+        severity="warning",
+        text="No variant is listed twice with the same groups.",
+        remedy="take out one of the lines, unless it is meant as a backup",
+        needs="playlists",
+        check=_twice,
+    ),
+    Rule(
+        id="top-resolution-twice",
+        clauses=("Apple 9.10",),
+        severity="note",
+        text="HD content has at least two variants at its highest resolution.",
+        remedy="add a variant of lower rate at that resolution",
+        needs="playlists",
+        check=_top_twice,
+    ),
+    Rule(
+        id="default-variant",
+        clauses=("Apple 1.32",),
+        severity="note",
+        text="The variant listed first is the one nearest 2000 kbit/s.",
+        remedy="list that variant first; players start with it",
+        needs="playlists",
+        check=_default,
+    ),
+    Rule(
+        id="aspect-ratio",
+        clauses=("Apple 1.33",),
+        severity="warning",
+        text="All video variants have the same aspect ratio.",
+        remedy="scale every rung from the same picture shape",
+        needs="playlists",
+        check=_aspect,
+    ),
+    Rule(
+        id="independent-segments",
+        clauses=("Apple 9.11", "Apple 9.12", "RFC 4.4.2.1"),
+        severity="warning",
+        text="EXT-X-INDEPENDENT-SEGMENTS says that segments begin with an IDR.",
+        remedy="add EXT-X-INDEPENDENT-SEGMENTS to the multivariant playlist",
+        needs="playlists",
+        check=_independent,
+    ),
+    Rule(
+        id="video-range",
+        clauses=("Apple 9.16", "RFC 4.4.6.2"),
+        severity="violation",
+        text="VIDEO-RANGE is that of the pictures, and is stated unless all are SDR.",
+        remedy="state PQ, HLG or SDR as the pictures are",
+        needs="media",
+        check=_range,
+    ),
+    Rule(
+        id="score-on-all",
+        clauses=("Apple 9.19",),
+        severity="violation",
+        text="SCORE is on every variant or on none.",
+        remedy="give every variant a SCORE, or none",
+        needs="playlists",
+        check=_score,
+    ),
+    Rule(
+        id="captions-none-on-all",
+        clauses=("RFC 4.4.6.2",),
+        severity="violation",
+        text="CLOSED-CAPTIONS=NONE is on every variant or on none.",
+        remedy="state it on every variant",
+        needs="playlists",
+        check=_captions,
+    ),
+    Rule(
+        id="captions-stated",
+        clauses=("ours",),
+        severity="note",
+        text="Variants say whether they have closed captions.",
+        remedy="add CLOSED-CAPTIONS=NONE to every variant when there are none",
+        needs="playlists",
+        check=_captions_unsaid,
+    ),
+)

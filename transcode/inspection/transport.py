@@ -1,0 +1,298 @@
+"""Segments of MPEG-2 transport streams and of packed AAC, as facts.
+
+Enough of the format to time what is inside: programme tables, packets of elementary streams with
+their time stamps, parameter sets and the kinds of pictures.
+
+Source: ISO/IEC 13818-1, 2.4; ITU-T H.264, annex B; RFC 8216bis, 3.1.1 and 3.1.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from abr.errors import MediaError
+from transcode.inspection.bits import Sps, annex_b, read_adts, read_sps
+from transcode.inspection.facts import Stretch, TrackFacts
+
+PACKET_BYTES = 188
+CLOCK_HZ = 90_000
+_SYNC = 0x47
+# 2.4.4.9, table 2-34; 0xdb and 0xcf are Apple's names for encrypted H.264 and AAC.
+_VIDEO = {0x1B: "avc1", 0xDB: "avc1", 0x24: "hvc1"}
+_AUDIO = {0x0F: "mp4a", 0xCF: "mp4a", 0x81: "ac-3", 0x87: "ec-3", 0x03: "mp3", 0x04: "mp3"}
+_ID3_OWNER = b"com.apple.streaming.transportStreamTimestamp\0"
+
+
+@dataclass(slots=True)
+class _Stream:
+    """Packets of one elementary stream."""
+
+    pid: int
+    kind: str
+    entry: str
+    starts: list[tuple[int, int]] = field(default_factory=list)
+    """Presentation and decoding time stamp of each unit, in order."""
+    keys: list[int] = field(default_factory=list)
+    first_is_idr: bool | None = None
+    frames: int = 0
+    sps: Sps | None = None
+    payload: bytearray = field(default_factory=bytearray)
+    unit: bytearray | None = None
+    unit_pts: int = 0
+
+
+def read_transport(data: bytes) -> tuple[tuple[TrackFacts, ...], tuple[Stretch, ...], str]:
+    """Tracks, stretches, and what is wrong with the continuity counters.
+
+    Raises:
+        MediaError: it is cut off or no transport stream.
+    """
+    if not data or data[0] != _SYNC:
+        raise MediaError("no transport stream: the first byte is not 0x47")
+    if len(data) % PACKET_BYTES:
+        raise MediaError(
+            f"cut off: {len(data):,} bytes, no multiple of {PACKET_BYTES}; expected whole packets"
+        )
+    streams: dict[int, _Stream] = {}
+    tables: set[int] = {0}
+    counters: dict[int, int] = {}
+    fault = ""
+    for pid, starts, counter, payload in _packets(data):
+        last = counters.get(pid)
+        # 2.4.3.3: the counter of packets with a payload grows by one; a repeat is allowed once.
+        if last is not None and counter not in ((last + 1) & 15, last) and not fault:
+            fault = f"packet id {pid}: counter {counter} after {last}"
+        counters[pid] = counter
+        if pid in tables:
+            _table(pid, starts, payload, tables, streams)
+        elif pid in streams:
+            _collect(streams[pid], starts, payload)
+    for stream in streams.values():
+        _end_unit(stream)
+    if not any(stream.starts for stream in streams.values()):
+        raise MediaError("a transport stream without video or audio; expected some")
+    found = [(each, _track(each)) for each in streams.values() if each.starts]
+    stretches = tuple(_stretch(stream, track) for stream, track in found)
+    return tuple(track for _, track in found), stretches, fault
+
+
+def _packets(data: bytes) -> Iterator[tuple[int, bool, int, bytes]]:
+    for at in range(0, len(data), PACKET_BYTES):
+        if data[at] != _SYNC:
+            raise MediaError(f"damaged: no packet begins at byte {at:,}; expected 0x47")
+        control = data[at + 3] >> 4 & 3
+        if not control & 1:
+            continue
+        body = at + 4
+        if control & 2:
+            body += 1 + data[at + 4]
+        if body < at + PACKET_BYTES:
+            pid = (data[at + 1] & 31) << 8 | data[at + 2]
+            yield (
+                pid,
+                bool(data[at + 1] & 0x40),
+                data[at + 3] & 15,
+                data[body : at + PACKET_BYTES],
+            )
+
+
+def _table(
+    pid: int, starts: bool, payload: bytes, tables: set[int], streams: dict[int, _Stream]
+) -> None:
+    if not starts or len(payload) < 12:
+        return
+    section = payload[1 + payload[0] :]
+    if len(section) < 12:
+        return
+    size = (section[1] & 15) << 8 | section[2]
+    end = min(3 + size - 4, len(section))
+    if pid == 0:
+        for at in range(8, end - 3, 4):
+            if section[at] << 8 | section[at + 1]:  # 0 is the network's table
+                tables.add((section[at + 2] & 31) << 8 | section[at + 3])
+        return
+    at = 12 + ((section[10] & 15) << 8 | section[11])
+    while at + 5 <= end:
+        kind = section[at]
+        stream = (section[at + 1] & 31) << 8 | section[at + 2]
+        at += 5 + ((section[at + 3] & 15) << 8 | section[at + 4])
+        if stream in streams or len(streams) >= 32:
+            continue
+        if kind in _VIDEO:
+            streams[stream] = _Stream(stream, "video", _VIDEO[kind])
+        elif kind in _AUDIO:
+            streams[stream] = _Stream(stream, "audio", _AUDIO[kind])
+
+
+def _collect(stream: _Stream, starts: bool, payload: bytes) -> None:
+    if not starts:
+        if stream.unit is not None:
+            stream.unit += payload
+        return
+    _end_unit(stream)
+    if len(payload) < 9 or payload[:3] != b"\x00\x00\x01" or not payload[7] & 0x80:
+        stream.unit = None
+        return
+    if len(payload) < 14:
+        stream.unit = None
+        return
+    pts = _stamp(payload, 9)
+    dts = _stamp(payload, 14) if payload[7] & 0x40 and len(payload) >= 19 else pts
+    stream.starts.append((pts, dts))
+    stream.unit, stream.unit_pts = bytearray(payload[9 + payload[8] :]), pts
+
+
+def _stamp(data: bytes, at: int) -> int:
+    """2.4.3.7: 33 bits with marker bits between them."""
+    return (
+        (data[at] >> 1 & 7) << 30
+        | data[at + 1] << 22
+        | data[at + 2] >> 1 << 15
+        | data[at + 3] << 7
+        | data[at + 4] >> 1
+    )
+
+
+def _end_unit(stream: _Stream) -> None:
+    if stream.unit is None:
+        return
+    unit, stream.unit = bytes(stream.unit), None
+    if stream.kind == "audio":
+        stream.payload += unit
+        return
+    pictures, idr = 0, False
+    first_slice: bool | None = None
+    for nal in annex_b(unit):
+        if not nal:
+            continue
+        if stream.entry == "hvc1":
+            kind = nal[0] >> 1 & 63
+            pictures += kind == 35
+            is_slice, is_idr = kind < 32, kind in (19, 20)
+        else:
+            kind = nal[0] & 31
+            pictures += kind == 9
+            is_slice, is_idr = kind in (1, 2, 5), kind == 5
+            if kind == 7 and stream.sps is None:
+                stream.sps = read_sps(nal)
+        if is_slice and first_slice is None:
+            first_slice = idr = is_idr
+    if idr:
+        stream.keys.append(stream.unit_pts)
+    if stream.first_is_idr is None:
+        stream.first_is_idr = bool(first_slice)
+    stream.frames += max(1, pictures)
+
+
+def _track(stream: _Stream) -> TrackFacts:
+    if stream.kind == "video":
+        sps = stream.sps
+        return TrackFacts(
+            id=stream.pid,
+            kind="video",
+            codec=sps.codec if sps else stream.entry,
+            entry=stream.entry,
+            width=round(sps.width * sps.sample_aspect) if sps else 0,
+            height=sps.height if sps else 0,
+            sps=sps,
+            is_progressive=sps.is_progressive if sps else True,
+            primaries=sps.primaries if sps else None,
+            transfer=sps.transfer if sps else None,
+            matrix=sps.matrix if sps else None,
+        )
+    adts = read_adts(bytes(stream.payload)) if stream.entry == "mp4a" else None
+    return TrackFacts(
+        id=stream.pid,
+        kind="audio",
+        codec=adts.codec if adts else stream.entry,
+        entry=stream.entry,
+        channels=adts.channels if adts else 0,
+        sample_rate=adts.sample_rate if adts else 0,
+    )
+
+
+def _stretch(stream: _Stream, track: TrackFacts) -> Stretch:
+    shown = _near([pts for pts, _ in stream.starts])
+    decoded = _near([dts for _, dts in stream.starts])
+    if stream.kind == "audio":
+        adts = read_adts(bytes(stream.payload)) if stream.entry == "mp4a" else None
+        frame_s = 1024 / track.sample_rate if adts else 0.0
+        frames = adts.frames if adts else len(shown)
+        start_s = shown[0] / CLOCK_HZ
+        end_s = start_s + adts.duration_s if adts else shown[-1] / CLOCK_HZ
+        return Stretch(
+            track=track.id,
+            kind="audio",
+            start_s=start_s,
+            end_s=end_s,
+            first_shown_s=start_s,
+            shown_end_s=end_s,
+            frames=frames,
+            frame_s=frame_s,
+        )
+    # The commonest step between decoding times: the last frame has none of its own.
+    steps = sorted(b - a for a, b in zip(decoded, decoded[1:], strict=False))
+    step = steps[len(steps) // 2] if steps else 0
+    return Stretch(
+        track=track.id,
+        kind="video",
+        start_s=decoded[0] / CLOCK_HZ,
+        end_s=(decoded[-1] + step) / CLOCK_HZ,
+        first_shown_s=min(shown) / CLOCK_HZ,
+        shown_end_s=(max(shown) + step) / CLOCK_HZ,
+        frames=stream.frames,
+        key_times_s=tuple(key / CLOCK_HZ for key in stream.keys),
+        starts_with_idr=stream.first_is_idr,
+        first_picture="an IDR picture" if stream.first_is_idr else "no IDR picture",
+        frame_s=step / CLOCK_HZ,
+    )
+
+
+def _near(stamps: list[int]) -> list[int]:
+    """Stamps without the wrap of their 33 bits, each near the first."""
+    half, whole = 1 << 32, 1 << 33
+    first = stamps[0]
+    return [(stamp - first + half) % whole - half + first for stamp in stamps]
+
+
+def read_packed_audio(data: bytes) -> tuple[TrackFacts, Stretch]:
+    """A segment of AAC frames behind an ID3 tag that tells its time.
+
+    Raises:
+        MediaError: no tag, no time, or no frames.
+    """
+    if data[:3] != b"ID3" or len(data) < 10:
+        raise MediaError("packed audio without an ID3 tag; expected its time stamp in one")
+    size = data[6] << 21 | data[7] << 14 | data[8] << 7 | data[9]
+    tag, frames = data[10 : 10 + size], data[10 + size :]
+    at = tag.find(_ID3_OWNER)
+    stamp = tag[at + len(_ID3_OWNER) :][:8]
+    if at < 0 or len(stamp) < 8:
+        raise MediaError("packed audio whose ID3 tag has no time stamp; expected one")
+    adts = read_adts(frames)
+    if adts is None:
+        raise MediaError("packed audio that is no AAC with ADTS headers; expected frames of it")
+    if not adts.whole:
+        raise MediaError("cut off: the last frame of AAC is not whole")
+    start_s = int.from_bytes(stamp, "big") / CLOCK_HZ
+    end_s = start_s + adts.duration_s
+    track = TrackFacts(
+        id=1,
+        kind="audio",
+        codec=adts.codec,
+        entry="mp4a",
+        channels=adts.channels,
+        sample_rate=adts.sample_rate,
+    )
+    stretch = Stretch(
+        track=1,
+        kind="audio",
+        start_s=start_s,
+        end_s=end_s,
+        first_shown_s=start_s,
+        shown_end_s=end_s,
+        frames=adts.frames,
+        frame_s=1024 / adts.sample_rate,
+    )
+    return track, stretch
