@@ -145,8 +145,9 @@ class _Folders:
 
     def write(self, data: ReportData, stats: Mapping[str, Mapping[str, int]]) -> None:
         """Keep logs, counts and page; the page last."""
+        from abr.files.whole import write_whole
         from bench.reports.session_page import render_page
-        from player.files import write_log, write_whole
+        from player.files import write_log
 
         for session in data.sessions:
             name = f"{session.driver}-{session.algorithm}-{session.trace}.jsonl"

@@ -49,6 +49,9 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "store": Entry(
             "transcode.storage.cli:store", "Publish packages in a folder or an S3 bucket."
         ),
+        "inspect": Entry(
+            "transcode.inspection.cli:inspect", "Check an HLS package against the rules."
+        ),
         "origin": Entry("origin.cli:origin", "Serve packages, tokens and keys over HTTP."),
         "edge": Entry("edge.cli:edge", "Run one caching tier in front of a parent."),
         "serve": Entry(

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from abr.errors import InputError, MissingFileError, ToolMissingError
+from abr.files.whole import write_whole
 from bench.experiments.experiment import Run
 from bench.experiments.results import (
     FIELDS,
@@ -32,7 +33,6 @@ from bench.experiments.results import (
     read_results,
     results_of,
 )
-from player.files import write_whole
 
 JSON_LINES = "results.jsonl"
 PARQUET = "results.parquet"

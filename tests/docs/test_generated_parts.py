@@ -9,6 +9,7 @@ import pytest
 
 from scripts.algorithm_table import built_ins, table
 from scripts.readme_picture import draw
+from scripts.rule_table import MARK, tables
 from scripts.state_diagram import diagram
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -30,6 +31,11 @@ def test_the_picture_of_the_readme_is_what_its_script_draws() -> None:
 
 def test_the_scores_are_those_that_playing_gives() -> None:
     assert f"\n\n{table()}\n" in ALGORITHMS
+
+
+def test_the_rules_of_inspection_are_those_of_the_code() -> None:
+    page = (DOCS / "inspect.md").read_text(encoding="utf-8")
+    assert f"{MARK}\n\n{tables()}{MARK}\n" in page
 
 
 def test_every_built_in_has_its_section_and_no_other_has() -> None:

@@ -83,6 +83,8 @@ class Stretch:
     """What the first picture is, in words."""
     frame_s: float = 0.0
     """Commonest duration of a sample."""
+    jump_s: float = 0.0
+    """Largest step between the end of a fragment and the start of the next, inside the segment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,7 +270,9 @@ class PackageFacts:
     """The playlist that was opened, as shown to people."""
     multivariant: ListedMultivariant | None
     """None when a media playlist was given."""
-    variants: tuple[VariantFacts, ...]
+    lone: MediaFacts | None = None
+    """The media playlist that was given instead."""
+    variants: tuple[VariantFacts, ...] = ()
     renditions: tuple[RenditionFacts, ...] = ()
     iframes: tuple[VariantFacts, ...] = ()
     unusable: tuple[Unusable, ...] = ()
@@ -282,6 +286,7 @@ class PackageFacts:
         """Every media playlist once: variants, renditions, trick play."""
         seen: set[str] = set()
         everything = (
+            self.lone,
             *(variant.media for variant in self.variants),
             *(rendition.media for rendition in self.renditions),
             *(variant.media for variant in self.iframes),
@@ -300,5 +305,5 @@ class PackageFacts:
     def rungs(self) -> Iterator[MediaFacts]:
         """Media playlists of variants, each once."""
         for media in self.media():
-            if media.role == "video":
+            if media.role == "video" and media.main_kind != "audio":
                 yield media

@@ -13,11 +13,11 @@ import hashlib
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from abr.errors import MediaError
-from transcode.boxes import Box, boxes, find
+from transcode.boxes import Box, boxes, find, read_header
 from transcode.codecs import starts_with_idr
 from transcode.inspection.bits import Sps, read_sps
 from transcode.inspection.facts import InitFacts, Stretch, TrackFacts
@@ -68,9 +68,7 @@ def _track(data: bytes, trak: Box, defaults: Mapping[int, tuple[int, int, int]])
     wide = data[tkhd.body] == 1
     (number,) = struct.unpack_from(">I", data, tkhd.body + (20 if wide else 12))
     mdhd = find(data, b"mdia", b"mdhd", **inside)
-    (timescale,) = struct.unpack_from(
-        ">I", data, mdhd.body + (20 if data[mdhd.body] == 1 else 12)
-    )
+    (timescale,) = struct.unpack_from(">I", data, mdhd.body + (20 if data[mdhd.body] == 1 else 12))
     if not timescale:
         raise MediaError("mp4: a timescale of 0; expected units per second")
     hdlr = find(data, b"mdia", b"hdlr", **inside)
@@ -126,8 +124,6 @@ def _described(data: bytes, box: Box, base: TrackFacts) -> TrackFacts:
     entry = _Entry(box.kind, box.body, box.end, "", None)
     if box.kind in (b"encv", b"enca"):
         entry = _opened(data, box, _VISUAL_BYTES if box.kind == b"encv" else _AUDIO_BYTES)
-    from dataclasses import replace
-
     named = replace(
         base,
         entry=entry.kind.decode("latin-1"),
@@ -166,8 +162,6 @@ def _child(data: bytes, entry: _Entry, kind: bytes, fields: int) -> Box | None:
 
 
 def _visual(data: bytes, entry: _Entry, base: TrackFacts) -> TrackFacts:
-    from dataclasses import replace
-
     width, height = struct.unpack_from(">HH", data, entry.body + 24)
     pasp = _child(data, entry, b"pasp", _VISUAL_BYTES)
     if pasp is not None:
@@ -294,6 +288,25 @@ def _descriptor(data: bytes, tag: int) -> bytes:
 
 
 @dataclass(slots=True)
+class _Budget:
+    """Samples that may still be read, and whether some may lie outside the data."""
+
+    samples: int
+    is_part: bool
+
+
+def _clipped(data: bytes) -> Iterator[Box]:
+    """The boxes of a range that may end inside the last one."""
+    at = 0
+    while (head := read_header(data, at)) is not None:
+        kind, header, size = head
+        if at + size > len(data) and kind != b"mdat":
+            raise MediaError(f"mp4 box {kind!r}: ends beyond the range; expected it whole")
+        yield Box(kind, at, at + header, min(at + size, len(data)))
+        at += size
+
+
+@dataclass(slots=True)
 class _Run:
     """The samples of one track in a segment, summed up as they are read."""
 
@@ -307,23 +320,28 @@ class _Run:
     first: str
     starts_with_idr: bool | None
     lengths: Counter[int]
+    jump: int = 0
 
 
-def read_fragments(data: bytes, tracks: Mapping[int, TrackFacts]) -> tuple[Stretch, ...]:
+def read_fragments(
+    data: bytes, tracks: Mapping[int, TrackFacts], *, is_part: bool = False
+) -> tuple[Stretch, ...]:
     """What the fragments of one segment hold, by track.
 
     Args:
         data: The segment, decrypted where it was encrypted whole.
         tracks: The tracks of its initialisation section, by id.
+        is_part: Whether it is the range of an I-frame, which may end inside ``mdat``: samples
+            that it does not hold are left out.
 
     Raises:
         MediaError: it is cut off, points outside itself, or names a track that is not there.
     """
     runs: dict[int, _Run] = {}
-    budget = [MOST_SAMPLES]
+    budget = _Budget(MOST_SAMPLES, is_part)
     seen = False
     try:
-        for each in boxes(data):
+        for each in _clipped(data) if is_part else boxes(data):
             if each.kind == b"moof":
                 seen = True
                 for traf in boxes(data, each.body, each.end):
@@ -352,6 +370,7 @@ def _stretch(run: _Run) -> Stretch:
         starts_with_idr=run.starts_with_idr,
         first_picture=run.first,
         frame_s=run.lengths.most_common(1)[0][0] / scale,
+        jump_s=run.jump / scale,
     )
 
 
@@ -361,15 +380,13 @@ def _read_traf(
     traf: Box,
     tracks: Mapping[int, TrackFacts],
     runs: dict[int, _Run],
-    budget: list[int],
+    budget: _Budget,
 ) -> None:
     tfhd = find(data, b"tfhd", start=traf.body, end=traf.end)
     flags, number = struct.unpack_from(">II", data, tfhd.body)
     if number not in tracks:
         known = ", ".join(map(str, tracks)) or "none"
-        raise MediaError(
-            f"mp4: samples of track {number}; its initialisation section has {known}"
-        )
+        raise MediaError(f"mp4: samples of track {number}; its initialisation section has {known}")
     track = tracks[number]
     at, base, values = tfhd.body + 8, moof.start, list(track.defaults)
     if flags & 0x1:
@@ -387,6 +404,8 @@ def _read_traf(
     if run is None:
         run = _Run(track, time, time, 1 << 62, -(1 << 62), 0, [], "", None, Counter())
         runs[number] = run
+    if abs(time - run.end) > abs(run.jump):
+        run.jump = time - run.end
     place = base
     for trun in boxes(data, traf.body, traf.end):
         if trun.kind == b"trun":
@@ -409,11 +428,11 @@ def _read_trun(
     time: int,
     places: tuple[int, int],
     values: list[int],
-    budget: list[int],
+    budget: _Budget,
 ) -> tuple[int, int]:
     flags, count = struct.unpack_from(">II", data, trun.body)
-    budget[0] -= count
-    if budget[0] < 0:
+    budget.samples -= count
+    if budget.samples < 0:
         raise MediaError(f"mp4: over {MOST_SAMPLES:,} samples in a segment; expected fewer")
     at, (base, place), first_flags = trun.body + 8, places, None
     if flags & 0x1:
@@ -422,9 +441,13 @@ def _read_trun(
     if flags & 0x4:
         (first_flags,) = struct.unpack_from(">I", data, at)
         at += 4
-    for number, (duration, size, own, offset) in enumerate(_samples(data, at, flags, count, values)):
+    for number, (duration, size, own, offset) in enumerate(
+        _samples(data, at, flags, count, values)
+    ):
         own_flags = first_flags if number == 0 and first_flags is not None else own
         if place < 0 or place + size > len(data):
+            if budget.is_part:
+                break
             raise MediaError(
                 f"mp4: a sample ends at byte {place + size:,}; the segment has {len(data):,}"
             )

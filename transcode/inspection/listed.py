@@ -20,6 +20,7 @@ MOST_SEGMENTS = 200_000
 """A playlist that lists more is refused: over nine days of 4 s segments."""
 _NUMBER = re.compile(r"[0-9]{1,20}")
 _DECIMAL = re.compile(r"[0-9]{1,12}(\.[0-9]{0,12})?")
+_SOUND = ("mp4a", "ac-3", "ec-3", "ac-4", "opus", "flac", "alac", "mp3")
 _MULTIVARIANT = frozenset(
     [
         "#EXT-X-STREAM-INF",
@@ -87,6 +88,13 @@ class ListedVariant:
         """Names in CODECS, in order."""
         names = (name.strip() for name in self.attributes.get("CODECS", "").split(","))
         return tuple(name for name in names if name)
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether it is said to hold video: all are, but for those that list only sound."""
+        if self.size is not None or not self.codecs:
+            return True
+        return not all(name.lower().startswith(_SOUND) for name in self.codecs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +234,7 @@ def read_listed(text: str, *, where: str) -> Listed:
     both = tags & _MULTIVARIANT, tags & _MEDIA
     if all(both):
         raise PlaylistError(
-            f"{where}: {min(both[0])} beside {min(both[1])}; expected variants or segments, not both"
+            f"{where}: {min(both[0])} beside {min(both[1])}; expected one kind of playlist"
         )
     if both[0]:
         return _multivariant(lines)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from abr.errors import MediaError
 from transcode.inspection.bits import Sps, annex_b, read_adts, read_sps
@@ -232,7 +233,7 @@ def _stretch(stream: _Stream, track: TrackFacts) -> Stretch:
             frame_s=frame_s,
         )
     # The commonest step between decoding times: the last frame has none of its own.
-    steps = sorted(b - a for a, b in zip(decoded, decoded[1:], strict=False))
+    steps = sorted(b - a for a, b in pairwise(decoded))
     step = steps[len(steps) // 2] if steps else 0
     return Stretch(
         track=track.id,

@@ -33,7 +33,6 @@ ATTRIBUTE_TAGS = frozenset(
 """Tags whose value is a list of attributes."""
 _ATTRIBUTE = re.compile(r'\s*([A-Z0-9-]+)=("([^"]*)"|[^",\s][^",]*)\s*(?:,|$)')
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +45,7 @@ class Line:
     """Such as ``#EXTINF``; empty for a URI."""
     value: str
     """What follows the colon, or the URI."""
-    attributes: Mapping[str, str] = field(default=_NOTHING)
+    attributes: Mapping[str, str] = field(default_factory=dict)
     """By name, without quotation marks."""
     quoted: frozenset[str] = frozenset()
     """Names of attributes written between quotation marks."""

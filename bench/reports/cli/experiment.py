@@ -84,11 +84,12 @@ def report(
     """
     import numpy as np
 
+    from abr.files.whole import write_whole
     from bench.analysis.standings import bench_report
     from bench.experiments.files import read_folder, read_timing
     from bench.reports.experiment_page import render_page
     from bench.reports.experiment_text import report_csv, report_json, report_text
-    from player.files import check_writable, write_whole
+    from player.files import check_writable
 
     for path in (html, csv_file):
         check_writable(path)
@@ -249,11 +250,11 @@ def p1203(
       abr bench p1203 results --out p1203
       abr bench p1203 results --out p1203 --algorithm bola-sabre --device mobile
     """
+    from abr.files.whole import write_whole
     from abr.wording import format_count
     from bench.analysis.p1203 import p1203_input
     from bench.experiments.failures import why_row_failed
     from bench.experiments.files import read_folder
-    from player.files import write_whole
 
     results = read_folder(folder)
     if algorithm is not None and algorithm not in results.algorithms:

@@ -22,8 +22,8 @@ def write_report(path: Path, data: ReportData) -> None:
         MissingFileError: the folder does not exist.
         OSError: it cannot be written; ``path`` is as it was.
     """
+    from abr.files.whole import write_whole
     from bench.reports.session_page import render_page
-    from player.files import write_whole
 
     write_whole(path, render_page(data).encode())
 
@@ -81,11 +81,12 @@ def report(
       abr report logs/*.jsonl --cache-stats stats.json --title "Friday's run"
     """
     from abr.files.traces import resolve_trace
+    from abr.files.whole import write_whole
     from abr.wording import format_count
     from bench.reports.picture import draw_picture
     from bench.reports.sessions import failures_json, report_data
     from bench.reports.wording import describe_sessions
-    from player.files import check_writable, read_log, write_whole
+    from player.files import check_writable, read_log
 
     written = picture or out
     check_writable(written)

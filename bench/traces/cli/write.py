@@ -51,7 +51,7 @@ def write_result(path: Path, data: bytes, *, force: bool) -> None:
         InputError: it is there already without ``force``, or is a folder.
         OSError: it cannot be written; ``path`` is as it was.
     """
-    from player.files import write_whole
+    from abr.files.whole import write_whole
 
     check_free([path], force=force)
     path.parent.mkdir(parents=True, exist_ok=True)

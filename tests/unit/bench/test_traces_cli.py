@@ -322,7 +322,7 @@ def test_an_interruption_leaves_whole_files_only(
     run: Run, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C while the second file is written."""
-    import player.files as shell
+    import abr.files.whole as shell
 
     write, calls = shell.write_whole, []
 

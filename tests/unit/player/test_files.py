@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from abr.errors import MissingFileError
-from player.files import MediaFolder, check_writable, write_whole
+from abr.files.whole import write_whole
+from player.files import MediaFolder, check_writable
 from player.playback.actions import Want
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from transcode.inspection.rules import (
     encryption,
-    files,
     groups,
     playlists,
+    presence,
     rates,
     subtitles,
     times,
@@ -17,7 +17,7 @@ from transcode.inspection.rules import (
 from transcode.inspection.rules.rule import Breach, Needs, Rule, Severity
 
 SUBJECTS: dict[str, tuple[Rule, ...]] = {
-    "Files": files.RULES,
+    "Files": presence.RULES,
     "Multivariant playlist": variants.RULES,
     "Renditions and groups": groups.RULES,
     "Media playlists": playlists.RULES,

@@ -161,15 +161,19 @@ def _channels(package: PackageFacts) -> Iterator[Breach]:
                 measured="no CHANNELS",
                 allowed="the number of channels",
             )
-        elif track is not None and track.channels and stated != str(track.channels):
+        elif (
+            track is not None
             # Dolby Digital Plus and parametric stereo hide channels from the sample entry.
-            if track.codec in ("mp4a.40.2", "Opus", "flac", "fLaC"):
-                yield Breach(
-                    file=package.name,
-                    place=_label(listed),
-                    measured=f"CHANNELS={stated}; the track has {track.channels}",
-                    allowed=f"CHANNELS={track.channels}",
-                )
+            and track.codec in ("mp4a.40.2", "Opus", "flac", "fLaC")
+            and track.channels
+            and stated != str(track.channels)
+        ):
+            yield Breach(
+                file=package.name,
+                place=_label(listed),
+                measured=f"CHANNELS={stated}; the track has {track.channels}",
+                allowed=f"CHANNELS={track.channels}",
+            )
 
 
 def _separate(package: PackageFacts) -> Iterator[Breach]:

@@ -52,9 +52,7 @@ def _rates(sizes: Sequence[int], durations: Sequence[float], target_s: float) ->
     return found
 
 
-def _sums(
-    variant: VariantFacts, *, is_peak: bool
-) -> tuple[float, float] | None:
+def _sums(variant: VariantFacts, *, is_peak: bool) -> tuple[float, float] | None:
     """Rate of the variant with its smallest and its largest rendition of audio."""
     rate = peak_bps if is_peak else mean_bps
     own = rate(variant.media) if variant.media else None

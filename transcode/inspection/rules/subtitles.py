@@ -100,12 +100,12 @@ def _repeated(package: PackageFacts) -> Iterator[Breach]:
         end_s = 0.0
         for number, segment in enumerate(media.listed.segments):
             end_s += segment.duration_s
-            text, following = texts.get(number), texts.get(number + 1)
-            if text is None or following is None or not following.has_header:
+            own, following = texts.get(number), texts.get(number + 1)
+            if own is None or following is None or not following.has_header:
                 continue
-            cut = [c for c in text.cues if c.start_s < end_s - 0.1 and c.end_s > end_s + 0.1]
+            cut = [c for c in own.cues if c.start_s < end_s - 0.1 and c.end_s > end_s + 0.1]
             ends = {round(c.end_s, 1) for c in following.cues}
-            if text.offset_s == following.offset_s and any(
+            if own.offset_s == following.offset_s and any(
                 round(c.end_s, 1) not in ends for c in cut
             ):
                 yield Breach(

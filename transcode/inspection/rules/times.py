@@ -65,9 +65,7 @@ def _runs(media: MediaFacts) -> list[list[tuple[int, Stretch]]]:
     return runs
 
 
-def _drifts(
-    media: MediaFacts, run: Sequence[tuple[int, Stretch]]
-) -> Iterator[tuple[int, float]]:
+def _drifts(media: MediaFacts, run: Sequence[tuple[int, Stretch]]) -> Iterator[tuple[int, float]]:
     """What EXTINF says less what the media say, at the end of every segment of a run."""
     listed_s, start_s = 0.0, run[0][1].start_s if run else 0.0
     yield from ((run[0][0], 0.0) for _ in run[:1])
@@ -84,6 +82,14 @@ def _continuous(package: PackageFacts) -> Iterator[Breach]:
 
 
 def _jumps(media: MediaFacts, kind: str) -> Iterator[Breach]:
+    for number, stretch in media.stretches(kind):
+        if abs(stretch.jump_s) > ROUNDING_S:
+            yield Breach(
+                file=media.name,
+                place=media.place(number),
+                measured=f"a step of {stretch.jump_s:+.3f} s between two of its fragments ({kind})",
+                allowed="decoding times that go on where the last fragment ends",
+            )
     for (number, before), (following, after) in pairwise(media.stretches(kind)):
         if following != number + 1 or media.listed.segments[following].discontinuity:
             continue

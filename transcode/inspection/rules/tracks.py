@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from transcode.inspection.bits import Sps, level_needed
 from transcode.inspection.facts import MediaFacts, PackageFacts, TrackFacts, VariantFacts
@@ -228,7 +229,7 @@ def _key_frames(package: PackageFacts) -> Iterator[Breach]:
         for number, stretch in media.stretches("video"):
             allowed_s = 2.0 + max(stretch.frame_s, 1 / 120)
             times = [*stretch.key_times_s, stretch.shown_end_s]
-            gap_s = max((b - a for a, b in zip(times, times[1:], strict=False)), default=0.0)
+            gap_s = max((b - a for a, b in pairwise(times)), default=0.0)
             if gap_s > worst_s:
                 worst_s, where = gap_s, number
         if worst_s > allowed_s:

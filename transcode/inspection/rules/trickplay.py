@@ -47,9 +47,7 @@ def _trick(package: PackageFacts) -> Iterator[MediaFacts]:
 def _marked(package: PackageFacts) -> Iterator[Breach]:
     for media in _trick(package):
         if not media.listed.iframes_only:
-            yield Breach(
-                file=media.name, measured="no EXT-X-I-FRAMES-ONLY", allowed="the tag"
-            )
+            yield Breach(file=media.name, measured="no EXT-X-I-FRAMES-ONLY", allowed="the tag")
 
 
 def _one_frame(package: PackageFacts) -> Iterator[Breach]:
@@ -160,7 +158,7 @@ RULES = (
         id="iframes-range",
         clauses=("Apple 6.10", "RFC 4.4.3.6"),
         severity="violation",
-        text="Every range of a playlist of I-frames holds exactly one frame, an IDR, with its moof.",
+        text="Every range of a playlist of I-frames holds one frame, an IDR, with its moof.",
         remedy="write ranges from the start of the moof to the end of its first sample",
         needs="media",
         check=_one_frame,

@@ -12,17 +12,13 @@ from transcode.inspection.rules.rule import Breach, Rule, at_line
 HD_LINES = 720
 _PQ, _HLG = 16, 18
 _RANGES = {_PQ: "PQ", _HLG: "HLG"}
-_AUDIO_ENTRIES = ("mp4a", "ac-3", "ec-3", "opus", "flac", "alac", "mp3")
 
 
 def has_picture(variant: VariantFacts) -> bool:
     """Whether a variant carries video, by its figures, its codecs or its media."""
     if variant.media is not None and variant.media.main_kind:
         return variant.media.main_kind == "video"
-    if variant.listed.size is not None:
-        return True
-    names = variant.listed.codecs
-    return not names or not all(name.lower().startswith(_AUDIO_ENTRIES) for name in names)
+    return variant.listed.has_picture
 
 
 def _absent(
