@@ -21,12 +21,7 @@ if TYPE_CHECKING:
     from transcode.run.inspecting import Depth, OnProgress
 
 UNUSABLE_EXIT_CODE = 2
-
-
-class _UnusableError(click.ClickException):
-    """What was given is no package: another exit code than one that breaks rules."""
-
-    exit_code = UNUSABLE_EXIT_CODE
+"""What was given is no package: another code than that of one which breaks rules."""
 
 
 @click.command()
@@ -121,7 +116,9 @@ def _load(
                 )
             )
         except (InputError, PeerError) as exc:
-            raise _UnusableError(explain(exc)) from exc
+            error = click.ClickException(explain(exc))
+            error.exit_code = UNUSABLE_EXIT_CODE
+            raise error from exc
 
 
 def _keys_dir(given: str | None) -> Path | None:
