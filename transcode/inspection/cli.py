@@ -24,6 +24,13 @@ UNUSABLE_EXIT_CODE = 2
 """What was given is no package: another code than that of one which breaks rules."""
 
 
+class _UnusableError(click.ClickException):
+    exit_code = UNUSABLE_EXIT_CODE
+
+    def __repr__(self) -> str:
+        return f"_UnusableError({self.message!r})"
+
+
 @click.command()
 @click.argument("package", metavar="PACKAGE_OR_URL", required=False)
 @click.option("--quick", is_flag=True, help="Look at playlists and file sizes only.")
@@ -116,9 +123,7 @@ def _load(
                 )
             )
         except (InputError, PeerError) as exc:
-            error = click.ClickException(explain(exc))
-            error.exit_code = UNUSABLE_EXIT_CODE
-            raise error from exc
+            raise _UnusableError(explain(exc)) from exc
 
 
 def _keys_dir(given: str | None) -> Path | None:
