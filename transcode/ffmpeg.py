@@ -14,11 +14,12 @@ import ffmpeg
 
 from transcode.encoders.aac import aac_options
 from transcode.encoders.h264 import h264_options
-from transcode.graphs.audio import sound
+from transcode.graphs.audio import padded, sound_graph
 from transcode.graphs.clock import STEADY
+from transcode.graphs.mixing import SAMPLE_RATE
 from transcode.graphs.video import decoder_options, pictures
-from transcode.jobs import Job, VideoJob
-from transcode.plan import SAMPLE_RATE, AudioPlan, VideoPlan
+from transcode.jobs import AudioJob, Job, VideoJob
+from transcode.plan import AudioPlan, VideoPlan
 from transcode.scenes import SceneSpec
 
 LOG_LEVEL = "repeat+level+warning"
@@ -38,14 +39,16 @@ def encode_arguments(
     """
     if len(outputs) != len(job.products):
         raise ValueError(f"{len(outputs)} outputs; expected one for each product of the job")
-    chosen = STEADY | decoder_options(job.pictures) if isinstance(job, VideoJob) else {}
+    if isinstance(job, AudioJob):
+        return _sound_arguments(job.audio, master, outputs[0], program=program)
     source = ffmpeg.input(
-        f"file:{master}", protocol_whitelist="file", err_detect="explode", **chosen
+        f"file:{master}",
+        protocol_whitelist="file",
+        err_detect="explode",
+        **STEADY,
+        **decoder_options(job.pictures),
     )
-    if isinstance(job, VideoJob):
-        written = _video_outputs(job, source, outputs)
-    else:
-        written = [_audio_output(job.audio, source, outputs[0])]
+    written = _video_outputs(job, source, outputs)
     graph = ffmpeg.merge_outputs(*written) if len(written) > 1 else written[0]
     return [program, *_GLOBAL, "-copyts", *graph.compile(cmd=[])]
 
@@ -86,13 +89,29 @@ def video_options(rung: VideoPlan, *, gop_frames: int) -> dict[str, Any]:
 _ENCODERS: dict[str, Callable[..., dict[str, Any]]] = {"h264": h264_options}
 
 
-def _audio_output(audio: AudioPlan, source: Any, output: str) -> Any:
+def _sound_arguments(audio: AudioPlan, master: str, output: str, *, program: str) -> list[str]:
+    """The command that encodes one sound; ffmpeg-python knows no loopback decoders."""
+    graph = sound_graph(
+        audio.sound,
+        channels=audio.channels,
+        clocks=audio.clocks,
+        tail=padded(audio.duration_s + 1),
+        gain_db=audio.gain_db,
+    )
     options = aac_options(bitrate_bps=audio.bitrate_bps, sample_rate=SAMPLE_RATE) | {
         "t": f"{audio.duration_s + 1:.3f}",
         "frag_duration": 1_000_000,
         "movflags": _FRAGMENTED,
+        "f": "mp4",
+        "map_metadata": -1,
+        "map_chapters": -1,
     }
-    return ffmpeg.output(sound(audio, source), output, **options, **_CONTAINER)
+    said = [word for name, value in sorted(options.items()) for word in (f"-{name}", str(value))]
+    return [
+        program, *_GLOBAL, "-copyts",
+        *("-err_detect", "explode", "-protocol_whitelist", "file", "-i", f"file:{master}"),
+        *graph.arguments, "-map", graph.label, *said, output,
+    ]  # fmt: skip
 
 
 _CONTAINER = {"format": "mp4", "map_metadata": -1, "map_chapters": -1}

@@ -20,10 +20,9 @@ from transcode.ladders.ladder import ladder_for
 from transcode.ladders.rungs import PlannedRung
 from transcode.masters.colour import BT709, Colour, ColourFacts, output_colour
 from transcode.masters.master import Master
-from transcode.masters.streams import AudioFacts
+from transcode.masters.sound import AudioFacts, names_of
 from transcode.masters.timing import Clock
 
-SAMPLE_RATE = 48_000
 _PLAIN = ColourFacts(colour=BT709)
 _FROM_ZERO = Clock()
 
@@ -74,18 +73,20 @@ class VideoPlan:
 class AudioPlan:
     """One audio rendition, as encoded: the whole film at once."""
 
-    index: int
-    """Number of the master's stream."""
+    sound: AudioFacts
+    """Which of the master's streams."""
     bitrate_bps: int
     duration_s: float
     """Of the film; the sound is filled up to it with silence."""
+    clocks: tuple[Clock, ...]
+    """How times in the file become times of the film, for each of its streams."""
     channels: int = 2
-    language: str | None = None
     name: str = "Main"
     """Shown in a player's menu of renditions."""
     codec: str = "aac"
-    clock: Clock = _FROM_ZERO
-    """How times in the file become times of the film."""
+    """Name of the encoder's module below ``encoders``."""
+    gain_db: float = 0.0
+    """How much louder than the master."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +144,7 @@ def plan_encode(master: Master, config: TranscodeConfig) -> EncodePlan:
         ),
         chunks=(Chunk(index=0, first_frame=0, frames=frames),),
         duration_s=duration_s,
-        audio=(_audio_plan(master, master.audio, duration_s, config),) if master.audio else (),
+        audio=_audio_plans(master, duration_s, config),
     )
 
 
@@ -152,15 +153,21 @@ def frames_at(master: Master, rate: Fraction) -> int:
     return max(1, math.ceil(master.frames * rate / master.frame_rate))
 
 
-def _audio_plan(
-    master: Master, audio: AudioFacts, duration_s: float, config: TranscodeConfig
-) -> AudioPlan:
-    return AudioPlan(
-        index=audio.index,
-        bitrate_bps=config.audio_kbps * 1000,
-        duration_s=duration_s,
-        language=audio.language,
-        clock=master.timing.clock_of(audio.index) if master.timing else _FROM_ZERO,
+def _audio_plans(
+    master: Master, duration_s: float, config: TranscodeConfig
+) -> tuple[AudioPlan, ...]:
+    timing = master.timing
+    return tuple(
+        AudioPlan(
+            sound=sound,
+            bitrate_bps=config.audio_kbps * 1000,
+            duration_s=duration_s,
+            clocks=tuple(
+                timing.clock_of(index) if timing else _FROM_ZERO for index in sound.indices
+            ),
+            name=name,
+        )
+        for sound, name in zip(master.sounds, names_of(master.sounds), strict=True)
     )
 
 

@@ -26,7 +26,7 @@ PQ = ColourFacts(
     pixels="yuv420p10le",
     unstated=("matrix", "primaries"),
 )
-SURROUND = AudioFacts(index=3, channels=6, language="nld")
+SURROUND = AudioFacts(index=3, channels=6, language="nl")
 
 
 def master(width: int, height: int, rate: Fraction, **changes: object) -> Master:

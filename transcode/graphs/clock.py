@@ -46,11 +46,11 @@ def _last_of(steps: str, tail: str) -> str:
     return f"{head};({last}){tail}"
 
 
-def place_sound(stream: Any, clock: Clock) -> Any:
-    """Sound at the film's times; holes are not filled yet."""
+def sound_times(clock: Clock) -> str:
+    """Filters that give sound the film's times; holes are not filled yet."""
     if clock.is_timeless:
-        return stream.filter("asetpts", "N/SR/TB")
-    return stream.filter("asettb", "AVTB").filter("asetpts", f"({_film_time(clock)})/TB")
+        return "asetpts=N/SR/TB"
+    return f"asettb=AVTB,asetpts='({_film_time(clock)})/TB'"
 
 
 def _film_time(clock: Clock) -> str:

@@ -102,6 +102,9 @@ def master_from(
     where = where or name
     shown = probed.get("format", {})
     measured = {
+        whole(each.get("index")): Measured(packets=0, seconds=0.0)
+        for each in probed.get("streams", ())
+    } | {
         index: Measured(packets=each.count, seconds=each.span_s) for index, each in packets.items()
     }
     choice = choose_streams(probed, where=where, measured=measured, wish=wish, bass=bass)

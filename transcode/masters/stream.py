@@ -59,7 +59,7 @@ class Stream:
         size = (
             f"{self.width}x{self.height}"
             if self.kind == "video"
-            else self.layout or f"{self.channels} channel{'s' if self.channels != 1 else ''}"
+            else self.layout or f"{self.channels} channels"
         )
         parts = [self.codec or "unknown codec", size, self.language or ""]
         return " ".join(filter(None, parts)) + (f" “{self.title}”" if self.title else "")
@@ -92,9 +92,7 @@ def _stream(described: Mapping[str, Any], measured: Measured | None) -> Stream:
         width=whole(described.get("width")),
         height=whole(described.get("height")),
         channels=whole(described.get("channels")),
-        layout=""
-        if layout == "unknown" or (layout[:1].isdigit() and "channels" in layout)
-        else layout,
+        layout="" if layout == "unknown" else layout,
         sample_rate=whole(described.get("sample_rate")),
         language=language_tag(tags.get("language", "")),
         title=" ".join(str(tags.get("title") or tags.get("handler_name") or "").split()),

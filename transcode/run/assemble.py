@@ -146,7 +146,7 @@ def _audio_track(folder: Folder, audio: AudioPlan) -> Track:
         init_bytes=folder.init_bytes,
         segments=tuple(folder.segments),
         channels=audio.channels,
-        language=audio.language,
+        language=audio.sound.language,
         name=audio.name,
     )
 

@@ -191,7 +191,7 @@ def test_pictures_beyond_every_level_are_refused() -> None:
 
 
 def test_a_plan_carries_everything_from_master_and_settings() -> None:
-    sound = AudioFacts(index=1, channels=6, language="nld")
+    sound = AudioFacts(index=1, channels=6, language="nl")
     bright = ColourFacts(colour=Colour(matrix="bt2020nc", primaries="bt2020", transfer="smpte2084"))
     facts = master(sounds=(sound,), interlaced=True, colour=bright, frames=252)
     plan = plan_encode(facts, DEFAULT)
@@ -201,7 +201,7 @@ def test_a_plan_carries_everything_from_master_and_settings() -> None:
     assert {rung.colour for rung in plan.rungs} == {BT709}
     assert plan.duration_s == 10.5
     (audio,) = plan.audio
-    assert (audio.index, audio.channels, audio.language) == (1, 2, "nld")
+    assert (audio.sound, audio.channels, audio.name) == (sound, 2, "nl")
     assert audio.duration_s == 10.5
     for rung in plan.rungs:
         # over a segment of 4 s: 1.5 + 1/4 times the mean at most, below Apple's limit of 2
