@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from transcode.masters.packets import DISCARD, KEY, Packets
 
+Times = Sequence[float] | npt.NDArray[Any]
+
 
 def packets(
-    times_s: Sequence[float] | np.ndarray[tuple[int], np.dtype[np.float64]],
+    times_s: Times,
     *,
     lasts_s: float = 0.04,
     key_every: int = 1,
@@ -42,7 +46,7 @@ def packets(
 
 
 def interleave(
-    *tracks: Sequence[float] | np.ndarray[tuple[int], np.dtype[np.float64]],
+    *tracks: Times,
 ) -> list[list[int]]:
     """Places of the packets of several tracks that are written side by side, by their times."""
     everyone = sorted(

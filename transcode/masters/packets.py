@@ -116,13 +116,21 @@ def _clock(track: Packets) -> FloatArray:
 
 
 def _shown(track: Packets) -> FloatArray:
-    """Presentation times; sorted decoding times where too many are missing."""
+    """Presentation times.
+
+    Where many are missing they are decoding times, later by the delay of key frames: in the
+    order of decoding, but as a set the same.
+    """
     missing = np.isnan(track.pts_s)
     if not missing.any():
         return track.pts_s
-    if missing.mean() > 0.02:
-        return _clock(track)
-    return np.where(missing, track.dts_s, track.pts_s)
+    if missing.mean() <= 0.02:
+        return np.where(missing, track.dts_s, track.pts_s)
+    delays_s = track.pts_s - _clock(track)
+    keys_s = delays_s[((track.flags & KEY) != 0) & ~missing]
+    if len(keys_s):
+        return _clock(track) + float(np.median(keys_s))
+    return _clock(track) + (float(np.nanmin(delays_s)) if not missing.all() else 0.0)
 
 
 @dataclass(slots=True)
@@ -224,7 +232,9 @@ def _offsets(
         elif not done:
             piece.add_s = 0.0
         else:
-            piece.add_s = _next_s(piece, done) - piece.run.begin_s
+            leads = partner is not None and partner.track < piece.track
+            lead = partner if partner is not None and leads else piece
+            piece.add_s = _next_s(lead, done, waits=partner is not None) - lead.run.begin_s
         found[piece.track].append(piece.add_s)
         done.append(piece)
     return found
@@ -248,18 +258,18 @@ def _partner(piece: _Piece, pieces: Sequence[_Piece], gap_s: float) -> _Piece | 
     return None if best is None else best[1]
 
 
-def _next_s(piece: _Piece, done: Sequence[_Piece]) -> float:
+def _next_s(piece: _Piece, done: Sequence[_Piece], *, waits: bool) -> float:
     """Where a piece begins that has no partner yet: at the end of its own track.
 
-    After a longer other track it waits for that: joined pieces keep their own length. A first
-    piece on a clock of its own begins with the others.
+    Of joined pieces it waits for the other track, if that is longer. A first piece on a clock
+    of its own begins with the others.
     """
     own = [each for each in done if each.track == piece.track]
     if not own:
         return min(each.run.begin_s + (each.add_s or 0.0) for each in done)
     over = [each.end_s for each in done if each.last < piece.first + _NEAR_PACKETS]
     own_s, longest_s = own[-1].end_s, max(over, default=own[-1].end_s)
-    return longest_s if 0.1 < longest_s - own_s < LEAD_S else own_s
+    return longest_s if waits and 0.1 < longest_s - own_s < LEAD_S else own_s
 
 
 def _line(track: Packets, runs: Sequence[_Run], offsets: Sequence[float]) -> Line:

@@ -7,7 +7,7 @@ one place; nothing is decided from a mean, so flashes between idle pictures are 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -41,6 +41,8 @@ class Rate:
     """A constant rate, and how the master's pictures fit it."""
 
     rate: Fraction
+    origin_s: float
+    """A time that lies on a place: that of most pictures."""
     is_variable: bool
     """Whether pictures stand for different times."""
     moved: int = 0
@@ -62,7 +64,8 @@ def rate_of(times_s: FloatArray, *, tick_s: float, hint: Fraction | None = None)
     steps_s = steps_s[steps_s > max(1e-6, tick_s / 2)]
     if not len(steps_s):
         one = hint if hint is not None and 1 <= hint <= 120 else Fraction(25)
-        return Rate(rate=_snap(one, 5e-4, hint), is_variable=False)
+        rate = _snap(one, 5e-4, hint)
+        return Rate(rate=rate, origin_s=float(times_s[0]), is_variable=False)
     grid = _grid_rate(times_s, steps_s, tick_s, hint)
     if grid is not None:
         return grid
@@ -88,23 +91,50 @@ def _grid_rate(
     for guess_s in (usual_s, _shortest(steps_s)):
         counts = np.maximum(1, np.rint(steps_s / guess_s))
         slack_s = np.maximum(0.1 * guess_s, 1.1 * tick_s) + 1e-6
-        short = counts <= 20
         # Once the interval is refined, long idle times must lie on the grid as well.
-        interval_s = float(steps_s[short].sum() / counts[short].sum())
+        near = (counts <= 20) & (np.abs(steps_s - counts * guess_s) <= slack_s)
+        if not near.any():
+            continue
+        interval_s = float(steps_s[near].sum() / counts[near].sum())
         counts = np.maximum(1, np.rint(steps_s / interval_s))
         on_grid = np.abs(steps_s - counts * interval_s) <= slack_s
-        if on_grid.mean() < _ON_GRID:
+        if on_grid.mean() < _ON_GRID and (~on_grid).sum() > min(2, len(steps_s) // 20):
             continue
         uneven = float((counts > 1).mean())
-        span_s = float(steps_s[short].sum())
-        varies = uneven > 0.01 and int((counts > 1).sum()) > 1
-        loose = 0.01 if varies else min(8e-4, max(3e-4, 1.5 * tick_s / span_s))
+        span_s = float(steps_s[near].sum())
+        idle = float((counts - 1).sum() / counts.sum())
+        varies = uneven > 0.01 and (int((counts > 1).sum()) > 2 or idle > 0.1)
+        loose = 0.01 if varies else min(2e-3, max(3e-4, 1.5 * tick_s / span_s))
         rate = _snap(Fraction(1 / interval_s).limit_denominator(100_000), loose, hint)
-        fit = _fit(times_s, max(rate, Fraction(1)))
+        rate = max(rate, Fraction(1))
+        fit = _fit(times_s, rate, origin_s=_origin(times_s, rate))
         if fit.lost or (varies and (rate < LEAST_VARIABLE or fit.moved)):
             continue
-        return Rate(rate=fit.rate, is_variable=varies, moved=fit.moved)
+        return replace(fit, is_variable=varies)
     return None
+
+
+def _origin(times_s: FloatArray, rate: Fraction) -> float:
+    """The first time, moved by less than a place to where most pictures lie.
+
+    A first picture that stands a little longer would else put all others between two places.
+    """
+    places = (times_s - times_s[0]) * float(rate)
+    phases = places - np.floor(places)
+    if _is_together(phases, 0.0):
+        return float(times_s[0])
+    middle = float(np.median(phases))
+    moved = middle - 1 if middle > 0.5 else middle
+    return (
+        float(times_s[0]) + moved / float(rate)
+        if _is_together(phases, middle)
+        else float(times_s[0])
+    )
+
+
+def _is_together(phases: FloatArray, phase: float) -> bool:
+    apart = np.abs((phases - phase + 0.5) % 1 - 0.5)
+    return float((apart < 0.1).mean()) > 0.9
 
 
 def _shortest(steps_s: FloatArray) -> float:
@@ -133,23 +163,29 @@ def _is_dense(times_s: FloatArray, rate: Fraction) -> bool:
     return len(times_s) - 1 >= _DENSE * places
 
 
-def _fit(times_s: FloatArray, rate: Fraction) -> Rate:
-    moved, lost = misfits(times_s, rate)
-    return Rate(rate=rate, is_variable=True, moved=moved, lost=lost)
+def _fit(times_s: FloatArray, rate: Fraction, *, origin_s: float | None = None) -> Rate:
+    origin_s = float(times_s[0]) if origin_s is None else origin_s
+    nearest = places_of(times_s, rate, origin_s)
+    taken = pack(nearest)
+    return Rate(
+        rate=rate,
+        origin_s=origin_s,
+        is_variable=True,
+        moved=int((taken > nearest).sum()),
+        lost=len(taken) - len(np.unique(taken)),
+    )
 
 
-def misfits(times_s: FloatArray, rate: Fraction) -> tuple[int, int]:
-    """How many pictures do not have their nearest place, and how many have none."""
-    nearest = nearest_places(times_s, rate)
+def pack(nearest: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Places as pictures take them: the nearest, or the next one when that is taken."""
     count = np.arange(len(nearest))
-    after = count + np.maximum.accumulate(nearest - count)
-    lost = len(nearest) - len(np.unique(np.minimum(after, nearest + 1)))
-    return int((after > nearest).sum()), lost
+    after: npt.NDArray[np.int64] = count + np.maximum.accumulate(nearest - count)
+    return np.minimum(after, nearest + 1)
 
 
-def nearest_places(times_s: FloatArray, rate: Fraction) -> npt.NDArray[np.int64]:
-    """The place of each picture, from 0 for the first."""
-    places: FloatArray = np.rint((times_s - times_s[0]) * float(rate))
+def places_of(times_s: FloatArray, rate: Fraction, origin_s: float) -> npt.NDArray[np.int64]:
+    """The place nearest to each time, counted from ``origin_s``."""
+    places: FloatArray = np.rint((times_s - origin_s) * float(rate))
     return places.astype(np.int64)
 
 

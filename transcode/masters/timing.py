@@ -24,13 +24,15 @@ from transcode.masters.packets import (
     Packets,
     lines_of,
 )
-from transcode.masters.rates import Rate, nearest_places, rate_of
+from transcode.masters.rates import Rate, pack, places_of, rate_of
 
 CLOCKED = frozenset({"mpegts", "mpeg", "dv", "mpegtsraw"})
 """Formats whose times come from a running clock, which may be reset."""
 _SEEKABLE = ("mov,mp4", "matroska")
 _KEY_SPACING_S = 0.5
 _MOST_LASTING_S = 600.0
+_MOST_ALIKE = 3
+"""Notes of one kind that are spelt out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +130,8 @@ def measure(
         times_s = _frames_of_fields(times_s, stated)
     rate = rate_of(times_s, tick_s=tick_s, hint=stated)
     begin_s = float(times_s[0])
-    start_s = _start(begin_s, heard, rate.rate)
-    end_s = _end_of_picture(picture, rate.rate)
+    start_s = _start(begin_s, heard, rate)
+    end_s = _end_of_picture(float(times_s[-1]), picture, rate.rate)
     frames, film_end_s = _length(times_s, start_s, end_s, heard, rate.rate)
     steps_s = np.diff(times_s)
     longest = int(np.argmax(steps_s)) if len(steps_s) else 0
@@ -166,19 +168,21 @@ def _frames_of_fields(times_s: FloatArray, stated: Fraction | None) -> FloatArra
     return times_s[::2] if 0.45 < twice < 0.55 else times_s
 
 
-def _start(begin_s: float, heard: Sequence[Line], rate: Fraction) -> float:
+def _start(begin_s: float, heard: Sequence[Line], rate: Rate) -> float:
     """The film's 0: the first picture lies on a frame, and sound before it is kept.
 
     Sound that leads by less than a frame is no reason for a frame more.
     """
+    rate_hz = float(rate.rate)
+    first = int(places_of(np.array([begin_s]), rate.rate, rate.origin_s)[0])
+    on_grid_s = rate.origin_s + first / rate_hz
     if not heard:
-        return begin_s
-    lead = (begin_s - float(heard[0].times_s[0])) * float(rate)
-    return begin_s - (math.ceil(lead - 1e-3) if lead > 1.001 else 0) / float(rate)
+        return on_grid_s
+    lead = (on_grid_s - float(heard[0].times_s[0])) * rate_hz
+    return on_grid_s - (math.ceil(lead - 1e-3) if lead > 1.001 else 0) / rate_hz
 
 
-def _end_of_picture(picture: Line, rate: Fraction) -> float:
-    last_s = float(picture.times_s[-1])
+def _end_of_picture(last_s: float, picture: Line, rate: Fraction) -> float:
     frame_s = 1 / float(rate)
     stated_s = float(picture.ends_s[-1]) - last_s
     lasting = math.isfinite(stated_s) and 1.5 * frame_s < stated_s < _MOST_LASTING_S
@@ -189,11 +193,11 @@ def _length(
     times_s: FloatArray, start_s: float, end_s: float, heard: Sequence[Line], rate: Fraction
 ) -> tuple[int, float]:
     """Frames of the film, and where it ends: the last picture stands to the end of the sound."""
-    places = int(nearest_places(times_s, rate)[-1]) + round((times_s[0] - start_s) * float(rate))
+    last = int(pack(places_of(times_s, rate, start_s))[-1])
     film_end_s = end_s
     if heard and _sound_end(heard[0]) - end_s > max(2 / float(rate), 0.1):
         film_end_s = _sound_end(heard[0])
-    frames = max(places + 1, math.floor((film_end_s - start_s) * float(rate) + 0.5 + 1e-3))
+    frames = max(last + 1, math.floor((film_end_s - start_s) * float(rate) + 0.5 + 1e-3))
     return frames, film_end_s
 
 
@@ -263,9 +267,8 @@ def _notes(
     elif over_s < -0.5:
         notes.append(Note(text=f"the sound ends {-over_s:.2f} s before the picture; silence "
                                "from there", at_s=at_s + over_s))  # fmt: skip
-    for jump, at_s in _jump_places(main, start_s):
-        if not picture.jumps:
-            notes.append(Note(text=_jump_words("sound", jump), at_s=at_s))
+    if not picture.jumps:
+        notes += _jump_notes("sound", main, start_s)
     return notes
 
 
@@ -280,10 +283,7 @@ def _picture_notes(picture: Line, rate: Rate, start_s: float) -> list[Note]:
     if rate.lost:
         notes.append(Note(text=f"{rate.lost:,} pictures come faster than "
                                f"{float(rate.rate):.5g} per second and are left out"))  # fmt: skip
-    notes += [
-        Note(text=_jump_words("picture", jump), at_s=at_s)
-        for jump, at_s in _jump_places(picture, start_s)
-    ]
+    notes += _jump_notes("picture", picture, start_s)
     if picture.before_key:
         notes.append(Note(text=f"the file begins inside a group of pictures: the first "
                                f"{picture.before_key} cannot be decoded", at_s=0.0))  # fmt: skip
@@ -293,15 +293,15 @@ def _picture_notes(picture: Line, rate: Rate, start_s: float) -> list[Note]:
     return notes
 
 
-def _jump_words(what: str, jump: Jump) -> str:
-    way = "ahead" if jump.seen_s > 0 else "back"
-    return f"times of the {what} jump {way} by {abs(jump.seen_s):,.2f} s; they are joined there"
-
-
-def _jump_places(line: Line, start_s: float) -> list[tuple[Jump, float]]:
-    return [
-        (jump, at_s - start_s) for jump, at_s in zip(line.jumps, line.jump_times_s, strict=True)
-    ]
+def _jump_notes(what: str, line: Line, start_s: float) -> list[Note]:
+    notes = []
+    for jump, at_s in zip(line.jumps[:_MOST_ALIKE], line.jump_times_s, strict=False):
+        way = "ahead" if jump.seen_s > 0 else "back"
+        words = f"times of the {what} jump {way} by {abs(jump.seen_s):,.2f} s; they are joined"
+        notes.append(Note(text=words, at_s=at_s - start_s))
+    if more := len(line.jumps) - len(notes):
+        notes.append(Note(text=f"times of the {what} jump {more:,} times more"))
+    return notes
 
 
 def seconds(video: Mapping[str, Any]) -> float:

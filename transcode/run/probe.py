@@ -26,6 +26,7 @@ _LIMIT_S = 120.0
 _READ_BYTES = 1 << 18
 _LOG_BYTES = 1 << 14
 _MP4_FIRST = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"})
+_MP4_MEDIA = frozenset({b"mdat", b"moov", b"moof"})
 _MP4_KINDS = _MP4_FIRST | {b"moof", b"mfra", b"sidx", b"styp", b"meta", b"uuid", b"udta", b"emsg"}
 
 
@@ -96,7 +97,7 @@ def _check_boxes(path: Path, file: BinaryIO, size: int) -> None:
 
     ffprobe accepts such a file if its index comes first.
     """
-    at = 0
+    at, kind = 0, b""
     while at < size:
         file.seek(at)
         try:
@@ -105,8 +106,8 @@ def _check_boxes(path: Path, file: BinaryIO, size: int) -> None:
             return  # size 0 means to the end of the file; ffprobe judges anything else
         if head is None or head[0] not in (_MP4_KINDS if at else _MP4_FIRST):
             return  # not MP4, or bytes of something else behind it
-        at += head[2]
-    if at > size:
+        kind, at = head[0], at + head[2]
+    if at > size and kind in _MP4_MEDIA:
         raise MediaError(
             f"{path}: is cut off: it holds {size:,} of at least {at:,} bytes; "
             "expected the whole file"
