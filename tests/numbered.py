@@ -99,7 +99,8 @@ def write_film(
 
 def _planes(luma: npt.NDArray[np.uint8]) -> bytes:
     chroma = bytes([128]) * (2 * (luma.shape[0] // 2) * (luma.shape[1] // 2))
-    return bytes(luma.tobytes()) + chroma
+    plane: bytes = luma.tobytes()
+    return plane + chroma
 
 
 @dataclass(frozen=True, slots=True)
