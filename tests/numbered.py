@@ -98,9 +98,9 @@ def write_film(
 
 
 def _planes(luma: npt.NDArray[np.uint8]) -> bytes:
-    chroma = bytes([128]) * (2 * (luma.shape[0] // 2) * (luma.shape[1] // 2))
-    plane: bytes = luma.tobytes()
-    return plane + chroma
+    height, width = luma.shape
+    chroma = np.full(2 * (height // 2) * (width // 2), 128, dtype=np.uint8)
+    return np.concatenate([luma.ravel(), chroma]).tobytes()
 
 
 @dataclass(frozen=True, slots=True)
