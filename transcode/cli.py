@@ -40,6 +40,20 @@ Tell = Callable[[str, float, str], None]
 @click.option("--segment", "segment_s", type=float, help="Seconds per segment  [4].")
 @click.option("--ladder", help="Rungs as HEIGHT:KBPS,… instead of those chosen from the master.")
 @click.option("--preset", type=click.Choice(get_args(Preset)), help="Speed of x264  [veryfast].")
+@click.option("--video", metavar="N", help="Stream of MASTER that is the picture  [by rule].")
+@click.option(
+    "--audio",
+    metavar="N,…",
+    help="Sounds to keep, the default first: numbers of streams (2+3 joins two), languages, none.",
+)
+@click.option(
+    "--all-audio", is_flag=True, default=None, help="Keep sounds of every language and kind."
+)
+@click.option("--surround", is_flag=True, default=None, help="Keep 5.1 too where there is some.")
+@click.option("--audio-codec", type=click.Choice(["aac", "opus"]), help="Opus comes beside AAC.")
+@click.option(
+    "--loudness", "loudness_lufs", type=float, metavar="LUFS", help="Bring every sound to it."
+)
 @click.option("--encrypt", type=click.Choice(["none", "aes-128"]), help="Encrypt the segments.")
 @click.option("--rotate-every", type=int, metavar="N", help="Use a new key every N segments.")
 @click.option(
@@ -70,6 +84,7 @@ def transcode(
       abr transcode film.mp4 packages/film
       abr transcode film.mp4 packages/film --encrypt aes-128 --rotate-every 10
       abr transcode film.mp4 packages/film --ladder 234:200,360:600,720:2500
+      abr transcode film.mkv packages/film --audio de,en --surround --loudness -23
       abr transcode --demo packages/demo       a generated master
     """
     if len(paths) != (1 if demo else 2):

@@ -47,11 +47,13 @@ def codec_of(init: bytes) -> str:
             case b"mp4a":
                 esds = find(init, b"esds", start=entry.body + _AUDIO_BYTES, end=entry.end)
                 return _aac(init[esds.body + 4 : esds.end])
+            case b"Opus":
+                return "Opus"
     except (IndexError, struct.error, StopIteration) as exc:
         raise MediaError(
             "mp4: the sample description is cut off; expected avcC, hvcC, av1C or esds"
         ) from exc
-    raise MediaError(f"mp4: codec {entry.kind!r}; expected avc1, hvc1, av01 or mp4a")
+    raise MediaError(f"mp4: codec {entry.kind!r}; expected avc1, hvc1, av01, mp4a or Opus")
 
 
 _CONFIGURATIONS = {b"avc1": b"avcC", b"hvc1": b"hvcC", b"av01": b"av1C"}

@@ -24,8 +24,21 @@ class TranscodeConfig:
     """How much time x264 spends to save bits."""
     peak_ratio: float = 1.5
     """Peak bit rate of a rung, as a multiple of its target."""
+    video: str = ""
+    """Number of the master's stream that is the picture; empty: found by the rule."""
+    audio: str = ""
+    """Sounds to keep, the default one first, separated by commas: numbers of streams, ``2+3`` for
+    left and right in two of them, or languages; ``none`` for silence; empty: the main sound."""
+    all_audio: bool = False
+    """Keep a sound of every language and kind."""
     audio_kbps: int = 128
-    """Stereo AAC bit rate in kbit/s."""
+    """Stereo bit rate in kbit/s; surround has three times as much."""
+    surround: bool = False
+    """Beside stereo, keep 5.1 of sounds that have as many channels or more."""
+    audio_codec: Literal["aac", "opus"] = "aac"
+    """``opus``: stereo in Opus beside AAC."""
+    loudness_lufs: float = 0.0
+    """Loudness that every sound is brought to; 0 leaves it as it is."""
     max_frame_rate: float = 60.0
     """A master with more frames per second has its rate divided by a whole number."""
     encrypt: Literal["none", "aes-128"] = "none"
@@ -55,6 +68,10 @@ class TranscodeConfig:
                 raise ConfigError(
                     f"transcode.{name}: {value:g}; expected a value from {least:g} to {most:g}"
                 )
+        if self.audio and self.all_audio:
+            raise ConfigError(
+                "transcode.audio: set together with all_audio; expected one or the other"
+            )
         if self.encrypt == "none" and (self.rotate_every or self.seal_init):
             name = "rotate_every" if self.rotate_every else "seal_init"
             raise ConfigError(
@@ -68,6 +85,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("gop_s", 0.2, 10.0),
     ("peak_ratio", 1.05, 2.0),
     ("audio_kbps", 32, 320),
+    ("loudness_lufs", -70, 0),
     ("max_frame_rate", 1.0, 300.0),
     ("rotate_every", 0, 1_000_000),
     ("stall_limit_s", 1.0, 3600.0),

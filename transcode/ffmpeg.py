@@ -14,6 +14,7 @@ import ffmpeg
 
 from transcode.encoders.aac import aac_options
 from transcode.encoders.h264 import h264_options
+from transcode.encoders.opus import LEAD_SAMPLES, opus_options
 from transcode.graphs.audio import padded, sound_graph
 from transcode.graphs.clock import STEADY
 from transcode.graphs.mixing import SAMPLE_RATE
@@ -89,16 +90,24 @@ def video_options(rung: VideoPlan, *, gop_frames: int) -> dict[str, Any]:
 _ENCODERS: dict[str, Callable[..., dict[str, Any]]] = {"h264": h264_options}
 
 
+_SOUND_ENCODERS: dict[str, tuple[Callable[..., dict[str, Any]], int]] = {
+    "aac": (aac_options, 0),
+    "opus": (opus_options, LEAD_SAMPLES),
+}
+"""Options, and samples of silence in front, by the name of the encoder's module."""
+
+
 def _sound_arguments(audio: AudioPlan, master: str, output: str, *, program: str) -> list[str]:
     """The command that encodes one sound; ffmpeg-python knows no loopback decoders."""
+    encoder, lead = _SOUND_ENCODERS[audio.codec]
     graph = sound_graph(
         audio.sound,
         channels=audio.channels,
         clocks=audio.clocks,
-        tail=padded(audio.duration_s + 1),
+        tail=padded(audio.duration_s + 1, lead_samples=lead),
         gain_db=audio.gain_db,
     )
-    options = aac_options(bitrate_bps=audio.bitrate_bps, sample_rate=SAMPLE_RATE) | {
+    options = encoder(bitrate_bps=audio.bitrate_bps, sample_rate=SAMPLE_RATE) | {
         "t": f"{audio.duration_s + 1:.3f}",
         "frag_duration": 1_000_000,
         "movflags": _FRAGMENTED,

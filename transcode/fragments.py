@@ -94,6 +94,21 @@ def begin_at(init: bytes, media_time: int) -> bytes:
     return bytes(longer)
 
 
+def without_delay(init: bytes) -> bytes:
+    """``init`` of sound whose priming frames are dropped: Opus then has no pre-skip.
+
+    Source: Encapsulation of Opus in ISO Base Media File Format, 4.3.2 (OpusSpecificBox).
+    """
+    stsd = find(init, b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
+    entry = next(boxes(init, stsd.body + 8, stsd.end))
+    if entry.kind != b"Opus":
+        return init
+    dops = find(init, b"dOps", start=entry.body + 28, end=entry.end)
+    patched = bytearray(init)
+    struct.pack_into(">H", patched, dops.body + 2, 0)
+    return bytes(patched)
+
+
 class _Defaults(NamedTuple):
     duration: int
     size: int

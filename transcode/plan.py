@@ -11,18 +11,22 @@ items 1.4, 1.11, 1.13, 1.19 and 1.30.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from transcode.config import TranscodeConfig
 from transcode.encoders.h264 import level_for
 from transcode.ladders.ladder import ladder_for
 from transcode.ladders.rungs import PlannedRung
+from transcode.layout import AUDIO_GROUP
 from transcode.masters.colour import BT709, Colour, ColourFacts, output_colour
 from transcode.masters.master import Master
 from transcode.masters.sound import AudioFacts, names_of
 from transcode.masters.timing import Clock
 
+SURROUND_GROUP, OPUS_GROUP = "surround", "opus"
 _PLAIN = ColourFacts(colour=BT709)
 _FROM_ZERO = Clock()
 
@@ -87,6 +91,8 @@ class AudioPlan:
     """Name of the encoder's module below ``encoders``."""
     gain_db: float = 0.0
     """How much louder than the master."""
+    groups: tuple[str, ...] = ()
+    """Groups of renditions that it is in; none means ``audio`` alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +150,7 @@ def plan_encode(master: Master, config: TranscodeConfig) -> EncodePlan:
         ),
         chunks=(Chunk(index=0, first_frame=0, frames=frames),),
         duration_s=duration_s,
-        audio=_audio_plans(master, duration_s, config),
+        audio=tuple(_audio_plans(master, duration_s, config)),
     )
 
 
@@ -153,22 +159,28 @@ def frames_at(master: Master, rate: Fraction) -> int:
     return max(1, math.ceil(master.frames * rate / master.frame_rate))
 
 
-def _audio_plans(
-    master: Master, duration_s: float, config: TranscodeConfig
-) -> tuple[AudioPlan, ...]:
+def _audio_plans(master: Master, duration_s: float, config: TranscodeConfig) -> Iterator[AudioPlan]:
+    """Renditions: each sound in stereo AAC, and in what else is asked for."""
     timing = master.timing
-    return tuple(
-        AudioPlan(
-            sound=sound,
-            bitrate_bps=config.audio_kbps * 1000,
-            duration_s=duration_s,
-            clocks=tuple(
-                timing.clock_of(index) if timing else _FROM_ZERO for index in sound.indices
-            ),
-            name=name,
+    has_surround = config.surround and any(each.in_surround for each in master.sounds)
+
+    def rendition(sound: AudioFacts, name: str, **more: Any) -> AudioPlan:
+        clocks = (timing.clock_of(index) if timing else _FROM_ZERO for index in sound.indices)
+        facts = {"bitrate_bps": config.audio_kbps * 1000, **more}
+        return AudioPlan(
+            sound=sound, name=name, duration_s=duration_s, clocks=tuple(clocks), **facts
         )
-        for sound, name in zip(master.sounds, names_of(master.sounds), strict=True)
-    )
+
+    for sound, name in zip(master.sounds, names_of(master.sounds), strict=True):
+        wide = sound.in_surround
+        # Every group offers every sound, so that a change of language never ends in silence.
+        also = (SURROUND_GROUP,) if has_surround and wide is None else ()
+        yield rendition(sound, name, groups=(AUDIO_GROUP, *also) if also else ())
+        if has_surround and wide:
+            more = {"channels": 6, "bitrate_bps": 3 * config.audio_kbps * 1000}
+            yield rendition(wide, name, groups=(SURROUND_GROUP,), **more)
+        if config.audio_codec == "opus":
+            yield rendition(sound, name, groups=(OPUS_GROUP,), codec="opus")
 
 
 def thin_rate(rate: Fraction, most: float) -> Fraction:

@@ -27,6 +27,7 @@ PQ = ColourFacts(
     unstated=("matrix", "primaries"),
 )
 SURROUND = AudioFacts(index=3, channels=6, language="nl")
+PAIR = AudioFacts(index=1, channels=2, joined=(2,), layout="stereo")
 
 
 def master(width: int, height: int, rate: Fraction, **changes: object) -> Master:
@@ -67,6 +68,10 @@ def cases() -> dict[str, Sequence[str]]:
         "interlaced-surround": encode(
             master(416, 234, Fraction(25), sounds=(SURROUND,), interlaced=True, index=2)
         ),
+        "mono-pair-opus": encode(
+            master(416, 234, Fraction(25), sounds=(PAIR,)), audio_codec="opus"
+        ),
+        "with-surround": encode(master(416, 234, Fraction(25), sounds=(SURROUND,)), surround=True),
         "hdr-120": encode(master(426, 240, Fraction(120), colour=PQ)),
         "decode": decode_arguments(),
         "generate": generate_arguments(SceneSpec(), "/tmp/sound.wav", "pipe:9"),

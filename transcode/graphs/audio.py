@@ -54,6 +54,8 @@ def sound_graph(
         clocks: How the times of each stream become those of the film.
         tail: What comes last, such as padding or a measurement: filters of ffmpeg.
         gain_db: How much louder.
+
+    The caller limits the length of the output: joined streams have no end.
     """
     mixing = mix(sound, channels)
     before: list[str] = []
@@ -62,7 +64,9 @@ def sound_graph(
         before += ["-map", f"0:{index}", "-af", mixing.filters]
         before += ["-c:a", "pcm_f32le", "-f", "null", "-"]
         filled = f"aresample=async=1000:min_hard_comp={_MOST_OFF_S}:first_pts=0"
-        parts.append(f"[dec:{number}]{sound_times(clock)},{filled}[in{number}]")
+        # Joining ends with the shortest, so each goes on for ever; the output has a length.
+        endless = ",apad" if sound.joined else ""
+        parts.append(f"[dec:{number}]{sound_times(clock)},{filled}{endless}[in{number}]")
     loops = [word for number in range(len(parts)) for word in ("-dec", f"{number}:0")]
     last = [tail]
     if mixing.may_clip or gain_db > 0:

@@ -36,6 +36,10 @@ ROLES: Mapping[Role, str] = {
     "description": "audio description",
 }
 """Kinds of sound in the order of preference, and the words for them."""
+CHARACTERISTICS: Mapping[Role, str] = {"description": "public.accessibility.describes-video"}
+"""Media characteristic tags of kinds (RFC 8216bis, 4.4.6.1, CHARACTERISTICS)."""
+NEVER_BY_THEMSELVES: frozenset[Role] = frozenset({"commentary", "effects"})
+"""Kinds that no player is to choose because of their language."""
 _RANKS = {role: rank for rank, role in enumerate(ROLES)}
 _BY_DISPOSITION: Mapping[str, Role] = {
     "visual_impaired": "description",

@@ -36,6 +36,20 @@ class StreamWish:
     """Number of the video stream."""
     sound: SoundWish = field(default_factory=SoundWish)
 
+    @classmethod
+    def of(cls, video: str, audio: str, *, all_audio: bool = False) -> StreamWish:
+        """A wish in the words of the command line.
+
+        Raises:
+            ConfigError: ``video`` is no number.
+        """
+        if video and not (video.isascii() and video.isdigit()):
+            raise ConfigError(f"--video {video}: expected the number of a stream, such as 0")
+        tracks = tuple(filter(None, (each.strip() for each in audio.split(","))))
+        return cls(
+            video=int(video) if video else None, sound=SoundWish(tracks=tracks, all=all_audio)
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamUse:

@@ -15,6 +15,7 @@ from transcode.jobs import ProductName
 from transcode.layout import Encryption, PresentationIndex, SourceFacts, Track
 from transcode.listing import texts_of
 from transcode.masters.master import Master
+from transcode.masters.sound import CHARACTERISTICS, NEVER_BY_THEMSELVES
 from transcode.plan import AudioPlan, EncodePlan, VideoPlan
 from transcode.run.tracks import Encrypter, Folder, VideoTrack, write_audio
 
@@ -148,6 +149,9 @@ def _audio_track(folder: Folder, audio: AudioPlan) -> Track:
         channels=audio.channels,
         language=audio.sound.language,
         name=audio.name,
+        groups=audio.groups,
+        characteristics=CHARACTERISTICS.get(audio.sound.role, ""),
+        autoselect=audio.sound.role not in NEVER_BY_THEMSELVES,
     )
 
 

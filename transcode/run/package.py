@@ -23,6 +23,7 @@ from transcode.files.reader import check_package
 from transcode.jobs import Job, VideoJob, jobs_of
 from transcode.layout import PresentationIndex
 from transcode.masters.master import Master
+from transcode.masters.streams import StreamWish
 from transcode.plan import EncodePlan, plan_encode
 from transcode.run.assemble import index_of, write_index, write_tracks
 from transcode.run.encode import encode, product_path
@@ -68,7 +69,8 @@ async def transcode(
     out = _absolute(out)
     title = layout.title_of(out.name)
     check_target(out, force=config.force)
-    facts = await probe(master)
+    wish = StreamWish.of(config.video, config.audio, all_audio=config.all_audio)
+    facts = await probe(master, wish=wish)
     plan = plan_encode(facts, config)
     encrypter = None
     if config.encrypt != "none":

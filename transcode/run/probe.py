@@ -17,8 +17,11 @@ from abr.shell import reason_of
 from transcode.boxes import read_header
 from transcode.masters.fields import whole
 from transcode.masters.master import Master, master_from
-from transcode.masters.streams import EXPECTED
+from transcode.masters.sound import to_listen_to
+from transcode.masters.stream import streams_of
+from transcode.masters.streams import EXPECTED, StreamWish
 from transcode.run.ffmpegtools import find
+from transcode.run.listening import find_bass
 from transcode.run.packets import ENTRIES, PacketReader
 
 logger = logging.getLogger(__name__)
@@ -30,16 +33,20 @@ _MP4_MEDIA = frozenset({b"mdat", b"moov", b"moof"})
 _MP4_KINDS = _MP4_FIRST | {b"moof", b"mfra", b"sidx", b"styp", b"meta", b"uuid", b"udta", b"emsg"}
 
 
-async def probe(path: str | Path, *, limit_s: float = _LIMIT_S) -> Master:
+async def probe(
+    path: str | Path, *, wish: StreamWish | None = None, limit_s: float = _LIMIT_S
+) -> Master:
     """Facts about the master at ``path``; all of its packets are read once.
 
     Args:
         path: A video file.
+        wish: Streams that are asked for.
         limit_s: Most seconds in which ffprobe says nothing.
 
     Raises:
         MissingFileError: no such file, or a folder.
         MediaError: it is empty, cut off, not media, or has no video.
+        ConfigError: a stream was asked for that is not there.
         ToolMissingError: no ffprobe.
         ToolFailedError: ffprobe said nothing for ``limit_s``.
     """
@@ -63,7 +70,12 @@ async def probe(path: str | Path, *, limit_s: float = _LIMIT_S) -> Master:
     )
     reader.close()
     return master_from(
-        found, name=path.name, where=str(path), packets=reader.packets(sample_rates(found))
+        found,
+        name=path.name,
+        where=str(path),
+        packets=reader.packets(sample_rates(found)),
+        wish=wish,
+        bass=await find_bass(path, to_listen_to(streams_of(found))),
     )
 
 

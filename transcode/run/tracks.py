@@ -14,7 +14,15 @@ from abr.errors import ToolFailedError
 from transcode import layout
 from transcode.codecs import codec_of, nal_length_bytes, starts_with_idr
 from transcode.encryption import ContentKey, KeyProvider, decrypt, encrypt, sequence_iv
-from transcode.fragments import AudioCutter, Cut, Demuxer, VideoCutter, begin_at, timescale_of
+from transcode.fragments import (
+    AudioCutter,
+    Cut,
+    Demuxer,
+    VideoCutter,
+    begin_at,
+    timescale_of,
+    without_delay,
+)
 from transcode.iframes import key_frames_of
 from transcode.layout import KeyFrame, SegmentFacts
 from transcode.listing import init_iv
@@ -177,7 +185,7 @@ def write_audio(folder: Folder, product: Iterable[bytes], ends_s: Sequence[float
     for data in product:
         samples = demuxer.feed(data)
         if demuxer.init is not None and cutter is None:
-            folder.write_init(demuxer.init)
+            folder.write_init(without_delay(demuxer.init))
             cutter = AudioCutter(folder.timescale)
         if cutter is None:
             continue

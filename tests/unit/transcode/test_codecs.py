@@ -77,7 +77,7 @@ def test_aac_is_named_by_its_object_type(descriptors: str, codec: str) -> None:
 @pytest.mark.parametrize(
     ("init", "says"),
     [
-        (video(kind=b"hev1"), "codec b'hev1'; expected avc1, hvc1, av01 or mp4a"),
+        (video(kind=b"hev1"), "codec b'hev1'; expected avc1, hvc1, av01, mp4a or Opus"),
         (audio("04 02 0001"), "descriptor 4 in esds; expected 3"),
         (audio("03 16 0001 00"), "cut off"),
         (box(b"moov"), "no box moov/trak"),

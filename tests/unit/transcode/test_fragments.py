@@ -22,6 +22,7 @@ from transcode.fragments import (
     begin_at,
     read_fragment,
     timescale_of,
+    without_delay,
     write_fragment,
 )
 
@@ -56,6 +57,8 @@ ESDS = full_box(
     bytes.fromhex("0380808025000100048080801740150000000001f4000001f4000580808005119056e500068080800102"),
 )  # fmt: skip
 AAC = box(b"mp4a", bytes(28), ESDS)
+DOPS = bytes.fromhex("00 02 0138 0000bb80 0000 00")  # version 0, 2 channels, 312 samples of delay
+OPUS = box(b"Opus", bytes(28), box(b"dOps", DOPS))
 
 
 def test_boxes_are_read_as_written() -> None:
@@ -222,6 +225,15 @@ def test_each_key_frame_is_a_fragment_of_its_own_and_time_goes_on() -> None:
     assert [
         len(run.samples) for run in mp4facts.runs(init_section(AVC), cut_samples(1)[0].data)
     ] == [1]
+
+
+def test_sound_whose_priming_is_dropped_states_no_delay() -> None:
+    """A player would else skip 312 samples of the sound itself; AAC has no such field."""
+    init = without_delay(init_section(OPUS))
+    assert DOPS.replace(b"\x01\x38", b"\0\0") in init
+    assert len(init) == len(init_section(OPUS))
+    assert codec_of(init) == "Opus"
+    assert without_delay(init_section(AAC)) == init_section(AAC)
 
 
 def audio_frames(count: int) -> list[Sample]:

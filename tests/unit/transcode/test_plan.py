@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -221,3 +222,37 @@ def test_a_plan_carries_everything_from_master_and_settings() -> None:
 def test_settings_out_of_range_are_refused_by_name(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         TranscodeConfig(**changes).check()
+
+
+def test_each_sound_has_the_renditions_that_are_asked_for() -> None:
+    """Every group offers every sound: what has no 5.1 is in that group in stereo."""
+    wide = AudioFacts(index=1, channels=8, language="de", layout="7.1")
+    stereo = AudioFacts(index=2, channels=2, language="en")
+    facts = master(sounds=(wide, stereo))
+    config = replace(DEFAULT, surround=True, audio_codec="opus")
+    made = [
+        (a.name, a.codec, a.channels, a.bitrate_bps, a.groups)
+        for a in plan_encode(facts, config).audio
+    ]
+    assert made == [
+        ("de", "aac", 2, 128_000, ()),
+        ("de", "aac", 6, 384_000, ("surround",)),
+        ("de", "opus", 2, 128_000, ("opus",)),
+        ("en", "aac", 2, 128_000, ("audio", "surround")),
+        ("en", "opus", 2, 128_000, ("opus",)),
+    ]
+    assert [a.groups for a in plan_encode(facts, DEFAULT).audio] == [(), ()]
+
+
+def test_surround_is_taken_from_the_stream_that_has_it() -> None:
+    wide = AudioFacts(index=4, channels=6, language="de", layout="5.1")
+    stereo = AudioFacts(index=2, channels=2, language="de", wide=wide)
+    made = plan_encode(master(sounds=(stereo,)), replace(DEFAULT, surround=True)).audio
+    assert [(a.sound.index, a.channels) for a in made] == [(2, 2), (4, 6)]
+    assert made[0].groups == ()
+
+
+def test_surround_that_no_sound_has_changes_nothing() -> None:
+    sounds = (AudioFacts(index=2, channels=2),)
+    made = plan_encode(master(sounds=sounds), replace(DEFAULT, surround=True)).audio
+    assert [a.groups for a in made] == [()]
