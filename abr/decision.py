@@ -11,7 +11,8 @@ An algorithm comes in one of two forms:
 * any object with ``choose(seen) -> Decision`` (or a bare rung number), optionally
   with ``reconsider(seen, progress)``, ``delivered(seen, download)`` and
   ``waited(seen, wait_s)``. Each playback needs a fresh object, so players take a
-  factory: ``make() -> object``.
+  factory: ``make() -> object``. An object with ``prepare(presentation)`` is first told what
+  the player knows of what is played: the quality of every segment, where it was measured.
 
 ``begin`` turns either into a ``RunningAlgorithm`` for one playback.
 """
@@ -179,7 +180,7 @@ class RunningAlgorithm:
         Raises:
             AlgorithmError: the answer is not a valid rung, waiting time or segment.
         """
-        with self._blame_algorithm("choose"):
+        with self.blamed("choose"):
             answer = self._choose(seen)
         decision = self._check_answer(answer, "choose")
         if not -1 <= decision.segment <= seen.segment:
@@ -192,14 +193,14 @@ class RunningAlgorithm:
     def waited(self, seen: Observation, wait_s: float) -> None:
         """Tell the algorithm that the player waited for room in the buffer."""
         if self._waited is not None:
-            with self._blame_algorithm("waited"):
+            with self.blamed("waited"):
                 self._waited(seen, wait_s)
 
     def reconsider(self, seen: Observation, progress: Progress) -> Decision | None:
         """Ask whether to abandon the download in progress; None continues it."""
         if self._reconsider is None:
             return None
-        with self._blame_algorithm("reconsider"):
+        with self.blamed("reconsider"):
             answer = self._reconsider(seen, progress)
         if answer is None:
             return None
@@ -209,11 +210,11 @@ class RunningAlgorithm:
     def delivered(self, seen: Observation, download: Download) -> None:
         """Tell the algorithm about a finished download."""
         if self._delivered is not None:
-            with self._blame_algorithm("delivered"):
+            with self.blamed("delivered"):
                 self._delivered(seen, download)
 
     @contextlib.contextmanager
-    def _blame_algorithm(self, verb: str) -> Iterator[None]:
+    def blamed(self, verb: str) -> Iterator[None]:
         """Turn any exception raised inside into an ``AlgorithmError`` naming the algorithm."""
         try:
             yield
@@ -273,7 +274,7 @@ def begin(
             "expected a Rule, or a callable that makes an object with choose(seen)"
         )
     reconsider = getattr(made, "reconsider", None)
-    return RunningAlgorithm(
+    running = RunningAlgorithm(
         name=getattr(algorithm, "registered_name", None)
         or str(getattr(made, "name", type(made).__name__)),
         params=dict(getattr(algorithm, "registered_params", {})),
@@ -285,6 +286,10 @@ def begin(
         _waited=getattr(made, "waited", None),
         _rungs=presentation.rungs,
     )
+    if (prepare := getattr(made, "prepare", None)) is not None:
+        with running.blamed("prepare"):
+            prepare(presentation)
+    return running
 
 
 def start_state(rule: Rule, presentation: Presentation, trace: Trace | None = None) -> Any:

@@ -153,8 +153,22 @@ class Presentation:
             if not (np.isfinite(audio).all() and (audio >= 0).all()):
                 raise ValueError(f"{name} must be finite, and 0 or more")
             object.__setattr__(self, name, audio)
+        self._check_quality()
         if self.side_files is not None:
             self.side_files.check(rungs, segments)
+
+    def _check_quality(self) -> None:
+        if (self.quality is None) != (self.quality_metric is None):
+            raise ValueError("quality and quality_metric: expected both or neither")
+        if self.quality is None:
+            return
+        quality = frozen_array(self.quality)
+        if quality.shape != self.sizes_bytes.shape or not np.isfinite(quality).all():
+            raise ValueError(
+                f"quality has shape {quality.shape}; expected finite numbers of shape "
+                f"{self.sizes_bytes.shape}"
+            )
+        object.__setattr__(self, "quality", quality)
 
     @property
     def rungs(self) -> int:

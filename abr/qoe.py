@@ -10,6 +10,8 @@ Definitions (docs/formats.md repeats them beside the table that prints them):
 * mean bitrate: nominal bit rate of each played rung (the playlist's mean, audio
   included), weighted by the media time played of it.
 * switches: changes of rung between consecutive played segments.
+* quality: the mean of each segment at the rung played, as measured when it was encoded,
+  weighted by the media time played of it; its changes between consecutive segments.
 """
 
 from __future__ import annotations
@@ -70,6 +72,22 @@ class QoE:
     """Play asked to end of session."""
     ended: str
     """Why the session ended: complete, stopped, or the error."""
+    quality: ViewedQuality | None = None
+    """None where the presentation was not measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewedQuality:
+    """Measured quality of what was played."""
+
+    metric: str
+    """Such as ``vmaf``."""
+    mean: float
+    """Weighted by media time played; 0 when nothing was played."""
+    lowest: float
+    """Of any segment played."""
+    change: float
+    """Sum of the absolute changes between consecutive segments, switched or not."""
 
 
 def stalls(log: SessionLog) -> list[Interval]:
@@ -120,12 +138,36 @@ def summary(log: SessionLog) -> QoE:
         time_per_rung_s=tuple(per_rung),
         elapsed_s=end_s - start["t"],
         ended=ended,
+        quality=_viewed_quality(log, plays, weights),
+    )
+
+
+def _viewed_quality(
+    log: SessionLog, plays: Sequence[Record], weights: Sequence[float]
+) -> ViewedQuality | None:
+    metric = log.provenance.get("quality_metric")
+    if metric is None or not all("quality" in record for record in plays):
+        return None
+    found = [float(record["quality"]) for record in plays]
+    total_s = sum(weights)
+    mean = sum(q * s for q, s in zip(found, weights, strict=True)) / total_s if total_s > 0 else 0.0
+    return ViewedQuality(
+        metric=str(metric),
+        mean=mean,
+        lowest=min(found, default=0.0),
+        change=sum(abs(after - before) for before, after in pairwise(found)),
     )
 
 
 def as_dict(log: SessionLog) -> dict[str, Any]:
-    """``summary`` as the JSON object every command prints, provenance included."""
-    return {**asdict(summary(log)), "provenance": log.provenance}
+    """``summary`` as the JSON object every command prints, provenance included.
+
+    ``quality`` is there where it was measured.
+    """
+    found = asdict(summary(log))
+    if found["quality"] is None:
+        del found["quality"]
+    return {**found, "provenance": log.provenance}
 
 
 def _spent_in(log: SessionLog, state: str) -> list[Interval]:

@@ -48,7 +48,7 @@ def _caption(provenance: dict[str, Any]) -> str:
 def _rows(qoe: QoE) -> list[tuple[str, str, str]]:
     startup = "never" if qoe.startup_s is None else f"{qoe.startup_s:.3f} s"
     denominator = f"of {qoe.rebuffer_denominator_s:.1f} s played + stalled"
-    return [
+    rows = [
         ("startup", startup, "play asked to first frame playable"),
         ("stalls", str(qoe.stall_events), f"{qoe.stall_s:.3f} s in all"),
         ("rebuffer ratio", f"{qoe.rebuffer_ratio:.2%}", denominator),
@@ -56,6 +56,11 @@ def _rows(qoe: QoE) -> list[tuple[str, str, str]]:
         ("mean bitrate", f"{qoe.mean_bitrate_bps / 1e6:.3f} Mbit/s", "weighted by time played"),
         ("switches", str(qoe.switches), f"{qoe.switch_bps / 1e6:.1f} Mbit/s in all"),
     ]
+    if qoe.quality is not None:
+        metric, lowest = qoe.quality.metric.upper(), qoe.quality.lowest
+        remark = f"{metric}, weighted by time played; lowest segment {lowest:.4g}"
+        rows.append(("mean quality", f"{qoe.quality.mean:.4g}", remark))
+    return rows
 
 
 def _ladder(qoe: QoE, ladder_bps: Sequence[float]) -> Table:

@@ -78,6 +78,8 @@ class Recorder:
             duration_s=presentation.duration_s,
             presentation_digest=presentation.digest(),
         )
+        if presentation.quality_metric is not None:
+            self.log.provenance["quality_metric"] = presentation.quality_metric
 
     def add_fetch(self, request: Request) -> None:
         """A request is sent."""
@@ -133,6 +135,9 @@ class Recorder:
                 continue
             presentation, rung = self._presentation, self._rungs[change.segment]
             assert presentation is not None
+            seen = {}
+            if presentation.quality is not None:
+                seen["quality"] = float(presentation.quality[rung, change.segment])
             self.log.add(
                 "play",
                 change.time_s,
@@ -140,6 +145,7 @@ class Recorder:
                 rung=rung,
                 duration_s=float(presentation.durations_s[change.segment]),
                 bitrate_bps=float(presentation.bitrates_bps[rung]),
+                **seen,
             )
 
 
@@ -164,6 +170,9 @@ def _as_lists(presentation: Presentation) -> dict[str, Any]:
         "durations_s": presentation.durations_s.tolist(),
         "title": presentation.title,
     }
+    if presentation.quality is not None:
+        known["quality"] = presentation.quality.tolist()
+        known["quality_metric"] = presentation.quality_metric
     if presentation.audio_sizes_bytes is not None:
         known["audio_sizes_bytes"] = presentation.audio_sizes_bytes.tolist()
     if presentation.audio_durations_s is not None:
