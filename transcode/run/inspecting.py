@@ -52,7 +52,7 @@ from transcode.inspection.listed import (
     ListedVariant,
     read_listed,
 )
-from transcode.inspection.media import read_segment
+from transcode.inspection.media import container_of, read_segment
 from transcode.playlist.model import ByteRange
 from transcode.run.decoding import decode_alone
 
@@ -68,6 +68,7 @@ CONNECT_LIMIT_S = 10.0
 REQUEST_LIMIT_S = 120.0
 _AT_ONCE = 4
 _PIECE_BYTES = 2**16
+_MOST_TABLES_BYTES = 2**20
 _KID = re.compile(r"[0-9a-f]{32}")
 _KEY_BYTES = 16
 _EXPECTED = "expected a folder with a multivariant playlist, an .m3u8 file or an http(s) URL"
@@ -470,11 +471,17 @@ class _Loader:
         if self.depth in ("media", "decode"):
             for section in {init_key(s.map): s.map for s in listed.segments if s.map}.values():
                 inits[init_key(section)] = await self._init(section, address)
+        heads: dict[str, int] = {}
+        for each in listed.segments:
+            if each.byte_range is not None:
+                heads[each.uri] = min(
+                    heads.get(each.uri, each.byte_range.offset), each.byte_range.offset
+                )
         facts: list[SegmentFacts] = []
         for first in range(0, len(listed.segments), _AT_ONCE):
             group = listed.segments[first : first + _AT_ONCE]
             facts += await asyncio.gather(
-                *(self._segment(each, address, role, inits) for each in group)
+                *(self._segment(each, address, role, inits, heads) for each in group)
             )
             self._done += len(group)
             if self.on_progress is not None:
@@ -502,6 +509,8 @@ class _Loader:
             opened = await self._opened(data, section.keys, b"", base)
             if opened is None:
                 return InitFacts(uri=name, is_sealed=True), b""
+            if container_of(opened) == "ts":  # RFC 8216bis, 3.1.1: programme tables
+                return InitFacts(uri=name), opened
             return read_init(opened, name), opened
         except UnreadableError as exc:
             return InitFacts(uri=name, problem=exc.why), b""
@@ -514,6 +523,7 @@ class _Loader:
         base: str,
         role: str,
         inits: Mapping[str, tuple[InitFacts, bytes]],
+        heads: Mapping[str, int],
     ) -> SegmentFacts:
         if listed.gap:
             return SegmentFacts()
@@ -540,10 +550,27 @@ class _Loader:
         if opened is None:
             return SegmentFacts(size_bytes=len(data), is_sealed=True)
         init, init_bytes = inits[init_key(listed.map)] if listed.map else (None, b"")
+        if container_of(opened) == "ts":
+            if role == "iframes" and part is not None and not init_bytes:
+                init_bytes = await self._tables(address, heads.get(listed.uri, 0))
+            opened, init_bytes = init_bytes + opened, b""
         facts = read_segment(opened, init, role=role, size_bytes=len(data))
         if self.depth == "decode" and not facts.problem and _can_decode(facts, init):
             return await decode_alone(facts, init_bytes + opened, is_part=role == "iframes")
         return facts
+
+    async def _tables(self, address: str, end: int) -> bytes:
+        """What stands before the first I-frame of a transport stream.
+
+        RFC 8216bis, 4.4.3.6: without EXT-X-MAP, programme tables are looked for there.
+        """
+        if not 0 < end <= _MOST_TABLES_BYTES:
+            return b""
+        try:
+            data, _ = await self.source.read(address, ByteRange(0, end), MOST_TEXT_BYTES)
+        except UnreadableError:
+            return b""
+        return data
 
     async def _opened(
         self, data: bytes, keys: Sequence[ListedKey], sequence_iv: bytes, base: str

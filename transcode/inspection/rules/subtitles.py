@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import accumulate
 
 from transcode.inspection.facts import MediaFacts, PackageFacts, TextFacts
 from transcode.inspection.rules.rule import Breach, Rule, at_line
@@ -10,6 +11,8 @@ from transcode.inspection.rules.times import frame_s
 
 _WRAP_S = 2**33 / 90_000
 """Time stamps of MPEG-2 systems start over after so long."""
+_OFF_S = 0.1
+"""Text that is early by less is hardly seen."""
 _LOOSE_S = 0.5
 """Cues may stand so far outside their segment: offsets of the video's start."""
 
@@ -30,6 +33,30 @@ def _header(package: PackageFacts) -> Iterator[Breach]:
                 place=media.place(number),
                 measured="another first line",
                 allowed="WEBVTT, the mark of a subtitle file",
+            )
+
+
+def _base_s(package: PackageFacts) -> float:
+    """When the first picture is shown, on the media's own clock."""
+    rung = next(package.rungs(), None)
+    starts = [s.first_shown_s for _, s in rung.stretches("video")] if rung else []
+    return starts[0] if starts else 0.0
+
+
+def _early(package: PackageFacts) -> Iterator[Breach]:
+    base_s = _base_s(package)
+    if base_s <= _OFF_S:
+        return
+    told: set[str] = set()
+    for media, number, text in _texts(package):
+        if text.has_header and text.offset_s is None and text.cues and media.name not in told:
+            told.add(media.name)
+            yield Breach(
+                file=media.name,
+                place=media.place(number),
+                measured=f"no X-TIMESTAMP-MAP, and pictures begin at {base_s:.3f} s: text is "
+                "shown so much early",
+                allowed=f"X-TIMESTAMP-MAP=MPEGTS:{round(90_000 * base_s)},LOCAL:00:00:00.000",
             )
 
 
@@ -63,19 +90,16 @@ def _length(package: PackageFacts) -> Iterator[Breach]:
 
 
 def _inside(package: PackageFacts) -> Iterator[Breach]:
-    rung = next(package.rungs(), None)
-    starts = [s.first_shown_s for _, s in rung.stretches("video")] if rung else []
-    base_s = starts[0] if starts else 0.0
-    begun: dict[str, float] = {}
+    base_s = _base_s(package)
     told: set[str] = set()
+    starts: dict[str, list[float]] = {}
     for media, number, text in _texts(package):
         durations = [segment.duration_s for segment in media.listed.segments]
-        start_s = begun.setdefault(media.name, 0.0)
-        start_s = sum(durations[:number])
+        start_s = starts.setdefault(media.name, list(accumulate(durations, initial=0.0)))[number]
         end_s = start_s + durations[number]
         for cue in text.cues:
-            shift_s = (text.offset_s or 0.0) - (base_s if text.offset_s is not None else 0.0)
-            first_s = _unwrapped(cue.start_s + shift_s)
+            # RFC 8216bis, 3.1.4: without a map, time 0 of the text is time stamp 0 of the media.
+            first_s = _unwrapped(cue.start_s + (text.offset_s or 0.0) - base_s)
             last_s = first_s + cue.end_s - cue.start_s
             outside = last_s < start_s - _LOOSE_S or first_s > end_s + _LOOSE_S
             if outside and media.name not in told:
@@ -139,9 +163,18 @@ RULES = (
         check=_header,
     ),
     Rule(
+        id="text-in-step",
+        clauses=("RFC 3.1.4", "Apple 5.3"),
+        severity="violation",
+        text="Text without X-TIMESTAMP-MAP goes with media whose time stamps begin at 0.",
+        remedy="add X-TIMESTAMP-MAP=MPEGTS:<video's first time stamp>,LOCAL:00:00:00.000",
+        needs="media",
+        check=_early,
+    ),
+    Rule(
         id="timestamp-map",
         clauses=("Apple 5.3", "RFC 3.1.4"),
-        severity="violation",
+        severity="warning",
         text="Every segment of WebVTT has an X-TIMESTAMP-MAP.",
         remedy="add X-TIMESTAMP-MAP=MPEGTS:<video's first time stamp>,LOCAL:00:00:00.000",
         needs="media",
