@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import shutil
 import struct
@@ -16,6 +17,9 @@ from abr.cli import main
 from transcode.boxes import boxes, find
 from transcode.inspection.facts import PackageFacts
 from transcode.inspection.judge import Verdict, judge
+from transcode.layout import PresentationIndex
+from transcode.run import package
+from transcode.run.assemble import write_index
 from transcode.run.ffmpegtools import find as find_tool
 from transcode.run.inspecting import load_package
 
@@ -440,3 +444,38 @@ def test_a_segment_that_cannot_be_decoded_is_found_by_decoding(clean: Path, tmp_
     path.write_bytes(data[:start] + noise[: mdat.end - start] + data[mdat.end :])
     _, verdict = inspected(folder, "decode")
     assert found(verdict) & {"decodes-alone", "decodes-whole"}
+
+
+def test_a_package_that_breaks_a_rule_is_never_published(
+    master: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def write_wrongly(index: PresentationIndex, folder: Path) -> None:
+        write_index(index, folder)
+        edit(MULTIVARIANT, "FRAME-RATE=25.000", "FRAME-RATE=24.000")(folder)
+
+    monkeypatch.setattr(package, "write_index", write_wrongly)
+    out = tmp_path / "film"
+    arguments = ["--segment", "1", "--ladder", "54:60", "--preset", "ultrafast"]
+    assert main(["transcode", str(master), str(out), *arguments]) == 1
+    assert "FRAME-RATE 24; pictures come at 25.000" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_encrypted_package_is_inspected_with_its_keys(
+    master: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, keys = tmp_path / "film", tmp_path / "keys"
+    arguments = ["--segment", "1", "--ladder", "54:60", "--preset", "ultrafast"]
+    arguments += ["--encrypt", "aes-128", "--rotate-every", "2", "--seal-init"]
+    assert main(["transcode", str(master), str(out), *arguments, "--keys", str(keys)]) == 0
+    capsys.readouterr()
+    assert main(["inspect", str(out), "--keys", str(keys), "--json"]) == 0
+    seen = json.loads(capsys.readouterr().out)
+    assert {row["frame_rate"] for row in seen["ladder"] if row["role"] == "video"} == {25.0}
+    assert "keys-at-hand" not in {finding["rule"] for finding in seen["findings"]}
+    assert main(["inspect", str(out), "--keys", str(tmp_path), "--json"]) == 0
+    blind = json.loads(capsys.readouterr().out)
+    assert "keys-at-hand" in {finding["rule"] for finding in blind["findings"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -18,7 +19,7 @@ from abr.shell import explain, run_async
 if TYPE_CHECKING:
     from transcode.inspection.facts import PackageFacts
     from transcode.inspection.judge import Verdict
-    from transcode.run.inspecting import Depth, OnProgress
+    from transcode.run.inspecting import Depth, KeyOf, OnProgress
 
 UNUSABLE_EXIT_CODE = 2
 """What was given is no package: another code than that of one which breaks rules."""
@@ -117,7 +118,7 @@ def _load(
                 load_package(
                     package,
                     depth=cast("Depth", depth),
-                    keys_dir=_keys_dir(keys_dir),
+                    key_of=_keys(keys_dir),
                     on_progress=tell,
                     limit_s=limit_s,
                 )
@@ -126,17 +127,20 @@ def _load(
             raise _UnusableError(explain(exc)) from exc
 
 
-def _keys_dir(given: str | None) -> Path | None:
-    from transcode.files.keystore import default_keys_dir
+def _keys(given: str | None) -> KeyOf:
+    """Keys of the store ``given``, or of the usual one where there is one."""
+    from transcode.files.keystore import KeyStore, default_keys_dir
 
-    if given is not None:
-        if not Path(given).is_dir():
-            raise KeyStoreError(f"{given}: no such folder; expected a key store")
-        return Path(given)
-    try:
-        return default_keys_dir(os.environ)
-    except AbrError:
+    if given is not None and not Path(given).is_dir():
+        raise KeyStoreError(f"{given}: no such folder; expected a key store")
+
+    def key_of(title: str, kid: str) -> bytes | None:
+        with contextlib.suppress(AbrError):
+            folder = Path(given) if given is not None else default_keys_dir(os.environ)
+            return KeyStore.open(folder, create=False).key(title, kid)
         return None
+
+    return key_of
 
 
 @contextmanager

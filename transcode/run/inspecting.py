@@ -1,27 +1,21 @@
-"""Packages read for inspection: from disk or over HTTP, every wait and size limited.
+"""Packages read for inspection, from disk or over HTTP: playlists, then each of their files.
 
-Nothing in a playlist is trusted: addresses of other kinds and paths out of the package's folder
-are not followed, a playlist that lists itself is not read again, and no query, token or user name
-of a URL gets into a name that is shown.
+Sizes and counts are limited, and a playlist that lists itself is not read again; see
+``sources`` for what is not followed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Protocol, Self
-from urllib.parse import unquote, urljoin, urlsplit
-
-import aiohttp
+from typing import Literal
+from urllib.parse import urlsplit
 
 from abr.errors import (
-    AbrError,
     MediaError,
     MissingFileError,
     PlaylistError,
@@ -30,7 +24,6 @@ from abr.errors import (
 )
 from abr.shell import reason_of
 from transcode.encryption import decrypt
-from transcode.files.keystore import KeyStore
 from transcode.inspection.facts import (
     InitFacts,
     MediaFacts,
@@ -55,251 +48,29 @@ from transcode.inspection.listed import (
 from transcode.inspection.media import container_of, read_segment
 from transcode.playlist.model import ByteRange
 from transcode.run.decoding import decode_alone
+from transcode.run.sources import FolderSource, Source, UnreadableError
 
 Depth = Literal["playlists", "sizes", "media", "decode"]
 OnProgress = Callable[[str, int, int], None]
 """Told the playlist in work, files done and files in all."""
+KeyOf = Callable[[str, str], bytes | None]
+"""The key of a title by its id; None when there is none."""
 
 MOST_TEXT_BYTES = 16 * 2**20
 MOST_SEGMENT_BYTES = 256 * 2**20
 MOST_PLAYLISTS = 500
-MOST_REDIRECTS = 5
-CONNECT_LIMIT_S = 10.0
-REQUEST_LIMIT_S = 120.0
 _AT_ONCE = 4
-_PIECE_BYTES = 2**16
 _MOST_TABLES_BYTES = 2**20
 _KID = re.compile(r"[0-9a-f]{32}")
 _KEY_BYTES = 16
 _EXPECTED = "expected a folder with a multivariant playlist, an .m3u8 file or an http(s) URL"
 
 
-class UnreadableError(Exception):
-    """A listed file that cannot be read, and why; never shown with an address."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
-
-
-class Source(Protocol):
-    """Where files come from. Addresses are its own."""
-
-    start: str
-    """Address of the playlist to begin with."""
-    is_stored: bool
-
-    def resolve(self, base: str, uri: str) -> str:
-        """The address of ``uri`` as written in the playlist at ``base``.
-
-        Raises:
-            UnreadableError: it leads where it must not.
-        """
-        ...
-
-    def name(self, address: str) -> str:
-        """What people are shown."""
-        ...
-
-    async def read(
-        self, address: str, part: ByteRange | None, most_bytes: int
-    ) -> tuple[bytes, str]:
-        """Bytes, and the address after redirects.
-
-        Raises:
-            UnreadableError: they cannot be had.
-        """
-        ...
-
-    def size(self, address: str) -> int | None:
-        """Bytes of a file without reading it; None when that is not known.
-
-        Raises:
-            UnreadableError: it is not there.
-        """
-        ...
-
-
-@dataclass(slots=True)
-class FolderSource:
-    """Files of one folder, and none outside it."""
-
-    root: Path
-    start: str
-    is_stored: bool = True
-    _sizes: dict[str, int] = field(default_factory=dict, repr=False)
-
-    def resolve(self, base: str, uri: str) -> str:
-        """See ``Source``."""
-        parts = urlsplit(uri)
-        if parts.scheme or parts.netloc:
-            raise UnreadableError(
-                f"an address with {parts.scheme or 'a host'}: not followed from a package on disk"
-            )
-        path = uri if (Path(base).parent / uri).exists() else unquote(parts.path)
-        if "\0" in path:
-            raise UnreadableError("a path with a zero byte")
-        try:
-            target = (Path(base).parent / path).resolve()
-        except (OSError, RuntimeError) as exc:
-            raise UnreadableError("a path that cannot be resolved") from exc
-        if not target.is_relative_to(self.root):
-            raise UnreadableError("leads out of the package's folder; not followed")
-        return str(target)
-
-    def name(self, address: str) -> str:
-        """See ``Source``."""
-        return str(Path(address).relative_to(self.root))
-
-    async def read(
-        self, address: str, part: ByteRange | None, most_bytes: int
-    ) -> tuple[bytes, str]:
-        """See ``Source``."""
-        return await asyncio.to_thread(self._read, address, part, most_bytes), address
-
-    def _read(self, address: str, part: ByteRange | None, most_bytes: int) -> bytes:
-        size = self.size(address)
-        if part is not None and part.offset + part.length > size:
-            raise UnreadableError(
-                f"the range ends at byte {part.offset + part.length:,}; the file has {size:,}"
-            )
-        wanted = part.length if part is not None else size
-        if wanted > most_bytes:
-            raise UnreadableError(f"{wanted:,} bytes; expected at most {most_bytes:,}")
-        try:
-            with open(address, "rb") as file:
-                file.seek(part.offset if part is not None else 0)
-                return file.read(wanted)
-        except OSError as exc:
-            raise UnreadableError(reason_of(exc)) from exc
-
-    def size(self, address: str) -> int:
-        """See ``Source``."""
-        if address not in self._sizes:
-            try:
-                if not Path(address).is_file():
-                    raise UnreadableError("no such file")
-                self._sizes[address] = os.stat(address).st_size
-            except OSError as exc:
-                raise UnreadableError(reason_of(exc)) from exc
-        return self._sizes[address]
-
-
-class HttpSource:
-    """Files over HTTP, inside ``async with``."""
-
-    is_stored = False
-
-    def __init__(self, url: str) -> None:
-        self.start = url
-        self._places = asyncio.Semaphore(_AT_ONCE)
-
-    def __repr__(self) -> str:
-        return f"<HttpSource of {urlsplit(self.start).hostname}>"
-
-    async def __aenter__(self) -> Self:
-        """Open the client."""
-        self._http = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=REQUEST_LIMIT_S, sock_connect=CONNECT_LIMIT_S),
-            headers={"Accept-Encoding": "gzip, identity"},
-            read_bufsize=_PIECE_BYTES,
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close every connection."""
-        await self._http.close()
-
-    def resolve(self, base: str, uri: str) -> str:
-        """See ``Source``."""
-        try:
-            url = urljoin(base, uri)
-            parts = urlsplit(url)
-            port_is_right = parts.port is None or parts.port > 0
-        except ValueError as exc:
-            raise UnreadableError("an address that cannot be resolved") from exc
-        if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_right:
-            raise UnreadableError(
-                f"an address of scheme {parts.scheme[:12] or 'none'}; expected http or https"
-            )
-        return url
-
-    def name(self, address: str) -> str:
-        """See ``Source``."""
-        own, start = urlsplit(address), urlsplit(self.start)
-        folder = start.path.rpartition("/")[0] + "/"
-        if own.netloc == start.netloc and own.path.startswith(folder):
-            return own.path.removeprefix(folder) or "playlist"
-        last = own.path.rpartition("/")[2] or "playlist"
-        return last if own.hostname == start.hostname else f"{own.hostname}/…/{last}"
-
-    def size(self, address: str) -> int | None:
-        """See ``Source``."""
-        del address
-        return None
-
-    async def read(
-        self, address: str, part: ByteRange | None, most_bytes: int
-    ) -> tuple[bytes, str]:
-        """See ``Source``."""
-        async with self._places:
-            try:
-                return await self._read(address, part, most_bytes)
-            except (aiohttp.ClientError, OSError, ValueError) as exc:
-                raise UnreadableError(_in_words(exc)) from exc
-
-    async def _read(
-        self, address: str, part: ByteRange | None, most_bytes: int
-    ) -> tuple[bytes, str]:
-        headers = {}
-        if part is not None:
-            headers["Range"] = f"bytes={part.offset}-{part.offset + part.length - 1}"
-            headers["Accept-Encoding"] = "identity"
-        async with self._http.get(
-            address, headers=headers, max_redirects=MOST_REDIRECTS
-        ) as response:
-            if response.status not in (200, 206):
-                raise UnreadableError(f"status {response.status}")
-            if part is not None and response.status != 206:
-                raise UnreadableError("the server ignored a byte range")
-            body = bytearray()
-            async for piece in response.content.iter_chunked(_PIECE_BYTES):
-                body += piece
-                if len(body) > most_bytes:
-                    raise UnreadableError(f"over {most_bytes:,} bytes; expected less")
-            if part is not None and len(body) != part.length:
-                raise UnreadableError(
-                    f"{len(body):,} bytes of a range of {part.length:,}; the file is shorter"
-                )
-            return bytes(body), str(response.url)
-
-
-def _in_words(exc: Exception) -> str:
-    """An exception of the client without its address, which may hold a token."""
-    if isinstance(exc, TimeoutError):
-        return f"no answer within {REQUEST_LIMIT_S:g} s"
-    if isinstance(exc, aiohttp.TooManyRedirects):
-        return f"over {MOST_REDIRECTS} redirects"
-    if isinstance(exc, aiohttp.ClientPayloadError):
-        return "the connection broke off in the body"
-    if isinstance(exc, aiohttp.ClientConnectorError):
-        return f"cannot connect: {exc.os_error.strerror or 'refused'}"
-    if isinstance(exc, aiohttp.InvalidURL):
-        return "not a usable URL"
-    return f"the connection failed ({type(exc).__name__})"
-
-
 async def load_package(
     where: str,
     *,
     depth: Depth = "media",
-    keys_dir: Path | None = None,
+    key_of: KeyOf | None = None,
     on_progress: OnProgress | None = None,
     limit_s: float = 3600.0,
 ) -> PackageFacts:
@@ -308,7 +79,7 @@ async def load_package(
     Args:
         where: A folder, an ``.m3u8`` file, or an http(s) URL.
         depth: ``playlists`` and ``sizes`` read no media; ``decode`` decodes every segment.
-        keys_dir: A key store, for packages of this project that are encrypted.
+        key_of: Finds keys of this project's encrypted packages, which are served apart.
         on_progress: Told how far it is.
         limit_s: For everything, over HTTP.
 
@@ -319,10 +90,12 @@ async def load_package(
         ToolMissingError: ``decode``, and no ffmpeg.
     """
     if urlsplit(where).scheme.lower() in ("http", "https"):
+        from transcode.run.httpsource import HttpSource  # its client takes a while to import
+
         async with HttpSource(where) as source:
             try:
                 async with asyncio.timeout(limit_s):
-                    return await _Loader(source, depth, keys_dir, "", on_progress).load()
+                    return await _Loader(source, depth, key_of, "", on_progress).load()
             except TimeoutError as exc:
                 raise UpstreamTimeoutError(
                     f"{source.name(where)}: not read within {limit_s:g} s; "
@@ -330,7 +103,7 @@ async def load_package(
                 ) from exc
     start = await asyncio.to_thread(_find, Path(where))
     folder = FolderSource(root=start.parent, start=str(start))
-    return await _Loader(folder, depth, keys_dir, start.parent.name, on_progress).load()
+    return await _Loader(folder, depth, key_of, start.parent.name, on_progress).load()
 
 
 def _find(path: Path) -> Path:
@@ -365,7 +138,7 @@ class _Loader:
 
     source: Source
     depth: Depth
-    keys_dir: Path | None
+    key_of: KeyOf | None
     title: str
     on_progress: OnProgress | None
     _media: dict[tuple[str, str], MediaFacts | None] = field(default_factory=dict, repr=False)
@@ -598,11 +371,9 @@ class _Loader:
             if len(data) == _KEY_BYTES:
                 return data
         kid = urlsplit(uri).path.rpartition("/")[2]
-        if self.keys_dir is None or not _KID.fullmatch(kid) or not self.title:
+        if self.key_of is None or not _KID.fullmatch(kid) or not self.title:
             return None
-        with contextlib.suppress(AbrError):
-            return KeyStore.open(self.keys_dir, create=False).key(self.title, kid)
-        return None
+        return self.key_of(self.title, kid)
 
 
 def _can_decode(facts: SegmentFacts, init: InitFacts | None) -> bool:

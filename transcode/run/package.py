@@ -32,7 +32,7 @@ from transcode.run.probe import probe
 from transcode.run.process import Tick
 from transcode.run.progress import Pace, TranscodeProgress
 from transcode.run.tracks import Encrypter
-from transcode.run.validate import decode_tracks
+from transcode.run.validate import check_rules, decode_tracks
 from transcode.verify import check_frames
 
 __all__ = ["TranscodeProgress", "transcode"]
@@ -105,6 +105,7 @@ async def transcode(
         )  # fmt: skip
         write_index(index, package)
         check_package(package)
+        await check_rules(package, encrypter.keys if encrypter else ())
         await flush(package)
         move_into_place(package, out, force=config.force)
     return index

@@ -1,15 +1,40 @@
-"""The package as written, decoded as a check."""
+"""The package as written, decoded and inspected as a check."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from abr.errors import ToolFailedError
+from transcode.encryption import ContentKey
 from transcode.ffmpeg import decode_arguments
+from transcode.inspection.judge import judge
 from transcode.run.ffmpegtools import find
+from transcode.run.inspecting import load_package
 from transcode.run.process import Outcome, Tick, run_ffmpeg
 from transcode.run.tracks import Folder
 from transcode.verify import plain_line
+
+
+async def check_rules(package: Path, keys: Iterable[ContentKey] = ()) -> None:
+    """Inspect what was written as ``abr inspect`` would, before anyone sees it.
+
+    Args:
+        package: Its folder.
+        keys: Content keys, where it is encrypted.
+
+    Raises:
+        ToolFailedError: it breaks a rule.
+    """
+    by_kid = {key.kid: key.key for key in keys}
+    facts = await load_package(str(package), key_of=lambda _title, kid: by_kid.get(kid))
+    for finding in judge(facts, "media").findings:
+        if finding.severity == "violation":
+            raise ToolFailedError(
+                f"{finding.file}: {finding.place or finding.rule}: {finding.measured}; expected "
+                f"{finding.allowed} ({', '.join(finding.clauses)}); nothing was published; "
+                "encode again, and report it if it happens again"
+            )
 
 
 async def decode_tracks(

@@ -1,0 +1,132 @@
+"""Files of an inspected package over HTTP, every wait and size limited.
+
+No query, token or user name of a URL gets into a name that is shown, nor an address into an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Self
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+
+from transcode.playlist.model import ByteRange
+from transcode.run.sources import UnreadableError
+
+MOST_REDIRECTS = 5
+CONNECT_LIMIT_S = 10.0
+REQUEST_LIMIT_S = 120.0
+_AT_ONCE = 4
+_PIECE_BYTES = 2**16
+
+
+class HttpSource:
+    """Files over HTTP, inside ``async with``."""
+
+    is_stored = False
+
+    def __init__(self, url: str) -> None:
+        self.start = url
+        self._places = asyncio.Semaphore(_AT_ONCE)
+
+    def __repr__(self) -> str:
+        return f"<HttpSource of {urlsplit(self.start).hostname}>"
+
+    async def __aenter__(self) -> Self:
+        """Open the client."""
+        self._http = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=REQUEST_LIMIT_S, sock_connect=CONNECT_LIMIT_S),
+            headers={"Accept-Encoding": "gzip, identity"},
+            read_bufsize=_PIECE_BYTES,
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close every connection."""
+        await self._http.close()
+
+    def resolve(self, base: str, uri: str) -> str:
+        """See ``Source``."""
+        try:
+            url = urljoin(base, uri)
+            parts = urlsplit(url)
+            port_is_right = parts.port is None or parts.port > 0
+        except ValueError as exc:
+            raise UnreadableError("an address that cannot be resolved") from exc
+        if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_right:
+            raise UnreadableError(
+                f"an address of scheme {parts.scheme[:12] or 'none'}; expected http or https"
+            )
+        return url
+
+    def name(self, address: str) -> str:
+        """See ``Source``."""
+        own, start = urlsplit(address), urlsplit(self.start)
+        folder = start.path.rpartition("/")[0] + "/"
+        if own.netloc == start.netloc and own.path.startswith(folder):
+            return own.path.removeprefix(folder) or "playlist"
+        last = own.path.rpartition("/")[2] or "playlist"
+        return last if own.hostname == start.hostname else f"{own.hostname}/…/{last}"
+
+    def size(self, address: str) -> int | None:
+        """See ``Source``."""
+        del address
+        return None
+
+    async def read(
+        self, address: str, part: ByteRange | None, most_bytes: int
+    ) -> tuple[bytes, str]:
+        """See ``Source``."""
+        async with self._places:
+            try:
+                return await self._read(address, part, most_bytes)
+            except (aiohttp.ClientError, OSError, ValueError) as exc:
+                raise UnreadableError(_in_words(exc)) from exc
+
+    async def _read(
+        self, address: str, part: ByteRange | None, most_bytes: int
+    ) -> tuple[bytes, str]:
+        headers = {}
+        if part is not None:
+            headers["Range"] = f"bytes={part.offset}-{part.offset + part.length - 1}"
+            headers["Accept-Encoding"] = "identity"
+        async with self._http.get(
+            address, headers=headers, max_redirects=MOST_REDIRECTS
+        ) as response:
+            if response.status not in (200, 206):
+                raise UnreadableError(f"status {response.status}")
+            if part is not None and response.status != 206:
+                raise UnreadableError("the server ignored a byte range")
+            body = bytearray()
+            async for piece in response.content.iter_chunked(_PIECE_BYTES):
+                body += piece
+                if len(body) > most_bytes:
+                    raise UnreadableError(f"over {most_bytes:,} bytes; expected less")
+            if part is not None and len(body) != part.length:
+                raise UnreadableError(
+                    f"{len(body):,} bytes of a range of {part.length:,}; the file is shorter"
+                )
+            return bytes(body), str(response.url)
+
+
+def _in_words(exc: Exception) -> str:
+    """An exception of the client without its address, which may hold a token."""
+    if isinstance(exc, TimeoutError):
+        return f"no answer within {REQUEST_LIMIT_S:g} s"
+    if isinstance(exc, aiohttp.TooManyRedirects):
+        return f"over {MOST_REDIRECTS} redirects"
+    if isinstance(exc, aiohttp.ClientPayloadError):
+        return "the connection broke off in the body"
+    if isinstance(exc, aiohttp.ClientConnectorError):
+        return f"cannot connect: {exc.os_error.strerror or 'refused'}"
+    if isinstance(exc, aiohttp.InvalidURL):
+        return "not a usable URL"
+    return f"the connection failed ({type(exc).__name__})"
