@@ -315,6 +315,8 @@ def file_rules(package: PackageFiles, keys: KeyStore | None) -> Iterator[Broken]
     for uri, playlist in package.side.items():
         home = uri.rpartition("/")[0]
         listed |= {uri, *(f"{home}/{segment.uri}" for segment in playlist.segments)}
+        if home.startswith("s"):
+            listed.add(f"{home}/subtitles.vtt")
     there = {
         str(path.relative_to(package.folder)): path
         for path in package.folder.rglob("*")

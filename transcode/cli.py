@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from abr.cli import configuration
-from abr.shell import run_async
+from abr.shell import note, run_async
 from transcode.config import Preset, TranscodeConfig
 
 if TYPE_CHECKING:
@@ -60,6 +60,12 @@ Tell = Callable[[str, float, str], None]
     "--seal-init", is_flag=True, default=None, help="Encrypt initialisation sections too."
 )
 @click.option("--keys", "keys_dir", metavar="DIR", help="Folder of the key store.")
+@click.option(
+    "--subtitles",
+    multiple=True,
+    metavar="FILE[:LANG]",
+    help="A file of subtitles, several times if wanted; none: not even the master's own.",
+)
 @click.option("--verify", type=click.Choice(["full", "quick"]), help="Decode all, or ends only.")
 @click.option("--force", is_flag=True, default=None, help="Replace the package OUT.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
@@ -90,6 +96,7 @@ def transcode(
     if len(paths) != (1 if demo else 2):
         expected = "OUT only with --demo" if demo else "MASTER and OUT, or --demo and OUT"
         raise click.UsageError(f"found {len(paths)} paths; expected {expected}")
+    settings["subtitles"] = settings["subtitles"] or None
     config = configuration(ctx, "transcode", TranscodeConfig, **settings)
     index = run_async(make_package(paths, config, (demo_s, demo_size) if demo else None))
     if as_json:
@@ -114,10 +121,10 @@ async def make_package(
             tell(progress.phase, progress.fraction, f"{progress.speed:.1f}x")
 
         if demo is None:
-            return await package.transcode(paths[0], paths[1], config, on_progress)
+            return await package.transcode(paths[0], paths[1], config, on_progress, on_note=note)
         async with _generate_master(*demo, tell) as master:
             return await package.transcode(
-                master, paths[0], config, on_progress, source_name=GENERATED_NAME
+                master, paths[0], config, on_progress, on_note=note, source_name=GENERATED_NAME
             )
 
 

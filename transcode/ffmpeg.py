@@ -20,6 +20,7 @@ from transcode.graphs.clock import STEADY
 from transcode.graphs.mixing import SAMPLE_RATE
 from transcode.graphs.video import decoder_options, pictures
 from transcode.jobs import AudioJob, Job, VideoJob
+from transcode.masters.texts import TextFacts
 from transcode.plan import AudioPlan, VideoPlan
 from transcode.scenes import SceneSpec
 
@@ -52,6 +53,32 @@ def encode_arguments(
     written = _video_outputs(job, source, outputs)
     graph = ffmpeg.merge_outputs(*written) if len(written) > 1 else written[0]
     return [program, *_GLOBAL, "-copyts", *graph.compile(cmd=[])]
+
+
+def text_arguments(
+    texts: Sequence[TextFacts], master: str, outputs: Sequence[str], *, program: str = "ffmpeg"
+) -> list[str]:
+    """The command that writes streams of subtitles as text, with the times of the file.
+
+    Args:
+        texts: The streams.
+        master: Path of the master.
+        outputs: Where each goes, as ffmpeg names them.
+        program: Path of ffmpeg.
+    """
+    source = ffmpeg.input(f"file:{master}", protocol_whitelist="file")
+    written = [
+        ffmpeg.output(
+            source[str(text.index)],
+            output,
+            format=text.form,
+            **{"c:s": "copy" if text.is_copied else "srt"},
+        )
+        for text, output in zip(texts, outputs, strict=True)
+    ]
+    graph = ffmpeg.merge_outputs(*written) if len(written) > 1 else written[0]
+    options = [each for each in _GLOBAL if each != "-xerror"]
+    return [program, *options, "-copyts", *graph.compile(cmd=[])]
 
 
 _GLOBAL = (

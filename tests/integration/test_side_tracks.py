@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import mp4facts
+from abr.errors import AbrError
+from tests import hlsrules, mp4facts
 from transcode.config import TranscodeConfig
 from transcode.files.reader import check_package
 from transcode.layout import PresentationIndex
@@ -105,3 +106,95 @@ def test_a_package_encrypted_as_a_whole_has_no_playlists_of_key_frames(
     assert not list((tmp_path / "film").glob("**/iframes.m3u8"))
     assert "I-FRAME" not in (tmp_path / "film" / "multivariant.m3u8").read_text()
     check_package(tmp_path / "film")
+
+
+SRT = (
+    "1\n00:00:00,500 --> 00:00:02,250\nOver & the border\n\n2\n00:00:02,500 --> 00:00:09,000\nTwo\n"
+)
+
+
+@pytest.fixture(scope="module")
+def with_text(master: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The master with streams of text, five seconds late in its container."""
+    folder = tmp_path_factory.mktemp("text")
+    (folder / "a.srt").write_text(SRT, encoding="utf-8")
+    out = folder / "master.mkv"
+    subprocess.run(
+        [
+            *(
+                FFMPEGS[0],
+                "-nostdin",
+                "-v",
+                "error",
+                "-i",
+                str(master),
+                "-i",
+                str(folder / "a.srt"),
+            ),
+            *("-map", "0", "-map", "1", "-map", "1", "-c", "copy", "-c:s:1", "ass"),
+            *("-metadata:s:s:0", "language=ger", "-disposition:s:1", "forced"),
+            *("-metadata:s:s:1", "language=eng", "-output_ts_offset", "5", str(out)),
+        ],
+        check=True,
+        timeout=60,
+    )
+    return out
+
+
+def test_subtitles_of_streams_and_files_become_segments_in_the_films_time(
+    with_text: Path, tmp_path: Path
+) -> None:
+    """A master that begins at 5 s is a film that begins at 0; a cue over a border is in both."""
+    path = tmp_path / "film.fr.srt"
+    path.write_bytes((SRT + "\n3\n00:00:20,000 --> 00:00:21,000\nlate\n").encode("utf-16"))
+    notes: list[str] = []
+    out = tmp_path / "film"
+    config = TranscodeConfig(
+        preset="ultrafast", segment_s=2.0, ladder="54:60", subtitles=(str(path),)
+    )
+    index = asyncio.run(transcode(with_text, out, config, on_note=notes.append))
+    assert [(text.language, text.name, text.forced) for text in index.text] == [
+        ("fr", "Français", False),
+        ("de", "Deutsch", False),
+        ("en", "English (forced)", True),
+    ]
+    shown = "\n00:00:00.500 --> 00:00:02.250\nOver &amp; the border\n"
+    head = "WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:0,LOCAL:00:00:00.000\n"
+    for folder in ("s0", "s1", "s2"):
+        assert (out / folder / "00000.vtt").read_text() == head + shown
+        assert (out / folder / "00001.vtt").read_text() == (
+            head + shown + "\n00:00:02.500 --> 00:00:03.000\nTwo\n"
+        )
+        assert media(out / folder / "playlist.m3u8").duration_s == pytest.approx(3.0)
+    (note,) = [note for note in notes if "film.fr.srt" in note]
+    assert note == (
+        f"{path}: 1 cue starts at 20.000 s or later, after the film's end at 3.000 s, "
+        "and is left out; expected the subtitles of this very cut"
+    )
+    assert hlsrules.check(out, ffmpegs=FFMPEGS[:1]) == []
+
+
+def test_subtitles_are_left_out_on_request(with_text: Path, tmp_path: Path) -> None:
+    index = package(with_text, tmp_path / "film", ladder="54:60", subtitles=("none",))
+    assert index.text == ()
+    assert "SUBTITLES" not in (tmp_path / "film" / "multivariant.m3u8").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.srt", b"no times at all", r"no cue can be read \(line 1: 'no times at all' before"),
+        ("a.vtt", b"00:01.000 --> 00:02.000\nx", r"a\.vtt:1: .* expected WEBVTT"),
+        ("a.srt", b"\x81\x8d", "is not text in cp1252; expected UTF-8"),
+        ("a.sub", b"", "is of another kind; expected subtitles in an .srt"),
+        ("gone.srt", None, "no such file"),
+    ],
+)
+def test_a_file_that_is_no_subtitles_is_refused_before_anything_is_encoded(
+    master: Path, tmp_path: Path, name: str, data: bytes | None, message: str
+) -> None:
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    with pytest.raises(AbrError, match=message):
+        package(master, tmp_path / "film", subtitles=(str(tmp_path / name),))
+    assert not (tmp_path / "film").exists()

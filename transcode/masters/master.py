@@ -26,6 +26,7 @@ from transcode.masters.streams import (
     StreamWish,
     choose_streams,
 )
+from transcode.masters.texts import TextFacts, text_streams, text_uses
 from transcode.masters.timing import Timing, measure, seconds
 
 
@@ -60,8 +61,10 @@ class Master:
     size_bytes: int = 0
     sounds: tuple[AudioFacts, ...] = ()
     """The default one first; empty for a silent film."""
+    texts: tuple[TextFacts, ...] = ()
+    """Streams of subtitles that can be used."""
     streams: tuple[StreamUse, ...] = ()
-    """All streams of pictures and sound, and what becomes of them."""
+    """All streams of pictures, sound and subtitles, and what becomes of them."""
     notes: tuple[Note, ...] = ()
     """What a user should know of it."""
 
@@ -111,6 +114,7 @@ def master_from(
     video = choice.video
     width, height = displayed_size(video, where)
     index = whole(video.get("index"))
+    texts, left = text_streams(probed)
     timing = _timing(video, choice.audio, packets, str(shown.get("format_name", "")), where)
     return Master(
         name=name,
@@ -129,7 +133,8 @@ def master_from(
         bit_rate_bps=8 * packets[index].size_bytes / timing.duration_s,
         size_bytes=whole(shown.get("size")),
         sounds=choice.audio,
-        streams=choice.uses,
+        texts=tuple(texts),
+        streams=tuple(sorted([*choice.uses, *text_uses(texts, left)], key=lambda use: use.index)),
         notes=(*timing.notes, *_header_notes(video, shown, timing)),
     )
 

@@ -18,6 +18,7 @@ from transcode.masters.master import Master
 from transcode.masters.sound import CHARACTERISTICS, NEVER_BY_THEMSELVES
 from transcode.plan import AudioPlan, EncodePlan, VideoPlan
 from transcode.run.tracks import Encrypter, Folder, VideoTrack, write_audio
+from transcode.sidetracks import TextTrack
 
 PIECE_BYTES = 1 << 20
 
@@ -88,6 +89,7 @@ def index_of(
     title: str,
     source_name: str | None,
     encrypter: Encrypter | None,
+    text: tuple[TextTrack, ...] = (),
 ) -> PresentationIndex:
     """The index of a package that was written."""
     channels = master.audio.channels if master.audio else 0
@@ -112,6 +114,7 @@ def index_of(
         ),
         encryption=_encryption(encrypter, config),
         made_by=f"abrkit {__version__}",
+        text=text,
     )
 
 

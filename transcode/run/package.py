@@ -31,6 +31,7 @@ from transcode.run.placing import check_target, flush, move_into_place, partial_
 from transcode.run.probe import probe
 from transcode.run.process import Tick
 from transcode.run.progress import Pace, TranscodeProgress
+from transcode.run.texts import read_texts, write_texts
 from transcode.run.tracks import Encrypter
 from transcode.run.validate import check_rules, decode_tracks
 from transcode.verify import check_frames
@@ -44,6 +45,7 @@ async def transcode(
     config: TranscodeConfig | None = None,
     on_progress: Callable[[TranscodeProgress], None] | None = None,
     *,
+    on_note: Callable[[str], None] = lambda _line: None,
     keys: KeyProvider | None = None,
     source_name: str | None = None,
 ) -> PresentationIndex:
@@ -54,6 +56,7 @@ async def transcode(
         out: The folder to make; its name gives the title.
         config: Settings; the defaults when None.
         on_progress: Called with the progress a few times a second.
+        on_note: Called with a line for each thing that a user should know of.
         keys: Where content keys come from; None opens the key store of ``config``.
         source_name: Name of the master in the index; its file name and size when None.
 
@@ -72,6 +75,9 @@ async def transcode(
     wish = StreamWish.of(config.video, config.audio, all_audio=config.all_audio)
     facts = await probe(master, wish=wish)
     plan = plan_encode(facts, config)
+    texts = await read_texts(
+        Path(master), facts, config.subtitles, stall_limit_s=config.stall_limit_s
+    )
     encrypter = None
     if config.encrypt != "none":
         provider = keys or KeyStore.open(_keys_dir(config, out))
@@ -99,9 +105,12 @@ async def transcode(
             ),
             stall_limit_s=config.stall_limit_s,
         )
+        durations_s = [segment.duration_s for segment in tracks.video[0].segments]
+        text = write_texts(texts, package, durations_s, on_note=on_note)
         index = index_of(
             tracks, facts, plan, config,
             title=title, source_name=source_name, encrypter=encrypter,
+            text=text,
         )  # fmt: skip
         write_index(index, package)
         check_package(package)

@@ -73,6 +73,21 @@ def fit(subtitles: Subtitles, duration_s: float) -> Subtitles:
     return replace(subtitles, cues=kept, faults=(*subtitles.faults, fault))
 
 
+def shift(subtitles: Subtitles, by_ms: int) -> Subtitles:
+    """``subtitles`` later by ``by_ms``; what would end before the film starts is left out."""
+    moved = (
+        replace(cue, start_ms=max(0, cue.start_ms + by_ms), end_ms=cue.end_ms + by_ms)
+        for cue in subtitles.cues
+    )
+    kept = in_order(cue for cue in moved if cue.end_ms > 0)
+    lost = len(subtitles.cues) - len(kept)
+    faults = subtitles.faults
+    if lost:
+        what = "1 cue ends" if lost == 1 else f"{lost} cues end"
+        faults = (*faults, Fault(0, f"{what} before the film starts; left out"))
+    return replace(subtitles, cues=kept, faults=faults)
+
+
 def divide(cues: Sequence[Cue], durations_s: Sequence[float]) -> list[tuple[Cue, ...]]:
     """The cues to be shown during each segment: one over a border is in both.
 
