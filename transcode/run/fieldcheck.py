@@ -1,0 +1,111 @@
+"""A short decode of a master: what its frames are, and whether they are fields in pairs.
+
+A few pictures at two to five places, from the key frame before each, so that little is decoded for
+nothing; only the middle of the picture is looked at. A failure here says nothing: the encode itself
+will tell what is wrong with a file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from transcode.masters.master import Master
+from transcode.masters.scan import PROGRESSIVE_CODECS, Scan, Votes, is_clear, judge, votes_of
+from transcode.masters.sight import Sight, read_sight
+from transcode.run.ffmpegtools import ENCODING_NEEDS, find
+
+logger = logging.getLogger(__name__)
+_PICTURES = 21
+_COLUMNS, _LINES = 640, 1088
+_PLACES = (0.3, 0.65, 0.1, 0.85, 0.5)
+_LEAST_PLACES = 2
+_SHORT_S = 4.0
+_LIMIT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a short decode found."""
+
+    sight: Sight
+    scan: Scan
+
+
+async def look(path: Path, master: Master) -> Seen | None:
+    """Decode a little of the master's pictures; None when nothing could be decoded.
+
+    Raises:
+        ToolMissingError: no ffmpeg.
+    """
+    measures = master.codec not in PROGRESSIVE_CODECS
+    places = [place * master.duration_s for place in _PLACES]
+    if master.duration_s < _SHORT_S or not measures:
+        places = [0.0]
+    sight: Sight | None = None
+    votes: list[Votes] = []
+    for number, at_s in enumerate(places):
+        log, pictures = await _decode(path, master, at_s, _PICTURES if measures else 1)
+        found = read_sight(log)
+        if found is None:
+            continue
+        sight = sight or found
+        votes.append(_votes(pictures, found))
+        if number + 1 >= _LEAST_PLACES and is_clear(votes):
+            break
+    if sight is None:
+        return None
+    flagged = sight.scan if measures else Scan()
+    scan = judge(votes, flagged=flagged, rate=master.frame_rate) if measures else Scan()
+    logger.debug("%s: %s, flagged %s, measured %s", path, sight, flagged, scan)
+    return Seen(sight, scan)
+
+
+def _votes(raw: bytes, sight: Sight) -> Votes:
+    columns, lines = min(sight.width, _COLUMNS), min(sight.height, _LINES)
+    whole = len(raw) // (columns * lines) * columns * lines
+    return votes_of(np.frombuffer(raw[:whole], dtype=np.uint8).reshape(-1, lines, columns))
+
+
+async def _decode(path: Path, master: Master, at_s: float, count: int) -> tuple[str, bytes]:
+    """The log of ffmpeg, and the middles of some pictures as one plane of 8 bits."""
+    seek = ["-ss", f"{at_s:.3f}", "-noaccurate_seek"] if at_s > 0 else []
+    decoder = master.colour.decoder
+    # An even first line keeps top fields on top.
+    middle = (
+        f"crop=w=min(iw\\,{_COLUMNS}):h=min(ih\\,{_LINES}):x=(iw-ow)/2:y=floor((ih-oh)/8)*4:exact=1"
+    )
+    command = [
+        find("ffmpeg", ENCODING_NEEDS).path,
+        *("-hide_banner", "-nostdin", "-nostats", "-v", "info", "-noautorotate", "-threads", "1"),
+        *([] if decoder is None else [f"-c:{master.index}", decoder]),
+        *("-protocol_whitelist", "file", *seek, "-i", f"file:{path.absolute()}"),
+        *("-map", f"0:{master.index}", "-frames:v", str(count), "-fps_mode", "passthrough"),
+        *("-vf", f"showinfo=checksum=0,{middle},format=gray", "-f", "rawvideo", "pipe:1"),
+    ]
+    logger.debug("%s", shlex.join(command))
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        async with asyncio.timeout(_LIMIT_S):
+            pictures, log = await process.communicate()
+    except TimeoutError:
+        logger.warning("%s: looking at %.1f s took over %.0f s", path, at_s, _LIMIT_S)
+        return "", b""
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await asyncio.shield(process.wait())
+    return log.decode("utf-8", errors="replace"), pictures
