@@ -23,12 +23,14 @@ from transcode.ladders.rungs import PlannedRung
 from transcode.layout import AUDIO_GROUP
 from transcode.masters.colour import BT709, Colour, ColourFacts, output_colour
 from transcode.masters.master import Master
+from transcode.masters.scan import Scan
 from transcode.masters.sound import AudioFacts, names_of
 from transcode.masters.timing import Clock
 
 SURROUND_GROUP, OPUS_GROUP = "surround", "opus"
 _PLAIN = ColourFacts(colour=BT709)
 _FROM_ZERO = Clock()
+_WHOLE = Scan()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,10 @@ class PicturePlan:
     """Units per second in which every frame has a whole duration."""
     clock: Clock = _FROM_ZERO
     """How times in the file become times of the film."""
-    deinterlace: bool = False
+    frame_size: tuple[int, int] = (0, 0)
+    """Width and height of frames as decoded, cropped and turned; (0, 0) when not known."""
+    scan: Scan = _WHOLE
+    """How the master's lines make up pictures."""
     colour: ColourFacts = _PLAIN
     """The master's colours."""
     background: str = "black"
@@ -128,7 +133,7 @@ def plan_encode(master: Master, config: TranscodeConfig) -> EncodePlan:
         ConfigError: the ladder asked for is impossible.
         MediaError: no H.264 level allows pictures that large.
     """
-    rate = thin_rate(master.frame_rate, config.max_frame_rate)
+    rate = thin_rate(master.frame_rate * master.scan.film_ratio, config.max_frame_rate)
     gop, segment = group_frames(rate, segment_s=config.segment_s, gop_s=config.gop_s)
     frames = frames_at(master, rate)
     duration_s = float(frames / rate)
@@ -141,7 +146,8 @@ def plan_encode(master: Master, config: TranscodeConfig) -> EncodePlan:
             segment_frames=segment,
             timescale=timescale(rate),
             clock=timing.picture.clock if timing else _FROM_ZERO,
-            deinterlace=master.interlaced,
+            frame_size=master.frame_size,
+            scan=master.scan,
             colour=master.colour,
         ),
         rungs=tuple(

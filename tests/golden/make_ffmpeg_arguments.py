@@ -15,6 +15,7 @@ from transcode.ffmpeg import decode_arguments, encode_arguments, generate_argume
 from transcode.jobs import jobs_of
 from transcode.masters.colour import Colour, ColourFacts
 from transcode.masters.master import Master
+from transcode.masters.scan import Scan
 from transcode.masters.streams import AudioFacts
 from transcode.plan import plan_encode
 from transcode.scenes import SceneSpec
@@ -66,7 +67,9 @@ def cases() -> dict[str, Sequence[str]]:
             master(720, 540, ntsc), ladder="180:150,540:900", preset="fast", segment_s=6.0
         ),
         "interlaced-surround": encode(
-            master(416, 234, Fraction(25), sounds=(SURROUND,), interlaced=True, index=2)
+            master(
+                416, 234, Fraction(25), sounds=(SURROUND,), scan=Scan("interlaced", False), index=2
+            )
         ),
         "mono-pair-opus": encode(
             master(416, 234, Fraction(25), sounds=(PAIR,)), audio_codec="opus"

@@ -13,6 +13,7 @@ import ffmpeg
 
 from transcode.graphs.clock import place_pictures
 from transcode.graphs.colour import TONEMAP_NEEDS, Step, convert, fill_tags, flatten, state
+from transcode.graphs.scan import steady_size, whole_pictures
 from transcode.masters.colour import Colour
 from transcode.plan import Chunk, PicturePlan, VideoPlan
 
@@ -32,11 +33,12 @@ def filters_needed(plan: PicturePlan, rungs: Sequence[VideoPlan]) -> tuple[str, 
 
 def pictures(plan: PicturePlan, chunk: Chunk, rungs: Sequence[VideoPlan], source: Any) -> list[Any]:
     """The decoded pictures of a chunk, once for each rung, at its size and in its colours."""
-    stream = source[str(plan.index)]
-    if plan.deinterlace:
-        stream = stream.filter("bwdif", mode="send_frame")
+    # Tags first: any filter that finds none may make up its own.
+    stream = _apply(source[str(plan.index)], fill_tags(plan.colour))
+    stream = _apply(stream, whole_pictures(plan.scan, plan.frame_size))
     stream = place_pictures(stream, plan.clock, plan.frame_rate, chunk)
-    stream = _apply(stream, fill_tags(plan.colour))
+    if plan.scan.kind == "progressive" and _is_converted(plan, rungs):
+        stream = _apply(stream, steady_size(plan.frame_size))
     if plan.colour.has_alpha:
         stream = _flatten(stream, plan.background)
     found: dict[int, Any] = {}
@@ -47,6 +49,11 @@ def pictures(plan: PicturePlan, chunk: Chunk, rungs: Sequence[VideoPlan], source
         for number, picture in zip(wanted, _split(converted, len(wanted)), strict=True):
             found[number] = _scale(picture, rungs[number])
     return [found[number] for number in range(len(rungs))]
+
+
+def _is_converted(plan: PicturePlan, rungs: Sequence[VideoPlan]) -> bool:
+    """Whether filters are used that cannot follow a change of size in mid-file."""
+    return plan.colour.has_alpha or any(convert(plan.colour, rung.colour) for rung in rungs)
 
 
 def _convert(stream: Any, plan: PicturePlan, target: Colour, rungs: Sequence[VideoPlan]) -> Any:

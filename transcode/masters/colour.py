@@ -17,7 +17,7 @@ Dolby, "Dolby Vision Profiles and Levels" (profiles and their base layers' compa
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
@@ -109,13 +109,21 @@ def is_rgb(pixels: str) -> bool:
     return _RGB.match(pixels) is not None
 
 
-def colour_facts(video: Mapping[str, Any], where: str, *, rate: Fraction | None) -> ColourFacts:
+def colour_facts(
+    video: Mapping[str, Any],
+    where: str,
+    *,
+    rate: Fraction | None,
+    on_frames: Collection[str] | None = None,
+) -> ColourFacts:
     """The colours of a video stream, as ffprobe describes it.
 
     Args:
         video: The stream.
         where: What messages call the file.
         rate: Frames per second; tells the two kinds of BT.601 apart.
+        on_frames: Those of ffprobe's fields that decoded frames state; what the stream states
+            when None.
 
     Raises:
         MediaError: the colours cannot be shown: Dolby Vision without a base layer, a log curve.
@@ -123,6 +131,9 @@ def colour_facts(video: Mapping[str, Any], where: str, *, rate: Fraction | None)
     pixels = str(video.get("pix_fmt") or "yuv420p")
     note = _dolby_vision(video, where)
     stated = {name: _stated(video, field) for name, field in _FIELDS}
+    carried = on_frames
+    if carried is None:
+        carried = [field for name, field in _FIELDS if stated[name] is not None]
     colour = (
         _complete_rgb(stated)
         if is_rgb(pixels)
@@ -133,7 +144,7 @@ def colour_facts(video: Mapping[str, Any], where: str, *, rate: Fraction | None)
     return ColourFacts(
         colour=colour,
         pixels=pixels,
-        unstated=tuple(name for name, value in stated.items() if value is None),
+        unstated=tuple(name for name, field in _FIELDS if field not in carried),
         has_alpha=tagged_alpha or _ALPHA.match(pixels) is not None,
         decoder=_ALPHA_DECODERS.get(str(video.get("codec_name"))) if tagged_alpha else None,
         peak_nits=_peak_nits(video),

@@ -17,7 +17,9 @@ from transcode.masters.colour import BT709, ColourFacts, colour_facts
 from transcode.masters.fields import fraction, whole
 from transcode.masters.notes import Note
 from transcode.masters.packets import Packets
-from transcode.masters.shape import displayed_size, is_interlaced
+from transcode.masters.scan import Scan
+from transcode.masters.shape import Shape, flagged_scan, shape_of
+from transcode.masters.sight import Seen
 from transcode.masters.streams import (
     EXPECTED,
     AudioFacts,
@@ -54,7 +56,9 @@ class Master:
     """Whether pictures stand for different times."""
     timing: Timing | None = None
     """How it was measured; None where nobody did."""
-    interlaced: bool = False
+    frame_size: tuple[int, int] = (0, 0)
+    """Width and height of frames as they are decoded, cropped and turned; (0, 0): the same."""
+    scan: Scan = Scan()  # noqa: RUF009  # frozen
     colour: ColourFacts = ColourFacts(colour=BT709)  # noqa: RUF009  # frozen
     bit_rate_bps: float = 0.0
     """Of the video; 0 when unknown."""
@@ -87,6 +91,7 @@ def master_from(
     where: str | None = None,
     wish: StreamWish | None = None,
     bass: frozenset[int] = frozenset(),
+    seen: Seen | None = None,
 ) -> Master:
     """Facts from ffprobe's ``-show_streams -show_format -show_programs`` output.
 
@@ -97,6 +102,7 @@ def master_from(
         where: What messages call it; its name when None.
         wish: Streams that a person asks for.
         bass: Audio streams that were found to hold low frequencies only.
+        seen: What a short decode found; None when there was none.
 
     Raises:
         MediaError: there is no video, or its figures are impossible.
@@ -111,31 +117,35 @@ def master_from(
         index: Measured(packets=each.count, seconds=each.span_s) for index, each in packets.items()
     }
     choice = choose_streams(probed, where=where, measured=measured, wish=wish, bass=bass)
-    video = choice.video
-    width, height = displayed_size(video, where)
+    video = seen.sight.over(choice.video) if seen else choice.video
+    shape = shape_of(video, where)
     index = whole(video.get("index"))
     texts, left = text_streams(probed)
     timing = _timing(video, choice.audio, packets, str(shown.get("format_name", "")), where)
+    colour = colour_facts(
+        video, where, rate=timing.rate, on_frames=seen.sight.tags if seen else None
+    )
     return Master(
         name=name,
         where=where,
         index=index,
         codec=str(video.get("codec_name", "unknown")),
-        width=width,
-        height=height,
+        width=shape.width,
+        height=shape.height,
+        frame_size=(shape.frame_width, shape.frame_height),
         frame_rate=timing.rate,
         duration_s=timing.duration_s,
         frames=timing.frames,
         is_variable=timing.is_variable,
         timing=timing,
-        interlaced=is_interlaced(video),
-        colour=colour_facts(video, where, rate=timing.rate),
+        scan=seen.scan if seen else flagged_scan(video),
+        colour=colour,
         bit_rate_bps=8 * packets[index].size_bytes / timing.duration_s,
         size_bytes=whole(shown.get("size")),
         sounds=choice.audio,
         texts=tuple(texts),
         streams=tuple(sorted([*choice.uses, *text_uses(texts, left)], key=lambda use: use.index)),
-        notes=(*timing.notes, *_header_notes(video, shown, timing)),
+        notes=(*timing.notes, *_header_notes(video, shown, timing), *_picture_notes(shape, colour)),
     )
 
 
@@ -157,7 +167,7 @@ def _timing(
         tick_s=float(unit) if unit else 1e-3,
         stated=fraction(video.get("avg_frame_rate")) or fraction(video.get("r_frame_rate")),
         form=form,
-        fields=is_interlaced(video),
+        fields=flagged_scan(video).kind == "interlaced",
     )
 
 
@@ -175,3 +185,7 @@ def _header_notes(
             text=f"its header says {stated_s:.2f} s, and it holds {held_s:.2f} s of pictures; "
             "what it holds is used"
         )
+
+
+def _picture_notes(shape: Shape, colour: ColourFacts) -> Iterator[Note]:
+    yield from (Note(text=text) for text in (shape.note, colour.note) if text)

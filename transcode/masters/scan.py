@@ -147,7 +147,7 @@ def _has_cadence(looks: Sequence[Votes]) -> bool:
         turns = _turns(look)
         seen += sum(turn != "." for turn in turns)
         right += max(_agreement(turns, phase) for phase in range(len(_CADENCE)))
-    return seen >= 3 * len(_CADENCE) and right >= 0.85 * seen
+    return seen >= 3 * len(_CADENCE) and right >= 0.8 * seen
 
 
 def _turns(look: Votes) -> str:

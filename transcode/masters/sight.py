@@ -17,6 +17,7 @@ from transcode.masters.scan import Scan
 
 _FRAME = re.compile(r"fmt:(\S+) .*?sar:(\d+)/(\d+) s:(\d+)x(\d+) i:(.)")
 _TAGS = re.compile(r"color_range:(\S+) color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)")
+_TURN = re.compile(r"displaymatrix: rotation of (-?\d+(?:\.\d+)?) degrees")
 _TAG_NAMES = ("color_range", "color_space", "color_primaries", "color_transfer")
 # What Dolby Vision calls its own colour space: profile 5.
 _IPT = re.compile(r"signal_color_space=2\b")
@@ -31,6 +32,8 @@ class Sight:
     height: int
     scan: Scan
     """As the frame is flagged."""
+    rotation: float = 0.0
+    """Degrees by which it is to be turned, as H.264 and HEVC can say in each frame."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Of its colour, by ffprobe's names; only those that it states."""
     is_dolby: bool = False
@@ -39,9 +42,21 @@ class Sight:
     def over(self, video: Mapping[str, Any]) -> dict[str, Any]:
         """A stream as ffprobe describes it, corrected by what the frame says."""
         corrected = {**video, **self.tags, "pix_fmt": self.pixels}
+        known = video.get("side_data_list") or []
+        if self.rotation and not any("rotation" in each for each in known):
+            corrected["side_data_list"] = [*known, {"rotation": self.rotation}]
         if self.is_dolby:
             corrected["color_space"] = "ipt-c2"
         return corrected
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a short decode found."""
+
+    sight: Sight
+    scan: Scan
+    """As measured."""
 
 
 def read_sight(log: str) -> Sight | None:
@@ -58,5 +73,6 @@ def read_sight(log: str) -> Sight | None:
         height=int(height),
         scan={"T": Scan("interlaced", True), "B": Scan("interlaced", False)}.get(fields, Scan()),
         tags={name: value for name, value in found if value not in ("unknown", "reserved")},
+        rotation=float(turn[1]) if (turn := _TURN.search(log)) else 0.0,
         is_dolby=_IPT.search(log) is not None,
     )

@@ -1,7 +1,8 @@
 """A short decode of a master: what its frames are, and whether they are fields in pairs.
 
-A few pictures at two to five places, from the key frame before each, so that little is decoded for
-nothing; only the middle of the picture is looked at. A failure here says nothing: the encode itself
+A few pictures at one to five places, until it is clear, from the key frame before each, so that
+little is decoded for nothing; only the middle of the picture is looked at. It took 0.1 to 0.2 s of
+CPU for 1280x720. A failure here says nothing: the encode itself
 will tell what is wrong with a file.
 """
 
@@ -11,31 +12,23 @@ import asyncio
 import contextlib
 import logging
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from transcode.masters.master import Master
 from transcode.masters.scan import PROGRESSIVE_CODECS, Scan, Votes, is_clear, judge, votes_of
-from transcode.masters.sight import Sight, read_sight
+from transcode.masters.sight import Seen, Sight, read_sight
 from transcode.run.ffmpegtools import ENCODING_NEEDS, find
 
 logger = logging.getLogger(__name__)
-_PICTURES = 21
-_COLUMNS, _LINES = 640, 1088
+_PICTURES, _SHORT_PICTURES = 13, 26
+"""At each place; at the only one of a short film."""
+_COLUMNS, _LINES = 512, 1088
 _PLACES = (0.3, 0.65, 0.1, 0.85, 0.5)
-_LEAST_PLACES = 2
-_SHORT_S = 4.0
+_SHORT_S, _LONG_S = 4.0, 60.0
+"""Below the first there is one place; from the second on there are two at the least."""
 _LIMIT_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a short decode found."""
-
-    sight: Sight
-    scan: Scan
 
 
 async def look(path: Path, master: Master) -> Seen | None:
@@ -45,19 +38,20 @@ async def look(path: Path, master: Master) -> Seen | None:
         ToolMissingError: no ffmpeg.
     """
     measures = master.codec not in PROGRESSIVE_CODECS
-    places = [place * master.duration_s for place in _PLACES]
+    places, count = [place * master.duration_s for place in _PLACES], _PICTURES
     if master.duration_s < _SHORT_S or not measures:
-        places = [0.0]
+        places, count = [0.0], _SHORT_PICTURES if measures else 1
+    least = 2 if master.duration_s >= _LONG_S else 1
     sight: Sight | None = None
     votes: list[Votes] = []
     for number, at_s in enumerate(places):
-        log, pictures = await _decode(path, master, at_s, _PICTURES if measures else 1)
+        log, pictures = await _decode(path, master, at_s, count)
         found = read_sight(log)
         if found is None:
             continue
         sight = sight or found
         votes.append(_votes(pictures, found))
-        if number + 1 >= _LEAST_PLACES and is_clear(votes):
+        if number + 1 >= least and is_clear(votes):
             break
     if sight is None:
         return None
@@ -87,7 +81,7 @@ async def _decode(path: Path, master: Master, at_s: float, count: int) -> tuple[
         *([] if decoder is None else [f"-c:{master.index}", decoder]),
         *("-protocol_whitelist", "file", *seek, "-i", f"file:{path.absolute()}"),
         *("-map", f"0:{master.index}", "-frames:v", str(count), "-fps_mode", "passthrough"),
-        *("-vf", f"showinfo=checksum=0,{middle},format=gray", "-f", "rawvideo", "pipe:1"),
+        *("-vf", f"showinfo=checksum=0,{middle},scale,format=gray", "-f", "rawvideo", "pipe:1"),
     ]
     logger.debug("%s", shlex.join(command))
     process = await asyncio.create_subprocess_exec(

@@ -9,6 +9,7 @@ import logging
 import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,6 +22,7 @@ from transcode.masters.sound import to_listen_to
 from transcode.masters.stream import streams_of
 from transcode.masters.streams import EXPECTED, StreamWish
 from transcode.run.ffmpegtools import find
+from transcode.run.fieldcheck import look
 from transcode.run.listening import find_bass
 from transcode.run.packets import ENTRIES, PacketReader
 
@@ -69,7 +71,8 @@ async def probe(
         path, ["-of", "compact=p=0:nk=1", "-show_entries", ENTRIES], reader.feed, limit_s
     )
     reader.close()
-    return master_from(
+    facts = partial(
+        master_from,
         found,
         name=path.name,
         where=str(path),
@@ -77,6 +80,7 @@ async def probe(
         wish=wish,
         bass=await find_bass(path, to_listen_to(streams_of(found))),
     )
+    return facts(seen=await look(path, facts()))
 
 
 def sample_rates(found: Mapping[str, Any]) -> dict[int, int]:

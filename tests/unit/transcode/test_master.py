@@ -14,6 +14,7 @@ from abr.errors import MediaError
 from tests.packettables import packets
 from transcode.masters.master import Master, master_from
 from transcode.masters.packets import Packets
+from transcode.masters.scan import Scan
 
 VIDEO: dict[str, Any] = {
     "index": 0, "codec_type": "video", "codec_name": "h264", "width": 1280, "height": 720,
@@ -47,7 +48,7 @@ def test_a_plain_master_is_read_field_by_field() -> None:
     assert (master.frames, master.duration_s, master.notes) == (240, 10.0, ())
     assert master.audio is not None
     assert (master.audio.index, master.audio.channels, master.audio.language) == (1, 6, "fr")
-    assert not (master.interlaced)
+    assert master.scan == Scan()
     assert not (master.is_variable)
     assert not (master.is_hdr)
 

@@ -18,6 +18,7 @@ from transcode.ladders.presets import TEMPLATE
 from transcode.masters.colour import BT709, Colour, ColourFacts
 from transcode.masters.master import Master
 from transcode.masters.rates import STANDARD_RATES
+from transcode.masters.scan import Scan
 from transcode.masters.streams import AudioFacts
 from transcode.plan import group_frames, plan_encode, thin_rate, timescale
 
@@ -194,10 +195,10 @@ def test_pictures_beyond_every_level_are_refused() -> None:
 def test_a_plan_carries_everything_from_master_and_settings() -> None:
     sound = AudioFacts(index=1, channels=6, language="nl")
     bright = ColourFacts(colour=Colour(matrix="bt2020nc", primaries="bt2020", transfer="smpte2084"))
-    facts = master(sounds=(sound,), interlaced=True, colour=bright, frames=252)
+    facts = master(sounds=(sound,), scan=Scan("interlaced"), colour=bright, frames=252)
     plan = plan_encode(facts, DEFAULT)
     assert (plan.pictures.gop_frames, plan.pictures.segment_frames) == (48, 96)  # of 24 a second
-    assert plan.pictures.deinterlace
+    assert plan.pictures.scan == Scan("interlaced")
     assert plan.pictures.colour == bright
     assert {rung.colour for rung in plan.rungs} == {BT709}
     assert plan.duration_s == 10.5
