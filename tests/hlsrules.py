@@ -227,8 +227,8 @@ def listing_rules(package: PackageFiles) -> Iterator[Broken]:
             yield Broken("relative", uri, "a segment outside its folder")
     for variant in everything.variants:
         track = package.tracks[variant.uri]
-        codec = mp4facts.avc_codec(track.init)
-        if codec and codec not in variant.codecs.split(","):
+        codec = mp4facts.video_codec(track.init)
+        if codec and not any(each.startswith(codec) for each in variant.codecs.split(",")):
             yield Broken("9.1", variant.uri, f"CODECS {variant.codecs}, the file has {codec}")
         if not (variant.width and variant.height and variant.frame_rate):
             yield Broken("9.4, 9.15", variant.uri, "no RESOLUTION or FRAME-RATE")
@@ -295,10 +295,10 @@ def track_rules(track: TrackFiles) -> Iterator[Broken]:
             yield Broken("8.1", where, f"{listed_s} s listed so far, {elapsed_s} s of samples")
         if not track.is_video:
             continue
-        if not mp4facts.is_idr(samples[0].data):
+        if not mp4facts.starts_decoding(track.init, samples[0].data):
             yield Broken("7.4", where, "no IDR first")
         for sample in samples:
-            since_idr_s = 0.0 if mp4facts.is_idr(sample.data) else since_idr_s
+            since_idr_s = 0.0 if mp4facts.starts_decoding(track.init, sample.data) else since_idr_s
             since_idr_s += sample.duration / scale
             if since_idr_s > 2.0 + 1.5 * frame_s:
                 yield Broken("1.13", where, f"{since_idr_s} s without an IDR")

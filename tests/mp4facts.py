@@ -130,7 +130,47 @@ def is_idr(sample: bytes) -> bool:
     return False
 
 
-def avc_codec(init: bytes) -> str | None:
-    """``avc1.PPCCLL`` from the parameter sets' box; None when there is none."""
-    at = init.find(b"avcC")
-    return None if at < 0 else f"avc1.{init[at + 5 : at + 8].hex()}"
+def starts_decoding(init: bytes, sample: bytes) -> bool:
+    """Whether a sample is a key frame after which nothing refers to what came before it."""
+    if b"av1C" in init:
+        return _is_av1_key(sample)
+    if b"hvcC" not in init:
+        return is_idr(sample)
+    at = 0
+    while at + 5 <= len(sample):
+        kind = sample[at + 4] >> 1
+        if kind < 32:
+            return kind in (19, 20)
+        at += 4 + _u32(sample, at)
+    return False
+
+
+def _is_av1_key(sample: bytes) -> bool:
+    at = 0
+    while at < len(sample):
+        kind, at = sample[at] >> 3 & 15, at + 1
+        size, shift = 0, 0
+        while sample[at] & 0x80:
+            size, shift, at = size | (sample[at] & 0x7F) << shift, shift + 7, at + 1
+        size, at = size | sample[at] << shift, at + 1
+        if kind in (3, 6):
+            return sample[at] & 0xF0 == 0x10  # not one shown again, a key frame, shown
+        at += size
+    return False
+
+
+def video_codec(init: bytes) -> str | None:
+    """How the codec's name begins, from the configuration's box; None when there is none.
+
+    The whole name for H.264; the profile and level of the others.
+    """
+    if (at := init.find(b"avcC")) >= 0:
+        return f"avc1.{init[at + 5 : at + 8].hex()}"
+    if (at := init.find(b"hvcC")) >= 0:
+        profile, tier, level = init[at + 5] & 31, "LH"[init[at + 5] >> 5 & 1], init[at + 16]
+        flags = {1: "6", 2: "4"}[profile]
+        return f"hvc1.{profile}.{flags}.{tier}{level}."
+    if (at := init.find(b"av1C")) >= 0:
+        profile, level, tier = init[at + 5] >> 5, init[at + 5] & 31, "MH"[init[at + 6] >> 7]
+        return f"av01.{profile}.{level:02d}{tier}.{10 if init[at + 6] & 0x40 else 8:02d}"
+    return None

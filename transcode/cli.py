@@ -39,7 +39,12 @@ Tell = Callable[[str, float, str], None]
 )
 @click.option("--segment", "segment_s", type=float, help="Seconds per segment  [4].")
 @click.option("--ladder", help="Rungs as HEIGHT:KBPS,… instead of those chosen from the master.")
-@click.option("--preset", type=click.Choice(get_args(Preset)), help="Speed of x264  [veryfast].")
+@click.option(
+    "--codec", metavar="NAME,…", help="h264, hevc, av1: a ladder in each that is named  [h264]."
+)
+@click.option(
+    "--preset", type=click.Choice(get_args(Preset)), help="Speed of encoders  [veryfast]."
+)
 @click.option("--video", metavar="N", help="Stream of MASTER that is the picture  [by rule].")
 @click.option(
     "--audio",
@@ -201,7 +206,7 @@ def summary(index: PresentationIndex, out: Path) -> dict[str, object]:
                 "average_bandwidth_bps": index.average_bandwidth_bps(rung),
                 "size_bytes": track.media_bytes + track.init_bytes,
             }
-            for rung, track in enumerate(index.video)
+            for rung, track in enumerate(index.rungs)
         ],
         "audio": [
             {
@@ -232,7 +237,7 @@ def _print_table(index: PresentationIndex, out: Path) -> None:
     for name in ("size", "frames/s", "mean kbit/s", "peak kbit/s", "segments", "MB"):
         table.add_column(name, justify="right")
     table.add_column("codecs")
-    for rung, track in enumerate(index.video):
+    for rung, track in enumerate(index.rungs):
         table.add_row(
             track.folder,
             f"{track.width}x{track.height}",

@@ -29,6 +29,18 @@ def sample_entry(init: bytes) -> Box:
     return next(boxes(init, stsd.body + 8, stsd.end))
 
 
+def is_video(init: bytes) -> bool:
+    """Whether the track holds pictures of a codec that a package may have.
+
+    Raises:
+        MediaError: there is no track.
+    """
+    try:
+        return sample_entry(init).kind in _CONFIGURATIONS
+    except StopIteration as exc:
+        raise MediaError("mp4: an empty sample description; expected one entry") from exc
+
+
 def codec_of(init: bytes) -> str:
     """The codec of a track, such as ``avc1.64001f``, ``hvc1.1.6.L93.90`` or ``mp4a.40.2``.
 
@@ -112,7 +124,7 @@ def _descriptor(data: bytes, tag: int) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyFrames:
+class KeyFrameTest:
     """Tells key frames of one track from its other frames."""
 
     kind: bytes
@@ -120,7 +132,7 @@ class KeyFrames:
     length_bytes: int = 0
     """Bytes of the length before each NAL unit; 0 for AV1, which has none."""
 
-    def lead(self, sample: bytes) -> bool:
+    def passes(self, sample: bytes) -> bool:
         """Whether decoding can start at ``sample``, and no earlier frame is needed later.
 
         H.264: an IDR picture (ITU-T H.264, table 7-1: NAL unit type 5). HEVC: an IDR picture
@@ -149,7 +161,7 @@ _AVC_SLICES, _AVC_IDR = frozenset({1, 2, 3, 4, 5}), 5
 _IDR, _FIRST_NOT_SLICE = frozenset({19, 20}), 32
 
 
-def key_frames_of(init: bytes) -> KeyFrames:
+def key_frame_test(init: bytes) -> KeyFrameTest:
     """What recognises key frames in the track that ``init`` describes.
 
     Raises:
@@ -160,32 +172,9 @@ def key_frames_of(init: bytes) -> KeyFrames:
         if entry.kind not in _CONFIGURATIONS:
             raise MediaError(f"mp4: codec {entry.kind!r}; expected avc1, hvc1 or av01")
         if entry.kind == b"av01":
-            return KeyFrames(entry.kind)
+            return KeyFrameTest(entry.kind)
         # ISO/IEC 14496-15, 5.3.3.1 and 8.3.3.1: lengthSizeMinusOne, the last two bits of a byte.
         place = 4 if entry.kind == b"avc1" else 21
-        return KeyFrames(entry.kind, (_configuration(init, entry)[place] & 3) + 1)
+        return KeyFrameTest(entry.kind, (_configuration(init, entry)[place] & 3) + 1)
     except (IndexError, StopIteration) as exc:
         raise MediaError("mp4: the sample description is cut off; expected a whole one") from exc
-
-
-def nal_length_bytes(init: bytes) -> int:
-    """Bytes of the length before each NAL unit of an ``avc1`` track."""
-    entry = sample_entry(init)
-    avcc = find(init, b"avcC", start=entry.body + _VISUAL_BYTES, end=entry.end)
-    # ISO/IEC 14496-15, 5.3.3.1: lengthSizeMinusOne, the last two bits of the fifth byte.
-    return (init[avcc.body + 4] & 3) + 1
-
-
-def starts_with_idr(sample: bytes, length_bytes: int) -> bool:
-    """Whether the first coded slice in ``sample`` belongs to an IDR picture.
-
-    Source: ITU-T H.264, table 7-1: NAL unit type 5; 1 is a slice of another picture.
-    """
-    at = 0
-    while at + length_bytes < len(sample):
-        size = int.from_bytes(sample[at : at + length_bytes], "big")
-        kind = sample[at + length_bytes] & 0x1F
-        if kind in (1, 2, 3, 4, 5):
-            return kind == 5
-        at += length_bytes + size
-    return False

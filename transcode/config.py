@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from abr.errors import ConfigError
+from transcode.ladders.rungs import CODECS, suggest
 
 Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"]
 
@@ -20,8 +21,11 @@ class TranscodeConfig:
     """Most seconds from one key frame to the next; a segment is a whole number of groups."""
     ladder: str = ""
     """Rungs as ``HEIGHT:KBPS,…``, lowest first; empty: chosen from the master."""
+    codec: str = "h264"
+    """Codecs of the picture, of ``h264``, ``hevc`` and ``av1``, separated by commas: a ladder
+    in each. Players that do not choose play the first."""
     preset: Preset = "veryfast"
-    """How much time x264 spends to save bits."""
+    """How much time encoders spend to save bits, by x264's names."""
     peak_ratio: float = 1.5
     """Peak bit rate of a rung, as a multiple of its target."""
     video: str = ""
@@ -58,6 +62,11 @@ class TranscodeConfig:
     force: bool = False
     """Replace a package that is already there."""
 
+    @property
+    def codecs(self) -> tuple[str, ...]:
+        """The codecs, in order."""
+        return tuple(part.strip() for part in self.codec.lower().split(","))
+
     def check(self) -> TranscodeConfig:
         """Return self when every value can be used.
 
@@ -74,12 +83,25 @@ class TranscodeConfig:
             raise ConfigError(
                 "transcode.audio: set together with all_audio; expected one or the other"
             )
+        self._check_codecs()
         if self.encrypt == "none" and (self.rotate_every or self.seal_init):
             name = "rotate_every" if self.rotate_every else "seal_init"
             raise ConfigError(
                 f"transcode.{name}: set without encrypt; expected encrypt = 'aes-128' with it"
             )
         return self
+
+    def _check_codecs(self) -> None:
+        for codec in self.codecs:
+            if codec not in CODECS:
+                raise ConfigError(
+                    f"transcode.codec: found {codec!r}; expected {', '.join(CODECS)}, or several "
+                    f"of them separated by commas{suggest(codec, CODECS)}"
+                )
+        if len(set(self.codecs)) < len(self.codecs):
+            raise ConfigError(
+                f"transcode.codec: {self.codec!r} names a codec twice; expected each once"
+            )
 
 
 _RANGES: tuple[tuple[str, float, float], ...] = (

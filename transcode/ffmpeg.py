@@ -13,8 +13,8 @@ from typing import Any
 import ffmpeg
 
 from transcode.encoders.aac import aac_options
-from transcode.encoders.h264 import h264_options
 from transcode.encoders.opus import LEAD_SAMPLES, opus_options
+from transcode.encoders.video import VIDEO_ENCODERS
 from transcode.graphs.audio import padded, sound_graph
 from transcode.graphs.clock import STEADY
 from transcode.graphs.mixing import SAMPLE_RATE
@@ -104,17 +104,13 @@ def _video_outputs(job: VideoJob, source: Any, outputs: Sequence[str]) -> list[A
 
 def video_options(rung: VideoPlan, *, gop_frames: int) -> dict[str, Any]:
     """Options of the encoder that ``rung`` names."""
-    return _ENCODERS[rung.codec](
+    return VIDEO_ENCODERS[rung.codec].options(
         preset=rung.preset,
         level=rung.level,
-        bitrate_bps=rung.bitrate_bps,
-        peak_bps=rung.peak_bps,
-        buffer_bits=rung.buffer_bits,
+        rate_control=rung.rate_control,
         gop_frames=gop_frames,
+        pixels=rung.pixels,
     )
-
-
-_ENCODERS: dict[str, Callable[..., dict[str, Any]]] = {"h264": h264_options}
 
 
 _SOUND_ENCODERS: dict[str, tuple[Callable[..., dict[str, Any]], int]] = {

@@ -86,6 +86,7 @@ def parse_index(text: str, *, where: str = INDEX) -> PresentationIndex:
         made_by=root.text("made_by"),
         text=tuple(_text(each) for each in root.list_of_fields("text", is_later=True)),
         images=tuple(_images(each) for each in root.list_of_fields("images", is_later=True)),
+        more_video=tuple(_track(each) for each in root.list_of_fields("more_video", is_later=True)),
     )
     check_index(index, where=where)
     if index.title != title_of(index.title):
@@ -151,6 +152,7 @@ def _track(fields: _Fields) -> Track:
         groups=fields.texts_or_none("groups"),
         characteristics=fields.text_or_empty("characteristics"),
         autoselect=fields.values.get("autoselect") is None or fields.truth("autoselect"),
+        video_range=_video_range(fields),
     )
 
 
@@ -177,6 +179,15 @@ def _images(fields: _Fields) -> ImageTrack:
         count=fields.whole("count"),
         sizes_bytes=fields.wholes("sizes_bytes"),
     )
+
+
+_RANGES: Mapping[object, Literal["SDR", "HLG", "PQ"]] = {"SDR": "SDR", "HLG": "HLG", "PQ": "PQ"}
+
+
+def _video_range(fields: _Fields) -> Literal["SDR", "HLG", "PQ"]:
+    value = fields.values.get("video_range", "SDR")
+    found = _RANGES.get(value) if isinstance(value, str) else None
+    return found or fields.fail("video_range", "SDR, HLG or PQ")
 
 
 def _key_frames(fields: _Fields) -> tuple[KeyFrame, ...]:

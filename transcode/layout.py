@@ -154,6 +154,8 @@ class Track:
     """CHARACTERISTICS: media characteristic tags, separated by commas."""
     autoselect: bool = field(default=True, metadata=LATER)
     """Whether a player may choose it by itself, because of its language."""
+    video_range: Literal["SDR", "HLG", "PQ"] = field(default="SDR", metadata=LATER)
+    """Dynamic range of the picture, as HLS names it."""
 
     @property
     def durations_s(self) -> tuple[float, ...]:
@@ -199,7 +201,7 @@ class PresentationIndex:
     """As in URLs; see ``title_of``."""
     source: SourceFacts
     video: tuple[Track, ...]
-    """Rungs, lowest first."""
+    """Rungs in the first codec, lowest first."""
     audio: tuple[Track, ...] = ()
     """Renditions, the default one first; empty for a silent source."""
     encryption: Encryption | None = None
@@ -209,11 +211,19 @@ class PresentationIndex:
     """Subtitles."""
     images: tuple[ImageTrack, ...] = field(default=(), metadata=LATER)
     """Thumbnails; one track at the most."""
+    more_video: tuple[Track, ...] = field(default=(), metadata=LATER)
+    """Rungs in further codecs, one ladder after another, each lowest first. What plays one
+    ladder plays ``video``: a player must not change codecs in mid-film."""
+
+    @property
+    def rungs(self) -> tuple[Track, ...]:
+        """Rungs of all ladders; a rung's place is the number in its folder's name."""
+        return self.video + self.more_video
 
     @property
     def tracks(self) -> tuple[Track, ...]:
         """Video, then audio."""
-        return self.video + self.audio
+        return self.rungs + self.audio
 
     @property
     def target_duration_s(self) -> int:
@@ -238,17 +248,17 @@ class PresentationIndex:
         """Peak of a variant: that of its video plus the highest of any rendition of its group."""
         target_s = self.target_duration_s
         audio = (peak_bps(track, target_s) for track in self.audio_of(group))
-        return peak_bps(self.video[rung], target_s) + max(audio, default=0)
+        return peak_bps(self.rungs[rung], target_s) + max(audio, default=0)
 
     def bandwidth_bps(self, rung: int, group: str | None = None) -> int:
         """BANDWIDTH of a variant: its peak, or a little more; see ``listed_peak_bps``."""
         target_s = self.target_duration_s
         audio = (listed_peak_bps(track, target_s) for track in self.audio_of(group))
-        return listed_peak_bps(self.video[rung], target_s) + max(audio, default=0)
+        return listed_peak_bps(self.rungs[rung], target_s) + max(audio, default=0)
 
     def average_bandwidth_bps(self, rung: int, group: str | None = None) -> int:
         """AVERAGE-BANDWIDTH: the video's mean plus the highest mean of a rendition of its group."""
-        return mean_bps(self.video[rung]) + max(map(mean_bps, self.audio_of(group)), default=0)
+        return mean_bps(self.rungs[rung]) + max(map(mean_bps, self.audio_of(group)), default=0)
 
 
 def groups_of(track: Track) -> tuple[str, ...]:
@@ -385,7 +395,7 @@ def _check_key_frames(segment: SegmentFacts, name: str) -> None:
 
 def _check_boundaries(index: PresentationIndex, where: str) -> None:
     lowest = index.video[0]
-    for rung, track in enumerate(index.video):
+    for rung, track in enumerate(index.rungs):
         if len(track.segments) != len(lowest.segments):
             raise PackageError(
                 f"{where}: rung {rung} lists {len(track.segments)} segments, "
@@ -451,7 +461,7 @@ def check_multivariant(
     """
     variants = {(variant.uri, variant.audio_group): variant for variant in playlist.variants}
     groups = index.audio_groups or (None,)
-    for rung, track in enumerate(index.video):
+    for rung, track in enumerate(index.rungs):
         for group in groups:
             variant = variants.get((f"{track.folder}/{PLAYLIST}", group))
             sound = f" with audio group {group}" if len(groups) > 1 else ""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from transcode.encoders.video import h264_bits
 from transcode.layout import (
     IFRAMES,
     INIT,
@@ -20,6 +21,7 @@ from transcode.layout import (
     Encryption,
     PresentationIndex,
     Track,
+    mean_bps,
     run_peak_bps,
     segment_name,
 )
@@ -66,12 +68,17 @@ def multivariant_of(index: PresentationIndex) -> MultivariantPlaylist:
 
     Where there are several groups of audio, each rung is listed with each of them; those of
     the first group, which every player can play, come first.
+    Ladders in further codecs follow in each group: a player that takes the codec of the first
+    variant has a whole ladder of it.
     """
     first = default_rung(index)
-    order = [first, *(rung for rung in range(len(index.video)) if rung != first)]
+    scores = _scores(index)
+    order = [first, *(rung for rung in range(len(index.rungs)) if rung != first)]
     groups = index.audio_groups or (None,)
     return MultivariantPlaylist(
-        variants=tuple(_variant(index, rung, group) for group in groups for rung in order),
+        variants=tuple(
+            _variant(index, rung, group, score=scores[rung]) for group in groups for rung in order
+        ),
         renditions=(
             *(
                 _rendition(track, group, default=number == 0)
@@ -83,14 +90,20 @@ def multivariant_of(index: PresentationIndex) -> MultivariantPlaylist:
         independent_segments=True,
         version=6,
         iframe_variants=tuple(
-            _iframe_variant(index, track) for track in index.video if track.key_frames
+            _iframe_variant(index, track) for track in index.rungs if track.key_frames
         ),
         image_variants=tuple(map(_image_variant, index.images)),
     )
 
 
-def _variant(index: PresentationIndex, rung: int, group: str | None) -> Variant:
-    track = index.video[rung]
+def _scores(index: PresentationIndex) -> list[float]:
+    """SCORE of every rung: its place among all, by the bits that H.264 would need for it."""
+    worth = [h264_bits(track.codecs, mean_bps(track)) for track in index.rungs]
+    return [1.0 + sum(other < own for other in worth) for own in worth]
+
+
+def _variant(index: PresentationIndex, rung: int, group: str | None, *, score: float) -> Variant:
+    track = index.rungs[rung]
     codecs = dict.fromkeys([track.codecs, *(audio.codecs for audio in index.audio_of(group))])
     return Variant(
         uri=f"{track.folder}/{PLAYLIST}",
@@ -100,22 +113,25 @@ def _variant(index: PresentationIndex, rung: int, group: str | None) -> Variant:
         width=track.width,
         height=track.height,
         frame_rate=track.frame_rate,
+        video_range=track.video_range,
         audio_group=group,
         subtitles_group=TEXT_GROUP if index.text else None,
         closed_captions="NONE",
+        score=score,
     )
 
 
 def _iframe_variant(index: PresentationIndex, track: Track) -> TrickPlayVariant:
     frames = track.key_frames
-    mean_bps = 8 * sum(frame.size_bytes for frame in frames) / sum(track.durations_s)
+    average_bps = 8 * sum(frame.size_bytes for frame in frames) / sum(track.durations_s)
     return TrickPlayVariant(
         uri=f"{track.folder}/{IFRAMES}",
         bandwidth_bps=run_peak_bps(frames, index.target_duration_s),
-        average_bandwidth_bps=math.ceil(mean_bps),
+        average_bandwidth_bps=math.ceil(average_bps),
         codecs=track.codecs,
         width=track.width,
         height=track.height,
+        video_range=track.video_range,
     )
 
 

@@ -4,8 +4,7 @@ Decisions only; ``jobs`` cuts the plan into pieces of work and ``ffmpeg`` turns 
 arguments. Groups of pictures and segments are whole numbers of frames, the same for all
 rungs, so boundaries are aligned and durations exact at any frame rate.
 
-Source: ITU-T H.264, annex A, table A-1 (levels); Apple's HLS authoring specification,
-items 1.4, 1.11, 1.13, 1.19 and 1.30.
+Source: Apple's HLS authoring specification, items 1.4, 1.11, 1.13, 1.19 and 1.30.
 """
 
 from __future__ import annotations
@@ -17,8 +16,11 @@ from fractions import Fraction
 from typing import Any
 
 from transcode.config import TranscodeConfig
-from transcode.encoders.h264 import level_for
-from transcode.ladders.ladder import ladder_for
+from transcode.encoders.levels import Level
+from transcode.encoders.rates import RateControl
+from transcode.encoders.video import VIDEO_ENCODERS
+from transcode.ladders.codecs import at_constant_quality, in_codecs
+from transcode.ladders.ladder import is_preset, ladder_for
 from transcode.ladders.rungs import PlannedRung
 from transcode.layout import AUDIO_GROUP
 from transcode.masters.colour import BT709, Colour, ColourFacts, output_colour
@@ -63,15 +65,12 @@ class VideoPlan:
 
     width: int
     height: int
-    bitrate_bps: int
-    peak_bps: int
-    """Fill rate of the decoder's buffer."""
-    buffer_bits: int
-    level: str
+    rate_control: RateControl
+    level: Level
     preset: str
-    """Speed of the encoder, by the encoder's own name."""
+    """Speed of the encoder, by x264's names."""
     codec: str = "h264"
-    """Name of the encoder's module below ``encoders``."""
+    """Key of ``encoders.video.VIDEO_ENCODERS``."""
     colour: Colour = BT709
     """What comes out, stated in the encoder's headers."""
     pixels: str = "yuv420p"
@@ -117,7 +116,7 @@ class EncodePlan:
 
     pictures: PicturePlan
     rungs: tuple[VideoPlan, ...]
-    """Lowest first."""
+    """Codec by codec, each lowest first."""
     chunks: tuple[Chunk, ...]
     """In order, without gaps."""
     duration_s: float
@@ -131,7 +130,7 @@ def plan_encode(master: Master, config: TranscodeConfig) -> EncodePlan:
 
     Raises:
         ConfigError: the ladder asked for is impossible.
-        MediaError: no H.264 level allows pictures that large.
+        MediaError: no level of a codec allows pictures that large.
     """
     rate = thin_rate(master.frame_rate * master.scan.film_ratio, config.max_frame_rate)
     gop, segment = group_frames(rate, segment_s=config.segment_s, gop_s=config.gop_s)
@@ -151,13 +150,19 @@ def plan_encode(master: Master, config: TranscodeConfig) -> EncodePlan:
             colour=master.colour,
         ),
         rungs=tuple(
-            _video_plan(rung, rate, output_colour(master.colour.colour), config)
-            for rung in ladder_for(master, wanted=config.ladder)
+            _video_plan(rung, rate, master.colour, config) for rung in _rungs(master, config)
         ),
         chunks=(Chunk(index=0, first_frame=0, frames=frames),),
         duration_s=duration_s,
         audio=tuple(_audio_plans(master, duration_s, config)),
     )
+
+
+def _rungs(master: Master, config: TranscodeConfig) -> tuple[PlannedRung, ...]:
+    rungs = ladder_for(master, wanted=config.ladder)
+    if is_preset(config.ladder):
+        return in_codecs(at_constant_quality(rungs), config.codecs)
+    return in_codecs(rungs, config.codecs, rates_of=config.codecs[0])
 
 
 def frames_at(master: Master, rate: Fraction) -> int:
@@ -213,16 +218,23 @@ def timescale(rate: Fraction) -> int:
 
 
 def _video_plan(
-    rung: PlannedRung, rate: Fraction, colour: Colour, config: TranscodeConfig
+    rung: PlannedRung, rate: Fraction, colour: ColourFacts, config: TranscodeConfig
 ) -> VideoPlan:
-    peak_bps = round(rung.bitrate_bps * config.peak_ratio)
+    deep_pixels = VIDEO_ENCODERS[rung.codec].deep_pixels
+    peak_bps = rung.cap_bps or round(rung.bitrate_bps * config.peak_ratio)
     return VideoPlan(
         width=rung.width,
         height=rung.height,
-        bitrate_bps=rung.bitrate_bps,
-        peak_bps=peak_bps,
-        buffer_bits=rung.bitrate_bps,
-        level=level_for(rung.width, rung.height, rate, peak_bps),
+        rate_control=RateControl(
+            peak_bps=peak_bps,
+            buffer_bits=rung.bitrate_bps,
+            crf=rung.crf,
+            mean_bps=rung.bitrate_bps if rung.crf is None else 0,
+        ),
+        level=VIDEO_ENCODERS[rung.codec].level_for(rung.width, rung.height, rate, peak_bps),
         preset=config.preset,
-        colour=colour,
+        codec=rung.codec,
+        # What 8 bits hold cannot show a high dynamic range, so it is tone-mapped for them.
+        colour=output_colour(colour.colour, colour.colour.dynamic_range if deep_pixels else "SDR"),
+        pixels=deep_pixels if deep_pixels and colour.is_deep else "yuv420p",
     )

@@ -13,7 +13,10 @@ from abr.errors import AbrError, MediaError, ToolFailedError
 from transcode.masters.master import Master
 from transcode.plan import EncodePlan, frames_at
 
-_OUR_SIDE = re.compile(r"\[(out#|[va]ost#|enc:|libx264|fc#|AVFormatContext)|Error opening output")
+_OUR_SIDE = re.compile(
+    r"\[(out#|[va]ost#|enc:|libx26[45]|libsvtav1|fc#|AVFormatContext)|x265 \[|Svt\[|"
+    r"Error opening output"
+)
 _ADDRESSES = re.compile(r" @ 0x[0-9a-f]+")
 
 

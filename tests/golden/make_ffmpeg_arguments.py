@@ -75,6 +75,12 @@ def cases() -> dict[str, Sequence[str]]:
             master(416, 234, Fraction(25), sounds=(PAIR,)), audio_codec="opus"
         ),
         "with-surround": encode(master(416, 234, Fraction(25), sounds=(SURROUND,)), surround=True),
+        "hdr-three-codecs": encode(
+            master(640, 360, Fraction(50), colour=PQ),
+            codec="h264,hevc,av1",
+            ladder="360:800",
+            preset="fast",
+        ),
         "hdr-120": encode(master(426, 240, Fraction(120), colour=PQ)),
         "decode": decode_arguments(),
         "generate": generate_arguments(SceneSpec(), "/tmp/sound.wav", "pipe:9"),

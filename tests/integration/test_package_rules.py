@@ -134,7 +134,8 @@ def damage(folder: Path) -> None:
     path = folder / "v0/00000.m4s"
     data = path.read_bytes()
     half = len(data) // 2
-    path.write_bytes(data[:half] + b"\xff" * 64 + data[half + 64 :])
+    spoilt = bytes(range(256)) * 8
+    path.write_bytes(data[:half] + spoilt + data[half + len(spoilt) :])
 
 
 def no_idr(folder: Path) -> None:

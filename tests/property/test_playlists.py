@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import assume, example, given
@@ -133,8 +134,11 @@ def renditions(draw: st.DrawFn) -> Rendition:
 @st.composite
 def multivariant_playlists(draw: st.DrawFn) -> MultivariantPlaylist:
     """Any multivariant playlist that the tags can express."""
+    variants = draw(st.lists(VARIANTS, min_size=1, max_size=4))
+    if draw(st.booleans()):
+        variants = [replace(each, score=draw(st.integers(0, 10**6)) / 1000) for each in variants]
     return MultivariantPlaylist(
-        variants=tuple(draw(st.lists(VARIANTS, min_size=1, max_size=4))),
+        variants=tuple(variants),
         renditions=(
             Rendition(type="AUDIO", group_id="a, b", name="main"),
             *draw(st.lists(renditions(), max_size=3)),

@@ -75,7 +75,7 @@ def av1_options(
     level: Level,
     rate_control: RateControl,
     gop_frames: int,
-    ten_bit: bool = False,
+    pixels: str = "yuv420p",
     parameters: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Options of ffmpeg for one rung.
@@ -85,7 +85,7 @@ def av1_options(
         level: See ``level_for``.
         rate_control: Bits to spend.
         gop_frames: Frames from one key frame to the next.
-        ten_bit: 10 bits a sample instead of 8.
+        pixels: ``yuv420p``, or ``yuv420p10le`` for 10 bits a sample.
         parameters: More of SVT-AV1's own, such as those for high dynamic range.
     """
     given = {
@@ -96,11 +96,17 @@ def av1_options(
         "tier": int(level.tier == "high"),
         **(parameters or {}),
     }
+    rates = rate_control.options()
+    if rate_control.crf is None:
+        # SVT-AV1 takes a peak with constant quality only; what is left to limit the rest is
+        # the share of the mean that a section may take.
+        given["maxsection-pct"] = round(100 * rate_control.peak_bps / rate_control.mean_bps)
+        rates = {"b:v": rates["b:v"]}
     return {
         "c:v": "libsvtav1",
         "preset": SPEEDS[preset],
-        "pix_fmt": "yuv420p10le" if ten_bit else "yuv420p",
-        **rate_control.options(),
+        "pix_fmt": pixels,
+        **rates,
         "g": gop_frames,
         "svtav1-params": ":".join(f"{name}={value}" for name, value in given.items()),
         "tag:v": "av01",

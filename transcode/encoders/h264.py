@@ -7,10 +7,13 @@ items 1.4 and 1.11.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
 from abr.errors import MediaError
+from transcode.encoders.levels import Level
+from transcode.encoders.rates import RateControl
 
 REFERENCE_FRAMES = 3
 B_FRAMES = 2
@@ -38,7 +41,7 @@ LEVELS: tuple[tuple[str, int, int, int, int], ...] = (
 )
 
 
-def level_for(width: int, height: int, rate: Fraction, peak_bps: int) -> str:
+def level_for(width: int, height: int, rate: Fraction, peak_bps: int) -> Level:
     """The lowest H.264 level, for High profile, that a rung needs.
 
     Raises:
@@ -56,7 +59,7 @@ def level_for(width: int, height: int, rate: Fraction, peak_bps: int) -> str:
             and stored <= references
             and peak_bps <= max_br * _HIGH_CPB
         ):
-            return name
+            return Level(name)
     raise MediaError(
         f"{width}x{height} at {float(rate):.5g} frames per second: above H.264 level 5.2; "
         "give a smaller --ladder"
@@ -66,22 +69,30 @@ def level_for(width: int, height: int, rate: Fraction, peak_bps: int) -> str:
 def h264_options(
     *,
     preset: str,
-    level: str,
-    bitrate_bps: int,
-    peak_bps: int,
-    buffer_bits: int,
+    level: Level,
+    rate_control: RateControl,
     gop_frames: int,
+    pixels: str = "yuv420p",
+    parameters: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Options of ffmpeg for one rung."""
+    """Options of ffmpeg for one rung.
+
+    Args:
+        preset: x264's speed.
+        level: See ``level_for``.
+        rate_control: Bits to spend.
+        gop_frames: Frames from one IDR picture to the next.
+        pixels: 8 bits a sample, 4:2:0: what High profile holds.
+        parameters: More of x264's own.
+    """
+    more = ":".join(f"{name}={value}" for name, value in (parameters or {}).items())
     return {
         "c:v": "libx264",
         "preset": preset,
         "profile:v": "high",
-        "level:v": level,
-        "pix_fmt": "yuv420p",
-        "b:v": bitrate_bps,
-        "maxrate:v": peak_bps,
-        "bufsize:v": buffer_bits,
+        "level:v": level.name,
+        "pix_fmt": pixels,
+        **rate_control.options(),
         "bf": B_FRAMES,
         "refs": REFERENCE_FRAMES,
         "g": gop_frames,
@@ -92,5 +103,6 @@ def h264_options(
         # With more threads x264's rate control differs from run to run; the rungs are
         # encoded side by side, so a machine with as many cores as rungs loses nothing.
         "threads:v": 1,
+        **({"x264-params": more} if more else {}),
         "tag:v": "avc1",
     }

@@ -71,7 +71,7 @@ def hevc_options(
     level: Level,
     rate_control: RateControl,
     gop_frames: int,
-    ten_bit: bool = False,
+    pixels: str = "yuv420p",
     parameters: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Options of ffmpeg for one rung.
@@ -81,7 +81,7 @@ def hevc_options(
         level: See ``level_for``.
         rate_control: Bits to spend.
         gop_frames: Frames from one IDR picture to the next.
-        ten_bit: Main 10 instead of Main.
+        pixels: ``yuv420p``, or ``yuv420p10le`` for Main 10.
         parameters: More of x265's own, such as those for high dynamic range.
     """
     given = {
@@ -107,8 +107,8 @@ def hevc_options(
     return {
         "c:v": "libx265",
         "preset": preset,
-        "profile:v": "main10" if ten_bit else "main",
-        "pix_fmt": "yuv420p10le" if ten_bit else "yuv420p",
+        "profile:v": "main10" if "10" in pixels else "main",
+        "pix_fmt": pixels,
         **rate_control.options(),
         "g": gop_frames,
         "flags:v": "+cgop",

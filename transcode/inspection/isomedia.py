@@ -18,7 +18,7 @@ from fractions import Fraction
 
 from abr.errors import MediaError
 from transcode.boxes import Box, boxes, find, read_header
-from transcode.codecs import starts_with_idr
+from transcode.codecs import KeyFrameTest
 from transcode.inspection.bits import Sps, read_sps
 from transcode.inspection.facts import InitFacts, Stretch, TrackFacts
 
@@ -502,7 +502,7 @@ def _picture(track: TrackFacts, sample: bytes, flags: int) -> tuple[bool, str]:
     """Whether decoding can begin at a sample, and what it is."""
     is_sync = not flags & _NOT_SYNC
     if track.entry in ("avc1", "avc3") and track.nal_length_bytes:
-        is_idr = starts_with_idr(sample, track.nal_length_bytes)
+        is_idr = KeyFrameTest(b"avc1", track.nal_length_bytes).passes(sample)
         return is_idr, "an IDR picture" if is_idr else "no IDR picture"
     if track.entry in ("hvc1", "hev1", "dvh1", "dvhe") and track.nal_length_bytes:
         kind = _first_hevc_slice(sample, track.nal_length_bytes)

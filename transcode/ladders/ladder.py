@@ -46,6 +46,11 @@ def ladder_for(
     return text.parse(master, wanted)
 
 
+def is_preset(wanted: str) -> bool:
+    """Whether ``wanted`` names a table, whose bit rates are those of typical films."""
+    return (wanted.strip() or "auto") in PRESETS
+
+
 def is_file(wanted: str) -> bool:
     """Whether ``wanted`` is the path of a ladder file, which somebody has to read."""
     return wanted.strip().endswith(".toml")

@@ -56,6 +56,7 @@ _TRANSFER_OF = {"bt470bg": "smpte170m", "smpte170m": "smpte170m", "smpte240m": "
 """Transfer function that goes with primaries, where it is not BT.709's."""
 _RGB = re.compile(r"(0|x2|a)?(rgb|bgr)|gbr|pal8|bayer|xyz|abgr")
 _ALPHA = re.compile(r"yuva|v?uyva|vuya|ayuv|rgba|bgra|argb|abgr|gbra|ya\d|pal8")
+_DEEP = re.compile(r"(9|10|12|14|16|30|32|36|48|64)x?(le|be)$")
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _PEAK_NITS = 1000.0
 _SILENT = frozenset({"unknown", "unspecified", "reserved", "N/A", ""})
@@ -97,6 +98,11 @@ class ColourFacts:
     """Brightest light of a master of high dynamic range, in cd/m²."""
     note: str | None = None
     """What the user should know, in words."""
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether samples have more than 8 bits, or need them for their dynamic range."""
+        return self.colour.dynamic_range != "SDR" or _DEEP.search(self.pixels) is not None
 
     @property
     def is_rgb(self) -> bool:

@@ -70,6 +70,16 @@ class Fields:
             self._bad(name, "a finite number of 0 or more")
         return value
 
+    def decimal(self, name: str) -> float | None:
+        """A finite number of 0 or more that is kept as text; None when absent."""
+        value = self.text(name)
+        if value is None:
+            return None
+        match = re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value)
+        if match is None:
+            self._bad(name, "a finite number of 0 or more")
+        return float(value)
+
     def resolution(self, name: str) -> tuple[int, int]:
         """Width and height; zeros when absent."""
         value = self.text(name)

@@ -50,6 +50,8 @@ class Variant:
     """SDR, HLG or PQ."""
     closed_captions: str | None = None
     """``NONE``, or the GROUP-ID of closed captions; None when not stated."""
+    score: float | None = None
+    """SCORE: how good the variant is compared with the others; None when not stated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

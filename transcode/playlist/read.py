@@ -185,6 +185,7 @@ def _variant(fields: Fields) -> Variant:
         subtitles_group=_unquote(fields.text("subtitles")),
         video_range=fields.text("video_range"),
         closed_captions=_unquote(captions),
+        score=fields.decimal("score"),
     )
 
 

@@ -38,11 +38,14 @@ def print_multivariant(playlist: MultivariantPlaylist) -> str:
     """Text of a multivariant playlist, renditions first.
 
     Raises:
-        PlaylistError: no variant, an undefined group, an unprintable name, or a
-            default rendition that is not selectable.
+        PlaylistError: no variant, an undefined group, an unprintable name, a default
+            rendition that is not selectable, or a SCORE on some variants only.
     """
     if not playlist.variants:
         raise _refusal("no variant; expected at least one")
+    if len({variant.score is None for variant in playlist.variants}) > 1:
+        # RFC 8216bis, 4.4.6.2
+        raise _refusal("a SCORE on some variants only; expected it on all or none")
     _check_groups(playlist)
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{max(playlist.version, needed_version(playlist))}"]
     if playlist.independent_segments:
@@ -163,6 +166,8 @@ def _variant(variant: Variant) -> str:
     fields: list[tuple[str, str]] = [("BANDWIDTH", _integer(variant.bandwidth_bps))]
     if variant.average_bandwidth_bps is not None:
         fields.append(("AVERAGE-BANDWIDTH", _integer(variant.average_bandwidth_bps)))
+    if variant.score is not None:
+        fields.append(("SCORE", _score(variant.score)))
     if variant.codecs:
         fields.append(("CODECS", _quote(variant.codecs)))
     if variant.width or variant.height:
@@ -179,6 +184,12 @@ def _variant(variant: Variant) -> str:
         none = variant.closed_captions == "NONE"
         fields.append(("CLOSED-CAPTIONS", "NONE" if none else _quote(variant.closed_captions)))
     return "#EXT-X-STREAM-INF:" + _attributes(fields)
+
+
+def _score(score: float) -> str:
+    if not 0 <= score < 1e9:
+        raise _refusal(f"a SCORE of {score}; expected a number of 0 or more")
+    return f"{score:.3f}".rstrip("0").rstrip(".")
 
 
 def _trick_play(tag: str, variant: TrickPlayVariant) -> str:

@@ -93,6 +93,11 @@ def index_of(
 ) -> PresentationIndex:
     """The index of a package that was written."""
     channels = master.audio.channels if master.audio else 0
+    rungs = [
+        _video_track(folder, rung, float(plan.pictures.frame_rate))
+        for folder, rung in zip(tracks.video, plan.rungs, strict=True)
+    ]
+    first = sum(rung.codec == plan.rungs[0].codec for rung in plan.rungs)
     return PresentationIndex(
         title=title,
         source=SourceFacts(
@@ -104,10 +109,8 @@ def index_of(
             size_bytes=0 if source_name else master.size_bytes,
             audio_channels=channels,
         ),
-        video=tuple(
-            _video_track(folder, rung, float(plan.pictures.frame_rate))
-            for folder, rung in zip(tracks.video, plan.rungs, strict=True)
-        ),
+        video=tuple(rungs[:first]),
+        more_video=tuple(rungs[first:]),
         audio=tuple(
             _audio_track(folder, audio)
             for folder, audio in zip(tracks.audio, plan.audio, strict=True)
@@ -139,6 +142,7 @@ def _video_track(folder: Folder, rung: VideoPlan, frame_rate: float) -> Track:
         width=rung.width,
         height=rung.height,
         frame_rate=frame_rate,
+        video_range=rung.colour.dynamic_range,
     )
 
 

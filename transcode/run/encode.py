@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from transcode.encoders.video import VIDEO_ENCODERS
 from transcode.ffmpeg import encode_arguments
 from transcode.graphs.video import filters_needed
 from transcode.jobs import Job, ProductName, VideoJob
@@ -58,10 +59,16 @@ async def encode(
 
 
 def needs_of(job: Job) -> tuple[str, ...]:
-    """Encoders and filters that ``job`` needs."""
+    """Encoders, filters and decoders that ``job`` needs."""
     if not isinstance(job, VideoJob):
         return ENCODING_NEEDS
-    return ENCODING_NEEDS + filters_needed(job.pictures, [rung for _, rung in job.rungs])
+    rungs = [rung for _, rung in job.rungs]
+    encoders = [VIDEO_ENCODERS[rung.codec] for rung in rungs]
+    names = [each.name for each in encoders]
+    # What cannot be decoded cannot be checked: better known before than after.
+    decoders = [each.decoder for each in encoders if each.decoder]
+    needs = (*ENCODING_NEEDS, *names, *decoders, *filters_needed(job.pictures, rungs))
+    return tuple(dict.fromkeys(needs))
 
 
 def product_path(folder: Path, name: ProductName) -> Path:

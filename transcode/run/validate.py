@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from abr.errors import ToolFailedError
+from transcode.encoders.video import decoders_for
 from transcode.encryption import ContentKey
 from transcode.ffmpeg import decode_arguments
 from transcode.inspection.judge import judge
@@ -54,8 +55,9 @@ async def decode_tracks(
 
     Raises:
         ToolFailedError: a track does not decode, or not to all of its frames.
+        ToolMissingError: no ffmpeg decodes its codec.
     """
-    program = find("ffmpeg").path
+    program = find("ffmpeg", decoders_for(folder.codecs for folder in folders)).path
     for number, folder in enumerate(folders):
         count = len(folder.segments)
         ends = [[0], [count - 1]] if count > 1 else [[0]]
@@ -80,8 +82,7 @@ def _check_decode(folder: Folder, outcome: Outcome, *, whole: bool) -> None:
             f"{name}: does not decode: {plain_line(outcome.reason())}; encode again, "
             "and report it if it happens again"
         )
-    is_video = folder.codecs.startswith("avc1")
-    if is_video and whole and outcome.frames != folder.frames:
+    if folder.is_video and whole and outcome.frames != folder.frames:
         raise ToolFailedError(
             f"{name}: {outcome.frames} frames decode; expected {folder.frames}; encode again, "
             "and report it if it happens again"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from abr.errors import MediaError
 from transcode.boxes import box, full_box
-from transcode.codecs import codec_of, nal_length_bytes, starts_with_idr
+from transcode.codecs import KeyFrameTest, codec_of, is_video, key_frame_test
 
 AVCC = bytes.fromhex("01 64001f ff")
 """ISO/IEC 14496-15, 5.3.3.1: version 1; High profile, no constraints, level 3.1; the last two
@@ -101,7 +101,14 @@ def test_random_descriptors_raise_no_other_error(data: bytes) -> None:
 def test_the_length_before_a_nal_unit_is_one_more_than_the_field(
     last: str, length_bytes: int
 ) -> None:
-    assert nal_length_bytes(video(bytes.fromhex("01 64001f" + last))) == length_bytes
+    assert key_frame_test(video(bytes.fromhex("01 64001f" + last))).length_bytes == length_bytes
+
+
+def test_pictures_are_told_from_sound() -> None:
+    assert is_video(video())
+    assert not is_video(audio(LC))
+    with pytest.raises(MediaError, match="empty sample description"):
+        is_video(init_of(b""))
 
 
 def sample(*kinds: int, length_bytes: int = 4) -> bytes:
@@ -126,4 +133,4 @@ def test_the_first_slice_says_whether_a_picture_is_idr(
     """H.264, table 7-1."""
     for length_bytes in (1, 2, 4):
         data = sample(*kinds, length_bytes=length_bytes)
-        assert starts_with_idr(data, length_bytes) == is_idr
+        assert KeyFrameTest(b"avc1", length_bytes).passes(data) == is_idr

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from abr.errors import MediaError
 from tests.unit.transcode.test_codecs import init_of
 from transcode.boxes import box
-from transcode.codecs import KeyFrames, codec_of, key_frames_of
+from transcode.codecs import KeyFrameTest, codec_of, key_frame_test
 from transcode.obus import obus, sequence_header, starts_with_key_frame
 
 HVCC_HEAD = "01 {profile} {flags} {constraints} {level} f000fcfdf8f800000f"
@@ -142,7 +142,7 @@ DELIMITER, HEADER = b"\x12\x00", bytes.fromhex(AV1_SDR)[4:]
 )
 def test_an_av1_segment_starts_with_a_key_frame_that_is_shown(sample: bytes, is_key: bool) -> None:
     assert starts_with_key_frame(sample) is is_key
-    assert key_frames_of(track(b"av01", AV1_SDR)).lead(sample) is is_key
+    assert key_frame_test(track(b"av01", AV1_SDR)).passes(sample) is is_key
 
 
 @pytest.mark.parametrize(
@@ -171,11 +171,11 @@ def hevc(*kinds: int) -> bytes:
 )
 def test_an_hevc_segment_starts_with_an_idr_picture(kinds: tuple[int, ...], is_idr: bool) -> None:
     """H.265, table 7-1."""
-    keys = key_frames_of(track(b"hvc1", X265_MAIN))
-    assert keys == KeyFrames(b"hvc1", 4)
-    assert keys.lead(hevc(*kinds)) is is_idr
+    keys = key_frame_test(track(b"hvc1", X265_MAIN))
+    assert keys == KeyFrameTest(b"hvc1", 4)
+    assert keys.passes(hevc(*kinds)) is is_idr
 
 
 def test_a_track_of_sound_has_no_key_frames() -> None:
     with pytest.raises(MediaError, match="expected avc1, hvc1 or av01"):
-        key_frames_of(init_of(box(b"mp4a", bytes(28))))
+        key_frame_test(init_of(box(b"mp4a", bytes(28))))

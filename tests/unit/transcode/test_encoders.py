@@ -86,7 +86,7 @@ def test_ten_bits_are_main_10_and_parameters_are_added() -> None:
         level=Level("4.0"),
         rate_control=MEAN,
         gop_frames=48,
-        ten_bit=True,
+        pixels="yuv420p10le",
         parameters={"hdr10": "1"},
     )
     assert (options["profile:v"], options["pix_fmt"]) == ("main10", "yuv420p10le")
@@ -107,10 +107,20 @@ def test_every_preset_of_the_configuration_has_a_speed_of_svt_av1() -> None:
 def test_av1_is_asked_for_key_frames_one_thread_and_its_level() -> None:
     options = av1.av1_options(
         preset="veryfast", level=Level("4.1", "high"), rate_control=CAPPED, gop_frames=50,
-        ten_bit=True,
+        pixels="yuv420p10le",
     )  # fmt: skip
     given = dict(each.split("=") for each in options["svtav1-params"].split(":"))
     assert (given["lp"], given["irefresh-type"], given["level"], given["tier"]) == (
         "1", "2", "41", "1",
     )  # fmt: skip
     assert (options["g"], options["pix_fmt"], options["tag:v"]) == (50, "yuv420p10le", "av01")
+
+
+def test_a_mean_of_av1_has_its_peak_as_a_share() -> None:
+    """SVT-AV1 4.2 refuses a peak with a mean: "Max Bitrate only supported with CRF mode"."""
+    options = av1.av1_options(
+        preset="veryfast", level=Level("4.1"), rate_control=MEAN, gop_frames=50
+    )
+    assert options["b:v"] == 1_000_000
+    assert "maxrate:v" not in options
+    assert "maxsection-pct=150" in options["svtav1-params"].split(":")

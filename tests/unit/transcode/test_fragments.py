@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from abr.errors import MediaError
 from tests import mp4facts
 from transcode.boxes import box, boxes, find, full_box, read_header, without
-from transcode.codecs import codec_of, nal_length_bytes, starts_with_idr
+from transcode.codecs import KeyFrameTest, codec_of, key_frame_test
 from transcode.fragments import (
     AudioCutter,
     Cut,
@@ -104,7 +104,7 @@ def test_garbage_raises_our_error_and_no_other(data: bytes) -> None:
 def test_codecs_come_from_the_bytes() -> None:
     """``avc1`` with profile, constraints and level; ``mp4a`` with both object types."""
     assert codec_of(init_section(AVC)) == "avc1.64001f"
-    assert nal_length_bytes(init_section(AVC)) == 4
+    assert key_frame_test(init_section(AVC)).length_bytes == 4
     assert codec_of(init_section(AAC)) == "mp4a.40.2"
     with pytest.raises(MediaError, match="hev1"):
         codec_of(init_section(box(b"hev1", bytes(78))))
@@ -118,7 +118,7 @@ def test_the_first_slice_says_whether_a_picture_is_an_idr(
 ) -> None:
     """Delimiters, parameter sets and messages may come before it."""
     data = b"".join(struct.pack(">IB", 3, 0x60 | kind) + b"xx" for kind in kinds)
-    assert starts_with_idr(data, 4) is expected
+    assert KeyFrameTest(b"avc1", 4).passes(data) is expected
 
 
 def test_a_fragment_is_read_as_written() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from abr.errors import ConfigError, MediaError
 from transcode.config import TranscodeConfig
 from transcode.encoders.h264 import level_for
+from transcode.ladders.codecs import typical_crf
 from transcode.ladders.ladder import ladder_for
 from transcode.ladders.presets import TEMPLATE
 from transcode.masters.colour import BT709, Colour, ColourFacts
@@ -184,7 +185,7 @@ def test_a_frame_lasts_a_whole_number_of_units(rate: Fraction) -> None:
 )
 def test_the_level_is_no_higher_than_needed(width: int, height: int, rate: int, level: str) -> None:
     """H.264, table A-1, with room for four stored pictures."""
-    assert level_for(width, height, Fraction(rate), 700_000) == level
+    assert level_for(width, height, Fraction(rate), 700_000).name == level
 
 
 def test_pictures_beyond_every_level_are_refused() -> None:
@@ -205,9 +206,11 @@ def test_a_plan_carries_everything_from_master_and_settings() -> None:
     (audio,) = plan.audio
     assert (audio.sound, audio.channels, audio.name) == (sound, 2, "nl")
     assert audio.duration_s == 10.5
-    for rung in plan.rungs:
-        # over a segment of 4 s: 1.5 + 1/4 times the mean at most, below Apple's limit of 2
-        assert rung.peak_bps + rung.buffer_bits / 4 <= 2 * rung.bitrate_bps
+    for rung, planned in zip(plan.rungs, ladder_for(facts), strict=True):
+        assert rung.rate_control.crf == typical_crf(
+            planned.bitrate_bps, planned.width, planned.height
+        )
+        assert rung.rate_control.peak_bps == 1.5 * planned.bitrate_bps
 
 
 @pytest.mark.parametrize(
@@ -257,3 +260,39 @@ def test_surround_that_no_sound_has_changes_nothing() -> None:
     sounds = (AudioFacts(index=2, channels=2),)
     made = plan_encode(master(sounds=sounds), replace(DEFAULT, surround=True)).audio
     assert [a.groups for a in made] == [()]
+
+
+def test_bit_rates_of_the_user_are_means_and_those_of_tables_qualities() -> None:
+    own = plan_encode(master(), TranscodeConfig(ladder="234:200,720:2500")).rungs
+    assert [rung.rate_control.mean_bps for rung in own] == [200_000, 2_500_000]
+    assert {rung.rate_control.crf for rung in own} == {None}
+    for name in ("", "apple", "small"):
+        rungs = plan_encode(master(), TranscodeConfig(ladder=name)).rungs
+        qualities = [rung.rate_control.crf for rung in rungs]
+        assert None not in qualities
+
+
+def test_a_high_dynamic_range_is_kept_where_the_codec_has_ten_bits() -> None:
+    """Tone-mapped to 8 bits for H.264, as it is in Main 10 and in AV1."""
+    pq = Colour(matrix="bt2020nc", primaries="bt2020", transfer="smpte2084")
+    facts = master(colour=ColourFacts(colour=pq, pixels="yuv420p10le"))
+    plan = plan_encode(facts, TranscodeConfig(codec="h264,hevc,av1", ladder="234:200"))
+    assert [(rung.codec, rung.colour, rung.pixels) for rung in plan.rungs] == [
+        ("h264", BT709, "yuv420p"), ("hevc", pq, "yuv420p10le"), ("av1", pq, "yuv420p10le"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("pixels", "is_deep"),
+    [
+        ("yuv420p", False), ("yuv420p10le", True), ("p010le", True), ("yuv422p12be", True),
+        ("rgb24", False), ("rgb48le", True), ("x2rgb10le", True), ("nv12", False),
+        ("gray16le", True), ("yuvj420p", False), ("gbrp", False), ("bgra", False),
+    ],
+)  # fmt: skip
+def test_ten_bits_stay_ten_bits_where_the_codec_has_them(pixels: str, is_deep: bool) -> None:
+    facts = master(colour=ColourFacts(colour=BT709, pixels=pixels))
+    plan = plan_encode(facts, TranscodeConfig(codec="hevc,h264", ladder="234:200"))
+    assert [rung.pixels for rung in plan.rungs] == [
+        "yuv420p10le" if is_deep else "yuv420p", "yuv420p",
+    ]  # fmt: skip

@@ -1,0 +1,134 @@
+"""Packages in HEVC and AV1: every segment alone, names from the bytes, several ladders in one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from abr.cli import main
+from abr.errors import ToolMissingError
+from tests import hlsrules
+from transcode.config import TranscodeConfig
+from transcode.files.reader import check_package, read_presentation
+from transcode.layout import PresentationIndex
+from transcode.playlist import MultivariantPlaylist, parse
+from transcode.run.ffmpegtools import Tool, candidates
+from transcode.run.package import transcode
+
+FFMPEGS = [
+    tool
+    for tool in candidates("ffmpeg")
+    if isinstance(tool, Tool) and not tool.lacks(["libx264", "libx265"])
+]
+pytestmark = pytest.mark.skipif(not FFMPEGS, reason="no ffmpeg with x264 and x265")
+AV1_NEEDS = ("libsvtav1", "libdav1d")
+
+
+@pytest.fixture(scope="module")
+def master(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """2.2 s with a tone, whose segments of 1 s have two groups of pictures each."""
+    path = tmp_path_factory.mktemp("master") / "m.mp4"
+    command = [
+        FFMPEGS[0].path, "-nostdin", "-v", "error",
+        "-f", "lavfi", "-i", "testsrc2=size=192x108:rate=25:duration=2.2",
+        "-f", "lavfi", "-i", "sine=440:duration=2.2",
+        "-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", "-c:a", "aac", str(path),
+    ]  # fmt: skip
+    subprocess.run(command, check=True, timeout=60)
+    return path
+
+
+def package(master: Path, out: Path, **settings: Any) -> PresentationIndex:
+    quick: dict[str, Any] = {"preset": "ultrafast", "segment_s": 1.0, "gop_s": 0.5}
+    config = TranscodeConfig(**{**quick, "ladder": "54:60,108:150", **settings})
+    return asyncio.run(transcode(master, out, config))
+
+
+@pytest.mark.parametrize("tool", FFMPEGS, ids=lambda tool: tool.version)
+def test_a_package_of_three_codecs_keeps_every_rule(
+    tool: Tool, master: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Decoded alone, every segment gives the frames that it gives in a row.
+
+    With CRA instead of IDR pictures, HEVC would lose two or three frames a group here.
+    """
+    monkeypatch.setenv("ABR_FFMPEG", tool.path)
+    has_av1 = not tool.lacks(AV1_NEEDS)
+    index = package(master, tmp_path / "out", codec="h264,hevc" + has_av1 * ",av1")
+    assert [track.codecs[:5] for track in index.video] == ["avc1.", "avc1."]
+    kinds = 2 * ["hvc1.1"] + 2 * has_av1 * ["av01.0"]
+    assert [track.codecs[:6] for track in index.more_video] == kinds
+    assert {len(track.segments) for track in index.rungs} == {3}
+    assert hlsrules.check(tmp_path / "out", ffmpegs=[tool.path]) == []
+
+
+def test_an_encoder_without_a_decoder_to_check_it_is_not_used(
+    master: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some builds encode AV1 and cannot decode it but by hardware."""
+    blind = [tool for tool in FFMPEGS if tool.lacks(AV1_NEEDS) == ["libdav1d"]]
+    if not blind:
+        pytest.skip("every ffmpeg here that encodes AV1 decodes it")
+    monkeypatch.setenv("ABR_FFMPEG", blind[0].path)
+    with pytest.raises(ToolMissingError, match="lacks libdav1d"):
+        package(master, tmp_path / "out", codec="av1")
+
+
+@pytest.mark.parametrize("codec", ["hevc", "av1"])
+def test_one_other_codec_is_the_first_ladder(codec: str, master: Path, tmp_path: Path) -> None:
+    index = package(master, tmp_path / "out", codec=codec)
+    kind = {"hevc": "hvc1.", "av1": "av01."}[codec]
+    assert all(track.codecs.startswith(kind) for track in index.video)
+    assert index.more_video == ()
+    assert check_package(tmp_path / "out") == index
+
+
+def test_players_and_simulators_stay_in_the_first_ladder(master: Path, tmp_path: Path) -> None:
+    """Listed first, and all that a presentation holds; the scores rank the ladders together."""
+    index = package(master, tmp_path / "out", codec="hevc,h264")
+    presentation = read_presentation(tmp_path / "out")
+    assert presentation.sizes_bytes.tolist() == [
+        [segment.size_bytes for segment in track.segments] for track in index.video
+    ]
+    playlist = parse((tmp_path / "out/multivariant.m3u8").read_text())
+    assert isinstance(playlist, MultivariantPlaylist)
+    kinds = [variant.codecs.partition(".")[0] for variant in playlist.variants]
+    assert kinds == ["hvc1", "hvc1", "avc1", "avc1"]
+    assert {variant.video_range for variant in playlist.variants} == {"SDR"}
+    assert sorted(variant.score or 0 for variant in playlist.variants) == [1.0, 2.0, 3.0, 4.0]
+
+
+def test_the_same_master_gives_the_same_bytes(master: Path, tmp_path: Path) -> None:
+    """Threads of x265 and SVT-AV1 do not change what comes out."""
+    one = package(master, tmp_path / "one" / "m", codec="hevc,av1")
+    other = package(master, tmp_path / "other" / "m", codec="hevc,av1")
+    assert one == other
+    for path in sorted((tmp_path / "one").rglob("*.m4s")):
+        again = tmp_path / "other" / path.relative_to(tmp_path / "one")
+        assert path.read_bytes() == again.read_bytes()
+
+
+def test_the_command_names_codecs_and_lists_every_ladder(
+    master: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["transcode", str(master), str(tmp_path / "out"), "--codec", "h264,av1"]
+    options = ["--ladder", "108:150", "--preset", "ultrafast", "--json"]
+    assert main([*arguments, *options]) == 0
+    rungs = json.loads(capsys.readouterr().out)["rungs"]
+    assert [rung["codecs"][:5] for rung in rungs] == ["avc1.", "av01."]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [("h265", "found 'h265'"), ("h264,h264", "names a codec twice"), ("", "found ''")],
+)
+def test_a_codec_that_cannot_be_is_refused(
+    given: str, says: str, master: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["transcode", str(master), str(tmp_path / "out"), "--codec", given]) != 0
+    assert says in capsys.readouterr().err

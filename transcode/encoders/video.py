@@ -1,0 +1,80 @@
+"""The encoders of video, by the name of their codec."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from transcode.encoders import av1, h264, hevc
+from transcode.encoders.levels import Level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoEncoder:
+    """One encoder, as far as a plan is concerned."""
+
+    name: str
+    """ffmpeg's name of it."""
+    level_for: Callable[[int, int, Fraction, int], Level]
+    """From width, height, frames a second and peak in bit/s."""
+    options: Callable[..., dict[str, Any]]
+    kind: str
+    """First part of the names of its streams."""
+    share: float = 1.0
+    """Bits that it needs for a picture that H.264 needs one bit for."""
+    crf_scale: tuple[float, float] = (1.0, 0.0)
+    """Slope and offset of its constant quality over x264's, at equal VMAF."""
+    decoder: str | None = None
+    """ffmpeg's decoder that checks what was written; None where each ffmpeg has its own."""
+    least_side_of_mean: int = 0
+    """Pixels of the shorter side below which it can keep a quality, but not a mean."""
+    deep_pixels: str | None = None
+    """Pixel format of 10 bits that players of this codec take; None where they take 8 only."""
+
+    def crf_as(self, crf: float) -> float:
+        """The constant quality that looks like ``crf`` of x264."""
+        slope, offset = self.crf_scale
+        return round(2 * (slope * crf + offset)) / 2
+
+
+VIDEO_ENCODERS: Mapping[str, VideoEncoder] = {
+    "h264": VideoEncoder(
+        name="libx264", kind="avc1", level_for=h264.level_for, options=h264.h264_options
+    ),
+    "hevc": VideoEncoder(
+        name="libx265",
+        kind="hvc1",
+        share=0.7,
+        level_for=hevc.level_for,
+        options=hevc.hevc_options,
+        deep_pixels="yuv420p10le",
+    ),
+    "av1": VideoEncoder(
+        name="libsvtav1",
+        kind="av01",
+        share=0.6,
+        decoder="libdav1d",
+        least_side_of_mean=64,  # "Adaptive quantization can not be turned OFF when RC ON"
+        level_for=av1.level_for,
+        options=av1.av1_options,
+        deep_pixels="yuv420p10le",
+    ),
+}
+"""In the order in which a package lists codecs that are asked for together."""
+
+
+def decoders_for(codecs: Iterable[str]) -> tuple[str, ...]:
+    """ffmpeg's decoders that streams of these names need, as far as some ffmpeg lack them."""
+    kinds = {codec.partition(".")[0] for codec in codecs}
+    return tuple(
+        each.decoder for each in VIDEO_ENCODERS.values() if each.decoder and each.kind in kinds
+    )
+
+
+def h264_bits(codec: str, bits: float) -> float:
+    """Bits that H.264 would need for what ``bits`` of a stream named ``codec`` show."""
+    kind = codec.partition(".")[0]
+    shares = {each.kind: each.share for each in VIDEO_ENCODERS.values()}
+    return bits / shares.get(kind, 1.0)
