@@ -6,6 +6,7 @@ import contextlib
 import json
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -16,6 +17,8 @@ from abr.shell import note, run_async
 from transcode.config import Preset, TranscodeConfig
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from transcode.layout import PresentationIndex
     from transcode.run.package import TranscodeProgress
 
@@ -187,11 +190,15 @@ def _progress_bar() -> Iterator[Tell]:
 
 def summary(index: PresentationIndex, out: Path) -> dict[str, object]:
     """What ``--json`` prints: figures in seconds, bytes and bits per second."""
+    from transcode.layout import groups_of
+
     lowest = index.video[0]
     return {
         "out": str(out),
         "title": index.title,
         "source": index.source.name,
+        "streams": [asdict(each) for each in index.source.streams],
+        "notes": list(index.source.notes),
         "duration_s": index.source.duration_s,
         "segments": len(lowest.segments),
         "target_duration_s": index.target_duration_s,
@@ -214,6 +221,8 @@ def summary(index: PresentationIndex, out: Path) -> dict[str, object]:
                 "codecs": track.codecs,
                 "channels": track.channels,
                 "language": track.language,
+                "name": track.name,
+                "groups": groups_of(track),
                 "size_bytes": track.media_bytes + track.init_bytes,
             }
             for track in index.audio
@@ -249,11 +258,12 @@ def _print_table(index: PresentationIndex, out: Path) -> None:
             track.codecs,
         )
     for track in index.audio:
+        language = f" {track.language}" if track.language else ""
         size_bytes = track.media_bytes + track.init_bytes
         mean = 8 * track.media_bytes / sum(track.durations_s) / 1000
         table.add_row(
             track.folder,
-            f"{track.channels} ch",
+            f"{track.channels} ch{language}",
             "",
             f"{mean:.0f}",
             "",
@@ -267,6 +277,7 @@ def _print_table(index: PresentationIndex, out: Path) -> None:
     console.print(
         f"{index.source.duration_s:.2f} s of {index.source.name}; {sound}", highlight=False
     )
+    _print_streams(console, index)
     if index.encryption:
         count = len(index.encryption.kids)
         console.print(
@@ -274,3 +285,14 @@ def _print_table(index: PresentationIndex, out: Path) -> None:
             highlight=False,
         )
     console.print(f"{out / 'multivariant.m3u8'}", highlight=False, markup=False)
+
+
+def _print_streams(console: Console, index: PresentationIndex) -> None:
+    """What became of the master's streams, where there was a choice, and notes."""
+    streams = index.source.streams
+    if any(each.use not in ("the picture", "main sound") for each in streams):
+        for each in streams:
+            line = f"stream {each.index}  {each.kind}  {each.what}: {each.use}"
+            console.print(line, highlight=False, markup=False)
+    for said in index.source.notes:
+        console.print(f"note: {said}", highlight=False, markup=False)

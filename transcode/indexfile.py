@@ -23,6 +23,7 @@ from transcode.layout import (
     PresentationIndex,
     SegmentFacts,
     SourceFacts,
+    SourceStream,
     Track,
     check_index,
     title_of,
@@ -118,6 +119,17 @@ def _source(fields: _Fields) -> SourceFacts:
         frame_rate=fields.number("frame_rate"),
         size_bytes=fields.whole("size_bytes"),
         audio_channels=fields.whole("audio_channels"),
+        streams=tuple(
+            SourceStream(
+                index=each.whole("index"),
+                kind=each.text("kind"),
+                what=each.text("what"),
+                is_used=each.truth("is_used"),
+                use=each.text("use"),
+            )
+            for each in (fields.list_of_fields("streams") if "streams" in fields.values else ())
+        ),
+        notes=fields.texts_or_none("notes"),
     )
 
 

@@ -93,6 +93,21 @@ def key_period(segment: int, rotate_every: int) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceStream:
+    """One stream of pictures or sound in the master, and what became of it."""
+
+    index: int
+    """Number of the stream in the file."""
+    kind: str
+    """``video`` or ``audio``."""
+    what: str
+    """Codec, size or layout, language and title."""
+    is_used: bool
+    use: str
+    """What it is used for, or why it is left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFacts:
     """What the package was made from."""
 
@@ -107,6 +122,10 @@ class SourceFacts:
     """0 for a generated master."""
     audio_channels: int = 0
     """0 for a silent one."""
+    streams: tuple[SourceStream, ...] = field(default=(), metadata=LATER)
+    """All streams of pictures and sound; none where it was not recorded."""
+    notes: tuple[str, ...] = field(default=(), metadata=LATER)
+    """What was found, guessed or changed that a person should know."""
 
 
 class KeyFrame(NamedTuple):

@@ -19,6 +19,7 @@ from transcode.config import TranscodeConfig
 from transcode.encoders.levels import Level
 from transcode.encoders.rates import RateControl
 from transcode.encoders.video import VIDEO_ENCODERS
+from transcode.graphs.mixing import mix
 from transcode.ladders.codecs import at_constant_quality, in_codecs
 from transcode.ladders.ladder import is_preset, ladder_for
 from transcode.ladders.rungs import PlannedRung
@@ -192,6 +193,15 @@ def _audio_plans(master: Master, duration_s: float, config: TranscodeConfig) -> 
             yield rendition(wide, name, groups=(SURROUND_GROUP,), **more)
         if config.audio_codec == "opus":
             yield rendition(sound, name, groups=(OPUS_GROUP,), codec="opus")
+
+
+def notes_on_sound(plan: EncodePlan, config: TranscodeConfig) -> Iterator[str]:
+    """What was guessed or could not be done."""
+    for audio in plan.audio:
+        if note := mix(audio.sound, audio.channels).note:
+            yield f"stream {audio.sound.index}: {note}"
+    if config.surround and not any(audio.channels == 6 for audio in plan.audio):
+        yield "no sound that is used has 5.1 channels or more: the package is in stereo"
 
 
 def thin_rate(rate: Fraction, most: float) -> Fraction:

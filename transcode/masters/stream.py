@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,13 @@ from typing import Any
 from transcode.masters.fields import whole
 from transcode.masters.languages import language_tag
 from transcode.masters.timing import seconds
+
+_MADE_UP = re.compile(
+    r"handle?r|core media|iso media|gpac|mainconcept|alias data|apple|google|\bmedia\b|^\W*$"
+    r"|^(mono|stereo|sound|audio|video|surround)$",
+    re.IGNORECASE,
+)
+"""Names that programs give every handler."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +67,7 @@ class Stream:
         size = (
             f"{self.width}x{self.height}"
             if self.kind == "video"
-            else self.layout or f"{self.channels} channels"
+            else self.layout or f"{self.channels} channel{'s' if self.channels > 1 else ''}"
         )
         parts = [self.codec or "unknown codec", size, self.language or ""]
         return " ".join(filter(None, parts)) + (f" “{self.title}”" if self.title else "")
@@ -95,11 +103,18 @@ def _stream(described: Mapping[str, Any], measured: Measured | None) -> Stream:
         layout="" if layout == "unknown" else layout,
         sample_rate=whole(described.get("sample_rate")),
         language=language_tag(tags.get("language", "")),
-        title=" ".join(str(tags.get("title") or tags.get("handler_name") or "").split()),
+        title=_title(tags),
         dispositions=frozenset(k for k, v in (described.get("disposition") or {}).items() if v),
         is_image=str(tags.get("mimetype", "")).startswith("image/"),
         described=described,
     )
+
+
+def _title(tags: Mapping[str, Any]) -> str:
+    """What people call the stream: the name of a handler only where no program made it up."""
+    handler = str(tags.get("handler_name") or "")
+    own = "" if _MADE_UP.search(handler) else handler
+    return " ".join(str(tags.get("title") or tags.get("name") or own).split())
 
 
 @dataclass(slots=True)

@@ -12,11 +12,12 @@ from transcode.config import TranscodeConfig
 from transcode.encryption import METHOD
 from transcode.indexfile import print_index
 from transcode.jobs import ProductName
-from transcode.layout import Encryption, PresentationIndex, SourceFacts, Track
+from transcode.layout import Encryption, PresentationIndex, SourceFacts, SourceStream, Track
 from transcode.listing import texts_of
 from transcode.masters.master import Master
 from transcode.masters.sound import CHARACTERISTICS, NEVER_BY_THEMSELVES
-from transcode.plan import AudioPlan, EncodePlan, VideoPlan
+from transcode.masters.streams import StreamUse
+from transcode.plan import AudioPlan, EncodePlan, VideoPlan, notes_on_sound
 from transcode.run.tracks import Encrypter, Folder, VideoTrack, write_audio
 from transcode.sidetracks import TextTrack
 
@@ -108,6 +109,8 @@ def index_of(
             frame_rate=float(master.frame_rate),
             size_bytes=0 if source_name else master.size_bytes,
             audio_channels=channels,
+            streams=() if source_name else tuple(map(_stream, master.streams)),
+            notes=tuple(dict.fromkeys([*map(str, master.notes), *notes_on_sound(plan, config)])),
         ),
         video=tuple(rungs[:first]),
         more_video=tuple(rungs[first:]),
@@ -118,6 +121,12 @@ def index_of(
         encryption=_encryption(encrypter, config),
         made_by=f"abrkit {__version__}",
         text=text,
+    )
+
+
+def _stream(use: StreamUse) -> SourceStream:
+    return SourceStream(
+        index=use.index, kind=use.kind, what=use.what, is_used=use.is_used, use=use.use
     )
 
 

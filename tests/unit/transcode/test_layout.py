@@ -19,6 +19,7 @@ from transcode.layout import (
     PresentationIndex,
     SegmentFacts,
     SourceFacts,
+    SourceStream,
     Track,
     check_files,
     check_index,
@@ -319,6 +320,17 @@ def test_each_rung_is_listed_with_each_group_of_sounds() -> None:
     assert more_bps == (300_000, 300_000)
     check_multivariant(MANY, playlist)
     assert parse_index(print_index(MANY)) == MANY
+
+
+def test_the_index_keeps_what_became_of_the_streams_of_the_master() -> None:
+    """It does not count for the digest, which is of what is served."""
+    stream = SourceStream(
+        index=1, kind="audio", what="aac stereo de", is_used=False, use="left out: another sound"
+    )
+    told = replace(INDEX, source=replace(INDEX.source, streams=(stream,), notes=("7 guesses",)))
+    assert parse_index(print_index(told)) == told
+    assert digest_of(told) == digest_of(INDEX)
+    assert "streams" not in print_index(INDEX)
 
 
 def test_one_sound_of_each_group_is_the_default_and_extras_never_choose_themselves() -> None:

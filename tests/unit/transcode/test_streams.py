@@ -346,6 +346,23 @@ def test_stereo_knows_its_surround_of_the_same_language() -> None:
     assert [sound.in_surround and sound.in_surround.index for sound in choice.audio] == [1, None]
 
 
+@pytest.mark.parametrize(
+    ("tags", "title"),
+    [
+        ({"handler_name": "SoundHandler"}, ""),
+        ({"handler_name": "Core Media Audio"}, ""),
+        ({"handler_name": "#Mainconcept MP4 Sound Media Handler"}, ""),
+        ({"handler_name": "Stereo"}, ""),
+        ({"handler_name": "Kommentar der Regie"}, "Kommentar der Regie"),
+        ({"handler_name": "SoundHandler", "title": "Original  mix"}, "Original mix"),
+        ({"name": "Narration", "HANDLER_NAME": "SoundHandler"}, "Narration"),
+    ],
+)
+def test_names_that_programs_make_up_are_no_titles(tags: dict[str, str], title: str) -> None:
+    (stream,) = streams_of({"streams": [{**audio(1), "tags": tags}]})
+    assert stream.title == title
+
+
 def test_names_differ_and_can_be_quoted() -> None:
     sounds = [
         AudioFacts(index=1, channels=2),
