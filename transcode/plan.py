@@ -10,11 +10,12 @@ Source: Apple's HLS authoring specification, items 1.4, 1.11, 1.13, 1.19 and 1.3
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
+from abr.errors import MediaError
 from transcode.config import TranscodeConfig
 from transcode.encoders.levels import Level
 from transcode.encoders.rates import RateControl
@@ -23,9 +24,11 @@ from transcode.graphs.mixing import mix
 from transcode.ladders.codecs import at_constant_quality, in_codecs
 from transcode.ladders.ladder import is_preset, ladder_for
 from transcode.ladders.rungs import PlannedRung
+from transcode.ladders.sizes import largest_fitting
 from transcode.layout import AUDIO_GROUP
 from transcode.masters.colour import BT709, Colour, ColourFacts, output_colour
 from transcode.masters.master import Master
+from transcode.masters.notes import Note
 from transcode.masters.scan import Scan
 from transcode.masters.sound import AudioFacts, names_of
 from transcode.masters.timing import Clock
@@ -124,6 +127,8 @@ class EncodePlan:
     """Of the film."""
     audio: tuple[AudioPlan, ...] = ()
     """Renditions, the default one first; empty for a silent master."""
+    notes: tuple[Note, ...] = ()
+    """What a user should know of the master, and of what is made of it."""
 
 
 def plan_encode(master: Master, config: TranscodeConfig) -> EncodePlan:
@@ -138,6 +143,8 @@ def plan_encode(master: Master, config: TranscodeConfig) -> EncodePlan:
     frames = frames_at(master, rate)
     duration_s = float(frames / rate)
     timing = master.timing
+    wanted = _rungs(master, config)
+    rungs = [_within_levels(rung, rate) for rung in wanted]
     return EncodePlan(
         pictures=PicturePlan(
             index=master.index,
@@ -150,12 +157,11 @@ def plan_encode(master: Master, config: TranscodeConfig) -> EncodePlan:
             scan=master.scan,
             colour=master.colour,
         ),
-        rungs=tuple(
-            _video_plan(rung, rate, master.colour, config) for rung in _rungs(master, config)
-        ),
+        rungs=tuple(_video_plan(rung, rate, master.colour, config) for rung in rungs),
         chunks=(Chunk(index=0, first_frame=0, frames=frames),),
         duration_s=duration_s,
         audio=tuple(_audio_plans(master, duration_s, config)),
+        notes=(*master.notes, *_size_notes(wanted, rungs, rate)),
     )
 
 
@@ -164,6 +170,32 @@ def _rungs(master: Master, config: TranscodeConfig) -> tuple[PlannedRung, ...]:
     if is_preset(config.ladder):
         return in_codecs(at_constant_quality(rungs), config.codecs)
     return in_codecs(rungs, config.codecs, rates_of=config.codecs[0])
+
+
+def _within_levels(rung: PlannedRung, rate: Fraction) -> PlannedRung:
+    """``rung`` at the largest size of its shape that its codec has a level for."""
+
+    def fits(width: int, height: int) -> bool:
+        try:
+            VIDEO_ENCODERS[rung.codec].level_for(width, height, rate, 1)
+        except MediaError:
+            return False
+        return True
+
+    size = largest_fitting(rung.width, rung.height, fits) or (rung.width, rung.height)
+    return replace(rung, width=size[0], height=size[1])
+
+
+def _size_notes(
+    wanted: Sequence[PlannedRung], rungs: Sequence[PlannedRung], rate: Fraction
+) -> Iterator[Note]:
+    changed = {
+        f"{old.width}x{old.height} at {float(rate):.5g} frames per second is above every level of "
+        f"{new.codec}; rungs of that size are {new.width}x{new.height}"
+        for old, new in zip(wanted, rungs, strict=True)
+        if old != new
+    }
+    yield from (Note(text=text) for text in sorted(changed))
 
 
 def frames_at(master: Master, rate: Fraction) -> int:

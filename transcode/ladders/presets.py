@@ -1,10 +1,14 @@
 """Ladders that come from a table and the master's size.
 
-No rung is larger than the master; all keep its aspect ratio.
+No rung is larger than the master; all keep its aspect ratio. A size of a table stands for its
+number of pixels: a very wide, square or upright master gets the same number in its own shape,
+because that is what bit rates go by.
 
 Source: Apple's HLS authoring specification, table of initial variants for H.264; items
 1.32, 1.33 and 9.10. deviation: rungs up to a quarter larger than the master are kept at the
-master's size; no rung asks for much more than the master's own bit rate.
+master's size; no rung asks for much more than the master's own bit rate. Apple lists sizes above
+1920x1080 for HEVC only; their rates for H.264 here continue those below, which rise with the
+0.75th power of the number of pixels.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from transcode.ladders.rungs import PlannedRung
-from transcode.ladders.sizes import scale_into, size_of
+from transcode.ladders.sizes import scale_into, scale_to_area, size_of
 from transcode.masters.master import Master
 
 TEMPLATE: tuple[tuple[int, int, int], ...] = (
@@ -26,8 +30,12 @@ TEMPLATE: tuple[tuple[int, int, int], ...] = (
     (1280, 720, 4_500_000),
     (1920, 1080, 6_000_000),
     (1920, 1080, 7_800_000),
+    (2560, 1440, 9_600_000),
+    (2560, 1440, 12_000_000),
+    (3840, 2160, 16_000_000),
+    (3840, 2160, 22_000_000),
 )
-"""Box to fit in, width and height, and target bits per second."""
+"""Width and height, whose product counts, and target bits per second."""
 SMALL: tuple[tuple[int, int, int], ...] = (
     (416, 234, 145_000),
     (640, 360, 600_000),
@@ -39,9 +47,13 @@ MOST_OF_MASTER = {"hevc": 3.0, "vp9": 3.0, "av1": 4.0, "h264": 2.0, "mpeg2video"
 """Highest bit rate of an H.264 rung as a multiple of the master's, by the master's codec.
 
 More would not show: newer codecs need fewer bits for the same picture than H.264 does."""
-_NEARLY = 1.25
+_NEARLY, _NEARLY_IN_BOX = 1.25, 1.5
+"""How much larger than the master a size of the table may be, by its pixels; and when the master
+is as wide or as high."""
+_SAME = 0.95
+"""From there on the master's own size is kept."""
 _LEAST_BPS = 60_000
-_HD_HEIGHT = 720
+_HD_AREA = 0.7 * 1280 * 720
 
 
 def auto(master: Master) -> tuple[PlannedRung, ...]:
@@ -72,9 +84,11 @@ def _fitting(master: Master, table: Sequence[tuple[int, int, int]]) -> list[Plan
     """The rungs of a table that are not much larger than the master; at least one."""
     rungs: list[PlannedRung] = []
     for box_width, box_height, bitrate_bps in table:
-        scale = scale_into(master, box_width, box_height)
-        if scale <= _NEARLY:
-            rungs.append(PlannedRung(*size_of(master, min(1.0, scale)), bitrate_bps))
+        scale = scale_to_area(master, box_width, box_height)
+        in_box = scale_into(master, box_width, box_height)
+        if scale <= _NEARLY or (in_box <= _NEARLY and scale <= _NEARLY_IN_BOX):
+            whole = 1.0 if scale > _SAME else scale
+            rungs.append(PlannedRung(*size_of(master, whole), bitrate_bps))
     if not rungs:
         top = size_of(master, 1.0)
         rungs = [PlannedRung(*top, max(_LEAST_BPS, _power_law_bps(*top)))]
@@ -82,12 +96,19 @@ def _fitting(master: Master, table: Sequence[tuple[int, int, int]]) -> list[Plan
 
 
 def _from_master(rungs: list[PlannedRung], top: tuple[int, int]) -> list[PlannedRung]:
-    """Add a rung of the master's size when that lies between two boxes."""
-    last = rungs[-1]
-    if top[0] * top[1] > 1.1 * last.width * last.height and last.height < TEMPLATE[-1][1]:
-        ratio = (top[0] * top[1] / (last.width * last.height)) ** 0.75
-        rungs = [*rungs, PlannedRung(*top, round(last.bitrate_bps * ratio, -4))]
-    return rungs
+    """Add the master's size when that lies between two of the table, below its largest."""
+    last, area = rungs[-1], top[0] * top[1]
+    largest = TEMPLATE[-1][0] * TEMPLATE[-1][1]
+    if area <= 1.1 * last.width * last.height or area > largest:
+        return rungs
+    ratio = (area / (last.width * last.height)) ** 0.75
+    best = PlannedRung(*top, int(round(last.bitrate_bps * ratio, -4)))
+    if area < _HD_AREA:
+        return [*rungs, best]
+    # Apple's item 9.10: two variants at the largest size when that is high definition.
+    second_bps = max(last.bitrate_bps, int(round(0.8 * best.bitrate_bps, -4)))
+    below = [rung for rung in rungs if rung.bitrate_bps <= 0.9 * second_bps]
+    return [*below, PlannedRung(*top, second_bps), best]
 
 
 def _limit_to_master(master: Master, rungs: list[PlannedRung]) -> list[PlannedRung]:
@@ -99,7 +120,8 @@ def _limit_to_master(master: Master, rungs: list[PlannedRung]) -> list[PlannedRu
         return rungs
     best = PlannedRung(top.width, top.height, int(round(most, -4)) or int(most))
     below = [rung for rung in rungs if rung.bitrate_bps <= 0.7 * best.bitrate_bps]
-    if top.height >= _HD_HEIGHT and not any(rung.height == top.height for rung in below):
+    is_hd = top.width * top.height >= _HD_AREA
+    if is_hd and not any(rung.height == top.height for rung in below):
         # Apple's item 9.10: two variants at the largest size when that is high definition.
         second = PlannedRung(top.width, top.height, int(round(0.6 * most, -4)))
         below = [rung for rung in below if rung.bitrate_bps <= 0.7 * second.bitrate_bps] + [second]

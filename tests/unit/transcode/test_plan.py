@@ -41,12 +41,12 @@ def rungs(width: int, height: int, **changes: Any) -> list[tuple[int, int, int]]
     return [(rung.width, rung.height, rung.bitrate_bps // 1000) for rung in ladder]
 
 
-def test_a_full_hd_master_gets_the_whole_table() -> None:
-    assert rungs(1920, 1080) == [(w, h, bps // 1000) for w, h, bps in TEMPLATE]
+def test_a_full_hd_master_gets_the_table_up_to_its_size() -> None:
+    assert rungs(1920, 1080) == [(w, h, bps // 1000) for w, h, bps in TEMPLATE if h <= 1080]
 
 
-def test_a_larger_master_stops_at_full_hd() -> None:
-    assert rungs(3840, 2160)[-1][:2] == (1920, 1080)
+def test_a_master_above_the_table_stops_at_its_top() -> None:
+    assert rungs(7680, 4320) == [(w, h, bps // 1000) for w, h, bps in TEMPLATE]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_larger_master_stops_at_full_hd() -> None:
             (1280, 720),
             [(416, 234), (640, 360), (768, 432), (768, 432), (960, 540)] + 2 * [(1280, 720)],
         ),
-        ((640, 272), [(416, 176), (640, 272), (640, 272), (640, 272)]),
+        ((640, 272), [(478, 204), (640, 272), (640, 272), (640, 272)]),
         ((720, 405), [(416, 234), (640, 360), (720, 404), (720, 404)]),
         (
             (720, 1280),
@@ -64,7 +64,9 @@ def test_a_larger_master_stops_at_full_hd() -> None:
         ),
         ((321, 181), [(320, 180), (320, 180)]),
         ((2, 2), [(2, 2), (2, 2)]),
-        ((1000, 562), [(416, 234), (640, 360), (768, 432), (768, 432), (960, 540)]),
+        ((1000, 562), [(416, 234), (640, 360), (768, 432), (768, 432), (1000, 562)]),
+        ((640, 128), [(640, 128), (640, 128)]),
+        ((320, 1), [(320, 2), (320, 2)]),
     ],
 )
 def test_rungs_keep_the_masters_shape(
@@ -72,6 +74,22 @@ def test_rungs_keep_the_masters_shape(
 ) -> None:
     """Even numbers within a pixel of the exact shape."""
     assert [rung[:2] for rung in rungs(*size)] == expected
+
+
+@pytest.mark.parametrize("size", [(2560, 512), (1080, 1080), (1440, 1080), (2000, 1000)])
+def test_a_size_of_the_table_stands_for_its_pixels(size: tuple[int, int]) -> None:
+    """Bit rates go by area: very wide, square and 4:3 masters get what 16:9 gets."""
+    by_rate = {bps // 1000: (w, h) for w, h, bps in TEMPLATE}
+    for width, height, kbps in rungs(*size):
+        pixels = min(by_rate[kbps][0] * by_rate[kbps][1], size[0] * size[1])
+        assert width * height == pytest.approx(pixels, rel=0.12)
+        assert width / height == pytest.approx(size[0] / size[1], rel=2 / height)
+
+
+@pytest.mark.parametrize("size", [(1600, 900), (3000, 1700), (1920, 804), (3440, 1440)])
+def test_high_definition_has_two_rungs_of_its_own_size(size: tuple[int, int]) -> None:
+    """Apple's item 9.10, between two sizes of the table as well."""
+    assert [rung[:2] for rung in rungs(*size)][-2:] == [size, size]
 
 
 @given(st.integers(2, 4096), st.integers(2, 4096), st.floats(0, 5e7))
@@ -211,6 +229,26 @@ def test_a_plan_carries_everything_from_master_and_settings() -> None:
             planned.bitrate_bps, planned.width, planned.height
         )
         assert rung.rate_control.peak_bps == 1.5 * planned.bitrate_bps
+
+
+@pytest.mark.parametrize(
+    ("size", "rate", "top"),
+    [((7680, 4320), 60, (3840, 2160)), ((7680, 4320), 120, (2790, 1568))],
+)
+def test_no_rung_is_above_the_highest_level(
+    size: tuple[int, int], rate: int, top: tuple[int, int]
+) -> None:
+    """It is made smaller, and the user is told: H.264 5.2 has 2,073,600 macroblocks a second.
+
+    175 x 98 macroblocks at 120 a second are 2,058,000.
+    """
+    config = TranscodeConfig(max_frame_rate=120.0)
+    plan = plan_encode(master(*size, frame_rate=Fraction(rate), frames=10 * rate), config)
+    assert (plan.rungs[-1].width, plan.rungs[-1].height) == top
+    assert plan.rungs[-1].level.name == "5.2"
+    assert bool(plan.notes) == (rate == 120)
+    if rate == 120:
+        assert "3840x2160 at 120 frames per second is above every level" in str(plan.notes[0])
 
 
 @pytest.mark.parametrize(
