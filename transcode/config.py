@@ -45,6 +45,8 @@ class TranscodeConfig:
     """Loudness that every sound is brought to; 0 leaves it as it is."""
     max_frame_rate: float = 60.0
     """A master with more frames per second has its rate divided by a whole number."""
+    tolerate: float = 1.0
+    """Most that may be damaged: percent of the frames or seconds in all, and seconds in a row."""
     encrypt: Literal["none", "aes-128"] = "none"
     """Encrypt whole segments with AES-128, or leave them in the clear."""
     rotate_every: int = 0
@@ -110,6 +112,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("peak_ratio", 1.05, 2.0),
     ("audio_kbps", 32, 320),
     ("loudness_lufs", -70, 0),
+    ("tolerate", 0.0, 100.0),
     ("max_frame_rate", 1.0, 300.0),
     ("rotate_every", 0, 1_000_000),
     ("stall_limit_s", 1.0, 3600.0),

@@ -57,6 +57,8 @@ class PicturePlan:
     """Width and height of frames as decoded, cropped and turned; (0, 0) when not known."""
     scan: Scan = _WHOLE
     """How the master's lines make up pictures."""
+    is_damaged: bool = False
+    """What does not decode is concealed, not an error."""
     colour: ColourFacts = _PLAIN
     """The master's colours."""
     background: str = "black"

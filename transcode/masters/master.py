@@ -14,6 +14,7 @@ from typing import Any
 
 from abr.errors import MediaError
 from transcode.masters.colour import BT709, ColourFacts, colour_facts
+from transcode.masters.damage import TrackDamage
 from transcode.masters.fields import fraction, whole
 from transcode.masters.notes import Note
 from transcode.masters.packets import Packets
@@ -69,6 +70,8 @@ class Master:
     """Streams of subtitles that can be used."""
     streams: tuple[StreamUse, ...] = ()
     """All streams of pictures, sound and subtitles, and what becomes of them."""
+    damage: tuple[TrackDamage, ...] | None = None
+    """What does not decode, of each stream; None where nobody looked, for want of any sign."""
     notes: tuple[Note, ...] = ()
     """What a user should know of it."""
 

@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
-import logging
 import os
-import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from abr.errors import MediaError, MissingFileError, ToolFailedError
+from abr.errors import MediaError, MissingFileError
 from abr.shell import reason_of
 from transcode.boxes import read_header
 from transcode.masters.fields import whole
 from transcode.masters.master import Master, master_from
+from transcode.masters.packets import CORRUPT, KEY, Packets
 from transcode.masters.sound import to_listen_to
 from transcode.masters.stream import streams_of
 from transcode.masters.streams import EXPECTED, StreamWish
-from transcode.run.ffmpegtools import find
+from transcode.run.examine import examine
+from transcode.run.ffprobe import LIMIT_S, ask_ffprobe, read_packets, url_of
 from transcode.run.fieldcheck import look
 from transcode.run.listening import find_bass
-from transcode.run.packets import ENTRIES, PacketReader
 
-logger = logging.getLogger(__name__)
-_LIMIT_S = 120.0
-_READ_BYTES = 1 << 18
-_LOG_BYTES = 1 << 14
+_CUT_SHORT = "File ended prematurely"
 _MP4_FIRST = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"})
 _MP4_MEDIA = frozenset({b"mdat", b"moov", b"moof"})
 _MP4_KINDS = _MP4_FIRST | {b"moof", b"mfra", b"sidx", b"styp", b"meta", b"uuid", b"udta", b"emsg"}
 
 
 async def probe(
-    path: str | Path, *, wish: StreamWish | None = None, limit_s: float = _LIMIT_S
+    path: str | Path, *, wish: StreamWish | None = None, limit_s: float = LIMIT_S
 ) -> Master:
     """Facts about the master at ``path``; all of its packets are read once.
 
@@ -55,32 +49,42 @@ async def probe(
     path = Path(path)
     _check_file(path)
     described = _Text()
-    log = await _ask_ffprobe(
+    log = await ask_ffprobe(
         path,
         ["-of", "json", "-show_streams", "-show_format", "-show_programs"],
         described.feed,
-        limit_s,
+        limit_s=limit_s,
     )
     found = described.json()
     if not found.get("streams"):
         why = log.splitlines()[-1].strip() if log.strip() else "nothing playable"
-        why = why.removeprefix(f"{_url(path)}: ")
+        why = why.removeprefix(f"{url_of(path)}: ")
         raise MediaError(f"{path}: cannot be read as media ({why}); {EXPECTED}")
-    reader = PacketReader()
-    await _ask_ffprobe(
-        path, ["-of", "compact=p=0:nk=1", "-show_entries", ENTRIES], reader.feed, limit_s
-    )
-    reader.close()
+    packets, log = await read_packets(path, sample_rates(found), limit_s=limit_s)
+    if _CUT_SHORT in log:
+        raise MediaError(
+            f"{path}: damaged or cut off: its container says that more follows; copy or download "
+            "it again"
+        )
     facts = partial(
         master_from,
         found,
         name=path.name,
         where=str(path),
-        packets=reader.packets(sample_rates(found)),
+        packets=packets,
         wish=wish,
         bass=await find_bass(path, to_listen_to(streams_of(found))),
     )
-    return facts(seen=await look(path, facts()))
+    master = facts(seen=await look(path, facts()))
+    return await examine(path, master) if _is_suspicious(master, packets, log) else master
+
+
+def _is_suspicious(master: Master, packets: Mapping[int, Packets], log: str) -> bool:
+    """Whether there are signs of damage, so that decoding all of it is worth the time."""
+    used = [master.index, *(index for sound in master.sounds for index in sound.indices)]
+    flags = [packets[index].flags for index in used if index in packets]
+    begins_late = not packets[master.index].flags[0] & KEY
+    return bool(log.strip()) or begins_late or any(bool((each & CORRUPT).any()) for each in flags)
 
 
 def sample_rates(found: Mapping[str, Any]) -> dict[int, int]:
@@ -130,11 +134,6 @@ def _check_boxes(path: Path, file: BinaryIO, size: int) -> None:
         )
 
 
-def _url(path: Path) -> str:
-    """The file as a URL of ffmpeg, so that no name is taken for an option or a protocol."""
-    return f"file:{path.absolute()}"
-
-
 class _Text:
     """Gathers what a tool prints."""
 
@@ -154,52 +153,3 @@ class _Text:
         except ValueError:
             return {}
         return found if isinstance(found, dict) else {}
-
-
-async def _ask_ffprobe(
-    path: Path, what: Sequence[str], take: Callable[[bytes], None], limit_s: float
-) -> str:
-    """Ask ffprobe; ``take`` gets what it prints, the caller its log."""
-    command = [
-        find("ffprobe").path,
-        *("-v", "error", *what, "-protocol_whitelist", "file", "-i", _url(path)),
-    ]
-    logger.debug("%s", shlex.join(command))
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    log = asyncio.create_task(_end_of_log(process.stderr))
-    try:
-        while True:
-            async with asyncio.timeout(limit_s):
-                data = await process.stdout.read(_READ_BYTES)
-            if not data:
-                break
-            take(data)
-        async with asyncio.timeout(limit_s):
-            await process.wait()
-            return await log
-    except TimeoutError as exc:
-        raise ToolFailedError(
-            f"{path}: ffprobe said nothing for {limit_s:g} s and was ended"
-        ) from exc
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await asyncio.shield(process.wait())
-        log.cancel()
-
-
-async def _end_of_log(stream: asyncio.StreamReader) -> str:
-    """The last lines of a log of any length."""
-    kept = b""
-    while data := await stream.read(_READ_BYTES):
-        kept = (kept + data)[-_LOG_BYTES:]
-    return kept.decode("utf-8", errors="replace")
