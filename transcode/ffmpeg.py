@@ -46,13 +46,25 @@ def encode_arguments(
     source = ffmpeg.input(
         f"file:{master}",
         protocol_whitelist="file",
-        err_detect="explode",
+        **_on_errors(job.pictures.is_damaged),
         **STEADY,
         **decoder_options(job.pictures),
     )
     written = _video_outputs(job, source, outputs)
     graph = ffmpeg.merge_outputs(*written) if len(written) > 1 else written[0]
-    return [program, *_GLOBAL, "-copyts", *graph.compile(cmd=[])]
+    return [program, *_head(job.pictures.is_damaged), "-copyts", *graph.compile(cmd=[])]
+
+
+def _on_errors(is_damaged: bool) -> dict[str, Any]:
+    """Options of the input: an error ends the run, unless damage is expected."""
+    return {} if is_damaged else {"err_detect": "explode"}
+
+
+def _head(is_damaged: bool) -> list[str]:
+    """Global options; ffmpeg otherwise gives up when two thirds do not decode."""
+    if not is_damaged:
+        return list(_GLOBAL)
+    return [*(each for each in _GLOBAL if each != "-xerror"), "-max_error_rate", "1"]
 
 
 def text_arguments(
@@ -123,6 +135,7 @@ _SOUND_ENCODERS: dict[str, tuple[Callable[..., dict[str, Any]], int]] = {
 def _sound_arguments(audio: AudioPlan, master: str, output: str, *, program: str) -> list[str]:
     """The command that encodes one sound; ffmpeg-python knows no loopback decoders."""
     encoder, lead = _SOUND_ENCODERS[audio.codec]
+    explode = [] if audio.is_damaged else ["-err_detect", "explode"]
     graph = sound_graph(
         audio.sound,
         channels=audio.channels,
@@ -140,8 +153,8 @@ def _sound_arguments(audio: AudioPlan, master: str, output: str, *, program: str
     }
     said = [word for name, value in sorted(options.items()) for word in (f"-{name}", str(value))]
     return [
-        program, *_GLOBAL, "-copyts",
-        *("-err_detect", "explode", "-protocol_whitelist", "file", "-i", f"file:{master}"),
+        program, *_head(audio.is_damaged), "-copyts", *explode,
+        *("-protocol_whitelist", "file", "-i", f"file:{master}"),
         *graph.arguments, "-map", graph.label, *said, output,
     ]  # fmt: skip
 

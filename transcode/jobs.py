@@ -35,6 +35,11 @@ class VideoJob:
     """Name of the track's folder, and how it is encoded."""
 
     @property
+    def is_damaged(self) -> bool:
+        """Whether parts of the master do not decode, which is known."""
+        return self.pictures.is_damaged
+
+    @property
     def products(self) -> tuple[ProductName, ...]:
         """What it makes, in the order of its outputs."""
         return tuple(ProductName(track, self.chunk.index) for track, _ in self.rungs)
@@ -46,6 +51,11 @@ class AudioJob:
 
     track: str
     audio: AudioPlan
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether parts of the master do not decode, which is known."""
+        return self.audio.is_damaged
 
     @property
     def products(self) -> tuple[ProductName, ...]:

@@ -27,6 +27,7 @@ from transcode.ladders.rungs import PlannedRung
 from transcode.ladders.sizes import largest_fitting
 from transcode.layout import AUDIO_GROUP
 from transcode.masters.colour import BT709, Colour, ColourFacts, output_colour
+from transcode.masters.damage import check_damage
 from transcode.masters.master import Master
 from transcode.masters.notes import Note
 from transcode.masters.scan import Scan
@@ -101,6 +102,8 @@ class AudioPlan:
     """Name of the encoder's module below ``encoders``."""
     gain_db: float = 0.0
     """How much louder than the master."""
+    is_damaged: bool = False
+    """What does not decode is concealed, not an error."""
     groups: tuple[str, ...] = ()
     """Groups of renditions that it is in; none means ``audio`` alone."""
 
@@ -138,8 +141,10 @@ def plan_encode(master: Master, config: TranscodeConfig) -> EncodePlan:
 
     Raises:
         ConfigError: the ladder asked for is impossible.
+        DamagedError: more of the master is damaged than is tolerated.
         MediaError: no level of a codec allows pictures that large.
     """
+    check_damage(master.damage or (), tolerate=config.tolerate, where=master.where)
     rate = thin_rate(master.frame_rate * master.scan.film_ratio, config.max_frame_rate)
     gop, segment = group_frames(rate, segment_s=config.segment_s, gop_s=config.gop_s)
     frames = frames_at(master, rate)
@@ -155,6 +160,7 @@ def plan_encode(master: Master, config: TranscodeConfig) -> EncodePlan:
             segment_frames=segment,
             timescale=timescale(rate),
             clock=timing.picture.clock if timing else _FROM_ZERO,
+            is_damaged=master.damage is not None,
             frame_size=master.frame_size,
             scan=master.scan,
             colour=master.colour,
@@ -214,7 +220,12 @@ def _audio_plans(master: Master, duration_s: float, config: TranscodeConfig) -> 
         clocks = (timing.clock_of(index) if timing else _FROM_ZERO for index in sound.indices)
         facts = {"bitrate_bps": config.audio_kbps * 1000, **more}
         return AudioPlan(
-            sound=sound, name=name, duration_s=duration_s, clocks=tuple(clocks), **facts
+            sound=sound,
+            name=name,
+            duration_s=duration_s,
+            clocks=tuple(clocks),
+            is_damaged=master.damage is not None,
+            **facts,
         )
 
     for sound, name in zip(master.sounds, names_of(master.sounds), strict=True):

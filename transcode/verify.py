@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from abr.errors import AbrError, MediaError, ToolFailedError
+from transcode.masters.damage import DamagedError
 from transcode.masters.master import Master
 from transcode.plan import EncodePlan, frames_at
 
@@ -52,7 +53,7 @@ def fault_of(where: str, reason: str) -> AbrError:
         return ToolFailedError(
             f"{where}: ffmpeg failed to encode it: {line}; `abr doctor` shows which ffmpeg ran"
         )
-    return MediaError(
+    return DamagedError(
         f"{where}: damaged or cut off: {line}; expected a file that decodes without errors"
     )
 

@@ -132,7 +132,6 @@ BAD: dict[str, tuple[Callable[[Path, Path], Path], type[Exception], str]] = {
     "cut off": (cut_off, MediaError, "is cut off: it holds"),
     "cut off, index last": (cut_off_index_last, MediaError, "is cut off: it holds"),
     "cut off Matroska": (cut_off_matroska, MediaError, "damaged or cut off"),
-    "cut off program stream": (cut_off_program_stream, MediaError, "damaged or cut off"),
     "bits flipped": (bits_flipped, MediaError, "damaged or cut off"),
 }
 

@@ -62,7 +62,9 @@ def sound_graph(
     parts: list[str] = []
     for number, (index, clock) in enumerate(zip(sound.indices, clocks, strict=True)):
         before += ["-map", f"0:{index}", "-af", mixing.filters]
-        before += ["-c:a", "pcm_f32le", "-f", "null", "-"]
+        # This output is thrown away, but its muxer stops at times that go back; samples are
+        # counted there instead. What the second graph gets keeps its times.
+        before += ["-c:a", "pcm_f32le", "-bsf:a", "setts=ts=N", "-f", "null", "-"]
         filled = f"aresample=async=1000:min_hard_comp={_MOST_OFF_S}:first_pts=0"
         # Joining ends with the shortest, so each goes on for ever; the output has a length.
         endless = ",apad" if sound.joined else ""

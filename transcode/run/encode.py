@@ -40,7 +40,7 @@ async def encode(
         stall_limit_s: Most seconds without any progress.
 
     Raises:
-        MediaError: the master is damaged.
+        DamagedError: the master is damaged, and the job does not allow for it.
         ToolMissingError, ToolFailedError: ffmpeg.
     """
     program = find("ffmpeg", needs_of(job)).path
@@ -54,7 +54,7 @@ async def encode(
             on_tick=on_tick,
             stall_limit_s=stall_limit_s,
         )
-    if not outcome.is_clean:
+    if not (outcome.is_complete if job.is_damaged else outcome.is_clean):
         raise fault_of(where, outcome.reason())
 
 

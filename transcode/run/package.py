@@ -22,11 +22,13 @@ from transcode.files.keystore import KeyStore, default_keys_dir
 from transcode.files.reader import check_package
 from transcode.jobs import Job, VideoJob, jobs_of
 from transcode.layout import PresentationIndex
+from transcode.masters.damage import DamagedError
 from transcode.masters.master import Master
 from transcode.masters.streams import StreamWish
 from transcode.plan import EncodePlan, plan_encode
 from transcode.run.assemble import index_of, write_index, write_tracks
 from transcode.run.encode import encode, product_path
+from transcode.run.examine import examine
 from transcode.run.placing import check_target, flush, move_into_place, partial_folder
 from transcode.run.probe import probe
 from transcode.run.process import Tick
@@ -87,7 +89,14 @@ async def transcode(
         products, package = partial / "products", partial / "package"
         products.mkdir()
         package.mkdir()
-        await _encode(plan, Path(master), facts, products, pace, config)
+        try:
+            await _encode(plan, Path(master), facts, products, pace, config)
+        except DamagedError:
+            if facts.damage is not None:
+                raise
+            facts = await examine(Path(master), facts)
+            plan = plan_encode(facts, config)
+            await _encode(plan, Path(master), facts, products, pace, config)
         tracks = write_tracks(
             plan,
             lambda name: product_path(products, name),

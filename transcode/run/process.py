@@ -53,9 +53,14 @@ class Outcome:
     """The last lines that it logged."""
 
     @property
+    def is_complete(self) -> bool:
+        """Whether it came to its end, whatever it said on the way."""
+        return self.exit_code == 0 and self.finished
+
+    @property
     def is_clean(self) -> bool:
         """Whether nothing at all went wrong."""
-        return self.exit_code == 0 and self.finished and not self.errors
+        return self.is_complete and not self.errors
 
     def reason(self) -> str:
         """The line of the log that best explains what went wrong."""
