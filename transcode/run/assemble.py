@@ -110,7 +110,7 @@ def index_of(
             size_bytes=0 if source_name else master.size_bytes,
             audio_channels=channels,
             streams=() if source_name else tuple(map(_stream, master.streams)),
-            notes=tuple(dict.fromkeys([*map(str, master.notes), *notes_on_sound(plan, config)])),
+            notes=tuple(dict.fromkeys([*map(str, plan.notes), *notes_on_sound(plan, config)])),
         ),
         video=tuple(rungs[:first]),
         more_video=tuple(rungs[first:]),
