@@ -317,6 +317,8 @@ def file_rules(package: PackageFiles, keys: KeyStore | None) -> Iterator[Broken]
         listed |= {uri, *(f"{home}/{segment.uri}" for segment in playlist.segments)}
         if home.startswith("s"):
             listed.add(f"{home}/subtitles.vtt")
+    if (package.folder / "manifest.mpd").is_file():
+        listed.add("manifest.mpd")
     there = {
         str(path.relative_to(package.folder)): path
         for path in package.folder.rglob("*")

@@ -86,6 +86,7 @@ def parse_index(text: str, *, where: str = INDEX) -> PresentationIndex:
         encryption=None if encryption is None else _encryption(encryption),
         made_by=root.text("made_by"),
         text=tuple(_text(each) for each in root.list_of_fields("text", is_later=True)),
+        dash=root.truth("dash") if "dash" in root.values else False,
         images=tuple(_images(each) for each in root.list_of_fields("images", is_later=True)),
         more_video=tuple(_track(each) for each in root.list_of_fields("more_video", is_later=True)),
     )
@@ -165,6 +166,7 @@ def _track(fields: _Fields) -> Track:
         characteristics=fields.text_or_empty("characteristics"),
         autoselect=fields.values.get("autoselect") is None or fields.truth("autoselect"),
         video_range=_video_range(fields),
+        timescale=fields.whole("timescale") if "timescale" in fields.values else 0,
     )
 
 

@@ -29,6 +29,7 @@ from transcode.sidetracks import ImageTrack, TextTrack, files_of_images, files_o
 
 MULTIVARIANT = "multivariant.m3u8"
 INDEX = "presentation.json"
+MANIFEST = "manifest.mpd"
 PLAYLIST = "playlist.m3u8"
 IFRAMES = "iframes.m3u8"
 INIT = "init.mp4"
@@ -175,6 +176,8 @@ class Track:
     """Whether a player may choose it by itself, because of its language."""
     video_range: Literal["SDR", "HLG", "PQ"] = field(default="SDR", metadata=LATER)
     """Dynamic range of the picture, as HLS names it."""
+    timescale: int = field(default=0, metadata=LATER)
+    """Units per second, in which every duration is a whole number; 0 when not recorded."""
 
     @property
     def durations_s(self) -> tuple[float, ...]:
@@ -230,6 +233,8 @@ class PresentationIndex:
     """Subtitles."""
     images: tuple[ImageTrack, ...] = field(default=(), metadata=LATER)
     """Thumbnails; one track at the most."""
+    dash: bool = field(default=False, metadata=LATER)
+    """Whether there is a manifest for players of DASH."""
     more_video: tuple[Track, ...] = field(default=(), metadata=LATER)
     """Rungs in further codecs, one ladder after another, each lowest first. What plays one
     ladder plays ``video``: a player must not change codecs in mid-film."""
@@ -357,6 +362,8 @@ def files_of(index: PresentationIndex) -> dict[str, int | None]:
             files[f"{track.folder}/{segment_name(number)}"] = segment.size_bytes
         if track.key_frames:
             files[f"{track.folder}/{IFRAMES}"] = None
+    if index.dash:
+        files[MANIFEST] = None
     for text in index.text:
         files |= files_of_text(text)
     for images in index.images:
@@ -387,6 +394,11 @@ def check_index(index: PresentationIndex, *, where: str = INDEX) -> None:
     _check_boundaries(index, where)
     _check_side_tracks(index, where)
     encryption = index.encryption
+    if index.dash and encryption is not None:
+        raise PackageError(
+            f"{where}: a DASH manifest and {encryption.method}; expected one or the other, because "
+            f"DASH cannot describe segments that are encrypted as a whole; {REMEDY}"
+        )
     if encryption is not None:
         periods = 1 + max(encryption.period(len(track.segments) - 1) for track in index.tracks)
         if len(encryption.kids) != periods:

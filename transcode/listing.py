@@ -12,10 +12,12 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from transcode.dash import print_manifest
 from transcode.encoders.video import h264_bits
 from transcode.layout import (
     IFRAMES,
     INIT,
+    MANIFEST,
     MULTIVARIANT,
     PLAYLIST,
     Encryption,
@@ -257,6 +259,8 @@ def texts_of(index: PresentationIndex) -> dict[str, str]:
         texts[f"{track.folder}/{PLAYLIST}"] = print_media(media_playlist_of(index, track))
         if track.key_frames:
             texts[f"{track.folder}/{IFRAMES}"] = print_media(iframe_playlist_of(index, track))
+    if index.dash:
+        texts[MANIFEST] = print_manifest(index)
     for text in index.text:
         texts[f"{text.folder}/{PLAYLIST}"] = print_media(text_playlist_of(index, text))
     for images in index.images:

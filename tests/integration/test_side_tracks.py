@@ -198,3 +198,34 @@ def test_a_file_that_is_no_subtitles_is_refused_before_anything_is_encoded(
     with pytest.raises(AbrError, match=message):
         package(master, tmp_path / "film", subtitles=(str(tmp_path / name),))
     assert not (tmp_path / "film").exists()
+
+
+def reads_dash(program: str) -> bool:
+    """Whether this ffmpeg was built with libxml2."""
+    listed = subprocess.run([program, "-v", "quiet", "-demuxers"], capture_output=True, check=True)
+    return b" dash" in listed.stdout
+
+
+DASH_FFMPEGS = [program for program in FFMPEGS if reads_dash(program)]
+
+
+@pytest.mark.skipif(not DASH_FFMPEGS, reason="no ffmpeg that reads DASH was found")
+def test_the_dash_manifest_plays_the_same_pictures_and_the_same_sound(clear: Path) -> None:
+    """Every rung, frame by frame, and the sound, as from the playlists."""
+
+    def played(source: Path, stream: str) -> list[str]:
+        command = [DASH_FFMPEGS[0], "-v", "warning", "-i", str(source), "-map", stream]
+        done = subprocess.run(
+            [*command, "-f", "framemd5", "-"], capture_output=True, check=True, timeout=60
+        )
+        assert done.stderr == b""
+        lines = [line for line in done.stdout.decode().splitlines() if line[:1] != "#"]
+        return [line.split(",")[-1].strip() for line in lines]
+
+    for rung in (0, 1):
+        by_dash = played(clear / "manifest.mpd", f"0:v:{rung}")
+        assert len(by_dash) == 72
+        assert by_dash == played(clear / f"v{rung}" / "playlist.m3u8", "0:v:0")
+    assert played(clear / "manifest.mpd", "0:a:0") == played(
+        clear / "a0" / "playlist.m3u8", "0:a:0"
+    )

@@ -121,6 +121,7 @@ def index_of(
         encryption=_encryption(encrypter, config),
         made_by=f"abrkit {__version__}",
         text=text,
+        dash=encrypter is None,
     )
 
 
@@ -148,6 +149,7 @@ def _video_track(folder: Folder, rung: VideoPlan, frame_rate: float) -> Track:
         codecs=folder.codecs,
         init_bytes=folder.init_bytes,
         segments=tuple(folder.segments),
+        timescale=folder.timescale,
         width=rung.width,
         height=rung.height,
         frame_rate=frame_rate,
@@ -162,6 +164,7 @@ def _audio_track(folder: Folder, audio: AudioPlan) -> Track:
         codecs=folder.codecs,
         init_bytes=folder.init_bytes,
         segments=tuple(folder.segments),
+        timescale=folder.timescale,
         channels=audio.channels,
         language=audio.sound.language,
         name=audio.name,
