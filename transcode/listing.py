@@ -92,7 +92,9 @@ def multivariant_of(index: PresentationIndex) -> MultivariantPlaylist:
         independent_segments=True,
         version=6,
         iframe_variants=tuple(
-            _iframe_variant(index, track) for track in index.rungs if track.key_frames
+            _iframe_variant(index, track, score=score)
+            for track, score in zip(index.rungs, scores, strict=True)
+            if track.key_frames
         ),
         image_variants=tuple(map(_image_variant, index.images)),
     )
@@ -123,7 +125,7 @@ def _variant(index: PresentationIndex, rung: int, group: str | None, *, score: f
     )
 
 
-def _iframe_variant(index: PresentationIndex, track: Track) -> TrickPlayVariant:
+def _iframe_variant(index: PresentationIndex, track: Track, *, score: float) -> TrickPlayVariant:
     frames = track.key_frames
     average_bps = 8 * sum(frame.size_bytes for frame in frames) / sum(track.durations_s)
     return TrickPlayVariant(
@@ -134,6 +136,7 @@ def _iframe_variant(index: PresentationIndex, track: Track) -> TrickPlayVariant:
         width=track.width,
         height=track.height,
         video_range=track.video_range,
+        score=score,
     )
 
 

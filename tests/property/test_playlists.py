@@ -135,15 +135,18 @@ def renditions(draw: st.DrawFn) -> Rendition:
 def multivariant_playlists(draw: st.DrawFn) -> MultivariantPlaylist:
     """Any multivariant playlist that the tags can express."""
     variants = draw(st.lists(VARIANTS, min_size=1, max_size=4))
-    if draw(st.booleans()):
-        variants = [replace(each, score=draw(st.integers(0, 10**6)) / 1000) for each in variants]
+    iframes = draw(st.lists(TRICK_PLAY, max_size=2))
+    if draw(st.booleans()):  # on all or none of them
+        scores = st.integers(0, 10**6).map(lambda n: n / 1000)
+        variants = [replace(each, score=draw(scores)) for each in variants]
+        iframes = [replace(each, score=draw(scores)) for each in iframes]
     return MultivariantPlaylist(
         variants=tuple(variants),
         renditions=(
             Rendition(type="AUDIO", group_id="a, b", name="main"),
             *draw(st.lists(renditions(), max_size=3)),
         ),
-        iframe_variants=tuple(draw(st.lists(TRICK_PLAY, max_size=2))),
+        iframe_variants=tuple(iframes),
         image_variants=tuple(draw(st.lists(TRICK_PLAY, max_size=2))),
         independent_segments=draw(st.booleans()),
         version=draw(st.integers(3, 13)),

@@ -96,6 +96,8 @@ class TrickPlayVariant:
     """Pixels; 0 when not stated."""
     video_range: str | None = None
     """SDR, HLG or PQ."""
+    score: float | None = None
+    """SCORE: how good it is compared with the others; None when not stated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,6 +128,7 @@ def _trick_play(line: str, number: int, outline: Outline) -> TrickPlayVariant:
         width=width,
         height=height,
         video_range=_unquote(fields.text("video_range")),
+        score=fields.decimal("score"),
     )
 
 

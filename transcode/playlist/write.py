@@ -43,7 +43,7 @@ def print_multivariant(playlist: MultivariantPlaylist) -> str:
     """
     if not playlist.variants:
         raise _refusal("no variant; expected at least one")
-    if len({variant.score is None for variant in playlist.variants}) > 1:
+    if len({each.score is None for each in (*playlist.variants, *playlist.iframe_variants)}) > 1:
         # RFC 8216bis, 4.4.6.2
         raise _refusal("a SCORE on some variants only; expected it on all or none")
     _check_groups(playlist)
@@ -202,6 +202,8 @@ def _trick_play(tag: str, variant: TrickPlayVariant) -> str:
         fields.append(("RESOLUTION", f"{_integer(variant.width)}x{_integer(variant.height)}"))
     if variant.video_range is not None:
         fields.append(("VIDEO-RANGE", _check_enumerated(variant.video_range)))
+    if variant.score is not None:
+        fields.append(("SCORE", _score(variant.score)))
     fields.append(("URI", _quote(_uri(variant.uri))))
     return f"{tag}:" + _attributes(fields)
 
