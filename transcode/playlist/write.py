@@ -43,7 +43,9 @@ def print_multivariant(playlist: MultivariantPlaylist) -> str:
     """
     if not playlist.variants:
         raise _refusal("no variant; expected at least one")
-    if len({each.score is None for each in (*playlist.variants, *playlist.iframe_variants)}) > 1:
+    scores = [variant.score for variant in playlist.variants]
+    scores += [variant.score for variant in playlist.iframe_variants]
+    if len({score is None for score in scores}) > 1:
         # RFC 8216bis, 4.4.6.2
         raise _refusal("a SCORE on some variants only; expected it on all or none")
     _check_groups(playlist)
