@@ -223,6 +223,7 @@ def summary(index: PresentationIndex, out: Path) -> dict[str, object]:
                 "language": track.language,
                 "name": track.name,
                 "groups": groups_of(track),
+                "loudness_lufs": track.loudness_lufs,
                 "size_bytes": track.media_bytes + track.init_bytes,
             }
             for track in index.audio
@@ -293,6 +294,10 @@ def _print_streams(console: Console, index: PresentationIndex) -> None:
     if any(each.use not in ("the picture", "main sound") for each in streams):
         for each in streams:
             line = f"stream {each.index}  {each.kind}  {each.what}: {each.use}"
+            console.print(line, highlight=False, markup=False)
+    for track in index.audio:
+        if track.loudness_lufs is not None:
+            line = f"{track.folder}: loudness {track.loudness_lufs:.1f} LUFS"
             console.print(line, highlight=False, markup=False)
     for said in index.source.notes:
         console.print(f"note: {said}", highlight=False, markup=False)

@@ -20,6 +20,7 @@ from transcode.graphs.clock import STEADY
 from transcode.graphs.mixing import SAMPLE_RATE
 from transcode.graphs.video import decoder_options, pictures
 from transcode.jobs import AudioJob, Job, VideoJob
+from transcode.loudness import METER
 from transcode.masters.texts import TextFacts
 from transcode.plan import AudioPlan, VideoPlan
 from transcode.scenes import SceneSpec
@@ -157,6 +158,41 @@ def _sound_arguments(audio: AudioPlan, master: str, output: str, *, program: str
         *("-protocol_whitelist", "file", "-i", f"file:{master}"),
         *graph.arguments, "-map", graph.label, *said, output,
     ]  # fmt: skip
+
+
+def meter_arguments(
+    audio: AudioPlan, master: str, output: str, *, program: str = "ffmpeg"
+) -> list[str]:
+    """The command that measures a sound of ``master`` as it would be encoded.
+
+    Damage does not end it: the encode judges that.
+    """
+    graph = sound_graph(
+        audio.sound,
+        channels=audio.channels,
+        clocks=audio.clocks,
+        tail=_printing_to(output),
+        limits=False,
+    )
+    return [
+        program, *_head(is_damaged=True), "-copyts",
+        *("-protocol_whitelist", "file", "-i", f"file:{master}"),
+        *graph.arguments, "-map", graph.label, "-t", f"{audio.duration_s:.3f}",
+        *("-f", "null", "-"),
+    ]  # fmt: skip
+
+
+def package_meter_arguments(output: str, *, program: str = "ffmpeg") -> list[str]:
+    """The command that measures the sound that comes on its standard input."""
+    source = ("-err_detect", "explode", "-protocol_whitelist", "pipe", "-f", "mp4", "-i", "pipe:0")
+    head = [each for each in _GLOBAL if each != "-nostdin"]
+    return [program, *head, *source, "-af", _printing_to(output), "-f", "null", "-"]
+
+
+def _printing_to(output: str) -> str:
+    """The meter, with the name of its output in the words of a filter graph."""
+    name = output.replace(":", "\\\\:")
+    return f"{METER}:file={name}"
 
 
 _CONTAINER = {"format": "mp4", "map_metadata": -1, "map_chapters": -1}

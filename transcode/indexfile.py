@@ -165,6 +165,7 @@ def _track(fields: _Fields) -> Track:
         groups=fields.texts_or_none("groups"),
         characteristics=fields.text_or_empty("characteristics"),
         autoselect=fields.values.get("autoselect") is None or fields.truth("autoselect"),
+        loudness_lufs=fields.level_or_none("loudness_lufs"),
         video_range=_video_range(fields),
         timescale=fields.whole("timescale") if "timescale" in fields.values else 0,
     )
@@ -257,6 +258,14 @@ class _Fields:
     def text(self, name: str) -> str:
         value = self.values.get(name)
         return value if isinstance(value, str) else self.fail(name, "text")
+
+    def level_or_none(self, name: str) -> float | None:
+        value = self.values.get(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1000:
+            self.fail(name, "a level in decibels")
+        return float(value)
 
     def text_or_empty(self, name: str) -> str:
         return "" if self.values.get(name) is None else self.text(name)

@@ -174,6 +174,8 @@ class Track:
     """CHARACTERISTICS: media characteristic tags, separated by commas."""
     autoselect: bool = field(default=True, metadata=LATER)
     """Whether a player may choose it by itself, because of its language."""
+    loudness_lufs: float | None = field(default=None, metadata=LATER)
+    """Integrated loudness as written (EBU R 128); None when nobody measured."""
     video_range: Literal["SDR", "HLG", "PQ"] = field(default="SDR", metadata=LATER)
     """Dynamic range of the picture, as HLS names it."""
     timescale: int = field(default=0, metadata=LATER)

@@ -26,6 +26,7 @@ from transcode.ladders.ladder import is_preset, ladder_for
 from transcode.ladders.rungs import PlannedRung
 from transcode.ladders.sizes import largest_fitting
 from transcode.layout import AUDIO_GROUP
+from transcode.loudness import SILENT_LUFS
 from transcode.masters.colour import BT709, Colour, ColourFacts, output_colour
 from transcode.masters.damage import check_damage
 from transcode.masters.master import Master
@@ -104,6 +105,8 @@ class AudioPlan:
     """How much louder than the master."""
     is_damaged: bool = False
     """What does not decode is concealed, not an error."""
+    measured_lufs: float | None = None
+    """Loudness of the master's sound; None when nobody measured."""
     groups: tuple[str, ...] = ()
     """Groups of renditions that it is in; none means ``audio`` alone."""
 
@@ -243,6 +246,8 @@ def _audio_plans(master: Master, duration_s: float, config: TranscodeConfig) -> 
 def notes_on_sound(plan: EncodePlan, config: TranscodeConfig) -> Iterator[str]:
     """What was guessed or could not be done."""
     for audio in plan.audio:
+        if audio.measured_lufs is not None and audio.measured_lufs <= SILENT_LUFS + 0.05:
+            yield f"stream {audio.sound.index} is silent: its loudness was left as it is"
         if note := mix(audio.sound, audio.channels).note:
             yield f"stream {audio.sound.index}: {note}"
     if config.surround and not any(audio.channels == 6 for audio in plan.audio):

@@ -45,6 +45,7 @@ def sound_graph(
     clocks: Sequence[Clock],
     tail: str,
     gain_db: float = 0.0,
+    limits: bool = True,
 ) -> SoundGraph:
     """The graph of ``sound`` as a rendition of ``channels``.
 
@@ -54,6 +55,8 @@ def sound_graph(
         clocks: How the times of each stream become those of the film.
         tail: What comes last, such as padding or a measurement: filters of ffmpeg.
         gain_db: How much louder.
+        limits: Whether peaks of what is added up or made louder are held below full scale. A
+            measurement needs the sound before that, because the gain comes before it too.
 
     The caller limits the length of the output: joined streams have no end.
     """
@@ -71,7 +74,7 @@ def sound_graph(
         parts.append(f"[dec:{number}]{sound_times(clock)},{filled}{endless}[in{number}]")
     loops = [word for number in range(len(parts)) for word in ("-dec", f"{number}:0")]
     last = [tail]
-    if mixing.may_clip or gain_db > 0:
+    if limits and (mixing.may_clip or gain_db > 0):
         last.insert(0, f"alimiter=limit={_CEILING:.4f}:level=0:latency=1")
     if gain_db:
         last.insert(0, f"volume={gain_db:.2f}dB")

@@ -171,6 +171,7 @@ def _audio_track(folder: Folder, audio: AudioPlan) -> Track:
         groups=audio.groups,
         characteristics=CHARACTERISTICS.get(audio.sound.role, ""),
         autoselect=audio.sound.role not in NEVER_BY_THEMSELVES,
+        loudness_lufs=folder.loudness_lufs,
     )
 
 

@@ -29,6 +29,7 @@ from transcode.plan import EncodePlan, plan_encode
 from transcode.run.assemble import index_of, write_index, write_tracks
 from transcode.run.encode import encode, product_path
 from transcode.run.examine import examine
+from transcode.run.loudness import bring_to, loudness_of
 from transcode.run.placing import check_target, flush, move_into_place, partial_folder
 from transcode.run.probe import probe
 from transcode.run.process import Tick
@@ -76,7 +77,7 @@ async def transcode(
     check_target(out, force=config.force)
     wish = StreamWish.of(config.video, config.audio, all_audio=config.all_audio)
     facts = await probe(master, wish=wish)
-    plan = plan_encode(facts, config)
+    plan = await _plan(facts, Path(master), config)
     texts = await read_texts(
         Path(master), facts, config.subtitles, stall_limit_s=config.stall_limit_s
     )
@@ -95,7 +96,7 @@ async def transcode(
             if facts.damage is not None:
                 raise
             facts = await examine(Path(master), facts)
-            plan = plan_encode(facts, config)
+            plan = await _plan(facts, Path(master), config)
             await _encode(plan, Path(master), facts, products, pace, config)
         tracks = write_tracks(
             plan,
@@ -114,6 +115,10 @@ async def transcode(
             ),
             stall_limit_s=config.stall_limit_s,
         )
+        if config.loudness_lufs:
+            for folder in tracks.audio:
+                heard = await loudness_of(folder, stall_limit_s=config.stall_limit_s)
+                folder.loudness_lufs = round(heard.integrated_lufs, 1)
         durations_s = [segment.duration_s for segment in tracks.video[0].segments]
         text = write_texts(texts, package, durations_s, on_note=on_note)
         index = index_of(
@@ -127,6 +132,15 @@ async def transcode(
         await flush(package)
         move_into_place(package, out, force=config.force)
     return index
+
+
+async def _plan(facts: Master, master: Path, config: TranscodeConfig) -> EncodePlan:
+    plan = plan_encode(facts, config)
+    if not config.loudness_lufs:
+        return plan
+    return await bring_to(
+        plan, config.loudness_lufs, master, facts.where, stall_limit_s=config.stall_limit_s
+    )
 
 
 def _absolute(path: str | Path) -> Path:

@@ -64,6 +64,8 @@ class Folder:
     frames: int = 0
     """Written so far."""
     segments: list[SegmentFacts] = field(default_factory=list, repr=False)
+    loudness_lufs: float | None = None
+    """Of sound, as written; None when nobody measured."""
 
     def write_init(self, init: bytes) -> None:
         """Write the initialisation section."""
