@@ -74,17 +74,21 @@ class FolderSource:
 
     def resolve(self, base: str, uri: str) -> str:
         """See ``Source``."""
-        parts = urlsplit(uri)
+        try:
+            parts = urlsplit(uri)
+        except ValueError as exc:
+            raise UnreadableError("an address that cannot be resolved") from exc
         if parts.scheme or parts.netloc:
             raise UnreadableError(
                 f"an address with {parts.scheme or 'a host'}: not followed from a package on disk"
             )
-        path = uri if (Path(base).parent / uri).exists() else unquote(parts.path)
-        if "\0" in path:
+        if "\0" in uri or "%00" in uri:
             raise UnreadableError("a path with a zero byte")
         try:
+            is_literal = (Path(base).parent / uri).exists()
+            path = uri if is_literal else unquote(parts.path)
             target = (Path(base).parent / path).resolve()
-        except (OSError, RuntimeError) as exc:
+        except (OSError, RuntimeError, ValueError) as exc:
             raise UnreadableError("a path that cannot be resolved") from exc
         if not target.is_relative_to(self.root):
             raise UnreadableError("leads out of the package's folder; not followed")
