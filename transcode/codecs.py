@@ -20,6 +20,7 @@ _VISUAL_BYTES = 78
 _AUDIO_BYTES = 28
 # ISO/IEC 14496-1, 7.2.2.1: tags of descriptors; 7.2.6.5: flags of the ES_Descriptor.
 _ES_DESCRIPTOR, _DECODER_CONFIG, _DECODER_SPECIFIC = 3, 4, 5
+_MPEG4_AUDIO = 0x40  # table 5: objectTypeIndication
 _FLAG_STREAM, _FLAG_URL, _FLAG_OCR = 0x80, 0x40, 0x20
 
 
@@ -49,23 +50,52 @@ def codec_of(init: bytes) -> str:
     """
     try:
         entry = sample_entry(init)
-        match entry.kind:
-            case b"avc1":
-                return f"avc1.{_configuration(init, entry)[1:4].hex()}"
-            case b"hvc1":
-                return _hevc(_configuration(init, entry))
-            case b"av01":
-                return _av1(_configuration(init, entry))
-            case b"mp4a":
-                esds = find(init, b"esds", start=entry.body + _AUDIO_BYTES, end=entry.end)
-                return _aac(init[esds.body + 4 : esds.end])
-            case b"Opus":
-                return "Opus"
-    except (IndexError, struct.error, StopIteration) as exc:
+        if entry.kind in _CONFIGURATIONS:
+            return codec_name(entry.kind, _configuration(init, entry))
+        if entry.kind == b"mp4a":
+            esds = find(init, b"esds", start=entry.body + _AUDIO_BYTES, end=entry.end)
+            return codec_name(entry.kind, init[esds.body : esds.end])
+        if entry.kind == b"Opus":
+            return "Opus"
+    except StopIteration as exc:
         raise MediaError(
             "mp4: the sample description is cut off; expected avcC, hvcC, av1C or esds"
         ) from exc
     raise MediaError(f"mp4: codec {entry.kind!r}; expected avc1, hvc1, av01, mp4a or Opus")
+
+
+def codec_name(kind: bytes, configuration: bytes) -> str:
+    """The name of a codec by its sample entry and the box that configures its decoder.
+
+    Args:
+        kind: Of the sample entry: ``avc1`` or ``avc3``, ``hvc1`` or ``hev1``, ``av01``, ``mp4a``.
+        configuration: Body of ``avcC``, ``hvcC``, ``av1C`` or ``esds``.
+
+    Raises:
+        MediaError: the box is cut off.
+        ValueError: another kind.
+    """
+    try:
+        match kind:
+            case b"avc1" | b"avc3":
+                return f"{kind.decode()}.{_three(configuration[1:4]).hex()}"
+            case b"hvc1" | b"hev1":
+                return kind.decode() + _hevc(configuration)
+            case b"av01":
+                return _av1(configuration)
+            case b"mp4a":
+                return _aac(configuration[4:])
+    except (IndexError, struct.error) as exc:
+        raise MediaError(
+            "mp4: the sample description is cut off; expected avcC, hvcC, av1C or esds"
+        ) from exc
+    raise ValueError(f"no name for {kind!r} is known here")
+
+
+def _three(data: bytes) -> bytes:
+    if len(data) != 3:
+        raise MediaError("mp4: the sample description is cut off; expected avcC")
+    return data
 
 
 _CONFIGURATIONS = {b"avc1": b"avcC", b"hvc1": b"hvcC", b"av01": b"av1C"}
@@ -85,7 +115,7 @@ def _hevc(hvcc: bytes) -> str:
     # The flags are written in the reverse order of their bits.
     flags = int(f"{compatibility:032b}"[::-1], 2)
     tier = "H" if head & 0x20 else "L"
-    names = [f"hvc1.{space}{head & 0x1F}", f"{flags:X}", f"{tier}{level}"]
+    names = [f".{space}{head & 0x1F}", f"{flags:X}", f"{tier}{level}"]
     return ".".join([*names, *(f"{each:X}" for each in constraints.rstrip(b"\0"))])
 
 
@@ -104,6 +134,8 @@ def _aac(data: bytes) -> str:
     skip += 1 + body[skip] if flags & _FLAG_URL else 0
     skip += 2 if flags & _FLAG_OCR else 0
     config = _descriptor(body[skip:], _DECODER_CONFIG)
+    if config[0] != _MPEG4_AUDIO:  # MP3 and the like have no more to say
+        return f"mp4a.{config[0]:x}"
     specific = _descriptor(config[13:], _DECODER_SPECIFIC)
     audio_object = specific[0] >> 3
     if audio_object == 31:  # the escape value: six more bits

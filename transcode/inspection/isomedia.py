@@ -12,13 +12,13 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from abr.errors import MediaError
 from transcode.boxes import Box, boxes, find, read_header
-from transcode.codecs import KeyFrameTest
+from transcode.codecs import KeyFrameTest, codec_name
 from transcode.inspection.bits import Sps, read_sps
 from transcode.inspection.facts import InitFacts, Stretch, TrackFacts
 
@@ -200,48 +200,26 @@ def _sps(data: bytes, avcc: Box) -> Sps | None:
     return read_sps(unit) if unit else None
 
 
+_CONFIGURATIONS = {
+    b"avc1": b"avcC",
+    b"avc3": b"avcC",
+    b"hvc1": b"hvcC",
+    b"hev1": b"hvcC",
+    b"av01": b"av1C",
+}
+
+
 def _video_codec(data: bytes, entry: _Entry) -> str:
     kind = entry.kind.decode("latin-1")
-    for config, name in _VIDEO_CODECS.items():
-        box = _child(data, entry, config, _VISUAL_BYTES)
-        if box is not None:
-            return f"{kind}.{name(data[box.body : box.end])}"
-    return kind
-
-
-def _avc(config: bytes) -> str:
-    return config[1:4].hex()
-
-
-def _hevc(config: bytes) -> str:
-    """ISO/IEC 14496-15, E.3: profile, compatibility in reverse bit order, tier, level, flags."""
-    space = ("", "A", "B", "C")[config[1] >> 6]
-    tier = "H" if config[1] & 0x20 else "L"
-    compatibility = int(f"{int.from_bytes(config[2:6], 'big'):032b}"[::-1], 2)
-    flags = config[6:12].rstrip(b"\0")
-    parts = [f"{space}{config[1] & 31}", f"{compatibility:X}", f"{tier}{config[12]}"]
-    return ".".join([*parts, *(f"{byte:X}" for byte in flags)])
-
-
-def _av1(config: bytes) -> str:
-    """AV1 in ISOBMFF, 5: profile, level and tier, bit depth."""
-    profile, level = config[1] >> 5, config[1] & 31
-    tier = "H" if config[2] & 0x80 else "M"
-    depth = 8 if not config[2] & 0x40 else 12 if config[2] & 0x20 else 10
-    return f"{profile}.{level:02d}{tier}.{depth:02d}"
-
-
-def _vp9(config: bytes) -> str:
-    """VP9 in ISOBMFF: profile, level, bit depth after the version and flags."""
-    return f"{config[4]:02d}.{config[5]:02d}.{config[6] >> 4:02d}"
-
-
-_VIDEO_CODECS: dict[bytes, Callable[[bytes], str]] = {
-    b"avcC": _avc,
-    b"hvcC": _hevc,
-    b"av1C": _av1,
-    b"vpcC": _vp9,
-}
+    if entry.kind == b"vp09":
+        # VP Codec ISO Media File Format Binding: profile, level and depth follow four bytes.
+        config = _child(data, entry, b"vpcC", _VISUAL_BYTES)
+        if config is not None:
+            profile, level, depth = data[config.body + 4 : config.body + 7]
+            return f"vp09.{profile:02d}.{level:02d}.{depth >> 4:02d}"
+    name = _CONFIGURATIONS.get(entry.kind)
+    box = _child(data, entry, name, _VISUAL_BYTES) if name else None
+    return codec_name(entry.kind, data[box.body : box.end]) if box is not None else kind
 
 
 def _audio_figures(data: bytes, entry: _Entry) -> tuple[int, int]:
@@ -256,35 +234,7 @@ def _audio_codec(data: bytes, entry: _Entry) -> str:
     if entry.kind != b"mp4a":
         return ""
     esds = _child(data, entry, b"esds", _AUDIO_BYTES)
-    return _aac(data[esds.body + 4 : esds.end]) if esds is not None else "mp4a"
-
-
-def _aac(data: bytes) -> str:
-    """ISO/IEC 14496-1, 7.2.6: object type, and the audio object type of AudioSpecificConfig."""
-    body = _descriptor(data, 3)
-    flags, at = body[2], 3
-    at += 2 if flags & 0x80 else 0
-    at += 1 + body[at] if flags & 0x40 else 0
-    at += 2 if flags & 0x20 else 0
-    config = _descriptor(body[at:], 4)
-    if config[0] != 0x40:
-        return f"mp4a.{config[0]:x}"
-    specific = _descriptor(config[13:], 5)
-    kind = specific[0] >> 3
-    if kind == 31:
-        kind = 32 + ((specific[0] & 7) << 3 | specific[1] >> 5)
-    return f"mp4a.40.{kind}"
-
-
-def _descriptor(data: bytes, tag: int) -> bytes:
-    if data[0] != tag:
-        raise MediaError(f"mp4: descriptor {data[0]} in esds; expected {tag}")
-    size, at = 0, 1
-    while True:
-        size = size << 7 | data[at] & 0x7F
-        at += 1
-        if not data[at - 1] & 0x80:
-            return data[at : at + size]
+    return codec_name(b"mp4a", data[esds.body : esds.end]) if esds is not None else "mp4a"
 
 
 @dataclass(slots=True)
@@ -495,28 +445,28 @@ def _take(
     run.shown_end = max(run.shown_end, shown + duration)
 
 
-_HEVC_NAMES = {19: "IDR", 20: "IDR", 21: "CRA", 16: "BLA", 17: "BLA", 18: "BLA"}
+_HEVC_NAMES = {19: "an IDR", 20: "an IDR", 21: "a CRA", 16: "a BLA", 17: "a BLA", 18: "a BLA"}
+_FAMILIES = {"avc1": b"avc1", "avc3": b"avc1", "hvc1": b"hvc1", "hev1": b"hvc1", "av01": b"av01"}
 
 
 def _picture(track: TrackFacts, sample: bytes, flags: int) -> tuple[bool, str]:
     """Whether decoding can begin at a sample, and what it is."""
-    is_sync = not flags & _NOT_SYNC
-    if track.entry in ("avc1", "avc3") and track.nal_length_bytes:
-        is_idr = KeyFrameTest(b"avc1", track.nal_length_bytes).passes(sample)
-        return is_idr, "an IDR picture" if is_idr else "no IDR picture"
-    if track.entry in ("hvc1", "hev1", "dvh1", "dvhe") and track.nal_length_bytes:
+    family = _FAMILIES.get(track.entry)
+    if family is None or (family == b"av01" and track.scheme):
+        is_sync = not flags & _NOT_SYNC
+        return is_sync, "a sync sample" if is_sync else "no sync sample"
+    leads = KeyFrameTest(family, track.nal_length_bytes).passes(sample)
+    if family == b"hvc1":
         kind = _first_hevc_slice(sample, track.nal_length_bytes)
-        # ITU-T H.265, table 7-1: 19 and 20 are IDR; leading pictures may follow 16 to 18 and 21.
-        return kind in (19, 20), f"a {_HEVC_NAMES.get(kind, 'trailing')} picture"
-    return is_sync, "a sync sample" if is_sync else "no sync sample"
+        return leads, f"{_HEVC_NAMES.get(kind, 'another')} picture"
+    return leads, "an IDR picture" if leads else "no IDR picture"
 
 
 def _first_hevc_slice(sample: bytes, length_bytes: int) -> int:
     at = 0
     while at + length_bytes < len(sample):
-        size = int.from_bytes(sample[at : at + length_bytes], "big")
         kind = sample[at + length_bytes] >> 1 & 63
         if kind < 32:
             return kind
-        at += length_bytes + size
+        at += length_bytes + int.from_bytes(sample[at : at + length_bytes], "big")
     return -1

@@ -7,7 +7,7 @@ import struct
 from abr.errors import MediaError
 from transcode.inspection.facts import InitFacts, SegmentFacts, TrackFacts
 from transcode.inspection.isomedia import read_fragments, read_init
-from transcode.inspection.transport import read_packed_audio, read_transport
+from transcode.inspection.transport import PACKET_BYTES, read_packed_audio, read_transport
 from transcode.inspection.webvtt import read_webvtt
 
 _BOXES = frozenset(
@@ -19,7 +19,7 @@ def container_of(data: bytes) -> str:
     """``fmp4``, ``ts``, ``aac``, ``vtt``, or empty for what is none of them."""
     if data[4:8] in _BOXES:
         return "fmp4"
-    if data[:1] == b"\x47":
+    if data[:1] == b"\x47" and data[PACKET_BYTES : PACKET_BYTES + 1] in (b"", b"\x47"):
         return "ts"
     if data[:3] == b"ID3" or (data[:1] == b"\xff" and data[1:2] > b"\xef"):
         return "aac"

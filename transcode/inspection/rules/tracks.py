@@ -16,6 +16,8 @@ _IN_SAMPLES = {"avc3": "avc1", "hev1": "hvc1", "dvhe": "dvh1"}
 _IMPLICIT = frozenset({"mp4a.40.2", "mp4a.40.5", "mp4a.40.29"})
 _HIGH = 100
 _MOST_FPS = 60.0
+_UNSTATED = 2
+"""ISO/IEC 23091-2: a colour code point that says nothing."""
 
 
 def _variants(package: PackageFacts) -> Iterator[tuple[VariantFacts, MediaFacts, str]]:
@@ -51,7 +53,10 @@ def _same(actual: str, stated: str) -> bool:
     if "." not in actual:  # parameters could not be read
         return stated.partition(".")[0] == actual
     if actual.startswith("av01"):
-        return stated.startswith(actual)  # optional fields may follow
+        # AV1 in ISOBMFF, 5: four fields are required, those after them may be left out.
+        ours, theirs = actual.split("."), stated.split(".")
+        least = min(len(ours), len(theirs))
+        return least >= 4 and ours[:least] == theirs[:least]
     if actual.startswith("vp09"):
         return stated.startswith(actual.rpartition(".")[0])
     return actual == stated
@@ -258,7 +263,7 @@ def _colours(package: PackageFacts) -> Iterator[Breach]:
         track = media.track("video")
         if track is None:
             continue
-        colours = (track.primaries, track.matrix)
+        colours = tuple(None if c == _UNSTATED else c for c in (track.primaries, track.matrix))
         seen.setdefault(colours, media)
         if len(seen) > 1:
             first = next(iter(seen))
