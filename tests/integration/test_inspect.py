@@ -251,7 +251,7 @@ PLANTED: dict[str, tuple[str, str, Plant]] = {
     "SCORE on one variant": (
         "score-on-all",
         "violation",
-        edit(MULTIVARIANT, "INF:BANDWIDTH", "INF:SCORE=1,BANDWIDTH"),
+        edit(MULTIVARIANT, r",SCORE=[^,\n]*", ""),
     ),
     "captions on one variant": (
         "captions-none-on-all",
