@@ -13,10 +13,11 @@ import re
 import resource
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,13 +30,19 @@ RAW_FORMATS = {"libx264": "h264", "libx265": "hevc", "libsvtav1": "obu"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
-    """A part of a master from its start, at its constant frame rate."""
+    """A run of a master's frames, at its constant frame rate."""
 
     path: Path
     width: int
     height: int
     frame_rate: Fraction
+    first: int
+    """The first frame of the run, from 0."""
     frames: int
+
+    def start_s(self, frame: int) -> float:
+        """Where to seek for a frame: half a frame before it, so that rounding cannot skip it."""
+        return max(0.0, float((self.first + frame - Fraction(1, 2)) / self.frame_rate))
 
     def width_at(self, height: int) -> int:
         """Even width of a rung of ``height``."""
@@ -53,19 +60,21 @@ class Encoded:
     chunk_bits: tuple[int, ...]
 
 
-def clip(path: Path, *, most_s: float = math.inf) -> Clip:
-    """The first ``most_s`` seconds of the master at ``path``."""
+def clip(path: Path, *, start_s: float = 0.0, most_s: float = math.inf) -> Clip:
+    """``most_s`` seconds of the master at ``path``, from ``start_s`` on."""
     asked = ["-v", "error", "-select_streams", "v:0", "-of", "json", "-show_streams"]
     command = [find("ffprobe").path, *asked, str(path)]
     answer = subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
     shown = json.loads(answer)["streams"][0]
     rate = Fraction(shown["r_frame_rate"])
+    first = round(start_s * rate)
     return Clip(
         path=path,
         width=shown["width"],
         height=shown["height"],
         frame_rate=rate,
-        frames=int(min(int(shown["nb_frames"]), most_s * rate)),
+        first=first,
+        frames=int(min(int(shown["nb_frames"]) - first, most_s * rate)),
     )
 
 
@@ -88,11 +97,9 @@ def encode(
         for first in range(0, source.frames, chunk_frames):
             piece = Path(folder) / "piece"
             count = min(chunk_frames, source.frames - first)
-            # Half a frame before the frame: rounding cannot skip it.
-            start_s = max(0.0, float((first - Fraction(1, 2)) / source.frame_rate))
             scale = f"scale={source.width_at(height)}:{height}:flags=bicubic"
             _run(
-                "-ss", f"{start_s:.6f}", "-i", str(source.path), "-map", "0:v:0",
+                "-ss", f"{source.start_s(first):.6f}", "-i", str(source.path), "-map", "0:v:0",
                 "-frames:v", str(count), "-vf", scale, "-fps_mode", "passthrough",
                 *options, "-f", form, str(piece),
             )  # fmt: skip
@@ -120,13 +127,20 @@ def vmaf(source: Clip, stream: Path, *, form: str = "h264") -> FloatArray:
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "vmaf.json"
         shown = _run(
-            "-f", form, "-i", str(stream), "-i", str(source.path),
+            "-f", form, "-i", str(stream),
+            "-ss", f"{source.start_s(0):.6f}", "-i", str(source.path),
             "-filter_complex", graph.format(log), "-f", "null", "-",
         )  # fmt: skip
         frames = json.loads(log.read_text())["frames"]
     decoded = int(re.findall(r"^frame=(\d+)", shown, re.MULTILINE)[-1])
     assert decoded == len(frames) == source.frames, (decoded, len(frames), source.frames)
     return np.array([each["metrics"]["vmaf"] for each in frames])
+
+
+def arguments(options: Mapping[str, Any]) -> list[str]:
+    """An encoder's options as this project plans them, for a raw stream: without its tag."""
+    given = {name: value for name, value in options.items() if name != "tag:v"}
+    return [part for name, value in given.items() for part in (f"-{name}", str(value))]
 
 
 def quality_at(bits: float, curve: Sequence[tuple[float, float]]) -> float:

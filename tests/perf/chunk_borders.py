@@ -1,0 +1,146 @@
+"""What encoding in chunks costs in quality, and whether its borders can be seen.
+
+A master is encoded whole and in chunks, with the options that packages are made with, at
+constant quality and at a mean bit rate. Whole encodes at three qualities, or rates, give VMAF
+over bits; the loss is what a chunked encode lies below that line at its own bits, with a bar
+of 0.3. Frame by frame it is compared with the whole encode of the same setting: the worst
+frames within half a second of a border, and those elsewhere.
+
+    nice .venv/bin/python -m tests.perf.chunk_borders ../shared/media/bbb_trailer_720p24.mp4
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tests.perf.rate_quality import Clip, FloatArray, arguments, clip, encode, quality_at, vmaf
+from transcode.encoders.h264 import h264_options, level_for
+from transcode.encoders.rates import RateControl
+from transcode.ladders.codecs import typical_crf
+
+BAR = 0.3
+RATES_BPS = {360: 365_000, 720: 3_000_000}
+"""Apple's rungs."""
+_PEAK_RATIO = 1.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One encode, measured."""
+
+    bits: float
+    scores: FloatArray
+    """VMAF of each frame."""
+
+    @property
+    def mean(self) -> float:
+        """VMAF of the whole."""
+        return float(self.scores.mean())
+
+
+def run(source: Clip, height: int, control: RateControl, *, chunk_frames: int = 0) -> Result:
+    """Encode and measure."""
+    options = h264_options(
+        preset="veryfast",
+        level=level_for(source.width_at(height), height, source.frame_rate, control.peak_bps),
+        rate_control=control,
+        gop_frames=round(2 * source.frame_rate),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        made = encode(
+            source, height, arguments(options), Path(folder) / "stream", chunk_frames=chunk_frames
+        )
+        return Result(bits=made.bits, scores=vmaf(source, made.stream))
+
+
+def settings(height: int, width: int, kind: str) -> list[RateControl]:
+    """The middle setting, then one below and one above."""
+    bps = RATES_BPS[height]
+    whole = RateControl(peak_bps=round(_PEAK_RATIO * bps), buffer_bits=bps)
+    if kind == "quality":
+        crf = typical_crf(bps, width, height)
+        return [replace(whole, crf=each) for each in (crf, crf + 2, crf - 2)]
+    return [replace(whole, mean_bps=round(each * bps)) for each in (1.0, 0.8, 1.2)]
+
+
+def near_borders(frames: int, chunk_frames: int, reach: int) -> npt.NDArray[np.bool_]:
+    """Which frames lie within ``reach`` of a border, as booleans."""
+    at = np.arange(frames)
+    distance = np.minimum(at % chunk_frames, chunk_frames - at % chunk_frames)
+    last = chunk_frames * ((frames - 1) // chunk_frames)
+    inner = (at >= chunk_frames - reach) & (at < last + reach)
+    return (distance < reach) & inner
+
+
+def report(
+    source: Clip, height: int, kind: str, chunk_s: float, whole: Sequence[Result], chunked: Result
+) -> None:
+    """Print the loss and the frames near borders."""
+    curve = [(each.bits, each.mean) for each in whole]
+    loss = quality_at(chunked.bits, curve) - chunked.mean
+    seconds = float(source.frames / source.frame_rate)
+    chunk = round(Fraction(chunk_s) * source.frame_rate)
+    change = chunked.scores - whole[0].scores
+    near = near_borders(source.frames, chunk, round(source.frame_rate / 2))
+    print(
+        f"{height:4} {kind:8} chunks of {chunk_s:4g} s: {chunked.bits / seconds / 1000:7.1f} "
+        f"kbit/s (whole {whole[0].bits / seconds / 1000:7.1f}), VMAF {chunked.mean:6.2f}, loss "
+        f"{loss:+.2f} (bar {BAR}); frame by frame against whole: near borders mean "
+        f"{change[near].mean():+.2f}, worst {change[near].min():+.1f}; elsewhere mean "
+        f"{change[~near].mean():+.2f}, worst {change[~near].min():+.1f}",
+        flush=True,
+    )
+
+
+def draw(path: Path, whole: Result, chunked: dict[float, Result], rate: Fraction) -> None:
+    """The quality of every frame, whole and in chunks, as a picture."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(14, 3 * (1 + len(chunked))), layout="constrained")
+    axes = figure.subplots(1 + len(chunked), 1, sharex=True)
+    at_s = np.arange(len(whole.scores)) / float(rate)
+    axes[0].plot(at_s, whole.scores, linewidth=0.6)
+    axes[0].set_ylabel("VMAF, whole")
+    for axis, (chunk_s, each) in zip(axes[1:], chunked.items(), strict=True):
+        axis.plot(at_s, each.scores - whole.scores, linewidth=0.6)
+        for border in np.arange(chunk_s, at_s[-1], chunk_s):
+            axis.axvline(border, color="0.7", linewidth=0.5)
+        axis.set_ylabel(f"chunks of {chunk_s:g} s, less whole")
+    axes[-1].set_xlabel("s")
+    figure.savefig(path)
+
+
+def main() -> None:
+    """Measure both kinds at every height."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("master", type=Path)
+    parser.add_argument("--heights", default="360,720")
+    parser.add_argument("--kinds", default="quality,mean")
+    parser.add_argument("--chunks-s", default="8,28")
+    parser.add_argument("--plots", type=Path, help="folder for pictures of the quality by frame")
+    given = parser.parse_args()
+    source = clip(given.master)
+    for height in map(int, given.heights.split(",")):
+        for kind in given.kinds.split(","):
+            controls = settings(height, source.width_at(height), kind)
+            whole = [run(source, height, each) for each in controls]
+            chunked: dict[float, Result] = {}
+            for chunk_s in map(float, given.chunks_s.split(",")):
+                frames = round(Fraction(chunk_s) * source.frame_rate)
+                chunked[chunk_s] = run(source, height, controls[0], chunk_frames=frames)
+                report(source, height, kind, chunk_s, whole, chunked[chunk_s])
+            if given.plots:
+                path = given.plots / f"borders-{height}-{kind}.png"
+                draw(path, whole[0], chunked, source.frame_rate)
+
+
+if __name__ == "__main__":
+    main()
