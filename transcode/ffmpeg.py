@@ -123,6 +123,7 @@ def video_options(rung: VideoPlan, *, gop_frames: int) -> dict[str, Any]:
         rate_control=rung.rate_control,
         gop_frames=gop_frames,
         pixels=rung.pixels,
+        light=rung.light,
     )
 
 

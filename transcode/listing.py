@@ -101,9 +101,21 @@ def multivariant_of(index: PresentationIndex) -> MultivariantPlaylist:
 
 
 def _scores(index: PresentationIndex) -> list[float]:
-    """SCORE of every rung: its place among all, by the bits that H.264 would need for it."""
-    worth = [h264_bits(track.codecs, mean_bps(track)) for track in index.rungs]
-    return [1.0 + sum(other < own for other in worth) for own in worth]
+    """SCORE of every rung: from 1 for the lowest, and half as much again for a high range.
+
+    Ladders of several codecs that are equally long were made for the same pictures, place by
+    place. Others are ranked together by the bits that H.264 would need for their pictures.
+    """
+    kinds = [track.codecs.partition(".")[0] for track in index.rungs]
+    if len(set(map(kinds.count, kinds))) == 1:
+        places = [kinds[:rung].count(kind) for rung, kind in enumerate(kinds)]
+    else:
+        worth = [h264_bits(track.codecs, mean_bps(track)) for track in index.rungs]
+        places = [sum(other < own for other in worth) for own in worth]
+    return [
+        1 + place + (0.5 if track.video_range != "SDR" else 0.0)
+        for place, track in zip(places, index.rungs, strict=True)
+    ]
 
 
 def _variant(index: PresentationIndex, rung: int, group: str | None, *, score: float) -> Variant:

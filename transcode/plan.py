@@ -27,7 +27,7 @@ from transcode.ladders.rungs import PlannedRung
 from transcode.ladders.sizes import largest_fitting
 from transcode.layout import AUDIO_GROUP
 from transcode.loudness import SILENT_LUFS
-from transcode.masters.colour import BT709, Colour, ColourFacts, output_colour
+from transcode.masters.colour import BT709, Colour, ColourFacts, Light, output_colour
 from transcode.masters.damage import check_damage
 from transcode.masters.master import Master
 from transcode.masters.notes import Note
@@ -83,6 +83,8 @@ class VideoPlan:
     """What comes out, stated in the encoder's headers."""
     pixels: str = "yuv420p"
     """Pixel format that the encoder gets."""
+    light: Light | None = None
+    """What the stream says of a high dynamic range."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,4 +299,5 @@ def _video_plan(
         # What 8 bits hold cannot show a high dynamic range, so it is tone-mapped for them.
         colour=output_colour(colour.colour, colour.colour.dynamic_range if deep_pixels else "SDR"),
         pixels=deep_pixels if deep_pixels and colour.is_deep else "yuv420p",
+        light=colour.light if deep_pixels else None,
     )

@@ -89,7 +89,7 @@ def test_one_other_codec_is_the_first_ladder(codec: str, master: Path, tmp_path:
 
 
 def test_players_and_simulators_stay_in_the_first_ladder(master: Path, tmp_path: Path) -> None:
-    """Listed first, and all that a presentation holds; the scores rank the ladders together."""
+    """Listed first, and all that a presentation holds; equal places score the same."""
     index = package(master, tmp_path / "out", codec="hevc,h264")
     presentation = read_presentation(tmp_path / "out")
     assert presentation.sizes_bytes.tolist() == [
@@ -100,7 +100,7 @@ def test_players_and_simulators_stay_in_the_first_ladder(master: Path, tmp_path:
     kinds = [variant.codecs.partition(".")[0] for variant in playlist.variants]
     assert kinds == ["hvc1", "hvc1", "avc1", "avc1"]
     assert {variant.video_range for variant in playlist.variants} == {"SDR"}
-    assert sorted(variant.score or 0 for variant in playlist.variants) == [1.0, 2.0, 3.0, 4.0]
+    assert sorted(variant.score or 0 for variant in playlist.variants) == [1.0, 1.0, 2.0, 2.0]
 
 
 def test_the_same_master_gives_the_same_bytes(master: Path, tmp_path: Path) -> None:
@@ -132,3 +132,50 @@ def test_a_codec_that_cannot_be_is_refused(
 ) -> None:
     assert main(["transcode", str(master), str(tmp_path / "out"), "--codec", given]) != 0
     assert says in capsys.readouterr().err
+
+
+LIGHT = (
+    "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):"
+    "max-cll=1000,400"
+)
+
+
+@pytest.mark.parametrize("curve", ["smpte2084", "arib-std-b67"])
+def test_a_high_dynamic_range_and_its_light_are_kept_beside_a_tone_mapped_ladder(
+    curve: str, tmp_path: Path
+) -> None:
+    """In every segment alone; the H.264 rung says nothing of the master's light."""
+    tool = FFMPEGS[0]
+    if tool.lacks(["zscale", *AV1_NEEDS]):
+        pytest.skip("this ffmpeg has no zscale or no AV1")
+    tags = f"setparams=color_primaries=bt2020:color_trc={curve}:colorspace=bt2020nc:range=tv"
+    path = tmp_path / "bright.mp4"
+    is_pq = curve == "smpte2084"
+    command = [
+        tool.path, "-nostdin", "-v", "error", "-f", "lavfi",
+        "-i", f"testsrc2=size=192x108:rate=25:duration=1.2,format=yuv420p10le,{tags}",
+        "-c:v", "libx265", "-preset", "ultrafast", "-x265-params",
+        "log-level=error:keyint=15" + is_pq * f":hdr10=1:{LIGHT}", str(path),
+    ]  # fmt: skip
+    subprocess.run(command, check=True, timeout=60)
+    out = tmp_path / "out"
+    index = package(path, out, codec="h264,hevc,av1", ladder="108:200")
+    name = "PQ" if is_pq else "HLG"
+    assert [track.video_range for track in index.rungs] == ["SDR", name, name]
+    assert [track.codecs[:9] for track in index.rungs[1:]] == ["hvc1.2.4.", "av01.0.00"]
+    playlist = parse((out / "multivariant.m3u8").read_text())
+    assert isinstance(playlist, MultivariantPlaylist)
+    assert [variant.video_range for variant in playlist.variants] == ["SDR", name, name]
+    assert hlsrules.check(out, ffmpegs=[tool.path]) == []
+    for track in index.rungs:
+        alone = [out / track.folder / each for each in ("init.mp4", "00001.m4s")]
+        shown = subprocess.run(
+            [tool.path, "-v", "info", "-i", "pipe:0", "-vf", "showinfo", "-f", "null", "-"],
+            input=b"".join(each.read_bytes() for each in alone),
+            capture_output=True, timeout=60, check=True,
+        ).stderr.decode()  # fmt: skip
+        keeps = is_pq and track.video_range == "PQ"
+        assert ("r(0.6800,0.3200) g(0.2650,0.6900)" in shown) is keeps
+        assert ("MaxCLL=1000, MaxFALL=400" in shown) is keeps
+        curve_out = "bt709" if track.video_range == "SDR" else curve
+        assert f"color_trc:{curve_out}" in shown

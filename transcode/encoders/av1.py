@@ -6,13 +6,13 @@ documentation of its parameters.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
 from abr.errors import MediaError
 from transcode.encoders.levels import Level, Limits, lowest
 from transcode.encoders.rates import RateControl
+from transcode.masters.colour import Light
 
 SPEEDS = {
     "ultrafast": 11,
@@ -76,7 +76,7 @@ def av1_options(
     rate_control: RateControl,
     gop_frames: int,
     pixels: str = "yuv420p",
-    parameters: Mapping[str, str] | None = None,
+    light: Light | None = None,
 ) -> dict[str, Any]:
     """Options of ffmpeg for one rung.
 
@@ -86,7 +86,7 @@ def av1_options(
         rate_control: Bits to spend.
         gop_frames: Frames from one key frame to the next.
         pixels: ``yuv420p``, or ``yuv420p10le`` for 10 bits a sample.
-        parameters: More of SVT-AV1's own, such as those for high dynamic range.
+        light: What the stream says of a high dynamic range.
     """
     given = {
         "lp": 1,  # one thread for each rung, as the other encoders
@@ -94,7 +94,7 @@ def av1_options(
         "scd": 0,
         "level": level.name.replace(".", ""),
         "tier": int(level.tier == "high"),
-        **(parameters or {}),
+        **(_light(light) if light else {}),
     }
     rates = rate_control.options()
     if rate_control.crf is None:
@@ -111,3 +111,16 @@ def av1_options(
         "svtav1-params": ":".join(f"{name}={value}" for name, value in given.items()),
         "tag:v": "av01",
     }
+
+
+def _light(light: Light) -> dict[str, str]:
+    given = {}
+    if light.screen is not None:
+        red, green, blue, white = (
+            "({:g},{:g})".format(*light.screen[at : at + 2]) for at in (0, 2, 4, 6)
+        )
+        least, most = light.screen[8:]
+        given["mastering-display"] = f"G{green}B{blue}R{red}WP{white}L({most:g},{least:g})"
+    if light.most_nits:
+        given["content-light"] = f"{light.most_nits},{light.mean_nits}"
+    return given

@@ -7,13 +7,13 @@ items 1.4 and 1.11.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
 from abr.errors import MediaError
 from transcode.encoders.levels import Level
 from transcode.encoders.rates import RateControl
+from transcode.masters.colour import Light
 
 REFERENCE_FRAMES = 3
 B_FRAMES = 2
@@ -73,7 +73,7 @@ def h264_options(
     rate_control: RateControl,
     gop_frames: int,
     pixels: str = "yuv420p",
-    parameters: Mapping[str, str] | None = None,
+    light: Light | None = None,
 ) -> dict[str, Any]:
     """Options of ffmpeg for one rung.
 
@@ -83,9 +83,9 @@ def h264_options(
         rate_control: Bits to spend.
         gop_frames: Frames from one IDR picture to the next.
         pixels: 8 bits a sample, 4:2:0: what High profile holds.
-        parameters: More of x264's own.
+        light: None: what 8 bits hold has no high dynamic range.
     """
-    more = ":".join(f"{name}={value}" for name, value in (parameters or {}).items())
+    assert light is None, "a high dynamic range in 8 bits"
     return {
         "c:v": "libx264",
         "preset": preset,
@@ -103,6 +103,5 @@ def h264_options(
         # With more threads x264's rate control differs from run to run; the rungs are
         # encoded side by side, so a machine with as many cores as rungs loses nothing.
         "threads:v": 1,
-        **({"x264-params": more} if more else {}),
         "tag:v": "avc1",
     }

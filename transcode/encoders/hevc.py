@@ -7,13 +7,13 @@ x265's documentation of its command line; Apple's HLS authoring specification, i
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
 from abr.errors import MediaError
 from transcode.encoders.levels import Level, Limits, lowest
 from transcode.encoders.rates import RateControl
+from transcode.masters.colour import Light
 
 REFERENCE_FRAMES = 3
 B_FRAMES = 3
@@ -72,7 +72,7 @@ def hevc_options(
     rate_control: RateControl,
     gop_frames: int,
     pixels: str = "yuv420p",
-    parameters: Mapping[str, str] | None = None,
+    light: Light | None = None,
 ) -> dict[str, Any]:
     """Options of ffmpeg for one rung.
 
@@ -82,7 +82,7 @@ def hevc_options(
         rate_control: Bits to spend.
         gop_frames: Frames from one IDR picture to the next.
         pixels: ``yuv420p``, or ``yuv420p10le`` for Main 10.
-        parameters: More of x265's own, such as those for high dynamic range.
+        light: What the stream says of a high dynamic range.
     """
     given = {
         # Without open-gop=0 key frames are CRA with RASL pictures, which vanish without a
@@ -102,7 +102,7 @@ def hevc_options(
         "bframes": B_FRAMES,
         "info": 0,
         "log-level": "error",
-        **(parameters or {}),
+        **(_light(light) if light else {}),
     }
     return {
         "c:v": "libx265",
@@ -115,3 +115,18 @@ def hevc_options(
         "x265-params": ":".join(f"{name}={value}" for name, value in given.items()),
         "tag:v": "hvc1",
     }
+
+
+def _light(light: Light) -> dict[str, Any]:
+    """H.265, D.3.28 and D.3.35: units of 0.00002 for chromaticities, of 0.0001 cd/m² for light."""
+    given: dict[str, Any] = {"hdr10": 1}
+    if light.screen is not None:
+        red, green, blue, white = (
+            "({},{})".format(*(round(50_000 * each) for each in light.screen[at : at + 2]))
+            for at in (0, 2, 4, 6)
+        )
+        least, most = (round(10_000 * each) for each in light.screen[8:])
+        given["master-display"] = f"G{green}B{blue}R{red}WP{white}L({most},{least})"
+    if light.most_nits:
+        given["max-cll"] = f"{light.most_nits},{light.mean_nits}"
+    return given

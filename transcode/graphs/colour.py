@@ -39,8 +39,13 @@ def fill_tags(facts: ColourFacts) -> list[Step]:
 
 
 def state(colour: Colour) -> list[Step]:
-    """State on each frame what the output is; encoders write it into their headers."""
+    """State on each frame what the output is; encoders write it into their headers.
+
+    Nothing else stays on the frames: of a tone-mapped picture the light of its master would be
+    wrong, Dolby Vision's metadata of a converted one, and captions are not listed anywhere.
+    """
     return [
+        ("sidedata", {"mode": "delete"}),
         (
             "setparams",
             {
@@ -49,7 +54,7 @@ def state(colour: Colour) -> list[Step]:
                 "color_primaries": colour.primaries,
                 "color_trc": colour.transfer,
             },
-        )
+        ),
     ]
 
 

@@ -78,6 +78,22 @@ class Colour:
         return HDR_TRANSFERS.get(self.transfer, "SDR")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Light:
+    """What a picture of high dynamic range was graded on, and how bright it gets.
+
+    Source: SMPTE ST 2086 (the screen); CTA-861.3, annex A (the content).
+    """
+
+    screen: tuple[float, ...] | None = None
+    """Chromaticities x and y of red, green, blue and white, then the least and the most light
+    in cd/m²."""
+    most_nits: int = 0
+    """MaxCLL: the brightest pixel of all; 0 when unknown."""
+    mean_nits: int = 0
+    """MaxFALL: the brightest frame's mean; 0 when unknown."""
+
+
 BT709 = Colour(matrix="bt709", primaries="bt709", transfer="bt709")
 
 
@@ -96,6 +112,8 @@ class ColourFacts:
     """Decoder that must be used, because ffmpeg's first choice would lose the alpha."""
     peak_nits: float = _PEAK_NITS
     """Brightest light of a master of high dynamic range, in cd/m²."""
+    light: Light | None = None
+    """Of a high dynamic range, when it is stated."""
     note: str | None = None
     """What the user should know, in words."""
 
@@ -154,6 +172,7 @@ def colour_facts(
         has_alpha=tagged_alpha or _ALPHA.match(pixels) is not None,
         decoder=_ALPHA_DECODERS.get(str(video.get("codec_name"))) if tagged_alpha else None,
         peak_nits=_peak_nits(video),
+        light=_light(video) if colour.dynamic_range != "SDR" else None,
         note=note,
     )
 
@@ -309,6 +328,31 @@ def _peak_nits(video: Mapping[str, Any]) -> float:
     screen = [fraction(each.get("max_luminance")) or 0 for each in _side_data(video)]
     peak = float(max([*content, 0])) or float(max([*screen, 0])) or _PEAK_NITS
     return min(max(peak, 100.0), 10_000.0)
+
+
+SCREEN_FIELDS = (
+    "red_x", "red_y", "green_x", "green_y", "blue_x", "blue_y", "white_point_x", "white_point_y",
+    "min_luminance", "max_luminance",
+)  # fmt: skip
+"""What ffprobe tells of a screen that a master was graded on."""
+
+
+def _light(video: Mapping[str, Any]) -> Light | None:
+    """The metadata that is stated whole and possible."""
+    screen: tuple[float, ...] | None = None
+    most, mean = 0, 0
+    for each in _side_data(video):
+        try:
+            values = tuple(float(Fraction(str(each[name]))) for name in SCREEN_FIELDS)
+        except (KeyError, ValueError, ZeroDivisionError):
+            values = ()
+        if values and all(0 < at < 1 for at in values[:8]) and 0 <= values[8] < values[9] <= 10_000:
+            screen = values
+        most = whole(each.get("max_content")) or most
+        mean = whole(each.get("max_average")) or mean
+    if max(most, mean) > 10_000 or mean > most:
+        most, mean = 0, 0
+    return Light(screen=screen, most_nits=most, mean_nits=mean) if screen or most else None
 
 
 def _dolby_vision(video: Mapping[str, Any], where: str) -> str | None:

@@ -9,16 +9,23 @@ Source: ffmpeg's documentation, filter ``showinfo``; the format of its lines is 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from transcode.masters.colour import SCREEN_FIELDS
 from transcode.masters.scan import Scan
 
 _FRAME = re.compile(r"fmt:(\S+) .*?sar:(\d+)/(\d+) s:(\d+)x(\d+) i:(.)")
 _TAGS = re.compile(r"color_range:(\S+) color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)")
 _TURN = re.compile(r"displaymatrix: rotation of (-?\d+(?:\.\d+)?) degrees")
 _TAG_NAMES = ("color_range", "color_space", "color_primaries", "color_transfer")
+_SCREEN = re.compile(
+    r"Mastering display metadata: has_primaries:1 has_luminance:1 "
+    r"r\(([\d.]+),\s*([\d.]+)\) g\(([\d.]+),\s*([\d.]+)\) b\(([\d.]+),?\s*([\d.]+)\) "
+    r"wp\(([\d.]+),\s*([\d.]+)\) min_luminance=([\d.]+), max_luminance=([\d.]+)"
+)
+_CONTENT = re.compile(r"Content light level metadata: MaxCLL=(\d+), MaxFALL=(\d+)")
 # What Dolby Vision calls its own colour space: profile 5.
 _IPT = re.compile(r"signal_color_space=2\b")
 
@@ -38,13 +45,19 @@ class Sight:
     """Of its colour, by ffprobe's names; only those that it states."""
     is_dolby: bool = False
     """Whether its colours are Dolby Vision's own."""
+    light: tuple[Mapping[str, str], ...] = ()
+    """Side data of its light, by ffprobe's names."""
 
     def over(self, video: Mapping[str, Any]) -> dict[str, Any]:
         """A stream as ffprobe describes it, corrected by what the frame says."""
         corrected = {**video, **self.tags, "pix_fmt": self.pixels}
         known = video.get("side_data_list") or []
         if self.rotation and not any("rotation" in each for each in known):
-            corrected["side_data_list"] = [*known, {"rotation": self.rotation}]
+            known = [*known, {"rotation": self.rotation}]
+        kinds = {each.get("side_data_type") for each in known}
+        known = [*known, *(each for each in self.light if each["side_data_type"] not in kinds)]
+        if known:
+            corrected["side_data_list"] = known
         if self.is_dolby:
             corrected["color_space"] = "ipt-c2"
         return corrected
@@ -75,4 +88,18 @@ def read_sight(log: str) -> Sight | None:
         tags={name: value for name, value in found if value not in ("unknown", "reserved")},
         rotation=float(turn[1]) if (turn := _TURN.search(log)) else 0.0,
         is_dolby=_IPT.search(log) is not None,
+        light=tuple(_light(log)),
     )
+
+
+def _light(log: str) -> Iterator[Mapping[str, str]]:
+    if screen := _SCREEN.search(log):
+        given = dict(zip(SCREEN_FIELDS, screen.groups(), strict=True))
+        yield {"side_data_type": "Mastering display metadata", **given}
+    if content := _CONTENT.search(log):
+        most, mean = content.groups()
+        yield {
+            "side_data_type": "Content light level metadata",
+            "max_content": most,
+            "max_average": mean,
+        }

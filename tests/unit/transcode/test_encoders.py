@@ -11,6 +11,7 @@ from abr.errors import MediaError
 from transcode.encoders import av1, hevc
 from transcode.encoders.levels import Level
 from transcode.encoders.rates import RateControl
+from transcode.masters.colour import Light
 
 CAPPED = RateControl(crf=26.5, peak_bps=1_500_000, buffer_bits=1_000_000)
 MEAN = RateControl(mean_bps=1_000_000, peak_bps=1_500_000, buffer_bits=1_000_000)
@@ -80,17 +81,15 @@ def test_hevc_is_asked_for_closed_groups_one_thread_and_its_level() -> None:
     )  # fmt: skip
 
 
-def test_ten_bits_are_main_10_and_parameters_are_added() -> None:
+def test_ten_bits_are_main_10() -> None:
     options = hevc.hevc_options(
         preset="fast",
         level=Level("4.0"),
         rate_control=MEAN,
         gop_frames=48,
         pixels="yuv420p10le",
-        parameters={"hdr10": "1"},
     )
     assert (options["profile:v"], options["pix_fmt"]) == ("main10", "yuv420p10le")
-    assert options["x265-params"].endswith(":hdr10=1")
     assert options["b:v"] == 1_000_000
     assert "crf" not in options
 
@@ -124,3 +123,34 @@ def test_a_mean_of_av1_has_its_peak_as_a_share() -> None:
     assert options["b:v"] == 1_000_000
     assert "maxrate:v" not in options
     assert "maxsection-pct=150" in options["svtav1-params"].split(":")
+
+
+P3_AT_1000 = Light(
+    screen=(0.68, 0.32, 0.265, 0.69, 0.15, 0.06, 0.3127, 0.329, 0.005, 1000.0),
+    most_nits=900,
+    mean_nits=300,
+)
+
+
+def test_the_light_of_a_high_dynamic_range_is_stated_in_each_encoders_units() -> None:
+    """H.265, D.3.28: 0.68 is 34,000 units of 0.00002; 1000 cd/m² are 10,000,000 of 0.0001."""
+    given: dict[str, Any] = {
+        "preset": "fast",
+        "level": Level("4.0"),
+        "rate_control": CAPPED,
+        "gop_frames": 48,
+    }
+    deep = {**given, "pixels": "yuv420p10le", "light": P3_AT_1000}
+    x265 = hevc.hevc_options(**deep)["x265-params"]
+    assert x265.endswith(
+        ":hdr10=1:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)"
+        "L(10000000,50):max-cll=900,300"
+    )
+    svt = av1.av1_options(**deep)["svtav1-params"]
+    assert (
+        "mastering-display=G(0.265,0.69)B(0.15,0.06)R(0.68,0.32)WP(0.3127,0.329)L(1000,0.005)"
+        in svt.split(":")
+    )
+    assert "content-light=900,300" in svt.split(":")
+    partly = Light(most_nits=900, mean_nits=300)
+    assert "display" not in hevc.hevc_options(**{**deep, "light": partly})["x265-params"]

@@ -1,0 +1,85 @@
+"""A package with ladders in several codecs: its index, its variants, and what players take."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from abr.errors import PackageError
+from player.playback.manifest import variants_of
+from tests.unit.transcode.test_layout import INDEX, video
+from transcode.indexfile import digest_of, parse_index, print_index
+from transcode.layout import Track, check_index, check_multivariant, files_of
+from transcode.listing import multivariant_of
+from transcode.presentation import presentation_of_package
+
+
+def other(rung: int, codecs: str, *sizes: int) -> Track:
+    """The rung ``rung`` of another ladder, with sizes of its three segments."""
+    segments = zip(sizes, (4.0, 4.0, 1 / 3), strict=True)
+    return replace(video(rung, *segments), codecs=codecs)
+
+
+HEVC = (
+    other(2, "hvc1.1.6.L60.90", 70_000, 100_000, 17_000),
+    other(3, "hvc1.1.6.L93.90", 600_000, 700_000, 70_000),
+)
+BOTH = replace(INDEX, more_video=HEVC)
+
+
+def test_the_index_reads_back_and_an_index_of_one_codec_is_as_it_was() -> None:
+    assert parse_index(print_index(BOTH)) == BOTH
+    assert "more_video" not in print_index(INDEX)
+    assert "video_range" not in print_index(INDEX)
+    assert digest_of(BOTH) != digest_of(INDEX)
+    bright = replace(INDEX, video=tuple(replace(t, video_range="HLG") for t in INDEX.video))
+    assert parse_index(print_index(bright)) == bright
+
+
+@pytest.mark.parametrize("value", ['"hdr"', "1", "null", "[]"])
+def test_another_dynamic_range_is_refused(value: str) -> None:
+    bright = replace(INDEX, video=tuple(replace(t, video_range="PQ") for t in INDEX.video))
+    with pytest.raises(PackageError, match="video_range"):
+        parse_index(print_index(bright).replace('"PQ"', value, 1))
+
+
+def test_files_and_checks_cover_every_ladder() -> None:
+    assert files_of(BOTH)["v3/00001.m4s"] == 700_000
+    late = replace(HEVC[0], segments=HEVC[0].segments[:2])
+    with pytest.raises(PackageError, match="rung 2 lists 2 segments"):
+        check_index(replace(BOTH, more_video=(late,)))
+    with pytest.raises(PackageError, match=r"rung 2 \(v2\) is not listed"):
+        check_multivariant(BOTH, multivariant_of(INDEX))
+
+
+def test_a_player_stays_in_the_codec_of_the_first_variant() -> None:
+    """And a presentation, which simulators play, holds the first ladder only."""
+    listed = multivariant_of(BOTH)
+    assert [variant.uri[:2] for variant in listed.variants] == ["v1", "v0", "v2", "v3"]
+    taken = variants_of(listed, url="http://x/film/multivariant.m3u8")
+    assert [variant.url.split("/")[-2] for variant in taken] == ["v0", "v1"]
+    presentation = presentation_of_package(BOTH)
+    assert presentation.sizes_bytes.shape == (2, 3)
+
+
+def scores(*more: Track) -> list[float | None]:
+    """SCORE by rung."""
+    index = replace(INDEX, more_video=more)
+    listed = {variant.uri: variant.score for variant in multivariant_of(index).variants}
+    return [listed[f"{track.folder}/playlist.m3u8"] for track in index.rungs]
+
+
+def test_equal_places_of_equally_long_ladders_score_the_same() -> None:
+    assert scores() == [1, 2]
+    assert scores(*HEVC) == [1, 2, 1, 2]
+
+
+def test_other_ladders_are_ranked_by_what_h264_would_need() -> None:
+    """Means of 264,000 and 1,919,040 bit/s of H.264; 1,315,200 of HEVC are worth 1,878,857."""
+    assert scores(HEVC[1]) == [1, 3, 2]
+
+
+def test_a_high_range_scores_half_a_place_more_than_the_standard_one() -> None:
+    bright = tuple(replace(track, video_range="PQ") for track in HEVC)
+    assert scores(*bright) == [1, 2, 1.5, 2.5]
