@@ -1,0 +1,189 @@
+"""A ladder for one title: look at the film, try, measure, choose.
+
+The film is decoded twice, once small to see its shots and once for the samples. Everything
+else is done on the samples, in a folder that the caller removes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from abr.errors import MediaError, ResourceError
+from transcode.config import TranscodeConfig
+from transcode.encoders.video import VIDEO_ENCODERS
+from transcode.fragments import Demuxer
+from transcode.graphs.video import filters_needed
+from transcode.ladders.pertitle import Limits, Sample, Trial, choose_rungs
+from transcode.ladders.presets import MOST_OF_MASTER
+from transcode.ladders.rungs import PlannedRung
+from transcode.ladders.shots import Surveyor, choose_samples
+from transcode.masters.master import Master
+from transcode.measuring import Display, MeasureJob, display_of
+from transcode.plan import EncodePlan, VideoPlan, plan_encode
+from transcode.quality import Metric
+from transcode.run.encode import encode, product_path
+from transcode.run.ffmpegtools import find
+from transcode.run.measure import measure
+from transcode.run.process import run_ffmpeg
+from transcode.trials import (
+    FACTORS,
+    read_trial,
+    reel_arguments,
+    reel_pictures,
+    survey_arguments,
+    trial_job,
+    trial_rungs,
+    trial_sizes,
+)
+from transcode.verify import fault_of
+
+MOST_SAMPLES = 12
+_PIECE_BYTES = 1 << 20
+
+Tell = Callable[[float], None]
+"""Called with the part that is done, from 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """What was found out about one title."""
+
+    samples: tuple[Sample, ...]
+    trials: tuple[Trial, ...]
+    rungs: tuple[PlannedRung, ...]
+    """The ladder, lowest first."""
+    display: Display
+    """How pictures were compared."""
+
+
+async def study_title(
+    master: Path,
+    facts: Master,
+    config: TranscodeConfig,
+    folder: Path,
+    metric: Metric,
+    *,
+    most_samples: int = MOST_SAMPLES,
+    sizes: Sequence[tuple[int, int]] = (),
+    factors: Sequence[float] = FACTORS,
+    tell: Tell | None = None,
+) -> Study:
+    """Find the ladder that ``master`` needs.
+
+    Args:
+        master: The master.
+        facts: What was measured of it.
+        config: Preset, lengths and limits of the encode that the ladder is for.
+        folder: For the samples and the trials; up to some hundred megabytes.
+        metric: What quality is measured in.
+        most_samples: How many groups of pictures are tried.
+        sizes: Sizes to try, width and height; empty: those that may be of use.
+        factors: Constant rate factors to try.
+        tell: Called with the progress.
+
+    Raises:
+        MediaError: the master is damaged.
+        ToolMissingError, ToolFailedError: ffmpeg.
+        DiskFullError: no room for the samples.
+    """
+    sizes = list(sizes) or trial_sizes(facts)
+    display = display_of(facts, sizes, metric)
+    film = plan_encode(facts, config, rungs=_ends(sizes))
+    largest = replace(film.rungs[-1], width=display.width, height=display.height)
+    samples = await _choose_samples(master, facts, film, largest, most_samples, config)
+    reel = await _make_reel(master, facts, film, largest, samples, folder, config)
+    pictures = reel_pictures(film.pictures, largest)
+    trials: list[Trial] = []
+    for number, size in enumerate(sizes):
+        rungs = trial_rungs(facts, config, size, factors)
+        job = trial_job(pictures, rungs)
+        await encode(job, reel, facts.where, folder, stall_limit_s=config.stall_limit_s)
+        paths = [product_path(folder, product) for product in job.products]
+        scores = await measure(
+            MeasureJob(pictures=pictures, chunk=job.chunk, rungs=job.rungs, display=display),
+            reel,
+            paths,
+            expected_frames=sum(sample.frames for sample in samples),
+            stall_limit_s=config.stall_limit_s,
+        )
+        for (track, rung), path in zip(job.rungs, paths, strict=True):
+            trials.append(read_trial(rung, frame_bytes_of(path), scores[track], samples))
+            path.unlink()
+        if tell is not None:
+            tell((number + 1) / len(sizes))
+    reel.unlink()
+    useful_bps = MOST_OF_MASTER.get(facts.codec, float("inf")) * facts.bit_rate_bps
+    limits = Limits(
+        sample_rate_fps=float(film.pictures.frame_rate),
+        peak_ratio=config.peak_ratio,
+        highest_bps=useful_bps or float("inf"),
+    )
+    chosen = choose_rungs(trials, samples, metric, limits)
+    return Study(samples=samples, trials=tuple(trials), rungs=chosen, display=display)
+
+
+def _ends(sizes: Sequence[tuple[int, int]]) -> list[PlannedRung]:
+    """Rungs that stand for sizes where only the size matters."""
+    return [PlannedRung(width, height, number + 1) for number, (width, height) in enumerate(sizes)]
+
+
+async def _choose_samples(
+    master: Path,
+    facts: Master,
+    film: EncodePlan,
+    rung: VideoPlan,
+    most: int,
+    config: TranscodeConfig,
+) -> tuple[Sample, ...]:
+    surveyor = Surveyor()
+    program = find("ffmpeg", filters_needed(film.pictures, [rung])).path
+    outcome = await run_ffmpeg(
+        lambda outputs: survey_arguments(
+            film.pictures, rung, str(master.absolute()), outputs[0], program=program
+        ),
+        [surveyor.feed],
+        stall_limit_s=config.stall_limit_s,
+    )
+    if not outcome.is_clean:
+        raise fault_of(facts.where, outcome.reason())
+    survey = surveyor.close()
+    if not len(survey.motion):
+        raise MediaError(f"{facts.where}: no picture; expected at least one")
+    return choose_samples(survey, film.pictures.gop_frames, most=most)
+
+
+async def _make_reel(
+    master: Path,
+    facts: Master,
+    film: EncodePlan,
+    rung: VideoPlan,
+    samples: Sequence[Sample],
+    folder: Path,
+    config: TranscodeConfig,
+) -> Path:
+    path = folder / "reel.nut"
+    program = find("ffmpeg", filters_needed(film.pictures, [rung])).path
+    with path.open("wb") as file:
+        outcome = await run_ffmpeg(
+            lambda outputs: reel_arguments(
+                film.pictures, rung, samples, str(master.absolute()), outputs[0], program=program
+            ),
+            [lambda data: file.write(data) and None],
+            stall_limit_s=config.stall_limit_s,
+        )
+    if not outcome.is_clean:
+        raise fault_of(facts.where, outcome.reason())
+    return path
+
+
+def frame_bytes_of(product: Path) -> list[int]:
+    """Size of every frame of a product, in coded order."""
+    demuxer = Demuxer()
+    sizes: list[int] = []
+    with product.open("rb") as file:
+        while data := file.read(_PIECE_BYTES):
+            sizes += [len(sample.data) for sample in demuxer.feed(data)]
+    demuxer.close()
+    return sizes

@@ -1,0 +1,157 @@
+"""Trial encodes of one title: which, of what, and what came of them.
+
+A *reel* is the chosen samples of the film, one after the other without loss, as encoders would
+get them. Trials encode the reel as a film is encoded, with the same encoder, preset and key
+frames, and are measured against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import accumulate
+from typing import Any
+
+import ffmpeg
+import numpy as np
+
+from abr.media import FloatArray
+from transcode.config import TranscodeConfig
+from transcode.ffmpeg import GLOBAL
+from transcode.graphs.video import decoder_options, pictures
+from transcode.jobs import VideoJob
+from transcode.ladders.pertitle import Sample, Trial
+from transcode.ladders.presets import TEMPLATE
+from transcode.ladders.rungs import PlannedRung
+from transcode.ladders.shots import SURVEY_HEIGHT, SURVEY_WIDTH
+from transcode.ladders.sizes import scale_into, size_of
+from transcode.masters.colour import ColourFacts
+from transcode.masters.master import Master
+from transcode.plan import Chunk, PicturePlan, VideoPlan, plan_encode
+
+FACTORS = (19.0, 25.0, 31.0, 37.0)
+"""Constant rate factors that are tried, on x264's scale."""
+_WHOLE = Chunk(index=0, first_frame=0, frames=None)
+_UNCAPPED_BITS = 2.0
+"""Bits for each pixel at which a trial's cap lies: above what any picture takes."""
+
+
+def trial_sizes(master: Master) -> list[tuple[int, int]]:
+    """The sizes that may be best at some rate: Apple's, and the master's up to full HD."""
+    scales = [scale_into(master, width, height) for width, height, _ in TEMPLATE]
+    largest = min(1.0, scales[-1])
+    fitting = {size_of(master, scale) for scale in scales if scale <= largest}
+    return sorted(fitting | {size_of(master, largest)})
+
+
+def trial_rungs(
+    master: Master, config: TranscodeConfig, size: tuple[int, int], factors: Sequence[float]
+) -> tuple[VideoPlan, ...]:
+    """One size at each factor, with a cap that caps nothing.
+
+    Raises:
+        MediaError: no level of the codec allows pictures that large.
+    """
+    width, height = size
+    rate_fps = min(float(master.frame_rate), config.max_frame_rate)
+    cap_bps = round(_UNCAPPED_BITS * width * height * rate_fps)
+    rungs = [PlannedRung(width, height, cap_bps, crf=crf, cap_bps=cap_bps) for crf in factors]
+    return plan_encode(master, config, rungs=rungs).rungs
+
+
+def trial_job(reel: PicturePlan, rungs: Sequence[VideoPlan]) -> VideoJob:
+    """Encodes the reel as each of ``rungs``, which differ in size or factor only."""
+    names = (f"{rung.width}x{rung.height}-{rung.rate_control.crf:g}" for rung in rungs)
+    return VideoJob(pictures=reel, chunk=_WHOLE, rungs=tuple(zip(names, rungs, strict=True)))
+
+
+def reel_pictures(film: PicturePlan, rung: VideoPlan) -> PicturePlan:
+    """How the reel is read: it needs no more filters, but for the size."""
+    return PicturePlan(
+        index=0,
+        frame_rate=film.frame_rate,
+        gop_frames=film.gop_frames,
+        segment_frames=film.segment_frames,
+        timescale=film.timescale,
+        colour=ColourFacts(colour=rung.colour),
+    )
+
+
+def survey_arguments(
+    film: PicturePlan, rung: VideoPlan, master: str, output: str, *, program: str = "ffmpeg"
+) -> list[str]:
+    """The command that writes every picture of the film small and grey, as ``shots`` reads it."""
+    small = replace(rung, width=SURVEY_WIDTH, height=SURVEY_HEIGHT)
+    picture = _read_film(film, small, master).filter("format", "gray")
+    written = ffmpeg.output(picture, output, format="rawvideo", fps_mode="passthrough")
+    return [program, *GLOBAL, *written.compile(cmd=[])]
+
+
+def reel_arguments(
+    film: PicturePlan,
+    rung: VideoPlan,
+    samples: Sequence[Sample],
+    master: str,
+    output: str,
+    *,
+    program: str = "ffmpeg",
+) -> list[str]:
+    """The command that writes the reel.
+
+    Args:
+        film: How the master's pictures are read.
+        rung: Size and colours of the reel; the rest does not matter.
+        samples: Its parts, in the film's order.
+        master: Path of the master.
+        output: Where the reel goes, as ffmpeg names it.
+        program: Path of ffmpeg.
+    """
+    ranges = (f"between(n,{each.first},{each.first + each.frames - 1})" for each in samples)
+    end = samples[-1].first + samples[-1].frames
+    picture = (
+        _read_film(film, rung, master)
+        .filter("trim", end_frame=end)
+        .filter("select", "+".join(ranges))
+        .filter("setpts", "N")
+    )
+    is_deep = "10" in rung.pixels
+    # x264 has no lossless mode of more than 8 bits that is as fast.
+    codec: dict[str, Any] = (
+        {"c:v": "ffv1"} if is_deep else {"c:v": "libx264", "preset": "ultrafast", "qp": 0}
+    )
+    written = ffmpeg.output(
+        picture, output, format="nut", pix_fmt=rung.pixels, fps_mode="passthrough", **codec
+    )
+    return [program, *GLOBAL, *written.compile(cmd=[])]
+
+
+def _read_film(film: PicturePlan, rung: VideoPlan, master: str) -> Any:
+    source = ffmpeg.input(
+        f"file:{master}", protocol_whitelist="file", err_detect="explode", **decoder_options(film)
+    )
+    (picture,) = pictures(film, _WHOLE, [rung], source)
+    return picture
+
+
+def read_trial(
+    rung: VideoPlan, frame_bytes: Sequence[int], scores: FloatArray, samples: Sequence[Sample]
+) -> Trial:
+    """What came of one trial.
+
+    Args:
+        rung: What was encoded.
+        frame_bytes: Size of every frame of the reel, in coded order.
+        scores: Score of every frame, in the order shown.
+        samples: Parts of the reel; each is closed, so both orders end at the same frames.
+    """
+    ends = list(accumulate(sample.frames for sample in samples))
+    if not len(frame_bytes) == len(scores) == ends[-1]:
+        raise ValueError("expected a size and a score for every frame of the reel")
+    assert rung.rate_control.crf is not None
+    return Trial(
+        width=rung.width,
+        height=rung.height,
+        crf=rung.rate_control.crf,
+        bits=8.0 * np.array([sum(part) for part in np.split(np.array(frame_bytes), ends[:-1])]),
+        quality=np.array([part.mean() for part in np.split(scores, ends[:-1])]),
+    )
