@@ -89,4 +89,4 @@ def _is_below(
     x: Sequence[float] | FloatArray, y: Sequence[float] | FloatArray, a: int, b: int, c: int
 ) -> bool:
     """Whether point ``b`` lies on or below the line from ``a`` to ``c``."""
-    return bool((x[b] - x[a]) * (y[c] - y[a]) - (y[b] - y[a]) * (x[c] - x[a]) <= 0)
+    return bool((x[b] - x[a]) * (y[c] - y[a]) - (y[b] - y[a]) * (x[c] - x[a]) >= 0)
