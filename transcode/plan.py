@@ -141,8 +141,15 @@ class EncodePlan:
     """What a user should know of the master, and of what is made of it."""
 
 
-def plan_encode(master: Master, config: TranscodeConfig) -> EncodePlan:
+def plan_encode(
+    master: Master, config: TranscodeConfig, *, rungs: Sequence[PlannedRung] | None = None
+) -> EncodePlan:
     """Decide how to encode ``master``.
+
+    Args:
+        master: What was measured of it.
+        config: Settings.
+        rungs: The ladder; None takes the one that the settings name.
 
     Raises:
         ConfigError: the ladder asked for is impossible.
@@ -155,8 +162,8 @@ def plan_encode(master: Master, config: TranscodeConfig) -> EncodePlan:
     frames = frames_at(master, rate)
     duration_s = float(frames / rate)
     timing = master.timing
-    wanted = _rungs(master, config)
-    rungs = [_within_levels(rung, rate) for rung in wanted]
+    wanted = _rungs(master, config, rungs)
+    fitting = [_within_levels(rung, rate) for rung in wanted]
     return EncodePlan(
         pictures=PicturePlan(
             index=master.index,
@@ -170,17 +177,19 @@ def plan_encode(master: Master, config: TranscodeConfig) -> EncodePlan:
             scan=master.scan,
             colour=master.colour,
         ),
-        rungs=tuple(_video_plan(rung, rate, master.colour, config) for rung in rungs),
+        rungs=tuple(_video_plan(rung, rate, master.colour, config) for rung in fitting),
         chunks=(Chunk(index=0, first_frame=0, frames=frames),),
         duration_s=duration_s,
         audio=tuple(_audio_plans(master, duration_s, config)),
-        notes=(*master.notes, *_size_notes(wanted, rungs, rate)),
+        notes=(*master.notes, *_size_notes(wanted, fitting, rate)),
     )
 
 
-def _rungs(master: Master, config: TranscodeConfig) -> tuple[PlannedRung, ...]:
-    rungs = ladder_for(master, wanted=config.ladder)
-    if is_preset(config.ladder):
+def _rungs(
+    master: Master, config: TranscodeConfig, given: Sequence[PlannedRung] | None
+) -> tuple[PlannedRung, ...]:
+    rungs = given or ladder_for(master, wanted=config.ladder)
+    if not given and is_preset(config.ladder):
         return in_codecs(at_constant_quality(rungs), config.codecs)
     return in_codecs(rungs, config.codecs, rates_of=config.codecs[0])
 

@@ -10,9 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from abr.errors import MediaError, ResourceError
+from abr.errors import MediaError
 from transcode.config import TranscodeConfig
-from transcode.encoders.video import VIDEO_ENCODERS
 from transcode.fragments import Demuxer
 from transcode.graphs.video import filters_needed
 from transcode.ladders.pertitle import Limits, Sample, Trial, choose_rungs
@@ -166,11 +165,15 @@ async def _make_reel(
     path = folder / "reel.nut"
     program = find("ffmpeg", filters_needed(film.pictures, [rung])).path
     with path.open("wb") as file:
+
+        def write(data: bytes) -> None:
+            file.write(data)
+
         outcome = await run_ffmpeg(
             lambda outputs: reel_arguments(
                 film.pictures, rung, samples, str(master.absolute()), outputs[0], program=program
             ),
-            [lambda data: file.write(data) and None],
+            [write],
             stall_limit_s=config.stall_limit_s,
         )
     if not outcome.is_clean:
