@@ -29,6 +29,7 @@ from transcode.layout import (
     title_of,
 )
 from transcode.sidetracks import ImageTrack, TextTrack
+from transcode.quality import QualityFacts, TrackQuality
 
 FORMAT = "abrkit presentation"
 MAJOR, MINOR = 1, 1
@@ -47,7 +48,7 @@ def print_index(index: PresentationIndex) -> str:
 
 def digest_of(index: PresentationIndex) -> str:
     """SHA-256 over title, encryption, tracks and sizes: equal on every machine."""
-    told = ("source", "made_by")
+    told = ("source", "made_by", "quality")
     digested = {name: value for name, value in _plain(index).items() if name not in told}
     text = json.dumps(digested, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -89,6 +90,7 @@ def parse_index(text: str, *, where: str = INDEX) -> PresentationIndex:
         dash=root.truth("dash") if "dash" in root.values else False,
         images=tuple(_images(each) for each in root.list_of_fields("images", is_later=True)),
         more_video=tuple(_track(each) for each in root.list_of_fields("more_video", is_later=True)),
+        quality=_quality(root.fields_or_none("quality")),
     )
     check_index(index, where=where)
     if index.title != title_of(index.title):
@@ -235,6 +237,30 @@ def _encryption(fields: _Fields) -> Encryption:
     )
 
 
+def _quality(fields: _Fields | None) -> QualityFacts | None:
+    if fields is None:
+        return None
+    return QualityFacts(
+        metric=fields.text("metric"),
+        model=fields.text("model"),
+        width=fields.whole("width"),
+        height=fields.whole("height"),
+        tracks=tuple(
+            TrackQuality(
+                folder=each.text("folder"),
+                mean=each.number("mean"),
+                harmonic_mean=each.number("harmonic_mean"),
+                low=each.number("low"),
+                minimum=each.number("minimum"),
+                segments=each.numbers("segments"),
+                segments_low=each.numbers("segments_low"),
+                target=None if each.values.get("target") is None else each.number("target"),
+            )
+            for each in fields.list_of_fields("tracks")
+        ),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Fields:
     """One JSON object, read with checks."""
@@ -304,6 +330,14 @@ class _Fields:
         if not 0 <= value < 2**63 or not math.isfinite(value):
             self.fail(name, "a finite number of 0 or more")
         return float(value)
+
+    def numbers(self, name: str) -> tuple[float, ...]:
+        values = self.values.get(name)
+        if not isinstance(values, list):
+            self.fail(name, "a list of numbers")
+        named = {f"{name}[{place}]": value for place, value in enumerate(values)}
+        each = _Fields(named, self.where, self.path)
+        return tuple(map(each.number, named))
 
     def truth(self, name: str) -> bool:
         value = self.values.get(name)

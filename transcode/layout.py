@@ -26,6 +26,7 @@ from typing import Literal, NamedTuple, Protocol
 from abr.errors import PackageError
 from transcode.playlist import MultivariantPlaylist, Segment, target_duration_s
 from transcode.sidetracks import ImageTrack, TextTrack, files_of_images, files_of_text
+from transcode.quality import QualityFacts
 
 MULTIVARIANT = "multivariant.m3u8"
 INDEX = "presentation.json"
@@ -240,6 +241,8 @@ class PresentationIndex:
     more_video: tuple[Track, ...] = field(default=(), metadata=LATER)
     """Rungs in further codecs, one ladder after another, each lowest first. What plays one
     ladder plays ``video``: a player must not change codecs in mid-film."""
+    quality: QualityFacts | None = field(default=None, metadata=LATER)
+    """What was measured of the rungs; None where nothing was."""
 
     @property
     def rungs(self) -> tuple[Track, ...]:
@@ -395,6 +398,7 @@ def check_index(index: PresentationIndex, *, where: str = INDEX) -> None:
             _check_key_frames(segment, f"{name}: segment {number}")
     _check_boundaries(index, where)
     _check_side_tracks(index, where)
+    _check_quality(index, where)
     encryption = index.encryption
     if index.dash and encryption is not None:
         raise PackageError(
@@ -407,6 +411,24 @@ def check_index(index: PresentationIndex, *, where: str = INDEX) -> None:
             raise PackageError(
                 f"{where}: {len(encryption.kids)} key ids; expected {periods}; {REMEDY}"
             )
+
+
+def _check_quality(index: PresentationIndex, where: str) -> None:
+    if index.quality is None:
+        return
+    found = [(each.folder, len(each.segments)) for each in index.quality.tracks]
+    found_low = [(each.folder, len(each.segments_low)) for each in index.quality.tracks]
+    expected = [(track.folder, len(track.segments)) for track in index.rungs]
+    for each in (found, found_low):
+        if each != expected:
+            raise PackageError(
+                f"{where}: quality of {_listed(each)}; expected that of {_listed(expected)}; "
+                f"{REMEDY}"
+            )
+
+
+def _listed(counts: Sequence[tuple[str, int]]) -> str:
+    return ", ".join(f"{folder} in {count} segments" for folder, count in counts) or "nothing"
 
 
 def _check_key_frames(segment: SegmentFacts, name: str) -> None:

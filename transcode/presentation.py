@@ -21,7 +21,8 @@ def presentation_of_package(index: PresentationIndex) -> Presentation:
     """The presentation that ``index`` describes.
 
     Sizes are those of the files as served, encrypted if they are; bit rates are the
-    averages listed for the variants, audio included. Audio is that of the default
+    averages listed for the variants, audio included. Quality is the mean of each segment's
+    frames, where it was measured. Audio is that of the default
     rendition; where it has more or fewer segments than the video, each goes with the
     video segment in which its middle lies.
     """
@@ -32,11 +33,20 @@ def presentation_of_package(index: PresentationIndex) -> Presentation:
         bitrates_bps=np.maximum.accumulate(bitrates),
         sizes_bytes=np.array([[s.size_bytes for s in track.segments] for track in index.video]),
         durations_s=_listed(index, index.video[0])[1],
+        quality=_quality(index),
+        quality_metric=index.quality and index.quality.metric,
         title=index.title,
         audio_sizes_bytes=None if audio is None else audio[0],
         audio_durations_s=None if audio is None else audio[1],
         side_files=_side_files(index),
     )
+
+
+def _quality(index: PresentationIndex) -> FloatArray | None:
+    """Mean quality of each segment of the first ladder, shape (R, N)."""
+    if index.quality is None:
+        return None
+    return np.array([each.segments for each in index.quality.tracks[: len(index.video)]])
 
 
 def own_rates_bps(rates_bps: FloatArray, audio_bps: float) -> FloatArray:

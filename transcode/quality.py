@@ -51,6 +51,72 @@ class Pooled:
     frames: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackQuality:
+    """What was measured of one rung."""
+
+    folder: str
+    """Of its track."""
+    mean: float
+    harmonic_mean: float
+    low: float
+    """The fifth percentile of its frames."""
+    minimum: float
+    segments: tuple[float, ...]
+    """Mean of each segment."""
+    segments_low: tuple[float, ...]
+    """Fifth percentile of each segment."""
+    target: float | None = None
+    """What was promised when the rung was chosen; None where nothing was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityFacts:
+    """Quality of every rung of a package."""
+
+    metric: str
+    """``vmaf``, ``xpsnr`` or ``ssim``."""
+    model: str
+    """Which of the metric's models."""
+    width: int
+    """Size at which pictures were compared."""
+    height: int
+    tracks: tuple[TrackQuality, ...]
+    """In the order of the package's rungs."""
+
+
+def track_quality(
+    folder: str,
+    scores: FloatArray,
+    frames: Sequence[int],
+    *,
+    target: float | None = None,
+) -> TrackQuality:
+    """Pool the scores of one rung, to a thousandth.
+
+    Args:
+        folder: Of its track.
+        scores: One for each frame, shape (F,).
+        frames: How many frames each segment holds.
+        target: What was promised.
+
+    Raises:
+        MediaError: the frames of the segments are not as many as the scores.
+    """
+    segments = pool_segments(scores, frames, where=folder)
+    whole = pool_scores(scores)
+    return TrackQuality(
+        folder=folder,
+        mean=round(whole.mean, 3),
+        harmonic_mean=round(whole.harmonic_mean, 3),
+        low=round(whole.low, 3),
+        minimum=round(whole.minimum, 3),
+        segments=tuple(round(each.mean, 3) for each in segments),
+        segments_low=tuple(round(each.low, 3) for each in segments),
+        target=None if target is None else round(target, 3),
+    )
+
+
 def pool_scores(scores: FloatArray) -> Pooled:
     """Pool the scores of frames.
 

@@ -7,10 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from abr.errors import PackageError
+from transcode.indexfile import digest_of, parse_index, print_index
 from transcode.layout import Encryption, PresentationIndex, SegmentFacts, SourceFacts, Track
 from transcode.listing import media_playlist_of, multivariant_of
 from transcode.playlist import print_media, print_multivariant
 from transcode.presentation import own_rates_bps, presentation_of_package
+from transcode.quality import QualityFacts, track_quality
 
 
 def track(folder: str, *segments: tuple[int, float], init_bytes: int = 700) -> Track:
@@ -47,6 +50,33 @@ def test_rates_hold_the_audio_and_sizes_of_the_video_do_not() -> None:
     assert got.durations_s.tolist() == [4.0, 4.0, 2.0]
     assert got.audio_sizes_bytes is not None
     assert got.audio_sizes_bytes.tolist() == [40_000, 40_000, 20_000]
+
+
+def test_measured_quality_goes_with_every_segment_and_rung() -> None:
+    facts = QualityFacts(
+        metric="vmaf", model="vmaf_v0.6.1", width=320, height=180,
+        tracks=tuple(
+            track_quality(each.folder, np.repeat(scores, [100, 100, 50]), [100, 100, 50])
+            for each, scores in ((LOW, [40.0, 50.0, 60.0]), (HIGH, [80.0, 85.0, 90.0]))
+        ),
+    )  # fmt: skip
+    index = parse_index(print_index(replace(INDEX, quality=facts)))
+    assert index.quality == facts
+    got = presentation_of_package(index)
+    assert got.quality_metric == "vmaf"
+    assert got.quality is not None
+    assert got.quality.tolist() == [[40.0, 50.0, 60.0], [80.0, 85.0, 90.0]]
+    assert presentation_of_package(INDEX).quality is None
+    # Another machine may measure a little more or less: the package is the same.
+    assert digest_of(index) == digest_of(INDEX)
+
+
+@pytest.mark.parametrize(("folder", "frames"), [("v1", [100, 100, 50]), ("v0", [100, 150])])
+def test_quality_of_other_rungs_or_segments_is_refused(folder: str, frames: list[int]) -> None:
+    quality = track_quality(folder, np.full(250, 50.0), frames)
+    facts = QualityFacts(metric="vmaf", model="m", width=320, height=180, tracks=(quality,))
+    with pytest.raises(PackageError, match=r"quality of .*; expected that of v0 in 3 segments"):
+        print_index(replace(INDEX, quality=facts))
 
 
 def test_without_audio_there_is_none() -> None:
