@@ -22,7 +22,7 @@ from transcode.graphs.video import decoder_options, pictures
 from transcode.jobs import AudioJob, Job, VideoJob
 from transcode.loudness import METER
 from transcode.masters.texts import TextFacts
-from transcode.plan import AudioPlan, VideoPlan
+from transcode.plan import AudioPlan, PicturePlan, VideoPlan
 from transcode.scenes import SceneSpec
 
 LOG_LEVEL = "repeat+level+warning"
@@ -44,14 +44,23 @@ def encode_arguments(
         raise ValueError(f"{len(outputs)} outputs; expected one for each product of the job")
     if isinstance(job, AudioJob):
         return _sound_arguments(job.audio, master, outputs[0], program=program)
-    source = ffmpeg.input(
+    written = _video_outputs(job, open_pictures(job.pictures, master), outputs)
+    return complete(written, program=program)
+
+
+def open_pictures(plan: PicturePlan, master: str) -> Any:
+    """The master as an input whose pictures are read as ``plan`` says."""
+    return ffmpeg.input(
         f"file:{master}",
         protocol_whitelist="file",
         **_on_errors(job.pictures.is_damaged),
         **STEADY,
-        **decoder_options(job.pictures),
+        **decoder_options(plan),
     )
-    written = _video_outputs(job, source, outputs)
+
+
+def complete(written: Sequence[Any], *, program: str) -> list[str]:
+    """The command that makes some outputs; times of inputs are the files' own."""
     graph = ffmpeg.merge_outputs(*written) if len(written) > 1 else written[0]
     return [program, *_head(job.pictures.is_damaged), "-copyts", *graph.compile(cmd=[])]
 

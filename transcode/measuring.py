@@ -17,7 +17,7 @@ from typing import Any
 
 import ffmpeg
 
-from transcode.ffmpeg import GLOBAL
+from transcode.ffmpeg import complete, open_pictures
 from transcode.graphs.video import pictures
 from transcode.ladders.sizes import scale_into, size_of
 from transcode.masters.master import Master
@@ -92,8 +92,7 @@ def measure_arguments(
     if len(products) != count or len(outputs) != count + 1:
         raise ValueError("expected a product and a log for each rung, and the list of frames")
     size = replace(job.rungs[0][1], width=job.display.width, height=job.display.height)
-    source = ffmpeg.input(f"file:{master}", protocol_whitelist="file")
-    (whole,) = pictures(job.pictures, job.chunk, [size], source)
+    (whole,) = pictures(job.pictures, job.chunk, [size], open_pictures(job.pictures, master))
     reference = whole.filter("setpts", "PTS-STARTPTS").filter_multi_output("split", count + 1)
     frames, scored = [reference[count]], []
     for number, (product, log) in enumerate(zip(products, outputs[1:], strict=True)):
@@ -102,15 +101,14 @@ def measure_arguments(
         frames.append(shown[0])
         scaled = shown[1].filter("scale", size.width, size.height, flags="bicubic")
         compared = ffmpeg.filter(
-            [scaled.filter("setsar", 1).filter("format", "yuv420p"), reference[number]],
+            [scaled.filter("setsar", 1).filter("format", size.pixels), reference[number]],
             FILTERS[job.display.metric],
             **_filter_options(job.display, log),
         )
         scored.append(ffmpeg.output(compared, "-", format="null", fps_mode="passthrough"))
     # The first stream is the reference; its frames are not changed, only listed.
     listed = ffmpeg.output(*frames, outputs[0], format="framecrc", fps_mode="passthrough")
-    graph = ffmpeg.merge_outputs(*scored, listed)
-    return [program, *GLOBAL, *graph.compile(cmd=[])]
+    return complete([*scored, listed], program=program)
 
 
 def _filter_options(display: Display, log: str) -> dict[str, Any]:

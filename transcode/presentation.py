@@ -34,7 +34,7 @@ def presentation_of_package(index: PresentationIndex) -> Presentation:
         sizes_bytes=np.array([[s.size_bytes for s in track.segments] for track in index.video]),
         durations_s=_listed(index, index.video[0])[1],
         quality=_quality(index),
-        quality_metric=index.quality and index.quality.metric,
+        quality_metric=None if index.quality is None else index.quality.metric,
         title=index.title,
         audio_sizes_bytes=None if audio is None else audio[0],
         audio_durations_s=None if audio is None else audio[1],

@@ -17,8 +17,8 @@ import numpy as np
 
 from abr.media import FloatArray
 from transcode.config import TranscodeConfig
-from transcode.ffmpeg import GLOBAL
-from transcode.graphs.video import decoder_options, pictures
+from transcode.ffmpeg import complete, open_pictures
+from transcode.graphs.video import pictures
 from transcode.jobs import VideoJob
 from transcode.ladders.pertitle import Sample, Trial
 from transcode.ladders.presets import TEMPLATE
@@ -27,11 +27,10 @@ from transcode.ladders.shots import SURVEY_HEIGHT, SURVEY_WIDTH
 from transcode.ladders.sizes import scale_into, size_of
 from transcode.masters.colour import ColourFacts
 from transcode.masters.master import Master
-from transcode.plan import Chunk, PicturePlan, VideoPlan, plan_encode
+from transcode.plan import Chunk, EncodePlan, PicturePlan, VideoPlan, plan_encode
 
 FACTORS = (19.0, 25.0, 31.0, 37.0)
 """Constant rate factors that are tried, on x264's scale."""
-_WHOLE = Chunk(index=0, first_frame=0, frames=None)
 _UNCAPPED_BITS = 2.0
 """Bits for each pixel at which a trial's cap lies: above what any picture takes."""
 
@@ -59,10 +58,14 @@ def trial_rungs(
     return plan_encode(master, config, rungs=rungs).rungs
 
 
-def trial_job(reel: PicturePlan, rungs: Sequence[VideoPlan]) -> VideoJob:
-    """Encodes the reel as each of ``rungs``, which differ in size or factor only."""
+def trial_job(reel: PicturePlan, frames: int, rungs: Sequence[VideoPlan]) -> VideoJob:
+    """Encodes the reel of so many frames as each of ``rungs``, which differ in size or factor."""
     names = (f"{rung.width}x{rung.height}-{rung.rate_control.crf:g}" for rung in rungs)
-    return VideoJob(pictures=reel, chunk=_WHOLE, rungs=tuple(zip(names, rungs, strict=True)))
+    return VideoJob(
+        pictures=reel,
+        chunk=Chunk(index=0, first_frame=0, frames=frames),
+        rungs=tuple(zip(names, rungs, strict=True)),
+    )
 
 
 def reel_pictures(film: PicturePlan, rung: VideoPlan) -> PicturePlan:
@@ -78,17 +81,29 @@ def reel_pictures(film: PicturePlan, rung: VideoPlan) -> PicturePlan:
 
 
 def survey_arguments(
-    film: PicturePlan, rung: VideoPlan, master: str, output: str, *, program: str = "ffmpeg"
+    film: EncodePlan, rung: VideoPlan, master: str, output: str, *, program: str = "ffmpeg"
 ) -> list[str]:
     """The command that writes every picture of the film small and grey, as ``shots`` reads it."""
     small = replace(rung, width=SURVEY_WIDTH, height=SURVEY_HEIGHT)
-    picture = _read_film(film, small, master).filter("format", "gray")
-    written = ffmpeg.output(picture, output, format="rawvideo", fps_mode="passthrough")
-    return [program, *GLOBAL, *written.compile(cmd=[])]
+    (picture,) = _read(film, small, master)
+    grey = picture.filter("format", "gray")
+    written = ffmpeg.output(grey, output, format="rawvideo", fps_mode="passthrough")
+    return complete([written], program=program)
+
+
+def frames_of(film: EncodePlan) -> int | None:
+    """Frames of the whole film; None where that is not known."""
+    last = film.chunks[-1]
+    return None if last.frames is None else last.first_frame + last.frames
+
+
+def _read(film: EncodePlan, rung: VideoPlan, master: str) -> list[Any]:
+    whole = Chunk(index=0, first_frame=0, frames=frames_of(film))
+    return pictures(film.pictures, whole, [rung], open_pictures(film.pictures, master))
 
 
 def reel_arguments(
-    film: PicturePlan,
+    film: EncodePlan,
     rung: VideoPlan,
     samples: Sequence[Sample],
     master: str,
@@ -99,7 +114,7 @@ def reel_arguments(
     """The command that writes the reel.
 
     Args:
-        film: How the master's pictures are read.
+        film: How the master is read.
         rung: Size and colours of the reel; the rest does not matter.
         samples: Its parts, in the film's order.
         master: Path of the master.
@@ -108,9 +123,9 @@ def reel_arguments(
     """
     ranges = (f"between(n,{each.first},{each.first + each.frames - 1})" for each in samples)
     end = samples[-1].first + samples[-1].frames
+    (picture,) = _read(film, rung, master)
     picture = (
-        _read_film(film, rung, master)
-        .filter("trim", end_frame=end)
+        picture.filter("trim", end_frame=end)
         .filter("select", "+".join(ranges))
         .filter("setpts", "N")
     )
@@ -122,15 +137,7 @@ def reel_arguments(
     written = ffmpeg.output(
         picture, output, format="nut", pix_fmt=rung.pixels, fps_mode="passthrough", **codec
     )
-    return [program, *GLOBAL, *written.compile(cmd=[])]
-
-
-def _read_film(film: PicturePlan, rung: VideoPlan, master: str) -> Any:
-    source = ffmpeg.input(
-        f"file:{master}", protocol_whitelist="file", err_detect="explode", **decoder_options(film)
-    )
-    (picture,) = pictures(film, _WHOLE, [rung], source)
-    return picture
+    return complete([written], program=program)
 
 
 def read_trial(

@@ -94,17 +94,18 @@ async def study_title(
     samples = await _choose_samples(master, facts, film, largest, most_samples, config)
     reel = await _make_reel(master, facts, film, largest, samples, folder, config)
     pictures = reel_pictures(film.pictures, largest)
+    frames = sum(sample.frames for sample in samples)
     trials: list[Trial] = []
     for number, size in enumerate(sizes):
         rungs = trial_rungs(facts, config, size, factors)
-        job = trial_job(pictures, rungs)
+        job = trial_job(pictures, frames, rungs)
         await encode(job, reel, facts.where, folder, stall_limit_s=config.stall_limit_s)
         paths = [product_path(folder, product) for product in job.products]
         scores = await measure(
             MeasureJob(pictures=pictures, chunk=job.chunk, rungs=job.rungs, display=display),
             reel,
             paths,
-            expected_frames=sum(sample.frames for sample in samples),
+            expected_frames=frames,
             stall_limit_s=config.stall_limit_s,
         )
         for (track, rung), path in zip(job.rungs, paths, strict=True):
@@ -140,7 +141,7 @@ async def _choose_samples(
     program = find("ffmpeg", filters_needed(film.pictures, [rung])).path
     outcome = await run_ffmpeg(
         lambda outputs: survey_arguments(
-            film.pictures, rung, str(master.absolute()), outputs[0], program=program
+            film, rung, str(master.absolute()), outputs[0], program=program
         ),
         [surveyor.feed],
         stall_limit_s=config.stall_limit_s,
@@ -171,7 +172,7 @@ async def _make_reel(
 
         outcome = await run_ffmpeg(
             lambda outputs: reel_arguments(
-                film.pictures, rung, samples, str(master.absolute()), outputs[0], program=program
+                film, rung, samples, str(master.absolute()), outputs[0], program=program
             ),
             [write],
             stall_limit_s=config.stall_limit_s,
