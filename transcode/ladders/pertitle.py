@@ -39,6 +39,10 @@ class Sample:
     frames: int
     weight: float
     """Which part of the film it stands for; all together 1."""
+    stratum: int = 0
+    """Which place it has among the samples by how hard they are."""
+    stands_for: int = 1
+    """How many groups of pictures it stands for, itself included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +112,8 @@ class Candidate:
     crf: float
     rate_bps: float
     quality: float
+    error: float = 0.0
+    """Standard error of the quality, because only samples were looked at."""
 
 
 def choose_rungs(
@@ -143,7 +149,7 @@ def choose_rungs(
             round(each.rate_bps),
             crf=each.crf,
             cap_bps=round(each.rate_bps * limits.peak_ratio),
-            target=each.quality,
+            target=each.quality - each.error,
         )
         for each in reversed(chosen)
     )
@@ -214,9 +220,28 @@ def _candidates_of_size(
                 crf=float(crf),
                 rate_bps=float(weights @ 2**capped),
                 quality=float(weights @ np.array(quality)),
+                error=standard_error(np.array(quality), samples),
             )
         )
     return found
+
+
+def standard_error(quality: FloatArray, samples: Sequence[Sample]) -> float:
+    """How far the mean over the samples may be from that over the film.
+
+    Within a stratum, qualities are taken to differ as those of its neighbours' samples do, which
+    is more than they do. A stratum that was looked at in full adds nothing.
+
+    Source: Cochran, Sampling Techniques, section 5A.12 (collapsed strata).
+    """
+    order = np.argsort([sample.stratum for sample in samples])
+    if len(order) < 2:
+        return 0.0
+    steps = np.diff(quality[order]) ** 2 / 2
+    spread = np.concatenate([steps[:1], (steps[:-1] + steps[1:]) / 2, steps[-1:]])
+    weights = np.array([sample.weight for sample in samples])[order]
+    unseen = 1 - 1 / np.array([sample.stands_for for sample in samples])[order]
+    return float(np.sqrt(np.sum(weights**2 * spread * unseen)))
 
 
 def capped_mean_bps(rates_bps: FloatArray, weights: FloatArray, peak_ratio: float) -> float:

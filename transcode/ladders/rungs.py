@@ -31,7 +31,7 @@ class PlannedRung:
     the setting ``peak_ratio``."""
     codec: str = "h264"
     target: float | None = None
-    """Quality that was predicted when the rung was chosen, in the metric it was chosen by."""
+    """Quality that was promised when the rung was chosen, in the metric it was chosen by."""
 
 
 def check_rungs(rungs: Sequence[PlannedRung], *, where: str) -> tuple[PlannedRung, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -18,6 +19,7 @@ from transcode.ladders.pertitle import (
     capped_mean_bps,
     choose_rungs,
     efficient,
+    standard_error,
 )
 from transcode.ladders.shots import Survey, choose_samples, shots_of
 
@@ -75,6 +77,16 @@ def test_a_cap_lowers_the_mean_and_with_it_the_cap() -> None:
     assert capped_mean_bps(rates, weights, 1.2) == pytest.approx(1.25)
     still = np.array([0.0, 0.0, 0.0, 4.0])  # would fall to nothing: held at half of the mean
     assert capped_mean_bps(still, np.full(4, 0.25), 1.5) == pytest.approx(0.5)
+
+
+def test_what_was_not_looked_at_makes_quality_uncertain() -> None:
+    """Three strata of a third each; neighbours differ by 4 and by 2: 8, (8 + 2) / 2 and 2."""
+    seen = [Sample(first=48 * n, frames=48, weight=1 / 3, stratum=n) for n in range(3)]
+    quality = np.array([80.0, 84.0, 86.0])
+    assert standard_error(quality, seen) == 0.0  # all of it was looked at
+    part = [replace(each, stands_for=2) for each in seen]
+    assert standard_error(quality, part) == pytest.approx(((8 + 5 + 2) / 9 / 2) ** 0.5)
+    assert standard_error(quality[:1], part[:1]) == 0.0
 
 
 def trials_of(
