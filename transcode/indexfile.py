@@ -28,8 +28,8 @@ from transcode.layout import (
     check_index,
     title_of,
 )
-from transcode.sidetracks import ImageTrack, TextTrack
 from transcode.quality import QualityFacts, TrackQuality
+from transcode.sidetracks import ImageTrack, TextTrack
 
 FORMAT = "abrkit presentation"
 MAJOR, MINOR = 1, 1
