@@ -21,50 +21,52 @@ from transcode.ffmpeg import complete, open_pictures
 from transcode.graphs.video import pictures
 from transcode.jobs import VideoJob
 from transcode.ladders.pertitle import Sample, Trial
-from transcode.ladders.presets import TEMPLATE
+from transcode.ladders.presets import apple, auto
 from transcode.ladders.rungs import PlannedRung
 from transcode.ladders.shots import SURVEY_HEIGHT, SURVEY_WIDTH
-from transcode.ladders.sizes import scale_into, size_of
 from transcode.masters.colour import ColourFacts
 from transcode.masters.master import Master
 from transcode.plan import Chunk, EncodePlan, PicturePlan, VideoPlan, plan_encode
 
 FACTORS = (19.0, 25.0, 31.0, 37.0)
 """Constant rate factors that are tried, on x264's scale."""
-_UNCAPPED_BITS = 2.0
-"""Bits for each pixel at which a trial's cap lies: above what any picture takes."""
+_UNCAPPED_BITS, _UNCAPPED_BPS = 2.0, 150_000_000
+"""Bits for each pixel, and in a second at most, at which a trial's cap lies: it caps nothing."""
 
 
 def trial_sizes(master: Master) -> list[tuple[int, int]]:
-    """The sizes that may be best at some rate: Apple's, and the master's up to full HD."""
-    scales = [scale_into(master, width, height) for width, height, _ in TEMPLATE]
-    largest = min(1.0, scales[-1])
-    fitting = {size_of(master, scale) for scale in scales if scale <= largest}
-    return sorted(fitting | {size_of(master, largest)})
+    """The sizes that may be best at some rate: Apple's, and the master's own up to its largest."""
+    return sorted({(rung.width, rung.height) for rung in auto(master) + apple(master)})
 
 
 def trial_rungs(
     master: Master, config: TranscodeConfig, size: tuple[int, int], factors: Sequence[float]
 ) -> tuple[VideoPlan, ...]:
-    """One size at each factor, with a cap that caps nothing.
+    """One size at each factor, in the first codec, with a cap that caps nothing.
+
+    Args:
+        master: What was measured of it.
+        config: Codec and preset.
+        size: Width and height.
+        factors: Constant rate factors on x264's scale; other encoders get theirs for them.
 
     Raises:
         MediaError: no level of the codec allows pictures that large.
     """
     width, height = size
     rate_fps = min(float(master.frame_rate), config.max_frame_rate)
-    cap_bps = round(_UNCAPPED_BITS * width * height * rate_fps)
+    cap_bps = min(round(_UNCAPPED_BITS * width * height * rate_fps), _UNCAPPED_BPS)
+    one_codec = replace(config, codec=config.codecs[0])
     rungs = [PlannedRung(width, height, cap_bps, crf=crf, cap_bps=cap_bps) for crf in factors]
-    return plan_encode(master, config, rungs=rungs).rungs
+    return plan_encode(master, one_codec, rungs=rungs).rungs
 
 
 def trial_job(reel: PicturePlan, frames: int, rungs: Sequence[VideoPlan]) -> VideoJob:
-    """Encodes the reel of so many frames as each of ``rungs``, which differ in size or factor."""
-    names = (f"{rung.width}x{rung.height}-{rung.rate_control.crf:g}" for rung in rungs)
+    """Encodes the reel of so many frames as each of ``rungs``."""
     return VideoJob(
         pictures=reel,
         chunk=Chunk(index=0, first_frame=0, frames=frames),
-        rungs=tuple(zip(names, rungs, strict=True)),
+        rungs=tuple((f"v{number}", rung) for number, rung in enumerate(rungs)),
     )
 
 
@@ -141,12 +143,17 @@ def reel_arguments(
 
 
 def read_trial(
-    rung: VideoPlan, frame_bytes: Sequence[int], scores: FloatArray, samples: Sequence[Sample]
+    rung: VideoPlan,
+    crf: float,
+    frame_bytes: Sequence[int],
+    scores: FloatArray,
+    samples: Sequence[Sample],
 ) -> Trial:
     """What came of one trial.
 
     Args:
         rung: What was encoded.
+        crf: Its constant rate factor on x264's scale.
         frame_bytes: Size of every frame of the reel, in coded order.
         scores: Score of every frame, in the order shown.
         samples: Parts of the reel; each is closed, so both orders end at the same frames.
@@ -154,11 +161,10 @@ def read_trial(
     ends = list(accumulate(sample.frames for sample in samples))
     if not len(frame_bytes) == len(scores) == ends[-1]:
         raise ValueError("expected a size and a score for every frame of the reel")
-    assert rung.rate_control.crf is not None
     return Trial(
         width=rung.width,
         height=rung.height,
-        crf=rung.rate_control.crf,
+        crf=crf,
         bits=8.0 * np.array([sum(part) for part in np.split(np.array(frame_bytes), ends[:-1])]),
         quality=np.array([part.mean() for part in np.split(scores, ends[:-1])]),
     )

@@ -23,6 +23,7 @@ import numpy as np
 from abr.errors import MediaError
 from abr.media import FloatArray
 from transcode.ladders.curves import interpolate, upper_hull
+from transcode.ladders.presets import HD_AREA
 from transcode.ladders.rungs import PlannedRung
 from transcode.quality import Metric
 
@@ -99,8 +100,8 @@ class Limits:
     """No rung needs more."""
     least_ratio: float = 1.5
     """Rates of neighbouring rungs are at least so far apart: nearer ones help nobody."""
-    pairs_from_height: int = 720
-    """From this height on, the two highest rungs have the same size (Apple's item 9.10)."""
+    pairs_from_area: float = HD_AREA
+    """From so many pixels on, the two highest rungs have the same size (Apple's item 9.10)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,8 +136,8 @@ def choose_rungs(
     kept = efficient([each for each in every if each.rate_bps <= limits.highest_bps] or every[:1])
     best = _first_reaching(kept, scale)
     chosen = [best]
-    if best.height >= limits.pairs_from_height:
-        same = [each for each in every if each.height == best.height]
+    if best.width * best.height >= limits.pairs_from_area:
+        same = [each for each in every if (each.width, each.height) == (best.width, best.height)]
         chosen += _next_below(efficient(same), best, scale, limits)
     while chosen[-1].rate_bps > limits.lowest_bps and (
         below := _next_below(kept, chosen[-1], scale, limits)

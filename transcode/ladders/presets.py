@@ -53,7 +53,8 @@ is as wide or as high."""
 _SAME = 0.95
 """From there on the master's own size is kept."""
 _LEAST_BPS = 60_000
-_HD_AREA = 0.7 * 1280 * 720
+HD_AREA = 0.7 * 1280 * 720
+"""Pixels from which a picture counts as high definition."""
 
 
 def auto(master: Master) -> tuple[PlannedRung, ...]:
@@ -103,7 +104,7 @@ def _from_master(rungs: list[PlannedRung], top: tuple[int, int]) -> list[Planned
         return rungs
     ratio = (area / (last.width * last.height)) ** 0.75
     best = PlannedRung(*top, int(round(last.bitrate_bps * ratio, -4)))
-    if area < _HD_AREA:
+    if area < HD_AREA:
         return [*rungs, best]
     # Apple's item 9.10: two variants at the largest size when that is high definition.
     second_bps = max(last.bitrate_bps, int(round(0.8 * best.bitrate_bps, -4)))
@@ -120,7 +121,7 @@ def _limit_to_master(master: Master, rungs: list[PlannedRung]) -> list[PlannedRu
         return rungs
     best = PlannedRung(top.width, top.height, int(round(most, -4)) or int(most))
     below = [rung for rung in rungs if rung.bitrate_bps <= 0.7 * best.bitrate_bps]
-    is_hd = top.width * top.height >= _HD_AREA
+    is_hd = top.width * top.height >= HD_AREA
     if is_hd and not any(rung.height == top.height for rung in below):
         # Apple's item 9.10: two variants at the largest size when that is high definition.
         second = PlannedRung(top.width, top.height, int(round(0.6 * most, -4)))

@@ -108,8 +108,8 @@ async def study_title(
             expected_frames=frames,
             stall_limit_s=config.stall_limit_s,
         )
-        for (track, rung), path in zip(job.rungs, paths, strict=True):
-            trials.append(read_trial(rung, frame_bytes_of(path), scores[track], samples))
+        for (track, rung), crf, path in zip(job.rungs, factors, paths, strict=True):
+            trials.append(read_trial(rung, crf, frame_bytes_of(path), scores[track], samples))
             path.unlink()
         if tell is not None:
             tell((number + 1) / len(sizes))
