@@ -45,7 +45,7 @@ def encode_arguments(
     if isinstance(job, AudioJob):
         return _sound_arguments(job.audio, master, outputs[0], program=program)
     written = _video_outputs(job, open_pictures(job.pictures, master), outputs)
-    return complete(written, program=program)
+    return complete(written, program=program, is_damaged=job.pictures.is_damaged)
 
 
 def open_pictures(plan: PicturePlan, master: str) -> Any:
@@ -53,16 +53,16 @@ def open_pictures(plan: PicturePlan, master: str) -> Any:
     return ffmpeg.input(
         f"file:{master}",
         protocol_whitelist="file",
-        **_on_errors(job.pictures.is_damaged),
+        **_on_errors(plan.is_damaged),
         **STEADY,
         **decoder_options(plan),
     )
 
 
-def complete(written: Sequence[Any], *, program: str) -> list[str]:
+def complete(written: Sequence[Any], *, program: str, is_damaged: bool) -> list[str]:
     """The command that makes some outputs; times of inputs are the files' own."""
     graph = ffmpeg.merge_outputs(*written) if len(written) > 1 else written[0]
-    return [program, *_head(job.pictures.is_damaged), "-copyts", *graph.compile(cmd=[])]
+    return [program, *_head(is_damaged), "-copyts", *graph.compile(cmd=[])]
 
 
 def _on_errors(is_damaged: bool) -> dict[str, Any]:

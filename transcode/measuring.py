@@ -108,7 +108,7 @@ def measure_arguments(
         scored.append(ffmpeg.output(compared, "-", format="null", fps_mode="passthrough"))
     # The first stream is the reference; its frames are not changed, only listed.
     listed = ffmpeg.output(*frames, outputs[0], format="framecrc", fps_mode="passthrough")
-    return complete([*scored, listed], program=program)
+    return complete([*scored, listed], program=program, is_damaged=job.pictures.is_damaged)
 
 
 def _filter_options(display: Display, log: str) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def survey_arguments(
     (picture,) = _read(film, small, master)
     grey = picture.filter("format", "gray")
     written = ffmpeg.output(grey, output, format="rawvideo", fps_mode="passthrough")
-    return complete([written], program=program)
+    return complete([written], program=program, is_damaged=film.pictures.is_damaged)
 
 
 def frames_of(film: EncodePlan) -> int | None:
@@ -139,7 +139,7 @@ def reel_arguments(
     written = ffmpeg.output(
         picture, output, format="nut", pix_fmt=rung.pixels, fps_mode="passthrough", **codec
     )
-    return complete([written], program=program)
+    return complete([written], program=program, is_damaged=film.pictures.is_damaged)
 
 
 def read_trial(
