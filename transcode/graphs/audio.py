@@ -28,6 +28,10 @@ _CEILING = 10 ** (-1.0 / 20)
 """Peak of what is added up or made louder: -1 dB below full scale."""
 
 
+_PLACES = ("FL", "FR", "FC", "LFE", "BL", "BR")
+"""Of joined streams, in their order."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoundGraph:
     """Arguments of ffmpeg for one sound, to stand after its inputs."""
@@ -80,7 +84,10 @@ def sound_graph(
         last.insert(0, f"volume={gain_db:.2f}dB")
     if sound.joined:
         own = LAYOUTS[sound.channels]
-        last.insert(0, f"join=inputs={len(parts)}:channel_layout={own}")
+        # Without a map, the first mono stream would become the centre: that is its name.
+        places = zip(range(len(parts)), _PLACES, strict=False)
+        mapped = "|".join(f"{number}.0-{place}" for number, place in places)
+        last.insert(0, f"join=inputs={len(parts)}:channel_layout={own}:map={mapped}")
         last.insert(1, f"aformat=channel_layouts={LAYOUTS[channels]}")
     inputs = "".join(f"[in{number}]" for number in range(len(parts)))
     graph = ";".join([*parts, f"{inputs}{','.join(last)}[sound]"])
