@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from transcode.masters.colour import Colour, ColourFacts, same_curve
+from transcode.masters.colour import Colour, ColourFacts, is_grey, same_curve
 
 Step = tuple[str, dict[str, Any]]
 """A filter and its options."""
@@ -69,7 +69,7 @@ def convert(facts: ColourFacts, target: Colour) -> list[Step]:
         return [] if colour.dynamic_range == target.dynamic_range else _tone_map(facts)
     if facts.is_rgb or facts.has_alpha:
         return _from_rgb(colour, target)
-    if facts.pixels.startswith(("gray", "ya")):
+    if is_grey(facts.pixels):
         return _from_gray(colour, target)
     if _differs(colour, target) or colour.full_range:
         return [_colorspace(target, facts.pixels)]

@@ -37,7 +37,8 @@ def pictures(plan: PicturePlan, chunk: Chunk, rungs: Sequence[VideoPlan], source
     stream = _apply(source[str(plan.index)], fill_tags(plan.colour))
     stream = _apply(stream, whole_pictures(plan.scan, plan.frame_size))
     stream = place_pictures(stream, plan.clock, plan.frame_rate, chunk)
-    if plan.scan.kind == "progressive" and _is_converted(plan, rungs):
+    is_scalable = plan.colour.colour.matrix != "ycgco"  # which the filter "scale" does not know
+    if plan.scan.kind == "progressive" and is_scalable and _is_converted(plan, rungs):
         stream = _apply(stream, steady_size(plan.frame_size))
     if plan.colour.has_alpha:
         stream = _flatten(stream, plan.background)

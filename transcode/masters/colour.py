@@ -133,6 +133,11 @@ def is_rgb(pixels: str) -> bool:
     return _RGB.match(pixels) is not None
 
 
+def is_grey(pixels: str) -> bool:
+    """Whether a pixel format has no colours: ``ya8`` has alpha, ``monow`` one bit."""
+    return re.match(r"gray|ya\d|mono[bw]", pixels) is not None
+
+
 def colour_facts(
     video: Mapping[str, Any],
     where: str,
@@ -243,7 +248,7 @@ def _complete(
     matrix, primaries, transfer = stated["matrix"], stated["primaries"], stated["transfer"]
     pixels = str(video.get("pix_fmt"))
     full_range = stated["range"] == "pc" or (
-        stated["range"] is None and pixels.startswith(("yuvj", "gray", "ya"))
+        stated["range"] is None and (pixels.startswith("yuvj") or is_grey(pixels))
     )
     if transfer is None and is_mastered:
         transfer = "smpte2084"
