@@ -38,7 +38,8 @@ PRIMARIES = {
 
 # H.273, table 3.
 _CAMERA = frozenset({"bt709", "smpte170m", "bt2020-10", "bt2020-12"})
-_POWERS = {"bt470m": 2.2, "bt470bg": 2.8, "linear": 1.0}
+# BT.1886 is a screen's, to which light of a tone-mapped picture is brought.
+_POWERS = {"bt470m": 2.2, "bt470bg": 2.8, "linear": 1.0, "bt1886": 2.4}
 
 
 def to_linear(signal: Array, transfer: str) -> Array:

@@ -50,6 +50,9 @@ Tell = Callable[[str, float, str], None]
 )
 @click.option("--video", metavar="N", help="Stream of MASTER that is the picture  [by rule].")
 @click.option(
+    "--background", metavar="COLOUR", help="What is behind transparent pictures: white, #204060, …"
+)
+@click.option(
     "--audio",
     metavar="N,…",
     help="Sounds to keep, the default first: numbers of streams (2+3 joins two), languages, none.",

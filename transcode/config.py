@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,6 +31,8 @@ class TranscodeConfig:
     """Peak bit rate of a rung, as a multiple of its target."""
     video: str = ""
     """Number of the master's stream that is the picture; empty: found by the rule."""
+    background: str = "black"
+    """What pictures with alpha are put over: ``black``, ``white``, ``grey`` or ``#RRGGBB``."""
     audio: str = ""
     """Sounds to keep, the default one first, separated by commas: numbers of streams, ``2+3`` for
     left and right in two of them, or languages; ``none`` for silence; empty: the main sound."""
@@ -86,6 +89,11 @@ class TranscodeConfig:
                 "transcode.audio: set together with all_audio; expected one or the other"
             )
         self._check_codecs()
+        if not _BACKGROUND.fullmatch(self.background):
+            raise ConfigError(
+                f"transcode.background: found {self.background!r}; expected black, white, grey or "
+                "a colour as #RRGGBB"
+            )
         if self.encrypt == "none" and (self.rotate_every or self.seal_init):
             name = "rotate_every" if self.rotate_every else "seal_init"
             raise ConfigError(
@@ -106,6 +114,7 @@ class TranscodeConfig:
             )
 
 
+_BACKGROUND = re.compile(r"black|white|grey|#[0-9a-fA-F]{6}")
 _RANGES: tuple[tuple[str, float, float], ...] = (
     ("segment_s", 0.5, 30.0),
     ("gop_s", 0.2, 10.0),

@@ -176,6 +176,7 @@ def plan_encode(
             frame_size=master.frame_size,
             scan=master.scan,
             colour=master.colour,
+            background=config.background,
         ),
         rungs=tuple(_video_plan(rung, rate, master.colour, config) for rung in fitting),
         chunks=(Chunk(index=0, first_frame=0, frames=frames),),

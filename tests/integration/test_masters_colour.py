@@ -11,10 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from abr.errors import MediaError
 from tests.colourmaths import Array, patches, rgb_of, shown_as, yuv_of
+from tests.mp4boxes import dolby_vision, with_in_sample_entry
 from transcode.config import TranscodeConfig
 from transcode.run.ffmpegtools import Tool, candidates, find
 from transcode.run.package import transcode
+from transcode.run.probe import probe
 
 FFMPEGS = [
     tool for tool in candidates("ffmpeg") if isinstance(tool, Tool) and not tool.lacks(["libx264"])
@@ -217,3 +220,103 @@ def test_colours_are_right_and_stated_on_every_rung(name: str, tmp_path: Path) -
     for tags, colours in rungs:
         assert tags == kind.out
         assert np.abs(colours - yuv_of(light, kind.out[0])).max() <= 3
+
+
+def over(name: str, codes: Array, folder: Path) -> Path:
+    """A master with alpha: 24 colours, of 4 opacities."""
+    muxed, encoder = SEE_THROUGH[name]
+    bt709 = "scale=out_color_matrix=bt709:out_range=tv:flags=accurate_rnd+full_chroma_int"
+    tags = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
+    pixels = encoder[encoder.index("-pix_fmt") + 1]
+    convert = () if pixels in ("argb", "rgba") else ("-vf", f"{bt709},format={pixels},{tags}")
+    raw = picture(codes, 288, 192).astype("u1").tobytes()
+    command = [
+        FFMPEGS[0].path, "-y", "-v", "error", "-f", "rawvideo", "-pix_fmt", "rgba",
+        "-s", "288x192", "-r", "25", "-i", "pipe:0", *convert, *encoder, str(folder / muxed),
+    ]  # fmt: skip
+    subprocess.run(command, input=raw * 5, check=True, timeout=60)
+    return folder / muxed
+
+
+SEE_THROUGH: dict[str, tuple[str, list[str]]] = {
+    "QuickTime animation": ("m.mov", ["-c:v", "qtrle", "-pix_fmt", "argb"]),
+    "PNG": ("m.mkv", ["-c:v", "png", "-pix_fmt", "rgba"]),
+    "ProRes 4444": (
+        "m.mov", ["-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le"]
+    ),
+    "VP9": (
+        "m.webm", ["-c:v", "libvpx-vp9", "-b:v", "4M", "-cpu-used", "8", "-pix_fmt", "yuva420p"]
+    ),
+    "VP8": (
+        "m.webm",
+        ["-c:v", "libvpx", "-b:v", "4M", "-auto-alt-ref", "0", "-pix_fmt", "yuva420p"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SEE_THROUGH)
+def test_what_is_transparent_shows_the_background(name: str, tmp_path: Path) -> None:
+    """Black, or the colour asked for; also where only the container tells of alpha."""
+    if FFMPEGS[0].lacks(["libvpx-vp9", "libvpx", "png"]):
+        pytest.skip("this ffmpeg has no libvpx or PNG")
+    opacity = np.tile([0.0, 0.25, 0.5, 1.0], COLUMNS)[:, None]
+    codes = np.rint(np.concatenate([patches(), opacity], axis=1) * 255)
+    master = over(name, codes, tmp_path)
+    colour, alpha = codes[:, :3] / 255, codes[:, 3:] / 255
+    for background, behind in (("black", (0, 0, 0)), ("#c08040", (0xC0, 0x80, 0x40))):
+        wanted = alpha * colour + (1 - alpha) * np.array(behind) / 255
+        out = tmp_path / background.strip("#")
+        for tags, colours in package(master, out, ladder="96:900,192:6000", background=background):
+            assert tags == PLAIN
+            assert np.abs(colours - yuv_of(wanted, "bt709")).max() <= 3
+        if name != "ProRes 4444":
+            break
+
+
+def greys_in_pq(path: Path, nits: Array, *tags: str) -> Path:
+    """A master of grey fields of so many cd/m² (BT.2100's PQ)."""
+    power = (nits / 10_000) ** 0.1593017578125
+    signal = ((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375
+    kind = Kind(pixels="yuv420p10le", tags=tags)  # type: ignore[arg-type]  # four of them
+    codes = np.rint(yuv_of(np.repeat(signal[:, None], 3, axis=1), "bt2020nc", bits=10))
+    return make(path, kind, codes)
+
+
+def test_light_is_rolled_off_the_same_whatever_tags_are_missing(tmp_path: Path) -> None:
+    """Hable's curve up to 1000 cd/m², grey stays grey; the transfer function alone is enough."""
+    if FFMPEGS[0].lacks(["zscale"]):
+        pytest.skip("this ffmpeg has no zscale")
+    nits = np.geomspace(1, 1000, 24)
+    full = ("bt2020nc", "bt2020", "smpte2084", "tv")
+    found = [
+        package(greys_in_pq(tmp_path / f"{name}.mkv", nits, *tags), tmp_path / name)
+        for name, tags in (("full", full), ("partial", ("", "", "smpte2084", "")))
+    ]
+
+    def hable(light: Array) -> Array:
+        top, below = 0.15 * light**2 + 0.05 * light + 0.004, 0.15 * light**2 + 0.5 * light + 0.06
+        return np.asarray(top / below - 0.02 / 0.3)
+
+    light = hable(nits / 100) / hable(np.array(10.0))
+    wanted = shown_as(light, primaries=("bt709", "bt709"), transfers=("linear", "bt1886"))
+    for rungs in found:
+        for tags, colours in rungs:
+            assert tags == PLAIN
+            assert np.abs(colours[:, 1:] - 128).max() <= 1
+            assert np.abs(colours[:, 0] - (16 + 219 * wanted)).max() <= 3
+    assert np.abs(found[0][0][1] - found[1][0][1]).max() <= 1
+
+
+@pytest.mark.parametrize("profile", [5, 8])
+def test_dolby_vision_is_named(profile: int, tmp_path: Path) -> None:
+    """Refused where nobody else can show it; else its base layer is used, with a note."""
+    plain = make(tmp_path / "plain.mp4", Kind(codec="libx264"), yuv_of(patches(), "bt709"))
+    master = tmp_path / "dolby.mp4"
+    record = dolby_vision(profile, 0 if profile == 5 else 1)
+    master.write_bytes(with_in_sample_entry(plain.read_bytes(), record))
+    if profile == 5:
+        with pytest.raises(MediaError, match=r"dolby\.mp4: Dolby Vision profile 5: .*export it as"):
+            asyncio.run(probe(master))
+    else:
+        (note,) = asyncio.run(probe(master)).notes
+        assert "Dolby Vision profile 8: its base layer is used" in str(note)

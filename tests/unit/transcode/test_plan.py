@@ -257,6 +257,7 @@ def test_no_rung_is_above_the_highest_level(
         ({"segment_s": 0.1}, r"transcode\.segment_s: 0\.1; expected a value from 0\.5"),
         ({"peak_ratio": 3.0}, r"transcode\.peak_ratio"),
         ({"audio_kbps": 0}, r"transcode\.audio_kbps"),
+        ({"background": "mauve"}, r"transcode\.background: found 'mauve'; .* #RRGGBB"),
         ({"rotate_every": 3}, r"transcode\.rotate_every: set without encrypt"),
         ({"seal_init": True}, r"transcode\.seal_init: set without encrypt"),
     ],
