@@ -39,7 +39,7 @@ def test_blocks_see_which_field_is_first() -> None:
         assert votes.total > 100
         assert sum(right) > 0.95 * votes.total
         assert judge([votes], flagged=Scan(), rate=PAL) == Scan("interlaced", top_first)
-    assert is_clear([votes, votes])
+        assert is_clear([votes, votes])
 
 
 def test_whole_pictures_are_seen_whatever_their_flags() -> None:
