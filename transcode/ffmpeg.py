@@ -7,7 +7,9 @@ of the master's metadata is copied.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import ffmpeg
@@ -146,11 +148,14 @@ _SOUND_ENCODERS: dict[str, tuple[Callable[..., dict[str, Any]], int]] = {
 def _sound_arguments(audio: AudioPlan, master: str, output: str, *, program: str) -> list[str]:
     """The command that encodes one sound; ffmpeg-python knows no loopback decoders."""
     encoder, lead = _SOUND_ENCODERS[audio.codec]
+    # What is encoded for the loopback decoder loses everything before time 0.
+    ahead_s = max(0, math.ceil(-min(clock.start_s for clock in audio.clocks)))
+    ahead = ["-itsoffset", str(ahead_s)] if ahead_s else []
     explode = [] if audio.is_damaged else ["-err_detect", "explode"]
     graph = sound_graph(
         audio.sound,
         channels=audio.channels,
-        clocks=audio.clocks,
+        clocks=[replace(clock, start_s=clock.start_s + ahead_s) for clock in audio.clocks],
         tail=padded(audio.duration_s + 1, lead_samples=lead),
         gain_db=audio.gain_db,
     )
@@ -164,7 +169,7 @@ def _sound_arguments(audio: AudioPlan, master: str, output: str, *, program: str
     }
     said = [word for name, value in sorted(options.items()) for word in (f"-{name}", str(value))]
     return [
-        program, *_head(audio.is_damaged), "-copyts", *explode,
+        program, *_head(audio.is_damaged), "-copyts", *explode, *ahead,
         *("-protocol_whitelist", "file", "-i", f"file:{master}"),
         *graph.arguments, "-map", graph.label, *said, output,
     ]  # fmt: skip

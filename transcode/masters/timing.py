@@ -31,6 +31,8 @@ CLOCKED = frozenset({"mpegts", "mpeg", "dv", "mpegtsraw"})
 _SEEKABLE = ("mov,mp4", "matroska")
 _KEY_SPACING_S = 0.5
 _MOST_LASTING_S = 600.0
+_LITTLE_S = 0.1
+"""Sound that reaches beyond the pictures by this much is cut, not given a picture that stands."""
 _MOST_ALIKE = 3
 """Notes of one kind that are spelt out."""
 
@@ -171,15 +173,18 @@ def _frames_of_fields(times_s: FloatArray, stated: Fraction | None) -> FloatArra
 def _start(begin_s: float, heard: Sequence[Line], rate: Rate) -> float:
     """The film's 0: the first picture lies on a frame, and sound before it is kept.
 
-    Sound that leads by less than a frame is no reason for a frame more.
+    Sound that leads by a little, such as what encoders put in front, is no reason for more
+    frames.
     """
     rate_hz = float(rate.rate)
     first = int(places_of(np.array([begin_s]), rate.rate, rate.origin_s)[0])
     on_grid_s = rate.origin_s + first / rate_hz
     if not heard:
         return on_grid_s
-    lead = (on_grid_s - float(heard[0].times_s[0])) * rate_hz
-    return on_grid_s - (math.ceil(lead - 1e-3) if lead > 1.001 else 0) / rate_hz
+    lead_s = on_grid_s - float(heard[0].times_s[0])
+    if lead_s <= max(_LITTLE_S, 1.001 / rate_hz):
+        return on_grid_s
+    return on_grid_s - math.ceil(lead_s * rate_hz - 1e-3) / rate_hz
 
 
 def _end_of_picture(last_s: float, picture: Line, rate: Fraction) -> float:
@@ -195,7 +200,7 @@ def _length(
     """Frames of the film, and where it ends: the last picture stands to the end of the sound."""
     last = int(pack(places_of(times_s, rate, start_s))[-1])
     film_end_s = end_s
-    if heard and _sound_end(heard[0]) - end_s > max(2 / float(rate), 0.1):
+    if heard and _sound_end(heard[0]) - end_s > max(_LITTLE_S, 2 / float(rate)):
         film_end_s = _sound_end(heard[0])
     frames = max(last + 1, math.floor((film_end_s - start_s) * float(rate) + 0.5 + 1e-3))
     return frames, film_end_s
@@ -253,6 +258,10 @@ def _notes(
     if lead_s > max(0.5, frame_s):
         notes.append(Note(text=f"the picture begins {lead_s:.2f} s after the sound; "
                                "the first one is shown from the start"))  # fmt: skip
+    elif _LITTLE_S >= lead_s > frame_s + 0.03:
+        notes.append(
+            Note(text=f"the sound begins {lead_s:.3f} s before the first picture and is cut there")
+        )
     elif lead_s < -0.5:
         notes.append(Note(text=f"the sound begins {-lead_s:.2f} s after the picture; "
                                "silence until then"))  # fmt: skip
@@ -284,12 +293,6 @@ def _picture_notes(picture: Line, rate: Rate, start_s: float) -> list[Note]:
         notes.append(Note(text=f"{rate.lost:,} pictures come faster than "
                                f"{float(rate.rate):.5g} per second and are left out"))  # fmt: skip
     notes += _jump_notes("picture", picture, start_s)
-    if picture.before_key:
-        notes.append(Note(text=f"the file begins inside a group of pictures: the first "
-                               f"{picture.before_key} cannot be decoded", at_s=0.0))  # fmt: skip
-    if picture.corrupt:
-        notes.append(Note(text=f"{picture.corrupt:,} packets of the picture are damaged or "
-                               "incomplete"))  # fmt: skip
     return notes
 
 
