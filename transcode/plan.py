@@ -61,6 +61,8 @@ class PicturePlan:
     """How the master's lines make up pictures."""
     is_damaged: bool = False
     """What does not decode is concealed, not an error."""
+    changes_shape: bool = False
+    """Pictures of another shape come on the way, and are fitted into the first one."""
     colour: ColourFacts = _PLAIN
     """The master's colours."""
     background: str = "black"
@@ -173,6 +175,7 @@ def plan_encode(
             timescale=timescale(rate),
             clock=timing.picture.clock if timing else _FROM_ZERO,
             is_damaged=master.damage is not None,
+            changes_shape=master.changes_shape,
             frame_size=master.frame_size,
             scan=master.scan,
             colour=master.colour,

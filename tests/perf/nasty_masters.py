@@ -152,9 +152,13 @@ def decoded(data: bytes, *options: str) -> bytes:
 
 
 def brightness(folder: Path) -> np.ndarray:
-    """Mean level of every frame, 0 to 255, shape (frames,)."""
+    """Mean level of the middle of every frame, 0 to 255, shape (frames,).
+
+    Not of its edges: a picture of another shape may have borders.
+    """
+    middle = "crop=iw/4:ih/4,scale=16:16:flags=area,format=gray"
     raw = decoded(
-        media(folder), "-vf", "scale=16:16:flags=area,format=gray", "-fps_mode", "passthrough",
+        media(folder), "-vf", middle, "-fps_mode", "passthrough",
         "-f", "rawvideo",
     )  # fmt: skip
     levels: np.ndarray = np.frombuffer(raw, np.uint8).reshape(-1, 256).mean(axis=1)

@@ -40,3 +40,16 @@ def steady_size(size: tuple[int, int]) -> list[Step]:
     """
     width, height = size
     return [("scale", {"width": width, "height": height})] if width else []
+
+
+def fit(width: int, height: int) -> list[Step]:
+    """Bring frames of any shape into one size: with borders where their shape differs by 3 %."""
+    shape = f"{width}/{height}"
+    alike = f"lt(abs(dar-{shape}),0.03*{shape})"
+    wide = f"if({alike},{width},min({width},2*round({height}*dar/2)))"
+    high = f"if({alike},{height},min({height},2*round({width}/dar/2)))"
+    return [
+        ("scale", {"width": wide, "height": high, "eval": "frame", "flags": "bicubic"}),
+        ("pad", {"width": width, "height": height, "x": -1, "y": -1, "eval": "frame"}),
+        ("setsar", {"sar": 1}),
+    ]

@@ -13,7 +13,7 @@ import ffmpeg
 
 from transcode.graphs.clock import place_pictures
 from transcode.graphs.colour import TONEMAP_NEEDS, Step, convert, fill_tags, flatten, state
-from transcode.graphs.scan import steady_size, whole_pictures
+from transcode.graphs.scan import fit, steady_size, whole_pictures
 from transcode.masters.colour import Colour
 from transcode.plan import Chunk, PicturePlan, VideoPlan
 
@@ -35,6 +35,9 @@ def pictures(plan: PicturePlan, chunk: Chunk, rungs: Sequence[VideoPlan], source
     """The decoded pictures of a chunk, once for each rung, at its size and in its colours."""
     # Tags first: any filter that finds none may make up its own.
     stream = _apply(source[str(plan.index)], fill_tags(plan.colour))
+    if plan.changes_shape:
+        largest = max(rungs, key=lambda rung: rung.width * rung.height)
+        stream = _apply(stream, fit(largest.width, largest.height))
     stream = _apply(stream, whole_pictures(plan.scan, plan.frame_size))
     stream = place_pictures(stream, plan.clock, plan.frame_rate, chunk)
     is_scalable = plan.colour.colour.matrix != "ycgco"  # which the filter "scale" does not know

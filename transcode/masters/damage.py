@@ -1,8 +1,8 @@
 """How much of a master does not decode, and whether that is too much.
 
-A picture is damaged when the decoder reported an error in it, when its container marks it, or
-when nothing came out for it. Pictures before the first key frame are not counted: a recording
-that begins in the middle is cut, not damaged.
+A frame is damaged when the decoder reported an error in it, or when nothing came out for it.
+Pictures before the first key frame are not counted: a recording that begins in the middle is
+cut, not damaged.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from abr.errors import MediaError
 from transcode.masters.notes import Note, time_code
 from transcode.masters.packets import CORRUPT, DISCARD, KEY, FloatArray, Packets
+from transcode.masters.timing import Clock
 
 _MOST_PLACES = 3
 _CUT_MOST_S = 30.0
@@ -53,6 +54,8 @@ class TrackDamage:
     cut: int = 0
     """Frames before the first key frame, which cannot be decoded."""
     cut_s: float = 0.0
+    marked: int = 0
+    """Packets that the container marks as incomplete, decoded or not."""
 
     @property
     def share(self) -> float:
@@ -60,50 +63,44 @@ class TrackDamage:
         return self.count / max(1, self.of)
 
 
-def damage_of(
-    what: str, packets: Packets, frames: Frames, *, start_s: float, has_jumps: bool
-) -> TrackDamage:
+def damage_of(what: str, packets: Packets, frames: Frames, clock: Clock) -> TrackDamage:
     """Compare what the file holds with what was decoded.
 
     Args:
         what: ``picture`` or ``sound``.
         packets: Of the stream.
         frames: What came out of them.
-        start_s: Time in the file that is the film's 0.
-        has_jumps: Times of the file come more than once: places are counted, not compared.
+        clock: Of the stream.
     """
     shown = (packets.flags & DISCARD) == 0
     keys = np.flatnonzero((packets.flags & KEY) != 0)
     cut = int(keys[0]) if len(keys) else packets.count
     frame_s = _usual(packets)
-    held = int(shown.sum()) - cut
-    marked = packets.pts_s[shown & ((packets.flags & CORRUPT) != 0)]
-    if has_jumps or np.isnan(packets.pts_s).any() or np.isnan(frames.times_s).any():
-        faulty = frame_s * np.flatnonzero(frames.is_faulty)
-        missing = max(0, held - len(frames.times_s))
-        bad_s = np.concatenate([faulty, faulty[-1:] + np.arange(1, missing + 1) * frame_s])
-        count = len(faulty) + missing
+    held_s = packets.pts_s[cut:][shown[cut:]]
+    made_s = frames.times_s
+    if clock.is_timeless or np.isnan(held_s).any() or np.isnan(made_s).any():
+        # Without times frames can only be counted.
+        bad_s: FloatArray = np.flatnonzero(frames.is_faulty).astype(np.float64) * frame_s
+        lost = max(0, len(held_s) - len(made_s))
+        end_s = float(bad_s[-1]) if len(bad_s) else 0.0
+        bad_s = np.concatenate([bad_s, end_s + np.arange(1, lost + 1) * frame_s])
     else:
-        after = packets.pts_s[cut:][shown[cut:]]
-        if cut and len(frames.times_s):
-            after = after[after >= frames.times_s.min() - 1e-4]
-        gone = _without(after, frames.times_s)
-        if what == "sound" and len(gone) <= 2:
-            gone = gone[:0]  # priming and padding
-        wrong = frames.times_s[frames.is_faulty]
-        marked = marked[np.isin(np.round(marked, 4), np.round(packets.pts_s[cut:], 4))]
-        bad_s = np.unique(np.round(np.concatenate([gone, wrong, marked]), 4)) - start_s
-        count = len(bad_s)
-    longest = _longest_run(bad_s, frame_s)
+        film_s = clock.film_times(made_s)
+        # A decoder may leave out frames that need others from before the first key frame.
+        after_s = clock.film_times(held_s)
+        gone_s = _without(after_s[after_s >= film_s[:1].sum() - 1e-4], film_s)
+        bad_s = np.unique(np.round(np.concatenate([gone_s, film_s[frames.is_faulty]]), 4))
+    count = len(bad_s)
     return TrackDamage(
         what=what,
         count=count,
         of=packets.count,
-        longest_s=longest * frame_s,
+        longest_s=_longest_run(bad_s, frame_s) * frame_s,
         total_s=count * frame_s,
         places_s=tuple(float(each) for each in _first_of_runs(bad_s, frame_s)[:_MOST_PLACES]),
         cut=cut,
         cut_s=cut * frame_s,
+        marked=int((shown & ((packets.flags & CORRUPT) != 0)).sum()),
     )
 
 
@@ -177,6 +174,9 @@ def damage_notes(tracks: Sequence[TrackDamage]) -> Iterator[Note]:
             )
         if each.count:
             yield Note(text=_words(each), at_s=None)
+        elif each.marked:
+            yield Note(text=f"packets of the {each.what} are incomplete where pieces were lost or "
+                            f"joined ({each.marked:,}), but decode without an error")  # fmt: skip
 
 
 def _words(track: TrackDamage) -> str:

@@ -70,6 +70,8 @@ class Master:
     """Streams of subtitles that can be used."""
     streams: tuple[StreamUse, ...] = ()
     """All streams of pictures, sound and subtitles, and what becomes of them."""
+    changes_shape: bool = False
+    """Whether pictures get another ratio of width to height on the way."""
     damage: tuple[TrackDamage, ...] | None = None
     """What does not decode, of each stream; None where nobody looked, for want of any sign."""
     notes: tuple[Note, ...] = ()

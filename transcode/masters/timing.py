@@ -49,6 +49,18 @@ class Clock:
     packs: bool = False
     """A picture whose place is taken gets the next one."""
 
+    def film_times(self, times_s: FloatArray) -> FloatArray:
+        """Times of the film for times in the file, in the order in which they come."""
+        found = np.array(times_s, dtype=np.float64)
+        past, add_s, before_s = 0, -self.start_s, math.nan
+        for number, time_s in enumerate(times_s):
+            if past < len(self.jumps) and (time_s - before_s) / self.jumps[past].seen_s > 0.5:
+                add_s += self.jumps[past].add_s
+                past += 1
+            found[number] += add_s
+            before_s = time_s
+        return found
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackTimes:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from transcode.masters.changes import ENTRIES, ChangeReader, change_notes
 from transcode.masters.damage import Frames, TrackDamage, damage_notes, damage_of
 from transcode.masters.master import Master
 from transcode.masters.packets import Packets
@@ -26,6 +27,33 @@ async def examine(path: Path, master: Master) -> Master:
         damage += [await _look_at(path, master, packets, index, "sound") for index in sound.indices]
     notes = tuple(damage_notes(damage))
     return replace(master, damage=tuple(damage), notes=(*master.notes, *notes))
+
+
+async def follow(path: Path, master: Master) -> Master:
+    """``master`` with the changes inside it, for which its key frames are decoded.
+
+    Raises:
+        ToolMissingError, ToolFailedError: ffprobe.
+    """
+    reader = ChangeReader()
+    await ask_ffprobe(
+        path,
+        [
+            *("-skip_frame", "nokey", "-select_streams", str(master.index)),
+            *("-of", "compact=p=0", "-show_entries", ENTRIES),
+        ],
+        reader.feed,
+        log_level="quiet",
+    )
+    if not reader.changes:
+        return master
+    assert master.timing is not None  # the master was measured
+    times_s = master.timing.picture.clock.film_times(np.array(reader.times_s))
+    return replace(
+        master,
+        changes_shape=any(each.is_of_shape for each in reader.changes),
+        notes=(*master.notes, *change_notes(reader.changes, times_s)),
+    )
 
 
 async def _look_at(
@@ -49,8 +77,7 @@ async def _look_at(
         what,
         packets[index],
         reader.frames(),
-        start_s=clock.start_s,
-        has_jumps=bool(clock.jumps) or clock.is_timeless,
+        clock=clock,
     )
 
 
