@@ -27,8 +27,8 @@ def test_every_change_is_told_with_its_place() -> None:
     said = [str(note) for note in change_notes(reader.changes, np.array(reader.times_s) - 1.4)]
     assert said == [
         (
-            "at 0:04.000: pictures change from size 320x180 to 180x320; the picture is fitted into the "
-            "first shape"
+            "at 0:04.000: pictures change from size 320x180 to 180x320; "
+            "the picture is fitted into the first shape"
         ),
         (
             "pictures change from colour tv/bt709/bt709/bt709 to tv/smpte170m/bt709/bt709, "
