@@ -317,6 +317,8 @@ def file_rules(package: PackageFiles, keys: KeyStore | None) -> Iterator[Broken]
         listed |= {uri, *(f"{home}/{segment.uri}" for segment in playlist.segments)}
         if home.startswith("s"):
             listed.add(f"{home}/subtitles.vtt")
+        if home.startswith("t"):
+            listed.add(f"{home}/thumbnails.vtt")
     if (package.folder / "manifest.mpd").is_file():
         listed.add("manifest.mpd")
     there = {

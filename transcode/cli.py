@@ -77,6 +77,9 @@ Tell = Callable[[str, float, str], None]
     metavar="FILE[:LANG]",
     help="A file of subtitles, several times if wanted; none: not even the master's own.",
 )
+@click.option(
+    "--thumbnails", is_flag=True, default=None, help="Make images of thumbnails, for scrubbing."
+)
 @click.option("--verify", type=click.Choice(["full", "quick"]), help="Decode all, or ends only.")
 @click.option("--force", is_flag=True, default=None, help="Replace the package OUT.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")

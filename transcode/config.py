@@ -60,6 +60,8 @@ class TranscodeConfig:
     """Folder of the key store; empty: ``$ABR_KEYS``, else below the user's data folder."""
     subtitles: tuple[str, ...] = ()
     """Files as ``FILE[:LANGUAGE][:forced][:sdh]``; ``none`` leaves the master's own out."""
+    thumbnails: bool = False
+    """Make images of thumbnails, for scrubbing."""
     verify: Literal["full", "quick"] = "full"
     """Afterwards decode every rung in full, or only its first and last segment."""
     stall_limit_s: float = 60.0

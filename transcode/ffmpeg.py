@@ -105,6 +105,30 @@ def text_arguments(
     return [program, *options, "-copyts", *graph.compile(cmd=[])]
 
 
+def thumbnail_arguments(
+    size: tuple[int, int], tiles: tuple[int, int], output: str, *, program: str = "ffmpeg"
+) -> list[str]:
+    """The command that makes images of thumbnails out of pictures on its standard input.
+
+    Args:
+        size: Width and height of a thumbnail in pixels.
+        tiles: Columns and rows of an image.
+        output: Where the JPEG files go, one after the other.
+        program: Path of ffmpeg.
+    """
+    pictures = ffmpeg.input("pipe:0")["v"]
+    small = pictures.filter("scale", *size, out_range="full", out_color_matrix="bt601").filter(
+        "format", "yuvj420p"
+    )
+    joined = small.filter("tile", f"{tiles[0]}x{tiles[1]}")
+    written = ffmpeg.output(
+        joined, output, format="image2pipe", vcodec="mjpeg", fps_mode="passthrough", **{"q:v": 4}
+    )
+    # Standard input is fed, so it must not be closed to ffmpeg.
+    options = [each for each in _GLOBAL if each != "-nostdin"]
+    return [program, *options, *written.compile(cmd=[])]
+
+
 _GLOBAL = (
     "-hide_banner", "-nostdin", "-y", "-xerror",
     "-loglevel", LOG_LEVEL, "-nostats", "-progress", "pipe:1", "-stats_period", "0.5",

@@ -11,7 +11,9 @@ items 6.1, 6.8 and 6.10.
 
 from __future__ import annotations
 
-from transcode.boxes import Box, boxes
+import struct
+
+from transcode.boxes import Box, boxes, find
 from transcode.fragments import read_fragment
 from transcode.layout import KeyFrame
 
@@ -53,3 +55,18 @@ def key_frames_of(segment: bytes, timescale: int) -> tuple[KeyFrame, ...]:
         KeyFrame(*place, duration / timescale)
         for place, duration in zip(places, durations, strict=True)
     )
+
+
+def moved_to(fragment: bytes, decode_time: int) -> bytes:
+    """One of our fragments at another decoding time.
+
+    Raises:
+        MediaError: it has no decoding time.
+    """
+    tfdt = find(fragment, b"moof", b"traf", b"tfdt")
+    patched = bytearray(fragment)
+    # ISO/IEC 14496-12, 8.8.12.1: version 1 has a time of 64 bits.
+    struct.pack_into(
+        ">Q" if fragment[tfdt.body] == 1 else ">I", patched, tfdt.body + 4, decode_time
+    )
+    return bytes(patched)

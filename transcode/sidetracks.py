@@ -10,7 +10,8 @@ Warner, Roku; version 0.4) for thumbnails.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from transcode.subtitles.cues import Cue
@@ -131,3 +132,30 @@ def thumbnail_texts(track: ImageTrack, duration_s: float) -> str:
         text = f"{image_name(image)}#xywh={x},{y},{track.width},{track.height}"
         cues.append(Cue(start_ms=start_ms, end_ms=max(end_ms, start_ms + 1), text=text))
     return print_webvtt(cues)
+
+
+def thumbnail_size(width: int, height: int) -> tuple[int, int]:
+    """Even width and height of a thumbnail: the shape of the picture, the area of 160x90."""
+    scale = min(1.0, math.sqrt(160 * 90 / (width * height)))
+    return (max(2, 2 * round(width * scale / 2)), max(2, 2 * round(height * scale / 2)))
+
+
+def tile_layout(width: int, height: int, count: int) -> tuple[int, int]:
+    """Columns and rows of thumbnails in an image of 720 pixels at most each way.
+
+    DASH-IF IOP 4.3, 6.2.6: small devices take no larger images.
+    """
+    columns = min(count, max(1, 720 // width))
+    rows = min(-(-count // columns), max(1, 720 // height))
+    return columns, rows
+
+
+def nearest_frames(times_s: Sequence[float], interval_s: float, count: int) -> list[int]:
+    """For each thumbnail, the number of the key frame nearest to where its time begins."""
+    chosen = []
+    for number in range(count):
+        at_s = number * interval_s
+        after = bisect_left(times_s, at_s)
+        near = [place for place in (after - 1, after) if 0 <= place < len(times_s)]
+        chosen.append(min(near, key=lambda place: abs(times_s[place] - at_s)))
+    return chosen

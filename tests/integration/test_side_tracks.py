@@ -6,6 +6,8 @@ import asyncio
 import subprocess
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 from abr.errors import AbrError
@@ -16,6 +18,7 @@ from transcode.layout import PresentationIndex
 from transcode.playlist import MediaPlaylist, parse
 from transcode.run.ffmpegtools import Tool, candidates
 from transcode.run.package import transcode
+from transcode.subtitles.webvtt import parse_webvtt
 
 FFMPEGS = [tool.path for tool in candidates("ffmpeg") if isinstance(tool, Tool)]
 pytestmark = pytest.mark.skipif(not FFMPEGS, reason="no ffmpeg was found")
@@ -229,3 +232,32 @@ def test_the_dash_manifest_plays_the_same_pictures_and_the_same_sound(clear: Pat
     assert played(clear / "manifest.mpd", "0:a:0") == played(
         clear / "a0" / "playlist.m3u8", "0:a:0"
     )
+
+
+def pixels(*arguments: str, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Pictures as RGB, shape (N, height, width, 3)."""
+    command = [FFMPEGS[0], "-v", "error", *arguments, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    done = subprocess.run(command, capture_output=True, check=True, timeout=60)
+    return np.frombuffer(done.stdout, np.uint8).reshape(-1, size[1], size[0], 3)
+
+
+def test_each_thumbnail_shows_the_picture_of_its_time(tmp_path: Path) -> None:
+    """80 s in steps of 2 s: 40 thumbnails in two images, each where thumbnails.vtt says."""
+    master, out = tmp_path / "master.mkv", tmp_path / "film"
+    picture = "testsrc2=size=160x90:rate=4:duration=80"
+    command = [FFMPEGS[0], "-v", "error", "-f", "lavfi", "-i", picture, "-c:v", "ffv1"]
+    subprocess.run([*command, str(master)], check=True, timeout=60)
+    index = package(master, out, ladder="90:80", gop_s=2.0, segment_s=4.0, thumbnails=True)
+    (track,) = index.images
+    assert (track.count, track.columns, track.rows, track.interval_s) == (40, 4, 8, 2.0)
+    film = pixels("-i", str(out / "v0" / "playlist.m3u8"), size=(160, 90))
+    cues = parse_webvtt((out / "t0" / "thumbnails.vtt").read_text(), where="t").cues
+    assert [cue.start_ms for cue in cues] == list(range(0, 80_000, 2_000))
+    for cue in cues:
+        name, _, place = cue.text.partition("#xywh=")
+        x, y, width, height = map(int, place.split(","))
+        image = pixels("-i", str(out / "t0" / name), size=(640, 720))[0]
+        shown = image[y : y + height, x : x + width].astype(int)
+        distance = np.abs(shown - film[cue.start_ms * 4 // 1000]).mean()
+        assert distance < 6, f"{cue.text} differs by {distance:.1f} code values"
+    assert hlsrules.check(out, ffmpegs=FFMPEGS[:1]) == []

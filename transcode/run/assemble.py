@@ -19,7 +19,7 @@ from transcode.masters.sound import CHARACTERISTICS, NEVER_BY_THEMSELVES
 from transcode.masters.streams import StreamUse
 from transcode.plan import AudioPlan, EncodePlan, VideoPlan, notes_on_sound
 from transcode.run.tracks import Encrypter, Folder, VideoTrack, write_audio
-from transcode.sidetracks import TextTrack
+from transcode.sidetracks import ImageTrack, TextTrack
 
 PIECE_BYTES = 1 << 20
 
@@ -91,6 +91,7 @@ def index_of(
     source_name: str | None,
     encrypter: Encrypter | None,
     text: tuple[TextTrack, ...] = (),
+    images: tuple[ImageTrack, ...] = (),
 ) -> PresentationIndex:
     """The index of a package that was written."""
     channels = master.audio.channels if master.audio else 0
@@ -121,6 +122,7 @@ def index_of(
         encryption=_encryption(encrypter, config),
         made_by=f"abrkit {__version__}",
         text=text,
+        images=images,
         dash=encrypter is None,
     )
 

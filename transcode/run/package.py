@@ -35,6 +35,7 @@ from transcode.run.probe import probe
 from transcode.run.process import Tick
 from transcode.run.progress import Pace, TranscodeProgress
 from transcode.run.texts import read_texts, write_texts
+from transcode.run.thumbnails import thumbnails
 from transcode.run.tracks import Encrypter
 from transcode.run.validate import check_rules, decode_tracks
 from transcode.verify import check_frames
@@ -121,10 +122,13 @@ async def transcode(
                 folder.loudness_lufs = round(heard.integrated_lufs, 1)
         durations_s = [segment.duration_s for segment in tracks.video[0].segments]
         text = write_texts(texts, package, durations_s, on_note=on_note)
+        rungs = tuple(zip(tracks.video, plan.rungs, strict=True))
+        images = await thumbnails(rungs, package, config, on_note=on_note)
         index = index_of(
             tracks, facts, plan, config,
             title=title, source_name=source_name, encrypter=encrypter,
             text=text,
+            images=images,
         )  # fmt: skip
         write_index(index, package)
         check_package(package)

@@ -11,7 +11,7 @@ from tests import mp4facts
 from tests.unit.transcode.test_fragments import AVC, init_section, samples
 from tests.unit.transcode.test_layout import INDEX
 from transcode.fragments import VideoCutter, write_fragment
-from transcode.iframes import key_frames_of
+from transcode.iframes import key_frames_of, moved_to
 from transcode.indexfile import digest_of, parse_index, print_index
 from transcode.layout import KeyFrame, PresentationIndex, check_index, files_of
 from transcode.listing import iframe_playlist_of, multivariant_of
@@ -127,3 +127,9 @@ def test_key_frames_of_another_form_are_refused(value: str) -> None:
     )
     with pytest.raises(PackageError, match=r"key_frames .* expected a list of"):
         parse_index(text)
+
+
+def test_a_fragment_can_be_moved_in_time() -> None:
+    """Nothing but its decoding time changes."""
+    fragment = write_fragment(samples(1, 1), sequence=3, decode_time=77)
+    assert moved_to(fragment, 5) == write_fragment(samples(1, 1), sequence=3, decode_time=5)

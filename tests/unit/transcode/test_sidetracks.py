@@ -13,7 +13,15 @@ from transcode.indexfile import parse_index, print_index
 from transcode.layout import PresentationIndex, check_index, files_of
 from transcode.listing import multivariant_of, texts_of
 from transcode.playlist import MediaPlaylist, Tiles, parse, print_multivariant
-from transcode.sidetracks import ImageTrack, TextTrack, image_interval_s, thumbnail_texts
+from transcode.sidetracks import (
+    ImageTrack,
+    TextTrack,
+    image_interval_s,
+    nearest_frames,
+    thumbnail_size,
+    thumbnail_texts,
+    tile_layout,
+)
 
 TEXT = TextTrack(
     folder="s0", name="Deutsch", language="de", sizes_bytes=(60, 100, 60), whole_bytes=90
@@ -123,3 +131,31 @@ def test_side_tracks_of_another_form_are_refused(old: str, new: str) -> None:
     """Folders become paths; sizes are whole numbers above 0."""
     with pytest.raises(PackageError, match="expected"):
         parse_index(print_index(FULL).replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("size", "thumbnail", "layout"),
+    [
+        ((416, 234), (160, 90), (4, 8)),
+        ((234, 416), (90, 160), (8, 4)),
+        ((426, 240), (160, 90), (4, 8)),
+        ((120, 68), (120, 68), (6, 10)),
+        ((640, 160), (240, 60), (3, 12)),
+    ],
+)
+def test_thumbnails_keep_their_shape_and_images_stay_small(
+    size: tuple[int, int], thumbnail: tuple[int, int], layout: tuple[int, int]
+) -> None:
+    """14 400 pixels at most, even sides; 720 pixels each way for the image."""
+    assert thumbnail_size(*size) == thumbnail
+    assert tile_layout(*thumbnail, 1000) == layout
+
+
+def test_an_image_has_no_more_room_than_there_are_thumbnails() -> None:
+    assert tile_layout(160, 90, 3) == (3, 1)
+    assert tile_layout(160, 90, 9) == (4, 3)
+
+
+def test_each_thumbnail_is_the_nearest_key_frame() -> None:
+    """Of frames at 0, 1.9, 4.1 and 7 s: for 0, 2, 4, 6 and 8 s."""
+    assert nearest_frames([0.0, 1.9, 4.1, 7.0], 2.0, 5) == [0, 1, 2, 3, 3]
