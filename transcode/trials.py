@@ -15,6 +15,7 @@ from typing import Any
 import ffmpeg
 import numpy as np
 
+from abr.errors import MediaError
 from abr.media import FloatArray
 from transcode.config import TranscodeConfig
 from transcode.ffmpeg import complete, open_pictures
@@ -23,7 +24,7 @@ from transcode.jobs import VideoJob
 from transcode.ladders.pertitle import Sample, Trial
 from transcode.ladders.presets import apple, auto
 from transcode.ladders.rungs import PlannedRung
-from transcode.ladders.shots import SURVEY_HEIGHT, SURVEY_WIDTH
+from transcode.ladders.shots import GREY_HEIGHT, GREY_WIDTH
 from transcode.masters.colour import ColourFacts
 from transcode.masters.master import Master
 from transcode.plan import Chunk, EncodePlan, PicturePlan, VideoPlan, plan_encode
@@ -83,14 +84,47 @@ def reel_pictures(film: PicturePlan, rung: VideoPlan) -> PicturePlan:
 
 
 def survey_arguments(
-    film: EncodePlan, rung: VideoPlan, master: str, output: str, *, program: str = "ffmpeg"
+    film: EncodePlan, rung: VideoPlan, master: str, outputs: Sequence[str], *, program: str
 ) -> list[str]:
-    """The command that writes every picture of the film small and grey, as ``shots`` reads it."""
-    small = replace(rung, width=SURVEY_WIDTH, height=SURVEY_HEIGHT)
-    (picture,) = _read(film, small, master)
-    grey = picture.filter("format", "gray")
-    written = ffmpeg.output(grey, output, format="rawvideo", fps_mode="passthrough")
-    return complete([written], program=program, is_damaged=film.pictures.is_damaged)
+    """The command that looks at the whole film, for ``shots``.
+
+    Args:
+        film: How the master is read.
+        rung: Colours; the rest does not matter.
+        master: Path of the master.
+        outputs: Where small grey pictures go, then a list of the frames of a quick encode.
+        program: Path of ffmpeg.
+    """
+    small = replace(rung, width=GREY_WIDTH, height=GREY_HEIGHT)
+    quick = replace(rung, width=2 * GREY_WIDTH, height=2 * GREY_HEIGHT)
+    grey, picture = _read(film, [small, quick], master)
+    gop = film.pictures.gop_frames
+    written = [
+        ffmpeg.output(
+            grey.filter("format", "gray"), outputs[0], format="rawvideo", fps_mode="passthrough"
+        ),
+        ffmpeg.output(
+            picture.filter("format", "yuv420p"), outputs[1], format="framecrc",
+            fps_mode="passthrough", g=gop, keyint_min=gop, sc_threshold=0, **_QUICK,
+        ),
+    ]  # fmt: skip
+    return complete(written, program=program, is_damaged=film.pictures.is_damaged)
+
+
+_QUICK: dict[str, Any] = {"c:v": "libx264", "preset": "ultrafast", "crf": 28, "bf": 0}
+
+
+def read_frame_bytes(listed: str) -> list[int]:
+    """Sizes of the frames in ffmpeg's list of them.
+
+    Raises:
+        MediaError: it is not such a list.
+    """
+    try:
+        lines = (line for line in listed.splitlines() if line and not line.startswith("#"))
+        return [int(line.split(",")[4]) for line in lines]
+    except (ValueError, IndexError) as exc:
+        raise MediaError(f"ffmpeg's list of frames cannot be read: {exc}") from exc
 
 
 def frames_of(film: EncodePlan) -> int | None:
@@ -99,9 +133,9 @@ def frames_of(film: EncodePlan) -> int | None:
     return None if last.frames is None else last.first_frame + last.frames
 
 
-def _read(film: EncodePlan, rung: VideoPlan, master: str) -> list[Any]:
+def _read(film: EncodePlan, rungs: Sequence[VideoPlan], master: str) -> list[Any]:
     whole = Chunk(index=0, first_frame=0, frames=frames_of(film))
-    return pictures(film.pictures, whole, [rung], open_pictures(film.pictures, master))
+    return pictures(film.pictures, whole, rungs, open_pictures(film.pictures, master))
 
 
 def reel_arguments(
@@ -125,7 +159,7 @@ def reel_arguments(
     """
     ranges = (f"between(n,{each.first},{each.first + each.frames - 1})" for each in samples)
     end = samples[-1].first + samples[-1].frames
-    (picture,) = _read(film, rung, master)
+    (picture,) = _read(film, [rung], master)
     picture = (
         picture.filter("trim", end_frame=end)
         .filter("select", "+".join(ranges))

@@ -41,7 +41,7 @@ from transcode.plan import plan_encode
 from transcode.quality import pool_scores
 from transcode.run.encode import encode, product_path
 from transcode.run.measure import measure
-from transcode.run.pertitle import MOST_SAMPLES, frame_bytes_of, study_title
+from transcode.run.pertitle import frame_bytes_of, study_title
 from transcode.run.probe import probe
 
 
@@ -124,7 +124,7 @@ async def encode_and_measure(
     return tuple(found)
 
 
-async def run(master: Path, preset: Preset, most_samples: int, scratch: Path) -> Result:
+async def run(master: Path, preset: Preset, most_samples: int | None, scratch: Path) -> Result:
     """All three steps."""
     facts = await probe(master)
     config = TranscodeConfig(preset=preset)
@@ -254,7 +254,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("master", type=Path, nargs="?")
     parser.add_argument("--preset", choices=get_args(Preset), default="veryfast")
-    parser.add_argument("--samples", type=int, default=MOST_SAMPLES)
+    parser.add_argument("--samples", type=int, help="groups of pictures to try")
     parser.add_argument("--json", type=Path, help="keep the result here")
     parser.add_argument("--from", type=Path, dest="kept", help="use a result that was kept")
     parser.add_argument("--picture", type=Path, help="draw it as SVG")

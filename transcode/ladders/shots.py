@@ -1,10 +1,12 @@
 """Where a film's shots are, how hard they are, and which parts stand for the whole.
 
-Small grey pictures in, samples out. Each sample is one group of pictures, so that trial
-encodes of it have exactly the key frames that the film will have.
+Small grey pictures and the sizes of a quick small encode in, samples out. Each sample is one
+group of pictures, so that trial encodes of it have exactly the key frames that the film will
+have. Bits of the quick encode say how hard a group is: on the trailer their logarithm agreed
+with that of real rungs with a correlation of 0.95 to 0.99, and with VMAF of -0.46 to -0.61;
+spatial and temporal information (ITU-T P.910) with at most 0.6 and 0.2.
 
-Source: ITU-T P.910, 7.8 (spatial and temporal information); stratified sampling, Cochran,
-Sampling Techniques, chapter 5.
+Source: stratified sampling, Cochran, Sampling Techniques, chapter 5.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 from abr.media import FloatArray
 from transcode.ladders.pertitle import Sample
 
-SURVEY_WIDTH, SURVEY_HEIGHT = 160, 90
+GREY_WIDTH, GREY_HEIGHT = 160, 90
 """Size of the pictures that are looked at."""
 _CUT_LEAST = 12.0
 """A cut changes the picture by this at least, in code values."""
@@ -32,10 +34,11 @@ _SHORTEST_SHOT = 6
 class Survey:
     """What was seen of a film."""
 
-    detail: FloatArray
-    """Spatial information of every frame, shape (F,)."""
     motion: FloatArray
-    """Temporal information of every frame, 0 for the first, shape (F,)."""
+    """How much every frame differs from the one before, 0 for the first, shape (F,)."""
+    bits: FloatArray
+    """Of every frame of the quick encode, in coded order, shape (F,); its groups of pictures
+    are those of the film, and closed."""
 
 
 @dataclass(slots=True)
@@ -44,38 +47,34 @@ class Surveyor:
 
     _rest: bytes = b""
     _last: NDArray[np.float32] | None = None
-    _detail: list[float] = field(default_factory=list)
     _motion: list[float] = field(default_factory=list)
 
     def __repr__(self) -> str:
-        return f"<Surveyor after {len(self._detail)} frames>"
+        return f"<Surveyor after {len(self._motion)} frames>"
 
     def feed(self, data: bytes) -> None:
-        """Look at the next pictures: grey, 8 bits, ``SURVEY_WIDTH`` by ``SURVEY_HEIGHT``."""
+        """Look at the next pictures: grey, 8 bits, ``GREY_WIDTH`` by ``GREY_HEIGHT``."""
         data = self._rest + data
-        size = SURVEY_WIDTH * SURVEY_HEIGHT
+        size = GREY_WIDTH * GREY_HEIGHT
         whole = len(data) // size
         for number in range(whole):
-            plane = np.frombuffer(data, np.uint8, size, number * size)
-            self._look(plane.reshape(SURVEY_HEIGHT, SURVEY_WIDTH).astype(np.float32))
+            picture = np.frombuffer(data, np.uint8, size, number * size).astype(np.float32)
+            self._motion.append(0.0 if self._last is None else float((picture - self._last).std()))
+            self._last = picture
         self._rest = data[whole * size :]
 
-    def _look(self, picture: NDArray[np.float32]) -> None:
-        self._detail.append(float(_sobel(picture).std()))
-        self._motion.append(0.0 if self._last is None else float((picture - self._last).std()))
-        self._last = picture
+    def close(self, frame_bytes: Sequence[int]) -> Survey:
+        """What was seen.
 
-    def close(self) -> Survey:
-        """What was seen."""
-        return Survey(detail=np.array(self._detail), motion=np.array(self._motion))
+        Args:
+            frame_bytes: Sizes of the frames of the quick encode.
 
-
-def _sobel(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Strength of edges within the border."""
-    along = picture[:, :-2] + 2 * picture[:, 1:-1] + picture[:, 2:]
-    across = picture[:-2] + 2 * picture[1:-1] + picture[2:]
-    strength: NDArray[np.float32] = np.hypot(across[:, 2:] - across[:, :-2], along[2:] - along[:-2])
-    return strength
+        Raises:
+            ValueError: there are more or fewer of these than pictures.
+        """
+        if len(frame_bytes) != len(self._motion):
+            raise ValueError(f"{len(frame_bytes)} sizes for {len(self._motion)} pictures")
+        return Survey(motion=np.array(self._motion), bits=8.0 * np.array(frame_bytes))
 
 
 def shots_of(motion: FloatArray) -> list[int]:
@@ -95,7 +94,17 @@ def shots_of(motion: FloatArray) -> list[int]:
     return starts
 
 
-def choose_samples(survey: Survey, gop_frames: int, *, most: int) -> tuple[Sample, ...]:
+FEWEST_SAMPLES, MOST_SAMPLES = 12, 32
+
+
+def sample_count(groups: int) -> int:
+    """How many of so many groups of pictures to try: a twentieth, within limits."""
+    return max(FEWEST_SAMPLES, min(MOST_SAMPLES, groups // 20))
+
+
+def choose_samples(
+    survey: Survey, gop_frames: int, *, most: int | None = None
+) -> tuple[Sample, ...]:
     """Groups of pictures that stand for the film, in its order.
 
     The groups are put in order of how hard they are and cut into strata of about equal size.
@@ -106,7 +115,8 @@ def choose_samples(survey: Survey, gop_frames: int, *, most: int) -> tuple[Sampl
         survey: What was seen of the film.
         gop_frames: Frames in a group of pictures; a last shorter group is never chosen unless
             it is the only one.
-        most: How many samples to take; all groups where there are no more.
+        most: How many samples to take, all groups where there are no more; None suits the
+            length.
 
     Raises:
         ValueError: the film has no frame.
@@ -116,38 +126,34 @@ def choose_samples(survey: Survey, gop_frames: int, *, most: int) -> tuple[Sampl
         raise ValueError("no frame; expected at least one")
     groups = max(1, frames // gop_frames)
     ends = [min((group + 1) * gop_frames, frames) for group in range(groups)]
-    looks = np.array([_hardness(survey, end, gop_frames) for end in ends])
+    hardness = np.array([survey.bits[max(0, end - gop_frames) : end].sum() for end in ends])
     shots = np.searchsorted(shots_of(survey.motion), np.array(ends) - gop_frames // 2, "right")
-    order = np.lexsort((np.arange(groups), looks.sum(axis=1)))
+    order = np.argsort(hardness, kind="stable")
     used: set[int] = set()
     chosen: list[Sample] = []
-    for stratum in np.array_split(order, min(most, groups)):
-        group = _middle_of(stratum, looks, shots, used)
+    count = min(groups, sample_count(groups) if most is None else most)
+    for place, stratum in enumerate(np.array_split(order, count)):
+        group = _middle_of(stratum.tolist(), place, shots, used)
         used.add(int(shots[group]))
         first = group * gop_frames
-        chosen.append(Sample(first=first, frames=ends[group] - first, weight=len(stratum) / groups))
+        chosen.append(
+            Sample(
+                first=first,
+                frames=ends[group] - first,
+                weight=len(stratum) / groups,
+                stratum=place,
+                stands_for=len(stratum),
+            )
+        )
     return tuple(sorted(chosen, key=lambda sample: sample.first))
 
 
-def _hardness(survey: Survey, end: int, gop_frames: int) -> tuple[float, float]:
-    """How much a group of pictures moves and how much there is to see, as logarithms."""
-    part = slice(max(0, end - gop_frames), end)
-    return (
-        float(np.log1p(survey.motion[part].mean())),
-        float(np.log1p(survey.detail[part].mean())),
-    )
+def _middle_of(stratum: Sequence[int], place: int, shots: NDArray[np.int64], used: set[int]) -> int:
+    """The group nearest to the middle of its stratum, from a new shot if there is one.
 
-
-def _middle_of(
-    stratum: Sequence[int] | NDArray[np.int64],
-    looks: FloatArray,
-    shots: NDArray[np.int64],
-    used: set[int],
-) -> int:
-    """The group nearest to the middle of its stratum, from a new shot if there is one."""
-    members = np.asarray(stratum)
-    distance = np.abs(looks[members] - looks[members].mean(axis=0)).sum(axis=1)
-    is_new = np.array([int(shots[member]) not in used for member in members])
-    fitting = members[is_new] if is_new.any() else members
-    near = distance[is_new] if is_new.any() else distance
-    return int(fitting[int(np.argmin(near))])
+    Of two that are as near, strata take the easier and the harder in turn.
+    """
+    middle = (len(stratum) - 1) / 2 + (0.25 if place % 2 else -0.25)
+    near = sorted(range(len(stratum)), key=lambda number: abs(number - middle))
+    groups = [stratum[number] for number in near]
+    return next((group for group in groups if int(shots[group]) not in used), groups[0])

@@ -28,6 +28,7 @@ from transcode.run.measure import measure
 from transcode.run.process import run_ffmpeg
 from transcode.trials import (
     FACTORS,
+    read_frame_bytes,
     read_trial,
     reel_arguments,
     reel_pictures,
@@ -38,7 +39,6 @@ from transcode.trials import (
 )
 from transcode.verify import fault_of
 
-MOST_SAMPLES = 12
 _PIECE_BYTES = 1 << 20
 
 Tell = Callable[[float], None]
@@ -64,7 +64,7 @@ async def study_title(
     folder: Path,
     metric: Metric,
     *,
-    most_samples: int = MOST_SAMPLES,
+    most_samples: int | None = None,
     sizes: Sequence[tuple[int, int]] = (),
     factors: Sequence[float] = FACTORS,
     tell: Tell | None = None,
@@ -77,7 +77,7 @@ async def study_title(
         config: Preset, lengths and limits of the encode that the ladder is for.
         folder: For the samples and the trials; up to some hundred megabytes.
         metric: What quality is measured in.
-        most_samples: How many groups of pictures are tried.
+        most_samples: How many groups of pictures are tried; None suits the length.
         sizes: Sizes to try, width and height; empty: those that may be of use.
         factors: Constant rate factors to try.
         tell: Called with the progress.
@@ -134,21 +134,21 @@ async def _choose_samples(
     facts: Master,
     film: EncodePlan,
     rung: VideoPlan,
-    most: int,
+    most: int | None,
     config: TranscodeConfig,
 ) -> tuple[Sample, ...]:
-    surveyor = Surveyor()
+    surveyor, listed = Surveyor(), bytearray()
     program = find("ffmpeg", filters_needed(film.pictures, [rung])).path
     outcome = await run_ffmpeg(
         lambda outputs: survey_arguments(
-            film, rung, str(master.absolute()), outputs[0], program=program
+            film, rung, str(master.absolute()), outputs, program=program
         ),
-        [surveyor.feed],
+        [surveyor.feed, listed.extend],
         stall_limit_s=config.stall_limit_s,
     )
     if not outcome.is_clean:
         raise fault_of(facts.where, outcome.reason())
-    survey = surveyor.close()
+    survey = surveyor.close(read_frame_bytes(listed.decode("ascii", "replace")))
     if not len(survey.motion):
         raise MediaError(f"{facts.where}: no picture; expected at least one")
     return choose_samples(survey, film.pictures.gop_frames, most=most)

@@ -21,7 +21,15 @@ from transcode.ladders.pertitle import (
     efficient,
     standard_error,
 )
-from transcode.ladders.shots import Survey, choose_samples, shots_of
+from transcode.ladders.shots import (
+    GREY_HEIGHT,
+    GREY_WIDTH,
+    Survey,
+    Surveyor,
+    choose_samples,
+    sample_count,
+    shots_of,
+)
 
 POINTS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 100)), min_size=1, max_size=12).map(
     lambda points: ([float(x) for x, _ in points], [float(y) for _, y in points])
@@ -202,13 +210,12 @@ def test_every_ladder_rises(most: list[float], rate: float, hard: float, metric:
     assert all((a.target or 0) < (b.target or 0) for a, b in pairwise(rungs))
 
 
-def survey(lengths: list[int], motion: list[float]) -> Survey:
-    """Shots of some lengths, each with its own motion, divided by hard cuts."""
-    moved = np.repeat(motion, lengths).astype(float)
-    starts = np.cumsum([0, *lengths[:-1]])
-    moved[starts] = 60.0
-    moved[0] = 0.0
-    return Survey(detail=np.full(len(moved), 30.0), motion=moved)
+def survey(lengths: list[int], hardness: list[float]) -> Survey:
+    """Shots of some lengths, each as hard as told, divided by hard cuts."""
+    motion = np.full(sum(lengths), 2.0)
+    motion[np.cumsum([0, *lengths[:-1]])] = 60.0
+    motion[0] = 0.0
+    return Survey(motion=motion, bits=np.repeat(hardness, lengths).astype(float))
 
 
 def test_cuts_are_found_and_pans_and_fades_are_not() -> None:
@@ -216,6 +223,27 @@ def test_cuts_are_found_and_pans_and_fades_are_not() -> None:
     assert shots_of(np.full(100, 40.0)) == [0]  # all of it moves fast
     fade = np.concatenate([np.full(20, 1.0), np.full(12, 14.0), np.full(20, 1.0)])
     assert shots_of(fade) == [0]
+
+
+def test_pictures_are_looked_at_in_pieces_of_any_size() -> None:
+    """Two grey pictures, one half as bright on one side: a spread of 50 between them."""
+    plain = np.full((GREY_HEIGHT, GREY_WIDTH), 100, dtype=np.uint8)
+    split = plain.copy()
+    split[:, GREY_WIDTH // 2 :] = 200
+    data = plain.tobytes() + split.tobytes()
+    for piece in (999, 7000, len(data)):
+        surveyor = Surveyor()
+        for at in range(0, len(data), piece):
+            surveyor.feed(data[at : at + piece])
+        seen = surveyor.close([10, 20])
+        assert seen.motion.tolist() == [0.0, 50.0]
+        assert seen.bits.tolist() == [80.0, 160.0]
+        with pytest.raises(ValueError, match="1 sizes for 2 pictures"):
+            surveyor.close([10])
+
+
+def test_long_films_are_tried_at_more_places() -> None:
+    assert [sample_count(groups) for groups in (5, 240, 400, 3600)] == [12, 12, 20, 32]
 
 
 def test_a_short_film_is_tried_in_full() -> None:
