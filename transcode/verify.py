@@ -7,13 +7,15 @@ ffmpeg exits with 0 after a damaged master and on a full disk.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from abr.errors import AbrError, MediaError, ToolFailedError
 from transcode.masters.damage import DamagedError
 from transcode.masters.master import Master
 from transcode.plan import EncodePlan, frames_at
 
+LONGEST_SOUND_FRAME_S = 1024 / 48_000
+"""Of AAC; one of Opus lasts 20 ms."""
 _OUR_SIDE = re.compile(
     r"\[(out#|[va]ost#|enc:|libx26[45]|libsvtav1|fc#|AVFormatContext)|x265 \[|Svt\[|"
     r"Error opening output"
@@ -39,6 +41,20 @@ def check_frames(master: Master, plan: EncodePlan, frames: Sequence[int]) -> Non
             f"{master.where}: {frames[0]} frames came out; expected {expected}, as its times say; "
             "`ffmpeg -i IN -c copy OUT.mkv` writes them anew"
         )
+
+
+def check_sound(where: str, picture_s: float, sounds_s: Mapping[str, float]) -> None:
+    """Check that every sound lasts as long as the picture, to within one frame of sound.
+
+    Raises:
+        ToolFailedError: one does not.
+    """
+    for track, sound_s in sounds_s.items():
+        if abs(sound_s - picture_s) > LONGEST_SOUND_FRAME_S:
+            raise ToolFailedError(
+                f"{where}: {track} lasts {sound_s:.3f} s and the picture {picture_s:.3f} s; "
+                "expected the same; encode again, and report it if it happens again"
+            )
 
 
 def fault_of(where: str, reason: str) -> AbrError:

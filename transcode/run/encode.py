@@ -15,7 +15,7 @@ from transcode.encoders.video import VIDEO_ENCODERS
 from transcode.ffmpeg import encode_arguments
 from transcode.graphs.video import filters_needed
 from transcode.jobs import Job, ProductName, VideoJob
-from transcode.run.ffmpegtools import ENCODING_NEEDS, find
+from transcode.run.ffmpegtools import ENCODING_NEEDS, LOOPBACK, find
 from transcode.run.process import Tick, run_ffmpeg
 from transcode.verify import fault_of
 
@@ -61,7 +61,7 @@ async def encode(
 def needs_of(job: Job) -> tuple[str, ...]:
     """Encoders, filters and decoders that ``job`` needs."""
     if not isinstance(job, VideoJob):
-        return ENCODING_NEEDS
+        return (*ENCODING_NEEDS, LOOPBACK, *(["libopus"] if job.audio.codec == "opus" else []))
     rungs = [rung for _, rung in job.rungs]
     encoders = [VIDEO_ENCODERS[rung.codec] for rung in rungs]
     names = [each.name for each in encoders]

