@@ -45,6 +45,7 @@ Tell = Callable[[str, float, str], None]
 @click.option(
     "--codec", metavar="NAME,…", help="h264, hevc, av1: a ladder in each that is named  [h264]."
 )
+@click.option("--tone-map", is_flag=True, default=None, help="Turn HDR into SDR in every codec.")
 @click.option(
     "--preset", type=click.Choice(get_args(Preset)), help="Speed of encoders  [veryfast]."
 )

@@ -25,6 +25,8 @@ class TranscodeConfig:
     codec: str = "h264"
     """Codecs of the picture, of ``h264``, ``hevc`` and ``av1``, separated by commas: a ladder
     in each. Players that do not choose play the first."""
+    tone_map: bool = False
+    """Bring a high dynamic range to the standard one in every codec, not in H.264 alone."""
     preset: Preset = "veryfast"
     """How much time encoders spend to save bits, by x264's names."""
     peak_ratio: float = 1.5

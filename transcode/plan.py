@@ -296,6 +296,7 @@ def _video_plan(
     rung: PlannedRung, rate: Fraction, colour: ColourFacts, config: TranscodeConfig
 ) -> VideoPlan:
     deep_pixels = VIDEO_ENCODERS[rung.codec].deep_pixels
+    keeps_range = deep_pixels is not None and not config.tone_map
     peak_bps = rung.cap_bps or round(rung.bitrate_bps * config.peak_ratio)
     return VideoPlan(
         width=rung.width,
@@ -310,7 +311,7 @@ def _video_plan(
         preset=config.preset,
         codec=rung.codec,
         # What 8 bits hold cannot show a high dynamic range, so it is tone-mapped for them.
-        colour=output_colour(colour.colour, colour.colour.dynamic_range if deep_pixels else "SDR"),
+        colour=output_colour(colour.colour, colour.colour.dynamic_range if keeps_range else "SDR"),
         pixels=deep_pixels if deep_pixels and colour.is_deep else "yuv420p",
-        light=colour.light if deep_pixels else None,
+        light=colour.light if keeps_range else None,
     )

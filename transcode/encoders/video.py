@@ -26,6 +26,8 @@ class VideoEncoder:
     """Bits that it needs for a picture that H.264 needs one bit for."""
     crf_scale: tuple[float, float] = (1.0, 0.0)
     """Slope and offset of its constant quality over x264's, at equal VMAF."""
+    crf_step: float = 0.5
+    crf_most: float = 51.0
     decoder: str | None = None
     """ffmpeg's decoder that checks what was written; None where each ffmpeg has its own."""
     least_side_of_mean: int = 0
@@ -36,7 +38,8 @@ class VideoEncoder:
     def crf_as(self, crf: float) -> float:
         """The constant quality that looks like ``crf`` of x264."""
         slope, offset = self.crf_scale
-        return round(2 * (slope * crf + offset)) / 2
+        found = self.crf_step * round((slope * crf + offset) / self.crf_step)
+        return min(max(found, 0.0), self.crf_most)
 
 
 VIDEO_ENCODERS: Mapping[str, VideoEncoder] = {
@@ -46,7 +49,8 @@ VIDEO_ENCODERS: Mapping[str, VideoEncoder] = {
     "hevc": VideoEncoder(
         name="libx265",
         kind="hvc1",
-        share=0.7,
+        share=0.65,
+        crf_scale=(1.08, 2.2),
         level_for=hevc.level_for,
         options=hevc.hevc_options,
         deep_pixels="yuv420p10le",
@@ -54,8 +58,11 @@ VIDEO_ENCODERS: Mapping[str, VideoEncoder] = {
     "av1": VideoEncoder(
         name="libsvtav1",
         kind="av01",
-        share=0.6,
+        share=0.5,
+        crf_scale=(2.94, -21.4),
         decoder="libdav1d",
+        crf_step=1.0,
+        crf_most=63.0,
         least_side_of_mean=64,  # "Adaptive quantization can not be turned OFF when RC ON"
         level_for=av1.level_for,
         options=av1.av1_options,

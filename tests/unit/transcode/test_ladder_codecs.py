@@ -48,6 +48,16 @@ def test_qualities_are_translated() -> None:
     assert other.crf == VIDEO_ENCODERS["av1"].crf_as(23.0)
 
 
+def test_qualities_stay_on_the_scale_of_their_encoder() -> None:
+    """SVT-AV1 takes whole numbers to 63, x265 goes to 51."""
+    for name, most in (("av1", 63.0), ("hevc", 51.0)):
+        encoder = VIDEO_ENCODERS[name]
+        assert encoder.crf_as(50.0) == most
+        found = [encoder.crf_as(crf / 2) for crf in range(20, 80)]
+        assert found == sorted(found)
+    assert VIDEO_ENCODERS["av1"].crf_as(23.5).is_integer()
+
+
 def test_a_ladder_that_names_codecs_is_sorted_by_them() -> None:
     deep = PlannedRung(1280, 720, 2_000_000, codec="hevc")
     assert in_codecs([LOW, deep, HIGH], ["h264"]) == (LOW, HIGH, deep)

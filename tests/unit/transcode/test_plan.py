@@ -319,6 +319,8 @@ def test_a_high_dynamic_range_is_kept_where_the_codec_has_ten_bits() -> None:
     assert [(rung.codec, rung.colour, rung.pixels) for rung in plan.rungs] == [
         ("h264", BT709, "yuv420p"), ("hevc", pq, "yuv420p10le"), ("av1", pq, "yuv420p10le"),
     ]  # fmt: skip
+    mapped = plan_encode(facts, TranscodeConfig(codec="hevc", ladder="234:200", tone_map=True))
+    assert [(rung.colour, rung.pixels) for rung in mapped.rungs] == [(BT709, "yuv420p10le")]
 
 
 @pytest.mark.parametrize(

@@ -76,8 +76,11 @@ def test_equal_places_of_equally_long_ladders_score_the_same() -> None:
 
 
 def test_other_ladders_are_ranked_by_what_h264_would_need() -> None:
-    """Means of 264,000 and 1,919,040 bit/s of H.264; 1,315,200 of HEVC are worth 1,878,857."""
-    assert scores(HEVC[1]) == [1, 3, 2]
+    """264 and 1,919 kbit/s of H.264; 658 of HEVC are worth more than the one, 1,600 than both."""
+    middle = other(2, "hvc1.1.6.L93.90", 300_000, 350_000, 35_000)
+    assert scores(middle) == [1, 3, 2]
+    high = other(2, "hvc1.1.6.L93.90", 800_000, 800_000, 66_000)
+    assert scores(high) == [1, 2, 3]
 
 
 def test_a_high_range_scores_half_a_place_more_than_the_standard_one() -> None:
