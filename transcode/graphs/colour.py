@@ -72,7 +72,7 @@ def convert(facts: ColourFacts, target: Colour) -> list[Step]:
     if is_grey(facts.pixels):
         return _from_gray(colour, target)
     if _differs(colour, target) or colour.full_range:
-        return [_colorspace(target, facts.pixels)]
+        return [*_plain_format(facts.pixels), _colorspace(target)]
     return []
 
 
@@ -97,7 +97,14 @@ def _differs(colour: Colour, target: Colour) -> bool:
     )
 
 
-def _colorspace(target: Colour, pixels: str = "") -> Step:
+def _plain_format(pixels: str) -> list[Step]:
+    """Formats that say by their name that the range is full go on saying so after it is not."""
+    if pixels not in _JPEG_FORMATS:
+        return []
+    return [("scale", {"out_range": "pc"}), ("format", {"pix_fmts": _JPEG_FORMATS[pixels]})]
+
+
+def _colorspace(target: Colour) -> Step:
     options = {
         "space": target.matrix,
         "primaries": target.primaries,
@@ -106,9 +113,6 @@ def _colorspace(target: Colour, pixels: str = "") -> Step:
         # Else colours outside the gamut turn into others by up to 35 code values.
         "clipgamut": "rgb",
     }
-    if pixels in _JPEG_FORMATS:
-        # Else the format goes on saying that the range is full, and it is converted twice.
-        options["format"] = _JPEG_FORMATS[pixels]
     return "colorspace", options
 
 

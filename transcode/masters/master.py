@@ -150,7 +150,11 @@ def master_from(
         sounds=choice.audio,
         texts=tuple(texts),
         streams=tuple(sorted([*choice.uses, *text_uses(texts, left)], key=lambda use: use.index)),
-        notes=(*timing.notes, *_header_notes(video, shown, timing), *_picture_notes(shape, colour)),
+        notes=(
+            *timing.notes,
+            *_header_notes(video, shown, timing),
+            *_picture_notes(shape, colour, seen),
+        ),
     )
 
 
@@ -192,5 +196,10 @@ def _header_notes(
         )
 
 
-def _picture_notes(shape: Shape, colour: ColourFacts) -> Iterator[Note]:
+def _picture_notes(shape: Shape, colour: ColourFacts, seen: Seen | None) -> Iterator[Note]:
+    if seen and seen.is_changing:
+        yield Note(
+            text="what pictures say of their colours changes; the first one's primaries and "
+            "transfer function are taken for all"
+        )
     yield from (Note(text=text) for text in (shape.note, colour.note) if text)

@@ -70,6 +70,13 @@ class Seen:
     sight: Sight
     scan: Scan
     """As measured."""
+    is_changing: bool = False
+    """Whether frames say different things of their colours."""
+
+
+def colours_in(log: str) -> frozenset[tuple[str, ...]]:
+    """What frames that ``showinfo`` logged say of their colours, each once."""
+    return frozenset(match.groups() for match in _TAGS.finditer(log))
 
 
 def read_sight(log: str) -> Sight | None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from transcode.masters.master import Master
 from transcode.masters.scan import PROGRESSIVE_CODECS, Scan, Votes, is_clear, judge, votes_of
-from transcode.masters.sight import Seen, Sight, read_sight
+from transcode.masters.sight import Seen, Sight, colours_in, read_sight
 from transcode.run.ffmpegtools import ENCODING_NEEDS, find
 
 logger = logging.getLogger(__name__)
@@ -44,12 +44,14 @@ async def look(path: Path, master: Master) -> Seen | None:
     least = 2 if master.duration_s >= _LONG_S else 1
     sight: Sight | None = None
     votes: list[Votes] = []
+    colours: set[tuple[str, ...]] = set()
     for number, at_s in enumerate(places):
         log, pictures = await _decode(path, master, at_s, count)
         found = read_sight(log)
         if found is None:
             continue
         sight = sight or found
+        colours |= colours_in(log)
         votes.append(_votes(pictures, found))
         if number + 1 >= least and is_clear(votes):
             break
@@ -58,7 +60,7 @@ async def look(path: Path, master: Master) -> Seen | None:
     flagged = sight.scan if measures else Scan()
     scan = judge(votes, flagged=flagged, rate=master.frame_rate) if measures else Scan()
     logger.debug("%s: %s, flagged %s, measured %s", path, sight, flagged, scan)
-    return Seen(sight, scan)
+    return Seen(sight, scan, is_changing=len(colours) > 1)
 
 
 def _votes(raw: bytes, sight: Sight) -> Votes:
