@@ -82,6 +82,15 @@ Tell = Callable[[str, float, str], None]
     "--thumbnails", is_flag=True, default=None, help="Make images of thumbnails, for scrubbing."
 )
 @click.option("--verify", type=click.Choice(["full", "quick"]), help="Decode all, or ends only.")
+@click.option(
+    "--tolerate",
+    type=float,
+    metavar="N",
+    help="Damage that is let through: N percent of the frames or N seconds  [1].",
+)
+@click.option(
+    "--strict", "tolerate", flag_value=0.0, type=float, help="Refuse a master with any damage."
+)
 @click.option("--force", is_flag=True, default=None, help="Replace the package OUT.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 @click.pass_context

@@ -63,7 +63,9 @@ class TrackDamage:
         return self.count / max(1, self.of)
 
 
-def damage_of(what: str, packets: Packets, frames: Frames, clock: Clock) -> TrackDamage:
+def damage_of(
+    what: str, packets: Packets, frames: Frames, clock: Clock, *, is_steady: bool = False
+) -> TrackDamage:
     """Compare what the file holds with what was decoded.
 
     Args:
@@ -71,6 +73,7 @@ def damage_of(what: str, packets: Packets, frames: Frames, clock: Clock) -> Trac
         packets: Of the stream.
         frames: What came out of them.
         clock: Of the stream.
+        is_steady: A frame is due at each interval: where packets are missing too, one is lost.
     """
     shown = (packets.flags & DISCARD) == 0
     keys = np.flatnonzero((packets.flags & KEY) != 0)
@@ -89,7 +92,8 @@ def damage_of(what: str, packets: Packets, frames: Frames, clock: Clock) -> Trac
         # A decoder may leave out frames that need others from before the first key frame.
         after_s = clock.film_times(held_s)
         gone_s = _without(after_s[after_s >= film_s[:1].sum() - 1e-4], film_s)
-        bad_s = np.unique(np.round(np.concatenate([gone_s, film_s[frames.is_faulty]]), 4))
+        holes_s = _due(after_s, frame_s) if is_steady else after_s[:0]
+        bad_s = np.unique(np.round([*gone_s, *holes_s, *film_s[frames.is_faulty]], 4))
     count = len(bad_s)
     return TrackDamage(
         what=what,
@@ -119,6 +123,17 @@ def _without(times_s: FloatArray, others_s: FloatArray) -> FloatArray:
     before = np.clip(after - 1, 0, len(others) - 1)
     apart = np.minimum(np.abs(others[after] - times_s), np.abs(others[before] - times_s))
     return times_s[apart > 1.5e-3]
+
+
+def _due(times_s: FloatArray, frame_s: float) -> FloatArray:
+    """Where frames would be that a constant rate lacks."""
+    held_s = np.sort(times_s)
+    lacking = np.rint(np.diff(held_s) / frame_s).astype(int) - 1
+    return np.array([
+        held_s[at] + number * frame_s
+        for at in np.flatnonzero(lacking > 0)
+        for number in range(1, lacking[at] + 1)
+    ])  # fmt: skip
 
 
 def _breaks(bad_s: FloatArray, frame_s: float) -> npt.NDArray[np.bool_]:
@@ -152,7 +167,8 @@ def check_damage(tracks: Sequence[TrackDamage], *, tolerate: float, where: str) 
         cut_s = each.cut_s if tolerate == 0 or each.cut_s > _CUT_MOST_S else 0.0
         too_many = each.total_s > max(tolerate, tolerate / 100 * each.of * _frame_s(each))
         if tolerate < 100 and (cut_s or too_many or each.longest_s > tolerate):
-            allowed = f"--tolerate {tolerate:g} lets through {tolerate:g} % or {tolerate:g} s"
+            limit = f"{tolerate:g} % or {tolerate:g} s" if tolerate else "nothing"
+            allowed = f"{limit} is let through"
             raise DamagedError(
                 f"{where}: damaged or cut off: {_words(each)}; {allowed}; give a better copy, or "
                 "--tolerate 100 to take it as it is"

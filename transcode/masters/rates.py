@@ -103,7 +103,7 @@ def _grid_rate(
         uneven = float((counts > 1).mean())
         span_s = float(steps_s[near].sum())
         idle = float((counts - 1).sum() / counts.sum())
-        varies = uneven > 0.01 and (int((counts > 1).sum()) > 2 or idle > 0.1)
+        varies = uneven > 0.01 and (int((counts > 1).sum()) > 2 or (idle > 0.1 and uneven > 0.03))
         loose = 0.01 if varies else min(2e-3, max(3e-4, 1.5 * tick_s / span_s))
         rate = _snap(Fraction(1 / interval_s).limit_denominator(100_000), loose, hint)
         rate = max(rate, Fraction(1))

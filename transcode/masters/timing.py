@@ -97,6 +97,8 @@ class Timing:
     """Places of key frames, at most two a second."""
     can_seek: bool = False
     """Whether a picture found by seeking to its time is the right one."""
+    is_steady: bool = False
+    """Whether a picture is due at each interval: broadcasts do not leave any out."""
     corrupt: int = 0
     """Packets that the container marks as damaged."""
     notes: tuple[Note, ...] = field(default=())
@@ -169,6 +171,7 @@ def measure(
         gap_at_s=float(times_s[longest] - start_s),
         key_frames_s=_key_frames(picture, start_s),
         can_seek=_can_seek(picture, rate, form),
+        is_steady=form in CLOCKED and not rate.is_variable,
         corrupt=picture.corrupt,
         notes=tuple(_notes(picture, heard, rate, start_s, end_s, film_end_s)),
     )

@@ -78,6 +78,7 @@ async def _look_at(
         packets[index],
         reader.frames(),
         clock=clock,
+        is_steady=timing.is_steady and what == "picture",
     )
 
 

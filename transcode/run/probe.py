@@ -95,7 +95,12 @@ def _is_suspicious(master: Master, packets: Mapping[int, Packets], log: str) -> 
     used = [master.index, *(index for sound in master.sounds for index in sound.indices)]
     flags = [packets[index].flags for index in used if index in packets]
     begins_late = not packets[master.index].flags[0] & KEY
-    return bool(log.strip()) or begins_late or any(bool((each & CORRUPT).any()) for each in flags)
+    timing = master.timing
+    has_hole = (
+        timing is not None and timing.is_steady and timing.longest_gap_s * float(timing.rate) > 1.5
+    )
+    is_marked = any(bool((each & CORRUPT).any()) for each in flags)
+    return bool(log.strip()) or begins_late or has_hole or is_marked
 
 
 def sample_rates(found: Mapping[str, Any]) -> dict[int, int]:

@@ -74,6 +74,16 @@ def test_pictures_before_the_first_key_frame_are_cut_not_damaged() -> None:
         check_damage([found], tolerate=0, where="film.ts")
 
 
+def test_a_hole_in_a_steady_film_is_made_of_lost_pictures() -> None:
+    """60 of them, of which no packet is left either; screens may stand still."""
+    left = np.concatenate([PICTURES[:400], PICTURES[460:]])
+    track, frames = packets(left, key_every=50), decoded(left)
+    found = damage_of("picture", track, frames, FROM_ZERO, is_steady=True)
+    assert (found.count, found.places_s) == (60, (16.0,))
+    assert found.longest_s == pytest.approx(2.4)
+    assert damage_of("picture", track, frames, FROM_ZERO).count == 0
+
+
 def test_places_are_those_of_the_film_when_clocks_jump() -> None:
     """Two pieces of 20 s with the same times; the error is in the second."""
     again = np.concatenate([PICTURES[:500], PICTURES[:500]]) + 1.4

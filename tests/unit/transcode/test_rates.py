@@ -43,6 +43,9 @@ KINDS: dict[str, tuple[Times, float, Fraction, bool]] = {
     "a picture in ten seconds": (every(0.1, 5), MS, Fraction(1), False),
     "one picture": (np.array([0.0]), MS, Fraction(25), False),
     "some dropped": (np.delete(in_ms(every(30, 300)), [50, 51, 100, 150]), MS, Fraction(30), True),
+    "a hole of two seconds": (
+        np.concatenate([every(25, 44), every(25, 45, 4.3)]), MS, Fraction(25), False
+    ),
     "idle screen": (SCREEN, MS, Fraction(20), True),
     "webcam": (in_ms(WEBCAM), MS, Fraction(30), True),
     "browser": (BROWSER, MS, NTSC, True),
