@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from abr.cli import configuration
-from abr.shell import note, run_async
+from abr.shell import run_async
 from transcode.config import Preset, TranscodeConfig
 
 if TYPE_CHECKING:
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
 
     from transcode.layout import PresentationIndex
     from transcode.run.package import TranscodeProgress
-
-Tell = Callable[[str, float, str], None]
-"""Shows a phase, the fraction of it that is done, and a few words."""
 
 
 @click.command()
@@ -81,7 +77,17 @@ Tell = Callable[[str, float, str], None]
 @click.option(
     "--thumbnails", is_flag=True, default=None, help="Make images of thumbnails, for scrubbing."
 )
-@click.option("--verify", type=click.Choice(["full", "quick"]), help="Decode all, or ends only.")
+@click.option(
+    "--verify",
+    type=click.Choice(["full", "quick"]),
+    help="Decode all frames as a check, or key frames  [quick].",
+)
+@click.option(
+    "--executor", metavar="WHERE", help="Where to encode: local, or dask://HOST:PORT  [local]."
+)
+@click.option("--workers", type=int, metavar="N", help="Chunks at a time on this machine.")
+@click.option("--cache", "cache_dir", metavar="DIR", help="Folder in which chunks are kept.")
+@click.option("--no-cache", is_flag=True, default=None, help="Keep no chunks for later runs.")
 @click.option(
     "--tolerate",
     type=float,
@@ -92,6 +98,16 @@ Tell = Callable[[str, float, str], None]
     "--strict", "tolerate", flag_value=0.0, type=float, help="Refuse a master with any damage."
 )
 @click.option("--force", is_flag=True, default=None, help="Replace the package OUT.")
+@click.option(
+    "--plan", "plan_only", is_flag=True, help="Print what would be done, and encode nothing."
+)
+@click.option(
+    "--events",
+    "events_to",
+    default="",
+    metavar="FILE",
+    help="Write progress as lines of JSON; - is standard error.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 @click.pass_context
 def transcode(
@@ -101,6 +117,8 @@ def transcode(
     demo: bool,
     demo_s: float,
     demo_size: str,
+    plan_only: bool,
+    events_to: str,
     as_json: bool,
     **settings: Any,
 ) -> None:
@@ -115,6 +133,8 @@ def transcode(
       abr transcode film.mp4 packages/film --encrypt aes-128 --rotate-every 10
       abr transcode film.mp4 packages/film --ladder 234:200,360:600,720:2500
       abr transcode film.mkv packages/film --audio de,en --surround --loudness -23
+      abr transcode film.mp4 packages/film --plan
+      abr transcode film.mp4 packages/film --executor dask://10.0.0.7:8786
       abr transcode --demo packages/demo       a generated master
     """
     if len(paths) != (1 if demo else 2):
@@ -122,7 +142,13 @@ def transcode(
         raise click.UsageError(f"found {len(paths)} paths; expected {expected}")
     settings["subtitles"] = settings["subtitles"] or None
     config = configuration(ctx, "transcode", TranscodeConfig, **settings)
-    index = run_async(make_package(paths, config, (demo_s, demo_size) if demo else None))
+    if plan_only:
+        if demo:
+            raise click.UsageError("found --plan with --demo; expected MASTER and OUT")
+        run_async(_show_plan(paths, config, as_json=as_json))
+        return
+    generated = (demo_s, demo_size) if demo else None
+    index = run_async(make_package(paths, config, generated, events_to))
     if as_json:
         click.echo(json.dumps(summary(index, paths[-1])))
     else:
@@ -130,35 +156,53 @@ def transcode(
 
 
 async def make_package(
-    paths: tuple[Path, ...], config: TranscodeConfig, demo: tuple[float, str] | None
+    paths: tuple[Path, ...],
+    config: TranscodeConfig,
+    demo: tuple[float, str] | None,
+    events_to: str = "",
 ) -> PresentationIndex:
     """Transcode ``MASTER OUT``, or with ``demo`` (seconds, size) a generated one to ``OUT``.
 
-    Shows its progress on a terminal.
+    Shows its progress on a terminal, and as lines of JSON in ``events_to``.
     """
-    from transcode.run import package
+    from transcode.run import package, telling
     from transcode.run.generate import GENERATED_NAME
 
-    with _progress_bar() as tell:
+    with telling.open_events(events_to) as events, telling.bars() as show:
 
         def on_progress(progress: TranscodeProgress) -> None:
-            tell(progress.phase, progress.fraction, f"{progress.speed:.1f}x")
+            show(progress)
+            events.progress(progress)
 
         if demo is None:
-            return await package.transcode(paths[0], paths[1], config, on_progress, on_note=note)
-        async with _generate_master(*demo, tell) as master:
             return await package.transcode(
-                master, paths[0], config, on_progress, on_note=note, source_name=GENERATED_NAME
+                paths[0], paths[1], config, on_progress, on_note=events.note
             )
+        package.check_out(paths[0], config)  # before the work of a master that nobody wants
+        async with _generate_master(*demo, on_progress) as master:
+            return await package.transcode(
+                master, paths[0], config, on_progress,
+                on_note=events.note, source_name=GENERATED_NAME,
+            )  # fmt: skip
 
 
 @contextlib.asynccontextmanager
-async def _generate_master(duration_s: float, size: str, tell: Tell) -> AsyncIterator[Path]:
+async def _generate_master(
+    duration_s: float, size: str, on_progress: Callable[[TranscodeProgress], None]
+) -> AsyncIterator[Path]:
     """A generated master, while it is needed."""
     import tempfile
 
     from transcode.run.generate import write_master
+    from transcode.run.progress import TranscodeProgress
     from transcode.scenes import SceneSpec
+
+    def tell(fraction: float) -> None:
+        on_progress(
+            TranscodeProgress(
+                phase="generate", fraction=fraction, speed=0.0, eta_s=float("inf"), tracks={}
+            )
+        )
 
     try:
         width, height = map(int, size.lower().split("x"))
@@ -168,40 +212,21 @@ async def _generate_master(duration_s: float, size: str, tell: Tell) -> AsyncIte
             f"found {size!r}; expected even WIDTHxHEIGHT such as 640x360", param_hint="--demo-size"
         ) from exc
     with tempfile.TemporaryDirectory(prefix="abr-master-") as folder:
-        yield await write_master(
-            Path(folder) / "generated.mkv",
-            spec,
-            on_progress=lambda fraction: tell("generate", fraction, ""),
-        )
+        yield await write_master(Path(folder) / "generated.mkv", spec, on_progress=tell)
 
 
-@contextlib.contextmanager
-def _progress_bar() -> Iterator[Tell]:
-    """A bar with the time left on a terminal; nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda _phase, _fraction, _words: None
+async def _show_plan(paths: tuple[Path, ...], config: TranscodeConfig, *, as_json: bool) -> None:
+    """Print what would be done."""
+    from transcode.planview import plan_as_lines
+    from transcode.run.package import check_out, show_plan
+
+    check_out(paths[1], config)
+    data = await show_plan(paths[0], config)
+    if as_json:
+        click.echo(json.dumps(data))
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (
-        TextColumn("{task.description:<8}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[words]:>6}"),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        tasks: dict[str, Any] = {}
-
-        def tell(phase: str, fraction: float, words: str) -> None:
-            name = "generate" if phase == "generate" else "transcode"
-            if name not in tasks:
-                tasks[name] = bar.add_task(phase, total=1.0, words="")
-            bar.update(tasks[name], description=phase, completed=fraction, words=words)
-
-        yield tell
+    for line in plan_as_lines(data):
+        click.echo(line)
 
 
 def summary(index: PresentationIndex, out: Path) -> dict[str, object]:

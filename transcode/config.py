@@ -27,6 +27,8 @@ class TranscodeConfig:
     in each. Players that do not choose play the first."""
     tone_map: bool = False
     """Bring a high dynamic range to the standard one in every codec, not in H.264 alone."""
+    chunk_s: float = 16.0
+    """Seconds that are encoded at once, about; chunks of films under two minutes are shorter."""
     preset: Preset = "veryfast"
     """How much time encoders spend to save bits, by x264's names."""
     peak_ratio: float = 1.5
@@ -64,8 +66,20 @@ class TranscodeConfig:
     """Files as ``FILE[:LANGUAGE][:forced][:sdh]``; ``none`` leaves the master's own out."""
     thumbnails: bool = False
     """Make images of thumbnails, for scrubbing."""
-    verify: Literal["full", "quick"] = "full"
-    """Afterwards decode every rung in full, or only its first and last segment."""
+    verify: Literal["full", "quick"] = "quick"
+    """Decode all of every rung as a check, chunk by chunk and once more in the end; or the key
+    frames of every chunk."""
+    executor: str = "local"
+    """Where chunks are encoded: ``local``, or a Dask scheduler as ``dask://HOST:PORT``."""
+    workers: int = 0
+    """Chunks that are encoded at a time on this machine; 0 suits its cores and the ladder."""
+    cache_dir: str = ""
+    """Folder in which encoded chunks are kept; empty: ``$ABR_CACHE``, else below the user's
+    cache folder."""
+    no_cache: bool = False
+    """Keep nothing, so that a run that is ended begins anew."""
+    cache_gb: float = 20.0
+    """Size above which the least recently used chunks are removed, in 10^9 bytes."""
     stall_limit_s: float = 60.0
     """Seconds without progress after which ffmpeg is killed."""
     force: bool = False
@@ -88,10 +102,11 @@ class TranscodeConfig:
                 raise ConfigError(
                     f"transcode.{name}: {value:g}; expected a value from {least:g} to {most:g}"
                 )
-        if self.audio and self.all_audio:
-            raise ConfigError(
-                "transcode.audio: set together with all_audio; expected one or the other"
-            )
+        for one, other in _EXCLUSIVE:
+            if getattr(self, one) and getattr(self, other):
+                raise ConfigError(
+                    f"transcode.{one}: set together with {other}; expected one or the other"
+                )
         self._check_codecs()
         if not _BACKGROUND.fullmatch(self.background):
             raise ConfigError(
@@ -119,14 +134,20 @@ class TranscodeConfig:
 
 
 _BACKGROUND = re.compile(r"black|white|grey|#[0-9a-fA-F]{6}")
+_EXCLUSIVE = (("audio", "all_audio"), ("no_cache", "cache_dir"))
+"""Settings of which one at most may be given."""
+
 _RANGES: tuple[tuple[str, float, float], ...] = (
     ("segment_s", 0.5, 30.0),
     ("gop_s", 0.2, 10.0),
+    ("chunk_s", 2.0, 600.0),
     ("peak_ratio", 1.05, 2.0),
     ("audio_kbps", 32, 320),
     ("loudness_lufs", -70, 0),
     ("tolerate", 0.0, 100.0),
     ("max_frame_rate", 1.0, 300.0),
     ("rotate_every", 0, 1_000_000),
+    ("workers", 0, 256),
+    ("cache_gb", 0.0, 1e6),
     ("stall_limit_s", 1.0, 3600.0),
 )

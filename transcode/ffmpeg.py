@@ -14,6 +14,7 @@ from typing import Any
 
 import ffmpeg
 
+from transcode.chunks import Chunk
 from transcode.encoders.aac import aac_options
 from transcode.encoders.opus import LEAD_SAMPLES, opus_options
 from transcode.encoders.video import VIDEO_ENCODERS
@@ -46,18 +47,20 @@ def encode_arguments(
         raise ValueError(f"{len(outputs)} outputs; expected one for each product of the job")
     if isinstance(job, AudioJob):
         return _sound_arguments(job.audio, master, outputs[0], program=program)
-    written = _video_outputs(job, open_pictures(job.pictures, master), outputs)
+    source = open_pictures(job.pictures, master, job.chunk)
+    written = _video_outputs(job, source, outputs)
     return complete(written, program=program, is_damaged=job.pictures.is_damaged)
 
 
-def open_pictures(plan: PicturePlan, master: str) -> Any:
-    """The master as an input whose pictures are read as ``plan`` says."""
+def open_pictures(plan: PicturePlan, master: str, chunk: Chunk | None = None) -> Any:
+    """The master as an input whose pictures are read as ``plan`` says, soon before ``chunk``."""
     return ffmpeg.input(
         f"file:{master}",
         protocol_whitelist="file",
         **_on_errors(plan.is_damaged),
         **STEADY,
         **decoder_options(plan),
+        **_seek_options(chunk),
     )
 
 
@@ -127,6 +130,13 @@ def thumbnail_arguments(
     # Standard input is fed, so it must not be closed to ffmpeg.
     options = [each for each in _GLOBAL if each != "-nostdin"]
     return [program, *options, *written.compile(cmd=[])]
+
+
+def _seek_options(chunk: Chunk | None) -> dict[str, Any]:
+    """Options that start decoding at the chunk's key frame, and keep everything from there."""
+    if chunk is None or chunk.seek_s is None:
+        return {}
+    return {"ss": f"{chunk.seek_s:.6f}", "seek_timestamp": 1, "noaccurate_seek": None}
 
 
 _GLOBAL = (
@@ -239,6 +249,49 @@ _VIDEO_CONTAINER = _CONTAINER | {
     "fps_mode": "passthrough",
     "movflags": f"+frag_keyframe{_FRAGMENTED}",
 }
+
+
+def keys_arguments(
+    master: str, index: int, kinds: Sequence[int], output: str, *, program: str = "ffmpeg"
+) -> list[str]:
+    """The command that lists times of key frames, given the types of their NAL units.
+
+    Args:
+        master: Path of the master.
+        index: Number of the video stream.
+        kinds: Types of NAL units that a key frame must hold.
+        output: Where the list goes, in the format ``framecrc``.
+        program: Path of ffmpeg.
+    """
+    # Not ``-discard nokey``, which would read less: the times of MP4 are wrong with it.
+    source = ffmpeg.input(f"file:{master}", protocol_whitelist="file")
+    units = f"filter_units=pass_types={'|'.join(map(str, kinds))}"
+    written = ffmpeg.output(
+        source[str(index)], output, format="framecrc", **{"c:v": "copy", "bsf:v": units}
+    )
+    return [program, *_GLOBAL, "-copyts", *written.compile(cmd=[])]
+
+
+def check_arguments(
+    products: Sequence[str], *, in_full: bool, program: str = "ffmpeg"
+) -> list[str]:
+    """The command that decodes products as a check, and says of each how many frames it had.
+
+    Args:
+        products: Paths.
+        in_full: All frames; otherwise key frames only, in products of video.
+        program: Path of ffmpeg.
+    """
+    chosen = {} if in_full else {"skip_frame": "nokey"}
+    sources = [
+        ffmpeg.input(
+            f"file:{product}", protocol_whitelist="file", err_detect="explode", threads=1, **chosen
+        )
+        for product in products
+    ]
+    sink = ffmpeg.output(*sources, "-", format="null", fps_mode="passthrough")
+    head = [each.replace("+warning", "+verbose") for each in _GLOBAL]
+    return [program, *head, *sink.compile(cmd=[])]
 
 
 def decode_arguments(*, program: str = "ffmpeg") -> list[str]:

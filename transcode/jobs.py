@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from transcode.chunks import Chunk
 from transcode.layout import audio_folder, video_folder
-from transcode.plan import AudioPlan, Chunk, EncodePlan, PicturePlan, VideoPlan
+from transcode.plan import AudioPlan, EncodePlan, PicturePlan, VideoPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,9 @@ class VideoJob:
     rungs: tuple[tuple[str, VideoPlan], ...]
     """Name of the track's folder, and how it is encoded."""
 
+    def __str__(self) -> str:
+        return f"chunk {self.chunk.index} of {', '.join(track for track, _ in self.rungs)}"
+
     @property
     def is_damaged(self) -> bool:
         """Whether parts of the master do not decode, which is known."""
@@ -51,6 +55,9 @@ class AudioJob:
 
     track: str
     audio: AudioPlan
+
+    def __str__(self) -> str:
+        return f"sound {self.track}"
 
     @property
     def is_damaged(self) -> bool:

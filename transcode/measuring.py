@@ -17,11 +17,12 @@ from typing import Any
 
 import ffmpeg
 
+from transcode.chunks import Chunk
 from transcode.ffmpeg import complete, open_pictures
 from transcode.graphs.video import pictures
 from transcode.ladders.sizes import scale_into, size_of
 from transcode.masters.master import Master
-from transcode.plan import Chunk, PicturePlan, VideoPlan
+from transcode.plan import PicturePlan, VideoPlan
 from transcode.quality import FILTERS, Metric
 
 _BOX = (1920, 1080)

@@ -16,6 +16,7 @@ from fractions import Fraction
 from typing import Any
 
 from abr.errors import MediaError
+from transcode.chunks import Chunk, cut_chunks
 from transcode.config import TranscodeConfig
 from transcode.encoders.levels import Level
 from transcode.encoders.rates import RateControl
@@ -116,17 +117,6 @@ class AudioPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chunk:
-    """A run of whole segments that is encoded at once, all rungs in one process."""
-
-    index: int
-    first_frame: int
-    """Counted at the constant frame rate, from 0."""
-    frames: int | None
-    """None: all there are, however many."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class EncodePlan:
     """Everything that an encode needs, except file names."""
 
@@ -182,7 +172,14 @@ def plan_encode(
             background=config.background,
         ),
         rungs=tuple(_video_plan(rung, rate, master.colour, config) for rung in fitting),
-        chunks=(Chunk(index=0, first_frame=0, frames=frames),),
+        chunks=cut_chunks(
+            frames,
+            rate,
+            segment_frames=segment,
+            timing=timing if _can_cut(master, rate) else None,
+            chunk_s=config.chunk_s,
+            lead_frames=2 if master.scan.kind == "interlaced" else 0,
+        ),
         duration_s=duration_s,
         audio=tuple(_audio_plans(master, duration_s, config)),
         notes=(*master.notes, *_size_notes(wanted, fitting, rate)),
@@ -222,6 +219,17 @@ def _size_notes(
         if old != new
     }
     yield from (Note(text=text) for text in sorted(changed))
+
+
+def _can_cut(master: Master, rate: Fraction) -> bool:
+    """Whether a part of the film looks the same however much before it was decoded."""
+    return (
+        # Where only some of the pictures are used, which ones may depend on the start.
+        master.frame_rate == rate
+        # Which fields belong together is told by what came before.
+        and master.scan.kind != "telecined"
+        and master.damage is None
+    )
 
 
 def frames_at(master: Master, rate: Fraction) -> int:

@@ -86,7 +86,7 @@ def test_a_scheduler_without_workers_is_said(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("bench.experiments.run.cluster.CONNECT_S", 2.0)
+    monkeypatch.setattr("abr.run.cluster.CONNECT_S", 2.0)
     args = ["--quick", "--out", str(tmp_path / "out"), "--executor", address]
     assert main(["bench", "run", *args]) == 1
     assert "the scheduler has no workers; start some with `dask worker" in capsys.readouterr().err
@@ -96,7 +96,7 @@ def test_a_scheduler_without_workers_is_said(
 def test_nobody_there_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.experiments.run.cluster.CONNECT_S", 1.0)
+    monkeypatch.setattr("abr.run.cluster.CONNECT_S", 1.0)
     args = ["--quick", "--out", str(tmp_path / "out"), "--executor", "dask://127.0.0.1:9"]
     assert main(["bench", "run", *args]) == 1
     assert "no Dask scheduler answered within 1 s" in capsys.readouterr().err

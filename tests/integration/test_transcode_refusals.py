@@ -173,7 +173,7 @@ def test_a_damaged_master_is_refused_by_every_ffmpeg(
         (["--demo", "a", "b"], 2, "expected OUT only"),
         (["--demo", "{out}", "--demo-size", "7x7"], 2, "expected even WIDTHxHEIGHT"),
         (["{master}", "{out}", "--ladder", "720:900"], 1, "larger than"),
-        (["{master}", "{out}", "--ladder", "x"], 1, "expected HEIGHT:KBPS"),
+        (["{master}", "{out}", "--ladder", "x"], 1, "HEIGHT:KBPS"),
         (["{master}", "{out}", "--segment", "99"], 1, "segment_s"),
         (["{master}", "{out}", "--rotate-every", "2"], 1, "rotate_every"),
         (["{master}", "{out}", "--encrypt", "rot13"], 2, "aes-128"),
@@ -265,11 +265,12 @@ def test_an_interruption_ends_ffmpeg_and_leaves_nothing(
         [*command, "--preset", "slow"], stderr=subprocess.PIPE, text=True, cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )  # fmt: skip
-    begun = ".out.partial-*/products/v0-*.mp4"
-    partial = _wait_for(
-        lambda: [each for each in (tmp_path / "new").glob(begun) if each.stat().st_size]
+    cache = Path(os.environ["ABR_CACHE"])
+    begun = _wait_for(
+        lambda: [each for each in cache.glob("tmp/*/v0-*.mp4") if each.stat().st_size]
     )
-    assert partial
+    assert begun
+    assert list((tmp_path / "new").glob(".out.partial-*"))
     children = _children(process.pid)
     assert children
     process.send_signal(getattr(signal, name))
@@ -277,6 +278,7 @@ def test_an_interruption_ends_ffmpeg_and_leaves_nothing(
     assert process.returncode == 130
     assert said.strip() == "abr: interrupted"
     assert [path.name for path in tmp_path.iterdir()] == ["slow.mp4"]
+    assert list((cache / "tmp").iterdir()) == list((cache / "runs").iterdir()) == []
     assert not any(Path(f"/proc/{child}").exists() for child in children)
 
 
@@ -345,7 +347,7 @@ async def test_a_sink_that_fails_ends_the_run(tmp_path: Path) -> None:
     assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists()
 
 
-def test_an_encode_that_does_not_decode_is_thrown_away(
+def test_a_package_that_reads_back_otherwise_is_thrown_away(
     sound_master: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Bytes changed on their way to the disk are found before anything is renamed."""
@@ -357,7 +359,7 @@ def test_an_encode_that_does_not_decode_is_thrown_away(
         write(folder, name, changed)
 
     monkeypatch.setattr(Folder, "_write", damaging)
-    with pytest.raises(ToolFailedError, match="v0: does not decode"):
+    with pytest.raises(ToolFailedError, match=r"v0/00000\.m4s: reads back otherwise"):
         asyncio.run(transcode(sound_master, tmp_path / "out", QUICK))
     assert list(tmp_path.iterdir()) == []
 
@@ -389,7 +391,8 @@ def test_capabilities_are_remembered_until_the_file_changes(
             script(tmp_path / "ffmpeg", body + "\n")
         find("ffmpeg")
         asked.append(len((tmp_path / "log").read_text().splitlines()))
-    assert asked == [3, 3, 6]
+    assert asked[0] == asked[1] >= 3
+    assert asked[2] == 2 * asked[0]
 
 
 def test_a_variable_that_names_no_program_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

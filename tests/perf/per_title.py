@@ -23,7 +23,7 @@ import json
 import resource
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -102,7 +102,8 @@ async def encode_and_measure(
     """Encode a ladder in full and score every frame."""
     plan = plan_encode(facts, config, rungs=rungs)
     named = tuple((f"v{number}", rung) for number, rung in enumerate(plan.rungs))
-    whole = plan.chunks[0]
+    frames = sum(chunk.frames or 0 for chunk in plan.chunks)
+    whole = replace(plan.chunks[0], frames=frames, is_last=True)
     job = VideoJob(pictures=plan.pictures, chunk=whole, rungs=named)
     await encode(job, master, facts.where, folder)
     paths = [product_path(folder, product) for product in job.products]

@@ -9,15 +9,19 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+from transcode.chunks import Chunk
 from transcode.masters.timing import Clock
-from transcode.plan import Chunk
 
 STEADY = {"reinit_filter": 0}
 """Input options for the picture: filters take changes of size, format and colour as they come."""
 
 
 def place_pictures(stream: Any, clock: Clock, rate: Fraction, chunk: Chunk) -> Any:
-    """The pictures of a chunk at a constant ``rate``, holes filled, the last one to its end."""
+    """The pictures of a chunk at a constant ``rate``, holes filled, the last one to its end.
+
+    What is decoded before the chunk begins is dropped, except for the picture that still stands
+    there then.
+    """
     grid = f"{rate.numerator}/{rate.denominator}"
     begin = f"({chunk.first_frame}*{rate.denominator}/{rate.numerator})"
     time = f"N/({grid})" if clock.is_timeless else _film_time(clock)
@@ -36,7 +40,8 @@ def place_pictures(stream: Any, clock: Clock, rate: Fraction, chunk: Chunk) -> A
     stream = stream.filter("fps", fps=grid, start_time=0)
     if chunk.frames is None:
         return stream
-    stream = stream.filter("tpad", stop=-1, stop_mode="clone")
+    if chunk.is_last:
+        stream = stream.filter("tpad", stop=-1, stop_mode="clone")
     return stream.filter("trim", end_frame=chunk.frames)
 
 

@@ -177,6 +177,7 @@ def _timing(
         stated=fraction(video.get("avg_frame_rate")) or fraction(video.get("r_frame_rate")),
         form=form,
         fields=flagged_scan(video).kind == "interlaced",
+        drops_leading=video.get("codec_name") == "hevc",
     )
 
 

@@ -81,6 +81,9 @@ class Line:
     ends_s: FloatArray
     """End of each, by the container's word; nan where it says none."""
     key_times_s: FloatArray
+    """Of all key frames."""
+    closed_key_times_s: FloatArray
+    """Of those after which no frame is shown earlier: the group of pictures is closed."""
     add_s: float = 0.0
     """Added to the file's times before the first jump."""
     jumps: tuple[Jump, ...] = ()
@@ -288,11 +291,15 @@ def _line(track: Packets, runs: Sequence[_Run], offsets: Sequence[float]) -> Lin
     times = shown[visible] + add_s[visible]
     order = np.argsort(times, kind="stable")
     keys = visible & ((track.flags & KEY) != 0)
+    # What comes from here on, in the order of decoding, is shown at this time at the earliest.
+    earliest = np.minimum.accumulate(np.where(np.isnan(shown), np.inf, shown)[::-1])[::-1]
+    closed = keys & (shown <= earliest)
     first_key = np.flatnonzero((track.flags & KEY) != 0)
     return Line(
         times_s=times[order],
         ends_s=(times + track.duration_s[visible])[order],
         key_times_s=np.sort(shown[keys] + add_s[keys]),
+        closed_key_times_s=np.sort(shown[closed] + add_s[closed]),
         add_s=offsets[0],
         jumps=_jumps(runs, offsets),
         jump_times_s=tuple(
@@ -309,7 +316,13 @@ def _timeless(track: Packets) -> Line:
     usual_s = float(np.median(lasts_s)) if len(lasts_s) else 0.04
     times = np.arange(track.count, dtype=np.float64) * usual_s
     keys = (track.flags & KEY) != 0
-    return Line(times_s=times, ends_s=times + usual_s, key_times_s=times[keys], is_timeless=True)
+    return Line(
+        times_s=times,
+        ends_s=times + usual_s,
+        key_times_s=times[keys],
+        closed_key_times_s=times[keys],
+        is_timeless=True,
+    )
 
 
 def _jumps(runs: Sequence[_Run], offsets: Sequence[float]) -> tuple[Jump, ...]:

@@ -35,6 +35,8 @@ _LITTLE_S = 0.1
 """Sound that reaches beyond the pictures by this much is cut, not given a picture that stands."""
 _MOST_ALIKE = 3
 """Notes of one kind that are spelt out."""
+_SEEKS_EARLY_S = 0.1305
+"""ffmpeg seeks 3/23 s early where frames are reordered (fftools/ffmpeg_demux.c)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +95,11 @@ class Timing:
     longest_gap_s: float = 0.0
     """Longest time that one picture stands."""
     gap_at_s: float = 0.0
-    key_frames_s: tuple[float, ...] = ()
-    """Places of key frames, at most two a second."""
-    can_seek: bool = False
-    """Whether a picture found by seeking to its time is the right one."""
+    starts_s: tuple[float, ...] = ()
+    """Where decoding can start without the pictures before, at most two places a second; empty
+    when a picture found by seeking to its time may be another one."""
+    seek_add_s: float = 0.0
+    """What is added to a start so that ffmpeg, which seeks early, finds it."""
     is_steady: bool = False
     """Whether a picture is due at each interval: broadcasts do not leave any out."""
     corrupt: int = 0
@@ -126,6 +129,7 @@ def measure(
     stated: Fraction | None = None,
     form: str = "",
     fields: bool = False,
+    drops_leading: bool = False,
 ) -> Timing:
     """Times of the picture and the sounds that are used, the main one first.
 
@@ -136,6 +140,8 @@ def measure(
         stated: Rate that the container states; decides where the times leave a doubt.
         form: ffprobe's name of the format.
         fields: Pictures are fields in pairs, each of which may be a packet.
+        drops_leading: The decoder leaves out, without an error, pictures that follow the key
+            frame it begins at, are shown before it, and need others still.
     """
     gap_s = CLOCK_GAP_S if form in CLOCKED else FILE_GAP_S
     sounds = {index: each for index, each in (sounds or {}).items() if each.count}
@@ -169,8 +175,8 @@ def measure(
         lost=rate.lost,
         longest_gap_s=float(steps_s[longest]) if len(steps_s) else 0.0,
         gap_at_s=float(times_s[longest] - start_s),
-        key_frames_s=_key_frames(picture, start_s),
-        can_seek=_can_seek(picture, rate, form),
+        starts_s=_starts(picture, start_s, drops_leading) if _can_seek(picture, rate, form) else (),
+        seek_add_s=_seek_add_s(picture),
         is_steady=form in CLOCKED and not rate.is_variable,
         corrupt=picture.corrupt,
         notes=tuple(_notes(picture, heard, rate, start_s, end_s, film_end_s)),
@@ -244,19 +250,24 @@ def _clock(line: Line, start_s: float, *, packs: bool = False) -> Clock:
     )
 
 
-def _key_frames(line: Line, start_s: float) -> tuple[float, ...]:
-    times_s = line.key_times_s - start_s
+def _starts(line: Line, start_s: float, drops_leading: bool) -> tuple[float, ...]:
+    times_s = (line.key_times_s if drops_leading else line.closed_key_times_s) - start_s
     _, first = np.unique(np.floor(times_s / _KEY_SPACING_S), return_index=True)
     return tuple(np.round(times_s[first], 6).tolist())
 
 
+def _seek_add_s(line: Line) -> float:
+    """Nothing where key frames are so near that the next one might be found."""
+    apart_s = np.diff(line.key_times_s)
+    return _SEEKS_EARLY_S if not len(apart_s) or apart_s.min() > 2 * _SEEKS_EARLY_S else 0.0
+
+
 def _can_seek(line: Line, rate: Rate, form: str) -> bool:
-    """Constant, without jumps or hidden pictures, in a format with an index."""
+    """Places follow from times alone, without hidden pictures, in a format with an index."""
     return (
         form.startswith(_SEEKABLE)
-        and not (rate.is_variable or rate.moved or rate.lost)
+        and not (rate.moved or rate.lost)
         and not (line.jumps or line.is_timeless or line.hidden or line.corrupt or line.before_key)
-        and len(line.key_times_s) > 0
     )
 
 

@@ -1,61 +1,131 @@
-"""One job done: a run of ffmpeg, and its products on disk.
+"""One job done, wherever this runs: ffmpeg, its products checked, and put into the cache.
 
-Products are what the encoder delivered, one file for each track: a fragmented MP4 of one
-chunk, checked before it gets its name.
+Everything that a worker needs is in a ``Task``. A product gets its name in the cache only when
+it was written as it came, holds the frames that it must, begins with a key frame, and decodes.
+Exit codes are not believed.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Callable
+import hashlib
+import logging
+import os
+import re
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from abr.errors import MissingFileError, ToolFailedError, ToolMissingError
 from transcode.encoders.video import VIDEO_ENCODERS
-from transcode.ffmpeg import encode_arguments
+from transcode.ffmpeg import check_arguments, encode_arguments
 from transcode.graphs.video import filters_needed
-from transcode.jobs import Job, ProductName, VideoJob
-from transcode.run.ffmpegtools import ENCODING_NEEDS, LOOPBACK, find
-from transcode.run.process import Tick, run_ffmpeg
-from transcode.verify import fault_of
+from transcode.jobs import AudioJob, Job, ProductName, VideoJob
+from transcode.products import Inspection, ProductFacts
+from transcode.run.cache import Cache, is_full
+from transcode.run.digests import digest_of
+from transcode.run.ffmpegtools import ENCODING_NEEDS, LOOPBACK, Tool, find
+from transcode.run.process import Outcome, Tick, run_ffmpeg
+from transcode.verify import fault_of, plain_line
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+"""Times that a job is tried whose ffmpeg was killed by somebody else."""
+_PIECE_BYTES = 1 << 20
+_DECODED = re.compile(r"Input stream #(\d+):\d+ .*?(\d+) (?:frames|samples\)?) ?decoded")
 
 
-async def encode(
-    job: Job,
-    master: Path,
-    where: str,
-    folder: Path,
-    *,
-    on_tick: Callable[[Tick], None] | None = None,
-    stall_limit_s: float = 60.0,
-) -> None:
-    """Do ``job``; its products are in ``folder`` afterwards.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The master as workers find it."""
 
-    Args:
-        job: What to encode.
-        master: The master.
-        where: What messages call it.
-        folder: Where products go.
-        on_tick: Called with the progress about twice a second.
-        stall_limit_s: Most seconds without any progress.
+    path: str
+    """From the root."""
+    where: str
+    """What messages call it."""
+    size_bytes: int
+    mtime_ns: int
+
+    def check(self) -> None:
+        """Check that the file is here, and is the one that was planned for.
+
+        Raises:
+            MissingFileError: it is not.
+        """
+        try:
+            stat = os.stat(self.path)
+        except OSError as exc:
+            raise MissingFileError(
+                f"{self.where}: not found on {socket.gethostname()} as {self.path}; expected the "
+                "master at the same path wherever workers run"
+            ) from exc
+        if (stat.st_size, stat.st_mtime_ns) != (self.size_bytes, self.mtime_ns):
+            raise MissingFileError(
+                f"{self.where}: is another file on {socket.gethostname()}, or was changed "
+                "meanwhile; expected the master as it was when planned; start again"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A job with everything that a worker needs for it."""
+
+    job: Job
+    addresses: tuple[str, ...]
+    """Of its products, in order."""
+    source: Source
+    cache: Cache
+    build: str
+    """Digest of the ffmpeg that the addresses stand for."""
+    in_full: bool
+    """Decode products in full as a check, not key frames only."""
+    stall_limit_s: float
+
+
+async def do_task(task: Task, on_tick: Callable[[Tick], None] | None = None) -> None:
+    """Do the job; its products are in the cache afterwards.
 
     Raises:
         DamagedError: the master is damaged, and the job does not allow for it.
+        MissingFileError: the master or the cache is not to be found here.
         ToolMissingError, ToolFailedError: ffmpeg.
+        DiskFullError: no room in the cache.
     """
-    program = find("ffmpeg", needs_of(job)).path
-    with contextlib.ExitStack() as stack:
-        files = [
-            stack.enter_context(product_path(folder, name).open("wb")) for name in job.products
-        ]
-        outcome = await run_ffmpeg(
-            lambda outputs: encode_arguments(job, str(master.absolute()), outputs, program=program),
-            [_writer(file) for file in files],
-            on_tick=on_tick,
-            stall_limit_s=stall_limit_s,
+    task.source.check()
+    tool = tool_for([task.job])
+    if build_of(tool, task.cache) != task.build:
+        raise ToolMissingError(
+            f"{socket.gethostname()}: ffmpeg {tool.version} ({tool.path}) is another build than "
+            "the one planned with; expected the same wherever workers run"
         )
-    if not (outcome.is_complete if job.is_damaged else outcome.is_clean):
-        raise fault_of(where, outcome.reason())
+    try:
+        with task.cache.workspace() as folder:
+            await _do(task, folder, tool.path, on_tick)
+    except FileNotFoundError as exc:
+        if isinstance(exc, (MissingFileError, ToolMissingError)):
+            raise
+        raise MissingFileError(
+            f"{task.cache.folder}: not found on {socket.gethostname()}; expected the cache at the "
+            "same path wherever workers run"
+        ) from exc
+    except OSError as exc:
+        if is_full(exc):
+            raise task.cache.full() from exc
+        raise
+
+
+def tool_for(jobs: Sequence[Job]) -> Tool:
+    """The ffmpeg that can do all of ``jobs``.
+
+    Raises:
+        ToolMissingError: there is none.
+    """
+    needs = {need: None for job in jobs for need in needs_of(job)}
+    return find("ffmpeg", tuple(needs))
 
 
 def needs_of(job: Job) -> tuple[str, ...]:
@@ -71,13 +141,146 @@ def needs_of(job: Job) -> tuple[str, ...]:
     return tuple(dict.fromkeys(needs))
 
 
+def build_of(tool: Tool, cache: Cache) -> str:
+    """What tells this ffmpeg from others: its version, and the digest of its file."""
+    return f"{tool.version} {digest_of(Path(tool.path), cache.digests)}"
+
+
+async def _do(
+    task: Task, folder: Path, program: str, on_tick: Callable[[Tick], None] | None
+) -> None:
+    names = task.job.products
+    paths = [product_path(folder, name) for name in names]
+    digests = await encode(
+        task.job, Path(task.source.path), task.source.where, folder,
+        on_tick=on_tick, stall_limit_s=task.stall_limit_s,
+    )  # fmt: skip
+    facts = [
+        await asyncio.to_thread(_inspect, task.job, path, str(name), digest)
+        for path, name, digest in zip(paths, names, digests, strict=True)
+    ]
+    await _check_decode(task, paths, facts, program)
+    for path, address, (known, _) in zip(paths, task.addresses, facts, strict=True):
+        task.cache.put(path, address, known)
+
+
 def product_path(folder: Path, name: ProductName) -> Path:
-    """The file of a product."""
+    """The file of a product while it is made."""
     return folder / f"{name}.mp4"
 
 
-def _writer(file: BinaryIO) -> Callable[[bytes], None]:
-    def write(data: bytes) -> None:
-        file.write(data)
+async def encode(
+    job: Job,
+    master: Path,
+    where: str,
+    folder: Path,
+    *,
+    on_tick: Callable[[Tick], None] | None = None,
+    stall_limit_s: float = 60.0,
+) -> list[str]:
+    """Run ffmpeg for ``job``, again if somebody kills it; what it delivers is not checked yet.
 
-    return write
+    Args:
+        job: What to encode.
+        master: The master.
+        where: What messages call it.
+        folder: Where products go; see ``product_path``.
+        on_tick: Called with the progress about twice a second.
+        stall_limit_s: Most seconds without any progress.
+
+    Returns:
+        SHA-256 of each product, as ffmpeg delivered it.
+
+    Raises:
+        DamagedError: the master is damaged, and the job does not allow for it.
+        ToolMissingError, ToolFailedError: ffmpeg.
+    """
+    program = tool_for([job]).path
+    paths = [product_path(folder, name) for name in job.products]
+    for attempt in range(1, ATTEMPTS + 1):
+        with contextlib.ExitStack() as stack:
+            writers = [_Writer(stack.enter_context(path.open("wb"))) for path in paths]
+            outcome = await run_ffmpeg(
+                lambda outputs: encode_arguments(
+                    job, str(master.absolute()), outputs, program=program
+                ),
+                [writer.write for writer in writers],
+                on_tick=on_tick,
+                stall_limit_s=stall_limit_s,
+            )
+        if outcome.is_complete if job.is_damaged else outcome.is_clean:
+            return [writer.digest for writer in writers]
+        if not outcome.was_killed:
+            raise fault_of(where, outcome.reason())
+        logger.info("%s: ffmpeg was killed, attempt %d of %d", job, attempt, ATTEMPTS)
+    raise ToolFailedError(
+        f"{where}: {job}: ffmpeg was killed {ATTEMPTS} times by somebody else; "
+        "expected it to end by itself; is there enough memory?"
+    )
+
+
+class _Writer:
+    """Writes what comes, and knows its digest."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._hash = hashlib.sha256()
+
+    def __repr__(self) -> str:
+        return f"<_Writer of {self._file.name}>"
+
+    def write(self, data: bytes) -> None:
+        self._file.write(data)
+        self._hash.update(data)
+
+    @property
+    def digest(self) -> str:
+        return self._hash.hexdigest()
+
+
+def _inspect(job: Job, path: Path, name: str, digest: str) -> tuple[ProductFacts, int]:
+    """Facts of a product read back from the disk, and its number of key frames."""
+    inspection = Inspection(name)
+    read = hashlib.sha256()
+    with path.open("rb") as file:
+        while data := file.read(_PIECE_BYTES):
+            read.update(data)
+            inspection.feed(data)
+    if read.hexdigest() != digest:
+        raise ToolFailedError(
+            f"{path}: reads back otherwise than it was written; expected the same bytes; "
+            "check the disk"
+        )
+    facts = inspection.close(job, digest)
+    return facts, inspection.key_frames
+
+
+async def _check_decode(
+    task: Task, paths: Sequence[Path], facts: Sequence[tuple[ProductFacts, int]], program: str
+) -> None:
+    """Decode the products, all in one process."""
+    in_full = task.in_full or isinstance(task.job, AudioJob)
+    counts: dict[int, int] = {}
+
+    def count(line: str) -> None:
+        if found := _DECODED.search(line):
+            counts[int(found[1])] = int(found[2])
+
+    outcome: Outcome = await run_ffmpeg(
+        lambda _outputs: check_arguments([str(path) for path in paths], in_full=in_full,
+                                         program=program),
+        on_line=count,
+        stall_limit_s=task.stall_limit_s,
+    )  # fmt: skip
+    for number, (name, (known, keys)) in enumerate(zip(task.job.products, facts, strict=True)):
+        expected = known.samples if in_full else keys
+        if not outcome.is_clean or counts.get(number, 0) < expected:
+            found = (
+                f"{counts.get(number, 0)} of {expected} frames decode"
+                if outcome.is_clean
+                else f"does not decode: {plain_line(outcome.reason())}"
+            )
+            raise ToolFailedError(
+                f"{name}: {found}; expected what was encoded; encode again, and report it if it "
+                "happens again"
+            )

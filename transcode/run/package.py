@@ -1,43 +1,46 @@
 """Transcoding: a master becomes a package on disk, whole or not at all.
 
-Inspect, plan, encode, package, validate, one module each. Everything is written into a folder
-beside the target, named ``.OUT.partial-…``: first the products of the encode, then the package
-made of them. The package is checked, flushed to the disk and renamed. A failure or an
-interruption leaves nothing behind.
+Inspect, plan, encode, package, validate: one module each, called here in order. The encode
+puts products into the cache; the package is made of them in a folder beside the target, named
+``.OUT.partial-…``, checked, flushed to the disk and renamed. A failure or an interruption
+leaves nothing behind but finished products, which the next run uses.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from abr.errors import ConfigError
-from abr.shell import cause_of
+from abr.errors import ConfigError, MissingFileError
+from abr.shell import note
 from transcode import layout
 from transcode.config import TranscodeConfig
 from transcode.encryption import KeyProvider
 from transcode.files.keystore import KeyStore, default_keys_dir
 from transcode.files.reader import check_package
-from transcode.jobs import Job, VideoJob, jobs_of
+from transcode.jobs import Job
 from transcode.layout import PresentationIndex
 from transcode.masters.damage import DamagedError
-from transcode.masters.master import Master
-from transcode.masters.streams import StreamWish
-from transcode.plan import EncodePlan, plan_encode
+from transcode.planview import plan_as_data
 from transcode.run.assemble import index_of, write_index, write_tracks
-from transcode.run.encode import encode, product_path
-from transcode.run.examine import examine
-from transcode.run.loudness import bring_to, loudness_of
+from transcode.run.cache import Cache
+from transcode.run.encode import Task
+from transcode.run.executors import open_crew
+from transcode.run.loudness import loudness_of
+from transcode.run.owned import owned_folder, remove_abandoned
 from transcode.run.placing import check_target, flush, move_into_place, partial_folder
-from transcode.run.probe import probe
+from transcode.run.planning import Planned, cache_folder, plan_for_damage, plan_transcode
 from transcode.run.process import Tick
 from transcode.run.progress import Pace, TranscodeProgress
-from transcode.run.texts import read_texts, write_texts
+from transcode.run.schedule import do_all, look_up
+from transcode.run.texts import Text, read_texts, write_texts
 from transcode.run.thumbnails import thumbnails
 from transcode.run.tracks import Encrypter
-from transcode.run.validate import check_rules, decode_tracks
+from transcode.run.validate import check_rules, decode_tracks, read_back
 from transcode.verify import check_frames, check_sound
 
 __all__ = ["TranscodeProgress", "transcode"]
@@ -70,86 +73,99 @@ async def transcode(
         ConfigError: settings do not fit the master or each other.
         KeyStoreError: the key store cannot be opened.
         ToolMissingError, ToolFailedError: ffmpeg.
-        DiskFullError: no room; nothing is left behind.
+        DiskFullError: no room; of the package nothing is left behind.
+        PeerError: the cluster.
     """
     config = (config or TranscodeConfig()).check()
     out = _absolute(out)
-    title = layout.title_of(out.name)
-    check_target(out, force=config.force)
-    wish = StreamWish.of(config.video, config.audio, all_audio=config.all_audio)
-    facts = await probe(master, wish=wish)
-    plan = await _plan(facts, Path(master), config)
-    texts = await read_texts(
-        Path(master), facts, config.subtitles, stall_limit_s=config.stall_limit_s
-    )
-    encrypter = None
-    if config.encrypt != "none":
-        provider = keys or KeyStore.open(_keys_dir(config, out))
-        encrypter = Encrypter(provider, title, config.rotate_every)
-    pace = Pace(plan.duration_s, on_progress)
-    async with partial_folder(out) as partial:
-        products, package = partial / "products", partial / "package"
-        products.mkdir()
-        package.mkdir()
-        try:
-            await _encode(plan, Path(master), facts, products, pace, config)
-        except DamagedError:
-            if facts.damage is not None:
-                raise
-            facts = await examine(Path(master), facts)
-            plan = await _plan(facts, Path(master), config)
-            await _encode(plan, Path(master), facts, products, pace, config)
-        tracks = write_tracks(
-            plan,
-            lambda name: product_path(products, name),
-            package,
-            encrypter=encrypter,
-            encrypts_init=config.seal_init,
+    title = check_out(out, config)
+    with _open_cache(config, out) as cache:
+        planned = await plan_transcode(Path(master), config, cache)
+        texts = await read_texts(
+            Path(master), planned.master, config.subtitles, stall_limit_s=config.stall_limit_s
         )
-        check_frames(facts, plan, [folder.frames for folder in tracks.video])
-        check_sound(
-            facts.where,
-            tracks.video[0].duration_s,
-            {folder.path.name: folder.duration_s for folder in tracks.audio},
-        )
-        pace.begin("verify")
-        await decode_tracks(
-            tracks.all,
-            in_full=config.verify == "full",
-            on_tick=lambda track, tick: pace.tell(
-                track * plan.duration_s + tick.media_s, of=len(tracks.all)
-            ),
-            stall_limit_s=config.stall_limit_s,
-        )
-        if config.loudness_lufs:
-            for folder in tracks.audio:
-                heard = await loudness_of(folder, stall_limit_s=config.stall_limit_s)
-                folder.loudness_lufs = round(heard.integrated_lufs, 1)
-        durations_s = [segment.duration_s for segment in tracks.video[0].segments]
-        text = write_texts(texts, package, durations_s, on_note=on_note)
-        rungs = tuple(zip(tracks.video, plan.rungs, strict=True))
-        images = await thumbnails(rungs, package, config, on_note=on_note)
-        index = index_of(
-            tracks, facts, plan, config,
-            title=title, source_name=source_name, encrypter=encrypter,
-            text=text,
-            images=images,
-        )  # fmt: skip
-        write_index(index, package)
-        check_package(package)
-        await check_rules(package, encrypter.keys if encrypter else ())
-        await flush(package)
-        move_into_place(package, out, force=config.force)
+        encrypter = _encrypter(config, out, title, keys)
+        async with partial_folder(out) as package:
+            with contextlib.ExitStack() as uses:
+                uses.enter_context(cache.in_use(planned.order.addresses.values()))
+                pace = Pace(planned.plan, on_progress, in_full=config.verify == "full")
+                try:
+                    await _encode(planned, config, cache, pace)
+                except DamagedError:
+                    if planned.master.damage is not None:
+                        raise
+                    planned = await plan_for_damage(planned, config, cache)
+                    uses.enter_context(cache.in_use(planned.order.addresses.values()))
+                    pace = Pace(planned.plan, on_progress, in_full=config.verify == "full")
+                    await _encode(planned, config, cache, pace)
+                index = await _package(
+                    planned, config, cache, package, pace,
+                    title=title, source_name=source_name, encrypter=encrypter,
+                    texts=texts, on_note=on_note,
+                )  # fmt: skip
+            move_into_place(package, out, force=config.force)
+        cache.prune(round(config.cache_gb * 1e9))
     return index
 
 
-async def _plan(facts: Master, master: Path, config: TranscodeConfig) -> EncodePlan:
-    plan = plan_encode(facts, config)
-    if not config.loudness_lufs:
-        return plan
-    return await bring_to(
-        plan, config.loudness_lufs, master, facts.where, stall_limit_s=config.stall_limit_s
-    )
+def check_out(out: Path, config: TranscodeConfig) -> str:
+    """Check that a package may be made in ``out``; return its title.
+
+    Raises:
+        PackageError: it is taken, or gives no title.
+    """
+    out = _absolute(out)
+    title = layout.title_of(out.name)
+    check_target(out, force=config.force)
+    return title
+
+
+async def show_plan(master: Path, config: TranscodeConfig) -> dict[str, Any]:
+    """What would be done with ``master``; see ``plan_as_data``. Nothing is encoded.
+
+    Raises:
+        MissingFileError, MediaError: the master cannot be used.
+        ConfigError: settings do not fit the master or each other.
+        ToolMissingError, ToolFailedError: ffmpeg.
+    """
+    config = config.check()
+    cache = Cache(cache_folder(config))
+    planned = await plan_transcode(master, config, cache)
+    addresses = planned.order.addresses
+    there = frozenset(each for each in addresses.values() if cache.holds(each))
+    return plan_as_data(planned.master, planned.plan, addresses, there)
+
+
+@contextlib.contextmanager
+def _open_cache(config: TranscodeConfig, out: Path) -> Iterator[Cache]:
+    """The cache of ``config``; one for this run only where none is wanted, or none can be."""
+    if not config.no_cache:
+        cache = Cache(cache_folder(config))
+        try:
+            cache.create()
+        except MissingFileError as exc:
+            if config.cache_dir:
+                raise
+            note(f"{exc}; nothing is kept")
+        else:
+            yield cache
+            return
+    existing = next(each for each in out.parents if each.is_dir())
+    prefix = f".{out.name}.cache-"
+    remove_abandoned(existing, prefix)
+    with owned_folder(existing, prefix) as folder:
+        cache = Cache(folder)
+        cache.create()
+        yield cache
+
+
+def _encrypter(
+    config: TranscodeConfig, out: Path, title: str, keys: KeyProvider | None
+) -> Encrypter | None:
+    if config.encrypt == "none":
+        return None
+    provider = keys or KeyStore.open(_keys_dir(config, out))
+    return Encrypter(provider, title, config.rotate_every)
 
 
 def _absolute(path: str | Path) -> Path:
@@ -167,29 +183,94 @@ def _keys_dir(config: TranscodeConfig, out: Path) -> Path:
     return folder
 
 
-async def _encode(
-    plan: EncodePlan,
-    master: Path,
-    facts: Master,
-    products: Path,
-    pace: Pace,
+async def _encode(planned: Planned, config: TranscodeConfig, cache: Cache, pace: Pace) -> None:
+    """Have everything made that the cache lacks."""
+    todo = await asyncio.to_thread(look_up, planned.order, cache)
+    pace.skip(todo)
+    pace.begin("encode")
+    if not todo:
+        return
+    loop = asyncio.get_running_loop()
+
+    def on_tick(job: Job, tick: Tick) -> None:
+        loop.call_soon_threadsafe(pace.tick, job, tick)
+
+    tasks = [
+        Task(
+            job=job,
+            addresses=planned.order.addresses_of(job),
+            source=planned.source,
+            cache=cache,
+            build=planned.build,
+            in_full=config.verify == "full",
+            stall_limit_s=config.stall_limit_s,
+        )
+        for job in todo
+    ]
+    with open_crew(
+        config.executor, todo,
+        workers=config.workers, source=planned.source, cache=cache, on_tick=on_tick,
+    ) as crew:  # fmt: skip
+        await do_all(tasks, crew, pace.finish)
+
+
+async def _package(
+    planned: Planned,
     config: TranscodeConfig,
-) -> None:
-    """Do all the work of ``plan``, pictures and sound side by side."""
-
-    def show(job: Job) -> Callable[[Tick], None] | None:
-        if not isinstance(job, VideoJob):
-            return None
-        return lambda tick: pace.tell(tick.frames / float(plan.pictures.frame_rate))
-
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            for job in jobs_of(plan):
-                tasks.create_task(
-                    encode(
-                        job, master, facts.where, products,
-                        on_tick=show(job), stall_limit_s=config.stall_limit_s,
-                    )
-                )  # fmt: skip
-    except BaseExceptionGroup as group:
-        raise cause_of(group) from group
+    cache: Cache,
+    package: Path,
+    pace: Pace,
+    *,
+    title: str,
+    source_name: str | None,
+    encrypter: Encrypter | None,
+    texts: Sequence[Text],
+    on_note: Callable[[str], None],
+) -> PresentationIndex:
+    """Make the package of the products, and check it."""
+    plan = planned.plan
+    pace.begin("package")
+    tracks = await asyncio.to_thread(
+        write_tracks,
+        plan,
+        lambda name: cache.path_of(planned.order.addresses[name]),
+        package,
+        encrypter=encrypter,
+        encrypts_init=config.seal_init,
+    )
+    check_frames(planned.master, plan, [folder.frames for folder in tracks.video])
+    check_sound(
+        planned.source.where,
+        tracks.video[0].duration_s,
+        {folder.path.name: folder.duration_s for folder in tracks.audio},
+    )
+    pace.begin("verify")
+    await read_back(tracks.all)
+    if config.verify == "full":
+        count = len(tracks.all)
+        await decode_tracks(
+            tracks.all,
+            on_tick=lambda track, tick: pace.tell(
+                (track + min(1.0, tick.media_s / plan.duration_s)) / count,
+                track * plan.duration_s + tick.media_s,
+            ),
+            stall_limit_s=config.stall_limit_s,
+        )
+    if config.loudness_lufs:
+        for folder in tracks.audio:
+            heard = await loudness_of(folder, stall_limit_s=config.stall_limit_s)
+            folder.loudness_lufs = round(heard.integrated_lufs, 1)
+    durations_s = [segment.duration_s for segment in tracks.video[0].segments]
+    text = write_texts(texts, package, durations_s, on_note=on_note)
+    rungs = tuple(zip(tracks.video, plan.rungs, strict=True))
+    images = await thumbnails(rungs, package, config, on_note=on_note)
+    index = index_of(
+        tracks, planned.master, plan, config,
+        title=title, source_name=source_name, encrypter=encrypter, text=text, images=images,
+    )  # fmt: skip
+    write_index(index, package)
+    check_package(package)
+    await check_rules(package, encrypter.keys if encrypter else ())
+    await flush(package)
+    pace.tell(1.0, plan.duration_s)
+    return index

@@ -7,14 +7,13 @@ import contextlib
 import ctypes
 import errno
 import os
-import secrets
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from abr.errors import DiskFullError, MissingFileError, PackageError, ResourceError
 from abr.shell import NO_ROOM_ERRORS, reason_of
 from transcode.files.reader import is_package
+from transcode.run.owned import owned_folder, remove_abandoned
 
 _EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
 _AT_FDCWD = -100
@@ -43,23 +42,26 @@ def check_target(out: Path, *, force: bool) -> None:
 async def partial_folder(out: Path) -> AsyncIterator[Path]:
     """A folder beside ``out`` that is removed afterwards, unless it was renamed.
 
+    What runs that were killed left there is removed first.
+
     Raises:
         DiskFullError: no room, here or inside the block.
         MissingFileError: the parent folder cannot be written to.
     """
     made: list[Path] = []
-    partial = out.parent / f".{out.name}.partial-{secrets.token_hex(4)}"
+    prefix = f".{out.name}.partial-"
     finished = False
     try:
-        for folder in [*reversed(_missing_folders(out.parent)), partial]:
+        for folder in reversed(_missing_folders(out.parent)):
             folder.mkdir()
             made.append(folder)
-        yield partial
+        remove_abandoned(out.parent, prefix)
+        with owned_folder(out.parent, prefix) as partial:
+            yield partial
         finished = True
     except OSError as exc:
         raise _disk_error(exc, out) from exc
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
         if not finished:
             for folder in reversed(made):
                 with contextlib.suppress(OSError):

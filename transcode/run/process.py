@@ -13,6 +13,7 @@ import fcntl
 import logging
 import os
 import shlex
+import signal
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +28,9 @@ Sink = Callable[[bytes], None]
 _PIPE_BYTES = 1 << 20
 _READ_BYTES = 1 << 18
 _TAIL_LINES = 12
+_PIPES_CLOSE_S = 1.0
 _KEPT_ERRORS = 5
+_KILLS = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,14 @@ class Outcome:
         return self.exit_code == 0 and self.finished
 
     @property
+    def was_killed(self) -> bool:
+        """Whether somebody else ended it: the system for want of memory, or a person."""
+        # ffmpeg catches SIGTERM and the like, and exits with 255.
+        return -self.exit_code in _KILLS or (
+            self.exit_code == 255 and any("received signal" in line for line in self.tail)
+        )
+
+    @property
     def is_clean(self) -> bool:
         """Whether nothing at all went wrong."""
         return self.is_complete and not self.errors
@@ -74,6 +85,7 @@ async def run_ffmpeg(
     *,
     feed: Iterable[bytes] | None = None,
     on_tick: Callable[[Tick], None] | None = None,
+    on_line: Callable[[str], None] | None = None,
     stall_limit_s: float = 60.0,
 ) -> Outcome:
     """Run ffmpeg once.
@@ -83,6 +95,7 @@ async def run_ffmpeg(
         sinks: Called with the bytes of each output. An exception in one ends the run.
         feed: Bytes for its standard input; None gives it none.
         on_tick: Called with the progress about twice a second.
+        on_line: Called with each line of the log.
         stall_limit_s: Most seconds without any progress.
 
     Raises:
@@ -104,7 +117,7 @@ async def run_ffmpeg(
                     for (read, _), sink in zip(pipes, sinks, strict=True):
                         tasks.create_task(_drain(read, sink, watch))
                     tasks.create_task(_read_progress(process, outcome, watch, on_tick))
-                    tasks.create_task(_read_log(process, outcome))
+                    tasks.create_task(_read_log(process, outcome, on_line))
                     if feed is not None:
                         tasks.create_task(_feed(process, feed, watch))
             except BaseExceptionGroup as group:
@@ -202,7 +215,17 @@ async def _process(
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
-            await asyncio.shield(process.wait())
+        await asyncio.shield(_end(process))
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Wait until the process is gone and its pipes are closed, before the loop is."""
+    await process.wait()
+    with contextlib.suppress(TimeoutError):  # a child of its own may hold them
+        async with asyncio.timeout(_PIPES_CLOSE_S):
+            for pipe in (process.stdout, process.stderr):
+                while pipe is not None and await pipe.read(_READ_BYTES):
+                    pass
 
 
 async def _drain(read: _File, sink: Sink, watch: _Watch) -> None:
@@ -250,7 +273,11 @@ def _number(text: str | None) -> int:
         return 0
 
 
-async def _read_log(process: asyncio.subprocess.Process, outcome: Outcome) -> None:
+async def _read_log(
+    process: asyncio.subprocess.Process,
+    outcome: Outcome,
+    on_line: Callable[[str], None] | None,
+) -> None:
     assert process.stderr is not None
     while True:
         try:
@@ -264,6 +291,8 @@ async def _read_log(process: asyncio.subprocess.Process, outcome: Outcome) -> No
             continue
         logger.debug("ffmpeg: %s", text)
         outcome.tail.append(text)
+        if on_line is not None:
+            on_line(text)
         is_error = "[error]" in text or "[fatal]" in text or "[panic]" in text
         if is_error and len(outcome.errors) < _KEPT_ERRORS:
             outcome.errors.append(text)

@@ -6,6 +6,7 @@ soon as it is complete; audio segments end where those of the first rung do.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,6 +67,8 @@ class Folder:
     segments: list[SegmentFacts] = field(default_factory=list, repr=False)
     loudness_lufs: float | None = None
     """Of sound, as written; None when nobody measured."""
+    digests: dict[str, str] = field(default_factory=dict, repr=False)
+    """SHA-256 of each file, as it was handed to the disk."""
 
     @property
     def duration_s(self) -> float:
@@ -79,7 +82,7 @@ class Folder:
         if self.encrypter and self.encrypts_init:
             init = encrypt(init, self.encrypter.key_of(0).key, init_iv(self.path.name))
         self.init_bytes = len(init)
-        self._write(layout.INIT, init)
+        self._keep(layout.INIT, init)
 
     def write_segment(self, cut: Cut) -> None:
         """Write the next segment."""
@@ -87,7 +90,7 @@ class Folder:
         data = cut.data
         if self.encrypter:
             data = encrypt(data, self.encrypter.key_of(number).key, sequence_iv(number))
-        self._write(layout.segment_name(number), data)
+        self._keep(layout.segment_name(number), data)
         self.frames += cut.frames
         self.segments.append(
             SegmentFacts(
@@ -99,8 +102,12 @@ class Folder:
 
     def _key_frames(self, data: bytes) -> tuple[KeyFrame, ...]:
         """Those of a segment of video that is not encrypted as a whole."""
-        has_any = self.path.name.startswith("v") and self.encrypter is None
+        has_any = self.is_video and self.encrypter is None
         return key_frames_of(data, self.timescale) if has_any else ()
+
+    def _keep(self, name: str, data: bytes) -> None:
+        self.digests[name] = hashlib.sha256(data).hexdigest()
+        self._write(name, data)
 
     def _write(self, name: str, data: bytes) -> None:
         self.path.mkdir(exist_ok=True)

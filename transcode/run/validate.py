@@ -1,7 +1,9 @@
-"""The package as written, decoded and inspected as a check."""
+"""The package as written, checked: read back, inspected, and decoded where that is asked for."""
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -15,6 +17,25 @@ from transcode.run.inspecting import load_package
 from transcode.run.process import Outcome, Tick, run_ffmpeg
 from transcode.run.tracks import Folder
 from transcode.verify import plain_line
+
+
+async def read_back(folders: Sequence[Folder]) -> None:
+    """Check that every file holds what was written to it.
+
+    Raises:
+        ToolFailedError: one does not.
+    """
+    for folder in folders:
+        for name, digest in folder.digests.items():
+            path = folder.path / name
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+            if found != digest:
+                raise ToolFailedError(
+                    f"{folder.path.name}/{name}: reads back otherwise than it was written; "
+                    "expected the same bytes; check the disk, and run the command again"
+                )
+        await asyncio.sleep(0)  # so that an interruption is noticed between tracks
 
 
 async def check_rules(package: Path, keys: Iterable[ContentKey] = ()) -> None:
@@ -41,15 +62,13 @@ async def check_rules(package: Path, keys: Iterable[ContentKey] = ()) -> None:
 async def decode_tracks(
     folders: Sequence[Folder],
     *,
-    in_full: bool,
     on_tick: Callable[[int, Tick], None],
     stall_limit_s: float,
 ) -> None:
-    """Decode what was written.
+    """Decode all that was written.
 
     Args:
         folders: The tracks.
-        in_full: All of it, or only the first and the last segment of each.
         on_tick: Called with the number of the track and the progress in it.
         stall_limit_s: Most seconds without any progress.
 
@@ -59,30 +78,27 @@ async def decode_tracks(
     """
     program = find("ffmpeg", decoders_for(folder.codecs for folder in folders)).path
     for number, folder in enumerate(folders):
-        count = len(folder.segments)
-        ends = [[0], [count - 1]] if count > 1 else [[0]]
-        for segments in [list(range(count))] if in_full else ends:
-            outcome = await run_ffmpeg(
-                lambda _outputs: decode_arguments(program=program),
-                feed=folder.read_back(segments),
-                on_tick=_of_track(number, on_tick),
-                stall_limit_s=stall_limit_s,
-            )
-            _check_decode(folder, outcome, whole=len(segments) == count)
+        outcome = await run_ffmpeg(
+            lambda _outputs: decode_arguments(program=program),
+            feed=folder.read_back(range(len(folder.segments))),
+            on_tick=_of_track(number, on_tick),
+            stall_limit_s=stall_limit_s,
+        )
+        _check_decode(folder, outcome)
 
 
 def _of_track(number: int, on_tick: Callable[[int, Tick], None]) -> Callable[[Tick], None]:
     return lambda tick: on_tick(number, tick)
 
 
-def _check_decode(folder: Folder, outcome: Outcome, *, whole: bool) -> None:
+def _check_decode(folder: Folder, outcome: Outcome) -> None:
     name = folder.path.name
     if not outcome.is_clean:
         raise ToolFailedError(
             f"{name}: does not decode: {plain_line(outcome.reason())}; encode again, "
             "and report it if it happens again"
         )
-    if folder.is_video and whole and outcome.frames != folder.frames:
+    if folder.is_video and outcome.frames != folder.frames:
         raise ToolFailedError(
             f"{name}: {outcome.frames} frames decode; expected {folder.frames}; encode again, "
             "and report it if it happens again"

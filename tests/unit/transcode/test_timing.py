@@ -61,8 +61,7 @@ def test_a_plain_film_is_as_long_as_its_pictures() -> None:
     timing = film()
     assert (timing.rate, timing.frames, timing.pictures) == (Fraction(25), 250, 250)
     assert timing.duration_s == 10.0
-    assert timing.can_seek
-    assert timing.key_frames_s == (0.0, 2.0, 4.0, 6.0, 8.0)
+    assert timing.starts_s == (0.0, 2.0, 4.0, 6.0, 8.0)
     assert timing.notes == ()
     assert timing.clock_of(1) == timing.clock_of(7) == timing.picture.clock
 
@@ -89,7 +88,7 @@ def test_a_jump_is_closed_in_both_tracks(second_s: float, form: str, words: str)
     assert other.add_s == pytest.approx(jump.add_s, abs=1e-9)
     assert words in said(timing)[0]
     assert said(timing)[0].startswith("at 0:10.000: ")
-    assert not timing.can_seek
+    assert timing.starts_s == ()
 
 
 def test_many_pieces_make_few_notes() -> None:
@@ -169,7 +168,7 @@ def test_hidden_pictures_count_for_nothing() -> None:
     """An edit list that begins inside a group of pictures: eight are decoded only."""
     timing = film(PICTURES - 0.32, SOUND[:453], hidden=8)
     assert (timing.pictures, timing.frames) == (242, 242)
-    assert not timing.can_seek
+    assert timing.starts_s == ()
 
 
 def test_a_raw_stream_has_the_rate_that_its_packets_last() -> None:

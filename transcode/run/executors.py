@@ -1,0 +1,204 @@
+"""Where jobs run: threads around ffmpeg on this machine, or a Dask cluster.
+
+Both are a ``concurrent.futures.Executor``; nothing else is asked of them. Threads on this
+machine are also told to stop, and tell how far they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from concurrent.futures.thread import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from abr.errors import InputError, MissingFileError, PeerError
+from abr.run.cluster import Cluster
+from transcode.jobs import Job, VideoJob
+from transcode.run.cache import Cache
+from transcode.run.encode import Source, Task, do_task
+from transcode.run.process import Tick
+
+LOCAL = "local"
+OnTick = Callable[[Job, Tick], None]
+
+
+class Crew(Protocol):
+    """Workers that do the tasks of one transcode."""
+
+    def submit(self, task: Task, /) -> Future[None]:
+        """Do ``task`` as soon as a worker is free."""
+        ...
+
+    def stop(self) -> None:
+        """End what is under way, as far as that can be done."""
+        ...
+
+
+@contextlib.contextmanager
+def open_crew(
+    where: str, jobs: Sequence[Job], *, workers: int, source: Source, cache: Cache, on_tick: OnTick
+) -> Iterator[Crew]:
+    """The workers that ``where`` names, all of them at rest when the block is left.
+
+    Args:
+        where: ``local``, or ``dask://HOST:PORT``.
+        jobs: What they will do.
+        workers: Chunks at a time on this machine; 0 suits its cores.
+        source: The master, which has to be visible to all workers.
+        cache: Where products go, likewise.
+        on_tick: Called, from any thread, with the progress of jobs on this machine.
+
+    Raises:
+        InputError: ``where`` is neither, or workers are not of the same version.
+        ToolMissingError: Dask is not installed.
+        PeerError: no scheduler answers, or it has no workers.
+        MissingFileError: a worker does not see the master or the cache.
+    """
+    if where == LOCAL:
+        with contextlib.closing(_LocalCrew(workers or workers_for(jobs), on_tick)) as crew:
+            yield crew
+        return
+    with Cluster(where) as cluster:
+        _check_cluster(cluster, source, cache)
+        with cluster.executor() as executor:
+            yield _ClusterCrew(executor)
+
+
+def workers_for(jobs: Sequence[Job]) -> int:
+    """Chunks at a time that keep this machine's cores busy.
+
+    One ffmpeg encodes its rungs side by side, a thread each. The largest takes longest, so it
+    keeps as many cores busy as all rungs have pixels for each pixel of that one.
+    """
+    pixels = [
+        [rung.width * rung.height for _, rung in job.rungs]
+        for job in jobs
+        if isinstance(job, VideoJob)
+    ]
+    busy = max((sum(each) / max(each) for each in pixels), default=1.0)
+    return max(1, min(len(pixels), round(len(os.sched_getaffinity(0)) / busy)))
+
+
+@dataclass(slots=True)
+class _Here:
+    """What threads of this process share."""
+
+    on_tick: OnTick
+    is_stopped: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    running: set[tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]] = field(default_factory=set)
+
+    def stop(self) -> None:
+        """Cancel what runs, and what begins from now on.
+
+        Each task is cancelled once: a second time would reach it while it cleans up.
+        """
+        with self.lock:
+            self.is_stopped = True
+            while self.running:
+                loop, task = self.running.pop()
+                loop.call_soon_threadsafe(task.cancel)
+
+
+class _LocalCrew:
+    """Threads of this process: some for chunks, and one for sound, which keeps one core busy."""
+
+    def __init__(self, workers: int, on_tick: OnTick) -> None:
+        self._here = _Here(on_tick)
+        self._chunks = ThreadPoolExecutor(workers, "abr-chunk")
+        self._sound = ThreadPoolExecutor(1, "abr-sound")
+
+    def __repr__(self) -> str:
+        return f"<_LocalCrew, {len(self._here.running)} jobs running>"
+
+    def submit(self, task: Task) -> Future[None]:
+        is_video = isinstance(task.job, VideoJob)
+        return (self._chunks if is_video else self._sound).submit(self._run, task)
+
+    def _run(self, task: Task) -> None:
+        asyncio.run(self._watched(task))
+
+    async def _watched(self, task: Task) -> None:
+        own = asyncio.current_task()
+        assert own is not None
+        entry = (asyncio.get_running_loop(), own)
+        with self._here.lock:
+            if self._here.is_stopped:
+                raise asyncio.CancelledError
+            self._here.running.add(entry)
+        try:
+            await do_task(task, lambda tick: self._here.on_tick(task.job, tick))
+        finally:
+            with self._here.lock:
+                self._here.running.discard(entry)
+
+    def stop(self) -> None:
+        self._here.stop()
+
+    def close(self) -> None:
+        """End everything; what is under way leaves nothing behind."""
+        self.stop()
+        self._chunks.shutdown(wait=True, cancel_futures=True)
+        self._sound.shutdown(wait=True, cancel_futures=True)
+
+
+class _ClusterCrew:
+    """Workers of a Dask scheduler."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    def __repr__(self) -> str:
+        return f"<_ClusterCrew of {self._executor!r}>"
+
+    def submit(self, task: Task) -> Future[None]:
+        return self._executor.submit(run_task, task)
+
+    def stop(self) -> None:
+        """Nothing: jobs under way end by themselves, and their products are kept."""
+
+
+def run_task(task: Task) -> None:
+    """Do a task in a worker's thread."""
+    try:
+        asyncio.run(do_task(task))
+    except asyncio.CancelledError as exc:
+        raise PeerError(f"{task.job}: was cancelled by its worker") from exc
+
+
+def _check_cluster(cluster: Cluster, source: Source, cache: Cache) -> None:
+    """Check that every worker is of this version, and sees the master and the cache."""
+    cluster.check_version(version)
+    with cache.workspace() as folder:
+        answers = cluster.ask_workers(look_around, source, str(folder))
+    for worker, problem in answers.items():
+        if problem:
+            raise MissingFileError(f"{worker}: {problem}")
+
+
+def version() -> str:
+    """Version of abrkit."""
+    from abr import __version__
+
+    return __version__
+
+
+def look_around(source: Source, folder: str) -> str:
+    """Why a worker here cannot do its jobs; empty when it can."""
+    try:
+        source.check()
+        (Path(folder) / f"seen-{os.getpid()}").touch(exist_ok=True)
+    except InputError as exc:
+        return str(exc)
+    except OSError as exc:
+        return (
+            f"{Path(folder).parent.parent}: {exc.strerror or exc}; expected the cache, at the "
+            "same path and open for writing, wherever workers run; give one with --cache DIR"
+        )
+    return ""

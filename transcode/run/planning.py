@@ -1,0 +1,103 @@
+"""The first two stages: inspect the master, and plan everything that follows.
+
+Nothing is encoded here. What is planned says of each product where the cache keeps it, so a
+plan can be printed together with what is left to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from abr.userfolders import cache_home
+from transcode.config import TranscodeConfig
+from transcode.jobs import jobs_of
+from transcode.masters.master import Master
+from transcode.masters.streams import StreamWish
+from transcode.plan import EncodePlan, plan_encode
+from transcode.run.cache import Cache
+from transcode.run.digests import digest_of
+from transcode.run.encode import Source, build_of, tool_for
+from transcode.run.examine import examine
+from transcode.run.loudness import bring_to
+from transcode.run.probe import probe
+from transcode.run.schedule import Order, order_of
+from transcode.run.starts import keep_real_starts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A transcode before it begins."""
+
+    master: Master
+    plan: EncodePlan
+    source: Source
+    digest: str
+    """Of the master."""
+    order: Order
+    build: str
+    """What tells the ffmpeg that is used from others."""
+
+
+def cache_folder(config: TranscodeConfig) -> Path:
+    """Folder of the cache."""
+    given = config.cache_dir or os.environ.get("ABR_CACHE")
+    if given:
+        return Path(os.path.abspath(given))
+    return cache_home(os.environ) / "abrkit" / "transcode"
+
+
+async def plan_transcode(master: Path, config: TranscodeConfig, cache: Cache) -> Planned:
+    """Inspect ``master``, and plan.
+
+    Raises:
+        MissingFileError, MediaError: the master cannot be used.
+        ConfigError: settings do not fit the master.
+        ToolMissingError, ToolFailedError: ffmpeg.
+    """
+    wish = StreamWish.of(config.video, config.audio, all_audio=config.all_audio)
+    facts = await probe(master, wish=wish)
+    stat = master.stat()
+    source = Source(
+        path=str(master.absolute()),
+        where=facts.where,
+        size_bytes=stat.st_size,
+        mtime_ns=stat.st_mtime_ns,
+    )
+    digest = await asyncio.to_thread(digest_of, master, cache.digests)
+    facts = await keep_real_starts(facts, master, stall_limit_s=config.stall_limit_s)
+    return await _plan(facts, source, digest, config, cache)
+
+
+async def plan_for_damage(planned: Planned, config: TranscodeConfig, cache: Cache) -> Planned:
+    """Plan again, once the master has turned out to be damaged.
+
+    Raises:
+        DamagedError: it is damaged too much.
+        ToolMissingError, ToolFailedError: ffmpeg.
+    """
+    facts = await examine(Path(planned.source.path), planned.master)
+    return await _plan(facts, planned.source, planned.digest, config, cache)
+
+
+async def _plan(
+    facts: Master, source: Source, digest: str, config: TranscodeConfig, cache: Cache
+) -> Planned:
+    plan = plan_encode(facts, config)
+    if config.loudness_lufs:
+        plan = await bring_to(
+            plan, config.loudness_lufs, Path(source.path), facts.where,
+            stall_limit_s=config.stall_limit_s,
+        )  # fmt: skip
+    jobs = tuple(jobs_of(plan))
+    build = build_of(tool_for(jobs), cache)
+    return Planned(
+        master=facts,
+        plan=plan,
+        source=source,
+        digest=digest,
+        order=order_of(jobs, source=digest, build=build),
+        build=build,
+    )
