@@ -6,6 +6,7 @@ Plain values, in seconds where times are compared across tracks. ``isomedia``, `
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -216,6 +217,12 @@ class MediaFacts:
         return frames / seconds if seconds > 0 else None
 
     @property
+    def commonest_rate(self) -> float | None:
+        """Frames a second by the commonest length of a picture; None without any video."""
+        lengths = Counter(s.frame_s for _, s in self.stretches("video") if s.frame_s > 0)
+        return 1 / lengths.most_common(1)[0][0] if lengths else None
+
+    @property
     def codecs(self) -> tuple[str, ...]:
         """Names of the codecs inside, each once."""
         return tuple(dict.fromkeys(t.codec for t in self.tracks() if t.kind != "other"))
@@ -281,6 +288,8 @@ class PackageFacts:
     """On disk: nothing will be added to it."""
     quality: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Quality of each segment by name of the media playlist, where the package states it."""
+    metric: str = ""
+    """Of ``quality``, such as ``vmaf``."""
 
     def media(self) -> Iterator[MediaFacts]:
         """Every media playlist once: variants, renditions, trick play."""

@@ -38,8 +38,10 @@ class Row:
 
 def ladder(package: PackageFacts) -> list[Row]:
     """Variants by rate, then renditions, then trick play."""
-    variants = {v.media.name: v for v in package.variants if v.media is not None}
-    variants |= {v.media.name: v for v in package.iframes if v.media is not None}
+    variants: dict[str, VariantFacts] = {}
+    for variant in (*package.variants, *package.iframes):
+        if variant.media is not None:  # of several with other sound, the first listed
+            variants.setdefault(variant.media.name, variant)
     rows = [_row(package, media, variants.get(media.name)) for media in package.media()]
     order = {"video": 0, "audio": 1, "subtitles": 2, "iframes": 3}
     return sorted(rows, key=lambda row: (order.get(row.role, 9), row.mean_bps or 0.0))

@@ -16,6 +16,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from abr.errors import (
+    AbrError,
     MediaError,
     MissingFileError,
     PlaylistError,
@@ -24,6 +25,7 @@ from abr.errors import (
 )
 from abr.shell import reason_of
 from transcode.encryption import decrypt
+from transcode.files.reader import is_package, read_index
 from transcode.inspection.facts import (
     InitFacts,
     MediaFacts,
@@ -46,7 +48,9 @@ from transcode.inspection.listed import (
     read_listed,
 )
 from transcode.inspection.media import container_of, read_segment
+from transcode.layout import PLAYLIST
 from transcode.playlist.model import ByteRange
+from transcode.quality import QualityFacts
 from transcode.run.decoding import decode_alone
 from transcode.run.sources import FolderSource, Source, UnreadableError
 
@@ -175,6 +179,7 @@ class _Loader:
         self._total = sum(len(each.segments) for each, _, _ in texts.values())
         for key, (media, where, role) in texts.items():
             self._media[key] = await self._measure(media, where, role)
+        quality = await asyncio.to_thread(_quality, self.source)
         get = self._media.get
         renditions = tuple(
             RenditionFacts(
@@ -200,6 +205,8 @@ class _Loader:
             ),
             unusable=tuple(self._unusable),
             is_stored=self.source.is_stored,
+            quality={} if quality is None else _by_playlist(quality),
+            metric="" if quality is None else quality.metric,
         )
 
     async def _playlists(
@@ -374,6 +381,19 @@ class _Loader:
         if self.key_of is None or not _KID.fullmatch(kid) or not self.title:
             return None
         return self.key_of(self.title, kid)
+
+
+def _quality(source: Source) -> QualityFacts | None:
+    """What the package's own index says of quality, where there is one."""
+    if not isinstance(source, FolderSource) or not is_package(source.root):
+        return None
+    with contextlib.suppress(AbrError):
+        return read_index(source.root).quality
+    return None
+
+
+def _by_playlist(quality: QualityFacts) -> dict[str, tuple[float, ...]]:
+    return {f"{track.folder}/{PLAYLIST}": track.segments for track in quality.tracks}
 
 
 def _can_decode(facts: SegmentFacts, init: InitFacts | None) -> bool:

@@ -73,10 +73,12 @@ def _top_twice(package: PackageFacts) -> Iterator[Breach]:
 
 
 def _default(package: PackageFacts) -> Iterator[Breach]:
+    # The default is chosen among variants that share their sound.
+    sound = {v.listed.attributes.get("AUDIO") for v in package.variants[:1]}
     rates = [
         (variant.listed.number("AVERAGE-BANDWIDTH") or variant.listed.number("BANDWIDTH") or 0)
         for variant in package.variants
-        if has_picture(variant)
+        if has_picture(variant) and variant.listed.attributes.get("AUDIO") in sound
     ]
     if len(rates) < 2 or not all(rates):
         return
