@@ -36,14 +36,16 @@ def pictures(plan: PicturePlan, chunk: Chunk, rungs: Sequence[VideoPlan], source
     """The decoded pictures of a chunk, once for each rung, at its size and in its colours."""
     # Tags first: any filter that finds none may make up its own.
     stream = _apply(source[str(plan.index)], fill_tags(plan.colour))
+    size = plan.frame_size
     if plan.changes_shape:
+        size = (0, 0)  # all have one now
         largest = max(rungs, key=lambda rung: rung.width * rung.height)
         stream = _apply(stream, fit(largest.width, largest.height))
-    stream = _apply(stream, whole_pictures(plan.scan, plan.frame_size))
+    stream = _apply(stream, whole_pictures(plan.scan, size))
     stream = place_pictures(stream, plan.clock, plan.frame_rate, chunk)
     is_scalable = plan.colour.colour.matrix != "ycgco"  # which the filter "scale" does not know
     if plan.scan.kind == "progressive" and is_scalable and _is_converted(plan, rungs):
-        stream = _apply(stream, steady_size(plan.frame_size))
+        stream = _apply(stream, steady_size(size))
     if plan.colour.has_alpha:
         stream = _flatten(stream, plan.background)
     found: dict[int, Any] = {}
