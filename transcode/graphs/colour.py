@@ -145,7 +145,10 @@ def _tone_map(facts: ColourFacts) -> list[Step]:
         ("format", {"pix_fmts": "gbrpf32le"}),
         ("zscale", {"primaries": "bt709"}),
         ("tonemap", {"tonemap": "hable", "desat": 0, "peak": round(facts.peak_nits / 100, 4)}),
-        ("zscale", {"transfer": "bt709", "matrix": "bt709", "range": "tv"}),
+        ("zscale", {"transfer": "bt709"}),
+        # In whole numbers of RGB, what is too bright or outside the gamut is clipped.
+        ("format", {"pix_fmts": "gbrp10le"}),
+        ("zscale", {"matrix": "bt709", "range": "tv"}),
         ("format", {"pix_fmts": "yuv444p"}),
     ]
 

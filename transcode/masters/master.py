@@ -18,7 +18,7 @@ from transcode.masters.damage import TrackDamage
 from transcode.masters.fields import fraction, whole
 from transcode.masters.notes import Note
 from transcode.masters.packets import Packets
-from transcode.masters.scan import Scan
+from transcode.masters.scan import Scan, note_of
 from transcode.masters.shape import Shape, flagged_scan, shape_of
 from transcode.masters.sight import Seen
 from transcode.masters.streams import (
@@ -198,6 +198,8 @@ def _header_notes(
 
 
 def _picture_notes(shape: Shape, colour: ColourFacts, seen: Seen | None) -> Iterator[Note]:
+    if seen and (text := note_of(seen.scan, flagged=seen.sight.scan)):
+        yield Note(text=text)
     if seen and seen.is_changing:
         yield Note(
             text="what pictures say of their colours changes; the first one's primaries and "

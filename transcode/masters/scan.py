@@ -47,6 +47,11 @@ class Scan:
     top_first: bool = True
     """Which field is earlier; of no meaning for progressive pictures."""
 
+    def __str__(self) -> str:
+        if self.kind == "progressive":
+            return self.kind
+        return f"{self.kind}, {'top' if self.top_first else 'bottom'} field first"
+
     @property
     def film_ratio(self) -> Fraction:
         """Pictures that come out for each that goes in: four of five of a telecined film."""
@@ -130,6 +135,16 @@ def judge(looks: Sequence[Votes], *, flagged: Scan, rate: Fraction | None) -> Sc
     if woven >= 0.7 * votes and max(top, bottom) >= 0.85 * woven:
         return Scan("interlaced", top_first=top > bottom)
     return flagged
+
+
+def note_of(scan: Scan, *, flagged: Scan) -> str | None:
+    """What the user should know of it, in words; None when flags are right and nothing is done."""
+    if scan.kind == "telecined":
+        return "a film in 3:2 pulldown; its own pictures are taken, four for every five"
+    if scan.kind == "interlaced":
+        doubt = "" if scan == flagged else f" (flagged as {flagged})"
+        return f"{scan}{doubt}; deinterlaced at the rate of its pictures"
+    return None if flagged == scan else f"flagged as {flagged}, but pictures are whole; kept so"
 
 
 def _sums(looks: Sequence[Votes]) -> tuple[int, int, int]:

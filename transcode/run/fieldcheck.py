@@ -28,6 +28,8 @@ _COLUMNS, _LINES = 512, 1088
 _PLACES = (0.3, 0.65, 0.1, 0.85, 0.5)
 _SHORT_S, _LONG_S = 4.0, 60.0
 """Below the first there is one place; from the second on there are two at the least."""
+_SPAN_S = 10.0
+"""Most seconds of the film that are read at a place: where nothing decodes, the log would fill."""
 _LIMIT_S = 30.0
 
 
@@ -46,7 +48,11 @@ async def look(path: Path, master: Master) -> Seen | None:
     votes: list[Votes] = []
     colours: set[tuple[str, ...]] = set()
     for number, at_s in enumerate(places):
-        log, pictures = await _decode(path, master, at_s, count)
+        try:
+            log, pictures = await _decode(path, master, at_s, count)
+        except TimeoutError:
+            logger.warning("%s: looking at %.1f s took over %g s", path, at_s, _LIMIT_S)
+            break
         found = read_sight(log)
         if found is None:
             continue
@@ -69,22 +75,31 @@ def _votes(raw: bytes, sight: Sight) -> Votes:
     return votes_of(np.frombuffer(raw[:whole], dtype=np.uint8).reshape(-1, lines, columns))
 
 
-async def _decode(path: Path, master: Master, at_s: float, count: int) -> tuple[str, bytes]:
-    """The log of ffmpeg, and the middles of some pictures as one plane of 8 bits."""
+def _arguments(path: Path, master: Master, at_s: float, count: int) -> list[str]:
     seek = ["-ss", f"{at_s:.3f}", "-noaccurate_seek"] if at_s > 0 else []
     decoder = master.colour.decoder
+    chosen = [] if decoder is None else [f"-c:{master.index}", decoder]
+    source = ["-protocol_whitelist", "file", "-t", f"{_SPAN_S:g}", "-i", f"file:{path.absolute()}"]
     # An even first line keeps top fields on top.
     middle = (
         f"crop=w=min(iw\\,{_COLUMNS}):h=min(ih\\,{_LINES}):x=(iw-ow)/2:y=floor((ih-oh)/8)*4:exact=1"
     )
-    command = [
+    return [
         find("ffmpeg", ENCODING_NEEDS).path,
         *("-hide_banner", "-nostdin", "-nostats", "-v", "info", "-noautorotate", "-threads", "1"),
-        *([] if decoder is None else [f"-c:{master.index}", decoder]),
-        *("-protocol_whitelist", "file", *seek, "-i", f"file:{path.absolute()}"),
+        *(*chosen, *seek, *source),
         *("-map", f"0:{master.index}", "-frames:v", str(count), "-fps_mode", "passthrough"),
         *("-vf", f"showinfo=checksum=0,{middle},scale,format=gray", "-f", "rawvideo", "pipe:1"),
     ]
+
+
+async def _decode(path: Path, master: Master, at_s: float, count: int) -> tuple[str, bytes]:
+    """The log of ffmpeg, and the middles of some pictures as one plane of 8 bits.
+
+    Raises:
+        TimeoutError: it took over ``_LIMIT_S``.
+    """
+    command = _arguments(path, master, at_s, count)
     logger.debug("%s", shlex.join(command))
     process = await asyncio.create_subprocess_exec(
         *command,
@@ -96,9 +111,6 @@ async def _decode(path: Path, master: Master, at_s: float, count: int) -> tuple[
     try:
         async with asyncio.timeout(_LIMIT_S):
             pictures, log = await process.communicate()
-    except TimeoutError:
-        logger.warning("%s: looking at %.1f s took over %.0f s", path, at_s, _LIMIT_S)
-        return "", b""
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):

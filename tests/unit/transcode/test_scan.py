@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from transcode.graphs.scan import whole_pictures
-from transcode.masters.scan import Scan, Votes, is_clear, judge, votes_of
+from transcode.masters.scan import Scan, Votes, is_clear, judge, note_of, votes_of
 from transcode.masters.sight import read_sight
 
 PAL, NTSC = Fraction(25), Fraction(30000, 1001)
@@ -96,6 +97,24 @@ def test_filters_go_by_what_was_measured() -> None:
     names = [name for name, _ in whole_pictures(Scan("telecined"), (0, 0))]
     assert names == ["fieldmatch", "bwdif", "decimate"]
     assert Scan("telecined").film_ratio * NTSC == Fraction(24000, 1001)
+
+
+@pytest.mark.parametrize(
+    ("scan", "flagged", "words"),
+    [
+        (Scan(), Scan(), None),
+        (TOP, TOP, "interlaced, top field first; deinterlaced"),
+        (BOTTOM, Scan(), r"interlaced, bottom field first \(flagged as progressive\); dein"),
+        (BOTTOM, TOP, r"bottom field first \(flagged as interlaced, top field first\); dein"),
+        (Scan(), TOP, "flagged as interlaced, top field first, but pictures are whole"),
+        (Scan("telecined"), TOP, "four for every five"),
+    ],
+)
+def test_the_user_is_told_what_is_done_and_why(
+    scan: Scan, flagged: Scan, words: str | None
+) -> None:
+    note = note_of(scan, flagged=flagged)
+    assert note is None if words is None else re.search(words, note or "")
 
 
 LOG = """[Parsed_showinfo_0 @ 0x55] config in time_base: 1/12800, frame_rate: 25/1
