@@ -191,8 +191,8 @@ def _rungs(
 ) -> tuple[PlannedRung, ...]:
     rungs = given or ladder_for(master, wanted=config.ladder)
     if not given and is_preset(config.ladder):
-        return in_codecs(at_constant_quality(rungs), config.codecs)
-    return in_codecs(rungs, config.codecs, rates_of=config.codecs[0])
+        return in_codecs(at_constant_quality(rungs), config.codecs, preset=config.preset)
+    return in_codecs(rungs, config.codecs, preset=config.preset, rates_of=config.codecs[0])
 
 
 def _within_levels(rung: PlannedRung, rate: Fraction) -> PlannedRung:

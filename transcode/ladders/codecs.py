@@ -15,9 +15,9 @@ from abr.errors import ConfigError
 from transcode.encoders.video import VIDEO_ENCODERS
 from transcode.ladders.rungs import PlannedRung
 
-# x264 veryfast, measured on five masters at 234 to 720 lines (docs/codecs.md): bit/s of 416x234
-# at CRF 23 were 205,000 to 540,000, with a geometric mean of 300,000; larger pictures took as
-# many as their area to the power of 0.75; half the bits were 5.1 to 6.1 CRF away.
+# x264 veryfast, measured on four masters (docs/codecs.md): bit/s of 416x234 at CRF 23 were 205,000
+# to 520,000, with a geometric mean of 300,000; larger pictures took as many as their area to
+# the power of 0.75; half the bits were 4.4 to 6.1 CRF away.
 _TYPICAL_CRF, _TYPICAL_BPS, _TYPICAL_AREA = 23.0, 300_000, 416 * 234
 _AREA_POWER = 0.75
 _CRF_OF_HALF = 5.5
@@ -40,7 +40,7 @@ def at_constant_quality(rungs: Sequence[PlannedRung]) -> tuple[PlannedRung, ...]
 
 
 def in_codecs(
-    rungs: Sequence[PlannedRung], codecs: Sequence[str], *, rates_of: str = "h264"
+    rungs: Sequence[PlannedRung], codecs: Sequence[str], *, preset: str, rates_of: str = "h264"
 ) -> tuple[PlannedRung, ...]:
     """``rungs`` once for each of ``codecs``, one ladder after another.
 
@@ -50,6 +50,7 @@ def in_codecs(
     Args:
         rungs: The ladder.
         codecs: What is asked for.
+        preset: Speed of the encoders.
         rates_of: The codec that bit rates are stated for; others get their share of them.
 
     Raises:
@@ -62,11 +63,13 @@ def in_codecs(
                 f"codec: found {','.join(codecs)}, and a ladder whose rungs name "
                 f"{','.join(named)}; expected one of the two to choose"
             )
-        return tuple(_fit(rung) for codec in named for rung in rungs if rung.codec == codec)
-    return tuple(_fit(_in_codec(rung, codec, rates_of)) for codec in codecs for rung in rungs)
+        return tuple(_fit(rung, preset) for codec in named for rung in rungs if rung.codec == codec)
+    return tuple(
+        _fit(_in_codec(rung, codec, rates_of, preset), preset) for codec in codecs for rung in rungs
+    )
 
 
-def _in_codec(rung: PlannedRung, codec: str, rates_of: str) -> PlannedRung:
+def _in_codec(rung: PlannedRung, codec: str, rates_of: str, preset: str) -> PlannedRung:
     encoder = VIDEO_ENCODERS[codec]
     share = encoder.share / VIDEO_ENCODERS[rates_of].share
     return replace(
@@ -74,14 +77,14 @@ def _in_codec(rung: PlannedRung, codec: str, rates_of: str) -> PlannedRung:
         codec=codec,
         bitrate_bps=round(rung.bitrate_bps * share),
         cap_bps=None if rung.cap_bps is None else round(rung.cap_bps * share),
-        crf=None if rung.crf is None else encoder.crf_as(rung.crf),
+        crf=None if rung.crf is None else encoder.crf_as(rung.crf, preset=preset),
     )
 
 
-def _fit(rung: PlannedRung) -> PlannedRung:
+def _fit(rung: PlannedRung, preset: str) -> PlannedRung:
     """``rung``, with a quality where its encoder cannot keep the mean of pictures so small."""
     encoder = VIDEO_ENCODERS[rung.codec]
     if rung.crf is not None or min(rung.width, rung.height) >= encoder.least_side_of_mean:
         return rung
     crf = typical_crf(rung.bitrate_bps / encoder.share, rung.width, rung.height)
-    return replace(rung, crf=encoder.crf_as(crf))
+    return replace(rung, crf=encoder.crf_as(crf, preset=preset))

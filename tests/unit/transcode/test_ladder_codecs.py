@@ -23,7 +23,7 @@ def test_the_typical_quality_is_that_of_the_measured_masters() -> None:
 
 
 def test_each_codec_has_the_whole_ladder_at_its_share() -> None:
-    rungs = in_codecs([LOW, HIGH], ["h264", "hevc"])
+    rungs = in_codecs([LOW, HIGH], ["h264", "hevc"], preset="fast")
     share = VIDEO_ENCODERS["hevc"].share
     assert rungs[:2] == (LOW, HIGH)
     assert rungs[2:] == (
@@ -36,38 +36,38 @@ def test_each_codec_has_the_whole_ladder_at_its_share() -> None:
 
 def test_rates_that_are_stated_for_a_codec_are_its_own() -> None:
     """``--ladder 234:300 --codec hevc`` asks for 300 kbit/s of HEVC."""
-    assert in_codecs([LOW], ["hevc"], rates_of="hevc")[0].bitrate_bps == 300_000
-    more = in_codecs([LOW], ["hevc", "h264"], rates_of="hevc")[1].bitrate_bps
+    assert in_codecs([LOW], ["hevc"], preset="fast", rates_of="hevc")[0].bitrate_bps == 300_000
+    more = in_codecs([LOW], ["hevc", "h264"], preset="fast", rates_of="hevc")[1].bitrate_bps
     assert more == round(300_000 / VIDEO_ENCODERS["hevc"].share)
 
 
 def test_qualities_are_translated() -> None:
     (rung,) = at_constant_quality([LOW])
     assert rung.crf == 23.0
-    (other,) = in_codecs([rung], ["av1"])
-    assert other.crf == VIDEO_ENCODERS["av1"].crf_as(23.0)
+    (other,) = in_codecs([rung], ["av1"], preset="fast")
+    assert other.crf == VIDEO_ENCODERS["av1"].crf_as(23.0, preset="fast")
 
 
 def test_qualities_stay_on_the_scale_of_their_encoder() -> None:
     """SVT-AV1 takes whole numbers to 63, x265 goes to 51."""
     for name, most in (("av1", 63.0), ("hevc", 51.0)):
         encoder = VIDEO_ENCODERS[name]
-        assert encoder.crf_as(50.0) == most
-        found = [encoder.crf_as(crf / 2) for crf in range(20, 80)]
+        assert encoder.crf_as(50.0, preset="fast") == most
+        found = [encoder.crf_as(crf / 2, preset="veryfast") for crf in range(20, 80)]
         assert found == sorted(found)
-    assert VIDEO_ENCODERS["av1"].crf_as(23.5).is_integer()
+    assert VIDEO_ENCODERS["av1"].crf_as(23.5, preset="slow").is_integer()
 
 
 def test_a_ladder_that_names_codecs_is_sorted_by_them() -> None:
     deep = PlannedRung(1280, 720, 2_000_000, codec="hevc")
-    assert in_codecs([LOW, deep, HIGH], ["h264"]) == (LOW, HIGH, deep)
+    assert in_codecs([LOW, deep, HIGH], ["h264"], preset="fast") == (LOW, HIGH, deep)
     with pytest.raises(ConfigError, match="found av1, and a ladder whose rungs name h264,hevc"):
-        in_codecs([LOW, deep], ["av1"])
+        in_codecs([LOW, deep], ["av1"], preset="fast")
 
 
 def test_av1_of_few_lines_keeps_a_quality_because_it_cannot_keep_a_mean() -> None:
     small, large = PlannedRung(110, 62, 60_000), PlannedRung(114, 64, 60_000)
-    rungs = in_codecs([small, large], ["av1", "hevc"], rates_of="av1")
+    rungs = in_codecs([small, large], ["av1", "hevc"], preset="fast", rates_of="av1")
     assert [rung.crf is None for rung in rungs] == [False, True, True, True]
 
 
