@@ -168,6 +168,12 @@ def _timing(
     pictures = packets.get(whole(video.get("index")))
     if pictures is None or not pictures.count:
         raise MediaError(f"{where}: holds no video frames; {EXPECTED}")
+    if pictures.count > pictures.untimed > 0.02 * pictures.count:
+        raise MediaError(
+            f"{where}: {pictures.untimed:,} of {pictures.count:,} packets of the picture have no "
+            "time; expected times in all of them, or in none; "
+            "`ffmpeg -fflags +genpts -i IN -c copy OUT.mkv` makes them up"
+        )
     used = [index for each in audio for index in _streams_of(each) if index in packets]
     unit = fraction(video.get("time_base"), least=Fraction(1, 10**9))
     return measure(

@@ -26,6 +26,8 @@ FILE_GAP_S = 60.0
 """Longest hole in every track of other files: screens may be idle for long."""
 LEAD_S = 600.0
 """Most that one track starts after another has ended; beyond, their clocks never met."""
+_FEW = 0.02
+_FIRST_PACKETS = 10
 _NEAR_PACKETS = 200
 """Packets by which one track may go on after another has ended where pieces were joined."""
 
@@ -44,6 +46,8 @@ class Packets:
     """Of all of them."""
     skip_s: float = 0.0
     """Sound at the start that a decoder drops (priming)."""
+    first_shown_s: float | None = None
+    """Time of the first decoded picture, where packets do not say when they are shown."""
     has_new_headers: bool = False
     """The container announced a change of the decoder's configuration."""
 
@@ -51,6 +55,17 @@ class Packets:
     def count(self) -> int:
         """Packets."""
         return len(self.flags)
+
+    @property
+    def is_vague(self) -> bool:
+        """Whether many packets do not say when they are shown, but when they are decoded."""
+        missing = np.isnan(self.pts_s)
+        return bool(missing.mean() > _FEW and not np.isnan(self.dts_s).all())
+
+    @property
+    def untimed(self) -> int:
+        """Packets without any time."""
+        return int(np.isnan(_clock(self)).sum())
 
     @property
     def span_s(self) -> float:
@@ -121,19 +136,22 @@ def _clock(track: Packets) -> FloatArray:
 def _shown(track: Packets) -> FloatArray:
     """Presentation times.
 
-    Where many are missing they are decoding times, later by the delay of key frames: in the
-    order of decoding, but as a set the same.
+    Where many are missing they are decoding times, later by the delay of the first picture, or
+    of key frames: in the order of decoding, but as a set the same.
     """
     missing = np.isnan(track.pts_s)
     if not missing.any():
         return track.pts_s
-    if missing.mean() <= 0.02:
+    clock = _clock(track)
+    if missing.mean() <= _FEW:
         return np.where(missing, track.dts_s, track.pts_s)
-    delays_s = track.pts_s - _clock(track)
+    if track.first_shown_s is not None:
+        return clock + (track.first_shown_s - float(np.nanmin(clock[:_FIRST_PACKETS])))
+    delays_s = track.pts_s - clock
     keys_s = delays_s[((track.flags & KEY) != 0) & ~missing]
     if len(keys_s):
-        return _clock(track) + float(np.median(keys_s))
-    return _clock(track) + (float(np.nanmin(delays_s)) if not missing.all() else 0.0)
+        return clock + float(np.median(keys_s))
+    return clock + (float(np.nanmin(delays_s)) if not missing.all() else 0.0)
 
 
 @dataclass(slots=True)

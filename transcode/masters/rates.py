@@ -32,6 +32,7 @@ HIGH_RATES = (
 _LADDER = (*LOW_RATES, *STANDARD_RATES, *HIGH_RATES)
 LEAST_VARIABLE = Fraction(10)
 """A rate that varies is never made lower: the ends of pictures and sound need some precision."""
+_LEAST_STEP_S = 1 / 400
 _ON_GRID = 0.99
 _DENSE = 0.9
 
@@ -89,6 +90,8 @@ def _grid_rate(
     """The rate of pictures that all lie on multiples of one interval, idle ones included."""
     usual_s = float(np.median(steps_s))
     for guess_s in (usual_s, _shortest(steps_s)):
+        if guess_s < _LEAST_STEP_S or (guess_s < usual_s and tick_s > 0.15 * guess_s):
+            continue  # anything is a multiple of next to nothing
         counts = np.maximum(1, np.rint(steps_s / guess_s))
         slack_s = np.maximum(0.1 * guess_s, 1.1 * tick_s) + 1e-6
         # Once the interval is refined, long idle times must lie on the grid as well.

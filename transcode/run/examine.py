@@ -29,6 +29,27 @@ async def examine(path: Path, master: Master) -> Master:
     return replace(master, damage=tuple(damage), notes=(*master.notes, *notes))
 
 
+async def find_first(path: Path, index: int) -> float | None:
+    """Time in the file of the first decoded picture of a stream; None when there is none.
+
+    Raises:
+        ToolMissingError, ToolFailedError: ffprobe.
+    """
+    reader = FrameReader()
+    await ask_ffprobe(
+        path,
+        [
+            *("-select_streams", str(index), "-read_intervals", "%+#60"),
+            *("-of", "compact=p=1:nk=1", "-show_entries", "frame=best_effort_timestamp_time"),
+        ],
+        reader.feed,
+        log_level="quiet",
+    )
+    times_s = reader.frames().times_s
+    times_s = times_s[~np.isnan(times_s)]
+    return float(times_s.min()) if len(times_s) else None
+
+
 async def follow(path: Path, master: Master) -> Master:
     """``master`` with the changes inside it, for which its key frames are decoded.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,7 +19,7 @@ from transcode.masters.packets import CORRUPT, KEY, Packets
 from transcode.masters.sound import to_listen_to
 from transcode.masters.stream import streams_of
 from transcode.masters.streams import EXPECTED, StreamWish
-from transcode.run.examine import examine, follow
+from transcode.run.examine import examine, find_first, follow
 from transcode.run.ffprobe import LIMIT_S, ask_ffprobe, read_packets, url_of
 from transcode.run.fieldcheck import look
 from transcode.run.listening import find_bass
@@ -77,7 +78,13 @@ async def probe(
         wish=wish,
         bass=await find_bass(path, to_listen_to(streams_of(found))),
     )
-    master = facts(seen=await look(path, facts()))
+    master = facts()
+    if packets[master.index].is_vague:
+        first_s = await find_first(path, master.index)
+        known = replace(packets[master.index], first_shown_s=first_s)
+        facts = partial(facts, packets={**packets, master.index: known})
+        master = facts()
+    master = facts(seen=await look(path, master))
     if _may_change(found, master, packets):
         master = await follow(path, master)
     return await examine(path, master) if _is_suspicious(master, packets, log) else master
