@@ -294,6 +294,15 @@ def check_arguments(
     return [program, *head, *sink.compile(cmd=[])]
 
 
+def first_arguments(master: str, index: int, *, program: str = "ffmpeg") -> list[str]:
+    """The command that logs the time in the file of a stream's first picture."""
+    source = ffmpeg.input(f"file:{master}", protocol_whitelist="file")
+    shown = source[str(index)].filter("showinfo", checksum=0)
+    sink = ffmpeg.output(shown, "-", format="null", **{"frames:v": 1})
+    head = [each.replace("+warning", "+info") for each in _GLOBAL if each != "-xerror"]
+    return [program, *head, "-copyts", *sink.compile(cmd=[])]
+
+
 def decode_arguments(*, program: str = "ffmpeg") -> list[str]:
     """The command that decodes what comes on its standard input, and stops at any error."""
     source = ffmpeg.input("pipe:0", format="mp4", protocol_whitelist="pipe", err_detect="explode")

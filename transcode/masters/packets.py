@@ -146,12 +146,28 @@ def _shown(track: Packets) -> FloatArray:
     if missing.mean() <= _FEW:
         return np.where(missing, track.dts_s, track.pts_s)
     if track.first_shown_s is not None:
-        return clock + (track.first_shown_s - float(np.nanmin(clock[:_FIRST_PACKETS])))
+        return clock + _delay(track)
     delays_s = track.pts_s - clock
     keys_s = delays_s[((track.flags & KEY) != 0) & ~missing]
     if len(keys_s):
         return clock + float(np.median(keys_s))
     return clock + (float(np.nanmin(delays_s)) if not missing.all() else 0.0)
+
+
+def _delay(track: Packets) -> float:
+    """From the first decoding time to the time that ffmpeg gives the first picture."""
+    if track.first_shown_s is None or np.isnan(track.dts_s).all():
+        return 0.0
+    return track.first_shown_s - float(np.nanmin(_clock(track)[:_FIRST_PACKETS]))
+
+
+def _lag(track: Packets) -> float:
+    """How much too late ffmpeg shows a track that holds decoding times only.
+
+    An AVI file has one place for each picture, in the order of decoding, and the first is to
+    be seen at the first of them; ffmpeg gives it the time at which it comes out of the decoder.
+    """
+    return _delay(track) if np.isnan(track.pts_s).all() else 0.0
 
 
 @dataclass(slots=True)
@@ -306,6 +322,8 @@ def _line(track: Packets, runs: Sequence[_Run], offsets: Sequence[float]) -> Lin
     hidden = int(((track.flags & DISCARD) != 0).sum())
     if not visible.any():
         visible = ~np.isnan(shown)
+    lag_s = _lag(track)
+    add_s -= lag_s
     times = shown[visible] + add_s[visible]
     order = np.argsort(times, kind="stable")
     keys = visible & ((track.flags & KEY) != 0)
@@ -318,7 +336,7 @@ def _line(track: Packets, runs: Sequence[_Run], offsets: Sequence[float]) -> Lin
         ends_s=(times + track.duration_s[visible])[order],
         key_times_s=np.sort(shown[keys] + add_s[keys]),
         closed_key_times_s=np.sort(shown[closed] + add_s[closed]),
-        add_s=offsets[0],
+        add_s=offsets[0] - lag_s,
         jumps=_jumps(runs, offsets),
         jump_times_s=tuple(
             run.begin_s + each for run, each in zip(runs[1:], offsets[1:], strict=True)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from transcode.ffmpeg import first_arguments
 from transcode.masters.changes import ENTRIES, ChangeReader, change_notes
 from transcode.masters.damage import Frames, TrackDamage, damage_notes, damage_of
 from transcode.masters.master import Master
 from transcode.masters.packets import Packets
+from transcode.run.ffmpegtools import find
 from transcode.run.ffprobe import ask_ffprobe, read_packets
+from transcode.run.process import run_ffmpeg
+
+_SHOWN = re.compile(r"showinfo.* pts_time: *(-?[0-9.]+)")
 
 
 async def examine(path: Path, master: Master) -> Master:
@@ -30,24 +36,24 @@ async def examine(path: Path, master: Master) -> Master:
 
 
 async def find_first(path: Path, index: int) -> float | None:
-    """Time in the file of the first decoded picture of a stream; None when there is none.
+    """Time in the file that ffmpeg gives the first picture of a stream; None without any.
+
+    Not ffprobe: it decodes alike, but leaves out what ffmpeg makes up.
 
     Raises:
-        ToolMissingError, ToolFailedError: ffprobe.
+        ToolMissingError, ToolFailedError: ffmpeg.
     """
-    reader = FrameReader()
-    await ask_ffprobe(
-        path,
-        [
-            *("-select_streams", str(index), "-read_intervals", "%+#60"),
-            *("-of", "compact=p=1:nk=1", "-show_entries", "frame=best_effort_timestamp_time"),
-        ],
-        reader.feed,
-        log_level="quiet",
+    found: list[float] = []
+
+    def read(line: str) -> None:
+        if said := _SHOWN.search(line):
+            found.append(float(said[1]))
+
+    await run_ffmpeg(
+        lambda _: first_arguments(str(path.absolute()), index, program=find("ffmpeg").path),
+        on_line=read,
     )
-    times_s = reader.frames().times_s
-    times_s = times_s[~np.isnan(times_s)]
-    return float(times_s.min()) if len(times_s) else None
+    return found[0] if found else None
 
 
 async def follow(path: Path, master: Master) -> Master:

@@ -208,3 +208,31 @@ def test_time_codes_are_read_at_a_glance() -> None:
     assert time_code(3723.5) == "1:02:03.500"
     assert str(Note(text="something", at_s=59.9996)) == "at 1:00.000: something"
     assert str(Note(text="something")) == "something"
+
+
+def vague(first_shown_s: float, *, some: bool) -> Timing:
+    """A film whose packets say when they are decoded; ``some``: of a few also when shown."""
+    base = packets(PICTURES, key_every=50)
+    pts = np.full(250, np.nan)
+    if some:
+        pts[::10] = PICTURES[::10] + 0.04
+    track = Packets(
+        pts_s=pts, dts_s=base.dts_s, duration_s=base.duration_s, flags=base.flags,
+        places=base.places, first_shown_s=first_shown_s,
+    )  # fmt: skip
+    assert track.is_vague
+    return measure(track, {1: packets(SOUND, lasts_s=AAC_S)}, form="avi")
+
+
+def test_an_avi_file_begins_with_its_first_packet_whatever_the_decoder_delays() -> None:
+    """Two B-frames delay the first picture by 0.08 s in ffmpeg: taken back against the sound."""
+    timing = vague(0.08, some=False)
+    assert (timing.frames, timing.picture.begin_s) == (250, 0.0)
+    assert timing.picture.clock.start_s == pytest.approx(0.08)
+    assert timing.sounds[0].clock.start_s == pytest.approx(0.0)
+
+
+def test_where_some_packets_have_times_the_first_picture_tells_the_others() -> None:
+    timing = vague(0.04, some=True)
+    assert timing.picture.clock.start_s == pytest.approx(0.04)
+    assert timing.sounds[0].clock.start_s == pytest.approx(0.04)
