@@ -83,7 +83,7 @@ def _fault(stream: Stream, brand: str) -> str:
     if not stream.codec:
         return "a codec that ffmpeg does not know"
     if stream.packets == 0:
-        return "holds no pictures"
+        return "a stream without pictures"
     is_image = stream.codec in _IMAGE_CODECS or brand in _IMAGE_BRANDS
     if stream.is_image or (stream.packets == 1 and is_image):
         return "a still picture"
@@ -119,8 +119,8 @@ def _nothing(streams: Sequence[Stream], sieve: Sieve) -> str:
             if has_sound
             else (f"found no video; {EXPECTED}")
         )
-    found = f"found {reasons[0]}"
-    if "picture" in reasons[0] and has_sound:
-        found = f"found audio only, with {reasons[0]}"
-        return f"{found}; {EXPECTED}, or give --video N to show that picture"
-    return f"{found}; {EXPECTED}"
+    if not has_sound:
+        return f"found {reasons[0]}; {EXPECTED}"
+    found = f"found audio only, with {reasons[0]}; {EXPECTED}"
+    can_show = "a cover" in reasons[0] or "a still" in reasons[0]
+    return f"{found}, or give --video N to show that picture" if can_show else found

@@ -95,7 +95,7 @@ COVER: dict[str, Any] = {
         ([video(0, title="Sign language"), video(1)], 1, {0: "an extra by its title"}),
         ([video(0), video(1)], 0, {1: "another picture of that size"}),
         ([video(0), video(1, marks=["default"])], 1, {0: "another picture of that size"}),
-        ([video(0, nb_read_packets="0"), video(1, width=320)], 1, {0: "holds no pictures"}),
+        ([video(0, nb_read_packets="0"), video(1, width=320)], 1, {0: "a stream without pictures"}),
         ([video(0, codec_name="unknown"), video(1)], 1, {0: "a codec that ffmpeg does not know"}),
         ([video(0, nb_read_packets="1"), audio(1)], 0, {}),  # one picture with sound is a film
     ],
@@ -127,6 +127,9 @@ def test_measured_lengths_count_and_not_declared_ones() -> None:
         ([video(**COVER), audio(1)], {}, "found audio only, with a still picture.*--video N"),
         ([video(**COVER, marks=["attached_pic"]), audio(1)], {}, "audio only, with a cover"),
         ([video(codec_name="none"), audio(1)], {}, "a codec that ffmpeg does not know"),
+        ([video(nb_read_packets="0"), audio(1)], {},
+         "found audio only, with a stream without pictures; expected a video file$"),
+        ([video(nb_read_packets="0")], {}, "found a stream without pictures; expected"),
     ],
 )  # fmt: skip
 def test_what_is_no_film_is_named(
