@@ -26,7 +26,6 @@ from transcode.playlist import (
     Key,
     MediaPlaylist,
     MultivariantPlaylist,
-    Rendition,
     Segment,
     Variant,
     resolve,
@@ -93,6 +92,7 @@ def variants_of(playlist: MultivariantPlaylist, *, url: str) -> list[VariantRef]
     if listed:
         family = _family(listed[0].codecs)
         listed = [variant for variant in listed if _family(variant.codecs) == family]
+        listed = _in_one_group(listed, playlist)
     # RFC 8216, 4.3.4.1: without a choice by the viewer, DEFAULT is played, else AUTOSELECT.
     audio = {
         group: min(members, key=lambda r: (not r.default, not r.autoselect))
@@ -100,7 +100,7 @@ def variants_of(playlist: MultivariantPlaylist, *, url: str) -> list[VariantRef]
         if (members := [r for r in playlist.renditions if r.group_id == group and r.uri])
     }
     ladder: dict[float, VariantRef] = {}
-    for variant in _with_one_sound(listed, audio) if listed else ():
+    for variant in listed:
         # RFC 8216, 4.3.4.2: BANDWIDTH is the peak; what a link must carry is the average.
         rate = float(variant.average_bandwidth_bps or variant.bandwidth_bps)
         rendition = audio.get(variant.audio_group) if variant.audio_group else None
@@ -114,18 +114,18 @@ def variants_of(playlist: MultivariantPlaylist, *, url: str) -> list[VariantRef]
     return [ladder[rate] for rate in sorted(ladder)]
 
 
-def _with_one_sound(listed: Sequence[Variant], audio: Mapping[str, Rendition]) -> Sequence[Variant]:
-    """Variants without those that are others with another sound: that of the first is played.
+def _in_one_group(listed: Sequence[Variant], playlist: MultivariantPlaylist) -> list[Variant]:
+    """Variants without those that are others with other sounds: the first's group is played.
 
-    Its author lists what all can play first.
+    Its author lists what all can play first. Groups of the same sounds are the same.
     """
 
-    def sound(variant: Variant) -> str | None:
-        rendition = audio.get(variant.audio_group or "")
-        return rendition.uri if rendition else None
+    def sounds(variant: Variant) -> frozenset[str | None]:
+        group = variant.audio_group
+        return frozenset(r.uri for r in playlist.renditions if group and r.group_id == group)
 
-    with_first = {v.uri for v in listed if sound(v) == sound(listed[0])}
-    return [v for v in listed if sound(v) == sound(listed[0]) or v.uri not in with_first]
+    with_first = {v.uri for v in listed if sounds(v) == sounds(listed[0])}
+    return [v for v in listed if sounds(v) == sounds(listed[0]) or v.uri not in with_first]
 
 
 def lone_variant(playlist: MediaPlaylist, *, url: str) -> VariantRef:

@@ -71,6 +71,20 @@ def test_a_rung_that_is_listed_with_two_sounds_is_one_rung() -> None:
     assert {v.audio_url for v in found} == {"http://edge.test/film/stereo.m3u8"}
 
 
+def test_groups_that_differ_in_a_second_language_only_are_no_rungs_either() -> None:
+    """The default sound may be in both, because there is no surround of it."""
+    sounds = [
+        f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{g}",NAME="{n}",DEFAULT={d},URI="{uri}.m3u8"'
+        for g, n, d, uri in (
+            ("a", "en", "YES", "en"), ("a", "de", "NO", "de"),
+            ("b", "en", "YES", "en"), ("b", "de", "NO", "de-surround"),
+        )
+    ]  # fmt: skip
+    variants = [*stream(100_000, "v.m3u8", ',AUDIO="a"'), *stream(300_000, "v.m3u8", ',AUDIO="b"')]
+    found = variants_of(multivariant(*sounds, *variants), url=URL)
+    assert [v.bitrate_bps for v in found] == [100_000]
+
+
 @pytest.mark.parametrize(
     ("uri", "audio_url"),
     [
