@@ -123,9 +123,12 @@ def thumbnail_arguments(
     small = pictures.filter("scale", *size, out_range="full", out_color_matrix="bt601").filter(
         "format", "yuvj420p"
     )
+    # Images get times of their own: what ffmpeg guesses of a pipe's frame rate depends on how
+    # fast it is fed, and two images at one time are refused by the encoder.
     joined = small.filter("tile", f"{tiles[0]}x{tiles[1]}")
+    timed = joined.filter("settb", "1").filter("setpts", "N").filter("fps", fps=1)
     written = ffmpeg.output(
-        joined, output, format="image2pipe", vcodec="mjpeg", fps_mode="passthrough", **{"q:v": 4}
+        timed, output, format="image2pipe", vcodec="mjpeg", fps_mode="passthrough", **{"q:v": 4}
     )
     # Standard input is fed, so it must not be closed to ffmpeg.
     options = [each for each in _GLOBAL if each != "-nostdin"]
