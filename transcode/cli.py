@@ -62,7 +62,11 @@ if TYPE_CHECKING:
 @click.option(
     "--loudness", "loudness_lufs", type=float, metavar="LUFS", help="Bring every sound to it."
 )
-@click.option("--encrypt", type=click.Choice(["none", "aes-128"]), help="Encrypt the segments.")
+@click.option(
+    "--encrypt",
+    type=click.Choice(["none", "aes-128", "cbcs", "cenc"]),
+    help="Encrypt segments (aes-128), or samples (cbcs, cenc).",
+)
 @click.option("--rotate-every", type=int, metavar="N", help="Use a new key every N segments.")
 @click.option(
     "--seal-init", is_flag=True, default=None, help="Encrypt initialisation sections too."

@@ -8,6 +8,7 @@ from typing import Literal
 
 from abr.errors import ConfigError
 from transcode.ladders.rungs import CODECS, suggest
+from transcode.sampleencryption import Scheme
 
 Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"]
 
@@ -54,8 +55,8 @@ class TranscodeConfig:
     """A master with more frames per second has its rate divided by a whole number."""
     tolerate: float = 1.0
     """Most that may be damaged: percent of the frames or seconds in all, and seconds in a row."""
-    encrypt: Literal["none", "aes-128"] = "none"
-    """Encrypt whole segments with AES-128, or leave them in the clear."""
+    encrypt: Literal["none", "aes-128", "cbcs", "cenc"] = "none"
+    """Encrypt whole segments with AES-128, or samples (``cbcs``, ``cenc``), or leave all clear."""
     rotate_every: int = 0
     """Segments per content key; 0 keeps one key for the title."""
     seal_init: bool = False
@@ -113,12 +114,23 @@ class TranscodeConfig:
                 f"transcode.background: found {self.background!r}; expected black, white, grey or "
                 "a colour as #RRGGBB"
             )
-        if self.encrypt == "none" and (self.rotate_every or self.seal_init):
+        if self.encrypt != "aes-128" and (self.rotate_every or self.seal_init):
             name = "rotate_every" if self.rotate_every else "seal_init"
+            found = "without encrypt" if self.encrypt == "none" else f"with {self.encrypt}"
             raise ConfigError(
-                f"transcode.{name}: set without encrypt; expected encrypt = 'aes-128' with it"
+                f"transcode.{name}: set {found}; expected encrypt = 'aes-128' with it"
+            )
+        if self.scheme and "av1" in self.codecs:
+            raise ConfigError(
+                f"transcode.encrypt: {self.encrypt} with AV1, which is not supported; expected "
+                "h264, hevc or both, or encrypt = 'aes-128'"
             )
         return self
+
+    @property
+    def scheme(self) -> Scheme | None:
+        """How samples are encrypted; None where they are not."""
+        return self.encrypt if self.encrypt in ("cbcs", "cenc") else None
 
     def _check_codecs(self) -> None:
         for codec in self.codecs:

@@ -10,13 +10,16 @@ and 5.8.5.5 (roles); DASH-IF IOP 4.3, 6.2.6 (tiles of thumbnails); ISO/IEC 23001
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import groupby
+from uuid import UUID
 from xml.etree import ElementTree as ET
 
 from transcode.layout import INIT, PresentationIndex, Track, listed_peak_bps
+from transcode.sampleencryption import COMMON_SYSTEM, SCHEME_OF, pssh_of
 from transcode.sidetracks import WHOLE_TEXT, ImageTrack, TextTrack
 
 _MICROSECONDS = 1_000_000
@@ -37,7 +40,7 @@ def print_manifest(index: PresentationIndex) -> str:
     Raises:
         ValueError: the segments are encrypted as a whole.
     """
-    if index.encryption is not None:
+    if index.encryption is not None and index.encryption.is_whole:
         raise ValueError("DASH cannot describe segments that are encrypted as a whole")
     film_s = sum(index.video[0].durations_s)
     root = ET.Element(
@@ -51,6 +54,8 @@ def print_manifest(index: PresentationIndex) -> str:
         },
     )
     period = ET.SubElement(root, "Period", id="0", start="PT0S")
+    if index.encryption is not None:
+        root.set("xmlns:cenc", "urn:mpeg:cenc:2013")
     for number, adaptation in enumerate(_adaptations(index)):
         adaptation.set("id", str(number))
         period.append(adaptation)
@@ -88,6 +93,7 @@ def _video(index: PresentationIndex, rungs: Sequence[Track]) -> ET.Element:
             "maxFrameRate": _rate(max(track.frame_rate for track in rungs)),
         },
     )
+    _protect(adaptation, index)
     if code := _TRANSFERS.get(widest.video_range):
         ET.SubElement(adaptation, "EssentialProperty", schemeIdUri=_TRANSFER, value=code)
     ET.SubElement(adaptation, "Role", schemeIdUri=_ROLES, value="main")
@@ -123,6 +129,7 @@ def _audio(index: PresentationIndex, track: Track, *, is_main: bool) -> ET.Eleme
         adaptation.set("lang", track.language)
     if code := _CODES.get(track.channels):
         ET.SubElement(adaptation, "AudioChannelConfiguration", schemeIdUri=_CHANNELS, value=code)
+    _protect(adaptation, index)
     if track.name:
         ET.SubElement(adaptation, "Label").text = track.name
     role = "main" if is_main else "alternate"
@@ -143,6 +150,26 @@ def _audio(index: PresentationIndex, track: Track, *, is_main: bool) -> ET.Eleme
         },
     )
     return adaptation
+
+
+def _protect(adaptation: ET.Element, index: PresentationIndex) -> None:
+    """5.8.4.1 and ISO/IEC 23001-7, 11.2: which scheme, which key, and the common ``pssh``."""
+    if index.encryption is None:
+        return
+    kid = index.encryption.kids[0]
+    ET.SubElement(
+        adaptation,
+        "ContentProtection",
+        {
+            "schemeIdUri": "urn:mpeg:dash:mp4protection:2011",
+            "value": SCHEME_OF[index.encryption.method],
+            "cenc:default_KID": str(UUID(kid)),
+        },
+    )
+    common = ET.SubElement(
+        adaptation, "ContentProtection", schemeIdUri=f"urn:uuid:{UUID(bytes=COMMON_SYSTEM)}"
+    )
+    ET.SubElement(common, "cenc:pssh").text = base64.b64encode(pssh_of(kid)).decode()
 
 
 def _text(track: TextTrack) -> ET.Element:

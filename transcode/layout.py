@@ -205,13 +205,18 @@ class Encryption:
     """How the segments are encrypted; never a key."""
 
     method: str
-    """``AES-128``."""
+    """``AES-128`` of whole files; of samples ``SAMPLE-AES`` (cbcs) or ``SAMPLE-AES-CTR`` (cenc)."""
     kids: tuple[str, ...]
     """Key ids, one for each period."""
     rotate_every: int = 0
     """Segments to a period; 0 is one period for all."""
     seals_init: bool = False
     """Whether the initialisation sections are encrypted, with the key of period 0."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether files are encrypted as a whole, so that no part of one can be used."""
+        return self.method == "AES-128"
 
     def period(self, segment: int) -> int:
         """Which period ``segment`` belongs to."""
@@ -400,7 +405,7 @@ def check_index(index: PresentationIndex, *, where: str = INDEX) -> None:
     _check_side_tracks(index, where)
     _check_quality(index, where)
     encryption = index.encryption
-    if index.dash and encryption is not None:
+    if index.dash and encryption is not None and encryption.is_whole:
         raise PackageError(
             f"{where}: a DASH manifest and {encryption.method}; expected one or the other, because "
             f"DASH cannot describe segments that are encrypted as a whole; {REMEDY}"

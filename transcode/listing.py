@@ -42,6 +42,7 @@ from transcode.playlist import (
     print_multivariant,
     vod_playlist,
 )
+from transcode.sampleencryption import METHODS, constant_iv
 from transcode.sidetracks import (
     THUMBNAILS,
     ImageTrack,
@@ -200,11 +201,13 @@ def iframe_playlist_of(index: PresentationIndex, track: Track) -> MediaPlaylist:
     cannot be decrypted by what a playlist can say (RFC 8216bis, 5.2).
     """
     section = Map(uri=INIT)
+    encryption = index.encryption
     playlist = vod_playlist(
         (
             Segment(
                 uri=segment_name(number),
                 duration_s=round(frame.duration_s, 6),
+                key=_segment_key(encryption, number) if encryption else None,
                 byte_range=ByteRange(frame.offset_bytes, frame.size_bytes),
                 map=section,
             )
@@ -286,7 +289,10 @@ def texts_of(index: PresentationIndex) -> dict[str, str]:
 
 
 def _segment_key(encryption: Encryption, segment: int) -> Key:
-    return Key(method=encryption.method, uri=key_uri(encryption.kids[encryption.period(segment)]))
+    kid = encryption.kids[encryption.period(segment)]
+    # The vector of cbcs is constant; RFC 8216bis, 4.4.4.4: none with SAMPLE-AES-CTR.
+    iv = constant_iv(kid) if encryption.method == METHODS["cbcs"] else None
+    return Key(method=encryption.method, uri=key_uri(kid), iv=iv)
 
 
 def key_uri(kid: str) -> str:

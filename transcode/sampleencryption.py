@@ -1,9 +1,9 @@
 """Encryption of samples (Common Encryption), for players with protected decoders.
 
 ``cbcs``: AES-128 in CBC mode, one block in ten of pictures, all of sound, one constant vector.
-``cenc``: AES-128 in CTR mode, all blocks, a vector of eight bytes for each sample. Headers of NAL
-units and slices stay clear; see ``slices``. Lengths do not change, so a segment grows only by
-the boxes that describe its encryption.
+``cenc``: AES-128 in CTR mode, all blocks, a vector of eight bytes for each sample.
+Headers of NAL units and slices stay clear; see ``slices``. Lengths do not change, so a segment
+grows only by the boxes that describe its encryption.
 
 Bytes to bytes, given a key. One key for a title: another key per segment would need groups
 of samples, which few players know.
@@ -15,6 +15,7 @@ Source: ISO/IEC 23001-7:2016, 8 (schemes' boxes), 9.4 to 9.6 (patterns), 10.1 (c
 from __future__ import annotations
 
 import hashlib
+import hmac
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
@@ -54,28 +55,34 @@ def constant_iv(kid: str) -> bytes:
     return hashlib.sha256(b"cbcs" + bytes.fromhex(kid)).digest()[:16]
 
 
+def pssh_of(kid: str) -> bytes:
+    """The common ``pssh`` box: the id of the key, for any system of keys."""
+    return full_box(
+        b"pssh", 1, 0, COMMON_SYSTEM, struct.pack(">I", 1), bytes.fromhex(kid), bytes(4)
+    )
+
+
+def sample_iv(sample: bytes, key: ContentKey) -> bytes:
+    """The vector of a sample in ``cenc``: made of the sample itself, under its key.
+
+    A counter would begin anew when a title is encoded again under its key, and two contents
+    with one vector give each other away. The same sample has the same vector, so packages
+    are the same bytes every time.
+    """
+    return hmac.digest(key.key, b"cenc" + sample, "sha256")[:8]
+
+
 class SampleEncrypter:
     """Encrypts one track."""
 
-    def __init__(self, scheme: Scheme, key: ContentKey, init: bytes, *, track: int) -> None:
-        """Prepare for the track that ``init`` describes.
-
-        Args:
-            scheme: How to encrypt.
-            key: The title's content key.
-            init: The track's initialisation section, in the clear.
-            track: Unlike that of every other track under this key: ``cenc`` counts its vectors
-                in a range of its own, because a repeated one would give both contents away.
+    def __init__(self, scheme: Scheme, key: ContentKey, init: bytes) -> None:
+        """Prepare for the track that ``init`` describes, in the clear.
 
         Raises:
             MediaError: the codec cannot be encrypted so.
         """
-        if not 0 <= track < 1 << 16:
-            raise ValueError(f"track {track}; expected 0 to 65535")
         self.scheme = scheme
         self._key = key
-        self._track = track
-        self._samples = 0
         kind = sample_entry(init).kind
         if kind not in {*_VIDEO, *_AUDIO}:
             raise MediaError(
@@ -93,7 +100,7 @@ class SampleEncrypter:
         self._length_bytes = key_frame_test(init).length_bytes if self._leader else 0
 
     def __repr__(self) -> str:
-        return f"<SampleEncrypter {self.scheme}, {self._samples} samples>"
+        return f"<SampleEncrypter {self.scheme}>"
 
     def init(self, init: bytes) -> bytes:
         """The initialisation section of the encrypted track."""
@@ -117,7 +124,7 @@ class SampleEncrypter:
         body = init[entry.body : entry.end]
         assert len(body) >= fields
         protected = _replaced(init, entry.start, entry.end, box(kind, body, sinf))
-        pssh = full_box(b"pssh", 1, 0, COMMON_SYSTEM, struct.pack(">I", 1), kid, bytes(4))
+        pssh = pssh_of(self._key.kid)
         moov = find(protected, b"moov")
         return (
             protected[: moov.start]
@@ -126,7 +133,7 @@ class SampleEncrypter:
         )
 
     def segment(self, segment: bytes) -> bytes:
-        """A segment with its samples encrypted; segments come in order."""
+        """A segment with its samples encrypted."""
         pieces: list[bytes] = []
         moof = b""
         for each in boxes(segment):
@@ -146,8 +153,7 @@ class SampleEncrypter:
         entries: list[bytes] = []
         written: list[bytes] = []
         for data in samples:
-            iv = struct.pack(">HIH", self._track, self._samples >> 16, self._samples & 0xFFFF)
-            self._samples += 1
+            iv = sample_iv(data, self._key)
             parts = list(self._parts(data))
             written.append(_apply(data, parts, self.scheme, self._key, iv, encrypts=True))
             entry = iv if self.scheme == "cenc" else b""

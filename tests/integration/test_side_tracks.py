@@ -13,6 +13,7 @@ import pytest
 from abr.errors import AbrError
 from tests import hlsrules, mp4facts
 from transcode.config import TranscodeConfig
+from transcode.files.keystore import KeyStore
 from transcode.files.reader import check_package
 from transcode.layout import PresentationIndex
 from transcode.playlist import MediaPlaylist, parse
@@ -261,3 +262,66 @@ def test_each_thumbnail_shows_the_picture_of_its_time(tmp_path: Path) -> None:
         distance = np.abs(shown - film[cue.start_ms * 4 // 1000]).mean()
         assert distance < 6, f"{cue.text} differs by {distance:.1f} code values"
     assert hlsrules.check(out, ffmpegs=FFMPEGS[:1]) == []
+
+
+@pytest.mark.parametrize("scheme", ["cbcs", "cenc"])
+def test_encrypted_samples_decrypt_in_ffmpeg_to_the_same_frames(
+    master: Path, clear: Path, tmp_path: Path, scheme: str
+) -> None:
+    """Every rung and the sound; without the key nothing is the same."""
+    keys = KeyStore.open(tmp_path / "keys")
+    out = tmp_path / "film"
+    config = TranscodeConfig(
+        preset="ultrafast", segment_s=2.0, gop_s=1.0, ladder="54:60,108:150",
+        encrypt=scheme,  # type: ignore[arg-type]  # a table
+    )  # fmt: skip
+    index = asyncio.run(transcode(master, out, config, keys=keys))
+    assert index.encryption is not None
+    key = keys.key("film", index.encryption.kids[0]).hex()
+    for program in FFMPEGS:
+        for folder in ("v0", "v1", "a0"):
+            expected = decoded(program, clear / folder)
+            assert decoded(program, out / folder, "-decryption_key", key) == expected
+            assert len(expected) > 70
+    assert frames_or_none(FFMPEGS[0], out / "v1") != decoded(FFMPEGS[0], clear / "v1")
+    ranges = media(out / "v1" / "iframes.m3u8").segments
+    init = (out / "v1" / "init.mp4").read_bytes()
+    for number, segment in enumerate(ranges):
+        assert segment.byte_range is not None
+        offset, length = segment.byte_range
+        part = (out / "v1" / segment.uri).read_bytes()[offset : offset + length]
+        alone = frames(FFMPEGS[0], "-decryption_key", key, "-i", "-", data=init + part)
+        assert alone == [decoded(FFMPEGS[0], clear / "v1")[24 * number]]
+
+
+def whole(folder: Path) -> bytes:
+    """A track in one piece."""
+    parts = [folder / "init.mp4", *sorted(folder.glob("*.m4s"))]
+    return b"".join(part.read_bytes() for part in parts)
+
+
+def decoded(program: str, folder: Path, *options: str) -> list[str]:
+    """MD5 of each frame of a track; any complaint fails."""
+    done = subprocess.run(
+        [program, "-v", "warning", *options, "-i", "-", "-f", "framemd5", "-"],
+        input=whole(folder),
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stderr == b""
+    lines = [line for line in done.stdout.decode().splitlines() if line[:1] != "#"]
+    return [line.split(",")[-1].strip() for line in lines]
+
+
+def frames_or_none(program: str, folder: Path) -> list[str]:
+    """As ``decoded``, of what may be garbage."""
+    done = subprocess.run(
+        [program, "-v", "quiet", "-i", "-", "-f", "framemd5", "-"],
+        input=whole(folder),
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    lines = [line for line in done.stdout.decode().splitlines() if line[:1] != "#"]
+    return [line.split(",")[-1].strip() for line in lines]

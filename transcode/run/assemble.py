@@ -19,6 +19,7 @@ from transcode.masters.sound import CHARACTERISTICS, NEVER_BY_THEMSELVES
 from transcode.masters.streams import StreamUse
 from transcode.plan import AudioPlan, EncodePlan, VideoPlan, notes_on_sound
 from transcode.run.tracks import Encrypter, Folder, VideoTrack, write_audio
+from transcode.sampleencryption import METHODS
 from transcode.sidetracks import ImageTrack, TextTrack
 
 PIECE_BYTES = 1 << 20
@@ -123,7 +124,7 @@ def index_of(
         made_by=f"abrkit {__version__}",
         text=text,
         images=images,
-        dash=encrypter is None,
+        dash=encrypter is None or encrypter.scheme is not None,
     )
 
 
@@ -137,7 +138,7 @@ def _encryption(encrypter: Encrypter | None, config: TranscodeConfig) -> Encrypt
     if encrypter is None:
         return None
     return Encryption(
-        method=METHOD,
+        method=METHODS[encrypter.scheme] if encrypter.scheme else METHOD,
         kids=tuple(key.kid for key in encrypter.keys),
         rotate_every=config.rotate_every,
         seals_init=config.seal_init,

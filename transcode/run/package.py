@@ -165,7 +165,7 @@ def _encrypter(
     if config.encrypt == "none":
         return None
     provider = keys or KeyStore.open(_keys_dir(config, out))
-    return Encrypter(provider, title, config.rotate_every)
+    return Encrypter(provider, title, config.rotate_every, config.scheme)
 
 
 def _absolute(path: str | Path) -> Path:

@@ -27,6 +27,7 @@ from transcode.fragments import (
 from transcode.iframes import key_frames_of
 from transcode.layout import KeyFrame, SegmentFacts
 from transcode.listing import init_iv
+from transcode.sampleencryption import SampleEncrypter, Scheme, clear_init, clear_segment
 
 
 @dataclass(slots=True)
@@ -37,6 +38,8 @@ class Encrypter:
     title: str
     rotate_every: int
     """Segments per key; 0 keeps one key for all."""
+    scheme: Scheme | None = None
+    """How samples are encrypted; None encrypts files as a whole."""
     keys: list[ContentKey] = field(default_factory=list)
     """Keys used so far, by period."""
 
@@ -69,6 +72,8 @@ class Folder:
     """Of sound, as written; None when nobody measured."""
     digests: dict[str, str] = field(default_factory=dict, repr=False)
     """SHA-256 of each file, as it was handed to the disk."""
+    _samples: SampleEncrypter | None = None
+    """Where the title's key encrypts samples, not files."""
 
     @property
     def duration_s(self) -> float:
@@ -79,7 +84,10 @@ class Folder:
         """Write the initialisation section."""
         self.codecs, self.timescale = codec_of(init), timescale_of(init)
         self.is_video = is_video(init)
-        if self.encrypter and self.encrypts_init:
+        if self.encrypter and self.encrypter.scheme:
+            self._samples = SampleEncrypter(self.encrypter.scheme, self.encrypter.key_of(0), init)
+            init = self._samples.init(init)
+        elif self.encrypter and self.encrypts_init:
             init = encrypt(init, self.encrypter.key_of(0).key, init_iv(self.path.name))
         self.init_bytes = len(init)
         self._keep(layout.INIT, init)
@@ -88,7 +96,9 @@ class Folder:
         """Write the next segment."""
         number = len(self.segments)
         data = cut.data
-        if self.encrypter:
+        if self._samples:
+            data = self._samples.segment(data)
+        elif self.encrypter:
             data = encrypt(data, self.encrypter.key_of(number).key, sequence_iv(number))
         self._keep(layout.segment_name(number), data)
         self.frames += cut.frames
@@ -102,7 +112,8 @@ class Folder:
 
     def _key_frames(self, data: bytes) -> tuple[KeyFrame, ...]:
         """Those of a segment of video that is not encrypted as a whole."""
-        has_any = self.is_video and self.encrypter is None
+        is_whole = self.encrypter is not None and self._samples is None
+        has_any = self.is_video and not is_whole
         return key_frames_of(data, self.timescale) if has_any else ()
 
     def _keep(self, name: str, data: bytes) -> None:
@@ -116,13 +127,19 @@ class Folder:
     def read_back(self, numbers: Sequence[int]) -> Iterator[bytes]:
         """The initialisation section and the segments ``numbers``, decrypted."""
         init = (self.path / layout.INIT).read_bytes()
-        if self.encrypter and self.encrypts_init:
-            init = decrypt(init, self.encrypter.key_of(0).key, init_iv(self.path.name))
+        encrypter = self.encrypter
+        if encrypter and encrypter.scheme:
+            init = clear_init(init)
+        elif encrypter and self.encrypts_init:
+            init = decrypt(init, encrypter.key_of(0).key, init_iv(self.path.name))
         yield init
         for number in numbers:
             data = (self.path / layout.segment_name(number)).read_bytes()
-            if self.encrypter:
-                data = decrypt(data, self.encrypter.key_of(number).key, sequence_iv(number))
+            if encrypter and encrypter.scheme:
+                key = encrypter.key_of(number)
+                data = clear_segment(data, encrypter.scheme, key, is_video=self.is_video)
+            elif encrypter:
+                data = decrypt(data, encrypter.key_of(number).key, sequence_iv(number))
             yield data
 
 
