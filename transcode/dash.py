@@ -173,7 +173,7 @@ def _protect(adaptation: ET.Element, index: PresentationIndex) -> None:
 
 
 def _text(track: TextTrack) -> ET.Element:
-    """One file for the whole film: few players of DASH know segments of plain WebVTT."""
+    """One file for the whole film: no player has to agree on how plain WebVTT is cut."""
     adaptation = ET.Element("AdaptationSet", {"contentType": "text", "mimeType": "text/vtt"})
     if track.language:
         adaptation.set("lang", track.language)

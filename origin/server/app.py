@@ -42,6 +42,9 @@ from origin.signing import Secrets, signing_key
 from origin.tokens import Claims, TokenIssuer, TokenVerifier
 from transcode.layout import MULTIVARIANT
 
+_MEDIA = ("video/", "image/", "text/vtt")
+"""Types of files that never change; playlists and the index may."""
+
 
 class Keys(Secrets, Protocol):
     """What the origin needs of a key store."""
@@ -178,7 +181,7 @@ class Origin:
         return self._store.open(title, path)
 
     def _describe(self, found: OpenObject) -> Representation:
-        if found.media_type.startswith("video/"):
+        if found.media_type.startswith(_MEDIA):
             cache_control = f"public, max-age={self._config.media_max_age_s}, immutable"
         else:
             cache_control = f"public, max-age={self._config.playlist_max_age_s}"

@@ -26,8 +26,21 @@ from transcode.layout import (
 )
 from transcode.listing import media_playlist_of, multivariant_of
 from transcode.playlist import print_media, print_multivariant
+from transcode.sidetracks import ImageTrack, TextTrack
 
 KID = "00112233445566778899aabbccddeeff"
+
+
+IMAGES = ImageTrack(
+    folder="t0", width=160, height=90, columns=2, rows=1, interval_s=2.0, count=2, sizes_bytes=(70,)
+)
+
+
+def text_track(segments: int) -> TextTrack:
+    """German subtitles."""
+    return TextTrack(
+        folder="s0", name="Deutsch", language="de", sizes_bytes=(60,) * segments, whole_bytes=90
+    )
 
 
 class MemoryKeys:
@@ -61,8 +74,11 @@ def write_package(
     segment_sizes: tuple[int, ...] = (1000, 2000),
     rungs: int = 2,
     encrypted: bool = False,
+    sides: bool = False,
 ) -> PresentationIndex:
     """Write a package of ``rungs`` rungs; rung r has segments of (r + 1) times the sizes.
+
+    With ``sides`` it has subtitles and thumbnails, and a DASH manifest unless it is encrypted.
 
     Its playlists are only marked as such; ``write_playable`` writes real ones.
     """
@@ -92,6 +108,9 @@ def write_package(
         ),
         video=tracks,
         encryption=Encryption(method="AES-128", kids=(KID,)) if encrypted else None,
+        text=(text_track(len(segment_sizes)),) if sides else (),
+        images=(IMAGES,) if sides else (),
+        dash=sides and not encrypted,
     )
     for path, size in files_of(index).items():
         file = folder / path

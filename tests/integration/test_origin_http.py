@@ -109,7 +109,7 @@ async def run(
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("packages")
-    write_package(folder / "film", segment_sizes=(1000, BIG), encrypted=True)
+    write_package(folder / "film", segment_sizes=(1000, BIG), encrypted=True, sides=True)
     write_package(folder / "other")
     return folder
 
@@ -131,6 +131,9 @@ async def served(packages: Path) -> AsyncIterator[Running]:
         ("presentation.json", "application/json", "public, max-age=5"),
         ("v0/init.mp4", "video/mp4", "public, max-age=31536000, immutable"),
         ("v0/00000.m4s", "video/iso.segment", "public, max-age=31536000, immutable"),
+        ("s0/playlist.m3u8", "application/vnd.apple.mpegurl", "public, max-age=5"),
+        ("s0/00001.vtt", "text/vtt; charset=utf-8", "public, max-age=31536000, immutable"),
+        ("t0/00000.jpg", "image/jpeg", "public, max-age=31536000, immutable"),
     ],
 )
 async def test_objects_have_their_type_freshness_and_validators(
