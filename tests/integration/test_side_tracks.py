@@ -178,6 +178,21 @@ def test_subtitles_of_streams_and_files_become_segments_in_the_films_time(
     assert hlsrules.check(out, ffmpegs=FFMPEGS[:1]) == []
 
 
+def test_a_stream_that_is_not_utf_8_is_read_by_its_language_and_noted(
+    master: Path, tmp_path: Path
+) -> None:
+    """Matroska asks for UTF-8, and holds what people put in."""
+    (tmp_path / "a.srt").write_bytes("1\n00:00:01,000 --> 00:00:02,000\nГрибы\n".encode("cp1251"))
+    given, notes = tmp_path / "given.mkv", list[str]()
+    command = [FFMPEGS[0], "-v", "error", "-i", str(master), "-i", str(tmp_path / "a.srt")]
+    options = ["-map", "0:v", "-map", "1", "-c", "copy", "-metadata:s:s:0", "language=rus"]
+    subprocess.run([*command, *options, str(given)], check=True, timeout=60)
+    config = TranscodeConfig(preset="ultrafast", segment_s=4.0, ladder="54:60")
+    asyncio.run(transcode(given, tmp_path / "film", config, on_note=notes.append))
+    assert "Грибы" in (tmp_path / "film" / "s0" / "subtitles.vtt").read_text(encoding="utf-8")
+    assert [note for note in notes if "was read as cp1251" in note]
+
+
 def test_subtitles_are_left_out_on_request(with_text: Path, tmp_path: Path) -> None:
     index = package(with_text, tmp_path / "film", ladder="54:60", subtitles=("none",))
     assert index.text == ()

@@ -11,7 +11,14 @@ from abr.shell import reason_of
 from transcode import sidetracks
 from transcode.ffmpeg import text_arguments
 from transcode.masters.master import Master
-from transcode.masters.texts import Form, TextFile, faults_in_words, name_of_text, text_file
+from transcode.masters.texts import (
+    Form,
+    TextFacts,
+    TextFile,
+    faults_in_words,
+    name_of_text,
+    text_file,
+)
 from transcode.run.ffmpegtools import find
 from transcode.run.process import run_ffmpeg
 from transcode.sidetracks import TextTrack
@@ -110,8 +117,7 @@ async def _read_streams(master: Path, facts: Master, stall_limit_s: float) -> li
     texts = []
     for stream, part in zip(facts.texts, parts, strict=True):
         where = f"{facts.where}: {stream.words}"
-        # ffmpeg writes UTF-8, whatever the stream held.
-        read = _parse(stream.form, bytes(part).decode("utf-8", errors="replace"), where)
+        read = _stream(bytes(part), stream, where)
         texts.append(
             Text(
                 where=where,
@@ -123,6 +129,20 @@ async def _read_streams(master: Path, facts: Master, stall_limit_s: float) -> li
             )
         )
     return texts
+
+
+def _stream(data: bytes, stream: TextFacts, where: str) -> Subtitles:
+    """What ffmpeg wrote of a stream: UTF-8, unless it copied what is none."""
+    if not data.strip():
+        return Subtitles(cues=())
+    try:
+        text, encoding, is_guess = decode_text(data, language=stream.language, where=where)
+    except MediaError:
+        text, encoding, is_guess = data.decode(errors="replace"), "UTF-8 with damage", True
+    found = _parse(stream.form, text, where)
+    if is_guess:
+        found = _with_fault(found, f"is not UTF-8 and was read as {encoding}; look at its letters")
+    return found
 
 
 def _parse(form: Form, text: str, where: str) -> Subtitles:

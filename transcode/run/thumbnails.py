@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 from abr.errors import ToolFailedError
@@ -10,6 +11,7 @@ from transcode import sidetracks
 from transcode.config import TranscodeConfig
 from transcode.ffmpeg import thumbnail_arguments
 from transcode.iframes import key_frames_of, moved_to
+from transcode.layout import KeyFrame
 from transcode.plan import VideoPlan
 from transcode.run.ffmpegtools import find
 from transcode.run.process import run_ffmpeg
@@ -60,34 +62,20 @@ async def write_thumbnails(
     Raises:
         ToolFailedError: ffmpeg did not write as many images as it was to.
     """
-    init, *segments = folder.read_back(range(len(folder.segments)))
-    fragments: list[bytes] = []
-    times_s: list[float] = []
-    at_s = 0.0
-    for segment in segments:
-        for frame in key_frames_of(segment, folder.timescale):
-            end = frame.offset_bytes + frame.size_bytes
-            fragments.append(segment[frame.offset_bytes : end])
-            times_s.append(at_s)
-            at_s += frame.duration_s
-    gop_s = at_s / len(times_s) if len(times_s) < 2 else times_s[1]
-    interval_s = sidetracks.image_interval_s(at_s, gop_s)
-    count = max(1, -(-round(at_s * 1e6) // round(interval_s * 1e6)))
+    times_s = _times_of_key_frames(folder)
+    gop_s = times_s[1] if len(times_s) > 1 else folder.duration_s
+    interval_s = sidetracks.image_interval_s(folder.duration_s, gop_s)
+    count = max(1, -(-round(folder.duration_s * 1e6) // round(interval_s * 1e6)))
     size = sidetracks.thumbnail_size(width, height)
     columns, rows = sidetracks.tile_layout(*size, count)
+    chosen = sidetracks.nearest_frames(times_s, interval_s, count)
     images = bytearray()
-
-    def pictures() -> Iterator[bytes]:
-        yield init
-        for place, number in enumerate(sidetracks.nearest_frames(times_s, interval_s, count)):
-            yield moved_to(fragments[number], place * _FRAME_UNITS)
-
     outcome = await run_ffmpeg(
         lambda outputs: thumbnail_arguments(
             size, (columns, rows), outputs[0], program=find("ffmpeg").path
         ),
         [images.extend],
-        feed=pictures(),
+        feed=_pictures(folder, chosen),
         stall_limit_s=stall_limit_s,
     )
     parts = _split(bytes(images))
@@ -111,6 +99,33 @@ async def write_thumbnails(
         count=count,
         sizes_bytes=tuple(map(len, parts)),
     )
+
+
+def _key_frames(folder: Folder) -> Iterator[tuple[bytes, KeyFrame]]:
+    """Each segment in the clear, with each of its key frames; one segment at a time is read."""
+    pieces = folder.read_back(range(len(folder.segments)))
+    next(pieces)  # the initialisation section
+    for segment in pieces:
+        for frame in key_frames_of(segment, folder.timescale):
+            yield segment, frame
+
+
+def _times_of_key_frames(folder: Folder) -> list[float]:
+    """Where each key frame is shown, from 0."""
+    listed = [frame.duration_s for facts in folder.segments for frame in facts.key_frames]
+    durations_s = listed or [frame.duration_s for _, frame in _key_frames(folder)]
+    return list(accumulate(durations_s, initial=0.0))[:-1]
+
+
+def _pictures(folder: Folder, chosen: Sequence[int]) -> Iterator[bytes]:
+    """A movie of the key frames ``chosen``, which do not descend, a fixed time apart."""
+    yield next(folder.read_back([]))
+    place = 0
+    for number, (segment, frame) in enumerate(_key_frames(folder)):
+        while place < len(chosen) and chosen[place] == number:
+            end = frame.offset_bytes + frame.size_bytes
+            yield moved_to(segment[frame.offset_bytes : end], place * _FRAME_UNITS)
+            place += 1
 
 
 def _split(images: bytes) -> list[bytes]:
