@@ -31,18 +31,18 @@ sed 's#</Period>#<AdaptationSet contentType="text" mimeType="text/vtt" lang="en"
 frames_of() {
   name=$1
   shift
-  "$ffmpeg" -v error "$@" -i "$name" -map 0:v -fps_mode passthrough -f framehash -hash md5 - 2> log.txt \
+  "$ffmpeg" -v error "$@" -i "$name" -map 0:v -f framehash -hash md5 - 2> log.txt \
     | grep -vc '^#' || true
 }
 plain=$(frames_of plain.mpd)
 refused=$(frames_of text.mpd)
 why=$(head -n 1 log.txt)
 allowed=$(frames_of text.mpd -allowed_extensions ALL)
-echo "frames of 20: $plain without subtitles, $refused with, $allowed with -allowed_extensions ALL"
+echo "frames: $plain without subtitles, $refused with, $allowed with -allowed_extensions ALL"
 echo "message: $why"
-if [ "$plain" = 20 ] && [ "$refused" = 0 ] && [ "$allowed" = 20 ]; then
+if [ "$plain" -ge 20 ] && [ "$refused" = 0 ] && [ "$allowed" = "$plain" ]; then
   echo "PASS: one WebVTT file in a manifest, and ffmpeg plays none of it"
 else
-  echo "CHANGED: expected 20, 0 and 20 frames"
+  echo "CHANGED: expected 20 frames or so, none, and as many as before"
   exit 1
 fi
