@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from transcode.layout import PresentationIndex
     from transcode.run.package import TranscodeProgress
+    from transcode.storage.objects import ObjectStore
 
 
 @click.command()
@@ -103,6 +104,12 @@ if TYPE_CHECKING:
 )
 @click.option("--force", is_flag=True, default=None, help="Replace the package OUT.")
 @click.option(
+    "--publish",
+    "store",
+    metavar="STORE",
+    help="Publish the package too: in a folder, or s3://BUCKET/PREFIX.",
+)
+@click.option(
     "--plan", "plan_only", is_flag=True, help="Print what would be done, and encode nothing."
 )
 @click.option(
@@ -121,6 +128,7 @@ def transcode(
     demo: bool,
     demo_s: float,
     demo_size: str,
+    store: str | None,
     plan_only: bool,
     events_to: str,
     as_json: bool,
@@ -137,6 +145,7 @@ def transcode(
       abr transcode film.mp4 packages/film --encrypt aes-128 --rotate-every 10
       abr transcode film.mp4 packages/film --ladder 234:200,360:600,720:2500
       abr transcode film.mkv packages/film --audio de,en --surround --loudness -23
+      abr transcode film.mp4 packages/film --publish s3://films/live
       abr transcode film.mp4 packages/film --plan
       abr transcode film.mp4 packages/film --executor dask://10.0.0.7:8786
       abr transcode --demo packages/demo       a generated master
@@ -152,11 +161,44 @@ def transcode(
         run_async(_show_plan(paths, config, as_json=as_json))
         return
     generated = (demo_s, demo_size) if demo else None
+    opened = _open_store(store)  # before the work of a package that cannot be published
     index = run_async(make_package(paths, config, generated, events_to))
+    published = _publish(paths[-1], opened)
     if as_json:
-        click.echo(json.dumps(summary(index, paths[-1])))
-    else:
-        _print_table(index, paths[-1])
+        click.echo(
+            json.dumps(summary(index, paths[-1]) | ({"published": published} if store else {}))
+        )
+        return
+    _print_table(index, paths[-1])
+    if published is not None:
+        click.echo(f"published: version {published['version']} in {published['where']}")
+
+
+def _open_store(where: str | None) -> ObjectStore | None:
+    """The store to publish in; it has answered once."""
+    if where is None:
+        return None
+    from transcode.files.publish import published_titles
+    from transcode.files.stores import open_store
+
+    opened = open_store(where, create=True)
+    published_titles(opened)
+    return opened
+
+
+def _publish(package: Path, store: ObjectStore | None) -> dict[str, Any] | None:
+    """Publish what was made; when that fails, the package stays."""
+    if store is None:
+        return None
+    from abr.errors import PeerError, ResourceError
+    from transcode.files.publish import publish
+
+    try:
+        return asdict(publish(package, store))
+    except (PeerError, ResourceError) as exc:
+        raise type(exc)(
+            f"{exc}; {package} is complete: `abr store publish {package} {store.where}` goes on"
+        ) from exc
 
 
 async def make_package(

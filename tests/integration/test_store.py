@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -337,3 +338,25 @@ def test_the_commands_publish_list_and_prune(tmp_path: Path) -> None:
     assert [each["is_current"] for each in listed] == [True, False]
     assert "current" in abr("list", store)
     assert abr("prune", store, "film", "--keep", 0) == f"film: removed {listed[1]['version']}\n"
+
+
+def test_what_is_transcoded_can_be_published_in_one_go(tmp_path: Path, server: S3Server) -> None:
+    def transcode(*args: object, settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        command = [
+            sys.executable, "-m", "abr", "transcode", "--demo", "--demo-s", "2", "--demo-size", "64x36",
+            "--preset", "ultrafast", "--no-cache", "--json", *map(str, args),
+        ]  # fmt: skip
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False, env=os.environ | settings
+        )
+
+    where = f"s3://{BUCKET}/made"
+    wrong = {**server.settings, "AWS_SECRET_ACCESS_KEY": "wrong"}
+    refused = transcode(tmp_path / "film", "--publish", where, settings=wrong)
+    assert refused.returncode == 1
+    assert "secret key is wrong" in refused.stderr
+    assert not (tmp_path / "film").exists()
+    done = transcode(tmp_path / "film", "--publish", where, settings=server.settings)
+    assert done.returncode == 0, done.stderr
+    version = json.loads(done.stdout)["published"]["version"]
+    assert current_version(S3Objects(where, server.settings), "film") == version
