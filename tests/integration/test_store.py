@@ -343,7 +343,8 @@ def test_the_commands_publish_list_and_prune(tmp_path: Path) -> None:
 def test_what_is_transcoded_can_be_published_in_one_go(tmp_path: Path, server: S3Server) -> None:
     def transcode(*args: object, settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
         command = [
-            sys.executable, "-m", "abr", "transcode", "--demo", "--demo-s", "2", "--demo-size", "64x36",
+            sys.executable, "-m", "abr", "transcode", "--demo", "--demo-s", "2",
+            "--demo-size", "64x36",
             "--preset", "ultrafast", "--no-cache", "--json", *map(str, args),
         ]  # fmt: skip
         return subprocess.run(
