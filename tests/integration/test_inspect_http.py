@@ -113,8 +113,13 @@ def test_a_url_is_judged_as_the_folder_is_and_its_token_is_never_shown(
         there = capsys.readouterr()
         assert main(["inspect", f"{origin}/t/sesame/film/none.m3u8?sig=sesame"]) == 2
         refusal = capsys.readouterr().err
-    assert there.out == here
+    # The server of this test states no types and compresses nothing; all else is equal.
+    assert "playlists-compressed (Apple 10.1)" in there.out
+    assert "Content-Type absent" in there.out
+    told = {line for line in there.out.splitlines() if not line.startswith((" ", "warning"))}
+    assert told - set(here.splitlines()) == {there.out.splitlines()[-1]}
     assert "no violations" in here
+    assert "no violations" in there.out
     assert "status 404" in refusal
     assert "sesame" not in there.out + there.err + refusal
 
@@ -230,6 +235,34 @@ def test_a_server_that_ignores_ranges_is_told_so() -> None:
     with served({"/film.m3u8": media.encode(), "/film.ts": whole}) as origin:
         facts = asyncio.run(load_package(f"{origin}/film.m3u8"))
     assert next(facts.media()).segments[0].problem == "the server ignored a byte range"
+
+
+def test_types_compression_and_redirects_are_judged() -> None:
+    def typed(content_type: str, body: bytes) -> Answer:
+        def answer(handler: BaseHTTPRequestHandler) -> None:
+            handler.send_response(200)
+            handler.send_header("Content-Type", content_type)
+            handler.send_header("Content-Length", str(len(body)))
+            handler.end_headers()
+            handler.wfile.write(body)
+
+        return answer
+
+    text = MEDIA.format(uri="old.ts").encode()
+    files: dict[str, bytes | Answer] = {
+        "/right": typed("application/vnd.apple.mpegurl; charset=utf-8", text),
+        "/wrong": typed("text/plain", text),
+        "/old.ts": redirect("/new.ts"),
+        "/new.ts": typed("video/mp2t", b"\x47" + bytes(187)),
+    }
+    with served(files) as origin:
+        rules = [
+            {each.rule for each in judge(asyncio.run(load_package(url)), "media").findings}
+            for url in (f"{origin}/right", f"{origin}/wrong")
+        ]
+    assert {"playlists-compressed", "segments-direct"} <= rules[0]
+    assert not {"playlist-known", "content-types"} & rules[0]
+    assert {"playlist-known", "content-types"} <= rules[1]
 
 
 def test_playlists_without_measure_are_refused(

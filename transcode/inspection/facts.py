@@ -146,6 +146,17 @@ class InitFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """How a server answered; what comes from a disk has none."""
+
+    content_type: str
+    """In lower case, without parameters; empty when not stated."""
+    encoding: str
+    """Content-Encoding, such as ``gzip``."""
+    was_redirected: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MediaFacts:
     """One media playlist and what was measured of its files."""
 
@@ -160,6 +171,10 @@ class MediaFacts:
     """By ``init_key`` of the map."""
     names: tuple[str, ...] = ()
     """Addresses of segments as shown to people."""
+    delivery: Delivery | None = None
+    """Of the playlist."""
+    segment_delivery: Delivery | None = None
+    """Of the first segment."""
 
     def init_of(self, segment: ListedSegment) -> InitFacts | None:
         """The initialisation section that goes before a segment."""
@@ -284,6 +299,8 @@ class PackageFacts:
     iframes: tuple[VariantFacts, ...] = ()
     unusable: tuple[Unusable, ...] = ()
     """Playlists that could not be read."""
+    delivery: Delivery | None = None
+    """Of the multivariant playlist."""
     is_stored: bool = False
     """On disk: nothing will be added to it."""
     quality: Mapping[str, tuple[float, ...]] = field(default_factory=dict)

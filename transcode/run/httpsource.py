@@ -12,8 +12,9 @@ from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
+from transcode.inspection.facts import Delivery
 from transcode.playlist.model import ByteRange
-from transcode.run.sources import UnreadableError
+from transcode.run.sources import Answer, UnreadableError
 
 MOST_REDIRECTS = 5
 CONNECT_LIMIT_S = 10.0
@@ -81,9 +82,7 @@ class HttpSource:
         del address
         return None
 
-    async def read(
-        self, address: str, part: ByteRange | None, most_bytes: int
-    ) -> tuple[bytes, str]:
+    async def read(self, address: str, part: ByteRange | None, most_bytes: int) -> Answer:
         """See ``Source``."""
         async with self._places:
             try:
@@ -91,9 +90,7 @@ class HttpSource:
             except (aiohttp.ClientError, OSError, ValueError) as exc:
                 raise UnreadableError(_in_words(exc)) from exc
 
-    async def _read(
-        self, address: str, part: ByteRange | None, most_bytes: int
-    ) -> tuple[bytes, str]:
+    async def _read(self, address: str, part: ByteRange | None, most_bytes: int) -> Answer:
         headers = {}
         if part is not None:
             headers["Range"] = f"bytes={part.offset}-{part.offset + part.length - 1}"
@@ -114,7 +111,20 @@ class HttpSource:
                 raise UnreadableError(
                     f"{len(body):,} bytes of a range of {part.length:,}; the file is shorter"
                 )
-            return bytes(body), str(response.url)
+            return Answer(
+                data=bytes(body),
+                address=str(response.url),
+                delivery=Delivery(
+                    content_type=_type(response.headers.get("Content-Type", "")),
+                    encoding=response.headers.get("Content-Encoding", "").strip().lower(),
+                    was_redirected=bool(response.history),
+                ),
+            )
+
+
+def _type(header: str) -> str:
+    """A content type without its parameters."""
+    return header.partition(";")[0].strip().lower()
 
 
 def _in_words(exc: Exception) -> str:

@@ -14,6 +14,7 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from abr.shell import reason_of
+from transcode.inspection.facts import Delivery
 from transcode.playlist.model import ByteRange
 
 
@@ -23,6 +24,16 @@ class UnreadableError(Exception):
     def __init__(self, why: str) -> None:
         super().__init__(why)
         self.why = why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Bytes, and how they came."""
+
+    data: bytes = field(repr=False)
+    address: str = field(repr=False)
+    """After redirects."""
+    delivery: Delivery | None = None
 
 
 class Source(Protocol):
@@ -44,10 +55,8 @@ class Source(Protocol):
         """What people are shown."""
         ...
 
-    async def read(
-        self, address: str, part: ByteRange | None, most_bytes: int
-    ) -> tuple[bytes, str]:
-        """Bytes, and the address after redirects.
+    async def read(self, address: str, part: ByteRange | None, most_bytes: int) -> Answer:
+        """Bytes of a file, or of a part of it.
 
         Raises:
             UnreadableError: they cannot be had.
@@ -98,11 +107,10 @@ class FolderSource:
         """See ``Source``."""
         return str(Path(address).relative_to(self.root))
 
-    async def read(
-        self, address: str, part: ByteRange | None, most_bytes: int
-    ) -> tuple[bytes, str]:
+    async def read(self, address: str, part: ByteRange | None, most_bytes: int) -> Answer:
         """See ``Source``."""
-        return await asyncio.to_thread(self._read, address, part, most_bytes), address
+        data = await asyncio.to_thread(self._read, address, part, most_bytes)
+        return Answer(data=data, address=address)
 
     def _read(self, address: str, part: ByteRange | None, most_bytes: int) -> bytes:
         size = self.size(address)
@@ -130,3 +138,12 @@ class FolderSource:
             except OSError as exc:
                 raise UnreadableError(reason_of(exc)) from exc
         return self._sizes[address]
+
+
+def plain_name(uri: str) -> str:
+    """The last part of a URI's path: what may be shown of one that was not followed."""
+    try:
+        path = urlsplit(uri).path
+    except ValueError:
+        path = ""
+    return path.rpartition("/")[2][:60] or "an address"

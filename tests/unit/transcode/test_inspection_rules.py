@@ -262,3 +262,45 @@ def test_a_last_picture_that_stands_longer_does_not_change_the_frame_rate() -> N
     facts = replace(facts, variants=(replace(variant, media=still),))
     assert still.frame_rate == pytest.approx(17.5)
     assert "frame-rate" not in broken(facts)
+
+
+@pytest.mark.parametrize(
+    ("codec", "is_fine"),
+    [
+        ("hvc1.1.6.L93.90", True),
+        ("hvc1.2.4.H153.B0", True),
+        ("hvc1.2.4.L156.B0", False),
+        ("hvc1.4.10.L93.90", False),
+    ],
+)
+def test_hevc_has_its_own_limits(codec: str, is_fine: bool) -> None:
+    media = rung([2.0], track=replace(TRACK, codec=codec, entry="hvc1", sps=None))
+    assert ("hevc-profile" not in broken(package(media))) == is_fine
+
+
+def test_an_encoding_that_changes_without_a_mark_is_found() -> None:
+    media = rung([2.0, 2.0])
+    first, second = media.listed.segments
+    assert first.map is not None
+    other = replace(second, map=replace(first.map, uri="other.mp4"))
+    small = InitFacts(uri="other.mp4", tracks=(replace(TRACK, width=160, height=90, sps=None),))
+    for marked in (False, True):
+        segments = (first, replace(other, discontinuity=marked))
+        changed = replace(
+            media,
+            listed=replace(media.listed, segments=segments),
+            inits={**media.inits, "other.mp4": small},
+        )
+        assert ("encoding-changes" in broken(package(changed))) != marked
+
+
+def test_hdr_alone_and_descriptions_that_nobody_finds_are_told() -> None:
+    assert "sdr-present" in broken(package(rung([2.0]), attributes=",VIDEO-RANGE=PQ"))
+    text = (
+        '#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="Described",LANGUAGE="en",'
+        'CHANNELS="2",CHARACTERISTICS="public.accessibility.describes-video",URI="a.m3u8"\n'
+        '#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO="a"\nv.m3u8\n'
+    )
+    found = read_listed(text, where="film")
+    assert isinstance(found, ListedMultivariant)
+    assert "accessible-autoselect" in broken(PackageFacts(name="film", multivariant=found))

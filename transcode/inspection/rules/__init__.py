@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from transcode.inspection.rules import (
+    delivery,
     encryption,
     groups,
     playlists,
@@ -27,6 +28,7 @@ SUBJECTS: dict[str, tuple[Rule, ...]] = {
     "Trick play": trickplay.RULES,
     "Subtitles": subtitles.RULES,
     "Encryption": encryption.RULES,
+    "Delivery": delivery.RULES,
 }
 """All rules in the order of reports and of the page that lists them."""
 

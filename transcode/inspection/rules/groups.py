@@ -10,6 +10,7 @@ from transcode.inspection.listed import ListedRendition
 from transcode.inspection.rules.rule import Breach, Rule, at_line
 
 _TYPES = ("AUDIO", "VIDEO", "SUBTITLES", "CLOSED-CAPTIONS")
+_ACCESSIBLE = ("public.accessibility.describes-video", "transcribes-spoken-dialog")
 _GROUP_ATTRIBUTES = {"AUDIO": "AUDIO", "VIDEO": "VIDEO", "SUBTITLES": "SUBTITLES"}
 
 
@@ -147,6 +148,18 @@ def _language(package: PackageFacts) -> Iterator[Breach]:
             )
 
 
+def _described(package: PackageFacts) -> Iterator[Breach]:
+    for rendition in package.multivariant.renditions if package.multivariant else ():
+        marks = rendition.attributes.get("CHARACTERISTICS", "")
+        if any(mark in marks for mark in _ACCESSIBLE) and not rendition.says("AUTOSELECT"):
+            yield Breach(
+                file=package.name,
+                place=_label(rendition),
+                measured=f"{marks} without AUTOSELECT=YES",
+                allowed="AUTOSELECT=YES",
+            )
+
+
 def _channels(package: PackageFacts) -> Iterator[Breach]:
     for rendition in package.renditions:
         listed = rendition.listed
@@ -264,6 +277,15 @@ RULES = (
         remedy="add LANGUAGE; und when nobody knows",
         needs="playlists",
         check=_language,
+    ),
+    Rule(
+        id="accessible-autoselect",
+        clauses=("Apple 2.13", "Apple 4.6"),
+        severity="violation",
+        text="Descriptions for the blind and captions for the deaf can be selected automatically.",
+        remedy="write AUTOSELECT=YES",
+        needs="playlists",
+        check=_described,
     ),
     Rule(
         id="channels",

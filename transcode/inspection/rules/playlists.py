@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 
-from transcode.inspection.facts import MediaFacts, PackageFacts
+from transcode.inspection.facts import InitFacts, MediaFacts, PackageFacts
 from transcode.inspection.rules.rule import Breach, Rule, at_line
 from transcode.playlist.model import rounded_s
 
@@ -277,6 +278,30 @@ def _breaks_s(media: MediaFacts) -> list[float]:
     return found
 
 
+def _encoding_changes(package: PackageFacts) -> Iterator[Breach]:
+    for media in package.audio_video():
+        for before, after in pairwise(media.listed.segments):
+            if after.discontinuity or before.map is after.map:
+                continue
+            first, second = media.init_of(before), media.init_of(after)
+            if first is None or second is None or _encoding(first) == _encoding(second):
+                continue
+            yield Breach(
+                file=media.name,
+                place=at_line(after.line),
+                measured=f"{_encoding(second)} after {_encoding(first)}",
+                allowed="EXT-X-DISCONTINUITY where the encoding changes",
+            )
+            break
+
+
+def _encoding(init: InitFacts) -> str:
+    """What a decoder must know, in words; empty when the section could not be read."""
+    return ", ".join(
+        f"{t.codec} {t.width}x{t.height}" if t.kind == "video" else t.codec for t in init.tracks
+    )
+
+
 def _zero(package: PackageFacts) -> Iterator[Breach]:
     for media in package.audio_video():
         for segment in media.listed.segments[:-1]:
@@ -434,6 +459,15 @@ RULES = (
         remedy="fill the gap, or cut the title there",
         needs="playlists",
         check=_gap,
+    ),
+    Rule(
+        id="encoding-changes",
+        clauses=("Apple 8.13", "Apple 8.14", "RFC 4.4.4.3"),
+        severity="violation",
+        text="A change of codec or size is marked with EXT-X-DISCONTINUITY.",
+        remedy="add #EXT-X-DISCONTINUITY before the segment",
+        needs="media",
+        check=_encoding_changes,
     ),
     Rule(
         id="discontinuities",

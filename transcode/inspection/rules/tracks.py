@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -16,6 +17,9 @@ _IN_SAMPLES = {"avc3": "avc1", "hev1": "hvc1", "dvhe": "dvh1"}
 _IMPLICIT = frozenset({"mp4a.40.2", "mp4a.40.5", "mp4a.40.29"})
 _HIGH = 100
 _MOST_FPS = 60.0
+_HEVC_NAME = re.compile(r"(?:hvc1|hev1)\.[A-C]?(\d+)\.[0-9A-F]+\.[LH](\d+)")
+_HEVC_LEVEL = 153
+"""Thirty times 5.1."""
 _UNSTATED = 2
 """ISO/IEC 23091-2: a colour code point that says nothing."""
 
@@ -217,6 +221,18 @@ def _hevc(package: PackageFacts) -> Iterator[Breach]:
             )
 
 
+def _other_profiles(package: PackageFacts) -> Iterator[Breach]:
+    for media in package.rungs():
+        for codec in media.codecs:
+            match = _HEVC_NAME.match(codec)
+            if match and (int(match[1]) not in (1, 2) or int(match[2]) > _HEVC_LEVEL):
+                yield Breach(
+                    file=media.name,
+                    measured=f"HEVC profile {match[1]}, level {int(match[2]) / 30:g}",
+                    allowed="Main or Main 10 (1 or 2), level 5.1 at most",
+                )
+
+
 def _idr(package: PackageFacts) -> Iterator[Breach]:
     for media in package.rungs():
         for number, stretch in media.stretches("video"):
@@ -389,6 +405,15 @@ RULES = (
         remedy="package HEVC as fMP4",
         needs="media",
         check=_hevc,
+    ),
+    Rule(
+        id="hevc-profile",
+        clauses=("Apple 1.6b",),
+        severity="violation",
+        text="HEVC is at most Main 10 profile, level 5.1.",
+        remedy="encode 4:2:0 of 8 or 10 bits, at a lower size or rate",
+        needs="media",
+        check=_other_profiles,
     ),
     Rule(
         id="starts-with-idr",

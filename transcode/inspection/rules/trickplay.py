@@ -10,6 +10,8 @@ from transcode.inspection.rules.rates import TOLERANCE
 from transcode.inspection.rules.rule import Breach, Rule, at_line
 from transcode.inspection.rules.variants import has_picture
 
+_DENSE_S = 1.1
+
 
 def _present(package: PackageFacts) -> Iterator[Breach]:
     if package.multivariant is None or package.multivariant.iframe_variants:
@@ -110,6 +112,16 @@ def _length(package: PackageFacts) -> Iterator[Breach]:
             )
 
 
+def _dense(package: PackageFacts) -> Iterator[Breach]:
+    densest = [m.duration_s / len(m.listed.segments) for m in _trick(package) if m.listed.segments]
+    if densest and min(densest) > _DENSE_S:
+        yield Breach(
+            file=package.name,
+            measured=f"an I-frame every {min(densest):.3f} s",
+            allowed="one a second in a playlist of I-frames",
+        )
+
+
 def _bandwidth(package: PackageFacts) -> Iterator[Breach]:
     for variant in package.iframes:
         stated, media = variant.listed.number("BANDWIDTH"), variant.media
@@ -174,12 +186,21 @@ RULES = (
     ),
     Rule(
         id="iframes-all",
-        clauses=("Apple 6.2",),
+        clauses=("Apple 6.3",),
         severity="warning",
         text="A playlist of I-frames lists all those of the segments that it points into.",
         remedy="list every I-frame; scrubbing is coarser without",
         needs="media",
         check=_all_listed,
+    ),
+    Rule(
+        id="iframes-dense",
+        clauses=("Apple 6.2",),
+        severity="note",
+        text="There is a playlist of I-frames with one frame a second.",
+        remedy="encode a rendition of I-frames only, or a key frame each second",
+        needs="playlists",
+        check=_dense,
     ),
     Rule(
         id="iframes-length",

@@ -149,6 +149,18 @@ def _range(package: PackageFacts) -> Iterator[Breach]:
             )
 
 
+def _sdr(package: PackageFacts) -> Iterator[Breach]:
+    ranges = {
+        v.listed.attributes.get("VIDEO-RANGE", "SDR") for v in package.variants if has_picture(v)
+    }
+    if package.multivariant is not None and ranges and "SDR" not in ranges:
+        yield Breach(
+            file=package.name,
+            measured=f"variants in {' and '.join(sorted(ranges))} only",
+            allowed="variants in SDR as well, for screens without HDR",
+        )
+
+
 def _score(package: PackageFacts) -> Iterator[Breach]:
     with_score = [v for v in package.variants if "SCORE" in v.listed.attributes]
     if with_score and len(with_score) < len(package.variants):
@@ -313,6 +325,15 @@ RULES = (
         remedy="state PQ, HLG or SDR as the pictures are",
         needs="media",
         check=_range,
+    ),
+    Rule(
+        id="sdr-present",
+        clauses=("Apple 1.24",),
+        severity="warning",
+        text="HDR content has variants in SDR too.",
+        remedy="add a ladder that is tone-mapped",
+        needs="playlists",
+        check=_sdr,
     ),
     Rule(
         id="score-on-all",
