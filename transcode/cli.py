@@ -38,7 +38,16 @@ if TYPE_CHECKING:
     "--demo-size", default="640x360", help="Picture size of the generated master  [640x360]."
 )
 @click.option("--segment", "segment_s", type=float, help="Seconds per segment  [4].")
-@click.option("--ladder", help="Rungs as HEIGHT:KBPS,… instead of those chosen from the master.")
+@click.option(
+    "--ladder",
+    metavar="LADDER",
+    help="auto, apple, small, per-title, HEIGHT:KBPS,…, or a file ending in .toml  [auto].",
+)
+@click.option(
+    "--quality",
+    type=click.Choice(["auto", "none", "vmaf", "xpsnr", "ssim"]),
+    help="Measure every segment and rung  [auto: per-title ladders only].",
+)
 @click.option(
     "--codec", metavar="NAME,…", help="h264, hevc, av1: a ladder in each that is named  [h264]."
 )

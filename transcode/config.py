@@ -22,7 +22,11 @@ class TranscodeConfig:
     gop_s: float = 2.0
     """Most seconds from one key frame to the next; a segment is a whole number of groups."""
     ladder: str = ""
-    """Rungs as ``HEIGHT:KBPS,…``, lowest first; empty: chosen from the master."""
+    """Rungs as ``HEIGHT:KBPS,…``, lowest first; ``auto``, ``apple`` or ``small`` by a table;
+    ``per-title`` by trials; or a ladder file ending in ``.toml``. Empty is ``auto``."""
+    quality: Literal["auto", "none", "vmaf", "xpsnr", "ssim"] = "auto"
+    """Measure the quality of every segment and rung, in this metric; ``auto`` measures
+    per-title ladders only."""
     codec: str = "h264"
     """Codecs of the picture, of ``h264``, ``hevc`` and ``av1``, separated by commas: a ladder
     in each. Players that do not choose play the first."""

@@ -86,6 +86,8 @@ class VideoPlan:
     """What comes out, stated in the encoder's headers."""
     pixels: str = "yuv420p"
     """Pixel format that the encoder gets."""
+    target: float | None = None
+    """Quality that was promised when the rung was chosen; None where nothing was."""
     light: Light | None = None
     """What the stream says of a high dynamic range."""
 
@@ -318,6 +320,7 @@ def _video_plan(
         level=VIDEO_ENCODERS[rung.codec].level_for(rung.width, rung.height, rate, peak_bps),
         preset=config.preset,
         codec=rung.codec,
+        target=rung.target,
         # What 8 bits hold cannot show a high dynamic range, so it is tone-mapped for them.
         colour=output_colour(colour.colour, colour.colour.dynamic_range if keeps_range else "SDR"),
         pixels=deep_pixels if deep_pixels and colour.is_deep else "yuv420p",

@@ -160,6 +160,12 @@ def pool_segments(scores: FloatArray, frames: Sequence[int], *, where: str) -> t
     return tuple(pool_scores(part) for part in np.split(scores, ends[:-1].tolist()))
 
 
+def segment_frames(total: int, each: int) -> list[int]:
+    """Frames of every segment of a track: ``each``, and the rest in the last one."""
+    whole, rest = divmod(total, each)
+    return [each] * whole + [rest] * bool(rest)
+
+
 def settle_start(scores: FloatArray) -> FloatArray:
     """Scores of one measured run, its first frame given the score of its second."""
     settled = scores.copy()

@@ -78,6 +78,7 @@ def _in_codec(rung: PlannedRung, codec: str, rates_of: str, preset: str) -> Plan
         bitrate_bps=round(rung.bitrate_bps * share),
         cap_bps=None if rung.cap_bps is None else round(rung.cap_bps * share),
         crf=None if rung.crf is None else encoder.crf_as(rung.crf, preset=preset),
+        target=rung.target if codec == rates_of else None,
     )
 
 

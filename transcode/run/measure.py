@@ -1,23 +1,37 @@
-"""Quality measured: a run of ffmpeg over a chunk, and its scores, checked."""
+"""Quality measured: a run of ffmpeg for each chunk, and its scores, checked and kept."""
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from abr.errors import MediaError, ToolFailedError, ToolMissingError
 from abr.media import FloatArray
-from transcode.measuring import MeasureJob, measure_arguments
+from abr.shell import cause_of
+from transcode.jobs import ProductName
+from transcode.layout import video_folder
+from transcode.measuring import Display, MeasureJob, measure_arguments
+from transcode.plan import Chunk, EncodePlan
 from transcode.quality import (
     FILTERS,
     METRICS,
     Metric,
+    QualityFacts,
     check_pairs,
     parse_scores,
     parse_times,
+    segment_frames,
     settle_start,
+    track_quality,
 )
 from transcode.run.ffmpegtools import Tool, find
+from transcode.run.findings import address_of, digest_of_file, findings_folder, keep, recall
 from transcode.run.process import Tick, run_ffmpeg
 
 
@@ -94,7 +108,7 @@ async def measure(
         on_tick=on_tick,
         stall_limit_s=stall_limit_s,
     )
-    if not outcome.is_clean:
+    if not (outcome.is_complete if job.pictures.is_damaged else outcome.is_clean):
         raise ToolFailedError(
             f"measuring {job.display.metric} of {', '.join(map(str, products[:1]))}: "
             f"{outcome.reason()}; `abr doctor` shows which ffmpeg ran"
@@ -114,3 +128,103 @@ def _read_scores(
         check_pairs(times[0], own, len(found), expected=expected_frames, where=track)
         scores[track] = settle_start(found) if job.display.metric == "vmaf" else found
     return scores
+
+
+async def measure_tracks(
+    plan: EncodePlan,
+    master: Path,
+    product_of: Callable[[ProductName], Path],
+    frames: Sequence[int],
+    display: Display,
+    *,
+    tell: Callable[[float], None] | None = None,
+    stall_limit_s: float = 60.0,
+) -> QualityFacts:
+    """Quality of every rung of a plan that was encoded.
+
+    Chunks are measured side by side as far as there are cores, and what was measured before is
+    not measured again.
+
+    Args:
+        plan: What was encoded.
+        master: The master.
+        product_of: Where each product is.
+        frames: How many frames each rung's track has.
+        display: Where pictures are compared.
+        tell: Called with the part that is done, from 0 to 1.
+        stall_limit_s: Most seconds without any progress.
+
+    Raises:
+        MediaError: frames are missing, repeated or late, so no figure would be true.
+        ToolMissingError, ToolFailedError: ffmpeg.
+    """
+    source = await asyncio.to_thread(digest_of_file, master)
+    at_a_time = asyncio.Semaphore(max(1, len(os.sched_getaffinity(0)) // (len(plan.rungs) + 1)))
+    named = tuple((video_folder(number), rung) for number, rung in enumerate(plan.rungs))
+    done: list[int] = []
+
+    async def measure_chunk(chunk: Chunk) -> Mapping[str, FloatArray]:
+        job = MeasureJob(pictures=plan.pictures, chunk=chunk, rungs=named, display=display)
+        products = [product_of(ProductName(track, chunk.index)) for track, _ in named]
+        async with at_a_time:
+            found = await _measure_once(job, master, source, products, stall_limit_s)
+        done.append(chunk.index)
+        if tell is not None:
+            tell(len(done) / len(plan.chunks))
+        return found
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            chunks = [tasks.create_task(measure_chunk(chunk)) for chunk in plan.chunks]
+    except BaseExceptionGroup as group:
+        raise cause_of(group) from group
+    tracks = []
+    for (track, rung), total in zip(named, frames, strict=True):
+        scores = np.concatenate([each.result()[track] for each in chunks])
+        segments = segment_frames(total, plan.pictures.segment_frames)
+        tracks.append(track_quality(track, scores, segments, target=rung.target))
+    return QualityFacts(
+        metric=display.metric,
+        model=display.model,
+        width=display.width,
+        height=display.height,
+        tracks=tuple(tracks),
+    )
+
+
+async def _measure_once(
+    job: MeasureJob, master: Path, source: str, products: Sequence[Path], stall_limit_s: float
+) -> Mapping[str, FloatArray]:
+    """Scores of a chunk: those found before, and those of the other rungs measured now."""
+    tool = measuring_tool(job.display.metric)
+    told = [source, tool.path, tool.version, repr(job.pictures), repr(job.chunk), repr(job.display)]
+    addresses = {
+        track: address_of(["scores", await asyncio.to_thread(digest_of_file, product), *told])
+        for (track, _), product in zip(job.rungs, products, strict=True)
+    }
+    folder = findings_folder()
+    known = {track: _known_scores(recall(folder, at)) for track, at in addresses.items()}
+    missing = [number for number, (track, _) in enumerate(job.rungs) if known[track] is None]
+    found: dict[str, FloatArray] = {
+        track: scores for track, scores in known.items() if scores is not None
+    }
+    if missing:
+        part = replace(job, rungs=tuple(job.rungs[number] for number in missing))
+        fresh = await measure(
+            part,
+            master,
+            [products[number] for number in missing],
+            expected_frames=job.chunk.frames,
+            stall_limit_s=stall_limit_s,
+        )
+        for track, scores in fresh.items():
+            keep(folder, addresses[track], {"scores": scores.tolist()})
+        found |= fresh
+    return found
+
+
+def _known_scores(value: Any) -> FloatArray | None:
+    try:
+        return None if value is None else np.array(value["scores"], dtype=np.float64)
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -6,14 +6,18 @@ else is done on the samples, in a folder that the caller removes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from abr.errors import MediaError
 from transcode.config import TranscodeConfig
+from transcode.encoders.video import VIDEO_ENCODERS
+from transcode.ffmpeg import encode_arguments
 from transcode.fragments import Demuxer
 from transcode.graphs.video import filters_needed
+from transcode.jobs import VideoJob
 from transcode.ladders.pertitle import Limits, Sample, Trial, choose_rungs
 from transcode.ladders.presets import MOST_OF_MASTER
 from transcode.ladders.rungs import PlannedRung
@@ -22,7 +26,6 @@ from transcode.masters.master import Master
 from transcode.measuring import Display, MeasureJob, display_of
 from transcode.plan import EncodePlan, VideoPlan, plan_encode
 from transcode.quality import Metric
-from transcode.run.encode import encode, product_path
 from transcode.run.ffmpegtools import find
 from transcode.run.measure import measure
 from transcode.run.process import run_ffmpeg
@@ -85,7 +88,6 @@ async def study_title(
     Raises:
         MediaError: the master is damaged.
         ToolMissingError, ToolFailedError: ffmpeg.
-        DiskFullError: no room for the samples.
     """
     sizes = list(sizes) or trial_sizes(facts)
     display = display_of(facts, sizes, metric)
@@ -94,34 +96,61 @@ async def study_title(
     samples = await _choose_samples(master, facts, film, largest, most_samples, config)
     reel = await _make_reel(master, facts, film, largest, samples, folder, config)
     pictures = reel_pictures(film.pictures, largest)
-    frames = sum(sample.frames for sample in samples)
     trials: list[Trial] = []
     for number, size in enumerate(sizes):
         rungs = trial_rungs(facts, config, size, factors)
-        job = trial_job(pictures, frames, rungs)
-        await encode(job, reel, facts.where, folder, stall_limit_s=config.stall_limit_s)
-        paths = [product_path(folder, product) for product in job.products]
-        scores = await measure(
-            MeasureJob(pictures=pictures, chunk=job.chunk, rungs=job.rungs, display=display),
-            reel,
-            paths,
-            expected_frames=frames,
-            stall_limit_s=config.stall_limit_s,
-        )
-        for (track, rung), crf, path in zip(job.rungs, factors, paths, strict=True):
-            trials.append(read_trial(rung, crf, frame_bytes_of(path), scores[track], samples))
-            path.unlink()
+        job = trial_job(pictures, sum(sample.frames for sample in samples), rungs)
+        trials += await _try(job, factors, samples, reel, display, config)
         if tell is not None:
             tell((number + 1) / len(sizes))
     reel.unlink()
-    useful_bps = MOST_OF_MASTER.get(facts.codec, float("inf")) * facts.bit_rate_bps
-    limits = Limits(
+    chosen = choose_rungs(trials, samples, metric, _limits(facts, film, config))
+    return Study(samples=samples, trials=tuple(trials), rungs=chosen, display=display)
+
+
+async def _try(
+    job: VideoJob,
+    factors: Sequence[float],
+    samples: Sequence[Sample],
+    reel: Path,
+    display: Display,
+    config: TranscodeConfig,
+) -> list[Trial]:
+    """Encode the reel as each rung of ``job``, and measure it."""
+    needs = [VIDEO_ENCODERS[rung.codec].name for _, rung in job.rungs]
+    program = find("ffmpeg", list(dict.fromkeys(needs))).path
+    paths = [reel.with_name(f"{track}.mp4") for track, _ in job.rungs]
+    outcome = await run_ffmpeg(
+        lambda _outputs: encode_arguments(
+            job, str(reel), [f"file:{path}" for path in paths], program=program
+        ),
+        stall_limit_s=config.stall_limit_s,
+    )
+    if not outcome.is_clean:
+        raise fault_of(str(reel), outcome.reason())
+    scores = await measure(
+        MeasureJob(pictures=job.pictures, chunk=job.chunk, rungs=job.rungs, display=display),
+        reel,
+        paths,
+        expected_frames=job.chunk.frames,
+        stall_limit_s=config.stall_limit_s,
+    )
+    trials = [
+        read_trial(rung, crf, frame_bytes_of(path), scores[track], samples)
+        for (track, rung), crf, path in zip(job.rungs, factors, paths, strict=True)
+    ]
+    for path in paths:
+        path.unlink()
+    return trials
+
+
+def _limits(facts: Master, film: EncodePlan, config: TranscodeConfig) -> Limits:
+    useful_bps = MOST_OF_MASTER.get(facts.codec, math.inf) * facts.bit_rate_bps
+    return Limits(
         sample_rate_fps=float(film.pictures.frame_rate),
         peak_ratio=config.peak_ratio,
-        highest_bps=useful_bps or float("inf"),
+        highest_bps=useful_bps or math.inf,
     )
-    chosen = choose_rungs(trials, samples, metric, limits)
-    return Study(samples=samples, trials=tuple(trials), rungs=chosen, display=display)
 
 
 def _ends(sizes: Sequence[tuple[int, int]]) -> list[PlannedRung]:
@@ -146,7 +175,7 @@ async def _choose_samples(
         [surveyor.feed, listed.extend],
         stall_limit_s=config.stall_limit_s,
     )
-    if not outcome.is_clean:
+    if not (outcome.is_complete if film.pictures.is_damaged else outcome.is_clean):
         raise fault_of(facts.where, outcome.reason())
     survey = surveyor.close(read_frame_bytes(listed.decode("ascii", "replace")))
     if not len(survey.motion):
@@ -177,7 +206,7 @@ async def _make_reel(
             [write],
             stall_limit_s=config.stall_limit_s,
         )
-    if not outcome.is_clean:
+    if not (outcome.is_complete if film.pictures.is_damaged else outcome.is_clean):
         raise fault_of(facts.where, outcome.reason())
     return path
 
