@@ -308,6 +308,7 @@ def summary(index: PresentationIndex, out: Path) -> dict[str, object]:
                 "bandwidth_bps": index.bandwidth_bps(rung),
                 "average_bandwidth_bps": index.average_bandwidth_bps(rung),
                 "size_bytes": track.media_bytes + track.init_bytes,
+                **_quality(index, rung),
             }
             for rung, track in enumerate(index.rungs)
         ],
@@ -334,9 +335,20 @@ def summary(index: PresentationIndex, out: Path) -> dict[str, object]:
     }
 
 
+def _quality(index: PresentationIndex, rung: int) -> dict[str, object]:
+    """What was measured of a rung; nothing where nothing was."""
+    if index.quality is None:
+        return {}
+    found = index.quality.tracks[rung]
+    names = ("mean", "harmonic_mean", "low", "minimum", "target")
+    return {"quality": {"metric": index.quality.metric, **{n: getattr(found, n) for n in names}}}
+
+
 def _print_table(index: PresentationIndex, out: Path) -> None:
     from rich.console import Console
     from rich.table import Table
+
+    from transcode.quality import shortfalls
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("rung")
@@ -375,6 +387,15 @@ def _print_table(index: PresentationIndex, out: Path) -> None:
         f"{index.source.duration_s:.2f} s of {index.source.name}; {sound}", highlight=False
     )
     _print_streams(console, index)
+    if index.quality is not None:
+        rungs = ", ".join(f"{each.folder} {each.mean:.4g}" for each in index.quality.tracks)
+        console.print(f"{index.quality.metric} of {rungs}", highlight=False)
+        for each in shortfalls(index.quality):
+            console.print(
+                f"{each.folder}: {each.mean:.4g} is below its target, {each.target:.4g}; what was "
+                "tried is not like the rest of the film; a lower crf in a ladder file mends it",
+                highlight=False,
+            )
     if index.encryption:
         count = len(index.encryption.kids)
         console.print(

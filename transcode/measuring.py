@@ -93,7 +93,9 @@ def measure_arguments(
     if len(products) != count or len(outputs) != count + 1:
         raise ValueError("expected a product and a log for each rung, and the list of frames")
     size = replace(job.rungs[0][1], width=job.display.width, height=job.display.height)
-    (whole,) = pictures(job.pictures, job.chunk, [size], open_pictures(job.pictures, master))
+    (whole,) = pictures(
+        job.pictures, job.chunk, [size], open_pictures(job.pictures, master, job.chunk)
+    )
     reference = whole.filter("setpts", "PTS-STARTPTS").filter_multi_output("split", count + 1)
     frames, scored = [reference[count]], []
     for number, (product, log) in enumerate(zip(products, outputs[1:], strict=True)):

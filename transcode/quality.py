@@ -85,6 +85,18 @@ class QualityFacts:
     """In the order of the package's rungs."""
 
 
+TOLERANCES: dict[str, float] = {"vmaf": 0.5, "xpsnr": 0.25, "ssim": 0.002}
+"""How far a rung may stay below what was promised."""
+
+
+def shortfalls(facts: QualityFacts) -> list[TrackQuality]:
+    """The rungs whose quality is below what was promised, by more than is tolerated."""
+    least = TOLERANCES.get(facts.metric, 0.0)
+    return [
+        each for each in facts.tracks if each.target is not None and each.mean < each.target - least
+    ]
+
+
 def track_quality(
     folder: str,
     scores: FloatArray,
@@ -194,23 +206,29 @@ def check_pairs(
     Raises:
         MediaError: counts differ, or times do by more than a millisecond.
     """
-    counts = {len(reference_s), len(measured_s), scored}
-    if expected is not None:
-        counts.add(expected)
-    if len(counts) > 1 or not scored:
-        wanted = len(reference_s) if expected is None else expected
+    wanted = len(reference_s) if expected is None else expected
+    counts_fit = len(measured_s) == len(reference_s) == wanted > 0
+    late = next(
+        (
+            (number, own, other)
+            for number, (own, other) in enumerate(zip(measured_s, reference_s, strict=False))
+            if abs(own - other) > _SAME_TIME
+        ),
+        None,
+    )
+    if counts_fit and late:
+        number, own, other = late
+        raise MediaError(
+            f"{where}: frame {number} is shown at {float(own):.3f} s, in the master at "
+            f"{float(other):.3f} s; a score would hide the difference, so none is given; "
+            "transcode again"
+        )
+    if not counts_fit or scored != wanted:
         raise MediaError(
             f"{where}: {len(measured_s)} frames encoded, {len(reference_s)} in the master, "
             f"{scored} scored; expected {wanted} of each; a score would hide the difference, so "
             "none is given; transcode again"
         )
-    for number, (own, other) in enumerate(zip(measured_s, reference_s, strict=True)):
-        if abs(own - other) > _SAME_TIME:
-            raise MediaError(
-                f"{where}: frame {number} is shown at {float(own):.3f} s, in the master at "
-                f"{float(other):.3f} s; a score would hide the difference, so none is given; "
-                "transcode again"
-            )
 
 
 def parse_times(text: str) -> tuple[tuple[Fraction, ...], ...]:

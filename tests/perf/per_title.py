@@ -23,14 +23,16 @@ import json
 import resource
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 
 from bench.reports.svg import Axis, Panel, draw_words
+from transcode.chunks import Chunk
 from transcode.config import Preset, TranscodeConfig
+from transcode.ffmpeg import encode_arguments
 from transcode.jobs import VideoJob
 from transcode.ladders.curves import interpolate
 from transcode.ladders.ladder import ladder_for
@@ -39,10 +41,12 @@ from transcode.masters.master import Master
 from transcode.measuring import MeasureJob, display_of
 from transcode.plan import plan_encode
 from transcode.quality import pool_scores
-from transcode.run.encode import encode, product_path
+from transcode.run.ffmpegtools import find
 from transcode.run.measure import measure
 from transcode.run.pertitle import frame_bytes_of, study_title
 from transcode.run.probe import probe
+from transcode.run.process import run_ffmpeg
+from transcode.trials import frames_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,11 +106,16 @@ async def encode_and_measure(
     """Encode a ladder in full and score every frame."""
     plan = plan_encode(facts, config, rungs=rungs)
     named = tuple((f"v{number}", rung) for number, rung in enumerate(plan.rungs))
-    frames = sum(chunk.frames or 0 for chunk in plan.chunks)
-    whole = replace(plan.chunks[0], frames=frames, is_last=True)
+    whole = Chunk(index=0, first_frame=0, frames=frames_of(plan))
     job = VideoJob(pictures=plan.pictures, chunk=whole, rungs=named)
-    await encode(job, master, facts.where, folder)
-    paths = [product_path(folder, product) for product in job.products]
+    paths = [folder / f"{track}.mp4" for track, _ in named]
+    program = find("ffmpeg", ["libx264"]).path
+    outcome = await run_ffmpeg(
+        lambda _outputs: encode_arguments(
+            job, str(master.absolute()), [f"file:{path}" for path in paths], program=program
+        )
+    )
+    assert outcome.is_clean, outcome.reason()
     display = display_of(facts, [(rung.width, rung.height) for rung in plan.rungs], "vmaf")
     comparison = MeasureJob(pictures=plan.pictures, chunk=whole, rungs=named, display=display)
     scores = await measure(comparison, master, paths)

@@ -38,6 +38,10 @@ def ladder_for(
     name = wanted.strip() or "auto"
     if name in PRESETS:
         return PRESETS[name](master)
+    if name == PER_TITLE:
+        raise ConfigError(
+            f"ladder: {PER_TITLE!r} takes trial encodes of the master; give it to `abr transcode`"
+        )
     if _NAME.fullmatch(name):
         raise ConfigError(
             f"ladder: found {name!r}; expected {', '.join(CHOICES)}, {text.LADDER_HELP}, or a "

@@ -18,6 +18,7 @@ from transcode.masters.master import Master
 from transcode.masters.sound import CHARACTERISTICS, NEVER_BY_THEMSELVES
 from transcode.masters.streams import StreamUse
 from transcode.plan import AudioPlan, EncodePlan, VideoPlan, notes_on_sound
+from transcode.quality import QualityFacts
 from transcode.run.tracks import Encrypter, Folder, VideoTrack, write_audio
 from transcode.sampleencryption import METHODS
 from transcode.sidetracks import ImageTrack, TextTrack
@@ -93,6 +94,7 @@ def index_of(
     encrypter: Encrypter | None,
     text: tuple[TextTrack, ...] = (),
     images: tuple[ImageTrack, ...] = (),
+    quality: QualityFacts | None = None,
 ) -> PresentationIndex:
     """The index of a package that was written."""
     channels = master.audio.channels if master.audio else 0
@@ -124,6 +126,7 @@ def index_of(
         made_by=f"abrkit {__version__}",
         text=text,
         images=images,
+        quality=quality,
         dash=encrypter is None or encrypter.scheme is not None,
     )
 

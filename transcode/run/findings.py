@@ -15,26 +15,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from abr.userfolders import cache_home
-
 FORMAT = "abrkit finding 1"
 """Changes when results with the same address are to be found anew."""
-
-
-def findings_folder() -> Path:
-    """Where results are kept: below the user's cache folder."""
-    return cache_home(os.environ) / "abrkit" / "quality"
 
 
 def address_of(parts: Iterable[str]) -> str:
     """The address of a result that depends on ``parts``, as 64 hexadecimal digits."""
     return hashlib.sha256("\0".join([FORMAT, *parts]).encode()).hexdigest()
-
-
-def digest_of_file(path: Path) -> str:
-    """SHA-256 of a file as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def recall(folder: Path, address: str) -> Any:

@@ -1,23 +1,23 @@
-"""The ladder of a transcode, where it takes more than the settings: a file read, a title studied."""
+"""The ladder of a transcode where settings are not enough: a file read, a title studied."""
 
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from abr.errors import MissingFileError
-from abr.shell import reason_of
+from abr.shell import note, reason_of
 from transcode.config import TranscodeConfig
 from transcode.ladders.ladder import PER_TITLE, is_file, ladder_for
 from transcode.ladders.rungs import PlannedRung
 from transcode.masters.master import Master
 from transcode.quality import Metric
-from transcode.run.findings import address_of, digest_of_file, findings_folder, keep, recall
+from transcode.run.cache import Cache
+from transcode.run.findings import address_of, keep, recall
 from transcode.run.measure import best_metric, measuring_tool
-from transcode.run.pertitle import Tell, study_title
+from transcode.run.pertitle import study_title
 
 
 def metric_of(config: TranscodeConfig) -> Metric | None:
@@ -41,15 +41,16 @@ def is_per_title(config: TranscodeConfig) -> bool:
 
 
 async def choose_ladder(
-    master: Path, facts: Master, config: TranscodeConfig, *, tell: Tell | None = None
+    master: Path, digest: str, facts: Master, config: TranscodeConfig, cache: Cache
 ) -> tuple[PlannedRung, ...] | None:
     """The ladder that ``config`` asks for; None where its name alone says it.
 
     Args:
         master: The master.
+        digest: Of the master.
         facts: What was measured of it.
         config: Settings.
-        tell: Called with the part that is done of finding it.
+        cache: Where trials are made and what was found is kept.
 
     Raises:
         MissingFileError: the ladder file cannot be read.
@@ -62,14 +63,14 @@ async def choose_ladder(
     if not is_per_title(config):
         return None
     metric = metric_of(config) or best_metric()
-    address = address_of(_told(master, config, metric))
-    known = recall(findings_folder(), address)
-    if known is not None and (rungs := _rungs_from(known)):
-        return rungs
-    folder = findings_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix="study-") as scratch:
-        study = await study_title(master, facts, config, Path(scratch), metric, tell=tell)
+    folder = cache.folder / "findings"
+    address = address_of(_told(digest, facts, config, metric))
+    if known := _rungs_from(recall(folder, address)):
+        return known
+    note(f"per-title: trial encodes of {facts.where}, measured in {metric.upper()}")
+    cache.create()
+    with cache.workspace() as scratch:
+        study = await study_title(master, facts, config, scratch, metric)
     keep(folder, address, {"rungs": [dataclasses.asdict(rung) for rung in study.rungs]})
     return study.rungs
 
@@ -84,20 +85,20 @@ def _read(path: Path) -> str:
         ) from exc
 
 
-def _told(master: Path, config: TranscodeConfig, metric: Metric) -> Sequence[str]:
+def _told(digest: str, facts: Master, config: TranscodeConfig, metric: Metric) -> Sequence[str]:
     """Everything that a study depends on."""
-    settings = {
-        name: getattr(config, name)
+    settings = [
+        getattr(config, name)
         for name in ("preset", "segment_s", "gop_s", "codec", "peak_ratio", "max_frame_rate",
-                     "background", "video")
-    }  # fmt: skip
+                     "background")
+    ]  # fmt: skip
     tool = measuring_tool(metric)
-    return ["study", digest_of_file(master), tool.path, tool.version, metric, repr(settings)]
+    return ["study", digest, repr(facts), tool.path, tool.version, metric, repr(settings)]
 
 
 def _rungs_from(known: Any) -> tuple[PlannedRung, ...]:
     """The rungs of a study that was kept; none where it cannot be read."""
     try:
         return tuple(PlannedRung(**each) for each in known["rungs"])
-    except (TypeError, KeyError):
+    except (TypeError, KeyError):  # None: nothing was kept
         return ()

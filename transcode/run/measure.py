@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ import numpy as np
 from abr.errors import MediaError, ToolFailedError, ToolMissingError
 from abr.media import FloatArray
 from abr.shell import cause_of
+from transcode.chunks import Chunk
 from transcode.jobs import ProductName
 from transcode.layout import video_folder
 from transcode.measuring import Display, MeasureJob, measure_arguments
-from transcode.plan import Chunk, EncodePlan
+from transcode.plan import EncodePlan
 from transcode.quality import (
     FILTERS,
     METRICS,
@@ -31,7 +32,7 @@ from transcode.quality import (
     track_quality,
 )
 from transcode.run.ffmpegtools import Tool, find
-from transcode.run.findings import address_of, digest_of_file, findings_folder, keep, recall
+from transcode.run.findings import address_of, keep, recall
 from transcode.run.process import Tick, run_ffmpeg
 
 
@@ -133,9 +134,10 @@ def _read_scores(
 async def measure_tracks(
     plan: EncodePlan,
     master: Path,
-    product_of: Callable[[ProductName], Path],
+    products: Mapping[ProductName, Product],
     frames: Sequence[int],
     display: Display,
+    findings: Path,
     *,
     tell: Callable[[float], None] | None = None,
     stall_limit_s: float = 60.0,
@@ -148,9 +150,10 @@ async def measure_tracks(
     Args:
         plan: What was encoded.
         master: The master.
-        product_of: Where each product is.
+        products: What came of it.
         frames: How many frames each rung's track has.
         display: Where pictures are compared.
+        findings: Folder in which scores are kept.
         tell: Called with the part that is done, from 0 to 1.
         stall_limit_s: Most seconds without any progress.
 
@@ -158,16 +161,15 @@ async def measure_tracks(
         MediaError: frames are missing, repeated or late, so no figure would be true.
         ToolMissingError, ToolFailedError: ffmpeg.
     """
-    source = await asyncio.to_thread(digest_of_file, master)
     at_a_time = asyncio.Semaphore(max(1, len(os.sched_getaffinity(0)) // (len(plan.rungs) + 1)))
     named = tuple((video_folder(number), rung) for number, rung in enumerate(plan.rungs))
     done: list[int] = []
 
     async def measure_chunk(chunk: Chunk) -> Mapping[str, FloatArray]:
         job = MeasureJob(pictures=plan.pictures, chunk=chunk, rungs=named, display=display)
-        products = [product_of(ProductName(track, chunk.index)) for track, _ in named]
+        own = [products[ProductName(track, chunk.index)] for track, _ in named]
         async with at_a_time:
-            found = await _measure_once(job, master, source, products, stall_limit_s)
+            found = await _measure_once(job, master, own, findings, stall_limit_s)
         done.append(chunk.index)
         if tell is not None:
             tell(len(done) / len(plan.chunks))
@@ -192,33 +194,44 @@ async def measure_tracks(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """An encoded chunk of one rung."""
+
+    path: Path
+    address: str
+    """What stands for its bytes, and for the master they were made from."""
+
+
 async def _measure_once(
-    job: MeasureJob, master: Path, source: str, products: Sequence[Path], stall_limit_s: float
+    job: MeasureJob,
+    master: Path,
+    products: Sequence[Product],
+    findings: Path,
+    stall_limit_s: float,
 ) -> Mapping[str, FloatArray]:
     """Scores of a chunk: those found before, and those of the other rungs measured now."""
     tool = measuring_tool(job.display.metric)
-    told = [source, tool.path, tool.version, repr(job.pictures), repr(job.chunk), repr(job.display)]
+    told = [tool.path, tool.version, repr(job.pictures), repr(job.chunk), repr(job.display)]
     addresses = {
-        track: address_of(["scores", await asyncio.to_thread(digest_of_file, product), *told])
+        track: address_of(["scores", product.address, *told])
         for (track, _), product in zip(job.rungs, products, strict=True)
     }
-    folder = findings_folder()
-    known = {track: _known_scores(recall(folder, at)) for track, at in addresses.items()}
+    known = {track: _known_scores(recall(findings, at)) for track, at in addresses.items()}
     missing = [number for number, (track, _) in enumerate(job.rungs) if known[track] is None]
     found: dict[str, FloatArray] = {
         track: scores for track, scores in known.items() if scores is not None
     }
     if missing:
-        part = replace(job, rungs=tuple(job.rungs[number] for number in missing))
         fresh = await measure(
-            part,
+            replace(job, rungs=tuple(job.rungs[number] for number in missing)),
             master,
-            [products[number] for number in missing],
+            [products[number].path for number in missing],
             expected_frames=job.chunk.frames,
             stall_limit_s=stall_limit_s,
         )
         for track, scores in fresh.items():
-            keep(folder, addresses[track], {"scores": scores.tolist()})
+            keep(findings, addresses[track], {"scores": scores.tolist()})
         found |= fresh
     return found
 

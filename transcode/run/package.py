@@ -25,12 +25,15 @@ from transcode.files.reader import check_package
 from transcode.jobs import Job
 from transcode.layout import PresentationIndex
 from transcode.masters.damage import DamagedError
+from transcode.measuring import display_of
 from transcode.planview import plan_as_data
 from transcode.run.assemble import index_of, write_index, write_tracks
 from transcode.run.cache import Cache
 from transcode.run.encode import Task
 from transcode.run.executors import open_crew
+from transcode.run.ladder import metric_of
 from transcode.run.loudness import loudness_of
+from transcode.run.measure import Product, measure_tracks
 from transcode.run.owned import owned_folder, remove_abandoned
 from transcode.run.placing import check_target, flush, move_into_place, partial_folder
 from transcode.run.planning import Planned, cache_folder, plan_for_damage, plan_transcode
@@ -88,7 +91,7 @@ async def transcode(
         async with partial_folder(out) as package:
             with contextlib.ExitStack() as uses:
                 uses.enter_context(cache.in_use(planned.order.addresses.values()))
-                pace = Pace(planned.plan, on_progress, in_full=config.verify == "full")
+                pace = _pace(planned, config, on_progress)
                 try:
                     await _encode(planned, config, cache, pace)
                 except DamagedError:
@@ -96,7 +99,7 @@ async def transcode(
                         raise
                     planned = await plan_for_damage(planned, config, cache)
                     uses.enter_context(cache.in_use(planned.order.addresses.values()))
-                    pace = Pace(planned.plan, on_progress, in_full=config.verify == "full")
+                    pace = _pace(planned, config, on_progress)
                     await _encode(planned, config, cache, pace)
                 index = await _package(
                     planned, config, cache, package, pace,
@@ -106,6 +109,19 @@ async def transcode(
             move_into_place(package, out, force=config.force)
         cache.prune(round(config.cache_gb * 1e9))
     return index
+
+
+def _pace(
+    planned: Planned,
+    config: TranscodeConfig,
+    on_progress: Callable[[TranscodeProgress], None] | None,
+) -> Pace:
+    return Pace(
+        planned.plan,
+        on_progress,
+        in_full=config.verify == "full",
+        measures=metric_of(config) is not None,
+    )
 
 
 def check_out(out: Path, config: TranscodeConfig) -> str:
@@ -264,9 +280,27 @@ async def _package(
     text = write_texts(texts, package, durations_s, on_note=on_note)
     rungs = tuple(zip(tracks.video, plan.rungs, strict=True))
     images = await thumbnails(rungs, package, config, on_note=on_note)
+    quality = None
+    if (metric := metric_of(config)) is not None:
+        pace.begin("measure")
+        sizes = [(rung.width, rung.height) for rung in plan.rungs]
+        quality = await measure_tracks(
+            plan,
+            Path(planned.source.path),
+            {
+                name: Product(path=cache.path_of(address), address=address)
+                for name, address in planned.order.addresses.items()
+            },
+            [folder.frames for folder in tracks.video],
+            display_of(planned.master, sizes, metric),
+            cache.folder / "findings",
+            tell=lambda part: pace.tell(part, part * plan.duration_s),
+            stall_limit_s=config.stall_limit_s,
+        )
     index = index_of(
         tracks, planned.master, plan, config,
         title=title, source_name=source_name, encrypter=encrypter, text=text, images=images,
+        quality=quality,
     )  # fmt: skip
     write_index(index, package)
     check_package(package)

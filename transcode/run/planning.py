@@ -21,6 +21,7 @@ from transcode.run.cache import Cache
 from transcode.run.digests import digest_of
 from transcode.run.encode import Source, build_of, tool_for
 from transcode.run.examine import examine
+from transcode.run.ladder import choose_ladder
 from transcode.run.loudness import bring_to
 from transcode.run.probe import probe
 from transcode.run.schedule import Order, order_of
@@ -85,7 +86,8 @@ async def plan_for_damage(planned: Planned, config: TranscodeConfig, cache: Cach
 async def _plan(
     facts: Master, source: Source, digest: str, config: TranscodeConfig, cache: Cache
 ) -> Planned:
-    plan = plan_encode(facts, config)
+    rungs = await choose_ladder(Path(source.path), digest, facts, config, cache)
+    plan = plan_encode(facts, config, rungs=rungs)
     if config.loudness_lufs:
         plan = await bring_to(
             plan, config.loudness_lufs, Path(source.path), facts.where,

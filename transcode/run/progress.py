@@ -14,6 +14,8 @@ _SHARES = {"encode": 0.0, "package": 0.97, "verify": 0.98}
 """Where each phase begins, of the whole."""
 _FULL_SHARES = {"encode": 0.0, "package": 0.82, "verify": 0.83}
 """The same when everything is decoded at the end."""
+_MEASURED_SHARES = {"encode": 0.0, "package": 0.4, "verify": 0.41, "measure": 0.45}
+"""The same when every frame is measured."""
 _SOUND_PIXELS = 20_000
 """Pixels of a frame that cost as much as the sound of its time."""
 _SHORTEST_S = 1e-3
@@ -24,7 +26,7 @@ class TranscodeProgress:
     """Progress of a transcode."""
 
     phase: str
-    """``encode``, ``package`` or ``verify``."""
+    """``encode``, ``package``, ``verify`` or ``measure``."""
     fraction: float
     """Of the whole, 0 to 1."""
     speed: float
@@ -44,11 +46,13 @@ class Pace:
         on_progress: Callable[[TranscodeProgress], None] | None,
         *,
         in_full: bool,
+        measures: bool = False,
     ) -> None:
-        """Begin; with ``in_full`` the last phase decodes everything."""
+        """Begin; the last phase decodes everything with ``in_full``, or measures it."""
         self._plan = plan
         self._on_progress = on_progress
-        self._shares = _FULL_SHARES if in_full else _SHARES
+        plain = _FULL_SHARES if in_full else _SHARES
+        self._shares = _MEASURED_SHARES if measures else plain
         self._began_s = self._phase_began_s = time.monotonic()
         self._phase = "encode"
         self._jobs = {(type(job), _key(job)): job for job in jobs_of(plan)}
