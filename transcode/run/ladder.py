@@ -93,7 +93,8 @@ def _told(digest: str, facts: Master, config: TranscodeConfig, metric: Metric) -
                      "background")
     ]  # fmt: skip
     tool = measuring_tool(metric)
-    return ["study", digest, repr(facts), tool.path, tool.version, metric, repr(settings)]
+    nameless = dataclasses.replace(facts, name="", where="")
+    return ["study", digest, repr(nameless), tool.path, tool.version, metric, repr(settings)]
 
 
 def _rungs_from(known: Any) -> tuple[PlannedRung, ...]:
