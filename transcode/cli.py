@@ -325,6 +325,27 @@ def summary(index: PresentationIndex, out: Path) -> dict[str, object]:
             }
             for track in index.audio
         ],
+        "subtitles": [
+            {
+                "folder": track.folder,
+                "language": track.language,
+                "name": track.name,
+                "forced": track.forced,
+                "hearing_impaired": track.hearing_impaired,
+                "size_bytes": track.size_bytes,
+            }
+            for track in index.text
+        ],
+        "thumbnails": [
+            {
+                "folder": track.folder,
+                "count": track.count,
+                "interval_s": track.interval_s,
+                "size_bytes": sum(track.sizes_bytes),
+            }
+            for track in index.images
+        ],
+        "dash": index.dash,
         "encryption": index.encryption
         and {
             "method": index.encryption.method,
@@ -379,6 +400,17 @@ def _print_table(index: PresentationIndex, out: Path) -> None:
             str(len(track.segments)),
             f"{size_bytes / 1e6:.2f}",
             track.codecs,
+        )
+    for text in index.text:
+        kind = "WebVTT" + (", forced" if text.forced else "")
+        kind += ", SDH" if text.hearing_impaired else ""
+        megabytes, parts = f"{text.size_bytes / 1e6:.2f}", str(len(text.sizes_bytes))
+        table.add_row(text.folder, text.language or "", "", "", "", parts, megabytes, kind)
+    for images in index.images:
+        size = f"{images.width}x{images.height}"
+        megabytes = f"{sum(images.sizes_bytes) / 1e6:.2f}"
+        table.add_row(
+            images.folder, size, "", "", "", str(len(images.sizes_bytes)), megabytes, "JPEG"
         )
     console = Console(soft_wrap=True)
     console.print(table)

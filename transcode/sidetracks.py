@@ -44,6 +44,11 @@ class TextTrack:
     """Sounds are described as well."""
 
     @property
+    def size_bytes(self) -> int:
+        """Of all its files."""
+        return sum(self.sizes_bytes) + self.whole_bytes
+
+    @property
     def characteristics(self) -> str | None:
         """CHARACTERISTICS of its rendition."""
         return f"{SPOKEN},{HEARD}" if self.hearing_impaired else None

@@ -12,6 +12,7 @@ import pytest
 
 from abr.errors import AbrError
 from tests import hlsrules, mp4facts
+from transcode.cli import summary
 from transcode.config import TranscodeConfig
 from transcode.files.keystore import KeyStore
 from transcode.files.reader import check_package
@@ -176,6 +177,10 @@ def test_subtitles_of_streams_and_files_become_segments_in_the_films_time(
         "and is left out; expected the subtitles of this very cut"
     )
     assert hlsrules.check(out, ffmpegs=FFMPEGS[:1]) == []
+    told = summary(index, out)
+    assert isinstance(told["subtitles"], list)
+    assert [each["name"] for each in told["subtitles"]] == [text.name for text in index.text]
+    assert told["dash"] is True
 
 
 def test_a_stream_that_is_not_utf_8_is_read_by_its_language_and_noted(
