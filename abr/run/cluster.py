@@ -7,6 +7,7 @@ The user starts ``dask scheduler`` and ``dask worker``. Whoever has work for the
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from typing import Any, Self, TypeVar
@@ -18,6 +19,7 @@ Answer = TypeVar("Answer")
 SCHEME = "dask://"
 CONNECT_S = 10.0
 """Longest wait for the scheduler and for its first worker."""
+_ASKS, _ASK_AGAIN_S = 5, 1.0
 RETRIES = 3
 """Times that Dask repeats a job whose worker died."""
 
@@ -79,14 +81,22 @@ class Cluster:
         Raises:
             PeerError: it fails on one, or cannot be loaded there.
         """
-        try:
-            answers: dict[str, Answer] = self.client.run(function, *arguments)
-        except Exception as exc:
-            raise PeerError(
-                f"{self.address}: workers cannot load abrkit ({type(exc).__name__}: {exc}); "
-                "install it where they run"
-            ) from exc
-        return answers
+        for attempt in range(1, _ASKS + 1):
+            try:
+                answers: dict[str, Answer] = self.client.run(function, *arguments)
+                return answers
+            except OSError as exc:  # a worker died meanwhile
+                if attempt == _ASKS:
+                    raise PeerError(
+                        f"{self.address}: workers do not answer ({exc}); are they being restarted?"
+                    ) from exc
+                time.sleep(_ASK_AGAIN_S)
+            except Exception as exc:
+                raise PeerError(
+                    f"{self.address}: workers cannot load abrkit ({type(exc).__name__}: {exc}); "
+                    "install it where they run"
+                ) from exc
+        raise AssertionError("the last attempt returns or raises")
 
     def check_version(self, version: Callable[[], str]) -> None:
         """Check that ``version`` is on each worker what it is here.

@@ -126,9 +126,11 @@ class Cache:
     def prune(self, most_bytes: int) -> int:
         """Remove the least recently used products until ``most_bytes`` are left; return how many.
 
-        What a live run uses stays, so more may be left.
+        What a live run uses stays, so more may be left. What workers that were killed left half
+        done is removed too.
         """
         removed = 0
+        remove_abandoned(self.folder / "tmp", "")
         with self._pruning(fcntl.LOCK_EX):
             kept = self._used_by_the_living()
             found = []

