@@ -1,0 +1,79 @@
+"""The same transcode on a Dask scheduler with workers, all real processes on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from abr.errors import InputError, MissingFileError, PeerError
+from tests.integration.test_bench_cluster import running
+from tests.integration.test_transcode_chunks import FFMPEGS, SMALL, X264, make, same
+from transcode.config import TranscodeConfig
+from transcode.run.package import transcode
+
+pytest.importorskip("distributed")
+pytestmark = pytest.mark.skipif(not FFMPEGS, reason="no ffmpeg with libx264 was found")
+
+
+def package(film: Path, out: Path, executor: str) -> None:
+    asyncio.run(transcode(film, out, TranscodeConfig(**SMALL, executor=executor)))
+
+
+def test_a_cluster_makes_the_same_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Products come from its workers; a worker that does not see the cache is named."""
+    monkeypatch.setattr("transcode.chunks.LEAST_S", 2.0)
+    film = make(tmp_path / "film.mp4", *X264, "-g", "25", seconds=4.0)
+    file = tmp_path / "scheduler.json"
+    options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-show"]
+    with running("dask_scheduler", *options, "--scheduler-file", str(file)):
+        for _ in range(300):
+            if file.exists() and file.read_text().strip():
+                break
+            subprocess.run(["sleep", "0.1"], check=True)
+        import json
+
+        address = json.loads(file.read_text())["address"]
+        with running(
+            "dask_worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny",
+            "--local-directory", str(tmp_path / "worker"),
+        ):  # fmt: skip
+            there = address.replace("tcp://", "dask://")
+            package(film, tmp_path / "a" / "film", there)
+            monkeypatch.setenv("ABR_CACHE", f"{os.environ['ABR_CACHE']}-here")
+            package(film, tmp_path / "b" / "film", "local")
+            assert same(tmp_path / "a" / "film", tmp_path / "b" / "film")
+
+
+def test_an_executor_that_cannot_be_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("abr.run.cluster.CONNECT_S", 0.5)
+    film = make(tmp_path / "film.mp4", *X264, seconds=1.0)
+    with pytest.raises(InputError, match="expected local, or dask://HOST:PORT"):
+        package(film, tmp_path / "film", "slurm")
+    with pytest.raises(PeerError, match="no Dask scheduler answered"):
+        package(film, tmp_path / "film", "dask://127.0.0.1:9")
+
+
+def test_what_a_worker_does_not_see_is_named(tmp_path: Path) -> None:
+    """The master, another file in its place, and the cache."""
+    from dataclasses import replace
+
+    from transcode.run.encode import Source
+    from transcode.run.executors import look_around
+
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"film")
+    stat = film.stat()
+    source = Source(path=str(film), where="film.mp4", size_bytes=4, mtime_ns=stat.st_mtime_ns)
+    (tmp_path / "tmp").mkdir()
+    assert look_around(source, str(tmp_path / "tmp")) == ""
+    assert "expected the cache" in look_around(source, str(tmp_path / "none" / "tmp" / "x"))
+    assert "at the same path" in look_around(replace(source, path="/none"), str(tmp_path))
+    assert "another file" in look_around(replace(source, size_bytes=5), str(tmp_path))
+    with pytest.raises(MissingFileError):
+        replace(source, path="/none").check()
