@@ -73,7 +73,10 @@ def cut_chunks(
     borders = [0]
     if timing and starts_s:
         count = max(1, round(film_s / aim_s))
-        borders += _borders(frames, rate, segment_frames, starts_s, count)
+        # While the last picture stands there is nothing left to decode.
+        until = timing.last_picture_s + _SAME_S
+        found = _borders(frames, rate, segment_frames, starts_s, count)
+        borders += [first for first in found if float(first / rate) <= until]
     add_s = timing.picture.clock.start_s + timing.seek_add_s - wait_s if timing else 0.0
     chunks = []
     for index, (first, end) in enumerate(zip(borders, [*borders[1:], frames], strict=True)):

@@ -92,6 +92,8 @@ class Timing:
     """Pictures in the place after their nearest one."""
     lost: int = 0
     """Pictures without a place: several come within one frame."""
+    last_picture_s: float = math.inf
+    """When the last picture appears, in the film's time."""
     longest_gap_s: float = 0.0
     """Longest time that one picture stands."""
     gap_at_s: float = 0.0
@@ -173,6 +175,7 @@ def measure(
         is_variable=rate.is_variable,
         moved=rate.moved,
         lost=rate.lost,
+        last_picture_s=float(times_s[-1] - start_s),
         longest_gap_s=float(steps_s[longest]) if len(steps_s) else 0.0,
         gap_at_s=float(times_s[longest] - start_s),
         starts_s=_starts(picture, start_s, drops_leading) if _can_seek(picture, rate, form) else (),

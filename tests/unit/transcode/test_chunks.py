@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 from hypothesis import given
@@ -99,3 +100,11 @@ def test_chunks_cover_the_film_once(
             assert chunk.seek_s <= chunk.first_frame / RATE + 0.001
         at += chunk.frames
     assert at == frames
+
+
+def test_no_chunk_begins_while_the_last_picture_stands() -> None:
+    """Pictures of 20 s under 100 s of sound: nothing is decoded from 20 s on."""
+    still = replace(timing(tuple(float(n) for n in range(20))), last_picture_s=19.96)
+    chunks = cut_chunks(2500, Fraction(25), segment_frames=100, timing=still, chunk_s=16.0)
+    assert all(chunk.first_frame / 25 <= 19.96 for chunk in chunks)
+    assert sum(chunk.frames or 0 for chunk in chunks) == 2500
