@@ -16,6 +16,7 @@ import ffmpeg
 
 from transcode.chunks import Chunk
 from transcode.encoders.aac import aac_options
+from transcode.encoders.h264 import border_zones
 from transcode.encoders.opus import LEAD_SAMPLES, opus_options
 from transcode.encoders.video import VIDEO_ENCODERS
 from transcode.graphs.audio import padded, sound_graph
@@ -156,11 +157,25 @@ def _video_outputs(job: VideoJob, source: Any, outputs: Sequence[str]) -> list[A
             picture,
             output,
             **video_options(rung, gop_frames=job.pictures.gop_frames),
+            **_border_options(job, rung),
             **_VIDEO_CONTAINER,
             video_track_timescale=job.pictures.timescale,
         )
         for rung, picture, output in zip(rungs, scaled, outputs, strict=True)
     ]
+
+
+def _border_options(job: VideoJob, rung: VideoPlan) -> dict[str, Any]:
+    """Options that keep the borders of a chunk from showing, where the encoder has some."""
+    if rung.codec != "h264" or rung.rate_control.crf is None or job.chunk.frames is None:
+        return {}
+    zones = border_zones(
+        job.chunk.frames,
+        reach=max(1, round(job.pictures.frame_rate / 2)),
+        begins=job.chunk.first_frame == 0,
+        ends=job.chunk.is_last,
+    )
+    return {"x264-params": f"zones={zones}"} if zones else {}
 
 
 def video_options(rung: VideoPlan, *, gop_frames: int) -> dict[str, Any]:

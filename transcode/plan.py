@@ -22,7 +22,7 @@ from transcode.encoders.levels import Level
 from transcode.encoders.rates import RateControl
 from transcode.encoders.video import VIDEO_ENCODERS
 from transcode.graphs.mixing import mix
-from transcode.ladders.codecs import at_constant_quality, in_codecs
+from transcode.ladders.codecs import at_constant_quality, at_stated_rate, in_codecs
 from transcode.ladders.ladder import is_preset, ladder_for
 from transcode.ladders.rungs import PlannedRung
 from transcode.ladders.sizes import largest_fitting
@@ -194,7 +194,8 @@ def _rungs(
     rungs = given or ladder_for(master, wanted=config.ladder)
     if not given and is_preset(config.ladder):
         return in_codecs(at_constant_quality(rungs), config.codecs, preset=config.preset)
-    return in_codecs(rungs, config.codecs, preset=config.preset, rates_of=config.codecs[0])
+    stated = in_codecs(rungs, config.codecs, preset=config.preset, rates_of=config.codecs[0])
+    return tuple(at_stated_rate(rung, preset=config.preset) for rung in stated)
 
 
 def _within_levels(rung: PlannedRung, rate: Fraction) -> PlannedRung:
@@ -313,7 +314,8 @@ def _video_plan(
         height=rung.height,
         rate_control=RateControl(
             peak_bps=peak_bps,
-            buffer_bits=rung.bitrate_bps,
+            # A cap at the rate itself is kept over two seconds: scenes differ.
+            buffer_bits=rung.bitrate_bps * (2 if peak_bps <= rung.bitrate_bps else 1),
             crf=rung.crf,
             mean_bps=rung.bitrate_bps if rung.crf is None else 0,
         ),

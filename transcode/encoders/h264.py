@@ -17,6 +17,7 @@ from transcode.masters.colour import Light
 
 REFERENCE_FRAMES = 3
 B_FRAMES = 2
+_BITS_AFTER_BORDER, _BITS_BEFORE_BORDER = 1.16, 1.11
 _HIGH_CPB = 1250
 """Bits that High profile allows for each unit of the table's MaxBR (H.264, A.3.3)."""
 
@@ -105,3 +106,24 @@ def h264_options(
         "threads:v": 1,
         "tag:v": "avc1",
     }
+
+
+def border_zones(frames: int, *, reach: int, begins: bool, ends: bool) -> str:
+    """x264's zones for a chunk of a film at constant quality, so that its borders do not show.
+
+    x264 begins a stream below the quality that it settles at, and spends less on its last
+    frames, to which it sees nothing refer. In the middle of a film both are wrong. Factors are
+    those at which the trailer's borders had the quality of a whole encode (docs/codecs.md).
+
+    Args:
+        frames: Of the chunk.
+        reach: Frames that a border concerns, on either side.
+        begins: The film begins with the chunk.
+        ends: The film ends with it.
+    """
+    if frames < 2 * reach:
+        return ""
+    zones = [] if begins else [f"0,{reach - 1},b={_BITS_AFTER_BORDER}"]
+    if not ends:
+        zones.append(f"{frames - reach},{frames - 1},b={_BITS_BEFORE_BORDER}")
+    return "/".join(zones)

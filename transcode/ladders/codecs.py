@@ -21,6 +21,7 @@ from transcode.ladders.rungs import PlannedRung
 _TYPICAL_CRF, _TYPICAL_BPS, _TYPICAL_AREA = 23.0, 300_000, 416 * 234
 _AREA_POWER = 0.75
 _CRF_OF_HALF = 5.5
+_BETTER_CRF = 4.0
 _CRF_RANGE = (10.0, 40.0)
 
 
@@ -36,6 +37,24 @@ def at_constant_quality(rungs: Sequence[PlannedRung]) -> tuple[PlannedRung, ...]
     """H.264 ``rungs`` with the constant quality that is typical of their bit rate."""
     return tuple(
         replace(rung, crf=typical_crf(rung.bitrate_bps, rung.width, rung.height)) for rung in rungs
+    )
+
+
+def at_stated_rate(rung: PlannedRung, *, preset: str) -> PlannedRung:
+    """``rung`` with a quality better than is typical of its bit rate, and that rate as its cap.
+
+    So it takes about the rate that is stated, or less where the picture needs less. An encoder
+    that is to keep a mean would look for it anew in every chunk. A rung that has a quality is
+    left as it is.
+    """
+    if rung.crf is not None:
+        return rung
+    encoder = VIDEO_ENCODERS[rung.codec]
+    crf = typical_crf(rung.bitrate_bps / encoder.share, rung.width, rung.height) - _BETTER_CRF
+    return replace(
+        rung,
+        crf=encoder.crf_as(crf, preset=preset),
+        cap_bps=rung.cap_bps or rung.bitrate_bps,
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from abr.errors import MediaError
 from transcode.encoders import av1, hevc
+from transcode.encoders.h264 import border_zones
 from transcode.encoders.levels import Level
 from transcode.encoders.rates import RateControl
 from transcode.masters.colour import Light
@@ -154,3 +155,19 @@ def test_the_light_of_a_high_dynamic_range_is_stated_in_each_encoders_units() ->
     assert "content-light=900,300" in svt.split(":")
     partly = Light(most_nits=900, mean_nits=300)
     assert "display" not in hevc.hevc_options(**{**deep, "light": partly})["x265-params"]
+
+
+@pytest.mark.parametrize(
+    ("frames", "begins", "ends", "zones"),
+    [
+        (192, True, True, ""),
+        (192, True, False, "180,191,b=1.11"),
+        (192, False, True, "0,11,b=1.16"),
+        (192, False, False, "0,11,b=1.16/180,191,b=1.11"),
+        (23, False, False, ""),  # too short for both
+    ],
+)
+def test_borders_of_chunks_get_more_bits_but_not_the_ends_of_the_film(
+    frames: int, begins: bool, ends: bool, zones: str
+) -> None:
+    assert border_zones(frames, reach=12, begins=begins, ends=ends) == zones

@@ -7,7 +7,12 @@ import pytest
 from abr.errors import ConfigError
 from transcode.config import TranscodeConfig
 from transcode.encoders.video import VIDEO_ENCODERS, decoders_for, h264_bits
-from transcode.ladders.codecs import at_constant_quality, in_codecs, typical_crf
+from transcode.ladders.codecs import (
+    at_constant_quality,
+    at_stated_rate,
+    in_codecs,
+    typical_crf,
+)
 from transcode.ladders.rungs import PlannedRung
 
 LOW, HIGH = PlannedRung(416, 234, 300_000), PlannedRung(1280, 720, 3_000_000, cap_bps=4_000_000)
@@ -56,6 +61,17 @@ def test_qualities_stay_on_the_scale_of_their_encoder() -> None:
         found = [encoder.crf_as(crf / 2, preset="veryfast") for crf in range(20, 80)]
         assert found == sorted(found)
     assert VIDEO_ENCODERS["av1"].crf_as(23.5, preset="slow").is_integer()
+
+
+def test_a_stated_rate_gets_the_quality_of_its_own_codec() -> None:
+    share = VIDEO_ENCODERS["hevc"].share
+    (rung,) = in_codecs([LOW], ["hevc"], preset="fast")
+    stated = at_stated_rate(rung, preset="fast")
+    assert stated.crf == VIDEO_ENCODERS["hevc"].crf_as(23.0 - 4.0, preset="fast")
+    assert stated.cap_bps == round(300_000 * share)
+    assert at_stated_rate(HIGH, preset="fast").cap_bps == 4_000_000
+    (quality,) = at_constant_quality([LOW])
+    assert at_stated_rate(quality, preset="fast") == quality
 
 
 def test_a_ladder_that_names_codecs_is_sorted_by_them() -> None:

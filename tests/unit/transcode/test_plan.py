@@ -301,14 +301,23 @@ def test_surround_that_no_sound_has_changes_nothing() -> None:
     assert [a.groups for a in made] == [()]
 
 
-def test_bit_rates_of_the_user_are_means_and_those_of_tables_qualities() -> None:
-    own = plan_encode(master(), TranscodeConfig(ladder="234:200,720:2500")).rungs
-    assert [rung.rate_control.mean_bps for rung in own] == [200_000, 2_500_000]
-    assert {rung.rate_control.crf for rung in own} == {None}
-    for name in ("", "apple", "small"):
-        rungs = plan_encode(master(), TranscodeConfig(ladder=name)).rungs
-        qualities = [rung.rate_control.crf for rung in rungs]
-        assert None not in qualities
+def test_a_rate_that_is_stated_is_the_cap_of_a_better_quality() -> None:
+    """Kept over two seconds; encoders that keep a mean look for it anew in every chunk."""
+    rungs = plan_encode(master(), TranscodeConfig(ladder="234:200,720:2500")).rungs
+    controls = [rung.rate_control for rung in rungs]
+    assert [control.peak_bps for control in controls] == [200_000, 2_500_000]
+    assert [control.buffer_bits for control in controls] == [400_000, 5_000_000]
+    assert [control.crf for control in controls] == [
+        typical_crf(200_000, 416, 234) - 4, typical_crf(2_500_000, 1280, 720) - 4,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["", "apple", "small"])
+def test_a_rate_of_a_table_is_that_of_typical_films(name: str) -> None:
+    for rung in plan_encode(master(), TranscodeConfig(ladder=name)).rungs:
+        control = rung.rate_control
+        assert control.crf is not None
+        assert control.peak_bps == 1.5 * control.buffer_bits
 
 
 def test_a_high_dynamic_range_is_kept_where_the_codec_has_ten_bits() -> None:
