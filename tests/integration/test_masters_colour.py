@@ -222,20 +222,21 @@ def test_colours_are_right_and_stated_on_every_rung(name: str, tmp_path: Path) -
         assert np.abs(colours - yuv_of(light, kind.out[0])).max() <= 3
 
 
-def over(name: str, codes: Array, folder: Path) -> Path:
-    """A master with alpha: 24 colours, of 4 opacities."""
-    muxed, encoder = SEE_THROUGH[name]
+def with_alpha(name: str, encoder: list[str], codes: Array, folder: Path) -> Path:
+    """A master of 24 colours with alpha."""
     bt709 = "scale=out_color_matrix=bt709:out_range=tv:flags=accurate_rnd+full_chroma_int"
     tags = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
     pixels = encoder[encoder.index("-pix_fmt") + 1]
-    convert = () if pixels in ("argb", "rgba") else ("-vf", f"{bt709},format={pixels},{tags}")
+    convert = (
+        () if pixels in ("argb", "rgba", "bgra") else ("-vf", f"{bt709},format={pixels},{tags}")
+    )
     raw = picture(codes, 288, 192).astype("u1").tobytes()
     command = [
         FFMPEGS[0].path, "-y", "-v", "error", "-f", "rawvideo", "-pix_fmt", "rgba",
-        "-s", "288x192", "-r", "25", "-i", "pipe:0", *convert, *encoder, str(folder / muxed),
+        "-s", "288x192", "-r", "25", "-i", "pipe:0", *convert, *encoder, str(folder / name),
     ]  # fmt: skip
     subprocess.run(command, input=raw * 5, check=True, timeout=60)
-    return folder / muxed
+    return folder / name
 
 
 SEE_THROUGH: dict[str, tuple[str, list[str]]] = {
@@ -261,7 +262,7 @@ def test_what_is_transparent_shows_the_background(name: str, tmp_path: Path) -> 
         pytest.skip("this ffmpeg has no libvpx or PNG")
     opacity = np.tile([0.0, 0.25, 0.5, 1.0], COLUMNS)[:, None]
     codes = np.rint(np.concatenate([patches(), opacity], axis=1) * 255)
-    master = over(name, codes, tmp_path)
+    master = with_alpha(*SEE_THROUGH[name], codes, tmp_path)
     colour, alpha = codes[:, :3] / 255, codes[:, 3:] / 255
     for background, behind in (("black", (0, 0, 0)), ("#c08040", (0xC0, 0x80, 0x40))):
         wanted = alpha * colour + (1 - alpha) * np.array(behind) / 255
@@ -271,6 +272,16 @@ def test_what_is_transparent_shows_the_background(name: str, tmp_path: Path) -> 
             assert np.abs(colours - yuv_of(wanted, "bt709")).max() <= 3
         if name != "ProRes 4444":
             break
+
+
+def test_a_fourth_byte_that_is_filling_hides_nothing(tmp_path: Path) -> None:
+    """Uncompressed AVI has 32 bits for red, green and blue; ffmpeg takes the rest for alpha."""
+    codes = np.rint(np.concatenate([patches(), np.zeros((24, 1))], axis=1) * 255)
+    master = with_alpha("m.avi", ["-c:v", "rawvideo", "-pix_fmt", "bgra"], codes, tmp_path)
+    (note,) = asyncio.run(probe(master)).notes
+    assert "alpha is empty everywhere" in str(note)
+    for _, colours in package(master, tmp_path / "out", ladder="192:6000"):
+        assert np.abs(colours - yuv_of(codes[:, :3] / 255, "bt709")).max() <= 3
 
 
 def greys_in_pq(path: Path, nits: Array, *tags: str) -> Path:

@@ -133,6 +133,11 @@ def is_rgb(pixels: str) -> bool:
     return _RGB.match(pixels) is not None
 
 
+def carries_alpha(pixels: str) -> bool:
+    """Whether a pixel format has an alpha channel, or a palette with transparent entries."""
+    return _ALPHA.match(pixels) is not None
+
+
 def is_grey(pixels: str) -> bool:
     """Whether a pixel format has no colours: ``ya8`` has alpha, ``monow`` one bit."""
     return re.match(r"gray|ya\d|mono[bw]", pixels) is not None
@@ -144,6 +149,7 @@ def colour_facts(
     *,
     rate: Fraction | None,
     on_frames: Collection[str] | None = None,
+    alpha_is_empty: bool = False,
 ) -> ColourFacts:
     """The colours of a video stream, as ffprobe describes it.
 
@@ -153,6 +159,7 @@ def colour_facts(
         rate: Frames per second; tells the two kinds of BT.601 apart.
         on_frames: Those of ffprobe's fields that decoded frames state; what the stream states
             when None.
+        alpha_is_empty: Alpha was looked at, and nothing is opaque: the bytes mean something else.
 
     Raises:
         MediaError: the colours cannot be shown: Dolby Vision without a base layer, a log curve.
@@ -169,12 +176,14 @@ def colour_facts(
         else _complete(stated, video, is_mastered=_has_light_metadata(video), rate=rate)
     )
     _check(colour, pixels, where)
-    tagged_alpha = str(_tag(video, "alpha_mode")) == "1"
+    tagged_alpha = str(_tag(video, "alpha_mode")) == "1" and not alpha_is_empty
+    if alpha_is_empty and note is None:
+        note = "its alpha is empty everywhere; pictures are taken for opaque"
     return ColourFacts(
         colour=colour,
         pixels=pixels,
         unstated=tuple(name for name, field in _FIELDS if field not in carried),
-        has_alpha=tagged_alpha or _ALPHA.match(pixels) is not None,
+        has_alpha=tagged_alpha or (carries_alpha(pixels) and not alpha_is_empty),
         decoder=_ALPHA_DECODERS.get(str(video.get("codec_name"))) if tagged_alpha else None,
         peak_nits=_peak_nits(video),
         light=_light(video) if colour.dynamic_range != "SDR" else None,

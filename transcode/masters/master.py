@@ -128,7 +128,11 @@ def master_from(
     texts, left = text_streams(probed)
     timing = _timing(video, choice.audio, packets, str(shown.get("format_name", "")), where)
     colour = colour_facts(
-        video, where, rate=timing.rate, on_frames=seen.sight.tags if seen else None
+        video,
+        where,
+        rate=timing.rate,
+        on_frames=seen.sight.tags if seen else None,
+        alpha_is_empty=seen is not None and seen.alpha_is_empty,
     )
     return Master(
         name=name,

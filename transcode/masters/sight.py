@@ -72,6 +72,8 @@ class Seen:
     """As measured."""
     is_changing: bool = False
     """Whether frames say different things of their colours."""
+    alpha_is_empty: bool = False
+    """Whether there is alpha, and nothing was opaque in it."""
 
 
 def colours_in(log: str) -> frozenset[tuple[str, ...]]:
