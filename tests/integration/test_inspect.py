@@ -479,3 +479,36 @@ def test_an_encrypted_package_is_inspected_with_its_keys(
     assert main(["inspect", str(out), "--keys", str(tmp_path), "--json"]) == 0
     blind = json.loads(capsys.readouterr().out)
     assert "keys-at-hand" in {finding["rule"] for finding in blind["findings"]}
+
+
+def test_what_is_no_package_exits_with_2_and_says_what_was_expected(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.m3u8").write_text("hello")
+    for where, said in (
+        (str(tmp_path / "none"), "no such file or folder; expected a folder"),
+        (str(tmp_path), "expected #EXTM3U"),
+        ("", "no package; expected a folder"),
+    ):
+        assert main(["inspect", where]) == 2
+        assert said in capsys.readouterr().err
+    (tmp_path / "other.m3u8").write_text("hello")
+    assert main(["inspect", str(tmp_path)]) == 2
+    assert "several playlists (other.m3u8, text.m3u8)" in capsys.readouterr().err
+
+
+def test_options_choose_rules_and_write_pictures(
+    clean: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where, svg, html = str(clean), tmp_path / "ladder.svg", tmp_path / "report.html"
+    assert main(["inspect", where, "--quick", "--svg", str(svg), "--html", str(html)]) == 0
+    assert svg.read_text().startswith("<svg")
+    assert "<svg" in html.read_text()
+    assert main(["inspect", where, "--rule", "7.5", "--json"]) == 0
+    assert capsys.readouterr().out.count('"target-duration-nominal"') >= 1
+    assert main(["inspect", where, "--rule", "bandwith"]) == 1
+    assert main(["inspect", where, "--rule", "playlists-compressed", "--strict"]) == 0
+    assert main(["inspect", where, "--quick", "--decode"]) == 2
+    capsys.readouterr()
+    assert main(["inspect", "--rules"]) == 0
+    assert "bandwidth-covers-peak  (violation; Apple 1.27" in capsys.readouterr().out

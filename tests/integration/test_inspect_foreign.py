@@ -229,3 +229,32 @@ def test_segments_that_begin_with_other_pictures_than_idr_are_found_in_hevc(
     assert "starts-with-idr" in found(verdict)
     place = next(f for f in verdict.findings if f.rule == "starts-with-idr")
     assert place.measured == "begins with a CRA picture"
+
+
+def test_sound_whose_frames_are_not_counted_is_not_called_broken(
+    sources: Path, tmp_path: Path
+) -> None:
+    """AC-3 in a transport stream: where a segment's last frame ends is not known."""
+    ffmpeg(
+        *("-i", str(sources / "master.mp4"), *H264, "-c:a", "ac3", *HLS),
+        *("-f", "hls", str(tmp_path / "film.m3u8")),
+    )
+    facts, verdict = inspected(tmp_path)
+    assert found(verdict) == set()
+    assert next(facts.rungs()).codecs[1] == "ac-3"
+
+
+def test_a_break_that_is_marked_is_no_jump(sources: Path, tmp_path: Path) -> None:
+    """Two encodes, one playlist: times start again behind EXT-X-DISCONTINUITY."""
+    for _ in range(2):
+        ffmpeg(
+            *("-i", str(sources / "master.mp4"), *H264, "-c:a", "aac", "-hls_time", "1"),
+            *("-hls_list_size", "0", "-hls_flags", "append_list"),
+            *("-f", "hls", str(tmp_path / "film.m3u8")),
+        )
+    facts, verdict = inspected(tmp_path, "decode")
+    assert found(verdict) == set()
+    assert len(next(facts.rungs()).segments) == 6
+    path = tmp_path / "film.m3u8"
+    path.write_text(path.read_text().replace("#EXT-X-DISCONTINUITY\n", ""))
+    assert {"times-continuous", "extinf-accurate"} & found(inspected(tmp_path)[1])

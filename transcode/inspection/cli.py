@@ -89,7 +89,7 @@ def inspect(
     if list_rules:
         _print_rules(as_json)
         return
-    if package is None:
+    if not package:
         raise click.UsageError("no package; expected a folder, an .m3u8 file or a URL")
     if quick and decode:
         raise click.UsageError("--quick reads no media, --decode needs them; expected one")

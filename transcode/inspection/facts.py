@@ -83,7 +83,7 @@ class Stretch:
     first_picture: str = ""
     """What the first picture is, in words."""
     frame_s: float = 0.0
-    """Commonest duration of a sample."""
+    """Commonest duration of a sample; 0 where it is not known, and with it where the last ends."""
     jump_s: float = 0.0
     """Largest step between the end of a fragment and the start of the next, inside the segment."""
 

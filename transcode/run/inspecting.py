@@ -100,8 +100,11 @@ def _find(path: Path) -> Path:
             raise MissingFileError(f"{path}: no such file or folder; {_EXPECTED}")
         found = sorted(path.glob("*.m3u8"))
         every = [each for each in found if "#EXT-X-STREAM-INF" in _head(each)]
-    except OSError as exc:
-        raise MissingFileError(f"{path}: {reason_of(exc)}; {_EXPECTED}") from exc
+    except MissingFileError:
+        raise
+    except (OSError, RuntimeError, ValueError) as exc:  # loops of links, zero bytes
+        why = reason_of(exc) if isinstance(exc, OSError) else "cannot be resolved"
+        raise MissingFileError(f"{path}: {why}; {_EXPECTED}") from exc
     choice = every or found
     if len(choice) == 1:
         return choice[0]

@@ -123,7 +123,7 @@ def _measured_length(package: PackageFacts) -> Iterator[Breach]:
             continue
         for number, stretch in media.stretches(media.main_kind):
             length_s = stretch.end_s - stretch.start_s
-            if length_s > target_s + OVER_S:
+            if stretch.frame_s and length_s > target_s + OVER_S:
                 yield Breach(
                     file=media.name,
                     place=media.place(number),

@@ -70,6 +70,8 @@ def _drifts(media: MediaFacts, run: Sequence[tuple[int, Stretch]]) -> Iterator[t
     listed_s, start_s = 0.0, run[0][1].start_s if run else 0.0
     yield from ((run[0][0], 0.0) for _ in run[:1])
     for (number, stretch), following in zip(run, [*run[1:], None], strict=True):
+        if following is None and not stretch.frame_s:
+            return
         listed_s += media.listed.segments[number].duration_s
         end_s = following[1].start_s if following else stretch.end_s
         yield number, listed_s - (end_s - start_s)
@@ -92,6 +94,8 @@ def _jumps(media: MediaFacts, kind: str) -> Iterator[Breach]:
             )
     for (number, before), (following, after) in pairwise(media.stretches(kind)):
         if following != number + 1 or media.listed.segments[following].discontinuity:
+            continue
+        if not before.frame_s:
             continue
         is_ts = media.segments[following].container == "ts"
         allowed_s = ROUNDING_S + (before.frame_s / 2 if is_ts else 0.0)
@@ -207,7 +211,7 @@ def _range(media: MediaFacts, kind: str) -> tuple[float, float] | None:
         return None
     # A last segment may hold only the other track's tail.
     end = found.get(last) or found.get(last - 1)
-    return (found[0].first_shown_s, end.shown_end_s) if end else None
+    return (found[0].first_shown_s, end.shown_end_s) if end and end.frame_s else None
 
 
 def _apart(
