@@ -28,7 +28,8 @@ from transcode.boxes import box, boxes, find, full_box
 from transcode.codecs import key_frame_test, sample_entry
 from transcode.encryption import ContentKey
 from transcode.fragments import read_fragment
-from transcode.slices import h264_leader, hevc_leader
+from transcode.hevcslices import hevc_leader
+from transcode.slices import h264_leader
 
 Scheme = Literal["cbcs", "cenc"]
 METHODS: dict[Scheme, str] = {"cbcs": "SAMPLE-AES", "cenc": "SAMPLE-AES-CTR"}
@@ -39,6 +40,7 @@ COMMON_SYSTEM = bytes.fromhex("1077efecc0b24d02ace33c1e52e2fb4b")
 _PATH = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
 _VIDEO = {b"avc1": 78, b"hvc1": 78}
 _AUDIO = {b"mp4a": 28, b"Opus": 28}
+_LEADERS = {b"avc1": (b"avcC", h264_leader), b"hvc1": (b"hvcC", hevc_leader)}
 _BLOCK, _PERIOD = 16, 10  # of cbcs: one block encrypted, nine clear
 _NO_DEFAULTS = (0, 0, 0)
 
@@ -90,13 +92,11 @@ class SampleEncrypter:
                 "leave the codec out or encrypt with aes-128"
             )
         self._leader: Callable[[bytes], int] | None = None
-        if kind == b"avc1":
-            avcc = find(
-                init, b"avcC", start=sample_entry(init).body + 78, end=sample_entry(init).end
-            )
-            self._leader = h264_leader(init[avcc.body : avcc.end])
-        elif kind == b"hvc1":
-            self._leader = hevc_leader
+        if kind in _LEADERS:
+            name, leader_of = _LEADERS[kind]
+            entry = sample_entry(init)
+            found = find(init, name, start=entry.body + _VIDEO[kind], end=entry.end)
+            self._leader = leader_of(init[found.body : found.end])
         self._length_bytes = key_frame_test(init).length_bytes if self._leader else 0
 
     def __repr__(self) -> str:

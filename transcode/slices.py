@@ -1,11 +1,10 @@
 """How many bytes of a picture's NAL unit must stay readable: its header and its slice's.
 
 Decoders read slice headers from memory that is not protected, so sample encryption leaves them
-in the clear. That of H.264 is read to its end; for HEVC a leader of fixed length is taken,
-longer than any header that its encoders here write.
+in the clear; everything after them may be encrypted. This module is about H.264.
 
 Source: ITU-T H.264, 7.3.2.1.1 (sequence parameter set), 7.3.2.2 (picture parameter set), 7.3.3
-(slice header) and 7.4.1.1 (emulation prevention); ITU-T H.265, table 7-1.
+(slice header) and 7.4.1.1 (emulation prevention).
 """
 
 from __future__ import annotations
@@ -15,14 +14,13 @@ from dataclasses import dataclass
 
 from abr.errors import MediaError
 
-HEVC_LEADER_BYTES = 128
 _READ_BYTES = 384
 _HIGH = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 _EXTENDED, _IDR = 20, 5
 _P, _B, _I, _SP, _SI = range(5)
 
 
-class _Bits:
+class Bits:
     """Bits of a NAL unit, emulation prevention bytes removed."""
 
     def __init__(self, unit: bytes) -> None:
@@ -32,7 +30,7 @@ class _Bits:
         self.at = 0
 
     def __repr__(self) -> str:
-        return f"<_Bits {self.at} of {self._count}>"
+        return f"<Bits {self.at} of {self._count}>"
 
     def u(self, count: int) -> int:
         """An unsigned number of ``count`` bits."""
@@ -54,6 +52,11 @@ class _Bits:
         """A signed number in Exp-Golomb code (9.1.1)."""
         code = self.ue()
         return (code + 1) // 2 if code % 2 else -(code // 2)
+
+    def skip_ue(self, count: int) -> None:
+        """Pass over ``count`` numbers in Exp-Golomb code; signed ones are as long."""
+        for _ in range(count):
+            self.ue()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +83,7 @@ class _Picture:
 
 
 def _sequence(unit: bytes) -> _Sequence:
-    bits = _Bits(unit[1:])
+    bits = Bits(unit[1:])
     profile = bits.u(8)
     bits.u(16)
     bits.ue()
@@ -114,7 +117,7 @@ def _sequence(unit: bytes) -> _Sequence:
     )
 
 
-def _skip_scaling(bits: _Bits, count: int) -> None:
+def _skip_scaling(bits: Bits, count: int) -> None:
     last = following = 8
     for _ in range(count):
         if following:
@@ -123,7 +126,7 @@ def _skip_scaling(bits: _Bits, count: int) -> None:
 
 
 def _picture(unit: bytes) -> _Picture:
-    bits = _Bits(unit[1:])
+    bits = Bits(unit[1:])
     bits.ue(), bits.ue()
     cabac, bottom = bool(bits.u(1)), bool(bits.u(1))
     if bits.ue():
@@ -169,14 +172,14 @@ def h264_leader(avcc: bytes) -> Callable[[bytes], int]:
         kind = unit[0] & 31
         if not 1 <= kind <= _IDR:
             return len(unit)
-        bits = _Bits(unit[1:])
+        bits = Bits(unit[1:])
         _slice_header(bits, sequence, picture, is_idr=kind == _IDR, is_reference=bool(unit[0] & 96))
-        return min(len(unit), 1 + _escaped(unit[1:], -(-bits.at // 8)))
+        return min(len(unit), 1 + escaped_length(unit[1:], -(-bits.at // 8)))
 
     return leader
 
 
-def _escaped(unit: bytes, plain_bytes: int) -> int:
+def escaped_length(unit: bytes, plain_bytes: int) -> int:
     """Bytes of ``unit`` that hold its first ``plain_bytes`` without emulation prevention."""
     zeros = taken = 0
     for place, byte in enumerate(unit):
@@ -191,7 +194,7 @@ def _escaped(unit: bytes, plain_bytes: int) -> int:
 
 
 def _slice_header(
-    bits: _Bits, sequence: _Sequence, picture: _Picture, *, is_idr: bool, is_reference: bool
+    bits: Bits, sequence: _Sequence, picture: _Picture, *, is_idr: bool, is_reference: bool
 ) -> None:
     bits.ue()
     kind = bits.ue() % 5
@@ -228,14 +231,14 @@ def _slice_header(
         bits.se(), bits.se()
 
 
-def _skip_order(bits: _Bits) -> None:
+def _skip_order(bits: Bits) -> None:
     """7.3.3.1: modification of a list of reference pictures."""
     if bits.u(1):
         while bits.ue() != 3:
             bits.ue()
 
 
-def _order_count(bits: _Bits, sequence: _Sequence, picture: _Picture, *, is_field: bool) -> None:
+def _order_count(bits: Bits, sequence: _Sequence, picture: _Picture, *, is_field: bool) -> None:
     with_bottom = picture.bottom_poc and not is_field
     if sequence.poc_type == 0:
         bits.u(sequence.poc_bits)
@@ -247,7 +250,7 @@ def _order_count(bits: _Bits, sequence: _Sequence, picture: _Picture, *, is_fiel
             bits.se()
 
 
-def _weights(bits: _Bits, references: list[int], *, has_chroma: bool) -> None:
+def _weights(bits: Bits, references: list[int], *, has_chroma: bool) -> None:
     """7.3.3.2: prediction weight table."""
     bits.ue()
     if has_chroma:
@@ -261,7 +264,7 @@ def _weights(bits: _Bits, references: list[int], *, has_chroma: bool) -> None:
                     bits.se()
 
 
-def _marking(bits: _Bits, *, is_idr: bool) -> None:
+def _marking(bits: Bits, *, is_idr: bool) -> None:
     """7.3.3.3: marking of decoded reference pictures."""
     if is_idr:
         bits.u(2)
@@ -269,8 +272,3 @@ def _marking(bits: _Bits, *, is_idr: bool) -> None:
         while (operation := bits.ue()) != 0:
             for _ in range({1: 1, 2: 1, 3: 2, 4: 1, 6: 1}.get(operation, 0)):
                 bits.ue()
-
-
-def hevc_leader(unit: bytes) -> int:
-    """As ``h264_leader`` tells; a fixed length for pictures (ITU-T H.265, 7.4.2.2: up to 31)."""
-    return min(len(unit), HEVC_LEADER_BYTES) if unit[0] >> 1 & 63 < 32 else len(unit)

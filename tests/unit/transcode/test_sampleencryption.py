@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from hypothesis import given
+from hypothesis import strategies as st
 
 from abr.errors import ConfigError, MediaError, PackageError
 from tests import mp4facts
@@ -18,6 +20,7 @@ from transcode.config import TranscodeConfig
 from transcode.dash import print_manifest
 from transcode.encryption import ContentKey
 from transcode.fragments import Sample, write_fragment
+from transcode.hevcslices import hevc_leader
 from transcode.iframes import key_frames_of
 from transcode.indexfile import parse_index, print_index
 from transcode.layout import Encryption, KeyFrame, check_index
@@ -31,7 +34,7 @@ from transcode.sampleencryption import (
     constant_iv,
     sample_iv,
 )
-from transcode.slices import h264_leader, hevc_leader
+from transcode.slices import h264_leader
 
 KEY = ContentKey("00112233445566778899aabbccddeeff", bytes(range(16)))
 SCHEMES: Sequence[Scheme] = ("cbcs", "cenc")
@@ -141,14 +144,27 @@ def test_the_slice_header_is_read_to_its_end() -> None:
     assert HEAD_BYTES == 5
     assert leader(slice_unit(100)) == 5
     assert leader(b"\x67" + bytes(30)) == 31  # a parameter set stays clear
-    assert hevc_leader(b"\x26\x01" + bytes(500)) == 128
-    assert hevc_leader(b"\x40\x01" + bytes(500)) == 502
 
 
 @pytest.mark.parametrize("data", [b"", b"\x01", avcc()[:9], avcc()[:5] + b"\xe0" + avcc()[6:]])
 def test_parameter_sets_that_cannot_be_read_are_refused(data: bytes) -> None:
-    with pytest.raises(MediaError):
-        h264_leader(data)
+    for leader in (h264_leader, hevc_leader):
+        with pytest.raises(MediaError):
+            leader(data)
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60))
+def test_garbage_in_parameter_sets_raises_our_error_only(sps: bytes, pps: bytes) -> None:
+    """Of HEVC: whatever the bits say, the error is ours, and soon."""
+    arrays = b"".join(
+        struct.pack(">BHH", kind, 1, len(unit) + 2) + bytes([kind << 1, 1]) + unit
+        for kind, unit in ((33, sps), (34, pps))
+    )
+    try:
+        leader = hevc_leader(bytes(22) + b"\x02" + arrays)
+        assert 0 <= leader(b"\x26\x01" + pps) <= 2 + len(pps)
+    except MediaError as exc:
+        assert "\n" not in str(exc)
 
 
 def test_one_block_in_ten_of_a_picture_is_encrypted_by_cbcs() -> None:
