@@ -16,6 +16,7 @@ from transcode.slices import Bits, escaped_length
 _SPS, _PPS = 33, 34
 _B, _P, _I = range(3)
 _IDR = (19, 20)
+_MOST_BLOCK_BITS = 6
 
 
 class _References(NamedTuple):
@@ -137,6 +138,8 @@ def _sequence(unit: bytes) -> _Sequence:
     poc_bits = bits.ue() + 4
     bits.skip_ue(3 * (sub_layers + 1 if bits.u(1) else 1))
     block_bits = bits.ue() + 3 + bits.ue()
+    if block_bits > _MOST_BLOCK_BITS:
+        raise MediaError(f"h265: coding tree blocks of 2^{block_bits}; expected 64 at the most")
     bits.skip_ue(4)
     if bits.u(1) and bits.u(1):
         _skip_scaling(bits)

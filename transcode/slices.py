@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from abr.errors import MediaError
 
 _READ_BYTES = 384
+_MOST_ZEROS = 32  # 9.1: numbers have 32 bits at the most
 _HIGH = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 _EXTENDED, _IDR = 20, 5
 _P, _B, _I, _SP, _SI = range(5)
@@ -46,6 +47,8 @@ class Bits:
         zeros = 0
         while not self.u(1):
             zeros += 1
+            if zeros > _MOST_ZEROS:
+                raise MediaError("mp4: a number in a slice header is too large; expected 32 bits")
         return (1 << zeros) - 1 + self.u(zeros)
 
     def se(self) -> int:
