@@ -212,6 +212,7 @@ def test_subtitles_are_left_out_on_request(with_text: Path, tmp_path: Path) -> N
         ("a.srt", b"\x81\x8d", "is not text in cp1252; expected UTF-8"),
         ("a.sub", b"", "is of another kind; expected subtitles in an .srt"),
         ("gone.srt", None, "no such file"),
+        ("a.srt:english", None, r"a\.srt: 'english' is no language; expected a tag such as de"),
     ],
 )
 def test_a_file_that_is_no_subtitles_is_refused_before_anything_is_encoded(

@@ -72,6 +72,11 @@ def _read_file(wish: TextFile) -> Text:
     expected = "expected subtitles in an .srt, .vtt, .ass or .ssa file"
     form = _FORMS.get(path.suffix.lower())
     if form is None:
+        before, colon, word = wish.path.rpartition(":")
+        if colon and Path(before).suffix.lower() in _FORMS:
+            raise MediaError(
+                f"{before}: {word!r} is no language; expected a tag such as de, or forced or sdh"
+            )
         raise MediaError(f"{path}: is of another kind; {expected}")
     try:
         if path.stat().st_size > _MOST_BYTES:
