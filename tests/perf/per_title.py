@@ -198,18 +198,21 @@ def draw_result(result: Result) -> str:
     width, top, height = 760, 50, 320
     rates = [rung.rate_bps for rung in (*result.ours, *result.apple)]
     axis = Axis(float(np.log2(min(rates) / 1.4)), float(np.log2(max(rates) * 1.4)))
-    panel = Panel(x=axis, y=Axis(20, 100), top_px=top, height_px=height)
-    parts = [panel.draw_grid(8)]
+    panel = Panel(x=axis, y=Axis(40, 100), top_px=top, height_px=height)
+    parts = [panel.draw_grid(6)]
     for kbps in (50, 100, 200, 500, 1000, 2000, 5000):
         place = float(np.log2(kbps * 1000))
         if axis.low < place < axis.high:
             parts.append(panel.draw_words(str(kbps), place, top + height + 18, kind="tick"))
     for size, points in _by_size(result).items():
-        inside = [each for each in points if axis.low < each[0] < axis.high and each[1] > 20]
+        inside = [each for each in points if axis.low < each[0] < axis.high and each[1] > 40]
         parts.append(panel.draw_line([inside], kind="trial"))
         if inside:
             best = inside[0]
-            parts.append(panel.draw_words(f"{size} lines", best[0], _above(panel, best), kind="s"))
+            beside = float(panel.place_y(best[1])) + 4
+            parts.append(
+                panel.draw_words(f"{size} lines", best[0] + 0.05, beside, kind="s", anchor="start")
+            )
     for kind, rungs in (("apple", result.apple), ("ours", result.ours)):
         points = [(float(np.log2(rung.rate_bps)), rung.vmaf) for rung in rungs]
         parts.append(panel.draw_line([points], kind=kind))
@@ -240,10 +243,6 @@ def _by_size(result: Result) -> dict[int, list[tuple[float, float]]]:
     for height, _, rate_bps, vmaf in sorted(result.trials, key=lambda trial: -trial[3]):
         found.setdefault(height, []).append((float(np.log2(rate_bps)), vmaf))
     return found
-
-
-def _above(panel: Panel, point: tuple[float, float]) -> float:
-    return float(panel.place_y(point[1])) - 8
 
 
 _STYLE = """
