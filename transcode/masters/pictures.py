@@ -55,7 +55,8 @@ def choose_picture(
     form = str(shown.get("format_name", ""))
     if videos and (form.endswith("_pipe") or form in ("image2", "tty")):
         # ffprobe reads a still picture as a video of one frame, and any text as a terminal.
-        raise MediaError(f"{where}: found a still picture or text; {EXPECTED}")
+        more = "; an animated WebP has to become an MP4 first" if form == "webp_pipe" else ""
+        raise MediaError(f"{where}: found a still picture or text; {EXPECTED}{more}")
     brand = str((shown.get("tags") or {}).get("major_brand", "")).strip()
     able = sieve.drop(videos, lambda each: _fault(each, brand))
     if not able:
