@@ -129,6 +129,15 @@ def changing(folder: Path, *arguments: str, begin: tuple[str, ...] = (), **secon
     return joined(folder, "ts", first, other)
 
 
+def changing_mp4(folder: Path) -> Path:
+    """Parameter sets of the second piece are in its pictures, not in the header."""
+    first, second = film(folder / "a.mp4"), film(folder / "b.mp4", first=75, size=(320, 180))
+    listed, made = folder / "list.txt", folder / "m.mp4"
+    listed.write_text(f"ffconcat version 1.0\nfile {first}\nfile {second}\n")
+    ffmpeg("-f", "concat", "-safe", "0", "-i", listed, "-c", "copy", made)
+    return made
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """How a master is made, and what its package must be."""
@@ -237,6 +246,9 @@ CASES: dict[str, Case] = {
     ),
     "a size that changes": Case(
         lambda f: changing(f, size=(320, 180)), 3, 75, beeps=(25, 50), words="160x90 to 320x180"
+    ),
+    "a size that changes in MP4": Case(
+        changing_mp4, 6, 150, beeps=(25, 50, 100, 125), words="160x90 to 320x180"
     ),
     "channels and sample rate that change": Case(
         lambda f: changing(f, "-ar", "44100"), 3, 75, beeps=(25, 50), words="jump back"

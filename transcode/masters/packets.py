@@ -48,8 +48,6 @@ class Packets:
     """Sound at the start that a decoder drops (priming)."""
     first_shown_s: float | None = None
     """Time of the first decoded picture, where packets do not say when they are shown."""
-    has_new_headers: bool = False
-    """The container announced a change of the decoder's configuration."""
 
     @property
     def count(self) -> int:

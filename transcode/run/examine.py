@@ -18,6 +18,8 @@ from transcode.run.ffmpegtools import find
 from transcode.run.ffprobe import ask_ffprobe, read_packets
 from transcode.run.process import run_ffmpeg
 
+_SPARSE_LIMIT_S = 1800.0
+"""Most seconds without a word where key frames may be an hour of film apart."""
 _SHOWN = re.compile(r"showinfo.* pts_time: *(-?[0-9.]+)")
 
 
@@ -70,6 +72,7 @@ async def follow(path: Path, master: Master) -> Master:
             *("-of", "compact=p=0", "-show_entries", ENTRIES),
         ],
         reader.feed,
+        limit_s=_SPARSE_LIMIT_S,
         log_level="quiet",
     )
     if not reader.changes:

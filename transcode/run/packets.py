@@ -32,7 +32,6 @@ class _Stream:
     places: array[int] = field(default_factory=lambda: array("q"))
     size_bytes: int = 0
     skip_samples: int = 0
-    has_new_headers: bool = False
 
 
 class PacketReader:
@@ -76,10 +75,9 @@ class PacketReader:
         stream.flags.append(self._flags(fields[5]))
         stream.places.append(self._count)
         self._count += 1
-        if len(fields) > 6:
-            if fields[6] == "Skip Samples" and len(stream.flags) <= _FIRST_PACKETS:
-                stream.skip_samples += int(fields[7]) if fields[7].isdigit() else 0
-            stream.has_new_headers |= "New Extradata" in fields[6:] and len(stream.flags) > 1
+        is_early = len(stream.flags) <= _FIRST_PACKETS
+        if len(fields) > 7 and fields[6] == "Skip Samples" and is_early:
+            stream.skip_samples += int(fields[7]) if fields[7].isdigit() else 0
 
     def _flags(self, text: str) -> int:
         flags = self._known.get(text)
@@ -108,7 +106,6 @@ def _packets(stream: _Stream, sample_rate: int) -> Packets:
         places=np.frombuffer(stream.places, dtype=np.int64),
         size_bytes=stream.size_bytes,
         skip_s=stream.skip_samples / sample_rate if sample_rate else 0.0,
-        has_new_headers=stream.has_new_headers,
     )
 
 

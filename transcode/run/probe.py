@@ -24,8 +24,6 @@ from transcode.run.ffprobe import LIMIT_S, ask_ffprobe, read_packets, url_of
 from transcode.run.fieldcheck import look
 from transcode.run.listening import find_bass
 
-_MAY_CHANGE = ("mpeg", "matroska", "flv", "h264", "hevc", "ogg", "nut")
-"""Formats whose headers come again on the way; others announce a change in their packets."""
 _CUT_SHORT = "File ended prematurely"
 _MP4_FIRST = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"})
 _MP4_MEDIA = frozenset({b"mdat", b"moov", b"moof"})
@@ -85,16 +83,10 @@ async def probe(
         facts = partial(facts, packets={**packets, master.index: known})
         master = facts()
     master = facts(seen=await look(path, master))
-    if _may_change(found, master, packets):
+    # Where each picture is a key frame, looking at them all would cost as much as an encode.
+    if not (packets[master.index].flags & KEY).all():
         master = await follow(path, master)
     return await examine(path, master) if _is_suspicious(master, packets, log) else master
-
-
-def _may_change(found: Mapping[str, Any], master: Master, packets: Mapping[int, Packets]) -> bool:
-    """Whether the container lets pictures change, so that key frames are worth a look."""
-    form = str(found.get("format", {}).get("format_name", ""))
-    is_intra = bool((packets[master.index].flags & KEY).all())
-    return packets[master.index].has_new_headers or (form.startswith(_MAY_CHANGE) and not is_intra)
 
 
 def _is_suspicious(master: Master, packets: Mapping[int, Packets], log: str) -> bool:

