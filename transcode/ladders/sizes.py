@@ -31,7 +31,7 @@ def largest_fitting(
     best = None
     for _ in range(16):  # to a part in 65,536: below one pixel
         middle = (low + high) / 2
-        size = _even(width, middle), _even(height, middle)
+        size = _shaped(width, height, middle)
         if fits(*size):
             low, best = middle, size
         else:
@@ -40,14 +40,22 @@ def largest_fitting(
 
 
 def size_of(master: Master, scale: float) -> tuple[int, int]:
-    """The nearest even width and height, not above the master's unless that is 1 pixel.
+    """An even width and height, not above the master's unless that is 1 pixel.
 
     Neither falls below 2, and then the other is not made smaller either: the shape is kept.
     """
     scale = min(1.0, max(scale, 2 / min(master.width, master.height)))
-    return _even(master.width, scale), _even(master.height, scale)
+    return _shaped(master.width, master.height, scale)
 
 
-def _even(length: int, scale: float) -> int:
-    most = length - length % 2
-    return max(2, min(most, 2 * round(length * scale / 2)))
+def _shaped(width: int, height: int, scale: float) -> tuple[int, int]:
+    """The longer side to the nearest even number; the other as near as can be to its shape."""
+    if height > width:
+        long, short = _shaped(height, width, scale)
+        return short, long
+    long = _even(width * scale, width)
+    return long, _even(long * height / width, height)
+
+
+def _even(length: float, most: int) -> int:
+    return max(2, min(most - most % 2, 2 * round(length / 2)))
