@@ -167,7 +167,7 @@ def _video_outputs(job: VideoJob, source: Any, outputs: Sequence[str]) -> list[A
 
 def _border_options(job: VideoJob, rung: VideoPlan) -> dict[str, Any]:
     """Options that keep the borders of a chunk from showing, where the encoder has some."""
-    if rung.codec != "h264" or rung.rate_control.crf is None or job.chunk.frames is None:
+    if rung.codec != "h264" or job.chunk.frames is None:
         return {}
     zones = border_zones(
         job.chunk.frames,

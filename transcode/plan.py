@@ -308,6 +308,7 @@ def _video_plan(
 ) -> VideoPlan:
     deep_pixels = VIDEO_ENCODERS[rung.codec].deep_pixels
     keeps_range = deep_pixels is not None and not config.tone_map
+    assert rung.crf is not None, "every rung has a quality by now"
     peak_bps = rung.cap_bps or round(rung.bitrate_bps * config.peak_ratio)
     return VideoPlan(
         width=rung.width,
@@ -317,7 +318,6 @@ def _video_plan(
             # A cap at the rate itself is kept over two seconds: scenes differ.
             buffer_bits=rung.bitrate_bps * (2 if peak_bps <= rung.bitrate_bps else 1),
             crf=rung.crf,
-            mean_bps=rung.bitrate_bps if rung.crf is None else 0,
         ),
         level=VIDEO_ENCODERS[rung.codec].level_for(rung.width, rung.height, rate, peak_bps),
         preset=config.preset,

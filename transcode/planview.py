@@ -66,7 +66,6 @@ def _rung(track: str, rung: VideoPlan) -> dict[str, Any]:
         "height": rung.height,
         "preset": rung.preset,
         "crf": control.crf,
-        "mean_bps": control.mean_bps,
         "peak_bps": control.peak_bps,
     }
 
@@ -143,10 +142,7 @@ def plan_as_lines(data: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _rate(rung: Mapping[str, Any]) -> str:
-    peak = f"at most {rung['peak_bps'] / 1000:.0f} kbit/s"
-    if rung["crf"] is not None:
-        return f"crf {rung['crf']:g}, {peak}"
-    return f"{rung['mean_bps'] / 1000:.0f} kbit/s, {peak}"
+    return f"crf {rung['crf']:g}, at most {rung['peak_bps'] / 1000:.0f} kbit/s"
 
 
 def _job_row(job: Mapping[str, Any]) -> tuple[str, ...]:

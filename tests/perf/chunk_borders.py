@@ -1,10 +1,11 @@
 """What encoding in chunks costs in quality, and whether its borders can be seen.
 
 A master is encoded whole and in chunks, with the options that packages are made with, at
-constant quality and at a mean bit rate. Whole encodes at three qualities, or rates, give VMAF
-over bits; the loss is what a chunked encode lies below that line at its own bits, with a bar
-of 0.3. Frame by frame it is compared with the whole encode of the same setting: the worst
-frames within half a second of a border, and those elsewhere.
+constant quality and at a stated rate, and, for comparison, at a mean that the encoder keeps.
+Whole encodes at three qualities, or rates, give VMAF over bits; the loss is what a chunked
+encode lies below that line at its own bits, with a bar of 0.3. Frame by frame it is compared
+with the whole encode of the same setting: the worst frames within half a second of a border,
+and those elsewhere. The zones that ``border_zones`` gives to chunks of packages are left out.
 
     nice .venv/bin/python -m tests.perf.chunk_borders ../shared/media/bbb_trailer_720p24.mp4
 """
@@ -14,9 +15,10 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,12 +26,14 @@ import numpy.typing as npt
 from tests.perf.rate_quality import Clip, FloatArray, arguments, clip, encode, quality_at, vmaf
 from transcode.encoders.h264 import h264_options, level_for
 from transcode.encoders.rates import RateControl
-from transcode.ladders.codecs import typical_crf
+from transcode.ladders.codecs import at_stated_rate, typical_crf
+from transcode.ladders.rungs import PlannedRung
 
 BAR = 0.3
 RATES_BPS = {360: 365_000, 720: 3_000_000}
 """Apple's rungs."""
 _PEAK_RATIO = 1.5
+_PRESET = "veryfast"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +50,16 @@ class Result:
         return float(self.scores.mean())
 
 
-def run(source: Clip, height: int, control: RateControl, *, chunk_frames: int = 0) -> Result:
+def run(source: Clip, height: int, rates: dict[str, Any], *, chunk_frames: int = 0) -> Result:
     """Encode and measure."""
+    width, rate = source.width_at(height), source.frame_rate
     options = h264_options(
-        preset="veryfast",
-        level=level_for(source.width_at(height), height, source.frame_rate, control.peak_bps),
-        rate_control=control,
-        gop_frames=round(2 * source.frame_rate),
+        preset=_PRESET,
+        level=level_for(width, height, rate, rates["maxrate:v"]),
+        rate_control=RateControl(crf=0, peak_bps=0, buffer_bits=0),
+        gop_frames=round(2 * rate),
     )
+    options = {name: value for name, value in options.items() if name != "crf"} | rates
     with tempfile.TemporaryDirectory() as folder:
         made = encode(
             source, height, arguments(options), Path(folder) / "stream", chunk_frames=chunk_frames
@@ -61,14 +67,23 @@ def run(source: Clip, height: int, control: RateControl, *, chunk_frames: int = 
         return Result(bits=made.bits, scores=vmaf(source, made.stream))
 
 
-def settings(height: int, width: int, kind: str) -> list[RateControl]:
+def settings(height: int, width: int, kind: str) -> list[dict[str, Any]]:
     """The middle setting, then one below and one above."""
     bps = RATES_BPS[height]
-    whole = RateControl(peak_bps=round(_PEAK_RATIO * bps), buffer_bits=bps)
     if kind == "quality":
         crf = typical_crf(bps, width, height)
-        return [replace(whole, crf=each) for each in (crf, crf + 2, crf - 2)]
-    return [replace(whole, mean_bps=round(each * bps)) for each in (1.0, 0.8, 1.2)]
+        return [
+            RateControl(crf=each, peak_bps=round(_PEAK_RATIO * bps), buffer_bits=bps).options()
+            for each in (crf, crf + 2, crf - 2)
+        ]
+    aims = [round(each * bps) for each in (1.0, 0.8, 1.2)]
+    if kind == "stated":
+        rungs = [at_stated_rate(PlannedRung(width, height, each), preset=_PRESET) for each in aims]
+        return [
+            RateControl(crf=rung.crf or 0.0, peak_bps=aim, buffer_bits=2 * aim).options()
+            for rung, aim in zip(rungs, aims, strict=True)
+        ]
+    return [{"b:v": aim, "maxrate:v": round(_PEAK_RATIO * aim), "bufsize:v": aim} for aim in aims]
 
 
 def near_borders(frames: int, chunk_frames: int, reach: int) -> npt.NDArray[np.bool_]:
@@ -123,7 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("master", type=Path)
     parser.add_argument("--heights", default="360,720")
-    parser.add_argument("--kinds", default="quality,mean")
+    parser.add_argument("--kinds", default="quality,stated,mean")
     parser.add_argument("--chunks-s", default="8,28")
     parser.add_argument("--plots", type=Path, help="folder for pictures of the quality by frame")
     given = parser.parse_args()

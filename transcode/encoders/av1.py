@@ -96,17 +96,11 @@ def av1_options(
         "tier": int(level.tier == "high"),
         **(_light(light) if light else {}),
     }
-    rates = rate_control.options()
-    if rate_control.crf is None:
-        # SVT-AV1 takes a peak with constant quality only; what is left to limit the rest is
-        # the share of the mean that a section may take.
-        given["maxsection-pct"] = round(100 * rate_control.peak_bps / rate_control.mean_bps)
-        rates = {"b:v": rates["b:v"]}
     return {
         "c:v": "libsvtav1",
         "preset": SPEEDS[preset],
         "pix_fmt": pixels,
-        **rates,
+        **rate_control.options(),
         "g": gop_frames,
         "svtav1-params": ":".join(f"{name}={value}" for name, value in given.items()),
         "tag:v": "av01",

@@ -1,8 +1,8 @@
-"""How many bits an encoder may spend: constant quality under a cap, or a mean.
+"""How many bits an encoder may spend: constant quality under a cap.
 
 Constant quality needs no memory of earlier pictures, so a film encoded in chunks looks as if
-it had been encoded whole. A mean does: each chunk begins to search for it anew. The figures
-behind this are in ``docs/codecs.md``.
+it had been encoded whole. A mean does: each chunk would begin to search for it anew. The
+figures behind this are in ``docs/codecs.md``.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from typing import Any
 class RateControl:
     """Of one rung."""
 
+    crf: float
+    """Constant quality on the encoder's own scale."""
     peak_bps: int
     """Fill rate of the decoder's buffer."""
     buffer_bits: int
     """Size of the decoder's buffer."""
-    crf: float | None = None
-    """Constant quality on the encoder's own scale; None aims at ``mean_bps``."""
-    mean_bps: int = 0
-    """Only without ``crf``."""
 
     def options(self) -> dict[str, Any]:
         """Options of ffmpeg, the same for all encoders."""
-        aim = {"b:v": self.mean_bps} if self.crf is None else {"crf": f"{self.crf:g}"}
-        return {**aim, "maxrate:v": self.peak_bps, "bufsize:v": self.buffer_bits}
+        return {
+            "crf": f"{self.crf:g}",
+            "maxrate:v": self.peak_bps,
+            "bufsize:v": self.buffer_bits,
+        }

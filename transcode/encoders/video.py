@@ -35,8 +35,6 @@ class VideoEncoder:
     crf_most: float = 51.0
     decoder: str | None = None
     """ffmpeg's decoder that checks what was written; None where each ffmpeg has its own."""
-    least_side_of_mean: int = 0
-    """Pixels of the shorter side below which it can keep a quality, but not a mean."""
     deep_pixels: str | None = None
     """Pixel format of 10 bits that players of this codec take; None where they take 8 only."""
 
@@ -70,7 +68,6 @@ VIDEO_ENCODERS: Mapping[str, VideoEncoder] = {
         decoder="libdav1d",
         crf_step=1.0,
         crf_most=63.0,
-        least_side_of_mean=64,  # "Adaptive quantization can not be turned OFF when RC ON"
         level_for=av1.level_for,
         options=av1.av1_options,
         deep_pixels="yuv420p10le",

@@ -82,10 +82,8 @@ def in_codecs(
                 f"codec: found {','.join(codecs)}, and a ladder whose rungs name "
                 f"{','.join(named)}; expected one of the two to choose"
             )
-        return tuple(_fit(rung, preset) for codec in named for rung in rungs if rung.codec == codec)
-    return tuple(
-        _fit(_in_codec(rung, codec, rates_of, preset), preset) for codec in codecs for rung in rungs
-    )
+        return tuple(rung for codec in named for rung in rungs if rung.codec == codec)
+    return tuple(_in_codec(rung, codec, rates_of, preset) for codec in codecs for rung in rungs)
 
 
 def _in_codec(rung: PlannedRung, codec: str, rates_of: str, preset: str) -> PlannedRung:
@@ -99,12 +97,3 @@ def _in_codec(rung: PlannedRung, codec: str, rates_of: str, preset: str) -> Plan
         crf=None if rung.crf is None else encoder.crf_as(rung.crf, preset=preset),
         target=rung.target if codec == rates_of else None,
     )
-
-
-def _fit(rung: PlannedRung, preset: str) -> PlannedRung:
-    """``rung``, with a quality where its encoder cannot keep the mean of pictures so small."""
-    encoder = VIDEO_ENCODERS[rung.codec]
-    if rung.crf is not None or min(rung.width, rung.height) >= encoder.least_side_of_mean:
-        return rung
-    crf = typical_crf(rung.bitrate_bps / encoder.share, rung.width, rung.height)
-    return replace(rung, crf=encoder.crf_as(crf, preset=preset))

@@ -81,12 +81,6 @@ def test_a_ladder_that_names_codecs_is_sorted_by_them() -> None:
         in_codecs([LOW, deep], ["av1"], preset="fast")
 
 
-def test_av1_of_few_lines_keeps_a_quality_because_it_cannot_keep_a_mean() -> None:
-    small, large = PlannedRung(110, 62, 60_000), PlannedRung(114, 64, 60_000)
-    rungs = in_codecs([small, large], ["av1", "hevc"], preset="fast", rates_of="av1")
-    assert [rung.crf is None for rung in rungs] == [False, True, True, True]
-
-
 def test_bits_of_other_codecs_are_worth_more() -> None:
     assert h264_bits("avc1.64001f", 700.0) == 700.0
     assert h264_bits("hvc1.1.6.L93.90", 700.0) == 700 / VIDEO_ENCODERS["hevc"].share
