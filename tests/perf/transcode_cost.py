@@ -34,6 +34,8 @@ from transcode.run.probe import probe
 
 LADDER = "234:145,360:365,432:730,540:2000,720:3000,720:4500"
 STREAMER_SIZES = ("144p", "240p", "360p", "480p", "720p")
+STREAMER_LADDER = "144:108,240:242,360:400,480:1000,720:2000"
+"""Sizes and rates that Shaka Streamer knows for H.264."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +110,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("master", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--preset", default="veryfast")
-    parser.add_argument("--ladder", default=LADDER)
+    parser.add_argument("--preset", help="[veryfast; slow with --streamer]")
+    parser.add_argument("--ladder", help="[six rungs; those of Shaka Streamer with --streamer]")
     parser.add_argument("--clip", type=float, help="use the first seconds only")
     parser.add_argument("--streamer", type=Path)
     given = parser.parse_args()
+    given.preset = given.preset or ("slow" if given.streamer else "veryfast")
+    given.ladder = given.ladder or (STREAMER_LADDER if given.streamer else LADDER)
     with tempfile.TemporaryDirectory(prefix="abr-cost-") as name:
         folder = Path(name)
         master = given.master.absolute()

@@ -52,6 +52,8 @@ class Cache:
             if not tag.exists():
                 tag.write_text(_TAG, encoding="ascii")
             remove_abandoned(self.folder / "tmp", "")
+            with self._pruning(fcntl.LOCK_EX):
+                self._used_by_the_living()
         except OSError as exc:
             if exc.errno in NO_ROOM_ERRORS:
                 raise self.full() from exc
@@ -156,6 +158,7 @@ class Cache:
             yield
 
     def _used_by_the_living(self) -> set[str]:
+        """What live runs list; the lists of dead ones are removed."""
         used: set[str] = set()
         for path in (self.folder / "runs").glob("*.lock"):
             with abandoned(path) as is_abandoned:

@@ -35,7 +35,13 @@ from transcode.run.ladder import metric_of
 from transcode.run.loudness import loudness_of
 from transcode.run.measure import Product, measure_tracks
 from transcode.run.owned import owned_folder, remove_abandoned
-from transcode.run.placing import check_target, flush, move_into_place, partial_folder
+from transcode.run.placing import (
+    check_target,
+    flush,
+    move_into_place,
+    partial_folder,
+    remove_leftovers,
+)
 from transcode.run.planning import Planned, cache_folder, plan_for_damage, plan_transcode
 from transcode.run.process import Tick
 from transcode.run.progress import Pace, TranscodeProgress
@@ -81,8 +87,9 @@ async def transcode(
     """
     config = (config or TranscodeConfig()).check()
     out = _absolute(out)
-    title = check_out(out, config)
+    remove_leftovers(out)
     with _open_cache(config, out) as cache:
+        title = check_out(out, config)
         planned = await plan_transcode(Path(master), config, cache)
         texts = await read_texts(
             Path(master), planned.master, config.subtitles, stall_limit_s=config.stall_limit_s

@@ -38,25 +38,31 @@ def check_target(out: Path, *, force: bool) -> None:
         )
 
 
+def remove_leftovers(out: Path) -> None:
+    """Remove what runs that were killed left beside ``out``."""
+    if out.parent.is_dir():
+        remove_abandoned(out.parent, _prefix(out))
+
+
+def _prefix(out: Path) -> str:
+    return f".{out.name}.partial-"
+
+
 @contextlib.asynccontextmanager
 async def partial_folder(out: Path) -> AsyncIterator[Path]:
     """A folder beside ``out`` that is removed afterwards, unless it was renamed.
-
-    What runs that were killed left there is removed first.
 
     Raises:
         DiskFullError: no room, here or inside the block.
         MissingFileError: the parent folder cannot be written to.
     """
     made: list[Path] = []
-    prefix = f".{out.name}.partial-"
     finished = False
     try:
         for folder in reversed(_missing_folders(out.parent)):
             folder.mkdir()
             made.append(folder)
-        remove_abandoned(out.parent, prefix)
-        with owned_folder(out.parent, prefix) as partial:
+        with owned_folder(out.parent, _prefix(out)) as partial:
             yield partial
         finished = True
     except OSError as exc:

@@ -21,6 +21,7 @@ from transcode.run.cache import Cache
 from transcode.run.digests import digest_of
 from transcode.run.encode import Source, build_of, tool_for
 from transcode.run.examine import examine
+from transcode.run.findings import address_of, keep, recall
 from transcode.run.ladder import choose_ladder
 from transcode.run.loudness import bring_to
 from transcode.run.probe import probe
@@ -69,6 +70,8 @@ async def plan_transcode(master: Path, config: TranscodeConfig, cache: Cache) ->
     )
     digest = await asyncio.to_thread(digest_of, master, cache.digests)
     facts = await keep_real_starts(facts, master, stall_limit_s=config.stall_limit_s)
+    if recall(*_damage_at(digest, cache)):
+        facts = await examine(master, facts)
     return await _plan(facts, source, digest, config, cache)
 
 
@@ -80,7 +83,13 @@ async def plan_for_damage(planned: Planned, config: TranscodeConfig, cache: Cach
         ToolMissingError, ToolFailedError: ffmpeg.
     """
     facts = await examine(Path(planned.source.path), planned.master)
+    keep(*_damage_at(planned.digest, cache), True)  # known beforehand the next time
     return await _plan(facts, planned.source, planned.digest, config, cache)
+
+
+def _damage_at(digest: str, cache: Cache) -> tuple[Path, str]:
+    """Where it is kept that a master is damaged."""
+    return cache.folder / "findings", address_of(["damaged", digest])
 
 
 async def _plan(
