@@ -47,6 +47,7 @@ def write_tracks(
     *,
     encrypter: Encrypter | None,
     encrypts_init: bool,
+    check: Callable[[], None] = lambda: None,
 ) -> Tracks:
     """Cut the products into the segments of a package.
 
@@ -56,6 +57,7 @@ def write_tracks(
         out: Folder of the package.
         encrypter: Keys; None leaves everything in the clear.
         encrypts_init: Encrypt initialisation sections too.
+        check: Called often; what it raises ends the work.
 
     Raises:
         MediaError, ToolFailedError: products are damaged or do not fit each other.
@@ -68,18 +70,21 @@ def write_tracks(
     for rung in range(len(plan.rungs)):
         track = VideoTrack(folder(layout.video_folder(rung)), plan.pictures.segment_frames)
         for chunk in plan.chunks:
-            track.add(_pieces(path_of(ProductName(track.folder.path.name, chunk.index))))
+            path = path_of(ProductName(track.folder.path.name, chunk.index))
+            track.add(_pieces(path, check))
         track.close()
         video.append(track)
     audio = [folder(layout.audio_folder(rendition)) for rendition in range(len(plan.audio))]
     for each in audio:
-        write_audio(each, _pieces(path_of(ProductName(each.path.name))), video[0].ends_s)
+        pieces = _pieces(path_of(ProductName(each.path.name)), check)
+        write_audio(each, pieces, video[0].ends_s)
     return Tracks(video=tuple(track.folder for track in video), audio=tuple(audio))
 
 
-def _pieces(path: Path) -> Iterator[bytes]:
+def _pieces(path: Path, check: Callable[[], None]) -> Iterator[bytes]:
     with path.open("rb") as file:
         while data := file.read(PIECE_BYTES):
+            check()
             yield data
 
 

@@ -47,6 +47,7 @@ from transcode.run.process import Tick
 from transcode.run.progress import Pace, TranscodeProgress
 from transcode.run.schedule import do_all, look_up
 from transcode.run.texts import Text, read_texts, write_texts
+from transcode.run.threads import in_thread
 from transcode.run.thumbnails import thumbnails
 from transcode.run.tracks import Encrypter
 from transcode.run.validate import check_rules, decode_tracks, read_back
@@ -208,7 +209,7 @@ def _keys_dir(config: TranscodeConfig, out: Path) -> Path:
 
 async def _encode(planned: Planned, config: TranscodeConfig, cache: Cache, pace: Pace) -> None:
     """Have everything made that the cache lacks."""
-    todo = await asyncio.to_thread(look_up, planned.order, cache)
+    todo = await in_thread(lambda check: look_up(planned.order, cache, check))
     pace.skip(todo)
     pace.begin("encode")
     if not todo:
@@ -253,13 +254,15 @@ async def _package(
     """Make the package of the products, and check it."""
     plan = planned.plan
     pace.begin("package")
-    tracks = await asyncio.to_thread(
-        write_tracks,
-        plan,
-        lambda name: cache.path_of(planned.order.addresses[name]),
-        package,
-        encrypter=encrypter,
-        encrypts_init=config.seal_init,
+    tracks = await in_thread(
+        lambda check: write_tracks(
+            plan,
+            lambda name: cache.path_of(planned.order.addresses[name]),
+            package,
+            encrypter=encrypter,
+            encrypts_init=config.seal_init,
+            check=check,
+        )
     )
     check_frames(planned.master, plan, [folder.frames for folder in tracks.video])
     check_sound(

@@ -19,6 +19,7 @@ _MEASURED_SHARES = {"encode": 0.0, "package": 0.4, "verify": 0.41, "measure": 0.
 _SOUND_PIXELS = 20_000
 """Pixels of a frame that cost as much as the sound of its time."""
 _SHORTEST_S = 1e-3
+_TELLS_EVERY_S = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +59,10 @@ class Pace:
         self._jobs = {(type(job), _key(job)): job for job in jobs_of(plan)}
         self._left = dict.fromkeys(self._jobs, 1.0)
         self._work = {key: self._work_of(job) for key, job in self._jobs.items()}
+        self._total = sum(self._work.values()) or 1.0
         self._there = 0.0
         self._fraction = 0.0
+        self._told_s = 0.0
 
     def __repr__(self) -> str:
         return f"<Pace {self._phase}, {self._fraction:.0%} of {self._plan.duration_s:.2f} s>"
@@ -92,7 +95,8 @@ class Pace:
             done = tick.media_s / max(_SHORTEST_S, job.audio.duration_s)
         share = self._work_of(job) / self._work[key]
         self._left[key] = min(self._left[key], share * max(0.0, 1 - done))
-        self._tell_encoded()
+        if time.monotonic() >= self._told_s + _TELLS_EVERY_S:  # many jobs tick, a film has hundreds
+            self._tell_encoded()
 
     def finish(self, job: Job) -> None:
         """A job is done."""
@@ -108,9 +112,8 @@ class Pace:
         return sum(work * (1 - self._left[key]) for key, work in self._work.items())
 
     def _tell_encoded(self) -> None:
-        total = sum(self._work.values()) or 1.0
-        own = (self._done() - self._there) / total
-        self._tell(self._done() / total, own * self._plan.duration_s)
+        own = (self._done() - self._there) / self._total
+        self._tell(self._done() / self._total, own * self._plan.duration_s)
 
     def _tell(self, done: float, media_s: float) -> None:
         begin = self._shares[self._phase]
@@ -119,8 +122,8 @@ class Pace:
         self._fraction = max(self._fraction, begin + min(1.0, done) * (end - begin))
         if self._on_progress is None:
             return
-        now_s = time.monotonic()
-        there = self._there / (sum(self._work.values()) or 1.0) * self._shares["package"]
+        now_s = self._told_s = time.monotonic()
+        there = self._there / self._total * self._shares["package"]
         own = self._fraction - there
         self._on_progress(
             TranscodeProgress(

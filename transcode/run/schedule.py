@@ -53,10 +53,20 @@ def order_of(jobs: Sequence[Job], *, source: str, build: str) -> Order:
     )
 
 
-def look_up(order: Order, cache: Cache) -> list[Job]:
-    """The jobs that are left to do; products that are there are read and checked."""
-    there = {address: cache.look_up(address) is not None for address in order.addresses.values()}
-    return order.missing(lambda address: there[address])
+def look_up(order: Order, cache: Cache, check: Callable[[], None] = lambda: None) -> list[Job]:
+    """The jobs that are left to do; products that are there are read and checked.
+
+    Args:
+        order: All jobs.
+        cache: Where products are.
+        check: Called often; what it raises ends the work.
+    """
+    there = set()
+    for address in order.addresses.values():
+        check()
+        if cache.look_up(address) is not None:
+            there.add(address)
+    return order.missing(there.__contains__)
 
 
 async def do_all(tasks: Sequence[Task], crew: Crew, on_done: Callable[[Job], None]) -> None:
