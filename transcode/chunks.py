@@ -11,7 +11,7 @@ is encoded again finds them all.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -54,6 +54,7 @@ def cut_chunks(
     timing: Timing | None,
     chunk_s: float,
     lead_frames: int = 0,
+    is_narrow: bool = False,
 ) -> tuple[Chunk, ...]:
     """The chunks of a film.
 
@@ -64,6 +65,7 @@ def cut_chunks(
         timing: What was measured; one chunk when None, or when the master cannot be sought.
         chunk_s: Seconds of a chunk; those of short films are shorter.
         lead_frames: Frames before a chunk that filters look at.
+        is_narrow: One ffmpeg does not keep two cores busy, so even a short film has two chunks.
     """
     # A start is good for what begins so much later.
     wait_s = float(lead_frames / rate)
@@ -72,7 +74,8 @@ def cut_chunks(
     aim_s = min(chunk_s, max(LEAST_S, film_s / SHARES))
     borders = [0]
     if timing and starts_s:
-        count = max(1, round(film_s / aim_s))
+        least = 2 if is_narrow and film_s >= LEAST_S else 1
+        count = max(least, round(film_s / aim_s))
         # While the last picture stands there is nothing left to decode.
         until = timing.last_picture_s + _SAME_S
         found = _borders(frames, rate, segment_frames, starts_s, count)
@@ -91,6 +94,16 @@ def cut_chunks(
             )
         )
     return tuple(chunks)
+
+
+def cores_kept_busy(sizes: Iterable[tuple[int, int]]) -> float:
+    """How many cores one ffmpeg with rungs of these sizes keeps busy.
+
+    It encodes them side by side, a thread each. The largest takes longest, so it is as many as
+    all rungs have pixels for each pixel of that one.
+    """
+    pixels = [width * height for width, height in sizes]
+    return sum(pixels) / max(pixels, default=1) if pixels else 1.0
 
 
 def _borders(

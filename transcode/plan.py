@@ -16,7 +16,7 @@ from fractions import Fraction
 from typing import Any
 
 from abr.errors import MediaError
-from transcode.chunks import Chunk, cut_chunks
+from transcode.chunks import Chunk, cores_kept_busy, cut_chunks
 from transcode.config import TranscodeConfig
 from transcode.encoders.levels import Level
 from transcode.encoders.rates import RateControl
@@ -181,6 +181,7 @@ def plan_encode(
             timing=timing if _can_cut(master, rate) else None,
             chunk_s=config.chunk_s,
             lead_frames=2 if master.scan.kind == "interlaced" else 0,
+            is_narrow=cores_kept_busy((rung.width, rung.height) for rung in fitting) < 2,
         ),
         duration_s=duration_s,
         audio=tuple(_audio_plans(master, duration_s, config)),

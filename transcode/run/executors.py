@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ from typing import Protocol
 
 from abr.errors import InputError, MissingFileError, PeerError
 from abr.run.cluster import Cluster
+from transcode.chunks import cores_kept_busy
 from transcode.jobs import Job, VideoJob
 from transcode.run.cache import Cache
 from transcode.run.encode import Source, Task, do_task
@@ -71,18 +73,13 @@ def open_crew(
 
 
 def workers_for(jobs: Sequence[Job]) -> int:
-    """Chunks at a time that keep this machine's cores busy.
-
-    One ffmpeg encodes its rungs side by side, a thread each. The largest takes longest, so it
-    keeps as many cores busy as all rungs have pixels for each pixel of that one.
-    """
-    pixels = [
-        [rung.width * rung.height for _, rung in job.rungs]
-        for job in jobs
-        if isinstance(job, VideoJob)
-    ]
-    busy = max((sum(each) / max(each) for each in pixels), default=1.0)
-    return max(1, min(len(pixels), round(len(os.sched_getaffinity(0)) / busy)))
+    """Chunks at a time that keep this machine's cores busy; more would only take memory."""
+    chunks = [job for job in jobs if isinstance(job, VideoJob)]
+    busy = min(
+        (cores_kept_busy((rung.width, rung.height) for _, rung in job.rungs) for job in chunks),
+        default=1.0,
+    )
+    return max(1, min(len(chunks), math.ceil(len(os.sched_getaffinity(0)) / busy)))
 
 
 @dataclass(slots=True)

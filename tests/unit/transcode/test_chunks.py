@@ -8,7 +8,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transcode.chunks import Chunk, cut_chunks
+from transcode.chunks import Chunk, cores_kept_busy, cut_chunks
 from transcode.masters.timing import Clock, Timing, TrackTimes
 
 RATE = Fraction(25)
@@ -43,6 +43,27 @@ def test_short_films_have_chunks_of_eight_seconds_and_long_ones_of_sixteen() -> 
     assert [chunk.frames for chunk in cut(1000, every_2_s)] == [200] * 5
     assert len(cut(250, every_2_s)) == 1
     assert [chunk.frames for chunk in cut(40_000, every_2_s)] == [400] * 100
+
+
+def test_a_short_film_has_two_chunks_where_one_leaves_a_core_idle() -> None:
+    """10 s in segments of 4 s; 5 s are not worth it."""
+    starts = timing(tuple(2.0 * number for number in range(6)))
+    lengths = {
+        frames: [
+            chunk.frames
+            for chunk in cut_chunks(
+                frames, RATE, segment_frames=100, timing=starts, chunk_s=16.0, is_narrow=True
+            )
+        ]
+        for frames in (250, 125)
+    }
+    assert lengths == {250: [100, 150], 125: [125]}
+
+
+def test_an_encode_keeps_as_many_cores_busy_as_its_rungs_fill_beside_the_largest() -> None:
+    """100 + 50 + 50 pixels for 100."""
+    assert cores_kept_busy([(10, 5), (5, 10), (10, 10)]) == 2.0
+    assert cores_kept_busy([]) == 1.0
 
 
 def test_a_chunk_begins_where_little_is_decoded_before_it() -> None:
