@@ -424,8 +424,9 @@ def _print_table(index: PresentationIndex, out: Path) -> None:
         console.print(f"{index.quality.metric} of {rungs}", highlight=False)
         for each in shortfalls(index.quality):
             console.print(
-                f"{each.folder}: {each.mean:.4g} is below its target, {each.target:.4g}; what was "
-                "tried is not like the rest of the film; a lower crf in a ladder file mends it",
+                f"{each.folder}: {each.mean:.4g} is below its target, {each.target:.4g}: the film "
+                "has harder parts than were tried, or its cap took effect; a ladder file with a "
+                "lower crf or a higher cap_kbps mends it",
                 highlight=False,
             )
     if index.encryption:

@@ -18,6 +18,7 @@ from transcode.files.reader import check_package, read_presentation
 from transcode.jobs import ProductName
 from transcode.measuring import MeasureJob, display_of
 from transcode.plan import EncodePlan, plan_encode
+from transcode.run import ladder
 from transcode.run import measure as measuring
 from transcode.run.ffmpegtools import Tool, candidates
 from transcode.run.measure import Product, measure, measure_tracks
@@ -164,11 +165,30 @@ def test_a_title_is_studied_in_two_sizes_at_two_qualities(clip: Path, tmp_path: 
 
 
 def test_a_ladder_file_is_read_and_encoded(clip: Path, tmp_path: Path) -> None:
-    ladder = tmp_path / "mine.toml"
-    config = TranscodeConfig(preset="ultrafast", segment_s=1.0, ladder=str(ladder))
+    file = tmp_path / "mine.toml"
+    config = TranscodeConfig(preset="ultrafast", segment_s=1.0, ladder=str(file))
     with pytest.raises(MissingFileError, match=r"mine\.toml: no such file"):
         asyncio.run(transcode(clip, tmp_path / "film", config))
-    ladder.write_text("[[rung]]\nheight = 90\ncrf = 30\ncap_kbps = 300\n", encoding="utf-8")
+    file.write_text("[[rung]]\nheight = 90\ncrf = 30\ncap_kbps = 300\n", encoding="utf-8")
     index = asyncio.run(transcode(clip, tmp_path / "film", config))
     assert [(track.width, track.height) for track in index.video] == [(160, 90)]
     assert index.quality is None
+
+
+def test_a_title_is_studied_once(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second package of it gets the same ladder without a trial, whatever its name."""
+    config = TranscodeConfig(
+        preset="ultrafast", segment_s=1.0, gop_s=1.0, ladder="per-title", quality="ssim",
+        cache_dir=str(tmp_path / "kept"),
+    )  # fmt: skip
+    first = asyncio.run(transcode(clip, tmp_path / "one", config))
+    assert first.quality is not None
+    assert all(each.target is not None for each in first.quality.tracks)
+    monkeypatch.setattr(ladder, "study_title", None)
+    renamed = tmp_path / "renamed.mkv"
+    renamed.write_bytes(clip.read_bytes())
+    second = asyncio.run(transcode(renamed, tmp_path / "two", config))
+    assert second.video == first.video
+    assert second.quality == first.quality

@@ -11,12 +11,16 @@ from hypothesis import strategies as st
 
 from abr.errors import MediaError
 from transcode.quality import (
+    QualityFacts,
     check_pairs,
     parse_scores,
     parse_times,
     pool_scores,
     pool_segments,
+    segment_frames,
     settle_start,
+    shortfalls,
+    track_quality,
 )
 
 SCORES = st.lists(st.floats(0, 100), min_size=1, max_size=50)
@@ -138,3 +142,21 @@ def test_scores_are_read_from_what_each_filter_writes() -> None:
 def test_a_log_without_scores_is_refused(text: str) -> None:
     with pytest.raises(MediaError, match="the vmaf log"):
         parse_scores("vmaf", text)
+
+
+def test_a_rung_that_breaks_its_promise_is_named() -> None:
+    """Half a point of VMAF is tolerated; what was promised nothing breaks nothing."""
+    promised = (("v0", 60.0, 60.5), ("v1", 70.0, 70.6), ("v2", 80.0, 75.0), ("v3", 90.0, None))
+    tracks = tuple(
+        track_quality(folder, np.full(10, mean), [10], target=target)
+        for folder, mean, target in promised
+    )
+    facts = QualityFacts(metric="vmaf", model="m", width=320, height=180, tracks=tracks)
+    assert [each.folder for each in shortfalls(facts)] == ["v1"]
+
+
+@pytest.mark.parametrize(
+    ("total", "frames"), [(96, [48, 48]), (100, [48, 48, 4]), (20, [20]), (48, [48])]
+)
+def test_the_last_segment_holds_the_rest(total: int, frames: list[int]) -> None:
+    assert segment_frames(total, 48) == frames
