@@ -310,6 +310,16 @@ def test_a_recording_that_begins_in_the_middle_begins_with_its_first_picture(
         package(cut, tmp_path / "strict", tolerate=0.0)
 
 
+def test_a_recording_that_was_broken_off_ends_where_it_does(tmp_path: Path) -> None:
+    """As a recorder leaves it that was killed: no size, no index, half a picture at the end."""
+    whole = film(tmp_path / "m.mkv", "-live", "1", codecs=GOP_12).read_bytes()
+    broken = tmp_path / "broken.mkv"
+    broken.write_bytes(whole[: len(whole) * 9 // 10])
+    played = shown(package(broken, tmp_path / "out"), tmp_path / "out")
+    assert 2.4 < played.seconds < 2.95
+    assert played.delays_s((25, 50)) == pytest.approx([0, 0], abs=0.04)
+
+
 def test_a_little_loss_is_counted_and_large_loss_is_refused(tmp_path: Path) -> None:
     whole = film(tmp_path / "a.ts", codecs=GOP_12, count=150, beeps_s=(1.0, 2.0, 4.0)).read_bytes()
     little, large = tmp_path / "little.ts", tmp_path / "large.ts"

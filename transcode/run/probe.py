@@ -24,6 +24,8 @@ from transcode.run.ffprobe import LIMIT_S, ask_ffprobe, read_packets, url_of
 from transcode.run.fieldcheck import look
 from transcode.run.listening import find_bass
 
+_SEGMENT = bytes.fromhex("18538067")
+_HEAD_BYTES = 1 << 12
 _CUT_SHORT = "File ended prematurely"
 _MP4_FIRST = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"})
 _MP4_MEDIA = frozenset({b"mdat", b"moov", b"moof"})
@@ -62,7 +64,7 @@ async def probe(
         why = why.removeprefix(f"{url_of(path)}: ")
         raise MediaError(f"{path}: cannot be read as media ({why}); {EXPECTED}")
     packets, log = await read_packets(path, sample_rates(found), limit_s=limit_s)
-    if _CUT_SHORT in log:
+    if _CUT_SHORT in log and not _has_open_end(path):
         raise MediaError(
             f"{path}: damaged or cut off: its container says that more follows; copy or download "
             "it again"
@@ -87,6 +89,21 @@ async def probe(
     if not (packets[master.index].flags & KEY).all():
         master = await follow(path, master)
     return await examine(path, master) if _is_suspicious(master, packets, log) else master
+
+
+def _has_open_end(path: Path) -> bool:
+    """Whether a Matroska file was written without knowing its size: a recording, broken off.
+
+    Source: RFC 8794, 6.2: a size of ones only is unknown.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    at = head.find(_SEGMENT) + len(_SEGMENT)
+    if at < len(_SEGMENT) or at >= len(head) or not head[at]:
+        return False
+    length = 9 - head[at].bit_length()
+    size = int.from_bytes(head[at : at + length]) & ((1 << 7 * length) - 1)
+    return size == (1 << 7 * length) - 1
 
 
 def _is_suspicious(master: Master, packets: Mapping[int, Packets], log: str) -> bool:
@@ -145,7 +162,7 @@ def _check_boxes(path: Path, file: BinaryIO, size: int) -> None:
     if at > size and kind in _MP4_MEDIA:
         raise MediaError(
             f"{path}: is cut off: it holds {size:,} of at least {at:,} bytes; "
-            "expected the whole file"
+            "expected the whole file; copy or download it again"
         )
 
 
