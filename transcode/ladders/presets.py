@@ -47,7 +47,7 @@ MOST_OF_MASTER = {"hevc": 3.0, "vp9": 3.0, "av1": 4.0, "h264": 2.0, "mpeg2video"
 """Highest bit rate of an H.264 rung as a multiple of the master's, by the master's codec.
 
 More would not show: newer codecs need fewer bits for the same picture than H.264 does."""
-_NEARLY, _NEARLY_IN_BOX = 1.25, 1.5
+_NEARLY, _NEARLY_IN_BOX = 1.25, 1.4
 """How much larger than the master a size of the table may be, by its pixels; and when the master
 is as wide or as high."""
 _SAME = 0.95
