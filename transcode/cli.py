@@ -413,6 +413,9 @@ def _print_table(index: PresentationIndex, out: Path) -> None:
             images.folder, size, "", "", "", str(len(images.sizes_bytes)), megabytes, "JPEG"
         )
     console = Console(soft_wrap=True)
+    # Names of codecs are not cut off, however narrow the terminal is.
+    wide = console.options.update(max_width=200)
+    console.width = max(console.width, console.measure(table, options=wide).maximum)
     console.print(table)
     sound = "audio included in the rates" if index.audio else "silent"
     console.print(
