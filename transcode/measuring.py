@@ -92,19 +92,17 @@ def measure_arguments(
     count = len(job.rungs)
     if len(products) != count or len(outputs) != count + 1:
         raise ValueError("expected a product and a log for each rung, and the list of frames")
-    size = replace(job.rungs[0][1], width=job.display.width, height=job.display.height)
-    (whole,) = pictures(
-        job.pictures, job.chunk, [size], open_pictures(job.pictures, master, job.chunk)
-    )
-    reference = whole.filter("setpts", "PTS-STARTPTS").filter_multi_output("split", count + 1)
-    frames, scored = [reference[count]], []
-    for number, (product, log) in enumerate(zip(products, outputs[1:], strict=True)):
+    references = _references(job, master)
+    frames, scored = [references.pop()], []
+    for (_, rung), product, log, reference in zip(
+        job.rungs, products, outputs[1:], references, strict=True
+    ):
         own = ffmpeg.input(f"file:{product}", protocol_whitelist="file").video
         shown = own.filter("setpts", "PTS-STARTPTS").filter_multi_output("split", 2)
         frames.append(shown[0])
-        scaled = shown[1].filter("scale", size.width, size.height, flags="bicubic")
+        scaled = shown[1].filter("scale", job.display.width, job.display.height, flags="bicubic")
         compared = ffmpeg.filter(
-            [scaled.filter("setsar", 1).filter("format", size.pixels), reference[number]],
+            [scaled.filter("setsar", 1).filter("format", rung.pixels), reference],
             FILTERS[job.display.metric],
             **_filter_options(job.display, log),
         )
@@ -112,6 +110,30 @@ def measure_arguments(
     # The first stream is the reference; its frames are not changed, only listed.
     listed = ffmpeg.output(*frames, outputs[0], format="framecrc", fps_mode="passthrough")
     return complete([*scored, listed], program=program, is_damaged=job.pictures.is_damaged)
+
+
+def _references(job: MeasureJob, master: str) -> list[Any]:
+    """The master's pictures in the colours of each rung, and once more to be listed."""
+    kinds = {(rung.colour, rung.pixels): rung for _, rung in job.rungs}
+    sizes = [
+        replace(rung, width=job.display.width, height=job.display.height) for rung in kinds.values()
+    ]
+    source = open_pictures(job.pictures, master, job.chunk)
+    shown = dict(zip(kinds, pictures(job.pictures, job.chunk, sizes, source), strict=True))
+    wanted = [(rung.colour, rung.pixels) for _, rung in job.rungs]
+    wanted.append(wanted[0])
+    copies = {
+        kind: picture.filter("setpts", "PTS-STARTPTS").filter_multi_output(
+            "split", wanted.count(kind)
+        )
+        for kind, picture in shown.items()
+    }
+    used = dict.fromkeys(kinds, 0)
+    found = []
+    for kind in wanted:
+        found.append(copies[kind][used[kind]])
+        used[kind] += 1
+    return found
 
 
 def _filter_options(display: Display, log: str) -> dict[str, Any]:

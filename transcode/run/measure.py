@@ -15,6 +15,7 @@ from abr.errors import MediaError, ToolFailedError, ToolMissingError
 from abr.media import FloatArray
 from abr.shell import cause_of
 from transcode.chunks import Chunk
+from transcode.graphs.video import filters_needed
 from transcode.jobs import ProductName
 from transcode.layout import video_folder
 from transcode.measuring import Display, MeasureJob, measure_arguments
@@ -94,7 +95,9 @@ async def measure(
         MediaError: frames are missing, repeated or late, so no figure would be true.
         ToolMissingError, ToolFailedError: ffmpeg.
     """
-    program = measuring_tool(job.display.metric).path
+    rungs = [rung for _, rung in job.rungs]
+    needs = [FILTERS[job.display.metric], *filters_needed(job.pictures, rungs)]
+    program = find("ffmpeg", needs).path
     texts = [bytearray() for _ in range(len(job.rungs) + 1)]
     outcome = await run_ffmpeg(
         lambda pipes: measure_arguments(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -66,6 +67,19 @@ def test_each_rung_is_scaled_up_and_compared_with_the_masters_pictures(metric: M
     assert command[-3:] == ["-fps_mode", "passthrough", "pipe:5"]  # the list of all frames
     with pytest.raises(ValueError, match="a product and a log for each rung"):
         measure_arguments(job, "/m.mp4", ["/0.mp4"], ["pipe:5", "/a", "/b"])
+
+
+def test_each_rung_is_compared_in_its_own_colours() -> None:
+    """Ladders of the standard and of a high dynamic range stand side by side in a package."""
+    plan = plan_of(master())
+    low, high = plan.rungs
+    rungs = (("v0", low), ("v1", replace(high, pixels="yuv420p10le")))
+    display = Display(width=1280, height=720)
+    job = MeasureJob(pictures=plan.pictures, chunk=plan.chunks[0], rungs=rungs, display=display)
+    command = measure_arguments(job, "/m.mp4", ["/0.mp4", "/1.mp4"], ["pipe:5", "/a", "/b"])
+    graph = command[command.index("-filter_complex") + 1]
+    assert graph.count("format=yuv420p10le") == 2  # the rung's, and a reference of its own
+    assert graph.count("format=yuv420p[") == 2
 
 
 @pytest.mark.parametrize(
