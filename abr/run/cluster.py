@@ -118,6 +118,13 @@ class Cluster:
         threads: dict[str, int] = self.client.nthreads()
         return max(1, sum(threads.values()))
 
+    def has_workers(self) -> bool:
+        """Whether there is a worker now; not when the scheduler does not answer."""
+        try:
+            return bool(self.client.nthreads())
+        except (OSError, TimeoutError, RuntimeError):
+            return False
+
     @contextlib.contextmanager
     def executor(self) -> Iterator[Executor]:
         """All workers together; leaving the block waits for nothing."""

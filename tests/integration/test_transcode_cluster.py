@@ -48,6 +48,36 @@ def test_a_cluster_makes_the_same_package(tmp_path: Path, monkeypatch: pytest.Mo
             assert same(tmp_path / "a" / "film", tmp_path / "b" / "film")
 
 
+def test_a_cluster_without_workers_is_not_waited_for_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Gone for longer than the limit; a worker that comes back in time begins it anew."""
+    from typing import Any
+
+    from transcode.run import executors
+
+    class Cluster:
+        address = "dask://there:1"
+        workers = True
+
+        def has_workers(self) -> bool:
+            return self.workers
+
+        def __repr__(self) -> str:
+            return "Cluster()"
+
+    clock = [0.0]
+    monkeypatch.setattr("transcode.run.executors.time.monotonic", lambda: clock[0])
+    cluster: Any = Cluster()
+    crew = executors._ClusterCrew(cluster, cluster)
+    for at_s, workers in ((0, True), (50, False), (100, True), (200, False), (255, False)):
+        clock[0], cluster.workers = at_s, workers
+        crew.check()
+    clock[0] = 261
+    with pytest.raises(PeerError, match="no worker for 60 s"):
+        crew.check()
+
+
 def test_an_executor_that_cannot_be_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,12 +100,17 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
+def words_of(pid: int) -> bytes:
+    """The command line of a process; empty when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 def is_ffmpeg(pid: int) -> bool:
     """Whether a process is an encode."""
-    try:
-        return b"ffmpeg" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
-    except OSError:
-        return False
+    return b"ffmpeg" in words_of(pid).split(b"\0")[0]
 
 
 def kill(pid: int) -> None:
@@ -136,8 +141,9 @@ def disturb(scene: Scene, kind: str, delay_s: float, worker: int | None) -> str:
     elif kind == "ffmpeg" and encodes:
         kill(random.choice(encodes))
     elif kind == "worker" and worker:
-        for pid in [each for each in children_of(worker) if not is_ffmpeg(each)]:
-            kill(pid)
+        for pid in children_of(worker):
+            if b"spawn_main" in words_of(pid):  # not what multiprocessing tracks resources with
+                kill(pid)
     before = scene.products() if kind == "parent" else {}
     _, said = process.communicate(timeout=300)
     if kind != "ffmpeg" and (alive := gone(encodes)):

@@ -11,6 +11,7 @@ import contextlib
 import math
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from concurrent.futures.thread import ThreadPoolExecutor
@@ -27,6 +28,8 @@ from transcode.run.encode import Source, Task, do_task
 from transcode.run.process import Tick
 
 LOCAL = "local"
+ALONE_S = 60.0
+"""Longest wait for a worker to come back when all have gone."""
 OnTick = Callable[[Job, Tick], None]
 
 
@@ -35,6 +38,14 @@ class Crew(Protocol):
 
     def submit(self, task: Task, /) -> Future[None]:
         """Do ``task`` as soon as a worker is free."""
+        ...
+
+    def check(self) -> None:
+        """Check that somebody is still there to work.
+
+        Raises:
+            PeerError: nobody has been for a while.
+        """
         ...
 
     def stop(self) -> None:
@@ -69,7 +80,7 @@ def open_crew(
     with Cluster(where) as cluster:
         _check_cluster(cluster, source, cache)
         with cluster.executor() as executor:
-            yield _ClusterCrew(executor)
+            yield _ClusterCrew(cluster, executor)
 
 
 def workers_for(jobs: Sequence[Job]) -> int:
@@ -135,6 +146,9 @@ class _LocalCrew:
             with self._here.lock:
                 self._here.running.discard(entry)
 
+    def check(self) -> None:
+        """Nothing: each ffmpeg is watched where it runs."""
+
     def stop(self) -> None:
         self._here.stop()
 
@@ -148,14 +162,28 @@ class _LocalCrew:
 class _ClusterCrew:
     """Workers of a Dask scheduler."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, cluster: Cluster, executor: Executor) -> None:
+        self._cluster = cluster
         self._executor = executor
+        self._alone_since_s: float | None = None
 
     def __repr__(self) -> str:
         return f"<_ClusterCrew of {self._executor!r}>"
 
     def submit(self, task: Task) -> Future[None]:
         return self._executor.submit(run_task, task)
+
+    def check(self) -> None:
+        now_s = time.monotonic()
+        if self._cluster.has_workers():
+            self._alone_since_s = None
+        elif self._alone_since_s is None:
+            self._alone_since_s = now_s
+        elif now_s - self._alone_since_s > ALONE_S:
+            raise PeerError(
+                f"{self._cluster.address}: no worker for {ALONE_S:g} s; start some, and run the "
+                "command again: finished chunks are kept"
+            )
 
     def stop(self) -> None:
         """Nothing: jobs under way end by themselves, and their products are kept."""

@@ -14,6 +14,9 @@ from transcode.run.cache import Cache
 from transcode.run.encode import Task
 from transcode.run.executors import Crew
 
+_LOOK_EVERY_S = 5.0
+"""How often workers are looked at while none of them has ended a job."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
@@ -73,12 +76,16 @@ async def do_all(tasks: Sequence[Task], crew: Crew, on_done: Callable[[Job], Non
     """Have all tasks done; the first failure ends it, and what was finished is kept.
 
     Raises:
-        AbrError: a task failed.
+        AbrError: a task failed, or there are no workers any more.
     """
     waiting = {asyncio.ensure_future(_outcome(crew.submit(task), task)): task for task in tasks}
     try:
         while waiting:
-            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(
+                waiting, timeout=_LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done:
+                await asyncio.to_thread(crew.check)
             for each in done:
                 task = waiting.pop(each)
                 each.result()
