@@ -144,13 +144,13 @@ def test_a_bad_log_is_named(text: str, tmp_path: Path) -> None:
 
 @pytest.fixture
 def full_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 160 kB."""
+    """A file system of 48 kB."""
     mount, umount = shutil.which("mount"), shutil.which("umount")
     if os.geteuid() != 0 or mount is None or umount is None:
         pytest.skip("a full disk needs root and mount")
     place = tmp_path / "small"
     place.mkdir()
-    options = ["-t", "tmpfs", "-o", "size=160k", "tmpfs", str(place)]
+    options = ["-t", "tmpfs", "-o", "size=48k", "tmpfs", str(place)]
     done = subprocess.run([mount, *options], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         pytest.skip(f"a full disk needs mount: {done.stderr.strip()}")

@@ -76,8 +76,7 @@ def damage_of(
         is_steady: A frame is due at each interval: where packets are missing too, one is lost.
     """
     shown = (packets.flags & DISCARD) == 0
-    keys = np.flatnonzero((packets.flags & KEY) != 0)
-    cut = int(keys[0]) if len(keys) else packets.count
+    cut = _cut(packets)
     frame_s = _usual(packets)
     held_s = packets.pts_s[cut:][shown[cut:]]
     made_s = frames.times_s
@@ -89,9 +88,11 @@ def damage_of(
         bad_s = np.concatenate([bad_s, end_s + np.arange(1, lost + 1) * frame_s])
     else:
         film_s = clock.film_times(made_s)
-        # A decoder may leave out frames that need others from before the first key frame.
+        # A decoder may leave out frames that need others from before the first key frame:
+        # those are shown before it.
         after_s = clock.film_times(held_s)
-        gone_s = _without(after_s[after_s >= film_s[:1].sum() - 1e-4], film_s)
+        first_s = float(after_s[0]) if len(after_s) else 0.0
+        gone_s = _without(after_s[after_s >= first_s - 1e-4], film_s)
         holes_s = _due(after_s, frame_s) if is_steady else after_s[:0]
         bad_s = np.unique(np.round([*gone_s, *holes_s, *film_s[frames.is_faulty]], 4))
     count = len(bad_s)
@@ -106,6 +107,18 @@ def damage_of(
         cut_s=cut * frame_s,
         marked=int((shown & ((packets.flags & CORRUPT) != 0)).sum()),
     )
+
+
+def _cut(packets: Packets) -> int:
+    """Frames before the first key frame, where a recording can have begun there.
+
+    It begins inside a group, so no more are lacking than the longest group has.
+    """
+    keys = np.flatnonzero((packets.flags & KEY) != 0)
+    if not len(keys):
+        return 0
+    longest = int(np.diff(keys, append=packets.count).max())
+    return int(keys[0]) if keys[0] <= longest else 0
 
 
 def _usual(packets: Packets) -> float:

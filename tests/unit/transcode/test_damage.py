@@ -65,13 +65,28 @@ def test_missing_and_faulty_frames_are_one_damage() -> None:
 
 def test_pictures_before_the_first_key_frame_are_cut_not_damaged() -> None:
     """Nor are those after it in the file that are shown before it and need others."""
-    track = flagged(packets(PICTURES), key=[38])
+    in_file = np.concatenate([PICTURES[:38], PICTURES[40:41], PICTURES[38:40], PICTURES[41:]])
+    track = flagged(packets(in_file), key=[38])
     found = damage_of("picture", track, decoded(PICTURES[40:]), FROM_ZERO)
     assert (found.count, found.cut) == (0, 38)
     assert found.cut_s == pytest.approx(1.52)
     check_damage([found], tolerate=1, where="film.ts")
     with pytest.raises(DamagedError, match="the first 38 of 1,000 pictures cannot be decoded"):
         check_damage([found], tolerate=0, where="film.ts")
+
+
+def test_more_than_a_group_that_is_lacking_at_the_start_is_damage() -> None:
+    """Groups of 50, and nothing came of the first two: no recording begins like that."""
+    track = flagged(packets(PICTURES), key=list(range(100, 1000, 50)))
+    found = damage_of("picture", track, decoded(PICTURES[100:]), FROM_ZERO)
+    assert (found.count, found.cut) == (100, 0)
+    with pytest.raises(DamagedError, match="100 of 1,000 pictures"):
+        check_damage([found], tolerate=1, where="film.mp4")
+
+
+def test_a_film_without_key_frames_of_which_nothing_comes_is_damaged() -> None:
+    found = damage_of("picture", packets(PICTURES), decoded(PICTURES[:0]), FROM_ZERO)
+    assert found.count == 1000
 
 
 def test_a_hole_in_a_steady_film_is_made_of_lost_pictures() -> None:
