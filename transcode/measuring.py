@@ -4,9 +4,7 @@ The reference is the master's picture as encoders get it, after the same filters
 times, at the reference size; the measured picture is scaled up to that size as a screen would
 do it. All rungs of a chunk are measured by one process, so that the master is decoded once.
 Beside the scores it lists every frame of both sides with its time: see ``quality.check_pairs``.
-
-Source: the guidance of Netflix on VMAF, "VMAF: The Journey Continues" (upscale bicubically
-to the size shown; the 4k model for 2160 lines).
+Pictures are scaled up bicubically, and the 4k model serves from 2160 lines on.
 """
 
 from __future__ import annotations

@@ -8,8 +8,7 @@ same times; ``check_pairs`` sees to that.
 The first frame of a measured run has no frame before it, so VMAF takes it for a still one and
 scores it too high: up to 97.43, whatever was lost. It takes the score of the frame after it.
 
-Source: libvmaf's documentation, "models" and "python/pooling"; ffmpeg's documentation of the
-filters libvmaf, xpsnr and ssim, as written by 9.0.2.
+Logs are read as ffmpeg 9.0.2 writes them.
 """
 
 from __future__ import annotations
@@ -138,7 +137,7 @@ def pool_scores(scores: FloatArray) -> Pooled:
     Raises:
         ValueError: there is none, or one is negative or not a number.
 
-    Source: the harmonic mean of libvmaf's ``pool``, which adds one against division by zero.
+    One is added to each, and taken away again, against division by zero.
     """
     if len(scores) == 0 or not (np.isfinite(scores).all() and (scores >= 0).all()):
         raise ValueError("scores: expected at least one, all finite and 0 or more")

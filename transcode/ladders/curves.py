@@ -3,9 +3,8 @@
 Arrays in, arrays out. Curves keep between the points that they join and go nowhere beyond
 them: a figure that was not measured, or lies between two that were, is not made up.
 
-Source: Fritsch and Carlson, Monotone Piecewise Cubic Interpolation, SIAM J. Numer. Anal. 17
-(1980), with Brodlie's formula for the slopes; Andrew, Another efficient algorithm for convex
-hulls in two dimensions, Information Processing Letters 9 (1979).
+Method: monotone piecewise cubics with slopes by a weighted harmonic mean; the monotone chain
+for the hull.
 """
 
 from __future__ import annotations

@@ -5,11 +5,9 @@ measured. Between the trials, curves give rate and quality of every size at ever
 also what a cap on the rate does to hard samples. The hull over all sizes says which size is
 best at which rate. Rungs go down it from the top in steps that can just be seen.
 
-Source: De Cock, Li, Manohara and Aaron, Complexity-based consistent-quality encoding in the
-cloud, ICIP 2016, and the hull of Netflix's per-title encoding; a just noticeable difference
-of about six VMAF: Ozer, and Kah et al., Fundamental relationships between subjective quality,
-user acceptance and the VMAF metric, SPIE 2021. deviation: the hull is taken over curves
-between trials, not over the trials alone.
+Method: the convex hull over resolution and quality that Netflix's per-title encoding made
+known, taken over curves between trials and not over the trials alone. That six VMAF can just
+be seen is a rule of thumb of the field, and not checked here.
 """
 
 from __future__ import annotations
@@ -233,7 +231,7 @@ def standard_error(quality: FloatArray, samples: Sequence[Sample]) -> float:
     Within a stratum, qualities are taken to differ as those of its neighbours' samples do, which
     is more than they do. A stratum that was looked at in full adds nothing.
 
-    Source: Cochran, Sampling Techniques, section 5A.12 (collapsed strata).
+    Method: collapsed strata, because each holds one sample.
     """
     order = np.argsort([sample.stratum for sample in samples])
     if len(order) < 2:

@@ -2,11 +2,11 @@
 
 Small grey pictures and the sizes of a quick small encode in, samples out. Each sample is one
 group of pictures, so that trial encodes of it have exactly the key frames that the film will
-have. Bits of the quick encode say how hard a group is: on the trailer their logarithm agreed
-with that of real rungs with a correlation of 0.95 to 0.99, and with VMAF of -0.46 to -0.61;
-spatial and temporal information (ITU-T P.910) with at most 0.6 and 0.2.
+have. Bits of the quick encode say how hard a group is: on the Big Buck Bunny trailer the
+logarithm of the bits of a 234-line encode agreed with that of real rungs with a correlation of
+0.95 to 0.99; spatial and temporal information (ITU-T P.910) with 0.7 at the most.
 
-Source: stratified sampling, Cochran, Sampling Techniques, chapter 5.
+Method: stratified sampling.
 """
 
 from __future__ import annotations
