@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from abr.trace import Trace
     from bench.reports.sessions import LadderRung, ReportData
     from player.config import PlayerConfig
-    from transcode.layout import PresentationIndex
+    from transcode.packaging.layout import PresentationIndex
 
 ALGORITHMS = ("throughput", "bba-0", "bola-sabre")
 MAX_BUFFER_S = 14.0
@@ -135,7 +135,7 @@ class _Folders:
 
     def package_for(self, master: Path | None) -> Path:
         """The package of a master."""
-        from transcode.layout import title_of
+        from transcode.packaging.layout import title_of
 
         return self.out / "packages" / title_of(master.stem if master else "generated")
 

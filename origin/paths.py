@@ -23,7 +23,7 @@ from typing import Literal
 
 from abr.errors import InputError
 from transcode.encryption import is_key_id
-from transcode.layout import is_title
+from transcode.packaging.layout import is_title
 from transcode.storage.published import is_version
 
 Kind = Literal[

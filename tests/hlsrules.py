@@ -22,7 +22,7 @@ from tests import mp4facts
 from transcode.encryption import decrypt, iv_for
 from transcode.files.keystore import KeyStore
 from transcode.files.reader import check_package
-from transcode.layout import INDEX
+from transcode.packaging.layout import INDEX
 from transcode.playlist import MediaPlaylist, MultivariantPlaylist, Segment, parse
 
 NODE = Path(__file__).parent / "node"

@@ -18,7 +18,7 @@ from transcode.config import Preset, TranscodeConfig
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from transcode.layout import PresentationIndex
+    from transcode.packaging.layout import PresentationIndex
     from transcode.run.package import TranscodeProgress
     from transcode.storage.objects import ObjectStore
 
@@ -272,7 +272,7 @@ async def _generate_master(
 
 async def _show_plan(paths: tuple[Path, ...], config: TranscodeConfig, *, as_json: bool) -> None:
     """Print what would be done."""
-    from transcode.planview import plan_as_lines
+    from transcode.planning.planview import plan_as_lines
     from transcode.run.package import check_out, show_plan
 
     check_out(paths[1], config)
@@ -286,7 +286,7 @@ async def _show_plan(paths: tuple[Path, ...], config: TranscodeConfig, *, as_jso
 
 def summary(index: PresentationIndex, out: Path) -> dict[str, object]:
     """What ``--json`` prints: figures in seconds, bytes and bits per second."""
-    from transcode.layout import groups_of
+    from transcode.packaging.layout import groups_of
 
     lowest = index.video[0]
     return {
@@ -369,7 +369,7 @@ def _print_table(index: PresentationIndex, out: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from transcode.quality import shortfalls
+    from transcode.measuring.quality import shortfalls
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("rung")

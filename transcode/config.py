@@ -8,7 +8,7 @@ from typing import Literal
 
 from abr.errors import ConfigError
 from transcode.ladders.rungs import CODECS, suggest
-from transcode.sampleencryption import Scheme
+from transcode.packaging.sampleencryption import Scheme
 
 Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"]
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import ffmpeg
 
-from transcode.chunks import Chunk
 from transcode.encoders.aac import aac_options
 from transcode.encoders.h264 import border_zones
 from transcode.encoders.opus import LEAD_SAMPLES, opus_options
@@ -23,10 +22,11 @@ from transcode.graphs.audio import padded, sound_graph
 from transcode.graphs.clock import STEADY
 from transcode.graphs.mixing import SAMPLE_RATE
 from transcode.graphs.video import decoder_options, pictures
-from transcode.jobs import AudioJob, Job, VideoJob
 from transcode.loudness import METER
 from transcode.masters.texts import TextFacts
-from transcode.plan import AudioPlan, PicturePlan, VideoPlan
+from transcode.planning.chunks import Chunk
+from transcode.planning.jobs import AudioJob, Job, VideoJob
+from transcode.planning.plan import AudioPlan, PicturePlan, VideoPlan
 from transcode.scenes import SceneSpec
 
 LOG_LEVEL = "repeat+level+warning"

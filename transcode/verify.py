@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from abr.errors import AbrError, MediaError, ToolFailedError
 from transcode.masters.damage import DamagedError
 from transcode.masters.master import Master
-from transcode.plan import EncodePlan, frames_at
+from transcode.planning.plan import EncodePlan, frames_at
 
 LONGEST_SOUND_FRAME_S = 1024 / 48_000
 """Of AAC; one of Opus lasts 20 ms."""

@@ -40,7 +40,7 @@ from origin.server.sending import send_plan
 from origin.server.store import OpenObject, TitleStore
 from origin.signing import Secrets, signing_key
 from origin.tokens import Claims, TokenIssuer, TokenVerifier
-from transcode.layout import MULTIVARIANT
+from transcode.packaging.layout import MULTIVARIANT
 
 _MEDIA = ("video/", "image/", "text/vtt")
 """Types of files that never change; playlists and the index may."""

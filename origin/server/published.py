@@ -21,8 +21,8 @@ from origin.paths import is_servable
 from origin.server.sending import FileBody
 from origin.server.store import OpenObject
 from transcode.files.publish import current_version, published_titles
-from transcode.indexfile import parse_index
-from transcode.layout import INDEX, PresentationIndex, files_of
+from transcode.packaging.indexfile import parse_index
+from transcode.packaging.layout import INDEX, PresentationIndex, files_of
 from transcode.storage.objects import NoObjectError, ObjectStore, StoreError
 from transcode.storage.published import ENTRIES, is_version
 

@@ -21,7 +21,7 @@ from origin.paths import RESERVED, is_servable
 from origin.server.sending import FileBody
 from transcode.files.keystore import KeyStore
 from transcode.files.reader import is_package, read_index
-from transcode.layout import INDEX, PresentationIndex, files_of
+from transcode.packaging.layout import INDEX, PresentationIndex, files_of
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ from player.playback.actions import Abort, Action, Ended, Fetch, WakeAt, Want
 from player.playback.given import AUDIO, KNOWN_SOURCE, side_init_bytes
 from player.playback.retry import Failure
 from player.playback.session import PlaybackSession
-from transcode.layout import MULTIVARIANT
+from transcode.packaging.layout import MULTIVARIANT
 
 PACKAGE_URL = "http://package.invalid"
 """Where a package on disk seems to be served; nothing is ever asked there."""

@@ -21,6 +21,7 @@ from abr.media import FloatArray, Presentation
 from player.playback.actions import KeyUse
 from player.playback.sizes import fill_known_sizes
 from transcode.encryption import iv_for
+from transcode.packaging.presentation import own_rates_bps
 from transcode.playlist import (
     ByteRange,
     Key,
@@ -30,7 +31,6 @@ from transcode.playlist import (
     Variant,
     resolve,
 )
-from transcode.presentation import own_rates_bps
 
 SAME_BOUNDARY_S = 0.05
 """Segment durations of two rungs may differ by this much and still count as aligned."""

@@ -15,9 +15,9 @@ from abr.traceformats.profiles import names, profile
 from bench.experiments.results import FIELDS, read_results
 from bench.reports.sessions import report_data
 from tests.fakes.logs import played_log
-from transcode.indexfile import parse_index, print_index
 from transcode.keyfiles import parse_keys, print_keys
-from transcode.listing import media_playlist_of, multivariant_of
+from transcode.packaging.indexfile import parse_index, print_index
+from transcode.packaging.listing import media_playlist_of, multivariant_of
 from transcode.playlist import MediaPlaylist, parse, print_media, print_multivariant
 
 PAGE = Path(__file__).parents[2] / "docs/formats.md"

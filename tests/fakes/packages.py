@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from abr.errors import KeyStoreError
-from transcode.indexfile import print_index
-from transcode.layout import (
+from transcode.packaging.indexfile import print_index
+from transcode.packaging.layout import (
     INDEX,
     MULTIVARIANT,
     PLAYLIST,
@@ -24,9 +24,9 @@ from transcode.layout import (
     Track,
     files_of,
 )
-from transcode.listing import media_playlist_of, multivariant_of
+from transcode.packaging.listing import media_playlist_of, multivariant_of
+from transcode.packaging.sidetracks import ImageTrack, TextTrack
 from transcode.playlist import print_media, print_multivariant
-from transcode.sidetracks import ImageTrack, TextTrack
 
 KID = "00112233445566778899aabbccddeeff"
 

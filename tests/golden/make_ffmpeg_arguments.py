@@ -12,12 +12,12 @@ from pathlib import Path
 
 from transcode.config import TranscodeConfig
 from transcode.ffmpeg import decode_arguments, encode_arguments, generate_arguments
-from transcode.jobs import jobs_of
 from transcode.masters.colour import Colour, ColourFacts
 from transcode.masters.master import Master
 from transcode.masters.scan import Scan
 from transcode.masters.streams import AudioFacts
-from transcode.plan import plan_encode
+from transcode.planning.jobs import jobs_of
+from transcode.planning.plan import plan_encode
 from transcode.scenes import SceneSpec
 
 FOLDER = Path(__file__).parent / "ffmpeg_arguments"

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from abr.cli import main
-from transcode.boxes import boxes, find
 from transcode.inspection.facts import PackageFacts
 from transcode.inspection.judge import Verdict, judge
-from transcode.layout import PresentationIndex
+from transcode.media.boxes import boxes, find
+from transcode.packaging.layout import PresentationIndex
 from transcode.run import package
 from transcode.run.assemble import write_index
 from transcode.run.ffmpegtools import find as find_tool

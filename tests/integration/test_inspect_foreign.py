@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.test_inspect import both, change, edit, ffmpeg, found, inspected
-from transcode.boxes import find
+from transcode.media.boxes import find
 
 RUNG = ("-preset", "ultrafast", "-g", "25", "-keyint_min", "25", "-sc_threshold", "0")
 H264 = ("-c:v", "libx264", *RUNG, "-bf", "2", "-b:v", "150k")

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from abr.errors import MissingFileError
-from transcode.products import ProductFacts
+from transcode.planning.products import ProductFacts
 from transcode.run.cache import Cache
 from transcode.run.digests import digest_of
 from transcode.run.owned import owned_folder, remove_abandoned

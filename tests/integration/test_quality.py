@@ -15,9 +15,9 @@ from abr.cli import main
 from abr.errors import MediaError, MissingFileError
 from transcode.config import TranscodeConfig
 from transcode.files.reader import check_package, read_presentation
-from transcode.jobs import ProductName
-from transcode.measuring import MeasureJob, display_of
-from transcode.plan import EncodePlan, plan_encode
+from transcode.measuring.comparing import MeasureJob, display_of
+from transcode.planning.jobs import ProductName
+from transcode.planning.plan import EncodePlan, plan_encode
 from transcode.run import ladder
 from transcode.run import measure as measuring
 from transcode.run.ffmpegtools import Tool, candidates

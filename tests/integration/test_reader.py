@@ -8,9 +8,9 @@ import pytest
 
 from abr.errors import MissingFileError, PackageError, PlaylistError
 from transcode.files.reader import check_package, is_package, read_index, read_presentation
-from transcode.indexfile import print_index
-from transcode.layout import PresentationIndex, SegmentFacts, SourceFacts, Track, files_of
-from transcode.listing import media_playlist_of, multivariant_of
+from transcode.packaging.indexfile import print_index
+from transcode.packaging.layout import PresentationIndex, SegmentFacts, SourceFacts, Track, files_of
+from transcode.packaging.listing import media_playlist_of, multivariant_of
 from transcode.playlist import print_media, print_multivariant
 
 VIDEO = tuple(

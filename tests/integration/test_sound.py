@@ -20,9 +20,9 @@ from abr.media import FloatArray
 from transcode.config import TranscodeConfig
 from transcode.files.reader import check_package
 from transcode.graphs.audio import padded, sound_graph
-from transcode.layout import PresentationIndex
 from transcode.masters.sound import AudioFacts
 from transcode.masters.timing import Clock
+from transcode.packaging.layout import PresentationIndex
 from transcode.run.ffmpegtools import Tool, candidates
 from transcode.run.package import transcode
 

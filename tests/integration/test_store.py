@@ -35,7 +35,7 @@ from transcode.files.publish import (
     published_versions,
 )
 from transcode.files.s3 import S3Objects
-from transcode.layout import MULTIVARIANT
+from transcode.packaging.layout import MULTIVARIANT
 from transcode.storage.objects import (
     NoObjectError,
     ObjectExistsError,

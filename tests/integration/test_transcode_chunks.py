@@ -21,11 +21,11 @@ import pytest
 
 from abr.cli import main
 from abr.errors import AbrError, DiskFullError, ToolFailedError
-from transcode.chunks import Chunk
 from transcode.config import TranscodeConfig
 from transcode.ffmpeg import open_pictures
 from transcode.graphs.clock import place_pictures
-from transcode.plan import EncodePlan, plan_encode
+from transcode.planning.chunks import Chunk
+from transcode.planning.plan import EncodePlan, plan_encode
 from transcode.run.ffmpegtools import Tool, candidates
 from transcode.run.package import transcode
 from transcode.run.probe import probe
@@ -44,7 +44,7 @@ SMALL: dict[str, Any] = {
 @pytest.fixture(autouse=True)
 def _short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chunks of two seconds, so that clips of a few have several."""
-    monkeypatch.setattr("transcode.chunks.LEAST_S", 2.0)
+    monkeypatch.setattr("transcode.planning.chunks.LEAST_S", 2.0)
 
 
 def make(path: Path, *arguments: str, rate: str = "25", seconds: float = 6.0) -> Path:
@@ -253,8 +253,8 @@ def test_a_killed_run_resumes_with_what_was_finished(film: Path, tmp_path: Path)
     cache = Path(os.environ["ABR_CACHE"])
     options = ["--preset", "ultrafast", "--segment", "1", "--ladder", "54:40,90:100"]
     code = (
-        "import sys, transcode.chunks\n"
-        "transcode.chunks.LEAST_S = 2.0\n"
+        "import sys, transcode.planning.chunks\n"
+        "transcode.planning.chunks.LEAST_S = 2.0\n"
         "from abr.cli import main\n"
         "sys.exit(main(sys.argv[1:]))"
     )

@@ -25,7 +25,7 @@ def package(film: Path, out: Path, executor: str) -> None:
 
 def test_a_cluster_makes_the_same_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Products come from its workers; a worker that does not see the cache is named."""
-    monkeypatch.setattr("transcode.chunks.LEAST_S", 2.0)
+    monkeypatch.setattr("transcode.planning.chunks.LEAST_S", 2.0)
     film = make(tmp_path / "film.mp4", *X264, "-g", "25", seconds=4.0)
     file = tmp_path / "scheduler.json"
     options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-show"]

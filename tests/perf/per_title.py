@@ -30,23 +30,23 @@ from typing import Any, get_args
 import numpy as np
 
 from bench.reports.svg import Axis, Panel, draw_words
-from transcode.chunks import Chunk
 from transcode.config import Preset, TranscodeConfig
 from transcode.ffmpeg import encode_arguments
-from transcode.jobs import VideoJob
 from transcode.ladders.curves import interpolate
 from transcode.ladders.ladder import ladder_for
 from transcode.ladders.rungs import PlannedRung
 from transcode.masters.master import Master
-from transcode.measuring import MeasureJob, display_of
-from transcode.plan import plan_encode
-from transcode.quality import pool_scores
+from transcode.measuring.comparing import MeasureJob, display_of
+from transcode.measuring.quality import pool_scores
+from transcode.measuring.trials import frames_of
+from transcode.planning.chunks import Chunk
+from transcode.planning.jobs import VideoJob
+from transcode.planning.plan import plan_encode
 from transcode.run.ffmpegtools import find
 from transcode.run.measure import measure
 from transcode.run.pertitle import frame_bytes_of, study_title
 from transcode.run.probe import probe
 from transcode.run.process import run_ffmpeg
-from transcode.trials import frames_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,8 +27,8 @@ from pathlib import Path
 
 from transcode.config import TranscodeConfig
 from transcode.ffmpeg import encode_arguments
-from transcode.jobs import VideoJob
-from transcode.plan import EncodePlan, plan_encode
+from transcode.planning.jobs import VideoJob
+from transcode.planning.plan import EncodePlan, plan_encode
 from transcode.run.ffmpegtools import find
 from transcode.run.probe import probe
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from transcode.boxes import boxes, find
 from transcode.encryption import ContentKey
-from transcode.fragments import Demuxer, VideoCutter
+from transcode.media.boxes import boxes, find
+from transcode.media.fragments import Demuxer, VideoCutter
+from transcode.packaging.sampleencryption import SampleEncrypter, Scheme
 from transcode.run.ffmpegtools import Tool, candidates
-from transcode.sampleencryption import SampleEncrypter, Scheme
 
 KEY = ContentKey("00112233445566778899aabbccddeeff", bytes(range(16)))
 

@@ -43,7 +43,7 @@ from transcode.keyfiles import (
     print_keys,
     print_ring,
 )
-from transcode.layout import MAX_TITLE_CHARS, is_title
+from transcode.packaging.layout import MAX_TITLE_CHARS, is_title
 
 _SECRET = re.compile(r"(?!ring$)[a-z]{1,32}")
 _RING = "ring.json"

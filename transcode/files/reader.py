@@ -11,8 +11,8 @@ from pathlib import Path
 from abr.errors import MissingFileError, PackageError
 from abr.media import Presentation
 from abr.shell import reason_of
-from transcode.indexfile import parse_index
-from transcode.layout import (
+from transcode.packaging.indexfile import parse_index
+from transcode.packaging.layout import (
     INDEX,
     MULTIVARIANT,
     REMEDY,
@@ -21,9 +21,9 @@ from transcode.layout import (
     check_multivariant,
     files_of,
 )
-from transcode.listing import texts_of
+from transcode.packaging.listing import texts_of
+from transcode.packaging.presentation import presentation_of_package
 from transcode.playlist import MultivariantPlaylist, Playlist, parse
-from transcode.presentation import presentation_of_package
 
 
 def is_package(folder: Path) -> bool:

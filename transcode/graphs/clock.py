@@ -9,8 +9,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from transcode.chunks import Chunk
 from transcode.masters.timing import Clock
+from transcode.planning.chunks import Chunk
 
 STEADY = {"reinit_filter": 0}
 """Input options for the picture: filters take changes of size, format and colour as they come."""

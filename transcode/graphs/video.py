@@ -11,12 +11,12 @@ from typing import Any
 
 import ffmpeg
 
-from transcode.chunks import Chunk
 from transcode.graphs.clock import place_pictures
 from transcode.graphs.colour import TONEMAP_NEEDS, Step, convert, fill_tags, flatten, state
 from transcode.graphs.scan import fit, steady_size, whole_pictures
 from transcode.masters.colour import Colour
-from transcode.plan import PicturePlan, VideoPlan
+from transcode.planning.chunks import Chunk
+from transcode.planning.plan import PicturePlan, VideoPlan
 
 
 def decoder_options(plan: PicturePlan) -> dict[str, Any]:

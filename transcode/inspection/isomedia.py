@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from abr.errors import MediaError
-from transcode.boxes import Box, boxes, find, read_header
-from transcode.codecs import KeyFrameTest, codec_name
 from transcode.inspection.bits import Sps, read_sps
 from transcode.inspection.facts import InitFacts, Stretch, TrackFacts
+from transcode.media.boxes import Box, boxes, find, read_header
+from transcode.media.codecs import KeyFrameTest, codec_name
 
 MOST_SAMPLES = 1_000_000
 """In one segment; a fragment may claim four billion."""

@@ -7,21 +7,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from abr import __version__
-from transcode import layout
 from transcode.config import TranscodeConfig
 from transcode.encryption import METHOD
-from transcode.indexfile import print_index
-from transcode.jobs import ProductName
-from transcode.layout import Encryption, PresentationIndex, SourceFacts, SourceStream, Track
-from transcode.listing import texts_of
 from transcode.masters.master import Master
 from transcode.masters.sound import CHARACTERISTICS, NEVER_BY_THEMSELVES
 from transcode.masters.streams import StreamUse
-from transcode.plan import AudioPlan, EncodePlan, VideoPlan, notes_on_sound
-from transcode.quality import QualityFacts
+from transcode.measuring.quality import QualityFacts
+from transcode.packaging import layout
+from transcode.packaging.indexfile import print_index
+from transcode.packaging.layout import (
+    Encryption,
+    PresentationIndex,
+    SourceFacts,
+    SourceStream,
+    Track,
+)
+from transcode.packaging.listing import texts_of
+from transcode.packaging.sampleencryption import METHODS
+from transcode.packaging.sidetracks import ImageTrack, TextTrack
+from transcode.planning.jobs import ProductName
+from transcode.planning.plan import AudioPlan, EncodePlan, VideoPlan, notes_on_sound
 from transcode.run.tracks import Encrypter, Folder, VideoTrack, write_audio
-from transcode.sampleencryption import METHODS
-from transcode.sidetracks import ImageTrack, TextTrack
 
 PIECE_BYTES = 1 << 20
 

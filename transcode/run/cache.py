@@ -23,7 +23,7 @@ from pathlib import Path
 
 from abr.errors import DiskFullError, MediaError, MissingFileError
 from abr.shell import NO_ROOM_ERRORS, reason_of
-from transcode.products import SEAL_BYTES, ProductFacts, read_seal, seal
+from transcode.planning.products import SEAL_BYTES, ProductFacts, read_seal, seal
 from transcode.run.owned import abandoned, owned_folder, remove_abandoned
 
 _TAG = (

@@ -23,8 +23,8 @@ from abr.errors import MissingFileError, ToolFailedError, ToolMissingError
 from transcode.encoders.video import VIDEO_ENCODERS
 from transcode.ffmpeg import check_arguments, encode_arguments
 from transcode.graphs.video import filters_needed
-from transcode.jobs import AudioJob, Job, ProductName, VideoJob
-from transcode.products import Inspection, ProductFacts
+from transcode.planning.jobs import AudioJob, Job, ProductName, VideoJob
+from transcode.planning.products import Inspection, ProductFacts
 from transcode.run.cache import Cache, is_full
 from transcode.run.digests import digest_of
 from transcode.run.ffmpegtools import ENCODING_NEEDS, LOOPBACK, Tool, find

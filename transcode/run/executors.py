@@ -21,8 +21,8 @@ from typing import Protocol
 
 from abr.errors import InputError, MissingFileError, PeerError
 from abr.run.cluster import Cluster
-from transcode.chunks import cores_kept_busy
-from transcode.jobs import Job, VideoJob
+from transcode.planning.chunks import cores_kept_busy
+from transcode.planning.jobs import Job, VideoJob
 from transcode.run.cache import Cache
 from transcode.run.encode import Source, Task, do_task
 from transcode.run.process import Tick

@@ -8,7 +8,7 @@ from pathlib import Path
 from abr.errors import ToolFailedError
 from transcode.ffmpeg import meter_arguments, package_meter_arguments
 from transcode.loudness import Loudness, Meter, gain_db
-from transcode.plan import AudioPlan, EncodePlan
+from transcode.planning.plan import AudioPlan, EncodePlan
 from transcode.run.ffmpegtools import LOOPBACK, find
 from transcode.run.process import run_ffmpeg
 from transcode.run.tracks import Folder

@@ -14,13 +14,9 @@ import numpy as np
 from abr.errors import MediaError, ToolFailedError, ToolMissingError
 from abr.media import FloatArray
 from abr.shell import cause_of
-from transcode.chunks import Chunk
 from transcode.graphs.video import filters_needed
-from transcode.jobs import ProductName
-from transcode.layout import video_folder
-from transcode.measuring import Display, MeasureJob, measure_arguments
-from transcode.plan import EncodePlan
-from transcode.quality import (
+from transcode.measuring.comparing import Display, MeasureJob, measure_arguments
+from transcode.measuring.quality import (
     FILTERS,
     METRICS,
     Metric,
@@ -32,6 +28,10 @@ from transcode.quality import (
     settle_start,
     track_quality,
 )
+from transcode.packaging.layout import video_folder
+from transcode.planning.chunks import Chunk
+from transcode.planning.jobs import ProductName
+from transcode.planning.plan import EncodePlan
 from transcode.run.ffmpegtools import Tool, find
 from transcode.run.findings import address_of, keep, recall
 from transcode.run.process import Tick, run_ffmpeg

@@ -17,16 +17,16 @@ from typing import Any
 
 from abr.errors import ConfigError, MissingFileError
 from abr.shell import note
-from transcode import layout
 from transcode.config import TranscodeConfig
 from transcode.encryption import KeyProvider
 from transcode.files.keystore import KeyStore, default_keys_dir
 from transcode.files.reader import check_package
-from transcode.jobs import Job
-from transcode.layout import PresentationIndex
 from transcode.masters.damage import DamagedError
-from transcode.measuring import display_of
-from transcode.planview import plan_as_data
+from transcode.measuring.comparing import display_of
+from transcode.packaging import layout
+from transcode.packaging.layout import PresentationIndex
+from transcode.planning.jobs import Job
+from transcode.planning.planview import plan_as_data
 from transcode.run.assemble import index_of, write_index, write_tracks
 from transcode.run.cache import Cache
 from transcode.run.encode import Task

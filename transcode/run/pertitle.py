@@ -15,21 +15,15 @@ from abr.errors import MediaError
 from transcode.config import TranscodeConfig
 from transcode.encoders.video import VIDEO_ENCODERS
 from transcode.ffmpeg import encode_arguments
-from transcode.fragments import Demuxer
 from transcode.graphs.video import filters_needed
-from transcode.jobs import VideoJob
 from transcode.ladders.pertitle import Limits, Sample, Trial, choose_rungs
 from transcode.ladders.presets import MOST_OF_MASTER
 from transcode.ladders.rungs import PlannedRung
 from transcode.ladders.shots import Surveyor, choose_samples
 from transcode.masters.master import Master
-from transcode.measuring import Display, MeasureJob, display_of
-from transcode.plan import EncodePlan, VideoPlan, plan_encode
-from transcode.quality import Metric
-from transcode.run.ffmpegtools import find
-from transcode.run.measure import measure
-from transcode.run.process import run_ffmpeg
-from transcode.trials import (
+from transcode.measuring.comparing import Display, MeasureJob, display_of
+from transcode.measuring.quality import Metric
+from transcode.measuring.trials import (
     FACTORS,
     read_frame_bytes,
     read_trial,
@@ -40,6 +34,12 @@ from transcode.trials import (
     trial_rungs,
     trial_sizes,
 )
+from transcode.media.fragments import Demuxer
+from transcode.planning.jobs import VideoJob
+from transcode.planning.plan import EncodePlan, VideoPlan, plan_encode
+from transcode.run.ffmpegtools import find
+from transcode.run.measure import measure
+from transcode.run.process import run_ffmpeg
 from transcode.verify import fault_of
 
 _PIECE_BYTES = 1 << 20

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from abr.userfolders import cache_home
 from transcode.config import TranscodeConfig
-from transcode.jobs import jobs_of
 from transcode.masters.master import Master
 from transcode.masters.streams import StreamWish
-from transcode.plan import EncodePlan, plan_encode
+from transcode.planning.jobs import jobs_of
+from transcode.planning.plan import EncodePlan, plan_encode
 from transcode.run.cache import Cache
 from transcode.run.digests import digest_of
 from transcode.run.encode import Source, build_of, tool_for

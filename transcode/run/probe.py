@@ -12,13 +12,13 @@ from typing import Any, BinaryIO
 
 from abr.errors import MediaError, MissingFileError
 from abr.shell import reason_of
-from transcode.boxes import read_header
 from transcode.masters.fields import whole
 from transcode.masters.master import Master, master_from
 from transcode.masters.packets import CORRUPT, KEY, Packets
 from transcode.masters.sound import to_listen_to
 from transcode.masters.stream import streams_of
 from transcode.masters.streams import EXPECTED, StreamWish
+from transcode.media.boxes import read_header
 from transcode.run.examine import examine, find_first, follow
 from transcode.run.ffprobe import LIMIT_S, ask_ffprobe, read_packets, url_of
 from transcode.run.fieldcheck import look

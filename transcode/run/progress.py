@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from transcode.jobs import Job, VideoJob, jobs_of
-from transcode.plan import EncodePlan
+from transcode.planning.jobs import Job, VideoJob, jobs_of
+from transcode.planning.plan import EncodePlan
 from transcode.run.process import Tick
 
 _SHARES = {"encode": 0.0, "package": 0.97, "verify": 0.98}

@@ -8,8 +8,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from abr.errors import AbrError, PeerError, ToolFailedError
-from transcode.addresses import address_of
-from transcode.jobs import Job, ProductName, VideoJob
+from transcode.planning.addresses import address_of
+from transcode.planning.jobs import Job, ProductName, VideoJob
 from transcode.run.cache import Cache
 from transcode.run.encode import Task
 from transcode.run.executors import Crew

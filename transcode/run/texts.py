@@ -8,7 +8,6 @@ from pathlib import Path
 
 from abr.errors import MediaError, MissingFileError
 from abr.shell import reason_of
-from transcode import sidetracks
 from transcode.ffmpeg import text_arguments
 from transcode.masters.master import Master
 from transcode.masters.texts import (
@@ -19,9 +18,10 @@ from transcode.masters.texts import (
     name_of_text,
     text_file,
 )
+from transcode.packaging import sidetracks
+from transcode.packaging.sidetracks import TextTrack
 from transcode.run.ffmpegtools import find
 from transcode.run.process import run_ffmpeg
-from transcode.sidetracks import TextTrack
 from transcode.subtitles.ass import parse_ass
 from transcode.subtitles.cues import Fault, Subtitles, fit, shift
 from transcode.subtitles.encodings import decode_text

@@ -7,16 +7,16 @@ from itertools import accumulate
 from pathlib import Path
 
 from abr.errors import ToolFailedError
-from transcode import sidetracks
 from transcode.config import TranscodeConfig
 from transcode.ffmpeg import thumbnail_arguments
-from transcode.iframes import key_frames_of, moved_to
-from transcode.layout import KeyFrame
-from transcode.plan import VideoPlan
+from transcode.packaging import sidetracks
+from transcode.packaging.iframes import key_frames_of, moved_to
+from transcode.packaging.layout import KeyFrame
+from transcode.packaging.sidetracks import ImageTrack
+from transcode.planning.plan import VideoPlan
 from transcode.run.ffmpegtools import find
 from transcode.run.process import run_ffmpeg
 from transcode.run.tracks import Folder
-from transcode.sidetracks import ImageTrack
 
 _BETWEEN_IMAGES = b"\xff\xd9\xff\xd8"  # JPEG, ISO/IEC 10918-1, B.1.1.3: end and start of an image
 _FRAME_UNITS = 1000

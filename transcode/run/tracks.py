@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from abr.errors import ToolFailedError
-from transcode import layout
-from transcode.codecs import KeyFrameTest, codec_of, is_video, key_frame_test
 from transcode.encryption import ContentKey, KeyProvider, decrypt, encrypt, sequence_iv
-from transcode.fragments import (
+from transcode.media.codecs import KeyFrameTest, codec_of, is_video, key_frame_test
+from transcode.media.fragments import (
     AudioCutter,
     Cut,
     Demuxer,
@@ -24,10 +23,11 @@ from transcode.fragments import (
     timescale_of,
     without_delay,
 )
-from transcode.iframes import key_frames_of
-from transcode.layout import KeyFrame, SegmentFacts
-from transcode.listing import init_iv
-from transcode.sampleencryption import SampleEncrypter, Scheme, clear_init, clear_segment
+from transcode.packaging import layout
+from transcode.packaging.iframes import key_frames_of
+from transcode.packaging.layout import KeyFrame, SegmentFacts
+from transcode.packaging.listing import init_iv
+from transcode.packaging.sampleencryption import SampleEncrypter, Scheme, clear_init, clear_segment
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from abr.errors import PackageError
-from transcode.layout import INDEX, MULTIVARIANT, PLAYLIST, is_title
+from transcode.packaging.layout import INDEX, MULTIVARIANT, PLAYLIST, is_title
 from transcode.storage.objects import ObjectInfo
 
 MANIFEST = "manifest.mpd"

@@ -6,12 +6,12 @@ from dataclasses import replace
 from fractions import Fraction
 
 from tests.golden.make_ffmpeg_arguments import master
-from transcode.addresses import address_of
-from transcode.chunks import Chunk
 from transcode.config import TranscodeConfig
-from transcode.jobs import Job, ProductName, VideoJob, jobs_of
 from transcode.masters.sound import AudioFacts
-from transcode.plan import plan_encode
+from transcode.planning.addresses import address_of
+from transcode.planning.chunks import Chunk
+from transcode.planning.jobs import Job, ProductName, VideoJob, jobs_of
+from transcode.planning.plan import plan_encode
 
 
 def jobs(**settings: object) -> list[Job]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abr.errors import MediaError
-from transcode.boxes import Box, box, boxes, find, full_box, read_header, without
+from transcode.media.boxes import Box, box, boxes, find, full_box, read_header, without
 
 FREE = bytes.fromhex("0000000a 66726565 abcd")
 """A box of 10 bytes: size, ``free``, two bytes of body."""

@@ -8,8 +8,8 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transcode.chunks import Chunk, cores_kept_busy, cut_chunks
 from transcode.masters.timing import Clock, Timing, TrackTimes
+from transcode.planning.chunks import Chunk, cores_kept_busy, cut_chunks
 
 RATE = Fraction(25)
 

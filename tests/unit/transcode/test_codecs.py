@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abr.errors import MediaError
-from transcode.boxes import box, full_box
-from transcode.codecs import KeyFrameTest, codec_of, is_video, key_frame_test
+from transcode.media.boxes import box, full_box
+from transcode.media.codecs import KeyFrameTest, codec_of, is_video, key_frame_test
 
 AVCC = bytes.fromhex("01 64001f ff")
 """ISO/IEC 14496-15, 5.3.3.1: version 1; High profile, no constraints, level 3.1; the last two

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from abr.errors import MediaError
 from tests.unit.transcode.test_codecs import init_of
-from transcode.boxes import box
-from transcode.codecs import KeyFrameTest, codec_of, key_frame_test
-from transcode.obus import obus, sequence_header, starts_with_key_frame
+from transcode.media.boxes import box
+from transcode.media.codecs import KeyFrameTest, codec_of, key_frame_test
+from transcode.media.obus import obus, sequence_header, starts_with_key_frame
 
 HVCC_HEAD = "01 {profile} {flags} {constraints} {level} f000fcfdf8f800000f"
 X265_MAIN = HVCC_HEAD.format(profile="01", flags="60000000", constraints="900000000000", level="1e")

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from abr.errors import MediaError
 from tests import mp4facts
-from transcode.boxes import box, boxes, find, full_box, read_header, without
-from transcode.codecs import KeyFrameTest, codec_of, key_frame_test
-from transcode.fragments import (
+from transcode.media.boxes import box, boxes, find, full_box, read_header, without
+from transcode.media.codecs import KeyFrameTest, codec_of, key_frame_test
+from transcode.media.fragments import (
     AudioCutter,
     Cut,
     Demuxer,

@@ -10,11 +10,11 @@ from abr.errors import MediaError, PackageError
 from tests import mp4facts
 from tests.unit.transcode.test_fragments import AVC, init_section, samples
 from tests.unit.transcode.test_layout import INDEX
-from transcode.fragments import VideoCutter, write_fragment
-from transcode.iframes import key_frames_of, moved_to
-from transcode.indexfile import digest_of, parse_index, print_index
-from transcode.layout import KeyFrame, PresentationIndex, check_index, files_of
-from transcode.listing import iframe_playlist_of, multivariant_of
+from transcode.media.fragments import VideoCutter, write_fragment
+from transcode.packaging.iframes import key_frames_of, moved_to
+from transcode.packaging.indexfile import digest_of, parse_index, print_index
+from transcode.packaging.layout import KeyFrame, PresentationIndex, check_index, files_of
+from transcode.packaging.listing import iframe_playlist_of, multivariant_of
 from transcode.playlist import ByteRange, parse, print_media, print_multivariant
 
 

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abr.errors import MediaError, PlaylistError
-from transcode.boxes import box, full_box
 from transcode.inspection.bits import level_needed, read_adts, read_sps
 from transcode.inspection.facts import SegmentFacts
 from transcode.inspection.isomedia import read_fragments, read_init
@@ -17,6 +16,7 @@ from transcode.inspection.listed import ListedMedia, ListedMultivariant, read_li
 from transcode.inspection.media import container_of, read_segment
 from transcode.inspection.transport import read_packed_audio, read_transport
 from transcode.inspection.webvtt import read_webvtt
+from transcode.media.boxes import box, full_box
 from transcode.playlist.model import ByteRange
 from transcode.playlist.tags import read_lines
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abr.errors import PackageError
-from transcode.indexfile import digest_of, parse_index, print_index
-from transcode.layout import (
+from transcode.packaging.indexfile import digest_of, parse_index, print_index
+from transcode.packaging.layout import (
     MAX_TITLE_CHARS,
     Encryption,
     PresentationIndex,
@@ -30,7 +30,7 @@ from transcode.layout import (
     peak_bps,
     title_of,
 )
-from transcode.listing import default_rung, init_iv, media_playlist_of, multivariant_of
+from transcode.packaging.listing import default_rung, init_iv, media_playlist_of, multivariant_of
 from transcode.playlist import parse, print_media, print_multivariant
 
 KIDS = ("00" * 16, "11" * 16)

@@ -9,13 +9,11 @@ import numpy as np
 import pytest
 
 from transcode.config import TranscodeConfig
-from transcode.jobs import VideoJob
 from transcode.ladders.pertitle import Sample
 from transcode.masters.master import Master
-from transcode.measuring import Display, MeasureJob, display_of, measure_arguments
-from transcode.plan import EncodePlan, plan_encode
-from transcode.quality import Metric
-from transcode.trials import (
+from transcode.measuring.comparing import Display, MeasureJob, display_of, measure_arguments
+from transcode.measuring.quality import Metric
+from transcode.measuring.trials import (
     read_trial,
     reel_arguments,
     reel_pictures,
@@ -23,6 +21,8 @@ from transcode.trials import (
     trial_rungs,
     trial_sizes,
 )
+from transcode.planning.jobs import VideoJob
+from transcode.planning.plan import EncodePlan, plan_encode
 
 
 def master(width: int = 1280, height: int = 720) -> Master:

@@ -21,7 +21,7 @@ from transcode.masters.master import Master
 from transcode.masters.rates import STANDARD_RATES
 from transcode.masters.scan import Scan
 from transcode.masters.streams import AudioFacts
-from transcode.plan import group_frames, plan_encode, thin_rate, timescale
+from transcode.planning.plan import group_frames, plan_encode, thin_rate, timescale
 
 DEFAULT = TranscodeConfig()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from abr.errors import MediaError
-from transcode.products import SEAL_BYTES, ProductFacts, read_seal, seal
+from transcode.planning.products import SEAL_BYTES, ProductFacts, read_seal, seal
 
 FACTS = ProductFacts(samples=384, units=1_440_000, timescale=90_000, sha256="ab" * 32)
 

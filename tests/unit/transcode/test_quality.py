@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abr.errors import MediaError
-from transcode.quality import (
+from transcode.measuring.quality import (
     QualityFacts,
     check_pairs,
     parse_scores,

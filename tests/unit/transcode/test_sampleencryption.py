@@ -15,18 +15,18 @@ from abr.errors import ConfigError, MediaError, PackageError
 from tests import mp4facts
 from tests.unit.transcode.test_fragments import AAC, init_section
 from tests.unit.transcode.test_layout import INDEX
-from transcode.boxes import box, boxes, find
 from transcode.config import TranscodeConfig
-from transcode.dash import print_manifest
 from transcode.encryption import ContentKey
-from transcode.fragments import Sample, write_fragment
-from transcode.hevcslices import hevc_leader
-from transcode.iframes import key_frames_of
-from transcode.indexfile import parse_index, print_index
-from transcode.layout import Encryption, KeyFrame, check_index
-from transcode.listing import iframe_playlist_of, media_playlist_of
-from transcode.playlist import parse, print_media
-from transcode.sampleencryption import (
+from transcode.media.boxes import box, boxes, find
+from transcode.media.fragments import Sample, write_fragment
+from transcode.media.hevcslices import hevc_leader
+from transcode.media.slices import h264_leader
+from transcode.packaging.dash import print_manifest
+from transcode.packaging.iframes import key_frames_of
+from transcode.packaging.indexfile import parse_index, print_index
+from transcode.packaging.layout import Encryption, KeyFrame, check_index
+from transcode.packaging.listing import iframe_playlist_of, media_playlist_of
+from transcode.packaging.sampleencryption import (
     SampleEncrypter,
     Scheme,
     clear_init,
@@ -34,7 +34,7 @@ from transcode.sampleencryption import (
     constant_iv,
     sample_iv,
 )
-from transcode.slices import h264_leader
+from transcode.playlist import parse, print_media
 
 KEY = ContentKey("00112233445566778899aabbccddeeff", bytes(range(16)))
 SCHEMES: Sequence[Scheme] = ("cbcs", "cenc")

@@ -9,10 +9,10 @@ import pytest
 from abr.errors import PackageError
 from player.playback.manifest import variants_of
 from tests.unit.transcode.test_layout import INDEX, video
-from transcode.indexfile import digest_of, parse_index, print_index
-from transcode.layout import Track, check_index, check_multivariant, files_of
-from transcode.listing import multivariant_of
-from transcode.presentation import presentation_of_package
+from transcode.packaging.indexfile import digest_of, parse_index, print_index
+from transcode.packaging.layout import Track, check_index, check_multivariant, files_of
+from transcode.packaging.listing import multivariant_of
+from transcode.packaging.presentation import presentation_of_package
 
 
 def other(rung: int, codecs: str, *sizes: int) -> Track:

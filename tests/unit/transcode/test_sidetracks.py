@@ -9,11 +9,10 @@ import pytest
 
 from abr.errors import PackageError
 from tests.unit.transcode.test_layout import INDEX
-from transcode.indexfile import parse_index, print_index
-from transcode.layout import PresentationIndex, check_index, files_of
-from transcode.listing import multivariant_of, texts_of
-from transcode.playlist import MediaPlaylist, Tiles, parse, print_multivariant
-from transcode.sidetracks import (
+from transcode.packaging.indexfile import parse_index, print_index
+from transcode.packaging.layout import PresentationIndex, check_index, files_of
+from transcode.packaging.listing import multivariant_of, texts_of
+from transcode.packaging.sidetracks import (
     ImageTrack,
     TextTrack,
     image_interval_s,
@@ -22,6 +21,7 @@ from transcode.sidetracks import (
     thumbnail_texts,
     tile_layout,
 )
+from transcode.playlist import MediaPlaylist, Tiles, parse, print_multivariant
 
 TEXT = TextTrack(
     folder="s0", name="Deutsch", language="de", sizes_bytes=(60, 100, 60), whole_bytes=90

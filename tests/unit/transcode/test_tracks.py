@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from transcode.encryption import ContentKey, decrypt, sequence_iv
-from transcode.fragments import Cut
-from transcode.layout import Encryption, SegmentFacts, segment_name
+from transcode.media.fragments import Cut
+from transcode.packaging.layout import Encryption, SegmentFacts, segment_name
 from transcode.run.tracks import Encrypter, Folder
 
 

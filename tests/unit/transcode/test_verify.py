@@ -10,7 +10,7 @@ import pytest
 from abr.errors import MediaError, ToolFailedError
 from transcode.config import TranscodeConfig
 from transcode.masters.master import Master
-from transcode.plan import EncodePlan, plan_encode
+from transcode.planning.plan import EncodePlan, plan_encode
 from transcode.verify import check_frames, check_sound, fault_of
 
 

@@ -16,7 +16,6 @@ from fractions import Fraction
 from typing import Any
 
 from abr.errors import MediaError
-from transcode.chunks import Chunk, cores_kept_busy, cut_chunks
 from transcode.config import TranscodeConfig
 from transcode.encoders.levels import Level
 from transcode.encoders.rates import RateControl
@@ -26,7 +25,6 @@ from transcode.ladders.codecs import at_constant_quality, at_stated_rate, in_cod
 from transcode.ladders.ladder import is_preset, ladder_for
 from transcode.ladders.rungs import PlannedRung
 from transcode.ladders.sizes import largest_fitting
-from transcode.layout import AUDIO_GROUP
 from transcode.loudness import SILENT_LUFS
 from transcode.masters.colour import BT709, Colour, ColourFacts, Light, output_colour
 from transcode.masters.damage import check_damage
@@ -35,6 +33,8 @@ from transcode.masters.notes import Note
 from transcode.masters.scan import Scan
 from transcode.masters.sound import AudioFacts, names_of
 from transcode.masters.timing import Clock
+from transcode.packaging.layout import AUDIO_GROUP
+from transcode.planning.chunks import Chunk, cores_kept_busy, cut_chunks
 
 SURROUND_GROUP, OPUS_GROUP = "surround", "opus"
 _PLAIN = ColourFacts(colour=BT709)

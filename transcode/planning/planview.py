@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from transcode.jobs import Job, ProductName, VideoJob, jobs_of
 from transcode.masters.master import Master
-from transcode.plan import EncodePlan, VideoPlan
+from transcode.planning.jobs import Job, ProductName, VideoJob, jobs_of
+from transcode.planning.plan import EncodePlan, VideoPlan
 
 
 def plan_as_data(

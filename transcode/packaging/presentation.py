@@ -12,8 +12,8 @@ from itertools import accumulate
 import numpy as np
 
 from abr.media import FloatArray, Presentation, SideFiles
-from transcode.layout import PresentationIndex, Track
-from transcode.listing import media_playlist_of, multivariant_of
+from transcode.packaging.layout import PresentationIndex, Track
+from transcode.packaging.listing import media_playlist_of, multivariant_of
 from transcode.playlist import print_media, print_multivariant
 
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal, NoReturn
 
 from abr.errors import PackageError
-from transcode.layout import (
+from transcode.measuring.quality import QualityFacts, TrackQuality
+from transcode.packaging.layout import (
     INDEX,
     REMEDY,
     Encryption,
@@ -28,8 +29,7 @@ from transcode.layout import (
     check_index,
     title_of,
 )
-from transcode.quality import QualityFacts, TrackQuality
-from transcode.sidetracks import ImageTrack, TextTrack
+from transcode.packaging.sidetracks import ImageTrack, TextTrack
 
 FORMAT = "abrkit presentation"
 MAJOR, MINOR = 1, 1

@@ -24,12 +24,12 @@ import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from abr.errors import MediaError
-from transcode.boxes import box, boxes, find, full_box
-from transcode.codecs import key_frame_test, sample_entry
 from transcode.encryption import ContentKey
-from transcode.fragments import read_fragment
-from transcode.hevcslices import hevc_leader
-from transcode.slices import h264_leader
+from transcode.media.boxes import box, boxes, find, full_box
+from transcode.media.codecs import key_frame_test, sample_entry
+from transcode.media.fragments import read_fragment
+from transcode.media.hevcslices import hevc_leader
+from transcode.media.slices import h264_leader
 
 Scheme = Literal["cbcs", "cenc"]
 METHODS: dict[Scheme, str] = {"cbcs": "SAMPLE-AES", "cenc": "SAMPLE-AES-CTR"}

@@ -15,13 +15,13 @@ from typing import Any
 
 import ffmpeg
 
-from transcode.chunks import Chunk
 from transcode.ffmpeg import complete, open_pictures
 from transcode.graphs.video import pictures
 from transcode.ladders.sizes import scale_into, size_of
 from transcode.masters.master import Master
-from transcode.plan import PicturePlan, VideoPlan
-from transcode.quality import FILTERS, Metric
+from transcode.measuring.quality import FILTERS, Metric
+from transcode.planning.chunks import Chunk
+from transcode.planning.plan import PicturePlan, VideoPlan
 
 _BOX = (1920, 1080)
 _LINES_4K = 2160

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import struct
 
-from transcode.boxes import Box, boxes, find
-from transcode.fragments import read_fragment
-from transcode.layout import KeyFrame
+from transcode.media.boxes import Box, boxes, find
+from transcode.media.fragments import read_fragment
+from transcode.packaging.layout import KeyFrame
 
 _NO_DEFAULTS = (0, 0, 0)  # our fragments state size, duration and flags of every sample
 

@@ -17,18 +17,18 @@ import numpy as np
 
 from abr.errors import MediaError
 from abr.media import FloatArray
-from transcode.chunks import Chunk
 from transcode.config import TranscodeConfig
 from transcode.ffmpeg import complete, open_pictures
 from transcode.graphs.video import pictures
-from transcode.jobs import VideoJob
 from transcode.ladders.pertitle import Sample, Trial
 from transcode.ladders.presets import apple, auto
 from transcode.ladders.rungs import PlannedRung
 from transcode.ladders.shots import GREY_HEIGHT, GREY_WIDTH
 from transcode.masters.colour import ColourFacts
 from transcode.masters.master import Master
-from transcode.plan import EncodePlan, PicturePlan, VideoPlan, plan_encode
+from transcode.planning.chunks import Chunk
+from transcode.planning.jobs import VideoJob
+from transcode.planning.plan import EncodePlan, PicturePlan, VideoPlan, plan_encode
 
 FACTORS = (19.0, 25.0, 31.0, 37.0)
 """Constant rate factors that are tried, on x264's scale."""

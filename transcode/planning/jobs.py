@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from transcode.chunks import Chunk
-from transcode.layout import audio_folder, video_folder
-from transcode.plan import AudioPlan, EncodePlan, PicturePlan, VideoPlan
+from transcode.packaging.layout import audio_folder, video_folder
+from transcode.planning.chunks import Chunk
+from transcode.planning.plan import AudioPlan, EncodePlan, PicturePlan, VideoPlan
 
 
 @dataclass(frozen=True, slots=True)

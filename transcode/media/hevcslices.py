@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from abr.errors import MediaError
-from transcode.slices import Bits, escaped_length
+from transcode.media.slices import Bits, escaped_length
 
 _SPS, _PPS = 33, 34
 _B, _P, _I = range(3)

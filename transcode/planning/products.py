@@ -13,10 +13,10 @@ import json
 from dataclasses import asdict, dataclass
 
 from abr.errors import MediaError, ToolFailedError
-from transcode.boxes import box, read_header
-from transcode.codecs import KeyFrameTest, is_video, key_frame_test
-from transcode.fragments import Demuxer, timescale_of
-from transcode.jobs import Job, VideoJob
+from transcode.media.boxes import box, read_header
+from transcode.media.codecs import KeyFrameTest, is_video, key_frame_test
+from transcode.media.fragments import Demuxer, timescale_of
+from transcode.planning.jobs import Job, VideoJob
 
 SEAL_BYTES = 256
 """Size of the last box."""

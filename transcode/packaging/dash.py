@@ -18,9 +18,9 @@ from itertools import groupby
 from uuid import UUID
 from xml.etree import ElementTree as ET
 
-from transcode.layout import INIT, PresentationIndex, Track, listed_peak_bps
-from transcode.sampleencryption import COMMON_SYSTEM, SCHEME_OF, pssh_of
-from transcode.sidetracks import WHOLE_TEXT, ImageTrack, TextTrack
+from transcode.packaging.layout import INIT, PresentationIndex, Track, listed_peak_bps
+from transcode.packaging.sampleencryption import COMMON_SYSTEM, SCHEME_OF, pssh_of
+from transcode.packaging.sidetracks import WHOLE_TEXT, ImageTrack, TextTrack
 
 _MICROSECONDS = 1_000_000
 _ROLES = "urn:mpeg:dash:role:2011"

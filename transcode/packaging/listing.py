@@ -12,9 +12,9 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from transcode.dash import print_manifest
 from transcode.encoders.video import h264_bits
-from transcode.layout import (
+from transcode.packaging.dash import print_manifest
+from transcode.packaging.layout import (
     IFRAMES,
     INIT,
     MANIFEST,
@@ -26,6 +26,15 @@ from transcode.layout import (
     mean_bps,
     run_peak_bps,
     segment_name,
+)
+from transcode.packaging.sampleencryption import METHODS, constant_iv
+from transcode.packaging.sidetracks import (
+    THUMBNAILS,
+    ImageTrack,
+    TextTrack,
+    image_name,
+    text_name,
+    thumbnail_texts,
 )
 from transcode.playlist import (
     ByteRange,
@@ -41,15 +50,6 @@ from transcode.playlist import (
     print_media,
     print_multivariant,
     vod_playlist,
-)
-from transcode.sampleencryption import METHODS, constant_iv
-from transcode.sidetracks import (
-    THUMBNAILS,
-    ImageTrack,
-    TextTrack,
-    image_name,
-    text_name,
-    thumbnail_texts,
 )
 
 TEXT_GROUP = "subs"

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from abr.errors import MediaError
-from transcode.boxes import box, boxes, find, full_box, read_header, without
+from transcode.media.boxes import box, boxes, find, full_box, read_header, without
 
 FTYP = box(b"ftyp", b"iso6", struct.pack(">I", 0), b"iso6cmfcmp41")
 STYP = box(b"styp", b"msdh", struct.pack(">I", 0), b"msdhmsix")

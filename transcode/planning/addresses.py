@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from transcode.ffmpeg import encode_arguments
-from transcode.jobs import Job, ProductName, VideoJob
+from transcode.planning.jobs import Job, ProductName, VideoJob
 
 FORMAT = "abrkit product 1"
 """Changes when products with the same arguments are to be made anew."""

@@ -11,8 +11,8 @@ import struct
 from dataclasses import dataclass
 
 from abr.errors import MediaError
-from transcode.boxes import Box, boxes, find
-from transcode.obus import sequence_header, starts_with_key_frame
+from transcode.media.boxes import Box, boxes, find
+from transcode.media.obus import sequence_header, starts_with_key_frame
 
 _STSD = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
 # ISO/IEC 14496-12, 12.1.3 and 12.2.3: fields of a sample entry before its boxes.

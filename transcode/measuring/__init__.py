@@ -1,0 +1,1 @@
+"""Quality: what is compared with what, scores pooled, trials of a title."""

@@ -1,0 +1,1 @@
+"""Media as bytes: boxes, fragments, codec names, slices."""

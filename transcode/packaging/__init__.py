@@ -1,0 +1,1 @@
+"""What a package holds: its layout, index, playlists and manifest."""
