@@ -157,7 +157,7 @@ class _Folders:
 
 
 async def _transcode(master: Path | None, folders: _Folders) -> PresentationIndex:
-    from transcode.cli import make_package
+    from transcode.cli.transcode import make_package
     from transcode.config import TranscodeConfig
 
     out = folders.package_for(master)

@@ -20,12 +20,12 @@ from transcode.encoders.opus import LEAD_SAMPLES, opus_options
 from transcode.encoders.video import VIDEO_ENCODERS
 from transcode.graphs.audio import padded, sound_graph
 from transcode.graphs.clock import STEADY
-from transcode.graphs.mixing import SAMPLE_RATE
 from transcode.graphs.video import decoder_options, pictures
 from transcode.loudness import METER
 from transcode.masters.texts import TextFacts
 from transcode.planning.chunks import Chunk
 from transcode.planning.jobs import AudioJob, Job, VideoJob
+from transcode.planning.mixing import SAMPLE_RATE
 from transcode.planning.plan import AudioPlan, PicturePlan, VideoPlan
 from transcode.scenes import SceneSpec
 

@@ -45,12 +45,14 @@ class Entry(NamedTuple):
 
 SECTIONS: Mapping[str, Mapping[str, Entry]] = {
     "Make and serve video": {
-        "transcode": Entry("transcode.cli:transcode", "Turn a master file into a packaged ladder."),
+        "transcode": Entry(
+            "transcode.cli.transcode:transcode", "Turn a master file into a packaged ladder."
+        ),
         "store": Entry(
-            "transcode.storage.cli:store", "Publish packages in a folder or an S3 bucket."
+            "transcode.cli.store:store", "Publish packages in a folder or an S3 bucket."
         ),
         "inspect": Entry(
-            "transcode.inspection.cli:inspect", "Check an HLS package against the rules."
+            "transcode.cli.inspect:inspect", "Check an HLS package against the rules."
         ),
         "origin": Entry("origin.cli:origin", "Serve packages, tokens and keys over HTTP."),
         "edge": Entry("edge.cli:edge", "Run one caching tier in front of a parent."),

@@ -37,11 +37,11 @@ from transcode.ladders.ladder import ladder_for
 from transcode.ladders.rungs import PlannedRung
 from transcode.masters.master import Master
 from transcode.measuring.comparing import MeasureJob, display_of
-from transcode.measuring.quality import pool_scores
 from transcode.measuring.trials import frames_of
 from transcode.planning.chunks import Chunk
 from transcode.planning.jobs import VideoJob
 from transcode.planning.plan import plan_encode
+from transcode.quality import pool_scores
 from transcode.run.ffmpegtools import find
 from transcode.run.measure import measure
 from transcode.run.pertitle import frame_bytes_of, study_title

@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from transcode.graphs.clock import sound_times
-from transcode.graphs.mixing import LAYOUTS, SAMPLE_RATE, mix
 from transcode.masters.sound import AudioFacts
 from transcode.masters.timing import Clock
+from transcode.planning.mixing import LAYOUTS, SAMPLE_RATE, mix
 
 # Where times and samples differ by more than this, silence is put in or samples are dropped
 # at once. ffmpeg's default of 0.1 s lets sound be 60 ms off after a hole of 60 ms (measured).

@@ -23,7 +23,7 @@ from abr.media import FloatArray
 from transcode.ladders.curves import interpolate, upper_hull
 from transcode.ladders.presets import HD_AREA
 from transcode.ladders.rungs import PlannedRung
-from transcode.measuring.quality import Metric
+from transcode.quality import Metric
 
 CRF_STEP = 0.25
 """Rate factors are chosen to this, which is a change of about 3 % in rate."""

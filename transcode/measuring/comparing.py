@@ -19,9 +19,9 @@ from transcode.ffmpeg import complete, open_pictures
 from transcode.graphs.video import pictures
 from transcode.ladders.sizes import scale_into, size_of
 from transcode.masters.master import Master
-from transcode.measuring.quality import FILTERS, Metric
 from transcode.planning.chunks import Chunk
 from transcode.planning.plan import PicturePlan, VideoPlan
+from transcode.quality import FILTERS, Metric
 
 _BOX = (1920, 1080)
 _LINES_4K = 2160

@@ -15,7 +15,6 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal, NoReturn
 
 from abr.errors import PackageError
-from transcode.measuring.quality import QualityFacts, TrackQuality
 from transcode.packaging.layout import (
     INDEX,
     REMEDY,
@@ -30,6 +29,7 @@ from transcode.packaging.layout import (
     title_of,
 )
 from transcode.packaging.sidetracks import ImageTrack, TextTrack
+from transcode.quality import QualityFacts, TrackQuality
 
 FORMAT = "abrkit presentation"
 MAJOR, MINOR = 1, 1

@@ -24,9 +24,9 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
 from abr.errors import PackageError
-from transcode.measuring.quality import QualityFacts
 from transcode.packaging.sidetracks import ImageTrack, TextTrack, files_of_images, files_of_text
 from transcode.playlist import MultivariantPlaylist, Segment, target_duration_s
+from transcode.quality import QualityFacts
 
 MULTIVARIANT = "multivariant.m3u8"
 INDEX = "presentation.json"

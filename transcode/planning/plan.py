@@ -20,7 +20,6 @@ from transcode.config import TranscodeConfig
 from transcode.encoders.levels import Level
 from transcode.encoders.rates import RateControl
 from transcode.encoders.video import VIDEO_ENCODERS
-from transcode.graphs.mixing import mix
 from transcode.ladders.codecs import at_constant_quality, at_stated_rate, in_codecs
 from transcode.ladders.ladder import is_preset, ladder_for
 from transcode.ladders.rungs import PlannedRung
@@ -35,6 +34,7 @@ from transcode.masters.sound import AudioFacts, names_of
 from transcode.masters.timing import Clock
 from transcode.packaging.layout import AUDIO_GROUP
 from transcode.planning.chunks import Chunk, cores_kept_busy, cut_chunks
+from transcode.planning.mixing import mix
 
 SURROUND_GROUP, OPUS_GROUP = "surround", "opus"
 _PLAIN = ColourFacts(colour=BT709)

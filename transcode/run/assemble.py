@@ -12,7 +12,6 @@ from transcode.encryption import METHOD
 from transcode.masters.master import Master
 from transcode.masters.sound import CHARACTERISTICS, NEVER_BY_THEMSELVES
 from transcode.masters.streams import StreamUse
-from transcode.measuring.quality import QualityFacts
 from transcode.packaging import layout
 from transcode.packaging.indexfile import print_index
 from transcode.packaging.layout import (
@@ -27,6 +26,7 @@ from transcode.packaging.sampleencryption import METHODS
 from transcode.packaging.sidetracks import ImageTrack, TextTrack
 from transcode.planning.jobs import ProductName
 from transcode.planning.plan import AudioPlan, EncodePlan, VideoPlan, notes_on_sound
+from transcode.quality import QualityFacts
 from transcode.run.tracks import Encrypter, Folder, VideoTrack, write_audio
 
 PIECE_BYTES = 1 << 20

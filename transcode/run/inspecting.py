@@ -36,8 +36,8 @@ from transcode.inspection.listed import (
     ListedVariant,
     read_listed,
 )
-from transcode.measuring.quality import QualityFacts
 from transcode.packaging.layout import PLAYLIST
+from transcode.quality import QualityFacts
 from transcode.run.measuring import MOST_TEXT_BYTES, Depth, KeyOf, Measurer
 from transcode.run.sources import Answer, FolderSource, Source, UnreadableError, plain_name
 

@@ -13,7 +13,7 @@ from transcode.config import TranscodeConfig
 from transcode.ladders.ladder import PER_TITLE, is_file, ladder_for
 from transcode.ladders.rungs import PlannedRung
 from transcode.masters.master import Master
-from transcode.measuring.quality import Metric
+from transcode.quality import Metric
 from transcode.run.cache import Cache
 from transcode.run.findings import address_of, keep, recall
 from transcode.run.measure import best_metric, measuring_tool

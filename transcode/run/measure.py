@@ -16,7 +16,11 @@ from abr.media import FloatArray
 from abr.shell import cause_of
 from transcode.graphs.video import filters_needed
 from transcode.measuring.comparing import Display, MeasureJob, measure_arguments
-from transcode.measuring.quality import (
+from transcode.packaging.layout import video_folder
+from transcode.planning.chunks import Chunk
+from transcode.planning.jobs import ProductName
+from transcode.planning.plan import EncodePlan
+from transcode.quality import (
     FILTERS,
     METRICS,
     Metric,
@@ -28,10 +32,6 @@ from transcode.measuring.quality import (
     settle_start,
     track_quality,
 )
-from transcode.packaging.layout import video_folder
-from transcode.planning.chunks import Chunk
-from transcode.planning.jobs import ProductName
-from transcode.planning.plan import EncodePlan
 from transcode.run.ffmpegtools import Tool, find
 from transcode.run.findings import address_of, keep, recall
 from transcode.run.process import Tick, run_ffmpeg

@@ -22,7 +22,6 @@ from transcode.ladders.rungs import PlannedRung
 from transcode.ladders.shots import Surveyor, choose_samples
 from transcode.masters.master import Master
 from transcode.measuring.comparing import Display, MeasureJob, display_of
-from transcode.measuring.quality import Metric
 from transcode.measuring.trials import (
     FACTORS,
     read_frame_bytes,
@@ -37,6 +36,7 @@ from transcode.measuring.trials import (
 from transcode.media.fragments import Demuxer
 from transcode.planning.jobs import VideoJob
 from transcode.planning.plan import EncodePlan, VideoPlan, plan_encode
+from transcode.quality import Metric
 from transcode.run.ffmpegtools import find
 from transcode.run.measure import measure
 from transcode.run.process import run_ffmpeg

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from abr.errors import AbrError, PeerError, ToolFailedError
-from transcode.planning.addresses import address_of
+from transcode.addresses import address_of
 from transcode.planning.jobs import Job, ProductName, VideoJob
 from transcode.run.cache import Cache
 from transcode.run.encode import Task

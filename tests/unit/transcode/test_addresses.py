@@ -6,9 +6,9 @@ from dataclasses import replace
 from fractions import Fraction
 
 from tests.golden.make_ffmpeg_arguments import master
+from transcode.addresses import address_of
 from transcode.config import TranscodeConfig
 from transcode.masters.sound import AudioFacts
-from transcode.planning.addresses import address_of
 from transcode.planning.chunks import Chunk
 from transcode.planning.jobs import Job, ProductName, VideoJob, jobs_of
 from transcode.planning.plan import plan_encode

@@ -12,7 +12,6 @@ from transcode.config import TranscodeConfig
 from transcode.ladders.pertitle import Sample
 from transcode.masters.master import Master
 from transcode.measuring.comparing import Display, MeasureJob, display_of, measure_arguments
-from transcode.measuring.quality import Metric
 from transcode.measuring.trials import (
     read_trial,
     reel_arguments,
@@ -23,6 +22,7 @@ from transcode.measuring.trials import (
 )
 from transcode.planning.jobs import VideoJob
 from transcode.planning.plan import EncodePlan, plan_encode
+from transcode.quality import Metric
 
 
 def master(width: int = 1280, height: int = 720) -> Master:

@@ -7,10 +7,10 @@ import re
 import pytest
 
 from transcode.graphs.audio import padded, sound_graph
-from transcode.graphs.mixing import mix
 from transcode.masters.packets import Jump
 from transcode.masters.sound import AudioFacts
 from transcode.masters.timing import Clock
+from transcode.planning.mixing import mix
 
 
 def facts(channels: int, layout: str = "") -> AudioFacts:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from abr.errors import PackageError
-from transcode.measuring.quality import QualityFacts, track_quality
 from transcode.packaging.indexfile import digest_of, parse_index, print_index
 from transcode.packaging.layout import (
     Encryption,
@@ -20,6 +19,7 @@ from transcode.packaging.layout import (
 from transcode.packaging.listing import media_playlist_of, multivariant_of
 from transcode.packaging.presentation import own_rates_bps, presentation_of_package
 from transcode.playlist import print_media, print_multivariant
+from transcode.quality import QualityFacts, track_quality
 
 
 def track(folder: str, *segments: tuple[int, float], init_bytes: int = 700) -> Track:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abr.errors import MediaError
-from transcode.measuring.quality import (
+from transcode.quality import (
     QualityFacts,
     check_pairs,
     parse_scores,

@@ -369,7 +369,7 @@ def _print_table(index: PresentationIndex, out: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from transcode.measuring.quality import shortfalls
+    from transcode.quality import shortfalls
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("rung")
