@@ -348,7 +348,8 @@ def generate_arguments(
     options = {
         "c:v": "libx264", "preset": "veryfast", "crf": 12, "g": 50, "c:a": "pcm_s16le",
         "color_primaries": "bt709", "color_trc": "bt709", "colorspace": "bt709",
-        "color_range": "tv", "format": "matroska",
+        # Without it a Matroska file has another random name each time.
+        "color_range": "tv", "format": "matroska", "fflags": "+bitexact",
     }  # fmt: skip
     head = [each for each in _GLOBAL if each != "-nostdin"]
     return [program, *head, *ffmpeg.output(*streams, output, **options).compile(cmd=[])]

@@ -292,3 +292,10 @@ def test_real_masters_keep_every_rule(name: str, tmp_path: Path) -> None:
     assert index.video[0].durations_s == pytest.approx(durations_s)
     assert [track.channels for track in index.audio] == ([channels] if channels else [])
     assert hlsrules.check(tmp_path / "out", ffmpegs=[tool.path for tool in FFMPEGS[:1]]) == []
+
+
+async def test_a_generated_master_is_the_same_file_every_time(tmp_path: Path) -> None:
+    """So a demonstration is found in the cache when it is run again."""
+    spec = SceneSpec(width=64, height=36, duration_s=1)
+    first, second = [await write_master(tmp_path / f"{number}.mkv", spec) for number in range(2)]
+    assert first.read_bytes() == second.read_bytes()
