@@ -16,15 +16,17 @@ Times = Sequence[float] | npt.NDArray[Any]
 def packets(
     times_s: Times,
     *,
+    decoded_s: Times | None = None,
     lasts_s: float = 0.04,
     key_every: int = 1,
     places: Sequence[int] | None = None,
     hidden: int = 0,
 ) -> Packets:
-    """Packets shown at ``times_s``, decoded in that order.
+    """Packets shown at ``times_s``.
 
     Args:
         times_s: One for each packet; nan for none.
+        decoded_s: When each is decoded; when it is shown if None.
         lasts_s: What the container says of each; nan for nothing.
         key_every: Distance of key frames.
         places: Of packets in the file; spaced by their time when None.
@@ -37,7 +39,7 @@ def packets(
     own = np.arange(len(times)) if places is None else np.asarray(places)
     return Packets(
         pts_s=times,
-        dts_s=times,
+        dts_s=times if decoded_s is None else np.asarray(decoded_s, dtype=np.float64),
         duration_s=np.full(len(times), lasts_s),
         flags=flags,
         places=own.astype(np.int64),

@@ -28,6 +28,8 @@ LEAD_S = 600.0
 """Most that one track starts after another has ended; beyond, their clocks never met."""
 _FEW = 0.02
 _FIRST_PACKETS = 10
+_MOST_REORDERED = 16
+"""Pictures that H.264 and HEVC may hold back (max_num_reorder_frames)."""
 _NEAR_PACKETS = 200
 """Packets by which one track may go on after another has ended where pieces were joined."""
 
@@ -127,8 +129,18 @@ def lines_of(tracks: Sequence[Packets], *, gap_s: float = FILE_GAP_S) -> list[Li
 
 
 def _clock(track: Packets) -> FloatArray:
-    """Decoding times; presentation times where there are none, and the other way round."""
-    return np.where(np.isnan(track.dts_s), track.pts_s, track.dts_s)
+    """Decoding times; presentation times where there are none, and the other way round.
+
+    ffprobe knows no decoding times of the first pictures of a Matroska file before it has seen as
+    many as are reordered. They are decoded before the first one whose time it knows.
+    """
+    clock = np.where(np.isnan(track.dts_s), track.pts_s, track.dts_s)
+    known = np.flatnonzero(~np.isnan(track.dts_s))
+    if len(known) and 0 < known[0] <= _MOST_REORDERED:
+        first_s = float(track.dts_s[known[0]])
+        early = clock[: known[0]]
+        early[(early > first_s) & (early < first_s + FILE_GAP_S)] = first_s
+    return clock
 
 
 def _shown(track: Packets) -> FloatArray:

@@ -236,3 +236,13 @@ def test_where_some_packets_have_times_the_first_picture_tells_the_others() -> N
     timing = vague(0.04, some=True)
     assert timing.picture.clock.start_s == pytest.approx(0.04)
     assert timing.sounds[0].clock.start_s == pytest.approx(0.04)
+
+
+def test_unknown_decoding_times_of_the_first_pictures_are_no_jump() -> None:
+    """As ffprobe lists Matroska with eight B-frames in a row: the first two have none."""
+    shown = np.array([0, 9, 4, 1, 2, 3, 5, 6, 7, 8, 18, 13, 10, 11, 12, 14, 15, 16, 17]) * FRAME_S
+    decoded = np.array([np.nan, np.nan, *range(len(shown) - 2)]) * FRAME_S
+    timing = measure(packets(shown, decoded_s=decoded), form="matroska,webm")
+    assert (timing.frames, timing.pictures) == (19, 19)
+    assert timing.picture.clock.jumps == ()
+    assert said(timing) == []
