@@ -51,6 +51,9 @@ _LISTED = re.compile(r"\d+ channels(?: \(([A-Z0-9+]+)\))?")
 _GUESSED = 8
 """Most channels for which ffmpeg's guess of a layout is the usual one. Broadcast tracks of
 more begin with the main pair (EBU R 123)."""
+_THREE = ("FL", "FR", "FC")
+"""Three channels without stated places (RFC 9639, 9.1.3). ffmpeg guesses 2.1, so that it would
+leave out the third, which is where people speak."""
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
 """Of renditions, by number of channels."""
 
@@ -83,9 +86,17 @@ def mix(sound: AudioFacts, channels: int) -> Mix:
         )
     names = _names_of(sound.layout)
     is_stated = bool(sound.layout) and not _LISTED.match(sound.layout)
+    is_guess = not names and not is_stated and sound.channels > 2
+    guess = f"{sound.channels} channels without stated places: taken for the usual ones"
+    if is_guess and sound.channels == len(_THREE):
+        names = list(_THREE)
     if names and sound.layout != "binaural":
         sums = "|".join(_sums(names, channels))
-        return Mix(filters=f"pan={layout}|{sums},{same}{layout}", may_clip=True)
+        return Mix(
+            filters=f"pan={layout}|{sums},{same}{layout}",
+            may_clip=True,
+            note=guess if is_guess else "",
+        )
     if names or (not is_stated and sound.channels > _GUESSED):
         note = f"{sound.channels} channels without stated places: the first two are used"
         return Mix(
@@ -93,9 +104,7 @@ def mix(sound: AudioFacts, channels: int) -> Mix:
             may_clip=False,
             note="" if names else note,
         )
-    is_guess = not is_stated and sound.channels > 2
-    note = f"{sound.channels} channels without stated places: taken for the usual ones"
-    return Mix(filters=f"{same}{layout}", may_clip=may_clip, note=note if is_guess else "")
+    return Mix(filters=f"{same}{layout}", may_clip=may_clip, note=guess if is_guess else "")
 
 
 def _names_of(layout: str) -> list[str]:

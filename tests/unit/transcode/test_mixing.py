@@ -59,6 +59,15 @@ def test_a_layout_without_a_name_is_mixed_by_its_channels() -> None:
     assert gains(filters, "FL") == {0: 1, 2: 0.5}
 
 
+@pytest.mark.parametrize("layout", ["", "3 channels"])
+def test_of_three_channels_without_places_the_third_is_the_centre(layout: str) -> None:
+    """Not effects, which stereo leaves out."""
+    mixing = mix(facts(3, layout), 2)
+    assert gains(mixing.filters, "FL") == {0: 1, 2: 0.7071}
+    assert gains(mixing.filters, "FR") == {1: 1, 2: 0.7071}
+    assert "taken for the usual ones" in mixing.note
+
+
 @pytest.mark.parametrize(
     ("channels", "layout", "says"),
     [
