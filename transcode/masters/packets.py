@@ -193,6 +193,9 @@ class _Run:
 def _runs(track: Packets, gap_s: float) -> list[_Run]:
     clock, shown = _clock(track), _shown(track)
     timed = np.flatnonzero(~np.isnan(clock))
+    # What an edit list hides before a cut in mid-film has the times of what is shown before it.
+    seen = timed[(track.flags[timed] & DISCARD) == 0]
+    timed = seen if len(seen) else timed
     if not len(timed):
         return [_Run(0, track.count, 0.0, 0.0)]
     lasts_s = np.nan_to_num(track.duration_s[timed])

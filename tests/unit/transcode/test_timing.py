@@ -12,7 +12,7 @@ import pytest
 
 from tests.packettables import interleave, packets
 from transcode.masters.notes import Note, time_code
-from transcode.masters.packets import Packets
+from transcode.masters.packets import DISCARD, Packets
 from transcode.masters.timing import Timing, measure
 
 Times = npt.NDArray[Any]
@@ -244,5 +244,17 @@ def test_unknown_decoding_times_of_the_first_pictures_are_no_jump() -> None:
     decoded = np.array([np.nan, np.nan, *range(len(shown) - 2)]) * FRAME_S
     timing = measure(packets(shown, decoded_s=decoded), form="matroska,webm")
     assert (timing.frames, timing.pictures) == (19, 19)
+    assert timing.picture.clock.jumps == ()
+    assert said(timing) == []
+
+
+def test_hidden_pictures_before_a_cut_in_mid_film_are_no_jump() -> None:
+    """An edit list shows 0 to 2 s and 3 to 6 s; decoding the second part begins at 2 s."""
+    shown = np.arange(150) * FRAME_S
+    shown[50:] -= 1.0
+    film = packets(shown, key_every=50)
+    film.flags[50:75] |= DISCARD
+    timing = measure(film, form="mov,mp4")
+    assert (timing.frames, timing.pictures) == (125, 125)
     assert timing.picture.clock.jumps == ()
     assert said(timing) == []
