@@ -61,6 +61,8 @@ class TranscodeConfig:
     """Most that may be damaged: percent of the frames or seconds in all, and seconds in a row."""
     encrypt: Literal["none", "aes-128", "cbcs", "cenc"] = "none"
     """Encrypt whole segments with AES-128, or samples (``cbcs``, ``cenc``), or leave all clear."""
+    container: Literal["fmp4", "ts"] = "fmp4"
+    """What segments are: fragments of MP4 (CMAF), or MPEG-2 transport streams for old devices."""
     rotate_every: int = 0
     """Segments per content key; 0 keeps one key for the title."""
     seal_init: bool = False
@@ -124,6 +126,7 @@ class TranscodeConfig:
             raise ConfigError(
                 f"transcode.{name}: set {found}; expected encrypt = 'aes-128' with it"
             )
+        self._check_container()
         if self.scheme and "av1" in self.codecs:
             raise ConfigError(
                 f"transcode.encrypt: {self.encrypt} with AV1, which is not supported; expected "
@@ -135,6 +138,26 @@ class TranscodeConfig:
     def scheme(self) -> Scheme | None:
         """How samples are encrypted; None where they are not."""
         return self.encrypt if self.encrypt in ("cbcs", "cenc") else None
+
+    def _check_container(self) -> None:
+        if self.container == "fmp4":
+            return
+        for name, is_wrong, expected in (
+            ("codec", self.codecs != ("h264",), "h264 alone"),
+            ("audio_codec", self.audio_codec != "aac", "aac"),
+            ("encrypt", self.scheme is not None, "none or aes-128"),
+            ("seal_init", self.seal_init, "false, because there are no initialisation sections"),
+            (
+                "thumbnails",
+                self.thumbnails,
+                "false, because thumbnails are made of key frames in fragments",
+            ),
+        ):
+            if is_wrong:
+                raise ConfigError(
+                    f"transcode.{name}: {getattr(self, name)} with container = 'ts'; expected "
+                    f"{expected}, or container = 'fmp4'"
+                )
 
     def _check_codecs(self) -> None:
         for codec in self.codecs:

@@ -249,11 +249,13 @@ def meter_arguments(
     ]  # fmt: skip
 
 
-def package_meter_arguments(output: str, *, program: str = "ffmpeg") -> list[str]:
-    """The command that measures the sound that comes on its standard input."""
-    source = ("-err_detect", "explode", "-protocol_whitelist", "pipe", "-f", "mp4", "-i", "pipe:0")
+def package_meter_arguments(
+    output: str, *, container: str = "fmp4", program: str = "ffmpeg"
+) -> list[str]:
+    """The command that measures the sound, ``fmp4`` or ``ts``, on its standard input."""
+    source = ("-err_detect", "explode", "-protocol_whitelist", "pipe", "-f", _DEMUXERS[container])
     head = [each for each in _GLOBAL if each != "-nostdin"]
-    return [program, *head, *source, "-af", _printing_to(output), "-f", "null", "-"]
+    return [program, *head, *source, "-i", "pipe:0", "-af", _printing_to(output), "-f", "null", "-"]
 
 
 def _printing_to(output: str) -> str:
@@ -262,6 +264,7 @@ def _printing_to(output: str) -> str:
     return f"{METER}:file={name}"
 
 
+_DEMUXERS = {"fmp4": "mp4", "ts": "mpegts"}
 _CONTAINER = {"format": "mp4", "map_metadata": -1, "map_chapters": -1}
 _VIDEO_CONTAINER = _CONTAINER | {
     "fps_mode": "passthrough",
@@ -321,9 +324,15 @@ def first_arguments(master: str, index: int, *, program: str = "ffmpeg") -> list
     return [program, *head, "-copyts", *sink.compile(cmd=[])]
 
 
-def decode_arguments(*, program: str = "ffmpeg") -> list[str]:
-    """The command that decodes what comes on its standard input, and stops at any error."""
-    source = ffmpeg.input("pipe:0", format="mp4", protocol_whitelist="pipe", err_detect="explode")
+def decode_arguments(*, container: str = "fmp4", program: str = "ffmpeg") -> list[str]:
+    """The command that decodes what comes on its standard input, and stops at any error.
+
+    Args:
+        container: ``fmp4`` or ``ts``.
+        program: Path of ffmpeg.
+    """
+    form = _DEMUXERS[container]
+    source = ffmpeg.input("pipe:0", format=form, protocol_whitelist="pipe", err_detect="explode")
     sink = ffmpeg.output(source, "-", format="null", fps_mode="passthrough")
     head = [each for each in _GLOBAL if each != "-nostdin"]
     return [program, *head, *sink.compile(cmd=[])]

@@ -73,6 +73,11 @@ if TYPE_CHECKING:
     "--loudness", "loudness_lufs", type=float, metavar="LUFS", help="Bring every sound to it."
 )
 @click.option(
+    "--container",
+    type=click.Choice(["fmp4", "ts"]),
+    help="Segments in fragments of MP4, or in transport streams for old devices  [fmp4].",
+)
+@click.option(
     "--encrypt",
     type=click.Choice(["none", "aes-128", "cbcs", "cenc"]),
     help="Encrypt segments (aes-128), or samples (cbcs, cenc).",
@@ -345,6 +350,7 @@ def summary(index: PresentationIndex, out: Path) -> dict[str, object]:
             }
             for track in index.images
         ],
+        "container": index.container,
         "dash": index.dash,
         "encryption": index.encryption
         and {

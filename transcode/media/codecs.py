@@ -108,6 +108,40 @@ def _configuration(init: bytes, entry: Box) -> bytes:
     return init[found.body : found.end]
 
 
+def avc_configuration(init: bytes) -> bytes:
+    """The body of ``avcC``.
+
+    Raises:
+        MediaError: the track is not H.264.
+    """
+    try:
+        entry = sample_entry(init)
+    except StopIteration as exc:
+        raise MediaError("mp4: an empty sample description; expected one entry") from exc
+    if entry.kind != b"avc1":
+        raise MediaError(f"mp4: codec {entry.kind!r}; expected avc1")
+    return _configuration(init, entry)
+
+
+def audio_configuration(init: bytes) -> bytes:
+    """The AudioSpecificConfig of a track of AAC.
+
+    Raises:
+        MediaError: the track is not AAC, or its description is cut off.
+    """
+    try:
+        entry = sample_entry(init)
+        if entry.kind != b"mp4a":
+            raise MediaError(f"mp4: codec {entry.kind!r}; expected mp4a")
+        esds = find(init, b"esds", start=entry.body + _AUDIO_BYTES, end=entry.end)
+        config = _decoder_config(init[esds.body + 4 : esds.end])
+        if config[0] != _MPEG4_AUDIO:
+            raise MediaError(f"mp4: object type {config[0]:#x} in esds; expected AAC")
+        return _descriptor(config[13:], _DECODER_SPECIFIC)
+    except (IndexError, StopIteration) as exc:
+        raise MediaError("mp4: the sample description is cut off; expected esds") from exc
+
+
 def _hevc(hvcc: bytes) -> str:
     """ISO/IEC 14496-15, annex E.3: profile, compatibility, tier and level, constraints."""
     _, head, compatibility, constraints, level = struct.unpack_from(">BBI6sB", hvcc)
@@ -127,13 +161,18 @@ def _av1(av1c: bytes) -> str:
     return header.codec
 
 
-def _aac(data: bytes) -> str:
+def _decoder_config(data: bytes) -> bytes:
+    """The DecoderConfigDescriptor in the ES_Descriptor at the start of ``data``."""
     body = _descriptor(data, _ES_DESCRIPTOR)
     flags, skip = body[2], 3
     skip += 2 if flags & _FLAG_STREAM else 0
     skip += 1 + body[skip] if flags & _FLAG_URL else 0
     skip += 2 if flags & _FLAG_OCR else 0
-    config = _descriptor(body[skip:], _DECODER_CONFIG)
+    return _descriptor(body[skip:], _DECODER_CONFIG)
+
+
+def _aac(data: bytes) -> str:
+    config = _decoder_config(data)
     if config[0] != _MPEG4_AUDIO:  # MP3 and the like have no more to say
         return f"mp4a.{config[0]:x}"
     specific = _descriptor(config[13:], _DECODER_SPECIFIC)

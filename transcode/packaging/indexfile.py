@@ -18,6 +18,7 @@ from abr.errors import PackageError
 from transcode.packaging.layout import (
     INDEX,
     REMEDY,
+    Container,
     Encryption,
     KeyFrame,
     PresentationIndex,
@@ -91,6 +92,7 @@ def parse_index(text: str, *, where: str = INDEX) -> PresentationIndex:
         images=tuple(_images(each) for each in root.list_of_fields("images", is_later=True)),
         more_video=tuple(_track(each) for each in root.list_of_fields("more_video", is_later=True)),
         quality=_quality(root.fields_or_none("quality")),
+        container=_container(root),
     )
     check_index(index, where=where)
     if index.title != title_of(index.title):
@@ -111,6 +113,13 @@ def _check_version(root: _Fields) -> None:
             f"{root.where}: version {version[:20]}; this abrkit reads {MAJOR}.x; "
             "use the abrkit that made it, or " + REMEDY
         )
+
+
+def _container(root: _Fields) -> Container:
+    found = root.values.get("container", "fmp4")
+    if found == "fmp4":
+        return "fmp4"
+    return "ts" if found == "ts" else root.fail("container", "fmp4 or ts")
 
 
 def _source(fields: _Fields) -> SourceFacts:

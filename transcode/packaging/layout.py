@@ -8,6 +8,7 @@ Folder of one title::
 
     multivariant.m3u8   presentation.json   v0/ v1/ …   a0/
     v0/playlist.m3u8    v0/init.mp4         v0/00000.m4s …   v0/iframes.m3u8
+    v0/00000.ts …                           transport streams instead, without init.mp4
     s0/00000.vtt …      t0/00000.jpg …      see ``sidetracks``
 
 Source: RFC 8216bis, 4.4.6.2 for bandwidths; Apple's HLS authoring specification, items
@@ -34,6 +35,8 @@ MANIFEST = "manifest.mpd"
 PLAYLIST = "playlist.m3u8"
 IFRAMES = "iframes.m3u8"
 INIT = "init.mp4"
+Container = Literal["fmp4", "ts"]
+"""What segments are: fragments of MP4, or MPEG-2 transport streams."""
 AUDIO_GROUP = "audio"
 """The group of renditions that every player can play: stereo AAC."""
 REMEDY = "make the package again with `abr transcode MASTER OUT --force`"
@@ -56,9 +59,9 @@ def audio_folder(rendition: int) -> str:
     return f"a{rendition}"
 
 
-def segment_name(index: int) -> str:
-    """``00000.m4s``, ``00001.m4s``, …."""
-    return f"{index:05d}.m4s"
+def segment_name(index: int, container: Container = "fmp4") -> str:
+    """``00000.m4s``, ``00001.m4s``, …; of transport streams ``00000.ts``, …."""
+    return f"{index:05d}.{'ts' if container == 'ts' else 'm4s'}"
 
 
 def is_title(text: str) -> bool:
@@ -160,7 +163,7 @@ class Track:
     codecs: str
     """RFC 6381."""
     init_bytes: int
-    """Size of the initialisation section as served."""
+    """Size of the initialisation section as served; 0 in transport streams, which have none."""
     segments: tuple[SegmentFacts, ...]
     width: int = 0
     height: int = 0
@@ -248,6 +251,8 @@ class PresentationIndex:
     ladder plays ``video``: a player must not change codecs in mid-film."""
     quality: QualityFacts | None = field(default=None, metadata=LATER)
     """What was measured of the rungs; None where nothing was."""
+    container: Container = field(default="fmp4", metadata=LATER)
+    """Of all segments of video and audio."""
 
     @property
     def rungs(self) -> tuple[Track, ...]:
@@ -367,9 +372,11 @@ def files_of(index: PresentationIndex) -> dict[str, int | None]:
     files: dict[str, int | None] = {MULTIVARIANT: None}
     for track in index.tracks:
         files[f"{track.folder}/{PLAYLIST}"] = None
-        files[f"{track.folder}/{INIT}"] = track.init_bytes
+        if index.container == "fmp4":
+            files[f"{track.folder}/{INIT}"] = track.init_bytes
         for number, segment in enumerate(track.segments):
-            files[f"{track.folder}/{segment_name(number)}"] = segment.size_bytes
+            name = segment_name(number, index.container)
+            files[f"{track.folder}/{name}"] = segment.size_bytes
         if track.key_frames:
             files[f"{track.folder}/{IFRAMES}"] = None
     if index.dash:
@@ -401,6 +408,7 @@ def check_index(index: PresentationIndex, *, where: str = INDEX) -> None:
                     f"{segment.duration_s} s; expected more than 0 of both; {REMEDY}"
                 )
             _check_key_frames(segment, f"{name}: segment {number}")
+    _check_container(index, where)
     _check_boundaries(index, where)
     _check_side_tracks(index, where)
     _check_quality(index, where)
@@ -416,6 +424,28 @@ def check_index(index: PresentationIndex, *, where: str = INDEX) -> None:
             raise PackageError(
                 f"{where}: {len(encryption.kids)} key ids; expected {periods}; {REMEDY}"
             )
+
+
+def _check_container(index: PresentationIndex, where: str) -> None:
+    if index.container == "fmp4":
+        return
+    encryption = index.encryption
+    found: list[str] = []
+    if index.dash:
+        found.append("a DASH manifest")
+    if encryption is not None and not encryption.is_whole:
+        found.append("encrypted samples")
+    if encryption is not None and encryption.seals_init:
+        found.append("encrypted initialisation sections")
+    for track in index.tracks:
+        if track.init_bytes:
+            found.append(f"an initialisation section in {track.folder}")
+        if track.key_frames:
+            found.append(f"key frames by byte range in {track.folder}")
+        if not track.codecs.startswith(("avc1.", "mp4a.")):
+            found.append(f"{track.codecs} in {track.folder}")
+    if found:
+        raise PackageError(f"{where}: transport streams with {found[0]}; expected none; {REMEDY}")
 
 
 def _check_quality(index: PresentationIndex, where: str) -> None:

@@ -180,10 +180,10 @@ def media_playlist_of(index: PresentationIndex, track: Track) -> MediaPlaylist:
         section_key = Key(
             method=encryption.method, uri=key_uri(encryption.kids[0]), iv=init_iv(track.folder)
         )
-    section = Map(uri=INIT, key=section_key)
+    section = Map(uri=INIT, key=section_key) if index.container == "fmp4" else None
     playlist = vod_playlist(
         Segment(
-            uri=segment_name(number),
+            uri=segment_name(number, index.container),
             duration_s=round(facts.duration_s, 6),  # what the text can hold
             key=_segment_key(encryption, number) if encryption else None,
             map=section,
@@ -198,7 +198,8 @@ def iframe_playlist_of(index: PresentationIndex, track: Track) -> MediaPlaylist:
     """The playlist of one rung's key frames alone: byte ranges of its segments.
 
     A rung whose segments are encrypted as a whole has none: in CBC mode a part of a file
-    cannot be decrypted by what a playlist can say (RFC 8216bis, 5.2).
+    cannot be decrypted by what a playlist can say (RFC 8216bis, 5.2). Rungs of transport streams
+    have none either: their key frames are not fragments of their own.
     """
     section = Map(uri=INIT)
     encryption = index.encryption

@@ -53,6 +53,7 @@ def write_tracks(
     *,
     encrypter: Encrypter | None,
     encrypts_init: bool,
+    container: layout.Container = "fmp4",
     check: Callable[[], None] = lambda: None,
 ) -> Tracks:
     """Cut the products into the segments of a package.
@@ -63,6 +64,7 @@ def write_tracks(
         out: Folder of the package.
         encrypter: Keys; None leaves everything in the clear.
         encrypts_init: Encrypt initialisation sections too.
+        container: What segments are.
         check: Called often; what it raises ends the work.
 
     Raises:
@@ -70,7 +72,7 @@ def write_tracks(
     """
 
     def folder(name: str) -> Folder:
-        return Folder(out / name, encrypter, encrypts_init)
+        return Folder(out / name, encrypter, encrypts_init, container)
 
     video = []
     for rung in range(len(plan.rungs)):
@@ -138,7 +140,8 @@ def index_of(
         text=text,
         images=images,
         quality=quality,
-        dash=encrypter is None or encrypter.scheme is not None,
+        dash=config.container == "fmp4" and (encrypter is None or encrypter.scheme is not None),
+        container=config.container,
     )
 
 

@@ -65,7 +65,9 @@ async def loudness_of(folder: Folder, *, stall_limit_s: float) -> Loudness:
     program = find("ffmpeg", _NEEDS).path
     meter = Meter()
     outcome = await run_ffmpeg(
-        lambda outputs: package_meter_arguments(outputs[0], program=program),
+        lambda outputs: package_meter_arguments(
+            outputs[0], container=folder.container, program=program
+        ),
         [meter.feed],
         feed=folder.read_back(range(len(folder.segments))),
         stall_limit_s=stall_limit_s,

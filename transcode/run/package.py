@@ -23,6 +23,7 @@ from transcode.files.keystore import KeyStore, default_keys_dir
 from transcode.files.reader import check_package
 from transcode.masters.damage import DamagedError
 from transcode.measuring.comparing import display_of
+from transcode.media.transport import ORIGIN
 from transcode.packaging import layout
 from transcode.packaging.layout import PresentationIndex
 from transcode.planning.jobs import Job
@@ -261,6 +262,7 @@ async def _package(
             package,
             encrypter=encrypter,
             encrypts_init=config.seal_init,
+            container=config.container,
             check=check,
         )
     )
@@ -287,7 +289,8 @@ async def _package(
             heard = await loudness_of(folder, stall_limit_s=config.stall_limit_s)
             folder.loudness_lufs = round(heard.integrated_lufs, 1)
     durations_s = [segment.duration_s for segment in tracks.video[0].segments]
-    text = write_texts(texts, package, durations_s, on_note=on_note)
+    origin = ORIGIN if config.container == "ts" else 0
+    text = write_texts(texts, package, durations_s, origin=origin, on_note=on_note)
     rungs = tuple(zip(tracks.video, plan.rungs, strict=True))
     images = await thumbnails(rungs, package, config, on_note=on_note)
     quality = None

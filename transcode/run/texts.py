@@ -174,6 +174,7 @@ def write_texts(
     package: Path,
     durations_s: Sequence[float],
     *,
+    origin: int = 0,
     on_note: Callable[[str], None],
 ) -> tuple[TextTrack, ...]:
     """Write subtitles as segments with the boundaries of the video.
@@ -182,6 +183,7 @@ def write_texts(
         texts: Subtitles in the film's time.
         package: Folder of the package.
         durations_s: Of the segments of the video.
+        origin: Time stamp of the film's first picture, in units of 1/90,000 s.
         on_note: Told what could not be used.
     """
     tracks: list[TextTrack] = []
@@ -196,7 +198,7 @@ def write_texts(
         (package / folder).mkdir()
         sizes = [
             _write(package / folder / sidetracks.text_name(number), part)
-            for number, part in enumerate(segment_texts(fitted, durations_s))
+            for number, part in enumerate(segment_texts(fitted, durations_s, origin=origin))
         ]
         whole = print_webvtt(fitted.cues, blocks=fitted.blocks)
         tracks.append(

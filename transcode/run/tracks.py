@@ -23,6 +23,7 @@ from transcode.media.fragments import (
     timescale_of,
     without_delay,
 )
+from transcode.media.transport import TransportMuxer
 from transcode.packaging import layout
 from transcode.packaging.iframes import key_frames_of
 from transcode.packaging.layout import KeyFrame, SegmentFacts
@@ -59,6 +60,7 @@ class Folder:
     encrypter: Encrypter | None
     """None leaves everything in the clear."""
     encrypts_init: bool
+    container: layout.Container = "fmp4"
     codecs: str = ""
     """RFC 6381 name, known once the initialisation section is written."""
     is_video: bool = False
@@ -74,6 +76,8 @@ class Folder:
     """SHA-256 of each file, as it was handed to the disk."""
     _samples: SampleEncrypter | None = None
     """Where the title's key encrypts samples, not files."""
+    _muxer: TransportMuxer | None = None
+    """Where segments are transport streams."""
 
     @property
     def duration_s(self) -> float:
@@ -81,9 +85,12 @@ class Folder:
         return sum(segment.duration_s for segment in self.segments)
 
     def write_init(self, init: bytes) -> None:
-        """Write the initialisation section."""
+        """Write the initialisation section; what a transport stream needs of it is kept."""
         self.codecs, self.timescale = codec_of(init), timescale_of(init)
         self.is_video = is_video(init)
+        if self.container == "ts":
+            self._muxer = TransportMuxer(init)
+            return
         if self.encrypter and self.encrypter.scheme:
             self._samples = SampleEncrypter(self.encrypter.scheme, self.encrypter.key_of(0), init)
             init = self._samples.init(init)
@@ -95,12 +102,12 @@ class Folder:
     def write_segment(self, cut: Cut) -> None:
         """Write the next segment."""
         number = len(self.segments)
-        data = cut.data
+        data = self._muxer.segment(cut.data) if self._muxer else cut.data
         if self._samples:
             data = self._samples.segment(data)
         elif self.encrypter:
             data = encrypt(data, self.encrypter.key_of(number).key, sequence_iv(number))
-        self._keep(layout.segment_name(number), data)
+        self._keep(layout.segment_name(number, self.container), data)
         self.frames += cut.frames
         self.segments.append(
             SegmentFacts(
@@ -111,9 +118,9 @@ class Folder:
         )
 
     def _key_frames(self, data: bytes) -> tuple[KeyFrame, ...]:
-        """Those of a segment of video that is not encrypted as a whole."""
+        """Those of a segment of video in fragments that is not encrypted as a whole."""
         is_whole = self.encrypter is not None and self._samples is None
-        has_any = self.is_video and not is_whole
+        has_any = self.is_video and not is_whole and self.container == "fmp4"
         return key_frames_of(data, self.timescale) if has_any else ()
 
     def _keep(self, name: str, data: bytes) -> None:
@@ -125,16 +132,17 @@ class Folder:
         (self.path / name).write_bytes(data)
 
     def read_back(self, numbers: Sequence[int]) -> Iterator[bytes]:
-        """The initialisation section and the segments ``numbers``, decrypted."""
-        init = (self.path / layout.INIT).read_bytes()
+        """The initialisation section, if there is one, and the segments ``numbers``, decrypted."""
         encrypter = self.encrypter
-        if encrypter and encrypter.scheme:
-            init = clear_init(init)
-        elif encrypter and self.encrypts_init:
-            init = decrypt(init, encrypter.key_of(0).key, init_iv(self.path.name))
-        yield init
+        if self.container == "fmp4":
+            init = (self.path / layout.INIT).read_bytes()
+            if encrypter and encrypter.scheme:
+                init = clear_init(init)
+            elif encrypter and self.encrypts_init:
+                init = decrypt(init, encrypter.key_of(0).key, init_iv(self.path.name))
+            yield init
         for number in numbers:
-            data = (self.path / layout.segment_name(number)).read_bytes()
+            data = (self.path / layout.segment_name(number, self.container)).read_bytes()
             if encrypter and encrypter.scheme:
                 key = encrypter.key_of(number)
                 data = clear_segment(data, encrypter.scheme, key, is_video=self.is_video)

@@ -79,12 +79,16 @@ async def decode_tracks(
     program = find("ffmpeg", decoders_for(folder.codecs for folder in folders)).path
     for number, folder in enumerate(folders):
         outcome = await run_ffmpeg(
-            lambda _outputs: decode_arguments(program=program),
+            _decode(folder.container, program),
             feed=folder.read_back(range(len(folder.segments))),
             on_tick=_of_track(number, on_tick),
             stall_limit_s=stall_limit_s,
         )
         _check_decode(folder, outcome)
+
+
+def _decode(container: str, program: str) -> Callable[[Sequence[str]], list[str]]:
+    return lambda _outputs: decode_arguments(container=container, program=program)
 
 
 def _of_track(number: int, on_tick: Callable[[int, Tick], None]) -> Callable[[Tick], None]:

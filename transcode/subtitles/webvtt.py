@@ -140,13 +140,17 @@ def print_webvtt(
     return "\n\n".join(parts) + "\n"
 
 
-def segment_texts(subtitles: Subtitles, durations_s: Sequence[float]) -> list[str]:
+def segment_texts(
+    subtitles: Subtitles, durations_s: Sequence[float], *, origin: int = 0
+) -> list[str]:
     """The segments of a subtitle track: as many as the video has, empty ones included.
 
     Times stay those of the film. A cue over a border is whole in each segment that shows it.
+    ``origin`` is the time stamp of the film's first picture, in units of 1/90,000 s.
     """
+    head = TIMESTAMP_MAP.replace("MPEGTS:0,", f"MPEGTS:{origin},")
     return [
-        print_webvtt(part, head=[TIMESTAMP_MAP], blocks=subtitles.blocks)
+        print_webvtt(part, head=[head], blocks=subtitles.blocks)
         for part in divide(subtitles.cues, durations_s)
     ]
 

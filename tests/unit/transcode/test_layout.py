@@ -431,3 +431,57 @@ def test_any_json_in_place_of_a_field_is_refused_by_our_error_only(
         parse_index(json.dumps(root))
     except PackageError as exc:
         assert "\n" not in str(exc)
+
+
+def transport(**changes: Any) -> PresentationIndex:
+    """The index of transport streams: without sections and manifest."""
+    bare = [
+        tuple(replace(t, init_bytes=0) for t in tracks) for tracks in (INDEX.video, INDEX.audio)
+    ]
+    index = replace(INDEX, container="ts", dash=False, video=bare[0], audio=bare[1])
+    return replace(index, **changes)
+
+
+def test_transport_streams_have_their_own_names_and_no_sections() -> None:
+    """The index says so and reads back; one of fragments says nothing of its container."""
+    index = transport()
+    assert parse_index(print_index(index)) == index
+    assert '"container": "ts"' in print_index(index)
+    assert "container" not in print_index(INDEX)
+    names = set(files_of(index))
+    assert "v1/00002.ts" in names
+    assert not [name for name in names if name.endswith((".mp4", ".m4s", ".mpd"))]
+    text = print_media(media_playlist_of(index, index.video[0]))
+    assert "#EXT-X-VERSION:3\n" in text
+    assert "EXT-X-MAP" not in text
+    assert text.count(".ts\n") == 3
+
+
+@pytest.mark.parametrize(
+    ("index", "words"),
+    [
+        (transport(dash=True), "a DASH manifest"),
+        (transport(video=INDEX.video), "an initialisation section in v0"),
+        (transport(encryption=Encryption(method="SAMPLE-AES", kids=KIDS[:1])), "encrypted samples"),
+        (
+            transport(encryption=Encryption(method="AES-128", kids=KIDS[:1], seals_init=True)),
+            "encrypted initialisation sections",
+        ),
+        (
+            transport(audio=(replace(transport().audio[0], codecs="Opus"),)),
+            "Opus in a0",
+        ),
+    ],
+)  # fmt: skip
+def test_what_transport_streams_cannot_have_is_refused(
+    index: PresentationIndex, words: str
+) -> None:
+    with pytest.raises(PackageError, match=f"transport streams with {words}; expected none"):
+        check_index(index)
+
+
+def test_an_unknown_container_is_refused() -> None:
+    with pytest.raises(
+        PackageError, match="container is of type str or wrong; expected fmp4 or ts"
+    ):
+        parse_index(edited(lambda v: v.update(container="avi")))

@@ -264,6 +264,16 @@ def test_no_rung_is_above_the_highest_level(
         ({"background": "mauve"}, r"transcode\.background: found 'mauve'; .* #RRGGBB"),
         ({"rotate_every": 3}, r"transcode\.rotate_every: set without encrypt"),
         ({"seal_init": True}, r"transcode\.seal_init: set without encrypt"),
+        ({"container": "ts", "codec": "h264,hevc"}, r"codec: h264,hevc with container = 'ts'; exp"),
+        ({"container": "ts", "codec": "av1"}, r"expected h264 alone, or container = 'fmp4'"),
+        ({"container": "ts", "audio_codec": "opus"}, r"audio_codec: opus with .* expected aac, or"),
+        ({"container": "ts", "encrypt": "cbcs"}, r"encrypt: cbcs with .* expected none or aes-128"),
+        ({"container": "ts", "encrypt": "cenc"}, r"encrypt: cenc with .* expected none or aes-128"),
+        (
+            {"container": "ts", "encrypt": "aes-128", "seal_init": True},
+            r"no initialisation sections",
+        ),
+        ({"container": "ts", "thumbnails": True}, r"made of key frames in fragments, or container"),
     ],
 )
 def test_settings_out_of_range_are_refused_by_name(changes: dict[str, Any], words: str) -> None:
