@@ -122,11 +122,20 @@ def commentary_first(folder: Path) -> Path:
     )  # fmt: skip
 
 
+def silence_first(folder: Path) -> Path:
+    """A recorder's first track, to which nothing was connected."""
+    return make(
+        folder / "m.mkv", *picture(), "-f", "lavfi", "-i", "anullsrc=cl=stereo:d=1.2",
+        *tones(440), *maps(3), *H264, "-c:a", "ac3", "-disposition:a:0", "default",
+    )  # fmt: skip
+
+
 FILES: dict[str, tuple[Callable[[Path], Path], list[int]]] = {
     "a cover before the film": (cover_first, [440, 440]),
     "two programmes": (two_programmes, [440, 440]),
     "left and right apart": (left_and_right, [440, 660]),
     "commentary first": (commentary_first, [440, 440]),
+    "silence first": (silence_first, [440, 440]),
 }
 
 

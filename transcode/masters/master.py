@@ -96,6 +96,7 @@ def master_from(
     where: str | None = None,
     wish: StreamWish | None = None,
     bass: frozenset[int] = frozenset(),
+    silent: frozenset[int] = frozenset(),
     seen: Seen | None = None,
 ) -> Master:
     """Facts from ffprobe's ``-show_streams -show_format -show_programs`` output.
@@ -107,6 +108,7 @@ def master_from(
         where: What messages call it; its name when None.
         wish: Streams that a person asks for.
         bass: Audio streams that were found to hold low frequencies only.
+        silent: Audio streams that were found to hold silence.
         seen: What a short decode found; None when there was none.
 
     Raises:
@@ -121,7 +123,9 @@ def master_from(
     } | {
         index: Measured(packets=each.count, seconds=each.span_s) for index, each in packets.items()
     }
-    choice = choose_streams(probed, where=where, measured=measured, wish=wish, bass=bass)
+    choice = choose_streams(
+        probed, where=where, measured=measured, wish=wish, bass=bass, silent=silent
+    )
     video = seen.sight.over(choice.video) if seen else choice.video
     shape = shape_of(video, where)
     index = whole(video.get("index"))

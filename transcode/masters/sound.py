@@ -7,7 +7,8 @@
   hold bass only.
 * The kind comes from dispositions, titles and the code ``qad``: main, dub, clear speech,
   music and effects, commentary, audio description; this is the order of preference.
-* Of one kind: at least half as long as the longest; the original; marked as default; the first.
+* Of one kind: not silent; at least half as long as the longest; the original; marked as default;
+  the first.
 
 The first by that order is the main sound, and the only one unless more are asked for.
 
@@ -137,6 +138,7 @@ def choose_sounds(
     programme: frozenset[int] | None,
     wish: SoundWish,
     bass: frozenset[int],
+    silent: frozenset[int] = frozenset(),
     sieve: Sieve,
     where: str,
 ) -> tuple[AudioFacts, ...]:
@@ -147,6 +149,7 @@ def choose_sounds(
         programme: Streams that belong with the picture; None when all do.
         wish: What a person asks for.
         bass: Streams that were found to hold low frequencies only.
+        silent: Streams that were found to hold silence.
         sieve: Takes the reasons for those that are left out.
         where: What messages call the master.
 
@@ -164,11 +167,11 @@ def choose_sounds(
         able = sieve.drop(
             able, lambda each: "" if each.index in programme else "belongs to another programme"
         )
-    ranked = _ranked(able, bass)
+    ranked = _ranked(able, bass, silent)
     chosen = tuple(_distinct(ranked) if wish.all else ranked[:1])
     for sound in ranked:
         if sound not in chosen:
-            reason = _why_left(sound, chosen)
+            reason = _why_left(sound, chosen, silent)
             sieve.left |= dict.fromkeys(sound.indices, reason)
     return tuple(_with_wide(sound, ranked) for sound in chosen)
 
@@ -279,7 +282,9 @@ def _facts(streams: Sequence[Stream]) -> AudioFacts:
     )
 
 
-def _ranked(streams: Sequence[Stream], bass: frozenset[int]) -> list[AudioFacts]:
+def _ranked(
+    streams: Sequence[Stream], bass: frozenset[int], silent: frozenset[int] = frozenset()
+) -> list[AudioFacts]:
     """Sounds in the order of preference."""
     sounds = [(_facts(each), each) for each in _sounds(streams, bass)]
 
@@ -288,6 +293,7 @@ def _ranked(streams: Sequence[Stream], bass: frozenset[int]) -> list[AudioFacts]
         same_kind = [s[0].seconds for f, s in sounds if f.role == facts.role]
         return (
             _RANKS[facts.role],
+            silent.issuperset(facts.indices),
             own[0].seconds < max(same_kind) * _LEAST_LENGTH,
             not any("original" in each.dispositions for each in own),
             not any(each.is_default for each in own),
@@ -308,7 +314,11 @@ def _distinct(ranked: Sequence[AudioFacts]) -> Iterator[AudioFacts]:
             yield sound
 
 
-def _why_left(sound: AudioFacts, chosen: Sequence[AudioFacts]) -> str:
+def _why_left(
+    sound: AudioFacts, chosen: Sequence[AudioFacts], silent: frozenset[int]
+) -> str:
+    if silent.issuperset(sound.indices):
+        return f"silent; --audio {'+'.join(map(str, sound.indices))} takes it"
     if any(
         each.language and (each.language, each.role) == (sound.language, sound.role)
         for each in chosen

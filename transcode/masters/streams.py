@@ -84,6 +84,7 @@ def choose_streams(
     measured: Mapping[int, Measured] | None = None,
     wish: StreamWish | None = None,
     bass: frozenset[int] = frozenset(),
+    silent: frozenset[int] = frozenset(),
 ) -> Choice:
     """The picture and the sound of a master.
 
@@ -93,6 +94,7 @@ def choose_streams(
         measured: What packets say, by number of stream; what headers say where absent.
         wish: What a person asks for.
         bass: Audio streams that were found to hold low frequencies only.
+        silent: Audio streams that were found to hold silence.
 
     Raises:
         MediaError: there is no picture.
@@ -110,6 +112,7 @@ def choose_streams(
         programme=_programme(probed, streams, video),
         wish=wish.sound,
         bass=bass,
+        silent=silent,
         sieve=sieve,
         where=where,
     )

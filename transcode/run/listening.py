@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,9 @@ from transcode.run.process import run_ffmpeg
 
 _SECONDS = 600
 """At most so much of the film is heard."""
+_BEGINNING_S = 20
+_SILENT_DB = -90.0
+"""Less is digital silence, or the dither of 16 bits."""
 _BASS_HZ = 200
 _LEAST_DB, _MOST_ABOVE_DB = -60.0, -20.0
 _LEVEL = re.compile(rb"RMS_level=(-?[0-9.]+|-?inf|nan)")
@@ -33,8 +37,25 @@ async def find_bass(path: Path, indices: Sequence[int]) -> frozenset[int]:
     return frozenset(found)
 
 
-async def _level_db(path: Path, index: int, filters: str) -> float:
-    """Level of one stream after ``filters``, in dB below full scale."""
+async def is_silent(path: Path, indices: Sequence[int]) -> bool:
+    """Whether nothing is to be heard of some streams in their first ten minutes.
+
+    Raises:
+        ToolMissingError, ToolFailedError: ffmpeg.
+    """
+    # Most sounds are heard at once, and the rest need not be decoded.
+    for limit_s in (_BEGINNING_S, _SECONDS):
+        for index in indices:
+            if not await _level_db(path, index, "anull", limit_s=limit_s) <= _SILENT_DB:
+                return False  # or nan
+    return True
+
+
+async def _level_db(path: Path, index: int, filters: str, *, limit_s: int = _SECONDS) -> float:
+    """Level of one stream's first seconds after ``filters``, in dB relative to full scale.
+
+    -200 for silence; nan where nothing can be decoded.
+    """
     heard = bytearray()
     program = find("ffmpeg").path
     measure = "astats=metadata=1:measure_perchannel=none:measure_overall=RMS_level"
@@ -44,7 +65,7 @@ async def _level_db(path: Path, index: int, filters: str) -> float:
         return [
             program, "-hide_banner", "-nostdin", "-loglevel", "repeat+level+error",
             "-nostats", "-progress", "pipe:1", "-protocol_whitelist", "file",
-            "-t", str(_SECONDS), "-i", f"file:{path.absolute()}", "-map", f"0:{index}",
+            "-t", str(limit_s), "-i", f"file:{path.absolute()}", "-map", f"0:{index}",
             "-af", f"{filters},{measure},ametadata=mode=print:file={printed}",
             "-f", "null", "-",
         ]  # fmt: skip
@@ -55,4 +76,6 @@ async def _level_db(path: Path, index: int, filters: str) -> float:
 
     await run_ffmpeg(command, [keep])
     levels = _LEVEL.findall(bytes(heard))
-    return float(levels[-1]) if levels and b"n" not in levels[-1] else -200.0
+    if not levels:
+        return math.nan
+    return -200.0 if b"n" in levels[-1] else float(levels[-1])

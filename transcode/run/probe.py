@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from transcode.media.boxes import read_header
 from transcode.run.examine import examine, find_first, follow
 from transcode.run.ffprobe import LIMIT_S, ask_ffprobe, read_packets, url_of
 from transcode.run.fieldcheck import look
-from transcode.run.listening import find_bass
+from transcode.run.listening import find_bass, is_silent
 
 _SEGMENT = bytes.fromhex("18538067")
 _HEAD_BYTES = 1 << 12
@@ -78,6 +78,7 @@ async def probe(
         wish=wish,
         bass=await find_bass(path, to_listen_to(streams_of(found))),
     )
+    facts = partial(facts, silent=await _find_silent(path, found, facts, wish))
     master = facts()
     if packets[master.index].is_vague:
         first_s = await find_first(path, master.index)
@@ -89,6 +90,23 @@ async def probe(
     if not (packets[master.index].flags & KEY).all():
         master = await follow(path, master)
     return await examine(path, master) if _is_suspicious(master, packets, log) else master
+
+
+async def _find_silent(
+    path: Path, found: Mapping[str, Any], facts: Callable[..., Master], wish: StreamWish | None
+) -> frozenset[int]:
+    """Sounds that the rules prefer and that are silent, where another could be taken instead."""
+    audio = [each for each in streams_of(found) if each.kind == "audio"]
+    silent: frozenset[int] = frozenset()
+    if len(audio) < 2 or (wish and wish.sound.tracks):
+        return silent
+    while sounds := facts(silent=silent).sounds:
+        main = sounds[0].indices
+        is_only = len(main) == len(audio)
+        if is_only or silent.issuperset(main) or not await is_silent(path, main):
+            break
+        silent |= {*main}
+    return silent
 
 
 def _has_open_end(path: Path) -> bool:

@@ -376,3 +376,14 @@ def test_names_differ_and_can_be_quoted() -> None:
         AudioFacts(index=5, channels=2, language="en", role="commentary"),
     ]
     assert names_of(sounds) == ("Main", "Main 2", "Main 3", "The 'cut'", "en (commentary)")
+
+
+def test_a_silent_sound_is_not_preferred_to_one_of_its_kind() -> None:
+    """A recorder's empty first track; yet commentary is no replacement for a silent film."""
+    streams = (video(0), audio(1, marks=("default",)), audio(2))
+    choice = choose(*streams, silent=frozenset({1}))
+    assert [each.index for each in choice.audio] == [2]
+    assert left(choice, 1) == "left out: silent; --audio 1 takes it"
+    assert choose(*streams, silent=frozenset({1, 2})).audio[0].index == 1
+    spoken = choose(video(0), audio(1), audio(2, marks=("comment",)), silent=frozenset({1}))
+    assert spoken.audio[0].index == 1
