@@ -314,9 +314,7 @@ def _distinct(ranked: Sequence[AudioFacts]) -> Iterator[AudioFacts]:
             yield sound
 
 
-def _why_left(
-    sound: AudioFacts, chosen: Sequence[AudioFacts], silent: frozenset[int]
-) -> str:
+def _why_left(sound: AudioFacts, chosen: Sequence[AudioFacts], silent: frozenset[int]) -> str:
     if silent.issuperset(sound.indices):
         return f"silent; --audio {'+'.join(map(str, sound.indices))} takes it"
     if any(
