@@ -50,10 +50,14 @@ def check_writable(path: Path | None) -> None:
         raise MissingFileError(f"{path}: permission denied; expected a file that can be written")
 
 
+_TS_SYNC = b"\x47"  # ISO/IEC 13818-1, 2.4.3.3: every packet begins with it
+
+
 class MediaFolder:
     """Decrypted media on disk: ``video-r2.mp4`` holds what was played of rung 2, in order.
 
-    Each file is an initialisation section followed by segments and plays by itself; a
+    Each file is an initialisation section followed by segments and plays by itself; transport
+    streams, which have no section, go to ``video-r2.ts``. A
     switch of rung leaves a gap in one file and begins in another. Where the section
     changes within a rung, the new one is written before the segments that follow it.
     """
@@ -90,5 +94,7 @@ class MediaFolder:
         is_new_init = want.init is not None and self._written.get(name) != want.init
         before = self._inits[want.init] if want.init is not None and is_new_init else b""
         self._written[name] = want.init
-        with (self._folder / f"{name}.mp4").open("ab") as file:
+        is_transport = want.init is None and data[:1] == _TS_SYNC
+        suffix = "ts" if is_transport else "mp4"
+        with (self._folder / f"{name}.{suffix}").open("ab") as file:
             file.write(before + data)

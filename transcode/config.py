@@ -143,20 +143,18 @@ class TranscodeConfig:
         if self.container == "fmp4":
             return
         for name, is_wrong, expected in (
-            ("codec", self.codecs != ("h264",), "h264 alone"),
-            ("audio_codec", self.audio_codec != "aac", "aac"),
-            ("encrypt", self.scheme is not None, "none or aes-128"),
-            ("seal_init", self.seal_init, "false, because there are no initialisation sections"),
-            (
-                "thumbnails",
-                self.thumbnails,
-                "false, because thumbnails are made of key frames in fragments",
-            ),
+            ("codec", self.codecs != ("h264",), "codec = 'h264'"),
+            ("audio_codec", self.audio_codec != "aac", "audio_codec = 'aac'"),
+            ("encrypt", self.scheme is not None, "encrypt = 'aes-128' or 'none'"),
+            ("seal_init", self.seal_init, "no initialisation sections, which it does not have,"),
+            ("thumbnails", self.thumbnails, "no thumbnails, which are cut from fragments,"),
         ):
             if is_wrong:
+                value = getattr(self, name)
+                found = name if value is True else f"{name} = {value!r}"
                 raise ConfigError(
-                    f"transcode.{name}: {getattr(self, name)} with container = 'ts'; expected "
-                    f"{expected}, or container = 'fmp4'"
+                    f"transcode.container: ts with {found}; expected {expected} with it, or "
+                    "container = 'fmp4'"
                 )
 
     def _check_codecs(self) -> None:

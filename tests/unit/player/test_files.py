@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,14 @@ def test_a_section_that_changes_is_written_before_what_follows_it(tmp_path: Path
     folder.add(segment(0, 2), b"c")
     folder.add(Want(kind="init", url="other.mp4", track="video", rung=0), b"2-")
     assert (tmp_path / "media" / "video-r0.mp4").read_bytes() == b"1-a2-b1-c"
+
+
+def test_transport_streams_are_kept_under_their_own_name(tmp_path: Path) -> None:
+    folder = MediaFolder(tmp_path / "media")
+    for index in range(2):
+        folder.add(replace(segment(0, index), init=None), b"\x47%d" % index)
+    assert (tmp_path / "media" / "video-r0.ts").read_bytes() == b"\x470\x471"
+    assert [path.name for path in (tmp_path / "media").iterdir()] == ["video-r0.ts"]
 
 
 def test_a_link_keeps_pointing_where_it_does(tmp_path: Path) -> None:

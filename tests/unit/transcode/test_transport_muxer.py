@@ -59,7 +59,7 @@ def picture(number: int, size: int) -> Sample:
     """The encoder's own delimiter, then a slice without zeros; each fifth one is an IDR."""
     is_key = number % 5 == 0
     body = bytes((0x65 if is_key else 0x41, 0x80 | number)) + b"\x5a" * size
-    cts = (2, 4, 2, 0, 1)[number % 5]
+    cts = (2, 5, 2, 0, 1)[number % 5]
     return Sample(1, is_key, cts, units(b"\x09\x10", *((SPS, PPS) if is_key else ()), body))
 
 
@@ -129,6 +129,24 @@ def test_sound_is_read_back_with_times_of_its_own_samples() -> None:
     assert frames == [sample.data for sample in given]
 
 
+@pytest.mark.parametrize("rate", [1, 25])
+def test_counters_of_every_packet_id_go_on_over_segments(rate: int) -> None:
+    """By one with each packet that has a payload; the others, of the clock alone, repeat it."""
+    given = [picture(number, 500) for number in range(20)]
+    data = b"".join(segments(TransportMuxer(init_of(AVC, rate)), given, 5))
+    last: dict[int, int] = {}
+    bare = 0
+    for at in range(0, len(data), 188):
+        pid, control = (data[at + 1] & 0x1F) << 8 | data[at + 2], data[at + 3]
+        if pid in last:
+            assert control & 15 == (last[pid] + (control >> 4 & 1)) & 15
+        last[pid] = control & 15
+        bare += not control & 0x10
+    assert set(last) == {0, 0x1000, 0x100}
+    assert (last[0], last[0x1000]) == (3, 3)
+    assert (bare > 0) == (rate == 1)
+
+
 def clocks(data: bytes) -> list[int]:
     """Every clock reference, in ticks."""
     packets = [data[at : at + 188] for at in range(0, len(data), 188)]
@@ -153,12 +171,14 @@ def test_the_clock_comes_ten_times_a_second_and_before_what_it_times(rate: int) 
 def test_times_go_on_where_33_bits_end() -> None:
     """After 26.5 hours; a reader sees the next stamp near the one before."""
     muxer = TransportMuxer(init_of(AVC, 25))
-    time = 25 * (1 << 33) // CLOCK_HZ - 25 * 10 - 2
+    time = 25 * (1 << 33) // CLOCK_HZ - 25 * 10
     part = [picture(number, 9) for number in range(5)]
     _, (stretch,), _ = read_transport(
         muxer.segment(write_fragment(part, sequence=2, decode_time=time))
     )
     assert stretch.end_s - stretch.start_s == pytest.approx(5 / 25)
+    assert stretch.shown_end_s - stretch.first_shown_s == pytest.approx(5 / 25)
+    assert stretch.start_s == pytest.approx((1 << 33) / CLOCK_HZ, abs=0.2)
 
 
 def test_a_track_is_described_by_tables_with_right_checksums() -> None:
