@@ -113,6 +113,11 @@ def written(name: str, data: bytes) -> Callable[[Path, Path], Path]:
     return make
 
 
+def names_another(master: Path, folder: Path) -> Path:
+    shutil.copy(master, folder / "film.mp4")
+    return written("list.ffconcat", b"ffconcat version 1.0\nfile film.mp4\n")(master, folder)
+
+
 WORDS = b"words that are no video\n" * 400
 BAD: dict[str, tuple[Callable[[Path, Path], Path], type[Exception], str]] = {
     "missing": (lambda _m, folder: folder / "none.mp4", MissingFileError, "no such file"),
@@ -128,12 +133,21 @@ BAD: dict[str, tuple[Callable[[Path, Path], Path], type[Exception], str]] = {
         MediaError,
         "cannot be read as media",
     ),
+    "a list of files": (names_another, MediaError, "only names other files"),
     "audio only": (sound_only, MediaError, "audio only"),
     "cut off": (cut_off, MediaError, "is cut off: it holds"),
     "cut off, index last": (cut_off_index_last, MediaError, "is cut off: it holds"),
     "cut off Matroska": (cut_off_matroska, MediaError, "damaged or cut off"),
     "bits flipped": (bits_flipped, MediaError, "damaged or cut off"),
 }
+
+
+def test_a_name_that_is_no_text_is_refused(sound_master: Path, tmp_path: Path) -> None:
+    """File systems take any bytes; an index is UTF-8, and so are the names that workers get."""
+    master = tmp_path / os.fsdecode(b"fil\xffm.mp4")
+    shutil.copy(sound_master, master)
+    with pytest.raises(MissingFileError, match=r"fil\\udcffm.mp4: its path is not in UTF-8"):
+        asyncio.run(transcode(master, tmp_path / "out", QUICK))
 
 
 @pytest.mark.parametrize("kind", BAD)

@@ -24,6 +24,9 @@ from transcode.run.ffprobe import LIMIT_S, ask_ffprobe, read_packets, url_of
 from transcode.run.fieldcheck import look
 from transcode.run.listening import find_bass, is_silent
 
+_LISTS = frozenset({"concat", "hls", "dash", "imf", "webm_dash_manifest", "sdp"})
+"""Formats whose media are elsewhere: a digest of the file says nothing about them, so that
+products of other pictures would be found in the cache."""
 _SEGMENT = bytes.fromhex("18538067")
 _HEAD_BYTES = 1 << 12
 _CUT_SHORT = "File ended prematurely"
@@ -63,6 +66,10 @@ async def probe(
         why = log.splitlines()[-1].strip() if log.strip() else "nothing playable"
         why = why.removeprefix(f"{url_of(path)}: ")
         raise MediaError(f"{path}: cannot be read as media ({why}); {EXPECTED}")
+    if found.get("format", {}).get("format_name") in _LISTS:
+        raise MediaError(
+            f"{path}: only names other files; {EXPECTED}; join what it names into one file first"
+        )
     packets, log = await read_packets(path, sample_rates(found), limit_s=limit_s)
     if _CUT_SHORT in log and not _has_open_end(path):
         raise MediaError(
@@ -144,6 +151,13 @@ def sample_rates(found: Mapping[str, Any]) -> dict[int, int]:
 
 
 def _check_file(path: Path) -> None:
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError as exc:
+        shown = str(path).encode("utf-8", errors="backslashreplace").decode()
+        raise MissingFileError(
+            f"{shown}: its path is not in UTF-8, in which it is handed on; rename it"
+        ) from exc
     try:
         if path.is_dir():
             raise MissingFileError(f"{path}: is a folder; {EXPECTED}")
