@@ -146,14 +146,14 @@ class TranscodeConfig:
             ("codec", self.codecs != ("h264",), "codec = 'h264'"),
             ("audio_codec", self.audio_codec != "aac", "audio_codec = 'aac'"),
             ("encrypt", self.scheme is not None, "encrypt = 'aes-128' or 'none'"),
-            ("seal_init", self.seal_init, "no initialisation sections, which it does not have,"),
-            ("thumbnails", self.thumbnails, "no thumbnails, which are cut from fragments,"),
+            ("seal_init", self.seal_init, "none, because it has no initialisation sections"),
+            ("thumbnails", self.thumbnails, "none, because thumbnails are cut from fragments"),
         ):
             if is_wrong:
                 value = getattr(self, name)
                 found = name if value is True else f"{name} = {value!r}"
                 raise ConfigError(
-                    f"transcode.container: ts with {found}; expected {expected} with it, or "
+                    f"transcode.container: ts with {found}; expected {expected}, or "
                     "container = 'fmp4'"
                 )
 
