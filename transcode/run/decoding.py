@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import replace
 
 from abr.errors import ToolFailedError
 from transcode.inspection.facts import SegmentFacts
+from transcode.run.child import child_process
 from transcode.run.ffmpegtools import find
 from transcode.verify import plain_line
 
@@ -44,23 +44,12 @@ async def _decode(data: bytes, stream: str) -> tuple[int, str]:
         *("-i", "pipe:0", "-map", f"0:{stream}", "-fps_mode", "passthrough"),
         *("-f", "framecrc", "-"),
     ]
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    try:
-        async with asyncio.timeout(DECODE_LIMIT_S):
-            out, log = await process.communicate(data)
-    except TimeoutError as exc:
-        raise ToolFailedError(f"ffmpeg took over {DECODE_LIMIT_S:g} s for a segment") from exc
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await asyncio.shield(process.wait())
+    async with child_process(command, has_input=True) as process:
+        try:
+            async with asyncio.timeout(DECODE_LIMIT_S):
+                out, log = await process.communicate(data)
+        except TimeoutError as exc:
+            raise ToolFailedError(f"ffmpeg took over {DECODE_LIMIT_S:g} s for a segment") from exc
     frames = sum(1 for line in out.splitlines() if line and not line.startswith(b"#"))
     lines = [line for line in log.decode("utf-8", "replace").splitlines() if line.strip()]
     complaint = plain_line(lines[0])[:200] if lines else ""

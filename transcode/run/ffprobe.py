@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from abr.errors import ToolFailedError
 from transcode.masters.packets import Packets
+from transcode.run.child import child_process
 from transcode.run.ffmpegtools import find
 from transcode.run.packets import ENTRIES, PacketReader
 
@@ -46,36 +46,27 @@ async def ask_ffprobe(
         *("-v", log_level, *what, "-protocol_whitelist", "file", "-i", url_of(path)),
     ]
     logger.debug("%s", shlex.join(command))
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    log = asyncio.create_task(_end_of_log(process.stderr))
-    try:
-        while True:
+    async with child_process(command) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        log = asyncio.create_task(_end_of_log(process.stderr))
+        try:
+            while True:
+                async with asyncio.timeout(limit_s):
+                    data = await process.stdout.read(_READ_BYTES)
+                if not data:
+                    break
+                take(data)
             async with asyncio.timeout(limit_s):
-                data = await process.stdout.read(_READ_BYTES)
-            if not data:
-                break
-            take(data)
-        async with asyncio.timeout(limit_s):
-            await process.wait()
-            return await log
-    except TimeoutError as exc:
-        raise ToolFailedError(
-            f"{path}: ffprobe said nothing for {limit_s:g} s and was ended"
-        ) from exc
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await asyncio.shield(process.wait())
-        log.cancel()
+                await process.wait()
+                return await log
+        except TimeoutError as exc:
+            raise ToolFailedError(
+                f"{path}: ffprobe said nothing for {limit_s:g} s and was ended"
+            ) from exc
+        finally:
+            log.cancel()
+            await asyncio.wait([log])
 
 
 async def _end_of_log(stream: asyncio.StreamReader) -> str:

@@ -9,7 +9,6 @@ will tell what is wrong with a file.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import shlex
 from pathlib import Path
@@ -20,6 +19,7 @@ from transcode.masters.colour import carries_alpha
 from transcode.masters.master import Master
 from transcode.masters.scan import PROGRESSIVE_CODECS, Scan, Votes, is_clear, judge, votes_of
 from transcode.masters.sight import Seen, Sight, colours_in, read_sight
+from transcode.run.child import child_process
 from transcode.run.ffmpegtools import ENCODING_NEEDS, find
 
 logger = logging.getLogger(__name__)
@@ -126,19 +126,6 @@ async def _decode(
     """
     command = _arguments(path, master, at_s, count, plane)
     logger.debug("%s", shlex.join(command))
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    try:
-        async with asyncio.timeout(_LIMIT_S):
-            pictures, log = await process.communicate()
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await asyncio.shield(process.wait())
+    async with child_process(command) as process, asyncio.timeout(_LIMIT_S):
+        pictures, log = await process.communicate()
     return log.decode("utf-8", errors="replace"), pictures

@@ -15,12 +15,13 @@ import os
 import shlex
 import signal
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from abr.errors import ToolFailedError, ToolMissingError
+from abr.errors import ToolFailedError
 from abr.shell import cause_of
+from transcode.run.child import child_process
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,6 @@ Sink = Callable[[bytes], None]
 _PIPE_BYTES = 1 << 20
 _READ_BYTES = 1 << 18
 _TAIL_LINES = 12
-_PIPES_CLOSE_S = 1.0
 _KEPT_ERRORS = 5
 _KILLS = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 
@@ -108,7 +108,11 @@ async def run_ffmpeg(
         logger.debug("%s", shlex.join(command))
         watch = _Watch(stall_limit_s)
         outcome = Outcome()
-        async with _process(command, [write.fileno() for _, write in pipes], feed) as process:
+        async with child_process(
+            command,
+            passed=[write.fileno() for _, write in pipes],
+            has_input=feed is not None,
+        ) as process:
             for _, write in pipes:
                 write.close()
             try:
@@ -187,45 +191,6 @@ class _File:
 
     def __exit__(self, *_exc: object) -> None:
         self.close()
-
-
-@contextlib.asynccontextmanager
-async def _process(
-    command: Sequence[str], descriptors: Sequence[int], feed: Iterable[bytes] | None
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A child process that does not outlive the block."""
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL if feed is None else asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            pass_fds=tuple(descriptors),
-            # Ctrl-C is not to reach the child: our own clean-up ends it.
-            start_new_session=True,
-        )
-    except OSError as exc:
-        raise ToolMissingError(
-            f"{command[0]}: {(exc.strerror or 'cannot be started').lower()}; "
-            "`abr doctor` shows which tools can be used"
-        ) from exc
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-        await asyncio.shield(_end(process))
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Wait until the process is gone and its pipes are closed, before the loop is."""
-    await process.wait()
-    with contextlib.suppress(TimeoutError):  # a child of its own may hold them
-        async with asyncio.timeout(_PIPES_CLOSE_S):
-            for pipe in (process.stdout, process.stderr):
-                while pipe is not None and await pipe.read(_READ_BYTES):
-                    pass
 
 
 async def _drain(read: _File, sink: Sink, watch: _Watch) -> None:
