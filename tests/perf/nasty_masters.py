@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.fakes.masters import CASES, Case
+from tests.fakes.rare_masters import RARE
 from transcode.run.ffmpegtools import find
 
 RATE = 48_000
@@ -47,7 +48,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="Keep masters and packages in this folder.")
     args = parser.parse_args()
     bad = 0
-    for case in CASES:
+    for case in (*CASES, *RARE):
         if args.only not in case.name:
             continue
         with tempfile.TemporaryDirectory() as scratch:
