@@ -111,7 +111,7 @@ def _grid_rate(
         rate = _snap(Fraction(1 / interval_s).limit_denominator(100_000), loose, hint)
         rate = max(rate, Fraction(1))
         fit = _fit(times_s, rate, origin_s=_origin(times_s, rate))
-        if fit.lost or (varies and (rate < LEAST_VARIABLE or fit.moved)):
+        if fit.lost or (varies and (not LEAST_VARIABLE <= rate <= _LADDER[-1] or fit.moved)):
             continue
         return replace(fit, is_variable=varies)
     return None
@@ -154,7 +154,12 @@ def _candidates(times_s: FloatArray, steps_s: FloatArray) -> list[Fraction]:
     if steady:
         first.insert(0, _snap(Fraction(mean).limit_denominator(1001), 0.01, None))
     return [
-        *(rate for rate in first if rate >= LEAST_VARIABLE and rate * 100 >= Fraction(95 * mean)),
+        *(
+            rate
+            for rate in first
+            # Pictures a tick apart, where a muxer repaired times, are no rate of thousands.
+            if LEAST_VARIABLE <= rate <= _LADDER[-1] and rate * 100 >= Fraction(95 * mean)
+        ),
         *(rate for rate in _LADDER if rate >= max(LEAST_VARIABLE, Fraction(least))),
         *(rate for rate in _LADDER if LEAST_VARIABLE <= rate < Fraction(least)),
     ]

@@ -106,3 +106,13 @@ def test_any_times_have_a_rate_within_limits(times: list[float]) -> None:
     found = rate_of(np.sort(np.array(times)), tick_s=MS)
     assert 1 <= found.rate <= 10_000
     assert 0 <= found.lost < len(times)
+
+
+@pytest.mark.parametrize("burst", [False, True])
+def test_pictures_a_tick_apart_are_no_rate_of_thousands(burst: bool) -> None:
+    """As muxers repair equal times: every second picture, or hundreds at the start."""
+    tick_s = 1 / 12800
+    pairs = np.repeat(np.arange(200) * 0.04, 2) + np.tile([0, tick_s], 200)
+    start = np.append(np.arange(300) * tick_s, 1 + np.arange(100) * 0.04)
+    found = rate_of(start if burst else pairs, tick_s=tick_s)
+    assert 25 <= found.rate <= 240
