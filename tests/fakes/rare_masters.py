@@ -190,6 +190,29 @@ RARE: tuple[Case, ...] = (
         flashes_s=(1.0, 2.0, 3.0, 4.0),
     ),
     Case(
+        name="an edit list that cuts twice between b-frames",
+        make=edited(
+            coded("film.mp4", video=h264("-bf", "2")),
+            with_edits((1.5, 0.0), (1.5, 2.0), (2.0, 4.0)),
+        ),
+        duration_s=5,
+        flashes_s=(1.0, 2.5, 4.0),
+    ),
+    Case(
+        name="an edit list that shows a part again",
+        make=edited(coded("film.mp4", video=h264("-bf", "0")), with_edits((2.5, 0.0), (2.5, 0.0))),
+        duration_s=5,
+        flashes_s=(1.0, 2.0, 3.5, 4.5),
+    ),
+    Case(
+        name="an edit list with a second of nothing inside",
+        make=edited(
+            coded("film.mp4", video=h264("-bf", "0")),
+            with_edits((2.5, 0.0), (1.0, -1), (2.5, 2.5)),
+        ),
+        flashes_s=(1.0, 2.0, 4.0, 5.0),
+    ),
+    Case(
         name="a fragment is missing",
         make=edited(
             coded(
