@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from transcode.files.reader import check_package
-from transcode.packaging.layout import INDEX, files_of
+from transcode.packaging.layout import INDEX, MANIFEST, files_of
 from transcode.playlist.relocate import relocate
 from transcode.storage.manifest import relocate_manifest
 from transcode.storage.objects import NoObjectError, ObjectExistsError, ObjectStore, StoreError
 from transcode.storage.published import (
     CURRENT,
     ENTRIES,
-    MANIFEST,
     PublishedVersion,
     current_key,
     parse_current,
@@ -109,7 +108,8 @@ def _by_rank(paths: list[str]) -> Iterable[list[str]]:
     """Runs of files that may be sent side by side: the media, and then one after the other."""
     media = [path for path in paths if path.endswith((".m4s", ".mp4", ".ts", ".jpg", ".vtt"))]
     yield media
-    yield from ([path] for path in paths if path not in set(media))
+    sent = set(media)
+    yield from ([path] for path in paths if path not in sent)
 
 
 def _send(store: ObjectStore, folder: Path, base: str, paths: list[str]) -> Iterable[str]:

@@ -28,6 +28,7 @@ from transcode.packaging import layout
 from transcode.packaging.layout import PresentationIndex
 from transcode.planning.jobs import Job
 from transcode.planning.planview import plan_as_data
+from transcode.quality import QualityFacts
 from transcode.run.assemble import index_of, write_index, write_tracks
 from transcode.run.cache import Cache
 from transcode.run.encode import Task
@@ -293,23 +294,8 @@ async def _package(
     text = write_texts(texts, package, durations_s, origin=origin, on_note=on_note)
     rungs = tuple(zip(tracks.video, plan.rungs, strict=True))
     images = await thumbnails(rungs, package, config, on_note=on_note)
-    quality = None
-    if (metric := metric_of(config)) is not None:
-        pace.begin("measure")
-        sizes = [(rung.width, rung.height) for rung in plan.rungs]
-        quality = await measure_tracks(
-            plan,
-            Path(planned.source.path),
-            {
-                name: Product(path=cache.path_of(address), address=address)
-                for name, address in planned.order.addresses.items()
-            },
-            [folder.frames for folder in tracks.video],
-            display_of(planned.master, sizes, metric),
-            cache.folder / "findings",
-            tell=lambda part: pace.tell(part, part * plan.duration_s),
-            stall_limit_s=config.stall_limit_s,
-        )
+    frames = [folder.frames for folder in tracks.video]
+    quality = await _measure(planned, config, cache, pace, frames)
     index = index_of(
         tracks, planned.master, plan, config,
         title=title, source_name=source_name, encrypter=encrypter, text=text, images=images,
@@ -321,3 +307,28 @@ async def _package(
     await flush(package)
     pace.tell(1.0, plan.duration_s)
     return index
+
+
+async def _measure(
+    planned: Planned, config: TranscodeConfig, cache: Cache, pace: Pace, frames: Sequence[int]
+) -> QualityFacts | None:
+    """Quality of every rung, where it is asked for; ``frames`` are those of each."""
+    metric = metric_of(config)
+    if metric is None:
+        return None
+    plan = planned.plan
+    pace.begin("measure")
+    sizes = [(rung.width, rung.height) for rung in plan.rungs]
+    return await measure_tracks(
+        plan,
+        Path(planned.source.path),
+        {
+            name: Product(path=cache.path_of(address), address=address)
+            for name, address in planned.order.addresses.items()
+        },
+        frames,
+        display_of(planned.master, sizes, metric),
+        cache.folder / "findings",
+        tell=lambda part: pace.tell(part, part * plan.duration_s),
+        stall_limit_s=config.stall_limit_s,
+    )

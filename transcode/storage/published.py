@@ -21,10 +21,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from abr.errors import PackageError
-from transcode.packaging.layout import INDEX, MULTIVARIANT, PLAYLIST, is_title
+from transcode.packaging.layout import INDEX, MANIFEST, MULTIVARIANT, is_title
 from transcode.storage.objects import ObjectInfo
 
-MANIFEST = "manifest.mpd"
 CURRENT = "_current/"
 """Where the store says which version of each title is current; listing it gives the titles."""
 ENTRIES = (MANIFEST, MULTIVARIANT)
@@ -52,8 +51,8 @@ def upload_order(paths: Sequence[str]) -> list[str]:
     """Media first, then the playlists that list them, then the index and what lists those."""
 
     def rank(path: str) -> tuple[int, str]:
-        name = PurePosixPath(path).name
-        return (2 if path in (*ENTRIES, INDEX) else 1 if name == PLAYLIST else 0), path
+        is_playlist = PurePosixPath(path).suffix == ".m3u8"
+        return (2 if path in (*ENTRIES, INDEX) else 1 if is_playlist else 0), path
 
     return sorted(paths, key=rank)
 
