@@ -18,13 +18,12 @@ from transcode.files.reader import check_package, read_presentation
 from transcode.measuring.comparing import MeasureJob, display_of
 from transcode.planning.jobs import ProductName
 from transcode.planning.plan import EncodePlan, plan_encode
-from transcode.run import ladder
-from transcode.run import measure as measuring
+from transcode.run import ladder, scoring
 from transcode.run.ffmpegtools import Tool, candidates
-from transcode.run.measure import Product, measure, measure_tracks
 from transcode.run.package import transcode
 from transcode.run.pertitle import study_title
 from transcode.run.probe import probe
+from transcode.run.scoring import Product, measure, measure_tracks
 
 TOOLS = [
     tool
@@ -137,7 +136,7 @@ def test_what_was_measured_is_not_measured_again(
     first = asyncio.run(measure_tracks(plan, clip, products, [48, 48], display, kept))
     assert first.model == "ssim"
     assert [len(each.segments) for each in first.tracks] == [2, 2]
-    monkeypatch.setattr(measuring, "run_ffmpeg", None)
+    monkeypatch.setattr(scoring, "run_ffmpeg", None)
     again = asyncio.run(measure_tracks(plan, clip, products, [48, 48], display, kept))
     assert again == first
 

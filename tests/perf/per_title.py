@@ -43,10 +43,10 @@ from transcode.planning.jobs import VideoJob
 from transcode.planning.plan import plan_encode
 from transcode.quality import pool_scores
 from transcode.run.ffmpegtools import find
-from transcode.run.measure import measure
 from transcode.run.pertitle import frame_bytes_of, study_title
 from transcode.run.probe import probe
 from transcode.run.process import run_ffmpeg
+from transcode.run.scoring import measure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from transcode.inspection.facts import PackageFacts
     from transcode.inspection.judge import Verdict
     from transcode.run.inspecting import OnProgress
-    from transcode.run.measuring import Depth, KeyOf
+    from transcode.run.mediafacts import Depth, KeyOf
 
 UNUSABLE_EXIT_CODE = 2
 """What was given is no package: another code than that of one which breaks rules."""

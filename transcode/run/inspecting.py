@@ -38,7 +38,7 @@ from transcode.inspection.listed import (
 )
 from transcode.packaging.layout import PLAYLIST
 from transcode.quality import QualityFacts
-from transcode.run.measuring import MOST_TEXT_BYTES, Depth, KeyOf, Measurer
+from transcode.run.mediafacts import MOST_TEXT_BYTES, Depth, KeyOf, Measurer
 from transcode.run.sources import Answer, FolderSource, Source, UnreadableError, plain_name
 
 OnProgress = Callable[[str, int, int], None]

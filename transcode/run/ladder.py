@@ -16,8 +16,8 @@ from transcode.masters.master import Master
 from transcode.quality import Metric
 from transcode.run.cache import Cache
 from transcode.run.findings import address_of, keep, recall
-from transcode.run.measure import best_metric, measuring_tool
 from transcode.run.pertitle import study_title
+from transcode.run.scoring import best_metric, measuring_tool
 
 
 def metric_of(config: TranscodeConfig) -> Metric | None:

@@ -35,7 +35,6 @@ from transcode.run.encode import Task
 from transcode.run.executors import open_crew
 from transcode.run.ladder import metric_of
 from transcode.run.loudness import loudness_of
-from transcode.run.measure import Product, measure_tracks
 from transcode.run.owned import owned_folder, remove_abandoned
 from transcode.run.placing import (
     check_target,
@@ -48,6 +47,7 @@ from transcode.run.planning import Planned, cache_folder, plan_for_damage, plan_
 from transcode.run.process import Tick
 from transcode.run.progress import Pace, TranscodeProgress
 from transcode.run.schedule import do_all, look_up
+from transcode.run.scoring import Product, measure_tracks
 from transcode.run.texts import Text, read_texts, write_texts
 from transcode.run.threads import in_thread
 from transcode.run.thumbnails import thumbnails

@@ -38,8 +38,8 @@ from transcode.planning.jobs import VideoJob
 from transcode.planning.plan import EncodePlan, VideoPlan, plan_encode
 from transcode.quality import Metric
 from transcode.run.ffmpegtools import find
-from transcode.run.measure import measure
 from transcode.run.process import run_ffmpeg
+from transcode.run.scoring import measure
 from transcode.verify import fault_of
 
 _PIECE_BYTES = 1 << 20

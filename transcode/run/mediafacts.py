@@ -1,4 +1,4 @@
-"""The files of one media playlist, measured: sizes, what is inside, what a decoder makes of it.
+"""Facts of the files of one media playlist: sizes, what is inside, what a decoder makes of it.
 
 One segment after the other, a few at once: only facts are kept, no bytes but those of
 initialisation sections.

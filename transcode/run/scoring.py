@@ -1,4 +1,4 @@
-"""Quality measured: a run of ffmpeg for each chunk, and its scores, checked and kept."""
+"""Scores of encoded chunks: a run of ffmpeg for each, and what it found, checked and kept."""
 
 from __future__ import annotations
 
