@@ -8,11 +8,16 @@ with the whole encode of the same setting: the worst frames within half a second
 and those elsewhere. The zones that ``border_zones`` gives to chunks of packages are left out.
 
     nice .venv/bin/python -m tests.perf.chunk_borders ../shared/media/bbb_trailer_720p24.mp4
+    nice .venv/bin/python -m tests.perf.chunk_borders --codec av1 --heights 360 --chunks-s 4 \
+        --kinds quality,stated --start-s 10 --most-s 14 ../shared/media/bbb_trailer_720p24.mp4
+
+Other codecs are given their share of H.264's bits, and the constant quality that looks like its.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,9 +28,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tests.perf.rate_quality import Clip, FloatArray, arguments, clip, encode, quality_at, vmaf
-from transcode.encoders.h264 import h264_options, level_for
+from tests.perf.rate_quality import (
+    RAW_FORMATS,
+    Clip,
+    FloatArray,
+    arguments,
+    clip,
+    encode,
+    quality_at,
+    vmaf,
+)
 from transcode.encoders.rates import RateControl
+from transcode.encoders.video import VIDEO_ENCODERS
 from transcode.ladders.codecs import at_stated_rate, typical_crf
 from transcode.ladders.rungs import PlannedRung
 
@@ -50,12 +64,15 @@ class Result:
         return float(self.scores.mean())
 
 
-def run(source: Clip, height: int, rates: dict[str, Any], *, chunk_frames: int = 0) -> Result:
+def run(
+    source: Clip, height: int, codec: str, rates: dict[str, Any], *, chunk_frames: int = 0
+) -> Result:
     """Encode and measure."""
     width, rate = source.width_at(height), source.frame_rate
-    options = h264_options(
+    encoder = VIDEO_ENCODERS[codec]
+    options = encoder.options(
         preset=_PRESET,
-        level=level_for(width, height, rate, rates["maxrate:v"]),
+        level=encoder.level_for(width, height, rate, rates["maxrate:v"]),
         rate_control=RateControl(crf=0, peak_bps=0, buffer_bits=0),
         gop_frames=round(2 * rate),
     )
@@ -64,21 +81,31 @@ def run(source: Clip, height: int, rates: dict[str, Any], *, chunk_frames: int =
         made = encode(
             source, height, arguments(options), Path(folder) / "stream", chunk_frames=chunk_frames
         )
-        return Result(bits=made.bits, scores=vmaf(source, made.stream))
+        return Result(
+            bits=made.bits, scores=vmaf(source, made.stream, form=RAW_FORMATS[encoder.name])
+        )
 
 
-def settings(height: int, width: int, kind: str) -> list[dict[str, Any]]:
+def settings(height: int, width: int, codec: str, kind: str) -> list[dict[str, Any]]:
     """The middle setting, then one below and one above."""
-    bps = RATES_BPS[height]
+    encoder = VIDEO_ENCODERS[codec]
+    bps = round(RATES_BPS[height] * encoder.share)
     if kind == "quality":
-        crf = typical_crf(bps, width, height)
+        crf = typical_crf(RATES_BPS[height], width, height)
         return [
-            RateControl(crf=each, peak_bps=round(_PEAK_RATIO * bps), buffer_bits=bps).options()
+            RateControl(
+                crf=encoder.crf_as(each, preset=_PRESET),
+                peak_bps=round(_PEAK_RATIO * bps),
+                buffer_bits=bps,
+            ).options()
             for each in (crf, crf + 2, crf - 2)
         ]
     aims = [round(each * bps) for each in (1.0, 0.8, 1.2)]
     if kind == "stated":
-        rungs = [at_stated_rate(PlannedRung(width, height, each), preset=_PRESET) for each in aims]
+        rungs = [
+            at_stated_rate(PlannedRung(width, height, each, codec=codec), preset=_PRESET)
+            for each in aims
+        ]
         return [
             RateControl(crf=rung.crf or 0.0, peak_bps=aim, buffer_bits=2 * aim).options()
             for rung, aim in zip(rungs, aims, strict=True)
@@ -140,17 +167,22 @@ def main() -> None:
     parser.add_argument("--heights", default="360,720")
     parser.add_argument("--kinds", default="quality,stated,mean")
     parser.add_argument("--chunks-s", default="8,28")
+    parser.add_argument("--codec", default="h264", choices=list(VIDEO_ENCODERS))
+    parser.add_argument("--start-s", type=float, default=0.0)
+    parser.add_argument("--most-s", type=float, default=math.inf)
     parser.add_argument("--plots", type=Path, help="folder for pictures of the quality by frame")
     given = parser.parse_args()
-    source = clip(given.master)
+    source = clip(given.master, start_s=given.start_s, most_s=given.most_s)
     for height in map(int, given.heights.split(",")):
         for kind in given.kinds.split(","):
-            controls = settings(height, source.width_at(height), kind)
-            whole = [run(source, height, each) for each in controls]
+            controls = settings(height, source.width_at(height), given.codec, kind)
+            whole = [run(source, height, given.codec, each) for each in controls]
             chunked: dict[float, Result] = {}
             for chunk_s in map(float, given.chunks_s.split(",")):
                 frames = round(Fraction(chunk_s) * source.frame_rate)
-                chunked[chunk_s] = run(source, height, controls[0], chunk_frames=frames)
+                chunked[chunk_s] = run(
+                    source, height, given.codec, controls[0], chunk_frames=frames
+                )
                 report(source, height, kind, chunk_s, whole, chunked[chunk_s])
             if given.plots:
                 path = given.plots / f"borders-{height}-{kind}.png"
