@@ -55,6 +55,8 @@ from transcode.playlist import (
 TEXT_GROUP = "subs"
 DEFAULT_START_BPS = 2_000_000
 """Apple's item 1.32: the variant whose average is nearest this is listed first."""
+_LEAST_SCORE = 0.001
+"""SCORE is above zero (RFC 8216bis, 4.4.6.2), and printed in thousandths."""
 
 
 def default_rung(index: PresentationIndex) -> int:
@@ -102,7 +104,19 @@ def multivariant_of(index: PresentationIndex) -> MultivariantPlaylist:
 
 
 def _scores(index: PresentationIndex) -> list[float]:
-    """SCORE of every rung: from 1 for the lowest, and half as much again for a high range.
+    """SCORE of every rung: its mean quality where that was measured, else its place.
+
+    Scores of pictures of different dynamic ranges cannot be compared, so where there are
+    several, places count.
+    """
+    ranges = {track.video_range for track in index.rungs}
+    if index.quality is None or len(ranges) > 1:
+        return _places(index)
+    return [max(each.mean, _LEAST_SCORE) for each in index.quality.tracks]
+
+
+def _places(index: PresentationIndex) -> list[float]:
+    """Place of every rung: from 1 for the lowest, and half as much again for a high range.
 
     Ladders of several codecs that are equally long were made for the same pictures, place by
     place. Others are ranked together by the bits that H.264 would need for their pictures.

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from abr.errors import PackageError
 from player.playback.manifest import variants_of
 from tests.unit.transcode.test_layout import INDEX, video
 from transcode.packaging.indexfile import digest_of, parse_index, print_index
-from transcode.packaging.layout import Track, check_index, check_multivariant, files_of
+from transcode.packaging.layout import (
+    PresentationIndex,
+    Track,
+    check_index,
+    check_multivariant,
+    files_of,
+)
 from transcode.packaging.listing import multivariant_of
 from transcode.packaging.presentation import presentation_of_package
+from transcode.quality import QualityFacts, track_quality
 
 
 def other(rung: int, codecs: str, *sizes: int) -> Track:
@@ -86,3 +94,28 @@ def test_other_ladders_are_ranked_by_what_h264_would_need() -> None:
 def test_a_high_range_scores_half_a_place_more_than_the_standard_one() -> None:
     bright = tuple(replace(track, video_range="PQ") for track in HEVC)
     assert scores(*bright) == [1, 2, 1.5, 2.5]
+
+
+def measured(index: PresentationIndex, *means: float) -> PresentationIndex:
+    """``index`` with these mean qualities of its rungs."""
+    tracks = (
+        track_quality(track.folder, np.full(len(track.segments), mean), [1] * len(track.segments))
+        for track, mean in zip(index.rungs, means, strict=True)
+    )
+    return replace(
+        index,
+        quality=QualityFacts(
+            metric="vmaf", model="vmaf_v0.6.1", width=640, height=360, tracks=tuple(tracks)
+        ),
+    )
+
+
+def test_rungs_score_what_was_measured_and_high_ranges_do_not() -> None:
+    """The same figure for pictures and key frames; one that is nothing is above zero."""
+    listed = multivariant_of(measured(BOTH, 0.0, 88.25, 61.5, 90.125))
+    assert [each.score for each in listed.variants] == [88.25, 0.001, 61.5, 90.125]
+    frames = {each.uri[:2]: each.score for each in listed.iframe_variants}
+    assert set(frames.items()) <= {("v0", 0.001), ("v1", 88.25), ("v2", 61.5), ("v3", 90.125)}
+    bright = replace(BOTH, more_video=tuple(replace(t, video_range="PQ") for t in HEVC))
+    places = multivariant_of(measured(bright, 70.0, 88.25, 61.5, 90.125))
+    assert [each.score for each in places.variants] == [2, 1, 1.5, 2.5]
