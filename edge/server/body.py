@@ -26,9 +26,9 @@ from io import FileIO
 from pathlib import Path
 
 from abr.errors import MissingFileError, ResourceError
-from edge import sidecar
+from edge.caching import stored as sidecar
+from edge.caching.stored import StoredObject
 from edge.server.spool import Disk, Spool, memory_file
-from edge.sidecar import StoredObject
 from origin.server.sending import FileBody
 
 DISK_OVERHEAD_BYTES = 8192

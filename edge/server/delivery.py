@@ -12,8 +12,9 @@ from collections.abc import Callable
 from aiohttp import web
 
 from abr.errors import PeerError
-from edge.answers import answer_fields, representation
-from edge.cachestatus import CacheStatus, Forward
+from edge.caching.answers import answer_fields, representation
+from edge.caching.cachestatus import CacheStatus, Forward
+from edge.caching.stored import StoredObject
 from edge.collapse import Joined
 from edge.config import EdgeConfig
 from edge.counters import Counters
@@ -22,7 +23,6 @@ from edge.server.body import BodyStore
 from edge.server.filling import Fill, Filled, Fills
 from edge.server.passthrough import Passthrough
 from edge.server.spool import Spool
-from edge.sidecar import StoredObject
 from origin.httprules import join_fields, plan_response
 from origin.server.sending import send_plan, send_unplanned
 from origin.tokens import redact

@@ -12,15 +12,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from abr.errors import AbrError, UpstreamError, UpstreamTimeoutError
+from edge.caching.freshness import CacheControl, Freshness, Uses, assess, parse_cache_control, uses
+from edge.caching.stored import StoredObject, storable_headers
 from edge.collapse import Collapse, Joined
 from edge.config import EdgeConfig
 from edge.counters import Counters
-from edge.freshness import CacheControl, Freshness, Uses, assess, parse_cache_control, uses
 from edge.index import CacheIndex
 from edge.server.body import BodyStore
 from edge.server.spool import Spool
 from edge.server.upstream import Upstream, UpstreamResponse
-from edge.sidecar import StoredObject, storable_headers
 from origin.httprules import join_fields
 from origin.tokens import redact
 

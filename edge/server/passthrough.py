@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from edge.cachestatus import FIELD, CacheStatus, Forward, append_member
+from edge.caching.cachestatus import FIELD, CacheStatus, Forward, append_member
+from edge.caching.stored import passable_headers
 from edge.config import EdgeConfig
 from edge.counters import Counters
 from edge.server.upstream import Upstream, UpstreamResponse
-from edge.sidecar import passable_headers
 from origin.server.sending import closing_on_failure, send_within
 
 MAX_REQUEST_BODY_BYTES = 64 << 10

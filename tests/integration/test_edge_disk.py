@@ -12,11 +12,11 @@ import aiohttp
 import pytest
 
 from abr.errors import ResourceError, UpstreamError
-from edge.freshness import Freshness
+from edge.caching.freshness import Freshness
+from edge.caching.stored import StoredObject
 from edge.server import spool as spooling
 from edge.server.body import BodyStore
 from edge.server.spool import Spool
-from edge.sidecar import StoredObject
 from tests.fakes.parent import fake_parent, running_edge
 
 BODY = os.urandom(1 << 20)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from edge.cachestatus import FIELD, CacheStatus, append_member
+from edge.caching.cachestatus import FIELD, CacheStatus, append_member
 from origin.httpdate import parse_http_date
 from origin.httprules import Field, Representation, ResponsePlan
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge.freshness import (
+from edge.caching.freshness import (
     CacheControl,
     assess,
     parse_age_s,

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from edge import sidecar
-from edge.freshness import Freshness
-from edge.sidecar import StoredObject, storable_headers
+from edge.caching import stored as sidecar
+from edge.caching.freshness import Freshness
+from edge.caching.stored import StoredObject, storable_headers
 
 FRESH = Freshness(age_s=1.0, lifetime_s=60.0, stale_while_revalidate_s=0.0, stale_if_error_s=5.0)
 

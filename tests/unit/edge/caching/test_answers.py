@@ -1,7 +1,7 @@
 """Header fields of an edge's answers."""
 
-from edge.answers import answer_fields, representation
-from edge.cachestatus import CacheStatus
+from edge.caching.answers import answer_fields, representation
+from edge.caching.cachestatus import CacheStatus
 from origin.httprules import ResponsePlan, join_fields, plan_response
 
 NOW_S = 1796083200.0  # 1 December 2026

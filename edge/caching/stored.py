@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from edge.freshness import Freshness
+from edge.caching.freshness import Freshness
 from edge.index import Entry
 
 VERSION = 1

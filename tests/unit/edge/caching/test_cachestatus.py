@@ -1,6 +1,6 @@
 """Cache-Status as RFC 9211 spells it."""
 
-from edge.cachestatus import CacheStatus, append_member
+from edge.caching.cachestatus import CacheStatus, append_member
 
 
 def test_a_hit_gives_the_freshness_left() -> None:
