@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from abr.errors import PlaylistError
 from transcode.playlist.model import ByteRange
 from transcode.playlist.tags import Line, read_lines
+from transcode.playlist.variables import expand
 
 MOST_SEGMENTS = 200_000
 """A playlist that lists more is refused: over nine days of 4 s segments."""
@@ -192,6 +193,8 @@ class ListedMedia:
     lines: Mapping[str, int]
     """Where each tag stands first."""
     faults: tuple[Fault, ...]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Those that it defines (EXT-X-DEFINE)."""
 
     def line(self, tag: str) -> int | None:
         """Where ``tag`` stands first."""
@@ -210,6 +213,8 @@ class ListedMultivariant:
     is_independent: bool
     lines: Mapping[str, int]
     faults: tuple[Fault, ...]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Those that it defines (EXT-X-DEFINE)."""
 
     def group(self, kind: str, name: str) -> tuple[ListedRendition, ...]:
         """The renditions of a group."""
@@ -219,18 +224,36 @@ class ListedMultivariant:
 Listed = ListedMultivariant | ListedMedia
 
 
-def read_listed(text: str, *, where: str) -> Listed:
-    """What a playlist says.
+def read_listed(
+    text: str,
+    *,
+    where: str,
+    query: Mapping[str, str] | None = None,
+    imports: Mapping[str, str] | None = None,
+) -> Listed:
+    """What a playlist says, its variables in place.
+
+    Args:
+        text: The whole playlist.
+        where: A name for messages.
+        query: Parameters of its URL; None when it has none. See ``expand``.
+        imports: Variables of the multivariant playlist that lists it; None when none does.
 
     Raises:
-        PlaylistError: no playlist, of both kinds or neither, with too many segments, or with
-            variables (EXT-X-DEFINE) or delta updates (EXT-X-SKIP), which hide what it lists.
+        PlaylistError: no playlist, of both kinds or neither, with too many segments, a delta
+            update (EXT-X-SKIP), which hides what it lists; or a variable whose value comes from
+            a URL that it does not have.
     """
-    lines = read_lines(text, where=where)
+    expanded = expand(text, where=where, query=query, imports=imports)
+    listed = _listed(read_lines(expanded.text, where=where), where)
+    wrong = tuple(Fault(line=line, what=what) for line, what in expanded.faults)
+    return replace(listed, faults=(*listed.faults, *wrong), variables=expanded.variables)
+
+
+def _listed(lines: Sequence[Line], where: str) -> Listed:
     tags = {line.tag for line in lines}
-    for tag in ("#EXT-X-DEFINE", "#EXT-X-SKIP"):
-        if tag in tags:
-            raise PlaylistError(f"{where}: {tag} is not supported; expected literal URIs")
+    if "#EXT-X-SKIP" in tags:
+        raise PlaylistError(f"{where}: #EXT-X-SKIP: a delta update; expected all segments")
     both = tags & _MULTIVARIANT, tags & _MEDIA
     if all(both):
         raise PlaylistError(

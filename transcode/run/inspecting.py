@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -37,6 +37,7 @@ from transcode.inspection.listed import (
     read_listed,
 )
 from transcode.packaging.layout import PLAYLIST
+from transcode.playlist.variables import query_of
 from transcode.quality import QualityFacts
 from transcode.run.mediafacts import MOST_TEXT_BYTES, Depth, KeyOf, Measurer
 from transcode.run.sources import Answer, FolderSource, Source, UnreadableError, plain_name
@@ -140,7 +141,8 @@ class _Loader:
             kind = MissingFileError if source.is_stored else UpstreamError
             raise kind(f"{name}: {exc.why}; {_EXPECTED}") from exc
         source.start = answer.address
-        listed = read_listed(_decoded(answer.data), where=name)
+        query = None if source.is_stored else query_of(answer.address)
+        listed = read_listed(_decoded(answer.data), where=name, query=query)
         if isinstance(listed, ListedMedia):
             role = _role_of_lone(listed)
             media = await self.measurer.measure(listed, answer, role, self._tell)
@@ -161,7 +163,7 @@ class _Loader:
             (r.uri, roles[r.kind], r.line) for r in listed.renditions if r.uri and r.kind in roles
         ]
         wanted += [(v.uri, "iframes", v.line) for v in listed.iframe_variants]
-        texts = await self._playlists(wanted, answer.address, name)
+        texts = await self._playlists(wanted, answer.address, name, listed.variables)
         self._total = sum(len(each.segments) for each, _, _ in texts.values())
         for key, (media, found, role) in texts.items():
             self._media[key] = await self.measurer.measure(media, found, role, self._tell)
@@ -197,7 +199,11 @@ class _Loader:
         )
 
     async def _playlists(
-        self, wanted: Sequence[tuple[str, str, int]], base: str, listed_in: str
+        self,
+        wanted: Sequence[tuple[str, str, int]],
+        base: str,
+        listed_in: str,
+        variables: Mapping[str, str],
     ) -> dict[tuple[str, str], tuple[ListedMedia, Answer, str]]:
         """Media playlists by URI and role; what cannot be used is noted."""
         if len(wanted) > MOST_PLAYLISTS:
@@ -217,7 +223,10 @@ class _Loader:
                 if address == base:
                     raise UnreadableError("the multivariant playlist lists itself")
                 answer = await self.source.read(address, None, MOST_TEXT_BYTES)
-                media = self._as_media(read_listed(_decoded(answer.data), where=name))
+                query = query_of(uri if self.source.is_stored else answer.address)
+                media = self._as_media(
+                    read_listed(_decoded(answer.data), where=name, query=query, imports=variables)
+                )
             except (UnreadableError, PlaylistError) as exc:
                 why = exc.why if isinstance(exc, UnreadableError) else str(exc)
                 why = why.removeprefix(f"{name}: ").removeprefix(f"{name}:")

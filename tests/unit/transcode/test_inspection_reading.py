@@ -150,7 +150,6 @@ def test_keys_of_several_formats_hold_together_until_the_next_set() -> None:
         ("#EXTINF:1,\na", "the mark of a playlist"),
         ("#EXTM3U\n", "neither segments nor variants"),
         ("#EXTM3U\n#EXTINF:1,\na\n#EXT-X-STREAM-INF:BANDWIDTH=1\nb", "one kind of playlist"),
-        ("#EXTM3U\n#EXT-X-DEFINE:NAME=a,VALUE=b\n#EXTINF:1,\na", "not supported"),
     ],
 )
 def test_what_is_no_playlist_is_refused(text: str, why: str) -> None:

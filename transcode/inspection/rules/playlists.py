@@ -229,6 +229,8 @@ def _needed_version(media: MediaFacts) -> tuple[int, str]:
             found.append((5, "KEYFORMAT and SAMPLE-AES"))
     if media.listed.iframes_only:
         found.append((4, "EXT-X-I-FRAMES-ONLY"))
+    if "#EXT-X-DEFINE" in media.listed.tags:
+        found.append((8, "EXT-X-DEFINE"))
     return max(found)
 
 
