@@ -15,7 +15,7 @@ from functools import lru_cache
 from transcode.ffmpeg import encode_arguments
 from transcode.planning.jobs import Job, ProductName, VideoJob
 
-FORMAT = "abrkit product 1"
+FORMAT = "abrkit product 2"
 """Changes when products with the same arguments are to be made anew."""
 
 

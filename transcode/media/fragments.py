@@ -109,6 +109,29 @@ def without_delay(init: bytes) -> bytes:
     return bytes(patched)
 
 
+def under_head_of(other: bytes, track: bytes) -> bytes:
+    """``track`` behind the initialisation section of ``other``, which may state other rates.
+
+    Both are whole fragmented tracks of pictures.
+
+    Raises:
+        MediaError: the sections differ in more than the rates that they state (``btrt``).
+    """
+    head, own = (each[: find(each, b"moov").end] for each in (other, track))
+    if _without_rates(head) != _without_rates(own):
+        raise MediaError("mp4: another initialisation section; expected the same but for rates")
+    return head + track[len(own) :]
+
+
+def _without_rates(init: bytes) -> bytes:
+    stsd = find(init, b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
+    entry = next(boxes(init, stsd.body + 8, stsd.end))
+    for each in boxes(init, entry.body + 78, entry.end):
+        if each.kind == b"btrt":
+            return init[: each.start] + init[each.end :]
+    return init
+
+
 class _Defaults(NamedTuple):
     duration: int
     size: int

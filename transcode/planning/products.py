@@ -60,11 +60,14 @@ def read_seal(data: bytes) -> ProductFacts:
 class Inspection:
     """Reads a product in pieces of any size, and says whether it is what the job asked for."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, segment_frames: int = 0) -> None:
+        """Begin; rates are known of video only, given the frames of a segment."""
         self._name = name
         self._demuxer = Demuxer()
         self._test: KeyFrameTest | None = None
         self._units = 0
+        self._segment_frames = segment_frames
+        self._spans: list[tuple[int, int]] = []
         self.samples = 0
         self.key_frames = 0
 
@@ -89,8 +92,27 @@ class Inspection:
                         "start at; expected one; `abr doctor` shows which ffmpeg ran"
                     )
                 self.key_frames += 1
+            if self._segment_frames:
+                if self.samples % self._segment_frames == 0:
+                    self._spans.append((0, 0))
+                size, units = self._spans[-1]
+                self._spans[-1] = size + len(sample.data), units + sample.duration
             self.samples += 1
             self._units += sample.duration
+
+    @property
+    def fastest(self) -> tuple[float, float]:
+        """Bit rate and seconds of the segment of the highest rate; zeros where none is known.
+
+        RFC 8216bis, 4.1: a last segment of less than half the length is not counted alone.
+        """
+        if not self._spans or self._demuxer.init is None:
+            return 0.0, 0.0
+        scale = timescale_of(self._demuxer.init)
+        whole = self._spans[0][1]
+        counted = [each for each in self._spans if 0 < whole <= 2 * each[1]] or [(0, 1)]
+        size, units = max(counted, key=lambda each: each[0] / each[1])
+        return 8 * size * scale / units, units / scale
 
     def close(self, job: Job, digest: str) -> ProductFacts:
         """Facts about the whole product.

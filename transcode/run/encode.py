@@ -15,15 +15,18 @@ import os
 import re
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from abr.errors import MissingFileError, ToolFailedError, ToolMissingError
+from transcode.encoders.rates import RateControl
 from transcode.encoders.video import VIDEO_ENCODERS
 from transcode.ffmpeg import check_arguments, encode_arguments
 from transcode.graphs.video import filters_needed
+from transcode.media.fragments import under_head_of
 from transcode.planning.jobs import AudioJob, Job, ProductName, VideoJob
+from transcode.planning.plan import VideoPlan
 from transcode.planning.products import Inspection, ProductFacts
 from transcode.run.cache import Cache, is_full
 from transcode.run.digests import digest_of
@@ -35,6 +38,10 @@ logger = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 """Times that a job is tried whose ffmpeg was killed by somebody else."""
+CAP_TOLERANCE = 1.1
+"""Most that a segment may take, of the cap of its rung; a tenth, as Apple's item 1.27 has it."""
+CAP_ATTEMPTS = 3
+"""Times that a product over its cap is made again. x264 and x265 need one."""
 _PIECE_BYTES = 1 << 20
 _DECODED = re.compile(r"Input stream #(\d+):\d+ .*?(\d+) (?:frames|samples\)?) ?decoded")
 
@@ -149,19 +156,91 @@ def build_of(tool: Tool, cache: Cache) -> str:
 async def _do(
     task: Task, folder: Path, program: str, on_tick: Callable[[Tick], None] | None
 ) -> None:
-    names = task.job.products
-    paths = [product_path(folder, name) for name in names]
+    made = await _make(task, task.job, folder, on_tick)
+    if isinstance(task.job, VideoJob):
+        made = await _within_caps(task, task.job, made, folder)
+    await _check_decode(task, made, program)
+    for each, address in zip(made, task.addresses, strict=True):
+        task.cache.put(each.path, address, each.facts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """A product on the disk, read back."""
+
+    path: Path
+    facts: ProductFacts
+    key_frames: int
+    fastest_bps: float
+    """Rate of the segment of the highest rate; 0 of sound."""
+    fastest_s: float
+    """Its duration."""
+
+
+async def _make(
+    task: Task, job: Job, folder: Path, on_tick: Callable[[Tick], None] | None = None
+) -> list[_Made]:
+    """Run ffmpeg, and read what it delivered."""
     digests = await encode(
-        task.job, Path(task.source.path), task.source.where, folder,
+        job, Path(task.source.path), task.source.where, folder,
         on_tick=on_tick, stall_limit_s=task.stall_limit_s,
     )  # fmt: skip
-    facts = [
-        await asyncio.to_thread(_inspect, task.job, path, str(name), digest)
-        for path, name, digest in zip(paths, names, digests, strict=True)
+    return [
+        await asyncio.to_thread(_inspect, job, product_path(folder, name), str(name), digest)
+        for name, digest in zip(job.products, digests, strict=True)
     ]
-    await _check_decode(task, paths, facts, program)
-    for path, address, (known, _) in zip(paths, task.addresses, facts, strict=True):
-        task.cache.put(path, address, known)
+
+
+async def _within_caps(
+    task: Task, job: VideoJob, made: Sequence[_Made], folder: Path
+) -> list[_Made]:
+    """The products, those again that have a segment over their cap by more than a tenth.
+
+    Under tighter controls, ``CAP_ATTEMPTS`` times at the most. The same bytes come out of the
+    same job, so their addresses stand.
+    """
+    best = dict(zip((track for track, _ in job.rungs), made, strict=True))
+    caps = {track: rung.rate_control.peak_bps for track, rung in job.rungs}
+    last, rungs = dict(best), dict(job.rungs)
+    for attempt in range(CAP_ATTEMPTS):
+        rungs = {
+            track: replace(rung, rate_control=_tightened(rung, last[track], caps[track]))
+            for track, rung in rungs.items()
+            if last[track].fastest_bps > CAP_TOLERANCE * caps[track]
+        }
+        if not rungs:
+            break
+        logger.info("%s: over the cap in %s, made again", job, ", ".join(rungs))
+        again = folder / f"again-{attempt}"
+        again.mkdir()
+        found = await _make(task, replace(job, rungs=tuple(rungs.items())), again)
+        last = dict(zip(rungs, found, strict=True))
+        best |= {
+            track: each
+            for track, each in last.items()
+            if each.fastest_bps < best[track].fastest_bps
+        }
+    return [
+        await asyncio.to_thread(_restated, job, first, best[track], str(name))
+        for (track, _), first, name in zip(job.rungs, made, job.products, strict=True)
+    ]
+
+
+def _tightened(rung: VideoPlan, made: _Made, cap_bps: int) -> RateControl:
+    return rung.rate_control.tightened(
+        excess=made.fastest_bps / cap_bps,
+        duration_s=made.fastest_s,
+        keeps_buffer=VIDEO_ENCODERS[rung.codec].keeps_buffer,
+    )
+
+
+def _restated(job: VideoJob, first: _Made, again: _Made, name: str) -> _Made:
+    """The last product behind the head of the first: all chunks state the same rates."""
+    if again is first:
+        return first
+    whole = under_head_of(first.path.read_bytes(), again.path.read_bytes())
+    first.path.write_bytes(whole)
+    return _inspect(job, first.path, name, hashlib.sha256(whole).hexdigest())
 
 
 def product_path(folder: Path, name: ProductName) -> Path:
@@ -238,9 +317,10 @@ class _Writer:
         return self._hash.hexdigest()
 
 
-def _inspect(job: Job, path: Path, name: str, digest: str) -> tuple[ProductFacts, int]:
-    """Facts of a product read back from the disk, and its number of key frames."""
-    inspection = Inspection(name)
+def _inspect(job: Job, path: Path, name: str, digest: str) -> _Made:
+    """What a product is, read back from the disk."""
+    segment_frames = job.pictures.segment_frames if isinstance(job, VideoJob) else 0
+    inspection = Inspection(name, segment_frames=segment_frames)
     read = hashlib.sha256()
     with path.open("rb") as file:
         while data := file.read(_PIECE_BYTES):
@@ -252,12 +332,17 @@ def _inspect(job: Job, path: Path, name: str, digest: str) -> tuple[ProductFacts
             "check the disk"
         )
     facts = inspection.close(job, digest)
-    return facts, inspection.key_frames
+    fastest_bps, fastest_s = inspection.fastest
+    return _Made(
+        path=path,
+        facts=facts,
+        key_frames=inspection.key_frames,
+        fastest_bps=fastest_bps,
+        fastest_s=fastest_s,
+    )
 
 
-async def _check_decode(
-    task: Task, paths: Sequence[Path], facts: Sequence[tuple[ProductFacts, int]], program: str
-) -> None:
+async def _check_decode(task: Task, made: Sequence[_Made], program: str) -> None:
     """Decode the products, all in one process."""
     in_full = task.in_full or isinstance(task.job, AudioJob)
     counts: dict[int, int] = {}
@@ -267,13 +352,13 @@ async def _check_decode(
             counts[int(found[1])] = int(found[2])
 
     outcome: Outcome = await run_ffmpeg(
-        lambda _outputs: check_arguments([str(path) for path in paths], in_full=in_full,
+        lambda _outputs: check_arguments([str(each.path) for each in made], in_full=in_full,
                                          program=program),
         on_line=count,
         stall_limit_s=task.stall_limit_s,
     )  # fmt: skip
-    for number, (name, (known, keys)) in enumerate(zip(task.job.products, facts, strict=True)):
-        expected = known.samples if in_full else keys
+    for number, (name, each) in enumerate(zip(task.job.products, made, strict=True)):
+        expected = each.facts.samples if in_full else each.key_frames
         if not outcome.is_clean or counts.get(number, 0) < expected:
             found = (
                 f"{counts.get(number, 0)} of {expected} frames decode"
