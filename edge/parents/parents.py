@@ -26,8 +26,8 @@ what we do not hold is had; ``health``: that one is not well; ``other``: it has 
 class Parent:
     """One parent as it is configured."""
 
-    url: str
-    """Base URL; also its name."""
+    name: str
+    """Where it is, as ``scheme://host:port``; what it is told apart by."""
     weight: float = 1.0
     """Share of keys, relative to other parents."""
     backup: bool = False
@@ -155,16 +155,16 @@ class Parents:
     def set_parents(self, parents: Iterable[Parent]) -> None:
         """Replace the list; what is known of those that stay is kept."""
         listed = list(parents)
-        if not listed or len({each.url for each in listed}) != len(listed):
+        if not listed or len({each.name for each in listed}) != len(listed):
             raise ValueError("expected at least one parent, and each once")
         known = self._ones
         self._ones = {}
         for each in listed:
-            one = known.get(each.url) or One(
+            one = known.get(each.name) or One(
                 each, CircuitBreaker(self.rules.breaker), ConcurrencyLimit(self.rules.limit)
             )
             one.parent = each
-            self._ones[each.url] = one
+            self._ones[each.name] = one
         self.health.set_parents(self._ones)
 
     def choose(self, key: str, *, now_s: float, urgency: Urgency = "playback") -> Choice:

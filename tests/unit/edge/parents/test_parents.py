@@ -17,7 +17,7 @@ RULES = ParentRules(breaker=BreakerRules(in_a_row=3), limit=LimitRules(initial=8
 
 def three() -> Parents:
     """Three equal parents."""
-    return Parents([Parent(url=url) for url in (A, B, C)], RULES)
+    return Parents([Parent(name=name) for name in (A, B, C)], RULES)
 
 
 def fail(parents: Parents, name: str, count: int, now_s: float = 0.0) -> None:
@@ -60,7 +60,7 @@ def test_a_parent_without_room_is_passed_over() -> None:
 
 def test_prefetch_leaves_room_for_playback() -> None:
     """Half of the limit of eight is open to prefetch."""
-    parents = Parents([Parent(url=A)], RULES)
+    parents = Parents([Parent(name=A)], RULES)
     for _ in range(4):
         parents.begin(A, 0.0)
     assert parents.choose("k", now_s=0.0, urgency="prefetch").names == ()
@@ -79,7 +79,7 @@ def test_with_every_breaker_open_nobody_is_asked_and_the_wait_is_stated() -> Non
 
 def test_a_backup_comes_after_all_others() -> None:
     """The origin behind a tier is asked only when the tier cannot be."""
-    parents = Parents([Parent(url=A, backup=True), Parent(url=B), Parent(url=C)], RULES)
+    parents = Parents([Parent(name=A, backup=True), Parent(name=B), Parent(name=C)], RULES)
     for number in range(20):
         assert parents.choose(f"k{number}", now_s=0.0).names[-1] == A
 
@@ -146,10 +146,10 @@ def test_a_new_list_keeps_what_is_known_of_those_that_stay() -> None:
     """Reloading the configuration does not close a breaker."""
     parents = three()
     fail(parents, A, 3)
-    parents.set_parents([Parent(url=A), Parent(url="http://d")])
+    parents.set_parents([Parent(name=A), Parent(name="http://d")])
     assert parents.states(0.0) == {A: "open", "http://d": "closed"}
     with pytest.raises(ValueError, match="each once"):
-        parents.set_parents([Parent(url=A), Parent(url=A)])
+        parents.set_parents([Parent(name=A), Parent(name=A)])
 
 
 def test_probes_make_a_parent_down_and_up() -> None:
