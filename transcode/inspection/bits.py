@@ -1,7 +1,6 @@
-"""Parameter sets and frame headers as bits: H.264 sequence parameters and ADTS headers.
+"""Parameter sets as bits: sequence parameters of H.264.
 
-Source: ITU-T H.264 (2021), 7.3.2.1.1 (sequence parameter set), E.1.1 (VUI), table A-1 (levels);
-ISO/IEC 14496-3, 1.A.2 (ADTS).
+Source: ITU-T H.264 (2021), 7.3.2.1.1 (sequence parameter set), E.1.1 (VUI), table A-1 (levels).
 """
 
 from __future__ import annotations
@@ -17,10 +16,6 @@ _HIGH_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128})
 _ASPECTS = (
     *((1, 1), (12, 11), (10, 11), (16, 11), (40, 33), (24, 11), (20, 11), (32, 11)),
     *((80, 33), (18, 11), (15, 11), (64, 33), (160, 99), (4, 3), (3, 2), (2, 1)),
-)
-_ADTS_RATES = (
-    *(96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000),
-    *(22_050, 16_000, 12_000, 11_025, 8_000, 7_350),
 )
 # Table A-1: macroblocks a second and in a frame that each level allows (level_idc times 10).
 LEVELS: tuple[tuple[int, int, int], ...] = (
@@ -196,51 +191,6 @@ def level_needed(macroblocks: int, frame_rate: float) -> int:
         if macroblocks <= per_frame and macroblocks * frame_rate <= per_second:
             return level
     return LEVELS[-1][0]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Adts:
-    """Frames of AAC with ADTS headers."""
-
-    frames: int
-    sample_rate: int
-    channels: int
-    codec: str
-    whole: bool
-    """Whether the last frame is complete and nothing else lies between them."""
-
-    @property
-    def duration_s(self) -> float:
-        """Of all frames (1,024 samples each)."""
-        return self.frames * 1024 / self.sample_rate
-
-
-def read_adts(data: bytes) -> Adts | None:
-    """The frames in ``data``; None when it does not begin with one."""
-    at, frames, whole = 0, 0, True
-    first: tuple[int, int, int] | None = None
-    while at + 7 <= len(data):
-        if data[at] != 0xFF or data[at + 1] & 0xF6 != 0xF0:
-            whole = False
-            break
-        size = (data[at + 3] & 3) << 11 | data[at + 4] << 3 | data[at + 5] >> 5
-        rate = data[at + 2] >> 2 & 15
-        if size < 7 or rate >= len(_ADTS_RATES):
-            whole = False
-            break
-        channels = (data[at + 2] & 1) << 2 | data[at + 3] >> 6
-        first = first or (_ADTS_RATES[rate], channels, (data[at + 2] >> 6) + 1)
-        frames += 1 + (data[at + 6] & 3)
-        at += size
-    if first is None:
-        return None
-    return Adts(
-        frames=frames,
-        sample_rate=first[0],
-        channels=first[1],
-        codec=f"mp4a.40.{first[2]}",
-        whole=whole and at == len(data),
-    )
 
 
 def annex_b(data: bytes) -> Iterator[bytes]:

@@ -7,8 +7,9 @@ import struct
 from abr.errors import MediaError
 from transcode.inspection.facts import InitFacts, SegmentFacts, TrackFacts
 from transcode.inspection.isomedia import read_fragments, read_init
-from transcode.inspection.transport import PACKET_BYTES, read_packed_audio, read_transport
+from transcode.inspection.transport import read_packed_audio, read_transport
 from transcode.inspection.webvtt import read_webvtt
+from transcode.media.packets import PACKET_BYTES
 
 _BOXES = frozenset(
     [b"styp", b"moof", b"sidx", b"emsg", b"prft", b"ftyp", b"moov", b"free", b"skip", b"ssix"]

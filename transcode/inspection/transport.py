@@ -1,27 +1,33 @@
 """Segments of MPEG-2 transport streams and of packed AAC, as facts.
 
-Enough of the format to time what is inside: programme tables, packets of elementary streams with
-their time stamps, parameter sets and the kinds of pictures.
+Enough to time what is inside: time stamps of elementary streams, parameter sets and the kinds of
+pictures. The syntax of packets and tables is in ``media.packets``.
 
-Source: ISO/IEC 13818-1, 2.4; ITU-T H.264, annex B; RFC 8216bis, 3.1.1 and 3.1.3.
+Source: ITU-T H.264, annex B; RFC 8216bis, 3.1.1 and 3.1.3.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from abr.errors import MediaError
-from transcode.inspection.bits import Sps, annex_b, read_adts, read_sps
+from transcode.inspection.bits import Sps, annex_b, read_sps
 from transcode.inspection.facts import Stretch, TrackFacts
+from transcode.media.adts import FRAME_SAMPLES, read_adts
+from transcode.media.packets import (
+    AUDIO_TYPES,
+    CLOCK_HZ,
+    PROGRAMS_PID,
+    VIDEO_TYPES,
+    follows,
+    read_packets,
+    read_program,
+    read_programs,
+    read_unit,
+)
 
-PACKET_BYTES = 188
-CLOCK_HZ = 90_000
-_SYNC = 0x47
-# 2.4.4.9, table 2-34; 0xdb and 0xcf are Apple's names for encrypted H.264 and AAC.
-_VIDEO = {0x1B: "avc1", 0xDB: "avc1", 0x24: "hvc1"}
-_AUDIO = {0x0F: "mp4a", 0xCF: "mp4a", 0x81: "ac-3", 0x87: "ec-3", 0x03: "mp3", 0x04: "mp3"}
+_MOST_STREAMS = 32
 _ID3_OWNER = b"com.apple.streaming.transportStreamTimestamp\0"
 
 
@@ -49,26 +55,21 @@ def read_transport(data: bytes) -> tuple[tuple[TrackFacts, ...], tuple[Stretch, 
     Raises:
         MediaError: it is cut off or no transport stream.
     """
-    if not data or data[0] != _SYNC:
-        raise MediaError("no transport stream: the first byte is not 0x47")
-    if len(data) % PACKET_BYTES:
-        raise MediaError(
-            f"cut off: {len(data):,} bytes, no multiple of {PACKET_BYTES}; expected whole packets"
-        )
     streams: dict[int, _Stream] = {}
-    tables: set[int] = {0}
+    tables: set[int] = {PROGRAMS_PID}
     counters: dict[int, int] = {}
     fault = ""
-    for pid, starts, counter, payload in _packets(data):
+    for pid, begins, counter, payload in read_packets(data):
         last = counters.get(pid)
-        # 2.4.3.3: the counter of packets with a payload grows by one; a repeat is allowed once.
-        if last is not None and counter not in ((last + 1) & 15, last) and not fault:
+        if last is not None and not follows(counter, last) and not fault:
             fault = f"packet id {pid}: counter {counter} after {last}"
         counters[pid] = counter
-        if pid in tables:
-            _table(pid, starts, payload, tables, streams)
-        elif pid in streams:
-            _collect(streams[pid], starts, payload)
+        if pid in streams:
+            _collect(streams[pid], begins, payload)
+        elif begins and pid == PROGRAMS_PID:
+            tables.update(read_programs(payload))
+        elif begins and pid in tables:
+            _add_streams(payload, streams)
     for stream in streams.values():
         _end_unit(stream)
     if not any(stream.starts for stream in streams.values()):
@@ -78,81 +79,28 @@ def read_transport(data: bytes) -> tuple[tuple[TrackFacts, ...], tuple[Stretch, 
     return tuple(track for _, track in found), stretches, fault
 
 
-def _packets(data: bytes) -> Iterator[tuple[int, bool, int, bytes]]:
-    for at in range(0, len(data), PACKET_BYTES):
-        if data[at] != _SYNC:
-            raise MediaError(f"damaged: no packet begins at byte {at:,}; expected 0x47")
-        control = data[at + 3] >> 4 & 3
-        if not control & 1:
+def _add_streams(table: bytes, streams: dict[int, _Stream]) -> None:
+    for pid, kind in read_program(table):
+        if pid in streams or len(streams) >= _MOST_STREAMS:
             continue
-        body = at + 4
-        if control & 2:
-            body += 1 + data[at + 4]
-        if body < at + PACKET_BYTES:
-            pid = (data[at + 1] & 31) << 8 | data[at + 2]
-            yield (
-                pid,
-                bool(data[at + 1] & 0x40),
-                data[at + 3] & 15,
-                data[body : at + PACKET_BYTES],
-            )
+        if kind in VIDEO_TYPES:
+            streams[pid] = _Stream(pid, "video", VIDEO_TYPES[kind])
+        elif kind in AUDIO_TYPES:
+            streams[pid] = _Stream(pid, "audio", AUDIO_TYPES[kind])
 
 
-def _table(
-    pid: int, starts: bool, payload: bytes, tables: set[int], streams: dict[int, _Stream]
-) -> None:
-    if not starts or len(payload) < 12:
-        return
-    section = payload[1 + payload[0] :]
-    if len(section) < 12:
-        return
-    size = (section[1] & 15) << 8 | section[2]
-    end = min(3 + size - 4, len(section))
-    if pid == 0:
-        for at in range(8, end - 3, 4):
-            if section[at] << 8 | section[at + 1]:  # 0 is the network's table
-                tables.add((section[at + 2] & 31) << 8 | section[at + 3])
-        return
-    at = 12 + ((section[10] & 15) << 8 | section[11])
-    while at + 5 <= end:
-        kind = section[at]
-        stream = (section[at + 1] & 31) << 8 | section[at + 2]
-        at += 5 + ((section[at + 3] & 15) << 8 | section[at + 4])
-        if stream in streams or len(streams) >= 32:
-            continue
-        if kind in _VIDEO:
-            streams[stream] = _Stream(stream, "video", _VIDEO[kind])
-        elif kind in _AUDIO:
-            streams[stream] = _Stream(stream, "audio", _AUDIO[kind])
-
-
-def _collect(stream: _Stream, starts: bool, payload: bytes) -> None:
-    if not starts:
+def _collect(stream: _Stream, begins: bool, payload: bytes) -> None:
+    if not begins:
         if stream.unit is not None:
             stream.unit += payload
         return
     _end_unit(stream)
-    if len(payload) < 9 or payload[:3] != b"\x00\x00\x01" or not payload[7] & 0x80:
+    unit = read_unit(payload)
+    if unit is None:
         stream.unit = None
         return
-    if len(payload) < 14:
-        stream.unit = None
-        return
-    pts = _stamp(payload, 9)
-    dts = _stamp(payload, 14) if payload[7] & 0x40 and len(payload) >= 19 else pts
-    stream.starts.append((pts, dts))
-    stream.unit, stream.unit_pts = bytearray(payload[9 + payload[8] :]), pts
-
-
-def _stamp(data: bytes, at: int) -> int:
-    """2.4.3.7: 33 bits with marker bits between them."""
-    return (
-        (data[at] >> 1 & 7) << 30
-        | data[at + 1] << 22
-        | data[at + 2] >> 1 << 15
-        | data[at + 3] << 7
-        | data[at + 4] >> 1
-    )
+    stream.starts.append((unit.shown, unit.decoded))
+    stream.unit, stream.unit_pts = bytearray(unit.body), unit.shown
 
 
 def _end_unit(stream: _Stream) -> None:
@@ -218,7 +166,7 @@ def _stretch(stream: _Stream, track: TrackFacts) -> Stretch:
     decoded = _near([dts for _, dts in stream.starts])
     if stream.kind == "audio":
         adts = read_adts(bytes(stream.payload)) if stream.entry == "mp4a" else None
-        frame_s = 1024 / track.sample_rate if adts else 0.0
+        frame_s = FRAME_SAMPLES / track.sample_rate if adts else 0.0
         frames = adts.frames if adts else len(shown)
         start_s = shown[0] / CLOCK_HZ
         end_s = start_s + adts.duration_s if adts else shown[-1] / CLOCK_HZ
@@ -294,6 +242,6 @@ def read_packed_audio(data: bytes) -> tuple[TrackFacts, Stretch]:
         first_shown_s=start_s,
         shown_end_s=end_s,
         frames=adts.frames,
-        frame_s=1024 / adts.sample_rate,
+        frame_s=FRAME_SAMPLES / adts.sample_rate,
     )
     return track, stretch

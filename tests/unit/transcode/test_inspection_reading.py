@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abr.errors import MediaError, PlaylistError
-from transcode.inspection.bits import level_needed, read_adts, read_sps
+from transcode.inspection.bits import level_needed, read_sps
 from transcode.inspection.facts import SegmentFacts
 from transcode.inspection.isomedia import read_fragments, read_init
 from transcode.inspection.listed import ListedMedia, ListedMultivariant, read_listed
 from transcode.inspection.media import container_of, read_segment
 from transcode.inspection.transport import read_packed_audio, read_transport
 from transcode.inspection.webvtt import read_webvtt
+from transcode.media.adts import read_adts
 from transcode.media.boxes import box, full_box
 from transcode.playlist.model import ByteRange
 from transcode.playlist.tags import read_lines

@@ -13,7 +13,8 @@ from abr.errors import MediaError
 from transcode.inspection.transport import read_transport
 from transcode.media.boxes import box, full_box
 from transcode.media.fragments import Sample, write_fragment
-from transcode.media.transport import CLOCK_HZ, ORIGIN, TransportMuxer
+from transcode.media.packets import CLOCK_HZ
+from transcode.media.transport import ORIGIN, TransportMuxer
 
 SPS = bytes.fromhex("6764000dacd941419f9f011000000300100000030300f1429960")
 """High profile, level 1.3, 320x180."""
