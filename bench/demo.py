@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from abr.trace import Trace
     from bench.reports.sessions import LadderRung, ReportData
     from player.config import PlayerConfig
-    from transcode.packaging.layout import PresentationIndex
+    from transcode.packaging.index import PresentationIndex
 
 ALGORITHMS = ("throughput", "bba-0", "bola-sabre")
 MAX_BUFFER_S = 14.0

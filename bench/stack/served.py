@@ -16,7 +16,7 @@ from pathlib import Path
 import aiohttp
 
 from abr.errors import UpstreamError, UpstreamTimeoutError
-from transcode.packaging.layout import PresentationIndex, files_of
+from transcode.packaging.index import PresentationIndex, files_of
 
 READY_LIMIT_S = 120.0
 STOP_LIMIT_S = 10.0

@@ -27,7 +27,7 @@ from origin.server.app import make_app as make_origin
 from origin.server.httpserver import listening
 from origin.server.store import DirectoryStore, OpenObject, titles_without_keys
 from transcode.files.keystore import KeyStore, default_keys_dir
-from transcode.packaging.layout import PresentationIndex
+from transcode.packaging.index import PresentationIndex
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,9 @@ from origin.paths import is_servable
 from origin.server.sending import FileBody
 from origin.server.store import OpenObject
 from transcode.files.publish import current_version, published_titles
+from transcode.packaging.index import PresentationIndex, files_of
 from transcode.packaging.indexfile import parse_index
-from transcode.packaging.layout import INDEX, PresentationIndex, files_of
+from transcode.packaging.layout import INDEX
 from transcode.storage.objects import NoObjectError, ObjectStore, StoreError
 from transcode.storage.published import ENTRIES, is_version
 

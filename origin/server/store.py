@@ -21,7 +21,8 @@ from origin.paths import RESERVED, is_servable
 from origin.server.sending import FileBody
 from transcode.files.keystore import KeyStore
 from transcode.files.reader import is_package, read_index
-from transcode.packaging.layout import INDEX, PresentationIndex, files_of
+from transcode.packaging.index import PresentationIndex, files_of
+from transcode.packaging.layout import INDEX
 
 
 @dataclass(slots=True)

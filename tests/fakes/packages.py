@@ -12,11 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from abr.errors import KeyStoreError
-from transcode.packaging.indexfile import print_index
-from transcode.packaging.layout import (
-    INDEX,
-    MULTIVARIANT,
-    PLAYLIST,
+from transcode.packaging.index import (
     Encryption,
     PresentationIndex,
     SegmentFacts,
@@ -24,6 +20,8 @@ from transcode.packaging.layout import (
     Track,
     files_of,
 )
+from transcode.packaging.indexfile import print_index
+from transcode.packaging.layout import INDEX, MULTIVARIANT, PLAYLIST
 from transcode.packaging.listing import media_playlist_of, multivariant_of
 from transcode.packaging.sidetracks import ImageTrack, TextTrack
 from transcode.playlist import print_media, print_multivariant

@@ -15,7 +15,7 @@ from abr.errors import ToolMissingError
 from tests import hlsrules
 from transcode.config import TranscodeConfig
 from transcode.files.reader import check_package, read_presentation
-from transcode.packaging.layout import PresentationIndex
+from transcode.packaging.index import PresentationIndex
 from transcode.playlist import MultivariantPlaylist, parse
 from transcode.run.ffmpegtools import Tool, candidates
 from transcode.run.package import transcode

@@ -17,7 +17,7 @@ from abr.cli import main
 from transcode.inspection.facts import PackageFacts
 from transcode.inspection.judge import Verdict, judge
 from transcode.media.boxes import boxes, find
-from transcode.packaging.layout import PresentationIndex
+from transcode.packaging.index import PresentationIndex
 from transcode.run import package
 from transcode.run.assemble import write_index
 from transcode.run.ffmpegtools import find as find_tool

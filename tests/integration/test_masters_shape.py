@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tests.mp4boxes import clean_aperture, with_in_sample_entry
 from transcode.config import TranscodeConfig
-from transcode.packaging.layout import PresentationIndex
+from transcode.packaging.index import PresentationIndex
 from transcode.run.ffmpegtools import Tool, candidates
 from transcode.run.package import transcode
 from transcode.run.probe import probe

@@ -22,7 +22,7 @@ import pytest
 from tests.numbered import WIDTH, Played, play, write_film
 from transcode.config import TranscodeConfig
 from transcode.masters.damage import DamagedError
-from transcode.packaging.layout import PresentationIndex
+from transcode.packaging.index import PresentationIndex
 from transcode.run.ffmpegtools import Tool, candidates
 from transcode.run.package import transcode
 

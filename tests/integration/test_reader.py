@@ -8,8 +8,8 @@ import pytest
 
 from abr.errors import MissingFileError, PackageError, PlaylistError
 from transcode.files.reader import check_package, is_package, read_index, read_presentation
+from transcode.packaging.index import PresentationIndex, SegmentFacts, SourceFacts, Track, files_of
 from transcode.packaging.indexfile import print_index
-from transcode.packaging.layout import PresentationIndex, SegmentFacts, SourceFacts, Track, files_of
 from transcode.packaging.listing import media_playlist_of, multivariant_of
 from transcode.playlist import print_media, print_multivariant
 

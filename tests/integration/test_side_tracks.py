@@ -16,7 +16,7 @@ from transcode.cli.transcode import summary
 from transcode.config import TranscodeConfig
 from transcode.files.keystore import KeyStore
 from transcode.files.reader import check_package
-from transcode.packaging.layout import PresentationIndex
+from transcode.packaging.index import PresentationIndex
 from transcode.playlist import MediaPlaylist, parse
 from transcode.run.ffmpegtools import Tool, candidates
 from transcode.run.package import transcode

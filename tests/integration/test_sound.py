@@ -22,7 +22,7 @@ from transcode.files.reader import check_package
 from transcode.graphs.audio import padded, sound_graph
 from transcode.masters.sound import AudioFacts
 from transcode.masters.timing import Clock
-from transcode.packaging.layout import PresentationIndex
+from transcode.packaging.index import PresentationIndex
 from transcode.run.ffmpegtools import Tool, candidates
 from transcode.run.package import transcode
 

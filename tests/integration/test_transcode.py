@@ -19,7 +19,7 @@ from tests import hlsrules, mp4facts
 from transcode.config import TranscodeConfig
 from transcode.files.keystore import KeyStore
 from transcode.files.reader import check_package
-from transcode.packaging.layout import PresentationIndex
+from transcode.packaging.index import PresentationIndex
 from transcode.run.ffmpegtools import Tool, candidates
 from transcode.run.generate import write_master
 from transcode.run.package import TranscodeProgress, transcode

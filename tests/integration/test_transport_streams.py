@@ -18,7 +18,7 @@ from transcode.encryption import decrypt, sequence_iv
 from transcode.files.keystore import KeyStore
 from transcode.files.reader import check_package
 from transcode.inspection.judge import judge
-from transcode.packaging.layout import PresentationIndex
+from transcode.packaging.index import PresentationIndex
 from transcode.run.ffmpegtools import Tool, candidates
 from transcode.run.inspecting import load_package
 from transcode.run.package import transcode

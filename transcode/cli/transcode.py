@@ -18,7 +18,7 @@ from transcode.config import Preset, TranscodeConfig
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from transcode.packaging.layout import PresentationIndex
+    from transcode.packaging.index import PresentationIndex
     from transcode.run.package import TranscodeProgress
     from transcode.storage.objects import ObjectStore
 
@@ -291,7 +291,7 @@ async def _show_plan(paths: tuple[Path, ...], config: TranscodeConfig, *, as_jso
 
 def summary(index: PresentationIndex, out: Path) -> dict[str, object]:
     """What ``--json`` prints: figures in seconds, bytes and bits per second."""
-    from transcode.packaging.layout import groups_of
+    from transcode.packaging.index import groups_of
 
     lowest = index.video[0]
     return {

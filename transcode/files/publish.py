@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from transcode.files.reader import check_package
-from transcode.packaging.layout import INDEX, MANIFEST, files_of
+from transcode.packaging.index import files_of
+from transcode.packaging.layout import INDEX, MANIFEST
 from transcode.playlist.relocate import relocate
 from transcode.storage.manifest import relocate_manifest
 from transcode.storage.objects import NoObjectError, ObjectExistsError, ObjectStore, StoreError

@@ -11,16 +11,10 @@ from pathlib import Path
 from abr.errors import MissingFileError, PackageError
 from abr.media import Presentation
 from abr.shell import reason_of
+from transcode.packaging.checks import check_files, check_multivariant
+from transcode.packaging.index import PresentationIndex, files_of
 from transcode.packaging.indexfile import parse_index
-from transcode.packaging.layout import (
-    INDEX,
-    MULTIVARIANT,
-    REMEDY,
-    PresentationIndex,
-    check_files,
-    check_multivariant,
-    files_of,
-)
+from transcode.packaging.layout import INDEX, MULTIVARIANT, REMEDY
 from transcode.packaging.listing import texts_of
 from transcode.packaging.presentation import presentation_of_package
 from transcode.playlist import MultivariantPlaylist, Playlist, parse

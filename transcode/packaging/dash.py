@@ -18,7 +18,9 @@ from itertools import groupby
 from uuid import UUID
 from xml.etree import ElementTree as ET
 
-from transcode.packaging.layout import INIT, PresentationIndex, Track, listed_peak_bps
+from transcode.packaging.index import PresentationIndex, Track
+from transcode.packaging.layout import INIT
+from transcode.packaging.rates import listed_peak_bps
 from transcode.packaging.sampleencryption import COMMON_SYSTEM, SCHEME_OF, pssh_of
 from transcode.packaging.sidetracks import WHOLE_TEXT, ImageTrack, TextTrack
 

@@ -15,7 +15,7 @@ import struct
 
 from transcode.media.boxes import Box, boxes, find
 from transcode.media.fragments import read_fragment
-from transcode.packaging.layout import KeyFrame
+from transcode.packaging.index import KeyFrame
 
 _NO_DEFAULTS = (0, 0, 0)  # our fragments state size, duration and flags of every sample
 

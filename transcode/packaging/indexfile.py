@@ -15,10 +15,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal, NoReturn
 
 from abr.errors import PackageError
-from transcode.packaging.layout import (
-    INDEX,
-    REMEDY,
-    Container,
+from transcode.packaging.checks import check_index
+from transcode.packaging.index import (
     Encryption,
     KeyFrame,
     PresentationIndex,
@@ -26,9 +24,8 @@ from transcode.packaging.layout import (
     SourceFacts,
     SourceStream,
     Track,
-    check_index,
-    title_of,
 )
+from transcode.packaging.layout import INDEX, REMEDY, Container, title_of
 from transcode.packaging.sidetracks import ImageTrack, TextTrack
 from transcode.quality import QualityFacts, TrackQuality
 

@@ -14,19 +14,9 @@ from dataclasses import replace
 
 from transcode.encoders.video import h264_bits
 from transcode.packaging.dash import print_manifest
-from transcode.packaging.layout import (
-    IFRAMES,
-    INIT,
-    MANIFEST,
-    MULTIVARIANT,
-    PLAYLIST,
-    Encryption,
-    PresentationIndex,
-    Track,
-    mean_bps,
-    run_peak_bps,
-    segment_name,
-)
+from transcode.packaging.index import Encryption, PresentationIndex, Track
+from transcode.packaging.layout import IFRAMES, INIT, MANIFEST, MULTIVARIANT, PLAYLIST, segment_name
+from transcode.packaging.rates import mean_bps, run_peak_bps
 from transcode.packaging.sampleencryption import METHODS, constant_iv
 from transcode.packaging.sidetracks import (
     THUMBNAILS,

@@ -12,7 +12,7 @@ from itertools import accumulate
 import numpy as np
 
 from abr.media import FloatArray, Presentation, SideFiles
-from transcode.packaging.layout import PresentationIndex, Track
+from transcode.packaging.index import PresentationIndex, Track
 from transcode.packaging.listing import media_playlist_of, multivariant_of
 from transcode.playlist import print_media, print_multivariant
 

@@ -13,14 +13,14 @@ from transcode.masters.master import Master
 from transcode.masters.sound import CHARACTERISTICS, NEVER_BY_THEMSELVES
 from transcode.masters.streams import StreamUse
 from transcode.packaging import layout
-from transcode.packaging.indexfile import print_index
-from transcode.packaging.layout import (
+from transcode.packaging.index import (
     Encryption,
     PresentationIndex,
     SourceFacts,
     SourceStream,
     Track,
 )
+from transcode.packaging.indexfile import print_index
 from transcode.packaging.listing import texts_of
 from transcode.packaging.sampleencryption import METHODS
 from transcode.packaging.sidetracks import ImageTrack, TextTrack

@@ -25,7 +25,7 @@ from transcode.masters.damage import DamagedError
 from transcode.measuring.comparing import display_of
 from transcode.media.transport import ORIGIN
 from transcode.packaging import layout
-from transcode.packaging.layout import PresentationIndex
+from transcode.packaging.index import PresentationIndex
 from transcode.planning.jobs import Job
 from transcode.planning.planview import plan_as_data
 from transcode.quality import QualityFacts

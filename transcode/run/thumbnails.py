@@ -11,7 +11,7 @@ from transcode.config import TranscodeConfig
 from transcode.ffmpeg import thumbnail_arguments
 from transcode.packaging import sidetracks
 from transcode.packaging.iframes import key_frames_of, moved_to
-from transcode.packaging.layout import KeyFrame
+from transcode.packaging.index import KeyFrame
 from transcode.packaging.sidetracks import ImageTrack
 from transcode.planning.plan import VideoPlan
 from transcode.run.ffmpegtools import find

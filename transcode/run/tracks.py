@@ -26,7 +26,7 @@ from transcode.media.fragments import (
 from transcode.media.transport import TransportMuxer
 from transcode.packaging import layout
 from transcode.packaging.iframes import key_frames_of
-from transcode.packaging.layout import KeyFrame, SegmentFacts
+from transcode.packaging.index import KeyFrame, SegmentFacts, key_period
 from transcode.packaging.listing import init_iv
 from transcode.packaging.sampleencryption import SampleEncrypter, Scheme, clear_init, clear_segment
 
@@ -46,7 +46,7 @@ class Encrypter:
 
     def key_of(self, segment: int) -> ContentKey:
         """The key that encrypts ``segment`` of every track."""
-        period = layout.key_period(segment, self.rotate_every)
+        period = key_period(segment, self.rotate_every)
         while len(self.keys) <= period:
             self.keys.append(self.provider.key_for(self.title, len(self.keys)))
         return self.keys[period]

@@ -10,9 +10,10 @@ import pytest
 from abr.errors import PackageError
 from tests.unit.transcode.test_layout import INDEX, SEALED, video
 from tests.unit.transcode.test_sidetracks import FORCED, IMAGES, TEXT
+from transcode.packaging.checks import check_index
 from transcode.packaging.dash import print_manifest
+from transcode.packaging.index import PresentationIndex, files_of
 from transcode.packaging.indexfile import parse_index, print_index
-from transcode.packaging.layout import PresentationIndex, check_index, files_of
 from transcode.packaging.listing import texts_of
 
 NAMES = {"mpd": "urn:mpeg:dash:schema:mpd:2011"}

@@ -11,9 +11,10 @@ from tests import mp4facts
 from tests.unit.transcode.test_fragments import AVC, init_section, samples
 from tests.unit.transcode.test_layout import INDEX
 from transcode.media.fragments import VideoCutter, write_fragment
+from transcode.packaging.checks import check_index
 from transcode.packaging.iframes import key_frames_of, moved_to
+from transcode.packaging.index import KeyFrame, PresentationIndex, files_of
 from transcode.packaging.indexfile import digest_of, parse_index, print_index
-from transcode.packaging.layout import KeyFrame, PresentationIndex, check_index, files_of
 from transcode.packaging.listing import iframe_playlist_of, multivariant_of
 from transcode.playlist import ByteRange, parse, print_media, print_multivariant
 

@@ -12,25 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abr.errors import PackageError
-from transcode.packaging.indexfile import digest_of, parse_index, print_index
-from transcode.packaging.layout import (
-    MAX_TITLE_CHARS,
+from transcode.packaging.checks import check_files, check_index, check_multivariant
+from transcode.packaging.index import (
     Encryption,
     PresentationIndex,
     SegmentFacts,
     SourceFacts,
     SourceStream,
     Track,
-    check_files,
-    check_index,
-    check_multivariant,
     files_of,
-    listed_peak_bps,
-    mean_bps,
-    peak_bps,
-    title_of,
 )
+from transcode.packaging.indexfile import digest_of, parse_index, print_index
+from transcode.packaging.layout import MAX_TITLE_CHARS, title_of
 from transcode.packaging.listing import default_rung, init_iv, media_playlist_of, multivariant_of
+from transcode.packaging.rates import listed_peak_bps, mean_bps, peak_bps
 from transcode.playlist import parse, print_media, print_multivariant
 
 KIDS = ("00" * 16, "11" * 16)

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from abr.errors import PackageError
-from transcode.packaging.indexfile import digest_of, parse_index, print_index
-from transcode.packaging.layout import (
+from transcode.packaging.index import (
     Encryption,
     PresentationIndex,
     SegmentFacts,
     SourceFacts,
     Track,
 )
+from transcode.packaging.indexfile import digest_of, parse_index, print_index
 from transcode.packaging.listing import media_playlist_of, multivariant_of
 from transcode.packaging.presentation import own_rates_bps, presentation_of_package
 from transcode.playlist import print_media, print_multivariant

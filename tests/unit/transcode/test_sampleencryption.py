@@ -21,10 +21,11 @@ from transcode.media.boxes import box, boxes, find
 from transcode.media.fragments import Sample, write_fragment
 from transcode.media.hevcslices import hevc_leader
 from transcode.media.slices import h264_leader
+from transcode.packaging.checks import check_index
 from transcode.packaging.dash import print_manifest
 from transcode.packaging.iframes import key_frames_of
+from transcode.packaging.index import Encryption, KeyFrame
 from transcode.packaging.indexfile import parse_index, print_index
-from transcode.packaging.layout import Encryption, KeyFrame, check_index
 from transcode.packaging.listing import iframe_playlist_of, media_playlist_of
 from transcode.packaging.sampleencryption import (
     SampleEncrypter,

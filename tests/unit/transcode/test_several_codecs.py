@@ -10,14 +10,9 @@ import pytest
 from abr.errors import PackageError
 from player.playback.manifest import variants_of
 from tests.unit.transcode.test_layout import INDEX, video
+from transcode.packaging.checks import check_index, check_multivariant
+from transcode.packaging.index import PresentationIndex, Track, files_of
 from transcode.packaging.indexfile import digest_of, parse_index, print_index
-from transcode.packaging.layout import (
-    PresentationIndex,
-    Track,
-    check_index,
-    check_multivariant,
-    files_of,
-)
 from transcode.packaging.listing import multivariant_of
 from transcode.packaging.presentation import presentation_of_package
 from transcode.quality import QualityFacts, track_quality

@@ -9,8 +9,9 @@ import pytest
 
 from abr.errors import PackageError
 from tests.unit.transcode.test_layout import INDEX
+from transcode.packaging.checks import check_index
+from transcode.packaging.index import PresentationIndex, files_of
 from transcode.packaging.indexfile import parse_index, print_index
-from transcode.packaging.layout import PresentationIndex, check_index, files_of
 from transcode.packaging.listing import multivariant_of, texts_of
 from transcode.packaging.sidetracks import (
     ImageTrack,

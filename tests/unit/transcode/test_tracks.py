@@ -8,7 +8,8 @@ import pytest
 
 from transcode.encryption import ContentKey, decrypt, sequence_iv
 from transcode.media.fragments import Cut
-from transcode.packaging.layout import Encryption, SegmentFacts, segment_name
+from transcode.packaging.index import Encryption, SegmentFacts
+from transcode.packaging.layout import segment_name
 from transcode.run.tracks import Encrypter, Folder
 
 
