@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.fakes.broken_masters import BROKEN
 from tests.fakes.masters import CASES, Case
 from tests.fakes.rare_masters import RARE
 from transcode.run.ffmpegtools import find
@@ -48,7 +49,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="Keep masters and packages in this folder.")
     args = parser.parse_args()
     bad = 0
-    for case in (*CASES, *RARE):
+    for case in (*CASES, *RARE, *BROKEN):
         if args.only not in case.name:
             continue
         with tempfile.TemporaryDirectory() as scratch:

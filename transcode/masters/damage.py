@@ -20,6 +20,8 @@ from transcode.masters.timing import Clock
 
 _MOST_PLACES = 3
 _CUT_MOST_S = 30.0
+_PRIMING_S = 0.15
+"""Longest that encoders put in front: 6528 samples of Opus and AAC with SBR, with some room."""
 
 
 class DamagedError(MediaError):
@@ -56,6 +58,12 @@ class TrackDamage:
     cut_s: float = 0.0
     marked: int = 0
     """Packets that the container marks as incomplete, decoded or not."""
+    is_cut_off: bool = False
+    """Whether the file ends before its container says so."""
+    ends_s: float = 0.0
+    """Where the stream ends, in the film's time, if it is cut off."""
+    lacks_s: float = 0.0
+    """What is missing behind that, as far as the container tells."""
 
     @property
     def share(self) -> float:
@@ -93,6 +101,9 @@ def damage_of(
         after_s = clock.film_times(held_s)
         first_s = float(after_s[0]) if len(after_s) else 0.0
         gone_s = _without(after_s[after_s >= first_s - 1e-4], film_s)
+        if what == "sound" and len(film_s):
+            # What encoders put in front is dropped by the decoder.
+            gone_s = gone_s[(gone_s > film_s[0]) | (gone_s < film_s[0] - _PRIMING_S)]
         holes_s = _due(after_s, frame_s) if is_steady else after_s[:0]
         bad_s = np.unique(np.round([*gone_s, *holes_s, *film_s[frames.is_faulty]], 4))
     count = len(bad_s)
@@ -178,8 +189,11 @@ def check_damage(tracks: Sequence[TrackDamage], *, tolerate: float, where: str) 
     """
     for each in tracks:
         cut_s = each.cut_s if tolerate == 0 or each.cut_s > _CUT_MOST_S else 0.0
-        too_many = each.total_s > max(tolerate, tolerate / 100 * each.of * _frame_s(each))
-        if tolerate < 100 and (cut_s or too_many or each.longest_s > tolerate):
+        bad_s, whole_s = each.total_s + each.lacks_s, each.of * _frame_s(each) + each.lacks_s
+        too_many = bad_s > max(tolerate, tolerate / 100 * whole_s)
+        too_long = max(each.longest_s, each.lacks_s) > tolerate
+        is_cut = each.is_cut_off and tolerate == 0
+        if tolerate < 100 and (cut_s or too_many or too_long or is_cut):
             limit = f"{tolerate:g} % or {tolerate:g} s" if tolerate else "nothing"
             allowed = f"{limit} is let through"
             raise DamagedError(
@@ -208,7 +222,22 @@ def damage_notes(tracks: Sequence[TrackDamage]) -> Iterator[Note]:
                             f"joined ({each.marked:,}), but decode without an error")  # fmt: skip
 
 
+def end_note(track: TrackDamage) -> Note:
+    """That the file is cut off, as far as one stream is concerned."""
+    return Note(text=f"the file is cut off: {_end(track)}", at_s=None)
+
+
+def _end(track: TrackDamage) -> str:
+    what = "pictures end" if track.what == "picture" else "sound ends"
+    return (
+        f"its {what} at {time_code(track.ends_s)}, {track.lacks_s:.2f} s or more before its "
+        "container says"
+    )
+
+
 def _words(track: TrackDamage) -> str:
+    if track.is_cut_off and (track.lacks_s >= track.total_s or not track.count):
+        return _end(track)
     name = "pictures" if track.what == "picture" else "frames of sound"
     said = f"{track.count:,} of {track.of:,} {name} are damaged or missing"
     if track.cut and not track.count:

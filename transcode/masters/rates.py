@@ -35,6 +35,9 @@ LEAST_VARIABLE = Fraction(10)
 _LEAST_STEP_S = 1 / 400
 _ON_GRID = 0.99
 _DENSE = 0.9
+_STRAYS = 1e-3
+_RECOVERS = 25
+"""Pictures that one too many may put into the place after theirs, until a place is free."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,9 @@ class Rate:
     """Pictures that take the place after the nearest, which another has."""
     lost: int = 0
     """Pictures that find no place within one of theirs."""
+    strays: int = 0
+    """Pictures within a place of the one before, of which there are so few that they are left out:
+    room for them would put all that follow a place too late."""
 
 
 def rate_of(times_s: FloatArray, *, tick_s: float, hint: Fraction | None = None) -> Rate:
@@ -175,11 +181,15 @@ def _fit(times_s: FloatArray, rate: Fraction, *, origin_s: float | None = None) 
     origin_s = float(times_s[0]) if origin_s is None else origin_s
     nearest = places_of(times_s, rate, origin_s)
     taken = pack(nearest)
+    twice = int((np.diff(nearest) == 0).sum())
+    late = int((taken > nearest).sum())
+    if 0 < twice <= max(1, len(times_s) * _STRAYS) and late > _RECOVERS * twice:
+        return Rate(rate=rate, origin_s=origin_s, is_variable=True, strays=twice)
     return Rate(
         rate=rate,
         origin_s=origin_s,
         is_variable=True,
-        moved=int((taken > nearest).sum()),
+        moved=late,
         lost=len(taken) - len(np.unique(taken)),
     )
 

@@ -85,7 +85,7 @@ _PLACES: Mapping[str, str] = {
 _STEREO, _SURROUND = ("FL", "FR"), ("FL", "FR", "FC", "LFE", "BL", "BR")
 _LABEL = re.compile(r"\d+ channels \((\w+)\)")
 _COUNTERS = re.compile(r"\d+|\b(ch|channel|track|audio|mono|a)\b|[^\w]+", re.IGNORECASE)
-_LEAST_LENGTH = 1 / 2
+_LEAST_LENGTH = 2 / 3
 SURROUND_CHANNELS = 6
 
 

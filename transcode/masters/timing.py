@@ -156,7 +156,9 @@ def measure(
     begin_s = float(times_s[0])
     start_s = _start(begin_s, heard, rate)
     end_s = _end_of_picture(float(times_s[-1]), picture, rate.rate)
-    frames, film_end_s = _length(times_s, start_s, end_s, heard, rate.rate)
+    frames, film_end_s = _length(
+        times_s, start_s, end_s, heard, rate, packs=bool(picture.jumps or not rate.strays)
+    )
     steps_s = np.diff(times_s)
     longest = int(np.argmax(steps_s)) if len(steps_s) else 0
     return Timing(
@@ -219,14 +221,22 @@ def _end_of_picture(last_s: float, picture: Line, rate: Fraction) -> float:
 
 
 def _length(
-    times_s: FloatArray, start_s: float, end_s: float, heard: Sequence[Line], rate: Fraction
+    times_s: FloatArray,
+    start_s: float,
+    end_s: float,
+    heard: Sequence[Line],
+    rate: Rate,
+    *,
+    packs: bool,
 ) -> tuple[int, float]:
     """Frames of the film, and where it ends: the last picture stands to the end of the sound."""
-    last = int(pack(places_of(times_s, rate, start_s))[-1])
+    rate_hz = float(rate.rate)
+    places = places_of(times_s, rate.rate, start_s)
+    last = int((pack(places) if packs else places)[-1])
     film_end_s = end_s
-    if heard and _sound_end(heard[0]) - end_s > max(_LITTLE_S, 2 / float(rate)):
+    if heard and _sound_end(heard[0]) - end_s > max(_LITTLE_S, 2 / rate_hz):
         film_end_s = _sound_end(heard[0])
-    frames = max(last + 1, math.floor((film_end_s - start_s) * float(rate) + 0.5 + 1e-3))
+    frames = max(last + 1, math.floor((film_end_s - start_s) * rate_hz + 0.5 + 1e-3))
     return frames, film_end_s
 
 
@@ -269,7 +279,7 @@ def _can_seek(line: Line, rate: Rate, form: str) -> bool:
     """Places follow from times alone, without hidden pictures, in a format with an index."""
     return (
         form.startswith(_SEEKABLE)
-        and not (rate.moved or rate.lost)
+        and not (rate.moved or rate.lost or rate.strays)
         and not (line.jumps or line.is_timeless or line.hidden or line.corrupt or line.before_key)
     )
 
@@ -321,6 +331,9 @@ def _picture_notes(picture: Line, rate: Rate, start_s: float) -> list[Note]:
     if rate.lost:
         notes.append(Note(text=f"{rate.lost:,} pictures come faster than "
                                f"{float(rate.rate):.5g} per second and are left out"))  # fmt: skip
+    if rate.strays:
+        notes.append(Note(text=f"{rate.strays:,} pictures come within a frame of another and are "
+                               "left out"))  # fmt: skip
     notes += _jump_notes("picture", picture, start_s)
     return notes
 

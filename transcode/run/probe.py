@@ -8,17 +8,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from abr.errors import MediaError, MissingFileError
 from abr.shell import reason_of
+from transcode.masters.ends import ends_broken, with_missing_end
 from transcode.masters.fields import whole
 from transcode.masters.master import Master, master_from
 from transcode.masters.packets import CORRUPT, KEY, Packets
 from transcode.masters.sound import to_listen_to
 from transcode.masters.stream import streams_of
 from transcode.masters.streams import EXPECTED, StreamWish
-from transcode.media.boxes import read_header
+from transcode.run.ends import CUT_SHORT, has_open_end, stated_bytes
 from transcode.run.examine import examine, find_first, follow
 from transcode.run.ffprobe import LIMIT_S, ask_ffprobe, read_packets, url_of
 from transcode.run.fieldcheck import look
@@ -27,12 +28,6 @@ from transcode.run.listening import find_bass, is_silent
 _LISTS = frozenset({"concat", "hls", "dash", "imf", "webm_dash_manifest", "sdp"})
 """Formats whose media are elsewhere: a digest of the file says nothing about them, so that
 products of other pictures would be found in the cache."""
-_SEGMENT = bytes.fromhex("18538067")
-_HEAD_BYTES = 1 << 12
-_CUT_SHORT = "File ended prematurely"
-_MP4_FIRST = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"})
-_MP4_MEDIA = frozenset({b"mdat", b"moov", b"moof"})
-_MP4_KINDS = _MP4_FIRST | {b"moof", b"mfra", b"sidx", b"styp", b"meta", b"uuid", b"udta", b"emsg"}
 
 
 async def probe(
@@ -47,13 +42,13 @@ async def probe(
 
     Raises:
         MissingFileError: no such file, or a folder.
-        MediaError: it is empty, cut off, not media, or has no video.
+        MediaError: it is empty, cut off before its index, not media, or has no video.
         ConfigError: a stream was asked for that is not there.
         ToolMissingError: no ffprobe.
         ToolFailedError: ffprobe said nothing for ``limit_s``.
     """
     path = Path(path)
-    _check_file(path)
+    size, stated = _check_file(path)
     described = _Text()
     log = await ask_ffprobe(
         path,
@@ -65,17 +60,18 @@ async def probe(
     if not found.get("streams"):
         why = log.splitlines()[-1].strip() if log.strip() else "nothing playable"
         why = why.removeprefix(f"{url_of(path)}: ")
+        if stated:
+            raise MediaError(
+                f"{path}: is cut off before what is needed to read it ({why}): it holds {size:,} "
+                f"of at least {stated:,} bytes; expected the whole file; copy or download it again"
+            )
         raise MediaError(f"{path}: cannot be read as media ({why}); {EXPECTED}")
     if found.get("format", {}).get("format_name") in _LISTS:
         raise MediaError(
             f"{path}: only names other files; {EXPECTED}; join what it names into one file first"
         )
     packets, log = await read_packets(path, sample_rates(found), limit_s=limit_s)
-    if _CUT_SHORT in log and not _has_open_end(path):
-        raise MediaError(
-            f"{path}: damaged or cut off: its container says that more follows; copy or download "
-            "it again"
-        )
+    is_cut = bool(stated) or (CUT_SHORT in log and not has_open_end(path)) or ends_broken(packets)
     facts = partial(
         master_from,
         found,
@@ -96,7 +92,12 @@ async def probe(
     # Where each picture is a key frame, looking at them all would cost as much as an encode.
     if not (packets[master.index].flags & KEY).all():
         master = await follow(path, master)
-    return await examine(path, master) if _is_suspicious(master, packets, log) else master
+    if is_cut or _is_suspicious(master, packets, log):
+        master = await examine(path, master)
+    if is_cut:
+        share = max(0, stated - size) / size
+        master = with_missing_end(master, found, packets, missing_share=share)
+    return master
 
 
 async def _find_silent(
@@ -114,21 +115,6 @@ async def _find_silent(
             break
         silent |= {*main}
     return silent
-
-
-def _has_open_end(path: Path) -> bool:
-    """Whether a Matroska file was written without knowing its size: a recording, broken off.
-
-    Source: RFC 8794, 6.2: a size of ones only is unknown.
-    """
-    with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
-    at = head.find(_SEGMENT) + len(_SEGMENT)
-    if at < len(_SEGMENT) or at >= len(head) or not head[at]:
-        return False
-    length = 9 - head[at].bit_length()
-    size = int.from_bytes(head[at : at + length]) & ((1 << 7 * length) - 1)
-    return size == (1 << 7 * length) - 1
 
 
 def _is_suspicious(master: Master, packets: Mapping[int, Packets], log: str) -> bool:
@@ -150,7 +136,8 @@ def sample_rates(found: Mapping[str, Any]) -> dict[int, int]:
     return {whole(each.get("index")): whole(each.get("sample_rate")) for each in streams}
 
 
-def _check_file(path: Path) -> None:
+def _check_file(path: Path) -> tuple[int, int]:
+    """Bytes that the file holds, and that it says it has where that is more; else 0."""
     try:
         str(path.absolute()).encode()
     except UnicodeEncodeError as exc:
@@ -167,35 +154,13 @@ def _check_file(path: Path) -> None:
             size = os.fstat(file.fileno()).st_size
             if not size:
                 raise MediaError(f"{path}: is empty; {EXPECTED}")
-            _check_boxes(path, file, size)
+            return size, stated_bytes(file, size)
     except FileNotFoundError as exc:
         if isinstance(exc, MissingFileError):
             raise
         raise MissingFileError(f"{path}: no such file; {EXPECTED}") from exc
     except OSError as exc:
         raise MissingFileError(f"{path}: {reason_of(exc)}; {EXPECTED} that can be read") from exc
-
-
-def _check_boxes(path: Path, file: BinaryIO, size: int) -> None:
-    """Refuse an MP4 whose last box extends beyond the end of the file.
-
-    ffprobe accepts such a file if its index comes first.
-    """
-    at, kind = 0, b""
-    while at < size:
-        file.seek(at)
-        try:
-            head = read_header(file.read(16))
-        except MediaError:
-            return  # size 0 means to the end of the file; ffprobe judges anything else
-        if head is None or head[0] not in (_MP4_KINDS if at else _MP4_FIRST):
-            return  # not MP4, or bytes of something else behind it
-        kind, at = head[0], at + head[2]
-    if at > size and kind in _MP4_MEDIA:
-        raise MediaError(
-            f"{path}: is cut off: it holds {size:,} of at least {at:,} bytes; "
-            "expected the whole file; copy or download it again"
-        )
 
 
 class _Text:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -152,3 +154,27 @@ def test_the_limit_is_a_share_a_time_in_all_and_a_time_in_a_row(
         check_damage([track], tolerate=tolerate, where="in/film.ts")
     assert str(caught.value).startswith(f"in/film.ts: damaged or cut off: {count:,} of {of:,}")
     assert "--tolerate 100" in str(caught.value)
+
+
+def cut(track: TrackDamage, lacks_s: float) -> TrackDamage:
+    return replace(track, is_cut_off=True, ends_s=40.0, lacks_s=lacks_s)
+
+
+@pytest.mark.parametrize(
+    ("lacks_s", "tolerate", "is_taken"),
+    [(0.6, 1, True), (0.6, 0, False), (0.0, 0, False), (3.0, 1, False), (3.0, 100, True)],
+)
+def test_a_missing_end_is_judged_like_other_damage(
+    lacks_s: float, tolerate: float, is_taken: bool
+) -> None:
+    whole = damage_of("picture", packets(PICTURES, key_every=50), decoded(PICTURES), FROM_ZERO)
+    track = cut(whole, lacks_s)
+    words = rf"its pictures end at 0:40\.000, {lacks_s:.2f} s or more before .*--tolerate"
+    with contextlib.nullcontext() if is_taken else pytest.raises(DamagedError, match=words):
+        check_damage([track], tolerate=tolerate, where="film.mp4")
+
+
+def test_priming_that_a_decoder_drops_is_no_damage() -> None:
+    times_s = np.arange(-1, 200) * 0.0213
+    found = damage_of("sound", packets(times_s, lasts_s=0.0213), decoded(times_s[1:]), FROM_ZERO)
+    assert found.count == 0

@@ -116,3 +116,11 @@ def test_pictures_a_tick_apart_are_no_rate_of_thousands(burst: bool) -> None:
     start = np.append(np.arange(300) * tick_s, 1 + np.arange(100) * 0.04)
     found = rate_of(start if burst else pairs, tick_s=tick_s)
     assert 25 <= found.rate <= 240
+
+
+@pytest.mark.parametrize("at", [0, 100, 300])
+@pytest.mark.parametrize("later_s", [0.001, -0.001, 0.011])
+def test_a_stray_picture_does_not_move_all_that_follow(at: int, later_s: float) -> None:
+    regular = np.arange(500) * 0.04
+    found = rate_of(np.sort(np.append(regular, regular[at] + later_s)), tick_s=0.001)
+    assert (found.rate, found.moved, found.lost, found.strays) == (25, 0, 0, 1)

@@ -169,6 +169,15 @@ def test_a_programme_without_sound_does_not_borrow_any() -> None:
     assert choose(video(0), audio(1), programs=programs).audio == ()
 
 
+@pytest.mark.parametrize(("length_s", "index"), [(5.0, 2), (8.0, 1)])
+def test_a_sound_of_half_the_length_is_not_the_main_one(length_s: float, index: int) -> None:
+    """However it is marked."""
+    lasting = {0: 10.0, 1: length_s, 2: 10.0}
+    measured = {each: Measured(packets=99, seconds=long) for each, long in lasting.items()}
+    choice = choose(video(0), audio(1, marks=["default"]), audio(2), measured=measured)
+    assert [sound.index for sound in choice.audio] == [index]
+
+
 def test_sound_of_no_programme_belongs_to_all() -> None:
     choice = choose(video(0), audio(1), programs=[{"streams": [{"index": 0}]}, {"streams": []}])
     assert [sound.index for sound in choice.audio] == [1]

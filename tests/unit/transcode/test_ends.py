@@ -1,0 +1,37 @@
+"""Where a file ends by its own word."""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import pytest
+
+from transcode.run.ends import stated_bytes
+
+
+def box(kind: bytes, length: int, body: bytes = b"") -> bytes:
+    return struct.pack(">I4s", length, kind) + body
+
+
+FTYP = box(b"ftyp", 16, b"isom0000")
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (FTYP + box(b"mdat", 100, bytes(92)), 0),
+        (FTYP + box(b"mdat", 100, bytes(20)), 116),
+        (FTYP + box(b"free", 100, bytes(20)), 0),
+        (FTYP + box(b"mdat", 0, bytes(20)), 0),
+        (FTYP + box(b"mdat", 28, bytes(20)) + b"words behind the last box", 0),
+        (struct.pack("<4sI4s", b"RIFF", 104, b"AVI ") + bytes(100), 0),
+        (struct.pack("<4sI4s", b"RIFF", 204, b"AVI ") + bytes(100), 212),
+        (struct.pack("<4sI4s", b"RIFF", 0, b"AVI ") + bytes(100), 0),
+        (struct.pack("<4sI4s", b"RIFF", 0xFFFFFFFF, b"AVI ") + bytes(100), 0),
+        (struct.pack("<4sI4s", b"RIFF", 204, b"WEBP") + bytes(100), 0),
+        (b"RIFF", 0),
+    ],
+)
+def test_a_file_that_is_cut_off_says_how_long_it_was(data: bytes, expected: int) -> None:
+    assert stated_bytes(io.BytesIO(data), len(data)) == expected
