@@ -123,4 +123,4 @@ def test_pictures_a_tick_apart_are_no_rate_of_thousands(burst: bool) -> None:
 def test_a_stray_picture_does_not_move_all_that_follow(at: int, later_s: float) -> None:
     regular = np.arange(500) * 0.04
     found = rate_of(np.sort(np.append(regular, regular[at] + later_s)), tick_s=0.001)
-    assert (found.rate, found.moved, found.lost, found.strays) == (25, 0, 0, 1)
+    assert (int(found.rate), found.moved, found.lost, found.strays) == (25, 0, 0, 1)
