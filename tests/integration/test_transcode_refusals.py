@@ -136,7 +136,7 @@ BAD: dict[str, tuple[Callable[[Path, Path], Path], type[Exception], str]] = {
     "a list of files": (names_another, MediaError, "only names other files"),
     "audio only": (sound_only, MediaError, "audio only"),
     "cut off": (cut_off, MediaError, "before its container says; 1 % or 1 s is let through"),
-    "cut off, index last": (cut_off_index_last, MediaError, "is cut off before what is needed"),
+    "cut off, index last": (cut_off_index_last, MediaError, "is cut off inside its index"),
     "cut off Matroska": (cut_off_matroska, MediaError, "damaged or cut off"),
     "bits flipped": (bits_flipped, MediaError, "damaged or cut off"),
 }

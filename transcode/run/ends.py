@@ -17,7 +17,7 @@ _MP4_MEDIA = frozenset({b"mdat", b"moov", b"moof"})
 _MP4_KINDS = _MP4_FIRST | {b"moof", b"mfra", b"sidx", b"styp", b"meta", b"uuid", b"udta", b"emsg"}
 
 
-def stated_bytes(file: BinaryIO, size: int) -> int:
+def stated_bytes(file: BinaryIO, size: int, where: str) -> int:
     """How many bytes the file has at the least by its own word; 0 where it holds as many.
 
     An MP4 says it in the head of its last box, an AVI file in that of its last RIFF list. ffprobe
@@ -26,23 +26,36 @@ def stated_bytes(file: BinaryIO, size: int) -> int:
     Args:
         file: An MP4 or AVI file; of any other it says nothing.
         size: Bytes that it holds.
+        where: What messages call it.
+
+    Raises:
+        MediaError: it is cut off inside the index of an MP4, where whole tracks may lack.
     """
     file.seek(0)
-    return _riff_bytes(file, size) if file.read(4) == b"RIFF" else _mp4_bytes(file, size)
+    if file.read(4) == b"RIFF":
+        return _riff_bytes(file, size)
+    end, last = _mp4_bytes(file, size)
+    if end and last == b"moov":
+        raise MediaError(
+            f"{where}: is cut off inside its index: it holds {size:,} of at least {end:,} bytes; "
+            "expected the whole file; copy or download it again"
+        )
+    return end
 
 
-def _mp4_bytes(file: BinaryIO, size: int) -> int:
+def _mp4_bytes(file: BinaryIO, size: int) -> tuple[int, bytes]:
+    """Where the last box ends, if that is beyond the file, and its kind."""
     at, kind = 0, b""
     while at < size:
         file.seek(at)
         try:
             head = read_header(file.read(16))
         except MediaError:
-            return 0  # size 0 means to the end of the file; ffprobe judges anything else
+            return 0, kind  # size 0 means to the end of the file; ffprobe judges anything else
         if head is None or head[0] not in (_MP4_KINDS if at else _MP4_FIRST):
-            return 0  # not MP4, or bytes of something else behind it
+            return 0, kind  # not MP4, or bytes of something else behind it
         kind, at = head[0], at + head[2]
-    return at if at > size and kind in _MP4_MEDIA else 0
+    return (at if at > size and kind in _MP4_MEDIA else 0), kind
 
 
 def _riff_bytes(file: BinaryIO, size: int) -> int:

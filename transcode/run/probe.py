@@ -154,7 +154,7 @@ def _check_file(path: Path) -> tuple[int, int]:
             size = os.fstat(file.fileno()).st_size
             if not size:
                 raise MediaError(f"{path}: is empty; {EXPECTED}")
-            return size, stated_bytes(file, size)
+            return size, stated_bytes(file, size, str(path))
     except FileNotFoundError as exc:
         if isinstance(exc, MissingFileError):
             raise

@@ -7,6 +7,7 @@ import struct
 
 import pytest
 
+from abr.errors import MediaError
 from transcode.run.ends import stated_bytes
 
 
@@ -34,4 +35,12 @@ FTYP = box(b"ftyp", 16, b"isom0000")
     ],
 )
 def test_a_file_that_is_cut_off_says_how_long_it_was(data: bytes, expected: int) -> None:
-    assert stated_bytes(io.BytesIO(data), len(data)) == expected
+    assert stated_bytes(io.BytesIO(data), len(data), "film") == expected
+
+
+def test_an_index_that_is_cut_may_lack_whole_tracks() -> None:
+    data = FTYP + box(b"mdat", 28, bytes(20)) + box(b"moov", 100, bytes(20))
+    with pytest.raises(
+        MediaError, match=r"film: is cut off inside its index: it holds 72 of .* 144"
+    ):
+        stated_bytes(io.BytesIO(data), len(data), "film")
