@@ -29,8 +29,8 @@ class EdgeConfig:
     """Folder for stored bodies; empty: below the user's cache folder, by ``name``."""
     cache_bytes: int = 4096 * MIB
     """Most bytes stored, including whole disk blocks and sidecars."""
-    policy: str = "lru"
-    """Name of the policy that decides what is evicted; see ``edge.policies``."""
+    policy: str = policies.DEFAULT
+    """Name of the policy that decides what is stored and evicted; see ``edge.policies``."""
     max_object_bytes: int = 256 * MIB
     """Larger bodies are passed through without being stored or shared."""
     fsync: bool = False

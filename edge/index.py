@@ -11,8 +11,13 @@ charged its body plus ``overhead_bytes``.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from edge.policies import EvictionPolicy
+from edge.usecounts import UseCounts
+
+SHED_RATIO = 0.05
+"""Most of what is held that one ``shed`` evicts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +43,7 @@ class Entry:
         return self.age_s + max(0.0, now_s - self.stored_s)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hit:
+class Hit(NamedTuple):  # made for every request: a third of a frozen dataclass's time
     """The object is held and fresh."""
 
     entry: Entry
@@ -48,8 +52,7 @@ class Hit:
     """Seconds of freshness left; above 0."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stale:
+class Stale(NamedTuple):
     """The object is held but no longer fresh: it is validated before or while it is served."""
 
     entry: Entry
@@ -62,8 +65,7 @@ class Stale:
     """It may be served if the parent fails (RFC 5861 §4)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Miss:
+class Miss(NamedTuple):
     """The object is not held."""
 
     key: str
@@ -94,6 +96,8 @@ class CacheIndex:
         self.capacity_bytes = capacity_bytes
         self._policy = policy
         self._overhead_bytes = overhead_bytes
+        self.use_counts = UseCounts()
+        """Requests by key since they were last taken, held or not."""
         self._entries: dict[str, Entry] = {}
         self._held_bytes = 0
         self._reserved_bytes = 0
@@ -122,16 +126,23 @@ class CacheIndex:
         """Keys of all held objects, in no particular order."""
         return tuple(self._entries)
 
+    def entries(self) -> tuple[Entry, ...]:
+        """All held objects, in no particular order."""
+        return tuple(self._entries.values())
+
     def lookup(self, key: str, *, now_s: float) -> Hit | Stale | Miss:
         """Look ``key`` up; counts as a use of it."""
+        self.use_counts.add(key)
         entry = self._entries.get(key)
         if entry is None:
             return Miss(key)
         self._policy.use(key)
-        age_s = entry.age_at(now_s)
+        age_s = entry.age_s
+        if now_s > entry.stored_s:  # a clock that is set back makes nothing younger
+            age_s += now_s - entry.stored_s
         ttl_s = entry.lifetime_s - age_s
         if ttl_s > 0:
-            return Hit(entry=entry, age_s=age_s, ttl_s=ttl_s)
+            return Hit(entry, age_s, ttl_s)
         return Stale(
             entry=entry,
             age_s=age_s,
@@ -139,6 +150,14 @@ class CacheIndex:
             may_serve_while_revalidating=-ttl_s < entry.stale_while_revalidate_s,
             may_serve_if_error=-ttl_s < entry.stale_if_error_s,
         )
+
+    def use(self, key: str, times: int = 1) -> bool:
+        """Count requests that were answered without ``lookup``; False: the object is not held."""
+        self.use_counts.add(key, times)
+        if key not in self._entries:
+            return False
+        self._policy.use(key, times)
+        return True
 
     def reserve(self, key: str, size_bytes: int) -> Room:
         """Make room for an object about to be filled, evicting as needed.
@@ -150,7 +169,7 @@ class CacheIndex:
         cost = size_bytes + self._overhead_bytes
         if cost + self._reserved_bytes > self.capacity_bytes:
             return Room(granted=False)
-        if key not in self._entries and not self._policy.admits(key, size_bytes):
+        if key not in self._entries and not self._policy.admits(key, cost):
             return Room(granted=False)
         self._reserved_bytes += cost
         return Room(granted=True, evicted=self._shrink())
@@ -163,11 +182,17 @@ class CacheIndex:
     def commit(self, entry: Entry) -> None:
         """Turn a reservation of ``entry.size_bytes`` into a held object.
 
-        An object held under the same key before is replaced.
+        An object held under the same key before is replaced, and the new one keeps its
+        place in the order of eviction.
         """
         self.release(entry.size_bytes)
-        self.remove(entry.key)
-        self._hold(entry)
+        held = self._entries.get(entry.key)
+        if held is None:
+            self._hold(entry)
+            return
+        self._entries[entry.key] = entry
+        self._held_bytes += entry.size_bytes - held.size_bytes
+        self._policy.resize(entry.key, entry.size_bytes + self._overhead_bytes)
 
     def restore(self, entry: Entry) -> Room:
         """Hold an object found on disk at the start; earlier ones are evicted for lack of room.
@@ -200,14 +225,18 @@ class CacheIndex:
         return True
 
     def shed(self, size_bytes: int) -> tuple[str, ...]:
-        """Evict until at least ``size_bytes`` are freed or nothing is held."""
-        target = max(0, self._held_bytes - size_bytes)
-        return self._evict_to(target)
+        """Evict to free ``size_bytes``, for a disk that holds less than ``capacity_bytes``.
+
+        One call evicts at most ``SHED_RATIO`` of what is held (but at least one object), so
+        that one large object that does not fit costs the cache little.
+        """
+        most_bytes = int(self._held_bytes * SHED_RATIO)
+        return self._evict_to(self._held_bytes - max(1, min(size_bytes, most_bytes)))
 
     def _hold(self, entry: Entry) -> None:
         self._entries[entry.key] = entry
         self._held_bytes += entry.size_bytes + self._overhead_bytes
-        self._policy.add(entry.key, entry.size_bytes)
+        self._policy.add(entry.key, entry.size_bytes + self._overhead_bytes)
 
     def _shrink(self) -> tuple[str, ...]:
         return self._evict_to(self.capacity_bytes - self._reserved_bytes)

@@ -55,7 +55,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
             "transcode.cli.inspect:inspect", "Check an HLS package against the rules."
         ),
         "origin": Entry("origin.cli:origin", "Serve packages, tokens and keys over HTTP."),
-        "edge": Entry("edge.cli:edge", "Run one caching tier in front of a parent."),
+        "edge": Entry("edge.cli.edge:edge", "Run one caching tier in front of a parent."),
         "serve": Entry(
             "bench.stack.cli.serve:serve", "Run an origin and two tiers of edges locally."
         ),

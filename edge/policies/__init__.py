@@ -10,22 +10,34 @@ from collections.abc import Callable
 from typing import Protocol
 
 from abr.errors import ConfigError
+from edge.policies.gdsf import Gdsf
 from edge.policies.lru import Lru
+from edge.policies.s3fifo import S3Fifo
+from edge.policies.sieve import Sieve
+from edge.policies.wtinylfu import WTinyLfu
 
 
 class EvictionPolicy(Protocol):
-    """Order in which objects leave a full cache."""
+    """Order in which objects leave a full cache, and which enter it.
+
+    Sizes are what the index charges. A use or an eviction takes constant or logarithmic
+    time, and what is kept for keys that are not held is bounded.
+    """
 
     def admits(self, key: str, size_bytes: int) -> bool:
-        """Whether an object that is not held should be stored at all."""
+        """Whether an object that is not held should be stored at all; counts as a request."""
         ...
 
     def add(self, key: str, size_bytes: int) -> None:
         """Add an object that is now held and was not before."""
         ...
 
-    def use(self, key: str) -> None:
-        """Note a request for a held object."""
+    def use(self, key: str, times: int = 1) -> None:
+        """Note one or more requests for a held object."""
+        ...
+
+    def resize(self, key: str, size_bytes: int) -> None:
+        """A held object was replaced by a new version of another size."""
         ...
 
     def remove(self, key: str) -> None:
@@ -37,8 +49,14 @@ class EvictionPolicy(Protocol):
         ...
 
 
+DEFAULT = "s3-fifo"
+
 _POLICIES: dict[str, Callable[[int], EvictionPolicy]] = {
-    "lru": lambda _capacity_bytes: Lru(),
+    "gdsf": Gdsf,
+    "lru": Lru,
+    "s3-fifo": S3Fifo,
+    "sieve": Sieve,
+    "w-tinylfu": WTinyLfu,
 }
 
 

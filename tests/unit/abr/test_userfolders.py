@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from abr.userfolders import cache_home, data_home
-from edge.cli import default_cache_dir
+from edge.cli.edge import default_cache_dir
 from player.batch.run.compiled import CACHE_VARIABLE, cache_folder
 from transcode.files.keystore import default_keys_dir
 

@@ -19,7 +19,7 @@ from edge.config import EdgeConfig
         ({"fill_limit_s": float("nan")}, "edge.fill_limit_s: found nan"),
         ({"keys_refresh_s": -1.0}, "edge.keys_refresh_s: found -1.0; expected 0 or more"),
         ({"name": "a\r\nb"}, "edge.name"),
-        ({"policy": "lru2"}, "edge.policy: found 'lru2'; expected one of lru"),
+        ({"policy": "lru2"}, "edge.policy: found 'lru2'; expected one of gdsf, lru"),
     ],
 )
 def test_settings_that_cannot_be_used_are_named(wrong: dict[str, Any], expected: str) -> None:

@@ -109,9 +109,35 @@ def test_restoring_more_than_fits_keeps_the_latest() -> None:
 
 
 def test_shedding_gives_back_at_least_what_was_asked() -> None:
+    index = index_of(1000, *(entry(f"/{number}") for number in range(100)))
+    assert index.shed(11) == ("/0", "/1")
+
+
+def test_one_large_object_that_the_disk_refuses_does_not_empty_the_cache() -> None:
+    """Of 100 objects, one call lets at most five go, however much is asked for."""
+    index = index_of(1000, *(entry(f"/{number}") for number in range(100)))
+    assert len(index.shed(2 * 900)) == 5
+    assert len(index) == 95
+
+
+def test_shedding_frees_something_even_in_a_small_cache() -> None:
+    index = index_of(30, entry("/a"), entry("/b"))
+    assert [index.shed(5), index.shed(5), index.shed(5)] == [("/a",), ("/b",), ()]
+
+
+def test_uses_that_were_answered_elsewhere_count_like_lookups() -> None:
     index = index_of(30, entry("/a"), entry("/b"), entry("/c"))
-    assert index.shed(11) == ("/a", "/b")
-    assert index.shed(1000) == ("/c",)
+    assert index.use("/a", 4)
+    assert not index.use("/gone")
+    assert index.reserve("/d", 10).evicted == ("/b",)
+    assert index.use_counts.take() == {"/a": 4, "/gone": 1}
+
+
+def test_requests_are_counted_whether_or_not_the_object_is_held() -> None:
+    index = index_of(30, entry("/a"))
+    for key in ("/a", "/b", "/b"):
+        index.lookup(key, now_s=0.0)
+    assert index.use_counts.most_used(2) == [("/b", 2), ("/a", 1)]
 
 
 def test_policies_are_made_by_name() -> None:
