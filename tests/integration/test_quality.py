@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,11 +20,13 @@ from transcode.measuring.comparing import MeasureJob, display_of
 from transcode.planning.jobs import ProductName
 from transcode.planning.plan import EncodePlan, plan_encode
 from transcode.run import ladder, scoring
+from transcode.run.cache import Cache
+from transcode.run.encode import EncodeTask, Source
 from transcode.run.ffmpegtools import Tool, candidates
 from transcode.run.package import transcode
 from transcode.run.pertitle import study_title
 from transcode.run.probe import probe
-from transcode.run.scoring import Product, measure, measure_tracks
+from transcode.run.scoring import ScoreTask, measure, measure_tracks
 
 TOOLS = [
     tool
@@ -128,28 +131,40 @@ def test_what_was_measured_is_not_measured_again(
     plan = plan_encode(facts, QUICK)
     path_of = encoded(tmp_path, plan)
     display = display_of(facts, [(320, 180)], "ssim")
-    products = {
-        name: Product(path=path_of(name), address=str(name))
-        for name in (ProductName("v0"), ProductName("v1"))
-    }
-    kept = tmp_path / "findings"
-    first = asyncio.run(measure_tracks(plan, clip, products, [48, 48], display, kept))
+    cache = Cache(tmp_path / "kept")
+    cache.create()
+    addresses = {name: str(name) for name in (ProductName("v0"), ProductName("v1"))}
+    for name, address in addresses.items():
+        cache.path_of(address).parent.mkdir(exist_ok=True)
+        path_of(name).rename(cache.path_of(address))
+    source = Source.of(clip, "clip.mkv")
+    first = asyncio.run(measure_tracks(plan, addresses, display, source, QUICK, cache))
     assert first.model == "ssim"
     assert [len(each.segments) for each in first.tracks] == [2, 2]
     monkeypatch.setattr(scoring, "run_ffmpeg", None)
-    again = asyncio.run(measure_tracks(plan, clip, products, [48, 48], display, kept))
+    again = asyncio.run(measure_tracks(plan, addresses, display, source, QUICK, cache))
     assert again == first
+    monkeypatch.undo()
+    other = {name: f"{address}-gone" for name, address in addresses.items()}
+    with pytest.raises(MissingFileError, match="expected what was encoded in the cache"):
+        asyncio.run(measure_tracks(plan, other, display, source, QUICK, cache))
 
 
-def test_a_title_is_studied_in_two_sizes_at_two_qualities(clip: Path, tmp_path: Path) -> None:
-    """The trials are real: the finer of each size takes more bits and looks better."""
+def test_a_title_is_studied_in_two_sizes_at_two_qualities(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trials are real: the finer of each size takes more bits and looks better.
+
+    A study with other limits finds them in the cache.
+    """
     facts = asyncio.run(probe(clip))
+    cache = Cache(tmp_path / "kept")
+    cache.create()
     study = asyncio.run(
         study_title(
-            clip, facts, QUICK, tmp_path, "vmaf", sizes=[(160, 90), (320, 180)],
-            factors=(22.0, 34.0),
+            clip, facts, QUICK, cache, "vmaf", sizes=[(160, 90), (320, 180)], factors=(22.0, 34.0)
         )
-    )  # fmt: skip
+    )
     assert [(each.first, each.frames) for each in study.samples] == [(0, 24), (24, 24)]
     assert [(trial.height, trial.crf) for trial in study.trials] == [
         (90, 22.0), (90, 34.0), (180, 22.0), (180, 34.0),
@@ -160,7 +175,18 @@ def test_a_title_is_studied_in_two_sizes_at_two_qualities(clip: Path, tmp_path: 
     assert study.trials[2].quality.mean() > study.trials[0].quality.mean()
     assert all(low.bitrate_bps < high.bitrate_bps for low, high in pairwise(study.rungs))
     assert all(22.0 <= (rung.crf or 0) <= 34.0 for rung in study.rungs)
-    assert not list(tmp_path.glob("*.mp4")) + list(tmp_path.glob("*.nut"))  # nothing is left
+    assert not list((cache.folder / "tmp").iterdir())  # the samples are gone, trials are kept
+    monkeypatch.setattr(EncodeTask, "do", None)
+    monkeypatch.setattr(ScoreTask, "do", None)
+    again = asyncio.run(
+        study_title(
+            clip, facts, replace(QUICK, peak_ratio=1.2), cache, "vmaf",
+            sizes=[(160, 90), (320, 180)], factors=(22.0, 34.0),
+        )
+    )  # fmt: skip
+    assert [trial.bits.tolist() for trial in again.trials] == [
+        trial.bits.tolist() for trial in study.trials
+    ]
 
 
 def test_a_ladder_file_is_read_and_encoded(clip: Path, tmp_path: Path) -> None:

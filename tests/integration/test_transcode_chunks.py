@@ -133,16 +133,16 @@ def package(film: Path, out: Path, **settings: Any) -> None:
 
 def count_encodes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The jobs that are done from now on."""
-    from transcode.run import encode, executors
+    from transcode.run.encode import EncodeTask
 
     done: list[str] = []
-    do_task = encode.do_task
+    do = EncodeTask.do
 
     async def counted(task: Any, on_tick: Any = None) -> None:
         done.append(str(task.job))
-        await do_task(task, on_tick)
+        await do(task, on_tick)
 
-    monkeypatch.setattr(executors, "do_task", counted)
+    monkeypatch.setattr(EncodeTask, "do", counted)
     return done
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import os
-import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,41 +23,67 @@ pytest.importorskip("distributed")
 pytestmark = pytest.mark.skipif(not FFMPEGS, reason="no ffmpeg with libx264 was found")
 
 
-def package(film: Path, out: Path, executor: str) -> None:
-    asyncio.run(transcode(film, out, TranscodeConfig(**SMALL, executor=executor)))
+def package(film: Path, out: Path, executor: str, **settings: Any) -> None:
+    config = TranscodeConfig(**{**SMALL, **settings}, executor=executor)
+    asyncio.run(transcode(film, out, config))
 
 
-def test_a_cluster_makes_the_same_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Products come from its workers; a worker that does not see the cache is named."""
-    monkeypatch.setattr("transcode.planning.chunks.LEAST_S", 2.0)
-    film = make(tmp_path / "film.mp4", *X264, "-g", "25", seconds=4.0)
-    file = tmp_path / "scheduler.json"
+def forbid_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is encoded or measured in this process from now on."""
+
+    async def refuse(task: Any, on_tick: Any = None) -> None:
+        raise AssertionError(f"{task.job} was done here")
+
+    monkeypatch.setattr("transcode.run.encode.EncodeTask.do", refuse)
+    monkeypatch.setattr("transcode.run.scoring.ScoreTask.do", refuse)
+
+
+@contextlib.contextmanager
+def cluster(folder: Path) -> Iterator[str]:
+    """A scheduler with one worker; its address."""
+    file = folder / "scheduler.json"
     options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-show"]
     with running("dask_scheduler", *options, "--scheduler-file", str(file)):
         for _ in range(300):
             if file.exists() and file.read_text().strip():
                 break
-            subprocess.run(["sleep", "0.1"], check=True)
-        import json
-
+            time.sleep(0.1)
         address = json.loads(file.read_text())["address"]
         with running(
             "dask_worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny",
-            "--local-directory", str(tmp_path / "worker"),
+            "--local-directory", str(folder / "worker"),
         ):  # fmt: skip
-            there = address.replace("tcp://", "dask://")
-            package(film, tmp_path / "a" / "film", there)
-            monkeypatch.setenv("ABR_CACHE", f"{os.environ['ABR_CACHE']}-here")
-            package(film, tmp_path / "b" / "film", "local")
-            assert same(tmp_path / "a" / "film", tmp_path / "b" / "film")
+            yield address.replace("tcp://", "dask://")
+
+
+def test_a_cluster_makes_the_same_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Products come from its workers."""
+    monkeypatch.setattr("transcode.planning.chunks.LEAST_S", 2.0)
+    film = make(tmp_path / "film.mp4", *X264, "-g", "25", seconds=4.0)
+    with cluster(tmp_path) as there, monkeypatch.context() as patched:
+        forbid_work(patched)
+        package(film, tmp_path / "a" / "film", there)
+    monkeypatch.setenv("ABR_CACHE", f"{os.environ['ABR_CACHE']}-here")
+    package(film, tmp_path / "b" / "film", "local")
+    assert same(tmp_path / "a" / "film", tmp_path / "b" / "film")
+
+
+def test_a_cluster_tries_and_measures_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trials of a title, its ladder, and the quality of what came of it: the same figures."""
+    film = make(tmp_path / "film.mp4", *X264, "-g", "25", seconds=1.0)
+    wanted = {"ladder": "per-title", "quality": "ssim"}
+    with cluster(tmp_path) as there, monkeypatch.context() as patched:
+        forbid_work(patched)
+        package(film, tmp_path / "a" / "film", there, **wanted)
+    monkeypatch.setenv("ABR_CACHE", f"{os.environ['ABR_CACHE']}-here")
+    package(film, tmp_path / "b" / "film", "local", **wanted)
+    assert same(tmp_path / "a" / "film", tmp_path / "b" / "film")
 
 
 def test_a_cluster_without_workers_is_not_waited_for_without_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Gone for longer than the limit; a worker that comes back in time begins it anew."""
-    from typing import Any
-
     from transcode.run import executors
 
     class Cluster:

@@ -42,6 +42,7 @@ from transcode.planning.chunks import Chunk
 from transcode.planning.jobs import VideoJob
 from transcode.planning.plan import plan_encode
 from transcode.quality import pool_scores
+from transcode.run.cache import Cache
 from transcode.run.ffmpegtools import find
 from transcode.run.pertitle import frame_bytes_of, study_title
 from transcode.run.probe import probe
@@ -139,7 +140,9 @@ async def run(master: Path, preset: Preset, most_samples: int | None, scratch: P
     facts = await probe(master)
     config = TranscodeConfig(preset=preset)
     before = cpu_s()
-    study = await study_title(master, facts, config, scratch, "vmaf", most_samples=most_samples)
+    cache = Cache(scratch / "cache")
+    cache.create()
+    study = await study_title(master, facts, config, cache, "vmaf", most_samples=most_samples)
     studied = cpu_s()
     ours = await encode_and_measure(master, facts, config, study.rungs, scratch)
     encoded = cpu_s()

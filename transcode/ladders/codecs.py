@@ -20,7 +20,8 @@ from transcode.ladders.rungs import PlannedRung
 # the power of 0.75; half the bits were 4.4 to 6.1 CRF away.
 _TYPICAL_CRF, _TYPICAL_BPS, _TYPICAL_AREA = 23.0, 300_000, 416 * 234
 _AREA_POWER = 0.75
-_CRF_OF_HALF = 5.5
+CRF_OF_HALF = 5.5
+"""Difference of the constant rate factor that halves the bits."""
 _BETTER_CRF = 4.0
 _CRF_RANGE = (10.0, 40.0)
 
@@ -28,7 +29,7 @@ _CRF_RANGE = (10.0, 40.0)
 def typical_crf(bitrate_bps: float, width: int, height: int) -> float:
     """x264's constant quality at which a typical film takes ``bitrate_bps``; to half a step."""
     typical_bps = _TYPICAL_BPS * (width * height / _TYPICAL_AREA) ** _AREA_POWER
-    crf = _TYPICAL_CRF + _CRF_OF_HALF * math.log2(typical_bps / bitrate_bps)
+    crf = _TYPICAL_CRF + CRF_OF_HALF * math.log2(typical_bps / bitrate_bps)
     least, most = _CRF_RANGE
     return round(2 * min(max(crf, least), most)) / 2
 

@@ -13,13 +13,14 @@ be seen is a rule of thumb of the field, and not checked here.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from abr.errors import MediaError
 from abr.media import FloatArray
+from transcode.ladders.codecs import CRF_OF_HALF
 from transcode.ladders.curves import interpolate, upper_hull
 from transcode.ladders.presets import HD_AREA
 from transcode.ladders.rungs import PlannedRung
@@ -27,6 +28,8 @@ from transcode.quality import Metric
 
 CRF_STEP = 0.25
 """Rate factors are chosen to this, which is a change of about 3 % in rate."""
+_LEAST_STEPS, _MOST_STEPS = 2, 12
+"""Of a rung that is mended: what every encoder can tell apart, and a rate half as high again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,9 +152,47 @@ def choose_rungs(
             crf=each.crf,
             cap_bps=round(each.rate_bps * limits.peak_ratio),
             target=each.quality - each.error,
+            gain=_gain(each, every),
         )
         for each in reversed(chosen)
     )
+
+
+def _gain(chosen: Candidate, every: Sequence[Candidate]) -> float | None:
+    """Quality that a factor lower by one brings; None at the end of what was tried."""
+    finer = (
+        each.quality - chosen.quality
+        for each in every
+        if (each.width, each.height) == (chosen.width, chosen.height) and each.crf == chosen.crf - 1
+    )
+    return next(finer, None)
+
+
+def mend_rungs(
+    rungs: Sequence[PlannedRung], missing: Mapping[int, float]
+) -> tuple[PlannedRung, ...]:
+    """The ladder with rungs that came out below their targets encoded more finely.
+
+    Args:
+        rungs: The ladder, at constant quality.
+        missing: By the number of the rung, the quality that it lacks.
+
+    The cap rises as much as the rate is expected to, so the two stay as far apart.
+    """
+    mended = list(rungs)
+    for number, lacking in missing.items():
+        rung = rungs[number]
+        assert rung.crf is not None, "a rung with a target has a quality"
+        steps = lacking / rung.gain / CRF_STEP if rung.gain else math.inf
+        lower = CRF_STEP * min(max(_LEAST_STEPS, math.ceil(steps)), _MOST_STEPS)
+        more = 2 ** (lower / CRF_OF_HALF)
+        mended[number] = replace(
+            rung,
+            crf=max(0.0, rung.crf - lower),
+            bitrate_bps=round(rung.bitrate_bps * more),
+            cap_bps=rung.cap_bps and round(rung.cap_bps * more),
+        )
+    return tuple(mended)
 
 
 def _first_reaching(kept: Sequence[Candidate], scale: Scale) -> Candidate:

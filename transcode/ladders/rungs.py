@@ -32,6 +32,8 @@ class PlannedRung:
     codec: str = "h264"
     target: float | None = None
     """Quality that was promised when the rung was chosen, in the metric it was chosen by."""
+    gain: float | None = None
+    """Quality that a constant rate factor lower by one would have brought in the trials."""
 
 
 def check_rungs(rungs: Sequence[PlannedRung], *, where: str) -> tuple[PlannedRung, ...]:

@@ -55,6 +55,10 @@ class MeasureJob:
     """Name of the track's folder, and how it was encoded."""
     display: Display
 
+    def __str__(self) -> str:
+        tracks = ", ".join(track for track, _ in self.rungs)
+        return f"{self.display.metric} of chunk {self.chunk.index} of {tracks}"
+
 
 def display_of(master: Master, rungs: Sequence[tuple[int, int]], metric: Metric) -> Display:
     """Where ``master`` and what is made of it are compared.

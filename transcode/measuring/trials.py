@@ -26,6 +26,7 @@ from transcode.ladders.rungs import PlannedRung
 from transcode.ladders.shots import GREY_HEIGHT, GREY_WIDTH
 from transcode.masters.colour import ColourFacts
 from transcode.masters.master import Master
+from transcode.packaging.layout import video_folder
 from transcode.planning.chunks import Chunk
 from transcode.planning.jobs import VideoJob
 from transcode.planning.plan import EncodePlan, PicturePlan, VideoPlan, plan_encode
@@ -63,13 +64,24 @@ def trial_rungs(
     return plan_encode(master, one_codec, rungs=rungs).rungs
 
 
-def trial_job(reel: PicturePlan, frames: int, rungs: Sequence[VideoPlan]) -> VideoJob:
-    """Encodes the reel of so many frames as each of ``rungs``."""
-    return VideoJob(
-        pictures=reel,
-        chunk=Chunk(index=0, first_frame=0, frames=frames),
-        rungs=tuple((f"v{number}", rung) for number, rung in enumerate(rungs)),
-    )
+def trial_jobs(
+    reel: PicturePlan, frames: int, sizes: Sequence[Sequence[VideoPlan]]
+) -> list[VideoJob]:
+    """Encode the reel of so many frames, one job for the rungs of each size.
+
+    Tracks are numbered through all jobs, so that no two products have the same name.
+    """
+    jobs, first = [], 0
+    for rungs in sizes:
+        jobs.append(
+            VideoJob(
+                pictures=reel,
+                chunk=Chunk(index=0, first_frame=0, frames=frames),
+                rungs=tuple((video_folder(first + n), rung) for n, rung in enumerate(rungs)),
+            )
+        )
+        first += len(rungs)
+    return jobs
 
 
 def reel_pictures(film: PicturePlan, rung: VideoPlan) -> PicturePlan:

@@ -2,7 +2,7 @@
 
 A folder that processes share, also from several machines::
 
-    products/3f/3f2a….mp4   runs/….lock   tmp/…/   digests/….json
+    products/3f/3f2a….mp4   findings/….json   runs/….lock   tmp/…/   digests/….json
 
 Products appear by rename, whole and checked. A run lists the products that it uses in a file
 that it holds locked; what is least recently used and in no such list is removed when the
@@ -73,6 +73,11 @@ class Cache:
     def digests(self) -> Path:
         """Folder of remembered digests of files."""
         return self.folder / "digests"
+
+    @property
+    def findings(self) -> Path:
+        """Folder of what was measured; see ``findings``."""
+        return self.folder / "findings"
 
     def path_of(self, address: str) -> Path:
         """Where the product of this address is, or would be."""

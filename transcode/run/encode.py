@@ -1,8 +1,8 @@
 """One job done, wherever this runs: ffmpeg, its products checked, and put into the cache.
 
-Everything that a worker needs is in a ``Task``. A product gets its name in the cache only when
-it was written as it came, holds the frames that it must, begins with a key frame, and decodes.
-Exit codes are not believed.
+Everything that a worker needs is in an ``EncodeTask``. A product gets its name in the cache only
+when it was written as it came, holds the frames that it must, begins with a key frame, and
+decodes. Exit codes are not believed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -57,6 +57,17 @@ class Source:
     size_bytes: int
     mtime_ns: int
 
+    @classmethod
+    def of(cls, path: Path, where: str) -> Source:
+        """The file at ``path`` as it is now."""
+        stat = path.stat()
+        return cls(
+            path=str(path.absolute()),
+            where=where,
+            size_bytes=stat.st_size,
+            mtime_ns=stat.st_mtime_ns,
+        )
+
     def check(self) -> None:
         """Check that the file is here, and is the one that was planned for.
 
@@ -78,7 +89,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class EncodeTask:
     """A job with everything that a worker needs for it."""
 
     job: Job
@@ -92,37 +103,56 @@ class Task:
     """Decode products in full as a check, not key frames only."""
     stall_limit_s: float
 
+    async def do(self, on_tick: Callable[[Tick], None] | None = None) -> None:
+        """Do the job; its products are in the cache afterwards.
 
-async def do_task(task: Task, on_tick: Callable[[Tick], None] | None = None) -> None:
-    """Do the job; its products are in the cache afterwards.
+        Raises:
+            DamagedError: the master is damaged, and the job does not allow for it.
+            MissingFileError: the master or the cache is not to be found here.
+            ToolMissingError, ToolFailedError: ffmpeg.
+            DiskFullError: no room in the cache.
+        """
+        self.source.check()
+        tool = tool_for([self.job])
+        check_build(tool, self.build, self.cache)
+        with reaching(self.cache), self.cache.workspace() as folder:
+            await _do(self, folder, tool.path, on_tick)
+
+
+@contextlib.contextmanager
+def reaching(cache: Cache) -> Iterator[None]:
+    """Say in words what is wrong where ``cache`` cannot be written to here.
 
     Raises:
-        DamagedError: the master is damaged, and the job does not allow for it.
-        MissingFileError: the master or the cache is not to be found here.
-        ToolMissingError, ToolFailedError: ffmpeg.
-        DiskFullError: no room in the cache.
+        MissingFileError: it is not to be found.
+        DiskFullError: it has no room.
     """
-    task.source.check()
-    tool = tool_for([task.job])
-    if build_of(tool, task.cache) != task.build:
-        raise ToolMissingError(
-            f"{socket.gethostname()}: ffmpeg {tool.version} ({tool.path}) is another build than "
-            "the one planned with; expected the same wherever workers run"
-        )
     try:
-        with task.cache.workspace() as folder:
-            await _do(task, folder, tool.path, on_tick)
+        yield
     except FileNotFoundError as exc:
         if isinstance(exc, (MissingFileError, ToolMissingError)):
             raise
         raise MissingFileError(
-            f"{task.cache.folder}: not found on {socket.gethostname()}; expected the cache at the "
+            f"{cache.folder}: not found on {socket.gethostname()}; expected the cache at the "
             "same path wherever workers run"
         ) from exc
     except OSError as exc:
         if is_full(exc):
-            raise task.cache.full() from exc
+            raise cache.full() from exc
         raise
+
+
+def check_build(tool: Tool, build: str, cache: Cache) -> None:
+    """Check that ``tool`` is the ffmpeg that addresses stand for.
+
+    Raises:
+        ToolMissingError: it is another one.
+    """
+    if build_of(tool, cache) != build:
+        raise ToolMissingError(
+            f"{socket.gethostname()}: ffmpeg {tool.version} ({tool.path}) is another build than "
+            "the one planned with; expected the same wherever workers run"
+        )
 
 
 def tool_for(jobs: Sequence[Job]) -> Tool:
@@ -154,7 +184,7 @@ def build_of(tool: Tool, cache: Cache) -> str:
 
 
 async def _do(
-    task: Task, folder: Path, program: str, on_tick: Callable[[Tick], None] | None
+    task: EncodeTask, folder: Path, program: str, on_tick: Callable[[Tick], None] | None
 ) -> None:
     made = await _make(task, task.job, folder, on_tick)
     if isinstance(task.job, VideoJob):
@@ -178,7 +208,7 @@ class _Made:
 
 
 async def _make(
-    task: Task, job: Job, folder: Path, on_tick: Callable[[Tick], None] | None = None
+    task: EncodeTask, job: Job, folder: Path, on_tick: Callable[[Tick], None] | None = None
 ) -> list[_Made]:
     """Run ffmpeg, and read what it delivered."""
     digests = await encode(
@@ -192,7 +222,7 @@ async def _make(
 
 
 async def _within_caps(
-    task: Task, job: VideoJob, made: Sequence[_Made], folder: Path
+    task: EncodeTask, job: VideoJob, made: Sequence[_Made], folder: Path
 ) -> list[_Made]:
     """The products, those again that have a segment over their cap by more than a tenth.
 
@@ -342,7 +372,7 @@ def _inspect(job: Job, path: Path, name: str, digest: str) -> _Made:
     )
 
 
-async def _check_decode(task: Task, made: Sequence[_Made], program: str) -> None:
+async def _check_decode(task: EncodeTask, made: Sequence[_Made], program: str) -> None:
     """Decode the products, all in one process."""
     in_full = task.in_full or isinstance(task.job, AudioJob)
     counts: dict[int, int] = {}

@@ -17,26 +17,47 @@ from concurrent.futures import Executor, Future
 from concurrent.futures.thread import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from abr.errors import InputError, MissingFileError, PeerError
 from abr.run.cluster import Cluster
+from transcode.measuring.comparing import MeasureJob
 from transcode.planning.chunks import cores_kept_busy
-from transcode.planning.jobs import Job, VideoJob
+from transcode.planning.jobs import AudioJob, VideoJob
 from transcode.run.cache import Cache
-from transcode.run.encode import Source, Task, do_task
+from transcode.run.encode import Source
 from transcode.run.process import Tick
 
 LOCAL = "local"
 ALONE_S = 60.0
 """Longest wait for a worker to come back when all have gone."""
-OnTick = Callable[[Job, Tick], None]
+OnTick = Callable[[Any, Tick], None]
+"""Told how far a job is."""
+JobT_co = TypeVar("JobT_co", covariant=True)
+
+
+class Task(Protocol[JobT_co]):
+    """A job with everything that a worker needs for it; a value that can be sent."""
+
+    @property
+    def job(self) -> JobT_co:
+        """What it is, for progress and messages."""
+        ...
+
+    @property
+    def source(self) -> Source:
+        """The master."""
+        ...
+
+    async def do(self, on_tick: Callable[[Tick], None] | None = None) -> None:
+        """Do it, wherever this is; what comes of it is in the cache afterwards."""
+        ...
 
 
 class Crew(Protocol):
     """Workers that do the tasks of one transcode."""
 
-    def submit(self, task: Task, /) -> Future[None]:
+    def submit(self, task: Task[Any], /) -> Future[None]:
         """Do ``task`` as soon as a worker is free."""
         ...
 
@@ -55,7 +76,7 @@ class Crew(Protocol):
 
 @contextlib.contextmanager
 def open_crew(
-    where: str, jobs: Sequence[Job], *, workers: int, source: Source, cache: Cache, on_tick: OnTick
+    where: str, jobs: Sequence[Any], *, workers: int, source: Source, cache: Cache, on_tick: OnTick
 ) -> Iterator[Crew]:
     """The workers that ``where`` names, all of them at rest when the block is left.
 
@@ -83,14 +104,18 @@ def open_crew(
             yield _ClusterCrew(cluster, executor)
 
 
-def workers_for(jobs: Sequence[Job]) -> int:
+def workers_for(jobs: Sequence[Any]) -> int:
     """Chunks at a time that keep this machine's cores busy; more would only take memory."""
-    chunks = [job for job in jobs if isinstance(job, VideoJob)]
-    busy = min(
-        (cores_kept_busy((rung.width, rung.height) for _, rung in job.rungs) for job in chunks),
-        default=1.0,
-    )
-    return max(1, min(len(chunks), math.ceil(len(os.sched_getaffinity(0)) / busy)))
+    busy = [_cores_of(job) for job in jobs if isinstance(job, (VideoJob, MeasureJob))]
+    cores = len(os.sched_getaffinity(0))
+    return max(1, min(len(busy), math.ceil(cores / min(busy, default=1.0))))
+
+
+def _cores_of(job: VideoJob | MeasureJob) -> float:
+    """How many cores a job keeps busy by itself."""
+    if isinstance(job, MeasureJob):  # every rung is measured in a thread of its own
+        return float(len(job.rungs))
+    return cores_kept_busy((rung.width, rung.height) for _, rung in job.rungs)
 
 
 @dataclass(slots=True)
@@ -125,14 +150,14 @@ class _LocalCrew:
     def __repr__(self) -> str:
         return f"<_LocalCrew, {len(self._here.running)} jobs running>"
 
-    def submit(self, task: Task) -> Future[None]:
-        is_video = isinstance(task.job, VideoJob)
-        return (self._chunks if is_video else self._sound).submit(self._run, task)
+    def submit(self, task: Task[Any]) -> Future[None]:
+        is_sound = isinstance(task.job, AudioJob)
+        return (self._sound if is_sound else self._chunks).submit(self._run, task)
 
-    def _run(self, task: Task) -> None:
+    def _run(self, task: Task[Any]) -> None:
         asyncio.run(self._watched(task))
 
-    async def _watched(self, task: Task) -> None:
+    async def _watched(self, task: Task[Any]) -> None:
         own = asyncio.current_task()
         assert own is not None
         entry = (asyncio.get_running_loop(), own)
@@ -141,7 +166,7 @@ class _LocalCrew:
                 raise asyncio.CancelledError
             self._here.running.add(entry)
         try:
-            await do_task(task, lambda tick: self._here.on_tick(task.job, tick))
+            await task.do(lambda tick: self._here.on_tick(task.job, tick))
         finally:
             with self._here.lock:
                 self._here.running.discard(entry)
@@ -170,7 +195,7 @@ class _ClusterCrew:
     def __repr__(self) -> str:
         return f"<_ClusterCrew of {self._executor!r}>"
 
-    def submit(self, task: Task) -> Future[None]:
+    def submit(self, task: Task[Any]) -> Future[None]:
         return self._executor.submit(run_task, task)
 
     def check(self) -> None:
@@ -189,10 +214,10 @@ class _ClusterCrew:
         """Nothing: jobs under way end by themselves, and their products are kept."""
 
 
-def run_task(task: Task) -> None:
+def run_task(task: Task[Any]) -> None:
     """Do a task in a worker's thread."""
     try:
-        asyncio.run(do_task(task))
+        asyncio.run(task.do())
     except asyncio.CancelledError as exc:
         raise PeerError(f"{task.job}: was cancelled by its worker") from exc
 

@@ -1,7 +1,7 @@
 """What was measured before, kept by address so that nothing is measured twice.
 
-An address stands for everything that a result depends on. A folder that cannot be written to
-is only slower.
+An address stands for everything that a result depends on. Where results are only kept for
+later, a folder that cannot be written to is only slower.
 """
 
 from __future__ import annotations
@@ -33,7 +33,17 @@ def recall(folder: Path, address: str) -> Any:
 
 
 def keep(folder: Path, address: str, result: Any) -> None:
-    """Keep a result at ``address``; it appears whole or not at all."""
+    """Keep a result at ``address``, if that can be done."""
+    with contextlib.suppress(OSError):
+        put(folder, address, result)
+
+
+def put(folder: Path, address: str, result: Any) -> None:
+    """Put a result at ``address``; it appears whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     beside = folder / f"{address}.{secrets.token_hex(4)}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -42,3 +52,4 @@ def keep(folder: Path, address: str, result: Any) -> None:
     except OSError:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
+        raise

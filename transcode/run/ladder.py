@@ -63,15 +63,13 @@ async def choose_ladder(
     if not is_per_title(config):
         return None
     metric = metric_of(config) or best_metric()
-    folder = cache.folder / "findings"
     address = address_of(_told(digest, facts, config, metric))
-    if known := _rungs_from(recall(folder, address)):
+    if known := _rungs_from(recall(cache.findings, address)):
         return known
     note(f"per-title: trial encodes of {facts.where}, measured in {metric.upper()}")
     cache.create()
-    with cache.workspace() as scratch:
-        study = await study_title(master, facts, config, scratch, metric)
-    keep(folder, address, {"rungs": [dataclasses.asdict(rung) for rung in study.rungs]})
+    study = await study_title(master, facts, config, cache, metric)
+    keep(cache.findings, address, {"rungs": [dataclasses.asdict(rung) for rung in study.rungs]})
     return study.rungs
 
 

@@ -1,8 +1,8 @@
 """Transcoding: a master becomes a package on disk, whole or not at all.
 
-Inspect, plan, encode, package, validate: one module each, called here in order. The encode
-puts products into the cache; the package is made of them in a folder beside the target, named
-``.OUT.partial-…``, checked, flushed to the disk and renamed. A failure or an interruption
+Inspect, plan, encode, measure, package, validate: one module each, called here in order. The
+encode puts products into the cache; the package is made of them in a folder beside the target,
+named ``.OUT.partial-…``, checked, flushed to the disk and renamed. A failure or an interruption
 leaves nothing behind but finished products, which the next run uses.
 """
 
@@ -26,13 +26,12 @@ from transcode.measuring.comparing import display_of
 from transcode.media.transport import ORIGIN
 from transcode.packaging import layout
 from transcode.packaging.index import PresentationIndex
+from transcode.packaging.layout import video_folder
 from transcode.planning.jobs import Job
 from transcode.planning.planview import plan_as_data
 from transcode.quality import QualityFacts
 from transcode.run.assemble import index_of, write_index, write_tracks
 from transcode.run.cache import Cache
-from transcode.run.encode import Task
-from transcode.run.executors import open_crew
 from transcode.run.ladder import metric_of
 from transcode.run.loudness import loudness_of
 from transcode.run.owned import owned_folder, remove_abandoned
@@ -43,11 +42,17 @@ from transcode.run.placing import (
     partial_folder,
     remove_leftovers,
 )
-from transcode.run.planning import Planned, cache_folder, plan_for_damage, plan_transcode
+from transcode.run.planning import (
+    Planned,
+    cache_folder,
+    plan_for_damage,
+    plan_once_more,
+    plan_transcode,
+)
 from transcode.run.process import Tick
 from transcode.run.progress import Pace, TranscodeProgress
-from transcode.run.schedule import do_all, look_up
-from transcode.run.scoring import Product, measure_tracks
+from transcode.run.schedule import do_all, look_up, tasks_of
+from transcode.run.scoring import measure_tracks
 from transcode.run.texts import Text, read_texts, write_texts
 from transcode.run.threads import in_thread
 from transcode.run.thumbnails import thumbnails
@@ -100,38 +105,33 @@ async def transcode(
         encrypter = _encrypter(config, out, title, keys)
         async with partial_folder(out) as package:
             with contextlib.ExitStack() as uses:
-                uses.enter_context(cache.in_use(planned.order.addresses.values()))
-                pace = _pace(planned, config, on_progress)
-                try:
-                    await _encode(planned, config, cache, pace)
-                except DamagedError:
-                    if planned.master.damage is not None:
-                        raise
-                    planned = await plan_for_damage(planned, config, cache)
-                    uses.enter_context(cache.in_use(planned.order.addresses.values()))
-                    pace = _pace(planned, config, on_progress)
-                    await _encode(planned, config, cache, pace)
+                work = _Work(planned, config, cache, uses, on_progress)
+                await work.encode()
+                quality = await work.measure()
+                if quality and (again := plan_once_more(work.planned, quality, config)):
+                    on_note(_once_more(work.planned, again))
+                    work.begin(again)
+                    await work.encode()
+                    quality = await work.measure()
                 index = await _package(
-                    planned, config, cache, package, pace,
+                    work.planned, config, cache, package, work.pace,
                     title=title, source_name=source_name, encrypter=encrypter,
-                    texts=texts, on_note=on_note,
+                    texts=texts, quality=quality, on_note=on_note,
                 )  # fmt: skip
             move_into_place(package, out, force=config.force)
         cache.prune(round(config.cache_gb * 1e9))
     return index
 
 
-def _pace(
-    planned: Planned,
-    config: TranscodeConfig,
-    on_progress: Callable[[TranscodeProgress], None] | None,
-) -> Pace:
-    return Pace(
-        planned.plan,
-        on_progress,
-        in_full=config.verify == "full",
-        measures=metric_of(config) is not None,
-    )
+def _once_more(before: Planned, after: Planned) -> str:
+    """What is encoded again, and how."""
+    changed = [
+        f"{video_folder(number)} at constant quality {new.rate_control.crf:g} instead of "
+        f"{old.rate_control.crf:g}"
+        for number, (old, new) in enumerate(zip(before.plan.rungs, after.plan.rungs, strict=True))
+        if old != new
+    ]
+    return f"below its target, so encoded once more: {', '.join(changed)}"
 
 
 def check_out(out: Path, config: TranscodeConfig) -> str:
@@ -209,35 +209,78 @@ def _keys_dir(config: TranscodeConfig, out: Path) -> Path:
     return folder
 
 
-async def _encode(planned: Planned, config: TranscodeConfig, cache: Cache, pace: Pace) -> None:
-    """Have everything made that the cache lacks."""
-    todo = await in_thread(lambda check: look_up(planned.order, cache, check))
-    pace.skip(todo)
-    pace.begin("encode")
-    if not todo:
-        return
-    loop = asyncio.get_running_loop()
+class _Work:
+    """What a plan takes: products made and measured, and kept while they are needed."""
 
-    def on_tick(job: Job, tick: Tick) -> None:
-        loop.call_soon_threadsafe(pace.tick, job, tick)
+    def __init__(
+        self,
+        planned: Planned,
+        config: TranscodeConfig,
+        cache: Cache,
+        uses: contextlib.ExitStack,
+        on_progress: Callable[[TranscodeProgress], None] | None,
+    ) -> None:
+        self._config = config
+        self._cache = cache
+        self._uses = uses
+        self._on_progress = on_progress
+        self.begin(planned)
 
-    tasks = [
-        Task(
-            job=job,
-            addresses=planned.order.addresses_of(job),
-            source=planned.source,
-            cache=cache,
-            build=planned.build,
-            in_full=config.verify == "full",
-            stall_limit_s=config.stall_limit_s,
+    def __repr__(self) -> str:
+        return f"<_Work of {len(self.planned.order.jobs)} jobs, {self.pace!r}>"
+
+    def begin(self, planned: Planned) -> None:
+        """Go on with another plan; what was made for the one before is still kept."""
+        self.planned = planned
+        self._uses.enter_context(self._cache.in_use(planned.order.addresses.values()))
+        self.pace = Pace(
+            planned.plan,
+            self._on_progress,
+            in_full=self._config.verify == "full",
+            measures=metric_of(self._config) is not None,
         )
-        for job in todo
-    ]
-    with open_crew(
-        config.executor, todo,
-        workers=config.workers, source=planned.source, cache=cache, on_tick=on_tick,
-    ) as crew:  # fmt: skip
-        await do_all(tasks, crew, pace.finish)
+
+    async def encode(self) -> None:
+        """Have everything made that the cache lacks; once more where damage turns up."""
+        try:
+            await self._encode()
+        except DamagedError:
+            if self.planned.master.damage is not None:
+                raise
+            self.begin(await plan_for_damage(self.planned, self._config, self._cache))
+            await self._encode()
+
+    async def _encode(self) -> None:
+        planned, cache, pace = self.planned, self._cache, self.pace
+        todo = await in_thread(lambda check: look_up(planned.order, cache, check))
+        pace.skip(todo)
+        pace.begin("encode")
+        loop = asyncio.get_running_loop()
+
+        def on_tick(job: Job, tick: Tick) -> None:
+            loop.call_soon_threadsafe(pace.tick, job, tick)
+
+        tasks = tasks_of(planned.order, todo, planned.source, self._config, cache)
+        await do_all(tasks, self._config, cache, on_tick=on_tick, on_done=pace.finish)
+
+    async def measure(self) -> QualityFacts | None:
+        """Quality of every rung, where it is asked for."""
+        metric = metric_of(self._config)
+        if metric is None:
+            return None
+        planned, pace = self.planned, self.pace
+        plan = planned.plan
+        pace.begin("measure")
+        sizes = [(rung.width, rung.height) for rung in plan.rungs]
+        return await measure_tracks(
+            plan,
+            planned.order.addresses,
+            display_of(planned.master, sizes, metric),
+            planned.source,
+            self._config,
+            self._cache,
+            tell=lambda part: pace.tell(part, part * plan.duration_s),
+        )
 
 
 async def _package(
@@ -251,6 +294,7 @@ async def _package(
     source_name: str | None,
     encrypter: Encrypter | None,
     texts: Sequence[Text],
+    quality: QualityFacts | None,
     on_note: Callable[[str], None],
 ) -> PresentationIndex:
     """Make the package of the products, and check it."""
@@ -294,8 +338,6 @@ async def _package(
     text = write_texts(texts, package, durations_s, origin=origin, on_note=on_note)
     rungs = tuple(zip(tracks.video, plan.rungs, strict=True))
     images = await thumbnails(rungs, package, config, on_note=on_note)
-    frames = [folder.frames for folder in tracks.video]
-    quality = await _measure(planned, config, cache, pace, frames)
     index = index_of(
         tracks, planned.master, plan, config,
         title=title, source_name=source_name, encrypter=encrypter, text=text, images=images,
@@ -307,28 +349,3 @@ async def _package(
     await flush(package)
     pace.tell(1.0, plan.duration_s)
     return index
-
-
-async def _measure(
-    planned: Planned, config: TranscodeConfig, cache: Cache, pace: Pace, frames: Sequence[int]
-) -> QualityFacts | None:
-    """Quality of every rung, where it is asked for; ``frames`` are those of each."""
-    metric = metric_of(config)
-    if metric is None:
-        return None
-    plan = planned.plan
-    pace.begin("measure")
-    sizes = [(rung.width, rung.height) for rung in plan.rungs]
-    return await measure_tracks(
-        plan,
-        Path(planned.source.path),
-        {
-            name: Product(path=cache.path_of(address), address=address)
-            for name, address in planned.order.addresses.items()
-        },
-        frames,
-        display_of(planned.master, sizes, metric),
-        cache.folder / "findings",
-        tell=lambda part: pace.tell(part, part * plan.duration_s),
-        stall_limit_s=config.stall_limit_s,
-    )

@@ -1,20 +1,21 @@
 """A ladder for one title: look at the film, try, measure, choose.
 
-The film is decoded twice, once small to see its shots and once for the samples. Everything
-else is done on the samples, in a folder that the caller removes.
+The film is decoded twice on this machine, once small to see its shots and once for the samples,
+which become a *reel*. Trials encode and measure the reel as chunks are encoded and measured, by
+the same workers into the same cache.
 """
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from abr.errors import MediaError
 from transcode.config import TranscodeConfig
-from transcode.encoders.video import VIDEO_ENCODERS
-from transcode.ffmpeg import encode_arguments
 from transcode.graphs.video import filters_needed
 from transcode.ladders.pertitle import Limits, Sample, Trial, choose_rungs
 from transcode.ladders.presets import MOST_OF_MASTER
@@ -29,23 +30,24 @@ from transcode.measuring.trials import (
     reel_arguments,
     reel_pictures,
     survey_arguments,
-    trial_job,
+    trial_jobs,
     trial_rungs,
     trial_sizes,
 )
 from transcode.media.fragments import Demuxer
-from transcode.planning.jobs import VideoJob
+from transcode.planning.jobs import ProductName, VideoJob
 from transcode.planning.plan import EncodePlan, VideoPlan, plan_encode
 from transcode.quality import Metric
+from transcode.run.cache import Cache
+from transcode.run.encode import Source, build_of, tool_for
 from transcode.run.ffmpegtools import find
 from transcode.run.process import run_ffmpeg
-from transcode.run.scoring import measure
+from transcode.run.schedule import do_all, look_up, order_of, tasks_of
+from transcode.run.scoring import measure_all
+from transcode.run.threads import in_thread
 from transcode.verify import fault_of
 
 _PIECE_BYTES = 1 << 20
-
-Tell = Callable[[float], None]
-"""Called with the part that is done, from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,84 +66,90 @@ async def study_title(
     master: Path,
     facts: Master,
     config: TranscodeConfig,
-    folder: Path,
+    cache: Cache,
     metric: Metric,
     *,
     most_samples: int | None = None,
     sizes: Sequence[tuple[int, int]] = (),
     factors: Sequence[float] = FACTORS,
-    tell: Tell | None = None,
 ) -> Study:
     """Find the ladder that ``master`` needs.
 
     Args:
         master: The master.
         facts: What was measured of it.
-        config: Preset, lengths and limits of the encode that the ladder is for.
-        folder: For the samples and the trials; up to some hundred megabytes.
+        config: Preset, lengths and limits of the encode that the ladder is for; executor.
+        cache: Where the samples are made, up to some hundred megabytes, and trials are kept.
         metric: What quality is measured in.
         most_samples: How many groups of pictures are tried; None suits the length.
         sizes: Sizes to try, width and height; empty: those that may be of use.
         factors: Constant rate factors to try.
-        tell: Called with the progress.
 
     Raises:
         MediaError: the master is damaged.
         ToolMissingError, ToolFailedError: ffmpeg.
+        AbrError: workers; see ``do_all``.
     """
     sizes = list(sizes) or trial_sizes(facts)
     display = display_of(facts, sizes, metric)
     film = plan_encode(facts, config, rungs=_ends(sizes))
     largest = replace(film.rungs[-1], width=display.width, height=display.height)
     samples = await _choose_samples(master, facts, film, largest, most_samples, config)
-    reel = await _make_reel(master, facts, film, largest, samples, folder, config)
-    pictures = reel_pictures(film.pictures, largest)
-    trials: list[Trial] = []
-    for number, size in enumerate(sizes):
-        rungs = trial_rungs(facts, config, size, factors)
-        job = trial_job(pictures, sum(sample.frames for sample in samples), rungs)
-        trials += await _try(job, factors, samples, reel, display, config)
-        if tell is not None:
-            tell((number + 1) / len(sizes))
-    reel.unlink()
+    jobs = trial_jobs(
+        reel_pictures(film.pictures, largest),
+        sum(sample.frames for sample in samples),
+        [trial_rungs(facts, config, size, factors) for size in sizes],
+    )
+    with cache.workspace() as folder:
+        reel = await _make_reel(master, facts, film, largest, samples, folder, config)
+        source = Source.of(reel, f"samples of {facts.where}")
+        trials = await _try(jobs, factors, samples, source, display, config, cache)
     chosen = choose_rungs(trials, samples, metric, _limits(facts, film, config))
     return Study(samples=samples, trials=tuple(trials), rungs=chosen, display=display)
 
 
 async def _try(
-    job: VideoJob,
+    jobs: Sequence[VideoJob],
     factors: Sequence[float],
     samples: Sequence[Sample],
-    reel: Path,
+    reel: Source,
     display: Display,
     config: TranscodeConfig,
+    cache: Cache,
 ) -> list[Trial]:
-    """Encode the reel as each rung of ``job``, and measure it."""
-    needs = [VIDEO_ENCODERS[rung.codec].name for _, rung in job.rungs]
-    program = find("ffmpeg", list(dict.fromkeys(needs))).path
-    paths = [reel.with_name(f"{track}.mp4") for track, _ in job.rungs]
-    outcome = await run_ffmpeg(
-        lambda _outputs: encode_arguments(
-            job, str(reel), [f"file:{path}" for path in paths], program=program
-        ),
-        stall_limit_s=config.stall_limit_s,
+    """Encode the reel as each rung of ``jobs``, and measure it.
+
+    A reel is a master like any other, so trials are products like any others.
+    """
+    order = order_of(
+        jobs,
+        source=await asyncio.to_thread(_sha256, Path(reel.path)),
+        build=build_of(tool_for(jobs), cache),
     )
-    if not outcome.is_clean:
-        raise fault_of(str(reel), outcome.reason())
-    scores = await measure(
-        MeasureJob(pictures=job.pictures, chunk=job.chunk, rungs=job.rungs, display=display),
-        reel,
-        paths,
-        expected_frames=job.chunk.frames,
-        stall_limit_s=config.stall_limit_s,
-    )
-    trials = [
-        read_trial(rung, crf, frame_bytes_of(path), scores[track], samples)
-        for (track, rung), crf, path in zip(job.rungs, factors, paths, strict=True)
-    ]
-    for path in paths:
-        path.unlink()
-    return trials
+    with cache.in_use(order.addresses.values()):
+        todo = await in_thread(lambda check: look_up(order, cache, check))
+        await do_all(tasks_of(order, todo, reel, config, cache), config, cache)
+        comparisons = [
+            MeasureJob(pictures=job.pictures, chunk=job.chunk, rungs=job.rungs, display=display)
+            for job in jobs
+        ]
+        scores = await measure_all(comparisons, order.addresses, reel, config, cache)
+        return [
+            read_trial(
+                rung,
+                crf,
+                frame_bytes_of(cache.path_of(order.addresses[ProductName(track)])),
+                found[track],
+                samples,
+            )
+            for job, found in zip(jobs, scores, strict=True)
+            for (track, rung), crf in zip(job.rungs, factors, strict=True)
+        ]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _limits(facts: Master, film: EncodePlan, config: TranscodeConfig) -> Limits:

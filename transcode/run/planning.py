@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from abr.userfolders import cache_home
 from transcode.config import TranscodeConfig
+from transcode.ladders.pertitle import mend_rungs
+from transcode.ladders.rungs import PlannedRung
 from transcode.masters.master import Master
 from transcode.masters.streams import StreamWish
 from transcode.planning.jobs import jobs_of
 from transcode.planning.plan import EncodePlan, plan_encode
+from transcode.quality import QualityFacts, shortfalls
 from transcode.run.cache import Cache
 from transcode.run.digests import digest_of
 from transcode.run.encode import Source, build_of, tool_for
@@ -35,12 +38,12 @@ class Planned:
 
     master: Master
     plan: EncodePlan
+    rungs: tuple[PlannedRung, ...] | None
+    """The ladder that was found by trials or read; None where its name says it."""
     source: Source
     digest: str
     """Of the master."""
     order: Order
-    build: str
-    """What tells the ffmpeg that is used from others."""
 
 
 def cache_folder(config: TranscodeConfig) -> Path:
@@ -61,13 +64,7 @@ async def plan_transcode(master: Path, config: TranscodeConfig, cache: Cache) ->
     """
     wish = StreamWish.of(config.video, config.audio, all_audio=config.all_audio)
     facts = await probe(master, wish=wish)
-    stat = master.stat()
-    source = Source(
-        path=str(master.absolute()),
-        where=facts.where,
-        size_bytes=stat.st_size,
-        mtime_ns=stat.st_mtime_ns,
-    )
+    source = Source.of(master, facts.where)
     digest = await asyncio.to_thread(digest_of, master, cache.digests)
     facts = await keep_real_starts(facts, master, stall_limit_s=config.stall_limit_s)
     if recall(*_damage_at(digest, cache)):
@@ -87,9 +84,39 @@ async def plan_for_damage(planned: Planned, config: TranscodeConfig, cache: Cach
     return await _plan(facts, planned.source, planned.digest, config, cache)
 
 
+def plan_once_more(
+    planned: Planned, quality: QualityFacts, config: TranscodeConfig
+) -> Planned | None:
+    """Plan again where rungs did not keep what they promise; None where all did.
+
+    Those rungs alone are changed, so everything else that was encoded is used.
+    """
+    if planned.rungs is None:
+        return None
+    places = {track.folder: number for number, track in enumerate(quality.tracks)}
+    missing = {
+        places[each.folder]: each.target - each.mean
+        for each in shortfalls(quality)
+        if each.target is not None
+    }
+    if not missing:
+        return None
+    rungs = mend_rungs(planned.rungs, missing)
+    mended = plan_encode(planned.master, config, rungs=rungs)
+    plan = replace(
+        planned.plan,
+        rungs=tuple(
+            new if number in missing else old
+            for number, (new, old) in enumerate(zip(mended.rungs, planned.plan.rungs, strict=True))
+        ),
+    )
+    order = order_of(tuple(jobs_of(plan)), source=planned.digest, build=planned.order.build)
+    return replace(planned, plan=plan, rungs=rungs, order=order)
+
+
 def _damage_at(digest: str, cache: Cache) -> tuple[Path, str]:
     """Where it is kept that a master is damaged."""
-    return cache.folder / "findings", address_of(["damaged", digest])
+    return cache.findings, address_of(["damaged", digest])
 
 
 async def _plan(
@@ -107,8 +134,8 @@ async def _plan(
     return Planned(
         master=facts,
         plan=plan,
+        rungs=rungs,
         source=source,
         digest=digest,
         order=order_of(jobs, source=digest, build=build),
-        build=build,
     )

@@ -14,7 +14,7 @@ _SHARES = {"encode": 0.0, "package": 0.97, "verify": 0.98}
 """Where each phase begins, of the whole."""
 _FULL_SHARES = {"encode": 0.0, "package": 0.82, "verify": 0.83}
 """The same when everything is decoded at the end."""
-_MEASURED_SHARES = {"encode": 0.0, "package": 0.4, "verify": 0.41, "measure": 0.45}
+_MEASURED_SHARES = {"encode": 0.0, "measure": 0.4, "package": 0.97, "verify": 0.98}
 """The same when every frame is measured."""
 _SOUND_PIXELS = 20_000
 """Pixels of a frame that cost as much as the sound of its time."""
@@ -27,7 +27,7 @@ class TranscodeProgress:
     """Progress of a transcode."""
 
     phase: str
-    """``encode``, ``package``, ``verify`` or ``measure``."""
+    """``encode``, ``measure``, ``package`` or ``verify``."""
     fraction: float
     """Of the whole, 0 to 1."""
     speed: float
@@ -123,7 +123,7 @@ class Pace:
         if self._on_progress is None:
             return
         now_s = self._told_s = time.monotonic()
-        there = self._there / self._total * self._shares["package"]
+        there = self._there / self._total * list(self._shares.values())[1]
         own = self._fraction - there
         self._on_progress(
             TranscodeProgress(

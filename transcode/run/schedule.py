@@ -1,4 +1,4 @@
-"""The encode of a whole plan: what the cache lacks is given to workers, the rest is there."""
+"""The work of a whole plan: what the cache lacks is given to workers, the rest is there."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from abr.errors import AbrError, PeerError, ToolFailedError
 from transcode.addresses import address_of
+from transcode.config import TranscodeConfig
 from transcode.planning.jobs import Job, ProductName, VideoJob
 from transcode.run.cache import Cache
-from transcode.run.encode import Task
-from transcode.run.executors import Crew
+from transcode.run.encode import EncodeTask, Source
+from transcode.run.executors import Crew, OnTick, Task, open_crew
 
+JobT = TypeVar("JobT")
 _LOOK_EVERY_S = 5.0
 """How often workers are looked at while none of them has ended a job."""
 
@@ -24,6 +27,8 @@ class Order:
 
     jobs: tuple[Job, ...]
     addresses: dict[ProductName, str]
+    build: str
+    """What tells the ffmpeg that is used from others."""
 
     def missing(self, is_there: Callable[[str], bool]) -> list[Job]:
         """The jobs that are left to do: chunks with those of their rungs that are not there."""
@@ -48,6 +53,7 @@ def order_of(jobs: Sequence[Job], *, source: str, build: str) -> Order:
     """The jobs with the addresses of all products; see ``address_of``."""
     return Order(
         jobs=tuple(jobs),
+        build=build,
         addresses={
             name: address_of(job, name, source=source, build=build)
             for job in jobs
@@ -72,12 +78,59 @@ def look_up(order: Order, cache: Cache, check: Callable[[], None] = lambda: None
     return order.missing(there.__contains__)
 
 
-async def do_all(tasks: Sequence[Task], crew: Crew, on_done: Callable[[Job], None]) -> None:
-    """Have all tasks done; the first failure ends it, and what was finished is kept.
+def tasks_of(
+    order: Order, todo: Sequence[Job], source: Source, config: TranscodeConfig, cache: Cache
+) -> list[EncodeTask]:
+    """The jobs ``todo`` of an order as workers take them."""
+    return [
+        EncodeTask(
+            job=job,
+            addresses=order.addresses_of(job),
+            source=source,
+            cache=cache,
+            build=order.build,
+            in_full=config.verify == "full",
+            stall_limit_s=config.stall_limit_s,
+        )
+        for job in todo
+    ]
+
+
+async def do_all(
+    tasks: Sequence[Task[JobT]],
+    config: TranscodeConfig,
+    cache: Cache,
+    *,
+    on_tick: OnTick = lambda _job, _tick: None,
+    on_done: Callable[[JobT], None] = lambda _job: None,
+) -> None:
+    """Have all tasks, which have the same source, done where ``config`` says.
+
+    The first failure ends it, and what was finished is kept.
+
+    Args:
+        tasks: What to do.
+        config: Executor and workers.
+        cache: Where results go, which has to be visible to all workers.
+        on_tick: Called, from any thread, with the progress of jobs on this machine.
+        on_done: Called with each job that is done.
 
     Raises:
+        InputError, ToolMissingError, PeerError, MissingFileError: see ``open_crew``.
         AbrError: a task failed, or there are no workers any more.
     """
+    if not tasks:
+        return
+    with open_crew(
+        config.executor, [task.job for task in tasks],
+        workers=config.workers, source=tasks[0].source, cache=cache, on_tick=on_tick,
+    ) as crew:  # fmt: skip
+        await _have_done(tasks, crew, on_done)
+
+
+async def _have_done(
+    tasks: Sequence[Task[JobT]], crew: Crew, on_done: Callable[[JobT], None]
+) -> None:
     waiting = {asyncio.ensure_future(_outcome(crew.submit(task), task)): task for task in tasks}
     try:
         while waiting:
@@ -97,7 +150,7 @@ async def do_all(tasks: Sequence[Task], crew: Crew, on_done: Callable[[Job], Non
         await asyncio.gather(*waiting, return_exceptions=True)
 
 
-async def _outcome(future: Future[None], task: Task) -> None:
+async def _outcome(future: Future[None], task: Task[Any]) -> None:
     """Wait for a task; what the executor itself says is put into words."""
     try:
         await asyncio.wrap_future(future)

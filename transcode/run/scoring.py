@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from abr.errors import MediaError, ToolFailedError, ToolMissingError
+from abr.errors import MediaError, MissingFileError, ToolFailedError, ToolMissingError
 from abr.media import FloatArray
-from abr.shell import cause_of
+from transcode.config import TranscodeConfig
 from transcode.graphs.video import filters_needed
 from transcode.measuring.comparing import Display, MeasureJob, measure_arguments
 from transcode.packaging.layout import video_folder
-from transcode.planning.chunks import Chunk
 from transcode.planning.jobs import ProductName
 from transcode.planning.plan import EncodePlan
 from transcode.quality import (
@@ -32,9 +29,12 @@ from transcode.quality import (
     settle_start,
     track_quality,
 )
+from transcode.run.cache import Cache
+from transcode.run.encode import Source, build_of, check_build, reaching
 from transcode.run.ffmpegtools import Tool, find
-from transcode.run.findings import address_of, keep, recall
+from transcode.run.findings import address_of, put, recall
 from transcode.run.process import Tick, run_ffmpeg
+from transcode.run.schedule import do_all
 
 
 def measuring_tool(metric: Metric) -> Tool:
@@ -134,59 +134,187 @@ def _read_scores(
     return scores
 
 
-async def measure_tracks(
-    plan: EncodePlan,
-    master: Path,
-    products: Mapping[ProductName, Product],
-    frames: Sequence[int],
-    display: Display,
-    findings: Path,
-    *,
-    tell: Callable[[float], None] | None = None,
-    stall_limit_s: float = 60.0,
-) -> QualityFacts:
-    """Quality of every rung of a plan that was encoded.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreTask:
+    """A chunk to measure, with everything that a worker needs for it."""
 
-    Chunks are measured side by side as far as there are cores, and what was measured before is
-    not measured again.
+    job: MeasureJob
+    products: tuple[Path, ...]
+    """The encoded chunk of each rung."""
+    addresses: tuple[str, ...]
+    """Of the scores of each rung, among the cache's findings."""
+    source: Source
+    cache: Cache
+    build: str
+    """Digest of the ffmpeg that the addresses stand for."""
+    stall_limit_s: float
+
+    async def do(self, on_tick: Callable[[Tick], None] | None = None) -> None:
+        """Measure; the scores are in the cache afterwards.
+
+        Raises:
+            MediaError: frames are missing, repeated or late, so no figure would be true.
+            MissingFileError: the master, the cache or a product is not to be found here.
+            ToolMissingError, ToolFailedError: ffmpeg.
+            DiskFullError: no room in the cache.
+        """
+        self.source.check()
+        check_build(measuring_tool(self.job.display.metric), self.build, self.cache)
+        for product in self.products:
+            if not product.is_file():
+                raise MissingFileError(
+                    f"{product}: not found on {socket.gethostname()}; expected what was encoded "
+                    "in the cache, at the same path wherever workers run"
+                )
+        scores = await measure(
+            self.job,
+            Path(self.source.path),
+            self.products,
+            expected_frames=self.job.chunk.frames,
+            on_tick=on_tick,
+            stall_limit_s=self.stall_limit_s,
+        )
+        with reaching(self.cache):
+            for (track, _), address in zip(self.job.rungs, self.addresses, strict=True):
+                put(self.cache.findings, address, {"scores": scores[track].tolist()})
+
+
+async def measure_all(
+    jobs: Sequence[MeasureJob],
+    addresses: Mapping[ProductName, str],
+    source: Source,
+    config: TranscodeConfig,
+    cache: Cache,
+    *,
+    tell: Callable[[float], None] = lambda _part: None,
+) -> list[Mapping[str, FloatArray]]:
+    """Scores of every frame of every rung of each job, by the name of the track's folder.
+
+    What was measured before is not measured again; the rest is given to workers.
 
     Args:
-        plan: What was encoded.
-        master: The master.
-        products: What came of it.
-        frames: How many frames each rung's track has.
-        display: Where pictures are compared.
-        findings: Folder in which scores are kept.
+        jobs: What to measure, all in one metric; at least one.
+        addresses: Of the products, which are in the cache.
+        source: The master that products are compared with.
+        config: Executor, workers and limits.
+        cache: Where products are and scores are kept.
         tell: Called with the part that is done, from 0 to 1.
-        stall_limit_s: Most seconds without any progress.
 
     Raises:
         MediaError: frames are missing, repeated or late, so no figure would be true.
         ToolMissingError, ToolFailedError: ffmpeg.
+        AbrError: workers; see ``do_all``.
     """
-    at_a_time = asyncio.Semaphore(max(1, len(os.sched_getaffinity(0)) // (len(plan.rungs) + 1)))
-    named = tuple((video_folder(number), rung) for number, rung in enumerate(plan.rungs))
-    done: list[int] = []
+    build = build_of(measuring_tool(jobs[0].display.metric), cache)
+    tasks = []
+    for job in jobs:
+        lacking = [
+            each
+            for each in job.rungs
+            if _known(_scores_at(job, each[0], addresses, build), cache) is None
+        ]
+        if lacking:
+            left = replace(job, rungs=tuple(lacking))
+            tasks.append(_task(left, addresses, source, config, cache, build))
+    done = len(jobs) - len(tasks)
 
-    async def measure_chunk(chunk: Chunk) -> Mapping[str, FloatArray]:
-        job = MeasureJob(pictures=plan.pictures, chunk=chunk, rungs=named, display=display)
-        own = [products[ProductName(track, chunk.index)] for track, _ in named]
-        async with at_a_time:
-            found = await _measure_once(job, master, own, findings, stall_limit_s)
-        done.append(chunk.index)
-        if tell is not None:
-            tell(len(done) / len(plan.chunks))
-        return found
+    def on_done(_job: MeasureJob) -> None:
+        nonlocal done
+        done += 1
+        tell(done / len(jobs))
 
+    await do_all(tasks, config, cache, on_done=on_done)
+    return [
+        {track: _found(_scores_at(job, track, addresses, build), cache) for track, _ in job.rungs}
+        for job in jobs
+    ]
+
+
+def _task(
+    job: MeasureJob,
+    addresses: Mapping[ProductName, str],
+    source: Source,
+    config: TranscodeConfig,
+    cache: Cache,
+    build: str,
+) -> ScoreTask:
+    names = [ProductName(track, job.chunk.index) for track, _ in job.rungs]
+    return ScoreTask(
+        job=job,
+        products=tuple(cache.path_of(addresses[name]) for name in names),
+        addresses=tuple(_scores_at(job, name.track, addresses, build) for name in names),
+        source=source,
+        cache=cache,
+        build=build,
+        stall_limit_s=config.stall_limit_s,
+    )
+
+
+def _scores_at(
+    job: MeasureJob, track: str, addresses: Mapping[ProductName, str], build: str
+) -> str:
+    """Address of the scores of one rung: everything that they depend on."""
+    product = addresses[ProductName(track, job.chunk.index)]
+    told = [build, repr(job.pictures), repr(job.chunk), repr(job.display)]
+    return address_of(["scores", product, *told])
+
+
+def _known(address: str, cache: Cache) -> FloatArray | None:
+    """Scores that were found before."""
+    value = recall(cache.findings, address)
     try:
-        async with asyncio.TaskGroup() as tasks:
-            chunks = [tasks.create_task(measure_chunk(chunk)) for chunk in plan.chunks]
-    except BaseExceptionGroup as group:
-        raise cause_of(group) from group
+        return None if value is None else np.array(value["scores"], dtype=np.float64)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _found(address: str, cache: Cache) -> FloatArray:
+    """Scores that were found by now."""
+    scores = _known(address, cache)
+    if scores is None:
+        raise MissingFileError(
+            f"{cache.findings / address}.json: not there, though it was measured; expected the "
+            "same cache wherever workers run"
+        )
+    return scores
+
+
+async def measure_tracks(
+    plan: EncodePlan,
+    addresses: Mapping[ProductName, str],
+    display: Display,
+    source: Source,
+    config: TranscodeConfig,
+    cache: Cache,
+    *,
+    tell: Callable[[float], None] = lambda _part: None,
+) -> QualityFacts:
+    """Quality of every rung of a plan that was encoded.
+
+    Args:
+        plan: What was encoded.
+        addresses: Of what came of it, in the cache.
+        display: Where pictures are compared.
+        source: The master.
+        config: Executor, workers and limits.
+        cache: Where products are and scores are kept.
+        tell: Called with the part that is done, from 0 to 1.
+
+    Raises:
+        MediaError: frames are missing, repeated or late, so no figure would be true.
+        ToolMissingError, ToolFailedError: ffmpeg.
+        AbrError: workers; see ``do_all``.
+    """
+    named = tuple((video_folder(number), rung) for number, rung in enumerate(plan.rungs))
+    jobs = [
+        MeasureJob(pictures=plan.pictures, chunk=chunk, rungs=named, display=display)
+        for chunk in plan.chunks
+    ]
+    chunks = await measure_all(jobs, addresses, source, config, cache, tell=tell)
     tracks = []
-    for (track, rung), total in zip(named, frames, strict=True):
-        scores = np.concatenate([each.result()[track] for each in chunks])
-        segments = segment_frames(total, plan.pictures.segment_frames)
+    for track, rung in named:
+        scores = np.concatenate([each[track] for each in chunks])
+        segments = segment_frames(len(scores), plan.pictures.segment_frames)
         tracks.append(track_quality(track, scores, segments, target=rung.target))
     return QualityFacts(
         metric=display.metric,
@@ -195,52 +323,3 @@ async def measure_tracks(
         height=display.height,
         tracks=tuple(tracks),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Product:
-    """An encoded chunk of one rung."""
-
-    path: Path
-    address: str
-    """What stands for its bytes, and for the master they were made from."""
-
-
-async def _measure_once(
-    job: MeasureJob,
-    master: Path,
-    products: Sequence[Product],
-    findings: Path,
-    stall_limit_s: float,
-) -> Mapping[str, FloatArray]:
-    """Scores of a chunk: those found before, and those of the other rungs measured now."""
-    tool = measuring_tool(job.display.metric)
-    told = [tool.path, tool.version, repr(job.pictures), repr(job.chunk), repr(job.display)]
-    addresses = {
-        track: address_of(["scores", product.address, *told])
-        for (track, _), product in zip(job.rungs, products, strict=True)
-    }
-    known = {track: _known_scores(recall(findings, at)) for track, at in addresses.items()}
-    missing = [number for number, (track, _) in enumerate(job.rungs) if known[track] is None]
-    found: dict[str, FloatArray] = {
-        track: scores for track, scores in known.items() if scores is not None
-    }
-    if missing:
-        fresh = await measure(
-            replace(job, rungs=tuple(job.rungs[number] for number in missing)),
-            master,
-            [products[number].path for number in missing],
-            expected_frames=job.chunk.frames,
-            stall_limit_s=stall_limit_s,
-        )
-        for track, scores in fresh.items():
-            keep(findings, addresses[track], {"scores": scores.tolist()})
-        found |= fresh
-    return found
-
-
-def _known_scores(value: Any) -> FloatArray | None:
-    try:
-        return None if value is None else np.array(value["scores"], dtype=np.float64)
-    except (KeyError, TypeError, ValueError):
-        return None

@@ -16,11 +16,10 @@ from transcode.measuring.trials import (
     read_trial,
     reel_arguments,
     reel_pictures,
-    trial_job,
+    trial_jobs,
     trial_rungs,
     trial_sizes,
 )
-from transcode.planning.jobs import VideoJob
 from transcode.planning.plan import EncodePlan, plan_encode
 from transcode.quality import Metric
 
@@ -119,9 +118,9 @@ def test_a_reel_holds_the_samples_and_ends_with_the_last() -> None:
     assert "select=between(n,48,95)+between(n,144,191)" in plain
     reel = reel_pictures(plan.pictures, plan.rungs[-1])
     assert (reel.index, reel.gop_frames) == (0, 48)
-    job = trial_job(reel, 96, plan.rungs[:0])
-    assert isinstance(job, VideoJob)
-    assert job.chunk.frames == 96
+    jobs = trial_jobs(reel, 96, [plan.rungs, plan.rungs[:1]])
+    assert [str(job) for job in jobs] == ["chunk 0 of v0, v1", "chunk 0 of v2"]
+    assert {job.chunk.frames for job in jobs} == {96}
 
 
 def test_bits_and_scores_of_a_trial_are_those_of_its_samples() -> None:
