@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,8 +17,9 @@ from abr.cli import main
 from abr.errors import MediaError, MissingFileError
 from transcode.config import TranscodeConfig
 from transcode.files.reader import check_package, read_presentation
+from transcode.ladders.rungs import PlannedRung
 from transcode.measuring.comparing import MeasureJob, display_of
-from transcode.planning.jobs import ProductName
+from transcode.planning.jobs import ProductName, VideoJob
 from transcode.planning.plan import EncodePlan, plan_encode
 from transcode.run import ladder, scoring
 from transcode.run.cache import Cache
@@ -217,3 +219,44 @@ def test_a_title_is_studied_once(
     second = asyncio.run(transcode(renamed, tmp_path / "two", config))
     assert second.video == first.video
     assert second.quality == first.quality
+
+
+def test_a_rung_that_breaks_its_promise_is_encoded_once_more(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That one alone; a second run finds both of its encodes, and comes to the same package."""
+    done: list[str] = []
+    do = EncodeTask.do
+
+    async def counted(task: EncodeTask, on_tick: Any = None) -> None:
+        assert isinstance(task.job, VideoJob)
+        factors = ", ".join(str(rung.rate_control.crf) for _, rung in task.job.rungs)
+        done.append(f"{task.job} at {factors}")
+        await do(task, on_tick)
+
+    async def choose(*_given: object) -> tuple[PlannedRung, ...]:
+        return (
+            PlannedRung(160, 90, 200_000, crf=30.0, target=0.1, gain=0.01),
+            PlannedRung(320, 180, 900_000, crf=34.0, target=0.9995, gain=0.001),
+        )
+
+    monkeypatch.setattr(EncodeTask, "do", counted)
+    monkeypatch.setattr("transcode.run.planning.choose_ladder", choose)
+    config = replace(QUICK, ladder="per-title", quality="ssim")
+    notes: list[str] = []
+    first = asyncio.run(transcode(clip, tmp_path / "one", config, on_note=notes.append))
+    assert done == ["chunk 0 of v0, v1 at 30.0, 34.0", "chunk 0 of v1 at 31.0"]
+    assert any("v1 at constant quality 31 instead of 34" in note for note in notes)
+    second = asyncio.run(transcode(clip, tmp_path / "two", config))
+    assert len(done) == 2
+    assert (second.video, second.quality) == (first.video, first.quality)
+    assert first.quality is not None
+    plain = replace(config, ladder="180:900")
+
+    async def leave(*_given: object) -> tuple[PlannedRung, ...]:
+        return (replace((await choose())[1], target=None),)
+
+    monkeypatch.setattr("transcode.run.planning.choose_ladder", leave)
+    before = asyncio.run(transcode(clip, tmp_path / "three", plain))
+    assert before.quality is not None
+    assert first.quality.tracks[1].mean > before.quality.tracks[0].mean

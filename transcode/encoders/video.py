@@ -32,6 +32,7 @@ class VideoEncoder:
     crf_scale_careful: tuple[float, float] = (1.0, 0.0)
     """The same at presets slower than ``veryfast``, where x264 looks better at each CRF."""
     crf_step: float = 0.5
+    """To which its constant quality is rounded."""
     crf_most: float = 51.0
     decoder: str | None = None
     """ffmpeg's decoder that checks what was written; None where each ffmpeg has its own."""
@@ -42,14 +43,26 @@ class VideoEncoder:
 
     def crf_as(self, crf: float, *, preset: str) -> float:
         """The constant quality that looks like ``crf`` of x264 with the same ``preset``."""
-        slope, offset = self.crf_scale if preset in QUICK else self.crf_scale_careful
+        slope, offset = self._scale(preset)
         found = self.crf_step * round((slope * crf + offset) / self.crf_step)
         return min(max(found, 0.0), self.crf_most)
+
+    def crf_from(self, crf: float, *, preset: str) -> float:
+        """The constant quality of x264 that looks like ``crf`` of this one; see ``crf_as``."""
+        slope, offset = self._scale(preset)
+        return (crf - offset) / slope
+
+    def _scale(self, preset: str) -> tuple[float, float]:
+        return self.crf_scale if preset in QUICK else self.crf_scale_careful
 
 
 VIDEO_ENCODERS: Mapping[str, VideoEncoder] = {
     "h264": VideoEncoder(
-        name="libx264", kind="avc1", level_for=h264.level_for, options=h264.h264_options
+        name="libx264",
+        kind="avc1",
+        crf_step=0.01,
+        level_for=h264.level_for,
+        options=h264.h264_options,
     ),
     "hevc": VideoEncoder(
         name="libx265",

@@ -163,7 +163,8 @@ def _gain(chosen: Candidate, every: Sequence[Candidate]) -> float | None:
     finer = (
         each.quality - chosen.quality
         for each in every
-        if (each.width, each.height) == (chosen.width, chosen.height) and each.crf == chosen.crf - 1
+        if (each.width, each.height) == (chosen.width, chosen.height)
+        and math.isclose(each.crf, chosen.crf - 1)
     )
     return next(finer, None)
 
@@ -183,8 +184,9 @@ def mend_rungs(
     for number, lacking in missing.items():
         rung = rungs[number]
         assert rung.crf is not None, "a rung with a target has a quality"
-        steps = lacking / rung.gain / CRF_STEP if rung.gain else math.inf
-        lower = CRF_STEP * min(max(_LEAST_STEPS, math.ceil(steps)), _MOST_STEPS)
+        gain = rung.gain or 0.0
+        steps = lacking / gain / CRF_STEP if gain > 0 else _MOST_STEPS
+        lower = CRF_STEP * math.ceil(min(max(_LEAST_STEPS, steps), _MOST_STEPS))
         more = 2 ** (lower / CRF_OF_HALF)
         mended[number] = replace(
             rung,
@@ -239,7 +241,7 @@ def _candidates_of_size(
     weights = np.array([sample.weight for sample in samples])
     rates = np.log2(np.maximum([trial.bits for trial in trials], 1.0) / seconds)
     qualities = np.array([trial.quality for trial in trials])
-    count = round((factors[-1] - factors[0]) / CRF_STEP)
+    count = math.floor((factors[-1] - factors[0]) / CRF_STEP + 1e-9)
     dense = factors[0] + CRF_STEP * np.arange(count + 1)
     # By rising rate from here on: rates fall as factors rise, even where a trial says otherwise.
     rates = np.maximum.accumulate(interpolate(dense, factors, rates)[::-1])

@@ -18,6 +18,7 @@ import numpy as np
 from abr.errors import MediaError
 from abr.media import FloatArray
 from transcode.config import TranscodeConfig
+from transcode.encoders.video import VIDEO_ENCODERS
 from transcode.ffmpeg import complete, open_pictures
 from transcode.graphs.video import pictures
 from transcode.ladders.pertitle import Sample, Trial
@@ -47,6 +48,8 @@ def trial_rungs(
 ) -> tuple[VideoPlan, ...]:
     """One size at each factor, in the first codec, with a cap that caps nothing.
 
+    Factors that the encoder cannot tell apart are one.
+
     Args:
         master: What was measured of it.
         config: Codec and preset.
@@ -61,7 +64,7 @@ def trial_rungs(
     cap_bps = min(round(_UNCAPPED_BITS * width * height * rate_fps), _UNCAPPED_BPS)
     one_codec = replace(config, codec=config.codecs[0])
     rungs = [PlannedRung(width, height, cap_bps, crf=crf, cap_bps=cap_bps) for crf in factors]
-    return plan_encode(master, one_codec, rungs=rungs).rungs
+    return tuple(dict.fromkeys(plan_encode(master, one_codec, rungs=rungs).rungs))
 
 
 def trial_jobs(
@@ -191,7 +194,6 @@ def reel_arguments(
 
 def read_trial(
     rung: VideoPlan,
-    crf: float,
     frame_bytes: Sequence[int],
     scores: FloatArray,
     samples: Sequence[Sample],
@@ -200,7 +202,6 @@ def read_trial(
 
     Args:
         rung: What was encoded.
-        crf: Its constant rate factor on x264's scale.
         frame_bytes: Size of every frame of the reel, in coded order.
         scores: Score of every frame, in the order shown.
         samples: Parts of the reel; each is closed, so both orders end at the same frames.
@@ -211,7 +212,8 @@ def read_trial(
     return Trial(
         width=rung.width,
         height=rung.height,
-        crf=crf,
+        # Encoders have steps and an end, so it may not be the factor that was asked for.
+        crf=VIDEO_ENCODERS[rung.codec].crf_from(rung.rate_control.crf, preset=rung.preset),
         bits=8.0 * np.array([sum(part) for part in np.split(np.array(frame_bytes), ends[:-1])]),
         quality=np.array([part.mean() for part in np.split(scores, ends[:-1])]),
     )

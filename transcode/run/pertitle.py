@@ -103,14 +103,13 @@ async def study_title(
     with cache.workspace() as folder:
         reel = await _make_reel(master, facts, film, largest, samples, folder, config)
         source = Source.of(reel, f"samples of {facts.where}")
-        trials = await _try(jobs, factors, samples, source, display, config, cache)
+        trials = await _try(jobs, samples, source, display, config, cache)
     chosen = choose_rungs(trials, samples, metric, _limits(facts, film, config))
     return Study(samples=samples, trials=tuple(trials), rungs=chosen, display=display)
 
 
 async def _try(
     jobs: Sequence[VideoJob],
-    factors: Sequence[float],
     samples: Sequence[Sample],
     reel: Source,
     display: Display,
@@ -137,13 +136,12 @@ async def _try(
         return [
             read_trial(
                 rung,
-                crf,
                 frame_bytes_of(cache.path_of(order.addresses[ProductName(track)])),
                 found[track],
                 samples,
             )
             for job, found in zip(jobs, scores, strict=True)
-            for (track, rung), crf in zip(job.rungs, factors, strict=True)
+            for track, rung in job.rungs
         ]
 
 

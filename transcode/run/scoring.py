@@ -208,11 +208,9 @@ async def measure_all(
     build = build_of(measuring_tool(jobs[0].display.metric), cache)
     tasks = []
     for job in jobs:
-        lacking = [
-            each
-            for each in job.rungs
-            if _known(_scores_at(job, each[0], addresses, build), cache) is None
-        ]
+        # Two rungs may be one product, which ffmpeg-python would take for one input.
+        every = {_scores_at(job, each[0], addresses, build): each for each in job.rungs}
+        lacking = [each for address, each in every.items() if _known(address, cache) is None]
         if lacking:
             left = replace(job, rungs=tuple(lacking))
             tasks.append(_task(left, addresses, source, config, cache, build))

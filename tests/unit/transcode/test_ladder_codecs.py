@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from abr.errors import ConfigError
@@ -61,6 +63,13 @@ def test_qualities_stay_on_the_scale_of_their_encoder() -> None:
         found = [encoder.crf_as(crf / 2, preset="veryfast") for crf in range(20, 80)]
         assert found == sorted(found)
     assert VIDEO_ENCODERS["av1"].crf_as(23.5, preset="slow").is_integer()
+
+
+def test_a_quality_on_the_scale_of_x264_is_used_as_it_is() -> None:
+    """To the quarter that trials choose by, and to what a ladder file says."""
+    for crf in (29.75, 33.25, 22.8, 19.0):
+        (rung,) = in_codecs([replace(LOW, crf=crf)], ["h264"], preset="fast")
+        assert rung.crf == pytest.approx(crf, abs=1e-9)
 
 
 def test_a_stated_rate_gets_the_quality_of_its_own_codec() -> None:

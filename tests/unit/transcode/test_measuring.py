@@ -106,6 +106,15 @@ def test_trials_keep_quality_and_are_not_capped() -> None:
     assert min(rung.rate_control.peak_bps for rung in rungs) > 10e6
 
 
+def test_trials_of_an_encoder_with_wide_steps_know_their_real_factors() -> None:
+    """AV1 ends at 63, which is 29.4 of x264: 31 and 37 are one trial, and not at 31."""
+    config = TranscodeConfig(codec="av1")
+    rungs = trial_rungs(master(), config, (640, 360), [19.0, 25.0, 31.0, 37.0])
+    samples = [Sample(first=0, frames=2, weight=1.0)]
+    tried = [read_trial(rung, [90, 10], np.array([50.0, 60]), samples).crf for rung in rungs]
+    assert tried == pytest.approx([(31 + 28) / 3.1, (50 + 28) / 3.1, (63 + 28) / 3.1])
+
+
 def test_a_reel_holds_the_samples_and_ends_with_the_last() -> None:
     plan = plan_of(master())
     samples = [
@@ -126,11 +135,9 @@ def test_a_reel_holds_the_samples_and_ends_with_the_last() -> None:
 def test_bits_and_scores_of_a_trial_are_those_of_its_samples() -> None:
     (rung,) = trial_rungs(master(), TranscodeConfig(), (640, 360), [25.0])
     samples = [Sample(first=0, frames=2, weight=0.5), Sample(first=9, frames=3, weight=0.5)]
-    trial = read_trial(
-        rung, 25.0, [100, 20, 200, 10, 10], np.array([50.0, 60, 70, 80, 90]), samples
-    )
+    trial = read_trial(rung, [100, 20, 200, 10, 10], np.array([50.0, 60, 70, 80, 90]), samples)
     assert trial.bits.tolist() == [960.0, 1760.0]
     assert trial.quality.tolist() == [55.0, 80.0]
     assert (trial.height, trial.crf) == (360, 25.0)
     with pytest.raises(ValueError, match="for every frame"):
-        read_trial(rung, 25.0, [100, 20, 200, 10], np.ones(5), samples)
+        read_trial(rung, [100, 20, 200, 10], np.ones(5), samples)

@@ -19,8 +19,10 @@ from transcode.ladders.pertitle import (
     capped_mean_bps,
     choose_rungs,
     efficient,
+    mend_rungs,
     standard_error,
 )
+from transcode.ladders.rungs import PlannedRung
 from transcode.ladders.shots import (
     GREY_HEIGHT,
     GREY_WIDTH,
@@ -179,6 +181,31 @@ def test_high_definition_has_two_rungs_of_its_size() -> None:
     sizes = {(640, 360): (94.0, 600e3), (1280, 720): (98.0, 2e6)}
     rungs = choose_rungs(trials_of(sizes), SAMPLES, "vmaf", LIMITS)
     assert [rung.height for rung in rungs[-2:]] == [720, 720]
+
+
+def test_a_rung_below_its_target_is_encoded_more_finely_by_what_it_lacks() -> None:
+    """At factor 25 a lower one brings 3 (1 - 2 ** (-1 / 6)) = 0.33; the cap goes with the rate."""
+    rungs = choose_rungs(trials_of(SIZES), SAMPLES, "vmaf", LIMITS)
+    top = rungs[-1]
+    assert top.crf == 25.0
+    assert top.gain is not None
+    assert top.gain == pytest.approx(3 * (1 - 2 ** (-1 / 6)), abs=0.05)
+    mended = mend_rungs(rungs, {len(rungs) - 1: 0.6})
+    assert mended[:-1] == rungs[:-1]
+    assert mended[-1].crf == pytest.approx(25 - 0.6 / top.gain, abs=0.25)
+    assert mended[-1].bitrate_bps > top.bitrate_bps * 1.2
+    assert mended[-1].cap_bps == pytest.approx(1.5 * mended[-1].bitrate_bps, rel=1e-4)
+
+
+@pytest.mark.parametrize("gain", [None, 0.0, 1e-9, -1.0])
+def test_a_rung_whose_trials_say_nothing_is_mended_by_no_more_than_three(
+    gain: float | None,
+) -> None:
+    """At the end of what was tried, and on a plateau: not without bounds, and never below 0."""
+    rung = PlannedRung(640, 360, 600_000, crf=20.0, cap_bps=900_000, target=90.0, gain=gain)
+    (mended,) = mend_rungs([rung], {0: 5.0})
+    assert mended.crf == 17.0
+    assert mend_rungs([replace(rung, crf=1.0)], {0: 5.0})[0].crf == 0.0
 
 
 def test_an_easy_title_gets_fewer_rungs_than_a_hard_one() -> None:
