@@ -258,3 +258,62 @@ def test_a_break_that_is_marked_is_no_jump(sources: Path, tmp_path: Path) -> Non
     path = tmp_path / "film.m3u8"
     path.write_text(path.read_text().replace("#EXT-X-DISCONTINUITY\n", ""))
     assert {"times-continuous", "extinf-accurate"} & found(inspected(tmp_path)[1])
+
+
+def test_packed_ac3_and_a_live_window_of_the_packager_are_sound(
+    sources: Path, tmp_path: Path
+) -> None:
+    ffmpeg("-i", str(sources / "master.mp4"), "-vn", "-c:a", "ac3", str(tmp_path / "ac3.mp4"))
+    packager(
+        tmp_path / "live",
+        f"in={sources}/high.mp4,stream=video,segment_template=v/$Number$.ts,"
+        "playlist_name=v/main.m3u8",
+        f"in={tmp_path}/ac3.mp4,stream=audio,segment_template=a/$Number$.ac3,"
+        "playlist_name=a/main.m3u8,language=en,hls_group_id=sound,hls_name=English",
+        *("--segment_duration", "1", "--hls_playlist_type", "LIVE"),
+        *("--time_shift_buffer_depth", "1"),
+    )
+    facts, verdict = inspected(tmp_path / "live", "decode")
+    assert found(verdict) == set()
+    assert any(media.listed.first_sequence > 0 for media in facts.media())
+    heard = next(media for media in facts.media() if media.role == "audio")
+    assert heard.codecs == ("ac-3",)
+
+
+def test_a_clear_lead_needs_no_key_and_what_follows_it_does(sources: Path, tmp_path: Path) -> None:
+    packager(
+        tmp_path / "lead",
+        f"in={sources}/high.mp4,stream=video,init_segment=v/init.mp4,"
+        "segment_template=v/$Number$.m4s,playlist_name=v/main.m3u8",
+        *("--segment_duration", "1", "--enable_raw_key_encryption", "--clear_lead", "1"),
+        *("--keys", f"label=:key_id={'0' * 31}1:key={'0' * 31}2", "--hls_key_uri", "key.bin"),
+        *("--protection_scheme", "cbcs"),
+    )
+    facts, verdict = inspected(tmp_path / "lead")
+    assert found(verdict) == set()
+    clear = [stretch.is_clear for _, stretch in next(facts.rungs()).stretches("video")]
+    assert clear == [True, False, False]
+    edit("v/main.m3u8", r"#EXT-X-KEY.*\n", "")(tmp_path / "lead")
+    assert "scheme" in found(inspected(tmp_path / "lead")[1])
+
+
+def test_hdr_is_seen_in_parameter_sets_where_no_box_states_it(
+    sources: Path, tmp_path: Path
+) -> None:
+    parameters = (
+        "log-level=none:open-gop=0:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:"
+        "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1):"
+        "max-cll=1000,400:hdr10=1"
+    )
+    ffmpeg(
+        *("-i", str(sources / "master.mp4"), "-an", "-c:v", "libx265", "-pix_fmt", "yuv420p10le"),
+        *("-x265-params", parameters, *RUNG, "-tag:v", "hvc1", *HLS),
+        *("-hls_segment_type", "fmp4", "-f", "hls", str(tmp_path / "film.m3u8")),
+    )
+    facts, verdict = inspected(tmp_path)
+    track = next(facts.rungs()).track("video")
+    assert track is not None
+    assert (track.primaries, track.transfer, track.matrix) == (9, 16, 9)
+    # ffmpeg writes no VIDEO-RANGE.
+    assert "video-range" in found(verdict)
+    assert "hdr10-light" not in found(verdict, "warning")

@@ -58,6 +58,12 @@ class TrackFacts:
     """Duration, size and flags of samples that state none."""
     nal_length_bytes: int = 0
     """Bytes of the length before each NAL unit; 0 for other codecs."""
+    clear_entries: frozenset[int] = frozenset()
+    """Numbers of sample entries of an encrypted track that hold clear samples."""
+    sei: frozenset[int] = frozenset()
+    """Payload types of SEI messages in the sample description (HEVC)."""
+    signals_sbr: bool = False
+    """Whether the sample description says that AAC carries SBR."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +90,10 @@ class Stretch:
     """What the first picture is, in words."""
     frame_s: float = 0.0
     """Commonest duration of a sample; 0 where it is not known, and with it where the last ends."""
+    is_clear: bool = False
+    """Samples in the clear, of a track that is encrypted elsewhere."""
+    sei: frozenset[int] = frozenset()
+    """Payload types of SEI messages in its first picture (HEVC)."""
     jump_s: float = 0.0
     """Largest step between the end of a fragment and the start of the next, inside the segment."""
 

@@ -20,13 +20,17 @@ from abr.errors import MediaError
 from transcode.inspection.bits import Sps, read_sps
 from transcode.inspection.facts import InitFacts, Stretch, TrackFacts
 from transcode.media.boxes import Box, boxes, find, read_header
-from transcode.media.codecs import KeyFrameTest, codec_name
+from transcode.media.codecs import KeyFrameTest, aac_configuration, codec_name
+from transcode.media.hevcslices import hevc_colours, sei_in, sei_types
+from transcode.media.obus import sequence_header
 
 MOST_SAMPLES = 1_000_000
 """In one segment; a fragment may claim four billion."""
 _KINDS = {b"vide": "video", b"soun": "audio", b"text": "text", b"subt": "text", b"sbtl": "text"}
 _VISUAL_BYTES, _AUDIO_BYTES = 78, 28
 _NOT_SYNC = 0x00010000
+_ENCRYPTED = frozenset([b"encv", b"enca"])
+_PREFIX_SEI = 39
 
 
 def read_init(data: bytes, uri: str) -> InitFacts:
@@ -74,7 +78,8 @@ def _track(data: bytes, trak: Box, defaults: Mapping[int, tuple[int, int, int]])
     hdlr = find(data, b"mdia", b"hdlr", **inside)
     kind = _KINDS.get(data[hdlr.body + 8 : hdlr.body + 12], "other")
     stsd = find(data, b"mdia", b"minf", b"stbl", b"stsd", **inside)
-    entry = next(boxes(data, stsd.body + 8, stsd.end))
+    entries = list(boxes(data, stsd.body + 8, stsd.end))
+    entry = next(iter(entries))
     empty_s, skipped_s = _edits(data, trak, timescale)
     base = TrackFacts(
         id=number,
@@ -85,7 +90,12 @@ def _track(data: bytes, trak: Box, defaults: Mapping[int, tuple[int, int, int]])
         skipped_s=skipped_s,
         defaults=defaults.get(number, (0, 0, 0)),
     )
-    return _described(data, entry, base)
+    track = _described(data, entry, base)
+    if not track.scheme:
+        return track
+    # A clear lead: samples choose the entry that is not encrypted.
+    clear = frozenset(n for n, box in enumerate(entries, 1) if box.kind not in _ENCRYPTED)
+    return replace(track, clear_entries=clear)
 
 
 def _edits(data: bytes, trak: Box, timescale: int) -> tuple[float, float]:
@@ -122,7 +132,7 @@ class _Entry:
 
 def _described(data: bytes, box: Box, base: TrackFacts) -> TrackFacts:
     entry = _Entry(box.kind, box.body, box.end, "", None)
-    if box.kind in (b"encv", b"enca"):
+    if box.kind in _ENCRYPTED:
         entry = _opened(data, box, _VISUAL_BYTES if box.kind == b"encv" else _AUDIO_BYTES)
     named = replace(
         base,
@@ -136,7 +146,8 @@ def _described(data: bytes, box: Box, base: TrackFacts) -> TrackFacts:
     if base.kind == "audio":
         channels, rate = _audio_figures(data, entry)
         codec = _audio_codec(data, entry) or named.codec
-        return replace(named, codec=codec, channels=channels, sample_rate=rate)
+        found = replace(named, codec=codec, channels=channels, sample_rate=rate)
+        return _with_aac(data, entry, found)
     if entry.kind == b"stpp":
         return replace(named, codec="stpp.ttml.im1t")
     return named
@@ -188,8 +199,23 @@ def _visual(data: bytes, entry: _Entry, base: TrackFacts) -> TrackFacts:
             )
     hvcc = _child(data, entry, b"hvcC", _VISUAL_BYTES)
     if hvcc is not None:
-        facts = replace(facts, nal_length_bytes=(data[hvcc.body + 21] & 3) + 1)
-    return facts
+        facts = _with_hevc(data[hvcc.body : hvcc.end], facts)
+    av1c = _child(data, entry, b"av1C", _VISUAL_BYTES)
+    header = sequence_header(data[av1c.body + 4 : av1c.end]) if av1c is not None else None
+    return facts if header is None else _coloured(facts, header.colour)
+
+
+def _with_hevc(hvcc: bytes, base: TrackFacts) -> TrackFacts:
+    facts = replace(base, nal_length_bytes=(hvcc[21] & 3) + 1, sei=sei_in(hvcc))
+    return _coloured(facts, hevc_colours(hvcc))
+
+
+def _coloured(facts: TrackFacts, stated: tuple[int, int, int] | None) -> TrackFacts:
+    """With the colours of parameter sets where no ``colr`` says them."""
+    if stated is None or facts.transfer is not None:
+        return facts
+    primaries, transfer, matrix = stated
+    return replace(facts, primaries=primaries, transfer=transfer, matrix=matrix)
 
 
 def _sps(data: bytes, avcc: Box) -> Sps | None:
@@ -237,6 +263,15 @@ def _audio_codec(data: bytes, entry: _Entry) -> str:
     return codec_name(b"mp4a", data[esds.body : esds.end]) if esds is not None else "mp4a"
 
 
+def _with_aac(data: bytes, entry: _Entry, base: TrackFacts) -> TrackFacts:
+    """With what the AudioSpecificConfig says: channels, and whether it speaks of SBR."""
+    esds = _child(data, entry, b"esds", _AUDIO_BYTES) if entry.kind == b"mp4a" else None
+    config = aac_configuration(data[esds.body : esds.end]) if esds is not None else None
+    if config is None:
+        return base
+    return replace(base, channels=config.channels or base.channels, signals_sbr=config.signals_sbr)
+
+
 @dataclass(slots=True)
 class _Budget:
     """Samples that may still be read, and whether some may lie outside the data."""
@@ -271,6 +306,8 @@ class _Run:
     starts_with_idr: bool | None
     lengths: Counter[int]
     jump: int = 0
+    is_clear: bool = False
+    sei: frozenset[int] = frozenset()
 
 
 def read_fragments(
@@ -321,6 +358,8 @@ def _stretch(run: _Run) -> Stretch:
         first_picture=run.first,
         frame_s=run.lengths.most_common(1)[0][0] / scale,
         jump_s=run.jump / scale,
+        is_clear=run.is_clear,
+        sei=run.sei,
     )
 
 
@@ -342,7 +381,10 @@ def _read_traf(
     if flags & 0x1:
         (base,) = struct.unpack_from(">Q", data, at)
         at += 8
-    at += 4 if flags & 0x2 else 0
+    is_clear = False
+    if flags & 0x2:
+        is_clear = struct.unpack_from(">I", data, at)[0] in track.clear_entries
+        at += 4
     for place, bit in enumerate((0x8, 0x10, 0x20)):
         if flags & bit:
             (values[place],) = struct.unpack_from(">I", data, at)
@@ -353,6 +395,7 @@ def _read_traf(
         time = run.end if run else 0
     if run is None:
         run = _Run(track, time, time, 1 << 62, -(1 << 62), 0, [], "", None, Counter())
+        run.is_clear = is_clear
         runs[number] = run
     if abs(time - run.end) > abs(run.jump):
         run.jump = time - run.end
@@ -439,6 +482,7 @@ def _take(
             run.keys.append(shown)
         if is_first:
             run.starts_with_idr, run.first = can_begin, words
+            run.sei = _sei(run.track, data[place : place + size])
     run.frames += 1
     run.lengths[duration] += 1
     run.shown = min(run.shown, shown)
@@ -460,6 +504,21 @@ def _picture(track: TrackFacts, sample: bytes, flags: int) -> tuple[bool, str]:
         kind = _first_hevc_slice(sample, track.nal_length_bytes)
         return leads, f"{_HEVC_NAMES.get(kind, 'another')} picture"
     return leads, "an IDR picture" if leads else "no IDR picture"
+
+
+def _sei(track: TrackFacts, sample: bytes) -> frozenset[int]:
+    """Payload types of the SEI messages before the first slice; encryption leaves them clear."""
+    found: set[int] = set()
+    at, head = 0, track.nal_length_bytes
+    while _FAMILIES.get(track.entry) == b"hvc1" and at + head < len(sample):
+        size = int.from_bytes(sample[at : at + head], "big")
+        kind = sample[at + head] >> 1 & 63
+        if kind < 32:
+            break
+        if kind == _PREFIX_SEI:
+            found.update(sei_types(sample[at + head : at + head + size]))
+        at += head + size
+    return frozenset(found)
 
 
 def _first_hevc_slice(sample: bytes, length_bytes: int) -> int:

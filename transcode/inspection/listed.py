@@ -196,6 +196,11 @@ class ListedMedia:
     variables: Mapping[str, str] = field(default_factory=dict)
     """Those that it defines (EXT-X-DEFINE)."""
 
+    @property
+    def first_sequence(self) -> int:
+        """Media sequence number of the first segment; over 0, others stood before it."""
+        return self.segments[0].sequence if self.segments else 0
+
     def line(self, tag: str) -> int | None:
         """Where ``tag`` stands first."""
         return self.lines.get(tag)

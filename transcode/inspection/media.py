@@ -22,7 +22,11 @@ def container_of(data: bytes) -> str:
         return "fmp4"
     if data[:1] == b"\x47" and data[PACKET_BYTES : PACKET_BYTES + 1] in (b"", b"\x47"):
         return "ts"
-    if data[:3] == b"ID3" or (data[:1] == b"\xff" and data[1:2] > b"\xef"):
+    if (
+        data[:3] == b"ID3"
+        or data[:2] == b"\x0b\x77"
+        or (data[:1] == b"\xff" and data[1:2] > b"\xef")
+    ):
         return "aac"
     if data.removeprefix(b"\xef\xbb\xbf").startswith(b"WEBVTT"):
         return "vtt"

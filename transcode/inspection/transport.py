@@ -14,7 +14,8 @@ from itertools import pairwise
 from abr.errors import MediaError
 from transcode.inspection.bits import Sps, annex_b, read_sps
 from transcode.inspection.facts import Stretch, TrackFacts
-from transcode.media.adts import FRAME_SAMPLES, read_adts
+from transcode.inspection.frames import read_frames
+from transcode.media.adts import SoundFrames, read_adts
 from transcode.media.packets import (
     AUDIO_TYPES,
     CLOCK_HZ,
@@ -150,26 +151,31 @@ def _track(stream: _Stream) -> TrackFacts:
             transfer=sps.transfer if sps else None,
             matrix=sps.matrix if sps else None,
         )
-    adts = read_adts(bytes(stream.payload)) if stream.entry == "mp4a" else None
+    sound = _sound(stream)
     return TrackFacts(
         id=stream.pid,
         kind="audio",
-        codec=adts.codec if adts else stream.entry,
+        codec=sound.codec if sound else stream.entry,
         entry=stream.entry,
-        channels=adts.channels if adts else 0,
-        sample_rate=adts.sample_rate if adts else 0,
+        channels=sound.channels if sound else 0,
+        sample_rate=sound.sample_rate if sound else 0,
     )
+
+
+def _sound(stream: _Stream) -> SoundFrames | None:
+    payload = bytes(stream.payload)
+    return read_adts(payload) if stream.entry == "mp4a" else read_frames(payload)
 
 
 def _stretch(stream: _Stream, track: TrackFacts) -> Stretch:
     shown = _near([pts for pts, _ in stream.starts])
     decoded = _near([dts for _, dts in stream.starts])
     if stream.kind == "audio":
-        adts = read_adts(bytes(stream.payload)) if stream.entry == "mp4a" else None
-        frame_s = FRAME_SAMPLES / track.sample_rate if adts else 0.0
-        frames = adts.frames if adts else len(shown)
+        sound = _sound(stream)
+        frame_s = sound.frame_s if sound else 0.0
+        frames = sound.frames if sound else len(shown)
         start_s = shown[0] / CLOCK_HZ
-        end_s = start_s + adts.duration_s if adts else shown[-1] / CLOCK_HZ
+        end_s = start_s + sound.duration_s if sound else shown[-1] / CLOCK_HZ
         return Stretch(
             track=track.id,
             kind="audio",
@@ -205,34 +211,43 @@ def _near(stamps: list[int]) -> list[int]:
     return [(stamp - first + half) % whole - half + first for stamp in stamps]
 
 
+def without_tag(data: bytes) -> bytes:
+    """Packed audio behind its ID3 tag; all of it where there is none."""
+    if data[:3] != b"ID3" or len(data) < 10:
+        return data
+    return data[10 + (data[6] << 21 | data[7] << 14 | data[8] << 7 | data[9]) :]
+
+
 def read_packed_audio(data: bytes) -> tuple[TrackFacts, Stretch]:
-    """A segment of AAC frames behind an ID3 tag that tells its time.
+    """A segment of AAC, AC-3, E-AC-3 or MP3 frames behind an ID3 tag that tells its time.
 
     Raises:
         MediaError: no tag, no time, or no frames.
     """
     if data[:3] != b"ID3" or len(data) < 10:
         raise MediaError("packed audio without an ID3 tag; expected its time stamp in one")
-    size = data[6] << 21 | data[7] << 14 | data[8] << 7 | data[9]
-    tag, frames = data[10 : 10 + size], data[10 + size :]
+    frames = without_tag(data)
+    tag = data[: len(data) - len(frames)]
     at = tag.find(_ID3_OWNER)
     stamp = tag[at + len(_ID3_OWNER) :][:8]
     if at < 0 or len(stamp) < 8:
         raise MediaError("packed audio whose ID3 tag has no time stamp; expected one")
-    adts = read_adts(frames)
-    if adts is None:
-        raise MediaError("packed audio that is no AAC with ADTS headers; expected frames of it")
-    if not adts.whole:
-        raise MediaError("cut off: the last frame of AAC is not whole")
+    sound = read_adts(frames) or read_frames(frames)
+    if sound is None:
+        raise MediaError(
+            "packed audio of no known codec; expected frames of AAC (ADTS), AC-3, E-AC-3 or MP3"
+        )
+    if not sound.whole:
+        raise MediaError("cut off: its last frame is not whole")
     start_s = int.from_bytes(stamp, "big") / CLOCK_HZ
-    end_s = start_s + adts.duration_s
+    end_s = start_s + sound.duration_s
     track = TrackFacts(
         id=1,
         kind="audio",
-        codec=adts.codec,
-        entry="mp4a",
-        channels=adts.channels,
-        sample_rate=adts.sample_rate,
+        codec=sound.codec,
+        entry=sound.codec.partition(".")[0],
+        channels=sound.channels,
+        sample_rate=sound.sample_rate,
     )
     stretch = Stretch(
         track=1,
@@ -241,7 +256,7 @@ def read_packed_audio(data: bytes) -> tuple[TrackFacts, Stretch]:
         end_s=end_s,
         first_shown_s=start_s,
         shown_end_s=end_s,
-        frames=adts.frames,
-        frame_s=FRAME_SAMPLES / adts.sample_rate,
+        frames=sound.frames,
+        frame_s=sound.frame_s,
     )
     return track, stretch

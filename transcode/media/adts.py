@@ -67,10 +67,12 @@ def write_header(fields: AdtsFields, frame: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Adts:
-    """Frames of AAC with ADTS headers."""
+class SoundFrames:
+    """Frames of sound one after the other."""
 
     frames: int
+    samples: int
+    """Of each channel."""
     sample_rate: int
     channels: int
     codec: str
@@ -79,12 +81,17 @@ class Adts:
 
     @property
     def duration_s(self) -> float:
-        """Of all frames (1,024 samples each)."""
-        return self.frames * FRAME_SAMPLES / self.sample_rate
+        """Of all frames."""
+        return self.samples / self.sample_rate
+
+    @property
+    def frame_s(self) -> float:
+        """Of one frame."""
+        return self.duration_s / self.frames if self.frames else 0.0
 
 
-def read_adts(data: bytes) -> Adts | None:
-    """The frames in ``data``; None when it does not begin with one."""
+def read_adts(data: bytes) -> SoundFrames | None:
+    """The frames of AAC with ADTS headers in ``data``; None when it does not begin with one."""
     at, frames, whole = 0, 0, True
     first: tuple[int, int, int] | None = None
     while at + _HEADER_BYTES <= len(data):
@@ -102,8 +109,9 @@ def read_adts(data: bytes) -> Adts | None:
         at += size
     if first is None:
         return None
-    return Adts(
+    return SoundFrames(
         frames=frames,
+        samples=FRAME_SAMPLES * frames,
         sample_rate=first[0],
         channels=first[1],
         codec=f"mp4a.40.{first[2]}",

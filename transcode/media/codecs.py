@@ -182,6 +182,57 @@ def _aac(data: bytes) -> str:
     return f"mp4a.{config[0]:x}.{audio_object}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AacConfiguration:
+    """What an AudioSpecificConfig says."""
+
+    channels: int
+    """0 where it points to a description of its own."""
+    signals_sbr: bool
+    """Whether it says that there is SBR, by its object type or by the flag behind it."""
+
+
+def aac_configuration(esds: bytes) -> AacConfiguration | None:
+    """The AudioSpecificConfig of ``esds``; None when it is no AAC, or too short to tell.
+
+    Source: ISO/IEC 14496-3, 1.6.2.1 and 1.6.6 (signalling of SBR), table 1.19 (channels).
+    """
+    try:
+        config = _decoder_config(esds[4:])
+        if config[0] != _MPEG4_AUDIO:
+            return None
+        specific = _descriptor(config[13:], _DECODER_SPECIFIC)
+        kind, at = specific[0] >> 3, 5
+        value = int.from_bytes(specific, "big")
+        left = 8 * len(specific)
+
+        def bits(place: int, count: int) -> int:
+            return value >> max(0, left - place - count) & ((1 << count) - 1)
+
+        if kind == _ESCAPED_OBJECT:
+            return None
+        at += 28 if bits(at, 4) == _ESCAPED_RATE else 4
+        channels = bits(at, 4)
+    except (IndexError, MediaError):
+        return None
+    # 1.6.6.1: the extension begins with eleven bits; a GASpecificConfig of three stands before
+    # it, with a description of the channels where there is no number for them.
+    places = range(at + 7, at + 8) if channels else range(at + 7, max(at + 7, left - 15))
+    extended = any(
+        bits(place, 11) == _SBR_MARK and bits(place + 11, 5) == _SBR and bits(place + 16, 1)
+        for place in places
+    )
+    return AacConfiguration(
+        channels=_CHANNELS.get(channels, channels),
+        signals_sbr=kind in (_SBR, _PARAMETRIC_STEREO) or extended,
+    )
+
+
+_SBR, _PARAMETRIC_STEREO, _ESCAPED_OBJECT = 5, 29, 31
+_ESCAPED_RATE, _SBR_MARK = 15, 0x2B7
+_CHANNELS = {7: 8, 11: 7, 12: 8, 14: 8}
+
+
 def _descriptor(data: bytes, tag: int) -> bytes:
     """The body of the descriptor ``tag`` at the start of ``data``."""
     if data[0] != tag:

@@ -6,14 +6,15 @@ lists), 7.3.6 (slice segment header), 7.3.7 and 7.4.8 (short-term reference pict
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from abr.errors import MediaError
 from transcode.media.slices import Bits, escaped_length
 
-_SPS, _PPS = 33, 34
+_SPS, _PPS, _PREFIX_SEI = 33, 34, 39
+_EXTENDED_ASPECT = 255
 _B, _P, _I = range(3)
 _IDR = (19, 20)
 _MOST_BLOCK_BITS = 6
@@ -38,6 +39,8 @@ class _Sequence:
     long_term: bool
     long_term_sets: int
     temporal: bool
+    colours: tuple[int, int, int] | None
+    """Primaries, transfer and matrix of the VUI, as ISO/IEC 23091-2 numbers them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +169,62 @@ def _sequence(unit: bytes) -> _Sequence:
         long_term=long_term,
         long_term_sets=long_term_sets,
         temporal=bool(bits.u(1)),
+        colours=_colours(bits),
     )
+
+
+def _colours(bits: Bits) -> tuple[int, int, int] | None:
+    """E.2.1: colour of the VUI, behind strong_intra_smoothing_enabled_flag."""
+    bits.u(1)
+    if not bits.u(1):
+        return None
+    if bits.u(1) and bits.u(8) == _EXTENDED_ASPECT:
+        bits.u(32)
+    if bits.u(1):
+        bits.u(1)
+    if bits.u(1):
+        bits.u(4)
+        if bits.u(1):
+            return bits.u(8), bits.u(8), bits.u(8)
+    return None
+
+
+def hevc_colours(hvcc: bytes) -> tuple[int, int, int] | None:
+    """Primaries, transfer and matrix that the parameter set in ``hvcC`` states; None without.
+
+    Raises:
+        MediaError: the set cannot be read.
+    """
+    units = _parameter_sets(hvcc).get(_SPS)
+    return _sequence(units[0]).colours if units else None
+
+
+def sei_in(hvcc: bytes) -> frozenset[int]:
+    """Payload types of the SEI messages in ``hvcC``.
+
+    Raises:
+        MediaError: it is cut off.
+    """
+    return frozenset(
+        kind for unit in _parameter_sets(hvcc).get(_PREFIX_SEI, ()) for kind in sei_types(unit)
+    )
+
+
+def sei_types(unit: bytes) -> Iterator[int]:
+    """Payload types of one SEI unit (7.3.5), its header included."""
+    data, at = unit[2:].replace(b"\0\0\3", b"\0\0"), 0
+    while at + 2 < len(data):
+        values = []
+        for _ in range(2):
+            value = 0
+            while at < len(data) and data[at] == 255:
+                value, at = value + 255, at + 1
+            if at >= len(data):
+                return
+            values.append(value + data[at])
+            at += 1
+        yield values[0]
+        at += values[1]
 
 
 def _picture(unit: bytes) -> _Picture:

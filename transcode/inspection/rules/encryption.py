@@ -89,21 +89,29 @@ def _padding(package: PackageFacts) -> Iterator[Breach]:
 
 def _scheme(package: PackageFacts) -> Iterator[Breach]:
     for media in package.media():
-        for segment in media.listed.segments:
+        for number, segment in enumerate(media.listed.segments):
             init = media.init_of(segment)
             if init is None or not init.tracks:
                 continue
             stated = {_SCHEMES.get(key.method, "") for key in segment.keys} - {""}
             actual = {track.scheme for track in init.tracks if track.scheme}
+            facts = media.segments[number]
+            if any(stretch.is_clear for stretch in facts.stretches):
+                clear = {each.track for each in facts.stretches if each.is_clear}
+                actual = {t.scheme for t in init.tracks if t.scheme and t.id not in clear}
             plain = any(key.method == "AES-128" for key in segment.keys)
             if not plain and stated != actual:
                 yield Breach(
                     file=media.name,
                     place=at_line(segment.line),
-                    measured=f"keys for {_words(stated)}; the samples are {_words(actual)}",
+                    measured=f"{_keys_for(stated)}; the samples are {_words(actual)}",
                     allowed="EXT-X-KEY that says how samples are encrypted",
                 )
                 break
+
+
+def _keys_for(schemes: set[str]) -> str:
+    return f"a key for {_words(schemes)}" if schemes else "no key for encrypted samples"
 
 
 def _words(schemes: set[str]) -> str:

@@ -160,8 +160,10 @@ def _end(package: PackageFacts) -> Iterator[Breach]:
         listed = media.listed
         if listed.has_end:
             continue
-        # Live playlists have none; what stands on a disk or says VOD is finished.
-        if listed.kind == "VOD" or any(ends) or (package.is_stored and listed.kind != "EVENT"):
+        # Live playlists have none; what says VOD is finished, and what stands on a disk, unless
+        # segments were taken from its front.
+        is_window = listed.first_sequence > 0 or listed.kind == "EVENT"
+        if listed.kind == "VOD" or any(ends) or (package.is_stored and not is_window):
             yield Breach(
                 file=media.name,
                 measured="no EXT-X-ENDLIST",
@@ -171,7 +173,9 @@ def _end(package: PackageFacts) -> Iterator[Breach]:
 
 def _live(package: PackageFacts) -> Iterator[Breach]:
     for media in package.rungs():
-        if not media.listed.has_end and media.listed.kind != "VOD" and not package.is_stored:
+        listed = media.listed
+        is_window = not package.is_stored or listed.first_sequence > 0 or listed.kind == "EVENT"
+        if not listed.has_end and listed.kind != "VOD" and is_window:
             yield Breach(
                 file=media.name,
                 measured="a live playlist: what it lists now was checked",

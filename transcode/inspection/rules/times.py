@@ -207,7 +207,8 @@ def _range(media: MediaFacts, kind: str) -> tuple[float, float] | None:
     last = len(media.segments) - 1
     if any(segment.discontinuity for segment in media.listed.segments[1:]):
         return None
-    if 0 not in found:
+    # The window of a live playlist begins and ends where it may, and each playlist's own.
+    if 0 not in found or not media.listed.has_end:
         return None
     # A last segment may hold only the other track's tail.
     end = found.get(last) or found.get(last - 1)

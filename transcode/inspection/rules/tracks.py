@@ -15,11 +15,15 @@ RATE_TOLERANCE = 0.015
 """Half of what 24 and 23.976 frames a second differ by."""
 _IN_SAMPLES = {"avc3": "avc1", "hev1": "hvc1", "dvhe": "dvh1"}
 _IMPLICIT = frozenset({"mp4a.40.2", "mp4a.40.5", "mp4a.40.29"})
+_MP3_NAMES = frozenset({"mp3", "mp4a.6b", "mp4a.69", "mp4a.40.34"})
 _HIGH = 100
 _MOST_FPS = 60.0
 _HEVC_NAME = re.compile(r"(?:hvc1|hev1)\.[A-C]?(\d+)\.[0-9A-F]+\.[LH](\d+)")
 _HEVC_LEVEL = 153
 """Thirty times 5.1."""
+_AV1_NAME = re.compile(r"av01\.\d\.(\d\d)")
+_AV1_LEVEL = 18
+"""seq_level_idx of level 6.2."""
 _UNSTATED = 2
 """ISO/IEC 23091-2: a colour code point that says nothing."""
 
@@ -54,6 +58,8 @@ def _same(actual: str, stated: str) -> bool:
     if actual in _IMPLICIT and stated in _IMPLICIT:
         return True
     actual, stated = actual.lower(), stated.lower()
+    if actual == "mp3":
+        return stated in _MP3_NAMES
     if "." not in actual:  # parameters could not be read
         return stated.partition(".")[0] == actual
     if actual.startswith("av01"):
@@ -230,6 +236,19 @@ def _other_profiles(package: PackageFacts) -> Iterator[Breach]:
                     file=media.name,
                     measured=f"HEVC profile {match[1]}, level {int(match[2]) / 30:g}",
                     allowed="Main or Main 10 (1 or 2), level 5.1 at most",
+                )
+
+
+def _av1_level(package: PackageFacts) -> Iterator[Breach]:
+    for media in package.rungs():
+        for codec in media.codecs:
+            match = _AV1_NAME.match(codec)
+            if match and int(match[1]) > _AV1_LEVEL:
+                index = int(match[1])
+                yield Breach(
+                    file=media.name,
+                    measured=f"AV1 level {2 + index // 4}.{index % 4}",
+                    allowed="level 6.2 at most",
                 )
 
 
@@ -414,6 +433,15 @@ RULES = (
         remedy="encode 4:2:0 of 8 or 10 bits, at a lower size or rate",
         needs="media",
         check=_other_profiles,
+    ),
+    Rule(
+        id="av1-level",
+        clauses=("Apple 1.37",),
+        severity="violation",
+        text="AV1 is at most level 6.2.",
+        remedy="state the level that size and rate need",
+        needs="media",
+        check=_av1_level,
     ),
     Rule(
         id="starts-with-idr",

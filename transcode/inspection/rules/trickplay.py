@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Iterator
 
 from transcode.inspection.facts import MediaFacts, PackageFacts
-from transcode.inspection.rules.rates import TOLERANCE
+from transcode.inspection.rules.rates import TOLERANCE, mean_bps
 from transcode.inspection.rules.rule import Breach, Rule, at_line
 from transcode.inspection.rules.variants import has_picture
 
 _DENSE_S = 1.1
+_RATE_SLACK = 1.5
+"""Half as much again is no recommendation missed."""
 
 
 def _present(package: PackageFacts) -> Iterator[Breach]:
@@ -138,6 +140,29 @@ def _bandwidth(package: PackageFacts) -> Iterator[Breach]:
             )
 
 
+def _rate(package: PackageFacts) -> Iterator[Breach]:
+    """6.5: the rate of normal variants of the same size, times I-frames a second, by eight."""
+    normal: dict[tuple[int, int], list[float]] = {}
+    for variant in package.variants:
+        rate = mean_bps(variant.media) if variant.media else None
+        if rate is not None and variant.listed.size is not None:
+            normal.setdefault(variant.listed.size, []).append(rate)
+    for variant in package.iframes:
+        media, size = variant.media, variant.listed.size
+        own = mean_bps(media) if media else None
+        if media is None or own is None or size not in normal:
+            continue
+        fps = len(media.listed.segments) / media.duration_s
+        allowed = max(normal[size]) * fps / 8
+        if own > _RATE_SLACK * allowed:
+            yield Breach(
+                file=media.name,
+                measured=f"{own / 1000:.1f} kbit/s for {fps:.2f} I-frames a second",
+                allowed=f"{allowed / 1000:.1f} kbit/s: {max(normal[size]) / 1000:.1f} at that "
+                f"size, times {fps:.2f}, by 8",
+            )
+
+
 RULES = (
     Rule(
         id="iframes-listed",
@@ -210,6 +235,15 @@ RULES = (
         remedy="make EXTINF of each I-frame the time to the next one",
         needs="playlists",
         check=_length,
+    ),
+    Rule(
+        id="iframes-rate",
+        clauses=("Apple 6.5",),
+        severity="note",
+        text="I-frames have the rate of their size, times their frames a second, by eight.",
+        remedy="encode a rendition of I-frames only, of lower quality; it scrubs faster",
+        needs="sizes",
+        check=_rate,
     ),
     Rule(
         id="iframes-bandwidth",

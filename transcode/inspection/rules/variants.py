@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -10,6 +11,9 @@ from transcode.inspection.facts import PackageFacts, VariantFacts
 from transcode.inspection.rules.rule import Breach, Rule, at_line
 
 HD_LINES = 720
+UHD_WIDTH = 3840
+_UHD_BPS = 15e6
+_HIGH, _EASY_LEVEL = 100, 41
 _PQ, _HLG = 16, 18
 _RANGES = {_PQ: "PQ", _HLG: "HLG"}
 
@@ -72,27 +76,63 @@ def _top_twice(package: PackageFacts) -> Iterator[Breach]:
         )
 
 
+def _rate_bps(variant: VariantFacts) -> int:
+    """Average rate as stated, or the peak; 0 when neither is."""
+    listed = variant.listed
+    return listed.number("AVERAGE-BANDWIDTH") or listed.number("BANDWIDTH") or 0
+
+
 def _default(package: PackageFacts) -> Iterator[Breach]:
-    # The default is chosen among variants that share their sound.
-    sound = {v.listed.attributes.get("AUDIO") for v in package.variants[:1]}
-    rates = [
-        (variant.listed.number("AVERAGE-BANDWIDTH") or variant.listed.number("BANDWIDTH") or 0)
-        for variant in package.variants
-        if has_picture(variant) and variant.listed.attributes.get("AUDIO") in sound
-    ]
-    if len(rates) < 2 or not all(rates):
-        return
+    # 1.32: there is a default among variants whose sound goes together. Players leave out what
+    # they cannot decode or show before they take the first.
+    alike: dict[tuple[str, ...], list[VariantFacts]] = {}
+    for variant in package.variants:
+        if has_picture(variant):
+            stated = variant.listed.attributes
+            family = next(iter(variant.listed.codecs), "").partition(".")[0]
+            key = (stated.get("AUDIO", ""), family, stated.get("VIDEO-RANGE", "SDR"))
+            alike.setdefault(key, []).append(variant)
+    for variants in alike.values():
+        rates = [_rate_bps(variant) for variant in variants]
+        if len(rates) < 2 or not all(rates):
+            continue
+        nearest = min(rates, key=_from_default)
+        if _from_default(rates[0]) > 1.001 * _from_default(nearest):
+            first = variants[0].listed
+            yield Breach(
+                file=package.name,
+                place=f"{at_line(first.line)} ({first.uri}), first of {len(rates)} alike",
+                measured=f"{rates[0] / 1000:.0f} kbit/s on average",
+                allowed=f"the one nearest 2000 kbit/s ({nearest / 1000:.0f})",
+            )
 
-    def distance(rate: int) -> float:
-        return max(rate / 2e6, 2e6 / rate)
 
-    nearest = min(rates, key=distance)
-    if distance(rates[0]) > 1.001 * distance(nearest):
+def _from_default(rate_bps: int) -> float:
+    return max(rate_bps / 2e6, 2e6 / rate_bps)
+
+
+def _uhd_rate(package: PackageFacts) -> Iterator[Breach]:
+    sizes = [(v, v.listed.size) for v in package.variants]
+    rates = [_rate_bps(v) for v, size in sizes if size and max(size) >= UHD_WIDTH]
+    if rates and min(rates) > _UHD_BPS:
         yield Breach(
             file=package.name,
-            place="first variant",
-            measured=f"{rates[0] / 1000:.0f} kbit/s on average",
-            allowed=f"the one nearest 2000 kbit/s ({nearest / 1000:.0f})",
+            measured=f"UHD variants of {min(rates) / 1e6:.1f} Mbit/s and more only",
+            allowed="some of at most 15 Mbit/s",
+        )
+
+
+def _easy_h264(package: PackageFacts) -> Iterator[Breach]:
+    names = [n for v in package.variants for n in v.listed.codecs]
+    found = [
+        m for n in names if (m := re.fullmatch(r"avc[13]\.([0-9a-f]{2})..([0-9a-f]{2})", n.lower()))
+    ]
+    levels = [(int(m[1], 16), int(m[2], 16)) for m in found]
+    if levels and not any(profile <= _HIGH and level <= _EASY_LEVEL for profile, level in levels):
+        yield Breach(
+            file=package.name,
+            measured=f"H.264 of level {min(level for _, level in levels) / 10:g} and more only",
+            allowed="some of High profile, level 4.1, or less",
         )
 
 
@@ -294,10 +334,28 @@ RULES = (
         id="default-variant",
         clauses=("Apple 1.32",),
         severity="note",
-        text="The variant listed first is the one nearest 2000 kbit/s.",
+        text="The variant listed first, of those alike in sound and codec, is nearest 2000 kbit/s.",
         remedy="list that variant first; players start with it",
         needs="playlists",
         check=_default,
+    ),
+    Rule(
+        id="uhd-rate",
+        clauses=("Apple 1.34",),
+        severity="note",
+        text="UHD content has variants of at most 15 Mbit/s at that size.",
+        remedy="add a UHD variant of lower rate",
+        needs="playlists",
+        check=_uhd_rate,
+    ),
+    Rule(
+        id="h264-easy",
+        clauses=("Apple 1.12",),
+        severity="note",
+        text="H.264 has variants that need no more than High profile, level 4.1.",
+        remedy="add a variant for older devices",
+        needs="playlists",
+        check=_easy_h264,
     ),
     Rule(
         id="aspect-ratio",
