@@ -20,6 +20,7 @@ from transcode.inspection.facts import Delivery, InitFacts, MediaFacts, SegmentF
 from transcode.inspection.isomedia import read_init
 from transcode.inspection.listed import ListedKey, ListedMap, ListedMedia, ListedSegment
 from transcode.inspection.media import container_of, read_segment
+from transcode.inspection.transport import without_tag
 from transcode.playlist.model import ByteRange
 from transcode.run.decoding import decode_alone
 from transcode.run.sources import Answer, Source, UnreadableError, plain_name
@@ -159,7 +160,9 @@ class Measurer:
             opened, init_bytes = init_bytes + opened, b""
         facts = read_segment(opened, init, role=role, size_bytes=len(data))
         if self.depth == "decode" and not facts.problem and _can_decode(facts, init):
-            return await decode_alone(facts, init_bytes + opened, is_part=role == "iframes")
+            # ffmpeg takes the tag for a frame of AC-3.
+            plain = without_tag(opened) if facts.container == "aac" else opened
+            return await decode_alone(facts, init_bytes + plain, is_part=role == "iframes")
         return facts
 
     async def _tables(self, address: str, end: int) -> bytes:
