@@ -20,6 +20,8 @@ Step = tuple[str, dict[str, Any]]
 """A filter and its options."""
 TONEMAP_NEEDS = ("zscale", "tonemap")
 """Filters that a master of high dynamic range needs."""
+CHANGE_NEEDS = ("zscale",)
+"""Filters that a master needs whose colours change on the way."""
 _JPEG_FORMATS = {"yuvj420p": "yuv420p", "yuvj422p": "yuv422p", "yuvj444p": "yuv444p"}
 
 
@@ -71,9 +73,28 @@ def convert(facts: ColourFacts, target: Colour) -> list[Step]:
         return _from_rgb(colour, target)
     if is_grey(facts.pixels):
         return _from_gray(colour, target)
+    if facts.changes:
+        return [_colorspace(target)]
     if _differs(colour, target) or colour.full_range:
         return [*_plain_format(facts.pixels), _colorspace(target)]
     return []
+
+
+def steady(facts: ColourFacts, size: tuple[int, int]) -> list[Step]:
+    """Bring pictures that change on the way to one size and format, in limited range.
+
+    ``scale`` takes limited pictures that follow full ones for full, and stops when the matrix
+    changes; ``colorspace`` stops when the format changes.
+
+    Args:
+        facts: Of the first pictures.
+        size: Width and height; (0, 0) where all have one.
+    """
+    plain = _JPEG_FORMATS.get(facts.pixels, facts.pixels)
+    form = plain if plain.startswith(("yuv420p", "yuv422p", "yuv444p")) else "yuv444p10"
+    width, height = size
+    sized = {"width": width, "height": height} if width else {}
+    return [("zscale", {**sized, "range": "tv"}), ("format", {"pix_fmts": form})]
 
 
 def flatten(background: str) -> tuple[list[Step], Step, list[Step]]:

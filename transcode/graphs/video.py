@@ -12,7 +12,16 @@ from typing import Any
 import ffmpeg
 
 from transcode.graphs.clock import place_pictures
-from transcode.graphs.colour import TONEMAP_NEEDS, Step, convert, fill_tags, flatten, state
+from transcode.graphs.colour import (
+    CHANGE_NEEDS,
+    TONEMAP_NEEDS,
+    Step,
+    convert,
+    fill_tags,
+    flatten,
+    state,
+    steady,
+)
 from transcode.graphs.scan import fit, steady_size, whole_pictures
 from transcode.masters.colour import Colour
 from transcode.planning.chunks import Chunk
@@ -29,7 +38,9 @@ def filters_needed(plan: PicturePlan, rungs: Sequence[VideoPlan]) -> tuple[str, 
     """Filters that not every ffmpeg has."""
     is_hdr = plan.colour.colour.dynamic_range != "SDR"
     tone_maps = is_hdr and any(rung.colour.dynamic_range == "SDR" for rung in rungs)
-    return TONEMAP_NEEDS if tone_maps else ()
+    if tone_maps:
+        return TONEMAP_NEEDS
+    return CHANGE_NEEDS if plan.colour.changes else ()
 
 
 def pictures(plan: PicturePlan, chunk: Chunk, rungs: Sequence[VideoPlan], source: Any) -> list[Any]:
@@ -41,6 +52,9 @@ def pictures(plan: PicturePlan, chunk: Chunk, rungs: Sequence[VideoPlan], source
         size = (0, 0)  # all have one now
         largest = max(rungs, key=lambda rung: rung.width * rung.height)
         stream = _apply(stream, fit(largest.width, largest.height))
+    if plan.colour.changes and not plan.colour.has_alpha:
+        stream = _apply(stream, steady(plan.colour, size))
+        size = (0, 0)
     stream = _apply(stream, whole_pictures(plan.scan, size))
     stream = place_pictures(stream, plan.clock, plan.frame_rate, chunk)
     is_scalable = plan.colour.colour.matrix != "ycgco"  # which the filter "scale" does not know

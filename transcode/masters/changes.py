@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from transcode.masters.notes import Note
+from abr.errors import MediaError
+from transcode.masters.colour import HDR_TRANSFERS, ColourFacts
+from transcode.masters.notes import Note, time_code
 from transcode.masters.packets import FloatArray
 
 _COLOURS = ("color_range", "color_space", "color_primaries", "color_transfer")
@@ -74,7 +76,8 @@ class ChangeReader:
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             pairs = (each.partition("=") for each in line.decode(errors="replace").split("|"))
-            self._take({name: value for name, _, value in pairs if value})
+            # ffprobe 8 puts the kind of side data in front, as in "side_datum/...:rotation".
+            self._take({name.rpartition(":")[2]: value for name, _, value in pairs if value})
 
     def _take(self, said: Mapping[str, str]) -> None:
         if not said.get("width", "").isdigit() or not said.get("height", "").isdigit():
@@ -85,7 +88,8 @@ class ChangeReader:
             aspect=said.get("sample_aspect_ratio", "1:1"),
             pixels=said.get("pix_fmt", ""),
             colours=tuple(said.get(name, "unknown") for name in _COLOURS),
-            rotation=said.get("rotation", ""),
+            # Some encoders say it once, at the start.
+            rotation=said.get("rotation", self._last.rotation if self._last else ""),
         )
         if self._last is not None and look != self._last:
             self.changes.append(Change(key=len(self.times_s), before=self._last, after=look))
@@ -126,6 +130,71 @@ def _words(change: Change) -> str:
     if before.colours != after.colours:
         said.append(f"colour {'/'.join(before.colours)} to {'/'.join(after.colours)}")
     if before.rotation != after.rotation:
-        said.append(f"rotation {before.rotation or 0} to {after.rotation or 0}, not followed")
+        said.append(f"rotation {before.rotation or 0} to {after.rotation or 0}")
     fits = "; the picture is fitted into the first shape" if change.is_of_shape else ""
     return f"pictures change from {', '.join(said)}{fits}"
+
+
+def followed(
+    colour: ColourFacts, changes: Sequence[Change], times_s: FloatArray, *, where: str
+) -> ColourFacts:
+    """``colour``, marked where pictures have to be converted one by one as they say themselves.
+
+    Args:
+        colour: Of the first pictures, complete.
+        changes: In order.
+        times_s: Of key frames, in the film's time.
+        where: What messages call the master.
+
+    Raises:
+        MediaError: no filter can follow a change: of the rotation, between standard and high
+            dynamic range, or to pictures that say nothing of colours that others say.
+    """
+    for each in changes:
+        if float(each.before.rotation or 0) % 360 != float(each.after.rotation or 0) % 360:
+            raise _not_followed(where, times_s, each, "rotation")
+    looks = [each.before for each in changes[:1]] + [each.after for each in changes]
+    if len({look.colours for look in looks}) < 2:
+        return colour
+    known = colour.colour
+    assumed = ("", known.matrix, known.primaries, known.transfer)
+    forced = set(colour.unstated)
+    for at, name in enumerate(("range", "matrix", "primaries", "transfer")):
+        said = {look.colours[at] for look in looks}
+        if name == "range" or not said & _UNSTATED:
+            continue
+        if said <= _UNSTATED | {assumed[at]}:
+            forced.add(name)
+            continue
+        change = next(each for each in changes if each.before.colours[at] != each.after.colours[at])
+        raise _not_followed(where, times_s, change, "colour, stated in one part only")
+    if not known.full_range:
+        forced.discard("range")  # which is what filters take it for
+    for each in changes:
+        one, other = each.before.colours[3], each.after.colours[3]
+        if one != other and HDR_TRANSFERS.keys() & {one, other}:
+            raise _not_followed(where, times_s, each, "dynamic range")
+    differs = len({tuple(_UNSTATED_AS.get(value, value) for value in x.colours) for x in looks}) > 1
+    shapes = [each for each in changes if each.is_of_shape]
+    if differs and shapes:
+        raise _not_followed(where, times_s, shapes[0], "shape where colours change too")
+    return replace(
+        colour,
+        unstated=tuple(name for name in _NAMES if name in forced),
+        changes=differs and not colour.is_rgb,
+    )
+
+
+_UNSTATED = frozenset({"unknown", "unspecified", "reserved", "N/A", ""})
+_UNSTATED_AS = dict.fromkeys(_UNSTATED, "unknown")
+_NAMES = ("matrix", "primaries", "transfer", "range")
+
+
+def _not_followed(where: str, times_s: FloatArray, change: Change, what: str) -> MediaError:
+    at_s = float(times_s[change.key])
+    place = "on the way" if math.isnan(at_s) else f"at {time_code(max(0.0, at_s))}"
+    return MediaError(
+        f"{where}: {_words(change)} {place}; expected one {what} throughout; cut it there "
+        "(`ffmpeg -i IN -t SECONDS -c copy A.mkv`, `ffmpeg -ss SECONDS -i IN -c copy B.mkv`), and "
+        "transcode or convert the parts"
+    )

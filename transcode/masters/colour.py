@@ -116,6 +116,8 @@ class ColourFacts:
     """Of a high dynamic range, when it is stated."""
     note: str | None = None
     """What the user should know, in words."""
+    changes: bool = False
+    """Whether pictures say other things of their colours on the way."""
 
     @property
     def is_deep(self) -> bool:

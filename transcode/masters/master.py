@@ -214,9 +214,4 @@ def _header_notes(
 def _picture_notes(shape: Shape, colour: ColourFacts, seen: Seen | None) -> Iterator[Note]:
     if seen and (text := note_of(seen.scan, flagged=seen.sight.scan)):
         yield Note(text=text)
-    if seen and seen.is_changing:
-        yield Note(
-            text="what pictures say of their colours changes; the first one's primaries and "
-            "transfer function are taken for all"
-        )
     yield from (Note(text=text) for text in (shape.note, colour.note) if text)

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 Pictures = NDArray[np.uint8]
 Energy = NDArray[np.float64]
-Kind = Literal["progressive", "interlaced", "telecined"]
+Kind = Literal["progressive", "interlaced", "telecined", "mixed"]
+"""``mixed``: interlaced in parts."""
 
 PROGRESSIVE_CODECS = frozenset(
     {"vp8", "vp9", "av1", "gif", "apng", "png", "webp", "theora", "flv1", "h261", "h263"}
@@ -130,6 +131,9 @@ def judge(looks: Sequence[Votes], *, flagged: Scan, rate: Fraction | None) -> Sc
         return flagged
     if rate in _NTSC and woven and _has_cadence(looks):
         return Scan("telecined", top_first=top >= bottom)
+    kinds = {_part(look) for look in looks}
+    if "progressive" in kinds and "interlaced" in kinds:
+        return Scan("mixed", top_first=top >= bottom)
     if progressive >= 0.8 * votes:
         return Scan()
     if woven >= 0.7 * votes and max(top, bottom) >= 0.85 * woven:
@@ -137,10 +141,25 @@ def judge(looks: Sequence[Votes], *, flagged: Scan, rate: Fraction | None) -> Sc
     return flagged
 
 
+def _part(look: Votes) -> Kind | None:
+    """What one look says beyond doubt."""
+    progressive, top, bottom = _sums([look])
+    if look.total < 2 * _LEAST_VOTES:
+        return None
+    if progressive >= 0.85 * look.total:
+        return "progressive"
+    return "interlaced" if max(top, bottom) >= 0.85 * look.total else None
+
+
 def note_of(scan: Scan, *, flagged: Scan) -> str | None:
     """What the user should know of it, in words; None when flags are right and nothing is done."""
     if scan.kind == "telecined":
         return "a film in 3:2 pulldown; its own pictures are taken, four for every five"
+    if scan.kind == "mixed":
+        return (
+            "interlaced in parts, and whole in others; all of it is deinterlaced, which takes some "
+            "sharpness from whole pictures"
+        )
     if scan.kind == "interlaced":
         doubt = "" if scan == flagged else f" (flagged as {flagged})"
         return f"{scan}{doubt}; deinterlaced at the rate of its pictures"

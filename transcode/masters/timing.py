@@ -332,8 +332,8 @@ def _picture_notes(picture: Line, rate: Rate, start_s: float) -> list[Note]:
         notes.append(Note(text=f"{rate.lost:,} pictures come faster than "
                                f"{float(rate.rate):.5g} per second and are left out"))  # fmt: skip
     if rate.strays:
-        notes.append(Note(text=f"{rate.strays:,} pictures come within a frame of another and are "
-                               "left out"))  # fmt: skip
+        notes.append(Note(text="pictures that come within a frame of another are left out "
+                               f"({rate.strays:,})"))  # fmt: skip
     notes += _jump_notes("picture", picture, start_s)
     return notes
 

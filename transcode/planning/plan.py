@@ -181,7 +181,7 @@ def plan_encode(
             segment_frames=segment,
             timing=timing if _can_cut(master, rate) else None,
             chunk_s=config.chunk_s,
-            lead_frames=2 if master.scan.kind == "interlaced" else 0,
+            lead_frames=2 if master.scan.kind in ("interlaced", "mixed") else 0,
             is_narrow=cores_kept_busy((rung.width, rung.height) for rung in fitting) < 2,
         ),
         duration_s=duration_s,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from transcode.ffmpeg import first_arguments
-from transcode.masters.changes import ENTRIES, ChangeReader, change_notes
+from transcode.masters.changes import ENTRIES, ChangeReader, change_notes, followed
 from transcode.masters.damage import Frames, TrackDamage, damage_notes, damage_of
 from transcode.masters.master import Master
 from transcode.masters.packets import Packets
@@ -62,6 +62,7 @@ async def follow(path: Path, master: Master) -> Master:
     """``master`` with the changes inside it, for which its key frames are decoded.
 
     Raises:
+        MediaError: one of them cannot be followed.
         ToolMissingError, ToolFailedError: ffprobe.
     """
     reader = ChangeReader()
@@ -81,6 +82,7 @@ async def follow(path: Path, master: Master) -> Master:
     times_s = master.timing.picture.clock.film_times(np.array(reader.times_s))
     return replace(
         master,
+        colour=followed(master.colour, reader.changes, times_s, where=master.where),
         changes_shape=any(each.is_of_shape for each in reader.changes),
         notes=(*master.notes, *change_notes(reader.changes, times_s)),
     )

@@ -34,8 +34,8 @@ _MIDDLE = (
 _ALPHA = "alphaextract,scale=256:256:flags=area,format=gray"
 _ALPHA_PLACES = (0.5, 0.8, 0.2)
 _PLACES = (0.3, 0.65, 0.1, 0.85, 0.5)
-_SHORT_S, _LONG_S = 4.0, 60.0
-"""Below the first there is one place; from the second on there are two at the least."""
+_SHORT_S = 4.0
+"""Below it there is one place; from it on there are two at the least, to find mixtures."""
 _SPAN_S = 10.0
 """Most seconds of the film that are read at a place: where nothing decodes, the log would fill."""
 _LIMIT_S = 30.0
@@ -51,7 +51,7 @@ async def look(path: Path, master: Master) -> Seen | None:
     places, count = [place * master.duration_s for place in _PLACES], _PICTURES
     if master.duration_s < _SHORT_S or not measures:
         places, count = [0.0], _SHORT_PICTURES if measures else 1
-    least = 2 if master.duration_s >= _LONG_S else 1
+    least = 2 if measures and len(places) > 1 else 1
     sight: Sight | None = None
     votes: list[Votes] = []
     colours: set[tuple[str, ...]] = set()

@@ -88,9 +88,10 @@ async def probe(
         known = replace(packets[master.index], first_shown_s=first_s)
         facts = partial(facts, packets={**packets, master.index: known})
         master = facts()
-    master = facts(seen=await look(path, master))
+    seen = await look(path, master)
+    master = facts(seen=seen)
     # Where each picture is a key frame, looking at them all would cost as much as an encode.
-    if not (packets[master.index].flags & KEY).all():
+    if (seen and seen.is_changing) or not (packets[master.index].flags & KEY).all():
         master = await follow(path, master)
     if is_cut or _is_suspicious(master, packets, log):
         master = await examine(path, master)

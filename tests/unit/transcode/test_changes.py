@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+import itertools
 
-from transcode.masters.changes import ChangeReader, change_notes
+import numpy as np
+import pytest
+
+from abr.errors import MediaError
+from transcode.masters.changes import Change, ChangeReader, Look, change_notes, followed
+from transcode.masters.colour import BT709, ColourFacts
 
 LINES = (
     "best_effort_timestamp_time=1.4|width=320|height=180|sample_aspect_ratio=1:1|pix_fmt=yuv420p|"
@@ -14,7 +19,8 @@ LINES = (
     "best_effort_timestamp_time=5.4|width=180|height=320|sample_aspect_ratio=1:1|pix_fmt=yuv420p|"
     "color_range=tv|color_space=bt709|color_primaries=bt709|color_transfer=bt709|\n"
     "best_effort_timestamp_time=N/A|width=180|height=320|sample_aspect_ratio=1:1|pix_fmt=yuv420p|"
-    "color_range=tv|color_space=smpte170m|color_primaries=bt709|color_transfer=bt709|rotation=-90|\n"
+    "color_range=tv|color_space=smpte170m|color_primaries=bt709|color_transfer=bt709|"
+    "side_datum/3x3_displaymatrix:rotation=-90|\n"
 )
 
 
@@ -32,7 +38,7 @@ def test_every_change_is_told_with_its_place() -> None:
         ),
         (
             "pictures change from colour tv/bt709/bt709/bt709 to tv/smpte170m/bt709/bt709, "
-            "rotation 0 to -90, not followed"
+            "rotation 0 to -90"
         ),
     ]
 
@@ -50,3 +56,56 @@ def test_many_changes_make_few_notes() -> None:
     notes = list(change_notes(reader.changes, np.array(reader.times_s)))
     assert len(notes) == 6
     assert str(notes[-1]) == "pictures change 34 times more"
+
+
+def look(colours: str = "tv/bt709/bt709/bt709", rotation: str = "") -> Look:
+    return Look(
+        width=320, height=180, aspect="1:1", pixels="yuv420p",
+        colours=tuple(colours.split("/")), rotation=rotation,
+    )  # fmt: skip
+
+
+def changes(*looks: Look) -> list[Change]:
+    pairs = itertools.pairwise(looks)
+    return [Change(key=key, before=one, after=other) for key, (one, other) in enumerate(pairs, 1)]
+
+
+@pytest.mark.parametrize(
+    ("colours", "unstated", "converts", "forced"),
+    [
+        ("pc/bt709/bt709/bt709", (), True, ()),
+        ("tv/bt2020nc/bt2020/bt709", (), True, ()),
+        ("unknown/bt709/bt709/bt709", ("range",), True, ()),
+        ("tv/unknown/bt709/bt709", (), True, ("matrix",)),
+    ],
+)
+def test_colours_that_change_are_followed(
+    colours: str, unstated: tuple[str, ...], converts: bool, forced: tuple[str, ...]
+) -> None:
+    """What a part does not state is stated for all where the others say what was assumed."""
+    colour = ColourFacts(colour=BT709, unstated=unstated)
+    times_s = np.array([0.0, 3.0])
+    found = followed(colour, changes(look(), look(colours)), times_s, where="film.ts")
+    assert (found.changes, found.unstated) == (converts, forced)
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [
+        (look(rotation="-90"), "rotation 0 to -90 at 0:03.000; expected one rotation throughout"),
+        (look("tv/bt2020nc/bt2020/smpte2084"), "expected one dynamic range throughout"),
+        (look("tv/smpte170m/smpte170m/unknown"), None),
+        (look("tv/unknown/bt709/bt709"), "stated in one part only"),
+    ],
+)
+def test_what_no_filter_can_follow_is_refused_with_its_place(
+    second: Look, words: str | None
+) -> None:
+    colour = ColourFacts(colour=BT709)
+    first = look("tv/smpte170m/bt709/bt709") if words and "part" in words else look()
+    if words is None:
+        assert followed(colour, changes(first, second), np.array([0, 3]), where="f").changes
+        return
+    with pytest.raises(MediaError, match=rf"^film\.ts: .*{words}.*cut it there") as caught:
+        followed(colour, changes(first, second), np.array([0.0, 3.0]), where="film.ts")
+    assert "0:03.000" in str(caught.value)

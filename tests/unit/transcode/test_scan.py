@@ -159,3 +159,10 @@ def test_colours_of_dolby_vision_are_seen_in_frames() -> None:
     sight = read_sight(told)
     assert sight is not None
     assert sight.over({})["color_space"] == "ipt-c2"
+
+
+def test_a_film_that_is_interlaced_in_parts_is_mixed() -> None:
+    whole, woven = Votes((40, 40), (2, 2), (0, 0)), Votes((2, 2), (40, 40), (0, 0))
+    doubtful = Votes((8, 8), (4, 4), (1, 1))
+    assert judge([whole, woven], flagged=Scan(), rate=Fraction(25)) == Scan("mixed", True)
+    assert judge([whole, doubtful], flagged=Scan(), rate=Fraction(25)).kind == "progressive"
