@@ -10,8 +10,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,10 @@ from transcode.config import TranscodeConfig
 from transcode.ffmpeg import open_pictures
 from transcode.graphs.clock import place_pictures
 from transcode.planning.chunks import Chunk
+from transcode.planning.jobs import AudioJob
 from transcode.planning.plan import EncodePlan, plan_encode
+from transcode.run import encode
+from transcode.run.encode import EncodeTask
 from transcode.run.ffmpegtools import Tool, candidates
 from transcode.run.package import transcode
 from transcode.run.probe import probe
@@ -133,14 +137,12 @@ def package(film: Path, out: Path, **settings: Any) -> None:
 
 def count_encodes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The jobs that are done from now on."""
-    from transcode.run.encode import EncodeTask
-
     done: list[str] = []
     do = EncodeTask.do
 
-    async def counted(task: Any, on_tick: Any = None) -> None:
+    async def counted(task: Any, *calls: Any) -> None:
         done.append(str(task.job))
-        await do(task, on_tick)
+        await do(task, *calls)
 
     monkeypatch.setattr(EncodeTask, "do", counted)
     return done
@@ -171,6 +173,42 @@ def test_a_second_run_encodes_nothing_and_a_changed_rung_only_itself(
     done.clear()
     package(film, tmp_path / "d" / "film", ladder="36:20,54:40,90:100")
     assert sorted(done) == [f"chunk {number} of v0" for number in range(3)]
+
+
+def test_a_chunk_is_checked_while_the_next_is_encoded_and_one_at_a_time_is(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    do, check_decode = EncodeTask.do, encode._check_decode
+    begun: list[EncodeTask] = []
+    encoding: list[EncodeTask] = []
+    most = [0]
+    second_begins = threading.Event()
+
+    async def watched(task: EncodeTask, on_tick: Any, on_eased: Callable[[], None]) -> None:
+        if isinstance(task.job, AudioJob):
+            await do(task, on_tick, on_eased)
+            return
+        begun.append(task)
+        encoding.append(task)
+        most[0] = max(most[0], len(encoding))
+        if len(begun) == 2:
+            second_begins.set()
+
+        def eased() -> None:
+            encoding.remove(task)
+            on_eased()
+
+        await do(task, on_tick, eased)
+
+    async def late(task: EncodeTask, *arguments: Any) -> None:
+        if task is begun[0]:
+            assert second_begins.wait(20), "the second chunk waits for a check of the first"
+        await check_decode(task, *arguments)
+
+    monkeypatch.setattr(EncodeTask, "do", watched)
+    monkeypatch.setattr(encode, "_check_decode", late)
+    package(film, tmp_path / "film", workers=1)
+    assert (len(begun), most[0]) == (3, 1)
 
 
 def test_without_a_cache_nothing_is_kept(film: Path, tmp_path: Path) -> None:

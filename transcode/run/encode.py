@@ -103,8 +103,12 @@ class EncodeTask:
     """Decode products in full as a check, not key frames only."""
     stall_limit_s: float
 
-    async def do(self, on_tick: Callable[[Tick], None] | None = None) -> None:
-        """Do the job; its products are in the cache afterwards.
+    async def do(
+        self,
+        on_tick: Callable[[Tick], None] | None = None,
+        on_eased: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Do the job; its products are in the cache afterwards. See ``Task``.
 
         Raises:
             DamagedError: the master is damaged, and the job does not allow for it.
@@ -116,7 +120,13 @@ class EncodeTask:
         tool = tool_for([self.job])
         check_build(tool, self.build, self.cache)
         with reaching(self.cache), self.cache.workspace() as folder:
-            await _do(self, folder, tool.path, on_tick)
+            made = await _make(self, self.job, folder, on_tick)
+            if isinstance(self.job, VideoJob):
+                made = await _within_caps(self, self.job, made, folder)
+            on_eased()
+            await _check_decode(self, made, tool.path)
+            for each, address in zip(made, self.addresses, strict=True):
+                self.cache.put(each.path, address, each.facts)
 
 
 @contextlib.contextmanager
@@ -181,17 +191,6 @@ def needs_of(job: Job) -> tuple[str, ...]:
 def build_of(tool: Tool, cache: Cache) -> str:
     """What tells this ffmpeg from others: its version, and the digest of its file."""
     return f"{tool.version} {digest_of(Path(tool.path), cache.digests)}"
-
-
-async def _do(
-    task: EncodeTask, folder: Path, program: str, on_tick: Callable[[Tick], None] | None
-) -> None:
-    made = await _make(task, task.job, folder, on_tick)
-    if isinstance(task.job, VideoJob):
-        made = await _within_caps(task, task.job, made, folder)
-    await _check_decode(task, made, program)
-    for each, address in zip(made, task.addresses, strict=True):
-        task.cache.put(each.path, address, each.facts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,8 +49,17 @@ class Task(Protocol[JobT_co]):
         """The master."""
         ...
 
-    async def do(self, on_tick: Callable[[Tick], None] | None = None) -> None:
-        """Do it, wherever this is; what comes of it is in the cache afterwards."""
+    async def do(
+        self,
+        on_tick: Callable[[Tick], None] | None = None,
+        on_eased: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Do it, wherever this is; what comes of it is in the cache afterwards.
+
+        Args:
+            on_tick: Called with the progress about twice a second.
+            on_eased: May be called when what is left keeps one core busy at the most.
+        """
         ...
 
 
@@ -140,24 +149,35 @@ class _Here:
 
 
 class _LocalCrew:
-    """Threads of this process: some for chunks, and one for sound, which keeps one core busy."""
+    """Threads of this process: some for chunks, and one for sound, which keeps one core busy.
+
+    One chunk more is under way than are encoded at a time: a check of a chunk leaves cores idle,
+    and the next one is encoded meanwhile.
+    """
 
     def __init__(self, workers: int, on_tick: OnTick) -> None:
         self._here = _Here(on_tick)
-        self._chunks = ThreadPoolExecutor(workers, "abr-chunk")
+        self._chunks = ThreadPoolExecutor(workers + 1, "abr-chunk")
+        self._places = threading.Semaphore(workers)
         self._sound = ThreadPoolExecutor(1, "abr-sound")
 
     def __repr__(self) -> str:
         return f"<_LocalCrew, {len(self._here.running)} jobs running>"
 
     def submit(self, task: Task[Any]) -> Future[None]:
-        is_sound = isinstance(task.job, AudioJob)
-        return (self._sound if is_sound else self._chunks).submit(self._run, task)
+        if isinstance(task.job, AudioJob):
+            return self._sound.submit(self._run, task)
+        return self._chunks.submit(self._run_in_place, task)
 
-    def _run(self, task: Task[Any]) -> None:
-        asyncio.run(self._watched(task))
+    def _run_in_place(self, task: Task[Any]) -> None:
+        with contextlib.ExitStack() as place:
+            place.enter_context(self._places)
+            self._run(task, place.close)
 
-    async def _watched(self, task: Task[Any]) -> None:
+    def _run(self, task: Task[Any], on_eased: Callable[[], None] = lambda: None) -> None:
+        asyncio.run(self._watched(task, on_eased))
+
+    async def _watched(self, task: Task[Any], on_eased: Callable[[], None]) -> None:
         own = asyncio.current_task()
         assert own is not None
         entry = (asyncio.get_running_loop(), own)
@@ -166,7 +186,7 @@ class _LocalCrew:
                 raise asyncio.CancelledError
             self._here.running.add(entry)
         try:
-            await task.do(lambda tick: self._here.on_tick(task.job, tick))
+            await task.do(lambda tick: self._here.on_tick(task.job, tick), on_eased)
         finally:
             with self._here.lock:
                 self._here.running.discard(entry)

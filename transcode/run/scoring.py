@@ -149,8 +149,12 @@ class ScoreTask:
     """Digest of the ffmpeg that the addresses stand for."""
     stall_limit_s: float
 
-    async def do(self, on_tick: Callable[[Tick], None] | None = None) -> None:
-        """Measure; the scores are in the cache afterwards.
+    async def do(
+        self,
+        on_tick: Callable[[Tick], None] | None = None,
+        on_eased: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Measure; the scores are in the cache afterwards. See ``Task``.
 
         Raises:
             MediaError: frames are missing, repeated or late, so no figure would be true.
