@@ -9,9 +9,6 @@ Source: RFC 5646, sections 2.2.1 and 4.5; ISO 639-2, "special codes".
 
 from __future__ import annotations
 
-from langcodes import Language
-from langcodes.tag_parser import LanguageTagError
-
 _NO_LANGUAGE = frozenset({"und", "mis", "mul", "zxx"})
 """Undetermined, uncoded, several, none: nothing that a listener could choose by."""
 
@@ -22,6 +19,11 @@ def language_tag(text: object) -> str | None:
     None where it names none: ``und``, an empty text, or a code that the registry of
     language subtags does not hold.
     """
+    if not text or text in _NO_LANGUAGE:
+        return None
+    from langcodes import Language  # takes 0.1 s
+    from langcodes.tag_parser import LanguageTagError
+
     try:
         language = Language.get(str(text).strip())
     except LanguageTagError:

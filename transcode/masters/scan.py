@@ -82,7 +82,8 @@ def votes_of(pictures: Pictures) -> Votes:
     counts: list[tuple[int, int, int]] = []
     lines = pictures.shape[1] // 2 * 2
     if lines >= 2 * _BLOCK_LINES and pictures.shape[2] >= _BLOCK_COLUMNS:
-        fields = [(each[0:lines:2], each[1:lines:2]) for each in pictures.astype(np.int16)]
+        wide = (each[:lines].astype(np.int16) for each in pictures)  # one at a time: less memory
+        fields = ((each[0::2], each[1::2]) for each in wide)
         for (top, bottom), (next_top, next_bottom) in itertools.pairwise(fields):
             counts.append(_vote(_fit(top, bottom), _fit(next_top, bottom), _fit(top, next_bottom)))
     columns = list(zip(*counts, strict=True)) or [(), (), ()]

@@ -265,7 +265,8 @@ class Demuxer:
         samples: list[Sample] = []
         while (head := read_header(self._buffer)) is not None and head[2] <= len(self._buffer):
             kind, _, size = head
-            whole = bytes(self._buffer[:size])
+            with memoryview(self._buffer) as view:
+                whole = bytes(view[:size])
             del self._buffer[:size]
             samples.extend(self._take(kind, whole))
         return samples

@@ -29,7 +29,7 @@ from transcode.planning.plan import AudioPlan, EncodePlan, VideoPlan, notes_on_s
 from transcode.quality import QualityFacts
 from transcode.run.tracks import Encrypter, Folder, VideoTrack, write_audio
 
-PIECE_BYTES = 1 << 20
+PIECE_BYTES = 1 << 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,7 @@ CAP_TOLERANCE = 1.1
 """Most that a segment may take, of the cap of its rung; a tenth, as Apple's item 1.27 has it."""
 CAP_ATTEMPTS = 3
 """Times that a product over its cap is made again. x264 and x265 need one."""
-_PIECE_BYTES = 1 << 20
+_PIECE_BYTES = 1 << 18
 _DECODED = re.compile(r"Input stream #(\d+):\d+ .*?(\d+) (?:frames|samples\)?) ?decoded")
 
 
