@@ -7,7 +7,8 @@ access to the network, the clock or the player.
 An algorithm comes in one of two forms:
 
 * a ``Rule``: frozen parameters, a small state, and pure functions over these named
-  tuples. All built-in algorithms have this form, so the same source can be compiled.
+  tuples. All built-in algorithms have this form, so the same source can be compiled. One
+  with ``needs_quality`` is told the quality of every segment when it starts.
 * any object with ``choose(seen) -> Decision`` (or a bare rung number), optionally
   with ``reconsider(seen, progress)``, ``delivered(seen, download)`` and
   ``waited(seen, wait_s)``. Each playback needs a fresh object, so players take a
@@ -126,7 +127,9 @@ class Rule:
 
     With ``needs_trace`` the algorithm is an upper bound that knows the capacity in
     advance: it is started with ``start(params, presentation, trace)``, and it cannot play
-    over a real network.
+    over a real network. With ``needs_quality`` it knows how good segments look: it is started
+    with ``start(params, ladder_bps, durations_s, quality)``, the last of shape (R, N), and it
+    plays only what was measured.
     """
 
     name: str
@@ -142,6 +145,7 @@ class Rule:
     )
     waited: Callable[[Any, Any, Observation, float], None] | None = field(default=None, repr=False)
     needs_trace: bool = False
+    needs_quality: bool = False
     heavy: tuple[Callable[..., Any], ...] = field(default=(), repr=False)
     """Functions in which ``start`` spends its time; a simulator may compile them."""
     reasons: tuple[str, ...] = field(default=("",), repr=False)
@@ -296,10 +300,19 @@ def start_state(rule: Rule, presentation: Presentation, trace: Trace | None = No
     """The initial state of ``rule`` for one playback of ``presentation``.
 
     Raises:
-        AlgorithmError: the algorithm needs the trace and there is none.
+        AlgorithmError: the algorithm needs the trace, or measured quality, and there is none.
     """
     if not rule.needs_trace:
-        return rule.start(rule.params, presentation.bitrates_bps, presentation.durations_s)
+        known = (presentation.bitrates_bps, presentation.durations_s)
+        if not rule.needs_quality:
+            return rule.start(rule.params, *known)
+        if presentation.quality is None:
+            raise AlgorithmError(
+                f"algorithm {rule.name!r} must know the quality of segments, and "
+                f"{presentation.title or 'the presentation'} has none; simulate a package made "
+                "with `abr transcode --quality vmaf`"
+            )
+        return rule.start(rule.params, *known, presentation.quality)
     if trace is None:
         raise AlgorithmError(
             f"algorithm {rule.name!r} is an upper bound that must know the trace in advance; "

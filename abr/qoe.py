@@ -110,7 +110,7 @@ def summary(log: SessionLog) -> QoE:
     stalled = stalls(log)
     plays = list(log.of("play"))
     played_s = sum(interval.length_s for interval in playing)
-    weights = _played_of_each(plays, played_s)
+    weights = played_of_each_s([float(record["duration_s"]) for record in plays], played_s)
     rungs = tuple(int(r["rung"]) for r in plays)
     stall_s = sum(interval.length_s for interval in stalled)
     ladder = int(log.provenance.get("rungs") or (max(rungs, default=-1) + 1))
@@ -148,11 +148,21 @@ def _viewed_quality(
     metric = log.provenance.get("quality_metric")
     if metric is None or not all("quality" in record for record in plays):
         return None
-    found = [float(record["quality"]) for record in plays]
+    return view_quality(str(metric), [float(record["quality"]) for record in plays], weights)
+
+
+def view_quality(metric: str, found: Sequence[float], weights: Sequence[float]) -> ViewedQuality:
+    """Sum up the quality of what was played.
+
+    Args:
+        metric: What it was measured in.
+        found: Of each segment of which something was played, in order.
+        weights: Media seconds played of each.
+    """
     total_s = sum(weights)
     mean = sum(q * s for q, s in zip(found, weights, strict=True)) / total_s if total_s > 0 else 0.0
     return ViewedQuality(
-        metric=str(metric),
+        metric=metric,
         mean=mean,
         lowest=min(found, default=0.0),
         change=sum(abs(after - before) for before, after in pairwise(found)),
@@ -185,9 +195,9 @@ def _spent_in(log: SessionLog, state: str) -> list[Interval]:
     return intervals
 
 
-def _played_of_each(plays: list[Record], played_s: float) -> list[float]:
+def played_of_each_s(durations_s: Sequence[float], played_s: float) -> list[float]:
     """Media seconds played of each segment: all of it, except perhaps of the last."""
-    weights = [float(record["duration_s"]) for record in plays]
+    weights = list(durations_s)
     if weights:
         weights[-1] = part_played_s(played_s, sum(weights[:-1]), weights[-1])
     return weights

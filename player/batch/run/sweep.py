@@ -16,6 +16,7 @@ from abr.decision import Algorithm, Rule
 from abr.errors import AbrError, InputError
 from abr.files.traces import resolve_readings
 from abr.media import Presentation
+from abr.qoe import played_of_each_s, view_quality
 from abr.trace import Trace
 from abr.traceedit import rotate
 from player.api import as_algorithm, told_of_player
@@ -43,6 +44,9 @@ FIGURES = (
     ("qoe_lin", np.float64),
     ("downloaded_bytes", np.float64),
     ("wasted_bytes", np.float64),
+    ("quality_mean", np.float64),
+    ("quality_lowest", np.float64),
+    ("quality_change", np.float64),
 )
 """Numbers of each session, as ``abr.qoe`` defines them."""
 
@@ -91,7 +95,8 @@ def simulate_many(
     Returns:
         A structured array, one row per session: ``presentation``, ``algorithm``, ``trace``,
         ``seed``, the numbers of ``FIGURES`` (``startup_s`` is nan where playback never
-        began), ``ended`` (``complete``, ``stopped`` or an error), and the number of
+        began, those of quality where it was not measured), ``ended`` (``complete``,
+        ``stopped`` or an error), and the number of
         segments shown. ``pandas.DataFrame(table)`` and ``table[table["algorithm"] == x]``
         work as they are.
 
@@ -161,7 +166,12 @@ def _play(
         spent_s = got.played_s + got.stall_s
         ratio = got.stall_s / spent_s if spent_s > 0 else 0.0
         startup_s = math.nan if got.startup_s is None else got.startup_s
-        known = {**got._asdict(), "startup_s": startup_s, "rebuffer_ratio": ratio}
+        known: dict[str, Any] = {
+            **got._asdict(),
+            "startup_s": startup_s,
+            "rebuffer_ratio": ratio,
+            **_quality(case.presentation, got.rungs, got.played_s),
+        }
         ended = batch.endings.get(place, "stopped" if stopped[place] else "complete")
         names = (case.presentation.title, case.label, trace.name, case.seed)
         numbers = [known[name] for name, _ in FIGURES]
@@ -175,6 +185,22 @@ def _play(
         ("ended", f"U{max(len(row[-1]) for row in rows)}"),
     ]
     return np.array(rows, dtype=dtype)
+
+
+def _quality(presentation: Presentation, rungs: Sequence[int], played_s: float) -> dict[str, float]:
+    """Quality of what was shown; nan where it was not measured, or nothing was shown."""
+    if presentation.quality is None or not rungs:
+        return dict.fromkeys(("quality_mean", "quality_lowest", "quality_change"), math.nan)
+    seen = view_quality(
+        str(presentation.quality_metric),
+        presentation.quality[rungs, np.arange(len(rungs))].tolist(),
+        played_of_each_s(presentation.durations_s[: len(rungs)].tolist(), played_s),
+    )
+    return {
+        "quality_mean": seen.mean,
+        "quality_lowest": seen.lowest,
+        "quality_change": seen.change,
+    }
 
 
 def _several(given: Any) -> Sequence[Any]:
