@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from abr.errors import PlaylistError
 from transcode.playlist.model import ByteRange
@@ -175,6 +176,8 @@ class ListedSegment:
     discontinuity: bool
     gap: bool
     bitrate_kbps: int | None
+    date_s: float | None = None
+    """EXT-X-PROGRAM-DATE-TIME, in seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +198,8 @@ class ListedMedia:
     faults: tuple[Fault, ...]
     variables: Mapping[str, str] = field(default_factory=dict)
     """Those that it defines (EXT-X-DEFINE)."""
+    start_s: float | None = None
+    """TIME-OFFSET of EXT-X-START; negative ones count from the end."""
 
     @property
     def first_sequence(self) -> int:
@@ -283,6 +288,16 @@ def whole(text: str | None) -> int | None:
 def decimal(text: str | None) -> float | None:
     """A decimal number of 0 or more, or None."""
     return float(text) if text is not None and _DECIMAL.fullmatch(text.strip()) else None
+
+
+def _date_s(text: str) -> float | None:
+    """A date and time with its zone, or in UTC without one; None for anything else."""
+    try:
+        date = datetime.fromisoformat(text.strip())
+        # 4.4.4.6: a zone should be there.
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _common_faults(lines: Sequence[Line]) -> Iterator[Fault]:
@@ -410,6 +425,8 @@ class _Reader:
     byte_range: Line | None = None
     discontinuity: bool = False
     gap: bool = False
+    date_s: float | None = None
+    start_s: float | None = None
     last: tuple[str, int] | None = None
 
     def __repr__(self) -> str:
@@ -441,6 +458,7 @@ class _Reader:
             tags=tags,
             lines=_places(lines),
             faults=tuple(self.faults),
+            start_s=self.start_s,
         )
 
     def _fault(self, line: Line, what: str) -> None:
@@ -460,18 +478,35 @@ class _Reader:
         elif line.tag == "#EXT-X-BITRATE":
             self.bitrate_kbps = whole(line.value)
         elif line.tag == "#EXT-X-KEY":
-            key = _key(line, self.faults)
-            if key.method == "NONE":
-                self.keys = {}
-            else:
-                # 4.4.4.4: keys of several formats may hold at once; a later one of the same
-                # format takes the place of the earlier. A new key begins a new set when the
-                # last segment lies between the two.
-                if any(each.line < self._last_line() for each in self.keys.values()):
-                    self.keys = {}
-                self.keys = self.keys | {key.keyformat: key}
+            self._key(line)
         elif line.tag == "#EXT-X-MAP":
             self._map(line)
+        elif line.tag == "#EXT-X-PROGRAM-DATE-TIME":
+            self.date_s = _date_s(line.value)
+            if self.date_s is None:
+                self._fault(line, f"{line.tag}:{line.value[:30]}; expected a date (ISO 8601)")
+        elif line.tag == "#EXT-X-START":
+            self._start(line)
+
+    def _key(self, line: Line) -> None:
+        key = _key(line, self.faults)
+        if key.method == "NONE":
+            self.keys = {}
+            return
+        # 4.4.4.4: keys of several formats may hold at once; a later one of the same format takes
+        # the place of the earlier. A new key begins a new set when the last segment lies between
+        # the two.
+        if any(each.line < self._last_line() for each in self.keys.values()):
+            self.keys = {}
+        self.keys = self.keys | {key.keyformat: key}
+
+    def _start(self, line: Line) -> None:
+        text = line.attributes.get("TIME-OFFSET", "")
+        size_s = decimal(text.removeprefix("-"))
+        if size_s is None:
+            self._fault(line, f"{line.tag} without TIME-OFFSET in seconds")
+        else:
+            self.start_s = -size_s if text.startswith("-") else size_s
 
     def _last_line(self) -> int:
         return self.segments[-1].line if self.segments else 0
@@ -527,7 +562,9 @@ class _Reader:
                 discontinuity=self.discontinuity,
                 gap=self.gap,
                 bitrate_kbps=None if byte_range else self.bitrate_kbps,
+                date_s=self.date_s,
             )
         )
+        self.date_s = None
         self.duration = self.byte_range = None
         self.discontinuity = self.gap = False

@@ -71,9 +71,9 @@ def read_segment(
         return SegmentFacts(size_bytes=size_bytes, container=container, problem=problem)
     if not data:
         return SegmentFacts(size_bytes=size_bytes)
-    return SegmentFacts(
-        size_bytes=size_bytes, problem=f"of no known format: it begins with {data[:8].hex(' ')}"
-    )
+    start = data[:8].hex(" ")
+    what = "a page of HTML or XML" if data.lstrip()[:1] == b"<" else f"it begins with {start}"
+    return SegmentFacts(size_bytes=size_bytes, problem=f"of no known format: {what}")
 
 
 def _fmp4(data: bytes, init: InitFacts | None, role: str, size_bytes: int) -> SegmentFacts:

@@ -137,6 +137,8 @@ def _in_words(exc: Exception) -> str:
         return "the connection broke off in the body"
     if isinstance(exc, aiohttp.ClientConnectorError):
         return f"cannot connect: {exc.os_error.strerror or 'refused'}"
+    if isinstance(exc, aiohttp.NonHttpUrlClientError):
+        return "redirected to an address that is neither http nor https"
     if isinstance(exc, aiohttp.InvalidURL):
         return "not a usable URL"
     return f"the connection failed ({type(exc).__name__})"

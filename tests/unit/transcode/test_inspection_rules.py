@@ -304,3 +304,48 @@ def test_hdr_alone_and_descriptions_that_nobody_finds_are_told() -> None:
     found = read_listed(text, where="film")
     assert isinstance(found, ListedMultivariant)
     assert "accessible-autoselect" in broken(PackageFacts(name="film", multivariant=found))
+
+
+def dated(text: str) -> MediaFacts:
+    """A rung of three segments of two seconds with what stands before each."""
+    parts = text.split("|")
+    lines = ["#EXTM3U", "#EXT-X-VERSION:6", "#EXT-X-TARGETDURATION:2", "#EXT-X-PLAYLIST-TYPE:VOD"]
+    lines += ["#EXT-X-INDEPENDENT-SEGMENTS", '#EXT-X-MAP:URI="init.mp4"']
+    for number, part in enumerate(parts):
+        lines += [part, "#EXTINF:2.000,", f"{number}.m4s"]
+    found = read_listed("\n".join([*lines, "#EXT-X-ENDLIST"]), where="film")
+    assert isinstance(found, ListedMedia)
+    return replace(rung([2, 2, 2]), listed=found)
+
+
+DATE = "#EXT-X-PROGRAM-DATE-TIME:2026-01-01T10:00:"
+
+
+@pytest.mark.parametrize(
+    ("text", "rules"),
+    [
+        (f"{DATE}00Z||{DATE}04.1Z", set()),
+        (f"{DATE}00+01:00||2026", set()),
+        (f"{DATE}00Z||{DATE}09Z", {"dates-go-on"}),
+        (f"{DATE}00Z||#EXT-X-DISCONTINUITY\n{DATE}09Z", set()),
+        ("#EXT-X-PROGRAM-DATE-TIME:noon||", {"playlist-grammar"}),
+        ("#EXT-X-START:TIME-OFFSET=-6||", set()),
+        ("#EXT-X-START:TIME-OFFSET=6.5||", {"start-inside"}),
+        ("#EXT-X-START:PRECISE=YES||", {"playlist-grammar"}),
+    ],
+)
+def test_dates_and_starts_of_one_playlist(text: str, rules: set[str]) -> None:
+    text = text.replace("|2026", "|")
+    assert broken(package(dated(text))) - QUIET == rules
+
+
+def test_playlists_that_go_together_have_the_same_dates_and_numbers() -> None:
+    first = dated(f"{DATE}00Z||")
+    other = replace(dated(f"{DATE}30Z||"), name="v1.m3u8")
+    bare = replace(dated("||"), name="v1.m3u8")
+    numbered = replace(dated(f"#EXT-X-MEDIA-SEQUENCE:7\n{DATE}00Z||"), name="v1.m3u8")
+    same = replace(first, name="v1.m3u8")
+    assert "dates-same" in broken(package(first, other))
+    assert "dates-same" in broken(package(first, bare))
+    assert "sequence-same" in broken(package(first, numbered))
+    assert not {"dates-same", "sequence-same"} & broken(package(first, same))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from transcode.inspection.rules import (
+    dates,
     delivery,
     encryption,
     groups,
@@ -29,6 +30,7 @@ SUBJECTS: dict[str, tuple[Rule, ...]] = {
     "Sound": sound.RULES,
     "High dynamic range": hdr.RULES,
     "Times": times.RULES,
+    "Numbers and dates": dates.RULES,
     "Trick play": trickplay.RULES,
     "Subtitles": subtitles.RULES,
     "Encryption": encryption.RULES,
