@@ -34,19 +34,27 @@ def http_date(unix_s: int) -> str:
     return f"{day}, {at.day:02} {month} {at.year:04} {at:%H:%M:%S} GMT"
 
 
-def parse_http_date(text: str | None, *, now_s: float) -> int | None:
+def parse_http_date(text: str | None, *, now_s: float, any_case: bool = False) -> int | None:
     """Unix seconds of an HTTP date in any of the three forms; None when it is no date.
 
     Args:
         text: Value of a header field; None or empty when there is no such field.
         now_s: Unix time, which decides the century of a year of two digits.
+        any_case: Accept names in any case, as RFC 9111 §4.2 asks of caches.
     """
     text = (text or "").strip(" \t")
+    if any_case:
+        # Every name of a day, a month or a zone begins with its only capital letter.
+        text = re.sub(r"[A-Za-z]+", lambda word: _spelled(word[0]), text)
     for form in _FORMS:
         match = form.fullmatch(text)
         if match is not None:
             return _unix_s(match.groupdict(), now_s)
     return None
+
+
+def _spelled(word: str) -> str:
+    return "GMT" if word.upper() == "GMT" else word.capitalize()
 
 
 def _unix_s(parts: dict[str, str], now_s: float) -> int | None:

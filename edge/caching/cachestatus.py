@@ -12,8 +12,11 @@ from typing import Literal
 FIELD = "Cache-Status"
 """Name of the header field."""
 
-Forward = Literal["bypass", "method", "uri-miss", "request", "stale"]
-"""Why a request went to the parent: not cacheable, its method, not held, no longer fresh."""
+Forward = Literal[
+    "bypass", "method", "uri-miss", "vary-miss", "miss", "request", "stale", "partial"
+]
+"""Why a request went to the parent (RFC 9211 §2.2): not cacheable, its method, not held under its
+URL, not for these fields, what the request asked for, no longer fresh, only a part is held."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

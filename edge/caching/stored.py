@@ -1,45 +1,31 @@
-"""The sidecar of a stored body: its response's fields and freshness, as JSON.
+"""A stored response: what was said with a stored body, as a value and as a sidecar on disk.
 
 A sidecar names one body file, and a body counts as stored while its sidecar exists. Format
-version 1; other versions are not read.
+version 2; other versions are not read.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from edge.caching.forwarding import passable_headers
 from edge.caching.freshness import Freshness
 from edge.index import Entry
 
-VERSION = 1
+VERSION = 2
 
-_ON_DISK = {"stale_while_revalidate_s": "usable_s", "stale_if_error_s": "salvage_s"}
-"""Fields of ``Freshness`` that version 1 calls by other names."""
+VaryValue = tuple[str, str | None]
+"""A request field that selects a response: lower-case name, and its normalised value."""
 
-OF_ONE_HOP = frozenset(
-    {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authentication-info",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-"""Fields between two neighbours (RFC 9110 §7.6.1, RFC 9111 §3.1): never passed on."""
+_OF_ONE_ANSWER = frozenset({"age", "content-length"})
+"""Fields that are made for each client anew."""
 
-_OF_ONE_ANSWER = frozenset({"age", "content-length", "set-cookie"})
-"""Fields that are made for each client anew, or that were for one client only."""
-
-_OF_BODY = frozenset({"content-encoding", "content-type", "content-range", "etag", "cache-status"})
-"""Fields that describe the held body; a 304 does not change them."""
+_OF_BODY = frozenset({"content-encoding", "content-range", "cache-status"})
+"""Fields that say what the held bytes are; a 304 does not change them (RFC 9111 §3.2)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +33,7 @@ class StoredObject:
     """A stored response, without the bytes of its body."""
 
     key: str
+    """What tells it from all others; the base, and what tells variants and parts apart."""
     body: str
     """File name of the body."""
     size_bytes: int
@@ -58,6 +45,29 @@ class StoredObject:
     """When it (or its latest validation) arrived, seconds since the epoch."""
     fresh: Freshness
     """How it may be reused, as assessed then."""
+    base: str = ""
+    """The key that a request is looked up by; empty: ``key`` itself."""
+    status: int = 200
+    reason: str = ""
+    """Phrase of the status, as received; empty for the usual one."""
+    vary: tuple[VaryValue, ...] = ()
+    """Request fields that selected it (RFC 9111 §4.1)."""
+    start_byte: int = 0
+    """Where its bytes begin in the representation."""
+    total_bytes: int | None = None
+    """Bytes of the whole representation, when it is a part of one; None when it is whole."""
+    tags: tuple[str, ...] = ()
+    """Surrogate keys, by which many objects are purged at once."""
+
+    @property
+    def lookup_key(self) -> str:
+        """The key that a request is looked up by; several stored responses may share it."""
+        return self.base or self.key
+
+    @property
+    def is_part(self) -> bool:
+        """Whether it is a run of bytes of a larger representation."""
+        return self.total_bytes is not None
 
     def entry(self) -> Entry:
         """Its line in the index."""
@@ -65,7 +75,10 @@ class StoredObject:
             key=self.key,
             size_bytes=self.size_bytes,
             stored_s=self.stored_s,
-            **asdict(self.fresh),
+            age_s=self.fresh.age_s,
+            lifetime_s=self.fresh.lifetime_s,
+            stale_while_revalidate_s=self.fresh.stale_while_revalidate_s,
+            stale_if_error_s=self.fresh.stale_if_error_s,
         )
 
     def header(self, name: str) -> str | None:
@@ -73,8 +86,16 @@ class StoredObject:
         wanted = name.lower()
         return next((value for field, value in self.headers if field.lower() == wanted), None)
 
+    def age_at(self, now_s: float) -> float:
+        """Its age in seconds; a clock that is set back makes nothing younger."""
+        return self.fresh.age_s + max(0.0, now_s - self.stored_s)
+
+    def ttl_at(self, now_s: float) -> float:
+        """Seconds of freshness left; 0 or below when it is stale."""
+        return self.fresh.lifetime_s - self.age_at(now_s)
+
     def refresh(
-        self, headers: list[tuple[str, str]], *, stored_s: float, fresh: Freshness
+        self, headers: Iterable[tuple[str, str]], *, stored_s: float, fresh: Freshness
     ) -> StoredObject:
         """This object after a 304: fields of the 304 replace those held (RFC 9111 §3.2)."""
         newer = [pair for pair in storable_headers(headers) if pair[0].lower() not in _OF_BODY]
@@ -83,26 +104,17 @@ class StoredObject:
         return replace(self, headers=(*kept, *newer), stored_s=stored_s, fresh=fresh)
 
 
-def passable_headers(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Fields of a message that are forwarded to the next hop, names as received.
+def storable_headers(
+    pairs: Iterable[tuple[str, str]], *, dropped: frozenset[str] = frozenset()
+) -> tuple[tuple[str, str], ...]:
+    """Fields of a response that may be kept and sent to anyone.
 
-    Only the fields of one hop and those that ``Connection`` names are left out (RFC 9110
-    §7.6.1).
+    Args:
+        pairs: Fields as received.
+        dropped: Lower-case names that may not be kept, such as those that ``no-cache`` lists.
     """
-    named = {
-        word.strip().lower()
-        for name, value in pairs
-        if name.lower() == "connection"
-        for word in value.split(",")
-    }
-    gone = OF_ONE_HOP | named
-    return [(name, value) for name, value in pairs if name.lower() not in gone]
-
-
-def storable_headers(pairs: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Fields of a response that may be kept and sent to anyone."""
-    passed = passable_headers(pairs)
-    return tuple(pair for pair in passed if pair[0].lower() not in _OF_ONE_ANSWER)
+    gone = _OF_ONE_ANSWER | dropped
+    return tuple(pair for pair in passable_headers(pairs) if pair[0].lower() not in gone)
 
 
 def file_stem(key: str) -> str:
@@ -112,8 +124,7 @@ def file_stem(key: str) -> str:
 
 def dumps(stored: StoredObject) -> bytes:
     """The sidecar's bytes."""
-    fresh = {_ON_DISK.get(name, name): value for name, value in asdict(stored.fresh).items()}
-    return json.dumps({"version": VERSION, **asdict(stored), "fresh": fresh}).encode("ascii")
+    return json.dumps({"version": VERSION, **asdict(stored)}).encode("ascii")
 
 
 def loads(data: bytes) -> StoredObject | None:
@@ -127,6 +138,7 @@ def loads(data: bytes) -> StoredObject | None:
 def _from(raw: dict[str, Any]) -> StoredObject | None:
     if raw["version"] != VERSION:
         return None
+    total = raw["total_bytes"]
     found = StoredObject(
         key=str(raw["key"]),
         body=str(raw["body"]),
@@ -135,12 +147,23 @@ def _from(raw: dict[str, Any]) -> StoredObject | None:
         headers=tuple((str(name), str(value)) for name, value in raw["headers"]),
         stored_s=float(raw["stored_s"]),
         fresh=Freshness(
-            **{
-                field.name: float(raw["fresh"][_ON_DISK.get(field.name, field.name)])
-                for field in fields(Freshness)
-            }
+            may_be_stale=bool(raw["fresh"]["may_be_stale"]),
+            **{name: float(raw["fresh"][name]) for name in _TIMES},
         ),
+        base=str(raw["base"]),
+        status=int(raw["status"]),
+        reason=str(raw["reason"]),
+        vary=tuple((str(name), None if v is None else str(v)) for name, v in raw["vary"]),
+        start_byte=int(raw["start_byte"]),
+        total_bytes=None if total is None else int(total),
+        tags=tuple(str(tag) for tag in raw["tags"]),
     )
     # A body's name is derived from its key, so a planted sidecar cannot point elsewhere.
     belongs = found.body.startswith(file_stem(found.key) + "-") and "/" not in found.body
-    return found if belongs and found.size_bytes >= 0 else None
+    fits = found.size_bytes >= 0 and found.start_byte >= 0 and 200 <= found.status <= 999
+    if found.total_bytes is not None:
+        fits = fits and found.start_byte + found.size_bytes <= found.total_bytes
+    return found if belongs and fits else None
+
+
+_TIMES = tuple(each.name for each in fields(Freshness) if each.name != "may_be_stale")

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from abr.errors import AbrError, UpstreamError, UpstreamTimeoutError
-from edge.caching.freshness import CacheControl, Freshness, Uses, assess, parse_cache_control, uses
+from edge.caching.decide import Outcome, Request, Rules, Uses, after_validation, conditions, judge
+from edge.caching.directives import CacheControl, control_of
+from edge.caching.freshness import Defaults, Freshness, assess
 from edge.caching.stored import StoredObject, storable_headers
 from edge.collapse import Collapse, Joined
 from edge.config import EdgeConfig
@@ -23,6 +25,8 @@ from edge.server.spool import Spool
 from edge.server.upstream import Upstream, UpstreamResponse
 from origin.httprules import join_fields
 from origin.tokens import redact
+
+_NOT_KEPT = frozenset({"set-cookie"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +112,10 @@ class Fills:
         self._upstream = upstream
         self._counters = counters
         self._now = now
+        self._rules = Rules(
+            max_object_bytes=config.max_object_bytes,
+            defaults=Defaults(stale_if_error_s=config.stale_if_error_s),
+        )
         self._collapse: Collapse[Fill] = Collapse()
         # Fills outlive the requests that start them and end independently of each other, so
         # they are kept here and not in a task group, which the first failure would cancel.
@@ -171,23 +179,29 @@ class Fills:
     async def _fetch(
         self, fill: Fill, target: str, held: StoredObject | None, authorized: bool
     ) -> None:
-        asking = [("Accept-Encoding", "identity"), *_conditions(held)]
+        asking = [("Accept-Encoding", "identity"), *conditions(held)]
         async with self._upstream.ask("GET", target, headers=asking) as answer:
             headers = join_fields(answer.headers)
-            control = parse_cache_control([headers.get("cache-control", "")])
+            control = control_of(headers)
             fresh = self._freshness(answer, headers, control)
             if answer.status == 304 and held is not None:
                 fill.set_head(self._confirm(held, answer, fresh))
                 return
-            allowed = uses(
+            allowed = judge(
+                Request(fields={}, has_credentials=authorized),
                 answer.status,
                 headers,
                 control,
+                fresh,
                 length_bytes=answer.length_bytes,
-                max_object_bytes=self._config.max_object_bytes,
-                authorized=authorized,
+                rules=self._rules,
             )
-            if held is not None and answer.status < 500:
+            if answer.length_bytes is None:
+                allowed = replace(allowed, store=False)
+            if (
+                held is not None
+                and after_validation(answer.status, stores=allowed.store) is Outcome.REPLACED
+            ):
                 self._forget(held.key)
             await self._spool(fill, answer, fresh, allowed)
 
@@ -195,7 +209,7 @@ class Fills:
         self, fill: Fill, answer: UpstreamResponse, fresh: Freshness, allowed: Uses
     ) -> None:
         length = answer.length_bytes
-        headers = storable_headers(answer.headers)
+        headers = storable_headers(answer.headers, dropped=allowed.dropped | _NOT_KEPT)
         if length is not None and length > self._config.max_object_bytes:
             fill.set_head(Filled(status=answer.status, headers=headers, is_passed_through=True))
             return
@@ -260,6 +274,7 @@ class Fills:
                     headers=headers,
                     stored_s=answer.arrived_s,
                     fresh=fresh,
+                    status=answer.status,
                 ),
             )
         finally:
@@ -302,18 +317,6 @@ class Fills:
             control,
             asked_s=answer.asked_s,
             arrived_s=answer.arrived_s,
-            default_stale_if_error_s=self._config.stale_if_error_s,
+            status=answer.status,
+            defaults=self._rules.defaults,
         )
-
-
-def _conditions(held: StoredObject | None) -> list[tuple[str, str]]:
-    """Conditions that ask whether a held object is still current (RFC 9111 §4.3.1)."""
-    if held is None:
-        return []
-    asking = []
-    etag, modified = held.header("ETag"), held.header("Last-Modified")
-    if etag:
-        asking.append(("If-None-Match", etag))
-    if modified:
-        asking.append(("If-Modified-Since", modified))
-    return asking

@@ -8,7 +8,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from edge.caching.cachestatus import FIELD, CacheStatus, Forward, append_member
-from edge.caching.stored import passable_headers
+from edge.caching.forwarding import passable_headers
 from edge.config import EdgeConfig
 from edge.counters import Counters
 from edge.server.upstream import Upstream, UpstreamResponse

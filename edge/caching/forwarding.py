@@ -1,0 +1,68 @@
+"""Which fields of a message are passed on, and the guard against forwarding in circles.
+
+Sources: RFC 9110 §7.6 (fields of one hop, Max-Forwards, Via), RFC 9111 §3.1 (fields that are not
+stored), RFC 8586 (CDN-Loop).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+Fields = Sequence[tuple[str, str]]
+
+OF_ONE_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authentication-info",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Fields between two neighbours (RFC 9110 §7.6.1, RFC 9111 §3.1): never passed on."""
+
+CDN = "abrkit"
+"""Our name in ``CDN-Loop``; the ``id`` parameter tells one edge from another."""
+
+
+def passable_headers(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Fields of a message that are forwarded to the next hop, names as received.
+
+    Only the fields of one hop and those that ``Connection`` names are left out (RFC 9110
+    §7.6.1).
+    """
+    pairs = list(pairs)
+    named = {
+        word.strip().lower()
+        for name, value in pairs
+        if name.lower() == "connection"
+        for word in value.split(",")
+    }
+    gone = OF_ONE_HOP | named
+    return [(name, value) for name, value in pairs if name.lower() not in gone]
+
+
+def forwarded_headers(
+    pairs: Iterable[tuple[str, str]], *, dropped: frozenset[str], via: str, loop_id: str
+) -> list[tuple[str, str]]:
+    """Fields of a request as it goes to the parent.
+
+    Args:
+        pairs: Fields as received.
+        dropped: Lower-case names that are left out.
+        via: Our entry in ``Via``, such as ``1.1 edge``.
+        loop_id: What tells this edge from others in ``CDN-Loop``.
+    """
+    passed = [pair for pair in passable_headers(pairs) if pair[0].lower() not in dropped]
+    return [*passed, ("Via", via), ("CDN-Loop", f'{CDN}; id="{loop_id}"')]
+
+
+def has_looped(pairs: Iterable[tuple[str, str]], loop_id: str) -> bool:
+    """Whether a request has been through the edge of this ``loop_id`` before (RFC 8586 §2)."""
+    ours = f'id="{loop_id}"'
+    return any(name.lower() == "cdn-loop" and ours in value for name, value in pairs)
