@@ -33,6 +33,7 @@ PACKAGES = ("abr", "transcode", "origin", "edge", "player", "bench")
 BASES_WITH_REPR = {
     "AbstractAccessLogger",
     "Command",
+    "Enum",
     "Exception",
     "Group",
     "NamedTuple",
