@@ -6,7 +6,7 @@ products: one for each rung and chunk, and one for each audio rendition.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from transcode.packaging.layout import audio_folder, video_folder
@@ -80,3 +80,21 @@ def jobs_of(plan: EncodePlan) -> Iterator[Job]:
     rungs = tuple((video_folder(number), rung) for number, rung in enumerate(plan.rungs))
     for chunk in plan.chunks:
         yield VideoJob(pictures=plan.pictures, chunk=chunk, rungs=rungs)
+
+
+_SOUND_PIXELS = 20_000
+"""Pixels of a frame that cost as much as the sound of its time."""
+
+
+def work_of(job: Job, plan: EncodePlan) -> float:
+    """How much work a job of ``plan`` is, in pixels to encode."""
+    rate = plan.pictures.frame_rate
+    if isinstance(job, VideoJob):
+        frames = job.chunk.frames or plan.duration_s * rate
+        return float(frames * sum(rung.width * rung.height for _, rung in job.rungs))
+    return float(job.audio.duration_s * rate * _SOUND_PIXELS)
+
+
+def longest_first(jobs: Iterable[Job], plan: EncodePlan) -> list[Job]:
+    """The order in which workers end at nearly the same time."""
+    return sorted(jobs, key=lambda job: -work_of(job, plan))

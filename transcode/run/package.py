@@ -27,7 +27,7 @@ from transcode.media.transport import ORIGIN
 from transcode.packaging import layout
 from transcode.packaging.index import PresentationIndex
 from transcode.packaging.layout import video_folder
-from transcode.planning.jobs import Job
+from transcode.planning.jobs import Job, longest_first
 from transcode.planning.planview import plan_as_data
 from transcode.quality import QualityFacts
 from transcode.run.assemble import index_of, write_index, write_tracks
@@ -260,7 +260,8 @@ class _Work:
         def on_tick(job: Job, tick: Tick) -> None:
             loop.call_soon_threadsafe(pace.tick, job, tick)
 
-        tasks = tasks_of(planned.order, todo, planned.source, self._config, cache)
+        ordered = longest_first(todo, planned.plan)
+        tasks = tasks_of(planned.order, ordered, planned.source, self._config, cache)
         await do_all(tasks, self._config, cache, on_tick=on_tick, on_done=pace.finish)
 
     async def measure(self) -> QualityFacts | None:

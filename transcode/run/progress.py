@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from transcode.planning.jobs import Job, VideoJob, jobs_of
+from transcode.planning.jobs import Job, VideoJob, jobs_of, work_of
 from transcode.planning.plan import EncodePlan
 from transcode.run.process import Tick
 
@@ -16,8 +16,6 @@ _FULL_SHARES = {"encode": 0.0, "package": 0.82, "verify": 0.83}
 """The same when everything is decoded at the end."""
 _MEASURED_SHARES = {"encode": 0.0, "measure": 0.4, "package": 0.97, "verify": 0.98}
 """The same when every frame is measured."""
-_SOUND_PIXELS = 20_000
-"""Pixels of a frame that cost as much as the sound of its time."""
 _SHORTEST_S = 1e-3
 _TELLS_EVERY_S = 0.25
 
@@ -58,7 +56,7 @@ class Pace:
         self._phase = "encode"
         self._jobs = {(type(job), _key(job)): job for job in jobs_of(plan)}
         self._left = dict.fromkeys(self._jobs, 1.0)
-        self._work = {key: self._work_of(job) for key, job in self._jobs.items()}
+        self._work = {key: work_of(job, self._plan) for key, job in self._jobs.items()}
         self._total = sum(self._work.values()) or 1.0
         self._there = 0.0
         self._fraction = 0.0
@@ -66,12 +64,6 @@ class Pace:
 
     def __repr__(self) -> str:
         return f"<Pace {self._phase}, {self._fraction:.0%} of {self._plan.duration_s:.2f} s>"
-
-    def _work_of(self, job: Job) -> float:
-        if isinstance(job, VideoJob):
-            frames = job.chunk.frames or self._plan.duration_s * self._plan.pictures.frame_rate
-            return float(frames * sum(rung.width * rung.height for _, rung in job.rungs))
-        return float(job.audio.duration_s * self._plan.pictures.frame_rate * _SOUND_PIXELS)
 
     def begin(self, phase: str) -> None:
         """A new phase begins."""
@@ -83,7 +75,7 @@ class Pace:
         doing = {(type(job), _key(job)): job for job in todo}
         for key in self._jobs:
             job = doing.get(key)
-            self._left[key] = 0.0 if job is None else self._work_of(job) / self._work[key]
+            self._left[key] = 0.0 if job is None else work_of(job, self._plan) / self._work[key]
         self._there = self._done()
 
     def tick(self, job: Job, tick: Tick) -> None:
@@ -93,7 +85,7 @@ class Pace:
             done = tick.frames / (job.chunk.frames or 1) if job.chunk.frames else 0.0
         else:
             done = tick.media_s / max(_SHORTEST_S, job.audio.duration_s)
-        share = self._work_of(job) / self._work[key]
+        share = work_of(job, self._plan) / self._work[key]
         self._left[key] = min(self._left[key], share * max(0.0, 1 - done))
         if time.monotonic() >= self._told_s + _TELLS_EVERY_S:  # many jobs tick, a film has hundreds
             self._tell_encoded()
