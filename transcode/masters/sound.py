@@ -24,7 +24,7 @@ from itertools import groupby
 from typing import Literal
 
 from abr.errors import ConfigError
-from transcode.masters.languages import is_same_language, language_tag
+from transcode.masters.languages import is_same_language, language_tag, name_for_menu
 from transcode.masters.stream import Sieve, Stream
 
 Role = Literal["main", "dub", "clear-speech", "effects", "commentary", "description"]
@@ -212,13 +212,15 @@ def names_of(sounds: Sequence[AudioFacts]) -> tuple[str, ...]:
     """A name for each sound, for a player's menu: its title, else its language; all different."""
     names: list[str] = []
     for sound in sounds:
-        kind = "" if sound.role == "main" else f" ({ROLES[sound.role]})"
-        plain = "".join(each if each.isprintable() else " " for each in sound.title)[:60]
-        name = plain.replace('"', "'").strip() or (sound.language or "Main") + kind
-        number = 2
-        while name in names:
-            name, number = f"{name.removesuffix(f' {number - 1}')} {number}", number + 1
-        names.append(name)
+        names.append(
+            name_for_menu(
+                title=sound.title,
+                language=sound.language,
+                other="Main",
+                marks=[] if sound.role == "main" else [f"({ROLES[sound.role]})"],
+                taken=names,
+            )
+        )
     return tuple(names)
 
 

@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import Any, Literal
 
 from transcode.masters.fields import whole
-from transcode.masters.languages import language_tag
+from transcode.masters.languages import language_tag, name_for_menu
 from transcode.masters.streams import StreamUse
 
 Form = Literal["srt", "webvtt", "ass"]
@@ -37,16 +37,6 @@ _UNREAD = frozenset(
 )
 _FORCED = re.compile(r"\bforced\b", re.IGNORECASE)
 _IMPAIRED = re.compile(r"\b(SDH|HoH|CC|hearing.impaired)\b", re.IGNORECASE)
-_NATIVE = {
-    "ar": "العربية", "bg": "Български", "ca": "Català", "cs": "Čeština", "da": "Dansk",
-    "de": "Deutsch", "el": "Ελληνικά", "en": "English", "es": "Español", "et": "Eesti",
-    "fi": "Suomi", "fr": "Français", "he": "עברית", "hi": "हिन्दी", "hr": "Hrvatski",
-    "hu": "Magyar", "id": "Bahasa Indonesia", "it": "Italiano", "ja": "日本語", "ko": "한국어",
-    "lt": "Lietuvių", "lv": "Latviešu", "nb": "Norsk bokmål", "nl": "Nederlands", "no": "Norsk",
-    "pl": "Polski", "pt": "Português", "ro": "Română", "ru": "Русский", "sk": "Slovenčina",
-    "sl": "Slovenščina", "sr": "Српски", "sv": "Svenska", "th": "ไทย", "tr": "Türkçe",
-    "uk": "Українська", "vi": "Tiếng Việt", "zh": "中文",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,18 +179,10 @@ def name_of_text(
     *, title: str, language: str | None, forced: bool, hearing_impaired: bool, taken: Sequence[str]
 ) -> str:
     """A name for a player's menu, unlike those ``taken``: a title, else the language's own name."""
-    plain = "".join(each if each.isprintable() else " " for each in title).replace('"', "'").strip()
-    name = plain[:60]
-    if not name:
-        tag = language or ""
-        name = _NATIVE.get(tag) or _NATIVE.get(tag.split("-")[0], "")
-        name = f"{name} ({tag})" if name and "-" in tag else name or tag or "Subtitles"
-        name += " SDH" if hearing_impaired else ""
-        name += " (forced)" if forced else ""
-    number, first = 2, name
-    while name in taken:
-        name, number = f"{first} {number}", number + 1
-    return name
+    marks = [*(["SDH"] if hearing_impaired else []), *(["(forced)"] if forced else [])]
+    return name_for_menu(
+        title=title, language=language, other="Subtitles", marks=marks, taken=taken
+    )
 
 
 def faults_in_words(where: str, faults: Iterable[tuple[int, str]], *, most: int = 10) -> list[str]:

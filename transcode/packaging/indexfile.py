@@ -1,6 +1,6 @@
 """``presentation.json``: the index of a package as text, and back.
 
-The fields of the file are named as those of the dataclasses in ``layout``; this module adds
+The fields of the file are named as those of the dataclasses in ``index``; this module adds
 the version and a digest, and checks types. Unknown fields are ignored, so that minor
 versions may add some; another major version is refused.
 """

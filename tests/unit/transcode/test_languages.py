@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transcode.masters.languages import is_same_language, language_tag
+from transcode.masters.languages import is_same_language, language_name, language_tag
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,22 @@ def test_a_language_is_the_same_in_every_country() -> None:
     assert is_same_language("pt-BR", "pt")
     assert not is_same_language("pt", "es")
     assert not is_same_language(None, None)
+
+
+@pytest.mark.parametrize(
+    ("tag", "name"),
+    [
+        ("de", "Deutsch"), ("pt-BR", "Português (Brasil)"), ("gsw", "Schwiizertüütsch"),
+        ("ja", "日本語"), ("es-419", "Español (Latinoamérica)"),
+        ("qaa", "qaa"), (None, ""),  # nobody knows a name of it
+    ],
+)  # fmt: skip
+def test_a_language_is_called_what_its_speakers_call_it(tag: str | None, name: str) -> None:
+    assert language_name(tag) == name
+
+
+@given(st.text(max_size=40))
+def test_every_tag_has_a_name_of_one_line(text: str) -> None:
+    tag = language_tag(text)
+    assert language_name(tag).isprintable()
+    assert bool(language_name(tag)) == (tag is not None)

@@ -318,7 +318,8 @@ def test_every_language_and_kind_is_kept_once_on_request() -> None:
     assert left(choice, 2) == "left out: the same language again; --audio 2 takes it"
     assert left(choice, 1) == "main sound, default"
     assert names_of(choice.audio) == (
-        "fr", "en", "Commentary: the director", "Commentary: the cast", "Audio Description",
+        "Français", "English",
+        "Commentary: the director", "Commentary: the cast", "Audio Description",
     )  # fmt: skip
 
 
@@ -384,7 +385,7 @@ def test_names_differ_and_can_be_quoted() -> None:
         AudioFacts(index=4, channels=2, title='The "cut"\n\x00', language="en"),
         AudioFacts(index=5, channels=2, language="en", role="commentary"),
     ]
-    assert names_of(sounds) == ("Main", "Main 2", "Main 3", "The 'cut'", "en (commentary)")
+    assert names_of(sounds) == ("Main", "Main 2", "Main 3", "The 'cut'", "English (commentary)")
 
 
 def test_a_silent_sound_is_not_preferred_to_one_of_its_kind() -> None:

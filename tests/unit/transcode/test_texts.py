@@ -93,11 +93,12 @@ def test_a_wish_for_a_file_says_its_language_or_its_name_does(
     ("title", "language", "marks", "taken", "expected"),
     [
         ("", "de", (False, False), [], "Deutsch"),
-        ("", "pt-BR", (True, False), [], "Português (pt-BR) (forced)"),
+        ("", "pt-BR", (True, False), [], "Português (Brasil) (forced)"),
         ("", "en", (False, True), ["English"], "English SDH"),
         ("", "en", (False, False), ["English", "English 2"], "English 3"),
         ("", None, (False, False), [], "Subtitles"),
-        ("", "yue", (False, False), [], "yue"),
+        ("", "yue", (False, False), [], "粵語"),
+        ("Full", "fr", (False, False), ["Full"], "Full (Français)"),
         ('Signs "and"\nsongs', "en", (True, False), [], "Signs 'and' songs"),
     ],
 )
