@@ -346,3 +346,68 @@ def frames_or_none(program: str, folder: Path) -> list[str]:
     )
     lines = [line for line in done.stdout.decode().splitlines() if line[:1] != "#"]
     return [line.split(",")[-1].strip() for line in lines]
+
+
+HEADER = "WEBVTT\n\nSTYLE\n::cue(.red) { color: red }\n\nREGION\nid:fred\nwidth:40%\n"
+
+
+def element(name: str, *parts: bytes) -> bytes:
+    """One element of EBML, with a size of eight bytes."""
+    body = b"".join(parts)
+    return bytes.fromhex(name) + (len(body) | 1 << 56).to_bytes(8, "big") + body
+
+
+def styled_matroska(pictures: list[bytes]) -> bytes:
+    """Pictures at 10 a second and two cues in the form ``S_TEXT/WEBVTT``, which ffmpeg lacks."""
+
+    def number(name: str, value: int) -> bytes:
+        return element(name, value.to_bytes(4, "big"))
+
+    def block(track: int, at_ms: int, data: bytes) -> bytes:
+        return bytes((0x80 | track,)) + at_ms.to_bytes(2, "big") + b"\x80" + data
+
+    sides = number("B0", 160), number("BA", 90)
+    video = element(
+        "AE", number("D7", 1), number("73C5", 1), number("83", 1),
+        number("23E383", 100_000_000), element("86", b"V_MJPEG"), element("E0", *sides),
+    )  # fmt: skip
+    text = element(
+        "AE", number("D7", 2), number("73C5", 2), number("83", 17),
+        element("86", b"S_TEXT/WEBVTT"), element("63A2", HEADER.encode()),
+        element("22B59C", b"ger"),
+    )  # fmt: skip
+    more = element("75A1", element("A6", number("EE", 1), element("A5", b"region:fred\nfirst\n")))
+    cue = element("A1", block(2, 500, b"<c.red>Eins</c>\n\nzwei"))
+    blocks = [element("A3", block(1, 100 * n, each)) for n, each in enumerate(pictures)]
+    blocks.insert(6, element("A0", cue, number("9B", 1700), more))
+    return (
+        element("1A45DFA3", element("4282", b"matroska"), number("4287", 4), number("4285", 2))
+        + element(
+            "18538067",
+            element(
+                "1549A966",
+                number("2AD7B1", 1_000_000), element("4D80", b"-"), element("5741", b"-"),
+            ),
+            element("1654AE6B", video, text),
+            element("1F43B675", number("E7", 0), *blocks),
+        )
+    )  # fmt: skip
+
+
+def test_styles_and_regions_of_webvtt_in_matroska_are_in_every_segment(tmp_path: Path) -> None:
+    """mkvmerge writes a form of WebVTT that ffmpeg does not know; it is read block by block."""
+    command = [FFMPEGS[0], "-v", "error", "-f", "lavfi", "-i", "testsrc=s=160x90:r=10:d=3"]
+    jpegs = subprocess.run(
+        [*command, "-c:v", "mjpeg", "-f", "image2pipe", "-"], check=True, capture_output=True
+    ).stdout
+    pictures = [b"\xff\xd8\xff" + each for each in jpegs.split(b"\xff\xd8\xff")[1:]]
+    (tmp_path / "film.mkv").write_bytes(styled_matroska(pictures))
+    config = TranscodeConfig(preset="ultrafast", segment_s=1.0, gop_s=1.0, ladder="54:60")
+    index = asyncio.run(transcode(tmp_path / "film.mkv", tmp_path / "film", config))
+    assert [(text.language, text.name) for text in index.text] == [("de", "Deutsch")]
+    blocks = "\nSTYLE\n::cue(.red) { color: red }\n\nREGION\nid:fred\nwidth:40%\n"
+    cue = "\nfirst\n00:00:00.500 --> 00:00:02.200 region:fred\n<c.red>Eins</c>\nzwei\n"
+    head = "WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:0,LOCAL:00:00:00.000\n"
+    for number in range(3):
+        assert (tmp_path / f"film/s0/0000{number}.vtt").read_text() == head + blocks + cue
+    assert (tmp_path / "film/s0/subtitles.vtt").read_text() == f"WEBVTT\n{blocks}{cue}"

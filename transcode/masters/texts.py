@@ -15,6 +15,7 @@ from typing import Any, Literal
 from transcode.masters.fields import whole
 from transcode.masters.languages import language_tag, name_for_menu
 from transcode.masters.streams import StreamUse
+from transcode.subtitles.matroska import header_of
 
 Form = Literal["srt", "webvtt", "ass"]
 
@@ -54,6 +55,10 @@ class TextFacts:
     title: str = ""
     forced: bool = False
     hearing_impaired: bool = False
+    header: str = ""
+    """Of WebVTT in Matroska: what comes before the first cue, styles and regions among it."""
+    is_unknown: bool = False
+    """Whether ffmpeg does not know what it is, and only its packets can be read."""
 
     @property
     def words(self) -> str:
@@ -93,6 +98,10 @@ def text_streams(probed: Mapping[str, Any]) -> tuple[list[TextFacts], list[LeftT
         marks = each.get("disposition") or {}
         title = " ".join(str(tags.get("title", "")).split())
         index, language = whole(each.get("index")), language_tag(tags.get("language", ""))
+        header = header_of(each)
+        is_unknown = bool(header) and codec in _UNREAD
+        if is_unknown:
+            codec = "webvtt"
         if codec in _PICTURES or codec in _UNREAD:
             is_picture = codec in _PICTURES
             made_of = (
@@ -113,9 +122,21 @@ def text_streams(probed: Mapping[str, Any]) -> tuple[list[TextFacts], list[LeftT
                 forced=bool(marks.get("forced")) or bool(_FORCED.search(title)),
                 hearing_impaired=any(marks.get(name) for name in ("hearing_impaired", "captions"))
                 or bool(_IMPAIRED.search(title)),
+                header=header,
+                is_unknown=is_unknown,
             )
         )
     return used, left
+
+
+def may_have_header(probed: Mapping[str, Any]) -> bool:
+    """Whether a stream may be WebVTT in Matroska, which its header tells."""
+    return any(
+        isinstance(each, dict)
+        and each.get("codec_type") == "subtitle"
+        and each.get("codec_name", "none") in ("none", "unknown", "webvtt")
+        for each in probed.get("streams", ())
+    )
 
 
 def text_uses(used: Sequence[TextFacts], left: Sequence[LeftText]) -> list[StreamUse]:

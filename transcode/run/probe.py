@@ -19,6 +19,7 @@ from transcode.masters.packets import CORRUPT, KEY, Packets
 from transcode.masters.sound import to_listen_to
 from transcode.masters.stream import streams_of
 from transcode.masters.streams import EXPECTED, StreamWish
+from transcode.masters.texts import may_have_header
 from transcode.run.ends import CUT_SHORT, has_open_end, stated_bytes
 from transcode.run.examine import examine, find_first, follow
 from transcode.run.ffprobe import LIMIT_S, ask_ffprobe, read_packets, url_of
@@ -70,6 +71,8 @@ async def probe(
         raise MediaError(
             f"{path}: only names other files; {EXPECTED}; join what it names into one file first"
         )
+    if may_have_header(found):
+        await _add_headers(path, found, limit_s)
     packets, log = await read_packets(path, sample_rates(found), limit_s=limit_s)
     is_cut = bool(stated) or (CUT_SHORT in log and not has_open_end(path)) or ends_broken(packets)
     facts = partial(
@@ -99,6 +102,18 @@ async def probe(
         share = max(0, stated - size) / size
         master = with_missing_end(master, found, packets, missing_share=share)
     return master
+
+
+async def _add_headers(path: Path, found: dict[str, Any], limit_s: float) -> None:
+    """Headers of subtitles, which ffprobe prints with all other data only."""
+    printed = _Text()
+    entries = ["-show_data", "-show_entries", "stream=index,extradata"]
+    await ask_ffprobe(
+        path, ["-of", "json", "-select_streams", "s", *entries], printed.feed, limit_s=limit_s
+    )
+    headers = {each.get("index"): each for each in printed.json().get("streams", ())}
+    for each in found["streams"]:
+        each.update(headers.get(each.get("index"), {}))
 
 
 async def _find_silent(

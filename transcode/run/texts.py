@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,10 +22,12 @@ from transcode.masters.texts import (
 from transcode.packaging import sidetracks
 from transcode.packaging.sidetracks import TextTrack
 from transcode.run.ffmpegtools import find
+from transcode.run.ffprobe import ask_ffprobe
 from transcode.run.process import run_ffmpeg
 from transcode.subtitles.ass import parse_ass
 from transcode.subtitles.cues import Fault, Subtitles, fit, shift
 from transcode.subtitles.encodings import decode_text
+from transcode.subtitles.matroska import file_of
 from transcode.subtitles.srt import parse_srt
 from transcode.subtitles.webvtt import parse_webvtt, print_webvtt, segment_texts
 from transcode.verify import fault_of
@@ -108,21 +111,26 @@ def _read_file(wish: TextFile) -> Text:
 async def _read_streams(master: Path, facts: Master, stall_limit_s: float) -> list[Text]:
     if not facts.texts:
         return []
-    parts: list[bytearray] = [bytearray() for _ in facts.texts]
-    outcome = await run_ffmpeg(
-        lambda outputs: text_arguments(
-            facts.texts, str(master.absolute()), outputs, program=find("ffmpeg").path
-        ),
-        [part.extend for part in parts],
-        stall_limit_s=stall_limit_s,
-    )
-    if outcome.exit_code or not outcome.finished:
-        raise fault_of(facts.where, outcome.reason())
+    parts = {
+        text.index: await _read_blocks(master, text) for text in facts.texts if text.is_unknown
+    }
+    known = [text for text in facts.texts if not text.is_unknown]
+    parts |= {text.index: bytearray() for text in known}
+    if known:
+        outcome = await run_ffmpeg(
+            lambda outputs: text_arguments(
+                known, str(master.absolute()), outputs, program=find("ffmpeg").path
+            ),
+            [parts[text.index].extend for text in known],
+            stall_limit_s=stall_limit_s,
+        )
+        if outcome.exit_code or not outcome.finished:
+            raise fault_of(facts.where, outcome.reason())
     offset_ms = round(1000 * facts.timing.picture.clock.start_s) if facts.timing else 0
     texts = []
-    for stream, part in zip(facts.texts, parts, strict=True):
+    for stream in facts.texts:
         where = f"{facts.where}: {stream.words}"
-        read = _stream(bytes(part), stream, where)
+        read = _stream(bytes(parts[stream.index]), stream, where)
         texts.append(
             Text(
                 where=where,
@@ -136,6 +144,18 @@ async def _read_streams(master: Path, facts: Master, stall_limit_s: float) -> li
     return texts
 
 
+async def _read_blocks(master: Path, text: TextFacts) -> bytearray:
+    """WebVTT in Matroska that ffmpeg does not know, as the file that it came from."""
+    printed = bytearray()
+    what = ["-of", "json", "-select_streams", str(text.index), "-show_packets", "-show_data"]
+    log = await ask_ffprobe(master, what, printed.extend)
+    try:
+        packets = json.loads(printed)["packets"]
+    except (ValueError, KeyError) as exc:
+        raise fault_of(str(master), log.strip() or "ffprobe printed no packets") from exc
+    return bytearray(file_of(text.header, packets).encode())
+
+
 def _stream(data: bytes, stream: TextFacts, where: str) -> Subtitles:
     """What ffmpeg wrote of a stream: UTF-8, unless it copied what is none."""
     if not data.strip():
@@ -145,6 +165,8 @@ def _stream(data: bytes, stream: TextFacts, where: str) -> Subtitles:
     except MediaError:
         text, encoding, is_guess = data.decode(errors="replace"), "UTF-8 with damage", True
     found = _parse(stream.form, text, where)
+    if stream.header and not stream.is_unknown:  # of which ffmpeg writes the cues only
+        found = replace(found, blocks=parse_webvtt(stream.header, where=where).blocks)
     if is_guess:
         found = _with_fault(found, f"is not UTF-8 and was read as {encoding}; look at its letters")
     return found
