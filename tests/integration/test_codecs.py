@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from transcode.config import TranscodeConfig
 from transcode.files.reader import check_package, read_presentation
 from transcode.packaging.index import PresentationIndex
 from transcode.playlist import MultivariantPlaylist, parse
-from transcode.run.ffmpegtools import Tool, candidates
+from transcode.run.ffmpegtools import Tool, candidates, find
 from transcode.run.package import transcode
 
 FFMPEGS = [
@@ -140,6 +141,16 @@ LIGHT = (
 )
 
 
+def told_light(init: Path) -> tuple[float, ...]:
+    """What ffprobe reads from the boxes of a section without segments."""
+    command = [find("ffprobe").path, "-v", "quiet", "-of", "json", "-show_streams", str(init)]
+    printed = subprocess.run(command, capture_output=True, timeout=60, check=True).stdout
+    (stream,) = json.loads(printed)["streams"]
+    found = {key: value for each in stream["side_data_list"] for key, value in each.items()}
+    content = found["max_content"], found["max_average"]
+    return *content, *(float(Fraction(found[each])) for each in ("red_x", "min_luminance"))
+
+
 @pytest.mark.parametrize("curve", ["smpte2084", "arib-std-b67"])
 def test_a_high_dynamic_range_and_its_light_are_kept_beside_a_tone_mapped_ladder(
     curve: str, tmp_path: Path
@@ -177,5 +188,8 @@ def test_a_high_dynamic_range_and_its_light_are_kept_beside_a_tone_mapped_ladder
         keeps = is_pq and track.video_range == "PQ"
         assert ("r(0.6800,0.3200) g(0.2650,0.6900)" in shown) is keeps
         assert ("MaxCLL=1000, MaxFALL=400" in shown) is keeps
+        init = alone[0].read_bytes()
+        assert (b"mdcv" in init) is (b"clli" in init) is keeps
+        assert not keeps or told_light(alone[0]) == (1000, 400, 34000 / 50000, 50 / 10_000)
         curve_out = "bt709" if track.video_range == "SDR" else curve
         assert f"color_trc:{curve_out}" in shown

@@ -75,8 +75,9 @@ def write_tracks(
         return Folder(out / name, encrypter, encrypts_init, container)
 
     video = []
-    for rung in range(len(plan.rungs)):
-        track = VideoTrack(folder(layout.video_folder(rung)), plan.pictures.segment_frames)
+    for number, rung in enumerate(plan.rungs):
+        place = folder(layout.video_folder(number))
+        track = VideoTrack(place, plan.pictures.segment_frames, rung.light)
         for chunk in plan.chunks:
             path = path_of(ProductName(track.folder.path.name, chunk.index))
             track.add(_pieces(path, check))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from abr.errors import ToolFailedError
 from transcode.encryption import ContentKey, KeyProvider, decrypt, encrypt, sequence_iv
+from transcode.masters.colour import Light
 from transcode.media.codecs import KeyFrameTest, codec_of, is_video, key_frame_test
 from transcode.media.fragments import (
     AudioCutter,
@@ -23,6 +24,7 @@ from transcode.media.fragments import (
     timescale_of,
     without_delay,
 )
+from transcode.media.light import with_light
 from transcode.media.transport import TransportMuxer
 from transcode.packaging import layout
 from transcode.packaging.iframes import key_frames_of
@@ -154,8 +156,10 @@ class Folder:
 class VideoTrack:
     """Writes one rung: the products of its chunks, in order, cut into segments."""
 
-    def __init__(self, folder: Folder, segment_frames: int) -> None:
+    def __init__(self, folder: Folder, segment_frames: int, light: Light | None = None) -> None:
+        """Begin; ``light`` is what the initialisation section is to say of it."""
         self.folder = folder
+        self._light = light
         self._cutter = VideoCutter(segment_frames)
         self._init = b""
         self._test: KeyFrameTest | None = None
@@ -187,6 +191,13 @@ class VideoTrack:
 
     def _begin(self, init: bytes) -> None:
         """Check that all chunks have the same initialisation section; write the first one."""
+        if self._light:
+            init = with_light(
+                init,
+                screen=self._light.screen,
+                most_nits=self._light.most_nits,
+                mean_nits=self._light.mean_nits,
+            )
         if not self._init:
             self._init = init
             self._test = key_frame_test(init)

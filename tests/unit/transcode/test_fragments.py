@@ -25,6 +25,7 @@ from transcode.media.fragments import (
     without_delay,
     write_fragment,
 )
+from transcode.media.light import with_light
 
 NO_DEFAULTS = (0, 0, 0)
 
@@ -261,3 +262,22 @@ def test_audio_waits_for_frames_and_gives_the_rest_at_the_end() -> None:
     assert last is not None
     assert last.frames == 40
     assert cutter.rest(2.0) is None
+
+
+def test_light_stands_in_the_sample_entry_once() -> None:
+    """Green, blue, red and white, then the most and the least light; sizes of parents grow."""
+    screen = (0.68, 0.32, 0.265, 0.69, 0.15, 0.06, 0.3127, 0.329, 0.005, 1000.0)
+    init = init_section(AVC)
+    lit = with_light(init, screen=screen, most_nits=1000, mean_nits=400)
+    assert len(lit) == len(init) + 32 + 12
+    stsd = find(lit, b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
+    entry = next(boxes(lit, stsd.body + 8, stsd.end))
+    found = {
+        each.kind: lit[each.body : each.end] for each in boxes(lit, entry.body + 78, entry.end)
+    }
+    places = struct.unpack(">8H2I", found[b"mdcv"])
+    assert places[:8] == (13250, 34500, 7500, 3000, 34000, 16000, 15635, 16450)
+    assert places[8:] == (10_000_000, 50)
+    assert struct.unpack(">2H", found[b"clli"]) == (1000, 400)
+    assert with_light(lit, screen=screen, most_nits=1000, mean_nits=400) == lit
+    assert with_light(init, screen=None, most_nits=0, mean_nits=0) == init
