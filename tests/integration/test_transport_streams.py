@@ -19,6 +19,7 @@ from transcode.files.keystore import KeyStore
 from transcode.files.reader import check_package
 from transcode.inspection.judge import judge
 from transcode.packaging.index import PresentationIndex
+from transcode.playlist import MediaPlaylist, parse
 from transcode.run.ffmpegtools import Tool, candidates
 from transcode.run.inspecting import load_package
 from transcode.run.package import transcode
@@ -132,6 +133,29 @@ def test_the_whole_plays_as_that_in_fragments_does(home: Path, program: str) -> 
         apart_s = {float(a - b) for (a, _), (b, _) in zip(own, other, strict=True)}
         assert min(apart_s) > 10 - 0.0005
         assert max(apart_s) < 10 + 0.0005
+
+
+def test_key_frames_are_listed_by_ranges_that_decode_behind_the_tables(home: Path) -> None:
+    """One a second, each a PES packet of one frame; the tables stand at the segment's head."""
+    folder = home / "packages" / "ts" / "v1"
+    playlist = parse((folder / "iframes.m3u8").read_text())
+    assert isinstance(playlist, MediaPlaylist)
+    assert (playlist.iframes_only, playlist.version) == (True, 4)
+    assert [each.uri for each in playlist.segments] == ["00000.ts"] * 2 + ["00001.ts"] * 2
+    assert [each.duration_s for each in playlist.segments] == [1.0] * 4
+    for each in playlist.segments:
+        assert each.map is None
+        assert each.byte_range is not None
+        data, begin = (folder / each.uri).read_bytes(), each.byte_range.offset
+        part = data[: 2 * 188] + data[begin : begin + each.byte_range.length]
+        command = [FFMPEGS[0], "-v", "error", "-f", "mpegts", "-i", "pipe:0", "-f", "framemd5", "-"]
+        shown = subprocess.run(command, input=part, capture_output=True, timeout=60, check=True)
+        assert shown.stderr == b""
+        lines = [each for each in shown.stdout.decode().splitlines() if each[:1] != "#"]
+        assert len(lines) == 1
+    assert "EXT-X-I-FRAME" not in (home / "packages/sealed/multivariant.m3u8").read_text()
+    found = judge(asyncio.run(load_package(str(folder.parent), depth="decode")), "decode").findings
+    assert [each.rule for each in found if each.rule.startswith("iframes")] == []
 
 
 def test_encrypted_segments_open_to_the_clear_ones(home: Path) -> None:

@@ -80,7 +80,8 @@ if TYPE_CHECKING:
 @click.option(
     "--encrypt",
     type=click.Choice(["none", "aes-128", "cbcs", "cenc"]),
-    help="Encrypt segments (aes-128), or samples (cbcs, cenc).",
+    help="Encrypt segments (aes-128), or samples (cbcs, cenc), of picture and sound; subtitles and "
+    "thumbnails stay clear.",
 )
 @click.option("--rotate-every", type=int, metavar="N", help="Use a new key every N segments.")
 @click.option(

@@ -96,6 +96,38 @@ def read_packets(data: bytes) -> Iterator[Packet]:
             yield Packet(pid, begins, counter, data[body:end])
 
 
+class Span(NamedTuple):
+    """Where the packets of one PES packet are."""
+
+    offset_bytes: int
+    size_bytes: int
+    shown: int
+    """Presentation time stamp."""
+    is_random: bool
+    """Whether decoding can begin here."""
+
+
+def read_spans(data: bytes, pid: int) -> list[Span]:
+    """The PES packets with time stamps of one stream, in order; each ends where the next begins.
+
+    Raises:
+        MediaError: it is cut off or no transport stream.
+    """
+    found: list[Span] = []
+    for at in range(0, len(data), PACKET_BYTES):
+        packet = data[at : at + PACKET_BYTES]
+        each = next(read_packets(packet), None)
+        unit = read_unit(each.payload) if each and each.begins and each.pid == pid else None
+        if unit:
+            has_field = packet[3] & 0x20 and packet[4]
+            found.append(Span(at, 0, unit.shown, bool(has_field and packet[5] & 0x40)))
+    ends = [each.offset_bytes for each in found[1:]] + [len(data)]
+    return [
+        each._replace(size_bytes=end - each.offset_bytes)
+        for each, end in zip(found, ends, strict=True)
+    ]
+
+
 def follows(counter: int, last: int) -> bool:
     """2.4.3.3: the counter grows by one with each payload; a packet may be repeated."""
     return counter in ((last + 1) & 15, last)

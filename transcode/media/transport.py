@@ -39,7 +39,9 @@ ORIGIN = 10 * CLOCK_HZ
 """Time stamp of media time 0: pictures are decoded before it where there are B-frames."""
 _LEAD = 63_000  # 0.7 s from the arrival of a frame, by the clock, to its decoding
 _MOST_CLOCK_GAP = CLOCK_HZ // 10  # 2.7.2: a clock reference at least every 0.1 s
-_TABLE_PID, _MEDIA_PID = 0x1000, 0x100
+_TABLE_PID = 0x1000
+MEDIA_PID = 0x100
+"""Packet id of the pictures or the sound."""
 _START = b"\0\0\0\1"
 _DELIMITER = _START + b"\x09\xf0"  # H.264, table 7-5: slices of any type may follow
 _IDR, _SPS, _PPS, _AUD = 5, 7, 8, 9
@@ -53,7 +55,7 @@ class TransportMuxer:
         """Raises MediaError: it describes no H.264, and no AAC that ADTS can say."""
         self._timescale = timescale_of(init)
         self._is_video = is_video(init)
-        self._counters = dict.fromkeys((PROGRAMS_PID, _TABLE_PID, _MEDIA_PID), 0)
+        self._counters = dict.fromkeys((PROGRAMS_PID, _TABLE_PID, MEDIA_PID), 0)
         self._clock: int | None = None
         self._shift: int | None = None
         if self._is_video:
@@ -65,7 +67,7 @@ class TransportMuxer:
         stream_type = H264 if self._is_video else ADTS_AAC
         self._tables = {
             PROGRAMS_PID: write_programs(_TABLE_PID),
-            _TABLE_PID: write_program(stream_type, _MEDIA_PID),
+            _TABLE_PID: write_program(stream_type, MEDIA_PID),
         }
 
     def __repr__(self) -> str:
@@ -122,14 +124,14 @@ class TransportMuxer:
         now = decoded - _LEAD
         while self._clock is not None and now - self._clock > _MOST_CLOCK_GAP:
             self._clock += _MOST_CLOCK_GAP
-            yield self._packet(_MEDIA_PID, b"", field=b"\x10" + write_clock(self._clock))
+            yield self._packet(MEDIA_PID, b"", field=b"\x10" + write_clock(self._clock))
         self._clock = now
         # 2.4.3.4: PCR_flag and, where decoding can begin, random_access_indicator.
         field = bytes((0x50 if is_random else 0x10,)) + write_clock(now)
         at = PAYLOAD_BYTES - 1 - len(field)
-        yield self._packet(_MEDIA_PID, unit[:at], begins=True, field=field)
+        yield self._packet(MEDIA_PID, unit[:at], begins=True, field=field)
         for start in range(at, len(unit), PAYLOAD_BYTES):
-            yield self._packet(_MEDIA_PID, unit[start : start + PAYLOAD_BYTES])
+            yield self._packet(MEDIA_PID, unit[start : start + PAYLOAD_BYTES])
 
     def _packet(
         self, pid: int, payload: bytes, *, begins: bool = False, field: bytes = b""

@@ -68,8 +68,6 @@ def _check_container(index: PresentationIndex, where: str) -> None:
     for track in index.tracks:
         if track.init_bytes:
             found.append(f"an initialisation section in {track.folder}")
-        if track.key_frames:
-            found.append(f"key frames by byte range in {track.folder}")
         if not track.codecs.startswith(("avc1.", "mp4a.")):
             found.append(f"{track.codecs} in {track.folder}")
     if found:

@@ -3,7 +3,7 @@
 A segment holds each key frame in a fragment of its own (``fragments.VideoCutter``), so the
 bytes of that fragment, after the initialisation section, are a whole movie of one frame. A
 range that stops inside a longer fragment, as other packagers write, is read with complaints
-about a partial file by ffmpeg.
+about a partial file by ffmpeg. In a transport stream it is a packet of pictures.
 
 Source: RFC 8216bis, 4.4.3.6 (EXT-X-I-FRAMES-ONLY); Apple's HLS authoring specification,
 items 6.1, 6.8 and 6.10.
@@ -15,6 +15,8 @@ import struct
 
 from transcode.media.boxes import Box, boxes, find
 from transcode.media.fragments import read_fragment
+from transcode.media.packets import CLOCK_HZ, read_spans
+from transcode.media.transport import MEDIA_PID
 from transcode.packaging.index import KeyFrame
 
 _NO_DEFAULTS = (0, 0, 0)  # our fragments state size, duration and flags of every sample
@@ -54,6 +56,30 @@ def key_frames_of(segment: bytes, timescale: int) -> tuple[KeyFrame, ...]:
     return tuple(
         KeyFrame(*place, duration / timescale)
         for place, duration in zip(places, durations, strict=True)
+    )
+
+
+def key_frames_in_packets(segment: bytes, duration_s: float) -> tuple[KeyFrame, ...]:
+    """The key frames of one of our segments of a transport stream, in order.
+
+    Each is a PES packet, whose packets a player decodes after the programme tables, which it finds
+    at the head of the segment (RFC 8216bis, 4.4.3.6: they are not in the range).
+
+    Args:
+        segment: Not encrypted.
+        duration_s: Of the segment.
+
+    Raises:
+        MediaError: no transport stream.
+    """
+    keys = [each for each in read_spans(segment, MEDIA_PID) if each.is_random]
+    if not keys:
+        return ()
+    # Segments begin with a key frame, which is shown first.
+    starts_s = [((each.shown - keys[0].shown) % (1 << 33)) / CLOCK_HZ for each in keys]
+    return tuple(
+        KeyFrame(each.offset_bytes, each.size_bytes, round(end_s - start_s, 6))
+        for each, start_s, end_s in zip(keys, starts_s, [*starts_s[1:], duration_s], strict=True)
     )
 
 

@@ -202,15 +202,15 @@ def iframe_playlist_of(index: PresentationIndex, track: Track) -> MediaPlaylist:
     """The playlist of one rung's key frames alone: byte ranges of its segments.
 
     A rung whose segments are encrypted as a whole has none: in CBC mode a part of a file
-    cannot be decrypted by what a playlist can say (RFC 8216bis, 5.2). Rungs of transport streams
-    have none either: their key frames are not fragments of their own.
+    cannot be decrypted by what a playlist can say (RFC 8216bis, 5.2). In transport streams
+    players find the programme tables at the head of each segment (4.4.3.6).
     """
-    section = Map(uri=INIT)
+    section = Map(uri=INIT) if index.container == "fmp4" else None
     encryption = index.encryption
     playlist = vod_playlist(
         (
             Segment(
-                uri=segment_name(number),
+                uri=segment_name(number, index.container),
                 duration_s=round(frame.duration_s, 6),
                 key=_segment_key(encryption, number) if encryption else None,
                 byte_range=ByteRange(frame.offset_bytes, frame.size_bytes),

@@ -27,7 +27,7 @@ from transcode.media.fragments import (
 from transcode.media.light import with_light
 from transcode.media.transport import TransportMuxer
 from transcode.packaging import layout
-from transcode.packaging.iframes import key_frames_of
+from transcode.packaging.iframes import key_frames_in_packets, key_frames_of
 from transcode.packaging.index import KeyFrame, SegmentFacts, key_period
 from transcode.packaging.listing import init_iv
 from transcode.packaging.sampleencryption import SampleEncrypter, Scheme, clear_init, clear_segment
@@ -115,15 +115,18 @@ class Folder:
             SegmentFacts(
                 size_bytes=len(data),
                 duration_s=cut.duration / self.timescale,
-                key_frames=self._key_frames(data),
+                key_frames=self._key_frames(data, cut.duration / self.timescale),
             )
         )
 
-    def _key_frames(self, data: bytes) -> tuple[KeyFrame, ...]:
-        """Those of a segment of video in fragments that is not encrypted as a whole."""
+    def _key_frames(self, data: bytes, duration_s: float) -> tuple[KeyFrame, ...]:
+        """Those of a segment of video that is not encrypted as a whole."""
         is_whole = self.encrypter is not None and self._samples is None
-        has_any = self.is_video and not is_whole and self.container == "fmp4"
-        return key_frames_of(data, self.timescale) if has_any else ()
+        if not self.is_video or is_whole:
+            return ()
+        if self.container == "ts":
+            return key_frames_in_packets(data, duration_s)
+        return key_frames_of(data, self.timescale)
 
     def _keep(self, name: str, data: bytes) -> None:
         self.digests[name] = hashlib.sha256(data).hexdigest()
