@@ -130,12 +130,12 @@ def swap(folder: Path) -> None:
 
 
 def damage(folder: Path) -> None:
-    """Overwrite the middle of a segment's pictures."""
+    """Overwrite most of a segment's last pictures, and no box."""
     path = folder / "v0/00000.m4s"
     data = path.read_bytes()
-    half = len(data) // 2
-    spoilt = bytes(range(256)) * 8
-    path.write_bytes(data[:half] + spoilt + data[half + len(spoilt) :])
+    at = data.rfind(b"mdat") + 400
+    spoilt = bytes(range(256)) * (1 + len(data) // 256)
+    path.write_bytes(data[:at] + spoilt[: len(data) - at])
 
 
 def no_idr(folder: Path) -> None:
