@@ -12,7 +12,7 @@ from typing import Any
 
 from abr.errors import MediaError
 from transcode.encoders.levels import Level
-from transcode.encoders.rates import USUALLY_FULL, RateControl
+from transcode.encoders.rates import RateControl
 from transcode.masters.colour import Light
 
 REFERENCE_FRAMES = 3
@@ -94,7 +94,6 @@ def h264_options(
         "level:v": level.name,
         "pix_fmt": pixels,
         **rate_control.options(),
-        **_filling(rate_control),
         "bf": B_FRAMES,
         "refs": REFERENCE_FRAMES,
         "g": gop_frames,
@@ -107,14 +106,6 @@ def h264_options(
         "threads:v": 1,
         "tag:v": "avc1",
     }
-
-
-def _filling(rate_control: RateControl) -> dict[str, Any]:
-    """How full the buffer is at first; x264 has a default of its own."""
-    if rate_control.full_at_first == USUALLY_FULL:
-        return {}
-    bits = rate_control.buffer_bits * rate_control.full_at_first
-    return {"rc_init_occupancy:v": round(bits)}
 
 
 def border_zones(frames: int, *, reach: int, begins: bool, ends: bool) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from abr.errors import MediaError
 from transcode.encoders.levels import Level, Limits, lowest
-from transcode.encoders.rates import USUALLY_FULL, RateControl
+from transcode.encoders.rates import RateControl
 from transcode.masters.colour import Light
 
 REFERENCE_FRAMES = 3
@@ -104,8 +104,6 @@ def hevc_options(
         "log-level": "error",
         **(_light(light) if light else {}),
     }
-    if rate_control.full_at_first != USUALLY_FULL:
-        given["vbv-init"] = f"{rate_control.full_at_first:g}"
     return {
         "c:v": "libx265",
         "preset": preset,

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 USUALLY_FULL = 0.9
-"""How full encoders take the decoder's buffer to be at first, if nothing else is said."""
-_AIM, _LEAST_BUFFER_S = 1.05, 0.4
+"""How full encoders take the decoder's buffer to be at first."""
+_AIM, _LEAST_BUFFER_S = 1.4, 0.4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +25,6 @@ class RateControl:
     """Fill rate of the decoder's buffer."""
     buffer_bits: int
     """Size of the decoder's buffer."""
-    full_at_first: float = USUALLY_FULL
-    """How full that buffer is when a stream begins, 0 to 1: what is in it is spent at once."""
 
     def options(self) -> dict[str, Any]:
         """Options of ffmpeg, the same for all encoders."""

@@ -18,7 +18,7 @@ from typing import Any
 from abr.errors import MediaError
 from transcode.config import TranscodeConfig
 from transcode.encoders.levels import Level
-from transcode.encoders.rates import USUALLY_FULL, RateControl
+from transcode.encoders.rates import RateControl
 from transcode.encoders.video import VIDEO_ENCODERS
 from transcode.ladders.codecs import at_constant_quality, at_stated_rate, in_codecs
 from transcode.ladders.ladder import is_preset, ladder_for
@@ -40,7 +40,6 @@ SURROUND_GROUP, OPUS_GROUP = "surround", "opus"
 _PLAIN = ColourFacts(colour=BT709)
 _FROM_ZERO = Clock()
 _WHOLE = Scan()
-_LITTLE = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,16 +311,13 @@ def _video_plan(
     keeps_range = deep_pixels is not None and not config.tone_map
     assert rung.crf is not None, "every rung has a quality by now"
     peak_bps = rung.cap_bps or round(rung.bitrate_bps * config.peak_ratio)
-    is_at_rate = peak_bps <= rung.bitrate_bps
     return VideoPlan(
         width=rung.width,
         height=rung.height,
         rate_control=RateControl(
             peak_bps=peak_bps,
             # A cap at the rate itself is kept over two seconds: scenes differ.
-            buffer_bits=rung.bitrate_bps * (2 if is_at_rate else 1),
-            # Hard pictures take it throughout; every chunk would begin with the whole buffer.
-            full_at_first=_LITTLE if is_at_rate else USUALLY_FULL,
+            buffer_bits=rung.bitrate_bps * (2 if peak_bps <= rung.bitrate_bps else 1),
             crf=rung.crf,
         ),
         level=VIDEO_ENCODERS[rung.codec].level_for(rung.width, rung.height, rate, peak_bps),

@@ -38,8 +38,9 @@ logger = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 """Times that a job is tried whose ffmpeg was killed by somebody else."""
-CAP_TOLERANCE = 1.1
-"""Most that a segment may take, of the cap of its rung; a tenth, as Apple's item 1.27 has it."""
+CAP_TOLERANCE = 1.5
+"""Most that a segment may take, of the cap of its rung: where that is the rate itself, the peak
+stays well below twice the mean (Apple's item 1.30)."""
 CAP_ATTEMPTS = 3
 """Times that a product over its cap is made again. x264 and x265 need one."""
 _PIECE_BYTES = 1 << 18
@@ -223,7 +224,7 @@ async def _make(
 async def _within_caps(
     task: EncodeTask, job: VideoJob, made: Sequence[_Made], folder: Path
 ) -> list[_Made]:
-    """The products, those again that have a segment over their cap by more than a tenth.
+    """The products, those again that have a segment over their cap by more than a half.
 
     Under tighter controls, ``CAP_ATTEMPTS`` times at the most. The same bytes come out of the
     same job, so their addresses stand.
