@@ -226,7 +226,7 @@ def test_a_plan_carries_everything_from_master_and_settings() -> None:
     assert {rung.colour for rung in plan.rungs} == {BT709}
     assert plan.duration_s == 10.5
     (audio,) = plan.audio
-    assert (audio.sound, audio.channels, audio.name) == (sound, 2, "nl")
+    assert (audio.sound, audio.channels, audio.name) == (sound, 2, "Nederlands")
     assert audio.duration_s == 10.5
     for rung, planned in zip(plan.rungs, ladder_for(facts), strict=True):
         assert rung.rate_control.crf == typical_crf(
@@ -292,11 +292,11 @@ def test_each_sound_has_the_renditions_that_are_asked_for() -> None:
         for a in plan_encode(facts, config).audio
     ]
     assert made == [
-        ("de", "aac", 2, 128_000, ()),
-        ("de", "aac", 6, 384_000, ("surround",)),
-        ("de", "opus", 2, 128_000, ("opus",)),
-        ("en", "aac", 2, 128_000, ("audio", "surround")),
-        ("en", "opus", 2, 128_000, ("opus",)),
+        ("Deutsch", "aac", 2, 128_000, ()),
+        ("Deutsch", "aac", 6, 384_000, ("surround",)),
+        ("Deutsch", "opus", 2, 128_000, ("opus",)),
+        ("English", "aac", 2, 128_000, ("audio", "surround")),
+        ("English", "opus", 2, 128_000, ("opus",)),
     ]
     assert [a.groups for a in plan_encode(facts, DEFAULT).audio] == [(), ()]
 
