@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -131,7 +132,7 @@ def test_a_url_is_judged_as_the_folder_is_and_its_token_is_never_shown(
         ("../../../etc/hostname", "status 404"),
         ("http://127.0.0.1:1/x.m3u8", "cannot connect"),
         ("loop.m3u8", "over 5 redirects"),
-        ("ftp.m3u8", "connection failed"),
+        ("ftp.m3u8", "neither http nor https"),
         ("master.m3u8", "lists itself"),
         ("other.m3u8", "a multivariant playlist; expected a media playlist"),
         ("binary.m3u8", "the mark of a playlist"),
@@ -273,3 +274,66 @@ def test_playlists_without_measure_are_refused(
     monkeypatch.setattr(inspecting, "MOST_PLAYLISTS", 1)
     assert main(["inspect", str(tmp_path)]) == 2
     assert "2 playlists; expected at most 1" in capsys.readouterr().err
+
+
+def compressed(body: bytes, *, keep: float = 1.0) -> Answer:
+    """Answer with gzip, or with the first part of it as if that were all."""
+    data = gzip.compress(body)
+    data = data[: round(keep * len(data))]
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Encoding", "gzip")
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.wfile.write(data)
+
+    return answer
+
+
+def test_a_playlist_whose_compression_breaks_off_is_not_taken_for_a_shorter_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    entries = "".join(f"#EXTINF:2,\n{n * 7919 % 1000}.ts\n" for n in range(300))
+    text = f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n{entries}#EXT-X-ENDLIST\n".encode()
+    files: dict[str, bytes | Answer] = {
+        "/whole": compressed(text),
+        "/cut": compressed(text, keep=0.7),
+    }
+    with served(files) as origin:
+        assert main(["inspect", f"{origin}/cut"]) == 2
+        assert "breaks off" in capsys.readouterr().err
+        assert main(["inspect", "--quick", f"{origin}/whole"]) in (0, 1)
+
+
+def test_variables_are_taken_from_the_url_and_from_the_playlist_above() -> None:
+    files: dict[str, bytes | Answer] = {
+        "/all.m3u8": (
+            b'#EXTM3U\n#EXT-X-VERSION:11\n#EXT-X-DEFINE:QUERYPARAM="dir"\n'
+            b'#EXT-X-DEFINE:NAME="end",VALUE="ts"\n#EXT-X-STREAM-INF:BANDWIDTH=1000\n{$dir}.m3u8\n'
+        ),
+        "/high.m3u8": (
+            b'#EXTM3U\n#EXT-X-VERSION:8\n#EXT-X-DEFINE:IMPORT="end"\n#EXT-X-TARGETDURATION:2\n'
+            b"#EXTINF:2,\n0.{$end}\n#EXT-X-ENDLIST\n"
+        ),
+    }
+    with served(files) as origin:
+        facts = asyncio.run(load_package(f"{origin}/all.m3u8?dir=high", depth="playlists"))
+    (media,) = facts.media()
+    assert [segment.uri for segment in media.listed.segments] == ["0.ts"]
+    assert not facts.unusable
+
+
+def test_no_finding_shows_the_query_of_a_signed_address(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = MULTIVARIANT.replace(",RESOLUTION=64x36", "").format(uri="low.m3u8?sig=sesame")
+    files: dict[str, bytes | Answer] = {
+        "/t/sesame/all.m3u8": (text + text.partition("SEGMENTS\n")[2]).encode(),
+        "/t/sesame/low.m3u8": MEDIA.format(uri="0.ts?sig=sesame").encode(),
+    }
+    with served(files) as origin:
+        assert main(["inspect", f"{origin}/t/sesame/all.m3u8?sig=sesame"]) == 1
+    told = capsys.readouterr().out
+    assert "(low.m3u8)" in told
+    assert "sesame" not in told

@@ -6,6 +6,7 @@ No query, token or user name of a URL gets into a name that is shown, nor an add
 from __future__ import annotations
 
 import asyncio
+import zlib
 from types import TracebackType
 from typing import Self
 from urllib.parse import urljoin, urlsplit
@@ -21,6 +22,8 @@ CONNECT_LIMIT_S = 10.0
 REQUEST_LIMIT_S = 120.0
 _AT_ONCE = 4
 _PIECE_BYTES = 2**16
+_ANY_HEADER = 47
+"""``wbits`` of zlib: a header of gzip or of zlib."""
 
 
 class HttpSource:
@@ -41,6 +44,7 @@ class HttpSource:
             timeout=aiohttp.ClientTimeout(total=REQUEST_LIMIT_S, sock_connect=CONNECT_LIMIT_S),
             headers={"Accept-Encoding": "gzip, identity"},
             read_bufsize=_PIECE_BYTES,
+            auto_decompress=False,  # which takes a stream that breaks off for a whole one
             cookie_jar=aiohttp.DummyCookieJar(),
         )
         return self
@@ -102,11 +106,14 @@ class HttpSource:
                 raise UnreadableError(f"status {response.status}")
             if part is not None and response.status != 206:
                 raise UnreadableError("the server ignored a byte range")
+            encoding = response.headers.get("Content-Encoding", "").strip().lower()
+            plain = _Plain(encoding)
             body = bytearray()
             async for piece in response.content.iter_chunked(_PIECE_BYTES):
-                body += piece
+                body += plain.take(piece, most_bytes - len(body) + 1)
                 if len(body) > most_bytes:
                     raise UnreadableError(f"over {most_bytes:,} bytes; expected less")
+            plain.end()
             if part is not None and len(body) != part.length:
                 raise UnreadableError(
                     f"{len(body):,} bytes of a range of {part.length:,}; the file is shorter"
@@ -116,10 +123,41 @@ class HttpSource:
                 address=str(response.url),
                 delivery=Delivery(
                     content_type=_type(response.headers.get("Content-Type", "")),
-                    encoding=response.headers.get("Content-Encoding", "").strip().lower(),
+                    encoding=encoding,
                     was_redirected=bool(response.history),
                 ),
             )
+
+
+class _Plain:
+    """A body as it arrives, its content encoding undone."""
+
+    def __init__(self, encoding: str) -> None:
+        if encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
+            raise UnreadableError(f"encoded with {encoding[:12]}; gzip was offered")
+        self._stream = None if encoding in ("", "identity") else zlib.decompressobj(_ANY_HEADER)
+
+    def __repr__(self) -> str:
+        return f"<_Plain {'as it is' if self._stream is None else 'decompressed'}>"
+
+    def take(self, piece: bytes, most_bytes: int) -> bytes:
+        """What a piece of the body stands for, at most so many bytes of it."""
+        if self._stream is None:
+            return piece
+        try:
+            found = self._stream.decompress(piece, most_bytes)
+            while self._stream.eof and self._stream.unused_data and len(found) < most_bytes:
+                rest = self._stream.unused_data
+                self._stream = zlib.decompressobj(_ANY_HEADER)
+                found += self._stream.decompress(rest, most_bytes - len(found))
+        except zlib.error as exc:
+            raise UnreadableError("its compression is damaged") from exc
+        return found
+
+    def end(self) -> None:
+        """The body is over."""
+        if self._stream is not None and not self._stream.eof:
+            raise UnreadableError("its compression breaks off; the server has only a part of it")
 
 
 def _type(header: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from transcode.inspection.facts import MediaFacts, PackageFacts, VariantFacts
-from transcode.inspection.rules.rule import Breach, Rule, at_line
+from transcode.inspection.rules.rule import Breach, Rule, place_of
 
 TOLERANCE = 0.1
 """Apple 1.26 and 1.27: a tenth either way."""
@@ -70,7 +70,7 @@ def _is_finished(variant: VariantFacts) -> bool:
 
 
 def _place(variant: VariantFacts) -> str:
-    return f"{at_line(variant.listed.line)} ({variant.listed.uri})"
+    return place_of(variant.listed)
 
 
 def _bandwidth(package: PackageFacts) -> Iterator[Breach]:

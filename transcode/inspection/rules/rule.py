@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
 from transcode.inspection.facts import PackageFacts
+from transcode.inspection.listed import ListedVariant
 
 Severity = Literal["violation", "warning", "note"]
 Needs = Literal["playlists", "sizes", "media", "decode"]
@@ -51,3 +53,19 @@ class Rule:
 def at_line(line: int | None) -> str:
     """Place of a line."""
     return f"line {line}" if line else ""
+
+
+def place_of(variant: ListedVariant) -> str:
+    """Place of a variant: its line, and its URI as it may be shown."""
+    return f"{at_line(variant.line)} ({shown(variant.uri)})"
+
+
+def shown(uri: str) -> str:
+    """A URI without what may hold a token: query, user name, the path of another place."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return "an address"
+    if parts.scheme or parts.netloc or parts.path.startswith("/"):
+        return f"…/{parts.path.rpartition('/')[2]}"
+    return parts.path

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from transcode.inspection.bits import Sps, level_needed
 from transcode.inspection.facts import MediaFacts, PackageFacts, TrackFacts, VariantFacts
-from transcode.inspection.rules.rule import Breach, Rule, at_line
+from transcode.inspection.rules.rule import Breach, Rule, place_of
 
 NATURAL_RATES = (24_000 / 1001, 24, 25, 30_000 / 1001, 30, 50, 60_000 / 1001, 60)
 RATE_TOLERANCE = 0.015
@@ -31,7 +31,7 @@ _UNSTATED = 2
 def _variants(package: PackageFacts) -> Iterator[tuple[VariantFacts, MediaFacts, str]]:
     for variant in package.variants:
         if variant.media is not None:
-            yield variant, variant.media, f"{at_line(variant.listed.line)} ({variant.listed.uri})"
+            yield variant, variant.media, place_of(variant.listed)
 
 
 def _codecs(package: PackageFacts) -> Iterator[Breach]:

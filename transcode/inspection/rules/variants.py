@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 from transcode.inspection.facts import PackageFacts, VariantFacts
-from transcode.inspection.rules.rule import Breach, Rule, at_line
+from transcode.inspection.rules.rule import Breach, Rule, at_line, place_of, shown
 
 HD_LINES = 720
 UHD_WIDTH = 3840
@@ -35,7 +35,7 @@ def _absent(
             if not variant.listed.attributes.get(name):
                 yield Breach(
                     file=package.name,
-                    place=f"{at_line(variant.listed.line)} ({variant.listed.uri})",
+                    place=place_of(variant.listed),
                     measured=f"no {name}",
                     allowed=allowed,
                 )
@@ -101,7 +101,7 @@ def _default(package: PackageFacts) -> Iterator[Breach]:
             first = variants[0].listed
             yield Breach(
                 file=package.name,
-                place=f"{at_line(first.line)} ({first.uri}), first of {len(rates)} alike",
+                place=f"{place_of(first)}, first of {len(rates)} alike",
                 measured=f"{rates[0] / 1000:.0f} kbit/s on average",
                 allowed=f"the one nearest 2000 kbit/s ({nearest / 1000:.0f})",
             )
@@ -146,7 +146,7 @@ def _aspect(package: PackageFacts) -> Iterator[Breach]:
         if not _fits(width, height, reference):
             yield Breach(
                 file=package.name,
-                place=f"{at_line(variant.listed.line)} ({variant.listed.uri})",
+                place=place_of(variant.listed),
                 measured=f"{width}x{height} is {width / height:.3f} wide",
                 allowed=f"{float(reference):.3f}, that of the largest variant, within 2 pixels",
             )
@@ -183,7 +183,7 @@ def _range(package: PackageFacts) -> Iterator[Breach]:
         if (stated or "SDR") != actual or stated is None:
             yield Breach(
                 file=package.name,
-                place=f"{at_line(variant.listed.line)} ({variant.listed.uri})",
+                place=place_of(variant.listed),
                 measured=f"VIDEO-RANGE {stated or 'absent'}; the pictures are {actual}",
                 allowed=f"VIDEO-RANGE={actual}",
             )
@@ -242,7 +242,7 @@ def _twice(package: PackageFacts) -> Iterator[Breach]:
             yield Breach(
                 file=package.name,
                 place=at_line(variant.listed.line),
-                measured=f"{variant.listed.uri} with the same groups as on line {seen[key]}",
+                measured=f"{shown(variant.listed.uri)} with the same groups as on line {seen[key]}",
                 allowed="each variant once",
             )
         seen.setdefault(key, variant.listed.line)
