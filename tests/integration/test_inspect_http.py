@@ -337,3 +337,21 @@ def test_no_finding_shows_the_query_of_a_signed_address(
     told = capsys.readouterr().out
     assert "(low.m3u8)" in told
     assert "sesame" not in told
+
+
+def test_playlists_that_lead_upwards_are_followed_below_the_root_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "film" / "lists").mkdir(parents=True)
+    start = tmp_path / "film" / "lists" / "all.m3u8"
+    start.write_text(MULTIVARIANT.format(uri="../high.m3u8"))
+    (tmp_path / "film" / "high.m3u8").write_text(MEDIA.format(uri="../../outside.ts"))
+    (tmp_path / "outside.ts").write_bytes(b"G")
+    assert main(["inspect", "--quick", str(start)]) == 1
+    assert "not followed without --root" in capsys.readouterr().out
+    assert main(["inspect", "--quick", "--root", str(tmp_path / "film"), str(start)]) == 1
+    told = capsys.readouterr().out
+    assert "segment 0 (outside.ts): leads out of the package's folder" in told
+    assert "../high.m3u8: " not in told
+    assert main(["inspect", "--quick", "--root", str(tmp_path / "film" / "x"), str(start)]) == 2
+    assert "expected a --root that holds it" in capsys.readouterr().err

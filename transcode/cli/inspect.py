@@ -40,6 +40,7 @@ class _UnusableError(click.ClickException):
 @click.option("--rule", "only", multiple=True, metavar="RULE", help="Check this rule only.")
 @click.option("--ignore", multiple=True, metavar="RULE", help="Leave this rule out.")
 @click.option("--strict", is_flag=True, help="Exit with 1 on warnings as well as on violations.")
+@click.option("--root", metavar="DIR", help="Folder that playlists may lead up to (..).")
 @click.option("--keys", "keys_dir", metavar="DIR", help="Key store, for encrypted packages.")
 @click.option("--svg", metavar="FILE", type=click.Path(path_type=Path), help="Draw the ladder.")
 @click.option(
@@ -61,6 +62,7 @@ def inspect(
     only: tuple[str, ...],
     ignore: tuple[str, ...],
     strict: bool,
+    root: str | None,
     keys_dir: str | None,
     svg: Path | None,
     html: Path | None,
@@ -95,7 +97,7 @@ def inspect(
         raise click.UsageError("--quick reads no media, --decode needs them; expected one")
     rules = chosen(only, ignore)
     depth = "sizes" if quick else "decode" if decode else "media"
-    facts = _load(package, depth, keys_dir, time_limit, show=not as_json)
+    facts = _load(package, depth, root, keys_dir, time_limit, show=not as_json)
     verdict = judge(facts, cast("Depth", depth), rules)
     _draw(facts, verdict, svg, html)
     if as_json:
@@ -109,7 +111,13 @@ def inspect(
 
 
 def _load(
-    package: str, depth: str, keys_dir: str | None, limit_s: float, *, show: bool
+    package: str,
+    depth: str,
+    root: str | None,
+    keys_dir: str | None,
+    limit_s: float,
+    *,
+    show: bool,
 ) -> PackageFacts:
     from transcode.run.inspecting import load_package
 
@@ -122,6 +130,7 @@ def _load(
                     key_of=_keys(keys_dir),
                     on_progress=tell,
                     limit_s=limit_s,
+                    root=root,
                 )
             )
         except (InputError, PeerError) as exc:

@@ -56,6 +56,7 @@ async def load_package(
     key_of: KeyOf | None = None,
     on_progress: OnProgress | None = None,
     limit_s: float = 3600.0,
+    root: str | None = None,
 ) -> PackageFacts:
     """Read a package and measure what ``depth`` asks for.
 
@@ -65,6 +66,7 @@ async def load_package(
         key_of: Finds keys of this project's encrypted packages, which are served apart.
         on_progress: Told how far it is.
         limit_s: For everything, over HTTP.
+        root: A folder that holds all files of a package on disk; by default that of its playlist.
 
     Raises:
         MissingFileError, UpstreamError: it is not there.
@@ -85,10 +87,23 @@ async def load_package(
                     "inspect with --quick, or raise --time-limit"
                 ) from exc
     start = await asyncio.to_thread(_find, Path(where))
-    folder = FolderSource(root=start.parent, start=str(start))
+    folder = FolderSource(root=_root(start, root), start=str(start))
     return await _Loader(
         folder, Measurer(folder, depth, key_of, start.parent.name), on_progress
     ).load()
+
+
+def _root(start: Path, given: str | None) -> Path:
+    """The folder out of which nothing is read."""
+    if given is None:
+        return start.parent
+    try:
+        root = Path(given).resolve()
+    except (OSError, RuntimeError, ValueError) as exc:
+        raise MissingFileError(f"{given}: no usable folder; expected one for --root") from exc
+    if not start.is_relative_to(root):
+        raise MissingFileError(f"{start}: not below {root}; expected a --root that holds it")
+    return root
 
 
 def _find(path: Path) -> Path:

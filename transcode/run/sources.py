@@ -100,7 +100,7 @@ class FolderSource:
         except (OSError, RuntimeError, ValueError) as exc:
             raise UnreadableError("a path that cannot be resolved") from exc
         if not target.is_relative_to(self.root):
-            raise UnreadableError("leads out of the package's folder; not followed")
+            raise UnreadableError("leads out of the package's folder; not followed without --root")
         return str(target)
 
     def name(self, address: str) -> str:
