@@ -92,7 +92,7 @@ def _told(digest: str, facts: Master, config: TranscodeConfig, metric: Metric) -
     ]  # fmt: skip
     tool = measuring_tool(metric)
     nameless = dataclasses.replace(facts, name="", where="")
-    return ["study", digest, repr(nameless), tool.path, tool.version, metric, repr(settings)]
+    return ["study 2", digest, repr(nameless), tool.path, tool.version, metric, repr(settings)]
 
 
 def _rungs_from(known: Any) -> tuple[PlannedRung, ...]:
