@@ -228,11 +228,11 @@ def test_a_rung_that_breaks_its_promise_is_encoded_once_more(
     done: list[str] = []
     do = EncodeTask.do
 
-    async def counted(task: EncodeTask, on_tick: Any = None) -> None:
+    async def counted(task: EncodeTask, *told: Any) -> None:
         assert isinstance(task.job, VideoJob)
         factors = ", ".join(str(rung.rate_control.crf) for _, rung in task.job.rungs)
         done.append(f"{task.job} at {factors}")
-        await do(task, on_tick)
+        await do(task, *told)
 
     async def choose(*_given: object) -> tuple[PlannedRung, ...]:
         return (

@@ -31,7 +31,7 @@ def package(film: Path, out: Path, executor: str, **settings: Any) -> None:
 def forbid_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is encoded or measured in this process from now on."""
 
-    async def refuse(task: Any, on_tick: Any = None) -> None:
+    async def refuse(task: Any, *_told: Any) -> None:
         raise AssertionError(f"{task.job} was done here")
 
     monkeypatch.setattr("transcode.run.encode.EncodeTask.do", refuse)
