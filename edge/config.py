@@ -37,6 +37,20 @@ class EdgeConfig:
     """Flush each body to the disk before it counts as stored."""
     require_token: bool = True
     """Check tokens; False makes a plain reverse-proxy cache of the parent."""
+    own_prefix: str = ""
+    """Path below which the edge answers about itself, such as ``/.abr``; empty: at the root."""
+    forward_host: bool = False
+    """Without tokens: send the client's ``Host`` to the parent, and keep hosts apart in the
+    cache. False sends the parent's own."""
+    heuristic_ratio: float = 0.0
+    """Freshness of responses that state none, as a share of the time since they were modified
+    (RFC 9111 §4.2.2 suggests 0.1); 0 assumes none."""
+    negative_ttl_s: float = 0.0
+    """Freshness of 404 and 410 responses that state none."""
+    hit_for_miss_s: float = 30.0
+    """How long requests for what proved uncacheable do not wait for each other."""
+    parent_ca_file: str = ""
+    """Certificates to check a parent's with; empty: those that the system trusts."""
     connect_limit_s: float = 2.0
     """Most seconds to open a connection to the parent."""
     first_byte_limit_s: float = 10.0
@@ -75,7 +89,7 @@ class EdgeConfig:
             value = getattr(self, name)
             if not value > 0:
                 raise ConfigError(f"edge.{name}: found {value}; expected more than 0")
-        for name in ("stale_if_error_s", "keys_refresh_s"):
+        for name in _NOT_NEGATIVE:
             if getattr(self, name) < 0:
                 raise ConfigError(f"edge.{name}: found {getattr(self, name)}; expected 0 or more")
         if not self.name or not self.name.isascii() or not self.name.isprintable():
@@ -84,6 +98,13 @@ class EdgeConfig:
         return self
 
 
+_NOT_NEGATIVE = (
+    "heuristic_ratio",
+    "hit_for_miss_s",
+    "keys_refresh_s",
+    "negative_ttl_s",
+    "stale_if_error_s",
+)
 _POSITIVE = (
     "cache_bytes",
     "max_object_bytes",

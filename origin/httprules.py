@@ -210,7 +210,13 @@ def _condition(headers: Mapping[str, str], held: Representation, now_s: float) -
 def _lists_tag(text: str, etag: str, *, weakly: bool) -> bool:
     if text.strip() == "*":
         return True
-    return any(tag == etag and (weakly or not weak) for weak, tag in _ETAG.findall(text))
+    held = _ETAG.fullmatch(etag)
+    if held is None:
+        return False
+    # RFC 9110 §8.8.3.2: weakly, the tags alone count; strongly, neither may be weak.
+    return any(
+        tag == held[2] and (weakly or not (weak or held[1])) for weak, tag in _ETAG.findall(text)
+    )
 
 
 def _validators(held: Representation) -> tuple[Field, ...]:

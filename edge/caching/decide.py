@@ -171,6 +171,8 @@ class Uses:
     """Request fields that it depends on."""
     dropped: frozenset[str] = frozenset()
     """Fields that may not be stored."""
+    is_for_one: bool = False
+    """The same would be true of the next request: it is not worth waiting for."""
 
 
 def judge(
@@ -195,7 +197,10 @@ def judge(
         rules: Of this cache.
     """
     names = vary_names(headers)
-    if names is None or not _is_open_to_all(request, status, headers, control, names, rules):
+    if names is None or not _is_open_to_all(status, headers, control, names, rules):
+        return Uses(store=False, share=False, is_for_one=status < 500)
+    # RFC 9111 §3.5: the answer to a request with Authorization must permit shared storage.
+    if request.has_credentials and not (control.public or control.must_revalidate):
         return Uses(store=False, share=False)
     fits = length_bytes is None or length_bytes <= rules.max_object_bytes
     store = (
@@ -211,12 +216,16 @@ def judge(
     share = fresh.lifetime_s > fresh.age_s
     if not rules.is_open:
         share = share or not (control.no_cache or states_lifetime(headers, control))
-    dropped = control.no_cache_fields | control.private_fields
-    return Uses(store=store, share=share, vary=names if rules.is_open else (), dropped=dropped)
+    return Uses(
+        store=store,
+        share=share,
+        vary=names if rules.is_open else (),
+        dropped=control.no_cache_fields | control.private_fields,
+        is_for_one=not (store or share or request.control.no_store) and status < 500,
+    )
 
 
 def _is_open_to_all(
-    request: Request,
     status: int,
     headers: Mapping[str, str],
     control: CacheControl,
@@ -231,9 +240,6 @@ def _is_open_to_all(
     elif control.no_store:
         return False
     if control.private:
-        return False
-    # RFC 9111 §3.5: the answer to a request with Authorization must permit shared storage.
-    if request.has_credentials and not (control.public or control.must_revalidate):
         return False
     if rules.is_open:
         return True

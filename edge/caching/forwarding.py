@@ -6,6 +6,7 @@ stored), RFC 8586 (CDN-Loop).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 Fields = Sequence[tuple[str, str]]
@@ -60,6 +61,14 @@ def forwarded_headers(
     """
     passed = [pair for pair in passable_headers(pairs) if pair[0].lower() not in dropped]
     return [*passed, ("Via", via), ("CDN-Loop", f'{CDN}; id="{loop_id}"')]
+
+
+def via_of(name: str) -> str:
+    """Our entry in ``Via``: a pseudonym has the characters of a token (RFC 9110 §7.6.3)."""
+    return f"1.1 {_NO_TOKEN.sub('_', name)}"
+
+
+_NO_TOKEN = re.compile(r"[^!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
 def has_looped(pairs: Iterable[tuple[str, str]], loop_id: str) -> bool:

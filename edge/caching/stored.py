@@ -95,10 +95,15 @@ class StoredObject:
         return self.fresh.lifetime_s - self.age_at(now_s)
 
     def refresh(
-        self, headers: Iterable[tuple[str, str]], *, stored_s: float, fresh: Freshness
+        self,
+        headers: Iterable[tuple[str, str]],
+        *,
+        stored_s: float,
+        fresh: Freshness,
+        dropped: frozenset[str] = frozenset(),
     ) -> StoredObject:
         """This object after a 304: fields of the 304 replace those held (RFC 9111 §3.2)."""
-        newer = [pair for pair in storable_headers(headers) if pair[0].lower() not in _OF_BODY]
+        newer = storable_headers(headers, dropped=dropped | _OF_BODY)
         named = {name.lower() for name, _ in newer}
         kept = [pair for pair in self.headers if pair[0].lower() not in named]
         return replace(self, headers=(*kept, *newer), stored_s=stored_s, fresh=fresh)

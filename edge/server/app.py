@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -15,16 +16,24 @@ from aiohttp import web
 
 from abr.errors import AbrError, TokenError, UpstreamError
 from edge import policies
+from edge.caching.decide import Request, Rules
+from edge.caching.forwarding import forwarded_headers, has_looped, via_of
+from edge.caching.freshness import Defaults
+from edge.caching.stored import StoredObject
+from edge.caching.variants import Catalogue
 from edge.config import EdgeConfig
 from edge.counters import Counters
 from edge.index import CacheIndex
 from edge.metrics import EdgeCollector
 from edge.server.body import DISK_OVERHEAD_BYTES, BodyStore
+from edge.server.clock import Clock, wall_clock_s
 from edge.server.delivery import Delivery
 from edge.server.filling import Fills
 from edge.server.passthrough import MAX_REQUEST_BODY_BYTES, Passthrough
+from edge.server.site import Site
 from edge.server.tokencheck import TokenCheck
-from edge.server.upstream import Upstream, wall_clock_s
+from edge.server.upstream import Upstream
+from edge.server.wanted import Wanted, fields_of_request
 from origin.config import ServerLimits
 from origin.paths import METHODS, Kind, PathError, Target, object_path
 from origin.server.httpserver import (
@@ -45,7 +54,14 @@ LOG = logging.getLogger("abr.edge")
 class Edge:
     """One edge: its cache, its keys and its counters."""
 
-    def __init__(self, config: EdgeConfig, folder: Path, *, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        config: EdgeConfig,
+        folder: Path,
+        *,
+        now: Callable[[], float],
+        wall_now: Callable[[], float],
+    ) -> None:
         self.config = config
         self.counters = Counters()
         self.index = CacheIndex(
@@ -54,14 +70,28 @@ class Edge:
             overhead_bytes=DISK_OVERHEAD_BYTES,
         )
         self.upstream = Upstream(config, now=now)
+        self.loop_id = secrets.token_hex(8)
+        """What tells this edge from others in ``CDN-Loop``."""
         self._store = BodyStore(folder, fsync=config.fsync)
         self._token_check = TokenCheck(
-            self.upstream.key_set, now=now, refresh_s=config.keys_refresh_s
+            self.upstream.key_set, now=wall_now, refresh_s=config.keys_refresh_s
+        )
+        self._catalogue = Catalogue(self._stored)
+        rules = Rules(
+            max_object_bytes=config.max_object_bytes,
+            is_open=not config.require_token,
+            defaults=Defaults(
+                stale_if_error_s=config.stale_if_error_s,
+                heuristic_ratio=config.heuristic_ratio,
+                negative_ttl_s=config.negative_ttl_s,
+            ),
         )
         self._fills = Fills(
             config,
+            rules=rules,
             store=self._store,
             index=self.index,
+            catalogue=self._catalogue,
             upstream=self.upstream,
             counters=self.counters,
             now=now,
@@ -69,12 +99,21 @@ class Edge:
         self._passthrough = Passthrough(config, upstream=self.upstream, counters=self.counters)
         self._delivery = Delivery(
             config,
+            rules=rules,
             index=self.index,
+            catalogue=self._catalogue,
             store=self._store,
             fills=self._fills,
             passthrough=self._passthrough,
             counters=self.counters,
             now=now,
+        )
+        self._via = via_of(config.name)
+        self._site = Site(
+            config,
+            delivery=self._delivery,
+            passthrough=self._passthrough,
+            loop_id=self.loop_id,
         )
         self._metrics = EdgeCollector(
             tier=config.tier,
@@ -87,6 +126,9 @@ class Edge:
 
     def __repr__(self) -> str:
         return f"<Edge {self.config.name!r}: {self.index!r}, {self.upstream!r}>"
+
+    def _stored(self, key: str) -> StoredObject | None:
+        return self._store.objects.get(key)
 
     @property
     def trouble(self) -> str:
@@ -101,6 +143,7 @@ class Edge:
                 room = self.index.restore(each.entry())
                 for key in (*room.evicted, *(() if room.granted else (each.key,))):
                     self._store.remove(key)
+                self._catalogue.add(each)
             await self.upstream.open()
             if self.config.require_token and not await self._token_check.refresh():
                 LOG.info("no keys from the parent yet: %s", self._token_check.trouble)
@@ -141,28 +184,38 @@ class Edge:
             return method_response(METHODS[target.kind])
         await self._token_check.authorize(target)
         assert target.token is not None
-        path = object_path(target.token, target.title, target.path)
+        wanted = self._wanted(request, target)
         if target.kind == "object":
-            return await self._delivery.answer(request, target.cache_key, path)
-        return await self._passthrough.forward(request, path, "bypass")
+            return await self._delivery.answer(request, wanted)
+        return await self._passthrough.forward(request, wanted, "bypass")
+
+    def _wanted(self, request: web.Request, target: Target) -> Wanted:
+        """What a request with a token wants: its fields choose nothing at the parent."""
+        fields = fields_of_request(request)
+        if has_looped(fields, self.loop_id):
+            raise UpstreamError("a loop: this request has been here before; check all --parent")
+        assert target.token is not None
+        passing = forwarded_headers(
+            fields, dropped=_NOT_FORWARDED, via=self._via, loop_id=self.loop_id
+        )
+        own = [pair for pair in passing if pair[0] in ("Via", "CDN-Loop")]
+        return Wanted(
+            key=target.cache_key,
+            target=object_path(target.token, target.title, target.path),
+            facts=Request(method=request.method, fields={}),
+            asking=(("Accept-Encoding", "identity"), *own),
+            passing=tuple(passing),
+        )
 
     async def _answer_any(self, request: web.Request) -> web.StreamResponse:
         """Answer a request to a plain reverse proxy: no tokens, and the whole URL is the key."""
-        path = request.raw_path
-        own = await self._answer_about_self(
-            Target(kind=_OWN.get(path.partition("?")[0], "unknown"))
-        )
-        if own is not None:
-            return own
-        if not path.startswith("/"):
-            return error_response(400, "bad-path", "expected a path")
-        if request.method in ("GET", "HEAD"):
-            authorized = "Authorization" in request.headers
-            return await self._delivery.answer(request, path, path, authorized=authorized)
-        answer = await self._passthrough.forward(request, path, "method")
-        if request.method not in ("OPTIONS", "TRACE") and answer.status < 400:
-            self._delivery.forget(path)  # RFC 9111 §4.4: unsafe methods invalidate
-        return answer
+        path = request.raw_path.partition("?")[0]
+        own = _OWN.get(path.removeprefix(self.config.own_prefix))
+        if own is not None and path.startswith(self.config.own_prefix):
+            answer = await self._answer_about_self(Target(kind=own))
+            if answer is not None:
+                return answer
+        return await self._site.answer(request)
 
     async def _answer_about_self(self, target: Target) -> web.Response | None:
         """Answers about the edge itself; None when something else is asked for."""
@@ -201,6 +254,8 @@ EDGE = web.AppKey("edge", Edge)
 """Where ``make_app`` keeps its edge: ``app[EDGE].counters`` and so on."""
 
 _IN_TITLES = frozenset({"object", "key", "renew"})
+# With tokens, the path carries the permission; a bearer field would be a second copy.
+_NOT_FORWARDED = frozenset({"authorization", "content-length", "cookie", "expect", "host"})
 _OWN: dict[str, Kind] = {"/healthz": "healthz", "/metrics": "metrics"}
 
 
@@ -209,7 +264,7 @@ def make_app(
     *,
     cache_dir: Path,
     limits: ServerLimits | None = None,
-    now: Callable[[], float] = wall_clock_s,
+    now: Callable[[], float] | None = None,
 ) -> web.Application:
     """An edge in front of ``config.parent``; serve it with ``origin.server.httpserver.listening``.
 
@@ -217,14 +272,19 @@ def make_app(
         config: Its settings.
         cache_dir: Folder for bodies; made when missing, kept when the edge stops.
         limits: Sizes of request heads.
-        now: Seconds since the epoch.
+        now: Seconds since the epoch; by default a clock that does not jump.
 
     Raises:
         ConfigError: a setting cannot be used.
         ResourceError: at start-up, when another edge uses the folder.
     """
-    edge = Edge(config.check(), cache_dir, now=now)
-    app = make_application(edge.answer, limits=limits, client_max_bytes=MAX_REQUEST_BODY_BYTES)
+    edge = Edge(config.check(), cache_dir, now=now or Clock(), wall_now=now or wall_clock_s)
+    app = make_application(
+        edge.answer,
+        limits=limits,
+        client_max_bytes=MAX_REQUEST_BODY_BYTES,
+        adds_fields=config.require_token,
+    )
     app[EDGE] = edge
     app.cleanup_ctx.append(edge.running)
     return app

@@ -1,9 +1,14 @@
-"""Passthrough: keys, renewals and other methods go to the parent unchanged.
+"""Passthrough: what is not for the cache goes to the parent and back unchanged.
 
-Nothing is stored or shared, and the client sets the pace of the transfer.
+Nothing is stored or shared, bodies are streamed both ways, and the client sets the pace of the
+transfer.
 """
 
 from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 from aiohttp import web
 
@@ -12,12 +17,12 @@ from edge.caching.forwarding import passable_headers
 from edge.config import EdgeConfig
 from edge.counters import Counters
 from edge.server.upstream import Upstream, UpstreamResponse
+from edge.server.wanted import Wanted
 from origin.server.sending import closing_on_failure, send_within
+from origin.server.verbatim import respond, send_interim
 
 MAX_REQUEST_BODY_BYTES = 64 << 10
-"""Largest request body that is forwarded."""
-
-_NOT_FORWARDED = frozenset({"host", "content-length", "expect", "cookie"})
+"""Largest request body that a cache of titles forwards."""
 
 
 class Passthrough:
@@ -27,35 +32,76 @@ class Passthrough:
         self._config = config
         self._upstream = upstream
         self._counters = counters
-        # With tokens, the path carries the permission; a bearer field would be a second copy.
-        self._dropped = _NOT_FORWARDED | ({"authorization"} if config.require_token else set())
 
     def __repr__(self) -> str:
         return f"<Passthrough to {self._upstream!r}>"
 
-    async def forward(self, request: web.Request, path: str, why: Forward) -> web.StreamResponse:
+    async def forward(
+        self,
+        request: web.Request,
+        wanted: Wanted,
+        why: Forward,
+        *,
+        on_head: Callable[[UpstreamResponse], None] | None = None,
+    ) -> web.StreamResponse:
         """Send the client's method, fields and body to the parent, and its response back.
+
+        Args:
+            request: The request.
+            wanted: What to ask the parent for; the fields are sent as they are there.
+            why: Why it is forwarded.
+            on_head: Told the head of the response.
 
         Raises:
             AbrError: the parent failed; nothing was sent yet.
             ConnectionError: the client is gone, or got a part and was cut off.
         """
         self._counters.passed += 1
-        body = await request.read()
-        headers = passable_headers(list(request.headers.items()))
-        forwarded = [pair for pair in headers if pair[0].lower() not in self._dropped]
+        body: bytes | AsyncIterator[bytes] | None = None
+        if request.body_exists:
+            body = await request.read() if self._config.require_token else self._pieces(request)
         async with self._upstream.ask(
-            request.method, path, headers=forwarded, body=body or None
+            request.method,
+            wanted.target,
+            headers=list(wanted.passing),
+            body=body or None,
+            on_interim=partial(_interim, request),
         ) as answer:
-            status = CacheStatus(cache=self._config.name, fwd=why)
-            response = web.StreamResponse(
-                status=answer.status, reason=answer.reason, headers=_fields(answer, status)
-            )
-            await response.prepare(request)
-            with closing_on_failure(request):
+            if on_head is not None:
+                on_head(answer)
+            return await self.relay(request, answer, why)
+
+    async def relay(
+        self, request: web.Request, answer: UpstreamResponse, why: Forward
+    ) -> web.StreamResponse:
+        """Send a response of the parent to the client as it arrives."""
+        status = CacheStatus(cache=self._config.name, fwd=why)
+        response = respond(
+            answer.status,
+            answer.reason,
+            _fields(answer, status),
+            None,
+            is_plain=not self._config.require_token,
+        )
+        await response.prepare(request)
+        with closing_on_failure(request):
+            if request.method != "HEAD":
                 async for piece in answer.pieces():
                     await send_within(self._config.send_limit_s, response.write(piece))
-            return response
+            await send_within(self._config.send_limit_s, response.write_eof())
+        return response
+
+    async def _pieces(self, request: web.Request) -> AsyncIterator[bytes]:
+        """The body of a request as it arrives."""
+        while True:
+            try:
+                async with asyncio.timeout(self._config.idle_limit_s):
+                    piece = await request.content.readany()
+            except TimeoutError as exc:
+                raise ConnectionAbortedError("the client stopped sending its body") from exc
+            if not piece:
+                return
+            yield piece
 
 
 def _fields(answer: UpstreamResponse, status: CacheStatus) -> list[tuple[str, str]]:
@@ -63,3 +109,7 @@ def _fields(answer: UpstreamResponse, status: CacheStatus) -> list[tuple[str, st
     above = ", ".join(value for name, value in passed if name.lower() == FIELD.lower())
     fields = [pair for pair in passed if pair[0].lower() != FIELD.lower()]
     return [*fields, (FIELD, append_member(above, status))]
+
+
+def _interim(request: web.Request, status: int, reason: str, fields: list[tuple[str, str]]) -> None:
+    send_interim(request, status, reason, passable_headers(fields))

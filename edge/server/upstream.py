@@ -1,33 +1,37 @@
-"""The HTTP client of an edge, for the one server it asks: its parent.
+"""The HTTP client of an edge, for one server it asks: a parent.
 
-Connections go to the parent's address only, redirects are not followed, and every wait has a
-limit. Nothing of aiohttp leaves this module: failures are raised as ``UpstreamError`` or
-``UpstreamTimeoutError``, without the token.
+Connections go to the parent's address only, redirects are not followed, proxies of the
+environment are not used, and every wait has a limit. Nothing of h11 leaves this module: failures
+are raised as ``UpstreamError`` or ``UpstreamTimeoutError``, without the token.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import time
+import ssl
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-import aiohttp
-from yarl import URL
+import h11
 
-from abr.errors import UpstreamError, UpstreamTimeoutError
+from abr.errors import ConfigError, UpstreamError, UpstreamTimeoutError
 from edge.config import EdgeConfig
+from edge.server.wire import Body, Exchange, OnInterim, Wire, fields_of, text_of
 from origin.tokens import redact
-
-PIECE_BYTES = 256 << 10
-"""Read buffer per connection to the parent."""
 
 MAX_KEY_SET_BYTES = 64 << 10
 """A longer key set is refused."""
+
+IDLE_S = 30.0
+"""A connection is not used again after it was idle for so long."""
+
+REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+"""RFC 9110 §9.2.2: methods that may be sent again when a kept connection turns out to be dead."""
 
 
 @dataclass(slots=True)
@@ -37,13 +41,14 @@ class UpstreamResponse:
     status: int
     reason: str
     headers: list[tuple[str, str]]
+    """Names and values as received, one character per byte."""
     length_bytes: int | None
     """``Content-Length``; None when there is none."""
     asked_s: float
     """When it was asked for, seconds since the epoch."""
     arrived_s: float
     """When the head arrived."""
-    _response: aiohttp.ClientResponse = field(repr=False)
+    _exchange: Exchange = field(repr=False)
     _where: str = ""
 
     async def pieces(self) -> AsyncIterator[bytes]:
@@ -54,7 +59,7 @@ class UpstreamResponse:
             UpstreamTimeoutError: nothing arrived within the idle limit.
         """
         with _wrap_errors(self._where):
-            async for piece in self._response.content.iter_any():
+            async for piece in self._exchange.pieces():
                 yield piece
 
 
@@ -66,34 +71,30 @@ class Upstream:
         self.base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         self._config = config
         self._now = now
-        self._origin = URL(self.base).origin()
-        self._session: aiohttp.ClientSession | None = None
+        self._path = parts.path.rstrip("/")
+        self._host = parts.hostname or ""
+        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._authority = parts.netloc
+        self._tls = _tls_context(config) if parts.scheme == "https" else None
+        self._idle: deque[Wire] = deque()
+        self._slots = asyncio.Semaphore(config.upstream_connections)
+        self._busy: set[Wire] = set()
+        self._is_open = False
 
     def __repr__(self) -> str:
-        state = "closed" if self._session is None else "open"
+        state = f"{len(self._busy)} busy, {len(self._idle)} idle" if self._is_open else "closed"
         return f"<Upstream {self.base}, {state}>"
 
     async def open(self) -> None:
         """Prepare to connect."""
-        config = self._config
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=config.upstream_connections),
-            timeout=aiohttp.ClientTimeout(
-                total=None, sock_connect=config.connect_limit_s, sock_read=config.idle_limit_s
-            ),
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            read_bufsize=PIECE_BYTES,
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-            # A proxy from the environment would be another server.
-            trust_env=False,
-        )
+        self._is_open = True
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        self._is_open = False
+        for wire in (*self._idle, *self._busy):
+            wire.close()
+        self._idle.clear()
 
     @asynccontextmanager
     async def ask(
@@ -102,42 +103,157 @@ class Upstream:
         target: str,
         *,
         headers: list[tuple[str, str]],
-        body: bytes | None = None,
+        body: Body = None,
+        on_interim: OnInterim | None = None,
     ) -> AsyncIterator[UpstreamResponse]:
         """One request to the parent.
 
         Args:
             method: Request method.
-            target: Path and query as they are to be sent, starting with ``/``.
-            headers: Header fields to send.
-            body: Request body, whole.
+            target: Path and query as they are to be sent, starting with ``/``; or ``*``.
+            headers: Header fields to send, one character per byte. ``Host`` is that of the
+                parent unless it is among them.
+            body: Request body: whole, or in pieces as they come; without a ``Content-Length``
+                among the headers the pieces are sent in chunks.
+            on_interim: Told about each informational response that comes before the final one.
 
         Raises:
             UpstreamError: it could not be reached or broke off.
             UpstreamTimeoutError: no head came within the limits.
         """
-        assert self._session is not None, "open() the upstream first"
+        assert self._is_open, "open() the upstream first"
         where = redact(self.base + target)
-        url = URL(self.base + target, encoded=True)
-        if not target.startswith("/") or url.origin() != self._origin:
-            raise UpstreamError(f"{where}: not at the parent {self.base}; no other server is asked")
         asked_s = self._now()
         with _wrap_errors(where):
-            async with asyncio.timeout(self._config.first_byte_limit_s):
-                response = await self._session.request(
-                    method, url, headers=headers, data=body, allow_redirects=False
-                )
-        async with response:
+            request = self._request(method, target, headers, body)
+            exchange, head = await self._start(request, body, on_interim or _ignore)
+        try:
+            fields = fields_of(head)
             yield UpstreamResponse(
-                status=response.status,
-                reason=response.reason or "",
-                headers=list(response.headers.items()),
-                length_bytes=response.content_length,
+                status=head.status_code,
+                reason=text_of(head.reason),
+                headers=fields,
+                length_bytes=_length(fields),
                 asked_s=asked_s,
                 arrived_s=self._now(),
-                _response=response,
+                _exchange=exchange,
                 _where=where,
             )
+        finally:
+            await self._finish(exchange)
+            self._slots.release()
+
+    async def _start(
+        self, request: h11.Request, body: Body, on_interim: OnInterim
+    ) -> tuple[Exchange, h11.Response]:
+        """Wait for a place, a connection and the head of the response, all within one limit."""
+        loop, limit_s = asyncio.get_running_loop(), self._config.first_byte_limit_s
+        async with asyncio.timeout(limit_s) as limit:
+            is_waiting = True
+
+            def extend() -> None:
+                if is_waiting:
+                    limit.reschedule(loop.time() + limit_s)
+
+            await self._slots.acquire()
+            try:
+                started = await self._exchange(request, body, on_interim, extend)
+            except BaseException:
+                self._slots.release()
+                raise
+            finally:
+                is_waiting = False
+            return started
+
+    async def _exchange(
+        self,
+        request: h11.Request,
+        body: Body,
+        on_interim: OnInterim,
+        extend: Callable[[], None],
+    ) -> tuple[Exchange, h11.Response]:
+        """Send a request; once more on a new connection when a kept one was dead."""
+        repeatable = text_of(request.method) in REPEATABLE and (
+            body is None or isinstance(body, bytes)
+        )
+        while True:
+            wire, is_new = await self._wire()
+            exchange = Exchange(wire, idle_limit_s=self._config.idle_limit_s)
+            self._busy.add(wire)
+            try:
+                return exchange, await exchange.ask(request, body, on_interim, extend)
+            except (OSError, h11.RemoteProtocolError) as exc:
+                await self._finish(exchange)
+                dead = not (is_new or exchange.has_received or isinstance(exc, TimeoutError))
+                if not (dead and repeatable):
+                    raise
+                for kept in self._idle:  # most likely dead as well
+                    kept.close()
+                self._idle.clear()
+            except BaseException:
+                await self._finish(exchange)
+                raise
+
+    async def _wire(self) -> tuple[Wire, bool]:
+        """A connection, and whether it is new."""
+        loop = asyncio.get_running_loop()
+        while self._idle:
+            wire = self._idle.pop()
+            if wire.is_quiet and loop.time() < wire.idle_until_s:
+                return wire, False
+            wire.close()
+        async with asyncio.timeout(self._config.connect_limit_s):
+            _, wire = await loop.create_connection(
+                Wire,
+                self._host,
+                self._port,
+                ssl=self._tls,
+                server_hostname=self._host if self._tls else None,
+                happy_eyeballs_delay=0.25,
+            )
+        return wire, True
+
+    async def _finish(self, exchange: Exchange) -> None:
+        """Keep the connection of an exchange that is over, or close it."""
+        wire = exchange.wire
+        await exchange.close()
+        self._busy.discard(wire)
+        if self._is_open and exchange.can_go_on:
+            idle_s = IDLE_S if exchange.keeps_s is None else min(IDLE_S, exchange.keeps_s)
+            wire.idle_until_s = asyncio.get_running_loop().time() + idle_s
+            self._idle.append(wire)
+        else:
+            wire.close()
+
+    def _request(
+        self, method: str, target: str, headers: list[tuple[str, str]], body: Body
+    ) -> h11.Request:
+        if not (target.startswith("/") or (target == "*" and method == "OPTIONS")):
+            raise UpstreamError(
+                f"{redact(target)}: not at the parent {self.base}; no other server is asked"
+            )
+        if self._leaves_base(target):
+            raise UpstreamError(f"{redact(target)}: leads out of the parent's {self._path}")
+        fields = [(name, value) for name, value in headers]
+        names = {name.lower() for name, _ in fields}
+        if "host" not in names:
+            fields.insert(0, ("Host", self._authority))
+        if isinstance(body, bytes) and "content-length" not in names:
+            fields.append(("Content-Length", str(len(body))))
+        elif body is not None and not isinstance(body, bytes) and "content-length" not in names:
+            fields.append(("Transfer-Encoding", "chunked"))
+        return h11.Request(
+            method=method.encode("latin-1"),
+            target=((self._path if target != "*" else "") + target).encode("latin-1"),
+            headers=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields],
+        )
+
+    def _leaves_base(self, target: str) -> bool:
+        """Whether ``..`` would lead out of a base path that is more than the root."""
+        if not self._path:
+            return False
+        path = target.partition("?")[0].lower().replace("%2e", ".").replace("%2f", "/")
+        return ".." in path.replace("%5c", "/").replace("\\", "/").split("/")
 
     async def key_set(self) -> dict[str, Any]:
         """The parent's public keys.
@@ -166,32 +282,48 @@ class Upstream:
 
     async def is_reachable(self) -> bool:
         """Whether the parent accepts a connection within the limit."""
-        port = self._origin.port
-        assert self._origin.host is not None
         try:
             async with asyncio.timeout(self._config.connect_limit_s):
-                _, writer = await asyncio.open_connection(self._origin.host, port)
+                _, writer = await asyncio.open_connection(self._host, self._port)
         except (OSError, TimeoutError):
             return False
         writer.close()
         return True
 
 
-def wall_clock_s() -> float:
-    """Seconds since the epoch: ages and token times outlive the process."""
-    return time.time()  # noqa: TID251 -- the one place where an edge reads the wall clock
+def _tls_context(config: EdgeConfig) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=config.parent_ca_file or None)
+    except OSError as exc:
+        raise ConfigError(
+            f"edge.parent_ca_file: {config.parent_ca_file}: {exc.strerror or exc}; "
+            "expected certificates in PEM"
+        ) from exc
+
+
+def _ignore(_status: int, _reason: str, _fields: list[tuple[str, str]]) -> None:
+    """Nobody wants to know about informational responses."""
+
+
+def _length(fields: list[tuple[str, str]]) -> int | None:
+    for name, value in fields:
+        if name.lower() == "content-length":
+            return int(value.split(",")[0])  # h11 has checked that they agree
+    return None
 
 
 @contextmanager
 def _wrap_errors(where: str) -> Iterator[None]:
-    """Turn what aiohttp raises into our errors."""
+    """Turn what h11 and the network raise into our errors."""
     try:
         yield
     except TimeoutError as exc:
         raise UpstreamTimeoutError(
             f"{where}: no answer within the limit; check the parent or raise the edge's limits"
         ) from exc
-    except (aiohttp.ClientError, OSError) as exc:
+    except OSError as exc:
         raise UpstreamError(f"{where}: {redact(str(exc)) or type(exc).__name__}") from exc
-    except ValueError as exc:  # aiohttp and yarl on impossible addresses and fields
-        raise UpstreamError(f"{where}: cannot be asked for") from exc
+    except h11.RemoteProtocolError as exc:
+        raise UpstreamError(f"{where}: not a whole HTTP response: {exc}") from exc
+    except (h11.LocalProtocolError, ValueError) as exc:  # impossible addresses and fields
+        raise UpstreamError(f"{where}: cannot be asked for: {exc}") from exc

@@ -153,7 +153,11 @@ def require_c_extensions() -> None:
 
 
 def make_application(
-    answer: Handler, *, limits: ServerLimits | None = None, client_max_bytes: int = 64 << 10
+    answer: Handler,
+    *,
+    limits: ServerLimits | None = None,
+    client_max_bytes: int = 64 << 10,
+    adds_fields: bool = True,
 ) -> web.Application:
     """An application that passes every request that is safe to ``answer``.
 
@@ -161,6 +165,7 @@ def make_application(
         answer: Reads ``request.raw_path``: nothing was decoded or normalised.
         limits: Sizes of heads.
         client_max_bytes: Most bytes of a request body that can be read.
+        adds_fields: Give every response the fields that let players of any site use it.
     """
     head_bytes = (limits or ServerLimits()).head_bytes
 
@@ -175,7 +180,8 @@ def make_application(
         return await _answer_safely(request, answer)
 
     app = web.Application(middlewares=[guard], client_max_size=client_max_bytes)
-    app.on_response_prepare.append(_add_fields)
+    if adds_fields:
+        app.on_response_prepare.append(_add_fields)
     return app
 
 

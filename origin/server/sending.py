@@ -12,6 +12,7 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from io import FileIO
 from typing import NamedTuple, Protocol
 
@@ -90,6 +91,16 @@ def _count_nothing(_count: int) -> None:
     """Ignore how many bytes were sent."""
 
 
+Make = Callable[[Iterable[Field], bytes | None], web.StreamResponse]
+"""Makes a response of its fields and its body."""
+
+
+def _make(status: int, fields: Iterable[Field], data: bytes | None) -> web.StreamResponse:
+    if data is None:
+        return web.StreamResponse(status=status, headers=CIMultiDict(fields))
+    return web.Response(status=status, headers=CIMultiDict(fields), body=data or None)
+
+
 async def send_plan(
     request: web.Request,
     plan: ResponsePlan,
@@ -98,6 +109,7 @@ async def send_plan(
     fields: Iterable[Field] | None = None,
     limit_s: float,
     on_sent: Callable[[int], None] = _count_nothing,
+    make: Make | None = None,
 ) -> web.StreamResponse:
     """Answer ``request`` as planned, even while the body is still arriving.
 
@@ -108,16 +120,19 @@ async def send_plan(
         fields: Header fields to answer with instead of the plan's.
         limit_s: Most seconds in which a client takes ``STEP_BYTES``.
         on_sent: Told the number of body bytes after each step.
+        make: Makes the response of its fields and its body, which is None when it follows in
+            pieces; by default an ordinary one with the status of the plan.
 
     Raises:
         ConnectionError: the client is gone or too slow, or the body failed to arrive.
     """
-    headers = CIMultiDict(plan.headers if fields is None else fields)
+    make = make or partial(_make, plan.status)
+    headers = plan.headers if fields is None else fields
     if not plan.body or (body.is_done and plan.body_bytes <= INLINE_BYTES):
         data = b"".join(_inline(part, body) for part in plan.body)
         on_sent(len(data))
-        return web.Response(status=plan.status, headers=headers, body=data or None)
-    response = web.StreamResponse(status=plan.status, headers=headers)
+        return make(headers, data)
+    response = make(headers, None)
     await response.prepare(request)
     sender = _Sender(request, response, body, limit_s, on_sent)
     with closing_on_failure(request):
@@ -133,9 +148,10 @@ async def send_unplanned(
     fields: Iterable[Field],
     limit_s: float,
     on_sent: Callable[[int], None] = _count_nothing,
+    make: Make | None = None,
 ) -> web.StreamResponse:
     """Answer with all of a body, whose length may be unknown; otherwise as ``send_plan``."""
-    response = web.StreamResponse(status=status, headers=CIMultiDict(fields))
+    response = (make or partial(_make, status))(fields, None)
     await response.prepare(request)
     if request.method != "HEAD":
         sender = _Sender(request, response, body, limit_s, on_sent)

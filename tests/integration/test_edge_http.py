@@ -384,28 +384,46 @@ async def test_what_is_private_is_neither_stored_nor_shared(
     assert len(edge.edge.index) == 0
 
 
-async def test_errors_are_shared_with_those_who_wait_but_not_stored(
+async def test_what_says_nothing_of_caching_is_shared_with_nobody(
     parent: FakeParent, edge: RunningEdge, client: aiohttp.ClientSession
 ) -> None:
-    parent.add("/none", b"no", status=404, headers={}, first_byte_s=0.1)
+    """A page made for one visitor often says nothing; two who come at once each get their own."""
+    parent.add("/page", b"yours", headers={}, first_byte_s=0.1)
+    answers = await asyncio.gather(*(get(client, edge.url + "/page") for _ in range(3)))
+    assert [body for _, body, _ in answers] == [b"yours"] * 3
+    assert len(parent.asked) == 3
+
+
+async def test_an_absence_is_stored_when_it_says_for_how_long(
+    parent: FakeParent, edge: RunningEdge, client: aiohttp.ClientSession
+) -> None:
+    parent.add(
+        "/none", b"no", status=404, headers={"Cache-Control": "max-age=60"}, first_byte_s=0.1
+    )
     answers = await asyncio.gather(*(get(client, edge.url + "/none") for _ in range(3)))
     assert [(status, body) for status, body, _ in answers] == [(404, b"no")] * 3
+    status, body, headers = await get(client, edge.url + "/none", If_None_Match="*")
+    assert (status, body) == (404, b"no")
+    assert "hit" in headers["Cache-Status"]
     assert len(parent.asked) == 1
-    assert (await get(client, edge.url + "/none"))[0] == 404
-    assert len(parent.asked) == 2
 
 
-async def test_a_body_of_unknown_length_is_streamed_but_not_stored(
+async def test_a_body_of_unknown_length_is_stored_when_it_is_whole(
     parent: FakeParent, edge: RunningEdge, client: aiohttp.ClientSession
 ) -> None:
-    parent.add("/film/a", BODY, chunked=True, body_s=0.1)
-    answers = await asyncio.gather(*(get(client, edge.url + "/film/a") for _ in range(3)))
-    assert all(body == BODY for _, body, _ in answers)
-    assert len(parent.asked) == 1
-    assert len(edge.edge.index) == 0
-    parent.things["/film/a"].breaks_after = 300_000
+    thing = parent.add("/film/a", BODY, chunked=True, body_s=0.1, breaks_after=300_000)
     with pytest.raises(aiohttp.ClientPayloadError):
         await get(client, edge.url + "/film/a")
+    assert len(edge.edge.index) == 0
+    thing.breaks_after = None
+    answers = await asyncio.gather(*(get(client, edge.url + "/film/a") for _ in range(3)))
+    assert all(body == BODY for _, body, _ in answers)
+    # When the head went out nobody knew whether there would be room.
+    assert "stored" not in answers[0][2]["Cache-Status"]
+    assert len(parent.asked) == 2
+    status, body, headers = await get(client, edge.url + "/film/a", Range="bytes=5-9")
+    assert (status, body) == (206, BODY[5:10])
+    assert "hit" in headers["Cache-Status"]
 
 
 async def test_a_body_over_the_limit_is_passed_through(

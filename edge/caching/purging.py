@@ -1,0 +1,54 @@
+"""What a purge names: one key, all keys with a prefix, or all that carry a tag.
+
+A tag is an entry of ``Surrogate-Key`` or ``Cache-Tag``, with which an origin marks what belongs
+together, such as all files of one version of a title.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from edge.caching.stored import StoredObject
+
+MAX_TAGS = 64
+"""Most tags of one response that count."""
+
+MAX_TAG_LENGTH = 200
+"""Longer tags do not count."""
+
+_TAG_FIELDS = frozenset({"surrogate-key", "cache-tag"})
+
+
+def tags_of(headers: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """The tags of a response, each once, in their order."""
+    found: dict[str, None] = {}
+    for name, value in headers:
+        if name.lower() in _TAG_FIELDS:
+            found.update(
+                dict.fromkeys(
+                    tag for tag in re.split(r"[\s,]+", value) if 0 < len(tag) <= MAX_TAG_LENGTH
+                )
+            )
+    return tuple(found)[:MAX_TAGS]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purge:
+    """What to remove; one of the three is given."""
+
+    key: str = ""
+    """Everything under this lookup key."""
+    prefix: str = ""
+    """Everything whose lookup key begins so."""
+    tag: str = ""
+    """Everything that carries this tag."""
+
+    def selects(self, stored: StoredObject) -> bool:
+        """Whether ``stored`` is to be removed."""
+        if self.key:
+            return stored.lookup_key == self.key
+        if self.prefix:
+            return stored.lookup_key.startswith(self.prefix)
+        return bool(self.tag) and self.tag in stored.tags
