@@ -56,6 +56,9 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         ),
         "origin": Entry("origin.cli:origin", "Serve packages, tokens and keys over HTTP."),
         "edge": Entry("edge.cli.edge:edge", "Run one caching tier in front of a parent."),
+        "director": Entry(
+            "edge.cli.director:director", "Register caches, and steer players to the best one."
+        ),
         "serve": Entry(
             "bench.stack.cli.serve:serve", "Run an origin and two tiers of edges locally."
         ),
@@ -98,6 +101,7 @@ TABLES: Mapping[str, str] = {
     "transcode": "transcode.config:TranscodeConfig",
     "origin": "origin.config:OriginConfig",
     "edge": "edge.config:EdgeConfig",
+    "director": "edge.tiers.config:DirectorConfig",
     "serve": "bench.stack.config:ServeConfig",
     "player": "player.config:PlayerConfig",
 }
