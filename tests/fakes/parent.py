@@ -46,6 +46,8 @@ class Thing:
     """Close the connection instead of an answer."""
     chunked: bool = False
     """Send no length."""
+    last_piece: asyncio.Event | None = None
+    """The last sixteenth of the body is sent when this is set."""
 
 
 class FakeParent:
@@ -105,6 +107,8 @@ class FakeParent:
                 assert request.transport is not None
                 request.transport.close()
                 break
+            if thing.last_piece is not None and start + step >= len(thing.body):
+                await thing.last_piece.wait()
             await response.write(piece)
             await asyncio.sleep(thing.body_s / 16)
             sent += len(piece)
