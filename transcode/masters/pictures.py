@@ -55,7 +55,17 @@ def choose_picture(
     form = str(shown.get("format_name", ""))
     if videos and (form.endswith("_pipe") or form in ("image2", "tty")):
         # ffprobe reads a still picture as a video of one frame, and any text as a terminal.
-        more = "; an animated WebP has to become an MP4 first" if form == "webp_pipe" else ""
+        more = ""
+        if form == "webp_pipe":
+            more = (
+                "; an animated WebP has to become another file first: `ffmpeg -i IN -c:v ffv1 "
+                "OUT.mkv` with ffmpeg 9 or later"
+            )
+        elif form.endswith("_pipe") and any((each.packets or 0) > 1 for each in videos):
+            more = (
+                "; a row of pictures states no rate: `ffmpeg -framerate RATE -i IN -c copy "
+                "OUT.mkv` gives it one"
+            )
         raise MediaError(f"{where}: found a still picture or text; {EXPECTED}{more}")
     brand = str((shown.get("tags") or {}).get("major_brand", "")).strip()
     able = sieve.drop(videos, lambda each: _fault(each, brand))

@@ -51,7 +51,7 @@ from transcode.run.planning import (
 )
 from transcode.run.process import Tick
 from transcode.run.progress import Pace, TranscodeProgress
-from transcode.run.schedule import do_all, look_up, tasks_of
+from transcode.run.schedule import do_all, keep_undamaged, look_up, tasks_of
 from transcode.run.scoring import measure_tracks
 from transcode.run.texts import Text, read_texts, write_texts
 from transcode.run.threads import in_thread
@@ -247,7 +247,9 @@ class _Work:
         except DamagedError:
             if self.planned.master.damage is not None:
                 raise
+            before = self.planned.order
             self.begin(await plan_for_damage(self.planned, self._config, self._cache))
+            keep_undamaged(before, self.planned.order, self._cache)
             await self._encode()
 
     async def _encode(self) -> None:

@@ -15,6 +15,7 @@ from abr.shell import reason_of
 from transcode.masters.ends import ends_broken, with_missing_end
 from transcode.masters.fields import whole
 from transcode.masters.master import Master, master_from
+from transcode.masters.negative import with_counted_start
 from transcode.masters.packets import CORRUPT, KEY, Packets
 from transcode.masters.sound import to_listen_to
 from transcode.masters.stream import streams_of
@@ -74,6 +75,8 @@ async def probe(
     if may_have_header(found):
         await _add_headers(path, found, limit_s)
     packets, log = await read_packets(path, sample_rates(found), limit_s=limit_s)
+    if str(found.get("format", {}).get("format_name", "")).startswith("matroska"):
+        packets = with_counted_start(packets)
     is_cut = bool(stated) or (CUT_SHORT in log and not has_open_end(path)) or ends_broken(packets)
     facts = partial(
         master_from,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -60,6 +62,32 @@ def order_of(jobs: Sequence[Job], *, source: str, build: str) -> Order:
             for name in job.products
         },
     )
+
+
+def keep_undamaged(before: Order, after: Order, cache: Cache) -> None:
+    """Take what was made before damage was met: those parts decoded without an error.
+
+    Args:
+        before: The order that ended with the damage.
+        after: The one that allows for it.
+        cache: Where products are; it gets each of them under its new address too.
+    """
+    known = {str(job): job for job in before.jobs}
+    for job in after.jobs:
+        if known.get(str(job)) != _strict(job):
+            continue
+        for name in job.products:
+            old, new = (cache.path_of(each.addresses[name]) for each in (before, after))
+            new.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError, FileExistsError):
+                os.link(old, new)
+
+
+def _strict(job: Job) -> Job:
+    """``job`` as it is where no damage is known."""
+    if isinstance(job, VideoJob):
+        return replace(job, pictures=replace(job.pictures, is_damaged=False))
+    return replace(job, audio=replace(job.audio, is_damaged=False))
 
 
 def look_up(order: Order, cache: Cache, check: Callable[[], None] = lambda: None) -> list[Job]:

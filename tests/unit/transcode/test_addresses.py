@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 from tests.golden.make_ffmpeg_arguments import master
 from transcode.addresses import address_of
@@ -12,6 +13,8 @@ from transcode.masters.sound import AudioFacts
 from transcode.planning.chunks import Chunk
 from transcode.planning.jobs import Job, ProductName, VideoJob, jobs_of
 from transcode.planning.plan import plan_encode
+from transcode.run.cache import Cache
+from transcode.run.schedule import keep_undamaged, order_of
 
 
 def jobs(**settings: object) -> list[Job]:
@@ -66,3 +69,22 @@ def test_where_a_chunk_lies_changes_its_address() -> None:
     assert len(found) == len(chunks)
     again = replace(job, chunk=replace(chunks[0], index=7))
     assert address_of(again, ProductName("v0", 7), source="s", build="b") in found
+
+
+def test_what_was_made_before_damage_was_met_is_kept(tmp_path: Path) -> None:
+    """Under the address that it has where damage is allowed for; a changed rung is not."""
+    found = jobs(ladder="180:200,360:600")
+    chunk = next(each for each in found if isinstance(each, VideoJob))
+    allowing = replace(chunk, pictures=replace(chunk.pictures, is_damaged=True))
+    other = replace(allowing, chunk=replace(chunk.chunk, frames=1))
+    cache = Cache(tmp_path)
+    before = order_of([chunk], source="s", build="b")
+    name = chunk.products[0]
+    made = cache.path_of(before.addresses[name])
+    made.parent.mkdir(parents=True)
+    made.write_bytes(b"a product")
+    for job, is_kept in ((allowing, True), (other, False)):
+        after = order_of([job], source="s", build="b")
+        keep_undamaged(before, after, cache)
+        assert after.addresses[name] != before.addresses[name]
+        assert [cache.holds(after.addresses[each]) for each in job.products] == [is_kept, False]

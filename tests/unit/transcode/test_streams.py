@@ -120,7 +120,9 @@ def test_measured_lengths_count_and_not_declared_ones() -> None:
     ("streams", "shown", "message"),
     [
         ([video(**COVER)], {"format_name": "mjpeg_pipe"}, "a still picture or text"),
-        ([video(codec_name="webp")], {"format_name": "webp_pipe"}, "WebP has to become an MP4"),
+        ([video(codec_name="webp")], {"format_name": "webp_pipe"}, "WebP has to become another"),
+        ([video(**COVER | {"nb_read_packets": "9"})], {"format_name": "jpeg_pipe"},
+         "states no rate"),
         ([video(codec_name="av1", nb_read_packets="1")], {"tags": {"major_brand": "avif"}},
          "found a still picture"),
         ([video(codec_name="hevc", marks=["dependent"])], {"tags": {"major_brand": "heic"}},

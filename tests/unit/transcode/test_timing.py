@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from tests.packettables import interleave, packets
+from transcode.masters.negative import with_counted_start
 from transcode.masters.notes import Note, time_code
 from transcode.masters.packets import DISCARD, Packets
 from transcode.masters.timing import Timing, measure
@@ -258,3 +259,15 @@ def test_hidden_pictures_before_a_cut_in_mid_film_are_no_jump() -> None:
     assert (timing.frames, timing.pictures) == (125, 125)
     assert timing.picture.clock.jumps == ()
     assert said(timing) == []
+
+
+def test_times_that_ffmpeg_loses_before_0_are_counted_as_it_counts_them() -> None:
+    """Two seconds before 0, then four: six in all, and the sound alongside."""
+    nan = np.full(50, np.nan)
+    track = packets(np.concatenate([nan, np.arange(100) * 0.04]))
+    found = with_counted_start({0: track})[0]
+    assert found.pts_s[:51] == pytest.approx([*np.arange(50) * 0.04, 0.0])
+    timing = measure(found, form="matroska,webm")
+    assert (timing.rate, timing.frames, len(timing.picture.clock.jumps)) == (25, 150, 1)
+    gap = packets(np.where(np.arange(150) % 3 == 0, np.nan, np.arange(150) * 0.04))
+    assert with_counted_start({0: gap})[0] is gap
