@@ -22,6 +22,7 @@ import numpy as np
 
 from tests.fakes.broken_masters import BROKEN
 from tests.fakes.masters import CASES, Case
+from tests.fakes.odd_masters import ODD
 from tests.fakes.rare_masters import RARE
 from transcode.run.ffmpegtools import find
 
@@ -49,7 +50,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="Keep masters and packages in this folder.")
     args = parser.parse_args()
     bad = 0
-    for case in (*CASES, *RARE, *BROKEN):
+    for case in (*CASES, *RARE, *BROKEN, *ODD):
         if args.only not in case.name:
             continue
         with tempfile.TemporaryDirectory() as scratch:
@@ -158,7 +159,7 @@ def brightness(folder: Path) -> np.ndarray:
 
     Not of its edges: a picture of another shape may have borders.
     """
-    middle = "crop=iw/4:ih/4,scale=16:16:flags=area,format=gray"
+    middle = "crop=max(iw/4\\,2):max(ih/4\\,2),scale=16:16:flags=area,format=gray"
     raw = decoded(
         media(folder), "-vf", middle, "-fps_mode", "passthrough",
         "-f", "rawvideo",

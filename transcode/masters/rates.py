@@ -36,6 +36,7 @@ _LEAST_STEP_S = 1 / 400
 _ON_GRID = 0.99
 _DENSE = 0.9
 _STRAYS = 1e-3
+_CLOSE = 0.6
 _RECOVERS = 25
 """Pictures that one too many may put into the place after theirs, until a place is free."""
 
@@ -181,9 +182,12 @@ def _fit(times_s: FloatArray, rate: Fraction, *, origin_s: float | None = None) 
     origin_s = float(times_s[0]) if origin_s is None else origin_s
     nearest = places_of(times_s, rate, origin_s)
     taken = pack(nearest)
-    twice = int((np.diff(nearest) == 0).sum())
+    shares = np.diff(nearest) == 0
+    twice = int(shares.sum())
     late = int((taken > nearest).sum())
-    if 0 < twice <= max(1, len(times_s) * _STRAYS) and late > _RECOVERS * twice:
+    # Places are shared by pictures a whole interval apart where the rate is too low.
+    is_close = not (np.diff(times_s)[shares] * float(rate) > _CLOSE).any()
+    if is_close and 0 < twice <= max(1, len(times_s) * _STRAYS) and late > _RECOVERS * twice:
         return Rate(rate=rate, origin_s=origin_s, is_variable=True, strays=twice)
     return Rate(
         rate=rate,
