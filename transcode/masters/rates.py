@@ -81,7 +81,8 @@ def rate_of(times_s: FloatArray, *, tick_s: float, hint: Fraction | None = None)
         fit = _fit(times_s, rate)
         if not fit.lost and (not fit.moved or _is_dense(times_s, rate)):
             twins = [each for each in _LADDER if abs(float(each / rate) - 1) < 0.002]
-            return _fit(times_s, min(twins or [rate], key=lambda each: _error(times_s, each)))
+            fits = [_fit(times_s, each) for each in twins or [rate]]
+            return min(fits, key=lambda each: (each.lost + each.strays, _error(times_s, each.rate)))
     return _fit(times_s, Fraction(60))
 
 

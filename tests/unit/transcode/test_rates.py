@@ -128,6 +128,6 @@ def test_a_stray_picture_does_not_move_all_that_follow(at: int, later_s: float) 
 
 def test_a_rate_that_is_a_little_too_low_leaves_no_picture_out() -> None:
     """24 a second, then 30: at 29.97 one of a thousand would share a place."""
-    times_s = np.concatenate([np.arange(240) / 24, 10 + np.arange(3000) / 30])
+    times_s = np.concatenate([np.arange(240) / 24, 10 + 1 / 60 + np.arange(3000) / 30])
     found = rate_of(np.round(times_s, 6), tick_s=1 / 90000)
     assert (int(found.rate * 100), found.lost, found.strays) == (3000, 0, 0)
