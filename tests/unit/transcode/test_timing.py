@@ -268,6 +268,6 @@ def test_times_that_ffmpeg_loses_before_0_are_counted_as_it_counts_them() -> Non
     found = with_counted_start({0: track})[0]
     assert found.pts_s[:51] == pytest.approx([*np.arange(50) * 0.04, 0.0])
     timing = measure(found, form="matroska,webm")
-    assert (timing.rate, timing.frames, len(timing.picture.clock.jumps)) == (25, 150, 1)
+    assert (float(timing.rate), timing.frames, len(timing.picture.clock.jumps)) == (25.0, 150, 1)
     gap = packets(np.where(np.arange(150) % 3 == 0, np.nan, np.arange(150) * 0.04))
     assert with_counted_start({0: gap})[0] is gap
