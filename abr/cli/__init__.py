@@ -59,6 +59,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "director": Entry(
             "edge.cli.director:director", "Register caches, and steer players to the best one."
         ),
+        "cache": Entry("edge.cli.cache:cache", "Find out how a cache would do, from a log."),
         "serve": Entry(
             "bench.stack.cli.serve:serve", "Run an origin and two tiers of edges locally."
         ),
