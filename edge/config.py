@@ -17,6 +17,9 @@ class EdgeConfig:
 
     parent: str = "http://127.0.0.1:8080"
     """Base URL of the only server that is asked: the origin, or a tier nearer to it."""
+    parents: tuple[str, ...] = ()
+    """Base URLs of several parents, which share the keys and stand in for each other; then
+    ``parent`` is not used."""
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: int = 8081
@@ -65,6 +68,12 @@ class EdgeConfig:
     """Most connections to the parent."""
     stale_if_error_s: float = 60.0
     """How long past its freshness an object may be served while the parent fails."""
+    health_interval_s: float = 2.0
+    """How often each of several parents is checked."""
+    health_limit_s: float = 1.0
+    """A parent that does not answer a check within this has failed it."""
+    health_path: str = ""
+    """What a check asks for; empty: it only connects."""
     keys_refresh_s: float = 10.0
     """Least seconds between two fetches of the parent's public keys."""
 
@@ -74,15 +83,10 @@ class EdgeConfig:
         Raises:
             ConfigError: a value is out of range; the message names it.
         """
-        parts = urlsplit(self.parent)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigError(
-                f"edge.parent: found {self.parent!r}; expected a URL such as http://127.0.0.1:8080"
-            )
-        if parts.query or parts.fragment or parts.username:
-            raise ConfigError(
-                "edge.parent: found a query, fragment or user name; expected scheme, host and port"
-            )
+        for name, url in self._named_parents():
+            _check_parent(name, url)
+        if len(set(self.parents)) != len(self.parents):
+            raise ConfigError("edge.parents: one is listed twice; expected each once")
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"edge.port: found {self.port}; expected 0 to 65535")
         for name in _POSITIVE:
@@ -96,6 +100,26 @@ class EdgeConfig:
             raise ConfigError(f"edge.name: found {self.name!r}; expected printable ASCII")
         policies.make(self.policy, capacity_bytes=self.cache_bytes)
         return self
+
+    @property
+    def parent_urls(self) -> tuple[str, ...]:
+        """Base URLs of all parents, without a slash at the end."""
+        return tuple(url.rstrip("/") for _, url in self._named_parents())
+
+    def _named_parents(self) -> list[tuple[str, str]]:
+        if self.parents:
+            return [("edge.parents", url) for url in self.parents]
+        return [("edge.parent", self.parent)]
+
+
+def _check_parent(name: str, url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(f"{name}: found {url!r}; expected a URL such as http://127.0.0.1:8080")
+    if parts.query or parts.fragment or parts.username:
+        raise ConfigError(
+            f"{name}: found a query, fragment or user name; expected scheme, host and port"
+        )
 
 
 _NOT_NEGATIVE = (
@@ -114,4 +138,6 @@ _POSITIVE = (
     "fill_limit_s",
     "send_limit_s",
     "upstream_connections",
+    "health_interval_s",
+    "health_limit_s",
 )

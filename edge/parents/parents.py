@@ -80,8 +80,13 @@ class Attempt:
         return f"<Attempt at {self.name}, {self._permit!r}>"
 
     def answered(self, status: int, now_s: float) -> None:
-        """The head of an answer arrived; 5xx of a gateway or an overloaded server is a failure."""
-        self._end(now_s, failed=status in FAILED_STATUSES, learn=True)
+        """The head of an answer arrived.
+
+        The 5xx of a gateway or of an overloaded server is a failure where another parent could
+        do better. A single parent that answers is alive, whatever it says of one object.
+        """
+        failed = status in FAILED_STATUSES and len(self._parents.names) > 1
+        self._end(now_s, failed=failed, learn=True)
 
     def failed(self, now_s: float) -> None:
         """No answer came: it could not be reached, broke off or was too slow."""
@@ -112,7 +117,7 @@ class Attempt:
         self._parents.health.note_request(self.name, failed=failed, now_s=now_s)
 
 
-FAILED_STATUSES = frozenset({500, 502, 503, 504})
+FAILED_STATUSES = frozenset({502, 503, 504})
 """Statuses that speak of the parent's condition and not of the object."""
 
 

@@ -121,6 +121,16 @@ def test_a_missing_object_is_no_failure_of_its_parent() -> None:
     assert parents.states(0.1)[A] == "open"
 
 
+def test_a_single_parent_that_answers_is_alive_whatever_it_answers() -> None:
+    """One page of a site that says 503 does not cut off the others."""
+    parents = Parents([Parent(name=A)], RULES)
+    for _ in range(50):
+        attempt = parents.begin(A, 0.0)
+        assert attempt is not None
+        attempt.answered(503, 0.1)
+    assert parents.states(0.1)[A] == "closed"
+
+
 def test_hedges_wait_for_the_usual_time() -> None:
     """Of waits of 10 to 400 ms the 95th percentile is 380 ms; without samples a fixed time."""
     parents = three()

@@ -1,0 +1,308 @@
+"""Asking the parents of an edge: failover, hedging, health checks.
+
+``edge.parents`` decides; this module connects. One request goes to the key's own parent. When
+that one fails, or takes longer than it usually does, another is asked as well, within the retry
+budget, and the first usable answer wins. Nothing is asked twice that is not safe to repeat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from abr.errors import AbrError, PeerError, UpstreamError
+from edge.config import EdgeConfig
+from edge.parents.limit import Urgency
+from edge.parents.parents import FAILED_STATUSES, Attempt, Choice, Parent, Parents, Why
+from edge.server.upstream import Upstream, UpstreamResponse
+
+REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+"""Safe methods (RFC 9110 §9.2.1): only these are ever sent twice."""
+
+
+@dataclass(slots=True, eq=False)
+class _Running:
+    """One attempt and the task that waits for its head."""
+
+    place: int
+    """0 for the first that was asked."""
+    attempt: Attempt
+    task: asyncio.Task[UpstreamResponse]
+    stack: AsyncExitStack
+
+
+@dataclass(slots=True)
+class ParentCounters:
+    """What was asked of the parents since the start."""
+
+    asked: dict[Why, int] = field(default_factory=lambda: {"content": 0, "health": 0, "other": 0})
+    """First requests by why they went where they did."""
+    retries: int = 0
+    """Second requests after a failure."""
+    hedges: int = 0
+    """Second requests while the first was late."""
+    refused: int = 0
+    """Requests for which no parent could be asked."""
+
+
+class ParentsClient:
+    """All parents of one edge as one upstream; ``open`` before use, ``close`` after.
+
+    Args:
+        config: Limits, and how often parents are checked.
+        parents: Decides whom to ask.
+        make: Makes the client of one parent from its base URL.
+        now: A monotonic clock, seconds.
+    """
+
+    def __init__(
+        self,
+        config: EdgeConfig,
+        parents: Parents,
+        *,
+        make: Callable[[str], Upstream],
+        now: Callable[[], float],
+    ) -> None:
+        self.parents = parents
+        self.counters = ParentCounters()
+        self._config = config
+        self._make = make
+        self._now = now
+        self._upstreams: dict[str, Upstream] = {}
+        self._checking: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<ParentsClient of {self.parents!r}>"
+
+    async def open(self) -> None:
+        """Prepare to connect, and begin to check the parents' health."""
+        await self._connect_to_all()
+        self._checking = asyncio.create_task(self._check_for_ever())
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._checking is not None:
+            self._checking.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._checking
+        for upstream in self._upstreams.values():
+            await upstream.close()
+        self._upstreams = {}
+
+    async def set_parents(self, parents: tuple[Parent, ...]) -> None:
+        """Ask others from now on; requests under way are not disturbed by new parents."""
+        self.parents.set_parents(parents)
+        await self._connect_to_all()
+
+    @asynccontextmanager
+    async def ask(
+        self,
+        method: str,
+        target: str,
+        *,
+        headers: list[tuple[str, str]],
+        body: Any = None,
+        key: str = "",
+        urgency: Urgency = "playback",
+    ) -> AsyncIterator[UpstreamResponse]:
+        """One request to the parent of ``key``, or to another that stands in for it.
+
+        Args:
+            method: Request method.
+            target: Path and query, starting with ``/``.
+            headers: Header fields to send.
+            body: Request body; with one the request is sent once only.
+            key: Cache key; it chooses the parent.
+            urgency: Whether a viewer waits.
+
+        Raises:
+            UpstreamError: no parent answered, or none may be asked now.
+            UpstreamTimeoutError: not within the limits.
+        """
+        choice = self._choose(key or target, urgency)
+        may_repeat = body is None and method in REPEATABLE
+
+        async def connect(upstream: Upstream, stack: AsyncExitStack) -> UpstreamResponse:
+            asked = upstream.ask(method, target, headers=headers, body=body)
+            return await stack.enter_async_context(asked)
+
+        race = _Race(self, choice.names if may_repeat else choice.names[:1], connect)
+        try:
+            yield await race.run()
+        finally:
+            await race.close()
+
+    async def key_set(self) -> dict[str, Any]:
+        """The public keys of the first parent that has them.
+
+        Raises:
+            UpstreamError: none could be had.
+        """
+        trouble: PeerError | None = None
+        for name in self._choose("/.well-known/jwks.json", "playback").names:
+            try:
+                return await self._upstreams[name].key_set()
+            except PeerError as exc:
+                trouble = trouble or exc
+        assert trouble is not None
+        raise trouble
+
+    async def is_reachable(self) -> bool:
+        """Whether any parent accepts a connection."""
+        for upstream in self._upstreams.values():
+            if await upstream.is_reachable():
+                return True
+        return False
+
+    def upstream(self, name: str) -> Upstream:
+        """The client of one parent."""
+        return self._upstreams[name]
+
+    def now_s(self) -> float:
+        """The clock of attempts."""
+        return self._now()
+
+    def _choose(self, key: str, urgency: Urgency) -> Choice:
+        choice = self.parents.choose(key, now_s=self._now(), urgency=urgency)
+        if not choice.names:
+            self.counters.refused += 1
+            names = ", ".join(self.parents.names)
+            again = f"; asked again in {choice.retry_after_s:.1f} s" if choice.retry_after_s else ""
+            raise UpstreamError(f"no parent may be asked now ({names}){again}")
+        self.counters.asked[choice.why] += 1
+        self.parents.budget.deposit()
+        return choice
+
+    async def _connect_to_all(self) -> None:
+        names = self.parents.names
+        for name in names:
+            if name not in self._upstreams:
+                self._upstreams[name] = upstream = self._make(name)
+                await upstream.open()
+        for name in set(self._upstreams) - set(names):
+            await self._upstreams.pop(name).close()
+
+    async def _check_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self._config.health_interval_s)
+            if len(self._upstreams) > 1:  # a single parent is asked whatever a check finds
+                await asyncio.gather(*(self._check(name) for name in tuple(self._upstreams)))
+
+    async def _check(self, name: str) -> None:
+        upstream = self._upstreams.get(name)
+        if upstream is None:
+            return
+        good = False
+        with suppress(AbrError, TimeoutError):
+            async with asyncio.timeout(self._config.health_limit_s):
+                good = await self._is_well(upstream)
+        self.parents.health.note_probe(name, good=good)
+
+    async def _is_well(self, upstream: Upstream) -> bool:
+        path = self._config.health_path
+        if not path:
+            return await upstream.is_reachable()
+        async with upstream.ask("GET", path, headers=[]) as answer:
+            async for _ in answer.pieces():
+                pass
+            return answer.status < 500
+
+
+Connect = Callable[[Upstream, AsyncExitStack], Coroutine[Any, Any, UpstreamResponse]]
+
+
+class _Race:
+    """One request, sent to one parent or, when that is late or fails, to more."""
+
+    def __init__(self, client: ParentsClient, names: tuple[str, ...], connect: Connect) -> None:
+        self._client = client
+        self._names = list(names)
+        self._connect = connect
+        self._running: list[_Running] = []
+        self._started = 0
+        self._winner: _Running | None = None
+        self._fallback: _Running | None = None
+        self._trouble: AbrError | None = None
+
+    def __repr__(self) -> str:
+        return f"<_Race of {len(self._running)} attempts, {len(self._names)} names left>"
+
+    async def run(self) -> UpstreamResponse:
+        """The first usable answer.
+
+        Raises:
+            AbrError: there is none.
+        """
+        late_s = self._start()
+        while self._running:
+            tasks = [running.task for running in self._running]
+            done, _ = await asyncio.wait(tasks, timeout=late_s, return_when=asyncio.FIRST_COMPLETED)
+            if not done:
+                late_s = self._start_another("hedges")
+            for running in [each for each in self._running if each.task in done]:
+                if self._wins(running):
+                    return running.task.result()
+                late_s = self._start_another("retries") if not self._running else None
+        if self._fallback is not None:
+            return self._fallback.task.result()
+        raise self._trouble or UpstreamError("no parent may be asked now")
+
+    async def close(self) -> None:
+        """End the answer, and give up whatever is still under way."""
+        now_s = self._client.now_s()
+        for running in self._running:
+            if self._winner is not None and running.place < self._winner.place:
+                running.attempt.overtaken(now_s)
+            else:
+                running.attempt.give_up()
+            running.task.cancel()
+        await asyncio.gather(*(each.task for each in self._running), return_exceptions=True)
+        ended = [*self._running, self._winner, self._fallback]
+        for each in ended:
+            if each is not None:
+                with suppress(AbrError, OSError):
+                    await each.stack.aclose()
+
+    def _start(self) -> float | None:
+        """Ask the next parent; returns the seconds after which it is late, None: never."""
+        client = self._client
+        while self._names:
+            name = self._names.pop(0)
+            attempt = client.parents.begin(name, client.now_s())
+            if attempt is None:
+                continue
+            stack = AsyncExitStack()
+            task = asyncio.create_task(self._connect(client.upstream(name), stack))
+            self._running.append(_Running(self._started, attempt, task, stack))
+            self._started += 1
+            return client.parents.hedge_after_s(name) if self._names else None
+        return None
+
+    def _start_another(self, counter: str) -> float | None:
+        client = self._client
+        if not self._names or not client.parents.budget.withdraw(client.now_s()):
+            return None
+        setattr(client.counters, counter, getattr(client.counters, counter) + 1)
+        return self._start()
+
+    def _wins(self, running: _Running) -> bool:
+        """Note the outcome of an attempt that ended; whether its answer is used."""
+        self._running.remove(running)
+        now_s = self._client.now_s()
+        error = running.task.exception()
+        if error is not None:
+            running.attempt.failed(now_s)
+            if not isinstance(error, AbrError):
+                raise error
+            self._trouble = self._trouble or error
+            return False
+        status = running.task.result().status
+        running.attempt.answered(status, now_s)
+        if status in FAILED_STATUSES and (self._names or self._running) and self._fallback is None:
+            self._fallback = running
+            return False
+        self._winner = running
+        return True
