@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from abr.errors import ConfigError
@@ -68,6 +68,20 @@ class EdgeConfig:
     """Most connections to the parent."""
     stale_if_error_s: float = 60.0
     """How long past its freshness an object may be served while the parent fails."""
+    stale_wait_s: float = 1.0
+    """How long a request waits for the parent when a stale response may stand in for it."""
+    director: str = ""
+    """Base URL of the director that tells whom to ask; empty: only ``parent`` and ``parents``."""
+    director_secret: str = field(default="", repr=False)
+    """Bearer secret to register with."""
+    public_url: str = ""
+    """How others reach this edge; empty: by ``host`` and ``port``."""
+    region: str = ""
+    """Where it stands, for the director."""
+    zone: str = ""
+    """Where in the region."""
+    capacity_bps: float = 1e9
+    """Bits per second that count as full load."""
     health_interval_s: float = 2.0
     """How often each of several parents is checked."""
     health_limit_s: float = 1.0
@@ -83,8 +97,14 @@ class EdgeConfig:
         Raises:
             ConfigError: a value is out of range; the message names it.
         """
-        for name, url in self._named_parents():
+        optional = [("edge.director", self.director), ("edge.public_url", self.public_url)]
+        for name, url in (*self._named_parents(), *(pair for pair in optional if pair[1])):
             _check_parent(name, url)
+        if self.director and not self.public_url and self.port == 0:
+            raise ConfigError(
+                "edge.public_url: expected how others reach this edge, since its port is free to "
+                "choose; set it, or a port"
+            )
         if len(set(self.parents)) != len(self.parents):
             raise ConfigError("edge.parents: one is listed twice; expected each once")
         if not 0 <= self.port <= 65535:
@@ -140,4 +160,6 @@ _POSITIVE = (
     "upstream_connections",
     "health_interval_s",
     "health_limit_s",
+    "stale_wait_s",
+    "capacity_bps",
 )

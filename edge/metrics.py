@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from edge.counters import Counters
 from edge.index import CacheIndex
+from edge.parents.parents import Why
 
 LABELS = ("tier", "edge")
 """Labels of every metric."""
@@ -33,6 +34,19 @@ COUNTERS = {
 """Fields of ``Counters`` that are exposed as ``abr_edge_<field>_total``."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamFigures:
+    """What was asked of the parents."""
+
+    asked: Mapping[Why, int]
+    """Requests by why they went where they did: content, health, other."""
+    retries: int
+    hedges: int
+    refused: int
+    closed: Mapping[str, bool]
+    """Whether the breaker of each parent is closed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EdgeCollector:
     """Reads the counters when asked, so nothing is counted twice."""
@@ -43,6 +57,7 @@ class EdgeCollector:
     index: CacheIndex
     fills_under_way: Callable[[], int]
     disk_troubles: Callable[[], int]
+    upstream: Callable[[], UpstreamFigures]
 
     def collect(self) -> Iterator[Metric]:
         """All metrics of one edge."""
@@ -55,6 +70,7 @@ class EdgeCollector:
         for reason, count in self.counters.refusals.items():
             refused.add_metric((self.tier, self.name, reason), count)
         yield refused
+        yield from self._collect_upstream()
         gauges = {
             "hit_ratio": ("Hits per request.", self.counters.hit_ratio),
             "byte_hit_ratio": ("Bytes sent on hits per byte sent.", self.counters.byte_hit_ratio),
@@ -68,6 +84,28 @@ class EdgeCollector:
             gauge = GaugeMetricFamily(f"abr_edge_{field}", text, labels=LABELS)
             gauge.add_metric((self.tier, self.name), value)
             yield gauge
+
+    def _collect_upstream(self) -> Iterator[Metric]:
+        figures = self.upstream()
+        asked = CounterMetricFamily(
+            "abr_edge_asked",
+            "Requests to parents, by why they went where they did.",
+            labels=(*LABELS, "why"),
+        )
+        for why, count in figures.asked.items():
+            asked.add_metric((self.tier, self.name, why), count)
+        yield asked
+        yield self._counter("retries", "Requests sent to another parent.", figures.retries)
+        yield self._counter("hedges", "Requests sent to a second parent early.", figures.hedges)
+        yield self._counter("unasked", "Requests for which no parent was left.", figures.refused)
+        closed = GaugeMetricFamily(
+            "abr_edge_breaker_closed",
+            "Whether a parent is asked, 1 or 0.",
+            labels=(*LABELS, "parent"),
+        )
+        for parent, is_closed in figures.closed.items():
+            closed.add_metric((self.tier, self.name, parent), float(is_closed))
+        yield closed
 
     def text(self) -> bytes:
         """Everything in the exposition format."""

@@ -15,7 +15,18 @@ from edge.config import EdgeConfig
 
 
 @click.command()
-@click.option("--parent", metavar="URL", help="The origin or the tier above. [127.0.0.1:8080]")
+@click.option(
+    "--parent",
+    "parents",
+    metavar="URL",
+    multiple=True,
+    help="The origin or the tier above; of several, each gets its share of the keys, and others "
+    "stand in for it when it fails. [127.0.0.1:8080]",
+)
+@click.option("--director", metavar="URL", help="Register there and be told whom to ask.")
+@click.option("--region", metavar="NAME", help="Where this cache stands, for the director.")
+@click.option("--zone", metavar="NAME", help="Where in the region.")
+@click.option("--public-url", metavar="URL", help="How others reach this cache.")
 @click.option("--host", metavar="ADDRESS", help="Address to listen on. [127.0.0.1]")
 @click.option("--port", type=int, metavar="N", help="Port to listen on; 0: a free one. [8081]")
 @click.option(
@@ -37,7 +48,11 @@ from edge.config import EdgeConfig
 @click.pass_context
 def edge(
     ctx: click.Context,
-    parent: str | None,
+    parents: tuple[str, ...],
+    director: str | None,
+    region: str | None,
+    zone: str | None,
+    public_url: str | None,
     host: str | None,
     port: int | None,
     cache_dir: str | None,
@@ -57,13 +72,20 @@ def edge(
     Examples:
       abr edge --parent http://127.0.0.1:8080
       abr edge --parent http://127.0.0.1:8081 --port 8082 --name isp-1 --tier isp
+      abr edge --parent http://127.0.0.1:9001 --parent http://127.0.0.1:9002
+      abr edge --director http://127.0.0.1:8090 --name isp-1 --tier isp --region eu
       abr edge --parent http://127.0.0.1:9000 --no-token --cache-bytes 1000000000
     """
     config = configuration(
         ctx,
         "edge",
         EdgeConfig,
-        parent=parent,
+        parent=parents[0] if len(parents) == 1 else None,
+        parents=parents if len(parents) > 1 else None,
+        director=director,
+        region=region,
+        zone=zone,
+        public_url=public_url,
         host=host,
         port=port,
         cache_dir=cache_dir,
@@ -89,11 +111,14 @@ async def _serve(config: EdgeConfig, *, as_json: bool) -> None:
             note(f"no keys from the parent yet, requests are refused: {running.trouble}")
         if as_json:
             listener = {"role": "edge", "tier": config.tier, "url": where.url}
-            facts = {"parent": config.parent, "cache_dir": str(folder)}
+            facts = {"parent": config.parent_urls[0], "cache_dir": str(folder)}
             click.echo(json.dumps({"listeners": [listener], **facts}))
         else:
             click.echo(f"edge    {where.url}  ({config.name}, tier {config.tier})")
-            click.echo(f"parent  {config.parent}")
+            for url in config.parent_urls:
+                click.echo(f"parent  {url}")
+            if config.director:
+                click.echo(f"told by {config.director}")
             held = f"{len(running.index)} objects, {running.index.held_bytes / 1e6:.1f} MB"
             click.echo(f"cache   {folder}  ({held}, at most {config.cache_bytes / 1e6:.0f} MB)")
             click.echo("Ctrl-C ends it.")

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from aiohttp import web
@@ -25,15 +26,19 @@ from edge.config import EdgeConfig
 from edge.counters import Counters
 from edge.index import CacheIndex
 from edge.metrics import EdgeCollector
+from edge.parents.parents import Parent, Parents
 from edge.server.body import DISK_OVERHEAD_BYTES, BodyStore
-from edge.server.clock import Clock, wall_clock_s
+from edge.server.clock import Clock, monotonic_s, wall_clock_s
 from edge.server.delivery import Delivery
 from edge.server.filling import Fills
+from edge.server.parents import ParentsClient
 from edge.server.passthrough import MAX_REQUEST_BODY_BYTES, Passthrough
+from edge.server.registration import Registrar
 from edge.server.site import Site
 from edge.server.tokencheck import TokenCheck
 from edge.server.upstream import Upstream
 from edge.server.wanted import Wanted, fields_of_request
+from edge.tiers.place import place_of
 from origin.config import ServerLimits
 from origin.paths import METHODS, Kind, PathError, Target, object_path
 from origin.server.httpserver import (
@@ -69,7 +74,17 @@ class Edge:
             policies.make(config.policy, capacity_bytes=config.cache_bytes),
             overhead_bytes=DISK_OVERHEAD_BYTES,
         )
-        self.upstream = Upstream(config, now=now)
+        self.upstream = ParentsClient(
+            config,
+            Parents(Parent(name=url) for url in config.parent_urls),
+            make=lambda url: Upstream(config, url, now=now),
+            now=monotonic_s,
+        )
+        self._place = place_of(
+            config, sent_bytes=lambda: self.counters.sent_bytes, keys=self.index.keys
+        )
+        self.is_draining = False
+        """It takes no new sessions; the director is told."""
         self.loop_id = secrets.token_hex(8)
         """What tells this edge from others in ``CDN-Loop``."""
         self._store = BodyStore(folder, fsync=config.fsync)
@@ -121,6 +136,7 @@ class Edge:
             counters=self.counters,
             index=self.index,
             fills_under_way=lambda: self._fills.under_way,
+            upstream=self.upstream.figures,
             disk_troubles=lambda: self._store.disk.troubles,
         )
 
@@ -147,11 +163,33 @@ class Edge:
             await self.upstream.open()
             if self.config.require_token and not await self._token_check.refresh():
                 LOG.info("no keys from the parent yet: %s", self._token_check.trouble)
-            yield
+            async with self._registered():
+                yield
         finally:
             await self._fills.close()
             await self.upstream.close()
             self._store.close()
+
+    @asynccontextmanager
+    async def _registered(self) -> AsyncIterator[None]:
+        """Hold a place in the tree meanwhile, if there is a director."""
+        config = self.config
+        if not config.director:
+            yield
+            return
+        registrar = Registrar(
+            config.director,
+            secret=config.director_secret,
+            server=self._place.server,
+            state=lambda: self._place.state(now_s=monotonic_s(), draining=self.is_draining),
+            set_parents=self.upstream.set_parents,
+        )
+        task = asyncio.create_task(registrar.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer any request."""
@@ -241,7 +279,8 @@ class Edge:
             "role": "edge",
             "name": self.config.name,
             "tier": self.config.tier,
-            "parent": {"url": self.upstream.base, "reachable": reachable},
+            "parent": {"url": self.upstream.parents.names[0], "reachable": reachable},
+            "parents": self.upstream.states(),
             "has_keys": self._token_check.has_keys,
             "objects": len(self.index),
             "held_bytes": self.index.held_bytes,

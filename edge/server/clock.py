@@ -33,6 +33,11 @@ class Clock:
         return self.now_s() - wall_clock_s()
 
 
+def monotonic_s() -> float:
+    """Seconds as they pass, from an unknown start: for waits, leases and breakers."""
+    return time.monotonic()
+
+
 def wall_clock_s() -> float:
     """Seconds since the epoch as the machine says now: token times are compared with it."""
     return time.time()  # noqa: TID251 -- the one place where an edge reads the wall clock

@@ -7,6 +7,7 @@ another client staying connected.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +15,7 @@ from functools import partial
 
 from aiohttp import web
 
-from abr.errors import PeerError
+from abr.errors import PeerError, UpstreamTimeoutError
 from edge.caching.answers import answer_fields, representation
 from edge.caching.cachestatus import CacheStatus, Forward
 from edge.caching.decide import Act, Decision, Rules, decide
@@ -140,12 +141,15 @@ class Delivery:
         """
         collapsed = not place.started
         try:
-            filled = await place.fill.head(partial(_interim, request))
-        except PeerError as exc:
+            async with asyncio.timeout(self._patience_s(decision)):
+                filled = await place.fill.head(partial(_interim, request))
+        except (PeerError, TimeoutError) as exc:
             answer = await self._stale_if_error(request, decision, None)
+            if answer is None and not isinstance(exc, PeerError):
+                raise UpstreamTimeoutError(f"{wanted.key}: the parent is late") from exc
             if answer is None:
                 raise
-            LOG.warning("served stale: %s", redact(str(exc)))
+            LOG.warning("served stale: %s", redact(str(exc)) or "the parent is late")
             return answer
         if filled.confirmed is not None:
             return await self._confirmed(request, wanted, filled, decision, collapsed=collapsed)
@@ -161,6 +165,11 @@ class Delivery:
         status = self._status(fwd=decision.why, stored=filled.stores, collapsed=collapsed)
         assert place.fill.spool is not None
         return await self._from_spool(request, place.fill.spool, filled, status)
+
+    def _patience_s(self, decision: Decision) -> float | None:
+        """How long to wait for the parent: not for ever when a stale response will do."""
+        can_do_without = decision.stored is not None and decision.may_serve_if_error
+        return self._config.stale_wait_s if can_do_without else None
 
     async def _alone(
         self, request: web.Request, wanted: Wanted, filled: Filled, why: Forward

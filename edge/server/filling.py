@@ -34,8 +34,9 @@ from edge.config import EdgeConfig
 from edge.counters import Counters
 from edge.index import CacheIndex
 from edge.server.body import BodyStore
+from edge.server.parents import ParentsClient
 from edge.server.spool import Spool
-from edge.server.upstream import Upstream, UpstreamResponse
+from edge.server.upstream import UpstreamResponse
 from edge.server.wanted import Wanted
 from edge.server.wire import OnInterim
 from origin.httpdate import http_date
@@ -161,7 +162,7 @@ class Fills:
         store: BodyStore,
         index: CacheIndex,
         catalogue: Catalogue,
-        upstream: Upstream,
+        upstream: ParentsClient,
         counters: Counters,
         now: Callable[[], float],
     ) -> None:
@@ -239,7 +240,7 @@ class Fills:
     ) -> None:
         asking = [*wanted.asking, *conditions(held)]
         async with self._upstream.ask(
-            "GET", wanted.target, headers=asking, on_interim=fill.add_interim
+            "GET", wanted.target, headers=asking, on_interim=fill.add_interim, key=wanted.key
         ) as response:
             answer = self._read(response, wanted)
             if response.status == 304 and held is not None:

@@ -15,9 +15,12 @@ from typing import Any
 
 from abr.errors import AbrError, PeerError, UpstreamError
 from edge.config import EdgeConfig
+from edge.metrics import UpstreamFigures
+from edge.parents.breaker import State
 from edge.parents.limit import Urgency
 from edge.parents.parents import FAILED_STATUSES, Attempt, Choice, Parent, Parents, Why
 from edge.server.upstream import Upstream, UpstreamResponse
+from edge.server.wire import Body, OnInterim
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Safe methods (RFC 9110 §9.2.1): only these are ever sent twice."""
@@ -104,7 +107,8 @@ class ParentsClient:
         target: str,
         *,
         headers: list[tuple[str, str]],
-        body: Any = None,
+        body: Body = None,
+        on_interim: OnInterim | None = None,
         key: str = "",
         urgency: Urgency = "playback",
     ) -> AsyncIterator[UpstreamResponse]:
@@ -115,6 +119,7 @@ class ParentsClient:
             target: Path and query, starting with ``/``.
             headers: Header fields to send.
             body: Request body; with one the request is sent once only.
+            on_interim: Told about each informational response.
             key: Cache key; it chooses the parent.
             urgency: Whether a viewer waits.
 
@@ -126,7 +131,7 @@ class ParentsClient:
         may_repeat = body is None and method in REPEATABLE
 
         async def connect(upstream: Upstream, stack: AsyncExitStack) -> UpstreamResponse:
-            asked = upstream.ask(method, target, headers=headers, body=body)
+            asked = upstream.ask(method, target, headers=headers, body=body, on_interim=on_interim)
             return await stack.enter_async_context(asked)
 
         race = _Race(self, choice.names if may_repeat else choice.names[:1], connect)
@@ -156,6 +161,34 @@ class ParentsClient:
             if await upstream.is_reachable():
                 return True
         return False
+
+    def states(self) -> list[dict[str, object]]:
+        """Every parent with what is known of it, for ``/healthz``."""
+        now_s, parents = self._now(), self.parents
+        return [
+            {
+                "url": name,
+                "breaker": state,
+                "well": parents.health.is_well(name, now_s),
+                "in_flight": parents.one(name).limit.in_flight,
+                "limit": parents.one(name).limit.limit,
+            }
+            for name, state in parents.states(now_s).items()
+        ]
+
+    def figures(self) -> UpstreamFigures:
+        """Counts for metrics."""
+        counters = self.counters
+        return UpstreamFigures(
+            asked=dict(counters.asked),
+            retries=counters.retries,
+            hedges=counters.hedges,
+            refused=counters.refused,
+            closed={name: state == "closed" for name, state in self._breakers()},
+        )
+
+    def _breakers(self) -> list[tuple[str, State]]:
+        return list(self.parents.states(self._now()).items())
 
     def upstream(self, name: str) -> Upstream:
         """The client of one parent."""

@@ -16,7 +16,8 @@ from edge.caching.cachestatus import FIELD, CacheStatus, Forward, append_member
 from edge.caching.forwarding import passable_headers
 from edge.config import EdgeConfig
 from edge.counters import Counters
-from edge.server.upstream import Upstream, UpstreamResponse
+from edge.server.parents import ParentsClient
+from edge.server.upstream import UpstreamResponse
 from edge.server.wanted import Wanted
 from origin.server.sending import closing_on_failure, send_within
 from origin.server.verbatim import respond, send_interim
@@ -28,7 +29,7 @@ MAX_REQUEST_BODY_BYTES = 64 << 10
 class Passthrough:
     """Forwards requests to the parent."""
 
-    def __init__(self, config: EdgeConfig, *, upstream: Upstream, counters: Counters) -> None:
+    def __init__(self, config: EdgeConfig, *, upstream: ParentsClient, counters: Counters) -> None:
         self._config = config
         self._upstream = upstream
         self._counters = counters
@@ -66,6 +67,7 @@ class Passthrough:
             headers=list(wanted.passing),
             body=body or None,
             on_interim=partial(_interim, request),
+            key=wanted.key,
         ) as answer:
             if on_head is not None:
                 on_head(answer)

@@ -64,10 +64,16 @@ class UpstreamResponse:
 
 
 class Upstream:
-    """Client to one parent; ``open`` before use, ``close`` after."""
+    """Client to one parent; ``open`` before use, ``close`` after.
 
-    def __init__(self, config: EdgeConfig, *, now: Callable[[], float]) -> None:
-        parts = urlsplit(config.parent)
+    Args:
+        config: Limits, and how TLS is checked.
+        base: Base URL of the parent.
+        now: Seconds since the epoch.
+    """
+
+    def __init__(self, config: EdgeConfig, base: str, *, now: Callable[[], float]) -> None:
+        parts = urlsplit(base)
         self.base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         self._config = config
         self._now = now

@@ -497,3 +497,21 @@ async def test_health_and_metrics_tell_what_happened(
         "objects": 1,
     }
     assert found.items() >= expected.items()
+
+
+async def test_a_stale_response_stands_in_for_a_parent_that_is_late(
+    parent: FakeParent, tmp_path: Path, client: aiohttp.ClientSession
+) -> None:
+    """The parent is frozen, not dead: nobody waits for its time limit of ten seconds."""
+    thing = parent.add(
+        "/film/a", b"x", headers={"Cache-Control": "max-age=0, stale-if-error=600", "ETag": '"1"'}
+    )
+    async with running_edge(
+        parent.url, tmp_path / "late", require_token=False, stale_wait_s=0.05
+    ) as edge:
+        async with client.get(edge.url + "/film/a") as answer:
+            assert answer.status == 200
+        thing.first_byte_s = 60.0
+        async with client.get(edge.url + "/film/a") as answer:
+            assert await answer.read() == b"x"
+            assert "parent-failed" in answer.headers["Cache-Status"]
