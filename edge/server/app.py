@@ -41,16 +41,15 @@ from edge.server.wanted import Wanted, fields_of_request
 from edge.tiers.place import place_of
 from origin.config import ServerLimits
 from origin.paths import METHODS, Kind, PathError, Target, object_path
-from origin.server.httpserver import (
+from origin.server.answers import (
     error_response,
     json_response,
-    make_application,
     method_response,
     metrics_response,
     preflight_response,
-    target_of,
     token_response,
 )
+from origin.server.httpserver import make_application, target_of
 from origin.tokens import redact
 
 LOG = logging.getLogger("abr.edge")

@@ -26,16 +26,15 @@ from origin.config import OriginConfig, ServerLimits
 from origin.httprules import Representation, plan_response
 from origin.metrics import OriginMetrics
 from origin.paths import METHODS, Kind, PathError, Target, bearer_secret, object_path
-from origin.server.httpserver import (
+from origin.server.answers import (
     error_response,
     json_response,
-    make_application,
     method_response,
     metrics_response,
     preflight_response,
-    target_of,
     token_response,
 )
+from origin.server.httpserver import make_application, target_of
 from origin.server.sending import send_plan
 from origin.server.store import OpenObject, TitleStore
 from origin.signing import Secrets, signing_key

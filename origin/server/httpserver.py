@@ -9,33 +9,31 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import json
 import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp.http_exceptions
 import aiohttp.http_parser
 from aiohttp import hdrs, web
-from aiohttp.abc import AbstractAccessLogger
 from aiohttp.http import SERVER_SOFTWARE
+from multidict import CIMultiDict
 
-from abr.errors import AbrError, ConfigError, PortInUseError, TokenError, ToolMissingError
+from abr.errors import AbrError, ConfigError, PortInUseError, ToolMissingError
 from origin.config import ServerLimits
-from origin.cors import CORS, PREFLIGHT
+from origin.cors import CORS
 from origin.framing import find_fault
-from origin.metrics import CONTENT_TYPE
 from origin.paths import Target, parse_target
+from origin.server.answers import SERVER_NAME, close_after, error_response
+from origin.server.connection import Connection
+from origin.server.quick import Quick, QuickConnection, quick_trouble
+from origin.simplehead import SimpleHeads
 from origin.tokens import redact
 
 LOGGER = logging.getLogger("abr.http")
-ACCESS_LOGGER = logging.getLogger("abr.access")
-
-SERVER_NAME = "abrkit"
-"""The ``Server`` field; versions would only help an attacker (RFC 9110 §10.2.4)."""
 
 UNSENT_BYTES = 65536
 """Most bytes of a connection that wait in the kernel before they are sent."""
@@ -49,17 +47,23 @@ class Listening:
 
     host: str
     port: int
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
         """Base URL, without a slash at the end; a wildcard address is named as loopback."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104  # shown, not bound
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        return f"{self.scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
 @asynccontextmanager
 async def listening(
-    app: web.Application, *, host: str, port: int, limits: ServerLimits | None = None
+    app: web.Application,
+    *,
+    host: str,
+    port: int,
+    limits: ServerLimits | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Listening]:
     """Serve ``app`` while the context is open.
 
@@ -68,6 +72,7 @@ async def listening(
         host: Address or name to listen on.
         port: Port; 0 takes a free one.
         limits: Sizes and times; the defaults when None.
+        tls: Certificate and key, as ``tls_context`` loads them; None for plain HTTP.
 
     Raises:
         PortInUseError: the address is taken, not ours, or not permitted.
@@ -86,11 +91,24 @@ async def listening(
         try:
             manager, loop = runner.server, asyncio.get_running_loop()
             assert manager is not None
+            manager.request_handler = app[_SERVICE].handle
+            manager.request_factory = app[_SERVICE].make_request
+            quick, heads = _quick_of(app), SimpleHeads()
+
+            def connect() -> Connection:
+                if quick is None:
+                    return Connection(manager, loop, limits)
+                return QuickConnection(manager, loop, limits, quick, heads)
+
             server = await loop.create_server(
-                lambda: _Connection(manager, loop, limits), sock=sock, backlog=limits.backlog
+                connect,
+                sock=sock,
+                backlog=limits.backlog,
+                ssl=tls,
             )
             try:
-                yield Listening(*sock.getsockname()[:2])
+                host, port = sock.getsockname()[:2]
+                yield Listening(host, port, "http" if tls is None else "https")
             finally:
                 server.close()
         finally:
@@ -136,6 +154,37 @@ _BIND_ERRORS = {
 }
 
 
+def tls_context(cert: str, key: str) -> ssl.SSLContext:
+    """A context for servers: TLS 1.2 and later, with the ciphers that Python recommends.
+
+    Args:
+        cert: PEM file with the certificate, followed by those between it and the root.
+        key: PEM file with its private key, not encrypted.
+
+    Raises:
+        ConfigError: a file cannot be read, is not PEM, or the two do not belong together.
+    """
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        # Without a password of its own, OpenSSL would ask for one at the terminal.
+        context.load_cert_chain(cert, key, password="")
+    except (OSError, ValueError) as exc:  # SSLError is an OSError
+        why = exc.strerror if isinstance(exc, FileNotFoundError | PermissionError) else exc.args[-1]
+        raise ConfigError(
+            f"tls {cert}, {key}: {why}; expected PEM files of a certificate and its private key"
+        ) from exc
+    return context
+
+
+def _quick_of(app: web.Application) -> Quick | None:
+    """The ``Quick`` of an application; None when there is none or it must not be used."""
+    trouble = quick_trouble()
+    if QUICK in app and trouble:
+        LOGGER.warning("the short cut for hot objects is off: %s", trouble)
+    return app[QUICK] if QUICK in app and not trouble else None
+
+
 def require_c_extensions() -> None:
     """Refuse to serve with aiohttp's HTTP parser in pure Python.
 
@@ -161,28 +210,63 @@ def make_application(
 ) -> web.Application:
     """An application that passes every request that is safe to ``answer``.
 
+    Of aiohttp's applications it uses start and stop only: neither router nor middlewares. They
+    would decode and normalise the path, and cost more than a whole answer does.
+
     Args:
         answer: Reads ``request.raw_path``: nothing was decoded or normalised.
         limits: Sizes of heads.
         client_max_bytes: Most bytes of a request body that can be read.
         adds_fields: Give every response the fields that let players of any site use it.
     """
-    head_bytes = (limits or ServerLimits()).head_bytes
-
-    @web.middleware
-    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        # The router is bypassed, because it decodes and normalises the path.
-        del handler
-        http_1_1 = request.version >= (1, 1)
-        problem = find_fault(request.raw_headers, http_1_1=http_1_1, head_bytes=head_bytes)
-        if problem is not None:
-            return _close_after(error_response(problem.status, "bad-request", problem.message))
-        return await _answer_safely(request, answer)
-
-    app = web.Application(middlewares=[guard], client_max_size=client_max_bytes)
-    if adds_fields:
-        app.on_response_prepare.append(_add_fields)
+    app = web.Application()
+    app[_SERVICE] = _Service(
+        answer, (limits or ServerLimits()).head_bytes, client_max_bytes, adds_fields
+    )
     return app
+
+
+class _Service:
+    """How requests are made and answered."""
+
+    def __init__(
+        self, answer: Handler, head_bytes: int, client_max_bytes: int, adds_fields: bool
+    ) -> None:
+        self._answer, self._head_bytes = answer, head_bytes
+        self._client_max_bytes = client_max_bytes
+        self._make = _Request if adds_fields else web.Request
+
+    def __repr__(self) -> str:
+        return f"<_Service {self._answer!r}>"
+
+    def make_request(
+        self, message: Any, payload: Any, protocol: Any, writer: Any, task: asyncio.Task[None]
+    ) -> web.Request:
+        loop = asyncio.get_running_loop()
+        return self._make(
+            message, payload, protocol, writer, task, loop, client_max_size=self._client_max_bytes
+        )
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        assert isinstance(request, web.Request)
+        http_1_1 = request.version >= (1, 1)
+        problem = find_fault(request.raw_headers, http_1_1=http_1_1, head_bytes=self._head_bytes)
+        if problem is not None:
+            return close_after(error_response(problem.status, "bad-request", problem.message))
+        return await _answer_safely(request, self._answer)
+
+
+class _Request(web.Request):
+    """A request whose answers get the fields that all our answers have."""
+
+    async def _prepare_hook(self, response: web.StreamResponse) -> None:
+        add_fields(response.headers)
+
+
+_SERVICE = web.AppKey("service", _Service)
+
+QUICK = web.AppKey("quick", Quick)
+"""Where an application keeps the ``Quick`` that its connections ask first."""
 
 
 async def _answer_safely(request: web.Request, answer: Handler) -> web.StreamResponse:
@@ -200,7 +284,7 @@ async def _answer_safely(request: web.Request, answer: Handler) -> web.StreamRes
         LOGGER.exception("%s %s failed", request.method, redact(request.raw_path))
         if _has_begun(request):
             raise ConnectionResetError("the response broke off") from exc
-        return _close_after(error_response(500, "internal", "something failed here; see the log"))
+        return close_after(error_response(500, "internal", "something failed here; see the log"))
     if _has_begun(request):
         raise ConnectionResetError("the response broke off")
     return response
@@ -208,51 +292,6 @@ async def _answer_safely(request: web.Request, answer: Handler) -> web.StreamRes
 
 def _has_begun(request: web.BaseRequest) -> bool:
     return request.writer.output_size > 0
-
-
-def error_response(
-    status: int, error: str, message: str, headers: dict[str, str] | None = None
-) -> web.Response:
-    """A JSON body ``{"error", "message"}``, never stored by caches."""
-    body = json.dumps({"error": error, "message": message}) + "\n"
-    fields = {"Cache-Control": "no-store", **(headers or {})}
-    return web.Response(status=status, text=body, content_type="application/json", headers=fields)
-
-
-def json_response(
-    value: object, *, status: int = 200, cache_control: str = "no-store"
-) -> web.Response:
-    """``value`` as JSON, on one line."""
-    return web.Response(
-        status=status,
-        text=json.dumps(value) + "\n",
-        content_type="application/json",
-        headers={"Cache-Control": cache_control},
-    )
-
-
-def metrics_response(text: bytes) -> web.Response:
-    """Counters in the form that Prometheus reads."""
-    return web.Response(
-        body=text, headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"}
-    )
-
-
-def token_response(refusal: TokenError) -> web.Response:
-    """What a client is told whose token is refused: the reason, also in a field of its own."""
-    fields = {"Abr-Refusal": refusal.reason}
-    return error_response(refusal.http_status, refusal.reason, str(refusal), fields)
-
-
-def preflight_response() -> web.Response:
-    """The answer to OPTIONS, which needs no token."""
-    return web.Response(status=204, headers=dict(PREFLIGHT))
-
-
-def method_response(allowed: Sequence[str]) -> web.Response:
-    """What a client is told whose method is none of ``allowed`` (RFC 9110 §15.5.6)."""
-    fields = {"Allow": ", ".join((*allowed, "OPTIONS"))}
-    return error_response(405, "method", f"expected {' or '.join(allowed)}", fields)
 
 
 def target_of(request: web.Request) -> Target:
@@ -265,124 +304,10 @@ def target_of(request: web.Request) -> Target:
     return parse_target(request.raw_path, authorization)
 
 
-def _close_after(response: web.Response) -> web.Response:
-    response.force_close()
-    return response
-
-
-async def _add_fields(_request: web.BaseRequest, response: web.StreamResponse) -> None:
+def add_fields(headers: CIMultiDict[str]) -> None:
+    """Add the fields that all our answers have, where they are not set."""
     for name, value in CORS:
-        response.headers.setdefault(name, value)
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    if response.headers.get(hdrs.SERVER) == SERVER_SOFTWARE:
-        response.headers[hdrs.SERVER] = SERVER_NAME
-
-
-class AccessLog(AbstractAccessLogger):
-    """One line for each response, tokens taken out."""
-
-    @property
-    def enabled(self) -> bool:
-        """Whether its level is logged at all."""
-        return self.logger.isEnabledFor(logging.INFO)
-
-    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        """Write the line; ``time`` is the seconds it took."""
-        self.logger.info(
-            '%s "%s %s" %d, %d B sent, %.1f ms',
-            request.remote,
-            request.method,
-            redact(request.raw_path),
-            response.status,
-            response.body_length,
-            1000 * time,
-        )
-
-
-class _Connection(web.RequestHandler):
-    """aiohttp's connection with a limit on the time and size of an unfinished head.
-
-    aiohttp closes idle connections only: one that sends a byte now and then stays open.
-    """
-
-    __slots__ = ("_alarm", "_limits", "_unfinished_bytes")
-
-    def __init__(self, manager: Any, loop: asyncio.AbstractEventLoop, limits: ServerLimits) -> None:
-        super().__init__(
-            manager,
-            loop=loop,
-            keepalive_timeout=limits.keepalive_s,
-            max_line_size=limits.field_bytes,
-            max_field_size=limits.field_bytes,
-            max_headers=limits.fields,
-            lingering_time=2.0,
-            access_log_class=AccessLog,
-            access_log=ACCESS_LOGGER,
-            logger=LOGGER,
-        )
-        self._limits = limits
-        self._alarm: asyncio.TimerHandle | None = None
-        self._unfinished_bytes = 0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self._set_alarm()
-
-    def data_received(self, data: bytes) -> None:
-        before = self._request_count
-        super().data_received(data)
-        if self._request_count != before:
-            self._unfinished_bytes = 0
-            self._stop_alarm()
-        elif not self._request_in_progress:  # otherwise it is part of a body
-            self._unfinished_bytes += len(data)
-            if self._unfinished_bytes > 2 * self._limits.head_bytes:
-                self.force_close()
-            elif self._alarm is None:
-                self._set_alarm()
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        self._stop_alarm()
-        super().connection_lost(exc)
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """Answer what could not be parsed; aiohttp would quote it, with a token, in its log."""
-        if _has_begun(request):
-            raise ConnectionResetError("the response broke off")
-        if isinstance(exc, aiohttp.http_exceptions.LineTooLong):
-            status = 431
-        if status >= 500:
-            LOGGER.error("internal error: %s", type(exc).__name__, exc_info=exc)
-        else:
-            LOGGER.info("%s: malformed request (%s)", request.remote, type(exc).__name__)
-        text = (
-            "the request is not HTTP/1.1 as this server accepts it"
-            if status < 500
-            else "internal error"
-        )
-        response = _close_after(error_response(status, "bad-request", text))
-        # No application is involved in this response, so its fields are added here.
-        response.headers.update(dict(CORS))
-        response.headers[hdrs.SERVER] = SERVER_NAME
-        return response
-
-    def _set_alarm(self) -> None:
-        self._alarm = self._loop.call_later(self._limits.header_s, self._too_slow)
-
-    def _stop_alarm(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
-
-    def _too_slow(self) -> None:
-        self._alarm = None
-        if self._request_in_progress:
-            self._set_alarm()
-        else:
-            self.force_close()
+        headers.setdefault(name, value)
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    if headers.get(hdrs.SERVER, SERVER_SOFTWARE) == SERVER_SOFTWARE:
+        headers[hdrs.SERVER] = SERVER_NAME

@@ -21,6 +21,8 @@ from multidict import CIMultiDict
 
 from abr.errors import AbrError
 from origin.httprules import Field, ResponsePlan, Span
+from origin.server.connection import Connection
+from origin.server.filesender import PIECE_BYTES, is_resident, warm
 from origin.tokens import redact
 
 LOGGER = logging.getLogger("abr.http")
@@ -30,9 +32,6 @@ INLINE_BYTES = 64 << 10
 
 COPIED_BYTES = 16 << 10
 """Smaller pieces of a body are read and written instead of copied by the kernel."""
-
-STEP_BYTES = 256 << 10
-"""A client must take this much within the send limit."""
 
 
 class Piece(NamedTuple):
@@ -118,7 +117,7 @@ async def send_plan(
         plan: Status, fields and which bytes to send.
         body: Where the bytes are.
         fields: Header fields to answer with instead of the plan's.
-        limit_s: Most seconds in which a client takes ``STEP_BYTES``.
+        limit_s: Most seconds in which a client takes 256 KiB.
         on_sent: Told the number of body bytes after each step.
         make: Makes the response of its fields and its body, which is None when it follows in
             pieces; by default an ordinary one with the status of the plan.
@@ -129,7 +128,7 @@ async def send_plan(
     make = make or partial(_make, plan.status)
     headers = plan.headers if fields is None else fields
     if not plan.body or (body.is_done and plan.body_bytes <= INLINE_BYTES):
-        data = b"".join(_inline(part, body) for part in plan.body)
+        data = b"".join([await _inline(part, body) for part in plan.body])
         on_sent(len(data))
         return make(headers, data)
     response = make(headers, None)
@@ -195,7 +194,7 @@ async def send_within(limit_s: float, step: Awaitable[object]) -> None:
 
 
 class _Sender:
-    """One response under way."""
+    """One response under way, piece by piece."""
 
     def __init__(
         self,
@@ -222,58 +221,53 @@ class _Sender:
     async def send_all(self) -> None:
         offset = 0
         while (available := await self._body.wait_beyond(offset)) > offset:
-            available = min(available, offset + STEP_BYTES)
+            available = min(available, offset + PIECE_BYTES)
             for piece in self._body.pieces(offset, available):
                 # Not by the kernel: without a length the body is sent in chunks.
-                await send_within(self._limit_s, self._response.write(_read(piece)))
+                data = await _read(piece)
+                await send_within(self._limit_s, self._response.write(data))
                 self._on_sent(piece.length)
             offset = available
 
     async def _send_span(self, span: Span) -> None:
         offset, stop = span.start, span.start + span.length
         while offset < stop:
-            available = min(stop, offset + STEP_BYTES, await self._body.wait_beyond(offset))
+            available = min(stop, await self._body.wait_beyond(offset))
             if available <= offset:
                 raise ConnectionResetError("the body is shorter than promised")
             for piece in self._body.pieces(offset, available):
-                if piece.length < COPIED_BYTES:
-                    await send_within(self._limit_s, self._response.write(_read(piece)))
-                else:
-                    await send_within(self._limit_s, self._send_piece(piece))
-                self._on_sent(piece.length)
+                await self._send_piece(piece)
             offset = available
 
     async def _send_piece(self, piece: Piece) -> None:
-        transport = self._request.transport
-        if transport is None or transport.is_closing():
-            raise ConnectionResetError("the client is gone")
-        loop = asyncio.get_running_loop()
-        try:
-            # Waits until earlier writes have left, so the head is never overtaken. asyncio's
-            # own fallback seeks in the file, which other clients read at the same time.
-            count = await loop.sendfile(
-                transport, piece.file, piece.offset, piece.length, fallback=False
-            )
-        except asyncio.SendfileNotAvailableError as exc:
-            # The file system lacks it, or the first attempt found the connection gone.
-            await self._response.write(_read(piece))
-            if transport.is_closing():
-                raise ConnectionResetError("the client is gone") from exc
+        connection = self._request.protocol
+        if piece.length < COPIED_BYTES:
+            data = await _read(piece)
+            await send_within(self._limit_s, self._response.write(data))
+            self._on_sent(piece.length)
             return
-        except RuntimeError as exc:  # raised by asyncio when the connection is closing
-            raise ConnectionResetError("the client is gone") from exc
-        if count != piece.length:
-            raise ConnectionResetError("the file of the body was cut")
+        assert isinstance(connection, Connection)
+        await connection.send_file(
+            piece.file.fileno(),
+            piece.offset,
+            piece.length,
+            limit_s=self._limit_s,
+            on_sent=self._on_sent,
+        )
 
 
-def _inline(part: bytes | Span, body: Readable) -> bytes:
+async def _inline(part: bytes | Span, body: Readable) -> bytes:
     if isinstance(part, bytes):
         return part
-    return b"".join(map(_read, body.pieces(part.start, part.start + part.length)))
+    pieces = body.pieces(part.start, part.start + part.length)
+    return b"".join([await _read(piece) for piece in pieces])
 
 
-def _read(piece: Piece) -> bytes:
-    data = os.pread(piece.file.fileno(), piece.length, piece.offset)
+async def _read(piece: Piece) -> bytes:
+    file = piece.file.fileno()
+    if not is_resident(file, piece.offset, piece.length):
+        await asyncio.to_thread(warm, os.dup(file), piece.offset, piece.length)
+    data = os.pread(file, piece.length, piece.offset)
     if len(data) != piece.length:
         raise ConnectionResetError("the file of the body was cut")
     return data

@@ -1,0 +1,275 @@
+"""One connection of a client: aiohttp's, with limits, and with bodies sent by the kernel.
+
+It adds to aiohttp a limit on the time and size of an unfinished head, a limit on how long a
+client may take nothing of what is written, ``send_file``, and an access log without tokens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp.http_exceptions
+from aiohttp import hdrs, web
+from aiohttp.abc import AbstractAccessLogger
+
+from origin.config import ServerLimits
+from origin.cors import CORS
+from origin.server.answers import SERVER_NAME, close_after, error_response
+from origin.server.filesender import FileSender, PieceSender
+from origin.tokens import redact
+
+LOGGER = logging.getLogger("abr.http")
+ACCESS_LOGGER = logging.getLogger("abr.access")
+
+
+class AccessLog(AbstractAccessLogger):
+    """One line for each response, tokens taken out."""
+
+    @property
+    def enabled(self) -> bool:
+        """Whether its level is logged at all."""
+        return self.logger.isEnabledFor(logging.INFO)
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        """Write the line; ``time`` is the seconds it took."""
+        log_access(
+            self.logger,
+            request.remote,
+            f"{request.method} {request.raw_path}",
+            response.status,
+            response.body_length,
+            time,
+        )
+
+
+def log_access(
+    logger: logging.Logger, remote: str | None, line: str, status: int, count: int, took_s: float
+) -> None:
+    """Write one line about a response whose body had ``count`` bytes."""
+    logger.info(
+        '%s "%s" %d, %d B sent, %.1f ms', remote, redact(line), status, count, 1000 * took_s
+    )
+
+
+class Connection(web.RequestHandler):
+    """aiohttp's connection with limits and ``send_file``.
+
+    aiohttp closes idle connections only: one that sends a byte now and then stays open.
+    """
+
+    __slots__ = (
+        "_alarm", "_limits", "_sender", "_socket", "_stall_alarm", "_unfinished_bytes", "_wire",
+    )  # fmt: skip
+
+    def __init__(self, manager: Any, loop: asyncio.AbstractEventLoop, limits: ServerLimits) -> None:
+        super().__init__(
+            manager,
+            loop=loop,
+            keepalive_timeout=limits.keepalive_s,
+            max_line_size=limits.field_bytes,
+            max_field_size=limits.field_bytes,
+            max_headers=limits.fields,
+            lingering_time=2.0,
+            access_log_class=AccessLog,
+            access_log=ACCESS_LOGGER,
+            logger=LOGGER,
+        )
+        self._limits = limits
+        self._alarm: asyncio.TimerHandle | None = None
+        self._stall_alarm: asyncio.TimerHandle | None = None
+        self._unfinished_bytes = 0
+        self._sender: FileSender | PieceSender | None = None
+        self._wire: asyncio.Transport | None = None
+        self._socket: socket.socket | None = None  # None: only the transport may write
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin: set limits and alarms."""
+        super().connection_made(transport)
+        assert isinstance(transport, asyncio.Transport)
+        self._wire = transport
+        if transport.get_extra_info("sslcontext") is None:
+            # So that draining means that nothing is left: send_file must not overtake it.
+            transport.set_write_buffer_limits(high=0)
+            self._socket = getattr(transport.get_extra_info("socket"), "_sock", None)
+        else:
+            transport.set_write_buffer_limits(high=64 << 10)
+        self._set_alarm()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client sent."""
+        before = self._request_count
+        super().data_received(data)
+        if self._request_count != before:
+            self._unfinished_bytes = 0
+            self._stop_alarm()
+        elif not self._request_in_progress:  # otherwise it is part of a body
+            self._unfinished_bytes += len(data)
+            if self._unfinished_bytes > 2 * self._limits.head_bytes:
+                self.force_close()
+            elif self._alarm is None:
+                self._set_alarm()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """End: stop alarms and what is being sent."""
+        self._stop_alarm()
+        self._stop_stall_alarm()
+        if self._sender is not None:
+            self._sender.abort(exc or ConnectionResetError("the client is gone"))
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Note that the client takes its time."""
+        super().pause_writing()
+        assert self._wire is not None
+        self._watch_stall(self._wire.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        """Note that the client took what was written."""
+        super().resume_writing()
+        self._stop_stall_alarm()
+        if self._sender is not None:
+            self._sender.resume()
+
+    async def send_file(
+        self,
+        file: int,
+        offset: int,
+        length: int,
+        *,
+        limit_s: float,
+        on_sent: Callable[[int], None],
+    ) -> None:
+        """Send bytes of a file to the client, after what was written before.
+
+        Args:
+            file: Descriptor of the file.
+            offset: First byte to send.
+            length: Number of bytes to send.
+            limit_s: Most seconds in which a client takes 256 KiB.
+            on_sent: Told the number of bytes after each step.
+
+        Raises:
+            ConnectionError: the client is gone or too slow, or the file was cut.
+            OSError: the file cannot be read.
+        """
+        if self.transport is None or self.transport.is_closing():
+            raise ConnectionResetError("the client is gone")
+        if self._paused:
+            await self._drain_helper()
+        done: asyncio.Future[None] = self._loop.create_future()
+
+        def end(error: BaseException | None) -> None:
+            if not done.done():
+                done.set_result(None) if error is None else done.set_exception(error)
+
+        self._sender = self._make_sender(b"", file, offset, length, limit_s, on_sent, end, False)
+        try:
+            self._sender.start()
+            await done
+        finally:
+            self._sender.abort(ConnectionAbortedError("the response was given up"))
+            self._sender = None
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what could not be parsed; aiohttp would quote it, with a token, in its log."""
+        if request.writer.output_size > 0:
+            raise ConnectionResetError("the response broke off")
+        if isinstance(exc, aiohttp.http_exceptions.LineTooLong):
+            status = 431
+        if status >= 500:
+            LOGGER.error("internal error: %s", type(exc).__name__, exc_info=exc)
+        else:
+            LOGGER.info("%s: malformed request (%s)", request.remote, type(exc).__name__)
+        text = (
+            "the request is not HTTP/1.1 as this server accepts it"
+            if status < 500
+            else "internal error"
+        )
+        response = close_after(error_response(status, "bad-request", text))
+        # No application is involved in this response, so its fields are added here.
+        response.headers.update(dict(CORS))
+        response.headers[hdrs.SERVER] = SERVER_NAME
+        return response
+
+    def _make_sender(
+        self,
+        lead: bytes,
+        file: int,
+        offset: int,
+        length: int,
+        limit_s: float,
+        on_sent: Callable[[int], None],
+        on_done: Callable[[BaseException | None], None],
+        is_warm: bool,
+    ) -> FileSender | PieceSender:
+        if self._socket is not None:
+            return FileSender(
+                self._socket,
+                lead,
+                file,
+                offset,
+                length,
+                limit_s=limit_s,
+                on_sent=on_sent,
+                on_done=on_done,
+                is_warm=is_warm,
+            )
+        assert self.transport is not None
+        return PieceSender(
+            self.transport,
+            lead,
+            file,
+            offset,
+            length,
+            has_room=self._has_room,
+            on_sent=on_sent,
+            on_done=on_done,
+            is_warm=is_warm,
+        )
+
+    def _has_room(self) -> bool:
+        return not self._paused
+
+    def _set_alarm(self) -> None:
+        self._alarm = self._loop.call_later(self._limits.header_s, self._too_slow)
+
+    def _stop_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+    def _too_slow(self) -> None:
+        self._alarm = None
+        if self._request_in_progress:
+            self._set_alarm()
+        else:
+            self.force_close()
+
+    def _watch_stall(self, unsent_bytes: int) -> None:
+        self._stall_alarm = self._loop.call_later(
+            self._limits.send_s, self._check_stall, unsent_bytes
+        )
+
+    def _stop_stall_alarm(self) -> None:
+        if self._stall_alarm is not None:
+            self._stall_alarm.cancel()
+            self._stall_alarm = None
+
+    def _check_stall(self, before_bytes: int) -> None:
+        """Cut off a client that took nothing of what waits for it; closing would wait for it."""
+        assert self._wire is not None
+        unsent_bytes = self._wire.get_write_buffer_size()
+        if unsent_bytes >= before_bytes:
+            self._wire.abort()
+        else:
+            self._watch_stall(unsent_bytes)

@@ -1,0 +1,332 @@
+"""One run of a file on its way to a client, at the client's pace and without a task.
+
+``FileSender`` has the kernel copy the bytes from the file to the socket, so they never pass
+through Python and a slow client costs a file position. ``PieceSender`` is for transports that
+must see the bytes, such as TLS: it reads a small piece when there is room for one.
+
+Both first make sure that the bytes are in the page cache, because reading from a disk would
+stall every other client: bytes that are not are read in a thread first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+
+STEP_BYTES = 256 << 10
+"""A client must take this much within the send limit."""
+
+TURN_BYTES = 1 << 20
+"""Sent to one client before others get their turn, however fast it reads."""
+
+PIECE_BYTES = 64 << 10
+"""Read at once for a transport that must see the bytes."""
+
+_PROBE_BYTES = 256 << 10
+_PROBE = bytearray(1)
+
+
+def is_resident(file: int, offset: int, length: int) -> bool:
+    """Whether these bytes of a file can be read without waiting for a disk, by samples.
+
+    True as well where the file system cannot tell.
+    """
+    stop = offset + length
+    for at in (*range(offset, stop, _PROBE_BYTES), stop - 1):
+        try:
+            os.preadv(file, (_PROBE,), at, os.RWF_NOWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+    return True
+
+
+def warm(file: int, offset: int, length: int) -> None:
+    """Read these bytes of a file into the page cache, and close the descriptor.
+
+    For a thread: it waits for the disk.
+
+    Raises:
+        OSError: they cannot be read.
+    """
+    try:
+        os.posix_fadvise(file, offset, length, os.POSIX_FADV_WILLNEED)
+        room, stop = bytearray(_PROBE_BYTES), offset + length
+        while offset < stop:
+            count = os.preadv(file, (room,), offset)
+            if count == 0:
+                return
+            offset += count
+    finally:
+        os.close(file)
+
+
+class _Sender:
+    """What both senders share: the run of bytes, its progress, the disk, and the end."""
+
+    __slots__ = (
+        "_file",
+        "_is_over",
+        "_is_warming",
+        "_loop",
+        "_offset",
+        "_on_done",
+        "_on_sent",
+        "_resident_to",
+        "_stop",
+    )
+
+    def __init__(
+        self,
+        file: int,
+        offset: int,
+        length: int,
+        *,
+        on_sent: Callable[[int], None],
+        on_done: Callable[[BaseException | None], None],
+        is_warm: bool = False,
+    ) -> None:
+        """Prepare to send.
+
+        Args:
+            file: Descriptor of the file; stays open until ``on_done``.
+            offset: First byte to send.
+            length: Number of bytes to send.
+            on_sent: Told the number of bytes after each step.
+            on_done: Called once, with the error if it failed, perhaps before ``start`` returns.
+            is_warm: The bytes are known to be in the page cache.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._file, self._offset, self._stop = file, offset, offset + length
+        self._on_sent, self._on_done = on_sent, on_done
+        self._resident_to = self._stop if is_warm else offset
+        self._is_over = self._is_warming = False
+
+    def __repr__(self) -> str:
+        state = "done" if self._is_over else "under way"
+        return f"<{type(self).__name__}: {self._stop - self._offset} bytes left, {state}>"
+
+    def start(self) -> None:
+        """Send what can be sent now; the rest follows by itself."""
+        self._step()
+
+    def resume(self) -> None:
+        """Note that the transport has room again."""
+
+    def abort(self, error: BaseException) -> None:
+        """Stop sending; ``on_done`` gets ``error`` unless it was called before."""
+        self._finish(error)
+
+    def _step(self) -> None:
+        raise NotImplementedError
+
+    def _is_cold(self) -> bool:
+        """Whether the next turn would wait for the disk; then a thread reads it first."""
+        if self._offset < self._resident_to:
+            return False
+        length = min(TURN_BYTES, self._stop - self._offset)
+        if is_resident(self._file, self._offset, length):
+            self._resident_to = self._offset + length
+            return False
+        reading = self._loop.run_in_executor(None, warm, os.dup(self._file), self._offset, length)
+        # It is not probed again: memory may be so short that it is gone already.
+        self._resident_to = self._offset + length
+        self._is_warming = True
+        reading.add_done_callback(self._after_warming)
+        return True
+
+    def _after_warming(self, reading: asyncio.Future[None]) -> None:
+        error = None if reading.cancelled() else reading.exception()
+        self._is_warming = False
+        if self._is_over:
+            return
+        if error is not None:
+            self._finish(error)
+        else:
+            self._step()
+
+    def _finish(self, error: BaseException | None) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._on_done(error)
+
+
+class FileSender(_Sender):
+    """Sends by ``sendfile``, and first the bytes of ``lead``, in one segment if they fit."""
+
+    __slots__ = ("_checked", "_lead", "_limit_s", "_socket", "_timer", "_writer")
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        lead: bytes,
+        file: int,
+        offset: int,
+        length: int,
+        *,
+        limit_s: float,
+        on_sent: Callable[[int], None],
+        on_done: Callable[[BaseException | None], None],
+        is_warm: bool = False,
+    ) -> None:
+        """Prepare to send to ``sock``, to which nobody else may write meanwhile.
+
+        Args:
+            sock: A socket that does not block.
+            lead: Sent before the file, and not reported to ``on_sent``.
+            file: See ``_Sender``.
+            offset: See ``_Sender``.
+            length: See ``_Sender``.
+            limit_s: Most seconds in which a client takes ``STEP_BYTES``.
+            on_sent: See ``_Sender``.
+            on_done: See ``_Sender``.
+            is_warm: See ``_Sender``.
+        """
+        super().__init__(file, offset, length, on_sent=on_sent, on_done=on_done, is_warm=is_warm)
+        self._socket, self._lead, self._limit_s = sock, lead, limit_s
+        self._writer = -1  # a duplicate of the socket's descriptor while waiting for room
+        self._timer: asyncio.TimerHandle | None = None
+        self._checked = offset
+
+    def _step(self) -> None:
+        before = self._offset
+        try:
+            is_cold = self._send()
+        except BlockingIOError:
+            self._wait()
+        except OSError as exc:
+            self._report(before)
+            self._finish(exc)
+            return
+        else:
+            if not is_cold and self._offset < self._stop:
+                self._wait()
+            elif is_cold:
+                self._ignore_room()
+                self._set_timer()
+        self._report(before)
+        if self._offset >= self._stop:
+            self._finish(None)
+
+    def _send(self) -> bool:
+        """Send one turn, or until there is no room; True when the disk has to be waited for."""
+        while self._lead:
+            # Held back until the file follows, so that small answers are one segment.
+            self._lead = self._lead[self._socket.send(self._lead, socket.MSG_MORE) :]
+        out, turn = self._socket.fileno(), self._offset + TURN_BYTES
+        while self._offset < self._stop and self._offset < turn:
+            if self._is_cold():
+                return True
+            count = os.sendfile(out, self._file, self._offset, min(self._stop, turn) - self._offset)
+            if count == 0:
+                raise ConnectionResetError("the file of the body was cut")
+            self._offset += count
+        return False
+
+    def _report(self, before: int) -> None:
+        if self._offset > before:
+            self._on_sent(self._offset - before)
+
+    def _wait(self) -> None:
+        if self._writer < 0:
+            # asyncio lets nobody watch the descriptor of one of its transports.
+            self._writer = os.dup(self._socket.fileno())
+            self._loop.add_writer(self._writer, self._step)
+            self._set_timer()
+
+    def _ignore_room(self) -> None:
+        if self._writer >= 0:
+            self._loop.remove_writer(self._writer)
+            os.close(self._writer)
+            self._writer = -1
+
+    def _set_timer(self) -> None:
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._limit_s, self._check)
+
+    def _check(self) -> None:
+        """Give the client another period if it used this one; waiting for the disk counts."""
+        self._timer = None
+        wanted = min(STEP_BYTES, self._stop - self._checked)
+        if self._writer >= 0 and self._offset - self._checked < wanted:
+            self._finish(ConnectionAbortedError(f"the client took over {self._limit_s:g} s"))
+            return
+        self._checked = self._offset
+        self._set_timer()
+
+    def _finish(self, error: BaseException | None) -> None:
+        self._ignore_room()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        super()._finish(error)
+
+
+class PieceSender(_Sender):
+    """Sends by writing pieces to a transport while it has room; ``resume`` when it has again.
+
+    Time limits are those of whoever calls ``resume``.
+    """
+
+    __slots__ = ("_has_room", "_transport")
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        lead: bytes,
+        file: int,
+        offset: int,
+        length: int,
+        *,
+        has_room: Callable[[], bool],
+        on_sent: Callable[[int], None],
+        on_done: Callable[[BaseException | None], None],
+        is_warm: bool = False,
+    ) -> None:
+        """Prepare to write to ``transport``.
+
+        Args:
+            transport: Where to.
+            lead: Sent before the file, and not reported to ``on_sent``.
+            file: See ``_Sender``.
+            offset: See ``_Sender``.
+            length: See ``_Sender``.
+            has_room: Whether more can be written now.
+            on_sent: See ``_Sender``.
+            on_done: See ``_Sender``.
+            is_warm: See ``_Sender``.
+        """
+        super().__init__(file, offset, length, on_sent=on_sent, on_done=on_done, is_warm=is_warm)
+        self._transport, self._has_room = transport, has_room
+        if lead:
+            transport.write(lead)
+
+    def resume(self) -> None:
+        """Note that the transport has room again."""
+        if not self._is_over and not self._is_warming:
+            self._step()
+
+    def _step(self) -> None:
+        while self._offset < self._stop:
+            if not self._has_room() or self._is_cold():
+                return
+            try:
+                data = os.pread(
+                    self._file, min(PIECE_BYTES, self._stop - self._offset), self._offset
+                )
+            except OSError as exc:
+                self._finish(exc)
+                return
+            if not data:
+                self._finish(ConnectionResetError("the file of the body was cut"))
+                return
+            if self._transport.is_closing():
+                self._finish(ConnectionResetError("the client is gone"))
+                return
+            self._offset += len(data)
+            self._transport.write(data)
+            self._on_sent(len(data))
+        self._finish(None)

@@ -1,0 +1,228 @@
+"""The short cut of a connection: simple requests whose response is ready.
+
+A connection of this kind offers each simple request that arrives while it is idle to a
+``Quick``, which may have the whole response ready, head and body. Then no task runs, nothing is
+parsed and no object of aiohttp is made. Everything else, and every doubt, is aiohttp's.
+
+It reads internals of aiohttp; ``quick_trouble`` says whether they are as expected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Protocol
+
+import aiohttp
+from aiohttp import web
+from aiohttp.streams import EMPTY_PAYLOAD
+
+from origin.config import ServerLimits
+from origin.server.connection import ACCESS_LOGGER, Connection, log_access
+from origin.simplehead import SimpleHead, SimpleHeads
+
+AIOHTTP = ((3, 14), (3, 15))
+"""Versions that the short cut was tested with: from the first, before the second."""
+
+MAX_BEHIND_BYTES = 64 << 10
+"""Most bytes kept of requests that arrive while a ready response is under way."""
+
+
+class Ready(Protocol):
+    """A whole response that can be sent as it is: head and body."""
+
+    status: int
+    head: bytes
+    """Status line and fields, with the empty line after them."""
+    size_bytes: int
+    """Length of the body."""
+    data: bytes | None
+    """The body, when it is small; otherwise it is in ``file``, from its beginning."""
+    file: int
+    limit_s: float
+    """Most seconds in which a client takes 256 KiB."""
+
+    def enter(self) -> None:
+        """Keep ``file`` open until ``leave``."""
+        ...
+
+    def leave(self) -> None:
+        """Undo ``enter``."""
+        ...
+
+    def count_sent(self, count: int) -> None:
+        """Count bytes of the body as sent."""
+        ...
+
+
+class Quick(Protocol):
+    """Knows responses that are ready."""
+
+    def find(self, head: SimpleHead) -> Ready | None:
+        """The response to a simple request, counted as answered; None when it is not ready.
+
+        Permission is part of it: None as well for whoever has none.
+        """
+        ...
+
+
+def quick_trouble(handler: type[web.RequestHandler] = web.RequestHandler) -> str:
+    """Why the short cut must not be taken with this aiohttp; empty when it may."""
+    version = tuple(int(part) for part in aiohttp.__version__.split(".")[:2] if part.isdigit())
+    if not AIOHTTP[0] <= version < AIOHTTP[1]:
+        return f"aiohttp {aiohttp.__version__} was not tested with it"
+    missing = [name for name in _INTERNALS if not hasattr(handler, name)]
+    return f"aiohttp has no {', '.join(missing)}" if missing else ""
+
+
+_INTERNALS = (
+    "_close", "_force_close", "_keepalive_timeout", "_manager", "_messages",
+    "_next_keepalive_close_time", "_paused", "_process_keepalive", "_request_count",
+    "_request_in_progress", "_upgraded", "_waiter",
+)  # fmt: skip
+"""What is used of ``RequestHandler``; its attributes are slots, so the class has them all."""
+
+
+class QuickConnection(Connection):
+    """A connection with the short cut."""
+
+    __slots__ = ("_behind", "_heads", "_quick", "_quick_end", "_starts_clean")
+
+    def __init__(
+        self,
+        manager: Any,
+        loop: asyncio.AbstractEventLoop,
+        limits: ServerLimits,
+        quick: Quick,
+        heads: SimpleHeads,
+    ) -> None:
+        super().__init__(manager, loop, limits)
+        self._quick, self._heads = quick, heads
+        self._starts_clean = True  # aiohttp's parser is between two requests
+        self._quick_end: asyncio.Future[None] | None = None  # while a ready response is sent
+        self._behind = b""
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client sent."""
+        if self._quick_end is not None:
+            self._keep_behind(data)
+            return
+        if self._is_idle() and self._answer_quickly(data):
+            return
+        before = self._request_count
+        super().data_received(data)
+        if self._request_count != before:
+            # After the head of a request without a body at the very end of what was read,
+            # the parser holds nothing back.
+            self._starts_clean = (
+                data.endswith(b"\r\n\r\n")
+                and bool(self._messages)
+                and self._messages[-1][1] is EMPTY_PAYLOAD
+            )
+        elif data:
+            self._starts_clean = False
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 -- aiohttp's
+        """Let a response under way end, then close; called by aiohttp."""
+        if self._quick_end is not None:
+            self._force_close = True
+            await asyncio.wait((self._quick_end,), timeout=timeout)
+        await super().shutdown(timeout)
+
+    def _is_idle(self) -> bool:
+        """Whether aiohttp waits for the first byte of a request and has nothing to send."""
+        waiter = self._waiter
+        return (
+            waiter is not None
+            and self._starts_clean
+            and not (
+                waiter.done()
+                or self._messages
+                or self._paused
+                or self._upgraded
+                or self._request_in_progress
+                or self._close
+                or self._force_close
+            )
+        )
+
+    def _answer_quickly(self, data: bytes) -> bool:
+        """Send the ready response to a simple request; False when there is none."""
+        assert self._manager is not None
+        head = self._heads.read(data)
+        ready = None if head is None else self._quick.find(head)
+        if head is None or ready is None:
+            return False
+        self._stop_alarm()
+        self._request_count += 1
+        self._manager.requests_count += 1
+        began_s = self._loop.time()
+        self._next_keepalive_close_time = began_s + self._keepalive_timeout
+        assert self.transport is not None
+        if ready.data is not None:
+            self.transport.write(ready.head + ready.data)
+            ready.count_sent(len(ready.data))
+            if self._logging_enabled:
+                self._log_ready(ready, head, began_s, len(ready.data))
+            return True
+        self._send_ready(ready, head, began_s)
+        return True
+
+    def _send_ready(self, ready: Ready, head: SimpleHead, began_s: float) -> None:
+        ready.enter()
+        sent_bytes = 0
+
+        def count(count: int) -> None:
+            nonlocal sent_bytes
+            sent_bytes += count
+            ready.count_sent(count)
+
+        def end(error: BaseException | None) -> None:
+            self._sender = None
+            ready.leave()
+            if self._logging_enabled:
+                self._log_ready(ready, head, began_s, sent_bytes)
+            if error is not None and self._wire is not None:
+                self._wire.abort()  # the client must not take a part for the whole
+            elif self._quick_end is not None:
+                self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+            if self._quick_end is not None:
+                self._quick_end.set_result(None)
+                self._quick_end = None
+                self._take_up_behind()
+
+        self._sender = self._make_sender(
+            ready.head, ready.file, 0, ready.size_bytes, ready.limit_s, count, end, True
+        )
+        self._sender.start()
+        if self._sender is not None:  # the client takes its time
+            self._quick_end = self._loop.create_future()
+
+    def _log_ready(self, ready: Ready, head: SimpleHead, began_s: float, count: int) -> None:
+        peer = self.peername
+        remote = str(peer[0]) if isinstance(peer, tuple) else None
+        line = f"GET {head.target.decode('ascii')}"
+        log_access(ACCESS_LOGGER, remote, line, ready.status, count, self._loop.time() - began_s)
+
+    def _keep_behind(self, data: bytes) -> None:
+        """Keep what a client sends before it has got its answer."""
+        self._behind += data
+        if len(self._behind) > MAX_BEHIND_BYTES and self.transport is not None:
+            self.transport.pause_reading()
+
+    def _take_up_behind(self) -> None:
+        """Close if that was asked for meanwhile, or go on with what the client sent."""
+        behind, self._behind = self._behind, b""
+        if self.transport is None or self.transport.is_closing():
+            return
+        if self._close or self._force_close:
+            self.transport.close()
+            return
+        if len(behind) > MAX_BEHIND_BYTES:
+            self.transport.resume_reading()
+        if behind:
+            self.data_received(behind)
+
+    def _process_keepalive(self) -> None:
+        if self._quick_end is not None:  # not idle, though aiohttp thinks so
+            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        super()._process_keepalive()
