@@ -17,6 +17,9 @@ from typing import NamedTuple
 MAX_FIELDS_BYTES = 2048
 """Longer blocks of header fields are left to the ordinary parser."""
 
+MAX_FIELDS = 50
+"""So are heads with more fields."""
+
 MAX_TARGET_BYTES = 4096
 """So are longer targets."""
 
@@ -84,8 +87,11 @@ def simple_host(fields: bytes) -> bytes | None:
     """
     if len(fields) > MAX_FIELDS_BYTES or not fields.endswith(b"\r\n\r\n"):
         return None
+    lines = fields[2:-4].split(b"\r\n")
+    if len(lines) > MAX_FIELDS:
+        return None
     host = None
-    for line in fields[2:-4].split(b"\r\n"):
+    for line in lines:
         match = _FIELD.fullmatch(line)
         if match is None:  # malformed, or empty: the head ends before the piece does
             return None

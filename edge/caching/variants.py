@@ -153,6 +153,11 @@ class Catalogue:
             self._names.pop(base, None)
         return found
 
+    def holds_alone(self, stored: StoredObject) -> bool:
+        """Whether this very response is held, and no other one under its lookup key."""
+        keys = self._keys.get(stored.lookup_key)
+        return keys is not None and len(keys) == 1 and self._find(stored.key) is stored
+
     def bases(self) -> list[str]:
         """All lookup keys, some of which may hold nothing any more."""
         return list(self._keys)

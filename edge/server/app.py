@@ -31,6 +31,7 @@ from edge.server.body import DISK_OVERHEAD_BYTES, BodyStore
 from edge.server.clock import Clock, monotonic_s, wall_clock_s
 from edge.server.delivery import Delivery
 from edge.server.filling import Fills
+from edge.server.hotpath import HotObjects
 from edge.server.parents import ParentsClient
 from edge.server.passthrough import MAX_REQUEST_BODY_BYTES, Passthrough
 from edge.server.registration import Registrar
@@ -49,7 +50,7 @@ from origin.server.answers import (
     preflight_response,
     token_response,
 )
-from origin.server.httpserver import make_application, target_of
+from origin.server.httpserver import QUICK, make_application, target_of
 from origin.tokens import redact
 
 LOG = logging.getLogger("abr.edge")
@@ -111,9 +112,21 @@ class Edge:
             now=now,
         )
         self._passthrough = Passthrough(config, upstream=self.upstream, counters=self.counters)
+        self.hot = HotObjects(
+            name=config.name,
+            tokens=self._token_check if config.require_token else None,
+            names_host=config.forward_host,
+            holds=self._catalogue.holds_alone,
+            use=self.index.use,
+            counters=self.counters,
+            now=now,
+            limit_s=config.send_limit_s,
+        )
+        self._store.on_gone = self.hot.forget_stored
         self._delivery = Delivery(
             config,
             rules=rules,
+            hot=self.hot,
             index=self.index,
             catalogue=self._catalogue,
             store=self._store,
@@ -167,6 +180,7 @@ class Edge:
         finally:
             await self._fills.close()
             await self.upstream.close()
+            self.hot.close()
             self._store.close()
 
     @asynccontextmanager
@@ -324,5 +338,6 @@ def make_app(
         adds_fields=config.require_token,
     )
     app[EDGE] = edge
+    app[QUICK] = edge.hot
     app.cleanup_ctx.append(edge.running)
     return app

@@ -19,7 +19,7 @@ import errno
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from io import FileIO
@@ -43,6 +43,8 @@ class BodyStore:
         self.objects: dict[str, StoredObject] = {}
         """Stored objects by key."""
         self.disk = Disk()
+        self.on_gone: Callable[[StoredObject], None] = _note_nothing
+        """Told each object that was removed or replaced."""
         self._fsync = fsync
         self._verified_ns: dict[str, int] = {}  # when each verified body was last written
         self._lock: FileIO | None = None
@@ -128,7 +130,10 @@ class BodyStore:
 
     def confirm(self, stored: StoredObject) -> None:
         """Replace the sidecar of a held object after a validation."""
+        before = self.objects.get(stored.key)
         self.objects[stored.key] = stored
+        if before is not None:
+            self.on_gone(before)
         try:
             self._write_sidecar(stored)
         except OSError as exc:  # the older sidecar is still true, only less fresh
@@ -140,6 +145,7 @@ class BodyStore:
         self._verified_ns.pop(key, None)
         if stored is not None:
             self._unlink(self._path(stored))
+            self.on_gone(stored)
 
     async def read(self, stored: StoredObject) -> FileBody | None:
         """Open a held body; None when it is gone or damaged.
@@ -206,6 +212,10 @@ class BodyStore:
         with suppress(OSError):
             _sidecar_path(path).unlink(missing_ok=True)
             path.unlink(missing_ok=True)
+
+
+def _note_nothing(_stored: StoredObject) -> None:
+    """Do nothing about an object that is gone."""
 
 
 def _sidecar_path(body: Path) -> Path:

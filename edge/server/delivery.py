@@ -28,6 +28,7 @@ from edge.counters import Counters
 from edge.index import CacheIndex
 from edge.server.body import BodyStore
 from edge.server.filling import Fill, Filled, Fills
+from edge.server.hotpath import HotObjects
 from edge.server.passthrough import Passthrough
 from edge.server.spool import Spool
 from edge.server.upstream import UpstreamResponse
@@ -57,6 +58,7 @@ class Delivery:
         store: BodyStore,
         fills: Fills,
         passthrough: Passthrough,
+        hot: HotObjects,
         counters: Counters,
         now: Callable[[], float],
     ) -> None:
@@ -67,6 +69,7 @@ class Delivery:
         self._store = store
         self._fills = fills
         self._passthrough = passthrough
+        self._hot = hot
         self._counters = counters
         self._now = now
 
@@ -241,6 +244,8 @@ class Delivery:
         now_s = self._now()
         plan = _plan(request, held.status, held.headers, held.size_bytes, now_s)
         fields = answer_fields(held.headers, plan, age_s=held.age_at(now_s), status=status)
+        if status.hit and plan.status == 200 and request.method == "GET":
+            self._hot.offer(held, fields, body.pieces(0, held.size_bytes)[0].file.fileno())
         try:
             return await send_plan(
                 request,

@@ -68,6 +68,19 @@ class TokenCheck:
                 raise
             self._check(verifier, target)
 
+    def permits(self, token: str, title: str) -> bool:
+        """Whether ``token`` opens objects of ``title`` now; False also when that is not certain.
+
+        Waits for nothing, so it is for those who can leave a refusal to ``authorize``.
+        """
+        if self._verifier is None:
+            return False
+        try:
+            self._verifier.verify(token, title=title, now_s=self._now())
+        except TokenError:
+            return False
+        return True
+
     async def refresh(self) -> bool:
         """Fetch the keys again, unless that was tried less than ``refresh_s`` ago."""
         asked_s = self._now()

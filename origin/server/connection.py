@@ -26,6 +26,15 @@ LOGGER = logging.getLogger("abr.http")
 ACCESS_LOGGER = logging.getLogger("abr.access")
 
 
+UNSENT_BYTES = 64 << 10
+"""Most bytes of a connection that wait in the kernel before they are sent, so that the log is
+accurate and an abandoned download stops early; unless the client is known to be fast."""
+
+FAST_BYTES_PER_S, SLOW_BYTES_PER_S = 4 << 20, 1 << 20
+"""Of a client that takes a body faster than the first, the kernel may hold what it likes, until
+one is slower than the second: waking up for every 64 KiB costs more than copying them."""
+
+
 class AccessLog(AbstractAccessLogger):
     """One line for each response, tokens taken out."""
 
@@ -62,7 +71,8 @@ class Connection(web.RequestHandler):
     """
 
     __slots__ = (
-        "_alarm", "_limits", "_sender", "_socket", "_stall_alarm", "_unfinished_bytes", "_wire",
+        "_alarm", "_is_fast", "_limits", "_sender", "_socket", "_stall_alarm", "_unfinished_bytes",
+        "_wire",
     )  # fmt: skip
 
     def __init__(self, manager: Any, loop: asyncio.AbstractEventLoop, limits: ServerLimits) -> None:
@@ -82,6 +92,7 @@ class Connection(web.RequestHandler):
         self._alarm: asyncio.TimerHandle | None = None
         self._stall_alarm: asyncio.TimerHandle | None = None
         self._unfinished_bytes = 0
+        self._is_fast = False
         self._sender: FileSender | PieceSender | None = None
         self._wire: asyncio.Transport | None = None
         self._socket: socket.socket | None = None  # None: only the transport may write
@@ -220,6 +231,7 @@ class Connection(web.RequestHandler):
                 offset,
                 length,
                 limit_s=limit_s,
+                on_pace=self._note_pace,
                 on_sent=on_sent,
                 on_done=on_done,
                 is_warm=is_warm,
@@ -236,6 +248,15 @@ class Connection(web.RequestHandler):
             on_done=on_done,
             is_warm=is_warm,
         )
+
+    def _note_pace(self, count: int, took_s: float) -> None:
+        """Let the kernel hold more for a client that took so many bytes fast, or less again."""
+        is_fast = count > took_s * (SLOW_BYTES_PER_S if self._is_fast else FAST_BYTES_PER_S)
+        if count >= 4 * UNSENT_BYTES and is_fast != self._is_fast and self._socket is not None:
+            self._is_fast = is_fast
+            self._socket.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 0 if is_fast else UNSENT_BYTES
+            )
 
     def _has_room(self) -> bool:
         return not self._paused

@@ -18,8 +18,11 @@ from collections.abc import Callable
 STEP_BYTES = 256 << 10
 """A client must take this much within the send limit."""
 
-TURN_BYTES = 1 << 20
+TURN_BYTES = 4 << 20
 """Sent to one client before others get their turn, however fast it reads."""
+
+READ_BYTES = 1 << 20
+"""Looked for in the page cache, and if need be read from the disk, at once."""
 
 PIECE_BYTES = 64 << 10
 """Read at once for a transport that must see the bytes."""
@@ -62,6 +65,24 @@ def warm(file: int, offset: int, length: int) -> None:
             offset += count
     finally:
         os.close(file)
+
+
+def send_now(sock: socket.socket, lead: bytes, file: int, length: int) -> tuple[bytes, int]:
+    """Send ``lead`` and the first bytes of a file, as far as there is room at once.
+
+    Returns:
+        What is left of ``lead``, and how many bytes of the file were sent. An error is not
+        raised: whoever sends the rest will meet it.
+    """
+    count = 0
+    try:
+        # Held back until the file follows, so that the beginning of both is one segment.
+        lead = lead[sock.send(lead, socket.MSG_MORE) :]
+        if not lead:
+            count = os.sendfile(sock.fileno(), file, 0, length)
+    except OSError:
+        pass
+    return lead, count
 
 
 class _Sender:
@@ -127,7 +148,7 @@ class _Sender:
         """Whether the next turn would wait for the disk; then a thread reads it first."""
         if self._offset < self._resident_to:
             return False
-        length = min(TURN_BYTES, self._stop - self._offset)
+        length = min(READ_BYTES, self._stop - self._offset)
         if is_resident(self._file, self._offset, length):
             self._resident_to = self._offset + length
             return False
@@ -157,7 +178,10 @@ class _Sender:
 class FileSender(_Sender):
     """Sends by ``sendfile``, and first the bytes of ``lead``, in one segment if they fit."""
 
-    __slots__ = ("_checked", "_lead", "_limit_s", "_socket", "_timer", "_writer")
+    __slots__ = (
+        "_began_s", "_checked", "_first", "_lead", "_limit_s", "_on_pace", "_socket", "_timer",
+        "_writer",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -168,6 +192,7 @@ class FileSender(_Sender):
         length: int,
         *,
         limit_s: float,
+        on_pace: Callable[[int, float], None],
         on_sent: Callable[[int], None],
         on_done: Callable[[BaseException | None], None],
         is_warm: bool = False,
@@ -181,54 +206,63 @@ class FileSender(_Sender):
             offset: See ``_Sender``.
             length: See ``_Sender``.
             limit_s: Most seconds in which a client takes ``STEP_BYTES``.
+            on_pace: Told after each step how many bytes were taken in how many seconds so far.
             on_sent: See ``_Sender``.
             on_done: See ``_Sender``.
             is_warm: See ``_Sender``.
         """
         super().__init__(file, offset, length, on_sent=on_sent, on_done=on_done, is_warm=is_warm)
+        self._began_s, self._first, self._on_pace = self._loop.time(), offset, on_pace
         self._socket, self._lead, self._limit_s = sock, lead, limit_s
         self._writer = -1  # a duplicate of the socket's descriptor while waiting for room
         self._timer: asyncio.TimerHandle | None = None
         self._checked = offset
 
     def _step(self) -> None:
+        if self._is_over:
+            return
         before = self._offset
         try:
-            is_cold = self._send()
+            is_full = self._send()
         except BlockingIOError:
-            self._wait()
+            is_full = True
         except OSError as exc:
             self._report(before)
             self._finish(exc)
             return
-        else:
-            if not is_cold and self._offset < self._stop:
-                self._wait()
-            elif is_cold:
-                self._ignore_room()
-                self._set_timer()
         self._report(before)
         if self._offset >= self._stop:
             self._finish(None)
+        elif self._is_warming:
+            self._ignore_room()
+            self._set_timer()
+        elif is_full:
+            self._wait()
+        elif self._writer < 0:
+            self._loop.call_soon(self._step)
 
     def _send(self) -> bool:
-        """Send one turn, or until there is no room; True when the disk has to be waited for."""
+        """Send one turn at most; True when the socket has no room for more."""
         while self._lead:
             # Held back until the file follows, so that small answers are one segment.
             self._lead = self._lead[self._socket.send(self._lead, socket.MSG_MORE) :]
         out, turn = self._socket.fileno(), self._offset + TURN_BYTES
         while self._offset < self._stop and self._offset < turn:
             if self._is_cold():
-                return True
-            count = os.sendfile(out, self._file, self._offset, min(self._stop, turn) - self._offset)
+                return False
+            wanted = min(self._stop, self._resident_to, turn) - self._offset
+            count = os.sendfile(out, self._file, self._offset, wanted)
             if count == 0:
                 raise ConnectionResetError("the file of the body was cut")
             self._offset += count
+            if count < wanted:
+                return True
         return False
 
     def _report(self, before: int) -> None:
         if self._offset > before:
             self._on_sent(self._offset - before)
+            self._on_pace(self._offset - self._first, self._loop.time() - self._began_s)
 
     def _wait(self) -> None:
         if self._writer < 0:

@@ -28,15 +28,12 @@ from origin.cors import CORS
 from origin.framing import find_fault
 from origin.paths import Target, parse_target
 from origin.server.answers import SERVER_NAME, close_after, error_response
-from origin.server.connection import Connection
+from origin.server.connection import UNSENT_BYTES, Connection
 from origin.server.quick import Quick, QuickConnection, quick_trouble
 from origin.simplehead import SimpleHeads
 from origin.tokens import redact
 
 LOGGER = logging.getLogger("abr.http")
-
-UNSENT_BYTES = 65536
-"""Most bytes of a connection that wait in the kernel before they are sent."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -133,8 +130,7 @@ async def bind(host: str, port: int) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Connections inherit it. The kernel then buffers little for a slow client, so the
-        # access log is accurate and an abandoned download stops early.
+        # Connections inherit it; ``Connection`` lifts it for clients that prove fast.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         sock.bind(address)
     except OSError as exc:

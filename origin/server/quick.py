@@ -18,6 +18,7 @@ from aiohttp.streams import EMPTY_PAYLOAD
 
 from origin.config import ServerLimits
 from origin.server.connection import ACCESS_LOGGER, Connection, log_access
+from origin.server.filesender import send_now
 from origin.simplehead import SimpleHead, SimpleHeads
 
 AIOHTTP = ((3, 14), (3, 15))
@@ -38,6 +39,8 @@ class Ready(Protocol):
     data: bytes | None
     """The body, when it is small; otherwise it is in ``file``, from its beginning."""
     file: int
+    is_warm: bool
+    """The body is in the page cache, as far as is known."""
     limit_s: float
     """Most seconds in which a client takes 256 KiB."""
 
@@ -148,28 +151,41 @@ class QuickConnection(Connection):
     def _answer_quickly(self, data: bytes) -> bool:
         """Send the ready response to a simple request; False when there is none."""
         assert self._manager is not None
+        assert self.transport is not None
         head = self._heads.read(data)
         ready = None if head is None else self._quick.find(head)
         if head is None or ready is None:
             return False
-        self._stop_alarm()
+        if self._alarm is not None:
+            self._stop_alarm()
         self._request_count += 1
         self._manager.requests_count += 1
         began_s = self._loop.time()
         self._next_keepalive_close_time = began_s + self._keepalive_timeout
-        assert self.transport is not None
         if ready.data is not None:
             self.transport.write(ready.head + ready.data)
-            ready.count_sent(len(ready.data))
-            if self._logging_enabled:
-                self._log_ready(ready, head, began_s, len(ready.data))
-            return True
-        self._send_ready(ready, head, began_s)
+            self._count(ready, head, began_s, len(ready.data))
+        else:
+            self._send_ready(ready, head, began_s)
         return True
 
+    def _count(self, ready: Ready, head: SimpleHead, began_s: float, count: int) -> None:
+        """Count and log a body that was sent at once."""
+        ready.count_sent(count)
+        if self._logging_enabled:
+            self._log_ready(ready, head, began_s, count)
+
     def _send_ready(self, ready: Ready, head: SimpleHead, began_s: float) -> None:
+        lead, sent_bytes, length = ready.head, 0, ready.size_bytes
+        if ready.is_warm and self._socket is not None:
+            lead, sent_bytes = send_now(self._socket, lead, ready.file, length)
+            if not lead and sent_bytes == length:
+                self._count(ready, head, began_s, length)
+                if not self._is_fast:
+                    self._note_pace(length, self._loop.time() - began_s)
+                return
+            ready.count_sent(sent_bytes)
         ready.enter()
-        sent_bytes = 0
 
         def count(count: int) -> None:
             nonlocal sent_bytes
@@ -181,17 +197,24 @@ class QuickConnection(Connection):
             ready.leave()
             if self._logging_enabled:
                 self._log_ready(ready, head, began_s, sent_bytes)
-            if error is not None and self._wire is not None:
-                self._wire.abort()  # the client must not take a part for the whole
-            elif self._quick_end is not None:
+            if error is None:
                 self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+            elif self._wire is not None:
+                self._wire.abort()  # the client must not take a part for the whole
             if self._quick_end is not None:
                 self._quick_end.set_result(None)
                 self._quick_end = None
                 self._take_up_behind()
 
         self._sender = self._make_sender(
-            ready.head, ready.file, 0, ready.size_bytes, ready.limit_s, count, end, True
+            lead,
+            ready.file,
+            sent_bytes,
+            length - sent_bytes,
+            ready.limit_s,
+            count,
+            end,
+            ready.is_warm,
         )
         self._sender.start()
         if self._sender is not None:  # the client takes its time

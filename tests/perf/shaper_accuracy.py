@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from abr.trace import Trace
-from origin.server.httpserver import UNSENT_BYTES
+from origin.server.connection import UNSENT_BYTES
 from player.shaping.alarms import Alarms
 from player.shaping.grid import Ticker
 from player.shaping.ledger import ShaperReport
