@@ -34,7 +34,7 @@ from edge.server.spool import Spool
 from edge.server.upstream import UpstreamResponse
 from edge.server.wanted import Wanted, fields_of_request
 from origin.httprules import ResponsePlan, join_fields, plan_response
-from origin.server.httpserver import error_response
+from origin.server.answers import error_response
 from origin.server.sending import send_plan, send_unplanned
 from origin.server.verbatim import respond, send_interim
 from origin.tokens import redact

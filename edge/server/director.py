@@ -34,14 +34,14 @@ from edge.tiers.steering import manifest, parse_request
 from edge.tiers.topology import Server, Topology, parents_of
 from origin.config import ServerLimits
 from origin.paths import bearer_secret
-from origin.server.httpserver import (
+from origin.server.answers import (
     error_response,
     json_response,
-    make_application,
     method_response,
     metrics_response,
     preflight_response,
 )
+from origin.server.httpserver import make_application
 
 STEERING_PATH = "/steering"
 SERVERS_PATH = "/v1/servers"

@@ -24,7 +24,7 @@ from edge.server.passthrough import Passthrough
 from edge.server.upstream import UpstreamResponse
 from edge.server.wanted import Wanted, fields_of_request
 from origin.httprules import join_fields
-from origin.server.httpserver import error_response
+from origin.server.answers import error_response
 
 _OF_THIS_HOP = frozenset({"expect", "host"})
 _CONDITIONS = frozenset(

@@ -11,6 +11,7 @@ stall every other client: bytes that are not are read in a thread first.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 from collections.abc import Callable
@@ -26,6 +27,8 @@ READ_BYTES = 1 << 20
 
 PIECE_BYTES = 64 << 10
 """Read at once for a transport that must see the bytes."""
+
+_NO_SENDFILE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 
 _PROBE_BYTES = 256 << 10
 _PROBE = bytearray(1)
@@ -179,8 +182,8 @@ class FileSender(_Sender):
     """Sends by ``sendfile``, and first the bytes of ``lead``, in one segment if they fit."""
 
     __slots__ = (
-        "_began_s", "_checked", "_first", "_lead", "_limit_s", "_on_pace", "_socket", "_timer",
-        "_writer",
+        "_began_s", "_checked", "_copies", "_first", "_lead", "_limit_s", "_on_pace", "_socket",
+        "_timer", "_writer",
     )  # fmt: skip
 
     def __init__(
@@ -214,6 +217,7 @@ class FileSender(_Sender):
         super().__init__(file, offset, length, on_sent=on_sent, on_done=on_done, is_warm=is_warm)
         self._began_s, self._first, self._on_pace = self._loop.time(), offset, on_pace
         self._socket, self._lead, self._limit_s = sock, lead, limit_s
+        self._copies = False  # the file system lacks sendfile
         self._writer = -1  # a duplicate of the socket's descriptor while waiting for room
         self._timer: asyncio.TimerHandle | None = None
         self._checked = offset
@@ -251,7 +255,17 @@ class FileSender(_Sender):
             if self._is_cold():
                 return False
             wanted = min(self._stop, self._resident_to, turn) - self._offset
-            count = os.sendfile(out, self._file, self._offset, wanted)
+            if self._copies:
+                wanted = min(wanted, PIECE_BYTES)
+                count = self._socket.send(os.pread(self._file, wanted, self._offset))
+            else:
+                try:
+                    count = os.sendfile(out, self._file, self._offset, wanted)
+                except OSError as exc:
+                    if exc.errno not in _NO_SENDFILE:
+                        raise
+                    self._copies = True
+                    continue
             if count == 0:
                 raise ConnectionResetError("the file of the body was cut")
             self._offset += count

@@ -17,7 +17,8 @@ from edge.server.registration import Registrar
 from edge.tiers.config import DirectorConfig
 from edge.tiers.leases import ServerState
 from edge.tiers.topology import Server, parse_topology
-from origin.server.httpserver import json_response, listening, make_application
+from origin.server.answers import json_response
+from origin.server.httpserver import listening, make_application
 from tests.fakes.parent import LIMITS
 
 TREE = """

@@ -34,7 +34,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.server.upstream import wall_clock_s
+from edge.server.clock import wall_clock_s
 from tests.fakes.parent import FakeParent, fake_parent
 from tests.fakes.ports import free_ports
 from tests.fakes.selfsigned import write_certificate
