@@ -97,6 +97,10 @@ class Connection(web.RequestHandler):
         self._wire: asyncio.Transport | None = None
         self._socket: socket.socket | None = None  # None: only the transport may write
 
+    def __repr__(self) -> str:
+        state = "closed" if self.transport is None else "open"
+        return f"<Connection of {self.peername}: {state}, {self._request_count} requests>"
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin: set limits and alarms."""
         super().connection_made(transport)

@@ -129,10 +129,6 @@ class _Sender:
         self._resident_to = self._stop if is_warm else offset
         self._is_over = self._is_warming = False
 
-    def __repr__(self) -> str:
-        state = "done" if self._is_over else "under way"
-        return f"<{type(self).__name__}: {self._stop - self._offset} bytes left, {state}>"
-
     def start(self) -> None:
         """Send what can be sent now; the rest follows by itself."""
         self._step()
@@ -221,6 +217,10 @@ class FileSender(_Sender):
         self._writer = -1  # a duplicate of the socket's descriptor while waiting for room
         self._timer: asyncio.TimerHandle | None = None
         self._checked = offset
+
+    def __repr__(self) -> str:
+        state = "done" if self._is_over else "waits" if self._writer >= 0 else "under way"
+        return f"<FileSender: {self._stop - self._offset} bytes left, {state}>"
 
     def _step(self) -> None:
         if self._is_over:
@@ -351,6 +351,10 @@ class PieceSender(_Sender):
         self._transport, self._has_room = transport, has_room
         if lead:
             transport.write(lead)
+
+    def __repr__(self) -> str:
+        state = "done" if self._is_over else "under way"
+        return f"<PieceSender: {self._stop - self._offset} bytes left, {state}>"
 
     def resume(self) -> None:
         """Note that the transport has room again."""

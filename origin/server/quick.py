@@ -104,6 +104,10 @@ class QuickConnection(Connection):
         self._quick_end: asyncio.Future[None] | None = None  # while a ready response is sent
         self._behind = b""
 
+    def __repr__(self) -> str:
+        state = "closed" if self.transport is None else "idle" if self._is_idle() else "busy"
+        return f"<QuickConnection of {self.peername}: {state}, {self._request_count} requests>"
+
     def data_received(self, data: bytes) -> None:
         """Take what the client sent."""
         if self._quick_end is not None:
