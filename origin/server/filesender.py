@@ -129,6 +129,9 @@ class _Sender:
         self._resident_to = self._stop if is_warm else offset
         self._is_over = self._is_warming = False
 
+    def __repr__(self) -> str:
+        return f"<_Sender: {self._stop - self._offset} bytes left>"
+
     def start(self) -> None:
         """Send what can be sent now; the rest follows by itself."""
         self._step()

@@ -255,6 +255,9 @@ class _Service:
 class _Request(web.Request):
     """A request whose answers get the fields that all our answers have."""
 
+    def __repr__(self) -> str:
+        return f"<_Request {self.method} {redact(self.raw_path)}>"
+
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
         add_fields(response.headers)
 
