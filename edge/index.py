@@ -224,6 +224,16 @@ class CacheIndex:
         self._policy.remove(key)
         return True
 
+    def change_policy(self, policy: EvictionPolicy, *, capacity_bytes: int) -> tuple[str, ...]:
+        """Go on with another policy or size; returns what was evicted because it is smaller.
+
+        The new policy learns of what is held, the oldest first, but of no use before.
+        """
+        for key, entry in self._entries.items():
+            policy.add(key, entry.size_bytes + self._overhead_bytes)
+        self._policy, self.capacity_bytes = policy, capacity_bytes
+        return self._shrink()
+
     def shed(self, size_bytes: int) -> tuple[str, ...]:
         """Evict to free ``size_bytes``, for a disk that holds less than ``capacity_bytes``.
 

@@ -20,7 +20,7 @@ class HitForMiss:
     """
 
     def __init__(self, *, ttl_s: float) -> None:
-        self._ttl_s = ttl_s
+        self.ttl_s = ttl_s
         self._until_s: OrderedDict[str, float] = OrderedDict()
 
     def __repr__(self) -> str:
@@ -29,7 +29,7 @@ class HitForMiss:
     def note(self, key: str, *, now_s: float) -> None:
         """Remember that the response of ``key`` was of use to nobody else."""
         self._until_s.pop(key, None)
-        self._until_s[key] = now_s + self._ttl_s
+        self._until_s[key] = now_s + self.ttl_s
         if len(self._until_s) > MAX_KEYS:
             self._until_s.popitem(last=False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -66,7 +67,7 @@ def edge(
 
     Tokens are checked here with the parent's public keys. Each object is fetched once and
     streamed to every client that is waiting for it; the cache survives a restart. Runs
-    until interrupted.
+    until interrupted. SIGHUP reads the settings again, SIGTERM lets responses under way end.
 
     \b
     Examples:
@@ -76,37 +77,41 @@ def edge(
       abr edge --director http://127.0.0.1:8090 --name isp-1 --tier isp --region eu
       abr edge --parent http://127.0.0.1:9000 --no-token --cache-bytes 1000000000
     """
-    config = configuration(
-        ctx,
-        "edge",
-        EdgeConfig,
-        parent=parents[0] if len(parents) == 1 else None,
-        parents=parents if len(parents) > 1 else None,
-        director=director,
-        region=region,
-        zone=zone,
-        public_url=public_url,
-        host=host,
-        port=port,
-        cache_dir=cache_dir,
-        cache_bytes=cache_bytes,
-        name=name,
-        tier=tier,
-        require_token=require_token,
-    )
-    run_async(_serve(config.check(), as_json=as_json))
+
+    def read() -> EdgeConfig:
+        return configuration(
+            ctx,
+            "edge",
+            EdgeConfig,
+            parent=parents[0] if len(parents) == 1 else None,
+            parents=parents if len(parents) > 1 else None,
+            director=director,
+            region=region,
+            zone=zone,
+            public_url=public_url,
+            host=host,
+            port=port,
+            cache_dir=cache_dir,
+            cache_bytes=cache_bytes,
+            name=name,
+            tier=tier,
+            require_token=require_token,
+        ).check()
+
+    run_async(_serve(read, as_json=as_json))
 
 
-async def _serve(config: EdgeConfig, *, as_json: bool) -> None:
-    import asyncio
-
+async def _serve(read: Callable[[], EdgeConfig], *, as_json: bool) -> None:
     from edge.server.app import EDGE, make_app
+    from edge.server.process import EdgeProcess
     from origin.server.httpserver import listening
 
+    config = read()
     folder = Path(config.cache_dir) if config.cache_dir else default_cache_dir(config.name)
     app = make_app(config, cache_dir=folder)
     async with listening(app, host=config.host, port=config.port) as where:
         running = app[EDGE]
+        process = EdgeProcess(running, read=read)
         if running.trouble:
             note(f"no keys from the parent yet, requests are refused: {running.trouble}")
         if as_json:
@@ -122,7 +127,8 @@ async def _serve(config: EdgeConfig, *, as_json: bool) -> None:
             held = f"{len(running.index)} objects, {running.index.held_bytes / 1e6:.1f} MB"
             click.echo(f"cache   {folder}  ({held}, at most {config.cache_bytes / 1e6:.0f} MB)")
             click.echo("Ctrl-C ends it.")
-        await asyncio.Event().wait()
+        with process:
+            await process.wait()
 
 
 def default_cache_dir(name: str) -> Path:

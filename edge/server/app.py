@@ -77,7 +77,7 @@ class Edge:
         self.upstream = ParentsClient(
             config,
             Parents(Parent(name=url) for url in config.parent_urls),
-            make=lambda url: Upstream(config, url, now=now),
+            make=lambda url: Upstream(self.config, url, now=now),
             now=monotonic_s,
         )
         self._place = place_of(
@@ -92,15 +92,7 @@ class Edge:
             self.upstream.key_set, now=wall_now, refresh_s=config.keys_refresh_s
         )
         self._catalogue = Catalogue(self._stored)
-        rules = Rules(
-            max_object_bytes=config.max_object_bytes,
-            is_open=not config.require_token,
-            defaults=Defaults(
-                stale_if_error_s=config.stale_if_error_s,
-                heuristic_ratio=config.heuristic_ratio,
-                negative_ttl_s=config.negative_ttl_s,
-            ),
-        )
+        rules = _rules_of(config)
         self._fills = Fills(
             config,
             rules=rules,
@@ -154,6 +146,29 @@ class Edge:
 
     def __repr__(self) -> str:
         return f"<Edge {self.config.name!r}: {self.index!r}, {self.upstream!r}>"
+
+    async def reconfigure(self, config: EdgeConfig) -> None:
+        """Use other settings from now on; ``edge.operations.reloading`` says which may differ.
+
+        Raises:
+            ConfigError: a file that they name cannot be used; then nothing has changed.
+        """
+        await self.upstream.reconfigure(config)
+        before, self.config = self.config, config
+        rules = _rules_of(config)
+        self._fills.reconfigure(config, rules)
+        self._delivery.reconfigure(config, rules)
+        self._passthrough.reconfigure(config)
+        self._site.reconfigure(config)
+        self._token_check.reconfigure(refresh_s=config.keys_refresh_s)
+        if (config.policy, config.cache_bytes) != (before.policy, before.cache_bytes):
+            policy = policies.make(config.policy, capacity_bytes=config.cache_bytes)
+            self._fills.make_room(policy, capacity_bytes=config.cache_bytes)
+
+    async def refresh_keys(self) -> None:
+        """Fetch the parent's public keys again; those in use stay when that fails."""
+        if self.config.require_token and not await self._token_check.refresh():
+            LOG.warning("keys not fetched: %s", redact(self._token_check.trouble))
 
     def _stored(self, key: str) -> StoredObject | None:
         return self._store.objects.get(key)
@@ -300,6 +315,18 @@ class Edge:
             "capacity_bytes": self.index.capacity_bytes,
         }
         return json_response(facts, status=200 if able else 503)
+
+
+def _rules_of(config: EdgeConfig) -> Rules:
+    return Rules(
+        max_object_bytes=config.max_object_bytes,
+        is_open=not config.require_token,
+        defaults=Defaults(
+            stale_if_error_s=config.stale_if_error_s,
+            heuristic_ratio=config.heuristic_ratio,
+            negative_ttl_s=config.negative_ttl_s,
+        ),
+    )
 
 
 EDGE = web.AppKey("edge", Edge)

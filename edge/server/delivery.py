@@ -76,6 +76,10 @@ class Delivery:
     def __repr__(self) -> str:
         return f"<Delivery from {self._index!r} and {self._fills!r}>"
 
+    def reconfigure(self, config: EdgeConfig, rules: Rules) -> None:
+        """Use other settings from now on."""
+        self._config, self._rules = config, rules
+
     async def answer(self, request: web.Request, wanted: Wanted) -> web.StreamResponse:
         """Answer a GET or HEAD for an object.
 

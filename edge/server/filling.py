@@ -33,6 +33,7 @@ from edge.collapse import Collapse, Joined
 from edge.config import EdgeConfig
 from edge.counters import Counters
 from edge.index import CacheIndex
+from edge.policies import EvictionPolicy
 from edge.server.body import BodyStore
 from edge.server.parents import ParentsClient
 from edge.server.spool import Spool
@@ -185,6 +186,11 @@ class Fills:
     def __repr__(self) -> str:
         return f"<Fills {self._collapse!r}>"
 
+    def reconfigure(self, config: EdgeConfig, rules: Rules) -> None:
+        """Use other settings from now on; fills under way keep their time limit."""
+        self._config, self._rules = config, rules
+        self.uncacheable.ttl_s = config.hit_for_miss_s
+
     @property
     def under_way(self) -> int:
         """Number of fills under way."""
@@ -210,6 +216,10 @@ class Fills:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return self._collapse.start(key, fill)
+
+    def make_room(self, policy: EvictionPolicy, *, capacity_bytes: int) -> None:
+        """Go on with another eviction policy or size of the cache."""
+        self._evict(self._index.change_policy(policy, capacity_bytes=capacity_bytes))
 
     async def close(self) -> None:
         """Cancel every fill and wait until all have cleaned up."""

@@ -19,7 +19,7 @@ from edge.metrics import UpstreamFigures
 from edge.parents.breaker import State
 from edge.parents.limit import Urgency
 from edge.parents.parents import FAILED_STATUSES, Attempt, Choice, Parent, Parents, Why
-from edge.server.upstream import Upstream, UpstreamResponse
+from edge.server.upstream import Upstream, UpstreamResponse, tls_context
 from edge.server.wire import Body, OnInterim
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -94,6 +94,19 @@ class ParentsClient:
         for upstream in self._upstreams.values():
             await upstream.close()
         self._upstreams = {}
+
+    async def reconfigure(self, config: EdgeConfig) -> None:
+        """Use other settings from now on; without a director, other parents as well.
+
+        Raises:
+            ConfigError: the certificates cannot be used; then nothing has changed.
+        """
+        tls_context(config)
+        self._config = config
+        for upstream in self._upstreams.values():
+            upstream.reconfigure(config)
+        if not config.director and config.parent_urls != self.parents.names:
+            await self.set_parents(tuple(Parent(name=url) for url in config.parent_urls))
 
     async def set_parents(self, parents: tuple[Parent, ...]) -> None:
         """Ask others from now on; requests under way are not disturbed by new parents."""
@@ -216,7 +229,7 @@ class ParentsClient:
                 self._upstreams[name] = upstream = self._make(name)
                 await upstream.open()
         for name in set(self._upstreams) - set(names):
-            await self._upstreams.pop(name).close()
+            self._upstreams.pop(name).retire()
 
     async def _check_for_ever(self) -> None:
         while True:

@@ -37,6 +37,10 @@ class Passthrough:
     def __repr__(self) -> str:
         return f"<Passthrough to {self._upstream!r}>"
 
+    def reconfigure(self, config: EdgeConfig) -> None:
+        """Use other settings from now on."""
+        self._config = config
+
     async def forward(
         self,
         request: web.Request,

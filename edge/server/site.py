@@ -51,17 +51,21 @@ class Site:
         passthrough: Passthrough,
         loop_id: str,
     ) -> None:
-        self._config = config
         self._delivery = delivery
         self._passthrough = passthrough
         self._loop_id = loop_id
         self._via = via_of(config.name)
-        parts = urlsplit(config.parent)
-        self._parent_host = parts.netloc
-        self._parent_origin = f"{parts.scheme}://{parts.netloc}"
+        self.reconfigure(config)
 
     def __repr__(self) -> str:
         return f"<Site of {self._config.parent}>"
+
+    def reconfigure(self, config: EdgeConfig) -> None:
+        """Use other settings from now on."""
+        self._config = config
+        parts = urlsplit(config.parent)
+        self._parent_host = parts.netloc
+        self._parent_origin = f"{parts.scheme}://{parts.netloc}"
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer any request.

@@ -49,6 +49,11 @@ class TokenCheck:
         """Whether tokens can be checked."""
         return self._verifier is not None
 
+    def reconfigure(self, *, refresh_s: float) -> None:
+        """Use another least time between two fetches, and let the next one come at once."""
+        self._refresh_s = refresh_s
+        self._tried_s = float("-inf")
+
     def jwks(self) -> dict[str, Any] | None:
         """The key set in use, for the next tier; None before there is one."""
         return None if self._verifier is None else self._verifier.jwks()

@@ -81,7 +81,7 @@ class Upstream:
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._authority = parts.netloc
-        self._tls = _tls_context(config) if parts.scheme == "https" else None
+        self._tls = tls_context(config) if parts.scheme == "https" else None
         self._idle: deque[Wire] = deque()
         self._slots = asyncio.Semaphore(config.upstream_connections)
         self._busy: set[Wire] = set()
@@ -90,6 +90,29 @@ class Upstream:
     def __repr__(self) -> str:
         state = f"{len(self._busy)} busy, {len(self._idle)} idle" if self._is_open else "closed"
         return f"<Upstream {self.base}, {state}>"
+
+    def reconfigure(self, config: EdgeConfig) -> None:
+        """Use other limits and certificates from now on; requests under way go on.
+
+        Raises:
+            ConfigError: the certificates cannot be used; then nothing has changed.
+        """
+        if self._tls is not None:
+            self._tls = tls_context(config)
+        self._config = config
+        # Those that wait or have a place keep it: it is given back where it was taken.
+        self._slots = asyncio.Semaphore(config.upstream_connections)
+        self._close_idle()
+
+    def retire(self) -> None:
+        """Take no requests any more; those under way end in peace."""
+        self._is_open = False
+        self._close_idle()
+
+    def _close_idle(self) -> None:
+        for wire in self._idle:
+            wire.close()
+        self._idle.clear()
 
     async def open(self) -> None:
         """Prepare to connect."""
@@ -132,7 +155,8 @@ class Upstream:
         asked_s = self._now()
         with _wrap_errors(where):
             request = self._request(method, target, headers, body)
-            exchange, head = await self._start(request, body, on_interim or _ignore)
+            slots = self._slots
+            exchange, head = await self._start(request, body, on_interim or _ignore, slots)
         try:
             fields = fields_of(head)
             yield UpstreamResponse(
@@ -147,10 +171,14 @@ class Upstream:
             )
         finally:
             await self._finish(exchange)
-            self._slots.release()
+            slots.release()
 
     async def _start(
-        self, request: h11.Request, body: Body, on_interim: OnInterim
+        self,
+        request: h11.Request,
+        body: Body,
+        on_interim: OnInterim,
+        slots: asyncio.Semaphore,
     ) -> tuple[Exchange, h11.Response]:
         """Wait for a place, a connection and the head of the response, all within one limit."""
         loop, limit_s = asyncio.get_running_loop(), self._config.first_byte_limit_s
@@ -161,11 +189,11 @@ class Upstream:
                 if is_waiting:
                     limit.reschedule(loop.time() + limit_s)
 
-            await self._slots.acquire()
+            await slots.acquire()
             try:
                 started = await self._exchange(request, body, on_interim, extend)
             except BaseException:
-                self._slots.release()
+                slots.release()
                 raise
             finally:
                 is_waiting = False
@@ -297,7 +325,12 @@ class Upstream:
         return True
 
 
-def _tls_context(config: EdgeConfig) -> ssl.SSLContext:
+def tls_context(config: EdgeConfig) -> ssl.SSLContext:
+    """How parents are checked.
+
+    Raises:
+        ConfigError: the file with certificates cannot be used.
+    """
     try:
         return ssl.create_default_context(cafile=config.parent_ca_file or None)
     except OSError as exc:

@@ -1,0 +1,77 @@
+"""An edge as a process: what it does on a signal.
+
+SIGHUP reads the settings again; SIGTERM lets responses under way end and stops accepting.
+Neither is ever the reason why a request fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Self
+
+from abr.errors import AbrError
+from abr.shell import note, one_line
+from edge.config import EdgeConfig
+from edge.operations.reloading import plan_reload
+from edge.server.app import Edge
+
+LOG = logging.getLogger("abr.edge")
+
+
+class EdgeProcess:
+    """Signals of one edge's process, while the context is open.
+
+    Args:
+        edge: The running edge.
+        read: Reads the settings anew, from the same places as at the start; raises ``AbrError``.
+    """
+
+    def __init__(self, edge: Edge, *, read: Callable[[], EdgeConfig]) -> None:
+        self._edge = edge
+        self._read = read
+        self._terminated = asyncio.Event()
+        self._reloading: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        state = "is ending" if self._terminated.is_set() else "runs"
+        return f"<EdgeProcess of {self._edge!r}: {state}>"
+
+    def __enter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        with suppress(RuntimeError, ValueError):  # not the main thread: no signals come here
+            loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+            loop.add_signal_handler(signal.SIGTERM, self._terminate)
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        if self._reloading is not None:
+            self._reloading.cancel()
+
+    async def wait(self) -> None:
+        """Wait until the process is asked to end."""
+        await self._terminated.wait()
+
+    async def reload(self) -> None:
+        """Use the settings as they are now; bad ones are logged, and the old ones stay."""
+        try:
+            plan = plan_reload(self._edge.config, self._read())
+            await self._edge.reconfigure(plan.config)
+        except AbrError as exc:
+            # One line is enough: it names the place and what was expected there.
+            LOG.error("settings not reloaded, the old ones stay: %s", one_line(exc))  # noqa: TRY400
+            return
+        note(plan.describe())
+        await self._edge.refresh_keys()
+
+    def _hang_up(self) -> None:
+        # One at a time: the latest settings count, so a reload under way is overtaken.
+        if self._reloading is not None:
+            self._reloading.cancel()
+        self._reloading = asyncio.create_task(self.reload())
+
+    def _terminate(self) -> None:
+        self._terminated.set()
