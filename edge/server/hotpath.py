@@ -219,6 +219,12 @@ class HotObjects:
         self._counters.hits += 1
         return found
 
+    def reconfigure(self, *, limit_s: float) -> None:
+        """Give clients another limit from now on."""
+        self._limit_s = limit_s
+        for hot in self._objects.values():
+            hot.limit_s = limit_s
+
     def offer(self, stored: StoredObject, fields: Iterable[Field], file: int) -> None:
         """Take an object whose whole body is about to be sent with these fields.
 

@@ -42,6 +42,9 @@ class FakeParent:
     async def close(self) -> None:
         """Nothing to close."""
 
+    def retire(self) -> None:
+        """Nothing to close, either."""
+
     @asynccontextmanager
     async def ask(self, _method: str, _target: str, **_how: Any) -> AsyncIterator[Answer]:
         """Answer as the state says."""
