@@ -506,7 +506,7 @@ def test_options_choose_rules_and_write_pictures(
     assert "<svg" in html.read_text()
     assert main(["inspect", where, "--rule", "7.5", "--json"]) == 0
     assert capsys.readouterr().out.count('"target-duration-nominal"') >= 1
-    assert main(["inspect", where, "--rule", "bandwith"]) == 1
+    assert main(["inspect", where, "--rule", "bandwith"]) == 2
     assert main(["inspect", where, "--rule", "playlists-compressed", "--strict"]) == 0
     assert main(["inspect", where, "--quick", "--decode"]) == 2
     capsys.readouterr()

@@ -18,6 +18,7 @@ import pytest
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
+from abr.cli import main
 from abr.errors import InputError, MissingFileError, PackageError
 from origin.config import OriginConfig
 from origin.server.app import ORIGIN, make_app
@@ -35,6 +36,7 @@ from transcode.files.publish import (
     published_versions,
 )
 from transcode.files.s3 import S3Objects
+from transcode.files.stores import open_store
 from transcode.packaging.layout import MULTIVARIANT
 from transcode.storage.objects import (
     NoObjectError,
@@ -266,6 +268,34 @@ def test_a_server_that_dies_while_publishing_leaves_what_was_announced(
 def test_addresses_that_name_no_bucket_are_refused(url: str) -> None:
     with pytest.raises(InputError, match="expected"):
         S3Objects(url, {})
+
+
+@pytest.mark.parametrize("address", ["ftp://films/x", "gs://films", "file:///srv/films"])
+def test_addresses_of_other_stores_are_refused_and_make_no_folder(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="expected a folder, or s3://BUCKET/PREFIX"):
+        open_store(address, create=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_left_of_a_title_that_was_never_finished_can_be_pruned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("transcode.files.publish._announce", _refuse)
+    where = tmp_path / "store"
+    with pytest.raises(StoreError):
+        publish(package(tmp_path / "film"), DirectoryObjects(where, create=True))
+    (left,) = published_versions(DirectoryObjects(where))
+    assert main(["store", "prune", str(where), "film", "--keep", "0"]) == 0
+    assert left.version in capsys.readouterr().out
+    assert main(["store", "prune", str(where), "film"]) == 1
+    assert "no title 'film'" in capsys.readouterr().err
+
+
+def _refuse(*_args: object) -> None:
+    raise StoreError("the disk has gone")
 
 
 def test_links_out_of_a_folder_are_not_followed(tmp_path: Path) -> None:

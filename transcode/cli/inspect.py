@@ -76,7 +76,7 @@ def inspect(
     rule, where it is written, the file, what was measured, what is allowed and what to do.
     RULE is an id such as bandwidth-covers-peak, or a clause such as 1.26.
 
-    Exit codes: 0 no violation, 1 violations, 2 what was given is no package.
+    Exit codes: 0 no violation, 1 violations, 2 wrong usage, or no package.
 
     \b
     Examples:
@@ -95,7 +95,10 @@ def inspect(
         raise click.UsageError("no package; expected a folder, an .m3u8 file or a URL")
     if quick and decode:
         raise click.UsageError("--quick reads no media, --decode needs them; expected one")
-    rules = chosen(only, ignore)
+    try:
+        rules = chosen(only, ignore)
+    except InputError as exc:
+        raise click.UsageError(str(exc)) from exc
     depth = "sizes" if quick else "decode" if decode else "media"
     facts = _load(package, depth, root, keys_dir, time_limit, show=not as_json)
     verdict = judge(facts, cast("Depth", depth), rules)

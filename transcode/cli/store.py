@@ -120,11 +120,12 @@ def prune(where: str, title: str, keep: int, as_json: bool) -> None:
     """
     from abr.errors import PackageError
     from transcode.files.publish import prune as prune_title
-    from transcode.files.publish import published_titles
+    from transcode.files.publish import published_versions
     from transcode.files.stores import open_store
 
     opened = open_store(where)
-    if title not in published_titles(opened):
+    # Of a title whose first version was not finished, nothing is announced.
+    if all(each.title != title for each in published_versions(opened)):
         raise PackageError(f"{where}: no title {title!r}; `abr store list {where}` shows them")
     removed = prune_title(opened, title, keep=keep)
     if as_json:

@@ -177,7 +177,9 @@ class S3Objects:
         if code is not None:
             return f"{code[1]}: {_ADVICE.get(code[1], 'the server refused')}"
         if (status := _STATUS.search(text)) is not None:
-            return f"the server at {self._endpoint} answered {status[1].strip()}"
+            number = status[1].strip()
+            advice = f"; check {_CREDENTIALS}" if number[:3] in ("401", "403") else ""
+            return f"the server at {self._endpoint} answered {number}{advice}"
         return (
             f"no answer from {self._endpoint} after {_RETRIES + 1} attempts; "
             "check AWS_ENDPOINT_URL and that the server runs"

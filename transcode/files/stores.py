@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+from abr.errors import InputError
 from transcode.files.directory import DirectoryObjects
 from transcode.files.s3 import SCHEME, S3Objects
 from transcode.storage.objects import ObjectStore
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def is_remote(where: str | Path) -> bool:
@@ -23,6 +27,13 @@ def open_store(where: str | Path, *, create: bool = False) -> ObjectStore:
 
     Raises:
         MissingFileError: there is no such folder.
-        InputError, ToolMissingError: see ``S3Objects``.
+        InputError: an address of another kind; see also ``S3Objects``.
+        ToolMissingError: see ``S3Objects``.
     """
-    return S3Objects(str(where)) if is_remote(where) else DirectoryObjects(where, create=create)
+    if is_remote(where):
+        return S3Objects(str(where))
+    if (scheme := _URL.match(str(where))) is not None:
+        raise InputError(
+            f"{scheme[0]}…: not a store that is known; expected a folder, or s3://BUCKET/PREFIX"
+        )
+    return DirectoryObjects(where, create=create)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 
-# An attribute named URI, in full: X-ASSET-URI is another attribute.
-_ATTRIBUTE = re.compile(r'(?<=[:,])URI="([^"]*)"')
+# Every attribute that has a quoted string, in full: a name may hold ",URI=".
+_QUOTED = re.compile(r'(?<=[:,])([A-Z0-9-]+)="([^"]*)"')
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|/")
 
 
@@ -21,15 +21,20 @@ def relocate(text: str, prefix: str) -> str:
         text: A playlist.
         prefix: A relative folder that ends in a slash.
     """
-    return "".join(_relocate_line(line, prefix) for line in text.splitlines(keepends=True))
+    return "\n".join(_relocate_line(line, prefix) for line in text.split("\n"))
 
 
 def _relocate_line(line: str, prefix: str) -> str:
     if line.startswith("#EXT"):
-        return _ATTRIBUTE.sub(lambda found: f'URI="{_moved(found[1], prefix)}"', line)
+        return _QUOTED.sub(lambda found: _relocate_attribute(found, prefix), line)
     if line.strip() and not line.startswith("#"):
         return _moved(line, prefix)
     return line
+
+
+def _relocate_attribute(found: re.Match[str], prefix: str) -> str:
+    name, value = found.groups()
+    return f'URI="{_moved(value, prefix)}"' if name == "URI" else found[0]
 
 
 def _moved(uri: str, prefix: str) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from xml.etree import ElementTree as ET
+
 import pytest
 
 from abr.errors import InputError, PackageError
+from tests.unit.transcode.test_dash import FULL, NAMES
+from transcode.packaging.dash import print_manifest
 from transcode.playlist.relocate import relocate
 from transcode.storage.manifest import relocate_manifest
 from transcode.storage.objects import ObjectInfo, check_key
@@ -103,6 +107,25 @@ def test_moving_a_playlist_changes_its_relative_uris_and_nothing_else() -> None:
         '#EXT-X-UNKNOWN:X-URI="v0/kept",URI="https://cdn.example/x"\n'
         f"#EXT-X-STREAM-INF:BANDWIDTH=1\n{NEW}/v0/playlist.m3u8\n\n/root.m3u8\n"
     )
+
+
+def test_moving_a_playlist_leaves_names_alone_whatever_is_in_them() -> None:
+    """U+2028 ends a line in Python, not in a playlist."""
+    text = (
+        '#EXT-X-MEDIA:TYPE=AUDIO,NAME="to,URI=",LANGUAGE="de",URI="a0/playlist.m3u8"\r\n'
+        '#EXT-X-MEDIA:TYPE=AUDIO,NAME="two\u2028lines",URI="a1/playlist.m3u8"\n'
+    )
+    moved = relocate(text, f"{NEW}/")
+    assert moved == text.replace('"a0/', f'"{NEW}/a0/').replace('"a1/', f'"{NEW}/a1/')
+
+
+def test_moving_a_manifest_moves_its_subtitles_too() -> None:
+    """They have a BaseURL of their own, which begins where that of MPD leads."""
+    text = print_manifest(FULL)
+    moved = relocate_manifest(text, f"{NEW}/")
+    root = ET.fromstring(moved)
+    assert [each.text for each in root.findall("mpd:BaseURL", NAMES)] == [f"{NEW}/"]
+    assert moved.count("<BaseURL>") == text.count("<BaseURL>") + 1 > 1
 
 
 def test_moving_a_manifest_gives_it_a_base() -> None:
