@@ -54,9 +54,9 @@ class OriginConfig:
     open_playback: bool = False
     """Give playback URLs to anyone who can reach this server."""
     playlist_max_age_s: int = 5
-    """Freshness of playlists and the package index in caches."""
+    """Freshness in caches of what is asked for without naming a version."""
     media_max_age_s: int = 31536000
-    """Freshness of segments and initialisation sections, which never change."""
+    """Freshness of what lies below the name of a version, which never changes."""
     keys_max_age_s: int = 60
     """Freshness of the public key set."""
 

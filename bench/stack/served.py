@@ -17,6 +17,8 @@ import aiohttp
 
 from abr.errors import UpstreamError, UpstreamTimeoutError
 from transcode.packaging.index import PresentationIndex, files_of
+from transcode.packaging.layout import MULTIVARIANT
+from transcode.storage.published import is_version
 
 READY_LIMIT_S = 120.0
 STOP_LIMIT_S = 10.0
@@ -62,15 +64,29 @@ async def warm(url: str, index: PresentationIndex) -> None:
     base = url.rpartition("/")[0]
     kids = index.encryption.kids if index.encryption else ()
     limits = aiohttp.ClientTimeout(total=60)
+
+    async def fetch(path: str) -> str:
+        async with http.get(f"{base}/{path}") as answer:
+            if answer.status != 200:
+                raise UpstreamError(
+                    f"{index.title}/{path}: status {answer.status}; expected 200 from our "
+                    "own server, look at what it says with `abr serve`"
+                )
+            return await answer.text(errors="replace")
+
     async with aiohttp.ClientSession(timeout=limits) as http:
+        version = _version_in(await fetch(MULTIVARIANT))
         for path in (*files_of(index), *(f"key/{kid}" for kid in kids)):
-            async with http.get(f"{base}/{path}") as answer:
-                if answer.status != 200:
-                    raise UpstreamError(
-                        f"{index.title}/{path}: status {answer.status}; expected 200 from our "
-                        "own server, look at what it says with `abr serve`"
-                    )
-                await answer.read()
+            await fetch(f"{version}{path}")
+
+
+def _version_in(playlist: str) -> str:
+    """Folder of the version that a multivariant playlist leads to, with its slash."""
+    for line in playlist.splitlines():
+        folder, slash, _ = line.partition("/")
+        if slash and is_version(folder):
+            return f"{folder}/"
+    return ""
 
 
 async def _playback_urls(process: asyncio.subprocess.Process) -> Mapping[str, str]:

@@ -17,7 +17,12 @@ from enum import Enum
 from urllib.parse import urljoin, urlsplit
 
 from edge.caching.cachestatus import Forward
-from edge.caching.directives import CacheControl, RequestControl
+from edge.caching.directives import (
+    TARGETED,
+    TARGETED_WITH_TOKENS,
+    CacheControl,
+    RequestControl,
+)
 from edge.caching.freshness import HEURISTIC_STATUSES, Defaults, Freshness, states_lifetime
 from edge.caching.stored import StoredObject
 from edge.caching.variants import select, vary_names
@@ -158,6 +163,11 @@ class Rules:
     has no permission to share is shared with nobody; cookies are kept."""
     defaults: Defaults = field(default_factory=Defaults)
     """What is assumed of responses that do not say."""
+
+    @property
+    def targeted(self) -> tuple[str, ...]:
+        """Targeted fields that apply to this cache."""
+        return TARGETED if self.is_open else TARGETED_WITH_TOKENS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,11 +16,16 @@ from dataclasses import dataclass
 
 import http_sf
 
+from origin.tierfields import CONTROL
+
 MAX_DELTA_S = 2**31
 """RFC 9111 §1.2.2: larger delta-seconds are read as this."""
 
 TARGETED = ("cdn-cache-control",)
-"""Targeted fields that apply to this cache, the most specific first (RFC 9213 §2.2)."""
+"""Targeted fields that apply to any shared cache, the most specific first (RFC 9213 §2.2)."""
+
+TARGETED_WITH_TOKENS = (CONTROL.lower(), *TARGETED)
+"""Those that apply to a cache that checks the token of each request."""
 
 _WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 # RFC 9111 §5.2 and RFC 9110 §5.6.6: no white space on either side of "=".
@@ -84,13 +89,14 @@ def parse_cache_control(lines: Iterable[str]) -> CacheControl:
     return _control(seen, times)
 
 
-def control_of(headers: Mapping[str, str]) -> CacheControl:
+def control_of(headers: Mapping[str, str], targeted: Iterable[str] = TARGETED) -> CacheControl:
     """The directives of a response that apply to a shared cache.
 
     Args:
         headers: Its fields by lower-case name, repeated ones joined by a comma.
+        targeted: Lower-case names of the targeted fields that apply, the most specific first.
     """
-    for name in TARGETED:
+    for name in targeted:
         found = parse_targeted(headers.get(name, ""))
         if found is not None:
             return found

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from origin.tierfields import CDN
+
 Fields = Sequence[tuple[str, str]]
 
 OF_ONE_HOP = frozenset(
@@ -26,9 +28,6 @@ OF_ONE_HOP = frozenset(
     }
 )
 """Fields between two neighbours (RFC 9110 §7.6.1, RFC 9111 §3.1): never passed on."""
-
-CDN = "abrkit"
-"""Our name in ``CDN-Loop``; the ``id`` parameter tells one edge from another."""
 
 
 def passable_headers(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -32,7 +32,7 @@ from edge.server.hotpath import HotObjects
 from edge.server.passthrough import Passthrough
 from edge.server.spool import Spool
 from edge.server.upstream import UpstreamResponse
-from edge.server.wanted import Wanted, fields_of_request
+from edge.server.wanted import Wanted, fields_of_request, shown_to
 from origin.httprules import ResponsePlan, join_fields, plan_response
 from origin.server.answers import error_response
 from origin.server.sending import send_plan, send_unplanned
@@ -249,7 +249,9 @@ class Delivery:
         plan = _plan(request, held.status, held.headers, held.size_bytes, now_s)
         fields = answer_fields(held.headers, plan, age_s=held.age_at(now_s), status=status)
         if status.hit and plan.status == 200 and request.method == "GET":
-            self._hot.offer(held, fields, body.pieces(0, held.size_bytes)[0].file.fileno())
+            ready = shown_to(None, fields, is_open=self._rules.is_open)
+            self._hot.offer(held, ready, body.pieces(0, held.size_bytes)[0].file.fileno())
+        fields = shown_to(request, fields, is_open=self._rules.is_open)
         try:
             return await send_plan(
                 request,
@@ -275,6 +277,7 @@ class Delivery:
         if length is not None:
             plan = _plan(request, filled.status, filled.headers, length, now_s)
         fields = answer_fields(filled.headers, plan, age_s=filled.age_s, status=status)
+        fields = shown_to(request, fields, is_open=self._rules.is_open)
         limit_s, on_sent = self._config.send_limit_s, self._count_sent(is_hit=False)
         make = self._make(plan.status if plan else filled.status, filled.status, filled.reason)
         if plan is not None:

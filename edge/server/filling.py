@@ -275,7 +275,7 @@ class Fills:
     def _read(self, response: UpstreamResponse, wanted: Wanted) -> _Answer:
         """What the head of a response means."""
         headers = join_fields(response.headers)
-        control = control_of(headers)
+        control = control_of(headers, self._rules.targeted)
         fresh = assess(
             headers,
             control,
@@ -425,7 +425,7 @@ class Fills:
 
     def renew(self, held: StoredObject, response: UpstreamResponse) -> StoredObject:
         """A held object with the fields of a newer response about it, held in its place."""
-        control = control_of(join_fields(response.headers))
+        control = control_of(join_fields(response.headers), self._rules.targeted)
         dropped = control.no_cache_fields | control.private_fields
         if not self._rules.is_open:
             dropped |= {"set-cookie"}
@@ -436,7 +436,7 @@ class Fills:
         age = join_fields(response.headers).get("age")
         fresh = assess(
             headers if age is None else {**headers, "age": age},
-            control_of(headers),
+            control_of(headers, self._rules.targeted),
             asked_s=response.asked_s,
             arrived_s=response.arrived_s,
             status=held.status,

@@ -18,7 +18,7 @@ from edge.config import EdgeConfig
 from edge.counters import Counters
 from edge.server.parents import ParentsClient
 from edge.server.upstream import UpstreamResponse
-from edge.server.wanted import Wanted
+from edge.server.wanted import Wanted, shown_to
 from origin.server.sending import closing_on_failure, send_within
 from origin.server.verbatim import respond, send_interim
 
@@ -85,7 +85,7 @@ class Passthrough:
         response = respond(
             answer.status,
             answer.reason,
-            _fields(answer, status),
+            shown_to(request, _fields(answer, status), is_open=not self._config.require_token),
             None,
             is_plain=not self._config.require_token,
         )

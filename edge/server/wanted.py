@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from edge.caching.decide import Request
+from origin.tierfields import asked_by_tier, viewer_fields
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -25,6 +26,19 @@ class Wanted:
     """Fields of a request that fills the cache: without conditions and ranges."""
     passing: Fields = ()
     """Fields of a request that is passed through."""
+
+
+def shown_to(
+    request: web.BaseRequest | None, fields: list[tuple[str, str]], *, is_open: bool
+) -> list[tuple[str, str]]:
+    """The fields of a response as whoever sent ``request`` gets them; None is any viewer.
+
+    A reverse proxy of any site changes nothing. A cache of titles gives another tier everything,
+    and a viewer nothing that another cache could keep.
+    """
+    if is_open or (request is not None and asked_by_tier(request.headers.items())):
+        return fields
+    return viewer_fields(fields)
 
 
 def fields_of_request(request: web.BaseRequest) -> list[tuple[str, str]]:

@@ -38,11 +38,12 @@ from origin.server.httpserver import make_application, target_of
 from origin.server.sending import send_plan
 from origin.server.store import OpenObject, TitleStore
 from origin.signing import Secrets, signing_key
+from origin.tierfields import asked_by_tier, tier_fields
 from origin.tokens import Claims, TokenIssuer, TokenVerifier
 from transcode.packaging.layout import MULTIVARIANT
 
 _MEDIA = ("video/", "image/", "text/vtt")
-"""Types of files that never change; playlists and the index may."""
+_MEDIA_STALE_S = 86400
 
 
 class Keys(Secrets, Protocol):
@@ -172,7 +173,12 @@ class Origin:
             plan = plan_response(
                 request.method, request.headers.items(), self._describe(found), now_s=self._now()
             )
-            return await send_plan(request, plan, found.body, limit_s=self._limits.send_s)
+            fields = plan.headers
+            if asked_by_tier(request.headers.items()):
+                fields += tier_fields(self._tier_freshness(found), found.tags)
+            return await send_plan(
+                request, plan, found.body, fields=fields, limit_s=self._limits.send_s
+            )
 
     async def _open(self, title: str, path: str) -> OpenObject | None:
         if self._store.may_wait:
@@ -180,17 +186,26 @@ class Origin:
         return self._store.open(title, path)
 
     def _describe(self, found: OpenObject) -> Representation:
-        if found.media_type.startswith(_MEDIA):
-            cache_control = f"public, max-age={self._config.media_max_age_s}, immutable"
-        else:
-            cache_control = f"public, max-age={self._config.playlist_max_age_s}"
         return Representation(
             size_bytes=found.size_bytes,
             media_type=found.media_type,
             etag=found.etag,
             last_modified_s=found.last_modified_s,
-            cache_control=cache_control,
+            cache_control=f"private, {self._freshness(found)}",
         )
+
+    def _freshness(self, found: OpenObject) -> str:
+        """Directives that say how long it may be kept, by whomever may keep it."""
+        if found.is_fixed:
+            return f"max-age={self._config.media_max_age_s}, immutable"
+        return f"max-age={self._config.playlist_max_age_s}"
+
+    def _tier_freshness(self, found: OpenObject) -> str:
+        """The same for a tier of ours, which may go on with old media while this server fails."""
+        control = self._freshness(found)
+        if found.is_fixed or not found.media_type.startswith(_MEDIA):
+            return control
+        return f"{control}, stale-if-error={_MEDIA_STALE_S}"
 
     async def _key(self, _request: web.Request, target: Target) -> web.StreamResponse:
         claims = self._verify(target)
@@ -219,7 +234,9 @@ class Origin:
         secret = self._config.playback_secret
         if secret:
             given = bearer_secret(request.headers.get(hdrs.AUTHORIZATION)) or ""
-            if not hmac.compare_digest(given.encode(), secret.encode()):
+            # Bytes that are not UTF-8 arrive as surrogates.
+            raw = given.encode("utf-8", "surrogateescape")
+            if not hmac.compare_digest(raw, secret.encode()):
                 text = "playback URLs need the bearer secret of this origin"
                 fields = {"WWW-Authenticate": "Bearer"}
                 return error_response(401, "unauthorised", text, fields)

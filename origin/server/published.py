@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import threading
 import time
-from io import FileIO
 
 from abr.errors import PackageError, UpstreamError
 from origin.httprules import media_type
 from origin.paths import is_servable
 from origin.server.sending import FileBody
-from origin.server.store import OpenObject
+from origin.server.store import OpenObject, in_memory
 from transcode.files.publish import current_version, published_titles
 from transcode.packaging.index import PresentationIndex, files_of
 from transcode.packaging.indexfile import parse_index
@@ -99,7 +97,9 @@ class PublishedStore:
             media_type=kind,
             etag=f'"{info.etag}"',
             last_modified_s=int(info.modified_s),
-            body=FileBody(_in_memory(data), len(data)),
+            body=FileBody(in_memory(data), len(data)),
+            is_fixed=key.count("/") > 1 and path != INDEX,
+            tags=self._tags(title, key),
         )
 
     def _key(self, title: str, path: str) -> str | None:
@@ -115,6 +115,12 @@ class PublishedStore:
         if path == INDEX:
             return f"{title}/{current}/{INDEX}"
         return f"{title}/{path}" if path in ENTRIES else None
+
+    def _tags(self, title: str, key: str) -> tuple[str, ...]:
+        """What an object belongs to, for purges."""
+        named = key.split("/")[1]
+        version = named if is_version(named) else self._version(title)
+        return (title,) if version is None else (title, f"{title}/{version}")
 
     def _version(self, title: str) -> str | None:
         now_s = time.monotonic()
@@ -149,12 +155,3 @@ class PublishedStore:
                 self._indexes.pop(next(iter(self._indexes)))
             self._indexes[title, version] = index
         return index
-
-
-def _in_memory(data: bytes) -> FileIO:
-    descriptor = os.memfd_create("object", os.MFD_CLOEXEC)
-    file = FileIO(descriptor, "rb+")
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-    return file

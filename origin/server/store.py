@@ -2,13 +2,16 @@
 
 Only files that the index of a package lists are served: playlists, initialisation sections,
 segments and the index itself. Temporary files, keys, dotfiles and anything else in the
-folder are not, no matter how a path is written.
+folder are not, no matter how a path is written, and no link in a package is followed.
+
+Every file can be had below the name of the package's version too, ``<version>/<path>``, and the
+entries lead there. What has such a name never changes, so it may be kept for long; when a
+package is replaced, its old names are gone, and no playback gets parts of both.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from io import FileIO
@@ -18,11 +21,16 @@ from typing import Protocol, Self
 from abr.errors import AbrError, MissingFileError, PackageError
 from origin.httprules import media_type
 from origin.paths import RESERVED, is_servable
+from origin.server.beneath import links_beneath, open_beneath
+from origin.server.folderversion import FolderVersion, look
 from origin.server.sending import FileBody
 from transcode.files.keystore import KeyStore
 from transcode.files.reader import is_package, read_index
 from transcode.packaging.index import PresentationIndex, files_of
-from transcode.packaging.layout import INDEX
+from transcode.packaging.layout import INDEX, MANIFEST
+from transcode.playlist.relocate import relocate
+from transcode.storage.manifest import relocate_manifest
+from transcode.storage.published import ENTRIES, is_version
 
 
 @dataclass(slots=True)
@@ -35,6 +43,10 @@ class OpenObject(AbstractContextManager["OpenObject"]):
     """Strong entity tag with its quotes."""
     last_modified_s: int
     body: FileBody
+    is_fixed: bool = False
+    """These bytes are all that its name ever stands for."""
+    tags: tuple[str, ...] = ()
+    """What it belongs to, for purges: the title, and its version."""
 
     def __enter__(self) -> Self:
         return self
@@ -60,7 +72,7 @@ class TitleStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Package:
     """A package, as when its index was read."""
 
@@ -68,6 +80,18 @@ class _Package:
     index: PresentationIndex = field(repr=False)
     files: frozenset[str] = field(repr=False)
     stamp: tuple[int, int]
+    _version: FolderVersion | None = field(default=None, repr=False)
+
+    @property
+    def version(self) -> FolderVersion:
+        """Its version, made when it is first needed: that looks at every file."""
+        if self._version is None:
+            self._version = look(self.folder, self.files)
+        return self._version
+
+    def look_again(self) -> None:
+        """Have its version made anew, because a file has changed."""
+        self._version = None
 
 
 class DirectoryStore:
@@ -117,12 +141,46 @@ class DirectoryStore:
         """The object, open for reading; None when the package does not list it."""
         package = self._current(title)
         kind = media_type(path)
-        if package is None or kind is None or path not in package.files:
+        if package is None or kind is None:
             return None
-        try:
-            return _open_regular(package.folder / path, kind)
-        except OSError:
+        named, slash, below = path.partition("/")
+        is_fixed = bool(slash) and is_version(named)
+        name = below if is_fixed else path
+        if name not in package.files:
             return None
+        opened = self._opened(package, name)
+        if opened is None:
+            return None
+        file, found = opened
+        version = package.version
+        if is_fixed and named != version.name:
+            file.close()
+            return None
+        tags = (title, f"{title}/{version.name}")
+        if name in ENTRIES and not is_fixed:
+            with file:
+                return _entry(file.read(), name, kind, version, tags)
+        return OpenObject(
+            size_bytes=found.st_size,
+            media_type=kind,
+            # RFC 9110 §8.8.1: a strong tag. Files of a package are replaced by renaming and never
+            # written in place, so an equal time (to the nanosecond) and size mean equal bytes.
+            etag=f'"{found.st_mtime_ns:x}-{found.st_size:x}"',
+            last_modified_s=int(found.st_mtime),
+            body=FileBody(file, found.st_size),
+            is_fixed=is_fixed,
+            tags=tags,
+        )
+
+    def _opened(self, package: _Package, name: str) -> tuple[FileIO, os.stat_result] | None:
+        """A file of the package, which is then of the version that the package is said to be."""
+        opened = open_beneath(package.folder, name)
+        if opened is None:
+            return None
+        descriptor, found = opened
+        if not package.version.has(name, found):
+            package.look_again()
+        return FileIO(descriptor, "rb"), found
 
     def _current(self, title: str) -> _Package | None:
         """The package, read again when its index has changed."""
@@ -185,30 +243,48 @@ def _read(folder: Path) -> _Package:
     except OSError as exc:
         raise MissingFileError(f"{folder / INDEX}: cannot be read; expected a package") from exc
     index = read_index(folder)
-    return _Package(folder, index, frozenset({INDEX, *files_of(index)}), stamp)
+    files = frozenset({INDEX, *files_of(index)})
+    links = links_beneath(folder, files)
+    if links:
+        raise PackageError(
+            f"{folder}: {', '.join(links)}: a symbolic link; no link in a package is followed; "
+            "put the folder itself there"
+        )
+    return _Package(folder, index, files, stamp)
+
+
+def _entry(
+    data: bytes, name: str, kind: str, version: FolderVersion, tags: tuple[str, ...]
+) -> OpenObject | None:
+    """A playlist or manifest that leads to the files of ``version``."""
+    move = relocate_manifest if name == MANIFEST else relocate
+    try:
+        moved = move(data.decode("utf-8"), f"{version.name}/").encode()
+    except (UnicodeDecodeError, PackageError):
+        return None
+    return OpenObject(
+        size_bytes=len(moved),
+        media_type=kind,
+        etag=f'"{version.name}-{len(moved):x}"',
+        last_modified_s=int(version.changed_s),
+        body=FileBody(in_memory(moved), len(moved)),
+        tags=tags,
+    )
+
+
+def in_memory(data: bytes) -> FileIO:
+    """A file of these bytes that only this process sees."""
+    descriptor = os.memfd_create("object", os.MFD_CLOEXEC)
+    file = FileIO(descriptor, "rb+")
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+    return file
 
 
 def _stamp(path: Path) -> tuple[int, int]:
     found = path.stat()
     return found.st_mtime_ns, found.st_ino
-
-
-def _open_regular(path: Path, kind: str) -> OpenObject | None:
-    # A symbolic link is not followed, and opening a pipe does not wait for a writer.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode):
-        os.close(descriptor)
-        return None
-    return OpenObject(
-        size_bytes=found.st_size,
-        media_type=kind,
-        # RFC 9110 §8.8.1: a strong tag. Files of a package are replaced by renaming and never
-        # written in place, so an equal time (to the nanosecond) and size mean equal bytes.
-        etag=f'"{found.st_mtime_ns:x}-{found.st_size:x}"',
-        last_modified_s=int(found.st_mtime),
-        body=FileBody(FileIO(descriptor, "rb"), found.st_size),
-    )
 
 
 class PackageStore(Protocol):

@@ -114,7 +114,8 @@ def write_package(
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
         if size is None:
-            file.write_text(f"#EXTM3U\n## {path}\n")
+            leads_to = f"v0/{PLAYLIST}\n" if path == MULTIVARIANT else ""
+            file.write_text(f"#EXTM3U\n## {path}\n{leads_to}")
         else:
             number = int(file.stem) if file.stem.isdigit() else -1
             file.write_bytes(segment_bytes(file.parent.name, number, size))

@@ -124,24 +124,25 @@ async def served(packages: Path) -> AsyncIterator[Running]:
 
 
 @pytest.mark.parametrize(
-    ("path", "kind", "freshness"),
+    ("path", "kind"),
     [
-        ("multivariant.m3u8", "application/vnd.apple.mpegurl", "public, max-age=5"),
-        ("v0/playlist.m3u8", "application/vnd.apple.mpegurl", "public, max-age=5"),
-        ("presentation.json", "application/json", "public, max-age=5"),
-        ("v0/init.mp4", "video/mp4", "public, max-age=31536000, immutable"),
-        ("v0/00000.m4s", "video/iso.segment", "public, max-age=31536000, immutable"),
-        ("s0/playlist.m3u8", "application/vnd.apple.mpegurl", "public, max-age=5"),
-        ("s0/00001.vtt", "text/vtt; charset=utf-8", "public, max-age=31536000, immutable"),
-        ("t0/00000.jpg", "image/jpeg", "public, max-age=31536000, immutable"),
+        ("multivariant.m3u8", "application/vnd.apple.mpegurl"),
+        ("v0/playlist.m3u8", "application/vnd.apple.mpegurl"),
+        ("presentation.json", "application/json"),
+        ("v0/init.mp4", "video/mp4"),
+        ("v0/00000.m4s", "video/iso.segment"),
+        ("s0/playlist.m3u8", "application/vnd.apple.mpegurl"),
+        ("s0/00001.vtt", "text/vtt; charset=utf-8"),
+        ("t0/00000.jpg", "image/jpeg"),
     ],
 )
 async def test_objects_have_their_type_freshness_and_validators(
-    served: Running, path: str, kind: str, freshness: str
+    served: Running, path: str, kind: str
 ) -> None:
     """And CORS, and a length; the server does not say what runs it."""
     status, body, fields = await served.ask(f"/film/{path}", token=served.token())
-    assert (status, fields["content-type"], fields["cache-control"]) == (200, kind, freshness)
+    assert (status, fields["content-type"]) == (200, kind)
+    assert fields["cache-control"] == "private, max-age=5"
     assert int(fields["content-length"]) == len(body) > 0
     assert fields["etag"].startswith('"')
     assert fields["last-modified"].endswith("GMT")

@@ -175,3 +175,71 @@ def test_nothing_to_serve_is_one_clear_error(tmp_path: Path) -> None:
             DirectoryStore(tmp_path / name)
     with pytest.raises(PackageError, match="no package in it; make one with `abr transcode"):
         DirectoryStore(tmp_path)
+
+
+def versions_of(store: DirectoryStore) -> str:
+    """The version that the multivariant playlist leads to."""
+    text = content_of(store.open("film", "multivariant.m3u8")).decode()
+    return text.splitlines()[-1].split("/")[0]
+
+
+def facts_of(found: OpenObject | None) -> tuple[str, bool, tuple[str, ...]]:
+    """Its tag, whether it is fixed, and what it belongs to; it is closed afterwards."""
+    assert found is not None
+    with found:
+        return found.etag, found.is_fixed, found.tags
+
+
+def test_a_file_has_a_lasting_name_below_its_version(tmp_path: Path) -> None:
+    """The entries lead there, and only what has such a name is said to be fixed."""
+    folder = tmp_path / "film"
+    write_package(folder)
+    store = DirectoryStore(folder)
+    version = versions_of(store)
+    for path in ("v0/00000.m4s", "v0/playlist.m3u8", "presentation.json", "multivariant.m3u8"):
+        tags = ("film", f"film/{version}")
+        assert facts_of(store.open("film", path))[1:] == (False, tags)
+        assert facts_of(store.open("film", f"{version}/{path}"))[1:] == (True, tags)
+    assert content_of(DirectoryStore(folder).open("film", f"{version}/v0/00000.m4s"))
+    for path in ("../v0/init.mp4", f"{version}/v0/init.mp4", "v0/none.m4s", ""):
+        assert store.open("film", f"{version}/{path}") is None
+
+
+@pytest.mark.parametrize("name", ["v0/00001.m4s", "v1/playlist.m3u8", "presentation.json"])
+def test_any_changed_file_makes_another_version_and_ends_the_old_one(
+    tmp_path: Path, name: str
+) -> None:
+    """Noticed at the latest when the changed file itself is asked for."""
+    folder = tmp_path / "film"
+    write_package(folder)
+    store = DirectoryStore(folder)
+    before, entry = versions_of(store), facts_of(store.open("film", "multivariant.m3u8"))
+    data = (folder / name).read_bytes()
+    (folder / "new").write_bytes(data)
+    os.utime(folder / "new", ns=(1, 1))
+    (folder / "new").replace(folder / name)
+    assert store.open("film", f"{before}/{name}") is None
+    assert store.open("film", f"{before}/v0/init.mp4") is None
+    assert versions_of(store) != before
+    assert entry != facts_of(store.open("film", "multivariant.m3u8"))
+
+
+def test_no_folder_of_a_package_may_be_a_link(tmp_path: Path) -> None:
+    """Neither when the package is read, nor later; the message says what to do."""
+    write_package(tmp_path / "film")
+    write_package(tmp_path / "other")
+    store = DirectoryStore(tmp_path)
+    (tmp_path / "film" / "v0").rename(tmp_path / "elsewhere")
+    (tmp_path / "film" / "v0").symlink_to(tmp_path / "elsewhere")
+    assert store.open("film", "v0/init.mp4") is None
+    assert content_of(store.open("film", "v1/init.mp4"))
+    store = DirectoryStore(tmp_path)
+    assert store.titles() == ("other",)
+    assert "film: v0: a symbolic link" in store.problems[0]
+
+
+def test_the_folder_of_a_package_may_be_a_link(tmp_path: Path) -> None:
+    """That is how its owner names it."""
+    write_package(tmp_path / "made" / "film")
+    (tmp_path / "film").symlink_to(tmp_path / "made" / "film")
+    assert content_of(DirectoryStore(tmp_path / "film").open("film", "v0/init.mp4"))

@@ -1,0 +1,74 @@
+"""Fields between our own tiers: how long a cache that checks tokens keeps what is protected.
+
+What needs a token says ``Cache-Control: private``, so a cache that checks none keeps no copy that
+it could give to others. A tier of ours checks every request itself, so it may: how long is said in
+``Abr-Cache-Control``, a targeted field (RFC 9213) that no other cache acts on. It stands there, and
+the tags by which objects are purged, only where another of our caches asks, and is taken off on
+the last hop to a viewer. Nothing in these fields is secret.
+
+Sources: RFC 9111 §3.5 and §5.2.2.7 (private), RFC 9213 §2.2 (targets), RFC 8586 (CDN-Loop).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from origin.httprules import Field
+
+CONTROL = "Abr-Cache-Control"
+"""Freshness in caches that check tokens."""
+
+TAGS = "Surrogate-Key"
+"""What an object belongs to: its title, and the version of its title."""
+
+OF_TIERS = frozenset(
+    {"abr-cache-control", "cdn-cache-control", "surrogate-control", "surrogate-key", "cache-tag"}
+)
+"""Lower-case names of the fields that a viewer does not get."""
+
+CDN = "abrkit"
+"""Our name in ``CDN-Loop``, which each of our caches adds when it asks."""
+
+_OURS = re.compile(rf"(?:^|,)[ \t]*{CDN}[ \t]*(?:;|,|$)")
+
+
+def asked_by_tier(fields: Iterable[Field]) -> bool:
+    """Whether the request with these fields comes from a cache of ours."""
+    return any(name.lower() == "cdn-loop" and _OURS.search(value) for name, value in fields)
+
+
+def tier_fields(control: str, tags: Iterable[str]) -> tuple[Field, ...]:
+    """Fields for a cache of ours.
+
+    Args:
+        control: Directives for it.
+        tags: What the object belongs to.
+    """
+    return ((CONTROL, control), (TAGS, " ".join(tags)))
+
+
+def viewer_fields(fields: Iterable[Field]) -> list[Field]:
+    """Fields of a response that needs a token, as a viewer gets them.
+
+    Those between tiers are left out, and no cache on the way that checks no token may keep it,
+    whatever the parent said.
+    """
+    shown = [pair for pair in fields if pair[0].lower() not in OF_TIERS]
+    said = ", ".join(value for name, value in shown if name.lower() == "cache-control")
+    others = [pair for pair in shown if pair[0].lower() != "cache-control"]
+    return [*others, ("Cache-Control", private_control(said))]
+
+
+def private_control(text: str) -> str:
+    """A ``Cache-Control`` value with ``private`` instead of what permits shared caches to store."""
+    words = [word.strip() for word in _DIRECTIVE.findall(text)]
+    names = [word.partition("=")[0].strip().lower() for word in words]
+    if "no-store" in names or "private" in (word.lower() for word in words):
+        return text
+    kept = (word for word, name in zip(words, names, strict=True) if name not in _OF_SHARED)
+    return ", ".join(("private", *(word for word in kept if word)))
+
+
+_DIRECTIVE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*"|")+')
+_OF_SHARED = frozenset({"private", "proxy-revalidate", "public", "s-maxage"})
