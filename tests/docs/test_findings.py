@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FINDINGS = sorted((ROOT / "findings").iterdir())
-PINS = set((ROOT / "requirements/constraints.txt").read_text(encoding="utf-8").split())
+PINNED = [ROOT / "requirements/constraints.txt", *ROOT.glob("tests/*/requirements.txt")]
+PINS = {pin for path in PINNED for pin in path.read_text(encoding="utf-8").split()}
 HEADER = ("# One would guess: ", "# What happens: ", "# Why it matters: ", "# Seen with ")
 PIN = re.compile(r"\b([a-z0-9-]+==[0-9][0-9A-Za-z.]*)")
 
