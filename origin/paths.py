@@ -2,10 +2,10 @@
 
 A request is for ``/t/<token>/<title>/<path>``, or ``/<title>/<path>`` with the token in
 ``Authorization: Bearer``. The token is a path prefix because relative URIs in playlists
-inherit a prefix and not a query string. Under a title, ``renew`` exchanges the token and
-``key/<kid>`` gives a content key, below the folder of a published version as well; everything
-else is an object. Its key in caches, ``/<title>/<path>``, holds no token and has only one
-spelling.
+inherit a prefix and not a query string. Under a title, ``renew`` exchanges the token,
+``key/<kid>`` gives a content key and ``steering`` a content steering manifest, these two below
+the folder of a published version as well; everything else is an object. Its key in caches,
+``/<title>/<path>``, holds no token and has only one spelling.
 
 A path is normalised before anything else reads it. A path that another server might read
 differently (dot segments, ``//``, backslashes, encoded slashes, control characters) is
@@ -27,7 +27,16 @@ from transcode.packaging.layout import is_title
 from transcode.storage.published import is_version
 
 Kind = Literal[
-    "object", "key", "renew", "playback", "jwks", "healthz", "metrics", "server", "unknown"
+    "object",
+    "key",
+    "renew",
+    "steering",
+    "playback",
+    "jwks",
+    "healthz",
+    "metrics",
+    "server",
+    "unknown",
 ]
 
 RESERVED = frozenset({"t", "playback", "healthz", "metrics"})
@@ -37,6 +46,7 @@ METHODS: Mapping[Kind, tuple[str, ...]] = {
     "object": ("GET", "HEAD"),
     "key": ("GET", "HEAD"),
     "renew": ("GET", "POST"),
+    "steering": ("GET", "HEAD"),
     "playback": ("GET", "POST"),
     "jwks": ("GET", "HEAD"),
     "healthz": ("GET", "HEAD"),
@@ -187,7 +197,13 @@ def _match(url: str) -> re.Match[str]:
 
 def _in_title(title: str, rest: list[str], token: str | None) -> Target:
     below = rest[1:] if is_version(rest[0]) else rest
-    kind: Kind = "renew" if rest == ["renew"] else "key" if below[:1] == ["key"] else "object"
+    kind: Kind = "object"
+    if rest == ["renew"]:
+        kind = "renew"
+    elif below[:1] == ["key"]:
+        kind = "key"
+    elif below == ["steering"]:
+        kind = "steering"
     return Target(kind=kind, title=title, path="/".join(rest), token=token)
 
 

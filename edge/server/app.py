@@ -36,6 +36,7 @@ from edge.server.parents import ParentsClient
 from edge.server.passthrough import MAX_REQUEST_BODY_BYTES, Passthrough
 from edge.server.registration import Registrar
 from edge.server.site import Site
+from edge.server.steer import Steering
 from edge.server.tokencheck import TokenCheck
 from edge.server.upstream import Upstream
 from edge.server.wanted import Wanted, fields_of_request
@@ -103,6 +104,7 @@ class Edge:
             counters=self.counters,
             now=now,
         )
+        self._steering = Steering(config, now=now)
         self._passthrough = Passthrough(config, upstream=self.upstream, counters=self.counters)
         self.hot = HotObjects(
             name=config.name,
@@ -189,12 +191,14 @@ class Edge:
                     self._store.remove(key)
                 self._catalogue.add(each)
             await self.upstream.open()
+            await self._steering.open()
             if self.config.require_token and not await self._token_check.refresh():
                 LOG.info("no keys from the parent yet: %s", self._token_check.trouble)
             async with self._registered():
                 yield
         finally:
             await self._fills.close()
+            await self._steering.close()
             await self.upstream.close()
             self.hot.close()
             self._store.close()
@@ -252,6 +256,8 @@ class Edge:
         await self._token_check.authorize(target)
         assert target.token is not None
         wanted = self._wanted(request, target)
+        if target.kind == "steering":
+            return await self._steering.answer(request, target)
         if target.kind == "object":
             return await self._delivery.answer(request, wanted)
         return await self._passthrough.forward(request, wanted, "bypass")
@@ -333,7 +339,7 @@ def _rules_of(config: EdgeConfig) -> Rules:
 EDGE = web.AppKey("edge", Edge)
 """Where ``make_app`` keeps its edge: ``app[EDGE].counters`` and so on."""
 
-_IN_TITLES = frozenset({"object", "key", "renew"})
+_IN_TITLES = frozenset({"object", "key", "renew", "steering"})
 # With tokens, the path carries the permission; a bearer field would be a second copy.
 _NOT_FORWARDED = frozenset({"authorization", "content-length", "cookie", "expect", "host"})
 _OWN: dict[str, Kind] = {"/healthz": "healthz", "/metrics": "metrics"}

@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import web
 
 from edge.parents.parents import Parent
+from edge.server.clock import wall_clock_s
 from edge.server.director import DIRECTOR, Director, make_app
 from edge.server.registration import Registrar
 from edge.tiers.config import DirectorConfig
@@ -19,7 +21,7 @@ from edge.tiers.leases import ServerState
 from edge.tiers.topology import Server, parse_topology
 from origin.server.answers import json_response
 from origin.server.httpserver import listening, make_application
-from tests.fakes.parent import LIMITS
+from tests.fakes.parent import LIMITS, fake_parent, running_edge
 
 TREE = """
 [[tier]]
@@ -156,6 +158,48 @@ async def test_players_are_sent_away_from_a_server_that_fails_its_checks(
             "well": True,
             "gone": False,
         }
+
+
+async def test_a_player_is_steered_by_the_edge_it_plays_from(
+    tree: tuple[str, Director, str], tmp_path: Path
+) -> None:
+    """Its own edge is the base pathway; it asks there again, under its token; others cannot."""
+    url, director, _ = tree
+    director.leases.lease_s = 60.0
+    async with (
+        fake_parent() as parent,
+        running_edge(parent.url, tmp_path, director=url, port=1, region="eu") as edge,
+        aiohttp.ClientSession() as session,
+    ):
+        now_s = asyncio.get_running_loop().time()
+        director.leases.register(edge_at(edge.url), ServerState(), now_s=now_s)
+        token = parent.issuer.issue(
+            "film", now_s=wall_clock_s(), session_id="s", ttl_s=60, session_s=60
+        )
+        async with session.get(
+            f"{edge.url}/t/{token}/film/steering?_HLS_pathway=%22.%22&_HLS_throughput=5000000"
+        ) as response:
+            found = await response.json()
+        assert found["RELOAD-URI"] == "steering"
+        assert "." in found["PATHWAY-PRIORITY"]
+        assert parent.asked == []
+        async with session.get(f"{edge.url}/t/x/film/steering") as response:
+            assert response.status == 403
+        assert token not in str(found)
+
+
+async def test_without_a_director_steering_ends(tmp_path: Path) -> None:
+    """410 tells a player not to ask again."""
+    async with (
+        fake_parent() as parent,
+        running_edge(parent.url, tmp_path) as edge,
+        aiohttp.ClientSession() as session,
+    ):
+        token = parent.issuer.issue(
+            "film", now_s=wall_clock_s(), session_id="s", ttl_s=60, session_s=60
+        )
+        async with session.get(f"{edge.url}/t/{token}/film/steering") as response:
+            assert response.status == 410
 
 
 @pytest.mark.parametrize(

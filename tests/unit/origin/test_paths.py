@@ -66,6 +66,16 @@ TARGETS: list[tuple[str, str | None, Target]] = [
     ("/t/TOK/film/renew", None, Target(kind="renew", title="film", path="renew", token="TOK")),
     ("/film/renew", "bearer TOK", Target(kind="renew", title="film", path="renew", token="TOK")),
     (
+        "/t/TOK/film/steering?_HLS_pathway=%22a%22",
+        None,
+        Target(kind="steering", title="film", path="steering", token="TOK"),
+    ),
+    (
+        "/t/TOK/film/steering/a",
+        None,
+        Target(kind="object", title="film", path="steering/a", token="TOK"),
+    ),
+    (
         f"/t/TOK/film/key/{KID}",
         None,
         Target(kind="key", title="film", path=f"key/{KID}", token="TOK"),
