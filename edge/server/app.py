@@ -162,6 +162,7 @@ class Edge:
         self._delivery.reconfigure(config, rules)
         self._passthrough.reconfigure(config)
         self._site.reconfigure(config)
+        self._steering.reconfigure(config)
         self.hot.reconfigure(limit_s=config.send_limit_s)
         self._token_check.reconfigure(refresh_s=config.keys_refresh_s)
         if (config.policy, config.cache_bytes) != (before.policy, before.cache_bytes):

@@ -33,11 +33,16 @@ class Steering:
     """The director, as players of one edge reach it; ``open`` before use, ``close`` after."""
 
     def __init__(self, config: EdgeConfig, *, now: Callable[[], float]) -> None:
-        self._config = config
+        self._region, self._zone = config.region, config.zone
         self._director = Upstream(config, config.director, now=now) if config.director else None
 
     def __repr__(self) -> str:
-        return f"<Steering by {self._config.director or 'nobody'}>"
+        return f"<Steering by {self._director!r}>"
+
+    def reconfigure(self, config: EdgeConfig) -> None:
+        """Use other settings from now on."""
+        if self._director is not None:
+            self._director.reconfigure(config)
 
     async def open(self) -> None:
         """Prepare to connect."""
@@ -57,7 +62,7 @@ class Steering:
         query = request.raw_path.partition("?")[2]
         try:
             async with asyncio.timeout(LIMIT_S):
-                text = await self._ask(self._director, _about(request, target, query, self._config))
+                text = await self._ask(self._director, self._about(request, target, query))
         except (PeerError, TimeoutError, ValueError):
             fields = {"Retry-After": "10"}
             return error_response(503, "no-director", "the director does not answer", fields)
@@ -84,17 +89,16 @@ class Steering:
             found["RELOAD-URI"] = "steering"
         return json.dumps(found)
 
-
-def _about(request: web.Request, target: Target, query: str, config: EdgeConfig) -> Request:
-    """What the director is told: the player's words on its network, and ours on the rest."""
-    said = parse_request(parse_qsl(query, max_num_fields=64))
-    session = hashlib.blake2b((target.token or "").encode(), digest_size=12).hexdigest()
-    return Request(
-        session=session,
-        title=target.title,
-        region=config.region,
-        zone=config.zone,
-        base=request.headers.get(hdrs.HOST, "").lower(),
-        pathway=said.pathway,
-        throughput_bps=said.throughput_bps,
-    )
+    def _about(self, request: web.Request, target: Target, query: str) -> Request:
+        """What the director is told: the player's words on its network, and ours on the rest."""
+        said = parse_request(parse_qsl(query, max_num_fields=64))
+        session = hashlib.blake2b((target.token or "").encode(), digest_size=12).hexdigest()
+        return Request(
+            session=session,
+            title=target.title,
+            region=self._region,
+            zone=self._zone,
+            base=request.headers.get(hdrs.HOST, "").lower(),
+            pathway=said.pathway,
+            throughput_bps=said.throughput_bps,
+        )
