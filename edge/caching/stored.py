@@ -123,7 +123,7 @@ def storable_headers(
 
 
 def file_stem(key: str) -> str:
-    """Start of the file names of ``key``: part of its SHA-256, so that any key will do."""
+    """Start of file names under a lookup key: part of its SHA-256, so that any key will do."""
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
@@ -164,7 +164,7 @@ def _from(raw: dict[str, Any]) -> StoredObject | None:
         tags=tuple(str(tag) for tag in raw["tags"]),
     )
     # A body's name is derived from its key, so a planted sidecar cannot point elsewhere.
-    belongs = found.body.startswith(file_stem(found.key) + "-") and "/" not in found.body
+    belongs = found.body.startswith(file_stem(found.lookup_key) + "-") and "/" not in found.body
     fits = found.size_bytes >= 0 and found.start_byte >= 0 and 200 <= found.status <= 999
     if found.total_bytes is not None:
         fits = fits and found.start_byte + found.size_bytes <= found.total_bytes

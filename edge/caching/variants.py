@@ -103,6 +103,11 @@ def variant_key(base: str, values: tuple[VaryValue, ...], start_byte: int | None
     return "\n".join([base, *words])
 
 
+def lookup_key_of(key: str) -> str:
+    """The ``base`` that ``variant_key`` made a key of: no URL holds a line break."""
+    return key.partition("\n")[0]
+
+
 class Catalogue:
     """Which keys of stored responses belong to one lookup key.
 
@@ -113,11 +118,13 @@ class Catalogue:
 
     def __init__(self, find: Callable[[str], StoredObject | None]) -> None:
         self._find = find
-        self._keys: dict[str, dict[str, None]] = {}
+        # Without those that have one stored response only, under the lookup key itself: there may
+        # be very many of them.
+        self._keys: dict[str, tuple[str, ...]] = {}
         self._names: dict[str, tuple[str, ...]] = {}
 
     def __repr__(self) -> str:
-        return f"<Catalogue of {len(self._keys)} keys>"
+        return f"<Catalogue: {len(self._keys)} keys with variants or parts>"
 
     def add(self, stored: StoredObject) -> tuple[str, ...]:
         """Enter a stored response, the newest of its key.
@@ -126,41 +133,49 @@ class Catalogue:
             Keys of stored responses to forget, because there are too many under one key.
         """
         base = stored.lookup_key
-        keys = self._keys.setdefault(base, {})
-        keys.pop(stored.key, None)
-        keys[stored.key] = None
-        if stored.vary:
-            self._names[base] = tuple(name for name, _ in stored.vary)
-        else:
-            self._names.pop(base, None)
+        self.restore(stored.key, base, tuple(name for name, _ in stored.vary))
+        keys = self.keys(base)
         whole = [key for key in keys if (held := self._find(key)) is not None and not held.is_part]
         return tuple(whole[:-MAX_VARIANTS])
 
+    def restore(self, key: str, base: str, names: tuple[str, ...]) -> None:
+        """Enter a stored response, the newest of its key, without looking at the others.
+
+        Args:
+            key: Its own key.
+            base: Its lookup key.
+            names: Request fields that select it.
+        """
+        if key != base or base in self._keys:
+            self._keys[base] = (*(each for each in self.keys(base) if each != key), key)
+        if names:
+            self._names[base] = names
+        else:
+            self._names.pop(base, None)
+
+    def keys(self, base: str) -> tuple[str, ...]:
+        """Keys under which there may be stored responses to a lookup key, the oldest first."""
+        return self._keys.get(base) or (base,)
+
     def all_of(self, base: str) -> list[StoredObject]:
         """Stored responses under a lookup key, the newest first."""
-        keys = self._keys.get(base)
-        if keys is None:
-            return []
+        keys = self.keys(base)
         found = []
-        for key in reversed(list(keys)):
+        for key in reversed(keys):
             held = self._find(key)
-            if held is None or held.lookup_key != base:
-                del keys[key]
-            else:
+            if held is not None and held.lookup_key == base:
                 found.append(held)
-        if not keys:
-            del self._keys[base]
+        if not found:
+            self._keys.pop(base, None)
             self._names.pop(base, None)
+        elif len(found) < len(keys):
+            self._keys[base] = tuple(held.key for held in reversed(found))
         return found
 
     def holds_alone(self, stored: StoredObject) -> bool:
         """Whether this very response is held, and no other one under its lookup key."""
         keys = self._keys.get(stored.lookup_key)
-        return keys is not None and len(keys) == 1 and self._find(stored.key) is stored
-
-    def bases(self) -> list[str]:
-        """All lookup keys, some of which may hold nothing any more."""
-        return list(self._keys)
+        return (keys is None or len(keys) == 1) and self._find(stored.key) is stored
 
     def secondary(self, base: str, request: Mapping[str, str]) -> tuple[VaryValue, ...]:
         """The values that tell requests for one lookup key apart, as far as is known."""

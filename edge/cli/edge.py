@@ -124,8 +124,7 @@ async def _serve(read: Callable[[], EdgeConfig], *, as_json: bool) -> None:
                 click.echo(f"parent  {url}")
             if config.director:
                 click.echo(f"told by {config.director}")
-            held = f"{len(running.index)} objects, {running.index.held_bytes / 1e6:.1f} MB"
-            click.echo(f"cache   {folder}  ({held}, at most {config.cache_bytes / 1e6:.0f} MB)")
+            click.echo(f"cache   {folder}  (at most {config.cache_bytes / 1e6:.0f} MB)")
             click.echo("Ctrl-C ends it.")
         with process:
             await process.wait()

@@ -20,7 +20,6 @@ from edge import policies
 from edge.caching.decide import Request, Rules
 from edge.caching.forwarding import forwarded_headers, has_looped, via_of
 from edge.caching.freshness import Defaults
-from edge.caching.stored import StoredObject
 from edge.caching.variants import Catalogue
 from edge.config import EdgeConfig
 from edge.counters import Counters
@@ -37,6 +36,7 @@ from edge.server.passthrough import MAX_REQUEST_BODY_BYTES, Passthrough
 from edge.server.registration import Registrar
 from edge.server.site import Site
 from edge.server.steer import Steering
+from edge.server.stocktaking import Stocktaking
 from edge.server.tokencheck import TokenCheck
 from edge.server.upstream import Upstream
 from edge.server.wanted import Wanted, fields_of_request
@@ -92,7 +92,14 @@ class Edge:
         self._token_check = TokenCheck(
             self.upstream.key_set, now=wall_now, refresh_s=config.keys_refresh_s
         )
-        self._catalogue = Catalogue(self._stored)
+        self._catalogue = Catalogue(self._store.get)
+        self.stock = Stocktaking(
+            store=self._store,
+            index=self.index,
+            catalogue=self._catalogue,
+            counters=self.counters,
+        )
+        """What was stored before the start, and whether all of it is known."""
         rules = _rules_of(config)
         self._fills = Fills(
             config,
@@ -116,7 +123,7 @@ class Edge:
             now=now,
             limit_s=config.send_limit_s,
         )
-        self._store.on_gone = self.hot.forget_stored
+        self._store.on_change = self.hot.forget_stored
         self._delivery = Delivery(
             config,
             rules=rules,
@@ -124,6 +131,7 @@ class Edge:
             index=self.index,
             catalogue=self._catalogue,
             store=self._store,
+            stock=self.stock,
             fills=self._fills,
             passthrough=self._passthrough,
             counters=self.counters,
@@ -174,9 +182,6 @@ class Edge:
         if self.config.require_token and not await self._token_check.refresh():
             LOG.warning("keys not fetched: %s", redact(self._token_check.trouble))
 
-    def _stored(self, key: str) -> StoredObject | None:
-        return self._store.objects.get(key)
-
     @property
     def trouble(self) -> str:
         """Why tokens cannot be checked yet; empty when they can be, or need not be."""
@@ -184,13 +189,9 @@ class Edge:
 
     async def running(self, _app: web.Application) -> AsyncIterator[None]:
         """Open everything, and close it at the end; for ``cleanup_ctx``."""
-        stored = await asyncio.to_thread(self._store.open)
+        await asyncio.to_thread(self._store.open)
         try:
-            for each in stored:
-                room = self.index.restore(each.entry())
-                for key in (*room.evicted, *(() if room.granted else (each.key,))):
-                    self._store.remove(key)
-                self._catalogue.add(each)
+            self.stock.start()
             await self.upstream.open()
             await self._steering.open()
             if self.config.require_token and not await self._token_check.refresh():
@@ -198,6 +199,7 @@ class Edge:
             async with self._registered():
                 yield
         finally:
+            await self.stock.close()
             await self._fills.close()
             await self._steering.close()
             await self.upstream.close()
@@ -319,6 +321,7 @@ class Edge:
             "parents": self.upstream.states(),
             "has_keys": self._token_check.has_keys,
             "objects": len(self.index),
+            "all_objects_known": self.stock.is_done,
             "held_bytes": self.index.held_bytes,
             "capacity_bytes": self.index.capacity_bytes,
         }

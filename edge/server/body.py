@@ -8,8 +8,11 @@ Layout of the cache folder::
     objects/ab/<stem>-<n>.json  its sidecar; written last, removed first
 
 So a body counts as stored exactly while its sidecar exists, and what a crash leaves behind
-is recognised at the start. Readers hold open descriptors, so removing a file never disturbs
+is recognised. A stem is made of the key that requests are looked up by, so that what is stored
+under it can be found by name. Readers hold open descriptors, so removing a file never disturbs
 them.
+
+Of an object that nobody asks for, only the name of its body is in memory.
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ import errno
 import fcntl
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from io import FileIO
@@ -28,11 +32,16 @@ from pathlib import Path
 from abr.errors import MissingFileError, ResourceError
 from edge.caching import stored as sidecar
 from edge.caching.stored import StoredObject
+from edge.caching.variants import lookup_key_of
+from edge.server.scan import read_sidecar, sidecar_path
 from edge.server.spool import Disk, Spool, memory_file
 from origin.server.sending import FileBody
 
 DISK_OVERHEAD_BYTES = 8192
 """Charged per object: a block for the sidecar and the last, half-filled block of the body."""
+
+MOST_WARM = 8192
+"""Most objects whose fields are kept in memory."""
 
 
 class BodyStore:
@@ -40,22 +49,32 @@ class BodyStore:
 
     def __init__(self, folder: Path, *, fsync: bool = False) -> None:
         self.folder = folder
-        self.objects: dict[str, StoredObject] = {}
-        """Stored objects by key."""
+        self.objects_folder = folder / "objects"
+        """Where whole bodies are."""
+        self.objects: OrderedDict[str, StoredObject] = OrderedDict()
+        """Stored objects whose fields are in memory, the least recently asked for first."""
         self.disk = Disk()
-        self.on_gone: Callable[[StoredObject], None] = _note_nothing
-        """Told each object that was removed or replaced."""
+        self.on_change: Callable[[str], None] = _do_nothing
+        """Told the key of each object that was stored, renewed or removed."""
         self._fsync = fsync
+        self._ends: dict[str, str] = {}  # of the file name after its stem, by key, of all
+        self._tags: dict[str, tuple[str, ...]] = {}  # of those that have any
         self._verified_ns: dict[str, int] = {}  # when each verified body was last written
         self._lock: FileIO | None = None
         self._serial = 0
 
     def __repr__(self) -> str:
         state = "closed" if self._lock is None else "open"
-        return f"<BodyStore {str(self.folder)!r}: {len(self.objects)} objects, {state}>"
+        return f"<BodyStore {str(self.folder)!r}: {len(self)} objects, {state}>"
 
-    def open(self) -> list[StoredObject]:
-        """Lock the folder, remove what a crash left, and list the stored objects, oldest first.
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._ends
+
+    def open(self) -> None:
+        """Lock the folder and remove what was under way; nothing counts as stored yet.
 
         Raises:
             MissingFileError: the folder cannot be made or written.
@@ -78,16 +97,61 @@ class BodyStore:
             ) from exc
         for left in (self.folder / "tmp").iterdir():
             left.unlink(missing_ok=True)
-        found = sorted(self._scan(), key=lambda stored: stored.stored_s)
-        self.objects = {stored.key: stored for stored in found}
-        self._verified_ns = {}
-        return list(self.objects.values())
+        for known in (self.objects, self._ends, self._tags, self._verified_ns):
+            known.clear()
 
     def close(self) -> None:
         """Unlock the folder; stored objects stay."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+    def get(self, key: str) -> StoredObject | None:
+        """A stored object; read from its sidecar when it is not in memory."""
+        stored = self.objects.get(key)
+        if stored is not None:
+            self.objects.move_to_end(key)
+        elif key in self._ends:
+            stored = read_sidecar(self.path_of(key))
+            if stored is not None:
+                self.warm(stored)
+        return stored
+
+    def body_of(self, key: str) -> str | None:
+        """File name of a stored body; None when the key is not known."""
+        end = self._ends.get(key)
+        return None if end is None else f"{sidecar.file_stem(lookup_key_of(key))}-{end}"
+
+    def path_of(self, key: str) -> Path:
+        """Where the body of a stored object is."""
+        return self._place(f"{sidecar.file_stem(lookup_key_of(key))}-{self._ends[key]}")
+
+    def tags_of(self, key: str) -> tuple[str, ...]:
+        """Surrogate keys of a stored object."""
+        return self._tags.get(key, ())
+
+    def keys(self) -> tuple[str, ...]:
+        """Keys of all stored objects."""
+        return tuple(self._ends)
+
+    def take(self, key: str, body: str, tags: tuple[str, ...] = ()) -> None:
+        """Count a body that is on disk as stored; its fields are read when they are needed."""
+        self._ends[key] = body.partition("-")[2]
+        if tags:
+            self._tags[key] = tags
+
+    def warm(self, stored: StoredObject) -> None:
+        """Keep the fields of an object that counts as stored in memory."""
+        if self.body_of(stored.key) != stored.body:
+            return
+        self.objects[stored.key] = stored
+        self.objects.move_to_end(stored.key)
+        while len(self.objects) > MOST_WARM:
+            self.objects.popitem(last=False)
+
+    def discard(self, body: str) -> None:
+        """Remove the files of a body that does not count as stored."""
+        self._unlink(self._place(body))
 
     def spool(self) -> Spool:
         """A new empty body: in ``tmp``, or in memory when the disk refuses."""
@@ -109,10 +173,10 @@ class BodyStore:
         if self._fsync:
             await asyncio.to_thread(_flush, spool.path)
         self._serial += 1
-        stem = sidecar.file_stem(stored.key)
+        stem = sidecar.file_stem(stored.lookup_key)
         unique = f"{os.getpid():x}{self._serial:x}{os.urandom(4).hex()}"
         kept = replace(stored, body=f"{stem}-{unique}")
-        path = self._path(kept)
+        path = self._place(kept.body)
         try:
             path.parent.mkdir(exist_ok=True)
             spool.path.rename(path)
@@ -124,16 +188,16 @@ class BodyStore:
             return None
         self.remove(stored.key)
         spool.path = None
-        self.objects[stored.key] = kept
+        self.take(kept.key, kept.body, kept.tags)
+        self.warm(kept)
+        self.on_change(kept.key)
         self._verified_ns[stored.key] = written_ns
         return kept
 
     def confirm(self, stored: StoredObject) -> None:
         """Replace the sidecar of a held object after a validation."""
-        before = self.objects.get(stored.key)
-        self.objects[stored.key] = stored
-        if before is not None:
-            self.on_gone(before)
+        self.warm(stored)
+        self.on_change(stored.key)
         try:
             self._write_sidecar(stored)
         except OSError as exc:  # the older sidecar is still true, only less fresh
@@ -141,11 +205,14 @@ class BodyStore:
 
     def remove(self, key: str) -> None:
         """Forget an object and remove its files; readers of it are not disturbed."""
-        stored = self.objects.pop(key, None)
+        self.objects.pop(key, None)
+        self._tags.pop(key, None)
         self._verified_ns.pop(key, None)
-        if stored is not None:
-            self._unlink(self._path(stored))
-            self.on_gone(stored)
+        body = self.body_of(key)
+        if body is not None:
+            del self._ends[key]
+            self.discard(body)
+            self.on_change(key)
 
     async def read(self, stored: StoredObject) -> FileBody | None:
         """Open a held body; None when it is gone or damaged.
@@ -154,7 +221,7 @@ class BodyStore:
         its digest once.
         """
         try:
-            file = _open_to_read(self._path(stored))
+            file = _open_to_read(self._place(stored.body))
         except OSError:
             return None
         state = os.fstat(file.fileno())
@@ -172,54 +239,27 @@ class BodyStore:
             self._verified_ns[stored.key] = state.st_mtime_ns
         return FileBody(file, stored.size_bytes)
 
-    def _path(self, stored: StoredObject) -> Path:
-        return self.folder / "objects" / stored.body[:2] / stored.body
+    def _place(self, body: str) -> Path:
+        return self.objects_folder / body[:2] / body
 
     def _write_sidecar(self, stored: StoredObject) -> None:
         self._serial += 1
         temporary = self.folder / "tmp" / f"{os.getpid()}-{self._serial}.json"
         try:
             temporary.write_bytes(sidecar.dumps(stored))
-            temporary.rename(_sidecar_path(self._path(stored)))
+            temporary.rename(sidecar_path(self._place(stored.body)))
         except OSError:
             temporary.unlink(missing_ok=True)
             raise
 
-    def _scan(self) -> Iterator[StoredObject]:
-        for folder in (self.folder / "objects").iterdir():
-            if folder.is_dir():
-                yield from self._scan_folder(folder)
-
-    def _scan_folder(self, folder: Path) -> Iterator[StoredObject]:
-        sizes = {item.name: item.stat().st_size for item in os.scandir(folder)}
-        bodies = set()
-        for name in sizes:
-            if not name.endswith(".json"):
-                continue
-            stored = sidecar.loads((folder / name).read_bytes())
-            if (
-                stored is not None
-                and name == stored.body + ".json"
-                and sizes.get(stored.body) == stored.size_bytes
-            ):
-                bodies.add(stored.body)
-                yield stored
-        for name in sizes:
-            if name.removesuffix(".json") not in bodies:
-                (folder / name).unlink(missing_ok=True)
-
     def _unlink(self, path: Path) -> None:
         with suppress(OSError):
-            _sidecar_path(path).unlink(missing_ok=True)
+            sidecar_path(path).unlink(missing_ok=True)
             path.unlink(missing_ok=True)
 
 
-def _note_nothing(_stored: StoredObject) -> None:
-    """Do nothing about an object that is gone."""
-
-
-def _sidecar_path(body: Path) -> Path:
-    return body.with_name(body.name + ".json")
+def _do_nothing(_key: str) -> None:
+    """Do nothing about an object that has changed."""
 
 
 def _open_to_read(path: Path) -> FileIO:

@@ -31,6 +31,7 @@ from edge.server.filling import Fill, Filled, Fills
 from edge.server.hotpath import HotObjects
 from edge.server.passthrough import Passthrough
 from edge.server.spool import Spool
+from edge.server.stocktaking import Stocktaking
 from edge.server.upstream import UpstreamResponse
 from edge.server.wanted import Wanted, fields_of_request, shown_to
 from origin.httprules import ResponsePlan, join_fields, plan_response
@@ -56,6 +57,7 @@ class Delivery:
         index: CacheIndex,
         catalogue: Catalogue,
         store: BodyStore,
+        stock: Stocktaking,
         fills: Fills,
         passthrough: Passthrough,
         hot: HotObjects,
@@ -67,6 +69,7 @@ class Delivery:
         self._index = index
         self._catalogue = catalogue
         self._store = store
+        self._stock = stock
         self._fills = fills
         self._passthrough = passthrough
         self._hot = hot
@@ -89,6 +92,8 @@ class Delivery:
         """
         self._counters.requests += 1
         for _ in range(_NOT_OURS):
+            if self._stock.lacks(wanted.key):
+                await self._stock.prepare(wanted.key)
             decision = self._decide(wanted)
             if decision.act is Act.FAIL:
                 status = self._status(fwd=None, detail="only-if-cached")
@@ -313,7 +318,7 @@ class Delivery:
 
     def _drop(self, held: StoredObject) -> None:
         """Forget an object that was found damaged, unless a new copy has replaced it."""
-        if self._store.objects.get(held.key) is held:
+        if self._store.body_of(held.key) == held.body:
             self._counters.dropped += self.forget(held.key)
 
     def forget(self, key: str) -> bool:
@@ -324,6 +329,7 @@ class Delivery:
     def forget_all(self, base: str) -> int:
         """Remove every stored response under a lookup key; the number of them."""
         self._fills.outdate(base)
+        self._stock.outdate(base)
         return sum(self.forget(held.key) for held in self._catalogue.all_of(base))
 
 

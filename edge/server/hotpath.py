@@ -19,6 +19,7 @@ from multidict import CIMultiDict
 
 from edge.caching.cachestatus import FIELD, CacheStatus, append_member
 from edge.caching.stored import StoredObject
+from edge.caching.variants import lookup_key_of
 from edge.counters import Counters
 from edge.server.tokencheck import TokenCheck
 from origin.httpdate import http_date
@@ -235,7 +236,7 @@ class HotObjects:
             fields: Fields of the answer.
             file: Descriptor of the body; it is duplicated.
         """
-        key = self._key_of(stored)
+        key = self._found_by(stored.lookup_key)
         known = self._objects.get(key)
         if known is not None and known.stored is stored:
             return
@@ -281,18 +282,18 @@ class HotObjects:
             del self._in_memory[key]
             self._memory_bytes -= len(gone.data)
 
-    def forget_stored(self, stored: StoredObject) -> None:
-        """Let go of what answers with a stored object that was removed or replaced."""
-        self.forget(self._key_of(stored))
+    def forget_stored(self, key: str) -> None:
+        """Let go of what answers with the object stored under ``key``, which has changed."""
+        self.forget(self._found_by(lookup_key_of(key)))
 
     def close(self) -> None:
         """Let go of everything."""
         for key in tuple(self._objects):
             self.forget(key)
 
-    def _key_of(self, stored: StoredObject) -> bytes:
-        """What requests for it are found by: its path below the token, or what its key is."""
-        key = stored.lookup_key.encode("latin-1", "replace")
+    def _found_by(self, base: str) -> bytes:
+        """What requests for a lookup key are found by: the path below the token, or the key."""
+        key = base.encode("latin-1", "replace")
         return key if self._tokens is None else key.removeprefix(b"/")
 
 

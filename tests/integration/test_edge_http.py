@@ -167,6 +167,7 @@ async def test_damaged_files_are_dropped_after_a_restart(
         _, got, headers = await get(client, edge.url + "/film/a")
         assert got == BODY
         assert "fwd=uri-miss; stored" in headers["Cache-Status"]
+        await edge.edge.stock.wait()
     assert len(parent.asked) == 2
     assert len(cached_files(tmp_path)) == 2  # one body, one sidecar
 

@@ -199,7 +199,6 @@ def test_the_catalogue_lists_the_newest_first_and_forgets_what_is_gone() -> None
     assert len(catalogue.all_of("k")) == 1
     held.clear()
     assert catalogue.all_of("k") == []
-    assert catalogue.bases() == []
 
 
 def test_variants_under_one_key_are_bounded() -> None:

@@ -31,6 +31,7 @@ def test_what_is_written_reads_the_same() -> None:
 def test_a_variant_and_a_part_read_the_same() -> None:
     part = replace(
         stored(),
+        body=f"{sidecar.file_stem('/t')}-1",
         base="/t",
         status=203,
         reason="Fine",

@@ -1,0 +1,176 @@
+"""Finding out what a cache folder holds, while requests are answered already.
+
+A large cache takes long to read, so an edge listens first. Folder by folder is read in a thread.
+What a request asks for before that is done is found by its file name. When everything has been
+read, the index learns it, the oldest first. Header fields of what nobody asks for stay on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from edge.caching.stored import StoredObject
+from edge.caching.variants import Catalogue
+from edge.counters import Counters
+from edge.index import CacheIndex, Entry
+from edge.server import scan
+from edge.server.body import BodyStore
+
+T = TypeVar("T")
+
+LOG = logging.getLogger("abr.edge")
+
+STEP_OBJECTS = 256
+"""Entered into the index before requests get their turn."""
+
+
+class Stocktaking:
+    """Reads the folder of one edge; ``start`` once, ``close`` at the end."""
+
+    def __init__(
+        self,
+        *,
+        store: BodyStore,
+        index: CacheIndex,
+        catalogue: Catalogue,
+        counters: Counters,
+        owns: Callable[[str], bool] = lambda _stem: True,
+    ) -> None:
+        """Know nothing yet.
+
+        Args:
+            store: The files.
+            index: Told what is held.
+            catalogue: Told what is held.
+            counters: What was found gone is counted there.
+            owns: Whether objects whose file names begin with this stem are this process's.
+        """
+        self._store, self._index, self._catalogue = store, index, catalogue
+        self._counters, self._owns = counters, owns
+        self.is_done = False
+        """Whether the index knows everything that the folder held at the start."""
+        self._task: asyncio.Task[None] | None = None
+        self._looking: dict[str, asyncio.Task[None]] = {}
+        self._looked_up: set[str] = set()
+        self._outdated: set[str] = set()
+
+    def __repr__(self) -> str:
+        state = "done" if self.is_done else "under way"
+        return f"<Stocktaking of {self._store!r}, {state}>"
+
+    def start(self) -> None:
+        """Begin to read the folder."""
+        self._task = asyncio.create_task(self._read())
+
+    async def wait(self) -> None:
+        """Wait until it is done and leftovers of a crash are gone."""
+        if self._task is not None:
+            await asyncio.shield(self._task)
+
+    async def close(self) -> None:
+        """Stop reading."""
+        tasks = [*self._looking.values(), *([self._task] if self._task else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def lacks(self, base: str) -> bool:
+        """Whether ``prepare`` has to be awaited before ``base`` is looked up."""
+        if not self.is_done and base not in self._looked_up:
+            return True
+        store = self._store
+        return any(key not in store.objects and key in store for key in self._catalogue.keys(base))
+
+    async def prepare(self, base: str) -> None:
+        """Have everything that is stored under a lookup key in memory, without its body."""
+        looking = self._looking.get(base)
+        if looking is None:
+            looking = self._looking[base] = asyncio.create_task(self._prepare(base))
+            looking.add_done_callback(lambda _: self._looking.pop(base, None))
+        await asyncio.shield(looking)
+
+    def outdate(self, base: str) -> None:
+        """Let nothing count as stored that is on disk under ``base`` and not yet known."""
+        if not self.is_done:
+            self._outdated.add(base)
+
+    async def _prepare(self, base: str) -> None:
+        if not self.is_done and base not in self._looked_up:
+            for stored in await asyncio.to_thread(scan.find, self._store.objects_folder, base):
+                if self._enter(stored.entry(), base, stored.body, stored.tags):
+                    self._catalogue.restore(stored.key, base, _names(stored))
+                    self._store.warm(stored)
+            if not self.is_done:
+                self._looked_up.add(base)
+        for key in self._catalogue.keys(base):
+            if key in self._store.objects or key not in self._store:
+                continue
+            body, path = self._store.body_of(key), self._store.path_of(key)
+            found = await asyncio.to_thread(scan.read_sidecar, path)
+            if self._store.body_of(key) != body or key in self._store.objects:
+                continue  # replaced or removed meanwhile
+            if found is not None and found.key == key:
+                self._store.warm(found)
+            else:
+                self._store.remove(key)
+                self._counters.dropped += self._index.remove(key)
+
+    async def _read(self) -> None:
+        found: list[scan.Found] = []
+        left: list[Path] = []
+        none: list[Path] = []
+        for folder in await self._in_thread(scan.folders, self._store.objects_folder, none):
+            listing = await self._in_thread(
+                partial(scan.list_folder, owns=self._owns), folder, None
+            )
+            if listing is not None:
+                found += listing.found
+                left += listing.leftovers
+        found.sort(key=lambda each: each.entry.stored_s, reverse=True)
+        while found:
+            for _ in range(min(STEP_OBJECTS, len(found))):
+                each = found.pop()
+                key = each.entry.key
+                if self._enter(each.entry, each.base, each.body, each.tags):
+                    self._catalogue.restore(key, each.base, each.vary)
+            await asyncio.sleep(0)
+        self.is_done = True
+        self._looked_up, self._outdated = set(), set()
+        await asyncio.to_thread(scan.remove_leftovers, left, self._holds)
+
+    async def _in_thread(self, read: Callable[[Path], T], folder: Path, otherwise: T) -> T:
+        """What ``read`` finds in a folder; ``otherwise`` when the disk fails."""
+        try:
+            return await asyncio.to_thread(read, folder)
+        except OSError as exc:
+            text = "%s: %s; what it holds is found only when it is asked for"
+            LOG.warning(text, folder, exc.strerror)
+            return otherwise
+
+    def _holds(self, stored: StoredObject) -> bool:
+        return self._store.body_of(stored.key) == stored.body
+
+    def _enter(self, entry: Entry, base: str, body: str, tags: tuple[str, ...]) -> bool:
+        """Hold an object that was found on disk; False when it is held or not wanted."""
+        known = self._store.body_of(entry.key)
+        if known is not None:
+            if known != body:
+                self._store.discard(body)
+            return False
+        room = None if base in self._outdated else self._index.restore(entry)
+        for key in room.evicted if room else ():
+            self._store.remove(key)
+        if room is None or not room.granted:
+            self._store.discard(body)
+            return False
+        self._store.take(entry.key, body, tags)
+        return True
+
+
+def _names(stored: StoredObject) -> tuple[str, ...]:
+    return tuple(name for name, _ in stored.vary)
