@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from abr.errors import ConfigError
 from edge import policies
+from origin.config import ServerLimits
 
 MIB = 1 << 20
 
@@ -24,6 +25,8 @@ class EdgeConfig:
     """Address to listen on."""
     port: int = 8081
     """Port to listen on; 0 takes a free one."""
+    reuse_port: bool = False
+    """Share the port with other edges of this user that say so as well."""
     name: str = "edge"
     """Name in ``Cache-Status`` and in metrics."""
     tier: str = "edge"
@@ -90,6 +93,18 @@ class EdgeConfig:
     """What a check asks for; empty: it only connects."""
     keys_refresh_s: float = 10.0
     """Least seconds between two fetches of the parent's public keys."""
+    connections: int = 0
+    """Most connections of clients; 0, and at most: half of the descriptors it may have."""
+    connections_per_address: int = 2048
+    """Most connections from one address; 0: as many as from all."""
+    keepalive_s: float = 75.0
+    """An idle connection of a client is closed after this."""
+    header_limit_s: float = 10.0
+    """The head of a request must be complete within this."""
+    body_bytes_per_s: int = 1024
+    """The body of a request must come at this rate; looked at every 8 seconds."""
+    drain_s: float = 10.0
+    """When asked to end, answers under way may take this long."""
 
     def check(self) -> EdgeConfig:
         """Return self when every value can be used.
@@ -122,6 +137,18 @@ class EdgeConfig:
         return self
 
     @property
+    def server_limits(self) -> ServerLimits:
+        """Limits for clients."""
+        return ServerLimits(
+            keepalive_s=self.keepalive_s,
+            header_s=self.header_limit_s,
+            body_bytes_per_s=self.body_bytes_per_s,
+            connections=self.connections,
+            connections_per_address=self.connections_per_address,
+            drain_s=self.drain_s,
+        )
+
+    @property
     def parent_urls(self) -> tuple[str, ...]:
         """Base URLs of all parents, without a slash at the end."""
         return tuple(url.rstrip("/") for _, url in self._named_parents())
@@ -143,6 +170,10 @@ def _check_parent(name: str, url: str) -> None:
 
 
 _NOT_NEGATIVE = (
+    "body_bytes_per_s",
+    "connections",
+    "connections_per_address",
+    "drain_s",
     "heuristic_ratio",
     "hit_for_miss_s",
     "keys_refresh_s",
@@ -150,6 +181,8 @@ _NOT_NEGATIVE = (
     "stale_if_error_s",
 )
 _POSITIVE = (
+    "header_limit_s",
+    "keepalive_s",
     "cache_bytes",
     "max_object_bytes",
     "connect_limit_s",

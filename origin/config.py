@@ -25,6 +25,20 @@ class ServerLimits:
     """Most header fields."""
     send_s: float = 120.0
     """A client must take each 256 KiB of a body within this."""
+    send_bytes_per_s: int = 512
+    """A client must take what waits for it at this rate, however little it is."""
+    body_bytes_per_s: int = 1024
+    """The body of a request must come at this rate, ..."""
+    body_s: float = 8.0
+    """... looked at after each of these."""
+    connections: int = 0
+    """Most connections; 0, and at most: half of the descriptors the process may have."""
+    connections_per_address: int = 2048
+    """Most connections from one address; 0: as many as from all."""
+    drain_s: float = 10.0
+    """When asked to end in peace, answers may take this long."""
+    drain_idle_s: float = 2.0
+    """Then a connection is closed that was idle for this long."""
     shutdown_s: float = 5.0
     """When the server stops, responses under way may take this long to end."""
     backlog: int = 1024

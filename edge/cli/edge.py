@@ -31,6 +31,12 @@ from edge.config import EdgeConfig
 @click.option("--host", metavar="ADDRESS", help="Address to listen on. [127.0.0.1]")
 @click.option("--port", type=int, metavar="N", help="Port to listen on; 0: a free one. [8081]")
 @click.option(
+    "--reuse-port",
+    flag_value=True,
+    default=None,
+    help="Share the port with other edges of yours that say so as well.",
+)
+@click.option(
     "--cache-dir",
     metavar="DIR",
     help="Folder for stored bodies. [abrkit/NAME below the user's cache folder]",
@@ -56,6 +62,7 @@ def edge(
     public_url: str | None,
     host: str | None,
     port: int | None,
+    reuse_port: bool | None,
     cache_dir: str | None,
     cache_bytes: int | None,
     name: str | None,
@@ -91,6 +98,7 @@ def edge(
             public_url=public_url,
             host=host,
             port=port,
+            reuse_port=reuse_port,
             cache_dir=cache_dir,
             cache_bytes=cache_bytes,
             name=name,
@@ -109,9 +117,15 @@ async def _serve(read: Callable[[], EdgeConfig], *, as_json: bool) -> None:
     config = read()
     folder = Path(config.cache_dir) if config.cache_dir else default_cache_dir(config.name)
     app = make_app(config, cache_dir=folder)
-    async with listening(app, host=config.host, port=config.port) as where:
+    async with listening(
+        app,
+        host=config.host,
+        port=config.port,
+        limits=config.server_limits,
+        reuse_port=config.reuse_port,
+    ) as where:
         running = app[EDGE]
-        process = EdgeProcess(running, read=read)
+        process = EdgeProcess(running, where.door, read=read)
         if running.trouble:
             note(f"no keys from the parent yet, requests are refused: {running.trouble}")
         if as_json:

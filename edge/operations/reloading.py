@@ -25,6 +25,7 @@ FIXED = frozenset(
         "public_url",
         "region",
         "require_token",
+        "reuse_port",
         "tier",
         "zone",
     }

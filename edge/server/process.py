@@ -18,6 +18,7 @@ from abr.shell import note, one_line
 from edge.config import EdgeConfig
 from edge.operations.reloading import plan_reload
 from edge.server.app import Edge
+from origin.server.door import Door
 
 LOG = logging.getLogger("abr.edge")
 
@@ -27,13 +28,16 @@ class EdgeProcess:
 
     Args:
         edge: The running edge.
+        door: Its connections.
         read: Reads the settings anew, from the same places as at the start; raises ``AbrError``.
     """
 
-    def __init__(self, edge: Edge, *, read: Callable[[], EdgeConfig]) -> None:
+    def __init__(self, edge: Edge, door: Door, *, read: Callable[[], EdgeConfig]) -> None:
         self._edge = edge
+        self._door = door
         self._read = read
         self._terminated = asyncio.Event()
+        self._hurried = asyncio.Event()
         self._reloading: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -52,8 +56,15 @@ class EdgeProcess:
             self._reloading.cancel()
 
     async def wait(self) -> None:
-        """Wait until the process is asked to end."""
+        """Wait until the process is asked to end, and then until its clients have left."""
         await self._terminated.wait()
+        self._edge.is_draining = True
+        drained = asyncio.create_task(self._door.drain(limit_s=self._door.limits.drain_s))
+        hurried = asyncio.create_task(self._hurried.wait())
+        await asyncio.wait((drained, hurried), return_when=asyncio.FIRST_COMPLETED)
+        for task in (drained, hurried):
+            task.cancel()
+        await asyncio.gather(drained, hurried, return_exceptions=True)
 
     async def reload(self) -> None:
         """Use the settings as they are now; bad ones are logged, and the old ones stay."""
@@ -64,6 +75,7 @@ class EdgeProcess:
             # One line is enough: it names the place and what was expected there.
             LOG.error("settings not reloaded, the old ones stay: %s", one_line(exc))  # noqa: TRY400
             return
+        self._door.limits = plan.config.server_limits
         note(plan.describe())
         await self._edge.refresh_keys()
 
@@ -74,4 +86,6 @@ class EdgeProcess:
         self._reloading = asyncio.create_task(self.reload())
 
     def _terminate(self) -> None:
+        if self._terminated.is_set():
+            self._hurried.set()  # asked twice: what is under way is cut off
         self._terminated.set()

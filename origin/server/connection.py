@@ -15,10 +15,11 @@ from typing import Any
 import aiohttp.http_exceptions
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractAccessLogger
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
-from origin.config import ServerLimits
 from origin.cors import CORS
 from origin.server.answers import SERVER_NAME, close_after, error_response
+from origin.server.door import FULL, Door, Refusal
 from origin.server.filesender import FileSender, PieceSender
 from origin.tokens import redact
 
@@ -71,11 +72,12 @@ class Connection(web.RequestHandler):
     """
 
     __slots__ = (
-        "_alarm", "_is_fast", "_limits", "_sender", "_socket", "_stall_alarm", "_unfinished_bytes",
-        "_wire",
+        "_address", "_alarm", "_body", "_body_alarm", "_body_bytes", "_door", "_is_fast",
+        "_limits", "_made_s", "_sender", "_socket", "_stall_alarm", "_unfinished_bytes", "_wire",
     )  # fmt: skip
 
-    def __init__(self, manager: Any, loop: asyncio.AbstractEventLoop, limits: ServerLimits) -> None:
+    def __init__(self, manager: Any, loop: asyncio.AbstractEventLoop, door: Door) -> None:
+        limits = door.limits
         super().__init__(
             manager,
             loop=loop,
@@ -88,7 +90,12 @@ class Connection(web.RequestHandler):
             access_log=ACCESS_LOGGER,
             logger=LOGGER,
         )
-        self._limits = limits
+        self._door, self._limits = door, limits
+        self._address = ""
+        self._made_s = loop.time()
+        self._body: StreamReader | None = None  # of a request, while it comes
+        self._body_bytes = 0
+        self._body_alarm: asyncio.TimerHandle | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._stall_alarm: asyncio.TimerHandle | None = None
         self._unfinished_bytes = 0
@@ -102,9 +109,16 @@ class Connection(web.RequestHandler):
         return f"<Connection of {self.peername}: {state}, {self._request_count} requests>"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin: set limits and alarms."""
-        super().connection_made(transport)
+        """Begin, if there is room: set limits and alarms."""
         assert isinstance(transport, asyncio.Transport)
+        peer = transport.get_extra_info("peername")
+        self._address = str(peer[0]) if isinstance(peer, tuple) else ""
+        if not self._door.admit(self, self._address):
+            transport.set_protocol(Refusal())
+            transport.write(FULL)
+            transport.close()
+            return
+        super().connection_made(transport)
         self._wire = transport
         if transport.get_extra_info("sslcontext") is None:
             # So that draining means that nothing is left: send_file must not overtake it.
@@ -121,6 +135,9 @@ class Connection(web.RequestHandler):
         if self._request_count != before:
             self._unfinished_bytes = 0
             self._stop_alarm()
+            self._watch_body()
+        elif self._body is not None:
+            self._body_bytes += len(data)
         elif not self._request_in_progress:  # otherwise it is part of a body
             self._unfinished_bytes += len(data)
             if self._unfinished_bytes > 2 * self._limits.head_bytes:
@@ -130,11 +147,26 @@ class Connection(web.RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """End: stop alarms and what is being sent."""
+        self._door.leave(self, self._address)
         self._stop_alarm()
         self._stop_stall_alarm()
+        self._stop_body_alarm()
         if self._sender is not None:
             self._sender.abort(exc or ConnectionResetError("the client is gone"))
         super().connection_lost(exc)
+
+    def idle_s(self) -> float:
+        """Seconds since it was last made use of; 0 while a request or an answer is under way."""
+        waiter = self._waiter
+        if waiter is None or waiter.done() or self._messages or self._unfinished_bytes:
+            return 0.0
+        used_s = self._next_keepalive_close_time - self._keepalive_timeout
+        return self._loop.time() - max(self._made_s, used_s)
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the answer under way is the last on this connection."""
+        return self._door.is_draining
 
     def pause_writing(self) -> None:
         """Note that the client takes its time."""
@@ -265,6 +297,34 @@ class Connection(web.RequestHandler):
     def _has_room(self) -> bool:
         return not self._paused
 
+    def _watch_body(self) -> None:
+        """Watch how fast the body of the latest request comes, if it is not there already."""
+        self._stop_body_alarm()
+        payload = self._messages[-1][1] if self._messages else EMPTY_PAYLOAD
+        if payload is not EMPTY_PAYLOAD and not payload.is_eof():
+            self._body, self._body_bytes = payload, 0
+            self._body_alarm = self._loop.call_later(self._limits.body_s, self._check_body)
+
+    def _stop_body_alarm(self) -> None:
+        self._body = None
+        if self._body_alarm is not None:
+            self._body_alarm.cancel()
+            self._body_alarm = None
+
+    def _check_body(self) -> None:
+        """Cut off a client whose body comes too slowly, unless it is we who do not read it."""
+        assert self._wire is not None
+        limits, self._body_alarm = self._limits, None
+        if self._body is None or self._body.is_eof():
+            self._body = None
+            return
+        if self._wire.is_reading() and self._body_bytes < limits.body_bytes_per_s * limits.body_s:
+            LOGGER.info("%s: its request body came too slowly", self._address)
+            self._wire.abort()
+            return
+        self._body_bytes = 0
+        self._body_alarm = self._loop.call_later(limits.body_s, self._check_body)
+
     def _set_alarm(self) -> None:
         self._alarm = self._loop.call_later(self._limits.header_s, self._too_slow)
 
@@ -291,10 +351,11 @@ class Connection(web.RequestHandler):
             self._stall_alarm = None
 
     def _check_stall(self, before_bytes: int) -> None:
-        """Cut off a client that took nothing of what waits for it; closing would wait for it."""
+        """Cut off a client that takes too little of what waits; closing would wait for it."""
         assert self._wire is not None
         unsent_bytes = self._wire.get_write_buffer_size()
-        if unsent_bytes >= before_bytes:
+        least_bytes = min(before_bytes, self._limits.send_s * self._limits.send_bytes_per_s)
+        if before_bytes - unsent_bytes < least_bytes:
             self._wire.abort()
         else:
             self._watch_stall(unsent_bytes)

@@ -14,7 +14,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp.http_parser
@@ -29,6 +29,7 @@ from origin.framing import find_fault
 from origin.paths import Target, parse_target
 from origin.server.answers import SERVER_NAME, close_after, error_response
 from origin.server.connection import UNSENT_BYTES, Connection
+from origin.server.door import Door
 from origin.server.quick import Quick, QuickConnection, quick_trouble
 from origin.simplehead import SimpleHeads
 from origin.tokens import redact
@@ -45,6 +46,8 @@ class Listening:
     host: str
     port: int
     scheme: str = "http"
+    door: Door = field(default_factory=lambda: Door(ServerLimits()))
+    """Its connections, and how to let them out."""
 
     @property
     def url(self) -> str:
@@ -61,6 +64,8 @@ async def listening(
     port: int,
     limits: ServerLimits | None = None,
     tls: ssl.SSLContext | None = None,
+    sock: socket.socket | None = None,
+    reuse_port: bool = False,
 ) -> AsyncIterator[Listening]:
     """Serve ``app`` while the context is open.
 
@@ -70,6 +75,8 @@ async def listening(
         port: Port; 0 takes a free one.
         limits: Sizes and times; the defaults when None.
         tls: Certificate and key, as ``tls_context`` loads them; None for plain HTTP.
+        sock: A socket that listens already, in place of ``host`` and ``port``; it is closed here.
+        reuse_port: Share the port with other processes of this user that say so as well.
 
     Raises:
         PortInUseError: the address is taken, not ours, or not permitted.
@@ -78,7 +85,9 @@ async def listening(
     """
     require_c_extensions()
     limits = limits or ServerLimits()
-    sock = await bind(host, port)
+    door = Door(limits)
+    if sock is None:
+        sock = await bind(host, port, reuse_port=reuse_port)
     try:
         # aiohttp waits for its limit twice: for responses to end, and after cancelling them.
         runner = web.AppRunner(
@@ -94,27 +103,22 @@ async def listening(
 
             def connect() -> Connection:
                 if quick is None:
-                    return Connection(manager, loop, limits)
-                return QuickConnection(manager, loop, limits, quick, heads)
+                    return Connection(manager, loop, door)
+                return QuickConnection(manager, loop, door, quick, heads)
 
-            server = await loop.create_server(
-                connect,
-                sock=sock,
-                backlog=limits.backlog,
-                ssl=tls,
-            )
+            await door.listen(sock, connect, tls=tls)
             try:
                 host, port = sock.getsockname()[:2]
-                yield Listening(host, port, "http" if tls is None else "https")
+                yield Listening(host, port, "http" if tls is None else "https", door)
             finally:
-                server.close()
+                door.close()
         finally:
             await runner.cleanup()
     finally:
         sock.close()
 
 
-async def bind(host: str, port: int) -> socket.socket:
+async def bind(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
     """A socket bound to ``host`` and ``port``, ready to listen.
 
     Raises:
@@ -130,6 +134,8 @@ async def bind(host: str, port: int) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         # Connections inherit it; ``Connection`` lifts it for clients that prove fast.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         sock.bind(address)
@@ -230,7 +236,7 @@ class _Service:
     ) -> None:
         self._answer, self._head_bytes = answer, head_bytes
         self._client_max_bytes = client_max_bytes
-        self._make = _Request if adds_fields else web.Request
+        self._make = _Request if adds_fields else _PlainRequest
 
     def __repr__(self) -> str:
         return f"<_Service {self._answer!r}>"
@@ -252,7 +258,21 @@ class _Service:
         return await _answer_safely(request, self._answer)
 
 
-class _Request(web.Request):
+class _PlainRequest(web.Request):
+    """A request of a client who may have to leave after its answer."""
+
+    def __repr__(self) -> str:
+        return f"<_PlainRequest {self.method} {redact(self.raw_path)}>"
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the connection stays open after the answer."""
+        protocol = self._protocol
+        is_last = isinstance(protocol, Connection) and protocol.is_last
+        return super().keep_alive and not is_last
+
+
+class _Request(_PlainRequest):
     """A request whose answers get the fields that all our answers have."""
 
     def __repr__(self) -> str:

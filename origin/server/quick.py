@@ -16,8 +16,8 @@ import aiohttp
 from aiohttp import web
 from aiohttp.streams import EMPTY_PAYLOAD
 
-from origin.config import ServerLimits
 from origin.server.connection import ACCESS_LOGGER, Connection, log_access
+from origin.server.door import Door
 from origin.server.filesender import send_now
 from origin.simplehead import SimpleHead, SimpleHeads
 
@@ -94,11 +94,11 @@ class QuickConnection(Connection):
         self,
         manager: Any,
         loop: asyncio.AbstractEventLoop,
-        limits: ServerLimits,
+        door: Door,
         quick: Quick,
         heads: SimpleHeads,
     ) -> None:
-        super().__init__(manager, loop, limits)
+        super().__init__(manager, loop, door)
         self._quick, self._heads = quick, heads
         self._starts_clean = True  # aiohttp's parser is between two requests
         self._quick_end: asyncio.Future[None] | None = None  # while a ready response is sent
@@ -149,8 +149,13 @@ class QuickConnection(Connection):
                 or self._request_in_progress
                 or self._close
                 or self._force_close
+                or self._door.is_draining
             )
         )
+
+    def idle_s(self) -> float:
+        """Seconds since it was last made use of; 0 while a request or an answer is under way."""
+        return super().idle_s() if self._quick_end is None else 0.0
 
     def _answer_quickly(self, data: bytes) -> bool:
         """Send the ready response to a simple request; False when there is none."""

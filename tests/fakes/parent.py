@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from edge.config import EdgeConfig
 from edge.server.app import EDGE, Edge, make_app
 from origin.config import ServerLimits
+from origin.server.door import Door
 from origin.server.httpserver import listening, make_application
 from origin.tokens import TokenIssuer
 
@@ -131,6 +132,7 @@ class RunningEdge:
 
     url: str
     edge: Edge
+    door: Door = field(default_factory=lambda: Door(ServerLimits()))
 
 
 @asynccontextmanager
@@ -142,4 +144,4 @@ async def running_edge(
     clock = {} if now is None else {"now": now}
     app = make_app(config, cache_dir=folder, **clock)  # type: ignore[arg-type]  # as above
     async with listening(app, host="127.0.0.1", port=0, limits=LIMITS) as where:
-        yield RunningEdge(where.url, app[EDGE])
+        yield RunningEdge(where.url, app[EDGE], where.door)

@@ -89,7 +89,7 @@ async def test_bad_settings_are_logged_and_the_old_ones_stay(
     def read() -> EdgeConfig:
         raise ConfigError("abr.toml:3: [edge] port: found 'x';\nexpected a whole number")
 
-    await EdgeProcess(edge.edge, read=read).reload()
+    await EdgeProcess(edge.edge, edge.door, read=read).reload()
     assert edge.edge.config is old
     said = "\n".join(each.message for each in caplog.records if each.levelname == "ERROR")
     assert said == (
@@ -101,7 +101,7 @@ async def test_bad_settings_are_logged_and_the_old_ones_stay(
 async def test_a_certificate_that_cannot_be_read_changes_nothing(edge: RunningEdge) -> None:
     old = edge.edge.config
     found = replace(old, parent="https://127.0.0.1:1", parent_ca_file="/nowhere", send_limit_s=1.0)
-    await EdgeProcess(edge.edge, read=lambda: found).reload()
+    await EdgeProcess(edge.edge, edge.door, read=lambda: found).reload()
     assert edge.edge.config is old
     assert edge.edge.upstream.parents.names == (old.parent,)
 
