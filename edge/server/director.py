@@ -27,6 +27,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from abr.errors import AbrError, ConfigError
 from edge.parents.health import Health, HealthRules
 from edge.tiers.config import DirectorConfig
+from edge.tiers.cost import Ledger, account
 from edge.tiers.leases import Leases
 from edge.tiers.ranking import Candidate, Viewer, rank
 from edge.tiers.registration import MAX_BYTES, Accepted, dump_accepted, load_registration
@@ -60,11 +61,24 @@ class Director:
         self._ranks = {tier.name: at for at, tier in enumerate(topology.tiers)}
         self._now = now
         self._session: aiohttp.ClientSession | None = None
+        self._ledger = Ledger()
         self._registry = CollectorRegistry()
         self._steered = Counter(
             "abr_director_steered",
             "Steering manifests given, by the server named first.",
             ["server"],
+            registry=self._registry,
+        )
+        self._sent = Gauge(
+            "abr_director_sent_bytes",
+            "Body bytes sent by the servers of a tier that register.",
+            ["tier"],
+            registry=self._registry,
+        )
+        self._cost = Gauge(
+            "abr_director_cost",
+            "What these bytes cost, in the currency of the topology.",
+            ["tier"],
             registry=self._registry,
         )
         self._alive = Gauge(
@@ -131,7 +145,7 @@ class Director:
 
     async def _servers(self, request: web.Request, path: str) -> web.Response:
         if request.method in ("GET", "HEAD") and path == SERVERS_PATH:
-            return json_response({"servers": self._listing()})
+            return json_response({"servers": self._listing(), "tiers": self._account()})
         if request.method not in ("POST", "DELETE"):
             return method_response(("GET", "HEAD", "POST", "DELETE"))
         if not self._may_register(request):
@@ -149,6 +163,7 @@ class Director:
         try:
             found = load_registration(await request.read(), self._topology)
             self.leases.register(found.server, found.state, now_s=now_s)
+            self._ledger.note(found.server.name, found.server.tier, found.state.sent_bytes)
         except ConfigError as exc:
             return error_response(400, "refused", str(exc))
         self._watch(now_s)
@@ -182,6 +197,12 @@ class Director:
             for server, state in self.leases.alive(self._now()).values()
         ]
 
+    def _account(self) -> list[dict[str, object]]:
+        lines = account(self._ledger.sent_bytes(), self._topology)
+        return [
+            {"name": line.tier, "sent_bytes": line.sent_bytes, "cost": line.cost} for line in lines
+        ]
+
     def _watch(self, now_s: float) -> dict[str, Server]:
         """Keep health for those that are alive, and return them."""
         alive = {name: server for name, (server, _) in self.leases.alive(now_s).items()}
@@ -209,6 +230,9 @@ class Director:
             counts[server.tier] += not self.health.is_down(server.name)
         for tier, count in counts.items():
             self._alive.labels(tier).set(count)
+        for line in account(self._ledger.sent_bytes(), self._topology):
+            self._sent.labels(line.tier).set(line.sent_bytes)
+            self._cost.labels(line.tier).set(line.cost)
         return generate_latest(self._registry)
 
 

@@ -28,6 +28,8 @@ class ServerState:
     """Share of its capacity in use, 0 to 1."""
     draining: bool = False
     """It finishes what it has and takes no new sessions."""
+    sent_bytes: int = 0
+    """Body bytes sent since it started."""
     titles: frozenset[str] = field(default=frozenset(), repr=False)
     """Titles of which it holds a good part."""
 

@@ -56,7 +56,7 @@ class Place:
         if now_s - self._counted_s >= TITLES_S:
             self._counted_s = now_s
             self._titles = titles_of(self._keys())
-        return ServerState(load=self._load, draining=draining, titles=self._titles)
+        return ServerState(load=self._load, draining=draining, sent_bytes=sent, titles=self._titles)
 
 
 def titles_of(keys: Iterable[str]) -> frozenset[str]:

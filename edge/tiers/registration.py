@@ -1,7 +1,7 @@
 """What a cache sends to the director when it registers, and what it gets back, as JSON.
 
 Format: ``{"server": {name, tier, url, region, zone, weight}, "state": {load, draining,
-titles}}`` to register or renew; the answer is ``{"lease_s", "parents": [{url, weight,
+sent_bytes, titles}}`` to register or renew; the answer is ``{"lease_s", "parents": [{url, weight,
 backup}]}``. Both directions are written and read here.
 """
 
@@ -50,7 +50,12 @@ def dump_registration(registration: Registration) -> bytes:
     described |= {
         name: value for name, value in (("region", server.region), ("zone", server.zone)) if value
     }
-    said = {"load": state.load, "draining": state.draining, "titles": sorted(state.titles)}
+    said = {
+        "load": state.load,
+        "draining": state.draining,
+        "sent_bytes": state.sent_bytes,
+        "titles": sorted(state.titles),
+    }
     return json.dumps({"server": described, "state": said}).encode()
 
 
@@ -78,9 +83,17 @@ def _state(raw: object) -> ServerState:
         raise ConfigError(f"registration: state: load is {load!r}; expected 0 to 1")
     if not isinstance(draining, bool):
         raise ConfigError(f"registration: state: draining is {draining!r}; expected true or false")
+    sent_bytes = raw.get("sent_bytes", 0)
+    if not isinstance(sent_bytes, int) or isinstance(sent_bytes, bool) or sent_bytes < 0:
+        raise ConfigError(f"registration: state: sent_bytes is {sent_bytes!r}; expected 0 or more")
     if not isinstance(titles, list) or not all(isinstance(each, str) for each in titles):
         raise ConfigError("registration: state: titles: expected a list of names")
-    return ServerState(load=float(load), draining=draining, titles=frozenset(titles[:MAX_TITLES]))
+    return ServerState(
+        load=float(load),
+        draining=draining,
+        sent_bytes=sent_bytes,
+        titles=frozenset(titles[:MAX_TITLES]),
+    )
 
 
 def dump_accepted(accepted: Accepted) -> dict[str, object]:

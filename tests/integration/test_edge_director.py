@@ -88,7 +88,7 @@ async def test_a_cache_that_registers_is_told_whom_to_ask_and_is_steered_to(
             url,
             secret=CONFIG.secret,
             server=edge_at(edge),
-            state=ServerState,
+            state=lambda: ServerState(sent_bytes=3_000_000_000),
             set_parents=set_parents,
         )
         task = asyncio.create_task(registrar.run())
@@ -99,6 +99,12 @@ async def test_a_cache_that_registers_is_told_whom_to_ask_and_is_steered_to(
             assert response.headers["Cache-Control"] == "no-store"
             assert response.headers["Access-Control-Allow-Origin"] == "*"
         assert found["PATHWAY-PRIORITY"] == ["isp-1"]
+        async with session.get(f"{url}/v1/servers") as response:
+            tiers = (await response.json())["tiers"]
+        assert tiers == [
+            {"name": "isp", "sent_bytes": 3_000_000_000, "cost": 0.0},
+            {"name": "origin", "sent_bytes": 0, "cost": 0.0},
+        ]
         host = edge.removeprefix("http://")
         assert found["PATHWAY-CLONES"][0]["URI-REPLACEMENT"] == {"HOST": host}
         assert found["RELOAD-URI"] == "/steering?session=s1"

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from abr.errors import ConfigError
-from edge.tiers.cost import account
+from edge.tiers.cost import Ledger, account
 from edge.tiers.leases import Leases, ServerState
 from edge.tiers.ranking import Candidate, Viewer, rank
 from edge.tiers.steering import Request, manifest, parse_request
@@ -125,6 +125,15 @@ def test_a_request_takes_what_it_understands() -> None:
     )
     assert found == Request(session="s1", pathway="isp-1", throughput_bps=5140000)
     assert parse_request([("_HLS_throughput", "-1")]).throughput_bps is None
+
+
+def test_a_server_that_starts_anew_loses_no_bytes() -> None:
+    """100, then 250, then a restart with 40: 290 in all."""
+    ledger = Ledger()
+    for sent in (100, 250, 250, 40):
+        ledger.note("a", "isp", sent)
+    ledger.note("b", "origin", 7)
+    assert ledger.sent_bytes() == {"isp": 290, "origin": 7}
 
 
 def test_costs_follow_the_tier_that_a_byte_left() -> None:
