@@ -92,7 +92,7 @@ class EdgeConfig:
     health_path: str = ""
     """What a check asks for; empty: it only connects."""
     keys_refresh_s: float = 10.0
-    """Least seconds between two fetches of the parent's public keys."""
+    """How long a key id that the parent does not know is refused without asking again."""
     connections: int = 0
     """Most connections of clients; 0, and at most: half of the descriptors it may have."""
     connections_per_address: int = 2048

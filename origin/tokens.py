@@ -247,7 +247,7 @@ class TokenVerifier:
         if found is not None:
             self._memo.move_to_end(token)
             return found[1]
-        kid = _key_id(token)
+        kid = key_id_of(token)
         key = self._keys.get(kid)
         if key is None:
             refuse("unknown-key")
@@ -258,8 +258,14 @@ class TokenVerifier:
         return claims
 
 
-def _key_id(token: str) -> str:
-    """The key id in the header, after every check that needs no key."""
+def key_id_of(token: str | None) -> str:
+    """The key id in the header of a token, after every check that needs no key.
+
+    Raises:
+        TokenError: it is ``missing`` or ``malformed``.
+    """
+    if not token:
+        refuse("missing")
     if len(token) > MAX_TOKEN_CHARS or not _SHAPE.fullmatch(token):
         refuse("malformed")
     signature = token.rpartition(".")[2]

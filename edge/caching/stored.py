@@ -18,6 +18,9 @@ from edge.index import Entry
 
 VERSION = 2
 
+CLOCK_STEP_S = 5.0
+"""Two processes one after the other on a machine may differ by so much in their time."""
+
 VaryValue = tuple[str, str | None]
 """A request field that selects a response: lower-case name, and its normalised value."""
 
@@ -87,7 +90,13 @@ class StoredObject:
         return next((value for field, value in self.headers if field.lower() == wanted), None)
 
     def age_at(self, now_s: float) -> float:
-        """Its age in seconds; a clock that is set back makes nothing younger."""
+        """Its age in seconds; a clock that is set back makes nothing younger.
+
+        What was stored in the future was stored by a clock that has been set back since, so
+        nobody knows how old it is: it is taken to be no longer fresh.
+        """
+        if now_s < self.stored_s - CLOCK_STEP_S:
+            return max(self.fresh.age_s, self.fresh.lifetime_s)
         return self.fresh.age_s + max(0.0, now_s - self.stored_s)
 
     def ttl_at(self, now_s: float) -> float:

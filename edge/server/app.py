@@ -18,6 +18,7 @@ from aiohttp import web
 from abr.errors import AbrError, TokenError, UpstreamError
 from edge import policies
 from edge.caching.decide import Request, Rules
+from edge.caching.directives import parse_request_control
 from edge.caching.forwarding import forwarded_headers, has_looped, via_of
 from edge.caching.freshness import Defaults
 from edge.caching.variants import Catalogue
@@ -27,7 +28,7 @@ from edge.index import CacheIndex
 from edge.metrics import EdgeCollector
 from edge.parents.parents import Parent, Parents
 from edge.server.body import DISK_OVERHEAD_BYTES, BodyStore
-from edge.server.clock import Clock, monotonic_s, wall_clock_s
+from edge.server.clock import monotonic_s
 from edge.server.delivery import Delivery
 from edge.server.filling import Fills
 from edge.server.hotpath import HotObjects
@@ -42,15 +43,18 @@ from edge.server.upstream import Upstream
 from edge.server.wanted import Wanted, fields_of_request
 from edge.tiers.place import place_of
 from origin.config import ServerLimits
+from origin.httprules import join_fields
 from origin.paths import METHODS, Kind, PathError, Target, object_path
 from origin.server.answers import (
     error_response,
     json_response,
+    key_set_response,
     method_response,
     metrics_response,
     preflight_response,
     token_response,
 )
+from origin.server.clock import Clock
 from origin.server.httpserver import QUICK, make_application, target_of
 from origin.tokens import redact
 
@@ -66,7 +70,6 @@ class Edge:
         folder: Path,
         *,
         now: Callable[[], float],
-        wall_now: Callable[[], float],
     ) -> None:
         self.config = config
         self.counters = Counters()
@@ -90,7 +93,7 @@ class Edge:
         """What tells this edge from others in ``CDN-Loop``."""
         self._store = BodyStore(folder, fsync=config.fsync)
         self._token_check = TokenCheck(
-            self.upstream.key_set, now=wall_now, refresh_s=config.keys_refresh_s
+            self.upstream.key_set, now=now, refused_s=config.keys_refresh_s
         )
         self._catalogue = Catalogue(self._store.get)
         self.stock = Stocktaking(
@@ -172,7 +175,7 @@ class Edge:
         self._site.reconfigure(config)
         self._steering.reconfigure(config)
         self.hot.reconfigure(limit_s=config.send_limit_s)
-        self._token_check.reconfigure(refresh_s=config.keys_refresh_s)
+        self._token_check.reconfigure(refused_s=config.keys_refresh_s)
         if (config.policy, config.cache_bytes) != (before.policy, before.cache_bytes):
             policy = policies.make(config.policy, capacity_bytes=config.cache_bytes)
             self._fills.make_room(policy, capacity_bytes=config.cache_bytes)
@@ -187,6 +190,11 @@ class Edge:
         """Why tokens cannot be checked yet; empty when they can be, or need not be."""
         return "" if self._token_check.has_keys else self._token_check.trouble
 
+    @property
+    def clock_off_s(self) -> float:
+        """Seconds that this clock is ahead of the parent's, as far as is certain."""
+        return -self._token_check.correction_s
+
     async def running(self, _app: web.Application) -> AsyncIterator[None]:
         """Open everything, and close it at the end; for ``cleanup_ctx``."""
         await asyncio.to_thread(self._store.open)
@@ -194,7 +202,7 @@ class Edge:
             self.stock.start()
             await self.upstream.open()
             await self._steering.open()
-            if self.config.require_token and not await self._token_check.refresh():
+            if self.config.require_token and not await self._token_check.start():
                 LOG.info("no keys from the parent yet: %s", self._token_check.trouble)
             async with self._registered():
                 yield
@@ -202,6 +210,7 @@ class Edge:
             await self.stock.close()
             await self._fills.close()
             await self._steering.close()
+            await self._token_check.close()
             await self.upstream.close()
             self.hot.close()
             self._store.close()
@@ -249,7 +258,8 @@ class Edge:
         if request.method == "OPTIONS":
             return preflight_response()
         target = target_of(request)
-        own = await self._answer_about_self(target)
+        past_caches = parse_request_control(join_fields(fields_of_request(request))).no_cache
+        own = await self._answer_about_self(target, past_caches=past_caches)
         if own is not None:
             return own
         if target.kind not in _IN_TITLES:
@@ -293,21 +303,25 @@ class Edge:
                 return answer
         return await self._site.answer(request)
 
-    async def _answer_about_self(self, target: Target) -> web.Response | None:
+    async def _answer_about_self(
+        self, target: Target, *, past_caches: bool = False
+    ) -> web.Response | None:
         """Answers about the edge itself; None when something else is asked for."""
         if target.kind == "metrics":
             return metrics_response(self._metrics.text())
         if target.kind == "healthz":
             return await self._health()
-        if target.kind != "jwks":
-            return None
-        keys = self._token_check.jwks()
+        return await self._key_set(past_caches) if target.kind == "jwks" else None
+
+    async def _key_set(self, past_caches: bool) -> web.Response:
+        """The public keys for the next tier, dated by the clock that tokens are judged by."""
+        check = self._token_check
+        if past_caches or not check.has_keys:
+            await check.refresh(past_caches=past_caches)
+        keys = check.jwks()
         if keys is None:
-            await self._token_check.refresh()
-            keys = self._token_check.jwks()
-        if keys is None:
-            raise UpstreamError(f"no keys yet; {self._token_check.trouble}")
-        return json_response(keys, cache_control="public, max-age=60")
+            raise UpstreamError(f"no keys yet; {check.trouble}")
+        return key_set_response(keys, fresh_s=check.fresh_s(), now_s=check.now_s())
 
     async def _health(self) -> web.Response:
         reachable = await self.upstream.is_reachable()
@@ -368,7 +382,7 @@ def make_app(
         ConfigError: a setting cannot be used.
         ResourceError: at start-up, when another edge uses the folder.
     """
-    edge = Edge(config.check(), cache_dir, now=now or Clock(), wall_now=now or wall_clock_s)
+    edge = Edge(config.check(), cache_dir, now=now or Clock())
     app = make_application(
         edge.answer,
         limits=limits,

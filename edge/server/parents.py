@@ -19,6 +19,7 @@ from edge.metrics import UpstreamFigures
 from edge.parents.breaker import State
 from edge.parents.limit import Urgency
 from edge.parents.parents import FAILED_STATUSES, Attempt, Choice, Parent, Parents, Why
+from edge.server.tokencheck import KeySetAnswer
 from edge.server.upstream import Upstream, UpstreamResponse, tls_context
 from edge.server.wire import Body, OnInterim
 
@@ -153,8 +154,11 @@ class ParentsClient:
         finally:
             await race.close()
 
-    async def key_set(self) -> dict[str, Any]:
+    async def key_set(self, past_caches: bool) -> KeySetAnswer:
         """The public keys of the first parent that has them.
+
+        Args:
+            past_caches: Have every tier above ask its parent as well.
 
         Raises:
             UpstreamError: none could be had.
@@ -162,7 +166,7 @@ class ParentsClient:
         trouble: PeerError | None = None
         for name in self._choose("/.well-known/jwks.json", "playback").names:
             try:
-                return await self._upstreams[name].key_set()
+                return await self._upstreams[name].key_set(past_caches)
             except PeerError as exc:
                 trouble = trouble or exc
         assert trouble is not None

@@ -1,43 +1,90 @@
 """The token check of an edge, with the parent's public keys only.
 
-A request that is refused does not reach the parent. When its token names an unknown key, the
-parent's key set is fetched again, at a limited rate.
+A request that is refused does not reach the parent. The key set is fetched again shortly before
+it is no longer fresh, and once for each key id that is not in it; never more often than once a
+second, however many ids strangers make up, and whoever waits for such a fetch gets its outcome.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from abr.errors import KeyStoreError, PeerError, TokenError, UpstreamError
+from edge.caching.directives import control_of
+from edge.caching.freshness import assess, states_lifetime
+from edge.skew import correction_s
+from origin.httpdate import parse_http_date
 from origin.paths import Target
-from origin.tokens import TokenVerifier
+from origin.tokens import TokenVerifier, key_id_of, redact
+
+LOG = logging.getLogger("abr.edge")
+
+SPACING_S = 1.0
+"""Least seconds between two fetches of the key set."""
+
+RETRY_S = 5.0
+"""After a fetch that failed, the keys that we have are used for so long before another."""
+
+FRESH_S = 60.0
+"""Freshness of a key set that states none."""
+
+MAX_FRESH_S = 3600.0
+"""Longest time between two fetches, whatever the parent states."""
+
+PATIENCE_S = 1.0
+"""Longest time that a request waits for keys to be renewed, when there are older ones."""
+
+SKEW_TOLD_S = 30.0
+"""A clock that is further than this off the parent's is worth a line in the log."""
+
+_REMEMBERED_KIDS = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySetAnswer:
+    """The parent's answer with its key set."""
+
+    jwks: Mapping[str, Any] = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    """Its fields by lower-case name."""
+    asked_s: float
+    arrived_s: float
 
 
 class TokenCheck:
     """Checks tokens; fetches and keeps the public keys for that.
 
     Args:
-        fetch: Gets the parent's key set; raises ``PeerError``.
-        now: Seconds since the epoch.
-        refresh_s: Least seconds between two fetches that unknown keys cause.
+        fetch: Gets the parent's key set, past every cache if told so; raises ``PeerError``.
+        now: Seconds since the epoch, which do not jump.
+        refused_s: How long a key id that the parent does not know is not asked for again.
     """
 
     def __init__(
         self,
-        fetch: Callable[[], Awaitable[dict[str, Any]]],
+        fetch: Callable[[bool], Awaitable[KeySetAnswer]],
         *,
         now: Callable[[], float],
-        refresh_s: float,
+        refused_s: float,
     ) -> None:
         self._fetch = fetch
         self._now = now
-        self._refresh_s = refresh_s
+        self._refused_s = refused_s
         self._verifier: TokenVerifier | None = None
-        self._fetched_s = float("-inf")
-        self._tried_s = float("-inf")
+        self._correction_s = 0.0
+        self._due_s = self._fresh_until_s = float("-inf")
+        self._unknown_until_s: OrderedDict[str, float] = OrderedDict()
         self._lock = asyncio.Lock()
+        self._started = 0  # fetches, since the start
+        self._may_start_s = float("-inf")  # by the loop's clock
+        self._succeeded = False
+        self.renewing: asyncio.Task[bool] | None = None
+        """The latest fetch in the background."""
         self.trouble = ""
         """Why the latest fetch of keys failed; empty when it did not."""
 
@@ -49,14 +96,41 @@ class TokenCheck:
         """Whether tokens can be checked."""
         return self._verifier is not None
 
-    def reconfigure(self, *, refresh_s: float) -> None:
-        """Use another least time between two fetches, and let the next one come at once."""
-        self._refresh_s = refresh_s
-        self._tried_s = float("-inf")
+    @property
+    def correction_s(self) -> float:
+        """Seconds that are added to our clock to have the parent's."""
+        return self._correction_s
+
+    def now_s(self) -> float:
+        """The time by the clock of the parent, and so of the origin."""
+        return self._now() + self._correction_s
+
+    def reconfigure(self, *, refused_s: float) -> None:
+        """Refuse unknown key ids for another time, and ask for all of them anew."""
+        self._refused_s = refused_s
+        self._unknown_until_s.clear()
 
     def jwks(self) -> dict[str, Any] | None:
         """The key set in use, for the next tier; None before there is one."""
         return None if self._verifier is None else self._verifier.jwks()
+
+    def fresh_s(self) -> int:
+        """How long the next tier may use the key set, whole seconds, at least one."""
+        return max(1, int(self._fresh_until_s - self._now()))
+
+    async def start(self) -> bool:
+        """Fetch the keys, and wait a little for them; whether they are there."""
+        self.renewing = asyncio.create_task(self.refresh())
+        await asyncio.wait({self.renewing}, timeout=PATIENCE_S)
+        if not self.renewing.done():
+            self.trouble = "the parent has not answered yet"
+        return self.has_keys
+
+    async def close(self) -> None:
+        """End a fetch that is under way."""
+        if self.renewing is not None:
+            self.renewing.cancel()
+            await asyncio.gather(self.renewing, return_exceptions=True)
 
     async def authorize(self, target: Target) -> None:
         """Return if the token of ``target`` permits the request.
@@ -65,11 +139,17 @@ class TokenCheck:
             TokenError: it does not; ``reason`` says why.
             PeerError: there are no keys to check it with, and none can be fetched.
         """
-        verifier = self._verifier or await self._first_keys()
+        if self._verifier is None:
+            await self.refresh()
+        elif self._now() >= self._due_s:
+            await self._renew()
+        verifier = self._verifier
+        if verifier is None:
+            raise UpstreamError(f"no keys to check tokens with; {self.trouble}")
         try:
             self._check(verifier, target)
         except TokenError as exc:
-            if exc.reason != "unknown-key" or not await self.refresh():
+            if exc.reason != "unknown-key" or not await self._learn(verifier, target.token):
                 raise
             self._check(verifier, target)
 
@@ -78,51 +158,103 @@ class TokenCheck:
 
         Waits for nothing, so it is for those who can leave a refusal to ``authorize``.
         """
-        if self._verifier is None:
+        if self._verifier is None or self._now() >= self._due_s:
             return False
         try:
-            self._verifier.verify(token, title=title, now_s=self._now())
+            self._verifier.verify(token, title=title, now_s=self.now_s())
         except TokenError:
             return False
         return True
 
-    async def refresh(self) -> bool:
-        """Fetch the keys again, unless that was tried less than ``refresh_s`` ago."""
-        asked_s = self._now()
-        async with self._lock:
-            if self._fetched_s >= asked_s:
-                return True  # another request did while this one waited
-            if abs(asked_s - self._tried_s) < self._refresh_s:
-                return False
-            return await self._load()
+    async def refresh(self, *, past_caches: bool = False) -> bool:
+        """Have the keys of a fetch that begins after this call; whether it succeeded.
 
-    async def _first_keys(self) -> TokenVerifier:
+        Args:
+            past_caches: Have every tier above ask its parent as well.
+        """
+        seen = self._started
         async with self._lock:
-            # Without keys nothing can be served, so try once a second.
-            if self._verifier is None and abs(self._now() - self._tried_s) >= 1.0:
-                await self._load()
-        if self._verifier is None:
-            raise UpstreamError(f"no keys to check tokens with; {self.trouble}")
-        return self._verifier
+            if self._started > seen:  # for another request, since this one has waited
+                return self._succeeded
+            loop = asyncio.get_running_loop()
+            await asyncio.sleep(max(0.0, self._may_start_s - loop.time()))
+            self._started += 1
+            self._may_start_s = loop.time() + SPACING_S
+            self._succeeded = await self._load(past_caches)
+            return self._succeeded
 
-    async def _load(self) -> bool:
-        self._tried_s = self._now()
+    async def _learn(self, verifier: TokenVerifier, token: str | None) -> bool:
+        """Whether a fetch brings the key of ``token``, which is not known yet."""
+        kid = key_id_of(token)
+        if self._now() < self._unknown_until_s.get(kid, float("-inf")):
+            return False
+        succeeded = await self.refresh(past_caches=True)
+        if kid in verifier.kids:
+            self._unknown_until_s.pop(kid, None)
+            return True
+        if succeeded:
+            self._unknown_until_s[kid] = self._now() + self._refused_s
+            if len(self._unknown_until_s) > _REMEMBERED_KIDS:
+                self._unknown_until_s.popitem(last=False)
+        return False
+
+    async def _renew(self) -> None:
+        """Fetch the keys in the background; wait for them when the old ones have run out."""
+        if self.renewing is None or self.renewing.done():
+            self.renewing = asyncio.create_task(self.refresh())
+        if self._now() >= self._fresh_until_s:
+            await asyncio.wait({self.renewing}, timeout=PATIENCE_S)
+            if self._now() >= self._fresh_until_s:  # others do not wait for it again
+                self._use_for(RETRY_S)
+
+    async def _load(self, past_caches: bool) -> bool:
         try:
-            found = await self._fetch()
+            found = await self._fetch(past_caches)
             if self._verifier is None:
-                self._verifier = TokenVerifier(found)
+                self._verifier = TokenVerifier(found.jwks)
             else:
-                self._verifier.replace_keys(found)
+                self._verifier.replace_keys(found.jwks)
         except (PeerError, KeyStoreError) as exc:
+            if not self.trouble and self._verifier is not None:
+                LOG.warning("keys not renewed, going on with older ones: %s", redact(str(exc)))
             self.trouble = str(exc)
+            self._use_for(RETRY_S)
             return False
         self.trouble = ""
-        self._fetched_s = self._now()
+        self._set_clock(found)
+        self._use_for(_fresh_s(found))
         return True
 
+    def _use_for(self, seconds: float) -> None:
+        """Let the keys be fresh for so long, and have them fetched a little earlier."""
+        self._fresh_until_s = self._now() + seconds
+        self._due_s = self._fresh_until_s - seconds / 10
+
+    def _set_clock(self, found: KeySetAnswer) -> None:
+        """Learn how far our clock is off the parent's."""
+        date_s = parse_http_date(found.headers.get("date"), now_s=found.arrived_s)
+        before_s = self._correction_s
+        self._correction_s = correction_s(date_s, asked_s=found.asked_s, arrived_s=found.arrived_s)
+        is_far = abs(self._correction_s) > SKEW_TOLD_S
+        if is_far and abs(self._correction_s - before_s) > SKEW_TOLD_S:
+            LOG.warning(
+                "this clock is %+.0f s off the parent's, by which tokens are judged; "
+                "run a time service on both",
+                -self._correction_s,
+            )
+
     def _check(self, verifier: TokenVerifier, target: Target) -> None:
-        now_s = self._now()
+        now_s = self.now_s()
         if target.kind == "renew":
             verifier.verify_renewable(target.token, title=target.title, now_s=now_s)
         else:
             verifier.verify(target.token, title=target.title, now_s=now_s)
+
+
+def _fresh_s(found: KeySetAnswer) -> float:
+    """How long a key set may be used before it is fetched again."""
+    control = control_of(found.headers)
+    if not states_lifetime(found.headers, control):
+        return FRESH_S
+    fresh = assess(found.headers, control, asked_s=found.asked_s, arrived_s=found.arrived_s)
+    return min(MAX_FRESH_S, max(SPACING_S, fresh.lifetime_s - fresh.age_s))

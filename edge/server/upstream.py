@@ -14,14 +14,15 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urlsplit
 
 import h11
 
 from abr.errors import ConfigError, UpstreamError, UpstreamTimeoutError
 from edge.config import EdgeConfig
+from edge.server.tokencheck import KeySetAnswer
 from edge.server.wire import Body, Exchange, OnInterim, Wire, fields_of, text_of
+from origin.httprules import join_fields
 from origin.tokens import redact
 
 MAX_KEY_SET_BYTES = 64 << 10
@@ -289,8 +290,11 @@ class Upstream:
         path = target.partition("?")[0].lower().replace("%2e", ".").replace("%2f", "/")
         return ".." in path.replace("%5c", "/").replace("\\", "/").split("/")
 
-    async def key_set(self) -> dict[str, Any]:
+    async def key_set(self, past_caches: bool) -> KeySetAnswer:
         """The parent's public keys.
+
+        Args:
+            past_caches: Have every tier above ask its parent as well.
 
         Raises:
             UpstreamError: they could not be fetched.
@@ -298,7 +302,10 @@ class Upstream:
         """
         target = "/.well-known/jwks.json"
         where = self.base + target
-        async with self.ask("GET", target, headers=[("Accept-Encoding", "identity")]) as answer:
+        asking = [("Accept-Encoding", "identity")]
+        if past_caches:
+            asking.append(("Cache-Control", "no-cache"))
+        async with self.ask("GET", target, headers=asking) as answer:
             if answer.status != 200:
                 raise UpstreamError(f"{where}: status {answer.status}; expected a key set")
             data = b""
@@ -312,7 +319,12 @@ class Upstream:
             raise UpstreamError(f"{where}: not JSON; expected a key set") from exc
         if not isinstance(found, dict):
             raise UpstreamError(f"{where}: not an object; expected a key set")
-        return found
+        return KeySetAnswer(
+            jwks=found,
+            headers=join_fields(answer.headers),
+            asked_s=answer.asked_s,
+            arrived_s=answer.arrived_s,
+        )
 
     async def is_reachable(self) -> bool:
         """Whether the parent accepts a connection within the limit."""

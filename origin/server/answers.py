@@ -9,6 +9,7 @@ from aiohttp import web
 
 from abr.errors import TokenError
 from origin.cors import PREFLIGHT
+from origin.httpdate import http_date
 from origin.metrics import CONTENT_TYPE
 
 SERVER_NAME = "abrkit"
@@ -63,4 +64,15 @@ def method_response(allowed: Sequence[str]) -> web.Response:
 def close_after(response: web.Response) -> web.Response:
     """``response``, after which the connection is closed."""
     response.force_close()
+    return response
+
+
+def key_set_response(jwks: object, *, fresh_s: int, now_s: float) -> web.Response:
+    """Public keys for the next tier, with the time by which tokens are judged here.
+
+    Other caches are asked not to keep it: some do not say how old what they give is, and the
+    keys would be used for longer, and the time be wrong.
+    """
+    response = json_response(jwks, cache_control=f"private, max-age={fresh_s}")
+    response.headers["Date"] = http_date(int(now_s))
     return response

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -29,11 +30,13 @@ from origin.paths import METHODS, Kind, PathError, Target, bearer_secret, object
 from origin.server.answers import (
     error_response,
     json_response,
+    key_set_response,
     method_response,
     metrics_response,
     preflight_response,
     token_response,
 )
+from origin.server.clock import Clock
 from origin.server.httpserver import make_application, target_of
 from origin.server.sending import send_plan
 from origin.server.store import OpenObject, TitleStore
@@ -41,6 +44,11 @@ from origin.signing import Secrets, signing_key
 from origin.tierfields import asked_by_tier, tier_fields
 from origin.tokens import Claims, TokenIssuer, TokenVerifier
 from transcode.packaging.layout import MULTIVARIANT
+
+LOGGER = logging.getLogger("abr.http")
+
+CLOCK_SET_S = 30.0
+"""A wall clock that was set by more than this is worth a line in the log."""
 
 _MEDIA = ("video/", "image/", "text/vtt")
 _MEDIA_STALE_S = 86400
@@ -60,7 +68,7 @@ def make_app(
     config: OriginConfig | None = None,
     *,
     limits: ServerLimits | None = None,
-    now: Callable[[], float] = time.time,  # noqa: TID251  # tokens live by the wall clock
+    now: Callable[[], float] | None = None,
 ) -> web.Application:
     """The origin as an application; serve it with ``httpserver.listening``.
 
@@ -69,14 +77,14 @@ def make_app(
         keys: Content keys, and the secret key that signs tokens.
         config: Settings; the defaults when None.
         limits: Sizes and times.
-        now: Unix time, seconds.
+        now: Unix time, seconds; by default a clock that does not jump.
 
     Raises:
         ConfigError: a setting is out of range, or settings contradict each other.
         KeyStoreError: the signing key cannot be read or made.
     """
     limits = limits or ServerLimits()
-    origin = Origin(store, keys, (config or OriginConfig()).check(), limits, now)
+    origin = Origin(store, keys, (config or OriginConfig()).check(), limits, now or Clock())
     app = make_application(origin.answer, limits=limits)
     app[ORIGIN] = origin
     return app
@@ -99,6 +107,7 @@ class Origin:
         self.metrics = OriginMetrics()
         self._store, self._keys, self._config, self._limits = store, keys, config, limits
         self._now = now
+        self._knows_clock_was_set = False
 
     def __repr__(self) -> str:
         return f"<Origin of {self._store!r}, {self.issuer!r}>"
@@ -247,8 +256,21 @@ class Origin:
             return json_response(self.playback(target.title))
 
     async def _jwks(self, _request: web.Request, _target: Target) -> web.StreamResponse:
-        cache_control = f"public, max-age={self._config.keys_max_age_s}"
-        return json_response(self.issuer.jwks(), cache_control=cache_control)
+        self._note_clock()
+        return key_set_response(
+            self.issuer.jwks(), fresh_s=self._config.keys_max_age_s, now_s=self._now()
+        )
+
+    def _note_clock(self) -> None:
+        """Log once that the machine's clock was set; each tier asks for the keys now and then."""
+        ahead_s = self._now.ahead_s if isinstance(self._now, Clock) else 0.0
+        if abs(ahead_s) > CLOCK_SET_S and not self._knows_clock_was_set:
+            self._knows_clock_was_set = True
+            LOGGER.warning(
+                "the machine's clock was set by %+.0f s since the start; tokens go on by the time "
+                "before, on all tiers; restart this origin to take the new time",
+                -ahead_s,
+            )
 
     async def _healthz(self, _request: web.Request, _target: Target) -> web.StreamResponse:
         return json_response(

@@ -60,6 +60,8 @@ class FakeParent:
         self.seen: list[web.Request] = []
         self.issuer = TokenIssuer(Ed25519PrivateKey.generate())
         self.key_sets_asked = 0
+        self.seen_for_keys: list[web.Request] = []
+        self.key_set_headers = {"Date": ""}  # which says nothing about any clock
         self.url = ""
         self.now: Callable[[], float] = time.time  # noqa: TID251 -- the Date of answers
 
@@ -73,7 +75,8 @@ class FakeParent:
         """Answer anything."""
         if request.path == "/.well-known/jwks.json":
             self.key_sets_asked += 1
-            return web.json_response(self.issuer.jwks())
+            self.seen_for_keys.append(request)
+            return web.json_response(self.issuer.jwks(), headers=self.key_set_headers)
         parts = request.path.split("/")
         path = "/" + "/".join(parts[3:]) if parts[1] == "t" else request.path
         self.asked.append(path)

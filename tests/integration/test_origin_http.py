@@ -349,7 +349,7 @@ async def test_an_expired_token_is_exchanged_within_its_session(
 async def test_the_published_keys_verify_what_is_issued(served: Running) -> None:
     """An edge needs nothing else."""
     status, body, fields = await served.ask("/.well-known/jwks.json")
-    assert (status, fields["cache-control"]) == (200, "public, max-age=60")
+    assert (status, fields["cache-control"]) == (200, "private, max-age=60")
     assert b'"d"' not in body
     verifier = TokenVerifier(json.loads(body))
     assert verifier.verify(served.token(), title="film", now_s=served.clock.now_s).session == "s"

@@ -102,3 +102,11 @@ def test_a_validation_renews_fields_but_not_those_of_the_body() -> None:
     assert after.header("x-new") == "1"
     assert after.entry().lifetime_s == 9.0
     assert after.size_bytes == 3
+
+
+def test_what_was_stored_in_the_future_is_no_longer_fresh() -> None:
+    """By a clock that was set back since; a moment may lie between two processes."""
+    at_s = stored().stored_s
+    assert stored().ttl_at(at_s - 1.0) == 59.0
+    assert stored().ttl_at(at_s - 7200.0) == 0.0
+    assert stored().ttl_at(at_s + 10.0) == 49.0
