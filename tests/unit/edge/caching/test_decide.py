@@ -124,8 +124,9 @@ def test_what_is_served_while_the_parent_fails(
 
 
 def test_a_clock_that_is_set_back_makes_nothing_younger() -> None:
-    held = stored("max-age=10", age_s=-7200)
-    assert decide(request(), [held], now_s=NOW_S).age_s == 0
+    for step_s, age_s, act in ((1, 0.0, Act.USE), (7200, 10.0, Act.VALIDATE)):
+        found = decide(request(), [stored("max-age=10", age_s=-step_s)], now_s=NOW_S)
+        assert (found.age_s, found.act) == (age_s, act)
 
 
 def test_plain_requests_need_no_decision_until_the_freshness_ends() -> None:
