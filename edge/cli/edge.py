@@ -51,6 +51,11 @@ from edge.config import EdgeConfig
     default=None,
     help="Check no tokens: a plain reverse-proxy cache of the parent.",
 )
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Take the place of the edge that runs on this cache folder; no request is lost.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line when ready.")
 @click.pass_context
 def edge(
@@ -68,6 +73,7 @@ def edge(
     name: str | None,
     tier: str | None,
     require_token: bool | None,
+    replace: bool,
     as_json: bool,
 ) -> None:
     """Cache what PARENT serves, near the viewer.
@@ -106,19 +112,25 @@ def edge(
             require_token=require_token,
         ).check()
 
-    run_async(_serve(read, as_json=as_json))
+    run_async(_serve(read, replaces=replace, as_json=as_json))
 
 
-async def _serve(read: Callable[[], EdgeConfig], *, as_json: bool) -> None:
+async def _serve(read: Callable[[], EdgeConfig], *, replaces: bool, as_json: bool) -> None:
     from edge.server.app import EDGE, make_app
+    from edge.server.handover import Handover, take_over
     from edge.server.process import EdgeProcess
     from origin.server.httpserver import listening
 
     config = read()
     folder = Path(config.cache_dir) if config.cache_dir else default_cache_dir(config.name)
     app = make_app(config, cache_dir=folder)
+    sock = take_over(folder) if replaces else None
+    if sock is not None and config.port not in (0, sock.getsockname()[1]):
+        sock.close()
+        sock = None
     async with listening(
         app,
+        sock=sock,
         host=config.host,
         port=config.port,
         limits=config.server_limits,
@@ -140,7 +152,7 @@ async def _serve(read: Callable[[], EdgeConfig], *, as_json: bool) -> None:
                 click.echo(f"told by {config.director}")
             click.echo(f"cache   {folder}  (at most {config.cache_bytes / 1e6:.0f} MB)")
             click.echo("Ctrl-C ends it.")
-        with process:
+        with process, Handover(folder, process.hand_over):
             await process.wait()
 
 

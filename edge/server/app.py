@@ -180,6 +180,10 @@ class Edge:
             policy = policies.make(config.policy, capacity_bytes=config.cache_bytes)
             self._fills.make_room(policy, capacity_bytes=config.cache_bytes)
 
+    def let_go(self) -> None:
+        """Leave the cache folder to another process; what is served from it still is."""
+        self._store.let_go()
+
     async def refresh_keys(self) -> None:
         """Fetch the parent's public keys again; those in use stay when that fails."""
         if self.config.require_token and not await self._token_check.refresh():

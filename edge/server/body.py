@@ -61,6 +61,8 @@ class BodyStore:
         self._tags: dict[str, tuple[str, ...]] = {}  # of those that have any
         self._verified_ns: dict[str, int] = {}  # when each verified body was last written
         self._lock: FileIO | None = None
+        self.is_let_go = False
+        """Another process uses the folder."""
         self._serial = 0
 
     def __repr__(self) -> str:
@@ -93,7 +95,8 @@ class BodyStore:
         except OSError as exc:
             self.close()
             raise ResourceError(
-                f"{self.folder}: in use by another edge; give each its own --cache-dir"
+                f"{self.folder}: in use by another edge; give each its own --cache-dir, or take "
+                "its place with --replace"
             ) from exc
         for left in (self.folder / "tmp").iterdir():
             left.unlink(missing_ok=True)
@@ -105,6 +108,11 @@ class BodyStore:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+    def let_go(self) -> None:
+        """Unlock the folder and change nothing in it any more; it can still be read."""
+        self.is_let_go = True
+        self.close()
 
     def get(self, key: str) -> StoredObject | None:
         """A stored object; read from its sidecar when it is not in memory."""
@@ -172,6 +180,8 @@ class BodyStore:
             return None
         if self._fsync:
             await asyncio.to_thread(_flush, spool.path)
+        if self.is_let_go:
+            return None
         self._serial += 1
         stem = sidecar.file_stem(stored.lookup_key)
         unique = f"{os.getpid():x}{self._serial:x}{os.urandom(4).hex()}"
@@ -243,6 +253,8 @@ class BodyStore:
         return self.objects_folder / body[:2] / body
 
     def _write_sidecar(self, stored: StoredObject) -> None:
+        if self.is_let_go:
+            return
         self._serial += 1
         temporary = self.folder / "tmp" / f"{os.getpid()}-{self._serial}.json"
         try:
@@ -253,6 +265,8 @@ class BodyStore:
             raise
 
     def _unlink(self, path: Path) -> None:
+        if self.is_let_go:
+            return
         with suppress(OSError):
             sidecar_path(path).unlink(missing_ok=True)
             path.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
@@ -65,6 +66,15 @@ class EdgeProcess:
         for task in (drained, hurried):
             task.cancel()
         await asyncio.gather(drained, hurried, return_exceptions=True)
+
+    def hand_over(self) -> socket.socket | None:
+        """Let go of the cache folder and of the socket, which is returned, and end in peace."""
+        sock = self._door.give_away()
+        if sock is not None:
+            self._edge.let_go()
+            note("another edge has taken over; this one ends when its clients have left")
+            self._terminate()
+        return sock
 
     async def reload(self) -> None:
         """Use the settings as they are now; bad ones are logged, and the old ones stay."""

@@ -101,6 +101,18 @@ class Door:
             connect, sock=sock, backlog=self.limits.backlog, ssl=tls
         )
 
+    def give_away(self) -> socket.socket | None:
+        """Accept nobody any more, and return the socket for another process; None: it is closed.
+
+        Who knocks from now on waits for that process.
+        """
+        if self._server is None or self._listener is None:
+            return None
+        sock = self._listener.dup()
+        self._server.close()
+        self._server = None
+        return sock
+
     def close(self) -> None:
         """Accept nobody any more; whoever knocked already is let in."""
         if self._server is None or self._listener is None:
