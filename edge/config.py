@@ -68,7 +68,7 @@ class EdgeConfig:
     send_limit_s: float = 60.0
     """A client must take each 256 KiB of a body within this."""
     upstream_connections: int = 64
-    """Most connections to the parent."""
+    """Most requests to one parent at a time that wait for their response's head."""
     stale_if_error_s: float = 60.0
     """How long past its freshness an object may be served while the parent fails."""
     stale_wait_s: float = 1.0

@@ -62,6 +62,8 @@ class Choice:
     why: Why
     retry_after_s: float = 0.0
     """With no names: when the first breaker lets a probe pass."""
+    is_full: bool = False
+    """With no names: some parent may be asked as soon as it has room."""
 
 
 class Attempt:
@@ -187,7 +189,7 @@ class Parents:
         well = [name for name in roomy if self.health.is_well(name, now_s)]
         ill = [name for name in roomy if name not in well]
         names = (*well, *ill)
-        return Choice(names=names, why=self._why(order[0], names, now_s))
+        return Choice(names=names, why=self._why(order[0], names, now_s), is_full=not names)
 
     def begin(self, name: str, now_s: float) -> Attempt | None:
         """Start a request to ``name``; None when its breaker no longer allows it."""

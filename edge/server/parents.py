@@ -8,6 +8,7 @@ budget, and the first usable answer wins. Nothing is asked twice that is not saf
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -25,6 +26,10 @@ from edge.server.wire import Body, OnInterim
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Safe methods (RFC 9110 §9.2.1): only these are ever sent twice."""
+
+
+MAX_WAITING = 1000
+"""Most requests that wait because every parent has as many as it may."""
 
 
 @dataclass(slots=True, eq=False)
@@ -77,6 +82,7 @@ class ParentsClient:
         self._now = now
         self._upstreams: dict[str, Upstream] = {}
         self._checking: asyncio.Task[None] | None = None
+        self._waiting: deque[asyncio.Future[None]] = deque()
 
     def __repr__(self) -> str:
         return f"<ParentsClient of {self.parents!r}>"
@@ -141,7 +147,7 @@ class ParentsClient:
             UpstreamError: no parent answered, or none may be asked now.
             UpstreamTimeoutError: not within the limits.
         """
-        choice = self._choose(key or target, urgency)
+        choice = await self._choose(key or target, urgency)
         may_repeat = body is None and method in REPEATABLE
 
         async def connect(upstream: Upstream, stack: AsyncExitStack) -> UpstreamResponse:
@@ -164,7 +170,7 @@ class ParentsClient:
             UpstreamError: none could be had.
         """
         trouble: PeerError | None = None
-        for name in self._choose("/.well-known/jwks.json", "playback").names:
+        for name in (await self._choose("/.well-known/jwks.json", "playback")).names:
             try:
                 return await self._upstreams[name].key_set(past_caches)
             except PeerError as exc:
@@ -215,12 +221,39 @@ class ParentsClient:
         """The clock of attempts."""
         return self._now()
 
-    def _choose(self, key: str, urgency: Urgency) -> Choice:
+    async def _wait_for_room(self) -> None:
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self.note_room()  # the room was for this request, and is for the next one now
+            raise
+
+    def note_room(self) -> None:
+        """An attempt ended: the request that waits longest may have room now."""
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    async def _choose(self, key: str, urgency: Urgency) -> Choice:
+        """Whom to ask; waits while all have as many requests as they may, unless it is prefetch."""
         choice = self.parents.choose(key, now_s=self._now(), urgency=urgency)
+        may_wait = urgency == "playback" and len(self._waiting) < MAX_WAITING
+        if choice.is_full and may_wait:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._config.first_byte_limit_s):
+                    while choice.is_full:
+                        await self._wait_for_room()
+                        choice = self.parents.choose(key, now_s=self._now(), urgency=urgency)
         if not choice.names:
             self.counters.refused += 1
             names = ", ".join(self.parents.names)
             again = f"; asked again in {choice.retry_after_s:.1f} s" if choice.retry_after_s else ""
+            again = "; all are busy" if choice.is_full else again
             raise UpstreamError(f"no parent may be asked now ({names}){again}")
         self.counters.asked[choice.why] += 1
         self.parents.budget.deposit()
@@ -309,6 +342,7 @@ class _Race:
             else:
                 running.attempt.give_up()
             running.task.cancel()
+            self._client.note_room()
         await asyncio.gather(*(each.task for each in self._running), return_exceptions=True)
         ended = [*self._running, self._winner, self._fallback]
         for each in ended:
@@ -341,6 +375,7 @@ class _Race:
     def _wins(self, running: _Running) -> bool:
         """Note the outcome of an attempt that ended; whether its answer is used."""
         self._running.remove(running)
+        self._client.note_room()
         now_s = self._client.now_s()
         error = running.task.exception()
         if error is not None:

@@ -8,6 +8,7 @@ are raised as ``UpstreamError`` or ``UpstreamTimeoutError``, without the token.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import ssl
 from collections import deque
@@ -84,7 +85,7 @@ class Upstream:
         self._authority = parts.netloc
         self._tls = tls_context(config) if parts.scheme == "https" else None
         self._idle: deque[Wire] = deque()
-        self._slots = asyncio.Semaphore(config.upstream_connections)
+        self._places = asyncio.Semaphore(config.upstream_connections)
         self._busy: set[Wire] = set()
         self._is_open = False
 
@@ -102,7 +103,7 @@ class Upstream:
             self._tls = tls_context(config)
         self._config = config
         # Those that wait or have a place keep it: it is given back where it was taken.
-        self._slots = asyncio.Semaphore(config.upstream_connections)
+        self._places = asyncio.Semaphore(config.upstream_connections)
         self._close_idle()
 
     def retire(self) -> None:
@@ -156,8 +157,7 @@ class Upstream:
         asked_s = self._now()
         with _wrap_errors(where):
             request = self._request(method, target, headers, body)
-            slots = self._slots
-            exchange, head = await self._start(request, body, on_interim or _ignore, slots)
+            exchange, head = await self._start(request, body, on_interim or _ignore)
         try:
             fields = fields_of(head)
             yield UpstreamResponse(
@@ -172,16 +172,19 @@ class Upstream:
             )
         finally:
             await self._finish(exchange)
-            slots.release()
 
     async def _start(
         self,
         request: h11.Request,
         body: Body,
         on_interim: OnInterim,
-        slots: asyncio.Semaphore,
     ) -> tuple[Exchange, h11.Response]:
-        """Wait for a place, a connection and the head of the response, all within one limit."""
+        """Wait for a place, a connection and the head of the response, all within one limit.
+
+        A place is given back with the head, and a request whose body comes at a client's pace
+        takes none: clients that are slow on large bodies, either way, keep nobody waiting.
+        """
+        places = contextlib.nullcontext() if _is_paced(body) else self._places
         loop, limit_s = asyncio.get_running_loop(), self._config.first_byte_limit_s
         async with asyncio.timeout(limit_s) as limit:
             is_waiting = True
@@ -190,15 +193,11 @@ class Upstream:
                 if is_waiting:
                     limit.reschedule(loop.time() + limit_s)
 
-            await slots.acquire()
-            try:
-                started = await self._exchange(request, body, on_interim, extend)
-            except BaseException:
-                slots.release()
-                raise
-            finally:
-                is_waiting = False
-            return started
+            async with places:
+                try:
+                    return await self._exchange(request, body, on_interim, extend)
+                finally:
+                    is_waiting = False
 
     async def _exchange(
         self,
@@ -208,9 +207,7 @@ class Upstream:
         extend: Callable[[], None],
     ) -> tuple[Exchange, h11.Response]:
         """Send a request; once more on a new connection when a kept one was dead."""
-        repeatable = text_of(request.method) in REPEATABLE and (
-            body is None or isinstance(body, bytes)
-        )
+        repeatable = text_of(request.method) in REPEATABLE and not _is_paced(body)
         while True:
             wire, is_new = await self._wire()
             exchange = Exchange(wire, idle_limit_s=self._config.idle_limit_s)
@@ -350,6 +347,11 @@ def tls_context(config: EdgeConfig) -> ssl.SSLContext:
             f"edge.parent_ca_file: {config.parent_ca_file}: {exc.strerror or exc}; "
             "expected certificates in PEM"
         ) from exc
+
+
+def _is_paced(body: Body) -> bool:
+    """Whether a request body comes in pieces, as its sender sends them."""
+    return body is not None and not isinstance(body, bytes)
 
 
 def _ignore(_status: int, _reason: str, _fields: list[tuple[str, str]]) -> None:

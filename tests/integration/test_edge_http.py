@@ -516,3 +516,24 @@ async def test_a_stale_response_stands_in_for_a_parent_that_is_late(
         async with client.get(edge.url + "/film/a") as answer:
             assert await answer.read() == b"x"
             assert "parent-failed" in answer.headers["Cache-Status"]
+
+
+async def test_slow_clients_of_a_large_object_keep_nobody_else_waiting(
+    parent: FakeParent, tmp_path: Path, client: aiohttp.ClientSession
+) -> None:
+    """70 of them, on a body too large to store, and places for 64 requests to the parent."""
+    parent.add("/film/large", bytes(8 << 20))
+    parent.add("/film/small", b"x")
+    connector = aiohttp.TCPConnector(limit=0)
+    async with (
+        running_edge(
+            parent.url, tmp_path / "s", require_token=False, max_object_bytes=1 << 20
+        ) as edge,
+        aiohttp.ClientSession(connector=connector, read_bufsize=1 << 10) as slow,
+    ):
+        answers = [await slow.get(edge.url + "/film/large") for _ in range(70)]
+        assert [each.status for each in answers] == [200] * 70
+        async with client.get(edge.url + "/film/small") as answer:
+            assert await answer.read() == b"x"
+        for each in answers:
+            each.close()

@@ -12,6 +12,7 @@ import pytest
 from abr.errors import UpstreamError
 from edge.config import EdgeConfig
 from edge.parents.breaker import BreakerRules
+from edge.parents.limit import LimitRules, Urgency
 from edge.parents.parents import Parent, ParentRules, Parents
 from edge.server.parents import ParentsClient
 from edge.server.upstream import Upstream
@@ -172,6 +173,38 @@ async def test_with_every_breaker_open_a_request_fails_at_once_and_says_when_to_
         await tree.ask()
     assert sum(fake.asked for fake in tree.fakes.values()) == asked
     assert tree.client.counters.refused == 1
+
+
+async def test_requests_beyond_the_limit_wait_for_room_and_prefetch_does_not() -> None:
+    """A parent may have two at a time: the third waits, prefetch is refused at once."""
+    fake = FakeParent(A)
+    fake.state = "frozen"
+    rules = ParentRules(limit=LimitRules(initial=2, least=2, most=2))
+    client = ParentsClient(
+        EdgeConfig(first_byte_limit_s=5.0),
+        Parents([Parent(name=A)], rules),
+        make=lambda _name: cast("Upstream", fake),
+        now=asyncio.get_running_loop().time,
+    )
+    await client.open()
+
+    async def ask(urgency: Urgency = "playback") -> None:
+        async with client.ask("GET", "/k", headers=[], urgency=urgency):
+            pass
+
+    first = [asyncio.create_task(ask()) for _ in range(2)]
+    while fake.asked < 2:  # noqa: ASYNC110 -- the fake has no event for it
+        await asyncio.sleep(0)
+    third = asyncio.create_task(ask())
+    with pytest.raises(UpstreamError, match="all are busy"):
+        await ask("prefetch")
+    assert fake.asked == 2
+    fake.state = 200
+    first[0].cancel()
+    await third
+    first[1].cancel()
+    await asyncio.gather(*first, return_exceptions=True)
+    await client.close()
 
 
 async def test_a_new_list_of_parents_is_used_at_once(tree: Tree) -> None:

@@ -63,7 +63,8 @@ def test_prefetch_leaves_room_for_playback() -> None:
     parents = Parents([Parent(name=A)], RULES)
     for _ in range(4):
         parents.begin(A, 0.0)
-    assert parents.choose("k", now_s=0.0, urgency="prefetch").names == ()
+    shed = parents.choose("k", now_s=0.0, urgency="prefetch")
+    assert (shed.names, shed.is_full) == ((), True)
     assert parents.choose("k", now_s=0.0, urgency="playback").names == (A,)
 
 
