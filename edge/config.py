@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from abr.errors import ConfigError
 from edge import policies
-from origin.config import ServerLimits
+from origin.config import ServerLimits, check_tls
 
 MIB = 1 << 20
 
@@ -25,6 +25,10 @@ class EdgeConfig:
     """Address to listen on."""
     port: int = 8081
     """Port to listen on; 0 takes a free one."""
+    tls_cert: str = ""
+    """PEM file with the certificate to serve HTTPS with; empty: plain HTTP."""
+    tls_key: str = ""
+    """PEM file with the certificate's private key."""
     reuse_port: bool = False
     """Share the port with other edges of this user that say so as well."""
     name: str = "edge"
@@ -122,6 +126,7 @@ class EdgeConfig:
             )
         if len(set(self.parents)) != len(self.parents):
             raise ConfigError("edge.parents: one is listed twice; expected each once")
+        check_tls("edge", self.tls_cert, self.tls_key)
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"edge.port: found {self.port}; expected 0 to 65535")
         for name in _POSITIVE:

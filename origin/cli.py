@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("where", metavar="DIR")
 @click.option("--host", metavar="ADDRESS", help="Address to listen on. [127.0.0.1]")
+@click.option("--tls-cert", metavar="FILE", help="Serve HTTPS with this certificate (PEM).")
+@click.option("--tls-key", metavar="FILE", help="Private key of the certificate (PEM).")
 @click.option("--port", type=int, metavar="N", help="Port to listen on; 0: a free one. [8080]")
 @click.option(
     "--keys",
@@ -48,6 +50,8 @@ def origin(
     where: str,
     host: str | None,
     port: int | None,
+    tls_cert: str | None,
+    tls_key: str | None,
     keys_dir: Path | None,
     public_base: str | None,
     token_ttl: float | None,
@@ -77,6 +81,8 @@ def origin(
         OriginConfig,
         host=host,
         port=port,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
         public_base=public_base,
         token_ttl_s=token_ttl,
         session_ttl_s=session_ttl,
@@ -94,6 +100,7 @@ async def _serve(
     from origin.server.httpserver import listening
     from origin.server.store import titles_without_keys
     from origin.server.titles import open_titles
+    from origin.server.tls import tls_context
     from transcode.files.keystore import KeyStore, default_keys_dir
 
     store = await asyncio.to_thread(open_titles, folder)
@@ -103,7 +110,8 @@ async def _serve(
     for problem in titles_without_keys(store, keys):
         note(problem)
     app = make_app(store, keys, config)
-    async with listening(app, host=config.host, port=config.port) as at:
+    tls = tls_context(config.tls_cert, config.tls_key)
+    async with listening(app, host=config.host, port=config.port, tls=tls) as at:
         ready = _ready(app[ORIGIN], store, at.url, config.public_base or at.url)
         if as_json:
             click.echo(json.dumps(ready))

@@ -53,6 +53,10 @@ class OriginConfig:
     """Address to listen on."""
     port: int = 8080
     """Port to listen on; 0 takes a free one."""
+    tls_cert: str = ""
+    """PEM file with the certificate to serve HTTPS with; empty: plain HTTP."""
+    tls_key: str = ""
+    """PEM file with the certificate's private key."""
     public_base: str = ""
     """Base of the playback URLs that are handed out, such as that of an edge or a load
     balancer; empty: they are paths, to be resolved against the server that was asked."""
@@ -91,6 +95,7 @@ class OriginConfig:
         for name in _NOT_NEGATIVE:
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"origin.{name}: found {getattr(self, name)}; expected 0 or more")
+        check_tls("origin", self.tls_cert, self.tls_key)
         self._check_base()
         if not (self.playback_secret or self.open_playback or is_loopback(self.host)):
             raise ConfigError(
@@ -114,6 +119,17 @@ class OriginConfig:
 
 
 _NOT_NEGATIVE = ("token_leeway_s", "playlist_max_age_s", "media_max_age_s", "keys_max_age_s")
+
+
+def check_tls(where: str, cert: str, key: str) -> None:
+    """Return if both files for TLS are named, or none.
+
+    Raises:
+        ConfigError: one is missing.
+    """
+    if bool(cert) != bool(key):
+        missing = "tls_key" if cert else "tls_cert"
+        raise ConfigError(f"{where}.{missing}: missing; expected a certificate and its key")
 
 
 def is_loopback(host: str) -> bool:

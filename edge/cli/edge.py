@@ -29,6 +29,8 @@ from edge.config import EdgeConfig
 @click.option("--zone", metavar="NAME", help="Where in the region.")
 @click.option("--public-url", metavar="URL", help="How others reach this cache.")
 @click.option("--host", metavar="ADDRESS", help="Address to listen on. [127.0.0.1]")
+@click.option("--tls-cert", metavar="FILE", help="Serve HTTPS with this certificate (PEM).")
+@click.option("--tls-key", metavar="FILE", help="Private key of the certificate (PEM).")
 @click.option("--port", type=int, metavar="N", help="Port to listen on; 0: a free one. [8081]")
 @click.option(
     "--reuse-port",
@@ -67,6 +69,8 @@ def edge(
     public_url: str | None,
     host: str | None,
     port: int | None,
+    tls_cert: str | None,
+    tls_key: str | None,
     reuse_port: bool | None,
     cache_dir: str | None,
     cache_bytes: int | None,
@@ -104,6 +108,8 @@ def edge(
             public_url=public_url,
             host=host,
             port=port,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
             reuse_port=reuse_port,
             cache_dir=cache_dir,
             cache_bytes=cache_bytes,
@@ -120,6 +126,7 @@ async def _serve(read: Callable[[], EdgeConfig], *, replaces: bool, as_json: boo
     from edge.server.handover import Handover, take_over
     from edge.server.process import EdgeProcess
     from origin.server.httpserver import listening
+    from origin.server.tls import tls_context
 
     config = read()
     folder = Path(config.cache_dir) if config.cache_dir else default_cache_dir(config.name)
@@ -135,6 +142,7 @@ async def _serve(read: Callable[[], EdgeConfig], *, replaces: bool, as_json: boo
         port=config.port,
         limits=config.server_limits,
         reuse_port=config.reuse_port,
+        tls=tls_context(config.tls_cert, config.tls_key),
     ) as where:
         running = app[EDGE]
         process = EdgeProcess(running, where.door, read=read)

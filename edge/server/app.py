@@ -119,7 +119,7 @@ class Edge:
         self.hot = HotObjects(
             name=config.name,
             tokens=self._token_check if config.require_token else None,
-            names_host=config.forward_host,
+            url_scheme=_scheme(config) if config.forward_host else "",
             holds=self._catalogue.holds_alone,
             use=self.index.use,
             counters=self.counters,
@@ -356,6 +356,10 @@ def _rules_of(config: EdgeConfig) -> Rules:
             negative_ttl_s=config.negative_ttl_s,
         ),
     )
+
+
+def _scheme(config: EdgeConfig) -> str:
+    return "https" if config.tls_cert else "http"
 
 
 EDGE = web.AppKey("edge", Edge)

@@ -153,7 +153,7 @@ class HotObjects:
         *,
         name: str,
         tokens: TokenCheck | None,
-        names_host: bool,
+        url_scheme: str,
         holds: Callable[[StoredObject], bool],
         use: Callable[[str], object],
         counters: Counters,
@@ -165,7 +165,7 @@ class HotObjects:
         Args:
             name: Of this cache, for ``Cache-Status``.
             tokens: Checks permission; None when none is needed.
-            names_host: Without tokens, keys begin with scheme and host.
+            url_scheme: Without tokens: of the URLs that are keys; empty when paths are.
             holds: Whether the cache would still answer each plain request with this very object.
             use: Told the key of each object that is answered with.
             counters: Requests and bytes are counted there.
@@ -173,7 +173,7 @@ class HotObjects:
             limit_s: Most seconds in which a client takes 256 KiB.
         """
         self._name, self._tokens, self._counters, self._now = name, tokens, counters, now
-        self._names_host = names_host
+        self._before_host = f"{url_scheme}://".encode() if url_scheme else b""
         self._holds, self._use, self._limit_s = holds, use, limit_s
         self._objects: dict[bytes, HotObject] = {}
         # Keys of those in memory and of those in files, the least recently asked for first.
@@ -192,7 +192,8 @@ class HotObjects:
     def find(self, head: SimpleHead) -> HotObject | None:
         """The answer to a simple request, if it is ready and permitted."""
         if self._tokens is None:
-            key = b"http://%b%b" % (head.host, head.target) if self._names_host else head.target
+            before = self._before_host
+            key = before + head.host + head.target if before else head.target
             found = self._objects.get(key)
             if found is None:
                 return None

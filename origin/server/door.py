@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import resource
 import socket
-import ssl
 from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -49,8 +48,7 @@ class Door:
         self._by_address: Counter[str] = Counter()
         self._server: asyncio.Server | None = None
         self._listener: socket.socket | None = None
-        self._connect: Callable[[], Connection] | None = None
-        self._tls: ssl.SSLContext | None = None
+        self._connect: Callable[[], asyncio.BaseProtocol] | None = None
 
     def __repr__(self) -> str:
         state = "draining" if self.is_draining else "open"
@@ -88,18 +86,12 @@ class Door:
         return min(self.limits.connections or room, room)
 
     async def listen(
-        self,
-        sock: socket.socket,
-        connect: Callable[[], Connection],
-        *,
-        tls: ssl.SSLContext | None,
+        self, sock: socket.socket, connect: Callable[[], asyncio.BaseProtocol]
     ) -> None:
         """Accept connections on a bound socket."""
         loop = asyncio.get_running_loop()
-        self._listener, self._connect, self._tls = sock, connect, tls
-        self._server = await loop.create_server(
-            connect, sock=sock, backlog=self.limits.backlog, ssl=tls
-        )
+        self._listener, self._connect = sock, connect
+        self._server = await loop.create_server(connect, sock=sock, backlog=self.limits.backlog)
 
     def give_away(self) -> socket.socket | None:
         """Accept nobody any more, and return the socket for another process; None: it is closed.
@@ -147,7 +139,7 @@ class Door:
     async def _let_in(self, sock: socket.socket) -> None:
         assert self._connect is not None
         loop = asyncio.get_running_loop()
-        await loop.connect_accepted_socket(self._connect, sock, ssl=self._tls)
+        await loop.connect_accepted_socket(self._connect, sock)
 
 
 class Refusal(asyncio.Protocol):

@@ -361,25 +361,31 @@ class PieceSender(_Sender):
 
     def resume(self) -> None:
         """Note that the transport has room again."""
-        if not self._is_over and not self._is_warming:
-            self._step()
+        # Not at once: an asyncio transport that is aborted by whom it tells this breaks.
+        self._loop.call_soon(self._step)
 
     def _step(self) -> None:
+        if self._is_over or self._is_warming:
+            return
+        turn = self._offset + STEP_BYTES
         while self._offset < self._stop:
+            if self._transport.is_closing():
+                self._finish(ConnectionResetError("the client is gone"))
+                return
             if not self._has_room() or self._is_cold():
                 return
+            if self._offset >= turn:
+                # A transport that has lost its client takes everything until it says so.
+                self._loop.call_soon(self._step)
+                return
+            wanted = min(PIECE_BYTES, self._stop - self._offset)
             try:
-                data = os.pread(
-                    self._file, min(PIECE_BYTES, self._stop - self._offset), self._offset
-                )
+                data = os.pread(self._file, wanted, self._offset)
             except OSError as exc:
                 self._finish(exc)
                 return
             if not data:
                 self._finish(ConnectionResetError("the file of the body was cut"))
-                return
-            if self._transport.is_closing():
-                self._finish(ConnectionResetError("the client is gone"))
                 return
             self._offset += len(data)
             self._transport.write(data)

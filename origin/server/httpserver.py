@@ -31,6 +31,7 @@ from origin.server.answers import SERVER_NAME, close_after, error_response
 from origin.server.connection import UNSENT_BYTES, Connection
 from origin.server.door import Door
 from origin.server.quick import Quick, QuickConnection, quick_trouble
+from origin.server.tls import encrypted
 from origin.simplehead import SimpleHeads
 from origin.tokens import redact
 
@@ -101,12 +102,15 @@ async def listening(
             manager.request_factory = app[_SERVICE].make_request
             quick, heads = _quick_of(app), SimpleHeads()
 
-            def connect() -> Connection:
-                if quick is None:
-                    return Connection(manager, loop, door)
-                return QuickConnection(manager, loop, door, quick, heads)
+            def connect() -> asyncio.BaseProtocol:
+                connection = (
+                    Connection(manager, loop, door)
+                    if quick is None
+                    else QuickConnection(manager, loop, door, quick, heads)
+                )
+                return connection if tls is None else encrypted(connection, tls, loop, limits)
 
-            await door.listen(sock, connect, tls=tls)
+            await door.listen(sock, connect)
             try:
                 host, port = sock.getsockname()[:2]
                 yield Listening(host, port, "http" if tls is None else "https", door)
@@ -154,29 +158,6 @@ _BIND_ERRORS = {
     errno.EACCES: "not permitted; choose a port from 1024 up with --port",
     errno.EADDRNOTAVAIL: "it is not an address of this machine; choose another with --host",
 }
-
-
-def tls_context(cert: str, key: str) -> ssl.SSLContext:
-    """A context for servers: TLS 1.2 and later, with the ciphers that Python recommends.
-
-    Args:
-        cert: PEM file with the certificate, followed by those between it and the root.
-        key: PEM file with its private key, not encrypted.
-
-    Raises:
-        ConfigError: a file cannot be read, is not PEM, or the two do not belong together.
-    """
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.set_alpn_protocols(["http/1.1"])
-    try:
-        # Without a password of its own, OpenSSL would ask for one at the terminal.
-        context.load_cert_chain(cert, key, password="")
-    except (OSError, ValueError) as exc:  # SSLError is an OSError
-        why = exc.strerror if isinstance(exc, FileNotFoundError | PermissionError) else exc.args[-1]
-        raise ConfigError(
-            f"tls {cert}, {key}: {why}; expected PEM files of a certificate and its private key"
-        ) from exc
-    return context
 
 
 def _quick_of(app: web.Application) -> Quick | None:
