@@ -131,6 +131,7 @@ async def _serve(read: Callable[[], EdgeConfig], *, replaces: bool, as_json: boo
     config = read()
     folder = Path(config.cache_dir) if config.cache_dir else default_cache_dir(config.name)
     app = make_app(config, cache_dir=folder)
+    tls = tls_context(config.tls_cert, config.tls_key)
     sock = take_over(folder) if replaces else None
     if sock is not None and config.port not in (0, sock.getsockname()[1]):
         sock.close()
@@ -142,10 +143,10 @@ async def _serve(read: Callable[[], EdgeConfig], *, replaces: bool, as_json: boo
         port=config.port,
         limits=config.server_limits,
         reuse_port=config.reuse_port,
-        tls=tls_context(config.tls_cert, config.tls_key),
+        tls=tls,
     ) as where:
         running = app[EDGE]
-        process = EdgeProcess(running, where.door, read=read)
+        process = EdgeProcess(running, where.door, read=read, tls=tls)
         if running.trouble:
             note(f"no keys from the parent yet, requests are refused: {running.trouble}")
         if as_json:

@@ -27,6 +27,8 @@ FIXED = frozenset(
         "require_token",
         "reuse_port",
         "tier",
+        "tls_cert",
+        "tls_key",
         "zone",
     }
 )

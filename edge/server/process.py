@@ -10,6 +10,7 @@ import asyncio
 import logging
 import signal
 import socket
+import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
@@ -20,6 +21,7 @@ from edge.config import EdgeConfig
 from edge.operations.reloading import plan_reload
 from edge.server.app import Edge
 from origin.server.door import Door
+from origin.server.tls import renew_certificate
 
 LOG = logging.getLogger("abr.edge")
 
@@ -31,12 +33,21 @@ class EdgeProcess:
         edge: The running edge.
         door: Its connections.
         read: Reads the settings anew, from the same places as at the start; raises ``AbrError``.
+        tls: What encrypts connections, if anything does; its certificate is read anew as well.
     """
 
-    def __init__(self, edge: Edge, door: Door, *, read: Callable[[], EdgeConfig]) -> None:
+    def __init__(
+        self,
+        edge: Edge,
+        door: Door,
+        *,
+        read: Callable[[], EdgeConfig],
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._edge = edge
         self._door = door
         self._read = read
+        self._tls = tls
         self._terminated = asyncio.Event()
         self._hurried = asyncio.Event()
         self._reloading: asyncio.Task[None] | None = None
@@ -80,6 +91,8 @@ class EdgeProcess:
         """Use the settings as they are now; bad ones are logged, and the old ones stay."""
         try:
             plan = plan_reload(self._edge.config, self._read())
+            if self._tls is not None:
+                renew_certificate(self._tls, plan.config.tls_cert, plan.config.tls_key)
             await self._edge.reconfigure(plan.config)
         except AbrError as exc:
             # One line is enough: it names the place and what was expected there.

@@ -40,6 +40,16 @@ def tls_context(cert: str, key: str) -> ssl.SSLContext | None:
     return context
 
 
+def renew_certificate(context: ssl.SSLContext, cert: str, key: str) -> None:
+    """Use what the files hold now for connections that begin from now on.
+
+    Raises:
+        ConfigError: as ``tls_context``; the certificate in use stays.
+    """
+    if tls_context(cert, key) is not None:  # so a bad pair leaves nothing half done
+        context.load_cert_chain(cert, key, password="")
+
+
 def encrypted(
     connection: asyncio.Protocol,
     context: ssl.SSLContext,

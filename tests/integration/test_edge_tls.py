@@ -16,6 +16,7 @@ import pytest
 from abr.errors import ConfigError
 from edge.config import EdgeConfig
 from edge.server.app import EDGE, make_app
+from edge.server.process import EdgeProcess
 from origin.config import OriginConfig, ServerLimits
 from origin.server.httpserver import listening
 from origin.server.tls import tls_context
@@ -41,14 +42,25 @@ def trust(tmp_path: Path) -> ssl.SSLContext:
 
 
 @pytest.fixture
+def tls(trust: ssl.SSLContext, tmp_path: Path) -> ssl.SSLContext:
+    context = tls_context(f"{tmp_path}/cert.pem", f"{tmp_path}/key.pem")
+    assert context is not None
+    return context
+
+
+@pytest.fixture
 async def edge(
-    parent: FakeParent, trust: ssl.SSLContext, tmp_path: Path
+    parent: FakeParent, tls: ssl.SSLContext, tmp_path: Path
 ) -> AsyncIterator[RunningEdge]:
-    tls = tls_context(f"{tmp_path}/cert.pem", f"{tmp_path}/key.pem")
-    config = EdgeConfig(parent=parent.url, require_token=False)
+    config = EdgeConfig(
+        parent=parent.url,
+        require_token=False,
+        tls_cert=f"{tmp_path}/cert.pem",
+        tls_key=f"{tmp_path}/key.pem",
+    )
     app = make_app(config, cache_dir=tmp_path / "cache")
     async with listening(app, host="127.0.0.1", port=0, limits=LIMITS, tls=tls) as where:
-        yield RunningEdge(where.url, app[EDGE])
+        yield RunningEdge(where.url, app[EDGE], where.door)
 
 
 @pytest.fixture
@@ -69,6 +81,13 @@ async def connect(edge: RunningEdge, trust: ssl.SSLContext) -> asyncio.StreamWri
         sock=sock, ssl=trust, server_hostname="127.0.0.1", limit=65536
     )
     return writer
+
+
+async def greet(edge: RunningEdge, trust: ssl.SSLContext) -> None:
+    """Connect, and leave."""
+    writer = await connect(edge, trust)
+    writer.close()
+    await writer.wait_closed()
 
 
 @pytest.mark.parametrize("name", BODIES)
@@ -164,6 +183,22 @@ def test_certificates_that_cannot_be_used_are_named(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=rf"{cert}, .*{key}: .*expected PEM files"):
             tls_context(f"{tmp_path}/{cert}", f"{tmp_path}/{key}")
     assert tls_context("", "") is None
+
+
+async def test_a_reload_takes_the_new_certificate_and_no_bad_one(
+    edge: RunningEdge, tls: ssl.SSLContext, tmp_path: Path
+) -> None:
+    """Connections that begin after it see what the files hold; a broken file changes nothing."""
+    process = EdgeProcess(edge.edge, edge.door, read=lambda: edge.edge.config, tls=tls)
+    write_certificate(tmp_path / "cert.pem", tmp_path / "key.pem")
+    renewed = ssl.create_default_context(cafile=tmp_path / "cert.pem")
+    with pytest.raises(ssl.SSLError):
+        await greet(edge, renewed)
+    await process.reload()
+    await greet(edge, renewed)
+    (tmp_path / "key.pem").write_text("junk")
+    await process.reload()
+    await greet(edge, renewed)
 
 
 @pytest.mark.parametrize("make", [EdgeConfig, OriginConfig])
