@@ -138,7 +138,7 @@ class Connection(web.RequestHandler):
             self._watch_body()
         elif self._body is not None:
             self._body_bytes += len(data)
-        elif not self._request_in_progress:  # otherwise it is part of a body
+        elif self._waiter is not None and not self._waiter.done():  # otherwise it is of a body
             self._unfinished_bytes += len(data)
             if self._unfinished_bytes > 2 * self._limits.head_bytes:
                 self.force_close()

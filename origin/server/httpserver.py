@@ -99,14 +99,22 @@ async def listening(
             manager, loop = runner.server, asyncio.get_running_loop()
             assert manager is not None
             manager.request_handler = app[_SERVICE].handle
-            manager.request_factory = app[_SERVICE].make_request
+            service = app[_SERVICE]
+            manager.request_factory = service.make_request
             quick, heads = _quick_of(app), SimpleHeads()
 
             def connect() -> asyncio.BaseProtocol:
                 connection = (
                     Connection(manager, loop, door)
                     if quick is None
-                    else QuickConnection(manager, loop, door, quick, heads)
+                    else QuickConnection(
+                        manager,
+                        loop,
+                        door,
+                        quick,
+                        heads,
+                        takes_any_method=service.takes_any_method,
+                    )
                 )
                 return connection if tls is None else encrypted(connection, tls, loop, limits)
 
@@ -200,7 +208,8 @@ def make_application(
         answer: Reads ``request.raw_path``: nothing was decoded or normalised.
         limits: Sizes of heads.
         client_max_bytes: Most bytes of a request body that can be read.
-        adds_fields: Give every response the fields that let players of any site use it.
+        adds_fields: Give every response the fields that let players of any site use it. Without,
+            methods that nobody has heard of are passed on too.
     """
     app = web.Application()
     app[_SERVICE] = _Service(
@@ -218,6 +227,8 @@ class _Service:
         self._answer, self._head_bytes = answer, head_bytes
         self._client_max_bytes = client_max_bytes
         self._make = _Request if adds_fields else _PlainRequest
+        self.takes_any_method = not adds_fields
+        """Whether methods that the parser does not know are passed to the application."""
 
     def __repr__(self) -> str:
         return f"<_Service {self._answer!r}>"
@@ -226,6 +237,9 @@ class _Service:
         self, message: Any, payload: Any, protocol: Any, writer: Any, task: asyncio.Task[None]
     ) -> web.Request:
         loop = asyncio.get_running_loop()
+        if self.takes_any_method and isinstance(protocol, QuickConnection):
+            assert protocol.any_method is not None
+            message = protocol.any_method.restore(message)
         return self._make(
             message, payload, protocol, writer, task, loop, client_max_size=self._client_max_bytes
         )

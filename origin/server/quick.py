@@ -16,6 +16,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.streams import EMPTY_PAYLOAD
 
+from origin.server.anymethod import AnyMethod
 from origin.server.connection import ACCESS_LOGGER, Connection, log_access
 from origin.server.door import Door
 from origin.server.filesender import send_now
@@ -88,7 +89,7 @@ _INTERNALS = (
 class QuickConnection(Connection):
     """A connection with the short cut."""
 
-    __slots__ = ("_behind", "_heads", "_quick", "_quick_end", "_starts_clean")
+    __slots__ = ("_behind", "_heads", "_quick", "_quick_end", "_starts_clean", "any_method")
 
     def __init__(
         self,
@@ -97,9 +98,12 @@ class QuickConnection(Connection):
         door: Door,
         quick: Quick,
         heads: SimpleHeads,
+        *,
+        takes_any_method: bool = False,
     ) -> None:
         super().__init__(manager, loop, door)
         self._quick, self._heads = quick, heads
+        self.any_method = AnyMethod() if takes_any_method else None
         self._starts_clean = True  # aiohttp's parser is between two requests
         self._quick_end: asyncio.Future[None] | None = None  # while a ready response is sent
         self._behind = b""
@@ -113,8 +117,11 @@ class QuickConnection(Connection):
         if self._quick_end is not None:
             self._keep_behind(data)
             return
-        if self._is_idle() and self._answer_quickly(data):
-            return
+        if self._is_idle():
+            if self._answer_quickly(data):
+                return
+            if self.any_method is not None:
+                data = self.any_method.hide(data)
         before = self._request_count
         super().data_received(data)
         if self._request_count != before:
