@@ -43,6 +43,8 @@ class EdgeConfig:
     """Name of the policy that decides what is stored and evicted; see ``edge.policies``."""
     max_object_bytes: int = 256 * MIB
     """Larger bodies are passed through without being stored or shared."""
+    slice_bytes: int = 4 * MIB
+    """Size of the slices in which a range far into an object is fetched."""
     fsync: bool = False
     """Flush each body to the disk before it counts as stored."""
     require_token: bool = True
@@ -52,6 +54,8 @@ class EdgeConfig:
     forward_host: bool = False
     """Without tokens: send the client's ``Host`` to the parent, and keep hosts apart in the
     cache. False sends the parent's own."""
+    purge_secret: str = field(default="", repr=False)
+    """Bearer secret that a purge must present; empty: only this machine may purge."""
     heuristic_ratio: float = 0.0
     """Freshness of responses that state none, as a share of the time since they were modified
     (RFC 9111 §4.2.2 suggests 0.1); 0 assumes none."""
@@ -188,6 +192,7 @@ _NOT_NEGATIVE = (
 _POSITIVE = (
     "header_limit_s",
     "keepalive_s",
+    "slice_bytes",
     "cache_bytes",
     "max_object_bytes",
     "connect_limit_s",

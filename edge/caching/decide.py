@@ -206,6 +206,8 @@ def judge(
         length_bytes: Its ``Content-Length``; None when it has none.
         rules: Of this cache.
     """
+    if status == 206:  # one client's part; parts are stored by whoever asked for them
+        return Uses(store=False, share=False)
     names = vary_names(headers)
     if names is None or not _is_open_to_all(status, headers, control, names, rules):
         return Uses(store=False, share=False, is_for_one=status < 500)
@@ -217,7 +219,7 @@ def judge(
         fits
         and request.method == "GET"
         and not request.control.no_store
-        and status not in (206, 304)
+        and status != 304
         and _is_cacheable(status, headers, control, fresh, rules)
         and _is_reusable(headers, control, fresh)
     )

@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from edge.caching.stored import StoredObject
-
 MAX_TAGS = 64
 """Most tags of one response that count."""
 
@@ -45,10 +43,15 @@ class Purge:
     tag: str = ""
     """Everything that carries this tag."""
 
-    def selects(self, stored: StoredObject) -> bool:
-        """Whether ``stored`` is to be removed."""
+    def selects(self, key: str, tags: tuple[str, ...] | None) -> bool:
+        """Whether something is to be removed.
+
+        Args:
+            key: Its lookup key.
+            tags: Its tags; None when they are not known yet, so that it may carry any.
+        """
         if self.key:
-            return stored.lookup_key == self.key
+            return key == self.key
         if self.prefix:
-            return stored.lookup_key.startswith(self.prefix)
-        return bool(self.tag) and self.tag in stored.tags
+            return key.startswith(self.prefix)
+        return bool(self.tag) and (tags is None or self.tag in tags)

@@ -108,6 +108,11 @@ def lookup_key_of(key: str) -> str:
     return key.partition("\n")[0]
 
 
+def base_of(key: str) -> str:
+    """The lookup key in the key of one stored response; the other way round: ``variant_key``."""
+    return key.partition("\n")[0]
+
+
 class Catalogue:
     """Which keys of stored responses belong to one lookup key.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,28 @@ from abr.cli import configuration
 from abr.shell import note, run_async
 from abr.userfolders import cache_home
 from edge.config import EdgeConfig
+
+OWN_PREFIX = "/.abr"
+"""Where an open edge answers about itself: ``/.abr/healthz``, ``/.abr/metrics``."""
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_UNITS |= {f"{unit}i": 1024**power for power, unit in enumerate("kmgt", start=1)}
+
+
+def parse_size(text: str) -> int:
+    """Bytes in ``10GB``, ``512MiB`` or ``1000000``."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([kmgt]?i?)b?", text.strip().lower())
+    if match is None or match[2] not in _UNITS:
+        raise click.BadParameter(f"found {text!r}; expected a size such as 10GB or 512MiB")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """Address and port in ``127.0.0.1:8000``, ``[::1]:8000`` or ``:8000`` (all addresses)."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise click.BadParameter(f"found {text!r}; expected HOST:PORT, such as 127.0.0.1:8000")
+    return host.removeprefix("[").removesuffix("]") or "0.0.0.0", int(port)  # noqa: S104  # asked for
 
 
 @click.command()
@@ -28,6 +51,12 @@ from edge.config import EdgeConfig
 @click.option("--region", metavar="NAME", help="Where this cache stands, for the director.")
 @click.option("--zone", metavar="NAME", help="Where in the region.")
 @click.option("--public-url", metavar="URL", help="How others reach this cache.")
+@click.option(
+    "--listen",
+    callback=lambda _ctx, _param, text: None if text is None else parse_listen(text),
+    metavar="HOST:PORT",
+    help="Address and port in one, instead of --host and --port.",
+)
 @click.option("--host", metavar="ADDRESS", help="Address to listen on. [127.0.0.1]")
 @click.option("--tls-cert", metavar="FILE", help="Serve HTTPS with this certificate (PEM).")
 @click.option("--tls-key", metavar="FILE", help="Private key of the certificate (PEM).")
@@ -44,14 +73,35 @@ from edge.config import EdgeConfig
     help="Folder for stored bodies. [abrkit/NAME below the user's cache folder]",
 )
 @click.option("--cache-bytes", type=int, metavar="N", help="Most bytes stored. [4294967296]")
+@click.option(
+    "--cache-size",
+    "cache_size",
+    callback=lambda _ctx, _param, text: None if text is None else parse_size(text),
+    metavar="SIZE",
+    help="The same with a unit, such as 10GB or 512MiB.",
+)
 @click.option("--name", metavar="NAME", help="Name in Cache-Status and metrics. [edge]")
 @click.option("--tier", metavar="NAME", help="Level of the cache tree, for metrics. [edge]")
 @click.option(
+    "--open",
     "--no-token",
     "require_token",
     flag_value=False,
     default=None,
-    help="Check no tokens: a plain reverse-proxy cache of the parent.",
+    help="Check no tokens: a plain reverse-proxy cache of any site.",
+)
+@click.option(
+    "--heuristic",
+    "heuristic_ratio",
+    type=float,
+    metavar="RATIO",
+    help="Freshness of responses that state none, per second since they were modified. [0]",
+)
+@click.option(
+    "--forward-host",
+    is_flag=True,
+    default=None,
+    help="With --open: send the client's Host to the parent, not the parent's own.",
 )
 @click.option(
     "--replace",
@@ -67,6 +117,7 @@ def edge(
     region: str | None,
     zone: str | None,
     public_url: str | None,
+    listen: tuple[str, int] | None,
     host: str | None,
     port: int | None,
     tls_cert: str | None,
@@ -74,10 +125,13 @@ def edge(
     reuse_port: bool | None,
     cache_dir: str | None,
     cache_bytes: int | None,
+    cache_size: int | None,
     name: str | None,
     tier: str | None,
     require_token: bool | None,
     replace: bool,
+    heuristic_ratio: float | None,
+    forward_host: bool | None,
     as_json: bool,
 ) -> None:
     """Cache what PARENT serves, near the viewer.
@@ -92,8 +146,14 @@ def edge(
       abr edge --parent http://127.0.0.1:8081 --port 8082 --name isp-1 --tier isp
       abr edge --parent http://127.0.0.1:9001 --parent http://127.0.0.1:9002
       abr edge --director http://127.0.0.1:8090 --name isp-1 --tier isp --region eu
-      abr edge --parent http://127.0.0.1:9000 --no-token --cache-bytes 1000000000
+      abr edge --parent http://127.0.0.1:9000 --open --listen 127.0.0.1:8000 --cache-size 10GB
     """
+    if listen is not None:
+        host, port = listen
+    if cache_size is not None:
+        cache_bytes = cache_size
+    # A site may have paths of these names itself, so the edge's own go elsewhere.
+    own_prefix = None if require_token is None else OWN_PREFIX
 
     def read() -> EdgeConfig:
         return configuration(
@@ -116,6 +176,9 @@ def edge(
             name=name,
             tier=tier,
             require_token=require_token,
+            heuristic_ratio=heuristic_ratio,
+            forward_host=forward_host,
+            own_prefix=own_prefix,
         ).check()
 
     run_async(_serve(read, replaces=replace, as_json=as_json))

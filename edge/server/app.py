@@ -34,6 +34,9 @@ from edge.server.filling import Fills
 from edge.server.hotpath import HotObjects
 from edge.server.parents import ParentsClient
 from edge.server.passthrough import MAX_REQUEST_BODY_BYTES, Passthrough
+from edge.server.purge import PATH as PURGE_PATH
+from edge.server.purge import Purger
+from edge.server.ranging import Ranging
 from edge.server.registration import Registrar
 from edge.server.site import Site
 from edge.server.steer import Steering
@@ -127,6 +130,16 @@ class Edge:
             limit_s=config.send_limit_s,
         )
         self._store.on_change = self.hot.forget_stored
+        self._ranging = Ranging(
+            config,
+            rules=rules,
+            catalogue=self._catalogue,
+            store=self._store,
+            fills=self._fills,
+            passthrough=self._passthrough,
+            counters=self.counters,
+            now=now,
+        )
         self._delivery = Delivery(
             config,
             rules=rules,
@@ -136,9 +149,17 @@ class Edge:
             store=self._store,
             stock=self.stock,
             fills=self._fills,
+            ranging=self._ranging,
             passthrough=self._passthrough,
             counters=self.counters,
             now=now,
+        )
+        self._purger = Purger(
+            config,
+            store=self._store,
+            stock=self.stock,
+            fills=self._fills,
+            forget=self._delivery.forget,
         )
         self._via = via_of(config.name)
         self._site = Site(
@@ -171,6 +192,8 @@ class Edge:
         rules = _rules_of(config)
         self._fills.reconfigure(config, rules)
         self._delivery.reconfigure(config, rules)
+        self._ranging.reconfigure(config, rules)
+        self._purger.reconfigure(config)
         self._passthrough.reconfigure(config)
         self._site.reconfigure(config)
         self._steering.reconfigure(config)
@@ -243,6 +266,8 @@ class Edge:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer any request."""
         try:
+            if request.raw_path.partition("?")[0] == PURGE_PATH:
+                return await self._purger.answer(request)
             if self.config.require_token:
                 return await self._answer_with_token(request)
             return await self._answer_any(request)
@@ -294,6 +319,7 @@ class Edge:
             target=object_path(target.token, target.title, target.path),
             facts=Request(method=request.method, fields={}),
             asking=(("Accept-Encoding", "identity"), *own),
+            range_text=join_fields(fields).get("range", ""),
             passing=tuple(passing),
         )
 

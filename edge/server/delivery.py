@@ -27,9 +27,11 @@ from edge.config import EdgeConfig
 from edge.counters import Counters
 from edge.index import CacheIndex
 from edge.server.body import BodyStore
-from edge.server.filling import Fill, Filled, Fills
+from edge.server.fill import Fill, Filled
+from edge.server.filling import Fills
 from edge.server.hotpath import HotObjects
 from edge.server.passthrough import Passthrough
+from edge.server.ranging import Ranging
 from edge.server.spool import Spool
 from edge.server.stocktaking import Stocktaking
 from edge.server.upstream import UpstreamResponse
@@ -59,6 +61,7 @@ class Delivery:
         store: BodyStore,
         stock: Stocktaking,
         fills: Fills,
+        ranging: Ranging,
         passthrough: Passthrough,
         hot: HotObjects,
         counters: Counters,
@@ -71,6 +74,7 @@ class Delivery:
         self._store = store
         self._stock = stock
         self._fills = fills
+        self._ranging = ranging
         self._passthrough = passthrough
         self._hot = hot
         self._counters = counters
@@ -110,6 +114,12 @@ class Delivery:
                 return await self._ask_head(request, wanted, decision)
             if held is None and self._fills.uncacheable.covers(wanted.key, now_s=self._now()):
                 return await self._passthrough.forward(request, wanted, "bypass")
+            if held is None:
+                ranged = await self._ranging.answer(request, wanted)
+                if ranged == "again":
+                    continue
+                if ranged != "whole":
+                    return ranged
             place = self._fills.join(wanted, held=held)
             try:
                 answer = await self._from_fill(request, wanted, place, decision)
@@ -174,6 +184,8 @@ class Delivery:
         if collapsed and not self._serves(filled, wanted):
             return await self._alone(request, wanted, filled, decision.why)
         self._counters.collapsed += collapsed
+        if collapsed:
+            filled = replace(filled, headers=filled.kept)
         status = self._status(fwd=decision.why, stored=filled.stores, collapsed=collapsed)
         assert place.fill.spool is not None
         return await self._from_spool(request, place.fill.spool, filled, status)

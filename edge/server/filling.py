@@ -10,146 +10,37 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from abr.errors import AbrError, UpstreamError, UpstreamTimeoutError
 from edge.caching.decide import (
     Outcome,
     Rules,
-    Uses,
     after_validation,
     conditions,
     confirms,
     head_confirms,
-    judge,
 )
-from edge.caching.directives import CacheControl, control_of
-from edge.caching.freshness import Freshness, assess
+from edge.caching.directives import control_of
+from edge.caching.freshness import assess
 from edge.caching.hitformiss import HitForMiss
-from edge.caching.purging import tags_of
-from edge.caching.stored import StoredObject, VaryValue, storable_headers
-from edge.caching.variants import Catalogue, variant_key, vary_values
+from edge.caching.parts import Window
+from edge.caching.purging import Purge, tags_of
+from edge.caching.stored import StoredObject
+from edge.caching.variants import Catalogue, variant_key
 from edge.collapse import Collapse, Joined
 from edge.config import EdgeConfig
 from edge.counters import Counters
 from edge.index import CacheIndex
 from edge.policies import EvictionPolicy
 from edge.server.body import BodyStore
+from edge.server.fill import Fill, Filled
 from edge.server.parents import ParentsClient
+from edge.server.reading import Answer, read_answer
 from edge.server.spool import Spool
 from edge.server.upstream import UpstreamResponse
 from edge.server.wanted import Wanted
-from edge.server.wire import OnInterim
-from origin.httpdate import http_date
 from origin.httprules import join_fields
-from origin.tokens import redact
-
-Headers = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filled:
-    """Outcome of a fill, known as soon as the head of the parent's response has arrived."""
-
-    status: int
-    reason: str = ""
-    headers: Headers = ()
-    """Fields to answer with."""
-    length_bytes: int | None = None
-    direct: UpstreamResponse | None = None
-    """The response itself, when it is of use to nobody but the request that caused it."""
-    stores: bool = False
-    """It will be stored once it is complete."""
-    shares: bool = True
-    """Waiting requests that ``vary`` selects may be answered with it."""
-    vary: tuple[VaryValue, ...] = ()
-    """Request fields that it depends on."""
-    confirmed: StoredObject | None = None
-    """The held object, which the parent confirmed (304)."""
-    age_s: float = 0.0
-
-
-class Fill:
-    """One fetch under way and its readers; each reader calls ``leave`` once."""
-
-    def __init__(self, key: str, base: str) -> None:
-        self.key = key
-        self.base = base
-        """Lookup key of what is fetched."""
-        self.is_outdated = False
-        """What it fetches was changed meanwhile, so it is not stored."""
-        self.spool: Spool | None = None
-        """The body, from the head until the last user has left."""
-        self.starter_left = asyncio.Event()
-        """The request that caused the fill needs it no more."""
-        self._users = 2  # the fetch itself, and the request that caused it
-        self._head: asyncio.Future[Filled] = asyncio.get_running_loop().create_future()
-        # Retrieve a failure that no reader waits for, or asyncio would log it.
-        self._head.add_done_callback(lambda head: head.cancelled() or head.exception())
-        self._interims: list[tuple[int, str, list[tuple[str, str]]]] = []
-        self._listeners: list[OnInterim] = []
-
-    def __repr__(self) -> str:
-        state = "under way" if self._head.done() else "waits for its head"
-        return f"<Fill {redact(self.key)}: {state}, {self._users} users>"
-
-    async def head(self, on_interim: OnInterim | None = None) -> Filled:
-        """Wait for the head of the response; cancelling this does not cancel the fill.
-
-        Args:
-            on_interim: Told about each informational response, those of the past first.
-
-        Raises:
-            AbrError: the fill failed before it arrived.
-        """
-        if on_interim is None:
-            return await asyncio.shield(self._head)
-        for interim in self._interims:
-            on_interim(*interim)
-        self._listeners.append(on_interim)
-        try:
-            return await asyncio.shield(self._head)
-        finally:
-            self._listeners.remove(on_interim)
-
-    def add_interim(self, status: int, reason: str, fields: list[tuple[str, str]]) -> None:
-        """Pass an informational response on to all who wait."""
-        self._interims.append((status, reason, fields))
-        for tell in tuple(self._listeners):
-            tell(status, reason, fields)
-
-    def enter(self) -> None:
-        """Add a reader."""
-        self._users += 1
-
-    def leave(self) -> None:
-        """Remove a reader; the last one closes the spool."""
-        self._users -= 1
-        if self._users == 0 and self.spool is not None:
-            self.spool.close()
-
-    def set_head(self, filled: Filled) -> None:
-        """Wake all who wait for the head."""
-        if not self._head.done():
-            self._head.set_result(filled)
-
-    def fail(self, error: AbrError) -> None:
-        """Fail all who wait for the head, if it has not arrived."""
-        if not self._head.done():
-            self._head.set_exception(error)
-
-
-@dataclass(slots=True)
-class _Answer:
-    """The parent's answer and what was made of it."""
-
-    response: UpstreamResponse
-    wanted: Wanted
-    control: CacheControl
-    fresh: Freshness
-    uses: Uses
-    headers: Headers
-    vary: tuple[VaryValue, ...] = field(default=())
 
 
 class Fills:
@@ -196,15 +87,23 @@ class Fills:
         """Number of fills under way."""
         return len(self._collapse)
 
-    def join(self, wanted: Wanted, *, held: StoredObject | None = None) -> Joined[Fill]:
+    def join(
+        self,
+        wanted: Wanted,
+        *,
+        held: StoredObject | None = None,
+        window: Window | None = None,
+        tag: str = "",
+    ) -> Joined[Fill]:
         """The fill of ``wanted``: the one under way, or a new one; ``leave`` it when done.
 
         Args:
             wanted: What the parent is asked for, if this starts a fill.
             held: A stale object to validate, if there is one.
+            window: The part that is asked for; None for the whole.
+            tag: Strong entity tag of the representation that the part must be of.
         """
-        known = self._catalogue.secondary(wanted.key, wanted.facts.fields)
-        key = variant_key(wanted.key, known)
+        key = self._fill_key(wanted, window)
         found = self._collapse.join(key)
         if found is not None:
             found.fill.enter()
@@ -212,7 +111,10 @@ class Fills:
         fill = Fill(key, wanted.key)
         self._fills.add(fill)
         self._counters.fills += 1
-        task = asyncio.create_task(self._run(fill, wanted, held))
+        asking = [*wanted.asking, *conditions(held)]
+        if window is not None:
+            asking += [("Range", str(window)), *([("If-Range", tag)] if tag else [])]
+        task = asyncio.create_task(self._run(fill, wanted, held, window, asking))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return self._collapse.start(key, fill)
@@ -221,6 +123,18 @@ class Fills:
         """Go on with another eviction policy or size of the cache."""
         self._evict(self._index.change_policy(policy, capacity_bytes=capacity_bytes))
 
+    def _fill_key(self, wanted: Wanted, window: Window | None) -> str:
+        known = self._catalogue.secondary(wanted.key, wanted.facts.fields)
+        return variant_key(wanted.key, known, None if window is None else window.start)
+
+    def will_hold(self, wanted: Wanted, window: Window) -> bool:
+        """Whether the whole is being fetched, and will hold the part about as soon as a slice."""
+        found = self._collapse.join(self._fill_key(wanted, None))
+        spool = None if found is None else found.fill.spool
+        if found is None or spool is None or found.fill.ignores_ranges:
+            return found is not None
+        return spool.written_bytes + 2 * self._config.slice_bytes > window.start
+
     async def close(self) -> None:
         """Cancel every fill and wait until all have cleaned up."""
         tasks = list(self._tasks)
@@ -228,10 +142,28 @@ class Fills:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self, fill: Fill, wanted: Wanted, held: StoredObject | None) -> None:
+    async def _run(
+        self,
+        fill: Fill,
+        wanted: Wanted,
+        held: StoredObject | None,
+        window: Window | None,
+        asking: list[tuple[str, str]],
+    ) -> None:
         try:
-            async with asyncio.timeout(self._config.fill_limit_s) as limit:
-                await self._fetch(fill, wanted, held, limit)
+            async with (
+                asyncio.timeout(self._config.fill_limit_s) as limit,
+                self._upstream.ask(
+                    "GET",
+                    wanted.target,
+                    headers=asking,
+                    on_interim=fill.add_interim,
+                    key=wanted.key,
+                ) as response,
+            ):
+                await self._take(
+                    fill, read_answer(response, wanted, window, self._rules), held, limit
+                )
         except AbrError as exc:
             self._counters.fills_failed += 1
             fill.fail(exc)
@@ -245,86 +177,73 @@ class Fills:
             self._fills.discard(fill)
             fill.leave()
 
-    async def _fetch(
-        self, fill: Fill, wanted: Wanted, held: StoredObject | None, limit: asyncio.Timeout
+    async def _take(
+        self, fill: Fill, answer: Answer, held: StoredObject | None, limit: asyncio.Timeout
     ) -> None:
-        asking = [*wanted.asking, *conditions(held)]
-        async with self._upstream.ask(
-            "GET", wanted.target, headers=asking, on_interim=fill.add_interim, key=wanted.key
-        ) as response:
-            answer = self._read(response, wanted)
-            if response.status == 304 and held is not None:
-                fill.set_head(self._confirm(held, answer))
-                return
-            if held is not None:
-                outcome = after_validation(response.status, stores=answer.uses.store)
-                if outcome is Outcome.REPLACED:
-                    self._forget(held.key)
-            if answer.uses.is_for_one:
+        """Do with an answer what it may be used for."""
+        response, wanted = answer.response, answer.wanted
+        if response.status == 304 and held is not None:
+            fill.set_head(self._confirm(held, answer))
+            return
+        if held is not None:
+            outcome = after_validation(response.status, stores=answer.uses.store)
+            if outcome is Outcome.REPLACED:
+                self._forget(held.key)
+        fill.tags = tags_of(answer.kept)
+        if answer.uses.is_for_one:
+            if response.status != 416:  # which is about the range, not about the object
                 self.uncacheable.note(wanted.key, now_s=self._now())
-            else:
-                self.uncacheable.forget(wanted.key)
-            if not answer.uses.share:
-                # Requests that come from now on could not be answered with it.
-                self._collapse.finish(fill.key, fill)
-            if answer.uses.store or (answer.uses.share and self._fits(response.length_bytes)):
-                await self._spool(fill, answer)
-            else:
-                await self._hand_over(fill, answer, limit)
+        else:
+            self.uncacheable.forget(wanted.key)
+        if not answer.uses.share:
+            # Requests that come from now on could not be answered with it.
+            self._collapse.finish(fill.key, fill)
+        elif answer.part is None:
+            self._offer_to_all(fill, wanted)
+        if answer.uses.store or (answer.uses.share and self._fits(response.length_bytes)):
+            await self._spool(fill, answer)
+        else:
+            await self._hand_over(fill, answer, limit)
 
-    def _read(self, response: UpstreamResponse, wanted: Wanted) -> _Answer:
-        """What the head of a response means."""
-        headers = join_fields(response.headers)
-        control = control_of(headers, self._rules.targeted)
-        fresh = assess(
-            headers,
-            control,
-            asked_s=response.asked_s,
-            arrived_s=response.arrived_s,
-            status=response.status,
-            defaults=self._rules.defaults,
-        )
-        uses = judge(
-            wanted.facts,
-            response.status,
-            headers,
-            control,
-            fresh,
-            length_bytes=response.length_bytes,
-            rules=self._rules,
-        )
-        dropped = uses.dropped if self._rules.is_open else uses.dropped | {"set-cookie"}
-        kept = storable_headers(response.headers, dropped=dropped if uses.store else frozenset())
-        if "date" not in headers:  # RFC 9110 §6.6.1
-            kept = (*kept, ("Date", http_date(int(response.arrived_s))))
-        vary = vary_values(uses.vary, wanted.facts.fields)
-        return _Answer(response, wanted, control, fresh, uses, kept, vary)
+    def _offer_to_all(self, fill: Fill, wanted: Wanted) -> None:
+        """Let requests for the whole join a fill that was to fetch a part, and got the whole."""
+        key = self._fill_key(wanted, None)
+        fill.ignores_ranges = key != fill.key
+        if fill.ignores_ranges and self._collapse.join(key) is None:
+            self._collapse.finish(fill.key, fill)
+            fill.key = key
+            self._collapse.start(key, fill)
 
-    def _filled(self, answer: _Answer, **more: object) -> Filled:
+    def _filled(self, answer: Answer, **more: object) -> Filled:
         response = answer.response
         return Filled(
             status=response.status,
             reason=response.reason,
             headers=answer.headers,
+            kept=answer.kept,
             length_bytes=response.length_bytes,
             shares=answer.uses.share,
             vary=answer.vary,
+            part=answer.part,
             age_s=answer.fresh.age_s,
             **more,  # type: ignore[arg-type]  # as given
         )
 
-    async def _hand_over(self, fill: Fill, answer: _Answer, limit: asyncio.Timeout) -> None:
+    async def _hand_over(self, fill: Fill, answer: Answer, limit: asyncio.Timeout) -> None:
         """Let the request that caused the fill read the response itself."""
         limit.reschedule(None)  # from here on the client sets the pace, within its own limits
         fill.set_head(self._filled(answer, direct=answer.response))
         await fill.starter_left.wait()
 
-    async def _spool(self, fill: Fill, answer: _Answer) -> None:
+    async def _spool(self, fill: Fill, answer: Answer) -> None:
         length = answer.response.length_bytes
         stores = answer.uses.store
         reserved = stores and length is not None and self._reserve(fill.key, length)
         spool = fill.spool = self._store.spool()
         try:
+            if reserved and length and not spool.allocate(length):
+                reserved = stores = False
+                self._make_room(length)
             # Only with a length is it known now that there is room for all of it.
             fill.set_head(self._filled(answer, stores=reserved))
             await self._copy(fill.key, answer.response, spool)
@@ -356,27 +275,28 @@ class Fills:
         if length is not None and spool.written_bytes != length:
             raise UpstreamError(f"{key}: ended after {spool.written_bytes} of {length} bytes")
 
-    async def _keep(self, spool: Spool, answer: _Answer) -> None:
+    async def _keep(self, spool: Spool, answer: Answer) -> None:
         """Store a complete spool, or release its reservation."""
         size_bytes = spool.written_bytes
-        base = answer.wanted.key
-        response = answer.response
+        base, part, response = answer.wanted.key, answer.part, answer.response
         kept = None
         try:
             kept = await self._store.keep(
                 spool,
                 StoredObject(
-                    key=variant_key(base, answer.vary),
+                    key=variant_key(base, answer.vary, part.start if part else None),
                     body="",
                     size_bytes=size_bytes,
                     sha256=spool.sha256,
-                    headers=answer.headers,
+                    headers=answer.kept,
                     stored_s=response.arrived_s,
                     fresh=answer.fresh,
                     base=base,
-                    status=response.status,
-                    reason=response.reason,
+                    status=200 if part else response.status,
+                    reason="" if part else response.reason,
                     vary=answer.vary,
+                    start_byte=part.start if part else 0,
+                    total_bytes=part.total if part else None,
                     tags=tags_of(answer.headers),
                 ),
             )
@@ -386,17 +306,31 @@ class Fills:
         if kept is not None:
             self._index.commit(kept.entry())
             self._evict(self._catalogue.add(kept))
+            if part is None:
+                self.forget_parts(base)  # the whole is worth more
             return
         if self._store.is_let_go:
             return
-        # The disk holds less than the index assumes: make room for the next object.
         self._counters.not_stored += 1
-        self._evict(self._index.shed(2 * size_bytes))
+        self._evict(self._index.shed(2 * size_bytes))  # for the next one: see _make_room
+
+    def forget_parts(self, base: str) -> None:
+        """Remove the parts that are stored under a lookup key."""
+        for held in self._catalogue.all_of(base):
+            if held.is_part:
+                self._forget(held.key)
 
     def outdate(self, base: str) -> None:
         """Let no fill of a lookup key be stored or joined: what it fetches has changed."""
         for fill in self._fills:
             if fill.base == base:
+                fill.is_outdated = True
+                self._collapse.finish(fill.key, fill)
+
+    def outdate_purged(self, purge: Purge) -> None:
+        """Let nothing be stored that was asked for before a purge that selects it."""
+        for fill in self._fills:
+            if purge.selects(fill.base, fill.tags):
                 fill.is_outdated = True
                 self._collapse.finish(fill.key, fill)
 
@@ -411,7 +345,13 @@ class Fills:
         elif response.status == 304 and confirms(held, headers):
             self.renew(held, response)
 
-    def _confirm(self, held: StoredObject, answer: _Answer) -> Filled:
+    def _make_room(self, size_bytes: int) -> None:
+        """Give a reservation back: the disk holds less than the index assumes."""
+        self._index.release(size_bytes)
+        self._counters.not_stored += 1
+        self._evict(self._index.shed(2 * size_bytes))  # for the next object
+
+    def _confirm(self, held: StoredObject, answer: Answer) -> Filled:
         """Renew a held object after a 304."""
         response = answer.response
         updated = held

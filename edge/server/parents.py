@@ -21,7 +21,7 @@ from edge.parents.breaker import State
 from edge.parents.limit import Urgency
 from edge.parents.parents import FAILED_STATUSES, Attempt, Choice, Parent, Parents, Why
 from edge.server.tokencheck import KeySetAnswer
-from edge.server.upstream import Upstream, UpstreamResponse, tls_context
+from edge.server.upstream import BrokenAnswerError, Upstream, UpstreamResponse, tls_context
 from edge.server.wire import Body, OnInterim
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -379,7 +379,10 @@ class _Race:
         now_s = self._client.now_s()
         error = running.task.exception()
         if error is not None:
-            running.attempt.failed(now_s)
+            if isinstance(error, BrokenAnswerError):
+                running.attempt.answered(502, now_s)  # a single parent that breaks off is alive
+            else:
+                running.attempt.failed(now_s)
             if not isinstance(error, AbrError):
                 raise error
             self._trouble = self._trouble or error

@@ -144,6 +144,7 @@ class Site:
                 for pair in passing
                 if pair[0].lower() not in _CONDITIONS and pair[0].lower() != "content-length"
             ),
+            range_text=headers.get("range", ""),
             passing=tuple(passing),
         )
 

@@ -8,6 +8,7 @@ still served.
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 from io import FileIO
@@ -86,6 +87,22 @@ class Spool:
     def is_on_disk(self) -> bool:
         """Whether every byte is in the file, so that it can be stored."""
         return self.path is not None and len(self._files) == 1
+
+    def allocate(self, size_bytes: int) -> bool:
+        """Take the room for a whole body on the disk; False when there is not so much.
+
+        Whoever is told that a body is stored, is told before it has come.
+        """
+        if self.path is None:
+            return False
+        try:
+            os.posix_fallocate(self._files[0][1].fileno(), 0, max(1, size_bytes))
+        except OSError as exc:
+            if exc.errno in (errno.EOPNOTSUPP, errno.EINVAL):
+                return True  # this file system cannot say
+            self._disk.trouble(exc)
+            return False
+        return True
 
     def write(self, data: bytes) -> None:
         """Append bytes and wake the readers that wait for them.

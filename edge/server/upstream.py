@@ -36,6 +36,17 @@ REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """RFC 9110 §9.2.2: methods that may be sent again when a kept connection turns out to be dead."""
 
 
+class BrokenAnswerError(UpstreamError):
+    """The parent took the request, and what it answered was nothing whole.
+
+    That may be due to the request: a parent that cannot be reached is another matter.
+    """
+
+
+class _BrokeOff(Exception):  # noqa: N818 -- never leaves this module
+    """The connection ended, or made no sense, after the request was sent."""
+
+
 @dataclass(slots=True)
 class UpstreamResponse:
     """The head of the parent's response; ``pieces`` gives the body."""
@@ -218,7 +229,9 @@ class Upstream:
                 await self._finish(exchange)
                 dead = not (is_new or exchange.has_received or isinstance(exc, TimeoutError))
                 if not (dead and repeatable):
-                    raise
+                    if isinstance(exc, TimeoutError):
+                        raise
+                    raise _BrokeOff(str(exc)) from exc
                 for kept in self._idle:  # most likely dead as well
                     kept.close()
                 self._idle.clear()
@@ -370,6 +383,8 @@ def _wrap_errors(where: str) -> Iterator[None]:
     """Turn what h11 and the network raise into our errors."""
     try:
         yield
+    except _BrokeOff as exc:
+        raise BrokenAnswerError(f"{where}: not a whole HTTP response: {redact(str(exc))}") from exc
     except TimeoutError as exc:
         raise UpstreamTimeoutError(
             f"{where}: no answer within the limit; check the parent or raise the edge's limits"

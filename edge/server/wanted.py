@@ -24,6 +24,8 @@ class Wanted:
     """What caching depends on."""
     asking: Fields = ()
     """Fields of a request that fills the cache: without conditions and ranges."""
+    range_text: str = ""
+    """The ``Range`` that the client wants; empty for none."""
     passing: Fields = ()
     """Fields of a request that is passed through."""
 

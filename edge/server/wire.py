@@ -14,8 +14,9 @@ from contextlib import suppress
 
 import h11
 
-PIECE_BYTES = 256 << 10
-"""Bytes that wait in memory on one connection before the parent is made to wait."""
+PIECE_BYTES = 64 << 10
+"""Bytes that wait in memory on one connection before the parent is made to wait; so much is also
+read in one go, or bodies that nobody takes would hold four times as much."""
 
 MAX_HEAD_BYTES = 64 << 10
 """Longest head of a response."""
@@ -64,6 +65,8 @@ class Wire(asyncio.Protocol):
         """Remember the transport."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        if hasattr(transport, "max_size"):  # of asyncio's own loop: bytes read in one go
+            transport.max_size = PIECE_BYTES
 
     def data_received(self, data: bytes) -> None:
         """Keep bytes, and make the sender wait when there are many."""
@@ -278,10 +281,9 @@ class Exchange:
             self._http.receive_data(data)
             return
         self._unread += data
-        if not data or len(self._unread) > MAX_HEAD_BYTES:
+        if not data:
             self._http.receive_data(bytes(self._unread))  # h11 says what is wrong with it
-            if not data:
-                self._http.receive_data(b"")
+            self._http.receive_data(b"")
             self._unread.clear()
 
     def _give_head(self) -> bool:
@@ -289,8 +291,10 @@ class Exchange:
 
         RFC 9112 §6.3: where chunked is not the last coding, the body ends with the connection.
         """
-        end = _HEAD_END.search(self._unread)
+        end = _HEAD_END.search(self._unread, 0, MAX_HEAD_BYTES)
         if end is None:
+            if len(self._unread) >= MAX_HEAD_BYTES:
+                raise h11.RemoteProtocolError(f"a head of over {MAX_HEAD_BYTES} bytes")
             return False
         head = bytes(self._unread[: end.end()])
         del self._unread[: end.end()]
