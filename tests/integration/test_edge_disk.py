@@ -155,3 +155,27 @@ async def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(OSError, match=r"file.*expected a folder to keep the cache in"):
         BodyStore(tmp_path / "file").open()
+
+
+async def test_nobody_is_told_that_a_body_is_stored_for_which_the_disk_has_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The head goes out before the body has come, so the room is taken before."""
+
+    def refuse(_file: int, _offset: int, _size: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    async with (
+        fake_parent() as parent,
+        running_edge(parent.url, tmp_path, require_token=False) as edge,
+        aiohttp.ClientSession() as client,
+    ):
+        parent.add("/film/a", BODY)
+        for _ in range(2):
+            async with client.get(edge.url + "/film/a") as answer:
+                assert await answer.read() == BODY
+                assert answer.headers["Cache-Status"] == '"edge"; fwd=uri-miss'
+        assert len(edge.edge.index) == 0
+        assert edge.edge.index.reserved_bytes == 0
+        assert edge.edge.counters.not_stored == 2

@@ -230,7 +230,7 @@ OPEN = Rules(max_object_bytes=100, is_open=True)
         (200, {"cache-control": "max-age=0"}, 10, False, (False, False), (False, False)),
         (200, {"cache-control": "max-age=5"}, None, False, (True, True), (True, True)),
         (200, {"cache-control": "max-age=5"}, 101, False, (False, True), (False, True)),
-        (206, {"cache-control": "max-age=5"}, 10, False, (False, True), (False, True)),
+        (206, {"cache-control": "max-age=5"}, 10, False, (False, False), (False, False)),
         (404, {"cache-control": "max-age=5"}, 10, False, (True, True), (True, True)),
         (410, {}, 10, False, (False, True), (False, False)),
         (503, {"cache-control": "max-age=5"}, 10, False, (False, True), (True, True)),
