@@ -89,7 +89,7 @@ class S3Fifo:
         self._has_evicted = True
         small, main, uses = self._small, self._main, self._uses
         while True:
-            if main.size_bytes > self._main_bytes or not small:
+            if main and (not small or small.size_bytes < self._small_bytes):
                 key, size_bytes = main.pop()
                 if not uses[key]:
                     del uses[key]

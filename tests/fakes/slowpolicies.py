@@ -99,7 +99,7 @@ class SlowS3Fifo(SlowPolicy):
     def evict(self) -> str:
         self.is_filling = False
         while True:
-            if self.small and total(self.main) <= self.main_most:
+            if self.small and (total(self.small) >= self.small_most or not self.main):
                 oldest = self.small.pop(0)
                 if oldest.uses <= 1:
                     self.remember(Thing(oldest.key, oldest.size))

@@ -49,6 +49,17 @@ def test_s3_fifo_lets_what_was_asked_for_once_go_first() -> None:
     assert {"a", "b"} <= set(index.keys())
 
 
+def test_s3_fifo_keeps_its_small_queue_when_fills_under_way_take_room() -> None:
+    """A fifth is reserved: what is new still gets a tenth of the cache to be asked for again."""
+    index = index_of("s3-fifo", 100)
+    ask_all(index, (f"{number}" for number in range(100)))
+    assert index.reserve("/under-way", 20).granted
+    for number in range(200):
+        ask(index, f"new{number}")
+    latest = {f"new{number}" for number in range(191, 200)}
+    assert latest <= set(index.keys())
+
+
 def test_s3_fifo_stores_what_it_let_go_lately_in_the_main_queue() -> None:
     """a leaves the small queue, comes back as a ghost, and outlives the scan after it."""
     index = index_of("s3-fifo", 10)
