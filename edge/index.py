@@ -99,6 +99,8 @@ class CacheIndex:
         self.use_counts = UseCounts()
         """Requests by key since they were last taken, held or not."""
         self._entries: dict[str, Entry] = {}
+        self._pinned: set[str] = set()
+        self._pinned_bytes = 0
         self._held_bytes = 0
         self._reserved_bytes = 0
 
@@ -122,6 +124,11 @@ class CacheIndex:
         """Bytes charged to objects that are being filled."""
         return self._reserved_bytes
 
+    @property
+    def pinned_bytes(self) -> int:
+        """Bytes charged to pinned objects."""
+        return self._pinned_bytes
+
     def keys(self) -> tuple[str, ...]:
         """Keys of all held objects, in no particular order."""
         return tuple(self._entries)
@@ -136,7 +143,8 @@ class CacheIndex:
         entry = self._entries.get(key)
         if entry is None:
             return Miss(key)
-        self._policy.use(key)
+        if key not in self._pinned:
+            self._policy.use(key)
         age_s = entry.age_s
         if now_s > entry.stored_s:  # a clock that is set back makes nothing younger
             age_s += now_s - entry.stored_s
@@ -156,7 +164,8 @@ class CacheIndex:
         self.use_counts.add(key, times)
         if key not in self._entries:
             return False
-        self._policy.use(key, times)
+        if key not in self._pinned:
+            self._policy.use(key, times)
         return True
 
     def reserve(self, key: str, size_bytes: int) -> Room:
@@ -167,7 +176,7 @@ class CacheIndex:
         ``commit`` or ``release``.
         """
         cost = size_bytes + self._overhead_bytes
-        if cost + self._reserved_bytes > self.capacity_bytes:
+        if cost + self._reserved_bytes + self._pinned_bytes > self.capacity_bytes:
             return Room(granted=False)
         if key not in self._entries and not self._policy.admits(key, cost):
             return Room(granted=False)
@@ -192,7 +201,10 @@ class CacheIndex:
             return
         self._entries[entry.key] = entry
         self._held_bytes += entry.size_bytes - held.size_bytes
-        self._policy.resize(entry.key, entry.size_bytes + self._overhead_bytes)
+        if entry.key in self._pinned:
+            self._pinned_bytes += entry.size_bytes - held.size_bytes
+        else:
+            self._policy.resize(entry.key, entry.size_bytes + self._overhead_bytes)
 
     def restore(self, entry: Entry) -> Room:
         """Hold an object found on disk at the start; earlier ones are evicted for lack of room.
@@ -201,7 +213,9 @@ class CacheIndex:
         already, is refused.
         """
         cost = entry.size_bytes + self._overhead_bytes
-        if entry.key in self._entries or cost + self._reserved_bytes > self.capacity_bytes:
+        if entry.key in self._entries:
+            return Room(granted=False)
+        if cost + self._reserved_bytes + self._pinned_bytes > self.capacity_bytes:
             return Room(granted=False)
         evicted = self._evict_to(self.capacity_bytes - self._reserved_bytes - cost)
         self._hold(entry)
@@ -221,7 +235,34 @@ class CacheIndex:
         if entry is None:
             return False
         self._held_bytes -= entry.size_bytes + self._overhead_bytes
+        if key in self._pinned:
+            self._pinned.remove(key)
+            self._pinned_bytes -= entry.size_bytes + self._overhead_bytes
+        else:
+            self._policy.remove(key)
+        return True
+
+    def pin(self, key: str) -> bool:
+        """Keep a held object whatever the policy thinks of it; False: not held, or pinned.
+
+        For what was filled ahead of demand. A pinned object leaves by ``remove`` only.
+        """
+        entry = self._entries.get(key)
+        if entry is None or key in self._pinned:
+            return False
         self._policy.remove(key)
+        self._pinned.add(key)
+        self._pinned_bytes += entry.size_bytes + self._overhead_bytes
+        return True
+
+    def unpin(self, key: str) -> bool:
+        """Hand a pinned object to the policy, like one that is new; False: not pinned."""
+        if key not in self._pinned:
+            return False
+        cost = self._entries[key].size_bytes + self._overhead_bytes
+        self._pinned.remove(key)
+        self._pinned_bytes -= cost
+        self._policy.add(key, cost)
         return True
 
     def change_policy(self, policy: EvictionPolicy, *, capacity_bytes: int) -> tuple[str, ...]:
@@ -253,7 +294,7 @@ class CacheIndex:
 
     def _evict_to(self, most_bytes: int) -> tuple[str, ...]:
         evicted = []
-        while self._held_bytes > most_bytes and self._entries:
+        while self._held_bytes > most_bytes and len(self._entries) > len(self._pinned):
             key = self._policy.evict()
             entry = self._entries.pop(key)
             self._held_bytes -= entry.size_bytes + self._overhead_bytes

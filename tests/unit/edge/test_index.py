@@ -133,6 +133,31 @@ def test_uses_that_were_answered_elsewhere_count_like_lookups() -> None:
     assert index.use_counts.take() == {"/a": 4, "/gone": 1}
 
 
+def test_a_pinned_object_stays_until_it_is_unpinned() -> None:
+    index = index_of(30, entry("/a"), entry("/b"), entry("/c"))
+    assert index.pin("/a")
+    assert not index.pin("/a")
+    assert index.reserve("/d", 10).evicted == ("/b",)
+    index.commit(entry("/d"))
+    assert not index.reserve("/large", 21).granted
+    assert index.pinned_bytes == 10
+    assert index.unpin("/a")
+    assert index.shed(1) == ("/c",)
+    assert index.reserve("/e", 30).evicted == ("/d", "/a")
+
+
+def test_a_pinned_object_can_be_used_replaced_and_removed() -> None:
+    index = index_of(50, entry("/a"), entry("/b"))
+    index.pin("/a")
+    assert isinstance(index.lookup("/a", now_s=100.0), Hit)
+    assert index.use("/a", 2)
+    index.reserve("/a", 15)
+    index.commit(entry("/a", 15))
+    assert (index.pinned_bytes, index.held_bytes) == (15, 25)
+    assert index.remove("/a")
+    assert (index.pinned_bytes, index.held_bytes, index.unpin("/a")) == (0, 10, False)
+
+
 def test_requests_are_counted_whether_or_not_the_object_is_held() -> None:
     index = index_of(30, entry("/a"))
     for key in ("/a", "/b", "/b"):
