@@ -2,9 +2,9 @@
 
 ``SimpleHeads.read`` takes the bytes of one piece from a connection. It returns the target
 when they are exactly one whole ``GET`` whose header fields cannot change what a 200 answer
-to it is; for everything else, and for every doubt, it returns None, and the ordinary parser
-decides. Clients repeat their header fields from request to request, so blocks of fields that
-were found simple are remembered by their bytes.
+to it is, but for ranges and conditions, which it names; for everything else, and for every
+doubt, it returns None, and the ordinary parser decides. Clients repeat their header fields from
+request to request, so blocks of fields that ask for nothing special are remembered by their bytes.
 
 Sources: RFC 9112 §2.2, §3, §5 (form of a head), RFC 9110 §5.5 (field values), §7.2 (Host).
 """
@@ -33,6 +33,9 @@ HARMLESS = frozenset(
 """Fields without effect on an answer that does not vary. ``Sec-`` fields are harmless too, and
 ``Connection: keep-alive``, which says what HTTP/1.1 does anyway."""
 
+ASKING = frozenset({b"if-modified-since", b"if-none-match", b"if-range", b"range"})
+"""Fields that ask for a part, or for nothing when nothing has changed."""
+
 _LINE = re.compile(rb"GET (/[!\"$-~]*) HTTP/1\.1")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[!-~]+(?:[ \t]+[!-~]+)*)?)[ \t]*")
 _HOST = re.compile(rb"[A-Za-z0-9._\[\]:-]+")
@@ -47,6 +50,8 @@ class SimpleHead(NamedTuple):
     """Value of its one ``Host`` field."""
     fields: bytes
     """All header fields as received, for logs."""
+    asking: tuple[tuple[str, str], ...] = ()
+    """Those that ask for a part or name a condition, in lower case."""
 
 
 class SimpleHeads:
@@ -68,18 +73,21 @@ class SimpleHeads:
             return None
         fields = data[end:]
         host = self._hosts.get(fields)
-        if host is None:
-            host = simple_host(fields)
-            if host is None:
-                return None
+        if host is not None:
+            return SimpleHead(line[1], host, fields)
+        found = simple_fields(fields)
+        if found is None:
+            return None
+        host, asking = found
+        if not asking:
             if len(self._hosts) >= _REMEMBERED:
                 self._hosts.clear()
             self._hosts[fields] = host
-        return SimpleHead(line[1], host, fields)
+        return SimpleHead(line[1], host, fields, asking)
 
 
-def simple_host(fields: bytes) -> bytes | None:
-    """The host that a block of fields names; None when the block is not simple.
+def simple_fields(fields: bytes) -> tuple[bytes, tuple[tuple[str, str], ...]] | None:
+    """The host that a block of fields names, and what it asks for; None when it is not simple.
 
     Args:
         fields: From the end of the request line to the end of the head, both line ends
@@ -90,7 +98,7 @@ def simple_host(fields: bytes) -> bytes | None:
     lines = fields[2:-4].split(b"\r\n")
     if len(lines) > MAX_FIELDS:
         return None
-    host = None
+    host, asking = None, {}
     for line in lines:
         match = _FIELD.fullmatch(line)
         if match is None:  # malformed, or empty: the head ends before the piece does
@@ -103,6 +111,12 @@ def simple_host(fields: bytes) -> bytes | None:
         elif name == b"connection":
             if value.lower() != b"keep-alive":
                 return None
+        elif name in ASKING:
+            if name in asking:
+                return None
+            asking[name] = value
         elif name not in HARMLESS and not name.startswith(b"sec-"):
             return None
-    return host
+    if host is None:
+        return None
+    return host, tuple((name.decode(), value.decode("ascii")) for name, value in asking.items())

@@ -17,13 +17,14 @@ from collections.abc import Callable, Iterable
 
 from multidict import CIMultiDict
 
+from edge.caching.answers import representation
 from edge.caching.cachestatus import FIELD, CacheStatus, append_member
 from edge.caching.stored import StoredObject
 from edge.caching.variants import lookup_key_of
 from edge.counters import Counters
 from edge.server.tokencheck import TokenCheck
 from origin.httpdate import http_date
-from origin.httprules import Field
+from origin.httprules import Field, Span, join_fields, plan_response
 from origin.server.filesender import is_resident
 from origin.server.httpserver import add_fields
 from origin.simplehead import SimpleHead
@@ -43,14 +44,16 @@ PROBE_S = 1.0
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _RENEWED = ("Age", FIELD)
+_OF_PART = frozenset({"Content-Length", "Content-Range"})
 
 
 class HotObject:
     """One answer that is ready."""
 
     __slots__ = (
-        "_counters", "_gone", "_has_date", "_name", "_start", "_upstream", "_users", "data", "file",
-        "head", "head_from_s", "head_until_s", "is_warm", "key", "limit_s", "probed_s",
+        "_counters", "_gone", "_has_date", "_name", "_of_news", "_of_part", "_renewed", "_shown",
+        "_start", "_upstream", "_users", "data", "file",
+        "head", "head_from_s", "head_until_s", "is_warm", "key", "limit_s", "offset", "probed_s",
         "size_bytes", "status", "stored", "title",
     )  # fmt: skip
 
@@ -65,6 +68,7 @@ class HotObject:
         adds_fields: bool,
         counters: Counters,
         limit_s: float,
+        now_s: float,
     ) -> None:
         """Prepare the answer.
 
@@ -77,6 +81,7 @@ class HotObject:
             adds_fields: Add the fields that all our own answers have.
             counters: What is sent is counted there.
             limit_s: Most seconds in which a client takes 256 KiB.
+            now_s: Seconds since the epoch.
 
         Raises:
             ValueError: a field cannot be sent.
@@ -84,6 +89,7 @@ class HotObject:
         self.key, self.stored, self.file = key, stored, file
         self.title = stored.lookup_key.split("/", 2)[1]
         self.size_bytes, self.status, self.limit_s = stored.size_bytes, 200, limit_s
+        self.offset = 0
         self.data = (
             os.pread(file, self.size_bytes, 0) if self.size_bytes <= IN_MEMORY_BYTES else None
         )
@@ -100,6 +106,12 @@ class HotObject:
         self._has_date = "Date" in headers
         phrase = stored.reason or "OK"
         self._start = f"HTTP/1.1 200 {phrase}\r\n".encode("latin-1") + _lines(headers.items())
+        headers.popall("Content-Length", None)
+        self._of_part = b"HTTP/1.1 206 Partial Content\r\n" + _lines(headers.items())
+        headers.popall("Content-Type", None)
+        self._of_news = b"HTTP/1.1 304 Not Modified\r\n" + _lines(headers.items())
+        self._renewed = b""
+        self._shown = representation(join_fields(stored.headers), self.size_bytes, now_s=now_s)
         self.head_from_s = self.head_until_s = float("-inf")
         self._users, self._gone = 0, False
 
@@ -116,12 +128,26 @@ class HotObject:
         fields = [("Age", str(int(age_s))), (FIELD, append_member(self._upstream, status))]
         if not self._has_date:
             fields.append(("Date", http_date(int(now_s))))
-        self.head = self._start + _lines(fields) + b"\r\n"
+        self._renewed = _lines(fields) + b"\r\n"
+        self.head = self._start + self._renewed
         # Until the first of the three whole seconds changes. Time to live is rounded down, so
         # what becomes stale meanwhile ends it as well.
         left_s = min(1.0 - now_s % 1.0, 1.0 - age_s % 1.0, ttl_s % 1.0 or 1.0)
         self.head_from_s, self.head_until_s = now_s, now_s + left_s
         return True
+
+    def asked(self, asking: Iterable[Field], now_s: float) -> HotObject | HotPart | None:
+        """What a request for a part or with conditions gets; None when that is not ready."""
+        plan = plan_response("GET", asking, self._shown, now_s=now_s)
+        if plan.status == 200:
+            return self
+        if plan.status == 304:
+            return HotPart(self, 304, Span(0, 0), self._of_news + self._renewed)
+        if plan.status == 206 and len(plan.body) == 1 and isinstance(plan.body[0], Span):
+            described = [pair for pair in plan.headers if pair[0] in _OF_PART]
+            head = self._of_part + _lines(described) + self._renewed
+            return HotPart(self, 206, plan.body[0], head)
+        return None
 
     def enter(self) -> None:
         """Keep ``file`` open until ``leave``."""
@@ -143,6 +169,44 @@ class HotObject:
         """Count bytes of the body as sent."""
         self._counters.sent_bytes += count
         self._counters.hit_bytes += count
+
+
+class HotPart:
+    """A part of an answer that is ready, or the news that nothing has changed."""
+
+    __slots__ = ("_whole", "data", "file", "head", "offset", "size_bytes", "status")
+
+    def __init__(self, whole: HotObject, status: int, span: Span, head: bytes) -> None:
+        self._whole, self.status, self.head, self.file = whole, status, head, whole.file
+        self.offset, self.size_bytes = span.start, span.length
+        self.data: bytes | None = b"" if not span.length else None
+        if whole.data is not None:
+            self.data = whole.data[span.start : span.start + span.length]
+
+    def __repr__(self) -> str:
+        return f"<HotPart {self.offset} + {self.size_bytes} of {self._whole!r}>"
+
+    @property
+    def is_warm(self) -> bool:
+        """The body is in the page cache, as far as is known."""
+        return self._whole.is_warm
+
+    @property
+    def limit_s(self) -> float:
+        """Most seconds in which a client takes 256 KiB."""
+        return self._whole.limit_s
+
+    def enter(self) -> None:
+        """Keep ``file`` open until ``leave``."""
+        self._whole.enter()
+
+    def leave(self) -> None:
+        """Undo ``enter``."""
+        self._whole.leave()
+
+    def count_sent(self, count: int) -> None:
+        """Count bytes of the body as sent."""
+        self._whole.count_sent(count)
 
 
 class HotObjects:
@@ -189,7 +253,7 @@ class HotObjects:
     def __len__(self) -> int:
         return len(self._objects)
 
-    def find(self, head: SimpleHead) -> HotObject | None:
+    def find(self, head: SimpleHead) -> HotObject | HotPart | None:
         """The answer to a simple request, if it is ready and permitted."""
         if self._tokens is None:
             before = self._before_host
@@ -211,6 +275,9 @@ class HotObjects:
             return None
         if not found.head_from_s <= now_s < found.head_until_s and not found.renew(now_s):
             return None
+        ready = found.asked(head.asking, now_s) if head.asking else found
+        if ready is None:
+            return None
         if found.data is None and not 0 <= now_s - found.probed_s < PROBE_S:
             found.is_warm = is_resident(found.file, 0, found.size_bytes)
             if found.is_warm:
@@ -219,7 +286,7 @@ class HotObjects:
         self._use(stored.key)
         self._counters.requests += 1
         self._counters.hits += 1
-        return found
+        return ready
 
     def reconfigure(self, *, limit_s: float) -> None:
         """Give clients another limit from now on."""
@@ -255,6 +322,7 @@ class HotObjects:
                 adds_fields=self._tokens is not None,
                 counters=self._counters,
                 limit_s=self._limit_s,
+                now_s=self._now(),
             )
         except (ValueError, OSError):
             os.close(copy)

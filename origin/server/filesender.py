@@ -70,8 +70,10 @@ def warm(file: int, offset: int, length: int) -> None:
         os.close(file)
 
 
-def send_now(sock: socket.socket, lead: bytes, file: int, length: int) -> tuple[bytes, int]:
-    """Send ``lead`` and the first bytes of a file, as far as there is room at once.
+def send_now(
+    sock: socket.socket, lead: bytes, file: int, offset: int, length: int
+) -> tuple[bytes, int]:
+    """Send ``lead`` and some bytes of a file, as far as there is room at once.
 
     Returns:
         What is left of ``lead``, and how many bytes of the file were sent. An error is not
@@ -82,7 +84,7 @@ def send_now(sock: socket.socket, lead: bytes, file: int, length: int) -> tuple[
         # Held back until the file follows, so that the beginning of both is one segment.
         lead = lead[sock.send(lead, socket.MSG_MORE) :]
         if not lead:
-            count = os.sendfile(sock.fileno(), file, 0, length)
+            count = os.sendfile(sock.fileno(), file, offset, length)
     except OSError:
         pass
     return lead, count

@@ -38,12 +38,20 @@ class Ready(Protocol):
     size_bytes: int
     """Length of the body."""
     data: bytes | None
-    """The body, when it is small; otherwise it is in ``file``, from its beginning."""
+    """The body, when it is small; otherwise it is in ``file``."""
     file: int
-    is_warm: bool
-    """The body is in the page cache, as far as is known."""
-    limit_s: float
-    """Most seconds in which a client takes 256 KiB."""
+    offset: int
+    """Where in the file it begins."""
+
+    @property
+    def is_warm(self) -> bool:
+        """The body is in the page cache, as far as is known."""
+        ...
+
+    @property
+    def limit_s(self) -> float:
+        """Most seconds in which a client takes 256 KiB."""
+        ...
 
     def enter(self) -> None:
         """Keep ``file`` open until ``leave``."""
@@ -194,7 +202,7 @@ class QuickConnection(Connection):
     def _send_ready(self, ready: Ready, head: SimpleHead, began_s: float) -> None:
         lead, sent_bytes, length = ready.head, 0, ready.size_bytes
         if ready.is_warm and self._socket is not None:
-            lead, sent_bytes = send_now(self._socket, lead, ready.file, length)
+            lead, sent_bytes = send_now(self._socket, lead, ready.file, ready.offset, length)
             if not lead and sent_bytes == length:
                 self._count(ready, head, began_s, length)
                 if not self._is_fast:
@@ -225,7 +233,7 @@ class QuickConnection(Connection):
         self._sender = self._make_sender(
             lead,
             ready.file,
-            sent_bytes,
+            ready.offset + sent_bytes,
             length - sent_bytes,
             ready.limit_s,
             count,

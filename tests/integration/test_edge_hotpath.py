@@ -16,7 +16,7 @@ from aiohttp import web
 from edge.config import EdgeConfig
 from edge.server import hotpath
 from edge.server.app import EDGE, make_app
-from edge.server.hotpath import IN_MEMORY_BYTES, HotObject, HotObjects
+from edge.server.hotpath import IN_MEMORY_BYTES, HotObject, HotObjects, HotPart
 from origin.config import ServerLimits
 from origin.server import filesender, quick
 from origin.server.httpserver import listening
@@ -38,7 +38,12 @@ class Clock:
 class Watched(NamedTuple):
     """What the short cut answered."""
 
-    found: list[HotObject]
+    found: list[HotObject | HotPart]
+
+    def last(self) -> HotObject:
+        """The latest, which was whole."""
+        assert isinstance(self.found[-1], HotObject)
+        return self.found[-1]
 
 
 @pytest.fixture
@@ -52,7 +57,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
     seen = Watched([])
     find = HotObjects.find
 
-    def note(self: HotObjects, head: object) -> HotObject | None:
+    def note(self: HotObjects, head: object) -> HotObject | HotPart | None:
         found = find(self, head)  # type: ignore[arg-type]  # as given
         if found is not None:
             seen.found.append(found)
@@ -107,7 +112,9 @@ class Client:
         raw = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 5)
         first, *lines = raw.decode().rstrip("\r\n").split("\r\n")
         fields = dict(line.split(": ", 1) for line in lines)
-        body = await asyncio.wait_for(self.reader.readexactly(int(fields["Content-Length"])), 5)
+        body = await asyncio.wait_for(
+            self.reader.readexactly(int(fields.get("Content-Length", 0))), 5
+        )
         return int(first.split()[1]), fields, body
 
     async def get(self, name: str, more: str = "") -> tuple[int, dict[str, str], bytes]:
@@ -134,6 +141,64 @@ async def test_a_hot_answer_equals_the_ordinary_one(
         assert len(watched.found) == 1
         assert ordinary == ready
         assert ready[2] == (SMALL if name == "small" else LARGE)
+
+
+@pytest.mark.parametrize("name", ["small", "large"])
+@pytest.mark.parametrize(
+    ("asking", "status"),
+    [
+        ("Range: bytes=0-99", 206),
+        ("Range: bytes=500-", 206),
+        ("Range: bytes=-700", 206),
+        ("Range: bytes=0-", 206),
+        ("Range: bytes=10-99999999", 206),
+        ("Range: lines=1-2", 200),
+        ("Range: bytes=3-1", 200),
+        ('If-None-Match: "tag"', 304),
+        ('If-None-Match: W/"other", W/"tag"', 304),
+        ('If-None-Match: "other"', 200),
+        ("If-Modified-Since: Fri, 15 Jan 2027 08:00:00 GMT", 304),
+        ("If-Modified-Since: Fri, 15 Jan 2027 07:00:00 GMT", 200),
+        ('Range: bytes=0-9\r\nIf-Range: "tag"', 206),
+        ('Range: bytes=0-9\r\nIf-Range: "other"', 200),
+        ('Range: bytes=0-9\r\nIf-None-Match: "tag"', 304),
+    ],
+)
+async def test_parts_and_conditions_are_ready_too(
+    asking: str,
+    status: int,
+    name: str,
+    edge: RunningEdge,
+    parent: FakeParent,
+    clock: Clock,
+    watched: Watched,
+) -> None:
+    """One range, or one answer to a condition, is the same to the byte as the ordinary one."""
+    parent.things[f"/film/{name}.m4s"].headers |= {
+        "ETag": '"tag"',
+        "Last-Modified": "Fri, 15 Jan 2027 08:00:00 GMT",
+        "Content-Type": "video/iso.segment",
+    }
+    async with Client(edge, parent, clock) as client:
+        await client.heat(name)
+        ordinary = await client.get(name, f"Cache-Control: max-age=99999\r\n{asking}\r\n")
+        assert watched.found == []
+        ready = await client.get(name, f"{asking}\r\n")
+        assert len(watched.found) == 1
+        assert ready == ordinary
+        assert ready[0] == status
+        assert (await client.get(name))[0] == 200
+
+
+@pytest.mark.parametrize("asking", ["bytes=99999999-", "bytes=0-1,5-6"])
+async def test_rare_parts_go_the_ordinary_way(
+    asking: str, edge: RunningEdge, parent: FakeParent, clock: Clock, watched: Watched
+) -> None:
+    """Several ranges, and those that cannot be satisfied."""
+    async with Client(edge, parent, clock) as client:
+        await client.heat("large")
+        assert (await client.get("large", f"Range: {asking}\r\n"))[0] in (206, 416)
+        assert watched.found == []
 
 
 async def test_hot_answers_are_counted_and_used_like_others(
@@ -254,7 +319,7 @@ async def test_a_client_that_reads_nothing_is_cut_off(
         await client.heat("huge")
         client.send(client.head("huge"))
         await until(lambda: bool(watched.found))
-        hot = watched.found[0]
+        hot = watched.last()
         assert hot._users == 1
         await until(lambda: hot._users == 0)
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
@@ -269,7 +334,7 @@ async def test_a_client_that_leaves_lets_go_of_the_file(
         await client.heat("huge")
         client.send(client.head("huge"))
         await client.reader.readexactly(1000)
-        hot = watched.found[0]
+        hot = watched.last()
         edge.edge._delivery.forget("/film/huge.m4s")
         assert os.fstat(hot.file).st_nlink == 0
     await until(lambda: hot._users == 0)

@@ -143,13 +143,13 @@ async def test_a_client_that_takes_enough_may_take_long(tmp_path: Path) -> None:
 async def test_what_cannot_be_sent_at_once_is_left(tmp_path: Path) -> None:
     """Head and body stop where the socket has no room, and nothing is raised."""
     with Sending(tmp_path) as sending:
-        assert send_now(sending.near, b"head", sending.file, 10) == (b"", 10)
-        assert await sending.receive(14) == b"head" + BODY[:10]
+        assert send_now(sending.near, b"head", sending.file, 5, 10) == (b"", 10)
+        assert await sending.receive(14) == b"head" + BODY[5:15]
         while sending_goes_on(lambda: sending.near.send(bytes(65536))):
             pass
-        assert send_now(sending.near, b"head", sending.file, 10) == (b"head", 0)
+        assert send_now(sending.near, b"head", sending.file, 0, 10) == (b"head", 0)
         sending.near.close()
-        assert send_now(sending.near, b"head", sending.file, 10) == (b"head", 0)
+        assert send_now(sending.near, b"head", sending.file, 0, 10) == (b"head", 0)
 
 
 def sending_goes_on(send: Callable[[], int]) -> bool:

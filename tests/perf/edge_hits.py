@@ -1,8 +1,8 @@
 """Hits of an edge beside those of nginx: requests per CPU-second of the server, in one run.
 
     python -m tests.perf.edge_hits [--sizes 16,256,1024,4096] [--rounds 5] [--seconds 1.5]
-                                   [--tls] [--rival static|cache] [--workers N]
-                                   [--stalled N] [--json]
+                                   [--tls] [--rival static|cache] [--range A-B]
+                                   [--workers N] [--stalled N] [--json]
 
 Both servers hold the same objects and check permission on every request: the edge a token
 signed with Ed25519, nginx a ``secure_link``. Rounds take turns, the load is ``wrk``, and the
@@ -133,7 +133,7 @@ async def load(server: Server, kib: int, args: argparse.Namespace) -> Round:
     """One round of wrk."""
     before, began = cpu_s(server.pid), time.perf_counter()
     process = await asyncio.create_subprocess_exec(
-        "wrk", "-t1", f"-c{args.clients}", f"-d{args.seconds}", "--timeout", "10",
+        "wrk", *args.header, "-t1", f"-c{args.clients}", f"-d{args.seconds}", "--timeout", "10",
         server.url(kib), stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     output, _ = await process.communicate()
@@ -332,11 +332,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=1, help="of each round")
     parser.add_argument("--clients", type=int, default=16, help="connections")
     parser.add_argument("--tls", action="store_true")
+    parser.add_argument("--range", metavar="FIRST-LAST", help="ask for these bytes only")
     parser.add_argument("--rival", choices=sorted(SERVE), default="static")
     parser.add_argument("--workers", type=int, default=1, help="of both servers")
     parser.add_argument("--stalled", type=int, default=0, metavar="N")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
+    args.header = ["-H", f"Range: bytes={args.range}"] if args.range else []
     for program in ("wrk", "nginx"):
         if shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None:
             raise SystemExit(f"{program}: not found; install it (Debian: apt install {program})")

@@ -11,7 +11,7 @@ from aiohttp.http_parser import HttpRequestParser
 from aiohttp.streams import EMPTY_PAYLOAD
 
 from origin.framing import find_fault
-from origin.simplehead import MAX_FIELDS_BYTES, SimpleHeads, simple_host
+from origin.simplehead import MAX_FIELDS_BYTES, SimpleHeads, simple_fields
 
 SIMPLE = b"GET /t/x/film/v0/1.m4s HTTP/1.1\r\nHost: h:1\r\nUser-Agent: a b (c; d)\r\n\r\n"
 
@@ -43,13 +43,14 @@ NOT_SIMPLE = {
     "long fields": SIMPLE.replace(b"a b", b"a" * MAX_FIELDS_BYTES),
     "long target": SIMPLE.replace(b"1.m4s", b"1" * 5000),
     "many fields": SIMPLE.replace(b"User-Agent", b"DNT: 1\r\n" * 50 + b"User-Agent"),
+    "two ranges fields": SIMPLE.replace(b"User-Agent: a b (c; d)", b"Range: bytes=0-1\r\nrange: x"),
     "nothing": b"",
 } | {
     name: SIMPLE.replace(b"User-Agent", name.encode())
     for name in (
-        "Range", "If-Range", "If-None-Match", "If-Modified-Since", "If-Match", "Cache-Control",
-        "Pragma", "Authorization", "Cookie", "Upgrade", "Expect", "Content-Length", "TE",
-        "Transfer-Encoding", "Trailer", "Via", "CDN-Loop", "Keep-Alive", "Proxy-Authorization",
+        "If-Match", "If-Unmodified-Since", "Cache-Control", "Pragma", "Authorization", "Cookie",
+        "Upgrade", "Expect", "Content-Length", "TE", "Transfer-Encoding", "Trailer", "Via",
+        "CDN-Loop", "Keep-Alive", "Proxy-Authorization",
     )
 }  # fmt: skip
 
@@ -61,13 +62,23 @@ def test_a_simple_request_is_its_target_and_host() -> None:
     assert (head.target, head.host) == (b"/t/x/film/v0/1.m4s?CMCD=a%2Cb", b"h:1")
 
 
+def test_what_is_asked_for_is_named() -> None:
+    """Ranges and conditions, each once; blocks that hold them are not remembered."""
+    heads = SimpleHeads()
+    asking = b'Range: bytes=5-\r\nIf-Range: "x"\r\nUser-Agent'
+    head = heads.read(SIMPLE.replace(b"User-Agent", asking))
+    assert head is not None
+    assert head.asking == (("range", "bytes=5-"), ("if-range", '"x"'))
+    assert heads._hosts == {}
+
+
 def test_fields_without_effect_are_simple() -> None:
     """What browsers and players send with every segment does not stop the short cut."""
     fields = (
         b"\r\nHost: [::1]:80\r\nConnection: keep-alive\r\nsec-ch-ua: \"x\"\r\nOrigin: http://a\r\n"
         b"Accept: */*\r\nAccept-Encoding:gzip, br \r\nCMCD-Session: sid=\"1\"\r\nDNT:\r\n\r\n"
     )  # fmt: skip
-    assert simple_host(fields) == b"[::1]:80"
+    assert simple_fields(fields) == (b"[::1]:80", ())
 
 
 @pytest.mark.parametrize("data", NOT_SIMPLE.values(), ids=NOT_SIMPLE)
