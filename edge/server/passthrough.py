@@ -64,6 +64,8 @@ class Passthrough:
         self._counters.passed += 1
         body: bytes | AsyncIterator[bytes] | None = None
         if request.body_exists:
+            if request.headers.get("Expect", "").lower() == "100-continue":
+                send_interim(request, 100, "Continue", ())  # RFC 9110 §10.1.1
             body = await request.read() if self._config.require_token else self._pieces(request)
         async with self._upstream.ask(
             request.method,

@@ -78,13 +78,13 @@ class Site:
         headers = join_fields(fields)
         if has_looped(fields, self._loop_id):
             return error_response(508, "loop", "this request has been here before")
+        refused = _stops_here(request.method, headers)
+        if refused is not None:
+            return refused
         where = self._where(request, headers)
         if where is None:
             return error_response(400, "bad-path", "expected a path or an absolute URL")
         scheme, host, target = where
-        refused = _stops_here(request.method, headers)
-        if refused is not None:
-            return refused
         base = f"{scheme}://{host}" if self._config.forward_host else self._parent_origin
         wanted = self._wanted(request, fields, headers, base, target)
         if request.method in ("GET", "HEAD") and not request.body_exists:
@@ -109,7 +109,9 @@ class Site:
                 return None
             host, slash, path = rest.partition("/")
             host, mark, query = host.partition("?")
-            raw = f"/{mark}{query}" if mark else f"/{path if slash else ''}"
+            raw = f"/{mark}{query}" if mark else f"/{path}"
+            if request.method == "OPTIONS" and not (slash or mark):
+                raw = "*"  # RFC 9112 §3.2.4
             host = host.rpartition("@")[2]
         host = host.lower().removesuffix(_DEFAULT_PORTS[scheme])
         return (scheme, host, raw.partition("#")[0]) if host else None
@@ -161,8 +163,10 @@ class Site:
 def _stops_here(method: str, headers: dict[str, str]) -> web.Response | None:
     """The answer to a request that may go no further; None when it may.
 
-    RFC 9110 §7.6.2 and §9.3.6.
+    RFC 9110 §7.6.2, §9.3.6 and §10.1.1.
     """
+    if headers.get("expect", "100-continue").lower() != "100-continue":
+        return error_response(417, "expectation", "only 100-continue can be met")
     if method == "CONNECT":
         return error_response(501, "method", "this is a reverse proxy and opens no tunnels")
     if method not in ("OPTIONS", "TRACE") or "max-forwards" not in headers:

@@ -379,7 +379,30 @@ _FORWARDING = (
         says="OPTIONS * goes on",
         clause="RFC 9112 §3.2.4",
         must=True,
-        steps=(Step(method="OPTIONS", path="*", answer=Answer(status=204)),),
+        steps=(
+            Step(method="OPTIONS", path="*", answer=Answer(status=204)),
+            Step(method="OPTIONS", path="http://site.example", answer=Answer(status=204)),
+        ),
+    ),
+    Case(
+        says="whoever waits for 100 is told to go on",
+        clause="RFC 9110 §10.1.1",
+        must=True,
+        steps=(
+            Step(
+                method="POST",
+                body=b"abc",
+                fields=("Expect: 100-continue",),
+                interim=(100,),
+                asks_no=("Expect",),
+            ),
+        ),
+    ),
+    Case(
+        says="another expectation cannot be met",
+        clause="RFC 9110 §10.1.1",
+        must=True,
+        steps=(Step(fields=("Expect: x",), status=417, lacks=("X-Step",)),),
     ),
     *(
         Case(
