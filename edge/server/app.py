@@ -32,6 +32,7 @@ from edge.server.clock import monotonic_s
 from edge.server.delivery import Delivery
 from edge.server.filling import Fills
 from edge.server.hotpath import HotObjects
+from edge.server.keeping import Keeper
 from edge.server.parents import ParentsClient
 from edge.server.passthrough import MAX_REQUEST_BODY_BYTES, Passthrough
 from edge.server.purge import PATH as PURGE_PATH
@@ -107,11 +108,17 @@ class Edge:
         )
         """What was stored before the start, and whether all of it is known."""
         rules = _rules_of(config)
-        self._fills = Fills(
-            config,
+        self._keeper = Keeper(
             rules=rules,
             store=self._store,
             index=self.index,
+            catalogue=self._catalogue,
+            counters=self.counters,
+        )
+        self._fills = Fills(
+            config,
+            rules=rules,
+            keeper=self._keeper,
             catalogue=self._catalogue,
             upstream=self.upstream,
             counters=self.counters,
@@ -136,6 +143,7 @@ class Edge:
             catalogue=self._catalogue,
             store=self._store,
             fills=self._fills,
+            keeper=self._keeper,
             passthrough=self._passthrough,
             counters=self.counters,
             now=now,
@@ -201,7 +209,7 @@ class Edge:
         self._token_check.reconfigure(refused_s=config.keys_refresh_s)
         if (config.policy, config.cache_bytes) != (before.policy, before.cache_bytes):
             policy = policies.make(config.policy, capacity_bytes=config.cache_bytes)
-            self._fills.make_room(policy, capacity_bytes=config.cache_bytes)
+            self._keeper.make_room(policy, capacity_bytes=config.cache_bytes)
 
     def let_go(self) -> None:
         """Leave the cache folder to another process; what is served from it still is."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 
 from abr.errors import AbrError, UpstreamError, UpstreamTimeoutError
 from edge.caching.decide import (
@@ -21,8 +20,6 @@ from edge.caching.decide import (
     confirms,
     head_confirms,
 )
-from edge.caching.directives import control_of
-from edge.caching.freshness import assess
 from edge.caching.hitformiss import HitForMiss
 from edge.caching.parts import Window
 from edge.caching.purging import Purge, tags_of
@@ -31,10 +28,8 @@ from edge.caching.variants import Catalogue, variant_key
 from edge.collapse import Collapse, Joined
 from edge.config import EdgeConfig
 from edge.counters import Counters
-from edge.index import CacheIndex
-from edge.policies import EvictionPolicy
-from edge.server.body import BodyStore
 from edge.server.fill import Fill, Filled
+from edge.server.keeping import Keeper
 from edge.server.parents import ParentsClient
 from edge.server.reading import Answer, read_answer
 from edge.server.spool import Spool
@@ -51,8 +46,7 @@ class Fills:
         config: EdgeConfig,
         *,
         rules: Rules,
-        store: BodyStore,
-        index: CacheIndex,
+        keeper: Keeper,
         catalogue: Catalogue,
         upstream: ParentsClient,
         counters: Counters,
@@ -62,8 +56,7 @@ class Fills:
         """Keys whose responses were of use to one client only."""
         self._config = config
         self._rules = rules
-        self._store = store
-        self._index = index
+        self._keeper = keeper
         self._catalogue = catalogue
         self._upstream = upstream
         self._counters = counters
@@ -80,6 +73,7 @@ class Fills:
     def reconfigure(self, config: EdgeConfig, rules: Rules) -> None:
         """Use other settings from now on; fills under way keep their time limit."""
         self._config, self._rules = config, rules
+        self._keeper.rules = rules
         self.uncacheable.ttl_s = config.hit_for_miss_s
 
     @property
@@ -118,10 +112,6 @@ class Fills:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return self._collapse.start(key, fill)
-
-    def make_room(self, policy: EvictionPolicy, *, capacity_bytes: int) -> None:
-        """Go on with another eviction policy or size of the cache."""
-        self._evict(self._index.change_policy(policy, capacity_bytes=capacity_bytes))
 
     def _fill_key(self, wanted: Wanted, window: Window | None) -> str:
         known = self._catalogue.secondary(wanted.key, wanted.facts.fields)
@@ -188,7 +178,7 @@ class Fills:
         if held is not None:
             outcome = after_validation(response.status, stores=answer.uses.store)
             if outcome is Outcome.REPLACED:
-                self._forget(held.key)
+                self._keeper.forget(held.key)
         fill.tags = tags_of(answer.kept)
         if answer.uses.is_for_one:
             if response.status != 416:  # which is about the range, not about the object
@@ -238,21 +228,22 @@ class Fills:
     async def _spool(self, fill: Fill, answer: Answer) -> None:
         length = answer.response.length_bytes
         stores = answer.uses.store
-        reserved = stores and length is not None and self._reserve(fill.key, length)
-        spool = fill.spool = self._store.spool()
+        reserved = stores and length is not None and self._keeper.reserve(fill.key, length)
+        spool = fill.spool = self._keeper.spool()
         try:
             if reserved and length and not spool.allocate(length):
                 reserved = stores = False
-                self._make_room(length)
+                self._keeper.give_up(length)
             # Only with a length is it known now that there is room for all of it.
             fill.set_head(self._filled(answer, stores=reserved))
             await self._copy(fill.key, answer.response, spool)
             if stores and length is None:
                 length = spool.written_bytes
-                reserved = not fill.is_outdated and self._reserve(fill.key, length)
+                wanted = self._fits(length) and not fill.is_outdated
+                reserved = wanted and self._keeper.reserve(fill.key, length)
             if reserved and not fill.is_outdated:
-                reserved = False  # _keep ends the reservation in any case
-                await self._keep(spool, answer)
+                reserved = False  # keep ends the reservation in any case
+                await self._keeper.keep(spool, answer)
             spool.finish()
         except AbrError as exc:
             spool.fail(exc)
@@ -262,63 +253,19 @@ class Fills:
             raise
         finally:
             if reserved and length is not None:
-                self._index.release(length)
+                self._keeper.release(length)
 
     async def _copy(self, key: str, response: UpstreamResponse, spool: Spool) -> None:
-        limit = self._config.max_object_bytes
+        # Without a length nobody knew that it is too large to be stored: it is sent all the same.
+        limit = self._config.cache_bytes
         async for piece in response.pieces():
             spool.write(piece)
             self._counters.fetched_bytes += len(piece)
             if spool.written_bytes > limit:
-                raise UpstreamError(f"{key}: over {limit} bytes; raise max_object_bytes")
+                raise UpstreamError(f"{key}: over {limit} bytes; raise cache_bytes")
         length = response.length_bytes
         if length is not None and spool.written_bytes != length:
             raise UpstreamError(f"{key}: ended after {spool.written_bytes} of {length} bytes")
-
-    async def _keep(self, spool: Spool, answer: Answer) -> None:
-        """Store a complete spool, or release its reservation."""
-        size_bytes = spool.written_bytes
-        base, part, response = answer.wanted.key, answer.part, answer.response
-        kept = None
-        try:
-            kept = await self._store.keep(
-                spool,
-                StoredObject(
-                    key=variant_key(base, answer.vary, part.start if part else None),
-                    body="",
-                    size_bytes=size_bytes,
-                    sha256=spool.sha256,
-                    headers=answer.kept,
-                    stored_s=response.arrived_s,
-                    fresh=answer.fresh,
-                    base=base,
-                    status=200 if part else response.status,
-                    reason="" if part else response.reason,
-                    vary=answer.vary,
-                    start_byte=part.start if part else 0,
-                    total_bytes=part.total if part else None,
-                    tags=tags_of(answer.headers),
-                ),
-            )
-        finally:
-            if kept is None:
-                self._index.release(size_bytes)
-        if kept is not None:
-            self._index.commit(kept.entry())
-            self._evict(self._catalogue.add(kept))
-            if part is None:
-                self.forget_parts(base)  # the whole is worth more
-            return
-        if self._store.is_let_go:
-            return
-        self._counters.not_stored += 1
-        self._evict(self._index.shed(2 * size_bytes))  # for the next one: see _make_room
-
-    def forget_parts(self, base: str) -> None:
-        """Remove the parts that are stored under a lookup key."""
-        for held in self._catalogue.all_of(base):
-            if held.is_part:
-                self._forget(held.key)
 
     def outdate(self, base: str) -> None:
         """Let no fill of a lookup key be stored or joined: what it fetches has changed."""
@@ -339,24 +286,18 @@ class Fills:
         headers = join_fields(response.headers)
         if response.status == held.status:
             if head_confirms(held, headers):
-                self.renew(held, response)
+                self._keeper.renew(held, response)
             else:
-                self._forget(held.key)
+                self._keeper.forget(held.key)
         elif response.status == 304 and confirms(held, headers):
-            self.renew(held, response)
-
-    def _make_room(self, size_bytes: int) -> None:
-        """Give a reservation back: the disk holds less than the index assumes."""
-        self._index.release(size_bytes)
-        self._counters.not_stored += 1
-        self._evict(self._index.shed(2 * size_bytes))  # for the next object
+            self._keeper.renew(held, response)
 
     def _confirm(self, held: StoredObject, answer: Answer) -> Filled:
         """Renew a held object after a 304."""
         response = answer.response
         updated = held
         if confirms(held, join_fields(response.headers)):
-            updated = self.renew(held, response)
+            updated = self._keeper.renew(held, response)
         return Filled(
             status=304,
             headers=updated.headers,
@@ -365,46 +306,5 @@ class Fills:
             vary=updated.vary,
         )
 
-    def renew(self, held: StoredObject, response: UpstreamResponse) -> StoredObject:
-        """A held object with the fields of a newer response about it, held in its place."""
-        control = control_of(join_fields(response.headers), self._rules.targeted)
-        dropped = control.no_cache_fields | control.private_fields
-        if not self._rules.is_open:
-            dropped |= {"set-cookie"}
-        merged = held.refresh(
-            response.headers, stored_s=response.arrived_s, fresh=held.fresh, dropped=dropped
-        )
-        headers = join_fields(merged.headers)
-        age = join_fields(response.headers).get("age")
-        fresh = assess(
-            headers if age is None else {**headers, "age": age},
-            control_of(headers, self._rules.targeted),
-            asked_s=response.asked_s,
-            arrived_s=response.arrived_s,
-            status=held.status,
-            defaults=self._rules.defaults,
-        )
-        updated = replace(merged, fresh=fresh)
-        if self._index.refresh(updated.entry()):
-            self._store.confirm(updated)
-        return updated
-
     def _fits(self, length_bytes: int | None) -> bool:
         return length_bytes is not None and length_bytes <= self._config.max_object_bytes
-
-    def _reserve(self, key: str, size_bytes: int) -> bool:
-        room = self._index.reserve(key, size_bytes)
-        self._evict(room.evicted)
-        if not room.granted:
-            self._counters.not_stored += 1
-        return room.granted
-
-    def _evict(self, keys: tuple[str, ...]) -> None:
-        self._counters.evictions += len(keys)
-        for key in keys:
-            self._index.remove(key)
-            self._store.remove(key)
-
-    def _forget(self, key: str) -> None:
-        if self._index.remove(key):
-            self._store.remove(key)

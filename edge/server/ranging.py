@@ -28,6 +28,7 @@ from edge.counters import Counters
 from edge.server.body import BodyStore
 from edge.server.fill import Filled
 from edge.server.filling import Fills
+from edge.server.keeping import Keeper
 from edge.server.passthrough import Passthrough
 from edge.server.slices import Slice, SlicedBody
 from edge.server.wanted import Wanted, fields_of_request, shown_to
@@ -62,6 +63,7 @@ class Ranging:
         catalogue: Catalogue,
         store: BodyStore,
         fills: Fills,
+        keeper: Keeper,
         passthrough: Passthrough,
         counters: Counters,
         now: Callable[[], float],
@@ -71,6 +73,7 @@ class Ranging:
         self._catalogue = catalogue
         self._store = store
         self._fills = fills
+        self._keeper = keeper
         self._passthrough = passthrough
         self._counters = counters
         self._now = now
@@ -219,7 +222,7 @@ class Ranging:
             filled = await place.fill.head()
             part = filled.part
             if part is None or _tag(filled) != known.tag or part.total != known.total:
-                self._fills.forget_parts(wanted.key)
+                self._keeper.forget_parts(wanted.key)
                 raise _ChangedError(f"{wanted.target}: changed while parts of it were sent")
         except BaseException:
             place.fill.leave()
