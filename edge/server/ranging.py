@@ -152,6 +152,7 @@ class Ranging:
             if filled.direct is not None:
                 if window.is_suffix and place.started:
                     return await self._passthrough.relay(request, filled.direct, "uri-miss")
+                place.fill.starter_left.set()  # its connection is free for this one
                 return await self._passthrough.forward(request, wanted, "uri-miss")
             if part is None:
                 return "again"  # the parent sends the whole

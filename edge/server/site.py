@@ -37,6 +37,21 @@ _CONDITIONS = frozenset(
         "range",
     }
 )
+_OVERRIDES = frozenset(
+    {
+        "x-forwarded-host",
+        "x-forwarded-prefix",
+        "x-forwarded-server",
+        "x-host",
+        "x-http-method-override",
+        "x-original-host",
+        "x-original-url",
+        "x-rewrite-url",
+    }
+)
+"""Fields that some servers believe more than the URL. They are not in the key, so what is stored
+must not depend on them; a request that passes through keeps them."""
+_NOT_ASKED = _CONDITIONS | _OVERRIDES | {"content-length"}
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -141,11 +156,7 @@ class Site:
                 control=parse_request_control(headers),
                 has_credentials="authorization" in headers,
             ),
-            asking=tuple(
-                pair
-                for pair in passing
-                if pair[0].lower() not in _CONDITIONS and pair[0].lower() != "content-length"
-            ),
+            asking=tuple(pair for pair in passing if pair[0].lower() not in _NOT_ASKED),
             range_text=headers.get("range", ""),
             passing=tuple(passing),
         )

@@ -357,6 +357,20 @@ _FORWARDING = (
         for method in ("POST", "PUT", "PROPFIND", "MADE-UP", "post")
     ),
     Case(
+        says="what is stored does not depend on a field that is not in its key",
+        clause="RFC 9111 §7.1",
+        must=True,
+        steps=(
+            Step(
+                fields=("X-Forwarded-Host: evil.example", "X-Original-URL: /admin", "X-Foo: 1"),
+                answer=says(HOUR),
+                asks=("X-Foo: 1",),
+                asks_no=("X-Forwarded-Host", "X-Original-URL"),
+            ),
+            Step(come_from="cache"),
+        ),
+    ),
+    Case(
         says="different queries are different resources",
         clause="RFC 9111 §2",
         must=True,
