@@ -167,8 +167,11 @@ class Exchange:
         """How long the parent says that it keeps the connection; None when it does not say."""
         self._idle_limit_s = idle_limit_s
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
-        self._unread = bytearray()  # what h11 has not seen yet: from the head on, until its end
+        self._unread: bytes | bytearray = b""  # what h11 has not seen
         self._in_head = True
+        self._left: int | None = None  # bytes of a body of known length that have not come
+        self._keeps_alive = False
+        self._method = b""
         self._sending: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -177,8 +180,12 @@ class Exchange:
     @property
     def can_go_on(self) -> bool:
         """Whether the connection can be used for another exchange."""
-        done = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
-        return done and not self._http.trailing_data[0] and self.wire.is_quiet
+        http = self._http
+        if http.our_state is not h11.DONE or not self.wire.is_quiet or self._unread:
+            return False
+        if self._left is not None:
+            return self._left == 0 and self._keeps_alive
+        return http.their_state is h11.DONE and not http.trailing_data[0]
 
     async def ask(
         self, request: h11.Request, body: Body, on_interim: OnInterim, extend: Callable[[], None]
@@ -196,12 +203,25 @@ class Exchange:
         else:
             # The parent may answer before it has all of the body.
             self._sending = asyncio.create_task(self._send_stream(request, body, extend))
+        self._method = request.method
         head = await self._final_head(on_interim, extend)
         self.keeps_s = _kept_s(head.headers)
         return head
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The body as it arrives."""
+        while self._left is not None:
+            # Of a body of known length there is nothing to parse: h11 would copy every byte.
+            if not self._left:
+                return
+            if not self._unread:
+                async with asyncio.timeout(self._idle_limit_s):
+                    self._unread = await self.wire.read()
+                if not self._unread:
+                    raise h11.RemoteProtocolError(f"cut off {self._left} bytes before its end")
+            piece, self._unread = self._unread[: self._left], self._unread[self._left :]
+            self._left -= len(piece)
+            yield bytes(piece)
         while True:
             event = await self._event(self._idle_limit_s)
             if isinstance(event, h11.Data):
@@ -216,7 +236,7 @@ class Exchange:
         if self._sending is not None:
             self._sending.cancel()
             await asyncio.gather(self._sending, return_exceptions=True)
-        if self._http.their_state is h11.SEND_BODY:
+        if self._left is None and self._http.their_state is h11.SEND_BODY:
             self._skip_empty_body()
 
     def _skip_empty_body(self) -> None:
@@ -251,9 +271,11 @@ class Exchange:
             event = await self._event(None)
             if isinstance(event, h11.Response):
                 self._in_head = False
-                if self._unread:
+                self._left = _length_of(event, self._method)
+                self._keeps_alive = _keeps_alive(event)
+                if self._unread and self._left is None:
                     self._http.receive_data(bytes(self._unread))
-                    self._unread.clear()
+                    self._unread = b""
                 return event
             if not isinstance(event, h11.InformationalResponse) or event.status_code == 101:
                 raise h11.RemoteProtocolError("expected a response")
@@ -284,7 +306,7 @@ class Exchange:
         if not data:
             self._http.receive_data(bytes(self._unread))  # h11 says what is wrong with it
             self._http.receive_data(b"")
-            self._unread.clear()
+            self._unread = b""
 
     def _give_head(self) -> bool:
         """Give h11 the next head, if it is complete, without a transfer coding that is none.
@@ -296,13 +318,30 @@ class Exchange:
             if len(self._unread) >= MAX_HEAD_BYTES:
                 raise h11.RemoteProtocolError(f"a head of over {MAX_HEAD_BYTES} bytes")
             return False
-        head = bytes(self._unread[: end.end()])
-        del self._unread[: end.end()]
+        head, self._unread = bytes(self._unread[: end.end()]), self._unread[end.end() :]
         coding = _CODING_LINE.search(head)
         if coding is not None and not any(word in coding[1].lower() for word in _REAL_CODINGS):
             head = _FRAMING_LINES.sub(b"", head)
         self._http.receive_data(head)
         return True
+
+
+def _length_of(head: h11.Response, method: bytes) -> int | None:
+    """Bytes of the body, when a length says so; None when h11 has to find its end."""
+    if method == b"HEAD" or head.status_code in (204, 304):
+        return None
+    length = None
+    for name, value in head.headers:
+        if name == b"transfer-encoding":
+            return None
+        if name == b"content-length":
+            length = int(value)
+    return length
+
+
+def _keeps_alive(head: h11.Response) -> bool:
+    words = [value.lower() for name, value in head.headers if name == b"connection"]
+    return head.http_version >= b"1.1" and not any(b"close" in each for each in words)
 
 
 _KEPT = re.compile(rb"timeout=([0-9]{1,6})")
