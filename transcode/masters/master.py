@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
 from abr.errors import MediaError
 from transcode.masters.colour import BT709, ColourFacts, colour_facts
 from transcode.masters.damage import TrackDamage
@@ -31,6 +33,9 @@ from transcode.masters.streams import (
 )
 from transcode.masters.texts import TextFacts, text_streams, text_uses
 from transcode.masters.timing import Timing, measure, seconds
+
+_MOST_RATE = 10_000
+"""Pictures a second that no clock of a film has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +187,14 @@ def _timing(
             "time; expected times in all of them, or in none; "
             "`ffmpeg -fflags +genpts -i IN -c copy OUT.mkv` makes them up"
         )
+    _check_rate(pictures, where)
     used = [index for each in audio for index in _streams_of(each) if index in packets]
+    for index in (whole(video.get("index")), *used):
+        if packets[index].is_encrypted:
+            raise MediaError(
+                f"{where}: stream {index} is encrypted; expected a file in the clear; with its key, "
+                "`ffmpeg -decryption_key HEX -i IN -c copy OUT.mp4` makes one of it"
+            )
     unit = fraction(video.get("time_base"), least=Fraction(1, 10**9))
     return measure(
         pictures,
@@ -193,6 +205,17 @@ def _timing(
         fields=flagged_scan(video).kind == "interlaced",
         drops_leading=video.get("codec_name") == "hevc",
     )
+
+
+def _check_rate(pictures: Packets, where: str) -> None:
+    """Refuse times of another clock, as some readers of raw streams make them up."""
+    steps_s = np.diff(np.sort(pictures.pts_s[~np.isnan(pictures.pts_s)]))
+    usual_s = float(np.median(steps_s)) if len(steps_s) else 0.0
+    if 0 < usual_s < 1 / _MOST_RATE:
+        raise MediaError(
+            f"{where}: its times say a picture every {usual_s:.2g} s; expected times that can be; "
+            "`ffmpeg -i IN -vf setpts=N/25/TB -r 25 OUT.mkv` gives it 25 pictures a second"
+        )
 
 
 def _streams_of(audio: AudioFacts) -> tuple[int, ...]:

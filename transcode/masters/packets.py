@@ -48,6 +48,8 @@ class Packets:
     """Of all of them."""
     skip_s: float = 0.0
     """Sound at the start that a decoder drops (priming)."""
+    is_encrypted: bool = False
+    """Common Encryption: a decoder would take them for damaged."""
     first_shown_s: float | None = None
     """Time of the first decoded picture, where packets do not say when they are shown."""
 

@@ -35,6 +35,8 @@ _BLOCK_LINES, _BLOCK_COLUMNS = 8, 32
 _FLOOR = 6.0
 """Code values, summed over both second differences, below which a block does not move."""
 _LEAST_VOTES = 20
+_WOVEN, _WOVEN_UNFLAGGED = 0.7, 0.8
+"""Share of blocks that it takes to call pictures interlaced: as flags say, and against them."""
 _CADENCE = "PPIII"
 """Pairs of pictures of a film in 3:2 pulldown: three of five hold mixed fields."""
 _NTSC = (Fraction(30000, 1001), Fraction(30))
@@ -137,7 +139,9 @@ def judge(looks: Sequence[Votes], *, flagged: Scan, rate: Fraction | None) -> Sc
         return Scan("mixed", top_first=top >= bottom)
     if progressive >= 0.8 * votes:
         return Scan()
-    if woven >= 0.7 * votes and max(top, bottom) >= 0.85 * woven:
+    # A line a picture of test patterns comes to 0.74 here; fields against their flags, to 0.9.
+    least = _WOVEN_UNFLAGGED if flagged.kind == "progressive" else _WOVEN
+    if woven >= least * votes and max(top, bottom) >= 0.85 * woven:
         return Scan("interlaced", top_first=top > bottom)
     return flagged
 

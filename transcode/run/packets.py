@@ -21,6 +21,7 @@ ENTRIES = (
 _NAN = float("nan")
 _FLAGS = (("K", KEY), ("D", DISCARD), ("C", CORRUPT))
 _FIRST_PACKETS = 50
+_SKIPPED, _ENCRYPTED = "Skip Samples", "Encryption info"
 
 
 @dataclass(slots=True)
@@ -32,6 +33,14 @@ class _Stream:
     places: array[int] = field(default_factory=lambda: array("q"))
     size_bytes: int = 0
     skip_samples: int = 0
+    is_encrypted: bool = False
+
+    def take(self, said: list[str]) -> None:
+        """Note what a packet's side data say, one kind after the other."""
+        self.is_encrypted |= _ENCRYPTED in said
+        if _SKIPPED in said:
+            samples = said[said.index(_SKIPPED) + 1 :][:1]
+            self.skip_samples += sum(int(each) for each in samples if each.isdigit())
 
 
 class PacketReader:
@@ -75,9 +84,8 @@ class PacketReader:
         stream.flags.append(self._flags(fields[5]))
         stream.places.append(self._count)
         self._count += 1
-        is_early = len(stream.flags) <= _FIRST_PACKETS
-        if len(fields) > 7 and fields[6] == "Skip Samples" and is_early:
-            stream.skip_samples += int(fields[7]) if fields[7].isdigit() else 0
+        if len(fields) > 6 and len(stream.flags) <= _FIRST_PACKETS:
+            stream.take(fields[6:])
 
     def _flags(self, text: str) -> int:
         flags = self._known.get(text)
@@ -105,6 +113,7 @@ def _packets(stream: _Stream, sample_rate: int) -> Packets:
         flags=np.frombuffer(stream.flags, dtype=np.uint8),
         places=np.frombuffer(stream.places, dtype=np.int64),
         size_bytes=stream.size_bytes,
+        is_encrypted=stream.is_encrypted,
         skip_s=stream.skip_samples / sample_rate if sample_rate else 0.0,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -33,9 +34,11 @@ HELD: dict[int, Packets] = {
 }
 
 
-def read(*streams: dict[str, Any], **shown: object) -> Master:
+def read(
+    *streams: dict[str, Any], held: dict[int, Packets] = HELD, **shown: object
+) -> Master:
     probed = {"streams": list(streams), "format": {"format_name": "mov,mp4", **shown}}
-    return master_from(probed, name="film.mp4", packets=HELD, where="in/film.mp4")
+    return master_from(probed, name="film.mp4", packets=held, where="in/film.mp4")
 
 
 def video(**changes: object) -> dict[str, Any]:
@@ -97,6 +100,20 @@ def test_what_cannot_be_encoded_is_refused(
         read(*streams, **shown)
     assert str(caught.value).startswith("in/film.mp4: ")
     assert "expected a video file" in str(caught.value)
+
+
+def test_encrypted_streams_are_named_before_anything_decodes_them() -> None:
+    for number in (0, 1):
+        held = {**HELD, number: replace(HELD[number], is_encrypted=True)}
+        with pytest.raises(MediaError, match=f"stream {number} is encrypted.*decryption_key"):
+            read(VIDEO, AUDIO, held=held)
+
+
+def test_times_of_no_film_are_refused() -> None:
+    """ffmpeg's reader of raw Dirac counts fields in ticks of another clock."""
+    held = {0: packets(np.append(np.arange(48) * 1e-6, 0.04), lasts_s=0.04)}
+    with pytest.raises(MediaError, match="a picture every 1e-06 s"):
+        read(VIDEO, held=held)
 
 
 @pytest.mark.parametrize(

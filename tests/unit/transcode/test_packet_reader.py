@@ -51,3 +51,10 @@ def test_pieces_of_any_size_read_the_same(cuts: list[int]) -> None:
     for number, each in whole.items():
         assert split[number].places.tolist() == each.places.tolist()
         assert np.array_equal(split[number].pts_s, each.pts_s, equal_nan=True)
+
+
+def test_encryption_is_seen_beside_other_side_data() -> None:
+    lines = LINES + b"3|0.0|0.0|0.02|9|KD_|Encryption info|Skip Samples|960|0\n"
+    found = read([lines]).packets({3: 48_000})
+    assert [each.is_encrypted for each in found.values()] == [False, False, False, True]
+    assert found[3].skip_s == 0.02

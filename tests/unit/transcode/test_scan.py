@@ -166,3 +166,10 @@ def test_a_film_that_is_interlaced_in_parts_is_mixed() -> None:
     doubtful = Votes((8, 8), (4, 4), (1, 1))
     assert judge([whole, woven], flagged=Scan(), rate=Fraction(25)) == Scan("mixed", True)
     assert judge([whole, doubtful], flagged=Scan(), rate=Fraction(25)).kind == "progressive"
+
+
+def test_it_takes_more_blocks_to_overrule_flags_than_to_follow_them() -> None:
+    """A small test pattern that moves by a line a picture comes to 74 of 100."""
+    votes = Votes((26,), (72,), (2,))
+    assert judge([votes], flagged=Scan(), rate=PAL) == Scan()
+    assert judge([votes], flagged=BOTTOM, rate=PAL) == TOP
