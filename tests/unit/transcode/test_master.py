@@ -34,9 +34,7 @@ HELD: dict[int, Packets] = {
 }
 
 
-def read(
-    *streams: dict[str, Any], held: dict[int, Packets] = HELD, **shown: object
-) -> Master:
+def read(*streams: dict[str, Any], held: dict[int, Packets] = HELD, **shown: object) -> Master:
     probed = {"streams": list(streams), "format": {"format_name": "mov,mp4", **shown}}
     return master_from(probed, name="film.mp4", packets=held, where="in/film.mp4")
 
