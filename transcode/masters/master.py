@@ -192,8 +192,8 @@ def _timing(
     for index in (whole(video.get("index")), *used):
         if packets[index].is_encrypted:
             raise MediaError(
-                f"{where}: stream {index} is encrypted; expected a file in the clear; with its key, "
-                "`ffmpeg -decryption_key HEX -i IN -c copy OUT.mp4` makes one of it"
+                f"{where}: stream {index} is encrypted; expected a file in the clear; with its "
+                "key, `ffmpeg -decryption_key HEX -i IN -c copy OUT.mp4` makes one of it"
             )
     unit = fraction(video.get("time_base"), least=Fraction(1, 10**9))
     return measure(

@@ -34,6 +34,9 @@ ATTRIBUTE_TAGS = frozenset(
 _ATTRIBUTE = re.compile(r'\s*([A-Z0-9-]+)=("([^"]*)"|[^",\s][^",]*)\s*(?:,|$)')
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
+_REPLACED = "\ufffd"
+"""What decoding puts in place of bytes that are none (4.1: playlists are in UTF-8)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
@@ -82,6 +85,8 @@ def _lines(lines: list[str]) -> Iterator[Line]:
         if not line or (line.startswith("#") and not line.startswith("#EXT")):
             continue
         faults = ["a control character in it"] if _CONTROL.search(line) else []
+        if _REPLACED in line:
+            faults.append("bytes that are not UTF-8")
         if not line.startswith("#"):
             yield Line(number=number, tag="", value=line, faults=tuple(faults))
             continue

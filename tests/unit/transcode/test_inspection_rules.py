@@ -28,6 +28,7 @@ from transcode.inspection.picture import draw, page
 from transcode.inspection.report import data_of, summary, text_of
 from transcode.inspection.rules import RULES
 from transcode.inspection.rules.rates import mean_bps, peak_bps
+from transcode.playlist.tags import read_lines
 
 SPS = Sps(
     profile=100,
@@ -349,3 +350,23 @@ def test_playlists_that_go_together_have_the_same_dates_and_numbers() -> None:
     assert "dates-same" in broken(package(first, bare))
     assert "sequence-same" in broken(package(first, numbered))
     assert not {"dates-same", "sequence-same"} & broken(package(first, same))
+
+
+def test_codecs_are_named_in_the_case_of_their_sample_entries() -> None:
+    """Browsers do not know AVC1; digits may have either case."""
+    facts = package(rung([2.0, 2.0, 1.0]))
+    (variant,) = facts.variants
+    (name,) = variant.listed.codecs
+    entry, _, digits = name.partition(".")
+    told = {}
+    for stated in (f"{entry}.{digits.upper()}", f"{entry.upper()}.{digits}"):
+        attributes = {**variant.listed.attributes, "CODECS": stated}
+        other = replace(variant, listed=replace(variant.listed, attributes=attributes))
+        told[stated] = "codecs" in broken(replace(facts, variants=(other,)))
+    assert list(told.values()) == [False, True]
+
+
+def test_bytes_that_are_not_utf_8_are_told() -> None:
+    text = b'#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="M\xe4r"\n'.decode(errors="replace")
+    faults = [fault for line in read_lines(text, where="film") for fault in line.faults]
+    assert faults == ["bytes that are not UTF-8"]

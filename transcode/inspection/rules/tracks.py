@@ -57,7 +57,7 @@ def _same(actual: str, stated: str) -> bool:
     """Whether a stated name fits bytes; AAC may carry SBR that its header does not show."""
     if actual in _IMPLICIT and stated in _IMPLICIT:
         return True
-    actual, stated = actual.lower(), stated.lower()
+    actual, stated = _plain(actual), _plain(stated)
     if actual == "mp3":
         return stated in _MP3_NAMES
     if "." not in actual:  # parameters could not be read
@@ -70,6 +70,15 @@ def _same(actual: str, stated: str) -> bool:
     if actual.startswith("vp09"):
         return stated.startswith(actual.rpartition(".")[0])
     return actual == stated
+
+
+def _plain(codec: str) -> str:
+    """Digits in lower case, and entries that are in use in both cases (``Opus``, ``fLaC``).
+
+    RFC 6381, 3.3: the name of a sample entry is that in the file, so ``AVC1`` is none.
+    """
+    entry, dot, rest = codec.partition(".")
+    return (entry if dot else entry.lower()) + dot + rest.lower()
 
 
 def _resolution(package: PackageFacts) -> Iterator[Breach]:
