@@ -496,7 +496,9 @@ _FAMILIES = {"avc1": b"avc1", "avc3": b"avc1", "hvc1": b"hvc1", "hev1": b"hvc1",
 def _picture(track: TrackFacts, sample: bytes, flags: int) -> tuple[bool, str]:
     """Whether decoding can begin at a sample, and what it is."""
     family = _FAMILIES.get(track.entry)
-    if family is None or (family == b"av01" and track.scheme):
+    # Without a configuration box nobody knows where units of H.264 and HEVC begin.
+    is_unreadable = track.scheme if family == b"av01" else not track.nal_length_bytes
+    if family is None or is_unreadable:
         is_sync = not flags & _NOT_SYNC
         return is_sync, "a sync sample" if is_sync else "no sync sample"
     leads = KeyFrameTest(family, track.nal_length_bytes).passes(sample)
@@ -510,7 +512,7 @@ def _sei(track: TrackFacts, sample: bytes) -> frozenset[int]:
     """Payload types of the SEI messages before the first slice; encryption leaves them clear."""
     found: set[int] = set()
     at, head = 0, track.nal_length_bytes
-    while _FAMILIES.get(track.entry) == b"hvc1" and at + head < len(sample):
+    while head and _FAMILIES.get(track.entry) == b"hvc1" and at + head < len(sample):
         size = int.from_bytes(sample[at : at + head], "big")
         kind = sample[at + head] >> 1 & 63
         if kind < 32:

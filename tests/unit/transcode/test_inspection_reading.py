@@ -322,6 +322,14 @@ def test_fragments_are_timed_and_a_step_between_two_of_them_is_told() -> None:
     assert stretch.jump_s == pytest.approx(0.05)  # 130 units, where 80 were due
 
 
+@pytest.mark.parametrize("entry", [b"avc1", b"hvc1"])
+def test_pictures_without_a_configuration_go_by_their_flags_and_end(entry: bytes) -> None:
+    """Units whose length takes no bytes never end."""
+    init = read_init(init_of(visual(entry), b"vide"), "init")
+    (stretch,) = read_fragments(fragment(2), {track.id: track for track in init.tracks})
+    assert (stretch.frames, stretch.starts_with_idr) == (2, True)
+
+
 def test_samples_that_cannot_be_are_refused() -> None:
     init = read_init(init_of(visual(b"vp09"), b"vide"), "init")
     tracks = {track.id: track for track in init.tracks}
