@@ -43,6 +43,12 @@ if TYPE_CHECKING:
     default=None,
     help="Issue playback URLs to anyone, even on an address that other machines can reach.",
 )
+@click.option(
+    "--steering",
+    is_flag=True,
+    default=None,
+    help="Say in playlists that players are steered, by the director of the caches in front.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line when ready.")
 @click.pass_context
 def origin(
@@ -57,6 +63,7 @@ def origin(
     token_ttl: float | None,
     session_ttl: float | None,
     open_playback: bool | None,
+    steering: bool | None,
     as_json: bool,
 ) -> None:
     """Serve the package in DIR, the packages in its sub-folders, or a store.
@@ -87,6 +94,7 @@ def origin(
         token_ttl_s=token_ttl,
         session_ttl_s=session_ttl,
         open_playback=open_playback,
+        steering=steering,
     )
     run_async(_serve(where, keys_dir, config.check(), as_json=as_json))
 

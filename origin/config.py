@@ -71,6 +71,9 @@ class OriginConfig:
     is refused on addresses that others can reach, unless ``open_playback``."""
     open_playback: bool = False
     """Give playback URLs to anyone who can reach this server."""
+    steering: bool = False
+    """Say in multivariant playlists that players are steered; the caches in front need a
+    director."""
     playlist_max_age_s: int = 5
     """Freshness in caches of what is asked for without naming a version."""
     media_max_age_s: int = 31536000

@@ -15,9 +15,11 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import os
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 from aiohttp import hdrs, web
@@ -38,9 +40,10 @@ from origin.server.answers import (
 )
 from origin.server.clock import Clock
 from origin.server.httpserver import make_application, target_of
-from origin.server.sending import send_plan
-from origin.server.store import OpenObject, TitleStore
+from origin.server.sending import FileBody, send_plan
+from origin.server.store import OpenObject, TitleStore, in_memory
 from origin.signing import Secrets, signing_key
+from origin.steering import with_steering
 from origin.tierfields import asked_by_tier, tier_fields
 from origin.tokens import Claims, TokenIssuer, TokenVerifier
 from transcode.packaging.layout import MULTIVARIANT
@@ -176,6 +179,8 @@ class Origin:
     async def _object(self, request: web.Request, target: Target) -> web.StreamResponse:
         self._verify(target)
         found = await self._open(target.title, target.path)
+        if found is not None and self._config.steering and target.path == MULTIVARIANT:
+            found = _steered(found)
         if found is None:
             return _not_found()
         with found:
@@ -296,6 +301,21 @@ class Origin:
 
 _Handler = Callable[[web.Request, Target], Awaitable[web.StreamResponse]]
 ORIGIN = web.AppKey("origin", Origin)
+
+
+def _steered(found: OpenObject) -> OpenObject:
+    """A multivariant playlist that says where to be steered."""
+    with found:
+        (piece,) = found.body.pieces(0, found.size_bytes)
+        data = os.pread(piece.file.fileno(), piece.length, piece.offset)
+    said = with_steering(data.decode("utf-8", "surrogateescape"))
+    changed = said.encode("utf-8", "surrogateescape")
+    return replace(
+        found,
+        size_bytes=len(changed),
+        etag=f'{found.etag[:-1]}-s"',
+        body=FileBody(in_memory(changed), len(changed)),
+    )
 
 
 def _not_found() -> web.Response:

@@ -26,8 +26,10 @@ from origin.server.app import ORIGIN, Origin, make_app
 from origin.server.httpserver import listening
 from origin.server.store import DirectoryStore, OpenObject
 from origin.signing import signing_key
+from origin.steering import LINE
 from origin.tokens import TokenIssuer, TokenVerifier
 from tests.fakes.packages import KID, MemoryKeys, segment_bytes, write_package
+from transcode.packaging.layout import MULTIVARIANT
 
 BIG = 3_000_000
 LIMITS = ServerLimits(header_s=0.3, keepalive_s=2.0, send_s=5.0, shutdown_s=1.0)
@@ -662,3 +664,17 @@ def test_the_parser_written_in_python_is_refused(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(parser, "HttpRequestParser", parser.HttpRequestParserPy)
     with pytest.raises(ToolMissingError, match="pip install"):
         httpserver.require_c_extensions()
+
+
+async def test_playlists_say_where_to_be_steered_when_asked_to(packages: Path) -> None:
+    """In the entry only, with a tag of its own; without the setting nothing is said."""
+    async with run(packages, OriginConfig(steering=True)) as served, run(packages) as plain:
+        path = f"/film/{MULTIVARIANT}"
+        _, said, fields = await served.ask(path, token=served.token())
+        _, other, before = await plain.ask(path, token=plain.token())
+        assert said.replace(b"\n" + LINE.encode(), b"", 1) == other
+        assert said != other
+        assert int(fields["content-length"]) == len(said)
+        assert fields["etag"] != before["etag"]
+        status, body, _ = await served.ask(path, token=served.token(), If_None_Match=fields["etag"])
+        assert (status, body) == (304, b"")
