@@ -2,7 +2,8 @@
 
 Every server is a pathway. One is the base, under whose host the playlist was made; the others
 are clones of it with another host, so playlists need not list them and servers may come and go
-while a session runs.
+while a session runs. A clone replaces the host alone: servers that listen on another port than the
+base cannot be its clones, and are left out (hls.js 1.7 takes a HOST with a port for none).
 
 Sources: Apple, "HLS Content Steering Specification" 1.2 (VERSION, TTL, RELOAD-URI,
 PATHWAY-PRIORITY, PATHWAY-CLONES, URI-REPLACEMENT); RFC 8216bis, EXT-X-CONTENT-STEERING.
@@ -89,23 +90,42 @@ def manifest(ranked: Iterable[Candidate], request: Request, *, ttl_s: int, path:
     Raises:
         ValueError: there is no server.
     """
-    servers = [each.server for each in ranked][:MAX_PATHWAYS]
+    servers = [each.server for each in ranked]
     if not servers:
         raise ValueError("expected at least one server")
     hosts = {server.name: urlsplit(server.address).netloc for server in servers}
     ids = {name: BASE_PATHWAY if host == request.base else name for name, host in hosts.items()}
+    if request.base:
+        port = _port(request.base)
+        servers = [server for server in servers if _port(hosts[server.name]) == port]
+    servers = servers[:MAX_PATHWAYS]
     query = request.query()
     found: dict[str, object] = {
         "VERSION": 1,
         "TTL": ttl_s,
         "RELOAD-URI": f"{path}?{query}" if query else path,
-        "PATHWAY-PRIORITY": [ids[server.name] for server in servers],
+        "PATHWAY-PRIORITY": [ids[server.name] for server in servers] or [BASE_PATHWAY],
     }
     clones = [
-        {"BASE-ID": BASE_PATHWAY, "ID": name, "URI-REPLACEMENT": {"HOST": hosts[name]}}
-        for name, pathway in ids.items()
-        if pathway != BASE_PATHWAY
+        {
+            "BASE-ID": BASE_PATHWAY,
+            "ID": server.name,
+            "URI-REPLACEMENT": {"HOST": _hostname(hosts[server.name])},
+        }
+        for server in servers
+        if ids[server.name] != BASE_PATHWAY
     ]
     if clones:
         found["PATHWAY-CLONES"] = clones
     return json.dumps(found)
+
+
+def _port(host: str) -> str:
+    """The port that is stated; empty for the scheme's own."""
+    name, colon, port = host.rpartition(":")
+    return port if colon and name and "]" not in port else ""
+
+
+def _hostname(host: str) -> str:
+    port = _port(host)
+    return host.removesuffix(f":{port}") if port else host

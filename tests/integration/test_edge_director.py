@@ -94,7 +94,9 @@ async def test_a_cache_that_registers_is_told_whom_to_ask_and_is_steered_to(
         task = asyncio.create_task(registrar.run())
         await until(lambda: told)
         assert told == [(Parent(name=origin),)]
-        async with session.get(f"{url}/steering?session=s1&_HLS_pathway=%22x%22") as response:
+        host = edge.removeprefix("http://127.0.0.1")
+        steer = f"{url}/steering?session=s1&base=127.0.0.2{host}&_HLS_pathway=%22x%22"
+        async with session.get(steer) as response:
             found = await response.json()
             assert response.headers["Cache-Control"] == "no-store"
             assert response.headers["Access-Control-Allow-Origin"] == "*"
@@ -105,9 +107,8 @@ async def test_a_cache_that_registers_is_told_whom_to_ask_and_is_steered_to(
             {"name": "isp", "sent_bytes": 3_000_000_000, "cost": 0.0},
             {"name": "origin", "sent_bytes": 0, "cost": 0.0},
         ]
-        host = edge.removeprefix("http://")
-        assert found["PATHWAY-CLONES"][0]["URI-REPLACEMENT"] == {"HOST": host}
-        assert found["RELOAD-URI"] == "/steering?session=s1"
+        assert found["PATHWAY-CLONES"][0]["URI-REPLACEMENT"] == {"HOST": "127.0.0.1"}
+        assert found["RELOAD-URI"].startswith("/steering?session=s1&base=127.0.0.2")
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert set(director.leases.alive(0.0)) == {"origin"}

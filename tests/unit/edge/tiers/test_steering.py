@@ -104,10 +104,26 @@ def test_a_manifest_clones_every_server_but_the_base() -> None:
     assert found["TTL"] == 10
     assert found["PATHWAY-PRIORITY"] == ["a", ".", "c"]
     assert found["PATHWAY-CLONES"] == [
-        {"BASE-ID": ".", "ID": "a", "URI-REPLACEMENT": {"HOST": "a:80"}},
-        {"BASE-ID": ".", "ID": "c", "URI-REPLACEMENT": {"HOST": "c:80"}},
+        {"BASE-ID": ".", "ID": "a", "URI-REPLACEMENT": {"HOST": "a"}},
+        {"BASE-ID": ".", "ID": "c", "URI-REPLACEMENT": {"HOST": "c"}},
     ]
     assert found["RELOAD-URI"] == "/steering?session=s+1&title=film&base=b%3A80"
+
+
+def test_servers_on_another_port_are_no_clones() -> None:
+    """A clone replaces the host alone; with nothing else left the base is named."""
+    addresses = {"a": "http://[::1]:8080", "b": "http://10.0.0.1:8080", "c": "http://10.0.0.1:81"}
+    candidates = [
+        Candidate(server=Server(name=name, tier="isp", address=url), state=ServerState())
+        for name, url in addresses.items()
+    ]
+    found = json.loads(manifest(candidates, Request(base="10.0.0.9:8080"), ttl_s=1, path="/s"))
+    assert found["PATHWAY-PRIORITY"] == ["a", "b"]
+    hosts = [each["URI-REPLACEMENT"]["HOST"] for each in found["PATHWAY-CLONES"]]
+    assert hosts == ["[::1]", "10.0.0.1"]
+    alone = json.loads(manifest(candidates, Request(base="10.0.0.9"), ttl_s=1, path="/s"))
+    assert alone["PATHWAY-PRIORITY"] == ["."]
+    assert "PATHWAY-CLONES" not in alone
 
 
 def test_a_request_takes_what_it_understands() -> None:
