@@ -13,6 +13,7 @@ import click
 from abr.cli import configuration
 from abr.shell import note, run_async
 from abr.userfolders import cache_home
+from edge import policies
 from edge.config import EdgeConfig
 
 OWN_PREFIX = "/.abr"
@@ -80,6 +81,11 @@ def parse_listen(text: str) -> tuple[str, int]:
     metavar="SIZE",
     help="The same with a unit, such as 10GB or 512MiB.",
 )
+@click.option(
+    "--policy",
+    metavar="NAME",
+    help=f"What is stored and evicted: {', '.join(policies.names())}. [{policies.DEFAULT}]",
+)
 @click.option("--name", metavar="NAME", help="Name in Cache-Status and metrics. [edge]")
 @click.option("--tier", metavar="NAME", help="Level of the cache tree, for metrics. [edge]")
 @click.option(
@@ -126,6 +132,7 @@ def edge(
     cache_dir: str | None,
     cache_bytes: int | None,
     cache_size: int | None,
+    policy: str | None,
     name: str | None,
     tier: str | None,
     require_token: bool | None,
@@ -173,6 +180,7 @@ def edge(
             reuse_port=reuse_port,
             cache_dir=cache_dir,
             cache_bytes=cache_bytes,
+            policy=policy,
             name=name,
             tier=tier,
             require_token=require_token,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
@@ -100,22 +101,25 @@ def simulate(
         return _run(log, caches, told)
     shares = [caches[number::count] for number in range(count)]
     context = multiprocessing.get_context("forkserver")
-    done = context.Array("d", count, lock=False)
+    done = context.Array("d", count + 1, lock=False)  # how far each is; the last: stop
     with ProcessPoolExecutor(
         count, mp_context=context, initializer=_remember, initargs=(done,)
     ) as pool:
-        futures = [
-            pool.submit(_run_share, log, share, number) for number, share in enumerate(shares)
-        ]
-        while wait(futures, timeout=_LOOK_S).not_done:
-            told(sum(done) / count)
         try:
+            futures = [
+                pool.submit(_run_share, log, share, number) for number, share in enumerate(shares)
+            ]
+            while wait(futures, timeout=_LOOK_S).not_done:
+                told(sum(done) / count)
             parts = [future.result() for future in futures]
         except BrokenProcessPool as exc:
             raise ResourceError(
                 "simulation: a process was killed, perhaps for lack of memory; simulate fewer or "
                 "smaller caches at once (--jobs 1)"
             ) from exc
+        except BaseException:
+            done[count] = 1.0
+            raise
     found = [iter(part) for part in parts]
     return [next(found[number % count]) for number in range(len(caches))]
 
@@ -123,14 +127,21 @@ def simulate(
 _done: Any = None
 
 
+class _StoppedError(Exception):
+    """The results are not wanted any more."""
+
+
 def _remember(done: Any) -> None:
     global _done  # noqa: PLW0603 -- a process gets shared memory only when it starts
     _done = done
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent says stop
 
 
 def _run_share(log: Log, caches: Sequence[Cache], number: int) -> list[Simulated]:
     def told(share: float) -> None:
         _done[number] = share
+        if _done[-1]:
+            raise _StoppedError
 
     return _run(log, caches, told)
 

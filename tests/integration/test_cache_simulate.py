@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +117,40 @@ def test_zstandard_without_a_library_says_what_to_install(
     done = simulate(str(tmp_path / "log.jsonl.zst"))
     assert isinstance(done.exception, ToolMissingError)
     assert "pip install zstandard" in str(done.exception)
+
+
+def test_an_interrupted_simulation_ends_at_once_with_its_processes(
+    log: RequestLog, tmp_path: Path
+) -> None:
+    """A log that would take minutes; Ctrl-C goes to the command alone, as from `kill -INT`."""
+    path = tmp_path / "log.oracleGeneral"
+    path.write_bytes(binary(log) * 400)
+    command = [sys.executable, "-m", "abr", "cache", "simulate", str(path), "--policy", "all"]
+    with subprocess.Popen(
+        [*command, "--warm-up", "0"], stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as running:
+        try:
+            deadline_s = time.monotonic() + 60
+            while len(processes_of(running.pid)) < 3 and time.monotonic() < deadline_s:
+                time.sleep(0.05)
+            started = processes_of(running.pid)
+            assert len(started) >= 3, "the command, and two processes or more"
+            running.send_signal(signal.SIGINT)
+            assert running.wait(30) == 130
+            while processes_of(running.pid) and time.monotonic() < deadline_s:
+                time.sleep(0.05)
+            assert processes_of(running.pid) == []
+        finally:
+            if running.poll() is None:
+                os.killpg(running.pid, signal.SIGKILL)
+
+
+def processes_of(session: int) -> list[int]:
+    """Processes of a session that are alive."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[3]) == session and fields[0] != "Z":
+                found.append(int(stat.parent.name))
+    return found
