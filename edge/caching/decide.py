@@ -210,7 +210,11 @@ def judge(
         return Uses(store=False, share=False)
     names = vary_names(headers)
     if names is None or not _is_open_to_all(status, headers, control, names, rules):
-        return Uses(store=False, share=False, is_for_one=status < 500)
+        tells_of_all = status < 500 and status not in _OF_ONE_CLIENT
+        return Uses(store=False, share=False, is_for_one=tells_of_all)
+    if status in _OF_ONE_CLIENT and not rules.is_open:
+        # Whoever waits with another token may well be let in.
+        return Uses(store=False, share=False)
     # RFC 9111 §3.5: the answer to a request with Authorization must permit shared storage.
     if request.has_credentials and not (control.public or control.must_revalidate):
         return Uses(store=False, share=False)
