@@ -234,7 +234,7 @@ OPEN = Rules(max_object_bytes=100, is_open=True)
         (404, {"cache-control": "max-age=5"}, 10, False, (True, True), (True, True)),
         (410, {}, 10, False, (False, True), (False, False)),
         (503, {"cache-control": "max-age=5"}, 10, False, (False, True), (True, True)),
-        (403, {"etag": '"x"'}, 10, False, (False, True), (False, False)),
+        (403, {"etag": '"x"'}, 10, False, (False, False), (False, False)),
         # RFC 9111 §5.2.2.3: must-understand overrides no-store for a status that is known.
         (
             200,
