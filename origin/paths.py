@@ -18,10 +18,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
 from abr.errors import InputError
+from origin.tokens import redact
 from transcode.encryption import is_key_id
 from transcode.packaging.layout import is_title
 from transcode.storage.published import is_version
@@ -94,6 +96,21 @@ class Target:
     def cache_key(self) -> str:
         """``/<title>/<path>``: the same for every token."""
         return f"/{self.title}/{self.path}"
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether there is one path only for what it is."""
+        return self.kind in _FIXED.values()
+
+    @property
+    def shown(self) -> str:
+        """As a log may show it once it is allowed: the path with ``-`` for a token."""
+        for names, kind in _FIXED.items():
+            if kind == self.kind:
+                return "/" + "/".join(names)
+        if self.kind == "playback":
+            return f"/playback/{self.title}"
+        return f"/t/-{self.cache_key}" if self.token else self.cache_key
 
     @property
     def kid(self) -> str | None:
@@ -176,6 +193,13 @@ def with_token(url: str, token: str) -> str:
     """
     match = _match(url)
     return f"{match['before']}{token}{match['title']}{match['rest'] or ''}{match['after'] or ''}"
+
+
+def shown_url(url: str) -> str:
+    """``url`` as a log may show it: with ``-`` for its token."""
+    with suppress(PathError):
+        url = with_token(url, "-")
+    return redact(url)
 
 
 def renew_url(url: str) -> str:

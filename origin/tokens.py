@@ -49,10 +49,18 @@ REASONS: Mapping[str, str] = {
 _SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}", re.ASCII)
 
 _JWS = jwt.PyJWS(algorithms=[ALGORITHM])
-_PATH_TOKEN = re.compile(r"(^|/)(t|%74)/[^/?#\s\"']+", re.IGNORECASE)
+# After "/t/" a token of the right form is taken out alone. Of anything else nobody knows where it
+# ends, so all that follows is.
+_PATH_TOKEN = re.compile(
+    r"(^|/|%2f)(t|%74)(/|%2f)"
+    r"(?:[\w-]+(?:\.|%2e)[\w-]+(?:\.|%2e)[\w-]{86}(?![\w.~%+=-])|-(?=/)|\S+)",
+    re.IGNORECASE | re.ASCII,
+)
 _LOOSE_TOKEN = re.compile(
     r"(?<![\w-])[\w-]{8,}(?:\.|%2e)[\w-]{8,}(?:\.|%2e)[\w-]{8,}", re.IGNORECASE
 )
+# Of a query only the names and values that hold no secret by themselves would be of use.
+_QUERY = re.compile(r"\?[^\s\"']+")
 
 
 def refuse(reason: str) -> NoReturn:
@@ -328,5 +336,22 @@ def _time(payload: Mapping[str, Any], name: str) -> int:
 
 
 def redact(text: str) -> str:
-    """``text`` (a URL, a path, a log line) with every token replaced by ``-``."""
-    return _LOOSE_TOKEN.sub("-", _PATH_TOKEN.sub(r"\1\2/-", text))
+    """``text`` (a URL, a path, a log line) with every token replaced by ``-``.
+
+    Queries are taken out whole, and so is what follows ``/t/`` if it is not exactly a token.
+    Servers do not rely on it for what strangers send: of a request without permission they log
+    no part of its path.
+    """
+    text = _PATH_TOKEN.sub(r"\1\2\3-", text)
+    return _QUERY.sub("?-", _LOOSE_TOKEN.sub("-", text))
+
+
+def conceal(text: str) -> str:
+    """``redact``, and without anything of 8 characters and more that is not a plain word.
+
+    For paths that nobody has allowed: an altered token is still most of a token.
+    """
+    return _NO_WORD.sub("-", redact(text))
+
+
+_NO_WORD = re.compile(r"(?=[^\s/]{8,})(?![a-z_-]{8,}(?:/|\s|$))[^\s/]+", re.ASCII)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from urllib.parse import unquote
 
 from origin.tierfields import CDN
 
@@ -74,3 +75,29 @@ def has_looped(pairs: Iterable[tuple[str, str]], loop_id: str) -> bool:
     """Whether a request has been through the edge of this ``loop_id`` before (RFC 8586 §2)."""
     ours = f'id="{loop_id}"'
     return any(name.lower() == "cdn-loop" and ours in value for name, value in pairs)
+
+
+def climbs(target: str) -> bool:
+    """Whether some server could read ``..`` in the path of a request target, and go up by it.
+
+    Servers differ in how often they decode, in what separates segments, and in whether they cut
+    off parameters, so all of them are taken to be possible.
+    """
+    path = target.partition("?")[0].partition("#")[0]
+    for _ in range(_DECODINGS):
+        plain = _OVERLONG_SLASH.sub("/", _OVERLONG_DOT.sub(".", path))
+        segments = (part.partition(";")[0].strip() for part in _SEPARATORS.split(plain))
+        if ".." in segments:
+            return True
+        decoded = unquote(path, encoding="latin-1")
+        if decoded == path:
+            return False
+        path = decoded
+    return True
+
+
+_DECODINGS = 8
+_SEPARATORS = re.compile(r"[/\\]")
+# UTF-8 in more bytes than needed, as old servers accept it.
+_OVERLONG_DOT = re.compile("\xc0\xae|\xe0\x80\xae")
+_OVERLONG_SLASH = re.compile("\xc0\xaf|\xe0\x80\xaf|\xc1\x9c")

@@ -59,6 +59,7 @@ from origin.server.answers import (
     token_response,
 )
 from origin.server.clock import Clock
+from origin.server.connection import show
 from origin.server.httpserver import QUICK, make_application, target_of
 from origin.tokens import redact
 
@@ -285,16 +286,19 @@ class Edge:
             self.counters.refusals[exc.reason] += 1
             return token_response(exc)
         except AbrError as exc:
-            text = redact(str(exc))
-            LOG.warning("%s", text)
-            status = 504 if isinstance(exc, TimeoutError) else exc.http_status
-            return error_response(status, "parent-failed", text)
+            LOG.warning("%s", redact(str(exc)))
+            # Strangers are not told where the parent is, nor what they asked for.
+            if isinstance(exc, TimeoutError):
+                return error_response(504, "parent-failed", "no answer in time; see the edge's log")
+            return error_response(exc.http_status, "parent-failed", "failed; see the edge's log")
 
     async def _answer_with_token(self, request: web.Request) -> web.StreamResponse:
         """Answer a request to a cache of titles, where all but health and keys needs a token."""
         if request.method == "OPTIONS":
             return preflight_response()
         target = target_of(request)
+        if target.is_fixed:
+            show(request, target.shown)
         past_caches = parse_request_control(join_fields(fields_of_request(request))).no_cache
         own = await self._answer_about_self(target, past_caches=past_caches)
         if own is not None:
@@ -304,6 +308,7 @@ class Edge:
         if request.method not in METHODS[target.kind]:
             return method_response(METHODS[target.kind])
         await self._token_check.authorize(target)
+        show(request, target.shown)
         assert target.token is not None
         wanted = self._wanted(request, target)
         if target.kind == "steering":

@@ -42,6 +42,7 @@ from origin.server.answers import (
     metrics_response,
     preflight_response,
 )
+from origin.server.connection import show
 from origin.server.httpserver import make_application
 
 STEERING_PATH = "/steering"
@@ -107,10 +108,13 @@ class Director:
         if request.method == "OPTIONS":
             return preflight_response()
         if path == STEERING_PATH:
+            show(request, path)
             return self._steer(request, query)
         if path == SERVERS_PATH or path.startswith(SERVERS_PATH + "/"):
+            show(request, SERVERS_PATH)
             return await self._servers(request, path)
         if path == "/healthz":
+            show(request, path)
             return json_response({"status": "ok", "role": "director"})
         if path == "/metrics":
             return metrics_response(self._metrics())

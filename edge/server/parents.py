@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from abr.errors import AbrError, PeerError, UpstreamError
+from abr.errors import AbrError, InputError, PeerError, UpstreamError
 from edge.config import EdgeConfig
 from edge.metrics import UpstreamFigures
 from edge.parents.breaker import State
@@ -378,6 +378,9 @@ class _Race:
         self._client.note_room()
         now_s = self._client.now_s()
         error = running.task.exception()
+        if isinstance(error, InputError):  # the request is at fault, and no parent
+            running.attempt.give_up()
+            raise error
         if error is not None:
             if isinstance(error, BrokenAnswerError):
                 running.attempt.answered(502, now_s)  # a single parent that breaks off is alive

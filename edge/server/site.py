@@ -25,6 +25,8 @@ from edge.server.upstream import UpstreamResponse
 from edge.server.wanted import Wanted, fields_of_request
 from origin.httprules import join_fields
 from origin.server.answers import error_response
+from origin.server.connection import show
+from origin.tokens import conceal, redact
 
 _OF_THIS_HOP = frozenset({"expect", "host"})
 _CONDITIONS = frozenset(
@@ -83,12 +85,19 @@ class Site:
         self._parent_origin = f"{parts.scheme}://{parts.netloc}"
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Answer any request.
+        """Answer any request, and say what logs may show of it.
 
         Raises:
             AbrError: the parent was needed and failed; nothing was sent yet.
             ConnectionError: the client is gone, or got a part and was cut off.
         """
+        show(request, conceal(request.raw_path))
+        response = await self._answer(request)
+        if response.status < 400:
+            show(request, redact(request.raw_path))
+        return response
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         fields = fields_of_request(request)
         headers = join_fields(fields)
         if has_looped(fields, self._loop_id):

@@ -20,10 +20,12 @@ from urllib.parse import urlsplit
 import h11
 
 from abr.errors import ConfigError, UpstreamError, UpstreamTimeoutError
+from edge.caching.forwarding import climbs
 from edge.config import EdgeConfig
 from edge.server.tokencheck import KeySetAnswer
 from edge.server.wire import Body, Exchange, OnInterim, Wire, fields_of, text_of
 from origin.httprules import join_fields
+from origin.paths import PathError
 from origin.tokens import redact
 
 MAX_KEY_SET_BYTES = 64 << 10
@@ -160,14 +162,15 @@ class Upstream:
             on_interim: Told about each informational response that comes before the final one.
 
         Raises:
+            PathError: the request itself cannot be sent there.
             UpstreamError: it could not be reached or broke off.
             UpstreamTimeoutError: no head came within the limits.
         """
         assert self._is_open, "open() the upstream first"
         where = redact(self.base + target)
         asked_s = self._now()
+        request = self._request(method, target, headers, body)
         with _wrap_errors(where):
-            request = self._request(method, target, headers, body)
             exchange, head = await self._start(request, body, on_interim or _ignore)
         try:
             fields = fields_of(head)
@@ -274,11 +277,9 @@ class Upstream:
         self, method: str, target: str, headers: list[tuple[str, str]], body: Body
     ) -> h11.Request:
         if not (target.startswith("/") or (target == "*" and method == "OPTIONS")):
-            raise UpstreamError(
-                f"{redact(target)}: not at the parent {self.base}; no other server is asked"
-            )
-        if self._leaves_base(target):
-            raise UpstreamError(f"{redact(target)}: leads out of the parent's {self._path}")
+            raise PathError("request target: not a path at the parent; no other server is asked")
+        if self._path and climbs(target):
+            raise PathError("request target: leads upwards, and so out of the parent's folder")
         fields = [(name, value) for name, value in headers]
         names = {name.lower() for name, _ in fields}
         if "host" not in names:
@@ -287,18 +288,17 @@ class Upstream:
             fields.append(("Content-Length", str(len(body))))
         elif body is not None and not isinstance(body, bytes) and "content-length" not in names:
             fields.append(("Transfer-Encoding", "chunked"))
-        return h11.Request(
-            method=method.encode("latin-1"),
-            target=((self._path if target != "*" else "") + target).encode("latin-1"),
-            headers=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields],
-        )
-
-    def _leaves_base(self, target: str) -> bool:
-        """Whether ``..`` would lead out of a base path that is more than the root."""
-        if not self._path:
-            return False
-        path = target.partition("?")[0].lower().replace("%2e", ".").replace("%2f", "/")
-        return ".." in path.replace("%5c", "/").replace("\\", "/").split("/")
+        base = self._path if target != "*" else ""
+        try:
+            return h11.Request(
+                method=method.encode("latin-1"),
+                target=(base + target).encode("latin-1"),
+                headers=[
+                    (name.encode("latin-1"), value.encode("latin-1")) for name, value in fields
+                ],
+            )
+        except (h11.LocalProtocolError, ValueError) as exc:
+            raise PathError("request: its target or a field cannot be sent on") from exc
 
     async def key_set(self, past_caches: bool) -> KeySetAnswer:
         """The parent's public keys.
@@ -392,6 +392,6 @@ def _wrap_errors(where: str) -> Iterator[None]:
     except OSError as exc:
         raise UpstreamError(f"{where}: {redact(str(exc)) or type(exc).__name__}") from exc
     except h11.RemoteProtocolError as exc:
-        raise UpstreamError(f"{where}: not a whole HTTP response: {exc}") from exc
+        raise UpstreamError(f"{where}: not a whole HTTP response: {redact(str(exc))}") from exc
     except (h11.LocalProtocolError, ValueError) as exc:  # impossible addresses and fields
-        raise UpstreamError(f"{where}: cannot be asked for: {exc}") from exc
+        raise UpstreamError(f"{where}: cannot be asked for: {redact(str(exc))}") from exc

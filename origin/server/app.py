@@ -39,6 +39,7 @@ from origin.server.answers import (
     token_response,
 )
 from origin.server.clock import Clock
+from origin.server.connection import show
 from origin.server.httpserver import make_application, target_of
 from origin.server.sending import FileBody, send_plan
 from origin.server.store import OpenObject, TitleStore, in_memory
@@ -140,6 +141,8 @@ class Origin:
         try:
             target = target_of(request)
             route = target.kind
+            if target.is_fixed:
+                show(request, target.shown)
             response = await self._dispatch(request, target)
             status, body_bytes = response.status, _body_bytes(request, response)
         except PathError as exc:
@@ -177,7 +180,7 @@ class Origin:
         }
 
     async def _object(self, request: web.Request, target: Target) -> web.StreamResponse:
-        self._verify(target)
+        self._verify(request, target)
         found = await self._open(target.title, target.path)
         if found is not None and self._config.steering and target.path == MULTIVARIANT:
             found = _steered(found)
@@ -221,8 +224,8 @@ class Origin:
             return control
         return f"{control}, stale-if-error={_MEDIA_STALE_S}"
 
-    async def _key(self, _request: web.Request, target: Target) -> web.StreamResponse:
-        claims = self._verify(target)
+    async def _key(self, request: web.Request, target: Target) -> web.StreamResponse:
+        claims = self._verify(request, target)
         if claims.is_tier:
             raise TokenError("wrong-title", "a tier's token opens no keys")
         if target.kid is None:
@@ -238,9 +241,10 @@ class Origin:
             headers={"Cache-Control": "no-store"},
         )
 
-    async def _renew(self, _request: web.Request, target: Target) -> web.StreamResponse:
+    async def _renew(self, request: web.Request, target: Target) -> web.StreamResponse:
         now_s = self._now()
         claims = self.verifier.verify_renewable(target.token, title=target.title, now_s=now_s)
+        show(request, target.shown)
         token = self.issuer.renew(claims, now_s=now_s, ttl_s=self._config.token_ttl_s)
         return json_response(self._token_fields(token, target.title, now_s))
 
@@ -257,6 +261,7 @@ class Origin:
         found = await self._open(target.title, MULTIVARIANT)
         if found is None:
             return _not_found()
+        show(request, target.shown)
         with found:
             return json_response(self.playback(target.title))
 
@@ -285,13 +290,15 @@ class Origin:
     async def _metrics(self, _request: web.Request, _target: Target) -> web.StreamResponse:
         return metrics_response(self.metrics.text())
 
-    def _verify(self, target: Target) -> Claims:
-        return self.verifier.verify(
+    def _verify(self, request: web.Request, target: Target) -> Claims:
+        claims = self.verifier.verify(
             target.token,
             title=target.title,
             now_s=self._now(),
             leeway_s=self._config.token_leeway_s,
         )
+        show(request, target.shown)
+        return claims
 
     def _token_fields(self, token: str, title: str, now_s: float) -> dict[str, Any]:
         claims = self.verifier.verify(token, title=title, now_s=now_s)

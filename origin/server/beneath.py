@@ -44,12 +44,6 @@ def open_beneath(folder: Path, path: str) -> tuple[int, os.stat_result] | None:
     return descriptor, found
 
 
-def links_beneath(folder: Path, paths: frozenset[str]) -> list[str]:
-    """The folders among the parents of ``paths`` that are links, in alphabetical order."""
-    parents = {str(parent) for path in paths for parent in Path(path).parents} - {"."}
-    return sorted(parent for parent in parents if (folder / parent).is_symlink())
-
-
 _SAFELY = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 # O_PATH needs only permission to search the folder, and is cheaper; other systems lack it.
 _FOLDER = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)

@@ -21,7 +21,6 @@ from origin.cors import CORS
 from origin.server.answers import SERVER_NAME, close_after, error_response
 from origin.server.door import FULL, Door, Refusal
 from origin.server.filesender import FileSender, PieceSender
-from origin.tokens import redact
 
 LOGGER = logging.getLogger("abr.http")
 ACCESS_LOGGER = logging.getLogger("abr.access")
@@ -34,6 +33,24 @@ accurate and an abandoned download stops early; unless the client is known to be
 FAST_BYTES_PER_S, SLOW_BYTES_PER_S = 4 << 20, 1 << 20
 """Of a client that takes a body faster than the first, the kernel may hold what it likes, until
 one is slower than the second: waking up for every 64 KiB costs more than copying them."""
+
+
+_SHOWN = web.RequestKey("shown", str)
+
+
+def show(request: web.BaseRequest, path: str) -> None:
+    """Let logs name ``request`` by this path, which holds nothing secret."""
+    request[_SHOWN] = path
+
+
+def shown(request: web.BaseRequest) -> str:
+    """What logs name ``request`` by: its method, and its path once somebody has allowed it.
+
+    What strangers send is not logged: a token that was altered a little cannot be told from a
+    path, and is still most of a token.
+    """
+    method = request.method if request.method.isalpha() and len(request.method) < 16 else "-"
+    return f"{method} {request.get(_SHOWN, '-')}"
 
 
 class AccessLog(AbstractAccessLogger):
@@ -49,7 +66,7 @@ class AccessLog(AbstractAccessLogger):
         log_access(
             self.logger,
             request.remote,
-            f"{request.method} {request.raw_path}",
+            shown(request),
             response.status,
             response.body_length,
             time,
@@ -60,9 +77,7 @@ def log_access(
     logger: logging.Logger, remote: str | None, line: str, status: int, count: int, took_s: float
 ) -> None:
     """Write one line about a response whose body had ``count`` bytes."""
-    logger.info(
-        '%s "%s" %d, %d B sent, %.1f ms', remote, redact(line), status, count, 1000 * took_s
-    )
+    logger.info('%s "%s" %d, %d B sent, %.1f ms', remote, line, status, count, 1000 * took_s)
 
 
 class Connection(web.RequestHandler):

@@ -28,7 +28,7 @@ from origin.cors import CORS
 from origin.framing import find_fault
 from origin.paths import Target, parse_target
 from origin.server.answers import SERVER_NAME, close_after, error_response
-from origin.server.connection import UNSENT_BYTES, Connection
+from origin.server.connection import UNSENT_BYTES, Connection, shown
 from origin.server.door import Door
 from origin.server.quick import Quick, QuickConnection, quick_trouble
 from origin.server.tls import encrypted
@@ -257,7 +257,7 @@ class _PlainRequest(web.Request):
     """A request of a client who may have to leave after its answer."""
 
     def __repr__(self) -> str:
-        return f"<_PlainRequest {self.method} {redact(self.raw_path)}>"
+        return f"<_PlainRequest {shown(self)}>"
 
     @property
     def keep_alive(self) -> bool:
@@ -271,7 +271,7 @@ class _Request(_PlainRequest):
     """A request whose answers get the fields that all our answers have."""
 
     def __repr__(self) -> str:
-        return f"<_Request {self.method} {redact(self.raw_path)}>"
+        return f"<_Request {shown(self)}>"
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
         add_fields(response.headers)
@@ -290,12 +290,12 @@ async def _answer_safely(request: web.Request, answer: Handler) -> web.StreamRes
     except web.HTTPException as exc:
         response = error_response(exc.status, "refused", exc.reason)
     except AbrError as exc:
-        LOGGER.warning("%s %s: %s", request.method, redact(request.raw_path), redact(str(exc)))
+        LOGGER.warning("%s: %s", shown(request), redact(str(exc)))
         response = error_response(exc.http_status, "failed", redact(str(exc)))
     except ConnectionError:
         raise
     except Exception as exc:
-        LOGGER.exception("%s %s failed", request.method, redact(request.raw_path))
+        LOGGER.exception("%s failed", shown(request))
         if _has_begun(request):
             raise ConnectionResetError("the response broke off") from exc
         return close_after(error_response(500, "internal", "something failed here; see the log"))

@@ -21,6 +21,7 @@ from origin.server.connection import ACCESS_LOGGER, Connection, log_access
 from origin.server.door import Door
 from origin.server.filesender import send_now
 from origin.simplehead import SimpleHead, SimpleHeads
+from origin.tokens import redact
 
 AIOHTTP = ((3, 14), (3, 15))
 """Versions that the short cut was tested with: from the first, before the second."""
@@ -247,7 +248,7 @@ class QuickConnection(Connection):
     def _log_ready(self, ready: Ready, head: SimpleHead, began_s: float, count: int) -> None:
         peer = self.peername
         remote = str(peer[0]) if isinstance(peer, tuple) else None
-        line = f"GET {head.target.decode('ascii')}"
+        line = f"GET {redact(head.target.decode('ascii'))}"
         log_access(ACCESS_LOGGER, remote, line, ready.status, count, self._loop.time() - began_s)
 
     def _keep_behind(self, data: bytes) -> None:

@@ -21,11 +21,11 @@ from typing import Protocol, Self
 from abr.errors import AbrError, MissingFileError, PackageError
 from origin.httprules import media_type
 from origin.paths import RESERVED, is_servable
-from origin.server.beneath import links_beneath, open_beneath
+from origin.server.beneath import open_beneath
 from origin.server.folderversion import FolderVersion, look
 from origin.server.sending import FileBody
 from transcode.files.keystore import KeyStore
-from transcode.files.reader import is_package, read_index
+from transcode.files.reader import is_package, links_in, read_index
 from transcode.packaging.index import PresentationIndex, files_of
 from transcode.packaging.layout import INDEX, MANIFEST
 from transcode.playlist.relocate import relocate
@@ -244,7 +244,7 @@ def _read(folder: Path) -> _Package:
         raise MissingFileError(f"{folder / INDEX}: cannot be read; expected a package") from exc
     index = read_index(folder)
     files = frozenset({INDEX, *files_of(index)})
-    links = links_beneath(folder, files)
+    links = links_in(folder, {str(Path(path).parent) for path in files})
     if links:
         raise PackageError(
             f"{folder}: {', '.join(links)}: a symbolic link; no link in a package is followed; "

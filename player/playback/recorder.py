@@ -17,7 +17,7 @@ from abr.decision import Decision, RunningAlgorithm
 from abr.log import SessionLog
 from abr.media import Presentation
 from abr.settings import config_hash
-from origin.tokens import redact
+from origin.paths import shown_url
 from player.config import PlayerConfig
 from player.playback.actions import TrackName, Want
 from player.playback.requests import Request
@@ -49,7 +49,7 @@ class Recorder:
         self.log = SessionLog(
             {
                 "version": __version__,
-                "source": redact(url),
+                "source": shown_url(url),
                 **known,
                 **given,
                 "config": asdict(config),
@@ -62,7 +62,7 @@ class Recorder:
 
     def shorten(self, url: str) -> str:
         """A URL as a log may show it: relative to the playlist's, never with a token."""
-        return url[len(self._folder) :] if url.startswith(self._folder) else redact(url)
+        return url[len(self._folder) :] if url.startswith(self._folder) else shown_url(url)
 
     def set_presentation(self, presentation: Presentation, running: RunningAlgorithm) -> None:
         """What is played, and what decides."""

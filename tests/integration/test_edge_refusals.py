@@ -10,6 +10,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from tests.fakes.parent import FakeParent, RunningEdge, Thing, fake_parent, running_edge
 
@@ -122,3 +123,35 @@ async def test_a_refusal_is_not_given_to_others_who_wait_for_the_same_object(
     served.permit()
     assert (await refused)[0] == 403
     assert {status for status, _ in await asyncio.gather(*others)} == {200}
+
+
+async def test_nobody_is_told_where_a_parent_is_that_fails(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor what they asked for; the log says both."""
+    served.parent.things[PATH] = Thing(drops=True)
+    token = served.parent.issuer.issue("film", now_s=served.now_s, session_id="s")
+    async with served.client.get(f"{served.edge.url}/t/{token}{PATH}") as answer:
+        text = await answer.text()
+    assert answer.status == 502
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert not any(word in text for word in ("127.0.0.1", served.parent.url[-5:], "00000", token))
+    assert f"{served.parent.url}/t/-{PATH}" in caplog.text
+
+
+@pytest.mark.parametrize("path", ["/../x", "/%2e%2e/x", "/a/..%2f..%2fx", "/%252e%252e/x"])
+async def test_no_request_leaves_the_folder_of_the_parent(tmp_path: Path, path: str) -> None:
+    """It is the client's fault: 400, and nothing is held against the parent."""
+    async with (
+        fake_parent() as parent,
+        running_edge(f"{parent.url}/base", tmp_path, require_token=False) as edge,
+        aiohttp.ClientSession() as client,
+    ):
+        parent.add("/base/x", b"inside")
+        parent.add("/x", b"outside")
+        for _ in range(30):
+            async with client.get(URL(edge.url + path, encoded=True)) as answer:
+                assert (answer.status, "outside" in await answer.text()) == (400, False)
+        async with client.get(f"{edge.url}/x") as answer:
+            assert await answer.read() == b"inside"
+        assert parent.asked == ["/base/x"]

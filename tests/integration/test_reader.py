@@ -120,3 +120,12 @@ def test_a_playlist_that_differs_from_the_index_is_noticed(
     path.write_text(text.replace(old, new))
     with pytest.raises((PackageError, PlaylistError), match=name):
         check_package(folder)
+
+
+@pytest.mark.parametrize("name", ["v0", "v0/00000.m4s"])
+def test_a_link_in_a_package_is_not_followed(folder: Path, tmp_path: Path, name: str) -> None:
+    """It could publish any file of this machine."""
+    (folder / name).rename(tmp_path / "elsewhere")
+    (folder / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(PackageError, match=f"{name}: a symbolic link; no link in a package"):
+        check_package(folder)

@@ -6,6 +6,7 @@ package when it holds ``presentation.json``.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from abr.errors import MissingFileError, PackageError
@@ -55,6 +56,12 @@ def check_package(folder: str | Path) -> PresentationIndex:
     """
     folder = Path(folder)
     index = read_index(folder)
+    links = links_in(folder, files_of(index))
+    if links:
+        raise PackageError(
+            f"{folder / links[0]}: a symbolic link; no link in a package is followed; put the "
+            "file or folder itself there"
+        )
     found = {path: size(folder / path) for path in files_of(index) if (folder / path).is_file()}
     check_files(index, found, where=str(folder))
     multivariant = read_playlist(folder / MULTIVARIANT)
@@ -70,6 +77,12 @@ def check_package(folder: str | Path) -> PresentationIndex:
         if not same:
             raise PackageError(f"{path}: does not say what {INDEX} says; {REMEDY}")
     return index
+
+
+def links_in(folder: Path, paths: Iterable[str]) -> list[str]:
+    """Which of ``paths`` below ``folder``, and of the folders they are in, are links."""
+    all_of = {str(part) for path in paths for part in (Path(path), *Path(path).parents)} - {"."}
+    return sorted(part for part in all_of if (folder / part).is_symlink())
 
 
 def read_playlist(path: Path) -> Playlist:

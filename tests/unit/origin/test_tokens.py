@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from abr.errors import KeyStoreError, TokenError
 from origin.jwks import b64url, keys_from, unb64url
-from origin.tokens import REASONS, TokenIssuer, TokenVerifier, redact
+from origin.tokens import REASONS, TokenIssuer, TokenVerifier, conceal, redact
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OTHER_KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -296,10 +296,14 @@ def test_changing_any_one_character_refuses(position: int, character: str) -> No
     ("text", "shown"),
     [
         (f"/t/{TOKEN}/film/v0/00001.m4s", "/t/-/film/v0/00001.m4s"),
-        (f"http://127.0.0.1:8081/t/{TOKEN}/film/x?y=1", "http://127.0.0.1:8081/t/-/film/x?y=1"),
-        ("/t/garbage/film/x", "/t/-/film/x"),
-        ("/%74/garbage/film/x", "/%74/-/film/x"),
-        (f"/film/x?token={TOKEN}", "/film/x?token=-"),
+        (f"http://127.0.0.1:8081/t/{TOKEN}/film/x?y=1", "http://127.0.0.1:8081/t/-/film/x?-"),
+        ("/t/garbage/film/x", "/t/-"),
+        ("/%74/garbage/film/x", "/%74/-"),
+        (f"/t%2F{TOKEN}/film/x", "/t%2F-/film/x"),
+        (f"/t/{TOKEN}a/film/x", "/t/-"),
+        (f"/t/{TOKEN[:50]}/{TOKEN[50:]}/film/x: gone", "/t/- gone"),
+        ("/t/-/film/x", "/t/-/film/x"),
+        (f"/film/x?token={TOKEN}", "/film/x?-"),
         (f"/film/{TOKEN.replace('.', '%2E')}", "/film/-"),
         (f"Authorization: Bearer {TOKEN}", "Authorization: Bearer -"),
         (f"t/{TOKEN}", "t/-"),
@@ -309,6 +313,20 @@ def test_changing_any_one_character_refuses(position: int, character: str) -> No
 def test_tokens_are_taken_out_of_text(text: str, shown: str) -> None:
     """Wherever a token stands in a path, URL or header line, a dash remains."""
     assert redact(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("/films/playlist/v0/multivariant", "/films/playlist/v0/multivariant"),
+        ("/a/00000.ts", "/a/-"),
+        (f"/{TOKEN[4:]}/x", "/-/x"),
+        (f"/{TOKEN[:9]}/{TOKEN[9:17]}/{TOKEN[17:]}", "/-/-/-"),
+        ("/playlist?x=1", "/-"),
+    ],
+)
+def test_of_what_nobody_allowed_only_words_are_shown(text: str, shown: str) -> None:
+    assert conceal(text) == shown
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
