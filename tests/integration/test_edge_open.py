@@ -132,7 +132,7 @@ async def test_dots_do_not_lead_out_of_the_parents_base(
         for path in ("/../secret", "/a/%2e%2E/../../secret", "/..%2fsecret", "/..\\secret"):
             reader, writer = await asyncio.open_connection(host, int(port))
             writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
-            assert b" 502 " in await reader.readline()
+            assert b" 400 " in await reader.readline()
             writer.close()
     assert parent.asked == ["/base/x"]
 
