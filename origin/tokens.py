@@ -28,8 +28,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from abr.errors import TokenError
 from origin.jwks import ALGORITHM, b64url, jwks_of, keys_from, thumbprint, unb64url
 
-TIER_TITLE = "*"
-"""Title of a tier token; no viewer's token may carry it."""
+EVERY_TITLE = "*"
+"""What could be taken for all titles; no token may carry it."""
 
 MAX_TOKEN_CHARS = 2048
 """A longer text is refused before any of it is decoded."""
@@ -75,7 +75,7 @@ class Claims:
     session: str
     """Id of the playback session (``sub``); the same in every renewed token."""
     title: str
-    """The title it opens, or ``*`` in a tier token."""
+    """The title it opens."""
     issued_s: int
     expires_s: int
     """The first instant at which it is no longer valid (RFC 7519 §4.1.4)."""
@@ -83,8 +83,6 @@ class Claims:
     """Latest instant of renewal (``ses``); never before ``expires_s``."""
     token_id: str
     """Differs between the tokens of a session (``jti``)."""
-    is_tier: bool = False
-    """Issued to a cache tier: opens the media of any title, and no key."""
 
 
 class TokenIssuer:
@@ -115,7 +113,7 @@ class TokenIssuer:
             ValueError: the title is empty or ``*``, the session id is empty, or a time
                 is not positive.
         """
-        if not title or title == TIER_TITLE:
+        if not title or title == EVERY_TITLE:
             raise ValueError(f"cannot issue a viewer's token for title {title!r}")
         if not (ttl_s > 0 and session_s > 0 and session_id):
             raise ValueError("a token needs a session id, ttl_s > 0 and session_s > 0")
@@ -125,18 +123,11 @@ class TokenIssuer:
         """A fresh token for the same title and session; its session does not grow.
 
         Raises:
-            TokenError: the session is over, or ``claims`` are a tier's.
+            TokenError: the session is over.
         """
-        if claims.is_tier:
-            refuse("wrong-title")
         if now_s >= claims.session_ends_s:
             refuse("session-over")
         return self._sign(claims.title, claims.session, now_s, ttl_s, claims.session_ends_s)
-
-    def issue_tier(self, name: str, *, now_s: float, ttl_s: float = 3600.0) -> str:
-        """A token for a cache tier called ``name``: media of every title, no keys."""
-        ends_s = math.ceil(now_s + ttl_s)
-        return self._sign(TIER_TITLE, name, now_s, ttl_s, ends_s, use="tier")
 
     def jwks(self) -> dict[str, Any]:
         """The key set that verifies what this issuer signs."""
@@ -149,7 +140,6 @@ class TokenIssuer:
         now_s: float,
         ttl_s: float,
         ends_s: int,
-        **more: str,
     ) -> str:
         issued_s = math.floor(now_s)
         expires_s = min(math.ceil(now_s + ttl_s), ends_s)
@@ -162,7 +152,6 @@ class TokenIssuer:
             "exp": expires_s,
             "ses": ends_s,
             "jti": hashlib.sha256(seed.encode()).hexdigest()[:16],
-            **more,
         }
         return jwt.encode(payload, self._key, algorithm=ALGORITHM, headers={"kid": self.kid})
 
@@ -233,15 +222,13 @@ class TokenVerifier:
     def verify_renewable(self, token: str | None, *, title: str, now_s: float) -> Claims:
         """Like ``verify``, but an expired token passes until its session is over."""
         claims = self._claims(token, title=title, now_s=now_s)
-        if claims.is_tier:
-            refuse("wrong-title")
         if now_s >= claims.session_ends_s:
             refuse("session-over")
         return claims
 
     def _claims(self, token: str | None, *, title: str, now_s: float) -> Claims:
         claims = self._genuine(token)
-        if claims.title != title and not claims.is_tier:
+        if claims.title != title:
             refuse("wrong-title")
         if now_s < claims.issued_s - self._early_s:
             refuse("not-yet")
@@ -303,7 +290,7 @@ def _signed_claims(token: str, key: Ed25519PublicKey) -> Claims:
 
 
 def _claims_from(payload: Any) -> Claims:
-    if not isinstance(payload, dict) or payload.get("use", "tier") != "tier":
+    if not isinstance(payload, dict) or "use" in payload:
         refuse("malformed")
     claims = Claims(
         session=_text(payload, "sub"),
@@ -312,9 +299,8 @@ def _claims_from(payload: Any) -> Claims:
         expires_s=_time(payload, "exp"),
         session_ends_s=_time(payload, "ses"),
         token_id=_text(payload, "jti"),
-        is_tier="use" in payload,
     )
-    if (claims.title == TIER_TITLE) != claims.is_tier:
+    if claims.title == EVERY_TITLE:
         refuse("malformed")
     if not claims.issued_s <= claims.expires_s <= claims.session_ends_s:
         refuse("malformed")

@@ -15,13 +15,12 @@ parents that it had, and a player its manifest, while the director is away.
 from __future__ import annotations
 
 import asyncio
-import hmac
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from urllib.parse import parse_qsl
 
 import aiohttp
-from aiohttp import hdrs, web
+from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from abr.errors import AbrError, ConfigError
@@ -34,13 +33,13 @@ from edge.tiers.registration import MAX_BYTES, Accepted, dump_accepted, load_reg
 from edge.tiers.steering import manifest, parse_request
 from edge.tiers.topology import Server, Topology, parents_of
 from origin.config import ServerLimits
-from origin.paths import bearer_secret
 from origin.server.answers import (
     error_response,
     json_response,
     method_response,
     metrics_response,
     preflight_response,
+    presents,
 )
 from origin.server.connection import show
 from origin.server.httpserver import make_application
@@ -180,10 +179,7 @@ class Director:
         return json_response(dump_accepted(Accepted(lease_s=self.config.lease_s, parents=parents)))
 
     def _may_register(self, request: web.Request) -> bool:
-        if not self.config.secret:
-            return True
-        given = bearer_secret(request.headers.get(hdrs.AUTHORIZATION)) or ""
-        return hmac.compare_digest(given.encode(), self.config.secret.encode())
+        return not self.config.secret or presents(request, self.config.secret)
 
     def _listing(self) -> list[dict[str, object]]:
         return [

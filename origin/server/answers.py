@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 from collections.abc import Sequence
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from abr.errors import TokenError
 from origin.cors import PREFLIGHT
 from origin.httpdate import http_date
 from origin.metrics import CONTENT_TYPE
+from origin.paths import bearer_secret
 
 SERVER_NAME = "abrkit"
 """The ``Server`` field; versions would only help an attacker (RFC 9110 §10.2.4)."""
@@ -65,6 +67,13 @@ def close_after(response: web.Response) -> web.Response:
     """``response``, after which the connection is closed."""
     response.force_close()
     return response
+
+
+def presents(request: web.BaseRequest, secret: str) -> bool:
+    """Whether ``request`` presents ``secret`` as a bearer, compared in constant time."""
+    given = bearer_secret(request.headers.get(hdrs.AUTHORIZATION)) or ""
+    # Bytes that are not UTF-8 arrive as surrogates.
+    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), secret.encode())
 
 
 def key_set_response(jwks: object, *, fresh_s: int, now_s: float) -> web.Response:

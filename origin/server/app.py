@@ -13,7 +13,6 @@ Endpoints (the shape of URLs is in ``paths``)::
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 import os
 import secrets
@@ -22,13 +21,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from abr.errors import KeyStoreError, TokenError
 from origin.config import OriginConfig, ServerLimits
 from origin.httprules import Representation, plan_response
 from origin.metrics import OriginMetrics
-from origin.paths import METHODS, Kind, PathError, Target, bearer_secret, object_path
+from origin.paths import METHODS, Kind, PathError, Target, object_path
 from origin.server.answers import (
     error_response,
     json_response,
@@ -36,6 +35,7 @@ from origin.server.answers import (
     method_response,
     metrics_response,
     preflight_response,
+    presents,
     token_response,
 )
 from origin.server.clock import Clock
@@ -46,7 +46,7 @@ from origin.server.store import OpenObject, TitleStore, in_memory
 from origin.signing import Secrets, signing_key
 from origin.steering import with_steering
 from origin.tierfields import asked_by_tier, tier_fields
-from origin.tokens import Claims, TokenIssuer, TokenVerifier
+from origin.tokens import TokenIssuer, TokenVerifier
 from transcode.packaging.layout import MULTIVARIANT
 
 LOGGER = logging.getLogger("abr.http")
@@ -225,9 +225,7 @@ class Origin:
         return f"{control}, stale-if-error={_MEDIA_STALE_S}"
 
     async def _key(self, request: web.Request, target: Target) -> web.StreamResponse:
-        claims = self._verify(request, target)
-        if claims.is_tier:
-            raise TokenError("wrong-title", "a tier's token opens no keys")
+        self._verify(request, target)
         if target.kid is None:
             return _not_found()
         try:
@@ -250,14 +248,9 @@ class Origin:
 
     async def _playback(self, request: web.Request, target: Target) -> web.StreamResponse:
         secret = self._config.playback_secret
-        if secret:
-            given = bearer_secret(request.headers.get(hdrs.AUTHORIZATION)) or ""
-            # Bytes that are not UTF-8 arrive as surrogates.
-            raw = given.encode("utf-8", "surrogateescape")
-            if not hmac.compare_digest(raw, secret.encode()):
-                text = "playback URLs need the bearer secret of this origin"
-                fields = {"WWW-Authenticate": "Bearer"}
-                return error_response(401, "unauthorised", text, fields)
+        if secret and not presents(request, secret):
+            text = "playback URLs need the bearer secret of this origin"
+            return error_response(401, "unauthorised", text, {"WWW-Authenticate": "Bearer"})
         found = await self._open(target.title, MULTIVARIANT)
         if found is None:
             return _not_found()
@@ -290,15 +283,14 @@ class Origin:
     async def _metrics(self, _request: web.Request, _target: Target) -> web.StreamResponse:
         return metrics_response(self.metrics.text())
 
-    def _verify(self, request: web.Request, target: Target) -> Claims:
-        claims = self.verifier.verify(
+    def _verify(self, request: web.Request, target: Target) -> None:
+        self.verifier.verify(
             target.token,
             title=target.title,
             now_s=self._now(),
             leeway_s=self._config.token_leeway_s,
         )
         show(request, target.shown)
-        return claims
 
     def _token_fields(self, token: str, title: str, now_s: float) -> dict[str, Any]:
         claims = self.verifier.verify(token, title=title, now_s=now_s)

@@ -62,7 +62,7 @@ def reason_of(call: Callable[[], object]) -> str:
 def test_a_token_opens_its_title_and_says_what_it_is() -> None:
     """Whole seconds: 1800000000.25 + 60 is signed as ...061, + 600 as ...601."""
     claims = verifier().verify(TOKEN, title="film", now_s=NOW_S)
-    assert (claims.session, claims.title, claims.is_tier) == ("s1", "film", False)
+    assert (claims.session, claims.title) == ("s1", "film")
     assert (claims.issued_s, claims.expires_s) == (1_800_000_000, 1_800_000_061)
     assert claims.session_ends_s == 1_800_000_601
 
@@ -190,19 +190,6 @@ def test_nothing_is_renewed_after_the_session() -> None:
     assert reason_of(lambda: renew(signed(key=OTHER_KEY), title="film", now_s=NOW_S)) == (
         "bad-signature"
     )
-
-
-def test_a_tier_token_opens_every_title_but_is_never_renewed() -> None:
-    """Only issue_tier() makes one, and it says so in its claims."""
-    one = verifier()
-    token = ISSUER.issue_tier("edge-a", now_s=NOW_S, ttl_s=60)
-    for title in ("film", "other"):
-        assert one.verify(token, title=title, now_s=NOW_S).is_tier
-    assert reason_of(lambda: one.verify_renewable(token, title="film", now_s=NOW_S)) == (
-        "wrong-title"
-    )
-    claims = one.verify(token, title="film", now_s=NOW_S)
-    assert reason_of(lambda: ISSUER.renew(claims, now_s=NOW_S)) == "wrong-title"
 
 
 @pytest.mark.parametrize("wrong", [{"title": "*"}, {"title": ""}, {"ttl_s": 0}, {"session_id": ""}])
