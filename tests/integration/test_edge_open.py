@@ -13,10 +13,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from abr.errors import UpstreamError
 from edge.config import EdgeConfig
 from edge.server.clock import wall_clock_s
 from edge.server.upstream import Upstream
+from origin.paths import PathError
 from origin.server.httpserver import listening, make_application
 from tests.fakes.parent import FakeParent, RunningEdge, fake_parent, running_edge
 
@@ -244,7 +244,7 @@ async def test_the_upstream_refuses_what_is_no_path(tmp_path: Path) -> None:
     upstream = Upstream(EdgeConfig(), "http://127.0.0.1:9", now=wall_clock_s)
     await upstream.open()
     for target in ("x", "http://other.example/", "//"[:0], "*"):
-        with pytest.raises(UpstreamError, match="no other server is asked"):
+        with pytest.raises(PathError, match="no other server is asked"):
             async with upstream.ask("GET", target, headers=[]):
                 pass
     await upstream.close()
