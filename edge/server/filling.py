@@ -258,6 +258,7 @@ class Fills:
     async def _copy(self, key: str, response: UpstreamResponse, spool: Spool) -> None:
         # Without a length nobody knew that it is too large to be stored: it is sent all the same.
         limit = self._config.cache_bytes
+        response.set_pace(fast=True)  # the disk is
         async for piece in response.pieces():
             spool.write(piece)
             self._counters.fetched_bytes += len(piece)

@@ -26,6 +26,13 @@ MAX_REQUEST_BODY_BYTES = 64 << 10
 """Largest request body that a cache of titles forwards."""
 
 
+QUICK_S = 0.005
+"""A client that takes a piece within this keeps up."""
+
+QUICK_PIECES = 32
+"""So many in a row are more than what the kernel takes for a client that reads nothing."""
+
+
 class Passthrough:
     """Forwards requests to the parent."""
 
@@ -94,10 +101,19 @@ class Passthrough:
         await response.prepare(request)
         with closing_on_failure(request):
             if request.method != "HEAD":
-                async for piece in answer.pieces():
-                    await send_within(self._config.send_limit_s, response.write(piece))
+                await self._send_body(answer, response)
             await send_within(self._config.send_limit_s, response.write_eof())
         return response
+
+    async def _send_body(self, answer: UpstreamResponse, response: web.StreamResponse) -> None:
+        """Pass a body on; small pieces for a client that does not keep up."""
+        now, quick = asyncio.get_running_loop().time, 0
+        async for piece in answer.pieces():
+            began_s = now()
+            await send_within(self._config.send_limit_s, response.write(piece))
+            quick = quick + 1 if now() - began_s < QUICK_S else 0
+            if quick in (0, QUICK_PIECES):
+                answer.set_pace(fast=quick > 0)
 
     async def _pieces(self, request: web.Request) -> AsyncIterator[bytes]:
         """The body of a request as it arrives."""

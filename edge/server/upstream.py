@@ -23,7 +23,16 @@ from abr.errors import ConfigError, UpstreamError, UpstreamTimeoutError
 from edge.caching.forwarding import climbs
 from edge.config import EdgeConfig
 from edge.server.tokencheck import KeySetAnswer
-from edge.server.wire import Body, Exchange, OnInterim, Wire, fields_of, text_of
+from edge.server.wire import (
+    PIECE_BYTES,
+    SLOW_PIECE_BYTES,
+    Body,
+    Exchange,
+    OnInterim,
+    Wire,
+    fields_of,
+    text_of,
+)
 from origin.httprules import join_fields
 from origin.paths import PathError
 from origin.tokens import redact
@@ -65,6 +74,10 @@ class UpstreamResponse:
     """When the head arrived."""
     _exchange: Exchange = field(repr=False)
     _where: str = ""
+
+    def set_pace(self, *, fast: bool) -> None:
+        """Say whether whoever takes the body is fast, so that a slow one holds little memory."""
+        self._exchange.wire.set_pace(PIECE_BYTES if fast else SLOW_PIECE_BYTES)
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The body as it arrives.
@@ -248,6 +261,7 @@ class Upstream:
         while self._idle:
             wire = self._idle.pop()
             if wire.is_quiet and loop.time() < wire.idle_until_s:
+                wire.set_pace(SLOW_PIECE_BYTES)
                 return wire, False
             wire.close()
         async with asyncio.timeout(self._config.connect_limit_s):

@@ -14,6 +14,9 @@ from contextlib import suppress
 
 import h11
 
+SLOW_PIECE_BYTES = 16 << 10
+"""The same, when it is passed on to a client that has not proved fast."""
+
 PIECE_BYTES = 64 << 10
 """Bytes that wait in memory on one connection before the parent is made to wait; so much is also
 read in one go, or bodies that nobody takes would hold four times as much."""
@@ -43,6 +46,7 @@ class Wire(asyncio.Protocol):
     def __init__(self) -> None:
         self.idle_until_s = float("inf")
         """Loop time until which it may be used again after a pause."""
+        self._most_bytes = SLOW_PIECE_BYTES
         self._transport: asyncio.Transport | None = None
         self._received: list[bytes] = []
         self._received_bytes = 0
@@ -65,14 +69,20 @@ class Wire(asyncio.Protocol):
         """Remember the transport."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        if hasattr(transport, "max_size"):  # of asyncio's own loop: bytes read in one go
-            transport.max_size = PIECE_BYTES
+        self.set_pace(SLOW_PIECE_BYTES)
+
+    def set_pace(self, most_bytes: int) -> None:
+        """Let so many bytes wait in memory before the sender waits."""
+        self._most_bytes = most_bytes
+        transport = self._transport
+        if transport is not None and hasattr(transport, "max_size"):
+            transport.max_size = most_bytes  # of asyncio's own loop: bytes read in one go
 
     def data_received(self, data: bytes) -> None:
         """Keep bytes, and make the sender wait when there are many."""
         self._received.append(data)
         self._received_bytes += len(data)
-        if self._received_bytes >= PIECE_BYTES and self._transport is not None:
+        if self._received_bytes >= self._most_bytes and self._transport is not None:
             self._transport.pause_reading()
         _wake(self._reader)
 
@@ -112,8 +122,8 @@ class Wire(asyncio.Protocol):
             raise self._error
         data = b"".join(self._received)
         self._received.clear()
-        if self._received_bytes >= PIECE_BYTES and self._transport is not None:
-            self._transport.resume_reading()
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()  # does nothing when it was not paused
         self._received_bytes = 0
         return data
 

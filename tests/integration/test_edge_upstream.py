@@ -12,6 +12,7 @@ from abr.errors import UpstreamError, UpstreamTimeoutError
 from edge.config import EdgeConfig
 from edge.server.clock import wall_clock_s
 from edge.server.upstream import Upstream
+from edge.server.wire import SLOW_PIECE_BYTES
 
 Seen = tuple[list[int], int, list[tuple[str, str]], bytes]
 
@@ -152,3 +153,16 @@ async def test_connections_are_bounded_and_waiting_for_one_is_part_of_the_limit(
                 await ask(upstream)
         async with upstream.ask("GET", "/x", headers=[]) as answer:
             assert answer.status == 200
+
+
+async def test_a_body_that_nobody_takes_holds_little_and_is_whole_when_it_is_taken() -> None:
+    data = _OK + b"Content-Length: 4000000\r\n\r\n" + bytes(4_000_000)
+    async with parent(data, closes=False) as upstream:
+        async with upstream.ask("GET", "/x", headers=[]) as answer:
+            wire = next(iter(upstream._busy))
+            for _ in range(20):
+                await asyncio.sleep(0.005)
+                assert wire._received_bytes <= 2 * SLOW_PIECE_BYTES
+            answer.set_pace(fast=True)
+            assert sum([len(piece) async for piece in answer.pieces()]) == 4_000_000
+        assert (await ask(upstream))[1] == 200
