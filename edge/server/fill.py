@@ -39,7 +39,8 @@ class Filled:
     """Which bytes it holds, when a part was asked for and came."""
     confirmed: StoredObject | None = None
     """The held object, which the parent confirmed (304)."""
-    age_s: float = 0.0
+    age_s: float | None = 0.0
+    """Its age; None for one that comes from the origin just now."""
 
 
 class Fill:

@@ -215,7 +215,7 @@ class Fills:
             shares=answer.uses.share,
             vary=answer.vary,
             part=answer.part,
-            age_s=answer.fresh.age_s,
+            age_s=None if answer.is_new else answer.fresh.age_s,
             **more,  # type: ignore[arg-type]  # as given
         )
 

@@ -43,7 +43,7 @@ class _Known:
 
     headers: tuple[tuple[str, str], ...]
     total: int
-    age_s: float
+    age_s: float | None
     tag: str
     """Its strong entity tag; without one, parts cannot be put together."""
 

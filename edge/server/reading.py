@@ -32,6 +32,8 @@ class Answer:
     kept: Headers
     vary: tuple[VaryValue, ...] = ()
     part: Part | None = None
+    is_new: bool = False
+    """It comes from the origin just now, which ``Age`` would deny (RFC 9111 §5.1)."""
 
 
 def read_answer(
@@ -76,4 +78,5 @@ def read_answer(
         storable_headers(fields, dropped=dropped | ({"content-range"} if part else set())),
         vary_values(uses.vary, wanted.facts.fields),
         part,
+        rules.is_open and fresh.age_s < 1 and "age" not in headers,
     )

@@ -268,6 +268,8 @@ class Exchange:
             await self.wire.write(self._http.send(request) or b"")
             async for piece in body:
                 extend()
+                # An answer that has come already is read before a write may find the end.
+                await asyncio.sleep(0)
                 await self.wire.write(self._http.send(h11.Data(data=piece)) or b"")
             await self.wire.write(self._http.send(h11.EndOfMessage()) or b"")
             extend()

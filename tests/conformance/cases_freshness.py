@@ -163,6 +163,16 @@ _AGE = (
         )
     ),
     Case(
+        says="what comes from the origin just now has no age, unless it says so",
+        clause="RFC 9111 §5.1",
+        must=True,
+        steps=(
+            Step(path="/a", answer=says(HOUR), lacks=("Age",)),
+            Step(path="/a", come_from="cache", holds=("Age: 0",)),
+            Step(path="/b", answer=says(HOUR, "Age: 0"), holds=("Age: 0",)),
+        ),
+    ),
+    Case(
         says="a stored response has its age now, and the Date it came with",
         clause="RFC 9111 §5.1",
         must=True,
