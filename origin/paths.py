@@ -98,6 +98,11 @@ class Target:
         return f"/{self.title}/{self.path}"
 
     @property
+    def names_version(self) -> bool:
+        """Whether the path begins with the name of a version."""
+        return is_version(self.path.partition("/")[0])
+
+    @property
     def is_fixed(self) -> bool:
         """Whether there is one path only for what it is."""
         return self.kind in _FIXED.values()

@@ -185,7 +185,7 @@ class Origin:
         if found is not None and self._config.steering and target.path == MULTIVARIANT:
             found = _steered(found)
         if found is None:
-            return _not_found()
+            return _not_found(target)
         with found:
             plan = plan_response(
                 request.method, request.headers.items(), self._describe(found), now_s=self._now()
@@ -317,8 +317,12 @@ def _steered(found: OpenObject) -> OpenObject:
     )
 
 
-def _not_found() -> web.Response:
-    return error_response(404, "not-found", "no such object")
+def _not_found(target: Target | None = None) -> web.Response:
+    if target is not None and target.names_version:
+        text = "no such object in this version; was the title replaced? begin at its playlist again"
+    else:
+        text = "no such object"
+    return error_response(404, "not-found", text)
 
 
 def _body_bytes(request: web.Request, response: web.StreamResponse) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -143,6 +144,22 @@ async def test_our_own_tiers_keep_it_and_share_it_between_viewers(path: Chain) -
         assert expected in fields["Cache-Status"].rpartition('"isp"')[2]
         assert body == segment_bytes("v0", 0, 1000)
     assert path.isp.edge.counters.fills == path.regional.edge.counters.fills == 2
+
+
+@pytest.mark.parametrize(("tag", "purged"), [("film", 4), ("film/{version}", 4), ("other", 0)])
+async def test_a_title_or_a_version_of_it_can_be_purged(path: Chain, tag: str, purged: int) -> None:
+    """By the tags that the origin tells each tier."""
+    title = f"{path.isp.url}/t/{path.token()}/film"
+    _, entry, _ = await path.ask(f"{title}/multivariant.m3u8")
+    version = version_in(entry)
+    for name in ("v0/playlist.m3u8", "v0/init.mp4", "v0/00000.m4s"):
+        await path.ask(f"{title}/{version}/{name}")
+    assert len(path.isp.edge.index) == 4
+    purge = f"/.abr/purge?tag={tag.format(version=version)}"
+    for tier in (path.regional, path.isp):
+        status, body, _ = await path.ask(tier.url + purge, method="POST")
+        assert (status, json.loads(body)) == (200, {"purged": purged})
+    assert len(path.isp.edge.index) == 4 - purged
 
 
 async def test_a_cache_that_checks_no_tokens_keeps_nothing_protected(
