@@ -142,7 +142,9 @@ class TokenCheck:
         if self._verifier is None:
             await self.refresh()
         elif self._now() >= self._due_s:
-            await self._renew()
+            self._start_renewing()
+            if self._now() >= self._fresh_until_s:
+                await self._wait_a_little()
         verifier = self._verifier
         if verifier is None:
             raise UpstreamError(f"no keys to check tokens with; {self.trouble}")
@@ -158,8 +160,12 @@ class TokenCheck:
 
         Waits for nothing, so it is for those who can leave a refusal to ``authorize``.
         """
-        if self._verifier is None or self._now() >= self._due_s:
+        if self._verifier is None:
             return False
+        if self._now() >= self._due_s:
+            self._start_renewing()
+            if self._now() >= self._fresh_until_s:
+                return False
         try:
             self._verifier.verify(token, title=title, now_s=self.now_s())
         except TokenError:
@@ -198,14 +204,17 @@ class TokenCheck:
                 self._unknown_until_s.popitem(last=False)
         return False
 
-    async def _renew(self) -> None:
-        """Fetch the keys in the background; wait for them when the old ones have run out."""
+    def _start_renewing(self) -> None:
+        """Fetch the keys in the background, unless that is under way."""
         if self.renewing is None or self.renewing.done():
             self.renewing = asyncio.create_task(self.refresh())
-        if self._now() >= self._fresh_until_s:
-            await asyncio.wait({self.renewing}, timeout=PATIENCE_S)
-            if self._now() >= self._fresh_until_s:  # others do not wait for it again
-                self._use_for(RETRY_S)
+
+    async def _wait_a_little(self) -> None:
+        """Wait for the fetch in the background, because the keys have run out."""
+        assert self.renewing is not None
+        await asyncio.wait({self.renewing}, timeout=PATIENCE_S)
+        if self._now() >= self._fresh_until_s:  # others do not wait for it again
+            self._use_for(RETRY_S)
 
     async def _load(self, past_caches: bool) -> bool:
         try:
