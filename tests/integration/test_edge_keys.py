@@ -231,7 +231,7 @@ async def test_a_tier_whose_clock_is_two_hours_off_judges_tokens_by_the_origin(
             running_edge(one.url, tmp_path / "2", now=right) as two,
         ):
             for url in (one.url, two.url):
-                for ago_s, reason in ((0, ""), (601, "expired"), (-900, "not-yet")):
+                for ago_s, reason in ((0, ""), (660, "expired"), (-900, "not-yet")):
                     token = parent.issuer.issue(
                         "film", now_s=real_s() - ago_s, session_id="s", ttl_s=600
                     )
