@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from origin.httprules import Field
+from origin.httprules import Field, join_fields
 
 CONTROL = "Abr-Cache-Control"
 """Freshness in caches that check tokens."""
@@ -22,10 +22,10 @@ CONTROL = "Abr-Cache-Control"
 TAGS = "Surrogate-Key"
 """What an object belongs to: its title, and the version of its title."""
 
-OF_TIERS = frozenset(
-    {"abr-cache-control", "cdn-cache-control", "surrogate-control", "surrogate-key", "cache-tag"}
+_OF_TIERS = frozenset({CONTROL.lower(), TAGS.lower(), "cache-tag"})
+_OF_CACHES = frozenset(
+    {"cache-control", "edge-control", "expires", "surrogate-control", "x-accel-expires"}
 )
-"""Lower-case names of the fields that a viewer does not get."""
 
 CDN = "abrkit"
 """Our name in ``CDN-Loop``, which each of our caches adds when it asks."""
@@ -54,10 +54,29 @@ def viewer_fields(fields: Iterable[Field]) -> list[Field]:
     Those between tiers are left out, and no cache on the way that checks no token may keep it,
     whatever the parent said.
     """
-    shown = [pair for pair in fields if pair[0].lower() not in OF_TIERS]
-    said = ", ".join(value for name, value in shown if name.lower() == "cache-control")
-    others = [pair for pair in shown if pair[0].lower() != "cache-control"]
-    return [*others, ("Cache-Control", private_control(said))]
+    fields = list(fields)
+    said = join_fields(fields).get("cache-control", "")
+    kept = [pair for pair in fields if not _is_for_caches(pair[0].lower())]
+    return [*kept, ("Cache-Control", private_control(said))]
+
+
+def _is_for_caches(name: str) -> bool:
+    # RFC 9213 §2: the names of targeted fields end so.
+    return name in _OF_TIERS or name in _OF_CACHES or name.endswith("-cache-control")
+
+
+def next_tier_fields(fields: Iterable[Field]) -> list[Field]:
+    """The same as another tier of ours gets them: with what the parent said, in our own field.
+
+    Anybody can ask as if it were a tier, with a foreign cache between, so what that would act on is
+    as for a viewer.
+    """
+    fields = list(fields)
+    headers = join_fields(fields)
+    names = (CONTROL.lower(), "cdn-cache-control", "cache-control")
+    said = next((headers[name] for name in names if headers.get(name)), "max-age=0")
+    tags = [pair for pair in fields if pair[0].lower() in _OF_TIERS - {CONTROL.lower()}]
+    return [*viewer_fields(fields), (CONTROL, said), *tags]
 
 
 def private_control(text: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from edge.caching.decide import Request
-from origin.tierfields import asked_by_tier, viewer_fields
+from origin.tierfields import asked_by_tier, next_tier_fields, viewer_fields
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -35,11 +35,13 @@ def shown_to(
 ) -> list[tuple[str, str]]:
     """The fields of a response as whoever sent ``request`` gets them; None is any viewer.
 
-    A reverse proxy of any site changes nothing. A cache of titles gives another tier everything,
-    and a viewer nothing that another cache could keep.
+    A reverse proxy of any site changes nothing. A cache of titles gives nobody what
+    a foreign cache could keep, and tells another tier in fields of our own how long it may.
     """
-    if is_open or (request is not None and asked_by_tier(request.headers.items())):
+    if is_open:
         return fields
+    if request is not None and asked_by_tier(request.headers.items()):
+        return next_tier_fields(fields)
     return viewer_fields(fields)
 
 

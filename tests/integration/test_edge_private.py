@@ -184,7 +184,11 @@ async def test_nginx_in_front_of_an_edge_gives_nothing_to_whoever_has_no_token(
     async with fake_parent() as parent, chain(tmp_path) as path:
         token = path.token()
         parent.issuer = path.origin.issuer
-        parent.add("/film/v0/00000.m4s", b"protected")
+        parent.add(
+            "/film/v0/00000.m4s",
+            b"protected",
+            headers={"Cache-Control": "public, max-age=600", "X-Accel-Expires": "600"},
+        )
         async with (
             running_edge(parent.url, tmp_path / "e") as other,
             foreign_cache(
@@ -193,9 +197,10 @@ async def test_nginx_in_front_of_an_edge_gives_nothing_to_whoever_has_no_token(
         ):
             url = f"{front}/film/v0/00000.m4s"
             for _ in range(2):
-                status, body, fields = await path.ask(url, Authorization=f"Bearer {token}")
-                assert (status, fields["X-Foreign"]) == (200, "MISS")
-                assert body
+                for asker in ({}, TIER):
+                    headers = {"Authorization": f"Bearer {token}", **asker}
+                    async with path.client.get(url, headers=headers) as answer:
+                        assert (answer.status, answer.headers["X-Foreign"]) == (200, "MISS")
             status, _, fields = await path.ask(url)
             assert (status, fields["Abr-Refusal"]) == (403, "missing")
             for _ in range(2):
