@@ -31,6 +31,8 @@ class EdgeConfig:
     """PEM file with the certificate's private key."""
     reuse_port: bool = False
     """Share the port with other edges of this user that say so as well."""
+    workers: int = 1
+    """Processes that share the port and the cache; each holds its part of the keys."""
     name: str = "edge"
     """Name in ``Cache-Status`` and in metrics."""
     tier: str = "edge"
@@ -190,6 +192,7 @@ _NOT_NEGATIVE = (
     "stale_if_error_s",
 )
 _POSITIVE = (
+    "workers",
     "header_limit_s",
     "keepalive_s",
     "slice_bytes",

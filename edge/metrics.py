@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.parser import text_string_to_metric_families
 
 from edge.counters import Counters
 from edge.index import CacheIndex
@@ -117,3 +118,33 @@ class EdgeCollector:
         counter = CounterMetricFamily(f"abr_edge_{field}", text, labels=LABELS)
         counter.add_metric((self.tier, self.name), value)
         return counter
+
+
+def merge_texts(texts: Mapping[str, str]) -> bytes:
+    """The metrics of several workers as one text, each sample with its ``worker``.
+
+    Args:
+        texts: Their texts by what tells them apart.
+    """
+    families: dict[str, Metric] = {}
+    for worker, text in texts.items():
+        for family in text_string_to_metric_families(text):
+            merged = families.setdefault(
+                family.name, Metric(family.name, family.documentation, family.type)
+            )
+            for sample in family.samples:
+                labels = {**sample.labels, "worker": worker}
+                merged.add_sample(sample.name, labels, sample.value)
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Ready(families.values()))
+    return generate_latest(registry)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ready:
+    """Metrics that were collected before."""
+
+    families: Iterable[Metric]
+
+    def collect(self) -> Iterable[Metric]:
+        return self.families

@@ -103,11 +103,6 @@ def variant_key(base: str, values: tuple[VaryValue, ...], start_byte: int | None
     return "\n".join([base, *words])
 
 
-def lookup_key_of(key: str) -> str:
-    """The ``base`` that ``variant_key`` made a key of: no URL holds a line break."""
-    return key.partition("\n")[0]
-
-
 def base_of(key: str) -> str:
     """The lookup key in the key of one stored response; the other way round: ``variant_key``."""
     return key.partition("\n")[0]

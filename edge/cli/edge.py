@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +19,9 @@ from abr.shell import note, run_async
 from abr.userfolders import cache_home
 from edge import policies
 from edge.config import EdgeConfig
+
+if TYPE_CHECKING:
+    from edge.server.workers import Start
 
 OWN_PREFIX = "/.abr"
 """Where an open edge answers about itself: ``/.abr/healthz``, ``/.abr/metrics``."""
@@ -86,6 +93,7 @@ def parse_listen(text: str) -> tuple[str, int]:
     metavar="NAME",
     help=f"What is stored and evicted: {', '.join(policies.names())}. [{policies.DEFAULT}]",
 )
+@click.option("--workers", type=int, metavar="N", help="Processes that share port and cache. [1]")
 @click.option("--name", metavar="NAME", help="Name in Cache-Status and metrics. [edge]")
 @click.option("--tier", metavar="NAME", help="Level of the cache tree, for metrics. [edge]")
 @click.option(
@@ -133,6 +141,7 @@ def edge(
     cache_bytes: int | None,
     cache_size: int | None,
     policy: str | None,
+    workers: int | None,
     name: str | None,
     tier: str | None,
     require_token: bool | None,
@@ -181,6 +190,7 @@ def edge(
             cache_dir=cache_dir,
             cache_bytes=cache_bytes,
             policy=policy,
+            workers=workers,
             name=name,
             tier=tier,
             require_token=require_token,
@@ -189,10 +199,25 @@ def edge(
             own_prefix=own_prefix,
         ).check()
 
-    run_async(_serve(read, replaces=replace, as_json=as_json))
+    config = read()
+    folder = Path(config.cache_dir) if config.cache_dir else default_cache_dir(config.name)
+    if config.workers == 1:
+        say = partial(_say, config, folder, as_json=as_json)
+        run_async(_serve(read, folder, say, replaces=replace))
+    elif replace:
+        raise click.UsageError("--replace is for an edge with one worker")
+    else:
+        _serve_with_workers(read, folder, as_json=as_json)
 
 
-async def _serve(read: Callable[[], EdgeConfig], *, replaces: bool, as_json: bool) -> None:
+async def _serve(
+    read: Callable[[], EdgeConfig],
+    folder: Path,
+    on_ready: Callable[[str], object],
+    start: Start | None = None,
+    *,
+    replaces: bool = False,
+) -> None:
     from edge.server.app import EDGE, make_app
     from edge.server.handover import Handover, take_over
     from edge.server.process import EdgeProcess
@@ -200,13 +225,15 @@ async def _serve(read: Callable[[], EdgeConfig], *, replaces: bool, as_json: boo
     from origin.server.tls import tls_context
 
     config = read()
-    folder = Path(config.cache_dir) if config.cache_dir else default_cache_dir(config.name)
-    app = make_app(config, cache_dir=folder)
+    worker = None if start is None else start.worker
+    app = make_app(config, cache_dir=folder, worker=worker)
     tls = tls_context(config.tls_cert, config.tls_key)
     sock = take_over(folder) if replaces else None
     if sock is not None and config.port not in (0, sock.getsockname()[1]):
         sock.close()
         sock = None
+    if start is not None:
+        sock = start.listener
     async with listening(
         app,
         sock=sock,
@@ -215,25 +242,65 @@ async def _serve(read: Callable[[], EdgeConfig], *, replaces: bool, as_json: boo
         limits=config.server_limits,
         reuse_port=config.reuse_port,
         tls=tls,
+        unix="" if worker is None else worker.requests(worker.number),
     ) as where:
         running = app[EDGE]
         process = EdgeProcess(running, where.door, read=read, tls=tls)
-        if running.trouble:
+        if running.trouble and (worker is None or worker.number == 0):
             note(f"no keys from the parent yet, requests are refused: {running.trouble}")
-        if as_json:
-            listener = {"role": "edge", "tier": config.tier, "url": where.url}
-            facts = {"parent": config.parent_urls[0], "cache_dir": str(folder)}
-            click.echo(json.dumps({"listeners": [listener], **facts}))
-        else:
-            click.echo(f"edge    {where.url}  ({config.name}, tier {config.tier})")
-            for url in config.parent_urls:
-                click.echo(f"parent  {url}")
-            if config.director:
-                click.echo(f"told by {config.director}")
-            click.echo(f"cache   {folder}  (at most {config.cache_bytes / 1e6:.0f} MB)")
-            click.echo("Ctrl-C ends it.")
-        with process, Handover(folder, process.hand_over):
+        on_ready(where.url)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(process)
+            if start is None:
+                stack.enter_context(Handover(folder, process.hand_over))
+            else:
+                process.end_with(start.alive)
             await process.wait()
+
+
+def _serve_with_workers(read: Callable[[], EdgeConfig], folder: Path, *, as_json: bool) -> None:
+    from edge.server.body import lock_folder, remove_unfinished
+    from edge.server.workers import Supervisor
+    from origin.server.httpserver import Listening, bind_all
+
+    config = read()
+    listeners = run_async(
+        bind_all(config.host, config.port, config.workers, reuse_port=config.reuse_port)
+    )
+
+    def run(start: Start) -> int:
+        run_async(_serve(read, folder, lambda _url: start.ready(), start))
+        return 0
+
+    with lock_folder(folder):
+        supervisor = Supervisor(
+            run,
+            listeners,
+            on_death=lambda pid: remove_unfinished(folder, pid),
+            drain_s=lambda: config.drain_s,
+        )
+        host, port = listeners[0].getsockname()[:2]
+        url = Listening(host, port, "https" if config.tls_cert else "http").url
+        ended_by = supervisor.serve(lambda: _say(config, folder, url, as_json=as_json))
+    if ended_by == signal.SIGINT:
+        raise KeyboardInterrupt
+
+
+def _say(config: EdgeConfig, folder: Path, url: str, *, as_json: bool) -> None:
+    """Say where the edge listens."""
+    if as_json:
+        listener = {"role": "edge", "tier": config.tier, "url": url}
+        facts = {"parent": config.parent_urls[0], "cache_dir": str(folder)}
+        click.echo(json.dumps({"listeners": [listener], **facts}))
+        return
+    click.echo(f"edge    {url}  ({config.name}, tier {config.tier})")
+    for parent in config.parent_urls:
+        click.echo(f"parent  {parent}")
+    if config.director:
+        click.echo(f"told by {config.director}")
+    workers = f", {config.workers} workers" if config.workers > 1 else ""
+    click.echo(f"cache   {folder}  (at most {config.cache_bytes / 1e6:.0f} MB{workers})")
+    click.echo("Ctrl-C ends it.")
 
 
 def default_cache_dir(name: str) -> Path:

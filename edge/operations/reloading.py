@@ -29,6 +29,7 @@ FIXED = frozenset(
         "tier",
         "tls_cert",
         "tls_key",
+        "workers",
         "zone",
     }
 )

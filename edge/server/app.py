@@ -17,16 +17,16 @@ from aiohttp import web
 
 from abr.errors import AbrError, TokenError, UpstreamError
 from edge import policies
-from edge.caching.decide import Request, Rules
+from edge.caching.decide import Request
 from edge.caching.directives import parse_request_control
 from edge.caching.forwarding import forwarded_headers, has_looped, via_of
-from edge.caching.freshness import Defaults
 from edge.caching.variants import Catalogue
 from edge.config import EdgeConfig
 from edge.counters import Counters
 from edge.index import CacheIndex
 from edge.metrics import EdgeCollector
 from edge.parents.parents import Parent, Parents
+from edge.server.about import About
 from edge.server.body import DISK_OVERHEAD_BYTES, BodyStore
 from edge.server.clock import monotonic_s
 from edge.server.delivery import Delivery
@@ -39,6 +39,8 @@ from edge.server.purge import PATH as PURGE_PATH
 from edge.server.purge import Purger
 from edge.server.ranging import Ranging
 from edge.server.registration import Registrar
+from edge.server.settings import rules_of, share_of
+from edge.server.sharing import Sharing, Worker
 from edge.server.site import Site
 from edge.server.steer import Steering
 from edge.server.stocktaking import Stocktaking
@@ -51,10 +53,7 @@ from origin.httprules import join_fields
 from origin.paths import METHODS, Kind, PathError, Target, object_path
 from origin.server.answers import (
     error_response,
-    json_response,
-    key_set_response,
     method_response,
-    metrics_response,
     preflight_response,
     token_response,
 )
@@ -75,12 +74,15 @@ class Edge:
         folder: Path,
         *,
         now: Callable[[], float],
+        worker: Worker | None = None,
     ) -> None:
         self.config = config
         self.counters = Counters()
+        self._workers = 1 if worker is None else worker.count
+        capacity_bytes = share_of(config, self._workers)
         self.index = CacheIndex(
-            config.cache_bytes,
-            policies.make(config.policy, capacity_bytes=config.cache_bytes),
+            capacity_bytes,
+            policies.make(config.policy, capacity_bytes=capacity_bytes),
             overhead_bytes=DISK_OVERHEAD_BYTES,
         )
         self.upstream = ParentsClient(
@@ -94,21 +96,21 @@ class Edge:
         )
         self.is_draining = False
         """It takes no new sessions; the director is told."""
-        self.loop_id = secrets.token_hex(8)
+        self.loop_id = secrets.token_hex(8) if worker is None else worker.loop_id
         """What tells this edge from others in ``CDN-Loop``."""
-        self._store = BodyStore(folder, fsync=config.fsync)
-        self._token_check = TokenCheck(
-            self.upstream.key_set, now=now, refused_s=config.keys_refresh_s
-        )
+        self._store = BodyStore(folder, fsync=config.fsync, is_shared=worker is not None)
+        refused_s = config.keys_refresh_s
+        self._token_check = TokenCheck(self.upstream.key_set, now=now, refused_s=refused_s)
         self._catalogue = Catalogue(self._store.get)
         self.stock = Stocktaking(
             store=self._store,
             index=self.index,
             catalogue=self._catalogue,
             counters=self.counters,
+            **({} if worker is None else {"owns": worker.owns}),
         )
         """What was stored before the start, and whether all of it is known."""
-        rules = _rules_of(config)
+        rules = rules_of(config)
         self._keeper = Keeper(
             rules=rules,
             store=self._store,
@@ -137,7 +139,7 @@ class Edge:
             now=now,
             limit_s=config.send_limit_s,
         )
-        self._store.on_change = self.hot.forget_stored
+        self._store.on_change.append(self.hot.forget_stored)
         self._ranging = Ranging(
             config,
             rules=rules,
@@ -170,14 +172,18 @@ class Edge:
             fills=self._fills,
             forget=self._delivery.forget,
         )
+        self._sharing: Sharing | None = None
+        if worker is not None:
+            self._share(worker, now)
         self._via = via_of(config.name)
         self._site = Site(
             config,
             delivery=self._delivery,
             passthrough=self._passthrough,
             loop_id=self.loop_id,
+            shared=self._shared,
         )
-        self._metrics = EdgeCollector(
+        metrics = EdgeCollector(
             tier=config.tier,
             name=config.name,
             counters=self.counters,
@@ -186,6 +192,32 @@ class Edge:
             upstream=self.upstream.figures,
             disk_troubles=lambda: self._store.disk.troubles,
         )
+        self._about = About(
+            lambda: self.config,
+            index=self.index,
+            stock=self.stock,
+            upstream=self.upstream,
+            token_check=self._token_check,
+            metrics=metrics,
+            sharing=self._sharing,
+        )
+
+    def _share(self, worker: Worker, now: Callable[[], float]) -> None:
+        """Share the cache with other workers."""
+        sharing = self._sharing = Sharing(
+            worker,
+            self.config,
+            store=self._store,
+            index=self.index,
+            catalogue=self._catalogue,
+            stock=self.stock,
+            delivery=self._delivery,
+            now=now,
+        )
+        self._delivery.on_forget = sharing.forget
+        self._purger.elsewhere, sharing.purge_here = sharing.purge, self._purger.purge
+        self._store.on_change.append(sharing.note_change)
+        self.hot.share(holds=sharing.holds, use=sharing.use)
 
     def __repr__(self) -> str:
         return f"<Edge {self.config.name!r}: {self.index!r}, {self.upstream!r}>"
@@ -198,7 +230,7 @@ class Edge:
         """
         await self.upstream.reconfigure(config)
         before, self.config = self.config, config
-        rules = _rules_of(config)
+        rules = rules_of(config)
         self._fills.reconfigure(config, rules)
         self._delivery.reconfigure(config, rules)
         self._ranging.reconfigure(config, rules)
@@ -209,8 +241,11 @@ class Edge:
         self.hot.reconfigure(limit_s=config.send_limit_s)
         self._token_check.reconfigure(refused_s=config.keys_refresh_s)
         if (config.policy, config.cache_bytes) != (before.policy, before.cache_bytes):
-            policy = policies.make(config.policy, capacity_bytes=config.cache_bytes)
-            self._keeper.make_room(policy, capacity_bytes=config.cache_bytes)
+            capacity_bytes = share_of(config, self._workers)
+            policy = policies.make(config.policy, capacity_bytes=capacity_bytes)
+            self._keeper.make_room(policy, capacity_bytes=capacity_bytes)
+        if self._sharing is not None:
+            self._sharing.reconfigure(config)
 
     def let_go(self) -> None:
         """Leave the cache folder to another process; what is served from it still is."""
@@ -236,6 +271,8 @@ class Edge:
         await asyncio.to_thread(self._store.open)
         try:
             self.stock.start()
+            if self._sharing is not None:
+                await self._sharing.open()
             await self.upstream.open()
             await self._steering.open()
             if self.config.require_token and not await self._token_check.start():
@@ -243,6 +280,8 @@ class Edge:
             async with self._registered():
                 yield
         finally:
+            if self._sharing is not None:
+                await self._sharing.close()
             await self.stock.close()
             await self._fills.close()
             await self._steering.close()
@@ -300,7 +339,7 @@ class Edge:
         if target.is_fixed:
             show(request, target.shown)
         past_caches = parse_request_control(join_fields(fields_of_request(request))).no_cache
-        own = await self._answer_about_self(target, past_caches=past_caches)
+        own = await self._about.answer(target, past_caches=past_caches)
         if own is not None:
             return own
         if target.kind not in _IN_TITLES:
@@ -314,8 +353,15 @@ class Edge:
         if target.kind == "steering":
             return await self._steering.answer(request, target)
         if target.kind == "object":
+            elsewhere = await self._shared(request, wanted)
+            if elsewhere is not None:
+                return elsewhere
             return await self._delivery.answer(request, wanted)
         return await self._passthrough.forward(request, wanted, "bypass")
+
+    async def _shared(self, request: web.Request, wanted: Wanted) -> web.StreamResponse | None:
+        """The answer of the worker whose matter it is; None when it is this one's."""
+        return None if self._sharing is None else await self._sharing.answer(request, wanted)
 
     def _wanted(self, request: web.Request, target: Target) -> Wanted:
         """What a request with a token wants: its fields choose nothing at the parent."""
@@ -341,60 +387,10 @@ class Edge:
         path = request.raw_path.partition("?")[0]
         own = _OWN.get(path.removeprefix(self.config.own_prefix))
         if own is not None and path.startswith(self.config.own_prefix):
-            answer = await self._answer_about_self(Target(kind=own))
+            answer = await self._about.answer(Target(kind=own))
             if answer is not None:
                 return answer
         return await self._site.answer(request)
-
-    async def _answer_about_self(
-        self, target: Target, *, past_caches: bool = False
-    ) -> web.Response | None:
-        """Answers about the edge itself; None when something else is asked for."""
-        if target.kind == "metrics":
-            return metrics_response(self._metrics.text())
-        if target.kind == "healthz":
-            return await self._health()
-        return await self._key_set(past_caches) if target.kind == "jwks" else None
-
-    async def _key_set(self, past_caches: bool) -> web.Response:
-        """The public keys for the next tier, dated by the clock that tokens are judged by."""
-        check = self._token_check
-        if past_caches or not check.has_keys:
-            await check.refresh(past_caches=past_caches)
-        keys = check.jwks()
-        if keys is None:
-            raise UpstreamError(f"no keys yet; {check.trouble}")
-        return key_set_response(keys, fresh_s=check.fresh_s(), now_s=check.now_s())
-
-    async def _health(self) -> web.Response:
-        reachable = await self.upstream.is_reachable()
-        able = self._token_check.has_keys or not self.config.require_token
-        facts = {
-            "status": "ok" if able and reachable else "degraded",
-            "role": "edge",
-            "name": self.config.name,
-            "tier": self.config.tier,
-            "parent": {"url": self.upstream.parents.names[0], "reachable": reachable},
-            "parents": self.upstream.states(),
-            "has_keys": self._token_check.has_keys,
-            "objects": len(self.index),
-            "all_objects_known": self.stock.is_done,
-            "held_bytes": self.index.held_bytes,
-            "capacity_bytes": self.index.capacity_bytes,
-        }
-        return json_response(facts, status=200 if able else 503)
-
-
-def _rules_of(config: EdgeConfig) -> Rules:
-    return Rules(
-        max_object_bytes=config.max_object_bytes,
-        is_open=not config.require_token,
-        defaults=Defaults(
-            stale_if_error_s=config.stale_if_error_s,
-            heuristic_ratio=config.heuristic_ratio,
-            negative_ttl_s=config.negative_ttl_s,
-        ),
-    )
 
 
 def _scheme(config: EdgeConfig) -> str:
@@ -416,6 +412,7 @@ def make_app(
     cache_dir: Path,
     limits: ServerLimits | None = None,
     now: Callable[[], float] | None = None,
+    worker: Worker | None = None,
 ) -> web.Application:
     """An edge in front of ``config.parent``; serve it with ``origin.server.httpserver.listening``.
 
@@ -424,12 +421,13 @@ def make_app(
         cache_dir: Folder for bodies; made when missing, kept when the edge stops.
         limits: Sizes of request heads.
         now: Seconds since the epoch; by default a clock that does not jump.
+        worker: Which of several processes this is; None for the only one.
 
     Raises:
         ConfigError: a setting cannot be used.
         ResourceError: at start-up, when another edge uses the folder.
     """
-    edge = Edge(config.check(), cache_dir, now=now or Clock())
+    edge = Edge(config.check(), cache_dir, now=now or Clock(), worker=worker)
     app = make_application(
         edge.answer,
         limits=limits,

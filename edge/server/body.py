@@ -32,7 +32,7 @@ from pathlib import Path
 from abr.errors import MissingFileError, ResourceError
 from edge.caching import stored as sidecar
 from edge.caching.stored import StoredObject
-from edge.caching.variants import lookup_key_of
+from edge.caching.variants import base_of
 from edge.server.scan import read_sidecar, sidecar_path
 from edge.server.spool import Disk, Spool, memory_file
 from origin.server.sending import FileBody
@@ -47,15 +47,23 @@ MOST_WARM = 8192
 class BodyStore:
     """The cache folder of one edge."""
 
-    def __init__(self, folder: Path, *, fsync: bool = False) -> None:
+    def __init__(self, folder: Path, *, fsync: bool = False, is_shared: bool = False) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            folder: Made when missing.
+            fsync: Flush each body to the disk before it counts as stored.
+            is_shared: Whoever started this process holds the lock for several.
+        """
         self.folder = folder
+        self._is_shared = is_shared
         self.objects_folder = folder / "objects"
         """Where whole bodies are."""
         self.objects: OrderedDict[str, StoredObject] = OrderedDict()
         """Stored objects whose fields are in memory, the least recently asked for first."""
         self.disk = Disk()
-        self.on_change: Callable[[str], None] = _do_nothing
-        """Told the key of each object that was stored, renewed or removed."""
+        self.on_change: list[Callable[[str], None]] = []
+        """Each is told the key of each object that was stored, renewed or removed."""
         self._fsync = fsync
         self._ends: dict[str, str] = {}  # of the file name after its stem, by key, of all
         self._tags: dict[str, tuple[str, ...]] = {}  # of those that have any
@@ -82,24 +90,8 @@ class BodyStore:
             MissingFileError: the folder cannot be made or written.
             ResourceError: another edge uses it.
         """
-        try:
-            for name in ("tmp", "objects"):
-                (self.folder / name).mkdir(parents=True, exist_ok=True)
-            self._lock = open(self.folder / "lock", "ab", buffering=0)  # noqa: SIM115 -- until close()
-        except OSError as exc:
-            raise MissingFileError(
-                f"{self.folder}: {exc.strerror}; expected a folder to keep the cache in"
-            ) from exc
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
-            self.close()
-            raise ResourceError(
-                f"{self.folder}: in use by another edge; give each its own --cache-dir, or take "
-                "its place with --replace"
-            ) from exc
-        for left in (self.folder / "tmp").iterdir():
-            left.unlink(missing_ok=True)
+        if not self._is_shared:
+            self._lock = lock_folder(self.folder)
         for known in (self.objects, self._ends, self._tags, self._verified_ns):
             known.clear()
 
@@ -128,17 +120,17 @@ class BodyStore:
     def body_of(self, key: str) -> str | None:
         """File name of a stored body; None when the key is not known."""
         end = self._ends.get(key)
-        return None if end is None else f"{sidecar.file_stem(lookup_key_of(key))}-{end}"
+        return None if end is None else f"{sidecar.file_stem(base_of(key))}-{end}"
 
     def path_of(self, key: str) -> Path:
         """Where the body of a stored object is."""
-        return self._place(f"{sidecar.file_stem(lookup_key_of(key))}-{self._ends[key]}")
+        return self._place(f"{sidecar.file_stem(base_of(key))}-{self._ends[key]}")
 
     def tags_of(self, key: str) -> tuple[str, ...]:
         """Surrogate keys of a stored object."""
         return self._tags.get(key, ())
 
-    def keys(self) -> tuple[str, ...]:
+    def all_keys(self) -> tuple[str, ...]:
         """Keys of all stored objects."""
         return tuple(self._ends)
 
@@ -156,6 +148,20 @@ class BodyStore:
         self.objects.move_to_end(stored.key)
         while len(self.objects) > MOST_WARM:
             self.objects.popitem(last=False)
+
+    def release(self, key: str) -> None:
+        """Forget an object whose files another worker goes on to hold."""
+        self._ends.pop(key, None)
+        self.objects.pop(key, None)
+        self._tags.pop(key, None)
+        self._verified_ns.pop(key, None)
+        self._note_change(key)
+
+    def doubt(self, key: str, body: str) -> None:
+        """Compare a body with its digest when it is opened next."""
+        if self.body_of(key) == body:
+            self._verified_ns.pop(key, None)
+            self._note_change(key)
 
     def discard(self, body: str) -> None:
         """Remove the files of a body that does not count as stored."""
@@ -200,14 +206,14 @@ class BodyStore:
         spool.path = None
         self.take(kept.key, kept.body, kept.tags)
         self.warm(kept)
-        self.on_change(kept.key)
+        self._note_change(kept.key)
         self._verified_ns[stored.key] = written_ns
         return kept
 
     def confirm(self, stored: StoredObject) -> None:
         """Replace the sidecar of a held object after a validation."""
         self.warm(stored)
-        self.on_change(stored.key)
+        self._note_change(stored.key)
         try:
             self._write_sidecar(stored)
         except OSError as exc:  # the older sidecar is still true, only less fresh
@@ -222,7 +228,7 @@ class BodyStore:
         if body is not None:
             del self._ends[key]
             self.discard(body)
-            self.on_change(key)
+            self._note_change(key)
 
     async def read(self, stored: StoredObject) -> FileBody | None:
         """Open a held body; None when it is gone or damaged.
@@ -249,6 +255,10 @@ class BodyStore:
             self._verified_ns[stored.key] = state.st_mtime_ns
         return FileBody(file, stored.size_bytes)
 
+    def _note_change(self, key: str) -> None:
+        for tell in self.on_change:
+            tell(key)
+
     def _place(self, body: str) -> Path:
         return self.objects_folder / body[:2] / body
 
@@ -272,8 +282,40 @@ class BodyStore:
             path.unlink(missing_ok=True)
 
 
-def _do_nothing(_key: str) -> None:
-    """Do nothing about an object that has changed."""
+def lock_folder(folder: Path) -> FileIO:
+    """Lock a cache folder, which is made when missing, and remove what was under way in it.
+
+    Returns:
+        What holds the lock until it is closed, also in processes forked meanwhile.
+
+    Raises:
+        MissingFileError: the folder cannot be made or written.
+        ResourceError: another edge uses it.
+    """
+    try:
+        for name in ("tmp", "objects"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        lock = open(folder / "lock", "ab", buffering=0)  # noqa: SIM115 -- the caller's
+    except OSError as exc:
+        raise MissingFileError(
+            f"{folder}: {exc.strerror}; expected a folder to keep the cache in"
+        ) from exc
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as exc:
+        lock.close()
+        raise ResourceError(
+            f"{folder}: in use by another edge; give each its own --cache-dir, or take "
+            "its place with --replace"
+        ) from exc
+    remove_unfinished(folder)
+    return lock
+
+
+def remove_unfinished(folder: Path, pid: int | None = None) -> None:
+    """Remove bodies under way that nobody finishes: all, or those of one process that ended."""
+    for left in (folder / "tmp").glob("*" if pid is None else f"{pid}-*"):
+        left.unlink(missing_ok=True)
 
 
 def _open_to_read(path: Path) -> FileIO:

@@ -73,6 +73,8 @@ class Delivery:
         self._catalogue = catalogue
         self._store = store
         self._stock = stock
+        self.on_forget: Callable[[str], None] = lambda _base: None
+        """Told each lookup key that ``forget_all`` is about to forget."""
         self._fills = fills
         self._ranging = ranging
         self._passthrough = passthrough
@@ -130,6 +132,15 @@ class Delivery:
             if answer is not None:
                 return answer
         return await self._passthrough.forward(request, wanted, "miss")
+
+    async def answer_from(
+        self, request: web.Request, stored: StoredObject, decision: Decision
+    ) -> web.StreamResponse | None:
+        """Answer with a stored response that another worker holds; None when its body is gone."""
+        status = self._status(hit=True, ttl_s=decision.ttl_s)
+        answer = await self._held(request, stored, status, is_hit=True)
+        self._counters.requests += answer is not None
+        return answer
 
     def _decide(self, wanted: Wanted) -> Decision:
         decision = decide(wanted.facts, self._catalogue.all_of(wanted.key), now_s=self._now())
@@ -340,6 +351,7 @@ class Delivery:
 
     def forget_all(self, base: str) -> int:
         """Remove every stored response under a lookup key; the number of them."""
+        self.on_forget(base)
         self._fills.outdate(base)
         self._stock.outdate(base)
         return sum(self.forget(held.key) for held in self._catalogue.all_of(base))

@@ -20,7 +20,7 @@ from multidict import CIMultiDict
 from edge.caching.answers import representation
 from edge.caching.cachestatus import FIELD, CacheStatus, append_member
 from edge.caching.stored import StoredObject
-from edge.caching.variants import lookup_key_of
+from edge.caching.variants import base_of
 from edge.counters import Counters
 from edge.server.tokencheck import TokenCheck
 from origin.httpdate import http_date
@@ -288,6 +288,12 @@ class HotObjects:
         self._counters.hits += 1
         return ready
 
+    def share(self, *, holds: Callable[[StoredObject], bool], use: Callable[[str], object]) -> None:
+        """Take also what another worker holds, and tell ``use`` the keys instead."""
+        own = self._holds
+        self._holds = lambda stored: own(stored) or holds(stored)
+        self._use = use
+
     def reconfigure(self, *, limit_s: float) -> None:
         """Give clients another limit from now on."""
         self._limit_s = limit_s
@@ -353,7 +359,7 @@ class HotObjects:
 
     def forget_stored(self, key: str) -> None:
         """Let go of what answers with the object stored under ``key``, which has changed."""
-        self.forget(self._found_by(lookup_key_of(key)))
+        self.forget(self._found_by(base_of(key)))
 
     def close(self) -> None:
         """Let go of everything."""

@@ -67,6 +67,10 @@ class EdgeProcess:
         if self._reloading is not None:
             self._reloading.cancel()
 
+    def end_with(self, alive: int) -> None:
+        """End when this descriptor reads as ended: whoever started the process is gone."""
+        asyncio.get_running_loop().add_reader(alive, self._orphaned, alive)
+
     async def wait(self) -> None:
         """Wait until the process is asked to end, and then until its clients have left."""
         await self._terminated.wait()
@@ -107,6 +111,10 @@ class EdgeProcess:
         if self._reloading is not None:
             self._reloading.cancel()
         self._reloading = asyncio.create_task(self.reload())
+
+    def _orphaned(self, alive: int) -> None:
+        asyncio.get_running_loop().remove_reader(alive)
+        self._terminated.set()
 
     def _terminate(self) -> None:
         if self._terminated.is_set():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
@@ -47,6 +47,8 @@ class Purger:
         self._stock = stock
         self._fills = fills
         self._forget = forget
+        self.elsewhere: Callable[[Purge], Awaitable[int]] = _nowhere
+        """Has the other workers purge as well; returns how much they removed."""
 
     def __repr__(self) -> str:
         who = "holders of the secret" if self._config.purge_secret else "this machine"
@@ -70,14 +72,16 @@ class Purger:
         given = {name: value for name, value in request.query.items() if value}
         if len(request.query) != 1 or not given.keys() <= {"key", "prefix", "tag"} or not given:
             return error_response(400, "purge", "expected one of ?key=, ?prefix= and ?tag=")
-        return json_response({"purged": await self.purge(Purge(**given))})
+        wanted = Purge(**given)
+        purged = await self.purge(wanted) + await self.elsewhere(wanted)
+        return json_response({"purged": purged})
 
     async def purge(self, wanted: Purge) -> int:
-        """Remove what ``wanted`` selects; the number of stored responses."""
+        """Remove what ``wanted`` selects and this worker holds; the number of responses."""
         self._fills.outdate_purged(wanted)
         await self._stock.wait()  # what is on disk and not known yet counts too
         purged = 0
-        for number, key in enumerate(self._store.keys(), start=1):
+        for number, key in enumerate(self._store.all_keys(), start=1):
             if wanted.selects(base_of(key), self._store.tags_of(key)):
                 purged += self._forget(key)
             if number % _STEP == 0:
@@ -93,3 +97,8 @@ class Purger:
         transport = request.transport
         peer = None if transport is None else transport.get_extra_info("peername")
         return peer is not None and is_loopback(peer[0]) and not names & _FORWARDED
+
+
+async def _nowhere(_wanted: Purge) -> int:
+    """There are no other workers."""
+    return 0

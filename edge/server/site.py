@@ -9,6 +9,7 @@ Sources: RFC 9112 §3.2 (forms of a target), RFC 9110 §7.6.2 (Max-Forwards), RF
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -67,10 +68,12 @@ class Site:
         delivery: Delivery,
         passthrough: Passthrough,
         loop_id: str,
+        shared: Callable[[web.Request, Wanted], Awaitable[web.StreamResponse | None]],
     ) -> None:
         self._delivery = delivery
         self._passthrough = passthrough
         self._loop_id = loop_id
+        self._shared = shared
         self._via = via_of(config.name)
         self.reconfigure(config)
 
@@ -111,6 +114,9 @@ class Site:
         scheme, host, target = where
         base = f"{scheme}://{host}" if self._config.forward_host else self._parent_origin
         wanted = self._wanted(request, fields, headers, base, target)
+        elsewhere = await self._shared(request, wanted)
+        if elsewhere is not None:
+            return elsewhere
         if request.method in ("GET", "HEAD") and not request.body_exists:
             return await self._delivery.answer(request, wanted)
         why: Forward = "bypass" if request.method in ("GET", "HEAD") else "method"

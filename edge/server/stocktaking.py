@@ -14,12 +14,15 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from edge.caching.stored import StoredObject
+from edge.caching.stored import StoredObject, file_stem
 from edge.caching.variants import Catalogue
 from edge.counters import Counters
 from edge.index import CacheIndex, Entry
 from edge.server import scan
 from edge.server.body import BodyStore
+
+MOST_LOOKED_UP = 100_000
+"""Keys looked for by file name that are remembered."""
 
 T = TypeVar("T")
 
@@ -81,7 +84,7 @@ class Stocktaking:
 
     def lacks(self, base: str) -> bool:
         """Whether ``prepare`` has to be awaited before ``base`` is looked up."""
-        if not self.is_done and base not in self._looked_up:
+        if self._is_unknown(base):
             return True
         store = self._store
         return any(key not in store.objects and key in store for key in self._catalogue.keys(base))
@@ -94,19 +97,31 @@ class Stocktaking:
             looking.add_done_callback(lambda _: self._looking.pop(base, None))
         await asyncio.shield(looking)
 
+    def forget_lookups(self) -> None:
+        """Look again for what others may have stored."""
+        self._looked_up = set()
+
     def outdate(self, base: str) -> None:
         """Let nothing count as stored that is on disk under ``base`` and not yet known."""
         if not self.is_done:
             self._outdated.add(base)
 
+    def _is_unknown(self, base: str) -> bool:
+        """Whether files may be there that have not been read about."""
+        if base in self._looked_up:
+            return False
+        # Those of other workers are not read at the start, but this one may have to stand in.
+        return not self.is_done or not self._owns(file_stem(base))
+
     async def _prepare(self, base: str) -> None:
-        if not self.is_done and base not in self._looked_up:
+        if self._is_unknown(base):
             for stored in await asyncio.to_thread(scan.find, self._store.objects_folder, base):
                 if self._enter(stored.entry(), base, stored.body, stored.tags):
                     self._catalogue.restore(stored.key, base, _names(stored))
                     self._store.warm(stored)
-            if not self.is_done:
-                self._looked_up.add(base)
+            if len(self._looked_up) > MOST_LOOKED_UP:
+                self._looked_up.clear()
+            self._looked_up.add(base)
         for key in self._catalogue.keys(base):
             if key in self._store.objects or key not in self._store:
                 continue

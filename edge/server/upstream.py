@@ -98,13 +98,17 @@ class Upstream:
         config: Limits, and how TLS is checked.
         base: Base URL of the parent.
         now: Seconds since the epoch.
+        unix: Path of a socket to connect to instead of the address in ``base``.
     """
 
-    def __init__(self, config: EdgeConfig, base: str, *, now: Callable[[], float]) -> None:
+    def __init__(
+        self, config: EdgeConfig, base: str, *, now: Callable[[], float], unix: str = ""
+    ) -> None:
         parts = urlsplit(base)
         self.base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         self._config = config
         self._now = now
+        self._unix = unix
         self._path = parts.path.rstrip("/")
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -265,6 +269,9 @@ class Upstream:
                 return wire, False
             wire.close()
         async with asyncio.timeout(self._config.connect_limit_s):
+            if self._unix:
+                _, wire = await loop.create_unix_connection(Wire, self._unix)
+                return wire, True
             _, wire = await loop.create_connection(
                 Wire,
                 self._host,

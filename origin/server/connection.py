@@ -305,6 +305,8 @@ class Connection(web.RequestHandler):
         is_fast = count > took_s * (SLOW_BYTES_PER_S if self._is_fast else FAST_BYTES_PER_S)
         if count >= 4 * UNSENT_BYTES and is_fast != self._is_fast and self._socket is not None:
             self._is_fast = is_fast
+            if self._socket.family == socket.AF_UNIX:
+                return
             self._socket.setsockopt(
                 socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 0 if is_fast else UNSENT_BYTES
             )

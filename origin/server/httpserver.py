@@ -67,6 +67,7 @@ async def listening(
     tls: ssl.SSLContext | None = None,
     sock: socket.socket | None = None,
     reuse_port: bool = False,
+    unix: str = "",
 ) -> AsyncIterator[Listening]:
     """Serve ``app`` while the context is open.
 
@@ -78,6 +79,7 @@ async def listening(
         tls: Certificate and key, as ``tls_context`` loads them; None for plain HTTP.
         sock: A socket that listens already, in place of ``host`` and ``port``; it is closed here.
         reuse_port: Share the port with other processes of this user that say so as well.
+        unix: Path of a socket on which other processes of this server are served as well.
 
     Raises:
         PortInUseError: the address is taken, not ours, or not permitted.
@@ -119,15 +121,24 @@ async def listening(
                 return connection if tls is None else encrypted(connection, tls, loop, limits)
 
             await door.listen(sock, connect)
+            inner = await _serve_unix(unix, lambda: Connection(manager, loop, Door(limits)))
             try:
                 host, port = sock.getsockname()[:2]
                 yield Listening(host, port, "http" if tls is None else "https", door)
             finally:
                 door.close()
+                if inner is not None:
+                    inner.close()
         finally:
             await runner.cleanup()
     finally:
         sock.close()
+
+
+async def _serve_unix(path: str, connect: Callable[[], Connection]) -> asyncio.Server | None:
+    if not path:
+        return None
+    return await asyncio.get_running_loop().create_unix_server(connect, path)
 
 
 async def bind(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
@@ -159,6 +170,21 @@ async def bind(host: str, port: int, *, reuse_port: bool = False) -> socket.sock
         sock.close()
         raise ConfigError(f"port {port}; expected 0 to 65535") from exc
     return sock
+
+
+async def bind_all(
+    host: str, port: int, count: int, *, reuse_port: bool = False
+) -> list[socket.socket]:
+    """``count`` sockets bound to the same address, over which the kernel spreads connections.
+
+    Raises:
+        PortInUseError, ConfigError: as ``listening``.
+    """
+    with await bind(
+        host, port, reuse_port=reuse_port
+    ) as alone:  # sharing a port with a stranger would not be noticed
+        port = alone.getsockname()[1]
+    return [await bind(host, port, reuse_port=True) for _ in range(count)]
 
 
 _BIND_ERRORS = {

@@ -82,7 +82,7 @@ def resident_mib(pid: int) -> float:
 def facts_of(url: str) -> dict[str, Any]:
     """What the edge says about itself; it says so also while its parent is away."""
     try:
-        with urllib.request.urlopen(f"{url}/healthz", timeout=10) as answer:
+        with urllib.request.urlopen(f"{url}/.abr/healthz", timeout=10) as answer:
             found = json.load(answer)
     except urllib.error.HTTPError as exc:
         found = json.load(exc)

@@ -1,0 +1,231 @@
+"""One edge in several processes: one fetch per object, one cache, nothing lost with a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.fakes.parent import FakeParent, fake_parent
+
+BODY = os.urandom(1 << 20)
+
+
+@dataclass(slots=True)
+class Edge:
+    """An edge with workers, as its users start it."""
+
+    url: str
+    process: asyncio.subprocess.Process
+
+    def workers(self) -> list[int]:
+        """Process ids of its workers."""
+        pid = self.process.pid
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    async def get(self, path: str) -> tuple[int, bytes, str]:
+        """Ask on a connection of its own, so that any worker may answer."""
+        async with aiohttp.ClientSession() as client, client.get(self.url + path) as answer:
+            return answer.status, await answer.read(), answer.headers.get("Cache-Status", "")
+
+    async def facts(self) -> dict[str, Any]:
+        """What one of its workers says about all."""
+        _, body, _ = await self.get("/.abr/healthz")
+        facts = json.loads(body)
+        assert isinstance(facts, dict)
+        return facts
+
+    async def samples(self, name: str) -> dict[str, float]:
+        """A metric by worker."""
+        _, body, _ = await self.get("/.abr/metrics")
+        return {
+            sample.labels["worker"]: sample.value
+            for family in text_string_to_metric_families(body.decode())
+            for sample in family.samples
+            if sample.name == name
+        }
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Wait for what happens in another process, for at most ten seconds."""
+    async with asyncio.timeout(10):
+        while not is_so():  # noqa: ASYNC110 -- no event tells of other processes
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def edge_with_workers(
+    parent: FakeParent, folder: Path, *more: str, workers: int = 2
+) -> AsyncIterator[Edge]:
+    command = [sys.executable, "-m", "abr", "edge", "--no-token", "--port", "0", "--json"]
+    command += ["--workers", str(workers), "--parent", parent.url, "--cache-dir", str(folder)]
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, *more, stdout=pipe, stderr=pipe)
+    try:
+        assert process.stdout is not None
+        line = await asyncio.wait_for(process.stdout.readline(), 30)
+        assert line, await process.communicate()
+        yield Edge(json.loads(line)["listeners"][0]["url"], process)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await asyncio.wait_for(process.communicate(), 20)
+
+
+@pytest.fixture
+async def parent() -> AsyncIterator[FakeParent]:
+    async with fake_parent() as running:
+        yield running
+
+
+async def test_a_hundred_clients_of_two_workers_cause_one_fetch(
+    parent: FakeParent, tmp_path: Path
+) -> None:
+    parent.add("/film/a", BODY, first_byte_s=0.3, body_s=0.4)
+    async with edge_with_workers(parent, tmp_path) as edge:
+        found = await asyncio.gather(*(edge.get("/film/a") for _ in range(100)))
+        assert Counter((status, body == BODY) for status, body, _ in found) == {(200, True): 100}
+        assert parent.asked == ["/film/a"]
+        assert (await edge.facts())["objects"] == 1
+
+
+async def test_every_worker_answers_from_the_one_cache_and_uses_are_reported(
+    parent: FakeParent, tmp_path: Path
+) -> None:
+    paths = [f"/film/{number}" for number in range(8)]
+    for path in paths:
+        parent.add(path, path.encode() * 5000)
+    async with edge_with_workers(parent, tmp_path) as edge:
+        for turn in range(10):
+            for path in paths:
+                _, body, status = await edge.get(path)
+                assert (body, "hit" in status) == (path.encode() * 5000, turn > 0)
+        assert sorted(parent.asked) == sorted(paths)
+        facts = await edge.facts()
+        assert (facts["workers"], facts["objects"]) == (2, 8)
+        requests = await edge.samples("abr_edge_requests_total")
+        assert sum(requests.values()) == 80
+        assert min(requests.values()) > 0
+        hits = await edge.samples("abr_edge_hits_total")
+        assert sum(hits.values()) == 72
+
+
+async def test_a_change_at_the_parent_reaches_all_workers(
+    parent: FakeParent, tmp_path: Path
+) -> None:
+    parent.add("/film/a", b"old")
+    async with edge_with_workers(parent, tmp_path) as edge:
+        for _ in range(12):
+            assert (await edge.get("/film/a"))[1] == b"old"
+        parent.add("/film/a", b"new")
+        async with (
+            aiohttp.ClientSession() as client,
+            client.put(edge.url + "/film/a", data=b"new" * 100_000) as answer,
+        ):
+            assert answer.status == 200
+        async with asyncio.timeout(5):  # the others are told at once, but not before the answer
+            while any([(await edge.get("/film/a"))[1] != b"new" for _ in range(12)]):
+                pass
+
+
+async def test_a_killed_worker_loses_nothing_and_is_replaced(
+    parent: FakeParent, tmp_path: Path
+) -> None:
+    paths = [f"/film/{number}" for number in range(40)]
+    for path in paths:
+        parent.add(path, path.encode() * 1000)
+    outcomes: Counter[str] = Counter()
+    async with edge_with_workers(parent, tmp_path) as edge:
+        for path in paths[:20]:
+            await edge.get(path)
+        first = edge.workers()
+        enough = asyncio.Event()
+
+        async def load(number: int) -> None:
+            turn = number
+            while not enough.is_set():
+                path = paths[turn % len(paths)]
+                turn += 7
+                try:
+                    status, body, _ = await edge.get(path)
+                except aiohttp.ClientError:
+                    outcomes["cut off"] += 1  # it was on the worker that was killed
+                else:
+                    outcomes["ok" if (status, body) == (200, path.encode() * 1000) else "bad"] += 1
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(4):
+                group.create_task(load(number))
+            await asyncio.sleep(0.3)
+            os.kill(first[0], signal.SIGKILL)
+            await until(lambda: len(edge.workers()) == 2 and first[0] not in edge.workers())
+            before = outcomes["ok"]
+            await until(lambda: outcomes["ok"] >= before + 50)
+            enough.set()
+        assert outcomes["bad"] == 0
+        assert outcomes["cut off"] <= 4, outcomes  # one for each client
+        for path in paths:
+            assert (await edge.get(path))[1] == path.encode() * 1000
+        async with asyncio.timeout(5):
+            while (await edge.facts())["objects"] != 40:
+                pass
+        assert len(list((tmp_path / "objects").rglob("*.json"))) == 40
+        # Only what was being fetched when the worker died may have been asked for twice.
+        assert len(parent.asked) <= 40 + 4
+
+
+async def test_workers_end_with_their_supervisor(parent: FakeParent, tmp_path: Path) -> None:
+    async with edge_with_workers(parent, tmp_path) as edge:
+        workers = edge.workers()
+        edge.process.kill()
+        await edge.process.wait()
+        await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+
+
+async def test_sigterm_ends_all_with_code_0(parent: FakeParent, tmp_path: Path) -> None:
+    async with edge_with_workers(parent, tmp_path, workers=3) as edge:
+        workers = edge.workers()
+        assert len(workers) == 3
+        edge.process.terminate()
+        _, said = await asyncio.wait_for(edge.process.communicate(), 20)
+        assert (edge.process.returncode, said) == (0, b"")
+        assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+
+
+async def test_a_folder_in_use_is_refused_before_any_worker_starts(
+    parent: FakeParent, tmp_path: Path
+) -> None:
+    async with edge_with_workers(parent, tmp_path):
+        with pytest.raises(AssertionError, match="in use by another edge"):
+            async with edge_with_workers(parent, tmp_path):
+                pass
+
+
+async def test_a_purge_reaches_all_workers_before_it_is_answered(
+    parent: FakeParent, tmp_path: Path
+) -> None:
+    paths = [f"/film/{number}" for number in range(10)]
+    for path in paths:
+        parent.add(path, b"old")
+    async with edge_with_workers(parent, tmp_path, "--open") as edge:
+        for path in paths * 3:
+            assert (await edge.get(path))[1] == b"old"
+        for path in paths:
+            parent.add(path, b"new")
+        url = edge.url + "/.abr/purge?prefix=/film/"
+        async with aiohttp.ClientSession() as client, client.post(url) as answer:
+            assert await answer.json() == {"purged": 10}
+        for path in paths * 2:
+            assert (await edge.get(path))[1] == b"new"
