@@ -27,6 +27,7 @@ from edge.index import CacheIndex
 from edge.metrics import EdgeCollector
 from edge.parents.parents import Parent, Parents
 from edge.server.about import About
+from edge.server.auditing import Audit
 from edge.server.body import DISK_OVERHEAD_BYTES, BodyStore
 from edge.server.clock import monotonic_s
 from edge.server.delivery import Delivery
@@ -165,6 +166,7 @@ class Edge:
             counters=self.counters,
             now=now,
         )
+        self._audit = Audit(self._store, on_damage=self._delivery.drop)
         self._purger = Purger(
             config,
             store=self._store,
@@ -271,6 +273,7 @@ class Edge:
         await asyncio.to_thread(self._store.open)
         try:
             self.stock.start()
+            self._audit.start()
             if self._sharing is not None:
                 await self._sharing.open()
             await self.upstream.open()
@@ -282,6 +285,7 @@ class Edge:
         finally:
             if self._sharing is not None:
                 await self._sharing.close()
+            await self._audit.close()
             await self.stock.close()
             await self._fills.close()
             await self._steering.close()

@@ -21,6 +21,7 @@ import asyncio
 import errno
 import fcntl
 import hashlib
+import logging
 import os
 from collections import OrderedDict
 from collections.abc import Callable
@@ -34,8 +35,10 @@ from edge.caching import stored as sidecar
 from edge.caching.stored import StoredObject
 from edge.caching.variants import base_of
 from edge.server.scan import read_sidecar, sidecar_path
-from edge.server.spool import Disk, Spool, memory_file
+from edge.server.spool import Disk, Spool
 from origin.server.sending import FileBody
+
+LOG = logging.getLogger("abr.edge")
 
 DISK_OVERHEAD_BYTES = 8192
 """Charged per object: a block for the sidecar and the last, half-filled block of the body."""
@@ -120,11 +123,11 @@ class BodyStore:
     def body_of(self, key: str) -> str | None:
         """File name of a stored body; None when the key is not known."""
         end = self._ends.get(key)
-        return None if end is None else f"{sidecar.file_stem(base_of(key))}-{end}"
+        return None if end is None else _name(key, end)
 
     def path_of(self, key: str) -> Path:
         """Where the body of a stored object is."""
-        return self._place(f"{sidecar.file_stem(base_of(key))}-{self._ends[key]}")
+        return self._place(_name(key, self._ends[key]))
 
     def tags_of(self, key: str) -> tuple[str, ...]:
         """Surrogate keys of a stored object."""
@@ -175,7 +178,7 @@ class BodyStore:
             return Spool(self.disk, path, open(path, "x+b", buffering=0))
         except OSError as exc:
             self.disk.trouble(exc)
-            return Spool(self.disk, None, memory_file())
+            return Spool(self.disk, None, None)
 
     async def keep(self, spool: Spool, stored: StoredObject) -> StoredObject | None:
         """Store a finished spool under ``stored.key``; None when the disk refuses.
@@ -202,6 +205,7 @@ class BodyStore:
             self.disk.trouble(exc)
             path.unlink(missing_ok=True)
             return None
+        self.disk.note_success()
         self.remove(stored.key)
         spool.path = None
         self.take(kept.key, kept.body, kept.tags)
@@ -234,7 +238,7 @@ class BodyStore:
         """Open a held body; None when it is gone or damaged.
 
         A body from before this process started, or written to since, is compared with
-        its digest once.
+        its digest first.
         """
         try:
             file = _open_to_read(self._place(stored.body))
@@ -245,15 +249,25 @@ class BodyStore:
             file.close()
             return None
         if self._verified_ns.get(stored.key) != state.st_mtime_ns:
-            try:
-                found = await asyncio.to_thread(hashlib.file_digest, file, "sha256")
-            except OSError:
-                found = hashlib.sha256()
-            if found.hexdigest() != stored.sha256:
+            if not await asyncio.to_thread(_is_intact, file, stored):
                 file.close()
                 return None
             self._verified_ns[stored.key] = state.st_mtime_ns
         return FileBody(file, stored.size_bytes)
+
+    async def verify(self, stored: StoredObject) -> bool:
+        """Compare a held body with its digest now; False when it is damaged or gone.
+
+        True as well when the object was replaced or removed meanwhile.
+        """
+        path = self._place(stored.body)
+        is_intact = await asyncio.to_thread(_is_intact_at, path, stored)
+        return is_intact or self.body_of(stored.key) != stored.body
+
+    def look_at(self, key: str) -> StoredObject | None:
+        """A stored object as its sidecar says, which is read now; for threads."""
+        end = self._ends.get(key)
+        return None if end is None else read_sidecar(self._place(_name(key, end)))
 
     def _note_change(self, key: str) -> None:
         for tell in self.on_change:
@@ -316,6 +330,29 @@ def remove_unfinished(folder: Path, pid: int | None = None) -> None:
     """Remove bodies under way that nobody finishes: all, or those of one process that ended."""
     for left in (folder / "tmp").glob("*" if pid is None else f"{pid}-*"):
         left.unlink(missing_ok=True)
+
+
+def _name(key: str, end: str) -> str:
+    return f"{sidecar.file_stem(base_of(key))}-{end}"
+
+
+def _is_intact(file: FileIO, stored: StoredObject) -> bool:
+    try:
+        is_intact = hashlib.file_digest(file, "sha256").hexdigest() == stored.sha256
+    except OSError as exc:
+        LOG.warning("cache: %s: cannot be read (%s); fetched again", stored.body, exc.strerror)
+        return False
+    if not is_intact:
+        LOG.warning("cache: %s: differs from its digest; fetched again", stored.body)
+    return is_intact
+
+
+def _is_intact_at(path: Path, stored: StoredObject) -> bool:
+    try:
+        with _open_to_read(path) as file:
+            return _is_intact(file, stored)
+    except OSError:
+        return False
 
 
 def _open_to_read(path: Path) -> FileIO:

@@ -154,7 +154,7 @@ class Delivery:
         status = self._status(hit=True, ttl_s=decision.ttl_s)
         answer = await self._held(request, held, status, is_hit=True)
         if answer is None:
-            self._drop(held)
+            self.drop(held)
             return None
         self._counters.served_stale += decision.ttl_s <= 0
         if decision.act is Act.USE_AND_VALIDATE:
@@ -236,7 +236,7 @@ class Delivery:
         if answer is not None:
             self._counters.revalidated += 1
             return answer
-        self._drop(filled.confirmed)
+        self.drop(filled.confirmed)
         return await self._passthrough.forward(request, wanted, decision.why)
 
     async def _stale_if_error(
@@ -290,6 +290,12 @@ class Delivery:
                 on_sent=self._count_sent(is_hit=is_hit),
                 make=self._make(plan.status, held.status, held.reason),
             )
+        except OSError as exc:
+            if isinstance(exc, ConnectionError):
+                raise
+            self._store.disk.trouble(exc)
+            self.drop(held)
+            raise ConnectionResetError("the disk failed half-way") from exc
         finally:
             body.close()
 
@@ -339,7 +345,7 @@ class Delivery:
 
         return count_sent
 
-    def _drop(self, held: StoredObject) -> None:
+    def drop(self, held: StoredObject) -> None:
         """Forget an object that was found damaged, unless a new copy has replaced it."""
         if self._store.body_of(held.key) == held.body:
             self._counters.dropped += self.forget(held.key)

@@ -96,6 +96,11 @@ class Fill:
         for tell in tuple(self._listeners):
             tell(status, reason, fields)
 
+    @property
+    def readers(self) -> int:
+        """Requests that need it, beside the fetch itself."""
+        return self._users - 1
+
     def enter(self) -> None:
         """Add a reader."""
         self._users += 1
@@ -103,6 +108,8 @@ class Fill:
     def leave(self) -> None:
         """Remove a reader; the last one closes the spool."""
         self._users -= 1
+        if self.spool is not None:
+            self.spool.leave()
         if self._users == 0 and self.spool is not None:
             self.spool.close()
 

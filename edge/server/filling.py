@@ -191,7 +191,7 @@ class Fills:
         elif answer.part is None:
             self._offer_to_all(fill, wanted)
         if answer.uses.store or (answer.uses.share and self._fits(response.length_bytes)):
-            await self._spool(fill, answer)
+            await self._spool(fill, answer, limit)
         else:
             await self._hand_over(fill, answer, limit)
 
@@ -225,7 +225,7 @@ class Fills:
         fill.set_head(self._filled(answer, direct=answer.response))
         await fill.starter_left.wait()
 
-    async def _spool(self, fill: Fill, answer: Answer) -> None:
+    async def _spool(self, fill: Fill, answer: Answer, limit: asyncio.Timeout) -> None:
         length = answer.response.length_bytes
         stores = answer.uses.store
         reserved = stores and length is not None and self._keeper.reserve(fill.key, length)
@@ -236,7 +236,7 @@ class Fills:
                 self._keeper.give_up(length)
             # Only with a length is it known now that there is room for all of it.
             fill.set_head(self._filled(answer, stores=reserved))
-            await self._copy(fill.key, answer.response, spool)
+            await self._copy(fill, answer.response, spool, limit)
             if stores and length is None:
                 length = spool.written_bytes
                 wanted = self._fits(length) and not fill.is_outdated
@@ -255,18 +255,26 @@ class Fills:
             if reserved and length is not None:
                 self._keeper.release(length)
 
-    async def _copy(self, key: str, response: UpstreamResponse, spool: Spool) -> None:
+    async def _copy(
+        self, fill: Fill, response: UpstreamResponse, spool: Spool, limit: asyncio.Timeout
+    ) -> None:
         # Without a length nobody knew that it is too large to be stored: it is sent all the same.
-        limit = self._config.cache_bytes
+        most_bytes = self._config.cache_bytes
         response.set_pace(fast=True)  # the disk is
         async for piece in response.pieces():
             spool.write(piece)
             self._counters.fetched_bytes += len(piece)
-            if spool.written_bytes > limit:
-                raise UpstreamError(f"{key}: over {limit} bytes; raise cache_bytes")
+            if spool.is_on_disk:
+                if spool.written_bytes > most_bytes:
+                    raise UpstreamError(f"{fill.key}: over {most_bytes} bytes; raise cache_bytes")
+                continue
+            limit.reschedule(None)  # the slowest client sets the pace, within its own limits
+            await spool.wait_for_room(lambda: fill.readers)
+            if spool.has_gap:
+                self._collapse.finish(fill.key, fill)
         length = response.length_bytes
         if length is not None and spool.written_bytes != length:
-            raise UpstreamError(f"{key}: ended after {spool.written_bytes} of {length} bytes")
+            raise UpstreamError(f"{fill.key}: ended after {spool.written_bytes} of {length} bytes")
 
     def outdate(self, base: str) -> None:
         """Let no fill of a lookup key be stored or joined: what it fetches has changed."""

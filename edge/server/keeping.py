@@ -106,7 +106,7 @@ class Keeper:
         if self._store.is_let_go:
             return
         self._counters.not_stored += 1
-        self.evict(self._index.shed(2 * size_bytes))  # for the next one: see _make_room
+        self._shed(size_bytes)
 
     def forget_parts(self, base: str) -> None:
         """Remove the parts that are stored under a lookup key."""
@@ -118,7 +118,12 @@ class Keeper:
         """Give a reservation back: the disk holds less than the index assumes."""
         self._index.release(size_bytes)
         self._counters.not_stored += 1
-        self.evict(self._index.shed(2 * size_bytes))  # for the next object
+        self._shed(size_bytes)
+
+    def _shed(self, size_bytes: int) -> None:
+        """Make room for the next object, if the disk is full."""
+        if self._store.disk.wants_shedding():
+            self.evict(self._index.shed(2 * size_bytes))
 
     def renew(self, held: StoredObject, response: UpstreamResponse) -> StoredObject:
         """A held object with the fields of a newer response about it, held in its place."""

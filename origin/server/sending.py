@@ -22,7 +22,7 @@ from multidict import CIMultiDict
 from abr.errors import AbrError
 from origin.httprules import Field, ResponsePlan, Span
 from origin.server.connection import Connection
-from origin.server.filesender import PIECE_BYTES, is_resident, warm
+from origin.server.filesender import is_resident, warm
 from origin.tokens import redact
 
 LOGGER = logging.getLogger("abr.http")
@@ -32,6 +32,10 @@ INLINE_BYTES = 64 << 10
 
 COPIED_BYTES = 16 << 10
 """Smaller pieces of a body are read and written instead of copied by the kernel."""
+
+
+CHUNK_BYTES = 32 << 10
+"""Size of a chunk when there is no length: each client that does not read holds one, twice."""
 
 
 class Piece(NamedTuple):
@@ -221,13 +225,18 @@ class _Sender:
     async def send_all(self) -> None:
         offset = 0
         while (available := await self._body.wait_beyond(offset)) > offset:
-            available = min(available, offset + PIECE_BYTES)
+            available = min(available, offset + CHUNK_BYTES)
             for piece in self._body.pieces(offset, available):
                 # Not by the kernel: without a length the body is sent in chunks.
                 data = await _read(piece)
-                await send_within(self._limit_s, self._response.write(data))
+                await send_within(self._limit_s, self._write_all(data))
                 self._on_sent(piece.length)
             offset = available
+
+    async def _write_all(self, data: bytes) -> None:
+        """Write, and wait until it is on its way: aiohttp would wait every 64 KiB only."""
+        await self._response.write(data)
+        await self._request.writer.drain()
 
     async def _send_span(self, span: Span) -> None:
         offset, stop = span.start, span.start + span.length

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import aiohttp
@@ -114,20 +115,51 @@ async def test_a_full_disk_goes_on_in_memory_and_is_not_stored(
     store.close()
 
 
-async def test_memory_for_a_full_disk_is_limited_and_given_back(
-    tmp_path: Path, fill_disk_after: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+async def test_what_the_disk_refuses_passes_through_a_window_at_the_slowest_readers_pace(
+    tmp_path: Path, fill_disk_after: Callable[[int], None]
 ) -> None:
-    fill_disk_after(0)
-    monkeypatch.setattr(spooling, "OVERFLOW_BYTES", 1000)
+    fill_disk_after(300_000)
     store = BodyStore(tmp_path)
     store.open()
-    first, second = store.spool(), store.spool()
-    first.write(BODY[:900])
-    with pytest.raises(ResourceError, match="no room on the disk"):
-        second.write(BODY[:200])
-    first.close()
-    second.write(BODY[:200])
-    second.close()
+    spool = store.spool()
+    body = os.urandom(16 << 20)
+    held = []
+
+    async def fetch() -> None:
+        for start in range(0, len(body), 100_000):
+            spool.write(body[start : start + 100_000])
+            await spool.wait_for_room(lambda: 2)
+            held.append(store.disk.memory_bytes)
+        spool.finish()
+
+    async def read_all(step: int) -> bytes:
+        got = b""
+        while (there := await spool.wait_beyond(len(got))) > len(got):
+            got += read(spool, len(got), min(there, len(got) + step))
+            await asyncio.sleep(0)
+        return got
+
+    _, quick, slow = await asyncio.gather(fetch(), read_all(500_000), read_all(70_000))
+    assert (quick == body, slow == body) == (True, True)
+    assert max(held) <= spooling.WINDOW_BYTES + 100_000
+    assert spool.has_gap
+    assert await store.keep(spool, described(spool)) is None
+    spool.close()
+    assert store.disk.memory_bytes == 0
+    store.close()
+
+
+async def test_nothing_is_fetched_for_nobody_when_the_disk_refuses(
+    tmp_path: Path, fill_disk_after: Callable[[int], None]
+) -> None:
+    fill_disk_after(0)
+    store = BodyStore(tmp_path)
+    store.open()
+    spool = store.spool()
+    spool.write(BODY * 5)
+    with pytest.raises(ResourceError, match="nobody waits"):
+        await spool.wait_for_room(lambda: 0)
+    spool.close()
     store.close()
 
 
@@ -179,3 +211,49 @@ async def test_nobody_is_told_that_a_body_is_stored_for_which_the_disk_has_no_ro
         assert len(edge.edge.index) == 0
         assert edge.edge.index.reserved_bytes == 0
         assert edge.edge.counters.not_stored == 2
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system with room for 8 MiB."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small tmpfs needs root")
+    folder = tmp_path / "small"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"mounting a small tmpfs: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], timeout=10, check=True)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_body_larger_than_the_disk_is_passed_through_and_the_cache_is_kept(
+    chunked: bool, small_disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whole, to all who wait, with one fetch; one line is logged, and small ones are stored."""
+    large = os.urandom(24 << 20)
+    async with fake_parent() as parent, aiohttp.ClientSession() as client:
+        parent.add("/film/large", large, first_byte_s=0.2, chunked=chunked)
+        for number in range(20):
+            parent.add(f"/film/{number}", BODY[:50_000])
+        async with running_edge(parent.url, small_disk, require_token=False) as edge:
+
+            async def get(path: str) -> bytes:
+                async with client.get(edge.url + path) as answer:
+                    return await answer.read()
+
+            for number in range(20):
+                await get(f"/film/{number}")
+            assert len(edge.edge.index) == 20
+            found = await asyncio.gather(*(get("/film/large") for _ in range(4)))
+            assert [each == large for each in found] == [True] * 4
+            assert parent.asked.count("/film/large") == 1
+            assert len(edge.edge.index) >= 18
+            parent.add("/film/after", BODY)
+            for _ in range(2):
+                assert await get("/film/after") == BODY
+            assert parent.asked.count("/film/after") == 1
+    troubles = [each for each in caplog.messages if "until the disk takes them" in each]
+    assert len(troubles) == 1

@@ -13,6 +13,7 @@ from multidict import CIMultiDictProxy
 from prometheus_client.parser import text_string_to_metric_families
 
 from abr.errors import ResourceError
+from edge.server import auditing
 from tests.fakes.parent import FakeParent, RunningEdge, Thing, fake_parent, running_edge
 
 MIB = 1 << 20
@@ -539,3 +540,31 @@ async def test_slow_clients_of_a_large_object_keep_nobody_else_waiting(
             assert await answer.read() == b"x"
         for each in answers:
             each.close()
+
+
+@pytest.mark.parametrize("size_bytes", [1000, MIB])
+async def test_a_bit_that_flips_in_a_hot_object_is_found_without_a_restart(
+    size_bytes: int,
+    parent: FakeParent,
+    tmp_path: Path,
+    client: aiohttp.ClientSession,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(auditing, "PAUSE_S", 0.01)
+    parent.add("/film/a", BODY[:size_bytes])
+    async with running_edge(parent.url, tmp_path / "cache", require_token=False) as edge:
+        for _ in range(3):
+            assert (await get(client, edge.url + "/film/a"))[1] == BODY[:size_bytes]
+        body = next(path.with_suffix("") for path in cached_files(tmp_path) if path.suffix)
+        written = body.stat()
+        with body.open("r+b") as file:
+            file.seek(500)
+            file.write(bytes([BODY[500] ^ 1]))
+        os.utime(body, ns=(written.st_atime_ns, written.st_mtime_ns))
+        async with asyncio.timeout(5):
+            while not edge.edge.counters.dropped:  # noqa: ASYNC110 -- found by a sampling task
+                await asyncio.sleep(0.01)
+        assert (await get(client, edge.url + "/film/a"))[1] == BODY[:size_bytes]
+    assert parent.asked == ["/film/a"] * 2
+    assert sum("differs from its digest" in each for each in caplog.messages) == 1
