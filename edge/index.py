@@ -129,6 +129,11 @@ class CacheIndex:
         """Bytes charged to pinned objects."""
         return self._pinned_bytes
 
+    @property
+    def pinned_keys(self) -> tuple[str, ...]:
+        """Keys of pinned objects, in no particular order."""
+        return tuple(self._pinned)
+
     def keys(self) -> tuple[str, ...]:
         """Keys of all held objects, in no particular order."""
         return tuple(self._entries)
@@ -268,10 +273,15 @@ class CacheIndex:
     def change_policy(self, policy: EvictionPolicy, *, capacity_bytes: int) -> tuple[str, ...]:
         """Go on with another policy or size; returns what was evicted because it is smaller.
 
-        The new policy learns of what is held, the oldest first, but of no use before.
+        The new policy learns of what is held, the oldest first, but of no use before. What is
+        pinned stays so, unless that alone would not fit.
         """
+        if self._pinned_bytes + self._reserved_bytes > capacity_bytes:
+            self._pinned.clear()
+            self._pinned_bytes = 0
         for key, entry in self._entries.items():
-            policy.add(key, entry.size_bytes + self._overhead_bytes)
+            if key not in self._pinned:
+                policy.add(key, entry.size_bytes + self._overhead_bytes)
         self._policy, self.capacity_bytes = policy, capacity_bytes
         return self._shrink()
 

@@ -36,6 +36,7 @@ from edge.server.hotpath import HotObjects
 from edge.server.keeping import Keeper
 from edge.server.parents import ParentsClient
 from edge.server.passthrough import MAX_REQUEST_BODY_BYTES, Passthrough
+from edge.server.pinning import Pinner
 from edge.server.purge import PATH as PURGE_PATH
 from edge.server.purge import Purger
 from edge.server.ranging import Ranging
@@ -48,6 +49,7 @@ from edge.server.stocktaking import Stocktaking
 from edge.server.tokencheck import TokenCheck
 from edge.server.upstream import Upstream
 from edge.server.wanted import Wanted, fields_of_request
+from edge.tiers.pins import PATH as PIN_PATH
 from edge.tiers.place import place_of
 from origin.config import ServerLimits
 from origin.httprules import join_fields
@@ -174,6 +176,7 @@ class Edge:
             fills=self._fills,
             forget=self._delivery.forget,
         )
+        self._pinner = Pinner(config, index=self.index, catalogue=self._catalogue, stock=self.stock)
         self._sharing: Sharing | None = None
         if worker is not None:
             self._share(worker, now)
@@ -217,6 +220,7 @@ class Edge:
             now=now,
         )
         self._delivery.on_forget = sharing.forget
+        self._pinner.elsewhere, sharing.pin_here = sharing.pin, self._pinner.answer_worker
         self._purger.elsewhere, sharing.purge_here = sharing.purge, self._purger.purge
         self._store.on_change.append(sharing.note_change)
         self.hot.share(holds=sharing.holds, use=sharing.use)
@@ -237,6 +241,7 @@ class Edge:
         self._delivery.reconfigure(config, rules)
         self._ranging.reconfigure(config, rules)
         self._purger.reconfigure(config)
+        self._pinner.reconfigure(config)
         self._passthrough.reconfigure(config)
         self._site.reconfigure(config)
         self._steering.reconfigure(config)
@@ -320,6 +325,8 @@ class Edge:
         try:
             if request.raw_path.partition("?")[0] == PURGE_PATH:
                 return await self._purger.answer(request)
+            if request.raw_path.partition("?")[0] == PIN_PATH:
+                return await self._pinner.answer(request)
             if self.config.require_token:
                 return await self._answer_with_token(request)
             return await self._answer_any(request)

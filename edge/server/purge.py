@@ -7,7 +7,6 @@ removed. With ``purge_secret`` it must be presented; without, only this machine 
 from __future__ import annotations
 
 import asyncio
-import hmac
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -17,8 +16,8 @@ from edge.caching.variants import base_of
 from edge.config import EdgeConfig
 from edge.server.body import BodyStore
 from edge.server.filling import Fills
+from edge.server.permission import is_permitted
 from edge.server.stocktaking import Stocktaking
-from origin.config import is_loopback
 from origin.server.answers import error_response, json_response, method_response
 
 PATH = "/.abr/purge"
@@ -26,8 +25,6 @@ PATH = "/.abr/purge"
 
 _STEP = 2000
 """Objects looked at in one go, so that purging a large cache holds nobody up."""
-
-_FORWARDED = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})
 
 
 class Purger:
@@ -60,7 +57,7 @@ class Purger:
 
     async def answer(self, request: web.Request) -> web.Response:
         """Purge, if that is permitted."""
-        if not self._permits(request):
+        if not is_permitted(request, self._config.purge_secret):
             return error_response(
                 403,
                 "purge",
@@ -87,16 +84,6 @@ class Purger:
             if number % _STEP == 0:
                 await asyncio.sleep(0)
         return purged
-
-    def _permits(self, request: web.Request) -> bool:
-        secret = self._config.purge_secret
-        if secret:
-            given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
-            return hmac.compare_digest(given, f"Bearer {secret}".encode())
-        names = {name.decode("latin-1").lower() for name, _ in request.raw_headers}
-        transport = request.transport
-        peer = None if transport is None else transport.get_extra_info("peername")
-        return peer is not None and is_loopback(peer[0]) and not names & _FORWARDED
 
 
 async def _nowhere(_wanted: Purge) -> int:

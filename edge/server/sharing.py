@@ -119,6 +119,8 @@ class Sharing:
         """What this worker tells the others about itself."""
         self.purge_here: Callable[[Purge], Awaitable[int]] = _purge_nothing
         """Removes what this worker holds."""
+        self.pin_here: Callable[[str, Facts], Awaitable[Facts]] = _pin_nothing
+        """Answers a question about pins for this worker."""
         self._config, self._now = config, now
         self._store, self._index, self._catalogue = store, index, catalogue
         self._stock, self._delivery = stock, delivery
@@ -235,6 +237,10 @@ class Sharing:
         answers = await self._tell_all("purge", within_s=PURGE_S, **asdict(wanted))
         return sum(answer["purged"] for answer in answers)
 
+    async def pin(self, what: str, facts: Facts) -> list[Facts]:
+        """What the others answer to a question about pins."""
+        return await self._tell_all(what, within_s=PURGE_S, **facts)
+
     async def all_figures(self) -> list[Facts]:
         """What all workers that answer tell about themselves, in their order."""
         found = [self.figures(), *await self._tell_all("figures")]
@@ -345,6 +351,8 @@ class Sharing:
         elif what == "purge":
             self._end_loans()
             return {"purged": await self.purge_here(Purge(**facts))}
+        elif what in ("pin", "pins"):
+            return await self.pin_here(what, facts)
         elif what == "doubt":
             self._store.doubt(facts["key"], facts["body"])
         elif what == "figures":
@@ -404,6 +412,11 @@ class Sharing:
     def _keep(self, task: asyncio.Task[Any]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _pin_nothing(_what: str, _facts: Facts) -> Facts:
+    """Nothing is held before the edge is put together."""
+    return {}
 
 
 async def _purge_nothing(_wanted: Purge) -> int:
