@@ -60,6 +60,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
             "edge.cli.director:director", "Register caches, and steer players to the best one."
         ),
         "cache": Entry("edge.cli.cache:cache", "Find out how a cache would do, from a log."),
+        "fill": Entry("edge.cli.fill:fill", "Copy to edges at night what will be asked for."),
         "serve": Entry(
             "bench.stack.cli.serve:serve", "Run an origin and two tiers of edges locally."
         ),
@@ -103,6 +104,7 @@ TABLES: Mapping[str, str] = {
     "origin": "origin.config:OriginConfig",
     "edge": "edge.config:EdgeConfig",
     "director": "edge.tiers.config:DirectorConfig",
+    "fill": "edge.tiers.fillconfig:FillConfig",
     "serve": "bench.stack.config:ServeConfig",
     "player": "player.config:PlayerConfig",
 }

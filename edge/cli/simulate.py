@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import click
 from abr.errors import ConfigError, LogFormatError
 from abr.shell import note
 from edge import policies
+from edge.cli.bars import bar
 from edge.simulation.amounts import Amount, parse_requests, parse_size, show_bytes
 from edge.simulation.formats import FORMATS, Columns, Troubles, guess_format
 from edge.simulation.survey import LogFacts
@@ -123,7 +122,7 @@ def simulate(
         delimiter=delimiter.replace("\\t", "\t"),
     )
     log = Log(path=trace, format=format_name or _guess(trace), columns=columns)
-    with _bar("reading") as told:
+    with bar("reading") as told:
         facts, troubles = survey(log, told)
     _check(skipped, facts)
     caches = [
@@ -137,7 +136,7 @@ def simulate(
         for amount in amounts
         for name in chosen
     ]
-    with _bar("simulating") as told:
+    with bar("simulating") as told:
         results = run(log, caches, processes=jobs, told=told)
     rows = [
         {
@@ -220,17 +219,3 @@ def _print(
 
 def _percent(ratio: float | None) -> str:
     return "-" if ratio is None else f"{100 * ratio:.2f} %"
-
-
-@contextlib.contextmanager
-def _bar(what: str) -> Iterator[Callable[[float], None]]:
-    """A progress bar on a terminal; nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda _share: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=1.0)
-        yield lambda share: bar.update(task, completed=share)

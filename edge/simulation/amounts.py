@@ -1,4 +1,4 @@
-"""Sizes and shares as people type them: ``10GB``, ``512MiB``, ``5%``."""
+"""Sizes, shares, rates and hours as people type them: ``10GB``, ``5%``, ``50Mbit``."""
 
 from __future__ import annotations
 
@@ -64,6 +64,51 @@ def parse_requests(text: str, option: str) -> Amount:
         return Amount(float(match[1]), is_share=False)
     raise ConfigError(
         f"{option}: found {text!r}; expected a number of requests, or a share such as 20%"
+    )
+
+
+_RATE = re.compile(r"(\d+(?:\.\d*)?|\.\d+) ?([kKMG]?)(bit(?:/s)?|B/s)")
+
+
+def parse_rate(text: str, option: str) -> float:
+    """Bits per second.
+
+    Raises:
+        ConfigError: it is no rate; the message names ``option``.
+    """
+    match = _RATE.fullmatch(text.strip())
+    if match:
+        thousands = " KMG".index(match[2].upper() or " ")
+        rate_bps = float(match[1]) * 1000.0**thousands * (8 if match[3] == "B/s" else 1)
+        if 1 <= rate_bps < 1e15:
+            return rate_bps
+    raise ConfigError(f"{option}: found {text!r}; expected a rate such as 50Mbit or 6MB/s")
+
+
+_TIME = r"(\d\d):([0-5]\d)"
+_WINDOW = re.compile(rf"{_TIME}-{_TIME}(?:Z|([+-]){_TIME})?")
+_DAY_S = 86_400
+
+
+def parse_window(text: str, option: str) -> tuple[float, float]:
+    """A time of day until another: seconds after midnight UTC, and its length.
+
+    Raises:
+        ConfigError: it is none; the message names ``option``.
+    """
+    match = _WINDOW.fullmatch(text.strip())
+    if match:
+        numbers = [int(group or 0) for group in match.group(1, 2, 3, 4, 6, 7)]
+        start_s, stop_s, offset_s = (
+            3600 * hours + 60 * minutes
+            for hours, minutes in zip(numbers[::2], numbers[1::2], strict=True)
+        )
+        length_s = stop_s - start_s if stop_s > start_s else stop_s - start_s + _DAY_S
+        if start_s < _DAY_S and stop_s <= _DAY_S and start_s != stop_s:
+            offset_s = -offset_s if match[5] == "-" else offset_s
+            return float((start_s - offset_s) % _DAY_S), float(length_s)
+    raise ConfigError(
+        f"{option}: found {text!r}; expected hours such as 02:00-06:00 (UTC) or 02:00-06:00+01:00"
     )
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gzip
 import importlib
+import math
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from abr.errors import LogFormatError, MissingFileError, ToolMissingError
+from edge.simulation.formats import Troubles, guess_format, reader_of
+from edge.simulation.requests import Request
 
 BLOCK_BYTES = 1 << 20
 
@@ -61,3 +64,40 @@ def _way_in(path: Path) -> tuple[_Opener, tuple[type[Exception], ...]]:
     raise ToolMissingError(
         f"{path}: no library to read Zstandard; run `pip install zstandard`, or `zstd -d` the file"
     )
+
+
+class Logs:
+    """Access logs of several edges, each perhaps in several files; each file is read once."""
+
+    def __init__(self, paths: Mapping[str, tuple[Path, ...]]) -> None:
+        self._paths = paths
+        self.troubles = [Troubles(str(path)) for each in paths.values() for path in each]
+        self.ends_s = -math.inf
+        """When the last request came that was read so far."""
+
+    def __repr__(self) -> str:
+        return f"<Logs: {len(self.troubles)} files of {len(self._paths)} edges>"
+
+    def open(self, told: Callable[[float], None]) -> dict[str, Iterator[Request]]:
+        """The requests by edge; ``told`` the share of all files that was read."""
+        done = [0.0] * len(self.troubles)
+
+        def note_share(number: int, share: float) -> None:
+            done[number] = share
+            told(sum(done) / len(done))
+
+        numbers = iter(range(len(done)))
+        return {
+            name: self._read([(next(numbers), path) for path in paths], note_share)
+            for name, paths in self._paths.items()
+        }
+
+    def _read(
+        self, files: Sequence[tuple[int, Path]], note_share: Callable[[int, float], None]
+    ) -> Iterator[Request]:
+        for number, path in files:
+            reader = reader_of(guess_format(path.name) or "access")
+            pieces = blocks(path, partial(note_share, number))
+            for request in reader(pieces, self.troubles[number]):
+                self.ends_s = max(self.ends_s, request.t_s)
+                yield request

@@ -51,16 +51,18 @@ def plan_fill(
     room_bytes: int,
     window: OffPeak,
     now_s: float,
+    overhead_bytes: int = 0,
 ) -> tuple[Wanted, ...]:
     """The objects to hold pinned, the most asked-for first.
 
     Args:
         rates: Expected requests a day by key; a key at or below 0 is never filled.
-        sizes_bytes: What the index charges; a key without a size is left out.
+        sizes_bytes: Sizes of bodies; a key without a size is left out.
         held: Keys that need no fetch.
         room_bytes: Most bytes pinned.
         window: When and how fast to fetch.
         now_s: Fetches start no earlier.
+        overhead_bytes: Charged for each object beside its body.
 
     Returns:
         Fetches follow each other so that the rate is kept on average, and the last ends
@@ -73,7 +75,7 @@ def plan_fill(
         size_bytes = sizes_bytes.get(key)
         if rates[key] <= 0:
             break
-        if size_bytes is None or size_bytes > room_bytes:
+        if size_bytes is None or size_bytes + overhead_bytes > room_bytes:
             continue
         if key in held:
             plan.append(Wanted(key=key, size_bytes=size_bytes, start_s=None))
@@ -83,7 +85,7 @@ def plan_fill(
             left_bytes -= size_bytes
         else:
             continue
-        room_bytes -= size_bytes
+        room_bytes -= size_bytes + overhead_bytes
     return tuple(plan)
 
 

@@ -19,11 +19,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from edge import policies
-from edge.index import CacheIndex, Entry, Miss
 from edge.simulation.viewing import zipf
-from edge.tiers.fillplan import SHARES, FillShare, OffPeak, plan_fill
+from edge.tiers.fillplan import SHARES, FillShare, OffPeak
 from edge.tiers.popularity import DAY_S, Popularity, Premiere
+from edge.tiers.shadows import Shadow
 
 PEAK_S = (18 * 3600.0, 23 * 3600.0)
 WARM_UP_DAYS = 5
@@ -112,19 +111,19 @@ def run_edge(
 ) -> Result:
     """One edge over all days, with a share of the cache pinned on each."""
     capacity = int(sum(region.sizes.values()) * room)
-    index = CacheIndex(capacity, policies.make("s3-fifo", capacity_bytes=capacity))
     result, window = Result(), OffPeak()
     window = OffPeak(rate_bps=NIGHTLY_RATIO * capacity * 8 / window.length_s)
+    shadow = Shadow(capacity, window=window, policy="s3-fifo")
     for day, days in enumerate(region.days):
         is_filled = day == 0
         counts = result.by_day[day] = [0, 0]
         for t_s, key in days[edge]:
             if not is_filled and t_s % DAY_S >= window.start_s:
                 is_filled = True
-                filled = fill(index, region, forecasts[day], shares[day], window, t_s)
+                filled = shadow.fill(forecasts[day], region.sizes, share=shares[day], now_s=t_s)
                 result.filled_bytes += filled if day >= WARM_UP_DAYS else 0
             size = region.sizes[key]
-            is_hit = ask(index, key, size)
+            is_hit = shadow.ask(key, size)
             counts[0] += size * is_hit
             counts[1] += size
             if day < WARM_UP_DAYS:
@@ -162,45 +161,6 @@ def run_adaptive(
 def _ratio(edges: list[Result], day: int) -> float:
     hit, asked = (sum(edge.by_day[day][at] for edge in edges) for at in (0, 1))
     return hit / asked
-
-
-def ask(index: CacheIndex, key: str, size_bytes: int) -> bool:
-    """One request; True: a hit."""
-    if not isinstance(index.lookup(key, now_s=0.0), Miss):
-        return True
-    if index.reserve(key, size_bytes).granted:
-        index.commit(Entry(key=key, size_bytes=size_bytes, stored_s=0.0, lifetime_s=1.0))
-    return False
-
-
-def fill(
-    index: CacheIndex,
-    region: Region,
-    rates: dict[str, float],
-    share: float,
-    window: OffPeak,
-    now_s: float,
-) -> int:
-    """Carry a plan out; returns the bytes copied."""
-    plan = plan_fill(
-        rates,
-        region.sizes,
-        held=index,
-        room_bytes=int(index.capacity_bytes * share),
-        window=window,
-        now_s=now_s,
-    )
-    wanted = {each.key for each in plan}
-    for key in region.keys:
-        if key not in wanted:
-            index.unpin(key)
-    copied = 0
-    for each in plan:
-        if each.key not in index and index.reserve(each.key, each.size_bytes).granted:
-            index.commit(Entry(key=each.key, size_bytes=each.size_bytes, stored_s=0.0))
-            copied += each.size_bytes
-        index.pin(each.key)
-    return copied
 
 
 def local(_region: Region, _day: int, edge: int, popularity: Popularity) -> dict[str, float]:
