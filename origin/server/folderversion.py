@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 
 from transcode.storage.published import version_of
@@ -32,18 +31,18 @@ class FolderVersion:
 
 def look(folder: Path, paths: Iterable[str]) -> FolderVersion:
     """The version that the files ``paths`` below ``folder`` are now."""
-    digests: dict[str, str] = {}
+    facts: dict[str, str] = {}
     marks: dict[str, int] = {}
     changed_s = 0.0
     for path in paths:
         try:
-            found = os.stat(folder / path, follow_symlinks=False)
+            found = os.stat(f"{folder}/{path}", follow_symlinks=False)
         except OSError:
             continue  # a file that appears later makes another version
         marks[path] = _mark(found)
-        digests[path] = sha256(f"{found.st_size} {found.st_mtime_ns}".encode()).hexdigest()
+        facts[path] = f"{found.st_size} {found.st_mtime_ns}"
         changed_s = max(changed_s, found.st_mtime)
-    return FolderVersion(name=version_of(digests), changed_s=changed_s, _marks=marks)
+    return FolderVersion(name=version_of(facts), changed_s=changed_s, _marks=marks)
 
 
 def _mark(found: os.stat_result) -> int:

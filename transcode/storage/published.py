@@ -41,7 +41,8 @@ def version_of(digests: Mapping[str, str]) -> str:
     """The name of a version: equal for equal files, and for no others.
 
     Args:
-        digests: SHA-256 of each file in hexadecimal digits, by relative path.
+        digests: SHA-256 of each file in hexadecimal digits, by relative path; or whatever else is
+            another text for another file.
     """
     text = "".join(f"{path}\n{digests[path]}\n" for path in sorted(digests))
     return f"r{hashlib.sha256(text.encode()).hexdigest()[:16]}"
