@@ -221,6 +221,7 @@ async def _serve(
     from edge.server.app import EDGE, make_app
     from edge.server.handover import Handover, take_over
     from edge.server.process import EdgeProcess
+    from edge.server.workers import BEAT_S
     from origin.server.httpserver import listening
     from origin.server.tls import tls_context
 
@@ -254,7 +255,7 @@ async def _serve(
             if start is None:
                 stack.enter_context(Handover(folder, process.hand_over))
             else:
-                process.end_with(start.alive)
+                process.follow(start.alive, start.beat, every_s=BEAT_S)
             await process.wait()
 
 
@@ -269,7 +270,7 @@ def _serve_with_workers(read: Callable[[], EdgeConfig], folder: Path, *, as_json
     )
 
     def run(start: Start) -> int:
-        run_async(_serve(read, folder, lambda _url: start.ready(), start))
+        run_async(_serve(read, folder, lambda _url: start.beat(), start))
         return 0
 
     with lock_folder(folder):

@@ -51,7 +51,8 @@ class Peer:
         """Its answer, which takes at most ``within_s``.
 
         Raises:
-            ConnectionError: it is gone, or does not answer in time.
+            ConnectionAbortedError: it does not answer in time.
+            ConnectionError: it is gone.
         """
         try:
             async with asyncio.timeout(within_s):
@@ -67,7 +68,7 @@ class Peer:
                     self._waiting.pop(number, None)
         except TimeoutError as exc:
             self._part()
-            raise ConnectionResetError("the other worker does not answer") from exc
+            raise ConnectionAbortedError("the other worker does not answer") from exc
         except OSError as exc:
             raise ConnectionResetError(f"the other worker is gone: {exc}") from exc
 

@@ -67,9 +67,23 @@ class EdgeProcess:
         if self._reloading is not None:
             self._reloading.cancel()
 
-    def end_with(self, alive: int) -> None:
-        """End when this descriptor reads as ended: whoever started the process is gone."""
-        asyncio.get_running_loop().add_reader(alive, self._orphaned, alive)
+    def follow(self, alive: int, beat: Callable[[], object], *, every_s: float) -> None:
+        """Show the supervisor that this process works, and end when the supervisor is gone.
+
+        Args:
+            alive: Descriptor that reads as ended then.
+            beat: What shows it.
+            every_s: How often.
+        """
+        loop = asyncio.get_running_loop()
+        loop.add_reader(alive, self._orphaned, alive)
+
+        def beat_on() -> None:
+            with suppress(OSError):
+                beat()
+            loop.call_later(every_s, beat_on)
+
+        beat_on()
 
     async def wait(self) -> None:
         """Wait until the process is asked to end, and then until its clients have left."""

@@ -18,8 +18,8 @@ import asyncio
 import json
 import socket
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -55,6 +55,12 @@ MOST_VARIANTS = 16
 
 REPORT_S = 1.0
 """How often uses of what was borrowed are reported."""
+
+GONE_S = 0.2
+"""A worker that could not be reached is not asked again for so long."""
+
+STUCK_S = 5.0
+"""The same for one that did not answer."""
 
 PURGE_S = 120.0
 """Longest wait for the others to purge: they look at all they hold."""
@@ -139,6 +145,7 @@ class Sharing:
         self._borrowing: dict[str, asyncio.Task[_Loan | None]] = {}
         self._recalled: set[str] = set()  # while they were being borrowed
         self._lent: dict[str, float] = {}  # lookup key -> when the last loan ends
+        self._away: dict[int, float] = {}  # until when a worker that did not answer is not asked
         self._uses: dict[int, dict[str, int]] = {number: {} for number in others}
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -195,7 +202,7 @@ class Sharing:
                     return answer
         else:
             self._end_loan(wanted.key)
-        for number in order[: order.index(self.worker.number)]:
+        for number in self._before(order):
             relayed = await self._relay(request, number)
             if relayed is not None:
                 return relayed
@@ -281,10 +288,10 @@ class Sharing:
 
     async def _ask_loan(self, base: str, order: tuple[int, ...]) -> _Loan | None:
         before = self._loans.pop(base, None)
-        for number in order[: order.index(self.worker.number)]:
+        for number in self._before(order):
             self._recalled.discard(base)
             asked_s = asyncio.get_running_loop().time()
-            with suppress(ConnectionError):
+            with self._noting_absence(number):
                 answer = await self._peers[number].ask("lend", base=base)
                 found = [sidecar.loads(json.dumps(raw).encode()) for raw in answer["stored"]]
                 stored = tuple(each for each in found if each is not None)
@@ -297,6 +304,21 @@ class Sharing:
                     self._end_loan(next(iter(self._loans)))
                 return loan
         return None
+
+    def _before(self, order: tuple[int, ...]) -> list[int]:
+        """Those whose matter it is rather than this worker's, without those that are away."""
+        now_s = asyncio.get_running_loop().time()
+        before = order[: order.index(self.worker.number)]
+        return [number for number in before if self._away.get(number, 0.0) <= now_s]
+
+    @contextmanager
+    def _noting_absence(self, number: int) -> Iterator[None]:
+        try:
+            yield
+        except ConnectionError as exc:
+            # One that is gone is replaced at once, one that is stuck is not.
+            away_s = STUCK_S if isinstance(exc, ConnectionAbortedError) else GONE_S
+            self._away[number] = asyncio.get_running_loop().time() + away_s
 
     async def _relay(self, request: web.Request, number: int) -> web.StreamResponse | None:
         """Have another worker answer; None when it cannot be reached."""
@@ -376,6 +398,7 @@ class Sharing:
 
     def _welcome(self, number: int) -> None:
         """Let go of what this worker held while it stood in for ``number``."""
+        self._away.pop(number, None)
         self._end_loans_of(number)
         for key in self._store.all_keys():
             if self.worker.order(file_stem(base_of(key)))[0] == number:

@@ -36,6 +36,12 @@ LONGEST_BACKOFF_S = 10.0
 END_S = 5.0
 """Workers that need so much longer than their drain limit to end are killed."""
 
+BEAT_S = 1.0
+"""How often a worker shows that it works."""
+
+FROZEN_S = 20.0
+"""A worker that has not shown it for so long is killed, and replaced."""
+
 READY_S = 30.0
 """Most seconds from the start of a worker until it listens."""
 
@@ -52,8 +58,8 @@ class Start:
     """Bound, not yet listening."""
     alive: int
     """Descriptor that reads as ended when the supervisor is gone."""
-    ready: Callable[[], object]
-    """To be called when it listens."""
+    beat: Callable[[], object]
+    """To be called when it listens, and every ``BEAT_S`` from then on."""
 
 
 @dataclass(slots=True)
@@ -61,6 +67,8 @@ class _Slot:
     listener: socket.socket
     pid: int = 0
     began_s: float = 0.0
+    beat_s: float | None = None
+    """When it last showed that it works; None until it listens."""
     again_s: float | None = None
     """When to start the next one; None: one runs."""
     backoff_s: float = 0.0
@@ -90,6 +98,7 @@ class Supervisor:
         self._loop_id = secrets.token_hex(8)
         self._alive, self._alive_end = os.pipe()
         self._ready, self._ready_end = os.pipe()
+        os.set_blocking(self._ready, False)
         self._ending = 0  # the signal that ends it
 
     def __repr__(self) -> str:
@@ -112,7 +121,8 @@ class Supervisor:
             if self._wait_until_ready():
                 on_ready()
             while not self._ending:
-                self._step(self._replace_due())
+                self._step(min(BEAT_S, self._replace_due()))
+                self._hear()
             return self._ending
         finally:
             self._end()
@@ -120,7 +130,7 @@ class Supervisor:
 
     def _start(self, number: int) -> None:
         slot = self._slots[number]
-        slot.again_s, slot.began_s = None, time.monotonic()
+        slot.again_s, slot.began_s, slot.beat_s = None, time.monotonic(), None
         pid = os.fork()
         if pid:
             slot.pid = pid
@@ -153,22 +163,31 @@ class Supervisor:
                 worker=worker,
                 listener=self._slots[number].listener,
                 alive=self._alive,
-                ready=lambda: os.write(self._ready_end, bytes([number])),
+                beat=lambda: os.write(self._ready_end, bytes([number])),
             )
         )
 
     def _wait_until_ready(self) -> bool:
         """Wait until all workers listen; False when it is told to end meanwhile."""
-        os.set_blocking(self._ready, False)
-        missing = set(range(len(self._slots)))
         until_s = time.monotonic() + READY_S
-        while missing and not self._ending:
+        while not self._ending and any(slot.beat_s is None for slot in self._slots):
             self._step(0.02)
-            with suppress(BlockingIOError):
-                missing -= set(os.read(self._ready, len(self._slots)))
+            self._hear()
             if any(not slot.pid for slot in self._slots) or time.monotonic() > until_s:
                 raise ToolFailedError("a worker did not start; what it says is above")
-        return not missing
+        return not self._ending
+
+    def _hear(self) -> None:
+        """Note which workers have shown that they work; kill those that have not for long."""
+        now_s = time.monotonic()
+        with suppress(BlockingIOError):
+            for number in os.read(self._ready, 1 << 16):
+                self._slots[number].beat_s = now_s
+        for number, slot in enumerate(self._slots):
+            if slot.pid and now_s - (slot.beat_s or slot.began_s + READY_S) > FROZEN_S:
+                note(f"worker {number} has not moved for {FROZEN_S:g} s and is killed")
+                os.kill(slot.pid, signal.SIGKILL)
+                slot.beat_s = now_s
 
     def _step(self, wait_s: float) -> None:
         """Deal with one signal, or none if none comes in time."""

@@ -9,7 +9,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -229,3 +229,56 @@ async def test_a_purge_reaches_all_workers_before_it_is_answered(
             assert await answer.json() == {"purged": 10}
         for path in paths * 2:
             assert (await edge.get(path))[1] == b"new"
+
+
+async def test_a_frozen_worker_holds_up_nobody_who_came_to_another(
+    parent: FakeParent, tmp_path: Path
+) -> None:
+    paths = [f"/film/{number}" for number in range(12)]
+    for path in paths:
+        parent.add(path, path.encode())
+    async with edge_with_workers(parent, tmp_path) as edge:
+        frozen, _ = edge.workers()
+        one_of = {name: await _connected_to(edge, name) for name in edge.workers()}
+        os.kill(frozen, signal.SIGSTOP)
+        try:
+            reader, writer = next(pair for pid, pair in one_of.items() if pid != frozen)
+            for path in paths:
+                writer.write(f"GET {path} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+                head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 8)
+                assert head.startswith(b"HTTP/1.1 200")
+                await asyncio.wait_for(reader.readexactly(len(path)), 8)
+            writer.close()
+        finally:
+            os.kill(frozen, signal.SIGCONT)
+        for _, writer in one_of.values():
+            writer.close()
+
+
+async def _connected_to(edge: Edge, pid: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to one worker: the kernel chooses, so several may be needed."""
+    port = int(edge.url.rpartition(":")[2])
+    for _ in range(200):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /.abr/metrics HTTP/1.1\r\nHost: h\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+        await reader.readexactly(length)
+        if _holds(pid, port, writer.get_extra_info("sockname")[1]):
+            return reader, writer
+        writer.close()
+    raise AssertionError("the kernel never chose that worker")
+
+
+def _holds(pid: int, port: int, client_port: int) -> bool:
+    """Whether the server's end of a connection is a descriptor of this process."""
+    ends = f":{port:04X}", f":{client_port:04X}"
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if (fields[1][8:], fields[2][8:]) == ends:
+            held = set()
+            for each in Path(f"/proc/{pid}/fd").iterdir():
+                with suppress(FileNotFoundError):  # closed meanwhile
+                    held.add(os.readlink(each))
+            return f"socket:[{fields[9]}]" in held
+    return False
