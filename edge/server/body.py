@@ -137,9 +137,9 @@ class BodyStore:
         """Keys of all stored objects."""
         return tuple(self._ends)
 
-    def take(self, key: str, body: str, tags: tuple[str, ...] = ()) -> None:
+    def take(self, key: str, end: str, tags: tuple[str, ...] = ()) -> None:
         """Count a body that is on disk as stored; its fields are read when they are needed."""
-        self._ends[key] = body.partition("-")[2]
+        self._ends[key] = end
         if tags:
             self._tags[key] = tags
 
@@ -208,7 +208,7 @@ class BodyStore:
         self.disk.note_success()
         self.remove(stored.key)
         spool.path = None
-        self.take(kept.key, kept.body, kept.tags)
+        self.take(kept.key, unique, kept.tags)
         self.warm(kept)
         self._note_change(kept.key)
         self._verified_ns[stored.key] = written_ns

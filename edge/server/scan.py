@@ -26,10 +26,16 @@ class Found:
 
     entry: Entry
     base: str
-    body: str
+    end: str
+    """End of its file name, after the stem: the very text that is kept."""
     vary: tuple[str, ...]
     """Names of the request fields that select it."""
     tags: tuple[str, ...]
+
+    @property
+    def body(self) -> str:
+        """File name of its body."""
+        return f"{sidecar.file_stem(self.base)}-{self.end}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +157,7 @@ def _brief(stored: StoredObject, seconds: dict[float, float]) -> Found:
             stale_if_error_s=seconds.setdefault(entry.stale_if_error_s, entry.stale_if_error_s),
         ),
         base=key if stored.lookup_key == key else stored.lookup_key,
-        body=stored.body,
+        end=stored.body.partition("-")[2],
         vary=tuple(name for name, _ in stored.vary),
         tags=stored.tags,
     )

@@ -116,7 +116,7 @@ class Stocktaking:
     async def _prepare(self, base: str) -> None:
         if self._is_unknown(base):
             for stored in await asyncio.to_thread(scan.find, self._store.objects_folder, base):
-                if self._enter(stored.entry(), base, stored.body, stored.tags):
+                if self._enter(stored.entry(), base, stored.body.partition("-")[2], stored.tags):
                     self._catalogue.restore(stored.key, base, _names(stored))
                     self._store.warm(stored)
             if len(self._looked_up) > MOST_LOOKED_UP:
@@ -136,23 +136,29 @@ class Stocktaking:
                 self._counters.dropped += self._index.remove(key)
 
     async def _read(self) -> None:
-        found: list[scan.Found] = []
+        # Not one object for each: their memory would not be of use to anything afterwards.
+        entries: list[Entry] = []
+        ends: dict[str, str] = {}
+        special: dict[str, scan.Found] = {}
         left: list[Path] = []
         none: list[Path] = []
         for folder in await self._in_thread(scan.folders, self._store.objects_folder, none):
             listing = await self._in_thread(
                 partial(scan.list_folder, owns=self._owns), folder, None
             )
-            if listing is not None:
-                found += listing.found
-                left += listing.leftovers
-        found.sort(key=lambda each: each.entry.stored_s, reverse=True)
-        while found:
-            for _ in range(min(STEP_OBJECTS, len(found))):
-                each = found.pop()
-                key = each.entry.key
-                if self._enter(each.entry, each.base, each.body, each.tags):
-                    self._catalogue.restore(key, each.base, each.vary)
+            if listing is None:
+                continue
+            left += listing.leftovers
+            for each in listing.found:
+                entries.append(each.entry)
+                ends[each.entry.key] = each.end
+                if each.base != each.entry.key or each.tags:
+                    special[each.entry.key] = each
+        entries.sort(key=lambda entry: entry.stored_s, reverse=True)
+        while entries:
+            for _ in range(min(STEP_OBJECTS, len(entries))):
+                entry = entries.pop()
+                self._enter_found(entry, ends.pop(entry.key), special.get(entry.key))
             await asyncio.sleep(0)
         self.is_done = True
         self._looked_up, self._outdated = set(), set()
@@ -167,11 +173,17 @@ class Stocktaking:
             LOG.warning(text, folder, exc.strerror)
             return otherwise
 
+    def _enter_found(self, entry: Entry, end: str, found: scan.Found | None) -> None:
+        base, tags = (entry.key, ()) if found is None else (found.base, found.tags)
+        if self._enter(entry, base, end, tags):
+            self._catalogue.restore(entry.key, base, () if found is None else found.vary)
+
     def _holds(self, stored: StoredObject) -> bool:
         return self._store.body_of(stored.key) == stored.body
 
-    def _enter(self, entry: Entry, base: str, body: str, tags: tuple[str, ...]) -> bool:
+    def _enter(self, entry: Entry, base: str, end: str, tags: tuple[str, ...]) -> bool:
         """Hold an object that was found on disk; False when it is held or not wanted."""
+        body = f"{file_stem(base)}-{end}"
         known = self._store.body_of(entry.key)
         if known is not None:
             if known != body:
@@ -183,7 +195,7 @@ class Stocktaking:
         if room is None or not room.granted:
             self._store.discard(body)
             return False
-        self._store.take(entry.key, body, tags)
+        self._store.take(entry.key, end, tags)
         return True
 
 
