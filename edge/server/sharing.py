@@ -38,6 +38,7 @@ from edge.config import EdgeConfig
 from edge.index import CacheIndex
 from edge.parents.ring import preference
 from edge.server.body import BodyStore
+from edge.server.clock import monotonic_s
 from edge.server.delivery import Delivery
 from edge.server.peers import ANSWER_S, Counter, Facts, Peer
 from edge.server.stocktaking import Stocktaking
@@ -213,7 +214,7 @@ class Sharing:
         loan = self._loans.get(stored.lookup_key)
         if loan is None or len(loan.stored) != 1 or loan.stored[0] is not stored:
             return False
-        return asyncio.get_running_loop().time() < loan.until_s
+        return monotonic_s() < loan.until_s
 
     def use(self, key: str) -> None:
         """Count a use by hot objects, of what is held or of what is on loan."""
@@ -278,7 +279,7 @@ class Sharing:
     async def _borrow(self, base: str, order: tuple[int, ...]) -> _Loan | None:
         """What is stored under a key that another worker owns; None: ask it for everything."""
         loan = self._loans.get(base)
-        if loan is not None and asyncio.get_running_loop().time() < loan.until_s:
+        if loan is not None and monotonic_s() < loan.until_s:
             return loan
         borrowing = self._borrowing.get(base)
         if borrowing is None:
@@ -290,7 +291,7 @@ class Sharing:
         before = self._loans.pop(base, None)
         for number in self._before(order):
             self._recalled.discard(base)
-            asked_s = asyncio.get_running_loop().time()
+            asked_s = monotonic_s()
             with self._noting_absence(number):
                 answer = await self._peers[number].ask("lend", base=base)
                 found = [sidecar.loads(json.dumps(raw).encode()) for raw in answer["stored"]]
@@ -307,7 +308,7 @@ class Sharing:
 
     def _before(self, order: tuple[int, ...]) -> list[int]:
         """Those whose matter it is rather than this worker's, without those that are away."""
-        now_s = asyncio.get_running_loop().time()
+        now_s = monotonic_s()
         before = order[: order.index(self.worker.number)]
         return [number for number in before if self._away.get(number, 0.0) <= now_s]
 
@@ -318,7 +319,7 @@ class Sharing:
         except ConnectionError as exc:
             # One that is gone is replaced at once, one that is stuck is not.
             away_s = STUCK_S if isinstance(exc, ConnectionAbortedError) else GONE_S
-            self._away[number] = asyncio.get_running_loop().time() + away_s
+            self._away[number] = monotonic_s() + away_s
 
     async def _relay(self, request: web.Request, number: int) -> web.StreamResponse | None:
         """Have another worker answer; None when it cannot be reached."""
@@ -390,7 +391,7 @@ class Sharing:
         if len(held) > MOST_VARIANTS or not all(each.ttl_at(now_s) > 0 for each in held):
             return []  # this worker validates, or answers stale
         if held:
-            now_s = asyncio.get_running_loop().time()
+            now_s = monotonic_s()
             if len(self._lent) > 2 * MOST_LOANS:
                 self._lent = {key: end_s for key, end_s in self._lent.items() if end_s > now_s}
             self._lent[base] = now_s + LOAN_S

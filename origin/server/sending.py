@@ -34,7 +34,7 @@ COPIED_BYTES = 16 << 10
 """Smaller pieces of a body are read and written instead of copied by the kernel."""
 
 
-CHUNK_BYTES = 32 << 10
+CHUNK_BYTES = 16 << 10
 """Size of a chunk when there is no length: each client that does not read holds one, twice."""
 
 
