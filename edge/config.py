@@ -113,6 +113,16 @@ class EdgeConfig:
     """The head of a request must be complete within this."""
     body_bytes_per_s: int = 1024
     """The body of a request must come at this rate; looked at every 8 seconds."""
+    access_log: str = ""
+    """File for a line of JSON about each request; empty: none."""
+    access_log_sample: float = 1.0
+    """Share of the keys whose requests are logged, all of each; 0 to 1."""
+    cmcd_log: str = ""
+    """File for the edge view of what players report (CMCD); then ``POST /cmcd`` takes reports."""
+    strip_cmcd: bool = False
+    """Without tokens: keep the query argument ``CMCD`` out of keys, and from the parent."""
+    prefetch: bool = False
+    """Fetch what a player says it will ask for next (CMCD ``nor``), when there is room."""
     drain_s: float = 10.0
     """When asked to end, answers under way may take this long."""
 
@@ -144,6 +154,9 @@ class EdgeConfig:
                 raise ConfigError(f"edge.{name}: found {getattr(self, name)}; expected 0 or more")
         if not self.name or not self.name.isascii() or not self.name.isprintable():
             raise ConfigError(f"edge.name: found {self.name!r}; expected printable ASCII")
+        if self.access_log_sample > 1:
+            found = self.access_log_sample
+            raise ConfigError(f"edge.access_log_sample: found {found}; expected 0 to 1")
         policies.make(self.policy, capacity_bytes=self.cache_bytes)
         return self
 
@@ -181,6 +194,7 @@ def _check_parent(name: str, url: str) -> None:
 
 
 _NOT_NEGATIVE = (
+    "access_log_sample",
     "body_bytes_per_s",
     "connections",
     "connections_per_address",

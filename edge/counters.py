@@ -38,6 +38,8 @@ class Counters:
     """Body bytes received from the parent for cacheable objects."""
     passed: int = 0
     """Requests passed through to the parent: keys, renewals, other methods."""
+    shed: int = 0
+    """Requests made in advance that were refused because viewers waited for others."""
     evictions: int = 0
     """Objects evicted to make room."""
     not_stored: int = 0

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from edge.counters import Counters
 from edge.index import CacheIndex
+from edge.operations.figures import ProcessFigures, collect_process
 from edge.parents.parents import Why
 
 LABELS = ("tier", "edge")
@@ -28,6 +29,7 @@ COUNTERS = {
     "fills_failed": "Fetches that failed.",
     "fetched_bytes": "Body bytes received from the parent for cacheable objects.",
     "passed": "Requests passed through to the parent.",
+    "shed": "Requests made in advance that were refused, as viewers waited for others.",
     "evictions": "Objects evicted to make room.",
     "not_stored": "Whole objects that neither disk nor policy took.",
     "dropped": "Stored objects found damaged or gone.",
@@ -48,7 +50,7 @@ class UpstreamFigures:
     """Whether the breaker of each parent is closed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, kw_only=True, eq=False)
 class EdgeCollector:
     """Reads the counters when asked, so nothing is counted twice."""
 
@@ -59,6 +61,8 @@ class EdgeCollector:
     fills_under_way: Callable[[], int]
     disk_troubles: Callable[[], int]
     upstream: Callable[[], UpstreamFigures]
+    process: Callable[[], ProcessFigures] | None = None
+    """Figures of the process that it runs in."""
 
     def collect(self) -> Iterator[Metric]:
         """All metrics of one edge."""
@@ -72,6 +76,8 @@ class EdgeCollector:
             refused.add_metric((self.tier, self.name, reason), count)
         yield refused
         yield from self._collect_upstream()
+        if self.process is not None:
+            yield from collect_process(self.process(), labels=LABELS, values=(self.tier, self.name))
         gauges = {
             "hit_ratio": ("Hits per request.", self.counters.hit_ratio),
             "byte_hit_ratio": ("Bytes sent on hits per byte sent.", self.counters.byte_hit_ratio),

@@ -8,10 +8,17 @@ Source: RFC 9112 §3.2 (Host), §6.1 and §6.3 (length of a message), RFC 6585 �
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 RawField = tuple[bytes, bytes]
+
+
+# RFC 3986 §3.2.2: a name or an address, and a port; RFC 9112 §3.2: anything else gets 400.
+_HOST = re.compile(
+    rb"(?:\[[0-9A-Fa-fvV:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]{0,5})?"
+)
 
 
 class Fault(NamedTuple):
@@ -37,6 +44,8 @@ def find_fault(
     hosts = names.count(b"host")
     if hosts > 1 or (http_1_1 and hosts == 0):
         return Fault(400, f"{hosts} Host fields; expected one")
+    if hosts and not _HOST.fullmatch(next(v for n, v in fields if n.lower() == b"host").strip()):
+        return Fault(400, "Host is not a name or an address with a port")
     lengths, codings = names.count(b"content-length"), names.count(b"transfer-encoding")
     if lengths > 1 or codings > 1:
         return Fault(400, "the length of the body is given twice")

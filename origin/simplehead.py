@@ -38,7 +38,7 @@ ASKING = frozenset({b"if-modified-since", b"if-none-match", b"if-range", b"range
 
 _LINE = re.compile(rb"GET (/[!\"$-~]*) HTTP/1\.1")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[!-~]+(?:[ \t]+[!-~]+)*)?)[ \t]*")
-_HOST = re.compile(rb"[A-Za-z0-9._\[\]:-]+")
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{0,5})?")
 
 
 class SimpleHead(NamedTuple):

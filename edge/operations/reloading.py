@@ -26,6 +26,7 @@ FIXED = frozenset(
         "region",
         "require_token",
         "reuse_port",
+        "strip_cmcd",
         "tier",
         "tls_cert",
         "tls_key",

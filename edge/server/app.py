@@ -25,6 +25,8 @@ from edge.config import EdgeConfig
 from edge.counters import Counters
 from edge.index import CacheIndex
 from edge.metrics import EdgeCollector
+from edge.operations.figures import ProcessFigures
+from edge.operations.shedding import Load, sheds, urgency_of
 from edge.parents.parents import Parent, Parents
 from edge.server.about import About
 from edge.server.auditing import Audit
@@ -37,10 +39,13 @@ from edge.server.keeping import Keeper
 from edge.server.parents import ParentsClient
 from edge.server.passthrough import MAX_REQUEST_BODY_BYTES, Passthrough
 from edge.server.pinning import Pinner
+from edge.server.prefetch import Prefetcher, shed_response
 from edge.server.purge import PATH as PURGE_PATH
 from edge.server.purge import Purger
 from edge.server.ranging import Ranging
 from edge.server.registration import Registrar
+from edge.server.reports import PATH as CMCD_PATH
+from edge.server.reports import Reports
 from edge.server.settings import rules_of, share_of
 from edge.server.sharing import Sharing, Worker
 from edge.server.site import Site
@@ -53,7 +58,7 @@ from edge.tiers.pins import PATH as PIN_PATH
 from edge.tiers.place import place_of
 from origin.config import ServerLimits
 from origin.httprules import join_fields
-from origin.paths import METHODS, Kind, PathError, Target, object_path
+from origin.paths import METHODS, Kind, PathError, Target, object_path, parse_target
 from origin.server.answers import (
     error_response,
     method_response,
@@ -62,6 +67,7 @@ from origin.server.answers import (
 )
 from origin.server.clock import Clock
 from origin.server.connection import show
+from origin.server.door import Answered, Door
 from origin.server.httpserver import QUICK, make_application, target_of
 from origin.tokens import redact
 
@@ -99,11 +105,17 @@ class Edge:
         )
         self.is_draining = False
         """It takes no new sessions; the director is told."""
+        self.lag_s = 0.0
+        """How late the event loop was lately."""
+        self.door = Door(config.server_limits)
+        """The door that its clients come through, once it is known."""
         self.loop_id = secrets.token_hex(8) if worker is None else worker.loop_id
         """What tells this edge from others in ``CDN-Loop``."""
         self._store = BodyStore(folder, fsync=config.fsync, is_shared=worker is not None)
         refused_s = config.keys_refresh_s
         self._token_check = TokenCheck(self.upstream.key_set, now=now, refused_s=refused_s)
+        self.reports = Reports(config, now=now)
+        """What is written down about requests and players."""
         self._catalogue = Catalogue(self._store.get)
         self.stock = Stocktaking(
             store=self._store,
@@ -181,14 +193,21 @@ class Edge:
         if worker is not None:
             self._share(worker, now)
         self._via = via_of(config.name)
+        self.prefetcher = Prefetcher(
+            self._fills,
+            holds=self.index.__contains__,
+            wanted=self._wanted_next,
+            has_tokens=config.require_token,
+        )
         self._site = Site(
             config,
             delivery=self._delivery,
             passthrough=self._passthrough,
             loop_id=self.loop_id,
             shared=self._shared,
+            sheds=self._sheds,
         )
-        metrics = EdgeCollector(
+        self._metrics = EdgeCollector(
             tier=config.tier,
             name=config.name,
             counters=self.counters,
@@ -203,7 +222,7 @@ class Edge:
             stock=self.stock,
             upstream=self.upstream,
             token_check=self._token_check,
-            metrics=metrics,
+            metrics=self._metrics,
             sharing=self._sharing,
         )
 
@@ -235,6 +254,7 @@ class Edge:
             ConfigError: a file that they name cannot be used; then nothing has changed.
         """
         await self.upstream.reconfigure(config)
+        self.reports.reconfigure(config)
         before, self.config = self.config, config
         rules = rules_of(config)
         self._fills.reconfigure(config, rules)
@@ -257,6 +277,50 @@ class Edge:
     def let_go(self) -> None:
         """Leave the cache folder to another process; what is served from it still is."""
         self._store.let_go()
+
+    def _sheds(self, wanted: Wanted) -> bool:
+        """Whether a request is refused because viewers wait for others; it is counted."""
+        if wanted.urgency == "playback":
+            return False
+        load = Load(
+            fills=self._fills.under_way,
+            inside=self.door.inside,
+            most_inside=self.door.most_connections,
+            lag_s=self.lag_s,
+        )
+        shed = sheds(wanted.urgency, load, is_held=wanted.key in self.index)
+        self.counters.shed += shed
+        return shed
+
+    def watch(self, figures: Callable[[], ProcessFigures]) -> None:
+        """Show these figures of the process among the metrics."""
+        self._metrics.process = figures
+
+    def note(self, answered: Answered) -> None:
+        """Write a request down, and fetch what it says comes next."""
+        if self.reports.is_wanted:
+            self.reports.note(answered)
+        if self.config.prefetch:
+            self.prefetcher.consider(answered, self.reports.key_of(answered.target))
+
+    def _wanted_next(self, target: str) -> Wanted | None:
+        """What a player will want next."""
+        own = forwarded_headers([], dropped=_NOT_FORWARDED, via=self._via, loop_id=self.loop_id)
+        if not self.config.require_token:
+            return self._site.wanted_next(target, own)
+        try:
+            found = parse_target(target)
+        except PathError:
+            return None
+        if found.kind != "object" or found.token is None:
+            return None
+        return Wanted(
+            key=found.cache_key,
+            target=object_path(found.token, found.title, found.path),
+            facts=Request(method="GET", fields={}),
+            asking=(("Accept-Encoding", "identity"), *own),
+            urgency="prefetch",
+        )
 
     async def refresh_keys(self) -> None:
         """Fetch the parent's public keys again; those in use stay when that fails."""
@@ -323,9 +387,12 @@ class Edge:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer any request."""
         try:
-            if request.raw_path.partition("?")[0] == PURGE_PATH:
+            path = request.raw_path.partition("?")[0]
+            if path == CMCD_PATH and self.config.cmcd_log and request.method != "OPTIONS":
+                return await self.reports.take(request)
+            if path == PURGE_PATH:
                 return await self._purger.answer(request)
-            if request.raw_path.partition("?")[0] == PIN_PATH:
+            if path == PIN_PATH:
                 return await self._pinner.answer(request)
             if self.config.require_token:
                 return await self._answer_with_token(request)
@@ -363,6 +430,8 @@ class Edge:
         wanted = self._wanted(request, target)
         if target.kind == "steering":
             return await self._steering.answer(request, target)
+        if self._sheds(wanted):
+            return shed_response()
         if target.kind == "object":
             elsewhere = await self._shared(request, wanted)
             if elsewhere is not None:
@@ -390,6 +459,7 @@ class Edge:
             facts=Request(method=request.method, fields={}),
             asking=(("Accept-Encoding", "identity"), *own),
             range_text=join_fields(fields).get("range", ""),
+            urgency=urgency_of(join_fields(fields), request.raw_path),
             passing=tuple(passing),
         )
 

@@ -50,6 +50,8 @@ class Fill:
         self.key = key
         self.base = base
         """Lookup key of what is fetched."""
+        self.is_over = False
+        """Nothing is fetched any more."""
         self.is_outdated = False
         """What it fetches was changed meanwhile, so it is not stored."""
         self.tags: tuple[str, ...] | None = None

@@ -149,6 +149,7 @@ class Fills:
                     headers=asking,
                     on_interim=fill.add_interim,
                     key=wanted.key,
+                    urgency=wanted.urgency,
                 ) as response,
             ):
                 await self._take(
@@ -165,6 +166,7 @@ class Fills:
             fill.fail(UpstreamError(f"{fill.key}: the edge stopped fetching it"))
             self._collapse.finish(fill.key, fill)
             self._fills.discard(fill)
+            fill.is_over = True
             fill.leave()
 
     async def _take(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 import ssl
@@ -18,12 +19,16 @@ from typing import Self
 from abr.errors import AbrError
 from abr.shell import note, one_line
 from edge.config import EdgeConfig
+from edge.operations.figures import ProcessFigures
 from edge.operations.reloading import plan_reload
 from edge.server.app import Edge
 from origin.server.door import Door
 from origin.server.tls import renew_certificate
 
 LOG = logging.getLogger("abr.edge")
+
+LAG_STEP_S = 0.25
+"""How often it is looked whether the event loop is late."""
 
 
 class EdgeProcess:
@@ -51,12 +56,19 @@ class EdgeProcess:
         self._terminated = asyncio.Event()
         self._hurried = asyncio.Event()
         self._reloading: asyncio.Task[None] | None = None
+        self._lag: asyncio.Task[None] | None = None
+        self._reloads = 0
 
     def __repr__(self) -> str:
         state = "is ending" if self._terminated.is_set() else "runs"
         return f"<EdgeProcess of {self._edge!r}: {state}>"
 
     def __enter__(self) -> Self:
+        self._edge.reports.reconfigure(self._edge.config)
+        self._write_down()
+        self._edge.watch(self._figures)
+        self._edge.door = self._door
+        self._lag = asyncio.create_task(self._measure_lag())
         loop = asyncio.get_running_loop()
         with suppress(RuntimeError, ValueError):  # not the main thread: no signals come here
             loop.add_signal_handler(signal.SIGHUP, self._hang_up)
@@ -84,6 +96,11 @@ class EdgeProcess:
             loop.call_later(every_s, beat_on)
 
         beat_on()
+
+    def _write_down(self) -> None:
+        """Have requests written down, if that is wanted."""
+        is_wanted = self._edge.reports.is_wanted or self._edge.config.prefetch
+        self._door.on_answered = self._edge.note if is_wanted else None
 
     async def wait(self) -> None:
         """Wait until the process is asked to end, and then until its clients have left."""
@@ -117,8 +134,42 @@ class EdgeProcess:
             LOG.error("settings not reloaded, the old ones stay: %s", one_line(exc))  # noqa: TRY400
             return
         self._door.limits = plan.config.server_limits
+        self._write_down()
+        self._reloads += 1
         note(plan.describe())
         await self._edge.refresh_keys()
+
+    async def _measure_lag(self) -> None:
+        """Keep how late the loop was lately: the worst of some seconds, fading."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due_s = loop.time() + LAG_STEP_S
+            await asyncio.sleep(LAG_STEP_S)
+            self._edge.lag_s = max(self._edge.lag_s * 0.9, loop.time() - due_s)
+
+    def _figures(self) -> ProcessFigures:
+        prefetches, reports = self._edge.prefetcher.counts, self._edge.reports
+        return ProcessFigures(
+            waits=self._door.waits.cumulated(),
+            waits_s=self._door.waits.sum_s,
+            gauges={
+                "connections": self._door.inside,
+                "loop_lag_seconds": self._edge.lag_s,
+                "resident_bytes": resident_bytes(),
+                "descriptors": open_descriptors(),
+                "draining": float(self._door.is_draining),
+            },
+            counters={
+                "connections_accepted": self._door.accepted,
+                "connections_refused": self._door.refused,
+                "reloads": self._reloads,
+                "log_lines_dropped": reports.dropped,
+                "reports_refused": reports.refused,
+                "prefetches": prefetches.started,
+                "prefetches_useful": prefetches.useful,
+                "prefetches_shed": prefetches.shed,
+            },
+        )
 
     def _hang_up(self) -> None:
         # One at a time: the latest settings count, so a reload under way is overtaken.
@@ -134,3 +185,20 @@ class EdgeProcess:
         if self._terminated.is_set():
             self._hurried.set()  # asked twice: what is under way is cut off
         self._terminated.set()
+
+
+def resident_bytes() -> int:
+    """Memory that this process has in use; 0 where the system does not tell."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def open_descriptors() -> int:
+    """Descriptors that this process has open; 0 where the system does not tell."""
+    try:
+        return len(os.listdir("/proc/self/fd"))
+    except OSError:
+        return 0

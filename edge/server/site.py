@@ -20,8 +20,11 @@ from edge.caching.decide import Request, invalidated
 from edge.caching.directives import parse_request_control
 from edge.caching.forwarding import forwarded_headers, has_looped, via_of
 from edge.config import EdgeConfig
+from edge.operations.cmcd import strip_query
+from edge.operations.shedding import urgency_of
 from edge.server.delivery import Delivery
 from edge.server.passthrough import Passthrough
+from edge.server.prefetch import shed_response
 from edge.server.upstream import UpstreamResponse
 from edge.server.wanted import Wanted, fields_of_request
 from origin.httprules import join_fields
@@ -69,11 +72,13 @@ class Site:
         passthrough: Passthrough,
         loop_id: str,
         shared: Callable[[web.Request, Wanted], Awaitable[web.StreamResponse | None]],
+        sheds: Callable[[Wanted], bool],
     ) -> None:
         self._delivery = delivery
         self._passthrough = passthrough
         self._loop_id = loop_id
         self._shared = shared
+        self._sheds = sheds
         self._via = via_of(config.name)
         self.reconfigure(config)
 
@@ -108,12 +113,16 @@ class Site:
         refused = _stops_here(request.method, headers)
         if refused is not None:
             return refused
+        if _leads_out(request.raw_path):
+            return error_response(400, "bad-path", "the path leads out of the site, or holds %00")
         where = self._where(request, headers)
         if where is None:
             return error_response(400, "bad-path", "expected a path or an absolute URL")
         scheme, host, target = where
         base = f"{scheme}://{host}" if self._config.forward_host else self._parent_origin
         wanted = self._wanted(request, fields, headers, base, target)
+        if self._sheds(wanted):
+            return shed_response()
         elsewhere = await self._shared(request, wanted)
         if elsewhere is not None:
             return elsewhere
@@ -126,6 +135,8 @@ class Site:
     def _where(self, request: web.Request, headers: dict[str, str]) -> tuple[str, str, str] | None:
         """Scheme, host and target of a request; None when its target is in another form."""
         raw = request.raw_path
+        if self._config.strip_cmcd:
+            raw = strip_query(raw)
         scheme = "https" if request.secure else "http"
         host = headers.get("host") or self._parent_host
         if raw == "*" and request.method == "OPTIONS":
@@ -165,6 +176,7 @@ class Site:
         return Wanted(
             key=self._key(base + target),
             target=target,
+            urgency=urgency_of(headers, request.raw_path),
             facts=Request(
                 method=request.method,
                 fields=headers,
@@ -176,6 +188,18 @@ class Site:
             passing=tuple(passing),
         )
 
+    def wanted_next(self, target: str, asking: list[tuple[str, str]]) -> Wanted | None:
+        """What a player will want next; None when the host would have to be guessed."""
+        if self._config.forward_host:
+            return None
+        return Wanted(
+            key=self._key(self._parent_origin + target),
+            target=target,
+            facts=Request(method="GET", fields={}),
+            asking=tuple(asking),
+            urgency="prefetch",
+        )
+
     def _key(self, url: str) -> str:
         """The key of an absolute URL: without the parent's scheme and host, if it has them."""
         return url.removeprefix(self._parent_origin) if not self._config.forward_host else url
@@ -184,6 +208,24 @@ class Site:
         headers = join_fields(answer.headers)
         for url in invalidated(method, base + target, answer.status, headers):
             self._delivery.forget_all(self._key(url))
+
+
+def _leads_out(target: str) -> bool:
+    """Whether a target means something else to a server that resolves dots, or stops at a NUL.
+
+    It leads above the root, or holds a NUL: caches and parents would disagree on what is meant.
+    """
+    path = target.partition("?")[0].lower()
+    if ".." not in path and "%" not in path:
+        return False
+    for plain, coded in ((".", "%2e"), ("/", "%2f"), ("/", "%5c"), ("/", "\\")):
+        path = path.replace(coded, plain)
+    depth = 0
+    for part in path.split("/")[1:]:
+        depth += -1 if part == ".." else part not in ("", ".")
+        if depth < 0:
+            return True
+    return "%00" in path
 
 
 def _stops_here(method: str, headers: dict[str, str]) -> web.Response | None:

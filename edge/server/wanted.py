@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from edge.caching.decide import Request
+from edge.parents.limit import Urgency
 from origin.tierfields import asked_by_tier, next_tier_fields, viewer_fields
 
 Fields = tuple[tuple[str, str], ...]
@@ -26,6 +27,8 @@ class Wanted:
     """Fields of a request that fills the cache: without conditions and ranges."""
     range_text: str = ""
     """The ``Range`` that the client wants; empty for none."""
+    urgency: Urgency = "playback"
+    """Whether a viewer waits for it."""
     passing: Fields = ()
     """Fields of a request that is passed through."""
 

@@ -19,7 +19,7 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from origin.cors import CORS
 from origin.server.answers import SERVER_NAME, close_after, error_response
-from origin.server.door import FULL, Door, Refusal
+from origin.server.door import FULL, Answered, Door, Refusal
 from origin.server.filesender import FileSender, PieceSender
 
 LOGGER = logging.getLogger("abr.http")
@@ -80,6 +80,29 @@ def log_access(
     logger.info('%s "%s" %d, %d B sent, %.1f ms', remote, line, status, count, 1000 * took_s)
 
 
+def _answered(
+    request: web.BaseRequest, response: web.StreamResponse, first_byte_s: float, took_s: float
+) -> Answered:
+    has_body = request.method != "HEAD" and response.status not in (204, 304)
+    length = response.content_length
+    size_bytes = -1 if length is None or response.status not in (200, 206) else length
+    if response.status == 206:
+        total = response.headers.get(hdrs.CONTENT_RANGE, "").rpartition("/")[2]
+        size_bytes = int(total) if total.isascii() and total.isdigit() else -1
+    return Answered(
+        request.method,
+        request.raw_path,
+        request.raw_headers,
+        response.status,
+        response.headers.get("Cache-Status", ""),
+        size_bytes,
+        # What the kernel copied from a file has not gone through aiohttp's writer.
+        (response.body_length if length is None else length) if has_body else 0,
+        max(0.0, first_byte_s),
+        took_s,
+    )
+
+
 class Connection(web.RequestHandler):
     """aiohttp's connection with limits and ``send_file``.
 
@@ -87,8 +110,9 @@ class Connection(web.RequestHandler):
     """
 
     __slots__ = (
-        "_address", "_alarm", "_body", "_body_alarm", "_body_bytes", "_door", "_is_fast",
-        "_limits", "_made_s", "_sender", "_socket", "_stall_alarm", "_unfinished_bytes", "_wire",
+        "_address", "_alarm", "_asked_s", "_body", "_body_alarm", "_body_bytes", "_door", "_head_s",
+        "_is_fast", "_limits", "_made_s", "_sender", "_socket", "_stall_alarm",
+        "_unfinished_bytes", "_wire",
     )  # fmt: skip
 
     def __init__(self, manager: Any, loop: asyncio.AbstractEventLoop, door: Door) -> None:
@@ -106,6 +130,9 @@ class Connection(web.RequestHandler):
             logger=LOGGER,
         )
         self._door, self._limits = door, limits
+        if door.on_answered is not None:
+            self._logging_enabled = True  # of aiohttp: note when a request came
+        self._asked_s = self._head_s = 0.0  # loop times of the latest request and its answer
         self._address = ""
         self._made_s = loop.time()
         self._body: StreamReader | None = None  # of a request, while it comes
@@ -182,6 +209,27 @@ class Connection(web.RequestHandler):
     def is_last(self) -> bool:
         """Whether the answer under way is the last on this connection."""
         return self._door.is_draining
+
+    def note_head(self) -> None:
+        """Note that the head of an answer is about to be sent."""
+        self._head_s = self._loop.time()
+        self._door.waits.add(self._head_s - self._asked_s)
+
+    def note_request(self) -> None:
+        """Note that a request is about to be answered."""
+        self._asked_s = self._loop.time()
+
+    def log_access(
+        self, request: web.BaseRequest, response: web.StreamResponse, time: float | None
+    ) -> None:
+        """Log an answer and tell about it; ``time`` is when the request came."""
+        if time is None:
+            return
+        took_s = self._loop.time() - time
+        if self.access_logger is not None and self.access_logger.enabled:
+            self.access_logger.log(request, response, took_s)
+        if self._door.on_answered is not None:
+            self._door.on_answered(_answered(request, response, self._head_s - time, took_s))
 
     def pause_writing(self) -> None:
         """Note that the client takes its time."""

@@ -11,10 +11,12 @@ import asyncio
 import resource
 import socket
 from collections import Counter
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from origin.config import ServerLimits
+from origin.latency import Waits
 
 if TYPE_CHECKING:
     from origin.server.connection import Connection
@@ -30,7 +32,26 @@ LEAST_CONNECTIONS = 16
 """So many are let in however few descriptors there are."""
 
 LOOK_S = 0.1
-"""How often it is looked whether everybody has gone."""
+"""How often it is looked who has become idle."""
+
+
+class Answered(NamedTuple):
+    """One request whose answer is over."""
+
+    method: str
+    target: str
+    """Path and query as received; may hold a token."""
+    fields: Sequence[tuple[bytes, bytes]] | bytes
+    """Header fields of the request: pairs, or as received."""
+    status: int
+    cache_status: str
+    size_bytes: int
+    """Size of the whole object; -1: not known."""
+    sent_bytes: int
+    first_byte_s: float
+    """From the request to the head of the answer."""
+    took_s: float
+    """From the request to the end of the answer."""
 
 
 class Door:
@@ -40,10 +61,17 @@ class Door:
         self.limits = limits
         self.is_draining = False
         """Nobody is let in any more, and whoever has an answer is to leave."""
+        self.on_answered: Callable[[Answered], None] | None = None
+        """Told about each request when its answer is over."""
+        self.waits = Waits()
+        """From each request to the head of its answer; ready ones count as under 1 ms."""
         self.refused = 0
         """Connections that were not let in."""
         self.accepted = 0
         """Connections that were."""
+        self.is_empty = asyncio.Event()
+        """Set while nobody is inside."""
+        self.is_empty.set()
         self._inside: set[Connection] = set()
         self._by_address: Counter[str] = Counter()
         self._server: asyncio.Server | None = None
@@ -67,6 +95,7 @@ class Door:
             return False
         self.accepted += 1
         self._inside.add(connection)
+        self.is_empty.clear()
         self._by_address[address] += 1
         return True
 
@@ -74,6 +103,8 @@ class Door:
         """Note that a connection is gone."""
         if connection in self._inside:
             self._inside.discard(connection)
+            if not self._inside:
+                self.is_empty.set()
             self._by_address[address] -= 1
             if not self._by_address[address]:
                 del self._by_address[address]
@@ -126,15 +157,15 @@ class Door:
         until_s = loop.time() + limit_s
         self.is_draining = True
         self.close()
-        while loop.time() < until_s:
-            await asyncio.sleep(LOOK_S)
+        while not self.is_empty.is_set() and loop.time() < until_s:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(LOOK_S, limit_s)):
+                    await self.is_empty.wait()
             # One that sends its next request now still gets an answer; closing an idle
             # connection at once would race with that request.
             for connection in tuple(self._inside):
                 if connection.idle_s() >= self.limits.drain_idle_s:
                     connection.force_close()  # aiohttp's close() leaves the socket open
-            if not self._inside:
-                return
 
     async def _let_in(self, sock: socket.socket) -> None:
         assert self._connect is not None

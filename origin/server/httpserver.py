@@ -19,7 +19,7 @@ from typing import Any
 
 import aiohttp.http_parser
 from aiohttp import hdrs, web
-from aiohttp.http import SERVER_SOFTWARE
+from aiohttp.http import SERVER_SOFTWARE, HttpVersion11
 from multidict import CIMultiDict
 
 from abr.errors import AbrError, ConfigError, PortInUseError, ToolMissingError
@@ -263,15 +263,25 @@ class _Service:
         self, message: Any, payload: Any, protocol: Any, writer: Any, task: asyncio.Task[None]
     ) -> web.Request:
         loop = asyncio.get_running_loop()
+        if isinstance(protocol, Connection):
+            protocol.note_request()
         if self.takes_any_method and isinstance(protocol, QuickConnection):
             assert protocol.any_method is not None
             message = protocol.any_method.restore(message)
-        return self._make(
+        is_foreign = not (1, 0) <= message.version <= (1, 1)
+        if is_foreign:  # the answer is in a version of ours
+            message = message._replace(version=HttpVersion11)
+        request = self._make(
             message, payload, protocol, writer, task, loop, client_max_size=self._client_max_bytes
         )
+        if is_foreign:
+            request[_FOREIGN] = True
+        return request
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         assert isinstance(request, web.Request)
+        if _FOREIGN in request:
+            return close_after(error_response(505, "version", "expected HTTP/1.0 or HTTP/1.1"))
         http_1_1 = request.version >= (1, 1)
         problem = find_fault(request.raw_headers, http_1_1=http_1_1, head_bytes=self._head_bytes)
         if problem is not None:
@@ -292,6 +302,11 @@ class _PlainRequest(web.Request):
         is_last = isinstance(protocol, Connection) and protocol.is_last
         return super().keep_alive and not is_last
 
+    async def _prepare_hook(self, response: web.StreamResponse) -> None:
+        if isinstance(self._protocol, Connection):
+            self._protocol.note_head()
+        await super()._prepare_hook(response)
+
 
 class _Request(_PlainRequest):
     """A request whose answers get the fields that all our answers have."""
@@ -300,8 +315,13 @@ class _Request(_PlainRequest):
         return f"<_Request {shown(self)}>"
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
+        if isinstance(self._protocol, Connection):
+            self._protocol.note_head()
         add_fields(response.headers)
 
+
+_FOREIGN = web.RequestKey("is_foreign", bool)
+"""Of requests in another version of HTTP than 1.0 and 1.1."""
 
 _SERVICE = web.AppKey("service", _Service)
 

@@ -10,6 +10,8 @@ It reads internals of aiohttp; ``quick_trouble`` says whether they are as expect
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 from typing import Any, Protocol
 
 import aiohttp
@@ -18,7 +20,7 @@ from aiohttp.streams import EMPTY_PAYLOAD
 
 from origin.server.anymethod import AnyMethod
 from origin.server.connection import ACCESS_LOGGER, Connection, log_access
-from origin.server.door import Door
+from origin.server.door import Answered, Door
 from origin.server.filesender import send_now
 from origin.simplehead import SimpleHead, SimpleHeads
 from origin.tokens import redact
@@ -28,6 +30,10 @@ AIOHTTP = ((3, 14), (3, 15))
 
 MAX_BEHIND_BYTES = 64 << 10
 """Most bytes kept of requests that arrive while a ready response is under way."""
+
+
+_CACHE_STATUS = re.compile(rb"\r\nCache-Status: ([^\r]*)")
+_TOTAL = re.compile(rb"\r\nContent-Range: bytes [0-9-]+/([0-9]+)")
 
 
 class Ready(Protocol):
@@ -197,6 +203,7 @@ class QuickConnection(Connection):
     def _count(self, ready: Ready, head: SimpleHead, began_s: float, count: int) -> None:
         """Count and log a body that was sent at once."""
         ready.count_sent(count)
+        self._door.waits.counts[0] += 1
         if self._logging_enabled:
             self._log_ready(ready, head, began_s, count)
 
@@ -246,10 +253,29 @@ class QuickConnection(Connection):
             self._quick_end = self._loop.create_future()
 
     def _log_ready(self, ready: Ready, head: SimpleHead, began_s: float, count: int) -> None:
-        peer = self.peername
-        remote = str(peer[0]) if isinstance(peer, tuple) else None
-        line = f"GET {redact(head.target.decode('ascii'))}"
-        log_access(ACCESS_LOGGER, remote, line, ready.status, count, self._loop.time() - began_s)
+        took_s = self._loop.time() - began_s
+        target = head.target.decode("ascii")
+        if ACCESS_LOGGER.isEnabledFor(logging.INFO):
+            peer = self.peername
+            remote = str(peer[0]) if isinstance(peer, tuple) else None
+            line = f"GET {redact(target)}"
+            log_access(ACCESS_LOGGER, remote, line, ready.status, count, took_s)
+        if self._door.on_answered is not None:
+            said = _CACHE_STATUS.search(ready.head)
+            total = _TOTAL.search(ready.head) if ready.status == 206 else None
+            self._door.on_answered(
+                Answered(
+                    "GET",
+                    target,
+                    head.fields,
+                    ready.status,
+                    said[1].decode("latin-1") if said else "",
+                    int(total[1]) if total else ready.size_bytes,
+                    count,
+                    0.0,
+                    took_s,
+                )
+            )
 
     def _keep_behind(self, data: bytes) -> None:
         """Keep what a client sends before it has got its answer."""

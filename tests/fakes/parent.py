@@ -78,7 +78,7 @@ class FakeParent:
             self.seen_for_keys.append(request)
             return web.json_response(self.issuer.jwks(), headers=self.key_set_headers)
         parts = request.path.split("/")
-        path = "/" + "/".join(parts[3:]) if parts[1] == "t" else request.path
+        path = "/" + "/".join(parts[3:]) if parts[1:2] == ["t"] else request.path
         self.asked.append(path)
         self.seen.append(request)
         thing = self.things.get(path)

@@ -27,6 +27,14 @@ CODING: RawField = (b"transfer-encoding", b"chunked")
         ([HOST, LENGTH, CODING], True, 400),
         ([HOST, CODING], False, 400),
         ([HOST, (b"X", b"a" * 32768)], True, 431),
+        ([(b"Host", b"x.example:8080")], True, None),
+        ([(b"Host", b"[::1]:80")], True, None),
+        ([(b"Host", b"")], True, None),
+        ([(b"Host", b"x/y")], True, 400),
+        ([(b"Host", b"user@x")], True, 400),
+        ([(b"Host", b"x y")], True, 400),
+        ([(b"Host", b"x:port")], True, 400),
+        ([(b"Host", b"x\\y")], True, 400),
     ],
 )
 def test_ambiguous_and_oversized_heads_are_refused(
