@@ -99,7 +99,7 @@ class CacheIndex:
         self.use_counts = UseCounts()
         """Requests by key since they were last taken, held or not."""
         self._entries: dict[str, Entry] = {}
-        self._pinned: set[str] = set()
+        self._pinned: dict[str, None] = {}
         self._pinned_bytes = 0
         self._held_bytes = 0
         self._reserved_bytes = 0
@@ -131,7 +131,7 @@ class CacheIndex:
 
     @property
     def pinned_keys(self) -> tuple[str, ...]:
-        """Keys of pinned objects, in no particular order."""
+        """Keys of pinned objects, those pinned first at the start."""
         return tuple(self._pinned)
 
     def keys(self) -> tuple[str, ...]:
@@ -241,7 +241,7 @@ class CacheIndex:
             return False
         self._held_bytes -= entry.size_bytes + self._overhead_bytes
         if key in self._pinned:
-            self._pinned.remove(key)
+            del self._pinned[key]
             self._pinned_bytes -= entry.size_bytes + self._overhead_bytes
         else:
             self._policy.remove(key)
@@ -256,7 +256,7 @@ class CacheIndex:
         if entry is None or key in self._pinned:
             return False
         self._policy.remove(key)
-        self._pinned.add(key)
+        self._pinned[key] = None
         self._pinned_bytes += entry.size_bytes + self._overhead_bytes
         return True
 
@@ -265,7 +265,7 @@ class CacheIndex:
         if key not in self._pinned:
             return False
         cost = self._entries[key].size_bytes + self._overhead_bytes
-        self._pinned.remove(key)
+        del self._pinned[key]
         self._pinned_bytes -= cost
         self._policy.add(key, cost)
         return True

@@ -1,8 +1,8 @@
 """Request logs: bytes to requests, line by line, in memory that does not grow with the log.
 
 ``access``: JSON Lines with at least ``t_s``, ``key`` and ``size_bytes``, as the edge's access
-log. ``csv``: a time, a key and a size in columns of one's choice. ``oracle-general``: the binary
-format of libCacheSim, 24 bytes a request.
+log, of which lines that say nothing of demand are left out. ``csv``: a time, a key and a size in
+columns of one's choice. ``oracle-general``: the binary format of libCacheSim, 24 bytes a request.
 
 A bad line is skipped and told to ``Troubles``; only a log without one good line is an error.
 """
@@ -83,8 +83,12 @@ def guess_format(file_name: str) -> str | None:
     return None
 
 
+_NOT_FOR_CACHES = ("own", "error")
+"""Outcomes of requests about the edge itself, refused, or not answered by any parent."""
+
+
 def read_access(blocks: Iterable[bytes], troubles: Troubles) -> Iterator[Request]:
-    """Requests of JSON Lines; other fields than the three are ignored."""
+    """Requests of JSON Lines; of an edge's lines, those of viewers for what a cache may hold."""
     loads = json.loads
     for number, line in _lines(blocks, troubles):
         try:
@@ -100,6 +104,10 @@ def read_access(blocks: Iterable[bytes], troubles: Troubles) -> Iterator[Request
             and t_s.__class__ in (float, int)
             and isfinite(t_s)
         ):
+            if row.get("cache") in _NOT_FOR_CACHES:
+                continue
+            if row.get("sent_bytes") == 1 and size_bytes > 1:
+                continue  # `abr fill` asks for one byte, and must not take that for demand
             yield Request(t_s, key, size_bytes)
         else:
             troubles.add(number, _why_not_values(t_s, key, size_bytes))

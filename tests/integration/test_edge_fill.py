@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import sys
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from edge.tiers.fillplan import Wanted
 from origin.server.clock import Clock
 from origin.server.httpserver import listening, make_application
 from tests.fakes.parent import LIMITS, FakeParent, RunningEdge, fake_parent, running_edge
+from tests.integration.test_edge_workers import edge_with_workers
 
 DAY_S = 86_400.0
 KIB = 1 << 10
@@ -214,3 +217,37 @@ def test_a_command_line_that_cannot_be_meant_is_refused(
 
 def test_tokens_do_not_show_in_their_holder() -> None:
     assert "hush" not in repr(Tokens(None, "http://o", secret="hush", now=Clock()))  # type: ignore[arg-type]  # not used
+
+
+async def test_an_edge_in_several_processes_is_filled_as_one(
+    parent: FakeParent, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "a.jsonl"
+    write_log(log, days(1))
+    async with edge_with_workers(parent, tmp_path / "c", "--cache-size", "1MB") as edge:
+        words = ("--log", f"a={log}", "--edge", f"a={edge.url}", "--open", *AT_ONCE)
+        assert await run(*words, "--room", "410KB") == 0
+        assert sorted(parent.asked) == OFTEN
+        for path in OFTEN:
+            assert "; hit" in (await edge.get(path))[2]
+    assert "4 filled" in capsys.readouterr().out
+
+
+async def test_while_it_waits_for_the_window_an_interruption_ends_it(
+    parent: FakeParent, edge: RunningEdge, tmp_path: Path
+) -> None:
+    log = tmp_path / "a.jsonl"
+    write_log(log, days(1))
+    start_h = (int(Clock()() // 3600) + 2) % 24
+    window = f"{start_h:02}:00-{start_h:02}:59"
+    words = ["--log", f"a={log}", "--edge", f"a={edge.url}", "--open", "--window", window]
+    command = [sys.executable, "-m", "abr", "fill", *words]
+    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+    assert process.stderr is not None
+    async with asyncio.timeout(20):
+        while b"waiting until" not in (line := await process.stderr.readline()):
+            assert line
+        process.send_signal(signal.SIGINT)
+        assert b"interrupted" in await process.stderr.read()
+        assert await process.wait() == 130
+    assert parent.asked == []

@@ -244,3 +244,17 @@ def test_the_standard_viewing_is_of_the_size_that_caches_are_compared_on() -> No
     log = watch(Viewing(viewers=1420), np.random.default_rng(1))
     assert len(log) == pytest.approx(104_000, rel=0.1)
     assert log.requests().__next__().size_bytes > 10_000
+
+
+def test_requests_that_say_nothing_of_demand_are_left_out_of_an_access_log() -> None:
+    """About the edge, refused, failed, and the single bytes that `abr fill` asks for."""
+    lines = [
+        b'{"t_s": 1, "key": "/healthz", "size_bytes": 9, "cache": "own", "sent_bytes": 9}',
+        b'{"t_s": 2, "key": "/down", "size_bytes": 9, "cache": "error", "sent_bytes": 9}',
+        b'{"t_s": 3, "key": "/filled", "size_bytes": 9, "cache": "miss", "sent_bytes": 1}',
+        b'{"t_s": 4, "key": "/a", "size_bytes": 9, "cache": "hit", "sent_bytes": 9}',
+        b'{"t_s": 5, "key": "/one", "size_bytes": 1, "cache": "miss", "sent_bytes": 1}',
+    ]
+    troubles = Troubles("log")
+    found = [each.key for each in reader_of("access")([b"\n".join(lines)], troubles)]
+    assert (found, troubles.count) == (["/a", "/one"], 0)
