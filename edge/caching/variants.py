@@ -10,6 +10,7 @@ mean in the fields of content negotiation).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 
 from edge.caching.stored import StoredObject, VaryValue
@@ -101,6 +102,14 @@ def variant_key(base: str, values: tuple[VaryValue, ...], start_byte: int | None
     if start_byte is not None:
         words.append(f"bytes={start_byte}-")
     return "\n".join([base, *words])
+
+
+_PART = re.compile(r"\nbytes=\d+-\Z")
+
+
+def is_of_part(key: str) -> bool:
+    """Whether ``variant_key`` made a key for a part of a representation."""
+    return _PART.search(key) is not None
 
 
 def base_of(key: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from abr.errors import ConfigError
-from edge.caching.variants import Catalogue, base_of
+from edge.caching.variants import Catalogue, base_of, is_of_part
 from edge.config import EdgeConfig
 from edge.index import CacheIndex
 from edge.server.body import DISK_OVERHEAD_BYTES
@@ -115,7 +115,11 @@ class Pinner:
             for number, base in enumerate(question.keys, start=1):
                 if number % _STEP == 0:
                     await asyncio.sleep(0)
-                held = [key for key in self._catalogue.keys(base) if key in self._index]
+                held = [
+                    key
+                    for key in self._catalogue.keys(base)
+                    if key in self._index and not is_of_part(key)
+                ]
                 if not held:
                     missing.append(base)
                 elif question.how == "ask":

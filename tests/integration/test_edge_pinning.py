@@ -9,6 +9,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from edge.caching.variants import variant_key
+from edge.index import Entry
 from tests.fakes.parent import RunningEdge, fake_parent, running_edge
 from tests.integration.test_edge_workers import edge_with_workers
 
@@ -111,6 +113,26 @@ async def test_a_smaller_cache_keeps_its_pins_while_they_fit(
     assert len(edge.edge.index) == 1
     await pin(client, edge)
     assert "miss" in await get(client, edge, "/7")
+
+
+async def test_a_part_of_an_object_is_not_the_object(
+    client: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    async with (
+        fake_parent() as parent,
+        running_edge(parent.url, tmp_path / "p", require_token=False, slice_bytes=KIB) as edge,
+    ):
+        parent.add("/film", bytes(8 * KIB))
+        await get(client, edge, "/film")
+        key = variant_key("/film", (), start_byte=2 * KIB)
+        index, catalogue = edge.edge.index, edge.edge._catalogue
+        assert index.reserve(key, KIB).granted
+        index.commit(Entry(key=key, size_bytes=KIB, stored_s=0.0))
+        catalogue.restore(key, "/film", ())
+        assert await pin(client, edge, "/film") == (1, 0, 0)
+        assert index.pinned_keys == ("/film",)
+        index.remove("/film")
+        assert await pin(client, edge, "/film") == (0, 1, 0)
 
 
 @pytest.mark.parametrize(
