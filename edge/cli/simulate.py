@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,9 @@ from edge.cli.bars import bar
 from edge.simulation.amounts import Amount, parse_requests, parse_size, show_bytes
 from edge.simulation.formats import FORMATS, Columns, Troubles, guess_format
 from edge.simulation.survey import LogFacts
+
+if TYPE_CHECKING:
+    from edge.simulation.run import Simulated
 
 
 @click.command()
@@ -113,13 +116,8 @@ def simulate(
     skipped = parse_requests(warm_up, "--warm-up")
     if lifetime_s is not None and not lifetime_s >= 0:
         raise ConfigError(f"--ttl: found {lifetime_s}; expected seconds, 0 or more")
-    if len(delimiter.replace("\\t", "\t")) != 1:
-        raise ConfigError(f"--delimiter: found {delimiter!r}; expected one character, or \\t")
     columns = Columns(
-        time=time_column,
-        key=key_column,
-        size=size_column,
-        delimiter=delimiter.replace("\\t", "\t"),
+        time=time_column, key=key_column, size=size_column, delimiter=_delimiter(delimiter)
     )
     log = Log(path=trace, format=format_name or _guess(trace), columns=columns)
     with bar("reading") as told:
@@ -137,24 +135,32 @@ def simulate(
         for name in chosen
     ]
     with bar("simulating") as told:
-        results = run(log, caches, processes=jobs, told=told)
-    rows = [
-        {
-            "policy": each.cache.policy,
-            "size_bytes": each.cache.capacity_bytes,
-            "hit_ratio": _number(each.outcome.hit_ratio),
-            "byte_hit_ratio": _number(each.outcome.byte_hit_ratio),
-            **asdict(each.outcome),
-            "cpu_s": each.cpu_s,
-        }
-        for each in results
-    ]
+        rows = [_row(each) for each in run(log, caches, processes=jobs, told=told)]
     if as_json:
         bad = {"bad_lines": troubles.count, "first_bad_lines": troubles.told}
         about = {"trace": str(trace), "format": log.format, **asdict(facts), **bad}
         click.echo(json.dumps({"log": about, "caches": rows}))
-        return
-    _print(facts, troubles, rows, shows_ttl=lifetime_s is not None)
+    else:
+        _print(facts, troubles, rows, shows_ttl=lifetime_s is not None)
+
+
+def _row(simulated: Simulated) -> dict[str, Any]:
+    outcome = simulated.outcome
+    return {
+        "policy": simulated.cache.policy,
+        "size_bytes": simulated.cache.capacity_bytes,
+        "hit_ratio": _number(outcome.hit_ratio),
+        "byte_hit_ratio": _number(outcome.byte_hit_ratio),
+        **asdict(outcome),
+        "cpu_s": simulated.cpu_s,
+    }
+
+
+def _delimiter(text: str) -> str:
+    found = text.replace("\\t", "\t")
+    if len(found) != 1:
+        raise ConfigError(f"--delimiter: found {text!r}; expected one character, or \\t")
+    return found
 
 
 def _policies(names: Sequence[str]) -> list[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge import policies
 from edge.index import CacheIndex, Entry, Miss
+from edge.simulation.viewing import zipf
 from tests.fakes.slowpolicies import SLOW
 
 KEYS = st.sampled_from("abcdefghijklmnop")
@@ -74,3 +76,20 @@ def test_each_policy_decides_as_its_slow_model(
 def sizes(index: CacheIndex) -> list[int]:
     """Body sizes of the held objects."""
     return [entry.size_bytes for entry in index.entries()]
+
+
+@pytest.mark.parametrize("name", policies.names())
+@pytest.mark.parametrize("seed", range(3))
+def test_each_policy_decides_as_its_slow_model_on_a_long_log(name: str, seed: int) -> None:
+    """Skewed requests for 60 objects, of which about 20 fit: every queue fills and turns over."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(1, 12, 60)
+    capacity = int(sizes.sum()) // 3
+    fast, slow = (
+        CacheIndex(capacity, policy)
+        for policy in (policies.make(name, capacity_bytes=capacity), SLOW[name](capacity))
+    )
+    for number in rng.choice(60, 4000, p=zipf(60, 0.8)).tolist():
+        step = ("ask", f"{number}", int(sizes[number]))
+        assert act(fast, *step) == act(slow, *step)
+    assert sorted(fast.keys()) == sorted(slow.keys())
