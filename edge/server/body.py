@@ -175,10 +175,31 @@ class BodyStore:
         self._serial += 1
         path = self.folder / "tmp" / f"{os.getpid()}-{self._serial}"
         try:
-            return Spool(self.disk, path, open(path, "x+b", buffering=0))
+            return Spool(self.disk, path, self._create(path))
         except OSError as exc:
             self.disk.trouble(exc)
             return Spool(self.disk, None, None)
+
+    def _create(self, path: Path) -> FileIO:
+        try:
+            return open(path, "x+b", buffering=0)
+        except FileNotFoundError:
+            if not self.is_let_go:
+                self._make_again()
+            return open(path, "x+b", buffering=0)
+
+    def _make_again(self) -> None:
+        """Make and lock the folder that somebody has removed; each loss is found when asked for."""
+        if self._is_shared:
+            make_folder(self.folder)
+            return
+        self.close()
+        try:
+            self._lock = lock_folder(self.folder)
+        except ResourceError:  # another edge was faster
+            self.let_go()
+        except MissingFileError as exc:
+            raise OSError(errno.ENOENT, str(exc)) from exc
 
     async def keep(self, spool: Spool, stored: StoredObject) -> StoredObject | None:
         """Store a finished spool under ``stored.key``; None when the disk refuses.
@@ -197,7 +218,7 @@ class BodyStore:
         kept = replace(stored, body=f"{stem}-{unique}")
         path = self._place(kept.body)
         try:
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             spool.path.rename(path)
             written_ns = path.stat().st_mtime_ns
             self._write_sidecar(kept)
@@ -296,6 +317,12 @@ class BodyStore:
             path.unlink(missing_ok=True)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a cache folder, or what is missing of it."""
+    for name in ("tmp", "objects"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+
+
 def lock_folder(folder: Path) -> FileIO:
     """Lock a cache folder, which is made when missing, and remove what was under way in it.
 
@@ -307,8 +334,7 @@ def lock_folder(folder: Path) -> FileIO:
         ResourceError: another edge uses it.
     """
     try:
-        for name in ("tmp", "objects"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         lock = open(folder / "lock", "ab", buffering=0)  # noqa: SIM115 -- the caller's
     except OSError as exc:
         raise MissingFileError(

@@ -52,7 +52,7 @@ class HotObject:
 
     __slots__ = (
         "_counters", "_gone", "_has_date", "_name", "_of_news", "_of_part", "_renewed", "_shown",
-        "_start", "_upstream", "_users", "data", "file",
+        "_start", "_upstream", "_users", "_written_ns", "data", "file",
         "head", "head_from_s", "head_until_s", "is_warm", "key", "limit_s", "offset", "probed_s",
         "size_bytes", "status", "stored", "title",
     )  # fmt: skip
@@ -93,6 +93,7 @@ class HotObject:
         self.data = (
             os.pread(file, self.size_bytes, 0) if self.size_bytes <= IN_MEMORY_BYTES else None
         )
+        self._written_ns = os.fstat(file).st_mtime_ns
         self.is_warm, self.probed_s = False, float("-inf")
         self.head = b""
         self._name, self._counters = name, counters
@@ -135,6 +136,14 @@ class HotObject:
         left_s = min(1.0 - now_s % 1.0, 1.0 - age_s % 1.0, ttl_s % 1.0 or 1.0)
         self.head_from_s, self.head_until_s = now_s, now_s + left_s
         return True
+
+    @property
+    def is_altered(self) -> bool:
+        """Somebody has written to the file since the body was compared with its digest."""
+        if self.data is not None:
+            return False
+        state = os.fstat(self.file)
+        return state.st_mtime_ns != self._written_ns or state.st_size != self.size_bytes
 
     def asked(self, asking: Iterable[Field], now_s: float) -> HotObject | HotPart | None:
         """What a request for a part or with conditions gets; None when that is not ready."""
@@ -270,7 +279,7 @@ class HotObjects:
             if found is None or not self._tokens.permits(parts[2].decode("ascii"), found.title):
                 return None
         stored, now_s = found.stored, self._now()
-        if not self._holds(stored):
+        if not self._holds(stored) or found.is_altered:
             self.forget(found.key)
             return None
         if not found.head_from_s <= now_s < found.head_until_s and not found.renew(now_s):

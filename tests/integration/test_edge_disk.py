@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -257,3 +258,48 @@ async def test_a_body_larger_than_the_disk_is_passed_through_and_the_cache_is_ke
             assert parent.asked.count("/film/after") == 1
     troubles = [each for each in caplog.messages if "until the disk takes them" in each]
     assert len(troubles) == 1
+
+
+@pytest.mark.parametrize("removed", [".", "objects", "tmp"])
+async def test_a_cache_folder_that_is_removed_is_made_again_and_stays_locked(
+    removed: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "cache"
+    async with (
+        fake_parent() as parent,
+        running_edge(parent.url, folder, require_token=False) as edge,
+        aiohttp.ClientSession() as client,
+    ):
+        parent.add("/before", BODY)
+        parent.add("/after", BODY)
+
+        async def ask(path: str) -> str:
+            async with client.get(edge.url + path) as answer:
+                assert await answer.read() == BODY
+                return answer.headers["Cache-Status"]
+
+        assert "stored" in await ask("/before")
+        shutil.rmtree(folder / removed)
+        assert "stored" in await ask("/after")
+        assert "hit" in await ask("/after")
+        await ask("/before")
+        assert "hit" in await ask("/before")
+        with pytest.raises(ResourceError, match="in use by another edge"):
+            BodyStore(folder).open()
+
+
+async def test_a_folder_that_another_edge_has_taken_meanwhile_is_left_to_it(
+    tmp_path: Path,
+) -> None:
+    one, other = BodyStore(tmp_path / "cache"), BodyStore(tmp_path / "cache")
+    one.open()
+    shutil.rmtree(tmp_path / "cache")
+    other.open()
+    (tmp_path / "cache" / "tmp").rmdir()
+    spool = one.spool()
+    spool.write(BODY)
+    spool.finish()
+    assert read(spool, 0, len(BODY)) == BODY
+    assert await one.keep(spool, described(spool)) is None
+    spool.close()
+    other.close()

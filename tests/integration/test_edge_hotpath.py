@@ -143,6 +143,24 @@ async def test_a_hot_answer_equals_the_ordinary_one(
         assert ready[2] == (SMALL if name == "small" else LARGE)
 
 
+@pytest.mark.parametrize("damage", ["flipped", "cut"])
+async def test_a_hot_body_that_was_written_to_is_fetched_again(
+    damage: str, edge: RunningEdge, parent: FakeParent, clock: Clock, tmp_path: Path
+) -> None:
+    async with Client(edge, parent, clock) as client:
+        await client.heat("large")
+        assert (await client.get("large"))[2] == LARGE
+        (stored,) = (tmp_path / "cache/objects").glob("*/*[!n]")
+        with stored.open("r+b") as body:
+            if damage == "cut":
+                body.truncate(1000)
+            else:
+                body.write(bytes([LARGE[0] ^ 1]))
+        assert (await client.get("large", "Range: bytes=0-9\r\n"))[2] == LARGE[:10]
+        assert (await client.get("large"))[2] == LARGE
+    assert parent.asked == ["/film/large.m4s"] * 2
+
+
 @pytest.mark.parametrize("name", ["small", "large"])
 @pytest.mark.parametrize(
     ("asking", "status"),
