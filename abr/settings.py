@@ -196,8 +196,10 @@ def _build(cls: type[T], values: Mapping[str, object], places: Mapping[str, str]
             check()
     except ValueError as exc:
         named = [name for name in places if re.search(rf"\b{re.escape(name)}\b", str(exc))]
-        place = places[named[0]] if named else f"[{table}]"
-        message = re.sub(rf"^{re.escape(table)}\.\w+: ", "", str(exc))
+        own = re.match(rf"{re.escape(table)}\.(\w+): ", str(exc))
+        message = str(exc)[own.end() :] if own else str(exc)
+        # A setting that is lacking stands nowhere, so it is named.
+        place = places[named[0]] if named else f"[{table}]{f' {own[1]}' if own else ''}"
         raise ConfigError(f"{place}: {message}") from exc
     return config
 

@@ -295,10 +295,11 @@ def _say(config: EdgeConfig, folder: Path, url: str, *, as_json: bool) -> None:
         click.echo(json.dumps({"listeners": [listener], **facts}))
         return
     click.echo(f"edge    {url}  ({config.name}, tier {config.tier})")
-    for parent in config.parent_urls:
-        click.echo(f"parent  {parent}")
     if config.director:
-        click.echo(f"told by {config.director}")
+        click.echo(f"parent  as {config.director} says; until it does, {config.parent_urls[0]}")
+    else:
+        for parent in config.parent_urls:
+            click.echo(f"parent  {parent}")
     workers = f", {config.workers} workers" if config.workers > 1 else ""
     click.echo(f"cache   {folder}  (at most {config.cache_bytes / 1e6:.0f} MB{workers})")
     click.echo("Ctrl-C ends it.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from abr.errors import ConfigError, LogFormatError
+from abr.errors import ConfigError, LogFormatError, MissingFileError
 from abr.shell import note
 from edge import policies
 from edge.cli.bars import bar
@@ -175,6 +175,10 @@ def _policies(names: Sequence[str]) -> list[str]:
 
 def _guess(trace: Path) -> str:
     found = guess_format(trace.name)
+    if found is None and not trace.exists():
+        raise MissingFileError(f"{trace}: no such file; expected a request log")
+    if found is None and trace.is_dir():
+        raise MissingFileError(f"{trace}: is a folder; expected a request log")
     if found is None:
         raise LogFormatError(
             f"{trace}: its name does not say how it is written; add --format {'|'.join(FORMATS)}"

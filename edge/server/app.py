@@ -10,7 +10,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from aiohttp import web
@@ -72,6 +72,9 @@ from origin.server.httpserver import QUICK, make_application, target_of
 from origin.tokens import redact
 
 LOG = logging.getLogger("abr.edge")
+
+_DIRECTOR_S = 2.0
+"""How long a start waits for the director, which says whom to ask; then settings do."""
 
 
 class Edge:
@@ -347,9 +350,9 @@ class Edge:
                 await self._sharing.open()
             await self.upstream.open()
             await self._steering.open()
-            if self.config.require_token and not await self._token_check.start():
-                LOG.info("no keys from the parent yet: %s", self._token_check.trouble)
             async with self._registered():
+                if self.config.require_token and not await self._token_check.start():
+                    LOG.info("no keys from the parent yet: %s", self._token_check.trouble)
                 yield
         finally:
             if self._sharing is not None:
@@ -365,7 +368,7 @@ class Edge:
 
     @asynccontextmanager
     async def _registered(self) -> AsyncIterator[None]:
-        """Hold a place in the tree meanwhile, if there is a director."""
+        """Hold a place in the tree meanwhile, if there is a director; it says whom to ask."""
         config = self.config
         if not config.director:
             yield
@@ -379,6 +382,8 @@ class Edge:
         )
         task = asyncio.create_task(registrar.run())
         try:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(registrar.has_tried.wait(), _DIRECTOR_S)
             yield
         finally:
             task.cancel()

@@ -56,6 +56,8 @@ class Registrar:
         self._parents: tuple[Parent, ...] = ()
         self.trouble = ""
         """Why the latest registration failed; empty when it did not."""
+        self.has_tried = asyncio.Event()
+        """The first registration is over, well or not."""
 
     def __repr__(self) -> str:
         return f"<Registrar of {self._server.name} at {self._base}, trouble {self.trouble!r}>"
@@ -68,8 +70,10 @@ class Registrar:
             timeout=timeout, trust_env=False, headers=fields
         ) as session:
             try:
-                while True:  # noqa: ASYNC110 -- a rhythm, not a wait for something
-                    await asyncio.sleep(await self._register(session))
+                while True:
+                    wait_s = await self._register(session)
+                    self.has_tried.set()
+                    await asyncio.sleep(wait_s)
             finally:
                 with suppress(aiohttp.ClientError, TimeoutError, OSError):
                     async with session.delete(f"{self._base}/v1/servers/{self._server.name}"):

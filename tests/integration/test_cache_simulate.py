@@ -93,6 +93,8 @@ def test_the_table_names_policies_sizes_and_what_was_counted(
         ("gone.jsonl", None, MissingFileError, "gone.jsonl: No such file"),
         ("empty.csv", b"", LogFormatError, "empty.csv: empty"),
         ("bad.jsonl", b"x\n", LogFormatError, "bad.jsonl:1: not JSON"),
+        ("gone", None, MissingFileError, "gone: no such file"),
+        ("", None, MissingFileError, "is a folder; expected a request log"),
         ("trace.bin", b"x", LogFormatError, "add --format access|csv|oracle-general"),
         ("log.jsonl.gz", b"not gzip", LogFormatError, "damaged or not .gz"),
         ("log.jsonl.gz", gzip.compress(b"x" * 999)[:-9], LogFormatError, "damaged or not .gz"),

@@ -167,6 +167,21 @@ async def test_players_are_sent_away_from_a_server_that_fails_its_checks(
         }
 
 
+async def test_the_first_keys_come_from_the_parent_that_the_director_names(tmp_path: Path) -> None:
+    """What happens to listen at the parent of the settings is not asked."""
+    async with fake_parent() as origin, fake_parent() as stranger:
+        topology = parse_topology(TREE.format(origin=origin.url), where="tree")
+        app = make_app(CONFIG, topology, now=asyncio.get_running_loop().time)
+        place = {"name": "isp-1", "tier": "isp", "director_secret": CONFIG.secret, "port": 1}
+        async with (
+            listening(app, host="127.0.0.1", port=0, limits=LIMITS) as director,
+            running_edge(stranger.url, tmp_path, director=director.url, **place) as running,
+        ):
+            assert running.edge.trouble == ""
+            assert running.edge.upstream.parents.names == (origin.url,)
+            assert (origin.key_sets_asked, stranger.key_sets_asked) == (1, 0)
+
+
 async def test_a_player_is_steered_by_the_edge_it_plays_from(
     tree: tuple[str, Director, str], tmp_path: Path
 ) -> None:

@@ -34,6 +34,8 @@ class Sample:
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
             raise ValueError(f"port: found {self.port}; expected 0 to 65535")
+        if self.owner == "lacking":
+            raise ValueError("edge.retries: missing; expected a number")
 
 
 def read(
@@ -168,6 +170,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         "ABR_EDGE_PORT: port: found 70000; expected 0 to 65535",
     ),
     ({"environ": {"ABR_EDGE_FSYNC": "maybe"}}, "ABR_EDGE_FSYNC: found 'maybe'; expected true or"),
+    ({"overrides": {"owner": "lacking"}}, "[edge] retries: missing"),
     ({"overrides": {"port": "x"}}, "command line: port: found 'x'; expected a whole number"),
 ]
 
