@@ -25,6 +25,7 @@ from aiohttp import web
 
 from abr.errors import KeyStoreError, TokenError
 from origin.config import OriginConfig, ServerLimits
+from origin.encoding import GZIPPED_TYPES, accepts_gzip, gzip_tag
 from origin.httprules import Representation, plan_response
 from origin.metrics import OriginMetrics
 from origin.paths import METHODS, Kind, PathError, Target, object_path
@@ -40,6 +41,7 @@ from origin.server.answers import (
 )
 from origin.server.clock import Clock
 from origin.server.connection import show
+from origin.server.gzipped import Gzipped
 from origin.server.httpserver import make_application, target_of
 from origin.server.sending import FileBody, send_plan
 from origin.server.store import OpenObject, TitleStore, in_memory
@@ -109,6 +111,7 @@ class Origin:
         self.issuer = TokenIssuer(private, kid)
         self.verifier = TokenVerifier(self.issuer.jwks())
         self.metrics = OriginMetrics()
+        self._gzipped = Gzipped()
         self._store, self._keys, self._config, self._limits = store, keys, config, limits
         self._now = now
         self._knows_clock_was_set = False
@@ -187,15 +190,41 @@ class Origin:
         if found is None:
             return _not_found(target)
         with found:
+            described = self._describe(found)
+            packed = await self._packed(request, target, found)
+            if packed is not None:
+                described = replace(described, size_bytes=len(packed), etag=gzip_tag(found.etag))
             plan = plan_response(
-                request.method, request.headers.items(), self._describe(found), now_s=self._now()
+                request.method, request.headers.items(), described, now_s=self._now()
             )
             fields = plan.headers
+            if found.media_type in GZIPPED_TYPES:
+                fields += (("Vary", "Accept-Encoding"),)
+            if packed is not None and plan.status == 200:
+                fields += (("Content-Encoding", "gzip"),)
+                plan = replace(plan, body=(packed,) if plan.body else ())
             if asked_by_tier(request.headers.items()):
                 fields += tier_fields(self._tier_freshness(found), found.tags)
             return await send_plan(
                 request, plan, found.body, fields=fields, limit_s=self._limits.send_s
             )
+
+    async def _packed(
+        self, request: web.Request, target: Target, found: OpenObject
+    ) -> bytes | None:
+        """The compressed form of a playlist; None when it is not to be sent.
+
+        Ranges are ranges of the text as it is.
+        """
+        accepted = ", ".join(request.headers.getall(hdrs.ACCEPT_ENCODING, ()))
+        if (
+            found.media_type not in GZIPPED_TYPES
+            or hdrs.RANGE in request.headers
+            or not accepts_gzip(accepted)
+        ):
+            return None
+        name = (target.title, target.path, found.etag)
+        return await self._gzipped.get(name, found.body, found.size_bytes)
 
     async def _open(self, title: str, path: str) -> OpenObject | None:
         if self._store.may_wait:

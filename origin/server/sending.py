@@ -266,9 +266,16 @@ class _Sender:
 
 
 async def _inline(part: bytes | Span, body: Readable) -> bytes:
-    if isinstance(part, bytes):
-        return part
-    pieces = body.pieces(part.start, part.start + part.length)
+    return part if isinstance(part, bytes) else await read_span(body, part)
+
+
+async def read_span(body: Readable, span: Span) -> bytes:
+    """Bytes of a body that are there; a disk is waited for in a thread.
+
+    Raises:
+        ConnectionError: the file of the body was cut.
+    """
+    pieces = body.pieces(span.start, span.start + span.length)
     return b"".join([await _read(piece) for piece in pieces])
 
 

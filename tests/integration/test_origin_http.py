@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import json
 import os
@@ -103,7 +104,9 @@ async def run(
     app = make_app(DirectoryStore(folder), keys, config, limits=LIMITS, now=clock)
     async with (
         listening(app, host="127.0.0.1", port=0, limits=LIMITS) as where,
-        aiohttp.ClientSession(auto_decompress=False) as client,
+        aiohttp.ClientSession(
+            auto_decompress=False, headers={"Accept-Encoding": "identity"}
+        ) as client,
     ):
         yield Running(where.url, client, app[ORIGIN], clock, keys)
 
@@ -153,6 +156,57 @@ async def test_objects_have_their_type_freshness_and_validators(
     assert "Abr-Refusal" in fields["access-control-expose-headers"]
     assert fields["server"] == "abrkit"
     assert "transfer-encoding" not in fields
+
+
+@pytest.mark.parametrize("path", ["multivariant.m3u8", "v0/playlist.m3u8"])
+async def test_playlists_are_compressed_for_those_who_take_it(served: Running, path: str) -> None:
+    """Apple's rule 10.1; this form has a tag of its own, and both say what they vary by."""
+    token, url = served.token(), f"/film/{path}"
+    _, plain, as_is = await served.ask(url, token=token)
+    takes = {"Accept_Encoding": "br, gzip"}
+    status, body, fields = await served.ask(url, token=token, **takes)
+    assert (status, gzip.decompress(body)) == (200, plain)
+    assert (fields["content-encoding"], fields["content-length"]) == ("gzip", str(len(body)))
+    assert as_is["vary"] == fields["vary"] == "Accept-Encoding"
+    assert "content-encoding" not in as_is
+    assert fields["etag"] == f'W/{as_is["etag"][:-1]}-gzip"'
+    assert (await served.ask(url, token=token, **takes))[1] == body
+    _, nothing, head = await served.ask(url, "HEAD", token=token, **takes)
+    assert (nothing, head["content-length"], head["etag"]) == (b"", str(len(body)), fields["etag"])
+
+
+async def test_each_form_of_a_playlist_is_validated_by_its_own_tag(served: Running) -> None:
+    """A client that holds the compressed form is not told that the other has not changed."""
+    token, url, takes = served.token(), "/film/v0/playlist.m3u8", {"Accept_Encoding": "gzip"}
+    _, _, as_is = await served.ask(url, token=token)
+    _, _, packed = await served.ask(url, token=token, **takes)
+    for held, asking, status in (
+        (as_is, {}, 304),
+        (packed, takes, 304),
+        (packed, {}, 200),
+        (as_is, takes, 200),
+    ):
+        headers = {**asking, "If_None_Match": held["etag"]}
+        answer = await served.ask(url, token=token, **headers)
+        assert answer[0] == status
+        assert answer[2]["vary"] == "Accept-Encoding"
+
+
+async def test_ranges_are_of_the_playlist_as_it_is(served: Running) -> None:
+    """Whatever codings the client takes."""
+    token, url = served.token(), "/film/v0/playlist.m3u8"
+    _, plain, as_is = await served.ask(url, token=token)
+    headers = {"Accept_Encoding": "gzip", "Range": "bytes=2-5", "If_Range": as_is["etag"]}
+    status, body, fields = await served.ask(url, token=token, **headers)
+    assert (status, body, fields["etag"]) == (206, plain[2:6], as_is["etag"])
+    assert "content-encoding" not in fields
+
+
+async def test_media_are_not_compressed(served: Running) -> None:
+    """They would not shrink."""
+    headers = {"Accept_Encoding": "gzip"}
+    _, _, fields = await served.ask("/film/v0/00000.m4s", token=served.token(), **headers)
+    assert not {"content-encoding", "vary"} & fields.keys()
 
 
 @pytest.mark.parametrize("number", [0, 1])
