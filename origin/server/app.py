@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from abr.errors import KeyStoreError, TokenError
 from origin.config import OriginConfig, ServerLimits
