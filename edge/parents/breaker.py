@@ -69,6 +69,9 @@ class CircuitBreaker:
         self._open_until_s = float("-inf")
         self._probe: Permit | None = None
         self._waiting: dict[Permit, None] = {}  # in the order in which they began
+        self._has_failed = False
+        self.is_soft = False
+        """It was opened by answers that came late, and by no failure: the parent may be well."""
 
     def __repr__(self) -> str:
         return f"<CircuitBreaker {self._state}, {self._failures_in_a_row} failures in a row>"
@@ -86,6 +89,7 @@ class CircuitBreaker:
     def would_allow(self, now_s: float) -> bool:
         """Whether ``allow`` would give a permit now."""
         if self._state == "closed" and self._overdue(now_s) >= self.rules.in_a_row:
+            self._has_failed = True
             self._open(now_s)
         state = self.state(now_s)
         return state == "closed" or (state == "half-open" and self._probe is None)
@@ -102,7 +106,19 @@ class CircuitBreaker:
         self._probe = Permit(is_probe=True, begun_s=now_s)
         return self._probe
 
-    def record(self, permit: Permit, *, failed: bool, wait_s: float, now_s: float) -> None:
+    def insist(self, now_s: float) -> Permit:
+        """A permit although it is open: nobody else can be asked either, and it ``is_soft``."""
+        return Permit(is_probe=False, begun_s=now_s)
+
+    def record(
+        self,
+        permit: Permit,
+        *,
+        failed: bool,
+        wait_s: float,
+        now_s: float,
+        was_late: bool = False,
+    ) -> None:
         """Note how a permitted request ended.
 
         Args:
@@ -110,6 +126,7 @@ class CircuitBreaker:
             failed: No usable answer came.
             wait_s: Seconds to the first byte, or until it failed.
             now_s: When it ended.
+            was_late: It failed only in that another parent answered earlier.
         """
         if permit.ended:
             return
@@ -123,6 +140,7 @@ class CircuitBreaker:
             return  # it began before the breaker opened, and says nothing new
         self._window.add(now_s=now_s, failed=failed, slow=slow)
         self._failures_in_a_row = self._failures_in_a_row + 1 if failed else 0
+        self._has_failed = failed and (self._has_failed or not was_late)
         if self._is_too_bad(now_s):
             self._open(now_s)
 
@@ -160,12 +178,14 @@ class CircuitBreaker:
         self._state = "closed"
         self._sleeps = 0
         self._failures_in_a_row = 0
+        self._has_failed = False
         self._window.clear()
 
     def _open(self, now_s: float) -> None:
         sleep_s = min(self.rules.sleep_s * 2.0**self._sleeps, self.rules.longest_sleep_s)
         self._sleeps = min(self._sleeps + 1, 30)
         self._state = "open"
+        self.is_soft = not self._has_failed
         self._open_until_s = now_s + sleep_s
         self._window.clear()
         self._failures_in_a_row = 0

@@ -96,7 +96,7 @@ class Attempt:
 
     def overtaken(self, now_s: float) -> None:
         """Another parent that was asked later answered first: as bad as no answer."""
-        self._end(now_s, failed=True, learn=False)
+        self._end(now_s, failed=True, learn=False, was_late=True)
 
     def give_up(self) -> None:
         """Nobody waits for it any more; says nothing about the parent."""
@@ -105,7 +105,7 @@ class Attempt:
             self._one.limit.leave()
             self._one.breaker.give_up(self._permit)
 
-    def _end(self, now_s: float, *, failed: bool, learn: bool) -> None:
+    def _end(self, now_s: float, *, failed: bool, learn: bool, was_late: bool = False) -> None:
         if not self._is_in_flight:
             return
         self._is_in_flight = False
@@ -115,7 +115,9 @@ class Attempt:
             one.limit.learn(wait_s, failed=failed)
         if not failed:
             one.waits.add(wait_s)
-        one.breaker.record(self._permit, failed=failed, wait_s=wait_s, now_s=now_s)
+        one.breaker.record(
+            self._permit, failed=failed, wait_s=wait_s, now_s=now_s, was_late=was_late
+        )
         self._parents.health.note_request(self.name, failed=failed, now_s=now_s)
 
 
@@ -183,6 +185,10 @@ class Parents:
         order = self._order(key)
         open_ones = [name for name in order if self._ones[name].breaker.would_allow(now_s)]
         if not open_ones:
+            # All were late and none failed: they are busy, or this machine is. Asking them is
+            # better than refusing everybody.
+            open_ones = [name for name in order if self._ones[name].breaker.is_soft]
+        if not open_ones:
             sleep_s = min(self._ones[name].breaker.opens_in_s(now_s) for name in order)
             return Choice(names=(), why="health", retry_after_s=sleep_s)
         roomy = [name for name in open_ones if self._ones[name].limit.has_room(urgency)]
@@ -193,8 +199,16 @@ class Parents:
 
     def begin(self, name: str, now_s: float) -> Attempt | None:
         """Start a request to ``name``; None when its breaker no longer allows it."""
-        permit = self._ones[name].breaker.allow(now_s)
+        breaker = self._ones[name].breaker
+        permit = breaker.allow(now_s)
+        if permit is None and breaker.is_soft and not self._others_are_asked(name, now_s):
+            permit = breaker.insist(now_s)
         return None if permit is None else Attempt(self, name, permit, now_s)
+
+    def _others_are_asked(self, name: str, now_s: float) -> bool:
+        return any(
+            one.breaker.would_allow(now_s) for other, one in self._ones.items() if other != name
+        )
 
     def hedge_after_s(self, name: str) -> float:
         """How long to wait for ``name`` before another parent is asked as well."""

@@ -95,6 +95,25 @@ def test_being_overtaken_counts_against_a_parent() -> None:
     assert parents.states(0.2)[A] == "open"
 
 
+def test_parents_that_were_late_and_never_failed_are_asked_when_all_are_open() -> None:
+    """A busy machine makes everybody late; a parent that failed stays out."""
+    parents = three()
+    for name in (A, B, C):
+        for _ in range(3):
+            attempt = parents.begin(name, 0.0)
+            assert attempt is not None
+            if name == C:
+                attempt.failed(0.1)
+            else:
+                attempt.overtaken(0.2)
+    assert set(parents.states(0.2).values()) == {"open"}
+    assert set(parents.choose("k", now_s=0.2).names) == {A, B}
+    again = parents.begin(A, 0.2)
+    assert again is not None
+    again.answered(200, 0.3)
+    assert parents.begin(C, 0.2) is None
+
+
 def test_giving_up_says_nothing_about_a_parent_and_frees_its_room() -> None:
     """Clients that leave open no breaker."""
     parents = three()
