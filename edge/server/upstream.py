@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -42,6 +43,9 @@ MAX_KEY_SET_BYTES = 64 << 10
 
 IDLE_S = 30.0
 """A connection is not used again after it was idle for so long."""
+
+FULL_QUEUE_S = 0.01
+"""Wait before a socket of this machine is tried again whose queue is full."""
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """RFC 9110 §9.2.2: methods that may be sent again when a kept connection turns out to be dead."""
@@ -270,7 +274,8 @@ class Upstream:
             wire.close()
         async with asyncio.timeout(self._config.connect_limit_s):
             if self._unix:
-                _, wire = await loop.create_unix_connection(Wire, self._unix)
+                sock = await _connected(self._unix)
+                _, wire = await loop.create_unix_connection(Wire, sock=sock)
                 return wire, True
             _, wire = await loop.create_connection(
                 Wire,
@@ -381,6 +386,25 @@ def tls_context(config: EdgeConfig) -> ssl.SSLContext:
             f"edge.parent_ca_file: {config.parent_ca_file}: {exc.strerror or exc}; "
             "expected certificates in PEM"
         ) from exc
+
+
+async def _connected(path: str) -> socket.socket:
+    """A socket that is connected to another one of this machine.
+
+    While the other's queue is full, connect() says EAGAIN and has done nothing (unix(7)); asyncio
+    takes that for a connection under way.
+    """
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                sock.connect(path)
+                return sock
+            await asyncio.sleep(FULL_QUEUE_S)
+    except BaseException:
+        sock.close()
+        raise
 
 
 def _is_paced(body: Body) -> bool:

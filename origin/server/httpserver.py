@@ -121,7 +121,9 @@ async def listening(
                 return connection if tls is None else encrypted(connection, tls, loop, limits)
 
             await door.listen(sock, connect)
-            inner = await _serve_unix(unix, lambda: Connection(manager, loop, Door(limits)))
+            inner = await _serve_unix(
+                unix, lambda: Connection(manager, loop, Door(limits)), limits.backlog
+            )
             try:
                 host, port = sock.getsockname()[:2]
                 yield Listening(host, port, "http" if tls is None else "https", door)
@@ -135,10 +137,12 @@ async def listening(
         sock.close()
 
 
-async def _serve_unix(path: str, connect: Callable[[], Connection]) -> asyncio.Server | None:
+async def _serve_unix(
+    path: str, connect: Callable[[], Connection], backlog: int
+) -> asyncio.Server | None:
     if not path:
         return None
-    return await asyncio.get_running_loop().create_unix_server(connect, path)
+    return await asyncio.get_running_loop().create_unix_server(connect, path, backlog=backlog)
 
 
 async def bind(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -166,3 +168,34 @@ async def test_a_body_that_nobody_takes_holds_little_and_is_whole_when_it_is_tak
             answer.set_pace(fast=True)
             assert sum([len(piece) async for piece in answer.pieces()]) == 4_000_000
         assert (await ask(upstream))[1] == 200
+
+
+async def test_requests_to_a_neighbour_whose_queue_is_full_wait_until_it_has_room(
+    tmp_path: Path,
+) -> None:
+    """Two are let into the queue; the others are neither lost nor taken for connected."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "neighbour"))
+    listener.listen(1)
+    answered = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal answered
+        await reader.readuntil(b"\r\n\r\n")
+        answered += 1
+        writer.write(_OK + b"Connection: close\r\nContent-Length: 5\r\n\r\nhello")
+        writer.close()
+
+    upstream = Upstream(
+        EdgeConfig(), "http://near", now=wall_clock_s, unix=str(tmp_path / "neighbour")
+    )
+    await upstream.open()
+    asking = [asyncio.create_task(ask(upstream)) for _ in range(12)]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    server = await asyncio.start_unix_server(serve, sock=listener, backlog=1)
+    found = await asyncio.gather(*asking)
+    assert [each[3] for each in found] == [b"hello"] * 12
+    assert answered == 12
+    await upstream.close()
+    server.close()
