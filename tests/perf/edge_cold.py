@@ -112,7 +112,7 @@ async def _get(session: aiohttp.ClientSession, url: str) -> _Got:
 
 
 async def _fills(session: aiohttp.ClientSession, url: str) -> int:
-    async with session.get(url + "/metrics") as answer:
+    async with session.get(url + "/.abr/metrics") as answer:
         lines = (await answer.text()).splitlines()
     (line,) = (line for line in lines if line.startswith("abr_edge_fills_total{"))
     return int(float(line.rpartition(" ")[2]))
