@@ -134,6 +134,7 @@ class CircuitBreaker:
         self._waiting.pop(permit, None)
         slow = wait_s > self.rules.slow_s
         if permit.is_probe:
+            self._has_failed |= failed and not was_late
             self._end_probe(permit, failed=failed or slow, now_s=now_s)
             return
         if self._state != "closed":

@@ -14,6 +14,7 @@ import asyncio
 import errno
 import os
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 STEP_BYTES = 256 << 10
@@ -90,7 +91,7 @@ def send_now(
     return lead, count
 
 
-class _Sender:
+class _Sender(ABC):
     """What both senders share: the run of bytes, its progress, the disk, and the end."""
 
     __slots__ = (
@@ -138,15 +139,16 @@ class _Sender:
         """Send what can be sent now; the rest follows by itself."""
         self._step()
 
-    def resume(self) -> None:
+    def resume(self) -> None:  # noqa: B027 -- files need no such note
         """Note that the transport has room again."""
 
     def abort(self, error: BaseException) -> None:
         """Stop sending; ``on_done`` gets ``error`` unless it was called before."""
         self._finish(error)
 
+    @abstractmethod
     def _step(self) -> None:
-        raise NotImplementedError
+        """Send what can be sent now."""
 
     def _is_cold(self) -> bool:
         """Whether the next turn would wait for the disk; then a thread reads it first."""

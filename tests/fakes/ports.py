@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
@@ -20,3 +21,20 @@ def free_ports(count: int) -> int:
                 stack.enter_context(socket.create_server(("127.0.0.1", port)))
             return first
     raise AssertionError(f"no {count} free ports in a row from {_LOWEST} to {_HIGHEST}")
+
+
+async def until_listening(port: int, *, limit_s: float = 30.0) -> None:
+    """Wait until something accepts connections to ``port``.
+
+    Raises:
+        TimeoutError: nothing did within ``limit_s``.
+    """
+    async with asyncio.timeout(limit_s):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.02)
+                continue
+            writer.close()
+            return

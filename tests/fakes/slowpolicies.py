@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import dataclass
 
@@ -24,7 +25,7 @@ def total(things: list[Thing]) -> int:
     return sum(thing.size for thing in things)
 
 
-class SlowPolicy:
+class SlowPolicy(ABC):
     """What most of them share: one list, the next to leave first."""
 
     def __init__(self, capacity_bytes: int) -> None:
@@ -45,8 +46,8 @@ class SlowPolicy:
     def add(self, key: str, size_bytes: int) -> None:
         self.queues[0].append(Thing(key, size_bytes))
 
-    def use(self, key: str, times: int = 1) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def use(self, key: str, times: int = 1) -> None: ...
 
     def resize(self, key: str, size_bytes: int) -> None:
         self.get(key).size = size_bytes

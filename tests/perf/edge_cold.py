@@ -26,7 +26,7 @@ import aiohttp
 
 from edge.server.clock import monotonic_s
 from tests.fakes.parent import FakeParent, fake_parent
-from tests.fakes.ports import free_ports
+from tests.fakes.ports import free_ports, until_listening
 
 BODY = bytes(range(256)) * 4096
 FIRST_BYTE_S, BODY_S = 0.2, 0.8
@@ -72,15 +72,7 @@ async def _tiers(parent: str, folder: Path) -> AsyncIterator[tuple[str, str]]:
     ]
     try:
         for port in (first, first + 1):
-            async with asyncio.timeout(30):
-                while True:
-                    try:
-                        _, writer = await asyncio.open_connection("127.0.0.1", port)
-                    except OSError:
-                        await asyncio.sleep(0.02)
-                        continue
-                    writer.close()
-                    break
+            await until_listening(port)
         yield near, regional
     finally:
         for process in started:

@@ -27,7 +27,7 @@ from pathlib import Path
 import aiohttp
 
 from edge.server.clock import monotonic_s
-from tests.fakes.ports import free_ports
+from tests.fakes.ports import free_ports, until_listening
 
 SLOW_S = 0.25
 BODY_BYTES = 16 << 10
@@ -55,18 +55,6 @@ class Outcome:
     median_ms: float
     p99_ms: float
     worst_ms: float
-
-
-async def _listens(port: int, limit_s: float = 20.0) -> None:
-    async with asyncio.timeout(limit_s):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.02)
-                continue
-            writer.close()
-            return
 
 
 def _start(
@@ -97,7 +85,7 @@ async def _tree(folder: Path) -> AsyncIterator[tuple[str, list[subprocess.Popen[
     parents, edge = _start(ports, folder)
     try:
         for port in ports:
-            await _listens(port)
+            await until_listening(port)
         yield f"http://127.0.0.1:{ports[3]}", parents
     finally:
         for process in (edge, *parents):

@@ -114,6 +114,21 @@ def test_parents_that_were_late_and_never_failed_are_asked_when_all_are_open() -
     assert parents.begin(C, 0.2) is None
 
 
+def test_a_parent_whose_probe_fails_is_asked_no_more_although_it_was_only_late_before() -> None:
+    """It was late three times, and then it died."""
+    parents = Parents([Parent(name=A)], RULES)
+    for failed in (False, False, False, True):
+        now_s = 2.0 if failed else 0.0  # the sleep window of 1 s is over: the probe
+        attempt = parents.begin(A, now_s)
+        assert attempt is not None
+        if failed:
+            attempt.failed(now_s)
+        else:
+            attempt.overtaken(now_s)
+    assert parents.choose("k", now_s=2.1).names == ()
+    assert parents.begin(A, 2.1) is None
+
+
 def test_giving_up_says_nothing_about_a_parent_and_frees_its_room() -> None:
     """Clients that leave open no breaker."""
     parents = three()
