@@ -16,7 +16,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from edge.parents.outcomes import Window
+from origin.outcomes import Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from edge.parents.breaker import BreakerRules, CircuitBreaker, Permit, State
 from edge.parents.budget import RetryBudget
 from edge.parents.health import Health, HealthRules
 from edge.parents.limit import ConcurrencyLimit, LimitRules, Urgency
-from edge.parents.outcomes import Waits
 from edge.parents.ring import preference
+from origin.breaker import BreakerRules, CircuitBreaker, Permit, State
+from origin.outcomes import Waits
 
 Why = Literal["content", "health", "other"]
 """Why a miss is asked where it is: ``content``: at the key's own parent, which is simply where

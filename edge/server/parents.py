@@ -17,12 +17,12 @@ from typing import Any
 from abr.errors import AbrError, InputError, PeerError, UpstreamError
 from edge.config import EdgeConfig
 from edge.metrics import UpstreamFigures
-from edge.parents.breaker import State
 from edge.parents.limit import Urgency
 from edge.parents.parents import FAILED_STATUSES, Attempt, Choice, Parent, Parents, Why
 from edge.server.tokencheck import KeySetAnswer
 from edge.server.upstream import BrokenAnswerError, Upstream, UpstreamResponse, tls_context
 from edge.server.wire import Body, OnInterim
+from origin.breaker import State
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Safe methods (RFC 9110 §9.2.1): only these are ever sent twice."""

@@ -11,11 +11,11 @@ import pytest
 
 from abr.errors import UpstreamError
 from edge.config import EdgeConfig
-from edge.parents.breaker import BreakerRules
 from edge.parents.limit import LimitRules, Urgency
 from edge.parents.parents import Parent, ParentRules, Parents
 from edge.server.parents import ParentsClient
 from edge.server.upstream import Upstream
+from origin.breaker import BreakerRules
 
 A, B, C = "http://a", "http://b", "http://c"
 RULES = ParentRules(breaker=BreakerRules(in_a_row=3), hedge_unknown_s=0.02, hedge_least_s=0.02)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from edge.parents.breaker import BreakerRules
 from edge.parents.budget import RetryBudget
 from edge.parents.health import Health, HealthRules
 from edge.parents.limit import ConcurrencyLimit, LimitRules
 from edge.parents.parents import Parent, ParentRules, Parents
 from edge.parents.ring import preference
+from origin.breaker import BreakerRules
 
 A, B, C = "http://a", "http://b", "http://c"
 RULES = ParentRules(breaker=BreakerRules(in_a_row=3), limit=LimitRules(initial=8, least=2, most=16))

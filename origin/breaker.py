@@ -1,4 +1,4 @@
-"""A circuit breaker of one parent: closed, open, half-open.
+"""A circuit breaker of one thing that is asked, such as a parent: closed, open, half-open.
 
 While it is closed all requests pass and their outcomes are counted over a window. When enough
 of them failed, or were slow, it opens: nothing passes for the sleep window. Then exactly one
@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from edge.parents.outcomes import Window
+from origin.outcomes import Window
 
 State = Literal["closed", "open", "half-open"]
 
@@ -58,7 +58,7 @@ class Permit:
 
 
 class CircuitBreaker:
-    """The breaker of one parent."""
+    """The breaker of one thing that is asked."""
 
     def __init__(self, rules: BreakerRules) -> None:
         self.rules = rules
@@ -71,7 +71,7 @@ class CircuitBreaker:
         self._waiting: dict[Permit, None] = {}  # in the order in which they began
         self._has_failed = False
         self.is_soft = False
-        """It was opened by answers that came late, and by no failure: the parent may be well."""
+        """It was opened by answers that came late, and by no failure: it may be well."""
 
     def __repr__(self) -> str:
         return f"<CircuitBreaker {self._state}, {self._failures_in_a_row} failures in a row>"
@@ -95,7 +95,7 @@ class CircuitBreaker:
         return state == "closed" or (state == "half-open" and self._probe is None)
 
     def allow(self, now_s: float) -> Permit | None:
-        """A permit for one request, or None: ask another parent, or nobody."""
+        """A permit for one request, or None: ask another, or nobody."""
         if not self.would_allow(now_s):
             return None
         if self.state(now_s) == "closed":
@@ -126,7 +126,7 @@ class CircuitBreaker:
             failed: No usable answer came.
             wait_s: Seconds to the first byte, or until it failed.
             now_s: When it ended.
-            was_late: It failed only in that another parent answered earlier.
+            was_late: It failed only in that another answered earlier.
         """
         if permit.ended:
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge.parents.breaker import BreakerRules, CircuitBreaker, Permit
+from origin.breaker import BreakerRules, CircuitBreaker, Permit
 
 RULES = BreakerRules(
     window_s=10, volume=8, failed_share=0.5, slow_share=0.8, slow_s=2, in_a_row=5, sleep_s=1
