@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from abr.errors import InputError
-from origin.tokens import redact
+from origin.tokens.redaction import redact
 from transcode.encryption import is_key_id
 from transcode.packaging.layout import is_title
 from transcode.storage.published import is_version

@@ -1,7 +1,7 @@
 """The Ed25519 key that signs tokens: made on first use, kept in the key store.
 
 The key store holds it as it holds any secret, encrypted and under a name; what kind of
-key it is, and what its id means, is known here and in ``jwks`` only.
+key it is, and what its id means, is known here and in ``tokens`` only.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from origin.jwks import thumbprint
+from origin.tokens.keysets import thumbprint
 
 NAME = "signing"
 """Name of the secret, so of its file ``signing.json`` in the key store."""

@@ -23,7 +23,7 @@ from abr.link import Link, SharedLink
 from abr.log import SessionLog
 from abr.media import Presentation, SideFiles, constant_presentation
 from abr.trace import Trace
-from origin.tokens import redact
+from origin.tokens.redaction import redact
 from player.config import PlayerConfig
 from player.playback.session import PlaybackSession
 from transcode.encryption import decrypt, encrypt

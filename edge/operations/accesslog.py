@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 from zlib import crc32
 
 from edge.operations.cmcd import Cmcd, strip_query
-from origin.tokens import redact
+from origin.tokens.redaction import redact
 
 Outcome = Literal["hit", "stale", "revalidated", "collapsed", "miss", "bypass", "own", "error"]
 """What came of a request; ``own``: it was about the edge itself, or refused."""

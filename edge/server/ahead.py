@@ -28,7 +28,7 @@ from edge.tiers.pins import (
     load_facts,
 )
 from origin.paths import PathError, object_path, parse_target
-from origin.tokens import redact
+from origin.tokens.redaction import redact
 
 ATTEMPTS = 3
 """For each object whose answer fails for a reason that may pass."""

@@ -65,11 +65,12 @@ from origin.server.answers import (
     preflight_response,
     token_response,
 )
+from origin.server.asking import asked_of
 from origin.server.clock import Clock
 from origin.server.connection import show
 from origin.server.door import Answered, Door
 from origin.server.httpserver import QUICK, make_application, target_of
-from origin.tokens import redact
+from origin.tokens.redaction import redact
 
 LOG = logging.getLogger("abr.edge")
 
@@ -429,7 +430,7 @@ class Edge:
             return error_response(404, "not-found", "no such object; playback is at the origin")
         if request.method not in METHODS[target.kind]:
             return method_response(METHODS[target.kind])
-        await self._token_check.authorize(target)
+        await self._token_check.authorize(target, asked_of(request, target))
         show(request, target.shown)
         assert target.token is not None
         wanted = self._wanted(request, target)

@@ -40,7 +40,7 @@ from origin.httprules import ResponsePlan, join_fields, plan_response
 from origin.server.answers import error_response
 from origin.server.sending import send_plan, send_unplanned
 from origin.server.verbatim import respond, send_interim
-from origin.tokens import redact
+from origin.tokens.redaction import redact
 
 LOG = logging.getLogger("abr.edge")
 

@@ -11,7 +11,7 @@ from edge.caching.stored import StoredObject, VaryValue
 from edge.server.spool import Spool
 from edge.server.upstream import UpstreamResponse
 from edge.server.wire import OnInterim
-from origin.tokens import redact
+from origin.tokens.redaction import redact
 
 Headers = tuple[tuple[str, str], ...]
 

@@ -30,7 +30,7 @@ from edge.server.wanted import Wanted, fields_of_request
 from origin.httprules import join_fields
 from origin.server.answers import error_response
 from origin.server.connection import show
-from origin.tokens import conceal, redact
+from origin.tokens.redaction import conceal, redact
 
 _OF_THIS_HOP = frozenset({"expect", "host"})
 _CONDITIONS = frozenset(

@@ -20,7 +20,10 @@ from edge.caching.freshness import assess, states_lifetime
 from edge.skew import correction_s
 from origin.httpdate import parse_http_date
 from origin.paths import Target
-from origin.tokens import TokenVerifier, key_id_of, redact
+from origin.tokens.pathtoken import PathTokens
+from origin.tokens.permission import Asked, Permission
+from origin.tokens.redaction import redact
+from origin.tokens.verifier import TokenVerifier
 
 LOG = logging.getLogger("abr.edge")
 
@@ -132,8 +135,8 @@ class TokenCheck:
             self.renewing.cancel()
             await asyncio.gather(self.renewing, return_exceptions=True)
 
-    async def authorize(self, target: Target) -> None:
-        """Return if the token of ``target`` permits the request.
+    async def authorize(self, target: Target, asked: Asked) -> Permission:
+        """What the token of ``target`` permits, if it permits what is asked.
 
         Raises:
             TokenError: it does not; ``reason`` says why.
@@ -149,11 +152,11 @@ class TokenCheck:
         if verifier is None:
             raise UpstreamError(f"no keys to check tokens with; {self.trouble}")
         try:
-            self._check(verifier, target)
+            return self._check(verifier, target, asked)
         except TokenError as exc:
             if exc.reason != "unknown-key" or not await self._learn(verifier, target.token):
                 raise
-            self._check(verifier, target)
+            return self._check(verifier, target, asked)
 
     def permits(self, token: str, title: str) -> bool:
         """Whether ``token`` opens objects of ``title`` now; False also when that is not certain.
@@ -167,7 +170,7 @@ class TokenCheck:
             if self._now() >= self._fresh_until_s:
                 return False
         try:
-            self._verifier.verify(token, title=title, now_s=self.now_s())
+            self._verifier.verify(token, asked=Asked(title=title), now_s=self.now_s())
         except TokenError:
             return False
         return True
@@ -191,7 +194,7 @@ class TokenCheck:
 
     async def _learn(self, verifier: TokenVerifier, token: str | None) -> bool:
         """Whether a fetch brings the key of ``token``, which is not known yet."""
-        kid = key_id_of(token)
+        kid = verifier.key_id_of(token)
         if self._now() < self._unknown_until_s.get(kid, float("-inf")):
             return False
         succeeded = await self.refresh(past_caches=True)
@@ -220,7 +223,7 @@ class TokenCheck:
         try:
             found = await self._fetch(past_caches)
             if self._verifier is None:
-                self._verifier = TokenVerifier(found.jwks)
+                self._verifier = TokenVerifier(PathTokens(found.jwks))
             else:
                 self._verifier.replace_keys(found.jwks)
         except (PeerError, KeyStoreError) as exc:
@@ -252,12 +255,11 @@ class TokenCheck:
                 -self._correction_s,
             )
 
-    def _check(self, verifier: TokenVerifier, target: Target) -> None:
+    def _check(self, verifier: TokenVerifier, target: Target, asked: Asked) -> Permission:
         now_s = self.now_s()
         if target.kind == "renew":
-            verifier.verify_renewable(target.token, title=target.title, now_s=now_s)
-        else:
-            verifier.verify(target.token, title=target.title, now_s=now_s)
+            return verifier.verify_renewable(target.token, asked=asked, now_s=now_s)
+        return verifier.verify(target.token, asked=asked, now_s=now_s)
 
 
 def _fresh_s(found: KeySetAnswer) -> float:

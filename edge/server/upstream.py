@@ -36,7 +36,7 @@ from edge.server.wire import (
 )
 from origin.httprules import join_fields
 from origin.paths import PathError
-from origin.tokens import redact
+from origin.tokens.redaction import redact
 
 MAX_KEY_SET_BYTES = 64 << 10
 """A longer key set is refused."""

@@ -39,6 +39,7 @@ from origin.server.answers import (
     presents,
     token_response,
 )
+from origin.server.asking import asked_of
 from origin.server.clock import Clock
 from origin.server.connection import show
 from origin.server.gzipped import Gzipped
@@ -48,7 +49,9 @@ from origin.server.store import OpenObject, TitleStore, in_memory
 from origin.signing import Secrets, signing_key
 from origin.steering import with_steering
 from origin.tierfields import asked_by_tier, tier_fields
-from origin.tokens import TokenIssuer, TokenVerifier
+from origin.tokens.pathtoken import PathTokens, TokenIssuer
+from origin.tokens.permission import Asked, Permission
+from origin.tokens.verifier import TokenVerifier
 from transcode.packaging.layout import MULTIVARIANT
 
 LOGGER = logging.getLogger("abr.http")
@@ -109,7 +112,7 @@ class Origin:
     ) -> None:
         kid, private = signing_key(keys)
         self.issuer = TokenIssuer(private, kid)
-        self.verifier = TokenVerifier(self.issuer.jwks())
+        self.verifier = TokenVerifier(PathTokens(self.issuer.jwks()))
         self.metrics = OriginMetrics()
         self._gzipped = Gzipped()
         self._store, self._keys, self._config, self._limits = store, keys, config, limits
@@ -270,9 +273,11 @@ class Origin:
 
     async def _renew(self, request: web.Request, target: Target) -> web.StreamResponse:
         now_s = self._now()
-        claims = self.verifier.verify_renewable(target.token, title=target.title, now_s=now_s)
+        permission = self.verifier.verify_renewable(
+            target.token, asked=asked_of(request, target), now_s=now_s
+        )
         show(request, target.shown)
-        token = self.issuer.renew(claims, now_s=now_s, ttl_s=self._config.token_ttl_s)
+        token = self.issuer.renew(permission, now_s=now_s, ttl_s=self._config.token_ttl_s)
         return json_response(self._token_fields(token, target.title, now_s))
 
     async def _playback(self, request: web.Request, target: Target) -> web.StreamResponse:
@@ -312,19 +317,20 @@ class Origin:
     async def _metrics(self, _request: web.Request, _target: Target) -> web.StreamResponse:
         return metrics_response(self.metrics.text())
 
-    def _verify(self, request: web.Request, target: Target) -> None:
-        self.verifier.verify(
+    def _verify(self, request: web.Request, target: Target) -> Permission:
+        permission = self.verifier.verify(
             target.token,
-            title=target.title,
+            asked=asked_of(request, target),
             now_s=self._now(),
             leeway_s=self._config.token_leeway_s,
         )
         show(request, target.shown)
+        return permission
 
     def _token_fields(self, token: str, title: str, now_s: float) -> dict[str, Any]:
-        claims = self.verifier.verify(token, title=title, now_s=now_s)
-        ttl_s = round(claims.expires_s - now_s, 3)
-        return {"token": token, "expires_s": claims.expires_s, "ttl_s": ttl_s}
+        permission = self.verifier.verify(token, asked=Asked(title=title), now_s=now_s)
+        ttl_s = round(permission.expires_s - now_s, 3)
+        return {"token": token, "expires_s": int(permission.expires_s), "ttl_s": ttl_s}
 
 
 _Handler = Callable[[web.Request, Target], Awaitable[web.StreamResponse]]

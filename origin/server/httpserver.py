@@ -33,7 +33,7 @@ from origin.server.door import Door
 from origin.server.quick import Quick, QuickConnection, quick_trouble
 from origin.server.tls import encrypted
 from origin.simplehead import SimpleHeads
-from origin.tokens import redact
+from origin.tokens.redaction import redact
 
 LOGGER = logging.getLogger("abr.http")
 

@@ -23,7 +23,7 @@ from origin.server.connection import ACCESS_LOGGER, Connection, log_access
 from origin.server.door import Answered, Door
 from origin.server.filesender import send_now
 from origin.simplehead import SimpleHead, SimpleHeads
-from origin.tokens import redact
+from origin.tokens.redaction import redact
 
 AIOHTTP = ((3, 14), (3, 15))
 """Versions that the short cut was tested with: from the first, before the second."""

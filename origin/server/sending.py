@@ -23,7 +23,7 @@ from abr.errors import AbrError
 from origin.httprules import Field, ResponsePlan, Span
 from origin.server.connection import Connection
 from origin.server.filesender import is_resident, warm
-from origin.tokens import redact
+from origin.tokens.redaction import redact
 
 LOGGER = logging.getLogger("abr.http")
 

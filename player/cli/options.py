@@ -118,6 +118,6 @@ def check_algorithm(name: str, params: tuple[str, ...]) -> tuple[str, dict[str, 
 
 def command_line() -> str:
     """The command as it was called, without the token of its URL."""
-    from origin.tokens import redact
+    from origin.tokens.redaction import redact
 
     return redact(shlex.join(["abr", *sys.argv[1:]]))

@@ -23,7 +23,7 @@ from edge.server.app import EDGE, Edge, make_app
 from origin.config import ServerLimits
 from origin.server.door import Door
 from origin.server.httpserver import listening, make_application
-from origin.tokens import TokenIssuer
+from origin.tokens.pathtoken import TokenIssuer
 
 LIMITS = ServerLimits(shutdown_s=1.0)
 

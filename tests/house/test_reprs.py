@@ -15,7 +15,9 @@ from abr.media import constant_presentation
 from abr.registry import load
 from abr.trace import Trace
 from origin.paths import parse_target
-from origin.tokens import TokenIssuer, TokenVerifier
+from origin.tokens.pathtoken import PathTokens, TokenIssuer
+from origin.tokens.permission import Asked
+from origin.tokens.verifier import TokenVerifier
 from player.batch.linking import Linker
 from player.batch.tables import Totals
 from player.drivers.virtual import PresentationOrigin, VirtualDriver
@@ -99,9 +101,9 @@ def test_no_repr_shows_a_key_or_a_token() -> None:
     """They end up in logs and tracebacks."""
     private = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
     issuer = TokenIssuer(private)
-    verifier = TokenVerifier(issuer.jwks())
+    verifier = TokenVerifier(PathTokens(issuer.jwks()))
     token = issuer.issue("film", now_s=1e9, session_id="s")
-    verifier.verify(token, title="film", now_s=1e9)
+    verifier.verify(token, asked=Asked(title="film"), now_s=1e9)
     key = ContentKey("0" * 32, b"sixteen  secrets")
     shown = f"{issuer!r} {verifier!r} {key!r}"
     assert issuer.kid in shown

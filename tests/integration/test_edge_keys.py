@@ -18,7 +18,8 @@ from abr.errors import TokenError, UpstreamError
 from edge.server import tokencheck
 from edge.server.tokencheck import KeySetAnswer, TokenCheck
 from origin.paths import Target
-from origin.tokens import TokenIssuer
+from origin.tokens.pathtoken import TokenIssuer
+from origin.tokens.permission import Asked
 from tests.fakes.parent import fake_parent, running_edge
 
 NOW_S = 1_800_000_000.0
@@ -63,7 +64,8 @@ class Keys:
         """Empty when a new token is accepted; the reason when it is not."""
         token = issuer.issue("film", now_s=self.now_s, session_id="s")
         try:
-            await self.check.authorize(Target(kind="object", title="film", path="p", token=token))
+            target = Target(kind="object", title="film", path="p", token=token)
+            await self.check.authorize(target, Asked(title="film", path="p"))
         except TokenError as exc:
             return exc.reason
         return ""

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from origin.tokens import TokenIssuer
+from origin.tokens.pathtoken import TokenIssuer
 from tests.fakes.parent import FakeParent, RunningEdge, fake_parent, running_edge
 
 NOW_S = time.time()  # noqa: TID251 -- tokens end in real time

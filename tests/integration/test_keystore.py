@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from abr.errors import AbrError, DiskFullError, KeyStoreError, ResourceError
-from origin.jwks import thumbprint
 from origin.signing import signing_key
+from origin.tokens.keysets import thumbprint
 from transcode.files import keystore
 from transcode.files.keystore import KeyStore, default_keys_dir
 

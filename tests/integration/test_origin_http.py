@@ -28,7 +28,9 @@ from origin.server.httpserver import listening
 from origin.server.store import DirectoryStore, OpenObject
 from origin.signing import signing_key
 from origin.steering import LINE
-from origin.tokens import TokenIssuer, TokenVerifier
+from origin.tokens.pathtoken import PathTokens, TokenIssuer
+from origin.tokens.permission import Asked
+from origin.tokens.verifier import TokenVerifier
 from tests.fakes.packages import KID, MemoryKeys, segment_bytes, write_package
 from transcode.packaging.layout import MULTIVARIANT
 
@@ -404,8 +406,11 @@ async def test_the_published_keys_verify_what_is_issued(served: Running) -> None
     status, body, fields = await served.ask("/.well-known/jwks.json")
     assert (status, fields["cache-control"]) == (200, "private, max-age=60")
     assert b'"d"' not in body
-    verifier = TokenVerifier(json.loads(body))
-    assert verifier.verify(served.token(), title="film", now_s=served.clock.now_s).session == "s"
+    verifier = TokenVerifier(PathTokens(json.loads(body)))
+    assert (
+        verifier.verify(served.token(), asked=Asked(title="film"), now_s=served.clock.now_s).session
+        == "s"
+    )
 
 
 async def test_a_playback_secret_is_asked_for(tmp_path: Path) -> None:

@@ -8,7 +8,10 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from abr.errors import TokenError
-from origin.tokens import REASONS, TokenIssuer, TokenVerifier
+from origin.tokens.pathtoken import PathTokens, TokenIssuer
+from origin.tokens.permission import Asked
+from origin.tokens.refusals import REASONS
+from origin.tokens.verifier import TokenVerifier
 
 NOW_S = 1_800_000_000.0
 TOKENS = 40_000
@@ -40,7 +43,7 @@ def test_no_altered_token_is_accepted() -> None:
     """Each has one of the known reasons, and takes no place from good tokens."""
     rng = np.random.default_rng(5)
     issuer = TokenIssuer(Ed25519PrivateKey.generate())
-    verifier = TokenVerifier(issuer.jwks())
+    verifier = TokenVerifier(PathTokens(issuer.jwks()))
     titles = ("film", "other", "x") * 5
     tokens = [
         issuer.issue(title, now_s=NOW_S, session_id=f"s{number}")
@@ -52,7 +55,7 @@ def test_no_altered_token_is_accepted() -> None:
         if altered in tokens:
             continue
         try:
-            verifier.verify(altered, title="film", now_s=NOW_S)
+            verifier.verify(altered, asked=Asked(title="film"), now_s=NOW_S)
         except TokenError as refused:
             reasons[refused.reason] += 1
         else:

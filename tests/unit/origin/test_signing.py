@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from origin.jwks import thumbprint
 from origin.signing import signing_key
+from origin.tokens.keysets import thumbprint
 
 
 class MemorySecrets:

@@ -15,8 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abr.errors import KeyStoreError, TokenError
-from origin.jwks import b64url, keys_from, unb64url
-from origin.tokens import REASONS, TokenIssuer, TokenVerifier, conceal, redact
+from origin.tokens.keysets import b64url, keys_from, unb64url
+from origin.tokens.pathtoken import PathTokens, TokenIssuer
+from origin.tokens.permission import Asked
+from origin.tokens.redaction import conceal, redact
+from origin.tokens.refusals import REASONS
+from origin.tokens.verifier import TokenVerifier
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OTHER_KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -34,7 +38,7 @@ PAYLOAD: dict[str, Any] = {
 
 
 def verifier() -> TokenVerifier:
-    return TokenVerifier(ISSUER.jwks())
+    return TokenVerifier(PathTokens(ISSUER.jwks()))
 
 
 def signed(
@@ -61,7 +65,7 @@ def reason_of(call: Callable[[], object]) -> str:
 
 def test_a_token_opens_its_title_and_says_what_it_is() -> None:
     """Whole seconds: 1800000000.25 + 60 is signed as ...061, + 600 as ...601."""
-    claims = verifier().verify(TOKEN, title="film", now_s=NOW_S)
+    claims = verifier().verify(TOKEN, asked=Asked(title="film"), now_s=NOW_S)
     assert (claims.session, claims.title) == ("s1", "film")
     assert (claims.issued_s, claims.expires_s) == (1_800_000_000, 1_800_000_061)
     assert claims.session_ends_s == 1_800_000_601
@@ -143,7 +147,9 @@ def test_refusals_name_their_reason(reason: str, token: str | None) -> None:
     """Twice each: a refused token is not remembered as good."""
     one = verifier()
     for _ in range(2):
-        assert reason_of(lambda: one.verify(token, title="film", now_s=NOW_S)) == reason
+        assert (
+            reason_of(lambda: one.verify(token, asked=Asked(title="film"), now_s=NOW_S)) == reason
+        )
 
 
 def test_every_reason_is_covered() -> None:
@@ -154,25 +160,35 @@ def test_every_reason_is_covered() -> None:
 def test_a_remembered_token_still_expires() -> None:
     """Expiry is read from the clock on every call: valid at 60.9 s, not at 61 s."""
     one = verifier()
-    one.verify(TOKEN, title="film", now_s=1_800_000_060.9)
-    assert reason_of(lambda: one.verify(TOKEN, title="film", now_s=1_800_000_061)) == "expired"
-    one.verify(TOKEN, title="film", now_s=1_800_000_061, leeway_s=1)
-    assert reason_of(lambda: one.verify(TOKEN, title="a", now_s=NOW_S)) == "wrong-title"
+    one.verify(TOKEN, asked=Asked(title="film"), now_s=1_800_000_060.9)
+    assert (
+        reason_of(lambda: one.verify(TOKEN, asked=Asked(title="film"), now_s=1_800_000_061))
+        == "expired"
+    )
+    one.verify(TOKEN, asked=Asked(title="film"), now_s=1_800_000_061, leeway_s=1)
+    assert (
+        reason_of(lambda: one.verify(TOKEN, asked=Asked(title="a"), now_s=NOW_S)) == "wrong-title"
+    )
 
 
 def test_a_clock_slightly_behind_the_issuers_is_tolerated() -> None:
     """Thirty seconds by default: the issuer's clock may be ahead of a tier's."""
     one = verifier()
-    one.verify(TOKEN, title="film", now_s=1_799_999_970)
-    assert reason_of(lambda: one.verify(TOKEN, title="film", now_s=1_799_999_969)) == "not-yet"
+    one.verify(TOKEN, asked=Asked(title="film"), now_s=1_799_999_970)
+    assert (
+        reason_of(lambda: one.verify(TOKEN, asked=Asked(title="film"), now_s=1_799_999_969))
+        == "not-yet"
+    )
 
 
 def test_renewal_keeps_the_session_and_never_outlives_it() -> None:
     """Renewed at 590 s for 60 s, the new token ends with the session at 601 s."""
     one = verifier()
     late_s = 1_800_000_590.0
-    old = one.verify_renewable(TOKEN, title="film", now_s=late_s)
-    fresh = one.verify(ISSUER.renew(old, now_s=late_s, ttl_s=60), title="film", now_s=late_s)
+    old = one.verify_renewable(TOKEN, asked=Asked(title="film"), now_s=late_s)
+    fresh = one.verify(
+        ISSUER.renew(old, now_s=late_s, ttl_s=60), asked=Asked(title="film"), now_s=late_s
+    )
     assert (fresh.session, fresh.title, fresh.session_ends_s) == ("s1", "film", 1_800_000_601)
     assert fresh.expires_s == 1_800_000_601
     assert fresh.token_id != old.token_id
@@ -181,15 +197,17 @@ def test_renewal_keeps_the_session_and_never_outlives_it() -> None:
 def test_nothing_is_renewed_after_the_session() -> None:
     """From the session's end on, both halves of a renewal refuse."""
     one = verifier()
-    old = one.verify(TOKEN, title="film", now_s=NOW_S)
+    old = one.verify(TOKEN, asked=Asked(title="film"), now_s=NOW_S)
     over_s = 1_800_000_601.0
     assert reason_of(lambda: ISSUER.renew(old, now_s=over_s)) == "session-over"
     renew = one.verify_renewable
-    assert reason_of(lambda: renew(TOKEN, title="film", now_s=over_s)) == "session-over"
-    assert reason_of(lambda: renew(TOKEN, title="other", now_s=NOW_S)) == "wrong-title"
-    assert reason_of(lambda: renew(signed(key=OTHER_KEY), title="film", now_s=NOW_S)) == (
-        "bad-signature"
+    assert (
+        reason_of(lambda: renew(TOKEN, asked=Asked(title="film"), now_s=over_s)) == "session-over"
     )
+    assert reason_of(lambda: renew(TOKEN, asked=Asked(title="other"), now_s=NOW_S)) == "wrong-title"
+    assert reason_of(
+        lambda: renew(signed(key=OTHER_KEY), asked=Asked(title="film"), now_s=NOW_S)
+    ) == ("bad-signature")
 
 
 @pytest.mark.parametrize("wrong", [{"title": "*"}, {"title": ""}, {"ttl_s": 0}, {"session_id": ""}])
@@ -202,16 +220,19 @@ def test_nonsense_is_not_signed(wrong: dict[str, Any]) -> None:
 def test_rotated_keys_take_effect_at_once() -> None:
     """A token verified before its key left is refused afterwards."""
     one = verifier()
-    one.verify(TOKEN, title="film", now_s=NOW_S)
+    one.verify(TOKEN, asked=Asked(title="film"), now_s=NOW_S)
     one.replace_keys(TokenIssuer(OTHER_KEY, "two").jwks())
     assert one.kids == {"two"}
-    assert reason_of(lambda: one.verify(TOKEN, title="film", now_s=NOW_S)) == "unknown-key"
+    assert (
+        reason_of(lambda: one.verify(TOKEN, asked=Asked(title="film"), now_s=NOW_S))
+        == "unknown-key"
+    )
 
 
 def test_the_same_keys_again_forget_nothing() -> None:
     """A key set is fetched again now and then; one that only grew keeps what was verified."""
     one = verifier()
-    one.verify(TOKEN, title="film", now_s=NOW_S)
+    one.verify(TOKEN, asked=Asked(title="film"), now_s=NOW_S)
     both = {"keys": [*ISSUER.jwks()["keys"], *TokenIssuer(OTHER_KEY, "two").jwks()["keys"]]}
     one.replace_keys(both)
     assert list(one._memo) == [TOKEN]
@@ -221,10 +242,10 @@ def test_the_same_keys_again_forget_nothing() -> None:
 
 def test_the_memory_is_bounded_and_forgets_the_least_recently_used() -> None:
     """Of three tokens in a memory for two, the one not used since is verified anew."""
-    one = TokenVerifier(ISSUER.jwks(), memo_size=2)
+    one = TokenVerifier(PathTokens(ISSUER.jwks()), memo_size=2)
     tokens = [ISSUER.issue("film", now_s=NOW_S, session_id=str(n)) for n in range(3)]
     for n in (0, 1, 0, 2):
-        one.verify(tokens[n], title="film", now_s=NOW_S)
+        one.verify(tokens[n], asked=Asked(title="film"), now_s=NOW_S)
     assert list(one._memo) == [tokens[0], tokens[2]]
 
 
@@ -237,7 +258,7 @@ def test_a_remembered_token_is_much_cheaper() -> None:
         for _ in range(100):
             if clear:
                 one._memo.clear()
-            one.verify(TOKEN, title="film", now_s=NOW_S)
+            one.verify(TOKEN, asked=Asked(title="film"), now_s=NOW_S)
         return time.perf_counter() - begin
 
     assert min(seconds(True) for _ in range(3)) > 5 * min(seconds(False) for _ in range(3))
@@ -246,14 +267,20 @@ def test_a_remembered_token_is_much_cheaper() -> None:
 @given(st.text(max_size=200))
 def test_random_text_is_refused_and_raises_nothing_else(text: str) -> None:
     """Whatever comes in, the answer is TokenError."""
-    assert reason_of(lambda: verifier().verify(text, title="film", now_s=NOW_S)) in REASONS
+    assert (
+        reason_of(lambda: verifier().verify(text, asked=Asked(title="film"), now_s=NOW_S))
+        in REASONS
+    )
 
 
 @given(st.binary(max_size=60), st.binary(max_size=60), st.binary(min_size=64, max_size=64))
 def test_random_bytes_in_token_shape_are_refused(head: bytes, body: bytes, sign: bytes) -> None:
     """Also when the text has the shape of a token."""
     token = f"{b64url(head)}.{b64url(body)}.{b64url(sign)}"
-    assert reason_of(lambda: verifier().verify(token, title="film", now_s=NOW_S)) in REASONS
+    assert (
+        reason_of(lambda: verifier().verify(token, asked=Asked(title="film"), now_s=NOW_S))
+        in REASONS
+    )
 
 
 ANY_JSON = st.recursive(
@@ -268,7 +295,7 @@ def test_a_genuine_signature_over_any_claims_raises_nothing_else(name: str, valu
     """Even a key of ours that signed nonsense gives a refusal or valid claims."""
     token = signed({**PAYLOAD, name: value})
     with contextlib.suppress(TokenError):
-        assert verifier().verify(token, title="film", now_s=NOW_S).title == "film"
+        assert verifier().verify(token, asked=Asked(title="film"), now_s=NOW_S).title == "film"
 
 
 @given(st.integers(0, len(TOKEN) - 1), st.characters(codec="ascii"))
@@ -276,7 +303,10 @@ def test_changing_any_one_character_refuses(position: int, character: str) -> No
     """There is no second spelling of a valid token."""
     changed = TOKEN[:position] + character + TOKEN[position + 1 :]
     if changed != TOKEN:
-        assert reason_of(lambda: verifier().verify(changed, title="film", now_s=NOW_S)) in REASONS
+        assert (
+            reason_of(lambda: verifier().verify(changed, asked=Asked(title="film"), now_s=NOW_S))
+            in REASONS
+        )
 
 
 @pytest.mark.parametrize(
@@ -353,5 +383,5 @@ def test_keys_of_other_kinds_are_left_out_of_a_key_set() -> None:
     """A verifier uses what it understands and ignores the rest."""
     mixed = {"keys": [{"kty": "RSA"}, "x", {"kty": "OKP", "crv": "X25519"}, *ISSUER.jwks()["keys"]]}
     assert list(keys_from(mixed)) == [ISSUER.kid]
-    assert TokenVerifier(mixed).jwks() == ISSUER.jwks()
+    assert TokenVerifier(PathTokens(mixed)).jwks() == ISSUER.jwks()
     assert unb64url(b64url(b"abc")) == b"abc"

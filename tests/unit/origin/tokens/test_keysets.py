@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abr.errors import KeyStoreError
-from origin.jwks import b64url, jwks_of, keys_from, thumbprint, unb64url
+from origin.tokens.keysets import (
+    b64url,
+    jwks_of,
+    keys_from,
+    thumbprint,
+    unb64url,
+    verification_keys,
+)
 
 X = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
 """RFC 8037, appendix A.2: the public key of the examples."""
@@ -66,3 +73,44 @@ def test_base64url_has_no_padding_and_reads_back(data: bytes) -> None:
     text = b64url(data)
     assert not set(text) & set("+/=")
     assert unb64url(text) == data
+
+
+EC = {
+    "kty": "EC",
+    "crv": "P-256",
+    "kid": "e",
+    "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+    "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+}
+"""RFC 7515, appendix A.3.1: the public half of the example."""
+SECRET = {"kty": "oct", "kid": "s", "k": b64url(bytes(32))}
+
+
+def test_keys_of_others_are_read_with_their_algorithm() -> None:
+    keys = verification_keys({"keys": [ENTRY | {"alg": "Ed25519"}, EC, SECRET]}, with_secrets=True)
+    assert [(key.kid, key.algorithm) for key in keys] == [
+        ("k", "EdDSA"),
+        ("e", "ES256"),
+        ("s", "HS256"),
+    ]
+
+
+def test_shared_secrets_are_taken_only_where_that_is_allowed() -> None:
+    assert [key.kid for key in verification_keys({"keys": [SECRET, EC]})] == ["e"]
+
+
+def test_secrets_are_never_shown() -> None:
+    (key,) = verification_keys({"keys": [SECRET | {"k": b64url(b"x" * 32)}]}, with_secrets=True)
+    assert "x" * 8 not in repr(key)
+
+
+@pytest.mark.parametrize(
+    "entry", [EC | {"x": EC["y"]}, SECRET | {"k": b64url(bytes(31))}, EC | {"y": None}]
+)
+def test_damaged_keys_of_others_are_our_error(entry: dict[str, Any]) -> None:
+    with pytest.raises(KeyStoreError, match="not a usable"):
+        verification_keys({"keys": [entry]}, with_secrets=True)
+
+
+def test_a_key_for_another_algorithm_is_left_out() -> None:
+    assert verification_keys({"keys": [EC | {"alg": "ES384"}]}) == ()

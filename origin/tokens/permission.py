@@ -1,0 +1,70 @@
+"""What a request asks for, and what a token permits, whatever the token's form.
+
+A form reads a token once into a ``Permission``; all that depends on the request or the clock is
+asked of the permission again at each request.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a request asks for, as far as a token can limit it. Nothing of it holds the token."""
+
+    title: str
+    """Normalised title."""
+    path: str = ""
+    """Inside the title, normalised, without a leading slash."""
+    method: str = "GET"
+    scheme: str = ""
+    """``http`` or ``https``; empty when it is not known."""
+    authority: str = ""
+    """Host and port as the client gave them; empty when not known."""
+    query: str = ""
+    """Without the token, and without the question mark."""
+    address: str = ""
+    """IP address of the client; empty when not known."""
+
+
+class Limit(Protocol):
+    """One claim that limits what a token opens."""
+
+    def refusal(self, asked: Asked) -> str | None:
+        """The reason, a key of ``REASONS``, why it does not permit the request; None: it does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permission:
+    """What a token that is genuine says. All times are Unix seconds."""
+
+    form: str
+    """Name of the token's form: ``path``, ``uri-signing``, ``cat`` or ``hmac``."""
+    kid: str
+    """Id of the key that it is signed with."""
+    expires_s: float
+    """The first instant at which it is no longer valid (RFC 7519 §4.1.4)."""
+    starts_s: float = -math.inf
+    """The first instant at which it is valid."""
+    issued_s: float = -math.inf
+    """When it was issued."""
+    session_ends_s: float = -math.inf
+    """Latest instant of renewal; before ``expires_s``: it cannot be renewed."""
+    token_id: str = ""
+    """Differs between the tokens of a session; empty when it has none."""
+    session: str = ""
+    """Id of the playback session; the same in every renewed token."""
+    account: str = ""
+    """Opaque tag of the account; empty when it has none."""
+    title: str = ""
+    """The one title it opens, compared exactly; empty: ``limits`` say what it opens."""
+    limits: tuple[Limit, ...] = field(default=(), repr=False)
+    """What else must permit a request."""
+    max_height: int | None = None
+    """Keys are given for pictures of at most this many lines; None: for all."""
+    watermark: bytes = field(default=b"", repr=False)
+    """The pattern of the session's watermark; empty: none."""
