@@ -18,10 +18,7 @@ import hashlib
 import hmac
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, NamedTuple
-
-import numpy as np
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from typing import Literal
 
 from abr.errors import MediaError
 from transcode.encryption import ContentKey
@@ -30,6 +27,7 @@ from transcode.media.codecs import key_frame_test, sample_entry
 from transcode.media.fragments import read_fragment
 from transcode.media.hevcslices import hevc_leader
 from transcode.media.slices import h264_leader
+from transcode.packaging.samplecipher import BLOCK, Part, Sealing, apply, parts_of
 
 Scheme = Literal["cbcs", "cenc"]
 METHODS: dict[Scheme, str] = {"cbcs": "SAMPLE-AES", "cenc": "SAMPLE-AES-CTR"}
@@ -41,15 +39,8 @@ _PATH = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
 _VIDEO = {b"avc1": 78, b"hvc1": 78}
 _AUDIO = {b"mp4a": 28, b"Opus": 28}
 _LEADERS = {b"avc1": (b"avcC", h264_leader), b"hvc1": (b"hvcC", hevc_leader)}
-_BLOCK, _PERIOD = 16, 10  # of cbcs: one block encrypted, nine clear
+_PATTERN = (1, 9)  # of pictures under cbcs: one block encrypted, nine clear
 _NO_DEFAULTS = (0, 0, 0)
-
-
-class _Part(NamedTuple):
-    """Bytes of a sample that stay clear, and those after them that are encrypted."""
-
-    clear: int
-    protected: int
 
 
 def constant_iv(kid: str) -> bytes:
@@ -98,6 +89,14 @@ class SampleEncrypter:
             found = find(init, name, start=entry.body + _VIDEO[kind], end=entry.end)
             self._leader = leader_of(init[found.body : found.end])
         self._length_bytes = key_frame_test(init).length_bytes if self._leader else 0
+        is_cbcs = scheme == "cbcs"
+        self._sealing = Sealing(
+            scheme=scheme,
+            kid=key.kid,
+            iv_bytes=0 if is_cbcs else 8,
+            constant_iv=constant_iv(key.kid) if is_cbcs else b"",
+            pattern=_PATTERN if is_cbcs and self._leader else (0, 0),
+        )
 
     def __repr__(self) -> str:
         return f"<SampleEncrypter {self.scheme}>"
@@ -107,10 +106,11 @@ class SampleEncrypter:
         is_video = self._leader is not None
         entry = sample_entry(init)
         fields = (_VIDEO | _AUDIO)[entry.kind]
-        pattern = 0x19 if is_video else 0
+        encrypted, clear = self._sealing.pattern
+        pattern = encrypted << 4 | clear
         kid = bytes.fromhex(self._key.kid)
         if self.scheme == "cbcs":
-            iv = constant_iv(self._key.kid)
+            iv = self._sealing.constant_iv
             tenc = full_box(b"tenc", 1, 0, bytes([0, pattern, 1, 0]), kid, bytes([16]), iv)
         else:
             tenc = full_box(b"tenc", 0, 0, bytes([0, 0, 1, 8]), kid)
@@ -153,9 +153,9 @@ class SampleEncrypter:
         entries: list[bytes] = []
         written: list[bytes] = []
         for data in samples:
-            iv = sample_iv(data, self._key)
+            iv = sample_iv(data, self._key) if self.scheme == "cenc" else self._sealing.constant_iv
             parts = list(self._parts(data))
-            written.append(_apply(data, parts, self.scheme, self._key, iv, encrypts=True))
+            written.append(apply(data, parts, self._sealing, self._key.key, iv, encrypts=True))
             entry = iv if self.scheme == "cenc" else b""
             if self._leader is not None:
                 entry += struct.pack(">H", len(parts))
@@ -168,10 +168,10 @@ class SampleEncrypter:
             b"mdat", *written
         )
 
-    def _parts(self, data: bytes) -> Iterator[_Part]:
+    def _parts(self, data: bytes) -> Iterator[Part]:
         """What is encrypted of a sample."""
         if self._leader is None:
-            yield _Part(0, len(data))
+            yield Part(0, len(data))
             return
         at, clear = 0, 0
         while at < len(data):
@@ -183,60 +183,16 @@ class SampleEncrypter:
             leader = self._leader(unit)
             protected = size - leader
             if self.scheme == "cenc":
-                protected -= protected % _BLOCK  # 10.1: whole blocks only
-            elif protected < _BLOCK:
+                protected -= protected % BLOCK  # 10.1: whole blocks only
+            elif protected < BLOCK:
                 protected = 0
             clear += self._length_bytes + size - protected
             at = start + size
             if protected:
-                yield from _clear_of(clear, protected)
+                yield from parts_of(clear, protected)
                 clear = 0
         if clear:
-            yield from _clear_of(clear, 0)
-
-
-def _clear_of(clear: int, protected: int) -> Iterator[_Part]:
-    """Parts whose clear bytes fit 16 bits."""
-    while clear > 0xFFFF:
-        yield _Part(0xFFFF, 0)
-        clear -= 0xFFFF
-    yield _Part(clear, protected)
-
-
-def _apply(
-    data: bytes,
-    parts: Sequence[_Part],
-    scheme: Scheme,
-    key: ContentKey,
-    iv: bytes,
-    *,
-    encrypts: bool,
-) -> bytes:
-    """``data`` with its protected parts encrypted, or decrypted."""
-    result = bytearray(data)
-    is_whole = len(parts) == 1 and not parts[0].clear
-    at = 0
-    counter = (
-        Cipher(algorithms.AES(key.key), modes.CTR(iv + bytes(8))) if scheme == "cenc" else None
-    )
-    stream = counter.encryptor() if counter else None
-    for clear, protected in parts:
-        at += clear
-        if stream is not None:
-            # 9.5.2.4: the blocks of a sample are one stream across its parts.
-            result[at : at + protected] = stream.update(data[at : at + protected])
-        else:
-            blocks = np.frombuffer(data, np.uint8, protected // _BLOCK * _BLOCK, at)
-            chosen = blocks.reshape(-1, _BLOCK)[:: 1 if is_whole else _PERIOD]
-            # 9.5.1: with a constant vector, each part begins with it anew.
-            cipher = Cipher(algorithms.AES(key.key), modes.CBC(constant_iv(key.kid)))
-            coder = cipher.encryptor() if encrypts else cipher.decryptor()
-            mixed = np.frombuffer(coder.update(chosen.tobytes()), np.uint8)
-            whole = blocks.reshape(-1, _BLOCK).copy()
-            whole[:: 1 if is_whole else _PERIOD] = mixed.reshape(-1, _BLOCK)
-            result[at : at + len(blocks)] = whole.tobytes()
-        at += protected
-    return bytes(result)
+            yield from parts_of(clear, 0)
 
 
 def _described(
@@ -271,71 +227,3 @@ def _replaced(init: bytes, start: int, end: int, entry: bytes) -> bytes:
         size = parent.end - parent.start + len(entry) - (end - start)
         struct.pack_into(">I", grown, parent.start, size)
     return bytes(grown)
-
-
-def clear_init(init: bytes) -> bytes:
-    """The initialisation section as it was before ``SampleEncrypter.init``."""
-    moov = find(init, b"moov")
-    pssh = find(init, b"moov", b"pssh")
-    plain = init[: moov.start] + box(b"moov", init[moov.body : pssh.start]) + init[moov.end :]
-    entry = sample_entry(plain)
-    fields = 78 if entry.kind == b"encv" else 28
-    sinf = find(plain, b"sinf", start=entry.body + fields, end=entry.end)
-    frma = find(plain, b"frma", start=sinf.body, end=sinf.end)
-    kind = plain[frma.body : frma.end]
-    return _replaced(plain, entry.start, entry.end, box(kind, plain[entry.body : sinf.start]))
-
-
-def clear_segment(segment: bytes, scheme: Scheme, key: ContentKey, *, is_video: bool) -> bytes:
-    """A segment with its samples decrypted, as it was before ``SampleEncrypter.segment``.
-
-    Raises:
-        MediaError: it is not such a segment.
-    """
-    pieces: list[bytes] = []
-    moof = b""
-    try:
-        for each in boxes(segment):
-            whole = segment[each.start : each.end]
-            if each.kind == b"moof":
-                moof = whole
-            elif each.kind == b"mdat" and moof:
-                pieces.append(_clear_fragment(moof, whole, scheme, key, is_video=is_video))
-                moof = b""
-            else:
-                pieces.append(whole)
-    except struct.error as exc:
-        raise MediaError("mp4: senc is cut off; expected an entry for each sample") from exc
-    return b"".join(pieces)
-
-
-def _clear_fragment(
-    moof: bytes, mdat: bytes, scheme: Scheme, key: ContentKey, *, is_video: bool
-) -> bytes:
-    samples = [sample.data for sample in read_fragment(moof, mdat, _NO_DEFAULTS)]
-    traf = find(moof, b"moof", b"traf")
-    mfhd = find(moof, b"moof", b"mfhd")
-    extra = [each for each in boxes(moof, traf.body, traf.end) if each.kind in _DESCRIBING]
-    end = extra[0].start if extra else traf.end
-    children = bytearray(moof[traf.body : end])
-    for each in boxes(bytes(children)):
-        if each.kind == b"trun":
-            (offset,) = struct.unpack_from(">i", children, each.body + 8)
-            struct.pack_into(">i", children, each.body + 8, offset - (traf.end - end))
-    at = extra[0].body + 8 if extra else 0
-    clear: list[bytes] = []
-    for data in samples:
-        iv = b""
-        if scheme == "cenc":
-            iv, at = moof[at : at + 8], at + 8
-        parts = [_Part(0, len(data))]
-        if is_video:
-            (count,) = struct.unpack_from(">H", moof, at)
-            parts = [_Part(*struct.unpack_from(">HI", moof, at + 2 + 6 * n)) for n in range(count)]
-            at += 2 + 6 * count
-        clear.append(_apply(data, parts, scheme, key, iv, encrypts=False))
-    plain = box(b"moof", moof[mfhd.start : mfhd.end], box(b"traf", bytes(children)))
-    return plain + box(b"mdat", *clear)
-
-
-_DESCRIBING = frozenset({b"senc", b"saiz", b"saio"})

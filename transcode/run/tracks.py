@@ -30,7 +30,13 @@ from transcode.packaging import layout
 from transcode.packaging.iframes import key_frames_in_packets, key_frames_of
 from transcode.packaging.index import KeyFrame, SegmentFacts, key_period
 from transcode.packaging.listing import init_iv
-from transcode.packaging.sampleencryption import SampleEncrypter, Scheme, clear_init, clear_segment
+from transcode.packaging.sampledecryption import (
+    Protection,
+    clear_init,
+    clear_segment,
+    read_protection,
+)
+from transcode.packaging.sampleencryption import SampleEncrypter, Scheme
 
 
 @dataclass(slots=True)
@@ -139,18 +145,20 @@ class Folder:
     def read_back(self, numbers: Sequence[int]) -> Iterator[bytes]:
         """The initialisation section, if there is one, and the segments ``numbers``, decrypted."""
         encrypter = self.encrypter
+        protection: Protection | None = None
         if self.container == "fmp4":
             init = (self.path / layout.INIT).read_bytes()
             if encrypter and encrypter.scheme:
+                protection = read_protection(init)
                 init = clear_init(init)
             elif encrypter and self.encrypts_init:
                 init = decrypt(init, encrypter.key_of(0).key, init_iv(self.path.name))
             yield init
         for number in numbers:
             data = (self.path / layout.segment_name(number, self.container)).read_bytes()
-            if encrypter and encrypter.scheme:
+            if encrypter and protection:
                 key = encrypter.key_of(number)
-                data = clear_segment(data, encrypter.scheme, key, is_video=self.is_video)
+                data = clear_segment(data, protection, {key.kid: key.key})
             elif encrypter:
                 data = decrypt(data, encrypter.key_of(number).key, sequence_iv(number))
             yield data

@@ -45,7 +45,7 @@ def init_section(entry: bytes) -> bytes:
     mdhd = full_box(b"mdhd", 0, 0, struct.pack(">IIIII", 0, 0, 90_000, 0, 0))
     stbl = box(b"stbl", stsd)
     edts = box(b"edts", b"something old")
-    tkhd = full_box(b"tkhd", 0, 3, bytes(80))
+    tkhd = full_box(b"tkhd", 0, 3, struct.pack(">III", 0, 0, 1), bytes(68))
     trak = box(b"trak", tkhd, edts, box(b"mdia", mdhd, box(b"minf", stbl)))
     trex = full_box(b"trex", 0, 0, struct.pack(">IIIII", 1, 1, 7, 3, 0))
     moov = box(b"moov", trak, box(b"mvex", trex), box(b"udta", b"whose video it is"))

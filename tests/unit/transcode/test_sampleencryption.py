@@ -27,11 +27,15 @@ from transcode.packaging.iframes import key_frames_of
 from transcode.packaging.index import Encryption, KeyFrame
 from transcode.packaging.indexfile import parse_index, print_index
 from transcode.packaging.listing import iframe_playlist_of, media_playlist_of
+from transcode.packaging.sampledecryption import (
+    clear_init,
+    clear_segment,
+    kids_in,
+    read_protection,
+)
 from transcode.packaging.sampleencryption import (
     SampleEncrypter,
     Scheme,
-    clear_init,
-    clear_segment,
     constant_iv,
     sample_iv,
 )
@@ -215,10 +219,15 @@ def test_what_is_encrypted_decrypts_to_the_same_bytes(scheme: Scheme, entry: byt
     data = [picture(slice_unit(size)) if is_video else bytes(size + 1) for size in sizes]
     segment = box(b"styp", b"msdh") + fragment(*data[:1]) + fragment(*data[1:])
     encrypter = SampleEncrypter(scheme, KEY, init)
-    assert clear_init(encrypter.init(init)) == init
+    sealed = encrypter.init(init)
+    assert read_protection(init) is None
+    assert clear_init(sealed) == clear_init(init) == init
+    protection = read_protection(sealed)
+    assert protection is not None
     made = encrypter.segment(segment)
     assert made != segment
-    assert clear_segment(made, scheme, KEY, is_video=is_video) == segment
+    assert protection.kids == kids_in(made, protection) == (KEY.kid,)
+    assert clear_segment(made, protection, {KEY.kid: KEY.key}) == segment
     before = [s.data for run in mp4facts.runs(init, segment) for s in run.samples]
     after = [s.data for run in mp4facts.runs(init, made) for s in run.samples]
     assert [len(each) for each in after] == [len(each) for each in before]
