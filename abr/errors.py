@@ -74,8 +74,8 @@ class AlgorithmError(InputError, ValueError):
 class TokenError(InputError, PermissionError):
     """A token that is missing, malformed, expired, or issued for something else.
 
-    ``reason`` is one of a fixed set of words: missing, malformed, unknown-key,
-    bad-signature, expired, not-yet, wrong-title, session-over.
+    ``reason`` is one of a fixed set of words, which ``origin.tokens.refusals`` lists: missing,
+    malformed, unknown-key, bad-signature, expired, not-yet, wrong-title and others.
     """
 
     http_status = 403

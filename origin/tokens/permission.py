@@ -33,8 +33,30 @@ class Asked:
 class Limit(Protocol):
     """One claim that limits what a token opens."""
 
+    @property
+    def claim(self) -> str:
+        """Its name, as the standard of the form spells it."""
+        ...
+
+    @property
+    def wanted(self) -> str:
+        """What it permits, in words; holds no secret."""
+        ...
+
+    def found(self, asked: Asked) -> str:
+        """What the request has in its place, in words."""
+        ...
+
     def refusal(self, asked: Asked) -> str | None:
         """The reason, a key of ``REASONS``, why it does not permit the request; None: it does."""
+        ...
+
+
+class Renewal(Protocol):
+    """A claim that asks for a fresh token with each answer."""
+
+    def fields(self, *, asked: Asked, now_s: float) -> tuple[tuple[str, str], ...]:
+        """Fields of an answer to a viewer that hand over a fresh token; empty: none now."""
         ...
 
 
@@ -46,6 +68,8 @@ class Permission:
     """Name of the token's form: ``path``, ``uri-signing``, ``cat`` or ``hmac``."""
     kid: str
     """Id of the key that it is signed with."""
+    issuer: str = ""
+    """Name of the issuer whose key that is; empty: the origin."""
     expires_s: float
     """The first instant at which it is no longer valid (RFC 7519 §4.1.4)."""
     starts_s: float = -math.inf
@@ -68,3 +92,12 @@ class Permission:
     """Keys are given for pictures of at most this many lines; None: for all."""
     watermark: bytes = field(default=b"", repr=False)
     """The pattern of the session's watermark; empty: none."""
+    nonce: str = ""
+    """The token may be used once for each object, and this names it; empty: as often as wanted."""
+    renewal: Renewal | None = field(default=None, repr=False)
+    """How it is replaced with each answer; None: it is not."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all answers to it are alike, and none of them changes anything."""
+        return not self.nonce and self.renewal is None

@@ -15,6 +15,14 @@ REASONS: Mapping[str, str] = {
     "expired": "the token has expired; renew it at /t/<token>/<title>/renew",
     "not-yet": "the token was issued in the future; compare the clocks",
     "wrong-title": "the token is for another title",
+    "wrong-uri": "the token is for other URLs than this one",
+    "wrong-address": "the token is for another address than the one this request comes from",
+    "wrong-audience": "the token is for another server",
+    "wrong-algorithm": "the token is not signed with the algorithm of its key",
+    "unknown-issuer": "the token's issuer is not trusted here",
+    "not-understood": "the token makes a condition that this server does not understand",
+    "used": "the token opens each object once, and was used for this one",
+    "not-renewable": "tokens of this kind cannot be renewed here; ask their issuer for another",
     "session-over": "the session has ended; ask /playback/<title> for a new playback URL",
 }
 """Every reason for a refusal with the text for the client, who is told nothing else."""

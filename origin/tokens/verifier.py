@@ -158,6 +158,8 @@ class TokenVerifier:
     def verify_renewable(self, token: str | None, *, asked: Asked, now_s: float) -> Permission:
         """Like ``verify``, but an expired token passes until its session is over."""
         found = self._permitting(token, asked, now_s)
+        if found.session_ends_s < found.expires_s:
+            refuse("not-renewable")
         if now_s >= found.session_ends_s:
             refuse("session-over")
         return found
