@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import cbor2
 import pytest
@@ -28,9 +29,9 @@ def verified(data: bytes, *keys: VerificationKey) -> Message | None:
     return message if any(is_genuine(message, key) for key in keys) else None
 
 
-def outer(data: bytes) -> list[object]:
+def outer(data: bytes) -> list[Any]:
     """Protected header, unprotected header, payload and signature of a sealed message."""
-    items: list[object] = cbor2.loads(data).value.value
+    items: list[Any] = cbor2.loads(data).value.value
     return items
 
 
