@@ -35,6 +35,7 @@ Kind = Literal[
     "steering",
     "playback",
     "jwks",
+    "trust",
     "healthz",
     "metrics",
     "server",
@@ -51,6 +52,7 @@ METHODS: Mapping[Kind, tuple[str, ...]] = {
     "steering": ("GET", "HEAD"),
     "playback": ("GET", "POST"),
     "jwks": ("GET", "HEAD"),
+    "trust": ("GET", "HEAD"),
     "healthz": ("GET", "HEAD"),
     "metrics": ("GET", "HEAD"),
 }
@@ -129,6 +131,7 @@ _FIXED: dict[tuple[str, ...], Kind] = {
     ("healthz",): "healthz",
     ("metrics",): "metrics",
     (".well-known", "jwks.json"): "jwks",
+    (".well-known", "abr-trust"): "trust",
 }
 
 

@@ -34,6 +34,7 @@ from edge.server.body import DISK_OVERHEAD_BYTES, BodyStore
 from edge.server.clock import monotonic_s
 from edge.server.delivery import Delivery
 from edge.server.filling import Fills
+from edge.server.following import Following
 from edge.server.hotpath import HotObjects
 from edge.server.keeping import Keeper
 from edge.server.parents import ParentsClient
@@ -70,6 +71,7 @@ from origin.server.clock import Clock
 from origin.server.connection import show
 from origin.server.door import Answered, Door
 from origin.server.httpserver import QUICK, make_application, target_of
+from origin.server.trustanswers import TrustAnswers
 from origin.tokens.redaction import redact
 
 LOG = logging.getLogger("abr.edge")
@@ -117,7 +119,14 @@ class Edge:
         """What tells this edge from others in ``CDN-Loop``."""
         self._store = BodyStore(folder, fsync=config.fsync, is_shared=worker is not None)
         refused_s = config.keys_refresh_s
-        self._token_check = TokenCheck(self.upstream.key_set, now=now, refused_s=refused_s)
+        self._token_check = tokens = TokenCheck(
+            self.upstream.key_set, now=now, refused_s=refused_s, waits=True
+        )
+        self._trust = TrustAnswers(
+            tokens.denied, keys=lambda: tokens.digest, epoch=secrets.token_hex(8)
+        )
+        tokens.on_keys = self._trust.wake
+        self._following = Following(config, tokens=tokens, now=now, on_change=self._trust.wake)
         self.reports = Reports(config, now=now)
         """What is written down about requests and players."""
         self._catalogue = Catalogue(self._store.get)
@@ -269,6 +278,7 @@ class Edge:
         self._passthrough.reconfigure(config)
         self._site.reconfigure(config)
         self._steering.reconfigure(config)
+        self._following.reconfigure(config)
         self.hot.reconfigure(limit_s=config.send_limit_s)
         self._token_check.reconfigure(refused_s=config.keys_refresh_s)
         if (config.policy, config.cache_bytes) != (before.policy, before.cache_bytes):
@@ -352,10 +362,11 @@ class Edge:
             await self.upstream.open()
             await self._steering.open()
             async with self._registered():
-                if self.config.require_token and not await self._token_check.start():
-                    LOG.info("no keys from the parent yet: %s", self._token_check.trouble)
+                if self.config.require_token:
+                    await self._start_checking()
                 yield
         finally:
+            await self._following.close()
             if self._sharing is not None:
                 await self._sharing.close()
             await self._audit.close()
@@ -366,6 +377,18 @@ class Edge:
             await self.upstream.close()
             self.hot.close()
             self._store.close()
+
+    async def _start_checking(self) -> None:
+        """Listen to the parents, and wait a little for their keys."""
+        self._following.open(self.upstream.parents.names)
+        self.upstream.on_parents.append(self._following.set_parents)
+        if not await self._token_check.start():
+            trouble = self._token_check.trouble or self._following.trouble
+            LOG.info("no keys from the parent yet: %s", redact(trouble))
+
+    async def shut(self, _app: web.Application) -> None:
+        """Let nobody wait for news any more; for ``on_shutdown``."""
+        self._trust.close()
 
     @asynccontextmanager
     async def _registered(self) -> AsyncIterator[None]:
@@ -422,6 +445,8 @@ class Edge:
         target = target_of(request)
         if target.is_fixed:
             show(request, target.shown)
+        if target.kind == "trust" and request.method in METHODS["trust"]:
+            return await self._trust.answer(request)
         past_caches = parse_request_control(join_fields(fields_of_request(request))).no_cache
         own = await self._about.answer(target, past_caches=past_caches)
         if own is not None:
@@ -524,4 +549,5 @@ def make_app(
     app[EDGE] = edge
     app[QUICK] = edge.hot
     app.cleanup_ctx.append(edge.running)
+    app.on_shutdown.append(edge.shut)
     return app

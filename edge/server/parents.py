@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from abr.errors import AbrError, InputError, PeerError, UpstreamError
@@ -83,6 +83,8 @@ class ParentsClient:
         self._upstreams: dict[str, Upstream] = {}
         self._checking: asyncio.Task[None] | None = None
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self.on_parents: list[Callable[[tuple[str, ...]], object]] = []
+        """Told the names of those that are asked from now on."""
 
     def __repr__(self) -> str:
         return f"<ParentsClient of {self.parents!r}>"
@@ -172,7 +174,7 @@ class ParentsClient:
         trouble: PeerError | None = None
         for name in (await self._choose("/.well-known/jwks.json", "playback")).names:
             try:
-                return await self._upstreams[name].key_set(past_caches)
+                return replace(await self._upstreams[name].key_set(past_caches), parent=name)
             except PeerError as exc:
                 trouble = trouble or exc
         assert trouble is not None
@@ -267,6 +269,8 @@ class ParentsClient:
                 await upstream.open()
         for name in set(self._upstreams) - set(names):
             self._upstreams.pop(name).retire()
+        for told in self.on_parents:
+            told(names)
 
     async def _check_for_ever(self) -> None:
         while True:

@@ -11,18 +11,23 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from abr.errors import KeyStoreError, PeerError, TokenError, UpstreamError
 from edge.caching.directives import control_of
 from edge.caching.freshness import assess, states_lifetime
+from edge.parents.keysets import KeySets
 from edge.skew import correction_s
 from origin.httpdate import parse_http_date
 from origin.paths import Target
+from origin.tokens.keysets import keys_from
 from origin.tokens.pathtoken import PathTokens
 from origin.tokens.permission import Asked, Permission
 from origin.tokens.redaction import redact
+from origin.tokens.revocation import DenyList
+from origin.tokens.trustfeed import digest_of
 from origin.tokens.verifier import TokenVerifier
 
 LOG = logging.getLogger("abr.edge")
@@ -57,6 +62,8 @@ class KeySetAnswer:
     """Its fields by lower-case name."""
     asked_s: float
     arrived_s: float
+    parent: str = ""
+    """Who answered."""
 
 
 class TokenCheck:
@@ -66,6 +73,7 @@ class TokenCheck:
         fetch: Gets the parent's key set, past every cache if told so; raises ``PeerError``.
         now: Seconds since the epoch, which do not jump.
         refused_s: How long a key id that the parent does not know is not asked for again.
+        waits: Permit nothing before ``is_told`` is set.
     """
 
     def __init__(
@@ -74,7 +82,19 @@ class TokenCheck:
         *,
         now: Callable[[], float],
         refused_s: float,
+        waits: bool = False,
     ) -> None:
+        self.denied = DenyList()
+        """What was revoked."""
+        self.is_told = asyncio.Event()
+        """Set once it is known what was revoked, as far as anybody tells."""
+        if not waits:
+            self.is_told.set()
+        self.key_sets = KeySets()
+        """What each parent told of keys."""
+        self.on_keys: Callable[[], object] = _do_nothing
+        """Called when other keys are in use than before."""
+        self._digest = digest_of(None)
         self._fetch = fetch
         self._now = now
         self._refused_s = refused_s
@@ -97,7 +117,12 @@ class TokenCheck:
     @property
     def has_keys(self) -> bool:
         """Whether tokens can be checked."""
-        return self._verifier is not None
+        return self._verifier is not None and self.is_told.is_set()
+
+    @property
+    def digest(self) -> str:
+        """Digest of the key set in use, for the next tier; empty before tokens can be checked."""
+        return self._digest if self.has_keys else ""
 
     @property
     def correction_s(self) -> float:
@@ -124,7 +149,10 @@ class TokenCheck:
     async def start(self) -> bool:
         """Fetch the keys, and wait a little for them; whether they are there."""
         self.renewing = asyncio.create_task(self.refresh())
-        await asyncio.wait({self.renewing}, timeout=PATIENCE_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                await asyncio.shield(self.renewing)
+                await self.is_told.wait()
         if not self.renewing.done():
             self.trouble = "the parent has not answered yet"
         return self.has_keys
@@ -148,9 +176,14 @@ class TokenCheck:
             self._start_renewing()
             if self._now() >= self._fresh_until_s:
                 await self._wait_a_little()
+        if not self.is_told.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.is_told.wait(), PATIENCE_S)
         verifier = self._verifier
         if verifier is None:
             raise UpstreamError(f"no keys to check tokens with; {self.trouble}")
+        if not self.is_told.is_set():
+            raise UpstreamError("no parent has told yet which tokens were revoked")
         try:
             return self._check(verifier, target, asked)
         except TokenError as exc:
@@ -163,7 +196,7 @@ class TokenCheck:
 
         Waits for nothing, so it is for those who can leave a refusal to ``authorize``.
         """
-        if self._verifier is None:
+        if self._verifier is None or not self.is_told.is_set():
             return False
         if self._now() >= self._due_s:
             self._start_renewing()
@@ -222,10 +255,9 @@ class TokenCheck:
     async def _load(self, past_caches: bool) -> bool:
         try:
             found = await self._fetch(past_caches)
-            if self._verifier is None:
-                self._verifier = TokenVerifier(PathTokens(found.jwks))
-            else:
-                self._verifier.replace_keys(found.jwks)
+            keys_from(found.jwks)
+            self.key_sets.fetch(found.parent, found.jwks)
+            self.use_keys()
         except (PeerError, KeyStoreError) as exc:
             if not self.trouble and self._verifier is not None:
                 LOG.warning("keys not renewed, going on with older ones: %s", redact(str(exc)))
@@ -236,6 +268,22 @@ class TokenCheck:
         self._set_clock(found)
         self._use_for(_fresh_s(found))
         return True
+
+    def use_keys(self) -> None:
+        """Verify with the keys that count now.
+
+        Raises:
+            KeyStoreError: they are damaged; then nothing has changed.
+        """
+        jwks = self.key_sets.merged(now_s=self._now())
+        if self._verifier is None:
+            self._verifier = TokenVerifier(PathTokens(jwks), denied=self.denied)
+        else:
+            self._verifier.replace_keys(jwks)
+        before, self._digest = self._digest, digest_of(self._verifier.jwks())
+        if self._digest != before:
+            self._unknown_until_s.clear()
+            self.on_keys()
 
     def _use_for(self, seconds: float) -> None:
         """Let the keys be fresh for so long, and have them fetched a little earlier."""
@@ -269,3 +317,7 @@ def _fresh_s(found: KeySetAnswer) -> float:
         return FRESH_S
     fresh = assess(found.headers, control, asked_s=found.asked_s, arrived_s=found.arrived_s)
     return min(MAX_FRESH_S, max(SPACING_S, fresh.lifetime_s - fresh.age_s))
+
+
+def _do_nothing() -> None:
+    """Nobody wants to know."""

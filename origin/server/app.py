@@ -7,6 +7,7 @@ Endpoints (the shape of URLs is in ``paths``)::
     GET, HEAD  /t/<token>/<title>/key/<kid> 16 bytes of content key
     GET, HEAD  /t/<token>/<title>/<path>    an object of the package
     GET, HEAD  /.well-known/jwks.json       public keys that verify tokens
+    GET, HEAD  /.well-known/abr-trust       what was revoked, as it is revoked
     GET, HEAD  /healthz  /metrics
 """
 
@@ -46,12 +47,13 @@ from origin.server.gzipped import Gzipped
 from origin.server.httpserver import make_application, target_of
 from origin.server.sending import FileBody, send_plan
 from origin.server.store import OpenObject, TitleStore, in_memory
-from origin.signing import Secrets, signing_key
+from origin.server.trust import Trust
+from origin.signing import Secrets
 from origin.steering import with_steering
 from origin.tierfields import asked_by_tier, tier_fields
-from origin.tokens.pathtoken import PathTokens, TokenIssuer
+from origin.tokens.pathtoken import TokenIssuer
 from origin.tokens.permission import Asked, Permission
-from origin.tokens.verifier import TokenVerifier
+from origin.tokens.revocation import RevocationSource
 from transcode.packaging.layout import MULTIVARIANT
 
 LOGGER = logging.getLogger("abr.http")
@@ -78,6 +80,7 @@ def make_app(
     *,
     limits: ServerLimits | None = None,
     now: Callable[[], float] | None = None,
+    revocations: RevocationSource | None = None,
 ) -> web.Application:
     """The origin as an application; serve it with ``httpserver.listening``.
 
@@ -87,15 +90,23 @@ def make_app(
         config: Settings; the defaults when None.
         limits: Sizes and times.
         now: Unix time, seconds; by default a clock that does not jump.
+        revocations: Where revocations are kept; None: nowhere, so they end with this process.
 
     Raises:
         ConfigError: a setting is out of range, or settings contradict each other.
         KeyStoreError: the signing key cannot be read or made.
     """
-    limits = limits or ServerLimits()
-    origin = Origin(store, keys, (config or OriginConfig()).check(), limits, now or Clock())
+    config, limits, now = (
+        (config or OriginConfig()).check(),
+        limits or ServerLimits(),
+        now or Clock(),
+    )
+    trust = Trust(keys, revocations, now=now)
+    origin = Origin(store, keys, config, limits, now, trust)
     app = make_application(origin.answer, limits=limits)
     app[ORIGIN] = origin
+    app.cleanup_ctx.append(trust.running)
+    app.on_shutdown.append(trust.shut)
     return app
 
 
@@ -109,10 +120,9 @@ class Origin:
         config: OriginConfig,
         limits: ServerLimits,
         now: Callable[[], float],
+        trust: Trust,
     ) -> None:
-        kid, private = signing_key(keys)
-        self.issuer = TokenIssuer(private, kid)
-        self.verifier = TokenVerifier(PathTokens(self.issuer.jwks()))
+        self.trust, self.verifier = trust, trust.verifier
         self.metrics = OriginMetrics()
         self._gzipped = Gzipped()
         self._store, self._keys, self._config, self._limits = store, keys, config, limits
@@ -121,6 +131,11 @@ class Origin:
 
     def __repr__(self) -> str:
         return f"<Origin of {self._store!r}, {self.issuer!r}>"
+
+    @property
+    def issuer(self) -> TokenIssuer:
+        """What signs tokens now."""
+        return self.trust.issuer
 
     def playback(self, title: str, *, base: str | None = None) -> dict[str, Any]:
         """The answer of the playback endpoint: ``url``, ``token``, ``expires_s``, ``ttl_s``.
@@ -181,6 +196,7 @@ class Origin:
             "renew": self._renew,
             "playback": self._playback,
             "jwks": self._jwks,
+            "trust": self._trust,
             "healthz": self._healthz,
             "metrics": self._metrics,
         }
@@ -297,6 +313,9 @@ class Origin:
         return key_set_response(
             self.issuer.jwks(), fresh_s=self._config.keys_max_age_s, now_s=self._now()
         )
+
+    async def _trust(self, request: web.Request, _target: Target) -> web.StreamResponse:
+        return await self.trust.feed.answer(request)
 
     def _note_clock(self) -> None:
         """Log once that the machine's clock was set; each tier asks for the keys now and then."""

@@ -7,12 +7,15 @@ Unix time in seconds.
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from origin.tokens.permission import Asked, Permission
 from origin.tokens.refusals import refuse
+from origin.tokens.revocation import DenyList
 
 EARLY_S = 30.0
 """How far the clock of a verifier may be behind the issuer's."""
@@ -80,6 +83,7 @@ class TokenVerifier:
         own: PublicForm,
         others: Sequence[Form] = (),
         *,
+        denied: DenyList | None = None,
         memo_size: int = 4096,
         early_s: float = EARLY_S,
     ) -> None:
@@ -88,12 +92,14 @@ class TokenVerifier:
         Args:
             own: The form that the origin issues.
             others: Further forms; the first that recognises a token reads it.
+            denied: What was revoked, looked at for each request; None: nothing.
             memo_size: Most tokens remembered.
             early_s: How far this clock may be behind the issuer's before ``not-yet``.
         """
         self._own, self._forms = own, (own, *others)
         self._memo: OrderedDict[str, Permission] = OrderedDict()
         self._memo_size, self._early_s = memo_size, early_s
+        self._denied = DenyList() if denied is None else denied
 
     def __repr__(self) -> str:
         names = ", ".join(form.name for form in self._forms)
@@ -174,6 +180,8 @@ class TokenVerifier:
             reason = limit.refusal(asked)
             if reason is not None:
                 refuse(reason)
+        if self._denied.refuses(found, asked.title, now_s=now_s):
+            refuse("revoked")
         return found
 
     def _genuine(self, token: str | None) -> Permission:
@@ -183,7 +191,10 @@ class TokenVerifier:
             self._memo.move_to_end(token)
             return found
         form, token = self._form_of(token)
-        found = self._memo[token] = form.permission(token)
+        found = form.permission(token)
+        if not found.token_id:
+            found = replace(found, token_id=digest_as_id(token))
+        self._memo[token] = found
         if len(self._memo) > self._memo_size:
             self._memo.popitem(last=False)
         return found
@@ -195,3 +206,8 @@ class TokenVerifier:
         if found is None:
             refuse("malformed")
         return found, token
+
+
+def digest_as_id(token: str) -> str:
+    """What a token without an id of its own is revoked by."""
+    return f"sha256:{hashlib.sha256(token.encode()).hexdigest()}"

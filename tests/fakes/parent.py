@@ -8,6 +8,7 @@ have to), and at their bare path for edges that check none. What was asked for i
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -23,7 +24,10 @@ from edge.server.app import EDGE, Edge, make_app
 from origin.config import ServerLimits
 from origin.server.door import Door
 from origin.server.httpserver import listening, make_application
+from origin.server.trustanswers import TrustAnswers
 from origin.tokens.pathtoken import TokenIssuer
+from origin.tokens.revocation import DenyList, Kind, Revocation
+from origin.tokens.trustfeed import PATH, digest_of
 
 LIMITS = ServerLimits(shutdown_s=1.0)
 
@@ -63,6 +67,13 @@ class FakeParent:
         self.seen_for_keys: list[web.Request] = []
         self.key_set_headers = {"Date": ""}  # which says nothing about any clock
         self.url = ""
+        self.is_cut_off = False
+        """Break off every connection, with no answer."""
+        self.feeds_asked = 0
+        self.denied = DenyList()
+        self.feed = TrustAnswers(
+            self.denied, keys=lambda: digest_of(self.issuer.jwks()), epoch=secrets.token_hex(8)
+        )
         self.now: Callable[[], float] = time.time  # noqa: TID251 -- the Date of answers
 
     def add(self, path: str, body: bytes = b"", **more: object) -> Thing:
@@ -71,12 +82,32 @@ class FakeParent:
         self.things[path] = thing
         return thing
 
+    def revoke(self, kind: Kind, value: str) -> None:
+        """Revoke for an hour, and tell at once."""
+        now_s = self.now()
+        entry = Revocation(
+            kind=kind, value=value, until_s=now_s + 3600, changed_ms=int(1000 * now_s)
+        )
+        self.denied.merge((entry,), now_s=now_s)
+        self.feed.wake()
+
+    async def close_feed(self, _app: web.Application) -> None:
+        """Let nobody wait for news any more."""
+        self.feed.close()
+
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer anything."""
+        if self.is_cut_off:
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
         if request.path == "/.well-known/jwks.json":
             self.key_sets_asked += 1
             self.seen_for_keys.append(request)
             return web.json_response(self.issuer.jwks(), headers=self.key_set_headers)
+        if request.path == PATH:
+            self.feeds_asked += 1
+            return await self.feed.answer(request)
         parts = request.path.split("/")
         path = "/" + "/".join(parts[3:]) if parts[1:2] == ["t"] else request.path
         self.asked.append(path)
@@ -124,6 +155,7 @@ async def fake_parent() -> AsyncIterator[FakeParent]:
     """A fake parent that listens."""
     parent = FakeParent()
     app = make_application(parent.handle)
+    app.on_shutdown.append(parent.close_feed)
     async with listening(app, host="127.0.0.1", port=0, limits=LIMITS) as where:
         parent.url = where.url
         yield parent
