@@ -162,6 +162,7 @@ class Following:
         tokens = self._tokens
         if tokens.denied.merge(news.revocations, now_s=tokens.now_s()):
             self._on_change()
+        await tokens.settle()  # it may bring this very key set
         if not tokens.key_sets.hear(name, news.keys, now_s=self._now()):
             found = await upstream.key_set(past_caches=False)
             keys_from(found.jwks)

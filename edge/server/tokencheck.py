@@ -225,6 +225,11 @@ class TokenCheck:
             self._succeeded = await self._load(past_caches)
             return self._succeeded
 
+    async def settle(self) -> None:
+        """Wait for the end of a fetch that is under way."""
+        async with self._lock:
+            pass
+
     async def _learn(self, verifier: TokenVerifier, token: str | None) -> bool:
         """Whether a fetch brings the key of ``token``, which is not known yet."""
         kid = verifier.key_id_of(token)
