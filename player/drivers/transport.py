@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from player.playback.actions import Want
+from player.playback.decrypting import licence_request
 from player.playback.retry import Failure
 
 CONNECT_LIMIT_S = 10.0
@@ -108,7 +109,13 @@ class HttpTransport:
         if want.byte_range is not None:
             start, length = want.byte_range
             headers["Range"] = f"bytes={start}-{start + length - 1}"
-        async with self._http.get(url, headers=headers, server_hostname=server_name) as response:
+        method, data = "GET", None
+        if want.kind == "licence":
+            method, data = "POST", licence_request(want.kid)
+            headers["Content-Type"] = "application/json"
+        async with self._http.request(
+            method, url, headers=headers, data=data, server_hostname=server_name
+        ) as response:
             _check(response, want)
             on_response(self._unrouted(str(response.url)) if response.history else None)
             body = bytearray()

@@ -22,6 +22,9 @@ from player.playback.retry import Failure
 from player.playback.session import PlaybackSession
 from transcode.packaging.layout import MULTIVARIANT
 
+LICENCE_BYTES = 110
+"""About the size of a ClearKey licence of one key."""
+
 PACKAGE_URL = "http://package.invalid"
 """Where a package on disk seems to be served; nothing is ever asked there."""
 
@@ -116,6 +119,8 @@ class PackageOrigin:
         """The size of the file behind a URL, and its text when it is a playlist."""
         if want.kind == "key":
             return VirtualResponse(KEY_BYTES)
+        if want.kind == "licence":
+            return VirtualResponse(LICENCE_BYTES)
         name = unquote(urlsplit(want.url).path).lstrip("/").partition("/")[2]
         path = self._folder / name
         if not path.is_file():

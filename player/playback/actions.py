@@ -6,27 +6,48 @@ A URL may hold a token, so none is part of a ``repr``.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from transcode.playlist import ByteRange
 
-Kind = Literal["multivariant", "media", "init", "key", "segment", "token"]
+Kind = Literal["multivariant", "media", "init", "key", "licence", "segment", "token"]
 """Everything a viewer waits for, so that startup means the same with every driver."""
 
 TrackName = Literal["", "video", "audio"]
 
-Resource = tuple[Kind, str, ByteRange | None]
-"""What identifies something that is fetched once: kind, URL and byte range. The kind,
-because a playlist may name one URL as two kinds of thing."""
+Method = Literal["AES-128", "SAMPLE-AES", "SAMPLE-AES-CTR"]
+"""AES-128 of whole files, or what is inside samples: ``cbcs`` or ``cenc``."""
+
+
+class Resource(NamedTuple):
+    """What identifies something that is fetched once.
+
+    The kind is part of it, because a playlist may name one URL as two kinds of thing, and the
+    key id, because one URL gives the licences of all keys.
+    """
+
+    kind: Kind
+    url: str
+    byte_range: ByteRange | None = None
+    kid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyUse:
-    """The content key and initialisation vector that decrypt something."""
+    """The content key that decrypts something, and how."""
 
     url: str = field(repr=False)
-    """Where the 16-byte key is; the same URL as in the ``Fetch`` that brings it."""
+    """Where the key is; the same URL as in the ``Fetch`` that brings it."""
     iv: bytes
+    """Of whole files; samples have theirs in the media."""
+    method: Method = "AES-128"
+    kid: str = ""
+    """Id of a key that a licence holds; empty: the URL answers with the key's 16 bytes."""
+
+    @property
+    def resource(self) -> Resource:
+        """What brings the key."""
+        return Resource("licence" if self.kid else "key", self.url, None, self.kid)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +66,13 @@ class Want:
     """What decrypts it; None when it is in the clear."""
     init: Resource | None = field(default=None, repr=False)
     """The initialisation section that a segment follows; None where there is none."""
+    kid: str = ""
+    """Of a licence: the id of the key that is asked for; empty for everything else."""
 
     @property
     def resource(self) -> Resource:
         """What identifies it among all that is fetched once."""
-        return (self.kind, self.url, self.byte_range)
+        return Resource(self.kind, self.url, self.byte_range, self.kid)
 
 
 @dataclass(frozen=True, slots=True)

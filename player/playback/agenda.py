@@ -157,7 +157,8 @@ class Agenda:
         keys: list[KeyUse | None] = [init.key if init else None, ref.key]
         for key in keys:
             if key is not None:
-                yield Want(kind="key", url=key.url, track=track, rung=rung)
+                kind, url, _, kid = key.resource
+                yield Want(kind=kind, url=url, track=track, rung=rung, kid=kid)
         if init is not None:
             yield Want(
                 kind="init",
@@ -179,5 +180,5 @@ class Agenda:
             segment=segment,
             rung=rung,
             key=ref.key,
-            init=("init", ref.init.url, ref.init.byte_range) if ref.init else None,
+            init=Resource("init", ref.init.url, ref.init.byte_range) if ref.init else None,
         )

@@ -3,16 +3,31 @@
 Keys and media arrive in any order. Decrypting is also the check that media came whole
 and with the right key; what fails it is reported like any other failed request, in time
 for the session to hear of the failure and not of an arrival.
+
+Whole files are decrypted as their playlist says. Encrypted samples say themselves how and with
+which keys, in their initialisation section; the playlist only says where the keys are.
 """
 
 from __future__ import annotations
 
+import base64
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+from transcode.packaging.sampledecryption import (
+    Protection,
+    clear_init,
+    clear_segment,
+    kids_in,
+    read_protection,
+)
 
 from abr.errors import MediaError
-from player.playback.actions import Want
+from player.playback.actions import KeyUse, Resource, Want
 from player.playback.retry import Failure
-from transcode.encryption import decrypt
+from transcode.encryption import KEY_BYTES, decrypt
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +53,9 @@ class Decrypter:
     """The keys of one playback, and the media that waits for them."""
 
     def __init__(self) -> None:
-        self._keys: dict[str, bytes] = {}
+        self._keys: dict[Resource, bytes] = {}
+        self._licensed: dict[str, bytes] = {}
+        self._protections: dict[Resource, Protection | None] = {}
         self._waiting: list[Arrival] = []
 
     def __repr__(self) -> str:
@@ -48,27 +65,118 @@ class Decrypter:
         """A response arrived; returns the media that became clear, in order of arrival.
 
         Raises:
-            UnusableError: this response, or one that waited for it, cannot be decrypted.
+            UnusableError: this response, or one that waited for it, cannot be used.
         """
-        if arrival.want.kind == "key":
-            self._keys[arrival.want.url] = arrival.body
+        if arrival.want.kind in ("key", "licence"):
+            self._take_key(arrival)
         elif arrival.want.kind in ("init", "segment"):
             self._waiting.append(arrival)
-        ready = [each for each in self._waiting if self._has_key_of(each)]
-        self._waiting = [each for each in self._waiting if not self._has_key_of(each)]
-        return [(each.want, self._clear(each)) for each in ready]
+        clear: list[tuple[Want, bytes]] = []
+        # What one of them says may be what another waits for.
+        while ready := [each for each in self._waiting if self._is_ready(each)]:
+            self._waiting = [each for each in self._waiting if each not in ready]
+            clear += [(each.want, self._clear(each)) for each in ready]
+        return clear
 
-    def _has_key_of(self, arrival: Arrival) -> bool:
-        use = arrival.want.key
-        return use is None or use.url in self._keys
+    def _take_key(self, arrival: Arrival) -> None:
+        want = arrival.want
+        if want.kind == "key":
+            self._keys[want.resource] = arrival.body
+            return
+        try:
+            licensed = keys_in_licence(arrival.body)
+            key = licensed[want.kid]
+        except MediaError as exc:
+            raise UnusableError(
+                arrival.request_id, Failure("content", message=f"licence: {exc}")
+            ) from exc
+        except KeyError as exc:
+            message = f"licence: no key {want.kid} in it; the viewer is not entitled to it"
+            raise UnusableError(arrival.request_id, Failure("content", message=message)) from exc
+        self._licensed |= licensed
+        self._keys[want.resource] = key
+
+    def _is_ready(self, arrival: Arrival) -> bool:
+        use, init = arrival.want.key, arrival.want.init
+        if use is None:
+            return True
+        if use.method != "AES-128" and init is not None and init not in self._protections:
+            return False
+        return use.resource in self._keys
 
     def _clear(self, arrival: Arrival) -> bytes:
         want = arrival.want
-        if want.key is None:
-            return arrival.body
         try:
-            return decrypt(arrival.body, self._keys[want.key.url], want.key.iv)
+            if want.key is None or want.key.method == "AES-128":
+                body = self._whole(arrival)
+                return self._clear_init(want, body) if want.kind == "init" else body
+            return self._clear_samples(want, want.key, arrival.body)
         except (MediaError, ValueError) as exc:
             what = f"segment {want.segment}" if want.kind == "segment" else "initialisation section"
             failure = Failure("content", message=f"{what}: {exc}")
             raise UnusableError(arrival.request_id, failure) from exc
+
+    def _whole(self, arrival: Arrival) -> bytes:
+        use = arrival.want.key
+        return (
+            arrival.body if use is None else decrypt(arrival.body, self._keys[use.resource], use.iv)
+        )
+
+    def _clear_init(self, want: Want, body: bytes) -> bytes:
+        """Remember how samples are encrypted, and say nothing of it any more."""
+        protection = read_protection(body) if body[4:8] in _FIRST_BOXES else None
+        self._protections[want.resource] = protection
+        return body if protection is None else clear_init(body)
+
+    def _clear_samples(self, want: Want, use: KeyUse, body: bytes) -> bytes:
+        protection = self._protections.get(want.init) if want.init is not None else None
+        if protection is None:
+            raise MediaError(
+                f"mp4: {use.method} in the playlist, and nothing of it in the initialisation "
+                "section"
+            )
+        key = self._keys[use.resource]
+        if len(key) != KEY_BYTES:
+            raise MediaError(f"a key of {len(key)} bytes; expected {KEY_BYTES}")
+        given = dict.fromkeys(kids_in(body, protection), key)
+        if use.kid:
+            given = {**self._licensed, use.kid: key}
+        return clear_segment(body, protection, given)
+
+
+_FIRST_BOXES = (b"ftyp", b"styp", b"moov", b"free")
+
+
+def keys_in_licence(body: bytes) -> dict[str, bytes]:
+    """Keys by id (32 hexadecimal digits) in a ClearKey licence.
+
+    Raises:
+        MediaError: it is no licence.
+
+    Source: W3C, Encrypted Media Extensions (2025), 9.1.4 (licence format).
+    """
+    try:
+        licence = json.loads(body)
+        return dict(_key_in(entry) for entry in licence["keys"])
+    except (ValueError, KeyError, TypeError) as exc:
+        raise MediaError("no ClearKey licence; expected JSON with keys of 16 bytes") from exc
+
+
+def licence_request(kid: str) -> bytes:
+    """What asks for the licence of one key.
+
+    Source: W3C, Encrypted Media Extensions (2025), 9.1.3 (licence request format).
+    """
+    text = base64.urlsafe_b64encode(bytes.fromhex(kid)).rstrip(b"=").decode()
+    return json.dumps({"kids": [text], "type": "temporary"}).encode()
+
+
+def _key_in(entry: Mapping[str, Any]) -> tuple[str, bytes]:
+    kid, key = (_unb64url(entry[name]) for name in ("kid", "k"))
+    if len(kid) != KEY_BYTES or len(key) != KEY_BYTES:
+        raise ValueError("of another length")
+    return kid.hex(), key
+
+
+def _unb64url(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -18,11 +18,13 @@ import numpy as np
 
 from abr.errors import PlaybackError
 from abr.media import FloatArray, Presentation
-from player.playback.actions import KeyUse
+from player.playback.actions import KeyUse, Method
 from player.playback.sizes import fill_known_sizes
 from transcode.encryption import iv_for
 from transcode.packaging.presentation import own_rates_bps
 from transcode.playlist import (
+    CLEAR_KEY,
+    IDENTITY,
     ByteRange,
     Key,
     MediaPlaylist,
@@ -159,7 +161,7 @@ def segments_of(playlist: MediaPlaylist, *, url: str) -> tuple[SegmentRef, ...]:
             start_s=start_s,
             bitrate_bps=segment.bitrate_kbps * 1000.0 if segment.bitrate_kbps else None,
             init=_init(segment, url),
-            key=_key_use(segment.key, iv_for(segment), url) if segment.key else None,
+            key=_segment_key(segment, url),
         )
         for segment, start_s in zip(listed, starts, strict=False)
     )
@@ -234,14 +236,65 @@ def _init(segment: Segment, url: str) -> InitRef | None:
     section = segment.map
     if section is None:
         return None
-    # RFC 8216, 4.3.2.5 requires an IV here: a section has no sequence number to take it from.
-    key = _key_use(section.key, section.key.iv or bytes(16), url) if section.key else None
+    key = None
+    # Whole files only; encrypted samples have a section in the clear, which says so.
+    if section.key is not None and section.key.method == "AES-128":
+        # RFC 8216, 4.3.2.5 requires an IV here: a section has no sequence number to take it from.
+        key = _key_use(section.key, section.key.iv or bytes(16), url)
     return InitRef(url=resolve(url, section.uri), byte_range=section.byte_range, key=key)
 
 
-def _key_use(key: Key, iv: bytes, url: str) -> KeyUse:
-    if key.method != "AES-128":
+def _segment_key(segment: Segment, url: str) -> KeyUse | None:
+    if segment.key is None:
+        return None
+    use = _key_use(segment.key, iv_for(segment), url)
+    if use.method != "AES-128" and segment.map is None:
         raise PlaybackError(
-            f"EXT-X-KEY METHOD={key.method}; this player decrypts AES-128 (and plays clear media)"
+            f"EXT-X-KEY METHOD={use.method} for segments without EXT-X-MAP; expected fMP4, since "
+            "samples of transport streams and packed audio are not decrypted here"
         )
-    return KeyUse(resolve(url, key.uri), iv)
+    return use
+
+
+def _key_use(key: Key, iv: bytes, url: str) -> KeyUse:
+    """Where the key is, and how it is used.
+
+    Raises:
+        PlaybackError: another player is needed for this kind of key.
+    """
+    method = METHODS.get(key.method)
+    if method is None:
+        raise PlaybackError(
+            f"EXT-X-KEY METHOD={key.method}; expected AES-128, SAMPLE-AES or SAMPLE-AES-CTR"
+        )
+    if key.keyformat == IDENTITY:
+        return KeyUse(resolve(url, key.uri), iv, method)
+    if key.keyformat != CLEAR_KEY or method == "AES-128":
+        name = SYSTEMS.get(key.keyformat.lower(), key.keyformat)
+        raise PlaybackError(
+            f"EXT-X-KEY KEYFORMAT of {name}, which needs a player with that system; "
+            "this one takes keys as they are (identity) and ClearKey licences"
+        )
+    if not key.kid:
+        raise PlaybackError("EXT-X-KEY of ClearKey without KEYID; expected the id of its key")
+    if key.uri.startswith("data:"):
+        raise PlaybackError(
+            "EXT-X-KEY of ClearKey with a data: URI; expected the URL of a licence server, since "
+            "this player asks where the playlist says"
+        )
+    return KeyUse(resolve(url, key.uri), iv, method, key.kid)
+
+
+METHODS: Mapping[str, Method] = {
+    "AES-128": "AES-128",
+    "SAMPLE-AES": "SAMPLE-AES",
+    "SAMPLE-AES-CTR": "SAMPLE-AES-CTR",
+}
+SYSTEMS: Mapping[str, str] = {
+    "com.apple.streamingkeydelivery": "FairPlay",
+    "com.microsoft.playready": "PlayReady",
+    "urn:uuid:9a04f079-9840-4286-ab92-e65be0885f95": "PlayReady",
+    "urn:uuid:edef8ba9-79d6-4ace-a3c8-27dcd51d21ed": "Widevine",
+    "com.widevine": "Widevine",
+}
+"""Systems of other players by their KEYFORMAT in lower case."""

@@ -21,7 +21,7 @@ from origin.tokens.verifier import TokenVerifier
 from player.batch.linking import Linker
 from player.batch.tables import Totals
 from player.drivers.virtual import PresentationOrigin, VirtualDriver
-from player.playback.actions import Fetch, KeyUse, Want
+from player.playback.actions import Fetch, KeyUse, Resource, Want
 from player.playback.decrypting import Arrival
 from player.playback.requests import Request
 from player.playback.session import PlaybackSession
@@ -116,7 +116,7 @@ def test_no_repr_of_a_playback_shows_a_token_or_a_key() -> None:
     url = "http://origin.example/t/aaaa.bbbb.cccc/film/master.m3u8"
     session = PlaybackSession(url, load("fixed"))
     (fetch,) = (action for action in session.start(0.0) if isinstance(action, Fetch))
-    key = Want(kind="key", url=url, key=KeyUse(url, bytes(16)), init=("init", url, None))
+    key = Want(kind="key", url=url, key=KeyUse(url, bytes(16)), init=Resource("init", url))
     shown = repr(
         [
             session,

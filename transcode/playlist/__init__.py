@@ -5,6 +5,7 @@ know. ``print_multivariant`` and ``print_media`` are strict. ``parse(print(p)) =
 """
 
 from transcode.playlist.model import (
+    CLEAR_KEY,
     IDENTITY,
     ByteRange,
     Key,
@@ -26,6 +27,7 @@ from transcode.playlist.read import parse
 from transcode.playlist.write import print_media, print_multivariant
 
 __all__ = [
+    "CLEAR_KEY",
     "IDENTITY",
     "ByteRange",
     "Key",

@@ -100,6 +100,14 @@ class Fields:
             self._bad(name, "0x and up to 32 hexadecimal digits")
         return bytes.fromhex(match[1].zfill(32))
 
+    def key_id(self, name: str) -> str:
+        """32 lower-case hexadecimal digits; empty when absent or of another form.
+
+        Systems of keys that we do not know may write it as they like.
+        """
+        match = re.fullmatch(r"0[xX]([0-9a-fA-F]{32})", self.text(name) or "")
+        return match[1].lower() if match else ""
+
     def byte_range(self, name: str, *, otherwise: int | None) -> ByteRange | None:
         """``LENGTH[@OFFSET]``; ``otherwise`` is the offset when none is written."""
         value = self.text(name)

@@ -18,6 +18,9 @@ from abr.errors import PlaylistError
 IDENTITY = "identity"
 """The KEYFORMAT of a URI that answers with the key's bytes themselves."""
 
+CLEAR_KEY = "org.w3.clearkey"
+"""The KEYFORMAT of ClearKey, whose licences W3C's Encrypted Media Extensions define."""
+
 
 class ByteRange(NamedTuple):
     """A run of bytes inside a resource."""
@@ -127,6 +130,8 @@ class Key:
     """16 bytes; None means the segment's media sequence number."""
     keyformat: str = IDENTITY
     keyformat_versions: str | None = None
+    kid: str = ""
+    """KEYID: the key's id, 32 lower-case hexadecimal digits; empty when not stated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

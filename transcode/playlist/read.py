@@ -20,6 +20,7 @@ from m3u8.parser import parse as split_playlist
 from abr.errors import PlaylistError
 from transcode.playlist.fields import Fields
 from transcode.playlist.model import (
+    CLEAR_KEY,
     IDENTITY,
     ByteRange,
     Key,
@@ -109,9 +110,10 @@ class _KeysInForce:
             iv=fields.initialisation_vector("iv"),
             keyformat=fields.text("keyformat") or IDENTITY,
             keyformat_versions=fields.text("keyformatversions"),
+            kid=fields.key_id("keyid"),
         )
         self.by_format[key.keyformat] = key
-        return self.by_format.get(IDENTITY, key)
+        return self.by_format.get(IDENTITY) or self.by_format.get(CLEAR_KEY, key)
 
 
 def _trick_play(line: str, number: int, outline: Outline) -> TrickPlayVariant:

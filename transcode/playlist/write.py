@@ -257,6 +257,10 @@ def _key(key: Key | None) -> str:
         if len(key.iv) != 16:
             raise _refusal(f"an IV of {len(key.iv)} bytes; expected 16")
         fields.append(("IV", f"0x{key.iv.hex()}"))
+    if key.kid:
+        if not re.fullmatch("[0-9a-f]{32}", key.kid):
+            raise _refusal("a key id of another form; expected 32 hexadecimal digits")
+        fields.append(("KEYID", f"0x{key.kid}"))
     if key.keyformat != IDENTITY:
         fields.append(("KEYFORMAT", _quote(key.keyformat)))
     if key.keyformat_versions is not None:

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from player.config import PlayerConfig
-from player.playback.actions import Want
+from player.playback.actions import Resource, Want
 from player.playback.agenda import Agenda, Choice
 from player.playback.source import Source
 from player.playback.states import Playback
@@ -143,7 +143,7 @@ def test_a_segment_needs_its_key_and_its_section() -> None:
     want = agenda.want("video", 0, 0)
     assert want.key is not None
     assert want.key.iv == bytes(16)
-    assert want.init == ("init", f"{folder}v0/init.mp4", None)
+    assert want.init == Resource("init", f"{folder}v0/init.mp4")
 
 
 def test_the_video_of_every_rung_lies_on_one_timeline() -> None:

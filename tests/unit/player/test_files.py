@@ -12,7 +12,7 @@ import pytest
 from abr.errors import MissingFileError
 from abr.files.whole import write_whole
 from player.files import MediaFolder, check_writable
-from player.playback.actions import Want
+from player.playback.actions import Resource, Want
 
 
 def test_a_pipe_or_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def segment(rung: int, index: int, init: str = "init.mp4") -> Want:
         track="video",
         segment=index,
         rung=rung,
-        init=("init", init, None),
+        init=Resource("init", init),
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from player.playback.actions import Resource
 from player.playback.tracks import Track
 
-INIT: Resource = ("init", "init.mp4", None)
-KEY: Resource = ("key", "key/1", None)
+INIT: Resource = Resource("init", "init.mp4")
+KEY: Resource = Resource("key", "key/1")
 
 
 def test_a_segment_is_playable_once_all_it_needs_is_here() -> None:
