@@ -16,6 +16,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from abr.errors import MediaError
+from player.playback.actions import KeyUse, Resource, Want
+from player.playback.retry import Failure
+from transcode.encryption import KEY_BYTES, decrypt
 from transcode.packaging.sampledecryption import (
     Protection,
     clear_init,
@@ -23,11 +27,6 @@ from transcode.packaging.sampledecryption import (
     kids_in,
     read_protection,
 )
-
-from abr.errors import MediaError
-from player.playback.actions import KeyUse, Resource, Want
-from player.playback.retry import Failure
-from transcode.encryption import KEY_BYTES, decrypt
 
 
 @dataclass(frozen=True, slots=True)
