@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from abr.errors import MediaError
-from player.playback.actions import KeyUse, Resource, Want
+from player.playback.actions import Resource, Want
 from player.playback.retry import Failure
 from transcode.encryption import KEY_BYTES, decrypt
 from transcode.packaging.sampledecryption import (
@@ -97,19 +97,17 @@ class Decrypter:
 
     def _is_ready(self, arrival: Arrival) -> bool:
         use, init = arrival.want.key, arrival.want.init
-        if use is None:
-            return True
-        if use.method != "AES-128" and init is not None and init not in self._protections:
+        if init is not None and init not in self._protections:
             return False
-        return use.resource in self._keys
+        return use is None or use.resource in self._keys
 
     def _clear(self, arrival: Arrival) -> bytes:
         want = arrival.want
         try:
-            if want.key is None or want.key.method == "AES-128":
-                body = self._whole(arrival)
-                return self._clear_init(want, body) if want.kind == "init" else body
-            return self._clear_samples(want, want.key, arrival.body)
+            body = self._whole(arrival)
+            if want.kind == "init":
+                return self._clear_init(want, body)
+            return self._clear_samples(want, body)
         except (MediaError, ValueError) as exc:
             what = f"segment {want.segment}" if want.kind == "segment" else "initialisation section"
             failure = Failure("content", message=f"{what}: {exc}")
@@ -117,9 +115,9 @@ class Decrypter:
 
     def _whole(self, arrival: Arrival) -> bytes:
         use = arrival.want.key
-        return (
-            arrival.body if use is None else decrypt(arrival.body, self._keys[use.resource], use.iv)
-        )
+        if use is None or use.method != "AES-128":
+            return arrival.body
+        return decrypt(arrival.body, self._keys[use.resource], use.iv)
 
     def _clear_init(self, want: Want, body: bytes) -> bytes:
         """Remember how samples are encrypted, and say nothing of it any more."""
@@ -127,19 +125,27 @@ class Decrypter:
         self._protections[want.resource] = protection
         return body if protection is None else clear_init(body)
 
-    def _clear_samples(self, want: Want, use: KeyUse, body: bytes) -> bytes:
-        protection = self._protections.get(want.init) if want.init is not None else None
+    def _clear_samples(self, want: Want, body: bytes) -> bytes:
+        """A segment with its samples in the clear, if they are encrypted."""
+        use = want.key if want.key and want.key.method != "AES-128" else None
+        protection = self._protections[want.init] if want.init is not None else None
         if protection is None:
+            if use is None:
+                return body
             raise MediaError(
                 f"mp4: {use.method} in the playlist, and nothing of it in the initialisation "
                 "section"
             )
+        kids = kids_in(body, protection)
+        if not kids:  # a clear lead
+            return clear_segment(body, protection, {})
+        if use is None:
+            raise MediaError(f"mp4: encrypted with key {kids[0]}, and the playlist names no key")
         key = self._keys[use.resource]
         if len(key) != KEY_BYTES:
             raise MediaError(f"a key of {len(key)} bytes; expected {KEY_BYTES}")
-        given = dict.fromkeys(kids_in(body, protection), key)
-        if use.kid:
-            given = {**self._licensed, use.kid: key}
+        # A key without an id is that of all samples.
+        given = {**self._licensed, use.kid: key} if use.kid else dict.fromkeys(kids, key)
         return clear_segment(body, protection, given)
 
 

@@ -81,12 +81,13 @@ def test_samples_become_clear_in_whatever_order_things_come(
     assert clear == {"init": INIT, "segment": SEGMENT}
 
 
-def test_a_clear_lead_waits_for_nothing() -> None:
-    """Segments before the first EXT-X-KEY, under an initialisation section of encryption."""
-    init, _ = encrypted("cbcs")
+@pytest.mark.parametrize("scheme", METHODS)
+def test_encrypted_samples_without_a_key_in_the_playlist_are_no_media(scheme: Scheme) -> None:
+    init, segment = encrypted(scheme)
     decrypter = Decrypter()
-    assert decrypter.take(segment_arrival(SEGMENT, None))[0][1] == SEGMENT
-    assert decrypter.take(init_arrival(init))[0][1] == INIT
+    decrypter.take(init_arrival(init))
+    with pytest.raises(UnusableError, match=f"encrypted with key {KEY.kid}, and the playlist"):
+        decrypter.take(segment_arrival(segment, None))
 
 
 @pytest.mark.parametrize("key", [b"", bytes(15), bytes(17), b"<html>"])
