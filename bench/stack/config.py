@@ -15,7 +15,8 @@ class ServeConfig:
     host: str = "127.0.0.1"
     """Address that all servers listen on."""
     port: int = 0
-    """Port of the origin; the regional cache and the edges use the ports after it. 0: any free."""
+    """Port of the origin; the regional cache, the edges and the watch page use those after it.
+    0: any free."""
     edges: int = 2
     """Number of ISP edges below the regional tier."""
     cache_dir: str = ""
@@ -24,6 +25,8 @@ class ServeConfig:
     """Most bytes stored by each cache."""
     playlist_max_age_s: int = 5
     """Freshness of playlists in caches."""
+    cmcd_log: str = ""
+    """File in which the ISP edges write what players report (CMCD); empty: nowhere."""
     token_ttl_s: float = 3600.0
     """A token is valid this long, then it must be renewed."""
     shutdown_s: float = 1.0
@@ -42,9 +45,9 @@ class ServeConfig:
             )
         if not 1 <= self.edges <= 100:
             raise ConfigError(f"serve.edges: found {self.edges}; expected 1 to 100")
-        highest = 65535 - self.edges - 1 if self.port else 0
+        highest = 65535 - self.edges - 2
         if not 0 <= self.port <= highest:
-            raise ConfigError(f"serve.port: found {self.port}; expected 0 to {65534 - self.edges}")
+            raise ConfigError(f"serve.port: found {self.port}; expected 0 to {highest}")
         if self.cache_bytes <= 0:
             raise ConfigError(f"serve.cache_bytes: found {self.cache_bytes}; expected more than 0")
         for name in ("playlist_max_age_s", "shutdown_s"):

@@ -1,4 +1,4 @@
-"""A whole delivery path on this machine: origin, regional tier, ISP edges.
+"""A whole delivery path on this machine: origin, regional tier, ISP edges, the watch page.
 
 ``Stack`` is an async context manager. Packages are read before anything listens, and
 whatever was started ends with it, caches in a temporary folder included.
@@ -13,11 +13,13 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypedDict
+from typing import Any, Self, TypedDict
 
 from abr.errors import PackageError
 from bench.stack.config import ServeConfig
+from bench.stack.granting import granting
 from bench.stack.served import warm
+from bench.stack.watch import Reach, WatchSite, make_watch
 from edge.config import EdgeConfig
 from edge.server.app import EDGE, Edge
 from edge.server.app import make_app as make_edge
@@ -126,6 +128,8 @@ class Stack:
         self.listeners: list[Listener] = []
         self.edges: dict[str, Edge] = {}
         """Every cache by name."""
+        self.watch_url = ""
+        """Where the watch page is."""
         self.problems: tuple[str, ...] = ()
         """What will not play, and why: packages left out, titles without their keys."""
         self._packages = packages
@@ -213,6 +217,7 @@ class Stack:
         regional = await self._start_edge(running, folder, where.url, "regional", "regional")
         for number in range(1, config.edges + 1):
             await self._start_edge(running, folder, regional, f"isp-{number}", "isp")
+        await self._start_watch(running, store)
 
     async def _start_edge(
         self, running: AsyncExitStack, folder: Path, parent: str, name: str, tier: str
@@ -224,14 +229,42 @@ class Stack:
             name=name,
             tier=tier,
             cache_bytes=self.config.cache_bytes,
+            cmcd_log=self.config.cmcd_log if tier == "isp" else "",
         )
         app = make_edge(config, cache_dir=folder / name, limits=self._limits)
+        running.callback(app[EDGE].reports.close)
         where = await running.enter_async_context(
             listening(app, host=config.host, port=config.port, limits=self._limits)
         )
-        self.edges[name] = app[EDGE]
+        self.edges[name] = edge = app[EDGE]
+        if config.cmcd_log:
+            edge.reports.reconfigure(config)
+            where.door.on_answered = edge.note
         self.listeners.append(Listener("edge", tier, where.url, name))
         return where.url
+
+    async def _start_watch(self, running: AsyncExitStack, store: Packages) -> None:
+        reach = Reach(
+            tiers={each.name: each.tier for each in self.listeners if each.role == "edge"},
+            urls=[each.url for each in self.listeners],
+            takes_reports=bool(self.config.cmcd_log),
+        )
+        site = WatchSite(store, granting(self._titles, self._grant), reach)
+        where = await running.enter_async_context(
+            listening(
+                make_watch(site),
+                host=self.config.host,
+                port=self._port(len(self.listeners)),
+                limits=self._limits,
+            )
+        )
+        self.watch_url = f"{where.url}/"
+
+    def _grant(self, title: str) -> dict[str, Any]:
+        """A playback through the first ISP edge."""
+        assert self._origin is not None
+        isp = next(each for each in self.listeners if each.tier == "isp")
+        return self._origin.playback(title, base=isp.url)
 
     def _origin_config(self) -> OriginConfig:
         config = self.config

@@ -73,13 +73,14 @@ async def test_a_title_is_served_through_two_tiers_and_fetched_once_by_each(
 async def test_ports_follow_the_first_one_and_playback_is_at_the_first_edge(
     package: Path, keys: Path
 ) -> None:
-    port = free_ports(4)
+    port = free_ports(5)
     async with (
         Stack([package], keys=keys, config=ServeConfig(port=port)) as stack,
         aiohttp.ClientSession() as client,
     ):
         urls = [f"http://127.0.0.1:{port + number}" for number in range(4)]
         assert [each.url for each in stack.listeners] == urls
+        assert stack.watch_url == f"http://127.0.0.1:{port + 4}/"
         async with client.get(f"{urls[0]}/playback/film") as answer:
             assert (await answer.json())["url"].startswith(urls[2] + "/t/")
 
@@ -150,7 +151,7 @@ def test_abr_serve_prints_one_line_and_leaves_nothing_behind(
     with command("serve", str(package), "--keys", str(keys), "--json", tmp=temporary) as running:
         assert running.stdout is not None
         ready = json.loads(running.stdout.readline())
-        assert set(ready) == {"playback_urls", "listeners"}
+        assert set(ready) == {"playback_urls", "watch_url", "listeners"}
         assert set(ready["listeners"][0]) == {"role", "tier", "url"}
         assert ready["playback_urls"]["film"].endswith("/film/multivariant.m3u8")
         assert [path.name[:10] for path in temporary.iterdir()] == ["abr-serve-"]

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     "--port",
     type=int,
     metavar="N",
-    help="Port of the origin; the caches use the ports after it. 0: any free ports. [0]",
+    help="Port of the origin; the caches and the watch page use those after it. 0: any free "
+    "ports. [0]",
 )
 @click.option(
     "--keys",
@@ -43,6 +44,12 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="How long a token is valid before it must be renewed. [3600]",
 )
+@click.option(
+    "--cmcd-log",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write what players report (CMCD) to FILE; the watch page then reports too.",
+)
 @click.option("--warm", is_flag=True, help="Fill the caches before reporting ready.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line when ready.")
 @click.pass_context
@@ -56,13 +63,15 @@ def serve(
     cache_dir: str | None,
     cache_bytes: int | None,
     token_ttl_s: float | None,
+    cmcd_log: Path | None,
     warm: bool,
     as_json: bool,
 ) -> None:
     """Serve each PACKAGE (a folder made by `abr transcode`, or a folder of such folders).
 
-    Starts an origin, a regional cache and ISP edges below it, and prints playback URLs
-    that any HLS client can play. Runs until interrupted.
+    Starts an origin, a regional cache and ISP edges below it, and prints the address of a
+    page to watch the titles on, and playback URLs that any HLS client can play. Runs until
+    interrupted.
 
     \b
     Examples:
@@ -81,6 +90,7 @@ def serve(
         cache_dir=cache_dir,
         cache_bytes=cache_bytes,
         token_ttl_s=token_ttl_s,
+        cmcd_log=None if cmcd_log is None else str(cmcd_log),
     )
     run_async(_serve(packages, keys, config.check(), warm=warm, as_json=as_json))
 
@@ -113,6 +123,7 @@ def ready(stack: Stack) -> dict[str, object]:
     """What ``--json`` prints."""
     return {
         "playback_urls": stack.playback_urls,
+        "watch_url": stack.watch_url,
         "listeners": [
             {"role": each.role, "tier": each.tier, "url": each.url} for each in stack.listeners
         ],
@@ -124,6 +135,7 @@ def show(stack: Stack) -> None:
     click.echo(f"{'server':10}{'tier':10}URL")
     for each in stack.listeners:
         click.echo(f"{each.name or each.role:10}{each.tier:10}{each.url}")
+    click.echo(f"\nWatch page  {stack.watch_url}")
     for title, url in stack.playback_urls.items():
         click.echo(f"\n{title}\n  {url}")
     click.echo("\nCtrl-C ends it.")
