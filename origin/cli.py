@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,11 @@ if TYPE_CHECKING:
     default=None,
     help="Say in playlists that players are steered, by the director of the caches in front.",
 )
+@click.option(
+    "--audit-log",
+    metavar="FILE",
+    help="Append a line of JSON for each key that is given or refused; SIGHUP opens it anew.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line when ready.")
 @click.pass_context
 def origin(
@@ -64,6 +70,7 @@ def origin(
     session_ttl: float | None,
     open_playback: bool | None,
     steering: bool | None,
+    audit_log: str | None,
     as_json: bool,
 ) -> None:
     """Serve the package in DIR, the packages in its sub-folders, or a store.
@@ -95,6 +102,7 @@ def origin(
         session_ttl_s=session_ttl,
         open_playback=open_playback,
         steering=steering,
+        audit_log=audit_log,
     )
     run_async(_serve(where, keys_dir, config.check(), as_json=as_json))
 
@@ -120,6 +128,9 @@ async def _serve(
     app = make_app(store, keys, config)
     tls = tls_context(config.tls_cert, config.tls_key)
     async with listening(app, host=config.host, port=config.port, tls=tls) as at:
+        if config.audit_log:
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGHUP, app[ORIGIN].licences.reopen)
         ready = _ready(app[ORIGIN], store, at.url, config.public_base or at.url)
         if as_json:
             click.echo(json.dumps(ready))

@@ -80,6 +80,15 @@ class OriginConfig:
     """Freshness of what lies below the name of a version, which never changes."""
     keys_max_age_s: int = 60
     """Freshness of the public key set."""
+    licence_ttl_s: float = 600.0
+    """A licence says that it is to be asked for again after this, and never lives longer than the
+    token."""
+    keys_ahead: int = 1
+    """For how many periods after those asked for a licence gives keys, where keys rotate."""
+    audit_log: str = ""
+    """File for a line of JSON about each key that is given or refused; empty: none."""
+    audit_log_bytes: int = 0
+    """The audit log is moved away before it grows beyond this; 0: never."""
 
     def check(self) -> OriginConfig:
         """Return self when every value can be used.
@@ -89,7 +98,7 @@ class OriginConfig:
         """
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"origin.port: found {self.port}; expected 0 to 65535")
-        for name in ("token_ttl_s", "session_ttl_s"):
+        for name in ("token_ttl_s", "session_ttl_s", "licence_ttl_s"):
             if not 0 < getattr(self, name) <= 10 * 365 * 86400:
                 raise ConfigError(
                     f"origin.{name}: found {getattr(self, name):g}; "
@@ -121,7 +130,14 @@ class OriginConfig:
             raise ConfigError("origin.public_base: found a query or fragment; expected none")
 
 
-_NOT_NEGATIVE = ("token_leeway_s", "playlist_max_age_s", "media_max_age_s", "keys_max_age_s")
+_NOT_NEGATIVE = (
+    "token_leeway_s",
+    "playlist_max_age_s",
+    "media_max_age_s",
+    "keys_max_age_s",
+    "keys_ahead",
+    "audit_log_bytes",
+)
 
 
 def check_tls(where: str, cert: str, key: str) -> None:

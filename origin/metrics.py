@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 # Not the library's newest, 1.0.0: no name here needs its quoting, and older scrapers know this.
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -58,6 +60,15 @@ class OriginMetrics:
     def count_refusal(self, reason: str) -> None:
         """Count one refusal."""
         self._refusals.labels(reason).inc()
+
+    def show_lost_lines(self, count: Callable[[], int]) -> None:
+        """Show how many lines of the audit log could not be written."""
+        gauge = Gauge(
+            "abr_origin_audit_lines_lost",
+            "Lines of the audit log that could not be written since the start",
+            registry=self.registry,
+        )
+        gauge.set_function(count)
 
     def text(self) -> bytes:
         """All metrics in the text format of Prometheus."""

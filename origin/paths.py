@@ -3,7 +3,8 @@
 A request is for ``/t/<token>/<title>/<path>``, or ``/<title>/<path>`` with the token in
 ``Authorization: Bearer``. The token is a path prefix because relative URIs in playlists
 inherit a prefix and not a query string. Under a title, ``renew`` exchanges the token,
-``key/<kid>`` gives a content key and ``steering`` a content steering manifest, these two below
+``key/<kid>`` gives a content key, ``licence`` and ``licence/<system>`` give licences, and
+``steering`` gives a content steering manifest, all but the first below
 the folder of a published version as well; everything else is an object. Its key in caches,
 ``/<title>/<path>``, holds no token and has only one spelling.
 
@@ -31,6 +32,7 @@ from transcode.storage.published import is_version
 Kind = Literal[
     "object",
     "key",
+    "licence",
     "renew",
     "steering",
     "playback",
@@ -48,6 +50,7 @@ RESERVED = frozenset({"t", "playback", "healthz", "metrics"})
 METHODS: Mapping[Kind, tuple[str, ...]] = {
     "object": ("GET", "HEAD"),
     "key": ("GET", "HEAD"),
+    "licence": ("POST",),
     "renew": ("GET", "POST"),
     "steering": ("GET", "HEAD"),
     "playback": ("GET", "POST"),
@@ -118,6 +121,17 @@ class Target:
         if self.kind == "playback":
             return f"/playback/{self.title}"
         return f"/t/-{self.cache_key}" if self.token else self.cache_key
+
+    @property
+    def version(self) -> str:
+        """The version that the path names; empty when it names none."""
+        return self.path.partition("/")[0] if self.names_version else ""
+
+    @property
+    def system(self) -> str:
+        """The key system that a licence is asked of; empty for the default one."""
+        names = self.path.removeprefix(f"{self.version}/").split("/")
+        return names[1] if self.kind == "licence" and len(names) > 1 else ""
 
     @property
     def kid(self) -> str | None:
@@ -234,6 +248,8 @@ def _in_title(title: str, rest: list[str], token: str | None) -> Target:
         kind = "renew"
     elif below[:1] == ["key"]:
         kind = "key"
+    elif below[:1] == ["licence"] and len(below) <= 2:
+        kind = "licence"
     elif below == ["steering"]:
         kind = "steering"
     return Target(kind=kind, title=title, path="/".join(rest), token=token)

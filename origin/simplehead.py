@@ -93,19 +93,13 @@ def simple_fields(fields: bytes) -> tuple[bytes, tuple[tuple[str, str], ...]] | 
         fields: From the end of the request line to the end of the head, both line ends
             included.
     """
-    if len(fields) > MAX_FIELDS_BYTES or not fields.endswith(b"\r\n\r\n"):
-        return None
-    lines = fields[2:-4].split(b"\r\n")
-    if len(lines) > MAX_FIELDS:
+    pairs = plain_fields(fields)
+    if pairs is None:
         return None
     host, asking = None, {}
-    for line in lines:
-        match = _FIELD.fullmatch(line)
-        if match is None:  # malformed, or empty: the head ends before the piece does
-            return None
-        name, value = match[1].lower(), match[2]
+    for name, value in pairs:
         if name == b"host":
-            if host is not None or not _HOST.fullmatch(value):
+            if host is not None or not is_host(value):
                 return None
             host = value
         elif name == b"connection":
@@ -120,3 +114,28 @@ def simple_fields(fields: bytes) -> tuple[bytes, tuple[tuple[str, str], ...]] | 
     if host is None:
         return None
     return host, tuple((name.decode(), value.decode("ascii")) for name, value in asking.items())
+
+
+def plain_fields(fields: bytes) -> list[tuple[bytes, bytes]] | None:
+    """Fields of a block, names in lower case; None when it is long, malformed or more than one.
+
+    Args:
+        fields: As ``simple_fields``.
+    """
+    if len(fields) > MAX_FIELDS_BYTES or not fields.endswith(b"\r\n\r\n"):
+        return None
+    lines = fields[2:-4].split(b"\r\n")
+    if len(lines) > MAX_FIELDS:
+        return None
+    found = []
+    for line in lines:
+        match = _FIELD.fullmatch(line)
+        if match is None:  # malformed, or empty: the head ends before the piece does
+            return None
+        found.append((match[1].lower(), match[2]))
+    return found
+
+
+def is_host(value: bytes) -> bool:
+    """Whether ``value`` is a plain ``Host``: a name or an address, and maybe a port."""
+    return _HOST.fullmatch(value) is not None

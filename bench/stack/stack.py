@@ -92,10 +92,10 @@ class Packages:
         """What can be played, in alphabetical order."""
         return tuple(sorted(self._by_title))
 
-    def index(self, title: str) -> PresentationIndex | None:
+    def index(self, title: str, version: str = "") -> PresentationIndex | None:
         """What a title consists of; None when there is none of that name."""
         store = self._by_title.get(title)
-        return None if store is None else store.index(title)
+        return None if store is None else store.index(title, version)
 
     def open(self, title: str, path: str) -> OpenObject | None:
         """The object; None when there is none of that name."""

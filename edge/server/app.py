@@ -512,7 +512,7 @@ def _scheme(config: EdgeConfig) -> str:
 EDGE = web.AppKey("edge", Edge)
 """Where ``make_app`` keeps its edge: ``app[EDGE].counters`` and so on."""
 
-_IN_TITLES = frozenset({"object", "key", "renew", "steering"})
+_IN_TITLES = frozenset({"object", "key", "licence", "renew", "steering"})
 # With tokens, the path carries the permission; a bearer field would be a second copy.
 _NOT_FORWARDED = frozenset({"authorization", "content-length", "cookie", "expect", "host"})
 _OWN: dict[str, Kind] = {"/healthz": "healthz", "/metrics": "metrics"}

@@ -5,6 +5,7 @@ Endpoints (the shape of URLs is in ``paths``)::
     GET, POST  /playback/<title>            a playback URL with a fresh token
     GET, POST  /t/<token>/<title>/renew     a fresh token for an old one
     GET, HEAD  /t/<token>/<title>/key/<kid> 16 bytes of content key
+    POST       /t/<token>/<title>/licence   a licence, ClearKey or of licence/<system>
     GET, HEAD  /t/<token>/<title>/<path>    an object of the package
     GET, HEAD  /.well-known/jwks.json       public keys that verify tokens
     GET, HEAD  /.well-known/abr-trust       what was revoked, as it is revoked
@@ -20,11 +21,12 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Protocol
 
 from aiohttp import hdrs, web
 
-from abr.errors import KeyStoreError, TokenError
+from abr.errors import TokenError
 from origin.config import OriginConfig, ServerLimits
 from origin.encoding import GZIPPED_TYPES, accepts_gzip, gzip_tag
 from origin.httprules import Representation, plan_response
@@ -41,10 +43,13 @@ from origin.server.answers import (
     token_response,
 )
 from origin.server.asking import asked_of
+from origin.server.auditlog import AuditLog
 from origin.server.clock import Clock
 from origin.server.connection import show
 from origin.server.gzipped import Gzipped
-from origin.server.httpserver import make_application, target_of
+from origin.server.httpserver import LANE, make_application, target_of
+from origin.server.keyendpoints import KeyEndpoints
+from origin.server.licensing import ContentKeys, Licences
 from origin.server.sending import FileBody, send_plan
 from origin.server.store import OpenObject, TitleStore, in_memory
 from origin.server.trust import Trust
@@ -65,12 +70,8 @@ _MEDIA = ("video/", "image/", "text/vtt")
 _MEDIA_STALE_S = 86400
 
 
-class Keys(Secrets, Protocol):
+class Keys(Secrets, ContentKeys, Protocol):
     """What the origin needs of a key store."""
-
-    def key(self, title: str, kid: str) -> bytes:
-        """The content key; raises ``KeyStoreError`` when there is none."""
-        ...
 
 
 def make_app(
@@ -107,6 +108,8 @@ def make_app(
     app[ORIGIN] = origin
     app.cleanup_ctx.append(trust.running)
     app.on_shutdown.append(trust.shut)
+    app[LANE] = origin.keys
+    app.on_cleanup.append(origin.close)
     return app
 
 
@@ -124,8 +127,16 @@ class Origin:
     ) -> None:
         self.trust, self.verifier = trust, trust.verifier
         self.metrics = OriginMetrics()
+        audit = None
+        if config.audit_log:
+            audit = AuditLog(Path(config.audit_log), max_bytes=config.audit_log_bytes)
+        self.licences = Licences(store, keys, keys_ahead=config.keys_ahead, audit=audit, now=now)
+        self.metrics.show_lost_lines(lambda: self.licences.lost_lines)
+        self.keys = KeyEndpoints(
+            self.licences, self.verifier, config, metrics=self.metrics, now=now
+        )
         self._gzipped = Gzipped()
-        self._store, self._keys, self._config, self._limits = store, keys, config, limits
+        self._store, self._config, self._limits = store, config, limits
         self._now = now
         self._knows_clock_was_set = False
 
@@ -136,6 +147,10 @@ class Origin:
     def issuer(self) -> TokenIssuer:
         """What signs tokens now."""
         return self.trust.issuer
+
+    async def close(self, _app: web.Application) -> None:
+        """Close the audit log."""
+        self.licences.close()
 
     def playback(self, title: str, *, base: str | None = None) -> dict[str, Any]:
         """The answer of the playback endpoint: ``url``, ``token``, ``expires_s``, ``ttl_s``.
@@ -192,7 +207,8 @@ class Origin:
     def _handlers(self) -> dict[Kind, _Handler]:
         return {
             "object": self._object,
-            "key": self._key,
+            "key": self.keys.key,
+            "licence": self.keys.licence,
             "renew": self._renew,
             "playback": self._playback,
             "jwks": self._jwks,
@@ -271,21 +287,6 @@ class Origin:
         if found.is_fixed or not found.media_type.startswith(_MEDIA):
             return control
         return f"{control}, stale-if-error={_MEDIA_STALE_S}"
-
-    async def _key(self, request: web.Request, target: Target) -> web.StreamResponse:
-        self._verify(request, target)
-        if target.kid is None:
-            return _not_found()
-        try:
-            # The first look-up reads and locks files, and may wait for another process.
-            key = await asyncio.to_thread(self._keys.key, target.title, target.kid)
-        except KeyStoreError:
-            return _not_found()
-        return web.Response(
-            body=key,
-            content_type="application/octet-stream",
-            headers={"Cache-Control": "no-store"},
-        )
 
     async def _renew(self, request: web.Request, target: Target) -> web.StreamResponse:
         now_s = self._now()

@@ -26,11 +26,12 @@ from abr.errors import AbrError, ConfigError, PortInUseError, ToolMissingError
 from origin.config import ServerLimits
 from origin.cors import CORS
 from origin.framing import find_fault
+from origin.keyhead import KeyHeads
 from origin.paths import Target, parse_target
 from origin.server.answers import SERVER_NAME, close_after, error_response
 from origin.server.connection import UNSENT_BYTES, Connection, shown
 from origin.server.door import Door
-from origin.server.quick import Quick, QuickConnection, quick_trouble
+from origin.server.quick import Lane, Quick, QuickConnection, quick_trouble
 from origin.server.tls import encrypted
 from origin.simplehead import SimpleHeads
 from origin.tokens.redaction import redact
@@ -103,18 +104,20 @@ async def listening(
             manager.request_handler = app[_SERVICE].handle
             service = app[_SERVICE]
             manager.request_factory = service.make_request
-            quick, heads = _quick_of(app), SimpleHeads()
+            (quick, lane), heads, key_heads = _short_cuts_of(app), SimpleHeads(), KeyHeads()
 
             def connect() -> asyncio.BaseProtocol:
                 connection = (
                     Connection(manager, loop, door)
-                    if quick is None
+                    if quick is None and lane is None
                     else QuickConnection(
                         manager,
                         loop,
                         door,
                         quick,
                         heads,
+                        lane=lane,
+                        key_heads=key_heads,
                         takes_any_method=service.takes_any_method,
                     )
                 )
@@ -198,12 +201,14 @@ _BIND_ERRORS = {
 }
 
 
-def _quick_of(app: web.Application) -> Quick | None:
-    """The ``Quick`` of an application; None when there is none or it must not be used."""
+def _short_cuts_of(app: web.Application) -> tuple[Quick | None, Lane | None]:
+    """The ``Quick`` and the ``Lane`` of an application; None for what it lacks or must not use."""
+    quick, lane = app.get(QUICK), app.get(LANE)
     trouble = quick_trouble()
-    if QUICK in app and trouble:
-        LOGGER.warning("the short cut for hot objects is off: %s", trouble)
-    return app[QUICK] if QUICK in app and not trouble else None
+    if trouble and not (quick is None and lane is None):
+        LOGGER.warning("the short cut for hot objects is off, and that for keys: %s", trouble)
+        return None, None
+    return quick, lane
 
 
 def require_c_extensions() -> None:
@@ -331,6 +336,9 @@ _SERVICE = web.AppKey("service", _Service)
 
 QUICK = web.AppKey("quick", Quick)
 """Where an application keeps the ``Quick`` that its connections ask first."""
+
+LANE = web.AppKey("lane", Lane)
+"""Where an application keeps the ``Lane`` for requests for keys."""
 
 
 async def _answer_safely(request: web.Request, answer: Handler) -> web.StreamResponse:

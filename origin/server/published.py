@@ -69,10 +69,10 @@ class PublishedStore:
         with self._lock:
             return tuple(sorted(self._titles))
 
-    def index(self, title: str) -> PresentationIndex | None:
-        """The index of the current version; None when there is none."""
-        version = self._version(title)
-        return None if version is None else self._index(title, version)
+    def index(self, title: str, version: str = "") -> PresentationIndex | None:
+        """The index of a version, the current one by default; None when there is none."""
+        named = version or self._version(title)
+        return None if named is None else self._index(title, named)
 
     def open(self, title: str, path: str) -> OpenObject | None:
         """The object; None when no version of the title lists it.

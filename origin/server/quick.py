@@ -1,7 +1,8 @@
-"""The short cut of a connection: simple requests whose response is ready.
+"""The short cuts of a connection: simple requests whose response is ready, or is fetched simply.
 
 A connection of this kind offers each simple request that arrives while it is idle to a
-``Quick``, which may have the whole response ready, head and body. Then no task runs, nothing is
+``Quick``, which may have the whole response ready, head and body, and each plain request for a key
+to a ``Lane``, which has the response ready or fetches it. Then no task runs, nothing is
 parsed and no object of aiohttp is made. Everything else, and every doubt, is aiohttp's.
 
 It reads internals of aiohttp; ``quick_trouble`` says whether they are as expected.
@@ -12,12 +13,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 import aiohttp
 from aiohttp import web
 from aiohttp.streams import EMPTY_PAYLOAD
 
+from origin.keyhead import KeyHead, KeyHeads
 from origin.server.anymethod import AnyMethod
 from origin.server.connection import ACCESS_LOGGER, Connection, log_access
 from origin.server.door import Answered, Door
@@ -84,6 +88,53 @@ class Quick(Protocol):
         ...
 
 
+class Client(NamedTuple):
+    """Who asks, as far as a lane needs to know."""
+
+    address: str
+    scheme: str
+
+
+class Whole(NamedTuple):
+    """A whole response with a small body."""
+
+    status: int
+    head: bytes
+    """Status line and fields, with the empty line after them."""
+    data: bytes
+    """The body."""
+
+
+class Coming(ABC):
+    """A response that is being fetched."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    @abstractmethod
+    def give_up(self) -> None:
+        """End it: nobody waits for it any more. ``done`` is not called then."""
+
+
+class Lane(Protocol):
+    """Answers plain requests for keys."""
+
+    def begin(
+        self, head: KeyHead, client: Client, done: Callable[[Whole | None], None]
+    ) -> Whole | Coming | None:
+        """The response to a request, or what fetches it; None when it is not for this lane.
+
+        Permission is part of it: None as well for whoever has none.
+
+        Args:
+            head: The request.
+            client: Who asks.
+            done: Called later, once, with a response that was fetched; with None when the
+                request is to be answered as any other.
+        """
+        ...
+
+
 def quick_trouble(handler: type[web.RequestHandler] = web.RequestHandler) -> str:
     """Why the short cut must not be taken with this aiohttp; empty when it may."""
     version = tuple(int(part) for part in aiohttp.__version__.split(".")[:2] if part.isdigit())
@@ -104,20 +155,28 @@ _INTERNALS = (
 class QuickConnection(Connection):
     """A connection with the short cut."""
 
-    __slots__ = ("_behind", "_heads", "_quick", "_quick_end", "_starts_clean", "any_method")
+    __slots__ = (
+        "_behind", "_client", "_coming", "_heads", "_key_heads", "_lane", "_quick", "_quick_end",
+        "_starts_clean", "any_method",
+    )  # fmt: skip
 
     def __init__(
         self,
         manager: Any,
         loop: asyncio.AbstractEventLoop,
         door: Door,
-        quick: Quick,
+        quick: Quick | None,
         heads: SimpleHeads,
         *,
+        lane: Lane | None = None,
+        key_heads: KeyHeads | None = None,
         takes_any_method: bool = False,
     ) -> None:
         super().__init__(manager, loop, door)
         self._quick, self._heads = quick, heads
+        self._lane, self._key_heads = lane, key_heads
+        self._client: Client | None = None
+        self._coming: Coming | None = None
         self.any_method = AnyMethod() if takes_any_method else None
         self._starts_clean = True  # aiohttp's parser is between two requests
         self._quick_end: asyncio.Future[None] | None = None  # while a ready response is sent
@@ -133,10 +192,14 @@ class QuickConnection(Connection):
             self._keep_behind(data)
             return
         if self._is_idle():
-            if self._answer_quickly(data):
+            if self._answer_quickly(data) or self._take_lane(data):
                 return
             if self.any_method is not None:
                 data = self.any_method.hide(data)
+        self._take_ordinarily(data)
+
+    def _take_ordinarily(self, data: bytes) -> None:
+        """Give what the client sent to aiohttp."""
         before = self._request_count
         super().data_received(data)
         if self._request_count != before:
@@ -149,6 +212,14 @@ class QuickConnection(Connection):
             )
         elif data:
             self._starts_clean = False
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """End: nobody waits for what is being fetched."""
+        if self._coming is not None:
+            self._coming.give_up()
+            self._coming = None
+            self._end_quick()
+        super().connection_lost(exc)
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 -- aiohttp's
         """Let a response under way end, then close; called by aiohttp."""
@@ -183,22 +254,83 @@ class QuickConnection(Connection):
         """Send the ready response to a simple request; False when there is none."""
         assert self._manager is not None
         assert self.transport is not None
+        if self._quick is None:
+            return False
         head = self._heads.read(data)
         ready = None if head is None else self._quick.find(head)
         if head is None or ready is None:
             return False
-        if self._alarm is not None:
-            self._stop_alarm()
-        self._request_count += 1
-        self._manager.requests_count += 1
-        began_s = self._loop.time()
-        self._next_keepalive_close_time = began_s + self._keepalive_timeout
+        began_s = self._begin_quick()
         if ready.data is not None:
             self.transport.write(ready.head + ready.data)
             self._count(ready, head, began_s, len(ready.data))
         else:
             self._send_ready(ready, head, began_s)
         return True
+
+    def _begin_quick(self) -> float:
+        """Note a request that aiohttp does not see; the loop's time."""
+        assert self._manager is not None
+        if self._alarm is not None:
+            self._stop_alarm()
+        self._request_count += 1
+        self._manager.requests_count += 1
+        began_s = self._loop.time()
+        self._next_keepalive_close_time = began_s + self._keepalive_timeout
+        return began_s
+
+    def _end_quick(self) -> None:
+        if self._quick_end is not None:
+            self._quick_end.set_result(None)
+            self._quick_end = None
+
+    def _take_lane(self, data: bytes) -> bool:
+        """Answer a plain request for a key, now or later; False when it is not one."""
+        if self._lane is None or self._key_heads is None or self.transport is None:
+            return False
+        head = self._key_heads.read(data)
+        if head is None:
+            return False
+        if self._client is None:
+            is_secure = self.transport.get_extra_info("sslcontext") is not None
+            self._client = Client(self._address, "https" if is_secure else "http")
+        began_s = self._loop.time()
+
+        def done(whole: Whole | None) -> None:
+            self._coming = None
+            self._end_quick()
+            if whole is not None:
+                self._send_whole(whole, head, began_s)
+                self._take_up_behind()
+            elif self.transport is not None and not self.transport.is_closing():
+                behind, self._behind = self._behind, b""
+                if len(behind) > MAX_BEHIND_BYTES:
+                    self.transport.resume_reading()
+                self._request_count -= 1
+                self._take_ordinarily(data + behind)
+
+        found = self._lane.begin(head, self._client, done)
+        if found is None:
+            return False
+        self._begin_quick()
+        if isinstance(found, Coming):
+            self._coming = found
+            self._quick_end = self._loop.create_future()
+        else:
+            self._send_whole(found, head, began_s)
+        return True
+
+    def _send_whole(self, whole: Whole, head: KeyHead, began_s: float) -> None:
+        assert self.transport is not None
+        now_s = self._loop.time()
+        self._next_keepalive_close_time = now_s + self._keepalive_timeout
+        self.transport.write(whole.head + whole.data)
+        self._door.waits.add(now_s - began_s)
+        if self._logging_enabled:
+            self._log_quick(
+                head.method, head.target, head.fields, whole.status, whole.head, len(whole.data),
+                len(whole.data), began_s,
+            )  # fmt: skip
 
     def _count(self, ready: Ready, head: SimpleHead, began_s: float, count: int) -> None:
         """Count and log a body that was sent at once."""
@@ -234,8 +366,7 @@ class QuickConnection(Connection):
             elif self._wire is not None:
                 self._wire.abort()  # the client must not take a part for the whole
             if self._quick_end is not None:
-                self._quick_end.set_result(None)
-                self._quick_end = None
+                self._end_quick()
                 self._take_up_behind()
 
         self._sender = self._make_sender(
@@ -253,28 +384,36 @@ class QuickConnection(Connection):
             self._quick_end = self._loop.create_future()
 
     def _log_ready(self, ready: Ready, head: SimpleHead, began_s: float, count: int) -> None:
-        took_s = self._loop.time() - began_s
         target = head.target.decode("ascii")
+        total = _TOTAL.search(ready.head) if ready.status == 206 else None
+        size_bytes = int(total[1]) if total else ready.size_bytes
+        self._log_quick(
+            "GET", target, head.fields, ready.status, ready.head, size_bytes, count, began_s
+        )
+
+    def _log_quick(
+        self,
+        method: str,
+        target: str,
+        fields: bytes,
+        status: int,
+        answered: bytes,
+        size_bytes: int,
+        count: int,
+        began_s: float,
+    ) -> None:
+        """Log an answer with this head, ``count`` bytes of which were sent, and tell about it."""
+        took_s = self._loop.time() - began_s
         if ACCESS_LOGGER.isEnabledFor(logging.INFO):
             peer = self.peername
             remote = str(peer[0]) if isinstance(peer, tuple) else None
-            line = f"GET {redact(target)}"
-            log_access(ACCESS_LOGGER, remote, line, ready.status, count, took_s)
+            line = f"{method} {redact(target)}"
+            log_access(ACCESS_LOGGER, remote, line, status, count, took_s)
         if self._door.on_answered is not None:
-            said = _CACHE_STATUS.search(ready.head)
-            total = _TOTAL.search(ready.head) if ready.status == 206 else None
+            said = _CACHE_STATUS.search(answered)
+            shown = said[1].decode("latin-1") if said else ""
             self._door.on_answered(
-                Answered(
-                    "GET",
-                    target,
-                    head.fields,
-                    ready.status,
-                    said[1].decode("latin-1") if said else "",
-                    int(total[1]) if total else ready.size_bytes,
-                    count,
-                    0.0,
-                    took_s,
-                )
+                Answered(method, target, fields, status, shown, size_bytes, count, 0.0, took_s)
             )
 
     def _keep_behind(self, data: bytes) -> None:

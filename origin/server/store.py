@@ -71,6 +71,10 @@ class TitleStore(Protocol):
         """The object; None when there is none of that name."""
         ...
 
+    def index(self, title: str, version: str = "") -> PresentationIndex | None:
+        """The index of a title, of the current version by default; None when there is none."""
+        ...
+
 
 @dataclass(slots=True)
 class _Package:
@@ -132,8 +136,8 @@ class DirectoryStore:
         """Titles that can be played."""
         return tuple(sorted(self._packages))
 
-    def index(self, title: str) -> PresentationIndex | None:
-        """The index of ``title``; None when there is no such package."""
+    def index(self, title: str, version: str = "") -> PresentationIndex | None:
+        """The index of ``title``, the same for all versions; None when there is no such package."""
         package = self._current(title)
         return package.index if package else None
 

@@ -56,6 +56,35 @@ def test_the_ready_line_holds_urls_that_play(packages: Path, tmp_path: Path) -> 
     assert (running.returncode, rest, errors.strip()) == (130, "", "abr: interrupted")
 
 
+def test_the_audit_log_is_opened_anew_on_sighup(packages: Path, tmp_path: Path) -> None:
+    """As rotation by other programs needs it; a request after the signal is in the new file."""
+    log = tmp_path / "audit"
+    command = [*ABR, packages, "--port", "0", "--keys", tmp_path / "keys", "--json"]
+    with subprocess.Popen(
+        list(map(str, [*command, "--audit-log", log])), stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        ready = json.loads(running.stdout.readline())
+        url = ready["playback_urls"]["film"].replace("multivariant.m3u8", f"key/{'0' * 32}")
+
+        def ask() -> None:
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                urllib.request.urlopen(url, timeout=10)
+
+        ask()
+        log.rename(tmp_path / "audit.1")
+        running.send_signal(signal.SIGHUP)
+        while not log.exists():
+            ask()
+        ask()
+        running.send_signal(signal.SIGTERM)
+        running.communicate(timeout=20)
+    assert json.loads((tmp_path / "audit.1").read_text().splitlines()[0])["outcome"] == (
+        "unknown-kid"
+    )
+    assert log.read_text().endswith("}\n")
+
+
 def test_a_busy_port_is_one_line(packages: Path, tmp_path: Path) -> None:
     """It says what to do, and exits with 1."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -1,7 +1,8 @@
 """Keys and licences: how many per CPU-second of the servers, and how long they take.
 
-    python -m tests.perf.licence_rate [--rounds 3] [--seconds 3] [--rate 500] [--open-seconds 10]
-                                      [--keys 200] [--tokens 1000] [--once] [--rival FOLDER] [--json]
+    python -m tests.perf.licence_rate [--rounds 3] [--seconds 3] [--rate 500]
+                                      [--open-seconds 10] [--keys 200] [--tokens 1000]
+                                      [--kinds key,licence] [--once] [--rival FOLDER] [--json]
 
 An origin and two cache tiers run as their users start them, each a process. Every request has
 another token and another key: those of so many sessions in turn. Two measurements:
@@ -11,8 +12,8 @@ another token and another key: those of so many sessions in turn. Two measuremen
 * open loop: requests leave at a fixed rate whatever comes back, each on an idle connection or a
   new one, and are timed from the instant they were due.
 
-``--once`` gives each token once, so every request costs every tier a signature. ``--rival`` runs the
-same tiers from another checkout of this repository, in turns with this one.
+``--once`` gives each token once, so every request costs every tier a signature. ``--rival`` runs
+the same tiers from another checkout of this repository, in turns with this one.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from urllib.parse import urlsplit
 
 from edge.server.clock import wall_clock_s
 from origin.signing import signing_key
-from origin.tokens import TokenIssuer
+from origin.tokens.pathtoken import TokenIssuer
 from tests.fakes.packages import write_package
 from tests.perf.edge_hits import cpu_s, running
 from transcode.files.keystore import KeyStore
@@ -208,6 +209,7 @@ class Client(asyncio.Protocol):
 async def open_loop(url: str, asks: Sequence[Ask], rate: float, seconds: float) -> list[float]:
     """Milliseconds of each request, from the instant it was due; all must be 200."""
     parts, loop = urlsplit(url), asyncio.get_running_loop()
+    host, port = parts.hostname or "", parts.port or 80
     idle: list[Client] = []
     took_ms: list[float] = []
     statuses: dict[int, int] = {}
@@ -216,7 +218,7 @@ async def open_loop(url: str, asks: Sequence[Ask], rate: float, seconds: float) 
         if idle:
             client = idle.pop()
         else:
-            _, client = await loop.create_connection(Client, parts.hostname, parts.port)
+            _, client = await loop.create_connection(Client, host, port)
         status = await client.ask(ask.head(parts.netloc))
         took_ms.append(1000 * (loop.time() - due_s))
         statuses[status] = statuses.get(status, 0) + 1
@@ -247,18 +249,18 @@ async def measure_rates(
     """Rounds in turn; a row for each side, kind and way."""
     rounds: dict[tuple[str, str, str], list[dict[str, float]]] = {}
     for _ in range(args.rounds):
-        for kind in asks:
+        for kind, these in asks.items():
             for each in sides:
                 for way, tiers in (("origin", each.tiers[:1]), ("two tiers", each.tiers)):
-                    found = await closed(tiers, asks[kind], args.seconds)
-                    rounds.setdefault((each.name, kind, way), []).append(found)
+                    one = await closed(tiers, these, args.seconds)
+                    rounds.setdefault((each.name, kind, way), []).append(one)
     rows = []
     for (name, kind, way), found in rounds.items():
-        tiers = [key for key in found[0] if key not in ("requests", "wall")]
-        sums = [one["requests"] / sum(one[tier] for tier in tiers) for one in found]
+        names = [key for key in found[0] if key not in ("requests", "wall")]
+        sums = [one["requests"] / sum(one[tier] for tier in names) for one in found]
         each_us = {
             tier: round(1e6 * statistics.median(one[tier] / one["requests"] for one in found))
-            for tier in tiers
+            for tier in names
         }
         rows.append(
             {
@@ -280,11 +282,13 @@ async def measure_latencies(
 ) -> list[dict[str, object]]:
     """The open loop, in turn."""
     rows: list[dict[str, object]] = []
-    for kind in asks:
+    for kind, these in asks.items():
         for each in sides:
             for way, tier in (("origin", each.tiers[0]), ("two tiers", each.tiers[-1])):
-                took = await open_loop(tier.url, asks[kind], args.rate, args.open_seconds)
-                figures = {f"p{share:g}": round(at(took, share / 100), 2) for share in (50, 99, 99.9)}
+                took = await open_loop(tier.url, these, args.rate, args.open_seconds)
+                figures = {
+                    f"p{share:g}": round(at(took, share / 100), 2) for share in (50, 99, 99.9)
+                }
                 rows.append({"side": each.name, "kind": kind, "way": way, "ms": figures})
     return rows
 

@@ -24,6 +24,7 @@ from origin.paths import (
 )
 
 KID = "0123456789abcdef" * 2
+VERSION = "r0123456789abcdef"
 
 TARGETS: list[tuple[str, str | None, Target]] = [
     (
@@ -62,6 +63,23 @@ TARGETS: list[tuple[str, str | None, Target]] = [
         "/t/TOK/film/a%c3%bc%20b",
         None,
         Target(kind="object", title="film", path="a%C3%BC%20b", token="TOK"),
+    ),
+    (
+        "/t/TOK/film/licence",
+        None,
+        Target(kind="licence", title="film", path="licence", token="TOK"),
+    ),
+    (
+        "/t/TOK/film/r0123456789abcdef/licence/widevine",
+        None,
+        Target(
+            kind="licence", title="film", path="r0123456789abcdef/licence/widevine", token="TOK"
+        ),
+    ),
+    (
+        "/t/TOK/film/licence/a/b",
+        None,
+        Target(kind="object", title="film", path="licence/a/b", token="TOK"),
     ),
     ("/t/TOK/film/renew", None, Target(kind="renew", title="film", path="renew", token="TOK")),
     ("/film/renew", "bearer TOK", Target(kind="renew", title="film", path="renew", token="TOK")),
@@ -284,3 +302,21 @@ def test_normalising_twice_changes_nothing(path: str) -> None:
         return
     if target.kind == "object":
         assert parse_target("/t/TOK" + target.cache_key).cache_key == target.cache_key
+
+
+@pytest.mark.parametrize(
+    ("path", "version", "system"),
+    [
+        ("licence", "", ""),
+        ("licence/clearkey", "", "clearkey"),
+        (f"{VERSION}/licence", VERSION, ""),
+        (f"{VERSION}/licence/clearkey", VERSION, "clearkey"),
+        (f"{VERSION}/key/{KID}", VERSION, ""),
+        ("v0/init.mp4", "", ""),
+    ],
+)
+def test_a_target_says_which_version_and_key_system_it_names(
+    path: str, version: str, system: str
+) -> None:
+    target = parse_target(f"/t/TOK/film/{path}")
+    assert (target.version, target.system) == (version, system)
