@@ -128,16 +128,7 @@ def compile_pattern(text: str) -> Pattern:
         )
     if not text.isascii() or not text.isprintable():
         raise MatchError("a pattern with characters that no URI has")
-    try:
-        compiled = re2.compile(text, _OPTIONS)
-    except re2.error as exc:
-        why = exc.args[0].decode("latin-1") if exc.args and isinstance(exc.args[0], bytes) else ""
-        raise MatchError(f"a pattern that cannot be run in linear time: {why}") from exc
-    if compiled.programsize > MAX_PATTERN_STEPS:
-        raise MatchError(
-            f"a pattern of {compiled.programsize} steps; expected {MAX_PATTERN_STEPS} at most"
-        )
-    return Pattern(text, compiled)
+    return _compile(text, text)
 
 
 def compile_wildcards(text: str) -> Pattern:
@@ -148,8 +139,30 @@ def compile_wildcards(text: str) -> Pattern:
     """
     if len(text) > MAX_PATTERN_CHARS:
         raise MatchError(f"a path of {len(text)} characters; expected {MAX_PATTERN_CHARS} at most")
-    pieces = (".*" if sign == "*" else "." if sign == "?" else re2.escape(sign) for sign in text)
-    return Pattern(text, re2.compile("".join(pieces), _OPTIONS))
+    pieces = _PIECES.findall(text)
+    return _compile(text, "".join(map(_expression_of, pieces)))
+
+
+_PIECES = re.compile(r"\*+|\?|[^*?]+")
+
+
+def _expression_of(piece: str) -> str:
+    if piece == "?":
+        return "."
+    return ".*" if piece[0] == "*" else str(re2.escape(piece))
+
+
+def _compile(text: str, expression: str) -> Pattern:
+    try:
+        compiled = re2.compile(expression, _OPTIONS)
+    except re2.error as exc:
+        why = exc.args[0].decode("latin-1") if exc.args and isinstance(exc.args[0], bytes) else ""
+        raise MatchError(f"a pattern that cannot be run in linear time: {why}") from exc
+    if compiled.programsize > MAX_PATTERN_STEPS:
+        raise MatchError(
+            f"a pattern of {compiled.programsize} steps; expected {MAX_PATTERN_STEPS} at most"
+        )
+    return Pattern(text, compiled)
 
 
 def _options() -> Any:
@@ -169,15 +182,21 @@ def hash_of(uri: str, name: str = "sha-256") -> str:
     return f"{name};{b64url(hashlib.new(function, uri.encode()).digest()[:length])}"
 
 
-def is_hash(text: str) -> bool:
-    """Whether ``text`` is a hash of a kind that is accepted."""
+def checked_hash(text: str) -> str:
+    """``text`` if it is a hash of a kind that is accepted.
+
+    Raises:
+        MatchError: it is not.
+    """
     name, _, value = text.partition(";")
-    return name in HASHES and _HASH.fullmatch(value) is not None
+    if name not in HASHES or not _HASH.fullmatch(value):
+        raise MatchError(f"a hash of an unknown kind; expected {', '.join(HASHES)}")
+    return text
 
 
 _HASH = re.compile(r"[A-Za-z0-9_-]{22,86}", re.ASCII)
 
 
 def hash_fits(text: str, uri: str) -> bool:
-    """Whether ``text``, a hash that ``is_hash``, is that of ``uri``."""
+    """Whether ``text``, one that ``checked_hash`` returned, is that of ``uri``."""
     return hmac.compare_digest(text, hash_of(uri, text.partition(";")[0]))

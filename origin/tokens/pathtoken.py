@@ -240,8 +240,8 @@ def _permission_from(payload: Any, kid: str) -> Permission:
         starts_s=issued_s,
         expires_s=expires_s,
         session_ends_s=ends_s,
-        max_height=_height(payload),
-        watermark=_watermark(payload),
+        max_height=height_of(payload),
+        watermark=watermark_of(payload),
     )
 
 
@@ -257,7 +257,8 @@ def _extra(account: str, max_height: int | None, watermark: bytes) -> dict[str, 
     return extra
 
 
-def _height(payload: Mapping[str, Any]) -> int | None:
+def height_of(payload: Mapping[str, Any]) -> int | None:
+    """The claim ``mh``; raises ``TokenError`` when it is no height."""
     if "mh" not in payload:
         return None
     height = _time(payload, "mh")
@@ -266,7 +267,8 @@ def _height(payload: Mapping[str, Any]) -> int | None:
     return height
 
 
-def _watermark(payload: Mapping[str, Any]) -> bytes:
+def watermark_of(payload: Mapping[str, Any]) -> bytes:
+    """The claim ``wm``; raises ``TokenError`` when it is no pattern."""
     if "wm" not in payload:
         return b""
     text = _text(payload, "wm")

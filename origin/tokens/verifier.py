@@ -91,12 +91,12 @@ class TokenVerifier:
 
         Args:
             own: The form that the origin issues.
-            others: Further forms; the first that recognises a token reads it.
+            others: Further forms; the first that recognises a token reads it, before ``own``.
             denied: What was revoked, looked at for each request; None: nothing.
             memo_size: Most tokens remembered.
             early_s: How far this clock may be behind the issuer's before ``not-yet``.
         """
-        self._own, self._forms = own, (own, *others)
+        self._own, self._forms = own, (*others, own)
         self._memo: OrderedDict[str, Permission] = OrderedDict()
         self._memo_size, self._early_s = memo_size, early_s
         self._denied = DenyList() if denied is None else denied
@@ -131,7 +131,7 @@ class TokenVerifier:
 
     def set_others(self, others: Sequence[Form]) -> None:
         """Take tokens of these further forms from now on, and forget what was remembered."""
-        self._forms = (self._own, *others)
+        self._forms = (*others, self._own)
         self._memo.clear()
 
     def key_id_of(self, token: str | None) -> str:

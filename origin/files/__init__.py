@@ -1,0 +1,1 @@
+"""Files that the origin and the tiers read."""
