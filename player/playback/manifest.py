@@ -148,6 +148,8 @@ def segments_of(playlist: MediaPlaylist, *, url: str) -> tuple[SegmentRef, ...]:
         raise PlaybackError(
             "a live playlist (no EXT-X-ENDLIST); only finished titles can be played"
         )
+    if playlist.skipped:
+        raise PlaybackError("a delta update, which was not asked for; expected all segments")
     # RFC 8216, 4.3.2.1 allows EXTINF:0; what lasts no time is never on screen.
     listed = [segment for segment in playlist.segments if segment.duration_s > 0]
     if not listed:

@@ -6,6 +6,8 @@ known) or from a ``Presentation`` given whole.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from abr.decision import Algorithm, Rule
 from abr.errors import PlaybackError
 from abr.media import Presentation
@@ -26,6 +28,7 @@ from player.playback.manifest import (
     variants_of,
 )
 from transcode.playlist import MultivariantPlaylist, parse
+from transcode.playlist.variables import query_of
 
 
 class Source:
@@ -38,6 +41,7 @@ class Source:
         self._variants: list[VariantRef] = []
         self._loaded: dict[int, tuple[SegmentRef, ...]] = {}
         self._given: Presentation | None = None
+        self._variables: Mapping[str, str] | None = None
         self._name = ""
         if not isinstance(source, Presentation):
             self._name = source.rpartition("/")[0].rpartition("/")[2]
@@ -78,11 +82,12 @@ class Source:
         """
         if self._given is not None:
             return self._take_given(self._given, want)
-        playlist = parse(text, uri=shown)
+        playlist = parse(text, uri=shown, query=query_of(url), imports=self._variables)
         if isinstance(playlist, MultivariantPlaylist):
             if want.kind == "media":
                 raise PlaybackError("a multivariant playlist; expected a media playlist")
             self._variants = variants_of(playlist, url=url)
+            self._variables = playlist.variables
             return self._first_playlists()
         segments = segments_of(playlist, url=url)
         if want.kind == "multivariant":

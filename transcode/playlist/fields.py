@@ -43,6 +43,13 @@ class Fields:
             self.fail(f"no {_attribute_name(name)}; expected one")
         return value
 
+    def expected(self, name: str, *, otherwise: str | None) -> str:
+        """Text that ought to be there; ``otherwise`` with a remark."""
+        value = self.text(name)
+        if value is None:
+            self.outline.remark(self.line, f"{self.tag}: no {_attribute_name(name)}; expected one")
+        return value or otherwise or "-"
+
     def yes(self, name: str) -> bool:
         """Whether its value is YES."""
         return self.text(name) == "YES"
@@ -55,6 +62,13 @@ class Fields:
         if not isinstance(value, int) or not 0 <= value <= _LARGEST:
             self._bad(name, "a whole number from 0 to 2^64-1")
         return value
+
+    def expected_integer(self, name: str) -> int:
+        """A whole number that ought to be there; 0 with a remark."""
+        value = self.integer(name)
+        if value is None:
+            self.outline.remark(self.line, f"{self.tag}: no {_attribute_name(name)}; expected one")
+        return value or 0
 
     def required_integer(self, name: str) -> int:
         """A whole number that is required."""
@@ -69,6 +83,14 @@ class Fields:
         if not isinstance(value, float) or not 0 <= value <= _LONGEST_S:
             self._bad(name, "a finite number of 0 or more")
         return value
+
+    def offset(self, name: str) -> float | None:
+        """A finite number of any sign; None, with a remark, when there is none."""
+        value = self.values.get(name)
+        if isinstance(value, int | float) and abs(value) <= _LONGEST_S:
+            return float(value)
+        self.outline.remark(self.line, f"{self.tag}: no {_attribute_name(name)}; expected seconds")
+        return None
 
     def decimal(self, name: str) -> float | None:
         """A finite number of 0 or more that is kept as text; None when absent."""
@@ -113,12 +135,15 @@ class Fields:
         value = self.text(name)
         if value is None:
             return None
-        match = re.fullmatch(r"([0-9]{1,18})(?:@([0-9]{1,18}))?", value)
+        match = re.fullmatch(r"([0-9]{1,18})(?:@([0-9]{0,18}))?", value)
         if match is None:
             self._bad(name, "LENGTH or LENGTH@OFFSET")
-        offset = otherwise if match[2] is None else int(match[2])
+        offset = int(match[2]) if match[2] else otherwise
         if offset is None:
-            self.fail("a range without offset; expected one, or a range of that URI before it")
+            self.outline.remark(
+                self.line, "a range without offset; expected one, or a range of that URI before it"
+            )
+            offset = 0
         return ByteRange(offset, int(match[1]))
 
     def _bad(self, name: str, expected: str) -> NoReturn:

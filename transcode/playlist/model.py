@@ -8,8 +8,8 @@ Source: RFC 8216bis (HTTP Live Streaming, 2nd edition), sections named beside th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 from urllib.parse import urljoin
 
@@ -55,6 +55,10 @@ class Variant:
     """``NONE``, or the GROUP-ID of closed captions; None when not stated."""
     score: float | None = None
     """SCORE: how good the variant is compared with the others; None when not stated."""
+    pathway_id: str | None = None
+    """PATHWAY-ID: which of several ways to the same content; None when not stated."""
+    stable_id: str | None = None
+    """STABLE-VARIANT-ID: the same at every server that has the variant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +84,8 @@ class Rendition:
     """Subtitles that are to be shown even to those who asked for none."""
     characteristics: str | None = None
     """CHARACTERISTICS: media characteristic tags (UTIs) separated by commas."""
+    stable_id: str | None = None
+    """STABLE-RENDITION-ID: the same at every server that has the rendition."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +109,24 @@ class TrickPlayVariant:
     """SCORE: how good it is compared with the others; None when not stated."""
 
 
+class Steering(NamedTuple):
+    """Who says which way to take (EXT-X-CONTENT-STEERING)."""
+
+    server_uri: str
+    """Of the steering manifest; may be a ``data:`` URI that holds it."""
+    pathway_id: str | None = None
+    """The way to take until the manifest is here."""
+
+
+class Start(NamedTuple):
+    """Where to begin (EXT-X-START)."""
+
+    offset_s: float
+    """From the beginning, or, when negative, from the end of the last segment."""
+    is_precise: bool = False
+    """Show nothing before it, not even of the segment that holds it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MultivariantPlaylist:
     """All variants and renditions of one title."""
@@ -116,6 +140,13 @@ class MultivariantPlaylist:
     """Playlists of key frames alone (EXT-X-I-FRAME-STREAM-INF)."""
     image_variants: tuple[TrickPlayVariant, ...] = ()
     """Playlists of thumbnails (EXT-X-IMAGE-STREAM-INF)."""
+    steering: Steering | None = None
+    start: Start | None = None
+    """Of all its media playlists that say nothing of their own."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What it defines (EXT-X-DEFINE), for media playlists that import it."""
+    remarks: tuple[str, ...] = ()
+    """What was wrong in the text that was read, and is passed over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +209,17 @@ class Segment:
     """In a playlist of images only."""
 
 
+class ServerControl(NamedTuple):
+    """What the server can do for players of live streams (EXT-X-SERVER-CONTROL)."""
+
+    hold_back_s: float | None = None
+    """HOLD-BACK: least distance from the end at which to play; None: three target durations."""
+    can_skip_until_s: float | None = None
+    """CAN-SKIP-UNTIL: delta updates leave out segments farther than this from the end."""
+    can_block_reload: bool = False
+    """CAN-BLOCK-RELOAD: a request for a playlist may wait for a segment."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaPlaylist:
     """The segments of one rung or rendition."""
@@ -196,6 +238,14 @@ class MediaPlaylist:
     """Each segment is one key frame (EXT-X-I-FRAMES-ONLY); it lasts until the next."""
     images_only: bool = False
     """Each segment is an image (EXT-X-IMAGES-ONLY)."""
+    discontinuity_sequence: int = 0
+    """Discontinuities before the first segment."""
+    start: Start | None = None
+    control: ServerControl | None = None
+    skipped: int = 0
+    """Segments left out of a delta update, between the first and those listed (EXT-X-SKIP)."""
+    remarks: tuple[str, ...] = ()
+    """What was wrong in the text that was read, and is passed over."""
 
     @property
     def duration_s(self) -> float:
@@ -251,7 +301,7 @@ def needed_version(playlist: Playlist) -> int:
 
     RFC 8216bis, section 8: 2 for IV, 3 for fractional EXTINF, 4 for BYTERANGE and
     EXT-X-I-FRAMES-ONLY, 5 for KEYFORMAT and for EXT-X-MAP beside I-frames only, 6 for
-    EXT-X-MAP beside whole segments, 7 for SERVICE captions, 8 for EXT-X-GAP.
+    EXT-X-MAP beside whole segments, 7 for SERVICE captions, 8 for EXT-X-GAP, 9 for EXT-X-SKIP.
     """
     if isinstance(playlist, MultivariantPlaylist):
         services = (rendition.instream_id or "" for rendition in playlist.renditions)
@@ -259,6 +309,8 @@ def needed_version(playlist: Playlist) -> int:
     of_segments = {version for s in playlist.segments for version in _versions(s)}
     if playlist.iframes_only:
         of_segments = {5 if version == 6 else version for version in of_segments} | {4}
+    if playlist.skipped:
+        of_segments |= {9}
     return max(3, *of_segments, 3)
 
 

@@ -3,17 +3,22 @@
 Decides which lines matter, what kind of playlist they make, and on which line everything is,
 so that later messages can name the line. Reads no attribute.
 
-Unknown tags are comments. Two tags are refused because ignoring them would give wrong
-URIs or missing segments: EXT-X-DEFINE and EXT-X-SKIP.
+Unknown tags are comments. What is wrong, and what a player would play on from all the same, is
+left out or taken for what it most likely means, with a remark: tags without a URI, URIs without
+a tag, numbers that are none, tags of the other kind of playlist.
 """
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NoReturn
 
 from abr.errors import PlaylistError
+
+Kind = Literal["media", "multivariant"]
 
 _MEDIA_TAGS = frozenset(
     [
@@ -21,6 +26,7 @@ _MEDIA_TAGS = frozenset(
         "#EXT-X-BITRATE",
         "#EXT-X-BYTERANGE",
         "#EXT-X-DISCONTINUITY",
+        "#EXT-X-DISCONTINUITY-SEQUENCE",
         "#EXT-X-ENDLIST",
         "#EXT-X-GAP",
         "#EXT-X-I-FRAMES-ONLY",
@@ -29,23 +35,35 @@ _MEDIA_TAGS = frozenset(
         "#EXT-X-MAP",
         "#EXT-X-MEDIA-SEQUENCE",
         "#EXT-X-PLAYLIST-TYPE",
+        "#EXT-X-SERVER-CONTROL",
+        "#EXT-X-SKIP",
         "#EXT-X-TARGETDURATION",
         "#EXT-X-TILES",
     ]
 )
 _MULTIVARIANT_TAGS = frozenset(
     [
+        "#EXT-X-CONTENT-STEERING",
         "#EXT-X-I-FRAME-STREAM-INF",
         "#EXT-X-IMAGE-STREAM-INF",
         "#EXT-X-MEDIA",
         "#EXT-X-STREAM-INF",
     ]
 )
-_EITHER_TAGS = frozenset(["#EXTM3U", "#EXT-X-VERSION", "#EXT-X-INDEPENDENT-SEGMENTS"])
-_REFUSED = {
-    "#EXT-X-DEFINE": "variables, which are not supported; expected literal URIs",
-    "#EXT-X-SKIP": "a delta update, which was not asked for; expected all segments",
-}
+_EITHER_TAGS = frozenset(
+    ["#EXTM3U", "#EXT-X-INDEPENDENT-SEGMENTS", "#EXT-X-START", "#EXT-X-VERSION"]
+)
+_WHOLE_TAGS = frozenset(
+    [
+        "#EXT-X-DISCONTINUITY-SEQUENCE",
+        "#EXT-X-MEDIA-SEQUENCE",
+        "#EXT-X-TARGETDURATION",
+        "#EXT-X-VERSION",
+    ]
+)
+_OWNERS: Mapping[str, Kind] = {"#EXTINF": "media", "#EXT-X-STREAM-INF": "multivariant"}
+"""Tags whose URI is on the next line, and the kind of playlist that they make."""
+_DURATION = re.compile(r"#EXTINF\s*:\s*(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(?:,|$)")
 _NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -55,16 +73,23 @@ class Outline:
 
     where: str
     """Name of the playlist, for messages."""
-    kind: Literal["", "media", "multivariant"] = ""
+    kind: Kind = "media"
     uri_lines: list[int] = field(default_factory=list)
     """Of each segment or variant, in order."""
     tag_lines: dict[str, list[int]] = field(default_factory=dict)
     """Of each known tag, in order."""
+    remarks: list[str] = field(default_factory=list)
+    """What was wrong and is passed over, with its line."""
     _open: tuple[int, str] | None = None
+    _kept: list[str] = field(default_factory=list)
 
     def fail(self, line: int, what: str) -> NoReturn:
         """Raise the error of ``line``."""
         raise PlaylistError(f"{self.where}:{line}: {what}")
+
+    def remark(self, line: int, what: str) -> None:
+        """Note something wrong on ``line`` that does not keep anybody from playing."""
+        self.remarks.append(f"{self.where}:{line}: {what}")
 
     def line_of(self, tag: str) -> int:
         """Where ``tag`` stands first; line 1 when it does not."""
@@ -74,54 +99,103 @@ class Outline:
         """The lines to read on, stripped; others are blank, so that numbers stay.
 
         Raises:
-            PlaylistError: not a playlist, both kinds at once, or a URI and its tag apart.
+            PlaylistError: not a playlist, or segments and variants at once.
         """
-        lines = re.split(r"\r\n|\n|\r", text.removeprefix("\ufeff"))
-        if lines[0].split() != ["#EXTM3U"]:
-            self.fail(1, "another first line; expected #EXTM3U, the mark of a playlist")
-        kept = [self._line(number, line.strip()) for number, line in enumerate(lines, 1)]
-        if self._open is not None:
-            self.fail(self._open[0], f"{self._open[1]} without a URI; expected one after it")
-        if not self.kind:
+        lines = [line.strip() for line in re.split(r"\r\n|\n|\r", text.removeprefix("\ufeff"))]
+        first = self._first(lines)
+        self.kind = self._kind(lines)
+        self._kept = [""] * first
+        for number, line in enumerate(lines[first:], first + 1):
+            self._kept.append(self._line(number, line))
+        self._drop_open()
+        return self._kept
+
+    def _first(self, lines: list[str]) -> int:
+        """Index of the line that says that this is a playlist."""
+        for index, line in enumerate(lines):
+            if line.split() == ["#EXTM3U"]:
+                if index:
+                    self.remark(index + 1, "#EXTM3U; expected it on the first line")
+                return index
+            if line and (not line.startswith("#") or line.startswith("#EXT")):
+                break
+        return self.fail(1, "another first line; expected #EXTM3U, the mark of a playlist")
+
+    def _kind(self, lines: list[str]) -> Kind:
+        """The kind of playlist that the lines make."""
+        found: dict[Kind, int] = {}
+        others: dict[Kind, int] = {}
+        for number, line in enumerate(lines, 1):
+            tag = _tag_of(line)
+            kind = _kind_of(tag)
+            if kind is not None:
+                (found if tag in _OWNERS else others).setdefault(kind, number)
+        if len(found) == 2:
+            number = max(found.values())
+            self.fail(number, "segments and variants in one playlist; expected one or the other")
+        if not found and not others:
             self.fail(1, "neither segments nor variants; expected #EXTINF or #EXT-X-STREAM-INF")
-        return kept
+        return next(iter(found or others))
 
     def _line(self, number: int, line: str) -> str:
         if _NOT_TEXT.search(line):
             self.fail(number, "a control character; expected plain text")
         if not line.startswith("#"):
-            if line:
-                self._uri(number)
-            return line
-        tag = line.partition(":")[0].rstrip()
-        if tag in _REFUSED:
-            self.fail(number, f"{tag}: {_REFUSED[tag]}")
-        if not self._known(number, tag):
+            return self._uri(number, line) if line else line
+        tag = _tag_of(line)
+        kind = _kind_of(tag)
+        if kind is None and tag not in _EITHER_TAGS:
             return ""
-        self.tag_lines.setdefault(tag, []).append(number)
-        if tag in ("#EXTINF", "#EXT-X-STREAM-INF"):
-            if self._open is not None:
-                self.fail(number, f"{tag} where a URI was due; expected one after {self._open[1]}")
+        if kind not in (None, self.kind):
+            self.remark(number, f"{tag} in a {self.kind} playlist; expected tags of one kind only")
+            return ""
+        if tag in _WHOLE_TAGS:
+            line = self._whole(number, tag, line)
+        if line:
+            self.tag_lines.setdefault(tag, []).append(number)
+        if tag in _OWNERS:
+            self._drop_open()
+            if tag == "#EXTINF" and not _DURATION.match(line):
+                self.remark(number, "#EXTINF without seconds; expected a number of 0 or more")
+                self.tag_lines[tag].remove(number)
+                return ""
             self._open = (number, tag)
         return line
 
-    def _known(self, number: int, tag: str) -> bool:
-        if tag in _EITHER_TAGS:
-            return True
-        kind: Literal["media", "multivariant"]
-        if tag in _MEDIA_TAGS:
-            kind = "media"
-        elif tag in _MULTIVARIANT_TAGS:
-            kind = "multivariant"
-        else:
-            return False
-        if self.kind and self.kind != kind:
-            self.fail(number, f"{tag} in a {self.kind} playlist; expected tags of one kind only")
-        self.kind = kind
-        return True
+    def _drop_open(self) -> None:
+        """Leave out a tag whose URI did not come."""
+        if self._open is not None:
+            number, tag = self._open
+            self.remark(number, f"{tag} without a URI; expected one after it")
+            self._kept[number - 1] = ""
+            self.tag_lines[tag].remove(number)
+        self._open = None
 
-    def _uri(self, number: int) -> None:
+    def _uri(self, number: int, line: str) -> str:
         if self._open is None:
-            self.fail(number, "a URI without a tag; expected #EXTINF or #EXT-X-STREAM-INF before")
+            self.remark(number, "a URI without a tag; expected #EXTINF or #EXT-X-STREAM-INF before")
+            return ""
         self._open = None
         self.uri_lines.append(number)
+        return line
+
+    def _whole(self, number: int, tag: str, line: str) -> str:
+        """A tag of one whole number; empty when there is none in it."""
+        value = line.partition(":")[2].strip()
+        if re.fullmatch("[0-9]{1,20}", value):
+            return f"{tag}:{value}"
+        if tag == "#EXT-X-TARGETDURATION" and re.fullmatch(r"[0-9]{1,9}\.[0-9]*", value):
+            self.remark(number, f"{tag}:{value}; expected a whole number")
+            return f"{tag}:{math.ceil(float(value))}"
+        self.remark(number, f"{tag} without a whole number; expected one of 0 or more")
+        return ""
+
+
+def _tag_of(line: str) -> str:
+    return line.partition(":")[0].rstrip() if line.startswith("#EXT") else ""
+
+
+def _kind_of(tag: str) -> Kind | None:
+    if tag in _MEDIA_TAGS:
+        return "media"
+    return "multivariant" if tag in _MULTIVARIANT_TAGS else None

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from m3u8.parser import parse as split_playlist
@@ -30,28 +30,47 @@ from transcode.playlist.model import (
     Playlist,
     Rendition,
     Segment,
+    ServerControl,
+    Start,
+    Steering,
     Tiles,
     TrickPlayVariant,
     Variant,
+    target_duration_s,
 )
 from transcode.playlist.outline import Outline
+from transcode.playlist.variables import expand
 
 _TYPES: dict[str, Literal["VOD", "EVENT"]] = {"vod": "VOD", "event": "EVENT"}
 
 
-def parse(text: str, *, uri: str = "") -> Playlist:
+def parse(
+    text: str,
+    *,
+    uri: str = "",
+    query: Mapping[str, str] | None = None,
+    imports: Mapping[str, str] | None = None,
+) -> Playlist:
     """Read a multivariant or media playlist.
 
     Args:
         text: The whole playlist; a byte order mark and any line ends are accepted.
         uri: A name for messages. Give one without a token in it.
+        query: Parameters of its URL (``variables.query_of``), which it may use.
+        imports: Variables of the multivariant playlist that lists it, which it may import.
 
     Raises:
         PlaylistError: naming ``uri`` and the line; no other error on any text.
     """
     outline = Outline(uri or "playlist")
-    data = _split(outline.scan(text), outline)
-    return _multivariant(data, outline) if outline.kind == "multivariant" else _media(data, outline)
+    expanded = expand(text, where=outline.where, query=query or {}, imports=imports)
+    if expanded.faults:
+        # RFC 8216bis, 4.3: a reference to what is not defined ends the playlist.
+        outline.fail(*expanded.faults[0])
+    data = _split(outline.scan(expanded.text), outline)
+    if outline.kind == "multivariant":
+        return replace(_multivariant(data, outline), variables=expanded.variables)
+    return _media(data, outline)
 
 
 def _split(lines: list[str], outline: Outline) -> dict[str, Any]:
@@ -155,22 +174,42 @@ def _multivariant(data: Mapping[str, Any], outline: Outline) -> MultivariantPlay
     tags = outline.tag_lines
     if not data["playlists"]:
         outline.fail(1, "no variant; expected #EXT-X-STREAM-INF")
-    variants = (
+    variants = tuple(
         _variant(Fields({**entry["stream_info"], "uri": entry["uri"]}, outline, line, "variant"))
         for entry, line in zip(data["playlists"], tags["#EXT-X-STREAM-INF"], strict=True)
     )
-    renditions = (
+    renditions = tuple(
         _rendition(Fields(entry, outline, line, "#EXT-X-MEDIA"))
         for entry, line in zip(data["media"], tags.get("#EXT-X-MEDIA", ()), strict=True)
     )
     return MultivariantPlaylist(
-        variants=tuple(variants),
-        renditions=tuple(renditions),
+        variants=variants,
+        renditions=renditions,
         independent_segments=data["is_independent_segments"],
         version=_whole(data, outline, "version") or 1,
         iframe_variants=tuple(data.get("iframes", ())),
         image_variants=tuple(data.get("images", ())),
+        steering=_steering(data, outline),
+        start=_start(data, outline),
+        remarks=tuple(outline.remarks),
     )
+
+
+def _steering(data: Mapping[str, Any], outline: Outline) -> Steering | None:
+    if not data.get("content_steering"):
+        return None
+    tag = "#EXT-X-CONTENT-STEERING"
+    fields = Fields(data["content_steering"], outline, outline.line_of(tag), tag)
+    return Steering(fields.required("server_uri"), fields.text("pathway_id"))
+
+
+def _start(data: Mapping[str, Any], outline: Outline) -> Start | None:
+    if not data.get("start"):
+        return None
+    tag = "#EXT-X-START"
+    fields = Fields(data["start"], outline, outline.line_of(tag), tag)
+    offset_s = fields.offset("time_offset")
+    return None if offset_s is None else Start(offset_s, fields.yes("precise"))
 
 
 def _variant(fields: Fields) -> Variant:
@@ -178,7 +217,7 @@ def _variant(fields: Fields) -> Variant:
     captions = fields.text("closed_captions")
     return Variant(
         uri=fields.required("uri"),
-        bandwidth_bps=fields.required_integer("bandwidth"),
+        bandwidth_bps=fields.expected_integer("bandwidth"),
         average_bandwidth_bps=fields.integer("average_bandwidth"),
         codecs=fields.text("codecs") or "",
         width=width,
@@ -189,6 +228,8 @@ def _variant(fields: Fields) -> Variant:
         video_range=fields.text("video_range"),
         closed_captions=_unquote(captions),
         score=fields.decimal("score"),
+        pathway_id=_unquote(fields.text("pathway_id")),
+        stable_id=_unquote(fields.text("stable_variant_id")),
     )
 
 
@@ -197,7 +238,7 @@ def _rendition(fields: Fields) -> Rendition:
     return Rendition(
         type=fields.required("type"),
         group_id=fields.required("group_id"),
-        name=fields.required("name"),
+        name=fields.expected("name", otherwise=fields.text("language") or fields.text("group_id")),
         language=fields.text("language"),
         uri=fields.text("uri"),
         channels=fields.text("channels"),
@@ -206,20 +247,23 @@ def _rendition(fields: Fields) -> Rendition:
         instream_id=fields.text("instream_id"),
         forced=fields.yes("forced"),
         characteristics=fields.text("characteristics"),
+        stable_id=fields.text("stable_rendition_id"),
     )
 
 
 def _media(data: Mapping[str, Any], outline: Outline) -> MediaPlaylist:
-    target = _whole(data, outline, "targetduration")
-    if target is None:
-        outline.fail(1, "no #EXT-X-TARGETDURATION; expected one")
     kind = data["playlist_type"]
     if kind is not None and kind not in _TYPES:
         line = outline.line_of("#EXT-X-PLAYLIST-TYPE")
-        outline.fail(line, "#EXT-X-PLAYLIST-TYPE of another kind; expected VOD or EVENT")
+        outline.remark(line, "#EXT-X-PLAYLIST-TYPE of another kind; expected VOD or EVENT")
+    segments = tuple(_segments(data, outline))
+    target = _whole(data, outline, "targetduration")
+    if target is None:
+        target = target_duration_s(segments)
+        outline.remark(1, f"no #EXT-X-TARGETDURATION; expected one, took {target} s")
     return MediaPlaylist(
         target_duration_s=target,
-        segments=tuple(_segments(data, outline)),
+        segments=segments,
         media_sequence=_whole(data, outline, "media_sequence") or 0,
         endlist=data["is_endlist"],
         playlist_type=_TYPES.get(kind),
@@ -227,12 +271,37 @@ def _media(data: Mapping[str, Any], outline: Outline) -> MediaPlaylist:
         version=_whole(data, outline, "version") or 1,
         iframes_only=data["is_i_frames_only"],
         images_only=data["is_images_only"],
+        discontinuity_sequence=_whole(data, outline, "discontinuity_sequence") or 0,
+        start=_start(data, outline),
+        control=_control(data, outline),
+        skipped=_skipped(data, outline),
+        remarks=tuple(outline.remarks),
     )
+
+
+def _control(data: Mapping[str, Any], outline: Outline) -> ServerControl | None:
+    if not data.get("server_control"):
+        return None
+    tag = "#EXT-X-SERVER-CONTROL"
+    fields = Fields(data["server_control"], outline, outline.line_of(tag), tag)
+    return ServerControl(
+        hold_back_s=fields.number("hold_back") or None,
+        can_skip_until_s=fields.number("can_skip_until") or None,
+        can_block_reload=fields.yes("can_block_reload"),
+    )
+
+
+def _skipped(data: Mapping[str, Any], outline: Outline) -> int:
+    tag = "#EXT-X-SKIP"
+    if not data.get("skip"):
+        return 0
+    fields = Fields(data["skip"], outline, outline.line_of(tag), tag)
+    return fields.required_integer("skipped_segments")
 
 
 def _segments(data: Mapping[str, Any], outline: Outline) -> Iterator[Segment]:
     maps = _maps(data, outline)
-    sequence = _whole(data, outline, "media_sequence") or 0
+    sequence = (_whole(data, outline, "media_sequence") or 0) + _skipped(data, outline)
     bitrate: int | None = None
     before: tuple[str, ByteRange] | None = None
     # A tag after the last URI leaves a segment without one behind.

@@ -21,6 +21,8 @@ from transcode.playlist.model import (
     MultivariantPlaylist,
     Rendition,
     Segment,
+    ServerControl,
+    Start,
     Tiles,
     TrickPlayVariant,
     Variant,
@@ -52,6 +54,13 @@ def print_multivariant(playlist: MultivariantPlaylist) -> str:
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{max(playlist.version, needed_version(playlist))}"]
     if playlist.independent_segments:
         lines.append("#EXT-X-INDEPENDENT-SEGMENTS")
+    if playlist.start is not None:
+        lines.append(_start(playlist.start))
+    if playlist.steering is not None:
+        fields = [("SERVER-URI", _quote(_uri(playlist.steering.server_uri)))]
+        if playlist.steering.pathway_id is not None:
+            fields.append(("PATHWAY-ID", _quote(playlist.steering.pathway_id)))
+        lines.append("#EXT-X-CONTENT-STEERING:" + _attributes(fields))
     lines += [_rendition(rendition) for rendition in playlist.renditions]
     for variant in playlist.variants:
         lines += [_variant(variant), _uri(variant.uri)]
@@ -76,6 +85,12 @@ def print_media(playlist: MediaPlaylist) -> str:
     ]
     if playlist.media_sequence:
         lines.append(f"#EXT-X-MEDIA-SEQUENCE:{playlist.media_sequence}")
+    if playlist.discontinuity_sequence:
+        lines.append(f"#EXT-X-DISCONTINUITY-SEQUENCE:{_integer(playlist.discontinuity_sequence)}")
+    if playlist.control is not None:
+        lines.append(_control(playlist.control))
+    if playlist.start is not None:
+        lines.append(_start(playlist.start))
     if playlist.playlist_type:
         lines.append(f"#EXT-X-PLAYLIST-TYPE:{playlist.playlist_type}")
     if playlist.independent_segments:
@@ -84,10 +99,34 @@ def print_media(playlist: MediaPlaylist) -> str:
         lines.append("#EXT-X-I-FRAMES-ONLY")
     if playlist.images_only:
         lines.append("#EXT-X-IMAGES-ONLY")
+    if playlist.skipped:
+        lines.append(f"#EXT-X-SKIP:SKIPPED-SEGMENTS={_integer(playlist.skipped)}")
     lines += _segment_lines(playlist.segments)
     if playlist.endlist:
         lines.append("#EXT-X-ENDLIST")
     return "\n".join(lines) + "\n"
+
+
+def _start(start: Start) -> str:
+    if not abs(start.offset_s) < 1e9:
+        raise _refusal(f"a start at {start.offset_s} s; expected a finite time")
+    fields = [("TIME-OFFSET", _signed(start.offset_s))]
+    if start.is_precise:
+        fields.append(("PRECISE", "YES"))
+    return "#EXT-X-START:" + _attributes(fields)
+
+
+def _control(control: ServerControl) -> str:
+    fields = []
+    if control.can_skip_until_s is not None:
+        fields.append(("CAN-SKIP-UNTIL", _seconds(control.can_skip_until_s)))
+    if control.hold_back_s is not None:
+        fields.append(("HOLD-BACK", _seconds(control.hold_back_s)))
+    if control.can_block_reload:
+        fields.append(("CAN-BLOCK-RELOAD", "YES"))
+    if not fields:
+        raise _refusal("a server control that says nothing; expected something, or none")
+    return "#EXT-X-SERVER-CONTROL:" + _attributes(fields)
 
 
 def _segment_lines(segments: Iterable[Segment]) -> Iterator[str]:
@@ -126,10 +165,9 @@ def _check_media(playlist: MediaPlaylist) -> None:
     bitrate: int | None = None
     for index, segment in enumerate(playlist.segments):
         where = f"segment {index}"
-        if segment.sequence != playlist.media_sequence + index:
-            raise _refusal(
-                f"{where}: sequence {segment.sequence}; expected {playlist.media_sequence + index}"
-            )
+        expected = playlist.media_sequence + playlist.skipped + index
+        if segment.sequence != expected:
+            raise _refusal(f"{where}: sequence {segment.sequence}; expected {expected}")
         if rounded_s(segment.duration_s) > playlist.target_duration_s or segment.duration_s < 0:
             raise _refusal(
                 f"{where}: lasts {segment.duration_s} s; expected 0 to the target duration, "
@@ -185,6 +223,10 @@ def _variant(variant: Variant) -> str:
     if variant.closed_captions is not None:
         none = variant.closed_captions == "NONE"
         fields.append(("CLOSED-CAPTIONS", "NONE" if none else _quote(variant.closed_captions)))
+    if variant.pathway_id is not None:
+        fields.append(("PATHWAY-ID", _quote(variant.pathway_id)))
+    if variant.stable_id is not None:
+        fields.append(("STABLE-VARIANT-ID", _quote(variant.stable_id)))
     return "#EXT-X-STREAM-INF:" + _attributes(fields)
 
 
@@ -244,6 +286,8 @@ def _rendition(rendition: Rendition) -> str:
         fields.append(("CHANNELS", _quote(rendition.channels)))
     if rendition.instream_id is not None:
         fields.append(("INSTREAM-ID", _quote(rendition.instream_id)))
+    if rendition.stable_id is not None:
+        fields.append(("STABLE-RENDITION-ID", _quote(rendition.stable_id)))
     if rendition.uri is not None:
         fields.append(("URI", _quote(_uri(rendition.uri))))
     return "#EXT-X-MEDIA:" + _attributes(fields)
@@ -287,6 +331,10 @@ def _seconds(duration_s: float) -> str:
     """Microseconds at most, milliseconds at least: ``4.000``, ``4.004``, ``3.999333``."""
     text = f"{duration_s:.6f}"
     return text[:-3] + text[-3:].rstrip("0")
+
+
+def _signed(seconds: float) -> str:
+    return ("-" if seconds < 0 else "") + _seconds(abs(seconds))
 
 
 def _integer(value: int) -> str:

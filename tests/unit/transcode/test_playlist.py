@@ -15,6 +15,9 @@ from transcode.playlist import (
     MultivariantPlaylist,
     Rendition,
     Segment,
+    ServerControl,
+    Start,
+    Steering,
     Tiles,
     TrickPlayVariant,
     Variant,
@@ -203,17 +206,6 @@ def test_sequence_discontinuity_and_gap_belong_to_their_segment() -> None:
 
 
 REFUSED_MEDIA = {
-    "list.m3u8:1: no #EXT-X-TARGETDURATION": ("", "#EXTINF:4,\n0\n"),
-    "list.m3u8:2: #EXT-X-TARGETDURATION cannot": ("#EXT-X-TARGETDURATION:x\n", "#EXTINF:4,\n0\n"),
-    "list.m3u8:3: #EXTINF cannot be read": (None, "#EXTINF:abc,\n0\n"),
-    "list.m3u8:4: segment: DURATION": (None, "#EXTINF:nan,\n0\n"),
-    "list.m3u8:3: #EXTINF without a URI": (None, "#EXTINF:4,\n"),
-    "list.m3u8:4: #EXTINF where a URI was due": (None, "#EXTINF:4,\n#EXTINF:4,\n0\n"),
-    "list.m3u8:3: a URI without a tag": (None, "0.ts\n"),
-    "list.m3u8:5: segment: a range without offset": (
-        None,
-        "#EXTINF:4,\n#EXT-X-BYTERANGE:6\na\n",
-    ),
     "list.m3u8:5: segment: BYTERANGE": (None, "#EXTINF:4,\n#EXT-X-BYTERANGE:-6@1\na\n"),
     "list.m3u8:3: #EXT-X-KEY: no METHOD": (None, '#EXT-X-KEY:URI="a"\n#EXTINF:4,\n0\n'),
     "list.m3u8:3: #EXT-X-KEY: no URI": (None, "#EXT-X-KEY:METHOD=AES-128\n#EXTINF:4,\n0\n"),
@@ -222,10 +214,14 @@ REFUSED_MEDIA = {
         '#EXT-X-KEY:METHOD=AES-128,URI="a",IV=0xZZ\n#EXTINF:4,\n0\n',
     ),
     "list.m3u8:3: #EXT-X-MAP: no URI": (None, "#EXT-X-MAP:BYTERANGE=3\n#EXTINF:4,\n0\n"),
-    "list.m3u8:3: #EXT-X-DEFINE": (None, '#EXT-X-DEFINE:NAME="a",VALUE="b"\n'),
-    "list.m3u8:3: #EXT-X-SKIP": (None, "#EXT-X-SKIP:SKIPPED-SEGMENTS=3\n"),
-    "list.m3u8:3: #EXT-X-STREAM-INF in a media": (None, "#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n"),
-    "list.m3u8:3: #EXT-X-PLAYLIST-TYPE": (None, "#EXT-X-PLAYLIST-TYPE:OLD\n#EXTINF:4,\n0\n"),
+    "list.m3u8:4: {$b} is not defined": (
+        None,
+        '#EXT-X-DEFINE:NAME="a",VALUE="b"\n#EXT-X-MAP:URI="{$b}"\n#EXTINF:4,\n0\n',
+    ),
+    "list.m3u8:5: segments and variants": (
+        None,
+        "#EXTINF:4,\n0\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n",
+    ),
     "list.m3u8:3: a control character": (None, "#EXTINF:4,\x00\n0\n"),
 }
 
@@ -246,13 +242,10 @@ def test_a_media_playlist_that_cannot_be_used_is_refused_with_its_line(message: 
         ("p:1: another first line", "<html>404</html>"),
         ("p:1: neither segments nor variants", "#EXTM3U\n"),
         ("p:1: no variant", '#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="b"\n'),
-        ("p:2: variant: no BANDWIDTH", "#EXTM3U\n#EXT-X-STREAM-INF:CODECS=x\nv\n"),
         ("p:2: variant: BANDWIDTH", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=-1\nv\n"),
         ("p:2: #EXT-X-STREAM-INF cannot", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=inf\nv\n"),
         ("p:2: variant: RESOLUTION", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,RESOLUTION=1\nv\n"),
-        ("p:3: #EXT-X-MEDIA: no NAME", ("#EXTM3U\n\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=a\n"
-         "#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n")),
-        ("p:2: #EXT-X-STREAM-INF without a URI", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n"),
+        ("p:1: no variant", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n"),
     ],
 )  # fmt: skip
 def test_text_that_is_no_multivariant_playlist_is_refused(message: str, text: str) -> None:
@@ -260,6 +253,119 @@ def test_text_that_is_no_multivariant_playlist_is_refused(message: str, text: st
     with pytest.raises(PlaylistError) as caught:
         parse(text, uri="p")
     assert str(caught.value).startswith(message)
+
+
+HEAD = "#EXT-X-TARGETDURATION:4\n"
+REMARKED_MEDIA: dict[str, tuple[str, list[str]]] = {
+    "1: no #EXT-X-TARGETDURATION; expected one, took 4 s": ("#EXTINF:3.6,\n0\n", ["0"]),
+    "2: #EXT-X-TARGETDURATION without a whole": ("#EXT-X-TARGETDURATION:x\n#EXTINF:4,\n0\n", ["0"]),
+    "2: #EXT-X-TARGETDURATION:3.5; expected a whole": (
+        "#EXT-X-TARGETDURATION:3.5\n#EXTINF:3.5,\n0\n",
+        ["0"],
+    ),
+    "3: #EXT-X-MEDIA-SEQUENCE without": (HEAD + "#EXT-X-MEDIA-SEQUENCE:-1\n#EXTINF:4,\n0\n", ["0"]),
+    "3: #EXT-X-VERSION without": (HEAD + "#EXT-X-VERSION:three\n#EXTINF:4,\n0\n", ["0"]),
+    "3: #EXTINF without seconds": (HEAD + "#EXTINF:abc,\n0\n#EXTINF:4,\n1\n", ["1"]),
+    "3: #EXTINF without seconds;": (HEAD + "#EXTINF:nan,\n0\n#EXTINF:4,\n1\n", ["1"]),
+    "5: #EXTINF without a URI": (HEAD + "#EXTINF:4,\n0\n#EXTINF:4,\n", ["0"]),
+    "3: #EXTINF without a URI": (HEAD + "#EXTINF:9,\n#EXTINF:4,\n0\n", ["0"]),
+    "3: a URI without a tag": (HEAD + "0.ts\n#EXTINF:4,\n1.ts\n", ["1.ts"]),
+    "5: a range without offset": (HEAD + "#EXTINF:4,\n#EXT-X-BYTERANGE:6\na\n", ["a"]),
+    "5: a range without offset; expected": (HEAD + "#EXTINF:4,\n#EXT-X-BYTERANGE:6@\na\n", ["a"]),
+    "3: #EXT-X-MEDIA in a media playlist": (
+        HEAD + '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="b"\n#EXTINF:4,\n0\n',
+        ["0"],
+    ),
+    "3: #EXT-X-PLAYLIST-TYPE of another kind": (
+        HEAD + "#EXT-X-PLAYLIST-TYPE:OLD\n#EXTINF:4,\n0\n",
+        ["0"],
+    ),
+    "3: #EXT-X-PLAYLIST-TYPE of another": (HEAD + "#EXT-X-PLAYLIST-TYPE:\n#EXTINF:4,\n0\n", ["0"]),
+    "3: #EXT-X-START: no TIME-OFFSET": (HEAD + "#EXT-X-START:PRECISE=YES\n#EXTINF:4,\n0\n", ["0"]),
+}
+
+
+@pytest.mark.parametrize("remark", REMARKED_MEDIA)
+def test_what_a_player_plays_on_from_is_read_with_a_remark(remark: str) -> None:
+    text, uris = REMARKED_MEDIA[remark]
+    read = parse(f"#EXTM3U\n{text}", uri="list.m3u8")
+    assert isinstance(read, MediaPlaylist)
+    assert [segment.uri for segment in read.segments] == uris
+    assert [each for each in read.remarks if each.startswith(f"list.m3u8:{remark}")]
+
+
+@pytest.mark.parametrize(
+    ("remark", "text"),
+    [
+        ("2: #EXTM3U; expected it on the first", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n"),
+        ("3: variant: no BANDWIDTH", "#EXTM3U\n#EXT-X-STREAM-INF:CODECS=x\nv\n"),
+        ("3: #EXT-X-MEDIA: no NAME", ("#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=a\n"
+         "#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n")),
+        ("3: #EXT-X-TARGETDURATION in a multi", ("#EXTM3U\n#EXT-X-TARGETDURATION:4\n"
+         "#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n")),
+        ("3: a URI without a tag", "#EXTM3U\nw\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n"),
+    ],
+)  # fmt: skip
+def test_variants_are_read_with_remarks_too(remark: str, text: str) -> None:
+    read = parse(f"# made by hand\n{text}", uri="p")
+    assert isinstance(read, MultivariantPlaylist)
+    assert [variant.uri for variant in read.variants] == ["v"]
+    assert [each for each in read.remarks if each.startswith(f"p:{remark}")]
+
+
+def test_a_rendition_without_a_name_has_that_of_its_language_or_group() -> None:
+    read = parse(
+        "#EXTM3U\n"
+        '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",LANGUAGE="de"\n'
+        '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="b"\n'
+        "#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n"
+    )
+    assert isinstance(read, MultivariantPlaylist)
+    assert [each.name for each in read.renditions] == ["de", "b"]
+
+
+def test_a_live_playlist_may_begin_without_segments() -> None:
+    read = parse("#EXTM3U\n#EXT-X-TARGETDURATION:4\n")
+    assert isinstance(read, MediaPlaylist)
+    assert (read.segments, read.remarks) == ((), ())
+
+
+def test_variables_are_put_in_place() -> None:
+    """From the playlist itself, from its URL, and from the playlist that lists it."""
+    text = (
+        '#EXTM3U\n#EXT-X-DEFINE:NAME="own",VALUE="a"\n#EXT-X-DEFINE:IMPORT="given"\n'
+        '#EXT-X-DEFINE:QUERYPARAM="asked"\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n'
+        "{$own}-{$given}-{$asked}\n"
+    )
+    read = parse(text, query={"asked": "c"}, imports={"given": "b"})
+    assert isinstance(read, MediaPlaylist)
+    assert read.segments[0].uri == "a-b-c"
+
+
+def test_what_live_streams_say_is_read() -> None:
+    read = parse(
+        "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:100\n"
+        "#EXT-X-DISCONTINUITY-SEQUENCE:3\n#EXT-X-START:TIME-OFFSET=-6.5,PRECISE=YES\n"
+        "#EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=24.0,HOLD-BACK=12,CAN-BLOCK-RELOAD=YES\n"
+        "#EXT-X-SKIP:SKIPPED-SEGMENTS=7\n#EXTINF:4,\n107.m4s\n"
+    )
+    assert isinstance(read, MediaPlaylist)
+    assert read.discontinuity_sequence == 3
+    assert read.start == Start(-6.5, is_precise=True)
+    assert read.control == ServerControl(12.0, 24.0, can_block_reload=True)
+    assert (read.skipped, read.segments[0].sequence) == (7, 107)
+
+
+def test_steering_and_its_pathways_are_read() -> None:
+    read = parse(
+        '#EXTM3U\n#EXT-X-CONTENT-STEERING:SERVER-URI="/steer?s=1",PATHWAY-ID="A"\n'
+        '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="n",STABLE-RENDITION-ID="r"\n'
+        '#EXT-X-STREAM-INF:BANDWIDTH=1,PATHWAY-ID="A",STABLE-VARIANT-ID="v1"\nv\n'
+    )
+    assert isinstance(read, MultivariantPlaylist)
+    assert read.steering == Steering("/steer?s=1", "A")
+    assert (read.variants[0].pathway_id, read.variants[0].stable_id) == ("A", "v1")
+    assert read.renditions[0].stable_id == "r"
 
 
 def test_a_media_playlist_prints_tags_only_where_they_change() -> None:
