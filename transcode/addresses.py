@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from transcode.ffmpeg import encode_arguments
 from transcode.planning.jobs import Job, ProductName, VideoJob
+from transcode.watermark.marks import name_of
 
 FORMAT = "abrkit product 2"
 """Changes when products with the same arguments are to be made anew."""
@@ -32,6 +33,8 @@ def address_of(job: Job, name: ProductName, *, source: str, build: str) -> str:
     if isinstance(job, VideoJob):
         chunk = job.chunk
         span = f"{chunk.first_frame} {chunk.frames} {chunk.seek_s!r}"
+        if job.pictures.marks_seed:
+            span += f" {name_of(job.pictures.marks_seed)}"
         job = _alone(job, name)
     arguments = _arguments(job)
     return hashlib.sha256("\0".join([FORMAT, source, build, span, *arguments]).encode()).hexdigest()

@@ -67,6 +67,9 @@ class TranscodeConfig:
     """Segments per content key; 0 keeps one key for the title."""
     seal_init: bool = False
     """Encrypt initialisation sections too."""
+    watermark: bool = False
+    """Make two variants of every segment of video, which differ in a faint mark, so that copies
+    can be traced to the session that got them."""
     keys_dir: str = ""
     """Folder of the key store; empty: ``$ABR_KEYS``, else below the user's data folder."""
     subtitles: tuple[str, ...] = ()
@@ -148,6 +151,7 @@ class TranscodeConfig:
             ("encrypt", self.scheme is not None, "encrypt = 'aes-128' or 'none'"),
             ("seal_init", self.seal_init, "none, because it has no initialisation sections"),
             ("thumbnails", self.thumbnails, "none, because thumbnails are cut from fragments"),
+            ("watermark", self.watermark, "none, because variants are evened in fragments"),
         ):
             if is_wrong:
                 value = getattr(self, name)

@@ -28,6 +28,7 @@ from transcode.planning.jobs import AudioJob, Job, VideoJob
 from transcode.planning.mixing import SAMPLE_RATE
 from transcode.planning.plan import AudioPlan, PicturePlan, VideoPlan
 from transcode.scenes import SceneSpec
+from transcode.watermark.marks import COLUMNS, ROWS
 
 LOG_LEVEL = "repeat+level+warning"
 _FRAGMENTED = "+empty_moov+default_base_moof"
@@ -49,8 +50,25 @@ def encode_arguments(
     if isinstance(job, AudioJob):
         return _sound_arguments(job.audio, master, outputs[0], program=program)
     source = open_pictures(job.pictures, master, job.chunk)
-    written = _video_outputs(job, source, outputs)
-    return complete(written, program=program, is_damaged=job.pictures.is_damaged)
+    marks = _open_marks(job)
+    written = _video_outputs(job, source, outputs, marks)
+    whole = complete(written, program=program, is_damaged=job.pictures.is_damaged)
+    # Standard input is fed with the marks, so it must not be closed to ffmpeg.
+    return whole if marks is None else [each for each in whole if each != "-nostdin"]
+
+
+def _open_marks(job: VideoJob) -> Any:
+    """Standard input as an input of marks, one picture for each segment; None without any."""
+    if not any(rung.variant for _, rung in job.rungs):
+        return None
+    return ffmpeg.input(
+        "pipe:0",
+        protocol_whitelist="pipe",
+        format="rawvideo",
+        pix_fmt="yuv420p",
+        s=f"{COLUMNS}x{ROWS}",
+        framerate=1,
+    )
 
 
 def open_pictures(plan: PicturePlan, master: str, chunk: Chunk | None = None) -> Any:
@@ -149,9 +167,11 @@ _GLOBAL = (
 )  # fmt: skip
 
 
-def _video_outputs(job: VideoJob, source: Any, outputs: Sequence[str]) -> list[Any]:
+def _video_outputs(
+    job: VideoJob, source: Any, outputs: Sequence[str], marks: Any = None
+) -> list[Any]:
     rungs = [rung for _, rung in job.rungs]
-    scaled = pictures(job.pictures, job.chunk, rungs, source)
+    scaled = pictures(job.pictures, job.chunk, rungs, source, marks)
     return [
         ffmpeg.output(
             picture,

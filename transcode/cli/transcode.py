@@ -87,6 +87,12 @@ if TYPE_CHECKING:
 @click.option(
     "--seal-init", is_flag=True, default=None, help="Encrypt initialisation sections too."
 )
+@click.option(
+    "--watermark",
+    is_flag=True,
+    default=None,
+    help="Two variants of each segment of video, so that copies can be traced to sessions.",
+)
 @click.option("--keys", "keys_dir", metavar="DIR", help="Folder of the key store.")
 @click.option(
     "--subtitles",
@@ -279,10 +285,9 @@ async def _generate_master(
 async def _show_plan(paths: tuple[Path, ...], config: TranscodeConfig, *, as_json: bool) -> None:
     """Print what would be done."""
     from transcode.planning.planview import plan_as_lines
-    from transcode.run.package import check_out, show_plan
+    from transcode.run.package import show_plan
 
-    check_out(paths[1], config)
-    data = await show_plan(paths[0], config)
+    data = await show_plan(paths[0], paths[1], config)
     if as_json:
         click.echo(json.dumps(data))
         return
@@ -353,6 +358,7 @@ def summary(index: PresentationIndex, out: Path) -> dict[str, object]:
         ],
         "container": index.container,
         "dash": index.dash,
+        "watermarked": index.watermarked,
         "encryption": index.encryption
         and {
             "method": index.encryption.method,
@@ -443,6 +449,12 @@ def _print_table(index: PresentationIndex, out: Path) -> None:
         count = len(index.encryption.kids)
         console.print(
             f"encrypted with {index.encryption.method}, {count} key{'s' if count > 1 else ''}",
+            highlight=False,
+        )
+    if index.watermarked:
+        console.print(
+            f"watermarked: {len(index.video[0].segments)} segments of video in two variants, "
+            "a bit each; `abr watermark` finds whose a copy is",
             highlight=False,
         )
     console.print(f"{out / 'multivariant.m3u8'}", highlight=False, markup=False)

@@ -7,6 +7,7 @@ Colours are converted once for all rungs that have the same, before pictures are
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import ffmpeg
@@ -43,8 +44,58 @@ def filters_needed(plan: PicturePlan, rungs: Sequence[VideoPlan]) -> tuple[str, 
     return CHANGE_NEEDS if plan.colour.changes else ()
 
 
-def pictures(plan: PicturePlan, chunk: Chunk, rungs: Sequence[VideoPlan], source: Any) -> list[Any]:
-    """The decoded pictures of a chunk, once for each rung, at its size and in its colours."""
+def pictures(
+    plan: PicturePlan, chunk: Chunk, rungs: Sequence[VideoPlan], source: Any, marks: Any = None
+) -> list[Any]:
+    """The decoded pictures of a chunk, once for each rung, at its size and in its colours.
+
+    Args:
+        plan: What the rungs share.
+        chunk: Which part of the film.
+        rungs: What is wanted; two variants of a rung are scaled once.
+        source: The master as an input.
+        marks: An input with a mark for each segment of the chunk; None where none is marked.
+    """
+    if marks is None:
+        return _pictures(plan, chunk, rungs, source)
+    plain = list(dict.fromkeys(replace(rung, variant="") for rung in rungs))
+    scaled = _pictures(plan, chunk, plain, source)
+    shared = [
+        [number for number, rung in enumerate(rungs) if replace(rung, variant="") == each]
+        for each in plain
+    ]
+    found: dict[int, Any] = {}
+    timed = _timed(marks, plan)
+    for numbers, picture, mark in zip(shared, scaled, _split(timed, len(plain)), strict=True):
+        sized = _sized(mark, rungs[numbers[0]])
+        branches = zip(_split(picture, len(numbers)), _split(sized, len(numbers)), strict=True)
+        for number, (branch, own) in zip(numbers, branches, strict=True):
+            found[number] = _marked(branch, own, rungs[number])
+    return [found[number] for number in range(len(rungs))]
+
+
+def _timed(marks: Any, plan: PicturePlan) -> Any:
+    """The marks at the times of their segments, exactly."""
+    grid = f"{plan.frame_rate.denominator}/{plan.frame_rate.numerator}"
+    return marks.filter("settb", grid).filter("setpts", f"N*{plan.segment_frames}")
+
+
+def _sized(mark: Any, rung: VideoPlan) -> Any:
+    """A mark drawn soft at the size of a rung; it holds changes of brightness, no brightness."""
+    drawn = mark.filter("scale", rung.width, rung.height, flags="bicubic", in_range="tv",
+                        out_range="tv")  # fmt: skip
+    return _apply(drawn.filter("setsar", 1).filter("format", rung.pixels), state(rung.colour))
+
+
+def _marked(picture: Any, mark: Any, rung: VideoPlan) -> Any:
+    """The pictures with the mark of their segment added to them, or taken off."""
+    mode = {"a": "grainmerge", "b": "grainextract"}[rung.variant]
+    return ffmpeg.filter([picture, mark], "blend", c0_mode=mode, eof_action="repeat")
+
+
+def _pictures(
+    plan: PicturePlan, chunk: Chunk, rungs: Sequence[VideoPlan], source: Any
+) -> list[Any]:
     # Tags first: any filter that finds none may make up its own.
     stream = _apply(source[str(plan.index)], fill_tags(plan.colour))
     size = plan.frame_size

@@ -59,6 +59,8 @@ def _check_container(index: PresentationIndex, where: str) -> None:
         return
     encryption = index.encryption
     found: list[str] = []
+    if index.watermarked:
+        found.append("a watermark")
     if index.dash:
         found.append("a DASH manifest")
     if encryption is not None and not encryption.is_whole:

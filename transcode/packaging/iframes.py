@@ -53,6 +53,9 @@ def key_frames_of(segment: bytes, timescale: int) -> tuple[KeyFrame, ...]:
             if durations:
                 durations[-1] += sum(sample.duration for sample in samples)
             moof = None
+        elif each.kind == b"free" and places and each.start == sum(places[-1]):
+            # What evens the variants of a segment belongs to the fragment before it.
+            places[-1] = places[-1][0], each.end - places[-1][0]
     return tuple(
         KeyFrame(*place, duration / timescale)
         for place, duration in zip(places, durations, strict=True)

@@ -18,6 +18,7 @@ from transcode.packaging.layout import (
     PLAYLIST,
     Container,
     segment_name,
+    variant_b,
 )
 from transcode.packaging.rates import listed_peak_bps, mean_bps, peak_bps
 from transcode.packaging.sidetracks import ImageTrack, TextTrack, files_of_images, files_of_text
@@ -194,6 +195,8 @@ class PresentationIndex:
     """What was measured of the rungs; None where nothing was."""
     container: Container = field(default="fmp4", metadata=LATER)
     """Of all segments of video and audio."""
+    watermarked: bool = field(default=False, metadata=LATER)
+    """Whether every segment of video has two variants, of the same sizes and key frames."""
 
     @property
     def rungs(self) -> tuple[Track, ...]:
@@ -259,6 +262,8 @@ def files_of(index: PresentationIndex) -> dict[str, int | None]:
         for number, segment in enumerate(track.segments):
             name = segment_name(number, index.container)
             files[f"{track.folder}/{name}"] = segment.size_bytes
+            if index.watermarked and track.kind == "video":
+                files[f"{track.folder}/{variant_b(name)}"] = segment.size_bytes
         if track.key_frames:
             files[f"{track.folder}/{IFRAMES}"] = None
     if index.dash:

@@ -90,6 +90,7 @@ def parse_index(text: str, *, where: str = INDEX) -> PresentationIndex:
         more_video=tuple(_track(each) for each in root.list_of_fields("more_video", is_later=True)),
         quality=_quality(root.fields_or_none("quality")),
         container=_container(root),
+        watermarked="watermarked" in root.values and root.truth("watermarked"),
     )
     check_index(index, where=where)
     if index.title != title_of(index.title):

@@ -5,6 +5,7 @@ Folder of one title::
     multivariant.m3u8   presentation.json   v0/ v1/ …   a0/
     v0/playlist.m3u8    v0/init.mp4         v0/00000.m4s …   v0/iframes.m3u8
     v0/00000.ts …                           transport streams instead, without init.mp4
+    v0/00000.b.m4s …                        variants B of a watermarked title, of equal sizes
     s0/00000.vtt …      t0/00000.jpg …      see ``sidetracks``
 
 What the files hold is in the ``index``; ``reader`` reads packages, ``package`` writes them.
@@ -17,6 +18,7 @@ import unicodedata
 from typing import Literal
 
 from abr.errors import PackageError
+from transcode.watermark.pattern import bit_of
 
 MULTIVARIANT = "multivariant.m3u8"
 INDEX = "presentation.json"
@@ -47,6 +49,49 @@ def audio_folder(rendition: int) -> str:
 def segment_name(index: int, container: Container = "fmp4") -> str:
     """``00000.m4s``, ``00001.m4s``, …; of transport streams ``00000.ts``, …."""
     return f"{index:05d}.{'ts' if container == 'ts' else 'm4s'}"
+
+
+def variant_b(name: str) -> str:
+    """Name or path of variant B of a segment of video, whose variant A is ``name``."""
+    return _with_variant(name, "b")
+
+
+def is_variant(path: str) -> bool:
+    """Whether ``path`` ends in the name of one variant: no request may choose between them."""
+    return _VARIANT.search(path) is not None
+
+
+def segment_number(path: str) -> int | None:
+    """Index of the segment of video at ``path``, of a title or of a version; None of all else."""
+    found = _VIDEO_SEGMENT.fullmatch(path)
+    return int(found[1]) if found else None
+
+
+def chosen_variant(path: str, pattern: bytes) -> str:
+    """What stands for ``path`` in a cache, to those whose watermark is ``pattern``.
+
+    Segments of video get the name of the variant, A as well as B, so that nothing without a
+    watermark is ever found under it. All else keeps its name.
+    """
+    number = segment_number(path)
+    return path if number is None else _with_variant(path, "ab"[bit_of(pattern, number)])
+
+
+def split_variant(path: str) -> tuple[str, int | None]:
+    """What ``chosen_variant`` was given, and the bit that it chose; None where it chose none."""
+    found = _VARIANT.search(path)
+    if found is None:
+        return path, None
+    return f"{path[: found.start()]}.m4s", "ab".index(found[1].lower())
+
+
+def _with_variant(name: str, variant: str) -> str:
+    stem, dot, ending = name.rpartition(".")
+    return f"{stem}.{variant}{dot}{ending}"
+
+
+_VIDEO_SEGMENT = re.compile(r"(?:[^/]+/)?v\d+/(\d{5,9})\.m4s", re.ASCII)
+_VARIANT = re.compile(r"\.([ab])\.m4s$", re.ASCII | re.IGNORECASE)
 
 
 def is_title(text: str) -> bool:

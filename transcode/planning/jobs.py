@@ -7,11 +7,12 @@ products: one for each rung and chunk, and one for each audio rendition.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from transcode.packaging.layout import audio_folder, video_folder
 from transcode.planning.chunks import Chunk
 from transcode.planning.plan import AudioPlan, EncodePlan, PicturePlan, VideoPlan
+from transcode.watermark.marks import pictures_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,18 @@ class VideoJob:
         return self.pictures.is_damaged
 
     @property
+    def marks(self) -> bytes:
+        """The marks of its segments as ffmpeg reads them; empty where no rung is marked."""
+        if not any(rung.variant for _, rung in self.rungs):
+            return b""
+        pictures, chunk = self.pictures, self.chunk
+        assert pictures.marks_seed, "a watermarked plan has a seed"
+        assert chunk.frames is not None, "chunks of a film have an end"
+        first = chunk.first_frame // pictures.segment_frames
+        count = -(-chunk.frames // pictures.segment_frames)
+        return pictures_of(pictures.marks_seed, first=first, count=count)
+
+    @property
     def products(self) -> tuple[ProductName, ...]:
         """What it makes, in the order of its outputs."""
         return tuple(ProductName(track, self.chunk.index) for track, _ in self.rungs)
@@ -73,11 +86,17 @@ class AudioJob:
 Job = VideoJob | AudioJob
 
 
+def variant_track(track: str) -> str:
+    """The name under which variant B of a track is encoded; it ends up in the same folder."""
+    return f"{track}.b"
+
+
 def jobs_of(plan: EncodePlan) -> Iterator[Job]:
     """All the work of a plan: the sound first, because it is one long piece, then the chunks."""
     for rendition, audio in enumerate(plan.audio):
         yield AudioJob(track=audio_folder(rendition), audio=audio)
     rungs = tuple((video_folder(number), rung) for number, rung in enumerate(plan.rungs))
+    rungs += tuple((variant_track(t), replace(r, variant="b")) for t, r in rungs if r.variant)
     for chunk in plan.chunks:
         yield VideoJob(pictures=plan.pictures, chunk=chunk, rungs=rungs)
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 from abr.errors import MediaError
 from transcode.config import TranscodeConfig
@@ -68,6 +68,8 @@ class PicturePlan:
     """The master's colours."""
     background: str = "black"
     """What pictures with alpha are put over; a name or ``#RRGGBB``."""
+    marks_seed: bytes = field(default=b"", repr=False)
+    """What the marks of variants are made of; empty where there are none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,8 @@ class VideoPlan:
     """Quality that was promised when the rung was chosen; None where nothing was."""
     light: Light | None = None
     """What the stream says of a high dynamic range."""
+    variant: Literal["", "a", "b"] = ""
+    """Whether a mark is added to its pictures (``a``) or taken off them (``b``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +274,11 @@ def _audio_plans(master: Master, duration_s: float, config: TranscodeConfig) -> 
             yield rendition(sound, name, groups=(OPUS_GROUP,), codec="opus")
 
 
+def with_marks(plan: EncodePlan, seed: bytes) -> EncodePlan:
+    """``plan`` with marks that are made of ``seed``."""
+    return replace(plan, pictures=replace(plan.pictures, marks_seed=seed))
+
+
 def notes_on_sound(plan: EncodePlan, config: TranscodeConfig) -> Iterator[str]:
     """What was guessed or could not be done."""
     for audio in plan.audio:
@@ -328,4 +337,5 @@ def _video_plan(
         colour=output_colour(colour.colour, colour.colour.dynamic_range if keeps_range else "SDR"),
         pixels=deep_pixels if deep_pixels and colour.is_deep else "yuv420p",
         light=colour.light if keeps_range else None,
+        variant="a" if config.watermark else "",
     )

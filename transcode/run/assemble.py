@@ -24,7 +24,7 @@ from transcode.packaging.indexfile import print_index
 from transcode.packaging.listing import texts_of
 from transcode.packaging.sampleencryption import METHODS
 from transcode.packaging.sidetracks import ImageTrack, TextTrack
-from transcode.planning.jobs import ProductName
+from transcode.planning.jobs import ProductName, variant_track
 from transcode.planning.plan import AudioPlan, EncodePlan, VideoPlan, notes_on_sound
 from transcode.quality import QualityFacts
 from transcode.run.tracks import Encrypter, Folder, VideoTrack, write_audio
@@ -79,8 +79,12 @@ def write_tracks(
         place = folder(layout.video_folder(number))
         track = VideoTrack(place, plan.pictures.segment_frames, rung.light)
         for chunk in plan.chunks:
-            path = path_of(ProductName(track.folder.path.name, chunk.index))
-            track.add(_pieces(path, check))
+            name = track.folder.path.name
+            product = _pieces(path_of(ProductName(name, chunk.index)), check)
+            other = None
+            if rung.variant:
+                other = _pieces(path_of(ProductName(variant_track(name), chunk.index)), check)
+            track.add(product, other)
         track.close()
         video.append(track)
     audio = [folder(layout.audio_folder(rendition)) for rendition in range(len(plan.audio))]
@@ -143,6 +147,7 @@ def index_of(
         quality=quality,
         dash=config.container == "fmp4" and (encrypter is None or encrypter.scheme is not None),
         container=config.container,
+        watermarked=config.watermark,
     )
 
 

@@ -306,6 +306,7 @@ async def encode(
     """
     program = tool_for([job]).path
     paths = [product_path(folder, name) for name in job.products]
+    marks = job.marks if isinstance(job, VideoJob) else b""
     for attempt in range(1, ATTEMPTS + 1):
         with contextlib.ExitStack() as stack:
             writers = [_Writer(stack.enter_context(path.open("wb"))) for path in paths]
@@ -314,6 +315,7 @@ async def encode(
                     job, str(master.absolute()), outputs, program=program
                 ),
                 [writer.write for writer in writers],
+                feed=[marks] if marks else None,
                 on_tick=on_tick,
                 stall_limit_s=stall_limit_s,
             )

@@ -57,8 +57,10 @@ from transcode.run.texts import Text, read_texts, write_texts
 from transcode.run.threads import in_thread
 from transcode.run.thumbnails import thumbnails
 from transcode.run.tracks import Encrypter
-from transcode.run.validate import check_rules, decode_tracks, read_back
+from transcode.run.validate import check_rules, decode_tracks, read_back, variants_b
 from transcode.verify import check_frames, check_sound
+from transcode.watermark.marks import seed_of
+from transcode.watermark.pattern import Secrets, watermark_secret
 
 __all__ = ["TranscodeProgress", "transcode"]
 
@@ -98,7 +100,8 @@ async def transcode(
     remove_leftovers(out)
     with _open_cache(config, out) as cache:
         title = check_out(out, config)
-        planned = await plan_transcode(Path(master), config, cache)
+        seed = _marks_seed(config, out, title, keys)
+        planned = await plan_transcode(Path(master), config, cache, marks_seed=seed)
         texts = await read_texts(
             Path(master), planned.master, config.subtitles, stall_limit_s=config.stall_limit_s
         )
@@ -146,7 +149,7 @@ def check_out(out: Path, config: TranscodeConfig) -> str:
     return title
 
 
-async def show_plan(master: Path, config: TranscodeConfig) -> dict[str, Any]:
+async def show_plan(master: Path, out: Path, config: TranscodeConfig) -> dict[str, Any]:
     """What would be done with ``master``; see ``plan_as_data``. Nothing is encoded.
 
     Raises:
@@ -156,7 +159,9 @@ async def show_plan(master: Path, config: TranscodeConfig) -> dict[str, Any]:
     """
     config = config.check()
     cache = Cache(cache_folder(config))
-    planned = await plan_transcode(master, config, cache)
+    out = _absolute(out)
+    seed = _marks_seed(config, out, check_out(out, config), None)
+    planned = await plan_transcode(master, config, cache, marks_seed=seed)
     addresses = planned.order.addresses
     there = frozenset(each for each in addresses.values() if cache.holds(each))
     return plan_as_data(planned.master, planned.plan, addresses, there)
@@ -192,6 +197,18 @@ def _encrypter(
         return None
     provider = keys or KeyStore.open(_keys_dir(config, out))
     return Encrypter(provider, title, config.rotate_every, config.scheme)
+
+
+def _marks_seed(config: TranscodeConfig, out: Path, title: str, keys: KeyProvider | None) -> bytes:
+    """What the marks of variants are made of; nothing where there are none."""
+    if not config.watermark:
+        return b""
+    secrets = keys or KeyStore.open(_keys_dir(config, out))
+    if not isinstance(secrets, Secrets):
+        raise ConfigError(
+            "transcode.watermark: the keys that are given keep no secrets; expected a key store"
+        )
+    return seed_of(watermark_secret(secrets), title)
 
 
 def _absolute(path: str | Path) -> Path:
@@ -349,6 +366,9 @@ async def _package(
     write_index(index, package)
     check_package(package)
     await check_rules(package, encrypter.keys if encrypter else ())
+    if index.watermarked:
+        with variants_b(package, index) as seen:
+            await check_rules(seen, encrypter.keys if encrypter else ())
     await flush(package)
     pace.tell(1.0, plan.duration_s)
     return index

@@ -18,7 +18,7 @@ from transcode.ladders.rungs import PlannedRung
 from transcode.masters.master import Master
 from transcode.masters.streams import StreamWish
 from transcode.planning.jobs import jobs_of
-from transcode.planning.plan import EncodePlan, plan_encode
+from transcode.planning.plan import EncodePlan, plan_encode, with_marks
 from transcode.quality import QualityFacts, shortfalls
 from transcode.run.cache import Cache
 from transcode.run.digests import digest_of
@@ -54,8 +54,10 @@ def cache_folder(config: TranscodeConfig) -> Path:
     return cache_home(os.environ) / "abrkit" / "transcode"
 
 
-async def plan_transcode(master: Path, config: TranscodeConfig, cache: Cache) -> Planned:
-    """Inspect ``master``, and plan.
+async def plan_transcode(
+    master: Path, config: TranscodeConfig, cache: Cache, *, marks_seed: bytes = b""
+) -> Planned:
+    """Inspect ``master``, and plan; ``marks_seed`` is what a watermark is made of.
 
     Raises:
         MissingFileError, MediaError: the master cannot be used.
@@ -69,7 +71,7 @@ async def plan_transcode(master: Path, config: TranscodeConfig, cache: Cache) ->
     facts = await keep_real_starts(facts, master, stall_limit_s=config.stall_limit_s)
     if recall(*_damage_at(digest, cache)):
         facts = await examine(master, facts)
-    return await _plan(facts, source, digest, config, cache)
+    return await _plan(facts, source, digest, config, cache, marks_seed)
 
 
 async def plan_for_damage(planned: Planned, config: TranscodeConfig, cache: Cache) -> Planned:
@@ -81,7 +83,8 @@ async def plan_for_damage(planned: Planned, config: TranscodeConfig, cache: Cach
     """
     facts = await examine(Path(planned.source.path), planned.master)
     keep(*_damage_at(planned.digest, cache), True)  # known beforehand the next time
-    return await _plan(facts, planned.source, planned.digest, config, cache)
+    seed = planned.plan.pictures.marks_seed
+    return await _plan(facts, planned.source, planned.digest, config, cache, seed)
 
 
 def plan_once_more(
@@ -120,10 +123,15 @@ def _damage_at(digest: str, cache: Cache) -> tuple[Path, str]:
 
 
 async def _plan(
-    facts: Master, source: Source, digest: str, config: TranscodeConfig, cache: Cache
+    facts: Master,
+    source: Source,
+    digest: str,
+    config: TranscodeConfig,
+    cache: Cache,
+    marks_seed: bytes,
 ) -> Planned:
     rungs = await choose_ladder(Path(source.path), digest, facts, config, cache)
-    plan = plan_encode(facts, config, rungs=rungs)
+    plan = with_marks(plan_encode(facts, config, rungs=rungs), marks_seed)
     if config.loudness_lufs:
         plan = await bring_to(
             plan, config.loudness_lufs, Path(source.path), facts.where,

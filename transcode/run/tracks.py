@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 
 from abr.errors import ToolFailedError
@@ -37,6 +38,7 @@ from transcode.packaging.sampledecryption import (
     read_protection,
 )
 from transcode.packaging.sampleencryption import SampleEncrypter, Scheme
+from transcode.watermark.evening import evened
 
 
 @dataclass(slots=True)
@@ -80,6 +82,8 @@ class Folder:
     segments: list[SegmentFacts] = field(default_factory=list, repr=False)
     loudness_lufs: float | None = None
     """Of sound, as written; None when nobody measured."""
+    has_variants: bool = False
+    """Whether each segment has a variant B beside it."""
     digests: dict[str, str] = field(default_factory=dict, repr=False)
     """SHA-256 of each file, as it was handed to the disk."""
     _samples: SampleEncrypter | None = None
@@ -107,15 +111,17 @@ class Folder:
         self.init_bytes = len(init)
         self._keep(layout.INIT, init)
 
-    def write_segment(self, cut: Cut) -> None:
-        """Write the next segment."""
+    def write_segment(self, cut: Cut, other: Cut | None = None) -> None:
+        """Write the next segment, and variant B of it where there is one."""
         number = len(self.segments)
-        data = self._muxer.segment(cut.data) if self._muxer else cut.data
-        if self._samples:
-            data = self._samples.segment(data)
-        elif self.encrypter:
-            data = encrypt(data, self.encrypter.key_of(number).key, sequence_iv(number))
-        self._keep(layout.segment_name(number, self.container), data)
+        name = layout.segment_name(number, self.container)
+        data = self._described(cut)
+        if other is not None:
+            # Before files are encrypted as a whole, and after samples are, which adds boxes.
+            data, twin = evened(data, self._described(other))
+            self._keep(layout.variant_b(name), self._sealed(twin, number))
+        data = self._sealed(data, number)
+        self._keep(name, data)
         self.frames += cut.frames
         self.segments.append(
             SegmentFacts(
@@ -124,6 +130,17 @@ class Folder:
                 key_frames=self._key_frames(data, cut.duration / self.timescale),
             )
         )
+
+    def _described(self, cut: Cut) -> bytes:
+        """A segment in its container, its samples encrypted if they are to be."""
+        data = self._muxer.segment(cut.data) if self._muxer else cut.data
+        return self._samples.segment(data) if self._samples else data
+
+    def _sealed(self, data: bytes, number: int) -> bytes:
+        """A segment encrypted as a whole, if it is to be."""
+        if self._samples or not self.encrypter:
+            return data
+        return encrypt(data, self.encrypter.key_of(number).key, sequence_iv(number))
 
     def _key_frames(self, data: bytes, duration_s: float) -> tuple[KeyFrame, ...]:
         """Those of a segment of video that is not encrypted as a whole."""
@@ -142,7 +159,7 @@ class Folder:
         self.path.mkdir(exist_ok=True)
         (self.path / name).write_bytes(data)
 
-    def read_back(self, numbers: Sequence[int]) -> Iterator[bytes]:
+    def read_back(self, numbers: Sequence[int], *, variant: str = "a") -> Iterator[bytes]:
         """The initialisation section, if there is one, and the segments ``numbers``, decrypted."""
         encrypter = self.encrypter
         protection: Protection | None = None
@@ -155,7 +172,9 @@ class Folder:
                 init = decrypt(init, encrypter.key_of(0).key, init_iv(self.path.name))
             yield init
         for number in numbers:
-            data = (self.path / layout.segment_name(number, self.container)).read_bytes()
+            name = layout.segment_name(number, self.container)
+            name = layout.variant_b(name) if variant == "b" else name
+            data = (self.path / name).read_bytes()
             if encrypter and protection:
                 key = encrypter.key_of(number)
                 data = clear_segment(data, protection, {key.kid: key.key})
@@ -172,6 +191,7 @@ class VideoTrack:
         self.folder = folder
         self._light = light
         self._cutter = VideoCutter(segment_frames)
+        self._other_cutter = VideoCutter(segment_frames)
         self._init = b""
         self._test: KeyFrameTest | None = None
         self._time = 0
@@ -182,13 +202,26 @@ class VideoTrack:
         written = f"{self.folder.path.name}: {len(self.folder.segments)} segments"
         return f"<VideoTrack {written}, {self._cutter!r}>"
 
-    def add(self, product: Iterable[bytes]) -> None:
+    def add(self, product: Iterable[bytes], other: Iterable[bytes] | None = None) -> None:
         """Write the next chunk, given as bytes in pieces of any size.
+
+        Args:
+            product: The chunk.
+            other: Variant B of it, where there is one.
 
         Raises:
             MediaError: the product is not a fragmented track.
-            ToolFailedError: it does not fit the chunks before it.
+            ToolFailedError: it does not fit the chunks before it, or its variant.
         """
+        cuts = self._cuts(product, self._cutter)
+        if other is None:
+            for cut in cuts:
+                self._write(cut)
+        else:
+            self._write_pairs(cuts, self._cuts(other, self._other_cutter))
+
+    def _cuts(self, product: Iterable[bytes], cutter: VideoCutter) -> Iterator[Cut]:
+        """The segments that a chunk completes."""
         demuxer = Demuxer()
         begun = False
         for data in product:
@@ -197,8 +230,19 @@ class VideoTrack:
                 begun = True
                 assert demuxer.init is not None
                 self._begin(begin_at(demuxer.init, samples[0].cts))
-            self._write(self._cutter.feed(samples))
+            yield from cutter.feed(samples)
         demuxer.close()
+
+    def _write_pairs(self, cuts: Iterable[Cut], others: Iterable[Cut]) -> None:
+        """Write segments in two variants, which must have the same times."""
+        self.folder.has_variants = True
+        for cut, other in zip_longest(cuts, others):
+            if cut is None or other is None or _times(cut) != _times(other):
+                raise ToolFailedError(
+                    f"{self.folder.path.name}: segment {len(self.folder.segments)} has other "
+                    "times in its two variants; expected the same; report it"
+                )
+            self._write(cut, other)
 
     def _begin(self, init: bytes) -> None:
         """Check that all chunks have the same initialisation section; write the first one."""
@@ -222,18 +266,26 @@ class VideoTrack:
 
     def close(self) -> None:
         """Write the remaining segments; there are no more chunks."""
-        self._write(self._cutter.close())
+        if self.folder.has_variants:
+            self._write_pairs(self._cutter.close(), self._other_cutter.close())
+            return
+        for cut in self._cutter.close():
+            self._write(cut)
 
-    def _write(self, cuts: list[Cut]) -> None:
-        for cut in cuts:
-            if self._test is None or not self._test.passes(cut.first_sample):
+    def _write(self, cut: Cut, other: Cut | None = None) -> None:
+        for each in filter(None, (cut, other)):
+            if self._test is None or not self._test.passes(each.first_sample):
                 raise ToolFailedError(
                     f"{self.folder.path.name}: segment {len(self.folder.segments)} does not start "
                     "with a key frame; expected one; `abr doctor` shows which ffmpeg ran"
                 )
-            self.folder.write_segment(cut)
-            self._time += cut.duration
-            self.ends_s.append(self._time / self.folder.timescale)
+        self.folder.write_segment(cut, other)
+        self._time += cut.duration
+        self.ends_s.append(self._time / self.folder.timescale)
+
+
+def _times(cut: Cut) -> tuple[int, int]:
+    return cut.duration, cut.frames
 
 
 def write_audio(folder: Folder, product: Iterable[bytes], ends_s: Sequence[float]) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from abr.errors import ToolFailedError
@@ -12,6 +15,8 @@ from transcode.encoders.video import decoders_for
 from transcode.encryption import ContentKey
 from transcode.ffmpeg import decode_arguments
 from transcode.inspection.judge import judge
+from transcode.packaging.index import PresentationIndex, files_of
+from transcode.packaging.layout import INDEX, split_variant, variant_b
 from transcode.run.ffmpegtools import find
 from transcode.run.inspecting import load_package
 from transcode.run.process import Outcome, Tick, run_ffmpeg
@@ -59,6 +64,21 @@ async def check_rules(package: Path, keys: Iterable[ContentKey] = ()) -> None:
             )
 
 
+@contextlib.contextmanager
+def variants_b(package: Path, index: PresentationIndex) -> Iterator[Path]:
+    """The package as somebody sees it who gets variant B of every segment, while it is needed."""
+    files = {INDEX, *files_of(index)}
+    with tempfile.TemporaryDirectory(dir=package.parent, prefix=f"{package.name}.b-") as folder:
+        seen = Path(folder) / package.name
+        for name in files:
+            if split_variant(name)[1] is None:
+                target = seen / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                twin = variant_b(name)
+                os.link(package / (twin if twin in files else name), target)
+        yield seen
+
+
 async def decode_tracks(
     folders: Sequence[Folder],
     *,
@@ -78,13 +98,14 @@ async def decode_tracks(
     """
     program = find("ffmpeg", decoders_for(folder.codecs for folder in folders)).path
     for number, folder in enumerate(folders):
-        outcome = await run_ffmpeg(
-            _decode(folder.container, program),
-            feed=folder.read_back(range(len(folder.segments))),
-            on_tick=_of_track(number, on_tick),
-            stall_limit_s=stall_limit_s,
-        )
-        _check_decode(folder, outcome)
+        for variant in "ab" if folder.has_variants else "a":
+            outcome = await run_ffmpeg(
+                _decode(folder.container, program),
+                feed=folder.read_back(range(len(folder.segments)), variant=variant),
+                on_tick=_of_track(number, on_tick),
+                stall_limit_s=stall_limit_s,
+            )
+            _check_decode(folder, outcome)
 
 
 def _decode(container: str, program: str) -> Callable[[Sequence[str]], list[str]]:
