@@ -99,8 +99,8 @@ def test_variants_are_listed_even_in_size_and_differ_by_their_marks(
         difference = (one[part] - other[part]).mean(axis=0)
         own.append(likeness(difference, mark_of(seed, number)))
         others.append(likeness(difference, mark_of(seed, number + 9)))
-        assert abs(difference.mean()) < 0.2  # as bright as before
-        assert difference.std() < 5.0  # two levels apart, and what a fast encoder makes of it
+        assert abs(difference.mean()) < 1  # as bright as before
+        assert difference.std() < 8.0  # two levels apart, and what a fast encoder makes of it
     assert sum(own) / 4 > 0.2
     assert sum(own) > 3 * abs(sum(others))
 
