@@ -89,6 +89,10 @@ class KeyStoreError(InputError, ValueError):
     """A key store that cannot be opened, or a key that is not in it."""
 
 
+class StateError(PeerError, ConnectionError):
+    """The store of sessions and revocations cannot be read or written."""
+
+
 class UpstreamError(PeerError, ConnectionError):
     """A server we depend on refused, broke off or sent an invalid response."""
 

@@ -55,6 +55,9 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
             "transcode.cli.inspect:inspect", "Check an HLS package against the rules."
         ),
         "origin": Entry("origin.cli:origin", "Serve packages, tokens and keys over HTTP."),
+        "gateway": Entry(
+            "origin.gateway.cli:gateway", "Give sessions to those who may watch, and count them."
+        ),
         "edge": Entry("edge.cli.edge:edge", "Run one caching tier in front of a parent."),
         "director": Entry(
             "edge.cli.director:director", "Register caches, and steer players to the best one."
@@ -102,6 +105,7 @@ COMMANDS: Mapping[str, Entry] = {
 TABLES: Mapping[str, str] = {
     "transcode": "transcode.config:TranscodeConfig",
     "origin": "origin.config:OriginConfig",
+    "gateway": "origin.gateway.config:GatewayConfig",
     "edge": "edge.config:EdgeConfig",
     "director": "edge.tiers.config:DirectorConfig",
     "fill": "edge.tiers.fillconfig:FillConfig",

@@ -29,6 +29,9 @@ class ServeConfig:
     """File in which the ISP edges write what players report (CMCD); empty: nowhere."""
     token_ttl_s: float = 3600.0
     """A token is valid this long, then it must be renewed."""
+    state: str = ""
+    """Where sessions and revocations are kept, as of ``abr gateway --state``; empty: a temporary
+    file, gone at the end."""
     shutdown_s: float = 1.0
     """Responses under way may end within this when a server stops."""
 

@@ -13,17 +13,19 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypedDict
+from typing import Self, TypedDict
 
 from abr.errors import PackageError
 from bench.stack.config import ServeConfig
-from bench.stack.granting import granting
 from bench.stack.served import warm
 from bench.stack.watch import Reach, WatchSite, make_watch
 from edge.config import EdgeConfig
 from edge.server.app import EDGE, Edge
 from edge.server.app import make_app as make_edge
 from origin.config import OriginConfig, ServerLimits
+from origin.gateway.config import GatewayConfig
+from origin.gateway.server.app import serving
+from origin.gateway.server.opening import open_service
 from origin.server.app import ORIGIN, Origin
 from origin.server.app import make_app as make_origin
 from origin.server.httpserver import listening
@@ -104,7 +106,7 @@ class Packages:
 
 
 class Stack:
-    """Origin, one regional cache and ISP edges, listening while the context is open.
+    """Origin, regional cache, ISP edges and playback service, listening in the context.
 
     Args:
         packages: Folders of packages.
@@ -135,6 +137,7 @@ class Stack:
         self._packages = packages
         self._keys = keys
         self._origin: Origin | None = None
+        self._folder: Path | None = None
         self._running = AsyncExitStack()
 
     def __repr__(self) -> str:
@@ -207,7 +210,7 @@ class Stack:
     async def _start(self, running: AsyncExitStack, store: Packages, keys: KeyStore) -> None:
         config = self.config
         self._titles = store.titles()
-        folder = Path(config.cache_dir) if config.cache_dir else _temporary(running)
+        folder = Path(config.cache_dir) if config.cache_dir else self._temporary(running)
         origin = make_origin(store, keys, self._origin_config(), limits=self._limits)
         where = await running.enter_async_context(
             listening(origin, host=config.host, port=config.port, limits=self._limits)
@@ -217,7 +220,7 @@ class Stack:
         regional = await self._start_edge(running, folder, where.url, "regional", "regional")
         for number in range(1, config.edges + 1):
             await self._start_edge(running, folder, regional, f"isp-{number}", "isp")
-        await self._start_watch(running, store)
+        await self._start_watch(running, store, keys)
 
     async def _start_edge(
         self, running: AsyncExitStack, folder: Path, parent: str, name: str, tier: str
@@ -243,13 +246,20 @@ class Stack:
         self.listeners.append(Listener("edge", tier, where.url, name))
         return where.url
 
-    async def _start_watch(self, running: AsyncExitStack, store: Packages) -> None:
+    async def _start_watch(self, running: AsyncExitStack, store: Packages, keys: KeyStore) -> None:
+        isp = next(each for each in self.listeners if each.tier == "isp")
+        config = GatewayConfig(
+            anyone=True, public_base=isp.url, token_ttl_s=self.config.token_ttl_s
+        ).check()
+        state = self.config.state or str(self._temporary(running) / "state.sqlite")
+        service = open_service(config, titles=store, keys=keys, state=state)
+        gateway = await running.enter_async_context(serving(service))
         reach = Reach(
             tiers={each.name: each.tier for each in self.listeners if each.role == "edge"},
             urls=[each.url for each in self.listeners],
             takes_reports=bool(self.config.cmcd_log),
         )
-        site = WatchSite(store, granting(self._titles, self._grant), reach)
+        site = WatchSite(store, gateway.answer, reach)
         where = await running.enter_async_context(
             listening(
                 make_watch(site),
@@ -259,12 +269,6 @@ class Stack:
             )
         )
         self.watch_url = f"{where.url}/"
-
-    def _grant(self, title: str) -> dict[str, Any]:
-        """A playback through the first ISP edge."""
-        assert self._origin is not None
-        isp = next(each for each in self.listeners if each.tier == "isp")
-        return self._origin.playback(title, base=isp.url)
 
     def _origin_config(self) -> OriginConfig:
         config = self.config
@@ -278,13 +282,16 @@ class Stack:
             token_ttl_s=config.token_ttl_s,
         )
 
+    def _temporary(self, running: AsyncExitStack) -> Path:
+        """A folder that is gone at the end, the same each time."""
+        if self._folder is None:
+            made = tempfile.TemporaryDirectory(prefix="abr-serve-")
+            self._folder = Path(running.enter_context(made))
+        return self._folder
+
     def _port(self, number: int) -> int:
         return self.config.port and self.config.port + number
 
     @property
     def _limits(self) -> ServerLimits:
         return replace(ServerLimits(), shutdown_s=self.config.shutdown_s)
-
-
-def _temporary(running: AsyncExitStack) -> Path:
-    return Path(running.enter_context(tempfile.TemporaryDirectory(prefix="abr-serve-")))

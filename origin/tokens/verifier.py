@@ -170,6 +170,14 @@ class TokenVerifier:
             refuse("session-over")
         return found
 
+    def permission_of(self, token: str | None) -> Permission:
+        """What a genuine token says, for callers who compare its times and titles themselves.
+
+        Raises:
+            TokenError: it is missing or not genuine.
+        """
+        return self._genuine(token)
+
     def _permitting(self, token: str | None, asked: Asked, now_s: float) -> Permission:
         found = self._genuine(token)
         if found.title and found.title != asked.title:

@@ -102,7 +102,7 @@ async def test_what_the_page_is_granted_plays_through_the_edge(
         assert "isp-1" in answer.headers["Cache-Status"]
         assert "Cache-Status" in answer.headers["Access-Control-Expose-Headers"]
         assert answer.headers["Timing-Allow-Origin"] == "*"
-    for body, status in (('{"title": "none"}', 404), ("[]", 404), ("{", 404)):
+    for body, status in (('{"title": "none"}', 404), ("[]", 400), ("{", 400)):
         async with client.post(f"{stack.watch_url}v1/playback", data=body) as answer:
             assert answer.status == status
 

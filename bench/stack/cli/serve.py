@@ -50,6 +50,11 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Write what players report (CMCD) to FILE; the watch page then reports too.",
 )
+@click.option(
+    "--state",
+    metavar="FILE|URL",
+    help="Sessions and revocations: a file, or postgresql://… [a temporary file]",
+)
 @click.option("--warm", is_flag=True, help="Fill the caches before reporting ready.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line when ready.")
 @click.pass_context
@@ -64,14 +69,15 @@ def serve(
     cache_bytes: int | None,
     token_ttl_s: float | None,
     cmcd_log: Path | None,
+    state: str | None,
     warm: bool,
     as_json: bool,
 ) -> None:
     """Serve each PACKAGE (a folder made by `abr transcode`, or a folder of such folders).
 
-    Starts an origin, a regional cache and ISP edges below it, and prints the address of a
-    page to watch the titles on, and playback URLs that any HLS client can play. Runs until
-    interrupted.
+    Starts an origin, a regional cache, ISP edges below it and a playback service, and prints
+    the address of a page to watch the titles on, and playback URLs that any HLS client can
+    play. Runs until interrupted.
 
     \b
     Examples:
@@ -91,6 +97,7 @@ def serve(
         cache_bytes=cache_bytes,
         token_ttl_s=token_ttl_s,
         cmcd_log=None if cmcd_log is None else str(cmcd_log),
+        state=state,
     )
     run_async(_serve(packages, keys, config.check(), warm=warm, as_json=as_json))
 
@@ -135,7 +142,8 @@ def show(stack: Stack) -> None:
     click.echo(f"{'server':10}{'tier':10}URL")
     for each in stack.listeners:
         click.echo(f"{each.name or each.role:10}{each.tier:10}{each.url}")
-    click.echo(f"\nWatch page  {stack.watch_url}")
+    click.echo(f"\nWatch page        {stack.watch_url}")
+    click.echo(f"Playback service  {stack.watch_url}v1/playback")
     for title, url in stack.playback_urls.items():
         click.echo(f"\n{title}\n  {url}")
     click.echo("\nCtrl-C ends it.")
