@@ -44,6 +44,12 @@ class KeyHead(NamedTuple):
     body: bytes
 
 
+class Missing(NamedTuple):
+    """A plain request whose body has not all come yet."""
+
+    missing_bytes: int
+
+
 class KeyHeads:
     """Recognises plain requests for keys, and remembers the blocks of fields it has seen."""
 
@@ -53,8 +59,11 @@ class KeyHeads:
     def __repr__(self) -> str:
         return f"<KeyHeads: {len(self._known)} blocks of fields remembered>"
 
-    def read(self, data: bytes) -> KeyHead | None:
-        """The request that ``data`` is; None when it is not exactly one whole plain request."""
+    def read(self, data: bytes) -> KeyHead | Missing | None:
+        """The request that ``data`` is; None when it is not exactly one whole plain request.
+
+        Of one whose body has not all come yet it says so: many clients send head and body apart.
+        """
         start = _START.match(data, 0, MAX_TARGET_BYTES)
         if start is None:
             return None
@@ -69,8 +78,10 @@ class KeyHeads:
                 self._known.clear()
             self._known[fields] = known
         host, length = known
-        if len(body) != length or (body and start[1] == b"GET"):
+        if len(body) > length or (length and start[1] == b"GET"):
             return None
+        if len(body) < length:
+            return Missing(length - len(body))
         return KeyHead(start[1].decode(), start[2].decode(), host, fields, body)
 
 

@@ -37,6 +37,7 @@ from edge.server.filling import Fills
 from edge.server.following import Following
 from edge.server.hotpath import HotObjects
 from edge.server.keeping import Keeper
+from edge.server.keylane import KeyLane
 from edge.server.parents import ParentsClient
 from edge.server.passthrough import MAX_REQUEST_BODY_BYTES, Passthrough
 from edge.server.pinning import Pinner
@@ -70,7 +71,7 @@ from origin.server.asking import asked_of
 from origin.server.clock import Clock
 from origin.server.connection import show
 from origin.server.door import Answered, Door
-from origin.server.httpserver import QUICK, make_application, target_of
+from origin.server.httpserver import LANE, QUICK, make_application, target_of
 from origin.server.trustanswers import TrustAnswers
 from origin.tokens.redaction import redact
 
@@ -206,6 +207,15 @@ class Edge:
         if worker is not None:
             self._share(worker, now)
         self._via = via_of(config.name)
+        self.lane = KeyLane(
+            config,
+            upstream=self.upstream,
+            tokens=tokens,
+            counters=self.counters,
+            via=self._via,
+            loop_id=self.loop_id,
+            dropped=_NOT_FORWARDED,
+        )
         self.prefetcher = Prefetcher(
             self._fills,
             holds=self.index.__contains__,
@@ -276,6 +286,7 @@ class Edge:
         self._purger.reconfigure(config)
         self._pinner.reconfigure(config)
         self._passthrough.reconfigure(config)
+        self.lane.reconfigure(config)
         self._site.reconfigure(config)
         self._steering.reconfigure(config)
         self._following.reconfigure(config)
@@ -548,6 +559,8 @@ def make_app(
     )
     app[EDGE] = edge
     app[QUICK] = edge.hot
+    if config.require_token:
+        app[LANE] = edge.lane
     app.cleanup_ctx.append(edge.running)
     app.on_shutdown.append(edge.shut)
     return app

@@ -43,6 +43,16 @@ class _Running:
     stack: AsyncExitStack
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """One attempt that has begun."""
+
+    upstream: Upstream
+    attempt: Attempt
+    late_s: float | None
+    """Seconds after which another parent is asked as well; None: there is none."""
+
+
 @dataclass(slots=True)
 class ParentCounters:
     """What was asked of the parents since the start."""
@@ -240,6 +250,26 @@ class ParentsClient:
             if not waiter.done():
                 waiter.set_result(None)
                 return
+
+    def begin_now(self, key: str) -> Begun | None:
+        """One attempt for a viewer at the parent of ``key``, if none has to be waited for.
+
+        The caller ends the attempt, and calls ``note_room`` then.
+        """
+        if self._waiting:
+            return None
+        now_s = self._now()
+        choice = self.parents.choose(key, now_s=now_s)
+        upstream = self._upstreams.get(choice.names[0]) if choice.names else None
+        if upstream is None or not upstream.has_place:
+            return None
+        attempt = self.parents.begin(choice.names[0], now_s)
+        if attempt is None:
+            return None
+        self.counters.asked[choice.why] += 1
+        self.parents.budget.deposit()
+        late_s = self.parents.hedge_after_s(choice.names[0]) if len(choice.names) > 1 else None
+        return Begun(upstream, attempt, late_s)
 
     async def _choose(self, key: str, urgency: Urgency) -> Choice:
         """Whom to ask; waits while all have as many requests as they may, unless it is prefetch."""

@@ -196,17 +196,21 @@ class TokenCheck:
 
         Waits for nothing, so it is for those who can leave a refusal to ``authorize``.
         """
+        return self.permission(token, Asked(title=title)) is not None
+
+    def permission(self, token: str, asked: Asked, *, renewing: bool = False) -> Permission | None:
+        """What ``token`` permits, as ``authorize``; None when it does not, or is not certain."""
         if self._verifier is None or not self.is_told.is_set():
-            return False
+            return None
         if self._now() >= self._due_s:
             self._start_renewing()
             if self._now() >= self._fresh_until_s:
-                return False
+                return None
+        verify = self._verifier.verify_renewable if renewing else self._verifier.verify
         try:
-            self._verifier.verify(token, asked=Asked(title=title), now_s=self.now_s())
+            return verify(token, asked=asked, now_s=self.now_s())
         except TokenError:
-            return False
-        return True
+            return None
 
     async def refresh(self, *, past_caches: bool = False) -> bool:
         """Have the keys of a fetch that begins after this call; whether it succeeded.

@@ -265,18 +265,27 @@ class Upstream:
 
     async def _wire(self) -> tuple[Wire, bool]:
         """A connection, and whether it is new."""
+        kept = self._kept()
+        return (kept, False) if kept is not None else (await self._connect(), True)
+
+    def _kept(self) -> Wire | None:
+        """A connection that was kept and still seems to be good."""
         loop = asyncio.get_running_loop()
         while self._idle:
             wire = self._idle.pop()
             if wire.is_quiet and loop.time() < wire.idle_until_s:
                 wire.set_pace(SLOW_PIECE_BYTES)
-                return wire, False
+                return wire
             wire.close()
+        return None
+
+    async def _connect(self) -> Wire:
+        loop = asyncio.get_running_loop()
         async with asyncio.timeout(self._config.connect_limit_s):
             if self._unix:
                 sock = await _connected(self._unix)
                 _, wire = await loop.create_unix_connection(Wire, sock=sock)
-                return wire, True
+                return wire
             _, wire = await loop.create_connection(
                 Wire,
                 self._host,
@@ -285,19 +294,63 @@ class Upstream:
                 server_hostname=self._host if self._tls else None,
                 happy_eyeballs_delay=0.25,
             )
-        return wire, True
+        return wire
+
+    @property
+    def has_place(self) -> bool:
+        """Whether a request would not wait for others here."""
+        return self._is_open and len(self._busy) < self._config.upstream_connections
+
+    @property
+    def start(self) -> tuple[str, str]:
+        """What the path of a target is put after, and the ``Host`` of requests."""
+        return self._path, self._authority
+
+    def lend(self) -> Wire | None:
+        """A kept connection for one exchange by others; it is given back or dropped."""
+        wire = self._kept()
+        if wire is not None:
+            self._busy.add(wire)
+        return wire
+
+    async def lend_new(self) -> Wire:
+        """A new connection, as ``lend``; those that are kept are most likely dead as well.
+
+        Raises:
+            OSError: it cannot be reached.
+            TimeoutError: not within the limit.
+        """
+        wire = await self._connect()
+        self._busy.add(wire)
+        return wire
+
+    def drop(self, wire: Wire) -> None:
+        """Close a connection that was lent."""
+        self._busy.discard(wire)
+        wire.close()
+
+    def give_back(self, wire: Wire, *, keeps_s: float | None = None) -> None:
+        """Keep a connection that was lent and whose exchange is over.
+
+        Args:
+            wire: The connection.
+            keeps_s: How long the parent keeps it; None when it does not say.
+        """
+        self._busy.discard(wire)
+        if not (self._is_open and wire.is_quiet):
+            wire.close()
+            return
+        idle_s = IDLE_S if keeps_s is None else min(IDLE_S, keeps_s)
+        wire.idle_until_s = asyncio.get_running_loop().time() + idle_s
+        self._idle.append(wire)
 
     async def _finish(self, exchange: Exchange) -> None:
         """Keep the connection of an exchange that is over, or close it."""
-        wire = exchange.wire
         await exchange.close()
-        self._busy.discard(wire)
-        if self._is_open and exchange.can_go_on:
-            idle_s = IDLE_S if exchange.keeps_s is None else min(IDLE_S, exchange.keeps_s)
-            wire.idle_until_s = asyncio.get_running_loop().time() + idle_s
-            self._idle.append(wire)
+        if exchange.can_go_on:
+            self.give_back(exchange.wire, keeps_s=exchange.keeps_s)
         else:
-            wire.close()
+            self.drop(exchange.wire)
 
     def _request(
         self, method: str, target: str, headers: list[tuple[str, str]], body: Body

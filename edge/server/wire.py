@@ -46,6 +46,8 @@ class Wire(asyncio.Protocol):
     def __init__(self) -> None:
         self.idle_until_s = float("inf")
         """Loop time until which it may be used again after a pause."""
+        self.on_news: Callable[[], None] | None = None
+        """Called when bytes have come, or the end; ``take`` them then."""
         self._most_bytes = SLOW_PIECE_BYTES
         self._transport: asyncio.Transport | None = None
         self._received: list[bytes] = []
@@ -84,12 +86,12 @@ class Wire(asyncio.Protocol):
         self._received_bytes += len(data)
         if self._received_bytes >= self._most_bytes and self._transport is not None:
             self._transport.pause_reading()
-        _wake(self._reader)
+        self._tell()
 
     def eof_received(self) -> bool:
         """Note that nothing more will come; we may still be sending."""
         self._ended = True
-        _wake(self._reader)
+        self._tell()
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -97,7 +99,7 @@ class Wire(asyncio.Protocol):
         self._ended = True
         self._error = self._error or exc
         self._may_write = True
-        _wake(self._reader)
+        self._tell()
         _wake(self._writer)
 
     def pause_writing(self) -> None:
@@ -120,6 +122,10 @@ class Wire(asyncio.Protocol):
             await self._reader
         if not self._received and self._error is not None:
             raise self._error
+        return self.take()
+
+    def take(self) -> bytes:
+        """All bytes that have come, without waiting; none when none have."""
         data = b"".join(self._received)
         self._received.clear()
         if self._transport is not None and not self._transport.is_closing():
@@ -127,8 +133,13 @@ class Wire(asyncio.Protocol):
         self._received_bytes = 0
         return data
 
-    async def write(self, data: bytes) -> None:
-        """Send bytes, and wait while the parent does not take them.
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will come than what can be taken now."""
+        return self._ended
+
+    def send(self, data: bytes) -> None:
+        """Send bytes, without waiting.
 
         Raises:
             OSError: the connection broke.
@@ -136,9 +147,22 @@ class Wire(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             raise self._error or ConnectionResetError("the connection was closed")
         self._transport.write(data)
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes, and wait while the parent does not take them.
+
+        Raises:
+            OSError: the connection broke.
+        """
+        self.send(data)
         while not self._may_write:
             self._writer = asyncio.get_running_loop().create_future()
             await self._writer
+
+    def _tell(self) -> None:
+        _wake(self._reader)
+        if self.on_news is not None:
+            self.on_news()
 
     def end_sending(self) -> None:
         """Send nothing more; what has been sent may still be answered."""

@@ -133,7 +133,7 @@ class Origin:
         self.licences = Licences(store, keys, keys_ahead=config.keys_ahead, audit=audit, now=now)
         self.metrics.show_lost_lines(lambda: self.licences.lost_lines)
         self.keys = KeyEndpoints(
-            self.licences, self.verifier, config, metrics=self.metrics, now=now
+            self.licences, self._verify, self.verifier, config, metrics=self.metrics, now=now
         )
         self._gzipped = Gzipped()
         self._store, self._config, self._limits = store, config, limits

@@ -18,8 +18,6 @@ from origin.licences.systems import DEFAULT, KeySystem, load_systems
 from origin.metrics import OriginMetrics
 from origin.paths import PathError, Target, parse_target
 from origin.server.answers import error_response
-from origin.server.asking import asked_of
-from origin.server.connection import show
 from origin.server.httpserver import add_fields
 from origin.server.licensing import PLAIN, Licences, NoSuchKeyError, Wish
 from origin.server.quick import Client, Coming, Whole
@@ -36,7 +34,8 @@ class KeyEndpoints:
 
     Args:
         licences: Gives the keys.
-        verifier: Verifies tokens.
+        verify: What the token of a request permits; raises ``TokenError``.
+        verifier: Verifies tokens, for the lane.
         config: Leeway of tokens, and the life of licences.
         metrics: Requests are counted there that the lane answers.
         now: Unix time, seconds.
@@ -48,6 +47,7 @@ class KeyEndpoints:
     def __init__(
         self,
         licences: Licences,
+        verify: Callable[[web.Request, Target], Permission],
         verifier: TokenVerifier,
         config: OriginConfig,
         *,
@@ -56,7 +56,7 @@ class KeyEndpoints:
         systems: Mapping[str, KeySystem] | None = None,
     ) -> None:
         self.licences = licences
-        self._verifier, self._config = verifier, config
+        self._verify, self._verifier, self._config = verify, verifier, config
         self._metrics, self._now = metrics, now
         self._systems = load_systems() if systems is None else systems
         self._heads = {name: _head_of(each.media_type) for name, each in self._systems.items()}
@@ -68,7 +68,7 @@ class KeyEndpoints:
 
     async def key(self, request: web.Request, target: Target) -> web.StreamResponse:
         """16 bytes, or a refusal."""
-        permission = self._verify(request, target, PLAIN)
+        permission = self._permission(request, target, PLAIN)
         if target.kid is None:
             return error_response(404, "not-found", "no such object")
         wish = _wish(target, PLAIN, (target.kid,), permission)
@@ -81,8 +81,8 @@ class KeyEndpoints:
     async def licence(self, request: web.Request, target: Target) -> web.StreamResponse:
         """A licence of a key system, or a refusal."""
         name = target.system or DEFAULT
-        permission = self._verify(request, target, name if name in self._systems else DEFAULT)
         system = self._systems.get(name)
+        permission = self._permission(request, target, DEFAULT if system is None else name)
         if system is None:
             known = ", ".join(sorted(self._systems))
             text = f"no such key system is installed here; expected one of: {known}"
@@ -140,6 +140,8 @@ class KeyEndpoints:
             kids = _kids_of(system, head.body) if system is not None else (kid or "",)
         except (TokenError, ValueError):  # which is then said
             return None
+        if not permission.is_plain:
+            return None
         keys = self.licences.open_now(_wish(target, name, kids, permission))
         if keys is None:
             return None
@@ -157,19 +159,12 @@ class KeyEndpoints:
         until_s = self._now() + self._config.licence_ttl_s
         return system.licence(body, keys, expires_s=min(until_s, permission.expires_s))
 
-    def _verify(self, request: web.Request, target: Target, name: str) -> Permission:
+    def _permission(self, request: web.Request, target: Target, name: str) -> Permission:
         try:
-            permission = self._verifier.verify(
-                target.token,
-                asked=asked_of(request, target),
-                now_s=self._now(),
-                leeway_s=self._config.token_leeway_s,
-            )
+            return self._verify(request, target)
         except TokenError as exc:
             self.licences.note_refusal(exc, name)
             raise
-        show(request, target.shown)
-        return permission
 
 
 def _wish(target: Target, system: str, kids: tuple[str, ...], permission: Permission) -> Wish:

@@ -19,9 +19,10 @@ from typing import Any, NamedTuple, Protocol
 
 import aiohttp
 from aiohttp import web
+from aiohttp.http import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD
 
-from origin.keyhead import KeyHead, KeyHeads
+from origin.keyhead import KeyHead, KeyHeads, Missing
 from origin.server.anymethod import AnyMethod
 from origin.server.connection import ACCESS_LOGGER, Connection, log_access
 from origin.server.door import Answered, Door
@@ -156,8 +157,8 @@ class QuickConnection(Connection):
     """A connection with the short cut."""
 
     __slots__ = (
-        "_behind", "_client", "_coming", "_heads", "_key_heads", "_lane", "_quick", "_quick_end",
-        "_starts_clean", "any_method",
+        "_behind", "_client", "_coming", "_heads", "_held", "_key_heads", "_lane", "_quick",
+        "_quick_end", "_starts_clean", "any_method",
     )  # fmt: skip
 
     def __init__(
@@ -181,6 +182,7 @@ class QuickConnection(Connection):
         self._starts_clean = True  # aiohttp's parser is between two requests
         self._quick_end: asyncio.Future[None] | None = None  # while a ready response is sent
         self._behind = b""
+        self._held = b""  # a plain request for a key whose body has not all come
 
     def __repr__(self) -> str:
         state = "closed" if self.transport is None else "idle" if self._is_idle() else "busy"
@@ -191,6 +193,8 @@ class QuickConnection(Connection):
         if self._quick_end is not None:
             self._keep_behind(data)
             return
+        if self._held:
+            data, self._held = self._held + data, b""
         if self._is_idle():
             if self._answer_quickly(data) or self._take_lane(data):
                 return
@@ -200,18 +204,32 @@ class QuickConnection(Connection):
 
     def _take_ordinarily(self, data: bytes) -> None:
         """Give what the client sent to aiohttp."""
-        before = self._request_count
+        before, was_clean = self._request_count, self._starts_clean
         super().data_received(data)
         if self._request_count != before:
-            # After the head of a request without a body at the very end of what was read,
-            # the parser holds nothing back.
-            self._starts_clean = (
-                data.endswith(b"\r\n\r\n")
-                and bool(self._messages)
-                and self._messages[-1][1] is EMPTY_PAYLOAD
+            # After one whole request at the very end of what was read, the parser holds nothing
+            # back.
+            self._starts_clean = bool(self._messages) and (
+                (data.endswith(b"\r\n\r\n") and self._messages[-1][1] is EMPTY_PAYLOAD)
+                or (was_clean and self._request_count == before + 1 and self._is_whole(data))
             )
         elif data:
             self._starts_clean = False
+
+    def _is_whole(self, data: bytes) -> bool:
+        """Whether ``data`` is the latest message, with a body of known length, and no more."""
+        message, payload = self._messages[-1]
+        if not isinstance(message, RawRequestMessage):
+            return False
+        length = message.headers.get("Content-Length", "")
+        end = data.find(b"\r\n\r\n") + 4
+        return (
+            payload is not EMPTY_PAYLOAD
+            and payload.is_eof()
+            and not message.chunked
+            and length.isdecimal()
+            and len(data) == end + int(length)
+        )
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """End: nobody waits for what is being fetched."""
@@ -273,6 +291,7 @@ class QuickConnection(Connection):
         assert self._manager is not None
         if self._alarm is not None:
             self._stop_alarm()
+        self._unfinished_bytes = 0
         self._request_count += 1
         self._manager.requests_count += 1
         began_s = self._loop.time()
@@ -285,10 +304,18 @@ class QuickConnection(Connection):
             self._quick_end = None
 
     def _take_lane(self, data: bytes) -> bool:
-        """Answer a plain request for a key, now or later; False when it is not one."""
+        """Answer a plain request for a key, now or later; False when it is not one.
+
+        One whose body has not all come is kept until it has, as long as a head may take.
+        """
         if self._lane is None or self._key_heads is None or self.transport is None:
             return False
         head = self._key_heads.read(data)
+        if isinstance(head, Missing):
+            self._held, self._unfinished_bytes = data, len(data)
+            if self._alarm is None:
+                self._set_alarm()
+            return True
         if head is None:
             return False
         if self._client is None:

@@ -12,8 +12,9 @@ another token and another key: those of so many sessions in turn. Two measuremen
 * open loop: requests leave at a fixed rate whatever comes back, each on an idle connection or a
   new one, and are timed from the instant they were due.
 
-``--once`` gives each token once, so every request costs every tier a signature. ``--rival`` runs
-the same tiers from another checkout of this repository, in turns with this one.
+One round of each goes before, and is not counted. ``--once`` gives each token once, so every
+request costs every tier a signature. ``--rival`` runs the same tiers from another checkout of this
+repository, in turns with this one.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import re
 import statistics
 import sys
 import tempfile
+import time
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -46,7 +48,8 @@ KINDS = ("key", "licence")
 LUA = """
 local asked = {}
 for line in io.lines("%s") do asked[#asked + 1] = line end
-local n = 0
+math.randomseed(%d)
+local n = math.random(#asked)
 request = function()
   n = n %% #asked + 1
   local path, body = asked[n]:match("^(%%S+) ?(.*)$")
@@ -155,7 +158,7 @@ async def closed(tiers: Sequence[Tier], asks: Sequence[Ask], seconds: float) -> 
     with tempfile.TemporaryDirectory(prefix="licence-rate-") as folder:
         lines, script = Path(folder, "asks"), Path(folder, "asks.lua")
         lines.write_text("\n".join(each.line for each in asks) + "\n")
-        script.write_text(LUA % lines)
+        script.write_text(LUA % (lines, time.monotonic_ns() % 2**31))
         before = {tier.name: cpu_s(tier.pid) for tier in tiers}
         process = await asyncio.create_subprocess_exec(
             "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}", "--timeout", "10",
@@ -248,12 +251,13 @@ async def measure_rates(
 ) -> list[dict[str, object]]:
     """Rounds in turn; a row for each side, kind and way."""
     rounds: dict[tuple[str, str, str], list[dict[str, float]]] = {}
-    for _ in range(args.rounds):
+    for number in range(args.rounds + 1):
         for kind, these in asks.items():
             for each in sides:
                 for way, tiers in (("origin", each.tiers[:1]), ("two tiers", each.tiers)):
                     one = await closed(tiers, these, args.seconds)
-                    rounds.setdefault((each.name, kind, way), []).append(one)
+                    if number:  # the first is left out: servers and memories warm up
+                        rounds.setdefault((each.name, kind, way), []).append(one)
     rows = []
     for (name, kind, way), found in rounds.items():
         names = [key for key in found[0] if key not in ("requests", "wall")]

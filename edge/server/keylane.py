@@ -1,0 +1,351 @@
+"""The lane for keys, licences and renewals: from a client's connection to the parent's and back.
+
+No cache keeps them, so each goes to the parent, and how dear one is decides how many viewers a
+tier can start. A plain request whose token permits it is put on a kept connection to the parent,
+and its small answer is sent on, with no task, no parser and no object of aiohttp or h11. Token,
+breaker, limits and counters are those of the ordinary path. Whatever is unusual is left to that
+path, before the parent is asked, or, for these may be asked for twice, after it.
+
+Nothing is stored, and nothing of a key is ever in a log or an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+
+from multidict import CIMultiDict
+
+from edge.caching.forwarding import forwarded_headers, has_looped
+from edge.caching.smallanswers import (
+    MAX_BODY_BYTES,
+    MAX_HEAD_BYTES,
+    SmallAnswer,
+    passed_fields,
+    read_answer,
+)
+from edge.config import EdgeConfig
+from edge.counters import Counters
+from edge.parents.parents import FAILED_STATUSES
+from edge.server.parents import Begun, ParentsClient
+from edge.server.tokencheck import TokenCheck
+from edge.server.wire import Wire
+from origin.keyhead import KeyHead
+from origin.paths import METHODS, PathError, object_path, parse_target
+from origin.server.httpserver import add_fields
+from origin.server.quick import Client, Coming, Whole
+from origin.tierfields import asked_by_tier
+from origin.tokens.permission import Asked
+
+LOG = logging.getLogger("abr.edge")
+
+SWEEP_S = 0.25
+"""How often it is looked whether an answer is overdue."""
+
+_KINDS = frozenset({"key", "licence", "renew"})
+_REMEMBERED = 512
+_LATE = {"error": "parent-failed", "message": "no answer in time; see the edge's log"}
+
+Done = Callable[[Whole | None], None]
+
+
+class KeyLane:
+    """The lane of one edge; a ``Lane`` for its connections."""
+
+    def __init__(
+        self,
+        config: EdgeConfig,
+        *,
+        upstream: ParentsClient,
+        tokens: TokenCheck,
+        counters: Counters,
+        via: str,
+        loop_id: str,
+        dropped: frozenset[str],
+    ) -> None:
+        """Without anything under way.
+
+        Args:
+            config: Limits.
+            upstream: The parents.
+            tokens: Checks permission.
+            counters: What is answered is counted there.
+            via: Our entry in ``Via``.
+            loop_id: What tells this edge from others in ``CDN-Loop``.
+            dropped: Fields of requests that are not passed on.
+        """
+        self._config, self.upstream, self._tokens = config, upstream, tokens
+        self._counters, self._via, self._loop_id, self._dropped = counters, via, loop_id, dropped
+        self._blocks: dict[bytes, _Block | None] = {}
+        self._answers: dict[tuple[bytes, bool], tuple[SmallAnswer, bytes] | None] = {}
+        self._under_way: dict[Crossing, None] = {}
+        self._sweeping: asyncio.TimerHandle | None = None
+
+    def __repr__(self) -> str:
+        return f"<KeyLane to {self.upstream!r}: {len(self._under_way)} under way>"
+
+    def reconfigure(self, config: EdgeConfig) -> None:
+        """Use other limits from now on."""
+        self._config = config
+
+    def begin(self, head: KeyHead, client: Client, done: Done) -> Coming | None:
+        """Ask the parent for what is permitted; None when that is for the ordinary path."""
+        try:
+            target = parse_target(head.target)
+        except PathError:
+            return None
+        if target.kind not in _KINDS or head.method not in METHODS[target.kind]:
+            return None
+        block = self._block(head.fields)
+        begun = None if block is None else self.upstream.begin_now(target.cache_key)
+        if block is None or begun is None:
+            return None
+        asked = Asked(
+            title=target.title,
+            path=target.path,
+            method=head.method,
+            scheme=client.scheme,
+            authority=head.host,
+            address=client.address,
+        )
+        assert target.token is not None
+        # After all else, because a permission may be for one use.
+        permission = self._tokens.permission(target.token, asked, renewing=target.kind == "renew")
+        if permission is None or not permission.is_plain:
+            begun.attempt.give_up()
+            self.upstream.note_room()
+            return None
+        base, authority = begun.upstream.start
+        path = object_path(target.token, target.title, target.path)
+        length = f"Content-Length: {len(head.body)}\r\n" if head.method == "POST" else ""
+        start = f"{head.method} {base}{path} HTTP/1.1\r\nHost: {authority}\r\n{length}"
+        request = start.encode() + block.passed + head.body
+        crossing = Crossing(self, begun, request, done, to_tier=block.is_tier)
+        self._note(crossing)
+        crossing.start()
+        return crossing
+
+    def answer(self, head: bytes, *, to_tier: bool) -> tuple[SmallAnswer, bytes] | None:
+        """What a head of the parent says, and the head that is sent on; None: it is unusual."""
+        name = (head, to_tier)
+        if name not in self._answers:
+            if len(self._answers) >= _REMEMBERED:
+                self._answers.clear()
+            found = read_answer(head)
+            self._answers[name] = None if found is None else (found, self._head(found, to_tier))
+        return self._answers[name]
+
+    def finished(self, crossing: Crossing, whole: Whole | None) -> None:
+        """Note that one is over; with None the ordinary path answers it."""
+        self._under_way.pop(crossing, None)
+        self.upstream.note_room()
+        if whole is not None:
+            self._counters.passed += 1
+
+    def late(self) -> Whole:
+        """What a client is told when the parent does not answer in time."""
+        LOG.warning("a parent has not answered a request for a key within the limit")
+        data = json.dumps(_LATE).encode() + b"\n"
+        headers = CIMultiDict({"Cache-Control": "no-store", "Content-Type": "application/json"})
+        headers["Content-Length"] = str(len(data))
+        return Whole(504, _head(504, "Gateway Timeout", headers), data)
+
+    def _head(self, answer: SmallAnswer, to_tier: bool) -> bytes:
+        fields = passed_fields(answer.fields, cache=self._config.name, to_tier=to_tier)
+        return _head(answer.status, answer.reason, CIMultiDict(fields))
+
+    def _block(self, fields: bytes) -> _Block | None:
+        """A block of fields as it is passed on; None when the request has been here before."""
+        if fields not in self._blocks:
+            if len(self._blocks) >= _REMEMBERED:
+                self._blocks.clear()
+            self._blocks[fields] = self._make_block(fields)
+        return self._blocks[fields]
+
+    def _make_block(self, fields: bytes) -> _Block | None:
+        lines = fields[2:-4].decode("ascii").split("\r\n")
+        pairs = [(name, value.strip(" \t")) for name, _, value in (x.partition(":") for x in lines)]
+        if has_looped(pairs, self._loop_id):
+            return None
+        passed = forwarded_headers(
+            pairs, dropped=self._dropped, via=self._via, loop_id=self._loop_id
+        )
+        text = "".join(f"{name}: {value}\r\n" for name, value in passed)
+        return _Block(f"{text}\r\n".encode("ascii"), is_tier=asked_by_tier(pairs))
+
+    def _note(self, crossing: Crossing) -> None:
+        self._under_way[crossing] = None
+        if self._sweeping is None:
+            self._sweeping = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+
+    def _sweep(self) -> None:
+        """Give up what is overdue; the oldest come first."""
+        loop, self._sweeping = asyncio.get_running_loop(), None
+        limit_s = self._config.first_byte_limit_s
+        while self._under_way:
+            oldest = next(iter(self._under_way))
+            if loop.time() - oldest.began_s < limit_s:
+                break
+            oldest.expire()
+        if self._under_way:
+            self._sweeping = loop.call_later(SWEEP_S, self._sweep)
+
+
+class _Block:
+    """Header fields as they are passed on."""
+
+    __slots__ = ("is_tier", "passed")
+
+    def __init__(self, passed: bytes, *, is_tier: bool) -> None:
+        self.passed, self.is_tier = passed, is_tier
+
+    def __repr__(self) -> str:
+        return f"<_Block of {len(self.passed)} bytes>"
+
+
+class Crossing(Coming):
+    """One request on its way to the parent and back."""
+
+    __slots__ = (
+        "_begun", "_connecting", "_data", "_done", "_hedge", "_is_new", "_is_over", "_lane",
+        "_request", "_to_tier", "_wire", "began_s",
+    )  # fmt: skip
+
+    def __init__(
+        self, lane: KeyLane, begun: Begun, request: bytes, done: Done, *, to_tier: bool
+    ) -> None:
+        self._lane, self._begun, self._request, self._done = lane, begun, request, done
+        self._to_tier = to_tier
+        self._wire: Wire | None = None
+        self._is_new = self._is_over = False
+        self._data = b""
+        self._connecting: asyncio.Task[None] | None = None
+        self._hedge: asyncio.TimerHandle | None = None
+        self.began_s = asyncio.get_running_loop().time()
+        """Loop time at which it began."""
+
+    def __repr__(self) -> str:
+        return f"<Crossing to {self._begun.attempt.name}, {len(self._data)} bytes came>"
+
+    def start(self) -> None:
+        """Send the request, on a kept connection if there is one."""
+        if self._begun.late_s is not None:
+            loop = asyncio.get_running_loop()
+            # The ordinary path asks the others then.
+            self._hedge = loop.call_later(self._begun.late_s, self._leave)
+        wire = self._begun.upstream.lend()
+        if wire is None:
+            self._connect()
+        else:
+            self._send(wire)
+
+    def give_up(self) -> None:
+        """End it: the client is gone."""
+        if not self._is_over:
+            self._end(None)
+
+    def expire(self) -> None:
+        """End it: the parent has taken too long."""
+        self._begun.attempt.failed(self._lane.upstream.now_s())
+        whole = self._lane.late()
+        self._end(whole)
+        self._done(whole)
+
+    def _connect(self) -> None:
+        self._is_new = True
+        self._connecting = asyncio.create_task(self._send_on_new())
+
+    async def _send_on_new(self) -> None:
+        try:
+            wire = await self._begun.upstream.lend_new()
+        except (OSError, TimeoutError):
+            self._leave()  # the ordinary path finds the same, and says what
+            return
+        if self._is_over:
+            self._begun.upstream.drop(wire)
+        else:
+            self._send(wire)
+
+    def _send(self, wire: Wire) -> None:
+        self._wire = wire
+        wire.on_news = self._take
+        try:
+            wire.send(self._request)
+        except OSError:
+            self._broke_off()
+
+    def _take(self) -> None:
+        """Take what came of the answer."""
+        wire = self._wire
+        if wire is None or self._is_over:
+            return
+        self._data += wire.take()
+        end = self._data.find(b"\r\n\r\n") + 4
+        if end < 4:
+            if len(self._data) > MAX_HEAD_BYTES:
+                self._leave()
+            elif wire.has_ended:
+                self._broke_off()
+            return
+        found = self._lane.answer(self._data[:end], to_tier=self._to_tier)
+        if found is None or len(self._data) > end + MAX_BODY_BYTES:
+            self._leave()
+            return
+        answer, head = found
+        body = self._data[end:]
+        if len(body) < answer.length:
+            if wire.has_ended:
+                self._leave()
+            return
+        several = self._begun.late_s is not None
+        if len(body) > answer.length or (several and answer.status in FAILED_STATUSES):
+            self._leave()
+            return
+        self._begun.attempt.answered(answer.status, self._lane.upstream.now_s())
+        self._wire, wire.on_news = None, None
+        self._begun.upstream.give_back(wire, keeps_s=answer.keeps_s)
+        whole = Whole(answer.status, head, body)
+        self._end(whole)
+        self._done(whole)
+
+    def _broke_off(self) -> None:
+        """Once more on a new connection when a kept one was dead; these may be sent twice."""
+        self._let_go()
+        if self._data or self._is_new:
+            self._leave()
+        else:
+            self._connect()
+
+    def _leave(self) -> None:
+        """Leave it to the ordinary path."""
+        if not self._is_over:
+            self._end(None)
+            self._done(None)
+
+    def _end(self, whole: Whole | None) -> None:
+        self._is_over = True
+        self._let_go()
+        if self._hedge is not None:
+            self._hedge.cancel()
+        if self._connecting is not None and not self._connecting.done():
+            with suppress(RuntimeError):
+                if self._connecting is not asyncio.current_task():
+                    self._connecting.cancel()
+        self._begun.attempt.give_up()  # does nothing once it was answered
+        self._lane.finished(self, whole)
+
+    def _let_go(self) -> None:
+        """Close the connection of an exchange that is not whole."""
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.on_news = None
+            self._begun.upstream.drop(wire)
+
+
+def _head(status: int, reason: str, headers: CIMultiDict[str]) -> bytes:
+    add_fields(headers)
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 {status} {reason}\r\n{lines}\r\n".encode("latin-1")
