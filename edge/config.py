@@ -101,6 +101,8 @@ class EdgeConfig:
     """A parent that does not answer a check within this has failed it."""
     health_path: str = ""
     """What a check asks for; empty: it only connects."""
+    trust: str = ""
+    """File of issuers whose tokens are accepted besides the origin's own; empty: none."""
     keys_refresh_s: float = 10.0
     """How long a key id that the parent does not know is refused without asking again."""
     connections: int = 0

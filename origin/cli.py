@@ -38,6 +38,11 @@ if TYPE_CHECKING:
     "--session-ttl", type=float, metavar="SECONDS", help="How long tokens can be renewed. [86400]"
 )
 @click.option(
+    "--trust",
+    metavar="FILE",
+    help="Accept tokens of the issuers in FILE too: signed URIs, Common Access Tokens, short ones.",
+)
+@click.option(
     "--open",
     "open_playback",
     is_flag=True,
@@ -68,6 +73,7 @@ def origin(
     public_base: str | None,
     token_ttl: float | None,
     session_ttl: float | None,
+    trust: str | None,
     open_playback: bool | None,
     steering: bool | None,
     audit_log: str | None,
@@ -100,6 +106,7 @@ def origin(
         public_base=public_base,
         token_ttl_s=token_ttl,
         session_ttl_s=session_ttl,
+        trust=trust,
         open_playback=open_playback,
         steering=steering,
         audit_log=audit_log,

@@ -64,6 +64,8 @@ class OriginConfig:
     """A token is valid this long, then it must be renewed."""
     session_ttl_s: float = 86400.0
     """Tokens of one playback can be renewed this long after it was asked for."""
+    trust: str = ""
+    """File of issuers whose tokens are accepted besides our own (``tokens.trust``); empty: none."""
     token_leeway_s: float = 0.0
     """A token is still accepted this long after it expired."""
     playback_secret: str = field(default="", repr=False)

@@ -1,10 +1,10 @@
 """The form of the URLs that are served; no other module reads or writes it.
 
-A request is for ``/t/<token>/<title>/<path>``, or ``/<title>/<path>`` with the token in
-``Authorization: Bearer``. The token is a path prefix because relative URIs in playlists
-inherit a prefix and not a query string. Under a title, ``renew`` exchanges the token,
-``key/<kid>`` gives a content key, ``licence`` and ``licence/<system>`` give licences, and
-``steering`` gives a content steering manifest, all but the first below
+A request is for ``/t/<token>/<title>/<path>``, or ``/<title>/<path>`` with the token in one of
+the other places that ``tokens.carriage`` names. Our own URLs have it as a path prefix, because
+relative URIs in playlists inherit a prefix and not a query string. Under a title, ``renew``
+exchanges the token, ``key/<kid>`` gives a content key, ``licence`` and ``licence/<system>``
+give licences, and ``steering`` gives a content steering manifest, all but the first below
 the folder of a published version as well; everything else is an object. Its key in caches,
 ``/<title>/<path>``, holds no token and has only one spelling.
 
@@ -20,10 +20,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from abr.errors import InputError
+from origin.tokens.carriage import (
+    NO_FIELDS,
+    Carrier,
+    Fields,
+    find_in_fields,
+    from_segment,
+    take_arguments,
+    take_parameters,
+    to_segment,
+)
+from origin.tokens.permission import Permission
 from origin.tokens.redaction import redact
 from transcode.encryption import is_key_id
 from transcode.packaging.layout import is_title
@@ -67,12 +78,13 @@ MAX_TARGET_CHARS = 8190
 MAX_SEGMENTS = 32
 """Most path segments of a request."""
 
+PLAYLISTS = (".m3u8", ".mpd")
+"""Names of what lists other objects end with one of these."""
+
 # RFC 3986 §3.3: characters of a path; percent signs are checked by _normal_escape.
 _PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
 _ABSOLUTE = re.compile(r"https?://[^/?#]+", re.IGNORECASE)
-_BEARER = re.compile(r"Bearer +(.+)", re.IGNORECASE | re.DOTALL)
-_TOKEN68 = re.compile(r"[A-Za-z0-9._~+/=-]+")  # RFC 9110 §11.2
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _FORBIDDEN_ESCAPES = frozenset(range(0x20)) | {0x7F, ord("/"), ord("\\"), ord("%")}
 _TOKEN_URL = re.compile(
@@ -96,6 +108,10 @@ class Target:
     """Inside the title, without a leading slash: ``v0/00001.m4s``, ``key/<kid>``."""
     token: str | None = field(default=None, repr=False)
     """As received, not verified; None when there was none."""
+    carrier: Carrier = ""
+    """Where the token was."""
+    query: str = field(default="", repr=False)
+    """Without a token; nothing that is served depends on it."""
 
     @property
     def cache_key(self) -> str:
@@ -120,7 +136,7 @@ class Target:
                 return "/" + "/".join(names)
         if self.kind == "playback":
             return f"/playback/{self.title}"
-        return f"/t/-{self.cache_key}" if self.token else self.cache_key
+        return f"/t/-{self.cache_key}" if self.carrier == "prefix" else self.cache_key
 
     @property
     def version(self) -> str:
@@ -149,13 +165,13 @@ _FIXED: dict[tuple[str, ...], Kind] = {
 }
 
 
-def parse_target(target: str, authorization: str | None = None) -> Target:
+def parse_target(target: str, fields: Fields = NO_FIELDS) -> Target:
     """What a request target asks for.
 
     Args:
         target: As in the request line: path and query, or an absolute URL, whose scheme
-            and authority are ignored. The query is ignored as well. ``*`` is ``server``.
-        authorization: The ``Authorization`` field, used when the path holds no token.
+            and authority are ignored. Of the query only a token counts. ``*`` is ``server``.
+        fields: Header fields that may hold a token, used when the target holds none.
 
     Returns:
         The target; of kind ``unknown`` when it has the form of no endpoint (404).
@@ -165,18 +181,29 @@ def parse_target(target: str, authorization: str | None = None) -> Target:
     """
     if target == "*":
         return Target(kind="server")
-    segments = _segments(target)
+    segments, parameter, query = _parts(target)
     fixed = _FIXED.get(tuple(segments))
     if fixed is not None:
         return Target(kind=fixed)
     first = segments[0]
     if first == "playback" and len(segments) == 2:
         return Target(kind="playback", title=segments[1])
-    if first == "t" and len(segments) >= 4:
-        return _in_title(segments[2], segments[3:], segments[1])
-    if len(segments) >= 2 and is_servable(first):
-        return _in_title(first, segments[1:], bearer_token(authorization))
-    return Target(kind="unknown")
+    is_prefixed = first == "t" and len(segments) >= 4
+    if not is_prefixed and not (len(segments) >= 2 and is_servable(first)):
+        return Target(kind="unknown")
+    query, argument = take_arguments(query)
+    found = _in_title(segments[2], segments[3:]) if is_prefixed else _in_title(first, segments[1:])
+    token: str | None
+    carrier: Carrier
+    if is_prefixed:
+        token, carrier = from_segment(segments[1]), "prefix"
+    elif parameter is not None:
+        token, carrier = parameter, "parameter"
+    elif argument is not None:
+        token, carrier = argument, "query"
+    else:
+        token, carrier = find_in_fields(fields)
+    return replace(found, token=token, carrier=carrier, query=query)
 
 
 def is_servable(title: str) -> bool:
@@ -184,21 +211,24 @@ def is_servable(title: str) -> bool:
     return is_title(title) and title not in RESERVED
 
 
-def bearer_secret(authorization: str | None) -> str | None:
-    """What follows ``Bearer`` in an ``Authorization`` field; None under another scheme."""
-    match = _BEARER.fullmatch((authorization or "").strip())
-    return match[1] if match else None
-
-
-def bearer_token(authorization: str | None) -> str | None:
-    """The token of an ``Authorization`` field; None when it holds none."""
-    secret = bearer_secret(authorization)
-    return secret if secret and _TOKEN68.fullmatch(secret) else None
-
-
 def object_path(token: str, title: str, path: str) -> str:
     """``/t/<token>/<title>/<path>``."""
-    return f"/t/{token}/{title}/{path}"
+    return f"/t/{to_segment(token)}/{title}/{path}"
+
+
+def path_form_of(target: Target, permission: Permission) -> str | None:
+    """Where to ask for a playlist whose token came with its URL, so that what it lists inherits it.
+
+    Returns:
+        None when that is not needed: the token is a prefix, or the client adds it to each request,
+        as it does with a cookie that it is given.
+    """
+    is_playlist = target.kind == "object" and target.path.endswith(PLAYLISTS)
+    is_in_url = target.carrier in ("parameter", "query") and permission.renewal is None
+    if not (is_playlist and is_in_url) or target.token is None:
+        return None
+    query = f"?{target.query}" if target.query else ""
+    return object_path(target.token, target.title, target.path) + query
 
 
 def token_of(url: str) -> str | None:
@@ -241,7 +271,7 @@ def _match(url: str) -> re.Match[str]:
     return match
 
 
-def _in_title(title: str, rest: list[str], token: str | None) -> Target:
+def _in_title(title: str, rest: list[str]) -> Target:
     below = rest[1:] if is_version(rest[0]) else rest
     kind: Kind = "object"
     if rest == ["renew"]:
@@ -252,24 +282,25 @@ def _in_title(title: str, rest: list[str], token: str | None) -> Target:
         kind = "licence"
     elif below == ["steering"]:
         kind = "steering"
-    return Target(kind=kind, title=title, path="/".join(rest), token=token)
+    return Target(kind=kind, title=title, path="/".join(rest))
 
 
-def _segments(target: str) -> list[str]:
-    """Path segments of a request target, normalised."""
+def _parts(target: str) -> tuple[list[str], str | None, str]:
+    """Normalised path segments of a request target, a token among their parameters, the query."""
     if len(target) > MAX_TARGET_CHARS:
         raise PathError(f"request target: over {MAX_TARGET_CHARS} characters")
     absolute = _ABSOLUTE.match(target)
-    path = (target[absolute.end() :] if absolute else target).partition("?")[0]
+    path, _, query = (target[absolute.end() :] if absolute else target).partition("?")
     if not _PATH.fullmatch(path):
         raise PathError("request target: not an absolute path of plain characters")
-    segments = _ESCAPE.sub(_normal_escape, path).split("/")[1:]
+    path, parameter = take_parameters(_ESCAPE.sub(_normal_escape, path))
+    segments = path.split("/")[1:]
     if len(segments) > MAX_SEGMENTS:
         raise PathError(f"request target: over {MAX_SEGMENTS} path segments")
     # An empty last segment names a folder; there are none, so that will be 404.
     if any(segment in (".", "..") for segment in segments) or "" in segments[:-1]:
         raise PathError("request target: dot segments or empty segments in its path")
-    return segments
+    return segments, parameter, query
 
 
 def _normal_escape(match: re.Match[str]) -> str:

@@ -97,6 +97,11 @@ def parse_listen(text: str) -> tuple[str, int]:
 @click.option("--name", metavar="NAME", help="Name in Cache-Status and metrics. [edge]")
 @click.option("--tier", metavar="NAME", help="Level of the cache tree, for metrics. [edge]")
 @click.option(
+    "--trust",
+    metavar="FILE",
+    help="Accept tokens of the issuers in FILE too: signed URIs, Common Access Tokens, short ones.",
+)
+@click.option(
     "--open",
     "--no-token",
     "require_token",
@@ -144,6 +149,7 @@ def edge(
     workers: int | None,
     name: str | None,
     tier: str | None,
+    trust: str | None,
     require_token: bool | None,
     replace: bool,
     heuristic_ratio: float | None,
@@ -193,6 +199,7 @@ def edge(
             workers=workers,
             name=name,
             tier=tier,
+            trust=trust,
             require_token=require_token,
             heuristic_ratio=heuristic_ratio,
             forward_host=forward_host,

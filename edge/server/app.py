@@ -59,20 +59,23 @@ from edge.server.wanted import Wanted, fields_of_request
 from edge.tiers.pins import PATH as PIN_PATH
 from edge.tiers.place import place_of
 from origin.config import ServerLimits
+from origin.files.trustfile import read_trust
 from origin.httprules import join_fields
-from origin.paths import METHODS, Kind, PathError, Target, object_path, parse_target
+from origin.paths import METHODS, Kind, PathError, Target, object_path, parse_target, path_form_of
 from origin.server.answers import (
     error_response,
     method_response,
+    moved_response,
     preflight_response,
     token_response,
 )
-from origin.server.asking import asked_of
+from origin.server.asking import asked_of, hand_over
 from origin.server.clock import Clock
 from origin.server.connection import show
 from origin.server.door import Answered, Door
 from origin.server.httpserver import LANE, QUICK, make_application, target_of
 from origin.server.trustanswers import TrustAnswers
+from origin.tokens.carriage import COMMON_FIELD
 from origin.tokens.redaction import redact
 
 LOG = logging.getLogger("abr.edge")
@@ -127,6 +130,7 @@ class Edge:
             tokens.denied, keys=lambda: tokens.digest, epoch=secrets.token_hex(8)
         )
         tokens.on_keys = self._trust.wake
+        tokens.set_others(read_trust(config.trust).forms())
         self._following = Following(config, tokens=tokens, now=now, on_change=self._trust.wake)
         self.reports = Reports(config, now=now)
         """What is written down about requests and players."""
@@ -276,7 +280,9 @@ class Edge:
         Raises:
             ConfigError: a file that they name cannot be used; then nothing has changed.
         """
+        trust = await asyncio.to_thread(read_trust, config.trust)
         await self.upstream.reconfigure(config)
+        self._token_check.set_others(trust.forms())
         self.reports.reconfigure(config)
         before, self.config = self.config, config
         rules = rules_of(config)
@@ -466,10 +472,20 @@ class Edge:
             return error_response(404, "not-found", "no such object; playback is at the origin")
         if request.method not in METHODS[target.kind]:
             return method_response(METHODS[target.kind])
-        await self._token_check.authorize(target, asked_of(request, target))
+        return await self._answer_permitted(request, target)
+
+    async def _answer_permitted(self, request: web.Request, target: Target) -> web.StreamResponse:
+        """Answer a request for something in a title, if its token permits it."""
+        asked = asked_of(request, target)
+        permission = await self._token_check.authorize(target, asked)
         show(request, target.shown)
         assert target.token is not None
-        wanted = self._wanted(request, target)
+        location = path_form_of(target, permission)
+        if location is not None:
+            return moved_response(location)
+        now_s = self._token_check.now_s()
+        hand_over(request, target, permission, asked=asked, now_s=now_s)
+        wanted = self._wanted(request, target, keeps_query=bool(permission.issuer))
         if target.kind == "steering":
             return await self._steering.answer(request, target)
         if self._sheds(wanted):
@@ -485,8 +501,11 @@ class Edge:
         """The answer of the worker whose matter it is; None when it is this one's."""
         return None if self._sharing is None else await self._sharing.answer(request, wanted)
 
-    def _wanted(self, request: web.Request, target: Target) -> Wanted:
-        """What a request with a token wants: its fields choose nothing at the parent."""
+    def _wanted(self, request: web.Request, target: Target, *, keeps_query: bool) -> Wanted:
+        """What a request with a token wants: its fields choose nothing at the parent.
+
+        Nor does its query, but tokens of some issuers are compared with it.
+        """
         fields = fields_of_request(request)
         if has_looped(fields, self.loop_id):
             raise UpstreamError("a loop: this request has been here before; check all --parent")
@@ -495,9 +514,10 @@ class Edge:
             fields, dropped=_NOT_FORWARDED, via=self._via, loop_id=self.loop_id
         )
         own = [pair for pair in passing if pair[0] in ("Via", "CDN-Loop")]
+        query = f"?{target.query}" if keeps_query and target.query else ""
         return Wanted(
             key=target.cache_key,
-            target=object_path(target.token, target.title, target.path),
+            target=object_path(target.token, target.title, target.path) + query,
             facts=Request(method=request.method, fields={}),
             asking=(("Accept-Encoding", "identity"), *own),
             range_text=join_fields(fields).get("range", ""),
@@ -525,7 +545,9 @@ EDGE = web.AppKey("edge", Edge)
 
 _IN_TITLES = frozenset({"object", "key", "licence", "renew", "steering"})
 # With tokens, the path carries the permission; a bearer field would be a second copy.
-_NOT_FORWARDED = frozenset({"authorization", "content-length", "cookie", "expect", "host"})
+_NOT_FORWARDED = frozenset(
+    {"authorization", "content-length", "cookie", COMMON_FIELD.lower(), "expect", "host"}
+)
 _OWN: dict[str, Kind] = {"/healthz": "healthz", "/metrics": "metrics"}
 
 

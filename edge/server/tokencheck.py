@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,7 +28,7 @@ from origin.tokens.permission import Asked, Permission
 from origin.tokens.redaction import redact
 from origin.tokens.revocation import DenyList
 from origin.tokens.trustfeed import digest_of
-from origin.tokens.verifier import TokenVerifier
+from origin.tokens.verifier import Form, TokenVerifier
 
 LOG = logging.getLogger("abr.edge")
 
@@ -98,6 +98,7 @@ class TokenCheck:
         self._fetch = fetch
         self._now = now
         self._refused_s = refused_s
+        self._others: Sequence[Form] = ()
         self._verifier: TokenVerifier | None = None
         self._correction_s = 0.0
         self._due_s = self._fresh_until_s = float("-inf")
@@ -137,6 +138,12 @@ class TokenCheck:
         """Refuse unknown key ids for another time, and ask for all of them anew."""
         self._refused_s = refused_s
         self._unknown_until_s.clear()
+
+    def set_others(self, others: Sequence[Form]) -> None:
+        """Take tokens of these further forms from now on."""
+        self._others = others
+        if self._verifier is not None:
+            self._verifier.set_others(others)
 
     def jwks(self) -> dict[str, Any] | None:
         """The key set in use, for the next tier; None before there is one."""
@@ -237,6 +244,8 @@ class TokenCheck:
     async def _learn(self, verifier: TokenVerifier, token: str | None) -> bool:
         """Whether a fetch brings the key of ``token``, which is not known yet."""
         kid = verifier.key_id_of(token)
+        if not kid:
+            return False
         if self._now() < self._unknown_until_s.get(kid, float("-inf")):
             return False
         succeeded = await self.refresh(past_caches=True)
@@ -286,7 +295,7 @@ class TokenCheck:
         """
         jwks = self.key_sets.merged(now_s=self._now())
         if self._verifier is None:
-            self._verifier = TokenVerifier(PathTokens(jwks), denied=self.denied)
+            self._verifier = TokenVerifier(PathTokens(jwks), self._others, denied=self.denied)
         else:
             self._verifier.replace_keys(jwks)
         before, self._digest = self._digest, digest_of(self._verifier.jwks())

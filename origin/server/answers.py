@@ -12,7 +12,7 @@ from abr.errors import TokenError
 from origin.cors import PREFLIGHT
 from origin.httpdate import http_date
 from origin.metrics import CONTENT_TYPE
-from origin.paths import bearer_secret
+from origin.tokens.carriage import bearer_secret
 
 SERVER_NAME = "abrkit"
 """The ``Server`` field; versions would only help an attacker (RFC 9110 §10.2.4)."""
@@ -50,6 +50,13 @@ def token_response(refusal: TokenError) -> web.Response:
     """What a client is told whose token is refused: the reason, also in a field of its own."""
     fields = {"Abr-Refusal": refusal.reason}
     return error_response(refusal.http_status, refusal.reason, str(refusal), fields)
+
+
+def moved_response(location: str) -> web.Response:
+    """Where else to ask for the same thing; not kept by anybody, for the URL holds a token."""
+    return web.Response(
+        status=307, headers={"Location": location, "Cache-Control": "private, no-store"}
+    )
 
 
 def preflight_response() -> web.Response:

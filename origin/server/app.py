@@ -29,20 +29,22 @@ from aiohttp import hdrs, web
 from abr.errors import TokenError
 from origin.config import OriginConfig, ServerLimits
 from origin.encoding import GZIPPED_TYPES, accepts_gzip, gzip_tag
+from origin.files.trustfile import read_trust
 from origin.httprules import Representation, plan_response
 from origin.metrics import OriginMetrics
-from origin.paths import METHODS, Kind, PathError, Target, object_path
+from origin.paths import METHODS, Kind, PathError, Target, object_path, path_form_of
 from origin.server.answers import (
     error_response,
     json_response,
     key_set_response,
     method_response,
     metrics_response,
+    moved_response,
     preflight_response,
     presents,
     token_response,
 )
-from origin.server.asking import asked_of
+from origin.server.asking import asked_of, hand_over
 from origin.server.auditlog import AuditLog
 from origin.server.clock import Clock
 from origin.server.connection import show
@@ -103,6 +105,7 @@ def make_app(
         now or Clock(),
     )
     trust = Trust(keys, revocations, now=now)
+    trust.verifier.set_others(read_trust(config.trust).forms())
     origin = Origin(store, keys, config, limits, now, trust)
     app = make_application(origin.answer, limits=limits)
     app[ORIGIN] = origin
@@ -218,7 +221,10 @@ class Origin:
         }
 
     async def _object(self, request: web.Request, target: Target) -> web.StreamResponse:
-        self._verify(request, target)
+        permission = self._verify(request, target)
+        location = path_form_of(target, permission)
+        if location is not None:
+            return moved_response(location)
         found = await self._open(target.title, target.path)
         if found is not None and self._config.steering and target.path == MULTIVARIANT:
             found = _steered(found)
@@ -338,13 +344,11 @@ class Origin:
         return metrics_response(self.metrics.text())
 
     def _verify(self, request: web.Request, target: Target) -> Permission:
-        permission = self.verifier.verify(
-            target.token,
-            asked=asked_of(request, target),
-            now_s=self._now(),
-            leeway_s=self._config.token_leeway_s,
-        )
+        asked, now_s = asked_of(request, target), self._now()
+        leeway_s = self._config.token_leeway_s
+        permission = self.verifier.verify(target.token, asked=asked, now_s=now_s, leeway_s=leeway_s)
         show(request, target.shown)
+        hand_over(request, target, permission, asked=asked, now_s=now_s)
         return permission
 
     def _token_fields(self, token: str, title: str, now_s: float) -> dict[str, Any]:

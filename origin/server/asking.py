@@ -1,11 +1,13 @@
-"""What a request asks for, in the terms of tokens."""
+"""What a request asks for, in the terms of tokens, and what an answer does for its token."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
 from origin.paths import Target
-from origin.tokens.permission import Asked
+from origin.server.connection import add_to_answer
+from origin.tierfields import asked_by_tier
+from origin.tokens.permission import Asked, Permission
 
 
 def asked_of(request: web.Request, target: Target) -> Asked:
@@ -17,5 +19,19 @@ def asked_of(request: web.Request, target: Target) -> Asked:
         method=request.method,
         scheme=request.scheme,
         authority=request.host,
+        query=target.query,
         address=peer[0] if isinstance(peer, tuple) else "",
     )
+
+
+def hand_over(
+    request: web.Request, target: Target, permission: Permission, *, asked: Asked, now_s: float
+) -> None:
+    """Give a viewer a fresh token with the answer, if the token that was shown asks for that.
+
+    One in the path needs none: the next request has the same again, and it would count first.
+    """
+    if permission.renewal is None or target.carrier == "prefix":
+        return
+    if not asked_by_tier(request.headers.items()):
+        add_to_answer(request, permission.renewal.fields(asked=asked, now_s=now_s))

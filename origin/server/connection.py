@@ -36,6 +36,7 @@ one is slower than the second: waking up for every 64 KiB costs more than copyin
 
 
 _SHOWN = web.RequestKey("shown", str)
+_ADDED = web.RequestKey("added", tuple[tuple[str, str], ...])
 
 
 def show(request: web.BaseRequest, path: str) -> None:
@@ -51,6 +52,17 @@ def shown(request: web.BaseRequest) -> str:
     """
     method = request.method if request.method.isalpha() and len(request.method) < 16 else "-"
     return f"{method} {request.get(_SHOWN, '-')}"
+
+
+def add_to_answer(request: web.BaseRequest, fields: tuple[tuple[str, str], ...]) -> None:
+    """Give the answer to ``request`` these fields too, whoever makes it."""
+    request[_ADDED] = fields
+
+
+def added_to_answer(request: web.BaseRequest) -> tuple[tuple[str, str], ...]:
+    """What ``add_to_answer`` was told."""
+    added: tuple[tuple[str, str], ...] = request.get(_ADDED, ())
+    return added
 
 
 class AccessLog(AbstractAccessLogger):

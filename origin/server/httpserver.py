@@ -29,11 +29,12 @@ from origin.framing import find_fault
 from origin.keyhead import KeyHeads
 from origin.paths import Target, parse_target
 from origin.server.answers import SERVER_NAME, close_after, error_response
-from origin.server.connection import UNSENT_BYTES, Connection, shown
+from origin.server.connection import UNSENT_BYTES, Connection, added_to_answer, shown
 from origin.server.door import Door
 from origin.server.quick import Lane, Quick, QuickConnection, quick_trouble
 from origin.server.tls import encrypted
 from origin.simplehead import SimpleHeads
+from origin.tokens.carriage import COMMON_FIELD, Fields
 from origin.tokens.redaction import redact
 
 LOGGER = logging.getLogger("abr.http")
@@ -327,6 +328,8 @@ class _Request(_PlainRequest):
         if isinstance(self._protocol, Connection):
             self._protocol.note_head()
         add_fields(response.headers)
+        for name, value in added_to_answer(self):
+            response.headers.add(name, value)
 
 
 _FOREIGN = web.RequestKey("is_foreign", bool)
@@ -372,8 +375,13 @@ def target_of(request: web.Request) -> Target:
     Raises:
         PathError: its target is malformed; see ``parse_target``.
     """
-    authorization = ", ".join(request.headers.getall(hdrs.AUTHORIZATION, ()))
-    return parse_target(request.raw_path, authorization)
+    headers = request.headers
+    fields = Fields(
+        authorization=", ".join(headers.getall(hdrs.AUTHORIZATION, ())),
+        common=headers.get(COMMON_FIELD, ""),
+        cookie="; ".join(headers.getall(hdrs.COOKIE, ())),
+    )
+    return parse_target(request.raw_path, fields)
 
 
 def add_fields(headers: CIMultiDict[str]) -> None:

@@ -130,6 +130,7 @@ class KeyEndpoints:
             method=head.method,
             scheme=client.scheme,
             authority=head.host,
+            query=target.query,
             address=client.address,
         )
         leeway_s = self._config.token_leeway_s
