@@ -42,10 +42,10 @@ from origin.gateway.server.guard import DependencyError
 from origin.gateway.server.revoking import Revoking
 from origin.gateway.server.service import Service
 from origin.gateway.sessions import Session
-from origin.paths import bearer_secret
 from origin.server.answers import json_response, method_response, metrics_response
 from origin.server.connection import show
 from origin.server.httpserver import make_application
+from origin.tokens.carriage import bearer_secret
 from origin.tokens.permission import Permission
 from origin.tokens.refusals import refuse
 

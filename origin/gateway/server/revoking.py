@@ -12,8 +12,8 @@ from origin.gateway.accounts import Account
 from origin.gateway.refusals import GatewayRefusal
 from origin.gateway.routes import Route, parse_object
 from origin.gateway.server.guard import DependencyError
-from origin.paths import bearer_secret
 from origin.server.answers import json_response
+from origin.tokens.carriage import bearer_secret
 from origin.tokens.revocation import KINDS, Revocation, dump_revocation
 
 if TYPE_CHECKING:
