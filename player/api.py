@@ -116,6 +116,8 @@ async def play(
     max_play_s: float = math.inf,
     on_progress: Callable[[PlaybackSession], None] | None = None,
     sink: MediaSink | None = None,
+    headers: Mapping[str, str] | None = None,
+    insecure: bool = False,
 ) -> SessionLog:
     """Play a URL over HTTP in real time, through a shaping proxy when a trace is given.
 
@@ -125,6 +127,9 @@ async def play(
         algorithm, params, config, max_play_s: As in ``simulate``.
         on_progress: Called with the session after every input.
         sink: Takes the decrypted media.
+        headers: Fields sent with each request to the server of ``url``, and to no other;
+            ``User-Agent`` goes to all. They are not written into the log.
+        insecure: Take certificates of HTTPS servers as they are.
 
     Returns:
         The session log. With a trace its provenance holds the proxy's own report
@@ -163,8 +168,13 @@ async def play(
     )
 
     async def drive(shaper: Shaper | None) -> SessionLog:
-        via = None if shaper is None else (shaper.host, shaper.port)
-        async with HttpTransport(url, via=via, connections=config.connections) as transport:
+        async with HttpTransport(
+            url,
+            router=shaper,
+            connections=config.connections,
+            headers=headers,
+            insecure=insecure,
+        ) as transport:
             return await LiveDriver(
                 session,
                 transport,

@@ -1,18 +1,25 @@
 """HTTP for the live driver: one client, with failures in the player's words.
 
-Limits on time are the session's, but for a connection's; limits on size are here.
+Limits on time are the session's, but for a connection's; limits on size are here. A URL goes out
+as it is written, since signed ones break when they are put in another form. Redirects are
+followed here, so that what was given for one server is not told to another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+import ssl
+import zlib
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Self
-from urllib.parse import urlsplit
+from typing import Any, Protocol, Self
+from urllib.parse import quote, urljoin, urlsplit
 
 import aiohttp
+from yarl import URL
 
 from player.playback.actions import Want
+from player.playback.checking import Body, check_body
 from player.playback.decrypting import licence_request
 from player.playback.retry import Failure
 
@@ -22,8 +29,13 @@ MOST_BODY_BYTES = 256 * 2**20
 MOST_TEXT_BYTES = 16 * 2**20
 """The same for what the session itself reads."""
 READ_BYTES = 2**16
+MOST_REDIRECTS = 10
 
-_READ_BY_SESSION = frozenset({"multivariant", "media", "token"})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_TEXTS = frozenset({"multivariant", "media", "token", "licence"})
+# RFC 3986, 2: what a URI may hold; anything else is escaped, and nothing twice.
+_WRITTEN = "!#$%&'()*+,/:;=?@[]~"
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/(?:[0-9]{1,18}|\*)")
 
 
 class TransferError(Exception):
@@ -34,32 +46,87 @@ class TransferError(Exception):
         self.failure = failure
 
 
-class HttpTransport:
-    """Fetches over HTTP, inside ``async with``.
+class Router(Protocol):
+    """Where connections go instead of to their servers; a shaping proxy is one."""
 
-    Args:
-        source: URL of the playback.
-        via: ``(host, port)`` of a proxy that stands in for the server of ``source``.
-        connections: Most connections to one server.
-    """
+    async def route(self, host: str, port: int) -> tuple[str, int]:
+        """Host and port that stand in for a server."""
+        ...
 
-    def __init__(
-        self, source: str, *, via: tuple[str, int] | None = None, connections: int = 6
-    ) -> None:
-        self._server = urlsplit(source).netloc
-        self._via = via
-        self._connections = connections
+
+class _RoutedConnector(aiohttp.TCPConnector):
+    """Connects to what stands in for a server; names, cookies and TLS stay those of the server."""
+
+    def __init__(self, router: Router, **options: Any) -> None:
+        super().__init__(use_dns_cache=False, **options)
+        self._router = router
 
     def __repr__(self) -> str:
-        via = "" if self._via is None else f" via {self._via[0]}:{self._via[1]}"
-        return f"<HttpTransport to {self._server.rpartition('@')[2]}{via}>"
+        return f"<_RoutedConnector by {self._router!r}>"
+
+    async def _resolve_host(  # aiohttp asks no resolver for numbers
+        self, host: str, port: int, traces: Any = None
+    ) -> list[Any]:
+        at, instead = await self._router.route(host, port)
+        found = {"hostname": host, "host": at, "port": instead, "family": 0, "proto": 0, "flags": 0}
+        return [found]
+
+
+class HttpTransport:
+    """Fetches over HTTP, inside ``async with``."""
+
+    def __init__(
+        self,
+        source: str,
+        *,
+        router: Router | None = None,
+        connections: int = 6,
+        headers: Mapping[str, str] | None = None,
+        insecure: bool = False,
+    ) -> None:
+        """Prepare to fetch.
+
+        Args:
+            source: URL of the playback.
+            router: What stands in for every server; None: the servers themselves.
+            connections: Most connections to one server.
+            headers: Fields sent with each request to the server of ``source``; ``User-Agent``
+                goes to all.
+            insecure: Take certificates of HTTPS servers as they are.
+        """
+        self._origin = _origin_of(source)
+        self._router = router
+        self._connections = connections
+        given = {name.title(): value for name, value in (headers or {}).items()}
+        agent = given.pop("User-Agent", None)
+        self._everywhere = {"Accept-Encoding": "identity"} | (
+            {"User-Agent": agent} if agent else {}
+        )
+        self._given = given
+        self._tls: ssl.SSLContext | bool = not insecure
+
+    def __repr__(self) -> str:
+        return f"<HttpTransport to {urlsplit(self._origin).netloc}>"
 
     async def __aenter__(self) -> Self:
         """Open the client."""
+        options: dict[str, Any] = {
+            "limit": 0,
+            "limit_per_host": self._connections,
+            "keepalive_timeout": 600.0,
+            "ssl": self._tls,
+        }
+        connector = (
+            aiohttp.TCPConnector(**options)
+            if self._router is None
+            else _RoutedConnector(self._router, **options)
+        )
         self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=600.0),
+            connector=connector,
+            # Servers on this machine, which have no name, set cookies too.
+            cookie_jar=aiohttp.CookieJar(unsafe=True),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_LIMIT_S),
-            headers={"Accept-Encoding": "identity"},
+            headers=self._everywhere,
             auto_decompress=False,
             read_bufsize=READ_BYTES,
         )
@@ -94,9 +161,11 @@ class HttpTransport:
             TransferError: it failed.
         """
         try:
+            if url.startswith("data:"):
+                return _inline(url, on_response, on_piece)
             return await self._fetch(want, url, on_response, on_piece)
         except (aiohttp.ClientError, OSError, ValueError) as exc:
-            raise TransferError(_as_failure(exc)) from exc
+            raise TransferError(_as_failure(exc, url)) from exc
 
     async def _fetch(
         self,
@@ -105,63 +174,141 @@ class HttpTransport:
         on_response: Callable[[str | None], None],
         on_piece: Callable[[int], None],
     ) -> bytes:
-        url, headers, server_name = self._routed(url)
-        if want.byte_range is not None:
-            start, length = want.byte_range
-            headers["Range"] = f"bytes={start}-{start + length - 1}"
+        at = url
+        for _ in range(MOST_REDIRECTS + 1):
+            async with self._request(want, at) as response:
+                if response.status in _REDIRECTS and (to := response.headers.get("Location")):
+                    at = urljoin(at, to)
+                    if urlsplit(at).scheme not in ("http", "https"):
+                        raise TransferError(
+                            Failure("status", response.status, message="a redirect to no HTTP URL")
+                        )
+                    continue
+                _check(response, want)
+                on_response(at if at != url else None)
+                return await _body(response, want, on_piece)
+        raise TransferError(Failure("unusable", message=f"over {MOST_REDIRECTS} redirects"))
+
+    def _request(self, want: Want, url: str) -> Any:
+        written = _as_written(url)
+        headers = dict(self._given) if _origin_of(url) == self._origin else {}
         method, data = "GET", None
         if want.kind == "licence":
             method, data = "POST", licence_request(want.kid)
             headers["Content-Type"] = "application/json"
-        async with self._http.request(
-            method, url, headers=headers, data=data, server_hostname=server_name
-        ) as response:
-            _check(response, want)
-            on_response(self._unrouted(str(response.url)) if response.history else None)
-            body = bytearray()
-            most = MOST_TEXT_BYTES if want.kind in _READ_BY_SESSION else MOST_BODY_BYTES
-            async for piece in response.content.iter_any():
-                body += piece
-                if len(body) > most:
-                    raise TransferError(Failure("content", message=f"more than {most} bytes"))
-                on_piece(len(piece))
-            return bytes(body)
+        if want.byte_range is not None:
+            start, length = want.byte_range
+            headers["Range"] = f"bytes={start}-{start + length - 1}"
+        return self._http.request(
+            method, written, headers=headers, data=data, allow_redirects=False
+        )
 
-    def _routed(self, url: str) -> tuple[str, dict[str, str], str | None]:
-        """URL, headers and TLS name for a request, past the proxy when there is one."""
-        parts = urlsplit(url)
-        if self._via is None or parts.netloc != self._server:
-            return url, {}, None
-        host, port = self._via
-        routed = parts._replace(netloc=f"{host}:{port}").geturl()
-        name = parts.hostname if parts.scheme == "https" else None
-        return routed, {"Host": parts.netloc}, name
 
-    def _unrouted(self, url: str) -> str:
-        """A URL the proxy answered for, as the server it stands for would be named."""
+def _as_written(url: str) -> URL:
+    """A URL that goes out character by character; what no URI may hold is escaped.
+
+    Raises:
+        TransferError: it is no URL of HTTP.
+    """
+    try:
         parts = urlsplit(url)
-        is_proxy = self._via is not None and parts.netloc == f"{self._via[0]}:{self._via[1]}"
-        return parts._replace(netloc=self._server).geturl() if is_proxy else url
+        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets without an end, a port that is none
+        is_good = False
+    if not is_good:
+        raise TransferError(Failure("content", message="not a usable URL"))
+    return URL(quote(url, safe=_WRITTEN), encoded=True)
+
+
+def _origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
+
+
+def _inline(
+    url: str, on_response: Callable[[str | None], None], on_piece: Callable[[int], None]
+) -> bytes:
+    """What a ``data:`` URL holds (RFC 2397)."""
+    from urllib.request import urlopen
+
+    with urlopen(url) as file:  # noqa: S310  # a data: URL opens nothing
+        body = bytes(file.read())
+    on_response(None)
+    on_piece(len(body))
+    return body
 
 
 def _check(response: aiohttp.ClientResponse, want: Want) -> None:
+    """Look at the head of a response."""
     if response.status not in (200, 206):
         reason = response.headers.get("Abr-Refusal", "")[:40]
-        raise TransferError(Failure("status", response.status, reason=reason))
+        after_s = _retry_after_s(response.headers.get("Retry-After", ""))
+        raise TransferError(Failure("status", response.status, reason=reason, after_s=after_s))
+    if want.byte_range is None:
+        return
     # RFC 9110, 14.2: a server may ignore Range and answer 200 with the whole file.
-    if want.byte_range is not None and response.status != 206:
-        message = "the server ignored a byte range"
-        raise TransferError(Failure("content", response.status, message=message))
+    if response.status != 206:
+        raise TransferError(Failure("unusable", message="the server ignored a byte range"))
+    start, length = want.byte_range
+    match = _RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
+    if match is None or (int(match[1]), int(match[2])) != (start, start + length - 1):
+        asked = f"bytes {start}-{start + length - 1}"
+        message = f"Content-Range: found {match[0] if match else 'none'}; expected {asked}"
+        raise TransferError(Failure("unusable", message=message))
 
 
-def _as_failure(exc: Exception) -> Failure:
-    """A transport exception in our words; never the URL, which may hold a token."""
+async def _body(
+    response: aiohttp.ClientResponse, want: Want, on_piece: Callable[[int], None]
+) -> bytes:
+    """The whole body, decoded and looked at."""
+    unpack = _decoder(response.headers.get("Content-Encoding", ""))
+    most = MOST_TEXT_BYTES if want.kind in _TEXTS else MOST_BODY_BYTES
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece if unpack is None else unpack.decompress(piece, most + 1 - len(body))
+        if len(body) > most:
+            raise TransferError(Failure("unusable", message=f"more than {most} bytes"))
+        on_piece(len(piece))
+    if unpack is not None and not unpack.eof:
+        raise TransferError(Failure("truncated", message="compressed data that break off"))
+    problem = check_body(want, Body(bytes(body), response.headers.get("Content-Type", "")))
+    if problem:
+        raise TransferError(Failure("unusable", response.status, message=problem))
+    return bytes(body)
+
+
+def _decoder(coding: str) -> Any:
+    """What unpacks a body that was compressed though we asked for it plain."""
+    match coding.strip().lower():
+        case "" | "identity":
+            return None
+        case "gzip" | "x-gzip":
+            return zlib.decompressobj(16 + zlib.MAX_WBITS)
+        case "deflate":
+            return zlib.decompressobj()
+        case other:
+            raise TransferError(
+                Failure("unusable", message=f"Content-Encoding: {other[:20]}; expected identity")
+            )
+
+
+def _retry_after_s(text: str) -> float:
+    """Seconds of a Retry-After field; 0 for none, or a date."""
+    return float(text) if re.fullmatch("[0-9]{1,6}", text.strip()) else 0.0
+
+
+def _as_failure(exc: Exception, url: str) -> Failure:
+    """A transport exception in our words; of the URL only host and port, it may hold a token."""
+    where = urlsplit(url).netloc.rpartition("@")[2] if "//" in url else "the server"
     if isinstance(exc, aiohttp.ClientPayloadError):
         return Failure("truncated", message="the connection broke off in the body")
     if isinstance(exc, TimeoutError):
-        return Failure("timeout", message=f"no connection within {CONNECT_LIMIT_S:g} s")
+        return Failure("timeout", message=f"{where}: no connection within {CONNECT_LIMIT_S:g} s")
+    if isinstance(exc, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
+        return Failure("connect", message=f"{where}: its certificate is not trusted (--insecure)")
     if isinstance(exc, aiohttp.ClientConnectorError):
-        return Failure("connect", message=f"cannot connect: {exc.os_error.strerror or 'refused'}")
-    if isinstance(exc, aiohttp.InvalidURL):
-        return Failure("content", message="not a usable URL")
-    return Failure("connect", message=f"the connection failed ({type(exc).__name__})")
+        reason = exc.os_error.strerror or "refused"
+        return Failure("connect", message=f"{where}: cannot connect: {reason}")
+    if isinstance(exc, zlib.error):
+        return Failure("unusable", message="compressed data that cannot be unpacked")
+    return Failure("connect", message=f"{where}: the connection failed ({type(exc).__name__})")

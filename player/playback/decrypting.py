@@ -18,7 +18,8 @@ from typing import Any
 
 from abr.errors import MediaError
 from player.playback.actions import Resource, Want
-from player.playback.retry import Failure
+from player.playback.checking import check_media
+from player.playback.retry import Failure, FailureKind
 from transcode.encryption import KEY_BYTES, decrypt
 from transcode.packaging.sampledecryption import (
     Protection,
@@ -46,6 +47,10 @@ class UnusableError(Exception):
         super().__init__(failure.message)
         self.request_id = request_id
         self.failure = failure
+
+
+class _NoKeyError(MediaError):
+    """What no other try would mend: playlist and media do not agree on encryption."""
 
 
 class Decrypter:
@@ -109,15 +114,20 @@ class Decrypter:
                 return self._clear_init(want, body)
             return self._clear_samples(want, body)
         except (MediaError, ValueError) as exc:
+            kind: FailureKind = "content" if isinstance(exc, _NoKeyError) else "unusable"
             what = f"segment {want.segment}" if want.kind == "segment" else "initialisation section"
-            failure = Failure("content", message=f"{what}: {exc}")
+            failure = Failure(kind, message=f"{what}: {exc}")
             raise UnusableError(arrival.request_id, failure) from exc
 
     def _whole(self, arrival: Arrival) -> bytes:
         use = arrival.want.key
         if use is None or use.method != "AES-128":
             return arrival.body
-        return decrypt(arrival.body, self._keys[use.resource], use.iv)
+        body = decrypt(arrival.body, self._keys[use.resource], use.iv)
+        # Padding is right by chance for one wrong key in 256.
+        if problem := check_media(arrival.want, body):
+            raise MediaError(problem)
+        return body
 
     def _clear_init(self, want: Want, body: bytes) -> bytes:
         """Remember how samples are encrypted, and say nothing of it any more."""
@@ -132,7 +142,7 @@ class Decrypter:
         if protection is None:
             if use is None:
                 return body
-            raise MediaError(
+            raise _NoKeyError(
                 f"mp4: {use.method} in the playlist, and nothing of it in the initialisation "
                 "section"
             )
@@ -140,7 +150,7 @@ class Decrypter:
         if not kids:  # a clear lead
             return clear_segment(body, protection, {})
         if use is None:
-            raise MediaError(f"mp4: encrypted with key {kids[0]}, and the playlist names no key")
+            raise _NoKeyError(f"mp4: encrypted with key {kids[0]}, and the playlist names no key")
         key = self._keys[use.resource]
         if len(key) != KEY_BYTES:
             raise MediaError(f"a key of {len(key)} bytes; expected {KEY_BYTES}")

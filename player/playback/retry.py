@@ -13,10 +13,11 @@ import numpy as np
 
 from player.config import PlayerConfig
 
-FailureKind = Literal["connect", "timeout", "status", "truncated", "content"]
+FailureKind = Literal["connect", "timeout", "status", "truncated", "unusable", "content"]
 """connect: no connection, or it broke before a response. timeout: a limit passed.
 status: an HTTP status other than success. truncated: it broke off in the body.
-content: the bytes came but cannot be used (decryption, playlist syntax)."""
+unusable: the bytes are not what was asked for, such as an error page with status 200; another
+try may bring it. content: the bytes came but cannot be used, and would not be the next time."""
 
 RETRYABLE_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses after which the same request may succeed: RFC 9110, 15.5.9 and 15.6; RFC 8470, 5.2
@@ -37,6 +38,8 @@ class Failure:
     """Machine-readable reason a server gave, such as ``expired``."""
     message: str = ""
     """One line for people; never a token or a key."""
+    after_s: float = 0.0
+    """Seconds that the server asks to wait (Retry-After); 0: it does not say."""
 
     def __str__(self) -> str:
         if self.kind == "status":
@@ -67,7 +70,9 @@ def judge(
     """
     if failure.kind == "content":
         return Verdict("give-up")
-    is_refusal = failure.kind == "status" and failure.status not in RETRYABLE_STATUS
+    is_refusal = failure.kind == "unusable" or (
+        failure.kind == "status" and failure.status not in RETRYABLE_STATUS
+    )
     if attempt >= config.attempts and (is_refusal or patience_left_s <= 0):
         return Verdict("give-up")
     if failure.kind == "status":
@@ -75,7 +80,10 @@ def judge(
             return Verdict("renew")
         if failure.status not in RETRYABLE_STATUS:
             return Verdict("give-up")
-    return Verdict("retry", backoff_s(attempt, config=config, rng=rng))
+    wait_s = backoff_s(attempt, config=config, rng=rng)
+    if failure.after_s > max(patience_left_s, config.backoff_max_s):
+        return Verdict("give-up")
+    return Verdict("retry", max(wait_s, failure.after_s))
 
 
 def backoff_s(attempt: int, *, config: PlayerConfig, rng: np.random.Generator) -> float:

@@ -165,7 +165,7 @@ class PlaybackSession:
                 request = self._loader.book.close(request_id)
                 if request is not None:
                     self._loader.handle_failure(request, failure)
-                elif failure.kind == "content":
+                elif failure.kind in ("content", "unusable"):  # of media taken for good
                     raise PlaybackError(failure.message)
         return self._leave()
 

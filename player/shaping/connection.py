@@ -53,10 +53,6 @@ class ConnectionLink(Protocol):
         """Round-trip time now."""
         ...
 
-    def accept(self, client: asyncio.Transport) -> Connection | None:
-        """A client connected; None turns it away."""
-        ...
-
     def reader_for(
         self, connection: Connection, server: asyncio.Transport, sock: socket.socket
     ) -> Reader:

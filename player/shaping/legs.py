@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 
 from player.shaping.connection import Connection, ConnectionLink
 
@@ -11,8 +12,10 @@ from player.shaping.connection import Connection, ConnectionLink
 class ClientLeg(asyncio.Protocol):
     """The proxy's side of the client's connection."""
 
-    def __init__(self, link: ConnectionLink) -> None:
-        self._link = link
+    def __init__(
+        self, link: ConnectionLink, accept: Callable[[asyncio.Transport], Connection | None]
+    ) -> None:
+        self._link, self._accept = link, accept
         self._connection: Connection | None = None
 
     def __repr__(self) -> str:
@@ -22,7 +25,7 @@ class ClientLeg(asyncio.Protocol):
         """The client connected."""
         assert isinstance(transport, asyncio.Transport)
         transport.set_write_buffer_limits(high=self._link.config.socket_buffer_bytes)
-        self._connection = self._link.accept(transport)
+        self._connection = self._accept(transport)
 
     def data_received(self, data: bytes) -> None:
         """The client sent a piece."""

@@ -20,6 +20,7 @@ import contextlib
 import itertools
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -38,6 +39,9 @@ from player.shaping.prompt import PromptDepartures
 from player.shaping.sockets import abort, tcp_socket
 
 __all__ = ["Shaper", "ShaperConfig", "ShaperReport"]
+
+MOST_SERVERS = 64
+"""Most servers that one client reaches over the link."""
 
 
 class Shaper:
@@ -86,7 +90,7 @@ class Shaper:
         self._refused = 0
         self._dials = asyncio.TaskGroup()
         self._dialling: set[asyncio.Task[None]] = set()
-        self._addresses: list[tuple[int, Any]] = []  # family and what connect takes
+        self._doors: dict[tuple[str, int], _Door] = {}
         self._given_alarms = alarms
         self._listening = listening
         self._on_start = on_start
@@ -109,16 +113,35 @@ class Shaper:
             PortInUseError: the address cannot be listened on.
         """
         self._loop = asyncio.get_running_loop()
-        listening = self._listening or self._bound_socket()
+        listening = self._listening or _bound_socket(self.config)
         listening.listen(self.config.max_connections)
         self.alarms = self._given_alarms or Alarms(self._loop)
         self.host, self.port = listening.getsockname()[:2]
-        with contextlib.suppress(socket.gaierror):
-            found = socket.getaddrinfo(*self.upstream, flags=socket.AI_NUMERICHOST)
-            self._addresses = [(found[0][0], found[0][4])]
         await self._dials.__aenter__()
-        self._server = await self._loop.create_server(lambda: ClientLeg(self), sock=listening)
+        await self._open_door(self.upstream, listening)
         return self
+
+    async def route(self, host: str, port: int) -> tuple[str, int]:
+        """Where a client connects to reach another server over the same link.
+
+        Raises:
+            OSError: too many servers, or no address to listen on.
+        """
+        server = (host, port)
+        if server not in self._doors:
+            if len(self._doors) >= MOST_SERVERS:
+                raise OSError(f"more than {MOST_SERVERS} servers behind one link")
+            config = replace(self.config, port=0)
+            listening = _bound_socket(config)
+            listening.listen(config.max_connections)
+            await self._open_door(server, listening)
+        return self._doors[server].at
+
+    async def _open_door(self, server: tuple[str, int], listening: socket.socket) -> None:
+        door = self._doors[server] = _Door(self, server, listening.getsockname()[:2])
+        door.listener = await self._loop.create_server(
+            lambda: ClientLeg(self, door.accept), sock=listening
+        )
 
     async def __aexit__(
         self,
@@ -127,7 +150,9 @@ class Shaper:
         trace: TracebackType | None,
     ) -> None:
         """Stop listening and close every connection, whatever is under way."""
-        self._server.close()
+        listeners = [door.listener for door in self._doors.values() if door.listener is not None]
+        for listener in listeners:
+            listener.close()
         for connection in tuple(self._connections.values()):
             connection.close()
         for dial in tuple(self._dialling):
@@ -136,27 +161,10 @@ class Shaper:
         await self._dials.__aexit__(None, None, None)
         for _ in range(3):  # the client's leg ends, then the server's, then their sockets
             await asyncio.sleep(0)
-        await self._server.wait_closed()
+        for listener in listeners:
+            await listener.wait_closed()
         if self._given_alarms is None:
             self.alarms.close()
-
-    def _bound_socket(self) -> socket.socket:
-        config = self.config
-        sock = tcp_socket(
-            socket.AF_INET6 if ":" in config.host else socket.AF_INET, config.socket_buffer_bytes
-        )
-        try:
-            if config.port:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((config.host, config.port))
-        except OSError as exc:
-            sock.close()
-            where = f"{config.host}:{config.port}" if config.port else config.host
-            raise PortInUseError(
-                f"{where}: the shaping proxy cannot listen here ({exc.strerror}); "
-                "give an address of this machine and ports that are free"
-            ) from exc
-        return sock
 
     def start_clock(self, now_s: float | None = None) -> None:
         """Make ``now_s`` (event-loop time; None: this instant) trace time 0.
@@ -265,40 +273,36 @@ class Shaper:
         self.pacer.take_alone(flow, sent_bytes)
         self._ledger.add_delivered(sent_bytes, since_s)
 
-    def accept(self, client: asyncio.Transport) -> Connection | None:
-        """A client connected: dial the server for it, or turn it away."""
+    def accept(self, client: asyncio.Transport, server: Server) -> Connection | None:
+        """A client connected: dial ``server`` for it, or turn it away."""
         if len(self._connections) >= self.config.max_connections:
             self._refused += 1
             abort(client)
             return None
         connection = Connection(self, next(self._ids), client)
         self._connections[connection.flow] = connection
-        dial = self._dials.create_task(self._dial(connection))
+        dial = self._dials.create_task(self._dial(connection, server))
         self._dialling.add(dial)
         dial.add_done_callback(self._dialling.discard)
         return connection
 
-    async def _dial(self, connection: Connection) -> None:
+    async def _dial(self, connection: Connection, server: Server) -> None:
         """Open the server's side of a connection; a failure resets the client's side."""
         config = self.config
         try:
             async with asyncio.timeout(config.connect_timeout_s):
-                sock = await self._connected_socket()
+                sock = await self._connected_socket(server)
                 await self._loop.create_connection(
                     lambda: ServerLeg(connection, sock, config.socket_buffer_bytes), sock=sock
                 )
         except OSError:  # refused, unreachable, unknown name, or the time limit
             connection.close()
 
-    async def _connected_socket(self) -> socket.socket:
-        host, port = self.upstream
+    async def _connected_socket(self, server: Server) -> socket.socket:
         config = self.config
         read_bytes = self._departures.receive_bytes
-        if not self._addresses:  # a name; numbers were read at the start
-            found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            self._addresses = [(family, address) for family, _, _, _, address in found]
-        error = OSError(f"{host}: no address")
-        for family, address in self._addresses:
+        error = OSError(f"{server.host}: no address")
+        for family, address in await server.addresses(self._loop):
             sock = tcp_socket(family, config.socket_buffer_bytes, read_bytes)
             try:
                 await self._loop.sock_connect(sock, address)
@@ -311,3 +315,58 @@ class Shaper:
             else:
                 return sock
         raise error
+
+
+class Server:
+    """A server behind the link, and its addresses once they are known."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.host, self.port = host, port
+        self._addresses: list[tuple[int, Any]] = []  # family and what connect takes
+        with contextlib.suppress(socket.gaierror):
+            found = socket.getaddrinfo(host, port, flags=socket.AI_NUMERICHOST)
+            self._addresses = [(found[0][0], found[0][4])]
+
+    def __repr__(self) -> str:
+        return f"<Server {self.host}:{self.port}>"
+
+    async def addresses(self, loop: asyncio.AbstractEventLoop) -> list[tuple[int, Any]]:
+        """Family and address of each of its sockets; a name is looked up once."""
+        if not self._addresses:
+            found = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+            self._addresses = [(family, address) for family, _, _, _, address in found]
+        return self._addresses
+
+
+class _Door:
+    """A place to listen for the clients of one server."""
+
+    def __init__(self, shaper: Shaper, server: tuple[str, int], at: tuple[str, int]) -> None:
+        self.at = at
+        self.listener: asyncio.Server | None = None
+        self._shaper, self._server = shaper, Server(*server)
+
+    def __repr__(self) -> str:
+        return f"<_Door {self.at[0]}:{self.at[1]} to {self._server!r}>"
+
+    def accept(self, client: asyncio.Transport) -> Connection | None:
+        """A client connected."""
+        return self._shaper.accept(client, self._server)
+
+
+def _bound_socket(config: ShaperConfig) -> socket.socket:
+    sock = tcp_socket(
+        socket.AF_INET6 if ":" in config.host else socket.AF_INET, config.socket_buffer_bytes
+    )
+    try:
+        if config.port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((config.host, config.port))
+    except OSError as exc:
+        sock.close()
+        where = f"{config.host}:{config.port}" if config.port else config.host
+        raise PortInUseError(
+            f"{where}: the shaping proxy cannot listen here ({exc.strerror}); "
+            "give an address of this machine and ports that are free"
+        ) from exc
+    return sock

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import gzip
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -15,19 +16,41 @@ from player.playback.actions import Kind, Want
 from player.playback.retry import Failure
 from transcode.playlist import ByteRange
 
-BODY = bytes(range(100))
+BODY = b"\0\0\0\x64moof" + bytes(range(8, 100))
+"""What begins as a box."""
+RANGE = ByteRange(0, 10)
+
+
+def ranged(body: bytes, said: str | None) -> web.Response:
+    headers = {} if said is None else {"Content-Range": said}
+    return web.Response(status=206, body=body, headers=headers)
+
+
+def coded(body: bytes, coding: str) -> web.Response:
+    return web.Response(body=body, headers={"Content-Encoding": coding})
+
+
+PACKED = gzip.compress(BODY)
+ANSWERS: dict[str, Callable[[], web.StreamResponse]] = {
+    "/whole": lambda: web.Response(body=BODY),
+    "/ranged": lambda: ranged(BODY[:10], "bytes 0-9/100"),
+    "/other-range": lambda: ranged(BODY[1:11], "bytes 1-10/100"),
+    "/no-range": lambda: ranged(BODY[:10], None),
+    "/short-range": lambda: ranged(BODY[:9], "bytes 0-9/100"),
+    "/moved": lambda: web.Response(status=302, headers={"Location": "/whole"}),
+    "/loop": lambda: web.Response(status=302, headers={"Location": "/loop"}),
+    "/refused": lambda: web.Response(status=403, headers={"Abr-Refusal": "expired"}),
+    "/later": lambda: web.Response(status=503, headers={"Retry-After": "7"}),
+    "/page": lambda: web.Response(text="<!DOCTYPE html><p>Sign in", content_type="text/html"),
+    "/empty": lambda: web.Response(body=b""),
+    "/packed": lambda: coded(PACKED, "gzip"),
+    "/cut-packed": lambda: coded(PACKED[:-9], "gzip"),
+    "/odd-coding": lambda: coded(BODY, "br"),
+}
 
 
 async def answer(request: web.Request) -> web.StreamResponse:
-    match request.path:
-        case "/ranged":
-            return web.Response(status=206, body=BODY[request.http_range])
-        case "/moved":
-            raise web.HTTPFound("/whole")
-        case "/refused":
-            return web.Response(status=403, headers={"Abr-Refusal": "expired"})
-        case _:
-            return web.Response(body=BODY)
+    return ANSWERS[request.path]()
 
 
 @asynccontextmanager
@@ -53,8 +76,7 @@ async def fetch(
 
 
 async def test_a_byte_range_is_asked_for_and_every_byte_reported() -> None:
-    """10 bytes from offset 20."""
-    assert await fetch("/ranged", ByteRange(20, 10)) == (BODY[20:30], [None], 10)
+    assert await fetch("/ranged", RANGE) == (BODY[:10], [None], 10)
 
 
 async def test_a_redirect_is_followed_and_told() -> None:
@@ -67,9 +89,38 @@ async def test_a_redirect_is_followed_and_told() -> None:
     [
         (
             "/whole",
-            ByteRange(20, 10),
-            Failure("content", 200, "", "the server ignored a byte range"),
+            RANGE,
+            Failure("unusable", message="the server ignored a byte range"),
         ),
+        (
+            "/other-range",
+            RANGE,
+            Failure("unusable", message="Content-Range: found bytes 1-10/100; expected bytes 0-9"),
+        ),
+        (
+            "/no-range",
+            RANGE,
+            Failure("unusable", message="Content-Range: found none; expected bytes 0-9"),
+        ),
+        (
+            "/short-range",
+            RANGE,
+            Failure("unusable", 206, message="9 bytes; expected 10, the range asked for"),
+        ),
+        (
+            "/page",
+            None,
+            Failure("unusable", 200, message="a page (text/html) where media were expected"),
+        ),
+        ("/empty", None, Failure("unusable", 200, message="an empty segment")),
+        ("/loop", None, Failure("unusable", message="over 10 redirects")),
+        ("/cut-packed", None, Failure("truncated", message="compressed data that break off")),
+        (
+            "/odd-coding",
+            None,
+            Failure("unusable", message="Content-Encoding: br; expected identity"),
+        ),
+        ("/later", None, Failure("status", 503, after_s=7.0)),
         ("/refused", None, Failure("status", 403, "expired")),
     ],
 )
@@ -79,6 +130,68 @@ async def test_a_response_that_is_no_use_is_a_failure(
     with pytest.raises(TransferError) as caught:
         await fetch(path, byte_range)
     assert caught.value.failure == failure
+
+
+async def test_a_body_that_is_compressed_unasked_is_unpacked() -> None:
+    """Its size on the wire is what counts."""
+    body, _, size_bytes = await fetch("/packed")
+    assert (body, size_bytes) == (BODY, len(gzip.compress(BODY)))
+
+
+ECHO: list[tuple[str, dict[str, str]]] = []
+"""Path and fields of each request to a server that answers with a redirect or a body."""
+
+
+@asynccontextmanager
+async def echoing(to: str = "") -> AsyncIterator[str]:
+    async def echo(request: web.Request) -> web.StreamResponse:
+        ECHO.append((request.raw_path, dict(request.headers)))
+        if to:
+            return web.Response(status=302, headers={"Location": to, "Set-Cookie": "who=me"})
+        return web.Response(body=BODY, headers={"Set-Cookie": "who=me"})
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", echo)
+    async with TestServer(app) as server:
+        yield str(server.make_url("")).rstrip("/")
+
+
+async def test_urls_go_out_as_they_are_written_and_cookies_come_back() -> None:
+    """Signatures cover the spelling; a server given by address has cookies as well."""
+    ECHO.clear()
+    path = "/a%2Fb%27c%3Ad%28e%29/'f'?x=%7E&y=a+b%20c&sig=a%2Bb=="
+    async with echoing() as base, HttpTransport(base) as http:
+        want = Want(kind="segment", url=base + path)
+        for _ in range(2):
+            await http.fetch(want, want.url, on_response=lambda _: None, on_piece=lambda _: None)
+    assert [seen for seen, _ in ECHO] == [path, path]
+    assert [fields.get("Cookie") for _, fields in ECHO] == [None, "who=me"]
+
+
+async def test_fields_given_for_one_server_are_not_told_to_another() -> None:
+    ECHO.clear()
+    given = {"X-Key": "secret", "authorization": "Bearer secret", "user-agent": "mine/1"}
+    async with (
+        echoing() as other,
+        echoing(f"{other}/there") as base,
+        HttpTransport(base, headers=given) as http,
+    ):
+        want = Want(kind="segment", url=f"{base}/here")
+        await http.fetch(want, want.url, on_response=lambda _: None, on_piece=lambda _: None)
+    (_, first), (_, second) = ECHO
+    assert (first["X-Key"], first["Authorization"]) == ("secret", "Bearer secret")
+    assert "secret" not in str(second)
+    assert second["Host"] == other.removeprefix("http://")
+    assert [fields["User-Agent"] for fields in (first, second)] == ["mine/1", "mine/1"]
+
+
+async def test_a_data_url_is_what_it_holds() -> None:
+    async with opened() as (http, _):
+        url = "data:application/octet-stream;base64,AAECAwQFBgcICQoLDA0ODw=="
+        want = Want(kind="key", url=url)
+        sizes: list[int] = []
+        body = await http.fetch(want, url, on_response=lambda _: None, on_piece=sizes.append)
+    assert (body, sizes) == (bytes(range(16)), [16])
 
 
 async def test_a_playlist_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

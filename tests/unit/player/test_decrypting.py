@@ -11,6 +11,11 @@ from transcode.encryption import encrypt
 KEY, OTHER_KEY, IV = bytes(range(16)), bytes(range(1, 17)), bytes(16)
 
 
+def media(name: str) -> bytes:
+    """Bytes that begin as a transport stream does."""
+    return b"\x47" + name.encode()
+
+
 def key(number: int) -> Want:
     return Want(kind="key", url=f"key/{number}")
 
@@ -23,17 +28,24 @@ def segment(index: int, use: int | None = 1) -> Want:
 def test_media_waits_for_its_key_and_comes_in_order() -> None:
     """Segments 0 and 1 arrive before the key; 2 arrives after it."""
     decrypter = Decrypter()
-    assert decrypter.take(Arrival(0, segment(0), encrypt(b"a", KEY, IV))) == []
-    assert decrypter.take(Arrival(1, segment(1), encrypt(b"b", KEY, IV))) == []
-    assert decrypter.take(Arrival(2, key(1), KEY)) == [(segment(0), b"a"), (segment(1), b"b")]
-    assert decrypter.take(Arrival(3, segment(2), encrypt(b"c", KEY, IV))) == [(segment(2), b"c")]
+    assert decrypter.take(Arrival(0, segment(0), encrypt(media("a"), KEY, IV))) == []
+    assert decrypter.take(Arrival(1, segment(1), encrypt(media("b"), KEY, IV))) == []
+    assert decrypter.take(Arrival(2, key(1), KEY)) == [
+        (segment(0), media("a")),
+        (segment(1), media("b")),
+    ]
+    assert decrypter.take(Arrival(3, segment(2), encrypt(media("c"), KEY, IV))) == [
+        (segment(2), media("c"))
+    ]
 
 
 def test_clear_media_waits_for_nothing() -> None:
     """Not even for media before it that does."""
     decrypter = Decrypter()
-    decrypter.take(Arrival(0, segment(0), encrypt(b"a", KEY, IV)))
-    assert decrypter.take(Arrival(1, segment(1, None), b"b")) == [(segment(1, None), b"b")]
+    decrypter.take(Arrival(0, segment(0), encrypt(media("a"), KEY, IV)))
+    assert decrypter.take(Arrival(1, segment(1, None), media("b"))) == [
+        (segment(1, None), media("b"))
+    ]
     assert repr(decrypter) == "<Decrypter 0 keys, 1 waiting for one>"
 
 
@@ -48,14 +60,14 @@ def test_media_that_is_cut_off_names_its_own_request() -> None:
     decrypter.take(Arrival(0, key(1), KEY))
     with pytest.raises(UnusableError, match=r"segment 5: .*: 10 bytes; expected a mult") as caught:
         decrypter.take(Arrival(9, segment(5), b"x" * 10))
-    assert (caught.value.request_id, caught.value.failure.kind) == (9, "content")
+    assert (caught.value.request_id, caught.value.failure.kind) == (9, "unusable")
 
 
 @pytest.mark.parametrize("wrong", [OTHER_KEY, b"short"])
 def test_a_wrong_key_names_the_media_that_waited_for_it(wrong: bytes) -> None:
     """The request that brought the media, which had been taken for good."""
     decrypter = Decrypter()
-    decrypter.take(Arrival(4, segment(0), encrypt(b"a" * 100, KEY, IV)))
+    decrypter.take(Arrival(4, segment(0), encrypt(media("a") * 100, KEY, IV)))
     with pytest.raises(UnusableError, match="segment 0: ") as caught:
         decrypter.take(Arrival(5, key(1), wrong))
     assert caught.value.request_id == 4
