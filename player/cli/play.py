@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from abr.errors import ConfigError
 from abr.shell import note, run_async
 from player.cli.options import (
     TRACE_HELP,
@@ -50,6 +53,16 @@ PROGRESS_EVERY_S = 0.2
     metavar="NAME",
     help="ABR algorithm; `abr algorithms` lists them.",
 )
+@click.option(
+    "--header",
+    "-H",
+    "header_texts",
+    metavar="NAME:VALUE",
+    multiple=True,
+    help="Send this field to the server of URL, and to no other. Repeatable.",
+)
+@click.option("--user-agent", metavar="TEXT", help="Send this as User-Agent to every server.")
+@click.option("--insecure", is_flag=True, help="Take certificates of HTTPS servers as they are.")
 @playing_options
 @click.pass_context
 def play(
@@ -57,6 +70,9 @@ def play(
     url: str,
     trace_text: str | None,
     save_dir: Path | None,
+    header_texts: tuple[str, ...],
+    user_agent: str | None,
+    insecure: bool,
     algorithm: str,
     params: tuple[str, ...],
     max_play_s: float | None,
@@ -75,11 +91,13 @@ def play(
       abr play http://127.0.0.1:8080/t/TOKEN/film/multivariant.m3u8
       abr play URL --trace lte.csv --algorithm bba-0 --log session.jsonl
       abr play URL --trace 3g.json --algorithm fixed --param rung=1 --duration 60 --json
+      abr play https://cdn.example/film.m3u8 -H "X-Key: ..." --user-agent "tv/3"
     """
     from player.api import play as play_url
     from player.files import MediaFolder, check_writable
 
     config = read_config(ctx, rtt_ms=rtt_ms, max_buffer_s=max_buffer_s)
+    headers = read_headers(header_texts, user_agent)
     chosen, parameters = check_algorithm(algorithm, params)
     trace = None if trace_text is None else read_trace(trace_text)
     check_writable(log_path)
@@ -97,6 +115,8 @@ def play(
                     max_play_s=max_play_s or math.inf,
                     on_progress=progress,
                     sink=sink,
+                    headers=headers,
+                    insecure=insecure,
                 )
             )
     finally:
@@ -105,6 +125,30 @@ def play(
     if log.provenance.get("shaper", {}).get("is_overloaded"):
         note("this machine was too busy to shape the network faithfully; do not trust the figures")
     finish(log, log_path, as_json=as_json)
+
+
+def read_headers(texts: Sequence[str], user_agent: str | None) -> dict[str, str]:
+    """Fields of ``--header`` and ``--user-agent``.
+
+    Raises:
+        ConfigError: a text is no field; it is not repeated, since it may be a secret.
+    """
+    found = {} if user_agent is None else {"User-Agent": user_agent}
+    for number, text in enumerate(texts, 1):
+        name, colon, value = text.partition(":")
+        is_field = colon and _NAME.fullmatch(name.strip()) and _VALUE.fullmatch(value.strip())
+        if not is_field or name.strip().title() in ("Host", "Content-Length", "Range"):
+            raise ConfigError(
+                f"--header number {number}: expected NAME: VALUE of one line, and no name that "
+                "the player sets itself (Host, Range)"
+            )
+        found[name.strip()] = value.strip()
+    return found
+
+
+# RFC 9110, 5.6.2 (token) and 5.5 (field-value).
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 class ProgressLine:
