@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Key store. [$ABR_KEYS, else abrkit/keys below the user's data folder]",
 )
+@click.option(
+    "--state",
+    metavar="FILE|URL",
+    help="Sessions and revocations, shared with `abr gateway`: a file, or postgresql://… "
+    "[$ABR_STATE, else abrkit/state.sqlite below the user's data folder]",
+)
 @click.option("--public-base", metavar="URL", help="Base of the playback URLs that are issued.")
 @click.option("--token-ttl", type=float, metavar="SECONDS", help="Lifetime of a token. [3600]")
 @click.option(
@@ -70,6 +76,7 @@ def origin(
     tls_cert: str | None,
     tls_key: str | None,
     keys_dir: Path | None,
+    state: str | None,
     public_base: str | None,
     token_ttl: float | None,
     session_ttl: float | None,
@@ -111,14 +118,15 @@ def origin(
         steering=steering,
         audit_log=audit_log,
     )
-    run_async(_serve(where, keys_dir, config.check(), as_json=as_json))
+    run_async(_serve(where, keys_dir, state, config.check(), as_json=as_json))
 
 
 async def _serve(
-    folder: str, keys_dir: Path | None, config: OriginConfig, *, as_json: bool
+    folder: str, keys_dir: Path | None, state: str | None, config: OriginConfig, *, as_json: bool
 ) -> None:
     import asyncio
 
+    from origin.gateway.server.shared import shared_state
     from origin.server.app import ORIGIN, make_app
     from origin.server.httpserver import listening
     from origin.server.store import titles_without_keys
@@ -132,7 +140,8 @@ async def _serve(
     keys = KeyStore.open(keys_dir or default_keys_dir(os.environ))
     for problem in titles_without_keys(store, keys):
         note(problem)
-    app = make_app(store, keys, config)
+    shared = shared_state(state, os.environ)
+    app = make_app(store, keys, config, revocations=shared, sessions=shared)
     tls = tls_context(config.tls_cert, config.tls_key)
     async with listening(app, host=config.host, port=config.port, tls=tls) as at:
         if config.audit_log:

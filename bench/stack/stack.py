@@ -26,6 +26,7 @@ from origin.config import OriginConfig, ServerLimits
 from origin.gateway.config import GatewayConfig
 from origin.gateway.server.app import serving
 from origin.gateway.server.opening import open_service
+from origin.gateway.server.shared import SharedState
 from origin.server.app import ORIGIN, Origin
 from origin.server.app import make_app as make_origin
 from origin.server.httpserver import listening
@@ -211,7 +212,17 @@ class Stack:
         config = self.config
         self._titles = store.titles()
         folder = Path(config.cache_dir) if config.cache_dir else self._temporary(running)
-        origin = make_origin(store, keys, self._origin_config(), limits=self._limits)
+        state = config.state or str(self._temporary(running) / "state.sqlite")
+        shared = SharedState(state)
+        running.callback(shared.close)
+        origin = make_origin(
+            store,
+            keys,
+            self._origin_config(),
+            limits=self._limits,
+            revocations=shared,
+            sessions=shared,
+        )
         where = await running.enter_async_context(
             listening(origin, host=config.host, port=config.port, limits=self._limits)
         )
@@ -220,7 +231,7 @@ class Stack:
         regional = await self._start_edge(running, folder, where.url, "regional", "regional")
         for number in range(1, config.edges + 1):
             await self._start_edge(running, folder, regional, f"isp-{number}", "isp")
-        await self._start_watch(running, store, keys)
+        await self._start_watch(running, store, keys, state)
 
     async def _start_edge(
         self, running: AsyncExitStack, folder: Path, parent: str, name: str, tier: str
@@ -246,12 +257,13 @@ class Stack:
         self.listeners.append(Listener("edge", tier, where.url, name))
         return where.url
 
-    async def _start_watch(self, running: AsyncExitStack, store: Packages, keys: KeyStore) -> None:
+    async def _start_watch(
+        self, running: AsyncExitStack, store: Packages, keys: KeyStore, state: str
+    ) -> None:
         isp = next(each for each in self.listeners if each.tier == "isp")
         config = GatewayConfig(
             anyone=True, public_base=isp.url, token_ttl_s=self.config.token_ttl_s
         ).check()
-        state = self.config.state or str(self._temporary(running) / "state.sqlite")
         service = open_service(config, titles=store, keys=keys, state=state)
         gateway = await running.enter_async_context(serving(service))
         reach = Reach(

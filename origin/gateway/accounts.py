@@ -229,7 +229,7 @@ def _digests(table: Mapping[str, Any], place: str) -> list[bytes]:
         if match is None:
             raise ConfigError(
                 f"{place} secrets: expected hashes such as sha256:0123…; "
-                "`abr gateway secret` makes a secret and its hash"
+                "`abr gateway --make-secret` makes a secret and its hash"
             )
         found.append(bytes.fromhex(match[1]))
     return found

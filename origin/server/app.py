@@ -60,6 +60,7 @@ from origin.steering import with_steering
 from origin.tierfields import asked_by_tier, tier_fields
 from origin.tokens.pathtoken import TokenIssuer
 from origin.tokens.permission import Asked, Permission
+from origin.tokens.refusals import refuse
 from origin.tokens.revocation import RevocationSource
 from transcode.packaging.layout import MULTIVARIANT
 
@@ -76,6 +77,14 @@ class Keys(Secrets, ContentKeys, Protocol):
     """What the origin needs of a key store."""
 
 
+class Sessions(Protocol):
+    """Whoever keeps sessions."""
+
+    async def is_closed(self, permission: Permission) -> bool:
+        """Whether the session of a token was closed before its end, so is not to be renewed."""
+        ...
+
+
 def make_app(
     store: TitleStore,
     keys: Keys,
@@ -84,6 +93,7 @@ def make_app(
     limits: ServerLimits | None = None,
     now: Callable[[], float] | None = None,
     revocations: RevocationSource | None = None,
+    sessions: Sessions | None = None,
 ) -> web.Application:
     """The origin as an application; serve it with ``httpserver.listening``.
 
@@ -94,6 +104,7 @@ def make_app(
         limits: Sizes and times.
         now: Unix time, seconds; by default a clock that does not jump.
         revocations: Where revocations are kept; None: nowhere, so they end with this process.
+        sessions: Who knows which sessions were closed; None: nobody.
 
     Raises:
         ConfigError: a setting is out of range, or settings contradict each other.
@@ -106,7 +117,7 @@ def make_app(
     )
     trust = Trust(keys, revocations, now=now)
     trust.verifier.set_others(read_trust(config.trust).forms())
-    origin = Origin(store, keys, config, limits, now, trust)
+    origin = Origin(store, keys, config, limits, now, trust, sessions)
     app = make_application(origin.answer, limits=limits)
     app[ORIGIN] = origin
     app.cleanup_ctx.append(trust.running)
@@ -127,7 +138,9 @@ class Origin:
         limits: ServerLimits,
         now: Callable[[], float],
         trust: Trust,
+        sessions: Sessions | None = None,
     ) -> None:
+        self._sessions = sessions
         self.trust, self.verifier = trust, trust.verifier
         self.metrics = OriginMetrics()
         audit = None
@@ -300,6 +313,8 @@ class Origin:
             target.token, asked=asked_of(request, target), now_s=now_s
         )
         show(request, target.shown)
+        if self._sessions is not None and await self._sessions.is_closed(permission):
+            refuse("session-over")
         token = self.issuer.renew(permission, now_s=now_s, ttl_s=self._config.token_ttl_s)
         return json_response(self._token_fields(token, target.title, now_s))
 

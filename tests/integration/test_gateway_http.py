@@ -19,6 +19,7 @@ from origin.gateway.accounts import hash_text, secret_of
 from origin.gateway.config import GatewayConfig
 from origin.gateway.server.app import GATEWAY, Gateway, make_app
 from origin.gateway.server.opening import open_service
+from origin.gateway.server.shared import SharedState
 from origin.server.app import make_app as make_origin
 from origin.server.httpserver import listening
 from origin.server.store import DirectoryStore
@@ -385,3 +386,36 @@ def test_settings_that_open_the_service_to_all_are_refused() -> None:
         replace(config, accounts="x").check()
     with pytest.raises(ValueError, match="--accounts"):
         GatewayConfig().check()
+
+
+async def test_a_session_that_was_ended_opens_nothing_at_the_origin_and_is_not_renewed(
+    start: Start, tmp_path: Path
+) -> None:
+    """The origin reads the state: its deny list while tokens live, closed sessions afterwards."""
+    shared = SharedState(str(tmp_path / "state.sqlite"))
+    store = DirectoryStore(tmp_path / "packages")
+    origin = make_origin(store, MemoryKeys(), OriginConfig(), revocations=shared, sessions=shared)
+    async with listening(origin, host="127.0.0.1", port=0) as at:
+        client = await start(public_base=at.url, token_ttl_s=1.0)
+        ended, kept = await client.play(device="tv"), await client.play(device="phone")
+        path = f"/v1/sessions/{ended.body['session']}"
+        assert (await client.ask("DELETE", path, bearer=ended.body["token"])).status == 204
+
+        async def status(url: str) -> tuple[int, str | None]:
+            async with client.http.get(url) as got:
+                return got.status, got.headers.get("Abr-Refusal")
+
+        async def refused(url: str, reason: str) -> bool:
+            """Whether it comes to be refused for this reason."""
+            for _ in range(250):
+                if await status(url) == (403, reason):
+                    return True
+                await asyncio.sleep(0.02)
+            return False
+
+        assert await refused(ended.body["manifest_url"], "revoked")
+        assert (await status(kept.body["renew_url"]))[0] == 200
+        # Its tokens end, and with them its place on the list.
+        assert await refused(ended.body["renew_url"], "session-over")
+        assert (await status(kept.body["renew_url"]))[0] == 200
+    shared.close()
