@@ -38,6 +38,7 @@ from origin.tokens.permission import Permission
 from origin.tokens.redaction import redact
 from transcode.encryption import is_key_id
 from transcode.packaging.layout import is_title
+from transcode.packaging.views import FAMILY_OF_PLAYER, View, view_path
 from transcode.storage.published import is_version
 
 Kind = Literal[
@@ -170,7 +171,8 @@ def parse_target(target: str, fields: Fields = NO_FIELDS) -> Target:
 
     Args:
         target: As in the request line: path and query, or an absolute URL, whose scheme
-            and authority are ignored. Of the query only a token counts. ``*`` is ``server``.
+            and authority are ignored. Of the query only a token counts, and ``player``, the family
+            of players for which a playlist is shown. ``*`` is ``server``.
         fields: Header fields that may hold a token, used when the target holds none.
 
     Returns:
@@ -192,7 +194,8 @@ def parse_target(target: str, fields: Fields = NO_FIELDS) -> Target:
     if not is_prefixed and not (len(segments) >= 2 and is_servable(first)):
         return Target(kind="unknown")
     query, argument = take_arguments(query)
-    found = _in_title(segments[2], segments[3:]) if is_prefixed else _in_title(first, segments[1:])
+    title, rest = (segments[2], segments[3:]) if is_prefixed else (first, segments[1:])
+    found = _in_title(title, rest, _view(query))
     token: str | None
     carrier: Carrier
     if is_prefixed:
@@ -271,7 +274,16 @@ def _match(url: str) -> re.Match[str]:
     return match
 
 
-def _in_title(title: str, rest: list[str]) -> Target:
+def _view(query: str) -> View:
+    """How playlists are to be shown, by the query: ``?player=shaka``; the first one counts."""
+    for pair in query.split("&"):
+        name, _, player = pair.partition("=")
+        if name == "player":
+            return View(family=FAMILY_OF_PLAYER.get(player.lower(), ""))
+    return View()
+
+
+def _in_title(title: str, rest: list[str], view: View) -> Target:
     below = rest[1:] if is_version(rest[0]) else rest
     kind: Kind = "object"
     if rest == ["renew"]:
@@ -282,7 +294,10 @@ def _in_title(title: str, rest: list[str]) -> Target:
         kind = "licence"
     elif below == ["steering"]:
         kind = "steering"
-    return Target(kind=kind, title=title, path="/".join(rest))
+    path = "/".join(rest)
+    # A view has a path of its own, so that caches need not know of the flag.
+    path = view_path(path, view) if kind == "object" and view.family else path
+    return Target(kind=kind, title=title, path=path)
 
 
 def _parts(target: str) -> tuple[list[str], str | None, str]:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from abr.errors import ConfigError
 from transcode.ladders.rungs import CODECS, suggest
+from transcode.packaging.keygroups import KeysPer
 from transcode.packaging.sampleencryption import Scheme
 
 Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"]
@@ -70,6 +71,10 @@ class TranscodeConfig:
     watermark: bool = False
     """Make two variants of every segment of video, which differ in a faint mark, so that copies
     can be traced to the session that got them."""
+    explicit_iv: bool = False
+    """Give every segment an initialisation vector of its own, in the playlist (aes-128)."""
+    keys_per: KeysPer = "title"
+    """``quality``: sound, SD, HD and UHD pictures have keys of their own each."""
     keys_dir: str = ""
     """Folder of the key store; empty: ``$ABR_KEYS``, else below the user's data folder."""
     subtitles: tuple[str, ...] = ()
@@ -123,19 +128,27 @@ class TranscodeConfig:
                 f"transcode.background: found {self.background!r}; expected black, white, grey or "
                 "a colour as #RRGGBB"
             )
-        if self.encrypt != "aes-128" and (self.rotate_every or self.seal_init):
-            name = "rotate_every" if self.rotate_every else "seal_init"
-            found = "without encrypt" if self.encrypt == "none" else f"with {self.encrypt}"
-            raise ConfigError(
-                f"transcode.{name}: set {found}; expected encrypt = 'aes-128' with it"
-            )
+        self._check_encryption()
         self._check_container()
+        return self
+
+    def _check_encryption(self) -> None:
+        for name in ("rotate_every", "seal_init", "explicit_iv"):
+            if getattr(self, name) and self.encrypt != "aes-128":
+                found = "without encrypt" if self.encrypt == "none" else f"with {self.encrypt}"
+                raise ConfigError(
+                    f"transcode.{name}: set {found}; expected encrypt = 'aes-128' with it"
+                )
+        if self.keys_per != "title" and self.encrypt == "none":
+            raise ConfigError(
+                "transcode.keys_per: set without encrypt; expected encrypt = 'aes-128', 'cbcs' or "
+                "'cenc' with it"
+            )
         if self.scheme and "av1" in self.codecs:
             raise ConfigError(
                 f"transcode.encrypt: {self.encrypt} with AV1, which is not supported; expected "
                 "h264, hevc or both, or encrypt = 'aes-128'"
             )
-        return self
 
     @property
     def scheme(self) -> Scheme | None:

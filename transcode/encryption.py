@@ -9,6 +9,7 @@ PKCS7 padding; the vector is the key's IV attribute or else the media sequence n
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -50,8 +51,11 @@ class ContentKey:
 class KeyProvider(Protocol):
     """A source of content keys."""
 
-    def key_for(self, title: str, period: int) -> ContentKey:
-        """The key of a period of ``title``, counted from 0; the same at every call."""
+    def key_for(self, title: str, period: int, group: str = "all") -> ContentKey:
+        """The key of a period of ``title``, counted from 0; the same at every call.
+
+        Each group of tracks has keys of its own; ``all`` is that of titles without groups.
+        """
         ...
 
 
@@ -95,6 +99,14 @@ def sequence_iv(sequence: int) -> bytes:
     RFC 8216bis, 4.4.4.4: without an IV attribute, the number as 128 bits, big-endian.
     """
     return sequence.to_bytes(IV_BYTES, "big")
+
+
+def segment_iv(kid: str, folder: str, number: int) -> bytes:
+    """The explicit initialisation vector of a segment: another for each under the same key.
+
+    Numbers repeat from track to track, so that without it equal beginnings show as equal.
+    """
+    return hashlib.sha256(f"iv|{kid}|{folder}|{number}".encode()).digest()[:IV_BYTES]
 
 
 def iv_for(segment: Segment) -> bytes:

@@ -25,7 +25,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from abr.errors import KeyStoreError
 
 FORMAT = "abrkit keys"
-MAJOR, MINOR = 1, 0
+MAJOR, MINOR = 1, 1
+ALL = "all"
 KEK_BYTES = 32
 NONCE_BYTES = 12
 
@@ -46,6 +47,8 @@ class EncryptedKey:
     ciphertext: bytes
     period: int = 0
     """Which run of segments it belongs to."""
+    group: str = ALL
+    """Which tracks: a group of ``keygroups``; ``all`` where they share their keys."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,7 @@ def encrypt_key(
     nonce: bytes,
     period: int = 0,
     version: int = 1,
+    group: str = ALL,
 ) -> EncryptedKey:
     """Encrypt ``secret`` under the ring's current KEK. A nonce must never be used twice."""
     associated = _associated(title, kid, version)
@@ -76,6 +80,7 @@ def encrypt_key(
         nonce=nonce,
         ciphertext=AESGCM(ring.keks[ring.current]).encrypt(nonce, secret, associated),
         period=period,
+        group=group,
     )
 
 
@@ -127,10 +132,11 @@ def parse_ring(text: str, *, where: str) -> Ring:
 
 
 def print_keys(keys: Sequence[EncryptedKey]) -> str:
-    """The text of a file of encrypted keys, by period."""
+    """The text of a file of encrypted keys, by period; a group is named where there are some."""
     entries = [
         {
             "kid": entry.kid,
+            **({} if entry.group == ALL else {"group": entry.group}),
             "period": entry.period,
             "version": entry.version,
             "kek": entry.kek,
@@ -159,6 +165,7 @@ def _entry(value: Any) -> EncryptedKey:
         kek=_id(value["kek"]),
         nonce=_bytes(value["nonce"]),
         ciphertext=_bytes(value["sealed"]),
+        group=_id(value.get("group", ALL)),
     )
     if type(entry.period) is not int or type(entry.version) is not int:
         raise TypeError

@@ -271,8 +271,10 @@ class HotObjects:
             if found is None:
                 return None
         else:
-            parts = head.target.partition(b"?")[0].split(b"/", 3)
-            if len(parts) != 4 or parts[1] != b"t":
+            path, _, query = head.target.partition(b"?")
+            parts = path.split(b"/", 3)
+            # A player's own view of a playlist has another path, which ``paths`` finds out.
+            if len(parts) != 4 or parts[1] != b"t" or b"player=" in query:
                 return None
             found = self._objects.get(parts[3])
             # Refusals are the ordinary path's: it says why, and counts them.

@@ -78,12 +78,10 @@ def _followers(by_place: Mapping[tuple[str, int], str]) -> dict[str, tuple[str, 
 
 def keys_of(index: PresentationIndex) -> TitleKeys:
     """The keys that the index of a package names."""
-    encryption = index.encryption
-    if encryption is None:
-        return TitleKeys()
-    height = max((track.height for track in index.rungs), default=0)
     return TitleKeys(
-        KeyUse(kid=kid, period=period, height=height) for period, kid in enumerate(encryption.kids)
+        KeyUse(kid=kid, period=period, group=group.name, height=group.height)
+        for group in index.key_groups
+        for period, kid in enumerate(group.kids)
     )
 
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -26,7 +25,7 @@ from typing import Any, Protocol
 
 from aiohttp import hdrs, web
 
-from abr.errors import TokenError
+from abr.errors import PlaylistError, TokenError
 from origin.config import OriginConfig, ServerLimits
 from origin.encoding import GZIPPED_TYPES, accepts_gzip, gzip_tag
 from origin.files.trustfile import read_trust
@@ -52,8 +51,9 @@ from origin.server.gzipped import Gzipped
 from origin.server.httpserver import LANE, make_application, target_of
 from origin.server.keyendpoints import KeyEndpoints
 from origin.server.licensing import ContentKeys, Licences
-from origin.server.sending import FileBody, send_plan
-from origin.server.store import OpenObject, TitleStore, in_memory
+from origin.server.rewriting import rewrite, view_of
+from origin.server.sending import send_plan
+from origin.server.store import OpenObject, TitleStore
 from origin.server.trust import Trust
 from origin.signing import Secrets
 from origin.steering import with_steering
@@ -63,6 +63,7 @@ from origin.tokens.permission import Asked, Permission
 from origin.tokens.refusals import refuse
 from origin.tokens.revocation import RevocationSource
 from transcode.packaging.layout import MULTIVARIANT
+from transcode.packaging.views import split_view
 
 LOGGER = logging.getLogger("abr.http")
 
@@ -238,11 +239,17 @@ class Origin:
         location = path_form_of(target, permission)
         if location is not None:
             return moved_response(location)
-        found = await self._open(target.title, target.path)
-        if found is not None and self._config.steering and target.path == MULTIVARIANT:
-            found = _steered(found)
+        stored, view = split_view(target.path)
+        found = await self._open(target.title, stored)
         if found is None:
             return _not_found(target)
+        if self._config.steering and stored == MULTIVARIANT:
+            found = rewrite(found, with_steering, "s")
+        if view is not None:
+            try:
+                found = view_of(found, view)
+            except PlaylistError as exc:
+                return error_response(404, "not-found", str(exc))
         with found:
             described = self._describe(found)
             packed = await self._packed(request, target, found)
@@ -374,21 +381,6 @@ class Origin:
 
 _Handler = Callable[[web.Request, Target], Awaitable[web.StreamResponse]]
 ORIGIN = web.AppKey("origin", Origin)
-
-
-def _steered(found: OpenObject) -> OpenObject:
-    """A multivariant playlist that says where to be steered."""
-    with found:
-        (piece,) = found.body.pieces(0, found.size_bytes)
-        data = os.pread(piece.file.fileno(), piece.length, piece.offset)
-    said = with_steering(data.decode("utf-8", "surrogateescape"))
-    changed = said.encode("utf-8", "surrogateescape")
-    return replace(
-        found,
-        size_bytes=len(changed),
-        etag=f'{found.etag[:-1]}-s"',
-        body=FileBody(in_memory(changed), len(changed)),
-    )
 
 
 def _not_found(target: Target | None = None) -> web.Response:

@@ -231,7 +231,7 @@ def test_a_later_major_version_is_refused(folder: Path) -> None:
     store = KeyStore.open(folder)
     store.key_for("film", 0)
     path = folder / "titles/film.json"
-    path.write_text(path.read_text().replace('"1.0"', '"2.0"'))
+    path.write_text(path.read_text().replace('"1.1"', '"2.0"'))
     with pytest.raises(KeyStoreError, match=r"version 2\.0; this abrkit reads 1\.x"):
         store.kids("film")
 

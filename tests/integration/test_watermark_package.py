@@ -168,7 +168,7 @@ def test_transport_streams_and_keys_without_secrets_are_refused(
         made(master, tmp_path / "film", container="ts")
 
     class Keys:
-        def key_for(self, title: str, period: int) -> ContentKey:
+        def key_for(self, title: str, period: int, group: str = "all") -> ContentKey:
             raise AssertionError
 
     with pytest.raises(ConfigError, match="expected a key store"):

@@ -14,6 +14,7 @@ import click
 from abr.cli import configuration
 from abr.shell import run_async
 from transcode.config import Preset, TranscodeConfig
+from transcode.packaging.keygroups import KeysPer
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -92,6 +93,17 @@ if TYPE_CHECKING:
     is_flag=True,
     default=None,
     help="Two variants of each segment of video, so that copies can be traced to sessions.",
+)
+@click.option(
+    "--explicit-iv",
+    is_flag=True,
+    default=None,
+    help="Give every segment a vector of its own in the playlist; else its number is it.",
+)
+@click.option(
+    "--keys-per",
+    type=click.Choice(get_args(KeysPer)),
+    help="quality: keys of their own for sound, SD, HD and UHD  [title].",
 )
 @click.option("--keys", "keys_dir", metavar="DIR", help="Folder of the key store.")
 @click.option(
@@ -365,6 +377,11 @@ def summary(index: PresentationIndex, out: Path) -> dict[str, object]:
             "keys": len(index.encryption.kids),
             "rotate_every": index.encryption.rotate_every,
             "seals_init": index.encryption.seals_init,
+            "explicit_iv": index.encryption.explicit_iv,
+            "groups": [
+                {"name": group.name, "height": group.height, "folders": group.folders}
+                for group in index.key_groups
+            ],
         },
     }
 

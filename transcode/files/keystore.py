@@ -32,6 +32,7 @@ from abr.shell import NO_ROOM_ERRORS, reason_of
 from abr.userfolders import data_home
 from transcode.encryption import KEY_BYTES, ContentKey, is_key_id
 from transcode.keyfiles import (
+    ALL,
     KEK_BYTES,
     NONCE_BYTES,
     EncryptedKey,
@@ -101,8 +102,10 @@ class KeyStore:
         """The folder of the store."""
         return self._folder
 
-    def key_for(self, title: str, period: int) -> ContentKey:
+    def key_for(self, title: str, period: int, group: str = ALL) -> ContentKey:
         """The content key of a period of ``title``; made on first use, then always the same.
+
+        Each group of tracks has keys of its own.
 
         Raises:
             KeyStoreError: ``title`` cannot be a title, or the file is damaged.
@@ -113,10 +116,10 @@ class KeyStore:
         with self._lock():
             ring, entries = self._ring(), self._entries(name)
             for entry in entries:
-                if entry.period == period:
+                if (entry.period, entry.group) == (period, group):
                     return ContentKey(entry.kid, self._decrypt(entry, ring, title))
             key = ContentKey(secrets.token_hex(16), secrets.token_bytes(KEY_BYTES))
-            made = _encrypt(key.key, ring, title=title, kid=key.kid, period=period)
+            made = _encrypt(key.key, ring, title=title, kid=key.kid, period=period, group=group)
             self._write(name, print_keys([*entries, made]))
         return key
 
@@ -188,6 +191,7 @@ class KeyStore:
                         kid=entry.kid,
                         period=entry.period,
                         version=entry.version,
+                        group=entry.group,
                     )
                     for entry in self._entries(name)
                 ]
@@ -340,9 +344,16 @@ def _with_new_kek(keks: Mapping[str, bytes]) -> Ring:
 
 
 def _encrypt(
-    secret: bytes, ring: Ring, *, title: str, kid: str, period: int = 0, version: int = 1
+    secret: bytes,
+    ring: Ring,
+    *,
+    title: str,
+    kid: str,
+    period: int = 0,
+    version: int = 1,
+    group: str = ALL,
 ) -> EncryptedKey:
     nonce = secrets.token_bytes(NONCE_BYTES)
     return encrypt_key(
-        secret, ring, title=title, kid=kid, nonce=nonce, period=period, version=version
+        secret, ring, title=title, kid=kid, nonce=nonce, period=period, version=version, group=group
     )

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from abr.errors import PackageError
-from transcode.packaging.index import PresentationIndex, SegmentFacts, files_of
+from transcode.packaging.index import Encryption, PresentationIndex, SegmentFacts, files_of
 from transcode.packaging.layout import INDEX, MULTIVARIANT, PLAYLIST, REMEDY
 from transcode.playlist import MultivariantPlaylist
 
@@ -47,11 +47,34 @@ def check_index(index: PresentationIndex, *, where: str = INDEX) -> None:
             f"DASH cannot describe segments that are encrypted as a whole; {REMEDY}"
         )
     if encryption is not None:
-        periods = 1 + max(encryption.period(len(track.segments) - 1) for track in index.tracks)
-        if len(encryption.kids) != periods:
+        _check_keys(index, encryption, where)
+
+
+def _check_keys(index: PresentationIndex, encryption: Encryption, where: str) -> None:
+    periods = 1 + max(encryption.period(len(track.segments) - 1) for track in index.tracks)
+    for group in index.key_groups:
+        if len(group.kids) != periods:
+            raise PackageError(f"{where}: {len(group.kids)} key ids; expected {periods}; {REMEDY}")
+    if not encryption.groups:
+        return
+    heights = {track.folder: track.lines for track in index.tracks}
+    listed = sorted(folder for group in encryption.groups for folder in group.folders)
+    if listed != sorted(heights):
+        raise PackageError(
+            f"{where}: groups of keys for {', '.join(listed) or 'no track'}; expected each of "
+            f"{', '.join(sorted(heights))} in one; {REMEDY}"
+        )
+    for group in encryption.groups:
+        height = max((heights[folder] for folder in group.folders), default=0)
+        if group.height != height:
             raise PackageError(
-                f"{where}: {len(encryption.kids)} key ids; expected {periods}; {REMEDY}"
+                f"{where}: keys of group {group.name} are said to open {group.height} lines; "
+                f"expected {height}; {REMEDY}"
             )
+    if encryption.kids != tuple(kid for group in encryption.groups for kid in group.kids):
+        raise PackageError(f"{where}: key ids are not those of the groups; {REMEDY}")
+    if len(set(encryption.kids)) < len(encryption.kids):
+        raise PackageError(f"{where}: two groups share a key id; expected each its own; {REMEDY}")
 
 
 def _check_container(index: PresentationIndex, where: str) -> None:

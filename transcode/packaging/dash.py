@@ -10,7 +10,6 @@ and 5.8.5.5 (roles); DASH-IF IOP 4.3, 6.2.6 (tiles of thumbnails); ISO/IEC 23001
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -21,11 +20,13 @@ from xml.etree import ElementTree as ET
 from transcode.packaging.index import PresentationIndex, Track
 from transcode.packaging.layout import INIT
 from transcode.packaging.rates import listed_peak_bps
-from transcode.packaging.sampleencryption import COMMON_SYSTEM, SCHEME_OF, pssh_of
+from transcode.packaging.sampleencryption import SCHEME_OF
 from transcode.packaging.sidetracks import WHOLE_TEXT, ImageTrack, TextTrack
 
 _MICROSECONDS = 1_000_000
 _ROLES = "urn:mpeg:dash:role:2011"
+_SWITCHING = "urn:mpeg:dash:adaptation-set-switching:2016"
+_CLEAR_KEY = "urn:uuid:e2719d58-a985-b3c9-781a-b030af78d30e"
 _CHANNELS = "urn:mpeg:mpegB:cicp:ChannelConfiguration"
 _TRANSFER = "urn:mpeg:mpegB:cicp:TransferCharacteristics"
 # ISO/IEC 23091-2, table 3: 16 is PQ, 18 is HLG; SDR needs no word.
@@ -67,20 +68,34 @@ def print_manifest(index: PresentationIndex) -> str:
 
 
 def _adaptations(index: PresentationIndex) -> Iterator[ET.Element]:
-    for _, rungs in groupby(index.rungs, key=_family):
-        yield _video(index, list(rungs))
+    """Rungs whose keys differ are sets of their own, which say that players may switch."""
+    sets = [list(rungs) for _, rungs in groupby(index.rungs, key=lambda t: _family(index, t))]
+    families = [_family(index, rungs[0])[:2] for rungs in sets]
+    for number, rungs in enumerate(sets):
+        yield _video(
+            index,
+            rungs,
+            others=[
+                other
+                for other, family in enumerate(families)
+                if family == families[number] and other != number
+            ],
+        )
     for number, track in enumerate(index.audio):
         yield _audio(index, track, is_main=number == 0)
     yield from map(_text, index.text)
     yield from map(_images, index.images)
 
 
-def _family(track: Track) -> tuple[str, str]:
-    """What rungs must share so that a player can switch between them."""
-    return track.codecs.partition(".")[0], track.video_range
+def _family(index: PresentationIndex, track: Track) -> tuple[str, str, str]:
+    """What rungs of a set share: codec and range, without which no player can switch, and key."""
+    kid = index.encryption.kid_of(track.folder) if index.encryption else ""
+    return track.codecs.partition(".")[0], track.video_range, kid
 
 
-def _video(index: PresentationIndex, rungs: Sequence[Track]) -> ET.Element:
+def _video(
+    index: PresentationIndex, rungs: Sequence[Track], *, others: Sequence[int]
+) -> ET.Element:
     widest = max(rungs, key=lambda track: track.width)
     adaptation = ET.Element(
         "AdaptationSet",
@@ -95,9 +110,13 @@ def _video(index: PresentationIndex, rungs: Sequence[Track]) -> ET.Element:
             "maxFrameRate": _rate(max(track.frame_rate for track in rungs)),
         },
     )
-    _protect(adaptation, index)
+    _protect(adaptation, index, rungs[0])
     if code := _TRANSFERS.get(widest.video_range):
         ET.SubElement(adaptation, "EssentialProperty", schemeIdUri=_TRANSFER, value=code)
+    if others:
+        # DASH-IF IOP 4.3, 3.8: ids of the sets that are one ladder with this one.
+        ids = ",".join(map(str, others))
+        ET.SubElement(adaptation, "SupplementalProperty", schemeIdUri=_SWITCHING, value=ids)
     ET.SubElement(adaptation, "Role", schemeIdUri=_ROLES, value="main")
     adaptation.append(_template(rungs[0]))
     for track in rungs:
@@ -131,7 +150,7 @@ def _audio(index: PresentationIndex, track: Track, *, is_main: bool) -> ET.Eleme
         adaptation.set("lang", track.language)
     if code := _CODES.get(track.channels):
         ET.SubElement(adaptation, "AudioChannelConfiguration", schemeIdUri=_CHANNELS, value=code)
-    _protect(adaptation, index)
+    _protect(adaptation, index, track)
     if track.name:
         ET.SubElement(adaptation, "Label").text = track.name
     role = "main" if is_main else "alternate"
@@ -154,11 +173,16 @@ def _audio(index: PresentationIndex, track: Track, *, is_main: bool) -> ET.Eleme
     return adaptation
 
 
-def _protect(adaptation: ET.Element, index: PresentationIndex) -> None:
-    """5.8.4.1 and ISO/IEC 23001-7, 11.2: which scheme, which key, and the common ``pssh``."""
+def _protect(adaptation: ET.Element, index: PresentationIndex, track: Track) -> None:
+    """Which scheme and which key (5.8.4.1; ISO/IEC 23001-7, 11.2), and that Clear Key may have it.
+
+    Its id (DASH-IF IOP 4.3, 7.6.2.4) is not that of the common ``pssh``: dash.js fails on that.
+    deviation: no ``dashif:Laurl`` says where licences are: shaka-player and dash.js take a relative
+    one from where their page is, and shaka-player then heeds no other that the page gives it.
+    """
     if index.encryption is None:
         return
-    kid = index.encryption.kids[0]
+    kid = index.encryption.kid_of(track.folder)
     ET.SubElement(
         adaptation,
         "ContentProtection",
@@ -168,10 +192,7 @@ def _protect(adaptation: ET.Element, index: PresentationIndex) -> None:
             "cenc:default_KID": str(UUID(kid)),
         },
     )
-    common = ET.SubElement(
-        adaptation, "ContentProtection", schemeIdUri=f"urn:uuid:{UUID(bytes=COMMON_SYSTEM)}"
-    )
-    ET.SubElement(common, "cenc:pssh").text = base64.b64encode(pssh_of(kid)).decode()
+    ET.SubElement(adaptation, "ContentProtection", schemeIdUri=_CLEAR_KEY, value="ClearKey1.0")
 
 
 def _text(track: TextTrack) -> ET.Element:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from transcode.packaging.keygroups import KeyGroup, lines_of
 from transcode.packaging.layout import (
     AUDIO_GROUP,
     IFRAMES,
@@ -140,6 +141,11 @@ class Track:
         return tuple(frame for segment in self.segments for frame in segment.key_frames)
 
     @property
+    def lines(self) -> int:
+        """Lines of its pictures, as groups of keys count them; 0 for sound."""
+        return lines_of(self.width, self.height)
+
+    @property
     def media_bytes(self) -> int:
         """Bytes of all segments, the initialisation section not included."""
         return sum(segment.size_bytes for segment in self.segments)
@@ -152,11 +158,15 @@ class Encryption:
     method: str
     """``AES-128`` of whole files; of samples ``SAMPLE-AES`` (cbcs) or ``SAMPLE-AES-CTR`` (cenc)."""
     kids: tuple[str, ...]
-    """Key ids, one for each period."""
+    """All key ids: one for each period, of each group in turn."""
     rotate_every: int = 0
     """Segments to a period; 0 is one period for all."""
     seals_init: bool = False
     """Whether the initialisation sections are encrypted, with the key of period 0."""
+    explicit_iv: bool = field(default=False, metadata=LATER)
+    """Whether playlists give the initialisation vector of each segment; else its number is it."""
+    groups: tuple[KeyGroup, ...] = field(default=(), metadata=LATER)
+    """Tracks that have keys of their own; none: all tracks have the same."""
 
     @property
     def is_whole(self) -> bool:
@@ -166,6 +176,11 @@ class Encryption:
     def period(self, segment: int) -> int:
         """Which period ``segment`` belongs to."""
         return key_period(segment, self.rotate_every)
+
+    def kid_of(self, folder: str, segment: int = 0) -> str:
+        """Id of the key of a segment of the track in ``folder``; also of what its period seals."""
+        groups = (group.kids for group in self.groups if folder in group.folders)
+        return next(groups, self.kids)[self.period(segment)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +222,19 @@ class PresentationIndex:
     def tracks(self) -> tuple[Track, ...]:
         """Video, then audio."""
         return self.rungs + self.audio
+
+    @property
+    def key_groups(self) -> tuple[KeyGroup, ...]:
+        """Which keys open which tracks; none where nothing is encrypted."""
+        if self.encryption is None:
+            return ()
+        whole = KeyGroup(
+            name="all",
+            height=max(track.lines for track in self.rungs),
+            folders=tuple(track.folder for track in self.tracks),
+            kids=self.encryption.kids,
+        )
+        return self.encryption.groups or (whole,)
 
     @property
     def target_duration_s(self) -> int:

@@ -25,6 +25,7 @@ from transcode.packaging.index import (
     SourceStream,
     Track,
 )
+from transcode.packaging.keygroups import NAMES, KeyGroup
 from transcode.packaging.layout import INDEX, REMEDY, Container, title_of
 from transcode.packaging.sidetracks import ImageTrack, TextTrack
 from transcode.quality import QualityFacts, TrackQuality
@@ -233,14 +234,33 @@ def _is_key_frame(value: Any) -> bool:
 
 
 def _encryption(fields: _Fields) -> Encryption:
+    return Encryption(
+        method=fields.text("method"),
+        kids=_kids(fields),
+        rotate_every=fields.whole("rotate_every"),
+        seals_init=fields.truth("seals_init"),
+        explicit_iv="explicit_iv" in fields.values and fields.truth("explicit_iv"),
+        groups=tuple(_key_group(each) for each in fields.list_of_fields("groups", is_later=True)),
+    )
+
+
+def _kids(fields: _Fields) -> tuple[str, ...]:
     kids = fields.values.get("kids")
     if not isinstance(kids, list) or not all(isinstance(kid, str) for kid in kids):
         fields.fail("kids", "a list of key ids")
-    return Encryption(
-        method=fields.text("method"),
-        kids=tuple(kids),
-        rotate_every=fields.whole("rotate_every"),
-        seals_init=fields.truth("seals_init"),
+    return tuple(kids)
+
+
+def _key_group(fields: _Fields) -> KeyGroup:
+    found = fields.text("name")
+    name = next((each for each in NAMES if each == found), None)
+    if name is None:
+        fields.fail("name", f"one of {', '.join(NAMES)}")
+    return KeyGroup(
+        name=name,
+        height=fields.whole("height"),
+        folders=fields.texts_or_none("folders"),
+        kids=_kids(fields),
     )
 
 

@@ -26,6 +26,8 @@ MANIFEST = "manifest.mpd"
 PLAYLIST = "playlist.m3u8"
 IFRAMES = "iframes.m3u8"
 INIT = "init.mp4"
+LICENCE = "licence"
+"""Where keys of encrypted samples are asked for, beside the playlists; no file of the package."""
 Container = Literal["fmp4", "ts"]
 """What segments are: fragments of MP4, or MPEG-2 transport streams."""
 AUDIO_GROUP = "audio"

@@ -13,11 +13,19 @@ import math
 from dataclasses import replace
 
 from transcode.encoders.video import h264_bits
+from transcode.encryption import segment_iv
 from transcode.packaging.dash import print_manifest
 from transcode.packaging.index import Encryption, PresentationIndex, Track
-from transcode.packaging.layout import IFRAMES, INIT, MANIFEST, MULTIVARIANT, PLAYLIST, segment_name
+from transcode.packaging.layout import (
+    IFRAMES,
+    INIT,
+    LICENCE,
+    MANIFEST,
+    MULTIVARIANT,
+    PLAYLIST,
+    segment_name,
+)
 from transcode.packaging.rates import mean_bps, run_peak_bps
-from transcode.packaging.sampleencryption import METHODS, constant_iv
 from transcode.packaging.sidetracks import (
     THUMBNAILS,
     ImageTrack,
@@ -27,6 +35,7 @@ from transcode.packaging.sidetracks import (
     thumbnail_texts,
 )
 from transcode.playlist import (
+    CLEAR_KEY,
     ByteRange,
     Key,
     Map,
@@ -175,21 +184,18 @@ def _rendition(track: Track, group: str, *, default: bool) -> Rendition:
 def media_playlist_of(index: PresentationIndex, track: Track) -> MediaPlaylist:
     """The playlist of one track: bitrates from its sizes, keys where periods change.
 
-    Keys carry no IV, so a segment's is its sequence number; the key that encrypts the
-    initialisation section has one of its own, as RFC 8216bis, 4.4.4.5 demands.
+    Keys of whole files carry an IV where the index says so; else a segment's is its sequence
+    number. The key that encrypts the initialisation section has one of its own, as RFC 8216bis,
+    4.4.4.5 demands. Keys of samples stand before EXT-X-MAP: players then ask for a licence
+    before they have read what the section says.
     """
     encryption = index.encryption
-    section_key = None
-    if encryption and encryption.seals_init:
-        section_key = Key(
-            method=encryption.method, uri=key_uri(encryption.kids[0]), iv=init_iv(track.folder)
-        )
-    section = Map(uri=INIT, key=section_key) if index.container == "fmp4" else None
+    section = _section(index, track)
     playlist = vod_playlist(
         Segment(
             uri=segment_name(number, index.container),
             duration_s=round(facts.duration_s, 6),  # what the text can hold
-            key=_segment_key(encryption, number) if encryption else None,
+            key=_segment_key(encryption, track, number) if encryption else None,
             map=section,
             bitrate_kbps=max(1, round(8 * facts.size_bytes / facts.duration_s / 1000)),
         )
@@ -205,14 +211,14 @@ def iframe_playlist_of(index: PresentationIndex, track: Track) -> MediaPlaylist:
     cannot be decrypted by what a playlist can say (RFC 8216bis, 5.2). In transport streams
     players find the programme tables at the head of each segment (4.4.3.6).
     """
-    section = Map(uri=INIT) if index.container == "fmp4" else None
+    section = _section(index, track)
     encryption = index.encryption
     playlist = vod_playlist(
         (
             Segment(
                 uri=segment_name(number, index.container),
                 duration_s=round(frame.duration_s, 6),
-                key=_segment_key(encryption, number) if encryption else None,
+                key=_segment_key(encryption, track, number) if encryption else None,
                 byte_range=ByteRange(frame.offset_bytes, frame.size_bytes),
                 map=section,
             )
@@ -293,11 +299,34 @@ def texts_of(index: PresentationIndex) -> dict[str, str]:
     return texts
 
 
-def _segment_key(encryption: Encryption, segment: int) -> Key:
-    kid = encryption.kids[encryption.period(segment)]
-    # The vector of cbcs is constant; RFC 8216bis, 4.4.4.4: none with SAMPLE-AES-CTR.
-    iv = constant_iv(kid) if encryption.method == METHODS["cbcs"] else None
-    return Key(method=encryption.method, uri=key_uri(kid), iv=iv)
+def _section(index: PresentationIndex, track: Track) -> Map | None:
+    """Where the initialisation section is, with the key in force before it."""
+    encryption = index.encryption
+    if index.container == "ts":
+        return None
+    if encryption is None:
+        return Map(uri=INIT)
+    if not encryption.is_whole:
+        return Map(uri=INIT, key=_segment_key(encryption, track, 0))
+    if not encryption.seals_init:
+        return Map(uri=INIT)
+    uri = key_uri(encryption.kid_of(track.folder))
+    return Map(uri=INIT, key=Key(method=encryption.method, uri=uri, iv=init_iv(track.folder)))
+
+
+def _segment_key(encryption: Encryption, track: Track, segment: int) -> Key:
+    kid = encryption.kid_of(track.folder, segment)
+    if encryption.is_whole:
+        iv = segment_iv(kid, track.folder, segment) if encryption.explicit_iv else None
+        return Key(method=encryption.method, uri=key_uri(kid), iv=iv)
+    # hls.js keeps keys by URI, so that each has one of its own.
+    return Key(
+        method=encryption.method,
+        uri=f"../{LICENCE}?kid={kid}",
+        kid=kid,
+        keyformat=CLEAR_KEY,
+        keyformat_versions="1",
+    )
 
 
 def key_uri(kid: str) -> str:

@@ -48,11 +48,10 @@ def constant_iv(kid: str) -> bytes:
     return hashlib.sha256(b"cbcs" + bytes.fromhex(kid)).digest()[:16]
 
 
-def pssh_of(kid: str) -> bytes:
-    """The common ``pssh`` box: the id of the key, for any system of keys."""
-    return full_box(
-        b"pssh", 1, 0, COMMON_SYSTEM, struct.pack(">I", 1), bytes.fromhex(kid), bytes(4)
-    )
+def pssh_of(kids: Sequence[str]) -> bytes:
+    """The common ``pssh`` box: ids of keys, for any system of keys."""
+    count = struct.pack(">I", len(kids))
+    return full_box(b"pssh", 1, 0, COMMON_SYSTEM, count, bytes.fromhex("".join(kids)), bytes(4))
 
 
 def sample_iv(sample: bytes, key: ContentKey) -> bytes:
@@ -68,14 +67,24 @@ def sample_iv(sample: bytes, key: ContentKey) -> bytes:
 class SampleEncrypter:
     """Encrypts one track."""
 
-    def __init__(self, scheme: Scheme, key: ContentKey, init: bytes) -> None:
+    def __init__(
+        self, scheme: Scheme, key: ContentKey, init: bytes, *, kids: Sequence[str] = ()
+    ) -> None:
         """Prepare for the track that ``init`` describes, in the clear.
+
+        Args:
+            scheme: How samples are encrypted.
+            key: Of this track.
+            init: Its initialisation section.
+            kids: Key ids that ``pssh`` lists: those of all tracks of the title, because hls.js
+                asks for the licence of one track only. Empty: the one of ``key``.
 
         Raises:
             MediaError: the codec cannot be encrypted so.
         """
         self.scheme = scheme
         self._key = key
+        self._kids = tuple(kids) or (key.kid,)
         kind = sample_entry(init).kind
         if kind not in {*_VIDEO, *_AUDIO}:
             raise MediaError(
@@ -124,7 +133,7 @@ class SampleEncrypter:
         body = init[entry.body : entry.end]
         assert len(body) >= fields
         protected = _replaced(init, entry.start, entry.end, box(kind, body, sinf))
-        pssh = pssh_of(self._key.kid)
+        pssh = pssh_of(self._kids)
         moov = find(protected, b"moov")
         return (
             protected[: moov.start]

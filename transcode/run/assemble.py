@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from transcode.packaging.index import (
     Track,
 )
 from transcode.packaging.indexfile import print_index
+from transcode.packaging.keygroups import NAMES, KeyGroup, group_for, lines_of
 from transcode.packaging.listing import texts_of
 from transcode.packaging.sampleencryption import METHODS
 from transcode.packaging.sidetracks import ImageTrack, TextTrack
@@ -71,12 +72,20 @@ def write_tracks(
         MediaError, ToolFailedError: products are damaged or do not fit each other.
     """
 
-    def folder(name: str) -> Folder:
-        return Folder(out / name, encrypter, encrypts_init, container)
+    def folder(name: str, lines: int = 0) -> Folder:
+        group = group_for(lines, encrypter.keys_per) if encrypter else "all"
+        return Folder(out / name, encrypter, encrypts_init, container, group)
 
+    places = [
+        folder(layout.video_folder(number), lines_of(rung.width, rung.height))
+        for number, rung in enumerate(plan.rungs)
+    ]
+    audio = [folder(layout.audio_folder(rendition)) for rendition in range(len(plan.audio))]
+    if encrypter:
+        for each in (*places, *audio):  # each section lists the keys of all
+            encrypter.key_of(0, each.group)
     video = []
-    for number, rung in enumerate(plan.rungs):
-        place = folder(layout.video_folder(number))
+    for place, rung in zip(places, plan.rungs, strict=True):
         track = VideoTrack(place, plan.pictures.segment_frames, rung.light)
         for chunk in plan.chunks:
             name = track.folder.path.name
@@ -87,7 +96,6 @@ def write_tracks(
             track.add(product, other)
         track.close()
         video.append(track)
-    audio = [folder(layout.audio_folder(rendition)) for rendition in range(len(plan.audio))]
     for each in audio:
         pieces = _pieces(path_of(ProductName(each.path.name)), check)
         write_audio(each, pieces, video[0].ends_s)
@@ -140,7 +148,7 @@ def index_of(
             _audio_track(folder, audio)
             for folder, audio in zip(tracks.audio, plan.audio, strict=True)
         ),
-        encryption=_encryption(encrypter, config),
+        encryption=_encryption(encrypter, config, tracks, rungs),
         made_by=f"abrkit {__version__}",
         text=text,
         images=images,
@@ -157,14 +165,31 @@ def _stream(use: StreamUse) -> SourceStream:
     )
 
 
-def _encryption(encrypter: Encrypter | None, config: TranscodeConfig) -> Encryption | None:
+def _encryption(
+    encrypter: Encrypter | None, config: TranscodeConfig, tracks: Tracks, rungs: Sequence[Track]
+) -> Encryption | None:
     if encrypter is None:
         return None
+    lines = {track.folder: track.lines for track in rungs}
+    groups = []
+    for name in NAMES:
+        folders = tuple(each.path.name for each in tracks.all if each.group == name)
+        if folders:
+            groups.append(
+                KeyGroup(
+                    name=name,
+                    height=max(lines.get(folder, 0) for folder in folders),
+                    folders=folders,
+                    kids=tuple(key.kid for key in encrypter.keys_of(name)),
+                )
+            )
     return Encryption(
         method=METHODS[encrypter.scheme] if encrypter.scheme else METHOD,
         kids=tuple(key.kid for key in encrypter.keys),
         rotate_every=config.rotate_every,
         seals_init=config.seal_init,
+        explicit_iv=config.explicit_iv,
+        groups=tuple(groups) if config.keys_per == "quality" else (),
     )
 
 

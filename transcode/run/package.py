@@ -196,7 +196,9 @@ def _encrypter(
     if config.encrypt == "none":
         return None
     provider = keys or KeyStore.open(_keys_dir(config, out))
-    return Encrypter(provider, title, config.rotate_every, config.scheme)
+    return Encrypter(
+        provider, title, config.rotate_every, config.scheme, config.keys_per, config.explicit_iv
+    )
 
 
 def _marks_seed(config: TranscodeConfig, out: Path, title: str, keys: KeyProvider | None) -> bytes:

@@ -13,7 +13,14 @@ from itertools import zip_longest
 from pathlib import Path
 
 from abr.errors import ToolFailedError
-from transcode.encryption import ContentKey, KeyProvider, decrypt, encrypt, sequence_iv
+from transcode.encryption import (
+    ContentKey,
+    KeyProvider,
+    decrypt,
+    encrypt,
+    segment_iv,
+    sequence_iv,
+)
 from transcode.masters.colour import Light
 from transcode.media.codecs import KeyFrameTest, codec_of, is_video, key_frame_test
 from transcode.media.fragments import (
@@ -30,6 +37,7 @@ from transcode.media.transport import TransportMuxer
 from transcode.packaging import layout
 from transcode.packaging.iframes import key_frames_in_packets, key_frames_of
 from transcode.packaging.index import KeyFrame, SegmentFacts, key_period
+from transcode.packaging.keygroups import NAMES, GroupName, KeysPer
 from transcode.packaging.listing import init_iv
 from transcode.packaging.sampledecryption import (
     Protection,
@@ -51,15 +59,34 @@ class Encrypter:
     """Segments per key; 0 keeps one key for all."""
     scheme: Scheme | None = None
     """How samples are encrypted; None encrypts files as a whole."""
-    keys: list[ContentKey] = field(default_factory=list)
-    """Keys used so far, by period."""
+    keys_per: KeysPer = "title"
+    """What has keys of its own."""
+    explicit_iv: bool = False
+    """Whether files have vectors of their own, instead of their numbers."""
+    _keys: dict[GroupName, list[ContentKey]] = field(default_factory=dict)
 
-    def key_of(self, segment: int) -> ContentKey:
-        """The key that encrypts ``segment`` of every track."""
+    @property
+    def keys(self) -> tuple[ContentKey, ...]:
+        """Keys used so far: by period, of each group in turn."""
+        return tuple(key for name in NAMES for key in self._keys.get(name, ()))
+
+    def keys_of(self, group: GroupName) -> tuple[ContentKey, ...]:
+        """Keys of a group used so far, by period."""
+        return tuple(self._keys.get(group, ()))
+
+    def key_of(self, segment: int, group: GroupName = "all") -> ContentKey:
+        """The key that encrypts ``segment`` of every track of ``group``."""
         period = key_period(segment, self.rotate_every)
-        while len(self.keys) <= period:
-            self.keys.append(self.provider.key_for(self.title, len(self.keys)))
-        return self.keys[period]
+        keys = self._keys.setdefault(group, [])
+        while len(keys) <= period:
+            keys.append(self.provider.key_for(self.title, len(keys), group))
+        return keys[period]
+
+    def iv_of(self, segment: int, folder: str, group: GroupName = "all") -> bytes:
+        """The vector of a file that is encrypted as a whole."""
+        if not self.explicit_iv:
+            return sequence_iv(segment)
+        return segment_iv(self.key_of(segment, group).kid, folder, segment)
 
 
 @dataclass(slots=True)
@@ -71,6 +98,8 @@ class Folder:
     """None leaves everything in the clear."""
     encrypts_init: bool
     container: layout.Container = "fmp4"
+    group: GroupName = "all"
+    """Whose keys encrypt it."""
     codecs: str = ""
     """RFC 6381 name, known once the initialisation section is written."""
     is_video: bool = False
@@ -104,10 +133,12 @@ class Folder:
             self._muxer = TransportMuxer(init)
             return
         if self.encrypter and self.encrypter.scheme:
-            self._samples = SampleEncrypter(self.encrypter.scheme, self.encrypter.key_of(0), init)
+            key = self.encrypter.key_of(0, self.group)
+            kids = [each.kid for each in self.encrypter.keys]
+            self._samples = SampleEncrypter(self.encrypter.scheme, key, init, kids=kids)
             init = self._samples.init(init)
         elif self.encrypter and self.encrypts_init:
-            init = encrypt(init, self.encrypter.key_of(0).key, init_iv(self.path.name))
+            init = encrypt(init, self.encrypter.key_of(0, self.group).key, init_iv(self.path.name))
         self.init_bytes = len(init)
         self._keep(layout.INIT, init)
 
@@ -140,7 +171,13 @@ class Folder:
         """A segment encrypted as a whole, if it is to be."""
         if self._samples or not self.encrypter:
             return data
-        return encrypt(data, self.encrypter.key_of(number).key, sequence_iv(number))
+        key = self.encrypter.key_of(number, self.group)
+        return encrypt(data, key.key, self._iv_of(number))
+
+    def _iv_of(self, number: int) -> bytes:
+        """The vector of a segment that is encrypted as a whole."""
+        assert self.encrypter is not None
+        return self.encrypter.iv_of(number, self.path.name, self.group)
 
     def _key_frames(self, data: bytes, duration_s: float) -> tuple[KeyFrame, ...]:
         """Those of a segment of video that is not encrypted as a whole."""
@@ -169,17 +206,18 @@ class Folder:
                 protection = read_protection(init)
                 init = clear_init(init)
             elif encrypter and self.encrypts_init:
-                init = decrypt(init, encrypter.key_of(0).key, init_iv(self.path.name))
+                init = decrypt(init, encrypter.key_of(0, self.group).key, init_iv(self.path.name))
             yield init
         for number in numbers:
             name = layout.segment_name(number, self.container)
             name = layout.variant_b(name) if variant == "b" else name
             data = (self.path / name).read_bytes()
             if encrypter and protection:
-                key = encrypter.key_of(number)
+                key = encrypter.key_of(number, self.group)
                 data = clear_segment(data, protection, {key.kid: key.key})
             elif encrypter:
-                data = decrypt(data, encrypter.key_of(number).key, sequence_iv(number))
+                key = encrypter.key_of(number, self.group)
+                data = decrypt(data, key.key, self._iv_of(number))
             yield data
 
 

@@ -98,6 +98,31 @@ TARGETS: list[tuple[str, str | None, Target]] = [
         None,
         Target(kind="key", title="film", path=f"key/{KID}", token="TOK"),
     ),
+    (
+        "/t/TOK/film/multivariant.m3u8?CMCD=x&player=Shaka",
+        None,
+        Target(kind="object", title="film", path="multivariant.identity.m3u8", token="TOK"),
+    ),
+    (
+        "/t/TOK/film/r0123456789abcdef/v0/playlist.m3u8?player=shaka&player=hlsjs",
+        None,
+        Target(
+            kind="object",
+            title="film",
+            path="r0123456789abcdef/v0/playlist.identity.m3u8",
+            token="TOK",
+        ),
+    ),
+    (
+        "/t/TOK/film/multivariant.m3u8?player=hlsjs",
+        None,
+        Target(kind="object", title="film", path="multivariant.m3u8", token="TOK"),
+    ),
+    (
+        "/t/TOK/film/v0/00000.m4s?player=shaka",
+        None,
+        Target(kind="object", title="film", path="v0/00000.m4s", token="TOK"),
+    ),
     ("/t/TOK/film/", None, Target(kind="object", title="film", path="", token="TOK")),
     ("/playback/film", None, Target(kind="playback", title="film")),
     ("/.well-known/jwks.json", None, Target(kind="jwks")),

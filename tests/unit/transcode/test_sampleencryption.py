@@ -273,25 +273,27 @@ def test_av1_and_a_key_that_changes_are_refused_before_anything_is_encoded() -> 
 
 
 def test_playlists_and_manifest_say_how_samples_are_encrypted() -> None:
-    """RFC 8216bis, 4.4.4.4: a vector with SAMPLE-AES, none with SAMPLE-AES-CTR."""
+    """A licence for the key id, before the section; the vector of cbcs stands in tenc."""
     encrypted = [
         replace(INDEX, encryption=Encryption(method=method, kids=(KEY.kid,)), dash=True)
         for method in ("SAMPLE-AES", "SAMPLE-AES-CTR")
     ]
-    for index, value, iv in zip(
-        encrypted, ("cbcs", "cenc"), (constant_iv(KEY.kid), None), strict=True
-    ):
+    for index, value in zip(encrypted, ("cbcs", "cenc"), strict=True):
         check_index(index)
         assert parse_index(print_index(index)) == index
         for playlist in (
             media_playlist_of(index, index.video[0]),
             iframe_playlist_of(index, index.video[0]),
         ):
-            assert {s.key.iv for s in playlist.segments if s.key} <= {iv}
-            assert all(s.map and s.map.key is None for s in playlist.segments)
+            assert {(s.key.kid, s.key.iv, s.key.uri) for s in playlist.segments if s.key} <= {
+                (KEY.kid, None, f"../licence?kid={KEY.kid}")
+            }
+            assert all(s.map and s.map.key == s.key for s in playlist.segments)
             assert not playlist.segments or parse(print_media(playlist)) == playlist
         text = print_manifest(index)
         assert f'value="{value}" cenc:default_KID="00112233-4455-6677-8899-aabbccddeeff"' in text
-        assert text.count("<cenc:pssh>") == 2
+        assert text.count('value="ClearKey1.0"') == 2
+        assert "Laurl" not in text
+        assert "1077efec" not in text
     with pytest.raises(PackageError, match="DASH cannot describe"):
         check_index(replace(encrypted[0], encryption=Encryption(method="AES-128", kids=(KEY.kid,))))

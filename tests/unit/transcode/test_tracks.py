@@ -19,7 +19,7 @@ class CountingKeys:
     def __init__(self) -> None:
         self.asked: list[tuple[str, int]] = []
 
-    def key_for(self, title: str, period: int) -> ContentKey:
+    def key_for(self, title: str, period: int, group: str = "all") -> ContentKey:
         """The key of ``period``."""
         self.asked.append((title, period))
         return ContentKey(f"{period:032x}", bytes([period]) * 16)
