@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abr.errors import PackageError, PlaylistError
+from origin.licences.entitlement import keys_of, open_keys
 from tests.unit.transcode.test_layout import AUDIO, video
 from tests.unit.transcode.test_layout import INDEX as CLEAR
 from transcode.packaging.checks import check_index
@@ -63,6 +64,12 @@ def test_the_index_says_which_key_opens_what() -> None:
     (group,) = one.key_groups
     assert (group.name, group.height, group.kids) == ("all", 1080, (SD,))
     assert replace(INDEX, encryption=None).key_groups == ()
+
+
+def test_a_licence_server_knows_what_each_key_opens() -> None:
+    """An SD viewer who asks for every key, as hls.js does, gets sound and SD."""
+    opened = open_keys([SOUND, HD, SD], keys_of(INDEX), max_height=576, ahead=1)
+    assert (opened.kids, opened.withheld) == ((SOUND, SD), (HD,))
 
 
 @pytest.mark.parametrize(
