@@ -216,7 +216,7 @@ class EdgeSide:
     starved: int
     """Requests that said the buffer had run empty."""
     stalled_s: float
-    """Stalls that the player reported."""
+    """Stalls that the player reported: their total, or each, or when it stalled and went on."""
     mean_bitrate_bps: float | None
     """Of the video requests, each counted once."""
     least_buffer_s: float | None
@@ -239,17 +239,40 @@ def join_session(lines: Iterable[str], session: str) -> EdgeSide:
     ]
     buffers = [row["buffer_s"] for row in rows if "buffer_s" in row]
     totals = [row["stalled_s"] for row in rows if "stalled_s" in row]
-    stalls = sum(sum(row.get("stall_s", ())) for row in rows)
+    stalls = [each for row in rows for each in row.get("stall_s", ())]
     return EdgeSide(
         requests=len(served),
         hits=sum(row.get("cache") == "hit" for row in served),
         sent_bytes=sum(row.get("sent_bytes", 0) for row in served),
         starved=sum(bool(row.get("starved")) for row in rows),
-        stalled_s=round(max(totals) if totals else stalls, 3),
+        stalled_s=round(
+            max(totals) if totals else sum(stalls) if stalls else stalled_by_states_s(rows), 3
+        ),
         mean_bitrate_bps=sum(bitrates) / len(bitrates) if bitrates else None,
         least_buffer_s=min(buffers) if buffers else None,
         edges=tuple(sorted({row["edge"] for row in rows})),
     )
+
+
+def stalled_by_states_s(rows: Iterable[Mapping[str, Any]]) -> float:
+    """Seconds stalled, by the states that one player reported and when each began.
+
+    Reports may arrive in any order. A stall that never ended counts up to the last report.
+
+    Args:
+        rows: Of one session; those without a state or the player's time are left out.
+    """
+    reports = sorted(
+        (row["player_t_s"], row.get("sequence", 0), row["state"])
+        for row in rows
+        if "state" in row and "player_t_s" in row
+    )
+    total_s, since_s = 0.0, None
+    for t_s, _, state in reports:
+        if since_s is not None:
+            total_s += t_s - since_s
+        since_s = t_s if state == "stalled" else None
+    return float(total_s)
 
 
 def _rows(lines: Iterable[str]) -> Iterator[dict[str, Any]]:

@@ -9,30 +9,41 @@ const video = $("video");
 
 const HLS_TYPE = "application/vnd.apple.mpegurl";
 const RENEW_AT = 2 / 3; // of a token's life
-const RETRY_S = 5;
 const MINUTE_S = 60;
 const MOST_BARS = 120;
 const MOST_ROWS = 40;
 
 // ---- Words ----
 
+const ASK = "Try again asks for a new session.";
 const REASONS = {
-  missing: ["No token came with the request", "Ask for a new session with the button below."],
-  malformed: ["The token is not one of this service's", "Ask for a new session with the button below."],
-  expired: ["The token has expired", "It could not be renewed in time. Ask for a new session with the button below."],
-  "session-over": ["The session has reached its end", "Ask for a new session with the button below."],
-  "wrong-title": ["The token is for another title", "Choose this title again from the list, or ask for a new session."],
+  missing: ["No token came with the request", ASK],
+  malformed: ["The token is not one of this service's", ASK],
+  expired: ["The token has expired", `It could not be renewed in time. ${ASK}`],
+  "session-over": ["The session has reached its end", ASK],
+  "session-ended": ["The session was ended", ASK],
+  "session-replaced": ["Another playback began in this window", ASK],
+  "wrong-title": ["The token is for another title", ASK],
+  "wrong-uri": ["The token is for other addresses than this one", ASK],
+  "wrong-address": ["The token is for another network address", ASK],
   revoked: ["The session was revoked", "Whoever runs this service has ended it. A new session may be refused too."],
-  "not-yet": ["The token is not valid yet", "The service's clock differs from the cache's. Wait a moment, then try again."],
-  "unknown-key": ["The token was signed with a key that this cache does not know", "Ask for a new session with the button below."],
-  "bad-signature": ["The token was altered", "Ask for a new session with the button below."],
-  "not-entitled": ["Your plan does not include this", "Choose a lower rung, or another title."],
-  concurrency: ["Too many screens are playing on this account", "Stop one of them, then try again."],
+  "not-yet": ["The token is not valid yet", "The clocks of the servers differ. Wait a moment, then try again."],
+  "unknown-key": ["The token was signed with a key that the server does not know", ASK],
+  "bad-signature": ["The token was altered", ASK],
+  "not-entitled": ["Your plan does not include this picture size", "Choose a lower rung."],
+  "not-in-plan": ["Your plan does not include this title", "Choose another title."],
+  "too-many-streams": ["All places of this account are taken", "End a playback on another device, then try again."],
+  "place-taken": ["Another device has taken this one's place", "End a playback on another device, then try again."],
+  "title-revoked": ["This title was withdrawn", "Choose another title."],
+  "account-revoked": ["This account was revoked", "Ask whoever runs this service."],
+  "account-blocked": ["This account may not play now", "Ask whoever runs this service."],
 };
+REASONS["session-revoked"] = REASONS.revoked;
 
-function refusalOf(status, reason) {
-  const [what, why] = REASONS[reason] ?? ["The server refused the request", "Ask for a new session with the button below."];
-  return {what, why, code: `${status}${reason ? ` ${reason}` : ""}`};
+// What a refusal means, in words: ours for its reason, else the server's own.
+function refusalOf(status, reason, message) {
+  const [what, why] = REASONS[reason] ?? ["The server refused the request", message || ASK];
+  return {what, why, reason, code: [status, reason].filter(Boolean).join(" ")};
 }
 
 const clock = (seconds) => {
@@ -147,15 +158,24 @@ class Meter {
 class Refused extends Error {
   constructor(status, reason, message) {
     super(message);
-    Object.assign(this, refusalOf(status, reason), {status, reason});
-    if (!REASONS[reason] && message) this.why = message;
+    Object.assign(this, refusalOf(status, reason, message), {status});
   }
 }
 
 async function answerOf(response) {
   if (response.ok) return response.json();
   const said = await response.json().catch(() => ({}));
-  throw new Refused(response.status, response.headers.get("Abr-Refusal") ?? said.error ?? "", said.message);
+  const reason = said.reason ?? response.headers.get("Abr-Refusal") ?? said.error ?? "";
+  throw new Refused(response.status, reason, said.message);
+}
+
+// One device for each window, so that loading the page again takes the place it had.
+function device() {
+  const known = sessionStorage.getItem("device");
+  if (known) return known;
+  const made = `watch-${crypto.getRandomValues(new Uint32Array(2)).join("-")}`;
+  sessionStorage.setItem("device", made);
+  return made;
 }
 
 class Grant {
@@ -163,7 +183,7 @@ class Grant {
     const response = await fetch("/v1/playback", {
       method: "POST",
       headers: {"Content-Type": "application/json"},
-      body: JSON.stringify({title, device: "watch-page"}),
+      body: JSON.stringify({title, device: device()}),
     });
     return new Grant(title, await answerOf(response));
   }
@@ -171,17 +191,20 @@ class Grant {
   constructor(title, answer) {
     this.title = title;
     this.manifest = new URL(answer.manifest_url, location.href).href;
-    this.licence = answer.licence_url ? new URL(answer.licence_url, location.href).href : new URL("licence", this.manifest).href;
-    this.id = answer.session_id ?? "";
+    this.licence = new URL(answer.licence_url ?? "licence", this.manifest).href;
+    this.renewal = new URL(answer.renew_url ?? "renew", this.manifest).href;
+    this.heartbeat = answer.heartbeat_url;
+    this.id = answer.session ?? "";
     this.renewals = 0;
     this.refused = undefined;
     this.take(answer);
   }
 
-  take({token, ttl_s: ttlS}) {
+  take({token, ttl_s: ttlS, heartbeat_s: heartbeatS}) {
     this.token = token;
     this.ttlS = ttlS;
     this.endsMs = performance.now() + ttlS * 1000;
+    this.heartbeatS = heartbeatS ?? Infinity;
   }
 
   get leftS() { return (this.endsMs - performance.now()) / 1000; }
@@ -194,36 +217,48 @@ class Grant {
     return url.replace(/\/t\/[^/?#]+\/[^/?#]+\//, () => prefix);
   }
 
-  keep() {
-    const wait = Math.max(RETRY_S / 5, RENEW_AT * this.leftS);
-    this.timer = setTimeout(() => this.renew(), wait * 1000);
+  // Renew in time, for as long as the playback goes on; `refuse` is told when that is over.
+  keep(refuse) {
+    const waitS = Math.max(1, Math.min(this.heartbeatS, RENEW_AT * this.leftS));
+    this.timer = setTimeout(async () => {
+      if (!await this.renew() && this.refused) refuse(this.refused);
+      else if (!this.isOver) this.keep(refuse);
+    }, waitS * 1000);
   }
 
-  async renew() {
-    clearTimeout(this.timer);
+  // Whether there is a fresh token. All who ask at once wait for one answer.
+  renew() {
     this.renewing ??= this.#renew().finally(() => { this.renewing = undefined; });
     return this.renewing;
   }
 
   async #renew() {
-    try {
-      const response = await fetch(this.fresh(new URL("renew", this.manifest).href), {method: "POST"});
-      this.take(await answerOf(response));
-      this.renewals += 1;
-      this.refused = undefined;
-      this.keep();
-      return true;
-    } catch (error) {
-      if (error instanceof Refused && error.status < 500) {
-        this.refused = error;
-        return false;
+    // A heartbeat keeps the place too; without the service, the caches still pass renewals on.
+    const ways = [this.heartbeat, this.fresh(this.renewal)].filter(Boolean);
+    for (const way of ways) {
+      try {
+        const headers = way === this.heartbeat ? {Authorization: `Bearer ${this.token}`} : {};
+        this.take({heartbeat_s: this.heartbeatS, ...await answerOf(await fetch(way, {method: "POST", headers}))});
+        this.renewals += 1;
+        return true;
+      } catch (error) {
+        if (error instanceof Refused && error.status < 500 && error.status !== 429) {
+          this.refused = error;
+          return false;
+        }
       }
-      if (this.leftS > 0) this.timer = setTimeout(() => this.renew(), RETRY_S * 1000);
-      return false;
     }
+    return false;
   }
 
-  end() { clearTimeout(this.timer); }
+  end() {
+    clearTimeout(this.timer);
+    if (this.heartbeat && !this.isOver) {
+      const session = this.heartbeat.replace(/\/heartbeat$/, "");
+      fetch(session, {method: "DELETE", headers: {Authorization: `Bearer ${this.token}`}, keepalive: true}).catch(() => {});
+    }
+    this.isOver = true;
+  }
 }
 
 // ---- One playback ----
@@ -239,11 +274,12 @@ class Playback {
     this.served = []; // by steps up from the viewer: count and bytes
     this.caches = []; // names on the way, the nearest to the viewer first
     this.licences = 0;
+    this.keys = new Set();
     this.over = false;
   }
 
   async begin(Hls) {
-    this.grant.keep();
+    this.grant.keep((refused) => this.stop(refused));
     video.requestVideoFrameCallback?.(() => this.meter.start());
     if (Hls?.isSupported()) this.#useHls(Hls);
     else video.src = this.grant.manifest;
@@ -276,7 +312,7 @@ class Playback {
     });
     hls.on(Hls.Events.ERROR, (_, error) => this.#fail(error, Hls));
     hls.on(Hls.Events.FRAG_LOADED, (_, {frag, networkDetails}) => this.#note(frag, networkDetails));
-    hls.on(Hls.Events.KEY_LOADED, () => { if (this.facts.protection === "AES-128") this.licences += 1; });
+    hls.on(Hls.Events.KEY_LOADED, (_, {frag}) => { if (frag.decryptdata?.uri) this.keys.add(frag.decryptdata.uri); });
     hls.on(Hls.Events.MANIFEST_PARSED, () => listRungs(hls));
     hls.on(Hls.Events.LEVEL_SWITCHED, () => showRung(hls));
     hls.on(Hls.Events.SUBTITLE_TRACKS_UPDATED, () => listTracks(hls));
@@ -338,7 +374,10 @@ class Playback {
     this.hls?.destroy();
     video.removeAttribute("src");
     video.load();
-    if (trouble) showTrouble(trouble);
+    showPlaying();
+    if (!trouble) return;
+    this.refusal = trouble.reason;
+    showTrouble(trouble);
   }
 }
 
@@ -528,10 +567,9 @@ function showChart(meter) {
   }));
 }
 
-function showToken({grant, over}) {
-  const left = grant.leftS;
-  let state = left > 0 ? `valid for ${clock(left)}` : "expired";
-  if (grant.refused) state = left > 0 && !over ? `${state}; renewal refused: ${grant.refused.reason}` : `refused: ${grant.refused.reason}`;
+function showToken({grant, over, refusal}) {
+  const left = over ? 0 : grant.leftS;
+  const state = refusal ? `refused: ${refusal}` : over ? "given back" : left > 0 ? `valid for ${clock(left)}` : "expired";
   show("token-state", state);
   $("token-left").value = Math.max(0, Math.min(1, left / grant.ttlS));
   show("renewed", grant.renewals ? `${plural(grant.renewals, "time")}` : "not yet");
@@ -551,7 +589,7 @@ function showLoaded() {
 
 function refresh() {
   if (!playback) return;
-  const {meter, hls, licences, facts} = playback;
+  const {meter, hls, keys, licences, facts} = playback;
   if (!playback.over) {
     const ahead = bufferS();
     if (!video.paused || meter.stalled) meter.sample(ahead);
@@ -572,8 +610,8 @@ function refresh() {
     showLoaded();
     showChart(meter);
     if (hls) showPath(playback);
-    const unit = facts.protection === "AES-128" ? "key" : "licence";
-    show("licences", facts.protection ? `${plural(licences, unit)} fetched` : "none needed");
+    const fetched = facts.protection === "AES-128" ? plural(keys.size, "key") : plural(licences, "licence");
+    show("licences", facts.protection ? `${fetched} fetched` : "none needed");
   }
   showToken(playback);
 }

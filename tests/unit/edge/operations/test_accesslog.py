@@ -108,3 +108,20 @@ def test_a_session_joins_over_edges_and_a_cut_line_is_passed_over() -> None:
     assert (found.requests, found.hits, found.sent_bytes) == (3, 2, 30)
     assert (found.starved, found.stalled_s, found.least_buffer_s) == (1, 0.4, 0.5)
     assert (found.mean_bitrate_bps, found.edges) == (2_000_000.0, ("e1", "e2"))
+
+
+def test_stalls_of_a_player_that_reports_states_only_are_told_by_when_they_began() -> None:
+    """Two stalls, of 1.5 s and of 0.25 s up to the last report; reports came out of order."""
+    said = [
+        "e=ps,sta=s,ts=1000,sn=0",
+        "e=ps,sta=r,ts=5000,sn=2",
+        "e=ps,sta=p,ts=2000,sn=1",
+        "e=t,sta=r,ts=6000,sn=3",
+        "e=ps,sta=p,ts=6500,sn=4",
+        "e=ps,sta=r,ts=9000,sn=5",
+        "e=t,sta=r,ts=9250,sn=6",
+    ]
+    lines = [dumps(OPEN.view(parse_text(f'sid="a",v=2,{each}'), t_s=1.0)) for each in said]
+    assert join_session(lines, "a").stalled_s == 1.75
+    lines.append(dumps(OPEN.view(parse_text('sid="a",v=2,bsda=(900;v)'), t_s=2.0)))
+    assert join_session(lines, "a").stalled_s == 0.9  # a player's own total is believed
