@@ -171,7 +171,7 @@ def content_policy(urls: Sequence[str]) -> dict[str, str]:
         "worker-src 'self'",
         "style-src 'self'",
         f"img-src {where}",
-        f"media-src blob: {where}",
+        f"media-src blob: data: {where}",  # hls.js 1.7 makes a text track of `data:,WEBVTT`
         f"connect-src {where}",
         "base-uri 'none'",
         "form-action 'none'",

@@ -374,10 +374,10 @@ class Playback {
     this.hls?.destroy();
     video.removeAttribute("src");
     video.load();
+    this.refusal = trouble?.reason;
     showPlaying();
-    if (!trouble) return;
-    this.refusal = trouble.reason;
-    showTrouble(trouble);
+    showToken(this);
+    if (trouble) showTrouble(trouble);
   }
 }
 
