@@ -1,0 +1,396 @@
+"""Titles under every protection in Chromium, through both tiers of `abr serve`.
+
+    npm install --prefix NODE shaka-player
+    .venv/bin/python -m tests.perf.browser_drm --node NODE
+    .venv/bin/python -m tests.perf.browser_drm --only hls.js,refusals
+    .venv/bin/python -m tests.perf.browser_drm --only agreement
+
+``hls.js``: the watch page plays each title for 20 s without a stall. ``shaka``: shaka-player plays
+what samples are encrypted of, from its playlist and from the manifest of DASH. ``refusals``: the
+watch page with no token, an expired one, another title's and a revoked one: status 403, and why in
+words. ``agreement``: over shaped links, the time that the picture stood still, as a timer in the
+page saw it, against what the edge's log of CMCD says of the session. Prints a line of JSON for
+each; exit code 1 when a bar is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+from aiohttp import web
+from playwright.async_api import Browser, Page, Route
+
+from abr.trace import Trace
+from edge.operations.accesslog import join_session
+from origin.paths import token_of
+from player.shaping.proxy import Shaper
+from tests.fakes.browser import chromium
+
+PLAYED_S = 20.0
+LENGTH_S = 24
+BAR_S = 0.1
+LIMIT_S = 120.0
+PAGE = Path(__file__).with_suffix(".html")
+
+TITLES: dict[str, list[str]] = {
+    "clear": [],
+    "aes-128": ["--encrypt", "aes-128", "--rotate-every", "3", "--seal-init"],
+    "cenc": ["--encrypt", "cenc"],
+    "cbcs": ["--encrypt", "cbcs"],
+}
+ONE_RUNG = "one-rung"
+"""A title whose rung is the same whatever the link does."""
+
+TRACES = {
+    "outage": [(6.0, 0.7e6), (8.0, 0.0), (60.0, 2e6)],
+    "too slow": [(90.0, 0.36e6)],
+    "saw": [(3.0, 1.2e6), (6.0, 0.03e6)] * 8,
+    "ample": [(90.0, 4e6)],
+}
+
+OBSERVER = """
+(() => {
+  const seen = window.observed = {stalls: [], last: -1, moved: 0, still: 0};
+  setInterval(() => {
+    const video = document.getElementById("video");
+    if (!video || video.paused || video.ended) return;
+    const now = performance.now();
+    if (video.currentTime === seen.last) { seen.still += 1; return; }
+    const stood = now - seen.moved;
+    if (seen.last > 0 && seen.still > 2 && stood >= 100) seen.stalls.push(stood / 1000);
+    Object.assign(seen, {last: video.currentTime, moved: now, still: 0});
+  }, 4);
+})();
+"""
+"""Notes how long the position stood still, by a timer and without any event of the player; a timer
+that was late itself saw nothing stand still."""
+
+
+class Served:
+    """A running ``abr serve``."""
+
+    def __init__(self, ready: dict[str, Any], folder: Path) -> None:
+        self.watch_url: str = ready["watch_url"]
+        self.playback_urls: dict[str, str] = ready["playback_urls"]
+        self.folder = folder
+
+    def __repr__(self) -> str:
+        return f"<Served {self.watch_url}>"
+
+    async def grant(self, title: str, *, player: str = "", device: str = "") -> dict[str, Any]:
+        """What the playback service gives."""
+        asked = {"title": title, "device": device or f"bench-{title}"}
+        asked |= {"player": player} if player else {}
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(f"{self.watch_url}v1/playback", json=asked) as answer,
+        ):
+            given: dict[str, Any] = await answer.json()
+            if answer.status != 200:
+                raise RuntimeError(f"/v1/playback: {answer.status} {given}")
+            return given
+
+    def cmcd_lines(self) -> list[str]:
+        """The edge's log of what players reported."""
+        return (self.folder / "view.jsonl").read_text().splitlines()
+
+
+async def run(*command: str) -> str:
+    """What a command of ours prints."""
+    process = await asyncio.create_subprocess_exec(
+        *("nice", "-n", "10", sys.executable, "-m", "abr", *command),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await asyncio.wait_for(process.communicate(), LIMIT_S)
+    if process.returncode:
+        raise RuntimeError(f"abr {' '.join(command)}: exit code {process.returncode}")
+    return out.decode()
+
+
+async def make_packages(folder: Path) -> None:
+    """The titles, each made as a user makes it."""
+    common = ("--demo-size", "320x180", "--segment", "2", "--preset", "ultrafast", "--no-cache")
+    keys = ("--keys", str(folder / "keys"))
+    for title, options in TITLES.items():
+        ladder = ("--demo-s", str(LENGTH_S), "--ladder", "90:120,180:400", "--thumbnails")
+        out = str(folder / "packages" / title)
+        await run("transcode", "--demo", out, *common, *ladder, *keys, *options)
+    out = str(folder / "packages" / ONE_RUNG)
+    await run("transcode", "--demo", out, *common, "--demo-s", "40", "--ladder", "180:400")
+
+
+@contextlib.asynccontextmanager
+async def served(folder: Path, *options: str) -> AsyncIterator[Served]:
+    """``abr serve`` in a process of its own."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "abr", "serve", str(folder / "packages"), "--json"),
+        *("--keys", str(folder / "keys"), "--cmcd-log", str(folder / "view.jsonl"), *options),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    try:
+        line = await asyncio.wait_for(process.stdout.readline(), LIMIT_S)
+        yield Served(json.loads(line), folder)
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGINT)
+        await asyncio.wait_for(process.wait(), LIMIT_S)
+
+
+@contextlib.asynccontextmanager
+async def opened(browser: Browser, **options: Any) -> AsyncIterator[tuple[Page, list[str]]]:
+    """A page, and what it complains of."""
+    context = await browser.new_context(**options)
+    page = await context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    try:
+        yield page, complaints
+    finally:
+        await context.close()
+
+
+async def until(page: Page, expression: str, limit_s: float) -> bool:
+    """Wait until ``expression`` holds; whether it did in time."""
+    look = f"const look = () => ({expression}) ? done() : setTimeout(look, 50); look();"
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(limit_s):
+            await page.evaluate(f"new Promise((done) => {{ {look} }})")
+            return True
+    return False
+
+
+async def text_of(page: Page, name: str) -> str:
+    """What the watch page shows."""
+    return await page.inner_text(f"#{name}")
+
+
+async def in_hls_js(browser: Browser, serve: Served) -> AsyncIterator[dict[str, Any]]:
+    """Each title on the watch page, for 20 s."""
+    for title in TITLES:
+        async with opened(browser) as (page, complaints):
+            await page.add_init_script(OBSERVER)
+            await page.goto(f"{serve.watch_url}#/{title}")
+            plays = await until(page, f"video.currentTime >= {PLAYED_S}", PLAYED_S + 20)
+            row: dict[str, Any] = {
+                "what": "hls.js",
+                "title": title,
+                "played_s": await page.evaluate("video.currentTime"),
+                "stalls": await page.evaluate("observed.stalls"),
+                "startup": await text_of(page, "startup"),
+                "licences": await text_of(page, "licences"),
+                "trouble": await text_of(page, "trouble"),
+                "complaints": complaints,
+            }
+            row["is_good"] = (
+                plays
+                and not row["stalls"]
+                and await text_of(page, "stalls") == "none"
+                and await page.evaluate("video.getVideoPlaybackQuality().totalVideoFrames") > 100
+                and not complaints
+            )
+            yield row
+
+
+class ShakaSite:
+    """The page with shaka-player."""
+
+    def __init__(self, node: Path) -> None:
+        self.app = web.Application()
+        self.app.router.add_get("/", self._page)
+        self.app.router.add_static("/node", node / "node_modules")
+
+    def __repr__(self) -> str:
+        return "<ShakaSite>"
+
+    async def _page(self, _request: web.Request) -> web.Response:
+        return web.Response(text=PAGE.read_text(encoding="utf-8"), content_type="text/html")
+
+
+async def in_shaka(browser: Browser, serve: Served, node: Path) -> AsyncIterator[dict[str, Any]]:
+    """What has encrypted samples, from its playlist and from the manifest of DASH."""
+    runner = web.AppRunner(ShakaSite(node).app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    base = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    try:
+        for title in ("cenc", "cbcs"):
+            for form in ("hls", "dash"):
+                granted = await serve.grant(title, player="shaka")
+                manifest = granted["manifest_url"]
+                if form == "dash":
+                    manifest = manifest.partition("?")[0].rpartition("/")[0] + "/manifest.mpd"
+                licence = granted["licence_url"] if form == "dash" else ""
+                async with opened(browser) as (page, complaints):
+                    query = f"?manifest={quote(manifest, '')}&licence={quote(licence, '')}"
+                    await page.goto(base + query)
+                    limit_s = PLAYED_S + 20
+                    done = f"video.currentTime >= {PLAYED_S} || seen.errors.length"
+                    await until(page, done, limit_s)
+                    seen = await page.evaluate("seen")
+                    played_s = await page.evaluate("video.currentTime")
+                    frames = await page.evaluate("video.getVideoPlaybackQuality().totalVideoFrames")
+                    is_good = played_s >= PLAYED_S and not seen["errors"] and not seen["waits"]
+                    yield {
+                        "what": "shaka",
+                        "title": title,
+                        "form": form,
+                        "played_s": played_s,
+                        **seen,
+                        "complaints": complaints,
+                        "is_good": is_good and frames > 100,
+                    }
+    finally:
+        await runner.cleanup()
+
+
+def rewriting(change: Callable[[dict[str, Any]], None]) -> Callable[[Route], Any]:
+    """A route that changes what the playback service gives."""
+
+    async def give(route: Route) -> None:
+        answer = await route.fetch()
+        granted = await answer.json()
+        change(granted)
+        await route.fulfill(json=granted)
+
+    return give
+
+
+async def refusals(browser: Browser, serve: Served) -> AsyncIterator[dict[str, Any]]:
+    """The watch page with permissions that are none, for a title of each kind."""
+    for title in TITLES:
+        other = "cenc" if title == "clear" else "clear"
+        foreign = token_of((await serve.grant(other, device="other"))["manifest_url"]) or ""
+
+        def strip(granted: dict[str, Any]) -> None:
+            granted["manifest_url"] = granted["manifest_url"].replace(f"/t/{granted['token']}", "")
+            granted.pop("heartbeat_url", None)
+
+        def swap(granted: dict[str, Any], foreign: str = foreign) -> None:
+            url = granted["manifest_url"]
+            granted["manifest_url"] = url.replace(granted["token"], foreign)
+            granted["token"] = foreign
+            granted.pop("heartbeat_url", None)
+
+        for reason, change in (("missing", strip), ("wrong-title", swap)):
+            async with opened(browser) as (page, _):
+                await page.route("**/v1/playback", rewriting(change))
+                yield await refused(page, serve, title, reason)
+
+
+async def refused(page: Page, serve: Served, title: str, reason: str) -> dict[str, Any]:
+    """What the watch page says when it is refused."""
+    statuses: list[int] = []
+    page.on("response", lambda response: statuses.append(response.status))
+    begin = time.perf_counter()
+    await page.goto(f"{serve.watch_url}#/{title}")
+    told = await until(page, "!document.getElementById('trouble').hidden", 30)
+    row: dict[str, Any] = {
+        "what": "refusal",
+        "title": title,
+        "reason": reason,
+        "after_s": round(time.perf_counter() - begin, 2),
+        "said": await text_of(page, "trouble-what"),
+        "code": await text_of(page, "trouble-code"),
+    }
+    row["is_good"] = told and 403 in statuses and row["code"] == f"403 {reason}"
+    row["is_good"] &= await page.evaluate("video.currentTime === 0 || Number.isNaN(video.duration)")
+    return row
+
+
+async def agreement(browser: Browser, serve: Served) -> AsyncIterator[dict[str, Any]]:
+    """Stalled time by a timer in the page, by the page's figures, and by the edge's log."""
+    for name, periods in TRACES.items():
+        trace = Trace.from_periods(periods, name=name)
+        edge = urlsplit(serve.playback_urls[ONE_RUNG])
+        assert edge.hostname is not None
+        assert edge.port is not None
+        async with Shaper(trace, edge.hostname, edge.port, rtt_s=0.04) as link:
+            shaped = f"http://{link.host}:{link.port}"
+
+            def through(
+                granted: dict[str, Any], base: str = f"http://{edge.netloc}", to: str = shaped
+            ) -> None:
+                for key in ("manifest_url", "renew_url", "licence_url"):
+                    if granted.get(key):
+                        granted[key] = granted[key].replace(base, to)
+
+            # The policy of the page does not know the link.
+            async with opened(browser, bypass_csp=True) as (page, complaints):
+                await page.add_init_script(OBSERVER)
+                await page.route("**/v1/playback", rewriting(through))
+                await page.goto(f"{serve.watch_url}#/{ONE_RUNG}")
+                await until(page, "video.currentTime >= 25 || video.ended", 90)
+                await page.evaluate("video.pause()")
+                await asyncio.sleep(1.5)  # the last report is on its way
+                stalls = await page.evaluate("observed.stalls")
+                shown = await text_of(page, "stalls")
+                session = await text_of(page, "session-id")
+                side = join_session(serve.cmcd_lines(), session)
+                browser_s = sum(stalls)
+                row = {
+                    "what": "agreement",
+                    "trace": name,
+                    "stalls": [round(each, 3) for each in stalls],
+                    "browser_s": round(browser_s, 3),
+                    "cmcd_s": side.stalled_s,
+                    "apart_s": round(side.stalled_s - browser_s, 3),
+                    "page": shown.replace("\n", ", "),
+                    "reports": side.requests,
+                    "complaints": complaints,
+                }
+                row["is_good"] = abs(side.stalled_s - browser_s) <= BAR_S and side.requests > 10
+                yield row
+
+
+async def measure(arguments: argparse.Namespace) -> int:
+    """Run what was asked for and print a line for each; 1 when a bar is missed."""
+    wanted = set(arguments.only.split(","))
+    failed = False
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(arguments.folder or scratch)
+        if not (folder / "packages").exists():
+            await make_packages(folder)
+        async with served(folder) as serve, chromium() as browser:
+            runs = {
+                "hls.js": lambda: in_hls_js(browser, serve),
+                "shaka": lambda: in_shaka(browser, serve, Path(arguments.node)),
+                "refusals": lambda: refusals(browser, serve),
+                "agreement": lambda: agreement(browser, serve),
+            }
+            for name, start in runs.items():
+                if name in wanted:
+                    async for row in start():
+                        failed |= not row["is_good"]
+                        print(json.dumps(row), flush=True)
+    return int(failed)
+
+
+def main() -> int:
+    """Read the command line and measure."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--node", default=".", help="folder with node_modules, for shaka-player")
+    parser.add_argument("--folder", default="", help="keep the packages here, and use them again")
+    parser.add_argument(
+        "--only", default="hls.js,shaka,refusals,agreement", help="what to run, by commas"
+    )
+    return asyncio.run(measure(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
