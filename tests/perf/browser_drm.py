@@ -368,14 +368,14 @@ async def measure(arguments: argparse.Namespace) -> int:
             await make_packages(folder)
         async with served(folder) as serve, chromium() as browser:
             runs = {
-                "hls.js": lambda: in_hls_js(browser, serve),
-                "shaka": lambda: in_shaka(browser, serve, Path(arguments.node)),
-                "refusals": lambda: refusals(browser, serve),
-                "agreement": lambda: agreement(browser, serve),
+                "hls.js": in_hls_js(browser, serve),
+                "shaka": in_shaka(browser, serve, Path(arguments.node)),
+                "refusals": refusals(browser, serve),
+                "agreement": agreement(browser, serve),
             }
-            for name, start in runs.items():
+            for name, rows in runs.items():
                 if name in wanted:
-                    async for row in start():
+                    async for row in rows:
                         failed |= not row["is_good"]
                         print(json.dumps(row), flush=True)
     return int(failed)
