@@ -58,6 +58,9 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "gateway": Entry(
             "origin.gateway.cli:gateway", "Give sessions to those who may watch, and count them."
         ),
+        "token": Entry(
+            "origin.tokens.cli:token", "Mint, verify, explain and revoke permission to watch."
+        ),
         "edge": Entry("edge.cli.edge:edge", "Run one caching tier in front of a parent."),
         "director": Entry(
             "edge.cli.director:director", "Register caches, and steer players to the best one."

@@ -29,6 +29,8 @@ class Issuer:
     """Titles that its tokens may open; empty: all."""
     renewing: SigningKey | None = field(default=None, repr=False)
     """Key that we renew its tokens with; None: they are not renewed."""
+    signing: tuple[SigningKey, ...] = field(default=(), repr=False)
+    """Keys of its own that we were given too; we sign with them only when we are told to."""
     secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """Secrets by key id that open its encrypted claims."""
     ignores_nonce: bool = False

@@ -152,6 +152,11 @@ def _expression_of(piece: str) -> str:
     return ".*" if piece[0] == "*" else str(re2.escape(piece))
 
 
+def literal(text: str) -> str:
+    """An expression that only ``text`` fits."""
+    return str(re2.escape(text))
+
+
 def _compile(text: str, expression: str) -> Pattern:
     try:
         compiled = re2.compile(expression, _OPTIONS)

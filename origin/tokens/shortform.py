@@ -105,6 +105,13 @@ class ShortTokens:
         return found
 
 
+def fields_of(token: str) -> Mapping[str, str]:
+    """The fields of a short token, not verified and without the HMAC; none when it is no token."""
+    match = _SHAPE.fullmatch(token) if len(token) <= MAX_SHORT_CHARS else None
+    pairs = [] if match is None else [each.partition("=") for each in match["signed"].split("~")]
+    return {name: value for name, _, value in pairs}
+
+
 def mint_short(
     paths: Sequence[str],
     *,

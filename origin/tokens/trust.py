@@ -122,6 +122,7 @@ def _issuer(name: str, entry: Any) -> Issuer:
         base=_base(entry),
         titles=frozenset(_texts(entry, "titles")),
         renewing=_renewing(entry),
+        signing=_signing(entry),
         secrets=_secrets(entry),
         ignores_nonce=nonce == "name",
     )
@@ -175,6 +176,12 @@ def _renewing(entry: Mapping[str, Any]) -> SigningKey | None:
             f"renewal_kid: key {kid!r} is public only; expected a private key or secret"
         )
     return found
+
+
+def _signing(entry: Mapping[str, Any]) -> tuple[SigningKey, ...]:
+    named = [key for key in entry["keys"] if key.get("use", "sig") == "sig"]
+    found = [signing_key_of(key) for key in named if key.get("kty") in ("oct", "OKP", "EC")]
+    return tuple(key for key in found if key is not None)
 
 
 def _secrets(entry: Mapping[str, Any]) -> Mapping[str, bytes]:

@@ -1,0 +1,187 @@
+"""``abr token`` as a user meets it: mint, verify, explain, revoke."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from abr.errors import ConfigError, KeyStoreError, MissingFileError, UpstreamError
+from origin.gateway.accounts import account_tag
+from origin.gateway.server.opening import open_state
+from origin.gateway.server.service import tag_key
+from origin.tokens.cli import token as command
+from origin.tokens.cli.sources import own_issuer
+from origin.tokens.pathtoken import PathTokens
+from origin.tokens.permission import Permission
+from origin.tokens.verifier import TokenVerifier
+from tests.fakes.parent import fake_parent
+from transcode.files.keystore import KeyStore
+
+SECRET = "Kh_RkUMj-fzbD37qBnDf_3e_RvQ3RP9PaSmVEpE24AM"
+TRUST = {
+    "App": {
+        "keys": [{"kty": "oct", "kid": "k", "k": SECRET}],
+        "forms": ["uri-signing", "hmac"],
+        "base": "https://cdn.example",
+    },
+    "Public": {
+        "keys": [
+            {
+                "kty": "OKP",
+                "crv": "Ed25519",
+                "kid": "p",
+                "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+            }
+        ]
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A key store, a file of issuers and a place for the state."""
+    keys = tmp_path / "keys"
+    KeyStore.open(keys)
+    trust = tmp_path / "trust.json"
+    trust.write_text(json.dumps(TRUST))
+    trust.chmod(0o600)
+    monkeypatch.setenv("ABR_KEYS", str(keys))
+    monkeypatch.setenv("ABR_STATE", str(tmp_path / "state.sqlite"))
+    return tmp_path
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(command, words, catch_exceptions=True)
+
+
+def done(*words: str) -> str:
+    result = run(*words)
+    assert result.exception is None, result.exception
+    return result.stdout.strip()
+
+
+def facts(*words: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(run(*words, "--json").stdout)
+    return found
+
+
+def permission(token: str) -> Permission:
+    return TokenVerifier(PathTokens(own_issuer(None).jwks())).permission_of(token)
+
+
+def test_our_own_token_says_what_it_was_told_to(home: Path) -> None:
+    token = done(
+        *("mint", "--title", "film", "--ttl", "60", "--session", "s1", "--account", "tag"),
+        *("--max-height", "720", "--watermark", "05ff"),
+    )
+    found = permission(token)
+    assert (found.title, found.session, found.account) == ("film", "s1", "tag")
+    assert (found.max_height, found.watermark) == (720, b"\x05\xff")
+    assert 59 <= found.expires_s - found.issued_s <= 62
+    assert done("verify", f"/t/{token}/film/x.m4s") == "permitted: path token of this service"
+    other = run("verify", f"/t/{token}/clip/x.m4s")
+    assert (other.exit_code, other.stdout) == (1, "refused: wrong-title\n")
+
+
+@pytest.mark.parametrize("form", ["uri-signing", "hmac"])
+@pytest.mark.parametrize("carrier", ["query", "cookie", "bearer", "prefix"])
+def test_what_is_minted_for_an_issuer_opens_its_title_from_every_place(
+    form: str, carrier: str, home: Path
+) -> None:
+    trust = ("--trust", str(home / "trust.json"))
+    mint = ("mint", "--title", "film", "--form", form, "--issuer", "App", *trust)
+    token = done(*mint)
+    url = "https://cdn.example/film/v0/x.m4s"
+    words = {
+        "query": (f"{url}?cat={token}",),
+        "cookie": (url, "--header", f"Cookie: cat={token}"),
+        "bearer": (url, "--header", f"authorization: Bearer {token}"),
+        "prefix": (facts(*mint, "--base", "https://cdn.example")["url"],),
+    }[carrier]
+    found = facts("explain", *words, *trust, "--keys", str(home / "keys"))
+    assert (found["permitted"], found["form"], found["issuer"]) == (True, form, "App")
+
+
+def test_a_refusal_is_explained_and_no_token_is_printed(home: Path) -> None:
+    trust = ("--trust", str(home / "trust.json"))
+    token = done("mint", "--title", "film", "--form", "uri-signing", "--issuer", "App", *trust)
+    words = (token, "--for", "/clip/x.m4s", *trust)
+    result = run("explain", *words)
+    assert result.exit_code == 1
+    assert result.stdout.startswith("refused: wrong-uri\n")
+    assert "FAILS      cdniuc: found https://cdn.example/clip/x.m4s; expected a URL that fits" in (
+        result.stdout
+    )
+    for secret in (token[-40:], SECRET):
+        assert secret not in result.stdout
+        assert secret not in json.dumps(facts("explain", *words))
+
+
+def test_another_time_can_be_asked_about(home: Path) -> None:
+    token = done("mint", "--title", "film", "--ttl", "60")
+    late = str(time.time() + 7200)  # noqa: TID251 -- tokens end in real time
+    assert facts("explain", token, "--at", late)["reason"] == "expired"
+    assert facts("explain", token)["permitted"]
+
+
+async def test_keys_come_from_the_server_in_the_url_and_so_does_its_clock(home: Path) -> None:
+    import asyncio
+
+    async with fake_parent() as parent:
+        token = parent.issuer.issue("film", now_s=time.time(), session_id="s")  # noqa: TID251
+        url = f"{parent.url}/t/{token}/film/x.m4s"
+        found = await asyncio.to_thread(facts, "explain", url)
+        assert found["permitted"]
+        parent.key_set_headers = {"Date": "Thu, 01 Jan 2026 00:00:00 GMT"}
+        found = await asyncio.to_thread(facts, "explain", url)
+        assert any("ahead" in note and parent.url in note for note in found["notes"])
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "says"),
+    [
+        (("explain", "http://127.0.0.1:9/t/x/film/y"), UpstreamError, "--jwks FILE or --keys DIR"),
+        (("explain", "x", "--jwks", "none.json"), MissingFileError, "none.json"),
+        (("explain", "x", "--keys", "nowhere"), KeyStoreError, "nowhere"),
+        (("mint", "--title", "film", "--form", "hmac"), ConfigError, "--trust FILE"),
+        (("mint", "--title", "*"), ConfigError, "title"),
+    ],
+)
+def test_what_cannot_be_done_is_said_with_a_remedy(
+    words: tuple[str, ...], error: type[Exception], says: str
+) -> None:
+    result = run(*words)
+    assert isinstance(result.exception, error)
+    assert says in str(result.exception)
+
+
+def test_an_issuer_without_a_private_key_signs_nothing(home: Path) -> None:
+    trust = ("--trust", str(home / "trust.json"))
+    for name, says in (("Public", "no private key"), ("Nobody", "expected one of 'App', 'Public'")):
+        words = ("mint", "--title", "film", "--form", "uri-signing", "--issuer", name, *trust)
+        assert says in str(run(*words).exception)
+
+
+def test_what_is_revoked_is_in_the_state_that_origin_and_gateway_read(home: Path) -> None:
+    token = done("mint", "--title", "film", "--session", "s1")
+    url = f"/t/{token}/film/x.m4s"
+    assert done("revoke", "session", "s1").startswith("revoked: session s1, noted in ")
+    done("revoke", "token", url)
+    done("revoke", "account", "anna", "--issued-before", "now", "--for", "60")
+    state = str(home / "state.sqlite")
+    held = open_state(state)
+    found = {each.kind: each for each in held.revocations(0).entries}
+    held.close()
+    assert found["session"].value == "s1"
+    assert found["token"].value == permission(token).token_id
+    assert found["account"].value == account_tag(tag_key(KeyStore.open(home / "keys")), "anna")
+    assert found["account"].issued_before_s is not None
+    assert facts("explain", url, "--state", state)["reason"] == "revoked"
+    done("revoke", "session", "s1", "--lift")
+    done("revoke", "token", token, "--lift")
+    assert facts("explain", url, "--state", state)["permitted"]
