@@ -37,7 +37,7 @@ from origin.tokens.carriage import (
 from origin.tokens.permission import Permission
 from origin.tokens.redaction import redact
 from transcode.encryption import is_key_id
-from transcode.packaging.layout import is_title
+from transcode.packaging.layout import is_title, is_variant
 from transcode.packaging.views import FAMILY_OF_PLAYER, View, view_path
 from transcode.storage.published import is_version
 
@@ -294,6 +294,8 @@ def _in_title(title: str, rest: list[str], view: View) -> Target:
         kind = "licence"
     elif below == ["steering"]:
         kind = "steering"
+    elif is_variant(rest[-1]):
+        kind = "unknown"  # a token chooses between the variants of a segment, not whoever asks
     path = "/".join(rest)
     # A view has a path of its own, so that caches need not know of the flag.
     path = view_path(path, view) if kind == "object" and view.family else path

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from transcode.packaging.layout import split_variant
+
 MAX_TAGS = 64
 """Most tags of one response that count."""
 
@@ -37,7 +39,7 @@ class Purge:
     """What to remove; one of the three is given."""
 
     key: str = ""
-    """Everything under this lookup key."""
+    """Everything under this lookup key, and both variants of a segment of that name."""
     prefix: str = ""
     """Everything whose lookup key begins so."""
     tag: str = ""
@@ -51,7 +53,7 @@ class Purge:
             tags: Its tags; None when they are not known yet, so that it may carry any.
         """
         if self.key:
-            return key == self.key
+            return key == self.key or split_variant(key)[0] == self.key
         if self.prefix:
             return key.startswith(self.prefix)
         return bool(self.tag) and (tags is None or self.tag in tags)

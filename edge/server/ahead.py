@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import aiohttp
@@ -29,6 +29,7 @@ from edge.tiers.pins import (
 )
 from origin.paths import PathError, object_path, parse_target
 from origin.tokens.redaction import redact
+from transcode.packaging.layout import segment_number, split_variant, variant_of
 
 ATTEMPTS = 3
 """For each object whose answer fails for a reason that may pass."""
@@ -94,28 +95,48 @@ class Tokens:
         self._base = base.rstrip("/")
         self._headers = {"Authorization": f"Bearer {secret}"} if secret else {}
         self._now = now
-        self._known: dict[str, tuple[str, float]] = {}
+        self._known: dict[tuple[str, int | None], tuple[str, float]] = {}
+        self._watermarked: set[str] = set()
 
     def __repr__(self) -> str:
         return f"<Tokens from {self._base} for {len(self._known)} titles>"
 
-    async def token(self, title: str, *, fresh: bool = False) -> str:
+    async def is_watermarked(self, title: str) -> bool:
+        """Whether segments of a title have two variants.
+
+        Raises:
+            UpstreamError, ConfigError: as ``token``.
+        """
+        await self.token(title)
+        return title in self._watermarked
+
+    async def token(self, title: str, *, bit: int | None = None, fresh: bool = False) -> str:
         """A token for a title, with at least a third of its time left.
+
+        Args:
+            title: The title.
+            bit: The variant of a segment that it is to choose; None: it is not for such.
+            fresh: Not one that was used before.
 
         Raises:
             UpstreamError: the origin gives none.
             ConfigError: the secret is wrong.
         """
-        token, until_s = self._known.get(title, ("", 0.0))
+        token, until_s = self._known.get((title, bit), ("", 0.0))
         if token and not fresh and self._now() < until_s:
             return token
         asked_s = self._now()
-        url = f"{self._base}/playback/{title}"
+        url = f"{self._base}/playback/{title}" + ("" if bit is None else f"?variant={'ab'[bit]}")
         async with self._session.get(url, headers=self._headers, allow_redirects=False) as answer:
             data = await _read(answer)
         if answer.status == 401:
             raise ConfigError(
                 f"{url}: the origin asks for its secret; set ABR_FILL_PLAYBACK_SECRET"
+            )
+        if answer.status == 403 and bit is not None:
+            raise ConfigError(
+                f"{url}: the title is watermarked, and both variants are filled for holders of the "
+                "origin's secret only; set its playback_secret, and ABR_FILL_PLAYBACK_SECRET here"
             )
         if answer.status in (404, 410):
             raise _GoneError(f"{url}: answered {answer.status}")
@@ -126,7 +147,9 @@ class Tokens:
             token, ttl_s = str(found["token"]), float(found["ttl_s"])
         except (ValueError, TypeError, KeyError, RecursionError) as exc:
             raise UpstreamError(f"{url}: no token in the answer; expected an abr origin") from exc
-        self._known[title] = token, asked_s + ttl_s * 2 / 3
+        self._known[title, bit] = token, asked_s + ttl_s * 2 / 3
+        if found.get("watermarked") is True:
+            self._watermarked.add(title)
         return token
 
 
@@ -203,6 +226,8 @@ class Filler:
         """
         report = FillReport(name=self.name, wanted=len(plan))
         try:
+            plan = await self._in_variants(plan)
+            report.wanted = len(plan)
             present = [each.key for each in plan if each.start_s is None]
             report.pinned = (await self.ask(present, "exactly")).pinned
             report.held = len(present)
@@ -215,6 +240,23 @@ class Filler:
             report.trouble = _reason(exc)
         report.reasons = tuple(self._reasons)
         return report
+
+    async def _in_variants(self, plan: Sequence[Wanted]) -> list[Wanted]:
+        """``plan`` with both variants of each segment of a watermarked title."""
+        found: list[Wanted] = []
+        for each in plan:
+            title, _, path = each.key.removeprefix("/").partition("/")
+            if self._tokens is None or segment_number(path) is None:
+                found.append(each)
+                continue
+            try:
+                is_one = not await self._tokens.is_watermarked(title)
+            except (UpstreamError, aiohttp.ClientError, TimeoutError, OSError):
+                is_one = True  # the fetch says what is wrong
+            keys = [each.key] if is_one else [variant_of(each.key, bit) for bit in (0, 1)]
+            start_s = each.start_s if is_one else 0.0
+            found.extend(replace(each, key=key, start_s=start_s) for key in keys)
+        return found
 
     async def _fetch_all(
         self,
@@ -326,12 +368,13 @@ class Filler:
                 raise _RefusedError("is no path; only keys of one site can be filled")
             return key
         try:
-            target = parse_target(key)
+            asked_for, bit = split_variant(key)
+            target = parse_target(asked_for)
         except PathError as exc:
             raise _RefusedError(str(exc)) from exc
         if target.kind != "object":
             raise _RefusedError("is no object of a title; without tokens, use --open")
-        token = await self._tokens.token(target.title, fresh=fresh_token)
+        token = await self._tokens.token(target.title, bit=bit, fresh=fresh_token)
         return object_path(token, target.title, target.path)
 
     async def _ask_about_pins(self, method: str, data: bytes | None) -> bytes:

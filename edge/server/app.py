@@ -55,7 +55,7 @@ from edge.server.steer import Steering
 from edge.server.stocktaking import Stocktaking
 from edge.server.tokencheck import TokenCheck
 from edge.server.upstream import Upstream
-from edge.server.wanted import Wanted, fields_of_request
+from edge.server.wanted import Wanted, chosen_key, fields_of_request
 from edge.tiers.pins import PATH as PIN_PATH
 from edge.tiers.place import place_of
 from origin.config import ServerLimits
@@ -76,6 +76,7 @@ from origin.server.door import Answered, Door
 from origin.server.httpserver import LANE, QUICK, make_application, target_of
 from origin.server.trustanswers import TrustAnswers
 from origin.tokens.carriage import COMMON_FIELD
+from origin.tokens.permission import Asked, Permission
 from origin.tokens.redaction import redact
 
 LOG = logging.getLogger("abr.edge")
@@ -345,8 +346,11 @@ class Edge:
             return None
         if found.kind != "object" or found.token is None:
             return None
+        said = self._token_check.permission(found.token, Asked(title=found.title, path=found.path))
+        if said is None:
+            return None
         return Wanted(
-            key=found.cache_key,
+            key=chosen_key(found, said),
             target=object_path(found.token, found.title, found.path),
             facts=Request(method="GET", fields={}),
             asking=(("Accept-Encoding", "identity"), *own),
@@ -485,7 +489,7 @@ class Edge:
             return moved_response(location)
         now_s = self._token_check.now_s()
         hand_over(request, target, permission, asked=asked, now_s=now_s)
-        wanted = self._wanted(request, target, keeps_query=bool(permission.issuer))
+        wanted = self._wanted(request, target, permission)
         if target.kind == "steering":
             return await self._steering.answer(request, target)
         if self._sheds(wanted):
@@ -501,7 +505,7 @@ class Edge:
         """The answer of the worker whose matter it is; None when it is this one's."""
         return None if self._sharing is None else await self._sharing.answer(request, wanted)
 
-    def _wanted(self, request: web.Request, target: Target, *, keeps_query: bool) -> Wanted:
+    def _wanted(self, request: web.Request, target: Target, said: Permission) -> Wanted:
         """What a request with a token wants: its fields choose nothing at the parent.
 
         Nor does its query, but tokens of some issuers are compared with it.
@@ -514,9 +518,9 @@ class Edge:
             fields, dropped=_NOT_FORWARDED, via=self._via, loop_id=self.loop_id
         )
         own = [pair for pair in passing if pair[0] in ("Via", "CDN-Loop")]
-        query = f"?{target.query}" if keeps_query and target.query else ""
+        query = f"?{target.query}" if said.issuer and target.query else ""
         return Wanted(
-            key=target.cache_key,
+            key=chosen_key(target, said),
             target=object_path(target.token, target.title, target.path) + query,
             facts=Request(method=request.method, fields={}),
             asking=(("Accept-Encoding", "identity"), *own),

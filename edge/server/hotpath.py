@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 import resource
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 
 from multidict import CIMultiDict
@@ -28,6 +28,12 @@ from origin.httprules import Field, Span, join_fields, plan_response
 from origin.server.filesender import is_resident
 from origin.server.httpserver import add_fields
 from origin.simplehead import SimpleHead
+from transcode.packaging.layout import (
+    chosen_variant,
+    is_variant,
+    segment_number,
+    split_variant,
+)
 
 IN_MEMORY_BYTES = 32 << 10
 """Bodies up to this size are kept in memory: one write sends them with the head."""
@@ -53,8 +59,9 @@ class HotObject:
     __slots__ = (
         "_counters", "_gone", "_has_date", "_name", "_of_news", "_of_part", "_renewed", "_shown",
         "_start", "_upstream", "_users", "_written_ns", "data", "file",
-        "head", "head_from_s", "head_until_s", "is_warm", "key", "limit_s", "offset", "probed_s",
-        "size_bytes", "status", "stored", "title",
+        "head", "head_from_s", "head_until_s", "is_variant", "is_warm", "key",
+        "limit_s", "offset", "probed_s",
+        "segment", "size_bytes", "status", "stored", "title",
     )  # fmt: skip
 
     def __init__(
@@ -88,6 +95,8 @@ class HotObject:
         """
         self.key, self.stored, self.file = key, stored, file
         self.title = stored.lookup_key.split("/", 2)[1]
+        self.is_variant = is_variant(stored.lookup_key)
+        self.segment = segment_number(stored.lookup_key.partition(f"/{self.title}/")[2])
         self.size_bytes, self.status, self.limit_s = stored.size_bytes, 200, limit_s
         self.offset = 0
         self.data = (
@@ -253,6 +262,8 @@ class HotObjects:
         self._in_memory: OrderedDict[bytes, None] = OrderedDict()
         self._in_files: OrderedDict[bytes, None] = OrderedDict()
         self._memory_bytes = 0
+        self._marked: Counter[bytes] = Counter()
+        """Paths of segments as they are asked for, of which a variant is hot."""
         soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._most_files = MOST_OBJECTS if soft < 0 else min(MOST_OBJECTS, max(16, soft // 8))
 
@@ -271,14 +282,8 @@ class HotObjects:
             if found is None:
                 return None
         else:
-            path, _, query = head.target.partition(b"?")
-            parts = path.split(b"/", 3)
-            # A player's own view of a playlist has another path, which ``paths`` finds out.
-            if len(parts) != 4 or parts[1] != b"t" or b"player=" in query:
-                return None
-            found = self._objects.get(parts[3])
-            # Refusals are the ordinary path's: it says why, and counts them.
-            if found is None or not self._tokens.permits(parts[2].decode("ascii"), found.title):
+            found = self._permitted(head.target, self._tokens)
+            if found is None:
                 return None
         stored, now_s = found.stored, self._now()
         if not self._holds(stored) or found.is_altered:
@@ -298,6 +303,33 @@ class HotObjects:
         self._counters.requests += 1
         self._counters.hits += 1
         return ready
+
+    def _permitted(self, target: bytes, tokens: TokenCheck) -> HotObject | None:
+        """What is ready for a request with a token in its path.
+
+        Refusals are the ordinary path's: it says why, and counts them.
+        """
+        before, _, query = target.partition(b"?")
+        parts = before.split(b"/", 3)
+        # A player's own view of a playlist has another path, which ``paths`` finds out.
+        if len(parts) != 4 or parts[1] != b"t" or b"player=" in query:
+            return None
+        path = parts[3]
+        found = self._objects.get(path)
+        if found is None:
+            if path not in self._marked:
+                return None
+            title, _, inside = path.decode("latin-1").partition("/")
+            said = tokens.of_title(parts[2].decode("ascii"), title)
+            if said is None or not said.watermark:
+                return None
+            return self._objects.get(f"{title}/{chosen_variant(inside, said.watermark)}".encode())
+        if found.is_variant:
+            return None  # nobody chooses between variants by name
+        said = tokens.of_title(parts[2].decode("ascii"), found.title)
+        # To a session with a watermark the plain segment of that name is another object.
+        is_other = said is not None and said.watermark and found.segment is not None
+        return None if said is None or is_other else found
 
     def share(self, *, holds: Callable[[StoredObject], bool], use: Callable[[str], object]) -> None:
         """Take also what another worker holds, and tell ``use`` the keys instead."""
@@ -345,6 +377,8 @@ class HotObjects:
             os.close(copy)
             return
         self._objects[key] = hot
+        if hot.is_variant:
+            self._marked[_plain(key)] += 1
         if hot.data is None:
             self._in_files[key] = None
         else:
@@ -361,6 +395,11 @@ class HotObjects:
         gone = self._objects.pop(key, None)
         if gone is None:
             return
+        if gone.is_variant:
+            plain = _plain(key)
+            self._marked[plain] -= 1
+            if not self._marked[plain]:
+                del self._marked[plain]
         if gone.data is None:
             del self._in_files[key]
             gone.close()
@@ -381,6 +420,11 @@ class HotObjects:
         """What requests for a lookup key are found by: the path below the token, or the key."""
         key = base.encode("latin-1", "replace")
         return key if self._tokens is None else key.removeprefix(b"/")
+
+
+def _plain(key: bytes) -> bytes:
+    """How a variant is asked for."""
+    return split_variant(key.decode("latin-1"))[0].encode("latin-1")
 
 
 def _lines(fields: Iterable[Field]) -> bytes:

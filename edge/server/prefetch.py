@@ -18,6 +18,7 @@ from edge.server.reports import cmcd_of
 from edge.server.wanted import Wanted
 from origin.server.answers import error_response
 from origin.server.door import Answered
+from transcode.packaging.layout import split_variant
 
 MOST_AT_ONCE = 8
 """Prefetches under way."""
@@ -72,7 +73,7 @@ class Prefetcher:
         if place.started:
             place.fill.starter_left.set()
             self._under_way.add(place.fill)
-            self.counts.began(wanted.key)
+            self.counts.began(split_variant(wanted.key)[0])  # as it is asked for
 
 
 def shed_response() -> web.Response:

@@ -201,12 +201,19 @@ class TokenCheck:
     def permits(self, token: str, title: str) -> bool:
         """Whether ``token`` opens objects of ``title`` now; False also when that is not certain.
 
-        Waits for nothing, so it is for those who can leave a refusal to ``authorize``.
+        As ``permission``.
         """
-        return self.permission(token, Asked(title=title)) is not None
+        return self.of_title(token, title) is not None
+
+    def of_title(self, token: str, title: str) -> Permission | None:
+        """What ``token`` permits, if it opens all objects of ``title`` now; as ``permission``."""
+        return self.permission(token, Asked(title=title))
 
     def permission(self, token: str, asked: Asked, *, renewing: bool = False) -> Permission | None:
-        """What ``token`` permits, as ``authorize``; None when it does not, or is not certain."""
+        """What ``token`` permits, as ``authorize``; None when it does not, or is not certain.
+
+        Waits for nothing, so it is for those who can leave a refusal to ``authorize``.
+        """
         if self._verifier is None or not self.is_told.is_set():
             return None
         if self._now() >= self._due_s:

@@ -8,7 +8,10 @@ from aiohttp import web
 
 from edge.caching.decide import Request
 from edge.parents.limit import Urgency
+from origin.paths import Target
 from origin.tierfields import asked_by_tier, next_tier_fields, viewer_fields
+from origin.tokens.permission import Permission
+from transcode.packaging.layout import chosen_variant
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -31,6 +34,16 @@ class Wanted:
     """Whether a viewer waits for it."""
     passing: Fields = ()
     """Fields of a request that is passed through."""
+
+
+def chosen_key(target: Target, said: Permission) -> str:
+    """The key of what a viewer gets: with a watermark, of one variant of each segment of video.
+
+    The path that the parent is asked for stays as it is, because it chooses alike.
+    """
+    if not said.watermark or target.kind != "object":
+        return target.cache_key
+    return f"/{target.title}/{chosen_variant(target.path, said.watermark)}"
 
 
 def shown_to(

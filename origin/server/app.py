@@ -20,6 +20,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -51,6 +52,7 @@ from origin.server.gzipped import Gzipped
 from origin.server.httpserver import LANE, make_application, target_of
 from origin.server.keyendpoints import KeyEndpoints
 from origin.server.licensing import ContentKeys, Licences
+from origin.server.marking import VARIANTS, Marking
 from origin.server.rewriting import rewrite, view_of
 from origin.server.sending import send_plan
 from origin.server.store import OpenObject, TitleStore
@@ -153,6 +155,7 @@ class Origin:
             self.licences, self._verify, self.verifier, config, metrics=self.metrics, now=now
         )
         self._gzipped = Gzipped()
+        self.marking = Marking(store, keys)
         self._store, self._config, self._limits = store, config, limits
         self._now = now
         self._knows_clock_was_set = False
@@ -175,17 +178,25 @@ class Origin:
         ``expires_s`` is Unix time, ``ttl_s`` the seconds until then. ``base`` is put before
         the path; None means the configured ``public_base``.
         """
+        return self._playback_fields(title, base=base)
+
+    def _playback_fields(
+        self, title: str, *, base: str | None = None, variant: int | None = None
+    ) -> dict[str, Any]:
         now_s = self._now()
+        session = secrets.token_urlsafe(12)
+        pattern, said = self.marking.of_session(title, session, variant)
         token = self.issuer.issue(
             title,
             now_s=now_s,
-            session_id=secrets.token_urlsafe(12),
+            session_id=session,
             ttl_s=self._config.token_ttl_s,
             session_s=self._config.session_ttl_s,
+            watermark=pattern,
         )
         start = self._config.public_base if base is None else base
         url = start.rstrip("/") + object_path(token, title, MULTIVARIANT)
-        return {"url": url, **self._token_fields(token, title, now_s)}
+        return {"url": url, **self._token_fields(token, title, now_s), **said}
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer one request and count it."""
@@ -240,7 +251,7 @@ class Origin:
         if location is not None:
             return moved_response(location)
         stored, view = split_view(target.path)
-        found = await self._open(target.title, stored)
+        found = await self._opened(replace(target, path=stored), permission)
         if found is None:
             return _not_found(target)
         if self._config.steering and stored == MULTIVARIANT:
@@ -287,6 +298,14 @@ class Origin:
         name = (target.title, target.path, found.etag)
         return await self._gzipped.get(name, found.body, found.size_bytes)
 
+    async def _opened(self, target: Target, permission: Permission) -> OpenObject | None:
+        """The object, in the variant that the token chooses where there are two."""
+
+        def opened() -> OpenObject | None:
+            return self._store.open(target.title, self.marking.path(target, permission))
+
+        return await asyncio.to_thread(opened) if self._store.may_wait else opened()
+
     async def _open(self, title: str, path: str) -> OpenObject | None:
         if self._store.may_wait:
             return await asyncio.to_thread(self._store.open, title, path)
@@ -330,12 +349,18 @@ class Origin:
         if secret and not presents(request, secret):
             text = "playback URLs need the bearer secret of this origin"
             return error_response(401, "unauthorised", text, {"WWW-Authenticate": "Bearer"})
+        variant = VARIANTS.get(request.query.get("variant", ""))
+        if "variant" in request.query and not (secret and variant is not None):
+            text = "tokens for one variant are for filling caches: ?variant=a or b, with the secret"
+            return error_response(403, "variant", text)
         found = await self._open(target.title, MULTIVARIANT)
         if found is None:
             return _not_found()
         show(request, target.shown)
         with found:
-            return json_response(self.playback(target.title))
+            make = partial(self._playback_fields, target.title, variant=variant)
+            # The first look-up of a secret reads and locks files, and of an index may be remote.
+            return json_response(await asyncio.to_thread(make))
 
     async def _jwks(self, _request: web.Request, _target: Target) -> web.StreamResponse:
         self._note_clock()

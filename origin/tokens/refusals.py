@@ -24,6 +24,7 @@ REASONS: Mapping[str, str] = {
     "used": "the token opens each object once, and was used for this one",
     "not-renewable": "tokens of this kind cannot be renewed here; ask their issuer for another",
     "revoked": "the token was revoked; ask /playback/<title> for a new playback URL",
+    "unmarked": "the title is watermarked, and the token has no pattern; ask for playback again",
     "session-over": "the session has ended; ask /playback/<title> for a new playback URL",
 }
 """Every reason for a refusal with the text for the client, who is told nothing else."""

@@ -73,6 +73,7 @@ def write_package(
     rungs: int = 2,
     encrypted: bool = False,
     sides: bool = False,
+    watermarked: bool = False,
 ) -> PresentationIndex:
     """Write a package of ``rungs`` rungs; rung r has segments of (r + 1) times the sizes.
 
@@ -109,6 +110,7 @@ def write_package(
         text=(text_track(len(segment_sizes)),) if sides else (),
         images=(IMAGES,) if sides else (),
         dash=sides and not encrypted,
+        watermarked=watermarked,
     )
     for path, size in files_of(index).items():
         file = folder / path
@@ -117,8 +119,9 @@ def write_package(
             leads_to = f"v0/{PLAYLIST}\n" if path == MULTIVARIANT else ""
             file.write_text(f"#EXTM3U\n## {path}\n{leads_to}")
         else:
-            number = int(file.stem) if file.stem.isdigit() else -1
-            file.write_bytes(segment_bytes(file.parent.name, number, size))
+            stem, dot, variant = file.stem.partition(".")
+            number = int(stem) if stem.isdigit() else -1
+            file.write_bytes(segment_bytes(f"{file.parent.name}{dot}{variant}", number, size))
     (folder / INDEX).write_text(print_index(index))
     return index
 

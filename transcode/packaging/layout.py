@@ -58,6 +58,11 @@ def variant_b(name: str) -> str:
     return _with_variant(name, "b")
 
 
+def variant_of(path: str, bit: int) -> str:
+    """What ``chosen_variant`` makes of the path of a segment of video, for a bit."""
+    return _with_variant(path, "ab"[bit])
+
+
 def is_variant(path: str) -> bool:
     """Whether ``path`` ends in the name of one variant: no request may choose between them."""
     return _VARIANT.search(path) is not None
