@@ -12,6 +12,7 @@ import pytest
 
 from edge.server.ahead import Filler, Tokens
 from edge.server.hotpath import HotObjects
+from edge.server.process import EdgeProcess
 from edge.tiers.fillplan import Wanted
 from origin.config import OriginConfig, ServerLimits
 from origin.server.app import ORIGIN, Origin, make_app
@@ -236,22 +237,24 @@ async def test_what_players_name_next_is_fetched_in_their_variant(
     tmp_path: Path, tiers: Tiers
 ) -> None:
     async with running_edge(tiers.inner.url, tmp_path / "ahead", prefetch=True) as ahead:
-        for session in ("p", "q", "r", "s"):
-            url = f"{ahead.url}/t/{tiers.token(session)}/film/v0/00000.m4s"
-            async with tiers.client.get(url, params={"CMCD": 'nor="00003.m4s"'}) as answer:
-                assert answer.status == 200
-                await answer.read()
-        bits = {bit_of(pattern_of(b"secret", session), 3) for session in "pqrs"}
-        names = [f"/film/v0/00003.{'ab'[bit]}.m4s" for bit in sorted(bits)]
-        async with tiers.client.get(
-            f"{ahead.url}/t/{tiers.token('p')}/film/v0/00003.m4s"
-        ) as answer:
-            assert await answer.read() == expected("p", 0, 3)
-        async with asyncio.timeout(5):
-            while [key for key in segments_in(ahead) if "00003" in key] != names:
-                await asyncio.sleep(0.01)
-        assert ahead.edge.prefetcher.counts.started == len(bits)
-        assert ahead.edge.prefetcher.counts.useful == 1
+        with EdgeProcess(ahead.edge, ahead.door, read=lambda: ahead.edge.config):
+            for session in ("p", "q", "r", "s"):
+                url = f"{ahead.url}/t/{tiers.token(session)}/film/v0/00000.m4s"
+                async with tiers.client.get(url, params={"CMCD": 'nor="00003.m4s"'}) as answer:
+                    assert answer.status == 200
+                    await answer.read()
+            bits = {bit_of(pattern_of(b"secret", session), 3) for session in "pqrs"}
+            names = [f"/film/v0/00003.{'ab'[bit]}.m4s" for bit in sorted(bits)]
+            async with tiers.client.get(
+                f"{ahead.url}/t/{tiers.token('p')}/film/v0/00003.m4s"
+            ) as answer:
+                assert await answer.read() == expected("p", 0, 3)
+            async with asyncio.timeout(5):
+                while tasks := tuple(ahead.edge._fills._tasks):
+                    await asyncio.gather(*tasks)
+            assert [key for key in segments_in(ahead) if "00003" in key] == names
+            assert ahead.edge.prefetcher.counts.started == len(bits)
+            assert ahead.edge.prefetcher.counts.useful == 1
 
 
 async def test_a_purge_by_path_removes_both_variants(tiers: Tiers) -> None:
