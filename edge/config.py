@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from abr.errors import ConfigError
 from edge import policies
-from origin.config import ServerLimits, check_tls
+from origin.config import ServerLimits, check_pages, check_tls
 
 MIB = 1 << 20
 
@@ -103,6 +103,9 @@ class EdgeConfig:
     """What a check asks for; empty: it only connects."""
     trust: str = ""
     """File of issuers whose tokens are accepted besides the origin's own; empty: none."""
+    cookie_pages: tuple[str, ...] = ()
+    """Sites whose pages may send cookies with tokens, such as ``https://player.example``; pages of
+    others may send tokens in other places only."""
     keys_refresh_s: float = 10.0
     """How long a key id that the parent does not know is refused without asking again."""
     connections: int = 0
@@ -145,6 +148,7 @@ class EdgeConfig:
         if len(set(self.parents)) != len(self.parents):
             raise ConfigError("edge.parents: one is listed twice; expected each once")
         check_tls("edge", self.tls_cert, self.tls_key)
+        check_pages("edge", self.cookie_pages)
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"edge.port: found {self.port}; expected 0 to 65535")
         for name in _POSITIVE:

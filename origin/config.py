@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -66,6 +67,9 @@ class OriginConfig:
     """Tokens of one playback can be renewed this long after it was asked for."""
     trust: str = ""
     """File of issuers whose tokens are accepted besides our own (``tokens.trust``); empty: none."""
+    cookie_pages: tuple[str, ...] = ()
+    """Sites whose pages may send cookies with tokens, such as ``https://player.example``; pages of
+    others may send tokens in other places only."""
     token_leeway_s: float = 0.0
     """A token is still accepted this long after it expired."""
     playback_secret: str = field(default="", repr=False)
@@ -110,6 +114,7 @@ class OriginConfig:
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"origin.{name}: found {getattr(self, name)}; expected 0 or more")
         check_tls("origin", self.tls_cert, self.tls_key)
+        check_pages("origin", self.cookie_pages)
         self._check_base()
         if not (self.playback_secret or self.open_playback or is_loopback(self.host)):
             raise ConfigError(
@@ -151,6 +156,23 @@ def check_tls(where: str, cert: str, key: str) -> None:
     if bool(cert) != bool(key):
         missing = "tls_key" if cert else "tls_cert"
         raise ConfigError(f"{where}.{missing}: missing; expected a certificate and its key")
+
+
+def check_pages(where: str, pages: tuple[str, ...]) -> None:
+    """Return if each is the origin of a page as browsers send it.
+
+    Raises:
+        ConfigError: one is not.
+    """
+    for page in pages:
+        if not _PAGE.fullmatch(page):
+            raise ConfigError(
+                f"{where}.cookie_pages: found {page!r}; expected scheme and host in lower case, "
+                "and a port that is not the usual one: https://player.example"
+            )
+
+
+_PAGE = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?")
 
 
 def is_loopback(host: str) -> bool:

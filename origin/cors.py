@@ -1,7 +1,8 @@
 """Fields that let a player in a web page of any site use what is served here.
 
 They are on every response, refusals included: without them such a player sees neither the
-status nor the body. The lists are fixed: nothing that a client sends is reflected.
+status nor the body. The lists are fixed: nothing that a client sends is reflected. Only pages of
+sites that are named may send cookies, and those are told so by name.
 
 Source: the Fetch standard, "CORS protocol"; CTA-5004 for the CMCD fields.
 """
@@ -21,6 +22,15 @@ CORS: tuple[tuple[str, str], ...] = (
     ("Cross-Origin-Resource-Policy", "cross-origin"),
 )
 """On every response."""
+
+
+def for_page(origin: str) -> tuple[tuple[str, str], ...]:
+    """Fields for a page of a site that may send cookies, in place of those above."""
+    return (
+        ("Access-Control-Allow-Origin", origin),
+        ("Access-Control-Allow-Credentials", "true"),
+    )
+
 
 PREFLIGHT: tuple[tuple[str, str], ...] = (
     *CORS,

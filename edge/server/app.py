@@ -73,7 +73,7 @@ from origin.server.asking import asked_of, hand_over
 from origin.server.clock import Clock
 from origin.server.connection import show
 from origin.server.door import Answered, Door
-from origin.server.httpserver import LANE, QUICK, make_application, target_of
+from origin.server.httpserver import COOKIE_PAGES, LANE, QUICK, make_application, target_of
 from origin.server.trustanswers import TrustAnswers
 from origin.tokens.carriage import COMMON_FIELD
 from origin.tokens.permission import Asked, Permission
@@ -584,6 +584,7 @@ def make_app(
         adds_fields=config.require_token,
     )
     app[EDGE] = edge
+    app[COOKIE_PAGES] = lambda: edge.config.cookie_pages
     app[QUICK] = edge.hot
     if config.require_token:
         app[LANE] = edge.lane

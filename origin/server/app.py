@@ -49,7 +49,7 @@ from origin.server.auditlog import AuditLog
 from origin.server.clock import Clock
 from origin.server.connection import show
 from origin.server.gzipped import Gzipped
-from origin.server.httpserver import LANE, make_application, target_of
+from origin.server.httpserver import COOKIE_PAGES, LANE, make_application, target_of
 from origin.server.keyendpoints import KeyEndpoints
 from origin.server.licensing import ContentKeys, Licences
 from origin.server.marking import VARIANTS, Marking
@@ -123,6 +123,7 @@ def make_app(
     origin = Origin(store, keys, config, limits, now, trust, sessions)
     app = make_application(origin.answer, limits=limits)
     app[ORIGIN] = origin
+    app[COOKIE_PAGES] = lambda: config.cookie_pages
     app.cleanup_ctx.append(trust.running)
     app.on_shutdown.append(trust.shut)
     app[LANE] = origin.keys

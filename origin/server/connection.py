@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import aiohttp.http_exceptions
@@ -37,6 +37,10 @@ one is slower than the second: waking up for every 64 KiB costs more than copyin
 
 _SHOWN = web.RequestKey("shown", str)
 _ADDED = web.RequestKey("added", tuple[tuple[str, str], ...])
+
+
+CookiePages = Callable[[], Collection[str]]
+"""Sites whose pages may send cookies, such as ``https://player.example``."""
 
 
 def show(request: web.BaseRequest, path: str) -> None:
@@ -124,7 +128,7 @@ class Connection(web.RequestHandler):
     __slots__ = (
         "_address", "_alarm", "_asked_s", "_body", "_body_alarm", "_body_bytes", "_door", "_head_s",
         "_is_fast", "_limits", "_made_s", "_sender", "_socket", "_stall_alarm",
-        "_unfinished_bytes", "_wire",
+        "_unfinished_bytes", "_wire", "cookie_pages",
     )  # fmt: skip
 
     def __init__(self, manager: Any, loop: asyncio.AbstractEventLoop, door: Door) -> None:
@@ -141,6 +145,7 @@ class Connection(web.RequestHandler):
             access_log=ACCESS_LOGGER,
             logger=LOGGER,
         )
+        self.cookie_pages: CookiePages = tuple
         self._door, self._limits = door, limits
         if door.on_answered is not None:
             self._logging_enabled = True  # of aiohttp: note when a request came

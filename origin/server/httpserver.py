@@ -24,12 +24,18 @@ from multidict import CIMultiDict
 
 from abr.errors import AbrError, ConfigError, PortInUseError, ToolMissingError
 from origin.config import ServerLimits
-from origin.cors import CORS
+from origin.cors import CORS, for_page
 from origin.framing import find_fault
 from origin.keyhead import KeyHeads
 from origin.paths import Target, parse_target
 from origin.server.answers import SERVER_NAME, close_after, error_response
-from origin.server.connection import UNSENT_BYTES, Connection, added_to_answer, shown
+from origin.server.connection import (
+    UNSENT_BYTES,
+    Connection,
+    CookiePages,
+    added_to_answer,
+    shown,
+)
 from origin.server.door import Door
 from origin.server.quick import Lane, Quick, QuickConnection, quick_trouble
 from origin.server.tls import encrypted
@@ -106,6 +112,7 @@ async def listening(
             service = app[_SERVICE]
             manager.request_factory = service.make_request
             (quick, lane), heads, key_heads = _short_cuts_of(app), SimpleHeads(), KeyHeads()
+            pages: CookiePages = app.get(COOKIE_PAGES, tuple)
 
             def connect() -> asyncio.BaseProtocol:
                 connection = (
@@ -122,6 +129,7 @@ async def listening(
                         takes_any_method=service.takes_any_method,
                     )
                 )
+                connection.cookie_pages = pages
                 return connection if tls is None else encrypted(connection, tls, loop, limits)
 
             await door.listen(sock, connect)
@@ -327,10 +335,17 @@ class _Request(_PlainRequest):
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
         if isinstance(self._protocol, Connection):
             self._protocol.note_head()
+            page = self.headers.get(hdrs.ORIGIN, "")
+            if page and page in self._protocol.cookie_pages():
+                response.headers.update(dict(for_page(page)))
+                response.headers.add(hdrs.VARY, "Origin")
         add_fields(response.headers)
         for name, value in added_to_answer(self):
             response.headers.add(name, value)
 
+
+COOKIE_PAGES: web.AppKey[CookiePages] = web.AppKey("cookie_pages")
+"""Where an application keeps which pages may send cookies."""
 
 _FOREIGN = web.RequestKey("is_foreign", bool)
 """Of requests in another version of HTTP than 1.0 and 1.1."""

@@ -196,11 +196,16 @@ class QuickConnection(Connection):
         if self._held:
             data, self._held = self._held + data, b""
         if self._is_idle():
-            if self._answer_quickly(data) or self._take_lane(data):
+            is_ready = not self._is_of_page(data)
+            if is_ready and (self._answer_quickly(data) or self._take_lane(data)):
                 return
             if self.any_method is not None:
                 data = self.any_method.hide(data)
         self._take_ordinarily(data)
+
+    def _is_of_page(self, data: bytes) -> bool:
+        """Whether it may come from a page that is answered by name: ready answers name nobody."""
+        return any(page.encode("latin-1", "replace") in data for page in self.cookie_pages())
 
     def _take_ordinarily(self, data: bytes) -> None:
         """Give what the client sent to aiohttp."""

@@ -93,13 +93,14 @@ async def run(packages: Path, folder: Path) -> AsyncIterator[Tiers]:
     trust.write_text(json.dumps(TRUST))
     trust.chmod(0o600)
     clock = Clock()
-    config = OriginConfig(trust=str(trust))
+    pages = ("https://player.example",)
+    config = OriginConfig(trust=str(trust), cookie_pages=pages)
     origin = make_origin(
         DirectoryStore(packages), MemoryKeys("film"), config, limits=LIMITS, now=clock
     )
     async with listening(origin, host="127.0.0.1", port=0, limits=LIMITS) as above:
         edge = make_edge(
-            EdgeConfig(parent=above.url, trust=str(trust), port=0),
+            EdgeConfig(parent=above.url, trust=str(trust), port=0, cookie_pages=pages),
             cache_dir=folder / "cache",
             now=clock,
         )
@@ -309,3 +310,32 @@ async def test_no_log_shows_a_token_wherever_it_stood(
         token = make(served)
         for part in (token[-40:-4], to_segment(token)[-40:-4]):
             assert part not in shown
+
+
+@pytest.mark.parametrize("at", ["origin", "edge"])
+async def test_pages_that_are_named_may_send_cookies_and_others_may_not(
+    at: str, served: Tiers
+) -> None:
+    """Also for objects that are ready, and before the request proper."""
+    page = "https://player.example"
+    path = f"t/{own(served)}/{SEGMENT}"
+    for origin, allowed in ((page, page), ("https://player.example.evil", "*"), (page, page)):
+        for _ in range(3):
+            status, _, fields = await served.ask(path, {"Origin": origin}, at=at)
+            assert (status, fields["Access-Control-Allow-Origin"]) == (200, allowed)
+            credentials = fields.get("Access-Control-Allow-Credentials")
+            assert credentials == ("true" if allowed == page else None)
+            assert ("Origin" in fields.get("Vary", "")) == (allowed == page)
+    base = served.edge_url if at == "edge" else served.origin_url
+    async with served.client.options(f"{base}/{path}", headers={"Origin": page}) as answer:
+        assert answer.headers["Access-Control-Allow-Origin"] == page
+    status, _, fields = await served.ask(SEGMENT, {"Origin": page}, at=at)
+    assert (status, fields["Access-Control-Allow-Origin"]) == (403, page)
+
+
+@pytest.mark.parametrize(
+    "page", ["https://player.example/", "*", "player.example", "https://Player.example", ""]
+)
+def test_a_page_is_named_as_browsers_do(page: str) -> None:
+    with pytest.raises(ConfigError, match="cookie_pages"):
+        EdgeConfig(cookie_pages=(page,)).check()
