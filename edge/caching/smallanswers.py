@@ -41,11 +41,11 @@ class SmallAnswer:
     length: int
     """Bytes of the body."""
     keeps_s: float | None
-    """How long the parent keeps the connection; None: as long as it likes."""
+    """How long the parent keeps the connection, 0: not at all; None: it does not say."""
 
 
 def read_answer(head: bytes) -> SmallAnswer | None:
-    """The head of an answer with a length, on a connection that stays; None for any other.
+    """The head of a small answer with a length; None for any other.
 
     Args:
         head: From the status line to the empty line, both included.
@@ -62,18 +62,22 @@ def read_answer(head: bytes) -> SmallAnswer | None:
         if match is None:
             return None
         fields.append((match[1].decode(), match[2].decode()))
-    length, keeps_s = -1, None
+    length, keeps_s, is_last = -1, None, False
     for name, value in fields:
         match name.lower():
             case "content-length":
                 if length >= 0 or not _LENGTH.fullmatch(value):
                     return None
                 length = int(value)
-            case "transfer-encoding" | "connection" | "upgrade" | "trailer":
+            case "transfer-encoding" | "upgrade" | "trailer":
                 return None
+            case "connection":
+                if value.lower() not in ("close", "keep-alive"):
+                    return None
+                is_last = value.lower() == "close"
             case "keep-alive":
                 kept = _KEPT.search(value)
-                keeps_s = float(kept[1]) - 1.0 if kept else None
+                keeps_s = max(0.0, float(kept[1]) - 1.0) if kept else None
     if not 0 <= length <= MAX_BODY_BYTES:
         return None
     return SmallAnswer(
@@ -81,7 +85,7 @@ def read_answer(head: bytes) -> SmallAnswer | None:
         reason=status[2].decode(),
         fields=fields,
         length=length,
-        keeps_s=keeps_s,
+        keeps_s=0.0 if is_last else keeps_s,
     )
 
 

@@ -45,6 +45,10 @@ LOG = logging.getLogger("abr.edge")
 SWEEP_S = 0.25
 """How often it is looked whether an answer is overdue."""
 
+UNFIT_S = 60.0
+"""A parent whose answer was of another form is not asked by the lane for so long: each of its
+answers would be asked for twice."""
+
 _KINDS = frozenset({"key", "licence", "renew"})
 _REMEMBERED = 512
 _LATE = {"error": "parent-failed", "message": "no answer in time; see the edge's log"}
@@ -82,6 +86,7 @@ class KeyLane:
         self._blocks: dict[bytes, _Block | None] = {}
         self._answers: dict[tuple[bytes, bool], tuple[SmallAnswer, bytes] | None] = {}
         self._under_way: dict[Crossing, None] = {}
+        self._unfit_until_s: dict[str, float] = {}
         self._sweeping: asyncio.TimerHandle | None = None
 
     def __repr__(self) -> str:
@@ -103,6 +108,9 @@ class KeyLane:
         begun = None if block is None else self.upstream.begin_now(target.cache_key)
         if block is None or begun is None:
             return None
+        if self._unfit_until_s and self._is_unfit(begun.attempt.name):
+            self._forgo(begun)
+            return None
         asked = Asked(
             title=target.title,
             path=target.path,
@@ -115,8 +123,7 @@ class KeyLane:
         # After all else, because a permission may be for one use.
         permission = self._tokens.permission(target.token, asked, renewing=target.kind == "renew")
         if permission is None or not permission.is_plain:
-            begun.attempt.give_up()
-            self.upstream.note_room()
+            self._forgo(begun)
             return None
         base, authority = begun.upstream.start
         path = object_path(target.token, target.title, target.path)
@@ -144,6 +151,21 @@ class KeyLane:
         self.upstream.note_room()
         if whole is not None:
             self._counters.passed += 1
+
+    def note_unfit(self, name: str) -> None:
+        """Note that a parent's answers are not for this lane."""
+        self._unfit_until_s[name] = asyncio.get_running_loop().time() + UNFIT_S
+
+    def _is_unfit(self, name: str) -> bool:
+        until_s = self._unfit_until_s.get(name)
+        if until_s is None or asyncio.get_running_loop().time() < until_s:
+            return until_s is not None
+        del self._unfit_until_s[name]
+        return False
+
+    def _forgo(self, begun: Begun) -> None:
+        begun.attempt.give_up()
+        self.upstream.note_room()
 
     def late(self) -> Whole:
         """What a client is told when the parent does not answer in time."""
@@ -292,6 +314,7 @@ class Crossing(Coming):
             return
         found = self._lane.answer(self._data[:end], to_tier=self._to_tier)
         if found is None or len(self._data) > end + MAX_BODY_BYTES:
+            self._lane.note_unfit(self._begun.attempt.name)
             self._leave()
             return
         answer, head = found

@@ -171,7 +171,7 @@ class Origin:
 
     async def close(self, _app: web.Application) -> None:
         """Close the audit log."""
-        self.licences.close()
+        await self.licences.close()
 
     def playback(self, title: str, *, base: str | None = None) -> dict[str, Any]:
         """The answer of the playback endpoint: ``url``, ``token``, ``expires_s``, ``ttl_s``.

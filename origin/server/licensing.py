@@ -101,6 +101,7 @@ class Licences:
         self._audit, self._now = audit, now
         self._known: OrderedDict[tuple[str, str], bytes] = OrderedDict()
         self._titles: OrderedDict[tuple[str, str], _Title] = OrderedDict()
+        self._looking: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
         return f"<Licences: {len(self._known)} keys of {len(self._titles)} titles known>"
@@ -146,8 +147,11 @@ class Licences:
         if self._audit is not None:
             self._audit.reopen()
 
-    def close(self) -> None:
-        """Close the audit log."""
+    async def close(self) -> None:
+        """End what is under way, and close the audit log."""
+        for task in self._looking:
+            task.cancel()
+        await asyncio.gather(*self._looking, return_exceptions=True)
         if self._audit is not None:
             self._audit.close()
 
@@ -275,13 +279,28 @@ class Licences:
         return self._keep(name, index)
 
     def _title_now(self, wish: Wish) -> _Title | None:
-        """What is known of a title, if it is still good."""
+        """What is known of a title, if it is good for this wish."""
         name = wish.title, wish.version
         known = self._titles.get(name)
-        if self._store.may_wait:
-            return known if known is not None and self._now() < known.good_until_s else None
-        index = self._store.index(*name)
-        return known if known is not None and known.index is index else self._keep(name, index)
+        if not self._store.may_wait:
+            index = self._store.index(*name)
+            return known if known is not None and known.index is index else self._keep(name, index)
+        if known is None or self._now() < known.good_until_s:
+            return known
+        # What a key opens never changes, so for those that are known nobody waits for the store.
+        if not all(kid in known.keys for kid in wish.kids):
+            return None
+        known.good_until_s = self._now() + LOOK_S
+        task = asyncio.create_task(self._look_again(name))
+        self._looking.add(task)
+        task.add_done_callback(self._looking.discard)
+        return known
+
+    async def _look_again(self, name: tuple[str, str]) -> None:
+        try:
+            self._keep(name, await asyncio.to_thread(self._store.index, *name))
+        except AbrError as exc:
+            LOGGER.warning("%s: going on with what is known of its keys: %s", name[0], exc)
 
     def _keep(self, name: tuple[str, str], index: PresentationIndex | None) -> _Title:
         keys = TitleKeys() if index is None else keys_of(index)

@@ -361,7 +361,7 @@ class QuickConnection(Connection):
         if self._logging_enabled:
             self._log_quick(
                 head.method, head.target, head.fields, whole.status, whole.head, len(whole.data),
-                len(whole.data), began_s,
+                len(whole.data), began_s, now_s - began_s,
             )  # fmt: skip
 
     def _count(self, ready: Ready, head: SimpleHead, began_s: float, count: int) -> None:
@@ -433,6 +433,7 @@ class QuickConnection(Connection):
         size_bytes: int,
         count: int,
         began_s: float,
+        first_byte_s: float = 0.0,
     ) -> None:
         """Log an answer with this head, ``count`` bytes of which were sent, and tell about it."""
         took_s = self._loop.time() - began_s
@@ -445,7 +446,9 @@ class QuickConnection(Connection):
             said = _CACHE_STATUS.search(answered)
             shown = said[1].decode("latin-1") if said else ""
             self._door.on_answered(
-                Answered(method, target, fields, status, shown, size_bytes, count, 0.0, took_s)
+                Answered(
+                    method, target, fields, status, shown, size_bytes, count, first_byte_s, took_s
+                )
             )
 
     def _keep_behind(self, data: bytes) -> None:

@@ -176,6 +176,24 @@ async def test_an_answer_of_another_form_is_left_to_the_ordinary_path(
                 assert (answer.status, await answer.read()) == (thing.status, body)
             assert passed.count == number
             assert _in_flight(edge) == 0
+        # Only the first was asked for twice: then the lane left that parent alone.
+        assert len(parent.asked) == 4
+
+
+async def test_a_parent_that_closes_each_connection_is_asked_once_for_each_answer(
+    tmp_path: Path, client: aiohttp.ClientSession, passed: Passed
+) -> None:
+    async with before_a_parent(tmp_path) as (parent, edge):
+        parent.things[KEY].headers = {"Cache-Control": "no-store", "Connection": "close"}
+        for number in range(1, 4):
+            async with client.get(f"{edge.url}/t/{token_of(parent)}{KEY}") as answer:
+                assert (answer.status, await answer.read()) == (200, BODY)
+                assert "Connection" not in answer.headers
+            assert len(parent.asked) == number
+        assert passed.count == 0
+        (upstream,) = edge.edge.upstream._upstreams.values()
+        assert not upstream._idle
+        assert not upstream._busy
 
 
 async def test_a_kept_connection_that_is_dead_costs_no_viewer_an_answer(

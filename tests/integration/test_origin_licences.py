@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -331,18 +332,23 @@ async def test_a_key_that_is_not_16_bytes_is_never_given(length: int, served: Ru
 
 
 class Stores:
-    """A store of titles over a network that may be gone."""
+    """A store of titles over a network that may be gone, or never answer."""
 
     may_wait = True
 
     def __init__(self, under: DirectoryStore) -> None:
         self._under = under
         self.is_gone = False
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+        self.asked = 0
 
     def titles(self) -> tuple[str, ...]:
         return self._under.titles()
 
     def index(self, title: str, version: str = "") -> PresentationIndex | None:
+        self.asked += 1
+        assert self.may_answer.wait(30)
         if self.is_gone:
             raise UpstreamError("the bucket is gone")
         return self._under.index(title, version)
@@ -352,7 +358,7 @@ class Stores:
 
 
 async def test_keys_are_given_while_the_store_of_titles_is_gone(tmp_path: Path) -> None:
-    """Also long after what is known of the title should have been looked up again."""
+    """At once, whether it fails or does not answer, long after it should have been looked at."""
     write_film(tmp_path)
     store, clock = Stores(DirectoryStore(tmp_path)), [NOW_S]
     app = make_app(store, PeriodKeys(), limits=LIMITS, now=lambda: clock[0])
@@ -361,17 +367,27 @@ async def test_keys_are_given_while_the_store_of_titles_is_gone(tmp_path: Path) 
         aiohttp.ClientSession() as client,
     ):
         token = app[ORIGIN].issuer.issue(
-            "film", now_s=NOW_S, session_id="s", ttl_s=900, max_height=180
+            "film", now_s=NOW_S, session_id="s", ttl_s=1900, max_height=180
         )
 
-        async def status() -> int:
-            async with client.get(f"{where.url}/t/{token}/film/key/{KIDS[0]}") as answer:
+        async def status(kid: str = KIDS[0]) -> int:
+            url = f"{where.url}/t/{token}/film/key/{kid}"
+            async with asyncio.timeout(5), client.get(url) as answer:
                 return answer.status
 
         assert await status() == 200
         store.is_gone = True
+        for _ in range(3):
+            clock[0] += 300
+            assert await status() == 200
+        assert await status(UNKNOWN) == 404
+        store.may_answer.clear()
         clock[0] += 300
-        assert await status() == 200
+        before = store.asked
+        for _ in range(3):
+            assert await status() == 200
+        assert store.asked == before + 1  # one look for all of them
+        store.may_answer.set()
 
 
 class Vendor:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from origin.licences.clearkey import ClearKey, LicenceRequestError
 from origin.licences.keys import KeyToGive
+from transcode.encryption import is_key_id
 
 CLEARKEY = ClearKey()
 # As in W3C EME, section 9.1.3: a kid, and the same in hexadecimal digits.
@@ -65,6 +68,37 @@ def test_what_cannot_be_read_is_refused_in_words(request_bytes: bytes, said: str
     with pytest.raises(LicenceRequestError) as caught:
         CLEARKEY.kids_of(request_bytes)
     assert said in str(caught.value)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=24),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=8,
+)
+
+
+@given(
+    st.binary(max_size=200)
+    | st.fixed_dictionaries({"kids": VALUES}, optional={"type": VALUES}).map(
+        lambda value: json.dumps(value).encode()
+    )
+)
+def test_whatever_comes_is_read_as_key_ids_or_refused(request_bytes: bytes) -> None:
+    try:
+        kids = CLEARKEY.kids_of(request_bytes)
+    except LicenceRequestError as exc:
+        assert str(exc).startswith("licence request: ")
+        return
+    assert kids
+    assert all(is_key_id(kid) for kid in kids)
+
+
+@given(st.lists(st.binary(min_size=16, max_size=16), min_size=1, max_size=64, unique=True))
+def test_every_key_id_is_read_as_it_is_written(ids: list[bytes]) -> None:
+    keys = [KeyToGive(kid=each.hex(), key=each) for each in ids]
+    licence = json.loads(CLEARKEY.licence(b"", keys, expires_s=0))
+    request = json.dumps({"kids": [each["kid"] for each in licence["keys"]]}).encode()
+    assert CLEARKEY.kids_of(request) == tuple(each.hex() for each in ids)
 
 
 def test_a_key_shows_in_no_repr() -> None:
