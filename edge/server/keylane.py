@@ -329,7 +329,10 @@ class Crossing(Coming):
             return
         self._begun.attempt.answered(answer.status, self._lane.upstream.now_s())
         self._wire, wire.on_news = None, None
-        self._begun.upstream.give_back(wire, keeps_s=answer.keeps_s)
+        if answer.keeps_s == 0:
+            self._begun.upstream.drop(wire)
+        else:
+            self._begun.upstream.give_back(wire, keeps_s=answer.keeps_s)
         whole = Whole(answer.status, head, body)
         self._end(whole)
         self._done(whole)

@@ -340,7 +340,7 @@ class Upstream:
             keeps_s: How long the parent keeps it; None when it does not say.
         """
         self._busy.discard(wire)
-        if not (self._is_open and wire.is_quiet) or keeps_s == 0:
+        if not (self._is_open and wire.is_quiet):
             wire.close()
             return
         idle_s = IDLE_S if keeps_s is None else min(IDLE_S, keeps_s)
