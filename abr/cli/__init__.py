@@ -54,6 +54,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "inspect": Entry(
             "transcode.cli.inspect:inspect", "Check an HLS package against the rules."
         ),
+        "keys": Entry("transcode.cli.keys:keys", "Look after content keys: list, rotate, check."),
         "origin": Entry("origin.cli:origin", "Serve packages, tokens and keys over HTTP."),
         "gateway": Entry(
             "origin.gateway.cli:gateway", "Give sessions to those who may watch, and count them."

@@ -15,7 +15,7 @@ import pytest
 from abr.errors import AbrError, DiskFullError, KeyStoreError, ResourceError
 from origin.signing import signing_key
 from origin.tokens.keysets import thumbprint
-from transcode.files import keystore
+from transcode.files import privatefolder
 from transcode.files.keystore import KeyStore, default_keys_dir
 
 
@@ -90,7 +90,7 @@ def test_rotation_encrypts_anew_and_keeps_every_key(folder: Path) -> None:
     kid, private = signing_key(store)
     keys = secrets_of(store, "film", "trailer")
     texts = {path: path.read_text() for path in files(folder) if path.suffix == ".json"}
-    new = store.rotate_kek()
+    new = store.rotate_kek().kek
     ring = json.loads((folder / "ring.json").read_text())
     assert list(ring["keks"]) == [new] == [ring["current"]]
     assert all(path.read_text() != text for path, text in texts.items())
@@ -110,7 +110,7 @@ def test_a_crash_during_rotation_leaves_a_store_that_opens(
     store.key_for("trailer", 0)
     signing_key(store)
     keys = secrets_of(store, "film", "trailer")
-    write, count = keystore._write_private, 0
+    write, count = privatefolder.write_private, 0
 
     def crashing(path: Path, data: bytes) -> None:
         nonlocal count
@@ -120,7 +120,7 @@ def test_a_crash_during_rotation_leaves_a_store_that_opens(
         write(path, data)
 
     with monkeypatch.context() as patch:
-        patch.setattr(keystore, "_write_private", crashing)
+        patch.setattr(privatefolder, "write_private", crashing)
         with pytest.raises(KeyboardInterrupt):
             store.rotate_kek()
     assert secrets_of(KeyStore.open(folder), "film", "trailer") == keys
@@ -316,7 +316,7 @@ def test_a_store_kept_locked_by_another_process_gives_up(
 ) -> None:
     """Waiting has a limit."""
     store = KeyStore.open(folder)
-    monkeypatch.setattr(keystore, "_LOCK_LIMIT_S", 0.05)
+    monkeypatch.setattr(privatefolder, "LOCK_LIMIT_S", 0.05)
     with store._lock(), pytest.raises(ResourceError, match="held by another process"):
         KeyStore.open(folder)
 

@@ -7,7 +7,7 @@ key id (kid). ``keyfiles`` holds the text and the encryption.
 Folder::
 
     ring.json             key-encryption keys (KEK) by id, and which one is current
-    titles/<title>.json   content keys by period
+    titles/<title>.json   content keys by group and period
     <name>.json           a secret that another package keeps here: ``signing``
     lock                  held while a file is read or changed
 
@@ -16,40 +16,38 @@ The ring decrypts everything else. It may be a symbolic link to safer storage.
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import os
 import re
 import secrets
-import stat
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from abr.errors import DiskFullError, KeyStoreError, ResourceError
-from abr.shell import NO_ROOM_ERRORS, reason_of
+from abr.errors import KeyStoreError
 from abr.userfolders import data_home
 from transcode.encryption import KEY_BYTES, ContentKey, is_key_id
+from transcode.files.kekcommand import ask_command
+from transcode.files.privatefolder import PrivateFolder
 from transcode.keyfiles import (
     ALL,
     KEK_BYTES,
     NONCE_BYTES,
     EncryptedKey,
+    ExternalKek,
+    Plain,
     Ring,
-    decrypt_key,
-    encrypt_key,
     parse_keys,
     parse_ring,
     print_keys,
     print_ring,
+    seal,
+    unseal,
 )
 from transcode.packaging.layout import MAX_TITLE_CHARS, is_title
 
 _SECRET = re.compile(r"(?!ring$)[a-z]{1,32}")
-_RING = "ring.json"
-_LOCK_LIMIT_S = 10.0
-_LOCK_STEP_S = 0.01
+RING = "ring.json"
+TITLES = "titles"
 
 
 def default_keys_dir(environ: Mapping[str, str]) -> Path:
@@ -66,12 +64,26 @@ def default_keys_dir(environ: Mapping[str, str]) -> Path:
     return home / "abrkit" / "keys"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewrapped:
+    """What re-wrapping did."""
+
+    kek: str
+    """Id of the KEK that everything is encrypted under now."""
+    files: int
+    """Files that were encrypted anew; the others were already."""
+    keys: int
+    dropped: tuple[str, ...]
+    """KEKs that nothing is encrypted under any more, and that are gone."""
+
+
 class KeyStore:
     """Content keys, and secrets by name, in one folder; processes may share it."""
 
     def __init__(self, folder: Path) -> None:
         """Use ``open``, which checks the folder."""
         self._folder = folder
+        self._files = PrivateFolder(folder)
         self._known: dict[tuple[str, str], bytes] = {}
 
     def __repr__(self) -> str:
@@ -87,12 +99,12 @@ class KeyStore:
             DiskFullError: no room to make it.
         """
         store = cls(Path(folder))
-        _prepare(store._folder, create=create)
+        store._files.prepare(create=create)
         with store._lock():
-            if store._path(_RING).exists():
-                store._ring()
+            if (store._folder / RING).exists():
+                store.ring()
             elif create:
-                store._write(_RING, print_ring(_with_new_kek({})))
+                store._files.write(RING, print_ring(_with_new_kek({})))
             else:
                 raise KeyStoreError(f"{folder}: no key store; expected one with ring.json in it")
         return store
@@ -105,7 +117,7 @@ class KeyStore:
     def key_for(self, title: str, period: int, group: str = ALL) -> ContentKey:
         """The content key of a period of ``title``; made on first use, then always the same.
 
-        Each group of tracks has keys of its own.
+        Each group of tracks has keys of its own. A key that was retired is followed by another.
 
         Raises:
             KeyStoreError: ``title`` cannot be a title, or the file is damaged.
@@ -114,14 +126,21 @@ class KeyStore:
             raise ValueError(f"period {period}; expected 0 or more")
         name = _file_of(title)
         with self._lock():
-            ring, entries = self._ring(), self._entries(name)
-            for entry in entries:
-                if (entry.period, entry.group) == (period, group):
-                    return ContentKey(entry.kid, self._decrypt(entry, ring, title))
-            key = ContentKey(secrets.token_hex(16), secrets.token_bytes(KEY_BYTES))
-            made = _encrypt(key.key, ring, title=title, kid=key.kid, period=period, group=group)
-            self._write(name, print_keys([*entries, made]))
-        return key
+            ring, entries = self.ring(), self.entries(name)
+            same = [each for each in entries if (each.period, each.group) == (period, group)]
+            for entry in same:
+                if not entry.is_retired:
+                    (found,) = self.open_entries([entry], ring, title)
+                    return ContentKey(entry.kid, found.secret)
+            made = Plain(
+                kid=secrets.token_hex(16),
+                secret=secrets.token_bytes(KEY_BYTES),
+                period=period,
+                version=1 + max((each.version for each in same), default=0),
+                group=group,
+            )
+            self._write(name, [*entries, *_sealed([made], ring, title)])
+        return ContentKey(made.kid, made.secret)
 
     def key(self, title: str, kid: str) -> bytes:
         """The 16 bytes of the key ``kid`` of ``title``.
@@ -133,23 +152,42 @@ class KeyStore:
             raise KeyStoreError(f"{self._folder}: not a key id; expected 32 hexadecimal digits")
         if (title, kid) not in self._known:
             with self._lock():
-                entries = [each for each in self._entries(_file_of(title)) if each.kid == kid]
+                entries = [each for each in self.entries(_file_of(title)) if each.kid == kid]
                 if not entries:
                     raise KeyStoreError(
                         f"{self._folder}: no key {kid} of title {title!r}; expected the store "
                         "that the package was made with"
                     )
-                self._known[title, kid] = self._decrypt(entries[0], self._ring(), title)
+                (found,) = self.open_entries(entries[:1], self.ring(), title)
+                self._known[title, kid] = found.secret
         return self._known[title, kid]
 
     def kids(self, title: str) -> tuple[str, ...]:
         """Key ids of ``title`` by period; empty for a title without keys."""
         with self._lock():
-            return tuple(entry.kid for entry in self._entries(_file_of(title)))
+            return tuple(entry.kid for entry in self.entries(_file_of(title)))
 
     def titles(self) -> tuple[str, ...]:
         """Titles that have keys, in alphabetical order."""
-        return tuple(sorted(path.stem for path in self._path("titles").glob("*.json")))
+        return tuple(sorted(path.stem for path in (self._folder / TITLES).glob("*.json")))
+
+    def retire(self, title: str) -> tuple[str, ...]:
+        """Have the next package of ``title`` made with new keys; return the ids that end.
+
+        Packages that were made with the old ones still open.
+
+        Raises:
+            KeyStoreError: ``title`` has no keys, or its file is damaged.
+        """
+        name = _file_of(title)
+        with self._lock():
+            entries = self.entries(name)
+            if not entries:
+                raise KeyStoreError(f"{self._folder}: title {title!r} has no keys to retire")
+            ended = tuple(each.kid for each in entries if not each.is_retired)
+            if ended:
+                self._write(name, [replace(each, is_retired=True) for each in entries])
+        return ended
 
     def secret(self, name: str, make: Callable[[], tuple[str, bytes]]) -> tuple[str, bytes]:
         """Key id and bytes of a secret that another package keeps in ``<name>.json``.
@@ -163,165 +201,109 @@ class KeyStore:
         """
         if not _SECRET.fullmatch(name):
             raise ValueError(f"secret {name!r}; expected 1 to 32 letters of a-z, and not ring")
-        file, scope = f"{name}.json", _scope_of(name)
+        file, scope = f"{name}.json", scope_of(name)
         with self._lock():
-            ring, entries = self._ring(), self._entries(file)
+            ring, entries = self.ring(), self.entries(file)
             if entries:
-                return entries[-1].kid, self._decrypt(entries[-1], ring, scope)
+                (found,) = self.open_entries(entries[-1:], ring, scope)
+                return found.kid, found.secret
             kid, data = make()
-            self._write(file, print_keys([_encrypt(data, ring, title=scope, kid=kid)]))
+            self._write(file, _sealed([Plain(kid, data)], ring, scope))
         return kid, data
 
-    def rotate_kek(self) -> str:
-        """Encrypt every key under a new KEK and drop the old ones; return the id of the new KEK.
+    def rotate_kek(self, external: ExternalKek | None = None) -> Rewrapped:
+        """Encrypt every key under a new KEK and drop the old ones.
 
-        Old KEKs are dropped last, so a crash at any point leaves a store that can be read.
+        Args:
+            external: A KEK that a program holds; None: a random one, kept in the ring.
+
+        Old KEKs are dropped last, so a crash at any point leaves a store that can be read, and
+        ``rewrap`` goes on.
+
+        Raises:
+            KeyStoreError: the program does not wrap keys; nothing was changed then.
         """
         with self._lock():
-            ring = _with_new_kek(self._ring().keks)
-            self._write(_RING, print_ring(ring))
-            files = {title: _file_of(title) for title in self.titles()}
-            files |= {_scope_of(name): f"{name}.json" for name in self._secret_names()}
-            for title, name in files.items():
-                anew = [
-                    _encrypt(
-                        self._decrypt(entry, ring, title),
-                        ring,
-                        title=title,
-                        kid=entry.kid,
-                        period=entry.period,
-                        version=entry.version,
-                        group=entry.group,
-                    )
-                    for entry in self._entries(name)
-                ]
-                if anew:
-                    self._write(name, print_keys(anew))
-            only = {ring.current: ring.keks[ring.current]}
-            self._write(_RING, print_ring(Ring(current=ring.current, keks=only)))
-        return ring.current
+            ring = _with_new_kek(self.ring().keks, external)
+            probe = Plain("probe", secrets.token_bytes(KEY_BYTES))
+            _sealed([probe], ring, scope_of("probe"))
+            text = print_ring(ring)
+            parse_ring(text, where="the new ring")  # what cannot be read would lock everything
+            self._files.write(RING, text)
+        return self.rewrap()
 
-    def _path(self, name: str) -> Path:
-        return self._folder / name
+    def rewrap(self, on_file: Callable[[str], None] = lambda _name: None) -> Rewrapped:
+        """Encrypt under the current KEK what is still under another; media are not touched.
 
-    def _decrypt(self, entry: EncryptedKey, ring: Ring, title: str) -> bytes:
-        where = str(self._folder) if title.startswith("#") else f"{self._folder}: title {title}"
-        return decrypt_key(entry, ring, title=title, where=where)
+        It can end at any instant and be run again; whoever uses the store meanwhile waits for one
+        file at the most.
 
-    def _secret_names(self) -> list[str]:
-        names = (path.stem for path in self._folder.glob("*.json"))
-        return sorted(name for name in names if _SECRET.fullmatch(name))
+        Args:
+            on_file: Told the name of each file when it is done.
 
-    def _ring(self) -> Ring:
-        path = self._path(_RING)
-        return parse_ring(_read_private(path), where=str(path))
+        Raises:
+            KeyStoreError: a file is damaged or cannot be decrypted; what was done stays.
+        """
+        files = keys = 0
+        with self._lock():
+            self._files.sweep()
+            names = self.files()
+        for title, name in names.items():
+            with self._lock():
+                done = self._rewrap_file(title, name, self.ring())
+            files, keys = files + bool(done), keys + done
+            on_file(name)
+        with self._lock():
+            ring = self.ring()
+            used = {each.kek for name in self.files().values() for each in self.entries(name)}
+            kept = {
+                kek_id: kek for kek_id, kek in ring.keks.items() if kek_id in used | {ring.current}
+            }
+            dropped = tuple(kek_id for kek_id in ring.keks if kek_id not in kept)
+            if dropped:
+                self._files.write(RING, print_ring(Ring(current=ring.current, keks=kept)))
+        return Rewrapped(kek=ring.current, files=files, keys=keys, dropped=dropped)
 
-    def _entries(self, name: str) -> tuple[EncryptedKey, ...]:
+    def _rewrap_file(self, title: str, name: str, ring: Ring) -> int:
+        """How many keys of a file were encrypted anew."""
+        entries = self.entries(name)
+        stale = [each for each in entries if each.kek != ring.current]
+        if stale:
+            anew = iter(_sealed(self.open_entries(stale, ring, title), ring, title))
+            self._write(name, [e if e.kek == ring.current else next(anew) for e in entries])
+        return len(stale)
+
+    # What an audit reads, under the lock.
+
+    def ring(self) -> Ring:
+        """The key-encryption keys."""
+        return parse_ring(self._files.read(RING), where=str(self._folder / RING))
+
+    def files(self) -> dict[str, str]:
+        """Files of keys by what they belong to: a title, or a secret's scope."""
+        found = {title: _file_of(title) for title in self.titles()}
+        names = sorted(path.stem for path in self._folder.glob("*.json"))
+        secret_names = (name for name in names if _SECRET.fullmatch(name))
+        return found | {scope_of(name): f"{name}.json" for name in secret_names}
+
+    def entries(self, name: str) -> tuple[EncryptedKey, ...]:
         """Encrypted keys of one file, by period; none when there is no file."""
-        path = self._path(name)
-        return parse_keys(_read_private(path), where=str(path)) if path.exists() else ()
+        path = self._folder / name
+        return parse_keys(self._files.read(name), where=str(path)) if path.exists() else ()
 
-    def _write(self, name: str, text: str) -> None:
-        path = self._path(name)
-        try:
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            _write_private(path, text.encode())
-        except OSError as exc:
-            raise _error_of(path, exc) from exc
+    def open_entries(self, entries: Sequence[EncryptedKey], ring: Ring, title: str) -> list[Plain]:
+        """The secrets of ``entries``, which are never shown."""
+        where = str(self._folder) if title.startswith("#") else f"{self._folder}: title {title}"
+        return unseal(entries, ring, title=title, where=where, ask=ask_command)
+
+    def _write(self, name: str, entries: Sequence[EncryptedKey]) -> None:
+        self._files.write(name, print_keys(entries))
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
         """Hold the lock of the folder against all other processes and threads."""
-        path = self._path("lock")
-        try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        except OSError as exc:
-            raise _error_of(path, exc) from exc
-        try:
-            _take(handle, path)
+        with self._files.lock():
             yield
-        finally:
-            os.close(handle)
-
-
-def _take(handle: int, path: Path) -> None:
-    limit_s = time.monotonic() + _LOCK_LIMIT_S
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except OSError as exc:
-            if exc.errno not in (errno.EAGAIN, errno.EACCES, errno.EINTR):
-                raise _error_of(path, exc) from exc
-            if time.monotonic() > limit_s:
-                raise ResourceError(
-                    f"{path}: held by another process for {_LOCK_LIMIT_S:.0f} s; "
-                    "expected it to be free; end that process"
-                ) from exc
-        time.sleep(_LOCK_STEP_S)
-
-
-def _prepare(folder: Path, *, create: bool) -> None:
-    """Make the folder, or check that nobody else can read it."""
-    try:
-        if create and not folder.exists():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            folder.mkdir(mode=0o700, exist_ok=True)
-        if not folder.is_dir():
-            raise KeyStoreError(f"{folder}: no such folder; expected a key store")
-        if create and not any(folder.iterdir()):
-            folder.chmod(0o700)
-    except OSError as exc:
-        raise _error_of(folder, exc) from exc
-    _check_private(folder, "700")
-
-
-def _check_private(path: Path, wanted: str) -> None:
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o077:
-        raise KeyStoreError(
-            f"{path}: mode {mode:04o}, so others may use it; expected 0{wanted}; "
-            f"run chmod {wanted} on it"
-        )
-
-
-def _read_private(path: Path) -> str:
-    try:
-        _check_private(path, "600")
-        return path.read_bytes().decode("utf-8", errors="replace")
-    except OSError as exc:
-        raise _error_of(path, exc) from exc
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    """Replace ``path`` at once: never half-written, never readable by others."""
-    target = Path(os.path.realpath(path))  # a symbolic link stays, its target is replaced
-    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-    handle = os.open(beside, flags, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.rename(target)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _error_of(path: Path, exc: OSError) -> KeyStoreError | ResourceError:
-    if exc.errno in NO_ROOM_ERRORS:
-        return DiskFullError(f"{path}: no room left; expected a few kilobytes; free some")
-    reason = reason_of(exc)
-    if exc.errno == errno.ENOENT:
-        return KeyStoreError(f"{path}: {reason}; expected a key store")
-    return ResourceError(f"{path}: {reason}; expected a folder of your own for keys")
 
 
 def _file_of(title: str) -> str:
@@ -330,30 +312,21 @@ def _file_of(title: str) -> str:
         raise KeyStoreError(
             f"title {title[:40]!r}; expected a-z, 0-9, - and _ only, at most {MAX_TITLE_CHARS}"
         )
-    return f"titles/{title}.json"
+    return f"{TITLES}/{title}.json"
 
 
-def _scope_of(secret: str) -> str:
+def scope_of(secret: str) -> str:
     """What replaces the title in the associated data; no title contains ``#``."""
     return f"#{secret}"
 
 
-def _with_new_kek(keks: Mapping[str, bytes]) -> Ring:
+def _with_new_kek(
+    keks: Mapping[str, bytes | ExternalKek], external: ExternalKek | None = None
+) -> Ring:
     made = secrets.token_hex(8)
-    return Ring(current=made, keks={**keks, made: secrets.token_bytes(KEK_BYTES)})
+    return Ring(current=made, keks={**keks, made: external or secrets.token_bytes(KEK_BYTES)})
 
 
-def _encrypt(
-    secret: bytes,
-    ring: Ring,
-    *,
-    title: str,
-    kid: str,
-    period: int = 0,
-    version: int = 1,
-    group: str = ALL,
-) -> EncryptedKey:
-    nonce = secrets.token_bytes(NONCE_BYTES)
-    return encrypt_key(
-        secret, ring, title=title, kid=kid, nonce=nonce, period=period, version=version, group=group
-    )
+def _sealed(plain: Sequence[Plain], ring: Ring, title: str) -> list[EncryptedKey]:
+    nonces = [secrets.token_bytes(NONCE_BYTES) for _ in plain]
+    return seal(plain, ring, title=title, nonces=nonces, ask=ask_command)

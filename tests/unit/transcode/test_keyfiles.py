@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from abr.errors import KeyStoreError
 from transcode.keyfiles import (
+    ExternalKek,
     Ring,
     decrypt_key,
     encrypt_key,
@@ -78,9 +80,38 @@ def test_files_read_back_as_they_were() -> None:
     assert json.loads(print_keys([ENTRY]))["keys"][0]["sealed"]  # the name on disk
 
 
+def test_a_ring_with_a_program_reads_back_as_it_was() -> None:
+    """Also where nothing else is in it; a program has a command and a time limit."""
+    held = ExternalKek(command=("/usr/bin/hsm-wrap", "--slot", "2"), limit_s=5.0)
+    both: dict[str, bytes | ExternalKek] = {"p": held, "old": OLD}
+    for ring in (Ring(current="p", keks={"p": held}), Ring(current="p", keks=both)):
+        assert parse_ring(print_ring(ring), where="x") == ring
+    harm: list[dict[str, object]] = [
+        {"command": []},
+        {"command": "sh"},
+        {"limit_s": 0},
+        {"limit_s": 1e9},
+    ]
+    for damage in harm:
+        value = json.loads(print_ring(Ring(current="p", keks={"p": held})))
+        value["external"]["p"] |= damage
+        with pytest.raises(KeyStoreError, match="x: damaged"):
+            parse_ring(json.dumps(value), where="x")
+
+
+def test_groups_and_retired_keys_read_back_as_they_were() -> None:
+    """Versions of a period stand in order, and what holds by default is not written."""
+    entries = [replace(ENTRY, group="sd", is_retired=True), replace(ENTRY, kid="k2", version=3)]
+    assert parse_keys(print_keys(entries[::-1]), where="x") == tuple(entries)
+    assert "retired" not in print_keys([ENTRY])
+    assert "group" not in print_keys([ENTRY])
+
+
 @pytest.mark.parametrize(
     "damage",
     [
+        {"retired": 1},
+        {"group": "a b"},
         {"kid": "a b"},
         {"period": "0"},
         {"period": True},
