@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 )
 
 from origin.tokens.keysets import Algorithm, VerificationKey
+from origin.tokens.signingkeys import AlgorithmName, SigningKey
 
 ALGORITHMS: Mapping[int, Algorithm] = {
     5: "HS256",
@@ -36,8 +37,8 @@ ALGORITHMS: Mapping[int, Algorithm] = {
 }
 """Algorithms by their number in the header."""
 
-NUMBERS: Mapping[Algorithm, int] = {"HS256": 5, "ES256": -7, "EdDSA": -8}
-"""The number that we write: the older ones, which every library knows."""
+NUMBERS: Mapping[AlgorithmName, int] = {"HS256": 5, "ES256": -7, "EdDSA": -8, "Ed25519": -19}
+"""The number that we write for an algorithm; every library knows the first three."""
 
 MAX_KID_BYTES = 128
 """Longest key id."""
@@ -67,27 +68,6 @@ class Message:
     signature: bytes = field(repr=False)
     signed: bytes = field(repr=False)
     """The bytes that ``signature`` is over."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SigningKey:
-    """A key that makes signatures or MACs."""
-
-    kid: str
-    key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey | bytes = field(repr=False)
-
-    @property
-    def algorithm(self) -> Algorithm:
-        """What it signs with."""
-        if isinstance(self.key, bytes):
-            return "HS256"
-        return "EdDSA" if isinstance(self.key, Ed25519PrivateKey) else "ES256"
-
-    @property
-    def verification_key(self) -> VerificationKey:
-        """The key that verifies what it signed."""
-        key = self.key if isinstance(self.key, bytes) else self.key.public_key()
-        return VerificationKey(kid=self.kid, algorithm=self.algorithm, key=key)
 
 
 def read(data: bytes) -> Message:
@@ -144,23 +124,17 @@ def is_genuine(message: Message, key: VerificationKey) -> bool:
     return True
 
 
-def seal(payload: bytes, key: SigningKey, *, number: int | None = None) -> bytes:
-    """A CWT of ``payload``, with its tags, signed with ``key``.
-
-    Args:
-        payload: Encoded claims.
-        key: Its id is protected as well.
-        number: Write this number of the key's algorithm instead of the usual one.
+def seal(payload: bytes, key: SigningKey) -> bytes:
+    """A CWT of ``payload``, with its tags, signed with ``key``, whose id is protected as well.
 
     Raises:
-        ValueError: ``number`` belongs to another algorithm, or the key's id is too long.
+        ValueError: the key's id is too long.
     """
-    number = NUMBERS[key.algorithm] if number is None else number
     kid = key.kid.encode()
-    if ALGORITHMS.get(number) != key.algorithm or len(kid) > MAX_KID_BYTES:
-        raise ValueError(f"cannot sign with key {key.kid!r} and COSE algorithm {number}")
+    if len(kid) > MAX_KID_BYTES:
+        raise ValueError(f"a key id of {len(kid)} bytes; expected {MAX_KID_BYTES} at most")
     is_mac = key.algorithm == "HS256"
-    protected = cbor2.dumps({_ALG: number, _KID: kid})
+    protected = cbor2.dumps({_ALG: NUMBERS[key.algorithm], **({_KID: kid} if kid else {})})
     signature = _signature(key, _signed(protected, payload, is_mac=is_mac))
     message = [protected, {}, payload, signature]
     tagged = cbor2.CBORTag(_MAC0_TAG if is_mac else _SIGN1_TAG, message)

@@ -1,7 +1,8 @@
 """URIs in one normal form, and what they are compared with: patterns, wildcards and hashes.
 
 A pattern comes out of a token, so nobody here knows it: it is run by RE2, whose time grows with
-the length of pattern and text only, and whose memory is bounded. It must fit the whole URI.
+the length of pattern and text only, and whose memory is bounded. It must fit the whole URI,
+unless the form of the token says otherwise.
 
 Sources: RFC 3986 §5.2.4 and §6.2.2 (dot segments, normal form), RFC 6920 §5 (hashes in the form
 of a URL segment), RFC 9246 §2.1 (what they are compared with), POSIX.1 (extended expressions).
@@ -105,18 +106,27 @@ def _without_dots(path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A regular expression that a whole text must fit."""
+    """A regular expression that a text must fit."""
 
     text: str
     _compiled: Any = field(repr=False, compare=False)
+    anywhere: bool = False
+    """A part of the text suffices."""
 
     def fits(self, text: str) -> bool:
-        """Whether ``text`` fits, from its first to its last character."""
+        """Whether ``text`` fits, from its first to its last character if not ``anywhere``."""
+        if self.anywhere:
+            return self._compiled.search(text) is not None
         return self._compiled.fullmatch(text) is not None
 
 
-def compile_pattern(text: str) -> Pattern:
+def compile_pattern(text: str, *, anywhere: bool = False, any_case: bool = False) -> Pattern:
     """A regular expression out of a token: POSIX extended, and what RE2 knows beyond that.
+
+    Args:
+        text: The expression.
+        anywhere: It may fit a part of a text, and need not fit the whole.
+        any_case: Capitals and small letters are alike.
 
     Raises:
         MatchError: it is too long, takes too much memory, or cannot be run in linear time, as
@@ -128,7 +138,7 @@ def compile_pattern(text: str) -> Pattern:
         )
     if not text.isascii() or not text.isprintable():
         raise MatchError("a pattern with characters that no URI has")
-    return _compile(text, text)
+    return _compile(text, text, anywhere=anywhere, any_case=any_case)
 
 
 def compile_wildcards(text: str) -> Pattern:
@@ -157,9 +167,11 @@ def literal(text: str) -> str:
     return str(re2.escape(text))
 
 
-def _compile(text: str, expression: str) -> Pattern:
+def _compile(
+    text: str, expression: str, *, anywhere: bool = False, any_case: bool = False
+) -> Pattern:
     try:
-        compiled = re2.compile(expression, _OPTIONS)
+        compiled = re2.compile(expression, _OPTIONS_ANY_CASE if any_case else _OPTIONS)
     except re2.error as exc:
         why = exc.args[0].decode("latin-1") if exc.args and isinstance(exc.args[0], bytes) else ""
         raise MatchError(f"a pattern that cannot be run in linear time: {why}") from exc
@@ -167,11 +179,12 @@ def _compile(text: str, expression: str) -> Pattern:
         raise MatchError(
             f"a pattern of {compiled.programsize} steps; expected {MAX_PATTERN_STEPS} at most"
         )
-    return Pattern(text, compiled)
+    return Pattern(text, compiled, anywhere)
 
 
-def _options() -> Any:
+def _options(*, any_case: bool = False) -> Any:
     options = re2.Options()
+    options.case_sensitive = not any_case
     options.max_mem = MAX_PATTERN_BYTES
     options.log_errors = False
     options.never_capture = True
@@ -179,6 +192,7 @@ def _options() -> Any:
 
 
 _OPTIONS = _options()
+_OPTIONS_ANY_CASE = _options(any_case=True)
 
 
 def hash_of(uri: str, name: str = "sha-256") -> str:

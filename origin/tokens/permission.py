@@ -28,6 +28,9 @@ class Asked:
     """Without the token, and without the question mark."""
     address: str = ""
     """IP address of the client; empty when not known."""
+    carriage: str = ""
+    """Where the request has its token: ``path``, ``query``, ``parameter``, ``cookie`` or
+    ``header``; empty when not known."""
 
 
 class Limit(Protocol):

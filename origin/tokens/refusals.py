@@ -16,6 +16,7 @@ REASONS: Mapping[str, str] = {
     "not-yet": "the token was issued in the future; compare the clocks",
     "wrong-title": "the token is for another title",
     "wrong-uri": "the token is for other URLs than this one",
+    "wrong-method": "the token is for other methods than this one",
     "wrong-address": "the token is for another address than the one this request comes from",
     "wrong-audience": "the token is for another server",
     "wrong-algorithm": "the token is not signed with the algorithm of its key",
