@@ -14,39 +14,27 @@ last ``--edge`` of them also to a running edge, by turns in the path, in ``Autho
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import hashlib
 import hmac
 import json
-import sys
-import tempfile
-import time
 from base64 import urlsafe_b64decode
-from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
-import aiohttp
 import cbor2
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from abr.errors import TokenError
 from origin.tokens.cat.form import mint_cat
 from origin.tokens.cose import seal
 from origin.tokens.jws import sign_jws
 from origin.tokens.keysets import b64url
-from origin.tokens.pathtoken import PathTokens, TokenIssuer
+from origin.tokens.pathtoken import TokenIssuer
 from origin.tokens.permission import Asked
 from origin.tokens.shortform import mint_short
 from origin.tokens.signingkeys import SigningKey
-from origin.tokens.trust import parse_trust
-from origin.tokens.verifier import TokenVerifier
 
 ASKED = Asked(
     title="film",
@@ -203,7 +191,7 @@ class Attacker:
         """Another content, with the old signature, that of a stranger, or one of a public key."""
         if token.count(".") == 2:
             return self._jwt(token)
-        if token.startswith("2D3R") or token.startswith("2D3S"):
+        if token.startswith(("2D3R", "2D3S")):
             return self._cat(token)
         end = str(2_000_000_000 + self._below(1000))
         text = token.replace(token[4 : token.index("~")], end) if "~" in token else token

@@ -16,12 +16,12 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
 import jwt
-from cwt import COSEKey, cwt
+from cwt import COSEKey, cwt  # type: ignore[import-not-found]  # only in the environment beside
 from joserfc import jwt as joserfc
 from joserfc.jwk import ECKey, OctKey, OKPKey
 from jwt.algorithms import OKPAlgorithm
 
-KINDS = {"oct": OctKey, "EC": ECKey, "OKP": OKPKey}
+KINDS: dict[str, Any] = {"oct": OctKey, "EC": ECKey, "OKP": OKPKey}
 COSE_NAMES = {"oct": "HS256", "EC": "ES256", "OKP": "EdDSA"}
 ALGORITHMS = ["EdDSA", "Ed25519", "ES256", "HS256"]
 

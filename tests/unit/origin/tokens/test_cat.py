@@ -51,7 +51,7 @@ ASKED = Asked(
 )
 
 
-def token(key: SigningKey = SECRET, **claims: object) -> str:
+def token(key: SigningKey = SECRET, **claims: Any) -> str:
     return mint_cat({**CLAIMS, **claims}, key)
 
 
@@ -72,7 +72,7 @@ def refusal(found: Permission, asked: Asked = ASKED) -> str | None:
     return next(filter(None, (limit.refusal(asked) for limit in found.limits)), None)
 
 
-def allows(asked: Asked = ASKED, **claims: object) -> bool:
+def allows(asked: Asked = ASKED, **claims: Any) -> bool:
     found = refusal(FORM.permission(token(**claims)), asked)
     assert found in {None, "wrong-uri", "wrong-method", "wrong-address"}
     return found is None
@@ -383,7 +383,7 @@ def test_limits_say_what_they_want_and_what_they_found() -> None:
     }
 
 
-def renewing(**catr: object) -> Permission:
+def renewing(**catr: Any) -> Permission:
     """What a token permits that is renewed by cookie, with the changes."""
     names = {"way": 0, "add": 1, "within": 2, "cookie": 3, "field": 4, "cookies": 5, "fields": 6}
     claim = {names[name]: value for name, value in {"way": 1, "add": 120, **catr}.items()}
