@@ -207,7 +207,9 @@ class TokenCheck:
 
     def of_title(self, token: str, title: str) -> Permission | None:
         """What ``token`` permits, if it opens all objects of ``title`` now; as ``permission``."""
-        return self.permission(token, Asked(title=title))
+        found = self.permission(token, Asked(title=title))
+        # What else limits it cannot be told from the title.
+        return found if found is not None and not found.limits else None
 
     def permission(self, token: str, asked: Asked, *, renewing: bool = False) -> Permission | None:
         """What ``token`` permits, as ``authorize``; None when it does not, or is not certain.
@@ -222,9 +224,11 @@ class TokenCheck:
                 return None
         verify = self._verifier.verify_renewable if renewing else self._verifier.verify
         try:
-            return verify(token, asked=asked, now_s=self.now_s())
+            found = verify(token, asked=asked, now_s=self.now_s())
         except TokenError:
             return None
+        # A use is noted, and a fresh token handed over, on the ordinary path.
+        return found if found.is_plain else None
 
     async def refresh(self, *, past_caches: bool = False) -> bool:
         """Have the keys of a fetch that begins after this call; whether it succeeded.
@@ -332,7 +336,9 @@ class TokenCheck:
         now_s = self.now_s()
         if target.kind == "renew":
             return verifier.verify_renewable(target.token, asked=asked, now_s=now_s)
-        return verifier.verify(target.token, asked=asked, now_s=now_s)
+        found = verifier.verify(target.token, asked=asked, now_s=now_s)
+        verifier.use(found, asked=asked, now_s=now_s)
+        return found
 
 
 def _fresh_s(found: KeySetAnswer) -> float:

@@ -395,6 +395,7 @@ class Origin:
         asked, now_s = asked_of(request, target), self._now()
         leeway_s = self._config.token_leeway_s
         permission = self.verifier.verify(target.token, asked=asked, now_s=now_s, leeway_s=leeway_s)
+        self.verifier.use(permission, asked=asked, now_s=now_s, leeway_s=leeway_s)
         show(request, target.shown)
         hand_over(request, target, permission, asked=asked, now_s=now_s)
         return permission

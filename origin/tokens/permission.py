@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +63,10 @@ class Renewal(Protocol):
         ...
 
 
+Reuse = Literal["other-objects", "nothing", "anything"]
+"""``other-objects``: once for each object; ``nothing``: once; ``anything``: it is only counted."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permission:
     """What a token that is genuine says. All times are Unix seconds."""
@@ -96,7 +100,9 @@ class Permission:
     watermark: bytes = field(default=b"", repr=False)
     """The pattern of the session's watermark; empty: none."""
     nonce: str = ""
-    """The token may be used once for each object, and this names it; empty: as often as wanted."""
+    """Names the token where its use is limited by ``reuse``; empty: as often as wanted."""
+    reuse: Reuse = "other-objects"
+    """What a token with a nonce may be used for again."""
     renewal: Renewal | None = field(default=None, repr=False)
     """How it is replaced with each answer; None: it is not."""
 

@@ -25,6 +25,8 @@ from typing import Any
 
 from abr.errors import ConfigError, KeyStoreError
 from origin.tokens import shortform, urisigning
+from origin.tokens.cat import claims as cat
+from origin.tokens.cat.form import CatTokens
 from origin.tokens.issuers import Issuer
 from origin.tokens.keysets import unb64url, verification_keys
 from origin.tokens.matching import MatchError, normal_uri
@@ -34,6 +36,7 @@ from origin.tokens.verifier import Form
 FORMS: Mapping[str, Callable[[Sequence[Issuer]], Form]] = {
     urisigning.NAME: urisigning.UriSigning,
     shortform.NAME: shortform.ShortTokens,
+    cat.NAME: CatTokens,
 }
 """Forms of tokens of others by name."""
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from origin.tokens.permission import Asked, Permission
 from origin.tokens.refusals import refuse
+from origin.tokens.replay import ReplayMemory
 from origin.tokens.revocation import DenyList
 
 EARLY_S = 30.0
@@ -84,6 +85,7 @@ class TokenVerifier:
         others: Sequence[Form] = (),
         *,
         denied: DenyList | None = None,
+        uses: ReplayMemory | None = None,
         memo_size: int = 4096,
         early_s: float = EARLY_S,
     ) -> None:
@@ -93,6 +95,7 @@ class TokenVerifier:
             own: The form that the origin issues.
             others: Further forms; the first that recognises a token reads it, before ``own``.
             denied: What was revoked, looked at for each request; None: nothing.
+            uses: What was used of tokens that may be used once; None: nothing yet.
             memo_size: Most tokens remembered.
             early_s: How far this clock may be behind the issuer's before ``not-yet``.
         """
@@ -100,6 +103,8 @@ class TokenVerifier:
         self._memo: OrderedDict[str, Permission] = OrderedDict()
         self._memo_size, self._early_s = memo_size, early_s
         self._denied = DenyList() if denied is None else denied
+        self.uses = ReplayMemory() if uses is None else uses
+        """What was used of tokens that may be used once."""
 
     def __repr__(self) -> str:
         names = ", ".join(form.name for form in self._forms)
@@ -177,6 +182,27 @@ class TokenVerifier:
             TokenError: it is missing or not genuine.
         """
         return self._genuine(token)
+
+    def use(self, found: Permission, *, asked: Asked, now_s: float, leeway_s: float = 0.0) -> None:
+        """Note that a token is used for a request that it permits; called once for each.
+
+        Args:
+            found: What ``verify`` returned.
+            asked: The request.
+            now_s: Unix time, seconds.
+            leeway_s: As for ``verify``.
+
+        Raises:
+            TokenError: ``used`` before, or ``too-many`` tokens of the kind to know.
+        """
+        if not found.nonce:
+            return
+        name = f"{found.form}\n{found.nonce}"
+        if found.reuse == "other-objects":
+            name += f"\n{asked.method} /{asked.title}/{asked.path}"
+        use = self.uses.use(name, ends_s=found.expires_s + leeway_s, now_s=now_s)
+        if found.reuse != "anything" and use != "first":
+            refuse("used" if use == "again" else "too-many")
 
     def _permitting(self, token: str | None, asked: Asked, now_s: float) -> Permission:
         found = self._genuine(token)

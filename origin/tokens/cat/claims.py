@@ -18,7 +18,7 @@ from typing import Any
 from origin.tokens.cat.limits import Methods, Networks, UriParts
 from origin.tokens.cat.renewal import Catr, CatRenewal
 from origin.tokens.issuers import Issuer
-from origin.tokens.permission import Limit, Permission
+from origin.tokens.permission import Limit, Permission, Reuse
 from origin.tokens.refusals import refuse
 
 NAME = "cat"
@@ -27,6 +27,8 @@ NAME = "cat"
 VERSION = 1
 """The version of CAT (``catv``) that is understood."""
 
+# 2 leaves it to the server what to do about tokens that are used again: they are counted.
+_REUSES: Mapping[int, Reuse] = {0: "other-objects", 1: "nothing", 2: "anything"}
 _MAX_TIME_S = 1e11
 
 
@@ -48,7 +50,7 @@ def permission_of(claims: Mapping[str, Any], *, kid: str, issuer: Issuer) -> Per
     _check_audience(claims, issuer)
     cti = _bytes(claims, "cti")
     reuse = _whole(claims, "catreplay", 0)
-    if not 0 <= reuse <= 2:
+    if reuse not in _REUSES:
         refuse("not-understood")
     if reuse and not cti:  # nothing to know it by
         refuse("malformed")
@@ -62,6 +64,7 @@ def permission_of(claims: Mapping[str, Any], *, kid: str, issuer: Issuer) -> Per
         issued_s=_time(claims, "iat", -math.inf),
         token_id=cti.hex(),
         nonce=f"{issuer.name}\n{cti.hex()}" if reuse else "",
+        reuse=_REUSES[reuse],
         session=_text(claims, "sub"),
         account=_text(claims, "acc"),
         limits=(*issuer.limits, *_limits(claims, issuer)),

@@ -20,9 +20,12 @@ from origin.tokens.cat.labels import LABELS
 from origin.tokens.cose import seal
 from origin.tokens.issuers import Issuer
 from origin.tokens.keysets import VerificationKey, b64url, unb64url
+from origin.tokens.pathtoken import PathTokens
 from origin.tokens.permission import Asked, Permission
 from origin.tokens.refusals import REASONS
+from origin.tokens.replay import ReplayMemory
 from origin.tokens.signingkeys import SigningKey
+from origin.tokens.verifier import TokenVerifier
 
 NOW_S = 1_800_000_000
 SECRET = SigningKey(kid="shared", algorithm="HS256", key=bytes(range(32)))
@@ -436,12 +439,61 @@ def test_without_a_key_that_may_sign_a_token_is_not_renewed() -> None:
     assert FORM.permission(token(catr={0: 1, 1: 120})).renewal is None
 
 
-def test_tokens_that_may_be_used_once_say_so() -> None:
-    """By their id, of their issuer."""
-    assert FORM.permission(token(cti=b"1", catreplay=0)).nonce == ""
-    found = FORM.permission(token(cti=b"1", catreplay=1))
-    assert found.nonce
-    assert found.nonce != FORM.permission(token(cti=b"2", catreplay=1)).nonce
+def uses(verifier: TokenVerifier, text: str, *asked: Asked, now_s: float = NOW_S) -> list[str]:
+    """What becomes of a token for each request: empty, or the reason of the refusal."""
+    reasons = []
+    for each in asked:
+        found = verifier.verify(text, asked=each, now_s=now_s)
+        try:
+            verifier.use(found, asked=each, now_s=now_s)
+        except TokenError as exc:
+            reasons.append(exc.reason)
+        else:
+            reasons.append("")
+    return reasons
+
+
+def with_cat(memory: ReplayMemory | None = None) -> TokenVerifier:
+    """A verifier of our own tokens and of these."""
+    return TokenVerifier(PathTokens({"keys": []}), [FORM], uses=memory)
+
+
+def test_a_token_that_must_not_be_replayed_is_used_once_whatever_is_asked() -> None:
+    """By its id, so another text of the same token does not help; others are not concerned."""
+    verifier, other = with_cat(), replace(ASKED, path="v0/2.m4s")
+    once = token(cti=b"1", catreplay=1)
+    assert uses(verifier, once, ASKED, ASKED, other) == ["", "used", "used"]
+    untagged = b64url(unb64url(once)[2:])
+    assert uses(verifier, untagged, ASKED) == ["used"]
+    assert uses(verifier, token(cti=b"2", catreplay=1), ASKED) == [""]
+    assert uses(verifier, token(cti=b"1", catreplay=0), ASKED, ASKED) == ["", ""]
+
+
+def test_a_token_whose_reuse_is_only_to_be_noticed_is_counted() -> None:
+    """CTA-5007 leaves to the server what it does about it."""
+    verifier = with_cat()
+    assert uses(verifier, token(cti=b"1", catreplay=2), ASKED, ASKED, ASKED) == ["", "", ""]
+    assert verifier.uses.again == 2
+
+
+def test_when_nobody_can_know_whether_a_token_was_used_it_is_refused() -> None:
+    """Until one that is remembered has ended."""
+    verifier = with_cat(ReplayMemory(capacity=1))
+    first, second = (token(cti=cti, catreplay=1) for cti in (b"1", b"2"))
+    assert uses(verifier, first, ASKED) == [""]
+    assert uses(verifier, second, ASKED) == ["too-many"]
+    later = token(cti=b"3", catreplay=1, exp=NOW_S + 120)
+    assert uses(verifier, later, ASKED, now_s=NOW_S + 60) == [""]
+
+
+def test_times_are_those_of_the_token_whatever_leeway_libraries_give() -> None:
+    """PyPI's cwt would take it for a minute longer; the beginning has the verifier's allowance."""
+    verifier, text = with_cat(), token(nbf=NOW_S)
+    assert verifier.verify(text, asked=ASKED, now_s=NOW_S + 59.999).starts_s == NOW_S
+    for now_s, reason in ((NOW_S + 60, "expired"), (NOW_S - 31, "not-yet")):
+        with pytest.raises(TokenError) as caught:
+            verifier.verify(text, asked=ASKED, now_s=now_s)
+        assert caught.value.reason == reason
 
 
 def test_minting_refuses_claims_that_nobody_would_accept() -> None:
