@@ -32,13 +32,16 @@ _REUSES: Mapping[int, Reuse] = {0: "other-objects", 1: "nothing", 2: "anything"}
 _MAX_TIME_S = 1e11
 
 
-def permission_of(claims: Mapping[str, Any], *, kid: str, issuer: Issuer) -> Permission:
+def permission_of(
+    claims: Mapping[str, Any], *, kid: str, issuer: Issuer, payload_id: str = ""
+) -> Permission:
     """What the claims of a genuine token permit.
 
     Args:
         claims: By name.
         kid: Id of the key that the token is signed with.
         issuer: Whose key that is.
+        payload_id: What a token without an id of its own is known by.
 
     Raises:
         TokenError: the claims are ``malformed``, ``not-understood``, or for somebody else.
@@ -62,7 +65,7 @@ def permission_of(claims: Mapping[str, Any], *, kid: str, issuer: Issuer) -> Per
         expires_s=_time(claims, "exp"),
         starts_s=_time(claims, "nbf", -math.inf),
         issued_s=_time(claims, "iat", -math.inf),
-        token_id=cti.hex(),
+        token_id=cti.hex() if cti else payload_id,
         nonce=f"{issuer.name}\n{cti.hex()}" if reuse else "",
         reuse=_REUSES[reuse],
         session=_text(claims, "sub"),

@@ -12,6 +12,7 @@ Sources: CTA-5007 (see ``claims``), RFC 8392 §7 (making and validating a CWT), 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -68,7 +69,10 @@ class CatTokens:
         """
         message = _message_of(token)
         key, issuer = self._signer_of(message)
-        return permission_of(decode_claims(message.payload), kid=key.kid, issuer=issuer)
+        # Not of the text: tags, signature and an unprotected key id have other spellings.
+        payload_id = f"sha256:{hashlib.sha256(message.payload).hexdigest()}"
+        claims = decode_claims(message.payload)
+        return permission_of(claims, kid=key.kid, issuer=issuer, payload_id=payload_id)
 
     def _signer_of(self, message: Message) -> tuple[VerificationKey, Issuer]:
         """The key that signed it, and whose it is."""

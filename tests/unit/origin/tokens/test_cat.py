@@ -110,6 +110,17 @@ def test_a_token_says_what_was_minted(key: SigningKey) -> None:
     )
 
 
+@pytest.mark.parametrize("key", [SECRET, P256, ED])
+def test_a_token_without_an_id_has_one_however_it_is_spelt(key: SigningKey) -> None:
+    """Tags and signatures have other spellings; a token that was revoked stays revoked."""
+    text = token(key)
+    spellings = (text, b64url(unb64url(text)[2:]), b64url(unb64url(text)[3:]), token(key))
+    ids = {FORM.permission(each).token_id for each in spellings}
+    assert len(ids) == 1
+    assert ids.pop().startswith("sha256:")
+    assert FORM.permission(token(key, exp=NOW_S + 61)).token_id not in ids
+
+
 def test_tokens_look_like_nothing_else() -> None:
     """A glance tells them from JWTs and short tokens, tagged or not."""
     message = unb64url(token())
