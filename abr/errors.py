@@ -75,14 +75,25 @@ class TokenError(InputError, PermissionError):
     """A token that is missing, malformed, expired, or issued for something else.
 
     ``reason`` is one of a fixed set of words, which ``origin.tokens.refusals`` lists: missing,
-    malformed, unknown-key, bad-signature, expired, not-yet, wrong-title and others.
+    malformed, unknown-key, bad-signature, expired, not-yet, wrong-title and others. A token may
+    say what to answer when it is refused: ``http_status`` and ``fields`` of that answer.
     """
 
     http_status = 403
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(
+        self,
+        reason: str,
+        message: str,
+        *,
+        status: int | None = None,
+        fields: tuple[tuple[str, str], ...] = (),
+    ) -> None:
         super().__init__(message)
         self.reason = reason
+        self.fields = fields
+        if status is not None:
+            self.http_status = status
 
 
 class KeyStoreError(InputError, ValueError):

@@ -48,7 +48,7 @@ def metrics_response(text: bytes) -> web.Response:
 
 def token_response(refusal: TokenError) -> web.Response:
     """What a client is told whose token is refused: the reason, also in a field of its own."""
-    fields = {"Abr-Refusal": refusal.reason}
+    fields = {"Abr-Refusal": refusal.reason, **dict(refusal.fields)}
     return error_response(refusal.http_status, refusal.reason, str(refusal), fields)
 
 

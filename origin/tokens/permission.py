@@ -63,6 +63,22 @@ class Renewal(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a client is told instead of a plain refusal."""
+
+    status: int
+    fields: tuple[tuple[str, str], ...] = field(repr=False)
+
+
+class Otherwise(Protocol):
+    """A claim that says what to answer when the token is refused."""
+
+    def answer(self, reason: str, *, now_s: float) -> Answer | None:
+        """The answer to a refusal for ``reason``, a key of ``REASONS``; None: the usual one."""
+        ...
+
+
 Reuse = Literal["other-objects", "nothing", "anything"]
 """``other-objects``: once for each object; ``nothing``: once; ``anything``: it is only counted."""
 
@@ -105,6 +121,8 @@ class Permission:
     """What a token with a nonce may be used for again."""
     renewal: Renewal | None = field(default=None, repr=False)
     """How it is replaced with each answer; None: it is not."""
+    otherwise: Otherwise | None = field(default=None, repr=False)
+    """What to answer when it is refused; None: what is usual."""
 
     @property
     def is_plain(self) -> bool:

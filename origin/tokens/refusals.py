@@ -32,6 +32,14 @@ REASONS: Mapping[str, str] = {
 """Every reason for a refusal with the text for the client, who is told nothing else."""
 
 
-def refuse(reason: str) -> NoReturn:
-    """Raise the ``TokenError`` for ``reason``, a key of ``REASONS``."""
-    raise TokenError(reason, REASONS[reason])
+def refuse(
+    reason: str, *, status: int | None = None, fields: tuple[tuple[str, str], ...] = ()
+) -> NoReturn:
+    """Raise the ``TokenError`` for ``reason``, a key of ``REASONS``.
+
+    Args:
+        reason: Why.
+        status: Status of the answer; None: 403.
+        fields: Further fields of the answer.
+    """
+    raise TokenError(reason, REASONS[reason], status=status, fields=fields)

@@ -11,7 +11,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from origin.tokens.permission import Asked, Permission
 from origin.tokens.refusals import refuse
@@ -163,7 +163,8 @@ class TokenVerifier:
         """
         found = self._permitting(token, asked, now_s)
         if now_s >= found.expires_s + leeway_s:
-            refuse("session-over" if now_s >= found.session_ends_s > 0 else "expired")
+            is_over = now_s >= found.session_ends_s > 0
+            _refuse(found, "session-over" if is_over else "expired", now_s)
         return found
 
     def verify_renewable(self, token: str | None, *, asked: Asked, now_s: float) -> Permission:
@@ -202,18 +203,18 @@ class TokenVerifier:
             name += f"\n{asked.method} /{asked.title}/{asked.path}"
         use = self.uses.use(name, ends_s=found.expires_s + leeway_s, now_s=now_s)
         if found.reuse != "anything" and use != "first":
-            refuse("used" if use == "again" else "too-many")
+            _refuse(found, "used" if use == "again" else "too-many", now_s)
 
     def _permitting(self, token: str | None, asked: Asked, now_s: float) -> Permission:
         found = self._genuine(token)
         if found.title and found.title != asked.title:
             refuse("wrong-title")
         if now_s < found.starts_s - self._early_s:
-            refuse("not-yet")
+            _refuse(found, "not-yet", now_s)
         for limit in found.limits:
             reason = limit.refusal(asked)
             if reason is not None:
-                refuse(reason)
+                _refuse(found, reason, now_s)
         if self._denied.refuses(found, asked.title, now_s=now_s):
             refuse("revoked")
         return found
@@ -240,6 +241,14 @@ class TokenVerifier:
         if found is None:
             refuse("malformed")
         return found, token
+
+
+def _refuse(found: Permission, reason: str, now_s: float) -> NoReturn:
+    """Refuse a genuine token, which may say what to answer then."""
+    said = None if found.otherwise is None else found.otherwise.answer(reason, now_s=now_s)
+    if said is None:
+        refuse(reason)
+    refuse(reason, status=said.status, fields=said.fields)
 
 
 def digest_as_id(token: str) -> str:

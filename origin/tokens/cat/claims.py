@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from origin.tokens.cat.limits import Methods, Networks, UriParts
+from origin.tokens.cat.otherwise import Otherwise
 from origin.tokens.cat.renewal import Catr, CatRenewal
 from origin.tokens.issuers import Issuer
 from origin.tokens.permission import Limit, Permission, Reuse
@@ -74,6 +75,9 @@ def permission_of(
         max_height=_whole(claims, "mh", 0) if "mh" in claims else None,
         watermark=_bytes(claims, "wm"),
         renewal=_renewal(claims, issuer),
+        otherwise=(
+            Otherwise.read(claims["catif"], key=issuer.renewing) if "catif" in claims else None
+        ),
     )
 
 

@@ -25,6 +25,7 @@ LABELS: Mapping[str, int] = {
     "catnip": 311,
     "catu": 312,
     "catm": 313,
+    "catif": 322,
     "catr": 323,
     "acc": -65537,
     "mh": -65538,
@@ -49,6 +50,11 @@ def decode_claims(payload: bytes) -> dict[str, Any]:
         )
     except (cbor2.CBORDecodeError, ValueError, ArithmeticError):
         refuse("malformed")
+    return named_claims(claims)
+
+
+def named_claims(claims: object) -> dict[str, Any]:
+    """Decoded claims, by name; raises ``TokenError`` as ``decode_claims`` does."""
     if not isinstance(claims, dict):
         refuse("malformed")
     # 1.0 and true are equal to 1 in Python, and are not the label 1 in CBOR.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import ipaddress
 from dataclasses import replace
@@ -443,6 +444,84 @@ def test_an_automatic_renewal_takes_the_way_of_the_token() -> None:
     assert fields(found, now_s=NOW_S + 1, carriage="cookie").keys() == {"Set-Cookie"}
     assert fields(found, now_s=NOW_S + 1, carriage="header").keys() == {"CTA-Common-Access-Token"}
     assert fields(found, now_s=NOW_S + 1) == {}
+
+
+def refused(catif: object, *, now_s: float = NOW_S + 61, asked: Asked = ASKED) -> TokenError:
+    """The refusal of a token that says what to answer, by a tier that may sign."""
+    form = CatTokens([replace(ISSUER, renewing=SECRET)])
+    verifier = TokenVerifier(PathTokens({"keys": []}), [form])
+    text = token(catif=catif, catu={3: {1: "/film/"}}, catm=["GET"], cti=b"1", catreplay=1)
+
+    def use() -> None:
+        found = verifier.verify(text, asked=asked, now_s=now_s)
+        verifier.use(found, asked=asked, now_s=now_s)
+
+    with contextlib.suppress(TokenError):
+        use()
+    with pytest.raises(TokenError) as caught:
+        use()
+    return caught.value
+
+
+SIGN_IN = [302, {"Location": "https://a.example/sign-in"}, None]
+
+
+def test_a_token_may_say_what_to_answer_when_it_is_refused() -> None:
+    """For the claim that failed; for others, the usual answer is given."""
+    catif = {4: SIGN_IN, (312, 313): [401, {"X-Why": "elsewhere"}]}
+    ended = refused(catif)
+    assert (ended.reason, ended.http_status) == ("expired", 302)
+    assert ended.fields == (("Location", "https://a.example/sign-in"),)
+    elsewhere = refused(catif, now_s=NOW_S, asked=replace(ASKED, title="show"))
+    assert (elsewhere.reason, elsewhere.http_status) == ("wrong-uri", 401)
+    posted = refused(catif, now_s=NOW_S, asked=replace(ASKED, method="POST"))
+    assert (posted.reason, posted.fields) == ("wrong-method", (("X-Why", "elsewhere"),))
+    again = refused(catif, now_s=NOW_S)
+    assert (again.reason, again.http_status, again.fields) == ("used", 403, ())
+    assert refused({308: SIGN_IN}, now_s=NOW_S).http_status == 302
+
+
+def test_a_redirect_may_carry_a_new_token() -> None:
+    """Signed with the key that it names, if that is the one we may sign with."""
+    location = ["https://a.example/?cat=", {1: "studio", 4: NOW_S + 900, 312: {3: {1: "/x/"}}}]
+    ended = refused({4: [307, {"Location": location}, "shared"]})
+    url, _, text = ended.fields[0][1].partition("=")
+    assert (ended.http_status, url) == (307, "https://a.example/?cat")
+    found = FORM.permission(text)
+    assert (found.expires_s, found.issued_s) == (NOW_S + 900, NOW_S + 61)
+    assert refusal(found, replace(ASKED, title="x")) is None
+    for kid in ("other", b"other", None):
+        assert refused({4: [307, {"Location": location}, kid]}).http_status == 403
+    assert refused({4: [307, {"Location": location}, b"shared"]}).http_status == 307
+
+
+@pytest.mark.parametrize(
+    ("catif", "reason"),
+    [
+        ([], "malformed"),
+        ({4: 302}, "malformed"),
+        ({4: [302]}, "malformed"),
+        ({(): SIGN_IN}, "malformed"),
+        ({1.5: SIGN_IN}, "malformed"),
+        ({4: [200, {}]}, "not-understood"),
+        ({4: [304, {}]}, "not-understood"),
+        ({4: [True, {}]}, "not-understood"),
+        ({4: [302, []]}, "malformed"),
+        ({4: [302, {f"a{n}": "b" for n in range(17)}]}, "malformed"),
+        ({4: [302, {"a b": "c"}]}, "malformed"),
+        ({4: [302, {"a": "b\r\nc: d"}]}, "malformed"),
+        ({4: [302, {"a": ""}]}, "malformed"),
+        ({4: [302, {"a": ["b", {}]}]}, "malformed"),
+        ({4: [302, {"Location": ["b", {999: 1}]}]}, "not-understood"),
+        ({4: [302, {"Content-Length": "9"}]}, "not-understood"),
+        ({4: [302, {"transfer-encoding": "chunked"}]}, "not-understood"),
+        ({4: [302, {"Cache-Control": "max-age=9"}]}, "not-understood"),
+        ({4: [302, {}, 7]}, "malformed"),
+    ],
+)
+def test_answers_that_we_do_not_give_refuse_the_token(catif: object, reason: str) -> None:
+    """None looks like a success, is stored, or frames a message."""
+    assert reason_of(token(catif=catif)) == reason
 
 
 def test_without_a_key_that_may_sign_a_token_is_not_renewed() -> None:
