@@ -31,7 +31,9 @@ Way = Literal["automatic", "cookie", "header", "redirect"]
 WITHIN_S = 60.0
 """A token that does not say when it wants to be renewed is renewed this long before its end."""
 
-_WAYS: tuple[Way, ...] = ("automatic", "cookie", "header", "redirect")
+WAYS: tuple[Way, ...] = ("automatic", "cookie", "header", "redirect")
+"""Ways by their number."""
+
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", re.ASCII)
 # No semicolon, for each is one parameter, and nothing that ends a line.
 _PARAMETER = re.compile(r"[\x20-\x3a\x3c-\x7e]{1,256}", re.ASCII)
@@ -60,13 +62,13 @@ class Catr:
             refuse("malformed")
         if not all(type(label) is int and label in range(8) for label in catr):
             refuse("not-understood")
-        if type(catr[0]) is not int or catr[0] not in range(len(_WAYS)):
+        if type(catr[0]) is not int or catr[0] not in range(len(WAYS)):
             refuse("not-understood")
         status = catr.get(7, 302)
         if type(status) is not int or status not in {301, 302, 303, 307, 308}:
             refuse("not-understood")
         return cls(
-            way=_WAYS[catr[0]],
+            way=WAYS[catr[0]],
             add_s=_seconds(catr[1], least=1),
             within_s=_seconds(catr.get(2, WITHIN_S), least=0),
             cookie_name=_name(catr.get(3, FIELD)),
