@@ -21,7 +21,9 @@ from origin.tokens.signingkeys import SigningKey, signing_key_of
 from origin.tokens.urisigning import UriSigning
 from tests.fakes import tokenpeers
 
-NOW_S = int(time.time())  # noqa: TID251 -- the others read the clock
+BEGUN_S = int(time.time())  # noqa: TID251 -- the others read the clock
+END_S = BEGUN_S + 3600
+"""Long after the last of these tests, however late it runs."""
 P256 = ec.derive_private_key(7, ec.SECP256R1()).private_numbers()
 ED = Ed25519PrivateKey.from_private_bytes(bytes(32))
 KEYS: dict[str, dict[str, Any]] = {
@@ -80,7 +82,7 @@ needs_node = pytest.mark.skipif(bool(tokenpeers.why_no_node()), reason=tokenpeer
 @needs_python
 def test_cwt_reads_our_tokens() -> None:
     """With all kinds of keys; the claims come out under their labels."""
-    claims = {"iss": "studio", "exp": NOW_S + 60, "catu": {3: {1: "/film/"}}, "catm": ["GET"]}
+    claims = {"iss": "studio", "exp": END_S, "catu": {3: {1: "/film/"}}, "catm": ["GET"]}
     names = ["HS256", "ES256", "EdDSA"]
     answers = tokenpeers.ask_python(
         [
@@ -96,7 +98,7 @@ def test_cwt_reads_our_tokens() -> None:
     wanted = {
         "310": 1,
         "1": "studio",
-        "4": NOW_S + 60,
+        "4": END_S,
         "312": {"3": {"1": "/film/"}},
         "313": ["GET"],
     }
@@ -106,13 +108,13 @@ def test_cwt_reads_our_tokens() -> None:
 @needs_python
 def test_we_read_tokens_of_cwt() -> None:
     """It adds times of its own, and has its key's id outside of what is signed."""
-    claims = {"1": "studio", "4": NOW_S + 60, "312": {"3": {"1": "/film/"}}}
+    claims = {"1": "studio", "4": END_S, "312": {"3": {"1": "/film/"}}}
     names = ["HS256", "ES256", "EdDSA"]
     answers = tokenpeers.ask_python(
         [{"do": "make", "with": "cwt", "key": KEYS[name], "claims": claims} for name in names]
     )
     found = [CatTokens([ISSUER]).permission(answer["token"]) for answer in answers]
-    assert [each.expires_s for each in found] == [NOW_S + 60] * 3
+    assert [each.expires_s for each in found] == [END_S] * 3
     assert [each.kid for each in found] == ["shared", "p", "e"]
     assert [refusal(each) for each in found] == [None] * 3
     assert refusal(found[0], replace(ASKED, title="other")) == "wrong-uri"
@@ -122,9 +124,9 @@ CLAIMS: dict[str, Any] = {
     "iss": "studio",
     "sub": "session-1",
     "aud": "cdn-1",
-    "exp": NOW_S + 60,
-    "nbf": NOW_S - 5,
-    "iat": NOW_S - 5,
+    "exp": END_S,
+    "nbf": BEGUN_S - 5,
+    "iat": BEGUN_S - 5,
     "cti": "0a0b",
     "catm": ["GET"],
     "catnip": ["192.0.2.0/24", "2001:db8::/32", "10.0.0.1", 64512],
@@ -172,7 +174,7 @@ def test_we_read_tokens_of_node_cat_and_agree_with_it_on_every_match() -> None:
     assert [refusal(each) is None for each in found] == [holds for _, holds in MATCHES]
     assert [each["status"] == 200 for each in theirs] == [holds for _, holds in MATCHES]
     assert {(each.session, each.token_id, each.starts_s) for each in found} == {
-        ("session-1", "0a0b", NOW_S - 5)
+        ("session-1", "0a0b", BEGUN_S - 5)
     }
     assert refusal(found[0], replace(ASKED, address="198.51.100.1")) == "wrong-address"
 
@@ -198,7 +200,7 @@ def test_node_cat_reads_our_tokens() -> None:
     claims = {
         "iss": "studio",
         "aud": ["cdn-1"],
-        "exp": NOW_S + 60,
+        "exp": END_S,
         "catu": {1: {0: "cdn.example"}, 3: {1: "/film/"}},
         "catm": ["GET"],
     }
@@ -206,7 +208,7 @@ def test_node_cat_reads_our_tokens() -> None:
     here = {**claims, "catnip": [ipaddress.ip_address("192.0.2.7")]}
     nets = mint_cat(here, signing("HS256"))
     token = mint_cat(claims, signing("HS256"))
-    ended = mint_cat({**claims, "exp": NOW_S - 1}, signing("HS256"))
+    ended = mint_cat({**claims, "exp": BEGUN_S - 1}, signing("HS256"))
     answers = tokenpeers.ask_node(
         [
             *(node_reads(token, via=via) for via in ("header", "cookie", "query")),
@@ -227,25 +229,23 @@ def test_node_cat_reads_our_tokens() -> None:
 def test_renewed_tokens_go_from_one_to_the_other() -> None:
     """Node-cat renews a token of ours, and reads one that we have renewed."""
     form = CatTokens([replace(ISSUER, renewing=signing("HS256"))])
-    catr = {0: 2, 1: 120, 2: 3600}
-    token = mint_cat(
-        {"iss": "studio", "exp": NOW_S + 60, "cti": b"1", "catr": catr}, signing("HS256")
-    )
+    catr = {0: 2, 1: 7200, 2: 7200}
+    token = mint_cat({"iss": "studio", "exp": END_S, "cti": b"1", "catr": catr}, signing("HS256"))
     (theirs,) = tokenpeers.ask_node([node_reads(token)])
     fresh = form.permission(theirs["headers"]["cta-common-access-token"])
-    assert NOW_S + 110 < fresh.expires_s < NOW_S + 200
+    assert END_S + 3000 < fresh.expires_s < END_S + 7200
     assert fresh.renewal is not None
-    ((name, ours),) = fresh.renewal.fields(asked=ASKED, now_s=NOW_S)
+    ((name, ours),) = fresh.renewal.fields(asked=ASKED, now_s=BEGUN_S + 1800)
     assert name == "CTA-Common-Access-Token"
     (read,) = tokenpeers.ask_node([node_reads(ours)])
-    assert (read["status"], read["claims"]["exp"]) == (200, NOW_S + 120)
+    assert (read["status"], read["claims"]["exp"]) == (200, BEGUN_S + 9000)
 
 
 @needs_python
 @pytest.mark.parametrize("library", ["pyjwt", "joserfc"])
 def test_jwt_libraries_read_our_signed_uris_and_we_read_theirs(library: str) -> None:
     """RFC 9246 tokens with a shared secret, with P-256, and with both names of Ed25519."""
-    claims = {"iss": "studio", "exp": NOW_S + 60, "cdniuc": "regex:https://cdn\\.example/film/.*"}
+    claims = {"iss": "studio", "exp": END_S, "cdniuc": "regex:https://cdn\\.example/film/.*"}
     ours = [sign_jws(claims, signing(name)) for name in KEYS]
     asked = [
         *({"do": "read", "key": KEYS[n], "token": t} for n, t in zip(KEYS, ours, strict=True)),
@@ -255,6 +255,6 @@ def test_jwt_libraries_read_our_signed_uris_and_we_read_theirs(library: str) -> 
     assert [each.get("claims", each) for each in answers[:4]] == [claims] * 4
     for made in answers[4:]:
         found = UriSigning([ISSUER]).permission(made["token"])
-        assert (refusal(found), found.expires_s) == (None, NOW_S + 60)
+        assert (refusal(found), found.expires_s) == (None, END_S)
         with pytest.raises(TokenError):
             UriSigning([ISSUER]).permission(made["token"][:-5] + "AAAAA")
