@@ -336,9 +336,7 @@ class TokenCheck:
         now_s = self.now_s()
         if target.kind == "renew":
             return verifier.verify_renewable(target.token, asked=asked, now_s=now_s)
-        found = verifier.verify(target.token, asked=asked, now_s=now_s)
-        verifier.use(found, asked=asked, now_s=now_s)
-        return found
+        return verifier.admit(target.token, asked=asked, now_s=now_s)
 
 
 def _fresh_s(found: KeySetAnswer) -> float:

@@ -392,10 +392,12 @@ class Origin:
         return metrics_response(self.metrics.text())
 
     def _verify(self, request: web.Request, target: Target) -> Permission:
-        asked, now_s = asked_of(request, target), self._now()
-        leeway_s = self._config.token_leeway_s
-        permission = self.verifier.verify(target.token, asked=asked, now_s=now_s, leeway_s=leeway_s)
-        self.verifier.use(permission, asked=asked, now_s=now_s, leeway_s=leeway_s)
+        permission = self.verifier.admit(
+            target.token,
+            asked=asked_of(request, target),
+            now_s=self._now(),
+            leeway_s=self._config.token_leeway_s,
+        )
         show(request, target.shown)
         hand_over(request, target, permission, asked=asked, now_s=now_s)
         return permission
