@@ -260,5 +260,11 @@ def _refuse(found: Permission, reason: str, now_s: float) -> NoReturn:
 
 
 def digest_as_id(token: str) -> str:
-    """What a token without an id of its own is revoked by."""
+    """What a token without an id of its own is revoked by.
+
+    Of a JWT only what is signed counts: ECDSA has a second signature for the same text, which
+    anybody can make.
+    """
+    if token.count(".") == 2:
+        token = token.rpartition(".")[0]
     return f"sha256:{hashlib.sha256(token.encode()).hexdigest()}"
