@@ -138,8 +138,6 @@ class KeyEndpoints:
             permission = self._verifier.verify(
                 target.token, asked=asked, now_s=self._now(), leeway_s=leeway_s
             )
-            if permission.nonce:  # a use is noted once, on the ordinary path
-                return None
             kids = _kids_of(system, head.body) if system is not None else (kid or "",)
         except (TokenError, ValueError):  # which is then said
             return None
