@@ -15,7 +15,7 @@ CORS: tuple[tuple[str, str], ...] = (
         "Access-Control-Expose-Headers",
         (
             "Abr-Refusal, Accept-Ranges, Age, Cache-Status, CMSD-Dynamic, CMSD-Static, "
-            "Content-Length, Content-Range, Date, ETag, Retry-After"
+            "Content-Length, Content-Range, CTA-Common-Access-Token, Date, ETag, Retry-After"
         ),
     ),
     ("Timing-Allow-Origin", "*"),
@@ -40,7 +40,8 @@ PREFLIGHT: tuple[tuple[str, str], ...] = (
         # "*" does not cover Authorization, and older browsers do not know it.
         (
             "Authorization, Range, If-Range, If-None-Match, If-Modified-Since, Cache-Control, "
-            "Content-Type, CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status, *"
+            "Content-Type, CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status, "
+            "CTA-Common-Access-Token, *"
         ),
     ),
     ("Access-Control-Max-Age", "86400"),

@@ -34,7 +34,6 @@ from origin.tokens.carriage import (
     take_parameters,
     to_segment,
 )
-from origin.tokens.permission import Permission
 from origin.tokens.redaction import redact
 from transcode.encryption import is_key_id
 from transcode.packaging.layout import is_title, is_variant
@@ -219,19 +218,23 @@ def object_path(token: str, title: str, path: str) -> str:
     return f"/t/{to_segment(token)}/{title}/{path}"
 
 
-def path_form_of(target: Target, permission: Permission) -> str | None:
+def path_form_of(target: Target) -> str | None:
     """Where to ask for a playlist whose token came with its URL, so that what it lists inherits it.
 
     Returns:
-        None when that is not needed: the token is a prefix, or the client adds it to each request,
-        as it does with a cookie that it is given.
+        None when that is not needed: it is no playlist, the token is a prefix, or the client adds
+        it to each request.
     """
     is_playlist = target.kind == "object" and target.path.endswith(PLAYLISTS)
-    is_in_url = target.carrier in ("parameter", "query") and permission.renewal is None
-    if not (is_playlist and is_in_url) or target.token is None:
+    if not is_playlist or target.carrier not in ("parameter", "query") or target.token is None:
         return None
+    return with_prefix(target, target.token)
+
+
+def with_prefix(target: Target, token: str) -> str:
+    """Where to ask for the same thing with ``token`` as a path prefix."""
     query = f"?{target.query}" if target.query else ""
-    return object_path(target.token, target.title, target.path) + query
+    return object_path(token, target.title, target.path) + query
 
 
 def token_of(url: str) -> str | None:

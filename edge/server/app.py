@@ -61,15 +61,14 @@ from edge.tiers.place import place_of
 from origin.config import ServerLimits
 from origin.files.trustfile import read_trust
 from origin.httprules import join_fields
-from origin.paths import METHODS, Kind, PathError, Target, object_path, parse_target, path_form_of
+from origin.paths import METHODS, Kind, PathError, Target, object_path, parse_target
 from origin.server.answers import (
     error_response,
     method_response,
-    moved_response,
     preflight_response,
     token_response,
 )
-from origin.server.asking import asked_of, hand_over
+from origin.server.asking import asked_of, hand_over, moved_to
 from origin.server.clock import Clock
 from origin.server.connection import show
 from origin.server.door import Answered, Door
@@ -484,10 +483,11 @@ class Edge:
         permission = await self._token_check.authorize(target, asked)
         show(request, target.shown)
         assert target.token is not None
-        location = path_form_of(target, permission)
-        if location is not None:
-            return moved_response(location)
         now_s = self._token_check.now_s()
+        moved = moved_to(request, target, permission, asked=asked, now_s=now_s)
+        if moved is not None:
+            return moved
+        self._token_check.use(permission, asked)
         hand_over(request, target, permission, asked=asked, now_s=now_s)
         wanted = self._wanted(request, target, permission)
         if target.kind == "steering":

@@ -198,6 +198,15 @@ class TokenCheck:
                 raise
             return self._check(verifier, target, asked)
 
+    def use(self, permission: Permission, asked: Asked) -> None:
+        """Note that a token is used for a request that it permits, once for each.
+
+        Raises:
+            TokenError: it was used before.
+        """
+        assert self._verifier is not None
+        self._verifier.use(permission, asked=asked, now_s=self.now_s())
+
     def permits(self, token: str, title: str) -> bool:
         """Whether ``token`` opens objects of ``title`` now; False also when that is not certain.
 
@@ -336,7 +345,7 @@ class TokenCheck:
         now_s = self.now_s()
         if target.kind == "renew":
             return verifier.verify_renewable(target.token, asked=asked, now_s=now_s)
-        return verifier.admit(target.token, asked=asked, now_s=now_s)
+        return verifier.verify(target.token, asked=asked, now_s=now_s)
 
 
 def _fresh_s(found: KeySetAnswer) -> float:

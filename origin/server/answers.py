@@ -52,10 +52,10 @@ def token_response(refusal: TokenError) -> web.Response:
     return error_response(refusal.http_status, refusal.reason, str(refusal), fields)
 
 
-def moved_response(location: str) -> web.Response:
+def moved_response(location: str, *, status: int = 307) -> web.Response:
     """Where else to ask for the same thing; not kept by anybody, for the URL holds a token."""
     return web.Response(
-        status=307, headers={"Location": location, "Cache-Control": "private, no-store"}
+        status=status, headers={"Location": location, "Cache-Control": "private, no-store"}
     )
 
 

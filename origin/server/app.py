@@ -32,19 +32,18 @@ from origin.encoding import GZIPPED_TYPES, accepts_gzip, gzip_tag
 from origin.files.trustfile import read_trust
 from origin.httprules import Representation, plan_response
 from origin.metrics import OriginMetrics
-from origin.paths import METHODS, Kind, PathError, Target, object_path, path_form_of
+from origin.paths import METHODS, Kind, PathError, Target, object_path
 from origin.server.answers import (
     error_response,
     json_response,
     key_set_response,
     method_response,
     metrics_response,
-    moved_response,
     preflight_response,
     presents,
     token_response,
 )
-from origin.server.asking import asked_of, hand_over
+from origin.server.asking import asked_of, hand_over, moved_to
 from origin.server.auditlog import AuditLog
 from origin.server.clock import Clock
 from origin.server.connection import show
@@ -247,10 +246,9 @@ class Origin:
         }
 
     async def _object(self, request: web.Request, target: Target) -> web.StreamResponse:
-        permission = self._verify(request, target)
-        location = path_form_of(target, permission)
-        if location is not None:
-            return moved_response(location)
+        _, moved = self._permit(request, target)
+        if moved is not None:
+            return moved
         stored, view = split_view(target.path)
         found = await self._opened(replace(target, path=stored), permission)
         if found is None:
@@ -392,15 +390,25 @@ class Origin:
         return metrics_response(self.metrics.text())
 
     def _verify(self, request: web.Request, target: Target) -> Permission:
-        permission = self.verifier.admit(
-            target.token,
-            asked=asked_of(request, target),
-            now_s=self._now(),
-            leeway_s=self._config.token_leeway_s,
-        )
+        return self._permit(request, target)[0]
+
+    def _permit(
+        self, request: web.Request, target: Target
+    ) -> tuple[Permission, web.Response | None]:
+        """What a token permits, and the answer if its viewer is to ask elsewhere.
+
+        Raises:
+            TokenError: it does not permit the request.
+        """
+        asked, now_s = asked_of(request, target), self._now()
+        leeway_s = self._config.token_leeway_s
+        permission = self.verifier.verify(target.token, asked=asked, now_s=now_s, leeway_s=leeway_s)
         show(request, target.shown)
-        hand_over(request, target, permission, asked=asked, now_s=now_s)
-        return permission
+        moved = moved_to(request, target, permission, asked=asked, now_s=now_s)
+        if moved is None:
+            self.verifier.use(permission, asked=asked, now_s=now_s, leeway_s=leeway_s)
+            hand_over(request, target, permission, asked=asked, now_s=now_s)
+        return permission, moved
 
     def _token_fields(self, token: str, title: str, now_s: float) -> dict[str, Any]:
         permission = self.verifier.verify(token, asked=Asked(title=title), now_s=now_s)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from origin.paths import Target
+from origin.paths import PLAYLISTS, Target, path_form_of, with_prefix
+from origin.server.answers import moved_response
 from origin.server.connection import add_to_answer
 from origin.tierfields import asked_by_tier
 from origin.tokens.permission import Asked, Permission
@@ -21,7 +22,28 @@ def asked_of(request: web.Request, target: Target) -> Asked:
         authority=request.host,
         query=target.query,
         address=peer[0] if isinstance(peer, tuple) else "",
+        carriage=target.carrier,
     )
+
+
+def moved_to(
+    request: web.Request, target: Target, permission: Permission, *, asked: Asked, now_s: float
+) -> web.Response | None:
+    """Where a viewer is sent for the same thing with the token as a path prefix; None: nowhere."""
+    renewal = permission.renewal
+    if target.kind != "object" or asked_by_tier(request.headers.items()):
+        return None
+    form = path_form_of(target)
+    # What follows the prefix of a playlist inherits it; below an old prefix all would be sent on.
+    may_move = target.carrier in ("parameter", "query") or target.path.endswith(PLAYLISTS)
+    if renewal is not None and may_move:
+        moved = renewal.moves(asked=asked, now_s=now_s)
+        if moved is not None:
+            status, token = moved
+            return moved_response(with_prefix(target, token), status=status)
+    if form is None or (renewal is not None and renewal.is_kept(asked)):
+        return None
+    return moved_response(form)
 
 
 def hand_over(

@@ -29,8 +29,7 @@ class Asked:
     address: str = ""
     """IP address of the client; empty when not known."""
     carriage: str = ""
-    """Where the request has its token: ``path``, ``query``, ``parameter``, ``cookie`` or
-    ``header``; empty when not known."""
+    """Where the request has its token, as in ``carriage.Carrier``; empty when not known."""
 
 
 class Limit(Protocol):
@@ -60,6 +59,14 @@ class Renewal(Protocol):
 
     def fields(self, *, asked: Asked, now_s: float) -> tuple[tuple[str, str], ...]:
         """Fields of an answer to a viewer that hand over a fresh token; empty: none now."""
+        ...
+
+    def is_kept(self, asked: Asked) -> bool:
+        """Whether the client is given fresh tokens in a way in which it shows them by itself."""
+        ...
+
+    def moves(self, *, asked: Asked, now_s: float) -> tuple[int, str] | None:
+        """Status of a redirect, and the fresh token for its target; None: no redirect now."""
         ...
 
 

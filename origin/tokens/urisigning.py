@@ -215,6 +215,14 @@ class CookieRenewal:
             ("Set-Cookie", f"{cookie}; Path={path}; Max-Age={self.lifetime_s}; HttpOnly; {guard}"),
         )
 
+    def is_kept(self, asked: Asked) -> bool:
+        """Cookies are, where the path has segments enough for theirs."""
+        return self.depth < 2 + asked.path.count("/")
+
+    def moves(self, *, asked: Asked, now_s: float) -> None:
+        """RFC 9246 has no redirects."""
+        return
+
 
 def _renewal(claims: Mapping[str, Any], issuer: Issuer) -> CookieRenewal | None:
     transport = _number(claims, "cdnistt")

@@ -184,14 +184,6 @@ class TokenVerifier:
         """
         return self._genuine(token)
 
-    def admit(
-        self, token: str | None, *, asked: Asked, now_s: float, leeway_s: float = 0.0
-    ) -> Permission:
-        """``verify`` and ``use``: for whoever answers the request, once."""
-        found = self.verify(token, asked=asked, now_s=now_s, leeway_s=leeway_s)
-        self.use(found, asked=asked, now_s=now_s, leeway_s=leeway_s)
-        return found
-
     def use(self, found: Permission, *, asked: Asked, now_s: float, leeway_s: float = 0.0) -> None:
         """Note that a token is used for a request that it permits; called once for each.
 

@@ -88,9 +88,11 @@ class Tiers:
 
 
 @asynccontextmanager
-async def run(packages: Path, folder: Path) -> AsyncIterator[Tiers]:
+async def run(
+    packages: Path, folder: Path, *, trusted: dict[str, Any] | None = None
+) -> AsyncIterator[Tiers]:
     trust = folder / "trust.json"
-    trust.write_text(json.dumps(TRUST))
+    trust.write_text(json.dumps(TRUST if trusted is None else trusted))
     trust.chmod(0o600)
     clock = Clock()
     pages = ("https://player.example",)

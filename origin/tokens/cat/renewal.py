@@ -106,16 +106,33 @@ class CatRenewal:
 
     def fields(self, *, asked: Asked, now_s: float) -> tuple[tuple[str, str], ...]:
         """A field or a cookie with a fresh token; nothing when it is too early."""
-        way = self.catr.way if self.catr.way != "automatic" else asked.carriage
-        if way not in {"cookie", "header"}:
-            return ()
-        token = self.token(now_s=now_s)
+        way = self._way(asked)
+        token = self.token(now_s=now_s) if way in {"cookie", "header"} else None
         if token is None:
             return ()
         if way == "header":
             value = "; ".join((token, *self.catr.field_parameters))
             return ((self.catr.field_name, value),)
         return (("Set-Cookie", self._cookie(token, asked)),)
+
+    def is_kept(self, asked: Asked) -> bool:
+        """Cookies are."""
+        return self._way(asked) == "cookie"
+
+    def moves(self, *, asked: Asked, now_s: float) -> tuple[int, str] | None:
+        """A redirect to the same thing with a fresh token; None when it is too early."""
+        # The fresh one must not be due at once, or the redirects would never end.
+        if self._way(asked) != "redirect" or self.catr.add_s <= self.catr.within_s:
+            return None
+        token = self.token(now_s=now_s)
+        return None if token is None else (self.catr.status, token)
+
+    def _way(self, asked: Asked) -> Way:
+        """How this client is given a fresh token."""
+        if self.catr.way != "automatic":
+            return self.catr.way
+        usual: Mapping[str, Way] = {"cookie": "cookie", "header": "header"}
+        return usual.get(asked.carriage, "redirect")
 
     def _cookie(self, token: str, asked: Asked) -> str:
         is_secure = (self.base or f"{asked.scheme}:").startswith("https:")

@@ -39,8 +39,9 @@ def verifier() -> TokenVerifier:
 
 def reason_of(token: str, by: TokenVerifier | None = None) -> str:
     """Why a token is refused; empty when it is not."""
+    by = by or verifier()
     try:
-        (by or verifier()).admit(token, asked=ASKED, now_s=NOW_S)
+        by.use(by.verify(token, asked=ASKED, now_s=NOW_S), asked=ASKED, now_s=NOW_S)
     except TokenError as exc:
         return exc.reason
     return ""
