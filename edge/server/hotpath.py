@@ -27,7 +27,9 @@ from origin.httpdate import http_date
 from origin.httprules import Field, Span, join_fields, plan_response
 from origin.server.filesender import is_resident
 from origin.server.httpserver import add_fields
+from origin.server.quick import Client
 from origin.simplehead import SimpleHead
+from origin.tokens.permission import Asked
 from transcode.packaging.layout import (
     chosen_variant,
     is_variant,
@@ -273,7 +275,7 @@ class HotObjects:
     def __len__(self) -> int:
         return len(self._objects)
 
-    def find(self, head: SimpleHead) -> HotObject | HotPart | None:
+    def find(self, head: SimpleHead, client: Client) -> HotObject | HotPart | None:
         """The answer to a simple request, if it is ready and permitted."""
         if self._tokens is None:
             before = self._before_host
@@ -282,7 +284,7 @@ class HotObjects:
             if found is None:
                 return None
         else:
-            found = self._permitted(head.target, self._tokens)
+            found = self._permitted(head, client, self._tokens)
             if found is None:
                 return None
         stored, now_s = found.stored, self._now()
@@ -304,32 +306,39 @@ class HotObjects:
         self._counters.hits += 1
         return ready
 
-    def _permitted(self, target: bytes, tokens: TokenCheck) -> HotObject | None:
+    def _permitted(self, head: SimpleHead, client: Client, tokens: TokenCheck) -> HotObject | None:
         """What is ready for a request with a token in its path.
 
         Refusals are the ordinary path's: it says why, and counts them.
         """
-        before, _, query = target.partition(b"?")
+        before, _, query = head.target.partition(b"?")
         parts = before.split(b"/", 3)
         # A player's own view of a playlist has another path, which ``paths`` finds out.
         if len(parts) != 4 or parts[1] != b"t" or b"player=" in query:
             return None
-        path = parts[3]
-        found = self._objects.get(path)
+        found = self._objects.get(parts[3])
+        # Nobody chooses between variants by name.
+        if found.is_variant if found is not None else parts[3] not in self._marked:
+            return None
+        title, _, inside = parts[3].decode("ascii").partition("/")
+        asked = Asked(
+            title=title,
+            path=inside,
+            scheme=client.scheme,
+            authority=head.host.decode("ascii"),
+            query=query.decode("ascii"),
+            address=client.address,
+            carriage="prefix",
+        )
+        said = tokens.of_prefix(parts[2].decode("ascii"), asked)
+        if said is None:
+            return None
         if found is None:
-            if path not in self._marked:
-                return None
-            title, _, inside = path.decode("latin-1").partition("/")
-            said = tokens.of_title(parts[2].decode("ascii"), title)
-            if said is None or not said.watermark:
+            if not said.watermark:
                 return None
             return self._objects.get(f"{title}/{chosen_variant(inside, said.watermark)}".encode())
-        if found.is_variant:
-            return None  # nobody chooses between variants by name
-        said = tokens.of_title(parts[2].decode("ascii"), found.title)
         # To a session with a watermark the plain segment of that name is another object.
-        is_other = said is not None and said.watermark and found.segment is not None
-        return None if said is None or is_other else found
+        return None if said.watermark and found.segment is not None else found
 
     def share(self, *, holds: Callable[[StoredObject], bool], use: Callable[[str], object]) -> None:
         """Take also what another worker holds, and tell ``use`` the keys instead."""

@@ -21,7 +21,8 @@ from edge.caching.freshness import assess, states_lifetime
 from edge.parents.keysets import KeySets
 from edge.skew import correction_s
 from origin.httpdate import parse_http_date
-from origin.paths import Target
+from origin.paths import PLAYLISTS, Target
+from origin.tokens.carriage import from_segment
 from origin.tokens.keysets import keys_from
 from origin.tokens.pathtoken import PathTokens
 from origin.tokens.permission import Asked, Permission
@@ -207,24 +208,40 @@ class TokenCheck:
         assert self._verifier is not None
         self._verifier.use(permission, asked=asked, now_s=self.now_s())
 
-    def permits(self, token: str, title: str) -> bool:
-        """Whether ``token`` opens objects of ``title`` now; False also when that is not certain.
+    def permits(self, segment: str, asked: Asked) -> bool:
+        """Whether a token that is a path prefix opens an object; False when that is not certain.
 
-        As ``permission``.
+        As ``of_prefix``.
         """
-        return self.of_title(token, title) is not None
+        return self.of_prefix(segment, asked) is not None
 
-    def of_title(self, token: str, title: str) -> Permission | None:
-        """What ``token`` permits, if it opens all objects of ``title`` now; as ``permission``."""
-        found = self.permission(token, Asked(title=title))
-        # What else limits it cannot be told from the title.
-        return found if found is not None and not found.limits else None
+    def of_prefix(self, segment: str, asked: Asked) -> Permission | None:
+        """What a token that is a path prefix permits, if it opens an object; None when uncertain.
+
+        Waits for nothing, so it is for those who can leave a refusal to ``authorize``.
+
+        Args:
+            segment: The token as it stands in the path.
+            asked: The request; its query as received.
+        """
+        found = self._permission(from_segment(segment), asked)
+        if found is None or found.nonce:
+            return None
+        # What is sent to another URL is decided on the ordinary path, and what its query says.
+        if found.renewal is not None and asked.path.endswith(PLAYLISTS):
+            return None
+        return None if found.limits and asked.query else found
 
     def permission(self, token: str, asked: Asked, *, renewing: bool = False) -> Permission | None:
         """What ``token`` permits, as ``authorize``; None when it does not, or is not certain.
 
-        Waits for nothing, so it is for those who can leave a refusal to ``authorize``.
+        Waits for nothing, so it is for those who can leave a refusal to ``authorize``; None as well
+        when a use is to be noted, or a fresh token handed over.
         """
+        found = self._permission(token, asked, renewing=renewing)
+        return found if found is not None and found.is_plain else None
+
+    def _permission(self, token: str, asked: Asked, *, renewing: bool = False) -> Permission | None:
         if self._verifier is None or not self.is_told.is_set():
             return None
         if self._now() >= self._due_s:
@@ -233,11 +250,9 @@ class TokenCheck:
                 return None
         verify = self._verifier.verify_renewable if renewing else self._verifier.verify
         try:
-            found = verify(token, asked=asked, now_s=self.now_s())
+            return verify(token, asked=asked, now_s=self.now_s())
         except TokenError:
             return None
-        # A use is noted, and a fresh token handed over, on the ordinary path.
-        return found if found.is_plain else None
 
     async def refresh(self, *, past_caches: bool = False) -> bool:
         """Have the keys of a fetch that begins after this call; whether it succeeded.

@@ -78,22 +78,26 @@ class Ready(Protocol):
         ...
 
 
-class Quick(Protocol):
-    """Knows responses that are ready."""
-
-    def find(self, head: SimpleHead) -> Ready | None:
-        """The response to a simple request, counted as answered; None when it is not ready.
-
-        Permission is part of it: None as well for whoever has none.
-        """
-        ...
-
-
 class Client(NamedTuple):
-    """Who asks, as far as a lane needs to know."""
+    """Who asks, as far as permission needs to know."""
 
     address: str
     scheme: str
+
+
+class Quick(Protocol):
+    """Knows responses that are ready."""
+
+    def find(self, head: SimpleHead, client: Client) -> Ready | None:
+        """The response to a simple request, counted as answered; None when it is not ready.
+
+        Permission is part of it: None as well for whoever has none.
+
+        Args:
+            head: The request.
+            client: Who asks.
+        """
+        ...
 
 
 class Whole(NamedTuple):
@@ -280,7 +284,7 @@ class QuickConnection(Connection):
         if self._quick is None:
             return False
         head = self._heads.read(data)
-        ready = None if head is None else self._quick.find(head)
+        ready = None if head is None else self._quick.find(head, self._who())
         if head is None or ready is None:
             return False
         began_s = self._begin_quick()
@@ -290,6 +294,14 @@ class QuickConnection(Connection):
         else:
             self._send_ready(ready, head, began_s)
         return True
+
+    def _who(self) -> Client:
+        """Who is at the other end."""
+        if self._client is None:
+            assert self.transport is not None
+            is_secure = self.transport.get_extra_info("sslcontext") is not None
+            self._client = Client(self._address, "https" if is_secure else "http")
+        return self._client
 
     def _begin_quick(self) -> float:
         """Note a request that aiohttp does not see; the loop's time."""
@@ -323,9 +335,7 @@ class QuickConnection(Connection):
             return True
         if head is None:
             return False
-        if self._client is None:
-            is_secure = self.transport.get_extra_info("sslcontext") is not None
-            self._client = Client(self._address, "https" if is_secure else "http")
+        client = self._who()
         began_s = self._loop.time()
 
         def done(whole: Whole | None) -> None:
@@ -341,7 +351,7 @@ class QuickConnection(Connection):
                 self._request_count -= 1
                 self._take_ordinarily(data + behind)
 
-        found = self._lane.begin(head, self._client, done)
+        found = self._lane.begin(head, client, done)
         if found is None:
             return False
         self._begin_quick()

@@ -11,6 +11,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from edge.server.hotpath import HotObjects
+from origin.server.quick import Client
+from origin.simplehead import SimpleHead
 from origin.tokens.cat.form import mint_cat
 from origin.tokens.keysets import b64url, unb64url
 from origin.tokens.signingkeys import SigningKey
@@ -122,6 +125,43 @@ async def test_what_a_token_does_not_open_is_refused_with_the_reason_though_it_i
             status, _, fields = await served.ask(path, headers, at=at)
             assert (status, fields["Abr-Refusal"]) == (403, reason)
     assert served.edge.counters.passed == passed
+
+
+async def test_a_token_with_limits_takes_the_short_cut_as_ours_do(
+    served: Tiers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is compared with the whole request there, and nothing but the token is new."""
+    found: list[bool] = []
+    find = HotObjects.find
+
+    def note(self: HotObjects, head: SimpleHead, who: Client) -> object:
+        ready = find(self, head, who)
+        found.append(ready is not None)
+        return ready
+
+    monkeypatch.setattr(HotObjects, "find", note)
+    limits: dict[str, Any] = {
+        "catu": {0: {0: "http"}, 1: {0: "127.0.0.1"}, 3: {1: "/film/"}, 8: {0: ".m4s"}},
+        "catm": ["GET"],
+        "catnip": [ipaddress.ip_network("127.0.0.0/8")],
+    }
+    token = cat(**limits)
+    for _ in range(4):
+        assert (await served.ask(f"t/{token}/{SEGMENT}"))[1] == CONTENT
+    assert found == [False, False, True, True]
+    found.clear()
+    others = [
+        cat(catu={0: {0: "https"}}),
+        cat(catu={1: {0: "localhost"}}),
+        cat(catu={3: {4: ["^/[^v]*$"]}}),
+        cat(catm=["HEAD"]),
+        cat(catnip=[ipaddress.ip_network("10.0.0.0/8")]),
+        cat(catu={4: {0: ""}}),
+        cat(cti=b"7", catreplay=1),
+    ]
+    path = f"{SEGMENT}?x=1"
+    statuses = [(await served.ask(f"t/{each}/{path}"))[0] for each in others]
+    assert (statuses, found) == ([403] * 6 + [200], [False] * 7)
 
 
 @pytest.mark.parametrize(

@@ -57,8 +57,8 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
     seen = Watched([])
     find = HotObjects.find
 
-    def note(self: HotObjects, head: object) -> HotObject | HotPart | None:
-        found = find(self, head)  # type: ignore[arg-type]  # as given
+    def note(self: HotObjects, head: object, who: object) -> HotObject | HotPart | None:
+        found = find(self, head, who)  # type: ignore[arg-type]  # as given
         if found is not None:
             seen.found.append(found)
         return found
