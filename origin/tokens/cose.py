@@ -11,21 +11,13 @@ Sources: RFC 9052 §3, §4.2, §6.2 and §9 (structures), RFC 9053 §2 and §3 (
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import cbor2
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import (
-    decode_dss_signature,
-    encode_dss_signature,
-)
 
 from origin.tokens.keysets import Algorithm, VerificationKey
+from origin.tokens.signatures import LENGTHS, is_signature, sign
 from origin.tokens.signingkeys import AlgorithmName, SigningKey
 
 ALGORITHMS: Mapping[int, Algorithm] = {
@@ -50,7 +42,6 @@ _ALG, _KID = 1, 4
 # missing: ``crit`` names parameters that must be understood, and we know no more than these.
 _PROTECTED = frozenset({_ALG, _KID, 3, 16})
 _UNPROTECTED = frozenset({_KID})
-_LENGTHS: Mapping[Algorithm, int] = {"HS256": 32, "ES256": 64, "EdDSA": 64}
 
 
 class CoseError(ValueError):
@@ -95,7 +86,7 @@ def read(data: bytes) -> Message:
     is_mac = algorithm == "HS256"
     if tag not in (None, _MAC0_TAG if is_mac else _SIGN1_TAG):
         raise CoseError("the tag and the algorithm do not go together")
-    if len(signature) != _LENGTHS[algorithm]:
+    if len(signature) != LENGTHS[algorithm]:
         raise CoseError("a signature of another length")
     kid = header.get(_KID, outside.get(_KID))
     if kid is not None and not isinstance(kid, bytes):
@@ -108,20 +99,9 @@ def read(data: bytes) -> Message:
 
 def is_genuine(message: Message, key: VerificationKey) -> bool:
     """Whether ``key`` made the signature; False for a key of another algorithm."""
-    if key.algorithm != message.algorithm:
-        return False
-    signature, signed = message.signature, message.signed
-    if isinstance(key.key, bytes):
-        return hmac.compare_digest(hmac.digest(key.key, signed, "sha256"), signature)
-    try:
-        if isinstance(key.key, Ed25519PublicKey):
-            key.key.verify(signature, signed)
-        else:
-            r, s = (int.from_bytes(half, "big") for half in (signature[:32], signature[32:]))
-            key.key.verify(encode_dss_signature(r, s), signed, ec.ECDSA(hashes.SHA256()))
-    except InvalidSignature:
-        return False
-    return True
+    return key.algorithm == message.algorithm and is_signature(
+        message.signature, message.signed, key.key
+    )
 
 
 def seal(payload: bytes, key: SigningKey) -> bytes:
@@ -135,19 +115,10 @@ def seal(payload: bytes, key: SigningKey) -> bytes:
         raise ValueError(f"a key id of {len(kid)} bytes; expected {MAX_KID_BYTES} at most")
     is_mac = key.algorithm == "HS256"
     protected = cbor2.dumps({_ALG: NUMBERS[key.algorithm], **({_KID: kid} if kid else {})})
-    signature = _signature(key, _signed(protected, payload, is_mac=is_mac))
+    signature = sign(_signed(protected, payload, is_mac=is_mac), key.key)
     message = [protected, {}, payload, signature]
     tagged = cbor2.CBORTag(_MAC0_TAG if is_mac else _SIGN1_TAG, message)
     return cbor2.dumps(cbor2.CBORTag(_CWT_TAG, tagged))
-
-
-def _signature(key: SigningKey, signed: bytes) -> bytes:
-    if isinstance(key.key, bytes):
-        return hmac.digest(key.key, signed, "sha256")
-    if isinstance(key.key, Ed25519PrivateKey):
-        return key.key.sign(signed)
-    r, s = decode_dss_signature(key.key.sign(signed, ec.ECDSA(hashes.SHA256())))
-    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
 def _signed(protected: bytes, payload: bytes, *, is_mac: bool) -> bytes:

@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import jwt
@@ -74,6 +75,7 @@ def looks_signed(text: str) -> bool:
     return len(text) <= MAX_JWS_CHARS and _SHAPE.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=4)  # a form that has looked whether a text is its own reads it again at once
 def read_jws(text: str) -> Jws:
     """The header and the claims of a signed text, without verifying it.
 
