@@ -246,7 +246,7 @@ class Origin:
         }
 
     async def _object(self, request: web.Request, target: Target) -> web.StreamResponse:
-        _, moved = self._permit(request, target)
+        permission, moved = self._permit(request, target)
         if moved is not None:
             return moved
         stored, view = split_view(target.path)

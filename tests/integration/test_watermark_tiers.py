@@ -273,8 +273,8 @@ async def test_the_short_cut_answers_sessions_with_patterns(
     found = []
     find = HotObjects.find
 
-    def note(self: HotObjects, head: object) -> object:
-        found.append(find(self, head))  # type: ignore[arg-type]  # as given
+    def note(self: HotObjects, head: object, who: object) -> object:
+        found.append(find(self, head, who))  # type: ignore[arg-type]  # as given
         return found[-1]
 
     for session in map(str, range(8)):
