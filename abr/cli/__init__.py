@@ -67,6 +67,9 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
             "edge.cli.director:director", "Register caches, and steer players to the best one."
         ),
         "cache": Entry("edge.cli.cache:cache", "Find out how a cache would do, from a log."),
+        "watermark": Entry(
+            "origin.tracing.cli:watermark", "Find out whose a captured copy of a title is."
+        ),
         "fill": Entry("edge.cli.fill:fill", "Copy to edges at night what will be asked for."),
         "serve": Entry(
             "bench.stack.cli.serve:serve", "Run an origin and two tiers of edges locally."

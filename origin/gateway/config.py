@@ -54,6 +54,8 @@ class GatewayConfig:
     """Networks of proxies whose ``X-Forwarded-For`` is believed."""
     answer_s: float = 0.9
     """A request is answered within this, whatever it has to ask."""
+    traced_days: float = 90.0
+    """Sessions of watermarked titles are remembered so many days after they end."""
     titles_fresh_s: float = 5.0
     """What is known of titles is looked up again after this."""
 
@@ -133,6 +135,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "lease_ttl_s": (1.0, 86400.0),
     "token_ttl_s": (1.0, _YEARS_S),
     "session_ttl_s": (1.0, _YEARS_S),
+    "traced_days": (0.0, 36_500.0),
     "address_per_s": (0.0, 1e6),
     "address_burst": (1.0, 1e6),
     "account_per_s": (0.0, 1e6),

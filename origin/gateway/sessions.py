@@ -36,6 +36,8 @@ class Session:
     """When its tokens cannot be renewed any more."""
     lease_until_s: float
     """Until when it holds its place without a further heartbeat."""
+    traced_until_s: float = 0.0
+    """Until when it is remembered whose it is, so that copies can be traced; 0: not at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,10 @@ class State(Protocol):
         """Why a session of an account was closed before its end; None when it was not."""
         ...
 
+    def marked(self, title: str) -> tuple[str, ...]:
+        """Ids of the sessions that got ``title`` with a watermark, as far as they are kept."""
+        ...
+
     def revoke(self, entries: Sequence[Revocation], *, now_s: float) -> None:
         """Note revocations so that no crash loses them, and close the sessions that they mean."""
         ...

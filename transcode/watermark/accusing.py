@@ -11,7 +11,9 @@ sessions look like this is at most
   one does not explain are explained, plus the probability that any pair of innocents explains
   as much. Each test counts double, because the better of the two is used.
 
-Nobody is named whose probability is above the limit, however likely the explanation.
+Nobody is named whose probability is above the limit, however likely the explanation. Everybody
+is whose own is below it: of pictures that are the average of two copies, the segments where both
+have the same bit are left, and both sessions explain all of them.
 
 Source: the marking assumption of Boneh and Shaw, Collusion-secure fingerprinting for digital data,
 1998 (where sessions have the same bit, a mix of them has it too); fair bits are the best against
@@ -53,7 +55,8 @@ class Verdict:
     """What the evidence says."""
 
     suspects: tuple[Suspect, ...]
-    """The likeliest explanation: one session, two, or none; most agreeing first."""
+    """The likeliest explanation, one session or two, and whoever else is sure; most agreeing
+    first."""
     limit: float
     """Most that ``false_probability`` may be for a session to be named."""
     sessions: int
@@ -100,6 +103,9 @@ def accuse(
     )
     places = _explanation(seen)
     chances = _chances(seen, places)
+    others = [place for place in _sure(seen, limit) if place not in places]
+    places = (*places, *others)
+    chances += [seen.alone(place) for place in others]
     suspects = [
         Suspect(
             session=sessions[place],
@@ -140,6 +146,10 @@ class _Seen:
     def agreeing(self, place: int) -> int:
         return int((self.agreement[place] > 0).sum())
 
+    def alone(self, place: int) -> float:
+        """How probable it is that chance makes an innocent session agree as much."""
+        return min(1.0, self.count * _tail(self.known, self.agreeing(place)))
+
 
 def _explanation(seen: _Seen) -> tuple[int, ...]:
     """The likeliest session or pair, by place; none where nothing is known."""
@@ -172,12 +182,21 @@ def _explanation(seen: _Seen) -> tuple[int, ...]:
     return found
 
 
+def _sure(seen: _Seen, limit: float) -> list[int]:
+    """Places of the sessions that agree too much for chance, without any explanation."""
+    agreeing = (seen.agreement > 0).sum(axis=1)
+    least = next(
+        (each for each in range(seen.known + 1) if seen.count * _tail(seen.known, each) <= limit),
+        seen.known + 1,
+    )
+    return np.flatnonzero(agreeing >= least).tolist()
+
+
 def _chances(seen: _Seen, places: Sequence[int]) -> list[float]:
     """For each accused, how probable it is at most that chance made an innocent look like it."""
-    alone = [seen.count * _tail(seen.known, seen.agreeing(place)) for place in places]
+    alone = [seen.alone(place) for place in places]
     if len(places) < 2:
-        # Where both bits were seen no single session explains them.
-        return [min(1.0, each) for each in alone]
+        return alone
     pair = _chance_of_pair(seen, *places)
     given = [_chance_given(seen, *places), _chance_given(seen, *reversed(places))]
     return [min(1.0, 2 * min(own, other + pair)) for own, other in zip(alone, given, strict=True)]

@@ -170,7 +170,7 @@ class Gateway:
         index = await ask.index(wish.title)
         if not account.plan.includes(wish.title):
             raise GatewayRefusal("not-in-plan")
-        session = await ask.session(account, title=wish.title, device=device)
+        session = await ask.session(account, index=index, device=device)
         token, permission = self.service.issue(session, account)
         return json_response(
             playback_answer(

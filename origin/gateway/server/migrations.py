@@ -38,6 +38,17 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
         "INSERT INTO abr_counters (name, value) VALUES ('revocations', 0)",
     ),
+    (
+        """CREATE TABLE abr_marked (
+            id TEXT PRIMARY KEY,
+            account TEXT NOT NULL,
+            title TEXT NOT NULL,
+            began_s DOUBLE PRECISION NOT NULL,
+            kept_until_s DOUBLE PRECISION NOT NULL
+        )""",
+        "CREATE INDEX abr_marked_title ON abr_marked (title)",
+        "CREATE INDEX abr_marked_kept ON abr_marked (kept_until_s)",
+    ),
 )
 """Each step is a list of commands; number 1 is the first."""
 

@@ -30,6 +30,7 @@ from origin.tokens.pathtoken import PathTokens, TokenIssuer
 from origin.tokens.permission import Permission
 from origin.tokens.verifier import TokenVerifier
 from transcode.packaging.index import PresentationIndex
+from transcode.watermark.pattern import pattern_of, watermark_secret
 
 LOGGER = logging.getLogger("abr.gateway")
 T = TypeVar("T")
@@ -100,6 +101,7 @@ class Service:
         self._issuer = TokenIssuer(private, kid)
         self._verifier = TokenVerifier(PathTokens(self._issuer.jwks()))
         self._tag_key = tag_key(keys)
+        self._keys, self._watermark = keys, b""
         self._titles, self._authenticator = titles, authenticator
         self._indexes = _Remembered()
         note = self.metrics.count_dependency
@@ -123,6 +125,14 @@ class Service:
         """What tokens and state hold for an account."""
         return account_tag(self._tag_key, account.name)
 
+    def traced_until_s(self, index: PresentationIndex) -> float:
+        """Until when a session that begins now is remembered, because of a watermark."""
+        if not index.watermarked:
+            return 0.0
+        if not self._watermark:
+            self._watermark = watermark_secret(self._keys)
+        return self.now_s() + self.config.session_ttl_s + self.config.traced_days * 86400
+
     def issue(self, session: Session, account: Account) -> tuple[str, Permission]:
         """A token for a session, and what it says."""
         now_s = self.now_s()
@@ -134,6 +144,7 @@ class Service:
             session_s=session.ends_s - now_s,
             account=session.account,
             max_height=account.plan.height,
+            watermark=pattern_of(self._watermark, session.id) if session.traced_until_s else b"",
         )
         return token, self.read_token(token)
 
@@ -269,8 +280,8 @@ class Asking:
                     raise
         return found
 
-    async def session(self, account: Account, *, title: str, device: str) -> Session:
-        """A new session of an account, with a place.
+    async def session(self, account: Account, *, index: PresentationIndex, device: str) -> Session:
+        """A new session of an account, with a place, for the title of ``index``.
 
         Raises:
             GatewayRefusal: no place is free, something was revoked, or places cannot be given.
@@ -281,10 +292,11 @@ class Asking:
             id=service.make_id(),
             account=service.tag(account),
             device=device,
-            title=title,
+            title=index.title,
             began_s=now_s,
             ends_s=now_s + service.config.session_ttl_s,
             lease_until_s=now_s,
+            traced_until_s=service.traced_until_s(index),
         )
         try:
             result = await self._settle(Take(session=wanted, places=account.plan.streams))

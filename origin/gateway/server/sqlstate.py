@@ -128,6 +128,13 @@ class SqlState:
         )
         return cast("Closing", found[0][0] or "session-revoked") if found else None
 
+    def marked(self, title: str) -> tuple[str, ...]:
+        """As ``State`` says."""
+        found = self._database.rows(
+            "SELECT id FROM abr_marked WHERE title = ? ORDER BY began_s, id", (title,)
+        )
+        return tuple(each for (each,) in found)
+
     def revoke(self, entries: Sequence[Revocation], *, now_s: float) -> None:
         """As ``State`` says."""
         with self._database.transaction(is_durable=True):
@@ -157,6 +164,7 @@ class SqlState:
         with self._database.transaction():
             self._database.rows("DELETE FROM abr_sessions WHERE ends_s <= ?", (now_s,))
             self._database.rows("DELETE FROM abr_revocations WHERE kept_until_s <= ?", (now_s,))
+            self._database.rows("DELETE FROM abr_marked WHERE kept_until_s <= ?", (now_s,))
 
     def interrupt(self) -> None:
         """As ``State`` says."""
@@ -211,6 +219,17 @@ class SqlState:
                         each.lease_until_s,
                     )
                     for each in sessions
+                ],
+            )
+
+        marked = [each for each in sessions if each.traced_until_s]
+        if marked:
+            self._database.run_many(
+                "INSERT INTO abr_marked (id, account, title, began_s, kept_until_s) "
+                "VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+                [
+                    (each.id, each.account, each.title, each.began_s, each.traced_until_s)
+                    for each in marked
                 ],
             )
 
