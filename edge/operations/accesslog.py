@@ -257,7 +257,8 @@ def join_session(lines: Iterable[str], session: str) -> EdgeSide:
 def stalled_by_states_s(rows: Iterable[Mapping[str, Any]]) -> float:
     """Seconds stalled, by the states that one player reported and when each began.
 
-    Reports may arrive in any order. A stall that never ended counts up to the last report.
+    Reports may arrive in any order. A stall that never ended counts up to the last report. What
+    follows a seek or the startup belongs to it, although hls.js 1.7 reports it as a stall.
 
     Args:
         rows: Of one session; those without a state or the player's time are left out.
@@ -267,11 +268,13 @@ def stalled_by_states_s(rows: Iterable[Mapping[str, Any]]) -> float:
         for row in rows
         if "state" in row and "player_t_s" in row
     )
-    total_s, since_s = 0.0, None
+    total_s, since_s, before = 0.0, None, ""
     for t_s, _, state in reports:
         if since_s is not None:
             total_s += t_s - since_s
-        since_s = t_s if state == "stalled" else None
+        if state == "stalled" and before in ("seeking", "startup"):
+            continue
+        since_s, before = (t_s if state == "stalled" else None), state
     return float(total_s)
 
 

@@ -69,7 +69,7 @@ OBSERVER = """
     const now = performance.now();
     if (video.currentTime === seen.last) { seen.still += 1; return; }
     const stood = now - seen.moved;
-    if (seen.last > 0 && seen.still > 2 && stood >= 100) seen.stalls.push(stood / 1000);
+    if (seen.last > 0 && seen.still > 2 && stood >= 40) seen.stalls.push(stood / 1000);
     Object.assign(seen, {last: video.currentTime, moved: now, still: 0});
   }, 4);
 })();

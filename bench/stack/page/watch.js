@@ -10,6 +10,7 @@ const video = $("video");
 const HLS_TYPE = "application/vnd.apple.mpegurl";
 const RENEW_AT = 2 / 3; // of a token's life
 const MINUTE_S = 60;
+const LEAST_STALL_S = 0.1;
 const MOST_BARS = 120;
 const MOST_ROWS = 40;
 
@@ -142,8 +143,9 @@ class Meter {
 
   move() { if (this.stalled) this.stalls.at(-1).push(performance.now()); }
 
-  stalledS(now = performance.now()) {
-    return this.stalls.reduce((sum, [from, to = now]) => sum + to - from, 0) / 1000;
+  // Those worth telling, in seconds.
+  toldS(now = performance.now()) {
+    return this.stalls.map(([from, to = now]) => (to - from) / 1000).filter((seconds) => seconds >= LEAST_STALL_S);
   }
 
   sample(bufferS) {
@@ -402,7 +404,7 @@ function troubleOf(type, details, status, Hls) {
 // ---- The player on the page ----
 
 let site, Hls, playback;
-const strength = {rung: -1, captions: -1};
+const chosen = {rung: -1, captions: -1};
 
 function bufferS() {
   for (let at = 0; at < video.buffered.length; at += 1) {
@@ -416,28 +418,28 @@ function rungName({height, bitrate}) { return `${lines(height)} · ${rate(bitrat
 function listRungs(hls) {
   const best = hls.levels.map((level, place) => make("option", {value: place, text: rungName(level)})).reverse();
   $("rung").replaceChildren(make("option", {value: -1, text: "Auto"}), ...best);
-  strength.rung = -1;
+  chosen.rung = -1;
 }
 
 function chooseRung(place) {
   const hls = playback?.hls;
   if (!hls?.levels.length) return;
-  strength.rung = Math.min(hls.levels.length - 1, Math.max(-1, place));
-  hls.nextLevel = strength.rung;
-  $("rung").value = strength.rung;
-  flash(strength.rung < 0 ? "Rung: auto" : `Rung: ${rungName(hls.levels[strength.rung])}`);
+  chosen.rung = Math.min(hls.levels.length - 1, Math.max(-1, place));
+  hls.nextLevel = chosen.rung;
+  $("rung").value = chosen.rung;
+  flash(chosen.rung < 0 ? "Rung: auto" : `Rung: ${rungName(hls.levels[chosen.rung])}`);
 }
 
 function showRung(hls) {
   const level = hls.levels[hls.currentLevel];
-  if (level) show("playing-rung", lines(level.height), `${rate(level.bitrate)} at most`);
+  if (level) show("playing-rung", lines(level.height), `≤ ${rate(level.bitrate)}`);
 }
 
 function listTracks(hls) {
   const texts = hls.subtitleTracks.map((track, place) => make("option", {value: place, text: track.name}));
   $("captions-label").hidden = !texts.length;
   $("captions").replaceChildren(make("option", {value: -1, text: "Off"}), ...texts);
-  $("captions").value = strength.captions = -1;
+  $("captions").value = chosen.captions = -1;
   const sounds = hls.audioTracks.map((track, place) => make("option", {value: place, text: track.name}));
   $("sound-label").hidden = sounds.length < 2;
   $("sound").replaceChildren(...sounds);
@@ -447,7 +449,7 @@ function listTracks(hls) {
 function chooseCaptions(place) {
   const hls = playback?.hls;
   if (!hls?.subtitleTracks.length) return;
-  strength.captions = place;
+  chosen.captions = place;
   hls.subtitleDisplay = place >= 0;
   hls.subtitleTrack = place;
   $("captions").value = place;
@@ -482,10 +484,10 @@ const KEYS = {
   ArrowLeft: () => seekTo(video.currentTime - 5),
   ArrowRight: () => seekTo(video.currentTime + 5),
   Home: () => seekTo(0),
-  "+": () => chooseRung(strength.rung < 0 ? (playback.hls?.currentLevel ?? -1) + 1 : strength.rung + 1),
-  "-": () => chooseRung(Math.max(0, (strength.rung < 0 ? playback.hls?.currentLevel ?? 0 : strength.rung) - 1)),
+  "+": () => chooseRung(chosen.rung < 0 ? (playback.hls?.currentLevel ?? -1) + 1 : chosen.rung + 1),
+  "-": () => chooseRung(Math.max(0, (chosen.rung < 0 ? playback.hls?.currentLevel ?? 0 : chosen.rung) - 1)),
   a: () => chooseRung(-1),
-  c: () => chooseCaptions(strength.captions + 1 >= (playback.hls?.subtitleTracks.length ?? 0) ? -1 : strength.captions + 1),
+  c: () => chooseCaptions(chosen.captions + 1 >= (playback.hls?.subtitleTracks.length ?? 0) ? -1 : chosen.captions + 1),
   m: toggleMute,
   f: toggleFull,
 };
@@ -595,8 +597,9 @@ function refresh() {
     if (!video.paused || meter.stalled) meter.sample(ahead);
     show("buffer", `${ahead.toFixed(1)} s`);
     show("startup", meter.startupS === undefined ? "–" : `${meter.startupS.toFixed(2)} s`);
-    const stalled = meter.stalledS();
-    show("stalls", meter.stalls.length ? `${meter.stalls.length}` : "none", meter.stalls.length ? `${stalled.toFixed(1)} s in all` : "");
+    const stalls = meter.toldS();
+    const stalledS = stalls.reduce((sum, each) => sum + each, 0);
+    show("stalls", `${stalls.length || "none"}`, stalls.length ? `${stalledS.toFixed(1)} s in all` : "");
     if (hls) show("throughput", playback.requests.length ? rate(hls.bandwidthEstimate) : "–");
     const frames = video.getVideoPlaybackQuality?.();
     if (frames) show("dropped", `${frames.droppedVideoFrames}`, `of ${frames.totalVideoFrames}`);
@@ -635,7 +638,7 @@ function listen() {
     wait(false);
   });
   video.addEventListener("seeking", () => { const now = meter(); if (now) { now.move(); now.seeks = true; } });
-  video.addEventListener("seeked", () => { if (meter() && video.readyState >= 3) { meter().seeks = false; wait(false); } });
+  video.addEventListener("seeked", () => { if (video.readyState >= 3) wait(false); });
   video.addEventListener("pause", () => { meter()?.move(); showPlaying(); });
   video.addEventListener("play", showPlaying);
   video.addEventListener("ended", showPlaying);
@@ -713,11 +716,11 @@ function cardOf({title}) {
   const picture = make("span", {class: "picture"});
   if (facts.pictures) {
     const {columns, rows, count} = facts.pictures;
-    const chosen = Math.floor(count / 3);
+    const number = Math.floor(count / 3);
     Object.assign(picture.style, {
       backgroundImage: `url("/pictures/${title}")`,
       backgroundSize: `${100 * columns}% ${100 * rows}%`,
-      backgroundPosition: `${100 * (chosen % columns) / Math.max(1, columns - 1)}% ${100 * Math.floor(chosen / columns) / Math.max(1, rows - 1)}%`,
+      backgroundPosition: `${100 * (number % columns) / Math.max(1, columns - 1)}% ${100 * Math.floor(number / columns) / Math.max(1, rows - 1)}%`,
     });
   } else {
     picture.append(make("span", {class: "letter", text: nameOf(title).charAt(0)}));

@@ -123,5 +123,8 @@ def test_stalls_of_a_player_that_reports_states_only_are_told_by_when_they_began
     ]
     lines = [dumps(OPEN.view(parse_text(f'sid="a",v=2,{each}'), t_s=1.0)) for each in said]
     assert join_session(lines, "a").stalled_s == 1.75
+    sought = [f"e=ps,sta={state},ts={ms}" for state, ms in (("p", 9500), ("k", 9600), ("r", 9700))]
+    lines += [dumps(OPEN.view(parse_text(f'sid="a",v=2,{each}'), t_s=1.0)) for each in sought]
+    assert join_session(lines, "a").stalled_s == 2.0  # the seek's wait is no stall
     lines.append(dumps(OPEN.view(parse_text('sid="a",v=2,bsda=(900;v)'), t_s=2.0)))
     assert join_session(lines, "a").stalled_s == 0.9  # a player's own total is believed
