@@ -169,7 +169,7 @@ async def test_a_second_viewer_is_served_by_the_edge(stack: Stack, browser: Brow
     [
         ("missing", "No token came with the request"),
         ("wrong-title", "The token is for another title"),
-        ("expired", "The session has reached its end"),
+        ("expired", "The token has expired"),
     ],
 )
 async def test_a_refusal_is_said_in_words(

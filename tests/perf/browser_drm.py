@@ -17,31 +17,29 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
-import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import aiohttp
 from aiohttp import web
-from playwright.async_api import Browser, Page, Route
+from playwright.async_api import Browser, Page
 
 from abr.trace import Trace
 from edge.operations.accesslog import join_session
 from origin.paths import token_of
 from player.shaping.proxy import Shaper
 from tests.fakes.browser import chromium
+from tests.fakes.watching import Served, opened, rewriting, run, served, text_of, until
 
 PLAYED_S = 20.0
 LENGTH_S = 24
 BAR_S = 0.1
-LIMIT_S = 120.0
 PAGE = Path(__file__).with_suffix(".html")
 
 TITLES: dict[str, list[str]] = {
@@ -78,48 +76,6 @@ OBSERVER = """
 that was late itself saw nothing stand still."""
 
 
-class Served:
-    """A running ``abr serve``."""
-
-    def __init__(self, ready: dict[str, Any], folder: Path) -> None:
-        self.watch_url: str = ready["watch_url"]
-        self.playback_urls: dict[str, str] = ready["playback_urls"]
-        self.folder = folder
-
-    def __repr__(self) -> str:
-        return f"<Served {self.watch_url}>"
-
-    async def grant(self, title: str, *, player: str = "", device: str = "") -> dict[str, Any]:
-        """What the playback service gives."""
-        asked = {"title": title, "device": device or f"bench-{title}"}
-        asked |= {"player": player} if player else {}
-        async with (
-            aiohttp.ClientSession() as http,
-            http.post(f"{self.watch_url}v1/playback", json=asked) as answer,
-        ):
-            given: dict[str, Any] = await answer.json()
-            if answer.status != 200:
-                raise RuntimeError(f"/v1/playback: {answer.status} {given}")
-            return given
-
-    def cmcd_lines(self) -> list[str]:
-        """The edge's log of what players reported."""
-        return (self.folder / "view.jsonl").read_text().splitlines()
-
-
-async def run(*command: str) -> str:
-    """What a command of ours prints."""
-    process = await asyncio.create_subprocess_exec(
-        *("nice", "-n", "10", sys.executable, "-m", "abr", *command),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    out, _ = await asyncio.wait_for(process.communicate(), LIMIT_S)
-    if process.returncode:
-        raise RuntimeError(f"abr {' '.join(command)}: exit code {process.returncode}")
-    return out.decode()
-
-
 async def make_packages(folder: Path) -> None:
     """The titles, each made as a user makes it."""
     common = ("--demo-size", "320x180", "--segment", "2", "--preset", "ultrafast", "--no-cache")
@@ -130,54 +86,6 @@ async def make_packages(folder: Path) -> None:
         await run("transcode", "--demo", out, *common, *ladder, *keys, *options)
     out = str(folder / "packages" / ONE_RUNG)
     await run("transcode", "--demo", out, *common, "--demo-s", "40", "--ladder", "180:400")
-
-
-@contextlib.asynccontextmanager
-async def served(folder: Path, *options: str) -> AsyncIterator[Served]:
-    """``abr serve`` in a process of its own."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "abr", "serve", str(folder / "packages"), "--json"),
-        *("--keys", str(folder / "keys"), "--cmcd-log", str(folder / "view.jsonl"), *options),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    try:
-        line = await asyncio.wait_for(process.stdout.readline(), LIMIT_S)
-        yield Served(json.loads(line), folder)
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGINT)
-        await asyncio.wait_for(process.wait(), LIMIT_S)
-
-
-@contextlib.asynccontextmanager
-async def opened(browser: Browser, **options: Any) -> AsyncIterator[tuple[Page, list[str]]]:
-    """A page, and what it complains of."""
-    context = await browser.new_context(**options)
-    page = await context.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    try:
-        yield page, complaints
-    finally:
-        await context.close()
-
-
-async def until(page: Page, expression: str, limit_s: float) -> bool:
-    """Wait until ``expression`` holds; whether it did in time."""
-    look = f"const look = () => ({expression}) ? done() : setTimeout(look, 50); look();"
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(limit_s):
-            await page.evaluate(f"new Promise((done) => {{ {look} }})")
-            return True
-    return False
-
-
-async def text_of(page: Page, name: str) -> str:
-    """What the watch page shows."""
-    return await page.inner_text(f"#{name}")
 
 
 async def in_hls_js(browser: Browser, serve: Served) -> AsyncIterator[dict[str, Any]]:
@@ -259,38 +167,60 @@ async def in_shaka(browser: Browser, serve: Served, node: Path) -> AsyncIterator
         await runner.cleanup()
 
 
-def rewriting(change: Callable[[dict[str, Any]], None]) -> Callable[[Route], Any]:
-    """A route that changes what the playback service gives."""
-
-    async def give(route: Route) -> None:
-        answer = await route.fetch()
-        granted = await answer.json()
-        change(granted)
-        await route.fulfill(json=granted)
-
-    return give
-
-
 async def refusals(browser: Browser, serve: Served) -> AsyncIterator[dict[str, Any]]:
     """The watch page with permissions that are none, for a title of each kind."""
     for title in TITLES:
         other = "cenc" if title == "clear" else "clear"
         foreign = token_of((await serve.grant(other, device="other"))["manifest_url"]) or ""
+        old = (
+            await serve.run("token", "mint", "--title", title, "--ttl", "1", "--session-ttl", "1")
+        ).strip()
+        await asyncio.sleep(1.5)
+        tokens = {"missing": "", "wrong-title": foreign, "expired": old}
+        for reason, token in tokens.items():
 
-        def strip(granted: dict[str, Any]) -> None:
-            granted["manifest_url"] = granted["manifest_url"].replace(f"/t/{granted['token']}", "")
-            granted.pop("heartbeat_url", None)
+            def swap(granted: dict[str, Any], token: str = token) -> None:
+                given = granted["token"]
+                old, new = (given, token) if token else (f"/t/{given}", "")
+                for key in ("manifest_url", "renew_url"):
+                    granted[key] = granted[key].replace(old, new)
+                granted["token"] = token
+                granted.pop("heartbeat_url", None)
 
-        def swap(granted: dict[str, Any], foreign: str = foreign) -> None:
-            url = granted["manifest_url"]
-            granted["manifest_url"] = url.replace(granted["token"], foreign)
-            granted["token"] = foreign
-            granted.pop("heartbeat_url", None)
-
-        for reason, change in (("missing", strip), ("wrong-title", swap)):
+            if reason == "expired" and title != "clear":
+                continue
             async with opened(browser) as (page, _):
-                await page.route("**/v1/playback", rewriting(change))
+                await page.route("**/v1/playback", rewriting(swap))
                 yield await refused(page, serve, title, reason)
+        async with opened(browser) as (page, _):
+            yield await revoked(page, serve, title)
+
+
+async def revoked(page: Page, serve: Served, title: str) -> dict[str, Any]:
+    """What the watch page says when its session is revoked while it plays, and afterwards."""
+    await page.goto(f"{serve.watch_url}#/{title}")
+    plays = await until(page, "video.currentTime > 1", 20)
+    session = await text_of(page, "session-id")
+    await serve.run("token", "revoke", "session", session, "--state", serve.state)
+    begin = time.perf_counter()
+    url = await page.evaluate(
+        "performance.getEntriesByType('resource').map((each) => each.name).find((url) => "
+        "url.includes('/t/'))"
+    )
+    told = await until(page, "!document.getElementById('trouble').hidden", 20)
+    row: dict[str, Any] = {
+        "what": "refusal",
+        "title": title,
+        "reason": "revoked",
+        "after_s": round(time.perf_counter() - begin, 2),
+        "said": await text_of(page, "trouble-what"),
+        "code": await text_of(page, "trouble-code"),
+    }
+    async with aiohttp.ClientSession() as http, http.get(url) as answer:
+        row["later"] = [answer.status, answer.headers.get("Abr-Refusal", "")]
+    row["is_good"] = plays and told and row["said"] == "The session was revoked"
+    row["is_good"] &= row["later"] == [403, "revoked"]
+    return row
 
 
 async def refused(page: Page, serve: Served, title: str, reason: str) -> dict[str, Any]:

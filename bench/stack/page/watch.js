@@ -20,7 +20,7 @@ const ASK = "Try again asks for a new session.";
 const REASONS = {
   missing: ["No token came with the request", ASK],
   malformed: ["The token is not one of this service's", ASK],
-  expired: ["The token has expired", `It could not be renewed in time. ${ASK}`],
+  expired: ["The token has expired", ASK],
   "session-over": ["The session has reached its end", ASK],
   "session-ended": ["The session was ended", ASK],
   "session-replaced": ["Another playback began in this window", ASK],
@@ -359,7 +359,9 @@ class Playback {
         if (fatal && !this.over) this.hls.startLoad();
         return;
       }
-      this.stop(this.grant.refused ?? refusalOf(status, reason));
+      const trouble = refusalOf(status, reason);
+      if (reason === "expired" && this.grant.refused) trouble.why = `It was not renewed: ${this.grant.refused.what}. ${ASK}`;
+      this.stop(trouble);
     } else if (fatal && details === "bufferAppendError") {
       this.hls.recoverMediaError();
     } else if (fatal) {
