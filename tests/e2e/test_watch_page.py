@@ -41,7 +41,7 @@ CAPTIONS = "1\n00:00:00,000 --> 00:00:06,000\nA caption.\n"
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """A sealed title of 6 s, and a clear one, behind two tiers."""
+    """Titles of 6 s, sealed, clear and with encrypted samples, behind two tiers."""
     try:
         find("ffmpeg")
     except ToolMissingError as exc:
@@ -57,6 +57,10 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
     await transcode(master, home / "packages/sealed", sealed)
     clear = TranscodeConfig(**_settings(SEALED, encrypt="none", rotate_every=0, seal_init=False))
     await transcode(master, home / "packages/clear", clear)
+    locked = TranscodeConfig(
+        **_settings(SEALED, keys_dir=keys, encrypt="cenc", rotate_every=0, seal_init=False)
+    )
+    await transcode(master, home / "packages/locked", locked)
     config = ServeConfig(edges=1, cmcd_log=str(home / "view.jsonl"))
     async with Stack([home / "packages"], keys=keys, config=config) as running:
         yield running
@@ -164,18 +168,45 @@ async def test_a_second_viewer_is_served_by_the_edge(stack: Stack, browser: Brow
         assert "isp-1" in await text_of(page, "requests")
 
 
+async def test_encrypted_samples_play_with_a_licence(stack: Stack, browser: Browser) -> None:
+    async with opened(browser, stack, "#/locked") as (page, seen):
+        await until(page, "video.currentTime > 1")
+        await until(page, "document.getElementById('licences').textContent !== '–'")
+        assert await text_of(page, "licences") == "1 licence fetched"
+        assert await text_of(page, "protection") == "ClearKey, cenc"
+        assert seen.complaints == []
+
+
+async def test_a_session_that_is_revoked_ends_in_words(stack: Stack, browser: Browser) -> None:
+    """A heartbeat, due every second here, is answered as the service answers such a session."""
+    gone = {"error": "session-revoked", "message": "the session was revoked"}
+
+    async def hurry(route: Route) -> None:
+        granted = await (await route.fetch()).json()
+        await route.fulfill(json=granted | {"heartbeat_s": 1})
+
+    async with opened(browser, stack) as (page, _):
+        await page.route("**/v1/playback", hurry)
+        await page.route("**/heartbeat", lambda route: route.fulfill(status=410, json=gone))
+        await page.click("a[data-title=clear]")
+        await page.wait_for_selector("#trouble:not([hidden])")
+        assert await text_of(page, "trouble-what") == "The session was revoked"
+        assert await page.evaluate("video.paused")
+        assert await text_of(page, "token-state") == "refused: session-revoked"
+
+
 @pytest.mark.parametrize(
     ("reason", "said"),
     [
         ("missing", "No token came with the request"),
         ("wrong-title", "The token is for another title"),
-        ("expired", "The token has expired"),
+        ("expired", "The session has expired"),
     ],
 )
 async def test_a_refusal_is_said_in_words(
     reason: str, said: str, stack: Stack, browser: Browser
 ) -> None:
-    """An expired token is renewed first, and this one's session is over as well."""
+    """The expired token's session is over as well, or it would be renewed."""
     assert stack._origin is not None
     url = stack.playback_url("clear")
     token = token_of(url)

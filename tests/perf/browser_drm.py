@@ -238,7 +238,9 @@ async def refused(page: Page, serve: Served, title: str, reason: str) -> dict[st
         "said": await text_of(page, "trouble-what"),
         "code": await text_of(page, "trouble-code"),
     }
-    row["is_good"] = told and 403 in statuses and row["code"] == f"403 {reason}"
+    # A token that has expired is renewed, unless its session is over.
+    word = "session-over" if reason == "expired" else reason
+    row["is_good"] = told and 403 in statuses and row["code"] == f"403 {word}"
     row["is_good"] &= await page.evaluate("video.currentTime === 0 || Number.isNaN(video.duration)")
     return row
 

@@ -21,7 +21,7 @@ const REASONS = {
   missing: ["No token came with the request", ASK],
   malformed: ["The token is not one of this service's", ASK],
   expired: ["The token has expired", ASK],
-  "session-over": ["The session has reached its end", ASK],
+  "session-over": ["The session has expired", `Its token can be renewed no more. ${ASK}`],
   "session-ended": ["The session was ended", ASK],
   "session-replaced": ["Another playback began in this window", ASK],
   "wrong-title": ["The token is for another title", ASK],
@@ -602,9 +602,9 @@ function refresh() {
     const stalls = meter.toldS();
     const stalledS = stalls.reduce((sum, each) => sum + each, 0);
     show("stalls", `${stalls.length || "none"}`, stalls.length ? `${stalledS.toFixed(1)} s in all` : "");
-    if (hls) show("throughput", playback.requests.length ? rate(hls.bandwidthEstimate) : "–");
+    if (hls && playback.requests.length) show("throughput", ...rate(hls.bandwidthEstimate).split(/ (?=\D)/));
     const frames = video.getVideoPlaybackQuality?.();
-    if (frames) show("dropped", `${frames.droppedVideoFrames}`, `of ${frames.totalVideoFrames}`);
+    if (frames) show("dropped", `${frames.droppedVideoFrames}`, `of ${frames.totalVideoFrames} frames`);
     const seconds = Number.isFinite(video.duration) ? video.duration : facts.duration_s ?? 0;
     show("length", clock(seconds));
     $("seek").max = seconds;
