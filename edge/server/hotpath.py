@@ -321,16 +321,19 @@ class HotObjects:
         if found.is_variant if found is not None else parts[3] not in self._marked:
             return None
         title, _, inside = parts[3].decode("ascii").partition("/")
-        asked = Asked(
-            title=title,
-            path=inside,
-            scheme=client.scheme,
-            authority=head.host.decode("ascii"),
-            query=query.decode("ascii"),
-            address=client.address,
-            carriage="prefix",
-        )
-        said = tokens.of_prefix(parts[2].decode("ascii"), asked)
+
+        def asked() -> Asked:
+            return Asked(
+                title=title,
+                path=inside,
+                scheme=client.scheme,
+                authority=head.host.decode("ascii"),
+                query=query.decode("ascii"),
+                address=client.address,
+                carriage="prefix",
+            )
+
+        said = tokens.of_prefix(parts[2].decode("ascii"), title, asked)
         if said is None:
             return None
         if found is None:

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from abr.errors import KeyStoreError, PeerError, TokenError, UpstreamError
@@ -208,29 +209,31 @@ class TokenCheck:
         assert self._verifier is not None
         self._verifier.use(permission, asked=asked, now_s=self.now_s())
 
-    def permits(self, segment: str, asked: Asked) -> bool:
-        """Whether a token that is a path prefix opens an object; False when that is not certain.
-
-        As ``of_prefix``.
-        """
-        return self.of_prefix(segment, asked) is not None
-
-    def of_prefix(self, segment: str, asked: Asked) -> Permission | None:
+    def of_prefix(self, segment: str, title: str, asked: Callable[[], Asked]) -> Permission | None:
         """What a token that is a path prefix permits, if it opens an object; None when uncertain.
 
         Waits for nothing, so it is for those who can leave a refusal to ``authorize``.
 
         Args:
             segment: The token as it stands in the path.
-            asked: The request; its query as received.
+            title: The title of the object.
+            asked: Makes the request, its query as received; not called for a token that is limited
+                by its title only.
         """
-        found = self._permission(from_segment(segment), asked)
-        if found is None or found.nonce:
+        verifier, token = self._verifier_now(), from_segment(segment)
+        if verifier is None:
             return None
-        # What is sent to another URL is decided on the ordinary path, and what its query says.
-        if found.renewal is not None and asked.path.endswith(PLAYLISTS):
+        try:
+            limits = verifier.permission_of(token).limits
+            whole = asked() if limits else _of_title(title)
+            found = verifier.verify(token, asked=whole, now_s=self.now_s())
+        except TokenError:
             return None
-        return None if found.limits and asked.query else found
+        # What is noted, or sent to another URL, or depends on a query: on the ordinary path.
+        if found.nonce or (limits and whole.query):
+            return None
+        is_moved = found.renewal is not None and asked().path.endswith(PLAYLISTS)
+        return None if is_moved else found
 
     def permission(self, token: str, asked: Asked, *, renewing: bool = False) -> Permission | None:
         """What ``token`` permits, as ``authorize``; None when it does not, or is not certain.
@@ -238,21 +241,25 @@ class TokenCheck:
         Waits for nothing, so it is for those who can leave a refusal to ``authorize``; None as well
         when a use is to be noted, or a fresh token handed over.
         """
-        found = self._permission(token, asked, renewing=renewing)
-        return found if found is not None and found.is_plain else None
+        verifier = self._verifier_now()
+        if verifier is None:
+            return None
+        verify = verifier.verify_renewable if renewing else verifier.verify
+        try:
+            found = verify(token, asked=asked, now_s=self.now_s())
+        except TokenError:
+            return None
+        return found if found.is_plain else None
 
-    def _permission(self, token: str, asked: Asked, *, renewing: bool = False) -> Permission | None:
+    def _verifier_now(self) -> TokenVerifier | None:
+        """The verifier, if nothing has to be waited for before it is asked."""
         if self._verifier is None or not self.is_told.is_set():
             return None
         if self._now() >= self._due_s:
             self._start_renewing()
             if self._now() >= self._fresh_until_s:
                 return None
-        verify = self._verifier.verify_renewable if renewing else self._verifier.verify
-        try:
-            return verify(token, asked=asked, now_s=self.now_s())
-        except TokenError:
-            return None
+        return self._verifier
 
     async def refresh(self, *, past_caches: bool = False) -> bool:
         """Have the keys of a fetch that begins after this call; whether it succeeded.
@@ -361,6 +368,12 @@ class TokenCheck:
         if target.kind == "renew":
             return verifier.verify_renewable(target.token, asked=asked, now_s=now_s)
         return verifier.verify(target.token, asked=asked, now_s=now_s)
+
+
+@lru_cache(maxsize=1024)
+def _of_title(title: str) -> Asked:
+    """A request for something in a title; made anew it would cost as much as the check."""
+    return Asked(title=title)
 
 
 def _fresh_s(found: KeySetAnswer) -> float:

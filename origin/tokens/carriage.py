@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import unquote
 
@@ -105,8 +106,11 @@ def to_segment(token: str) -> str:
 
 def from_segment(text: str) -> str:
     """The token that stands in a path; ``text`` itself when it is in no other spelling."""
-    if not text.startswith("~"):
-        return text
+    return _despelt(text) if text.startswith("~") else text
+
+
+@lru_cache(maxsize=1024)  # it stands in every request of a viewer
+def _despelt(text: str) -> str:
     try:
         token = unb64url(text[1:]).decode("ascii")
     except ValueError:
