@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from abr.errors import TokenError
+from origin.tokens.cat.readable import said_by
 from origin.tokens.jws import looks_signed, read_jws
 from origin.tokens.permission import Asked, Permission
 from origin.tokens.shortform import fields_of
@@ -31,11 +32,13 @@ REMEDIES: Mapping[str, str] = {
     "not-yet": "wait, or compare the clocks",
     "wrong-title": "ask for a token for this title",
     "wrong-uri": "ask for a token for this URL; is the base that viewers see set (base)?",
+    "wrong-method": "use a method that the token names, or ask for a token for this one",
     "wrong-address": "ask from the address that the token names; is there a proxy in between?",
     "wrong-audience": "name this server in aud, or set its id in the file of issuers",
     "not-understood": "leave out the condition, or use a server that understands it",
     "revoked": "begin a new playback, if the account still may",
     "used": "ask for a new token for each use",
+    "too-many": "let tokens that may be used once end sooner",
 }
 """What to do, by reason."""
 
@@ -265,6 +268,9 @@ def _says(token: str) -> Mapping[str, Any]:
         except TokenError:
             return {}
         return {"header": dict(jws.header), "claims": dict(jws.claims)}
+    said = said_by(token)
+    if said:
+        return said
     fields = fields_of(token)
     return {"claims": fields} if fields else {}
 

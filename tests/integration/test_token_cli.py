@@ -26,7 +26,7 @@ SECRET = "Kh_RkUMj-fzbD37qBnDf_3e_RvQ3RP9PaSmVEpE24AM"
 TRUST = {
     "App": {
         "keys": [{"kty": "oct", "kid": "k", "k": SECRET}],
-        "forms": ["uri-signing", "hmac"],
+        "forms": ["uri-signing", "hmac", "cat"],
         "base": "https://cdn.example",
     },
     "Public": {
@@ -88,7 +88,7 @@ def test_our_own_token_says_what_it_was_told_to(home: Path) -> None:
     assert (other.exit_code, other.stdout) == (1, "refused: wrong-title\n")
 
 
-@pytest.mark.parametrize("form", ["uri-signing", "hmac"])
+@pytest.mark.parametrize("form", ["uri-signing", "hmac", "cat"])
 @pytest.mark.parametrize("carrier", ["query", "cookie", "bearer", "prefix"])
 def test_what_is_minted_for_an_issuer_opens_its_title_from_every_place(
     form: str, carrier: str, home: Path
@@ -120,6 +120,26 @@ def test_a_refusal_is_explained_and_no_token_is_printed(home: Path) -> None:
     for secret in (token[-40:], SECRET):
         assert secret not in result.stdout
         assert secret not in json.dumps(facts("explain", *words))
+
+
+def test_a_common_access_token_is_minted_and_explained_by_the_names_of_its_claims(
+    home: Path,
+) -> None:
+    trust = ("--trust", str(home / "trust.json"))
+    token = done(
+        *("mint", "--title", "film", "--form", "cat", "--issuer", "App", "--id", "n1", *trust),
+        *("--address", "192.0.2.0/24", "--renew", "60", "--claim", 'catm=["GET"]'),
+    )
+    found = facts("explain", token, "--for", "/film/x.m4s", "--address", "198.51.100.1", *trust)
+    assert (found["permitted"], found["reason"]) == (False, "wrong-address")
+    claims = found["says"]["claims"]
+    assert claims["catu"] == {"path": {"prefix": "/film/"}}
+    assert claims["catnip"] == ["192.0.2.0/24"]
+    assert claims["catr"] == {"type": "cookie", "expadd": 60}
+    assert claims["cti"] == b"n1".hex()
+    named = ("--form", "cat", "--issuer", "App", *trust)
+    slip = run("mint", "--title", "film", "--claim", "catx=1", *named)
+    assert "claim 'catx'; expected some of iss" in str(slip.exception)
 
 
 def test_another_time_can_be_asked_about(home: Path) -> None:

@@ -10,12 +10,17 @@ Source: the names of CTA-5007, through Eyevinn's node-cat 0.16.4.
 from __future__ import annotations
 
 import ipaddress
+import json
 from collections.abc import Mapping
 from typing import Any
+
+import cbor2
 
 from origin.tokens.cat.labels import LABELS
 from origin.tokens.cat.limits import MATCHES, PARTS
 from origin.tokens.cat.renewal import WAYS
+from origin.tokens.cose import read
+from origin.tokens.keysets import unb64url
 
 RENEWAL = (
     "type",
@@ -48,6 +53,36 @@ def readable_claims(claims: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _readable(name, value) for name, value in claims.items()}
 
 
+def said_by(token: str) -> dict[str, Any]:
+    """Header and claims of a token, whoever signed it; empty when it is no Common Access Token.
+
+    For people who look for a fault: nothing of it is verified.
+    """
+    try:
+        message = read(unb64url(token))
+        claims = cbor2.loads(message.payload, max_depth=8, allow_indefinite=False)
+    except (cbor2.CBORDecodeError, ValueError, ArithmeticError):
+        return {}
+    if not isinstance(claims, dict):
+        return {}
+    names = {label: name for name, label in LABELS.items()}
+    header: dict[str, str] = {"alg": message.algorithm}
+    if message.kid is not None:
+        header["kid"] = message.kid.decode("utf-8", "replace")
+    said = {names.get(label, str(label)): value for label, value in claims.items()}
+    shown = {name: _shown(value) for name, value in readable_claims(said).items()}
+    return {"header": header, "claims": shown}
+
+
+def _shown(value: Any) -> Any:
+    """``value`` if JSON can hold it, else as Python writes it."""
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        return repr(value)
+    return value
+
+
 def _claim_from(name: str, value: Any) -> Any:
     if name not in LABELS:
         raise ValueError(f"claim {name!r}; expected some of {', '.join(LABELS)}")
@@ -68,6 +103,13 @@ def _claim_from(name: str, value: Any) -> Any:
 
 
 def _readable(name: str, value: Any) -> Any:
+    try:
+        return _as_named(name, value)
+    except (TypeError, AttributeError, LookupError):
+        return repr(value)
+
+
+def _as_named(name: str, value: Any) -> Any:
     if isinstance(value, bytes):
         return value.hex()
     if name == "catnip" and isinstance(value, list):

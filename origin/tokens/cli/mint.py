@@ -14,6 +14,9 @@ import click
 from abr.errors import ConfigError
 from origin.paths import object_path
 from origin.tokens import shortform, urisigning
+from origin.tokens.cat import claims as cat
+from origin.tokens.cat.form import mint_cat
+from origin.tokens.cat.readable import claims_from
 from origin.tokens.cli.sources import (
     issuer_named,
     json_option,
@@ -80,10 +83,10 @@ def _watermark(_ctx: click.Context, _param: click.Parameter, text: str | None) -
 @click.option("--title", metavar="TITLE", required=True, help="What it opens.")
 @click.option(
     "--form",
-    type=click.Choice([OWN, *sorted((urisigning.NAME, shortform.NAME))]),
+    type=click.Choice([OWN, *sorted((urisigning.NAME, shortform.NAME, cat.NAME))]),
     default=OWN,
     show_default=True,
-    help="Ours, a signed URI (RFC 9246), or a short one.",
+    help="Ours, a signed URI (RFC 9246), a Common Access Token (CTA-5007), or a short one.",
 )
 @click.option("--ttl", "ttl_s", type=float, default=3600.0, metavar="SECONDS", help="Life. [3600]")
 @click.option("--session", default=None, metavar="ID", help="Id of the session. [made up]")
@@ -112,11 +115,15 @@ def _watermark(_ctx: click.Context, _param: click.Parameter, text: str | None) -
     metavar="PATH",
     help="Short: a path it opens, with wildcards. [/TITLE/*]",
 )
-@click.option("--audience", metavar="ID", help="Signed URI: aud.")
-@click.option("--id", "token_id", metavar="ID", help="Signed URI: jti, which may be used once.")
+@click.option("--audience", metavar="ID", help="Signed URI, cat: aud.")
+@click.option(
+    "--id", "token_id", metavar="ID", help="Signed URI: jti, which may be used once; cat: cti."
+)
 @click.option("--address", metavar="CIDR", help="Only for clients from there.")
 @click.option("--not-before", "not_before_s", type=float, metavar="TIME", help="Unix time.")
-@click.option("--renew", "renew_s", type=int, metavar="SECONDS", help="Signed URI: cdniets.")
+@click.option(
+    "--renew", "renew_s", type=int, metavar="SECONDS", help="Signed URI: cdniets; cat: by cookie."
+)
 @click.option("--depth", type=int, metavar="N", help="Signed URI: cdnistd.")
 @click.option(
     "--claim",
@@ -124,7 +131,7 @@ def _watermark(_ctx: click.Context, _param: click.Parameter, text: str | None) -
     multiple=True,
     callback=_extra,
     metavar="NAME=JSON",
-    help="Signed URI: a further claim.",
+    help="Signed URI, cat: a further claim, for cat with names instead of numbers.",
 )
 @trust_option
 @keys_option
@@ -147,6 +154,7 @@ def mint(
       abr token mint --title film --ttl 600 --base http://127.0.0.1:8081
       abr token mint --title film --form hmac --trust trust.json --issuer App
       abr token mint --title film --form uri-signing --trust trust.json --renew 60 --depth 1
+      abr token mint --title film --form cat --trust trust.json --claim 'catm=["GET"]'
     """
     order = Order(now_s=wall_s(), session=session or secrets.token_urlsafe(12), **options)
     if order.ttl_s <= 0:
@@ -216,6 +224,31 @@ def _container(order: Order, issuer: Issuer) -> str:
     return f"regex:{start}/{literal(order.title)}/.*"
 
 
+def _mint_cat(order: Order, issuer: Issuer, key: SigningKey) -> str:
+    now = int(order.now_s)
+    readable = {
+        "iss": issuer.name,
+        "iat": now,
+        "exp": now + int(order.ttl_s),
+        "sub": order.session,
+        "catu": {"path": {"prefix": f"/{order.title}/"}},
+        "aud": order.audience,
+        "cti": order.token_id.encode().hex() if order.token_id else None,
+        "catnip": [order.address] if order.address else None,
+        "nbf": order.not_before_s,
+        "catr": {"type": "cookie", "expadd": order.renew_s} if order.renew_s else None,
+        "acc": order.account or None,
+        "mh": order.max_height,
+        "wm": order.watermark.hex() or None,
+        **order.extra,
+    }
+    try:
+        said = {name: value for name, value in readable.items() if value is not None}
+        return mint_cat(claims_from(said), key)
+    except ValueError as exc:
+        raise ConfigError(str(exc)) from exc
+
+
 def _mint_short(order: Order, _issuer: Issuer, key: SigningKey) -> str:
     if not isinstance(key.key, bytes):
         raise ConfigError(f"key {key.kid!r}: expected a shared secret (kty oct) for a short token")
@@ -246,4 +279,5 @@ def _key_of(issuer: Issuer, kid: str | None) -> SigningKey:
 _MINTS: Mapping[str, Callable[[Order, Issuer, SigningKey], str]] = {
     urisigning.NAME: _mint_uri,
     shortform.NAME: _mint_short,
+    cat.NAME: _mint_cat,
 }

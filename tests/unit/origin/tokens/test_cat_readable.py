@@ -6,10 +6,14 @@ import ipaddress
 import json
 from typing import Any
 
+import cbor2
 import pytest
 
 from origin.tokens.cat.labels import decode_claims, encode_claims
-from origin.tokens.cat.readable import claims_from, readable_claims
+from origin.tokens.cat.readable import claims_from, readable_claims, said_by
+from origin.tokens.cose import seal
+from origin.tokens.keysets import b64url
+from origin.tokens.signingkeys import SigningKey
 
 READABLE: dict[str, Any] = {
     "iss": "studio",
@@ -82,3 +86,15 @@ def test_slips_of_the_pen_are_named(readable: dict[str, Any], says: str) -> None
     """With the claim they are in."""
     with pytest.raises(ValueError, match=says):
         claims_from(readable)
+
+
+def test_what_a_token_says_is_shown_whoever_signed_it_and_whatever_it_is() -> None:
+    """For people who look for a fault, so nothing is left out and nothing fails."""
+    key = SigningKey(kid="k", algorithm="HS256", key=bytes(32))
+    odd = {999: {(1,): 2}, 312: [1], 323: {0: 9}, 4: cbor2.CBORTag(1, 5), 7: b"\x01"}
+    said = said_by(b64url(seal(cbor2.dumps(odd), key)))
+    assert said["header"] == {"alg": "HS256", "kid": "k"}
+    assert said["claims"].keys() == {"999", "catu", "catr", "exp", "cti"}
+    assert json.loads(json.dumps(said)) == said
+    assert said_by(b64url(seal(b"\x81\x00", key))) == said_by("a.b.c") == said_by("") == {}
+    assert said_by(b64url(seal(b"\xff", key))) == {}
