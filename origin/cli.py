@@ -1,4 +1,7 @@
-"""``abr origin``: serve packages, tokens and keys over HTTP until interrupted."""
+"""``abr origin``: serve packages, tokens and keys over HTTP until interrupted.
+
+``abr signing``: change the keys that sign tokens, while servers run.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,8 @@ from origin.config import OriginConfig
 if TYPE_CHECKING:
     from origin.server.app import Origin
     from origin.server.titles import Titles
+    from origin.tokens.signingring import SigningRing
+    from transcode.files.keystore import KeyStore
 
 
 @click.command()
@@ -175,3 +180,128 @@ def _show(ready: dict[str, Any], store: Titles) -> None:
         click.echo(f"title   {title}: {rungs} rungs, {segments} segments, {state}")
         click.echo(f"        {url}")
     click.echo("Ctrl-C ends it.")
+
+
+@click.group()
+def signing() -> None:
+    """Change the keys that sign tokens, while servers run.
+
+    A new key is published at once, and signs when every tier must have it; the key before it
+    verifies until its last token is over. So nobody is refused.
+
+    \b
+    Examples:
+      abr signing list
+      abr signing rotate --lead 300
+    """
+
+
+_KEYS_OPTION = click.option(
+    "--keys",
+    "keys_dir",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Key store. [$ABR_KEYS, else abrkit/keys below the user's data folder]",
+)
+
+
+@signing.command("list")
+@_KEYS_OPTION
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line.")
+def list_keys(keys_dir: Path | None, as_json: bool) -> None:
+    """List the keys by their ids, and what each does.
+
+    \b
+    Examples:
+      abr signing list --keys keys
+    """
+    from origin.signing import signing_ring
+
+    keys = _open_keys(keys_dir)
+    _show_ring(signing_ring(keys), as_json=as_json)
+
+
+@signing.command()
+@_KEYS_OPTION
+@click.option(
+    "--lead",
+    "lead_s",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    default=120.0,
+    show_default=True,
+    help="How long the new key is published before it signs.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line.")
+def rotate(keys_dir: Path | None, lead_s: float, as_json: bool) -> None:
+    """Add a key that signs from soon on. Running origins take it within a second.
+
+    \b
+    Examples:
+      abr signing rotate --keys keys
+    """
+    from origin.signing import change_ring, new_key
+
+    now_s = _now_s()
+    ring = change_ring(
+        _open_keys(keys_dir), lambda ring: ring.rotate(new_key(), now_s=now_s, lead_s=lead_s)
+    )
+    _show_ring(ring, as_json=as_json)
+
+
+@signing.command()
+@click.argument("kid")
+@_KEYS_OPTION
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line.")
+def revoke(kid: str, keys_dir: Path | None, as_json: bool) -> None:
+    """Take a key that leaked from use, at once and at every tier.
+
+    Every token that it signed is refused, so viewers have to ask for new ones. If KID is the one
+    that signs, a new key does from now on.
+
+    \b
+    Examples:
+      abr signing revoke p-0f2kWq8fYB1a7z
+    """
+    from origin.signing import change_ring, new_key
+
+    now_s = _now_s()
+    ring = change_ring(_open_keys(keys_dir), lambda ring: ring.revoke(kid, new_key(), now_s=now_s))
+    _show_ring(ring, as_json=as_json)
+
+
+def _open_keys(keys_dir: Path | None) -> KeyStore:
+    from transcode.files.keystore import KeyStore, default_keys_dir
+
+    return KeyStore.open(keys_dir or default_keys_dir(os.environ), create=False)
+
+
+def _now_s() -> float:
+    from origin.server.clock import Clock
+
+    return Clock().now_s()
+
+
+def _show_ring(ring: SigningRing, *, as_json: bool) -> None:
+    now_s = _now_s()
+    signs = ring.signing(now_s)
+    rows = [
+        {
+            "kid": key.kid,
+            "state": "signs"
+            if key is signs
+            else "waits"
+            if key.signs_from_s > now_s
+            else "verifies",
+            "signs_from_s": key.signs_from_s,
+        }
+        for key in ring.keys
+    ]
+    rows += [{"kid": key.kid, "state": "revoked"} for key in ring.revoked]
+    if as_json:
+        click.echo(json.dumps({"keys": rows}))
+        return
+    for row in rows:
+        wait_s = float(row.get("signs_from_s", 0.0)) - now_s
+        more = f" and signs in {wait_s:.0f} s" if row["state"] == "waits" else ""
+        click.echo(f"{row['kid']}  {row['state']}{more}")

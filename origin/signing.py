@@ -1,20 +1,24 @@
-"""The Ed25519 key that signs tokens: made on first use, kept in the key store.
+"""The Ed25519 keys that sign tokens: the first made on first use, all kept in the key store.
 
-The key store holds it as it holds any secret, encrypted and under a name; what kind of
-key it is, and what its id means, is known here and in ``tokens`` only.
+The key store holds them as it holds any secret, encrypted and under a name; what kind of
+keys they are, and what their ids mean, is known here and in ``tokens`` only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from origin.tokens.keysets import thumbprint
+from origin.tokens.signingring import SigningRing, parse_ring, print_ring
 
 NAME = "signing"
 """Name of the secret, so of its file ``signing.json`` in the key store."""
+
+RING_ID = "ring"
+"""Id of the secret once it is more than one key, which has an id of its own."""
 
 
 class Secrets(Protocol):
@@ -25,16 +29,61 @@ class Secrets(Protocol):
         ...
 
 
-def signing_key(keys: Secrets) -> tuple[str, Ed25519PrivateKey]:
-    """Key id and private key that sign tokens; made on first use.
+@runtime_checkable
+class StampedSecrets(Protocol):
+    """A key store that tells cheaply whether a secret was changed."""
 
-    The key id is the thumbprint of the public key (RFC 7638), cut to 16 characters.
+    def secret_stamp(self, name: str) -> object:
+        """What differs after the secret ``name`` was changed; None: not known."""
+        ...
+
+
+class ChangingSecrets(Secrets, Protocol):
+    """What is needed of a key store to change keys."""
+
+    def change_secret(
+        self, name: str, change: Callable[[str, bytes], tuple[str, bytes]]
+    ) -> tuple[str, bytes]:
+        """Replace the secret ``name`` by what ``change`` makes of it, with nobody between."""
+        ...
+
+
+def signing_ring(keys: Secrets) -> SigningRing:
+    """The keys that sign tokens; the first is made on first use.
 
     Raises:
         KeyStoreError: the key store is damaged.
     """
-    kid, raw = keys.secret(NAME, _make)
-    return kid, Ed25519PrivateKey.from_private_bytes(raw)
+    return parse_ring(*keys.secret(NAME, _make))
+
+
+def signing_key(keys: Secrets, *, now_s: float = 0.0) -> tuple[str, Ed25519PrivateKey]:
+    """Key id and private key that sign tokens at ``now_s``.
+
+    Raises:
+        KeyStoreError: the key store is damaged.
+    """
+    found = signing_ring(keys).signing(now_s)
+    return found.kid, found.private
+
+
+def change_ring(keys: ChangingSecrets, change: Callable[[SigningRing], SigningRing]) -> SigningRing:
+    """Replace the keys by what ``change`` makes of them, with nobody between.
+
+    Raises:
+        KeyStoreError: the key store is damaged.
+    """
+    signing_ring(keys)
+
+    def changed(kid: str, data: bytes) -> tuple[str, bytes]:
+        return RING_ID, print_ring(change(parse_ring(kid, data)))
+
+    return parse_ring(*keys.change_secret(NAME, changed))
+
+
+def new_key() -> bytes:
+    """The bytes of a new private key."""
+    return Ed25519PrivateKey.generate().private_bytes_raw()
 
 
 def _make() -> tuple[str, bytes]:

@@ -62,6 +62,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "token": Entry(
             "origin.tokens.cli:token", "Mint, verify, explain and revoke permission to watch."
         ),
+        "signing": Entry("origin.cli:signing", "Change the keys that sign tokens."),
         "edge": Entry("edge.cli.edge:edge", "Run one caching tier in front of a parent."),
         "director": Entry(
             "edge.cli.director:director", "Register caches, and steer players to the best one."

@@ -117,7 +117,7 @@ def make_app(
         limits or ServerLimits(),
         now or Clock(),
     )
-    trust = Trust(keys, revocations, now=now)
+    trust = Trust(keys, revocations, now=now, session_s=config.session_ttl_s)
     trust.verifier.set_others(read_trust(config.trust).forms())
     origin = Origin(store, keys, config, limits, now, trust, sessions)
     app = make_application(origin.answer, limits=limits)
@@ -364,7 +364,7 @@ class Origin:
     async def _jwks(self, _request: web.Request, _target: Target) -> web.StreamResponse:
         self._note_clock()
         return key_set_response(
-            self.issuer.jwks(), fresh_s=self._config.keys_max_age_s, now_s=self._now()
+            self.trust.jwks(), fresh_s=self._config.keys_max_age_s, now_s=self._now()
         )
 
     async def _trust(self, request: web.Request, _target: Target) -> web.StreamResponse:

@@ -211,6 +211,36 @@ class KeyStore:
             self._write(file, _sealed([Plain(kid, data)], ring, scope))
         return kid, data
 
+    def secret_stamp(self, name: str) -> object:
+        """What differs after a secret was changed; to read it may take a program."""
+        try:
+            state = os.stat(self._folder / f"{name}.json")
+        except OSError:
+            return None
+        return state.st_mtime_ns, state.st_ino, state.st_size
+
+    def change_secret(
+        self, name: str, change: Callable[[str, bytes], tuple[str, bytes]]
+    ) -> tuple[str, bytes]:
+        """Replace a secret that another package keeps by another; nobody reads or writes between.
+
+        Args:
+            name: As for ``secret``.
+            change: Given key id and bytes, returns those to keep.
+
+        Raises:
+            KeyStoreError: there is no such secret, or its file is damaged.
+        """
+        file, scope = f"{name}.json", scope_of(name)
+        with self._lock():
+            ring, entries = self.ring(), self.entries(file)
+            if not entries:
+                raise KeyStoreError(f"{self._folder}: no secret {name!r}; expected {file}")
+            (found,) = self.open_entries(entries[-1:], ring, scope)
+            kid, data = change(found.kid, found.secret)
+            self._write(file, _sealed([Plain(kid, data)], ring, scope))
+        return kid, data
+
     def rotate_kek(self, external: ExternalKek | None = None) -> Rewrapped:
         """Encrypt every key under a new KEK and drop the old ones.
 
