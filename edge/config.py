@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from abr.errors import ConfigError
 from edge import policies
 from origin.config import ServerLimits, check_pages, check_tls
+from origin.tokens.tiertoken import parse_secrets
 
 MIB = 1 << 20
 
@@ -58,6 +59,9 @@ class EdgeConfig:
     cache. False sends the parent's own."""
     purge_secret: str = field(default="", repr=False)
     """Bearer secret that a purge must present; empty: only this machine may purge."""
+    tier_secret: str = field(default="", repr=False)
+    """Secret that the tiers share, so that this one asks its parent with tokens of its own; several
+    with spaces between: the first is used, all are accepted. Empty: with the viewers'."""
     heuristic_ratio: float = 0.0
     """Freshness of responses that state none, as a share of the time since they were modified
     (RFC 9111 §4.2.2 suggests 0.1); 0 assumes none."""
@@ -147,6 +151,7 @@ class EdgeConfig:
             )
         if len(set(self.parents)) != len(self.parents):
             raise ConfigError("edge.parents: one is listed twice; expected each once")
+        parse_secrets(self.tier_secret, where="edge.tier_secret")
         check_tls("edge", self.tls_cert, self.tls_key)
         check_pages("edge", self.cookie_pages)
         if not 0 <= self.port <= 65535:

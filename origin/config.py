@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from abr.errors import ConfigError
+from origin.tokens.tiertoken import parse_secrets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,9 @@ class OriginConfig:
     playback_secret: str = field(default="", repr=False)
     """Bearer secret that a request for a playback URL must present. Empty asks for none, which
     is refused on addresses that others can reach, unless ``open_playback``."""
+    tier_secret: str = field(default="", repr=False)
+    """Secret that caches in front share, or several with spaces between; they need not show tokens
+    of viewers then. Empty: they do."""
     open_playback: bool = False
     """Give playback URLs to anyone who can reach this server."""
     steering: bool = False
@@ -113,6 +117,7 @@ class OriginConfig:
         for name in _NOT_NEGATIVE:
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"origin.{name}: found {getattr(self, name)}; expected 0 or more")
+        parse_secrets(self.tier_secret, where="origin.tier_secret")
         check_tls("origin", self.tls_cert, self.tls_key)
         check_pages("origin", self.cookie_pages)
         self._check_base()

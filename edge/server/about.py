@@ -73,6 +73,7 @@ class About:
             "parent": {"url": self._upstream.parents.names[0], "reachable": reachable},
             "parents": self._upstream.states(),
             "has_keys": self._token_check.has_keys,
+            "revocations": len(self._token_check.denied),
             **await self._all_held(),
         }
         return json_response(facts, status=200 if able else 503)

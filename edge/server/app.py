@@ -55,6 +55,7 @@ from edge.server.steer import Steering
 from edge.server.stocktaking import Stocktaking
 from edge.server.tokencheck import TokenCheck
 from edge.server.upstream import Upstream
+from edge.server.upward import Upward
 from edge.server.wanted import Wanted, chosen_key, fields_of_request
 from edge.tiers.pins import PATH as PIN_PATH
 from edge.tiers.place import place_of
@@ -68,7 +69,7 @@ from origin.server.answers import (
     preflight_response,
     token_response,
 )
-from origin.server.asking import asked_of, hand_over, moved_to
+from origin.server.asking import CLIENT, asked_of, hand_over, moved_to
 from origin.server.clock import Clock
 from origin.server.connection import show
 from origin.server.door import Answered, Door
@@ -126,12 +127,19 @@ class Edge:
         self._token_check = tokens = TokenCheck(
             self.upstream.key_set, now=now, refused_s=refused_s, waits=True
         )
+        self._upward = upward = Upward(config, judged_s=tokens.now_s)
         self._trust = TrustAnswers(
-            tokens.denied, keys=lambda: tokens.digest, epoch=secrets.token_hex(8)
+            tokens.denied,
+            keys=lambda: tokens.digest,
+            epoch=secrets.token_hex(8),
+            knows=upward.knows,
         )
         tokens.on_keys = self._trust.wake
-        tokens.set_others(read_trust(config.trust).forms())
-        self._following = Following(config, tokens=tokens, now=now, on_change=self._trust.wake)
+        tokens.set_others((*read_trust(config.trust).forms(), *upward.forms))
+        self._following = Following(
+            config, tokens=tokens, now=now, on_change=self._trust.wake, upward=upward
+        )
+        upward.takes_tiers = self._following.takes_tiers
         self.reports = Reports(config, now=now)
         """What is written down about requests and players."""
         self._catalogue = Catalogue(self._store.get)
@@ -215,6 +223,7 @@ class Edge:
             config,
             upstream=self.upstream,
             tokens=tokens,
+            upward=upward,
             counters=self.counters,
             via=self._via,
             loop_id=self.loop_id,
@@ -282,7 +291,8 @@ class Edge:
         """
         trust = await asyncio.to_thread(read_trust, config.trust)
         await self.upstream.reconfigure(config)
-        self._token_check.set_others(trust.forms())
+        self._upward.reconfigure(config)
+        self._token_check.set_others((*trust.forms(), *self._upward.forms))
         self.reports.reconfigure(config)
         before, self.config = self.config, config
         rules = rules_of(config)
@@ -350,7 +360,7 @@ class Edge:
             return None
         return Wanted(
             key=chosen_key(found, said),
-            target=object_path(found.token, found.title, found.path),
+            target=object_path(self._upward.token_for(found, said), found.title, found.path),
             facts=Request(method="GET", fields={}),
             asking=(("Accept-Encoding", "identity"), *own),
             urgency="prefetch",
@@ -406,9 +416,14 @@ class Edge:
             trouble = self._token_check.trouble or self._following.trouble
             LOG.info("no keys from the parent yet: %s", redact(trouble))
 
-    async def shut(self, _app: web.Application) -> None:
-        """Let nobody wait for news any more; for ``on_shutdown``."""
+    def drain(self) -> None:
+        """Take no new sessions, and let no tier wait for news any more."""
+        self.is_draining = True
         self._trust.close()
+
+    async def shut(self, _app: web.Application) -> None:
+        """As ``drain``; for ``on_shutdown``."""
+        self.drain()
 
     @asynccontextmanager
     async def _registered(self) -> AsyncIterator[None]:
@@ -482,7 +497,6 @@ class Edge:
         asked = asked_of(request, target)
         permission = await self._token_check.authorize(target, asked)
         show(request, target.shown)
-        assert target.token is not None
         now_s = self._token_check.now_s()
         moved = moved_to(request, target, permission, asked=asked, now_s=now_s)
         if moved is not None:
@@ -508,20 +522,21 @@ class Edge:
     def _wanted(self, request: web.Request, target: Target, said: Permission) -> Wanted:
         """What a request with a token wants: its fields choose nothing at the parent.
 
-        Nor does its query, but tokens of some issuers are compared with it.
+        Nor does its query, but viewers' tokens of some issuers are compared with it.
         """
         fields = fields_of_request(request)
         if has_looped(fields, self.loop_id):
             raise UpstreamError("a loop: this request has been here before; check all --parent")
-        assert target.token is not None
         passing = forwarded_headers(
             fields, dropped=_NOT_FORWARDED, via=self._via, loop_id=self.loop_id
         )
         own = [pair for pair in passing if pair[0] in ("Via", "CDN-Loop")]
-        query = f"?{target.query}" if said.issuer and target.query else ""
+        token = self._upward.token_for(target, said)
+        keeps_query = bool(said.issuer and target.query) and token == target.token
+        query = f"?{target.query}" if keeps_query else ""
         return Wanted(
             key=chosen_key(target, said),
-            target=object_path(target.token, target.title, target.path) + query,
+            target=object_path(token, target.title, target.path) + query,
             facts=Request(method=request.method, fields={}),
             asking=(("Accept-Encoding", "identity"), *own),
             range_text=join_fields(fields).get("range", ""),
@@ -550,7 +565,15 @@ EDGE = web.AppKey("edge", Edge)
 _IN_TITLES = frozenset({"object", "key", "licence", "renew", "steering"})
 # With tokens, the path carries the permission; a bearer field would be a second copy.
 _NOT_FORWARDED = frozenset(
-    {"authorization", "content-length", "cookie", COMMON_FIELD.lower(), "expect", "host"}
+    {
+        CLIENT.lower(),
+        COMMON_FIELD.lower(),
+        "authorization",
+        "content-length",
+        "cookie",
+        "expect",
+        "host",
+    }
 )
 _OWN: dict[str, Kind] = {"/healthz": "healthz", "/metrics": "metrics"}
 

@@ -18,6 +18,7 @@ from abr.errors import AbrError, UpstreamError
 from edge.config import EdgeConfig
 from edge.server.tokencheck import TokenCheck
 from edge.server.upstream import Upstream
+from edge.server.upward import Upward
 from origin.tokens.keysets import keys_from
 from origin.tokens.redaction import redact
 from origin.tokens.trustfeed import MAX_ANSWER_BYTES, PATH, News, parse_news
@@ -52,6 +53,7 @@ class Following:
         now: Seconds since the epoch.
         tokens: Takes what they tell, of keys and of what was revoked.
         on_change: Called when the deny list has changed.
+        upward: Shows parents that this is a tier.
     """
 
     def __init__(
@@ -61,8 +63,11 @@ class Following:
         tokens: TokenCheck,
         now: Callable[[], float],
         on_change: Callable[[], object],
+        upward: Upward,
     ) -> None:
         self._config, self._tokens, self._now, self._on_change = config, tokens, now, on_change
+        self._upward = upward
+        self._takes_tiers: dict[str, bool] = {}
         self._upstreams: dict[str, Upstream] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._troubles: dict[str, str] = {}
@@ -75,6 +80,11 @@ class Following:
     def trouble(self) -> str:
         """Why a parent told nothing; empty when all did."""
         return "; ".join(filter(None, self._troubles.values()))
+
+    def takes_tiers(self) -> bool:
+        """Whether every parent has said that it takes tokens of tiers."""
+        told = [self._takes_tiers.get(name, False) for name in self._tasks]
+        return bool(told) and all(told)
 
     def open(self, parents: Iterable[str]) -> None:
         """Listen to these parents."""
@@ -100,6 +110,7 @@ class Following:
         for name in self._tasks.keys() - wanted:
             self._tasks.pop(name).cancel()
             self._troubles.pop(name, None)
+            self._takes_tiers.pop(name, None)
         self._tokens.key_sets.keep(wanted)
         for name in wanted - self._tasks.keys():
             self._tasks[name] = asyncio.create_task(self._follow(name))
@@ -140,7 +151,7 @@ class Following:
             PeerError: there is none, or it is none.
         """
         target = f"{PATH}?{urlencode({'after': cursor, 'wait': WAIT_S})}"
-        asking = [("Accept-Encoding", "identity")]
+        asking = [("Accept-Encoding", "identity"), *self._upward.shown_to_parents()]
         async with upstream.ask("GET", target, headers=asking) as answer:
             data = b""
             async for piece in answer.pieces():
@@ -160,6 +171,7 @@ class Following:
             AbrError: it cannot be done; then the parent is to tell it again.
         """
         tokens = self._tokens
+        self._note_tiers(name, takes_them=news.takes_tiers)
         if tokens.denied.merge(news.revocations, now_s=tokens.now_s()):
             self._on_change()
         await tokens.settle()  # it may bring this very key set
@@ -174,6 +186,17 @@ class Following:
         took_s = asyncio.get_running_loop().time() - began_s
         # One that lets nobody wait, because too many do, is not asked all the time.
         return SPACING_S if news.revocations or took_s > WAIT_S / 2 else RETRY_S
+
+    def _note_tiers(self, name: str, *, takes_them: bool) -> None:
+        """Note whether a parent takes tokens of tiers; log when one does not that should."""
+        before = self._takes_tiers.get(name)
+        self._takes_tiers[name] = takes_them
+        if self._upward.tiers is not None and not takes_them and before is not False:
+            LOG.warning(
+                "parent %s does not take this tier's tokens and is shown viewers'; "
+                "set the same tier_secret there",
+                name,
+            )
 
     def _note(self, name: str, trouble: str) -> None:
         """Log what is wrong with a parent, once."""

@@ -32,6 +32,7 @@ from edge.counters import Counters
 from edge.parents.parents import FAILED_STATUSES
 from edge.server.parents import Begun, ParentsClient
 from edge.server.tokencheck import TokenCheck
+from edge.server.upward import Upward
 from edge.server.wire import Wire
 from origin.keyhead import KeyHead
 from origin.paths import METHODS, PathError, object_path, parse_target
@@ -65,6 +66,7 @@ class KeyLane:
         *,
         upstream: ParentsClient,
         tokens: TokenCheck,
+        upward: Upward,
         counters: Counters,
         via: str,
         loop_id: str,
@@ -76,12 +78,14 @@ class KeyLane:
             config: Limits.
             upstream: The parents.
             tokens: Checks permission.
+            upward: Chooses the token that the parent is asked with.
             counters: What is answered is counted there.
             via: Our entry in ``Via``.
             loop_id: What tells this edge from others in ``CDN-Loop``.
             dropped: Fields of requests that are not passed on.
         """
         self._config, self.upstream, self._tokens = config, upstream, tokens
+        self._upward = upward
         self._counters, self._via, self._loop_id, self._dropped = counters, via, loop_id, dropped
         self._blocks: dict[bytes, _Block | None] = {}
         self._answers: dict[tuple[bytes, bool], tuple[SmallAnswer, bytes] | None] = {}
@@ -126,7 +130,7 @@ class KeyLane:
             self._forgo(begun)
             return None
         base, authority = begun.upstream.start
-        path = object_path(target.token, target.title, target.path)
+        path = object_path(self._upward.token_for(target, permission), target.title, target.path)
         length = f"Content-Length: {len(head.body)}\r\n" if head.method == "POST" else ""
         start = f"{head.method} {base}{path} HTTP/1.1\r\nHost: {authority}\r\n{length}"
         request = start.encode() + block.passed + head.body

@@ -105,7 +105,7 @@ class EdgeProcess:
     async def wait(self) -> None:
         """Wait until the process is asked to end, and then until its clients have left."""
         await self._terminated.wait()
-        self._edge.is_draining = True
+        self._edge.drain()
         drained = asyncio.create_task(self._door.drain(limit_s=self._door.limits.drain_s))
         hurried = asyncio.create_task(self._hurried.wait())
         await asyncio.wait((drained, hurried), return_when=asyncio.FIRST_COMPLETED)

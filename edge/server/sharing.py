@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -44,6 +43,7 @@ from edge.server.peers import ANSWER_S, Counter, Facts, Peer
 from edge.server.stocktaking import Stocktaking
 from edge.server.upstream import Upstream, UpstreamResponse
 from edge.server.wanted import Wanted, fields_of_request
+from origin.server.asking import CLIENT, client_of, is_from_worker
 from origin.server.sending import closing_on_failure, send_within
 from origin.server.verbatim import respond, send_interim
 
@@ -189,7 +189,7 @@ class Sharing:
             UpstreamError: the owner went away with the body of the request.
             ConnectionError: the client is gone, or got a part and was cut off.
         """
-        if _is_from_worker(request):
+        if is_from_worker(request):
             return None
         order = self.worker.order(file_stem(wanted.key))
         if order[0] == self.worker.number:
@@ -332,6 +332,9 @@ class Sharing:
         fields = [
             pair for pair in fields_of_request(request) if pair[0].lower() not in _OF_THIS_HOP
         ]
+        if self._config.require_token:
+            fields = [pair for pair in fields if pair[0].lower() != CLIENT.lower()]
+            fields.append((CLIENT, " ".join(client_of(request))))
         response = None
         try:
             async with self._upstreams[number].ask(
@@ -456,13 +459,6 @@ def _patient(config: EdgeConfig) -> EdgeConfig:
         idle_limit_s=2 * config.idle_limit_s,
         upstream_connections=4096,
     )
-
-
-def _is_from_worker(request: web.Request) -> bool:
-    """Whether another worker passed it on; it is answered here then, so that it cannot circle."""
-    transport = request.transport
-    sock = None if transport is None else transport.get_extra_info("socket")
-    return sock is not None and sock.family == socket.AF_UNIX
 
 
 async def _pieces(request: web.Request) -> AsyncIterator[bytes]:

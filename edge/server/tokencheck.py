@@ -100,7 +100,7 @@ class TokenCheck:
         self._fetch = fetch
         self._now = now
         self._refused_s = refused_s
-        self._others: Sequence[Form] = ()
+        self._others: tuple[Form, ...] = ()
         self._verifier: TokenVerifier | None = None
         self._correction_s = 0.0
         self._due_s = self._fresh_until_s = float("-inf")
@@ -143,9 +143,9 @@ class TokenCheck:
 
     def set_others(self, others: Sequence[Form]) -> None:
         """Take tokens of these further forms from now on."""
-        self._others = others
+        self._others = tuple(others)
         if self._verifier is not None:
-            self._verifier.set_others(others)
+            self._verifier.set_others(self._others)
 
     def jwks(self) -> dict[str, Any] | None:
         """The key set in use, for the next tier; None before there is one."""

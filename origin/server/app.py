@@ -63,6 +63,7 @@ from origin.tokens.pathtoken import TokenIssuer
 from origin.tokens.permission import Asked, Permission
 from origin.tokens.refusals import refuse
 from origin.tokens.revocation import RevocationSource
+from origin.tokens.tiertoken import tier_tokens
 from transcode.packaging.layout import MULTIVARIANT
 from transcode.packaging.views import split_view
 
@@ -117,8 +118,11 @@ def make_app(
         limits or ServerLimits(),
         now or Clock(),
     )
-    trust = Trust(keys, revocations, now=now, session_s=config.session_ttl_s)
-    trust.verifier.set_others(read_trust(config.trust).forms())
+    tiers = tier_tokens(config.tier_secret, where="origin.tier_secret")
+    others = read_trust(config.trust).forms()
+    trust = Trust(
+        keys, revocations, now=now, session_s=config.session_ttl_s, others=others, tiers=tiers
+    )
     origin = Origin(store, keys, config, limits, now, trust, sessions)
     app = make_application(origin.answer, limits=limits)
     app[ORIGIN] = origin

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 from aiohttp import web
 
 from origin.paths import PLAYLISTS, Target, path_form_of, with_prefix
@@ -10,18 +12,38 @@ from origin.server.connection import add_to_answer
 from origin.tierfields import asked_by_tier
 from origin.tokens.permission import Asked, Permission
 
+CLIENT = "Abr-Client"
+"""Scheme and address of who asks, in a request that a process of a server passes on to another of
+the same server; only these can connect to the socket on which it counts."""
+
+
+def is_from_worker(request: web.BaseRequest) -> bool:
+    """Whether another process of this server passed it on, which has checked its token."""
+    transport = request.transport
+    sock = None if transport is None else transport.get_extra_info("socket")
+    return sock is not None and sock.family == socket.AF_UNIX
+
+
+def client_of(request: web.BaseRequest) -> tuple[str, str]:
+    """Scheme and address of who asks; the address is empty when it is not known."""
+    if is_from_worker(request):
+        scheme, _, address = request.headers.get(CLIENT, "").partition(" ")
+        return scheme, address
+    peer = None if request.transport is None else request.transport.get_extra_info("peername")
+    return request.scheme, peer[0] if isinstance(peer, tuple) else ""
+
 
 def asked_of(request: web.Request, target: Target) -> Asked:
     """The facts of a request that a token can limit."""
-    peer = None if request.transport is None else request.transport.get_extra_info("peername")
+    scheme, address = client_of(request)
     return Asked(
         title=target.title,
         path=target.path,
         method=request.method,
-        scheme=request.scheme,
+        scheme=scheme,
         authority=request.host,
         query=target.query,
-        address=peer[0] if isinstance(peer, tuple) else "",
+        address=address,
         carriage=target.carrier,
     )
 
@@ -53,7 +75,7 @@ def hand_over(
 
     One in the path needs none: the next request has the same again, and it would count first.
     """
-    if permission.renewal is None or target.carrier == "prefix":
+    if permission.renewal is None or target.carrier == "prefix" or is_from_worker(request):
         return
     if not asked_by_tier(request.headers.items()):
         add_to_answer(request, permission.renewal.fields(asked=asked, now_s=now_s))

@@ -90,17 +90,27 @@ class Revoking:
                 self.trouble = ""
 
     async def _ask(self) -> None:
-        """Ask for what is new; a question that took too long is waited for, not repeated."""
+        """Ask until there is nothing new: a source need not tell everything at once.
+
+        A question that took too long is waited for, not repeated.
+        """
+        while True:
+            found = await self._answer()
+            if found.version < self._version:  # it began anew
+                self._version = 0
+                continue
+            self.take(*found.entries)
+            has_more = bool(found.entries) and found.version > self._version
+            self._version = found.version
+            if not has_more:
+                return
+
+    async def _answer(self) -> Revoked:
         if self._asking is None:
             asking = asyncio.to_thread(self._source.revocations, self._version)
             self._asking = asyncio.ensure_future(asking)
         try:
-            found = await asyncio.shield(self._asking)
+            return await asyncio.shield(self._asking)
         finally:
             if self._asking.done():
                 self._asking = None
-        if found.version < self._version:  # it began anew
-            self._version = 0
-            return
-        self.take(*found.entries)
-        self._version = found.version

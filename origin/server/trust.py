@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -14,8 +14,9 @@ from origin.server.trustanswers import TrustAnswers
 from origin.signing import Secrets
 from origin.tokens.pathtoken import PathTokens, TokenIssuer
 from origin.tokens.revocation import DenyList, MemoryRevocations, RevocationSource
+from origin.tokens.tiertoken import TierTokens
 from origin.tokens.trustfeed import digest_of
-from origin.tokens.verifier import TokenVerifier
+from origin.tokens.verifier import Form, TokenVerifier
 
 
 class Trust:
@@ -26,6 +27,8 @@ class Trust:
         source: Where revocations come from; None: only from this process, as long as it runs.
         now: Unix time, seconds.
         session_s: How long a token can be renewed, at most.
+        others: Further forms of tokens that are taken.
+        tiers: Takes tokens of tiers as well; None: not.
 
     Raises:
         KeyStoreError: the signing keys cannot be read or made.
@@ -38,13 +41,24 @@ class Trust:
         *,
         now: Callable[[], float],
         session_s: float,
+        others: Sequence[Form] = (),
+        tiers: TierTokens | None = None,
     ) -> None:
         self.denied = DenyList()
         self._signing = SigningKeys(keys, now=now, session_s=session_s)
         self._signing.on_change = self._use_keys
-        self.verifier = TokenVerifier(PathTokens(self._signing.jwks()), denied=self.denied)
+        self.verifier = TokenVerifier(
+            PathTokens(self._signing.jwks()),
+            (*others, *(() if tiers is None else (tiers,))),
+            denied=self.denied,
+        )
         self._digest = digest_of(self._signing.jwks())
-        self.feed = TrustAnswers(self.denied, keys=lambda: self._digest, epoch=secrets.token_hex(8))
+        self.feed = TrustAnswers(
+            self.denied,
+            keys=lambda: self._digest,
+            epoch=secrets.token_hex(8),
+            knows=lambda bearer: tiers is not None and tiers.is_tier(bearer, now_s=now()),
+        )
         self.revoking = Revoking(
             MemoryRevocations() if source is None else source,
             self.denied,

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from origin.server.answers import error_response
+from origin.tokens.carriage import bearer_secret
 from origin.tokens.revocation import DenyList
 from origin.tokens.trustfeed import Bulletin, News, parse_question, print_news
 
@@ -29,11 +31,19 @@ class TrustAnswers:
         denied: What is told; call ``wake`` when it has changed.
         keys: Digest of the key set now; empty while this server knows too little to tell anything.
         epoch: 16 hexadecimal digits by chance.
+        knows: Whether a bearer shows that who asks is a tier.
     """
 
-    def __init__(self, denied: DenyList, *, keys: Callable[[], str], epoch: str) -> None:
+    def __init__(
+        self,
+        denied: DenyList,
+        *,
+        keys: Callable[[], str],
+        epoch: str,
+        knows: Callable[[str | None], bool] = lambda _bearer: False,
+    ) -> None:
         self._bulletin = Bulletin(denied, epoch=epoch)
-        self._keys = keys
+        self._keys, self._knows = keys, knows
         self._news = asyncio.Event()
         self._is_closed = False
         self.waiting = 0
@@ -71,7 +81,9 @@ class TrustAnswers:
         if not keys:
             text = "this tier does not know yet what was revoked; ask again"
             return error_response(503, "not-ready", text, {"Retry-After": "1"})
-        return web.Response(text=print_news(found or self._bulletin.nothing(keys)), headers=_JSON)
+        takes_tiers = self._knows(bearer_secret(request.headers.get(hdrs.AUTHORIZATION)))
+        news = replace(found or self._bulletin.nothing(keys), takes_tiers=takes_tiers)
+        return web.Response(text=print_news(news), headers=_JSON)
 
     def _find(self, after: str) -> News | None:
         keys = self._keys()

@@ -60,6 +60,8 @@ class News:
     revocations: tuple[Revocation, ...] = ()
     has_more: bool = False
     """There is more: ask again at once."""
+    takes_tiers: bool = False
+    """The server knows the secret of the tier that asked, and takes such tokens from it."""
 
 
 class Bulletin:
@@ -127,6 +129,7 @@ def print_news(news: News) -> str:
             "cursor": news.cursor,
             "keys": news.keys,
             "more": news.has_more,
+            "tier": news.takes_tiers,
             "revocations": [dump_revocation(each) for each in news.revocations],
         }
     )
@@ -143,7 +146,7 @@ def parse_news(text: str | bytes) -> News:
         value = json.loads(text)
         is_ours = value["format"] == FORMAT and str(value["version"]).split(".")[0] == str(MAJOR)
         cursor, keys, entries = value["cursor"], value["keys"], value["revocations"]
-        has_more = value.get("more", False)
+        has_more, takes_tiers = value.get("more", False), value.get("tier", False)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
         raise UpstreamError("trust feed: not an answer of it") from exc
     texts = isinstance(keys, str) and isinstance(cursor, str)
@@ -161,6 +164,7 @@ def parse_news(text: str | bytes) -> News:
         # A later version may know more kinds; those known are not to wait for them.
         revocations=tuple(load_revocation(each) for each in entries if _is_known(each)),
         has_more=has_more,
+        takes_tiers=takes_tiers is True,
     )
 
 

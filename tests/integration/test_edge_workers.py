@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import signal
@@ -17,7 +18,10 @@ from typing import Any
 import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from yarl import URL
 
+from origin.tokens.carriage import to_segment
+from origin.tokens.shortform import mint_short
 from tests.fakes.parent import FakeParent, fake_parent
 
 BODY = os.urandom(1 << 20)
@@ -35,9 +39,10 @@ class Edge:
         pid = self.process.pid
         return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
-    async def get(self, path: str) -> tuple[int, bytes, str]:
+    async def get(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, bytes, str]:
         """Ask on a connection of its own, so that any worker may answer."""
-        async with aiohttp.ClientSession() as client, client.get(self.url + path) as answer:
+        url = URL(self.url + path, encoded=True)
+        async with aiohttp.ClientSession() as client, client.get(url, headers=headers) as answer:
             return answer.status, await answer.read(), answer.headers.get("Cache-Status", "")
 
     async def facts(self) -> dict[str, Any]:
@@ -67,9 +72,10 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 @asynccontextmanager
 async def edge_with_workers(
-    parent: FakeParent, folder: Path, *more: str, workers: int = 2
+    parent: FakeParent, folder: Path, *more: str, workers: int = 2, checks: bool = False
 ) -> AsyncIterator[Edge]:
-    command = [sys.executable, "-m", "abr", "edge", "--no-token", "--port", "0", "--json"]
+    command = [sys.executable, "-m", "abr", "edge", "--port", "0", "--json"]
+    command += [] if checks else ["--no-token"]
     command += ["--workers", str(workers), "--parent", parent.url, "--cache-dir", str(folder)]
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, *more, stdout=pipe, stderr=pipe)
@@ -99,6 +105,27 @@ async def test_a_hundred_clients_of_two_workers_cause_one_fetch(
         assert Counter((status, body == BODY) for status, body, _ in found) == {(200, True): 100}
         assert parent.asked == ["/film/a"]
         assert (await edge.facts())["objects"] == 1
+
+
+async def test_a_token_for_one_address_opens_what_any_worker_holds(
+    parent: FakeParent, tmp_path: Path
+) -> None:
+    """The worker that passes a request on says whose it is, and no client can say so."""
+    secret = bytes(32)
+    key = {"kty": "oct", "kid": "k", "k": base64.urlsafe_b64encode(secret).decode().rstrip("=")}
+    trust = tmp_path / "trust.json"
+    trust.write_text(json.dumps({"App": {"keys": [key], "forms": ["hmac"]}}))
+    trust.chmod(0o600)
+    paths = [f"/film/{number}" for number in range(12)]
+    for path in paths:
+        parent.add(path, b"x")
+    more = ("--trust", str(trust))
+    async with edge_with_workers(parent, tmp_path / "c", *more, workers=3, checks=True) as edge:
+        for address, expected in (("127.0.0.1", 200), ("192.0.2.1", 403)):
+            token = mint_short(["/film/*"], expires_s=2**31, secret=secret, address=address)
+            told = {"Abr-Client": "http 192.0.2.1"}
+            found = [await edge.get(f"/t/{to_segment(token)}{path}", told) for path in paths]
+            assert {status for status, _, _ in found} == {expected}
 
 
 async def test_every_worker_answers_from_the_one_cache_and_uses_are_reported(

@@ -332,6 +332,27 @@ async def test_a_tier_listens_to_other_parents_after_a_reload(
             await until(refused)
 
 
+async def test_a_tier_that_is_to_end_lets_nobody_wait(
+    tmp_path: Path, client: aiohttp.ClientSession
+) -> None:
+    """Otherwise the tiers behind it would hold up its end."""
+    async with fake_parent() as parent, running_edge(parent.url, tmp_path / "e") as edge:
+        async with client.get(edge.url + PATH) as first:
+            cursor = (await first.json())["cursor"]
+
+        async def ask() -> int:
+            async with client.get(f"{edge.url}{PATH}?after={cursor}&wait=30") as answer:
+                return answer.status
+
+        waiting = asyncio.create_task(ask())
+        async with asyncio.timeout(5):
+            while not edge.edge._trust.waiting:  # noqa: ASYNC110 -- it is under way
+                await asyncio.sleep(0.01)
+        edge.edge.drain()
+        assert await asyncio.wait_for(waiting, 5) == 200
+        assert await asyncio.wait_for(ask(), 5) == 200
+
+
 async def test_more_than_may_wait_are_answered_at_once(
     client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:

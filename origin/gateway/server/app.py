@@ -121,11 +121,13 @@ class Gateway:
     async def running(self) -> AsyncIterator[None]:
         """While it is open, what has ended is forgotten now and then; afterwards all is closed."""
         sweeper = asyncio.create_task(self._sweep())
+        self.service.signing.open()
         try:
             yield
         finally:
             sweeper.cancel()
             await asyncio.gather(sweeper, return_exceptions=True)
+            await self.service.signing.close()
             await self.service.close()
 
     async def _sweep(self) -> None:

@@ -25,8 +25,9 @@ from origin.gateway.server.authenticating import Authenticator
 from origin.gateway.server.guard import DependencyError, Guard
 from origin.gateway.server.stateclient import StateClient
 from origin.gateway.sessions import Beat, Denied, End, Full, Gone, Result, Session, Take
-from origin.signing import Secrets, signing_key
-from origin.tokens.pathtoken import PathTokens, TokenIssuer
+from origin.server.signingkeys import SigningKeys
+from origin.signing import Secrets
+from origin.tokens.pathtoken import PathTokens
 from origin.tokens.permission import Permission
 from origin.tokens.verifier import TokenVerifier
 from transcode.packaging.index import PresentationIndex
@@ -97,9 +98,10 @@ class Service:
         self.config, self.metrics = config, GatewayMetrics()
         self.state = state
         self.now_s = now
-        kid, private = signing_key(keys)
-        self._issuer = TokenIssuer(private, kid)
-        self._verifier = TokenVerifier(PathTokens(self._issuer.jwks()))
+        self.signing = SigningKeys(keys, now=now, session_s=config.session_ttl_s)
+        """The keys that sign tokens; whoever runs this follows their changes."""
+        self._verifier = TokenVerifier(PathTokens(self.signing.jwks()))
+        self.signing.on_change = self._use_keys
         self._tag_key = tag_key(keys)
         self._keys, self._watermark = keys, b""
         self._titles, self._authenticator = titles, authenticator
@@ -136,7 +138,7 @@ class Service:
     def issue(self, session: Session, account: Account) -> tuple[str, Permission]:
         """A token for a session, and what it says."""
         now_s = self.now_s()
-        token = self._issuer.issue(
+        token = self.signing.issuer.issue(
             session.title,
             now_s=now_s,
             session_id=session.id,
@@ -154,7 +156,9 @@ class Service:
         Raises:
             TokenError: the session is over.
         """
-        token = self._issuer.renew(permission, now_s=self.now_s(), ttl_s=self.config.token_ttl_s)
+        token = self.signing.issuer.renew(
+            permission, now_s=self.now_s(), ttl_s=self.config.token_ttl_s
+        )
         return token, self.read_token(token)
 
     def read_token(self, token: str | None) -> Permission:
@@ -164,6 +168,10 @@ class Service:
             TokenError: it is missing, or none of ours.
         """
         return self._verifier.permission_of(token)
+
+    def _use_keys(self) -> None:
+        """Read tokens with the keys that count now."""
+        self._verifier.replace_keys(self.signing.jwks())
 
     def dependencies(self) -> dict[str, str]:
         """The breakers of the parts: closed while all is well."""
