@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from abr.shell import note
 from origin.paths import parse_target
-from origin.tokens.cli.sources import json_option, keys_option, open_keys, own_issuer, wall_s
+from origin.tokens.cli.sources import json_option, keys_option, open_keys, own_key_set, wall_s
 from origin.tokens.pathtoken import PathTokens
 from origin.tokens.revocation import KINDS, SPREAD_S, Kind, Revocation, dump_revocation
 from origin.tokens.verifier import TokenVerifier
@@ -91,6 +92,8 @@ def revoke(
     else:
         done = "no longer revoked" if lift else "revoked"
         click.echo(f"{done}: {kind} {entry.value}, noted in {_shown(where)}")
+    if kind == "key" and not lift:
+        note("an origin goes on signing with its own key; `abr signing revoke` replaces that one")
 
 
 def _id_of(kind: Kind, value: str, keys_dir: Path | None) -> str:
@@ -108,7 +111,7 @@ def _id_of(kind: Kind, value: str, keys_dir: Path | None) -> str:
 def _permission(value: str, keys_dir: Path | None) -> Permission:
     """What a token of ours says, bare or in a URL."""
     token = parse_target(value).token if "/t/" in value else value
-    return TokenVerifier(PathTokens(own_issuer(keys_dir).jwks())).permission_of(token)
+    return TokenVerifier(PathTokens(own_key_set(keys_dir))).permission_of(token)
 
 
 def _shown(where: str) -> str:

@@ -14,10 +14,12 @@ import click
 from abr.errors import ConfigError, MissingFileError, UpstreamError
 from origin.files.trustfile import read_trust
 from origin.httpdate import parse_http_date
-from origin.signing import signing_key
+from origin.signing import signing_key, signing_ring
 from origin.tokens.issuers import Issuer
+from origin.tokens.keysets import jwks_of
 from origin.tokens.pathtoken import PathTokens, TokenIssuer
 from origin.tokens.revocation import DenyList
+from origin.tokens.signingring import LONGEST_S
 from origin.tokens.verifier import TokenVerifier
 from transcode.files.keystore import KeyStore, default_keys_dir
 
@@ -59,8 +61,18 @@ def own_issuer(keys_dir: Path | None) -> TokenIssuer:
     Raises:
         KeyStoreError: there is no key store, or it is damaged.
     """
-    kid, private = signing_key(open_keys(keys_dir))
+    kid, private = signing_key(open_keys(keys_dir), now_s=wall_s())
     return TokenIssuer(private, kid)
+
+
+def own_key_set(keys_dir: Path | None) -> dict[str, Any]:
+    """The public keys of all that signs tokens of this service, or did.
+
+    Raises:
+        KeyStoreError: there is no key store, or it is damaged.
+    """
+    ring = signing_ring(open_keys(keys_dir))
+    return jwks_of(ring.verifying(wall_s(), session_s=LONGEST_S))
 
 
 def open_keys(keys_dir: Path | None) -> KeyStore:
@@ -92,7 +104,7 @@ async def key_set(*, jwks: str | None, keys_dir: Path | None, server: str) -> Ke
         return await _fetch(jwks)
     if keys_dir is None and server:
         return await _fetch(f"{server}/.well-known/jwks.json")
-    return KeySet(jwks=own_issuer(keys_dir).jwks(), where="the key store")
+    return KeySet(jwks=own_key_set(keys_dir), where="the key store")
 
 
 async def _fetch(url: str) -> KeySet:
