@@ -107,6 +107,21 @@ async def test_a_hundred_clients_of_two_workers_cause_one_fetch(
         assert (await edge.facts())["objects"] == 1
 
 
+async def test_every_worker_refuses_what_was_revoked(parent: FakeParent, tmp_path: Path) -> None:
+    """Each listens to the parent for itself, so none waits for another."""
+    parent.add("/film/0", b"x")
+    async with edge_with_workers(parent, tmp_path, workers=2, checks=True) as edge:
+        token = parent.issuer.issue("film", now_s=parent.now(), session_id="s")
+        asked = [edge.get(f"/t/{token}/film/0") for _ in range(12)]
+        assert {status for status, _, _ in await asyncio.gather(*asked)} == {200}
+        parent.revoke("session", "s")
+        refused = 0
+        async with asyncio.timeout(5):
+            while refused < 12:
+                status, _, _ = await edge.get(f"/t/{token}/film/0")
+                refused = refused + 1 if status == 403 else 0
+
+
 async def test_a_token_for_one_address_opens_what_any_worker_holds(
     parent: FakeParent, tmp_path: Path
 ) -> None:
