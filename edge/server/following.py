@@ -21,6 +21,7 @@ from edge.server.upstream import Upstream
 from edge.server.upward import Upward
 from origin.tokens.keysets import keys_from
 from origin.tokens.redaction import redact
+from origin.tokens.revocation import FullListError
 from origin.tokens.trustfeed import MAX_ANSWER_BYTES, PATH, News, parse_news
 
 LOG = logging.getLogger("abr.edge")
@@ -71,7 +72,7 @@ class Following:
         self._upstreams: dict[str, Upstream] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._troubles: dict[str, str] = {}
-        self._is_open = False
+        self._is_open = self._is_full = False
 
     def __repr__(self) -> str:
         return f"<Following of {len(self._tasks)} parents, trouble {self.trouble!r}>"
@@ -172,7 +173,14 @@ class Following:
         """
         tokens = self._tokens
         self._note_tiers(name, takes_them=news.takes_tiers)
-        if tokens.denied.merge(news.revocations, now_s=tokens.now_s()):
+        try:
+            has_changed = tokens.denied.merge(news.revocations, now_s=tokens.now_s())
+        except FullListError as exc:
+            has_changed = True
+            if not self._is_full:
+                LOG.error("%s", exc)  # noqa: TRY400 -- one line is enough
+            self._is_full = True
+        if has_changed:
             self._on_change()
         await tokens.settle()  # it may bring this very key set
         if not tokens.key_sets.hear(name, news.keys, now_s=self._now()):

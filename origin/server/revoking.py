@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 
 from abr.errors import AbrError
-from origin.tokens.revocation import DenyList, Revocation, RevocationSource, Revoked
+from origin.tokens.revocation import DenyList, FullListError, Revocation, RevocationSource, Revoked
 
 LOGGER = logging.getLogger("abr.origin")
 
@@ -45,6 +45,7 @@ class Revoking:
         self._version = 0
         self._task: asyncio.Task[None] | None = None
         self._asking: asyncio.Future[Revoked] | None = None
+        self._is_full = False
         self.trouble = ""
         """Why the source could not be asked; empty when it could."""
 
@@ -99,7 +100,13 @@ class Revoking:
             if found.version < self._version:  # it began anew
                 self._version = 0
                 continue
-            self.take(*found.entries)
+            try:
+                self.take(*found.entries)
+            except FullListError as exc:
+                # What comes later may matter more, so it does not wait for room.
+                if not self._is_full:
+                    LOGGER.error("%s", exc)  # noqa: TRY400 -- one line is enough
+                self._is_full = True
             has_more = bool(found.entries) and found.version > self._version
             self._version = found.version
             if not has_more:

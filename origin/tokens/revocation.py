@@ -27,8 +27,12 @@ Kind = Literal["token", "session", "account", "title", "key"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-MOST_ENTRIES = 100_000
-"""Most entries of a list. A list that is full takes no more and says so."""
+MOST_ENTRIES = 400_000
+"""Most entries of a list, some 500 bytes each. One that is full takes no more of tokens and
+sessions and says so; one of an account, a title or a key takes the place of the first of these to
+end."""
+
+_MANY: tuple[Kind, ...] = ("token", "session")
 
 MAX_VALUE_CHARS = 512
 """Longest name of what is revoked."""
@@ -186,11 +190,9 @@ class DenyList:
             held = named.get(entry.value)
             if now_s >= entry.until_s or (held is not None and not entry.supersedes(held)):
                 continue
-            if held is None and len(self) >= self._most:
-                self.prune(now_s)
-                if len(self) >= self._most:
-                    left_out += 1
-                    continue
+            if held is None and not self._has_room(entry.kind, now_s):
+                left_out += 1
+                continue
             named[entry.value] = entry
             self._number += 1
             self._numbers[entry.subject] = self._number
@@ -200,8 +202,8 @@ class DenyList:
             self._tidy()
         if left_out:
             raise FullListError(
-                f"deny list: full with {len(self)} entries, {left_out} left out; revoke accounts "
-                "or titles instead of tokens, or replace the signing key"
+                f"deny list: full with {len(self)} entries, {left_out} left out; let tokens live "
+                "shorter, revoke accounts instead of sessions, or replace the signing key"
             )
         return self._number > before
 
@@ -229,6 +231,21 @@ class DenyList:
             found.append(self._entry(subject))
             last = self._order[at]
         return tuple(found), self._number
+
+    def _has_room(self, kind: Kind, now_s: float) -> bool:
+        """Whether an entry can be taken; make room when it must be."""
+        if len(self) < self._most:
+            return True
+        self.prune(now_s)
+        if len(self) < self._most or kind in _MANY:
+            return len(self) < self._most
+        many = [entry for each in _MANY for entry in self._by_kind[each].values()]
+        if not many:
+            return False
+        first = min(many, key=lambda entry: entry.until_s)
+        del self._by_kind[first.kind][first.value]
+        del self._numbers[first.subject]
+        return True
 
     def _entry(self, subject: tuple[Kind, str]) -> Revocation:
         return self._by_kind[subject[0]][subject[1]]

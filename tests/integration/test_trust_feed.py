@@ -432,6 +432,45 @@ async def test_an_origin_whose_source_fails_keeps_what_it_knows_and_says_so_once
     ]
 
 
+async def test_what_comes_after_a_full_list_is_still_heard_of(
+    tmp_path: Path, client: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A title can be revoked although too many sessions are; the log says so once."""
+    write_package(tmp_path / "film")
+    source = MemoryRevocations()
+    app = make_app(DirectoryStore(tmp_path / "film"), MemoryKeys("film"), revocations=source)
+    origin = app[ORIGIN]
+    origin.trust.denied._most = 3
+    async with (
+        listening(app, host="127.0.0.1", port=0, limits=LIMITS) as where,
+        running_edge(where.url, tmp_path / "e") as edge,
+    ):
+        edge.edge._token_check.denied._most = 2
+        token = origin.playback("film")["token"]
+        urls = [f"{base}/t/{token}/film/v0/00000.m4s" for base in (where.url, edge.url)]
+        assert {await reason(client, url) for url in urls} == {""}
+        for number in range(5):
+            add(source, f"session {number}", number)
+        await until(lambda: logged(caplog, 2))
+        now_s = real_s()
+        source.add(
+            Revocation(kind="title", value="film", until_s=now_s + 60, changed_ms=int(now_s)),
+            now_s=now_s,
+        )
+
+        async def all_refuse() -> bool:
+            return {await reason(client, url) for url in urls} == {"revoked"}
+
+        await until(all_refuse)
+        assert await logged(caplog, 2)
+
+
+async def logged(caplog: pytest.LogCaptureFixture, times: int) -> bool:
+    """Whether so many servers have said that their list is full."""
+    told = [each for each in caplog.records if "deny list: full" in each.getMessage()]
+    return len(told) == times
+
+
 def add(source: MemoryRevocations, session: str, number: int) -> None:
     now_s = real_s()
     entry = Revocation(

@@ -128,6 +128,22 @@ def test_a_full_list_keeps_what_it_has_takes_what_supersedes_it_and_says_so() ->
     assert {each.value for each in denied.since(0, most=9)[0]} == {"2", "3"}
 
 
+def test_an_account_takes_the_place_of_the_session_that_ends_first() -> None:
+    """So that one who must not get in is kept out, however many sessions were closed."""
+    denied = DenyList(most=2)
+    denied.merge(
+        [entry(value="1", until_s=NOW_S + 9), entry(value="2", until_s=NOW_S + 5)], now_s=NOW_S
+    )
+    for kind in ("account", "title"):
+        denied.merge([entry(kind, "x")], now_s=NOW_S)
+    assert {each.subject for each in denied.since(0, most=9)[0]} == {
+        ("account", "x"),
+        ("title", "x"),
+    }
+    with pytest.raises(FullListError):
+        denied.merge([entry("key", "k")], now_s=NOW_S)
+
+
 def test_changes_are_told_once_oldest_first_and_in_parts() -> None:
     denied = listing(*(entry(value=str(number)) for number in range(5)))
     found, last = denied.since(0, most=2)
