@@ -7,6 +7,7 @@ whatever was started ends with it, caches in a temporary folder included.
 from __future__ import annotations
 
 import os
+import secrets
 import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -139,6 +140,7 @@ class Stack:
         self._keys = keys
         self._origin: Origin | None = None
         self._folder: Path | None = None
+        self._tier_secret = secrets.token_hex(16)
         self._running = AsyncExitStack()
 
     def __repr__(self) -> str:
@@ -244,6 +246,7 @@ class Stack:
             tier=tier,
             cache_bytes=self.config.cache_bytes,
             cmcd_log=self.config.cmcd_log if tier == "isp" else "",
+            tier_secret=self._tier_secret,
         )
         app = make_edge(config, cache_dir=folder / name, limits=self._limits)
         running.callback(app[EDGE].reports.close)
@@ -292,6 +295,7 @@ class Stack:
             public_base=first_edge,
             playlist_max_age_s=config.playlist_max_age_s,
             token_ttl_s=config.token_ttl_s,
+            tier_secret=self._tier_secret,
         )
 
     def _temporary(self, running: AsyncExitStack) -> Path:

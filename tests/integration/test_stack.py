@@ -70,6 +70,14 @@ async def test_a_title_is_served_through_two_tiers_and_fetched_once_by_each(
         assert sum(edge.counters.fills for edge in stack.edges.values()) == 3
 
 
+async def test_its_tiers_ask_with_tokens_of_their_own(package: Path, keys: Path) -> None:
+    """So what is bound to a viewer's address works through both of them."""
+    async with Stack([package], keys=keys) as stack, asyncio.timeout(5):
+        for edge in stack.edges.values():
+            while not edge._following.takes_tiers():  # noqa: ASYNC110 -- parents say so soon
+                await asyncio.sleep(0.01)
+
+
 async def test_ports_follow_the_first_one_and_playback_is_at_the_first_edge(
     package: Path, keys: Path
 ) -> None:
