@@ -214,7 +214,7 @@ class KeyStore:
     def secret_stamp(self, name: str) -> object:
         """What differs after a secret was changed; to read it may take a program."""
         try:
-            state = os.stat(self._folder / f"{name}.json")
+            state = (self._folder / f"{name}.json").stat()
         except OSError:
             return None
         return state.st_mtime_ns, state.st_ino, state.st_size
