@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from functools import lru_cache
 
 from origin.tokens.matching import MatchError, Pattern, hash_fits, normal_authority, normal_escapes
 from origin.tokens.permission import Asked
@@ -145,6 +146,7 @@ class Addresses:
         return None if address is not None and address in self.network else "wrong-address"
 
 
+@lru_cache(maxsize=4096)
 def address_of(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """An address as sockets give it; None when it is none.
 
