@@ -509,15 +509,21 @@ class Edge:
         if self._sheds(wanted):
             return shed_response()
         if target.kind == "object":
-            elsewhere = await self._shared(request, wanted)
+            # One worker notes all uses of a token for an object: its owner.
+            may_borrow = not permission.nonce
+            elsewhere = await self._shared(request, wanted, may_borrow=may_borrow)
             if elsewhere is not None:
                 return elsewhere
             return await self._delivery.answer(request, wanted)
         return await self._passthrough.forward(request, wanted, "bypass")
 
-    async def _shared(self, request: web.Request, wanted: Wanted) -> web.StreamResponse | None:
+    async def _shared(
+        self, request: web.Request, wanted: Wanted, *, may_borrow: bool = True
+    ) -> web.StreamResponse | None:
         """The answer of the worker whose matter it is; None when it is this one's."""
-        return None if self._sharing is None else await self._sharing.answer(request, wanted)
+        if self._sharing is None:
+            return None
+        return await self._sharing.answer(request, wanted, may_borrow=may_borrow)
 
     def _wanted(self, request: web.Request, target: Target, said: Permission) -> Wanted:
         """What a request with a token wants: its fields choose nothing at the parent.

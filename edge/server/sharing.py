@@ -179,8 +179,15 @@ class Sharing:
         for upstream in self._upstreams.values():
             upstream.reconfigure(_patient(config))
 
-    async def answer(self, request: web.Request, wanted: Wanted) -> web.StreamResponse | None:
+    async def answer(
+        self, request: web.Request, wanted: Wanted, *, may_borrow: bool = True
+    ) -> web.StreamResponse | None:
         """Answer a request whose key another worker owns.
+
+        Args:
+            request: The request.
+            wanted: What it wants.
+            may_borrow: False: the owner is to see it, whatever is on loan.
 
         Returns:
             None when this worker owns it or stands in for its owner.
@@ -195,13 +202,13 @@ class Sharing:
         if order[0] == self.worker.number:
             return None
         is_plain = request.method in ("GET", "HEAD") and not request.body_exists
-        if is_plain:
+        if is_plain and may_borrow:
             loan = await self._borrow(wanted.key, order)
             if loan is not None:
                 answer = await self._answer_from(request, wanted, loan)
                 if answer is not None:
                     return answer
-        else:
+        elif not is_plain:
             self._end_loan(wanted.key)
         for number in self._before(order):
             relayed = await self._relay(request, number)

@@ -21,7 +21,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from yarl import URL
 
 from origin.tokens.carriage import to_segment
+from origin.tokens.jws import sign_jws
 from origin.tokens.shortform import mint_short
+from origin.tokens.signingkeys import SigningKey
 from tests.fakes.parent import FakeParent, fake_parent
 
 BODY = os.urandom(1 << 20)
@@ -141,6 +143,27 @@ async def test_a_token_for_one_address_opens_what_any_worker_holds(
             told = {"Abr-Client": "http 192.0.2.1"}
             found = [await edge.get(f"/t/{to_segment(token)}{path}", told) for path in paths]
             assert {status for status, _, _ in found} == {expected}
+
+
+async def test_a_token_that_may_be_used_once_is_used_once_at_all_workers(
+    parent: FakeParent, tmp_path: Path
+) -> None:
+    """Also for what each of them could answer from the cache."""
+    secret = bytes(32)
+    key = {"kty": "oct", "kid": "k", "k": base64.urlsafe_b64encode(secret).decode().rstrip("=")}
+    trust = tmp_path / "trust.json"
+    trust.write_text(json.dumps({"App": {"keys": [key], "forms": ["uri-signing"]}}))
+    trust.chmod(0o600)
+    parent.add("/film/0", b"x")
+    more = ("--trust", str(trust))
+    async with edge_with_workers(parent, tmp_path / "c", *more, workers=3, checks=True) as edge:
+        own = parent.issuer.issue("film", now_s=parent.now(), session_id="s")
+        asked = [edge.get(f"/t/{own}/film/0") for _ in range(12)]
+        assert {status for status, _, _ in await asyncio.gather(*asked)} == {200}
+        claims = {"iss": "App", "exp": 2**31, "jti": "once", "cdniuc": "regex:.*/film/.*"}
+        once = sign_jws(claims, SigningKey(kid="k", algorithm="HS256", key=secret))
+        found = [(await edge.get(f"/t/{once}/film/0"))[0] for _ in range(15)]
+        assert (found.count(200), found.count(403)) == (1, 14)
 
 
 async def test_every_worker_answers_from_the_one_cache_and_uses_are_reported(
