@@ -49,6 +49,9 @@ MAX_FRESH_S = 3600.0
 PATIENCE_S = 1.0
 """Longest time that a request waits for keys to be renewed, when there are older ones."""
 
+SETTLE_S = 0.5
+"""Longest time that news of keys waits for a fetch that may bring them."""
+
 SKEW_TOLD_S = 30.0
 """A clock that is further than this off the parent's is worth a line in the log."""
 
@@ -279,9 +282,10 @@ class TokenCheck:
             return self._succeeded
 
     async def settle(self) -> None:
-        """Wait for the end of a fetch that is under way."""
-        async with self._lock:
-            pass
+        """Wait a little for a key set that is being fetched; the parent asked may hang."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_S), self._lock:
+                pass
 
     async def _learn(self, verifier: TokenVerifier, token: str | None) -> bool:
         """Whether a fetch brings the key of ``token``, which is not known yet."""
