@@ -49,7 +49,7 @@ MAX_FRESH_S = 3600.0
 PATIENCE_S = 1.0
 """Longest time that a request waits for keys to be renewed, when there are older ones."""
 
-SETTLE_S = 0.5
+SETTLE_S = 2.0
 """Longest time that news of keys waits for a fetch that may bring them."""
 
 SKEW_TOLD_S = 30.0
