@@ -129,7 +129,7 @@ def refusing_between(start_s: float, end_s: float) -> tuple[FakeTitle, list[floa
 
 @pytest.mark.parametrize(("down_s", "ended"), [(8.0, "complete"), (120.0, "error: ")])
 def test_a_server_that_comes_back_in_time_costs_no_session(down_s: float, ended: str) -> None:
-    """Eight seconds of 503 are waited out; two minutes are not, with 20 s for each of three rungs."""
+    """Eight seconds of 503 are waited out; two minutes are not, 20 s for each of three rungs."""
     title, clock = refusing_between(2.0, 2.0 + down_s)
 
     class Watch(PlaybackSession):
