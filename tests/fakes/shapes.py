@@ -18,7 +18,10 @@ from player.drivers.transport import TransferError
 from player.drivers.virtual import VirtualResponse
 from player.playback.actions import Want
 from player.playback.retry import Failure
+from tests.unit.transcode.test_fragments import AAC, init_section
 from transcode.encryption import encrypt
+
+INIT, MEDIA = init_section(AAC), b"\0\0\0\x08moof"
 
 SILENCE_S = 1e6
 KEY = bytes(range(16))
@@ -152,7 +155,7 @@ class ScriptedTransport:
         on_piece(500)
         if want.kind == "key":
             return KEY
-        clear = self._shape.body(want) or b"media"
+        clear = self._shape.body(want) or (INIT if want.kind == "init" else MEDIA)
         return clear if want.key is None else encrypt(clear, KEY, want.key.iv)
 
 
