@@ -207,6 +207,13 @@ async def test_a_token_that_is_used_once_opens_once_whatever_comes_after(
     again = cat(cti=b"2", catreplay=2)
     answers = [await served.ask(f"t/{again}/{SEGMENT}", at=at) for _ in range(3)]
     assert [status for status, _, _ in answers] == [200] * 3
+    names = {
+        "origin": "abr_origin_tokens_reused_total 2.0",
+        "edge": "abr_edge_tokens_reused_total{",
+    }
+    _, text, _ = await served.ask("metrics", at=at)
+    (line,) = [each for each in text.decode().splitlines() if each.startswith(names[at])]
+    assert line.endswith(" 2.0")
 
 
 @AT
