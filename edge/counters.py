@@ -46,6 +46,8 @@ class Counters:
     """Complete objects that could have been stored but did not fit the disk or the policy."""
     dropped: int = 0
     """Stored objects that were found damaged or gone."""
+    tokens_reused: int = 0
+    """Uses after the first of tokens that ask for these to be noticed."""
     refusals: Counter[str] = field(default_factory=Counter)
     """Requests refused, by reason."""
 

@@ -33,6 +33,7 @@ COUNTERS = {
     "evictions": "Objects evicted to make room.",
     "not_stored": "Whole objects that neither disk nor policy took.",
     "dropped": "Stored objects found damaged or gone.",
+    "tokens_reused": "Uses after the first of tokens that ask for these to be noticed.",
 }
 """Fields of ``Counters`` that are exposed as ``abr_edge_<field>_total``."""
 

@@ -37,6 +37,11 @@ class OriginMetrics:
             ["reason"],
             registry=self.registry,
         )
+        self._reused = Counter(
+            "abr_origin_tokens_reused",
+            "Uses after the first of tokens that ask for these to be noticed",
+            registry=self.registry,
+        )
         self._seconds = Histogram(
             "abr_origin_request_seconds",
             "From the request's head to the end of the handler, by kind of target",
@@ -60,6 +65,10 @@ class OriginMetrics:
     def count_refusal(self, reason: str) -> None:
         """Count one refusal."""
         self._refusals.labels(reason).inc()
+
+    def count_reuse(self) -> None:
+        """Count one use again."""
+        self._reused.inc()
 
     def show_lost_lines(self, count: Callable[[], int]) -> None:
         """Show how many lines of the audit log could not be written."""

@@ -501,7 +501,8 @@ class Edge:
         moved = moved_to(request, target, permission, asked=asked, now_s=now_s)
         if moved is not None:
             return moved
-        self._token_check.use(permission, asked)
+        if self._token_check.use(permission, asked):
+            self.counters.tokens_reused += 1
         hand_over(request, target, permission, asked=asked, now_s=now_s)
         wanted = self._wanted(request, target, permission)
         if target.kind == "steering":

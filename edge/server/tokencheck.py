@@ -203,14 +203,17 @@ class TokenCheck:
                 raise
             return self._check(verifier, target, asked)
 
-    def use(self, permission: Permission, asked: Asked) -> None:
+    def use(self, permission: Permission, asked: Asked) -> bool:
         """Note that a token is used for a request that it permits, once for each.
+
+        Returns:
+            Whether it is a use again that is only to be counted.
 
         Raises:
             TokenError: it was used before.
         """
         assert self._verifier is not None
-        self._verifier.use(permission, asked=asked, now_s=self.now_s())
+        return self._verifier.use(permission, asked=asked, now_s=self.now_s())
 
     def of_prefix(self, segment: str, title: str, asked: Callable[[], Asked]) -> Permission | None:
         """What a token that is a path prefix permits, if it opens an object; None when uncertain.

@@ -410,7 +410,8 @@ class Origin:
         show(request, target.shown)
         moved = moved_to(request, target, permission, asked=asked, now_s=now_s)
         if moved is None:
-            self.verifier.use(permission, asked=asked, now_s=now_s, leeway_s=leeway_s)
+            if self.verifier.use(permission, asked=asked, now_s=now_s, leeway_s=leeway_s):
+                self.metrics.count_reuse()
             hand_over(request, target, permission, asked=asked, now_s=now_s)
         return permission, moved
 

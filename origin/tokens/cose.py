@@ -1,8 +1,8 @@
 """COSE: a payload with one signature (COSE_Sign1) or one MAC (COSE_Mac0), as bytes.
 
 What a stranger sent is read with as little as possible: no value is decoded before the signature
-is verified but those of two small headers, and each has one spelling only (the shortest). So an
-altered text is never taken for another text of the same token.
+is verified but those of two small headers, and each has one spelling only (the shortest). The tags
+in front, and a key id outside of what is signed, may be there or not; nothing else can be altered.
 
 Sources: RFC 9052 §3, §4.2, §6.2 and §9 (structures), RFC 9053 §2 and §3 (algorithms), RFC 9864
 (ESP256 and Ed25519, the names that say the curve), RFC 8949 §3 and §4.1 (encoding), RFC 8392 §6

@@ -11,8 +11,11 @@ _PATH_TOKEN = re.compile(
     r"(?:[\w-]+(?:\.|%2e)[\w-]+(?:\.|%2e)[\w-]{86}(?![\w.~%+=-])|-(?=/)|\S+)",
     re.IGNORECASE | re.ASCII,
 )
+# A JWT, or what begins as a Common Access Token does.
 _LOOSE_TOKEN = re.compile(
-    r"(?<![\w-])[\w-]{8,}(?:\.|%2e)[\w-]{8,}(?:\.|%2e)[\w-]{8,}", re.IGNORECASE
+    r"(?<![\w-])(?:[\w-]{8,}(?:\.|%2e)[\w-]{8,}(?:\.|%2e)[\w-]{8,}"
+    r"|(?:(?:2D3[RS])?h[EF]|0[Yo]R)[\w-]{40,})",
+    re.IGNORECASE,
 )
 # Of a query only the names and values that hold no secret by themselves would be of use.
 _QUERY = re.compile(r"\?[^\s\"']+")

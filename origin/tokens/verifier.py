@@ -184,7 +184,7 @@ class TokenVerifier:
         """
         return self._genuine(token)
 
-    def use(self, found: Permission, *, asked: Asked, now_s: float, leeway_s: float = 0.0) -> None:
+    def use(self, found: Permission, *, asked: Asked, now_s: float, leeway_s: float = 0.0) -> bool:
         """Note that a token is used for a request that it permits; called once for each.
 
         Args:
@@ -193,17 +193,21 @@ class TokenVerifier:
             now_s: Unix time, seconds.
             leeway_s: As for ``verify``.
 
+        Returns:
+            Whether it is a use again that is only to be counted.
+
         Raises:
             TokenError: ``used`` before, or ``too-many`` tokens of the kind to know.
         """
         if not found.nonce:
-            return
+            return False
         name = f"{found.form}\n{found.nonce}"
         if found.reuse == "other-objects":
             name += f"\n{asked.method} /{asked.title}/{asked.path}"
         use = self.uses.use(name, ends_s=found.expires_s + leeway_s, now_s=now_s)
         if found.reuse != "anything" and use != "first":
             _refuse(found, "used" if use == "again" else "too-many", now_s)
+        return use == "again"
 
     def _permitting(self, token: str | None, asked: Asked, now_s: float) -> Permission:
         found = self._genuine(token)

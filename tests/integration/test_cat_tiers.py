@@ -16,6 +16,7 @@ from origin.server.quick import Client
 from origin.simplehead import SimpleHead
 from origin.tokens.cat.form import mint_cat
 from origin.tokens.keysets import b64url, unb64url
+from origin.tokens.redaction import redact
 from origin.tokens.signingkeys import SigningKey
 from tests.integration.test_token_carriage import (
     CONTENT,
@@ -207,6 +208,13 @@ async def test_a_token_that_is_used_once_opens_once_whatever_comes_after(
     again = cat(cti=b"2", catreplay=2)
     answers = [await served.ask(f"t/{again}/{SEGMENT}", at=at) for _ in range(3)]
     assert [status for status, _, _ in answers] == [200] * 3
+    names = {
+        "origin": "abr_origin_tokens_reused_total 2.0",
+        "edge": "abr_edge_tokens_reused_total{",
+    }
+    _, text, _ = await served.ask("metrics", at=at)
+    (line,) = [each for each in text.decode().splitlines() if each.startswith(names[at])]
+    assert line.endswith(" 2.0")
 
 
 @AT
@@ -266,3 +274,24 @@ async def test_a_token_may_say_where_to_go_when_it_is_refused(at: str, served: T
     assert (status, fields["Location"]) == (302, "https://a.example/sign-in")
     assert (fields["X-Why"], fields["Abr-Refusal"]) == ("ended", "expired")
     assert fields["Cache-Control"] == "no-store"
+
+
+async def test_no_log_shows_a_token_wherever_it_stood(
+    served: Tiers, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Genuine, altered, and with an answer of its own."""
+    caplog.set_level("DEBUG")
+    token = cat(catif={4: [302, {"Location": "https://a.example/"}, None]})
+    for place in PLACES.values():
+        for text in (token, token[:-3] + "AAA", token[5:]):
+            path, headers = place(PLAYLIST, text)
+            await served.ask(path, headers)
+    served.clock.now_s = NOW_S + 100
+    await served.ask(f"t/{token}/{SEGMENT}")
+    shown = "\n".join(
+        record.getMessage() for record in caplog.records if not record.name.startswith("asyncio")
+    )
+    assert token[-40:-4] not in shown
+    assert token[10:50] not in shown
+    untagged = b64url(unb64url(token)[3:])
+    assert redact(f"no answer to {token}: {untagged}") == "no answer to -: -"

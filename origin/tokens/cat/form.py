@@ -5,7 +5,7 @@ mean; here they are verified, and made. Times are checked by the verifier as for
 whatever leeway libraries for CWTs would give.
 
 Stricter than CTA-5007: a token must end, and a claim that is not kept refuses it. Where two open
-implementations differ, or one of them from the standard, ``docs/tokens.md`` has a list.
+implementations differ, or one of them from the standard, ``docs/common-access-tokens.md`` says so.
 
 Sources: CTA-5007 (see ``claims``), RFC 8392 §7 (making and validating a CWT), RFC 9052 §3.1.
 """
