@@ -70,9 +70,17 @@ class PublishedStore:
             return tuple(sorted(self._titles))
 
     def index(self, title: str, version: str = "") -> PresentationIndex | None:
-        """The index of a version, the current one by default; None when there is none."""
-        named = version or self._version(title)
-        return None if named is None else self._index(title, named)
+        """The index of a version, the current one by default; None when there is none.
+
+        Raises:
+            UpstreamError: the store cannot be read.
+        """
+        try:
+            named = version or self._version(title)
+            return None if named is None else self._index(title, named)
+        except StoreError as exc:
+            LOGGER.warning("%s", exc)
+            raise UpstreamError("the store of this origin failed; its log says how") from exc
 
     def open(self, title: str, path: str) -> OpenObject | None:
         """The object; None when no version of the title lists it.

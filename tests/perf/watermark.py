@@ -29,6 +29,7 @@ from edge.server.app import make_app as make_edge
 from origin.config import OriginConfig, ServerLimits
 from origin.server.app import ORIGIN, make_app
 from origin.server.httpserver import listening
+from origin.server.quick import Client
 from origin.server.store import DirectoryStore
 from origin.simplehead import SimpleHeads
 from transcode.config import TranscodeConfig
@@ -49,6 +50,13 @@ SEGMENT_S = 2.0
 MINUTE = 30
 """Segments of a minute."""
 LADDER = "180:250,360:800"
+FULL_LADDER = "180:250,360:800,720:2500"
+"""For cost and quality."""
+
+
+def tell(line: str) -> None:
+    """Print a line at once: a run takes minutes."""
+    print(line, flush=True)
 
 
 def cpu_s() -> float:
@@ -59,11 +67,11 @@ def cpu_s() -> float:
     )
 
 
-async def packaged(master: Path, out: Path, *, watermark: bool) -> float:
+async def packaged(master: Path, out: Path, *, watermark: bool, ladder: str = LADDER) -> float:
     """Package ``master``; processor seconds."""
     began_s = cpu_s()
     config = TranscodeConfig(
-        segment_s=SEGMENT_S, ladder=LADDER, watermark=watermark, no_cache=True, force=True,
+        segment_s=SEGMENT_S, ladder=ladder, watermark=watermark, no_cache=True, force=True,
         keys_dir=str(out.parent / "keys"),
     )  # fmt: skip
     await transcode(master, out, config)
@@ -74,17 +82,17 @@ async def cost(master: Path, folder: Path, rounds: int) -> None:
     """What the second variant costs to encode."""
     ratios = []
     for _ in range(rounds):
-        plain_s = await packaged(master, folder / "plain", watermark=False)
-        marked_s = await packaged(master, folder / "film", watermark=True)
+        plain_s = await packaged(master, folder / "plain", watermark=False, ladder=FULL_LADDER)
+        marked_s = await packaged(master, folder / "film", watermark=True, ladder=FULL_LADDER)
         ratios.append(marked_s / plain_s)
-    print(
+    tell(
         f"processor time of --watermark over that without: {statistics.median(ratios):.2f} "
         f"({min(ratios):.2f} to {max(ratios):.2f}, {rounds} rounds)"
     )
 
 
 def quality(master: Path, folder: Path) -> None:
-    """VMAF and PSNR of the top rung, and its size: unmarked, variant A, variant B."""
+    """VMAF and PSNR of 20 s of the top rung, and its size: unmarked, variant A, variant B."""
     index = PackageMedia.open(folder / "film", lambda _title, _kid: b"").index
     track = index.video[-1]
     sizes = {}
@@ -104,14 +112,15 @@ def quality(master: Path, folder: Path) -> None:
             "split[b][b2];[a][b]psnr;[a2][b2]libvmaf=n_threads=2"
         )
         done = subprocess.run(
-            [find("ffmpeg", ("libvmaf",)).path, "-hide_banner", "-i", str(path), "-i", str(master),
+            [find("ffmpeg", ("libvmaf",)).path, "-hide_banner",
+             "-t", "20", "-i", str(path), "-t", "20", "-i", str(master),
              "-lavfi", graph, "-f", "null", "-"],
             capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         psnr = done.stderr.partition("PSNR y:")[2].split()[0]
         vmaf = done.stderr.partition("VMAF score: ")[2].split()[0]
         growth = sizes[name] / sizes["unmarked"] - 1
-        print(
+        tell(
             f"{track.width}x{track.height} {name}: VMAF {float(vmaf):.2f}, PSNR {float(psnr):.2f} "
             f"dB, {sizes[name] / 1e6:.2f} MB ({growth:+.1%})"
         )
@@ -175,17 +184,24 @@ async def detection(folder: Path, args: argparse.Namespace) -> None:
                     wrong += any(each != name for each in said)
                     for each in place.iterdir():
                         each.unlink()
-                print(
+                tell(
                     f"a minute as downloaded: {found} of {args.sessions} sessions recovered, "
                     f"{missed} missed, {wrong} with somebody else named"
                 )
                 for tier, edge in (("inner", inner_app[EDGE]), ("outer", outer_app[EDGE])):
                     held = [key for key in edge.index.keys() if key.endswith(".m4s")]  # noqa: SIM118
                     segments = {key.replace(".a.", ".").replace(".b.", ".") for key in held}
-                    print(
+                    tell(
                         f"{tier} tier after {args.sessions} sessions: {len(held)} objects for "
                         f"{len(segments)} segments ({len(held) / len(segments):.2f} each)"
                     )
+                for name, pattern in zip(names[:16] * 2, patterns[:16] * 2, strict=True):
+                    token = issuer.issue(
+                        "film", now_s=app[ORIGIN]._now(), session_id=name, watermark=pattern
+                    )
+                    await copy(client, outer.url, token, range(MINUTE, MINUTE + 1), tracks[:1])
+                    async with client.get(f"{outer.url}/t/{token}/film/v0/{INIT}") as answer:
+                        await answer.read()
                 short_cut(outer_app[EDGE], names[:50], issuer, app[ORIGIN]._now, patterns)
 
 
@@ -195,6 +211,7 @@ def short_cut(
     """What choosing costs on the short cut: look-ups of hot objects with and without it."""
     hot = edge.hot  # type: ignore[attr-defined]  # an edge
     heads = SimpleHeads()
+    here = Client(scheme="http", address="127.0.0.1")
     path = f"/film/v0/{segment_name(MINUTE)}"
 
     def asked(token: str, path: str) -> object:
@@ -206,8 +223,8 @@ def short_cut(
     ]
     marked = [asked(token, path) for token in tokens]
     plain = [asked(token, "/film/v0/init.mp4") for token in tokens]
-    if not all(hot.find(head) for head in (*marked, *plain)):
-        print("short cut: not everything is hot")
+    if not all(hot.find(head, here) for head in (*marked, *plain)):
+        tell("short cut: not everything is hot")
         return
     times: dict[str, list[float]] = {"marked": [], "plain": []}
     for _ in range(7):
@@ -215,10 +232,10 @@ def short_cut(
             began_s = time.process_time()
             for _ in range(200):
                 for head in chosen:
-                    hot.find(head)
+                    hot.find(head, here)
             times[name].append((time.process_time() - began_s) / 200 / len(chosen))
     own, base = (statistics.median(times[name]) * 1e6 for name in ("marked", "plain"))
-    print(f"short cut: {base:.1f} us a look-up, {own:.1f} us with a choice (+{own - base:.1f})")
+    tell(f"short cut: {base:.1f} us a look-up, {own:.1f} us with a choice (+{own - base:.1f})")
 
 
 def encoded(path: Path, again: Path, how: Sequence[str]) -> None:
@@ -268,7 +285,7 @@ async def copies(folder: Path, args: argparse.Namespace) -> None:
             found = await named(film(range(first, first + MINUTE), session), *encode)
             right += found == {names[session]}
             wrong += bool(found - {names[session]})
-        print(f"a minute {words}: {right} of {args.encoded} recovered, {wrong} with another named")
+        tell(f"a minute {words}: {right} of {args.encoded} recovered, {wrong} with another named")
     needed = bits_needed(args.sessions, colluders=2)
     kinds: list[tuple[str, Sequence[str], int]] = [
         ("", (), args.mixes),
@@ -282,7 +299,7 @@ async def copies(folder: Path, args: argparse.Namespace) -> None:
             both += found == {names[each] for each in pair}
             one += len(found) == 1
             wrong += bool(found - {names[each] for each in pair})
-        print(
+        tell(
             f"mix of two, {count} segments{words}: both named in {both} of {mixes}, one alone in "
             f"{one}, somebody else in {wrong} (about {needed} bits are needed)"
         )
@@ -294,11 +311,10 @@ async def measure(args: argparse.Namespace) -> None:
         folder = Path(name)
         generated = folder / "generated.mkv"
         await write_master(generated, SceneSpec(width=640, height=360, duration_s=args.length_s))
-        master = args.master or generated
-        await cost(master, folder, args.rounds)
-        quality(master, folder)
         if args.master:
-            await packaged(generated, folder / "film", watermark=True)
+            await cost(args.master, folder, args.rounds)
+            quality(args.master, folder)
+        await packaged(generated, folder / "film", watermark=True)
         await detection(folder, args)
         await copies(folder, args)
 
@@ -306,7 +322,9 @@ async def measure(args: argparse.Namespace) -> None:
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--master", type=Path, help="film to measure cost and quality with")
+    parser.add_argument(
+        "--master", type=Path, help="film to measure cost and quality with; none: not"
+    )
     parser.add_argument("--sessions", type=int, default=200)
     parser.add_argument("--encoded", type=int, default=20)
     parser.add_argument("--mixes", type=int, default=50)

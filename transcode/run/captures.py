@@ -27,7 +27,9 @@ from transcode.run.ffmpegtools import find
 from transcode.run.packagemedia import PackageMedia
 from transcode.run.process import run_ffmpeg
 from transcode.watermark.aligning import (
+    ALIKE,
     COLUMNS,
+    FOUND,
     REACH_FRAMES,
     ROWS,
     Mark,
@@ -251,8 +253,9 @@ async def _alike_pictures(file: Path, where: str, package: PackageMedia, tell: T
         place = await _find(capture, tracks[0], package, Path(folder), tell)
         if not place.is_sure:
             raise MediaError(
-                f"{where}: no part of {package.index.title} (likeness {place.likeness:.1f}, "
-                "expected 8 or more): another film, too short, mirrored, or played at another speed"
+                f"{where}: no part of {package.index.title} (likeness {place.likeness:.1f} and "
+                f"{place.alike:.2f}, expected {FOUND:g} or {ALIKE:g}): another film, too short, "
+                "cropped, mirrored, or played at another speed"
             )
         height = await _height_of(file)
         nearest = sorted(tracks, key=lambda each: abs(each.height - height))

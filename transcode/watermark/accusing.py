@@ -11,9 +11,9 @@ sessions look like this is at most
   one does not explain are explained, plus the probability that any pair of innocents explains
   as much. Each test counts double, because the better of the two is used.
 
-Nobody is named whose probability is above the limit, however likely the explanation. Everybody
-is whose own is below it: of pictures that are the average of two copies, the segments where both
-have the same bit are left, and both sessions explain all of them.
+Nobody is named whose probability is above the limit, however likely the explanation. Whoever
+explains as much as the best of them is named beside it: of pictures that are the average of two
+copies, the segments where both have the same bit are left, and both sessions explain all of them.
 
 Source: the marking assumption of Boneh and Shaw, Collusion-secure fingerprinting for digital data,
 1998 (where sessions have the same bit, a mix of them has it too); fair bits are the best against
@@ -55,7 +55,7 @@ class Verdict:
     """What the evidence says."""
 
     suspects: tuple[Suspect, ...]
-    """The likeliest explanation, one session or two, and whoever else is sure; most agreeing
+    """The likeliest explanation, one session or two, and whoever explains as much; most agreeing
     first."""
     limit: float
     """Most that ``false_probability`` may be for a session to be named."""
@@ -103,7 +103,7 @@ def accuse(
     )
     places = _explanation(seen)
     chances = _chances(seen, places)
-    others = [place for place in _sure(seen, limit) if place not in places]
+    others = _as_good(seen, places, limit)
     places = (*places, *others)
     chances += [seen.alone(place) for place in others]
     suspects = [
@@ -182,14 +182,16 @@ def _explanation(seen: _Seen) -> tuple[int, ...]:
     return found
 
 
-def _sure(seen: _Seen, limit: float) -> list[int]:
-    """Places of the sessions that agree too much for chance, without any explanation."""
+def _as_good(seen: _Seen, places: Sequence[int], limit: float) -> list[int]:
+    """Other sessions that agree too much for chance, and as much as the best of ``places``."""
+    if not places:
+        return []
     agreeing = (seen.agreement > 0).sum(axis=1)
-    least = next(
-        (each for each in range(seen.known + 1) if seen.count * _tail(seen.known, each) <= limit),
-        seen.known + 1,
-    )
-    return np.flatnonzero(agreeing >= least).tolist()
+    # As many bits may be misread as three standard deviations hold.
+    misread = math.floor(3 * math.sqrt(seen.known * seen.error_rate))
+    best = max(seen.agreeing(place) for place in places)
+    found: list[int] = np.flatnonzero(agreeing >= best - misread).tolist()
+    return [each for each in found if each not in places and seen.alone(each) <= limit]
 
 
 def _chances(seen: _Seen, places: Sequence[int]) -> list[float]:

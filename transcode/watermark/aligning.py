@@ -20,7 +20,11 @@ COLUMNS, ROWS = 64, 36
 COARSE_COLUMNS, COARSE_ROWS = 16, 9
 """Size of those by which a capture is found in the film."""
 FOUND = 8.0
-"""Standard deviations by which the right place must stand out from all others."""
+"""Standard deviations by which the right place stands out from all others, or else"""
+ALIKE = 0.8
+"""the correlation of its pictures with those of the capture: films may repeat themselves."""
+_TRIED = 32
+"""Places that are compared picture by picture."""
 SEEN = 3.0
 """Standard errors from none at which a mark is taken for seen. Of unmarked segments one in 230
 would pass; wrong bits make it harder to name somebody, never easier."""
@@ -50,11 +54,13 @@ class Place:
     """Frame of the film that the capture's first one shows; below 0: it begins earlier."""
     likeness: float
     """By how many standard deviations this place stands out."""
+    alike: float
+    """Mean correlation of pictures there, from -1 to 1."""
 
     @property
     def is_sure(self) -> bool:
         """Whether it is this film at all."""
-        return self.likeness >= FOUND
+        return self.likeness >= FOUND or self.alike >= ALIKE
 
 
 def place_of(capture: Pictures, film: Pictures) -> Place:
@@ -71,16 +77,51 @@ def place_of(capture: Pictures, film: Pictures) -> Place:
     for cell in range(ours.shape[1]):
         one = np.fft.rfft(ours[:, cell], size)
         spectrum += np.fft.rfft(theirs[:, cell], size) * np.conj(one)
-    alike = np.fft.irfft(spectrum, size)
+    matching = np.fft.irfft(spectrum, size)
     # Lag k is at place k; those below 0 are at the end.
-    lags = np.concatenate([alike[-(len(capture) - 1) :], alike[: len(film)]])
+    lags = np.concatenate([matching[-(len(capture) - 1) :], matching[: len(film)]])
     if len(capture) == 1:
-        lags = alike[: len(film)]
-    best = int(lags.argmax())
+        lags = matching[: len(film)]
+    begins = np.arange(len(lags)) - (len(lags) - len(film))
+    best, alike = 0, -2.0
+    for candidate in _peaks(lags):
+        own = _correlation(capture, film, int(begins[candidate]))
+        if own > alike:
+            best, alike = candidate, own
     others = np.delete(lags, slice(max(0, best - 2), best + 3))
     spread = float(others.std()) if len(others) else 0.0
     likeness = float(lags[best] - others.mean()) / spread if spread > 0 else 0.0
-    return Place(frame=best - (len(capture) - 1), likeness=likeness)
+    return Place(frame=int(begins[best]), likeness=likeness, alike=alike)
+
+
+def _peaks(lags: NDArray[np.float64]) -> list[int]:
+    """The highest places, none beside another."""
+    left = lags.copy()
+    found: list[int] = []
+    for _ in range(min(_TRIED, len(left))):
+        best = int(left.argmax())
+        if left[best] == -np.inf:
+            break
+        found.append(best)
+        left[max(0, best - 2) : best + 3] = -np.inf
+    return found
+
+
+def _correlation(capture: Pictures, film: Pictures, begin: int) -> float:
+    """Mean correlation of pictures where the capture begins at a frame of the film."""
+    first, last = max(0, begin), min(len(film), begin + len(capture))
+    step = max(1, (last - first) // 500)
+    theirs = film[first:last:step]
+    ours = capture[first - begin : last - begin : step]
+    if not len(theirs):
+        return -1.0
+    ours = ours - ours.mean(axis=1, keepdims=True)
+    theirs = theirs - theirs.mean(axis=1, keepdims=True)
+    sizes = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
+    shown = sizes > _FLATTEST
+    return (
+        float(((ours * theirs).sum(axis=1)[shown] / sizes[shown]).mean()) if shown.any() else -1.0
+    )
 
 
 def _changes(pictures: Pictures) -> Pictures:

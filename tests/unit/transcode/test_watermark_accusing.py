@@ -60,6 +60,19 @@ def test_a_mix_of_two_names_both_and_nobody_else() -> None:
         assert {each.session for each in verdict.named} == {one, other}
 
 
+def test_chance_likeness_is_no_accusation_where_another_explains_more() -> None:
+    """Found by the bench: 27 of 30 bits by chance, beside a session with all 30."""
+    names, patterns = crowd(2)
+    bits = np.unpackbits(np.frombuffer(patterns[0], np.uint8))
+    bits[:3] ^= 1
+    verdict = accuse(
+        copy_of("s0", segments=range(30)),
+        [*names, "alike"],
+        [*patterns, np.packbits(bits).tobytes()],
+    )
+    assert [each.session for each in verdict.named] == ["s0"]
+
+
 def test_the_average_of_two_copies_names_both_by_the_bits_that_they_share() -> None:
     names, patterns = crowd(200)
     bits = [[bit_of(pattern_of(SECRET, name), n) for n in range(60)] for name in ("s4", "s90")]

@@ -57,6 +57,15 @@ def test_a_capture_that_begins_before_the_film_is_found_too() -> None:
     assert place.frame == -40
 
 
+def test_a_film_that_repeats_itself_is_found_by_its_pictures() -> None:
+    part = film(100)
+    whole = np.concatenate([part + np.float32(8) * film(1, seed=n) / 100 for n in range(6)])
+    capture = noisy(whole[230:330], 2.0)
+    place = place_of(coarse(capture), coarse(whole))
+    assert place.is_sure
+    assert place.frame == 230
+
+
 def test_another_film_and_a_still_are_not_found() -> None:
     whole = film(600)
     assert not place_of(coarse(film(150, seed=5)), coarse(whole)).is_sure
