@@ -660,6 +660,7 @@ function listen() {
   $("seek").addEventListener("pointerleave", () => { $("preview").hidden = true; });
   addEventListener("hashchange", route);
   addEventListener("pagehide", () => playback?.stop());
+  addEventListener("pageshow", ({persisted}) => { if (persisted) route(); });
   setInterval(refresh, 250);
 }
 
@@ -749,7 +750,7 @@ function clear() {
 async function route() {
   clear();
   const title = location.hash.replace(/^#\//, "");
-  const facts = site.titles[title];
+  const facts = Object.hasOwn(site.titles, title) ? site.titles[title] : undefined;
   for (const link of document.querySelectorAll("[data-title]")) {
     if (link.dataset.title === title) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
