@@ -37,7 +37,7 @@ from edge.server.wire import Wire
 from origin.keyhead import KeyHead
 from origin.paths import METHODS, PathError, object_path, parse_target
 from origin.server.httpserver import add_fields
-from origin.server.quick import Client, Coming, Whole
+from origin.server.lanes import Client, Coming, Whole
 from origin.tierfields import asked_by_tier
 from origin.tokens.permission import Asked
 
