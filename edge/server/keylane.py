@@ -142,6 +142,7 @@ class KeyLane:
             method=head.method,
             scheme=client.scheme,
             authority=head.host,
+            query=target.query,
             address=client.address,
         )
         permission = self._tokens.permission(
