@@ -264,7 +264,7 @@ async def test_requests_wait_in_line_while_the_parent_has_as_many_as_it_may(
 ) -> None:
     """In the lane, where waiting is cheap; who leaves the line keeps nobody waiting."""
     async with before_a_parent(tmp_path, upstream_connections=1) as (parent, edge):
-        parent.things[KEY].first_byte_s = 0.1
+        may_end = parent.things[KEY].last_piece = asyncio.Event()
         url = f"{edge.url}/t/{token_of(parent)}{KEY}"
 
         async def ask() -> tuple[int, bytes]:
@@ -279,8 +279,9 @@ async def test_requests_wait_in_line_while_the_parent_has_as_many_as_it_may(
         others = [asyncio.create_task(ask()) for _ in range(4)]
         await until(lambda: len(edge.edge.lane._under_way) == 6)
         writer.close()
+        may_end.set()
         assert await asyncio.gather(first, *others) == [(200, BODY)] * 5
-        assert len(parent.asked) == 5
+        assert len(parent.asked) in (5, 6)  # the one that left may have been asked for already
         assert passed.count == 0
         assert _in_flight(edge) == 0
 
@@ -308,7 +309,7 @@ async def test_what_a_client_sends_behind_a_request_is_answered_after_it(
 ) -> None:
     """Whether the first is answered by the lane or left to the ordinary path."""
     async with before_a_parent(tmp_path) as (parent, edge):
-        parent.things[KEY].first_byte_s = 0.2
+        parent.things[KEY].first_byte_s = 0.5
         request = f"GET /t/{token_of(parent)}{KEY} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
         for number, is_chunked in enumerate((False, True)):
             parent.things[KEY].chunked = is_chunked
