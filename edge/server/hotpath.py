@@ -27,7 +27,7 @@ from origin.httpdate import http_date
 from origin.httprules import Field, Span, join_fields, plan_response
 from origin.server.filesender import is_resident
 from origin.server.httpserver import add_fields
-from origin.server.quick import Client
+from origin.server.lanes import Client
 from origin.simplehead import SimpleHead
 from origin.tokens.permission import Asked
 from transcode.packaging.layout import (

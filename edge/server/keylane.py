@@ -16,6 +16,7 @@ import json
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NamedTuple
 
 from multidict import CIMultiDict
 
@@ -35,11 +36,11 @@ from edge.server.tokencheck import TokenCheck
 from edge.server.upward import Upward
 from edge.server.wire import Wire
 from origin.keyhead import KeyHead
-from origin.paths import METHODS, PathError, object_path, parse_target
+from origin.paths import METHODS, PathError, Target, object_path, parse_target
 from origin.server.httpserver import add_fields
-from origin.server.quick import Client, Coming, Whole
+from origin.server.lanes import Client, Coming, Whole
 from origin.tierfields import asked_by_tier
-from origin.tokens.permission import Asked
+from origin.tokens.permission import Asked, Permission
 
 LOG = logging.getLogger("abr.edge")
 
@@ -109,35 +110,45 @@ class KeyLane:
         if target.kind not in _KINDS or head.method not in METHODS[target.kind]:
             return None
         block = self._block(head.fields)
-        begun = None if block is None else self.upstream.begin_now(target.cache_key)
-        if block is None or begun is None:
+        if block is None:
             return None
-        if self._unfit_until_s and self._is_unfit(begun.attempt.name):
-            self._forgo(begun)
+        key = target.cache_key
+        begun = self.upstream.begin_now(key)
+        line = self.upstream.line_up(key) if begun is None else None
+        if begun is None and line is None:
             return None
+        # After all else, because a permission may be for one use.
+        permission = self._permission(head, target, client)
+        if permission is None or self._is_unfit(begun):
+            if begun is not None:
+                begun.attempt.give_up()
+            if line is not None:
+                line.cancel()
+            self.upstream.note_room()
+            return None
+        path = object_path(self._upward.token_for(target, permission), target.title, target.path)
+        crossing = Crossing(self, _Ask(key, head.method, path, head.body, block), done)
+        self._note(crossing)
+        if begun is not None:
+            crossing.start(begun)
+        elif line is not None:
+            crossing.wait(line)
+        return crossing
+
+    def _permission(self, head: KeyHead, target: Target, client: Client) -> Permission | None:
         asked = Asked(
             title=target.title,
             path=target.path,
             method=head.method,
             scheme=client.scheme,
             authority=head.host,
+            query=target.query,
             address=client.address,
         )
-        assert target.token is not None
-        # After all else, because a permission may be for one use.
-        permission = self._tokens.permission(target.token, asked, renewing=target.kind == "renew")
-        if permission is None or not permission.is_plain:
-            self._forgo(begun)
-            return None
-        base, authority = begun.upstream.start
-        path = object_path(self._upward.token_for(target, permission), target.title, target.path)
-        length = f"Content-Length: {len(head.body)}\r\n" if head.method == "POST" else ""
-        start = f"{head.method} {base}{path} HTTP/1.1\r\nHost: {authority}\r\n{length}"
-        request = start.encode() + block.passed + head.body
-        crossing = Crossing(self, begun, request, done, to_tier=block.is_tier)
-        self._note(crossing)
-        crossing.start()
-        return crossing
+        permission = self._tokens.permission(
+            target.token or "", asked, renewing=target.kind == "renew"
+        )
+        return permission if permission is not None and permission.is_plain else None
 
     def answer(self, head: bytes, *, to_tier: bool) -> tuple[SmallAnswer, bytes] | None:
         """What a head of the parent says, and the head that is sent on; None: it is unusual."""
@@ -160,16 +171,14 @@ class KeyLane:
         """Note that a parent's answers are not for this lane."""
         self._unfit_until_s[name] = asyncio.get_running_loop().time() + UNFIT_S
 
-    def _is_unfit(self, name: str) -> bool:
-        until_s = self._unfit_until_s.get(name)
+    def _is_unfit(self, begun: Begun | None) -> bool:
+        if not self._unfit_until_s or begun is None:
+            return False
+        until_s = self._unfit_until_s.get(begun.attempt.name)
         if until_s is None or asyncio.get_running_loop().time() < until_s:
             return until_s is not None
-        del self._unfit_until_s[name]
+        del self._unfit_until_s[begun.attempt.name]
         return False
-
-    def _forgo(self, begun: Begun) -> None:
-        begun.attempt.give_up()
-        self.upstream.note_room()
 
     def late(self) -> Whole:
         """What a client is told when the parent does not answer in time."""
@@ -232,19 +241,35 @@ class _Block:
         return f"<_Block of {len(self.passed)} bytes>"
 
 
+class _Ask(NamedTuple):
+    """What is asked of a parent."""
+
+    key: str
+    method: str
+    path: str
+    body: bytes
+    block: _Block
+
+    def request(self, begun: Begun) -> bytes:
+        """As it is sent to a parent."""
+        base, authority = begun.upstream.start
+        length = f"Content-Length: {len(self.body)}\r\n" if self.method == "POST" else ""
+        start = f"{self.method} {base}{self.path} HTTP/1.1\r\nHost: {authority}\r\n{length}"
+        return start.encode() + self.block.passed + self.body
+
+
 class Crossing(Coming):
     """One request on its way to the parent and back."""
 
     __slots__ = (
-        "_begun", "_connecting", "_data", "_done", "_hedge", "_is_new", "_is_over", "_lane",
-        "_request", "_to_tier", "_wire", "began_s",
+        "_ask", "_begun", "_connecting", "_data", "_done", "_hedge", "_is_new", "_is_over", "_lane",
+        "_line", "_wire", "began_s",
     )  # fmt: skip
 
-    def __init__(
-        self, lane: KeyLane, begun: Begun, request: bytes, done: Done, *, to_tier: bool
-    ) -> None:
-        self._lane, self._begun, self._request, self._done = lane, begun, request, done
-        self._to_tier = to_tier
+    def __init__(self, lane: KeyLane, ask: _Ask, done: Done) -> None:
+        self._lane, self._ask, self._done = lane, ask, done
+        self._begun: Begun | None = None
+        self._line: asyncio.Future[None] | None = None
         self._wire: Wire | None = None
         self._is_new = self._is_over = False
         self._data = b""
@@ -254,19 +279,43 @@ class Crossing(Coming):
         """Loop time at which it began."""
 
     def __repr__(self) -> str:
-        return f"<Crossing to {self._begun.attempt.name}, {len(self._data)} bytes came>"
+        where = "in line" if self._begun is None else f"to {self._begun.attempt.name}"
+        return f"<Crossing {where}, {len(self._data)} bytes came>"
 
-    def start(self) -> None:
+    def wait(self, line: asyncio.Future[None]) -> None:
+        """Wait in line for room at the parents."""
+        self._line = line
+        line.add_done_callback(self._step_out)
+
+    def start(self, begun: Begun) -> None:
         """Send the request, on a kept connection if there is one."""
-        if self._begun.late_s is not None:
-            loop = asyncio.get_running_loop()
+        self._begun = begun
+        if begun.late_s is not None:
             # The ordinary path asks the others then.
-            self._hedge = loop.call_later(self._begun.late_s, self._leave)
-        wire = self._begun.upstream.lend()
+            self._hedge = asyncio.get_running_loop().call_later(begun.late_s, self._leave)
+        wire = begun.upstream.lend()
         if wire is None:
             self._connect()
         else:
             self._send(wire)
+
+    def _step_out(self, line: asyncio.Future[None]) -> None:
+        """Its turn has come."""
+        self._line = None
+        if line.cancelled():
+            return
+        if self._is_over:
+            self._lane.upstream.note_room()  # for the next one
+            return
+        begun = self._lane.upstream.begin_now(self._ask.key, from_line=True)
+        if begun is not None:
+            self.start(begun)
+            return
+        again = self._lane.upstream.line_up(self._ask.key)
+        if again is None:
+            self._leave()
+        else:
+            self.wait(again)
 
     def give_up(self) -> None:
         """End it: the client is gone."""
@@ -275,7 +324,8 @@ class Crossing(Coming):
 
     def expire(self) -> None:
         """End it: the parent has taken too long."""
-        self._begun.attempt.failed(self._lane.upstream.now_s())
+        if self._begun is not None:
+            self._begun.attempt.failed(self._lane.upstream.now_s())
         whole = self._lane.late()
         self._end(whole)
         self._done(whole)
@@ -285,6 +335,7 @@ class Crossing(Coming):
         self._connecting = asyncio.create_task(self._send_on_new())
 
     async def _send_on_new(self) -> None:
+        assert self._begun is not None
         try:
             wire = await self._begun.upstream.lend_new()
         except (OSError, TimeoutError):
@@ -296,17 +347,18 @@ class Crossing(Coming):
             self._send(wire)
 
     def _send(self, wire: Wire) -> None:
+        assert self._begun is not None
         self._wire = wire
         wire.on_news = self._take
         try:
-            wire.send(self._request)
+            wire.send(self._ask.request(self._begun))
         except OSError:
             self._broke_off()
 
     def _take(self) -> None:
         """Take what came of the answer."""
-        wire = self._wire
-        if wire is None or self._is_over:
+        wire, begun = self._wire, self._begun
+        if wire is None or begun is None or self._is_over:
             return
         self._data += wire.take()
         end = self._data.find(b"\r\n\r\n") + 4
@@ -316,9 +368,9 @@ class Crossing(Coming):
             elif wire.has_ended:
                 self._broke_off()
             return
-        found = self._lane.answer(self._data[:end], to_tier=self._to_tier)
+        found = self._lane.answer(self._data[:end], to_tier=self._ask.block.is_tier)
         if found is None or len(self._data) > end + MAX_BODY_BYTES:
-            self._lane.note_unfit(self._begun.attempt.name)
+            self._lane.note_unfit(begun.attempt.name)
             self._leave()
             return
         answer, head = found
@@ -327,16 +379,16 @@ class Crossing(Coming):
             if wire.has_ended:
                 self._leave()
             return
-        several = self._begun.late_s is not None
+        several = begun.late_s is not None
         if len(body) > answer.length or (several and answer.status in FAILED_STATUSES):
             self._leave()
             return
-        self._begun.attempt.answered(answer.status, self._lane.upstream.now_s())
+        begun.attempt.answered(answer.status, self._lane.upstream.now_s())
         self._wire, wire.on_news = None, None
         if answer.keeps_s == 0:
-            self._begun.upstream.drop(wire)
+            begun.upstream.drop(wire)
         else:
-            self._begun.upstream.give_back(wire, keeps_s=answer.keeps_s)
+            begun.upstream.give_back(wire, keeps_s=answer.keeps_s)
         whole = Whole(answer.status, head, body)
         self._end(whole)
         self._done(whole)
@@ -364,13 +416,16 @@ class Crossing(Coming):
             with suppress(RuntimeError):
                 if self._connecting is not asyncio.current_task():
                     self._connecting.cancel()
-        self._begun.attempt.give_up()  # does nothing once it was answered
+        if self._line is not None:
+            self._line.cancel()
+        if self._begun is not None:
+            self._begun.attempt.give_up()  # does nothing once it was answered
         self._lane.finished(self, whole)
 
     def _let_go(self) -> None:
         """Close the connection of an exchange that is not whole."""
         wire, self._wire = self._wire, None
-        if wire is not None:
+        if wire is not None and self._begun is not None:
             wire.on_news = None
             self._begun.upstream.drop(wire)
 

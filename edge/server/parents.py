@@ -31,6 +31,9 @@ REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 MAX_WAITING = 1000
 """Most requests that wait because every parent has as many as it may."""
 
+MAX_IN_LINE = 4096
+"""The same where waiting costs next to nothing."""
+
 
 @dataclass(slots=True, eq=False)
 class _Running:
@@ -251,12 +254,16 @@ class ParentsClient:
                 waiter.set_result(None)
                 return
 
-    def begin_now(self, key: str) -> Begun | None:
+    def begin_now(self, key: str, *, from_line: bool = False) -> Begun | None:
         """One attempt for a viewer at the parent of ``key``, if none has to be waited for.
 
         The caller ends the attempt, and calls ``note_room`` then.
+
+        Args:
+            key: Cache key; it chooses the parent.
+            from_line: It has waited in line, and its turn has come.
         """
-        if self._waiting:
+        if self._waiting and not from_line:
             return None
         now_s = self._now()
         choice = self.parents.choose(key, now_s=now_s)
@@ -270,6 +277,24 @@ class ParentsClient:
         self.parents.budget.deposit()
         late_s = self.parents.hedge_after_s(choice.names[0]) if len(choice.names) > 1 else None
         return Begun(upstream, attempt, late_s)
+
+    def line_up(self, key: str) -> asyncio.Future[None] | None:
+        """A place in the line for room at the parents; None when room is not what is missing.
+
+        The future is done when it is its turn, or cancelled by who gives up.
+        """
+        if len(self._waiting) >= MAX_IN_LINE:
+            return None
+        choice = self.parents.choose(key, now_s=self._now())
+        upstream = self._upstreams.get(choice.names[0]) if choice.names else None
+        has_no_place = upstream is not None and not upstream.has_place
+        if not (self._waiting or choice.is_full or has_no_place):
+            return None
+        if not (choice.names or choice.is_full):
+            return None
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        return waiter
 
     async def _choose(self, key: str, urgency: Urgency) -> Choice:
         """Whom to ask; waits while all have as many requests as they may, unless it is prefetch."""

@@ -121,6 +121,7 @@ class Upstream:
         self._idle: deque[Wire] = deque()
         self._places = asyncio.Semaphore(config.upstream_connections)
         self._busy: set[Wire] = set()
+        self._lent: set[Wire] = set()
         self._is_open = False
 
     def __repr__(self) -> str:
@@ -299,7 +300,8 @@ class Upstream:
     @property
     def has_place(self) -> bool:
         """Whether a request would not wait for others here."""
-        return self._is_open and len(self._busy) < self._config.upstream_connections
+        is_full = len(self._lent) >= self._config.upstream_connections
+        return self._is_open and not is_full and not self._places.locked()
 
     @property
     def start(self) -> tuple[str, str]:
@@ -311,6 +313,7 @@ class Upstream:
         wire = self._kept()
         if wire is not None:
             self._busy.add(wire)
+            self._lent.add(wire)
         return wire
 
     async def lend_new(self) -> Wire:
@@ -325,11 +328,13 @@ class Upstream:
             wire.close()
             raise ConnectionAbortedError("this parent is not asked any more")
         self._busy.add(wire)
+        self._lent.add(wire)
         return wire
 
     def drop(self, wire: Wire) -> None:
         """Close a connection that was lent."""
         self._busy.discard(wire)
+        self._lent.discard(wire)
         wire.close()
 
     def give_back(self, wire: Wire, *, keeps_s: float | None = None) -> None:
@@ -340,6 +345,7 @@ class Upstream:
             keeps_s: How long the parent keeps it; None when it does not say.
         """
         self._busy.discard(wire)
+        self._lent.discard(wire)
         if not (self._is_open and wire.is_quiet):
             wire.close()
             return

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from abr.errors import InputError
 from origin.licences.keys import KeyToGive
 
-MAX_KIDS = 64
+MAX_KIDS = 256
 """Most key ids in one request."""
 
 MEDIA_TYPE = "application/json"

@@ -37,7 +37,8 @@ from origin.server.connection import (
     shown,
 )
 from origin.server.door import Door
-from origin.server.quick import Lane, Quick, QuickConnection, quick_trouble
+from origin.server.lanes import Lane
+from origin.server.quick import Quick, QuickConnection, quick_trouble
 from origin.server.tls import encrypted
 from origin.simplehead import SimpleHeads
 from origin.tokens.carriage import COMMON_FIELD, Fields

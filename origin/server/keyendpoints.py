@@ -19,8 +19,8 @@ from origin.metrics import OriginMetrics
 from origin.paths import PathError, Target, parse_target
 from origin.server.answers import error_response
 from origin.server.httpserver import add_fields
+from origin.server.lanes import Client, Coming, Whole
 from origin.server.licensing import PLAIN, Licences, NoSuchKeyError, Wish
-from origin.server.quick import Client, Coming, Whole
 from origin.tokens.permission import Asked, Permission
 from origin.tokens.verifier import TokenVerifier
 

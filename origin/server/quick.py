@@ -13,9 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import aiohttp
 from aiohttp import web
@@ -27,6 +25,7 @@ from origin.server.anymethod import AnyMethod
 from origin.server.connection import ACCESS_LOGGER, Connection, log_access
 from origin.server.door import Answered, Door
 from origin.server.filesender import send_now
+from origin.server.lanes import Client, Coming, Lane, Whole
 from origin.simplehead import SimpleHead, SimpleHeads
 from origin.tokens.redaction import redact
 
@@ -78,13 +77,6 @@ class Ready(Protocol):
         ...
 
 
-class Client(NamedTuple):
-    """Who asks, as far as permission needs to know."""
-
-    address: str
-    scheme: str
-
-
 class Quick(Protocol):
     """Knows responses that are ready."""
 
@@ -96,46 +88,6 @@ class Quick(Protocol):
         Args:
             head: The request.
             client: Who asks.
-        """
-        ...
-
-
-class Whole(NamedTuple):
-    """A whole response with a small body."""
-
-    status: int
-    head: bytes
-    """Status line and fields, with the empty line after them."""
-    data: bytes
-    """The body."""
-
-
-class Coming(ABC):
-    """A response that is being fetched."""
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}>"
-
-    @abstractmethod
-    def give_up(self) -> None:
-        """End it: nobody waits for it any more. ``done`` is not called then."""
-
-
-class Lane(Protocol):
-    """Answers plain requests for keys."""
-
-    def begin(
-        self, head: KeyHead, client: Client, done: Callable[[Whole | None], None]
-    ) -> Whole | Coming | None:
-        """The response to a request, or what fetches it; None when it is not for this lane.
-
-        Permission is part of it: None as well for whoever has none.
-
-        Args:
-            head: The request.
-            client: Who asks.
-            done: Called later, once, with a response that was fetched; with None when the
-                request is to be answered as any other.
         """
         ...
 

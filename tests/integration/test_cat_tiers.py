@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.server.hotpath import HotObjects
-from origin.server.quick import Client
+from origin.server.lanes import Client
 from origin.simplehead import SimpleHead
 from origin.tokens.cat.form import mint_cat
 from origin.tokens.keysets import b64url, unb64url

@@ -259,12 +259,57 @@ async def test_a_client_that_leaves_ends_its_request(tmp_path: Path, passed: Pas
         del reader
 
 
+async def test_requests_wait_in_line_while_the_parent_has_as_many_as_it_may(
+    tmp_path: Path, client: aiohttp.ClientSession, passed: Passed
+) -> None:
+    """In the lane, where waiting is cheap; who leaves the line keeps nobody waiting."""
+    async with before_a_parent(tmp_path, upstream_connections=1) as (parent, edge):
+        may_end = parent.things[KEY].last_piece = asyncio.Event()
+        url = f"{edge.url}/t/{token_of(parent)}{KEY}"
+
+        async def ask() -> tuple[int, bytes]:
+            async with client.get(url) as answer:
+                return answer.status, await answer.read()
+
+        first = asyncio.create_task(ask())
+        await until(lambda: _in_flight(edge) == 1)
+        _, writer = await _connect(edge.url)
+        writer.write(f"GET {url.removeprefix(edge.url)} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        await until(lambda: len(edge.edge.lane._under_way) == 2)
+        others = [asyncio.create_task(ask()) for _ in range(4)]
+        await until(lambda: len(edge.edge.lane._under_way) == 6)
+        writer.close()
+        may_end.set()
+        assert await asyncio.gather(first, *others) == [(200, BODY)] * 5
+        assert len(parent.asked) in (5, 6)  # the one that left may have been asked for already
+        assert passed.count == 0
+        assert _in_flight(edge) == 0
+
+
+async def test_who_waits_in_line_too_long_is_told_so(
+    tmp_path: Path, client: aiohttp.ClientSession, passed: Passed
+) -> None:
+    settings = {"upstream_connections": 1, "first_byte_limit_s": 0.4}
+    async with before_a_parent(tmp_path, **settings) as (parent, edge):
+        parent.things[KEY].first_byte_s = 30.0
+        url = f"{edge.url}/t/{token_of(parent)}{KEY}"
+
+        async def status() -> int:
+            async with client.get(url) as answer:
+                return answer.status
+
+        assert await asyncio.gather(*(status() for _ in range(4))) == [504] * 4
+        assert passed.count == 0
+        assert _in_flight(edge) == 0
+        assert not edge.edge.lane._under_way
+
+
 async def test_what_a_client_sends_behind_a_request_is_answered_after_it(
     tmp_path: Path, passed: Passed
 ) -> None:
     """Whether the first is answered by the lane or left to the ordinary path."""
     async with before_a_parent(tmp_path) as (parent, edge):
-        parent.things[KEY].first_byte_s = 0.2
+        parent.things[KEY].first_byte_s = 0.5
         request = f"GET /t/{token_of(parent)}{KEY} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
         for number, is_chunked in enumerate((False, True)):
             parent.things[KEY].chunked = is_chunked
