@@ -147,6 +147,8 @@ async def _serve(
         note(problem)
     shared = shared_state(state, os.environ)
     app = make_app(store, keys, config, revocations=shared, sessions=shared)
+    if shared is not None:
+        app.on_cleanup.append(lambda _app: asyncio.to_thread(shared.close))
     tls = tls_context(config.tls_cert, config.tls_key)
     async with listening(app, host=config.host, port=config.port, tls=tls) as at:
         if config.audit_log:

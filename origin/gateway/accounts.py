@@ -84,6 +84,10 @@ class StaticAccounts:
     def __len__(self) -> int:
         return len(self._accounts)
 
+    def named(self, name: str) -> Account | None:
+        """The account of this name; None when there is none."""
+        return self._accounts.get(name)
+
     def account_of(self, secret: str) -> Account:
         """The account that a bearer secret belongs to.
 
@@ -121,22 +125,33 @@ def account_tag(key: bytes, name: str) -> str:
     return b64url(hmac.digest(key, name.encode("utf-8", "surrogateescape"), "sha256")[:12])
 
 
-def parse_accounts(text: str, *, where: str) -> StaticAccounts:
-    """The accounts in TOML text.
-
-    Args:
-        text: As in the head of this module.
-        where: Name of the file, for messages.
+def parse_tables(text: str, *, where: str) -> Mapping[str, Any]:
+    """The tables of a file of accounts.
 
     Raises:
-        ConfigError: something in it cannot be used; the message says what.
+        ConfigError: it is not TOML, or has tables that nobody knows.
     """
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
         raise ConfigError(f"{where}: {exc}; expected TOML") from exc
     _only(tables, {"plans", "accounts", "issuer"}, where)
-    plans = parse_plans(tables, where=where)
+    return tables
+
+
+def parse_accounts(
+    tables: Mapping[str, Any], plans: Mapping[str, Plan], *, where: str
+) -> StaticAccounts:
+    """The accounts of a file that was read.
+
+    Args:
+        tables: As ``parse_tables`` gives them.
+        plans: As ``parse_plans`` gives them.
+        where: Name of the file, for messages.
+
+    Raises:
+        ConfigError: one of them cannot be used; the message says what.
+    """
     accounts: dict[str, Account] = {}
     digests: dict[bytes, str] = {}
     for name, table in _tables(tables, "accounts", where).items():

@@ -27,6 +27,7 @@ REFUSALS: Mapping[str, Meaning] = {
     ),
     "unknown-account": Meaning(401, "the bearer secret belongs to no account; sign in again"),
     "bearer-expired": Meaning(401, "the bearer token has expired; sign in again"),
+    "no-plan": Meaning(403, "the account has no plan that is known here"),
     "account-blocked": Meaning(403, "this account may not play now; its owner knows why"),
     "account-revoked": Meaning(403, "this account was revoked; its owner knows why"),
     "title-revoked": Meaning(403, "this title was withdrawn"),
@@ -35,6 +36,9 @@ REFUSALS: Mapping[str, Meaning] = {
         403, "this gateway takes no revocations; set ABR_GATEWAY_ADMIN_SECRET, or use the command"
     ),
     "not-in-plan": Meaning(403, "this title is not part of the account's plan"),
+    "too-tall": Meaning(
+        403, "the account's plan opens no picture of this title: all are taller, or share a key"
+    ),
     "too-many-streams": Meaning(
         403, "all places of this account are taken; end a playback on one of the devices"
     ),

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from origin.gateway.refusals import GatewayRefusal
 from origin.paths import is_servable
+from transcode.packaging.views import FAMILY_OF_PLAYER
 
 Name = Literal[
     "playback", "titles", "sessions", "session", "heartbeat", "revocations", "healthz", "metrics"
@@ -66,7 +67,7 @@ class Wish:
     device: str = ""
     """As the client names it; empty: it did not, and is taken for a new one."""
     player: str = ""
-    """Family of players: ``shaka`` reads other playlists than the rest."""
+    """Family of players, as in ``views``: ``shaka`` reads other playlists than the rest."""
 
 
 def parse_route(target: str) -> Route | None:
@@ -98,8 +99,9 @@ def parse_wish(body: bytes) -> Wish:
             "bad-request", "device: expected 1 to 64 of the characters A-Z a-z 0-9 . _ : -"
         )
     player = members.get("player", "")
-    if player not in {"", "hls.js", "native", "shaka"}:
-        raise GatewayRefusal("bad-request", "player: expected hls.js, native or shaka")
+    if not isinstance(player, str) or player not in {"", *FAMILY_OF_PLAYER}:
+        known = " or ".join(sorted(FAMILY_OF_PLAYER))
+        raise GatewayRefusal("bad-request", f"player: expected {known}, or nothing")
     return Wish(title=title, device=device, player=player)
 
 

@@ -209,6 +209,10 @@ class _Book:
 
     def _take(self, ask: Take) -> Result:
         asked = ask.session
+        if asked.id in self.sessions:
+            # It was asked before, and the answer was lost.
+            held = self.sessions[asked.id]
+            return Held(replace(held, traced_until_s=asked.traced_until_s))
         if ("account", asked.account) in self._denied:
             return Denied("account")
         if ("title", asked.title) in self._denied:

@@ -30,7 +30,14 @@ from tests.fakes.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 GUIDES = tuple(
-    ROOT / "docs" / name for name in ("transcoding.md", "serving.md", "player.md", "benchmarks.md")
+    ROOT / "docs" / name
+    for name in (
+        "transcoding.md",
+        "serving.md",
+        "player.md",
+        "benchmarks.md",
+        "playback-service.md",
+    )
 )
 PACKAGE = "abr transcode --demo packages/demo --demo-s 12"
 """Typed in the first guide, and needed by the others."""

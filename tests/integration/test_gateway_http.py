@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -134,7 +135,7 @@ async def test_a_playback_opens_its_title_at_the_origin(start: Start, tmp_path: 
         async with client.http.get(body["renew_url"]) as got:
             assert got.status == 200
         shaka = await client.play(device="tv", player="shaka")
-        assert shaka.body["manifest_url"].endswith(".m3u8?player=shaka")
+        assert shaka.body["manifest_url"].endswith("/multivariant.identity.m3u8")
 
 
 async def test_the_newest_of_too_many_is_refused_and_told_who_plays(start: Start) -> None:
@@ -299,6 +300,23 @@ async def test_an_account_that_is_revoked_plays_no_more_until_that_is_lifted(sta
     after = listed.body["version"]
     news = await client.ask("GET", f"/v1/revocations?after={after}", bearer=ADMIN)
     assert [each["lifted"] for each in news.body["revocations"]] == [True]
+
+
+async def test_a_token_that_was_revoked_is_not_renewed_by_a_heartbeat(start: Start) -> None:
+    client = await start()
+    played, other = await client.play(device="tv"), await client.play(device="phone")
+    payload = played.body["token"].split(".")[1]
+    token_id = json.loads(base64.urlsafe_b64decode(payload + "=="))["jti"]
+    entry = {"kind": "token", "value": token_id}
+    assert (await client.ask("POST", "/v1/revocations", entry, bearer=ADMIN)).status == 201
+    refused = await client.beat(played)
+    for _ in range(250):
+        if refused.status != 200:
+            break
+        await asyncio.sleep(0.02)
+        refused = await client.beat(played)
+    assert (refused.status, refused.body["error"]) == (410, "session-revoked")
+    assert (await client.beat(other)).status == 200
 
 
 async def test_without_an_admin_secret_nobody_revokes(start: Start) -> None:

@@ -240,6 +240,24 @@ async def test_a_request_whose_client_was_refused_takes_no_place_later(tmp_path:
     await client.close()
 
 
+async def test_a_connection_that_was_lost_meanwhile_is_made_again_and_nobody_is_refused(
+    server: Postgres, tmp_path: Path
+) -> None:
+    """The database was restarted, or a firewall has forgotten an idle connection."""
+    import psycopg
+
+    where = server.make_database()
+    async with gateway(tmp_path, where, Directory()) as client:
+        _, playing, _ = await client.play("tv")
+        with psycopg.connect(where, autocommit=True) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        assert (await client.play("phone"))[0] == 200
+        assert (await client.beat(playing))[1]["is_noted"] is True
+
+
 async def test_a_closed_state_refuses_and_who_waits_is_told(tmp_path: Path) -> None:
     where = str(tmp_path / "state.sqlite")
     client = StateClient(lambda: open_state(where), rules=LeaseRules(), now=wall_s)

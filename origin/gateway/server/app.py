@@ -30,6 +30,7 @@ from origin.config import ServerLimits
 from origin.cors import PREFLIGHT
 from origin.gateway.answers import (
     heartbeat_answer,
+    is_within,
     playback_answer,
     session_entries,
     title_entry,
@@ -38,6 +39,7 @@ from origin.gateway.metrics import GatewayMetrics
 from origin.gateway.ratelimit import RateLimit, bucket_of, client_address
 from origin.gateway.refusals import GatewayRefusal, problem
 from origin.gateway.routes import MAX_BODY_BYTES, METHODS, Route, parse_route, parse_wish
+from origin.gateway.server.asking import Asking
 from origin.gateway.server.guard import DependencyError
 from origin.gateway.server.revoking import Revoking
 from origin.gateway.server.service import Service
@@ -47,7 +49,6 @@ from origin.server.connection import show
 from origin.server.httpserver import make_application
 from origin.tokens.carriage import bearer_secret
 from origin.tokens.permission import Permission
-from origin.tokens.refusals import refuse
 
 LOGGER = logging.getLogger("abr.gateway")
 
@@ -120,14 +121,13 @@ class Gateway:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """While it is open, what has ended is forgotten now and then; afterwards all is closed."""
+        await self.service.open()
         sweeper = asyncio.create_task(self._sweep())
-        self.service.signing.open()
         try:
             yield
         finally:
             sweeper.cancel()
             await asyncio.gather(sweeper, return_exceptions=True)
-            await self.service.signing.close()
             await self.service.close()
 
     async def _sweep(self) -> None:
@@ -172,14 +172,16 @@ class Gateway:
         index = await ask.index(wish.title)
         if not account.plan.includes(wish.title):
             raise GatewayRefusal("not-in-plan")
+        if not is_within(index, account.plan.height):
+            raise GatewayRefusal("too-tall")
         session = await ask.session(account, index=index, device=device)
-        token, permission = self.service.issue(session, account)
+        token = self.service.issue(session, account)
         return json_response(
             playback_answer(
                 session,
                 index,
                 token,
-                permission,
+                max_height=account.plan.height,
                 base=self._config.public_base,
                 player=wish.player,
                 is_steered=self._config.steering,
@@ -208,21 +210,22 @@ class Gateway:
         )
 
     async def _heartbeat(self, request: web.Request, route: Route) -> web.StreamResponse:
-        permission = self._token_of(request, route.session)
+        ask = self.service.asking()
+        permission = await self._token_of(request, route.session, ask)
         session: Session | None = None
         try:
-            session = await self.service.asking().beat(route.session, permission.account)
+            session = await ask.beat(route.session, permission.account)
         except DependencyError:
             self.metrics.count_unnoted()
-        token, fresh = self.service.renew(permission)
+        token = self.service.renew(permission)
         rules, now_s = self._config.leases, self.service.now_s()
-        return json_response(heartbeat_answer(session, token, fresh, rules=rules, now_s=now_s))
+        return json_response(heartbeat_answer(permission, session, token, rules=rules, now_s=now_s))
 
     async def _end(self, request: web.Request, route: Route) -> web.StreamResponse:
         ask = self.service.asking()
         bearer = _bearer(request)
         try:
-            tag = self._token_of(request, route.session).account
+            tag = (await self._token_of(request, route.session, ask)).account
         except TokenError as exc:
             if exc.reason not in {"missing", "malformed", "unknown-key"}:
                 raise
@@ -245,13 +248,19 @@ class Gateway:
     async def _metrics(self, _request: web.Request, _route: Route) -> web.StreamResponse:
         return metrics_response(self.metrics.text())
 
-    def _token_of(self, request: web.Request, session: str) -> Permission:
-        """What the token of a request says, if it is one of this session."""
-        permission = self.service.read_token(_bearer(request))
-        if self.service.now_s() >= permission.session_ends_s:
-            refuse("session-over")
+    async def _token_of(self, request: web.Request, session: str, ask: Asking) -> Permission:
+        """What the token of a request says, if it is one of this session that counts."""
+        token = _bearer(request)
+        permission = self.service.read_token(token)
         if permission.session != session:
             raise GatewayRefusal("not-yours")
+        try:
+            self.service.check_token(token, permission)
+        except TokenError as exc:
+            if exc.reason != "revoked":
+                raise
+            why = await ask.why_closed(session, permission.account)
+            raise GatewayRefusal(why or "session-revoked") from exc
         return permission
 
     def _limit_address(self, request: web.Request, cost: float) -> None:

@@ -1,11 +1,4 @@
-"""What the playback service consists of, and how it asks the parts that may fail.
-
-Each part is asked through a ``Guard``. What stands in for an answer that does not come:
-
-* accounts: nothing; new sessions are refused
-* titles: what was known of the title; if nothing was, the session is refused
-* state: a heartbeat is accepted; everything else is refused
-"""
+"""What the playback service consists of; each part that may fail is asked through a ``Guard``."""
 
 from __future__ import annotations
 
@@ -17,18 +10,20 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from origin.gateway.accounts import Account, account_tag
-from origin.gateway.answers import session_entries
 from origin.gateway.config import GatewayConfig
 from origin.gateway.metrics import GatewayMetrics
-from origin.gateway.refusals import GatewayRefusal
+from origin.gateway.server.asking import Asking
 from origin.gateway.server.authenticating import Authenticator
-from origin.gateway.server.guard import DependencyError, Guard
+from origin.gateway.server.guard import Guard
+from origin.gateway.server.shared import SharedState
 from origin.gateway.server.stateclient import StateClient
-from origin.gateway.sessions import Beat, Denied, End, Full, Gone, Result, Session, Take
+from origin.gateway.sessions import Session
+from origin.server.revoking import Revoking
 from origin.server.signingkeys import SigningKeys
 from origin.signing import Secrets
 from origin.tokens.pathtoken import PathTokens
-from origin.tokens.permission import Permission
+from origin.tokens.permission import Asked, Permission
+from origin.tokens.revocation import DenyList, MemoryRevocations
 from origin.tokens.verifier import TokenVerifier
 from transcode.packaging.index import PresentationIndex
 from transcode.watermark.pattern import pattern_of, watermark_secret
@@ -38,9 +33,6 @@ T = TypeVar("T")
 
 TAG_SECRET = "accounts"  # noqa: S105  # the name of a secret
 """Name of the key that makes tags of accounts, in the key store."""
-
-RETRY_S = 2
-"""Whoever is refused because something failed may ask again after this."""
 
 
 class TitleIndex(Protocol):
@@ -69,6 +61,39 @@ def tag_key(keys: Secrets) -> bytes:
     return keys.secret(TAG_SECRET, lambda: (secrets.token_hex(8), secrets.token_bytes(32)))[1]
 
 
+@dataclass(slots=True)
+class _Known:
+    index: PresentationIndex
+    at_s: float
+
+
+class Titles:
+    """Titles as they were when somebody last asked for them."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Known] = {}
+
+    def __repr__(self) -> str:
+        return f"<Titles: {len(self._known)} titles>"
+
+    def names(self) -> tuple[str, ...]:
+        """Those known, in alphabetical order."""
+        return tuple(sorted(self._known))
+
+    def get(self, title: str, *, newer_than_s: float = float("-inf")) -> PresentationIndex | None:
+        """What is known of a title; None when that is nothing, or too old."""
+        found = self._known.get(title)
+        return found.index if found is not None and found.at_s > newer_than_s else None
+
+    def put(self, title: str, index: PresentationIndex | None, now_s: float) -> None:
+        """Remember what was told of a title at ``now_s``; None: there is none."""
+        # Only titles that there are, so strangers cannot fill it.
+        if index is None:
+            self._known.pop(title, None)
+        else:
+            self._known[title] = _Known(index, now_s)
+
+
 class Service:
     """The playback service, whatever protocol it is asked by."""
 
@@ -81,6 +106,7 @@ class Service:
         authenticator: Authenticator,
         state: StateClient,
         now: Callable[[], float],
+        shared: SharedState | None = None,
     ) -> None:
         """Put the parts together.
 
@@ -91,6 +117,7 @@ class Service:
             authenticator: Knows the accounts.
             state: Sessions and revocations.
             now: Unix time, seconds.
+            shared: The state once more, to read what was revoked; None: nothing was.
 
         Raises:
             KeyStoreError: the key store is damaged.
@@ -99,13 +126,20 @@ class Service:
         self.state = state
         self.now_s = now
         self.signing = SigningKeys(keys, now=now, session_s=config.session_ttl_s)
-        """The keys that sign tokens; whoever runs this follows their changes."""
-        self._verifier = TokenVerifier(PathTokens(self.signing.jwks()))
+        """The keys that sign tokens."""
         self.signing.on_change = self._use_keys
+        denied, self._shared = DenyList(), shared
+        self._verifier = TokenVerifier(PathTokens(self.signing.jwks()), denied=denied)
+        self._revoking = Revoking(
+            MemoryRevocations() if shared is None else shared,
+            denied,
+            now=now,
+            on_change=lambda: None,
+        )
         self._tag_key = tag_key(keys)
         self._keys, self._watermark = keys, b""
         self._titles, self._authenticator = titles, authenticator
-        self._indexes = _Remembered()
+        self._indexes = Titles()
         note = self.metrics.count_dependency
         self._guards = {
             name: Guard(name, limit_s=config.answer_s, note=note)
@@ -135,10 +169,10 @@ class Service:
             self._watermark = watermark_secret(self._keys)
         return self.now_s() + self.config.session_ttl_s + self.config.traced_days * 86400
 
-    def issue(self, session: Session, account: Account) -> tuple[str, Permission]:
-        """A token for a session, and what it says."""
+    def issue(self, session: Session, account: Account) -> str:
+        """A token for a session."""
         now_s = self.now_s()
-        token = self.signing.issuer.issue(
+        return self.signing.issuer.issue(
             session.title,
             now_s=now_s,
             session_id=session.id,
@@ -148,18 +182,16 @@ class Service:
             max_height=account.plan.height,
             watermark=pattern_of(self._watermark, session.id) if session.traced_until_s else b"",
         )
-        return token, self.read_token(token)
 
-    def renew(self, permission: Permission) -> tuple[str, Permission]:
-        """A fresh token for the session of another, and what it says.
+    def renew(self, permission: Permission) -> str:
+        """A fresh token for the same session.
 
         Raises:
             TokenError: the session is over.
         """
-        token = self.signing.issuer.renew(
+        return self.signing.issuer.renew(
             permission, now_s=self.now_s(), ttl_s=self.config.token_ttl_s
         )
-        return token, self.read_token(token)
 
     def read_token(self, token: str | None) -> Permission:
         """What a genuine token says; its times and its title are not looked at.
@@ -169,9 +201,19 @@ class Service:
         """
         return self._verifier.permission_of(token)
 
+    def check_token(self, token: str | None, permission: Permission) -> None:
+        """Return if a genuine token that says this could be renewed.
+
+        Raises:
+            TokenError: it was revoked, or its session is over.
+        """
+        asked = Asked(title=permission.title)
+        self._verifier.verify_renewable(token, asked=asked, now_s=self.now_s())
+
     def _use_keys(self) -> None:
-        """Read tokens with the keys that count now."""
+        """Read tokens with the keys that count now, and refuse those of keys that were revoked."""
         self._verifier.replace_keys(self.signing.jwks())
+        self._revoking.take(*self.signing.ring.entries())
 
     def dependencies(self) -> dict[str, str]:
         """The breakers of the parts: closed while all is well."""
@@ -188,9 +230,23 @@ class Service:
             lambda: self.state.call(lambda state: state.sweep(now_s=now_s))
         )
 
+    async def open(self) -> None:
+        """Follow what is revoked, and the keys that sign.
+
+        Raises:
+            AbrError: that cannot be read; without it tokens that were revoked would be renewed.
+        """
+        await self._revoking.open()
+        self._use_keys()
+        self.signing.open()
+
     async def close(self) -> None:
         """Let go of everything."""
+        await self.signing.close()
+        await self._revoking.close()
         await self.state.close()
+        if self._shared is not None:
+            await asyncio.to_thread(self._shared.close)
         await self._authenticator.close()
 
     async def guarded(self, name: str, make: Callable[[], Awaitable[T]], limit_s: float) -> T:
@@ -218,205 +274,6 @@ class Service:
         return self._titles.titles()
 
     @property
-    def remembered(self) -> _Remembered:
+    def remembered(self) -> Titles:
         """What is known of titles."""
         return self._indexes
-
-
-class Asking:
-    """What one request asks for; together within ``answer_s``."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-        self._ends_s = _now_s() + service.config.answer_s
-
-    def __repr__(self) -> str:
-        return f"<Asking of {self._service!r}>"
-
-    async def account(self, bearer: str | None, *, device: str) -> Account:
-        """The account of a bearer.
-
-        Raises:
-            GatewayRefusal: it names none, or nobody can tell at the moment.
-        """
-        try:
-            return await self._ask(
-                "accounts", lambda: self._service.look_up_account(bearer, device)
-            )
-        except DependencyError as exc:
-            raise self._unavailable("accounts", exc) from exc
-
-    async def index(self, title: str) -> PresentationIndex:
-        """What a title consists of.
-
-        Raises:
-            GatewayRefusal: there is no such title, or nobody can tell at the moment.
-        """
-        memory, now_s = self._service.remembered, _now_s()
-        fresh_s = self._service.config.titles_fresh_s
-        known = memory.get(title, newer_than_s=now_s - fresh_s)
-        if known is None:
-            try:
-                known = await self._ask("titles", lambda: self._service.look_up_index(title))
-                memory.put(title, known, now_s)
-            except DependencyError as exc:
-                known = memory.get(title)
-                if known is None:
-                    raise self._unavailable("titles", exc) from exc
-        if known is None:
-            raise GatewayRefusal("no-such-title")
-        return known
-
-    async def indexes(self) -> list[PresentationIndex]:
-        """All titles.
-
-        Raises:
-            GatewayRefusal: nobody can tell at the moment.
-        """
-        try:
-            names = await self._ask("titles", self._service.look_up_titles)
-        except DependencyError as exc:
-            names = self._service.remembered.names()
-            if not names:
-                raise self._unavailable("titles", exc) from exc
-        found = []
-        for name in names:
-            try:
-                found.append(await self.index(name))
-            except GatewayRefusal as exc:
-                if exc.word != "no-such-title":
-                    raise
-        return found
-
-    async def session(self, account: Account, *, index: PresentationIndex, device: str) -> Session:
-        """A new session of an account, with a place, for the title of ``index``.
-
-        Raises:
-            GatewayRefusal: no place is free, something was revoked, or places cannot be given.
-        """
-        service = self._service
-        now_s = service.now_s()
-        wanted = Session(
-            id=service.make_id(),
-            account=service.tag(account),
-            device=device,
-            title=index.title,
-            began_s=now_s,
-            ends_s=now_s + service.config.session_ttl_s,
-            lease_until_s=now_s,
-            traced_until_s=service.traced_until_s(index),
-        )
-        try:
-            result = await self._settle(Take(session=wanted, places=account.plan.streams))
-        except DependencyError as exc:
-            raise self._unavailable("state", exc) from exc
-        if isinstance(result, Denied):
-            raise GatewayRefusal(f"{result.kind}-revoked")
-        if isinstance(result, Full):
-            raise _full(result, account, now_s)
-        assert not isinstance(result, Gone)
-        return result.session
-
-    async def beat(self, session: str, account: str) -> Session:
-        """Note a heartbeat.
-
-        Raises:
-            DependencyError: it could not be noted.
-            GatewayRefusal: the session has ended.
-        """
-        return await self._keep(Beat(id=session, account=account))
-
-    async def end(self, session: str, account: str) -> None:
-        """Give a place back.
-
-        Raises:
-            GatewayRefusal: the session has ended before, or nobody can tell.
-        """
-        try:
-            await self._keep(End(id=session, account=account))
-        except DependencyError as exc:
-            raise self._unavailable("state", exc) from exc
-
-    async def running(self, account: Account) -> tuple[Session, ...]:
-        """What plays on an account.
-
-        Raises:
-            GatewayRefusal: nobody can tell at the moment.
-        """
-        tag, now_s, client = self._service.tag(account), self._service.now_s(), self._service.state
-        try:
-            return await self._ask(
-                "state",
-                lambda: client.call(lambda state: state.running(tag, now_s=now_s)),
-            )
-        except DependencyError as exc:
-            raise self._unavailable("state", exc) from exc
-
-    async def _keep(self, ask: Beat | End) -> Session:
-        result = await self._settle(ask)
-        if not isinstance(result, Gone):
-            assert not isinstance(result, Full | Denied)
-            return result.session
-        client = self._service.state
-        why = await self._ask(
-            "state",
-            lambda: client.call(lambda state: state.why_closed(ask.id, ask.account)),
-        )
-        raise GatewayRefusal(why or "session-over")
-
-    async def _settle(self, ask: Take | Beat | End) -> Result:
-        return await self._ask("state", lambda: self._service.state.ask(ask))
-
-    async def _ask(self, name: str, make: Callable[[], Awaitable[T]]) -> T:
-        return await self._service.guarded(name, make, self._ends_s - _now_s())
-
-    def _unavailable(self, name: str, exc: DependencyError) -> GatewayRefusal:
-        LOGGER.info("%s", exc)
-        return GatewayRefusal(f"{name}-unavailable", retry_after_s=RETRY_S)
-
-
-def _full(result: Full, account: Account, now_s: float) -> GatewayRefusal:
-    """Why there is no place, and who holds them."""
-    first_s = min(each.lease_until_s for each in result.holders)
-    places = account.plan.streams
-    return GatewayRefusal(
-        "too-many-streams",
-        f"the plan allows {places} playback{'s' if places > 1 else ''} at once, which are on: "
-        f"{', '.join(each.device for each in result.holders)}; end one of them first",
-        retry_after_s=max(1, int(first_s - now_s + 0.999)),
-        facts={"streams": places, "sessions": session_entries(result.holders)},
-    )
-
-
-@dataclass(slots=True)
-class _Known:
-    index: PresentationIndex
-    at_s: float
-
-
-class _Remembered:
-    """Titles as they were when somebody last asked for them."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, _Known] = {}
-
-    def __repr__(self) -> str:
-        return f"<_Remembered: {len(self._known)} titles>"
-
-    def names(self) -> tuple[str, ...]:
-        return tuple(sorted(self._known))
-
-    def get(self, title: str, *, newer_than_s: float = float("-inf")) -> PresentationIndex | None:
-        found = self._known.get(title)
-        return found.index if found is not None and found.at_s > newer_than_s else None
-
-    def put(self, title: str, index: PresentationIndex | None, now_s: float) -> None:
-        # Only titles that there are, so strangers cannot fill it.
-        if index is None:
-            self._known.pop(title, None)
-        else:
-            self._known[title] = _Known(index, now_s)
-
-
-def _now_s() -> float:
-    return asyncio.get_running_loop().time()

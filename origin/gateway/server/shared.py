@@ -15,8 +15,8 @@ from typing import TypeVar
 
 from abr.errors import AbrError, StateError
 from abr.userfolders import data_home
-from origin.gateway.server.opening import default_state, open_state
 from origin.gateway.server.postgres import is_postgres
+from origin.gateway.server.states import default_state, open_state
 from origin.gateway.state import State
 from origin.tokens.permission import Permission
 from origin.tokens.revocation import Revoked

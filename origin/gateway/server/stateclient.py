@@ -77,6 +77,7 @@ class StateClient:
         self._is_closed = False
         self._outage = Outage(rules.lease_s)
         self._trouble = ""
+        self._has_answered = False
 
     def __repr__(self) -> str:
         state = "not opened" if self._state is None else repr(self._state)
@@ -160,7 +161,7 @@ class StateClient:
     def _serve(self, jobs: list[_Job]) -> None:
         self._busy_since_s = time.monotonic()
         try:
-            results = self._do(jobs)
+            results = self._do_or_again(jobs)
         except InputError as exc:  # an answer like any other
             self._note_success()
             _fail(jobs, exc)
@@ -178,6 +179,23 @@ class StateClient:
         finally:
             self._busy_since_s = math.inf
 
+    def _do_or_again(self, jobs: list[_Job]) -> list[Any]:
+        """Do ``jobs``; again if a connection has failed at once that was well before.
+
+        Its server was restarted, or somebody on the way has forgotten it. What was done
+        and not told is harmless to do again.
+        """
+        was_open = self._state is not None
+        try:
+            return self._do(jobs)
+        except StateError as exc:
+            took_s = time.monotonic() - self._busy_since_s
+            if not was_open or took_s > self._limit_s / 8:
+                raise
+            LOGGER.debug("%s; once more", exc)
+            self._drop()
+            return self._do(jobs)
+
     def _do(self, jobs: list[_Job]) -> list[Any]:
         if self._state is None:
             self._state = self._open()
@@ -190,15 +208,19 @@ class StateClient:
 
     def _note_failure(self, exc: AbrError) -> None:
         self._outage.note_failure(self._now())
-        if not self._trouble:
+        if self._has_answered and not self._trouble:
             LOGGER.warning("%s; sessions that play go on, new ones are refused", exc)
         self._trouble = str(exc)
+        self._drop()
+
+    def _drop(self) -> None:
         state, self._state = self._state, None
         if state is not None:
             _close_quietly(state)
 
     def _note_success(self) -> None:
         self._outage.note_success(self._now())
+        self._has_answered = True
         if self._trouble:
             LOGGER.warning("state: answers again")
         self._trouble = ""

@@ -7,9 +7,12 @@ import pytest
 from abr.errors import ConfigError
 from origin.gateway.accounts import (
     MIN_SECRET_CHARS,
+    StaticAccounts,
     account_tag,
     hash_text,
     parse_accounts,
+    parse_plans,
+    parse_tables,
     secret_of,
 )
 from origin.gateway.refusals import GatewayRefusal
@@ -31,8 +34,13 @@ blocked = true
 """
 
 
+def parsed(text: str) -> StaticAccounts:
+    tables = parse_tables(text, where="a.toml")
+    return parse_accounts(tables, parse_plans(tables, where="a.toml"), where="a.toml")
+
+
 def test_a_secret_leads_to_its_account_and_plan() -> None:
-    accounts = parse_accounts(TEXT, where="accounts.toml")
+    accounts = parsed(TEXT)
     alice = accounts.account_of(SECRET)
     assert (alice.name, alice.plan.streams, alice.plan.height) == ("alice", 3, 1080)
     assert accounts.account_of("x" * 40) == alice
@@ -49,7 +57,7 @@ def test_a_secret_leads_to_its_account_and_plan() -> None:
 def test_a_plan_that_says_nothing_allows_everything() -> None:
     secret = "y" * 40
     text = f'[plans.all]\n[accounts.bob]\nplan = "all"\nsecrets = ["{hash_text(secret)}"]'
-    plan = parse_accounts(text, where="a").account_of(secret).plan
+    plan = parsed(text).account_of(secret).plan
     assert (plan.streams, plan.height, plan.includes("anything")) == (MOST_STREAMS, None, True)
 
 
@@ -57,7 +65,7 @@ def test_a_plan_that_says_nothing_allows_everything() -> None:
     "secret", ["", "wrong", SECRET[:-1], SECRET + "x", SECRET.upper(), "\udc80"]
 )
 def test_any_other_secret_is_refused(secret: str) -> None:
-    accounts = parse_accounts(TEXT, where="accounts.toml")
+    accounts = parsed(TEXT)
     with pytest.raises(GatewayRefusal) as caught:
         accounts.account_of(secret)
     assert caught.value.word == "unknown-account"
@@ -68,7 +76,7 @@ def test_a_secret_that_could_be_guessed_is_refused_though_its_hash_is_listed() -
     short = "x" * (MIN_SECRET_CHARS - 1)
     text = f'[plans.p]\n[accounts.a]\nplan = "p"\nsecrets = ["{hash_text(short)}"]'
     with pytest.raises(GatewayRefusal):
-        parse_accounts(text, where="a").account_of(short)
+        parsed(text).account_of(short)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +105,7 @@ def test_a_secret_that_could_be_guessed_is_refused_though_its_hash_is_listed() -
 )
 def test_what_cannot_be_used_is_named(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
-        parse_accounts(text, where="a.toml")
+        parsed(text)
     assert "hunter2" not in str(caught.value)
 
 

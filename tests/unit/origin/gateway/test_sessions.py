@@ -125,6 +125,15 @@ def test_a_session_that_is_replaced_by_a_request_settled_with_it_is_closed_all_t
     assert [each.id for each in settled.written] == ["two"]
 
 
+def test_a_request_that_is_made_again_because_its_answer_was_lost_changes_nothing() -> None:
+    book = Book(places=1)
+    ask = Take(session=session("one", device="tv"), places=1)
+    first = book.settle(ask, now_s=0.0)
+    again = book.settle(ask, now_s=1.0)
+    assert again.results == first.results
+    assert (again.written, again.closed) == ((), ())
+
+
 def test_a_place_that_is_given_back_is_free_at_once() -> None:
     book = Book(places=1)
     book.take("one", now_s=0.0)
