@@ -29,6 +29,8 @@ class ServeConfig:
     """File in which the ISP edges write what players report (CMCD); empty: nowhere."""
     token_ttl_s: float = 3600.0
     """A token is valid this long, then it must be renewed."""
+    trust: str = ""
+    """File of issuers whose tokens are accepted too, as of ``abr origin --trust``; empty: none."""
     state: str = ""
     """Where sessions and revocations are kept, as of ``abr gateway --state``; empty: a temporary
     file, gone at the end."""

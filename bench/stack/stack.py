@@ -247,6 +247,7 @@ class Stack:
             cache_bytes=self.config.cache_bytes,
             cmcd_log=self.config.cmcd_log if tier == "isp" else "",
             tier_secret=self._tier_secret,
+            trust=self.config.trust,
         )
         app = make_edge(config, cache_dir=folder / name, limits=self._limits)
         running.callback(app[EDGE].reports.close)
@@ -296,6 +297,7 @@ class Stack:
             playlist_max_age_s=config.playlist_max_age_s,
             token_ttl_s=config.token_ttl_s,
             tier_secret=self._tier_secret,
+            trust=config.trust,
         )
 
     def _temporary(self, running: AsyncExitStack) -> Path:

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Write what players report (CMCD) to FILE; the watch page then reports too.",
 )
+@click.option("--trust", metavar="FILE", help="Accept tokens of the issuers in FILE too.")
 @click.option(
     "--state",
     metavar="FILE|URL",
@@ -69,6 +70,7 @@ def serve(
     cache_bytes: int | None,
     token_ttl_s: float | None,
     cmcd_log: Path | None,
+    trust: str | None,
     state: str | None,
     warm: bool,
     as_json: bool,
@@ -97,6 +99,7 @@ def serve(
         cache_bytes=cache_bytes,
         token_ttl_s=token_ttl_s,
         cmcd_log=None if cmcd_log is None else str(cmcd_log),
+        trust=trust,
         state=state,
     )
     run_async(_serve(packages, keys, config.check(), warm=warm, as_json=as_json))

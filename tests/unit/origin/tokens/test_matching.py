@@ -80,6 +80,7 @@ def test_a_pattern_must_fit_the_whole_text(pattern: str, text: str, fits: bool) 
         "a{1001}",
         "(.?){1000}",
         "((a{1,30}){1,30}){1,30}",
+        "((.{0,15}){0,15})+",
         "x" * (MAX_PATTERN_CHARS + 1),
         "caf\u00e9",
         "a\x00b",
@@ -124,7 +125,7 @@ def test_any_text_is_a_pattern_or_our_error(text: str) -> None:
         ("/*", "/any/thing", True),
         ("/*/key/*", "/a/b/key/c", True),
         ("/" + 900 * "*", "/film/x", True),
-        ("/" + 300 * "*?", "/" + 300 * "x", True),
+        ("/" + 20 * "*?", "/" + 20 * "x", True),
     ],
 )
 def test_wildcards_stand_for_any_characters_and_nothing_else_is_special(
