@@ -123,6 +123,7 @@ async def _serve(
 
     from origin.gateway.server.app import make_app
     from origin.gateway.server.opening import default_state, open_service
+    from origin.server.httpserver import listening
     from origin.server.titles import open_titles
     from origin.server.tls import tls_context
     from transcode.files.keystore import KeyStore, default_keys_dir

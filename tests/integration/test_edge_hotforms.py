@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.server.hotpath import HotObject, HotObjects, HotPart
-from origin.server.quick import Client
+from origin.server.lanes import Client
 from origin.simplehead import SimpleHead
 from origin.tokens.carriage import to_segment
 from origin.tokens.revocation import Revocation

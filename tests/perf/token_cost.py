@@ -33,7 +33,7 @@ from yarl import URL
 
 from edge.server.clock import wall_clock_s
 from edge.server.hotpath import HotObjects
-from origin.server.quick import Client
+from origin.server.lanes import Client
 from origin.simplehead import SimpleHead, SimpleHeads
 from origin.tokens.carriage import to_segment
 from origin.tokens.cat.form import mint_cat

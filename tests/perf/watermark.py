@@ -29,7 +29,7 @@ from edge.server.app import make_app as make_edge
 from origin.config import OriginConfig, ServerLimits
 from origin.server.app import ORIGIN, make_app
 from origin.server.httpserver import listening
-from origin.server.quick import Client
+from origin.server.lanes import Client
 from origin.server.store import DirectoryStore
 from origin.simplehead import SimpleHeads
 from transcode.config import TranscodeConfig
