@@ -13,7 +13,7 @@ from player.drivers.live import LiveDriver, MediaSink
 from player.playback.actions import Want
 from player.playback.session import PlaybackSession
 from tests.fakes.jumpingloop import run_jumping
-from tests.fakes.shapes import Reply, ScriptedTransport, Shape
+from tests.fakes.shapes import INIT, MEDIA, Reply, ScriptedTransport, Shape
 from tests.fakes.titles import fixed
 
 
@@ -59,7 +59,7 @@ def test_media_is_decrypted_though_its_key_comes_last() -> None:
     late_key = lambda want: Reply(first_byte_s=3.0 if want.kind == "key" else 0.01)  # noqa: E731
     log = run_jumping(driver(Shape(key="key", init="init"), late_key, sink=sink).run())
     assert log.records[-1]["why"] == "complete"
-    assert sorted(sink.got) == [("init", -1, b"media")] + [("segment", n, b"media") for n in (0, 1)]
+    assert sorted(sink.got) == [("init", -1, INIT)] + [("segment", n, MEDIA) for n in (0, 1)]
 
 
 def test_a_sink_that_fails_ends_the_run_with_its_error() -> None:
@@ -96,7 +96,7 @@ def test_requests_that_pass_a_limit_together_end_the_session_once(attempts: int)
     quiet = lambda want: Reply(first_byte_s=0.01 if want.kind in READ else 1e9)  # noqa: E731
     log = run_jumping(driver(Shape(key="key", init="init"), quiet, config).run())
     tries = "1 attempt" if attempts == 1 else "2 attempts"
-    assert log.records[-1]["why"] == f"error: key: no byte after 2 s after {tries}"
+    assert log.records[-1]["why"].endswith(f"no byte after 2 s after {tries}")
     assert [r["e"] for r in log.records].count("ended") == 1
 
 
