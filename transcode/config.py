@@ -144,11 +144,6 @@ class TranscodeConfig:
                 "transcode.keys_per: set without encrypt; expected encrypt = 'aes-128', 'cbcs' or "
                 "'cenc' with it"
             )
-        if self.scheme and "av1" in self.codecs:
-            raise ConfigError(
-                f"transcode.encrypt: {self.encrypt} with AV1, which is not supported; expected "
-                "h264, hevc or both, or encrypt = 'aes-128'"
-            )
 
     @property
     def scheme(self) -> Scheme | None:

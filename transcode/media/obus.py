@@ -47,29 +47,46 @@ class SequenceHeader:
         return name if tail == "0.110.01.01.01.0" else f"{name}.{tail}"
 
 
-class _Bits:
+class Bits:
     """Bits of a buffer, most significant first."""
 
     def __init__(self, data: bytes) -> None:
         self._value = int.from_bytes(data, "big")
-        self._left = 8 * len(data)
+        self._size = self._left = 8 * len(data)
 
     def __repr__(self) -> str:
-        return f"<_Bits {self._left} left>"
+        return f"<Bits {self._left} left>"
 
     def read(self, count: int) -> int:
+        """The next ``count`` bits, as a number.
+
+        Raises:
+            MediaError: there are fewer.
+        """
         self._left -= count
         if self._left < 0:
             raise MediaError("av1: a header is cut off; expected a whole one")
         return self._value >> self._left & (1 << count) - 1
 
     def read_uvlc(self) -> int:
+        """A number of variable length (4.10.3)."""
         zeros = 0
         while not self.read(1):
             zeros += 1
             if zeros == 32:
                 return (1 << 32) - 1
         return (1 << zeros) - 1 + self.read(zeros)
+
+    def read_ns(self, values: int) -> int:
+        """A number below ``values`` (4.10.7)."""
+        width = values.bit_length()
+        short = (1 << width) - values
+        value = self.read(width - 1)
+        return value if value < short else (value << 1) - short + self.read(1)
+
+    def position_bytes(self) -> int:
+        """Bytes that were begun to be read."""
+        return (self._size - self._left + 7) // 8
 
 
 def obus(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -84,14 +101,19 @@ def obus(data: bytes) -> Iterator[tuple[int, bytes]]:
         at += 2 if header & 0x04 else 1
         size = len(data) - at
         if header & 0x02:
-            size, at = _leb128(data, at)
+            size, at = read_leb128(data, at)
         if size < 0 or at + size > len(data):
             raise MediaError("av1: a unit does not fit its sample; expected a whole one")
         yield header >> 3 & 0xF, data[at : at + size]
         at += size
 
 
-def _leb128(data: bytes, at: int) -> tuple[int, int]:
+def read_leb128(data: bytes, at: int) -> tuple[int, int]:
+    """The number at ``at``, and where it ends (4.10.5).
+
+    Raises:
+        MediaError: it does not end.
+    """
     value = 0
     for place in range(8):
         if at >= len(data):
@@ -107,7 +129,7 @@ def starts_with_key_frame(sample: bytes) -> bool:
     """Whether the first frame in ``sample`` is a key frame that is shown."""
     for kind, payload in obus(sample):
         if kind in (_FRAME_HEADER, _FRAME):
-            bits = _Bits(payload)
+            bits = Bits(payload)
             shows_existing, frame_type, is_shown = bits.read(1), bits.read(2), bits.read(1)
             return not shows_existing and frame_type == _KEY_FRAME and bool(is_shown)
     return False
@@ -121,11 +143,11 @@ def sequence_header(data: bytes) -> SequenceHeader | None:
     """
     for kind, payload in obus(data):
         if kind == _SEQUENCE_HEADER:
-            return _sequence_header(_Bits(payload))
+            return _sequence_header(Bits(payload))
     return None
 
 
-def _sequence_header(bits: _Bits) -> SequenceHeader:
+def _sequence_header(bits: Bits) -> SequenceHeader:
     profile, _still, is_reduced = bits.read(3), bits.read(1), bits.read(1)
     level, high_tier = (bits.read(5), False) if is_reduced else _operating_points(bits)
     width_bits, height_bits = bits.read(4) + 1, bits.read(4) + 1
@@ -136,10 +158,10 @@ def _sequence_header(bits: _Bits) -> SequenceHeader:
     if not is_reduced:
         _skip_tools(bits)
     bits.read(3)  # superres, cdef, restoration
-    return _colour(bits, profile=profile, level=level, high_tier=high_tier)
+    return read_colour(bits, profile=profile, level=level, high_tier=high_tier)
 
 
-def _operating_points(bits: _Bits) -> tuple[int, bool]:
+def _operating_points(bits: Bits) -> tuple[int, bool]:
     """Level and tier of the first operating point."""
     delay_bits = 0
     if bits.read(1):  # timing_info_present_flag
@@ -162,7 +184,7 @@ def _operating_points(bits: _Bits) -> tuple[int, bool]:
     return found[0]
 
 
-def _skip_tools(bits: _Bits) -> None:
+def _skip_tools(bits: Bits) -> None:
     bits.read(4)  # interintra, masked compound, warped motion, dual filter
     has_order_hint = bits.read(1)
     if has_order_hint:
@@ -174,7 +196,10 @@ def _skip_tools(bits: _Bits) -> None:
         bits.read(3)
 
 
-def _colour(bits: _Bits, *, profile: int, level: int, high_tier: bool) -> SequenceHeader:
+def read_colour(
+    bits: Bits, *, profile: int, level: int = 0, high_tier: bool = False
+) -> SequenceHeader:
+    """Colour (5.5.2), up to what is said of quantisers."""
     is_deep = bits.read(1)
     bit_depth = 12 if profile == 2 and is_deep and bits.read(1) else 10 if is_deep else 8
     monochrome = profile != 1 and bool(bits.read(1))

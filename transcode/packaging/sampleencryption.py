@@ -2,14 +2,16 @@
 
 ``cbcs``: AES-128 in CBC mode, one block in ten of pictures, all of sound, one constant vector.
 ``cenc``: AES-128 in CTR mode, all blocks, a vector of eight bytes for each sample.
-Headers of NAL units and slices stay clear; see ``slices``. Lengths do not change, so a segment
+Headers of NAL units and slices stay clear, see ``slices``; of AV1 all but the data of tiles, see
+``av1tiles``. Lengths do not change, so a segment
 grows only by the boxes that describe its encryption.
 
 Bytes to bytes, given a key. One key for a title: another key per segment would need groups
 of samples, which few players know.
 
 Source: ISO/IEC 23001-7:2016, 8 (schemes' boxes), 9.4 to 9.6 (patterns), 10.1 (cenc) and 10.4
-(cbcs); W3C, "cenc" Initialization Data Format (common pssh).
+(cbcs); AV1 Codec ISO Media File Format Binding 1.3, "Common Encryption"; W3C, "cenc"
+Initialization Data Format (common pssh).
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from typing import Literal
 
 from abr.errors import MediaError
 from transcode.encryption import ContentKey
+from transcode.media.av1tiles import TileFinder
 from transcode.media.boxes import box, boxes, find, full_box
 from transcode.media.codecs import key_frame_test, sample_entry
 from transcode.media.fragments import read_fragment
@@ -36,7 +39,7 @@ SCHEME_OF: dict[str, Scheme] = {method: scheme for scheme, method in METHODS.ite
 COMMON_SYSTEM = bytes.fromhex("1077efecc0b24d02ace33c1e52e2fb4b")
 """W3C's system id of a ``pssh`` that lists key ids and no more."""
 _PATH = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
-_VIDEO = {b"avc1": 78, b"hvc1": 78}
+_VIDEO = {b"avc1": 78, b"hvc1": 78, b"av01": 78}
 _AUDIO = {b"mp4a": 28, b"Opus": 28}
 _LEADERS = {b"avc1": (b"avcC", h264_leader), b"hvc1": (b"hvcC", hevc_leader)}
 _PATTERN = (1, 9)  # of pictures under cbcs: one block encrypted, nine clear
@@ -88,10 +91,14 @@ class SampleEncrypter:
         kind = sample_entry(init).kind
         if kind not in {*_VIDEO, *_AUDIO}:
             raise MediaError(
-                f"mp4: codec {kind!r} with {scheme}; expected avc1, hvc1, mp4a or Opus; "
+                f"mp4: codec {kind!r} with {scheme}; expected avc1, hvc1, av01, mp4a or Opus; "
                 "leave the codec out or encrypt with aes-128"
             )
+        self._is_video = kind in _VIDEO
         self._leader: Callable[[bytes], int] | None = None
+        self._tiles: TileFinder | None = None
+        if kind == b"av01":
+            self._tiles = TileFinder(_av1c(init))
         if kind in _LEADERS:
             name, leader_of = _LEADERS[kind]
             entry = sample_entry(init)
@@ -104,7 +111,7 @@ class SampleEncrypter:
             kid=key.kid,
             iv_bytes=0 if is_cbcs else 8,
             constant_iv=constant_iv(key.kid) if is_cbcs else b"",
-            pattern=_PATTERN if is_cbcs and self._leader else (0, 0),
+            pattern=_PATTERN if is_cbcs and self._is_video else (0, 0),
         )
 
     def __repr__(self) -> str:
@@ -112,7 +119,6 @@ class SampleEncrypter:
 
     def init(self, init: bytes) -> bytes:
         """The initialisation section of the encrypted track."""
-        is_video = self._leader is not None
         entry = sample_entry(init)
         fields = (_VIDEO | _AUDIO)[entry.kind]
         encrypted, clear = self._sealing.pattern
@@ -129,7 +135,7 @@ class SampleEncrypter:
             full_box(b"schm", 0, 0, self.scheme.encode(), struct.pack(">I", 0x00010000)),
             box(b"schi", tenc),
         )
-        kind = b"encv" if is_video else b"enca"
+        kind = b"encv" if self._is_video else b"enca"
         body = init[entry.body : entry.end]
         assert len(body) >= fields
         protected = _replaced(init, entry.start, entry.end, box(kind, body, sinf))
@@ -166,19 +172,22 @@ class SampleEncrypter:
             parts = list(self._parts(data))
             written.append(apply(data, parts, self._sealing, self._key.key, iv, encrypts=True))
             entry = iv if self.scheme == "cenc" else b""
-            if self._leader is not None:
+            if self._is_video:
                 entry += struct.pack(">H", len(parts))
                 entry += b"".join(struct.pack(">HI", *part) for part in parts)
             if len(entry) > 255:
-                raise MediaError("mp4: over 40 slices in a picture; expected fewer to encrypt them")
+                raise MediaError(
+                    "mp4: over 40 slices or tiles in a picture; expected fewer to encrypt them"
+                )
             sizes.append(len(entry))
             entries.append(entry)
-        return _described(moof, sizes, entries, with_parts=self._leader is not None) + box(
-            b"mdat", *written
-        )
+        return _described(moof, sizes, entries, with_parts=self._is_video) + box(b"mdat", *written)
 
     def _parts(self, data: bytes) -> Iterator[Part]:
         """What is encrypted of a sample."""
+        if self._tiles is not None:
+            yield from self._tile_parts(data, self._tiles)
+            return
         if self._leader is None:
             yield Part(0, len(data))
             return
@@ -203,6 +212,19 @@ class SampleEncrypter:
         if clear:
             yield from parts_of(clear, 0)
 
+    def _tile_parts(self, data: bytes, finder: TileFinder) -> Iterator[Part]:
+        """A part for each tile: all of it, or with cenc the whole blocks at its end."""
+        clear_from = 0
+        for tile in finder.tiles(data):
+            protected = tile.size - (tile.size % BLOCK if self.scheme == "cenc" else 0)
+            if not protected:
+                continue
+            begin = tile.start + tile.size - protected
+            yield from parts_of(begin - clear_from, protected)
+            clear_from = tile.start + tile.size
+        if clear_from < len(data):
+            yield from parts_of(len(data) - clear_from, 0)
+
 
 def _described(
     moof: bytes, sizes: Sequence[int], entries: Sequence[bytes], *, with_parts: bool
@@ -226,6 +248,12 @@ def _described(
             (offset,) = struct.unpack_from(">i", children, each.body + 8)
             struct.pack_into(">i", children, each.body + 8, offset + len(added))
     return box(b"moof", moof[mfhd.start : mfhd.end], box(b"traf", bytes(children), added))
+
+
+def _av1c(init: bytes) -> bytes:
+    entry = sample_entry(init)
+    found = find(init, b"av1C", start=entry.body + _VIDEO[entry.kind], end=entry.end)
+    return init[found.body : found.end]
 
 
 def _replaced(init: bytes, start: int, end: int, entry: bytes) -> bytes:
