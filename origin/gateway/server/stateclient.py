@@ -32,7 +32,7 @@ MOST_WAITING = 4096
 MOST_TOGETHER = 256
 """Requests settled in one transaction."""
 
-LIMIT_S = 0.8
+LIMIT_S = 0.65
 """An answer of the state that takes longer has failed."""
 
 STOP_S = 2.0
