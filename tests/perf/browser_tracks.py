@@ -3,8 +3,8 @@
     npm install --prefix NODE hls.js shaka-player
     .venv/bin/python -m tests.perf.browser_tracks --node NODE
 
-Prints a line for each: what the page saw of a package made here. hls.js decrypts no samples under
-a plain key and knows no DASH, so it plays the clear playlists only.
+Prints a line for each: what the page saw of a package made here. hls.js plays the clear playlists
+only: what it does with licences is seen elsewhere. shaka-player has the view of playlists for it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from aiohttp import web
 from tests.perf.browser_playback import Site, make_master, play
 from transcode.config import TranscodeConfig
 from transcode.files.keystore import KeyStore
+from transcode.packaging.views import View, show, view_path
 from transcode.run.package import transcode
 
 PAGE = Path(__file__).with_suffix(".html")
@@ -46,7 +47,7 @@ PLAYED = [
     *(
         (scheme, "shaka", start)
         for scheme in ("none", "cbcs", "cenc")
-        for start in ("multivariant.m3u8", "manifest.mpd")
+        for start in ("multivariant.identity.m3u8", "manifest.mpd")
     ),
 ]
 
@@ -66,6 +67,15 @@ class TracksSite(Site):
         return web.Response(body=self._key)
 
 
+def write_views(package: Path) -> None:
+    """Put the playlists that an origin shows to shaka-player beside those that are stored."""
+    view = View(family="identity")
+    for stored in list(package.rglob("*.m3u8")):
+        path = stored.relative_to(package).as_posix()
+        text = show(stored.read_text(encoding="utf-8"), view)
+        (package / view_path(path, view)).write_text(text, encoding="utf-8")
+
+
 async def make_package(master: Path, folder: Path, scheme: str, keys: KeyStore) -> tuple[str, str]:
     """A package with all that can be beside picture and sound; its key id and key, or nothing."""
     config = TranscodeConfig(
@@ -77,6 +87,7 @@ async def make_package(master: Path, folder: Path, scheme: str, keys: KeyStore) 
         encrypt=scheme,  # type: ignore[arg-type]  # a table
     )
     index = await transcode(master, folder / scheme, config, keys=keys)
+    write_views(folder / scheme)
     if index.encryption is None:
         return "", ""
     kid = index.encryption.kids[0]
