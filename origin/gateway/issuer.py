@@ -21,10 +21,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import jwt
+from jwt.algorithms import OKPAlgorithm
 
 from abr.errors import ConfigError, UpstreamError
 from origin.gateway.accounts import Account, Plan, StaticAccounts
@@ -35,6 +37,11 @@ ALGORITHMS = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
 )
 """What a bearer may be signed with; none of these knows a shared secret."""
+
+_OTHER_NAME = "Ed25519"
+"""RFC 9864 §2.2 names EdDSA by its curve; the library knows the old name only."""
+with suppress(ValueError):  # it is registered
+    jwt.register_algorithm(_OTHER_NAME, OKPAlgorithm())
 
 MAX_CHARS = 8192
 """A longer bearer is refused before any of it is decoded."""
@@ -113,7 +120,8 @@ def parse_key_set(data: bytes, *, where: str) -> dict[str, list[jwt.PyJWK]]:
         if entry.get("kty") not in ("EC", "OKP", "RSA") or entry.get("use", "sig") != "sig":
             continue
         try:
-            key = jwt.PyJWK(entry)
+            is_other = entry.get("alg") == _OTHER_NAME
+            key = jwt.PyJWK(entry | {"alg": "EdDSA"} if is_other else entry)
         except (jwt.PyJWTError, ValueError, TypeError, KeyError):
             continue
         kid = entry.get("kid")
@@ -140,7 +148,8 @@ def key_id_of(bearer: str, issuer: Issuer) -> str:
         header = jwt.get_unverified_header(bearer)
     except (jwt.PyJWTError, ValueError, RecursionError) as exc:
         raise GatewayRefusal("unknown-account") from exc
-    if header.get("alg") not in issuer.algorithms or "crit" in header:
+    algorithm = "EdDSA" if header.get("alg") == _OTHER_NAME else header.get("alg")
+    if algorithm not in issuer.algorithms or "crit" in header:
         raise GatewayRefusal("unknown-account")
     kid = header.get("kid", "")
     return kid if isinstance(kid, str) else ""
@@ -167,6 +176,7 @@ def claims_of(bearer: str, keys: Sequence[jwt.PyJWK], issuer: Issuer) -> dict[st
     }
     for key in keys:
         allowed = [each for each in issuer.algorithms if _fits(each, key)]
+        allowed += [_OTHER_NAME] if "EdDSA" in allowed else []
         try:
             claims: dict[str, Any] = jwt.decode(
                 bearer,

@@ -30,11 +30,13 @@ RSA_KEY = rsa.generate_private_key(65537, 2048)
 ED_KEY = ed25519.Ed25519PrivateKey.generate()
 OTHER = ec.generate_private_key(ec.SECP256R1())
 KEYS: dict[str, Any] = {"ES256": EC_KEY, "RS256": RSA_KEY, "PS384": RSA_KEY, "EdDSA": ED_KEY}
+KEYS["Ed25519"] = ED_KEY
 KEY_SET = {
     "keys": [
         ECAlgorithm.to_jwk(EC_KEY.public_key(), as_dict=True) | {"kid": "ec"},
         RSAAlgorithm.to_jwk(RSA_KEY.public_key(), as_dict=True) | {"kid": "rsa"},
         OKPAlgorithm.to_jwk(ED_KEY.public_key(), as_dict=True) | {"kid": "ed"},
+        OKPAlgorithm.to_jwk(ED_KEY.public_key(), as_dict=True) | {"kid": "new", "alg": "Ed25519"},
         {"kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LTEyMzQ", "kid": "oct"},
         {"kty": "EC", "crv": "P-256", "x": "damaged", "kid": "bad"},
     ]
@@ -79,7 +81,16 @@ def account(bearer: str, *, now_s: float = NOW_S, issuer: Issuer = ISSUER) -> Ac
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "kid"), [("ES256", "ec"), ("RS256", "rsa"), ("PS384", "rsa"), ("EdDSA", "ed")]
+    ("algorithm", "kid"),
+    [
+        ("ES256", "ec"),
+        ("RS256", "rsa"),
+        ("PS384", "rsa"),
+        ("EdDSA", "ed"),
+        ("Ed25519", "ed"),
+        ("Ed25519", "new"),
+        ("EdDSA", "new"),
+    ],
 )
 def test_a_bearer_of_the_issuer_names_its_account(algorithm: str, kid: str) -> None:
     bearer = signed(algorithm=algorithm, kid=kid)
