@@ -163,7 +163,7 @@ def test_the_file_says_more_of_an_account_than_its_bearer() -> None:
 
 def test_secrets_and_what_is_damaged_are_no_keys() -> None:
     keys = parse_key_set(json.dumps(KEY_SET).encode(), where="k")
-    assert sorted(keys) == ["ec", "ed", "rsa"]
+    assert sorted(keys) == ["ec", "ed", "new", "rsa"]
     for data in (b"", b"[]", b"{}", b'{"keys": 5}', b'{"keys": []}', b'{"keys": [{"kty": "oct"}]}'):
         with pytest.raises(UpstreamError, match="k: "):
             parse_key_set(data, where="k")
