@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from abr.errors import ConfigError, KeyStoreError, MissingFileError, UpstreamError
+from abr.errors import (
+    ConfigError,
+    KeyStoreError,
+    MissingFileError,
+    TokenError,
+    UpstreamError,
+)
 from origin.gateway.accounts import account_tag
 from origin.gateway.server.opening import open_state
 from origin.gateway.server.service import tag_key
@@ -205,3 +211,26 @@ def test_what_is_revoked_is_in_the_state_that_origin_and_gateway_read(home: Path
     done("revoke", "session", "s1", "--lift")
     done("revoke", "token", token, "--lift")
     assert facts("explain", url, "--state", state)["permitted"]
+
+
+@pytest.mark.parametrize("form", ["uri-signing", "hmac", "cat"])
+def test_a_token_of_another_issuer_is_revoked_by_itself_or_its_url(form: str, home: Path) -> None:
+    trust = ("--trust", str(home / "trust.json"))
+    token = done("mint", "--title", "film", "--form", form, "--issuer", "App", *trust)
+    url = f"https://cdn.example/film/x.m4s?cat={token}"
+    words = ("explain", url, *trust, "--keys", str(home / "keys"))
+    state = ("--state", str(home / "state.sqlite"))
+    assert facts(*words, *state)["permitted"]
+    for value in (token, url, facts(*words)["token_id"]):
+        done("revoke", "token", value, *trust)
+        assert facts(*words, *state)["reason"] == "revoked"
+        done("revoke", "token", value, *trust, "--lift")
+        assert facts(*words, *state)["permitted"]
+    done("revoke", "session", url, *trust)
+    assert facts(*words, *state)["reason"] == "revoked"
+
+
+def test_what_is_no_token_of_anybody_is_not_noted(home: Path) -> None:
+    """An entry that means nothing would look as if it did."""
+    for value in ("https://cdn.example/film/x.m4s", "/film/x.m4s?cat=garbage", "a.b.c"):
+        assert isinstance(run("revoke", "token", value).exception, TokenError)

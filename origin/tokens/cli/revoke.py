@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from abr.errors import ConfigError
 from abr.shell import note
 from origin.paths import parse_target
-from origin.tokens.cli.sources import json_option, keys_option, open_keys, own_key_set, wall_s
-from origin.tokens.pathtoken import PathTokens
+from origin.tokens.cli.sources import (
+    json_option,
+    keys_option,
+    open_keys,
+    own_key_set,
+    trust_option,
+    verifier_of,
+    wall_s,
+)
 from origin.tokens.revocation import KINDS, SPREAD_S, Kind, Revocation, dump_revocation
-from origin.tokens.verifier import TokenVerifier
-
-if TYPE_CHECKING:
-    from origin.tokens.permission import Permission
 
 WEEK_S = 7 * 86400.0
 
@@ -47,6 +51,7 @@ WEEK_S = 7 * 86400.0
     help="Where origin and gateway keep revocations. "
     "[$ABR_STATE, else abrkit/state.sqlite below the user's data folder]",
 )
+@trust_option
 @keys_option
 @json_option
 def revoke(
@@ -56,13 +61,15 @@ def revoke(
     issued_before: str,
     lift: bool,
     state: str | None,
+    trust: str | None,
     keys_dir: Path | None,
     as_json: bool,
 ) -> None:
     """Revoke a token, a session, an account, a title or a signing key.
 
-    ID is what tokens hold: of a token its id, or the whole token or a URL with it; of an account
-    its name. Every tier that hears of its parent refuses within seconds.
+    ID is what tokens hold: of a token its id, or the whole token or a URL with it (of other
+    issuers with --trust); of an account its name. Every tier that hears of its parent refuses
+    within seconds.
 
     \b
     Examples:
@@ -75,7 +82,7 @@ def revoke(
     now_s = wall_s()
     entry = Revocation(
         kind=kind,
-        value=_id_of(kind, value, keys_dir),
+        value=_id_of(kind, value, keys_dir, trust),
         until_s=now_s + for_s,
         changed_ms=int(now_s * 1000),
         issued_before_s=now_s + SPREAD_S if issued_before == "now" else None,
@@ -96,22 +103,25 @@ def revoke(
         note("an origin goes on signing with its own key; `abr signing revoke` replaces that one")
 
 
-def _id_of(kind: Kind, value: str, keys_dir: Path | None) -> str:
+def _id_of(kind: Kind, value: str, keys_dir: Path | None, trust: str | None) -> str:
+    """What a deny list names it by."""
     if kind == "account":
         from origin.gateway.accounts import account_tag
         from origin.gateway.server.service import tag_key
 
         return account_tag(tag_key(open_keys(keys_dir)), value)
-    if kind in ("token", "session") and ("/t/" in value or value.count(".") == 2):
-        found = _permission(value, keys_dir)
-        return found.token_id if kind == "token" else found.session
-    return value
+    is_url = "://" in value or value.startswith("/")
+    if kind not in ("token", "session") or not (is_url or _TOKEN.fullmatch(value)):
+        return value
+    token = parse_target(value).token if is_url else value
+    found = verifier_of(own_key_set(keys_dir), trust=trust, state=None).permission_of(token)
+    if kind == "session" and not found.session:
+        raise ConfigError("the token names no session; revoke the token")
+    return found.token_id if kind == "token" else found.session
 
 
-def _permission(value: str, keys_dir: Path | None) -> Permission:
-    """What a token of ours says, bare or in a URL."""
-    token = parse_target(value).token if "/t/" in value else value
-    return TokenVerifier(PathTokens(own_key_set(keys_dir))).permission_of(token)
+_TOKEN = re.compile(r"[^.]+\.[^.]+\.[^.]+|[a-z]+=.*~hmac=.*|[A-Za-z0-9_-]{80,}")
+"""What is a token and not the id of one."""
 
 
 def _shown(where: str) -> str:
