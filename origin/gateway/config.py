@@ -111,17 +111,24 @@ class GatewayConfig:
                 ) from exc
         return self
 
+    def check_authority(self) -> None:
+        """Return if these settings say who has an account; a service cannot begin without.
+
+        Raises:
+            ConfigError: they do not.
+        """
+        if not (self.accounts or self.authenticator or self.anyone):
+            raise ConfigError(
+                "gateway.accounts: missing; name a file with --accounts, or let anyone who can "
+                "reach this address play with --anyone"
+            )
+
     def _check_accounts(self) -> None:
         given = [bool(self.accounts), bool(self.authenticator), self.anyone]
         if sum(given) > 1:
             raise ConfigError(
                 "gateway.accounts: accounts are told in more than one way; expected one of "
                 "accounts, authenticator and anyone"
-            )
-        if not any(given):
-            raise ConfigError(
-                "gateway.accounts: missing; name a file with --accounts, or let anyone who can "
-                "reach this address play with --anyone"
             )
         if self.anyone and not is_loopback(self.host):
             raise ConfigError(

@@ -23,6 +23,7 @@ def open_service(
         ConfigError, MissingFileError: accounts cannot be used.
         KeyStoreError: the key store is damaged.
     """
+    config.check_authority()
     client = StateClient(lambda: open_state(state), rules=config.leases, now=wall_s)
     return Service(
         config,
