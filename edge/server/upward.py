@@ -14,6 +14,8 @@ from origin.paths import Target
 from origin.tokens.permission import Permission
 from origin.tokens.tiertoken import TierTokens, tier_tokens
 from origin.tokens.verifier import Form
+from transcode.packaging.layout import segment_number
+from transcode.watermark.pattern import bit_of, one_variant
 
 
 class Upward:
@@ -58,7 +60,9 @@ class Upward:
         if self.tiers is None or not self.takes_tiers():
             return target.token
         if target.kind == "object":
-            mark = said.watermark
+            # Which variant, and not whose: viewers who get the same are not told apart above.
+            number = segment_number(target.path) if said.watermark else None
+            mark = b"" if number is None else one_variant(bit_of(said.watermark, number))
             return self.tiers.for_title(target.title, now_s=self._judged_s(), watermark=mark)
         if target.kind in _OF_VIEWERS:
             return self.tiers.for_viewer(said, target.title, now_s=self._judged_s())

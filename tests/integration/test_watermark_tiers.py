@@ -15,13 +15,16 @@ from edge.server.hotpath import HotObjects
 from edge.server.process import EdgeProcess
 from edge.tiers.fillplan import Wanted
 from origin.config import OriginConfig, ServerLimits
+from origin.paths import Target
 from origin.server.app import ORIGIN, Origin, make_app
 from origin.server.clock import Clock
 from origin.server.httpserver import listening
+from origin.server.marking import Marking
 from origin.server.store import DirectoryStore
+from origin.tokens.permission import Permission
 from tests.fakes.packages import MemoryKeys, segment_bytes, write_package
 from tests.fakes.parent import RunningEdge, running_edge
-from transcode.watermark.pattern import bit_of, pattern_of
+from transcode.watermark.pattern import bit_of, one_variant, pattern_of
 
 LIMITS = ServerLimits(header_s=2.0, keepalive_s=5.0, send_s=5.0, shutdown_s=1.0)
 SECRET = "of-whoever-fills-caches"
@@ -107,6 +110,46 @@ async def test_sixty_sessions_get_what_their_patterns_say_and_share_two_objects(
     )
     assert segments_in(tiers.outer) == segments_in(tiers.inner) == wanted
     assert len(tiers.outer.edge.hot) == len(wanted)
+
+
+async def test_tiers_that_ask_with_tokens_of_their_own_say_which_variant_and_not_whose(
+    tmp_path: Path,
+) -> None:
+    write_package(tmp_path / "packages/film", segment_sizes=SIZES, watermarked=True)
+    secret = "0123456789abcdef0123456789abcdef"
+    config = OriginConfig(playback_secret=SECRET, tier_secret=secret)
+    app = make_app(DirectoryStore(tmp_path / "packages"), Keys(), config, limits=LIMITS)
+    seen: set[bytes] = set()
+    path = Marking.path
+
+    def note(self: Marking, target: Target, permission: Permission) -> str:
+        assert permission.form == "tier"
+        seen.add(permission.watermark)
+        return path(self, target, permission)
+
+    async with (
+        listening(app, host="127.0.0.1", port=0, limits=LIMITS) as where,
+        running_edge(where.url, tmp_path / "inner", tier_secret=secret) as inner,
+        running_edge(inner.url, tmp_path / "outer", tier_secret=secret) as outer,
+        aiohttp.ClientSession() as client,
+    ):
+        tiers = Tiers(app[ORIGIN], where.url, inner, outer, client, tmp_path)
+        async with asyncio.timeout(5):
+            while not (inner.edge._upward.takes_tiers() and outer.edge._upward.takes_tiers()):
+                await asyncio.gather(
+                    *(
+                        tiers.get(edge.url, tiers.token("first"), "multivariant.m3u8")
+                        for edge in (inner, outer)
+                    )
+                )
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Marking, "path", note)
+            for session in map(str, range(12)):
+                for number in range(SEGMENTS):
+                    got = await tiers.get(outer.url, tiers.token(session), f"v0/{number:05d}.m4s")
+                    assert got == (200, expected(session, 0, number))
+        assert len(segments_in(outer)) == len(segments_in(inner)) == 2 * SEGMENTS
+    assert seen == {one_variant(0), one_variant(1)}
 
 
 async def test_ranges_and_heads_are_of_the_variant_as_well(tiers: Tiers) -> None:
