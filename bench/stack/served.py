@@ -17,7 +17,7 @@ import aiohttp
 
 from abr.errors import UpstreamError, UpstreamTimeoutError
 from transcode.packaging.index import PresentationIndex, files_of
-from transcode.packaging.layout import MULTIVARIANT
+from transcode.packaging.layout import MULTIVARIANT, is_variant
 from transcode.storage.published import is_version
 
 READY_LIMIT_S = 120.0
@@ -77,7 +77,8 @@ async def warm(url: str, index: PresentationIndex) -> None:
     async with aiohttp.ClientSession(timeout=limits) as http:
         version = _version_in(await fetch(MULTIVARIANT))
         for path in (*files_of(index), *(f"key/{kid}" for kid in kids)):
-            await fetch(f"{version}{path}")
+            if not is_variant(path):  # the token in the URL chooses
+                await fetch(f"{version}{path}")
 
 
 def _version_in(playlist: str) -> str:

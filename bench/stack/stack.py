@@ -179,11 +179,15 @@ class Stack:
         """A multivariant playlist with a fresh token for each title, through the first edge."""
         return {title: self.playback_url(title) for title in self._titles}
 
-    def playback_url(self, title: str, *, edge: int = 0) -> str:
-        """A URL for ``title`` with a fresh token, through an ISP edge by number from 0."""
+    def playback_url(self, title: str, *, edge: int = 0, variant: int | None = None) -> str:
+        """A URL for ``title`` with a fresh token, through an ISP edge by number from 0.
+
+        With ``variant`` its token is for filling caches with that variant of each segment.
+        """
         assert self._origin is not None, "enter the stack first"
         isp = [listener for listener in self.listeners if listener.tier == "isp"]
-        return str(self._origin.playback(title, base=isp[edge].url)["url"])
+        found = self._origin.playback(title, base=isp[edge].url, variant=variant)
+        return str(found["url"])
 
     async def warm(self) -> None:
         """Fill the caches: fetch every title through every ISP edge once, keys too.
@@ -195,7 +199,8 @@ class Stack:
             index = self._store.index(title)
             if index is not None:
                 for edge in range(self.config.edges):
-                    await warm(self.playback_url(title, edge=edge), index)
+                    for variant in (0, 1) if index.watermarked else (None,):
+                        await warm(self.playback_url(title, edge=edge, variant=variant), index)
 
     def cache_stats(self) -> dict[str, CacheStats]:
         """Requests, hits and bytes so far, by tier."""

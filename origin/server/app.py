@@ -176,17 +176,15 @@ class Origin:
         """Close the audit log."""
         await self.licences.close()
 
-    def playback(self, title: str, *, base: str | None = None) -> dict[str, Any]:
+    def playback(
+        self, title: str, *, base: str | None = None, variant: int | None = None
+    ) -> dict[str, Any]:
         """The answer of the playback endpoint: ``url``, ``token``, ``expires_s``, ``ttl_s``.
 
         ``expires_s`` is Unix time, ``ttl_s`` the seconds until then. ``base`` is put before
-        the path; None means the configured ``public_base``.
+        the path; None means the configured ``public_base``. With ``variant`` the token is for
+        filling caches: it chooses that variant of each segment, and leaves no trace.
         """
-        return self._playback_fields(title, base=base)
-
-    def _playback_fields(
-        self, title: str, *, base: str | None = None, variant: int | None = None
-    ) -> dict[str, Any]:
         now_s = self._now()
         session = secrets.token_urlsafe(12)
         pattern, said = self.marking.of_session(title, session, variant)
@@ -361,7 +359,7 @@ class Origin:
             return _not_found()
         show(request, target.shown)
         with found:
-            make = partial(self._playback_fields, target.title, variant=variant)
+            make = partial(self.playback, target.title, variant=variant)
             # The first look-up of a secret reads and locks files, and of an index may be remote.
             return json_response(await asyncio.to_thread(make))
 

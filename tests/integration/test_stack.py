@@ -70,6 +70,18 @@ async def test_a_title_is_served_through_two_tiers_and_fetched_once_by_each(
         assert sum(edge.counters.fills for edge in stack.edges.values()) == 3
 
 
+async def test_warm_caches_hold_both_variants_of_a_watermarked_title(
+    tmp_path: Path, keys: Path
+) -> None:
+    write_package(tmp_path / "film", segment_sizes=(900, 800), rungs=1, watermarked=True)
+    async with Stack([tmp_path / "film"], keys=keys, config=ServeConfig(edges=1)) as stack:
+        await stack.warm()
+        for edge in stack.edges.values():
+            held = [key for key in tuple(edge.index.keys()) if key.endswith(".m4s")]
+            assert len(held) == 4
+            assert all(".a.m4s" in key or ".b.m4s" in key for key in held)
+
+
 async def test_its_tiers_ask_with_tokens_of_their_own(package: Path, keys: Path) -> None:
     """So what is bound to a viewer's address works through both of them."""
     async with Stack([package], keys=keys) as stack, asyncio.timeout(5):
