@@ -153,7 +153,7 @@ async def side(checkout: Path, name: str, folder: Path) -> AsyncIterator[Side]:
         yield Side(name=name, tiers=tuple(tiers))
 
 
-async def closed(tiers: Sequence[Tier], asks: Sequence[Ask], seconds: float) -> dict[str, float]:
+async def closed(tiers: Sequence[Tier], asks: Sequence[Ask], seconds: int) -> dict[str, float]:
     """One round of wrk at the last of ``tiers``: requests, and CPU-seconds of each."""
     with tempfile.TemporaryDirectory(prefix="licence-rate-") as folder:
         lines, script = Path(folder, "asks"), Path(folder, "asks.lua")
@@ -161,7 +161,7 @@ async def closed(tiers: Sequence[Tier], asks: Sequence[Ask], seconds: float) -> 
         script.write_text(LUA % (lines, time.monotonic_ns() % 2**31))
         before = {tier.name: cpu_s(tier.pid) for tier in tiers}
         process = await asyncio.create_subprocess_exec(
-            "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}", "--timeout", "10",
+            "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}", "--timeout", "10",
             "-s", str(script), tiers[-1].url, stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         output, _ = await process.communicate()
@@ -340,7 +340,7 @@ def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--rate", type=float, default=500.0)
     parser.add_argument("--open-seconds", type=float, default=10.0)
     parser.add_argument("--keys", type=int, default=200)
