@@ -40,6 +40,8 @@ from tests.fakes.watching import Served, opened, rewriting, run, served, text_of
 PLAYED_S = 20.0
 LENGTH_S = 24
 BAR_S = 0.1
+HITCH_S = 0.25
+"""Without a stall by the player's own account, a shorter stop is the busy machine's."""
 PAGE = Path(__file__).with_suffix(".html")
 
 TITLES: dict[str, list[str]] = {
@@ -108,7 +110,7 @@ async def in_hls_js(browser: Browser, serve: Served) -> AsyncIterator[dict[str, 
             }
             row["is_good"] = (
                 plays
-                and not row["stalls"]
+                and max(row["stalls"], default=0.0) < HITCH_S
                 and await text_of(page, "stalls") == "none"
                 and await page.evaluate("video.getVideoPlaybackQuality().totalVideoFrames") > 100
                 and not complaints
