@@ -15,8 +15,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from abr.errors import ResourceError
-from edge.server import following
+from abr.errors import ResourceError, UpstreamError
+from edge.server import following, tokencheck
+from edge.server.tokencheck import KeySetAnswer
 from origin.config import OriginConfig
 from origin.server import revoking, trustanswers
 from origin.server.app import ORIGIN, Origin, make_app
@@ -198,6 +199,38 @@ async def test_a_parent_that_is_behind_keeps_no_news_from_a_tier(
             behind.revoke("session", "nobody")
             await edge.edge.refresh_keys()
             assert await as_told()
+
+
+async def test_what_is_revoked_does_not_wait_for_keys_that_do_not_come(
+    tmp_path: Path, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of several parents may hang; the others' news come all the same, more than once."""
+    monkeypatch.setattr(tokencheck, "SETTLE_S", 0.1)
+    async with fake_parent() as parent, running_edge(parent.url, tmp_path / "e") as edge:
+        parent.add("/film/p", b"x")
+        tokens = [
+            parent.issuer.issue("film", now_s=real_s(), session_id=session) for session in "ab"
+        ]
+        urls = [f"{edge.url}/t/{token}/film/p" for token in tokens]
+        assert [await reason(client, url) for url in urls] == ["", ""]
+        comes = asyncio.Event()
+
+        async def hang(_past_caches: bool) -> KeySetAnswer:
+            await comes.wait()
+            raise UpstreamError("it hung")
+
+        check = edge.edge._token_check
+        monkeypatch.setattr(check, "_fetch", hang)
+        hanging = asyncio.create_task(check.refresh())
+        for session, url in zip("ab", urls, strict=True):
+            parent.revoke("session", session)
+
+            async def refused(url: str = url) -> bool:
+                return await reason(client, url) == "revoked"
+
+            await until(refused)
+        comes.set()
+        await hanging
 
 
 @asynccontextmanager
