@@ -5,7 +5,7 @@ Its settings are the default ones. It knows requests by their URL, and nothing o
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +14,29 @@ from yarl import URL
 
 from origin.tokens.revocation import Revocation
 from tests.fakes.nginx import NGINX, foreign_cache
+from tests.integration.test_cat_tiers import TRUST as CAT_TRUST
+from tests.integration.test_cat_tiers import cat
 from tests.integration.test_token_carriage import (
     CONTENT,
-    FORMS,
     NOW_S,
     PLACES,
     PLAYLIST,
     SEGMENT,
+    TRUST,
     Tiers,
     packages,
     run,
     signed,
 )
+from tests.integration.test_token_carriage import (
+    FORMS as USUAL_FORMS,
+)
 
 pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
 
 __all__ = ["packages"]
+
+FORMS: dict[str, Callable[[Tiers], str]] = {**USUAL_FORMS, "cat": lambda _served: cat()}
 
 
 class Fronted:
@@ -53,7 +60,7 @@ class Fronted:
 @pytest.fixture
 async def fronted(packages: Path, tmp_path: Path) -> AsyncIterator[Fronted]:
     async with (
-        run(packages, tmp_path) as tiers,
+        run(packages, tmp_path, trusted={**TRUST, **CAT_TRUST}) as tiers,
         foreign_cache(tiers.edge_url, tmp_path / "nginx") as front,
     ):
         yield Fronted(tiers, front)
@@ -113,3 +120,11 @@ async def test_a_refusal_keeps_nobody_out_who_has_a_token(fronted: Fronted) -> N
     ):
         for _ in range(2):
             assert (await fronted.ask(SEGMENT, headers))[0] == expected
+
+
+async def test_what_a_token_says_of_its_own_refusal_is_for_one_viewer(fronted: Fronted) -> None:
+    catif = {4: [302, {"Location": "https://a.example/sign-in"}, None]}
+    refused = {"Authorization": f"Bearer {cat(catif=catif, exp=int(NOW_S))}"}
+    _, permitted = PLACES["header"](SEGMENT, FORMS["own"](fronted.tiers))
+    for headers, expected in ((refused, 302), (permitted, 200)) * 2:
+        assert (await fronted.ask(SEGMENT, headers))[0] == expected

@@ -48,6 +48,13 @@ _FRAMING = frozenset(
     }
 )
 
+_OF_PROXIES = re.compile(
+    r"x-accel-|x-sendfile|x-lighttpd-|surrogate-|edge-control"
+    r"|(?:age|etag|expires|vary)$|.*-cache-control$"
+)
+"""Fields that caches and proxies in front act on: they would keep the answer and give it to others,
+or send something of their own."""
+
 Value = str | tuple[str, Mapping[str, Any]]
 """A text, or a URL and the claims of the token that is put behind it."""
 
@@ -122,7 +129,7 @@ def _rule(names: object, said: object) -> Rule:
 def _name(name: object) -> str:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         refuse("malformed")
-    if name.lower() in _FRAMING:
+    if name.lower() in _FRAMING or _OF_PROXIES.match(name.lower()):
         refuse("not-understood")
     return name
 
