@@ -1,7 +1,6 @@
-"""The edge as a web application: parse the path, check the token, deliver.
+"""The edge as a web application: its parts, how they begin and end, and what a failure answers.
 
-A request that is refused does not reach the parent. Paths, errors and limits are those of
-the origin, so a client cannot tell which tier it talks to.
+What is answered is decided by ``titlesite`` (titles, with tokens) and ``site`` (any site, without).
 """
 
 from __future__ import annotations
@@ -15,33 +14,31 @@ from pathlib import Path
 
 from aiohttp import web
 
-from abr.errors import AbrError, TokenError, UpstreamError
+from abr.errors import AbrError, TokenError
 from edge import policies
-from edge.caching.decide import Request
-from edge.caching.directives import parse_request_control
-from edge.caching.forwarding import forwarded_headers, has_looped, via_of
+from edge.caching.forwarding import forwarded_headers, via_of
 from edge.caching.variants import Catalogue
 from edge.config import EdgeConfig
 from edge.counters import Counters
 from edge.index import CacheIndex
 from edge.metrics import EdgeCollector
 from edge.operations.figures import ProcessFigures
-from edge.operations.shedding import Load, sheds, urgency_of
+from edge.operations.shedding import Load, sheds
 from edge.parents.parents import Parent, Parents
 from edge.server.about import About
+from edge.server.admission import Admission
 from edge.server.auditing import Audit
 from edge.server.body import DISK_OVERHEAD_BYTES, BodyStore
 from edge.server.clock import monotonic_s
 from edge.server.delivery import Delivery
 from edge.server.filling import Fills
-from edge.server.following import Following
 from edge.server.hotpath import HotObjects
 from edge.server.keeping import Keeper
 from edge.server.keylane import KeyLane
 from edge.server.parents import ParentsClient
 from edge.server.passthrough import MAX_REQUEST_BODY_BYTES, Passthrough
 from edge.server.pinning import Pinner
-from edge.server.prefetch import Prefetcher, shed_response
+from edge.server.prefetch import Prefetcher
 from edge.server.purge import PATH as PURGE_PATH
 from edge.server.purge import Purger
 from edge.server.ranging import Ranging
@@ -53,30 +50,21 @@ from edge.server.sharing import Sharing, Worker
 from edge.server.site import Site
 from edge.server.steer import Steering
 from edge.server.stocktaking import Stocktaking
-from edge.server.tokencheck import TokenCheck
+from edge.server.titlesite import NOT_FORWARDED, TitleSite
 from edge.server.upstream import Upstream
-from edge.server.upward import Upward
-from edge.server.wanted import Wanted, chosen_key, fields_of_request
+from edge.server.wanted import Wanted
 from edge.tiers.pins import PATH as PIN_PATH
 from edge.tiers.place import place_of
 from origin.config import ServerLimits
 from origin.files.trustfile import read_trust
-from origin.httprules import join_fields
-from origin.paths import METHODS, Kind, PathError, Target, object_path, parse_target
+from origin.paths import Kind, PathError, Target
 from origin.server.answers import (
     error_response,
-    method_response,
-    preflight_response,
     token_response,
 )
-from origin.server.asking import CLIENT, asked_of, hand_over, moved_to
 from origin.server.clock import Clock
-from origin.server.connection import show
 from origin.server.door import Answered, Door
-from origin.server.httpserver import COOKIE_PAGES, LANE, QUICK, make_application, target_of
-from origin.server.trustanswers import TrustAnswers
-from origin.tokens.carriage import COMMON_FIELD
-from origin.tokens.permission import Asked, Permission
+from origin.server.httpserver import COOKIE_PAGES, LANE, QUICK, make_application
 from origin.tokens.redaction import redact
 
 LOG = logging.getLogger("abr.edge")
@@ -123,25 +111,28 @@ class Edge:
         self.loop_id = secrets.token_hex(8) if worker is None else worker.loop_id
         """What tells this edge from others in ``CDN-Loop``."""
         self._store = BodyStore(folder, fsync=config.fsync, is_shared=worker is not None)
-        refused_s = config.keys_refresh_s
-        self._token_check = tokens = TokenCheck(
-            self.upstream.key_set, now=now, refused_s=refused_s, waits=True
-        )
-        self._upward = upward = Upward(config, judged_s=tokens.now_s)
-        self._trust = TrustAnswers(
-            tokens.denied,
-            keys=lambda: tokens.digest,
-            epoch=secrets.token_hex(8),
-            knows=upward.knows,
-        )
-        tokens.on_keys = self._trust.wake
-        tokens.set_others((*read_trust(config.trust).forms(), *upward.forms))
-        self._following = Following(
-            config, tokens=tokens, now=now, on_change=self._trust.wake, upward=upward
-        )
-        upward.takes_tiers = self._following.takes_tiers
+        self.admission = Admission(config, upstream=self.upstream, now=now)
+        """Who is let in."""
         self.reports = Reports(config, now=now)
         """What is written down about requests and players."""
+        self._make_delivery(now, worker)
+        self._audit = Audit(self._store, on_damage=self._delivery.drop)
+        self._purger = Purger(
+            config,
+            store=self._store,
+            stock=self.stock,
+            fills=self._fills,
+            forget=self._delivery.forget,
+        )
+        self._pinner = Pinner(config, index=self.index, catalogue=self._catalogue, stock=self.stock)
+        self._sharing: Sharing | None = None
+        if worker is not None:
+            self._share(worker, now)
+        self._make_answers()
+
+    def _make_delivery(self, now: Callable[[], float], worker: Worker | None) -> None:
+        """Make what keeps bodies, fetches them and sends them."""
+        config = self.config
         self._catalogue = Catalogue(self._store.get)
         self.stock = Stocktaking(
             store=self._store,
@@ -172,7 +163,7 @@ class Edge:
         self._passthrough = Passthrough(config, upstream=self.upstream, counters=self.counters)
         self.hot = HotObjects(
             name=config.name,
-            tokens=self._token_check if config.require_token else None,
+            tokens=self.admission.tokens if config.require_token else None,
             url_scheme=_scheme(config) if config.forward_host else "",
             holds=self._catalogue.holds_alone,
             use=self.index.use,
@@ -206,28 +197,20 @@ class Edge:
             counters=self.counters,
             now=now,
         )
-        self._audit = Audit(self._store, on_damage=self._delivery.drop)
-        self._purger = Purger(
-            config,
-            store=self._store,
-            stock=self.stock,
-            fills=self._fills,
-            forget=self._delivery.forget,
-        )
-        self._pinner = Pinner(config, index=self.index, catalogue=self._catalogue, stock=self.stock)
-        self._sharing: Sharing | None = None
-        if worker is not None:
-            self._share(worker, now)
+
+    def _make_answers(self) -> None:
+        """Make what answers requests, by way of what delivers."""
+        config = self.config
         self._via = via_of(config.name)
         self.lane = KeyLane(
             config,
             upstream=self.upstream,
-            tokens=tokens,
-            upward=upward,
+            tokens=self.admission.tokens,
+            upward=self.admission.upward,
             counters=self.counters,
             via=self._via,
             loop_id=self.loop_id,
-            dropped=_NOT_FORWARDED,
+            dropped=NOT_FORWARDED,
         )
         self.prefetcher = Prefetcher(
             self._fills,
@@ -257,9 +240,21 @@ class Edge:
             index=self.index,
             stock=self.stock,
             upstream=self.upstream,
-            token_check=self._token_check,
+            token_check=self.admission.tokens,
             metrics=self._metrics,
             sharing=self._sharing,
+        )
+        self._titles = TitleSite(
+            self.admission,
+            about=self._about,
+            delivery=self._delivery,
+            passthrough=self._passthrough,
+            steering=self._steering,
+            counters=self.counters,
+            via=self._via,
+            loop_id=self.loop_id,
+            shared=self._shared,
+            sheds=self._sheds,
         )
 
     def _share(self, worker: Worker, now: Callable[[], float]) -> None:
@@ -291,8 +286,7 @@ class Edge:
         """
         trust = await asyncio.to_thread(read_trust, config.trust)
         await self.upstream.reconfigure(config)
-        self._upward.reconfigure(config)
-        self._token_check.set_others((*trust.forms(), *self._upward.forms))
+        self.admission.reconfigure(config, trust)
         self.reports.reconfigure(config)
         before, self.config = self.config, config
         rules = rules_of(config)
@@ -305,9 +299,7 @@ class Edge:
         self.lane.reconfigure(config)
         self._site.reconfigure(config)
         self._steering.reconfigure(config)
-        self._following.reconfigure(config)
         self.hot.reconfigure(limit_s=config.send_limit_s)
-        self._token_check.reconfigure(refused_s=config.keys_refresh_s)
         if (config.policy, config.cache_bytes) != (before.policy, before.cache_bytes):
             capacity_bytes = share_of(config, self._workers)
             policy = policies.make(config.policy, capacity_bytes=capacity_bytes)
@@ -346,40 +338,23 @@ class Edge:
 
     def _wanted_next(self, target: str) -> Wanted | None:
         """What a player will want next."""
-        own = forwarded_headers([], dropped=_NOT_FORWARDED, via=self._via, loop_id=self.loop_id)
-        if not self.config.require_token:
-            return self._site.wanted_next(target, own)
-        try:
-            found = parse_target(target)
-        except PathError:
-            return None
-        if found.kind != "object" or found.token is None:
-            return None
-        said = self._token_check.permission(found.token, Asked(title=found.title, path=found.path))
-        if said is None:
-            return None
-        return Wanted(
-            key=chosen_key(found, said),
-            target=object_path(self._upward.token_for(found, said), found.title, found.path),
-            facts=Request(method="GET", fields={}),
-            asking=(("Accept-Encoding", "identity"), *own),
-            urgency="prefetch",
-        )
+        own = forwarded_headers([], dropped=NOT_FORWARDED, via=self._via, loop_id=self.loop_id)
+        site = self._titles if self.config.require_token else self._site
+        return site.wanted_next(target, own)
 
     async def refresh_keys(self) -> None:
         """Fetch the parent's public keys again; those in use stay when that fails."""
-        if self.config.require_token and not await self._token_check.refresh():
-            LOG.warning("keys not fetched: %s", redact(self._token_check.trouble))
+        await self.admission.refresh_keys()
 
     @property
     def trouble(self) -> str:
         """Why tokens cannot be checked yet; empty when they can be, or need not be."""
-        return "" if self._token_check.has_keys else self._token_check.trouble
+        return self.admission.trouble
 
     @property
     def clock_off_s(self) -> float:
         """Seconds that this clock is ahead of the parent's, as far as is certain."""
-        return -self._token_check.correction_s
+        return -self.admission.tokens.correction_s
 
     async def running(self, _app: web.Application) -> AsyncIterator[None]:
         """Open everything, and close it at the end; for ``cleanup_ctx``."""
@@ -392,34 +367,25 @@ class Edge:
             await self.upstream.open()
             await self._steering.open()
             async with self._registered():
-                if self.config.require_token:
-                    await self._start_checking()
+                await self.admission.start()
                 yield
         finally:
-            await self._following.close()
+            await self.admission.following.close()
             if self._sharing is not None:
                 await self._sharing.close()
             await self._audit.close()
             await self.stock.close()
             await self._fills.close()
             await self._steering.close()
-            await self._token_check.close()
+            await self.admission.tokens.close()
             await self.upstream.close()
             self.hot.close()
             self._store.close()
 
-    async def _start_checking(self) -> None:
-        """Listen to the parents, and wait a little for their keys."""
-        self._following.open(self.upstream.parents.names)
-        self.upstream.on_parents.append(self._following.set_parents)
-        if not await self._token_check.start():
-            trouble = self._token_check.trouble or self._following.trouble
-            LOG.info("no keys from the parent yet: %s", redact(trouble))
-
     def drain(self) -> None:
         """Take no new sessions, and let no tier wait for news any more."""
         self.is_draining = True
-        self._trust.close()
+        self.admission.trust.close()
 
     async def shut(self, _app: web.Application) -> None:
         """As ``drain``; for ``on_shutdown``."""
@@ -459,7 +425,7 @@ class Edge:
             if path == PIN_PATH:
                 return await self._pinner.answer(request)
             if self.config.require_token:
-                return await self._answer_with_token(request)
+                return await self._titles.answer(request)
             return await self._answer_any(request)
         except PathError as exc:
             return error_response(400, "bad-path", str(exc))
@@ -473,51 +439,6 @@ class Edge:
                 return error_response(504, "parent-failed", "no answer in time; see the edge's log")
             return error_response(exc.http_status, "parent-failed", "failed; see the edge's log")
 
-    async def _answer_with_token(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request to a cache of titles, where all but health and keys needs a token."""
-        if request.method == "OPTIONS":
-            return preflight_response()
-        target = target_of(request)
-        if target.is_fixed:
-            show(request, target.shown)
-        if target.kind == "trust" and request.method in METHODS["trust"]:
-            return await self._trust.answer(request)
-        past_caches = parse_request_control(join_fields(fields_of_request(request))).no_cache
-        own = await self._about.answer(target, past_caches=past_caches)
-        if own is not None:
-            return own
-        if target.kind not in _IN_TITLES:
-            return error_response(404, "not-found", "no such object; playback is at the origin")
-        if request.method not in METHODS[target.kind]:
-            return method_response(METHODS[target.kind])
-        return await self._answer_permitted(request, target)
-
-    async def _answer_permitted(self, request: web.Request, target: Target) -> web.StreamResponse:
-        """Answer a request for something in a title, if its token permits it."""
-        asked = asked_of(request, target)
-        permission = await self._token_check.authorize(target, asked)
-        show(request, target.shown)
-        now_s = self._token_check.now_s()
-        moved = moved_to(request, target, permission, asked=asked, now_s=now_s)
-        if moved is not None:
-            return moved
-        if self._token_check.use(permission, asked):
-            self.counters.tokens_reused += 1
-        hand_over(request, target, permission, asked=asked, now_s=now_s)
-        wanted = self._wanted(request, target, permission)
-        if target.kind == "steering":
-            return await self._steering.answer(request, target)
-        if self._sheds(wanted):
-            return shed_response()
-        if target.kind == "object":
-            # One worker notes all uses of a token for an object: its owner.
-            may_borrow = not permission.nonce
-            elsewhere = await self._shared(request, wanted, may_borrow=may_borrow)
-            if elsewhere is not None:
-                return elsewhere
-            return await self._delivery.answer(request, wanted)
-        return await self._passthrough.forward(request, wanted, "bypass")
-
     async def _shared(
         self, request: web.Request, wanted: Wanted, *, may_borrow: bool = True
     ) -> web.StreamResponse | None:
@@ -525,31 +446,6 @@ class Edge:
         if self._sharing is None:
             return None
         return await self._sharing.answer(request, wanted, may_borrow=may_borrow)
-
-    def _wanted(self, request: web.Request, target: Target, said: Permission) -> Wanted:
-        """What a request with a token wants: its fields choose nothing at the parent.
-
-        Nor does its query, but viewers' tokens of some issuers are compared with it.
-        """
-        fields = fields_of_request(request)
-        if has_looped(fields, self.loop_id):
-            raise UpstreamError("a loop: this request has been here before; check all --parent")
-        passing = forwarded_headers(
-            fields, dropped=_NOT_FORWARDED, via=self._via, loop_id=self.loop_id
-        )
-        own = [pair for pair in passing if pair[0] in ("Via", "CDN-Loop")]
-        token = self._upward.token_for(target, said)
-        keeps_query = bool(said.issuer and target.query) and token == target.token
-        query = f"?{target.query}" if keeps_query else ""
-        return Wanted(
-            key=chosen_key(target, said),
-            target=object_path(token, target.title, target.path) + query,
-            facts=Request(method=request.method, fields={}),
-            asking=(("Accept-Encoding", "identity"), *own),
-            range_text=join_fields(fields).get("range", ""),
-            urgency=urgency_of(join_fields(fields), request.raw_path),
-            passing=tuple(passing),
-        )
 
     async def _answer_any(self, request: web.Request) -> web.StreamResponse:
         """Answer a request to a plain reverse proxy: no tokens, and the whole URL is the key."""
@@ -569,19 +465,6 @@ def _scheme(config: EdgeConfig) -> str:
 EDGE = web.AppKey("edge", Edge)
 """Where ``make_app`` keeps its edge: ``app[EDGE].counters`` and so on."""
 
-_IN_TITLES = frozenset({"object", "key", "licence", "renew", "steering"})
-# With tokens, the path carries the permission; a bearer field would be a second copy.
-_NOT_FORWARDED = frozenset(
-    {
-        CLIENT.lower(),
-        COMMON_FIELD.lower(),
-        "authorization",
-        "content-length",
-        "cookie",
-        "expect",
-        "host",
-    }
-)
 _OWN: dict[str, Kind] = {"/healthz": "healthz", "/metrics": "metrics"}
 
 

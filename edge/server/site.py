@@ -9,8 +9,9 @@ Sources: RFC 9112 §3.2 (forms of a target), RFC 9110 §7.6.2 (Max-Forwards), RF
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -61,6 +62,20 @@ _NOT_ASKED = _CONDITIONS | _OVERRIDES | {"content-length"}
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
+Sheds = Callable[[Wanted], bool]
+"""Whether a request is refused because viewers wait for others."""
+
+
+class Shared(Protocol):
+    """Asks the worker whose matter a request is."""
+
+    async def __call__(
+        self, request: web.Request, wanted: Wanted, *, may_borrow: bool = True
+    ) -> web.StreamResponse | None:
+        """Its answer; None when it is this one's matter."""
+        ...
+
+
 class Site:
     """Answers for a site."""
 
@@ -71,8 +86,8 @@ class Site:
         delivery: Delivery,
         passthrough: Passthrough,
         loop_id: str,
-        shared: Callable[[web.Request, Wanted], Awaitable[web.StreamResponse | None]],
-        sheds: Callable[[Wanted], bool],
+        shared: Shared,
+        sheds: Sheds,
     ) -> None:
         self._delivery = delivery
         self._passthrough = passthrough

@@ -125,7 +125,7 @@ async def test_what_is_revoked_is_not_ready(
     """By session, by issuer's key and by title; a short token by its HMAC."""
     await heat(served)
     short = mint_short(["/film/*"], expires_s=END_S, secret=SECRET, session="s")
-    denied = served.edge._token_check.denied
+    denied = served.edge.admission.tokens.denied
     for token, kind, value in (
         (short, "session", "s"),
         (short, "token", short.rpartition("=")[2][:32]),

@@ -99,7 +99,7 @@ async def test_a_viewer_who_is_revoked_gets_nothing_more(fronted: Fronted) -> No
     for _, path, headers in asked:
         assert (await fronted.ask(path, headers))[0] in (200, 307)
     entry = Revocation(kind="session", value="s", until_s=NOW_S + 600, changed_ms=1)
-    fronted.tiers.edge._token_check.denied.merge([entry], now_s=NOW_S)
+    fronted.tiers.edge.admission.tokens.denied.merge([entry], now_s=NOW_S)
     for _, path, headers in asked:
         status, _, fields = await fronted.ask(path, headers)
         assert (status, fields["Abr-Refusal"]) == (403, "revoked")

@@ -51,7 +51,7 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 def kids(edge: RunningEdge) -> set[str]:
     """Ids of the keys that a tier accepts."""
-    jwks = edge.edge._token_check.jwks() or {"keys": []}
+    jwks = edge.edge.admission.tokens.jwks() or {"keys": []}
     return {key["kid"] for key in jwks["keys"]}
 
 

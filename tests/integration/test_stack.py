@@ -86,7 +86,7 @@ async def test_its_tiers_ask_with_tokens_of_their_own(package: Path, keys: Path)
     """So what is bound to a viewer's address works through both of them."""
     async with Stack([package], keys=keys) as stack, asyncio.timeout(5):
         for edge in stack.edges.values():
-            while not edge._following.takes_tiers():  # noqa: ASYNC110 -- parents say so soon
+            while not edge.admission.following.takes_tiers():  # noqa: ASYNC110 -- parents say so soon
                 await asyncio.sleep(0.01)
 
 

@@ -56,7 +56,7 @@ def give_secret(parent: FakeParent, secret: str) -> None:
 
 async def told(edge: RunningEdge) -> None:
     async with asyncio.timeout(5):
-        while not edge.edge._following.takes_tiers():  # noqa: ASYNC110 -- the parent answers soon
+        while not edge.edge.admission.following.takes_tiers():  # noqa: ASYNC110 -- the parent answers soon
             await asyncio.sleep(0.01)
 
 
@@ -157,7 +157,7 @@ async def test_a_reload_changes_the_secret_and_the_log_says_when_a_parent_has_an
             assert (await get(client, f"{edge.url}/t/{token}/film/0"))[0] == 200
             await edge.edge.reconfigure(replace(edge.edge.config, tier_secret=OTHER))
             async with asyncio.timeout(5):
-                while edge.edge._following.takes_tiers():  # noqa: ASYNC110 -- it asks soon
+                while edge.edge.admission.following.takes_tiers():  # noqa: ASYNC110 -- it asks soon
                     await asyncio.sleep(0.01)
             assert (await get(client, f"{edge.url}/t/{token}/film/1"))[0] == 200
             assert [token in each.path for each in parent.seen] == [False, True]

@@ -219,7 +219,7 @@ async def test_what_is_revoked_does_not_wait_for_keys_that_do_not_come(
             await comes.wait()
             raise UpstreamError("it hung")
 
-        check = edge.edge._token_check
+        check = edge.edge.admission.tokens
         monkeypatch.setattr(check, "_fetch", hang)
         hanging = asyncio.create_task(check.refresh())
         for session, url in zip("ab", urls, strict=True):
@@ -379,7 +379,7 @@ async def test_a_tier_that_is_to_end_lets_nobody_wait(
 
         waiting = asyncio.create_task(ask())
         async with asyncio.timeout(5):
-            while not edge.edge._trust.waiting:  # noqa: ASYNC110 -- it is under way
+            while not edge.edge.admission.trust.waiting:  # noqa: ASYNC110 -- it is under way
                 await asyncio.sleep(0.01)
         edge.edge.drain()
         assert await asyncio.wait_for(waiting, 5) == 200
@@ -478,7 +478,7 @@ async def test_what_comes_after_a_full_list_is_still_heard_of(
         listening(app, host="127.0.0.1", port=0, limits=LIMITS) as where,
         running_edge(where.url, tmp_path / "e") as edge,
     ):
-        edge.edge._token_check.denied._most = 2
+        edge.edge.admission.tokens.denied._most = 2
         token = origin.playback("film")["token"]
         urls = [f"{base}/t/{token}/film/v0/00000.m4s" for base in (where.url, edge.url)]
         assert {await reason(client, url) for url in urls} == {""}

@@ -135,7 +135,10 @@ async def test_tiers_that_ask_with_tokens_of_their_own_say_which_variant_and_not
     ):
         tiers = Tiers(app[ORIGIN], where.url, inner, outer, client, tmp_path)
         async with asyncio.timeout(5):
-            while not (inner.edge._upward.takes_tiers() and outer.edge._upward.takes_tiers()):
+            while not (
+                inner.edge.admission.upward.takes_tiers()
+                and outer.edge.admission.upward.takes_tiers()
+            ):
                 await asyncio.gather(
                     *(
                         tiers.get(edge.url, tiers.token("first"), "multivariant.m3u8")
