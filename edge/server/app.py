@@ -499,10 +499,10 @@ class Edge:
         show(request, target.shown)
         now_s = self._token_check.now_s()
         moved = moved_to(request, target, permission, asked=asked, now_s=now_s)
+        if moved is None or moved.is_fresh:
+            self.counters.tokens_reused += self._token_check.use(permission, asked)
         if moved is not None:
-            return moved
-        if self._token_check.use(permission, asked):
-            self.counters.tokens_reused += 1
+            return moved.response
         hand_over(request, target, permission, asked=asked, now_s=now_s)
         wanted = self._wanted(request, target, permission)
         if target.kind == "steering":
