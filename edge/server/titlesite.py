@@ -104,10 +104,10 @@ class TitleSite:
         show(request, target.shown)
         now_s = self._admission.tokens.now_s()
         moved = moved_to(request, target, permission, asked=asked, now_s=now_s)
+        if moved is None or moved.is_fresh:
+            self._counters.tokens_reused += self._admission.tokens.use(permission, asked)
         if moved is not None:
-            return moved
-        if self._admission.tokens.use(permission, asked):
-            self._counters.tokens_reused += 1
+            return moved.response
         hand_over(request, target, permission, asked=asked, now_s=now_s)
         wanted = self._wanted(request, target, permission)
         if target.kind == "steering":

@@ -20,6 +20,7 @@ Sources: RFC 7519 (JWT), RFC 7517 (key sets), RFC 8725 §3.1 to §3.3 and §3.8 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -49,6 +50,7 @@ MAX_CHARS = 8192
 EARLY_S = 30.0
 """How far our clock may be behind the issuer's."""
 
+_SURROGATES = re.compile("[\ud800-\udfff]")
 _MEMBERS = {"iss", "audience", "jwks", "algorithms", "account", "plan", "default_plan"}
 
 
@@ -215,7 +217,7 @@ def account_in(
     if now_s < float(starts_s or 0) - EARLY_S:
         raise GatewayRefusal("unknown-account", "the bearer is not valid yet; compare the clocks")
     name = claims.get(issuer.account)
-    if not isinstance(name, str) or not 0 < len(name) <= 255:
+    if not isinstance(name, str) or not 0 < len(name) <= 255 or not _is_text(name):
         raise GatewayRefusal("unknown-account")
     listed = known.named(name)
     if listed is not None:
@@ -231,6 +233,11 @@ def _fits(algorithm: str, key: jwt.PyJWK) -> bool:
     if key.algorithm_name in ALGORITHMS and key.key_type != "RSA":
         return algorithm == key.algorithm_name
     return algorithm[:2] in ("RS", "PS")
+
+
+def _is_text(text: str) -> bool:
+    """Whether it can be written: JSON may spell half of a character (RFC 8259 §8.2)."""
+    return not _SURROGATES.search(text)
 
 
 def _is_time(value: object) -> bool:

@@ -407,11 +407,13 @@ class Origin:
         permission = self.verifier.verify(target.token, asked=asked, now_s=now_s, leeway_s=leeway_s)
         show(request, target.shown)
         moved = moved_to(request, target, permission, asked=asked, now_s=now_s)
-        if moved is None:
-            if self.verifier.use(permission, asked=asked, now_s=now_s, leeway_s=leeway_s):
-                self.metrics.count_reuse()
-            hand_over(request, target, permission, asked=asked, now_s=now_s)
-        return permission, moved
+        is_use = moved is None or moved.is_fresh
+        if is_use and self.verifier.use(permission, asked=asked, now_s=now_s, leeway_s=leeway_s):
+            self.metrics.count_reuse()
+        if moved is not None:
+            return permission, moved.response
+        hand_over(request, target, permission, asked=asked, now_s=now_s)
+        return permission, None
 
     def _token_fields(self, token: str, title: str, now_s: float) -> dict[str, Any]:
         permission = self.verifier.verify(token, asked=Asked(title=title), now_s=now_s)

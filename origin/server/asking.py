@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from typing import NamedTuple
 
 from aiohttp import web
 
@@ -48,10 +49,18 @@ def asked_of(request: web.Request, target: Target) -> Asked:
     )
 
 
+class Moved(NamedTuple):
+    """Where a viewer is sent for the same thing with a token as a path prefix."""
+
+    response: web.Response
+    is_fresh: bool
+    """The token is a fresh one, so the one that was shown has been used for it."""
+
+
 def moved_to(
     request: web.Request, target: Target, permission: Permission, *, asked: Asked, now_s: float
-) -> web.Response | None:
-    """Where a viewer is sent for the same thing with the token as a path prefix; None: nowhere."""
+) -> Moved | None:
+    """Where a viewer is to ask instead; None: nowhere else."""
     renewal = permission.renewal
     if target.kind != "object" or asked_by_tier(request.headers.items()):
         return None
@@ -62,10 +71,10 @@ def moved_to(
         moved = renewal.moves(asked=asked, now_s=now_s)
         if moved is not None:
             status, token = moved
-            return moved_response(with_prefix(target, token), status=status)
+            return Moved(moved_response(with_prefix(target, token), status=status), is_fresh=True)
     if form is None or (renewal is not None and renewal.is_kept(asked)):
         return None
-    return moved_response(form)
+    return Moved(moved_response(form), is_fresh=False)
 
 
 def hand_over(

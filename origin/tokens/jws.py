@@ -27,6 +27,7 @@ MAX_JWS_CHARS = 4096
 """A longer text is refused before any of it is decoded."""
 
 _SHAPE = re.compile(r"[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]{2,}", re.ASCII)
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _NAMES = {"EdDSA": "EdDSA", "Ed25519": "EdDSA", "ES256": "ES256", "HS256": "HS256"}
 _JWS = jwt.PyJWS(algorithms=["EdDSA", "ES256", "HS256"])
 _JWS.register_algorithm("Ed25519", OKPAlgorithm())  # PyJWT knows the older name only
@@ -112,9 +113,10 @@ def _recoded(part: str) -> str:
 
 def _object(part: str) -> Mapping[str, Any]:
     try:
-        found = json.loads(
-            unb64url(part), object_pairs_hook=_only_once, parse_constant=_no_constant
-        )
+        data = unb64url(part)
+        found = json.loads(data, object_pairs_hook=_only_once, parse_constant=_no_constant)
+        if _SURROGATE.search(data):  # half a character (RFC 8259 §8.2) cannot be written anywhere
+            json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         refuse("malformed")
     if not isinstance(found, dict):

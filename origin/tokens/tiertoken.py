@@ -111,7 +111,10 @@ class TierTokens:
             claims["mh"] = said.max_height
         if said.watermark:
             claims["wm"] = b64url(said.watermark)
-        return self._sign({name: value for name, value in claims.items() if value})
+        # 0 lines is a limit, which opens sound only.
+        return self._sign(
+            {name: value for name, value in claims.items() if value not in (None, "")}
+        )
 
     def for_tier(self, *, now_s: float) -> str:
         """A token that opens nothing, and shows a parent that this tier knows a secret."""

@@ -213,14 +213,15 @@ class TokenVerifier:
         found = self._genuine(token)
         if found.title and found.title != asked.title:
             refuse("wrong-title")
+        # Before the refusals that a token answers itself, maybe with another token.
+        if self._denied.refuses(found, asked.title, now_s=now_s):
+            refuse("revoked")
         if now_s < found.starts_s - self._early_s:
             _refuse(found, "not-yet", now_s)
         for limit in found.limits:
             reason = limit.refusal(asked)
             if reason is not None:
                 _refuse(found, reason, now_s)
-        if self._denied.refuses(found, asked.title, now_s=now_s):
-            refuse("revoked")
         return found
 
     def _genuine(self, token: str | None) -> Permission:

@@ -266,6 +266,22 @@ async def test_a_redirect_gives_a_fresh_token_to_a_client_that_only_has_a_url(
 
 
 @AT
+async def test_a_token_for_one_use_is_used_by_the_redirect_that_replaces_it(
+    at: str, served: Tiers
+) -> None:
+    """Otherwise one token would give any number of fresh ones, each good for one use."""
+    token = cat(cti=b"1", catreplay=1, catr={0: 3, 1: 120, 2: 30})
+    served.clock.now_s = NOW_S + 31
+    status, _, fields = await served.ask(f"t/{token}/{PLAYLIST}", at=at)
+    assert status == 302
+    assert (await served.ask(fields["Location"].lstrip("/"), at=at))[0] == 200
+    for path in (f"t/{token}/{PLAYLIST}", f"{SEGMENT}?cat={token}"):
+        status, _, fields = await served.ask(path, at=at)
+        assert (status, fields["Abr-Refusal"]) == (403, "used")
+        assert "Location" not in fields
+
+
+@AT
 async def test_a_token_may_say_where_to_go_when_it_is_refused(at: str, served: Tiers) -> None:
     """Its answer is as private as ours, and says why as well."""
     catif = {4: [302, {"Location": "https://a.example/sign-in", "X-Why": "ended"}, None]}

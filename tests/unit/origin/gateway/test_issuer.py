@@ -111,6 +111,7 @@ def test_a_bearer_of_the_issuer_names_its_account(algorithm: str, kid: str) -> N
         (signed({"aud": "shop"}), "unknown-account"),
         (signed({"aud": None}), "unknown-account"),
         (signed({"sub": None}), "unknown-account"),
+        (signed({"sub": "\ud800"}), "unknown-account"),
         (signed({"exp": None}), "unknown-account"),
         (signed({"exp": NOW_S}), "bearer-expired"),
         (signed({"nbf": NOW_S + 31}), "unknown-account"),

@@ -14,6 +14,7 @@ from origin.tokens.keysets import b64url, unb64url
 from origin.tokens.pathtoken import PathTokens
 from origin.tokens.permission import Asked, Permission
 from origin.tokens.replay import ReplayMemory
+from origin.tokens.revocation import DenyList, Revocation
 from origin.tokens.verifier import TokenVerifier
 from tests.fakes.cats import (
     ASKED,
@@ -122,6 +123,35 @@ def test_a_redirect_may_carry_a_new_token() -> None:
     for kid in ("other", b"other", None):
         assert refused({4: [307, {"Location": location}, kid]}).http_status == 403
     assert refused({4: [307, {"Location": location}, b"shared"]}).http_status == 307
+
+
+def test_a_revoked_token_gives_no_answer_of_its_own_and_so_no_new_token() -> None:
+    """Whatever else is wrong with the request."""
+    location = ["https://a.example/?cat=", {1: "studio", 4: NOW_S + 900}]
+    catif = {(4, 5, 312, 313): [307, {"Location": location}, "shared"]}
+    text = token(catif=catif, catu={3: {1: "/film/"}}, catm=["GET"], nbf=NOW_S, sub="s1")
+    denied = DenyList()
+    form = CatTokens([replace(ISSUER, renewing=SECRET)])
+    verifier = TokenVerifier(PathTokens({"keys": []}), [form], denied=denied)
+    requests = (
+        (replace(ASKED, title="show"), NOW_S),
+        (replace(ASKED, method="POST"), NOW_S),
+        (ASKED, NOW_S - 40),
+        (ASKED, NOW_S + 61),
+    )
+
+    def answers() -> list[tuple[str, int]]:
+        found = []
+        for asked, now_s in requests:
+            with pytest.raises(TokenError) as caught:
+                verifier.verify(text, asked=asked, now_s=now_s)
+            found.append((caught.value.reason, caught.value.http_status))
+        return found
+
+    assert {status for _, status in answers()} == {307}
+    entry = Revocation(kind="session", value="s1", until_s=NOW_S + 999, changed_ms=1)
+    denied.merge([entry], now_s=NOW_S - 40)
+    assert answers() == [("revoked", 403)] * 4
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -67,6 +68,13 @@ def test_the_same_token_is_used_for_a_while_so_that_parents_remember_it() -> Non
     assert tiers.for_title("film", now_s=NOW_S + TTL_S / 2 - 1) == first
     assert tiers.for_title("film", now_s=NOW_S + TTL_S / 2) != first
     assert tiers.for_title("other", now_s=NOW_S) != first
+
+
+def test_a_limit_to_sound_goes_up_as_one() -> None:
+    """Left out it would mean that the keys of every picture are given."""
+    sound = replace(VIEWER, max_height=0)
+    token = TIERS.for_viewer(sound, "film", now_s=NOW_S)
+    assert verifier().verify(token, asked=Asked(title="film"), now_s=NOW_S).max_height == 0
 
 
 def test_a_watermark_goes_up_for_it_chooses_what_a_segment_is() -> None:

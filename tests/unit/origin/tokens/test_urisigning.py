@@ -271,6 +271,8 @@ REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
     "another issuer": ("unknown-issuer", {"iss": "Example2"}),
     "an issuer that is no text": ("unknown-issuer", {"iss": {"Example": 1}}),
     "an empty nonce": ("malformed", {"jti": ""}),
+    "half a character in a nonce": ("malformed", {"jti": "\ud800"}),
+    "half a character in a session": ("malformed", {"sub": "\udfff"}),
     "a height of nothing": ("malformed", {"mh": 0}),
 }
 
