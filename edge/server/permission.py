@@ -8,13 +8,17 @@ from aiohttp import web
 
 from origin.config import is_loopback
 
-_FORWARDED = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})
+_OF_OTHERS = frozenset(
+    {"forwarded", "origin", "sec-fetch-site", "via", "x-forwarded-for", "x-real-ip"}
+)
+"""Fields of proxies and of browsers; these send ``Origin`` with every POST (Fetch §3.2)."""
 
 
 def is_permitted(request: web.Request, secret: str) -> bool:
     """Whether a request presents ``secret``, or comes from this machine if that is empty.
 
-    What a proxy on this machine passes on does not come from it.
+    What a proxy on this machine passes on does not come from it, nor does what a page asks for in a
+    browser on it.
     """
     if secret:
         given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
@@ -22,4 +26,4 @@ def is_permitted(request: web.Request, secret: str) -> bool:
     names = {name.decode("latin-1").lower() for name, _ in request.raw_headers}
     transport = request.transport
     peer = None if transport is None else transport.get_extra_info("peername")
-    return peer is not None and is_loopback(peer[0]) and not names & _FORWARDED
+    return peer is not None and is_loopback(peer[0]) and not names & _OF_OTHERS

@@ -127,9 +127,9 @@ async def test_purging_needs_the_secret_or_this_machine(
 ) -> None:
     async with client.get(edge.url + "/.abr/purge?key=/a") as answer:
         assert answer.status == 405
-    # As a proxy on this machine would forward it for anybody.
-    headers = {"X-Forwarded-For": "203.0.113.9"}
-    assert (await purge(client, edge, "key=/a", **headers))[0] == 403
+    # As a proxy on this machine would forward it for anybody, and as a browser on it for any page.
+    for headers in ({"X-Forwarded-For": "203.0.113.9"}, {"Origin": "https://page.example"}):
+        assert (await purge(client, edge, "key=/a", **headers))[0] == 403
     async with running_edge(
         parent.url, tmp_path / "b", require_token=False, purge_secret="s3cret"
     ) as guarded:
