@@ -201,10 +201,13 @@ class TokenVerifier:
         """
         if not found.nonce:
             return False
-        name = f"{found.form}\n{found.nonce}"
-        if found.reuse == "other-objects":
-            name += f"\n{asked.method} /{asked.title}/{asked.path}"
-        use = self.uses.use(name, ends_s=found.expires_s + leeway_s, now_s=now_s)
+        each = found.reuse == "other-objects"
+        use = self.uses.use(
+            f"{found.form}\n{found.nonce}",
+            thing=f"{asked.method} /{asked.title}/{asked.path}" if each else "",
+            ends_s=found.expires_s + leeway_s,
+            now_s=now_s,
+        )
         if found.reuse != "anything" and use != "first":
             _refuse(found, "used" if use == "again" else "too-many", now_s)
         return use == "again"

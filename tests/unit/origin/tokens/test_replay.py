@@ -33,6 +33,17 @@ def test_a_full_memory_refuses_new_names_and_still_knows_the_old() -> None:
     assert memory.use("c", ends_s=12.0, now_s=10.0) == "first"
 
 
+def test_one_token_cannot_fill_the_memory_for_all_others() -> None:
+    """Paths can be made up without end, and a use is noted before anybody knows what there is."""
+    memory = ReplayMemory(capacity=50)
+    found = [memory.use("a", thing=f"/{n}", ends_s=10.0, now_s=0.0) for n in range(100)]
+    assert found == ["first"] * 5 + ["full"] * 95
+    assert memory.use("a", thing="/4", ends_s=10.0, now_s=0.0) == "again"
+    assert memory.use("b", thing="/4", ends_s=10.0, now_s=0.0) == "first"
+    assert memory.use("a", thing="/5", ends_s=20.0, now_s=10.0) == "first"
+    assert len(memory) == 1
+
+
 def test_names_that_are_already_over_do_not_stay() -> None:
     """With a leeway somebody may ask about the past; it must not fill the memory."""
     memory = ReplayMemory(capacity=10)
