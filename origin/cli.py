@@ -131,6 +131,7 @@ async def _serve(
 ) -> None:
     import asyncio
 
+    from origin.gateway.server.opening import is_there
     from origin.gateway.server.shared import shared_state
     from origin.server.app import ORIGIN, make_app
     from origin.server.httpserver import listening
@@ -145,6 +146,12 @@ async def _serve(
     keys = KeyStore.open(keys_dir or default_keys_dir(os.environ))
     for problem in titles_without_keys(store, keys):
         note(problem)
+    named = state or os.environ.get("ABR_STATE")
+    if named and not is_there(named):
+        note(
+            f"{named}: not there yet, so nothing is revoked; `abr gateway` and `abr token revoke` "
+            "make it when they are given the same --state"
+        )
     shared = shared_state(state, os.environ)
     app = make_app(store, keys, config, revocations=shared, sessions=shared)
     if shared is not None:

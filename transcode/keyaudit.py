@@ -93,10 +93,12 @@ def audit(store: StoreFacts, packages: Sequence[PackageKeys] | None = None) -> t
 
 def _of_files(store: StoreFacts) -> Iterator[Finding]:
     for text in store.problems:
+        if text.startswith(store.loose):
+            continue  # it was not read because of its mode, which is told below
         yield _fault("unreadable", text.partition(":")[0], text)
     for each in store.loose:
         text = f"{each}: others may use it; expected 0700 for folders and 0600 for files"
-        yield _fault("mode", each, f"{text}; run chmod")
+        yield _fault("mode", each, f"{text}; run chmod go= on it")
     for path in store.left_behind:
         text = f"{path}: left behind by a process that died; `abr keys rewrap` removes it"
         yield _note("left-behind", path, text)

@@ -274,6 +274,7 @@ class Stack:
             anyone=True, public_base=isp.url, token_ttl_s=self.config.token_ttl_s
         ).check()
         service = open_service(config, titles=store, keys=keys, state=state)
+        await service.sweep()  # a state that cannot be used is told of now
         gateway = await running.enter_async_context(serving(service))
         reach = Reach(
             tiers={each.name: each.tier for each in self.listeners if each.role == "edge"},

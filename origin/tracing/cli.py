@@ -177,7 +177,10 @@ def _sessions_in_state(where: str, title: str, secret: bytes) -> list[Session]:
     finally:
         state.close()
     if not found:
-        raise SessionsError(f"{place}: no session of {title} in it; expected some")
+        raise SessionsError(
+            f"{place}: no session of {title} in it; expected some: name the state of the service "
+            "that gave them (`abr serve` keeps one with --state only)"
+        )
     return [Session(id=each, pattern=pattern_of(secret, each)) for each in found]
 
 

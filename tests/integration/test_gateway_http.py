@@ -203,6 +203,8 @@ async def test_heartbeats_with_the_wrong_token_are_refused(start: Start) -> None
         assert (refused.status, refused.body["error"]) == (status, error)
     without = await client.ask("POST", mine.body["heartbeat_url"])
     assert (without.status, without.body["reason"]) == (403, "missing")
+    assert "Authorization: Bearer" in without.body["detail"]
+    assert "/playback/<title>" not in without.body["detail"]
 
 
 @pytest.mark.parametrize(

@@ -284,6 +284,14 @@ def test_an_audit_finds_what_keeps_a_title_from_playing(
     assert "fault: " in done.output
 
 
+def test_an_audit_tells_a_loose_mode_once_and_how_to_mend_it(folder: Path) -> None:
+    (folder / "titles/film.json").chmod(0o644)
+    (folder / "titles").chmod(0o755)
+    faults = [each.text for each in audit(look(folder)) if each.severity == "fault"]
+    assert len({text.partition(":")[0] for text in faults}) == len(faults) == 2
+    assert all("run chmod " in text and text.endswith(" on it") for text in faults)
+
+
 def test_no_command_prints_a_key(folder: Path, tmp_path: Path) -> None:
     """In words or in JSON, whatever is asked."""
     where = ("--keys", str(folder))

@@ -109,3 +109,20 @@ def test_nothing_to_serve_is_one_line(tmp_path: Path, name: str) -> None:
     line = fails(tmp_path / name, "--keys", tmp_path / "keys")
     assert str(tmp_path / name) in line
     assert not (tmp_path / "keys").exists()
+
+
+def test_a_state_that_is_not_there_is_told_of(packages: Path, tmp_path: Path) -> None:
+    """A typing error would otherwise be a state in which nothing is ever revoked."""
+    state = tmp_path / "sate.sqlite"
+    command = [*ABR, packages, "--port", "0", "--keys", tmp_path / "keys", "--state", state]
+    with subprocess.Popen(
+        list(map(str, [*command, "--json"])),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        running.stdout.readline()
+        running.send_signal(signal.SIGTERM)
+        _, errors = running.communicate(timeout=20)
+    assert f"{state}: not there yet, so nothing is revoked" in errors

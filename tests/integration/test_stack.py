@@ -19,6 +19,7 @@ import pytest
 from abr.errors import MissingFileError, PackageError, PortInUseError
 from bench.stack.config import ServeConfig
 from bench.stack.stack import Stack
+from origin.gateway.server.guard import DependencyError
 from tests.fakes.packages import segment_bytes, write_package
 from tests.fakes.ports import free_ports
 
@@ -212,3 +213,13 @@ def test_abr_edge_runs_before_its_parent_does(tmp_path: Path) -> None:
         _, errors = running.communicate(timeout=10)
         assert running.returncode == 130
         assert "note: no keys from the parent yet" in errors
+
+
+async def test_a_state_that_cannot_be_used_is_told_of_at_the_start(
+    package: Path, keys: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    config = ServeConfig(state=str(tmp_path / "file" / "state.sqlite"))
+    with pytest.raises(DependencyError, match="--state"):
+        async with Stack([package], keys=keys, config=config):
+            pass

@@ -220,6 +220,7 @@ def test_a_token_of_another_issuer_is_revoked_by_itself_or_its_url(form: str, ho
     url = f"https://cdn.example/film/x.m4s?cat={token}"
     words = ("explain", url, *trust, "--keys", str(home / "keys"))
     state = ("--state", str(home / "state.sqlite"))
+    open_state(state[1]).close()
     assert facts(*words, *state)["permitted"]
     for value in (token, url, facts(*words)["token_id"]):
         done("revoke", "token", value, *trust)
@@ -234,3 +235,36 @@ def test_what_is_no_token_of_anybody_is_not_noted(home: Path) -> None:
     """An entry that means nothing would look as if it did."""
     for value in ("https://cdn.example/film/x.m4s", "/film/x.m4s?cat=garbage", "a.b.c"):
         assert isinstance(run("revoke", "token", value).exception, TokenError)
+
+
+async def test_what_the_server_in_the_url_has_revoked_is_refused_here_too(home: Path) -> None:
+    import asyncio
+
+    async with fake_parent() as parent:
+        token = parent.issuer.issue("film", now_s=time.time(), session_id="s")  # noqa: TID251
+        url = f"{parent.url}/t/{token}/film/x.m4s"
+        found = await asyncio.to_thread(facts, "verify", url)
+        assert found["permitted"]
+        parent.revoke("session", "s")
+        for command in ("explain", "verify"):
+            found = await asyncio.to_thread(facts, command, url)
+            assert found["reason"] == "revoked", command
+
+
+def test_it_is_said_when_nobody_looked_for_revocations(home: Path) -> None:
+    token = done("mint", "--title", "film")
+    url = f"/t/{token}/film/x.m4s"
+    assert any("--state" in note for note in facts("explain", url)["notes"])
+    assert "revocations were not looked for" in run("verify", url).stderr
+    done("revoke", "session", "s2")
+    assert not facts("explain", url, "--state", str(home / "state.sqlite"))["notes"][1:]
+
+
+def test_a_state_that_is_not_there_is_no_state_without_revocations(home: Path) -> None:
+    token, typo = done("mint", "--title", "film"), home / "sate.sqlite"
+    result = run("explain", token, "--state", str(typo))
+    assert isinstance(result.exception, MissingFileError)
+    assert not typo.exists()
+    first = run("revoke", "session", "s3", "--state", str(typo))
+    assert "was not there and was made" in first.stderr
+    assert "was made" not in run("revoke", "session", "s4", "--state", str(typo)).stderr

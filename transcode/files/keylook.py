@@ -86,7 +86,7 @@ def _keys(
 
 
 def _loose(folder: Path) -> Iterator[str]:
-    for path in (folder, folder / TITLES, *folder.iterdir(), *(folder / TITLES).glob("*")):
+    for path in (folder, *folder.iterdir(), *(folder / TITLES).glob("*")):
         if path.exists() and not is_private(path):
             yield f"{path}: mode {stat.S_IMODE(path.stat().st_mode):04o}"
 

@@ -305,7 +305,13 @@ def _as_refusal(exc: TokenError) -> GatewayRefusal:
     """A token of a session that is refused, in the words of this service."""
     if exc.reason == "session-over":
         return GatewayRefusal("session-over")
-    return GatewayRefusal("bad-token", f"the session's token: {exc}", facts={"reason": exc.reason})
+    if exc.reason == "missing":  # its remedy is that of a server of titles
+        text = "no token was given; send that of the session as `Authorization: Bearer ...`"
+    elif exc.reason == "revoked":
+        text = "the session's token was revoked; ask POST /v1/playback for a new session"
+    else:
+        text = f"the session's token: {exc}"
+    return GatewayRefusal("bad-token", text, facts={"reason": exc.reason})
 
 
 def _too_many(wait_s: float, whose: str) -> GatewayRefusal:

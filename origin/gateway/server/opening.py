@@ -8,10 +8,10 @@ from origin.gateway.server.service import Service, TitleIndex
 from origin.gateway.server.shared import SharedState
 from origin.gateway.server.sqlite import wall_s
 from origin.gateway.server.stateclient import StateClient
-from origin.gateway.server.states import default_state, open_state
+from origin.gateway.server.states import default_state, is_there, open_state
 from origin.signing import Secrets
 
-__all__ = ["default_state", "open_service", "open_state"]
+__all__ = ["default_state", "is_there", "open_service", "open_state"]
 
 
 def open_service(

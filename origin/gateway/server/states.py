@@ -27,6 +27,11 @@ def default_state(environ: Mapping[str, str]) -> str:
     return str(home / "abrkit" / "state.sqlite")
 
 
+def is_there(where: str) -> bool:
+    """Whether opening makes no new file: a typing error would be one."""
+    return is_postgres(where) or Path(where).exists()
+
+
 def open_state(where: str, *, now: Callable[[], float] = wall_s) -> State:
     """The state in a file, or behind a ``postgresql://`` URL.
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import click
 
-from abr.shell import run_async
+from abr.shell import note, run_async
 from origin.paths import Target, parse_target
 from origin.tokens.carriage import COMMON_FIELD, Fields
+from origin.tokens.cli.revoked import find_revoked
 from origin.tokens.cli.sources import (
     json_option,
     key_set,
@@ -55,7 +56,9 @@ _jwks = click.option(
     help="Public keys of this service. [those of the server in URL, else of the key store]",
 )
 _state = click.option(
-    "--state", metavar="FILE|URL", help="Look for revocations there; as of `abr gateway`."
+    "--state",
+    metavar="FILE|URL",
+    help="Look for revocations there; as of `abr gateway`. [what the server in URL tells]",
 )
 _at = click.option("--at", "at_s", type=float, metavar="TIME", help="Unix time to judge by. [now]")
 
@@ -84,7 +87,7 @@ def explain(ctx: click.Context, /, what: str, as_json: bool, **options: Any) -> 
       abr token explain TOKEN --for https://cdn.example/film/v0/00000.m4s --trust trust.json
       abr token explain https://cdn.example/film/x.m4s --header 'Cookie: URISigningPackage=TOKEN'
     """
-    question, found = _judge(what, **options)
+    question, found, _ = _judge(what, **options)
     if as_json:
         click.echo(json.dumps(_facts(question, found)))
     else:
@@ -111,7 +114,7 @@ def verify(ctx: click.Context, /, what: str, as_json: bool, **options: Any) -> N
     Examples:
       abr token verify http://127.0.0.1:8081/t/TOKEN/film/multivariant.m3u8 && echo open
     """
-    question, found = _judge(what, **options)
+    question, found, remark = _judge(what, **options)
     if as_json:
         facts = _facts(question, found)
         names = ("permitted", "reason", "form", "issuer", "kid", "session", "account")
@@ -120,6 +123,8 @@ def verify(ctx: click.Context, /, what: str, as_json: bool, **options: Any) -> N
         click.echo(f"refused: {found.reason}")
     else:
         click.echo(f"permitted: {found.form} token of {found.issuer}")
+    if remark and not found.reason:
+        note(remark)
     ctx.exit(1 if found.reason else 0)
 
 
@@ -134,17 +139,22 @@ def _judge(
     jwks: str | None,
     state: str | None,
     at_s: float | None,
-) -> tuple[Question, Explanation]:
+) -> tuple[Question, Explanation, str]:
+    """The answer, and what it may lack."""
     question = _question(what, url, headers, address)
     keys = run_async(key_set(jwks=jwks, keys_dir=keys_dir, server=question.server))
-    verifier = verifier_of(keys.jwks, trust=trust, state=state)
+    asks_server = jwks is None and keys_dir is None
+    revoked = run_async(find_revoked(state=state, server=question.server if asks_server else ""))
+    verifier = verifier_of(keys.jwks, trust=trust, denied=revoked.denied)
     now_s = wall_s() if at_s is None else at_s
     found = explain_token(
         question.token, verifier=verifier, asked=question.asked, now_s=now_s, early_s=EARLY_S
     )
     if keys.ahead_s is not None:
         found = with_clock(found, keys.ahead_s, keys.where)
-    return question, found
+    if revoked.remark:
+        found = replace(found, notes=(*found.notes, revoked.remark))
+    return question, found, revoked.remark
 
 
 def _question(what: str, url: str | None, headers: tuple[str, ...], address: str) -> Question:
@@ -226,8 +236,8 @@ def _show(question: Question, found: Explanation) -> None:
         _show_step(step)
     for name, value in _claims(found).items():
         click.echo(f"  says       {name} = {value}")
-    for note in found.notes:
-        click.echo(f"  note       {note}")
+    for text in found.notes:
+        click.echo(f"  note       {text}")
     if found.remedy:
         click.echo(f"  to do      {found.remedy}")
 

@@ -21,7 +21,7 @@ from origin.tokens.cli.sources import (
     verifier_of,
     wall_s,
 )
-from origin.tokens.revocation import KINDS, SPREAD_S, Kind, Revocation, dump_revocation
+from origin.tokens.revocation import KINDS, SPREAD_S, DenyList, Kind, Revocation, dump_revocation
 
 WEEK_S = 7 * 86400.0
 
@@ -77,7 +77,7 @@ def revoke(
       abr token revoke token http://127.0.0.1:8081/t/TOKEN/film/multivariant.m3u8
       abr token revoke account anna --issued-before now
     """
-    from origin.gateway.server.opening import default_state, open_state
+    from origin.gateway.server.opening import default_state, is_there, open_state
 
     now_s = wall_s()
     entry = Revocation(
@@ -89,6 +89,7 @@ def revoke(
         is_lifted=lift,
     )
     where = state or default_state(os.environ)
+    is_new = not is_there(where)
     held = open_state(where)
     try:
         held.revoke([entry], now_s=now_s)
@@ -99,6 +100,8 @@ def revoke(
     else:
         done = "no longer revoked" if lift else "revoked"
         click.echo(f"{done}: {kind} {entry.value}, noted in {_shown(where)}")
+    if is_new:
+        note(f"{_shown(where)} was not there and was made; start origin and gateway with it")
     if kind == "key" and not lift:
         note("an origin goes on signing with its own key; `abr signing revoke` replaces that one")
 
@@ -114,7 +117,7 @@ def _id_of(kind: Kind, value: str, keys_dir: Path | None, trust: str | None) -> 
     if kind not in ("token", "session") or not (is_url or _TOKEN.fullmatch(value)):
         return value
     token = parse_target(value).token if is_url else value
-    found = verifier_of(own_key_set(keys_dir), trust=trust, state=None).permission_of(token)
+    found = verifier_of(own_key_set(keys_dir), trust=trust, denied=DenyList()).permission_of(token)
     if kind == "session" and not found.session:
         raise ConfigError("the token names no session; revoke the token")
     return found.token_id if kind == "token" else found.session

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,15 @@ from origin.tokens.keysets import jwks_of
 from origin.tokens.pathtoken import PathTokens, TokenIssuer
 from origin.tokens.revocation import DenyList
 from origin.tokens.signingring import LONGEST_S
+from origin.tokens.trustfeed import MAX_ANSWER_BYTES
 from origin.tokens.verifier import TokenVerifier
 from transcode.files.keystore import KeyStore, default_keys_dir
 
 LIMIT_S = 5.0
 """Longest wait for a server."""
 
-MAX_BYTES = 1 << 20
-"""Longest key set."""
+MAX_BYTES = MAX_ANSWER_BYTES
+"""Longest answer of a server."""
 
 keys_option = click.option(
     "--keys",
@@ -48,6 +49,15 @@ class KeySet:
     where: str
     ahead_s: float | None = None
     """None: nobody told a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a server answered."""
+
+    data: bytes = field(repr=False)
+    date: str | None
+    """Its field ``Date``."""
 
 
 def wall_s() -> float:
@@ -108,24 +118,48 @@ async def key_set(*, jwks: str | None, keys_dir: Path | None, server: str) -> Ke
 
 
 async def _fetch(url: str) -> KeySet:
+    try:
+        answer = await get(url, expected="a key set")
+    except UpstreamError as exc:
+        raise UpstreamError(f"{exc}; give the keys with --jwks FILE or --keys DIR") from exc
+    told_s = parse_http_date(answer.date, now_s=wall_s())
+    # A date has whole seconds, so it is half a second behind on average.
+    ahead_s = None if told_s is None else wall_s() - told_s - 0.5
+    return KeySet(
+        jwks=_object(answer.data, url),
+        where=url.removesuffix("/.well-known/jwks.json"),
+        ahead_s=ahead_s,
+    )
+
+
+async def get(url: str, *, expected: str) -> Answer:
+    """What a server answers.
+
+    Args:
+        url: Where.
+        expected: What it should be, for errors.
+
+    Raises:
+        UpstreamError: it does not answer with 200, in time and not too long.
+    """
     import aiohttp
 
     limit = aiohttp.ClientTimeout(total=LIMIT_S)
     try:
         async with aiohttp.ClientSession(timeout=limit) as client, client.get(url) as answer:
-            data = await answer.content.read(MAX_BYTES)
             if answer.status != 200:
-                raise UpstreamError(f"{url}: status {answer.status}; expected a key set")
-            told_s = parse_http_date(answer.headers.get("Date"), now_s=wall_s())
+                raise UpstreamError(f"{url}: status {answer.status}; expected {expected}")
+            data = bytearray()
+            async for piece in answer.content.iter_chunked(1 << 16):
+                data += piece
+                if len(data) > MAX_BYTES:
+                    raise UpstreamError(f"{url}: over {MAX_BYTES} bytes; expected {expected}")
+            return Answer(data=bytes(data), date=answer.headers.get("Date"))
+    except aiohttp.ClientConnectorError as exc:
+        # Its own text speaks of TLS where there is none.
+        raise UpstreamError(f"{url}: {exc.os_error.strerror or 'not reached'}") from exc
     except (aiohttp.ClientError, TimeoutError) as exc:
-        why = str(exc) or "no answer in time"
-        text = f"{url}: {why}; give the keys with --jwks FILE or --keys DIR"
-        raise UpstreamError(text) from exc
-    # A date has whole seconds, so it is half a second behind on average.
-    ahead_s = None if told_s is None else wall_s() - told_s - 0.5
-    return KeySet(
-        jwks=_object(data, url), where=url.removesuffix("/.well-known/jwks.json"), ahead_s=ahead_s
-    )
+        raise UpstreamError(f"{url}: {str(exc) or 'no answer in time'}") from exc
 
 
 def _object(data: bytes, where: str) -> dict[str, Any]:
@@ -138,21 +172,12 @@ def _object(data: bytes, where: str) -> dict[str, Any]:
     return found
 
 
-def verifier_of(jwks: dict[str, Any], *, trust: str | None, state: str | None) -> TokenVerifier:
+def verifier_of(jwks: dict[str, Any], *, trust: str | None, denied: DenyList) -> TokenVerifier:
     """A verifier with all that was named.
 
     Raises:
-        ConfigError, MissingFileError, KeyStoreError, StateError: something cannot be used.
+        ConfigError, MissingFileError: something cannot be used.
     """
-    denied = DenyList()
-    if state is not None:
-        from origin.gateway.server.opening import open_state
-
-        held = open_state(state)
-        try:
-            denied.merge(held.revocations(0).entries, now_s=wall_s())
-        finally:
-            held.close()
     return TokenVerifier(PathTokens(jwks), read_trust(trust or "").forms(), denied=denied)
 
 
