@@ -411,7 +411,7 @@ def test_settings_that_open_the_service_to_all_are_refused() -> None:
     with pytest.raises(ValueError, match="more than one way"):
         replace(config, accounts="x").check()
     with pytest.raises(ValueError, match="--accounts"):
-        GatewayConfig().check()
+        GatewayConfig().check().check_authority()
 
 
 async def test_a_session_that_was_ended_opens_nothing_at_the_origin_and_is_not_renewed(
