@@ -128,6 +128,42 @@ async def test_known_keys_go_on_while_the_issuer_fails(
         await file.close()
 
 
+async def test_a_key_that_nobody_knows_is_no_failure_of_a_slow_issuer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Strangers make such bearers, and would have all others refused."""
+    monkeypatch.setattr(issuerkeys, "PATIENCE_S", 0.01)
+    async with login() as service:
+        file = accounts(tmp_path, service.url)
+        await ask(file, service.bearer("one"))
+        monkeypatch.setattr(issuerkeys, "AGAIN_S", 0.0)
+        service.answers.clear()
+        service.keys["two"] = ec.generate_private_key(ec.SECP256R1())
+        with pytest.raises(GatewayRefusal) as caught:
+            await ask(file, service.bearer("two"))
+        assert (caught.value.word, caught.value.status) == ("accounts-unavailable", 503)
+        assert (await ask(file, service.bearer("one"))).name == "user-7"
+        service.answers.set()
+        monkeypatch.setattr(issuerkeys, "PATIENCE_S", 5.0)
+        assert (await ask(file, service.bearer("two"))).name == "user-7"
+        await file.close()
+
+
+async def test_old_keys_do_not_go_on_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that leaked is taken back by its issuer only if somebody asks it."""
+    async with login() as service:
+        file = accounts(tmp_path, service.url)
+        await ask(file, service.bearer("one"))
+        service.status = 500
+        monkeypatch.setattr(issuerkeys, "AGAIN_S", 0.0)
+        monkeypatch.setattr(issuerkeys, "KEPT_S", 0.0)
+        with pytest.raises(UpstreamError, match="no keys of the issuer"):
+            await ask(file, service.bearer("one"))
+        await file.close()
+
+
 async def test_without_any_key_nobody_can_tell(tmp_path: Path) -> None:
     async with login() as service:
         service.status = 503

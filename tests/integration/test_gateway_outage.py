@@ -275,3 +275,25 @@ async def _until_it_answers(client: StateClient) -> None:
         except StateError:
             await asyncio.sleep(0.02)
     raise AssertionError
+
+
+async def test_clients_that_are_slow_with_their_bodies_are_held_against_nobody(
+    tmp_path: Path,
+) -> None:
+    """Their own time is up then; three of them would have had all others refused."""
+    async with gateway(tmp_path, str(tmp_path / "s.sqlite"), Directory()) as client:
+        body = b'{"title": "film", "device": "tv"}'
+        head = (
+            "POST /v1/playback HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer bob\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        ).encode()
+        port = int(client.url.rpartition(":")[2])
+        slow = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4)]
+        for _, writer in slow:
+            writer.write(head + body[:1])
+        await asyncio.sleep(GatewayConfig().answer_s + 0.1)
+        for reader, writer in slow:
+            writer.write(body[1:])
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+            writer.close()
+        assert (await client.play("tv"))[0] == 200

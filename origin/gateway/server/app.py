@@ -160,8 +160,8 @@ class Gateway:
         return await handlers[route.name](request, route)
 
     async def _playback(self, request: web.Request, _route: Route) -> web.StreamResponse:
-        ask = self.service.asking()
         wish = parse_wish(await _body(request))
+        ask = self.service.asking()  # what a client takes to send its body is its own time
         device = wish.device or self.service.make_id()
         account = await ask.account(_bearer(request), device=device)
         wait_s = self._by_account.wait_s(account.name, now_s=_now_s())

@@ -19,6 +19,7 @@ import jwt
 from abr.errors import AbrError, ConfigError, UpstreamError
 from origin.config import is_loopback
 from origin.gateway.issuer import KeysById, candidates, parse_key_set
+from origin.gateway.refusals import GatewayRefusal
 
 LOGGER = logging.getLogger("abr.gateway")
 
@@ -33,6 +34,12 @@ KEPT_S = 86400.0
 
 LIMIT_S = 3.0
 """A fetch may take this long."""
+
+PATIENCE_S = 0.4
+"""When others are known, nobody waits longer for a key that is not."""
+
+RETRY_S = 2
+"""Whoever waited in vain may ask again after this."""
 
 MAX_BYTES = 256 << 10
 """Longest key set that is read."""
@@ -56,6 +63,7 @@ class IssuerKeys:
 
         Raises:
             UpstreamError: no key is known that could be used.
+            GatewayRefusal: this one is not, and the issuer is slow to tell of others.
         """
         age_s = time.monotonic() - self._fetched_s
         found = candidates(self._keys, kid) if age_s < KEPT_S else []
@@ -66,11 +74,16 @@ class IssuerKeys:
         if found:
             return found  # a little old: the next request has the new ones
         if self._fetching is not None:
-            # One fetch for all who wait, and it goes on when they leave.
-            await asyncio.shield(self._fetching)
-        if not self._keys:
+            # One fetch for all who wait, and it goes on when they leave. Anybody can name a key
+            # that is not known: that is not to look as if the accounts failed.
+            limit_s = PATIENCE_S if self._keys else None
+            await asyncio.wait({self._fetching}, timeout=limit_s)
+        if not self._keys or time.monotonic() - self._fetched_s >= KEPT_S:
             raise UpstreamError(f"{self.where}: no keys of the issuer are known")
-        return candidates(self._keys, kid)
+        found = candidates(self._keys, kid)
+        if not found and self._fetching is not None:
+            raise GatewayRefusal("accounts-unavailable", retry_after_s=RETRY_S)
+        return found
 
     async def close(self) -> None:
         """Fetch no more."""
