@@ -295,9 +295,12 @@ async def test_an_account_that_is_revoked_plays_no_more_until_that_is_lifted(sta
     assert (await client.play()).body["error"] == "account-revoked"
     assert (await client.play(bearer=BOB)).status == 200
     listed = await client.ask("GET", "/v1/revocations", bearer=ADMIN)
-    assert listed.body["revocations"] == [made.body]
+    first, closed = listed.body["revocations"]
+    assert first == made.body
+    assert (closed["kind"], closed["value"]) == ("session", played.body["session"])
     lifted = await client.ask("POST", "/v1/revocations", entry | {"lifted": True}, bearer=ADMIN)
     assert lifted.status == 201
+    assert (await client.beat(played)).body["error"] == "session-revoked"
     assert (await client.play()).status == 200
     after = listed.body["version"]
     news = await client.ask("GET", f"/v1/revocations?after={after}", bearer=ADMIN)

@@ -175,6 +175,20 @@ def test_revocations_close_the_sessions_that_they_mean(opened: Callable[[], Stat
     assert settle(state, take("four"), now_s=NOW_S + 901.0) == ["Held"]
 
 
+def test_what_an_account_played_stays_closed_when_its_revocation_is_lifted(
+    opened: Callable[[], State],
+) -> None:
+    """Its tokens would play on beside new sessions, and count for no place."""
+    state = opened()
+    settle(state, take("one"))
+    state.revoke([revocation("account", "a")], now_s=NOW_S)
+    state.revoke([revocation("account", "a", changed_ms=2, is_lifted=True)], now_s=NOW_S)
+    told = {each.subject: each.is_lifted for each in state.revocations(0).entries}
+    assert told == {("account", "a"): True, ("session", "one"): False}
+    assert state.why_closed("one", "a") == "session-revoked"
+    assert settle(state, take("two")) == ["Held"]
+
+
 def test_who_asks_anew_is_let_in_after_what_was_revoked_until_then(
     opened: Callable[[], State],
 ) -> None:

@@ -143,7 +143,28 @@ class SqlState:
             for entry in entries:
                 column = _COLUMNS.get(entry.kind)
                 found = self._sessions(column, [entry.value]) if column else []
-                self._remove([each.id for each in found if is_meant(each, entry)])
+                meant = [each for each in found if is_meant(each, entry)]
+                self._remove([each.id for each in meant])
+                if entry.kind == "account":
+                    self._deny(meant, entry)
+
+    def _deny(self, sessions: Sequence[Session], entry: Revocation) -> None:
+        """Deny what an account played for good: it has no place any more if ``entry`` is lifted."""
+        self._note(
+            [
+                (
+                    Revocation(
+                        kind="session",
+                        value=each.id,
+                        until_s=each.ends_s,
+                        changed_ms=entry.changed_ms,
+                    ),
+                    each.ends_s,
+                    None,
+                )
+                for each in sessions
+            ]
+        )
 
     def revocations(self, after: int) -> Revoked:
         """As ``RevocationSource`` says."""
