@@ -85,9 +85,10 @@ class Attempt:
         """The head of an answer arrived.
 
         The 5xx of a gateway or of an overloaded server is a failure where another parent could
-        do better. A single parent that answers is alive, whatever it says of one object.
+        do better. One that is left alone and answers is alive, whatever it says of one object:
+        else one that fails everywhere would close the way to all others.
         """
-        failed = status in FAILED_STATUSES and len(self._parents.names) > 1
+        failed = status in FAILED_STATUSES and self._parents.has_other(self.name, now_s)
         self._end(now_s, failed=failed, learn=True)
 
     def failed(self, now_s: float) -> None:
@@ -160,6 +161,13 @@ class Parents:
     def one(self, name: str) -> One:
         """What is known of a parent."""
         return self._ones[name]
+
+    def has_other(self, name: str, now_s: float) -> bool:
+        """Whether a parent other than ``name`` may be asked freely."""
+        return any(
+            each != name and one.breaker.state(now_s) == "closed"
+            for each, one in self._ones.items()
+        )
 
     def set_parents(self, parents: Iterable[Parent]) -> None:
         """Replace the list; what is known of those that stay is kept."""

@@ -166,6 +166,22 @@ def test_a_single_parent_that_answers_is_alive_whatever_it_answers() -> None:
     assert parents.states(0.1)[A] == "closed"
 
 
+def test_an_object_that_fails_at_every_parent_does_not_close_the_way_to_all_others() -> None:
+    """The last one left answers, so it is alive; until another could do better again."""
+    parents = three()
+    for now_s in (0.0, 0.2):
+        for _ in range(10):
+            for name in (A, B, C):
+                attempt = parents.begin(name, now_s)
+                if attempt is not None:
+                    attempt.answered(503, now_s + 0.1)
+    assert sorted(parents.states(0.3).values()) == ["closed", "open", "open"]
+    assert parents.choose("k", now_s=0.3).names
+    left = next(name for name, state in parents.states(0.3).items() if state == "closed")
+    fail(parents, left, 3, now_s=0.3)  # no answer at all is another thing
+    assert parents.states(0.3)[left] == "open"
+
+
 def test_hedges_wait_for_the_usual_time() -> None:
     """Of waits of 10 to 400 ms the 95th percentile is 380 ms; without samples a fixed time."""
     parents = three()
