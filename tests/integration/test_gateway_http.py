@@ -350,6 +350,9 @@ async def test_accounts_are_read_again_and_a_damaged_file_changes_nothing(
     path.write_text(ACCOUNTS + "[accounts.dave]\nplan = 'none'\n")
     assert (await client.play(bearer=CAROL, device="tv")).status == 200
     assert "accounts go on as they were" in caplog.text
+    path.write_text("")
+    assert (await client.play(bearer=CAROL, device="tv")).status == 200
+    assert "expected one of them; accounts go on as they were" in caplog.text
     path.unlink()
     assert (await client.play(bearer=CAROL, device="tv")).status == 200
     path.write_text(ACCOUNTS)

@@ -164,6 +164,8 @@ class AccountFile:
         if "issuer" in tables:
             issuer = parse_issuer(tables["issuer"], plans, where=where)
             check_place(issuer.jwks, where=f"{where}: [issuer] jwks")
+        if not tables.get("accounts") and issuer is None:
+            raise ConfigError(f"{where}: no [accounts.NAME] and no [issuer]; expected one of them")
         return _Read(accounts, plans, issuer, stamp)
 
 
