@@ -13,9 +13,7 @@ import pytest_asyncio
 
 from abr.errors import ToolMissingError
 from bench.stack.stack import Stack
-from player import play
-from player.files import MediaFolder
-from tests.fakes.titles import fixed
+from tests.fakes.fetching import fetch_all
 from transcode.config import TranscodeConfig
 from transcode.run.ffmpegtools import find
 from transcode.run.generate import write_master
@@ -35,6 +33,8 @@ TITLES = {
     "cenc-groups": replace(CLEAR, encrypt="cenc", keys_per="quality"),
     "cbcs-groups": replace(CLEAR, encrypt="cbcs", keys_per="quality"),
 }
+SEGMENTS = 10
+"""Five seconds of picture and of sound."""
 FLAGS = ["", "?player=shaka", "?player=hlsjs"]
 
 
@@ -64,9 +64,8 @@ def decoded(path: Path) -> str:
 
 
 async def saved(url: str, folder: Path) -> list[str]:
-    """All of it is fetched at once; nobody watches it to its end."""
-    log = await play(url, algorithm=fixed(0), sink=MediaFolder(folder), max_play_s=0.5)
-    assert log.records[-1]["why"] == "stopped"
+    """Digests of all frames of picture and sound."""
+    await fetch_all(url, folder, segments=SEGMENTS)
     return [decoded(folder / name) for name in ("video-r0.mp4", "audio.mp4")]
 
 

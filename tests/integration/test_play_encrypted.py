@@ -13,9 +13,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from abr.log import SessionLog
 from player import play
 from player.files import MediaFolder
+from tests.fakes.fetching import fetch_all, listed
 from tests.fakes.titles import fixed
 from tests.reference.test_sample_encryption_peer import packager
 from tests.unit.player.test_encrypted_samples import licence
@@ -98,11 +98,12 @@ async def serving(folder: Path) -> AsyncIterator[tuple[str, list[object]]]:
         yield str(running.make_url("/film/main.m3u8")), asked
 
 
-async def played(folder: Path, saved: Path) -> tuple[SessionLog, list[object]]:
-    """All of it is fetched at once; nobody watches it to its end."""
+async def fetched(folder: Path, saved: Path) -> list[object]:
+    """Keep all of it, in the clear; returns what licences were asked for."""
+    segments = sum(listed(folder / name / "list.m3u8") for name in TRACKS)
     async with serving(folder) as (url, asked):
-        sink = MediaFolder(saved)
-        return await play(url, algorithm=fixed(0), sink=sink, max_play_s=1.0), asked
+        await fetch_all(url, saved, segments=segments)
+    return asked
 
 
 def decoded(path: Path) -> str:
@@ -121,9 +122,8 @@ async def test_every_frame_decodes_as_that_of_the_clear_package(
     packaged(master, tmp_path / "clear", None)
     packaged(master, tmp_path / "encrypted", scheme)
     told_of_keys(tmp_path / "encrypted", scheme, attributes)
-    await played(tmp_path / "clear", tmp_path / "clear-saved")
-    log, asked = await played(tmp_path / "encrypted", tmp_path / "saved")
-    assert log.records[-1]["why"] == "stopped"
+    await fetched(tmp_path / "clear", tmp_path / "clear-saved")
+    asked = await fetched(tmp_path / "encrypted", tmp_path / "saved")
     for name in ("video-r0.mp4", "audio.mp4"):
         assert decoded(tmp_path / "saved" / name) == decoded(tmp_path / "clear-saved" / name)
     wanted = {"kids": ["ABEiM0RVZneImaq7zN3u_w"], "type": "temporary"}
@@ -134,5 +134,6 @@ async def test_encrypted_media_without_a_key_in_the_playlist_do_not_count_as_pla
     master: Path, tmp_path: Path
 ) -> None:
     packaged(master, tmp_path / "encrypted", "cenc")
-    log, _ = await played(tmp_path / "encrypted", tmp_path / "saved")
+    async with serving(tmp_path / "encrypted") as (url, _):
+        log = await play(url, algorithm=fixed(0), sink=MediaFolder(tmp_path / "saved"))
     assert f"encrypted with key {KID}, and the playlist names no key" in log.records[-1]["why"]
