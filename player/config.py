@@ -54,8 +54,6 @@ class PlayerConfig:
     """Longest wait between two tries."""
     jitter_ratio: float = 0.2
     """Each wait is drawn from (1 - ratio) to 1 times its nominal length."""
-    rung_penalty_s: float = 60.0
-    """A rung of which something cannot be had is left out for so long, while others can."""
     seed: int = 0
     """Seed of the retry jitter."""
 
@@ -79,7 +77,6 @@ class PlayerConfig:
             "backoff_s",
             "patience_s",
             "backoff_max_s",
-            "rung_penalty_s",
         )
         for name in positive:
             if not getattr(self, name) > 0:

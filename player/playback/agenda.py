@@ -169,11 +169,6 @@ class Agenda:
                 key=init.key,
             )
 
-    def needs_resource(self, want: Want, resource: Resource) -> bool:
-        """Whether a segment can only be played with ``resource``."""
-        needs = self.needs(want.track, want.segment, want.rung)
-        return any(need.resource == resource for need in needs)
-
     def want(self, track: TrackName, segment: int, rung: int) -> Want:
         """The segment itself."""
         ref = self._source.segment(track, segment, rung)

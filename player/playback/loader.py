@@ -18,7 +18,6 @@ from player.config import PlayerConfig
 from player.playback.actions import Abort, Action, Fetch, TrackName, Want
 from player.playback.advisor import Advisor, Moment
 from player.playback.agenda import Agenda, Choice
-from player.playback.availability import Availability
 from player.playback.recorder import Recorder
 from player.playback.requests import INSTANT_S, Request, RequestBook
 from player.playback.retry import Failure
@@ -60,9 +59,6 @@ class Loader:
         self._renewal = TokenRenewal(source if isinstance(source, str) else "")
         self._agenda = Agenda(self._source, config)
         self._reconsider_at_s = math.inf
-        self._available = Availability(config.rung_penalty_s)
-        self.doom = ""
-        """Why the session ends once what is here has been played; empty: it goes on."""
 
     def __repr__(self) -> str:
         return f"<Loader at {self.now_s:.3f} s: {self.book!r}, {self._agenda!r}>"
@@ -80,8 +76,6 @@ class Loader:
 
     def next_time_s(self) -> float:
         """When to ``work`` and ``plan`` though nothing arrives; inf: never."""
-        if self.doom:
-            return self.book.next_time_s() if self.book.active else math.inf
         return min(
             self._reconsider_at_s,
             self.book.next_time_s(),
@@ -129,58 +123,13 @@ class Loader:
         if answer == "renew":
             assert self._renewal.want is not None
             self._fetch_once(self._renewal.want)
-        elif answer == "give-up" and not self._stand_in(want):
+        elif answer == "give-up" and _has_substitute(want, failure):
+            self._agenda.track("video").request_id = None
+            self._agenda.choice = Choice(want.segment, 0, self.now_s)
+        elif answer == "give-up":
             tries = f"{request.attempt} attempt{'s' if request.attempt > 1 else ''}"
             shown = self._recorder.shorten(want.url)
-            self._give_up(f"{shown}: {failure} after {tries}")
-
-    def _give_up(self, why: str) -> None:
-        """Nothing more can be had: play what is here, then end.
-
-        Raises:
-            PlaybackError: nothing is here to be played.
-        """
-        if self._playback.state != "playing":
-            raise PlaybackError(why)
-        self.doom = why
-
-    def _stand_in(self, want: Want) -> bool:
-        """Have another rung in place of what cannot be had; False when there is none."""
-        if not self._agenda.has_begun or want.track != "video" or want.rung < 0:
-            return False
-        segment = self._affected_segment(want)
-        if segment is None:
-            return True  # nothing needs it any more
-        rungs = self._begun_rungs
-        self._available.fail(want.rung, segment, self.now_s)
-        rung = self._available.nearest(want.rung, rungs, segment, self.now_s)
-        if rung is None:
-            return False
-        self._agenda.choice = Choice(segment, rung, self.now_s)
-        return True
-
-    def _affected_segment(self, want: Want) -> int | None:
-        """The first segment that lacks ``want``, which will be asked for anew."""
-        agenda = self._agenda
-        video = agenda.track("video")
-        if want.kind == "segment":
-            video.request_id = None
-            return want.segment
-        self.book.forget(want)
-        if want.kind == "media":
-            return None if agenda.choice is None else agenda.choice.segment
-        request = self.book.active.get(-1 if video.request_id is None else video.request_id)
-        needs_it = request is not None and agenda.needs_resource(request.want, want.resource)
-        if request is not None and needs_it:
-            self.abort(request, "abandoned")
-            video.request_id = None
-        taken_back = video.take_back(want.resource)
-        if taken_back is None:
-            return request.want.segment if request is not None and needs_it else None
-        if request is not None and not needs_it:
-            self.abort(request, "abandoned")
-            video.request_id = None
-        return taken_back
+            raise PlaybackError(f"{shown}: {failure} after {tries}")
 
     # --- what arrives ------------------------------------------------------------
 
@@ -252,8 +201,6 @@ class Loader:
 
     def plan(self) -> None:
         """Ask for what is due."""
-        if self.doom:
-            return
         for request in self.book.open_due(self.now_s):
             self._fetch(request)
         if self._agenda.has_begun:
@@ -277,9 +224,6 @@ class Loader:
             choice = self._choose(agenda.track("video").next)
         if choice.not_before_s > self.now_s + INSTANT_S:
             return
-        rung = self._available.nearest(choice.rung, self._begun_rungs, choice.segment, self.now_s)
-        if rung is not None and rung != choice.rung:
-            choice = agenda.choice = Choice(choice.segment, rung, choice.not_before_s)
         playlist = self._source.playlist_for(choice.rung)
         if playlist is not None:
             self._fetch_once(playlist)
@@ -319,11 +263,6 @@ class Loader:
     # --- the algorithm ---------------------------------------------------------------
 
     @property
-    def _begun_rungs(self) -> int:
-        assert self.presentation is not None
-        return self.presentation.rungs
-
-    @property
     def _begun_advisor(self) -> Advisor:
         assert self.advisor is not None
         return self.advisor
@@ -359,3 +298,9 @@ class Loader:
         choice = Choice(segment, decision.rung, self.now_s + decision.wait_s)
         self._agenda.choice = choice
         return choice
+
+
+def _has_substitute(want: Want, failure: Failure) -> bool:
+    """Whether the lowest rung may stand in for something that cannot be had."""
+    is_higher = want.kind == "segment" and want.track == "video" and want.rung > 0
+    return is_higher and failure.kind != "content" and failure.status != 403

@@ -234,7 +234,7 @@ class PlaybackSession:
 
     def _next_wake_s(self) -> float:
         wake_at_s = self._loader.next_time_s()
-        if self._playback.state != "playing" or self._loader.is_all_here or self._loader.doom:
+        if self._playback.state != "playing" or self._loader.is_all_here:
             wake_at_s = min(wake_at_s, self._playback.next_change_s())
         return max(wake_at_s, self._now_s)
 
@@ -254,8 +254,6 @@ class PlaybackSession:
         """The end of media was reached: on the way to this input, or by what it brought."""
         if self._playback.state == "ended":
             self._end("complete")
-        elif self._loader.doom and self._playback.state == "stalled":
-            self._end(f"error: {self._loader.doom}")
 
     def _end(self, reason: str) -> None:
         if self._is_over:

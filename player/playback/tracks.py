@@ -51,21 +51,6 @@ class Track:
         self.fetched_s = end_s
         self.request_id = None
 
-    def take_back(self, resource: Resource) -> int | None:
-        """Forget the segments from the first that waits for ``resource`` on.
-
-        Returns:
-            The index of that segment; None when none waits for it.
-        """
-        waits = [resource in needs for _, needs in self._waiting]
-        if True not in waits:
-            return None
-        kept = waits.index(True)
-        self.next -= len(self._waiting) - kept
-        del self._waiting[kept:]
-        self.fetched_s = self._waiting[-1][0] if self._waiting else self.ready_s
-        return self.next
-
     def update(self, have: AbstractSet[Resource]) -> None:
         """Move the end of the playable media as far as ``have`` allows."""
         while self._waiting and self._waiting[0][1] <= have:

@@ -136,11 +136,11 @@ async def test_media_that_does_not_open_ends_the_session() -> None:
     """A segment that is no multiple of 16 bytes cannot be decrypted; the log says so."""
     async with serving() as (server, url):
         server.fault = lambda r: (
-            web.Response(body=b"x" * 100) if r.path.endswith("/00001.m4s") else None
+            web.Response(body=b"x" * 100) if r.path.endswith("v0/00001.m4s") else None
         )
         log = await play(url, algorithm=fixed(0))
     assert summary(log).ended == (
-        "error: v2/00001.m4s: segment 1: encrypted segment: 100 bytes; "
+        "error: v0/00001.m4s: segment 1: encrypted segment: 100 bytes; "
         "expected a multiple of 16 after 4 attempts"
     )
     assert differences(log, replay(log, algorithm=fixed(0))) == []
