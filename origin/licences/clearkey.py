@@ -65,7 +65,7 @@ class ClearKey:
         wanted = value.get("type", "temporary")
         if wanted != "temporary":
             raise LicenceRequestError(
-                f"licence request: type {str(wanted)[:40]!r}; expected 'temporary': "
+                "licence request: another type; expected 'temporary': "
                 "no licence given here may be stored"
             )
         return tuple(dict.fromkeys(_kid(each, place) for place, each in enumerate(kids)))

@@ -10,13 +10,13 @@ which keys, in their initialisation section; the playlist only says where the ke
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from abr.errors import MediaError
+from origin.tokens.keysets import b64url, unb64url
 from player.playback.actions import Resource, Want
 from player.playback.checking import check_media
 from player.playback.retry import Failure, FailureKind
@@ -182,16 +182,11 @@ def licence_request(kid: str) -> bytes:
 
     Source: W3C, Encrypted Media Extensions (2025), 9.1.3 (licence request format).
     """
-    text = base64.urlsafe_b64encode(bytes.fromhex(kid)).rstrip(b"=").decode()
-    return json.dumps({"kids": [text], "type": "temporary"}).encode()
+    return json.dumps({"kids": [b64url(bytes.fromhex(kid))], "type": "temporary"}).encode()
 
 
 def _key_in(entry: Mapping[str, Any]) -> tuple[str, bytes]:
-    kid, key = (_unb64url(entry[name]) for name in ("kid", "k"))
+    kid, key = (unb64url(entry[name]) for name in ("kid", "k"))
     if len(kid) != KEY_BYTES or len(key) != KEY_BYTES:
         raise ValueError("of another length")
     return kid.hex(), key
-
-
-def _unb64url(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
