@@ -63,7 +63,8 @@ _WHOLE_TAGS = frozenset(
 )
 _OWNERS: Mapping[str, Kind] = {"#EXTINF": "media", "#EXT-X-STREAM-INF": "multivariant"}
 """Tags whose URI is on the next line, and the kind of playlist that they make."""
-_DURATION = re.compile(r"#EXTINF\s*:\s*(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(?:,|$)")
+_DURATION = re.compile(r"#EXTINF\s*:\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(\s[^,]*)?(?:,|$)")
+"""Lists of television channels put attributes between the seconds and the comma."""
 _NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -113,9 +114,13 @@ class Outline:
     def _first(self, lines: list[str]) -> int:
         """Index of the line that says that this is a playlist."""
         for index, line in enumerate(lines):
-            if line.split() == ["#EXTM3U"]:
+            words = line.split(None, 1)
+            if words[:1] == ["#EXTM3U"]:
                 if index:
                     self.remark(index + 1, "#EXTM3U; expected it on the first line")
+                if words[1:]:
+                    self.remark(index + 1, "#EXTM3U with more behind it; expected it alone")
+                lines[index] = words[0]
                 return index
             if line and (not line.startswith("#") or line.startswith("#EXT")):
                 break
@@ -155,12 +160,23 @@ class Outline:
             self.tag_lines.setdefault(tag, []).append(number)
         if tag in _OWNERS:
             self._drop_open()
-            if tag == "#EXTINF" and not _DURATION.match(line):
-                self.remark(number, "#EXTINF without seconds; expected a number of 0 or more")
-                self.tag_lines[tag].remove(number)
-                return ""
+            if tag == "#EXTINF":
+                line = self._duration(number, line)
+                if not line:
+                    return line
             self._open = (number, tag)
         return line
+
+    def _duration(self, number: int, line: str) -> str:
+        """EXTINF whose seconds stand alone before the comma; empty when there are none in it."""
+        match = _DURATION.match(line)
+        if match is None:
+            self.remark(number, "#EXTINF without seconds; expected a number of 0 or more")
+            self.tag_lines["#EXTINF"].remove(number)
+            return ""
+        if (match[2] or "").strip():
+            self.remark(number, "#EXTINF with attributes; expected a comma behind the seconds")
+        return f"#EXTINF:{match[1]},{line[match.end() :]}"
 
     def _drop_open(self) -> None:
         """Leave out a tag whose URI did not come."""

@@ -244,7 +244,6 @@ def test_a_media_playlist_that_cannot_be_used_is_refused_with_its_line(message: 
         ("p:1: no variant", '#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="b"\n'),
         ("p:2: variant: BANDWIDTH", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=-1\nv\n"),
         ("p:2: #EXT-X-STREAM-INF cannot", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=inf\nv\n"),
-        ("p:2: variant: RESOLUTION", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,RESOLUTION=1\nv\n"),
         ("p:1: no variant", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n"),
     ],
 )  # fmt: skip
@@ -265,6 +264,7 @@ REMARKED_MEDIA: dict[str, tuple[str, list[str]]] = {
     ),
     "3: #EXT-X-MEDIA-SEQUENCE without": (HEAD + "#EXT-X-MEDIA-SEQUENCE:-1\n#EXTINF:4,\n0\n", ["0"]),
     "3: #EXT-X-VERSION without": (HEAD + "#EXT-X-VERSION:three\n#EXTINF:4,\n0\n", ["0"]),
+    "3: #EXTINF with attributes": (HEAD + '#EXTINF:4 tvg-id="a" b="c,d",e\n0\n', ["0"]),
     "3: #EXTINF without seconds": (HEAD + "#EXTINF:abc,\n0\n#EXTINF:4,\n1\n", ["1"]),
     "3: #EXTINF without seconds;": (HEAD + "#EXTINF:nan,\n0\n#EXTINF:4,\n1\n", ["1"]),
     "5: #EXTINF without a URI": (HEAD + "#EXTINF:4,\n0\n#EXTINF:4,\n", ["0"]),
@@ -283,6 +283,11 @@ REMARKED_MEDIA: dict[str, tuple[str, list[str]]] = {
     "3: #EXT-X-PLAYLIST-TYPE of another": (HEAD + "#EXT-X-PLAYLIST-TYPE:\n#EXTINF:4,\n0\n", ["0"]),
     "3: #EXT-X-START: no TIME-OFFSET": (HEAD + "#EXT-X-START:PRECISE=YES\n#EXTINF:4,\n0\n", ["0"]),
 }
+
+
+def test_attributes_on_the_first_line_are_passed_over() -> None:
+    read = parse(f'#EXTM3U url-tvg="x"\n{HEAD}#EXTINF:4,\n0\n', uri="list.m3u8")
+    assert read.remarks == ("list.m3u8:1: #EXTM3U with more behind it; expected it alone",)
 
 
 @pytest.mark.parametrize("remark", REMARKED_MEDIA)
