@@ -118,6 +118,7 @@ async def play(
     sink: MediaSink | None = None,
     headers: Mapping[str, str] | None = None,
     insecure: bool = False,
+    on_end: Callable[[SessionLog], None] | None = None,
 ) -> SessionLog:
     """Play a URL over HTTP in real time, through a shaping proxy when a trace is given.
 
@@ -130,10 +131,13 @@ async def play(
         headers: Fields sent with each request to the server of ``url``, and to no other;
             ``User-Agent`` goes to all. They are not written into the log.
         insecure: Take certificates of HTTPS servers as they are.
+        on_end: Called with the log that there is, however the playback ends: also when it is
+            cancelled, or a fault of an algorithm or a callback ends it.
 
     Returns:
         The session log. With a trace its provenance holds the proxy's own report
-        (``shaper``): a run on an overloaded machine shows there.
+        (``shaper``): a run on an overloaded machine shows there, and so does what did not
+        cross the link (``outside_bytes``).
 
     Raises:
         InputError: not an HTTP URL.
@@ -175,23 +179,32 @@ async def play(
             headers=headers,
             insecure=insecure,
         ) as transport:
-            return await LiveDriver(
-                session,
-                transport,
-                sink=sink,
-                stop_at_s=max_play_s,
-                on_start=None if shaper is None else shaper.start_clock,
-                on_progress=on_progress,
-            ).run()
+            try:
+                return await LiveDriver(
+                    session,
+                    transport,
+                    sink=sink,
+                    stop_at_s=max_play_s,
+                    on_start=None if shaper is None else shaper.start_clock,
+                    on_progress=on_progress,
+                ).run()
+            finally:
+                if shaper is not None:
+                    session.log.provenance["shaper"] = {
+                        **shaper.report.as_dict(),
+                        "outside_bytes": transport.outside_bytes,
+                    }
 
-    if trace is None:
-        return await drive(None)
-    from player.shaping.proxy import Shaper
+    try:
+        if trace is None:
+            return await drive(None)
+        from player.shaping.proxy import Shaper
 
-    async with Shaper(trace, parts.hostname, port, rtt_s=config.rtt_s) as shaper:
-        log = await drive(shaper)
-        log.provenance["shaper"] = shaper.report.as_dict()
-    return log
+        async with Shaper(trace, parts.hostname, port, rtt_s=config.rtt_s) as shaper:
+            return await drive(shaper)
+    finally:
+        if on_end is not None:
+            on_end(session.log)
 
 
 def replay(
@@ -271,13 +284,20 @@ def _refuse_foresight(algorithm: Algorithm) -> None:
         )
 
 
+_rehearsed: set[str] = set()
+
+
 def _rehearse(algorithm: Algorithm) -> None:
-    """Meet everything once before the clock runs.
+    """Meet everything before the clock runs, once in the life of a process.
 
     Libraries that load parts of themselves on first use would otherwise do so within the
     startup of the first playback, for some tens of milliseconds.
     """
-    rehearsed = algorithm if isinstance(algorithm, Rule) else registry.load("fixed")
+    name = algorithm.name if isinstance(algorithm, Rule) else "fixed"
+    if name in _rehearsed:
+        return
+    _rehearsed.add(name)
+    rehearsed = algorithm if isinstance(algorithm, Rule) else registry.load(name)
     presentation = constant_presentation([1e5, 2e5], segments=2, segment_s=1.0)
     with contextlib.suppress(AlgorithmError):  # a rung this one lacks; the real one may have it
         simulate(presentation, trace=Trace.constant(1e6), algorithm=rehearsed)

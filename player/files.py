@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
+from io import FileIO
 from pathlib import Path
 
-from abr.errors import LogFormatError, MissingFileError
+from abr.errors import DiskFullError, LogFormatError, MissingFileError
 from abr.files.whole import write_whole
 from abr.log import SessionLog
+from abr.shell import NO_ROOM_ERRORS, reason_of
 from player.playback.actions import Resource, Want
 
 
@@ -50,51 +53,124 @@ def check_writable(path: Path | None) -> None:
         raise MissingFileError(f"{path}: permission denied; expected a file that can be written")
 
 
-_TS_SYNC = b"\x47"  # ISO/IEC 13818-1, 2.4.3.3: every packet begins with it
-
-
 class MediaFolder:
     """Decrypted media on disk: ``video-r2.mp4`` holds what was played of rung 2, in order.
 
-    Each file is an initialisation section followed by segments and plays by itself; transport
-    streams, which have no section, go to ``video-r2.ts``. A
-    switch of rung leaves a gap in one file and begins in another. Where the section
-    changes within a rung, the new one is written before the segments that follow it.
+    Each file is an initialisation section followed by segments and plays by itself. What has no
+    section goes to ``video-r2.ts`` (transport streams) or under the name of its packed audio. A
+    switch of rung leaves a gap in one file and begins in another; so does another section within
+    a rung, since readers of files heed only the first: ``video-r2-2.mp4``. Where the first section
+    comes back, so does its file.
     """
 
     def __init__(self, folder: Path) -> None:
         """Make ``folder``, which must be new or empty.
 
         Raises:
-            MissingFileError: it exists and is not an empty folder.
+            MissingFileError: it exists and is not an empty folder, or cannot be made.
         """
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise MissingFileError(f"{folder}: exists and is not an empty folder; name a new one")
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise MissingFileError(f"{folder}: cannot be made: {reason_of(exc)}") from exc
         self._folder = folder
         self._inits: dict[Resource, bytes] = {}
-        self._written: dict[str, Resource | None] = {}
-        self._early: dict[str, list[tuple[Want, bytes]]] = {}
+        self._files: dict[str, dict[bytes, _MediaFile]] = {}
+        self._early: list[tuple[Want, bytes]] = []
 
     def __repr__(self) -> str:
-        return f"<MediaFolder {self._folder}, {len(self._written)} files>"
+        files = sum(len(each) for each in self._files.values())
+        return f"<MediaFolder {self._folder}, {files} files>"
 
     def add(self, want: Want, data: bytes) -> None:
-        """One initialisation section or segment, in the clear."""
+        """One initialisation section or segment, in the clear.
+
+        Raises:
+            DiskFullError: there is no room for it; the file ends with the segment before.
+            MissingFileError: it cannot be written for another reason.
+        """
         if want.kind == "init":  # for every rung and track that shares it
             self._inits[want.resource] = data
         else:
-            name = want.track if want.rung < 0 else f"{want.track}-r{want.rung}"
-            self._early.setdefault(name, []).append((want, data))
-        for name, waiting in self._early.items():
-            while waiting and (waiting[0][0].init is None or waiting[0][0].init in self._inits):
-                self._append(name, *waiting.pop(0))
+            self._early.append((want, data))
+        early, self._early = self._early, []
+        for each, media in early:
+            if each.init is None or each.init in self._inits:
+                self._keep(each, media)
+            else:
+                self._early.append((each, media))
 
-    def _append(self, name: str, want: Want, data: bytes) -> None:
-        is_new_init = want.init is not None and self._written.get(name) != want.init
-        before = self._inits[want.init] if want.init is not None and is_new_init else b""
-        self._written[name] = want.init
-        is_transport = want.init is None and data[:1] == _TS_SYNC
-        suffix = "ts" if is_transport else "mp4"
-        with (self._folder / f"{name}.{suffix}").open("ab") as file:
-            file.write(before + data)
+    def _keep(self, want: Want, data: bytes) -> None:
+        name = want.track if want.rung < 0 else f"{want.track}-r{want.rung}"
+        head = b"" if want.init is None else self._inits[want.init]
+        files = self._files.setdefault(name, {})
+        if head not in files:
+            number = f"-{len(files) + 1}" if files else ""
+            suffix = _suffix_of(head or data)
+            files[head] = _MediaFile(self._folder / f"{name}{number}.{suffix}", head)
+        file = files[head]
+        try:
+            file.put(want.segment, data)
+        except OSError as exc:
+            where = f"{file.path}: segment {want.segment} cannot be kept"
+            if exc.errno in NO_ROOM_ERRORS:
+                raise DiskFullError(f"{where}: no space left; free some and play again") from exc
+            raise MissingFileError(f"{where}: {reason_of(exc)}") from exc
+
+
+class _MediaFile:
+    """An initialisation section and segments in order, whatever the order in which they come."""
+
+    def __init__(self, path: Path, head: bytes) -> None:
+        self.path = path
+        self._head = head
+        self._segments: list[int] = []
+        self._sizes: list[int] = []
+
+    def __repr__(self) -> str:
+        return f"<_MediaFile {self.path}, {len(self._segments)} segments>"
+
+    def put(self, segment: int, data: bytes) -> None:
+        """Add a segment, or put it in place of what was there of it; all of it or nothing."""
+        place = bisect_left(self._segments, segment)
+        is_again = self._segments[place : place + 1] == [segment]
+        head = self._head if not self._segments else b""
+        at = len(self._head) + sum(self._sizes[:place]) if self._segments else 0
+        with self.path.open("r+b" if self._segments else "w+b", buffering=0) as file:
+            file.seek(at)
+            before = file.readall()
+            later = before[self._sizes[place] :] if is_again else before
+            try:
+                _overwrite(file, at, head + data + later)
+            except OSError:
+                _overwrite(file, at, before)  # for which there was room
+                if not self._segments:
+                    self.path.unlink()
+                raise
+        self._segments[place : place + is_again] = [segment]
+        self._sizes[place : place + is_again] = [len(data)]
+
+
+def _overwrite(file: FileIO, at: int, data: bytes) -> None:
+    """Let ``data`` be all that follows ``at``."""
+    file.seek(at)
+    file.truncate()
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) :]
+
+
+def _suffix_of(data: bytes) -> str:
+    """The usual ending of names of files that begin so."""
+    if data[:1] == b"\x47":  # ISO/IEC 13818-1, 2.4.3.3: every packet begins with it
+        return "ts"
+    if data.startswith(b"ID3") and len(data) > 10:  # a tag before packed audio: RFC 8216bis, 3.1.3
+        size = sum((byte & 0x7F) << 7 * (3 - place) for place, byte in enumerate(data[6:10]))
+        data = data[10 + size :]
+    if data.startswith(b"\x0b\x77"):
+        return "ac3"
+    if data[:1] == b"\xff" and len(data) > 1 and data[1] & 0xE0 == 0xE0:
+        return "aac" if data[1] & 0x06 == 0 else "mp3"  # the layer: ISO/IEC 13818-7, 1.A.2.2
+    return "mp4"

@@ -129,4 +129,7 @@ def _shaping(shaper: dict[str, Any]) -> str:
     late_ms = [1000 * float(shaper.get(f"lateness_{q}_s", 0)) for q in ("p50", "p95", "max")]
     sent = wording.format_percent(shaper.get("delivered_ratio"))
     late = " / ".join(f"{value:.1f}" for value in late_ms)
-    return f"sent {sent} of what was due; timer late by {late} ms (median / p95 / most)"
+    outside = (
+        f"; {shaper['outside_bytes']} bytes passed outside" if "outside_bytes" in shaper else ""
+    )
+    return f"sent {sent} of what was due; timer late by {late} ms (median / p95 / most){outside}"

@@ -22,9 +22,10 @@ from player.cli.options import (
     read_config,
     read_trace,
 )
-from player.cli.result import finish
+from player.cli.result import finish, keep, leave_behind
 
 if TYPE_CHECKING:
+    from abr.log import SessionLog
     from player.playback.session import PlaybackSession
 
 PROGRESS_EVERY_S = 0.2
@@ -103,6 +104,7 @@ def play(
     check_writable(log_path)
     progress = ProgressLine(max_play_s) if sys.stderr.isatty() else None
     sink = MediaFolder(save_dir) if save_dir is not None else None
+    ended: list[SessionLog] = []
     try:
         with contextlib.redirect_stdout(sys.stderr):  # what an algorithm prints is no result
             log = run_async(
@@ -117,14 +119,29 @@ def play(
                     sink=sink,
                     headers=headers,
                     insecure=insecure,
+                    on_end=ended.append,
                 )
             )
+    except KeyboardInterrupt:
+        clear(progress)
+        for log in ended:
+            leave_behind(log, log_path, as_json=as_json)
+        raise
+    except BaseException:
+        for log in ended:
+            keep(log, log_path)
+        raise
     finally:
-        if progress is not None:
-            progress.clear()
+        clear(progress)
     if log.provenance.get("shaper", {}).get("is_overloaded"):
         note("this machine was too busy to shape the network faithfully; do not trust the figures")
     finish(log, log_path, as_json=as_json)
+
+
+def clear(progress: ProgressLine | None) -> None:
+    """Take the progress line away, where there is one."""
+    if progress is not None:
+        progress.clear()
 
 
 def read_headers(texts: Sequence[str], user_agent: str | None) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,16 +16,22 @@ if TYPE_CHECKING:
     from abr.log import SessionLog
 
 
+_EARLY_S = 0.05
+"""Timers may be this early, or times rounded."""
+
+
 def shortfall(log: SessionLog) -> str:
     """Why a session did not play what was asked of it; empty when it did.
 
-    A session that was stopped did so where ``--duration`` said when; otherwise it was
-    stopped because nothing more could come.
+    A session that was stopped when ``--duration`` said did what was asked; otherwise it was
+    stopped because nothing more could come, or by a signal.
     """
     from abr.qoe import summary
 
     qoe = summary(log)
-    if qoe.ended == "complete" or (qoe.ended == "stopped" and "stop_at_s" in log.provenance):
+    asked_s = log.provenance.get("stop_at_s", math.inf)
+    is_as_asked = qoe.ended == "stopped" and qoe.elapsed_s >= asked_s - _EARLY_S
+    if qoe.ended == "complete" or is_as_asked:
         return ""
     if qoe.ended.startswith("error: "):
         return qoe.ended.removeprefix("error: ")
@@ -46,17 +53,29 @@ def show(log: SessionLog, *, as_json: bool) -> None:
         console().print(session_table(log))
 
 
+def keep(log: SessionLog, log_path: Path | None) -> None:
+    """Write the log of a session, however it ended, with the command that made it."""
+    from player.files import write_log
+
+    log.provenance["command"] = command_line()
+    if log_path is not None:
+        write_log(log, log_path)
+
+
+def leave_behind(log: SessionLog, log_path: Path | None, *, as_json: bool) -> None:
+    """Write and print what there is of a session that was interrupted."""
+    keep(log, log_path)
+    if log.records:
+        show(log, as_json=as_json)
+
+
 def finish(log: SessionLog, log_path: Path | None, *, as_json: bool) -> None:
     """Write the log of a session, print its QoE, and fail when it fell short.
 
     Raises:
         PlaybackError: it did not play what was asked.
     """
-    from player.files import write_log
-
-    log.provenance["command"] = command_line()
-    if log_path is not None:
-        write_log(log, log_path)
+    keep(log, log_path)
     show(log, as_json=as_json)
     if what := shortfall(log):
         raise PlaybackError(what)

@@ -98,10 +98,9 @@ class LiveDriver:
         try:
             self._apply(self._session.start(0.0))
             await self._over.wait()
-        except asyncio.CancelledError:
-            self._session.stop(self._now_s())
-            raise
         finally:
+            # Nothing once it has ended; cancelled, or by a fault, the log ends here.
+            self._session.stop(self._now_s())
             stop.cancel()
             self._set_alarm(math.inf)
             await self._end_tasks()

@@ -53,6 +53,10 @@ class Router(Protocol):
         """Host and port that stand in for a server."""
         ...
 
+    def leads_to(self, at: tuple[str, int]) -> bool:
+        """Whether ``at`` is one of those that stand in for servers."""
+        ...
+
 
 class _RoutedConnector(aiohttp.TCPConnector):
     """Connects to what stands in for a server; names, cookies and TLS stay those of the server."""
@@ -70,6 +74,18 @@ class _RoutedConnector(aiohttp.TCPConnector):
         at, instead = await self._router.route(host, port)
         found = {"hostname": host, "host": at, "port": instead, "family": 0, "proto": 0, "flags": 0}
         return [found]
+
+
+class _Response(aiohttp.ClientResponse):
+    """A response that knows whose connection it came over."""
+
+    came_from: tuple[str, int] = ("", 0)
+
+    async def start(self, connection: Any) -> Any:
+        """Read the head; small responses give their connection back at once."""
+        peer = connection.transport.get_extra_info("peername") or ("", 0)
+        self.came_from = (str(peer[0]), int(peer[1]))
+        return await super().start(connection)
 
 
 class HttpTransport:
@@ -94,6 +110,8 @@ class HttpTransport:
                 goes to all.
             insecure: Take certificates of HTTPS servers as they are.
         """
+        self.outside_bytes = 0
+        """Bytes of bodies that came past the router, where there is one."""
         self._origin = _origin_of(source)
         self._router = router
         self._connections = connections
@@ -128,6 +146,7 @@ class HttpTransport:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_LIMIT_S),
             headers=self._everywhere,
             auto_decompress=False,
+            response_class=_Response,
             read_bufsize=READ_BYTES,
         )
         return self
@@ -186,8 +205,22 @@ class HttpTransport:
                     continue
                 _check(response, want)
                 on_response(at if at != url else None)
-                return await _body(response, want, on_piece)
+                return await _body(response, want, self._counting(response, on_piece))
         raise TransferError(Failure("unusable", message=f"over {MOST_REDIRECTS} redirects"))
+
+    def _counting(
+        self, response: aiohttp.ClientResponse, on_piece: Callable[[int], None]
+    ) -> Callable[[int], None]:
+        """``on_piece``, with what came past the router counted."""
+        came_from = response.came_from if isinstance(response, _Response) else ("", 0)
+        if self._router is None or self._router.leads_to(came_from):
+            return on_piece
+
+        def count(size_bytes: int) -> None:
+            self.outside_bytes += size_bytes
+            on_piece(size_bytes)
+
+        return count
 
     def _request(self, want: Want, url: str) -> Any:
         written = _as_written(url)

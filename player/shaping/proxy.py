@@ -137,6 +137,10 @@ class Shaper:
             await self._open_door(server, listening)
         return self._doors[server].at
 
+    def leads_to(self, at: tuple[str, int]) -> bool:
+        """Whether ``at`` is where clients connect to cross the link."""
+        return any(door.at == at for door in self._doors.values())
+
     async def _open_door(self, server: tuple[str, int], listening: socket.socket) -> None:
         door = self._doors[server] = _Door(self, server, listening.getsockname()[:2])
         door.listener = await self._loop.create_server(

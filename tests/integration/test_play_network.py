@@ -18,6 +18,7 @@ from abr.trace import Trace
 from player import PlayerConfig, play
 from player.cli.play import play as play_command
 from player.cli.play import read_headers
+from player.shaping.proxy import Shaper
 from tests.fakes.selfsigned import write_certificate
 from tests.fakes.titles import fixed
 
@@ -88,7 +89,20 @@ async def test_segments_of_another_server_cross_the_link() -> None:
     assert summary(log).ended == "complete"
     assert (one.sent_bytes, other.sent_bytes) == (0, COUNT * len(SEGMENT))
     assert log.provenance["shaper"]["delivered_bytes"] > other.sent_bytes
+    assert log.provenance["shaper"]["outside_bytes"] == 0
     assert set(other.hosts) == {other.base.removeprefix("http://")}
+
+
+async def test_what_does_not_cross_the_link_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A way round that is planted here: the count is of connections, not of intentions."""
+
+    async def past(_shaper: Shaper, host: str, port: int) -> tuple[str, int]:
+        return host, port
+
+    monkeypatch.setattr(Shaper, "route", past)
+    async with serving() as server:
+        log = await played(f"{server.base}/main.m3u8")
+    assert log.provenance["shaper"]["outside_bytes"] > COUNT * len(SEGMENT)
 
 
 async def test_a_redirect_to_another_server_leads_over_the_link() -> None:
@@ -118,6 +132,7 @@ async def test_tls_passes_through_the_link(tmp_path: Path, insecure: bool) -> No
     async with serving(tls=tls) as server:
         log = await played(f"{server.base}/main.m3u8", insecure=insecure)
     ended = summary(log).ended
+    assert log.provenance["shaper"]["outside_bytes"] == 0
     if insecure:
         assert ended == "complete"
         assert log.provenance["shaper"]["delivered_bytes"] > COUNT * len(SEGMENT)

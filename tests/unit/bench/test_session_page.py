@@ -52,7 +52,12 @@ def mixed() -> ReportData:
             algorithm="alpha",
             trace=STEPS,
             driver="live",
-            shaper={"is_overloaded": True, "delivered_ratio": None, "lateness_p50_s": 0.03},
+            shaper={
+                "is_overloaded": True,
+                "delivered_ratio": None,
+                "lateness_p50_s": 0.03,
+                "outside_bytes": 0,
+            },
         ),
     ]
     return report_data(
@@ -81,6 +86,10 @@ def test_it_is_well_formed_small_and_without_a_script(text: str, parsed: Page) -
     assert parsed.all("script") == []
     assert parsed.all("html")[0]["lang"] == "en"
     assert len(text) < 50_000
+
+
+def test_what_crossed_a_link_and_what_did_not_is_told(text: str) -> None:
+    assert "0 bytes passed outside" in text
 
 
 def test_it_asks_the_network_for_nothing(text: str, parsed: Page) -> None:
