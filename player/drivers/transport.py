@@ -81,6 +81,9 @@ class _Response(aiohttp.ClientResponse):
 
     came_from: tuple[str, int] = ("", 0)
 
+    def __repr__(self) -> str:
+        return f"<_Response {self.status} from {self.came_from[0]}:{self.came_from[1]}>"
+
     async def start(self, connection: Any) -> Any:
         """Read the head; small responses give their connection back at once."""
         peer = connection.transport.get_extra_info("peername") or ("", 0)
