@@ -4,7 +4,7 @@ A log is JSON Lines. The first line is the provenance (what was run, by what, ov
 each further line is one record ``{"e": kind, "t": seconds since playback was requested,
 ...}``, in order of time. Inputs to the player (``start response finished failed wake
 pause resume stop``) are recorded exactly, so that a log can be replayed; metrics are
-computed from the outputs (``fetch abort decision state play buffer ended``).
+computed from the outputs (``fetch abort decision state play buffer note ended``).
 ``docs/formats.md`` lists the fields of each record.
 
 No token, key or media byte is ever written. This module converts logs to text and back;
@@ -38,6 +38,7 @@ Kind = Literal[
     "state",
     "play",
     "buffer",
+    "note",
     "ended",
 ]
 
@@ -51,7 +52,16 @@ INPUTS: tuple[Kind, ...] = (
     "resume",
     "stop",
 )
-OUTPUTS: tuple[Kind, ...] = ("fetch", "abort", "decision", "state", "play", "buffer", "ended")
+OUTPUTS: tuple[Kind, ...] = (
+    "fetch",
+    "abort",
+    "decision",
+    "state",
+    "play",
+    "buffer",
+    "note",
+    "ended",
+)
 
 Record = dict[str, Any]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from abr.errors import PlaybackError
+from abr.shell import note
 from player.cli.options import command_line
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ def finish(log: SessionLog, log_path: Path | None, *, as_json: bool) -> None:
         PlaybackError: it did not play what was asked.
     """
     keep(log, log_path)
+    for text in dict.fromkeys(record["text"] for record in log.of("note")):
+        note(text)
     show(log, as_json=as_json)
     if what := shortfall(log):
         raise PlaybackError(what)

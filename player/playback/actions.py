@@ -68,6 +68,10 @@ class Want:
     """The initialisation section that a segment follows; None where there is none."""
     kid: str = ""
     """Of a licence: the id of the key that is asked for; empty for everything else."""
+    end_s: float = 0.0
+    """Of a segment: where the media that follow it begin; 0 for everything else."""
+    needs: frozenset[Resource] = field(default=frozenset(), repr=False)
+    """Of a segment: what must be here beside it before it can be played."""
 
     @property
     def resource(self) -> Resource:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import accumulate
 
 from abr.media import Presentation
 from player.config import PlayerConfig
@@ -18,6 +17,7 @@ from player.playback.actions import KeyUse, Resource, TrackName, Want
 from player.playback.requests import INSTANT_S
 from player.playback.source import Source
 from player.playback.states import Playback
+from player.playback.timeline import LOOKUP_TOLERANCE_S, SegmentRef, Timeline
 from player.playback.tracks import Track
 
 
@@ -36,25 +36,34 @@ class Agenda:
     def __init__(self, source: Source, config: PlayerConfig) -> None:
         self.choice: Choice | None = None
         """What the algorithm chose, until it is asked for."""
+        self.asked_rung = 0
+        """The rung of the newest video that was asked for."""
         self._source = source
         self._config = config
         self._durations_s: list[float] = []
-        self._ends_s: list[float] = []
         self._video: Track | None = None
         self._audio: Track | None = None
         self._have: set[Resource] = set()
         self._full_since_s: float | None = None
 
     def __repr__(self) -> str:
-        tracks = ", ".join(f"{t.name} {t.next} of {t.count}" for t in self.tracks())
+        tracks = ", ".join(f"{t.name} {t.fetched_s:.3f} of {t.end_s:.3f} s" for t in self.tracks())
         return f"<Agenda {tracks or 'not begun'}, {self.choice or 'no choice'}>"
 
     def begin(self, presentation: Presentation) -> None:
         """The presentation is known for the first time."""
         self._durations_s = presentation.durations_s.tolist()
-        self._ends_s = list(accumulate(self._durations_s))
-        self._video = Track("video", presentation.segments)
-        self._audio = Track("audio", len(self._source.audio)) if self._source.audio else None
+        self._video = Track("video", self._grid.end_s)
+        rungs = range(presentation.rungs)
+        if any(self._source.has_audio(rung) for rung in rungs):
+            known = (self._source.timeline("audio", rung) for rung in rungs)
+            ends_s = [timeline.end_s for timeline in known if timeline is not None]
+            self._audio = Track("audio", ends_s[0] if ends_s else self._grid.end_s)
+
+    @property
+    def _grid(self) -> Timeline:
+        assert self._source.grid is not None
+        return self._source.grid
 
     @property
     def has_begun(self) -> bool:
@@ -74,16 +83,33 @@ class Agenda:
     def add(self, want: Want) -> None:
         """What was wanted is here: the next segment of a track, or what segments need."""
         if want.kind == "segment":
-            # Lengths of two rungs may differ by some milliseconds each, and over many
-            # segments their ends would drift apart: all follow the presentation's.
-            ref = self._source.segment(want.track, want.segment, want.rung)
-            end_s = self._ends_s[want.segment] if want.track == "video" else ref.end_s
-            needs = {need.resource for need in self.needs(want.track, want.segment, want.rung)}
-            self.track(want.track).add(end_s, needs)
+            self.track(want.track).add(want.end_s, want.needs, want.rung)
+            self._pass_audio_within_video()
+            if self.next_segment is None:
+                self.track("video").end_here()
         else:
             self._have.add(want.resource)
         for track in self.tracks():
             track.update(self._have)
+
+    def segments_until(self, end_s: float) -> range:
+        """The presentation's segments that begin within the next video, which ends at ``end_s``."""
+        fetched_s = self.track("video").fetched_s
+        return range(self._grid.first_from(fetched_s), self._grid.first_from(end_s))
+
+    def _pass_audio_within_video(self) -> None:
+        """Where the video brings the sound with it, the audio track has nothing to fetch."""
+        audio, video = self._audio, self.track("video")
+        while audio is not None and audio.fetched_s < video.fetched_s:
+            end_s, rung = video.span_at(audio.fetched_s)
+            if self._source.has_audio(rung):
+                return
+            audio.add(end_s, frozenset(), rung)
+
+    @property
+    def next_segment(self) -> int | None:
+        """The segment of the presentation that is fetched next; None past the end."""
+        return self._grid.index_at(self.track("video").fetched_s)
 
     @property
     def ready_s(self) -> float:
@@ -96,20 +122,28 @@ class Agenda:
         """Whether nothing is left to fetch."""
         return self.has_begun and all(track.is_playable for track in self.tracks())
 
-    def audio_due(self) -> int | None:
-        """The next audio segment, once its video is here, or (together) asked for."""
+    def audio_rung(self) -> int | None:
+        """The rung beside whose video the next audio is played; None: not known yet, or no need."""
         audio, video = self._audio, self.track("video")
         if audio is None or audio.is_fetched or audio.request_id is not None:
             return None
+        if video.request_id is not None and self._config.tracks == "in-turn":
+            return None
+        # Audio that ends a little earlier than its video is followed by that of the next video.
+        for time_s in (audio.fetched_s + LOOKUP_TOLERANCE_S, audio.fetched_s):
+            if time_s < video.fetched_s:
+                return self._source.nearest_rung(video.span_at(time_s).rung)
+        is_asked = video.request_id is not None or video.is_fetched
+        return self._source.nearest_rung(self.asked_rung) if is_asked else None
+
+    def is_audio_due(self, ref: SegmentRef) -> bool:
+        """Whether the video beside the next audio is here, or (together) asked for."""
+        video, segment = self.track("video"), self.next_segment
         limit_s = video.fetched_s
-        if video.request_id is not None:
-            if self._config.tracks == "in-turn":
-                return None
-            limit_s += self._durations_s[video.next]
-        ref = self._source.segment("audio", audio.next, -1)
+        if video.request_id is not None and segment is not None:
+            limit_s += self._durations_s[segment]
         # The middle, because boundaries of audio and video differ by part of a frame.
-        is_due = (ref.start_s + ref.end_s) / 2 < limit_s or video.is_fetched
-        return audio.next if is_due else None
+        return (ref.start_s + ref.end_s) / 2 < limit_s or video.is_fetched
 
     @property
     def is_free_for_video(self) -> bool:
@@ -130,11 +164,13 @@ class Agenda:
 
     def wait_for_room_s(self, playback: Playback, now_s: float) -> float:
         """Seconds until the next video segment fits the buffer; 0 when it does, or must."""
-        video = self.track("video")
+        video, segment = self.track("video"), self.next_segment
+        if segment is None:
+            return 0.0
         return playback.wait_for_room_s(
             now_s,
             fetched_s=video.fetched_s,
-            next_s=self._durations_s[video.next],
+            next_s=self._durations_s[segment],
             max_buffer_s=self._config.max_buffer_s,
         )
 
@@ -150,9 +186,21 @@ class Agenda:
         since_s, self._full_since_s = self._full_since_s, None
         return 0.0 if since_s is None else now_s - since_s
 
-    def needs(self, track: TrackName, segment: int, rung: int) -> Iterator[Want]:
-        """What must be here before a segment can be played: keys, initialisation section."""
-        ref = self._source.segment(track, segment, rung)
+    def find(self, track: TrackName, rung: int) -> SegmentRef | None:
+        """What is fetched next of ``track`` at ``rung``; None: it has nothing there."""
+        timeline = self._source.timeline(track, rung)
+        index = None if timeline is None else timeline.index_at(self.track(track).fetched_s)
+        return None if timeline is None or index is None else timeline.segments[index]
+
+    def rung_for_video(self, rung: int) -> int | None:
+        """``rung``, or the nearest that has the next video, or whose playlist may tell of it."""
+        for each in self._source.nearest_rungs(rung):
+            if self._source.timeline("video", each) is None or self.find("video", each):
+                return each
+        return None
+
+    def needs(self, ref: SegmentRef, track: TrackName, rung: int) -> Iterator[Want]:
+        """What must be here before ``ref`` can be played: keys, initialisation section."""
         init = ref.init
         keys: list[KeyUse | None] = [init.key if init else None, ref.key]
         for key in keys:
@@ -169,9 +217,8 @@ class Agenda:
                 key=init.key,
             )
 
-    def want(self, track: TrackName, segment: int, rung: int) -> Want:
+    def want(self, ref: SegmentRef, track: TrackName, segment: int, rung: int) -> Want:
         """The segment itself."""
-        ref = self._source.segment(track, segment, rung)
         return Want(
             kind="segment",
             url=ref.url,
@@ -181,4 +228,6 @@ class Agenda:
             rung=rung,
             key=ref.key,
             init=Resource("init", ref.init.url, ref.init.byte_range) if ref.init else None,
+            end_s=ref.end_s,
+            needs=frozenset(need.resource for need in self.needs(ref, track, rung)),
         )

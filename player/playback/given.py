@@ -13,8 +13,9 @@ import numpy as np
 
 from abr.media import Presentation, SideFiles
 from player.playback.actions import KeyUse
-from player.playback.manifest import InitRef, SegmentRef, VariantRef
+from player.playback.ladder import Place, Rung
 from player.playback.sizes import fill_known_sizes
+from player.playback.timeline import InitRef, SegmentRef, Timeline
 
 KNOWN_SOURCE = "presentation:"
 """Where what belongs to a given ``Presentation`` is asked for: ``presentation:v2/17`` is a
@@ -37,38 +38,43 @@ def presentation_known(given: Presentation, read: Collection[int]) -> Presentati
     return replace(given, sizes_bytes=sizes, side_files=None)
 
 
-def given_variants(given: Presentation) -> list[VariantRef]:
-    """The ladder of a presentation with side files."""
+def given_rungs(given: Presentation) -> list[Rung]:
+    """The ladder of a given presentation."""
     audio = None if given.audio_sizes_bytes is None else f"{KNOWN_SOURCE}audio/playlist"
     return [
-        VariantRef(
-            url=f"{KNOWN_SOURCE}v{rung}/playlist", bitrate_bps=float(rate_bps), audio_url=audio
+        Rung(
+            bitrate_bps=float(rate_bps),
+            places=(Place(video_url=f"{KNOWN_SOURCE}v{rung}/playlist", audio_url=audio),),
         )
         for rung, rate_bps in enumerate(given.bitrates_bps)
     ]
 
 
-def given_segments(given: Presentation, rung: int) -> tuple[SegmentRef, ...]:
+def given_timeline(given: Presentation, rung: int) -> Timeline:
     """The segments of one rung, or of the audio, and what each needs beside itself."""
     folder = KNOWN_SOURCE + ("audio" if rung == AUDIO else f"v{rung}")
     lasting_s = given.durations_s
     if rung == AUDIO and given.audio_durations_s is not None:
         lasting_s = given.audio_durations_s
     durations = lasting_s.tolist()
-    starts = accumulate(durations, initial=0.0)
+    bounds = list(accumulate(durations, initial=0.0))
     side = given.side_files
     keys = [-1] * len(durations) if side is None or side.keys is None else side.keys.tolist()
-    return tuple(
-        SegmentRef(
-            url=f"{folder}/{index}",
-            byte_range=None,
-            duration_s=duration_s,
-            start_s=start_s,
-            bitrate_bps=None,
-            init=_given_init(side, rung, folder),
-            key=_given_key(keys[index]),
-        )
-        for index, (duration_s, start_s) in enumerate(zip(durations, starts, strict=False))
+    return Timeline(
+        [
+            SegmentRef(
+                index=index,
+                url=f"{folder}/{index}",
+                byte_range=None,
+                duration_s=duration_s,
+                start_s=bounds[index],
+                end_s=bounds[index + 1],
+                bitrate_bps=None,
+                init=_given_init(side, rung, folder),
+                key=_given_key(keys[index]),
+            )
+            for index, duration_s in enumerate(durations)
+        ]
     )
 
 

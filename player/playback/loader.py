@@ -23,6 +23,7 @@ from player.playback.requests import INSTANT_S, Request, RequestBook
 from player.playback.retry import Failure
 from player.playback.source import Source
 from player.playback.states import Playback
+from player.playback.timeline import SegmentRef
 from player.playback.tokenrenewal import TokenRenewal
 
 
@@ -123,6 +124,8 @@ class Loader:
         if answer == "renew":
             assert self._renewal.want is not None
             self._fetch_once(self._renewal.want)
+        elif answer == "give-up" and self._do_without(want, failure):
+            pass
         elif answer == "give-up" and _has_substitute(want, failure):
             self._agenda.track("video").request_id = None
             self._agenda.choice = Choice(want.segment, 0, self.now_s)
@@ -130,6 +133,18 @@ class Loader:
             tries = f"{request.attempt} attempt{'s' if request.attempt > 1 else ''}"
             shown = self._recorder.shorten(want.url)
             raise PlaybackError(f"{shown}: {failure} after {tries}")
+
+    def _do_without(self, want: Want, failure: Failure) -> bool:
+        """Go on without a media playlist; False when there is nothing to go on with."""
+        wants = self._source.lose(want) if want.kind == "media" else None
+        if wants is None:
+            return False
+        self._recorder.add_note(
+            f"{self._recorder.shorten(want.url)}: {failure}; left out", self.now_s
+        )
+        for each in wants:
+            self._fetch_once(each)
+        return True
 
     # --- what arrives ------------------------------------------------------------
 
@@ -160,9 +175,15 @@ class Loader:
             raise PlaybackError(str(exc)) from exc
         except PlaybackError as exc:
             raise PlaybackError(f"{shown}: {exc}") from exc
+        self._note_what_was_found()
         for each in wants:
             self._fetch_once(each)
         self._begin_when_known()
+
+    def _note_what_was_found(self) -> None:
+        for note in self._source.notes:
+            self._recorder.add_note(note, self.now_s)
+        self._source.notes.clear()
 
     def _begin_when_known(self) -> None:
         """The presentation is known for the first time: the algorithm and tracks begin."""
@@ -180,7 +201,7 @@ class Loader:
         before_s = self._buffer_s
         if want.track == "video":
             self._reconsider_at_s = math.inf
-            self._recorder.set_rung(want.segment, want.rung)
+            self._recorder.set_rung(self._agenda.segments_until(want.end_s), want.rung)
         self._agenda.add(want)
         self._update_playable()
         self._recorder.add_buffer(
@@ -209,32 +230,49 @@ class Loader:
             self._plan_audio()
 
     def _plan_audio(self) -> None:
-        segment = self._agenda.audio_due()
-        if segment is not None:
-            self._ask_for_segment("audio", segment, -1)
+        rung = self._agenda.audio_rung()
+        if rung is None:
+            return
+        playlist = self._source.playlist_for("audio", rung)
+        if playlist is not None:
+            self._fetch_once(playlist)
+            return
+        ref = self._agenda.find("audio", rung)
+        if ref is None:  # it lists no more
+            self._agenda.track("audio").end_here()
+            self._update_playable()
+        elif self._agenda.is_audio_due(ref):
+            self._ask_for_segment(ref, "audio", ref.index, -1)
 
     def _plan_video(self) -> None:
         agenda = self._agenda
-        if not agenda.is_free_for_video:
+        segment = agenda.next_segment
+        if not agenda.is_free_for_video or segment is None:
             return
         choice = agenda.choice
         if choice is None:
             if agenda.is_full(self._playback, self.now_s):
                 return
-            choice = self._choose(agenda.track("video").next)
+            choice = self._choose(segment)
         if choice.not_before_s > self.now_s + INSTANT_S:
             return
-        playlist = self._source.playlist_for(choice.rung)
+        rung = agenda.rung_for_video(choice.rung)
+        if rung is None:
+            raise PlaybackError(f"no rung has segment {segment}")
+        playlist = self._source.playlist_for("video", rung)
         if playlist is not None:
             self._fetch_once(playlist)
             return
-        agenda.choice = None
-        self._ask_for_segment("video", choice.segment, choice.rung)
+        ref = agenda.find("video", rung)
+        assert ref is not None
+        agenda.choice, agenda.asked_rung = None, rung
+        self._ask_for_segment(ref, "video", choice.segment, rung)
 
-    def _ask_for_segment(self, track: TrackName, segment: int, rung: int) -> None:
-        for need in self._agenda.needs(track, segment, rung):
+    def _ask_for_segment(self, ref: SegmentRef, track: TrackName, segment: int, rung: int) -> None:
+        for need in self._agenda.needs(ref, track, rung):
             self._fetch_once(need)
-        self._fetch(self.book.open(self._agenda.want(track, segment, rung), self.now_s))
+        want = self._agenda.want(ref, track, segment, rung)
+        self._fetch(self.book.open(want, self.now_s))
 
     # --- what time brings ----------------------------------------------------------
 
@@ -258,7 +296,7 @@ class Loader:
             return
         self.abort(request, "abandoned")
         video.request_id = None
-        self._note(request.want.segment, decision)
+        self._note_choice(request.want.segment, decision)
 
     # --- the algorithm ---------------------------------------------------------------
 
@@ -290,9 +328,9 @@ class Loader:
         advisor, waited_s = self._begun_advisor, self._agenda.take_waited_s(self.now_s)
         if waited_s > 0:
             advisor.waited(segment, self._moment(), waited_s)
-        return self._note(segment, advisor.choose(segment, self._moment()))
+        return self._note_choice(segment, advisor.choose(segment, self._moment()))
 
-    def _note(self, segment: int, decision: Decision) -> Choice:
+    def _note_choice(self, segment: int, decision: Decision) -> Choice:
         """Note the algorithm's answer: the rung of ``segment``, and when to ask for it."""
         self._recorder.add_decision(segment, decision, now_s=self.now_s, buffer_s=self._buffer_s)
         choice = Choice(segment, decision.rung, self.now_s + decision.wait_s)

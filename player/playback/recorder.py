@@ -116,9 +116,14 @@ class Recorder:
             buffer_s=buffer_s,
         )
 
-    def set_rung(self, segment: int, rung: int) -> None:
-        """``segment`` will be shown at ``rung``; writes nothing yet."""
-        self._rungs[segment] = rung
+    def set_rung(self, segments: Sequence[int], rung: int) -> None:
+        """``segments`` will be shown at ``rung``; writes nothing yet."""
+        for segment in segments:
+            self._rungs.setdefault(segment, rung)
+
+    def add_note(self, text: str, now_s: float) -> None:
+        """Something that people should know: what was left out, or put right."""
+        self.log.add("note", now_s, text=text)
 
     def add_buffer(
         self, track: TrackName, *, now_s: float, before_s: float, buffer_s: float

@@ -2,11 +2,15 @@
 
 Starts from the URL of a playlist (then playlists arrive one by one and sharpen what is
 known) or from a ``Presentation`` given whole.
+
+What a media playlist brought is kept by its URL, once, however many rungs and tracks share it.
+Which place of a rung is used now is asked of ``player.playback.pathways``; what is found at a place
+is looked up by media time. A playlist that arrives again replaces what it brought before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from abr.decision import Algorithm, Rule
 from abr.errors import PlaybackError
@@ -15,19 +19,15 @@ from player.playback.actions import TrackName, Want
 from player.playback.given import (
     AUDIO,
     KNOWN_SOURCE,
-    given_segments,
-    given_variants,
+    given_rungs,
+    given_timeline,
     presentation_known,
 )
-from player.playback.manifest import (
-    SegmentRef,
-    VariantRef,
-    lone_variant,
-    presentation_from_playlists,
-    segments_of,
-    variants_of,
-)
-from transcode.playlist import MultivariantPlaylist, parse
+from player.playback.ladder import Place, Rung, lone_rung, rungs_of
+from player.playback.manifest import presentation_from_playlists
+from player.playback.pathways import Pathways
+from player.playback.timeline import Timeline, timeline_of
+from transcode.playlist import MediaPlaylist, MultivariantPlaylist, parse
 from transcode.playlist.variables import query_of
 
 
@@ -36,36 +36,43 @@ class Source:
 
     def __init__(self, source: str | Presentation) -> None:
         self.presentation: Presentation | None = None
-        self.audio: tuple[SegmentRef, ...] = ()
         self.first_wants: tuple[Want, ...] = ()
-        self._variants: list[VariantRef] = []
-        self._loaded: dict[int, tuple[SegmentRef, ...]] = {}
+        self.notes: list[str] = []
+        """What was left out or put right, for people; whoever logs them takes them away."""
+        self.grid: Timeline | None = None
+        """The segments that the presentation is told in: the video's that was loaded first."""
+        self._rungs: list[Rung] = []
+        self._timelines: dict[str, Timeline] = {}
+        """By the URL of their playlists, as those tell them."""
+        self._on_grid: dict[str, Timeline] = {}
+        """The same of video, on the boundaries of the grid where they nearly are."""
+        self._pathways = Pathways()
         self._given: Presentation | None = None
         self._variables: Mapping[str, str] | None = None
         self._name = ""
         if not isinstance(source, Presentation):
             self._name = source.rpartition("/")[0].rpartition("/")[2]
             self.first_wants = (Want(kind="multivariant", url=source),)
-        elif source.side_files is not None:
-            self._given = source
+            return
+        self._given = source
+        if source.side_files is not None:
             url = f"{KNOWN_SOURCE}multivariant"
             self.first_wants = (Want(kind="multivariant", url=url),)
         else:
-            self.presentation = source
-            self._loaded = {rung: given_segments(source, rung) for rung in range(source.rungs)}
-            if source.audio_sizes_bytes is not None:
-                self.audio = given_segments(source, AUDIO)
+            self._take_whole(source)
 
     def __repr__(self) -> str:
-        given = self._given or self.presentation
-        name = self._name or (given.title if given else "")
-        return f"<Source {name or 'without a name'}, {len(self._loaded)} rungs known>"
+        name = self._name or (self._given.title if self._given else "")
+        known = sum(1 for _ in self._loaded_rungs())
+        return f"<Source {name or 'without a name'}, {known} rungs known>"
 
     def presentation_for(self, algorithm: Algorithm) -> Presentation | None:
         """What ``algorithm`` begins with: what is known, or to one that knows the trace, all."""
         if isinstance(algorithm, Rule) and algorithm.needs_trace and self._given is not None:
             return self._given
         return self.presentation
+
+    # --- playlists -----------------------------------------------------------------
 
     def take(self, want: Want, text: str, *, url: str, shown: str) -> tuple[Want, ...]:
         """A playlist has arrived; returns what to fetch next, if it must be fetched.
@@ -83,58 +90,139 @@ class Source:
         if self._given is not None:
             return self._take_given(self._given, want)
         playlist = parse(text, uri=shown, query=query_of(url), imports=self._variables)
+        self.notes += playlist.remarks
         if isinstance(playlist, MultivariantPlaylist):
             if want.kind == "media":
                 raise PlaybackError("a multivariant playlist; expected a media playlist")
-            self._variants = variants_of(playlist, url=url)
+            self._rungs = rungs_of(playlist, url=url)
             self._variables = playlist.variables
             return self._first_playlists()
-        segments = segments_of(playlist, url=url)
         if want.kind == "multivariant":
-            self._variants = [lone_variant(playlist, url=url)]
-            self._loaded[0] = segments
-        else:
-            self._take_media(want.url, segments)
-        if self._loaded and (self.audio or self._variants[0].audio_url is None):
-            self.presentation = presentation_from_playlists(
-                self._variants, self._loaded, self.audio, title=self._name
-            )
+            self._rungs = [lone_rung(playlist, url=want.url)]
+        self._take_media(want, playlist, url)
         return ()
 
-    def _take_media(self, url: str, segments: tuple[SegmentRef, ...]) -> None:
-        """Give ``segments`` to every rung and track whose playlist is at ``url``."""
-        for rung, variant in enumerate(self._variants):
-            if variant.url == url:
-                self._loaded[rung] = segments
-        if self._variants[0].audio_url == url:
-            self.audio = segments
+    def lose(self, want: Want) -> tuple[Want, ...] | None:
+        """The media playlist ``want`` cannot be had: its places are not used any more.
 
-    def playlist_for(self, rung: int) -> Want | None:
-        """What must be fetched before segments of ``rung`` can be; None when nothing."""
-        if rung in self._loaded:
+        Returns:
+            What to fetch in its place, while the presentation is not known; None when no rung
+            is left.
+        """
+        self._pathways.lose(want.url)
+        if self.nearest_rung(0) is None:
             return None
-        return Want(kind="media", url=self._variants[rung].url, track="video", rung=rung)
+        return () if self.presentation is not None else self._first_playlists()
 
-    def segment(self, track: TrackName, index: int, rung: int) -> SegmentRef:
-        """One segment; its rung's playlist must have arrived."""
-        return self.audio[index] if track == "audio" else self._loaded[rung][index]
+    def playlist_for(self, track: TrackName, rung: int) -> Want | None:
+        """What must be fetched before segments of ``rung`` can be; None when nothing."""
+        place = self._place(rung)
+        if place is None:
+            return None
+        url = place.video_url if track == "video" else place.audio_url
+        if url is None or url in self._timelines:
+            return None
+        return _media_want(track, url, rung)
+
+    # --- segments ------------------------------------------------------------------
+
+    def nearest_rungs(self, rung: int) -> Iterator[int]:
+        """Rungs that can be had: ``rung``, those below it downwards, those above it upwards."""
+        order = (*range(rung, -1, -1), *range(rung + 1, len(self._rungs)))
+        return (each for each in order if self._place(each) is not None)
+
+    def nearest_rung(self, rung: int) -> int | None:
+        """The first of ``nearest_rungs``; None when there is none."""
+        return next(self.nearest_rungs(rung), None)
+
+    def has_audio(self, rung: int) -> bool:
+        """Whether ``rung`` has audio apart from its video."""
+        return self._rungs[rung].places[0].audio_url is not None
+
+    def timeline(self, track: TrackName, rung: int) -> Timeline | None:
+        """The segments of one track at one rung; None when they are not known (yet)."""
+        place = self._place(rung)
+        if place is None:
+            return None
+        if track == "audio":
+            return None if place.audio_url is None else self._timelines.get(place.audio_url)
+        url = place.video_url
+        if url in self._timelines and url not in self._on_grid and self.grid is not None:
+            self._on_grid[url] = self._timelines[url].aligned_to(self.grid)
+        return self._on_grid.get(url)
+
+    # --- inside --------------------------------------------------------------------
+
+    def _place(self, rung: int) -> Place | None:
+        return self._pathways.choose(self._rungs[rung].places)
+
+    def _first_rung(self) -> int:
+        """The rung to begin with: the lowest that can be had."""
+        return next(self.nearest_rungs(0))
+
+    def _first_playlists(self) -> tuple[Want, ...]:
+        rung = self._first_rung()
+        wants = (self.playlist_for("video", rung), self.playlist_for("audio", rung))
+        return tuple(want for want in wants if want is not None)
+
+    def _loaded_rungs(self) -> Iterator[tuple[int, Timeline]]:
+        for rung in range(len(self._rungs)):
+            timeline = self.timeline("video", rung)
+            if timeline is not None:
+                yield rung, timeline
+
+    def _take_media(self, want: Want, playlist: MediaPlaylist, url: str) -> None:
+        if not playlist.endlist:
+            raise PlaybackError(
+                "a live playlist (no EXT-X-ENDLIST); only finished titles can be played"
+            )
+        if playlist.skipped:
+            raise PlaybackError("a delta update, which was not asked for; expected all segments")
+        self._keep(want, timeline_of(playlist, url=url))
+
+    def _keep(self, want: Want, timeline: Timeline) -> None:
+        """A media playlist is here, for the first time or anew."""
+        self._timelines[want.url] = timeline
+        self._on_grid.pop(want.url, None)
+        if want.track != "audio" and self.grid is None:
+            self.grid = timeline
+        self._update_presentation()
+
+    def _update_presentation(self) -> None:
+        first = self._first_rung()
+        audio = self.timeline("audio", first)
+        if self.grid is None or (audio is None and self.has_audio(first)):
+            return
+        if self._given is not None:
+            loaded = [rung for rung, _ in self._loaded_rungs()]
+            self.presentation = presentation_known(self._given, loaded)
+            return
+        self.presentation = presentation_from_playlists(
+            self._rungs, dict(self._loaded_rungs()), audio, grid=self.grid, title=self._name
+        )
+
+    # --- a presentation given whole --------------------------------------------------
 
     def _take_given(self, given: Presentation, want: Want) -> tuple[Want, ...]:
         """A playlist of a given presentation has arrived; what it says is known."""
         if want.kind == "multivariant":
-            self._variants = given_variants(given)
+            self._rungs = given_rungs(given)
             return self._first_playlists()
-        if want.track == "audio":
-            self.audio = given_segments(given, AUDIO)
-        else:
-            self._loaded[want.rung] = given_segments(given, want.rung)
-        if self._loaded and (self.audio or given.audio_sizes_bytes is None):
-            self.presentation = presentation_known(given, self._loaded)
+        self._keep(want, given_timeline(given, AUDIO if want.track == "audio" else want.rung))
         return ()
 
-    def _first_playlists(self) -> tuple[Want, ...]:
-        lowest = self._variants[0]
-        video = Want(kind="media", url=lowest.url, track="video", rung=0)
-        if lowest.audio_url is None:
-            return (video,)
-        return (video, Want(kind="media", url=lowest.audio_url, track="audio"))
+    def _take_whole(self, given: Presentation) -> None:
+        """Everything of a given presentation is known."""
+        self._rungs = given_rungs(given)
+        for number, rung in enumerate(self._rungs):
+            self._timelines[rung.places[0].video_url] = given_timeline(given, number)
+        audio_url = self._rungs[0].places[0].audio_url
+        if audio_url is not None:
+            self._timelines[audio_url] = given_timeline(given, AUDIO)
+        self.grid = self._timelines[self._rungs[0].places[0].video_url]
+        self.presentation = given
+
+
+def _media_want(track: TrackName, url: str, rung: int) -> Want:
+    # An audio playlist belongs to a group, not to a rung.
+    return Want(kind="media", url=url, track=track, rung=rung if track == "video" else -1)

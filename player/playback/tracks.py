@@ -6,10 +6,19 @@ they may arrive in any order.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from player.playback.actions import Resource, TrackName
+
+
+class Span(NamedTuple):
+    """Media of one segment, from where those before it end."""
+
+    end_s: float
+    rung: int
 
 
 @dataclass(slots=True)
@@ -17,39 +26,47 @@ class Track:
     """Progress along one track."""
 
     name: TrackName
-    count: int
-    """Segments in all."""
-    next: int = 0
-    """First segment that has not been fetched."""
+    end_s: float
+    """Where its media end, as far as is known."""
     request_id: int | None = None
     """The segment request under way."""
     fetched_s: float = 0.0
-    """End of the fetched media."""
+    """End of the fetched media: where the next segment is looked for."""
     ready_s: float = 0.0
     """End of the playable media."""
     _waiting: list[tuple[float, AbstractSet[Resource]]] = field(default_factory=list)
+    _spans: list[Span] = field(default_factory=list)
 
     @property
     def is_fetched(self) -> bool:
         """Every segment is here."""
-        return self.next >= self.count
+        return self.fetched_s >= self.end_s
 
     @property
     def is_playable(self) -> bool:
         """Every segment is here, and so is all that it needs."""
         return self.is_fetched and not self._waiting
 
-    def add(self, end_s: float, needs: AbstractSet[Resource]) -> None:
+    def add(self, end_s: float, needs: AbstractSet[Resource], rung: int = -1) -> None:
         """The next segment has arrived.
 
         Args:
             end_s: Where it ends on the media timeline.
             needs: What must be here beside it before it can be played.
+            rung: Which rung it is of.
         """
         self._waiting.append((end_s, needs))
-        self.next += 1
+        self._spans.append(Span(end_s, rung))
         self.fetched_s = end_s
         self.request_id = None
+
+    def end_here(self) -> None:
+        """Nothing is listed behind what was fetched."""
+        self.end_s = self.fetched_s
+
+    def span_at(self, time_s: float) -> Span:
+        """The media that were fetched for ``time_s``, earlier than ``fetched_s``."""
+        return self._spans[bisect_right(self._spans, time_s, key=lambda span: span.end_s)]
 
     def update(self, have: AbstractSet[Resource]) -> None:
         """Move the end of the playable media as far as ``have`` allows."""

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from player.config import PlayerConfig
-from player.playback.actions import Resource, Want
+from player.playback.actions import Resource, TrackName, Want
 from player.playback.agenda import Agenda, Choice
 from player.playback.source import Source
 from player.playback.states import Playback
@@ -29,11 +29,18 @@ def begun(title: FakeTitle | None = None, **config: object) -> Agenda:
     return agenda
 
 
-def bring(agenda: Agenda, track: str, segment: int) -> None:
-    rung = 0 if track == "video" else -1
-    agenda.add(agenda.want(track, segment, rung))  # type: ignore[arg-type]  # literals
-    for need in agenda.needs(track, segment, rung):  # type: ignore[arg-type]  # literals
+def bring(agenda: Agenda, track: TrackName, rung: int = 0) -> None:
+    ref = agenda.find(track, rung)
+    assert ref is not None
+    agenda.add(agenda.want(ref, track, ref.index, rung))
+    for need in agenda.needs(ref, track, rung):
         agenda.add(need)
+
+
+def audio_due(agenda: Agenda) -> int | None:
+    rung = agenda.audio_rung()
+    ref = None if rung is None else agenda.find("audio", rung)
+    return ref.index if ref is not None and agenda.is_audio_due(ref) else None
 
 
 def playing(ahead_s: float) -> Playback:
@@ -45,11 +52,11 @@ def playing(ahead_s: float) -> Playback:
 
 def test_audio_is_due_once_the_video_of_the_same_time_is_here() -> None:
     agenda = begun()
-    assert agenda.audio_due() is None
-    bring(agenda, "video", 0)
-    assert agenda.audio_due() == 0
-    bring(agenda, "audio", 0)
-    assert agenda.audio_due() is None
+    assert audio_due(agenda) is None
+    bring(agenda, "video")
+    assert audio_due(agenda) == 0
+    bring(agenda, "audio")
+    assert audio_due(agenda) is None
 
 
 def test_together_audio_is_due_once_its_video_is_asked_for() -> None:
@@ -57,13 +64,13 @@ def test_together_audio_is_due_once_its_video_is_asked_for() -> None:
     for tracks, due in (("together", 0), ("in-turn", None)):
         agenda = begun(tracks=tracks)
         agenda.track("video").request_id = 7
-        assert agenda.audio_due() == due
+        assert audio_due(agenda) == due
 
 
 def test_audio_under_way_keeps_the_video_waiting_in_turn_only() -> None:
     for tracks, is_free in (("together", True), ("in-turn", False)):
         agenda = begun(tracks=tracks)
-        bring(agenda, "video", 0)
+        bring(agenda, "video")
         agenda.track("audio").request_id = 7
         assert agenda.is_free_for_video == is_free
 
@@ -71,18 +78,18 @@ def test_audio_under_way_keeps_the_video_waiting_in_turn_only() -> None:
 def test_audio_that_outlasts_the_video_is_still_due() -> None:
     """All video is here: the middle of the last audio segment lies behind its end."""
     agenda = begun(FakeTitle(segments=1, audio_overhang_s=6.0))
-    bring(agenda, "video", 0)
-    assert agenda.audio_due() == 0
+    bring(agenda, "video")
+    assert audio_due(agenda) == 0
 
 
 def test_playable_is_what_all_tracks_have() -> None:
     """8 s of video and 4 s of audio make 4 s; a finished audio track limits nothing."""
     agenda = begun(FakeTitle(segments=2))
-    bring(agenda, "video", 0)
-    bring(agenda, "video", 1)
-    bring(agenda, "audio", 0)
+    bring(agenda, "video")
+    bring(agenda, "video")
+    bring(agenda, "audio")
     assert (agenda.ready_s, agenda.is_all_playable) == (4.0, False)
-    bring(agenda, "audio", 1)
+    bring(agenda, "audio")
     assert (agenda.ready_s, agenda.is_all_playable) == (8.0, True)
 
 
@@ -93,8 +100,8 @@ def test_playable_is_what_all_tracks_have() -> None:
 def test_a_segment_waits_until_it_fits(max_buffer_s: float, wait_s: float) -> None:
     """8 s ahead and 4 s more make 12 s; where nothing ever fits, until the buffer is empty."""
     agenda = begun(FakeTitle(segments=3, has_audio=False), max_buffer_s=max_buffer_s)
-    bring(agenda, "video", 0)
-    bring(agenda, "video", 1)
+    bring(agenda, "video")
+    bring(agenda, "video")
     playback = playing(8.0)
     assert agenda.wait_for_room_s(playback, 0.0) == wait_s
     assert agenda.next_time_s(playback, 0.0) == wait_s
@@ -103,7 +110,7 @@ def test_a_segment_waits_until_it_fits(max_buffer_s: float, wait_s: float) -> No
 
 def test_a_paused_playback_waits_for_the_viewer() -> None:
     agenda = begun(FakeTitle(segments=3, has_audio=False), max_buffer_s=5.0)
-    bring(agenda, "video", 0)
+    bring(agenda, "video")
     playback = playing(4.0)
     playback.pause(0.0)
     assert agenda.next_time_s(playback, 0.0) == math.inf
@@ -112,14 +119,14 @@ def test_a_paused_playback_waits_for_the_viewer() -> None:
 def test_a_playback_that_lacks_media_need_not_wait_for_room() -> None:
     """Startup wants more than there is."""
     agenda = begun(FakeTitle(segments=3, has_audio=False), max_buffer_s=5.0)
-    bring(agenda, "video", 0)
+    bring(agenda, "video")
     assert agenda.wait_for_room_s(Playback(), 0.0) == 0.0
 
 
 def test_how_long_the_buffer_was_full_is_told_once() -> None:
     """Full from 2 s, however often one looks; asked at 5 s."""
     agenda = begun(FakeTitle(segments=3, has_audio=False), max_buffer_s=5.0)
-    bring(agenda, "video", 0)
+    bring(agenda, "video")
     playback = playing(4.0)
     assert agenda.is_full(playback, 2.0)
     assert agenda.is_full(playback, 2.5)
@@ -136,19 +143,23 @@ def test_a_choice_is_planned_for_its_time() -> None:
 def test_a_segment_needs_its_key_and_its_section() -> None:
     agenda = begun(FakeTitle(segments=1, is_encrypted=True, has_audio=False))
     folder = URL.removesuffix("multivariant.m3u8")
-    assert [(need.kind, need.url) for need in agenda.needs("video", 0, 0)] == [
+    ref = agenda.find("video", 0)
+    assert ref is not None
+    assert [(need.kind, need.url) for need in agenda.needs(ref, "video", 0)] == [
         ("key", f"{folder}key/{'0' * 32}"),
         ("init", f"{folder}v0/init.mp4"),
     ]
-    want = agenda.want("video", 0, 0)
+    want = agenda.want(ref, "video", 0, 0)
     assert want.key is not None
     assert want.key.iv == bytes(16)
     assert want.init == Resource("init", f"{folder}v0/init.mp4")
+    assert want.needs == {need.resource for need in agenda.needs(ref, "video", 0)}
 
 
-def test_the_video_of_every_rung_lies_on_one_timeline() -> None:
-    """The end of a segment is the presentation's, not that of its own rung's playlist."""
+def test_the_next_segment_lies_where_the_media_end() -> None:
     agenda = begun(FakeTitle(segments=2, has_audio=False))
-    agenda.add(Want(kind="segment", url="x", track="video", segment=0, rung=0))
-    assert agenda.track("video").fetched_s == 4.0
-    assert repr(agenda) == "<Agenda video 1 of 2, no choice>"
+    assert agenda.next_segment == 0
+    agenda.add(Want(kind="segment", url="x", track="video", segment=0, rung=0, end_s=4.0))
+    assert agenda.next_segment == 1
+    assert list(agenda.segments_until(8.0)) == [1]
+    assert repr(agenda) == "<Agenda video 4.000 of 8.000 s, no choice>"

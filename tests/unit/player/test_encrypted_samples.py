@@ -17,7 +17,7 @@ from player.playback.decrypting import (
     keys_in_licence,
     licence_request,
 )
-from player.playback.manifest import segments_of
+from player.playback.timeline import timeline_of
 from tests.unit.transcode.test_fragments import AAC, init_section
 from transcode.encryption import ContentKey
 from transcode.media.fragments import Sample, write_fragment
@@ -153,7 +153,7 @@ MAP = '#EXT-X-MAP:URI="init.mp4"\n'
 def listed(key: str, section: str = MAP) -> Any:
     playlist = parse(MEDIA.format(key=key, map=section))
     assert isinstance(playlist, MediaPlaylist)
-    return segments_of(playlist, url="http://h/t/film/v/list.m3u8")[0]
+    return timeline_of(playlist, url="http://h/t/film/v/list.m3u8").segments[0]
 
 
 def test_keys_of_samples_leave_the_initialisation_section_alone() -> None:

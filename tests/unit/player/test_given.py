@@ -9,8 +9,8 @@ import numpy as np
 from abr.media import Presentation, SideFiles, constant_presentation
 from player.playback.given import (
     AUDIO,
-    given_segments,
-    given_variants,
+    given_rungs,
+    given_timeline,
     presentation_known,
     side_init_bytes,
 )
@@ -37,7 +37,7 @@ FULL = Presentation(
 
 
 def test_segments_follow_each_other_on_the_media_timeline() -> None:
-    first, _, last = given_segments(BARE, 1)
+    first, _, last = given_timeline(BARE, 1).segments
     assert (first.url, first.start_s, first.end_s) == ("presentation:v1/0", 0.0, 4.0)
     assert (last.url, last.start_s, last.end_s) == ("presentation:v1/2", 8.0, 12.0)
     assert first.init is None
@@ -45,7 +45,7 @@ def test_segments_follow_each_other_on_the_media_timeline() -> None:
 
 
 def test_a_segment_names_its_key_and_its_initialisation_section() -> None:
-    segments = given_segments(FULL, 0)
+    segments = given_timeline(FULL, 0).segments
     keys = [None if each.key is None else each.key.url for each in segments]
     assert keys == ["presentation:key/0", "presentation:key/0", "presentation:key/1"]
     init = segments[2].init
@@ -56,21 +56,23 @@ def test_a_segment_names_its_key_and_its_initialisation_section() -> None:
 
 
 def test_a_rung_without_an_initialisation_section_names_none() -> None:
-    assert {each.init for each in given_segments(FULL, 1)} == {None}
+    assert {each.init for each in given_timeline(FULL, 1).segments} == {None}
     assert [side_init_bytes(SIDE, rung) for rung in (0, 1, AUDIO)] == [700.0, 0.0, 600.0]
 
 
 def test_audio_has_a_timeline_of_its_own() -> None:
-    first, second, _ = given_segments(FULL, AUDIO)
+    first, second, _ = given_timeline(FULL, AUDIO).segments
     assert (first.url, first.end_s) == ("presentation:audio/0", 3.9)
     assert (second.start_s, second.end_s) == (3.9, 8.0)
 
 
 def test_variants_share_the_audio_where_there_is_any() -> None:
-    assert [each.audio_url for each in given_variants(FULL)] == ["presentation:audio/playlist"] * 2
+    assert [each.places[0].audio_url for each in given_rungs(FULL)] == [
+        "presentation:audio/playlist"
+    ] * 2
     silent = replace(FULL, audio_sizes_bytes=None, audio_durations_s=None)
-    assert [each.audio_url for each in given_variants(silent)] == [None, None]
-    assert [each.bitrate_bps for each in given_variants(FULL)] == [1e6, 2e6]
+    assert [each.places[0].audio_url for each in given_rungs(silent)] == [None, None]
+    assert [each.bitrate_bps for each in given_rungs(FULL)] == [1e6, 2e6]
 
 
 def test_a_rung_whose_playlist_was_not_read_is_known_by_the_other() -> None:

@@ -52,7 +52,7 @@ def test_a_request_is_recorded_with_what_applies_to_it() -> None:
 def test_playback_is_recorded_with_rung_and_rate_of_what_is_shown() -> None:
     writes = recorder()
     writes.set_presentation(PRESENTATION, begin(fixed(1), PRESENTATION))
-    writes.set_rung(0, 1)
+    writes.set_rung([0], 1)
     writes.add_changes(
         [StateChange(1.0, "startup", "playing", "media ready"), SegmentStart(1.0, 0)]
     )

@@ -40,13 +40,15 @@ def test_a_rung_is_wanted_until_its_playlist_is_here() -> None:
     shape = Shape()
     source = Source(shape.url)
     learn(source, shape, *learn(source, shape, *source.first_wants))
-    assert source.playlist_for(0) is None
-    want = source.playlist_for(1)
+    assert source.playlist_for("video", 0) is None
+    want = source.playlist_for("video", 1)
     assert want is not None
     assert (want.url, want.track, want.rung) == (f"{BASE}v1.m3u8", "video", 1)
     learn(source, shape, want)
-    assert source.playlist_for(1) is None
-    assert source.segment("video", 1, 1).url == f"{BASE}v1.m3u8.1.m4s"
+    assert source.playlist_for("video", 1) is None
+    timeline = source.timeline("video", 1)
+    assert timeline is not None
+    assert timeline.segments[1].url == f"{BASE}v1.m3u8.1.m4s"
 
 
 def test_one_playlist_serves_all_that_share_its_url() -> None:
@@ -56,8 +58,11 @@ def test_one_playlist_serves_all_that_share_its_url() -> None:
     video, audio = learn(source, shape, *source.first_wants)
     learn(source, shape, video)
     learn(source, shape, audio)
-    assert [source.playlist_for(rung) for rung in range(3)] == [None, None, None]
-    assert source.segment("audio", 0, -1) == source.segment("video", 0, 1)
+    assert [source.playlist_for("video", rung) for rung in range(3)] == [None, None, None]
+    audio_timeline, timeline = source.timeline("audio", 0), source.timeline("video", 1)
+    assert audio_timeline is not None
+    assert timeline is not None
+    assert audio_timeline.segments == timeline.segments
 
 
 def test_a_media_playlist_given_as_the_source_is_a_ladder_of_one() -> None:
@@ -66,7 +71,7 @@ def test_a_media_playlist_given_as_the_source_is_a_ladder_of_one() -> None:
     (want,) = source.first_wants
     assert source.take(want, shape.media("v0.m3u8"), url=want.url, shown="x") == ()
     assert lengths_s(source) == [2.0, 3.0]
-    assert source.playlist_for(0) is None
+    assert source.playlist_for("video", 0) is None
 
 
 def test_uris_are_relative_to_where_the_playlist_came_from() -> None:

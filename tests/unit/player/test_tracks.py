@@ -11,7 +11,7 @@ KEY: Resource = Resource("key", "key/1")
 
 def test_a_segment_is_playable_once_all_it_needs_is_here() -> None:
     """Fetched to 4 s at once; playable to 4 s with the second of two needs."""
-    track = Track("video", 2)
+    track = Track("video", 8.0)
     track.add(4.0, {INIT, KEY})
     track.update({INIT})
     assert (track.fetched_s, track.ready_s) == (4.0, 0.0)
@@ -21,7 +21,7 @@ def test_a_segment_is_playable_once_all_it_needs_is_here() -> None:
 
 def test_a_segment_that_lacks_something_holds_back_those_behind_it() -> None:
     """The first lacks its key; the second needs nothing and cannot be played either."""
-    track = Track("audio", 2)
+    track = Track("audio", 8.0)
     track.add(4.0, {KEY})
     track.add(8.0, set())
     track.update(set())
@@ -31,16 +31,24 @@ def test_a_segment_that_lacks_something_holds_back_those_behind_it() -> None:
 
 
 def test_all_fetched_is_not_all_playable() -> None:
-    """The last segment is here and its key is not, though it adds no time."""
-    track = Track("audio", 1)
-    track.add(0.0, {KEY})
+    """The last segment is here and its key is not."""
+    track = Track("audio", 4.0)
+    track.add(4.0, {KEY})
     assert track.is_fetched
     assert not track.is_playable
     track.update({KEY})
     assert track.is_playable
 
 
-def test_an_arrival_clears_the_request_and_counts_on() -> None:
-    track = Track("video", 2, request_id=7)
+def test_an_arrival_clears_the_request() -> None:
+    track = Track("video", 8.0, request_id=7)
     track.add(4.0, set())
-    assert (track.next, track.request_id, track.is_fetched) == (1, None, False)
+    assert (track.fetched_s, track.request_id, track.is_fetched) == (4.0, None, False)
+
+
+def test_a_track_knows_of_which_rung_its_media_are() -> None:
+    """From where a segment begins until the next begins."""
+    track = Track("video", 12.0)
+    track.add(4.0, set(), 0)
+    track.add(10.0, set(), 2)
+    assert [track.span_at(time_s).rung for time_s in (0.0, 3.9, 4.0, 9.9)] == [0, 0, 2, 2]

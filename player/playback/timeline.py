@@ -1,0 +1,150 @@
+"""The segments of one media playlist on the media timeline, with what each needs.
+
+Segments are found by media time, because two playlists need not cut at the same times. One whose
+segments are nearly those of the presentation is set on its boundaries (``aligned_to``).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
+
+from abr.errors import PlaybackError
+from player.playback.actions import KeyUse
+from player.playback.keyuse import section_key, segment_key
+from transcode.playlist import ByteRange, Map, MediaPlaylist, resolve
+
+SAME_BOUNDARY_S = 0.05
+"""Segment durations of two rungs may differ by this much and still count as aligned."""
+
+LOOKUP_TOLERANCE_S = 0.25
+"""A segment of which no more than this is left is passed over for the next one, as in hls.js
+(``maxFragLookUpTolerance``); of a shorter segment at most half."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InitRef:
+    """An initialisation section."""
+
+    url: str = field(repr=False)
+    byte_range: ByteRange | None
+    key: KeyUse | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentRef:
+    """One segment of one track at one rung."""
+
+    index: int
+    """Place in its playlist, from 0."""
+    url: str = field(repr=False)
+    byte_range: ByteRange | None
+    duration_s: float
+    """As its own playlist says."""
+    start_s: float
+    """On the media timeline, from 0."""
+    end_s: float
+    """Where the next segment begins."""
+    bitrate_bps: float | None
+    init: InitRef | None
+    key: KeyUse | None
+
+
+class Timeline:
+    """The segments that one media playlist lists."""
+
+    def __init__(self, segments: Sequence[SegmentRef], *, is_ended: bool = True) -> None:
+        self.segments = tuple(segments)
+        self.is_ended = is_ended
+        """Nothing will be added."""
+        self._starts_s = [segment.start_s for segment in self.segments]
+
+    def __repr__(self) -> str:
+        return f"<Timeline of {len(self.segments)} segments to {self.end_s:.3f} s>"
+
+    @property
+    def end_s(self) -> float:
+        """Where its media end."""
+        return self.segments[-1].end_s if self.segments else 0.0
+
+    def index_at(self, time_s: float) -> int | None:
+        """The segment to fetch for media from ``time_s`` on; None past the end."""
+        index = max(0, bisect_right(self._starts_s, time_s) - 1)
+        segment = self.segments[index]
+        if segment.end_s - time_s <= _tolerance_s(segment):
+            index += 1
+        return index if index < len(self.segments) else None
+
+    def first_from(self, time_s: float) -> int:
+        """The first segment that begins at ``time_s`` or later; past the end, their number."""
+        return bisect_left(self._starts_s, time_s)
+
+    def aligned_to(self, grid: Timeline) -> Timeline:
+        """This, on the boundaries of ``grid`` where it has nearly the same segments.
+
+        Lengths may differ by some milliseconds each, and over many segments ends drift apart.
+        """
+        pairs = list(zip(self.segments, grid.segments, strict=False))
+        is_same = len(self.segments) == len(grid.segments) and all(
+            abs(own.duration_s - other.duration_s) <= SAME_BOUNDARY_S for own, other in pairs
+        )
+        if not is_same:
+            return self
+        moved = [
+            replace(own, start_s=other.start_s, end_s=other.end_s)
+            if (own.start_s, own.end_s) != (other.start_s, other.end_s)
+            else own
+            for own, other in pairs
+        ]
+        return Timeline(moved, is_ended=self.is_ended)
+
+
+def _tolerance_s(segment: SegmentRef) -> float:
+    return min(LOOKUP_TOLERANCE_S, (segment.end_s - segment.start_s) / 2)
+
+
+def timeline_of(playlist: MediaPlaylist, *, url: str, start_s: float = 0.0) -> Timeline:
+    """The segments of one media playlist with everything needed to fetch and decrypt them.
+
+    Args:
+        playlist: As it was read.
+        url: Where it came from in the end; its URIs are relative to this.
+        start_s: Where its first segment lies.
+
+    Raises:
+        PlaybackError: it is empty, or encrypted in a way that we cannot decrypt.
+    """
+    # RFC 8216, 4.3.2.1 allows EXTINF:0; what lasts no time is never on screen.
+    listed = [segment for segment in playlist.segments if segment.duration_s > 0]
+    if not listed:
+        raise PlaybackError("the media playlist lists no segment that lasts; nothing to play")
+    bounds = list(accumulate((s.duration_s for s in listed), initial=start_s))
+    return Timeline(
+        [
+            SegmentRef(
+                index=index,
+                url=resolve(url, segment.uri),
+                byte_range=segment.byte_range,
+                duration_s=segment.duration_s,
+                start_s=bounds[index],
+                end_s=bounds[index + 1],
+                bitrate_bps=segment.bitrate_kbps * 1000.0 if segment.bitrate_kbps else None,
+                init=_init(segment.map, url),
+                key=segment_key(segment, url),
+            )
+            for index, segment in enumerate(listed)
+        ],
+        is_ended=playlist.endlist,
+    )
+
+
+def _init(section: Map | None, url: str) -> InitRef | None:
+    if section is None:
+        return None
+    return InitRef(
+        url=resolve(url, section.uri),
+        byte_range=section.byte_range,
+        key=section_key(section, url),
+    )
