@@ -12,7 +12,8 @@ An algorithm comes in one of two forms:
 * any object with ``choose(seen) -> Decision`` (or a bare rung number), optionally
   with ``reconsider(seen, progress)``, ``delivered(seen, download)`` and
   ``waited(seen, wait_s)``. Each playback needs a fresh object, so players take a
-  factory: ``make() -> object``. An object with ``prepare(presentation)`` is first told what
+  factory: ``make() -> object``; of an object that is given itself, each playback gets a copy.
+  An object with ``prepare(presentation)`` is first told what
   the player knows of what is played: the quality of every segment, where it was measured.
 
 ``begin`` turns either into a ``RunningAlgorithm`` for one playback.
@@ -21,6 +22,7 @@ An algorithm comes in one of two forms:
 from __future__ import annotations
 
 import contextlib
+import copy
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +32,7 @@ import numpy as np
 
 from abr.errors import AlgorithmError
 from abr.media import FloatArray, Presentation
+from abr.parameters import parameters_of, plain_values
 from abr.trace import Trace
 
 
@@ -255,21 +258,23 @@ class RunningAlgorithm:
 
 
 def begin(
-    algorithm: Algorithm, presentation: Presentation, trace: Trace | None = None
+    algorithm: Algorithm | Chooser, presentation: Presentation, trace: Trace | None = None
 ) -> RunningAlgorithm:
     """Start an algorithm for one playback of ``presentation``.
 
     Args:
-        algorithm: A ``Rule``, or a callable that makes an object with ``choose(seen)``.
+        algorithm: A ``Rule``, a callable that makes an object with ``choose(seen)``, or such an
+            object, which is copied.
         presentation: What is played.
         trace: The true trace, for an algorithm that needs it; only a simulation has one.
 
     Raises:
-        AlgorithmError: ``algorithm`` is neither of these, or it needs the trace and there
-            is none.
+        AlgorithmError: ``algorithm`` is none of these, it cannot be copied, or it needs the
+            trace and there is none.
     """
     if isinstance(algorithm, Rule):
         return _begin_rule(algorithm, presentation, trace)
+    algorithm = fresh(algorithm)
     made = algorithm() if callable(algorithm) else algorithm
     choose = getattr(made, "choose", None)
     if not callable(choose):
@@ -281,7 +286,7 @@ def begin(
     running = RunningAlgorithm(
         name=getattr(algorithm, "registered_name", None)
         or str(getattr(made, "name", type(made).__name__)),
-        params=dict(getattr(algorithm, "registered_params", {})),
+        params=parameters_of(algorithm, made),
         can_reconsider=reconsider is not None,
         reasons=tuple(getattr(made, "reasons", ("",))),
         _choose=choose,
@@ -294,6 +299,36 @@ def begin(
         with running.blamed("prepare"):
             prepare(presentation)
     return running
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Makes copies of one object, so that no playback remembers another."""
+
+    original: Chooser
+
+    def __call__(self) -> Chooser:
+        """A copy.
+
+        Raises:
+            AlgorithmError: it cannot be copied.
+        """
+        try:
+            return copy.deepcopy(self.original)
+        except Exception as exc:  # what copies an object is its own code
+            raise AlgorithmError(
+                f"algorithm {type(self.original).__name__!r}: each playback needs an object of its "
+                f"own, and this one cannot be copied ({type(exc).__name__}: {exc}); give its "
+                "class, or a callable that makes a new one"
+            ) from exc
+
+
+def fresh(algorithm: Algorithm | Chooser) -> Algorithm:
+    """``algorithm``; of an object that answers by itself, what makes copies."""
+    is_maker = isinstance(algorithm, type | Rule)  # a class has ``choose`` too
+    if not is_maker and callable(getattr(algorithm, "choose", None)):
+        return Copies(algorithm)  # type: ignore[arg-type]  # it has choose()
+    return algorithm  # type: ignore[return-value]  # begin() checks
 
 
 def start_state(rule: Rule, presentation: Presentation, trace: Trace | None = None) -> Any:
@@ -327,7 +362,7 @@ def _begin_rule(rule: Rule, presentation: Presentation, trace: Trace | None) -> 
     reconsider, delivered, waited = rule.reconsider, rule.delivered, rule.waited
     return RunningAlgorithm(
         name=rule.name,
-        params=dict(params._asdict()),
+        params=plain_values(params._asdict()),
         can_reconsider=reconsider is not None,
         reasons=rule.reasons,
         _choose=lambda seen: rule.choose(params, state, seen),

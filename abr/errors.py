@@ -7,6 +7,13 @@ where the problem is, what was found, what was expected and what to do. Programm
 errors in the use of the API raise ``ValueError`` or ``TypeError`` instead.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from abr.log import SessionLog
+
 
 class AbrError(Exception):
     """Base class of every error a user of abrkit may see; never raised itself.
@@ -113,7 +120,12 @@ class UpstreamTimeoutError(PeerError, TimeoutError):
 
 
 class PlaybackError(PeerError, RuntimeError):
-    """A playback that could not start or continue."""
+    """A playback that could not start or continue.
+
+    ``log`` is the log of its session, where that was asked to raise its error.
+    """
+
+    log: SessionLog | None = None
 
 
 class ToolMissingError(ResourceError, FileNotFoundError):

@@ -5,7 +5,8 @@ each further line is one record ``{"e": kind, "t": seconds since playback was re
 ...}``, in order of time. Inputs to the player (``start response finished failed wake
 pause resume stop``) are recorded exactly, so that a log can be replayed; metrics are
 computed from the outputs (``fetch abort decision state play buffer note ended``).
-``docs/formats.md`` lists the fields of each record.
+``docs/formats.md`` lists the fields of each record. A field has one type in all kinds of record,
+so that a log can be read as a table; ``abr.logtable`` makes one.
 
 No token, key or media byte is ever written. This module converts logs to text and back;
 callers read and write the files.
@@ -14,14 +15,16 @@ callers read and write the files.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from abr.errors import LogFormatError
 
-SCHEMA_MAJOR = 1
+SCHEMA_MAJOR = 2
 SCHEMA = f"abrkit-session-log/{SCHEMA_MAJOR}.0"
+_READ_MAJORS = ("1", "2")
+"""Of version 1, where two fields had a type by record, records are turned into today's."""
 
 Kind = Literal[
     "start",
@@ -93,7 +96,7 @@ class SessionLog:
         """
         if self.records and t_s < self.records[-1]["t"]:
             raise ValueError(f"record {kind!r} at {t_s} s comes after {self.records[-1]['t']} s")
-        self.records.append({"e": kind, "t": t_s, **fields})
+        self.records.append({"e": kind, "t": float(t_s), **fields})
 
     def of(self, *kinds: Kind) -> Iterator[Record]:
         """The records of the given kinds, in order."""
@@ -127,14 +130,16 @@ class SessionLog:
                 f"{name}:1: no provenance record; expected a session log "
                 f"whose first line names its schema, {SCHEMA!r}"
             )
-        if schema.partition("/")[2].partition(".")[0] != str(SCHEMA_MAJOR):
+        major = schema.partition("/")[2].partition(".")[0]
+        if major not in _READ_MAJORS:
             raise LogFormatError(
                 f"{name}:1: schema {schema!r}; this version reads {SCHEMA!r}; "
                 "use the abrkit that wrote it"
             )
         log = cls(head)
         for number, line in enumerate(lines[1:], start=2):
-            log.records.append(_check_record(_parse_line(line, name, number), log, name, number))
+            record = _check_record(_parse_line(line, name, number), log, name, number)
+            log.records.append(_from_first(record, head) if major == "1" else record)
         return log
 
 
@@ -164,3 +169,21 @@ def _check_record(record: Record, log: SessionLog, name: str, number: int) -> Re
             "times must not decrease"
         )
     return record
+
+
+def _from_first(record: Record, head: Record) -> Record:
+    """A record of version 1 as one of today's."""
+    code, got = record.get("why"), record.get("received_bytes")
+    if record["e"] == "decision" and isinstance(code, int):
+        record["why"] = reason_name(head.get("whys") or (), code)
+    if record["e"] == "wake" and isinstance(got, dict):
+        del record["received_bytes"]
+        record["received"] = [
+            {"id": int(i), "received_bytes": size} for i, size in got.items() if i.isdecimal()
+        ]
+    return record
+
+
+def reason_name(reasons: Sequence[str], code: int) -> str:
+    """The name of an algorithm's reason; of a code that has none, the number."""
+    return str(reasons[code]) if 0 <= code < len(reasons) else str(code)

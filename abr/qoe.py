@@ -16,6 +16,7 @@ Definitions (docs/formats.md repeats them beside the table that prints them):
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -178,6 +179,29 @@ def as_dict(log: SessionLog) -> dict[str, Any]:
     if found["quality"] is None:
         del found["quality"]
     return {**found, "provenance": log.provenance}
+
+
+_EARLY_S = 0.05
+"""Timers may be this early, or times rounded."""
+
+
+def shortfall(log: SessionLog) -> str:
+    """Why a session did not play what was asked of it; empty when it did.
+
+    A session that was stopped when ``--duration`` said did what was asked; otherwise it was
+    stopped because nothing more could come, or by a signal.
+    """
+    qoe = summary(log)
+    asked_s = log.provenance.get("stop_at_s", math.inf)
+    is_as_asked = qoe.ended == "stopped" and qoe.elapsed_s >= asked_s - _EARLY_S
+    if qoe.ended == "complete" or is_as_asked:
+        return ""
+    if qoe.ended.startswith("error: "):
+        return qoe.ended.removeprefix("error: ")
+    return (
+        f"the session is {qoe.ended} after {qoe.elapsed_s:.1f} s, {qoe.played_s:.1f} s of them "
+        "played, and nothing more could come; expected it to play to its end"
+    )
 
 
 def _spent_in(log: SessionLog, state: str) -> list[Interval]:

@@ -8,6 +8,7 @@ return the same kind of log.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -17,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from abr import registry
-from abr.decision import Algorithm, Rule
-from abr.errors import AlgorithmError, InputError, LogFormatError
+from abr.decision import Algorithm, Chooser, Rule, fresh
+from abr.errors import AlgorithmError, InputError, LogFormatError, PlaybackError
 from abr.link import Link, SharedLink
 from abr.log import SessionLog
 from abr.media import Presentation, SideFiles, constant_presentation
+from abr.qoe import shortfall
 from abr.trace import Trace
 from origin.tokens.redaction import redact
 from player.config import PlayerConfig
@@ -39,31 +41,37 @@ DEFAULT_ALGORITHM = "bola-sabre"
 def simulate(
     source: str | Path | Presentation,
     *,
-    trace: Trace | None = None,
-    algorithm: str | Algorithm = DEFAULT_ALGORITHM,
+    trace: Trace | str | Path | None = None,
+    algorithm: str | Algorithm | Chooser = DEFAULT_ALGORITHM,
     params: Mapping[str, Any] | None = None,
     config: PlayerConfig | None = None,
     max_play_s: float = math.inf,
     link: Link | None = None,
+    raise_on_error: bool = False,
 ) -> SessionLog:
     """Play a package folder or a presentation over a simulated link.
 
     Args:
         source: Folder made by ``abr transcode``, or a ``Presentation``.
-        trace: Capacity of the link; time 0 is when play is asked.
-        algorithm: A registered name, a ``Rule``, or something that makes an object with
-            ``choose(seen)``.
+        trace: Capacity of the link; time 0 is when play is asked. Also a file, or what
+            ``abr simulate --trace`` takes.
+        algorithm: A registered name, a ``Rule``, something that makes an object with
+            ``choose(seen)``, or such an object: it is copied and stays as it was.
         params: Parameters of a registered algorithm.
         config: Buffering, starting and retrying.
         max_play_s: The viewer leaves this many seconds after asking to play.
         link: A link of your own, in place of ``trace``.
+        raise_on_error: Raise when it does not play what was asked, with the log as ``exc.log``.
 
     Returns:
-        The session log; score it with ``abr.qoe.summary``.
+        The session log; score it with ``abr.qoe.summary``. A playback that fails is a result as
+        any other, unless ``raise_on_error``.
 
     Raises:
-        MissingFileError: the folder is not a package.
+        MissingFileError: the folder is not a package, or there is no such trace.
+        TraceFormatError: the file holds no trace, or several.
         AlgorithmError: unknown algorithm, or one that breaks its contract.
+        PlaybackError: it did not play what was asked, with ``raise_on_error``.
         ValueError: neither or both of ``trace`` and ``link`` are given.
     """
     from player.drivers.virtual import (
@@ -77,6 +85,7 @@ def simulate(
     if (trace is None) == (link is None):
         raise ValueError("give either a trace or a link")
     config = config or PlayerConfig()
+    trace = as_trace(trace)
     origin: VirtualOrigin
     if isinstance(source, Presentation):
         origin = PresentationOrigin(source)
@@ -103,14 +112,15 @@ def simulate(
         trace=trace,
         provenance={"driver": "virtual", **_about_trace(trace), **_about_stop(max_play_s)},
     )
-    return VirtualDriver(session, origin, link, stop_at_s=max_play_s).run()
+    log = VirtualDriver(session, origin, link, stop_at_s=max_play_s).run()
+    return checked(log) if raise_on_error else log
 
 
 async def play(
     url: str,
     *,
-    trace: Trace | None = None,
-    algorithm: str | Algorithm = DEFAULT_ALGORITHM,
+    trace: Trace | str | Path | None = None,
+    algorithm: str | Algorithm | Chooser = DEFAULT_ALGORITHM,
     params: Mapping[str, Any] | None = None,
     config: PlayerConfig | None = None,
     max_play_s: float = math.inf,
@@ -119,13 +129,14 @@ async def play(
     headers: Mapping[str, str] | None = None,
     insecure: bool = False,
     on_end: Callable[[SessionLog], None] | None = None,
+    raise_on_error: bool = False,
 ) -> SessionLog:
     """Play a URL over HTTP in real time, through a shaping proxy when a trace is given.
 
     Args:
         url: A multivariant or media playlist.
         trace: What the link between server and player can carry; None: as it is.
-        algorithm, params, config, max_play_s: As in ``simulate``.
+        algorithm, params, config, max_play_s, raise_on_error: As in ``simulate``.
         on_progress: Called with the session after every input.
         sink: Takes the decrypted media.
         headers: Fields sent with each request to the server of ``url``, and to no other;
@@ -143,6 +154,9 @@ async def play(
         InputError: not an HTTP URL.
         AlgorithmError: unknown algorithm, one that breaks its contract, or one that must
             know the network beforehand.
+        MissingFileError, TraceFormatError, PlaybackError: as ``simulate``.
+        TypeError: ``on_progress`` or the ``add`` of ``sink`` is a coroutine function.
+        Exception: whatever ``on_progress`` or ``sink`` raised, as it was.
     """
     from player.drivers.live import LiveDriver
     from player.drivers.transport import HttpTransport
@@ -155,7 +169,9 @@ async def play(
         raise InputError(wrong) from exc
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InputError(wrong)
+    _refuse_coroutines(on_progress=on_progress, sink=getattr(sink, "add", None))
     config = config or PlayerConfig()
+    trace = as_trace(trace)
     chosen = as_algorithm(algorithm, params)
     _refuse_foresight(chosen)
     _rehearse(chosen)
@@ -197,18 +213,20 @@ async def play(
 
     try:
         if trace is None:
-            return await drive(None)
-        from player.shaping.proxy import Shaper
+            log = await drive(None)
+        else:
+            from player.shaping.proxy import Shaper
 
-        async with Shaper(trace, parts.hostname, port, rtt_s=config.rtt_s) as shaper:
-            return await drive(shaper)
+            async with Shaper(trace, parts.hostname, port, rtt_s=config.rtt_s) as shaper:
+                log = await drive(shaper)
     finally:
         if on_end is not None:
             on_end(session.log)
+    return checked(log) if raise_on_error else log
 
 
 def replay(
-    recorded: SessionLog | str | Path, *, algorithm: str | Algorithm | None = None
+    recorded: SessionLog | str | Path, *, algorithm: str | Algorithm | Chooser | None = None
 ) -> SessionLog:
     """Run a recorded session again; the new log must equal the old, record by record.
 
@@ -247,7 +265,36 @@ def replay(
     return ReplayDriver(session, log, url=url).run()
 
 
-def as_algorithm(algorithm: str | Algorithm, params: Mapping[str, Any] | None = None) -> Algorithm:
+def as_trace(trace: Trace | str | Path | None) -> Trace | None:
+    """A trace, or the only one of a file or name.
+
+    Raises:
+        MissingFileError: there is no such file.
+        TraceFormatError: it holds no trace, or several.
+    """
+    if trace is None or isinstance(trace, Trace):
+        return trace
+    from abr.files.traces import resolve_trace
+
+    return resolve_trace(str(trace))
+
+
+def checked(log: SessionLog) -> SessionLog:
+    """``log``, of a session that played what was asked.
+
+    Raises:
+        PlaybackError: it did not; ``log`` is of the error too.
+    """
+    if what := shortfall(log):
+        failed = PlaybackError(what)
+        failed.log = log
+        raise failed
+    return log
+
+
+def as_algorithm(
+    algorithm: str | Algorithm | Chooser, params: Mapping[str, Any] | None = None
+) -> Algorithm:
     """A registered algorithm by name, or what was given.
 
     Raises:
@@ -258,7 +305,7 @@ def as_algorithm(algorithm: str | Algorithm, params: Mapping[str, Any] | None = 
         return registry.load(algorithm, **(params or {}))
     if params:
         raise ValueError("params belong to a registered name; give a Rule with its parameters")
-    return algorithm
+    return fresh(algorithm)
 
 
 def told_of_player(
@@ -273,6 +320,13 @@ def told_of_player(
         if name in algorithm.params._fields and name not in given
     }
     return replace(algorithm, params=algorithm.params._replace(**known))
+
+
+def _refuse_coroutines(**called: object) -> None:
+    """What is called and not awaited would do nothing, without a word."""
+    for name, function in called.items():
+        if inspect.iscoroutinefunction(function):
+            raise TypeError(f"{name} is a coroutine function; expected one that is called as it is")
 
 
 def _refuse_foresight(algorithm: Algorithm) -> None:

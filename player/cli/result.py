@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,34 +16,9 @@ if TYPE_CHECKING:
     from abr.log import SessionLog
 
 
-_EARLY_S = 0.05
-"""Timers may be this early, or times rounded."""
-
-
-def shortfall(log: SessionLog) -> str:
-    """Why a session did not play what was asked of it; empty when it did.
-
-    A session that was stopped when ``--duration`` said did what was asked; otherwise it was
-    stopped because nothing more could come, or by a signal.
-    """
-    from abr.qoe import summary
-
-    qoe = summary(log)
-    asked_s = log.provenance.get("stop_at_s", math.inf)
-    is_as_asked = qoe.ended == "stopped" and qoe.elapsed_s >= asked_s - _EARLY_S
-    if qoe.ended == "complete" or is_as_asked:
-        return ""
-    if qoe.ended.startswith("error: "):
-        return qoe.ended.removeprefix("error: ")
-    return (
-        f"the session is {qoe.ended} after {qoe.elapsed_s:.1f} s, {qoe.played_s:.1f} s of them "
-        "played, and nothing more could come; expected it to play to its end"
-    )
-
-
 def show(log: SessionLog, *, as_json: bool) -> None:
     """Print the session's QoE; nothing when there was only an error."""
-    from abr.qoe import as_dict, summary
+    from abr.qoe import as_dict, shortfall, summary
 
     if as_json:
         click.echo(json.dumps(as_dict(log)))
@@ -76,6 +50,8 @@ def finish(log: SessionLog, log_path: Path | None, *, as_json: bool) -> None:
     Raises:
         PlaybackError: it did not play what was asked.
     """
+    from abr.qoe import shortfall
+
     keep(log, log_path)
     for text in dict.fromkeys(record["text"] for record in log.of("note")):
         note(text)

@@ -126,7 +126,7 @@ class LiveDriver:
             self._apply(report(self._now_s()))
             if self._on_progress is not None:
                 self._on_progress(self._session)
-        except Exception as exc:  # noqa: BLE001  # raised again by run()
+        except BaseException as exc:  # noqa: BLE001  # raised again by run(), whatever it is
             self._fail(exc)
 
     def _fail(self, fault: BaseException) -> None:
@@ -162,9 +162,15 @@ class LiveDriver:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _fetch(self, fetch: Fetch) -> None:
+        task = asyncio.current_task()
+        assert task is not None
         try:
             await self._transfer(fetch)
-        except Exception as exc:  # noqa: BLE001  # nobody awaits this task; run() raises it
+        except asyncio.CancelledError as exc:
+            if task.cancelling():  # by an Abort, or at the end
+                raise
+            self._fail(exc)  # by what a transport or sink awaits or calls
+        except BaseException as exc:  # noqa: BLE001  # nobody awaits this task; run() raises it
             self._fail(exc)
         finally:
             self._tasks.pop(fetch.request_id, None)

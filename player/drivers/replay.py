@@ -72,8 +72,8 @@ class ReplayDriver:
                 failure = {name: record[name] for name in Failure.__dataclass_fields__}
                 session.failed(record["id"], t_s, Failure(**failure))
             case "wake":
-                for request_id, received in record["received_bytes"].items():
-                    self._receive(int(request_id), received, t_s)
+                for got in record["received"]:
+                    self._receive(got["id"], got["received_bytes"], t_s)
                 session.wake(t_s)
             case "pause":
                 session.pause(t_s)

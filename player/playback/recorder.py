@@ -6,7 +6,7 @@ something is recorded is the session's business. ``docs/formats.md`` lists the f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from abr import __version__
 from abr.decision import Decision, RunningAlgorithm
-from abr.log import SessionLog
+from abr.log import SessionLog, reason_name
 from abr.media import Presentation
 from abr.settings import config_hash
 from origin.paths import shown_url
@@ -43,6 +43,7 @@ class Recorder:
     ) -> None:
         self._folder = url.rpartition("/")[0] + "/"
         self._presentation: Presentation | None = None
+        self._reasons: tuple[str, ...] = ()
         self._rungs: dict[int, int] = {}
         # A replay has playlists from their records; a presentation must be kept whole.
         known = {"presentation": _as_lists(source)} if isinstance(source, Presentation) else {}
@@ -67,6 +68,7 @@ class Recorder:
     def set_presentation(self, presentation: Presentation, running: RunningAlgorithm) -> None:
         """What is played, and what decides."""
         self._presentation = presentation
+        self._reasons = running.reasons
         self.log.provenance.update(
             algorithm=running.name,
             params=running.params,
@@ -97,6 +99,11 @@ class Recorder:
         """What just finished is a playlist."""
         self.log.records[-1]["text"] = text
 
+    def add_wake(self, under_way: Iterable[Request], now_s: float) -> None:
+        """The time of a ``WakeAt`` has come; what had arrived by then decides what follows."""
+        got = [{"id": each.request_id, "received_bytes": each.received_bytes} for each in under_way]
+        self.log.add("wake", now_s, received=got)
+
     def add_abort(self, request: Request, now_s: float, why: str) -> None:
         """A request is given up."""
         received = request.received_bytes
@@ -112,7 +119,7 @@ class Recorder:
             segment=segment,
             rung=decision.rung,
             wait_s=decision.wait_s,
-            why=decision.reason,
+            why=reason_name(self._reasons, decision.reason),
             buffer_s=buffer_s,
         )
 

@@ -172,9 +172,7 @@ class PlaybackSession:
     def wake(self, now_s: float) -> tuple[Action, ...]:
         """The time of the last ``WakeAt`` has come."""
         if self._enter(now_s):
-            active = self._loader.book.active.values()
-            got = {str(request.request_id): request.received_bytes for request in active}
-            self.log.add("wake", now_s, received_bytes=got)
+            self._recorder.add_wake(self._loader.book.active.values(), now_s)
             self._wake_at_s = math.inf
             with self._planning():
                 self._loader.work()

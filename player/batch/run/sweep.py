@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abr import registry
-from abr.decision import Algorithm, Rule
+from abr.decision import Algorithm, Chooser, Rule, fresh
 from abr.errors import AbrError, InputError
 from abr.files.traces import resolve_readings
 from abr.media import Presentation
@@ -30,6 +31,9 @@ Source = str | Path | Presentation
 """A package's folder, or a presentation."""
 TraceSource = str | Path | Trace
 """A trace; a file or folder of traces; ``profile:NAME`` or ``generate:CLASS:SEED[:SECONDS]``."""
+
+Wanted = str | Algorithm | Chooser
+"""A registered name, a ``Rule``, what makes an object with ``choose(seen)``, or such an object."""
 
 FIGURES = (
     ("startup_s", np.float64),
@@ -64,7 +68,7 @@ def simulate_many(
     sources: Source | Sequence[Source],
     *,
     traces: TraceSource | Sequence[TraceSource],
-    algorithms: str | Algorithm | Sequence[str | Algorithm] | Mapping[str, str | Algorithm],
+    algorithms: Wanted | Sequence[Wanted] | Mapping[str, Wanted],
     seeds: Sequence[int] = (0,),
     config: PlayerConfig | None = None,
     max_play_s: float = math.inf,
@@ -81,8 +85,9 @@ def simulate_many(
     Args:
         sources: Folders made by ``abr transcode``, or presentations.
         traces: Networks; a folder means every file in it, a file every trace in it.
-        algorithms: Registered names, ``Rule`` objects, or callables that make objects with
-            ``choose(seen)``; a mapping gives them labels.
+        algorithms: Registered names, ``Rule`` objects, callables that make objects with
+            ``choose(seen)``, or such objects, of which each session gets a copy; a mapping gives
+            them labels.
         seeds: Each trace is played from another place for each seed, 0 from its start, and
             algorithms that draw get the seed.
         config: Buffering, starting and retrying.
@@ -226,23 +231,27 @@ def _traces(source: TraceSource) -> Iterator[Trace]:
 
 
 def _labelled(
-    given: str | Algorithm | Sequence[str | Algorithm] | Mapping[str, str | Algorithm],
-) -> Iterator[tuple[str, str | Algorithm]]:
+    given: Wanted | Sequence[Wanted] | Mapping[str, Wanted],
+) -> Iterator[tuple[str, Wanted]]:
     if isinstance(given, Mapping):
         yield from given.items()
         return
-    several = [given] if isinstance(given, str) or callable(given) else given
-    for each in [several] if isinstance(several, Rule) else several:
-        if isinstance(each, str):
-            yield each, each
-        else:
-            yield str(getattr(each, "name", getattr(each, "__name__", type(each).__name__))), each
+    several: Any = given
+    if isinstance(given, str | Rule) or callable(fresh(several)):
+        several = [given]
+    for each in several:
+        yield each if isinstance(each, str) else _label(each), each
 
 
-def _for_seed(made: str | Algorithm, label: str, seed: int, config: PlayerConfig) -> Algorithm:
+def _label(given: Algorithm | Chooser) -> str:
+    named = given.func if isinstance(given, partial) else given
+    return str(getattr(named, "name", getattr(named, "__name__", type(named).__name__)))
+
+
+def _for_seed(made: Wanted, label: str, seed: int, config: PlayerConfig) -> Algorithm:
     """The algorithm as it plays one seed: told of it where it takes one."""
     if not isinstance(made, str):
-        return made
+        return as_algorithm(made)
     if seed:
         try:
             return told_of_player(registry.load(made, seed=seed), config, {})

@@ -70,3 +70,21 @@ def test_damage_raises_our_error_and_no_other(noise: str, place: int) -> None:
     damaged = text[:place] + noise + text[place:]
     with contextlib.suppress(LogFormatError):
         SessionLog.loads(damaged)
+
+
+def test_a_log_of_version_1_is_read_as_one_of_today() -> None:
+    """A reason was a number there, and what had arrived an object."""
+    first = SCHEMA.replace("/2.", "/1.")
+    head = json.dumps({"e": "provenance", "schema": first, "whys": ["", "panic"]})
+    lines = (
+        '{"e":"wake","t":1.0,"received_bytes":{"3":10.0}}',
+        '{"e":"decision","t":1.0,"segment":0,"rung":0,"wait_s":0.0,"why":1,"buffer_s":0.0}',
+        '{"e":"decision","t":1.0,"segment":1,"rung":0,"wait_s":0.0,"why":7,"buffer_s":0.0}',
+    )
+    log = SessionLog.loads("\n".join((head, *lines)))
+    assert log.records[0] == {
+        "e": "wake",
+        "t": 1.0,
+        "received": [{"id": 3, "received_bytes": 10.0}],
+    }
+    assert [record["why"] for record in log.of("decision")] == ["panic", "7"]

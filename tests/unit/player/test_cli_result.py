@@ -10,8 +10,9 @@ import player.api
 from abr.cli import main
 from abr.errors import PlaybackError
 from abr.log import SessionLog
+from abr.qoe import shortfall
 from abr.trace import Trace
-from player.cli.result import finish, shortfall
+from player.cli.result import finish
 from player.drivers.virtual import VirtualResponse
 from tests.fakes.titles import FakeTitle, play_fake
 

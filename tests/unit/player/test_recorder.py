@@ -84,7 +84,7 @@ def test_answers_and_what_was_given_up_are_recorded() -> None:
     writes.add_abort(request, 2.5, "timeout")
     writes.add_buffer("audio", now_s=3.0, before_s=1.0, buffer_s=5.0)
     assert [{k: v for k, v in r.items() if k not in "et"} for r in writes.log.records] == [
-        {"segment": 3, "rung": 1, "wait_s": 0.5, "why": 2, "buffer_s": 6.0},
+        {"segment": 3, "rung": 1, "wait_s": 0.5, "why": "2", "buffer_s": 6.0},
         {"id": 4, "why": "timeout", "received_bytes": 10.0},
         {"track": "audio", "before_s": 1.0, "buffer_s": 5.0},
     ]

@@ -1,0 +1,139 @@
+"""A session log as a table: rows that all have the same columns, each of one type.
+
+``records_of`` gives the log's records, ``requests_of`` one row per request with what became of it,
+which is what most studies want. Rows are plain dictionaries, with None where a column does not
+apply; ``data_frame`` makes a pandas ``DataFrame`` of any of them, and other libraries take them as
+they are (``polars.DataFrame(rows)``, ``pyarrow.Table.from_pylist(rows)``).
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+from abr.errors import ToolMissingError
+from abr.log import Kind, Record, SessionLog
+
+Row = dict[str, Any]
+
+REQUEST_COLUMNS = (
+    "id",
+    "kind",
+    "track",
+    "segment",
+    "rung",
+    "attempt",
+    "uri",
+    "start_s",
+    "first_byte_s",
+    "end_s",
+    "size_bytes",
+    "throughput_bps",
+    "outcome",
+    "why",
+    "bitrate_bps",
+    "decided_s",
+    "decided_why",
+    "buffer_s",
+    "shown_s",
+)
+"""Columns of ``requests_of``. ``outcome`` is finished, failed, aborted or open, and ``why`` says
+more of the middle two. ``buffer_s``, ``decided_s`` and ``decided_why`` are those of the decision
+that led to the request; at ``shown_s`` the first frame was shown of the segment it brought."""
+
+
+def records_of(log: SessionLog, *kinds: Kind) -> list[Row]:
+    """The records of a log, those of ``kinds`` or all, each with every column of any."""
+    records = [record for record in log.records if not kinds or record["e"] in kinds]
+    columns = dict.fromkeys(name for record in records for name in record)
+    return [{name: record.get(name) for name in columns} for record in records]
+
+
+def requests_of(log: SessionLog) -> list[Row]:
+    """Every request of a log in the order they were sent; see ``REQUEST_COLUMNS``."""
+    rows: dict[int, Row] = {}
+    decided: dict[int, Record] = {}
+    brought: dict[int, Row] = {}
+    ladder_bps = log.provenance.get("ladder_bps") or ()
+    for record in log.records:
+        kind = record["e"]
+        if kind == "decision":
+            decided[record["segment"]] = record
+        elif kind == "fetch":
+            rows[record["id"]] = _begun(record, decided, ladder_bps)
+        elif kind == "play" and (row := brought.get(record["segment"])) is not None:
+            row["shown_s"] = record["t"]
+        elif kind in _ENDINGS or kind == "response":
+            row = rows.get(record["id"])
+            if row is None:
+                continue
+            if kind == "response":
+                row["first_byte_s"] = record["t"]
+                continue
+            _end(row, record)
+            if row["track"] == "video" and row["segment"] is not None and kind == "finished":
+                brought[row["segment"]] = row
+    return list(rows.values())
+
+
+_ENDINGS = {"finished": "finished", "failed": "failed", "abort": "aborted"}
+
+
+def _begun(record: Record, decided: dict[int, Record], ladder_bps: Sequence[float]) -> Row:
+    row: Row = dict.fromkeys(REQUEST_COLUMNS)
+    row |= {name: record[name] for name in REQUEST_COLUMNS[:7] if name in record}
+    row |= {"attempt": record.get("attempt", 1), "start_s": record["t"], "outcome": "open"}
+    rung, decision = row["rung"], decided.get(record.get("segment", -1))
+    if record["kind"] == "segment" and row["track"] == "video":
+        if rung is not None and rung < len(ladder_bps):
+            row["bitrate_bps"] = ladder_bps[rung]
+        if decision is not None:
+            row["decided_s"], row["decided_why"] = decision["t"], decision["why"]
+            row["buffer_s"] = decision["buffer_s"]
+    return row
+
+
+def _end(row: Row, record: Record) -> None:
+    row["outcome"], row["end_s"] = _ENDINGS[record["e"]], record["t"]
+    if record["e"] == "finished":
+        row["size_bytes"] = record["size_bytes"]
+        took_s = record["t"] - row["start_s"]
+        row["throughput_bps"] = 8 * record["size_bytes"] / took_s if took_s > 0 else None
+    elif record["e"] == "abort":
+        row["why"], row["size_bytes"] = record["why"], record["received_bytes"]
+    else:
+        status = f"status {record['status']}" if record.get("status") else ""
+        row["why"] = record.get("message") or status or record["kind"]
+
+
+def data_frame(rows: SessionLog | Sequence[Row]) -> Any:
+    """A pandas ``DataFrame``; of a log, of all its requests.
+
+    A column has the type of its values and not of how many there are: whole numbers stay whole
+    where some are missing (``Int64``), text is ``string``, and whole seconds are ``float64``.
+
+    Raises:
+        ToolMissingError: pandas is not installed.
+    """
+    try:
+        pandas: Any = importlib.import_module("pandas")
+    except ModuleNotFoundError as exc:
+        raise ToolMissingError(
+            "pandas is not installed, which a DataFrame needs: pip install 'abrkit[frames]'; rows "
+            "are plain dictionaries and need nothing"
+        ) from exc
+    if isinstance(rows, SessionLog):
+        rows = requests_of(rows)
+    columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
+    return pandas.DataFrame(
+        {name: pandas.Series(values, dtype=_dtype(values)) for name, values in columns.items()}
+    )
+
+
+_DTYPES = {bool: "boolean", int: "Int64", float: "float64", str: "string"}
+
+
+def _dtype(values: Sequence[Any]) -> str:
+    kinds = {type(value) for value in values if value is not None}
+    return _DTYPES.get(kinds.pop(), "object") if len(kinds) == 1 else "object"
