@@ -14,9 +14,9 @@ from typing import Any
 from abr import qoe
 from abr.errors import AbrError
 from abr.log import SessionLog
+from abr.qoe import shortfall
 from abr.trace import Trace
 from player import PlayerConfig, play
-from player.cli.result import shortfall
 from tests.odd.media import Media
 from tests.odd.server import OddServer
 from tests.odd.stream import Odd, Seen
