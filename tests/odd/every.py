@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.odd import texts
+from tests.odd import ladders, texts
 from tests.odd.stream import ALL
 
-TOPICS = (texts,)
+TOPICS = (texts, ladders)
 
 __all__ = ["ALL", "TOPICS"]

@@ -206,7 +206,7 @@ def test_sequence_discontinuity_and_gap_belong_to_their_segment() -> None:
 
 
 REFUSED_MEDIA = {
-    "list.m3u8:5: segment: BYTERANGE": (None, "#EXTINF:4,\n#EXT-X-BYTERANGE:-6@1\na\n"),
+    "list.m3u8:4: segment: BYTERANGE": (None, "#EXTINF:4,\n#EXT-X-BYTERANGE:-6@1\na\n"),
     "list.m3u8:3: #EXT-X-KEY: no METHOD": (None, '#EXT-X-KEY:URI="a"\n#EXTINF:4,\n0\n'),
     "list.m3u8:3: #EXT-X-KEY: no URI": (None, "#EXT-X-KEY:METHOD=AES-128\n#EXTINF:4,\n0\n"),
     "list.m3u8:3: #EXT-X-KEY: IV": (
@@ -242,8 +242,6 @@ def test_a_media_playlist_that_cannot_be_used_is_refused_with_its_line(message: 
         ("p:1: another first line", "<html>404</html>"),
         ("p:1: neither segments nor variants", "#EXTM3U\n"),
         ("p:1: no variant", '#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="b"\n'),
-        ("p:2: variant: BANDWIDTH", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=-1\nv\n"),
-        ("p:2: #EXT-X-STREAM-INF cannot", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=inf\nv\n"),
         ("p:1: no variant", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n"),
     ],
 )  # fmt: skip
@@ -270,8 +268,8 @@ REMARKED_MEDIA: dict[str, tuple[str, list[str]]] = {
     "5: #EXTINF without a URI": (HEAD + "#EXTINF:4,\n0\n#EXTINF:4,\n", ["0"]),
     "3: #EXTINF without a URI": (HEAD + "#EXTINF:9,\n#EXTINF:4,\n0\n", ["0"]),
     "3: a URI without a tag": (HEAD + "0.ts\n#EXTINF:4,\n1.ts\n", ["1.ts"]),
-    "5: a range without offset": (HEAD + "#EXTINF:4,\n#EXT-X-BYTERANGE:6\na\n", ["a"]),
-    "5: a range without offset; expected": (HEAD + "#EXTINF:4,\n#EXT-X-BYTERANGE:6@\na\n", ["a"]),
+    "4: a range without offset": (HEAD + "#EXTINF:4,\n#EXT-X-BYTERANGE:6\na\n", ["a"]),
+    "4: a range without offset; expected": (HEAD + "#EXTINF:4,\n#EXT-X-BYTERANGE:6@\na\n", ["a"]),
     "3: #EXT-X-MEDIA in a media playlist": (
         HEAD + '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="b"\n#EXTINF:4,\n0\n',
         ["0"],
@@ -308,6 +306,16 @@ def test_what_a_player_plays_on_from_is_read_with_a_remark(remark: str) -> None:
          "#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n")),
         ("3: #EXT-X-TARGETDURATION in a multi", ("#EXTM3U\n#EXT-X-TARGETDURATION:4\n"
          "#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n")),
+        *((f"3: variant: {wrong.partition('=')[0]}", f"#EXTM3U\n#EXT-X-STREAM-INF:{wrong}\nv\n")
+          for wrong in ("BANDWIDTH=-1", "BANDWIDTH=inf", "BANDWIDTH=1.5", 'RESOLUTION="1"',
+                        "AVERAGE-BANDWIDTH=x", "FRAME-RATE=30000/1001", "SCORE=best")),
+        *((f"3: {tag}: no {name}", f"#EXTM3U\n{tag}:{listed}\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n")
+          for tag, name, listed in (
+              ("#EXT-X-MEDIA", "GROUP-ID", 'TYPE=AUDIO,NAME="n"'),
+              ("#EXT-X-MEDIA", "TYPE", 'GROUP-ID="a",NAME="n"'),
+              ("#EXT-X-I-FRAME-STREAM-INF", "URI", "BANDWIDTH=1"),
+              ("#EXT-X-CONTENT-STEERING", "SERVER-URI", 'PATHWAY-ID="a"'),
+          )),
         ("3: a URI without a tag", "#EXTM3U\nw\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n"),
     ],
 )  # fmt: skip
@@ -316,6 +324,22 @@ def test_variants_are_read_with_remarks_too(remark: str, text: str) -> None:
     assert isinstance(read, MultivariantPlaylist)
     assert [variant.uri for variant in read.variants] == ["v"]
     assert [each for each in read.remarks if each.startswith(f"p:{remark}")]
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        'BANDWIDTH="7",CODECS="a,b"',
+        "BANDWIDTH=7 , CODECS='a,b'",
+        'junk,BANDWIDTH=7,CODECS="a,b",X="',
+        'bandwidth=7,codecs="a,b"',
+        'BANDWIDTH=6,CODECS="a,b",BANDWIDTH=7',
+    ],
+)
+def test_attribute_lists_are_read_as_players_read_them(listed: str) -> None:
+    read = parse(f"#EXTM3U\n#EXT-X-STREAM-INF:{listed}\nv\n")
+    assert isinstance(read, MultivariantPlaylist)
+    assert (read.variants[0].bandwidth_bps, read.variants[0].codecs) == (7, "a,b")
 
 
 def test_a_rendition_without_a_name_has_that_of_its_language_or_group() -> None:
