@@ -61,6 +61,48 @@ class DisagreementError(PeerError):
     metavar="DIR",
     help="Key store of an encrypted package.",
 )
+@click.option(
+    "--browser",
+    "players",
+    metavar="PLAYER,…",
+    help="Compare with players in Chromium instead: hls.js, shaka, native.",
+)
+@click.option(
+    "--players",
+    "players_dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of npm packages with the players.  [default: npm fetches them]",
+)
+@click.option(
+    "--rung",
+    "rungs",
+    multiple=True,
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="With --browser: play this rung alone; repeat for several.  [default: players choose]",
+)
+@click.option(
+    "--runs",
+    default=2,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="With --browser: playbacks of each case in the browser.",
+)
+@click.option(
+    "--jobs",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="With --browser: playbacks at a time; too many spoil the figures.",
+)
+@click.option(
+    "--records",
+    "record_dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="With --browser: keep what the page wrote down, a file for each playback.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 @click.pass_context
 def agree(
@@ -70,6 +112,12 @@ def agree(
     algorithms: tuple[str, ...],
     max_play_s: float,
     keys_dir: Path | None,
+    players: str | None,
+    players_dir: Path | None,
+    rungs: tuple[int, ...],
+    runs: int,
+    jobs: int,
+    record_dir: Path | None,
     as_json: bool,
 ) -> None:
     """Measure how far simulation and HTTP differ on PACKAGE.
@@ -79,15 +127,24 @@ def agree(
     number of stalls differs, mean bitrate by more than 2 % or stalled time by more than
     10 %. Run it on an idle machine.
 
+    With --browser real players in Chromium (Debian's chromium, driven by Playwright) play
+    PACKAGE over the same shaped link, beside `abr play` and `abr simulate`; what their first
+    picture takes beyond the network is calibrated on this machine. Exits 1 when fewer than 95 %
+    of the pairs with hls.js agree: stalls within 1, stalled time within 10 % or 0.5 s, startup
+    within 0.25 s, and 90 % of segments on the same rung where it chooses. Where there is no
+    browser this is skipped, and said so.
+
     \b
     Examples:
       abr agree packages/film
       abr agree packages/film --trace lte.csv --trace 3g.json --trace home.txt
       abr agree packages/film -a bba-0 -a throughput --duration 120 --json
+      abr agree packages/film --browser hls.js --trace lte.csv --rung 0 --rung 3
     """
     from abr.demotraces import demo_traces
     from abr.files.traces import resolve_trace
     from bench.analysis.agreement import gap_between
+    from bench.stack.cli import browsers
     from player import simulate
     from player.config import PlayerConfig
     from transcode.files.reader import read_presentation
@@ -95,6 +152,22 @@ def agree(
     config = configuration(ctx, "player", PlayerConfig)
     top_bps = float(read_presentation(package).bitrates_bps[-1])
     traces = [resolve_trace(text) for text in trace_texts] or list(demo_traces(top_bps))
+    if players is not None:
+        asked = browsers.Asked(
+            package=package,
+            keys_dir=keys_dir,
+            players=browsers.players_named(players),
+            folder=players_dir,
+            rungs=rungs,
+            runs=runs,
+            jobs=jobs,
+            seconds=max_play_s,
+            record_dir=record_dir,
+            as_json=as_json,
+        )
+        if beyond := browsers.compare(asked, traces, config):
+            raise DisagreementError(f"{package}: {'; '.join(beyond)}")
+        return
     plans = [(trace, algorithm) for trace in traces for algorithm in algorithms]
     lives = run_async(_play_all(package, plans, config, max_play_s, keys_dir))
     gaps = [

@@ -1,0 +1,1 @@
+"""Shells: a browser driven, players fetched."""
