@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench.stack.cli.agree import agree
 from abr.trace import Trace
 from bench.browser.record import read_record
 from bench.browser.run.chromium import Chromium, Plan
+from bench.stack.cli.agree import agree
 from bench.stack.stack import Stack
 from tests.fakes.browser import obstacle
 from transcode.files.reader import read_index
