@@ -24,6 +24,7 @@ from abr.link import Link, SharedLink
 from abr.log import SessionLog
 from abr.media import Presentation, SideFiles, constant_presentation
 from abr.qoe import shortfall
+from abr.redaction import Redactor
 from abr.trace import Trace
 from origin.tokens.redaction import redact
 from player.config import PlayerConfig
@@ -161,7 +162,7 @@ async def play(
     from player.drivers.live import LiveDriver
     from player.drivers.transport import HttpTransport
 
-    wrong = f"{redact(url)}: not an HTTP URL; expected http://HOST/.../multivariant.m3u8"
+    wrong = f"{redact(Redactor().url(url))}: not an HTTP URL; expected http://HOST/.../multivariant.m3u8"
     try:
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)

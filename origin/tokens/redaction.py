@@ -20,15 +20,19 @@ _LOOSE_TOKEN = re.compile(
 # Of a query only the names and values that hold no secret by themselves would be of use.
 _QUERY = re.compile(r"\?[^\s\"']+")
 
+_USER = re.compile(r"(?<=://)[^\s/?#@\"']*@")
+_DATA = re.compile(r"\b(data:[^\s,\"']{0,200},)[^\s\"'<>]+", re.IGNORECASE)
+
 
 def redact(text: str) -> str:
     """``text`` (a URL, a path, a log line) with every token replaced by ``-``.
 
-    Queries are taken out whole, and so is what follows ``/t/`` if it is not exactly a token.
+    Queries, user and password and what ``data:`` URLs hold are taken out whole, and so is what
+    follows ``/t/`` if it is not exactly a token.
     Servers do not rely on it for what strangers send: of a request without permission they log
     no part of its path.
     """
-    text = _PATH_TOKEN.sub(r"\1\2\3-", text)
+    text = _DATA.sub(r"\1-", _USER.sub("-@", _PATH_TOKEN.sub(r"\1\2\3-", text)))
     return _QUERY.sub("?-", _LOOSE_TOKEN.sub("-", text))
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -117,7 +118,31 @@ def check_algorithm(name: str, params: tuple[str, ...]) -> tuple[str, dict[str, 
 
 
 def command_line() -> str:
-    """The command as it was called, without the token of its URL."""
+    """The command as it was called, without the secrets of its URLs and fields."""
+    return shlex.join(["abr", *shown_arguments(sys.argv[1:])])
+
+
+def shown_arguments(arguments: Sequence[str]) -> list[str]:
+    """Arguments as a log may hold them: without secrets in URLs, and fields without values."""
+    from abr.redaction import Redactor
     from origin.tokens.redaction import redact
 
-    return redact(shlex.join(["abr", *sys.argv[1:]]))
+    shown: list[str] = []
+    is_field = False
+    for each in arguments:
+        option = _FIELD_OPTION.match(each)
+        if is_field or option is None:
+            shown.append(_without_value(each) if is_field else redact(Redactor().words(each)))
+            is_field = False
+        else:
+            shown.append(option[0] + _without_value(each[option.end() :]))
+            is_field = each in ("-H", "--header")
+    return shown
+
+
+_FIELD_OPTION = re.compile(r"--header(?:=|$)|-H")
+
+
+def _without_value(field: str) -> str:
+    name, colon, _ = field.partition(":")
+    return f"{name}: -" if colon else "-" if field else ""

@@ -16,12 +16,14 @@ from abr import __version__
 from abr.decision import Decision, RunningAlgorithm
 from abr.log import SessionLog, reason_name
 from abr.media import Presentation
+from abr.redaction import Redactor
 from abr.settings import config_hash
-from origin.paths import shown_url
+from origin.paths import token_of
 from player.config import PlayerConfig
 from player.playback.actions import TrackName, Want
 from player.playback.requests import Request
 from player.playback.states import SegmentStart, StateChange
+from transcode.playlist.redaction import redact_playlist
 
 
 class Recorder:
@@ -29,7 +31,7 @@ class Recorder:
 
     Args:
         source: What is played, as given to the session.
-        url: The same as a URL; never written with its token.
+        url: The same as a URL; no secret of it, or of any that follows, is written.
         config: The player's settings.
         given: What else the first line should say.
     """
@@ -41,7 +43,9 @@ class Recorder:
         config: PlayerConfig,
         given: Mapping[str, Any],
     ) -> None:
-        self._folder = url.rpartition("/")[0] + "/"
+        self._names = Redactor(token_of(url))
+        self._folder = folder_of(url)
+        self._has_url = isinstance(source, str)
         self._presentation: Presentation | None = None
         self._reasons: tuple[str, ...] = ()
         self._rungs: dict[int, int] = {}
@@ -50,7 +54,7 @@ class Recorder:
         self.log = SessionLog(
             {
                 "version": __version__,
-                "source": shown_url(url),
+                "source": self._names.url(url),
                 **known,
                 **given,
                 "config": asdict(config),
@@ -62,12 +66,16 @@ class Recorder:
         return f"<Recorder {self.log.provenance['source']}, {len(self.log.records)} records>"
 
     def shorten(self, url: str) -> str:
-        """A URL as a log may show it: relative to the playlist's, never with a token."""
-        return url[len(self._folder) :] if url.startswith(self._folder) else shown_url(url)
+        """A URL as a log may show it: relative to the playlist's, and without secrets."""
+        return self._names.url(url.removeprefix(self._folder))
+
+    def words(self, text: str) -> str:
+        """A message as a log may hold it: without the secrets of the URLs it names."""
+        return self._names.words(text)
 
     def set_presentation(self, presentation: Presentation, running: RunningAlgorithm) -> None:
         """What is played, and what decides."""
-        self._presentation = presentation
+        self._presentation, title = presentation, presentation.title
         self._reasons = running.reasons
         self.log.provenance.update(
             algorithm=running.name,
@@ -75,7 +83,7 @@ class Recorder:
             whys=list(running.reasons),
             rungs=presentation.rungs,
             ladder_bps=presentation.bitrates_bps.tolist(),
-            title=presentation.title,
+            title=self._names.segment(title) if self._has_url else title,
             segments=presentation.segments,
             duration_s=presentation.duration_s,
             presentation_digest=presentation.digest(),
@@ -97,7 +105,7 @@ class Recorder:
 
     def add_playlist(self, text: str) -> None:
         """What just finished is a playlist."""
-        self.log.records[-1]["text"] = text
+        self.log.records[-1]["text"] = redact_playlist(text, self._names)
 
     def add_wake(self, under_way: Iterable[Request], now_s: float) -> None:
         """The time of a ``WakeAt`` has come; what had arrived by then decides what follows."""
@@ -130,7 +138,7 @@ class Recorder:
 
     def add_note(self, text: str, now_s: float) -> None:
         """Something that people should know: what was left out, or put right."""
-        self.log.add("note", now_s, text=text)
+        self.log.add("note", now_s, text=self.words(text))
 
     def add_buffer(
         self, track: TrackName, *, now_s: float, before_s: float, buffer_s: float
@@ -159,6 +167,11 @@ class Recorder:
                 bitrate_bps=float(presentation.bitrates_bps[rung]),
                 **seen,
             )
+
+
+def folder_of(url: str) -> str:
+    """What a URL that is relative to ``url`` begins with."""
+    return url.partition("#")[0].partition("?")[0].rpartition("/")[0] + "/"
 
 
 def _locate(want: Want) -> dict[str, Any]:

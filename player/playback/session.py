@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Literal
 
 from abr.decision import Algorithm
@@ -160,6 +160,7 @@ class PlaybackSession:
     def failed(self, request_id: int, now_s: float, failure: Failure) -> tuple[Action, ...]:
         """A request failed; also when what it brought turned out to be unusable."""
         if self._enter(now_s):
+            failure = replace(failure, message=self._recorder.words(failure.message))
             self.log.add("failed", now_s, id=request_id, **asdict(failure))
             with self._planning():
                 request = self._loader.book.close(request_id)
@@ -211,7 +212,7 @@ class PlaybackSession:
             yield
             self._loader.plan()
         except PlaybackError as exc:
-            self._end(f"error: {exc}")
+            self._end(f"error: {self._recorder.words(str(exc))}")
 
     def _leave(self) -> tuple[Action, ...]:
         self._end_with_playback()

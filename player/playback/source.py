@@ -11,6 +11,7 @@ is looked up by media time. A playlist that arrives again replaces what it broug
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
 
 from abr.decision import Algorithm, Rule
 from abr.errors import PlaybackError
@@ -51,7 +52,7 @@ class Source:
         self._variables: Mapping[str, str] | None = None
         self._name = ""
         if not isinstance(source, Presentation):
-            self._name = source.rpartition("/")[0].rpartition("/")[2]
+            self._name = urlsplit(source).path.rpartition("/")[0].rpartition("/")[2]
             self.first_wants = (Want(kind="multivariant", url=source),)
             return
         self._given = source
