@@ -132,7 +132,9 @@ class Rule:
     advance: it is started with ``start(params, presentation, trace)``, and it cannot play
     over a real network. With ``needs_quality`` it knows how good segments look: it is started
     with ``start(params, ladder_bps, durations_s, quality)``, the last of shape (R, N), and it
-    plays only what was measured.
+    plays only what was measured. With ``needs_listing`` it knows what the multivariant playlist
+    states: it is started with ``start(params, ladder_bps, durations_s, peaks_bps, listed_first)``,
+    peak rates of shape (R,), or (0,) where nobody stated them, and the rung listed first, or -1.
     """
 
     name: str
@@ -149,6 +151,7 @@ class Rule:
     waited: Callable[[Any, Any, Observation, float], None] | None = field(default=None, repr=False)
     needs_trace: bool = False
     needs_quality: bool = False
+    needs_listing: bool = False
     heavy: tuple[Callable[..., Any], ...] = field(default=(), repr=False)
     """Functions in which ``start`` spends its time; a simulator may compile them."""
     reasons: tuple[str, ...] = field(default=("",), repr=False)
@@ -339,6 +342,10 @@ def start_state(rule: Rule, presentation: Presentation, trace: Trace | None = No
     """
     if not rule.needs_trace:
         known = (presentation.bitrates_bps, presentation.durations_s)
+        if rule.needs_listing:
+            peaks_bps = presentation.peak_bitrates_bps
+            stated_bps = np.empty(0) if peaks_bps is None else peaks_bps
+            return rule.start(rule.params, *known, stated_bps, presentation.listed_first)
         if not rule.needs_quality:
             return rule.start(rule.params, *known)
         if presentation.quality is None:

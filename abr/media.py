@@ -126,6 +126,9 @@ class Presentation:
     None: they do."""
     side_files: SideFiles | None = None
     """What is fetched beside segments; None: nothing is, everything is known beforehand."""
+    listed_first: int = -1
+    """Rung that a multivariant playlist lists first; -1 where nobody says."""
+    peak_bitrates_bps: FloatArray | None = None
 
     def __post_init__(self) -> None:
         for name in ("bitrates_bps", "sizes_bytes", "durations_s"):

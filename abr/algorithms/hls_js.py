@@ -6,7 +6,9 @@ does, up to 4 s of stall (at most one segment) are accepted; failing that, the l
 is chosen. With two segments in the buffer the mean rate is used instead of the peak. A
 download that has taken more than half a segment duration and would outlast the buffer is
 abandoned for a lower rung that would not. If even that is more than twice as fast, the
-player starts over at the lowest rung and discards its estimate.
+player starts over at the lowest rung and discards its estimate. Otherwise, if the lower rung's
+playlist must be loaded first, the download goes on meanwhile and is judged again when it is
+here: what it brought counts as a second sample.
 
 The throughput sample of a download is its bytes over the time from request to last byte,
 less the wait for the first byte up to its usual length, with a weight of those seconds in
@@ -18,12 +20,12 @@ Source: npm package hls.js 1.7.4: ``AbrController`` (``nextAutoLevel``, ``findBe
 ``LevelController.onManifestLoaded``; parameters from ``config.ts``. Its decisions for
 video on demand are reproduced.
 
-deviation: the peak rate (BANDWIDTH) is that of the rung's largest segment over its duration,
-the mean rate (AVERAGE-BANDWIDTH) is nominal.
+deviation: where nobody states the peak rate (BANDWIDTH), it is that of the rung's largest
+segment over its duration; the mean rate (AVERAGE-BANDWIDTH) is nominal.
 
 deviation: the playlist of a rung is assumed to be loaded once the rung has been requested,
-and to take no time after its first byte. Parsing takes no time. Waits for initialisation
-sections do not count towards the usual wait.
+and to take no time after its first byte, nor before it when a download is abandoned. Parsing
+takes no time. Waits for initialisation sections do not count towards the usual wait.
 
 deviation: hls.js checks a download every 0.1 s, here the player asks.
 
@@ -41,7 +43,7 @@ import numpy as np
 from abr.decision import Decision, Download, Observation, Progress, Rule
 from abr.media import FloatArray
 
-_FIRST, _FITS, _LATE, _LOWEST, _EMERGENCY, _RESTART = 0, 1, 2, 3, 4, 5
+_FIRST, _FITS, _LATE, _LOWEST, _EMERGENCY, _RESTART, _AT_ONCE = 0, 1, 2, 3, 4, 5, 6
 _USUAL_WAIT_S = 0.1
 _MIN_WAIT_MS = 5.0
 _MIN_WEIGHT = 0.001
@@ -62,8 +64,9 @@ class Params(NamedTuple):
     """Estimate before the first download; ``abrEwmaDefaultEstimate``."""
     initial_max_bps: float = 5e6
     """Limit up to which the first variant's rate raises it; ``abrEwmaDefaultEstimateMax``."""
-    first_rung: int = 0
-    """The variant that the multivariant playlist lists first."""
+    first_rung: int = -1
+    """The variant that the multivariant playlist lists first; -1: as it does, the lowest where
+    nobody says."""
     factor: float = 0.95
     """Fraction of the estimate that must sustain a rung; ``abrBandWidthFactor``."""
     up_factor: float = 0.7
@@ -88,32 +91,55 @@ class State(NamedTuple):
     default_bps: FloatArray
     """Estimate in the absence of samples, shape (1,)."""
     peak_bps: FloatArray
-    """Peak rate of each rung, 0 before the first decision, shape (R,)."""
+    """Peak rate of each rung, 0 before the first decision if nobody stated it, shape (R,)."""
+    listed_first: FloatArray
+    """Rung that the multivariant playlist lists first, shape (1,)."""
     has_playlist: FloatArray
     """1 for each rung that has been requested, shape (R,)."""
     mean_segment_s: FloatArray
     """Mean length of a segment, shape (1,)."""
 
 
-def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """Create the state of one playback."""
+def start(
+    params: Params,
+    ladder_bps: FloatArray,
+    durations_s: FloatArray,
+    peaks_bps: FloatArray,
+    listed_first: int,
+) -> State:
+    """Create the state of one playback.
+
+    Args:
+        params: The parameters.
+        ladder_bps: Nominal rate of each rung.
+        durations_s: Of each segment.
+        peaks_bps: Stated peak rate of each rung; none where nobody stated it.
+        listed_first: The rung listed first; -1 where nobody says.
+    """
     rungs = len(ladder_bps)
-    return State(
+    first = params.first_rung if params.first_rung >= 0 else listed_first
+    state = State(
         np.array([params.half_life_fast_s, params.half_life_slow_s]),
         np.zeros(2),
         np.zeros(1),
         np.zeros(2),
         np.full(1, params.initial_bps),
         np.zeros(rungs),
+        np.full(1, float(min(max(first, 0), rungs - 1))),
         np.zeros(rungs),
         np.full(1, np.mean(durations_s)),
     )
+    if len(peaks_bps) == rungs:
+        state.peak_bps[:] = peaks_bps
+        _set_first_estimate(params, state)
+    return state
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
     """Choose the highest rung that fits without a stall, or else with a short one."""
     if state.peak_bps[0] == 0:
-        _read_rates(params, state, seen)
+        read_peaks(seen, state.peak_bps)
+        _set_first_estimate(params, state)
     rung, reason = 0, _LOWEST
     if seen.last_rung < 0 or seen.segment < 1:
         for q in range(len(seen.ladder_bps)):
@@ -141,11 +167,31 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
     stay = Decision(progress.rung, 0.0, _FITS)
     if not params.abandon or progress.rung == 0 or seen.last_rung < 0:
         return stay
+    verdict = _judge(params, state, seen, progress, False)
+    if verdict.rung < 0:
+        return stay
+    if verdict.reason == _EMERGENCY and state.has_playlist[verdict.rung] == 0:
+        state.has_playlist[verdict.rung] = 1.0
+        again = _judge(params, state, seen, progress, True)
+        if again.rung >= 0:
+            verdict = again
+    state.has_playlist[verdict.rung] = 1.0
+    return verdict
+
+
+def _judge(
+    params: Params, state: State, seen: Observation, progress: Progress, is_second: bool
+) -> Decision:
+    """The lower rung to load instead of a download under way; -1 for none.
+
+    A second look, when the playlist of a lower rung is here, does not wait any longer.
+    """
     rung = progress.rung
     segment_s = seen.durations_s[progress.segment]
     buffer_s, received_bytes = progress.buffer_s, progress.received_bytes
     loading_s = progress.now_s - progress.start_s
     usual_s = _usual_wait_s(state)
+    stay = Decision(-1, 0.0, _FITS)
     if (
         loading_s <= max(usual_s, segment_s / 2) + _ROUNDING_S
         or received_bytes >= progress.size_bytes
@@ -186,13 +232,14 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
     best = _highest(state, seen, lower, lower_bps, segment_s, buffer_s)
     if best >= 0:
         lower = best
-    reason = _EMERGENCY
-    if left_s > 2 * lower_s and lower > 0:
-        best = _highest(state, seen, lower, state.peak_bps[0], segment_s, buffer_s)
-        lower, reason = max(best, 0), _RESTART
-        _forget(state, state.peak_bps[lower])
-    state.has_playlist[lower] = 1.0
-    return Decision(lower, 0.0, reason)
+    if left_s <= 2 * lower_s and not is_second:
+        return Decision(lower, 0.0, _EMERGENCY)
+    if lower == 0:
+        return Decision(lower, 0.0, _AT_ONCE)
+    best = _highest(state, seen, lower, state.peak_bps[0], segment_s, buffer_s)
+    lower = max(best, 0)
+    _forget(state, state.peak_bps[lower])
+    return Decision(lower, 0.0, _RESTART)
 
 
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
@@ -211,11 +258,9 @@ def read_peaks(seen: Observation, peak_bps: FloatArray) -> None:
             peak_bps[q] = max(peak_bps[q], rate_bps)
 
 
-def _read_rates(params: Params, state: State, seen: Observation) -> None:
-    """Set the peak rates, as in a multivariant playlist, and from them the first estimate."""
-    read_peaks(seen, state.peak_bps)
-    first = min(max(params.first_rung, 0), len(seen.ladder_bps) - 1)
-    first_bps = min(state.peak_bps[first], params.initial_max_bps)
+def _set_first_estimate(params: Params, state: State) -> None:
+    """Set the first estimate, from the rate of the variant listed first."""
+    first_bps = min(state.peak_bps[int(state.listed_first[0])], params.initial_max_bps)
     state.default_bps[0] = max(state.default_bps[0], first_bps)
 
 
@@ -336,5 +381,14 @@ def make(**params: float) -> Rule:
         choose=choose,
         reconsider=reconsider,
         delivered=delivered,
-        reasons=("first rung", "fits", "fits with a stall", "lowest", "too slow", "starts over"),
+        needs_listing=True,
+        reasons=(
+            "first rung",
+            "fits",
+            "fits with a stall",
+            "lowest",
+            "too slow",
+            "starts over",
+            "much too slow",
+        ),
     )

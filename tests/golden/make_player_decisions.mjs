@@ -15,7 +15,7 @@ const PLAYERS = {
   dashjs: { package: 'dashjs', module: 'dashjs', seeds: [89, 99, 112, 126, 130, 206, 241, 256] },
   l2a: { package: 'dashjs', module: 'dashjs', only: 'l2ARule', seeds: [8, 89, 129, 136, 138, 175, 182] },
   lol_plus: { package: 'dashjs', module: 'dashjs', only: 'loLPRule', seeds: [34, 35, 59, 71, 74, 87, 241] },
-  hls_js: { package: 'hls.js', module: 'hls', seeds: [39, 86, 98, 180, 187, 201, 261, 276] },
+  hls_js: { package: 'hls.js', module: 'hls', seeds: [39, 86, 95, 98, 180, 187, 201, 261, 276] },
   shaka: { package: 'shaka-player', module: 'shaka', seeds: [71, 74, 75, 98, 221, 230, 244] },
 };
 

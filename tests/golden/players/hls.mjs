@@ -83,6 +83,19 @@ function adapter(title, play, Hls) {
     levels[level].details = { averagetargetduration: seconds, live: false };
   }
 
+  // A lower level without a playlist: it is loaded, at once here, while the download goes on,
+  // and the download is judged again then.
+  function loadMissing() {
+    for (let level = switchedTo; level >= 0 && !levels[level].details; level = switchedTo) {
+      playlist(level);
+      on[Events.LEVEL_LOADED](Events.LEVEL_LOADED, {
+        details: levels[level].details,
+        levelInfo: levels[level],
+        stats: { loading: { start: clock.now, first: clock.now, end: clock.now } },
+      });
+    }
+  }
+
   return {
     everyMs: 400,
     fromMs: () => 400,
@@ -121,6 +134,7 @@ function adapter(title, play, Hls) {
       if (seen.received) stats.total = seen.size;
       switchedTo = -1;
       abr._abandonRulesCheck();
+      loadMissing();
       if (seen.now - seen.start <= title.segmentMs / 2) return null;
       if (switchedTo < 0) return -1;
       playlist(switchedTo);
