@@ -118,6 +118,8 @@ class Presentation:
     """Name of the quality metric, such as ``vmaf``; None without ``quality``."""
     title: str = ""
     """Name for reports."""
+    listed_first: int = -1
+    """Rung that a multivariant playlist lists first; -1 where nobody says."""
     audio_sizes_bytes: FloatArray | None = None
     """Size of the audio that goes with every segment, shape (N,), where it is fetched on
     its own; None where there is none, or it lies within the video."""
@@ -126,14 +128,16 @@ class Presentation:
     None: they do."""
     side_files: SideFiles | None = None
     """What is fetched beside segments; None: nothing is, everything is known beforehand."""
-    listed_first: int = -1
-    """Rung that a multivariant playlist lists first; -1 where nobody says."""
     peak_bitrates_bps: FloatArray | None = None
+    """Peak bit rate per rung as a multivariant playlist states it (BANDWIDTH), sound included,
+    shape (R,); None where nobody stated it."""
 
     def __post_init__(self) -> None:
         for name in ("bitrates_bps", "sizes_bytes", "durations_s"):
             object.__setattr__(self, name, frozen_array(getattr(self, name)))
         rungs, segments = len(self.bitrates_bps), len(self.durations_s)
+        if not -1 <= self.listed_first < rungs:
+            raise ValueError(f"listed_first is {self.listed_first}; expected -1 or a rung")
         if rungs == 0 or segments == 0:
             raise ValueError("a presentation needs at least one rung and one segment")
         if self.sizes_bytes.shape != (rungs, segments):
@@ -156,6 +160,11 @@ class Presentation:
             if not (np.isfinite(audio).all() and (audio >= 0).all()):
                 raise ValueError(f"{name} must be finite, and 0 or more")
             object.__setattr__(self, name, audio)
+        if self.peak_bitrates_bps is not None:
+            peaks = frozen_array(self.peak_bitrates_bps)
+            if peaks.shape != (rungs,) or not (np.isfinite(peaks).all() and (peaks > 0).all()):
+                raise ValueError(f"peak_bitrates_bps is {peaks}; expected {rungs} positive rates")
+            object.__setattr__(self, "peak_bitrates_bps", peaks)
         self._check_quality()
         if self.side_files is not None:
             self.side_files.check(rungs, segments)
@@ -188,16 +197,26 @@ class Presentation:
         """Media seconds in all."""
         return float(self.durations_s.sum())
 
+    @property
+    def peaks_bps(self) -> FloatArray:
+        """Peak bit rate per rung, the mean where none was stated, shape (R,)."""
+        stated = self.peak_bitrates_bps
+        return self.bitrates_bps if stated is None else stated
+
     def digest(self) -> str:
         """SHA-256 over ladder, sizes, durations and side files: equal on every machine."""
         hasher = hashlib.sha256()
         for array in (self.bitrates_bps, self.sizes_bytes, self.durations_s):
             hasher.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
+        if self.listed_first >= 0:
+            hasher.update(b"listed first %d" % self.listed_first)
         # Only where there are any, so that presentations without keep the digest they had.
         if self.audio_sizes_bytes is not None:
             hasher.update(b"audio" + self.audio_sizes_bytes.astype("<f8").tobytes())
         if self.audio_durations_s is not None:
             hasher.update(b"lasting" + self.audio_durations_s.astype("<f8").tobytes())
+        if self.peak_bitrates_bps is not None:
+            hasher.update(b"peaks" + self.peak_bitrates_bps.astype("<f8").tobytes())
         if self.side_files is not None:
             hasher.update(b"side files" + self.side_files.digest())
         return hasher.hexdigest()

@@ -232,10 +232,9 @@ def _judge(
     best = _highest(state, seen, lower, lower_bps, segment_s, buffer_s)
     if best >= 0:
         lower = best
-    if left_s <= 2 * lower_s and not is_second:
-        return Decision(lower, 0.0, _EMERGENCY)
-    if lower == 0:
-        return Decision(lower, 0.0, _AT_ONCE)
+    is_urgent = left_s > 2 * lower_s
+    if lower == 0 or not (is_urgent or is_second):
+        return Decision(lower, 0.0, _AT_ONCE if is_urgent else _EMERGENCY)
     best = _highest(state, seen, lower, state.peak_bps[0], segment_s, buffer_s)
     lower = max(best, 0)
     _forget(state, state.peak_bps[lower])

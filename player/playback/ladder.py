@@ -40,6 +40,10 @@ class Rung:
     bitrate_bps: float
     places: tuple[Place, ...]
     """In the order listed; at least one."""
+    is_first: bool = False
+    """Listed first, of all that are played."""
+    peak_bps: float = 0.0
+    """As listed (BANDWIDTH); 0 where nothing is."""
 
 
 def rungs_of(playlist: MultivariantPlaylist, *, url: str) -> list[Rung]:
@@ -75,7 +79,11 @@ def rungs_of(playlist: MultivariantPlaylist, *, url: str) -> list[Rung]:
         if audio_url == video_url:  # as without a URI: RFC 8216, 4.3.4.1, within the variant
             audio_url = None
         place = Place(video_url=video_url, audio_url=audio_url)
-        ladder.setdefault(rate, Rung(bitrate_bps=rate, places=(place,)))
+        peak_bps = float(variant.bandwidth_bps)
+        rung = Rung(
+            bitrate_bps=rate, places=(place,), peak_bps=peak_bps, is_first=variant is listed[0]
+        )
+        ladder.setdefault(rate, rung)
     if not ladder:
         raise PlaybackError("the multivariant playlist lists no variant; nothing to play")
     return [ladder[rate] for rate in sorted(ladder)]

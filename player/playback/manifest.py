@@ -51,7 +51,14 @@ def presentation_from_playlists(
     fill_known_sizes(sizes, listed, video_rates, sum(1 << rung for rung in loaded))
     if not (sizes > 0).all():
         raise PlaybackError("a segment of no bytes; expected an EXT-X-BYTERANGE longer than 0")
-    return Presentation(bitrates_bps=rates, sizes_bytes=sizes, durations_s=durations, title=title)
+    return Presentation(
+        bitrates_bps=rates,
+        sizes_bytes=sizes,
+        durations_s=durations,
+        title=title,
+        listed_first=next((n for n, rung in enumerate(rungs) if rung.is_first), -1),
+        peak_bitrates_bps=np.array([rung.peak_bps or rung.bitrate_bps for rung in rungs]),
+    )
 
 
 def _sizes_on(grid: Timeline, timeline: Timeline, nominal_bps: float) -> FloatArray:

@@ -194,6 +194,7 @@ def _as_lists(presentation: Presentation) -> dict[str, Any]:
         "sizes_bytes": presentation.sizes_bytes.tolist(),
         "durations_s": presentation.durations_s.tolist(),
         "title": presentation.title,
+        "listed_first": presentation.listed_first,
     }
     if presentation.quality is not None:
         known["quality"] = presentation.quality.tolist()
@@ -202,6 +203,8 @@ def _as_lists(presentation: Presentation) -> dict[str, Any]:
         known["audio_sizes_bytes"] = presentation.audio_sizes_bytes.tolist()
     if presentation.audio_durations_s is not None:
         known["audio_durations_s"] = presentation.audio_durations_s.tolist()
+    if presentation.peak_bitrates_bps is not None:
+        known["peak_bitrates_bps"] = presentation.peak_bitrates_bps.tolist()
     if presentation.side_files is not None:
         side = asdict(presentation.side_files)
         known["side_files"] = {

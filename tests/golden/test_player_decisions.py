@@ -23,7 +23,7 @@ from abr.media import Presentation
 HERE = Path(__file__).parent
 MAKERS: dict[str, tuple[Any, int]] = {
     "dashjs": (dashjs.make, 686),
-    "hls_js": (hls_js.make, 881),
+    "hls_js": (hls_js.make, 1016),
     "l2a": (l2a.make, 420),
     "lol_plus": (lol_plus.make, 420),
     "shaka": (shaka.make, 420),

@@ -13,7 +13,7 @@ import numpy as np
 
 from abr.media import FloatArray, Presentation, SideFiles
 from transcode.packaging.index import PresentationIndex, Track
-from transcode.packaging.listing import media_playlist_of, multivariant_of
+from transcode.packaging.listing import default_rung, media_playlist_of, multivariant_of
 from transcode.playlist import print_media, print_multivariant
 
 
@@ -36,9 +36,11 @@ def presentation_of_package(index: PresentationIndex) -> Presentation:
         quality=_quality(index),
         quality_metric=None if index.quality is None else index.quality.metric,
         title=index.title,
+        listed_first=default_rung(index),
         audio_sizes_bytes=None if audio is None else audio[0],
         audio_durations_s=None if audio is None else audio[1],
         side_files=_side_files(index),
+        peak_bitrates_bps=np.array([index.bandwidth_bps(r) for r in range(len(index.video))]),
     )
 
 

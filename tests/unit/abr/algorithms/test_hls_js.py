@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from abr.algorithms import hls_js
 from abr.checks import check_algorithm
-from abr.decision import Download, Observation, Progress, RunningAlgorithm, begin, downloads_from
+from abr.decision import (
+    Download,
+    Observation,
+    Progress,
+    RunningAlgorithm,
+    begin,
+    downloads_from,
+    start_state,
+)
 from abr.media import constant_presentation
 
 RATES = (300e3, 750e3, 1500e3, 3000e3, 6000e3)
@@ -77,7 +87,7 @@ def test_only_the_usual_wait_is_left_out_of_a_sample() -> None:
     Of that the weights sqrt(2) exp(-0.005) and sqrt(2) exp(-2) leave less than 2 s.
     """
     rule = hls_js.make()
-    state = rule.start(rule.params, PRESENTATION.bitrates_bps, PRESENTATION.durations_s)
+    state = start_state(rule, PRESENTATION)
     hls_js.delivered(rule.params, state, seen(1, 4.0, 0), Download(0, 0, 15e5, 0.0, 0.1, 4.1))
     assert state.mean_bps[0] / (1 - 0.5 ** (4 / 3)) == pytest.approx(3e6)
     hls_js.delivered(rule.params, state, seen(2, 4.0, 0), Download(1, 0, 15e5, 5.0, 7.0, 11.0))
@@ -101,7 +111,41 @@ def test_a_download_that_outlasts_the_buffer_is_given_up_for_one_that_does_not()
     assert running.reconsider(now, late._replace(buffer_s=4.7)) is None
     answer = running.reconsider(now, late)
     assert answer is not None
-    assert (answer.rung, running.reasons[answer.reason]) == (0, "too slow")
+    assert (answer.rung, running.reasons[answer.reason]) == (0, "much too slow")
+
+
+def test_what_comes_while_a_playlist_is_loaded_is_a_second_sample() -> None:
+    """0.1 MB in 2 s after 0.1 s: 0.4 Mbit/s, 13 s left of rung 2, 7.7 s for rung 1, 5 s of buffer.
+
+    The estimate falls to 300 kbit/s, the rate of rung 0, and without samples. If its playlist is
+    missing, the same is judged again when it is here: 0.7 x 0.4 carries no 0.3, so that counts.
+    """
+    rule = hls_js.make(first_rung=2)
+    late = Progress(102.1, 1, 2, 75e4, 1e5, 100.0, 100.1, 5.0)
+    for has_playlist, samples_s in ((1.0, 0.0), (0.0, 2.0)):
+        state = start_state(rule, PRESENTATION)
+        rule.choose(rule.params, state, seen(0, 0.0, -1))
+        hls_js.delivered(rule.params, state, seen(0, 4.0, 2), Download(0, 2, 75e4, 90, 90.1, 93.1))
+        state.has_playlist[0] = has_playlist
+        answer = hls_js.reconsider(rule.params, state, seen(1, 5.0, 2, 102.1), late)
+        assert (answer.rung, rule.reasons[answer.reason]) == (0, "too slow")
+        assert state.weight_s[0] == pytest.approx(samples_s)
+        assert state.default_bps[0] == 300e3
+
+
+def test_stated_peaks_and_the_variant_listed_first_are_used() -> None:
+    """Rung 3 is listed first and states 4 Mbit/s: that is the first estimate, and what it carries.
+
+    Its segments are of 3 Mbit/s; without a statement they would be the peak.
+    """
+    listed = replace(
+        PRESENTATION, peak_bitrates_bps=1e6 * np.array([0.4, 1, 2, 4, 8]), listed_first=3
+    )
+    rule = hls_js.make()
+    state = start_state(rule, listed)
+    assert state.peak_bps.tolist() == [0.4e6, 1e6, 2e6, 4e6, 8e6]
+    assert state.default_bps[0] == 4e6
+    assert rule.choose(rule.params, state, seen(0, 0.0, -1)).rung == 3
 
 
 def test_the_rung_above_the_lowest_is_never_given_up() -> None:
