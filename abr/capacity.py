@@ -205,6 +205,25 @@ def time_of(table: Offer, bits: float, near: int) -> float:
     return before_s + min(max(begin_s + took_s, begin_s), end_s)
 
 
+def newest_bit_s(table: Offer, t_s: float, near: int) -> float:
+    """When the newest bit by ``t_s`` could come: then, or when the link fell silent before."""
+    rounds, rest_s = fold(table, t_s)
+    period = find_period(table, rest_s, near)
+    if table.capacity_bps[period] > 0:
+        return t_s
+    silent = 0
+    while table.capacity_bps[period] <= 0 and silent < len(table.capacity_bps):
+        silent += 1
+        period -= 1
+        if period < 0:
+            if rounds <= 0:
+                return 0.0
+            rounds -= 1.0
+            period = len(table.capacity_bps) - 1
+    pass_s = rounds * float(table.times_s[-1]) if rounds > 0 else 0.0
+    return pass_s + float(table.times_s[period + 1])
+
+
 # --- a request -----------------------------------------------------------------------------
 
 

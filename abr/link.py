@@ -19,7 +19,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import deque
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from abr import capacity, sharing
 from abr.defaults import RTT_S
@@ -56,6 +56,15 @@ class Link(Protocol):
 
     def received_bytes(self, flow: int, now_s: float) -> float:
         """Bytes of the response that have arrived by ``now_s``."""
+        ...
+
+
+@runtime_checkable
+class TimedLink(Link, Protocol):
+    """A link that knows when it carried something last; of others that is seen when asked."""
+
+    def newest_byte_s(self, now_s: float) -> float:
+        """When the newest byte by ``now_s`` came, for every transfer that was under way."""
         ...
 
 
@@ -200,6 +209,15 @@ class SharedLink:
             return 0.0
         bits = sharing.share_by(self._sharing, self._bits_by(now_s)) - asked.begin_share
         return capacity.body_bytes(bits, asked.size_bytes, self._overhead_bytes)
+
+    def newest_byte_s(self, now_s: float) -> float:
+        """When the newest byte by ``now_s`` came: now, or when the link fell silent.
+
+        Raises:
+            ValueError: time goes back.
+        """
+        self._settle(now_s)
+        return capacity.newest_bit_s(self._table, now_s, self._near)
 
     def _settle(self, now_s: float) -> None:
         """Let everything happen that is due by ``now_s``."""

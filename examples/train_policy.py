@@ -58,7 +58,7 @@ SHAPES: Mapping[str, Shape] = {
     ),
 }
 """Four minutes each; sizes are drawn."""
-OPTIONS = Options(first_byte_limit_s=math.inf, total_limit_s=math.inf)
+OPTIONS = Options(first_byte_limit_s=math.inf, idle_limit_s=math.inf, total_limit_s=math.inf)
 """The default player, without time limits on requests."""
 
 

@@ -46,6 +46,8 @@ class PlayerConfig:
     is restarted must not cost a session."""
     first_byte_limit_s: float = 20.0
     """Longest wait for the first byte before a try is given up."""
+    idle_limit_s: float = 20.0
+    """Longest silence within a body; outages of the measured networks last up to 16 s."""
     total_limit_s: float = 180.0
     """Longest time from request to last byte."""
     backoff_s: float = 0.25
@@ -64,6 +66,7 @@ class PlayerConfig:
             "connections",
             "attempts",
             "first_byte_limit_s",
+            "idle_limit_s",
             "total_limit_s",
         )
         not_negative = (

@@ -74,6 +74,8 @@ class ReplayDriver:
             case "wake":
                 for got in record["received"]:
                     self._receive(got["id"], got["received_bytes"], t_s)
+                    if (newest_s := got.get("newest_byte_s")) is not None:
+                        session.received(got["id"], 0.0, t_s, newest_s=newest_s)
                 session.wake(t_s)
             case "pause":
                 session.pause(t_s)

@@ -13,7 +13,7 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from abr.errors import MissingFileError
-from abr.link import Link
+from abr.link import Link, TimedLink
 from abr.log import SessionLog
 from abr.media import KEY_BYTES, Presentation
 from player.playback.actions import Abort, Action, Ended, Fetch, WakeAt, Want
@@ -214,9 +214,12 @@ class VirtualDriver:
         transfer = self._transfers[flow]
         received = self._link.received_bytes(flow, self._now_s)
         more = received - transfer.reported_bytes
-        if more > 0:
+        newest_s = None
+        if isinstance(self._link, TimedLink):
+            newest_s = self._link.newest_byte_s(self._now_s)
+        if more > 0 or newest_s is not None:
             transfer.reported_bytes = received
-            self._apply(self._session.received(flow, more, self._now_s))
+            self._apply(self._session.received(flow, more, self._now_s, newest_s=newest_s))
 
     def _apply(self, actions: tuple[Action, ...]) -> None:
         for action in actions:

@@ -6,7 +6,7 @@ something is recorded is the session's business. ``docs/formats.md`` lists the f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -107,9 +107,16 @@ class Recorder:
         """What just finished is a playlist."""
         self.log.records[-1]["text"] = redact_playlist(text, self._names)
 
-    def add_wake(self, under_way: Iterable[Request], now_s: float) -> None:
+    def add_wake(
+        self, under_way: Iterable[Request], now_s: float, *, idle: Collection[int] = ()
+    ) -> None:
         """The time of a ``WakeAt`` has come; what had arrived by then decides what follows."""
-        got = [{"id": each.request_id, "received_bytes": each.received_bytes} for each in under_way]
+        got = []
+        for each in under_way:
+            row = {"id": each.request_id, "received_bytes": each.received_bytes}
+            if each.request_id in idle:
+                row["newest_byte_s"] = each.newest_byte_s
+            got.append(row)
         self.log.add("wake", now_s, received=got)
 
     def add_abort(self, request: Request, now_s: float, why: str) -> None:

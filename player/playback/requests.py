@@ -30,6 +30,8 @@ class Request:
     attempt: int
     start_s: float
     first_byte_s: float = math.nan
+    newest_byte_s: float = math.nan
+    """When bytes came last, as far as is known; nan before the first."""
     received_bytes: float = 0.0
     final_url: str = field(default="", repr=False)
     """Where redirects led; empty when nowhere."""
@@ -133,8 +135,14 @@ class RequestBook:
         for request in list(self.active.values()):
             if request.start_s + self._config.total_limit_s <= now_s + INSTANT_S:
                 yield request, f"not complete after {self._config.total_limit_s:g} s"
+            elif self.is_idle(request, now_s):
+                yield request, f"no byte for {self._config.idle_limit_s:g} s"
             elif self._limit_s(request) <= now_s + INSTANT_S:
                 yield request, f"no byte after {self._config.first_byte_limit_s:g} s"
+
+    def is_idle(self, request: Request, now_s: float) -> bool:
+        """Whether its body came to a halt so long ago that it is given up."""
+        return request.newest_byte_s + self._config.idle_limit_s <= now_s + INSTANT_S
 
     def next_time_s(self) -> float:
         """When something here is due next; inf when nothing is."""
@@ -149,7 +157,7 @@ class RequestBook:
         return request
 
     def _limit_s(self, request: Request) -> float:
-        limit_s = self._config.total_limit_s
-        if math.isnan(request.first_byte_s):
-            limit_s = min(limit_s, self._config.first_byte_limit_s)
-        return request.start_s + limit_s
+        total_s = request.start_s + self._config.total_limit_s
+        if math.isnan(request.newest_byte_s):
+            return min(total_s, request.start_s + self._config.first_byte_limit_s)
+        return min(total_s, request.newest_byte_s + self._config.idle_limit_s)

@@ -134,18 +134,30 @@ class PlaybackSession:
     ) -> tuple[Action, ...]:
         """The first bytes of a response are here; ``url`` when redirects changed it."""
         if self._enter(now_s) and (request := self._loader.book.active.get(request_id)):
-            request.first_byte_s = now_s
+            request.first_byte_s = request.newest_byte_s = now_s
             self.log.add("response", now_s, id=request_id)
             if url is not None and request.want.kind in ("multivariant", "media"):
                 request.final_url = url
                 self._recorder.add_redirect(url)
         return self._leave()
 
-    def received(self, request_id: int, size_bytes: float, now_s: float) -> tuple[Action, ...]:
-        """``size_bytes`` more of a body are here; changes nothing but the count."""
+    def received(
+        self, request_id: int, size_bytes: float, now_s: float, *, newest_s: float | None = None
+    ) -> tuple[Action, ...]:
+        """``size_bytes`` more of a body are here; changes nothing but what is known of it.
+
+        Args:
+            request_id: Whose body.
+            size_bytes: How much, since it was reported last.
+            now_s: The time.
+            newest_s: When the newest byte came, if not now.
+        """
         if self._enter(now_s) and (request := self._loader.book.active.get(request_id)):
             request.received_bytes += size_bytes
-        return self._leave()
+            if not math.isnan(request.first_byte_s):
+                newest_s = now_s if newest_s is None else newest_s
+                request.newest_byte_s = max(newest_s, request.first_byte_s)
+        return self._leave(may_wake_early=True)
 
     def finished(
         self, request_id: int, now_s: float, body: bytes | None = None
@@ -173,7 +185,9 @@ class PlaybackSession:
     def wake(self, now_s: float) -> tuple[Action, ...]:
         """The time of the last ``WakeAt`` has come."""
         if self._enter(now_s):
-            self._recorder.add_wake(self._loader.book.active.values(), now_s)
+            book = self._loader.book
+            idle = {each.request_id for each in book.active.values() if book.is_idle(each, now_s)}
+            self._recorder.add_wake(book.active.values(), now_s, idle=idle)
             self._wake_at_s = math.inf
             with self._planning():
                 self._loader.work()
@@ -214,10 +228,12 @@ class PlaybackSession:
         except PlaybackError as exc:
             self._end(f"error: {self._recorder.words(str(exc))}")
 
-    def _leave(self) -> tuple[Action, ...]:
+    def _leave(self, *, may_wake_early: bool = False) -> tuple[Action, ...]:
         self._end_with_playback()
         if not self._is_over:
-            self._set_wake(self._next_wake_s())
+            wake_at_s = self._next_wake_s()
+            # An alarm that every piece of a body puts off would cost more than one in vain.
+            self._set_wake(min(wake_at_s, self._wake_at_s) if may_wake_early else wake_at_s)
         actions = tuple(self._loader.actions)
         self._loader.actions.clear()
         return actions

@@ -93,6 +93,7 @@ configs = st.builds(
     rtt_s=st.sampled_from([0.0, 0.05]),
     response_overhead_bytes=st.sampled_from([0, 700]),
     server_s=st.sampled_from([0.0, 0.004]),
+    idle_limit_s=st.sampled_from([20.0, 6.0, 1.5]),
 )
 
 cases = st.builds(

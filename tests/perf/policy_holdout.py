@@ -49,7 +49,7 @@ SHAPES = {
         bitrates_bps=(1e6, 2.5e6, 5e6, 8e6, 1.4e7, 2.2e7, 3.5e7), segments=60, segment_s=4.0
     ),
 }
-OPTIONS = Options(first_byte_limit_s=math.inf, total_limit_s=math.inf)
+OPTIONS = Options(first_byte_limit_s=math.inf, idle_limit_s=math.inf, total_limit_s=math.inf)
 
 
 def presentations() -> list[Presentation]:

@@ -79,6 +79,7 @@ configs = st.builds(
     attempts=st.sampled_from([1, 3]),
     patience_s=st.sampled_from([0.0, 3.0]),
     first_byte_limit_s=st.just(2.0),
+    idle_limit_s=st.sampled_from([1.5, 20.0]),
     total_limit_s=st.just(6.0),
 )
 

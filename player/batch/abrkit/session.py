@@ -19,7 +19,7 @@ import math
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
-from abr.capacity import Transfer, received_bytes
+from abr.capacity import Transfer, newest_bit_s, received_bytes
 from abr.decision import Decision, Download, Observation, Progress
 from abr.media import FloatArray, Presentation
 from abr.trace import Trace
@@ -57,7 +57,7 @@ from player.batch.abrkit.timeline import (
     options_of,
     play_out,
 )
-from player.batch.abrkit.together import received_of_last
+from player.batch.abrkit.together import others_end_s, received_of_last
 from player.batch.hooks import (
     CAN_LEARN,
     CAN_RECONSIDER,
@@ -383,13 +383,16 @@ def download(
     ask_at_s, overhead_bytes = math.inf, options.overhead_bytes
     if CAN_RECONSIDER and rung > 0:
         ask_at_s = at.now_s + options.reconsider_every_s
+    idle_at_s = transfer.first_byte_s + options.idle_limit_s
     known_bytes = size_bytes
+    if HAS_SIDE_FILES and needs > 0 and others_end_s(out.room, needs + 1) > idle_at_s - INSTANT_S:
+        return end_early(asked, At(at.now_s, at.head, BEYOND))  # their alarms come first
     if HAS_SIDE_FILES:
         known_bytes = float(known[rung, position.segment])
     # Bytes are summed as a driver reports them: at each alarm, and at the end.
     reported_bytes = got_bytes = 0.0
     while True:
-        alarm_s = min(ask_at_s, at.head.begin_at_s)
+        alarm_s = min(ask_at_s, at.head.begin_at_s, idle_at_s)
         is_finished = transfer.end_s <= alarm_s
         until_s = transfer.end_s if is_finished else alarm_s
         if meets_limit(transfer, until_s, options):
@@ -405,6 +408,11 @@ def download(
             )
         got_bytes += now_bytes - reported_bytes
         reported_bytes = now_bytes
+        if at.now_s >= transfer.first_byte_s:
+            newest_s = newest_bit_s(link, at.now_s, transfer.period)
+            idle_at_s = max(newest_s, transfer.first_byte_s) + options.idle_limit_s
+            if idle_at_s <= at.now_s + 2 * INSTANT_S and at.outcome == COMPLETE:
+                return end_early(asked, At(at.now_s, at.head, BEYOND))
         if at.outcome != COMPLETE:
             count_lost(out.totals, now_bytes)
             return end_early(asked, at)

@@ -70,7 +70,7 @@ def fetch_alone(
     """Fetch something that nothing else is fetched beside."""
     transfer = ask_alone(link, options, at.now_s, have, size_bytes)
     totals.downloads += 1
-    at = await_transfer(at, transfer, options, thresholds, totals)
+    at = await_transfer(at, transfer, link, options, thresholds, totals)
     if at.outcome == COMPLETE:
         totals.downloaded_bytes += size_bytes
     return at, with_connections(have, 1, transfer.period)
@@ -115,7 +115,7 @@ def fetch_first_playlists(
         size_bytes = float(numbers[AUDIO_PLAYLIST_BYTES])
         transfer = ask_group(link, options, at.now_s, have, room, 1, size_bytes)
         totals.downloads += 2
-        at = await_transfer(at, whole(transfer, room, 1), options, thresholds, totals)
+        at = await_transfer(at, whole(transfer, room, 1), link, options, thresholds, totals)
         totals.downloaded_bytes += size_bytes + presentation.playlist_bytes[0]
         have = with_connections(have, 2, transfer.period)
     if at.outcome != COMPLETE:
@@ -296,7 +296,7 @@ def fetch_audio(
     totals.downloads += needs + 1
     if outlasts(room, needs, transfer.end_s):
         return At(at.now_s, at.head, BEYOND), have
-    at = await_transfer(at, transfer, options, thresholds, totals)
+    at = await_transfer(at, transfer, link, options, thresholds, totals)
     if at.outcome == COMPLETE:
         totals.downloaded_bytes += size_bytes
         have = with_connections(have, needs + 1, transfer.period)

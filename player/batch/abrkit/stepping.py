@@ -221,7 +221,7 @@ def fetch_video(
     else:
         everything = transfer = ask_alone(link, options, at.now_s, have, size_bytes)
     totals.downloads += needs + 1
-    at = await_transfer(at, everything, options, thresholds, totals)
+    at = await_transfer(at, everything, link, options, thresholds, totals)
     if at.outcome != COMPLETE:
         return Video(at, have, start_s, math.nan, math.nan)
     totals.downloaded_bytes += size_bytes

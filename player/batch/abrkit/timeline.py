@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from abr.capacity import Transfer
+from abr.capacity import Transfer, newest_bit_s
 from player.batch.tables import (
     BEYOND,
     COLUMNS,
     COMPLETE,
     STALL_S,
     STOPPED,
+    LinkTable,
     Out,
     Totals,
 )
@@ -60,6 +61,7 @@ class Options(NamedTuple):
     overhead_bytes: float = float(_DEFAULT.response_overhead_bytes)
     server_s: float = _DEFAULT.server_s
     first_byte_limit_s: float = _DEFAULT.first_byte_limit_s
+    idle_limit_s: float = _DEFAULT.idle_limit_s
     total_limit_s: float = _DEFAULT.total_limit_s
     max_play_s: float = math.inf
     """The viewer leaves this long after asking to play."""
@@ -88,6 +90,7 @@ def options_of(config: PlayerConfig, *, max_play_s: float = math.inf) -> Options
         overhead_bytes=float(config.response_overhead_bytes),
         server_s=float(config.server_s),
         first_byte_limit_s=float(config.first_byte_limit_s),
+        idle_limit_s=float(config.idle_limit_s),
         total_limit_s=float(config.total_limit_s),
         max_play_s=float(max_play_s),
     )
@@ -107,6 +110,7 @@ def config_of(options: Options) -> PlayerConfig:
         response_overhead_bytes=int(options.overhead_bytes),
         server_s=options.server_s,
         first_byte_limit_s=options.first_byte_limit_s,
+        idle_limit_s=options.idle_limit_s,
         total_limit_s=options.total_limit_s,
     )
 
@@ -184,10 +188,15 @@ def await_time(
 
 
 def await_transfer(
-    at: At, transfer: Transfer, options: Options, thresholds: Thresholds, totals: Totals
+    at: At,
+    transfer: Transfer,
+    link: LinkTable,
+    options: Options,
+    thresholds: Thresholds,
+    totals: Totals,
 ) -> At:
     """Until a response is complete."""
-    if meets_limit(transfer, transfer.end_s, options):
+    if meets_limit(transfer, transfer.end_s, options) or falls_silent(link, transfer, options):
         return At(at.now_s, at.head, BEYOND)
     return move_on(at, transfer.end_s, options, thresholds, totals)
 
@@ -201,6 +210,18 @@ def meets_limit(transfer: Transfer, until_s: float, options: Options) -> bool:
     if transfer.first_byte_s > first_limit_s - 2 * INSTANT_S:
         limit_s = min(limit_s, first_limit_s)
     return min(until_s, options.max_play_s) > limit_s - 2 * INSTANT_S
+
+
+def falls_silent(link: LinkTable, transfer: Transfer, options: Options) -> bool:
+    """Whether the link is, or all but is, silent for so long that a response is given up."""
+    idle_s, until_s = options.idle_limit_s, min(transfer.end_s, options.max_play_s)
+    look_at_s = transfer.start_s + idle_s
+    while look_at_s <= until_s + 2 * INSTANT_S and look_at_s < math.inf:
+        newest_s = max(newest_bit_s(link, look_at_s, transfer.period), transfer.start_s)
+        if newest_s + idle_s <= look_at_s + 2 * INSTANT_S:
+            return True
+        look_at_s = newest_s + idle_s
+    return False
 
 
 def take_media(

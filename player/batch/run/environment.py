@@ -52,7 +52,7 @@ except ImportError as exc:
 Order = Literal["listed", "shuffled"] | Sequence[int]
 Vector = NDArray[np.float32]
 
-UNLIMITED = Options(first_byte_limit_s=math.inf, total_limit_s=math.inf)
+UNLIMITED = Options(first_byte_limit_s=math.inf, idle_limit_s=math.inf, total_limit_s=math.inf)
 """Our own player, without limits in time."""
 
 NEWS = ("stall_s", "buffer_s", "now_s", "worth")

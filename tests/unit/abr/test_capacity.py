@@ -15,6 +15,7 @@ from abr.capacity import (
     find_bound,
     find_period,
     fold,
+    newest_bit_s,
     received_bytes,
     request,
     response_bits,
@@ -47,6 +48,31 @@ def test_bits_add_up_pass_by_pass() -> None:
 def test_a_bit_comes_as_early_as_it_can(bits: float, at_s: float) -> None:
     """The last bit before an outage does not wait it out; the 9th Mbit comes at 4 + 3.25 s."""
     assert time_of(table(), bits, 0) == at_s
+
+
+@pytest.mark.parametrize(
+    ("end", "t_s", "newest_s"),
+    [
+        ("loop", 1.5, 1.5),
+        ("loop", 2.5, 2.0),
+        ("loop", 3.5, 3.5),
+        ("loop", 10.75, 10.0),
+        ("hold", 9.0, 9.0),
+        ("end", 9.0, 4.0),
+    ],
+)
+def test_the_newest_bit_came_before_the_silence(end: End, t_s: float, newest_s: float) -> None:
+    """The second pass of a loop is silent from 6 to 7 s, the third from 10 to 11 s."""
+    assert newest_bit_s(table(end), t_s, 0) == newest_s
+
+
+def test_silence_may_begin_in_the_pass_before_or_never_end() -> None:
+    zeros = np.zeros(3)
+    ends_silent = table_of(np.array([0.0, 1.0, 2.0, 3.0]), np.array([0, 1e6, 0]), zeros, "loop")
+    assert newest_bit_s(ends_silent, 3.5, 0) == 2.0
+    assert newest_bit_s(ends_silent, 0.5, 0) == 0.0
+    silent = table_of(np.array([0.0, 1.0, 2.0, 3.0]), zeros, zeros, "loop")
+    assert newest_bit_s(silent, 2.5, 0) == 0.0
 
 
 @pytest.mark.parametrize(

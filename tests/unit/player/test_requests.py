@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from player.config import PlayerConfig
 from player.playback.actions import Want
@@ -76,7 +77,7 @@ def test_the_first_byte_has_a_limit_and_so_has_the_whole() -> None:
     """2 s without a byte; with one, 5 s from the request to the last."""
     book = RequestBook(CONFIG)
     silent, slow = book.open(SEGMENT, 1.0), book.open(INIT, 1.0)
-    slow.first_byte_s = 1.5
+    slow.first_byte_s = slow.newest_byte_s = 1.5
     assert book.next_time_s() == 3.0
     assert list(book.find_overdue(2.9)) == []
     assert list(book.find_overdue(3.0)) == [(silent, "no byte after 2 s")]
@@ -84,6 +85,16 @@ def test_the_first_byte_has_a_limit_and_so_has_the_whole() -> None:
         (silent, "not complete after 5 s"),
         (slow, "not complete after 5 s"),
     ]
+
+
+def test_silence_within_a_body_has_a_limit() -> None:
+    """Counted from the newest byte; a response that has not begun has another."""
+    book = RequestBook(replace(CONFIG, idle_limit_s=1.0))
+    halting = book.open(SEGMENT, 0.0)
+    halting.first_byte_s, halting.newest_byte_s = 0.5, 1.75
+    assert book.next_time_s() == 2.75
+    assert not book.is_idle(halting, 2.7)
+    assert list(book.find_overdue(2.75)) == [(halting, "no byte for 1 s")]
 
 
 def test_repr_says_what_is_waited_for() -> None:

@@ -8,9 +8,10 @@ from abr.decision import Decision, Observation, Progress
 from abr.errors import AlgorithmError
 from abr.link import SharedLink
 from abr.log import SessionLog
+from abr.media import constant_presentation
 from abr.qoe import summary
 from abr.trace import Trace
-from player import replay
+from player import replay, simulate
 from player.config import PlayerConfig
 from player.drivers.replay import differences
 from player.drivers.virtual import VirtualDriver, VirtualResponse
@@ -211,6 +212,25 @@ def test_a_silent_server_is_given_up_after_the_first_byte_limit() -> None:
     )
     log = play_fake(FakeTitle(segments=50), trace=trace, config=config)
     assert "not complete after 5 s after 2 attempts" in summary(log).ended
+
+
+def test_a_body_that_comes_to_a_halt_is_asked_for_again() -> None:
+    """Exactly the limit after its newest byte, although nobody looks at it then.
+
+    100,000 bytes at 0.8 Mbit/s take a second; the link is silent from 1.25 s on for 9 s.
+    """
+    trace = Trace.from_periods([(1.25, 8e5), (9.0, 0.0), (1000.0, 8e5)], end="hold")
+    presentation = constant_presentation([2e5], segments=2, segment_s=4.0)
+    config = PlayerConfig(
+        rtt_s=0.0, server_s=0.0, response_overhead_bytes=0, idle_limit_s=3.0, jitter_ratio=0.0
+    )
+    log = simulate(presentation, trace=trace, algorithm="fixed", config=config)
+    assert [(r["t"], r["received_bytes"]) for r in log.of("abort")] == [
+        (4.25, pytest.approx(25_000)),
+        (pytest.approx(7.5), 0.0),
+    ]
+    assert summary(log).ended == "complete"
+    assert differences(log, replay(SessionLog.loads(log.dumps()))) == []
 
 
 class Panics:
