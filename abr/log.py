@@ -2,7 +2,7 @@
 
 A log is JSON Lines. The first line is the provenance (what was run, by what, over what);
 each further line is one record ``{"e": kind, "t": seconds since playback was requested,
-...}``, in order of time. Inputs to the player (``start response finished failed wake
+...}``, in order of time. Inputs to the player (``start sent response finished failed wake
 pause resume stop``) are recorded exactly, so that a log can be replayed; metrics are
 computed from the outputs (``fetch abort decision state play buffer note ended``).
 ``docs/formats.md`` lists the fields of each record. A field has one type in all kinds of record,
@@ -28,6 +28,7 @@ _READ_MAJORS = ("1", "2")
 
 Kind = Literal[
     "start",
+    "sent",
     "response",
     "finished",
     "failed",
@@ -47,6 +48,7 @@ Kind = Literal[
 
 INPUTS: tuple[Kind, ...] = (
     "start",
+    "sent",
     "response",
     "finished",
     "failed",

@@ -127,15 +127,22 @@ def _bitrate(plays: list[Record], stalled: tuple[Interval, ...], end_s: float) -
 def _downloads(log: SessionLog) -> list[Dot]:
     asked: dict[Any, Record] = {}
     dots = []
-    for record in log.of("fetch", "finished", "abort"):
+    sent_s: dict[Any, float] = {}
+    for record in log.of("fetch", "sent", "finished", "abort"):
         if record["e"] == "fetch":
             if record.get("kind") == "segment" and record.get("track", "video") == "video":
                 asked[record["id"]] = record
             continue
+        if record["e"] == "sent":
+            sent_s[record["id"]] = float(record["t"])
+            continue
         fetch = asked.pop(record["id"], None)
         is_abandoned = record["e"] == "abort"
         size_bytes = float(record.get("received_bytes" if is_abandoned else "size_bytes", 0))
-        if fetch is None or (took_s := record["t"] - fetch["t"]) <= 0 or size_bytes <= 0:
+        if fetch is None:
+            continue
+        took_s = record["t"] - sent_s.get(record["id"], fetch["t"])
+        if took_s <= 0 or size_bytes <= 0:
             continue
         dots.append(
             Dot(

@@ -18,6 +18,9 @@ from player.playback.actions import Abort, Action, Ended, Fetch, WakeAt, Want
 from player.playback.decrypting import Arrival, Decrypter, UnusableError
 from player.playback.session import PlaybackSession
 
+LATE_S = 0.002
+"""What a request is late beyond this is told to the session: time of ours, not of the network."""
+
 FOREVER_S = 1e9
 """Instead of infinity, where an event loop wants a time."""
 
@@ -96,7 +99,7 @@ class LiveDriver:
         self._start_s = loop.time()
         stop = loop.call_at(self._start_s + min(self._stop_at_s, FOREVER_S), self._stop)
         try:
-            self._apply(self._session.start(0.0))
+            self._apply(self._session.start(0.0), 0.0)
             await self._over.wait()
         finally:
             # Nothing once it has ended; cancelled, or by a fault, the log ends here.
@@ -123,7 +126,8 @@ class LiveDriver:
         if self._over.is_set():
             return
         try:
-            self._apply(report(self._now_s()))
+            now_s = self._now_s()
+            self._apply(report(now_s), now_s)
             if self._on_progress is not None:
                 self._on_progress(self._session)
         except BaseException as exc:  # noqa: BLE001  # raised again by run(), whatever it is
@@ -133,11 +137,11 @@ class LiveDriver:
         self._fault = self._fault or fault
         self._over.set()
 
-    def _apply(self, actions: tuple[Action, ...]) -> None:
+    def _apply(self, actions: tuple[Action, ...], asked_s: float) -> None:
         for action in actions:
             match action:
                 case Fetch(request_id=request_id):
-                    self._tasks[request_id] = asyncio.create_task(self._fetch(action))
+                    self._tasks[request_id] = asyncio.create_task(self._fetch(action, asked_s))
                 case Abort(request_id=request_id):
                     task = self._tasks.pop(request_id, None)
                     if task is not None and task is not asyncio.current_task():
@@ -161,9 +165,11 @@ class LiveDriver:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _fetch(self, fetch: Fetch) -> None:
+    async def _fetch(self, fetch: Fetch, asked_s: float) -> None:
         task = asyncio.current_task()
         assert task is not None
+        if self._now_s() > asked_s + LATE_S:
+            self._tell(lambda now_s: self._session.sent(fetch.request_id, now_s))
         try:
             await self._transfer(fetch)
         except asyncio.CancelledError as exc:

@@ -61,6 +61,8 @@ class ReplayDriver:
         match kind:
             case "start":
                 session.start(t_s)
+            case "sent":
+                session.sent(record["id"], t_s)
             case "response":
                 url = resolve(self._url, record["uri"]) if "uri" in record else None
                 session.response_started(record["id"], t_s, url=url)

@@ -129,6 +129,13 @@ class PlaybackSession:
                 self._loader.start()
         return self._leave()
 
+    def sent(self, request_id: int, now_s: float) -> tuple[Action, ...]:
+        """A request leaves only now; before, this program was busy (reading a playlist, say)."""
+        if self._enter(now_s) and (request := self._loader.book.active.get(request_id)):
+            self.log.add("sent", now_s, id=request_id)
+            request.start_s = now_s
+        return self._leave()
+
     def response_started(
         self, request_id: int, now_s: float, *, url: str | None = None
     ) -> tuple[Action, ...]:

@@ -7,12 +7,15 @@ from collections.abc import Callable
 
 import pytest
 
+from abr.decision import Observation
 from abr.log import SessionLog
+from player import replay
 from player.config import PlayerConfig
 from player.drivers.live import LiveDriver, MediaSink
+from player.drivers.replay import differences
 from player.playback.actions import Want
 from player.playback.session import PlaybackSession
-from tests.fakes.jumpingloop import run_jumping
+from tests.fakes.jumpingloop import JumpingLoop, run_jumping
 from tests.fakes.shapes import INIT, MEDIA, Reply, ScriptedTransport, Shape
 from tests.fakes.titles import fixed
 
@@ -118,3 +121,32 @@ def test_cancelling_stops_the_session_and_every_transfer() -> None:
         return session.log
 
     assert run_jumping(leave()).records[-1]["why"] == "stopped"
+
+
+class Thinks:
+    """An algorithm that takes its time: it moves the clock of the loop."""
+
+    def choose(self, seen: Observation) -> int:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, JumpingLoop)
+        loop.spend(0.5)
+        self.seen = seen
+        return 0
+
+
+def test_what_this_program_computes_is_not_time_of_the_network() -> None:
+    """Half a second before each request: downloads are timed from when they are sent."""
+    made: list[Thinks] = []
+
+    def make() -> Thinks:
+        made.append(Thinks())
+        return made[-1]
+
+    session = PlaybackSession(Shape().url, make)
+    log = run_jumping(LiveDriver(session, ScriptedTransport(Shape(), good)).run())
+    asked, sent = ({r["id"]: r["t"] for r in log.of(kind)} for kind in ("fetch", "sent"))
+    late = {number: sent[number] - asked[number] for number in sent}
+    assert list(late.values()) == [pytest.approx(0.5)] * 2
+    downloads = made[-1].seen.downloads
+    assert downloads.end_s - downloads.start_s == pytest.approx([0.02])
+    assert differences(log, replay(SessionLog.loads(log.dumps()), algorithm=fixed(0))) == []
