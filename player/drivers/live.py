@@ -15,7 +15,8 @@ from typing import Protocol
 from abr.log import SessionLog
 from player.drivers.transport import TransferError
 from player.playback.actions import Abort, Action, Ended, Fetch, WakeAt, Want
-from player.playback.decrypting import Arrival, Decrypter, UnusableError
+from player.playback.decrypting import Arrival, Decrypter
+from player.playback.retry import Failure
 from player.playback.session import PlaybackSession
 
 LATE_S = 0.002
@@ -195,15 +196,18 @@ class LiveDriver:
                     lambda now_s: session.received(request_id, size_bytes, now_s)
                 ),
             )
-            media = self._decrypter.take(Arrival(request_id, want, body))
         except TransferError as exc:
-            failure = exc.failure
-            self._tell(lambda now_s: session.failed(request_id, now_s, failure))
-        except UnusableError as exc:
-            failed_id, failure = exc.request_id, exc.failure
-            self._tell(lambda now_s: session.failed(failed_id, now_s, failure))
-        else:
+            self._tell_failure(request_id, exc.failure)
+            return
+        outcome = self._decrypter.take(Arrival(request_id, want, body))
+        # Before what they waited for is here, so that they do not count as playable.
+        for failed_id, failure in outcome.failures.items():
+            self._tell_failure(failed_id, failure)
+        if request_id not in outcome.failures:
             self._tell(lambda now_s: session.finished(request_id, now_s, body))
-            if self._sink is not None:
-                for each, clear in media:
-                    self._sink.add(each, clear)
+        if self._sink is not None:
+            for each, clear in outcome.media:
+                self._sink.add(each, clear)
+
+    def _tell_failure(self, request_id: int, failure: Failure) -> None:
+        self._tell(lambda now_s: self._session.failed(request_id, now_s, failure))

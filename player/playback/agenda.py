@@ -82,7 +82,9 @@ class Agenda:
 
     def add(self, want: Want) -> None:
         """What was wanted is here: the next segment of a track, or what segments need."""
-        if want.kind == "segment":
+        if self.is_behind(want):
+            self.track(want.track).mark(want.end_s, is_here=True)
+        elif want.kind == "segment":
             self.track(want.track).add(want.end_s, want.needs, want.rung)
             self._pass_audio_within_video()
             if self.next_segment is None:
@@ -91,6 +93,23 @@ class Agenda:
             self._have.add(want.resource)
         for track in self.tracks():
             track.update(self._have)
+
+    def is_behind(self, want: Want) -> bool:
+        """Whether it is a segment that was here before."""
+        return want.kind == "segment" and want.end_s <= self.track(want.track).fetched_s
+
+    def lacks(self, want: Want) -> bool:
+        """Whether something is still to come without which nobody knows if ``want`` is of use."""
+        if want.kind == "init":
+            return want.key is not None and want.key.resource not in self._have
+        return not want.needs <= self._have
+
+    def take_back(self, want: Want) -> None:
+        """What was here is of no use; nothing that needs it can be played until it comes again."""
+        if want.kind == "segment":
+            self.track(want.track).mark(want.end_s, is_here=False)
+        else:
+            self._have.discard(want.resource)
 
     def segments_until(self, end_s: float) -> range:
         """The presentation's segments that begin within the next video, which ends at ``end_s``."""

@@ -40,12 +40,21 @@ class Arrival:
     """May be a key."""
 
 
-class UnusableError(Exception):
-    """Media that cannot be decrypted: which request brought it, and what to report."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an arrival, and of what had waited for it."""
 
-    def __init__(self, request_id: int, failure: Failure) -> None:
+    media: tuple[tuple[Want, bytes], ...] = field(default=(), repr=False)
+    """In the clear, in order of arrival."""
+    failures: Mapping[int, Failure] = field(default_factory=dict)
+    """By the number of the request that brought what cannot be used."""
+
+
+class _UnusableError(Exception):
+    """Media that cannot be decrypted, or no licence."""
+
+    def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
-        self.request_id = request_id
         self.failure = failure
 
 
@@ -65,22 +74,26 @@ class Decrypter:
     def __repr__(self) -> str:
         return f"<Decrypter {len(self._keys)} keys, {len(self._waiting)} waiting for one>"
 
-    def take(self, arrival: Arrival) -> list[tuple[Want, bytes]]:
-        """A response arrived; returns the media that became clear, in order of arrival.
-
-        Raises:
-            UnusableError: this response, or one that waited for it, cannot be used.
-        """
+    def take(self, arrival: Arrival) -> Outcome:
+        """A response arrived: what became clear, and what turns out to be of no use."""
+        clear: list[tuple[Want, bytes]] = []
+        failures: dict[int, Failure] = {}
         if arrival.want.kind in ("key", "licence"):
-            self._take_key(arrival)
+            try:
+                self._take_key(arrival)
+            except _UnusableError as exc:
+                failures[arrival.request_id] = exc.failure
         elif arrival.want.kind in ("init", "segment"):
             self._waiting.append(arrival)
-        clear: list[tuple[Want, bytes]] = []
         # What one of them says may be what another waits for.
         while ready := [each for each in self._waiting if self._is_ready(each)]:
             self._waiting = [each for each in self._waiting if each not in ready]
-            clear += [(each.want, self._clear(each)) for each in ready]
-        return clear
+            for each in ready:
+                try:
+                    clear.append((each.want, self._clear(each)))
+                except _UnusableError as exc:
+                    failures[each.request_id] = exc.failure
+        return Outcome(tuple(clear), failures)
 
     def _take_key(self, arrival: Arrival) -> None:
         want = arrival.want
@@ -91,12 +104,10 @@ class Decrypter:
             licensed = keys_in_licence(arrival.body)
             key = licensed[want.kid]
         except MediaError as exc:
-            raise UnusableError(
-                arrival.request_id, Failure("content", message=f"licence: {exc}")
-            ) from exc
+            raise _UnusableError(Failure("content", message=f"licence: {exc}")) from exc
         except KeyError as exc:
             message = f"licence: no key {want.kid} in it; the viewer is not entitled to it"
-            raise UnusableError(arrival.request_id, Failure("content", message=message)) from exc
+            raise _UnusableError(Failure("content", message=message)) from exc
         self._licensed |= licensed
         self._keys[want.resource] = key
 
@@ -117,7 +128,7 @@ class Decrypter:
             kind: FailureKind = "content" if isinstance(exc, _NoKeyError) else "unusable"
             what = f"segment {want.segment}" if want.kind == "segment" else "initialisation section"
             failure = Failure(kind, message=f"{what}: {exc}")
-            raise UnusableError(arrival.request_id, failure) from exc
+            raise _UnusableError(failure) from exc
 
     def _whole(self, arrival: Arrival) -> bytes:
         use = arrival.want.key

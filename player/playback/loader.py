@@ -59,6 +59,8 @@ class Loader:
         self._has_url = isinstance(source, str)
         self._renewal = TokenRenewal(source if isinstance(source, str) else "")
         self._agenda = Agenda(self._source, config)
+        self._unproven: dict[int, Request] = {}
+        """What is here, but not yet what decrypts it."""
         self._reconsider_at_s = math.inf
 
     def __repr__(self) -> str:
@@ -95,7 +97,7 @@ class Loader:
         self._recorder.add_fetch(request)
         url = self._renewal.update_url(want.url)
         self.actions.append(Fetch(request.request_id, want, url, request.attempt))
-        if want.kind == "segment":
+        if want.kind == "segment" and not self._agenda.is_behind(want):
             self._agenda.track(want.track).request_id = request.request_id
             if want.track == "video" and want.rung > 0 and self._can_reconsider:
                 self._reconsider_at_s = self.now_s + self._config.reconsider_every_s
@@ -126,7 +128,11 @@ class Loader:
             self._fetch_once(self._renewal.want)
         elif answer == "give-up" and self._do_without(want, failure):
             pass
-        elif answer == "give-up" and _has_substitute(want, failure):
+        elif (
+            answer == "give-up"
+            and not self._agenda.is_behind(want)
+            and _has_substitute(want, failure)
+        ):
             self._agenda.track("video").request_id = None
             self._agenda.choice = Choice(want.segment, 0, self.now_s)
         elif answer == "give-up":
@@ -162,6 +168,19 @@ class Loader:
         else:
             self._agenda.add(want)
             self._update_playable()
+        if want.kind in ("init", "segment"):
+            self._unproven[request.request_id] = request
+        self._unproven = {
+            number: each for number, each in self._unproven.items() if self._agenda.lacks(each.want)
+        }
+
+    def take_back(self, request_id: int, failure: Failure) -> None:
+        """What a request brought turned out to be of no use when its key came: ask again."""
+        request = self._unproven.pop(request_id, None)
+        if request is None:
+            raise PlaybackError(failure.message)
+        self._agenda.take_back(request.want)
+        self.handle_failure(request, failure)
 
     def _take_playlist(self, request: Request, body: bytes) -> None:
         want = request.want
@@ -197,9 +216,9 @@ class Loader:
         self._agenda.begin(presentation)
 
     def _take_segment(self, request: Request) -> None:
-        want = request.want
+        want, is_again = request.want, self._agenda.is_behind(request.want)
         before_s = self._buffer_s
-        if want.track == "video":
+        if want.track == "video" and not is_again:
             self._reconsider_at_s = math.inf
             self._recorder.set_rung(self._agenda.segments_until(want.end_s), want.rung)
         self._agenda.add(want)
@@ -207,7 +226,7 @@ class Loader:
         self._recorder.add_buffer(
             want.track, now_s=self.now_s, before_s=before_s, buffer_s=self._buffer_s
         )
-        if want.track == "video":
+        if want.track == "video" and not is_again:
             self._begun_advisor.learn_from(request, self._moment())
 
     def _update_playable(self) -> None:

@@ -186,7 +186,7 @@ class PlaybackSession:
                 if request is not None:
                     self._loader.handle_failure(request, failure)
                 elif failure.kind in ("content", "unusable"):  # of media taken for good
-                    raise PlaybackError(failure.message)
+                    self._loader.take_back(request_id, failure)
         return self._leave()
 
     def wake(self, now_s: float) -> tuple[Action, ...]:

@@ -22,6 +22,16 @@ class Span(NamedTuple):
 
 
 @dataclass(slots=True)
+class _Waiting:
+    """A segment that was fetched and cannot be played yet."""
+
+    end_s: float
+    needs: AbstractSet[Resource]
+    is_here: bool = True
+    """False while it is fetched again."""
+
+
+@dataclass(slots=True)
 class Track:
     """Progress along one track."""
 
@@ -34,7 +44,7 @@ class Track:
     """End of the fetched media: where the next segment is looked for."""
     ready_s: float = 0.0
     """End of the playable media."""
-    _waiting: list[tuple[float, AbstractSet[Resource]]] = field(default_factory=list)
+    _waiting: list[_Waiting] = field(default_factory=list)
     _spans: list[Span] = field(default_factory=list)
 
     @property
@@ -55,7 +65,7 @@ class Track:
             needs: What must be here beside it before it can be played.
             rung: Which rung it is of.
         """
-        self._waiting.append((end_s, needs))
+        self._waiting.append(_Waiting(end_s, needs))
         self._spans.append(Span(end_s, rung))
         self.fetched_s = end_s
         self.request_id = None
@@ -70,5 +80,11 @@ class Track:
 
     def update(self, have: AbstractSet[Resource]) -> None:
         """Move the end of the playable media as far as ``have`` allows."""
-        while self._waiting and self._waiting[0][1] <= have:
-            self.ready_s = self._waiting.pop(0)[0]
+        while self._waiting and self._waiting[0].is_here and self._waiting[0].needs <= have:
+            self.ready_s = self._waiting.pop(0).end_s
+
+    def mark(self, end_s: float, *, is_here: bool) -> None:
+        """The segment that ends there was of no use after all, or is here again."""
+        for waiting in self._waiting:
+            if waiting.end_s == end_s:
+                waiting.is_here = is_here

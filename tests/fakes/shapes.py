@@ -102,6 +102,8 @@ class Reply:
     """From first to last byte; inf: the rest never comes."""
     failure: Failure | None = None
     """In place of the last byte."""
+    cut_bytes: int = 0
+    """So much is missing at the end, and nobody says so; live only."""
 
 
 @dataclass
@@ -156,7 +158,8 @@ class ScriptedTransport:
         if want.kind == "key":
             return KEY
         clear = self._shape.body(want) or (INIT if want.kind == "init" else MEDIA)
-        return clear if want.key is None else encrypt(clear, KEY, want.key.iv)
+        body = clear if want.key is None else encrypt(clear, KEY, want.key.iv)
+        return body[: len(body) - reply.cut_bytes]
 
 
 class ScriptedLink:

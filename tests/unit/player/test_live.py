@@ -9,6 +9,7 @@ import pytest
 
 from abr.decision import Observation
 from abr.log import SessionLog
+from abr.qoe import summary
 from player import replay
 from player.config import PlayerConfig
 from player.drivers.live import LiveDriver, MediaSink
@@ -150,3 +151,43 @@ def test_what_this_program_computes_is_not_time_of_the_network() -> None:
     downloads = made[-1].seen.downloads
     assert downloads.end_s - downloads.start_s == pytest.approx([0.02])
     assert differences(log, replay(SessionLog.loads(log.dumps()), algorithm=fixed(0))) == []
+
+
+@pytest.mark.parametrize("late", ["key", "init"])
+def test_media_that_prove_useless_when_their_key_comes_are_fetched_again(late: str) -> None:
+    """Two of four segments were cut, and the first section; all had been taken for good.
+
+    What is behind them is kept; playback waits for them, and the log replays.
+    """
+    seen: dict[str, int] = {}
+
+    def reply(want: Want) -> Reply:
+        tries = seen[want.url] = seen.get(want.url, 0) + 1
+        is_cut = tries == 1 and (want.segment in (0, 2) or (want.kind == "init" and late == "key"))
+        wait_s = 9.0 if want.kind == late else 0.01
+        return Reply(first_byte_s=wait_s, cut_bytes=5 if is_cut else 0)
+
+    sink = Collects()
+    shape = Shape(variants=("v.m3u8",), video_s=(4.0,) * 4, key="key", init="init")
+    config = PlayerConfig(max_buffer_s=12.0)
+    log = run_jumping(driver(shape, reply, config, sink=sink).run())
+    assert log.records[-1]["why"] == "complete"
+    assert {name: count for name, count in seen.items() if count > 1} == {
+        **{shape.url.replace("multivariant.m3u8", f"v.m3u8.{n}.m4s"): 2 for n in (0, 2)},
+        **({shape.url.replace("multivariant.m3u8", "init"): 2} if late == "key" else {}),
+    }
+    assert sorted(n for kind, n, _ in sink.got if kind == "segment") == [0, 1, 2, 3]
+    assert summary(log).rungs == (0, 0, 0, 0)
+    first = next(r["t"] for r in log.of("state"))
+    assert first > max(r["t"] for r in log.of("failed"))
+    assert differences(log, replay(SessionLog.loads(log.dumps()), algorithm=fixed(0))) == []
+
+
+def test_media_that_stay_useless_end_the_session() -> None:
+    """After as many tries as any other request."""
+    wrong = lambda want: Reply(9.0 if want.kind == "key" else 0.01, cut_bytes=want.segment == 0)  # noqa: E731
+    shape = Shape(variants=("v.m3u8",), key="key", init="init")
+    log = run_jumping(driver(shape, wrong, PlayerConfig(attempts=3)).run())
+    why = log.records[-1]["why"]
+    assert why.startswith("error: v.m3u8.0.m4s: segment 0: encrypted segment: ")
+    assert why.endswith(" after 3 attempts")
