@@ -83,6 +83,7 @@ class LiveDriver:
         self._over = asyncio.Event()
         self._fault: BaseException | None = None
         self._start_s = 0.0
+        self._told_s = 0.0
 
     def __repr__(self) -> str:
         return f"<LiveDriver of {self._session!r}, {len(self._tasks)} transfers>"
@@ -113,13 +114,16 @@ class LiveDriver:
         return self._session.log
 
     def _now_s(self) -> float:
-        return asyncio.get_running_loop().time() - self._start_s
+        """Seconds since play was asked, and never before what the session was told last."""
+        return max(asyncio.get_running_loop().time() - self._start_s, self._told_s)
 
     def _stop(self) -> None:
         self._tell(self._session.stop)
 
-    def _wake(self) -> None:
+    def _wake(self, due_s: float) -> None:
         self._alarm = None
+        # Timers of event loops may be early, by the resolution of their clock or by rounding.
+        self._told_s = max(self._told_s, due_s)
         self._tell(self._session.wake)
 
     def _tell(self, report: Callable[[float], tuple[Action, ...]]) -> None:
@@ -158,7 +162,7 @@ class LiveDriver:
             self._alarm = None
         if math.isfinite(time_s):
             loop = asyncio.get_running_loop()
-            self._alarm = loop.call_at(self._start_s + time_s, self._wake)
+            self._alarm = loop.call_at(self._start_s + time_s, self._wake, time_s)
 
     async def _end_tasks(self) -> None:
         tasks = list(self._tasks.values())

@@ -129,9 +129,10 @@ class Crumbling(VirtualDriver):
         received = self._link.received_bytes(flow, self._now_s)
         more = received - transfer.reported_bytes
         transfer.reported_bytes = received
-        for _ in range(7):
-            self._apply(self._session.received(flow, more / 8, self._now_s))
-        self._apply(self._session.received(flow, more - 7 * (more / 8), self._now_s))
+        assert isinstance(self._link, SharedLink)
+        newest_s = self._link.newest_byte_s(self._now_s)
+        for size_bytes in [*[more / 8] * 7, more - 7 * (more / 8)]:
+            self._apply(self._session.received(flow, size_bytes, self._now_s, newest_s=newest_s))
 
 
 @settings(max_examples=40)

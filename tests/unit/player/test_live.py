@@ -191,3 +191,17 @@ def test_media_that_stay_useless_end_the_session() -> None:
     why = log.records[-1]["why"]
     assert why.startswith("error: v.m3u8.0.m4s: segment 0: encrypted segment: ")
     assert why.endswith(" after 3 attempts")
+
+
+def test_a_timer_that_is_early_is_no_reason_to_wait_again_and_again() -> None:
+    """On a clock that has run for two months, times are rounded to a nanosecond."""
+
+    async def late() -> SessionLog:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, JumpingLoop)
+        loop.spend(5e6)
+        return await driver(Shape(video_s=(1.1,) * 40), config=PlayerConfig(max_buffer_s=3.3)).run()
+
+    log = run_jumping(late())
+    assert log.records[-1]["why"] == "complete"
+    assert len(list(log.of("wake"))) < 60
