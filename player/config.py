@@ -58,6 +58,13 @@ class PlayerConfig:
     """Each wait is drawn from (1 - ratio) to 1 times its nominal length."""
     seed: int = 0
     """Seed of the retry jitter."""
+    codecs: str = ""
+    """Codec families to play, separated by commas, the best liked first; empty: that of the
+    variant listed first."""
+    language: str = ""
+    """Of the sound; ``de`` means ``de-AT`` too. Empty: the playlist's default."""
+    audio_group: str = ""
+    """GROUP-ID of the sound where the same pictures are listed with several; empty: the first."""
 
     def __post_init__(self) -> None:
         positive = (

@@ -81,7 +81,13 @@ def playing_options(command: F) -> F:
 
 
 def read_config(
-    ctx: click.Context, *, rtt_ms: float | None, max_buffer_s: float | None
+    ctx: click.Context,
+    *,
+    rtt_ms: float | None,
+    max_buffer_s: float | None,
+    codecs: str | None = None,
+    language: str | None = None,
+    audio_group: str | None = None,
 ) -> PlayerConfig:
     """The player's settings, with what the command line says."""
     from player.config import PlayerConfig
@@ -92,6 +98,9 @@ def read_config(
         PlayerConfig,
         rtt_s=None if rtt_ms is None else rtt_ms / 1000,
         max_buffer_s=max_buffer_s,
+        codecs=codecs,
+        language=language,
+        audio_group=audio_group,
     )
 
 

@@ -64,6 +64,17 @@ PROGRESS_EVERY_S = 0.2
 )
 @click.option("--user-agent", metavar="TEXT", help="Send this as User-Agent to every server.")
 @click.option("--insecure", is_flag=True, help="Take certificates of HTTPS servers as they are.")
+@click.option(
+    "--codecs",
+    metavar="NAMES",
+    help="Codec families to play, best liked first, such as hevc,avc.  [default: the first listed]",
+)
+@click.option(
+    "--language", metavar="TAG", help="Of the sound, such as de.  [default: the playlist's]"
+)
+@click.option(
+    "--audio-group", metavar="ID", help="GROUP-ID of the sound.  [default: the first listed]"
+)
 @playing_options
 @click.pass_context
 def play(
@@ -74,6 +85,9 @@ def play(
     header_texts: tuple[str, ...],
     user_agent: str | None,
     insecure: bool,
+    codecs: str | None,
+    language: str | None,
+    audio_group: str | None,
     algorithm: str,
     params: tuple[str, ...],
     max_play_s: float | None,
@@ -97,7 +111,14 @@ def play(
     from player.api import play as play_url
     from player.files import MediaFolder, check_writable
 
-    config = read_config(ctx, rtt_ms=rtt_ms, max_buffer_s=max_buffer_s)
+    config = read_config(
+        ctx,
+        rtt_ms=rtt_ms,
+        max_buffer_s=max_buffer_s,
+        codecs=codecs,
+        language=language,
+        audio_group=audio_group,
+    )
     headers = read_headers(header_texts, user_agent)
     chosen, parameters = check_algorithm(algorithm, params)
     trace = None if trace_text is None else read_trace(trace_text)

@@ -1,20 +1,20 @@
 """The ladder of a title: its rungs, and where each can be had.
 
-How the variants and renditions of a multivariant playlist become rungs is decided here. A rung has
-one place or more: the same pictures at another address, such as a redundant variant or another
-pathway. Which of them is used now is asked of ``player.playback.pathways``.
+How the variants that are played become rungs is decided here; which are played, in
+``player.playback.offers``. A rung has one place or more: the same pictures at another address, such
+as a redundant variant or another pathway. Which of them is used now is asked of
+``player.playback.pathways``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from abr.errors import PlaybackError
+from player.playback.offers import Offer, Offers, Wishes
+from player.playback.rates import UNKNOWN_BITRATE_BPS, guessed_bps, stated_bps
 from transcode.playlist import MediaPlaylist, MultivariantPlaylist, Variant, resolve
-
-UNKNOWN_BITRATE_BPS = 1e6
-"""Nominal rate of a lone media playlist that states none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,10 @@ class Place:
     """None: the sound lies within the video's segments, or there is none."""
     pathway: str = "."
     """PATHWAY-ID: the way that it belongs to."""
+    variant_id: str | None = None
+    """STABLE-VARIANT-ID."""
+    rendition_id: str | None = None
+    """STABLE-RENDITION-ID of the audio."""
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -44,49 +48,144 @@ class Rung:
     """Listed first, of all that are played."""
     peak_bps: float = 0.0
     """As listed (BANDWIDTH); 0 where nothing is."""
+    is_rate_guessed: bool = False
+    """The playlist states no rate that can be true: what is fetched tells better."""
 
 
-def rungs_of(playlist: MultivariantPlaylist, *, url: str) -> list[Rung]:
-    """The ladder, lowest rung first; of equal rates the first listed stays.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ladder:
+    """What a multivariant playlist offers."""
 
-    Variants without a picture are left out when others have one, and so are variants of a
-    second codec family, and those that repeat a rung with another sound, such as surround: the
-    family and the sound of the first variant listed are played.
+    rungs: list[Rung]
+    """Lowest first."""
+    notes: list[str]
+    """What is not played, and what was put right."""
+
+
+@dataclass(slots=True)
+class _Step:
+    """A rung in the making."""
+
+    offer: Offer
+    rate_bps: float
+    is_guessed: bool
+    places: list[Place]
+
+    @property
+    def peak_bps(self) -> float:
+        """As listed; 0 where that cannot be."""
+        peak_bps = float(self.offer.variant.bandwidth_bps)
+        return peak_bps if peak_bps >= self.rate_bps and not self.is_guessed else 0.0
+
+
+def ladder_of(playlist: MultivariantPlaylist, *, url: str, wishes: Wishes | None = None) -> Ladder:
+    """The ladder, lowest rung first.
+
+    Args:
+        playlist: As it was read.
+        url: Where it came from in the end.
+        wishes: What the viewer prefers.
 
     Raises:
-        PlaybackError: there is nothing to play.
+        PlaybackError: there is nothing to play, or nothing as wished.
     """
-    listed = list(playlist.variants)
-    if any(variant.height for variant in listed):
-        listed = [variant for variant in listed if variant.height]
-    if listed:
-        family = _family(listed[0].codecs)
-        listed = [variant for variant in listed if _family(variant.codecs) == family]
-        listed = _in_one_group(listed, playlist)
-    # RFC 8216, 4.3.4.1: without a choice by the viewer, DEFAULT is played, else AUTOSELECT.
-    audio = {
-        group: min(members, key=lambda r: (not r.default, not r.autoselect))
-        for group in {r.group_id for r in playlist.renditions if r.type == "AUDIO"}
-        if (members := [r for r in playlist.renditions if r.group_id == group and r.uri])
-    }
-    ladder: dict[float, Rung] = {}
-    for variant in listed:
-        # RFC 8216, 4.3.4.2: BANDWIDTH is the peak; what a link must carry is the average.
-        rate = float(variant.average_bandwidth_bps or variant.bandwidth_bps)
-        rendition = audio.get(variant.audio_group) if variant.audio_group else None
-        video_url = resolve(url, variant.uri)
-        audio_url = resolve(url, rendition.uri) if rendition and rendition.uri else None
-        if audio_url == video_url:  # as without a URI: RFC 8216, 4.3.4.1, within the variant
-            audio_url = None
-        place = Place(video_url=video_url, audio_url=audio_url)
-        peak_bps = float(variant.bandwidth_bps)
-        rung = Rung(
-            bitrate_bps=rate, places=(place,), peak_bps=peak_bps, is_first=variant is listed[0]
-        )
-        ladder.setdefault(rate, rung)
-    if not ladder:
+    if not playlist.variants:
         raise PlaybackError("the multivariant playlist lists no variant; nothing to play")
-    return [ladder[rate] for rate in sorted(ladder)]
+    offers = Offers(playlist, wishes or Wishes())
+    offers.narrow()
+    steps = _steps(offers, playlist, url)
+    _guess_rates(offers, steps)
+    kept: list[_Step] = []
+    for step in sorted(steps, key=lambda step: step.rate_bps):
+        if kept and step.rate_bps == kept[-1].rate_bps:
+            offers.leave_out([step.offer], f"the rate of variant {kept[-1].offer.number}")
+        else:
+            kept.append(step)
+    first = min(kept, key=lambda step: step.offer.number)
+    rungs = [
+        Rung(
+            bitrate_bps=step.rate_bps,
+            places=tuple(step.places),
+            is_rate_guessed=step.is_guessed,
+            peak_bps=step.peak_bps,
+            is_first=step is first,
+        )
+        for step in kept
+    ]
+    return Ladder(rungs=rungs, notes=offers.notes)
+
+
+def _steps(offers: Offers, playlist: MultivariantPlaylist, url: str) -> list[_Step]:
+    """One for each picture of the pathway that is taken first, with all its places."""
+    steering = playlist.steering
+    pathways = [_pathway(each) for each in offers.left]
+    first = pathways[0]
+    if steering is not None and steering.pathway_id in pathways:
+        first = steering.pathway_id
+    steps: dict[object, _Step] = {}
+    # Those of the first pathway before the others; the order is the list's otherwise.
+    for offer in sorted(offers.left, key=lambda each: _pathway(each) != first):
+        keys = _identities(offer)
+        step = next((steps[key] for key in keys if key in steps), None)
+        if step is None and _pathway(offer) != first:
+            offers.leave_out([offer], f"pathway {_pathway(offer)} only")
+            continue
+        if step is None:
+            rate_bps = stated_bps(offer.variant)
+            step = _Step(offer, rate_bps or 0.0, rate_bps is None, [])
+            steps.update((key, step) for key in keys)
+        step.places.append(_place(offer, url))
+    return list({id(step): step for step in steps.values()}.values())
+
+
+def _guess_rates(offers: Offers, steps: Sequence[_Step]) -> None:
+    known = {step.offer.variant: step.rate_bps for step in steps if not step.is_guessed}
+    for number, step in enumerate(step for step in steps if step.is_guessed):
+        step.rate_bps = guessed_bps(step.offer.variant, known, number)
+        offers.notes.append(
+            f"{step.offer}: a BANDWIDTH that cannot be; took {step.rate_bps / 1e6:.3g} Mbit/s, "
+            "and what is fetched will tell"
+        )
+
+
+def _identities(offer: Offer) -> tuple[object, ...]:
+    """What the same pictures at another address share: redundant, or on another pathway."""
+    variant = offer.variant
+    if variant.stable_id is not None:
+        return (variant.stable_id, _listed_as(variant))
+    return (offer.number if stated_bps(variant) is None else _listed_as(variant),)
+
+
+def _listed_as(variant: Variant) -> Variant:
+    """A variant without what says where it is."""
+    return replace(
+        variant,
+        uri="",
+        audio_group=None,
+        subtitles_group=None,
+        closed_captions=None,
+        pathway_id=None,
+        stable_id=None,
+        score=None,
+    )
+
+
+def _pathway(offer: Offer) -> str:
+    return offer.variant.pathway_id or "."
+
+
+def _place(offer: Offer, url: str) -> Place:
+    video_url = resolve(url, offer.variant.uri)
+    sound = offer.sound
+    audio_url = resolve(url, sound.uri) if sound is not None and sound.uri else None
+    # The same URI would fetch everything twice: as without one (RFC 8216bis, 4.4.6.2.1).
+    return Place(
+        video_url=video_url,
+        audio_url=None if audio_url == video_url else audio_url,
+        pathway=_pathway(offer),
+        variant_id=offer.variant.stable_id,
+        rendition_id=None if sound is None else sound.stable_id,
+    )
 
 
 def lone_rung(playlist: MediaPlaylist, *, url: str) -> Rung:
@@ -94,25 +193,8 @@ def lone_rung(playlist: MediaPlaylist, *, url: str) -> Rung:
     rates = [(s.bitrate_kbps, s.duration_s) for s in playlist.segments if s.bitrate_kbps]
     total_s = sum(duration for _, duration in rates)
     mean = sum(rate * duration for rate, duration in rates) * 1000 / total_s if total_s else 0.0
-    return Rung(bitrate_bps=mean or UNKNOWN_BITRATE_BPS, places=(Place(video_url=url),))
-
-
-def _in_one_group(listed: Sequence[Variant], playlist: MultivariantPlaylist) -> list[Variant]:
-    """Variants without those that are others with other sounds: the first's group is played.
-
-    Its author lists what all can play first. Groups of the same sounds are the same.
-    """
-
-    def sounds(variant: Variant) -> frozenset[str | None]:
-        group = variant.audio_group
-        return frozenset(r.uri for r in playlist.renditions if group and r.group_id == group)
-
-    with_first = {v.uri for v in listed if sounds(v) == sounds(listed[0])}
-    return [v for v in listed if sounds(v) == sounds(listed[0]) or v.uri not in with_first]
-
-
-def _family(codecs: str) -> str:
-    """Codec family of the picture, such as ``avc1``; empty when unknown."""
-    video = [c.strip().partition(".")[0] for c in codecs.split(",")]
-    known = [c for c in video if c and not c.startswith(("mp4a", "ac-3", "ec-3", "opus", "fLaC"))]
-    return known[0] if known else ""
+    return Rung(
+        bitrate_bps=mean or UNKNOWN_BITRATE_BPS,
+        places=(Place(video_url=url),),
+        is_rate_guessed=not mean,
+    )

@@ -18,6 +18,7 @@ from player.config import PlayerConfig
 from player.playback.actions import Abort, Action, Fetch, TrackName, Want
 from player.playback.advisor import Advisor, Moment
 from player.playback.agenda import Agenda, Choice
+from player.playback.offers import Wishes
 from player.playback.recorder import Recorder
 from player.playback.requests import INSTANT_S, Request, RequestBook
 from player.playback.retry import Failure
@@ -55,7 +56,10 @@ class Loader:
         self._config = config
         self._playback = playback
         self._recorder = recorder
-        self._source = Source(source)
+        wishes = Wishes(
+            codecs=config.codecs, language=config.language, audio_group=config.audio_group
+        )
+        self._source = Source(source, wishes)
         self._has_url = isinstance(source, str)
         self._renewal = TokenRenewal(source if isinstance(source, str) else "")
         self._agenda = Agenda(self._source, config)
@@ -218,6 +222,9 @@ class Loader:
     def _take_segment(self, request: Request) -> None:
         want, is_again = request.want, self._agenda.is_behind(request.want)
         before_s = self._buffer_s
+        media_s = want.end_s - self._agenda.track(want.track).fetched_s
+        if not is_again and self._source.learn(want, request.received_bytes, media_s):
+            self._recorder.set_ladder(self._known_presentation)
         if want.track == "video" and not is_again:
             self._reconsider_at_s = math.inf
             self._recorder.set_rung(self._agenda.segments_until(want.end_s), want.rung)
@@ -332,14 +339,18 @@ class Loader:
     def _buffer_s(self) -> float:
         return self._playback.buffer_s(self.now_s)
 
-    def _moment(self) -> Moment:
+    @property
+    def _known_presentation(self) -> Presentation:
         assert self.presentation is not None
+        return self.presentation
+
+    def _moment(self) -> Moment:
         return Moment(
             now_s=self.now_s,
             buffer_s=self._buffer_s,
             max_buffer_s=self._config.max_buffer_s,
             is_playing=self._playback.state == "playing",
-            presentation=self.presentation,
+            presentation=self._known_presentation,
         )
 
     def _choose(self, segment: int) -> Choice:

@@ -37,11 +37,9 @@ def presentation_from_playlists(
         title: Name for reports.
 
     Raises:
-        PlaybackError: a size or rate is 0.
+        PlaybackError: a size is 0.
     """
     rates = np.array([rung.bitrate_bps for rung in rungs])
-    if not (rates > 0).all():
-        raise PlaybackError("a variant has BANDWIDTH=0; expected its bits per second")
     durations = np.array([segment.duration_s for segment in grid.segments])
     video_rates = own_rates_bps(rates, 0.0 if audio is None else _mean_rate(audio.segments))
     listed = np.zeros((len(rungs), len(durations)))

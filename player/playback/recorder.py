@@ -138,10 +138,15 @@ class Recorder:
             buffer_s=buffer_s,
         )
 
+    def set_ladder(self, presentation: Presentation) -> None:
+        """Rates of the ladder have become known better."""
+        self._presentation = presentation
+        self.log.provenance["ladder_bps"] = presentation.bitrates_bps.tolist()
+
     def set_rung(self, segments: Sequence[int], rung: int) -> None:
         """``segments`` will be shown at ``rung``; writes nothing yet."""
         for segment in segments:
-            self._rungs.setdefault(segment, rung)
+            self._rungs[segment] = rung
 
     def add_note(self, text: str, now_s: float) -> None:
         """Something that people should know: what was left out, or put right."""

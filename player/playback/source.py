@@ -11,6 +11,7 @@ is looked up by media time. A playlist that arrives again replaces what it broug
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from abr.decision import Algorithm, Rule
@@ -24,9 +25,11 @@ from player.playback.given import (
     given_timeline,
     presentation_known,
 )
-from player.playback.ladder import Place, Rung, lone_rung, rungs_of
+from player.playback.ladder import Place, Rung, ladder_of, lone_rung
 from player.playback.manifest import presentation_from_playlists
+from player.playback.offers import Wishes
 from player.playback.pathways import Pathways
+from player.playback.rates import Learned, between
 from player.playback.timeline import Timeline, timeline_of
 from transcode.playlist import MediaPlaylist, MultivariantPlaylist, parse
 from transcode.playlist.variables import query_of
@@ -35,7 +38,7 @@ from transcode.playlist.variables import query_of
 class Source:
     """One presentation, from first playlist to all that is known."""
 
-    def __init__(self, source: str | Presentation) -> None:
+    def __init__(self, source: str | Presentation, wishes: Wishes | None = None) -> None:
         self.presentation: Presentation | None = None
         self.first_wants: tuple[Want, ...] = ()
         self.notes: list[str] = []
@@ -48,6 +51,8 @@ class Source:
         self._on_grid: dict[str, Timeline] = {}
         """The same of video, on the boundaries of the grid where they nearly are."""
         self._pathways = Pathways()
+        self._wishes = wishes
+        self._learned = Learned()
         self._given: Presentation | None = None
         self._variables: Mapping[str, str] | None = None
         self._name = ""
@@ -95,7 +100,9 @@ class Source:
         if isinstance(playlist, MultivariantPlaylist):
             if want.kind == "media":
                 raise PlaybackError("a multivariant playlist; expected a media playlist")
-            self._rungs = rungs_of(playlist, url=url)
+            ladder = ladder_of(playlist, url=url, wishes=self._wishes)
+            self._rungs = ladder.rungs
+            self.notes += ladder.notes
             self._variables = playlist.variables
             return self._first_playlists()
         if want.kind == "multivariant":
@@ -124,6 +131,28 @@ class Source:
         if url is None or url in self._timelines:
             return None
         return _media_want(track, url, rung)
+
+    def learn(self, want: Want, size_bytes: float, media_s: float) -> bool:
+        """A segment was fetched: where no rate was stated, what is fetched tells it.
+
+        Returns:
+            Whether the rates of the presentation have changed.
+        """
+        if not self._needs_rates:
+            return False
+        self._learned.add(want.rung, size_bytes, media_s)
+        if want.track != "video" or not self._rungs[want.rung].is_rate_guessed:
+            return False
+        audio_bps = self._learned.rate_bps(AUDIO) if self.has_audio(want.rung) else 0.0
+        rates = [rung.bitrate_bps for rung in self._rungs]
+        rate_bps = between(rates, want.rung, self._learned.rate_bps(want.rung) + audio_bps)
+        self._rungs[want.rung] = replace(self._rungs[want.rung], bitrate_bps=rate_bps)
+        self._update_presentation()
+        return True
+
+    @property
+    def _needs_rates(self) -> bool:
+        return any(rung.is_rate_guessed for rung in self._rungs)
 
     # --- segments ------------------------------------------------------------------
 

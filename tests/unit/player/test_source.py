@@ -52,13 +52,13 @@ def test_a_rung_is_wanted_until_its_playlist_is_here() -> None:
 
 
 def test_one_playlist_serves_all_that_share_its_url() -> None:
-    """Rungs 0 and 2, and the audio, which is at rung 1's."""
+    """Rung 1, and the audio of rung 0; a playlist that is listed as two rungs is one."""
     shape = Shape(variants=("v.m3u8", "w.m3u8", "v.m3u8"), audio=("w.m3u8",) * 3)
     source = Source(shape.url)
     video, audio = learn(source, shape, *source.first_wants)
     learn(source, shape, video)
     learn(source, shape, audio)
-    assert [source.playlist_for("video", rung) for rung in range(3)] == [None, None, None]
+    assert [source.playlist_for("video", rung) for rung in range(2)] == [None, None]
     audio_timeline, timeline = source.timeline("audio", 0), source.timeline("video", 1)
     assert audio_timeline is not None
     assert timeline is not None

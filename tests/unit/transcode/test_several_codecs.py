@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from abr.errors import PackageError
-from player.playback.ladder import rungs_of
+from player.playback.ladder import ladder_of
 from tests.unit.transcode.test_layout import INDEX, video
 from transcode.packaging.checks import check_index, check_multivariant
 from transcode.packaging.index import PresentationIndex, Track, files_of
@@ -60,7 +60,7 @@ def test_a_player_stays_in_the_codec_of_the_first_variant() -> None:
     """And a presentation, which simulators play, holds the first ladder only."""
     listed = multivariant_of(BOTH)
     assert [variant.uri[:2] for variant in listed.variants] == ["v1", "v0", "v2", "v3"]
-    taken = rungs_of(listed, url="http://x/film/multivariant.m3u8")
+    taken = ladder_of(listed, url="http://x/film/multivariant.m3u8").rungs
     assert [rung.places[0].video_url.split("/")[-2] for rung in taken] == ["v0", "v1"]
     presentation = presentation_of_package(BOTH)
     assert presentation.sizes_bytes.shape == (2, 3)
