@@ -30,9 +30,13 @@ from player.playback.manifest import presentation_from_playlists
 from player.playback.offers import Wishes
 from player.playback.pathways import Pathways
 from player.playback.rates import Learned, between
+from player.playback.starting import starting_s
 from player.playback.timeline import Timeline, timeline_of
-from transcode.playlist import MediaPlaylist, MultivariantPlaylist, parse
+from transcode.playlist import MediaPlaylist, MultivariantPlaylist, Start, parse
 from transcode.playlist.variables import query_of
+
+MOST_REMARKS = 10
+"""Of one playlist, that are noted; a playlist of thousands of odd lines has thousands."""
 
 
 class Source:
@@ -53,6 +57,10 @@ class Source:
         self._pathways = Pathways()
         self._wishes = wishes
         self._learned = Learned()
+        self._start: Start | None = None
+        """Where to begin, as the multivariant playlist says."""
+        self._begins_s = 0.0
+        """Where the first segment that is played lies in its playlist."""
         self._given: Presentation | None = None
         self._variables: Mapping[str, str] | None = None
         self._name = ""
@@ -96,7 +104,9 @@ class Source:
         if self._given is not None:
             return self._take_given(self._given, want)
         playlist = parse(text, uri=shown, query=query_of(url), imports=self._variables)
-        self.notes += playlist.remarks
+        self.notes += playlist.remarks[:MOST_REMARKS]
+        if len(playlist.remarks) > MOST_REMARKS:
+            self.notes.append(f"{shown}: {len(playlist.remarks) - MOST_REMARKS} remarks more")
         if isinstance(playlist, MultivariantPlaylist):
             if want.kind == "media":
                 raise PlaybackError("a multivariant playlist; expected a media playlist")
@@ -104,6 +114,7 @@ class Source:
             self._rungs = ladder.rungs
             self.notes += ladder.notes
             self._variables = playlist.variables
+            self._start = playlist.start
             return self._first_playlists()
         if want.kind == "multivariant":
             self._rungs = [lone_rung(playlist, url=want.url)]
@@ -208,15 +219,24 @@ class Source:
             )
         if playlist.skipped:
             raise PlaybackError("a delta update, which was not asked for; expected all segments")
-        self._keep(want, timeline_of(playlist, url=url))
+        self._keep(want, timeline_of(playlist, url=url), playlist.start or self._start)
 
-    def _keep(self, want: Want, timeline: Timeline) -> None:
+    def _keep(self, want: Want, timeline: Timeline, start: Start | None = None) -> None:
         """A media playlist is here, for the first time or anew."""
-        self._timelines[want.url] = timeline
-        self._on_grid.pop(want.url, None)
         if want.track != "audio" and self.grid is None:
-            self.grid = timeline
+            self._begin_at(starting_s(timeline, start))
+            self.grid = timeline.starting_at(self._begins_s)
+        self._timelines[want.url] = timeline.starting_at(self._begins_s)
+        self._on_grid.pop(want.url, None)
         self._update_presentation()
+
+    def _begin_at(self, time_s: float) -> None:
+        """What lies before ``time_s`` is not played, on any track."""
+        self._begins_s = time_s
+        if time_s > 0:
+            known = self._timelines.items()
+            self._timelines = {url: timeline.starting_at(time_s) for url, timeline in known}
+            self.notes.append(f"begins at {time_s:g} s, as EXT-X-START says")
 
     def _update_presentation(self) -> None:
         first = self._first_rung()

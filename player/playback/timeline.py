@@ -7,14 +7,14 @@ segments are nearly those of the presentation is set on its boundaries (``aligne
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 from abr.errors import PlaybackError
 from player.playback.actions import KeyUse
 from player.playback.keyuse import section_key, segment_key
-from transcode.playlist import ByteRange, Map, MediaPlaylist, resolve
+from transcode.playlist import ByteRange, Key, Map, MediaPlaylist, Segment, resolver
 
 SAME_BOUNDARY_S = 0.05
 """Segment durations of two rungs may differ by this much and still count as aligned."""
@@ -81,6 +81,23 @@ class Timeline:
         """The first segment that begins at ``time_s`` or later; past the end, their number."""
         return bisect_left(self._starts_s, time_s)
 
+    def starting_at(self, time_s: float) -> Timeline:
+        """What is shown from ``time_s`` on, which becomes the beginning of time."""
+        if time_s <= 0:
+            return self
+        kept = [segment for segment in self.segments if segment.end_s > time_s]
+        moved = [
+            replace(
+                segment,
+                index=index,
+                start_s=max(segment.start_s - time_s, 0.0),
+                end_s=segment.end_s - time_s,
+                duration_s=min(segment.duration_s, segment.end_s - time_s),
+            )
+            for index, segment in enumerate(kept)
+        ]
+        return Timeline(moved, is_ended=self.is_ended)
+
     def aligned_to(self, grid: Timeline) -> Timeline:
         """This, on the boundaries of ``grid`` where it has nearly the same segments.
 
@@ -121,18 +138,19 @@ def timeline_of(playlist: MediaPlaylist, *, url: str, start_s: float = 0.0) -> T
     if not listed:
         raise PlaybackError("the media playlist lists no segment that lasts; nothing to play")
     bounds = list(accumulate((s.duration_s for s in listed), initial=start_s))
+    needs = _Needs(resolver(url))
     return Timeline(
         [
             SegmentRef(
                 index=index,
-                url=resolve(url, segment.uri),
+                url=needs.absolute(segment.uri),
                 byte_range=segment.byte_range,
                 duration_s=segment.duration_s,
                 start_s=bounds[index],
                 end_s=bounds[index + 1],
                 bitrate_bps=segment.bitrate_kbps * 1000.0 if segment.bitrate_kbps else None,
-                init=_init(segment.map, url),
-                key=segment_key(segment, url),
+                init=needs.init(segment.map),
+                key=needs.key(segment),
             )
             for index, segment in enumerate(listed)
         ],
@@ -140,11 +158,35 @@ def timeline_of(playlist: MediaPlaylist, *, url: str, start_s: float = 0.0) -> T
     )
 
 
-def _init(section: Map | None, url: str) -> InitRef | None:
-    if section is None:
-        return None
-    return InitRef(
-        url=resolve(url, section.uri),
-        byte_range=section.byte_range,
-        key=section_key(section, url),
-    )
+class _Needs:
+    """What segments of one playlist need; thousands in a row need the same."""
+
+    def __init__(self, absolute: Callable[[str], str]) -> None:
+        self.absolute = absolute
+        self._map: Map | None = None
+        self._init: InitRef | None = None
+        self._seen: tuple[Key | None, bool] = (None, True)
+        self._use: KeyUse | None = None
+
+    def __repr__(self) -> str:
+        return f"<_Needs {self._init!r}, {self._use!r}>"
+
+    def init(self, section: Map | None) -> InitRef | None:
+        if section is not self._map:
+            self._map = section
+            self._init = None if section is None else self._read(section)
+        return self._init
+
+    def _read(self, section: Map) -> InitRef:
+        return InitRef(
+            url=self.absolute(section.uri),
+            byte_range=section.byte_range,
+            key=section_key(section, self.absolute),
+        )
+
+    def key(self, segment: Segment) -> KeyUse | None:
+        seen = (segment.key, segment.map is None)
+        # Without an IV of its own each segment has another.
+        if seen != self._seen or (segment.key is not None and segment.key.iv is None):
+            self._seen, self._use = seen, segment_key(segment, self.absolute)
+        return self._use

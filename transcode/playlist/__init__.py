@@ -22,11 +22,11 @@ from transcode.playlist.model import (
     TrickPlayVariant,
     Variant,
     needed_version,
-    resolve,
     target_duration_s,
     vod_playlist,
 )
 from transcode.playlist.read import parse
+from transcode.playlist.resolving import resolve, resolver
 from transcode.playlist.write import print_media, print_multivariant
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "print_media",
     "print_multivariant",
     "resolve",
+    "resolver",
     "target_duration_s",
     "vod_playlist",
 ]

@@ -1,7 +1,7 @@
-"""What a playlist holds: variants, renditions, segments, keys; and URI resolution.
+"""What a playlist holds: variants, renditions, segments, keys.
 
 Plain frozen values with units in their names. URIs are kept as written, relative ones
-included; ``resolve`` makes them absolute. ``read`` parses the text and ``write`` prints it.
+included; ``resolving`` makes them absolute. ``read`` parses the text and ``write`` prints it.
 
 Source: RFC 8216bis (HTTP Live Streaming, 2nd edition), sections named beside the fields.
 """
@@ -11,9 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
-from urllib.parse import urljoin
-
-from abr.errors import PlaylistError
 
 IDENTITY = "identity"
 """The KEYFORMAT of a URI that answers with the key's bytes themselves."""
@@ -324,19 +321,3 @@ def _versions(segment: Segment) -> Iterator[int]:
         yield 6
     if segment.gap:
         yield 8
-
-
-def resolve(base_uri: str, uri: str) -> str:
-    """``uri`` as seen from ``base_uri``: the playlist's own (final, redirected) address.
-
-    Either may be a URL or a relative path with forward slashes.
-
-    Raises:
-        PlaylistError: one of them is not a URI.
-
-    Source: RFC 3986, section 5.
-    """
-    try:
-        return urljoin(base_uri, uri)
-    except ValueError as exc:
-        raise PlaylistError("playlist: a URI that cannot be resolved; expected RFC 3986") from exc

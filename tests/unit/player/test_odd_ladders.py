@@ -159,3 +159,47 @@ def test_what_is_left_out_is_noted_and_replayed() -> None:
     title.asked.clear()
     title.play(config=PlayerConfig(codecs="hevc"))
     assert "b0.ts" in title.asked
+
+
+@pytest.mark.parametrize(
+    ("tag", "first", "played_s", "note"),
+    [
+        ("TIME-OFFSET=9", "a2.ts", 8.0, "begins at 8 s, as EXT-X-START says"),
+        ("TIME-OFFSET=9,PRECISE=YES", "a2.ts", 7.0, "begins at 9 s, as EXT-X-START says"),
+        ("TIME-OFFSET=-4.5,PRECISE=YES", "a2.ts", 4.5, "begins at 11.5 s, as EXT-X-START says"),
+        ("TIME-OFFSET=99", "a3.ts", 4.0, "begins at 12 s, as EXT-X-START says"),
+        ("TIME-OFFSET=-99", "a0.ts", 16.0, ""),
+    ],
+)
+def test_a_title_begins_where_its_playlist_says(
+    tag: str, first: str, played_s: float, note: str
+) -> None:
+    """On all tracks, whichever playlist says so; 16 s in segments of 4 s, and audio of 2 s."""
+    start = f"#EXT-X-START:{tag}"
+    for where in (0, 1):
+        title = TextTitle(
+            {
+                "m.m3u8": listed(
+                    *[start] * (1 - where),
+                    '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="g",NAME="x",URI="s.m3u8"',
+                    *stream(300_000, "a.m3u8", ',AUDIO="g"'),
+                ),
+                "a.m3u8": lasting(4, 4, 4, 4, name="a", more=[start] * where),
+                "s.m3u8": lasting(*[2] * 8, name="s"),
+            }
+        )
+        log = title.play()
+        segments = [name for name in title.asked if name.endswith(".ts")]
+        assert segments[0] == first
+        assert segments[1] == f"s{(16 - played_s) // 2:.0f}.ts"
+        assert summary(log).ended == "complete"
+        assert summary(log).played_s == pytest.approx(played_s)
+        assert notes(log) == ([note] if note else [])
+        assert differences(log, replay(log, algorithm=fixed(0))) == []
+
+
+def test_of_many_remarks_some_are_noted() -> None:
+    title = TextTitle({"a.m3u8": lasting(4, more=["stray.ts"] * 500)})
+    log = title.play()
+    assert len(notes(log)) == 11
+    assert notes(log)[-1] == "a.m3u8: 490 remarks more"

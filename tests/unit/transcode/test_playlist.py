@@ -595,6 +595,23 @@ def test_uris_resolve_as_the_standard_says(uri: str, absolute: str) -> None:
     assert resolve("http://a/b/c/d;p?q", uri) == absolute
 
 
+@pytest.mark.parametrize(
+    ("base", "uri", "absolute"),
+    [
+        ("http://h/a//b/l.m3u8", "s.ts", "http://h/a//b/s.ts"),
+        ("http://h/a/b/l.m3u8", "c//s.ts?", "http://h/a/b/c//s.ts?"),
+        ("http://h/a/%2e%2e/l.m3u8", "s%2Ft.ts", "http://h/a/%2e%2e/s%2Ft.ts"),
+        ("http://h/a/l.m3u8?x=/../y", "s.ts", "http://h/a/s.ts"),
+        ("http://h/a/l.m3u8", "s.ts?next=/../t", "http://h/a/s.ts?next=/../t"),
+        ("http://h/a/../b/l.m3u8", "./s:1.ts", "http://h/b/s:1.ts"),
+        ("http://h", "s.ts", "http://h/s.ts"),
+    ],
+)
+def test_what_a_server_may_have_signed_stays_as_it_is(base: str, uri: str, absolute: str) -> None:
+    """Double slashes, escapes and empty queries; only dots are taken out of paths."""
+    assert resolve(base, uri) == absolute
+
+
 def test_relative_bases_resolve_too() -> None:
     """A package read from disk has no host."""
     assert resolve("v0/playlist.m3u8", "../key/ab") == "key/ab"
