@@ -7,6 +7,22 @@ from typing import Literal
 
 from abr.defaults import MAX_BUFFER_S, RESPONSE_OVERHEAD_BYTES, RTT_S, SERVER_S
 
+Tracks = Literal["in-turn", "together", "paced", "apart", "led"]
+
+TRACKS: dict[Tracks, str] = {
+    "in-turn": "after the video of the same time, and before more video",
+    "together": "beside the video of the same time",
+    "paced": "once the video beside the audio before it is here, and no further than the video "
+    "under way; hls.js",
+    "apart": "each on its own, neither further than one segment before the other; shaka-player",
+    "led": "up to a second beyond the video that is here; dash.js",
+}
+"""When the next audio segment is due. In the last three each track has a buffer of its own,
+and algorithms see that of the picture."""
+
+LONG_S = 600.0
+"""What dash.js takes for a long film; see ``PlayerConfig.long_top_buffer_s``."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayerConfig:
@@ -14,6 +30,17 @@ class PlayerConfig:
 
     max_buffer_s: float = MAX_BUFFER_S
     """No segment is requested that would lift the buffer above this."""
+    overshoot: bool = False
+    """A segment is requested whenever less than that is buffered, however long it is."""
+    buffer_bytes: float = 0.0
+    """The buffer may hold as much more as this many bytes last at the peak rate of the rung
+    chosen last; 0: ``max_buffer_s`` is all."""
+    buffer_limit_s: float = 600.0
+    """But bytes make it no longer than this."""
+    top_buffer_s: float = 0.0
+    """In place of ``max_buffer_s`` while the highest rung was chosen last; 0: the same."""
+    long_top_buffer_s: float = 0.0
+    """The same for what lasts ``LONG_S`` or longer; 0: ``top_buffer_s``."""
     startup_buffer_s: float = 0.2
     """Media needed before the first frame; any whole segment is more than the default."""
     resume_buffer_s: float = 0.2
@@ -23,10 +50,16 @@ class PlayerConfig:
     """Each stall multiplies the resume threshold by this."""
     resume_max_s: float = 3.0
     """The resume threshold never grows beyond this."""
+    protected_buffer_s: float = 0.0
+    """Where samples are encrypted, starting and resuming need at least this much."""
+    picture_grace_s: float = 0.0
+    """Sound plays on for this long after the picture ran out, before both wait for it; then
+    the thresholds are of the sound, and one picture is enough. Only where ``tracks`` have a
+    buffer each."""
     render_delay_s: float = 0.0
     """Decoder time between media being ready and the first frame."""
-    tracks: Literal["in-turn", "together"] = "in-turn"
-    """Fetch audio after the video of the same time, or beside it."""
+    tracks: Tracks = "in-turn"
+    """When audio is fetched that is apart from the video; see ``TRACKS``."""
     reconsider_every_s: float = 0.25
     """How often an algorithm may abandon the download under way."""
     connections: int = 6
@@ -69,6 +102,7 @@ class PlayerConfig:
     def __post_init__(self) -> None:
         positive = (
             "max_buffer_s",
+            "buffer_limit_s",
             "reconsider_every_s",
             "connections",
             "attempts",
@@ -87,6 +121,11 @@ class PlayerConfig:
             "backoff_s",
             "patience_s",
             "backoff_max_s",
+            "buffer_bytes",
+            "top_buffer_s",
+            "long_top_buffer_s",
+            "protected_buffer_s",
+            "picture_grace_s",
         )
         for name in positive:
             if not getattr(self, name) > 0:
@@ -94,7 +133,7 @@ class PlayerConfig:
         for name in not_negative:
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected 0 or more")
-        for name in ("startup_buffer_s", "resume_buffer_s"):
+        for name in ("startup_buffer_s", "resume_buffer_s", "protected_buffer_s"):
             if getattr(self, name) > self.max_buffer_s:
                 raise ValueError(
                     f"{name} is {getattr(self, name)}; expected at most max_buffer_s, "
@@ -102,5 +141,10 @@ class PlayerConfig:
                 )
         if not 0 <= self.jitter_ratio <= 1:
             raise ValueError(f"jitter_ratio is {self.jitter_ratio}; expected 0 to 1")
-        if self.tracks not in ("in-turn", "together"):
-            raise ValueError(f"tracks is {self.tracks!r}; expected 'in-turn' or 'together'")
+        if self.tracks not in TRACKS:
+            raise ValueError(f"tracks is {self.tracks!r}; expected one of {', '.join(TRACKS)}")
+
+    @property
+    def has_own_buffers(self) -> bool:
+        """Whether sound and picture have a buffer each."""
+        return self.tracks in ("paced", "apart", "led")

@@ -127,6 +127,7 @@ def play_many(
         uncounted(presentation.listed_bytes),
         uncounted(presentation.listed_rates_bps),
         uncounted(presentation.side_numbers),
+        uncounted(presentation.goals_s),
     )
     room = Out(
         numbers(out.rungs),

@@ -62,6 +62,9 @@ class PresentationTable(NamedTuple):
     side_numbers: FloatArray = NONE
     """Bytes of the multivariant playlist, of the audio's playlist and initialisation
     section, and the number of the key of initialisation sections, shape (4,)."""
+    goals_s: FloatArray = NONE
+    """Most media to buffer when each rung was chosen last, and when none was, shape (R+1,);
+    (0,) where it is always the same. See ``player.playback.room``."""
 
 
 class LinkTable(NamedTuple):

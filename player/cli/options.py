@@ -7,10 +7,12 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from abr.cli import configuration
 from abr.shell import note
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from player.config import PlayerConfig
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+PLAYERS = ("hlsjs-chromium", "shaka-chromium", "dashjs-chromium", "ideal", "abrkit")
+"""Names of ``player.presets.PRESETS``, which takes longer to import than --help may."""
 
 TRACE_HELP = (
     "Network to play over: a file in any known format, profile:NAME or "
@@ -34,6 +39,11 @@ def _finite(_ctx: click.Context, _param: click.Parameter, value: float | None) -
 
 
 _SHARED = (
+    click.option(
+        "--player",
+        type=click.Choice(tuple(PLAYERS)),
+        help="Buffer, start, resume and retry as this player does, and choose by its algorithm.",
+    ),
     click.option(
         "--param",
         "params",
@@ -60,7 +70,7 @@ _SHARED = (
         "max_buffer_s",
         type=click.FloatRange(min=0, min_open=True),
         metavar="SECONDS",
-        help="Most media to buffer.  [default: 30]",
+        help="Most media to buffer.  [default: 30, or what --player does]",
     ),
     click.option(
         "--log",
@@ -88,11 +98,13 @@ def read_config(
     codecs: str | None = None,
     language: str | None = None,
     audio_group: str | None = None,
+    player: str | None = None,
 ) -> PlayerConfig:
-    """The player's settings, with what the command line says."""
+    """The player's settings: of the file, of ``player``, and what the command line says."""
     from player.config import PlayerConfig
+    from player.presets import preset
 
-    return configuration(
+    config = configuration(
         ctx,
         "player",
         PlayerConfig,
@@ -102,6 +114,25 @@ def read_config(
         language=language,
         audio_group=audio_group,
     )
+    if player is None:
+        return config
+    config = preset(player).applied_to(config)
+    if max_buffer_s is None:
+        return config
+    return replace(
+        config, max_buffer_s=max_buffer_s, buffer_bytes=0.0, top_buffer_s=0.0, long_top_buffer_s=0.0
+    )
+
+
+def algorithm_for(ctx: click.Context, algorithm: str, player: str | None) -> str:
+    """The algorithm asked for; the player's own when only a player was."""
+    from player.presets import preset
+
+    is_asked = any(
+        ctx.get_parameter_source(name) not in (None, ParameterSource.DEFAULT)
+        for name in ("algorithm", "algorithms")
+    )
+    return algorithm if is_asked or player is None else preset(player).algorithm
 
 
 def read_trace(text: str) -> Trace:

@@ -17,6 +17,7 @@ from abr.errors import ConfigError
 from abr.shell import note, run_async
 from player.cli.options import (
     TRACE_HELP,
+    algorithm_for,
     check_algorithm,
     playing_options,
     read_config,
@@ -91,6 +92,7 @@ def play(
     algorithm: str,
     params: tuple[str, ...],
     max_play_s: float | None,
+    player: str | None,
     rtt_ms: float | None,
     max_buffer_s: float | None,
     log_path: Path | None,
@@ -118,9 +120,10 @@ def play(
         codecs=codecs,
         language=language,
         audio_group=audio_group,
+        player=player,
     )
     headers = read_headers(header_texts, user_agent)
-    chosen, parameters = check_algorithm(algorithm, params)
+    chosen, parameters = check_algorithm(algorithm_for(ctx, algorithm, player), params)
     trace = None if trace_text is None else read_trace(trace_text)
     check_writable(log_path)
     progress = ProgressLine(max_play_s) if sys.stderr.isatty() else None

@@ -14,6 +14,7 @@ from player.batch.cli import SpreadingCommand, Wanted, simulate_preset
 from player.batch.simulators import PRESETS
 from player.cli.options import (
     TRACE_HELP,
+    algorithm_for,
     check_algorithm,
     playing_options,
     read_config,
@@ -73,6 +74,7 @@ def simulate(
     algorithms: tuple[str, ...],
     params: tuple[str, ...],
     max_play_s: float | None,
+    player: str | None,
     rtt_ms: float | None,
     max_buffer_s: float | None,
     log_path: Path | None,
@@ -131,8 +133,8 @@ def simulate(
     from player.api import simulate as simulate_package
     from player.files import check_writable
 
-    config = read_config(ctx, rtt_ms=rtt_ms, max_buffer_s=max_buffer_s)
-    chosen, parameters = check_algorithm(algorithms[0], params)
+    config = read_config(ctx, rtt_ms=rtt_ms, max_buffer_s=max_buffer_s, player=player)
+    chosen, parameters = check_algorithm(algorithm_for(ctx, algorithms[0], player), params)
     trace = read_trace(trace_text)
     check_writable(log_path)
     with contextlib.redirect_stdout(sys.stderr):  # what an algorithm prints is no result

@@ -15,6 +15,7 @@ from abr.media import Presentation
 from player.config import PlayerConfig
 from player.playback.actions import KeyUse, Resource, TrackName, Want
 from player.playback.requests import INSTANT_S
+from player.playback.room import Reached, goals_of, is_too_far, may_fetch_audio, wait_to_lead_s
 from player.playback.source import Source
 from player.playback.states import Playback
 from player.playback.timeline import LOOKUP_TOLERANCE_S, SegmentRef, Timeline
@@ -41,10 +42,13 @@ class Agenda:
         self._source = source
         self._config = config
         self._durations_s: list[float] = []
+        self._longest_s = 0.0
         self._video: Track | None = None
         self._audio: Track | None = None
         self._have: set[Resource] = set()
         self._full_since_s: float | None = None
+        self._goals_s: list[float] = []
+        """Most media to buffer by the rung asked for last, and before any; as ``goals_of``."""
 
     def __repr__(self) -> str:
         tracks = ", ".join(f"{t.name} {t.fetched_s:.3f} of {t.end_s:.3f} s" for t in self.tracks())
@@ -53,6 +57,9 @@ class Agenda:
     def begin(self, presentation: Presentation) -> None:
         """The presentation is known for the first time."""
         self._durations_s = presentation.durations_s.tolist()
+        self._longest_s = max(self._durations_s)
+        peaks_bps, config = presentation.peaks_bps, self._config
+        self._goals_s = goals_of(config, peaks_bps, presentation.duration_s).tolist()
         self._video = Track("video", self._grid.end_s)
         rungs = range(presentation.rungs)
         if any(self._source.has_audio(rung) for rung in rungs):
@@ -137,6 +144,21 @@ class Agenda:
         return min([self.track("video").ready_s, *ready])
 
     @property
+    def sound_s(self) -> float:
+        """Up to where there is sound; the end of the picture once nothing is left to fetch."""
+        audio, video = self._audio, self.track("video")
+        if audio is None or self.is_all_playable:
+            return video.ready_s
+        if self._config.tracks != "paced" or video.is_playable:
+            return audio.ready_s
+        return audio.taken_s(video.ready_s, until_s=audio.ready_s)
+
+    @property
+    def picture_s(self) -> float:
+        """Up to where there is a picture."""
+        return self.track("video").ready_s
+
+    @property
     def is_all_playable(self) -> bool:
         """Whether nothing is left to fetch."""
         return self.has_begun and all(track.is_playable for track in self.tracks())
@@ -153,44 +175,103 @@ class Agenda:
             if time_s < video.fetched_s:
                 return self._source.nearest_rung(video.span_at(time_s).rung)
         is_asked = video.request_id is not None or video.is_fetched
+        is_asked |= self._config.has_own_buffers
         return self._source.nearest_rung(self.asked_rung) if is_asked else None
 
-    def is_audio_due(self, ref: SegmentRef) -> bool:
-        """Whether the video beside the next audio is here, or (together) asked for."""
-        video, segment = self.track("video"), self.next_segment
-        limit_s = video.fetched_s
-        if video.request_id is not None and segment is not None:
-            limit_s += self._durations_s[segment]
-        # The middle, because boundaries of audio and video differ by part of a frame.
-        return (ref.start_s + ref.end_s) / 2 < limit_s or video.is_fetched
+    def is_audio_due(self, ref: SegmentRef, playback: Playback, now_s: float) -> bool:
+        """Whether the next audio may be asked for, as the video beside it and its buffer go."""
+        return self._audio_wait_s(ref, playback, now_s) <= INSTANT_S
+
+    def _audio_wait_s(self, ref: SegmentRef, playback: Playback, now_s: float) -> float:
+        """Seconds until the next audio may be asked for; inf when only an arrival matters."""
+        config, video = self._config, self._reached("video")
+        if config.tracks == "led" and not video.is_fetched:
+            return wait_to_lead_s(
+                ref.start_s,
+                ref.duration_s,
+                video_s=video.fetched_s,
+                playhead_s=playback.playhead_s(now_s),
+                is_playing=playback.state == "playing",
+            )
+        if not may_fetch_audio(
+            config.tracks, ref.start_s, ref.end_s, video=video, longest_s=self._longest_s
+        ):
+            return math.inf
+        if not config.has_own_buffers:
+            return 0.0
+        audio = self.track("audio")
+        is_held = audio.taken_s(video.fetched_s, until_s=audio.fetched_s) < audio.fetched_s
+        if config.tracks == "paced" and is_held and not video.is_fetched:
+            return math.inf
+        return playback.wait_for_room_s(
+            now_s,
+            fetched_s=audio.fetched_s,
+            next_s=0.0 if config.overshoot else ref.duration_s,
+            max_buffer_s=self._goal_s(self._last_rung),
+        )
+
+    def _reached(self, name: TrackName) -> Reached:
+        track, segment = self.track(name), self.next_segment
+        asked_s = track.fetched_s
+        if name == "video" and track.request_id is not None and segment is not None:
+            asked_s += self._durations_s[segment]
+        return Reached(track.fetched_s, asked_s, track.is_fetched)
 
     @property
     def is_free_for_video(self) -> bool:
         """Nothing stands in the way of the next video segment but room and time."""
-        video, audio = self._video, self._audio
+        video, audio, tracks = self._video, self._audio, self._config.tracks
         if video is None or video.is_fetched or video.request_id is not None:
             return False
-        in_turn = self._config.tracks == "in-turn"
-        return not (in_turn and audio is not None and audio.request_id is not None)
+        if audio is None or tracks not in ("in-turn", "apart"):
+            return True
+        if tracks == "in-turn":
+            return audio.request_id is None
+        return not is_too_far(video.fetched_s, self._reached("audio"), self._longest_s)
 
     def next_time_s(self, playback: Playback, now_s: float) -> float:
         """When to plan again though nothing arrives; inf when only an arrival matters."""
+        next_s = self._next_audio_s(playback, now_s) if self._config.has_own_buffers else math.inf
         if not self.is_free_for_video:
-            return math.inf
+            return next_s
         if self.choice is None:
-            return now_s + self.wait_for_room_s(playback, now_s)
-        return self.choice.not_before_s if self.choice.not_before_s > now_s else math.inf
+            return min(next_s, now_s + self.wait_for_room_s(playback, now_s))
+        if self.choice.not_before_s > now_s:
+            return min(next_s, self.choice.not_before_s)
+        wait_s = self.wait_for_choice_s(self.choice, playback, now_s)
+        return min(next_s, now_s + wait_s) if wait_s > INSTANT_S else next_s
 
-    def wait_for_room_s(self, playback: Playback, now_s: float) -> float:
-        """Seconds until the next video segment fits the buffer; 0 when it does, or must."""
+    def _next_audio_s(self, playback: Playback, now_s: float) -> float:
+        rung = self.audio_rung() if self.has_begun else None
+        ref = None if rung is None else self.find("audio", rung)
+        wait_s = 0.0 if ref is None else self._audio_wait_s(ref, playback, now_s)
+        return now_s + wait_s if wait_s > INSTANT_S else math.inf
+
+    @property
+    def _last_rung(self) -> int:
+        """The rung of the newest video; -1 before the first."""
+        return self.asked_rung if self.track("video").fetched_s > 0 else -1
+
+    def _goal_s(self, rung: int) -> float:
+        return self._goals_s[rung] if self._goals_s else self._config.max_buffer_s
+
+    def wait_for_choice_s(self, choice: Choice, playback: Playback, now_s: float) -> float:
+        """Seconds until there is room for what was chosen, where that depends on the rung."""
+        return self.wait_for_room_s(playback, now_s, choice.rung) if self._goals_s else 0.0
+
+    def wait_for_room_s(self, playback: Playback, now_s: float, rung: int | None = None) -> float:
+        """Seconds until the next video segment fits the buffer; 0 when it does, or must.
+
+        How much that holds may go by the rung, of which the newest video is when None.
+        """
         video, segment = self.track("video"), self.next_segment
         if segment is None:
             return 0.0
         return playback.wait_for_room_s(
             now_s,
             fetched_s=video.fetched_s,
-            next_s=self._durations_s[segment],
-            max_buffer_s=self._config.max_buffer_s,
+            next_s=0.0 if self._config.overshoot else self._durations_s[segment],
+            max_buffer_s=self._goal_s(self._last_rung if rung is None else rung),
         )
 
     def is_full(self, playback: Playback, now_s: float) -> bool:

@@ -239,8 +239,12 @@ class Loader:
     def _update_playable(self) -> None:
         if not self._agenda.has_begun:
             return
+        agenda, is_apart = self._agenda, self._config.has_own_buffers
         changes = self._playback.media_ready(
-            self._agenda.ready_s, complete=self._agenda.is_all_playable, now_s=self.now_s
+            agenda.sound_s if is_apart else agenda.ready_s,
+            picture_s=agenda.picture_s if is_apart else None,
+            complete=agenda.is_all_playable,
+            now_s=self.now_s,
         )
         self._recorder.add_changes(changes)
 
@@ -251,7 +255,8 @@ class Loader:
         for request in self.book.open_due(self.now_s):
             self._fetch(request)
         if self._agenda.has_begun:
-            self._plan_audio()
+            if not self._config.has_own_buffers:
+                self._plan_audio()
             self._plan_video()
             self._plan_audio()
 
@@ -267,7 +272,7 @@ class Loader:
         if ref is None:  # it lists no more
             self._agenda.track("audio").end_here()
             self._update_playable()
-        elif self._agenda.is_audio_due(ref):
+        elif self._agenda.is_audio_due(ref, self._playback, self.now_s):
             self._ask_for_segment(ref, "audio", ref.index, -1)
 
     def _plan_video(self) -> None:
@@ -281,6 +286,8 @@ class Loader:
                 return
             choice = self._choose(segment)
         if choice.not_before_s > self.now_s + INSTANT_S:
+            return
+        if agenda.wait_for_choice_s(choice, self._playback, self.now_s) > INSTANT_S:
             return
         rung = agenda.rung_for_video(choice.rung)
         if rung is None:

@@ -140,6 +140,14 @@ def wait_for_room_s(
     return 0.0 if waits_for_media(head) else math.inf
 
 
+def counted_s(head: Playhead, sound_s: float, picture_s: float) -> float:
+    """Up to where media counts that is to begin playback, where sound outlasts the picture.
+
+    Chromium waits for the sound's threshold, and for one picture.
+    """
+    return sound_s if picture_s > head.playhead_s + INSTANT_S else head.playhead_s
+
+
 def shown_at_s(head: Playhead, start_s: float) -> float:
     """When the segment that starts at ``start_s`` of the media is shown; inf: not as it is.
 
@@ -157,16 +165,24 @@ def shown_at_s(head: Playhead, start_s: float) -> float:
 
 
 def add_media(
-    head: Playhead, ready_s: float, is_complete: bool, now_s: float, thresholds: Thresholds
+    head: Playhead,
+    ready_s: float,
+    counted_s: float,
+    is_complete: bool,
+    now_s: float,
+    thresholds: Thresholds,
 ) -> Playhead:
-    """Media is playable up to ``ready_s``, which may be enough to begin; at ``now_s``."""
+    """Media is playable up to ``ready_s``, which may be enough to begin; at ``now_s``.
+
+    What counts as enough ends at ``counted_s``; the same, unless sound outlasts the picture.
+    """
     ready_s = max(ready_s, head.ready_s)
     begin_at_s = head.begin_at_s
     if waits_for_media(head):
         is_startup = head.state == STARTUP
-        ahead_s = ready_s - head.playhead_s
+        ahead_s = counted_s - head.playhead_s
         enough_s = thresholds.startup_s if is_startup else head.resume_s
-        if (ahead_s > 0 and ahead_s >= enough_s) or is_complete:
+        if (ahead_s > 0 and ahead_s >= enough_s - INSTANT_S) or is_complete:
             begin_at_s = now_s + (thresholds.render_delay_s if is_startup else 0.0)
     return Playhead(
         head.state,

@@ -62,7 +62,7 @@ class PlaybackSession:
         self.config = config or PlayerConfig()
         url = source if isinstance(source, str) else KNOWN_SOURCE
         self._recorder = Recorder(source, url, self.config, provenance or {})
-        self._playback = Playback(thresholds_of(self.config))
+        self._playback = Playback(thresholds_of(self.config), grace_s=self.config.picture_grace_s)
         self._loader = Loader(
             source,
             algorithm,

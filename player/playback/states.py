@@ -14,7 +14,7 @@ from itertools import accumulate
 from typing import Literal, get_args
 
 from player.playback import playhead
-from player.playback.playhead import Thresholds
+from player.playback.playhead import Playhead, Thresholds
 
 State = Literal["startup", "playing", "stalled", "paused", "ended"]
 
@@ -60,10 +60,15 @@ class SegmentStart:
 class Playback:
     """The playhead of one session."""
 
-    def __init__(self, thresholds: Thresholds | None = None) -> None:
+    def __init__(self, thresholds: Thresholds | None = None, *, grace_s: float = 0.0) -> None:
+        """``grace_s``: for so long sound plays on without a picture."""
         self._thresholds = thresholds or Thresholds()
         self._head = playhead.initial_playhead(self._thresholds)
         self._is_complete = False
+        self._grace_s = grace_s
+        self._sound_s = 0.0
+        self._picture_s: float | None = None
+        """None: both end together."""
         self._now_s = 0.0
         self._starts: list[float] = []
         self._shown = -1
@@ -88,7 +93,9 @@ class Playback:
         return playhead.playhead_s(self._head, now_s)
 
     def buffer_s(self, now_s: float) -> float:
-        """Media seconds ready ahead of the playhead."""
+        """Media seconds ready ahead of the playhead; of the picture, if that ends apart."""
+        if self._picture_s is not None:
+            return max(self._picture_s - playhead.playhead_s(self._head, now_s), 0.0)
         return playhead.buffer_s(self._head, now_s)
 
     def wait_for_room_s(
@@ -116,24 +123,46 @@ class Playback:
             happened.extend(self._segments_shown(now_s))
             if playhead.runs_out_s(self._head) <= now_s:
                 cause = "end of media" if self._is_complete else "media ran out"
-                happened.append(
-                    self._enter(
-                        playhead.run_out(self._head, self._is_complete, self._thresholds), cause
-                    )
-                )
+                happened.append(self._enter(self._run_out(), cause))
         self._now_s = now_s
         return happened
 
     def media_ready(
-        self, ready_s: float, *, complete: bool, now_s: float
+        self,
+        ready_s: float,
+        *,
+        complete: bool,
+        now_s: float,
+        picture_s: float | None = None,
     ) -> list[StateChange | SegmentStart]:
         """Media is playable up to ``ready_s`` of the timeline; ``complete`` when that is all.
 
-        Call ``advance(now_s)`` first; the changes returned happened at ``now_s``.
+        With ``picture_s``, that is the sound, and the picture ends there. Call
+        ``advance(now_s)`` first; the changes returned happened at ``now_s``.
         """
         self._is_complete = complete
-        self._head = playhead.add_media(self._head, ready_s, complete, now_s, self._thresholds)
+        self._sound_s = ready_s
+        self._picture_s = picture_s
+        self._add(now_s)
         return self.advance(now_s)
+
+    def _add(self, now_s: float) -> None:
+        """What is ready, to the playhead."""
+        sound_s = self._sound_s
+        picture_s = sound_s if self._picture_s is None else self._picture_s
+        ready_s, counted_s = min(sound_s, picture_s + self._grace_s), min(sound_s, picture_s)
+        if self._grace_s > 0:
+            counted_s = playhead.counted_s(self._head, sound_s, picture_s)
+        self._head = playhead.add_media(
+            self._head, ready_s, counted_s, self._is_complete, now_s, self._thresholds
+        )
+
+    def _run_out(self) -> Playhead:
+        """The end, or a stall, after which more is needed if it was the sound that ran out."""
+        thresholds = self._thresholds
+        if self._sound_s > self._head.ready_s:
+            thresholds = thresholds._replace(resume_growth=1.0)
+        return playhead.run_out(self._head, self._is_complete, thresholds)
 
     def pause(self, now_s: float) -> list[StateChange | SegmentStart]:
         """The viewer pauses; nothing happens in startup or when already paused."""
@@ -146,10 +175,8 @@ class Playback:
         if self.state != "paused":
             return []
         resumed = self._stand_still(playhead.STALLED, now_s, "resumed by viewer")
-        return [
-            resumed,
-            *self.media_ready(self._head.ready_s, complete=self._is_complete, now_s=now_s),
-        ]
+        self._add(now_s)
+        return [resumed, *self.advance(now_s)]
 
     def stop(self, now_s: float) -> list[StateChange | SegmentStart]:
         """The session ends here."""
@@ -170,9 +197,14 @@ class Playback:
         shown: list[StateChange | SegmentStart] = []
         while self._shown + 2 < len(self._starts):
             # Compared as the time that is logged: as media time it could round past now_s.
-            shown_at_s = playhead.shown_at_s(self._head, self._starts[self._shown + 1])
+            start_s = self._starts[self._shown + 1]
+            shown_at_s = playhead.shown_at_s(self._head, start_s)
             if shown_at_s > now_s:
                 break
+            if self._picture_s is not None:
+                if start_s >= self._picture_s:  # only its sound is heard
+                    break
+                shown_at_s = max(shown_at_s, self._now_s)
             self._shown += 1
             shown.append(SegmentStart(shown_at_s, self._shown))
         return shown

@@ -13,6 +13,9 @@ from typing import NamedTuple
 
 from player.playback.actions import Resource, TrackName
 
+HELD_RATIO = 0.05
+"""See ``Track.taken_s``."""
+
 
 class Span(NamedTuple):
     """Media of one segment, from where those before it end."""
@@ -77,6 +80,20 @@ class Track:
     def span_at(self, time_s: float) -> Span:
         """The media that were fetched for ``time_s``, earlier than ``fetched_s``."""
         return self._spans[bisect_right(self._spans, time_s, key=lambda span: span.end_s)]
+
+    def taken_s(self, picture_s: float, *, until_s: float) -> float:
+        """Of the media up to ``until_s``, the end of what hls.js hands over beside a picture.
+
+        It holds a segment back until the picture ends beyond ``HELD_RATIO`` of it.
+        """
+        last = bisect_right(self._spans, until_s, key=lambda span: span.end_s) - 1
+        while last >= 0:
+            start_s = self._spans[last - 1].end_s if last else 0.0
+            end_s = self._spans[last].end_s
+            if start_s + HELD_RATIO * (end_s - start_s) < picture_s:
+                return end_s
+            last -= 1
+        return 0.0
 
     def update(self, have: AbstractSet[Resource]) -> None:
         """Move the end of the playable media as far as ``have`` allows."""

@@ -44,6 +44,7 @@ def presentations(draw: st.DrawFn) -> Presentation:
         audio_sizes_bytes=audio,
         audio_durations_s=audio_s,
         side_files=side,
+        peak_bitrates_bps=ladder * 1.7 if draw(st.booleans()) else None,
     )
 
 
@@ -85,6 +86,10 @@ def traces(draw: st.DrawFn) -> Trace:
 configs = st.builds(
     PlayerConfig,
     max_buffer_s=st.sampled_from([6.0, 9.3, 30.0]),
+    overshoot=st.booleans(),
+    buffer_bytes=st.sampled_from([0.0, 0.0, 1e6]),
+    buffer_limit_s=st.sampled_from([600.0, 600.0, 14.0]),
+    top_buffer_s=st.sampled_from([0.0, 0.0, 12.0]),
     startup_buffer_s=st.sampled_from([0.0, 0.2, 4.5]),
     resume_buffer_s=st.sampled_from([0.0, 0.2, 5.0]),
     resume_growth=st.sampled_from([1.0, 2.0]),

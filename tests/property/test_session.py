@@ -14,7 +14,7 @@ from abr.media import Presentation
 from abr.qoe import summary
 from abr.trace import Trace
 from player import replay
-from player.config import PlayerConfig
+from player.config import TRACKS, PlayerConfig
 from player.drivers.replay import differences
 from player.drivers.virtual import VirtualDriver, VirtualResponse
 from player.playback.actions import Want
@@ -34,7 +34,9 @@ configs = st.builds(
     resume_buffer_s=st.sampled_from([0.0, 0.5, 5.0]),
     resume_growth=st.sampled_from([1.0, 2.0]),
     render_delay_s=st.sampled_from([0.0, 0.25]),
-    tracks=st.sampled_from(["in-turn", "together"]),
+    tracks=st.sampled_from(list(TRACKS)),
+    picture_grace_s=st.sampled_from([0.0, 3.0]),
+    overshoot=st.booleans(),
     rtt_s=st.sampled_from([0.0, 0.05]),
     attempts=st.just(2),
 )

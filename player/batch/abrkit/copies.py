@@ -70,6 +70,8 @@ class PresentationTables(NamedTuple):
     """Shape (F, R), or (F, 0)."""
     side_numbers: FloatArray
     """Shape (F, 4), or (F, 0)."""
+    goals_s: FloatArray
+    """Shape (F, 0): here it is the same for all rungs."""
     sizes_shown: FloatArray
     """What the vector says of each segment whose size is known, and of the one after the
     last, shape (F, N+1, R)."""
@@ -254,6 +256,7 @@ def bare_presentations(presentations: PresentationTables) -> PresentationTables:
         uncounted(presentations.listed_bytes),
         uncounted(presentations.listed_rates_bps),
         uncounted(presentations.side_numbers),
+        uncounted(presentations.goals_s),
         uncounted(presentations.sizes_shown),
         uncounted(presentations.segments),
     )
@@ -369,6 +372,7 @@ def presentation_at(presentations: PresentationTables, f: int) -> PresentationTa
         presentations.listed_bytes[f],
         presentations.listed_rates_bps[f],
         presentations.side_numbers[f],
+        presentations.goals_s[f],
     )
 
 

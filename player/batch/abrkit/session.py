@@ -190,7 +190,10 @@ def session(
     while at.outcome == COMPLETE and position.segment < segments:
         segment, free_s = position.segment, at.now_s
         duration_s = float(presentation.durations_s[segment])
-        at = await_room(at, fetched_s, duration_s, options, thresholds, out.totals)
+        goal_s = options.max_buffer_s
+        if has_goals(presentation):
+            goal_s = float(presentation.goals_s[position.last_rung])
+        at = await_room(at, fetched_s, duration_s, goal_s, options, thresholds, out.totals)
         out.totals.idle_s += at.now_s - free_s
         if at.outcome != COMPLETE:
             break
@@ -210,6 +213,7 @@ def session(
             at,
             position,
             decision,
+            fetched_s,
         )
         at = fetched.at
         if at.outcome != COMPLETE:
@@ -279,6 +283,11 @@ def observe(
     )
 
 
+def has_goals(presentation: PresentationTable) -> bool:
+    """Whether it depends on the rung how much is buffered."""
+    return len(presentation.goals_s) > 0
+
+
 def is_legal(decision: Decision, presentation: PresentationTable, segment: int) -> bool:
     """Whether the algorithm asks for what there is."""
     is_there = 0 <= decision.rung < len(presentation.ladder_bps) and decision.segment in (
@@ -300,14 +309,22 @@ def fetch(
     at: At,
     position: Position,
     decision: Decision,
+    fetched_s: float,
 ) -> Fetched:
-    """Until a segment is here, however often the algorithm changes its mind."""
+    """Until a segment is here, however often the algorithm changes its mind.
+
+    It goes where ``fetched_s`` of media are here.
+    """
     totals, room, have, needs = out.totals, out.room, position.have, 0
     while True:
         decided_s = at.now_s
         if not is_legal(decision, presentation, position.segment):
             return fetch_nothing(At(at.now_s, at.head, REFUSED), have, decision)
         at = await_time(at, decided_s + decision.wait_s, options, thresholds, totals)
+        if has_goals(presentation):
+            next_s = float(presentation.durations_s[position.segment])
+            goal_s = float(presentation.goals_s[decision.rung])
+            at = await_room(at, fetched_s, next_s, goal_s, options, thresholds, totals)
         totals.idle_s += at.now_s - decided_s
         is_going_on = at.outcome == COMPLETE
         if HAS_SIDE_FILES and is_going_on and not has_playlist(have, decision.rung):

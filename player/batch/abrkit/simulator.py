@@ -9,10 +9,12 @@ from player.batch.abrkit.session import can_play, link_for, session
 from player.batch.abrkit.timeline import MORE_COLUMNS, Options, config_of, options_of
 from player.batch.simulators import PlayerTwin, Simulator
 from player.batch.tables import PresentationTable, presentation_table_of
+from player.playback.room import goals_of
 
 
 def _presentation_table(presentation: Presentation, options: Any) -> PresentationTable:
-    return presentation_table_of(presentation)
+    goals_s = goals_of(options, presentation.peaks_bps, presentation.duration_s)
+    return presentation_table_of(presentation)._replace(goals_s=goals_s)
 
 
 ABRKIT = Simulator(

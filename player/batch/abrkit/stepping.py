@@ -153,7 +153,9 @@ def step(
             at = play_out(at, options, thresholds, totals)
         else:
             next_s = float(presentation.durations_s[segment + 1])
-            at = await_room(at, fetched_s, next_s, options, thresholds, totals)
+            at = await_room(
+                at, fetched_s, next_s, options.max_buffer_s, options, thresholds, totals
+            )
             waited_s = at.now_s - arrived_s
             totals.idle_s += waited_s
     place[FETCHED] = fetched_s

@@ -65,6 +65,12 @@ class Options(NamedTuple):
     total_limit_s: float = _DEFAULT.total_limit_s
     max_play_s: float = math.inf
     """The viewer leaves this long after asking to play."""
+    overshoot: float = 0.0
+    """1: yes."""
+    buffer_bytes: float = _DEFAULT.buffer_bytes
+    buffer_limit_s: float = _DEFAULT.buffer_limit_s
+    top_buffer_s: float = _DEFAULT.top_buffer_s
+    long_top_buffer_s: float = _DEFAULT.long_top_buffer_s
 
 
 class At(NamedTuple):
@@ -93,6 +99,11 @@ def options_of(config: PlayerConfig, *, max_play_s: float = math.inf) -> Options
         idle_limit_s=float(config.idle_limit_s),
         total_limit_s=float(config.total_limit_s),
         max_play_s=float(max_play_s),
+        overshoot=float(config.overshoot),
+        buffer_bytes=float(config.buffer_bytes),
+        buffer_limit_s=float(config.buffer_limit_s),
+        top_buffer_s=float(config.top_buffer_s),
+        long_top_buffer_s=float(config.long_top_buffer_s),
     )
 
 
@@ -112,6 +123,11 @@ def config_of(options: Options) -> PlayerConfig:
         first_byte_limit_s=options.first_byte_limit_s,
         idle_limit_s=options.idle_limit_s,
         total_limit_s=options.total_limit_s,
+        overshoot=options.overshoot > 0,
+        buffer_bytes=options.buffer_bytes,
+        buffer_limit_s=options.buffer_limit_s,
+        top_buffer_s=options.top_buffer_s,
+        long_top_buffer_s=options.long_top_buffer_s,
     )
 
 
@@ -165,13 +181,16 @@ def await_room(
     at: At,
     fetched_s: float,
     next_s: float,
+    goal_s: float,
     options: Options,
     thresholds: Thresholds,
     totals: Totals,
 ) -> At:
-    """Until the next segment fits the buffer."""
+    """Until the next segment fits the buffer, which holds ``goal_s``."""
+    if options.overshoot > 0:
+        next_s = 0.0
     while at.outcome == COMPLETE:
-        wait_s = wait_for_room_s(at.head, at.now_s, fetched_s, next_s, options.max_buffer_s)
+        wait_s = wait_for_room_s(at.head, at.now_s, fetched_s, next_s, goal_s)
         if wait_s <= INSTANT_S:
             break
         at = move_on(at, min(at.now_s + wait_s, at.head.begin_at_s), options, thresholds, totals)
@@ -228,7 +247,7 @@ def take_media(
     at: At, ready_s: float, is_complete: bool, thresholds: Thresholds, totals: Totals
 ) -> Playhead:
     """Media can be played up to ``ready_s`` of the timeline."""
-    head = add_media(at.head, ready_s, is_complete, at.now_s, thresholds)
+    head = add_media(at.head, ready_s, ready_s, is_complete, at.now_s, thresholds)
     return advance(head, at.now_s, is_complete, thresholds, totals)
 
 

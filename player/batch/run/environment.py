@@ -99,6 +99,11 @@ class Stage:
     ) -> None:
         if not traces:
             raise ValueError("no traces; give at least one")
+        if options.buffer_bytes or options.top_buffer_s:
+            raise ValueError(
+                "options: buffer_bytes and top_buffer_s are not for environments, which buffer "
+                "max_buffer_s of every rung"
+            )
         self.presentations = sessions.presentation_tables_of(list(presentations))
         self.links = pack([link_for(trace, options) for trace in traces])
         every = [(f, k) for f in range(len(presentations)) for k in range(len(traces))]

@@ -40,7 +40,9 @@ def bring(agenda: Agenda, track: TrackName, rung: int = 0) -> None:
 def audio_due(agenda: Agenda) -> int | None:
     rung = agenda.audio_rung()
     ref = None if rung is None else agenda.find("audio", rung)
-    return ref.index if ref is not None and agenda.is_audio_due(ref) else None
+    if ref is None or not agenda.is_audio_due(ref, Playback(), 0.0):
+        return None
+    return ref.index
 
 
 def playing(ahead_s: float) -> Playback:
@@ -163,3 +165,55 @@ def test_the_next_segment_lies_where_the_media_end() -> None:
     assert agenda.next_segment == 1
     assert list(agenda.segments_until(8.0)) == [1]
     assert repr(agenda) == "<Agenda video 4.000 of 8.000 s, no choice>"
+
+
+def test_where_a_segment_may_overshoot_its_length_does_not_matter() -> None:
+    """8 s ahead: with room for 9 s it is asked for at once, with room for 7 in a second."""
+    for max_buffer_s, wait_s in ((9.0, 0.0), (7.0, 1.0)):
+        agenda = begun(
+            FakeTitle(segments=3, has_audio=False), max_buffer_s=max_buffer_s, overshoot=True
+        )
+        bring(agenda, "video")
+        bring(agenda, "video")
+        assert agenda.wait_for_room_s(playing(8.0), 0.0) == wait_s
+
+
+def test_where_the_goal_is_bytes_it_depends_on_the_rung() -> None:
+    """3.2 Mbit are 3.2 s at 1 Mbit/s and 0.8 s at 4, but no less than 2 s; 8 s are ahead.
+
+    What is chosen waits for its own goal.
+    """
+    title = FakeTitle(segments=3, has_audio=False, rates_bps=(1_000_000, 4_000_000))
+    agenda = begun(title, max_buffer_s=2.0, buffer_bytes=4e5, overshoot=True)
+    bring(agenda, "video")
+    bring(agenda, "video")
+    playback = playing(8.0)
+    agenda.asked_rung = 0
+    assert agenda.wait_for_room_s(playback, 0.0) == pytest.approx(4.8)
+    choice = agenda.choice = Choice(2, 1, not_before_s=0.0)
+    playback.advance(4.8)
+    assert agenda.wait_for_choice_s(choice, playback, 4.8) == pytest.approx(1.2)
+    assert agenda.next_time_s(playback, 4.8) == pytest.approx(6.0)
+
+
+def test_paced_audio_waits_for_room_of_its_own() -> None:
+    """8 s of audio are ahead of the playhead, video is not under way, and 6 s is the goal."""
+    agenda = begun(FakeTitle(segments=4), max_buffer_s=6.0, overshoot=True, tracks="paced")
+    for track in ("video", "audio"):
+        bring(agenda, track)
+        bring(agenda, track)
+    playback = playing(8.0)
+    assert agenda.next_time_s(playback, 0.0) == pytest.approx(2.0)
+    ref = agenda.find("audio", 0)
+    assert ref is not None
+    assert not agenda.is_audio_due(ref, playback, 0.0)
+    playback.advance(2.0)
+    assert agenda.is_audio_due(ref, playback, 2.0)
+
+
+def test_tracks_apart_keep_video_from_running_ahead_of_audio() -> None:
+    agenda = begun(FakeTitle(segments=4), tracks="apart")
+    bring(agenda, "video")
+    assert not agenda.is_free_for_video
+    bring(agenda, "audio")
+    assert agenda.is_free_for_video

@@ -128,3 +128,68 @@ def test_nothing_is_reported_later_than_asked_for(step: int) -> None:
     for segment in range(1, 60):
         for now_s in (math.nextafter(begin_s + 4.0 * segment, 0.0), begin_s + 4.0 * segment):
             assert all(change.time_s <= now_s for change in playback.advance(now_s))
+
+
+def heard(sound_s: float, picture_s: float) -> Playback:
+    """A playback in Chromium from time 1 on, of sound and picture that end apart."""
+    thresholds = Thresholds(startup_s=0.2, resume_s=0.2, resume_growth=2.0, resume_max_s=3.0)
+    playback = Playback(thresholds, grace_s=3.0)
+    playback.set_durations([4.0] * 5)
+    playback.advance(1.0)
+    playback.media_ready(sound_s, picture_s=picture_s, complete=False, now_s=1.0)
+    return playback
+
+
+def test_sound_plays_on_for_three_seconds_without_a_picture() -> None:
+    """Chromium 156: with 1 s of picture and 10 s of sound the clock stops 3 s after the picture."""
+    playback = heard(10.0, 1.0)
+    assert playback.advance(20.0)[-1] == StateChange(5.0, "playing", "stalled", "media ran out")
+    assert playback.playhead_s(20.0) == 4.0
+
+
+def test_a_picture_that_comes_in_time_stalls_nothing() -> None:
+    """It ran out at 2; the next comes at 4.5, and the sound goes on to 11."""
+    playback = heard(10.0, 1.0)
+    playback.advance(4.5)
+    playback.media_ready(10.0, picture_s=12.0, complete=False, now_s=4.5)
+    changes = [each for each in playback.advance(20.0) if isinstance(each, StateChange)]
+    assert changes == [StateChange(11.0, "playing", "stalled", "media ran out")]
+
+
+def test_sound_that_runs_out_stalls_at_once_and_doubles_what_it_takes_to_go_on() -> None:
+    """Chromium 156: 0.4 s of sound after the first underflow, then 0.8 s, however much picture."""
+    playback = heard(2.0, 20.0)
+    playback.advance(3.0)
+    assert state_of(playback) == "stalled"
+    playback.media_ready(2.3, picture_s=20.0, complete=False, now_s=4.0)
+    assert state_of(playback) == "stalled"
+    playback.media_ready(2.4, picture_s=20.0, complete=False, now_s=5.0)
+    assert state_of(playback) == "playing"
+    playback.advance(6.0)
+    playback.media_ready(3.1, picture_s=20.0, complete=False, now_s=7.0)
+    assert state_of(playback) == "stalled"
+    playback.media_ready(3.3, picture_s=20.0, complete=False, now_s=8.0)
+    assert state_of(playback) == "playing"
+
+
+def test_after_a_stall_by_the_picture_one_picture_is_enough_and_the_sound_needs_no_more() -> None:
+    """Chromium 156: it went on with one frame; the next stall, by the sound, asked for 0.4 s."""
+    playback = heard(10.0, 1.0)
+    playback.advance(6.0)
+    playback.media_ready(10.0, picture_s=4.0, complete=False, now_s=6.0)
+    assert state_of(playback) == "stalled"
+    playback.media_ready(10.0, picture_s=4.04, complete=False, now_s=7.0)
+    assert state_of(playback) == "playing"
+    playback.media_ready(10.0, picture_s=20.0, complete=False, now_s=7.0)
+    playback.advance(14.0)
+    assert state_of(playback) == "stalled"
+    playback.media_ready(10.4, picture_s=20.0, complete=False, now_s=15.0)
+    assert state_of(playback) == "playing"
+
+
+def test_a_segment_whose_picture_comes_late_is_shown_when_it_comes() -> None:
+    """Its sound has been heard since 5; the picture is here at 6.5."""
+    playback = heard(12.0, 4.0)
+    assert SegmentStart(1.0, 0) not in playback.advance(6.5)
+    changes = playback.media_ready(12.0, picture_s=8.0, complete=False, now_s=6.5)
+    assert changes == [SegmentStart(6.5, 1)]

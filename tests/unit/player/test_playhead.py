@@ -54,22 +54,22 @@ def test_otherwise_the_playhead_stands() -> None:
 def test_playback_begins_when_there_is_enough_after_the_render_delay() -> None:
     """2 s are asked for: 1.5 s do not start, 2 s at time 7 do, at 7.25."""
     thresholds = Thresholds(startup_s=2.0, render_delay_s=0.25)
-    head = add_media(initial_playhead(thresholds), 1.5, False, 6.0, thresholds)
+    head = add_media(initial_playhead(thresholds), 1.5, 1.5, False, 6.0, thresholds)
     assert next_change_s(head) == math.inf
-    head = add_media(head, 2.0, False, 7.0, thresholds)
+    head = add_media(head, 2.0, 2.0, False, 7.0, thresholds)
     assert next_change_s(head) == 7.25
     assert begin(head)[:3] == (PLAYING, 7.25, 0.0)
 
 
 def test_more_media_while_about_to_begin_changes_no_time() -> None:
     thresholds = Thresholds(render_delay_s=1.0)
-    head = add_media(initial_playhead(thresholds), 2.0, False, 1.0, thresholds)
-    head = add_media(head, 4.0, False, 1.5, thresholds)
+    head = add_media(initial_playhead(thresholds), 2.0, 2.0, False, 1.0, thresholds)
+    head = add_media(head, 4.0, 4.0, False, 1.5, thresholds)
     assert (head.begin_at_s, head.ready_s) == (2.0, 4.0)
 
 
 def test_media_never_gets_less() -> None:
-    assert add_media(playing(), 8.0, False, 4.0, PLAIN).ready_s == 10.0
+    assert add_media(playing(), 8.0, 8.0, False, 4.0, PLAIN).ready_s == 10.0
 
 
 def test_what_runs_out_is_a_stall_or_the_end() -> None:

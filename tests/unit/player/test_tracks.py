@@ -52,3 +52,22 @@ def test_a_track_knows_of_which_rung_its_media_are() -> None:
     track.add(4.0, set(), 0)
     track.add(10.0, set(), 2)
     assert [track.span_at(time_s).rung for time_s in (0.0, 3.9, 4.0, 9.9)] == [0, 0, 2, 2]
+
+
+def test_hls_js_holds_sound_back_until_the_picture_is_a_twentieth_beyond_its_start() -> None:
+    """Segments of 4 s: the second, from 4 s on, counts once the picture ends beyond 4.2 s."""
+    track = Track("audio", 12.0)
+    for end_s in (4.0, 8.0):
+        track.add(end_s, frozenset())
+    assert track.taken_s(4.1, until_s=8.0) == 4.0
+    assert track.taken_s(4.3, until_s=8.0) == 8.0
+    assert track.taken_s(9.0, until_s=4.0) == 4.0
+
+
+def test_no_sound_counts_before_there_is_a_picture() -> None:
+    """Source buffers are made once both are known."""
+    track = Track("audio", 12.0)
+    assert track.taken_s(9.0, until_s=0.0) == 0.0
+    track.add(4.0, frozenset())
+    assert track.taken_s(0.0, until_s=4.0) == 0.0
+    assert track.taken_s(4.0, until_s=4.0) == 4.0
