@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -20,6 +21,8 @@ from transcode.packaging.layout import segment_name
 
 NOTICEABLE_S = 0.1
 """Shorter stalls are not counted, on either side."""
+AT_ONCE_S = 0.1
+"""A segment asked for so soon after the one before did not wait for room."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +65,7 @@ class Watched:
     played_s: float
     """Media time on screen at the end."""
     ended: str
-    """complete, stopped, shown (no more than the first picture was asked for), or fault."""
+    """complete, stopped, or fault."""
     faults: tuple[str, ...]
     """What the player complained of."""
     is_overloaded: bool
@@ -72,12 +75,6 @@ class Watched:
     def stall_s(self) -> float:
         """Stalled in all."""
         return sum(stall.length_s for stall in self.stalls)
-
-    @property
-    def beyond_network_s(self) -> float | None:
-        """From the last byte that the first picture needs to that picture; None without one."""
-        first = [r.end_s for r in self.requests if r.segment == 0 and r.is_whole]
-        return None if self.startup_s is None or not first else self.startup_s - max(first)
 
 
 def read_record(raw: Mapping[str, Any], index: PresentationIndex) -> Watched:
@@ -97,10 +94,31 @@ def noticeable(stalls: Sequence[Interval]) -> tuple[Interval, ...]:
     return tuple(stall for stall in stalls if stall.length_s >= NOTICEABLE_S)
 
 
-def calibrated_delay_s(watched: Sequence[Watched]) -> float | None:
-    """Median of what first pictures took beyond the network; None when there was none."""
-    delays_s = [delay_s for each in watched if (delay_s := each.beyond_network_s) is not None]
-    return max(median(delays_s), 0.0) if delays_s else None
+def startup_of(watched: Sequence[Watched]) -> float | None:
+    """Median startup; None when there was no picture."""
+    startups_s = [each.startup_s for each in watched if each.startup_s is not None]
+    return median(startups_s) if startups_s else None
+
+
+def request_cost_s(watched: Sequence[Watched], rtt_s: float) -> float | None:
+    """What a request takes beside the network: median over segments asked for one after another.
+
+    From the last byte of one to the first byte of the next, less the round trip: reading,
+    appending, choosing, sending. None when no segment followed another at once.
+    """
+    waits_s = [
+        later.first_byte_s - earlier.end_s - rtt_s
+        for each in watched
+        for earlier, later in pairwise(_video_of(each))
+        if 0 <= later.start_s - earlier.end_s < AT_ONCE_S
+    ]
+    return max(median(waits_s), 0.0) if waits_s else None
+
+
+def _video_of(watched: Watched) -> list[Request]:
+    """Segments of video that came whole, but for the first, which waits for source buffers."""
+    found = [each for each in watched.requests if each.track == "video" and each.is_whole]
+    return sorted(found, key=lambda each: each.start_s)[1:]
 
 
 def _read(raw: Mapping[str, Any], index: PresentationIndex) -> Watched:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from abr.errors import AbrError, InputError
+from abr.errors import AbrError, InputError, PeerError
 from abr.trace import Trace
 from bench.browser.apart import Case, Side, side_of_browser, side_of_log
-from bench.browser.record import Watched, calibrated_delay_s, read_record
+from bench.browser.record import Watched, read_record, request_cost_s, startup_of
 from bench.browser.run.chromium import Chromium, Plan
 from bench.stack.served import served
 from player.api import play, simulate
@@ -29,8 +29,8 @@ LIVE, SIMULATED = "abr play", "abr simulate"
 OPEN = Trace.constant(50e6, name="open link")
 """What first pictures are calibrated over: it takes next to no time."""
 CALIBRATIONS = 3
-CALIBRATION_S = 20.0
-"""Longest wait for a first picture over it."""
+CALIBRATION_S = 4.0
+"""Length of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,18 @@ class Ways:
     config: PlayerConfig
     pinned_rungs: Sequence[int]
     """Rungs to pin one after the other; -1: the player chooses."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """What a player takes on this machine beside the network, in seconds."""
+
+    request_s: float
+    """A request, from the last byte of the segment before: ``server_s`` of the simulation."""
+    simulated_delay_s: float
+    """The first picture beyond what the simulation counts: its ``render_delay_s``."""
+    live_delay_s: float
+    """The same beyond what ``abr play`` takes."""
 
 
 class Comparison:
@@ -73,7 +85,7 @@ class Comparison:
     ) -> None:
         self._package, self._keys = package, keys
         self._index: PresentationIndex = read_index(package)
-        self._rates_bps = _listed_rates_bps(package, self._index)
+        self._rates_bps = listed_rates_bps(package, self._index)
         self._seconds, self._runs, self._rtt_s = seconds, runs, rtt_s
         self._slots = asyncio.Semaphore(jobs)
         self._tell, self._keep = tell, keep
@@ -83,11 +95,12 @@ class Comparison:
 
     async def play(
         self, ways: Sequence[Ways], traces: Sequence[Trace], scripts: Mapping[str, Path]
-    ) -> tuple[list[Case], dict[str, float]]:
-        """Play everything; gives the cases, and what each player's first picture takes.
+    ) -> tuple[list[Case], dict[str, Calibration]]:
+        """Play everything; gives the cases, and what was calibrated for each player.
 
         Raises:
             InputError: a rung that the package does not have.
+            PeerError: a player shows nothing over an open link.
         """
         top = len(self._index.video) - 1
         for rung in (rung for way in ways for rung in way.pinned_rungs if rung > top):
@@ -97,37 +110,64 @@ class Comparison:
             Chromium(scripts) as chromium,
         ):
             (url,) = urls.values()
-            cases, delays_s = [], {}
+            cases, found = [], {}
             for way in ways:
-                delay_s = await self._calibrate(chromium, url, way)
-                delays_s[way.player] = delay_s
-                config = replace(way.config, render_delay_s=delay_s)
+                at = found[way.player] = await self._calibrate(chromium, url, way)
                 async with asyncio.TaskGroup() as group:
                     tasks = [
-                        group.create_task(
-                            self._case(chromium, url, replace(way, config=config), trace, rung)
-                        )
+                        group.create_task(self._case(chromium, url, way, at, trace, rung))
                         for trace in traces
                         for rung in way.pinned_rungs
                     ]
                 cases += [task.result() for task in tasks]
-        return cases, delays_s
+        return cases, found
 
-    async def _calibrate(self, chromium: Chromium, url: str, way: Ways) -> float:
-        watched = [
-            await self._watch(chromium, url, self._plan(way.player, OPEN, -1, is_calibrating=True))
-            for _ in range(CALIBRATIONS)
-        ]
-        return calibrated_delay_s(watched) or 0.0
+    async def _calibrate(self, chromium: Chromium, url: str, way: Ways) -> Calibration:
+        plan = replace(self._plan(way.player, OPEN, -1), seconds=CALIBRATION_S)
+        watched = [await self._watch(chromium, url, plan) for _ in range(CALIBRATIONS)]
+        startup_s = startup_of(watched)
+        if startup_s is None:
+            raise PeerError(
+                f"{way.player} showed no picture within {CALIBRATION_S:g} s over an open link: "
+                f"{', '.join(watched[-1].faults) or 'no fault was said'}"
+            )
+        cost_s = request_cost_s(watched, self._rtt_s)
+        request_s = way.config.server_s if cost_s is None else cost_s
+        config = replace(way.config, render_delay_s=0.0)
+        live = await self._live(url, replace(way, config=config), OPEN, -1, CALIBRATION_S)
+        simulated = await asyncio.to_thread(
+            self._simulated, replace(way, config=replace(config, server_s=request_s)), OPEN, -1
+        )
+        return Calibration(
+            request_s=request_s,
+            simulated_delay_s=max(startup_s - (simulated.startup_s or 0.0), 0.0),
+            live_delay_s=max(startup_s - (live.startup_s or 0.0), 0.0),
+        )
 
-    async def _case(self, chromium: Chromium, url: str, way: Ways, trace: Trace, rung: int) -> Case:
+    async def _case(
+        self,
+        chromium: Chromium,
+        url: str,
+        way: Ways,
+        at: Calibration,
+        trace: Trace,
+        rung: int,
+    ) -> Case:
+        live_config = replace(way.config, render_delay_s=at.live_delay_s)
+        simulated_config = replace(
+            way.config, render_delay_s=at.simulated_delay_s, server_s=at.request_s
+        )
         async with asyncio.TaskGroup() as group:
             browser = [
                 group.create_task(self._watch(chromium, url, self._plan(way.player, trace, rung)))
                 for _ in range(self._runs)
             ]
-            live = group.create_task(self._live(url, way, trace, rung))
-        simulated = await asyncio.to_thread(self._simulated, way, trace, rung)
+            live = group.create_task(
+                self._live(url, replace(way, config=live_config), trace, rung, self._seconds)
+            )
+        simulated = await asyncio.to_thread(
+            self._simulated, replace(way, config=simulated_config), trace, rung
+        )
         return Case(
             package=self._index.title,
             player=way.player,
@@ -144,9 +184,8 @@ class Comparison:
             trace=trace,
             rung=rung,
             rates_bps=rates_bps,
-            seconds=CALIBRATION_S if is_calibrating else self._seconds,
+            seconds=self._seconds,
             rtt_s=self._rtt_s,
-            until_shown=is_calibrating,
         )
 
     async def _watch(self, chromium: Chromium, url: str, plan: Plan) -> Watched:
@@ -156,7 +195,7 @@ class Comparison:
         self._tell(f"{plan.player} over {plan.trace.name}{_pinned(plan.rung)}")
         return read_record(raw, self._index)
 
-    async def _live(self, url: str, way: Ways, trace: Trace, rung: int) -> Side:
+    async def _live(self, url: str, way: Ways, trace: Trace, rung: int, seconds: float) -> Side:
         algorithm, params = _algorithm(way, rung)
         async with self._slots:
             log = await play(
@@ -165,7 +204,7 @@ class Comparison:
                 algorithm=algorithm,
                 params=params,
                 config=way.config,
-                max_play_s=self._seconds,
+                max_play_s=seconds,
             )
         self._tell(f"{LIVE} over {trace.name}{_pinned(rung)}")
         return side_of_log(log, LIVE)
@@ -200,7 +239,7 @@ def _pinned(rung: int) -> str:
     return "" if rung < 0 else f", rung {rung}"
 
 
-def _listed_rates_bps(package: Path, index: PresentationIndex) -> list[float]:
+def listed_rates_bps(package: Path, index: PresentationIndex) -> list[float]:
     """BANDWIDTH of each rung, as the multivariant playlist states it."""
     listed = read_playlist(package / MULTIVARIANT)
     assert isinstance(listed, MultivariantPlaylist)

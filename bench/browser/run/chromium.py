@@ -63,8 +63,6 @@ class Plan:
     seconds: float = 60.0
     """From the request to play to its end."""
     rtt_s: float
-    until_shown: bool = False
-    """End with the first picture."""
     config: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the player."""
 
@@ -169,7 +167,6 @@ class Chromium:
             "rung": plan.rung,
             "rates": plan.rates_bps,
             "seconds": plan.seconds,
-            "untilShown": plan.until_shown,
             "config": dict(plan.config),
         }
         link.start_clock()

@@ -171,7 +171,6 @@ function begin(plan) {
   watchElement();
   watchRequests(requests);
   video.addEventListener("ended", () => finish("complete"));
-  if (plan.untilShown) video.addEventListener("playing", () => finish("shown"));
   setTimeout(() => finish("stopped"), plan.seconds * 1000);
   setTimeout(shown, 8000);
   const fault = (error) => {

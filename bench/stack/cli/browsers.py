@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from abr.shell import note, run_async
 if TYPE_CHECKING:
     from abr.trace import Trace
     from bench.browser.apart import Apart, Case, Side
+    from bench.browser.run.cases import Calibration
     from player.config import PlayerConfig
 
 PLAYERS = ("hls.js", "shaka", "native")
@@ -89,26 +90,26 @@ def compare(asked: Asked, traces: Sequence[Trace], config: PlayerConfig) -> list
         for name in asked.players
     ]
     try:
-        cases, delays_s = run_async(comparison.play(ways, traces, scripts))
+        cases, calibrated = run_async(comparison.play(ways, traces, scripts))
     except BaseExceptionGroup as group:
         raise first_error(group) from group
     if asked.as_json:
-        click.echo(json.dumps(as_dict(cases, delays_s)))
+        click.echo(json.dumps(as_dict(cases, calibrated)))
     else:
-        print_table(cases, delays_s)
-    return _beyond(cases)
+        print_table(cases, calibrated)
+    return beyond(cases)
 
 
 _ALGORITHMS = {"hls.js": "hls-js", "shaka": "shaka", "native": "bola-sabre"}
 """What chooses beside each player; nobody has published how Chromium itself does."""
 
 
-def as_dict(cases: Sequence[Case], delays_s: Mapping[str, float]) -> dict[str, Any]:
+def as_dict(cases: Sequence[Case], calibrated: Mapping[str, Calibration]) -> dict[str, Any]:
     """Everything as JSON."""
     from bench.browser.run.cases import LIVE, SIMULATED
 
     return {
-        "render_delay_s": dict(delays_s),
+        "calibrated": {player: asdict(each) for player, each in calibrated.items()},
         "cases": [
             {
                 "package": case.package,
@@ -128,7 +129,7 @@ def as_dict(cases: Sequence[Case], delays_s: Mapping[str, float]) -> dict[str, A
     }
 
 
-def print_table(cases: Sequence[Case], delays_s: Mapping[str, float]) -> None:
+def print_table(cases: Sequence[Case], calibrated: Mapping[str, Calibration]) -> None:
     """A row for each playback, and how many pairs keep the bounds."""
     from rich.table import Table
 
@@ -158,8 +159,12 @@ def print_table(cases: Sequence[Case], delays_s: Mapping[str, float]) -> None:
             )
     out = console()
     out.print(table)
-    for player, delay_s in delays_s.items():
-        out.print(f"{player}: first picture {delay_s:.3f} s after its bytes, calibrated")
+    for player, at in calibrated.items():
+        out.print(
+            f"{player}, calibrated: {1e3 * at.request_s:.0f} ms for a request beside the network, "
+            f"the first picture {at.simulated_delay_s:.3f} s more than simulated and "
+            f"{at.live_delay_s:.3f} s more than by {LIVE}"
+        )
     for source in (LIVE, SIMULATED):
         held, pairs = share_within(cases, source)
         out.print(f"{source}: {held} of {pairs} pairs within the bounds")
@@ -201,7 +206,7 @@ def _apart(apart: Apart) -> dict[str, Any]:
     }
 
 
-def _beyond(cases: Sequence[Case]) -> list[str]:
+def beyond(cases: Sequence[Case]) -> list[str]:
     """What falls short of the bounds, in words."""
     from bench.browser.apart import share_within
     from bench.browser.run.cases import LIVE, SIMULATED

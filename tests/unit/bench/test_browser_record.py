@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from abr.errors import LogFormatError
 from abr.qoe import Interval
-from bench.browser.record import Watched, calibrated_delay_s, read_record
+from bench.browser.record import Request, Watched, read_record, request_cost_s, startup_of
 from transcode.packaging.index import PresentationIndex, SegmentFacts, SourceFacts, Track
 
 
@@ -87,13 +88,29 @@ def test_rungs_are_those_whose_segments_came_whole_the_last_of_each() -> None:
     assert [each.is_whole for each in seen.requests] == [True, True, False, True]
 
 
-def test_the_first_picture_takes_what_is_left_after_the_last_byte_that_it_needs() -> None:
-    """Audio ended at 2.2 s, the picture came at 2.5 s; the median of several is taken."""
-    requests = [request("v1/00000.m4s", 2.0, 2000), request("a0/00000.m4s", 2.2, 500)]
-    runs = [watched([(at_s, "playing")], requests) for at_s in (2.3, 2.5, 3.0)]
-    assert runs[1].beyond_network_s == pytest.approx(0.3)
-    assert calibrated_delay_s(runs) == pytest.approx(0.3)
-    assert calibrated_delay_s([watched([])]) is None
+def test_startup_is_the_median_of_those_that_began() -> None:
+    """One of four never did."""
+    runs = [watched([(at_s, "playing")]) for at_s in (2.3, 2.5, 3.0)]
+    assert startup_of([*runs, watched([])]) == 2.5
+    assert startup_of([watched([])]) is None
+
+
+def test_a_request_costs_what_lies_between_two_segments_beside_the_round_trip() -> None:
+    """The third is asked for 10 ms after the second ended, its first byte is 60 ms later."""
+    seen: Watched = watched([(2.5, "playing")])
+    second, third = (
+        Request(
+            path="", track="video", rung=0, segment=n, start_s=start_s,
+            first_byte_s=start_s + 0.06, end_s=start_s + 1.0, size_bytes=1000, is_whole=True,
+        )
+        for n, start_s in ((1, 5.0), (2, 6.01))
+    )  # fmt: skip
+    first = replace(second, segment=0, start_s=3.0, end_s=4.0)
+    assert request_cost_s([replace(seen, requests=(first, second, third))], 0.04) == pytest.approx(
+        0.03
+    )
+    late = replace(third, start_s=9.0)
+    assert request_cost_s([replace(seen, requests=(first, second, late))], 0.04) is None
 
 
 def test_what_is_no_record_is_refused() -> None:
