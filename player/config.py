@@ -28,6 +28,8 @@ LONG_S = 600.0
 class PlayerConfig:
     """How the player buffers, starts, resumes and retries."""
 
+    begins_with: Literal["lowest", "listed"] = "lowest"
+    """The rung whose media playlist is loaded first: the lowest, or that listed first."""
     max_buffer_s: float = MAX_BUFFER_S
     """No segment is requested that would lift the buffer above this."""
     overshoot: bool = False
@@ -141,6 +143,8 @@ class PlayerConfig:
                 )
         if not 0 <= self.jitter_ratio <= 1:
             raise ValueError(f"jitter_ratio is {self.jitter_ratio}; expected 0 to 1")
+        if self.begins_with not in ("lowest", "listed"):
+            raise ValueError(f"begins_with is {self.begins_with!r}; expected lowest or listed")
         if self.tracks not in TRACKS:
             raise ValueError(f"tracks is {self.tracks!r}; expected one of {', '.join(TRACKS)}")
 

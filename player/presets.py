@@ -82,6 +82,11 @@ CHROMIUM = (
 
 HLS_JS = (
     *_rules(
+        "hls.js 1.7.4, measured: loads the playlist of the level it begins with, which is the one "
+        "listed first up to 5 Mbit/s (LevelController, abrEwmaDefaultEstimateMax), and no other",
+        begins_with="listed",
+    ),
+    *_rules(
         "hls.js 1.7.4, stream-controller: loads while less than the goal is buffered, "
         "maxBufferLength=30, or as much longer as maxBufferSize=60 MB last at the level's peak "
         "rate, up to maxMaxBufferLength=600",

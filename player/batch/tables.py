@@ -61,7 +61,8 @@ class PresentationTable(NamedTuple):
     """Shape (R,)."""
     side_numbers: FloatArray = NONE
     """Bytes of the multivariant playlist, of the audio's playlist and initialisation
-    section, and the number of the key of initialisation sections, shape (4,)."""
+    section, the number of the key of initialisation sections, and the rung whose playlist is
+    loaded first, shape (5,)."""
     goals_s: FloatArray = NONE
     """Most media to buffer when each rung was chosen last, and when none was, shape (R+1,);
     (0,) where it is always the same. See ``player.playback.room``."""
@@ -255,6 +256,7 @@ def presentation_table_of(presentation: Presentation) -> PresentationTable:
                 side.audio_playlist_bytes,
                 side.audio_init_bytes,
                 side.init_key,
+                0,
             ]
         ),
     )

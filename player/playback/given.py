@@ -44,6 +44,7 @@ def given_rungs(given: Presentation) -> list[Rung]:
     return [
         Rung(
             bitrate_bps=float(rate_bps),
+            is_first=rung == given.listed_first,
             places=(Place(video_url=f"{KNOWN_SOURCE}v{rung}/playlist", audio_url=audio),),
         )
         for rung, rate_bps in enumerate(given.bitrates_bps)

@@ -59,7 +59,7 @@ class Loader:
         wishes = Wishes(
             codecs=config.codecs, language=config.language, audio_group=config.audio_group
         )
-        self._source = Source(source, wishes)
+        self._source = Source(source, wishes, begins_with=config.begins_with)
         self._has_url = isinstance(source, str)
         self._renewal = TokenRenewal(source if isinstance(source, str) else "")
         self._agenda = Agenda(self._source, config)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Literal
 from urllib.parse import urlsplit
 
 from abr.decision import Algorithm, Rule
@@ -42,7 +43,14 @@ MOST_REMARKS = 10
 class Source:
     """One presentation, from first playlist to all that is known."""
 
-    def __init__(self, source: str | Presentation, wishes: Wishes | None = None) -> None:
+    def __init__(
+        self,
+        source: str | Presentation,
+        wishes: Wishes | None = None,
+        *,
+        begins_with: Literal["lowest", "listed"] = "lowest",
+    ) -> None:
+        """``begins_with``: the rung whose playlist is loaded first."""
         self.presentation: Presentation | None = None
         self.first_wants: tuple[Want, ...] = ()
         self.notes: list[str] = []
@@ -54,6 +62,7 @@ class Source:
         """By the URL of their playlists, as those tell them."""
         self._on_grid: dict[str, Timeline] = {}
         """The same of video, on the boundaries of the grid where they nearly are."""
+        self._begins_listed = begins_with == "listed"
         self._pathways = Pathways()
         self._wishes = wishes
         self._learned = Learned()
@@ -198,8 +207,9 @@ class Source:
         return self._pathways.choose(self._rungs[rung].places)
 
     def _first_rung(self) -> int:
-        """The rung to begin with: the lowest that can be had."""
-        return next(self.nearest_rungs(0))
+        """The rung to begin with, or the nearest to it that can be had."""
+        listed = next((n for n, rung in enumerate(self._rungs) if rung.is_first), 0)
+        return next(self.nearest_rungs(listed if self._begins_listed else 0))
 
     def _first_playlists(self) -> tuple[Want, ...]:
         rung = self._first_rung()

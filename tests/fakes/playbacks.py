@@ -44,6 +44,7 @@ def presentations(draw: st.DrawFn) -> Presentation:
         audio_sizes_bytes=audio,
         audio_durations_s=audio_s,
         side_files=side,
+        listed_first=draw(st.integers(-1, rungs - 1)),
         peak_bitrates_bps=ladder * 1.7 if draw(st.booleans()) else None,
     )
 
@@ -85,6 +86,7 @@ def traces(draw: st.DrawFn) -> Trace:
 
 configs = st.builds(
     PlayerConfig,
+    begins_with=st.sampled_from(["lowest", "listed"]),
     max_buffer_s=st.sampled_from([6.0, 9.3, 30.0]),
     overshoot=st.booleans(),
     buffer_bytes=st.sampled_from([0.0, 0.0, 1e6]),

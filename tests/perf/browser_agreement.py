@@ -35,6 +35,7 @@ from bench.browser.record import Watched, read_record, request_cost_s, startup_o
 from bench.browser.run.cases import LIVE, SIMULATED, listed_rates_bps
 from bench.browser.run.chromium import Chromium, Plan
 from bench.browser.run.players import scripts_of
+from bench.stack.cli.browsers import PRESET_OF
 from bench.stack.served import served
 from player import PlayerConfig, play, simulate
 from player.presets import PRESETS
@@ -48,7 +49,6 @@ SECONDS = 60.0
 RTT_S = 0.04
 OPEN = "open"
 CALIBRATIONS = 5
-PRESET_OF = {"hls.js": "hlsjs-chromium", "shaka": "shaka-chromium", "native": "hlsjs-chromium"}
 TRACES = {
     "square": Trace.from_periods([(10, 3e6), (10, 0.6e6)], name="square"),
     "outage": Trace.from_periods([(14, 2.5e6), (14, 0), (60, 2.5e6)], name="outage"),

@@ -69,7 +69,8 @@ def stepped(case: Case) -> tuple[list[Stepped], list[tuple[float, float]], dict[
 @given(case=cases)
 def test_steps_add_up_to_the_session(case: Case) -> None:
     """Times, buffer levels, stalls and totals are those of a rule that answers so."""
-    alike = replace(case.config, buffer_bytes=0.0, top_buffer_s=0.0)  # steps know one goal
+    # Steps know one goal, and begin with the lowest rung.
+    alike = replace(case.config, buffer_bytes=0.0, top_buffer_s=0.0, begins_with="lowest")
     case = case._replace(config=alike)
     steps, asked, totals = stepped(case)
     if totals["outcome"] == BEYOND:  # a batch lets the player itself play these

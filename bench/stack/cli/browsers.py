@@ -23,6 +23,8 @@ PLAYERS = ("hls.js", "shaka", "native")
 BOUND_SHARE = 0.95
 """Of the pairs of hls.js, whose rules are known, so many keep all bounds; others are shown."""
 HELD = "hls.js"
+PRESET_OF = {"hls.js": "hlsjs-chromium", "shaka": "shaka-chromium", "native": "abrkit"}
+"""What plays beside each player; nobody has published what Chromium itself does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,7 @@ def compare(asked: Asked, traces: Sequence[Trace], config: PlayerConfig) -> list
     from bench.browser.run.cases import Comparison, Ways, first_error
     from bench.browser.run.chromium import BrowserMissingError, find_browser
     from bench.browser.run.players import scripts_of
+    from player.presets import preset
 
     try:
         find_browser()
@@ -82,9 +85,9 @@ def compare(asked: Asked, traces: Sequence[Trace], config: PlayerConfig) -> list
     ways = [
         Ways(
             player=name,
-            algorithm=_ALGORITHMS[name],
+            algorithm=preset(PRESET_OF[name]).algorithm,
             params={},
-            config=config,
+            config=preset(PRESET_OF[name]).applied_to(config),
             pinned_rungs=asked.rungs or (-1,),
         )
         for name in asked.players
@@ -98,10 +101,6 @@ def compare(asked: Asked, traces: Sequence[Trace], config: PlayerConfig) -> list
     else:
         print_table(cases, calibrated)
     return beyond(cases)
-
-
-_ALGORITHMS = {"hls.js": "hls-js", "shaka": "shaka", "native": "bola-sabre"}
-"""What chooses beside each player; nobody has published how Chromium itself does."""
 
 
 def as_dict(cases: Sequence[Case], calibrated: Mapping[str, Calibration]) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class PresentationTables(NamedTuple):
     listed_rates_bps: FloatArray
     """Shape (F, R), or (F, 0)."""
     side_numbers: FloatArray
-    """Shape (F, 4), or (F, 0)."""
+    """Shape (F, 5), or (F, 0)."""
     goals_s: FloatArray
     """Shape (F, 0): here it is the same for all rungs."""
     sizes_shown: FloatArray

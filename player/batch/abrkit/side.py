@@ -1,7 +1,7 @@
 """What is fetched beside segments: playlists, initialisation sections and keys, each once.
 
 The compiled form of how ``player.playback.session.PlaybackSession`` plays a presentation with
-``SideFiles``: the multivariant playlist, then the media playlists of rung 0 and of the
+``SideFiles``: the multivariant playlist, then the media playlists of a first rung and of the
 audio together; a rung's own playlist before its first segment; what a segment needs and
 is not here yet, together with it. Where there are no side files, nothing here does
 anything.
@@ -20,7 +20,7 @@ from player.batch.tables import BEYOND, COMPLETE, LinkTable, PresentationTable, 
 from player.playback.playhead import Thresholds
 from player.playback.sizes import fill_known_sizes
 
-MULTIVARIANT_BYTES, AUDIO_PLAYLIST_BYTES, AUDIO_INIT_BYTES, INIT_KEY = range(4)
+MULTIVARIANT_BYTES, AUDIO_PLAYLIST_BYTES, AUDIO_INIT_BYTES, INIT_KEY, FIRST_RUNG = range(5)
 """Places in ``PresentationTable.side_numbers``."""
 
 
@@ -101,6 +101,7 @@ def fetch_first_playlists(
 ) -> tuple[At, Have]:
     """Until the presentation is known."""
     numbers = presentation.side_numbers
+    first = int(numbers[FIRST_RUNG])
     at, have = fetch_alone(
         at, NOTHING, float(numbers[MULTIVARIANT_BYTES]), link, options, thresholds, totals
     )
@@ -108,19 +109,19 @@ def fetch_first_playlists(
         return at, have
     if len(presentation.audio_bytes) == 0:
         at, have = fetch_alone(
-            at, have, float(presentation.playlist_bytes[0]), link, options, thresholds, totals
+            at, have, float(presentation.playlist_bytes[first]), link, options, thresholds, totals
         )
     else:
-        room.responses[SIZE, 0] = presentation.playlist_bytes[0]
+        room.responses[SIZE, 0] = presentation.playlist_bytes[first]
         size_bytes = float(numbers[AUDIO_PLAYLIST_BYTES])
         transfer = ask_group(link, options, at.now_s, have, room, 1, size_bytes)
         totals.downloads += 2
         at = await_transfer(at, whole(transfer, room, 1), link, options, thresholds, totals)
-        totals.downloaded_bytes += size_bytes + presentation.playlist_bytes[0]
+        totals.downloaded_bytes += size_bytes + presentation.playlist_bytes[first]
         have = with_connections(have, 2, transfer.period)
     if at.outcome != COMPLETE:
         return at, have
-    return at, read_playlist(presentation, have, known_bytes, 0)
+    return at, read_playlist(presentation, have, known_bytes, first)
 
 
 @rarely

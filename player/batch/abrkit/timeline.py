@@ -65,6 +65,8 @@ class Options(NamedTuple):
     total_limit_s: float = _DEFAULT.total_limit_s
     max_play_s: float = math.inf
     """The viewer leaves this long after asking to play."""
+    begins_listed: float = 0.0
+    """1: with the playlist of the rung listed first."""
     overshoot: float = 0.0
     """1: yes."""
     buffer_bytes: float = _DEFAULT.buffer_bytes
@@ -99,6 +101,7 @@ def options_of(config: PlayerConfig, *, max_play_s: float = math.inf) -> Options
         idle_limit_s=float(config.idle_limit_s),
         total_limit_s=float(config.total_limit_s),
         max_play_s=float(max_play_s),
+        begins_listed=float(config.begins_with == "listed"),
         overshoot=float(config.overshoot),
         buffer_bytes=float(config.buffer_bytes),
         buffer_limit_s=float(config.buffer_limit_s),
@@ -123,6 +126,7 @@ def config_of(options: Options) -> PlayerConfig:
         first_byte_limit_s=options.first_byte_limit_s,
         idle_limit_s=options.idle_limit_s,
         total_limit_s=options.total_limit_s,
+        begins_with="listed" if options.begins_listed > 0 else "lowest",
         overshoot=options.overshoot > 0,
         buffer_bytes=options.buffer_bytes,
         buffer_limit_s=options.buffer_limit_s,

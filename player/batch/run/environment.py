@@ -99,10 +99,10 @@ class Stage:
     ) -> None:
         if not traces:
             raise ValueError("no traces; give at least one")
-        if options.buffer_bytes or options.top_buffer_s:
+        if options.buffer_bytes or options.top_buffer_s or options.begins_listed:
             raise ValueError(
-                "options: buffer_bytes and top_buffer_s are not for environments, which buffer "
-                "max_buffer_s of every rung"
+                "options: buffer_bytes, top_buffer_s and begins_listed are not for environments, "
+                "which buffer max_buffer_s of every rung and begin with the lowest"
             )
         self.presentations = sessions.presentation_tables_of(list(presentations))
         self.links = pack([link_for(trace, options) for trace in traces])

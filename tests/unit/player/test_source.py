@@ -36,6 +36,19 @@ def test_the_lowest_rung_and_its_audio_come_first() -> None:
     assert lengths_s(source) == [1.0, 1.0]
 
 
+def test_the_rung_listed_first_comes_first_where_the_player_begins_with_it() -> None:
+    """Listed are the middle rung, the highest and the lowest."""
+    listed = "".join(
+        f"#EXT-X-STREAM-INF:BANDWIDTH={rate}\n{name}.m3u8\n"
+        for name, rate in (("middle", 2000), ("high", 3000), ("low", 1000))
+    )
+    for begins_with, url in (("listed", "middle.m3u8"), ("lowest", "low.m3u8")):
+        source = Source(f"{BASE}main.m3u8", begins_with=begins_with)  # type: ignore[arg-type]
+        (first,) = source.first_wants
+        wants = source.take(first, f"#EXTM3U\n{listed}", url=first.url, shown="x")
+        assert urls(wants) == [url]
+
+
 def test_a_rung_is_wanted_until_its_playlist_is_here() -> None:
     shape = Shape()
     source = Source(shape.url)
