@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.odd import ladders, texts
+from tests.odd import bodies, keys, ladders, texts
 from tests.odd.stream import ALL
 
-TOPICS = (texts, ladders)
+TOPICS = (texts, ladders, bodies, keys)
 
 __all__ = ["ALL", "TOPICS"]

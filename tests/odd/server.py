@@ -120,7 +120,9 @@ class OddServer:
         self, name: str, host: str, context: ssl.SSLContext | None
     ) -> asyncio.Server | None:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
+            # asyncio complains of handlers that are cancelled when the loop ends.
+            ends = (OSError, asyncio.IncompleteReadError, TimeoutError, asyncio.CancelledError)
+            with contextlib.suppress(*ends):
                 while await self._answer(name, reader, writer):
                     pass
             with contextlib.suppress(OSError):
