@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 import ssl
-import zlib
 from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Protocol, Self
 from urllib.parse import quote, urljoin, urlsplit
@@ -18,6 +18,7 @@ from urllib.parse import quote, urljoin, urlsplit
 import aiohttp
 from yarl import URL
 
+from player.drivers.coding import CodingError, unpacker
 from player.playback.actions import Want
 from player.playback.checking import Body, check_body
 from player.playback.decrypting import licence_request
@@ -184,7 +185,7 @@ class HttpTransport:
         """
         try:
             if url.startswith("data:"):
-                return _inline(url, on_response, on_piece)
+                return _inline(want, url, on_response, on_piece)
             return await self._fetch(want, url, on_response, on_piece)
         except (aiohttp.ClientError, OSError, ValueError) as exc:
             raise TransferError(_as_failure(exc, url)) from exc
@@ -262,13 +263,22 @@ def _origin_of(url: str) -> str:
 
 
 def _inline(
-    url: str, on_response: Callable[[str | None], None], on_piece: Callable[[int], None]
+    want: Want,
+    url: str,
+    on_response: Callable[[str | None], None],
+    on_piece: Callable[[int], None],
 ) -> bytes:
     """What a ``data:`` URL holds (RFC 2397)."""
     from urllib.request import urlopen
 
-    with urlopen(url) as file:  # noqa: S310  # a data: URL opens nothing
-        body = bytes(file.read())
+    try:
+        with urlopen(url) as file:  # noqa: S310  # a data: URL opens nothing
+            body = bytes(file.read())
+    except ValueError as exc:
+        message = "a data: URL that cannot be read; expected RFC 2397"
+        raise TransferError(Failure("content", message=message)) from exc
+    if problem := check_body(want, Body(body)):
+        raise TransferError(Failure("content", message=f"a data: URL of {problem}"))
     on_response(None)
     on_piece(len(body))
     return body
@@ -276,61 +286,73 @@ def _inline(
 
 def _check(response: aiohttp.ClientResponse, want: Want) -> None:
     """Look at the head of a response."""
-    if response.status not in (200, 206):
+    # RFC 9110, 15.3: all of 2xx is a success, also one that a proxy made of another.
+    if not 200 <= response.status < 300:
         reason = response.headers.get("Abr-Refusal", "")[:40]
-        after_s = _retry_after_s(response.headers.get("Retry-After", ""))
+        after_s = _retry_after_s(response.headers)
         raise TransferError(Failure("status", response.status, reason=reason, after_s=after_s))
+    stated = response.headers.get("Content-Range", "").strip()
+    match = _RANGE.fullmatch(stated)
     if want.byte_range is None:
+        if response.status == 206 and match and not _is_all(match):
+            raise TransferError(Failure("unusable", message=f"a part ({match[0]}); expected all"))
         return
-    # RFC 9110, 14.2: a server may ignore Range and answer 200 with the whole file.
-    if response.status != 206:
-        raise TransferError(Failure("unusable", message="the server ignored a byte range"))
     start, length = want.byte_range
-    match = _RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
+    if response.status != 206:
+        # RFC 9110, 14.2: a server may ignore Range and answer 200 with the whole file, which is
+        # what was asked for if the range is all of it.
+        if start == 0 and response.content_length in (length, None):
+            return
+        raise TransferError(Failure("unusable", message="the server ignored a byte range"))
     if match is None or (int(match[1]), int(match[2])) != (start, start + length - 1):
         asked = f"bytes {start}-{start + length - 1}"
         message = f"Content-Range: found {match[0] if match else 'none'}; expected {asked}"
         raise TransferError(Failure("unusable", message=message))
 
 
+def _is_all(part: re.Match[str]) -> bool:
+    """Whether a Content-Range names the whole of something, or does not say."""
+    size = part[0].rpartition("/")[2]
+    return int(part[1]) == 0 and size in ("*", str(int(part[2]) + 1))
+
+
 async def _body(
     response: aiohttp.ClientResponse, want: Want, on_piece: Callable[[int], None]
 ) -> bytes:
     """The whole body, decoded and looked at."""
-    unpack = _decoder(response.headers.get("Content-Encoding", ""))
+    unpack = unpacker(response.headers.getall("Content-Encoding", []))
     most = MOST_TEXT_BYTES if want.kind in _TEXTS else MOST_BODY_BYTES
     body = bytearray()
     async for piece in response.content.iter_any():
-        body += piece if unpack is None else unpack.decompress(piece, most + 1 - len(body))
+        body += piece if unpack is None else unpack.take(piece, most + 1 - len(body))
         if len(body) > most:
             raise TransferError(Failure("unusable", message=f"more than {most} bytes"))
         on_piece(len(piece))
-    if unpack is not None and not unpack.eof:
+    if unpack is not None and not unpack.is_at_end:
         raise TransferError(Failure("truncated", message="compressed data that break off"))
-    problem = check_body(want, Body(bytes(body), response.headers.get("Content-Type", "")))
+    headers = response.headers
+    arrived = Body(
+        bytes(body),
+        headers.get("Content-Type", ""),
+        # Without either, the end of the connection is the end of the body (RFC 9112, 6.3).
+        is_whole="Content-Length" in headers or "Transfer-Encoding" in headers,
+    )
+    problem = check_body(want, arrived)
     if problem:
         raise TransferError(Failure("unusable", response.status, message=problem))
-    return bytes(body)
+    return arrived.data
 
 
-def _decoder(coding: str) -> Any:
-    """What unpacks a body that was compressed though we asked for it plain."""
-    match coding.strip().lower():
-        case "" | "identity":
-            return None
-        case "gzip" | "x-gzip":
-            return zlib.decompressobj(16 + zlib.MAX_WBITS)
-        case "deflate":
-            return zlib.decompressobj()
-        case other:
-            raise TransferError(
-                Failure("unusable", message=f"Content-Encoding: {other[:20]}; expected identity")
-            )
-
-
-def _retry_after_s(text: str) -> float:
-    """Seconds of a Retry-After field; 0 for none, or a date."""
-    return float(text) if re.fullmatch("[0-9]{1,6}", text.strip()) else 0.0
+def _retry_after_s(head: Mapping[str, str]) -> float:
+    """Seconds of a Retry-After field: as such, or a date by the server's own clock; 0 for none."""
+    text = head.get("Retry-After", "").strip()
+    if re.fullmatch("[0-9]{1,6}", text):
+        return float(text)
+    try:  # RFC 9110, 10.2.3 and 5.6.7
+        wait = parsedate_to_datetime(text) - parsedate_to_datetime(head.get("Date", ""))
+    except (ValueError, TypeError):  # no date, or one with a zone and one without
+        return 0.0
+    return min(max(0.0, wait.total_seconds()), 1e6)
 
 
 def _as_failure(exc: Exception, url: str) -> Failure:
@@ -345,6 +367,6 @@ def _as_failure(exc: Exception, url: str) -> Failure:
     if isinstance(exc, aiohttp.ClientConnectorError):
         reason = exc.os_error.strerror or "refused"
         return Failure("connect", message=f"{where}: cannot connect: {reason}")
-    if isinstance(exc, zlib.error):
-        return Failure("unusable", message="compressed data that cannot be unpacked")
+    if isinstance(exc, CodingError):
+        return Failure("unusable", message=str(exc))
     return Failure("connect", message=f"{where}: the connection failed ({type(exc).__name__})")

@@ -18,7 +18,7 @@ from typing import Any
 from abr.errors import MediaError
 from origin.tokens.keysets import b64url, unb64url
 from player.playback.actions import Resource, Want
-from player.playback.checking import check_media
+from player.playback.checking import check_media, check_tracks, tracks_of
 from player.playback.retry import Failure, FailureKind
 from transcode.encryption import KEY_BYTES, decrypt
 from transcode.packaging.sampledecryption import (
@@ -69,6 +69,7 @@ class Decrypter:
         self._keys: dict[Resource, bytes] = {}
         self._licensed: dict[str, bytes] = {}
         self._protections: dict[Resource, Protection | None] = {}
+        self._tracks: dict[Resource, frozenset[int]] = {}
         self._waiting: list[Arrival] = []
 
     def __repr__(self) -> str:
@@ -143,12 +144,15 @@ class Decrypter:
     def _clear_init(self, want: Want, body: bytes) -> bytes:
         """Remember how samples are encrypted, and say nothing of it any more."""
         protection = read_protection(body) if body[4:8] in _FIRST_BOXES else None
+        self._tracks[want.resource] = tracks_of(body)
         self._protections[want.resource] = protection
         return body if protection is None else clear_init(body)
 
     def _clear_samples(self, want: Want, body: bytes) -> bytes:
         """A segment with its samples in the clear, if they are encrypted."""
         use = want.key if want.key and want.key.method != "AES-128" else None
+        if want.init is not None:
+            check_tracks(body, self._tracks[want.init])
         protection = self._protections[want.init] if want.init is not None else None
         if protection is None:
             if use is None:

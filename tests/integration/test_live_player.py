@@ -25,7 +25,7 @@ from tests.unit.transcode.test_fragments import AAC, init_section
 from transcode.encryption import encrypt, sequence_iv
 
 KEY = bytes(range(16))
-SEGMENT = b"\x00\x00\x00\x08mdat" * 3000
+SEGMENT = b"\x00\x00\x00\x08moof" + b"\x00\x00\x00\x08mdat" * 2999
 INIT = init_section(AAC)
 
 

@@ -16,7 +16,7 @@ from player.playback.actions import Kind, Want
 from player.playback.retry import Failure
 from transcode.playlist import ByteRange
 
-BODY = b"\0\0\0\x64moof" + bytes(range(8, 100))
+BODY = b"\x47" + bytes(range(99))
 """What begins as a box."""
 RANGE = ByteRange(0, 10)
 

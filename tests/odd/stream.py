@@ -154,6 +154,16 @@ def at_most(count: int, path: str) -> Check:
     return check
 
 
+def exactly(count: int, path: str) -> Check:
+    """A path was asked for this often."""
+
+    def check(seen: Seen) -> str:
+        times = seen.paths().count(path)
+        return f"asked {times} times for {path}; expected {count}" if times != count else ""
+
+    return check
+
+
 # --- playlists ------------------------------------------------------------------
 
 
