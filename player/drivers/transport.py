@@ -204,7 +204,7 @@ class HttpTransport:
                     at = urljoin(at, to)
                     if urlsplit(at).scheme not in ("http", "https"):
                         raise TransferError(
-                            Failure("status", response.status, message="a redirect to no HTTP URL")
+                            Failure("content", message="a redirect to what is no HTTP URL")
                         )
                     continue
                 _check(response, want)
@@ -367,6 +367,8 @@ def _as_failure(exc: Exception, url: str) -> Failure:
     if isinstance(exc, aiohttp.ClientConnectorError):
         reason = exc.os_error.strerror or "refused"
         return Failure("connect", message=f"{where}: cannot connect: {reason}")
+    if isinstance(exc, aiohttp.ClientResponseError):
+        return Failure("connect", message=f"{where}: what answers there is no HTTP")
     if isinstance(exc, CodingError):
         return Failure("unusable", message=str(exc))
     return Failure("connect", message=f"{where}: the connection failed ({type(exc).__name__})")

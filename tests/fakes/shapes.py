@@ -21,7 +21,8 @@ from player.playback.retry import Failure
 from tests.unit.transcode.test_fragments import AAC, init_section
 from transcode.encryption import encrypt
 
-INIT, MEDIA = init_section(AAC), b"\0\0\0\x08moof"
+INIT = init_section(AAC)
+MEDIA = INIT + b"\0\0\0\x08moof"
 
 SILENCE_S = 1e6
 KEY = bytes(range(16))

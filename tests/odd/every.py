@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.odd import bodies, keys, ladders, texts
+from tests.odd import bodies, failures, keys, ladders, live, servers, texts
 from tests.odd.stream import ALL
 
-TOPICS = (texts, ladders, bodies, keys)
+TOPICS = (texts, ladders, bodies, keys, servers, failures, live)
 
 __all__ = ["ALL", "TOPICS"]
