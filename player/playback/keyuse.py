@@ -75,6 +75,8 @@ def _key_use(key: Key, iv: bytes, absolute: Absolute) -> KeyUse:
         raise PlaybackError(
             f"EXT-X-KEY METHOD={key.method}; expected AES-128, SAMPLE-AES or SAMPLE-AES-CTR"
         )
+    if key.keyformat == IDENTITY and key.uri.lower().startswith("skd:"):
+        raise PlaybackError("EXT-X-KEY with a skd: URI, which is FairPlay's; expected an HTTP URL")
     if key.keyformat == IDENTITY:
         return KeyUse(absolute(key.uri), iv, method)
     if key.keyformat != CLEAR_KEY or method == "AES-128":

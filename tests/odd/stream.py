@@ -47,8 +47,8 @@ class Expect:
     verdict: Literal["plays", "refused"]
     words: str = ""
     """Regular expression found in a note, or in the refusal."""
-    played_s: float = float(SEGMENTS)
-    """Media seconds, give or take a quarter."""
+    played_s: float | None = float(SEGMENTS)
+    """Media seconds, give or take a quarter; None: as many as there was time for."""
     within_s: float = 20.0
     """It has ended by then; more is a hang."""
     check: Check | None = None

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from tests.odd.media import Media
-from tests.odd.server import Asked, Reply, Script
+from tests.odd.server import Answer, Asked, Reply, Script
 from tests.odd.stream import (
     Files,
     asked_for,
     fmp4,
+    ladder,
     listing,
+    master,
     never_asked,
     odd,
     plays,
     refused,
+    sound,
     ts,
+    variant,
 )
 
 FILES = ("v0",)
@@ -440,3 +444,103 @@ def uri_of_data(m: Media) -> Files:
 def transport_streams(m: Media) -> Files:
     """The plainest of all: version 3, TS."""
     return lone(m, ts(), "ts0")
+
+
+@odd(plays())
+def spaces_behind_colons(m: Media) -> Files:
+    """ExoPlayer once refused "#EXT-X-VERSION: 2"; nobody else did."""
+    text = fmp4(head="#EXT-X-MEDIA-SEQUENCE: 3\n#EXT-X-PLAYLIST-TYPE: VOD")
+    return lone(m, text.replace("VERSION:7", "VERSION: 7").replace("DURATION:1", "DURATION : 1"))
+
+
+@odd(plays())
+def segments_listed_twice(m: Media) -> Files:
+    """The same files over and over, as test signals are made: each is played."""
+    uris = [f"v0/{at}.m4s" for at in (0, 0, 0)]
+    return lone(m, listing(*uris, init="v0/init.mp4"))
+
+
+@odd(plays(played_s=2.0))
+def segment_of_tables_alone(m: Media) -> Files:
+    """A first segment of PAT and PMT, as some encoders begin; it lasts next to nothing."""
+    text = listing("t.ts", "ts0/0.ts", "ts0/1.ts", lasts_s=[0.04, 1, 1], version=3)
+    return lone(m, text, "ts0", **{"t.ts": m["ts0/0.ts"][: 3 * 188]})
+
+
+@odd(plays())
+def segments_of_other_lengths(m: Media) -> Files:
+    """From 0.1 s to 1.9 s in one playlist."""
+    return lone(m, fmp4(lasts_s=[0.1, 1.9, 1.0], target=2))
+
+
+@odd(refused("MAP"))
+def map_without_uri(m: Media) -> Files:
+    """Data of somebody's own instead of a URI: 4.4.4.5 REQUIRES one."""
+    return lone(m, fmp4().replace('URI="v0/init.mp4"', 'STAR-INIT-DATA="eJyt"'))
+
+
+@odd(refused("40[13]"))
+def token_that_is_not_passed_on(m: Media) -> Files:
+    """A relative URI does not inherit the query (RFC 3986, 5.2.2): the server's own mistake."""
+
+    def wants(data: bytes) -> Script:
+        return lambda asked, _count: (
+            Answer(body=data) if "token" in asked.query else Answer(status=401)
+        )
+
+    closed: dict[str, Script] = {name: wants(data) for name, data in m.of("v0").items()}
+    return {"main.m3u8": fmp4(), **closed}
+
+
+@odd(plays())
+def iframes_alone(m: Media) -> Files:
+    """EXT-X-I-FRAMES-ONLY given as what is to be played: ffmpeg plays it."""
+    return lone(m, fmp4(head="#EXT-X-I-FRAMES-ONLY"))
+
+
+@odd(plays())
+def bitrates_absurd(m: Media) -> Files:
+    """EXT-X-BITRATE (4.4.4.8) is a hint; nobody waits for so many bytes."""
+    return lone(m, fmp4(head="#EXT-X-BITRATE:99999999"))
+
+
+@odd(plays(played_s=None, check=asked_for("v0/2.m4s")), max_play_s=4.0)
+def many_segments(m: Media) -> Files:
+    """Ten thousand of them, of which the viewer sees three."""
+    text = listing(*(f"v0/{at % 3}.m4s" for at in range(10_000)), init="v0/init.mp4")
+    return lone(m, text)
+
+
+@odd(plays())
+def advertisements_marked(m: Media) -> Files:
+    """CUE-OUT, SCTE-35, DATERANGE and ASSET between segments: comments to a player."""
+    marks = (
+        "#EXT-OATCLS-SCTE35:/DAl==\n#EXT-X-ASSET:CAID=0x1\n#EXT-X-CUE-OUT:DURATION=1\n"
+        '#EXT-X-DATERANGE:ID="1",START-DATE="2026-01-01T00:00:00Z",SCTE35-OUT=0xFC\n'
+    )
+    return lone(m, fmp4().replace("#EXTINF:1,\nv0/1", marks + "#EXTINF:1,\nv0/1"))
+
+
+@odd(plays())
+def interstitials_marked(m: Media) -> Files:
+    """DATERANGE of com.apple.hls.interstitial: the film itself is played."""
+    head = (
+        "#EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:00Z\n"
+        '#EXT-X-DATERANGE:ID="ad",CLASS="com.apple.hls.interstitial",'
+        'START-DATE="2026-01-01T00:00:01Z",X-ASSET-URI="ad.m3u8",X-RESUME-OFFSET=0'
+    )
+    return lone(m, fmp4(head=head))
+
+
+@odd(plays())
+def renditions_in_other_orders(m: Media) -> Files:
+    """The same languages in each group, listed in another order."""
+    text = master(
+        sound("a", uri="a0.m3u8", more='LANGUAGE="en",DEFAULT=YES'),
+        sound("a", uri="a1.m3u8", name="Deutsch", more='LANGUAGE="de"'),
+        sound("b", uri="a1.m3u8", name="Deutsch", more='LANGUAGE="de"'),
+        sound("b", uri="a0.m3u8", more='LANGUAGE="en",DEFAULT=YES'),
+        variant("v0.m3u8", codecs="avc1.42c00a,mp4a.40.2", more='AUDIO="a"'),
+        variant("v1.m3u8", 200_000, codecs="avc1.42c00a,mp4a.40.2", more='AUDIO="b"'),
+    )
+    return {**ladder(m, "v0", "v1", "a0", "a1"), "main.m3u8": text}

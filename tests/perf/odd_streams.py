@@ -3,6 +3,7 @@
     .venv/bin/python -m tests.perf.odd_streams                   # all; exit code 1 if one is wrong
     .venv/bin/python -m tests.perf.odd_streams --only gap,steer  # names or topics that hold a word
     .venv/bin/python -m tests.perf.odd_streams --ffmpeg          # and what ffmpeg makes of each
+    .venv/bin/python -m tests.perf.odd_streams --hlsjs NODE      # and hls.js in Chromium
     .venv/bin/python -m tests.perf.odd_streams --wrong           # print only what is wrong
     .venv/bin/python -m tests.perf.odd_streams --requests        # and what each was asked for
     .venv/bin/python -m tests.perf.odd_streams --serve           # leave the server up, print URLs
@@ -24,12 +25,14 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from tests.fakes.selfsigned import write_certificate
 from tests.odd.every import ALL
+from tests.odd.hlsjs import hls_js
 from tests.odd.media import make_media
-from tests.odd.run import Row, as_dict, play_all
+from tests.odd.run import Peer, Row, as_dict, ask_ffmpeg, play_all
 from tests.odd.server import OddServer
 from tests.odd.stream import Odd
 
@@ -52,8 +55,8 @@ def show(rows: Sequence[Row], arguments: argparse.Namespace) -> None:
         mark = " " if row.is_right else "!"
         seen = row.seen
         said = row.fault or (seen.error if seen else "") or "; ".join(seen.notes if seen else ())
-        peer = f" {row.ffmpeg[:30]:30}" if arguments.ffmpeg else ""
-        print(f"{mark} {row.odd.name:44} {row.outcome:8}{peer} {said[: arguments.width]}")
+        peers = "".join(f" {found[:26]:26}" for found in row.peers.values())
+        print(f"{mark} {row.odd.name:44} {row.outcome:8}{peers} {said[: arguments.width]}")
         if arguments.requests and seen is not None:
             print("     " + " ".join(each.target for each in seen.asked))
 
@@ -75,7 +78,12 @@ async def measure(arguments: argparse.Namespace) -> int:
                 await asyncio.sleep(arguments.serve_s)
                 return 0
             start_s = time.monotonic()
-            rows = await play_all(server, odds, media, jobs=arguments.jobs, ffmpeg=arguments.ffmpeg)
+            async with AsyncExitStack() as stack:
+                peers: dict[str, Peer] = {"ffmpeg": ask_ffmpeg} if arguments.ffmpeg else {}
+                if arguments.hlsjs:
+                    page = await stack.enter_async_context(hls_js(server, Path(arguments.hlsjs)))
+                    peers["hls.js"] = page.ask
+                rows = await play_all(server, odds, media, jobs=arguments.jobs, peers=peers)
     if arguments.json:
         print(json.dumps([as_dict(row) for row in rows], indent=1))
     else:
@@ -99,6 +107,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=8, help="streams at a time")
     parser.add_argument("--width", type=int, default=150, help="of what was said")
     parser.add_argument("--ffmpeg", action="store_true", help="ask ffmpeg too")
+    parser.add_argument("--hlsjs", metavar="NODE", help="ask hls.js of NODE/node_modules too")
     parser.add_argument("--json", action="store_true", help="all of it, for programs")
     parser.add_argument("--wrong", action="store_true", help="only what is wrong")
     parser.add_argument("--requests", action="store_true", help="print what was asked for")
