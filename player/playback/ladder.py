@@ -178,6 +178,9 @@ def _place(offer: Offer, url: str) -> Place:
     video_url = resolve(url, offer.variant.uri)
     sound = offer.sound
     audio_url = resolve(url, sound.uri) if sound is not None and sound.uri else None
+    if offer.is_sound_only and audio_url is not None:
+        # The variant is one of its own renditions (RFC 8216bis, 4.4.6.2.1): one is played.
+        video_url = audio_url
     # The same URI would fetch everything twice: as without one (RFC 8216bis, 4.4.6.2.1).
     return Place(
         video_url=video_url,

@@ -101,20 +101,28 @@ class Timeline:
     def aligned_to(self, grid: Timeline) -> Timeline:
         """This, on the boundaries of ``grid`` where it has nearly the same segments.
 
-        Lengths may differ by some milliseconds each, and over many segments ends drift apart.
+        Lengths may differ by some milliseconds each, and over many segments ends drift apart. The
+        last segment may be of any length, or one of the two may go on longer.
         """
         pairs = list(zip(self.segments, grid.segments, strict=False))
-        is_same = len(self.segments) == len(grid.segments) and all(
+        are_near = [
             abs(own.duration_s - other.duration_s) <= SAME_BOUNDARY_S for own, other in pairs
-        )
-        if not is_same:
+        ]
+        begins_with_it = abs(self.segments[0].start_s - grid.segments[0].start_s) <= SAME_BOUNDARY_S
+        if not begins_with_it or not all(are_near[:-1]):
             return self
         moved = [
-            replace(own, start_s=other.start_s, end_s=other.end_s)
-            if (own.start_s, own.end_s) != (other.start_s, other.end_s)
-            else own
+            own
+            if (own.start_s, own.end_s) == (other.start_s, other.end_s)
+            else replace(own, start_s=other.start_s, end_s=other.end_s)
             for own, other in pairs
         ]
+        if not are_near[-1]:
+            moved[-1] = replace(moved[-1], end_s=moved[-1].start_s + moved[-1].duration_s)
+        at_s = moved[-1].end_s
+        for own in self.segments[len(moved) :]:
+            moved.append(replace(own, start_s=at_s, end_s=at_s + own.duration_s))
+            at_s = moved[-1].end_s
         return Timeline(moved, is_ended=self.is_ended)
 
 

@@ -105,6 +105,17 @@ def test_a_lone_playlist_has_the_mean_of_its_bit_rates() -> None:
     assert lone_rung(playlist, url=URL).bitrate_bps == 3500.0
 
 
+def test_of_sound_alone_one_rendition_is_played() -> None:
+    """The variant is one of them; it is not fetched beside another."""
+    lines = (
+        sound("g", "en", ',LANGUAGE="en",DEFAULT=YES', uri="en.m3u8"),
+        sound("g", "de", ',LANGUAGE="de"', uri="de.m3u8"),
+        *stream(64_000, "en.m3u8", ',CODECS="mp4a.40.5",AUDIO="g"'),
+    )
+    assert shown(taken(*lines)) == [("en.m3u8", None)]
+    assert shown(taken(*lines, language="de")) == [("de.m3u8", None)]
+
+
 AVC, HEVC = ',CODECS="avc1.64001f,mp4a.40.2"', ',CODECS="hvc1.1.6.L93.B0,mp4a.40.2"'
 
 

@@ -87,5 +87,16 @@ def test_nearly_equal_segments_are_set_on_the_same_boundaries() -> None:
     assert moved.segments[99].duration_s == 2.04
     apart = lasting(*[2.06] * 100)
     assert apart.aligned_to(grid) is apart
-    shorter = lasting(*[2.0] * 99)
-    assert shorter.aligned_to(grid) is shorter
+    later = timeline_of(media("#EXTINF:2,", "a"), url=URL, start_s=6.0)
+    assert later.aligned_to(grid) is later
+
+
+@pytest.mark.parametrize(
+    ("durations_s", "end_s"),
+    [([2.04] * 99, 198.0), ([2.04] * 99 + [1.5], 199.5), ([2.04] * 102, 204.08)],
+)
+def test_the_ends_of_two_rungs_may_differ(durations_s: list[float], end_s: float) -> None:
+    """100 segments of 2 s: one ends earlier, or within the last, or goes on by 2.04 s twice."""
+    moved = lasting(*durations_s).aligned_to(lasting(*[2.0] * 100))
+    assert moved.segments[98].end_s == 198.0
+    assert moved.end_s == pytest.approx(end_s)
