@@ -4,7 +4,7 @@ A log is JSON Lines. The first line is the provenance (what was run, by what, ov
 each further line is one record ``{"e": kind, "t": seconds since playback was requested,
 ...}``, in order of time. Inputs to the player (``start sent response finished failed wake
 pause resume stop``) are recorded exactly, so that a log can be replayed; metrics are
-computed from the outputs (``fetch abort decision state play buffer note ended``).
+computed from the outputs (``fetch abort decision state play buffer note live ended``).
 ``docs/formats.md`` lists the fields of each record. A field has one type in all kinds of record,
 so that a log can be read as a table; ``abr.logtable`` makes one.
 
@@ -43,6 +43,7 @@ Kind = Literal[
     "play",
     "buffer",
     "note",
+    "live",
     "ended",
 ]
 
@@ -65,6 +66,7 @@ OUTPUTS: tuple[Kind, ...] = (
     "play",
     "buffer",
     "note",
+    "live",
     "ended",
 )
 

@@ -12,6 +12,9 @@ Definitions (docs/formats.md repeats them beside the table that prints them):
 * switches: changes of rung between consecutive played segments.
 * quality: the mean of each segment at the rung played, as measured when it was encoded,
   weighted by the media time played of it; its changes between consecutive segments.
+* latency of a live stream: the end of the newest segment listed, less what is on screen,
+  whenever a playlist brought news; between two such moments it changes only while nothing
+  plays. The mean is over time, from the first frame on.
 """
 
 from __future__ import annotations
@@ -75,6 +78,8 @@ class QoE:
     """Why the session ended: complete, stopped, or the error."""
     quality: ViewedQuality | None = None
     """None where the presentation was not measured."""
+    live: LiveLatency | None = None
+    """None where nothing grew while it was played."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +94,22 @@ class ViewedQuality:
     """Of any segment played."""
     change: float
     """Sum of the absolute changes between consecutive segments, switched or not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveLatency:
+    """How far behind the end of a live stream it was played."""
+
+    hold_back_s: float
+    """The distance that the server asks for, or three target durations."""
+    target_duration_s: float
+    """About how often there is a new segment."""
+    start_s: float
+    """Latency at the first frame."""
+    mean_s: float
+    """Over time."""
+    highest_s: float
+    end_s: float
 
 
 def stalls(log: SessionLog) -> list[Interval]:
@@ -140,6 +161,28 @@ def summary(log: SessionLog) -> QoE:
         elapsed_s=end_s - start["t"],
         ended=ended,
         quality=_viewed_quality(log, plays, weights),
+        live=None if first is None else _live_latency(log, first["t"], end_s),
+    )
+
+
+def _live_latency(log: SessionLog, first_s: float, end_s: float) -> LiveLatency | None:
+    records = list(log.of("live"))
+    before = [record for record in records if record["t"] <= first_s]
+    found = [*before[-1:], *records[len(before) :]]
+    if not found:
+        return None
+    latencies_s = [float(record["latency_s"]) for record in found]
+    times_s = [max(float(record["t"]), first_s) for record in found]
+    weights = [after - at for at, after in pairwise([*times_s, max(end_s, times_s[-1])])]
+    total_s = sum(weights)
+    weighted = sum(a * b for a, b in zip(latencies_s, weights, strict=True))
+    return LiveLatency(
+        hold_back_s=float(found[-1]["hold_back_s"]),
+        target_duration_s=float(found[-1]["target_duration_s"]),
+        start_s=latencies_s[0],
+        mean_s=weighted / total_s if total_s > 0 else latencies_s[0],
+        highest_s=max(latencies_s),
+        end_s=latencies_s[-1],
     )
 
 
@@ -173,11 +216,12 @@ def view_quality(metric: str, found: Sequence[float], weights: Sequence[float]) 
 def as_dict(log: SessionLog) -> dict[str, Any]:
     """``summary`` as the JSON object every command prints, provenance included.
 
-    ``quality`` is there where it was measured.
+    ``quality`` is there where it was measured, ``live`` where the stream was.
     """
     found = asdict(summary(log))
-    if found["quality"] is None:
-        del found["quality"]
+    for name in ("quality", "live"):
+        if found[name] is None:
+            del found[name]
     return {**found, "provenance": log.provenance}
 
 

@@ -85,6 +85,9 @@ class PlayerConfig:
     """Longest silence within a body; outages of the measured networks last up to 16 s."""
     total_limit_s: float = 180.0
     """Longest time from request to last byte."""
+    stale_limit_s: float = 60.0
+    """Longest wait for a live playlist to bring something new while nothing plays; never
+    less than three target durations."""
     backoff_s: float = 0.25
     """Wait before the second try; doubles with each further one."""
     backoff_max_s: float = 4.0
@@ -111,6 +114,7 @@ class PlayerConfig:
             "first_byte_limit_s",
             "idle_limit_s",
             "total_limit_s",
+            "stale_limit_s",
         )
         not_negative = (
             "startup_buffer_s",

@@ -60,6 +60,14 @@ def _rows(qoe: QoE) -> list[tuple[str, str, str]]:
         metric, lowest = qoe.quality.metric.upper(), qoe.quality.lowest
         remark = f"{metric}, weighted by time played; lowest segment {lowest:.4g}"
         rows.append(("mean quality", f"{qoe.quality.mean:.4g}", remark))
+    if qoe.live is not None:
+        live = qoe.live
+        remark = (
+            f"behind the live edge; {live.start_s:.1f} s at first, {live.highest_s:.1f} s at most"
+        )
+        rows.append(("mean latency", f"{live.mean_s:.1f} s", remark))
+        remark = f"target duration {live.target_duration_s:g} s"
+        rows.append(("hold-back", f"{live.hold_back_s:.1f} s", remark))
     return rows
 
 

@@ -31,7 +31,7 @@ class Buffered(NamedTuple):
     """What replacing needs to know about the buffer."""
 
     rungs: FloatArray
-    """Rung of each downloaded segment, shape (N,)."""
+    """Rung of each downloaded segment, shape (N,); of a stream that grows, of the newest N."""
     replacing: FloatArray
     """Segment being downloaded again, or -1, shape (1,)."""
 
@@ -56,7 +56,7 @@ def prefer_replacement(
     count = math.floor(seen.buffer_s / segment_s - _SEGMENTS_AHEAD + _ROUNDING)
     for k in range(count):
         segment = seen.segment - (count - k if order == OLDEST_FIRST else k + 1)
-        if segment >= 0 and buffered.rungs[segment] < decision.rung:
+        if segment >= 0 and buffered.rungs[segment % len(buffered.rungs)] < decision.rung:
             buffered.replacing[0] = segment
             return Decision(decision.rung, 0.0, reason, segment)
     return decision
@@ -74,5 +74,5 @@ def is_too_late(seen: Observation, progress: Progress, segment_s: float) -> bool
 
 def buffered_add(buffered: Buffered, download: Download) -> None:
     """Record a finished download."""
-    buffered.rungs[download.segment] = download.rung
+    buffered.rungs[download.segment % len(buffered.rungs)] = download.rung
     buffered.replacing[0] = -1.0

@@ -121,6 +121,9 @@ def describe_experience(session: Session) -> str:
     if qoe.startup_s is None:
         return f"Never started: {session.failure}."
     parts = [f"Started after {_brief(qoe.startup_s)}", _freezes(qoe), _picture(session)]
+    if qoe.live is not None:
+        target = f"{_brief(qoe.live.hold_back_s)} asked for"
+        parts.append(f"{_brief(qoe.live.mean_s)} behind the live edge on average ({target})")
     if session.failure is not None:
         parts.append(f"broke off after {_long(qoe.played_s)} of video: {session.failure}")
     return "; ".join(parts) + "."

@@ -166,6 +166,11 @@ class VirtualDriver:
             f"{len(self._transfers)} transfers>"
         )
 
+    @property
+    def now_s(self) -> float:
+        """Seconds since play was asked."""
+        return self._now_s
+
     def run(self) -> SessionLog:
         """Play to the end and return the log.
 

@@ -68,6 +68,8 @@ class Want:
     """The initialisation section that a segment follows; None where there is none."""
     kid: str = ""
     """Of a licence: the id of the key that is asked for; empty for everything else."""
+    directives: str = ""
+    """Of a playlist: parameters for its URL that say what to answer with, such as a delta."""
     end_s: float = 0.0
     """Of a segment: where the media that follow it begin; 0 for everything else."""
     needs: frozenset[Resource] = field(default=frozenset(), repr=False)

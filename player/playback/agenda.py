@@ -60,12 +60,22 @@ class Agenda:
         self._longest_s = max(self._durations_s)
         peaks_bps, config = presentation.peaks_bps, self._config
         self._goals_s = goals_of(config, peaks_bps, presentation.duration_s).tolist()
-        self._video = Track("video", self._grid.end_s)
+        self._video = Track("video", self._source.ends_at_s(self._grid))
         rungs = range(presentation.rungs)
         if any(self._source.has_audio(rung) for rung in rungs):
             known = (self._source.timeline("audio", rung) for rung in rungs)
-            ends_s = [timeline.end_s for timeline in known if timeline is not None]
-            self._audio = Track("audio", ends_s[0] if ends_s else self._grid.end_s)
+            ends_s = [self._source.ends_at_s(each) for each in known if each is not None]
+            self._audio = Track("audio", ends_s[0] if ends_s else self._video.end_s)
+
+    def grow(self, presentation: Presentation) -> None:
+        """The presentation has become longer, has ended, or goes on in another way."""
+        self._durations_s = presentation.durations_s.tolist()
+        self._longest_s = max(self._durations_s)
+        self.track("video").end_s = self._source.ends_at_s(self._grid)
+        if self._audio is not None and not self._audio.is_fetched:
+            timeline = self._source.timeline("audio", self.asked_rung)
+            if timeline is not None:
+                self._audio.end_s = self._source.ends_at_s(timeline)
 
     @property
     def _grid(self) -> Timeline:
@@ -94,7 +104,7 @@ class Agenda:
         elif want.kind == "segment":
             self.track(want.track).add(want.end_s, want.needs, want.rung)
             self._pass_audio_within_video()
-            if self.next_segment is None:
+            if self.next_segment is None and self._grid.is_ended:
                 self.track("video").end_here()
         else:
             self._have.add(want.resource)
@@ -232,7 +242,7 @@ class Agenda:
     def next_time_s(self, playback: Playback, now_s: float) -> float:
         """When to plan again though nothing arrives; inf when only an arrival matters."""
         next_s = self._next_audio_s(playback, now_s) if self._config.has_own_buffers else math.inf
-        if not self.is_free_for_video:
+        if not self.is_free_for_video or self.next_segment is None:
             return next_s
         if self.choice is None:
             return min(next_s, now_s + self.wait_for_room_s(playback, now_s))
@@ -292,12 +302,26 @@ class Agenda:
         index = None if timeline is None else timeline.index_at(self.track(track).fetched_s)
         return None if timeline is None or index is None else timeline.segments[index]
 
-    def rung_for_video(self, rung: int) -> int | None:
+    def may_grow(self, track: TrackName, rung: int) -> bool:
+        """Whether more of a track may be listed than is, and would be of use."""
+        timeline, fetched_s = self._source.timeline(track, rung), self.track(track).fetched_s
+        if self._source.broadcast is None or (timeline is not None and timeline.is_ended):
+            return False
+        video = self.track("video")
+        return not video.is_fetched or fetched_s + LOOKUP_TOLERANCE_S < video.fetched_s
+
+    def rung_for_video(self, rung: int, now_s: float) -> int | None:
         """``rung``, or the nearest that has the next video, or whose playlist may tell of it."""
-        for each in self._source.nearest_rungs(rung):
-            if self._source.timeline("video", each) is None or self.find("video", each):
+        nearest = list(self._source.nearest_rungs(rung))
+        open_rungs = [each for each in nearest if self._source.may_tell("video", each, now_s)]
+        for each in nearest:
+            # Any other playlist of a live stream may be out of date, which is no reason to ask.
+            is_worth_asking = each == rung or not self._source.follows(
+                self._source.playlist_url("video", each)
+            )
+            if self.find("video", each) or (each in open_rungs and is_worth_asking):
                 return each
-        return None
+        return open_rungs[0] if open_rungs else None
 
     def needs(self, ref: SegmentRef, track: TrackName, rung: int) -> Iterator[Want]:
         """What must be here before ``ref`` can be played: keys, initialisation section."""

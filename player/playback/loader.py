@@ -9,6 +9,7 @@ initialisation section and key) and the segment itself, these last together.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from abr.decision import Algorithm, Decision
 from abr.errors import PlaybackError, PlaylistError
@@ -20,9 +21,10 @@ from player.playback.advisor import Advisor, Moment
 from player.playback.agenda import Agenda, Choice
 from player.playback.offers import Wishes
 from player.playback.recorder import Recorder
+from player.playback.reloading import Reloading
 from player.playback.requests import INSTANT_S, Request, RequestBook
 from player.playback.retry import Failure
-from player.playback.source import Source
+from player.playback.source import Source, with_directives
 from player.playback.states import Playback
 from player.playback.timeline import SegmentRef
 from player.playback.tokenrenewal import TokenRenewal
@@ -65,6 +67,9 @@ class Loader:
         self._agenda = Agenda(self._source, config)
         self._unproven: dict[int, Request] = {}
         """What is here, but not yet what decrypts it."""
+        self._reloading = Reloading(
+            self._source, self._agenda, config, playback=playback, recorder=recorder
+        )
         self._reconsider_at_s = math.inf
 
     def __repr__(self) -> str:
@@ -77,8 +82,7 @@ class Loader:
 
     def start(self) -> None:
         """Ask for what tells all the rest."""
-        for want in self._source.first_wants:
-            self._fetch_once(want)
+        self._fetch_all(self._source.first_wants)
         self._begin_when_known()
 
     def next_time_s(self) -> float:
@@ -87,6 +91,7 @@ class Loader:
             self._reconsider_at_s,
             self.book.next_time_s(),
             self._agenda.next_time_s(self._playback, self.now_s),
+            self._reloading.next_time_s(self.now_s),
         )
 
     @property
@@ -99,7 +104,7 @@ class Loader:
     def _fetch(self, request: Request) -> None:
         want = request.want
         self._recorder.add_fetch(request)
-        url = self._renewal.update_url(want.url)
+        url = with_directives(self._renewal.update_url(want.url), want.directives)
         self.actions.append(Fetch(request.request_id, want, url, request.attempt))
         if want.kind == "segment" and not self._agenda.is_behind(want):
             self._agenda.track(want.track).request_id = request.request_id
@@ -110,6 +115,10 @@ class Loader:
         request = self.book.open_once(want, self.now_s)
         if request is not None:
             self._fetch(request)
+
+    def _fetch_all(self, wants: Iterable[Want]) -> None:
+        for want in wants:
+            self._fetch_once(want)
 
     def abort(self, request: Request, reason: str) -> None:
         """Give up a request under way."""
@@ -146,14 +155,17 @@ class Loader:
 
     def _do_without(self, want: Want, failure: Failure) -> bool:
         """Go on without a media playlist; False when there is nothing to go on with."""
+        if self._source.follows(want.url):
+            self.book.forget(want)
+            self._reloading.miss(want, str(failure), self.now_s)
+            return True
         wants = self._source.lose(want) if want.kind == "media" else None
         if wants is None:
             return False
         self._recorder.add_note(
             f"{self._recorder.shorten(want.url)}: {failure}; left out", self.now_s
         )
-        for each in wants:
-            self._fetch_once(each)
+        self._fetch_all(wants)
         return True
 
     # --- what arrives ------------------------------------------------------------
@@ -193,15 +205,27 @@ class Loader:
             self._recorder.add_playlist(text)
         shown = self._recorder.shorten(want.url)
         try:
-            wants = self._source.take(want, text, url=request.final_url or want.url, shown=shown)
-        except PlaylistError as exc:  # says where
-            raise PlaybackError(str(exc)) from exc
-        except PlaybackError as exc:
-            raise PlaybackError(f"{shown}: {exc}") from exc
+            wants = self._source.take(
+                want,
+                text,
+                url=request.final_url or want.url,
+                shown=shown,
+                asked_s=request.start_s,
+                now_s=self.now_s,
+            )
+        except (PlaylistError, PlaybackError) as exc:
+            told = str(exc) if isinstance(exc, PlaylistError) else f"{shown}: {exc}"
+            if not self._source.follows(want.url):
+                raise PlaybackError(told) from exc
+            self._reloading.miss(want, str(exc), self.now_s)
+            wants = ()
         self._note_what_was_found()
-        for each in wants:
-            self._fetch_once(each)
+        self._fetch_all(wants)
         self._begin_when_known()
+        if self._source.follows(want.url):
+            self.book.forget(want)
+            self._reloading.grow(self.now_s)
+            self._update_playable()
 
     def _note_what_was_found(self) -> None:
         for note in self._source.notes:
@@ -224,7 +248,7 @@ class Loader:
         before_s = self._buffer_s
         media_s = want.end_s - self._agenda.track(want.track).fetched_s
         if not is_again and self._source.learn(want, request.received_bytes, media_s):
-            self._recorder.set_ladder(self._known_presentation)
+            self._recorder.set_ladder(self.presentation)
         if want.track == "video" and not is_again:
             self._reconsider_at_s = math.inf
             self._recorder.set_rung(self._agenda.segments_until(want.end_s), want.rung)
@@ -254,6 +278,7 @@ class Loader:
         """Ask for what is due."""
         for request in self.book.open_due(self.now_s):
             self._fetch(request)
+        self._fetch_all(self._reloading.due(self.now_s))
         if self._agenda.has_begun:
             if not self._config.has_own_buffers:
                 self._plan_audio()
@@ -269,14 +294,17 @@ class Loader:
             self._fetch_once(playlist)
             return
         ref = self._agenda.find("audio", rung)
-        if ref is None:  # it lists no more
-            self._agenda.track("audio").end_here()
-            self._update_playable()
+        if ref is None:
+            if not self._agenda.may_grow("audio", rung):  # it lists no more
+                self._agenda.track("audio").end_here()
+                self._update_playable()
         elif self._agenda.is_audio_due(ref, self._playback, self.now_s):
             self._ask_for_segment(ref, "audio", ref.index, -1)
 
     def _plan_video(self) -> None:
         agenda = self._agenda
+        if agenda.is_free_for_video and self._reloading.join_again(self.now_s):
+            self._note_what_was_found()
         segment = agenda.next_segment
         if not agenda.is_free_for_video or segment is None:
             return
@@ -289,15 +317,19 @@ class Loader:
             return
         if agenda.wait_for_choice_s(choice, self._playback, self.now_s) > INSTANT_S:
             return
-        rung = agenda.rung_for_video(choice.rung)
+        rung = agenda.rung_for_video(choice.rung, self.now_s)
         if rung is None:
+            if self._source.broadcast is not None:  # a newer version of a playlist may tell
+                return
             raise PlaybackError(f"no rung has segment {segment}")
         playlist = self._source.playlist_for("video", rung)
         if playlist is not None:
             self._fetch_once(playlist)
             return
         ref = agenda.find("video", rung)
-        assert ref is not None
+        if ref is None:  # not in the version of its playlist that is here
+            self._fetch_all(self._source.newer("video", rung, self.now_s))
+            return
         agenda.choice, agenda.asked_rung = None, rung
         self._ask_for_segment(ref, "video", choice.segment, rung)
 
@@ -316,6 +348,7 @@ class Loader:
             self.handle_failure(request, Failure("timeout", message=what))
         if self.now_s + INSTANT_S >= self._reconsider_at_s:
             self._reconsider()
+        self._reloading.check(self.now_s)
 
     def _reconsider(self) -> None:
         self._reconsider_at_s = math.inf
@@ -346,18 +379,15 @@ class Loader:
     def _buffer_s(self) -> float:
         return self._playback.buffer_s(self.now_s)
 
-    @property
-    def _known_presentation(self) -> Presentation:
-        assert self.presentation is not None
-        return self.presentation
-
     def _moment(self) -> Moment:
+        outlook = self._source.outlook
+        assert outlook is not None
         return Moment(
             now_s=self.now_s,
             buffer_s=self._buffer_s,
-            max_buffer_s=self._config.max_buffer_s,
+            max_buffer_s=self._reloading.max_buffer_s(self.now_s),
             is_playing=self._playback.state == "playing",
-            presentation=self._known_presentation,
+            presentation=outlook,
         )
 
     def _choose(self, segment: int) -> Choice:

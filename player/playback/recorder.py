@@ -91,6 +91,34 @@ class Recorder:
         if presentation.quality_metric is not None:
             self.log.provenance["quality_metric"] = presentation.quality_metric
 
+    def grow(self, presentation: Presentation) -> None:
+        """What is played has become longer."""
+        self._presentation = presentation
+        self.log.provenance.update(
+            segments=presentation.segments,
+            duration_s=presentation.duration_s,
+            presentation_digest=presentation.digest(),
+        )
+
+    def add_live(
+        self,
+        *,
+        now_s: float,
+        edge_s: float,
+        playhead_s: float,
+        hold_back_s: float,
+        target_duration_s: float,
+    ) -> None:
+        """A playlist has brought more of a live stream, which now ends at ``edge_s``."""
+        self.log.add(
+            "live",
+            now_s,
+            edge_s=edge_s,
+            latency_s=edge_s - playhead_s,
+            hold_back_s=hold_back_s,
+            target_duration_s=target_duration_s,
+        )
+
     def add_fetch(self, request: Request) -> None:
         """A request is sent."""
         want = request.want
@@ -138,8 +166,9 @@ class Recorder:
             buffer_s=buffer_s,
         )
 
-    def set_ladder(self, presentation: Presentation) -> None:
+    def set_ladder(self, presentation: Presentation | None) -> None:
         """Rates of the ladder have become known better."""
+        assert presentation is not None
         self._presentation = presentation
         self.log.provenance["ladder_bps"] = presentation.bitrates_bps.tolist()
 

@@ -10,6 +10,7 @@ is looked up by media time. A playlist that arrives again replaces what it broug
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Literal
@@ -19,6 +20,8 @@ from abr.decision import Algorithm, Rule
 from abr.errors import PlaybackError
 from abr.media import Presentation
 from player.playback.actions import TrackName, Want
+from player.playback.broadcast import Broadcast
+from player.playback.following import may_grow
 from player.playback.given import (
     AUDIO,
     KNOWN_SOURCE,
@@ -27,7 +30,7 @@ from player.playback.given import (
     presentation_known,
 )
 from player.playback.ladder import Place, Rung, ladder_of, lone_rung
-from player.playback.manifest import presentation_from_playlists
+from player.playback.manifest import expect_more, presentation_from_playlists
 from player.playback.offers import Wishes
 from player.playback.pathways import Pathways
 from player.playback.rates import Learned, between
@@ -70,6 +73,10 @@ class Source:
         """Where to begin, as the multivariant playlist says."""
         self._begins_s = 0.0
         """Where the first segment that is played lies in its playlist."""
+        self.broadcast: Broadcast | None = None
+        """All playlists of a live stream, also when it has ended; None of a finished title."""
+        self._outlook: tuple[Presentation, Presentation] | None = None
+        """What is known, and what algorithms see of it."""
         self._given: Presentation | None = None
         self._variables: Mapping[str, str] | None = None
         self._name = ""
@@ -93,11 +100,30 @@ class Source:
         """What ``algorithm`` begins with: what is known, or to one that knows the trace, all."""
         if isinstance(algorithm, Rule) and algorithm.needs_trace and self._given is not None:
             return self._given
-        return self.presentation
+        return self.outlook
+
+    @property
+    def outlook(self) -> Presentation | None:
+        """What algorithms see: what is known; of a stream that goes on, what to expect as well."""
+        known = self.presentation
+        if known is None or self.broadcast is None or self.broadcast.grid.is_ended:
+            return known
+        if self._outlook is None or self._outlook[0] is not known:
+            self._outlook = (known, expect_more(known))
+        return self._outlook[1]
 
     # --- playlists -----------------------------------------------------------------
 
-    def take(self, want: Want, text: str, *, url: str, shown: str) -> tuple[Want, ...]:
+    def take(
+        self,
+        want: Want,
+        text: str,
+        *,
+        url: str,
+        shown: str,
+        asked_s: float = 0.0,
+        now_s: float = 0.0,
+    ) -> tuple[Want, ...]:
         """A playlist has arrived; returns what to fetch next, if it must be fetched.
 
         Args:
@@ -105,6 +131,8 @@ class Source:
             text: The playlist.
             url: Where it came from in the end; its URIs are relative to this.
             shown: The same for people.
+            asked_s: When it was asked for.
+            now_s: Now.
 
         Raises:
             PlaylistError: it is no valid playlist.
@@ -113,9 +141,10 @@ class Source:
         if self._given is not None:
             return self._take_given(self._given, want)
         playlist = parse(text, uri=shown, query=query_of(url), imports=self._variables)
-        self.notes += playlist.remarks[:MOST_REMARKS]
-        if len(playlist.remarks) > MOST_REMARKS:
-            self.notes.append(f"{shown}: {len(playlist.remarks) - MOST_REMARKS} remarks more")
+        if not self.follows(want.url):  # of its first version, whatever it lists later
+            self.notes += playlist.remarks[:MOST_REMARKS]
+            if len(playlist.remarks) > MOST_REMARKS:
+                self.notes.append(f"{shown}: {len(playlist.remarks) - MOST_REMARKS} remarks more")
         if isinstance(playlist, MultivariantPlaylist):
             if want.kind == "media":
                 raise PlaybackError("a multivariant playlist; expected a media playlist")
@@ -127,7 +156,14 @@ class Source:
             return self._first_playlists()
         if want.kind == "multivariant":
             self._rungs = [lone_rung(playlist, url=want.url)]
-        self._take_media(want, playlist, url)
+        if self.broadcast is None and self.grid is None and may_grow(playlist):
+            self.broadcast = Broadcast()
+        if self.broadcast is None:
+            self._take_media(want, playlist, url, shown)
+        else:
+            version = replace(playlist, start=playlist.start or self._start)
+            self.broadcast.take(want, version, url=url, asked_s=asked_s, now_s=now_s)
+            self._update_live(self.broadcast)
         return ()
 
     def lose(self, want: Want) -> tuple[Want, ...] | None:
@@ -148,7 +184,7 @@ class Source:
         if place is None:
             return None
         url = place.video_url if track == "video" else place.audio_url
-        if url is None or url in self._timelines:
+        if url is None or url in self._timelines or self.follows(url):
             return None
         return _media_want(track, url, rung)
 
@@ -174,6 +210,60 @@ class Source:
     def _needs_rates(self) -> bool:
         return any(rung.is_rate_guessed for rung in self._rungs)
 
+    # --- a live stream -------------------------------------------------------------
+
+    def ends_at_s(self, timeline: Timeline) -> float:
+        """Where a track ends; inf while more may come."""
+        return timeline.end_s if self.broadcast is None or timeline.is_ended else math.inf
+
+    @property
+    def edge_s(self) -> float:
+        """Where what is known of the presentation ends."""
+        return 0.0 if self.grid is None else self.grid.end_s
+
+    def follows(self, url: str) -> bool:
+        """Whether the playlist at ``url`` is asked for again and again."""
+        return self.broadcast is not None and self.broadcast.follows(url)
+
+    def newer(self, track: TrackName, rung: int, now_s: float) -> tuple[Want, ...]:
+        """The playlist that must be asked for again now; nothing when it need or must not."""
+        url = self.playlist_url(track, rung)
+        if self.broadcast is None or not self.broadcast.is_due(url, now_s):
+            return ()
+        directives = self.broadcast.ask(url, now_s)
+        return (replace(_media_want(track, url, rung), directives=directives),)
+
+    def may_tell(self, track: TrackName, rung: int, now_s: float) -> bool:
+        """Whether the playlist of ``rung`` is not here yet, or a newer version may come soon."""
+        url = self.playlist_url(track, rung)
+        if self.broadcast is None or not self.broadcast.follows(url):
+            return bool(url) and url not in self._timelines
+        return self.broadcast.may_tell(url, now_s)
+
+    def playlist_url(self, track: TrackName, rung: int) -> str:
+        """The playlist of one track at one rung; empty when there is none."""
+        place = self._place(rung)
+        url = None if place is None else place.video_url if track == "video" else place.audio_url
+        return url or ""
+
+    def join_again(self, at_s: float, *, ahead_s: float) -> bool:
+        """Whether media from ``at_s`` on are not to be had, so that playback joined again there.
+
+        ``ahead_s`` of what is before is still to be played.
+        """
+        if self.broadcast is None or not self.broadcast.join_again(at_s, ahead_s=ahead_s):
+            return False
+        self._update_live(self.broadcast)
+        return True
+
+    def _update_live(self, broadcast: Broadcast) -> None:
+        self._timelines = broadcast.timelines()
+        self.notes += broadcast.notes
+        broadcast.notes.clear()
+        if broadcast.grid.segments:
+            self.grid = broadcast.grid
+            self._update_presentation()
+
     # --- segments ------------------------------------------------------------------
 
     def nearest_rungs(self, rung: int) -> Iterator[int]:
@@ -197,6 +287,8 @@ class Source:
         if track == "audio":
             return None if place.audio_url is None else self._timelines.get(place.audio_url)
         url = place.video_url
+        if self.broadcast is not None:
+            return self._timelines.get(url)
         if url in self._timelines and url not in self._on_grid and self.grid is not None:
             self._on_grid[url] = self._timelines[url].aligned_to(self.grid)
         return self._on_grid.get(url)
@@ -222,14 +314,13 @@ class Source:
             if timeline is not None:
                 yield rung, timeline
 
-    def _take_media(self, want: Want, playlist: MediaPlaylist, url: str) -> None:
+    def _take_media(self, want: Want, playlist: MediaPlaylist, url: str, shown: str) -> None:
         if not playlist.endlist:
-            raise PlaybackError(
-                "a live playlist (no EXT-X-ENDLIST); only finished titles can be played"
-            )
+            self.notes.append(f"{shown}: no EXT-X-ENDLIST in a finished title; taken as finished")
         if playlist.skipped:
             raise PlaybackError("a delta update, which was not asked for; expected all segments")
-        self._keep(want, timeline_of(playlist, url=url), playlist.start or self._start)
+        whole = timeline_of(replace(playlist, endlist=True), url=url)
+        self._keep(want, whole, playlist.start or self._start)
 
     def _keep(self, want: Want, timeline: Timeline, start: Start | None = None) -> None:
         """A media playlist is here, for the first time or anew."""
@@ -251,7 +342,8 @@ class Source:
     def _update_presentation(self) -> None:
         first = self._first_rung()
         audio = self.timeline("audio", first)
-        if self.grid is None or (audio is None and self.has_audio(first)):
+        is_first = self.presentation is None
+        if self.grid is None or (is_first and audio is None and self.has_audio(first)):
             return
         if self._given is not None:
             loaded = [rung for rung, _ in self._loaded_rungs()]
@@ -281,6 +373,11 @@ class Source:
             self._timelines[audio_url] = given_timeline(given, AUDIO)
         self.grid = self._timelines[self._rungs[0].places[0].video_url]
         self.presentation = given
+
+
+def with_directives(url: str, directives: str) -> str:
+    """``url`` with further parameters."""
+    return f"{url}{'&' if '?' in url else '?'}{directives}" if directives else url
 
 
 def _media_want(track: TrackName, url: str, rung: int) -> Want:

@@ -85,7 +85,10 @@ class Playback:
         return STATES[self._head.state]
 
     def set_durations(self, durations_s: Sequence[float]) -> None:
-        """Tell where segments begin on the media timeline; once, before media arrives."""
+        """Tell where segments begin on the media timeline.
+
+        Before media arrives, and again when a live stream goes on; what was fetched stays.
+        """
         self._starts = [0.0, *accumulate(durations_s)]
 
     def playhead_s(self, now_s: float) -> float:

@@ -38,7 +38,7 @@ class SegmentRef:
     """One segment of one track at one rung."""
 
     index: int
-    """Place in its playlist, from 0."""
+    """Place in its playlist, from 0; of a live stream among all that it ever listed."""
     url: str = field(repr=False)
     byte_range: ByteRange | None
     duration_s: float
@@ -126,17 +126,36 @@ class Timeline:
         return Timeline(moved, is_ended=self.is_ended)
 
 
+def nearest_s(grid: Timeline, time_s: float) -> float:
+    """The boundary of ``grid`` that nearly is ``time_s``, else that itself."""
+    near = [s.start_s for s in grid.segments[grid.first_from(time_s) :][:1]]
+    near += [grid.end_s] if grid.segments else []
+    return next((each for each in near if abs(each - time_s) <= SAME_BOUNDARY_S), time_s)
+
+
+def snapped(timeline: Timeline, grid: Timeline) -> Timeline:
+    """``timeline`` on the boundaries of ``grid`` that nearly are its own."""
+    moved = [
+        replace(ref, start_s=nearest_s(grid, ref.start_s), end_s=nearest_s(grid, ref.end_s))
+        for ref in timeline.segments
+    ]
+    return Timeline(moved, is_ended=timeline.is_ended)
+
+
 def _tolerance_s(segment: SegmentRef) -> float:
     return min(LOOKUP_TOLERANCE_S, (segment.end_s - segment.start_s) / 2)
 
 
-def timeline_of(playlist: MediaPlaylist, *, url: str, start_s: float = 0.0) -> Timeline:
+def timeline_of(
+    playlist: MediaPlaylist, *, url: str, start_s: float = 0.0, first_index: int = 0
+) -> Timeline:
     """The segments of one media playlist with everything needed to fetch and decrypt them.
 
     Args:
         playlist: As it was read.
         url: Where it came from in the end; its URIs are relative to this.
         start_s: Where its first segment lies.
+        first_index: The index of that; more than 0 of a live stream, whose first have left.
 
     Raises:
         PlaybackError: it is empty, or encrypted in a way that we cannot decrypt.
@@ -150,7 +169,7 @@ def timeline_of(playlist: MediaPlaylist, *, url: str, start_s: float = 0.0) -> T
     return Timeline(
         [
             SegmentRef(
-                index=index,
+                index=first_index + index,
                 url=needs.absolute(segment.uri),
                 byte_range=segment.byte_range,
                 duration_s=segment.duration_s,

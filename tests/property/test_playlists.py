@@ -52,6 +52,8 @@ WIDTHS = st.integers(1, 10**8)
 SECONDS = st.integers(0, 10**8).map(lambda micros: micros / 10**6)
 TILES = st.builds(Tiles, WIDTHS, WIDTHS, WIDTHS, WIDTHS, SECONDS)
 
+DATES = st.integers(0, 4 * 10**12).map(lambda millis: millis / 1000)
+
 
 @st.composite
 def media_playlists(draw: st.DrawFn) -> MediaPlaylist:
@@ -74,6 +76,7 @@ def media_playlists(draw: st.DrawFn) -> MediaPlaylist:
                 discontinuity=draw(st.booleans()),
                 gap=draw(st.booleans()),
                 tiles=draw(st.none() | TILES),
+                date_s=draw(st.none() | DATES),
                 **shared,
             )
         )

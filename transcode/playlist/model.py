@@ -202,6 +202,9 @@ class Segment:
     """Timestamps or encoding change before this segment."""
     gap: bool = False
     """Listed, but not to be fetched."""
+    date_s: float | None = None
+    """Of its first sample, seconds since 1970 in UTC, to the millisecond (EXT-X-PROGRAM-DATE-TIME);
+    None when not stated."""
     tiles: Tiles | None = None
     """In a playlist of images only."""
 
@@ -241,6 +244,8 @@ class MediaPlaylist:
     control: ServerControl | None = None
     skipped: int = 0
     """Segments left out of a delta update, between the first and those listed (EXT-X-SKIP)."""
+    has_parts: bool = False
+    """It offers parts of segments too, for low latency (EXT-X-PART-INF); they are not read."""
     remarks: tuple[str, ...] = ()
     """What was wrong in the text that was read, and is passed over."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from transcode.playlist.fields import Fields, fields_of
@@ -143,6 +144,9 @@ class _Reader:
         fields = fields_of(line, self.outline)
         self.playlist["skipped"] = fields.required_integer("SKIPPED-SEGMENTS")
 
+    def parts(self, _line: Line) -> None:
+        self.playlist["has_parts"] = True
+
     # --- of segments --------------------------------------------------------------
 
     def extinf(self, line: Line) -> None:
@@ -177,6 +181,17 @@ class _Reader:
 
     def gap(self, _line: Line) -> None:
         self.of_next["gap"] = True
+
+    def date(self, line: Line) -> None:
+        """4.4.4.6; a date without a zone is taken for UTC."""
+        try:
+            date = datetime.fromisoformat(line.value)
+            if date.tzinfo is None:
+                date = date.replace(tzinfo=UTC)
+            self.of_next["date_s"] = round(date.timestamp(), 3)
+        except (ValueError, OverflowError):
+            what = "#EXT-X-PROGRAM-DATE-TIME of another form; expected ISO 8601"
+            self.outline.remark(line.number, what)
 
     def tiles(self, line: Line) -> None:
         fields = fields_of(line, self.outline)
@@ -256,6 +271,7 @@ _FIRST: dict[str, _Handler] = {
     "#EXT-X-IMAGES-ONLY": _Reader.images_only,
     "#EXT-X-INDEPENDENT-SEGMENTS": _Reader.independent,
     "#EXT-X-MEDIA-SEQUENCE": _Reader.media_sequence,
+    "#EXT-X-PART-INF": _Reader.parts,
     "#EXT-X-PLAYLIST-TYPE": _Reader.type,
     "#EXT-X-SERVER-CONTROL": _Reader.control,
     "#EXT-X-SKIP": _Reader.skip,
@@ -272,5 +288,6 @@ _OF_SEGMENTS: dict[str, _Handler] = {
     "#EXT-X-GAP": _Reader.gap,
     "#EXT-X-KEY": _Reader.key_line,
     "#EXT-X-MAP": _Reader.map_line,
+    "#EXT-X-PROGRAM-DATE-TIME": _Reader.date,
     "#EXT-X-TILES": _Reader.tiles,
 }

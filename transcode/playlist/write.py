@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 
 from abr.errors import PlaylistError
 from transcode.playlist.model import (
@@ -150,6 +151,8 @@ def _segment_lines(segments: Iterable[Segment]) -> Iterator[str]:
         if segment.byte_range is None and segment.bitrate_kbps != bitrate:
             bitrate = segment.bitrate_kbps
             yield f"#EXT-X-BITRATE:{bitrate}"
+        if segment.date_s is not None:
+            yield f"#EXT-X-PROGRAM-DATE-TIME:{_date(segment.date_s)}"
         if segment.gap:
             yield "#EXT-X-GAP"
         yield f"#EXTINF:{_seconds(segment.duration_s)},"
@@ -160,9 +163,19 @@ def _segment_lines(segments: Iterable[Segment]) -> Iterator[str]:
         yield _uri(segment.uri)
 
 
+def _date(date_s: float) -> str:
+    try:
+        date = datetime.fromtimestamp(date_s, UTC)
+    except (ValueError, OverflowError) as exc:
+        raise _refusal(f"a date of {date_s} s; expected seconds since 1970") from exc
+    return date.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def _check_media(playlist: MediaPlaylist) -> None:
     section: Map | None = None
     bitrate: int | None = None
+    if playlist.has_parts:
+        raise _refusal("parts of segments; expected none, since they are not read either")
     for index, segment in enumerate(playlist.segments):
         where = f"segment {index}"
         expected = playlist.media_sequence + playlist.skipped + index

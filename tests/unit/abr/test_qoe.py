@@ -64,6 +64,33 @@ def test_a_pause_is_no_stall() -> None:
     assert (qoe.stall_events, qoe.paused_s, qoe.played_s) == (0, 3.0, 4.0)
 
 
+def test_latency_of_a_live_stream_is_a_mean_over_time() -> None:
+    """12 s for 2 s of playing, 13 s for 4 s, 17 s for 6 s; what was before startup does not count.
+
+    (2 * 12 + 4 * 13 + 6 * 17) / 12 = 178 / 12
+    """
+    log = SessionLog({"rungs": 1})
+    facts = {"edge_s": 0.0, "hold_back_s": 12.0, "target_duration_s": 4.0}
+    log.add("start", 0.0)
+    log.add("live", 0.5, latency_s=99.0, **facts)
+    log.add("live", 1.0, latency_s=12.0, **facts)
+    log.add("state", 2.0, **{"from": "startup", "to": "playing"}, why="media ready")
+    log.add("live", 4.0, latency_s=13.0, **facts)
+    log.add("live", 8.0, latency_s=17.0, **facts)
+    log.add("ended", 14.0, why="stopped", playhead_s=9.0)
+    live = summary(log).live
+    assert live is not None
+    assert live.mean_s == pytest.approx(178 / 12)
+    assert (live.start_s, live.highest_s, live.end_s) == (12.0, 17.0, 17.0)
+    assert (live.hold_back_s, live.target_duration_s) == (12.0, 4.0)
+    assert as_dict(log)["live"]["highest_s"] == 17.0
+
+
+def test_only_live_streams_have_latency() -> None:
+    assert summary(played()).live is None
+    assert "live" not in as_dict(played())
+
+
 def test_an_empty_log_is_refused() -> None:
     """There is nothing to score."""
     with pytest.raises(ValueError, match="no start record"):

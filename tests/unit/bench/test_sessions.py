@@ -194,6 +194,16 @@ def test_a_sentence_says_what_the_viewer_noticed() -> None:
     assert describe_sessions(mixed())[1] == f"b over steps (virtual): {others[0]}"
 
 
+def test_a_sentence_says_how_far_behind_the_live_edge_it_was() -> None:
+    log = played_log()
+    facts = {"edge_s": 16.0, "latency_s": 12.5, "hold_back_s": 12.0, "target_duration_s": 4.0}
+    log.records.insert(1, {"e": "live", "t": log.records[1]["t"], **facts})
+    (row,) = report_data([log]).comparisons[0].rows
+    assert describe_experience(row.session).endswith(
+        "; 12.5 s behind the live edge on average (12.0 s asked for)."
+    )
+
+
 def test_a_session_that_broke_off_says_when_and_why_and_wins_nothing() -> None:
     """It had not stalled by then, and the other did."""
     broken = broken_off(9, "error: http://x/v0/3.m4s: status 500", algorithm="a", trace=STEPS)

@@ -35,6 +35,18 @@ def test_every_figure_stands_in_a_line_with_its_unit() -> None:
     assert "0.00%" in line_of(text, "rebuffer ratio")
 
 
+def test_latency_is_told_where_the_stream_is_live() -> None:
+    log = simulate(BARS, trace=Trace.constant(4e6), algorithm="lowest")
+    assert "latency" not in text_of(session_table(log))
+    first = next(log.of("state"))
+    at = log.records.index(first)
+    facts = {"edge_s": 12.3, "latency_s": 12.3, "hold_back_s": 12.0, "target_duration_s": 4.0}
+    log.records.insert(at, {"e": "live", "t": first["t"], **facts})
+    text = text_of(session_table(log))
+    assert "12.3 s" in line_of(text, "mean latency")
+    assert "12.0 s" in line_of(text, "hold-back")
+
+
 def test_the_ladder_is_listed_from_the_top_with_bars_by_time() -> None:
     log = simulate(BARS, trace=Trace.constant(4e6), algorithm="lowest")
     text = text_of(session_table(log))

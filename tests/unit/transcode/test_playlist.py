@@ -385,6 +385,42 @@ def test_what_live_streams_say_is_read() -> None:
     assert (read.skipped, read.segments[0].sequence) == (7, 107)
 
 
+@pytest.mark.parametrize(
+    ("text", "date_s"),
+    [
+        ("1970-01-02T00:00:00Z", 86_400.0),
+        ("1970-01-02T00:00:00.2504999Z", 86_400.25),
+        ("1970-01-02T02:00:00+0200", 86_400.0),
+        ("1970-01-02T02:00:00+02:00", 86_400.0),
+        ("1970-01-02 00:00:00", 86_400.0),  # without a zone: as hls.js and ffmpeg write and read
+    ],
+)
+def test_dates_of_segments_are_read(text: str, date_s: float) -> None:
+    read = parse(f"#EXTM3U\n#EXT-X-PROGRAM-DATE-TIME:{text}\n#EXTINF:4,\na\n#EXTINF:4,\nb\n")
+    assert isinstance(read, MediaPlaylist)
+    assert [segment.date_s for segment in read.segments] == [date_s, None]
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "99999999-01-01T00:00:00Z"])
+def test_a_date_of_another_form_is_passed_over(text: str) -> None:
+    read = parse(f"#EXTM3U\n#EXT-X-PROGRAM-DATE-TIME:{text}\n#EXTINF:4,\na\n", uri="p")
+    assert isinstance(read, MediaPlaylist)
+    assert read.segments[0].date_s is None
+    assert "p:2: #EXT-X-PROGRAM-DATE-TIME of another form; expected ISO 8601" in read.remarks
+
+
+def test_parts_of_segments_are_known_to_be_offered() -> None:
+    read = parse(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-PART-INF:PART-TARGET=0.5\n#EXTINF:4,\na\n"
+        '#EXT-X-PART:DURATION=0.5,URI="a.0"\n#EXT-X-PRELOAD-HINT:TYPE=PART,URI="a.1"\n'
+    )
+    assert isinstance(read, MediaPlaylist)
+    assert read.has_parts
+    assert [segment.uri for segment in read.segments] == ["a"]
+    with pytest.raises(PlaylistError, match="parts of segments"):
+        print_media(read)
+
+
 def test_steering_and_its_pathways_are_read() -> None:
     read = parse(
         '#EXTM3U\n#EXT-X-CONTENT-STEERING:SERVER-URI="/steer?s=1",PATHWAY-ID="A"\n'

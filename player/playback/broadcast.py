@@ -1,0 +1,320 @@
+"""A live stream: playlists that grow, on one media timeline.
+
+Time 0 of the media is where playback joins. The segments that the presentation is told in (the
+grid) are added to as playlists of the picture bring them; what is behind stays as it was, so that
+indices hold. Where the stream cannot be followed without a hole (its window has moved on, its
+server began anew), playback joins again: what comes next follows directly on what was fetched
+before, as if nothing had been between, and a note says what was left out.
+
+This module knows nothing of requests or buffers, and never reads a clock.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
+
+from player.playback.actions import TrackName, Want
+from player.playback.following import (
+    SKIP_DIRECTIVE,
+    Follower,
+    News,
+    end_sequence,
+    hold_back_s,
+    join,
+)
+from player.playback.placing import place, target_s
+from player.playback.requests import INSTANT_S
+from player.playback.timeline import (
+    LOOKUP_TOLERANCE_S,
+    SAME_BOUNDARY_S,
+    SegmentRef,
+    Timeline,
+    nearest_s,
+    snapped,
+    timeline_of,
+)
+from transcode.playlist import MediaPlaylist
+
+
+@dataclass(slots=True)
+class _Listing:
+    """What one playlist lists."""
+
+    track: TrackName
+    url: str = field(repr=False)
+    """Where it came from in the end."""
+    follower: Follower = field(default_factory=Follower)
+    starts_s: dict[int, float] = field(default_factory=dict, repr=False)
+    """Of its segments, by media sequence number; empty while its place is not known."""
+    timeline: Timeline | None = None
+    """Of the same."""
+    first_number: int = 0
+    """Among all segments that it ever listed, the place of media sequence number 0."""
+
+    @property
+    def playlist(self) -> MediaPlaylist | None:
+        return self.follower.playlist
+
+    def put(self, start_s: float) -> None:
+        """Its first segment begins at ``start_s``."""
+        playlist = self.playlist
+        assert playlist is not None
+        starts = accumulate((s.duration_s for s in playlist.segments), initial=start_s)
+        numbers = (segment.sequence for segment in playlist.segments)
+        self.starts_s = dict(zip(numbers, starts, strict=False))
+        if not playlist.duration_s > 0:
+            self.timeline = None
+            return
+        first = self.first_number + playlist.media_sequence
+        self.timeline = timeline_of(playlist, url=self.url, start_s=start_s, first_index=first)
+
+    def snap(self, grid: Timeline) -> None:
+        """Set it on the boundaries of ``grid`` where they nearly are its own."""
+        if self.timeline is None:
+            return
+        self.timeline = snapped(self.timeline, grid)
+        self.starts_s = {n: nearest_s(grid, start_s) for n, start_s in self.starts_s.items()}
+
+    def lose_place(self) -> None:
+        """Where it lies is not known any more."""
+        self.starts_s, self.timeline = {}, None
+
+
+class Broadcast:
+    """All playlists of one live stream."""
+
+    def __init__(self) -> None:
+        self.grid = Timeline([], is_ended=False)
+        """The segments that the presentation is told in, from where playback joined."""
+        self.notes: list[str] = []
+        """What people should know; whoever logs them takes them away."""
+        self._listings: dict[str, _Listing] = {}
+        self._leader: _Listing | None = None
+        """The playlist of the picture that was read last: others lie beside it."""
+        self._news = News("first")
+        """What the leader brought."""
+        self._has_noted_parts = False
+
+    def __repr__(self) -> str:
+        return f"<Broadcast of {len(self._listings)} playlists to {self.grid.end_s:.3f} s>"
+
+    # --- what can be asked ---------------------------------------------------------
+
+    def follows(self, url: str) -> bool:
+        """Whether the playlist at ``url`` belongs to it."""
+        return url in self._listings
+
+    def due_s(self, url: str) -> float:
+        """When to ask for the playlist at ``url`` again; inf: never, or it is being asked for."""
+        listing = self._listings.get(url)
+        return math.inf if listing is None else listing.follower.due_s
+
+    def changed_s(self, url: str) -> float:
+        """When the playlist at ``url`` last brought news; inf when it cannot any more."""
+        listing = self._listings.get(url)
+        if listing is None or listing.follower.has_ended:
+            return math.inf
+        return listing.follower.changed_s
+
+    @property
+    def hold_back_s(self) -> float:
+        """Distance from the end at which to play."""
+        playlist = None if self._leader is None else self._leader.playlist
+        return 0.0 if playlist is None else hold_back_s(playlist)
+
+    @property
+    def target_s(self) -> float:
+        """About how often there is a new segment."""
+        return 1.0 if self._leader is None else self._leader.follower.target_s
+
+    def is_due(self, url: str, now_s: float) -> bool:
+        """Whether to ask for the playlist at ``url`` again now."""
+        return self.due_s(url) <= now_s + INSTANT_S
+
+    def may_tell(self, url: str, now_s: float) -> bool:
+        """Whether a newer version of the playlist at ``url`` may come soon."""
+        return self.is_due(url, now_s) or now_s < self.hopes_until_s(url)
+
+    def hopes_until_s(self, url: str) -> float:
+        """How long to wait for the version that is being asked for; -inf: none is."""
+        listing = self._listings.get(url)
+        return -math.inf if listing is None else listing.follower.hopes_until_s
+
+    def timelines(self) -> dict[str, Timeline]:
+        """What is listed, by the URL of playlists, where its place is known."""
+        listed = {url: listing.timeline for url, listing in self._listings.items()}
+        return {url: timeline for url, timeline in listed.items() if timeline is not None}
+
+    # --- what happens --------------------------------------------------------------
+
+    def ask(self, url: str, now_s: float) -> str:
+        """The playlist is being asked for; returns what to ask for beside."""
+        listing = self._listings.get(url)
+        is_delta = listing is not None and listing.follower.ask(now_s)
+        return SKIP_DIRECTIVE if is_delta else ""
+
+    def fail(self, url: str, now_s: float) -> None:
+        """The playlist could not be had this time."""
+        if (listing := self._listings.get(url)) is not None:
+            listing.follower.fail(now_s)
+
+    def take(
+        self, want: Want, playlist: MediaPlaylist, *, url: str, asked_s: float, now_s: float
+    ) -> News:
+        """A version of the playlist ``want`` has arrived, in the end from ``url``.
+
+        Raises:
+            PlaybackError: it cannot be used.
+        """
+        listing = self._listings.setdefault(want.url, _Listing(want.track, url))
+        listing.url, known = url, listing.playlist
+        news = listing.follower.take(playlist, asked_s=asked_s, now_s=now_s)
+        if news.kind == "first":
+            listing.first_number = -playlist.media_sequence
+        elif news.kind == "restarted" and known is not None:
+            listing.first_number += end_sequence(known) - playlist.media_sequence
+        self._note_parts(playlist)
+        if (
+            news.kind not in ("older", "unfit")
+            and listing.playlist is not None
+            and listing.playlist.segments
+        ):
+            self._update_place(listing, news)
+        if not self.grid.segments and self._is_behind(0.0):
+            self._join(0.0, ahead_s=0.0)
+        return news
+
+    def join_again(self, at_s: float, *, ahead_s: float) -> bool:
+        """Whether media from ``at_s`` on are not to be had: what is now is joined instead.
+
+        Args:
+            at_s: End of what was fetched.
+            ahead_s: How much of that is still to be played.
+        """
+        if not self._is_behind(at_s):
+            return False
+        self._join(at_s, ahead_s=ahead_s)
+        return True
+
+    # --- inside --------------------------------------------------------------------
+
+    def _is_behind(self, time_s: float) -> bool:
+        """Whether media from ``time_s`` on are not to be had: the window has moved on."""
+        leader = self._leader
+        if leader is None or not leader.playlist or not leader.playlist.duration_s > 0:
+            return False
+        if leader.timeline is None:
+            return True
+        return leader.timeline.segments[0].start_s > time_s + LOOKUP_TOLERANCE_S
+
+    def _join(self, at_s: float, *, ahead_s: float) -> None:
+        leader = self._leader
+        assert leader is not None
+        playlist = leader.playlist
+        assert playlist is not None
+        joined = join(playlist, ahead_s=ahead_s)
+        before_s = sum(segment.duration_s for segment in playlist.segments[: joined.at])
+        if at_s > 0:
+            self.notes.append(
+                f"{_why(self._news)}; playback joins again "
+                f"{playlist.duration_s - before_s - joined.offset_s:.1f} s from the end"
+            )
+        kept = [ref for ref in self.grid.segments if ref.start_s < at_s - LOOKUP_TOLERANCE_S]
+        for listing in self._listings.values():
+            listing.lose_place()
+        leader.put(at_s - before_s - joined.offset_s)
+        self.grid = Timeline(kept, is_ended=False)
+        self._extend_grid(leader, at_s)
+        for listing in self._listings.values():
+            self._put_beside(listing)
+
+    def _update_place(self, listing: _Listing, news: News) -> None:
+        playlist = listing.playlist
+        assert playlist is not None
+        if news.kind in ("moved", "restarted"):
+            listing.lose_place()
+        if listing.starts_s:
+            listing.put(_first_start_s(playlist, listing))
+        else:
+            self._put_beside(listing)
+        if listing.track == "audio":
+            return
+        self._leader, self._news = listing, news
+        if listing.timeline is not None:
+            self._extend_grid(listing, self.grid.end_s)
+        for other in self._listings.values():
+            if other.timeline is None:
+                self._put_beside(other)
+
+    def _put_beside(self, listing: _Listing) -> None:
+        """Find the place of a playlist beside that of the leader, if both tell."""
+        leader = self._leader
+        if leader is None or leader is listing or leader.timeline is None:
+            return
+        playlist, beside = listing.playlist, leader.playlist
+        if playlist is None or not playlist.segments or beside is None:
+            return
+        apart_s = abs(listing.follower.arrived_s - leader.follower.arrived_s)
+        placed = place(
+            playlist,
+            beside,
+            list(leader.starts_s.values()),
+            end_together=apart_s < target_s(beside),
+        )
+        if placed is None:
+            return
+        listing.put(placed.start_s)
+        if placed.by == "end":
+            self.notes.append(
+                f"{listing.track or 'video'}: neither dates, discontinuities nor numbers say "
+                "where it lies beside the picture; taken to end with it"
+            )
+
+    def _extend_grid(self, listing: _Listing, from_s: float) -> None:
+        """Tell the presentation in what ``listing`` has beyond ``from_s``."""
+        timeline = listing.timeline
+        assert timeline is not None
+        added: list[SegmentRef] = []
+        for ref in timeline.segments:
+            if ref.end_s > from_s + LOOKUP_TOLERANCE_S:
+                added.append(_from(ref, from_s))
+                from_s = added[-1].end_s
+        is_ended = self.grid.is_ended or timeline.is_ended
+        self.grid = Timeline((*self.grid.segments, *added), is_ended=is_ended)
+        listing.snap(self.grid)
+
+    def _note_parts(self, playlist: MediaPlaylist) -> None:
+        if playlist.has_parts and not self._has_noted_parts:
+            self._has_noted_parts = True
+            self.notes.append(
+                "parts of segments (low-latency HLS) are not played: whole segments are followed"
+            )
+
+
+def _from(ref: SegmentRef, start_s: float) -> SegmentRef:
+    """What is played of a segment from ``start_s`` on, which may be within it."""
+    is_whole = abs(ref.start_s - start_s) <= SAME_BOUNDARY_S
+    duration_s = ref.duration_s if is_whole else ref.end_s - start_s
+    # Boundaries are sums of durations, to the last bit, as all that plays adds them up.
+    return replace(ref, start_s=start_s, end_s=start_s + duration_s, duration_s=duration_s)
+
+
+def _first_start_s(playlist: MediaPlaylist, known: _Listing) -> float:
+    """Where a newer version of a ``known`` playlist begins."""
+    offset_s = 0.0
+    for segment in playlist.segments:
+        if segment.sequence in known.starts_s:
+            return known.starts_s[segment.sequence] - offset_s
+        offset_s += segment.duration_s
+    # It begins where the version before ended.
+    return 0.0 if known.timeline is None else known.timeline.end_s
+
+
+def _why(news: News) -> str:
+    if news.kind == "moved":
+        return f"{news.missed} segments of the stream came and went unseen"
+    if news.kind == "restarted":
+        return "the server began to count anew"
+    return "the segment that is due is not listed any more"

@@ -1,0 +1,149 @@
+"""Where one playlist of a live stream lies beside another on the media timeline.
+
+Numbers of two playlists need not agree, so dates and discontinuities are looked at first. This
+module knows nothing of requests or buffers, and never reads a clock.
+
+Source: RFC 8216bis, 6.2.2 and 6.3.3 (playlists beside each other), 4.4.4.6 (dates).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from typing import Literal, NamedTuple
+
+from transcode.playlist import MediaPlaylist, Segment
+
+SAME_LENGTH = 0.5
+"""Segments of one number are the same media if their lengths differ by less than this share."""
+
+By = Literal["date", "discontinuity", "sequence", "end"]
+
+
+class Placed(NamedTuple):
+    """Where a playlist lies on the media timeline."""
+
+    start_s: float
+    """Of its first segment."""
+    by: By
+    """What the two playlists have in common."""
+
+
+def place(
+    playlist: MediaPlaylist,
+    beside: MediaPlaylist,
+    beside_starts_s: Sequence[float],
+    *,
+    end_together: bool,
+) -> Placed | None:
+    """Put ``playlist`` on the timeline on which the segments ``beside`` it lie.
+
+    Numbers of two playlists need not agree (6.2.2 speaks of dates and discontinuities), so they
+    are looked at last, and only if the segments of equal numbers are equally long.
+
+    Args:
+        playlist: A whole version.
+        beside: Another playlist of the same stream, with a segment at least.
+        beside_starts_s: Where each of its segments starts.
+        end_together: Both are of now, so that they end at about the same time.
+
+    Returns:
+        None when nothing tells.
+    """
+    offsets = [0.0, *accumulate(s.duration_s for s in playlist.segments)]
+    end_s = beside_starts_s[-1] + beside.segments[-1].duration_s
+    slack_s = max(target_s(playlist), target_s(beside))
+    for by, find in _RULES.items():
+        found = find(playlist, beside, beside_starts_s)
+        if found is None:
+            continue
+        index, start_s = found
+        first_s = start_s - offsets[index]
+        # Clocks of two packagers may be hours apart; then the next rule knows better.
+        ends_too_early = first_s + offsets[-1] < beside_starts_s[0] - slack_s
+        if first_s <= end_s + slack_s and not ends_too_early:
+            return Placed(first_s, by)
+    return Placed(end_s - offsets[-1], "end") if end_together else None
+
+
+def dates_s(playlist: MediaPlaylist) -> dict[int, float]:
+    """The date of every segment for which one follows from what is stated, by index."""
+    found: dict[int, float] = {}
+    segments = playlist.segments
+    date_s: float | None = None
+    for index, segment in enumerate(segments):
+        if segment.date_s is not None:
+            date_s = segment.date_s
+        elif segment.discontinuity:
+            date_s = None
+        if date_s is not None:
+            found[index] = date_s
+            date_s += segment.duration_s
+    for index in range(len(segments) - 2, -1, -1):
+        if index not in found and index + 1 in found and not segments[index + 1].discontinuity:
+            found[index] = found[index + 1] - segments[index].duration_s
+    return found
+
+
+def _by_date(
+    playlist: MediaPlaylist, beside: MediaPlaylist, starts_s: Sequence[float]
+) -> tuple[int, float] | None:
+    """Index of a segment and where it starts."""
+    ours, theirs = dates_s(playlist), dates_s(beside)
+    if not ours or not theirs:
+        return None
+    i = max(ours)
+    j = min(theirs, key=lambda index: abs(theirs[index] - ours[i]))
+    return i, starts_s[j] + ours[i] - theirs[j]
+
+
+def _by_discontinuity(
+    playlist: MediaPlaylist, beside: MediaPlaylist, starts_s: Sequence[float]
+) -> tuple[int, float] | None:
+    ours, theirs = _discontinuities(playlist), _discontinuities(beside)
+    common = ours.keys() & theirs.keys()
+    if not common:
+        return None
+    return ours[max(common)], starts_s[theirs[max(common)]]
+
+
+def _discontinuities(playlist: MediaPlaylist) -> dict[int, int]:
+    """Where discontinuities are seen: by their number, the index of the segment after each."""
+    found, number = {}, playlist.discontinuity_sequence
+    for index, segment in enumerate(playlist.segments):
+        if segment.discontinuity:
+            # A tag before the first segment counts only once it has left the playlist (6.2.2).
+            number += 1
+            found[number] = index
+    return found
+
+
+def _by_sequence(
+    playlist: MediaPlaylist, beside: MediaPlaylist, starts_s: Sequence[float]
+) -> tuple[int, float] | None:
+    by_number = {segment.sequence: index for index, segment in enumerate(beside.segments)}
+    found = None
+    for index, segment in enumerate(playlist.segments):
+        at = by_number.get(segment.sequence)
+        if at is None:
+            continue
+        if not _are_alike(segment, beside.segments[at]):
+            return None
+        found = (index, starts_s[at])
+    return found
+
+
+def _are_alike(one: Segment, other: Segment) -> bool:
+    apart_s = abs(one.duration_s - other.duration_s)
+    return apart_s < SAME_LENGTH * min(one.duration_s, other.duration_s)
+
+
+_RULES: dict[
+    By, Callable[[MediaPlaylist, MediaPlaylist, Sequence[float]], tuple[int, float] | None]
+]
+_RULES = {"date": _by_date, "discontinuity": _by_discontinuity, "sequence": _by_sequence}
+
+
+def target_s(playlist: MediaPlaylist) -> float:
+    """The target duration; a server that states 0 is not asked without a pause."""
+    return float(max(playlist.target_duration_s, 1))
