@@ -32,7 +32,7 @@ from abr.qoe import Interval
 from abr.trace import Trace
 from bench.browser.apart import Apart, Case, Side, side_of_browser, side_of_log
 from bench.browser.record import Watched, read_record, request_cost_s, startup_of
-from bench.browser.run.cases import LIVE, SIMULATED, listed_rates_bps
+from bench.browser.run.cases import LIVE, PINNED, SIMULATED, listed_rates_bps
 from bench.browser.run.chromium import Chromium, Plan
 from bench.browser.run.players import scripts_of
 from bench.stack.cli.browsers import PRESET_OF
@@ -47,7 +47,8 @@ RUNGS = range(4)
 LADDER = "54:300,72:750,90:1500,108:3000"
 SECONDS = 60.0
 RTT_S = 0.04
-OPEN = "open"
+CALM = "calm"
+"""Over which everything is calibrated."""
 CALIBRATIONS = 5
 TRACES = {
     "square": Trace.from_periods([(10, 3e6), (10, 0.6e6)], name="square"),
@@ -55,7 +56,7 @@ TRACES = {
     "starved": Trace.from_periods([(100, 1.4e6)], name="starved"),
     "faststart": Trace.from_periods([(10, 12e6), (32, 0), (60, 2e6)], name="faststart"),
     "3gcommute": "generate:3g-commute:7:70",
-    OPEN: Trace.constant(50e6, name=OPEN),
+    CALM: Trace.constant(7e6, name=CALM),
 }
 """More by --trace NAME=FILE."""
 
@@ -93,9 +94,10 @@ def make_packages(work: Path) -> None:
 
 def jobs_of(arguments: argparse.Namespace) -> Iterator[Job]:
     """What is asked for: calibration, own choice, pinned rungs; the shortest list first."""
-    traces = [name for name in arguments.traces if name != OPEN]
+    traces = [name for name in arguments.traces if name != CALM]
     for run in range(1, CALIBRATIONS + 1):
-        yield Job(package="s4", trace=OPEN, player=arguments.player, rung=-1, run=run)
+        rung = 2 if arguments.player in PINNED else -1
+        yield Job(package="s4", trace=CALM, player=arguments.player, rung=rung, run=run)
     for run in range(1, arguments.runs + 1):
         if not arguments.pin:
             for trace in traces:
@@ -131,7 +133,7 @@ async def record(arguments: argparse.Namespace) -> None:
                 trace=arguments.traces[job.trace],
                 rung=job.rung,
                 rates_bps=None if job.rung < 0 else (rate_bps - 1, rate_bps + 1),
-                seconds=4.0 if job.trace == OPEN else SECONDS,
+                seconds=10.0 if job.trace == CALM else SECONDS,
                 rtt_s=RTT_S,
             )
             raw = await chromium.play(urls[job.package], plan)
@@ -149,7 +151,7 @@ async def play_ours(arguments: argparse.Namespace) -> None:
     todo = [
         job
         for job in jobs_of(arguments)
-        if (job.run == 1 or job.trace == OPEN) and not (folder / f"{job.name}.json").exists()
+        if (job.run == 1 or job.trace == CALM) and not (folder / f"{job.name}.json").exists()
     ]
     packages = [arguments.work / "packages" / f"s{length_s}" for length_s in SEGMENTS_S]
     async with served(packages, keys=None) as urls:
@@ -162,31 +164,31 @@ async def play_ours(arguments: argparse.Namespace) -> None:
                 algorithm=algorithm,
                 params=params,
                 config=config,
-                max_play_s=4.0 if job.trace == OPEN else SECONDS,
+                max_play_s=10.0 if job.trace == CALM else SECONDS,
             )
             side = asdict(side_of_log(log, LIVE))
             (folder / f"{job.name}.json").write_text(json.dumps(side), encoding="utf-8")
 
-        calibrating = [job for job in todo if job.trace == OPEN]
+        calibrating = [job for job in todo if job.trace == CALM]
         await _all(calibrating, one, 1)
-        delay_s = _delay_s(arguments, _played(arguments, OPEN))
+        delay_s = _delay_s(arguments, _played(arguments, CALM))
         config = replace(config, render_delay_s=delay_s)
-        await _all([job for job in todo if job.trace != OPEN], one, arguments.jobs)
+        await _all([job for job in todo if job.trace != CALM], one, arguments.jobs)
 
 
 def compare(arguments: argparse.Namespace) -> None:
     """Print a row for each case, and how many pairs keep all bounds."""
     watched = _watched(arguments)
-    opened = [seen for job, seen in watched.items() if job.trace == OPEN]
+    calm = [seen for job, seen in watched.items() if job.trace == CALM]
     base = _preset(arguments)
-    cost_s = request_cost_s(opened, RTT_S)
+    cost_s = request_cost_s(calm, RTT_S)
     base = replace(base, server_s=base.server_s if cost_s is None else cost_s)
-    simulated = {job: _simulated(arguments, job, base) for job in watched if job.trace == OPEN}
+    simulated = {job: _simulated(arguments, job, base) for job in watched if job.trace == CALM}
     delay_s = _delay_s(arguments, list(simulated.values()))
     config = replace(base, render_delay_s=delay_s)
     print(f"calibrated: server_s={config.server_s:.4f} render_delay_s={delay_s:.4f}")
     cases = []
-    for first in [job for job in watched if job.run == 1 and job.trace != OPEN]:
+    for first in [job for job in watched if job.run == 1 and job.trace != CALM]:
         runs = [job for job in watched if replace(job, run=1) == first]
         ours = [_simulated(arguments, first, config), *_played_of(arguments, first)]
         cases.append(
@@ -280,9 +282,9 @@ def _watched(arguments: argparse.Namespace) -> dict[Job, Watched]:
 
 
 def _delay_s(arguments: argparse.Namespace, ours: list[Side]) -> float:
-    """What first pictures take more in the browser than in ours, over the open link."""
-    opened = [seen for job, seen in _watched(arguments).items() if job.trace == OPEN]
-    theirs_s, ours_s = startup_of(opened), [side.startup_s or 0.0 for side in ours]
+    """What first pictures take more in the browser than in ours, over the calm link."""
+    calm = [seen for job, seen in _watched(arguments).items() if job.trace == CALM]
+    theirs_s, ours_s = startup_of(calm), [side.startup_s or 0.0 for side in ours]
     return max((theirs_s or 0.0) - median(ours_s), 0.0)
 
 

@@ -26,11 +26,16 @@ from transcode.packaging.layout import MULTIVARIANT, PLAYLIST
 from transcode.playlist import MultivariantPlaylist
 
 LIVE, SIMULATED = "abr play", "abr simulate"
-OPEN = Trace.constant(50e6, name="open link")
-"""What first pictures are calibrated over: it takes next to no time."""
+CALM = 2.0
+"""A link of so many times the highest rung's rate is what is calibrated over. On one that is
+faster still, what a browser does while bytes come would seem to take time of its own."""
 CALIBRATIONS = 3
-CALIBRATION_S = 4.0
-"""Length of each."""
+CALIBRATION_S = 6.0
+"""Length of each, beside two segments."""
+
+
+PINNED = ("hls.js", "shaka")
+"""Players that can be held to one rung."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,12 +104,18 @@ class Comparison:
         """Play everything; gives the cases, and what was calibrated for each player.
 
         Raises:
-            InputError: a rung that the package does not have.
-            PeerError: a player shows nothing over an open link.
+            InputError: a rung that the package does not have, or a player cannot be held to.
+            PeerError: a player shows nothing over a calm link.
         """
         top = len(self._index.video) - 1
-        for rung in (rung for way in ways for rung in way.pinned_rungs if rung > top):
-            raise InputError(f"{self._package}: no rung {rung}; expected 0 to {top}")
+        for way in ways:
+            for rung in way.pinned_rungs:
+                if rung > top:
+                    raise InputError(f"{self._package}: no rung {rung}; expected 0 to {top}")
+                if rung >= 0 and way.player not in PINNED:
+                    raise InputError(
+                        f"{way.player} cannot be held to a rung; leave it out, or --rung"
+                    )
         async with (
             served([self._package], keys=self._keys) as urls,
             Chromium(scripts) as chromium,
@@ -123,20 +134,23 @@ class Comparison:
         return cases, found
 
     async def _calibrate(self, chromium: Chromium, url: str, way: Ways) -> Calibration:
-        plan = replace(self._plan(way.player, OPEN, -1), seconds=CALIBRATION_S)
+        link = Trace.constant(CALM * max(self._rates_bps), name="calm link")
+        rung = len(self._rates_bps) // 2 if way.player in PINNED else -1
+        seconds = CALIBRATION_S + 2 * max(self._index.video[0].durations_s)
+        plan = replace(self._plan(way.player, link, rung), seconds=seconds)
         watched = [await self._watch(chromium, url, plan) for _ in range(CALIBRATIONS)]
         startup_s = startup_of(watched)
         if startup_s is None:
             raise PeerError(
-                f"{way.player} showed no picture within {CALIBRATION_S:g} s over an open link: "
+                f"{way.player} showed no picture within {seconds:g} s over a calm link: "
                 f"{', '.join(watched[-1].faults) or 'no fault was said'}"
             )
         cost_s = request_cost_s(watched, self._rtt_s)
         request_s = way.config.server_s if cost_s is None else cost_s
         config = replace(way.config, render_delay_s=0.0)
-        live = await self._live(url, replace(way, config=config), OPEN, -1, CALIBRATION_S)
+        live = await self._live(url, replace(way, config=config), link, rung, seconds)
         simulated = await asyncio.to_thread(
-            self._simulated, replace(way, config=replace(config, server_s=request_s)), OPEN, -1
+            self._simulated, replace(way, config=replace(config, server_s=request_s)), link, rung
         )
         return Calibration(
             request_s=request_s,
