@@ -8,7 +8,7 @@ download that has taken more than half a segment duration and would outlast the 
 abandoned for a lower rung that would not. If even that is more than twice as fast, the
 player starts over at the lowest rung and discards its estimate. Otherwise, if the lower rung's
 playlist must be loaded first, the download goes on meanwhile and is judged again when it is
-here: what it brought counts as a second sample.
+here, unless that takes as long as the segment would: what it brought is a second sample.
 
 The throughput sample of a download is its bytes over the time from request to last byte,
 less the wait for the first byte up to its usual length, with a weight of those seconds in
@@ -24,8 +24,9 @@ deviation: where nobody states the peak rate (BANDWIDTH), it is that of the rung
 segment over its duration; the mean rate (AVERAGE-BANDWIDTH) is nominal.
 
 deviation: the playlist of a rung is assumed to be loaded once the rung has been requested,
-and to take no time after its first byte, nor before it when a download is abandoned. Parsing
-takes no time. Waits for initialisation sections do not count towards the usual wait.
+and to take no time after its first byte, nor before it when a download is abandoned for a rung
+above the lowest. Parsing takes no time. Waits for initialisation sections do not count towards
+the usual wait.
 
 deviation: hls.js checks a download every 0.1 s, here the player asks.
 
@@ -98,6 +99,9 @@ class State(NamedTuple):
     """1 for each rung that has been requested, shape (R,)."""
     mean_segment_s: FloatArray
     """Mean length of a segment, shape (1,)."""
+    second: FloatArray
+    """By when the playlist that a switch to the lowest rung waits for must be here so that the
+    download given up counts twice, 0 for none; and the estimates then, shape (7,)."""
 
 
 def start(
@@ -128,6 +132,7 @@ def start(
         np.full(1, float(min(max(first, 0), rungs - 1))),
         np.zeros(rungs),
         np.full(1, np.mean(durations_s)),
+        np.zeros(7),
     )
     if len(peaks_bps) == rungs:
         state.peak_bps[:] = peaks_bps
@@ -167,21 +172,37 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
     stay = Decision(progress.rung, 0.0, _FITS)
     if not params.abandon or progress.rung == 0 or seen.last_rung < 0:
         return stay
-    verdict = _judge(params, state, seen, progress, False)
-    if verdict.rung < 0:
+    first = _judge(params, state, seen, progress, False)
+    if first.rung < 0:
         return stay
-    if verdict.reason == _EMERGENCY and state.has_playlist[verdict.rung] == 0:
-        state.has_playlist[verdict.rung] = 1.0
-        again = _judge(params, state, seen, progress, True)
-        if again.rung >= 0:
-            verdict = again
-    state.has_playlist[verdict.rung] = 1.0
-    return verdict
+    rung, reason = first.rung, first.reason
+    if reason == _EMERGENCY and state.has_playlist[rung] == 0:
+        state.has_playlist[rung] = 1.0
+        before = _estimates(state)
+        second = _judge(params, state, seen, progress, True)
+        if second.rung == 0 and rung == 0:
+            # What it changes is known only when the playlist is here.
+            state.second[0] = progress.now_s + first.takes_s
+            state.second[1:] = _estimates(state)
+            _set_estimates(state, before)
+        elif second.rung >= 0:
+            rung, reason = second.rung, second.reason
+    state.has_playlist[rung] = 1.0
+    return Decision(rung, 0.0, reason)
+
+
+class _Verdict(NamedTuple):
+    """The lower rung to load instead of a download under way, -1 for none."""
+
+    rung: int
+    reason: int
+    takes_s: float
+    """How long it would take."""
 
 
 def _judge(
     params: Params, state: State, seen: Observation, progress: Progress, is_second: bool
-) -> Decision:
+) -> _Verdict:
     """The lower rung to load instead of a download under way; -1 for none.
 
     A second look, when the playlist of a lower rung is here, does not wait any longer.
@@ -191,7 +212,7 @@ def _judge(
     buffer_s, received_bytes = progress.buffer_s, progress.received_bytes
     loading_s = progress.now_s - progress.start_s
     usual_s = _usual_wait_s(state)
-    stay = Decision(-1, 0.0, _FITS)
+    stay = _Verdict(-1, _FITS, 0.0)
     if (
         loading_s <= max(usual_s, segment_s / 2) + _ROUNDING_S
         or received_bytes >= progress.size_bytes
@@ -234,15 +255,19 @@ def _judge(
         lower = best
     is_urgent = left_s > 2 * lower_s
     if lower == 0 or not (is_urgent or is_second):
-        return Decision(lower, 0.0, _AT_ONCE if is_urgent else _EMERGENCY)
+        return _Verdict(lower, _AT_ONCE if is_urgent else _EMERGENCY, lower_s)
     best = _highest(state, seen, lower, state.peak_bps[0], segment_s, buffer_s)
     lower = max(best, 0)
     _forget(state, state.peak_bps[lower])
-    return Decision(lower, 0.0, _RESTART)
+    return _Verdict(lower, _RESTART, lower_s)
 
 
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
     """Update the state from a finished download."""
+    if state.second[0] > 0:
+        if download.start_s <= state.second[0] + _ROUNDING_S:
+            _set_estimates(state, state.second[1:])
+        state.second[0] = 0.0
     wait_s = download.first_byte_s - download.start_s
     _add_wait(state, wait_s)
     usual_s = min(wait_s, _usual_wait_s(state))
@@ -351,6 +376,20 @@ def _usual_wait_s(state: State) -> float:
     if state.wait[1] < _MIN_WEIGHT:
         return _USUAL_WAIT_S
     return float(state.wait[0] / (1 - 0.5 ** (state.wait[1] / state.half_lives_s[1])) / 1e3)
+
+
+def _estimates(state: State) -> FloatArray:
+    """All that is estimated, as numbers of one array."""
+    numbers = np.zeros(6)
+    numbers[0:2], numbers[2:4] = state.mean_bps, state.wait
+    numbers[4], numbers[5] = state.weight_s[0], state.default_bps[0]
+    return numbers
+
+
+def _set_estimates(state: State, numbers: FloatArray) -> None:
+    """Estimate what ``_estimates`` gave."""
+    state.mean_bps[:], state.wait[:] = numbers[0:2], numbers[2:4]
+    state.weight_s[0], state.default_bps[0] = numbers[4], numbers[5]
 
 
 def _forget(state: State, default_bps: float) -> None:

@@ -118,17 +118,20 @@ def test_what_comes_while_a_playlist_is_loaded_is_a_second_sample() -> None:
     """0.1 MB in 2 s after 0.1 s: 0.4 Mbit/s, 13 s left of rung 2, 7.7 s for rung 1, 5 s of buffer.
 
     The estimate falls to 300 kbit/s, the rate of rung 0, and without samples. If its playlist is
-    missing, the same is judged again when it is here: 0.7 x 0.4 carries no 0.3, so that counts.
+    missing, the same is judged again when it is here: 0.7 x 0.4 carries no 0.3, so that counts,
+    if it is here within the 7.7 s. Nothing comes with what is fetched then.
     """
     rule = hls_js.make(first_rung=2)
     late = Progress(102.1, 1, 2, 75e4, 1e5, 100.0, 100.1, 5.0)
-    for has_playlist, samples_s in ((1.0, 0.0), (0.0, 2.0)):
+    for has_playlist, start_s, samples_s in ((1.0, 102.1, 0.0), (0.0, 109, 2), (0.0, 110, 0)):
         state = start_state(rule, PRESENTATION)
         rule.choose(rule.params, state, seen(0, 0.0, -1))
         hls_js.delivered(rule.params, state, seen(0, 4.0, 2), Download(0, 2, 75e4, 90, 90.1, 93.1))
         state.has_playlist[0] = has_playlist
         answer = hls_js.reconsider(rule.params, state, seen(1, 5.0, 2, 102.1), late)
         assert (answer.rung, rule.reasons[answer.reason]) == (0, "too slow")
+        fetched = Download(1, 0, 0.0, start_s, start_s + 0.1, start_s + 0.2)
+        hls_js.delivered(rule.params, state, seen(2, 5.0, 0), fetched)
         assert state.weight_s[0] == pytest.approx(samples_s)
         assert state.default_bps[0] == 300e3
 
