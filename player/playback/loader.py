@@ -242,6 +242,8 @@ class Loader:
         self._recorder.set_presentation(presentation, self.advisor.running)
         self._playback.set_durations(presentation.durations_s.tolist())
         self._agenda.begin(presentation)
+        if self._source.has_encrypted_samples:
+            self._playback.need_at_least(self._config.protected_buffer_s)
 
     def _take_segment(self, request: Request) -> None:
         want, is_again = request.want, self._agenda.is_behind(request.want)

@@ -79,6 +79,14 @@ def thresholds_of(config: Buffering) -> Thresholds:
     )
 
 
+def at_least(thresholds: Thresholds, least_s: float) -> Thresholds:
+    """The same, to begin with at least ``least_s`` of media."""
+    return thresholds._replace(
+        startup_s=max(thresholds.startup_s, least_s),
+        resume_s=max(thresholds.resume_s, least_s),
+    )
+
+
 def initial_playhead(thresholds: Thresholds) -> Playhead:
     """Before any media."""
     return Playhead(STARTUP, 0.0, 0.0, 0.0, math.inf, thresholds.resume_s)

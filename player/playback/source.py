@@ -293,6 +293,15 @@ class Source:
             self._on_grid[url] = self._timelines[url].aligned_to(self.grid)
         return self._on_grid.get(url)
 
+    @property
+    def has_encrypted_samples(self) -> bool:
+        """Whether pictures or sound are encrypted as samples, as far as playlists are here."""
+        return any(
+            segment.key is not None and segment.key.method != "AES-128"
+            for timeline in self._timelines.values()
+            for segment in timeline.segments
+        )
+
     # --- inside --------------------------------------------------------------------
 
     def _place(self, rung: int) -> Place | None:

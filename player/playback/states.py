@@ -91,6 +91,11 @@ class Playback:
         """
         self._starts = [0.0, *accumulate(durations_s)]
 
+    def need_at_least(self, least_s: float) -> None:
+        """To start or resume needs at least so much; told before media arrive."""
+        self._thresholds = playhead.at_least(self._thresholds, least_s)
+        self._head = self._head._replace(resume_s=self._thresholds.resume_s)
+
     def playhead_s(self, now_s: float) -> float:
         """Media time on screen."""
         return playhead.playhead_s(self._head, now_s)

@@ -217,3 +217,16 @@ def test_tracks_apart_keep_video_from_running_ahead_of_audio() -> None:
     assert not agenda.is_free_for_video
     bring(agenda, "audio")
     assert agenda.is_free_for_video
+
+
+def test_only_encrypted_samples_are_protected_media() -> None:
+    """Whole files are decrypted by the player's own code, before the browser sees them."""
+    title = FakeTitle(segments=1, has_audio=False, is_encrypted=True)
+    for method, is_protected in (("AES-128", False), ("SAMPLE-AES-CTR", True)):
+        known = Source(URL)
+        (first,) = known.first_wants
+        (want,) = known.take(first, title.multivariant(), url=URL, shown="x")
+        assert not known.has_encrypted_samples
+        text = title.media(0).replace("METHOD=AES-128", f"METHOD={method}")
+        known.take(want, text, url=want.url, shown="x")
+        assert known.has_encrypted_samples == is_protected

@@ -193,3 +193,19 @@ def test_a_segment_whose_picture_comes_late_is_shown_when_it_comes() -> None:
     assert SegmentStart(1.0, 0) not in playback.advance(6.5)
     changes = playback.media_ready(12.0, picture_s=8.0, complete=False, now_s=6.5)
     assert changes == [SegmentStart(6.5, 1)]
+
+
+def test_protected_sound_needs_more_to_begin_with() -> None:
+    """0.5 s where Chromium decrypts; the first stall then asks for 1 s."""
+    playback = Playback(Thresholds(0.2, 0.2, 2.0, 3.0), grace_s=3.0)
+    playback.need_at_least(0.5)
+    playback.set_durations([4.0] * 5)
+    playback.media_ready(0.4, picture_s=4.0, complete=False, now_s=0.0)
+    assert state_of(playback) == "startup"
+    playback.media_ready(0.6, picture_s=4.0, complete=False, now_s=1.0)
+    assert state_of(playback) == "playing"
+    playback.advance(2.0)
+    playback.media_ready(1.5, picture_s=4.0, complete=False, now_s=2.0)
+    assert state_of(playback) == "stalled"
+    playback.media_ready(1.6, picture_s=4.0, complete=False, now_s=3.0)
+    assert state_of(playback) == "playing"
