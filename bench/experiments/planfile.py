@@ -336,6 +336,7 @@ builtin = "vbr-6"
 
 # Settings of the simulated player; `abr config show` lists them.
 [player]
+# like = "hlsjs-chromium"   # or shaka-chromium, dashjs-chromium, ideal
 max_buffer_s = 30.0
 """
 

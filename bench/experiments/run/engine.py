@@ -16,7 +16,7 @@ import numpy as np
 
 from abr import __version__, registry
 from abr.decision import Algorithm
-from abr.errors import AlgorithmError, InputError
+from abr.errors import AlgorithmError, ConfigError, InputError
 from bench.experiments.experiment import Block, Contender, NetworkTrace, Run, digest_of
 from bench.experiments.results import Row, print_block
 from bench.experiments.run.sources import is_ours, loaded_sources
@@ -25,9 +25,13 @@ from player.batch.figures import Figures, figures_of
 from player.batch.run.batch import Batch, Engine, run_batch
 from player.batch.simulators import load
 from player.config import PlayerConfig
+from player.presets import preset as player_preset
 
 SHORTEST_STALL_S = 1e-9
 """Shorter stalls are rounding errors."""
+
+LIKE = "like"
+"""Key of ``[player]`` that names a player of ``player.presets``."""
 
 ALGORITHMS_KEPT = 64
 """Loaded algorithms that a process keeps."""
@@ -52,6 +56,8 @@ def options_of(preset: str, player: Mapping[str, Any]) -> Any:
         known = simulator.options._fields
         defaults = simulator.options._field_defaults
     for key, value in player.items():
+        if key == LIKE and simulator.twin is not None:
+            continue
         if key not in known:
             raise InputError(
                 f"[player] {key}: preset {preset} has no such setting; expected {', '.join(known)}"
@@ -61,16 +67,20 @@ def options_of(preset: str, player: Mapping[str, Any]) -> Any:
             raise InputError(
                 f"[player] {key} = {value!r}; expected a value such as {defaults[key]!r}"
             )
-    values = {key: type(defaults[key])(value) for key, value in player.items()}
     if simulator.twin is None:
-        return simulator.options(**values)
+        return simulator.options(
+            **{key: type(defaults[key])(value) for key, value in player.items()}
+        )
     return simulator.twin.options_of(_config(player))
 
 
 def _config(player: Mapping[str, Any]) -> PlayerConfig:
+    """Settings of our own player, in place of those of the player that it is to be like."""
+    given = {key: value for key, value in player.items() if key != LIKE}
     try:
-        return PlayerConfig(**player)
-    except (TypeError, ValueError) as exc:
+        base = player_preset(str(player[LIKE])).settings if LIKE in player else {}
+        return PlayerConfig(**{**base, **given})
+    except (ConfigError, TypeError, ValueError) as exc:
         raise InputError(f"[player]: {exc}") from exc
 
 

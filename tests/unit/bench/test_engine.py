@@ -217,11 +217,19 @@ def test_other_sources_than_those_of_the_plan_are_not_played() -> None:
         ("abrkit", {"max_buffer_s": True}, r"max_buffer_s = True; expected a value such as 30.0"),
         ("abrkit", {"attempts": 2.5}, r"attempts = 2.5; expected a value such as 4"),
         ("abrkit", {"max_buffer_s": -1.0}, r"max_buffer_s is -1"),
+        ("abrkit", {"like": "hlsjs-chrome"}, r"did you mean 'hlsjs-chromium'"),
+        ("sabre", {"like": "ideal"}, r"preset sabre has no such setting"),
     ],
 )
 def test_a_wrong_setting_is_refused(preset: str, player: Mapping[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         engine.options_of(preset, player)
+
+
+def test_a_plan_names_a_player_and_changes_some_of_it() -> None:
+    """hls.js fills up to 600 s beyond its 30; here its 30 are 12."""
+    options = engine.options_of("abrkit", {"like": "hlsjs-chromium", "max_buffer_s": 12})
+    assert (options.max_buffer_s, options.buffer_limit_s, options.resume_growth) == (12, 600, 2)
 
 
 def test_a_whole_number_will_do_where_a_fraction_is_expected() -> None:
