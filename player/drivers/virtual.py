@@ -39,6 +39,8 @@ class VirtualResponse:
     status: int = 200
     reason: str = ""
     """Why it was refused, such as ``expired``."""
+    failure: Failure | None = None
+    """How the request fails in the end, in place of a body and of ``status``."""
 
 
 class VirtualOrigin(Protocol):
@@ -209,7 +211,9 @@ class VirtualDriver:
         self._report_received(flow)
         del self._transfers[flow]
         response = transfer.response
-        if response.status == 200:
+        if response.failure is not None:
+            self._apply(self._session.failed(flow, self._now_s, response.failure))
+        elif response.status == 200:
             self._apply(self._session.finished(flow, self._now_s, response.body))
         else:
             failure = Failure("status", response.status, response.reason)
