@@ -21,6 +21,9 @@ from player.playback.states import Playback
 from player.playback.timeline import LOOKUP_TOLERANCE_S, SegmentRef, Timeline
 from player.playback.tracks import Track
 
+SAME_END_S = 0.05
+"""Sound that ends so much before the picture ends with it: frames of both differ."""
+
 
 @dataclass(slots=True)
 class Choice:
@@ -150,6 +153,8 @@ class Agenda:
     @property
     def ready_s(self) -> float:
         """Up to where all tracks can be played."""
+        if self.is_all_playable:
+            return self.track("video").ready_s
         ready = [track.ready_s for track in self.tracks() if not track.is_playable]
         return min([self.track("video").ready_s, *ready])
 
@@ -170,8 +175,18 @@ class Agenda:
 
     @property
     def is_all_playable(self) -> bool:
-        """Whether nothing is left to fetch."""
-        return self.has_begun and all(track.is_playable for track in self.tracks())
+        """Whether nothing is left to fetch that is played beside a picture."""
+        video, audio = self._video, self._audio
+        if video is None or not video.is_playable:
+            return False
+        # Nobody waits at the end of the picture for the rest of the sound.
+        is_heard = audio is None or audio.ready_s >= video.ready_s - SAME_END_S
+        return is_heard or (audio is not None and audio.is_playable)
+
+    @property
+    def sound_beyond_s(self) -> float:
+        """How long the sound goes on after the picture, as far as is known."""
+        return 0.0 if self._audio is None else self._audio.end_s - self.track("video").end_s
 
     def audio_rung(self) -> int | None:
         """The rung beside whose video the next audio is played; None: not known yet, or no need."""

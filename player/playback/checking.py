@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from abr.errors import MediaError
 from player.playback.actions import Want
+from player.playback.tokenrenewal import token_in
 from transcode.media.boxes import Box, boxes, read_header
 
 _BOXES = frozenset(
@@ -56,6 +57,8 @@ def check_body(want: Want, body: Body) -> str:
         )
     if want.kind == "key" and len(data) != _KEY_BYTES:
         return f"a key of {len(data)} bytes; expected {_KEY_BYTES}"
+    if want.kind == "token" and token_in(data) is None:
+        return "an answer that holds no token"
     is_clear = want.key is None or want.key.method != "AES-128"
     if want.kind in ("init", "segment") and is_clear:
         return check_media(want, data, is_whole=body.is_whole)

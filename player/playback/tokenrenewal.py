@@ -33,13 +33,22 @@ class TokenRenewal:
         Raises:
             PlaybackError: it holds no token.
         """
-        try:
-            self._fresh = str(json.loads(body)["token"])
-        except (ValueError, KeyError, TypeError) as exc:
-            raise PlaybackError("renew: the answer holds no token") from exc
+        token = token_in(body)
+        if token is None:
+            raise PlaybackError("renew: the answer holds no token")
+        self._fresh = token
 
     def update_url(self, url: str) -> str:
         """``url`` as it is to be fetched: with the newest token where it held ours."""
         if self._fresh is None or token_of(url) != self._token:
             return url
         return with_token(url, self._fresh)
+
+
+def token_in(body: bytes) -> str | None:
+    """The token of an answer to a renewal; None where there is none."""
+    try:
+        token = json.loads(body)["token"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return token if isinstance(token, str) and token else None

@@ -13,7 +13,6 @@ be identical. Exit code 1 when one does not hold, with its number and what was f
 from __future__ import annotations
 
 import argparse
-import asyncio
 import multiprocessing
 import os
 import re
@@ -26,7 +25,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from tests.fakes.jumpingloop import JumpingLoop
 from tests.scripts.session import Clock, play, problems, random_script
 
 CHUNK = 250
@@ -64,13 +62,8 @@ def run(seeds: range) -> Tally:
     """Play the scripts of these numbers."""
     tally = Tally()
     signal.signal(signal.SIGALRM, _give_up)
-    loop = JumpingLoop()
-    asyncio.set_event_loop(loop)
-    try:
-        for seed in seeds:
-            _run_one(seed, loop, tally)
-    finally:
-        loop.close()
+    for seed in seeds:
+        _run_one(seed, tally)
     return tally
 
 
@@ -78,13 +71,13 @@ def _give_up(_signal: int, _frame: object) -> NoReturn:
     raise TimeoutError(f"not over after {LIMIT_S} s of real time")
 
 
-def _run_one(seed: int, loop: JumpingLoop, tally: Tally) -> None:
+def _run_one(seed: int, tally: Tally) -> None:
     clock = clock_of(seed)
     tally.sessions += 1
     signal.alarm(LIMIT_S)
     try:
         script = random_script(seed)
-        log = play(script, clock, loop)
+        log = play(script, clock)
         found = problems(script, log)
     except Exception as exc:  # noqa: BLE001  # whatever it is, it is what is looked for
         place = traceback.extract_tb(exc.__traceback__)[-1]
@@ -115,14 +108,12 @@ def _chunks(first: int, count: int) -> Iterator[range]:
 
 def show_one(seed: int, clock: Clock) -> int:
     """Play one script and print it, its log and what is wrong."""
-    loop = JumpingLoop()
-    asyncio.set_event_loop(loop)
     script = random_script(seed)
     print(script.title.multivariant)
     for listed in script.title.media.values():
         print(f"--- {listed.name}\n{listed.text(0.0)}")
     print(script.config, script.pauses_s, script.stop_at_s)
-    log = play(script, clock, loop)
+    log = play(script, clock)
     print(log.dumps())
     found = problems(script, log)
     print("\n".join(found) or "nothing is wrong")

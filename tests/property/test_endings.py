@@ -244,27 +244,56 @@ def test_a_playlist_that_lists_itself_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("slow", ["segment", "init", "key"])
-def test_what_arrives_after_the_last_frame_ends_the_session(slow: str) -> None:
-    """Audio of 3 s beside video of 2 s: what its end still needs comes seconds after the picture's.
-
-    Playback is over inside the input that brings it, so no later wake-up would notice.
-    """
+def test_sound_that_goes_on_after_the_picture_is_not_waited_for(slow: str) -> None:
+    """Audio of 3 s beside video of 2 s: what its last second needs comes long after the picture."""
     shape = Shape(
         variants=("v.m3u8",),
         audio=("a.m3u8",),
         other_s=(("a.m3u8", (2.0, 1.0)),),
         late_in_audio=slow,
     )
+    for log in played_late(shape, slow):
+        assert check_ending(log) == "complete"
+        assert log.records[-1]["t"] < 3.0
+        assert [r["to"] for r in log.of("state")] == ["playing", "ended"]
+        (note,) = log.of("note")
+        assert note["text"].startswith("the sound goes on for 1.0 s after the picture")
+
+
+@pytest.mark.parametrize("slow", ["segment", "init", "key"])
+def test_the_last_sound_that_comes_late_ends_the_session(slow: str) -> None:
+    """The last second of both: playback stalls for it, and is over when it was played."""
+    shape = Shape(variants=("v.m3u8",), audio=("a.m3u8",), late_in_audio=slow)
+    for log in played_late(shape, slow):
+        assert check_ending(log) == "complete"
+        assert 10.0 < log.records[-1]["t"] < 13.0
+        assert [r["to"] for r in log.of("state")] == ["playing", "stalled", "playing", "ended"]
+
+
+@pytest.mark.parametrize("missing_s", [0.0, 0.001, 0.02])
+def test_a_picture_whose_last_sound_is_short_ends_in_time(missing_s: float) -> None:
+    """Frames of sound and picture differ: a rest of less than a frame is no stall of 9 s."""
+    lengths = (2.0 - missing_s, 0.05)
+    shape = Shape(
+        variants=("v.m3u8",),
+        audio=("a.m3u8",),
+        other_s=(("a.m3u8", lengths),),
+        late_in_audio="segment",
+    )
+    for log in played_late(shape, "segment"):
+        assert check_ending(log) == "complete"
+        assert [r["to"] for r in log.of("state")] == ["playing", "ended"]
+
+
+def played_late(shape: Shape, slow: str) -> list[SessionLog]:
+    """Both drivers, where what is late comes after 9 s."""
 
     def reply(want: Want) -> Reply:
         is_late = want.kind == slow and want.track == "audio" and "late" in want.url
         return Reply(first_byte_s=9.0 if is_late else 0.01)
 
     virtual, _ = play_shape(shape, reply)
-    for log in virtual, play_live(shape, reply, config=PlayerConfig(), seed=0):
-        assert check_ending(log) == "complete"
-        assert 9.0 < log.records[-1]["t"] < 12.0
-        assert [r["to"] for r in log.of("state")] == ["playing", "stalled", "playing", "ended"]
+    return [virtual, play_live(shape, reply, config=PlayerConfig(), seed=0)]
 
 
 def test_rungs_whose_lengths_differ_a_little_share_one_timeline() -> None:

@@ -1,4 +1,4 @@
-"""Random servers: how each request for a random title is answered, as its number decides.
+"""Draw servers: how each request for a random title is answered, as its number decides.
 
 Every URL is well, or has an illness: it is gone, slow, silent, cut, refused, a page, a wrong range,
 now and then or always, until a time or for good. What a body says is decided here too.
@@ -10,12 +10,12 @@ import json
 import math
 from collections import Counter
 from dataclasses import dataclass
-from random import Random
 from urllib.parse import urlsplit
 
 from player.playback.actions import Want
 from player.playback.checking import Body, check_body
 from player.playback.retry import Failure
+from tests.scripts.draw import Draw
 from tests.scripts.title import Title
 from tests.unit.transcode.test_fragments import AAC, init_section
 from transcode.encryption import encrypt
@@ -79,13 +79,13 @@ class Illness:
 class Server:
     """Answers every request for ``title``."""
 
-    def __init__(self, title: Title, draw: Random) -> None:
+    def __init__(self, title: Title, draw: Draw) -> None:
         self.title = title
         self._draw = draw
-        self._sickness = draw.choice((0.0, 0.05, 0.05, 0.2, 0.6))
+        self._sickness = draw.one((0.0, 0.05, 0.05, 0.2, 0.6))
         self._illnesses: dict[str, Illness | None] = {}
         self._tries: Counter[str] = Counter()
-        self._times = draw.choice((WELL, WELL, Answer(0.0, 0.0), Answer(0.2, 0.9)))
+        self._times = draw.one((WELL, WELL, Answer(0.0, 0.0), Answer(0.2, 0.9)))
 
     def __repr__(self) -> str:
         return f"<Server of {self.title.url}, {sum(self._tries.values())} answers>"
@@ -100,7 +100,7 @@ class Server:
         illness = self._illnesses[url]
         given, damage = self._times, ""
         if illness is not None and self._shows(illness, self._tries[url], now_s):
-            given, damage = self._draw.choice(illness.answers), illness.damage
+            given, damage = self._draw.one(illness.answers), illness.damage
         if given.failure is not None:
             return given
         data = damaged(self.body(want, now_s), damage)
@@ -130,9 +130,9 @@ class Server:
     def _steering(self) -> dict[str, object]:
         draw = self._draw
         return {
-            "VERSION": draw.choice((1, 1, 1, 2)),
-            "TTL": draw.choice((1, 5, 300, 0, "x")),
-            "PATHWAY-PRIORITY": draw.choice((["one", "two"], ["two", "one"], ["three"], [])),
+            "VERSION": draw.one((1, 1, 1, 2)),
+            "TTL": draw.one((1, 5, 300, 0, "x")),
+            "PATHWAY-PRIORITY": draw.one((["one", "two"], ["two", "one"], ["three"], [])),
         }
 
     def _shows(self, illness: Illness, tries: int, now_s: float) -> bool:
@@ -145,18 +145,18 @@ class Server:
         answers: tuple[Answer, ...] = (WELL,)
         damage = ""
         if kind < 0.5:
-            some = [draw.choice(FAILURES) for _ in range(draw.choice((1, 1, 3)))]
-            answers = tuple(Answer(0.01, draw.choice((0.0, 1.0)), each) for each in some)
+            some = [draw.one(FAILURES) for _ in range(draw.one((1, 1, 3)))]
+            answers = tuple(Answer(0.01, draw.one((0.0, 1.0)), each) for each in some)
         elif kind < 0.75:
-            answers = (Answer(*draw.choice(TIMES + SILENCES)),)
+            answers = (Answer(*draw.one(TIMES + SILENCES)),)
         else:
-            damage = draw.choice(("page", "empty", "cut", "longer", "noise"))
+            damage = draw.one(("page", "empty", "cut", "longer", "noise"))
         return Illness(
             answers,
             damage,
-            ratio=draw.choice((1.0, 1.0, 0.4)),
-            until_s=draw.choice((math.inf, math.inf, 3.0, 30.0)),
-            tries=draw.choice((1, 1, 2, 4, 10**9)),
+            ratio=draw.one((1.0, 1.0, 0.4)),
+            until_s=draw.one((math.inf, math.inf, 3.0, 30.0)),
+            tries=draw.one((1, 1, 2, 4, 10**9)),
         )
 
 

@@ -1,4 +1,4 @@
-"""Random titles: what their playlists say, at any time, as the number of the title decides.
+"""Draw titles: what their playlists say, at any time, as the number of the title decides.
 
 Everything that publishers do is drawn: several rungs and audio groups, redundant hosts, pathways,
 URLs that are shared, boundaries that differ, sections and keys that change, byte ranges, gaps,
@@ -8,7 +8,8 @@ lengths of nothing, windows that slide, stand still or start again.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from random import Random
+
+from tests.scripts.draw import Draw
 
 HOST = "http://a.test/t/head.body.signature/film/"
 OTHER_HOST = "http://b.test/film/"
@@ -89,15 +90,15 @@ class Title:
         return max((sum(each.lengths_s) for each in self.media.values()), default=0.0)
 
 
-def random_title(draw: Random) -> Title:
+def random_title(draw: Draw) -> Title:
     """A title."""
     is_live = draw.random() < 0.15
     title = Title(HOST + "multivariant.m3u8", "", is_live=is_live)
     lengths = _lengths(draw)
-    rungs = draw.choice((1, 1, 2, 2, 3, 4))
+    rungs = draw.one((1, 1, 2, 2, 3, 4))
     videos = [f"v{rung}.m3u8" for rung in range(rungs)]
     if draw.random() < 0.15:
-        videos[draw.randrange(rungs)] = draw.choice(videos)
+        videos[draw.below(rungs)] = draw.one(videos)
     for name in videos:
         title.media[name] = _listed(draw, name, lengths, is_live=is_live)
     if draw.random() < 0.08:
@@ -111,29 +112,29 @@ def random_title(draw: Random) -> Title:
     return title
 
 
-def _lengths(draw: Random) -> tuple[float, ...]:
-    count = draw.randint(1, MOST_SEGMENTS)
+def _lengths(draw: Draw) -> tuple[float, ...]:
+    count = draw.between(1, MOST_SEGMENTS)
     if draw.random() < 0.6:
-        return (draw.choice(LENGTHS_S[:4]),) * count
-    return tuple(draw.choice(LENGTHS_S) for _ in range(count))
+        return (draw.one(LENGTHS_S[:4]),) * count
+    return tuple(draw.one(LENGTHS_S) for _ in range(count))
 
 
-def _sounds(draw: Random, rungs: int, videos: list[str]) -> list[str]:
+def _sounds(draw: Draw, rungs: int, videos: list[str]) -> list[str]:
     """The audio playlist of each rung; empty where it has none of its own."""
     kind = draw.random()
     if kind < 0.45:
         return [""] * rungs
-    names = ("a.m3u8",) if kind < 0.75 else ("a.m3u8", "b.m3u8", draw.choice(videos), "")
-    return [draw.choice(names) for _ in range(rungs)]
+    names = ("a.m3u8",) if kind < 0.75 else ("a.m3u8", "b.m3u8", draw.one(videos), "")
+    return [draw.one(names) for _ in range(rungs)]
 
 
-def _listed(draw: Random, name: str, lengths: tuple[float, ...], *, is_live: bool) -> Listed:
+def _listed(draw: Draw, name: str, lengths: tuple[float, ...], *, is_live: bool) -> Listed:
     if draw.random() < 0.12:
         lengths = _lengths(draw)
     if draw.random() < 0.1:
-        lengths += tuple(draw.choice(LENGTHS_S) for _ in range(draw.randint(1, 2)))
+        lengths += tuple(draw.one(LENGTHS_S) for _ in range(draw.between(1, 2)))
     if is_live:
-        lengths = (max(lengths[0], 1.0),) * draw.randint(6, 24)
+        lengths = (max(lengths[0], 1.0),) * draw.between(6, 24)
     count = len(lengths)
     return Listed(
         name,
@@ -145,10 +146,10 @@ def _listed(draw: Random, name: str, lengths: tuple[float, ...], *, is_live: boo
         else frozenset(),
         breaks=frozenset(n for n in range(count) if draw.random() < 0.1),
         has_ranges=draw.random() < 0.1,
-        window=draw.choice((1, 3, 3, 5, 99)) if is_live else 0,
+        window=draw.one((1, 3, 3, 5, 99)) if is_live else 0,
         ends=draw.random() < 0.8,
-        stops_at=draw.randint(1, count) if draw.random() < 0.2 else count,
-        begins_again_at=draw.randint(1, count) if is_live and draw.random() < 0.15 else -1,
+        stops_at=draw.between(1, count) if draw.random() < 0.2 else count,
+        begins_again_at=draw.between(1, count) if is_live and draw.random() < 0.15 else -1,
         odd_lines=tuple(line for line in _ODD_LINES if draw.random() < 0.04),
     )
 
@@ -169,7 +170,7 @@ _ODD_LINES = (
 )
 
 
-def _sections(draw: Random, name: str, count: int) -> tuple[str, ...]:
+def _sections(draw: Draw, name: str, count: int) -> tuple[str, ...]:
     kind = draw.random()
     if kind < 0.3:
         return ("",) * count
@@ -178,39 +179,41 @@ def _sections(draw: Random, name: str, count: int) -> tuple[str, ...]:
     own = f"{name}.init"
     if kind < 0.9:
         return (own,) * count
-    return tuple(draw.choice((own, "other.init", own, "v0.m3u8")) for _ in range(count))
+    return tuple(draw.one((own, "other.init", own, "v0.m3u8")) for _ in range(count))
 
 
-def _keys(draw: Random, count: int) -> tuple[str, ...]:
+def _keys(draw: Draw, count: int) -> tuple[str, ...]:
     kind = draw.random()
     if kind < 0.7:
         return ("",) * count
-    explicit = draw.choice(("", ",IV=0x000102030405060708090a0b0c0d0e0f"))
+    explicit = draw.one(("", ",IV=0x000102030405060708090a0b0c0d0e0f"))
     names = ("key",) if kind < 0.85 else ("key", "key2", "", "init.mp4")
     if kind > 0.98:
-        return ('METHOD=SAMPLE-AES,URI="skd://x",KEYFORMAT="com.apple.streamingkeydelivery"',) * count
-    chosen = [draw.choice(names) for _ in range(count)]
+        return (
+            'METHOD=SAMPLE-AES,URI="skd://x",KEYFORMAT="com.apple.streamingkeydelivery"',
+        ) * count
+    chosen = [draw.one(names) for _ in range(count)]
     return tuple(f'METHOD=AES-128,URI="{each}"{explicit}' if each else "" for each in chosen)
 
 
-def _multivariant(draw: Random, videos: list[str], sounds: list[str]) -> str:
+def _multivariant(draw: Draw, videos: list[str], sounds: list[str]) -> str:
     lines = ["#EXTM3U", *(line for line in _ODD_LINES[-3:] if draw.random() < 0.05)]
     is_steered = draw.random() < 0.12
     if is_steered:
         lines.append('#EXT-X-CONTENT-STEERING:SERVER-URI="steering.json",PATHWAY-ID="one"')
     for group, name in enumerate(sounds):
         uri = f',URI="{name}"' if name else ""
-        default = draw.choice((",DEFAULT=YES,AUTOSELECT=YES", ",AUTOSELECT=YES", ""))
+        default = draw.one((",DEFAULT=YES,AUTOSELECT=YES", ",AUTOSELECT=YES", ""))
         lines.append(f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a{group}",NAME="x"{default}{uri}')
     has_group = draw.random() < 0.9
     entries = []
     for rung, name in enumerate(videos):
-        rate = draw.choice(((rung + 1) * 1_000_000,) * 8 + (0, 1, 10**12, 1_000_000))
+        rate = draw.one(((rung + 1) * 1_000_000,) * 8 + (0, 1, 10**12, 1_000_000))
         attributes = f"BANDWIDTH={rate}"
         if draw.random() < 0.7:
             attributes += f",RESOLUTION={320 * (rung + 1)}x{180 * (rung + 1)}"
         if draw.random() < 0.6:
-            codecs = draw.choice(("avc1.64001f,mp4a.40.2",) * 6 + ("hvc1.1.6.L93.B0", "mp4a.40.2"))
+            codecs = draw.one(("avc1.64001f,mp4a.40.2",) * 6 + ("hvc1.1.6.L93.B0", "mp4a.40.2"))
             attributes += f',CODECS="{codecs}"'
         if any(sounds) and has_group:
             attributes += f',AUDIO="a{rung}"'
@@ -219,5 +222,5 @@ def _multivariant(draw: Random, videos: list[str], sounds: list[str]) -> str:
             pathway = f',PATHWAY-ID="{("one", "two")[number]}"' if is_steered else ""
             entries.append((f"#EXT-X-STREAM-INF:{attributes}{pathway}", host + name))
     if draw.random() < 0.3:
-        draw.shuffle(entries)
+        draw.order(entries)
     return "\n".join([*lines, *(line for entry in entries for line in entry)]) + "\n"
