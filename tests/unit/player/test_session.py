@@ -309,3 +309,25 @@ def test_repr_says_where_the_session_stands() -> None:
     assert repr(session) == (
         "<PlaybackSession startup at 0.000 s, buffer 0.000 s, rung -1, waiting for multivariant>"
     )
+
+
+def test_a_download_that_failed_is_not_reconsidered() -> None:
+    """Another rung stands in for it, and is asked about as what it is, or not at all."""
+    asked: list[int] = []
+
+    class Watches:
+        def choose(self, _seen: Observation) -> int:
+            return 2
+
+        def reconsider(self, _seen: Observation, progress: Progress) -> Decision | None:
+            asked.append(progress.rung)
+            return None
+
+    def refuse(want: Want) -> VirtualResponse | None:
+        is_gone = want.kind == "segment" and want.rung == 2
+        return VirtualResponse(1e5, status=404) if is_gone else None
+
+    trace = Trace.constant(1e6)
+    play_fake(FakeTitle(segments=3, refuse=refuse), trace=trace, algorithm=Watches)
+    assert 2 in asked
+    assert 0 not in asked

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from abr.errors import PlaybackError
+from player.playback.actions import Want
+from player.playback.checking import Body, check_body
 from player.playback.tokenrenewal import TokenRenewal
 from tests.fakes.titles import TOKEN, URL
 
@@ -46,3 +48,13 @@ def test_repr_shows_the_state_and_no_token() -> None:
     assert repr(renewal) == "<TokenRenewal as given>"
     renewal.take(b'{"token": "new.body.signature"}')
     assert repr(renewal) == "<TokenRenewal renewed>"
+
+
+@pytest.mark.parametrize(
+    "body", [b"{}", b"[]", b'{"token": 7}', b'{"token": ""}', b"no JSON", b"\xff"]
+)
+def test_an_answer_without_a_token_is_a_failure_that_another_try_may_mend(body: bytes) -> None:
+    """Found where bodies are looked at, so that the log tells of it and a replay follows."""
+    want = Want(kind="token", url="renew")
+    assert check_body(want, Body(body)) == "an answer that holds no token"
+    assert check_body(want, Body(b'{"token": "a.b.c"}')) == ""
