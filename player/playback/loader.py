@@ -150,6 +150,7 @@ class Loader:
             answer == "give-up"
             and not self._agenda.is_behind(want)
             and _has_substitute(want, failure)
+            and self._source.nearest_rung(0) != want.rung
         ):
             self._agenda.track("video").request_id = None
             self._agenda.choice = Choice(want.segment, 0, self.now_s)
