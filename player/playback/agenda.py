@@ -25,6 +25,10 @@ SAME_END_S = 0.05
 """Sound that ends so much before the picture ends with it: frames of both differ."""
 
 
+LONG_TAIL_S = 0.5
+"""Sound that goes on for longer after the picture is told of."""
+
+
 @dataclass(slots=True)
 class Choice:
     """The rung of the next video segment, and when it may be asked for."""
@@ -184,9 +188,15 @@ class Agenda:
         return is_heard or (audio is not None and audio.is_playable)
 
     @property
-    def sound_beyond_s(self) -> float:
-        """How long the sound goes on after the picture, as far as is known."""
-        return 0.0 if self._audio is None else self._audio.end_s - self.track("video").end_s
+    def tail_note(self) -> str:
+        """What to tell of sound that goes on after the picture; empty: nothing."""
+        if self._audio is None or not math.isfinite(self._audio.end_s):
+            return ""
+        tail_s = self._audio.end_s - self.track("video").end_s
+        if tail_s <= LONG_TAIL_S:
+            return ""
+        what = f"the sound goes on for {tail_s:.1f} s after the picture"
+        return f"{what}; playback ends with the picture"
 
     def audio_rung(self) -> int | None:
         """The rung beside whose video the next audio is played; None: not known yet, or no need."""

@@ -29,9 +29,6 @@ from player.playback.states import Playback
 from player.playback.timeline import SegmentRef
 from player.playback.tokenrenewal import TokenRenewal
 
-LONG_TAIL_S = 0.5
-"""Sound that goes on for longer after the picture is told of."""
-
 
 class Loader:
     """Asks for everything that one playback needs, and takes what arrives.
@@ -250,12 +247,8 @@ class Loader:
         self._agenda.begin(presentation)
         if self._source.has_encrypted_samples:
             self._playback.need_at_least(self._config.protected_buffer_s)
-        if self._has_url and self._agenda.sound_beyond_s > LONG_TAIL_S:
-            self._recorder.add_note(
-                f"the sound goes on for {self._agenda.sound_beyond_s:.1f} s after the picture; "
-                "playback ends with the picture",
-                self.now_s,
-            )
+        if self._has_url and (note := self._agenda.tail_note):
+            self._recorder.add_note(note, self.now_s)
 
     def _take_segment(self, request: Request) -> None:
         want, is_again = request.want, self._agenda.is_behind(request.want)
