@@ -11,7 +11,7 @@ from typing import Any
 from tests.fakes.browser import chromium
 from tests.odd.server import OddServer
 
-LIMIT_S = 35.0
+LIMIT_S = 15.0
 PAGE = "page"
 HTML = """<!doctype html><title>odd</title><script src="hls.js"></script><script>
 function play(url, seconds, limit) {

@@ -24,6 +24,8 @@ TYPES = {
     "vtt": "text/vtt",
     "key": "application/octet-stream",
     "json": "application/json",
+    "html": "text/html",
+    "js": "text/javascript",
 }
 IDLE_S = 90.0
 _RANGE = re.compile(r"bytes=([0-9]+)-([0-9]*)")
