@@ -94,6 +94,12 @@ class PlayerConfig:
     """Longest wait between two tries."""
     jitter_ratio: float = 0.2
     """Each wait is drawn from (1 - ratio) to 1 times its nominal length."""
+    rung_penalty_s: float = 60.0
+    """A rung of which something cannot be had is left out for so long, while others can."""
+    pathway_penalty_s: float = 300.0
+    """A pathway whose server fails is left out for so long, while there are others: hls.js's."""
+    failover_limit_s: float = 4.0
+    """Longest wait for the first byte while there is another pathway to take."""
     seed: int = 0
     """Seed of the retry jitter."""
     codecs: str = ""
@@ -115,6 +121,7 @@ class PlayerConfig:
             "idle_limit_s",
             "total_limit_s",
             "stale_limit_s",
+            "failover_limit_s",
         )
         not_negative = (
             "startup_buffer_s",
@@ -132,6 +139,8 @@ class PlayerConfig:
             "long_top_buffer_s",
             "protected_buffer_s",
             "picture_grace_s",
+            "rung_penalty_s",
+            "pathway_penalty_s",
         )
         for name in positive:
             if not getattr(self, name) > 0:

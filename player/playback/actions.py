@@ -10,8 +10,9 @@ from typing import Literal, NamedTuple
 
 from transcode.playlist import ByteRange
 
-Kind = Literal["multivariant", "media", "init", "key", "licence", "segment", "token"]
-"""Everything a viewer waits for, so that startup means the same with every driver."""
+Kind = Literal["multivariant", "media", "init", "key", "licence", "segment", "token", "steering"]
+"""Everything a viewer waits for, so that startup means the same with every driver; and what
+a steering server says, which nobody waits for."""
 
 TrackName = Literal["", "video", "audio"]
 
@@ -74,6 +75,8 @@ class Want:
     """Of a segment: where the media that follow it begin; 0 for everything else."""
     needs: frozenset[Resource] = field(default=frozenset(), repr=False)
     """Of a segment: what must be here beside it before it can be played."""
+    playlist: str = field(default="", repr=False)
+    """URL of the media playlist that names it; empty where none does."""
 
     @property
     def resource(self) -> Resource:

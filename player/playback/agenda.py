@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from abr.media import Presentation
 from player.config import PlayerConfig
 from player.playback.actions import KeyUse, Resource, TrackName, Want
 from player.playback.requests import INSTANT_S
+from player.playback.retry import Elsewhere
 from player.playback.room import Reached, goals_of, is_too_far, may_fetch_audio, wait_to_lead_s
 from player.playback.source import Source
 from player.playback.states import Playback
@@ -46,6 +48,10 @@ class Agenda:
         """What the algorithm chose, until it is asked for."""
         self.asked_rung = 0
         """The rung of the newest video that was asked for."""
+        self.chosen_rung = 0
+        """What it chose last, whatever stands in for it."""
+        self.end_s = math.inf
+        """Where what can be had ends, when that is not all."""
         self._source = source
         self._config = config
         self._durations_s: list[float] = []
@@ -78,11 +84,11 @@ class Agenda:
         """The presentation has become longer, has ended, or goes on in another way."""
         self._durations_s = presentation.durations_s.tolist()
         self._longest_s = max(self._durations_s)
-        self.track("video").end_s = self._source.ends_at_s(self._grid)
+        self.track("video").end_s = min(self._source.ends_at_s(self._grid), self.end_s)
         if self._audio is not None and not self._audio.is_fetched:
             timeline = self._source.timeline("audio", self.asked_rung)
             if timeline is not None:
-                self._audio.end_s = self._source.ends_at_s(timeline)
+                self._audio.end_s = min(self._source.ends_at_s(timeline), self.end_s)
 
     @property
     def _grid(self) -> Timeline:
@@ -158,16 +164,16 @@ class Agenda:
     def ready_s(self) -> float:
         """Up to where all tracks can be played."""
         if self.is_all_playable:
-            return self.track("video").ready_s
+            return min(self.track("video").ready_s, self.end_s)
         ready = [track.ready_s for track in self.tracks() if not track.is_playable]
-        return min([self.track("video").ready_s, *ready])
+        return min([self.track("video").ready_s, self.end_s, *ready])
 
     @property
     def sound_s(self) -> float:
         """Up to where there is sound; the end of the picture once nothing is left to fetch."""
         audio, video = self._audio, self.track("video")
         if audio is None or self.is_all_playable:
-            return video.ready_s
+            return min(video.ready_s, self.end_s)
         if self._config.tracks != "paced" or video.is_playable:
             return audio.ready_s
         return audio.taken_s(video.ready_s, until_s=audio.ready_s)
@@ -175,7 +181,7 @@ class Agenda:
     @property
     def picture_s(self) -> float:
         """Up to where there is a picture."""
-        return self.track("video").ready_s
+        return min(self.track("video").ready_s, self.end_s)
 
     @property
     def is_all_playable(self) -> bool:
@@ -184,7 +190,8 @@ class Agenda:
         if video is None or not video.is_playable:
             return False
         # Nobody waits at the end of the picture for the rest of the sound.
-        is_heard = audio is None or audio.ready_s >= video.ready_s - SAME_END_S
+        end_s = min(video.ready_s, self.end_s)
+        is_heard = audio is None or audio.ready_s >= end_s - SAME_END_S
         return is_heard or (audio is not None and audio.is_playable)
 
     @property
@@ -198,20 +205,35 @@ class Agenda:
         what = f"the sound goes on for {tail_s:.1f} s after the picture"
         return f"{what}; playback ends with the picture"
 
-    def audio_rung(self) -> int | None:
+    @property
+    def is_all_asked(self) -> bool:
+        """Whether no segment is left to ask for."""
+        return self.has_begun and all(track.is_fetched for track in self.tracks())
+
+    def audio_rung(self, now_s: float) -> int | None:
         """The rung beside whose video the next audio is played; None: not known yet, or no need."""
         audio, video = self._audio, self.track("video")
         if audio is None or audio.is_fetched or audio.request_id is not None:
+            return None
+        if audio.not_before_s > now_s + INSTANT_S:
             return None
         if video.request_id is not None and self._config.tracks == "in-turn":
             return None
         # Audio that ends a little earlier than its video is followed by that of the next video.
         for time_s in (audio.fetched_s + LOOKUP_TOLERANCE_S, audio.fetched_s):
             if time_s < video.fetched_s:
-                return self._source.nearest_rung(video.span_at(time_s).rung)
+                return self._rung_for_audio(video.span_at(time_s).rung)
         is_asked = video.request_id is not None or video.is_fetched
         is_asked |= self._config.has_own_buffers
-        return self._source.nearest_rung(self.asked_rung) if is_asked else None
+        return self._rung_for_audio(self.asked_rung) if is_asked else None
+
+    def _rung_for_audio(self, rung: int) -> int:
+        """``rung``, or the nearest whose audio can be had."""
+        if not self._source.has_audio(rung):
+            return rung
+        return next(
+            each for each in self._source.nearest_rungs(rung) if self._source.has_audio(each)
+        )
 
     def is_audio_due(self, ref: SegmentRef, playback: Playback, now_s: float) -> bool:
         """Whether the next audio may be asked for, as the video beside it and its buffer go."""
@@ -266,7 +288,10 @@ class Agenda:
 
     def next_time_s(self, playback: Playback, now_s: float) -> float:
         """When to plan again though nothing arrives; inf when only an arrival matters."""
-        next_s = self._next_audio_s(playback, now_s) if self._config.has_own_buffers else math.inf
+        held_s = [t.not_before_s for t in self.tracks() if t.request_id is None]
+        next_s = min((time_s for time_s in held_s if time_s > now_s), default=math.inf)
+        if self._config.has_own_buffers:
+            next_s = min(next_s, self._next_audio_s(playback, now_s))
         if not self.is_free_for_video or self.next_segment is None:
             return next_s
         if self.choice is None:
@@ -277,7 +302,7 @@ class Agenda:
         return min(next_s, now_s + wait_s) if wait_s > INSTANT_S else next_s
 
     def _next_audio_s(self, playback: Playback, now_s: float) -> float:
-        rung = self.audio_rung() if self.has_begun else None
+        rung = self.audio_rung(now_s) if self.has_begun else None
         ref = None if rung is None else self.find("audio", rung)
         wait_s = 0.0 if ref is None else self._audio_wait_s(ref, playback, now_s)
         return now_s + wait_s if wait_s > INSTANT_S else math.inf
@@ -350,12 +375,12 @@ class Agenda:
 
     def needs(self, ref: SegmentRef, track: TrackName, rung: int) -> Iterator[Want]:
         """What must be here before ``ref`` can be played: keys, initialisation section."""
-        init = ref.init
+        init, playlist = ref.init, self._source.playlist_url(track, rung)
         keys: list[KeyUse | None] = [init.key if init else None, ref.key]
         for key in keys:
             if key is not None:
                 kind, url, _, kid = key.resource
-                yield Want(kind=kind, url=url, track=track, rung=rung, kid=kid)
+                yield Want(kind=kind, url=url, track=track, rung=rung, kid=kid, playlist=playlist)
         if init is not None:
             yield Want(
                 kind="init",
@@ -364,6 +389,7 @@ class Agenda:
                 track=track,
                 rung=rung,
                 key=init.key,
+                playlist=playlist,
             )
 
     def want(self, ref: SegmentRef, track: TrackName, segment: int, rung: int) -> Want:
@@ -379,4 +405,87 @@ class Agenda:
             init=Resource("init", ref.init.url, ref.init.byte_range) if ref.init else None,
             end_s=ref.end_s,
             needs=frozenset(need.resource for need in self.needs(ref, track, rung)),
+            playlist=self._source.playlist_url(track, rung),
         )
+
+    # --- what cannot be had ------------------------------------------------------------
+
+    def missing_from_s(self, want: Want, needs: AbstractSet[Resource]) -> float | None:
+        """From where on the media lack ``want``, which could not be had.
+
+        Args:
+            want: A media playlist, a segment, or what segments need.
+            needs: What the segment needs that is being fetched for its track.
+
+        Returns:
+            None when nothing lacks it any more.
+        """
+        track = self.track(want.track)
+        if self.is_behind(want):
+            return track.start_of(want.end_s)
+        if want.kind in ("media", "segment"):
+            return None if track.is_fetched else track.fetched_s
+        lacking_s = track.first_without(want.resource)
+        if lacking_s is None and want.resource in needs:
+            return track.fetched_s
+        return lacking_s
+
+    def elsewhere(self, want: Want, time_s: float) -> Elsewhere:
+        """Where else the media from ``time_s`` on can be had, of what has not failed."""
+        pathways, track = self._source.pathways, want.track
+        found: Elsewhere = ""
+        for rung in range(self._source.rungs):
+            places = self._source.places(rung)
+            own = next((each for each in places if want.playlist in each.urls), None)
+            if own is not None:
+                other = pathways.elsewhere(own, places)
+                if other is not None and want.playlist not in other.urls:
+                    return "pathway"
+                continue
+            place = self._source.place(rung)
+            if pathways.is_out(place) or (track == "audio" and place.audio_url is None):
+                continue
+            timeline = self._source.timeline(track, rung)
+            if timeline is None or self._has(timeline, time_s, want.resource):
+                found = "rung"
+        return found
+
+    def _has(self, timeline: Timeline, time_s: float, lost: Resource) -> bool:
+        """Whether a playlist has media from ``time_s`` on that do without ``lost``."""
+        index = timeline.index_at(time_s)
+        if index is None:
+            return False
+        ref = timeline.segments[index]
+        return all(need.resource != lost for need in self.needs(ref, "video", 0))
+
+    def release(self, want: Want, time_s: float, not_before_s: float) -> None:
+        """Media from ``time_s`` on are asked for anew, since ``want`` cannot be had."""
+        track = self.track(want.track)
+        track.request_id = None
+        track.not_before_s = not_before_s
+        if time_s < track.fetched_s:
+            track.take_back(time_s)
+            self.chosen_rung = want.rung
+        segment = self.next_segment
+        if want.track == "video" and segment is not None:
+            self.choice = Choice(segment, self.chosen_rung, not_before_s)
+
+    def end_at(self, time_s: float) -> None:
+        """Nothing from ``time_s`` on can be had."""
+        self.end_s = min(self.end_s, time_s)
+        self.choice = None
+        for track in self.tracks():
+            track.end_s = min(track.end_s, self.end_s)
+
+    def is_needed(self, want: Want) -> bool:
+        """Whether something that is asked for is still of use."""
+        if not want.track or not self.has_begun:
+            return True
+        track = self.track(want.track)
+        if self.is_behind(want):
+            return track.start_of(want.end_s) < self.end_s
+        if want.kind in ("media", "segment"):
+            return not track.is_fetched
+        lacking_s = track.first_without(want.resource)
+        is_lacking = lacking_s is not None and lacking_s < self.end_s
+        return is_lacking or not track.is_fetched

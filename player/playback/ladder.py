@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from abr.errors import PlaybackError
 from player.playback.offers import Offer, Offers, Wishes
 from player.playback.rates import UNKNOWN_BITRATE_BPS, guessed_bps, stated_bps
+from player.playback.steering import Clone
 from transcode.playlist import MediaPlaylist, MultivariantPlaylist, Variant, resolve
 
 
@@ -189,6 +190,23 @@ def _place(offer: Offer, url: str) -> Place:
         variant_id=offer.variant.stable_id,
         rendition_id=None if sound is None else sound.stable_id,
     )
+
+
+def with_clone(rung: Rung, clone: Clone) -> Rung:
+    """``rung`` with its place on the pathway ``clone``, if it has one on the base of it."""
+    if any(place.pathway == clone.pathway for place in rung.places):
+        return rung
+    base = next((place for place in rung.places if place.pathway == clone.base), None)
+    if base is None:
+        return rung
+    audio_url = base.audio_url
+    moved = replace(
+        base,
+        pathway=clone.pathway,
+        video_url=clone.video_url(base.video_url, base.variant_id),
+        audio_url=None if audio_url is None else clone.audio_url(audio_url, base.rendition_id),
+    )
+    return replace(rung, places=(*rung.places, moved))
 
 
 def lone_rung(playlist: MediaPlaylist, *, url: str) -> Rung:

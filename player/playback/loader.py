@@ -21,6 +21,7 @@ from player.playback.advisor import Advisor, Moment
 from player.playback.agenda import Agenda, Choice
 from player.playback.offers import Wishes
 from player.playback.recorder import Recorder
+from player.playback.recovery import Recovery
 from player.playback.reloading import Reloading
 from player.playback.requests import INSTANT_S, Request, RequestBook
 from player.playback.retry import Failure
@@ -70,6 +71,15 @@ class Loader:
         self._reloading = Reloading(
             self._source, self._agenda, config, playback=playback, recorder=recorder
         )
+        self._recovery = Recovery(
+            config,
+            source=self._source,
+            agenda=self._agenda,
+            book=self.book,
+            playback=playback,
+            recorder=recorder,
+            reloading=self._reloading,
+        )
         self._reconsider_at_s = math.inf
 
     def __repr__(self) -> str:
@@ -89,6 +99,7 @@ class Loader:
         """When to ``work`` and ``plan`` though nothing arrives; inf: never."""
         return min(
             self._reconsider_at_s,
+            self._steer_at_s,
             self.book.next_time_s(),
             self._agenda.next_time_s(self._playback, self.now_s),
             self._reloading.next_time_s(self.now_s),
@@ -131,45 +142,24 @@ class Loader:
         want = request.want
         if want.kind == "segment" and want.track == "video":
             self._reconsider_at_s = math.inf  # there is no download to reconsider
-        answer = self.book.try_again(
-            request,
-            failure,
-            patience_s=0.0 if self._playback.state == "startup" else self._config.patience_s,
-            can_renew=want.kind != "token" and self._renewal.want is not None,
-            now_s=self.now_s,
-        )
-        if answer == "renew":
-            assert self._renewal.want is not None
+        if want.kind == "steering":
+            assert self._source.steering is not None
+            self._source.steering.fail(failure, self.now_s)
+            return
+        can_renew = self._renewal.want is not None
+        outcome = self._recovery.handle(request, failure, can_renew=can_renew, now_s=self.now_s)
+        for stale in outcome.stale:
+            self.abort(stale, "abandoned")
+        if outcome.renew and self._renewal.want is not None:
             self._fetch_once(self._renewal.want)
-        elif answer == "give-up" and self._do_without(want, failure):
-            pass
-        elif (
-            answer == "give-up"
-            and not self._agenda.is_behind(want)
-            and _has_substitute(want, failure)
-            and self._source.nearest_rung(0) != want.rung
-        ):
-            self._agenda.track("video").request_id = None
-            self._agenda.choice = Choice(want.segment, 0, self.now_s)
-        elif answer == "give-up":
-            tries = f"{request.attempt} attempt{'s' if request.attempt > 1 else ''}"
-            shown = self._recorder.shorten(want.url)
-            raise PlaybackError(f"{shown}: {failure} after {tries}")
+        self._fetch_all(outcome.wants)
+        self._begin_when_known()
+        self._update_playable()
 
-    def _do_without(self, want: Want, failure: Failure) -> bool:
-        """Go on without a media playlist; False when there is nothing to go on with."""
-        if self._source.follows(want.url):
-            self.book.forget(want)
-            self._reloading.miss(want, str(failure), self.now_s)
-            return True
-        wants = self._source.lose(want) if want.kind == "media" else None
-        if wants is None:
-            return False
-        self._recorder.add_note(
-            f"{self._recorder.shorten(want.url)}: {failure}; left out", self.now_s
-        )
-        self._fetch_all(wants)
-        return True
+    @property
+    def doom(self) -> str:
+        """Why the session ends once what can be had was played; empty: it goes on."""
+        return self._recovery.doom
 
     # --- what arrives ------------------------------------------------------------
 
@@ -184,6 +174,8 @@ class Loader:
             self.book.release_waiting(self.now_s)
         elif want.kind == "segment":
             self._take_segment(request)
+        elif want.kind == "steering":
+            self._take_steering(request, body)
         else:
             self._agenda.add(want)
             self._update_playable()
@@ -198,6 +190,8 @@ class Loader:
         request = self._unproven.pop(request_id, None)
         if request is None:
             raise PlaybackError(failure.message)
+        if request.want.kind == "segment" and not self._agenda.is_behind(request.want):
+            return  # asked for anew since
         self._agenda.take_back(request.want)
         self.handle_failure(request, failure)
 
@@ -218,8 +212,11 @@ class Loader:
             )
         except (PlaylistError, PlaybackError) as exc:
             told = str(exc) if isinstance(exc, PlaylistError) else f"{shown}: {exc}"
-            if not self._source.follows(want.url):
+            if want.kind == "multivariant":
                 raise PlaybackError(told) from exc
+            if not self._source.follows(want.url):
+                self.handle_failure(request, Failure("content", message=told))
+                return
             self._reloading.miss(want, str(exc), self.now_s)
             wants = ()
         self._note_what_was_found()
@@ -229,6 +226,20 @@ class Loader:
             self.book.forget(want)
             self._reloading.grow(self.now_s)
             self._update_playable()
+
+    def _take_steering(self, request: Request, body: bytes) -> None:
+        """A steering server has answered; nothing that it says ends a playback."""
+        source, text = self._source, body.decode("utf-8", errors="replace")
+        assert source.steering is not None
+        self._recorder.add_playlist(text)
+        url, before = request.final_url or request.want.url, source.pathway
+        try:
+            source.steer(source.steering.take(text, url=url, now_s=self.now_s))
+        except PlaylistError as exc:
+            shown = self._recorder.shorten(request.want.url)
+            self._recorder.add_note(f"{shown}: {exc}; passed over", self.now_s)
+        if source.pathway != before:
+            self._recorder.add_note(f"pathway {source.pathway} from now on", self.now_s)
 
     def _note_what_was_found(self) -> None:
         for note in self._source.notes:
@@ -260,6 +271,7 @@ class Loader:
             self._reconsider_at_s = math.inf
             self._recorder.set_rung(self._agenda.segments_until(want.end_s), want.rung)
         self._agenda.add(want)
+        self._recovery.found(want)
         self._update_playable()
         self._recorder.add_buffer(
             want.track, now_s=self.now_s, before_s=before_s, buffer_s=self._buffer_s
@@ -283,8 +295,11 @@ class Loader:
 
     def plan(self) -> None:
         """Ask for what is due."""
+        self._recovery.forgive(self.now_s)
         for request in self.book.open_due(self.now_s):
             self._fetch(request)
+        if self._steer_at_s <= self.now_s + INSTANT_S:
+            self._ask_for_steering()
         self._fetch_all(self._reloading.due(self.now_s))
         if self._agenda.has_begun:
             if not self._config.has_own_buffers:
@@ -292,8 +307,22 @@ class Loader:
             self._plan_video()
             self._plan_audio()
 
+    @property
+    def _steer_at_s(self) -> float:
+        """When to ask the steering server; inf: no need to."""
+        steering = self._source.steering
+        is_needed = steering is not None and not self._agenda.is_all_asked
+        return steering.next_s if steering is not None and is_needed else math.inf
+
+    def _ask_for_steering(self) -> None:
+        steering, advisor = self._source.steering, self.advisor
+        assert steering is not None
+        throughput_bps = math.nan if advisor is None else advisor.throughput_bps
+        url = steering.ask(self._source.pathway, throughput_bps)
+        self._fetch(self.book.open(Want(kind="steering", url=url), self.now_s))
+
     def _plan_audio(self) -> None:
-        rung = self._agenda.audio_rung()
+        rung = self._agenda.audio_rung(self.now_s)
         if rung is None:
             return
         playlist = self._source.playlist_for("audio", rung)
@@ -364,7 +393,11 @@ class Loader:
         if request is None:
             return
         decision = self._begun_advisor.reconsider(request, self._moment())
-        if decision is None:
+        rung = None
+        if decision is not None:
+            rung = self._agenda.rung_for_video(decision.rung, self.now_s)
+        # What stands in for the rung asked for may be no lower than the one under way.
+        if decision is None or rung is None or rung >= request.want.rung:
             self._reconsider_at_s = self.now_s + self._config.reconsider_every_s
             return
         self.abort(request, "abandoned")
@@ -408,11 +441,5 @@ class Loader:
         """Note the algorithm's answer: the rung of ``segment``, and when to ask for it."""
         self._recorder.add_decision(segment, decision, now_s=self.now_s, buffer_s=self._buffer_s)
         choice = Choice(segment, decision.rung, self.now_s + decision.wait_s)
-        self._agenda.choice = choice
+        self._agenda.choice, self._agenda.chosen_rung = choice, decision.rung
         return choice
-
-
-def _has_substitute(want: Want, failure: Failure) -> bool:
-    """Whether the lowest rung may stand in for something that cannot be had."""
-    is_higher = want.kind == "segment" and want.track == "video" and want.rung > 0
-    return is_higher and failure.kind != "content" and failure.status != 403

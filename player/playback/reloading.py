@@ -135,8 +135,6 @@ class Reloading:
         agenda = self._agenda
         rung = agenda.asked_rung if agenda.choice is None else agenda.choice.rung
         nearest = self._source.nearest_rung(rung)
-        if nearest is None:
-            return []
         tracks: tuple[TrackName, ...] = ("video", "audio")
         return [(t, nearest) for t in tracks if self._source.playlist_url(t, nearest)]
 

@@ -7,15 +7,14 @@ what its failure means for playback, is not.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from player.config import PlayerConfig
 from player.playback.actions import Resource, Want
-from player.playback.retry import Failure, judge
+from player.playback.retry import Failure, Tries, Verdict, judge
 
 INSTANT_S = 1e-9
 """Times nearer than this are the same: absorbs the rounding of added floats."""
@@ -65,9 +64,9 @@ class RequestBook:
         active = ", ".join(request.want.kind for request in self.active.values()) or "nothing"
         return f"<RequestBook waiting for {active}, {len(self._retries)} to be tried again>"
 
-    def open(self, want: Want, now_s: float) -> Request:
-        """A first try."""
-        return self._open(want, 1, now_s, now_s)
+    def open(self, want: Want, now_s: float, *, attempt: int = 1) -> Request:
+        """A first try, or one more of what was tried elsewhere."""
+        return self._open(want, attempt, now_s, now_s)
 
     def open_once(self, want: Want, now_s: float) -> Request | None:
         """A first try, unless the same was asked for before."""
@@ -91,38 +90,38 @@ class RequestBook:
         self._asked.discard(want.resource)
 
     def try_again(
-        self,
-        request: Request,
-        failure: Failure,
-        *,
-        patience_s: float,
-        can_renew: bool,
-        now_s: float,
-    ) -> Literal["retry", "renew", "give-up"]:
+        self, request: Request, failure: Failure, tries: Tries, *, can_renew: bool, now_s: float
+    ) -> Verdict:
         """Note the next try of a request that failed, if there is to be one.
 
         Args:
             request: What failed; it is closed.
             failure: How.
-            patience_s: Transient failures are tried again for this long after the first try.
+            tries: What was tried so far.
             can_renew: An expired token can be exchanged.
             now_s: Now.
 
         Returns:
-            ``renew`` when the next try waits for ``release_waiting``.
+            What is to be done, which was noted for ``retry`` and ``renew``; after ``renew`` the
+            next try waits for ``release_waiting``.
         """
-        answer = judge(
-            failure,
-            attempt=request.attempt,
-            patience_left_s=request.asked_s + patience_s - now_s,
-            config=self._config,
-            rng=self._rng,
-        )
-        if answer.action == "give-up" or (answer.action == "renew" and not can_renew):
-            return "give-up"
-        due_s = now_s + answer.wait_s if answer.action == "retry" else math.inf
+        verdict = judge(failure, tries, config=self._config, rng=self._rng)
+        if verdict.action == "renew" and not can_renew:
+            refused = replace(failure, reason="")
+            verdict = judge(refused, tries, config=self._config, rng=self._rng)
+        if verdict.action == "retry":
+            self.repeat(request, now_s + verdict.wait_s)
+        elif verdict.action == "renew":
+            self.repeat(request, math.inf)
+        return verdict
+
+    def repeat(self, request: Request, due_s: float) -> None:
+        """Try a request again at ``due_s``; inf: once the token is renewed."""
         self._retries.append(Retry(request.want, request.attempt + 1, due_s, request.asked_s))
-        return answer.action
+
+    def drop(self, is_dropped: Callable[[Want], bool]) -> None:
+        """Of what waits to be tried again, some is not wanted any more."""
+        self._retries = [retry for retry in self._retries if not is_dropped(retry.want)]
 
     def release_waiting(self, now_s: float) -> None:
         """What waited for a new token is due now."""

@@ -47,43 +47,73 @@ class Failure:
         return self.message or self.kind
 
 
+Elsewhere = Literal["", "pathway", "rung"]
+"""Where else the same can be had: on another pathway, at another rung; empty: nowhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tries:
+    """What was tried so far for one thing."""
+
+    attempt: int
+    """Tries of this request, this one included."""
+    total: int = 0
+    """Tries of it and of all that stood in for it; 0: as many."""
+    patience_left_s: float = 0.0
+    elsewhere: Elsewhere = ""
+    may_heal: bool = False
+    """A refusal may be a passing one, so that patience is worth while."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What to do next: ``retry`` after ``wait_s``, ``renew`` the token, or ``give-up``."""
+    """What to do next.
 
-    action: Literal["retry", "renew", "give-up"]
+    ``retry`` the same after ``wait_s``, ``renew`` the token, ``move`` to where it can be had too,
+    begin ``anew`` after ``wait_s`` with what failed before, or ``give-up``.
+    """
+
+    action: Literal["retry", "renew", "move", "anew", "give-up"]
     wait_s: float = 0.0
 
 
 def judge(
-    failure: Failure,
-    *,
-    attempt: int,
-    patience_left_s: float = 0.0,
-    config: PlayerConfig,
-    rng: np.random.Generator,
+    failure: Failure, tries: Tries, *, config: PlayerConfig, rng: np.random.Generator
 ) -> Verdict:
-    """Decide about try number ``attempt`` (1 is the first) that ended in ``failure``.
+    """Decide about the last of ``tries``, which ended in ``failure``.
 
-    Tries are limited to ``config.attempts``, except that transient failures are tried
-    again while ``patience_left_s`` is positive.
+    Another pathway is taken at once; another rung when the request was tried often enough, or is
+    refused. When nothing is left that has not failed, ``config.attempts`` tries in all are
+    made, and more of them while there is patience.
     """
-    if failure.kind == "content":
-        return Verdict("give-up")
-    is_refusal = failure.kind == "unusable" or (
-        failure.kind == "status" and failure.status not in RETRYABLE_STATUS
+    is_passing, total = _is_passing(failure), max(tries.total, tries.attempt)
+    is_expired = failure.status == 403 and failure.reason == RENEWABLE_REASON
+    if is_expired and tries.attempt < config.attempts:
+        return Verdict("renew")
+    if tries.elsewhere == "pathway":
+        return Verdict("move")
+    is_soon = failure.after_s <= max(tries.patience_left_s, config.backoff_max_s)
+    if is_passing and is_soon and total < config.attempts:
+        wait_s = backoff_s(tries.attempt, config=config, rng=rng)
+        return Verdict("retry", max(wait_s, failure.after_s))
+    if tries.elsewhere:
+        return Verdict("move")
+    is_worth_it = is_passing or (tries.may_heal and failure.kind == "status")
+    if is_worth_it and is_soon and (total < config.attempts or tries.patience_left_s > 0):
+        wait_s = backoff_s(total, config=config, rng=rng)
+        return Verdict("anew", max(wait_s, failure.after_s))
+    return Verdict("give-up")
+
+
+def is_of_server(failure: Failure) -> bool:
+    """Whether the server is at fault, and not what was asked of it."""
+    return failure.kind in ("connect", "timeout", "truncated") or (
+        failure.kind == "status" and failure.status in RETRYABLE_STATUS
     )
-    if attempt >= config.attempts and (is_refusal or patience_left_s <= 0):
-        return Verdict("give-up")
-    if failure.kind == "status":
-        if failure.status == 403 and failure.reason == RENEWABLE_REASON:
-            return Verdict("renew")
-        if failure.status not in RETRYABLE_STATUS:
-            return Verdict("give-up")
-    wait_s = backoff_s(attempt, config=config, rng=rng)
-    if failure.after_s > max(patience_left_s, config.backoff_max_s):
-        return Verdict("give-up")
-    return Verdict("retry", max(wait_s, failure.after_s))
+
+
+def _is_passing(failure: Failure) -> bool:
+    return failure.kind == "unusable" or is_of_server(failure)
 
 
 def backoff_s(attempt: int, *, config: PlayerConfig, rng: np.random.Generator) -> float:

@@ -143,7 +143,7 @@ class PlaybackSession:
         if self._enter(now_s) and (request := self._loader.book.active.get(request_id)):
             request.first_byte_s = request.newest_byte_s = now_s
             self.log.add("response", now_s, id=request_id)
-            if url is not None and request.want.kind in ("multivariant", "media"):
+            if url is not None and request.want.kind in ("multivariant", "media", "steering"):
                 request.final_url = url
                 self._recorder.add_redirect(url)
         return self._leave()
@@ -169,7 +169,7 @@ class PlaybackSession:
     def finished(
         self, request_id: int, now_s: float, body: bytes | None = None
     ) -> tuple[Action, ...]:
-        """A response is complete; ``body`` is needed for playlists and tokens only."""
+        """A response is complete; ``body`` is needed for what the session reads itself."""
         if self._enter(now_s) and (request := self._loader.book.close(request_id)):
             self.log.add("finished", now_s, id=request_id, size_bytes=request.received_bytes)
             with self._planning():
@@ -275,16 +275,18 @@ class PlaybackSession:
     def _end_with_playback(self) -> None:
         """The end of media was reached: on the way to this input, or by what it brought."""
         if self._playback.state == "ended":
-            self._end("complete")
+            doom = self._loader.doom
+            self._end(f"error: {doom}" if doom else "complete")
 
     def _end(self, reason: str) -> None:
         if self._is_over:
             return
+        is_played_out = self._playback.state == "ended"
         self._recorder.add_changes(self._playback.stop(self._now_s))
         for request in list(self._loader.book.active.values()):
             self._loader.abort(request, "session ended")
         self._is_over = True
         # The end of media is a computed instant and may lie before this input.
-        end_s = self.log.records[-1]["t"] if reason == "complete" else self._now_s
+        end_s = self.log.records[-1]["t"] if is_played_out else self._now_s
         self.log.add("ended", end_s, why=reason, playhead_s=self.playhead_s)
         self._loader.actions.append(Ended(reason))

@@ -29,12 +29,13 @@ from player.playback.given import (
     given_timeline,
     presentation_known,
 )
-from player.playback.ladder import Place, Rung, ladder_of, lone_rung
+from player.playback.ladder import Place, Rung, ladder_of, lone_rung, with_clone
 from player.playback.manifest import expect_more, presentation_from_playlists
 from player.playback.offers import Wishes
 from player.playback.pathways import Pathways
 from player.playback.rates import Learned, between
 from player.playback.starting import starting_s
+from player.playback.steering import Steering, SteeringManifest
 from player.playback.timeline import Timeline, timeline_of
 from transcode.playlist import MediaPlaylist, MultivariantPlaylist, Start, parse
 from transcode.playlist.variables import query_of
@@ -66,7 +67,10 @@ class Source:
         self._on_grid: dict[str, Timeline] = {}
         """The same of video, on the boundaries of the grid where they nearly are."""
         self._begins_listed = begins_with == "listed"
-        self._pathways = Pathways()
+        self.pathways = Pathways()
+        """Which places are used."""
+        self.steering: Steering | None = None
+        """Who ranks them; None: nobody."""
         self._wishes = wishes
         self._learned = Learned()
         self._start: Start | None = None
@@ -153,7 +157,10 @@ class Source:
             self.notes += ladder.notes
             self._variables = playlist.variables
             self._start = playlist.start
-            return self._first_playlists()
+            if playlist.steering is not None:
+                self.steering = Steering(playlist.steering, url=url)
+                self.pathways.prefer(self.steering.pathway)
+            return self.first_playlists()
         if want.kind == "multivariant":
             self._rungs = [lone_rung(playlist, url=want.url)]
         if self.broadcast is None and self.grid is None and may_grow(playlist):
@@ -166,27 +173,54 @@ class Source:
             self._update_live(self.broadcast)
         return ()
 
-    def lose(self, want: Want) -> tuple[Want, ...] | None:
-        """The media playlist ``want`` cannot be had: its places are not used any more.
+    def first_playlists(self) -> tuple[Want, ...]:
+        """What tells the presentation: media playlists of the first rung that can be had."""
+        rung = self._first_rung()
+        wants = (self.playlist_for("video", rung), self.playlist_for("audio", rung))
+        return tuple(want for want in wants if want is not None)
 
-        Returns:
-            What to fetch in its place, while the presentation is not known; None when no rung
-            is left.
-        """
-        self._pathways.lose(want.url)
-        if self.nearest_rung(0) is None:
-            return None
-        return () if self.presentation is not None else self._first_playlists()
+    def look_elsewhere(self) -> tuple[Want, ...]:
+        """What tells the presentation, now that something of it could not be had."""
+        self._update_presentation()
+        return () if self.presentation is not None else self.first_playlists()
 
     def playlist_for(self, track: TrackName, rung: int) -> Want | None:
         """What must be fetched before segments of ``rung`` can be; None when nothing."""
-        place = self._place(rung)
-        if place is None:
-            return None
-        url = place.video_url if track == "video" else place.audio_url
-        if url is None or url in self._timelines or self.follows(url):
+        url = self.playlist_url(track, rung)
+        if not url or url in self._timelines or self.follows(url):
             return None
         return _media_want(track, url, rung)
+
+    # --- places --------------------------------------------------------------------
+
+    def steer(self, manifest: SteeringManifest) -> None:
+        """What a steering server says counts from now on."""
+        for clone in manifest.clones:
+            self._rungs = [with_clone(rung, clone) for rung in self._rungs]
+        self.pathways.rank(manifest.priority)
+
+    @property
+    def pathway(self) -> str:
+        """The pathway in use."""
+        return self.place(0).pathway
+
+    @property
+    def rungs(self) -> int:
+        """How many there are."""
+        return len(self._rungs)
+
+    def places(self, rung: int) -> tuple[Place, ...]:
+        """Where ``rung`` can be had."""
+        return self._rungs[rung].places
+
+    def place(self, rung: int) -> Place:
+        """Where ``rung`` is had now."""
+        return self.pathways.choose(self._rungs[rung].places)
+
+    def place_of(self, playlist: str) -> Place | None:
+        """The first place with this media playlist."""
+        places = (place for rung in self._rungs for place in rung.places)
+        return next((each for each in places if playlist in each.urls), None)
 
     def learn(self, want: Want, size_bytes: float, media_s: float) -> bool:
         """A segment was fetched: where no rate was stated, what is fetched tells it.
@@ -241,10 +275,9 @@ class Source:
         return self.broadcast.may_tell(url, now_s)
 
     def playlist_url(self, track: TrackName, rung: int) -> str:
-        """The playlist of one track at one rung; empty when there is none."""
-        place = self._place(rung)
-        url = None if place is None else place.video_url if track == "video" else place.audio_url
-        return url or ""
+        """The playlist of one track at one rung that is used now; empty when there is none."""
+        place = self.place(rung)
+        return (place.video_url if track == "video" else place.audio_url) or ""
 
     def join_again(self, at_s: float, *, ahead_s: float) -> bool:
         """Whether media from ``at_s`` on are not to be had, so that playback joined again there.
@@ -266,14 +299,18 @@ class Source:
 
     # --- segments ------------------------------------------------------------------
 
-    def nearest_rungs(self, rung: int) -> Iterator[int]:
-        """Rungs that can be had: ``rung``, those below it downwards, those above it upwards."""
-        order = (*range(rung, -1, -1), *range(rung + 1, len(self._rungs)))
-        return (each for each in order if self._place(each) is not None)
+    def nearest_rungs(self, rung: int) -> list[int]:
+        """``rung``, those below it downwards, those above it upwards.
 
-    def nearest_rung(self, rung: int) -> int | None:
-        """The first of ``nearest_rungs``; None when there is none."""
-        return next(self.nearest_rungs(rung), None)
+        Those of which something could not be had come last, the one that has been left out for
+        longest before the others.
+        """
+        order = (*range(rung, -1, -1), *range(rung + 1, len(self._rungs)))
+        return sorted(order, key=lambda each: self.pathways.out_until_s(self.place(each)))
+
+    def nearest_rung(self, rung: int) -> int:
+        """The first of ``nearest_rungs``."""
+        return self.nearest_rungs(rung)[0]
 
     def has_audio(self, rung: int) -> bool:
         """Whether ``rung`` has audio apart from its video."""
@@ -281,17 +318,8 @@ class Source:
 
     def timeline(self, track: TrackName, rung: int) -> Timeline | None:
         """The segments of one track at one rung; None when they are not known (yet)."""
-        place = self._place(rung)
-        if place is None:
-            return None
-        if track == "audio":
-            return None if place.audio_url is None else self._timelines.get(place.audio_url)
-        url = place.video_url
-        if self.broadcast is not None:
-            return self._timelines.get(url)
-        if url in self._timelines and url not in self._on_grid and self.grid is not None:
-            self._on_grid[url] = self._timelines[url].aligned_to(self.grid)
-        return self._on_grid.get(url)
+        url = self.playlist_url(track, rung)
+        return self._timelines.get(url) if track == "audio" else self._video_at(url)
 
     @property
     def has_encrypted_samples(self) -> bool:
@@ -304,24 +332,25 @@ class Source:
 
     # --- inside --------------------------------------------------------------------
 
-    def _place(self, rung: int) -> Place | None:
-        return self._pathways.choose(self._rungs[rung].places)
+    def _video_at(self, url: str) -> Timeline | None:
+        if self.broadcast is not None:
+            return self._timelines.get(url)
+        if url in self._timelines and url not in self._on_grid and self.grid is not None:
+            self._on_grid[url] = self._timelines[url].aligned_to(self.grid)
+        return self._on_grid.get(url)
 
     def _first_rung(self) -> int:
         """The rung to begin with, or the nearest to it that can be had."""
         listed = next((n for n, rung in enumerate(self._rungs) if rung.is_first), 0)
-        return next(self.nearest_rungs(listed if self._begins_listed else 0))
-
-    def _first_playlists(self) -> tuple[Want, ...]:
-        rung = self._first_rung()
-        wants = (self.playlist_for("video", rung), self.playlist_for("audio", rung))
-        return tuple(want for want in wants if want is not None)
+        return self.nearest_rung(listed if self._begins_listed else 0)
 
     def _loaded_rungs(self) -> Iterator[tuple[int, Timeline]]:
-        for rung in range(len(self._rungs)):
-            timeline = self.timeline("video", rung)
-            if timeline is not None:
-                yield rung, timeline
+        """What is known of rungs, from whichever of their places it came."""
+        for number, rung in enumerate(self._rungs):
+            urls = (place.video_url for place in (self.place(number), *rung.places))
+            known = (each for url in urls if (each := self._video_at(url)) is not None)
+            if timeline := next(known, None):
+                yield number, timeline
 
     def _take_media(self, want: Want, playlist: MediaPlaylist, url: str, shown: str) -> None:
         if not playlist.endlist:
@@ -350,6 +379,8 @@ class Source:
 
     def _update_presentation(self) -> None:
         first = self._first_rung()
+        if self.grid is None:  # it may have come as the audio of another rung
+            self.grid = self._timelines.get(self.playlist_url("video", first))
         audio = self.timeline("audio", first)
         is_first = self.presentation is None
         if self.grid is None or (is_first and audio is None and self.has_audio(first)):
@@ -368,7 +399,7 @@ class Source:
         """A playlist of a given presentation has arrived; what it says is known."""
         if want.kind == "multivariant":
             self._rungs = given_rungs(given)
-            return self._first_playlists()
+            return self.first_playlists()
         self._keep(want, given_timeline(given, AUDIO if want.track == "audio" else want.rung))
         return ()
 
@@ -391,4 +422,5 @@ def with_directives(url: str, directives: str) -> str:
 
 def _media_want(track: TrackName, url: str, rung: int) -> Want:
     # An audio playlist belongs to a group, not to a rung.
-    return Want(kind="media", url=url, track=track, rung=rung if track == "video" else -1)
+    number = rung if track == "video" else -1
+    return Want(kind="media", url=url, track=track, rung=number, playlist=url)

@@ -43,6 +43,8 @@ class Track:
     """Where its media end, as far as is known."""
     request_id: int | None = None
     """The segment request under way."""
+    not_before_s: float = 0.0
+    """When its next segment may be asked for: what failed is not tried again at once."""
     fetched_s: float = 0.0
     """End of the fetched media: where the next segment is looked for."""
     ready_s: float = 0.0
@@ -58,7 +60,7 @@ class Track:
     @property
     def is_playable(self) -> bool:
         """Every segment is here, and so is all that it needs."""
-        return self.is_fetched and not self._waiting
+        return self.ready_s >= self.end_s
 
     def add(self, end_s: float, needs: AbstractSet[Resource], rung: int = -1) -> None:
         """The next segment has arrived.
@@ -76,6 +78,26 @@ class Track:
     def end_here(self) -> None:
         """Nothing is listed behind what was fetched."""
         self.end_s = self.fetched_s
+
+    def first_without(self, resource: Resource) -> float | None:
+        """Where the first segment begins that waits for ``resource``; None: none does."""
+        start_s = self.ready_s
+        for waiting in self._waiting:
+            if resource in waiting.needs:
+                return start_s
+            start_s = waiting.end_s
+        return None
+
+    def start_of(self, end_s: float) -> float:
+        """Where the segment begins that ends at ``end_s`` and cannot be played yet."""
+        earlier = (waiting.end_s for waiting in self._waiting if waiting.end_s < end_s)
+        return max(earlier, default=self.ready_s)
+
+    def take_back(self, time_s: float) -> None:
+        """What was fetched from ``time_s`` on is of no use; it is not ready yet."""
+        self._waiting = [each for each in self._waiting if each.end_s <= time_s]
+        self._spans = [span for span in self._spans if span.end_s <= time_s]
+        self.fetched_s = time_s
 
     def span_at(self, time_s: float) -> Span:
         """The media that were fetched for ``time_s``, earlier than ``fetched_s``."""

@@ -24,6 +24,7 @@ from transcode.playlist import (
     MultivariantPlaylist,
     Rendition,
     Segment,
+    Steering,
     Variant,
     print_media,
     print_multivariant,
@@ -45,6 +46,17 @@ class FakeTitle:
     segment_s: float = 4.0
     audio_overhang_s: float = 0.0
     """The first audio segment is longer by this, the second shorter."""
+    has_own_parts: bool = False
+    """Each segment has an initialisation section of its own, and a key if encrypted; no two
+    rungs share a key."""
+    gaps: frozenset[tuple[int, int]] = frozenset()
+    """Segments that are there in name only: rung (-1: the audio) and index."""
+    ways: tuple[str, ...] = ()
+    """Pathways, each on a host of its name; empty: one, beside the multivariant playlist."""
+    is_redundant: bool = False
+    """The playlist does not name the pathways."""
+    steering: str = ""
+    """URI of a steering server that ranks them."""
     refuse: Callable[[Want], VirtualResponse | None] = lambda _want: None
     asked: list[Want] = field(default_factory=list)
 
@@ -75,58 +87,73 @@ class FakeTitle:
     def multivariant(self) -> str:
         """The ladder, highest rung first to see that players sort it."""
         audio_bps = 128_000 if self.has_audio else 0
+        variants = tuple(
+            Variant(
+                uri=f"{self._base(way)}v{rung}/playlist.m3u8",
+                bandwidth_bps=rate + audio_bps,
+                average_bandwidth_bps=rate + audio_bps,
+                codecs="avc1.64001f,mp4a.40.2" if self.has_audio else "avc1.64001f",
+                width=320 * (rung + 1),
+                height=180 * (rung + 1),
+                frame_rate=25.0,
+                audio_group=f"audio{way}" if self.has_audio else None,
+                pathway_id=None if self.is_redundant else way or None,
+                stable_id=f"rung{rung}" if way else None,
+            )
+            for rung, rate in reversed(list(enumerate(self.rates_bps)))
+            for way in self.ways or ("",)
+        )
+        renditions = tuple(
+            Rendition(
+                type="AUDIO",
+                group_id=f"audio{way}",
+                name="English",
+                language="en",
+                uri=f"{self._base(way)}a0/playlist.m3u8",
+                channels="2",
+                default=True,
+                autoselect=True,
+                stable_id="english" if way else None,
+            )
+            for way in self.ways or ("",)
+        )
         return print_multivariant(
             MultivariantPlaylist(
                 version=7,
                 independent_segments=True,
-                variants=tuple(
-                    Variant(
-                        uri=f"v{rung}/playlist.m3u8",
-                        bandwidth_bps=rate + audio_bps,
-                        average_bandwidth_bps=rate + audio_bps,
-                        codecs="avc1.64001f,mp4a.40.2" if self.has_audio else "avc1.64001f",
-                        width=320 * (rung + 1),
-                        height=180 * (rung + 1),
-                        frame_rate=25.0,
-                        audio_group="audio" if self.has_audio else None,
-                    )
-                    for rung, rate in reversed(list(enumerate(self.rates_bps)))
-                ),
-                renditions=(
-                    Rendition(
-                        type="AUDIO",
-                        group_id="audio",
-                        name="English",
-                        language="en",
-                        uri="a0/playlist.m3u8",
-                        channels="2",
-                        default=True,
-                        autoselect=True,
-                    ),
-                )
-                if self.has_audio
-                else (),
+                variants=variants,
+                renditions=renditions if self.has_audio else (),
+                steering=Steering(self.steering, self.ways[0]) if self.steering else None,
             )
         )
+
+    def _base(self, way: str) -> str:
+        return f"http://{way}.test/film/" if way else ""
 
     def media(self, rung: int) -> str:
         """The media playlist of a rung; -1 for the audio."""
         rate = 128_000 if rung < 0 else self.rates_bps[rung]
-        key = Key(method="AES-128", uri="../key/" + "0" * 32) if self.is_encrypted else None
-        init = Map(uri="init.mp4")
         return print_media(
             vod_playlist(
                 Segment(
                     uri=f"{index:05}.m4s",
                     duration_s=self._duration_s(rung, index),
-                    map=init,
-                    key=key,
+                    map=Map(uri=f"init{index}.mp4" if self.has_own_parts else "init.mp4"),
+                    key=self._key(index),
                     bitrate_kbps=rate // 1000,
                     sequence=index,
+                    gap=(rung, index) in self.gaps,
                 )
                 for index in range(self.segments)
             )
         )
+
+    def _key(self, index: int) -> Key | None:
+        if not self.is_encrypted:
+            return None
+        uri = f"key{index}" if self.has_own_parts else "../key/" + "0" * 32
+        # Of initialisation sections, which the key is for too, the IV must be stated.
+        return Key(method="AES-128", uri=uri, iv=bytes(16) if self.has_own_parts else None)
 
     def _duration_s(self, rung: int, index: int) -> float:
         change_s = {0: self.audio_overhang_s, 1: -self.audio_overhang_s}.get(index, 0.0)

@@ -38,7 +38,7 @@ def bring(agenda: Agenda, track: TrackName, rung: int = 0) -> None:
 
 
 def audio_due(agenda: Agenda) -> int | None:
-    rung = agenda.audio_rung()
+    rung = agenda.audio_rung(0.0)
     ref = None if rung is None else agenda.find("audio", rung)
     if ref is None or not agenda.is_audio_due(ref, Playback(), 0.0):
         return None

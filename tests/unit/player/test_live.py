@@ -98,7 +98,8 @@ def test_requests_that_pass_a_limit_together_end_the_session_once(attempts: int)
     """Key, section and segment are asked for together and all are met with silence."""
     config = PlayerConfig(attempts=attempts, first_byte_limit_s=2.0, patience_s=0.0)
     quiet = lambda want: Reply(first_byte_s=0.01 if want.kind in READ else 1e9)  # noqa: E731
-    log = run_jumping(driver(Shape(key="key", init="init"), quiet, config).run())
+    shape = Shape(variants=("v.m3u8",), key="key", init="init")
+    log = run_jumping(driver(shape, quiet, config).run())
     tries = "1 attempt" if attempts == 1 else "2 attempts"
     assert log.records[-1]["why"].endswith(f"no byte after 2 s after {tries}")
     assert [r["e"] for r in log.records].count("ended") == 1

@@ -8,7 +8,7 @@ from dataclasses import replace
 from player.config import PlayerConfig
 from player.playback.actions import Want
 from player.playback.requests import RequestBook
-from player.playback.retry import Failure
+from player.playback.retry import Failure, Tries, Verdict
 
 INIT = Want(kind="init", url="v0/init.mp4")
 SEGMENT = Want(kind="segment", url="v0/0.m4s", track="video", segment=0, rung=0)
@@ -37,30 +37,40 @@ def test_a_failed_try_is_due_again_after_its_wait() -> None:
     book = RequestBook(CONFIG)
     request = book.open(SEGMENT, 1.0)
     book.close(request.request_id)
-    answer = book.try_again(request, BROKEN, patience_s=0.0, can_renew=False, now_s=3.0)
-    assert (answer, book.next_time_s()) == ("retry", 3.25)
+    verdict = book.try_again(request, BROKEN, Tries(attempt=1), can_renew=False, now_s=3.0)
+    assert (verdict, book.next_time_s()) == (Verdict("retry", 0.25), 3.25)
     assert book.open_due(3.2) == []
     (again,) = book.open_due(3.25)
     assert (again.want, again.attempt, again.start_s, again.asked_s) == (SEGMENT, 2, 3.25, 1.0)
 
 
-def test_patience_counts_from_the_first_try() -> None:
-    """The second of two tries fails at 9 s: tried again with 10 s of patience, not with 5 s."""
-    for patience_s, answer in ((10.0, "retry"), (5.0, "give-up")):
-        book = RequestBook(CONFIG)
-        first = book.open(SEGMENT, 1.0)
-        book.try_again(first, BROKEN, patience_s=patience_s, can_renew=False, now_s=3.0)
-        (second,) = book.open_due(4.0)
-        options = {"patience_s": patience_s, "now_s": 9.0}
-        assert book.try_again(second, BROKEN, can_renew=False, **options) == answer
+def test_what_is_to_begin_anew_is_left_to_the_caller() -> None:
+    """The book notes nothing; when told to, it repeats the request."""
+    book = RequestBook(CONFIG)
+    first = book.open(SEGMENT, 1.0)
+    book.close(first.request_id)
+    tries = Tries(attempt=2, total=2, patience_left_s=9.0)
+    verdict = book.try_again(first, BROKEN, tries, can_renew=False, now_s=3.0)
+    assert (verdict, book.next_time_s()) == (Verdict("anew", 0.5), math.inf)
+    book.repeat(first, 3.5)
+    (second,) = book.open_due(3.5)
+    assert (second.attempt, second.asked_s) == (2, 1.0)
+
+
+def test_what_is_not_wanted_any_more_is_not_tried_again() -> None:
+    book = RequestBook(CONFIG)
+    for want in (SEGMENT, INIT):
+        book.repeat(book.open(want, 0.0), 1.0)
+    book.drop(lambda want: want.kind == "segment")
+    assert [each.want for each in book.open_due(1.0)] == [INIT]
 
 
 def test_what_waits_for_a_token_is_due_when_it_is_renewed() -> None:
     book = RequestBook(CONFIG)
     request = book.open(SEGMENT, 0.0)
     book.close(request.request_id)
-    answer = book.try_again(request, EXPIRED, patience_s=0.0, can_renew=True, now_s=1.0)
-    assert (answer, book.next_time_s()) == ("renew", math.inf)
+    verdict = book.try_again(request, EXPIRED, Tries(attempt=1), can_renew=True, now_s=1.0)
+    assert (verdict.action, book.next_time_s()) == ("renew", math.inf)
     book.release_waiting(4.0)
     assert [each.attempt for each in book.open_due(4.0)] == [2]
 
@@ -68,8 +78,9 @@ def test_what_waits_for_a_token_is_due_when_it_is_renewed() -> None:
 def test_without_a_token_to_renew_an_expired_one_is_final() -> None:
     book = RequestBook(CONFIG)
     request = book.open(SEGMENT, 0.0)
-    answer = book.try_again(request, EXPIRED, patience_s=9.0, can_renew=False, now_s=1.0)
-    assert answer == "give-up"
+    tries = Tries(attempt=1, patience_left_s=9.0)
+    verdict = book.try_again(request, EXPIRED, tries, can_renew=False, now_s=1.0)
+    assert verdict.action == "give-up"
     assert book.open_due(1e6) == []
 
 

@@ -193,15 +193,63 @@ def test_a_few_milliseconds_of_media_do_not_end_a_stall() -> None:
     assert summary(log).stall_events == 1
 
 
-def test_a_segment_missing_at_one_rung_is_replaced_by_the_lowest() -> None:
-    """404 for rung 2 of one segment does not end a session that has rung 0."""
+def test_a_rung_that_misses_a_segment_is_left_out_for_a_while() -> None:
+    """404 for rung 2 of one segment: the next lower rung stands in, until a minute has passed."""
 
     def refuse(want: Want) -> VirtualResponse | None:
         is_gone = want.kind == "segment" and want.rung == 2 and want.segment == 1
         return VirtualResponse(0, status=404) if is_gone else None
 
-    log = play_fake(FakeTitle(segments=3, refuse=refuse), algorithm=fixed(2))
-    assert summary(log).rungs == (2, 0, 2)
+    log = play_fake(FakeTitle(segments=26, refuse=refuse), algorithm=fixed(2))
+    rungs = summary(log).rungs
+    assert summary(log).ended == "complete"
+    back = rungs.index(2, 1)
+    assert (rungs[0], set(rungs[1:back]), set(rungs[back:])) == (2, {1}, {2})
+    asked_s = [r["t"] for r in log.of("fetch") if (r.get("rung"), r.get("segment")) == (2, back)]
+    (failed_s,) = (r["t"] for r in log.of("failed"))
+    assert failed_s + 60.0 <= asked_s[0] < failed_s + 64.0
+    assert [note["text"] for note in log.of("note")] == [
+        "v2/00001.m4s: status 404; its rung is left out for 60 s"
+    ]
+
+
+MISSING = ["media", "init", "key", "segment"]
+
+
+@pytest.mark.parametrize("kind", MISSING)
+@pytest.mark.parametrize(("missing", "instead"), [(0, 1), (1, 0), (2, 1)])
+def test_whatever_a_rung_misses_another_stands_in(kind: str, missing: int, instead: int) -> None:
+    """Also a higher one for the lowest, and from the first segment on."""
+
+    def refuse(want: Want) -> VirtualResponse | None:
+        is_gone = want.kind == kind and want.track == "video" and want.rung == missing
+        return VirtualResponse(0, status=404) if is_gone else None
+
+    title = FakeTitle(segments=4, refuse=refuse, is_encrypted=True, has_own_parts=True)
+    log = play_fake(title, algorithm=fixed(missing))
+    assert summary(log).ended == "complete"
+    assert summary(log).rungs == (instead,) * 4
+    assert differences(log, replay(log, algorithm=fixed(missing))) == []
+
+
+@pytest.mark.parametrize("kind", ["init", "key", "segment"])
+@pytest.mark.parametrize("track", ["video", "audio"])
+@pytest.mark.parametrize("status", [403, 404, 503])
+def test_what_is_buffered_is_played_before_the_end(kind: str, track: str, status: int) -> None:
+    """Nobody has what the fourth segment needs: three are shown, and then the session ends."""
+
+    def refuse(want: Want) -> VirtualResponse | None:
+        is_gone = want.kind == kind and want.track == track and "3" in want.url.rpartition("/")[2]
+        return VirtualResponse(0, status=status) if is_gone else None
+
+    title = FakeTitle(segments=8, refuse=refuse, is_encrypted=True, has_own_parts=True)
+    log = play_fake(title)
+    found = summary(log)
+    assert found.ended.startswith("error: ")
+    assert f"status {status} after " in found.ended
+    assert found.played_s == pytest.approx(12.0)
+    assert found.elapsed_s < 60.0
+    assert differences(log, replay(log, algorithm=fixed(0))) == []
 
 
 def test_a_silent_server_is_given_up_after_the_first_byte_limit() -> None:
@@ -211,7 +259,7 @@ def test_a_silent_server_is_given_up_after_the_first_byte_limit() -> None:
         rtt_s=0.0, first_byte_limit_s=2.0, total_limit_s=5.0, attempts=2, patience_s=0.0
     )
     log = play_fake(FakeTitle(segments=50), trace=trace, config=config)
-    assert "not complete after 5 s after 2 attempts" in summary(log).ended
+    assert "not complete after 5 s after 3 attempts, elsewhere too" in summary(log).ended
 
 
 def test_a_body_that_comes_to_a_halt_is_asked_for_again() -> None:

@@ -1,0 +1,84 @@
+"""How long is tried for the next media of a track, whatever stands in for what.
+
+One budget covers every rung and pathway that is tried for the same media, so that many ways to fail
+do not add up. It lasts as long as what is buffered when the first try fails, or the patience of the
+player if that is longer; before playback has begun, only tries are counted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+
+from player.playback.actions import Kind, TrackName, Want
+
+
+@dataclass(slots=True)
+class Search:
+    """The tries for one piece of media."""
+
+    at_s: float
+    """Where it begins on the media timeline."""
+    until_s: float
+    """When patience ends."""
+    what: str
+    """What failed first, and how."""
+    tries: Counter[Kind] = field(default_factory=Counter)
+    """Failed so far, at any rung and place, by what was tried: keys fail beside their segments."""
+    playlists: set[str] = field(default_factory=set)
+    """Where it was tried, once each before any a second time, however long that takes."""
+
+
+class Availability:
+    """What is searched for on each track."""
+
+    def __init__(self, patience_s: float) -> None:
+        self._patience_s = patience_s
+        self._searches: dict[TrackName, Search] = {}
+
+    @property
+    def playlists(self) -> set[str]:
+        """Where what is searched for was tried."""
+        return {url for search in self._searches.values() for url in search.playlists}
+
+    def found(self, track: TrackName) -> None:
+        """The next media of ``track`` are here."""
+        self._searches.pop(track, None)
+
+    def __repr__(self) -> str:
+        found = ", ".join(f"{name} {s.at_s:g} s" for name, s in self._searches.items())
+        return f"<Availability, searching for {found or 'nothing'}>"
+
+    def failed(
+        self,
+        want: Want,
+        at_s: float,
+        *,
+        what: str,
+        asked_s: float,
+        now_s: float,
+        buffer_s: float | None,
+    ) -> Search:
+        """A try has failed for ``want``, which the media from ``at_s`` on cannot do without.
+
+        Args:
+            want: What was tried.
+            at_s: Where they begin.
+            what: What failed, and how.
+            asked_s: When it was asked for first.
+            now_s: Now.
+            buffer_s: What is buffered; None before playback has begun.
+
+        Returns:
+            The search for them; a new one if they were not searched for before.
+        """
+        search = self._searches.get(want.track)
+        if search is None or search.at_s != at_s:
+            until_s = -math.inf
+            if buffer_s is not None:
+                until_s = max(asked_s + self._patience_s, now_s + buffer_s)
+            search = self._searches[want.track] = Search(at_s, until_s, what)
+        search.tries[want.kind] += 1
+        search.playlists.add(want.playlist)
+        return search
