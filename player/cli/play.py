@@ -210,12 +210,14 @@ class ProgressLine:
         self._shown_s = now_s
         throughput = session.throughput_bps
         rate = "   -  " if math.isnan(throughput) else f"{throughput / 1e6:6.2f}"
-        presentation = session.presentation
-        total_s = self._max_play_s or (presentation.duration_s if presentation else math.inf)
+        presentation, is_live = session.presentation, not math.isnan(session.latency_s)
+        known_s = math.inf if presentation is None or is_live else presentation.duration_s
+        total_s = self._max_play_s or known_s
         of = f"/{total_s:.0f}" if math.isfinite(total_s) else ""
+        latency = f"latency {session.latency_s:5.1f} s   " if is_live else ""
         click.echo(
             f"\r{session.state:8} {now_s - self._start_s:6.1f}{of} s   "
-            f"buffer {session.buffer_s:5.1f} s   rung {max(session.last_rung, 0)}   "
+            f"buffer {session.buffer_s:5.1f} s   {latency}rung {max(session.last_rung, 0)}   "
             f"throughput {rate} Mbit/s ",
             err=True,
             nl=False,
@@ -223,4 +225,4 @@ class ProgressLine:
 
     def clear(self) -> None:
         """Leave an empty line behind."""
-        click.echo("\r" + " " * 78 + "\r", err=True, nl=False)
+        click.echo("\r" + " " * 96 + "\r", err=True, nl=False)

@@ -106,6 +106,13 @@ class Loader:
         )
 
     @property
+    def edge_s(self) -> float:
+        """Where the segments of a live stream end; nan of what has an end."""
+        broadcast = self._source.broadcast
+        is_live = broadcast is not None and not broadcast.grid.is_ended
+        return self._source.edge_s if is_live else math.nan
+
+    @property
     def is_all_here(self) -> bool:
         """Whether nothing is left to fetch."""
         return self._agenda.is_all_playable

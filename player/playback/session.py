@@ -103,6 +103,11 @@ class PlaybackSession:
         return self._playback.playhead_s(self._now_s)
 
     @property
+    def latency_s(self) -> float:
+        """Of a live stream: from the playhead to the end of what is listed; nan: it has an end."""
+        return self._loader.edge_s - self.playhead_s
+
+    @property
     def last_rung(self) -> int:
         """Rung of the newest video segment; -1 before the first."""
         return -1 if self._loader.advisor is None else self._loader.advisor.last_rung

@@ -386,12 +386,14 @@ class Source:
         if self.grid is None or (is_first and audio is None and self.has_audio(first)):
             return
         if self._given is not None:
-            loaded = [rung for rung, _ in self._loaded_rungs()]
-            self.presentation = presentation_known(self._given, loaded)
+            read = [rung for rung, _ in self._loaded_rungs()]
+            self.presentation = presentation_known(self._given, read)
             return
-        self.presentation = presentation_from_playlists(
-            self._rungs, dict(self._loaded_rungs()), audio, grid=self.grid, title=self._name
-        )
+        loaded = dict(self._loaded_rungs())
+        if loaded:  # of a live stream the place of what is listed may be lost for a time
+            self.presentation = presentation_from_playlists(
+                self._rungs, loaded, audio, grid=self.grid, title=self._name
+            )
 
     # --- a presentation given whole --------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -9,13 +10,16 @@ import pytest
 
 from abr import registry
 from abr.decision import Decision, Observation
+from abr.link import SharedLink
 from abr.log import SessionLog
 from abr.qoe import LiveLatency, QoE, summary
 from abr.trace import Trace
 from player.api import replay
+from player.config import PlayerConfig
 from player.drivers.replay import differences
-from player.drivers.virtual import VirtualResponse
+from player.drivers.virtual import VirtualDriver, VirtualResponse
 from player.playback.actions import Want
+from player.playback.session import PlaybackSession
 from tests.fakes.livestream import FakeLive, play_live
 from tests.fakes.titles import fixed
 from transcode.playlist import ServerControl
@@ -113,6 +117,23 @@ def test_a_stream_that_ends_is_played_to_its_end() -> None:
     assert qoe.played_s == pytest.approx(72.0)
 
 
+def test_latency_is_known_while_the_stream_goes_on() -> None:
+    stream = FakeLive(ends_s=60.0)
+    session = PlaybackSession(stream.url, fixed(0), PlayerConfig())
+    driver = VirtualDriver(session, stream, SharedLink(Trace.constant(20e6)))
+    stream.clock = lambda: driver.now_s
+    latencies_s: list[float] = []
+
+    def refuse(_want: Want, _now_s: float) -> None:
+        latencies_s.append(session.latency_s)
+
+    stream.refuse = refuse
+    driver.run()
+    assert math.isnan(latencies_s[0])  # nothing is known yet
+    assert all(6 < each < 16 for each in latencies_s[5:-10])
+    assert math.isnan(session.latency_s)
+
+
 # --- what an algorithm sees ------------------------------------------------------------------
 
 
@@ -172,6 +193,12 @@ def test_an_encoder_that_begins_anew_is_followed() -> None:
     assert qoe.ended == "stopped"
     assert qoe.stall_s < 5
     assert any("began to count anew" in note for note in notes(log))
+
+
+@pytest.mark.parametrize("has_audio", [True, False])
+def test_an_encoder_of_one_rung_that_begins_anew_is_followed(has_audio: bool) -> None:
+    stream = FakeLive(rates_bps=(1_000_000,), has_audio=has_audio, restarts_s=60.0)
+    assert summary(play(stream, until_s=100.0)).ended == "stopped"
 
 
 def test_a_window_that_has_moved_on_is_joined_again() -> None:
