@@ -354,10 +354,10 @@ class Agenda:
 
     def may_grow(self, track: TrackName, rung: int) -> bool:
         """Whether more of a track may be listed than is, and would be of use."""
-        timeline, fetched_s = self._source.timeline(track, rung), self.track(track).fetched_s
-        if self._source.broadcast is None or (timeline is not None and timeline.is_ended):
+        broadcast, url = self._source.broadcast, self._source.playlist_url(track, rung)
+        if broadcast is None or broadcast.has_ended(url):
             return False
-        video = self.track("video")
+        video, fetched_s = self.track("video"), self.track(track).fetched_s
         return not video.is_fetched or fetched_s + LOOKUP_TOLERANCE_S < video.fetched_s
 
     def rung_for_video(self, rung: int, now_s: float) -> int | None:

@@ -106,6 +106,11 @@ class Broadcast:
         """Whether the playlist at ``url`` belongs to it."""
         return url in self._listings
 
+    def has_ended(self, url: str) -> bool:
+        """Whether nothing more will come in the playlist at ``url``."""
+        listing = self._listings.get(url)
+        return listing is not None and listing.follower.has_ended
+
     def due_s(self, url: str) -> float:
         """When to ask for the playlist at ``url`` again; inf: never, or it is being asked for."""
         listing = self._listings.get(url)
@@ -257,11 +262,12 @@ class Broadcast:
         if playlist is None or not playlist.segments or beside is None:
             return
         apart_s = abs(listing.follower.arrived_s - leader.follower.arrived_s)
+        have_ended = listing.follower.has_ended and leader.follower.has_ended
         placed = place(
             playlist,
             beside,
             list(leader.starts_s.values()),
-            end_together=apart_s < target_s(beside),
+            end_together=have_ended or apart_s < target_s(beside),
         )
         if placed is None:
             return

@@ -95,9 +95,18 @@ class Reloading:
         return max(min(self._config.max_buffer_s, ahead_s), INSTANT_S)
 
     def grow(self, now_s: float) -> None:
-        """What is known of the stream may have changed."""
+        """What is known of the stream may have changed.
+
+        Raises:
+            PlaybackError: it has ended before there was something to play.
+        """
         broadcast, presentation = self._source.broadcast, self._source.presentation
-        if broadcast is None or presentation is None or not self._agenda.has_begun:
+        if broadcast is None:
+            return
+        if presentation is None or not self._agenda.has_begun:
+            urls = [self._source.playlist_url(*each) for each in self._followed()]
+            if all(broadcast.has_ended(url) for url in urls):
+                raise PlaybackError("the live stream has ended without a segment; nothing to play")
             return
         self._agenda.grow(presentation)
         self._playback.set_durations(presentation.durations_s.tolist())

@@ -262,6 +262,12 @@ def test_a_stream_that_is_not_on_air_yet_is_waited_for() -> None:
     assert qoe.startup_s == pytest.approx(4.0, abs=1.0)
 
 
+def test_a_live_stream_that_ends_without_a_segment_says_so() -> None:
+    stream = FakeLive(on_air_s=0.0, stops=(0.0, 1e9), ends_s=27.0)
+    qoe = summary(play(stream, until_s=900.0))
+    assert qoe.ended == "error: the live stream has ended without a segment; nothing to play"
+
+
 def test_a_live_stream_of_nothing_ends_in_bounded_time() -> None:
     qoe = summary(play(FakeLive(on_air_s=0.0, stops=(0.0, 1e9)), until_s=900.0))
     assert qoe.ended.startswith("error: the live stream brought nothing new for 60 s")

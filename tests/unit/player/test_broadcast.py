@@ -1,0 +1,133 @@
+"""Playlists of one live stream on one timeline: the grid that grows, and joining again."""
+
+from __future__ import annotations
+
+import pytest
+
+from player.playback.actions import TrackName, Want
+from player.playback.broadcast import Broadcast
+from player.playback.following import News
+from transcode.playlist import MediaPlaylist, Segment
+
+VIDEO, AUDIO = "http://live.test/v.m3u8", "http://live.test/a.m3u8"
+
+
+def window(
+    first: int, count: int, *, duration_s: float = 4.0, name: str = "s", endlist: bool = False
+) -> MediaPlaylist:
+    segments = tuple(
+        Segment(uri=f"{name}{n}.m4s", duration_s=duration_s, sequence=n)
+        for n in range(first, first + count)
+    )
+    return MediaPlaylist(
+        target_duration_s=4, media_sequence=first, segments=segments, endlist=endlist
+    )
+
+
+def take(
+    broadcast: Broadcast, playlist: MediaPlaylist, *, track: TrackName = "video", now_s: float
+) -> News:
+    url = AUDIO if track == "audio" else VIDEO
+    want = Want(kind="media", url=url, track=track)
+    return broadcast.take(want, playlist, url=url, asked_s=now_s, now_s=now_s)
+
+
+def names(broadcast: Broadcast) -> list[str]:
+    """File names on the grid."""
+    return [ref.url.rpartition("/")[2] for ref in broadcast.grid.segments]
+
+
+def starts_s(broadcast: Broadcast, url: str) -> dict[str, float]:
+    """Where each segment of a playlist starts, by its file name."""
+    timeline = broadcast.timelines()[url]
+    return {ref.url.rpartition("/")[2]: ref.start_s for ref in timeline.segments}
+
+
+def test_the_grid_begins_at_the_hold_back_and_grows() -> None:
+    broadcast = Broadcast()
+    take(broadcast, window(10, 6), now_s=0.0)
+    assert names(broadcast) == ["s13.m4s", "s14.m4s", "s15.m4s"]
+    take(broadcast, window(12, 6), now_s=8.0)
+    assert names(broadcast) == [f"s{n}.m4s" for n in range(13, 18)]
+    assert [ref.start_s for ref in broadcast.grid.segments] == [0.0, 4.0, 8.0, 12.0, 16.0]
+    assert not broadcast.grid.is_ended
+
+
+def test_boundaries_of_the_grid_are_sums_of_durations_to_the_last_bit() -> None:
+    """Whoever adds the durations up must find the very same times."""
+    broadcast, total_s = Broadcast(), 0.0
+    for number in range(60):
+        take(broadcast, window(number, 6, duration_s=2.002), now_s=2.002 * number)
+    for ref in broadcast.grid.segments:
+        assert ref.start_s == total_s
+        total_s += ref.duration_s
+    ends_s = {ref.end_s for ref in broadcast.grid.segments}
+    assert all(ref.end_s in ends_s for ref in broadcast.timelines()[VIDEO].segments[-3:])
+
+
+def test_audio_that_came_first_is_put_beside_the_video() -> None:
+    broadcast = Broadcast()
+    take(broadcast, window(10, 6), track="audio", now_s=0.0)
+    assert AUDIO not in broadcast.timelines()
+    take(broadcast, window(10, 6), now_s=0.1)
+    assert starts_s(broadcast, AUDIO)["s13.m4s"] == 0.0
+
+
+def test_what_was_fetched_stays_when_playback_joins_again() -> None:
+    """Segments 13 and 14 were fetched, 8 s; then the window is 30 to 35."""
+    broadcast = Broadcast()
+    take(broadcast, window(10, 6), now_s=0.0)
+    take(broadcast, window(30, 6), now_s=80.0)
+    assert broadcast.join_again(8.0, ahead_s=0.0)
+    assert names(broadcast) == ["s13.m4s", "s14.m4s", "s33.m4s", "s34.m4s", "s35.m4s"]
+    assert broadcast.grid.segments[2].start_s == 8.0
+    assert "14 segments of the stream came and went unseen" in broadcast.notes[0]
+    assert not broadcast.join_again(8.0, ahead_s=0.0)
+
+
+def test_what_is_still_to_be_played_counts_for_the_hold_back() -> None:
+    """8 of 12 s are buffered: playback goes on 4 s before the end."""
+    broadcast = Broadcast()
+    take(broadcast, window(10, 6), now_s=0.0)
+    take(broadcast, window(30, 6), now_s=4.0)
+    assert broadcast.join_again(8.0, ahead_s=8.0)
+    assert names(broadcast)[2:] == ["s35.m4s"]
+
+
+def test_a_server_that_counts_anew_is_joined_again() -> None:
+    broadcast = Broadcast()
+    take(broadcast, window(10, 6), now_s=0.0)
+    assert take(broadcast, window(0, 4, name="b"), now_s=8.0).kind == "restarted"
+    assert broadcast.join_again(12.0, ahead_s=0.0)
+    assert names(broadcast)[3:] == ["b1.m4s", "b2.m4s", "b3.m4s"]
+    take(broadcast, window(0, 5, name="b"), now_s=12.0)
+    assert names(broadcast)[-1] == "b4.m4s"
+
+
+def test_numbers_of_audio_segments_go_up_though_the_server_counts_anew() -> None:
+    broadcast = Broadcast()
+    take(broadcast, window(10, 6), now_s=0.0)
+    take(broadcast, window(10, 6), track="audio", now_s=0.0)
+    take(broadcast, window(0, 4, name="b"), now_s=8.0)
+    broadcast.join_again(12.0, ahead_s=0.0)
+    take(broadcast, window(0, 4, name="b"), track="audio", now_s=8.0)
+    assert [ref.index for ref in broadcast.timelines()[AUDIO].segments] == [6, 7, 8, 9]
+
+
+@pytest.mark.parametrize("both_ended", [True, False])
+def test_what_has_ended_ends_together(both_ended: bool) -> None:
+    """Numbers say nothing, and the audio came long before: only the end tells, if both have one."""
+    broadcast = Broadcast()
+    take(broadcast, window(0, 4, duration_s=9.0, endlist=True), track="audio", now_s=0.0)
+    take(broadcast, window(2, 4, endlist=both_ended), now_s=40.0)
+    assert (AUDIO in broadcast.timelines()) == both_ended
+
+
+def test_an_end_is_told_once_it_is_listed() -> None:
+    broadcast = Broadcast()
+    take(broadcast, window(10, 6), now_s=0.0)
+    assert broadcast.due_s(VIDEO) == 4.0
+    take(broadcast, window(11, 6, endlist=True), now_s=4.0)
+    assert broadcast.grid.is_ended
+    assert broadcast.has_ended(VIDEO)
+    assert broadcast.due_s(VIDEO) == float("inf")
