@@ -265,7 +265,7 @@ def sample_aes_of_transport_streams(m: Media) -> Files:
 
 @odd(refused("METHOD=AES-256"))
 def method_unknown(m: Media) -> Files:
-    """4.4.4.4: a client that does not know it MUST NOT play."""
+    """4.4.4.4 knows AES-128, SAMPLE-AES and SAMPLE-AES-CTR; hls.js knows AES-256 besides."""
     return film(m, LINE.replace("AES-128", "AES-256"))
 
 

@@ -39,7 +39,7 @@ def decimal_targetduration(m: Media) -> Files:
 
 @odd(plays("TARGETDURATION"))
 def no_targetduration(m: Media) -> Files:
-    """Required by 4.4.3.1; ffmpeg plays, hls.js asks for it only in live playlists."""
+    """Required by 4.4.3.1, and hls.js refuses; what it is for, the longest segment says."""
     return lone(m, fmp4().replace("#EXT-X-TARGETDURATION:1\n", ""))
 
 
@@ -64,7 +64,7 @@ def extinf_without_comma(m: Media) -> Files:
 
 @odd(plays())
 def extinf_with_spaces(m: Media) -> Files:
-    """hls.js allows white space before the number."""
+    """ffmpeg reads the number and no more; hls.js allows white space before it only."""
     return lone(m, fmp4().replace("#EXTINF:1,", "#EXTINF: 1.000 ,"))
 
 
@@ -166,7 +166,7 @@ def blank_lines_everywhere(m: Media) -> Files:
 
 @odd(plays())
 def spaces_round_lines(m: Media) -> Files:
-    """hls.js trims lines."""
+    """ffmpeg cuts off what is behind; hls.js takes it for part of the value and refuses."""
     return lone(m, "\n".join(f"{line} \t" for line in fmp4().split("\n")))
 
 
@@ -197,7 +197,7 @@ def first_line_after_comment(m: Media) -> Files:
 
 @odd(plays("EXTM3U with more"))
 def first_line_with_attributes(m: Media) -> Files:
-    """IPTV lists; hls.js looks at the first seven characters."""
+    """Lists of channels; their players read it, ffmpeg and hls.js do not."""
     return lone(m, fmp4().replace("#EXTM3U", '#EXTM3U x-tvg-url="http://127.0.0.1/epg"'))
 
 
@@ -209,7 +209,7 @@ def first_line_missing(m: Media) -> Files:
 
 @odd(refused("EXTM3U|text"))
 def text_in_utf16(m: Media) -> Files:
-    """4.1: UTF-8."""
+    """4.1: UTF-8. Browsers go by the byte order mark, and so hls.js plays."""
     return {**m.of("v0"), "main.m3u8": fmp4().encode("utf-16")}
 
 
@@ -221,7 +221,7 @@ def title_in_latin1(m: Media) -> Files:
 
 @odd(refused("control"))
 def control_character(m: Media) -> Files:
-    """4.1: clients SHOULD fail to parse a playlist that holds one."""
+    """4.1: clients SHOULD fail to parse a playlist that holds one; ffmpeg and hls.js do not."""
     return lone(m, fmp4().replace("#EXTINF:1,", "#EXTINF:1,\x00"))
 
 
@@ -278,7 +278,7 @@ def tag_of_the_other_kind(m: Media) -> Files:
 
 @odd(refused("segments and variants"))
 def segments_and_variants(m: Media) -> Files:
-    """4.4: a playlist is one or the other, clients MUST fail."""
+    """4.1: a playlist is one or the other; ffmpeg refuses, hls.js takes the variants."""
     return lone(m, fmp4(head="#EXT-X-STREAM-INF:BANDWIDTH=1000\nv.m3u8"))
 
 
@@ -448,7 +448,7 @@ def transport_streams(m: Media) -> Files:
 
 @odd(plays())
 def spaces_behind_colons(m: Media) -> Files:
-    """ExoPlayer once refused "#EXT-X-VERSION: 2"; nobody else did."""
+    """ExoPlayer once refused "#EXT-X-VERSION: 2"; before the colon, hls.js refuses it."""
     text = fmp4(head="#EXT-X-MEDIA-SEQUENCE: 3\n#EXT-X-PLAYLIST-TYPE: VOD")
     return lone(m, text.replace("VERSION:7", "VERSION: 7").replace("DURATION:1", "DURATION : 1"))
 
