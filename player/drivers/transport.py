@@ -254,7 +254,9 @@ def _as_written(url: str) -> URL:
         is_good = False
     if not is_good:
         raise TransferError(Failure("content", message="not a usable URL"))
-    return URL(quote(url, safe=_WRITTEN), encoded=True)
+    # Packagers of Windows write backslashes, which browsers take for slashes (URL Standard, 4.4).
+    path, mark, query = url.partition("?")
+    return URL(quote(path.replace("\\", "/") + mark + query, safe=_WRITTEN), encoded=True)
 
 
 def _origin_of(url: str) -> str:
@@ -326,7 +328,7 @@ async def _body(
     async for piece in response.content.iter_any():
         body += piece if unpack is None else unpack.take(piece, most + 1 - len(body))
         if len(body) > most:
-            raise TransferError(Failure("unusable", message=f"more than {most} bytes"))
+            raise TransferError(Failure("content", message=f"more than {most} bytes"))
         on_piece(len(piece))
     if unpack is not None and not unpack.is_at_end:
         raise TransferError(Failure("truncated", message="compressed data that break off"))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.odd import bodies, failures, keys, ladders, live, servers, texts
+from tests.odd import bodies, corners, failures, keys, ladders, live, servers, texts
 from tests.odd.stream import ALL
 
-TOPICS = (texts, ladders, bodies, keys, servers, failures, live)
+TOPICS = (texts, ladders, bodies, keys, servers, failures, live, corners)
 
 __all__ = ["ALL", "TOPICS"]

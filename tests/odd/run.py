@@ -62,7 +62,11 @@ async def play_odd(server: OddServer, odd: Odd, media: Media) -> Row:
     kbps = options.pop("trace_kbps", None)
     if kbps is not None:
         options["trace"] = Trace.constant(kbps * 1e3)
-    url = server.url(odd.name, odd.start, odd.host) if "://" not in odd.start else odd.start
+    url = (
+        server.url(odd.name, odd.start, odd.host)
+        if not odd.start.startswith("http:")
+        else odd.start
+    )
     begun_s = time.monotonic()
     log, error, is_fault = None, "", False
     try:
@@ -152,7 +156,7 @@ async def play_all(
             row = await play_odd(server, odd, media)
         found = {}
         for name, peer in (peers or {}).items():
-            if not odd.other_players or "://" in odd.start:
+            if not odd.other_players or odd.start.startswith("http:"):
                 continue
             stream = f"{odd.name}~{name}"
             server.streams[stream] = odd.make(media)
