@@ -31,6 +31,10 @@ def coded(body: bytes, coding: str) -> web.Response:
 
 
 PACKED = gzip.compress(BODY)
+DATES = {
+    "Date": "Sun, 06 Nov 1994 08:49:37 GMT",
+    "Retry-After": "Sun, 06 Nov 1994 08:49:49 GMT",
+}
 ANSWERS: dict[str, Callable[[], web.StreamResponse]] = {
     "/whole": lambda: web.Response(body=BODY),
     "/ranged": lambda: ranged(BODY[:10], "bytes 0-9/100"),
@@ -46,6 +50,12 @@ ANSWERS: dict[str, Callable[[], web.StreamResponse]] = {
     "/packed": lambda: coded(PACKED, "gzip"),
     "/cut-packed": lambda: coded(PACKED[:-9], "gzip"),
     "/odd-coding": lambda: coded(BODY, "br"),
+    "/no-coding": lambda: coded(BODY, "utf-8"),
+    "/not-packed": lambda: coded(BODY, "gzip"),
+    "/changed": lambda: web.Response(status=203, body=BODY),
+    "/nothing": lambda: web.Response(status=204),
+    "/away": lambda: web.Response(status=302, headers={"Location": "file:///etc/hostname"}),
+    "/later-by-date": lambda: web.Response(status=503, headers=DATES),
 }
 
 
@@ -77,6 +87,13 @@ async def fetch(
 
 async def test_a_byte_range_is_asked_for_and_every_byte_reported() -> None:
     assert await fetch("/ranged", RANGE) == (BODY[:10], [None], 10)
+
+
+async def test_all_that_is_a_success_is_taken() -> None:
+    """A proxy may change the status; a range of everything may come as everything."""
+    assert await fetch("/changed") == (BODY, [None], 100)
+    assert await fetch("/whole", ByteRange(0, 100)) == (BODY, [None], 100)
+    assert await fetch("/no-coding") == (BODY, [None], 100)
 
 
 async def test_a_redirect_is_followed_and_told() -> None:
@@ -120,6 +137,19 @@ async def test_a_redirect_is_followed_and_told() -> None:
             None,
             Failure("unusable", message="Content-Encoding: br; expected identity"),
         ),
+        ("/nothing", None, Failure("unusable", 204, message="an empty segment")),
+        (
+            "/ranged",
+            None,
+            Failure("unusable", message="a part (bytes 0-9/100); expected all"),
+        ),
+        (
+            "/not-packed",
+            None,
+            Failure("unusable", message="compressed data that cannot be unpacked"),
+        ),
+        ("/away", None, Failure("content", message="a redirect to what is no HTTP URL")),
+        ("/later-by-date", None, Failure("status", 503, after_s=12.0)),
         ("/later", None, Failure("status", 503, after_s=7.0)),
         ("/refused", None, Failure("status", 403, "expired")),
     ],
@@ -164,8 +194,10 @@ async def test_urls_go_out_as_they_are_written_and_cookies_come_back() -> None:
         want = Want(kind="segment", url=base + path)
         for _ in range(2):
             await http.fetch(want, want.url, on_response=lambda _: None, on_piece=lambda _: None)
-    assert [seen for seen, _ in ECHO] == [path, path]
-    assert [fields.get("Cookie") for _, fields in ECHO] == [None, "who=me"]
+        back = Want(kind="segment", url=f"{base}/b\\c?d\\e")
+        await http.fetch(back, back.url, on_response=lambda _: None, on_piece=lambda _: None)
+    assert [seen for seen, _ in ECHO] == [path, path, "/b/c?d%5Ce"]
+    assert [fields.get("Cookie") for _, fields in ECHO] == [None, "who=me", None]
 
 
 async def test_fields_given_for_one_server_are_not_told_to_another() -> None:
