@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Any
 
 from abr import qoe
@@ -16,7 +17,7 @@ from abr.errors import AbrError
 from abr.log import SessionLog
 from abr.qoe import shortfall
 from abr.trace import Trace
-from player import PlayerConfig, play
+from player import PlayerConfig, play, replay
 from tests.odd.media import SEGMENTS, Media
 from tests.odd.server import OddServer
 from tests.odd.stream import Odd, Seen
@@ -90,7 +91,25 @@ async def play_odd(server: OddServer, odd: Odd, media: Media) -> Row:
     )
     if is_fault:
         return Row(odd=odd, outcome="INTERNAL", fault=error, seen=seen)
-    return Row(odd=odd, outcome="refused" if error else "plays", fault=_fault(odd, seen), seen=seen)
+    fault = _fault(odd, seen) or await asyncio.to_thread(_replay_fault, odd, seen)
+    return Row(odd=odd, outcome="refused" if error else "plays", fault=fault, seen=seen)
+
+
+def _replay_fault(odd: Odd, seen: Seen) -> str:
+    """How a replay of the log, as it is written, differs from it; empty when it does not."""
+    if seen.log is None or "algorithm" not in seen.log.provenance:
+        return ""  # playback never began
+    algorithm = odd.play.get("algorithm")
+    given = None if isinstance(algorithm, str) else algorithm
+    written = SessionLog.loads(seen.log.dumps())
+    try:
+        again = replay(written, algorithm=given)
+    except Exception as exc:  # noqa: BLE001  # what is looked for
+        return f"replay: {type(exc).__name__}: {exc}"
+    for old, new in zip_longest(written.records, SessionLog.loads(again.dumps()).records):
+        if old != new:
+            return f"replay differs: {new}; recorded {old}"
+    return ""
 
 
 def _fault(odd: Odd, seen: Seen) -> str:
