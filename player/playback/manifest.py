@@ -41,7 +41,7 @@ def presentation_from_playlists(
         PlaybackError: a size is 0.
     """
     rates = np.array([rung.bitrate_bps for rung in rungs])
-    durations = np.array([segment.duration_s for segment in grid.segments])
+    durations = grid.durations_s
     video_rates = own_rates_bps(rates, 0.0 if audio is None else _mean_rate(audio.segments))
     listed = np.zeros((len(rungs), len(durations)))
     for rung, timeline in loaded.items():
@@ -62,9 +62,9 @@ def presentation_from_playlists(
 
 def _sizes_on(grid: Timeline, timeline: Timeline, nominal_bps: float) -> FloatArray:
     """Bytes of ``timeline`` between the boundaries of ``grid``."""
-    sizes = _sizes(timeline.segments, nominal_bps)
-    bounds = _bounds(timeline)
-    wanted = _bounds(grid)
+    stated = timeline.stated_bytes
+    sizes = np.where(np.isnan(stated), nominal_bps * timeline.durations_s / 8, stated)
+    bounds, wanted = timeline.bounds_s, grid.bounds_s
     if np.array_equal(bounds, wanted):
         return sizes
     # Evenly within each segment; where it lists nothing, as on the whole.
@@ -72,22 +72,6 @@ def _sizes_on(grid: Timeline, timeline: Timeline, nominal_bps: float) -> FloatAr
     shares = np.diff(np.interp(wanted, bounds, total))
     mean = total[-1] / (bounds[-1] - bounds[0]) * np.diff(wanted)
     return np.where(shares > 0, shares, mean)
-
-
-def _bounds(timeline: Timeline) -> FloatArray:
-    first = timeline.segments[0].start_s
-    return np.array([first, *(segment.end_s for segment in timeline.segments)])
-
-
-def _sizes(segments: Sequence[SegmentRef], nominal_bps: float) -> FloatArray:
-    return np.array(
-        [
-            float(s.byte_range.length)
-            if s.byte_range
-            else (s.bitrate_bps or nominal_bps) * s.duration_s / 8
-            for s in segments
-        ]
-    )
 
 
 def _mean_rate(segments: Sequence[SegmentRef]) -> float:

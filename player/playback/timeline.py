@@ -6,12 +6,15 @@ segments are nearly those of the presentation is set on its boundaries (``aligne
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import accumulate
 
 from abr.errors import PlaybackError
+from abr.media import FloatArray, frozen_array
 from player.playback.actions import KeyUse
 from player.playback.keyuse import section_key, segment_key
 from transcode.playlist import ByteRange, Key, Map, MediaPlaylist, Segment, resolver
@@ -68,6 +71,21 @@ class Timeline:
     def end_s(self) -> float:
         """Where its media end."""
         return self.segments[-1].end_s if self.segments else 0.0
+
+    @cached_property
+    def durations_s(self) -> FloatArray:
+        """Of each segment, as its playlist says, shape (N,)."""
+        return frozen_array([segment.duration_s for segment in self.segments])
+
+    @cached_property
+    def bounds_s(self) -> FloatArray:
+        """Where segments begin, and where the last one ends, shape (N + 1,)."""
+        return frozen_array([*self._starts_s[:1], *(s.end_s for s in self.segments)])
+
+    @cached_property
+    def stated_bytes(self) -> FloatArray:
+        """Size of each segment as its playlist states it, nan where it does not, shape (N,)."""
+        return frozen_array([_stated_bytes(segment) for segment in self.segments])
 
     def index_at(self, time_s: float) -> int | None:
         """The segment to fetch for media from ``time_s`` on; None past the end."""
@@ -140,6 +158,13 @@ def snapped(timeline: Timeline, grid: Timeline) -> Timeline:
         for ref in timeline.segments
     ]
     return Timeline(moved, is_ended=timeline.is_ended)
+
+
+def _stated_bytes(segment: SegmentRef) -> float:
+    if segment.byte_range is not None:
+        return float(segment.byte_range.length)
+    rate_bps = segment.bitrate_bps
+    return math.nan if rate_bps is None else rate_bps * segment.duration_s / 8
 
 
 def _tolerance_s(segment: SegmentRef) -> float:
