@@ -147,6 +147,11 @@ SHAKA = (
 
 DASH_JS = (
     *_rules(
+        "dash.js 5.2.1, StreamProcessor._prepareForFastQualitySwitch: a switch up goes on one and "
+        "a half segments ahead of the playhead, over what is buffered of lower quality",
+        fast_switch=True,
+    ),
+    *_rules(
         "dash.js 5.2.1, Settings: bufferTimeDefault=18, bufferTimeAtTopQuality=30, "
         "bufferTimeAtTopQualityLongForm=60 from 600 s of media on; a segment must fit",
         max_buffer_s=18.0,

@@ -49,9 +49,22 @@ def fill(log: SessionLog, presentation: PresentationTable, out: Out) -> Totals:
     totals.abandoned = sum(record["why"] == "abandoned" for record in log.of("abort"))
     totals.downloaded_bytes = sum(finished) + sum(aborted)
     unseen = out.columns[tables.SIZE_BYTES, len(shown) : fetched]
-    totals.wasted_bytes = sum(aborted) + float(unseen.sum())
+    totals.wasted_bytes = sum(aborted) + float(unseen.sum()) + _replaced_bytes(log)
     totals.idle_s = _idle_s(log, is_all_here=fetched == len(out.rungs))
     return totals
+
+
+def _replaced_bytes(log: SessionLog) -> float:
+    """Bytes of video segments that were fetched again although they had come."""
+    newest: dict[int, float] = {}
+    asked = {r["id"]: r for r in log.of("fetch") if r["kind"] == "segment"}
+    replaced = 0.0
+    for record in log.of("finished"):
+        segment = asked.get(record["id"])
+        if segment is not None and segment["track"] == "video":
+            replaced += newest.get(segment["segment"], 0.0)
+            newest[segment["segment"]] = float(record["size_bytes"])
+    return replaced
 
 
 def _columns(log: SessionLog, out: Out) -> int:
@@ -66,7 +79,7 @@ def _columns(log: SessionLog, out: Out) -> int:
         if asked is None:
             continue
         segment = asked["segment"]
-        count = segment + 1
+        count = max(count, segment + 1)
         column = out.columns[:, segment]
         out.rungs[segment] = column[tables.RUNG] = asked["rung"]
         column[tables.START_S] = asked["t"]
@@ -82,7 +95,8 @@ def _columns(log: SessionLog, out: Out) -> int:
 
 def _stalls(log: SessionLog, out: Out, fetched: int) -> None:
     """Each stall belongs to the segment whose arrival ended it, or that was awaited."""
-    came = out.columns[tables.END_S, :fetched]
+    # What is replaced comes later than some of what follows it.
+    came = np.maximum.accumulate(out.columns[tables.END_S, :fetched])
     for stall in qoe.stalls(log):
         segment = int(np.searchsorted(came, stall.end_s, side="right")) - 1
         # The session ended within this stall, so what it waited for never came.

@@ -10,14 +10,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from abr.media import Presentation
 from player.config import PlayerConfig
 from player.playback.actions import KeyUse, Resource, TrackName, Want
 from player.playback.requests import INSTANT_S
 from player.playback.retry import Elsewhere
-from player.playback.room import Reached, goals_of, is_too_far, may_fetch_audio, wait_to_lead_s
+from player.playback.room import (
+    REPLACED_FROM,
+    Reached,
+    goals_of,
+    is_too_far,
+    may_fetch_audio,
+    wait_to_lead_s,
+)
 from player.playback.source import Source
 from player.playback.states import Playback
 from player.playback.timeline import LOOKUP_TOLERANCE_S, SegmentRef, Timeline
@@ -269,10 +276,10 @@ class Agenda:
 
     def _reached(self, name: TrackName) -> Reached:
         track, segment = self.track(name), self.next_segment
-        asked_s = track.fetched_s
+        asked_s = track.buffered_s
         if name == "video" and track.request_id is not None and segment is not None:
             asked_s += self._durations_s[segment]
-        return Reached(track.fetched_s, asked_s, track.is_fetched)
+        return Reached(track.buffered_s, asked_s, track.is_fetched)
 
     @property
     def is_free_for_video(self) -> bool:
@@ -310,7 +317,7 @@ class Agenda:
     @property
     def _last_rung(self) -> int:
         """The rung of the newest video; -1 before the first."""
-        return self.asked_rung if self.track("video").fetched_s > 0 else -1
+        return self.asked_rung if self.track("video").buffered_s > 0 else -1
 
     def _goal_s(self, rung: int) -> float:
         return self._goals_s[rung] if self._goals_s else self._config.max_buffer_s
@@ -329,10 +336,24 @@ class Agenda:
             return 0.0
         return playback.wait_for_room_s(
             now_s,
-            fetched_s=video.fetched_s,
+            fetched_s=video.buffered_s,
             next_s=0.0 if self._config.overshoot else self._durations_s[segment],
             max_buffer_s=self._goal_s(self._last_rung if rung is None else rung),
         )
+
+    def replace_lower(self, choice: Choice, playback: Playback, now_s: float) -> Choice:
+        """What is asked for in place of ``choice``, where a higher rung replaces lower ones."""
+        video = self.track("video")
+        if not self._config.fast_switch or choice.rung <= self._last_rung:
+            return choice
+        from_s = playback.playhead_s(now_s) + REPLACED_FROM * self._durations_s[choice.segment]
+        if from_s >= video.fetched_s or video.span_at(from_s).rung >= choice.rung:
+            return choice
+        video.replace_from(from_s)
+        segment = self.next_segment
+        assert segment is not None
+        self.choice = replace(choice, segment=segment)
+        return self.choice
 
     def is_full(self, playback: Playback, now_s: float) -> bool:
         """Whether the next video segment must wait for room; from when on is remembered."""

@@ -356,6 +356,7 @@ class Loader:
             if agenda.is_full(self._playback, self.now_s):
                 return
             choice = self._choose(segment)
+            choice = agenda.replace_lower(choice, self._playback, self.now_s)
         if choice.not_before_s > self.now_s + INSTANT_S:
             return
         if agenda.wait_for_choice_s(choice, self._playback, self.now_s) > INSTANT_S:

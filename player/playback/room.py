@@ -17,6 +17,8 @@ from player.playback.requests import INSTANT_S
 
 LEAD_S = 1.0
 """By how much dash.js lets audio lead; see ``player.config.TRACKS``."""
+REPLACED_FROM = 1.5
+"""Segments ahead of the playhead that dash.js leaves as they are (``safeBufferLevel``)."""
 LEAST_APART_S = 0.5
 """How far apart shaka-player lets tracks be, however short the segments are."""
 

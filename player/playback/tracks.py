@@ -51,6 +51,8 @@ class Track:
     """End of the playable media."""
     _waiting: list[_Waiting] = field(default_factory=list)
     _spans: list[Span] = field(default_factory=list)
+    _first_s: float = 0.0
+    """Where the first of the spans begins."""
 
     @property
     def is_fetched(self) -> bool:
@@ -62,6 +64,11 @@ class Track:
         """Every segment is here, and so is all that it needs."""
         return self.ready_s >= self.end_s
 
+    @property
+    def buffered_s(self) -> float:
+        """End of the media that are here, though some may be about to be replaced."""
+        return max(self.fetched_s, self.ready_s)
+
     def add(self, end_s: float, needs: AbstractSet[Resource], rung: int = -1) -> None:
         """The next segment has arrived.
 
@@ -70,10 +77,18 @@ class Track:
             needs: What must be here beside it before it can be played.
             rung: Which rung it is of.
         """
+        if not self._spans:
+            self._first_s = self.fetched_s
         self._waiting.append(_Waiting(end_s, needs))
         self._spans.append(Span(end_s, rung))
         self.fetched_s = end_s
         self.request_id = None
+
+    def replace_from(self, time_s: float) -> None:
+        """What is here from the segment of ``time_s`` on is fetched again; it plays until then."""
+        place = bisect_right(self._spans, time_s, key=lambda span: span.end_s)
+        self.fetched_s = self._spans[place - 1].end_s if place else self._first_s
+        del self._spans[place:]
 
     def end_here(self) -> None:
         """Nothing is listed behind what was fetched."""
@@ -110,17 +125,17 @@ class Track:
         """
         last = bisect_right(self._spans, until_s, key=lambda span: span.end_s) - 1
         while last >= 0:
-            start_s = self._spans[last - 1].end_s if last else 0.0
+            start_s = self._spans[last - 1].end_s if last else self._first_s
             end_s = self._spans[last].end_s
             if start_s + HELD_RATIO * (end_s - start_s) < picture_s:
                 return end_s
             last -= 1
-        return 0.0
+        return self._first_s
 
     def update(self, have: AbstractSet[Resource]) -> None:
         """Move the end of the playable media as far as ``have`` allows."""
         while self._waiting and self._waiting[0].is_here and self._waiting[0].needs <= have:
-            self.ready_s = self._waiting.pop(0).end_s
+            self.ready_s = max(self.ready_s, self._waiting.pop(0).end_s)
 
     def mark(self, end_s: float, *, is_here: bool) -> None:
         """The segment that ends there was of no use after all, or is here again."""

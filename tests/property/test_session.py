@@ -37,6 +37,7 @@ configs = st.builds(
     tracks=st.sampled_from(list(TRACKS)),
     picture_grace_s=st.sampled_from([0.0, 3.0]),
     overshoot=st.booleans(),
+    fast_switch=st.booleans(),
     rtt_s=st.sampled_from([0.0, 0.05]),
     attempts=st.just(2),
 )

@@ -145,6 +145,8 @@ def can_play(presentation: Presentation, config: PlayerConfig) -> bool:
         # Keys come in order, so the newest tells which are here.
         if any(b < a for a, b in pairwise(keys)) or (keys and side.init_key > keys[0]):
             return False
+    if config.fast_switch:
+        return False
     if presentation.audio_sizes_bytes is None:
         return True
     return config.tracks == "in-turn" and _is_audio_in_turn(presentation)

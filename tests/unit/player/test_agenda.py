@@ -230,3 +230,33 @@ def test_only_encrypted_samples_are_protected_media() -> None:
         text = title.media(0).replace("METHOD=AES-128", f"METHOD={method}")
         known.take(want, text, url=want.url, shown="x")
         assert known.has_encrypted_samples == is_protected
+
+
+def test_a_switch_up_replaces_lower_rungs_from_one_and_a_half_segments_ahead_on() -> None:
+    """16 s of rung 0 are ahead of a playhead at 3 s: from 9 s on, which is in the third segment."""
+    agenda = begun(FakeTitle(segments=6, has_audio=False), fast_switch=True)
+    for _ in range(4):
+        bring(agenda, "video")
+    playback = playing(16.0)
+    playback.advance(3.0)
+    chosen = Choice(4, 2, not_before_s=0.0)
+    assert agenda.replace_lower(chosen, playback, 3.0) == Choice(2, 2, not_before_s=0.0)
+    assert (agenda.next_segment, agenda.picture_s) == (2, 16.0)
+    assert agenda.wait_for_room_s(playback, 3.0) == 0.0
+    bring(agenda, "video", 0)
+    assert (agenda.next_segment, agenda.picture_s) == (3, 16.0)
+
+
+@pytest.mark.parametrize(("rung", "played_s"), [(0, 3.0), (2, 11.0)])
+def test_nothing_is_replaced_by_the_same_or_when_little_is_ahead(
+    rung: int, played_s: float
+) -> None:
+    """Of 16 s of rung 0, 5 s are less than one and a half segments."""
+    agenda = begun(FakeTitle(segments=6, has_audio=False), fast_switch=True)
+    for _ in range(4):
+        bring(agenda, "video")
+    playback = playing(16.0)
+    playback.advance(played_s)
+    chosen = Choice(4, rung, not_before_s=0.0)
+    assert agenda.replace_lower(chosen, playback, played_s) is chosen
+    assert agenda.next_segment == 4

@@ -11,8 +11,10 @@ import pytest
 from abr import registry
 from abr.decision import Observation, Rule
 from abr.errors import AlgorithmError
-from abr.media import constant_presentation
+from abr.media import Presentation, constant_presentation
+from abr.qoe import summary
 from abr.trace import Trace
+from player import simulate
 from player.batch.abrkit.simulator import ABRKIT
 from player.batch.abrkit.timeline import options_of
 from player.batch.pensieve import PENSIEVE
@@ -22,6 +24,7 @@ from player.batch.sabre import SABRE
 from player.batch.simulators import PRESETS, load
 from player.batch.tables import COLUMNS
 from player.config import PlayerConfig
+from player.presets import PRESETS as PLAYERS
 from tests.fakes import unfitrule
 
 PRESENTATION = constant_presentation([3e5, 1e6, 3e6], segments=30, segment_s=4.0)
@@ -176,3 +179,58 @@ def test_a_compiled_loop_is_looked_up_and_not_told_anew(monkeypatch: pytest.Monk
     monkeypatch.setattr(compiled, "_known", {})
     run_batch(load("abrkit"), PRESENTATION, TRACES[:1], registry.load("bba-0"), engine="compiled")
     assert [known.fingerprint.still_holds() for known in compiled._known.values()] == [True]
+
+
+WITH_AUDIO = replace(
+    PRESENTATION,
+    audio_sizes_bytes=np.full(30, 64e3),
+    audio_durations_s=np.full(30, 4.0),
+    peak_bitrates_bps=PRESENTATION.bitrates_bps * 1.3,
+)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("presentation", [PRESENTATION, WITH_AUDIO], ids=["muxed", "apart"])
+@pytest.mark.parametrize("name", PLAYERS)
+def test_players_of_browsers_play_the_same_in_batches(
+    name: str, presentation: Presentation, engine: Engine
+) -> None:
+    """Startup, stalls, rungs and end of every session are those of its log."""
+    player = PLAYERS[name]
+    batch = run_batch(
+        ABRKIT,
+        presentation,
+        TRACES,
+        rule(player.algorithm),
+        options=options_of(player.config),
+        config=player.config,
+        engine=engine,
+    )
+    for place, trace in enumerate(TRACES):
+        log = simulate(presentation, trace=trace, algorithm=player.algorithm, config=player.config)
+        found = summary(log)
+        figures = ("startup_s", "stall_s", "stall_events", "played_s", "switches")
+        assert [batch.total(each)[place] for each in figures] == [
+            getattr(found, each) for each in figures
+        ]
+        assert tuple(batch.rungs[place]) == found.rungs
+
+
+def test_bytes_of_what_dash_js_replaces_are_wasted() -> None:
+    """Everything is fetched once at the least; what came twice was played once."""
+    config = PLAYERS["dashjs-chromium"].config
+    batch = run_batch(
+        ABRKIT,
+        PRESENTATION,
+        TRACES[1:2],
+        Second,
+        options=options_of(config),
+        config=config,
+        engine="plain",
+    )
+    # The tenth decision, of segment 9, is the first of rung 2: some of those before are replaced.
+    played = PRESENTATION.sizes_bytes[batch.rungs[0], np.arange(30)].sum()
+    assert batch.total("wasted_bytes")[0] > 0
+    assert batch.total("downloaded_bytes")[0] - batch.total("wasted_bytes")[0] == played
+    assert (np.diff(batch.rungs[0]) >= 0).all()
+    assert batch.rungs[0, 8] == 2
