@@ -32,7 +32,7 @@ from abr.qoe import Interval
 from abr.trace import Trace
 from bench.browser.apart import Apart, Case, Side, side_of_browser, side_of_log
 from bench.browser.record import Watched, read_record, request_cost_s, startup_of
-from bench.browser.run.cases import LIVE, PINNED, SIMULATED, listed_rates_bps
+from bench.browser.run.cases import LIVE, PINNED, SIMULATED, configs_of, listed_rates_bps
 from bench.browser.run.chromium import Chromium, Plan
 from bench.browser.run.players import scripts_of
 from bench.stack.cli.browsers import PRESET_OF
@@ -147,7 +147,10 @@ async def play_ours(arguments: argparse.Namespace) -> None:
     """Play over HTTP what has not been played yet, calibrated by the records."""
     folder = arguments.work / "played"
     folder.mkdir(parents=True, exist_ok=True)
-    config = _preset(arguments)
+    calm = [seen for job, seen in _watched(arguments).items() if job.trace == CALM]
+    cost_s = request_cost_s(calm, RTT_S)
+    base = _preset(arguments)
+    config, _ = configs_of(base, base.server_s if cost_s is None else cost_s, 0.0, 0.0)
     todo = [
         job
         for job in jobs_of(arguments)
@@ -182,7 +185,7 @@ def compare(arguments: argparse.Namespace) -> None:
     calm = [seen for job, seen in watched.items() if job.trace == CALM]
     base = _preset(arguments)
     cost_s = request_cost_s(calm, RTT_S)
-    base = replace(base, server_s=base.server_s if cost_s is None else cost_s)
+    _, base = configs_of(base, base.server_s if cost_s is None else cost_s, 0.0, 0.0)
     simulated = {job: _simulated(arguments, job, base) for job in watched if job.trace == CALM}
     delay_s = _delay_s(arguments, list(simulated.values()))
     config = replace(base, render_delay_s=delay_s)

@@ -55,7 +55,8 @@ class Calibration:
     """What a player takes on this machine beside the network, in seconds."""
 
     request_s: float
-    """A request, from the last byte of the segment before: ``server_s`` of the simulation."""
+    """A request, from the last byte of the segment before: ``server_s`` of the simulation. What
+    that is more than ours takes lengthens the round trips of ``abr play``."""
     simulated_delay_s: float
     """The first picture beyond what the simulation counts: its ``render_delay_s``."""
     live_delay_s: float
@@ -147,10 +148,10 @@ class Comparison:
             )
         cost_s = request_cost_s(watched, self._rtt_s)
         request_s = way.config.server_s if cost_s is None else cost_s
-        config = replace(way.config, render_delay_s=0.0)
-        live = await self._live(url, replace(way, config=config), link, rung, seconds)
+        live_config, simulated_config = configs_of(way.config, request_s, 0.0, 0.0)
+        live = await self._live(url, replace(way, config=live_config), link, rung, seconds)
         simulated = await asyncio.to_thread(
-            self._simulated, replace(way, config=replace(config, server_s=request_s)), link, rung
+            self._simulated, replace(way, config=simulated_config), link, rung
         )
         return Calibration(
             request_s=request_s,
@@ -167,9 +168,8 @@ class Comparison:
         trace: Trace,
         rung: int,
     ) -> Case:
-        live_config = replace(way.config, render_delay_s=at.live_delay_s)
-        simulated_config = replace(
-            way.config, render_delay_s=at.simulated_delay_s, server_s=at.request_s
+        live_config, simulated_config = configs_of(
+            way.config, at.request_s, at.live_delay_s, at.simulated_delay_s
         )
         async with asyncio.TaskGroup() as group:
             browser = [
@@ -234,6 +234,17 @@ class Comparison:
             max_play_s=self._seconds,
         )
         return side_of_log(log, SIMULATED)
+
+
+def configs_of(
+    config: PlayerConfig, request_s: float, live_delay_s: float, simulated_delay_s: float
+) -> tuple[PlayerConfig, PlayerConfig]:
+    """What ``abr play`` and ``abr simulate`` are configured by, where requests take so long."""
+    more_s = max(request_s - config.server_s, 0.0)
+    return (
+        replace(config, render_delay_s=live_delay_s, rtt_s=config.rtt_s + more_s),
+        replace(config, render_delay_s=simulated_delay_s, server_s=request_s),
+    )
 
 
 def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
