@@ -154,7 +154,7 @@ def print_table(cases: Sequence[Case], calibrated: Mapping[str, Calibration]) ->
                 str(len(side.stalls)),
                 f"{side.stall_s:.2f}",
                 f"{apart.same_rungs:.0%}" if apart and case.chooses else "",
-                _verdict(side, apart),
+                _verdict(side, apart, is_browser=side in case.browser),
             )
     out = console()
     out.print(table)
@@ -177,11 +177,12 @@ def _against(case: Case, side: Side) -> Apart | None:
     return None if side is first else Apart(browser=first, ours=side, chooses=case.chooses)
 
 
-def _verdict(side: Side, apart: Apart | None) -> str:
+def _verdict(side: Side, apart: Apart | None, *, is_browser: bool) -> str:
     busy = "BUSY " if side.is_overloaded else ""
     if apart is None:
         return busy.strip()
-    return busy + (f"APART: {', '.join(apart.faults)}" if apart.faults else "agrees")
+    whom = "with itself " if is_browser else ""
+    return busy + whom + (f"APART: {', '.join(apart.faults)}" if apart.faults else "agrees")
 
 
 def _side(side: Side) -> dict[str, Any]:

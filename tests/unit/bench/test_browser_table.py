@@ -9,8 +9,9 @@ import pytest
 from abr.errors import InputError, ResourceError
 from abr.qoe import Interval
 from bench.browser.apart import Case, Side
-from bench.browser.run.cases import LIVE, SIMULATED, Calibration, first_error
+from bench.browser.run.cases import LIVE, SIMULATED, Calibration, configs_of, first_error
 from bench.stack.cli import browsers
+from player.config import PlayerConfig
 
 AT = {"hls.js": Calibration(request_s=0.02, simulated_delay_s=0.15, live_delay_s=0.12)}
 
@@ -44,6 +45,7 @@ def test_every_playback_is_a_row_and_the_pairs_are_counted(
     assert "abr play: 2 of 2 pairs" in said
     assert "abr simulate: 0 of 2 pairs" in said
     assert "20 ms for a request" in said
+    assert "with itself agrees" in said
 
 
 def test_as_json_every_pair_is_told() -> None:
@@ -71,6 +73,14 @@ def test_players_are_named_in_a_list() -> None:
     assert browsers.players_named("hls.js, native") == ("hls.js", "native")
     with pytest.raises(InputError, match="unknown player 'vlc'"):
         browsers.players_named("vlc")
+
+
+def test_what_requests_take_in_the_browser_is_charged_to_both_of_ours() -> None:
+    """30 ms a request: all of it simulated; live 26 ms more, for 4 ms pass there anyway."""
+    config = PlayerConfig(rtt_s=0.04, server_s=0.004)
+    live, simulated = configs_of(config, 0.03, 0.2, 0.1)
+    assert (live.rtt_s, live.render_delay_s) == (pytest.approx(0.066), 0.2)
+    assert (simulated.rtt_s, simulated.server_s, simulated.render_delay_s) == (0.04, 0.03, 0.1)
 
 
 def test_of_many_errors_one_of_ours_is_told() -> None:
