@@ -15,11 +15,21 @@ if TYPE_CHECKING:
     from player.api import play, replay, simulate
     from player.batch.run.sweep import simulate_many
     from player.config import PlayerConfig
+    from player.playback.cmcd import CmcdConfig
     from player.playback.session import PlaybackSession
 
-__all__ = ["PlaybackSession", "PlayerConfig", "play", "replay", "simulate", "simulate_many"]
+__all__ = [
+    "CmcdConfig",
+    "PlaybackSession",
+    "PlayerConfig",
+    "play",
+    "replay",
+    "simulate",
+    "simulate_many",
+]
 
 _HOMES = {
+    "CmcdConfig": "player.playback.cmcd",
     "PlaybackSession": "player.playback.session",
     "PlayerConfig": "player.config",
     "simulate_many": "player.batch.run.sweep",

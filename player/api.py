@@ -11,6 +11,7 @@ import contextlib
 import inspect
 import math
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,7 @@ from transcode.playlist import parse
 
 if TYPE_CHECKING:
     from player.drivers.live import MediaSink
+    from player.playback.cmcd import CmcdConfig, Spokesman
     from player.shaping.proxy import Shaper
 
 DEFAULT_ALGORITHM = "bola-sabre"
@@ -131,6 +133,7 @@ async def play(
     insecure: bool = False,
     on_end: Callable[[SessionLog], None] | None = None,
     raise_on_error: bool = False,
+    cmcd: CmcdConfig | None = None,
 ) -> SessionLog:
     """Play a URL over HTTP in real time, through a shaping proxy when a trace is given.
 
@@ -188,6 +191,8 @@ async def play(
         },
     )
 
+    spokesman = None if cmcd is None else _spokesman(session, cmcd)
+
     async def drive(shaper: Shaper | None) -> SessionLog:
         async with HttpTransport(
             url,
@@ -195,6 +200,7 @@ async def play(
             connections=config.connections,
             headers=headers,
             insecure=insecure,
+            annotate=None if spokesman is None else spokesman.annotate,
         ) as transport:
             try:
                 return await LiveDriver(
@@ -323,6 +329,14 @@ def told_of_player(
     return replace(algorithm, params=algorithm.params._replace(**known))
 
 
+def _spokesman(session: PlaybackSession, config: CmcdConfig) -> Spokesman:
+    from player.playback.cmcd import Spokesman
+
+    spokesman = Spokesman(session, config, session_id=str(uuid.uuid4()))
+    session.log.provenance["cmcd"] = spokesman.provenance
+    return spokesman
+
+
 def _refuse_coroutines(**called: object) -> None:
     """What is called and not awaited would do nothing, without a word."""
     for name, function in called.items():
@@ -364,6 +378,7 @@ MOST_PERIODS_KEPT = 2000
 """A trace of up to this many periods is kept in the log, so that reports can draw it."""
 
 KEPT_AT_REPLAY = (
+    "cmcd",
     "command",
     "clock_resolution_s",
     "trace",

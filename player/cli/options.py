@@ -20,6 +20,7 @@ from abr.shell import note
 if TYPE_CHECKING:
     from abr.trace import Trace
     from player.config import PlayerConfig
+    from player.playback.cmcd import CmcdConfig
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -88,6 +89,59 @@ def playing_options(command: F) -> F:
     for option in reversed(_SHARED):
         command = option(command)
     return command
+
+
+_CMCD = (
+    click.option(
+        "--cmcd",
+        "cmcd_carriage",
+        type=click.Choice(["query", "headers"]),
+        help="Tell servers with each request where playback stands (CMCD).  [default: nothing]",
+    ),
+    click.option(
+        "--cmcd-version",
+        type=click.Choice(["1", "2"]),
+        help="Version of CMCD: CTA-5004 or CTA-5004-B.  [default: 1]",
+    ),
+    click.option(
+        "--session-id",
+        metavar="TEXT",
+        help="With --cmcd: sid.  [default: a UUID for each playback]",
+    ),
+    click.option("--content-id", metavar="TEXT", help="With --cmcd: cid.  [default: not told]"),
+)
+
+
+def cmcd_options(command: F) -> F:
+    """Add the options of what is told to servers."""
+    for option in reversed(_CMCD):
+        command = option(command)
+    return command
+
+
+def read_cmcd(
+    carriage: str | None, *, version: str | None, session_id: str | None, content_id: str | None
+) -> CmcdConfig | None:
+    """What is told to servers; None: nothing.
+
+    Raises:
+        ConfigError: an id that cannot be told.
+        UsageError: something is said about CMCD, and none is sent.
+    """
+    if carriage is None:
+        if version or session_id or content_id:
+            raise click.UsageError(
+                "--cmcd-version, --session-id and --content-id need --cmcd query or --cmcd headers"
+            )
+        return None
+    from player.playback.cmcd import CmcdConfig
+
+    return CmcdConfig(
+        carriage=carriage,  # type: ignore[arg-type]  # one of the choices
+        version=2 if version == "2" else 1,
+        session_id=session_id or "",
+        content_id=content_id or "",
+    )
 
 
 def read_config(

@@ -19,7 +19,9 @@ from player.cli.options import (
     TRACE_HELP,
     algorithm_for,
     check_algorithm,
+    cmcd_options,
     playing_options,
+    read_cmcd,
     read_config,
     read_trace,
 )
@@ -76,6 +78,7 @@ PROGRESS_EVERY_S = 0.2
 @click.option(
     "--audio-group", metavar="ID", help="GROUP-ID of the sound.  [default: the first listed]"
 )
+@cmcd_options
 @playing_options
 @click.pass_context
 def play(
@@ -89,6 +92,10 @@ def play(
     codecs: str | None,
     language: str | None,
     audio_group: str | None,
+    cmcd_carriage: str | None,
+    cmcd_version: str | None,
+    session_id: str | None,
+    content_id: str | None,
     algorithm: str,
     params: tuple[str, ...],
     max_play_s: float | None,
@@ -123,6 +130,9 @@ def play(
         player=player,
     )
     headers = read_headers(header_texts, user_agent)
+    cmcd = read_cmcd(
+        cmcd_carriage, version=cmcd_version, session_id=session_id, content_id=content_id
+    )
     chosen, parameters = check_algorithm(algorithm_for(ctx, algorithm, player), params)
     trace = None if trace_text is None else read_trace(trace_text)
     check_writable(log_path)
@@ -143,6 +153,7 @@ def play(
                     sink=sink,
                     headers=headers,
                     insecure=insecure,
+                    cmcd=cmcd,
                     on_end=ended.append,
                 )
             )

@@ -39,6 +39,9 @@ _WRITTEN = "!#$%&'()*+,/:;=?@[]~"
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/(?:[0-9]{1,18}|\*)")
 
 
+Annotate = Callable[[Want, str], tuple[str, Mapping[str, str]]]
+
+
 class TransferError(Exception):
     """A request that failed; carries what to report."""
 
@@ -103,6 +106,7 @@ class HttpTransport:
         connections: int = 6,
         headers: Mapping[str, str] | None = None,
         insecure: bool = False,
+        annotate: Annotate | None = None,
     ) -> None:
         """Prepare to fetch.
 
@@ -113,6 +117,8 @@ class HttpTransport:
             headers: Fields sent with each request to the server of ``source``; ``User-Agent``
                 goes to all.
             insecure: Take certificates of HTTPS servers as they are.
+            annotate: Says what is added to a request: its URL as it goes out, and fields.
+                Where redirects lead only the fields go too, as from a browser.
         """
         self.outside_bytes = 0
         """Bytes of bodies that came past the router, where there is one."""
@@ -125,6 +131,7 @@ class HttpTransport:
             {"User-Agent": agent} if agent else {}
         )
         self._given = given
+        self._annotate = annotate
         self._tls: ssl.SSLContext | bool = not insecure
 
     def __repr__(self) -> str:
@@ -197,9 +204,10 @@ class HttpTransport:
         on_response: Callable[[str | None], None],
         on_piece: Callable[[int], None],
     ) -> bytes:
-        at = url
+        at, added = (url, {}) if self._annotate is None else self._annotate(want, url)
+        first = at
         for _ in range(MOST_REDIRECTS + 1):
-            async with self._request(want, at) as response:
+            async with self._request(want, at, added) as response:
                 if response.status in _REDIRECTS and (to := response.headers.get("Location")):
                     at = urljoin(at, to)
                     if urlsplit(at).scheme not in ("http", "https"):
@@ -208,7 +216,7 @@ class HttpTransport:
                         )
                     continue
                 _check(response, want)
-                on_response(at if at != url else None)
+                on_response(at if at != first else None)
                 return await _body(response, want, self._counting(response, on_piece))
         raise TransferError(Failure("unusable", message=f"over {MOST_REDIRECTS} redirects"))
 
@@ -226,9 +234,10 @@ class HttpTransport:
 
         return count
 
-    def _request(self, want: Want, url: str) -> Any:
+    def _request(self, want: Want, url: str, added: Mapping[str, str]) -> Any:
         written = _as_written(url)
         headers = dict(self._given) if _origin_of(url) == self._origin else {}
+        headers |= added
         method, data = "GET", None
         if want.kind == "licence":
             method, data = "POST", licence_request(want.kid)

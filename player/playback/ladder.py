@@ -49,6 +49,8 @@ class Rung:
     """Listed first, of all that are played."""
     peak_bps: float = 0.0
     """As listed (BANDWIDTH); 0 where nothing is."""
+    codecs: str = ""
+    """As listed (CODECS); empty where nothing is."""
     is_rate_guessed: bool = False
     """The playlist states no rate that can be true: what is fetched tells better."""
 
@@ -109,6 +111,7 @@ def ladder_of(playlist: MultivariantPlaylist, *, url: str, wishes: Wishes | None
             places=tuple(step.places),
             is_rate_guessed=step.is_guessed,
             peak_bps=step.peak_bps,
+            codecs=step.offer.variant.codecs,
             is_first=step is first,
         )
         for step in kept

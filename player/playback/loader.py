@@ -20,6 +20,7 @@ from player.playback.actions import Abort, Action, Fetch, TrackName, Want
 from player.playback.advisor import Advisor, Moment
 from player.playback.agenda import Agenda, Choice
 from player.playback.offers import Wishes
+from player.playback.facts import Facts, facts_about
 from player.playback.recorder import Recorder
 from player.playback.recovery import Recovery
 from player.playback.reloading import Reloading
@@ -116,6 +117,10 @@ class Loader:
     def is_all_here(self) -> bool:
         """Whether nothing is left to fetch."""
         return self._agenda.is_all_playable
+
+    def facts_about(self, want: Want, *, playhead_s: float) -> Facts:
+        """Where a request for ``want`` belongs."""
+        return facts_about(want, self._source, self._agenda, playhead_s=playhead_s)
 
     # --- requests --------------------------------------------------------------
 

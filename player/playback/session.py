@@ -25,7 +25,8 @@ from abr.log import SessionLog
 from abr.media import Presentation
 from abr.trace import Trace
 from player.config import PlayerConfig
-from player.playback.actions import Action, Ended, WakeAt
+from player.playback.actions import Action, Ended, WakeAt, Want
+from player.playback.facts import Facts
 from player.playback.given import KNOWN_SOURCE
 from player.playback.loader import Loader
 from player.playback.playhead import thresholds_of
@@ -116,6 +117,10 @@ class PlaybackSession:
     def throughput_bps(self) -> float:
         """Of the newest video segment, first-byte wait included; nan before the first."""
         return math.nan if self._loader.advisor is None else self._loader.advisor.throughput_bps
+
+    def facts_about(self, want: Want) -> Facts:
+        """Where a request for ``want`` belongs that goes out at the last input."""
+        return self._loader.facts_about(want, playhead_s=self.playhead_s)
 
     def __repr__(self) -> str:
         waiting = ", ".join(r.want.kind for r in self._loader.book.active.values()) or "nothing"

@@ -100,6 +100,11 @@ class Source:
         known = sum(1 for _ in self._loaded_rungs())
         return f"<Source {name or 'without a name'}, {known} rungs known>"
 
+    @property
+    def rungs(self) -> tuple[Rung, ...]:
+        """The ladder, lowest rung first."""
+        return tuple(self._rungs)
+
     def presentation_for(self, algorithm: Algorithm) -> Presentation | None:
         """What ``algorithm`` begins with: what is known, or to one that knows the trace, all."""
         if isinstance(algorithm, Rule) and algorithm.needs_trace and self._given is not None:
