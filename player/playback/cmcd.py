@@ -270,6 +270,10 @@ def with_argument(url: str, argument: str) -> str:
     return f"{path}?{query}{'&' if query else ''}{argument}{hash_}{fragment}"
 
 
+_OF_URIS = "!#$%&'()*+,/:;=?@[]~"
+"""RFC 3986, 2: what a URI may hold beside letters and digits; all else goes out escaped."""
+
+
 def relative_path(url: str, base: str) -> str | None:
     """``url`` relative to ``base`` (RFC 3986, 4.2); None when it is on another server."""
     to, here = urlsplit(url), urlsplit(base)
@@ -282,7 +286,7 @@ def relative_path(url: str, base: str) -> str | None:
     path = "../" * (len(folders) - common) + "/".join(names[common:])
     if not path or path.startswith("/") or ":" in path.partition("/")[0]:
         path = f"./{path}"
-    return path + (f"?{to.query}" if to.query else "")
+    return quote(path + (f"?{to.query}" if to.query else ""), safe=_OF_URIS)
 
 
 def _range(byte_range: ByteRange | None) -> str:
