@@ -19,8 +19,8 @@ from player.config import PlayerConfig
 from player.playback.actions import Abort, Action, Fetch, TrackName, Want
 from player.playback.advisor import Advisor, Moment
 from player.playback.agenda import Agenda, Choice
-from player.playback.offers import Wishes
 from player.playback.facts import Facts, facts_about
+from player.playback.offers import Wishes
 from player.playback.recorder import Recorder
 from player.playback.recovery import Recovery
 from player.playback.reloading import Reloading
