@@ -36,7 +36,7 @@ _DATA = re.compile(r"(?P<kind>data:[^,]*,)(?P<held>.*)", re.IGNORECASE | re.DOTA
 _VARIABLE = re.compile(r"(\{\$[\w-]+\})")
 """A variable of a playlist keeps its place, or what it stands for could not be put there."""
 _PLAIN = re.compile(r"(?!.*eyJ)(?:[\w-]{1,19}(?:[./~:]+|$))*", re.ASCII)
-"""A URL in which nothing can be a secret but what follows ``/t/``."""
+"""A URL in which nothing can be a secret that nobody has told of."""
 
 _LEAST_RANDOM = 16
 _LONG = re.compile(r"[\w-]{20,}", re.ASCII)
@@ -64,6 +64,7 @@ class Redactor:
     """
 
     def __init__(self, token: str | None = None) -> None:
+        self._token = token or "\n"  # which no URL holds
         self._known: dict[str, str] = {} if token is None else {token: "-"}
         self._issued: set[str] = set()
         self._is_closed = False
@@ -77,7 +78,7 @@ class Redactor:
 
     def secret(self, value: str) -> str:
         """What stands for ``value``, which is a secret as a whole."""
-        if value in ("", "-") or value in self._issued:
+        if value in ("", "-") or (self._is_closed and value in self._issued):
             return value
         known = self._known.get(value)
         if known is None:
@@ -91,7 +92,7 @@ class Redactor:
 
     def url(self, url: str) -> str:
         """A URL, absolute or relative."""
-        if not self._anywhere and "/t/" not in url and _PLAIN.fullmatch(url):
+        if not self._anywhere and self._token not in url and _PLAIN.fullmatch(url):
             return url
         if data := _DATA.fullmatch(url):
             return f"{data['kind']}{self._around_variables(data['held'], self.secret)}"
@@ -168,32 +169,26 @@ class Redactor:
     def _place(self, place: str) -> str:
         """Scheme, authority and path; folders are remembered, since many files share one."""
         folder, slash, name = place.rpartition("/")
-        is_plain = not self._anywhere and _PLAIN.fullmatch(name)
-        if not is_plain or folder[-2:].lower() == "/t":
+        if self._anywhere or self._token in name or not _PLAIN.fullmatch(name):
             head = _HEAD.match(place)
             assert head is not None  # it may be empty
             return self._head(head[0]) + self._path(place[head.end() :])
+        folder += slash
         shown = self._folders.get(folder)
         if shown is None:
-            head = _HEAD.match(folder + slash)
+            head = _HEAD.match(folder)
             assert head is not None
-            shown = self._head(head[0]) + self._path((folder + slash)[head.end() :])
+            shown = self._head(head[0]) + self._path(folder[head.end() :])
             if len(self._folders) < _MOST_FOLDERS and not self._is_closed:
                 self._folders[folder] = shown
         return shown + name
 
     def _path(self, path: str) -> str:
-        segments = path.split("/")
-        for at, segment in enumerate(segments):
-            # Our servers expect a token after "/t/".
-            is_token = at > 0 and segments[at - 1] in ("t", "T") and at + 1 < len(segments)
-            segments[at] = self._token(segment) if is_token else self.segment(segment)
-        return "/".join(segments)
-
-    def _token(self, segment: str) -> str:
-        return self._around_variables(segment, self.secret)
+        return "/".join(map(self.segment, path.split("/")))
 
     def _plain_segment(self, segment: str) -> str:
+        if segment == self._token:
+            return "-"
         parts = self._within.split(segment)
         return "".join(
             self.secret(part) if at % 2 else self._parameters(part) for at, part in enumerate(parts)

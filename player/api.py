@@ -23,13 +23,21 @@ from abr.decision import Algorithm, Chooser, Rule, fresh
 from abr.errors import AlgorithmError, InputError, LogFormatError, PlaybackError
 from abr.link import Link, SharedLink
 from abr.log import SessionLog
-from abr.media import Presentation, SideFiles, constant_presentation
+from abr.media import Presentation, constant_presentation
 from abr.qoe import shortfall
 from abr.redaction import Redactor
 from abr.trace import Trace
 from origin.tokens.redaction import redact
 from player.config import PlayerConfig
 from player.playback.session import PlaybackSession
+from player.provenance import (
+    KEPT_AT_REPLAY,
+    about_stop,
+    about_trace,
+    recorded_config,
+    recorded_source,
+    recorded_trace,
+)
 from transcode.encryption import decrypt, encrypt
 from transcode.playlist import parse
 
@@ -113,7 +121,7 @@ def simulate(
         chosen,
         config,
         trace=trace,
-        provenance={"driver": "virtual", **_about_trace(trace), **_about_stop(max_play_s)},
+        provenance={"driver": "virtual", **about_trace(trace), **about_stop(max_play_s)},
     )
     log = VirtualDriver(session, origin, link, stop_at_s=max_play_s).run()
     return checked(log) if raise_on_error else log
@@ -186,8 +194,8 @@ async def play(
         provenance={
             "driver": "live",
             "clock_resolution_s": _clock_resolution_s(),
-            **_about_trace(trace),
-            **_about_stop(max_play_s),
+            **about_trace(trace),
+            **about_stop(max_play_s),
         },
     )
 
@@ -251,7 +259,7 @@ def replay(
 
     log = recorded if isinstance(recorded, SessionLog) else read_log(Path(recorded))
     past = log.provenance
-    config = _recorded_config(past)
+    config = recorded_config(past)
     if algorithm is None:
         name = past.get("algorithm")
         if name is None:
@@ -260,12 +268,12 @@ def replay(
             )
         algorithm = registry.load(name, **past.get("params", {}))
     kept = {name: past[name] for name in KEPT_AT_REPLAY if name in past}
-    source = _recorded_source(log)
+    source = recorded_source(log)
     session = PlaybackSession(
         source,
         as_algorithm(algorithm),
         config,
-        trace=_recorded_trace(past),
+        trace=recorded_trace(past),
         provenance={"driver": "replay", **kept},
     )
     url = source if isinstance(source, str) else ""
@@ -374,69 +382,5 @@ def _rehearse(algorithm: Algorithm) -> None:
     decrypt(encrypt(b"", bytes(16), bytes(16)), bytes(16), bytes(16))
 
 
-MOST_PERIODS_KEPT = 2000
-"""A trace of up to this many periods is kept in the log, so that reports can draw it."""
-
-KEPT_AT_REPLAY = (
-    "cmcd",
-    "command",
-    "clock_resolution_s",
-    "trace",
-    "trace_digest",
-    "trace_data",
-    "stop_at_s",
-    "shaper",
-)
-"""Provenance of a recording that stays true of its replay."""
-
-
-def _recorded_config(past: Mapping[str, Any]) -> PlayerConfig:
-    try:
-        return PlayerConfig(**past["config"])
-    except (KeyError, TypeError, ValueError) as exc:
-        raise LogFormatError(f"the log's configuration cannot be used: {exc}") from exc
-
-
-def _recorded_trace(past: Mapping[str, Any]) -> Trace | None:
-    """The trace of a recording, as far as it was kept; None when it was not."""
-    kept = past.get("trace_data")
-    if kept is None:
-        return None
-    try:
-        return Trace(**kept, name=str(past.get("trace", "")))
-    except (TypeError, ValueError) as exc:
-        raise LogFormatError(f"the log's trace cannot be used: {exc}") from exc
-
-
-def _recorded_source(log: SessionLog) -> str | Presentation:
-    known = log.provenance.get("presentation")
-    if known is None:
-        return str(log.provenance.get("source", ""))
-    side = known.get("side_files")
-    try:
-        return Presentation(**{**known, "side_files": None if side is None else SideFiles(**side)})
-    except (TypeError, ValueError) as exc:
-        raise LogFormatError(f"the log's presentation cannot be used: {exc}") from exc
-
-
 def _clock_resolution_s() -> float:
     return time.get_clock_info("monotonic").resolution
-
-
-def _about_trace(trace: Trace | None) -> dict[str, Any]:
-    if trace is None:
-        return {}
-    about: dict[str, Any] = {"trace": trace.name, "trace_digest": trace.digest()}
-    if len(trace.capacity_bps) <= MOST_PERIODS_KEPT:
-        about["trace_data"] = {
-            "times_s": trace.times_s.tolist(),
-            "capacity_bps": trace.capacity_bps.tolist(),
-            "end": trace.end,
-        }
-        if trace.rtt_s is not None:
-            about["trace_data"]["rtt_s"] = trace.rtt_s.tolist()
-    return about
-
-
-def _about_stop(max_play_s: float) -> dict[str, Any]:
-    return {"stop_at_s": max_play_s} if math.isfinite(max_play_s) else {}
