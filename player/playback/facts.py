@@ -43,7 +43,7 @@ def facts_about(want: Want, source: Source, agenda: Agenda, *, playhead_s: float
     grid = source.grid
     rung = want.rung if want.track == "video" and want.rung >= 0 else agenda.asked_rung
     segment, following = _listed(want, source, rung)
-    rungs = source.rungs
+    rungs = source.ladder
     has_rates = all(each.peak_bps > 0 for each in rungs)
     return Facts(
         is_live=None if grid is None else not grid.is_ended,

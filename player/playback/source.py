@@ -101,7 +101,7 @@ class Source:
         return f"<Source {name or 'without a name'}, {known} rungs known>"
 
     @property
-    def rungs(self) -> tuple[Rung, ...]:
+    def ladder(self) -> tuple[Rung, ...]:
         """The ladder, lowest rung first."""
         return tuple(self._rungs)
 
