@@ -27,7 +27,7 @@ from tests.fakes.titles import fixed
 from transcode.encryption import encrypt, sequence_iv
 from transcode.playlist.redaction import redact_playlist
 
-MEDIA = b"\0\0\0\x08moof"
+MEDIA = (b"\x47\x40\x00\x10" + b"\xff" * 184) * 3
 KEY = bytes(range(16))
 HELD = base64.b64encode(KEY).decode()
 HEAD = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n"
