@@ -79,6 +79,11 @@ class PlayerConfig:
     attempts: int = 4
     """Tries per request before giving up, the first included; once playback has begun,
     more of them are made while ``patience_s`` lasts."""
+    rung_attempts: int = 0
+    """Tries of the same before another rung stands in; 0: as many."""
+    timeout_attempts: int = 0
+    """Tries that may pass a time limit; they follow each other at once. 0: as with other
+    failures."""
     patience_s: float = 20.0
     """Once playback has begun, a request is tried for at least this long: a server that
     is restarted must not cost a session."""
@@ -142,6 +147,8 @@ class PlayerConfig:
             "long_top_buffer_s",
             "protected_buffer_s",
             "picture_grace_s",
+            "rung_attempts",
+            "timeout_attempts",
             "rung_penalty_s",
             "pathway_penalty_s",
         )

@@ -106,6 +106,12 @@ HLS_JS = (
         reconsider_every_s=0.1,
     ),
     *_rules(
+        "hls.js 1.7.4, measured: a timeout is tried again at once, and the third ends playback; on "
+        "503 four tries of a segment, then another level",
+        timeout_attempts=3,
+        rung_attempts=4,
+    ),
+    *_rules(
         "hls.js 1.7.4, fragLoadPolicy: 6 retries after 1, 2, 4, 8, 8 and 8 s, 10 s for the first "
         "byte, 120 s in all, however long the silences",
         attempts=7,

@@ -92,8 +92,13 @@ def judge(
         return Verdict("renew")
     if tries.elsewhere == "pathway":
         return Verdict("move")
+    if failure.kind == "timeout" and config.timeout_attempts:
+        if tries.attempt < config.timeout_attempts:
+            return Verdict("retry")
+        return Verdict("move" if tries.elsewhere else "give-up")
     is_soon = failure.after_s <= max(tries.patience_left_s, config.backoff_max_s)
-    if is_passing and is_soon and total < config.attempts:
+    most = (config.rung_attempts if tries.elsewhere else 0) or config.attempts
+    if is_passing and is_soon and total < config.attempts and tries.attempt < most:
         wait_s = backoff_s(tries.attempt, config=config, rng=rng)
         return Verdict("retry", max(wait_s, failure.after_s))
     if tries.elsewhere:

@@ -7,6 +7,7 @@ import pytest
 
 from player.config import PlayerConfig
 from player.playback.retry import Failure, Tries, Verdict, backoff_s, judge
+from player.presets import preset
 
 OFTEN, ONCE = Tries(attempt=4), Tries(attempt=1)
 BUSY, MISSING, BANNED = (Failure("status", status) for status in (503, 404, 403))
@@ -127,3 +128,25 @@ def test_jitter_only_shortens() -> None:
 )
 def test_a_failure_reads_as_what_happened(failure: Failure, text: str) -> None:
     assert str(failure) == text
+
+
+@pytest.mark.parametrize(
+    ("failure", "tries", "verdict"),
+    [
+        (Failure("timeout"), Tries(attempt=1), Verdict("retry", 0.0)),
+        (Failure("timeout"), Tries(attempt=2, elsewhere="rung"), Verdict("retry", 0.0)),
+        (Failure("timeout"), Tries(attempt=3), Verdict("give-up")),
+        (Failure("timeout"), Tries(attempt=3, patience_left_s=9.0), Verdict("give-up")),
+        (Failure("timeout"), Tries(attempt=3, elsewhere="rung"), Verdict("move")),
+        (BUSY, Tries(attempt=3, elsewhere="rung"), Verdict("retry", 4.0)),
+        (BUSY, Tries(attempt=4, elsewhere="rung"), Verdict("move")),
+        (BUSY, Tries(attempt=6), Verdict("retry", 8.0)),
+        (MISSING, Tries(attempt=1, elsewhere="rung"), Verdict("move")),
+    ],
+)
+def test_hls_js_tries_timeouts_again_at_once_and_a_level_four_times(
+    failure: Failure, tries: Tries, verdict: Verdict
+) -> None:
+    """Of 1.7.4 in Chromium: three timeouts of 10 s are fatal, 503 is tried after 1, 2, 4, 8 s."""
+    config = preset("hlsjs-chromium").config
+    assert judge(failure, tries, config=config, rng=np.random.default_rng(0)) == verdict
