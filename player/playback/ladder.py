@@ -72,7 +72,8 @@ class _Step:
     offer: Offer
     rate_bps: float
     is_guessed: bool
-    places: list[Place]
+    others: list[Offer] = field(default_factory=list)
+    """The same pictures at other addresses."""
 
     @property
     def peak_bps(self) -> float:
@@ -96,19 +97,21 @@ def ladder_of(playlist: MultivariantPlaylist, *, url: str, wishes: Wishes | None
         raise PlaybackError("the multivariant playlist lists no variant; nothing to play")
     offers = Offers(playlist, wishes or Wishes())
     offers.narrow()
-    steps = _steps(offers, playlist, url)
+    steps = _steps(offers, playlist)
     _guess_rates(offers, steps)
     kept: list[_Step] = []
     for step in sorted(steps, key=lambda step: step.rate_bps):
         if kept and step.rate_bps == kept[-1].rate_bps:
-            offers.leave_out([step.offer], f"the rate of variant {kept[-1].offer.number}")
+            offers.leave_out(
+                [step.offer, *step.others], f"the rate of variant {kept[-1].offer.number}"
+            )
         else:
             kept.append(step)
     first = min(kept, key=lambda step: step.offer.number)
     rungs = [
         Rung(
             bitrate_bps=step.rate_bps,
-            places=tuple(step.places),
+            places=tuple(_place(offer, url) for offer in (step.offer, *step.others)),
             is_rate_guessed=step.is_guessed,
             peak_bps=step.peak_bps,
             codecs=step.offer.variant.codecs,
@@ -119,7 +122,7 @@ def ladder_of(playlist: MultivariantPlaylist, *, url: str, wishes: Wishes | None
     return Ladder(rungs=rungs, notes=offers.notes)
 
 
-def _steps(offers: Offers, playlist: MultivariantPlaylist, url: str) -> list[_Step]:
+def _steps(offers: Offers, playlist: MultivariantPlaylist) -> list[_Step]:
     """One for each picture of the pathway that is taken first, with all its places."""
     steering = playlist.steering
     pathways = [_pathway(each) for each in offers.left]
@@ -136,9 +139,10 @@ def _steps(offers: Offers, playlist: MultivariantPlaylist, url: str) -> list[_St
             continue
         if step is None:
             rate_bps = stated_bps(offer.variant)
-            step = _Step(offer, rate_bps or 0.0, rate_bps is None, [])
+            step = _Step(offer, rate_bps or 0.0, rate_bps is None)
             steps.update((key, step) for key in keys)
-        step.places.append(_place(offer, url))
+        else:
+            step.others.append(offer)
     return list({id(step): step for step in steps.values()}.values())
 
 
