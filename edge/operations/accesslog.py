@@ -146,6 +146,8 @@ def classify(cache_status: str, status: int) -> tuple[Outcome, Reason]:
 
 
 _NUMBERS: Mapping[str, tuple[str, float]] = {
+    "ab": ("bitrate_bps", 1000.0),  # of picture and sound together, where br is not known
+    "tab": ("top_bitrate_bps", 1000.0),
     "br": ("bitrate_bps", 1000.0),
     "tb": ("top_bitrate_bps", 1000.0),
     "bl": ("buffer_s", 0.001),

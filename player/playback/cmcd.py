@@ -34,6 +34,7 @@ _TYPES: Mapping[Kind, ObjectType] = {
     "key": "k",
     "licence": "k",
     "token": "o",
+    "steering": "o",
 }
 _MEDIA = ("a", "v", "av")
 _STATES = {"startup": "s", "playing": "p", "stalled": "r", "paused": "a", "ended": "e"}
@@ -80,6 +81,8 @@ class _Past:
     is_starved: bool = False
     """A stall began since the last report."""
     shown_rung: int = -1
+    edge: tuple[float, float] | None = None
+    """Of a live stream: where its list ended, and when it was seen to."""
 
     @property
     def stalls(self) -> int:
@@ -217,6 +220,9 @@ class Spokesman:
         }
         if past.shown_rung >= 0 and facts.peak_rates_bps:
             said["pb"] = ((round(facts.peak_rates_bps[past.shown_rung] / 1000), shown),)
+        if past.edge is not None and past.startup_s is not None and facts.is_live:
+            edge_s, seen_s = past.edge
+            said["ltc"] = round(1000 * (edge_s + facts.now_s - seen_s - session.playhead_s))
         if past.startup_s is not None and not self._told_startup:
             said["msd"] = round(1000 * past.startup_s)
             self._told_startup = True
@@ -234,6 +240,8 @@ class Spokesman:
         for record in records[past.read :]:
             if record["e"] == "play":
                 past.shown_rung = int(record["rung"])
+            elif record["e"] == "live":
+                past.edge = (float(record["edge_s"]), float(record["t"]))
             elif record["e"] == "state":
                 self._take_state(record)
         past.read = len(records)

@@ -20,6 +20,8 @@ Contents = Literal["", "a", "v", "av"]
 class Facts:
     """Where one request belongs, and where playback stands when it goes out."""
 
+    now_s: float = 0.0
+    """When it goes out."""
     is_live: bool | None = None
     """More may be added to what is played; None before that is known."""
     contents: Contents = ""
@@ -36,16 +38,19 @@ class Facts:
     """By rung, as the multivariant playlist declares them, sound included; empty: it does not."""
 
 
-def facts_about(want: Want, source: Source, agenda: Agenda, *, playhead_s: float) -> Facts:
+def facts_about(
+    want: Want, source: Source, agenda: Agenda, *, playhead_s: float, now_s: float
+) -> Facts:
     """What is known of the request for ``want``, with the playhead at ``playhead_s``."""
     if not agenda.has_begun:
-        return Facts()
+        return Facts(now_s=now_s)
     grid = source.grid
     rung = want.rung if want.track == "video" and want.rung >= 0 else agenda.asked_rung
     segment, following = _listed(want, source, rung)
     rungs = source.ladder
     has_rates = all(each.peak_bps > 0 for each in rungs)
     return Facts(
+        now_s=now_s,
         is_live=None if grid is None else not grid.is_ended,
         contents=_contents(rungs[rung]),
         has_audio_apart=source.has_audio(rung),

@@ -120,7 +120,9 @@ class Loader:
 
     def facts_about(self, want: Want, *, playhead_s: float) -> Facts:
         """Where a request for ``want`` belongs."""
-        return facts_about(want, self._source, self._agenda, playhead_s=playhead_s)
+        return facts_about(
+            want, self._source, self._agenda, playhead_s=playhead_s, now_s=self.now_s
+        )
 
     # --- requests --------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from player.drivers.virtual import VirtualDriver, VirtualResponse
 from player.playback.actions import Want
 from player.playback.cmcd import CmcdConfig, Spokesman, relative_path, with_argument
 from player.playback.session import PlaybackSession
+from tests.fakes.livestream import FakeLive
 from tests.fakes.titles import FakeTitle, fixed
 
 CALM = Trace.constant(20e6)
@@ -175,6 +176,30 @@ def test_version_2_has_keys_for_rates_of_picture_and_sound_together() -> None:
     assert [values[key] for key in ("br", "tb", "lb", "ot")] == [
         *[((2000, "v"),), ((4000, "v"),), ((1000, "v"),), "v"]
     ]
+
+
+def test_a_live_stream_says_how_far_behind_it_is_seen() -> None:
+    """From when the end of the list was seen; the list itself is a second old at most."""
+    stream = FakeLive(has_audio=False)
+    session = PlaybackSession(stream.url, fixed(0), PlayerConfig())
+    spokesman = Spokesman(session, CmcdConfig(version=2), session_id="a-session")
+    said = Said()
+
+    def note(want: Want, _now_s: float) -> VirtualResponse | None:
+        said.append((want, spokesman.say(want)))
+        return None
+
+    stream.refuse = note
+    driver = VirtualDriver(session, stream, SharedLink(CALM, rtt_s=0.02), stop_at_s=60.0)
+    stream.clock = lambda: driver.now_s
+    driver.run()
+    late = said.segments("video")[-1].values
+    assert late["st"] == "l"
+    behind_s = [record["latency_s"] for record in session.log.of("live")][-1]
+    ltc = late["ltc"]
+    assert isinstance(ltc, int)
+    assert ltc / 1000 == pytest.approx(behind_s, abs=1.0)
+    assert "ltc" not in listen(CmcdConfig(version=2))[0][-1][1].values
 
 
 class OneFile(FakeTitle):
