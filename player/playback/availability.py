@@ -2,16 +2,18 @@
 
 One budget covers every rung and pathway that is tried for the same media, so that many ways to fail
 do not add up. It lasts as long as what is buffered when the first try fails, or the patience of the
-player if that is longer; before playback has begun, only tries are counted.
+player if that is longer, and half as long as that before playback has begun.
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass, field
 
 from player.playback.actions import Kind, TrackName, Want
+
+STARTUP_RATIO = 0.5
+"""Of the player's patience, before playback has begun: who waits sees nothing at all."""
 
 
 @dataclass(slots=True)
@@ -35,19 +37,21 @@ class Availability:
 
     def __init__(self, patience_s: float) -> None:
         self._patience_s = patience_s
-        self._searches: dict[TrackName, Search] = {}
+        self._searches: dict[tuple[TrackName, float], Search] = {}
 
     @property
     def playlists(self) -> set[str]:
         """Where what is searched for was tried."""
         return {url for search in self._searches.values() for url in search.playlists}
 
-    def found(self, track: TrackName) -> None:
-        """The next media of ``track`` are here."""
-        self._searches.pop(track, None)
+    def found(self, track: TrackName, ready_s: float) -> None:
+        """The media of ``track`` can be played up to ``ready_s``."""
+        over = [each for each in self._searches if each[0] == track and each[1] < ready_s]
+        for each in over:
+            del self._searches[each]
 
     def __repr__(self) -> str:
-        found = ", ".join(f"{name} {s.at_s:g} s" for name, s in self._searches.items())
+        found = ", ".join(f"{track} {at_s:g} s" for track, at_s in self._searches)
         return f"<Availability, searching for {found or 'nothing'}>"
 
     def failed(
@@ -73,12 +77,12 @@ class Availability:
         Returns:
             The search for them; a new one if they were not searched for before.
         """
-        search = self._searches.get(want.track)
-        if search is None or search.at_s != at_s:
-            until_s = -math.inf
+        search = self._searches.get((want.track, at_s))
+        if search is None:
+            until_s = asked_s + STARTUP_RATIO * self._patience_s
             if buffer_s is not None:
                 until_s = max(asked_s + self._patience_s, now_s + buffer_s)
-            search = self._searches[want.track] = Search(at_s, until_s, what)
+            search = self._searches[want.track, at_s] = Search(at_s, until_s, what)
         search.tries[want.kind] += 1
         search.playlists.add(want.playlist)
         return search

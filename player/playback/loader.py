@@ -98,13 +98,14 @@ class Loader:
 
     def next_time_s(self) -> float:
         """When to ``work`` and ``plan`` though nothing arrives; inf: never."""
-        return min(
+        next_s = min(
             self._reconsider_at_s,
-            self._steer_at_s,
             self.book.next_time_s(),
             self._agenda.next_time_s(self._playback, self.now_s),
             self._reloading.next_time_s(self.now_s),
         )
+        # Steering alone keeps no session alive.
+        return min(next_s, self._steer_at_s) if next_s < math.inf else math.inf
 
     @property
     def edge_s(self) -> float:
@@ -128,6 +129,7 @@ class Loader:
 
     def _fetch(self, request: Request) -> None:
         want = request.want
+        request.has_alternative = self._source.has_other_way(want)
         self._recorder.add_fetch(request)
         url = with_directives(self._renewal.update_url(want.url), want.directives)
         self.actions.append(Fetch(request.request_id, want, url, request.attempt))
@@ -254,6 +256,8 @@ class Loader:
             self._recorder.add_note(f"{shown}: {exc}; passed over", self.now_s)
         if source.pathway != before:
             self._recorder.add_note(f"pathway {source.pathway} from now on", self.now_s)
+            self._fetch_all(source.look_elsewhere())
+            self._begin_when_known()
 
     def _note_what_was_found(self) -> None:
         for note in self._source.notes:
@@ -285,7 +289,6 @@ class Loader:
             self._reconsider_at_s = math.inf
             self._recorder.set_rung(self._agenda.segments_until(want.end_s), want.rung)
         self._agenda.add(want)
-        self._recovery.found(want)
         self._update_playable()
         self._recorder.add_buffer(
             want.track, now_s=self.now_s, before_s=before_s, buffer_s=self._buffer_s
@@ -296,6 +299,7 @@ class Loader:
     def _update_playable(self) -> None:
         if not self._agenda.has_begun:
             return
+        self._recovery.found()
         agenda, is_apart = self._agenda, self._config.has_own_buffers
         changes = self._playback.media_ready(
             agenda.sound_s if is_apart else agenda.ready_s,

@@ -118,9 +118,10 @@ class Recovery:
                 return self._give_up(_tell(search, want.kind, failure), time_s, now_s)
         return Outcome(renew=verdict.action == "renew")
 
-    def found(self, want: Want) -> None:
-        """A segment is here: what it was searched for is over."""
-        self._availability.found(want.track)
+    def found(self) -> None:
+        """More can be played: searches for it are over."""
+        for track in self._agenda.tracks():
+            self._availability.found(track.name, track.ready_s)
 
     def forgive(self, now_s: float) -> None:
         """What was left out for long enough may be used again."""
@@ -207,7 +208,9 @@ class Recovery:
             if (each.want.kind, each.want.track) == ("segment", want.track)
             and (want.resource in each.want.needs or (is_behind and each.want.end_s > time_s))
         ]
-        self._book.drop(lambda each: each.kind == "segment" and each.track == want.track)
+        self._book.drop(
+            lambda each: (each.kind, each.track) == ("segment", want.track) and each.end_s > time_s
+        )
         self._agenda.release(want, time_s, not_before_s)
         return Outcome(stale=tuple(stale))
 

@@ -30,6 +30,8 @@ class Request:
     start_s: float
     first_byte_s: float = math.nan
     newest_byte_s: float = math.nan
+    has_alternative: bool = False
+    """The same can be had elsewhere at once, so that silence is not waited out."""
     """When bytes came last, as far as is known; nan before the first."""
     received_bytes: float = 0.0
     final_url: str = field(default="", repr=False)
@@ -137,7 +139,7 @@ class RequestBook:
             elif self.is_idle(request, now_s):
                 yield request, f"no byte for {self._config.idle_limit_s:g} s"
             elif self._limit_s(request) <= now_s + INSTANT_S:
-                yield request, f"no byte after {self._config.first_byte_limit_s:g} s"
+                yield request, f"no byte after {self._first_byte_limit_s(request):g} s"
 
     def is_idle(self, request: Request, now_s: float) -> bool:
         """Whether its body came to a halt so long ago that it is given up."""
@@ -158,5 +160,9 @@ class RequestBook:
     def _limit_s(self, request: Request) -> float:
         total_s = request.start_s + self._config.total_limit_s
         if math.isnan(request.newest_byte_s):
-            return min(total_s, request.start_s + self._config.first_byte_limit_s)
+            return min(total_s, request.start_s + self._first_byte_limit_s(request))
         return min(total_s, request.newest_byte_s + self._config.idle_limit_s)
+
+    def _first_byte_limit_s(self, request: Request) -> float:
+        limit_s = self._config.first_byte_limit_s
+        return min(limit_s, self._config.failover_limit_s) if request.has_alternative else limit_s

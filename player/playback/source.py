@@ -222,6 +222,14 @@ class Source:
         """Where ``rung`` is had now."""
         return self.pathways.choose(self._rungs[rung].places)
 
+    def has_other_way(self, want: Want) -> bool:
+        """Whether ``want`` can be had at the same rung from a server that has not failed."""
+        place = self.place_of(want.playlist) if want.playlist else None
+        if place is None:
+            return False
+        places = next(rung.places for rung in self._rungs if place in rung.places)
+        return len(places) > 1 and self.pathways.elsewhere(place, places) is not None
+
     def place_of(self, playlist: str) -> Place | None:
         """The first place with this media playlist."""
         places = (place for rung in self._rungs for place in rung.places)

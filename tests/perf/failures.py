@@ -211,8 +211,7 @@ class Site:
             if fault.page:
                 return web.Response(text="<html>down</html>", headers=cors)
             if not fault.status:
-                assert request.transport is not None
-                request.transport.abort()
+                _cut(request)
             headers = {**cors, **({"Retry-After": fault.retry_after} if fault.retry_after else {})}
             return web.Response(status=fault.status or 500, headers=headers)
         if name.endswith(".m4s"):
@@ -222,8 +221,7 @@ class Site:
             response = web.StreamResponse(headers={**cors, "Content-Length": str(len(body))})
             await response.prepare(request)
             await response.write(body[: len(body) // 2])
-            assert request.transport is not None
-            request.transport.abort()
+            _cut(request)
             return response
         return web.Response(body=body, headers={**cors, "Content-Type": kind})
 
@@ -263,6 +261,11 @@ class Site:
                     mark = "" if row.ways == "redundant" else f',PATHWAY-ID="{host}"'
                     lines += [moved + mark, base + found[index + 1]]
         return "\n".join(lines) + "\n"
+
+
+def _cut(request: web.Request) -> None:
+    if request.transport is not None:  # None: the player has gone
+        request.transport.abort()
 
 
 def _media(text: str, row: Row, has_gap: bool) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from player.playback.actions import Want
 from player.playback.availability import Availability, Search
 
@@ -20,13 +18,22 @@ def fail(
     return found.failed(want, at_s, what="x", asked_s=asked_s, now_s=now_s, buffer_s=buffer_s)
 
 
-def test_before_playback_only_tries_count() -> None:
+def test_before_playback_patience_is_half_as_long() -> None:
     found = Availability(20.0)
     for tries in (1, 2):
         search = found.failed(VIDEO, 0.0, what="x", asked_s=1.0, now_s=2.0, buffer_s=None)
-        assert (search.until_s, search.tries["segment"]) == (-math.inf, tries)
+        assert (search.until_s, search.tries["segment"]) == (11.0, tries)
     assert found.playlists == {"v"}
-    found.found("video")
+
+
+def test_a_search_is_over_when_its_media_can_be_played() -> None:
+    """Not when the next segment is here, while what it needs is not."""
+    found = Availability(20.0)
+    fail(found, VIDEO, 4.0, (5.0, 6.0), 0.0)
+    found.found("video", 4.0)
+    found.found("audio", 8.0)
+    assert found.playlists == {"v"}
+    found.found("video", 8.0)
     assert found.playlists == set()
 
 
@@ -55,4 +62,4 @@ def test_each_piece_and_each_track_has_its_own_budget() -> None:
     assert (audio.until_s, audio.tries["segment"]) == (27.0, 1)
     later = fail(found, VIDEO, 12.0, (30.0, 31.0), 0.0)
     assert (later.until_s, later.tries["segment"]) == (50.0, 1)
-    assert repr(found) == "<Availability, searching for video 12 s, audio 8 s>"
+    assert repr(found) == "<Availability, searching for video 8 s, audio 8 s, video 12 s>"

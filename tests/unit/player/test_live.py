@@ -188,7 +188,8 @@ def test_media_that_stay_useless_end_the_session() -> None:
     """After as many tries as any other request."""
     wrong = lambda want: Reply(9.0 if want.kind == "key" else 0.01, cut_bytes=want.segment == 0)  # noqa: E731
     shape = Shape(variants=("v.m3u8",), key="key", init="init")
-    log = run_jumping(driver(shape, wrong, PlayerConfig(attempts=3)).run())
+    config = PlayerConfig(attempts=3, patience_s=0.0)
+    log = run_jumping(driver(shape, wrong, config).run())
     why = log.records[-1]["why"]
     assert why.startswith("error: v.m3u8.0.m4s: segment 0: encrypted segment: ")
     assert why.endswith(" after 3 attempts")
