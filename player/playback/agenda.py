@@ -26,7 +26,7 @@ from player.playback.room import (
     wait_to_lead_s,
 )
 from player.playback.source import Source
-from player.playback.states import Playback
+from player.playback.states import Playback, Skipped
 from player.playback.timeline import LOOKUP_TOLERANCE_S, SegmentRef, Timeline
 from player.playback.tracks import Track
 
@@ -57,6 +57,8 @@ class Agenda:
         """The rung of the newest video that was asked for."""
         self.chosen_rung = 0
         """What it chose last, whatever stands in for it."""
+        self.has_media = False
+        """Whether any segment was fetched."""
         self.end_s = math.inf
         """Where what can be had ends, when that is not all."""
         self._source = source
@@ -122,6 +124,7 @@ class Agenda:
         if self.is_behind(want):
             self.track(want.track).mark(want.end_s, is_here=True)
         elif want.kind == "segment":
+            self.has_media = True
             self.track(want.track).add(want.end_s, want.needs, want.rung)
             self._pass_audio_within_video()
             if self.next_segment is None and self._grid.is_ended:
@@ -383,16 +386,45 @@ class Agenda:
 
     def rung_for_video(self, rung: int, now_s: float) -> int | None:
         """``rung``, or the nearest that has the next video, or whose playlist may tell of it."""
-        nearest = list(self._source.nearest_rungs(rung))
+        nearest, is_gap = self._source.nearest_rungs(rung), False
         open_rungs = [each for each in nearest if self._source.may_tell("video", each, now_s)]
         for each in nearest:
+            ref = self.find("video", each)
+            is_gap |= ref is not None and ref.is_gap
+            if is_gap and self._source.is_out(each):
+                continue  # its playlist may tell, but was not to be had
             # Any other playlist of a live stream may be out of date, which is no reason to ask.
             is_worth_asking = each == rung or not self._source.follows(
                 self._source.playlist_url("video", each)
             )
-            if self.find("video", each) or (each in open_rungs and is_worth_asking):
+            if (ref and not ref.is_gap) or (not ref and each in open_rungs and is_worth_asking):
                 return each
-        return open_rungs[0] if open_rungs else None
+        return open_rungs[0] if open_rungs and not is_gap else None
+
+    def gap_in_video(self, rung: int) -> tuple[SegmentRef, int] | None:
+        """What every rung lists next in name only, and the rung nearest to ``rung`` that does."""
+        for each in self._source.nearest_rungs(rung):
+            ref = self.find("video", each)
+            if ref is not None and ref.is_gap:
+                return ref, each
+        return None
+
+    def skip(self, ref: SegmentRef, track: TrackName, rung: int) -> Skipped:
+        """Do without the next segment of ``track``, which must not be fetched."""
+        here, start_s = self.track(track), self.track(track).fetched_s
+        hidden = self.segments_until(ref.end_s) if track == "video" else range(0)
+        # What is heard goes on without a picture, but no picture without what is heard.
+        is_heard_apart = self._audio is not None and self._source.has_audio(rung)
+        is_hole = track == "audio" or not is_heard_apart
+        here.add(ref.end_s, frozenset(), rung)
+        if track == "video":
+            self.choice = None
+            self._pass_audio_within_video()
+            if self.next_segment is None and self._grid.is_ended:
+                here.end_here()
+        for each in self.tracks():
+            each.update(self._have)
+        return Skipped(start_s, ref.end_s, hidden, is_hole)
 
     def needs(self, ref: SegmentRef, track: TrackName, rung: int) -> Iterator[Want]:
         """What must be here before ``ref`` can be played: keys, initialisation section."""

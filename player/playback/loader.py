@@ -322,7 +322,8 @@ class Loader:
         if self._agenda.has_begun:
             if not self._config.has_own_buffers:
                 self._plan_audio()
-            self._plan_video()
+            while self._plan_video():
+                pass
             self._plan_audio()
 
     @property
@@ -340,53 +341,78 @@ class Loader:
         self._fetch(self.book.open(Want(kind="steering", url=url), self.now_s))
 
     def _plan_audio(self) -> None:
-        rung = self._agenda.audio_rung(self.now_s)
-        if rung is None:
-            return
-        playlist = self._source.playlist_for("audio", rung)
-        if playlist is not None:
-            self._fetch_once(playlist)
-            return
-        ref = self._agenda.find("audio", rung)
-        if ref is None:
-            if not self._agenda.may_grow("audio", rung):  # it lists no more
-                self._agenda.track("audio").end_here()
-                self._update_playable()
-        elif self._agenda.is_audio_due(ref, self._playback, self.now_s):
-            self._ask_for_segment(ref, "audio", ref.index, -1)
+        while (rung := self._agenda.audio_rung(self.now_s)) is not None:
+            playlist = self._source.playlist_for("audio", rung)
+            if playlist is not None:
+                self._fetch_once(playlist)
+                return
+            ref = self._agenda.find("audio", rung)
+            if ref is None:
+                if not self._agenda.may_grow("audio", rung):  # it lists no more
+                    self._agenda.track("audio").end_here()
+                    self._update_playable()
+                return
+            if not self._agenda.is_audio_due(ref, self._playback, self.now_s):
+                return
+            if not ref.is_gap:
+                self._ask_for_segment(ref, "audio", ref.index, -1)
+                return
+            self._skip(ref, "audio", rung)
 
-    def _plan_video(self) -> None:
+    def _skip(self, ref: SegmentRef, track: TrackName, rung: int) -> None:
+        """Do without a segment that is there in name only.
+
+        Raises:
+            PlaybackError: all are.
+        """
+        skipped = self._agenda.skip(ref, track, rung)
+        self._playback.skip(skipped)
+        what = "sound" if track == "audio" else "picture"
+        self._recorder.add_note(
+            f"no {what} from {skipped.start_s:g} to {skipped.end_s:g} s: EXT-X-GAP", self.now_s
+        )
+        if self._agenda.is_all_asked and not self._agenda.has_media:
+            raise PlaybackError("every segment is an EXT-X-GAP; nothing to play")
+        self._update_playable()
+
+    def _plan_video(self) -> bool:
+        """Ask for the next video, if it is time to; True when it was skipped."""
         agenda = self._agenda
         if agenda.is_free_for_video and self._reloading.join_again(self.now_s):
             self._note_what_was_found()
         segment = agenda.next_segment
         if not agenda.is_free_for_video or segment is None:
-            return
+            return False
         choice = agenda.choice
         if choice is None:
             if agenda.is_full(self._playback, self.now_s):
-                return
+                return False
             choice = self._choose(segment)
             choice = agenda.replace_lower(choice, self._playback, self.now_s)
         if choice.not_before_s > self.now_s + INSTANT_S:
-            return
+            return False
         if agenda.wait_for_choice_s(choice, self._playback, self.now_s) > INSTANT_S:
-            return
+            return False
         rung = agenda.rung_for_video(choice.rung, self.now_s)
+        gap = agenda.gap_in_video(choice.rung) if rung is None else None
+        if gap is not None:
+            self._skip(gap[0], "video", gap[1])
+            return True
         if rung is None:
             if self._source.broadcast is not None:  # a newer version of a playlist may tell
-                return
+                return False
             raise PlaybackError(f"no rung has segment {segment}")
         playlist = self._source.playlist_for("video", rung)
         if playlist is not None:
             self._fetch_once(playlist)
-            return
+            return False
         ref = agenda.find("video", rung)
         if ref is None:  # not in the version of its playlist that is here
             self._fetch_all(self._source.newer("video", rung, self.now_s))
-            return
+            return False
         agenda.choice, agenda.asked_rung = None, rung
         self._ask_for_segment(ref, "video", choice.segment, rung)
+        return False
 
     def _ask_for_segment(self, ref: SegmentRef, track: TrackName, segment: int, rung: int) -> None:
         for need in self._agenda.needs(ref, track, rung):

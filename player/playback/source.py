@@ -222,6 +222,10 @@ class Source:
         """Where ``rung`` is had now."""
         return self.pathways.choose(self._rungs[rung].places)
 
+    def is_out(self, rung: int) -> bool:
+        """Whether something of ``rung`` could not be had, wherever it may be."""
+        return self.pathways.is_out(self.place(rung))
+
     def has_other_way(self, want: Want) -> bool:
         """Whether ``want`` can be had at the same rung from a server that has not failed."""
         place = self.place_of(want.playlist) if want.playlist else None

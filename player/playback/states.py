@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from player.playback import playhead
 from player.playback.playhead import Playhead, Thresholds
@@ -57,6 +57,17 @@ class SegmentStart:
     segment: int
 
 
+class Skipped(NamedTuple):
+    """Media that nobody has."""
+
+    start_s: float
+    end_s: float
+    segments: range
+    """Those that are not shown."""
+    is_hole: bool
+    """Nothing is played there; else what is heard goes on without a picture."""
+
+
 class Playback:
     """The playhead of one session."""
 
@@ -72,6 +83,10 @@ class Playback:
         self._now_s = 0.0
         self._starts: list[float] = []
         self._shown = -1
+        self._holes: list[tuple[float, float]] = []
+        """Of the media timeline, in order: they take no time to play."""
+        self._hidden: set[int] = set()
+        """Segments without a picture."""
 
     def __repr__(self) -> str:
         return (
@@ -91,6 +106,25 @@ class Playback:
         """
         self._starts = [0.0, *accumulate(durations_s)]
 
+    def skip(self, skipped: Skipped) -> None:
+        """Some media ahead are not to be had; where nothing is heard playback jumps over them."""
+        self._hidden.update(skipped.segments)
+        if skipped.is_hole:
+            self._holes.append((skipped.start_s, skipped.end_s))
+
+    def _played_s(self, media_s: float) -> float:
+        """How long it takes to play the media up to ``media_s``: less by its holes."""
+        skipped_s = (min(end_s, media_s) - start_s for start_s, end_s in self._holes)
+        return media_s - sum(each_s for each_s in skipped_s if each_s > 0)
+
+    def _media_s(self, played_s: float) -> float:
+        """Where on the media timeline playback is after ``played_s`` of media."""
+        media_s = played_s
+        for start_s, end_s in self._holes:
+            if media_s >= start_s:
+                media_s += end_s - start_s
+        return media_s
+
     def need_at_least(self, least_s: float) -> None:
         """To start or resume needs at least so much; told before media arrive."""
         self._thresholds = playhead.at_least(self._thresholds, least_s)
@@ -98,7 +132,7 @@ class Playback:
 
     def playhead_s(self, now_s: float) -> float:
         """Media time on screen."""
-        return playhead.playhead_s(self._head, now_s)
+        return self._media_s(playhead.playhead_s(self._head, now_s))
 
     def buffer_s(self, now_s: float) -> float:
         """Media seconds ready ahead of the playhead; of the picture, if that ends apart."""
@@ -110,7 +144,8 @@ class Playback:
         self, now_s: float, *, fetched_s: float, next_s: float, max_buffer_s: float
     ) -> float:
         """Seconds until ``next_s`` more media fit; see ``playhead.wait_for_room_s``."""
-        return playhead.wait_for_room_s(self._head, now_s, fetched_s, next_s, max_buffer_s)
+        played_s = self._played_s(fetched_s)
+        return playhead.wait_for_room_s(self._head, now_s, played_s, next_s, max_buffer_s)
 
     def next_change_s(self) -> float:
         """When the state will change if nothing arrives; inf when it will not."""
@@ -149,8 +184,8 @@ class Playback:
         ``advance(now_s)`` first; the changes returned happened at ``now_s``.
         """
         self._is_complete = complete
-        self._sound_s = ready_s
-        self._picture_s = picture_s
+        self._sound_s = self._played_s(ready_s)
+        self._picture_s = None if picture_s is None else self._played_s(picture_s)
         self._add(now_s)
         return self.advance(now_s)
 
@@ -200,12 +235,19 @@ class Playback:
         assert self.state == TRANSITIONS[before, cause]
         return StateChange(head.since_s, before, self.state, cause)
 
+    def _is_hidden(self, segment: int) -> bool:
+        start_s = self._starts[segment]
+        return segment in self._hidden or any(a <= start_s < b for a, b in self._holes)
+
     def _segments_shown(self, now_s: float) -> list[StateChange | SegmentStart]:
         """Segments whose first frame is reached by ``now_s`` with media behind it."""
         shown: list[StateChange | SegmentStart] = []
         while self._shown + 2 < len(self._starts):
             # Compared as the time that is logged: as media time it could round past now_s.
-            start_s = self._starts[self._shown + 1]
+            if self._is_hidden(self._shown + 1):
+                self._shown += 1
+                continue
+            start_s = self._played_s(self._starts[self._shown + 1])
             shown_at_s = playhead.shown_at_s(self._head, start_s)
             if shown_at_s > now_s:
                 break

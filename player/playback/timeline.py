@@ -53,6 +53,8 @@ class SegmentRef:
     bitrate_bps: float | None
     init: InitRef | None
     key: KeyUse | None
+    is_gap: bool = False
+    """There in name only (EXT-X-GAP): it must not be fetched."""
 
 
 class Timeline:
@@ -203,6 +205,7 @@ def timeline_of(
                 bitrate_bps=segment.bitrate_kbps * 1000.0 if segment.bitrate_kbps else None,
                 init=needs.init(segment.map),
                 key=needs.key(segment),
+                is_gap=segment.gap,
             )
             for index, segment in enumerate(listed)
         ],
