@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -41,6 +42,8 @@ MOST_RECORDS = 20_000
 
 SAME_END_S = 0.25
 """Rungs of other lengths may end so much earlier."""
+
+GAP = re.compile(r"no (?:picture|sound) from (\S+) to (\S+) s: EXT-X-GAP")
 
 ELSEWHERE = "http://c.test/moved/film/"
 
@@ -288,10 +291,16 @@ def _time(script: Script, log: SessionLog) -> list[str]:
         found.append(f"segments shown in the order {played}")
     if qoe.ended == "complete" and not script.title.is_live:
         whole_s = log.provenance["duration_s"]
-        # The last segment of another rung may reach further.
-        if qoe.played_s < whole_s - SAME_END_S:
+        # The last segment of another rung may reach further; gaps may take no time.
+        if qoe.played_s < whole_s - SAME_END_S - _gaps_s(log):
             found.append(f"complete after {qoe.played_s} s of {whole_s} s")
     return found
+
+
+def _gaps_s(log: SessionLog) -> float:
+    """How much of the title is there in name only, as the log says."""
+    told = (GAP.fullmatch(record["text"]) for record in log.of("note"))
+    return sum(float(gap[2]) - float(gap[1]) for gap in told if gap is not None)
 
 
 __all__ = ["Clock", "Erratic", "Script", "play", "problems", "random_script"]
