@@ -51,9 +51,13 @@ def plain_values(values: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _plain_values(values: Mapping[Any, Any], depth: int) -> dict[str, Any]:
     return {
-        str(name): "-" if _SECRET.search(str(name)) else _plain(value, depth)
+        str(name): "-" if _is_secret(str(name), value) else _plain(value, depth)
         for name, value in values.items()
     }
+
+
+def _is_secret(name: str, value: object) -> bool:
+    return isinstance(value, str) and _SECRET.search(name) is not None
 
 
 _NOTHING = object()

@@ -266,7 +266,13 @@ def replay(
             raise LogFormatError(
                 "the log names no algorithm: playback never began; nothing to replay"
             )
-        algorithm = registry.load(name, **past.get("params", {}))
+        try:
+            algorithm = registry.load(name, **past.get("params", {}))
+        except AlgorithmError as exc:
+            raise AlgorithmError(
+                f"the log was made with an algorithm that is not registered here ({exc}); give it: "
+                "replay(log, algorithm=...)"
+            ) from exc
     kept = {name: past[name] for name in KEPT_AT_REPLAY if name in past}
     source = recorded_source(log)
     session = PlaybackSession(

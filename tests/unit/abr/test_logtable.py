@@ -10,7 +10,8 @@ from abr.errors import ToolMissingError
 from abr.log import SessionLog
 from abr.logtable import REQUEST_COLUMNS, data_frame, records_of, requests_of
 from player.drivers.virtual import VirtualResponse
-from tests.fakes.titles import FakeTitle, play_fake
+from tests.fakes.livestream import FakeLive, play_live
+from tests.fakes.titles import FakeTitle, fixed, play_fake
 
 
 def fails_once() -> FakeTitle:
@@ -38,8 +39,10 @@ def test_a_field_of_a_log_has_one_type_in_all_kinds_of_record() -> None:
     log = play_fake(fails_once())
     assert {"wake", "failed", "decision", "abort"} - {r["e"] for r in log.records} <= {"abort"}
     log.add("abort", log.records[-1]["t"], id=99, why="timeout", received_bytes=1.0)
+    live = play_live(FakeLive(), algorithm=fixed(0), until_s=30.0)
+    assert {"live", "wake"} <= {record["e"] for record in live.records}
     types: dict[str, set[type]] = {}
-    for record in log.records:
+    for record in [*log.records, *live.records]:
         for name, value in record.items():
             types.setdefault(name, set()).add(type(value))
     assert {name: kinds for name, kinds in types.items() if len(kinds) > 1} == {}

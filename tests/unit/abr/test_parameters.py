@@ -117,9 +117,9 @@ def test_values_that_refer_to_themselves_end() -> None:
 
 def test_secrets_among_parameters_are_not_recorded() -> None:
     """An algorithm that asks a service has its key."""
-    assert plain_values({"api_key": "x", "authToken": "y", "password": "z", "keyframe": 1}) == {
+    assert plain_values({"api_key": "x", "authToken": "y", "password": "z", "tokens_per_s": 1}) == {
         "api_key": "-",
         "authToken": "-",
         "password": "-",
-        "keyframe": 1,
+        "tokens_per_s": 1,
     }

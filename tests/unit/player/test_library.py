@@ -13,7 +13,7 @@ from abr.decision import Decision, Observation
 from abr.errors import AlgorithmError, MissingFileError, PlaybackError, TraceFormatError
 from abr.media import constant_presentation
 from abr.trace import Trace
-from player import PlayerConfig, simulate, simulate_many
+from player import PlayerConfig, replay, simulate, simulate_many
 from player.drivers.live import LiveDriver
 from player.playback.actions import Want
 from player.playback.session import PlaybackSession
@@ -72,6 +72,13 @@ def test_parameters_of_a_partial_are_in_the_log() -> None:
     log = simulate(PRESENTATION, trace=FAST, algorithm=functools.partial(Counting, first=2))
     assert log.provenance["params"] == {"first": 2}
     assert log.provenance["algorithm"] == "Counting"
+
+
+def test_a_replay_of_ones_own_algorithm_says_what_it_needs() -> None:
+    log = simulate(PRESENTATION, trace=FAST, algorithm=Counting)
+    with pytest.raises(AlgorithmError, match=r"not registered here.*replay\(log, algorithm="):
+        replay(log)
+    assert replay(log, algorithm=Counting).records == log.records
 
 
 def test_a_reason_without_a_name_is_recorded_as_text() -> None:
