@@ -22,7 +22,7 @@ from player.api import play, simulate
 from player.config import PlayerConfig
 from transcode.files.reader import read_index, read_playlist
 from transcode.packaging.index import PresentationIndex
-from transcode.packaging.layout import MULTIVARIANT, PLAYLIST
+from transcode.packaging.layout import LICENCE, MULTIVARIANT, PLAYLIST
 from transcode.playlist import MultivariantPlaylist
 
 LIVE, SIMULATED = "abr play", "abr simulate"
@@ -192,6 +192,7 @@ class Comparison:
         )
 
     def _plan(self, player: str, trace: Trace, rung: int, *, is_calibrating: bool = False) -> Plan:
+        sealed = self._index.encryption
         rates_bps = None if rung < 0 else (self._rates_bps[rung] - 1, self._rates_bps[rung] + 1)
         return Plan(
             player=player,
@@ -200,6 +201,7 @@ class Comparison:
             rates_bps=rates_bps,
             seconds=self._seconds,
             rtt_s=self._rtt_s,
+            licence=LICENCE if sealed is not None and not sealed.is_whole else "",
         )
 
     async def _watch(self, chromium: Chromium, url: str, plan: Plan) -> Watched:

@@ -63,6 +63,8 @@ class Plan:
     seconds: float = 60.0
     """From the request to play to its end."""
     rtt_s: float
+    licence: str = ""
+    """Where keys of encrypted samples are asked for, relative to the playlist; empty: nowhere."""
     config: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the player."""
 
@@ -167,6 +169,7 @@ class Chromium:
             "rung": plan.rung,
             "rates": plan.rates_bps,
             "seconds": plan.seconds,
+            "licence": plan.licence,
             "config": dict(plan.config),
         }
         link.start_clock()

@@ -84,6 +84,10 @@ const players = {
     begin(plan) {
       const config = { ...plan.config };
       if (plan.rung >= 0) config.startLevel = plan.rung;
+      if (plan.licence) {
+        config.emeEnabled = true;
+        config.drmSystems = { "org.w3.clearkey": { licenseUrl: new URL(plan.licence, plan.url).href } };
+      }
       const hls = new Hls(config);
       const on = (kind, run) => hls.on(Hls.Events[kind], (_, data) => run(data));
       const about = ({ frag, part }) => {
