@@ -54,6 +54,9 @@ _TELLING = re.compile(
 )
 """Names in a path (``;name=value``) whose values are secrets however short."""
 _LONG_VALUE = 12
+_LEAST_SECRET = 6
+"""A variable of fewer characters is no secret, and would be found in names that were shown before:
+one file would get two names, which no replay could follow."""
 
 
 class Redactor:
@@ -133,7 +136,10 @@ class Redactor:
         """The value of a variable, which may come to stand anywhere in a URL."""
         if "=" in value:
             return re.sub(r"(?<==)[^&]+", lambda found: self._found_anywhere(found[0]), value)
-        return self.url(value) if "/" in value or ":" in value else self._found_anywhere(value)
+        if "/" in value or ":" in value:
+            return self.url(value)
+        is_short = len(value) < _LEAST_SECRET and not _IS_STAND_IN.fullmatch(value)
+        return value if is_short else self._found_anywhere(value)
 
     def put_argument(self, name: str) -> None:
         """The value of an argument of a URL that was seen may stand anywhere from now on."""

@@ -205,6 +205,14 @@ class Agenda:
         return is_heard or (audio is not None and audio.is_playable)
 
     @property
+    def standing(self) -> str:
+        """How far each track has come, for people."""
+        if not self.has_begun:
+            return "no playlist that can be had tells what to play"
+        tracks = " and ".join(f"{t.name} from {t.fetched_s:.1f} s on" for t in self.tracks())
+        return f"no playlist that can be had lists {tracks}"
+
+    @property
     def tail_note(self) -> str:
         """What to tell of sound that goes on after the picture; empty: nothing."""
         if self._audio is None or not math.isfinite(self._audio.end_s):

@@ -125,6 +125,11 @@ class Loader:
             want, self._source, self._agenda, playhead_s=playhead_s, now_s=self.now_s
         )
 
+    @property
+    def standing(self) -> str:
+        """How far playback has come, for people."""
+        return self._agenda.standing
+
     # --- requests --------------------------------------------------------------
 
     def _fetch(self, request: Request) -> None:

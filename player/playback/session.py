@@ -258,15 +258,16 @@ class PlaybackSession:
     def _set_wake(self, wake_at_s: float) -> None:
         is_viewers_turn = self._playback.state == "paused"
         if math.isinf(wake_at_s) and not self._loader.book.active and not is_viewers_turn:
-            # No driver would ever call again. No playback is known to come here.
-            self._end("error: the player waits for nothing; this is a fault of abr, report it")
+            # No driver would ever call again: what is listed leads nowhere.
+            self._end(f"error: nothing is left to wait for: {self._loader.standing}")
         elif wake_at_s != self._wake_at_s:
             self._wake_at_s = wake_at_s
             self._loader.actions.append(WakeAt(wake_at_s))
 
     def _next_wake_s(self) -> float:
         wake_at_s = self._loader.next_time_s()
-        if self._playback.state != "playing" or self._loader.is_all_here:
+        is_idle = math.isinf(wake_at_s) and not self._loader.book.active
+        if self._playback.state != "playing" or self._loader.is_all_here or is_idle:
             wake_at_s = min(wake_at_s, self._playback.next_change_s())
         return max(wake_at_s, self._now_s)
 

@@ -11,8 +11,9 @@ is looked up by media time. A playlist that arrives again replaces what it broug
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -62,6 +63,7 @@ class Source:
         self.grid: Timeline | None = None
         """The segments that the presentation is told in: the video's that was loaded first."""
         self._rungs: list[Rung] = []
+        self._early: list[tuple[Callable[..., object], Want, MediaPlaylist]] = []  # live or not?
         self._timelines: dict[str, Timeline] = {}
         """By the URL of their playlists, as those tell them."""
         self._on_grid: dict[str, Timeline] = {}
@@ -168,13 +170,18 @@ class Source:
             return self.first_playlists()
         if want.kind == "multivariant":
             self._rungs = [lone_rung(playlist, url=want.url)]
-        if self.broadcast is None and self.grid is None and may_grow(playlist):
-            self.broadcast = Broadcast()
+        version = replace(playlist, start=playlist.start or self._start)
+        arrive = partial(Broadcast.take, url=url, asked_s=asked_s, now_s=now_s)
+        if self.grid is None and self.broadcast is None:
+            self._early.append((arrive, want, version))
+            if may_grow(playlist):
+                self.broadcast = Broadcast()
+                for earlier, *what in self._early[:-1]:  # sound that came before its picture
+                    earlier(self.broadcast, *what)
         if self.broadcast is None:
             self._take_media(want, playlist, url, shown)
         else:
-            version = replace(playlist, start=playlist.start or self._start)
-            self.broadcast.take(want, version, url=url, asked_s=asked_s, now_s=now_s)
+            arrive(self.broadcast, want, version)
             self._update_live(self.broadcast)
         return ()
 
@@ -365,7 +372,7 @@ class Source:
         """What is known of rungs, from whichever of their places it came."""
         for number, rung in enumerate(self._rungs):
             urls = (place.video_url for place in (self.place(number), *rung.places))
-            known = (each for url in urls if (each := self._video_at(url)) is not None)
+            known = (each for url in urls if (each := self._video_at(url)) and each.segments)
             if timeline := next(known, None):
                 yield number, timeline
 

@@ -91,6 +91,8 @@ class Timeline:
 
     def index_at(self, time_s: float) -> int | None:
         """The segment to fetch for media from ``time_s`` on; None past the end."""
+        if not self.segments:
+            return None
         index = max(0, bisect_right(self._starts_s, time_s) - 1)
         segment = self.segments[index]
         if segment.end_s - time_s <= _tolerance_s(segment):
@@ -124,6 +126,8 @@ class Timeline:
         Lengths may differ by some milliseconds each, and over many segments ends drift apart. The
         last segment may be of any length, or one of the two may go on longer.
         """
+        if not (self.segments and grid.segments):
+            return self
         pairs = list(zip(self.segments, grid.segments, strict=False))
         are_near = [
             abs(own.duration_s - other.duration_s) <= SAME_BOUNDARY_S for own, other in pairs

@@ -126,7 +126,7 @@ def check_ending(log: SessionLog, paused_s: float = 0.0) -> str:
     assert last["e"] == "ended"
     assert last["t"] < LATEST_S + paused_s
     assert last["why"] == "complete" or last["why"].startswith("error: ")
-    assert "waits for nothing" not in last["why"]
+    assert "nothing is left to wait for" not in last["why"]
     return str(last["why"])
 
 
@@ -323,4 +323,4 @@ def test_a_session_that_waits_for_nothing_ends_and_says_so(
     """
     monkeypatch.setattr(Loader, "_begin_when_known", lambda _loader: None)
     log, _ = play_shape(Shape())
-    assert log.records[-1]["why"].startswith("error: the player waits for nothing")
+    assert log.records[-1]["why"].startswith("error: nothing is left to wait for: no playlist that")

@@ -20,7 +20,8 @@ from tests.scripts.title import Title
 from tests.unit.transcode.test_fragments import AAC, init_section
 from transcode.encryption import encrypt
 
-INIT, MEDIA, STREAM = init_section(AAC), b"\0\0\0\x64moof" + bytes(92), b"\x47" + bytes(187)
+INIT, STREAM = init_section(AAC), b"\x47" + bytes(187)
+MEDIA = b"\0\0\0\x08moof" + b"\0\0\0\x5cmdat" + bytes(84)
 KEY = bytes(range(16))
 PAGE = b"<!DOCTYPE html><title>Sign in</title>"
 

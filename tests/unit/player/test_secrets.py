@@ -328,3 +328,13 @@ def test_ten_thousand_signatures_have_ten_thousand_numbers() -> None:
     names = Redactor()
     assert "xxx" not in redact_playlist(signed, names)
     assert repr(names) == "<Redactor of 10001 secrets>"
+
+
+def test_a_variable_too_short_for_a_secret_is_left_where_it_is() -> None:
+    """Else one file had two names in a log: with the value in it, and before it was known."""
+    names = Redactor()
+    assert names.url("key") == "key"
+    assert names.variable("y") == "y"
+    assert names.url("key") == "key"
+    assert names.variable("s3cret-value") == "(1)"
+    assert names.url("a/s3cret-value/b") == "a/(1)/b"

@@ -109,3 +109,33 @@ def test_what_is_no_media_playlist_is_refused(text: str, error: type[Exception],
     (video,) = learn(source, shape, *source.first_wants)
     with pytest.raises(error, match=what):
         source.take(video, text, url=video.url, shown="x")
+
+
+def test_finished_sound_that_comes_before_a_live_picture_is_kept() -> None:
+    """Nobody knew then that the stream is live; it is not asked for again."""
+    shape = Shape(variants=("v0.m3u8",), audio=("a.m3u8",), video_s=(4.0,) * 4)
+    source = Source(shape.url)
+    video, audio = learn(source, shape, *source.first_wants)
+    learn(source, shape, audio)
+    assert source.presentation is None
+    text = shape.media("v0.m3u8").replace("#EXT-X-PLAYLIST-TYPE:VOD\n", "")
+    live = text.replace("#EXT-X-ENDLIST\n", "")
+    source.take(video, live, url=video.url, shown="x", now_s=1.0)
+    assert source.presentation is not None
+    assert source.timeline("audio", 0) is not None
+
+
+def test_a_rung_that_ends_before_playback_begins_is_none_to_choose() -> None:
+    """EXT-X-START names 7 s of another rung; this one has 2 s."""
+    shape = Shape(video_s=(4.0, 4.0, 1.0), other_s=(("v1.m3u8", (1.0, 1.0)),))
+    source = Source(shape.url)
+    (video,) = learn(source, shape, *source.first_wants)
+    text = shape.media("v0.m3u8")
+    begins = text.replace("#EXTM3U\n", "#EXTM3U\n#EXT-X-START:TIME-OFFSET=-2,PRECISE=YES\n")
+    source.take(video, begins, url=video.url, shown="x")
+    (other,) = [want for want in [source.playlist_for("video", 1)] if want is not None]
+    learn(source, shape, other)
+    timeline = source.timeline("video", 1)
+    assert timeline is not None
+    assert timeline.index_at(0.0) is None
+    assert source.presentation is not None

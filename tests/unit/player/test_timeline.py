@@ -100,3 +100,11 @@ def test_the_ends_of_two_rungs_may_differ(durations_s: list[float], end_s: float
     moved = lasting(*durations_s).aligned_to(lasting(*[2.0] * 100))
     assert moved.segments[98].end_s == 198.0
     assert moved.end_s == pytest.approx(end_s)
+
+
+def test_a_playlist_that_lists_nothing_has_nothing_at_any_time() -> None:
+    """One that ends before where playback begins, say."""
+    nothing = lasting(4.0, 4.0).starting_at(9.0)
+    assert nothing.index_at(0.0) is None
+    assert nothing.aligned_to(lasting(4.0)) is nothing
+    assert lasting(4.0).aligned_to(nothing).segments == lasting(4.0).segments
