@@ -45,6 +45,7 @@ def facts_about(
     if not agenda.has_begun:
         return Facts(now_s=now_s)
     grid = source.grid
+    track = next((t for t in agenda.tracks() if t.name == want.track), agenda.track("video"))
     rung = want.rung if want.track == "video" and want.rung >= 0 else agenda.asked_rung
     segment, following = _listed(want, source, rung)
     rungs = source.ladder
@@ -54,7 +55,7 @@ def facts_about(
         is_live=None if grid is None else not grid.is_ended,
         contents=_contents(rungs[rung]),
         has_audio_apart=source.has_audio(rung),
-        buffered_s=max(agenda.track(want.track or "video").ready_s - playhead_s, 0.0),
+        buffered_s=max(track.ready_s - playhead_s, 0.0),
         segment=segment,
         following=following,
         peak_rates_bps=tuple(each.peak_bps for each in rungs) if has_rates else (),

@@ -67,7 +67,10 @@ class Recorder:
 
     def shorten(self, url: str) -> str:
         """A URL as a log may show it: relative to the playlist's, and without secrets."""
-        return self._names.url(url.removeprefix(self._folder))
+        rest = url.removeprefix(self._folder)
+        # RFC 3986, 4.2: else it would be read as a scheme, a path of its own, or this very file.
+        is_odd = rest[:1] in ("", "/", "?", "#") or ":" in rest.partition("/")[0]
+        return self._names.url(f"./{rest}" if rest != url and is_odd else rest)
 
     def words(self, text: str) -> str:
         """A message as a log may hold it: without the secrets of the URLs it names."""

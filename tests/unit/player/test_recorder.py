@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from abr.decision import Decision, begin
 from abr.media import Presentation, constant_presentation
 from player.config import PlayerConfig
@@ -10,7 +12,7 @@ from player.playback.recorder import Recorder
 from player.playback.requests import Request
 from player.playback.states import SegmentStart, StateChange
 from tests.fakes.titles import TOKEN, URL, fixed
-from transcode.playlist import ByteRange
+from transcode.playlist import ByteRange, resolve
 
 PRESENTATION = constant_presentation([1e6, 2e6], segments=2, segment_s=4.0, title="film")
 FOLDER = URL.removesuffix("multivariant.m3u8")
@@ -27,6 +29,17 @@ def test_urls_are_relative_or_redacted() -> None:
     assert writes.shorten(f"{FOLDER}v0/00001.m4s") == "v0/00001.m4s"
     assert TOKEN not in writes.shorten(f"http://other.test/t/{TOKEN}/film/v0/00001.m4s")
     assert TOKEN not in writes.log.provenance["source"]
+
+
+@pytest.mark.parametrize("name", ["x:1.m3u8", "", "?a", "/b.m3u8", "v0/a:b.m3u8", "#f"])
+def test_what_is_relative_leads_back_to_where_it_was(name: str) -> None:
+    """A name may hold a colon, and a folder may be asked for itself."""
+    writes = recorder()
+    shown = writes.shorten(FOLDER + name)
+    source = str(writes.log.provenance["source"])
+    back = resolve(source, shown)
+    assert recorder(source).shorten(back) == shown  # as in a replay
+    assert back == FOLDER.replace(TOKEN, "-") + name.replace("?a", "?(1)").replace("#f", "#(1)")
 
 
 def test_a_request_is_recorded_with_what_applies_to_it() -> None:
