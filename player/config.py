@@ -39,6 +39,9 @@ class PlayerConfig:
     chosen last; 0: ``max_buffer_s`` is all."""
     buffer_limit_s: float = 600.0
     """But bytes make it no longer than this."""
+    sound_quota_bytes: float = 0.0
+    """Most that a browser keeps of sound apart from the video, its own notes included (see
+    ``player.playback.room``); where that is less than the goal, it is the goal of both. 0: any."""
     top_buffer_s: float = 0.0
     """In place of ``max_buffer_s`` while the highest rung was chosen last; 0: the same."""
     long_top_buffer_s: float = 0.0
@@ -147,6 +150,7 @@ class PlayerConfig:
             "long_top_buffer_s",
             "protected_buffer_s",
             "picture_grace_s",
+            "sound_quota_bytes",
             "rung_attempts",
             "timeout_attempts",
             "rung_penalty_s",

@@ -74,6 +74,10 @@ CHROMIUM = (
         picture_grace_s=3.0,
     ),
     *_rules(
+        "Chromium 156, measured: 12 MiB of sound, with 107 bytes for each frame, fill its buffer",
+        sound_quota_bytes=12 * 2.0**20,
+    ),
+    *_rules(
         "Chromium: the threshold of the sound begins at 0.5 s where samples are encrypted",
         protected_buffer_s=0.5,
     ),

@@ -23,6 +23,7 @@ from player.playback.room import (
     goals_of,
     is_too_far,
     may_fetch_audio,
+    sound_lasts_s,
     wait_to_lead_s,
 )
 from player.playback.source import Source
@@ -69,6 +70,7 @@ class Agenda:
         self._audio: Track | None = None
         self._have: set[Resource] = set()
         self._full_since_s: float | None = None
+        self._sound_bytes = self._sound_s = 0.0
         self._goals_s: list[float] = []
         """Most media to buffer by the rung asked for last, and before any; as ``goals_of``."""
 
@@ -331,7 +333,17 @@ class Agenda:
         return self.asked_rung if self.track("video").buffered_s > 0 else -1
 
     def _goal_s(self, rung: int) -> float:
-        return self._goals_s[rung] if self._goals_s else self._config.max_buffer_s
+        goal_s = self._goals_s[rung] if self._goals_s else self._config.max_buffer_s
+        if not (self._config.sound_quota_bytes and self._config.has_own_buffers):
+            return goal_s
+        quota_bytes = self._config.sound_quota_bytes
+        return min(goal_s, sound_lasts_s(quota_bytes, self._sound_bytes, self._sound_s))
+
+    def weigh(self, want: Want, size_bytes: float, media_s: float) -> None:
+        """A segment was that large."""
+        if want.track == "audio":
+            self._sound_bytes += size_bytes
+            self._sound_s += media_s
 
     def wait_for_choice_s(self, choice: Choice, playback: Playback, now_s: float) -> float:
         """Seconds until there is room for what was chosen, where that depends on the rung."""

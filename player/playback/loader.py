@@ -293,6 +293,8 @@ class Loader:
         if want.track == "video" and not is_again:
             self._reconsider_at_s = math.inf
             self._recorder.set_rung(self._agenda.segments_until(want.end_s), want.rung)
+        if not is_again:
+            self._agenda.weigh(want, request.received_bytes, media_s)
         self._agenda.add(want)
         self._update_playable()
         self._recorder.add_buffer(

@@ -11,6 +11,7 @@ from player.playback.actions import Resource, TrackName, Want
 from player.playback.agenda import Agenda, Choice
 from player.playback.source import Source
 from player.playback.states import Playback
+from player.presets import preset
 from tests.fakes.titles import URL, FakeTitle
 
 
@@ -260,3 +261,21 @@ def test_nothing_is_replaced_by_the_same_or_when_little_is_ahead(
     chosen = Choice(4, rung, not_before_s=0.0)
     assert agenda.replace_lower(chosen, playback, played_s) is chosen
     assert agenda.next_segment == 4
+
+
+def test_sound_that_fills_its_source_buffer_sets_the_goal() -> None:
+    """hls.js: 24.2 kB/s of sound and Chromium's notes fill 12 MiB in 430 s.
+
+    60 MB of video at 0.5 Mbit/s would last 960 s.
+    """
+    title = FakeTitle(segments=200, rates_bps=(500_000,))
+    agenda = begun(title, **preset("hlsjs-chromium").settings)
+    bring(agenda, "video")
+    bring(agenda, "audio")
+    playback = playing(800.0)
+    agenda.track("video").fetched_s = 470.0
+    assert agenda.wait_for_room_s(playback, 0.0) == 0.0
+    ref = agenda.find("audio", 0)
+    assert ref is not None
+    agenda.weigh(agenda.want(ref, "audio", 1, 0), 24_200 * 4.0, 4.0)
+    assert agenda.wait_for_room_s(playback, 0.0) == pytest.approx(40.0, abs=1.0)
