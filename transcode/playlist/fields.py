@@ -16,7 +16,7 @@ from transcode.playlist.outline import Line, Outline
 
 _LARGEST = 2**64 - 1  # RFC 8216bis, 4.2: decimal-integer
 _LONGEST_S = 1e9
-_ATTRIBUTE = re.compile(r"""\s*([^=,"']+?)\s*=\s*("[^"]*"|'[^']*'|[^,]*)\s*(?:,|$)""")
+_ATTRIBUTE = re.compile(r"""\s*([^=,"'\s]+)\s*=\s*("[^"]*"|'[^']*'|[^,]*)\s*(?:,|$)""")
 _NUMBER = re.compile(r"(?:[0-9]{1,20}(?:\.[0-9]*)?|\.[0-9]+)")
 
 

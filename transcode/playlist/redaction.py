@@ -14,7 +14,12 @@ from typing import Any
 from abr.redaction import Redactor
 
 _LINES = re.compile(r"(\r\n|\n|\r)")
-_QUOTED = re.compile(r'(?P<name>[A-Z0-9-]+)="(?P<value>[^"]*)"')
+_ATTRIBUTE = re.compile(
+    r"""(?<![^=,"'\s:])(?P<name>[^=,"'\s:]+)(?P<is>\s*=\s*)"""
+    r"""(?:(?P<mark>["'])(?P<value>.*?)(?P=mark)|(?P<bare>[^,"'\s][^,]*))"""
+)
+"""As liberal as what reads attributes: other quotation marks, none at all, names in any case. A
+name begins where no other does, so that long lines take no longer than they are."""
 _HARMLESS = frozenset(
     (
         *("ALLOWED-CPC", "ASSOC-LANGUAGE", "AUDIO", "CHANNELS", "CHARACTERISTICS", "CLASS"),
@@ -31,33 +36,38 @@ def redact_playlist(text: str, names: Redactor) -> str:
     """``text`` with numbers of ``names`` for all that may be a secret."""
     if text.lstrip("\ufeff \t\r\n").startswith("{"):
         return _redact_json(text, names)
-    lines = _LINES.split(text)
+    mark = "\ufeff" if text.startswith("\ufeff") else ""
+    lines = _LINES.split(text.removeprefix(mark))
     for at in range(0, len(lines), 2):
         line = lines[at]
         if line.lstrip().startswith("#"):
             lines[at] = _redact_tag(line, names)
         elif uri := line.strip():
             lines[at] = line.replace(uri, names.url(uri))
-    return "".join(lines)
+    return mark + "".join(lines)
 
 
 def _redact_tag(line: str, names: Redactor) -> str:
     if not line.lstrip().startswith("#EXT"):
         return names.words(line)
-    if '"' not in line:
+    if '"' not in line and "'" not in line:
         return names.words(line) if "/" in line or "?" in line else line
     is_definition = line.lstrip().startswith("#EXT-X-DEFINE")
 
     def put(found: re.Match[str]) -> str:
-        name, value = found["name"], found["value"]
+        name, value, bare = found["name"].upper(), found["value"], found["bare"]
+        if bare is not None:
+            is_url = "/" in bare or "?" in bare
+            return f"{found['name']}{found['is']}{names.url(bare)}" if is_url else found[0]
         if is_definition and name == "QUERYPARAM":
             names.put_argument(value)
         if name in _HARMLESS:
             return found[0]
         is_variable = is_definition and name == "VALUE"
-        return f'{name}="{names.variable(value) if is_variable else names.url(value)}"'
+        shown = names.variable(value) if is_variable else names.url(value)
+        return f"{found['name']}{found['is']}{found['mark']}{shown}{found['mark']}"
 
-    return _QUOTED.sub(put, line)
+    return _ATTRIBUTE.sub(put, line)
 
 
 def _redact_json(text: str, names: Redactor) -> str:
