@@ -21,7 +21,9 @@ deviation: the browser's own estimate of the rate, dropped frames, screen size a
 servers are not considered. Shaka's streaming engine may abort a download in progress after a
 switch; here it is finished.
 
-deviation: the rate of a rung (BANDWIDTH) is that of its largest segment over its duration.
+deviation: where nobody states the rate of a rung (BANDWIDTH), it is that of its largest segment
+over its duration. Sound that is fetched apart is not sampled; Shaka samples each transfer by
+itself, so that two that share the link each see a part of it.
 """
 
 from __future__ import annotations
@@ -87,11 +89,29 @@ class State(NamedTuple):
     is_new: FloatArray
     """1 if it was chosen after the last download, shape (1,)."""
     rates_bps: FloatArray
-    """Rate of each rung, shape (R,)."""
+    """Rate of each rung, 0 before the first choice if nobody stated it, shape (R,)."""
 
 
-def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> State:
-    """Create the state of one playback."""
+def start(
+    params: Params,
+    ladder_bps: FloatArray,
+    durations_s: FloatArray,
+    peaks_bps: FloatArray,
+    listed_first: int,
+) -> State:
+    """Create the state of one playback.
+
+    Args:
+        params: The parameters.
+        ladder_bps: Nominal rate of each rung.
+        durations_s: Of each segment.
+        peaks_bps: Stated peak rate of each rung; none where nobody stated it.
+        listed_first: The rung listed first, which matters to other players.
+    """
+    rates_bps = np.array(ladder_bps)
+    if params.peak:
+        is_stated = len(peaks_bps) == len(ladder_bps)
+        rates_bps = np.array(peaks_bps) if is_stated else np.zeros(len(ladder_bps))
     return State(
         np.array([params.half_life_fast_s, params.half_life_slow_s]),
         np.zeros(2),
@@ -101,14 +121,14 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
         np.zeros(1),
         np.full(1, -1.0),
         np.zeros(1),
-        np.zeros(len(ladder_bps)) if params.peak else np.array(ladder_bps),
+        rates_bps,
     )
 
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
     """Return the current choice; choose here only for the first segment."""
     if state.rung[0] < 0:
-        if params.peak:
+        if state.rates_bps[0] == 0:
             read_peaks(seen, state.rates_bps)
         _choose_rung(params, state, seen.now_s)
         return Decision(int(state.rung[0]), 0.0, _FIRST)
@@ -175,5 +195,6 @@ def make(**params: float) -> Rule:
         start=start,
         choose=choose,
         delivered=delivered,
+        needs_listing=True,
         reasons=("first rung", "stays", "chosen anew"),
     )
