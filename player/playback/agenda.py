@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from abr.media import Presentation
 from player.config import PlayerConfig
-from player.playback.actions import KeyUse, Resource, TrackName, Want
+from player.playback.actions import Resource, TrackName, Want
 from player.playback.requests import INSTANT_S
-from player.playback.retry import Elsewhere
 from player.playback.room import (
     REPLACED_FROM,
     Reached,
@@ -30,13 +28,10 @@ from player.playback.source import Source
 from player.playback.states import Playback, Skipped
 from player.playback.timeline import LOOKUP_TOLERANCE_S, SegmentRef, Timeline
 from player.playback.tracks import Track
+from player.playback.wants import needs_of, segment_want
 
 SAME_END_S = 0.05
 """Sound that ends so much before the picture ends with it: frames of both differ."""
-
-
-LONG_TAIL_S = 0.5
-"""Sound that goes on for longer after the picture is told of."""
 
 
 @dataclass(slots=True)
@@ -215,17 +210,6 @@ class Agenda:
         return f"no playlist that can be had lists {tracks}"
 
     @property
-    def tail_note(self) -> str:
-        """What to tell of sound that goes on after the picture; empty: nothing."""
-        if self._audio is None or not math.isfinite(self._audio.end_s):
-            return ""
-        tail_s = self._audio.end_s - self.track("video").end_s
-        if tail_s <= LONG_TAIL_S:
-            return ""
-        what = f"the sound goes on for {tail_s:.1f} s after the picture"
-        return f"{what}; playback ends with the picture"
-
-    @property
     def is_all_asked(self) -> bool:
         """Whether no segment is left to ask for."""
         return self.has_begun and all(track.is_fetched for track in self.tracks())
@@ -396,39 +380,6 @@ class Agenda:
         index = None if timeline is None else timeline.index_at(self.track(track).fetched_s)
         return None if timeline is None or index is None else timeline.segments[index]
 
-    def may_grow(self, track: TrackName, rung: int) -> bool:
-        """Whether more of a track may be listed than is, and would be of use."""
-        broadcast, url = self._source.broadcast, self._source.playlist_url(track, rung)
-        if broadcast is None or broadcast.has_ended(url):
-            return False
-        video, fetched_s = self.track("video"), self.track(track).fetched_s
-        return not video.is_fetched or fetched_s + LOOKUP_TOLERANCE_S < video.fetched_s
-
-    def rung_for_video(self, rung: int, now_s: float) -> int | None:
-        """``rung``, or the nearest that has the next video, or whose playlist may tell of it."""
-        nearest, is_gap = self._source.nearest_rungs(rung), False
-        open_rungs = [each for each in nearest if self._source.may_tell("video", each, now_s)]
-        for each in nearest:
-            ref = self.find("video", each)
-            is_gap |= ref is not None and ref.is_gap
-            if is_gap and self._source.is_out(each):
-                continue  # its playlist may tell, but was not to be had
-            # Any other playlist of a live stream may be out of date, which is no reason to ask.
-            is_worth_asking = each == rung or not self._source.follows(
-                self._source.playlist_url("video", each)
-            )
-            if (ref and not ref.is_gap) or (not ref and each in open_rungs and is_worth_asking):
-                return each
-        return open_rungs[0] if open_rungs and not is_gap else None
-
-    def gap_in_video(self, rung: int) -> tuple[SegmentRef, int] | None:
-        """What every rung lists next in name only, and the rung nearest to ``rung`` that does."""
-        for each in self._source.nearest_rungs(rung):
-            ref = self.find("video", each)
-            if ref is not None and ref.is_gap:
-                return ref, each
-        return None
-
     def skip(self, ref: SegmentRef, track: TrackName, rung: int) -> Skipped:
         """Do without the next segment of ``track``, which must not be fetched."""
         here, start_s = self.track(track), self.track(track).fetched_s
@@ -448,100 +399,12 @@ class Agenda:
 
     def needs(self, ref: SegmentRef, track: TrackName, rung: int) -> Iterator[Want]:
         """What must be here before ``ref`` can be played: keys, initialisation section."""
-        init, playlist = ref.init, self._source.playlist_url(track, rung)
-        keys: list[KeyUse | None] = [init.key if init else None, ref.key]
-        for key in keys:
-            if key is not None:
-                kind, url, _, kid = key.resource
-                yield Want(kind=kind, url=url, track=track, rung=rung, kid=kid, playlist=playlist)
-        if init is not None:
-            yield Want(
-                kind="init",
-                url=init.url,
-                byte_range=init.byte_range,
-                track=track,
-                rung=rung,
-                key=init.key,
-                playlist=playlist,
-            )
+        return needs_of(ref, track, rung, playlist=self._source.playlist_url(track, rung))
 
     def want(self, ref: SegmentRef, track: TrackName, segment: int, rung: int) -> Want:
         """The segment itself."""
-        return Want(
-            kind="segment",
-            url=ref.url,
-            byte_range=ref.byte_range,
-            track=track,
-            segment=segment,
-            rung=rung,
-            key=ref.key,
-            init=Resource("init", ref.init.url, ref.init.byte_range) if ref.init else None,
-            end_s=ref.end_s,
-            needs=frozenset(need.resource for need in self.needs(ref, track, rung)),
-            playlist=self._source.playlist_url(track, rung),
-        )
-
-    # --- what cannot be had ------------------------------------------------------------
-
-    def missing_from_s(self, want: Want, needs: AbstractSet[Resource]) -> float | None:
-        """From where on the media lack ``want``, which could not be had.
-
-        Args:
-            want: A media playlist, a segment, or what segments need.
-            needs: What the segment needs that is being fetched for its track.
-
-        Returns:
-            None when nothing lacks it any more.
-        """
-        track = self.track(want.track)
-        if self.is_behind(want):
-            return track.start_of(want.end_s)
-        if want.kind in ("media", "segment"):
-            return None if track.is_fetched else track.fetched_s
-        lacking_s = track.first_without(want.resource)
-        if lacking_s is None and want.resource in needs:
-            return track.fetched_s
-        return lacking_s
-
-    def elsewhere(self, want: Want, time_s: float) -> Elsewhere:
-        """Where else the media from ``time_s`` on can be had, of what has not failed."""
-        pathways, track = self._source.pathways, want.track
-        found: Elsewhere = ""
-        for rung in range(self._source.rungs):
-            places = self._source.places(rung)
-            own = next((each for each in places if want.playlist in each.urls), None)
-            if own is not None:
-                other = pathways.elsewhere(own, places)
-                if other is not None and want.playlist not in other.urls:
-                    return "pathway"
-                continue
-            place = self._source.place(rung)
-            if pathways.is_out(place) or (track == "audio" and place.audio_url is None):
-                continue
-            timeline = self._source.timeline(track, rung)
-            if timeline is None or self._has(timeline, time_s, want.resource):
-                found = "rung"
-        return found
-
-    def _has(self, timeline: Timeline, time_s: float, lost: Resource) -> bool:
-        """Whether a playlist has media from ``time_s`` on that do without ``lost``."""
-        index = timeline.index_at(time_s)
-        if index is None:
-            return False
-        ref = timeline.segments[index]
-        return all(need.resource != lost for need in self.needs(ref, "video", 0))
-
-    def release(self, want: Want, time_s: float, not_before_s: float) -> None:
-        """Media from ``time_s`` on are asked for anew, since ``want`` cannot be had."""
-        track = self.track(want.track)
-        track.request_id = None
-        track.not_before_s = not_before_s
-        if time_s < track.fetched_s:
-            track.take_back(time_s)
-            self.chosen_rung = want.rung
-        segment = self.next_segment
-        if want.track == "video" and segment is not None:
-            self.choice = Choice(segment, self.chosen_rung, not_before_s)
+        playlist = self._source.playlist_url(track, rung)
+        return segment_want(ref, track, segment, rung, playlist=playlist)
 
     def end_at(self, time_s: float) -> None:
         """Nothing from ``time_s`` on can be had."""
@@ -549,16 +412,3 @@ class Agenda:
         self.choice = None
         for track in self.tracks():
             track.end_s = min(track.end_s, self.end_s)
-
-    def is_needed(self, want: Want) -> bool:
-        """Whether something that is asked for is still of use."""
-        if not want.track or not self.has_begun:
-            return True
-        track = self.track(want.track)
-        if self.is_behind(want):
-            return track.start_of(want.end_s) < self.end_s
-        if want.kind in ("media", "segment"):
-            return not track.is_fetched
-        lacking_s = track.first_without(want.resource)
-        is_lacking = lacking_s is not None and lacking_s < self.end_s
-        return is_lacking or not track.is_fetched

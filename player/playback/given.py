@@ -79,6 +79,16 @@ def given_timeline(given: Presentation, rung: int) -> Timeline:
     )
 
 
+def given_timelines(given: Presentation) -> dict[str, Timeline]:
+    """All of them by the URLs of their playlists."""
+    rungs = given_rungs(given)
+    found = {rung.places[0].video_url: given_timeline(given, n) for n, rung in enumerate(rungs)}
+    audio_url = rungs[0].places[0].audio_url
+    if audio_url is not None:
+        found[audio_url] = given_timeline(given, AUDIO)
+    return found
+
+
 def _given_init(side: SideFiles | None, rung: int, folder: str) -> InitRef | None:
     if side is None or not side_init_bytes(side, rung):
         return None

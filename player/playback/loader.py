@@ -26,10 +26,13 @@ from player.playback.recovery import Recovery
 from player.playback.reloading import Reloading
 from player.playback.requests import INSTANT_S, Request, RequestBook
 from player.playback.retry import Failure
-from player.playback.source import Source, with_directives
+from player.playback.source import Source
 from player.playback.states import Playback
 from player.playback.timeline import SegmentRef
 from player.playback.tokenrenewal import TokenRenewal
+from player.playback.tracks import tail_note
+from player.playback.wants import with_directives
+from player.playback.whereabouts import Whereabouts
 
 
 class Loader:
@@ -67,6 +70,7 @@ class Loader:
         self._has_url = isinstance(source, str)
         self._renewal = TokenRenewal(source if isinstance(source, str) else "")
         self._agenda = Agenda(self._source, config)
+        self._whereabouts = Whereabouts(self._source, self._agenda)
         self._unproven: dict[int, Request] = {}
         """What is here, but not yet what decrypts it."""
         self._reloading = Reloading(
@@ -134,7 +138,7 @@ class Loader:
 
     def _fetch(self, request: Request) -> None:
         want = request.want
-        request.has_alternative = self._source.has_other_way(want)
+        request.has_alternative = self._whereabouts.has_other_way(want)
         self._recorder.add_fetch(request)
         url = with_directives(self._renewal.update_url(want.url), want.directives)
         self.actions.append(Fetch(request.request_id, want, url, request.attempt))
@@ -281,7 +285,7 @@ class Loader:
         self._agenda.begin(presentation)
         if self._source.has_encrypted_samples:
             self._playback.need_at_least(self._config.protected_buffer_s)
-        if self._has_url and (note := self._agenda.tail_note):
+        if self._has_url and (note := tail_note(self._agenda.tracks())):
             self._recorder.add_note(note, self.now_s)
 
     def _take_segment(self, request: Request) -> None:
@@ -355,7 +359,7 @@ class Loader:
                 return
             ref = self._agenda.find("audio", rung)
             if ref is None:
-                if not self._agenda.may_grow("audio", rung):  # it lists no more
+                if not self._whereabouts.may_grow("audio", rung):  # it lists no more
                     self._agenda.track("audio").end_here()
                     self._update_playable()
                 return
@@ -400,8 +404,8 @@ class Loader:
             return False
         if agenda.wait_for_choice_s(choice, self._playback, self.now_s) > INSTANT_S:
             return False
-        rung = agenda.rung_for_video(choice.rung, self.now_s)
-        gap = agenda.gap_in_video(choice.rung) if rung is None else None
+        rung = self._whereabouts.rung_for_video(choice.rung, self.now_s)
+        gap = self._whereabouts.gap_in_video(choice.rung) if rung is None else None
         if gap is not None:
             self._skip(gap[0], "video", gap[1])
             return True
@@ -447,7 +451,7 @@ class Loader:
         decision = self._begun_advisor.reconsider(request, self._moment())
         rung = None
         if decision is not None:
-            rung = self._agenda.rung_for_video(decision.rung, self.now_s)
+            rung = self._whereabouts.rung_for_video(decision.rung, self.now_s)
         # What stands in for the rung asked for may be no lower than the one under way.
         if decision is None or rung is None or rung >= request.want.rung:
             self._reconsider_at_s = self.now_s + self._config.reconsider_every_s

@@ -1,13 +1,13 @@
 """Bit rates of rungs where a playlist states none that can be true.
 
 What is stated is taken within wide bounds. A rung without is taken for what its picture size would
-need beside the others, until what was fetched of it tells better (``Learned``).
+need beside the others, until what was fetched of it tells better
+(``player.playback.learning``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from transcode.playlist import Variant
 
@@ -58,31 +58,3 @@ def guessed_bps(variant: Variant, known: Mapping[Variant, float], number: int) -
         default=(_PIXELS, UNKNOWN_BITRATE_BPS),
     )
     return float(near_bps * (pixels / near_pixels) ** _GROWTH)
-
-
-@dataclass(slots=True)
-class Learned:
-    """Mean rates of what was fetched, by rung; the audio is a rung of its own."""
-
-    _bits: dict[int, float]
-    _media_s: dict[int, float]
-
-    def __init__(self) -> None:
-        self._bits, self._media_s = {}, {}
-
-    def add(self, rung: int, size_bytes: float, media_s: float) -> None:
-        """A segment was fetched."""
-        self._bits[rung] = self._bits.get(rung, 0.0) + 8.0 * size_bytes
-        self._media_s[rung] = self._media_s.get(rung, 0.0) + media_s
-
-    def rate_bps(self, rung: int) -> float:
-        """The mean; 0 before anything was fetched."""
-        media_s = self._media_s.get(rung, 0.0)
-        return self._bits[rung] / media_s if media_s > 0 else 0.0
-
-
-def between(rates_bps: Sequence[float], rung: int, rate_bps: float) -> float:
-    """``rate_bps`` for ``rung``, kept between its neighbours: a ladder stays in order."""
-    below = rates_bps[rung - 1] if rung else 0.0
-    above = rates_bps[rung + 1] if rung + 1 < len(rates_bps) else rate_bps
-    return max(below, min(rate_bps, max(above, below)))

@@ -18,8 +18,10 @@ from player.playback.recorder import Recorder
 from player.playback.reloading import Reloading
 from player.playback.requests import INSTANT_S, Request, RequestBook
 from player.playback.retry import Elsewhere, Failure, Tries, is_of_server
+from player.playback.shortage import Shortage
 from player.playback.source import Source
 from player.playback.states import Playback
+from player.playback.whereabouts import Whereabouts
 
 PLANNED = ("media", "segment")
 """What is asked for anew by planning; everything else is repeated as it was."""
@@ -56,6 +58,8 @@ class Recovery:
         self._config = config
         self._source = source
         self._agenda = agenda
+        self._shortage = Shortage(agenda)
+        self._whereabouts = Whereabouts(source, agenda)
         self._book = book
         self._playback = playback
         self._recorder = recorder
@@ -83,7 +87,7 @@ class Recovery:
             number = self._agenda.track(want.track).request_id
             under_way = None if number is None else self._book.active.get(number)
             needs = frozenset() if under_way is None else under_way.want.needs
-            time_s = self._agenda.missing_from_s(want, needs)
+            time_s = self._shortage.missing_from_s(want, needs)
         if time_s is None:
             self._book.forget(want)
             return Outcome()
@@ -95,7 +99,7 @@ class Recovery:
             now_s=now_s,
             buffer_s=self._buffer_s(now_s),
         )
-        elsewhere = self._agenda.elsewhere(want, time_s)
+        elsewhere = self._whereabouts.elsewhere(want, time_s)
         tries = Tries(
             attempt=request.attempt,
             total=search.tries[want.kind],
@@ -148,7 +152,7 @@ class Recovery:
         want = request.want
         has_begun = self._agenda.has_begun
         time_s = self._agenda.track(want.track).fetched_s if has_begun else 0.0
-        elsewhere = self._agenda.elsewhere(want, time_s)
+        elsewhere = self._whereabouts.elsewhere(want, time_s)
         if elsewhere == "rung" and is_of_server(failure):
             elsewhere = ""  # it lists the other rungs' segments no better
         tries = Tries(
@@ -211,7 +215,7 @@ class Recovery:
         self._book.drop(
             lambda each: (each.kind, each.track) == ("segment", want.track) and each.end_s > time_s
         )
-        self._agenda.release(want, time_s, not_before_s)
+        self._shortage.release(want, time_s, not_before_s)
         return Outcome(stale=tuple(stale))
 
     # --- nowhere -----------------------------------------------------------------------
@@ -231,8 +235,8 @@ class Recovery:
         ):
             raise PlaybackError(self.doom or why)
         self.doom = self.doom or why
-        book.drop(lambda want: not agenda.is_needed(want))
-        stale = [each for each in book.active.values() if not agenda.is_needed(each.want)]
+        book.drop(lambda want: not self._shortage.is_needed(want))
+        stale = [each for each in book.active.values() if not self._shortage.is_needed(each.want)]
         return Outcome(stale=tuple(stale))
 
     def _describe(self, request: Request, failure: Failure) -> str:

@@ -28,21 +28,21 @@ from player.playback.given import (
     KNOWN_SOURCE,
     given_rungs,
     given_timeline,
+    given_timelines,
     presentation_known,
 )
 from player.playback.ladder import Place, Rung, ladder_of, lone_rung, with_clone
+from player.playback.learning import Learned
 from player.playback.manifest import expect_more, presentation_from_playlists
 from player.playback.offers import Wishes
 from player.playback.pathways import Pathways
-from player.playback.rates import Learned, between
+from player.playback.remarks import remarks_of
 from player.playback.starting import starting_s
 from player.playback.steering import Steering, SteeringManifest
 from player.playback.timeline import Timeline, timeline_of
+from player.playback.wants import media_want
 from transcode.playlist import MediaPlaylist, MultivariantPlaylist, Start, parse
 from transcode.playlist.variables import query_of
-
-MOST_REMARKS = 10
-"""Of one playlist, that are noted; a playlist of thousands of odd lines has thousands."""
 
 
 class Source:
@@ -153,9 +153,7 @@ class Source:
             return self._take_given(self._given, want)
         playlist = parse(text, uri=shown, query=query_of(url), imports=self._variables)
         if not self.follows(want.url):  # of its first version, whatever it lists later
-            self.notes += playlist.remarks[:MOST_REMARKS]
-            if len(playlist.remarks) > MOST_REMARKS:
-                self.notes.append(f"{shown}: {len(playlist.remarks) - MOST_REMARKS} remarks more")
+            self.notes += remarks_of(playlist, shown)
         if isinstance(playlist, MultivariantPlaylist):
             if want.kind == "media":
                 raise PlaybackError("a multivariant playlist; expected a media playlist")
@@ -201,7 +199,7 @@ class Source:
         url = self.playlist_url(track, rung)
         if not url or url in self._timelines or self.follows(url):
             return None
-        return _media_want(track, url, rung)
+        return media_want(track, url, rung)
 
     # --- places --------------------------------------------------------------------
 
@@ -221,25 +219,9 @@ class Source:
         """How many there are."""
         return len(self._rungs)
 
-    def places(self, rung: int) -> tuple[Place, ...]:
-        """Where ``rung`` can be had."""
-        return self._rungs[rung].places
-
     def place(self, rung: int) -> Place:
         """Where ``rung`` is had now."""
         return self.pathways.choose(self._rungs[rung].places)
-
-    def is_out(self, rung: int) -> bool:
-        """Whether something of ``rung`` could not be had, wherever it may be."""
-        return self.pathways.is_out(self.place(rung))
-
-    def has_other_way(self, want: Want) -> bool:
-        """Whether ``want`` can be had at the same rung from a server that has not failed."""
-        place = self.place_of(want.playlist) if want.playlist else None
-        if place is None:
-            return False
-        places = next(rung.places for rung in self._rungs if place in rung.places)
-        return len(places) > 1 and self.pathways.elsewhere(place, places) is not None
 
     def place_of(self, playlist: str) -> Place | None:
         """The first place with this media playlist."""
@@ -252,21 +234,12 @@ class Source:
         Returns:
             Whether the rates of the presentation have changed.
         """
-        if not self._needs_rates:
+        rungs = self._learned.put_right(self._rungs, want, size_bytes, media_s)
+        if rungs is None:
             return False
-        self._learned.add(want.rung, size_bytes, media_s)
-        if want.track != "video" or not self._rungs[want.rung].is_rate_guessed:
-            return False
-        audio_bps = self._learned.rate_bps(AUDIO) if self.has_audio(want.rung) else 0.0
-        rates = [rung.bitrate_bps for rung in self._rungs]
-        rate_bps = between(rates, want.rung, self._learned.rate_bps(want.rung) + audio_bps)
-        self._rungs[want.rung] = replace(self._rungs[want.rung], bitrate_bps=rate_bps)
+        self._rungs = rungs
         self._update_presentation()
         return True
-
-    @property
-    def _needs_rates(self) -> bool:
-        return any(rung.is_rate_guessed for rung in self._rungs)
 
     # --- a live stream -------------------------------------------------------------
 
@@ -289,7 +262,7 @@ class Source:
         if self.broadcast is None or not self.broadcast.is_due(url, now_s):
             return ()
         directives = self.broadcast.ask(url, now_s)
-        return (replace(_media_want(track, url, rung), directives=directives),)
+        return (replace(media_want(track, url, rung), directives=directives),)
 
     def may_tell(self, track: TrackName, rung: int, now_s: float) -> bool:
         """Whether the playlist of ``rung`` is not here yet, or a newer version may come soon."""
@@ -348,11 +321,7 @@ class Source:
     @property
     def has_encrypted_samples(self) -> bool:
         """Whether pictures or sound are encrypted as samples, as far as playlists are here."""
-        return any(
-            segment.key is not None and segment.key.method != "AES-128"
-            for timeline in self._timelines.values()
-            for segment in timeline.segments
-        )
+        return any(timeline.has_encrypted_samples for timeline in self._timelines.values())
 
     # --- inside --------------------------------------------------------------------
 
@@ -432,21 +401,6 @@ class Source:
     def _take_whole(self, given: Presentation) -> None:
         """Everything of a given presentation is known."""
         self._rungs = given_rungs(given)
-        for number, rung in enumerate(self._rungs):
-            self._timelines[rung.places[0].video_url] = given_timeline(given, number)
-        audio_url = self._rungs[0].places[0].audio_url
-        if audio_url is not None:
-            self._timelines[audio_url] = given_timeline(given, AUDIO)
+        self._timelines = given_timelines(given)
         self.grid = self._timelines[self._rungs[0].places[0].video_url]
         self.presentation = given
-
-
-def with_directives(url: str, directives: str) -> str:
-    """``url`` with further parameters."""
-    return f"{url}{'&' if '?' in url else '?'}{directives}" if directives else url
-
-
-def _media_want(track: TrackName, url: str, rung: int) -> Want:
-    # An audio playlist belongs to a group, not to a rung.
-    number = rung if track == "video" else -1
-    return Want(kind="media", url=url, track=track, rung=number, playlist=url)

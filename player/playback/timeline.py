@@ -89,6 +89,12 @@ class Timeline:
         """Size of each segment as its playlist states it, nan where it does not, shape (N,)."""
         return frozen_array([_stated_bytes(segment) for segment in self.segments])
 
+    @property
+    def has_encrypted_samples(self) -> bool:
+        """Whether pictures or sound are encrypted as samples, somewhere."""
+        keys = (segment.key for segment in self.segments)
+        return any(key is not None and key.method != "AES-128" for key in keys)
+
     def index_at(self, time_s: float) -> int | None:
         """The segment to fetch for media from ``time_s`` on; None past the end."""
         if not self.segments:

@@ -6,7 +6,9 @@ they may arrive in any order.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -15,6 +17,9 @@ from player.playback.actions import Resource, TrackName
 
 HELD_RATIO = 0.05
 """See ``Track.taken_s``."""
+
+LONG_TAIL_S = 0.5
+"""Sound that goes on for longer after the picture is told of."""
 
 
 class Span(NamedTuple):
@@ -142,3 +147,16 @@ class Track:
         for waiting in self._waiting:
             if waiting.end_s == end_s:
                 waiting.is_here = is_here
+
+
+def tail_note(tracks: Sequence[Track]) -> str:
+    """What to tell of sound that goes on after the picture; empty: nothing.
+
+    The picture's track comes first.
+    """
+    ends_s = [track.end_s for track in tracks]
+    tail_s = ends_s[-1] - ends_s[0] if math.isfinite(ends_s[-1]) else 0.0
+    if tail_s <= LONG_TAIL_S:
+        return ""
+    what = f"the sound goes on for {tail_s:.1f} s after the picture"
+    return f"{what}; playback ends with the picture"
