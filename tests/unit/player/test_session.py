@@ -144,6 +144,23 @@ def test_a_server_that_comes_back_in_time_costs_no_session(down_s: float, ended:
     assert summary(log).ended.startswith(ended)
 
 
+@pytest.mark.parametrize("kind", ["media", "key", "init", "segment"])
+@pytest.mark.parametrize("track", ["video", "audio"])
+def test_a_refusal_that_heals_costs_no_session(kind: str, track: str) -> None:
+    """403 five times over, before anything has played: seconds, not the session."""
+    left = [5]
+
+    def refuse(want: Want) -> VirtualResponse | None:
+        if (want.kind, want.track) == (kind, track) and left[0]:
+            left[0] -= 1
+            return VirtualResponse(0, status=403)
+        return None
+
+    title = FakeTitle(segments=3, refuse=refuse, is_encrypted=True, has_own_parts=True)
+    assert summary(play_fake(title)).ended == "complete"
+    assert left == [0]
+
+
 def test_an_expired_token_is_renewed_once_and_playback_goes_on() -> None:
     """The renewal is asked for once, and later requests carry the new token."""
     title = refusing("segment", 1, VirtualResponse(0, status=403, reason="expired"))
