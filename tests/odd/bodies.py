@@ -465,7 +465,7 @@ def coding_that_was_not_asked_for(m: Media) -> Files:
     return of(m, Answer(body=b"\x0b\x02\x80", headers={"Content-Encoding": "br"}), "v0")  # type: ignore[arg-type]
 
 
-@odd(refused("unpacked|compressed"), config={"patience_s": 2.0})
+@odd(refused("unpacked|compressed"), config={"patience_s": 2.0}, other_players=False)
 def coding_that_is_not_true(m: Media) -> Files:
     """Says gzip, is plain: browsers fail (ERR_CONTENT_DECODING_FAILED)."""
     return of(m, Answer(body=fmp4(), headers={"Content-Encoding": "gzip"}), "v0")  # type: ignore[arg-type]
