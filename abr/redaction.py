@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from urllib.parse import unquote_plus
 
 _STAND_IN = r"\([0-9]+\)"
@@ -38,6 +38,7 @@ _VARIABLE = re.compile(r"(\{\$[\w-]+\})")
 _PLAIN = re.compile(r"(?!.*eyJ)(?:[\w-]{1,19}(?:[./~:]+|$))*", re.ASCII)
 """A URL in which nothing can be a secret that nobody has told of."""
 
+_PIECES = re.compile(r"([.,:~!()]+)")
 _LEAST_RANDOM = 16
 _LONG = re.compile(r"[\w-]{20,}", re.ASCII)
 _KIND = str.maketrans(
@@ -64,10 +65,12 @@ class Redactor:
 
     Args:
         token: A secret that is shown as ``-``: our own token in the source of a playback.
+        secrets: Parts of paths that are known to be secrets, whatever they look like.
     """
 
-    def __init__(self, token: str | None = None) -> None:
+    def __init__(self, token: str | None = None, secrets: Collection[str] = ()) -> None:
         self._token = token or "\n"  # which no URL holds
+        self._told = frozenset(secrets)
         self._known: dict[str, str] = {} if token is None else {token: "-"}
         self._issued: set[str] = set()
         self._is_closed = False
@@ -95,7 +98,7 @@ class Redactor:
 
     def url(self, url: str) -> str:
         """A URL, absolute or relative."""
-        if not self._anywhere and self._token not in url and _PLAIN.fullmatch(url):
+        if self._is_plain(url):
             return url
         if data := _DATA.fullmatch(url):
             return f"{data['kind']}{self._around_variables(data['held'], self.secret)}"
@@ -158,6 +161,11 @@ class Redactor:
             self._within = re.compile("|".join([f"({_STAND_IN}", *patterns]) + ")")
         return shown
 
+    def _is_plain(self, url: str) -> bool:
+        """Whether nothing in ``url`` can be a secret."""
+        is_known = self._anywhere or self._token in url or any(each in url for each in self._told)
+        return not is_known and _PLAIN.fullmatch(url) is not None
+
     # --- parts of a URL --------------------------------------------------------------------------
 
     def _argument(self, argument: str) -> str:
@@ -175,7 +183,7 @@ class Redactor:
     def _place(self, place: str) -> str:
         """Scheme, authority and path; folders are remembered, since many files share one."""
         folder, slash, name = place.rpartition("/")
-        if self._anywhere or self._token in name or not _PLAIN.fullmatch(name):
+        if not self._is_plain(name):
             head = _HEAD.match(place)
             assert head is not None  # it may be empty
             return self._head(head[0]) + self._path(place[head.end() :])
@@ -195,6 +203,8 @@ class Redactor:
     def _plain_segment(self, segment: str) -> str:
         if segment == self._token:
             return "-"
+        if segment in self._told:
+            return self.secret(segment)
         parts = self._within.split(segment)
         return "".join(
             self.secret(part) if at % 2 else self._parameters(part) for at, part in enumerate(parts)
@@ -203,11 +213,14 @@ class Redactor:
     def _parameters(self, text: str) -> str:
         if "=" in text:
             return ";".join(self._parameter(each) for each in text.split(";"))
+        name, colon, value = text.partition(":")
+        if colon and value and _TELLING.search(name):
+            return f"{name}:{self.secret(value)}"
         if len(text) < _LONG_VALUE:
             return text
-        pieces = text.split(".")
+        pieces = _PIECES.split(text)
         is_jwt = any(piece.startswith("eyJ") for piece in pieces)  # base64url of '{"'
-        return ".".join(
+        return "".join(
             self.secret(piece) if _is_random(piece) or (is_jwt and len(piece) >= 8) else piece
             for piece in pieces
         )
@@ -224,6 +237,20 @@ class Redactor:
             return show(text)
         parts = _VARIABLE.split(text)
         return "".join(part if at % 2 else show(part) for at, part in enumerate(parts))
+
+
+# Where players of such services put user and password: /live/USER/PASSWORD/1234.m3u8.
+_USER_AND_PASSWORD = re.compile(
+    r"[^?#]*/(?:live|movie|series|timeshift)/([^/?#]+)/([^/?#]+)(?:/[^/?#]+)?/[0-9]+(?:\.[a-z0-9]+)?"
+    r"(?:[?#].*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def secrets_in_source(url: str) -> tuple[str, ...]:
+    """Parts of the path of a source that are a user and a password, where it is built so."""
+    found = _USER_AND_PASSWORD.fullmatch(url)
+    return found.groups() if found else ()
 
 
 def _within_words(found: str, show: Callable[[str], str]) -> str:

@@ -218,7 +218,7 @@ def command_line() -> str:
 
 def shown_arguments(arguments: Sequence[str]) -> list[str]:
     """Arguments as a log may hold them: without secrets in URLs, and fields without values."""
-    from abr.redaction import Redactor
+    from abr.redaction import Redactor, secrets_in_source
     from origin.tokens.redaction import redact
 
     shown: list[str] = []
@@ -226,7 +226,8 @@ def shown_arguments(arguments: Sequence[str]) -> list[str]:
     for each in arguments:
         option = _FIELD_OPTION.match(each)
         if is_field or option is None:
-            shown.append(_without_value(each) if is_field else redact(Redactor().words(each)))
+            names = Redactor(secrets=secrets_in_source(each))
+            shown.append(_without_value(each) if is_field else redact(names.words(each)))
             is_field = False
         else:
             shown.append(option[0] + _without_value(each[option.end() :]))

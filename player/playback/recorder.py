@@ -16,7 +16,7 @@ from abr import __version__
 from abr.decision import Decision, RunningAlgorithm
 from abr.log import SessionLog, reason_name
 from abr.media import Presentation
-from abr.redaction import Redactor
+from abr.redaction import Redactor, secrets_in_source
 from abr.settings import config_hash
 from origin.paths import token_of
 from player.config import PlayerConfig
@@ -43,7 +43,7 @@ class Recorder:
         config: PlayerConfig,
         given: Mapping[str, Any],
     ) -> None:
-        self._names = Redactor(token_of(url))
+        self._names = Redactor(token_of(url), secrets_in_source(url))
         self._folder = folder_of(url)
         self._has_url = isinstance(source, str)
         self._presentation: Presentation | None = None

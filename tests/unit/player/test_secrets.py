@@ -171,6 +171,18 @@ CASES = {
         },
         ("kQ3vZ8sWm1", "0a1b2c", "short1", "9f86d081884c", *JWT.split(".")),
     ),
+    "signatures and credentials between other things": Foreign(
+        f"{H}live/viewer7/passw0rd/1234.m3u8",
+        {
+            f"{H}live/viewer7/passw0rd/1234.m3u8": media(
+                *("#EXTINF:4,", "/s/kQ3vZ8sWm1Xc9RtB7yLp2A,1893456000/film/s0.ts"),
+                *("#EXTINF:4,", "/token:abcd12/(S(lit3py55t21z5v55vlm25s55))/s1.ts"),
+                *("#EXTINF:4,", "1234_2.ts"),
+                *("#EXTINF:4,", "/hls/viewer7/passw0rd/s3.ts"),
+            )
+        },
+        ("viewer7", "passw0rd", "kQ3vZ8sWm1", "abcd12", "lit3py55t21z5v55vlm25s55"),
+    ),
     "a redirect to a signed URL": Foreign(
         f"{H}a.m3u8",
         {f"{H}a.m3u8": media("#EXTINF:4,", "s0.ts?k=fromRedirect")},
@@ -241,6 +253,10 @@ COMMANDS = {
         "--header=Cookie: -",
         "--header",
         "-",
+    ),
+    ("play", "http://h.test/live/viewer/passw0rd/12.m3u8"): (
+        "play",
+        "http://h.test/live/-/-/12.m3u8",
     ),
     ("--trace", "profile:sitespeed-3g", "--param", "rung=1", "/tmp/a b.jsonl"): (
         "--trace",
