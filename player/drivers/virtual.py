@@ -209,7 +209,7 @@ class VirtualDriver:
         if transfer is None:
             return
         self._report_received(flow)
-        del self._transfers[flow]
+        self._transfers.pop(flow, None)
         response = transfer.response
         if response.failure is not None:
             self._apply(self._session.failed(flow, self._now_s, response.failure))
@@ -220,7 +220,9 @@ class VirtualDriver:
             self._apply(self._session.failed(flow, self._now_s, failure))
 
     def _report_received(self, flow: int) -> None:
-        transfer = self._transfers[flow]
+        transfer = self._transfers.get(flow)
+        if transfer is None:  # playback reached its end, which ends what is still replaced
+            return
         received = self._link.received_bytes(flow, self._now_s)
         more = received - transfer.reported_bytes
         newest_s = None
