@@ -94,6 +94,7 @@ class Track:
         place = bisect_right(self._spans, time_s, key=lambda span: span.end_s)
         self.fetched_s = self._spans[place - 1].end_s if place else self._first_s
         del self._spans[place:]
+        self._waiting = [each for each in self._waiting if each.end_s <= self.fetched_s]
 
     def end_here(self) -> None:
         """Nothing is listed behind what was fetched."""

@@ -71,3 +71,18 @@ def test_no_sound_counts_before_there_is_a_picture() -> None:
     track.add(4.0, frozenset())
     assert track.taken_s(0.0, until_s=4.0) == 0.0
     assert track.taken_s(4.0, until_s=4.0) == 4.0
+
+
+def test_what_is_replaced_plays_on_if_it_could_and_is_not_waited_for_if_not() -> None:
+    """Three segments, of which the third lacks its section; from the second on all come again."""
+    section = Resource("init", "v0/init", None)
+    track = Track("video", 12.0)
+    for end_s, needs in ((4.0, frozenset()), (8.0, frozenset()), (12.0, frozenset({section}))):
+        track.add(end_s, needs, 0)
+    track.update(frozenset())
+    track.replace_from(5.0)
+    assert (track.fetched_s, track.ready_s, track.buffered_s) == (4.0, 8.0, 8.0)
+    for end_s in (8.0, 12.0):
+        track.add(end_s, frozenset(), 1)
+        track.update(frozenset())
+    assert (track.ready_s, track.is_playable, track.span_at(9.0).rung) == (12.0, True, 1)
