@@ -211,7 +211,8 @@ def _list(found: object) -> list[object]:
 def _with_params(query: str, given: Mapping[str, str]) -> str:
     """A query in which the parameters ``given`` have their values; the rest stays as written."""
     kept = [pair for pair in query.split("&") if pair and _name(pair) not in given]
-    added = [f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in given.items()]
+    # Brackets may stand as they are (RFC 3986, 3.4); logs put numbers in them for secrets.
+    added = [f"{quote(name, safe='()')}={quote(value, safe='()')}" for name, value in given.items()]
     return "&".join([*kept, *added])
 
 

@@ -184,3 +184,18 @@ def test_a_steering_server_never_ends_a_playback(
     log, title = play_steered(answer)
     assert summary(log).ended == "complete"
     assert sum(want.kind == "steering" for want in title.asked) == asked
+
+
+def test_what_a_steering_server_gives_away_stays_out_of_the_log() -> None:
+    """Its session, and the parameters of clones; the replay, which knows neither, is the same."""
+    clone = {"BASE-ID": "a", "ID": "c", "URI-REPLACEMENT": {"PARAMS": {"token": "Zp7wq0kQ91xL"}}}
+    told = {
+        "PATHWAY-PRIORITY": ["c", "a"],
+        "PATHWAY-CLONES": [clone],
+        "RELOAD-URI": "/again?session=9fK2mXw81qPz",
+    }
+    log, title = play_steered(told)
+    assert any("token=Zp7wq0kQ91xL" in want.url for want in title.asked)
+    assert any("session=9fK2mXw81qPz" in want.url for want in title.asked)
+    assert "Zp7wq0kQ91xL" not in log.dumps()
+    assert "9fK2mXw81qPz" not in log.dumps()
