@@ -28,6 +28,7 @@ from player.playback.requests import INSTANT_S, Request, RequestBook
 from player.playback.retry import Failure
 from player.playback.source import Source
 from player.playback.states import Playback
+from player.playback.steerer import Steerer
 from player.playback.timeline import SegmentRef
 from player.playback.tokenrenewal import TokenRenewal
 from player.playback.tracks import tail_note
@@ -76,6 +77,7 @@ class Loader:
         self._reloading = Reloading(
             self._source, self._agenda, config, playback=playback, recorder=recorder
         )
+        self._steerer = Steerer(self._source, self._agenda, recorder)
         self._recovery = Recovery(
             config,
             source=self._source,
@@ -109,7 +111,7 @@ class Loader:
             self._reloading.next_time_s(self.now_s),
         )
         # Steering alone keeps no session alive.
-        return min(next_s, self._steer_at_s) if next_s < math.inf else math.inf
+        return min(next_s, self._steerer.next_s) if next_s < math.inf else math.inf
 
     @property
     def edge_s(self) -> float:
@@ -168,8 +170,7 @@ class Loader:
         if want.kind == "segment" and want.track == "video":
             self._reconsider_at_s = math.inf  # there is no download to reconsider
         if want.kind == "steering":
-            assert self._source.steering is not None
-            self._source.steering.fail(failure, self.now_s)
+            self._steerer.fail(failure, self.now_s)
             return
         can_renew = self._renewal.want is not None
         outcome = self._recovery.handle(request, failure, can_renew=can_renew, now_s=self.now_s)
@@ -200,7 +201,9 @@ class Loader:
         elif want.kind == "segment":
             self._take_segment(request)
         elif want.kind == "steering":
-            self._take_steering(request, body)
+            if self._steerer.take(request, body, self.now_s):
+                self._fetch_all(self._source.look_elsewhere())
+                self._begin_when_known()
         else:
             self._agenda.add(want)
             self._update_playable()
@@ -251,22 +254,6 @@ class Loader:
             self.book.forget(want)
             self._reloading.grow(self.now_s)
             self._update_playable()
-
-    def _take_steering(self, request: Request, body: bytes) -> None:
-        """A steering server has answered; nothing that it says ends a playback."""
-        source, text = self._source, body.decode("utf-8", errors="replace")
-        assert source.steering is not None
-        self._recorder.add_playlist(text)
-        url, before = request.final_url or request.want.url, source.pathway
-        try:
-            source.steer(source.steering.take(text, url=url, now_s=self.now_s))
-        except PlaylistError as exc:
-            shown = self._recorder.shorten(request.want.url)
-            self._recorder.add_note(f"{shown}: {exc}; passed over", self.now_s)
-        if source.pathway != before:
-            self._recorder.add_note(f"pathway {source.pathway} from now on", self.now_s)
-            self._fetch_all(source.look_elsewhere())
-            self._begin_when_known()
 
     def _note_what_was_found(self) -> None:
         for note in self._source.notes:
@@ -327,8 +314,9 @@ class Loader:
         self._recovery.forgive(self.now_s)
         for request in self.book.open_due(self.now_s):
             self._fetch(request)
-        if self._steer_at_s <= self.now_s + INSTANT_S:
-            self._ask_for_steering()
+        if self._steerer.next_s <= self.now_s + INSTANT_S:
+            throughput_bps = math.nan if self.advisor is None else self.advisor.throughput_bps
+            self._fetch(self.book.open(self._steerer.ask(throughput_bps), self.now_s))
         self._fetch_all(self._reloading.due(self.now_s))
         if self._agenda.has_begun:
             if not self._config.has_own_buffers:
@@ -336,20 +324,6 @@ class Loader:
             while self._plan_video():
                 pass
             self._plan_audio()
-
-    @property
-    def _steer_at_s(self) -> float:
-        """When to ask the steering server; inf: no need to."""
-        steering = self._source.steering
-        is_needed = steering is not None and not self._agenda.is_all_asked
-        return steering.next_s if steering is not None and is_needed else math.inf
-
-    def _ask_for_steering(self) -> None:
-        steering, advisor = self._source.steering, self.advisor
-        assert steering is not None
-        throughput_bps = math.nan if advisor is None else advisor.throughput_bps
-        url = steering.ask(self._source.pathway, throughput_bps)
-        self._fetch(self.book.open(Want(kind="steering", url=url), self.now_s))
 
     def _plan_audio(self) -> None:
         while (rung := self._agenda.audio_rung(self.now_s)) is not None:
