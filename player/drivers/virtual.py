@@ -199,7 +199,8 @@ class VirtualDriver:
         if self._wake_at_s <= self._now_s:
             self._wake_at_s = math.inf
             for flow in list(self._transfers):
-                self._report_received(flow)
+                if flow in self._transfers:  # what one brings may end another
+                    self._report_received(flow)
             self._apply(self._session.wake(self._now_s))
         if self._stop_at_s <= self._now_s:
             self._apply(self._session.stop(self._now_s))
@@ -209,7 +210,8 @@ class VirtualDriver:
         if transfer is None:
             return
         self._report_received(flow)
-        self._transfers.pop(flow, None)
+        if self._transfers.pop(flow, None) is None:
+            return
         response = transfer.response
         if response.failure is not None:
             self._apply(self._session.failed(flow, self._now_s, response.failure))

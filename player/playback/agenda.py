@@ -399,12 +399,15 @@ class Agenda:
 
     def needs(self, ref: SegmentRef, track: TrackName, rung: int) -> Iterator[Want]:
         """What must be here before ``ref`` can be played: keys, initialisation section."""
-        return needs_of(ref, track, rung, playlist=self._source.playlist_url(track, rung))
+        # Sound belongs to a group; its playlist is that of the rung beside whose video it is.
+        playlist = self._source.playlist_url(track, rung)
+        return needs_of(ref, track, rung if track == "video" else -1, playlist=playlist)
 
     def want(self, ref: SegmentRef, track: TrackName, segment: int, rung: int) -> Want:
         """The segment itself."""
         playlist = self._source.playlist_url(track, rung)
-        return segment_want(ref, track, segment, rung, playlist=playlist)
+        shown = rung if track == "video" else -1
+        return segment_want(ref, track, segment, shown, playlist=playlist)
 
     def end_at(self, time_s: float) -> None:
         """Nothing from ``time_s`` on can be had."""

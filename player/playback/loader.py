@@ -340,7 +340,7 @@ class Loader:
             if not self._agenda.is_audio_due(ref, self._playback, self.now_s):
                 return
             if not ref.is_gap:
-                self._ask_for_segment(ref, "audio", ref.index, -1)
+                self._ask_for_segment(ref, "audio", ref.index, rung)
                 return
             self._skip(ref, "audio", rung)
 

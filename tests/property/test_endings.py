@@ -324,3 +324,18 @@ def test_a_session_that_waits_for_nothing_ends_and_says_so(
     monkeypatch.setattr(Loader, "_begin_when_known", lambda _loader: None)
     log, _ = play_shape(Shape())
     assert log.records[-1]["why"].startswith("error: nothing is left to wait for: no playlist that")
+
+
+@pytest.mark.parametrize("damage", ["unusable", "status"])
+def test_sound_that_cannot_be_had_is_left_out_and_not_the_last_rungs(damage: str) -> None:
+    """Each rung has sound of its own; that of the first is of no use, wherever it is tried."""
+    shape = Shape(variants=("v0.m3u8", "v1.m3u8", "v2.m3u8"), audio=("a.m3u8", "b.m3u8", "v0.m3u8"))
+    wrong = Failure("status", 404) if damage == "status" else Failure("unusable", message="a page")
+
+    def reply(want: Want) -> Reply:
+        is_wrong = want.kind == "segment" and "a.m3u8" in want.url
+        return Reply(failure=wrong if is_wrong else None)
+
+    log, origin = play_shape(shape, reply)
+    assert check_ending(log) == "complete"
+    assert sum("a.m3u8." in want.url for want in origin.asked) < 12
