@@ -11,14 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from abr.decision import Algorithm, Decision
+from abr.decision import Algorithm
 from abr.errors import PlaybackError, PlaylistError
 from abr.media import Presentation
 from abr.trace import Trace
 from player.config import PlayerConfig
 from player.playback.actions import Abort, Action, Fetch, TrackName, Want
-from player.playback.advisor import Advisor, Moment
-from player.playback.agenda import Agenda, Choice
+from player.playback.advisor import Advisor
+from player.playback.agenda import Agenda
+from player.playback.counsel import Counsel
 from player.playback.facts import Facts, facts_about
 from player.playback.offers import Wishes
 from player.playback.recorder import Recorder
@@ -57,10 +58,6 @@ class Loader:
         """Time of the input that is being handled."""
         self.actions: list[Action] = []
         """Not yet handed to the driver."""
-        self.advisor: Advisor | None = None
-        """The algorithm at work; None before the presentation is known."""
-        self._algorithm = algorithm
-        self._trace = trace
         self._config = config
         self._playback = playback
         self._recorder = recorder
@@ -87,6 +84,15 @@ class Loader:
             recorder=recorder,
             reloading=self._reloading,
         )
+        self._counsel = Counsel(
+            algorithm,
+            trace,
+            source=self._source,
+            agenda=self._agenda,
+            playback=playback,
+            recorder=recorder,
+            reloading=self._reloading,
+        )
         self._reconsider_at_s = math.inf
 
     def __repr__(self) -> str:
@@ -96,6 +102,11 @@ class Loader:
     def presentation(self) -> Presentation | None:
         """What is played, as far as it is known; None before its playlists are here."""
         return self._source.presentation
+
+    @property
+    def advisor(self) -> Advisor | None:
+        """The algorithm at work; None before the presentation is known."""
+        return self._counsel.advisor
 
     def start(self) -> None:
         """Ask for what tells all the rest."""
@@ -146,7 +157,7 @@ class Loader:
         self.actions.append(Fetch(request.request_id, want, url, request.attempt))
         if want.kind == "segment" and not self._agenda.is_behind(want):
             self._agenda.track(want.track).request_id = request.request_id
-            if want.track == "video" and want.rung > 0 and self._can_reconsider:
+            if want.track == "video" and want.rung > 0 and self._counsel.can_reconsider:
                 self._reconsider_at_s = self.now_s + self._config.reconsider_every_s
 
     def _fetch_once(self, want: Want) -> None:
@@ -265,9 +276,7 @@ class Loader:
         presentation = self.presentation
         if presentation is None or self.advisor is not None:
             return
-        told = self._source.presentation_for(self._algorithm) or presentation
-        self.advisor = Advisor(self._algorithm, told, self._trace)
-        self._recorder.set_presentation(presentation, self.advisor.running)
+        self._counsel.begin(presentation)
         self._playback.set_durations(presentation.durations_s.tolist())
         self._agenda.begin(presentation)
         if self._source.has_encrypted_samples:
@@ -292,7 +301,7 @@ class Loader:
             want.track, now_s=self.now_s, before_s=before_s, buffer_s=self._buffer_s
         )
         if want.track == "video" and not is_again:
-            self._begun_advisor.learn_from(request, self._moment())
+            self._counsel.learn_from(request, self.now_s)
 
     def _update_playable(self) -> None:
         if not self._agenda.has_begun:
@@ -315,8 +324,8 @@ class Loader:
         for request in self.book.open_due(self.now_s):
             self._fetch(request)
         if self._steerer.next_s <= self.now_s + INSTANT_S:
-            throughput_bps = math.nan if self.advisor is None else self.advisor.throughput_bps
-            self._fetch(self.book.open(self._steerer.ask(throughput_bps), self.now_s))
+            want = self._steerer.ask(self._counsel.throughput_bps)
+            self._fetch(self.book.open(want, self.now_s))
         self._fetch_all(self._reloading.due(self.now_s))
         if self._agenda.has_begun:
             if not self._config.has_own_buffers:
@@ -372,7 +381,7 @@ class Loader:
         if choice is None:
             if agenda.is_full(self._playback, self.now_s):
                 return False
-            choice = self._choose(segment)
+            choice = self._counsel.choose(segment, self.now_s)
             choice = agenda.replace_lower(choice, self._playback, self.now_s)
         if choice.not_before_s > self.now_s + INSTANT_S:
             return False
@@ -422,7 +431,7 @@ class Loader:
         request = self.book.active.get(-1 if video.request_id is None else video.request_id)
         if request is None:
             return
-        decision = self._begun_advisor.reconsider(request, self._moment())
+        decision = self._counsel.reconsider(request, self.now_s)
         rung = None
         if decision is not None:
             rung = self._whereabouts.rung_for_video(decision.rung, self.now_s)
@@ -432,44 +441,8 @@ class Loader:
             return
         self.abort(request, "abandoned")
         video.request_id = None
-        self._note_choice(request.want.segment, decision)
-
-    # --- the algorithm ---------------------------------------------------------------
-
-    @property
-    def _begun_advisor(self) -> Advisor:
-        assert self.advisor is not None
-        return self.advisor
-
-    @property
-    def _can_reconsider(self) -> bool:
-        return self.advisor is not None and self.advisor.running.can_reconsider
+        self._counsel.note(request.want.segment, decision, self.now_s)
 
     @property
     def _buffer_s(self) -> float:
         return self._playback.buffer_s(self.now_s)
-
-    def _moment(self) -> Moment:
-        outlook = self._source.outlook
-        assert outlook is not None
-        return Moment(
-            now_s=self.now_s,
-            buffer_s=self._buffer_s,
-            max_buffer_s=self._reloading.max_buffer_s(self.now_s),
-            is_playing=self._playback.state == "playing",
-            presentation=outlook,
-        )
-
-    def _choose(self, segment: int) -> Choice:
-        """Ask the algorithm for the rung of ``segment``."""
-        advisor, waited_s = self._begun_advisor, self._agenda.take_waited_s(self.now_s)
-        if waited_s > 0:
-            advisor.waited(segment, self._moment(), waited_s)
-        return self._note_choice(segment, advisor.choose(segment, self._moment()))
-
-    def _note_choice(self, segment: int, decision: Decision) -> Choice:
-        """Note the algorithm's answer: the rung of ``segment``, and when to ask for it."""
-        self._recorder.add_decision(segment, decision, now_s=self.now_s, buffer_s=self._buffer_s)
-        choice = Choice(segment, decision.rung, self.now_s + decision.wait_s)
-        self._agenda.choice, self._agenda.chosen_rung = choice, decision.rung
-        return choice
