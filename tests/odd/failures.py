@@ -122,9 +122,9 @@ def only_the_middle_rung_is_whole(m: Media) -> Files:
     return rungs(m, v0__1_m4s=GONE, v2__1_m4s=GONE)
 
 
-@odd(plays(within_s=60), algorithm=Highest, config=PATIENT)
+@odd(plays(within_s=120), algorithm=Highest, config={**PATIENT, "idle_limit_s": 3.0})
 def segments_silent_in_the_top_rung(m: Media) -> Files:
-    """A disk that hangs under one rung."""
+    """A disk that hangs under one rung: each try ends after the idle limit, then another stands in."""
     return rungs(m, v2__1_m4s=Answer(body=m["v2/1.m4s"], stalls_after=500))
 
 
@@ -246,7 +246,7 @@ def pathway_that_is_cloned(m: Media) -> Files:
     # A clone with nothing but its name changed leads to the same place.
     manifest = (
         '{"VERSION":1,"TTL":300,"PATHWAY-PRIORITY":["C","A"],"PATHWAY-CLONES":'
-        '[{"BASE-ID":"A","ID":"C","URI-REPLACEMENT":{"PARAMS":{"clone":"1"}}}]}'
+        '[{"BASE-ID":"A","ID":"C","URI-REPLACEMENT":{"PARAMS":{"clone":"a b/(1)"}}}]}'
     )
     below = {f"c/{name}": data for name, data in m.of("v0").items()}
     return {"main.m3u8": text, "c/v0.m3u8": fmp4(), "steer.json": manifest, **below}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
+from urllib.parse import quote
 
 from abr.redaction import Redactor
 
@@ -81,7 +82,7 @@ def _redact_json(text: str, names: Redactor) -> str:
 def _redact_value(value: Any, names: Redactor, name: str = "") -> Any:
     if isinstance(value, dict):
         return {
-            each: names.secret(held)
+            each: names.secret(quote(held, safe="()"))  # as it comes to stand in URLs
             if name == "PARAMS" and isinstance(held, str)
             else _redact_value(held, names, each)
             for each, held in value.items()
