@@ -124,7 +124,7 @@ def only_the_middle_rung_is_whole(m: Media) -> Files:
 
 @odd(plays(within_s=120), algorithm=Highest, config={**PATIENT, "idle_limit_s": 3.0})
 def segments_silent_in_the_top_rung(m: Media) -> Files:
-    """A disk that hangs under one rung: each try ends after the idle limit, then another stands in."""
+    """A disk that hangs under one rung: a try ends after the idle limit; another stands in."""
     return rungs(m, v2__1_m4s=Answer(body=m["v2/1.m4s"], stalls_after=500))
 
 
