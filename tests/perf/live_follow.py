@@ -5,7 +5,7 @@
 
 ffmpeg writes the playlists that its HLS muxer writes for anyone; a plain server hands them out, and
 `abr play` plays them for a time over the loopback. Exits with 1 when playback stalled, or when
-latency was ever farther than one target duration from the hold-back.
+latency was ever farther than one target duration from the hold-back, or a replay differs.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from typing import Any
 from aiohttp import web
 
 from abr.log import SessionLog
+from player.api import replay
+from player.drivers.replay import differences
 from transcode.run.ffmpegtools import find
 
 START_LIMIT_S = 60.0
@@ -108,21 +110,25 @@ async def follow(folder: Path, encoder: subprocess.Popen[bytes], seconds: float)
         encoder.terminate()
         encoder.wait(timeout=10)
         await runner.cleanup()
-    records = SessionLog.loads(log.read_text(encoding="utf-8")).of("live")
-    return {**found, "latencies_s": [float(record["latency_s"]) for record in records]}
+    session = SessionLog.loads(log.read_text(encoding="utf-8"))
+    latencies_s = [float(record["latency_s"]) for record in session.of("live")]
+    differing = len(differences(session, replay(session)))
+    return {**found, "latencies_s": latencies_s, "differing": differing}
 
 
 def judge(shape: str, found: dict[str, Any]) -> bool:
     """Print the figures; whether the bars are met."""
     live, latencies_s = found["live"], found["latencies_s"]
     apart_s = max(abs(each - live["hold_back_s"]) for each in latencies_s)
-    is_good = bool(found["stall_events"] == 0 and apart_s <= live["target_duration_s"])
+    is_near = found["stall_events"] == 0 and apart_s <= live["target_duration_s"]
+    is_good = bool(is_near and found["differing"] == 0)
     print(
         f"{shape:5} {found['elapsed_s']:.0f} s: {found['stall_events']} stalls of "
         f"{found['stall_s']:.2f} s, startup {found['startup_s']:.2f} s; latency "
         f"{min(latencies_s):.2f} to {max(latencies_s):.2f} s, mean {live['mean_s']:.2f} s, "
         f"hold-back {live['hold_back_s']:g} s: {apart_s:.2f} s apart at most, allowed "
         f"{live['target_duration_s']:g} s; rungs {sorted(set(found['rungs']))}; "
+        f"{found['differing']} records differ in a replay; "
         f"{'as it should be' if is_good else 'NOT as it should be'}"
     )
     return is_good
