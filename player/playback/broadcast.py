@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
+from typing import NamedTuple
 
 from player.playback.actions import TrackName, Want
 from player.playback.following import (
@@ -82,6 +83,14 @@ class _Listing:
         self.starts_s, self.timeline = {}, None
 
 
+class _Lost(NamedTuple):
+    """Media that could be had nowhere."""
+
+    track: TrackName
+    start_s: float
+    end_s: float
+
+
 class Broadcast:
     """All playlists of one live stream."""
 
@@ -96,6 +105,7 @@ class Broadcast:
         self._news = News("first")
         """What the leader brought."""
         self._has_noted_parts = False
+        self._lost: list[_Lost] = []
 
     def __repr__(self) -> str:
         return f"<Broadcast of {len(self._listings)} playlists to {self.grid.end_s:.3f} s>"
@@ -149,8 +159,19 @@ class Broadcast:
 
     def timelines(self) -> dict[str, Timeline]:
         """What is listed, by the URL of playlists, where its place is known."""
-        listed = {url: listing.timeline for url, listing in self._listings.items()}
-        return {url: timeline for url, timeline in listed.items() if timeline is not None}
+        return {
+            url: self._without_lost(listing.track, listing.timeline)
+            for url, listing in self._listings.items()
+            if listing.timeline is not None
+        }
+
+    def lost_before(self, track: TrackName, time_s: float) -> int:
+        """How many segments in a row, up to ``time_s``, could not be had."""
+        count = 0
+        for span in reversed(self._lost):
+            if span.track == track and abs(span.end_s - time_s) <= LOOKUP_TOLERANCE_S:
+                count, time_s = count + 1, span.start_s
+        return count
 
     # --- what happens --------------------------------------------------------------
 
@@ -159,6 +180,10 @@ class Broadcast:
         listing = self._listings.get(url)
         is_delta = listing is not None and listing.follower.ask(now_s)
         return SKIP_DIRECTIVE if is_delta else ""
+
+    def lose(self, track: TrackName, start_s: float, end_s: float) -> None:
+        """A segment could be had nowhere: it counts as a gap."""
+        self._lost.append(_Lost(track, start_s, end_s))
 
     def fail(self, url: str, now_s: float) -> None:
         """The playlist could not be had this time."""
@@ -290,6 +315,18 @@ class Broadcast:
         is_ended = self.grid.is_ended or timeline.is_ended
         self.grid = Timeline((*self.grid.segments, *added), is_ended=is_ended)
         listing.snap(self.grid)
+
+    def _without_lost(self, track: TrackName, timeline: Timeline) -> Timeline:
+        spans = [span for span in self._lost if span.track == (track or "video")]
+        if not spans:
+            return timeline
+        segments = [
+            replace(ref, is_gap=True)
+            if any(span.start_s <= (ref.start_s + ref.end_s) / 2 < span.end_s for span in spans)
+            else ref
+            for ref in timeline.segments
+        ]
+        return Timeline(segments, is_ended=timeline.is_ended)
 
     def _note_parts(self, playlist: MediaPlaylist) -> None:
         if playlist.has_parts and not self._has_noted_parts:

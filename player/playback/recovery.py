@@ -23,6 +23,9 @@ from player.playback.source import Source
 from player.playback.states import Playback
 from player.playback.whereabouts import Whereabouts
 
+MOST_LOST = 3
+"""Segments of a live stream in a row that playback goes on without."""
+
 PLANNED = ("media", "segment")
 """What is asked for anew by planning; everything else is repeated as it was."""
 
@@ -118,9 +121,21 @@ class Recovery:
                 return self._release(want, time_s, due_s)
             case "anew":
                 self._book.repeat(request, due_s)
+            case "give-up" if self._may_pass_over(want, time_s):
+                self._source.lose(want.track, time_s, want.end_s)
+                shown = self._recorder.shorten(want.url)
+                self._recorder.add_note(f"{shown}: {failure}; passed over", now_s)
+                return self._release(want, time_s, now_s)
             case "give-up":
                 return self._give_up(_tell(search, want.kind, failure), time_s, now_s)
         return Outcome(renew=verdict.action == "renew")
+
+    def _may_pass_over(self, want: Want, time_s: float) -> bool:
+        """Whether to go on without a segment that is to be had nowhere: in a live stream."""
+        broadcast = self._source.broadcast
+        if broadcast is None or want.kind != "segment" or not self._agenda.has_begun:
+            return False
+        return broadcast.lost_before(want.track, time_s) < MOST_LOST
 
     def found(self) -> None:
         """More can be played: searches for it are over."""

@@ -100,7 +100,7 @@ def random_live(number: int) -> LiveScript:
 def problems(script: LiveScript, log: SessionLog) -> list[str]:
     """What is wrong with a playback; empty when nothing is."""
     qoe, found = summary(log), []
-    if qoe.ended == "still open" or "fault" in qoe.ended:
+    if qoe.ended == "still open" or "nothing is left to wait for" in qoe.ended:
         found.append(f"ended: {qoe.ended}")
     if len(script.stream.asked) > MOST_REQUESTS:
         found.append(f"{len(script.stream.asked)} requests")

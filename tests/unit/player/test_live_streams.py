@@ -224,6 +224,31 @@ def test_a_link_too_slow_for_the_stream_is_survived() -> None:
     assert any("is not listed any more" in note for note in notes(log))
 
 
+@pytest.mark.parametrize("track", ["video", "audio"])
+def test_a_segment_that_nobody_has_is_passed_over(track: str) -> None:
+    """Numbers 30 and 31 are listed and nowhere to be had."""
+
+    def refuse(want: Want, _now_s: float) -> VirtualResponse | None:
+        is_lost = want.url.endswith(("/s30.m4s", "/s31.m4s")) and want.track == track
+        return GONE if is_lost else None
+
+    log = play(FakeLive(refuse=refuse), until_s=200.0)
+    qoe = summary(log)
+    assert qoe.ended == "stopped"
+    assert qoe.played_s > 140
+    assert any("passed over" in note for note in notes(log))
+
+
+def test_a_stream_whose_segments_are_nowhere_ends_in_bounded_time() -> None:
+    def refuse(want: Want, now_s: float) -> VirtualResponse | None:
+        return GONE if want.kind == "segment" and now_s > 30 else None
+
+    qoe = summary(play(FakeLive(refuse=refuse), until_s=900.0))
+    assert qoe.ended.startswith("error: ")
+    assert "status 404" in qoe.ended
+    assert qoe.elapsed_s < 200
+
+
 def test_a_server_that_is_away_for_a_while_is_waited_for() -> None:
     def refuse(_want: Want, now_s: float) -> VirtualResponse | None:
         return VirtualResponse(0, status=503) if 30 < now_s < 50 else None
