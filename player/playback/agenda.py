@@ -239,6 +239,14 @@ class Agenda:
             each for each in self._source.nearest_rungs(rung) if self._source.has_audio(each)
         )
 
+    def is_past_picture(self, ref: SegmentRef) -> bool:
+        """Whether sound of a live stream begins only where its picture has ended.
+
+        What was before it has left the window, and will not come any more.
+        """
+        is_live = self._source.broadcast is not None
+        return is_live and ref.start_s + LOOKUP_TOLERANCE_S >= self.track("video").end_s
+
     def is_audio_due(self, ref: SegmentRef, playback: Playback, now_s: float) -> bool:
         """Whether the next audio may be asked for, as the video beside it and its buffer go."""
         return self._audio_wait_s(ref, playback, now_s) <= INSTANT_S
@@ -415,3 +423,5 @@ class Agenda:
         self.choice = None
         for track in self.tracks():
             track.end_s = min(track.end_s, self.end_s)
+            if track.is_fetched:  # or the other track would wait for its turn for ever
+                track.request_id = None

@@ -341,8 +341,9 @@ class Loader:
                 self._fetch_once(playlist)
                 return
             ref = self._agenda.find("audio", rung)
-            if ref is None:
-                if not self._whereabouts.may_grow("audio", rung):  # it lists no more
+            is_past = ref is not None and self._agenda.is_past_picture(ref)
+            if ref is None or is_past:
+                if is_past or not self._whereabouts.may_grow("audio", rung):  # it lists no more
                     self._agenda.track("audio").end_here()
                     self._update_playable()
                 return
