@@ -28,6 +28,8 @@ class Search:
     """What failed first, and how."""
     tries: Counter[Kind] = field(default_factory=Counter)
     """Failed so far, at any rung and place, by what was tried: keys fail beside their segments."""
+    left: set[str] = field(default_factory=set)
+    """Playlists for which another stood in: once each, so that every search ends."""
     playlists: set[str] = field(default_factory=set)
     """Where it was tried, once each before any a second time, however long that takes."""
 

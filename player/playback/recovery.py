@@ -102,7 +102,9 @@ class Recovery:
             now_s=now_s,
             buffer_s=self._buffer_s(now_s),
         )
-        elsewhere = self._whereabouts.elsewhere(want, time_s)
+        elsewhere: Elsewhere = ""
+        if want.playlist not in search.left:
+            elsewhere = self._whereabouts.elsewhere(want, time_s)
         tries = Tries(
             attempt=request.attempt,
             total=search.tries[want.kind],
@@ -114,6 +116,7 @@ class Recovery:
         due_s = now_s + verdict.wait_s
         match verdict.action:
             case "move":
+                search.left.add(want.playlist)
                 self._leave_out(want, failure, elsewhere, now_s)
                 return self._release(want, time_s, now_s)
             case "anew" if want.kind in PLANNED and self._agenda.has_begun:
