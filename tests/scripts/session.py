@@ -279,7 +279,7 @@ def _time(script: Script, log: SessionLog) -> list[str]:
     spent_s = startup_s + qoe.played_s + qoe.stall_s + qoe.paused_s
     if abs(spent_s - qoe.elapsed_s) > 1e-6:
         found.append(f"{spent_s} s accounted for; expected {qoe.elapsed_s} s")
-    if qoe.played_s > script.title.media_s + 1e-6:
+    if qoe.played_s > script.title.media_s + SAME_END_S:  # rungs share nearly equal boundaries
         found.append(f"{qoe.played_s} s played of {script.title.media_s} s")
     found += [
         f"buffer from {record['before_s']} to {record['buffer_s']} s"
