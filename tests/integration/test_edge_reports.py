@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import threading
@@ -37,6 +38,13 @@ def writing(edge: RunningEdge) -> Iterator[EdgeProcess]:
         yield process
 
 
+async def until_written(path: Path, count: int) -> None:
+    """An answer may be here before its line is; 30 s for a machine that is busy."""
+    async with asyncio.timeout(30):
+        while not path.exists() or path.read_text().count("\n") < count:
+            await asyncio.sleep(0.01)
+
+
 def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
@@ -57,6 +65,7 @@ async def test_every_request_has_a_line_and_no_line_has_a_token(
                         await answer.read()
                 await (await client.head(url)).read()
                 await (await client.get(edge.url + "/t/SECRET/none")).read()
+            await until_written(log, 6)
     found = lines(log)
     assert [each["cache"] for each in found] == ["miss", "hit", "hit", "hit", "hit", "miss"]
     assert [each["size_bytes"] for each in found[:4]] == [len(BODY)] * 4
@@ -87,6 +96,7 @@ async def test_what_players_say_joins_with_what_they_got(
                 await (await client.get(edge.url + "/film/a")).read()
                 answer = await client.post(edge.url + "/cmcd", data=b'e=rr,bsd=500,sid="s"\nbl=1')
                 assert answer.status == 204
+            await until_written(view, 8)
     assert parent.asked == ["/film/a"]
     assert parent.seen[0].query_string == ""
     found = lines(view)
