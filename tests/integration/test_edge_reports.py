@@ -41,7 +41,7 @@ def writing(edge: RunningEdge) -> Iterator[EdgeProcess]:
 async def until_written(path: Path, count: int) -> None:
     """An answer may be here before its line is; 30 s for a machine that is busy."""
     async with asyncio.timeout(30):
-        while not path.exists() or path.read_text().count("\n") < count:
+        while not path.exists() or path.read_text().count("\n") < count:  # noqa: ASYNC110  # a thread writes
             await asyncio.sleep(0.01)
 
 
