@@ -57,7 +57,7 @@ class PlayerConfig:
     """The resume threshold never grows beyond this."""
     fast_switch: bool = False
     """A switch to a higher rung replaces what is buffered of lower ones, from one and a half
-    segments ahead of the playhead on; dash.js."""
+    segments ahead of the playhead on, but not of live streams; dash.js."""
     protected_buffer_s: float = 0.0
     """Where samples are encrypted, starting and resuming need at least this much."""
     picture_grace_s: float = 0.0

@@ -361,6 +361,8 @@ class Agenda:
         video = self.track("video")
         if not self._config.fast_switch or choice.rung <= self._last_rung:
             return choice
+        if self._source.broadcast is not None:  # what is behind may not be listed any more
+            return choice
         from_s = playback.playhead_s(now_s) + REPLACED_FROM * self._durations_s[choice.segment]
         if from_s >= video.fetched_s or video.span_at(from_s).rung >= choice.rung:
             return choice
