@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple, get_args
 
 from player.playback import playhead
 from player.playback.playhead import Playhead, Thresholds
+from player.playback.requests import INSTANT_S
 
 State = Literal["startup", "playing", "stalled", "paused", "ended"]
 
@@ -248,6 +249,8 @@ class Playback:
                 self._shown += 1
                 continue
             start_s = self._played_s(self._starts[self._shown + 1])
+            if start_s > self._head.ready_s - INSTANT_S:
+                break  # by the rounding of added lengths it may lie before what is ready
             shown_at_s = playhead.shown_at_s(self._head, start_s)
             if shown_at_s > now_s:
                 break
