@@ -73,6 +73,8 @@ class Want:
     """Of a playlist: parameters for its URL that say what to answer with, such as a delta."""
     end_s: float = 0.0
     """Of a segment: where the media that follow it begin; 0 for everything else."""
+    duration_s: float = 0.0
+    """Of a segment, as its playlist says; 0 for everything else."""
     needs: frozenset[Resource] = field(default=frozenset(), repr=False)
     """Of a segment: what must be here beside it before it can be played."""
     playlist: str = field(default="", repr=False)

@@ -43,6 +43,7 @@ def segment_want(
         key=ref.key,
         init=Resource("init", ref.init.url, ref.init.byte_range) if ref.init else None,
         end_s=ref.end_s,
+        duration_s=ref.duration_s,
         needs=frozenset(need.resource for need in needs),
         playlist=playlist,
     )

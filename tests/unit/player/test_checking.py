@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from abr.errors import MediaError
@@ -50,6 +52,14 @@ WRONG = {
     "a page where media": (ALONE, b"\n <!doctype html>"),
     "an empty segment": (ALONE, b""),
 }
+
+
+def test_a_last_frame_that_a_muxer_left_out_is_no_fault_and_a_whole_segment_is() -> None:
+    sliver, whole = (replace(AFTER_INIT, duration_s=each) for each in (0.021, 1.0))
+    assert check_media(sliver, box(b"styp", b"msdh")) == ""
+    assert "ends within" in check_media(sliver, box(b"styp", b"msdh")[:-1])
+    assert "without moof" in check_media(sliver, DATA)
+    assert "without moof" in check_media(whole, box(b"styp", b"msdh"))
 
 
 @pytest.mark.parametrize("name", RIGHT)
