@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
 
 from abr.errors import PlaybackError
 from player.playback.offers import Offer, Offers, Wishes
@@ -33,9 +34,19 @@ class Place:
     """STABLE-RENDITION-ID of the audio."""
 
     @property
+    def way(self) -> str:
+        """The way to it in words: redundant variants without a pathway have their server's name."""
+        is_named = self.pathway != "."
+        return f"pathway {self.pathway}" if is_named else f"server {_server_of(self.video_url)}"
+
+    @property
     def urls(self) -> tuple[str, ...]:
         """Its media playlists."""
         return (self.video_url,) if self.audio_url is None else (self.video_url, self.audio_url)
+
+
+def _server_of(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -181,7 +181,7 @@ class Loader:
         if want.kind == "segment" and want.track == "video":
             self._reconsider_at_s = math.inf  # there is no download to reconsider
         if want.kind == "steering":
-            self._steerer.fail(failure, self.now_s)
+            self._steerer.fail(want, failure, self.now_s)
             return
         can_renew = self._renewal.want is not None
         outcome = self._recovery.handle(request, failure, can_renew=can_renew, now_s=self.now_s)

@@ -210,7 +210,7 @@ class Recovery:
             place = self._source.place_of(want.playlist)
             assert place is not None
             pathways.leave_out_way(place, now_s + left_out_s)
-            what = f"pathway {place.pathway} is"
+            what = f"{place.way} is"
         shown = self._recorder.shorten(want.url)
         self._recorder.add_note(f"{shown}: {failure}; {what} left out for {left_out_s:g} s", now_s)
 

@@ -58,7 +58,10 @@ class Steerer:
         self._recorder.add_note(f"pathway {source.pathway} from now on", now_s)
         return True
 
-    def fail(self, failure: Failure, now_s: float) -> None:
-        """There was no answer: what is known stays in force."""
+    def fail(self, want: Want, failure: Failure, now_s: float) -> None:
+        """There was no answer to ``want``: what is known stays in force."""
         if self._source.steering is not None:
             self._source.steering.fail(failure, now_s)
+            # Without the query, which differs each time: what is the same is told once.
+            shown = self._recorder.shorten(want.url.partition("?")[0])
+            self._recorder.add_note(f"{shown}: {failure}; pathways stay as they are", now_s)

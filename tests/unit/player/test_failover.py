@@ -75,7 +75,8 @@ def test_a_pathway_that_dies_is_left_within_its_first_failed_request(is_redundan
     after = [r for r in log.of("fetch") if r["t"] >= failed[0][0]]
     assert after[0]["t"] == failed[0][0]
     assert {urlsplit(r["uri"]).hostname for r in after} == {"b.test"}
-    assert "left out for 300 s" in next(log.of("note"))["text"]
+    way = "server a.test" if is_redundant else "pathway a"
+    assert f"{way} is left out for 300 s" in next(log.of("note"))["text"]
 
 
 def test_a_pathway_that_falls_silent_is_left_after_four_seconds() -> None:
@@ -165,6 +166,21 @@ def test_a_clone_is_a_pathway_of_its_own() -> None:
     log, title = play_steered({"PATHWAY-PRIORITY": ["c", "a"], "PATHWAY-CLONES": [clone]})
     assert summary(log).ended == "complete"
     assert {host for host, *_ in segments(title)[2:]} == {"c"}
+
+
+def test_secrets_that_a_clone_adds_are_not_in_the_log_and_it_replays() -> None:
+    """In the manifest they are as they are, in URLs percent-encoded; ``play_ways`` replays."""
+    params = {"token": "SeCr3t/+=SeCr3t", "plain": "SeCr3tSeCr3t"}
+    clone = {"BASE-ID": "a", "ID": "c", "URI-REPLACEMENT": {"HOST": "c.test", "PARAMS": params}}
+    log, title = play_steered({"PATHWAY-PRIORITY": ["c", "a"], "PATHWAY-CLONES": [clone]})
+    assert any("token=SeCr3t%2F%2B%3DSeCr3t" in want.url for want in title.asked)
+    assert "SeCr3t" not in json.dumps(log.records)
+
+
+def test_a_steering_server_that_fails_is_told_of() -> None:
+    log, _ = play_steered(VirtualResponse(0, status=404))
+    (text,) = (r["text"] for r in log.of("note"))
+    assert text == "http://steer.test/s: status 404; pathways stay as they are"
 
 
 @pytest.mark.parametrize(
