@@ -28,8 +28,8 @@ PRESENTATION = constant_presentation([3e5, 1e6, 3e6], segments=20, segment_s=4.0
 WITH_AUDIO = replace(PRESENTATION, audio_sizes_bytes=np.full(20, 60_000.0))
 STEADY = Trace.constant(2.5e6, name="steady")
 DIPS = Trace.from_periods([(20, 3e6), (30, 1e5)], name="dips")
-SILENT = Trace.from_periods([(9, 3e6), (185, 0), (300, 3e6)], name="silent")
-"""A response takes longer than it may, and is asked for again."""
+SILENT = Trace.from_periods([(9, 3e6), (45, 0), (300, 3e6)], name="silent")
+"""A response is silent for longer than it may, and is asked for again."""
 DIES = Trace.from_periods([(9, 3e6), (4, 0)], end="end", name="dies")
 
 

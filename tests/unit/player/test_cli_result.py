@@ -82,6 +82,6 @@ def test_a_playback_over_a_dead_network_is_an_error() -> None:
     """Silence is waited for as long as the limits say, then it is the reason."""
     dead = Trace.from_periods([(2.0, 10e6), (1000.0, 0.0)], end="hold")
     what = shortfall(play_fake(FakeTitle(segments=50), trace=dead))
-    assert "no byte for 20 s after 4 attempts" in what
+    assert "no byte for 20 s after 5 attempts" in what
     gone = FakeTitle(refuse=lambda _want: VirtualResponse(0, status=503))
     assert shortfall(play_fake(gone)) == "multivariant.m3u8: status 503 after 4 attempts"
