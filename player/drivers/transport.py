@@ -30,10 +30,12 @@ MOST_BODY_BYTES = 256 * 2**20
 MOST_TEXT_BYTES = 16 * 2**20
 """The same for what the session itself reads."""
 READ_BYTES = 2**16
+MOST_FIELD_BYTES = 2**18
+"""Of a field of a head: as Chromium, whose limit is for all of the head (aiohttp's is 8 KiB)."""
 MOST_REDIRECTS = 10
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_TEXTS = frozenset({"multivariant", "media", "token", "licence"})
+_TEXTS = frozenset({"multivariant", "media", "token", "licence", "steering"})
 # RFC 3986, 2: what a URI may hold; anything else is escaped, and nothing twice.
 _WRITTEN = "!#$%&'()*+,/:;=?@[]~"
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/(?:[0-9]{1,18}|\*)")
@@ -159,6 +161,7 @@ class HttpTransport:
             auto_decompress=False,
             response_class=_Response,
             read_bufsize=READ_BYTES,
+            max_field_size=MOST_FIELD_BYTES,
         )
         return self
 
@@ -379,7 +382,9 @@ def _as_failure(exc: Exception, url: str) -> Failure:
         reason = exc.os_error.strerror or "refused"
         return Failure("connect", message=f"{where}: cannot connect: {reason}")
     if isinstance(exc, aiohttp.ClientResponseError):
-        return Failure("connect", message=f"{where}: what answers there is no HTTP")
+        # Before the colon are the parser's own words, after it those of the server.
+        reason = exc.message.partition(":")[0][:60]
+        return Failure("connect", message=f"{where}: an answer that is no HTTP ({reason})")
     if isinstance(exc, CodingError):
         return Failure("unusable", message=str(exc))
     return Failure("connect", message=f"{where}: the connection failed ({type(exc).__name__})")

@@ -19,7 +19,7 @@ HELD_RATIO = 0.05
 """See ``Track.taken_s``."""
 
 LONG_TAIL_S = 0.5
-"""Sound that goes on for longer after the picture is told of."""
+"""Sound that ends later or earlier than the picture by more is told of."""
 
 
 class Span(NamedTuple):
@@ -151,12 +151,14 @@ class Track:
 
 
 def tail_note(tracks: Sequence[Track]) -> str:
-    """What to tell of sound that goes on after the picture; empty: nothing.
+    """What to tell of sound that ends after or before the picture; empty: nothing.
 
     The picture's track comes first.
     """
     ends_s = [track.end_s for track in tracks]
-    tail_s = ends_s[-1] - ends_s[0] if math.isfinite(ends_s[-1]) else 0.0
+    tail_s = ends_s[-1] - ends_s[0] if all(map(math.isfinite, ends_s)) else 0.0
+    if tail_s < -LONG_TAIL_S:
+        return f"the last {-tail_s:.1f} s of the picture have no sound"
     if tail_s <= LONG_TAIL_S:
         return ""
     what = f"the sound goes on for {tail_s:.1f} s after the picture"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -242,3 +243,44 @@ async def test_what_is_no_url_is_a_failure_without_the_url(url: str) -> None:
         with pytest.raises(TransferError) as caught:
             await http.fetch(want, url, on_response=lambda _: None, on_piece=lambda _: None)
     assert "127.0.0.1" not in str(caught.value.failure)
+
+
+RAW = {
+    "twice": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx",
+    "other": b"SSH-2.0-OpenSSH secret\r\n",
+    "long": b"HTTP/1.1 200 OK\r\nX: " + b"y" * 20_000 + b"\r\nContent-Length: 100\r\n\r\n" + BODY,
+}
+
+
+async def fetch_raw(answer: bytes) -> bytes:
+    """The body of what a server answers that writes ``answer`` as it is."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/s"
+    async with server, HttpTransport(url) as http:
+        want = Want(kind="segment", url=url)
+        return await http.fetch(
+            want, url, on_response=lambda _url: None, on_piece=lambda _size: None
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("twice", "Duplicate Content-Length"), ("other", "Bad status line")]
+)
+async def test_an_answer_that_is_no_http_is_told_with_its_fault_alone(
+    name: str, reason: str
+) -> None:
+    with pytest.raises(TransferError) as caught:
+        await fetch_raw(RAW[name])
+    assert caught.value.failure.message.endswith(f": an answer that is no HTTP ({reason})")
+    assert "secret" not in caught.value.failure.message
+
+
+async def test_fields_may_be_as_long_as_browsers_take_them() -> None:
+    assert await fetch_raw(RAW["long"]) == BODY

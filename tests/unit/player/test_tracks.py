@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from player.playback.actions import Resource
-from player.playback.tracks import Track
+from player.playback.tracks import Track, tail_note
 
 INIT: Resource = Resource("init", "init.mp4")
 KEY: Resource = Resource("key", "key/1")
@@ -86,3 +88,12 @@ def test_what_is_replaced_plays_on_if_it_could_and_is_not_waited_for_if_not() ->
         track.add(end_s, frozenset(), 1)
         track.update(frozenset())
     assert (track.ready_s, track.is_playable, track.span_at(9.0).rung) == (12.0, True, 1)
+
+
+def test_sound_that_ends_after_or_before_the_picture_is_told_of() -> None:
+    def note(picture_s: float, sound_s: float) -> str:
+        return tail_note([Track(name="video", end_s=picture_s), Track(name="audio", end_s=sound_s)])
+
+    assert note(6.0, 3.0) == "the last 3.0 s of the picture have no sound"
+    assert note(6.0, 9.0).startswith("the sound goes on for 3.0 s")
+    assert note(6.0, 5.9) == note(6.0, 6.1) == note(math.inf, 3.0) == note(6.0, math.inf) == ""
