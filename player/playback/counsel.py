@@ -13,6 +13,7 @@ from abr.media import Presentation
 from abr.trace import Trace
 from player.playback.advisor import Advisor, Moment
 from player.playback.agenda import Agenda, Choice
+from player.playback.headroom import Headroom
 from player.playback.recorder import Recorder
 from player.playback.reloading import Reloading
 from player.playback.requests import Request
@@ -30,6 +31,7 @@ class Counsel:
         *,
         source: Source,
         agenda: Agenda,
+        headroom: Headroom,
         playback: Playback,
         recorder: Recorder,
         reloading: Reloading,
@@ -40,6 +42,7 @@ class Counsel:
         self._trace = trace
         self._source = source
         self._agenda = agenda
+        self._headroom = headroom
         self._playback = playback
         self._recorder = recorder
         self._reloading = reloading
@@ -65,7 +68,7 @@ class Counsel:
 
     def choose(self, segment: int, now_s: float) -> Choice:
         """Ask for the rung of ``segment``."""
-        waited_s = self._agenda.take_waited_s(now_s)
+        waited_s = self._headroom.take_waited_s(now_s)
         if waited_s > 0:
             self._begun.waited(segment, self._moment(now_s), waited_s)
         return self.note(segment, self._begun.choose(segment, self._moment(now_s)), now_s)

@@ -21,6 +21,7 @@ from player.playback.advisor import Advisor
 from player.playback.agenda import Agenda
 from player.playback.counsel import Counsel
 from player.playback.facts import Facts, facts_about
+from player.playback.headroom import Headroom
 from player.playback.offers import Wishes
 from player.playback.recorder import Recorder
 from player.playback.recovery import Recovery
@@ -68,6 +69,7 @@ class Loader:
         self._has_url = isinstance(source, str)
         self._renewal = TokenRenewal(source if isinstance(source, str) else "")
         self._agenda = Agenda(self._source, config)
+        self._headroom = Headroom(self._source, self._agenda, config)
         self._whereabouts = Whereabouts(self._source, self._agenda)
         self._unproven: dict[int, Request] = {}
         """What is here, but not yet what decrypts it."""
@@ -89,6 +91,7 @@ class Loader:
             trace,
             source=self._source,
             agenda=self._agenda,
+            headroom=self._headroom,
             playback=playback,
             recorder=recorder,
             reloading=self._reloading,
@@ -118,7 +121,7 @@ class Loader:
         next_s = min(
             self._reconsider_at_s,
             self.book.next_time_s(),
-            self._agenda.next_time_s(self._playback, self.now_s),
+            self._headroom.next_time_s(self._playback, self.now_s),
             self._reloading.next_time_s(self.now_s),
         )
         # Steering alone keeps no session alive.
@@ -279,6 +282,7 @@ class Loader:
         self._counsel.begin(presentation)
         self._playback.set_durations(presentation.durations_s.tolist())
         self._agenda.begin(presentation)
+        self._headroom.begin(presentation)
         if self._source.has_encrypted_samples:
             self._playback.need_at_least(self._config.protected_buffer_s)
         if self._has_url and (note := tail_note(self._agenda.tracks())):
@@ -294,7 +298,7 @@ class Loader:
             self._reconsider_at_s = math.inf
             self._recorder.set_rung(self._agenda.segments_until(want.end_s), want.rung)
         if not is_again:
-            self._agenda.weigh(want, request.received_bytes, media_s)
+            self._headroom.weigh(want, request.received_bytes, media_s)
         self._agenda.add(want)
         self._update_playable()
         self._recorder.add_buffer(
@@ -335,7 +339,7 @@ class Loader:
             self._plan_audio()
 
     def _plan_audio(self) -> None:
-        while (rung := self._agenda.audio_rung(self.now_s)) is not None:
+        while (rung := self._headroom.audio_rung(self.now_s)) is not None:
             playlist = self._source.playlist_for("audio", rung)
             if playlist is not None:
                 self._fetch_once(playlist)
@@ -347,7 +351,7 @@ class Loader:
                     self._agenda.track("audio").end_here()
                     self._update_playable()
                 return
-            if not self._agenda.is_audio_due(ref, self._playback, self.now_s):
+            if not self._headroom.is_audio_due(ref, self._playback, self.now_s):
                 return
             if not ref.is_gap:
                 self._ask_for_segment(ref, "audio", ref.index, rung)
@@ -373,20 +377,20 @@ class Loader:
     def _plan_video(self) -> bool:
         """Ask for the next video, if it is time to; True when it was skipped."""
         agenda = self._agenda
-        if agenda.is_free_for_video and self._reloading.join_again(self.now_s):
+        if self._headroom.is_free_for_video and self._reloading.join_again(self.now_s):
             self._note_what_was_found()
         segment = agenda.next_segment
-        if not agenda.is_free_for_video or segment is None:
+        if not self._headroom.is_free_for_video or segment is None:
             return False
         choice = agenda.choice
         if choice is None:
-            if agenda.is_full(self._playback, self.now_s):
+            if self._headroom.is_full(self._playback, self.now_s):
                 return False
             choice = self._counsel.choose(segment, self.now_s)
             choice = agenda.replace_lower(choice, self._playback, self.now_s)
         if choice.not_before_s > self.now_s + INSTANT_S:
             return False
-        if agenda.wait_for_choice_s(choice, self._playback, self.now_s) > INSTANT_S:
+        if self._headroom.wait_for_choice_s(choice, self._playback, self.now_s) > INSTANT_S:
             return False
         rung = self._whereabouts.rung_for_video(choice.rung, self.now_s)
         gap = self._whereabouts.gap_in_video(choice.rung) if rung is None else None
