@@ -14,6 +14,7 @@ from abr.trace import Trace
 from player.playback.advisor import Advisor, Moment
 from player.playback.agenda import Agenda, Choice
 from player.playback.headroom import Headroom
+from player.playback.outlook import Outlook
 from player.playback.recorder import Recorder
 from player.playback.reloading import Reloading
 from player.playback.requests import Request
@@ -40,7 +41,7 @@ class Counsel:
         """The algorithm at work; None before the presentation is known."""
         self._algorithm = algorithm
         self._trace = trace
-        self._source = source
+        self._outlook = Outlook(source)
         self._agenda = agenda
         self._headroom = headroom
         self._playback = playback
@@ -52,7 +53,7 @@ class Counsel:
 
     def begin(self, presentation: Presentation) -> None:
         """What is played is known."""
-        told = self._source.presentation_for(self._algorithm) or presentation
+        told = self._outlook.first_for(self._algorithm) or presentation
         self.advisor = Advisor(self._algorithm, told, self._trace)
         self._recorder.set_presentation(presentation, self.advisor.running)
 
@@ -95,7 +96,7 @@ class Counsel:
         return self.advisor
 
     def _moment(self, now_s: float) -> Moment:
-        outlook = self._source.outlook
+        outlook = self._outlook.presentation
         assert outlook is not None
         return Moment(
             now_s=now_s,

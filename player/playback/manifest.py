@@ -8,7 +8,6 @@ loaded yet the sizes of the nearest loaded rung are scaled by the ladder.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -78,26 +77,3 @@ def _mean_rate(segments: Sequence[SegmentRef]) -> float:
     known = [(s.bitrate_bps, s.duration_s) for s in segments if s.bitrate_bps]
     total_s = sum(duration for _, duration in known)
     return sum(rate * duration for rate, duration in known) / total_s if total_s else 0.0
-
-
-MOST_EXPECTED = 256
-"""A stream that goes on is expected to have at least so many segments more."""
-
-_FIRST_LENGTH = 1024
-
-
-def expect_more(known: Presentation) -> Presentation:
-    """A presentation that goes on, as algorithms see it: they know no end.
-
-    Segments to come are taken to last as long as those known and to have their mean rates. The
-    number of all doubles when needed, so that it holds for long.
-    """
-    length = _FIRST_LENGTH
-    while length < known.segments + MOST_EXPECTED:
-        length *= 2
-    more = length - known.segments
-    segment_s = float(np.median(known.durations_s))
-    mean_bytes = known.sizes_bytes.sum(axis=1) / known.duration_s * segment_s
-    sizes = np.concatenate([known.sizes_bytes, np.tile(mean_bytes[:, None], more)], axis=1)
-    durations = np.concatenate([known.durations_s, np.full(more, segment_s)])
-    return replace(known, sizes_bytes=sizes, durations_s=durations)

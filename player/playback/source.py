@@ -5,7 +5,8 @@ known) or from a ``Presentation`` given whole.
 
 What a media playlist brought is kept by its URL, once, however many rungs and tracks share it.
 Which place of a rung is used now is asked of ``player.playback.pathways``; what is found at a place
-is looked up by media time. A playlist that arrives again replaces what it brought before.
+is looked up by media time. A playlist that arrives again replaces what it brought before. What
+algorithms see of all this is decided in ``player.playback.outlook``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from functools import partial
 from typing import Literal
 from urllib.parse import urlsplit
 
-from abr.decision import Algorithm, Rule
 from abr.errors import PlaybackError
 from abr.media import Presentation
 from player.playback.actions import TrackName, Want
@@ -33,7 +33,7 @@ from player.playback.given import (
 )
 from player.playback.ladder import Place, Rung, ladder_of, lone_rung, with_clone
 from player.playback.learning import Learned
-from player.playback.manifest import expect_more, presentation_from_playlists
+from player.playback.manifest import presentation_from_playlists
 from player.playback.offers import Wishes
 from player.playback.pathways import Pathways
 from player.playback.remarks import remarks_of
@@ -81,16 +81,15 @@ class Source:
         """Where the first segment that is played lies in its playlist."""
         self.broadcast: Broadcast | None = None
         """All playlists of a live stream, also when it has ended; None of a finished title."""
-        self._outlook: tuple[Presentation, Presentation] | None = None
-        """What is known, and what algorithms see of it."""
-        self._given: Presentation | None = None
+        self.given: Presentation | None = None
+        """What is played, if it was given whole, also before it is known."""
         self._variables: Mapping[str, str] | None = None
         self._name = ""
         if not isinstance(source, Presentation):
             self._name = urlsplit(source).path.rpartition("/")[0].rpartition("/")[2]
             self.first_wants = (Want(kind="multivariant", url=source),)
             return
-        self._given = source
+        self.given = source
         if source.side_files is not None:
             url = f"{KNOWN_SOURCE}multivariant"
             self.first_wants = (Want(kind="multivariant", url=url),)
@@ -98,7 +97,7 @@ class Source:
             self._take_whole(source)
 
     def __repr__(self) -> str:
-        name = self._name or (self._given.title if self._given else "")
+        name = self._name or (self.given.title if self.given else "")
         known = sum(1 for _ in self._loaded_rungs())
         return f"<Source {name or 'without a name'}, {known} rungs known>"
 
@@ -106,22 +105,6 @@ class Source:
     def ladder(self) -> tuple[Rung, ...]:
         """The ladder, lowest rung first."""
         return tuple(self._rungs)
-
-    def presentation_for(self, algorithm: Algorithm) -> Presentation | None:
-        """What ``algorithm`` begins with: what is known, or to one that knows the trace, all."""
-        if isinstance(algorithm, Rule) and algorithm.needs_trace and self._given is not None:
-            return self._given
-        return self.outlook
-
-    @property
-    def outlook(self) -> Presentation | None:
-        """What algorithms see: what is known; of a stream that goes on, what to expect as well."""
-        known = self.presentation
-        if known is None or self.broadcast is None or self.broadcast.grid.is_ended:
-            return known
-        if self._outlook is None or self._outlook[0] is not known:
-            self._outlook = (known, expect_more(known))
-        return self._outlook[1]
 
     # --- playlists -----------------------------------------------------------------
 
@@ -149,8 +132,8 @@ class Source:
             PlaylistError: it is no valid playlist.
             PlaybackError: it cannot be played.
         """
-        if self._given is not None:
-            return self._take_given(self._given, want)
+        if self.given is not None:
+            return self._take_given(self.given, want)
         playlist = parse(text, uri=shown, query=query_of(url), imports=self._variables)
         if not self.follows(want.url):  # of its first version, whatever it lists later
             self.notes += remarks_of(playlist, shown)
@@ -384,9 +367,9 @@ class Source:
         is_first = self.presentation is None
         if self.grid is None or (is_first and audio is None and self.has_audio(first)):
             return
-        if self._given is not None:
+        if self.given is not None:
             read = [rung for rung, _ in self._loaded_rungs()]
-            self.presentation = presentation_known(self._given, read)
+            self.presentation = presentation_known(self.given, read)
             return
         loaded = dict(self._loaded_rungs())
         if loaded:  # of a live stream the place of what is listed may be lost for a time
