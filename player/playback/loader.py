@@ -1,9 +1,9 @@
 """How one playback gets what it plays: playlists, keys, initialisation sections, segments.
 
-What to fetch, in which order, and what a failure means is decided here. Order of
-requests: multivariant playlist; media playlists of the lowest rung and of the audio;
-then, for each segment, what the chosen rung still lacks (its media playlist, then
-initialisation section and key) and the segment itself, these last together.
+Requests go out here, and what arrives is handed to those it concerns. What to ask for next is
+decided in ``player.playback.planning``, what a failure means in ``player.playback.recovery``.
+Order of requests: multivariant playlist; media playlists of the lowest rung and of the audio;
+then segments, each with what it needs.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from abr.errors import PlaybackError, PlaylistError
 from abr.media import Presentation
 from abr.trace import Trace
 from player.config import PlayerConfig
-from player.playback.actions import Abort, Action, Fetch, TrackName, Want
+from player.playback.actions import Abort, Action, Fetch, Want
 from player.playback.advisor import Advisor
 from player.playback.agenda import Agenda
 from player.playback.counsel import Counsel
 from player.playback.facts import Facts, facts_about
 from player.playback.headroom import Headroom
 from player.playback.offers import Wishes
+from player.playback.planning import Planning
+from player.playback.progress import Progress
 from player.playback.recorder import Recorder
 from player.playback.recovery import Recovery
 from player.playback.reloading import Reloading
@@ -31,7 +33,6 @@ from player.playback.retry import Failure
 from player.playback.source import Source
 from player.playback.states import Playback
 from player.playback.steerer import Steerer
-from player.playback.timeline import SegmentRef
 from player.playback.tokenrenewal import TokenRenewal
 from player.playback.tracks import tail_note
 from player.playback.wants import with_directives
@@ -95,6 +96,21 @@ class Loader:
             playback=playback,
             recorder=recorder,
             reloading=self._reloading,
+        )
+        self._progress = Progress(
+            self._agenda, config, playback=playback, recorder=recorder, recovery=self._recovery
+        )
+        self._planning = Planning(
+            config,
+            source=self._source,
+            agenda=self._agenda,
+            headroom=self._headroom,
+            counsel=self._counsel,
+            whereabouts=self._whereabouts,
+            reloading=self._reloading,
+            progress=self._progress,
+            playback=playback,
+            recorder=recorder,
         )
         self._reconsider_at_s = math.inf
 
@@ -194,7 +210,7 @@ class Loader:
             self._fetch_once(self._renewal.want)
         self._fetch_all(outcome.wants)
         self._begin_when_known()
-        self._update_playable()
+        self._progress.update(self.now_s)
 
     @property
     def doom(self) -> str:
@@ -220,7 +236,7 @@ class Loader:
                 self._begin_when_known()
         else:
             self._agenda.add(want)
-            self._update_playable()
+            self._progress.update(self.now_s)
         if want.kind in ("init", "segment"):
             self._unproven[request.request_id] = request
         self._unproven = {
@@ -261,18 +277,13 @@ class Loader:
                 return
             self._reloading.miss(want, str(exc), self.now_s)
             wants = ()
-        self._note_what_was_found()
+        self._recorder.take_notes(self._source.notes, self.now_s)
         self._fetch_all(wants)
         self._begin_when_known()
         if self._source.follows(want.url):
             self.book.forget(want)
             self._reloading.grow(self.now_s)
-            self._update_playable()
-
-    def _note_what_was_found(self) -> None:
-        for note in self._source.notes:
-            self._recorder.add_note(note, self.now_s)
-        self._source.notes.clear()
+            self._progress.update(self.now_s)
 
     def _begin_when_known(self) -> None:
         """The presentation is known for the first time: the algorithm and tracks begin."""
@@ -300,25 +311,12 @@ class Loader:
         if not is_again:
             self._headroom.weigh(want, request.received_bytes, media_s)
         self._agenda.add(want)
-        self._update_playable()
+        self._progress.update(self.now_s)
         self._recorder.add_buffer(
             want.track, now_s=self.now_s, before_s=before_s, buffer_s=self._buffer_s
         )
         if want.track == "video" and not is_again:
             self._counsel.learn_from(request, self.now_s)
-
-    def _update_playable(self) -> None:
-        if not self._agenda.has_begun:
-            return
-        self._recovery.found()
-        agenda, is_apart = self._agenda, self._config.has_own_buffers
-        changes = self._playback.media_ready(
-            agenda.sound_s if is_apart else agenda.ready_s,
-            picture_s=agenda.picture_s if is_apart else None,
-            complete=agenda.is_all_playable,
-            now_s=self.now_s,
-        )
-        self._recorder.add_changes(changes)
 
     # --- what to ask for next ------------------------------------------------------
 
@@ -331,93 +329,11 @@ class Loader:
             want = self._steerer.ask(self._counsel.throughput_bps)
             self._fetch(self.book.open(want, self.now_s))
         self._fetch_all(self._reloading.due(self.now_s))
-        if self._agenda.has_begun:
-            if not self._config.has_own_buffers:
-                self._plan_audio()
-            while self._plan_video():
-                pass
-            self._plan_audio()
-
-    def _plan_audio(self) -> None:
-        while (rung := self._headroom.audio_rung(self.now_s)) is not None:
-            playlist = self._source.playlist_for("audio", rung)
-            if playlist is not None:
-                self._fetch_once(playlist)
-                return
-            ref = self._agenda.find("audio", rung)
-            is_past = ref is not None and self._agenda.is_past_picture(ref)
-            if ref is None or is_past:
-                if is_past or not self._whereabouts.may_grow("audio", rung):  # it lists no more
-                    self._agenda.track("audio").end_here()
-                    self._update_playable()
-                return
-            if not self._headroom.is_audio_due(ref, self._playback, self.now_s):
-                return
-            if not ref.is_gap:
-                self._ask_for_segment(ref, "audio", ref.index, rung)
-                return
-            self._skip(ref, "audio", rung)
-
-    def _skip(self, ref: SegmentRef, track: TrackName, rung: int) -> None:
-        """Do without a segment that is there in name only.
-
-        Raises:
-            PlaybackError: all are.
-        """
-        skipped = self._agenda.skip(ref, track, rung)
-        self._playback.skip(skipped)
-        what = "sound" if track == "audio" else "picture"
-        self._recorder.add_note(
-            f"no {what} from {skipped.start_s:g} to {skipped.end_s:g} s: EXT-X-GAP", self.now_s
-        )
-        if self._agenda.is_all_asked and not self._agenda.has_media:
-            raise PlaybackError("every segment is an EXT-X-GAP; nothing to play")
-        self._update_playable()
-
-    def _plan_video(self) -> bool:
-        """Ask for the next video, if it is time to; True when it was skipped."""
-        agenda = self._agenda
-        if self._headroom.is_free_for_video and self._reloading.join_again(self.now_s):
-            self._note_what_was_found()
-        segment = agenda.next_segment
-        if not self._headroom.is_free_for_video or segment is None:
-            return False
-        choice = agenda.choice
-        if choice is None:
-            if self._headroom.is_full(self._playback, self.now_s):
-                return False
-            choice = self._counsel.choose(segment, self.now_s)
-            choice = agenda.replace_lower(choice, self._playback, self.now_s)
-        if choice.not_before_s > self.now_s + INSTANT_S:
-            return False
-        if self._headroom.wait_for_choice_s(choice, self._playback, self.now_s) > INSTANT_S:
-            return False
-        rung = self._whereabouts.rung_for_video(choice.rung, self.now_s)
-        gap = self._whereabouts.gap_in_video(choice.rung) if rung is None else None
-        if gap is not None:
-            self._skip(gap[0], "video", gap[1])
-            return True
-        if rung is None:
-            if self._source.broadcast is not None:  # a newer version of a playlist may tell
-                return False
-            raise PlaybackError(f"no rung has segment {segment}")
-        playlist = self._source.playlist_for("video", rung)
-        if playlist is not None:
-            self._fetch_once(playlist)
-            return False
-        ref = agenda.find("video", rung)
-        if ref is None:  # not in the version of its playlist that is here
-            self._fetch_all(self._source.newer("video", rung, self.now_s))
-            return False
-        agenda.choice, agenda.asked_rung = None, rung
-        self._ask_for_segment(ref, "video", choice.segment, rung)
-        return False
-
-    def _ask_for_segment(self, ref: SegmentRef, track: TrackName, segment: int, rung: int) -> None:
-        for need in self._agenda.needs(ref, track, rung):
-            self._fetch_once(need)
-        want = self._agenda.want(ref, track, segment, rung)
-        self._fetch(self.book.open(want, self.now_s))
+        for want in self._planning.due(self.now_s):
+            if want.kind == "segment":
+                self._fetch(self.book.open(want, self.now_s))
+            else:
+                self._fetch_once(want)
 
     # --- what time brings ----------------------------------------------------------
 

@@ -184,6 +184,12 @@ class Recorder:
         """Something that people should know: what was left out, or put right."""
         self.log.add("note", now_s, text=self.words(text))
 
+    def take_notes(self, notes: list[str], now_s: float) -> None:
+        """Note all of ``notes``, and take them away."""
+        for note in notes:
+            self.add_note(note, now_s)
+        notes.clear()
+
     def add_buffer(
         self, track: TrackName, *, now_s: float, before_s: float, buffer_s: float
     ) -> None:
