@@ -32,7 +32,7 @@ import numpy as np
 
 from abr.errors import AlgorithmError
 from abr.media import FloatArray, Presentation
-from abr.parameters import parameters_of, plain_values
+from abr.parameters import made_by, parameters_of, plain_values
 from abr.trace import Trace
 
 
@@ -278,7 +278,7 @@ def begin(
     if isinstance(algorithm, Rule):
         return _begin_rule(algorithm, presentation, trace)
     algorithm = fresh(algorithm)
-    made = algorithm() if callable(algorithm) else algorithm
+    made = made_by(algorithm) if callable(algorithm) else algorithm
     choose = getattr(made, "choose", None)
     if not callable(choose):
         raise AlgorithmError(

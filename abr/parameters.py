@@ -12,11 +12,13 @@ import functools
 import inspect
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
 import numpy as np
+
+from abr.errors import AlgorithmError
 
 MOST_VALUES = 1024
 """A larger array is recorded by its shape."""
@@ -119,3 +121,23 @@ def _plain(value: Any, depth: int) -> Any:
     if depth and isinstance(value, Sequence | set | frozenset) and not isinstance(value, bytes):
         return [_plain(each, depth - 1) for each in value]
     return str(getattr(value, "__qualname__", type(value).__qualname__))
+
+
+def made_by(maker: Callable[[], Any]) -> Any:
+    """What ``maker`` makes.
+
+    Raises:
+        AlgorithmError: it makes nothing by itself: a function that chooses, say.
+    """
+    try:
+        return maker()
+    except TypeError as exc:
+        try:
+            inspect.signature(maker).bind()
+        except TypeError as unfit:
+            raise AlgorithmError(
+                f"algorithm {getattr(maker, '__name__', repr(maker))!r}: {unfit}; expected what "
+                "makes an object with choose(seen) without being given anything: a class, or "
+                "functools.partial of one with its parameters"
+            ) from exc
+        raise

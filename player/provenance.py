@@ -88,5 +88,11 @@ def about_trace(trace: Trace | None) -> dict[str, Any]:
 
 
 def about_stop(max_play_s: float) -> dict[str, Any]:
-    """When the viewer is to leave, where that was said."""
+    """When the viewer is to leave, where that was said.
+
+    Raises:
+        ValueError: it is no time.
+    """
+    if not max_play_s >= 0:
+        raise ValueError(f"max_play_s is {max_play_s}; expected 0 s or more")
     return {"stop_at_s": max_play_s} if math.isfinite(max_play_s) else {}

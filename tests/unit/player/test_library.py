@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import pickle
 from pathlib import Path
@@ -66,6 +67,41 @@ def test_an_object_that_cannot_be_copied_is_refused_with_what_to_give() -> None:
     given.first = (n for n in range(3))  # type: ignore[assignment]
     with pytest.raises(AlgorithmError, match=r"'Counting'.*cannot be copied.*give its class"):
         simulate(PRESENTATION, trace=FAST, algorithm=given)
+
+
+class Needy:
+    """Has a parameter that nobody gave."""
+
+    def __init__(self, margin: float) -> None:
+        self.margin = margin
+
+    def choose(self, _seen: Observation) -> int:
+        return int(self.margin)
+
+
+@pytest.mark.parametrize("given", [Needy, lambda seen: 1], ids=["class", "function"])
+def test_what_makes_no_algorithm_by_itself_is_refused_with_what_to_give(given: object) -> None:
+    with pytest.raises(AlgorithmError, match=r"missing a required.*choose\(seen\).*partial"):
+        simulate(PRESENTATION, trace=FAST, algorithm=given)  # type: ignore[arg-type]
+    partial = functools.partial(Needy, 1)
+    log = simulate(PRESENTATION, trace=FAST, algorithm=partial)
+    assert [record["rung"] for record in log.of("decision")] == [1] * 6
+
+
+def test_a_type_error_of_an_algorithms_own_surfaces_as_it_is() -> None:
+    def make() -> Needy:
+        return Needy(len(3))  # type: ignore[arg-type]
+
+    with pytest.raises(TypeError, match="has no len"):
+        simulate(PRESENTATION, trace=FAST, algorithm=make)
+
+
+@pytest.mark.parametrize("max_play_s", [-1.0, float("nan")])
+def test_a_time_to_leave_that_is_none_is_refused(max_play_s: float) -> None:
+    with pytest.raises(ValueError, match=r"max_play_s is .*expected 0 s or more"):
+        simulate(PRESENTATION, trace=FAST, algorithm=Counting, max_play_s=max_play_s)
+    with pytest.raises(ValueError, match=r"max_play_s is .*expected 0 s or more"):
+        asyncio.run(player.play("http://127.0.0.1:9/m.m3u8", max_play_s=max_play_s))
 
 
 def test_parameters_of_a_partial_are_in_the_log() -> None:
