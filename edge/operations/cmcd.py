@@ -91,7 +91,7 @@ KEYS: Mapping[str, Key] = {
     "nrr": Key(form=Form.TEXT, header=_R),
     "ot": Key(form=Form.WORD, header=_O),
     "pb": Key(form=Form.WHOLE, header=_R),
-    "pr": Key(form=Form.DECIMAL, header=_T),
+    "pr": Key(form=Form.DECIMAL, header=_S),
     "pt": Key(form=Form.WHOLE, header=_T),
     "rc": Key(form=Form.WHOLE, header=_R),
     "rtp": Key(form=Form.WHOLE, header=_T, step=100),

@@ -83,11 +83,11 @@ def test_keys_are_printed_in_order_and_what_is_false_or_version_1_is_not() -> No
 
 
 def test_keys_travel_in_the_fields_that_the_standard_gives_them() -> None:
-    said = Cmcd(values={"br": 1, "bl": 100, "sid": "x", "bs": True})
+    said = Cmcd(values={"br": 1, "bl": 100, "pr": 0, "sid": "x", "bs": True})
     assert print_headers(said) == [
         ("CMCD-Object", "br=1"),
         ("CMCD-Request", "bl=100"),
-        ("CMCD-Session", 'sid="x"'),
+        ("CMCD-Session", 'pr=0,sid="x"'),
         ("CMCD-Status", "bs"),
     ]
     assert parse_headers([("cmcd-object", "br=1"), ("X", "br=2"), ("CMCD-Object", "br=3")]) == Cmcd(
