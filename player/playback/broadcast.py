@@ -87,6 +87,7 @@ class _Lost(NamedTuple):
     """Media that could be had nowhere."""
 
     track: TrackName
+    playlist: str
     start_s: float
     end_s: float
 
@@ -160,13 +161,15 @@ class Broadcast:
     def timelines(self) -> dict[str, Timeline]:
         """What is listed, by the URL of playlists, where its place is known."""
         return {
-            url: self._without_lost(listing.track, listing.timeline)
+            url: self._without_lost(url, listing)
             for url, listing in self._listings.items()
             if listing.timeline is not None
         }
 
-    def lost_before(self, track: TrackName, time_s: float) -> int:
-        """How many segments in a row, up to ``time_s``, could not be had."""
+    def lost_before(self, track: TrackName, time_s: float) -> float:
+        """How many segments in a row, up to ``time_s``, could not be had; inf: that one neither."""
+        if any(span.track == track and span.start_s == time_s for span in self._lost):
+            return math.inf
         count = 0
         for span in reversed(self._lost):
             if span.track == track and abs(span.end_s - time_s) <= LOOKUP_TOLERANCE_S:
@@ -181,9 +184,9 @@ class Broadcast:
         is_delta = listing is not None and listing.follower.ask(now_s)
         return SKIP_DIRECTIVE if is_delta else ""
 
-    def lose(self, track: TrackName, start_s: float, end_s: float) -> None:
-        """A segment could be had nowhere: it counts as a gap."""
-        self._lost.append(_Lost(track, start_s, end_s))
+    def lose(self, want: Want, start_s: float) -> None:
+        """A segment could be had nowhere from ``start_s`` on: it counts as a gap."""
+        self._lost.append(_Lost(want.track, want.playlist, start_s, want.end_s))
 
     def fail(self, url: str, now_s: float) -> None:
         """The playlist could not be had this time."""
@@ -284,7 +287,7 @@ class Broadcast:
         if leader is None or leader is listing or leader.timeline is None:
             return
         playlist, beside = listing.playlist, leader.playlist
-        if playlist is None or not playlist.segments or beside is None:
+        if playlist is None or not playlist.segments or beside is None or not beside.segments:
             return
         apart_s = abs(listing.follower.arrived_s - leader.follower.arrived_s)
         have_ended = listing.follower.has_ended and leader.follower.has_ended
@@ -316,8 +319,12 @@ class Broadcast:
         self.grid = Timeline((*self.grid.segments, *added), is_ended=is_ended)
         listing.snap(self.grid)
 
-    def _without_lost(self, track: TrackName, timeline: Timeline) -> Timeline:
-        spans = [span for span in self._lost if span.track == (track or "video")]
+    def _without_lost(self, url: str, listing: _Listing) -> Timeline:
+        timeline = listing.timeline
+        assert timeline is not None
+        # Sound may be listed by the playlist of the picture.
+        track = listing.track or "video"
+        spans = [span for span in self._lost if span.track == track or span.playlist == url]
         if not spans:
             return timeline
         segments = [

@@ -180,6 +180,13 @@ class Recorder:
         for segment in segments:
             self._rungs[segment] = rung
 
+    def _rung_of(self, segment: int) -> int:
+        rung = self._rungs.get(segment)
+        if rung is None:
+            # A live presentation may have grown within media that were here by then.
+            rung = self._rungs[max(known for known in self._rungs if known < segment)]
+        return rung
+
     def add_note(self, text: str, now_s: float) -> None:
         """Something that people should know: what was left out, or put right."""
         self.log.add("note", now_s, text=self.words(text))
@@ -203,7 +210,7 @@ class Recorder:
                 states = {"from": change.before, "to": change.after}
                 self.log.add("state", change.time_s, **states, why=change.cause)
                 continue
-            presentation, rung = self._presentation, self._rungs[change.segment]
+            presentation, rung = self._presentation, self._rung_of(change.segment)
             assert presentation is not None
             seen = {}
             if presentation.quality is not None:

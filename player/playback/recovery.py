@@ -125,7 +125,7 @@ class Recovery:
             case "anew":
                 self._book.repeat(request, due_s)
             case "give-up" if self._may_pass_over(want, time_s):
-                self._source.lose(want.track, time_s, want.end_s)
+                self._source.lose(want, time_s)
                 shown = self._recorder.shorten(want.url)
                 self._recorder.add_note(f"{shown}: {failure}; passed over", now_s)
                 return self._release(want, time_s, now_s)

@@ -259,10 +259,10 @@ class Source:
         place = self.place(rung)
         return (place.video_url if track == "video" else place.audio_url) or ""
 
-    def lose(self, track: TrackName, start_s: float, end_s: float) -> None:
-        """A segment of a live stream could be had nowhere."""
+    def lose(self, want: Want, start_s: float) -> None:
+        """A segment of a live stream could be had nowhere, from ``start_s`` on."""
         assert self.broadcast is not None
-        self.broadcast.lose(track, start_s, end_s)
+        self.broadcast.lose(want, start_s)
         self._timelines = self.broadcast.timelines()
 
     def join_again(self, at_s: float, *, ahead_s: float) -> bool:

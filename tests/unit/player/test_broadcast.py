@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from player.playback.actions import TrackName, Want
@@ -121,6 +123,30 @@ def test_what_has_ended_ends_together(both_ended: bool) -> None:
     take(broadcast, window(0, 4, duration_s=9.0, endlist=True), track="audio", now_s=0.0)
     take(broadcast, window(2, 4, endlist=both_ended), now_s=40.0)
     assert (AUDIO in broadcast.timelines()) == both_ended
+
+
+def test_a_list_of_nothing_beside_a_picture_that_stays_is_no_fault() -> None:
+    """The window of the picture is empty for a while when its sound arrives."""
+    broadcast = Broadcast()
+    take(broadcast, window(10, 6), now_s=0.0)
+    take(broadcast, window(16, 0), now_s=4.0)
+    take(broadcast, window(10, 6), track="audio", now_s=4.1)
+    assert names(broadcast) == ["s13.m4s", "s14.m4s", "s15.m4s"]
+
+
+def test_sound_that_the_pictures_playlist_lists_is_passed_over_once() -> None:
+    broadcast = Broadcast()
+    take(broadcast, window(10, 6), now_s=0.0)
+    lost = Want(kind="segment", url="s13.m4s", track="audio", end_s=4.0, playlist=VIDEO)
+    assert broadcast.lost_before("audio", 0.0) == 0
+    broadcast.lose(lost, 0.0)
+    assert [ref.is_gap for ref in broadcast.timelines()[VIDEO].segments[-3:]] == [
+        True,
+        False,
+        False,
+    ]
+    assert broadcast.lost_before("audio", 0.0) == math.inf  # it is not asked for for ever
+    assert broadcast.lost_before("audio", 4.0) == 1
 
 
 def test_an_end_is_told_once_it_is_listed() -> None:

@@ -113,3 +113,11 @@ def test_a_response_is_completed_by_what_is_learnt_of_it() -> None:
     assert [r.get("uri", r.get("text")) for r in writes.log.records] == ["other.m3u8", "#EXTM3U"]
     assert repr(writes).endswith(", 2 records>")
     assert TOKEN not in repr(writes)
+
+
+def test_media_that_lasted_beyond_the_presentation_keep_their_rung_when_it_grows() -> None:
+    writes = recorder()
+    writes.set_presentation(PRESENTATION, begin(fixed(1), PRESENTATION))
+    writes.set_rung([0], 1)
+    writes.add_changes([SegmentStart(1.0, 0), SegmentStart(5.0, 1)])
+    assert [record["rung"] for record in writes.log.of("play")] == [1, 1]
