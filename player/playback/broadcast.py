@@ -255,6 +255,9 @@ class Broadcast:
                 f"{playlist.duration_s - before_s - joined.offset_s:.1f} s from the end"
             )
         kept = [ref for ref in self.grid.segments if ref.start_s < at_s - LOOKUP_TOLERANCE_S]
+        if kept:  # what was fetched may be of a playlist with other boundaries
+            last = kept[-1]
+            kept[-1] = replace(last, end_s=at_s, duration_s=at_s - last.start_s)
         for listing in self._listings.values():
             listing.lose_place()
         leader.put(at_s - before_s - joined.offset_s)
@@ -268,6 +271,9 @@ class Broadcast:
         assert playlist is not None
         if news.kind in ("moved", "restarted"):
             listing.lose_place()
+        if news.kind == "moved" and listing is self._leader:
+            # Its numbers still count, so another playlist may tell where it lies now.
+            self._leader = self._newest_placed() or listing
         if listing.starts_s:
             listing.put(_first_start_s(playlist, listing))
         else:
@@ -280,6 +286,15 @@ class Broadcast:
         for other in self._listings.values():
             if other.timeline is None:
                 self._put_beside(other)
+
+    def _newest_placed(self) -> _Listing | None:
+        """Of the pictures' playlists whose place is known, the one that arrived last."""
+        placed = (
+            listing
+            for listing in self._listings.values()
+            if listing.track != "audio" and listing.timeline is not None
+        )
+        return max(placed, key=lambda listing: listing.follower.arrived_s, default=None)
 
     def _put_beside(self, listing: _Listing) -> None:
         """Find the place of a playlist beside that of the leader, if both tell."""

@@ -9,6 +9,8 @@ from typing import get_args
 
 import pytest
 
+from abr.log import SessionLog
+from tests.perf.random_scripts import clock_of
 from tests.scripts.session import Clock, play, problems, random_script
 
 FIRST, COUNT = 1_000_000, 60
@@ -20,3 +22,30 @@ def test_every_session_ends_once_and_accounts_for_all_its_time(clock: Clock) -> 
     for seed in range(FIRST, FIRST + COUNT):
         script = random_script(seed)
         assert problems(script, play(script, clock)) == [], f"number {seed}"
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [
+        5003527,  # rungs of a live stream that begin and end at other times
+        5012198,  # rungs whose windows move at other paces: playback joins again
+        5015880,  # a playlist cut before its end, so that it looks like one of a live stream
+        5024146,  # one that lies behind what was played
+        2000197,  # a window that has moved on, while another rung lists all
+        2001879,  # the same, with gaps
+        2001961,  # joined again between two boundaries
+    ],
+)
+def test_what_is_shown_was_fetched_and_is_shown_once(seed: int) -> None:
+    script = random_script(seed)
+    assert problems(script, play(script, clock_of(seed))) == []
+
+
+def test_media_that_did_not_come_are_found() -> None:
+    """Or the test above could not fail: some of the segments shown are taken out of the log."""
+    script = random_script(5024146)
+    log = play(script, "virtual")
+    asked = [r["id"] for r in log.of("fetch") if r["kind"] == "segment"][6:12]
+    kept = [r for r in log.records if not (r["e"] == "finished" and r["id"] in asked)]
+    found = problems(script, SessionLog(log.provenance, kept))
+    assert any("s that came" in each for each in found)

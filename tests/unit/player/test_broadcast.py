@@ -12,6 +12,7 @@ from player.playback.following import News
 from transcode.playlist import MediaPlaylist, Segment
 
 VIDEO, AUDIO = "http://live.test/v.m3u8", "http://live.test/a.m3u8"
+OTHER = "http://live.test/w.m3u8"
 
 
 def window(
@@ -27,9 +28,14 @@ def window(
 
 
 def take(
-    broadcast: Broadcast, playlist: MediaPlaylist, *, track: TrackName = "video", now_s: float
+    broadcast: Broadcast,
+    playlist: MediaPlaylist,
+    *,
+    track: TrackName = "video",
+    now_s: float,
+    url: str = "",
 ) -> News:
-    url = AUDIO if track == "audio" else VIDEO
+    url = url or (AUDIO if track == "audio" else VIDEO)
     want = Want(kind="media", url=url, track=track)
     return broadcast.take(want, playlist, url=url, asked_s=now_s, now_s=now_s)
 
@@ -85,6 +91,32 @@ def test_what_was_fetched_stays_when_playback_joins_again() -> None:
     assert broadcast.grid.segments[2].start_s == 8.0
     assert "14 segments of the stream came and went unseen" in broadcast.notes[0]
     assert not broadcast.join_again(8.0, ahead_s=0.0)
+
+
+def test_a_window_that_has_moved_on_lies_beside_another_rung() -> None:
+    """Segments to 23 of another rung were fetched: joining again would show them twice."""
+    broadcast = Broadcast()
+    take(broadcast, window(10, 1), now_s=0.0)
+    take(broadcast, window(10, 20, name="w", endlist=True), now_s=1.0, url=OTHER)
+    take(broadcast, window(11, 1), now_s=4.0)
+    assert take(broadcast, window(15, 1), now_s=20.0) == News("moved", 3)
+    assert starts_s(broadcast, VIDEO) == {"s15.m4s": 20.0}
+    assert not broadcast.join_again(56.0, ahead_s=30.0)
+    assert starts_s(broadcast, OTHER)["w15.m4s"] == 20.0
+
+
+@pytest.mark.parametrize("fetched_s", [7.9, 8.1, 10.0])
+def test_the_grid_has_no_hole_where_playback_joins_again(fetched_s: float) -> None:
+    """Though what was fetched before ends between its boundaries."""
+    broadcast = Broadcast()
+    take(broadcast, window(10, 6), now_s=0.0)
+    take(broadcast, window(30, 6), now_s=80.0)
+    assert broadcast.join_again(fetched_s, ahead_s=0.0)
+    total_s = 0.0
+    for ref in broadcast.grid.segments:
+        assert ref.start_s == pytest.approx(total_s)
+        total_s += ref.duration_s
+    assert fetched_s in [ref.start_s for ref in broadcast.grid.segments]
 
 
 def test_what_is_still_to_be_played_counts_for_the_hold_back() -> None:
