@@ -69,7 +69,8 @@ class Recorder:
         """A URL as a log may show it: relative to the playlist's, and without secrets."""
         rest = url.removeprefix(self._folder)
         # RFC 3986, 4.2: else it would be read as a scheme, a path of its own, or this very file.
-        is_odd = rest[:1] in ("", "/", "?", "#") or ":" in rest.partition("/")[0]
+        first = rest.partition("?")[0].partition("#")[0].partition("/")[0]
+        is_odd = first == "" or ":" in first
         return self._names.url(f"./{rest}" if rest != url and is_odd else rest)
 
     def words(self, text: str) -> str:

@@ -42,6 +42,14 @@ def test_what_is_relative_leads_back_to_where_it_was(name: str) -> None:
     assert back == FOLDER.replace(TOKEN, "-") + name.replace("?a", "?(1)").replace("#f", "#(1)")
 
 
+def test_a_colon_within_a_query_is_no_scheme() -> None:
+    name = "main.m3u8?next=http://other.test/b.m3u8"
+    shown = recorder().shorten(FOLDER + name)
+    assert shown == "main.m3u8?next=(1)"
+    source = str(recorder().log.provenance["source"])
+    assert recorder(source).shorten(resolve(source, shown)) == shown
+
+
 def test_a_request_is_recorded_with_what_applies_to_it() -> None:
     """The first try is not numbered, and a key belongs to no segment."""
     writes = recorder()
