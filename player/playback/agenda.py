@@ -58,6 +58,8 @@ class Agenda:
         self._source = source
         self._config = config
         self._have: set[Resource] = set()
+        self._needed: dict[tuple[TrackName, Resource], Want] = {}
+        """What segments were found to need, as it is asked for."""
 
     def __repr__(self) -> str:
         tracks = ", ".join(f"{t.name} {t.fetched_s:.3f} of {t.end_s:.3f} s" for t in self.tracks())
@@ -113,7 +115,7 @@ class Agenda:
             self.track(want.track).add(want.end_s, want.needs, want.rung)
             self._pass_audio_within_video()
             if self.next_segment is None and self._grid.is_ended:
-                self.track("video").end_here()
+                self.end_here("video")
         else:
             self._have.add(want.resource)
         for track in self.tracks():
@@ -249,7 +251,7 @@ class Agenda:
             self.choice = None
             self._pass_audio_within_video()
             if self.next_segment is None and self._grid.is_ended:
-                here.end_here()
+                self.end_here("video")
         for each in self.tracks():
             each.update(self._have)
         return Skipped(start_s, ref.end_s, hidden, is_hole)
@@ -258,7 +260,23 @@ class Agenda:
         """What must be here before ``ref`` can be played: keys, initialisation section."""
         # Sound belongs to a group; its playlist is that of the rung beside whose video it is.
         playlist = self._source.playlist_url(track, rung)
-        return needs_of(ref, track, rung if track == "video" else -1, playlist=playlist)
+        for want in needs_of(ref, track, rung if track == "video" else -1, playlist=playlist):
+            self._needed[track, want.resource] = want
+            yield want
+
+    def lacking(self) -> Iterator[Want]:
+        """What segments wait for that are here, and are to be played.
+
+        It may have been given up for other segments, of the other track or of another rung.
+        """
+        for track in self.tracks():
+            for resource in track.lacking(self._have, until_s=self.end_s):
+                yield self._needed[track.name, resource]
+
+    def end_here(self, name: TrackName) -> None:
+        """Nothing is listed behind what was fetched of a track."""
+        track = self.track(name)
+        track.end_s = min(track.fetched_s, self.end_s)
 
     def want(self, ref: SegmentRef, track: TrackName, segment: int, rung: int) -> Want:
         """The segment itself."""

@@ -206,6 +206,7 @@ class Loader:
         outcome = self._recovery.handle(request, failure, can_renew=can_renew, now_s=self.now_s)
         for stale in outcome.stale:
             self.abort(stale, "abandoned")
+            self.book.forget(stale.want)
         if outcome.renew and self._renewal.want is not None:
             self._fetch_once(self._renewal.want)
         self._fetch_all(outcome.wants)

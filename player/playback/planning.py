@@ -69,6 +69,7 @@ class Planning:
         """
         if not self._agenda.has_begun:
             return
+        yield from self._agenda.lacking()
         if not self._config.has_own_buffers:
             yield from self._due_audio(now_s)
         yield from self._due_video(now_s)
@@ -84,7 +85,7 @@ class Planning:
             is_past = ref is not None and self._agenda.is_past_picture(ref)
             if ref is None or is_past:
                 if is_past or not self._whereabouts.may_grow("audio", rung):  # it lists no more
-                    self._agenda.track("audio").end_here()
+                    self._agenda.end_here("audio")
                     self._progress.update(now_s)
                 return
             if not self._headroom.is_audio_due(ref, self._playback, now_s):

@@ -83,14 +83,11 @@ class Recovery:
         want = request.want
         if not want.track:
             return self._handle_whole(request, failure, can_renew=can_renew, now_s=now_s)
-        if self._source.follows(want.url):
+        if want.kind == "media" and self._source.follows(want.url):
             return self._handle_reload(request, failure, can_renew=can_renew, now_s=now_s)
         time_s: float | None = 0.0
         if self._agenda.has_begun:
-            number = self._agenda.track(want.track).request_id
-            under_way = None if number is None else self._book.active.get(number)
-            needs = frozenset() if under_way is None else under_way.want.needs
-            time_s = self._shortage.missing_from_s(want, needs)
+            time_s = self._shortage.missing_from_s(want, self._book.needed(want.track))
         if time_s is None:
             self._book.forget(want)
             return Outcome()
@@ -130,6 +127,7 @@ class Recovery:
                 self._recorder.add_note(f"{shown}: {failure}; passed over", now_s)
                 return self._release(want, time_s, now_s)
             case "give-up":
+                self._book.forget(want)  # what is before it may come to need it
                 return self._give_up(_tell(search, want.kind, failure), time_s, now_s)
         return Outcome(renew=verdict.action == "renew")
 

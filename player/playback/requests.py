@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from player.config import PlayerConfig
-from player.playback.actions import Resource, Want
+from player.playback.actions import Resource, TrackName, Want
 from player.playback.retry import Failure, Tries, Verdict, judge
 
 INSTANT_S = 1e-9
@@ -121,8 +121,18 @@ class RequestBook:
         """Try a request again at ``due_s``; inf: once the token is renewed."""
         self._retries.append(Retry(request.want, request.attempt + 1, due_s, request.asked_s))
 
+    def needed(self, track: TrackName) -> frozenset[Resource]:
+        """What the segments of ``track`` need that are under way, or will be tried again."""
+        wants = [each.want for each in self.active.values()]
+        wants += [each.want for each in self._retries]
+        needs = (want.needs for want in wants if (want.kind, want.track) == ("segment", track))
+        return frozenset().union(*needs)
+
     def drop(self, is_dropped: Callable[[Want], bool]) -> None:
-        """Of what waits to be tried again, some is not wanted any more."""
+        """Of what waits to be tried again, some is not wanted any more: until it is anew."""
+        for retry in self._retries:
+            if is_dropped(retry.want):
+                self.forget(retry.want)
         self._retries = [retry for retry in self._retries if not is_dropped(retry.want)]
 
     def release_waiting(self, now_s: float) -> None:

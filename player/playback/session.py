@@ -259,7 +259,8 @@ class PlaybackSession:
         is_viewers_turn = self._playback.state == "paused"
         if math.isinf(wake_at_s) and not self._loader.book.active and not is_viewers_turn:
             # No driver would ever call again: what is listed leads nowhere.
-            self._end(f"error: nothing is left to wait for: {self._loader.standing}")
+            why = f"nothing is left to wait for: {self._loader.standing}"
+            self._end(f"error: {self._loader.doom or why}")
         elif wake_at_s != self._wake_at_s:
             self._wake_at_s = wake_at_s
             self._loader.actions.append(WakeAt(wake_at_s))

@@ -365,7 +365,8 @@ class Source:
             self.grid = self._timelines.get(self.playlist_url("video", first))
         audio = self.timeline("audio", first)
         is_first = self.presentation is None
-        if self.grid is None or (is_first and audio is None and self.has_audio(first)):
+        is_apart = bool(self.playlist_url("audio", first))  # at the place that is used now
+        if self.grid is None or (is_first and audio is None and is_apart):
             return
         if self.given is not None:
             read = [rung for rung, _ in self._loaded_rungs()]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -96,10 +96,6 @@ class Track:
         del self._spans[place:]
         self._waiting = [each for each in self._waiting if each.end_s <= self.fetched_s]
 
-    def end_here(self) -> None:
-        """Nothing is listed behind what was fetched."""
-        self.end_s = self.fetched_s
-
     def first_without(self, resource: Resource) -> float | None:
         """Where the first segment begins that waits for ``resource``; None: none does."""
         start_s = self.ready_s
@@ -108,6 +104,15 @@ class Track:
                 return start_s
             start_s = waiting.end_s
         return None
+
+    def lacking(self, have: AbstractSet[Resource], *, until_s: float) -> Iterator[Resource]:
+        """What segments that begin before ``until_s`` wait for and is not among ``have``."""
+        start_s = self.ready_s
+        for waiting in self._waiting:
+            if start_s >= until_s:
+                return
+            yield from sorted(waiting.needs - have, key=str)
+            start_s = waiting.end_s
 
     def start_of(self, end_s: float) -> float:
         """Where the segment begins that ends at ``end_s`` and cannot be played yet."""
