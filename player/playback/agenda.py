@@ -235,9 +235,14 @@ class Agenda:
 
     def find(self, track: TrackName, rung: int) -> SegmentRef | None:
         """What is fetched next of ``track`` at ``rung``; None: it has nothing there."""
-        timeline = self._source.timeline(track, rung)
-        index = None if timeline is None else timeline.index_at(self.track(track).fetched_s)
-        return None if timeline is None or index is None else timeline.segments[index]
+        timeline, from_s = self._source.timeline(track, rung), self.track(track).fetched_s
+        index = None if timeline is None else timeline.index_at(from_s)
+        if timeline is None or index is None:
+            return None
+        ref = timeline.segments[index]
+        # A live window may have moved on: a picture that begins later is not what is due.
+        is_later = track == "video" and ref.start_s > from_s + LOOKUP_TOLERANCE_S
+        return None if is_later else ref
 
     def skip(self, ref: SegmentRef, track: TrackName, rung: int) -> Skipped:
         """Do without the next segment of ``track``, which must not be fetched."""

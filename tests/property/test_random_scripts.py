@@ -34,6 +34,7 @@ def test_every_session_ends_once_and_accounts_for_all_its_time(clock: Clock) -> 
         2000197,  # a window that has moved on, while another rung lists all
         2001879,  # the same, with gaps
         2001961,  # joined again between two boundaries
+        6000680,  # a rung whose window begins later than what is due
     ],
 )
 def test_what_is_shown_was_fetched_and_is_shown_once(seed: int) -> None:
