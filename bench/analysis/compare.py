@@ -14,15 +14,15 @@ fails where the base played is worse, whatever its figures say (``newly_failed``
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bench.analysis.metrics import BY_NAME, METRICS
+from bench.analysis.metrics import METRICS, Metric, place_of, scores_of
 from bench.analysis.pairing import Figures, align
 from bench.analysis.stats import RESAMPLES, Estimate, Resampled, draw_weights
 from bench.experiments.failures import Failures, failures_by_algorithm, why_row_failed
-from bench.experiments.results import Results, ResultsError, Row, results_of
+from bench.experiments.results import Results, ResultsError
 
 FALSE_ALARMS = 0.05
 """Chance that equal algorithms are called worse, over all figures together."""
@@ -38,12 +38,13 @@ class Margin:
     is_relative: bool = False
 
 
-MARGINS: tuple[Margin, ...] = (
-    Margin(metric="bitrate_bps", by=0.01, is_relative=True),
-    Margin(metric="stall_ratio", by=0.001),
-    Margin(metric="qoe_lin", by=0.01, is_relative=True),
-)
-"""What is looked at when nothing is said: 1 % of bitrate and QoE, 0.1 % of time stalled."""
+def default_margins(metrics: Sequence[Metric] = METRICS) -> tuple[Margin, ...]:
+    """What is looked at when nothing is said: 1 % of bitrate and QoE, 0.1 % of time stalled."""
+    return (
+        Margin(metric="bitrate_bps", by=0.01, is_relative=True),
+        Margin(metric="stall_ratio", by=0.001),
+        *(Margin(metric=each.name, by=0.01, is_relative=True) for each in scores_of(metrics)),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +85,8 @@ class Comparison:
     findings: tuple[Finding, ...]
     pairings: tuple[Pairing, ...]
     """One for each algorithm compared."""
+    metrics: tuple[Metric, ...] = METRICS
+    """What the findings are figures of."""
 
     @property
     def worse(self) -> list[Finding]:
@@ -106,10 +109,19 @@ def compare(
     candidate: Results,
     *,
     rng: np.random.Generator,
-    margins: Sequence[Margin] = MARGINS,
+    margins: Sequence[Margin] | None = None,
     resamples: int = RESAMPLES,
+    metrics: Sequence[Metric] = METRICS,
 ) -> Comparison:
     """Hold every algorithm of ``candidate`` against the same of ``base``.
+
+    Args:
+        base: What it is held against; both have the columns that ``metrics`` need.
+        candidate: What may be worse.
+        rng: Where resamples come from.
+        margins: How much worse which figures may be; ``default_margins`` when None.
+        resamples: How many.
+        metrics: Figures there are.
 
     Raises:
         ResultsError: they share no algorithm or no sessions, or nothing was played.
@@ -121,12 +133,13 @@ def compare(
             f"no algorithm is in both: {', '.join(base.algorithms)} there, "
             f"{', '.join(candidate.algorithms)} here; give them the same label"
         )
+    margins = default_margins(metrics) if margins is None else margins
     level = 1 - FALSE_ALARMS / (len(shared) * len(margins)) * 2
     compared = [
-        _compare(base, candidate, (label, label), rng, margins, resamples, level)
+        _compare(base, candidate, (label, label), rng, margins, resamples, level, metrics)
         for label in shared
     ]
-    return _all_of(compared)
+    return _all_of(compared, metrics)
 
 
 def compare_two(
@@ -135,20 +148,25 @@ def compare_two(
     candidate: str,
     *,
     rng: np.random.Generator,
-    margins: Sequence[Margin] = MARGINS,
+    margins: Sequence[Margin] | None = None,
     resamples: int = RESAMPLES,
+    metrics: Sequence[Metric] = METRICS,
 ) -> Comparison:
     """Hold one algorithm of an experiment against another.
 
     Raises:
         ResultsError: there is no such algorithm, or they share no sessions.
     """
+    margins = default_margins(metrics) if margins is None else margins
     level = 1 - FALSE_ALARMS / len(margins) * 2
     labels = (base, candidate)
-    return _all_of([_compare(results, results, labels, rng, margins, resamples, level)])
+    found = _compare(results, results, labels, rng, margins, resamples, level, metrics)
+    return _all_of([found], metrics)
 
 
-def _all_of(compared: Sequence[tuple[list[Finding], Pairing]]) -> Comparison:
+def _all_of(
+    compared: Sequence[tuple[list[Finding], Pairing]], metrics: Sequence[Metric]
+) -> Comparison:
     """Put comparisons together.
 
     Raises:
@@ -163,11 +181,12 @@ def _all_of(compared: Sequence[tuple[list[Finding], Pairing]]) -> Comparison:
     return Comparison(
         findings=tuple(finding for findings, _ in compared for finding in findings),
         pairings=pairings,
+        metrics=tuple(metrics),
     )
 
 
-def _rows_of(results: Results, label: str, called: str) -> tuple[list[Row], Failures]:
-    """Rows of one algorithm under another name, and its failures.
+def _part_of(results: Results, label: str, called: str) -> tuple[Results, Failures]:
+    """Sessions of one algorithm under another name, and its failures.
 
     Raises:
         ResultsError: there is none of that label.
@@ -175,8 +194,23 @@ def _rows_of(results: Results, label: str, called: str) -> tuple[list[Row], Fail
     failures = failures_by_algorithm(results)
     if label not in failures:
         raise ResultsError(f"no algorithm {label!r}; expected one of {', '.join(failures)}")
-    rows = [{**row, "algorithm": called} for row in results.rows if row["algorithm"] == label]
-    return rows, failures[label]
+    places = [k for k, row in enumerate(results.rows) if row["algorithm"] == label]
+    rows = [{**results.rows[k], "algorithm": called} for k in places]
+    numbers = {name: column[places] for name, column in results.numbers.items()}
+    return replace(results, rows=rows, numbers=numbers), failures[label]
+
+
+def _together(before: Results, after: Results) -> Results:
+    """Sessions of two in one, with the numbers that both have."""
+    return Results(
+        header={"algorithms": [{"label": "base"}, {"label": "candidate"}]},
+        rows=[*before.rows, *after.rows],
+        numbers={
+            name: np.concatenate([column, after.numbers[name]])
+            for name, column in before.numbers.items()
+            if name in after.numbers
+        },
+    )
 
 
 def _compare(
@@ -187,24 +221,24 @@ def _compare(
     margins: Sequence[Margin],
     resamples: int,
     level: float,
+    metrics: Sequence[Metric],
 ) -> tuple[list[Finding], Pairing]:
     """Compare one algorithm of each.
 
     Raises:
         ResultsError: there is no such algorithm, or the two share no session.
     """
-    before, base_failures = _rows_of(base, labels[0], "base")
-    after, candidate_failures = _rows_of(candidate, labels[1], "candidate")
-    plan = {"algorithms": [{"label": "base"}, {"label": "candidate"}]}
-    both = results_of(plan, [*before, *after], name="both") if before or after else None
-    sessions = None if both is None else align(both)
+    before, base_failures = _part_of(base, labels[0], "base")
+    after, candidate_failures = _part_of(candidate, labels[1], "candidate")
+    both = _together(before, after)
+    sessions = align(both) if both.rows else None
     pairs, newly_failed = 0, 0
     if sessions is not None:
         first, second = sessions.played
         pairs = int((first & second).sum())
         failed_rows = first & ~second & (sessions.places[1] >= 0)
         absent = int((first & (sessions.places[1] < 0)).sum())
-        lost_runs = candidate_failures.failed - sum(1 for row in after if why_row_failed(row))
+        lost_runs = candidate_failures.failed - sum(1 for row in after.rows if why_row_failed(row))
         newly_failed = int(failed_rows.sum()) + min(absent, lost_runs)
     if not (pairs or base_failures.failed or candidate_failures.failed):
         raise ResultsError(
@@ -218,25 +252,31 @@ def _compare(
         candidate=candidate_failures,
         newly_failed=newly_failed,
     )
-    if both is None or sessions is None or not pairs:
+    if sessions is None or not pairs:
         return [], pairing
     weights = draw_weights(sessions.units, rng, resamples=resamples)
-    pair = Figures(sessions, both.numbers, weights).pair(0, 1)
-    return [_finding(pair, labels[1], margin, level) for margin in margins], pairing
+    tested = [metrics[place_of(metrics, margin.metric)] for margin in margins]
+    pair = Figures(sessions, both.numbers, weights, tested).pair(0, 1)
+    findings = [
+        _finding(pair, k, metric, labels[1], margin, level)
+        for k, (metric, margin) in enumerate(zip(tested, margins, strict=True))
+    ]
+    return findings, pairing
 
 
-def _finding(drawn: Resampled, algorithm: str, margin: Margin, level: float) -> Finding:
+def _finding(
+    drawn: Resampled, k: int, metric: Metric, algorithm: str, margin: Margin, level: float
+) -> Finding:
     """One figure of the candidate (1) against the base (0), over the sessions of both."""
-    k = METRICS.index(BY_NAME[margin.metric])
     before, after = (float(drawn.values[a, k]) for a in (0, 1))
     difference = drawn.difference(1, 0, k, level=level)
     if (drawn.samples[:, 1, k] == drawn.samples[:, 0, k]).all():  # the same, session by session
         difference = Estimate(value=0.0, low=0.0, high=0.0)
     allowed = margin.by * abs(before) if margin.is_relative else margin.by
-    worsening = difference.scaled(-1.0 if BY_NAME[margin.metric].is_more_better else 1.0)
+    worsening = difference.scaled(-1.0 if metric.is_more_better else 1.0)
     return Finding(
         algorithm=algorithm,
-        metric=margin.metric,
+        metric=metric.name,
         base=before,
         candidate=after,
         difference=difference,
@@ -246,17 +286,16 @@ def _finding(drawn: Resampled, algorithm: str, margin: Margin, level: float) -> 
     )
 
 
-def margin_from(text: str) -> Margin:
+def margin_from(text: str, metrics: Sequence[Metric] = METRICS) -> Margin:
     """``stall_ratio=0.002`` or ``bitrate_bps=2%`` from a command line.
 
     Raises:
         ResultsError: no such figure, or no number of 0 or more.
     """
     name, equals, value = (part.strip() for part in text.partition("="))
-    if not equals or name not in BY_NAME:
-        raise ResultsError(
-            f"margin {text!r}; expected FIGURE=NUMBER, FIGURE of {', '.join(BY_NAME)}"
-        )
+    known = [metric.name for metric in metrics]
+    if not equals or name not in known:
+        raise ResultsError(f"margin {text!r}; expected FIGURE=NUMBER, FIGURE of {', '.join(known)}")
     is_relative = value.endswith("%")
     try:
         by = float(value.removesuffix("%")) / (100 if is_relative else 1)

@@ -7,7 +7,7 @@ unequal lengths are never averaged by accident.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,8 @@ class Metric:
     formula: str
     top: Callable[[Columns], FloatArray]
     bottom: Callable[[Columns], FloatArray]
+    is_score: bool = False
+    """It is a QoE: one number for everything a viewer got."""
 
 
 def _column(name: str) -> Callable[[Columns], FloatArray]:
@@ -76,6 +78,7 @@ METRICS: tuple[Metric, ...] = (
         "/ segments played",
         top=_column("qoe_lin"),
         bottom=_sessions,
+        is_score=True,
     ),
     Metric(
         name="startup_s",
@@ -133,4 +136,16 @@ METRICS: tuple[Metric, ...] = (
         bottom=_column("downloaded_bytes"),
     ),
 )
+"""Figures of a report that names no QoE of its own."""
+
 BY_NAME: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}
+
+
+def place_of(metrics: Sequence[Metric], name: str) -> int:
+    """Where the figure called ``name`` stands among ``metrics``."""
+    return [metric.name for metric in metrics].index(name)
+
+
+def scores_of(metrics: Sequence[Metric]) -> tuple[Metric, ...]:
+    """The QoEs among ``metrics``; the first leads: findings, regret and classes are in it."""
+    return tuple(metric for metric in metrics if metric.is_score)

@@ -15,15 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abr.media import FloatArray
-from bench.analysis.metrics import METRICS
+from bench.analysis.metrics import METRICS, Metric
 from bench.analysis.stats import Resampled, cluster_sums, weigh
 from bench.experiments.failures import planned_labels, why_row_failed
 from bench.experiments.results import Results
 
 Mask = NDArray[np.bool_]
-
-ALL = tuple(range(len(METRICS)))
-"""Places of all metrics."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,15 +108,21 @@ class Figures:
         sessions: Who played what.
         columns: Numeric columns of the results.
         weights: How often each resample drew each network, shape (resamples, units).
+        metrics: Which figures.
     """
 
     def __init__(
-        self, sessions: Sessions, columns: Mapping[str, FloatArray], weights: FloatArray
+        self,
+        sessions: Sessions,
+        columns: Mapping[str, FloatArray],
+        weights: FloatArray,
+        metrics: Sequence[Metric] = METRICS,
     ) -> None:
         self.sessions = sessions
+        self.metrics = tuple(metrics)
         self._weights = weights
-        self._tops = [metric.top(columns) for metric in METRICS]
-        self._bottoms = [metric.bottom(columns) for metric in METRICS]
+        self._tops = [metric.top(columns) for metric in metrics]
+        self._bottoms = [metric.bottom(columns) for metric in metrics]
         self.own = self._resample(np.arange(len(sessions.labels)), sessions.played)
         """Figures of each algorithm over the sessions that it played."""
 
@@ -131,14 +134,15 @@ class Figures:
             f"{len(self._weights)} resamples>"
         )
 
-    def pair(self, a: int, b: int, metrics: Sequence[int] = ALL) -> Resampled:
+    def pair(self, a: int, b: int, metrics: Sequence[int] | None = None) -> Resampled:
         """Figures of two algorithms, in that order, over the sessions that both played.
 
         Args:
             a: Place of the first.
             b: Place of the second.
-            metrics: Which figures, by their place in ``METRICS``.
+            metrics: Which figures, by their place in ``self.metrics``; None: all.
         """
+        metrics = range(len(self.metrics)) if metrics is None else metrics
         mine, others = self.sessions.played[a], self.sessions.played[b]
         if (mine == others).all():
             rows, columns = np.array([[a], [b]]), np.array([metrics])
@@ -151,9 +155,10 @@ class Figures:
         return self._resample(np.array([a, b]), np.stack([both, both]), metrics)
 
     def _resample(
-        self, algorithms: NDArray[np.intp], played: Mask, metrics: Sequence[int] = ALL
+        self, algorithms: NDArray[np.intp], played: Mask, metrics: Sequence[int] | None = None
     ) -> Resampled:
         """Figures of ``algorithms`` over the sessions of ``played``, a row for each."""
+        metrics = range(len(self.metrics)) if metrics is None else metrics
         places, sessions = self.sessions.places[algorithms], self.sessions
         top, bottom = (
             cluster_sums(

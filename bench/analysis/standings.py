@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
 
 from abr.media import FloatArray
-from bench.analysis.metrics import BY_NAME, METRICS
+from bench.analysis.metrics import METRICS, Metric, place_of, scores_of
 from bench.analysis.pairing import Figures, Mask, Sessions, align
 from bench.analysis.stats import LEVEL, RESAMPLES, Estimate, draw_weights
 from bench.experiments.failures import Failures, failures_by_algorithm
@@ -31,9 +31,6 @@ FEW_NETWORKS = 10
 
 OPTIMUM = "optimal"
 """Registered name of the algorithm that regret is measured against."""
-
-CDFS = ("bitrate_bps", "stall_ratio", "qoe_lin", "startup_s")
-"""Figures whose distribution over sessions is shown."""
 
 CDF_POINTS = 100
 
@@ -58,7 +55,7 @@ class Standing:
     differences: Mapping[str, Difference]
     """Against the base, by metric."""
     regret: Estimate | None
-    """QoE_lin of the optimum minus its own; None without an optimum."""
+    """QoE of the optimum minus its own; None without an optimum."""
     frontier_share: float | None
     """Share of resamples in which no other had both more bitrate and fewer stalls; None for
     an upper bound and for an algorithm that played nothing."""
@@ -78,10 +75,8 @@ class ClassFigures:
 
     kind: str
     networks: int
-    qoe: Mapping[str, Estimate]
-    """QoE_lin by algorithm."""
-    bitrate: Mapping[str, Estimate]
-    stalled: Mapping[str, Estimate]
+    figures: Mapping[str, Mapping[str, Estimate]]
+    """Bitrate, stalled and every QoE, by metric and algorithm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +88,8 @@ class BenchReport:
     base: str
     standings: tuple[Standing, ...]
     classes: tuple[ClassFigures, ...]
+    metrics: tuple[Metric, ...]
+    """Every figure of it; the first QoE among them leads."""
     cdfs: Mapping[str, Mapping[str, tuple[tuple[float, float], ...]]]
     """By metric and algorithm: value and share of sessions at or below it."""
     sessions: int
@@ -106,6 +103,21 @@ class BenchReport:
     seed: int
     optimum: str | None
 
+    @property
+    def scores(self) -> tuple[Metric, ...]:
+        """The QoEs among its figures, one or more."""
+        return scores_of(self.metrics)
+
+    @property
+    def shown(self) -> tuple[Metric, ...]:
+        """What is looked at first: bitrate, stalls, every QoE and startup."""
+        named = ("bitrate_bps", "stall_ratio", "startup_s")
+        return tuple(each for each in self.metrics if each.is_score or each.name in named)
+
+    def metric(self, name: str) -> Metric:
+        """The figure of that name."""
+        return self.metrics[place_of(self.metrics, name)]
+
 
 def bench_report(
     results: Results,
@@ -116,6 +128,7 @@ def bench_report(
     resamples: int = RESAMPLES,
     level: float = LEVEL,
     timing: Mapping[str, Any] | None = None,
+    metrics: Sequence[Metric] = METRICS,
 ) -> BenchReport:
     """Put a report together.
 
@@ -127,6 +140,7 @@ def bench_report(
         resamples: How many.
         level: Of the intervals.
         timing: Contents of ``timing.json``.
+        metrics: Figures to report, one QoE or more among them.
 
     Raises:
         ResultsError: there is no such algorithm, nothing to compare, or every session failed.
@@ -135,19 +149,20 @@ def bench_report(
     failures = failures_by_algorithm(results)
     against = _base_of(results, sessions, failures, base)
     weights = draw_weights(sessions.units, rng, resamples=resamples)
-    figures = Figures(sessions, results.numbers, weights)
+    figures = Figures(sessions, results.numbers, weights, metrics)
     if not _has_pairs(sessions, against):
         raise ResultsError(
             f"no session was played by both {against} and another algorithm; "
             "nothing can be compared"
         )
-    return BenchReport(
+    report = BenchReport(
         name=results.name,
         header=results.header,
         base=against,
         standings=_standings(results, figures, failures, against, level, timing or {}),
-        classes=_classes(results, sessions, rng, resamples, level),
-        cdfs={name: _cdfs(results, sessions, name) for name in CDFS},
+        classes=_classes(results, sessions, rng, resamples, level, metrics),
+        metrics=tuple(metrics),
+        cdfs={},
         sessions=sessions.planned,
         networks=sessions.networks,
         left_out=sessions.left_out,
@@ -156,6 +171,8 @@ def bench_report(
         seed=seed,
         optimum=_optimum_of(results, sessions),
     )
+    cdfs = {metric.name: _cdfs(results, sessions, metric) for metric in report.shown}
+    return replace(report, cdfs=cdfs)
 
 
 def _base_of(
@@ -222,14 +239,15 @@ def _standings(
     begun = [bool(played.any()) for played in sessions.played]
     shares, best = frontier(figures, [b and not f for b, f in zip(begun, foresees, strict=True)])
     never_began = Counter(row["algorithm"] for row in results.rows if row["startup_s"] is None)
-    qoe = METRICS.index(BY_NAME["qoe_lin"])
+    qoe = figures.metrics.index(scores_of(figures.metrics)[0])
     decisions = timing.get("decisions", {})
     return tuple(
         Standing(
             label=label,
             foresees=foresees[a],
             figures={
-                m.name: figures.own.estimate(a, k, level=level) for k, m in enumerate(METRICS)
+                m.name: figures.own.estimate(a, k, level=level)
+                for k, m in enumerate(figures.metrics)
             },
             differences=_differences(figures, a, labels.index(base), level),
             regret=None
@@ -255,7 +273,7 @@ def verdict(estimate: Estimate, *, is_more_better: bool) -> Verdict:
 
 def _differences(figures: Figures, a: int, base: int, level: float) -> dict[str, Difference]:
     found, pair = {}, figures.pair(a, base)
-    for k, metric in enumerate(METRICS):
+    for k, metric in enumerate(figures.metrics):
         estimate = pair.difference(0, 1, k, level=level)
         said = verdict(estimate, is_more_better=metric.is_more_better) if a != base else "base"
         found[metric.name] = Difference(estimate=estimate, verdict=said)
@@ -270,7 +288,7 @@ def frontier(figures: Figures, competes: Sequence[bool]) -> tuple[FloatArray, Ma
         as measured. Each pair is judged over the sessions that both played; algorithms that
         do not compete beat nobody.
     """
-    both = [METRICS.index(BY_NAME[name]) for name in ("bitrate_bps", "stall_ratio")]
+    both = [place_of(figures.metrics, name) for name in ("bitrate_bps", "stall_ratio")]
     rivals = [a for a, does in enumerate(competes) if does]
     best = np.array(competes)
     beaten = np.zeros((len(competes), len(figures.own.samples)), dtype=np.bool_)
@@ -298,30 +316,32 @@ def _beats(pair: FloatArray, winner: int) -> Mask:
 
 
 def _classes(
-    results: Results, sessions: Sessions, rng: np.random.Generator, resamples: int, level: float
+    results: Results,
+    sessions: Sessions,
+    rng: np.random.Generator,
+    resamples: int,
+    level: float,
+    metrics: Sequence[Metric],
 ) -> tuple[ClassFigures, ...]:
     found = []
+    shown = [m for m in metrics if m.is_score or m.name in ("bitrate_bps", "stall_ratio")]
     for kind in dict.fromkeys(sessions.kinds):
         here = sessions.of_class(kind)
         weights = draw_weights(here.units, rng, resamples=resamples)
-        figures = Figures(here, results.numbers, weights)
-        qoe, bitrate, stalled = (
-            {
-                label: figures.own.estimate(a, METRICS.index(BY_NAME[name]), level=level)
-                for a, label in enumerate(here.labels)
+        own = Figures(here, results.numbers, weights, shown).own
+        figures = {
+            metric.name: {
+                label: own.estimate(a, k, level=level) for a, label in enumerate(here.labels)
             }
-            for name in ("qoe_lin", "bitrate_bps", "stall_ratio")
-        )
-        found.append(
-            ClassFigures(kind=kind, networks=here.units, qoe=qoe, bitrate=bitrate, stalled=stalled)
-        )
+            for k, metric in enumerate(shown)
+        }
+        found.append(ClassFigures(kind=kind, networks=here.units, figures=figures))
     return tuple(found)
 
 
 def _cdfs(
-    results: Results, sessions: Sessions, name: str
+    results: Results, sessions: Sessions, metric: Metric
 ) -> dict[str, tuple[tuple[float, float], ...]]:
-    metric = BY_NAME[name]
     top, bottom = metric.top(results.numbers), metric.bottom(results.numbers)
     found = {}
     for label, places, played in zip(

@@ -10,14 +10,13 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
-from bench.analysis.metrics import BY_NAME, Metric
+from bench.analysis.metrics import Metric
 from bench.analysis.standings import BenchReport, Standing
 from bench.analysis.stats import Estimate
 from bench.reports import svg
 
 COLOURS = 8
 DASHES = ("", "6 4", "2 3")
-FOREST = ("bitrate_bps", "stall_ratio", "qoe_lin")
 ROW_PX = 38
 HEAD_PX = 26
 FOOT_PX = 30
@@ -36,9 +35,14 @@ def colour_of(place: int) -> str:
     return f"var(--series-{place % COLOURS + 1})"
 
 
+def forest_of(report: BenchReport) -> list[str]:
+    """Figures whose differences are drawn: bitrate, stalls and every QoE."""
+    return ["bitrate_bps", "stall_ratio", *(each.name for each in report.scores)]
+
+
 def draw_forest(report: BenchReport, name: str) -> str:
     """Differences from the base in one figure: a row per algorithm, named above its mark."""
-    metric = BY_NAME[name]
+    metric = report.metric(name)
     rows = [each for each in report.standings if each.label != report.base and each.played]
     estimates = [each.differences[name].estimate.scaled(metric.scale) for each in rows]
     height_px = ROW_PX * max(len(rows), 1)
@@ -60,7 +64,7 @@ def draw_forest(report: BenchReport, name: str) -> str:
 
 def draw_frontier(report: BenchReport) -> str:
     """Bitrate against time stalled, each with both intervals; a line joins the undominated."""
-    rate, stall = BY_NAME["bitrate_bps"], BY_NAME["stall_ratio"]
+    rate, stall = report.metric("bitrate_bps"), report.metric("stall_ratio")
     shown = [
         (place, each, each.figures[stall.name].scaled(stall.scale), each.figures[rate.name])
         for place, each in enumerate(report.standings)
@@ -120,7 +124,7 @@ def _dot(
 
 def draw_distribution(report: BenchReport, name: str) -> str:
     """Share of sessions at or below a value, one line per algorithm."""
-    metric = BY_NAME[name]
+    metric = report.metric(name)
     cdfs = [
         [(metric.scale * value, 100 * share) for value, share in report.cdfs[name][each.label]]
         for each in report.standings
@@ -145,12 +149,12 @@ def draw_distribution(report: BenchReport, name: str) -> str:
 
 
 def draw_classes(report: BenchReport) -> str:
-    """QoE_lin per class of network: a row per algorithm and class, with its interval."""
-    metric = BY_NAME["qoe_lin"]
+    """The first QoE per class of network: a row per algorithm and class, with its interval."""
+    metric = report.scores[0]
     played = [(place, each) for place, each in enumerate(report.standings) if each.played]
     step_px = max(CLASS_PX, CLASS_ROW_PX * len(played) + 30)
     height_px = step_px * len(report.classes)
-    every = [kind.qoe[each.label] for kind in report.classes for _, each in played]
+    every = [kind.figures[metric.name][each.label] for kind in report.classes for _, each in played]
     panel = svg.Panel(x=_axis(every), y=svg.Axis(height_px, 0), top_px=HEAD_PX, height_px=height_px)
     parts = [_heading(metric), panel.draw_scale(8)]
     for k, kind in enumerate(report.classes):
@@ -166,12 +170,12 @@ def draw_classes(report: BenchReport) -> str:
             )
         )
         for row, (place, each) in enumerate(played):
-            estimate = kind.qoe[each.label]
+            estimate = kind.figures[metric.name][each.label]
             if math.isfinite(estimate.value):
                 title = f"{each.label}, {kind.kind}: {_words(estimate, metric)}"
                 at_px = top_px + 28 + CLASS_ROW_PX * row
                 parts += _row(panel, estimate, at_px, title, colour_of(place))
-    label = "QoE_lin by class of network; figures in the table below"
+    label = f"{metric.label} by class of network; figures in the table below"
     return svg.draw_chart(parts, height_px=HEAD_PX + height_px + FOOT_PX, label=label)
 
 

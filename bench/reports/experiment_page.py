@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from abr.wording import format_count
-from bench.analysis.metrics import BY_NAME, METRICS
+from bench.analysis.metrics import Metric
 from bench.analysis.standings import BenchReport, Standing
 from bench.reports import experiment_charts as charts
 from bench.reports.experiment_text import figure, write_cautions, write_lead
@@ -31,7 +31,9 @@ def render_page(report: BenchReport, *, commands: Sequence[str] = ()) -> str:
     drawn = {"frontier": charts.draw_frontier(report)}
     drawn |= {f"cdf-{name}": charts.draw_distribution(report, name) for name in report.cdfs}
     if others:
-        drawn |= {f"diff-{name}": charts.draw_forest(report, name) for name in charts.FOREST}
+        drawn |= {
+            f"diff-{name}": charts.draw_forest(report, name) for name in charts.forest_of(report)
+        }
     if len(report.classes) > 1:
         drawn["classes"] = charts.draw_classes(report)
     return template("bench.html.j2").render(
@@ -40,12 +42,12 @@ def render_page(report: BenchReport, *, commands: Sequence[str] = ()) -> str:
         lead=write_lead(report),
         cautions=write_cautions(report),
         findings=write_findings(report),
-        metrics=METRICS,
-        qoe=BY_NAME["qoe_lin"],
+        metrics=report.metrics,
+        qoe=report.scores[0],
         shown=figure,
         colour=charts.colour_of,
         charts={name: Markup(text) for name, text in drawn.items()},  # noqa: S704  # escaped there
-        forest=[f"diff-{name}" for name in charts.FOREST],
+        forest=[f"diff-{name}" for name in charts.forest_of(report)],
         cdfs=[f"cdf-{name}" for name in report.cdfs],
         percent=f"{100 * report.level:g} %",
         provenance=_provenance(report),
@@ -60,13 +62,17 @@ def write_findings(report: BenchReport) -> list[str]:
     for name, more, less in (
         ("bitrate_bps", "a higher bitrate", "a lower one"),
         ("stall_ratio", "fewer stalls", "more of them"),
-        ("qoe_lin", "a better QoE_lin", "a worse one"),
+        *((each.name, f"a better {each.label}", "a worse one") for each in report.scores),
     ):
         better = [e for e in rivals if e.differences[name].verdict == "better"]
         worse = [e for e in rivals if e.differences[name].verdict == "worse"]
         if better or worse:
             parts = [f"{_named(better)} had {more}"] if better else []
-            parts += [f"{_named(worse)} {less if better else _alone(name)}"] if worse else []
+            parts += (
+                [f"{_named(worse)} {less if better else _alone(report.metric(name))}"]
+                if worse
+                else []
+            )
             sentences.append(f"Against {report.base}, {join_words(parts)}.")
     if rivals and not sentences:
         sentences.append(f"No difference from {report.base} is larger than chance explains.")
@@ -80,12 +86,9 @@ def write_findings(report: BenchReport) -> list[str]:
     return sentences
 
 
-def _alone(name: str) -> str:
-    return {
-        "bitrate_bps": "had a lower bitrate",
-        "stall_ratio": "had more stalls",
-        "qoe_lin": "had a worse QoE_lin",
-    }[name]
+def _alone(metric: Metric) -> str:
+    known = {"bitrate_bps": "had a lower bitrate", "stall_ratio": "had more stalls"}
+    return known.get(metric.name, f"had a worse {metric.label}")
 
 
 def _named(standings: Sequence[Standing]) -> str:

@@ -10,14 +10,11 @@ from dataclasses import asdict
 from typing import Any
 
 from abr.wording import format_count
-from bench.analysis.compare import Comparison, Finding
-from bench.analysis.metrics import BY_NAME, METRICS, Metric
+from bench.analysis.compare import Comparison
+from bench.analysis.metrics import Metric
 from bench.analysis.standings import FEW_NETWORKS, BenchReport, Standing
 from bench.analysis.stats import Estimate
 from bench.reports.wording import join_words
-
-SHOWN = ("bitrate_bps", "stall_ratio", "qoe_lin", "startup_s")
-"""Figures shown in a terminal; the page, CSV and JSON have all of them."""
 
 LABEL_COLUMNS = 28
 FAILED_SIGN = "†"
@@ -99,7 +96,7 @@ def report_text(report: BenchReport) -> str:
         *(f"! {each}" for each in write_cautions(report)),
         "",
     ]
-    shown = [BY_NAME[name] for name in SHOWN]
+    shown = report.shown  # the page, CSV and JSON have all figures
     heads = [f"{m.label}{f' {m.unit}' if m.unit else ''}" for m in shown]
     rows = [
         (_name(each), *(figure(each.figures[m.name], m) for m in shown))
@@ -120,16 +117,17 @@ def report_text(report: BenchReport) -> str:
             if each.label != report.base
         ]
         parts += [_table([(f"minus {_short(report.base)}", *heads), *rows]), ""]
-    extra = [("", "on the frontier", "regret QoE_lin", "decision us, median", "99 %")]
-    parts += [_table([*extra, *(_extra_row(each) for each in report.standings)]), ""]
+    lead = report.scores[0]
+    extra = [("", "on the frontier", f"regret {lead.label}", "decision us, median", "99 %")]
+    parts += [_table([*extra, *(_extra_row(each, lead) for each in report.standings)]), ""]
     if len(report.classes) > 1:
         kinds = [f"{each.kind} ({each.networks})" for each in report.classes]
-        qoe = BY_NAME["qoe_lin"]
-        rows = [
-            (_name(each), *(figure(c.qoe[each.label], qoe) for c in report.classes))
-            for each in report.standings
-        ]
-        parts += [_table([("QoE_lin by class", *kinds), *rows]), ""]
+        for score in report.scores:
+            rows = [
+                (_name(e), *(figure(c.figures[score.name][e.label], score) for c in report.classes))
+                for e in report.standings
+            ]
+            parts += [_table([(f"{score.label} by class", *kinds), *rows]), ""]
     percent = f"{100 * report.level:g} %"
     parts.append(
         f"In brackets: {percent} intervals, {report.resamples} resamples of networks, seed "
@@ -140,9 +138,9 @@ def report_text(report: BenchReport) -> str:
     return "\n".join(parts)
 
 
-def _extra_row(each: Standing) -> tuple[str, ...]:
+def _extra_row(each: Standing, lead: Metric) -> tuple[str, ...]:
     share = "–" if each.frontier_share is None else f"{100 * each.frontier_share:.0f} %"
-    regret = "–" if each.regret is None else figure(each.regret, BY_NAME["qoe_lin"])
+    regret = "–" if each.regret is None else figure(each.regret, lead)
     if each.decision_us is None:
         return (_name(each), share, regret, "–", "–")
     times = (f"{each.decision_us[name]:.1f}" for name in ("median_us", "p99_us"))
@@ -188,19 +186,25 @@ def comparison_text(found: Comparison) -> str:
         for each in found.pairings
         if each.base.failed or each.candidate.failed
     ]
-    return "\n".join([*parts, *([_findings_table(found.findings)] if found.findings else [])])
+    return "\n".join([*parts, *([_findings_table(found)] if found.findings else [])])
 
 
 def comparison_json(found: Comparison) -> dict[str, Any]:
     """The same as plain values; what is unknown is null."""
-    plain: dict[str, Any] = without_nan(asdict(found))
+    plain: dict[str, Any] = without_nan(
+        {
+            "findings": [asdict(each) for each in found.findings],
+            "pairings": [asdict(each) for each in found.pairings],
+        }
+    )
     return plain
 
 
-def _findings_table(findings: Sequence[Finding]) -> str:
+def _findings_table(found: Comparison) -> str:
+    by_name = {metric.name: metric for metric in found.metrics}
     rows = [("", "figure", "base", "candidate", "difference", "margin", "")]
-    for each in findings:
-        metric = BY_NAME[each.metric]
+    for each in found.findings:
+        metric = by_name[each.metric]
         form = f".{metric.digits}f"
         said = "WORSE" if each.is_worse else "within" if each.is_proven else "not shown worse"
         rows.append(
@@ -231,7 +235,7 @@ def report_csv(report: BenchReport) -> str:
 
 def _csv_rows(report: BenchReport) -> Iterator[tuple[Any, ...]]:
     for each in report.standings:
-        for metric in METRICS:
+        for metric in report.metrics:
             yield ("figure", each.label, "", "", metric.name, *_ends(each.figures[metric.name]), "")
         for name, difference in each.differences.items():
             if each.label != report.base:
@@ -242,19 +246,22 @@ def _csv_rows(report: BenchReport) -> Iterator[tuple[Any, ...]]:
         for reason, times in each.failures.reasons:
             yield ("failure", each.label, "", "", "sessions", times, "", "", reason)
         if each.regret is not None:
-            yield ("regret", each.label, report.optimum, "", "qoe_lin", *_ends(each.regret), "")
+            yield (
+                "regret",
+                each.label,
+                report.optimum,
+                "",
+                report.scores[0].name,
+                *_ends(each.regret),
+                "",
+            )
         if each.frontier_share is not None:
             said = "on frontier" if each.on_frontier else ""
             yield ("frontier", each.label, "", "", "share", each.frontier_share, "", "", said)
         for name, value in (each.decision_us or {}).items():
             yield ("decision", each.label, "", "", name, value, "", "", "")
     for kind in report.classes:
-        named = (
-            ("qoe_lin", kind.qoe),
-            ("bitrate_bps", kind.bitrate),
-            ("stall_ratio", kind.stalled),
-        )
-        for name, by_label in named:
+        for name, by_label in kind.figures.items():
             for label, estimate in by_label.items():
                 yield ("class", label, "", kind.kind, name, *_ends(estimate), "")
 

@@ -21,7 +21,7 @@ from abr.files.models import find_model
 from abr.generators import generate
 from abr.media import Presentation
 from abr.qoe import qoe_lin
-from bench.analysis.compare import MARGINS, Margin, compare_two
+from bench.analysis.compare import Margin, compare_two, default_margins
 from bench.experiments.presentations import builtin
 from bench.experiments.results import Results, Row, results_of
 from player.batch.pensieve import PENSIEVE
@@ -107,7 +107,7 @@ def main() -> int:
     parser.add_argument("--networks", type=int, default=20)
     args = parser.parse_args()
     presentation = builtin("vbr-6")
-    strictest = [Margin(metric=each.metric, by=0.0) for each in MARGINS]
+    strictest = [Margin(metric=each.metric, by=0.0) for each in default_margins()]
     flagged, lenient = 0, 0
     for number in range(args.repetitions):
         made = repetition(number, args.networks, presentation)
@@ -117,7 +117,7 @@ def main() -> int:
             return bool(compare_two(made, "one", "other", rng=rng, margins=margins).worse)
 
         flagged += worse(strictest)
-        lenient += worse(list(MARGINS))
+        lenient += worse(list(default_margins()))
     share = flagged / args.repetitions
     print(
         f"{args.repetitions} repetitions over {args.networks} networks: {flagged} called worse "

@@ -162,7 +162,7 @@ def compare(
     from bench.experiments.files import read_folder
     from bench.reports.experiment_text import comparison_json, comparison_text
 
-    allowed = [comparing.margin_from(text) for text in margins] or list(comparing.MARGINS)
+    allowed = [comparing.margin_from(text) for text in margins] or None
     rng = np.random.default_rng(seed)
     if folder is not None:
         found = comparing.compare_two(

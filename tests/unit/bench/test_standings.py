@@ -79,8 +79,8 @@ def test_regret_is_against_the_optimum() -> None:
 def test_classes_have_their_own_intervals() -> None:
     low, high = report(three()).classes
     assert (low.kind, low.networks, high.kind, high.networks) == ("3g", 6, "lte", 6)
-    assert low.bitrate["calm"].value == pytest.approx(3.5e6)
-    assert high.bitrate["calm"].value == pytest.approx(9.5e6)
+    assert low.figures["bitrate_bps"]["calm"].value == pytest.approx(3.5e6)
+    assert high.figures["bitrate_bps"]["calm"].value == pytest.approx(9.5e6)
 
 
 def test_another_base_may_be_named() -> None:
