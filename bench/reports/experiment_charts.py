@@ -1,7 +1,7 @@
 """Charts of an experiment as SVG: intervals, frontier, distributions, classes.
 
-Colours are CSS variables of the page: ``--series-1`` to ``--series-8``, then again with
-other dashes. Every point has its interval. An algorithm that played nothing has no mark.
+Each algorithm has the mark and the line of ``bench.reports.marks`` in all of them. Every point
+has its interval. An algorithm that played nothing has no mark.
 """
 
 from __future__ import annotations
@@ -14,25 +14,24 @@ from bench.analysis.metrics import Metric
 from bench.analysis.standings import BenchReport, Standing
 from bench.analysis.stats import Estimate
 from bench.reports import svg
+from bench.reports.labels import place_labels
+from bench.reports.marks import colour_of, dash_of, shape_of
 
-COLOURS = 8
-DASHES = ("", "6 4", "2 3")
 ROW_PX = 38
 HEAD_PX = 26
 FOOT_PX = 30
-FRONTIER_PX = 360
+FRONTIER_PX = 380
 CDF_PX = 190
 CLASS_PX = 54
-CLASS_ROW_PX = 13
-MOST_NAMED = 8
-"""With more algorithms than this, those off the frontier are named under the pointer only."""
+CLASS_ROW_PX = 14
+BESIDE_PX = 9
+"""From the end of an interval, or its mark, to the name beside it."""
+MOST_BRIGHT = 8
+"""With more algorithms than this, intervals of those off the frontier are faint."""
+WIDTHS_PX = {"narrow": 300.0, "middle": 600.0, "wide": 1000.0}
+"""Widths that names are placed for, by the class of the page's style that shows them."""
 
 INKS = {"better": "var(--better)", "worse": "var(--stall-ink)"}
-
-
-def colour_of(place: int) -> str:
-    """Of the ``place``-th algorithm."""
-    return f"var(--series-{place % COLOURS + 1})"
 
 
 def forest_of(report: BenchReport) -> list[str]:
@@ -56,8 +55,9 @@ def draw_forest(report: BenchReport, name: str) -> str:
     for place, (each, shown) in enumerate(zip(rows, estimates, strict=True)):
         said = each.differences[name].verdict
         title = f"{each.label}: {_words(shown, metric, signed=True)}, {said}"
-        parts.append(svg.draw_words(each.label, "0", HEAD_PX + ROW_PX * (place + 0.4)))
-        parts += _row(panel, shown, place + 0.68, title, INKS.get(said, "var(--quiet)"))
+        row = [svg.draw_words(each.label, "0", HEAD_PX + ROW_PX * (place + 0.4), kind="halo")]
+        row += _row(panel, shown, place + 0.68, title, INKS.get(said, "var(--quiet)"))
+        parts.append(svg.draw_group(row, place=report.standings.index(each)))
     label = f"Differences from {report.base}: {metric.label}; figures in the table below"
     return svg.draw_chart(parts, height_px=HEAD_PX + height_px + FOOT_PX, label=label)
 
@@ -81,7 +81,8 @@ def draw_frontier(report: BenchReport) -> str:
     steps = best[:1]
     for (_, before), (stalled_at, rate_at) in pairwise(best):
         steps += [(stalled_at, before), (stalled_at, rate_at)]
-    is_crowded = len(report.standings) > MOST_NAMED
+    is_crowded = len(report.standings) > MOST_BRIGHT
+    dots.sort(key=lambda dot: not dot[1].on_frontier)
     parts = [
         _heading(rate),
         panel.draw_grid(6),
@@ -95,31 +96,67 @@ def draw_frontier(report: BenchReport) -> str:
             anchor="middle",
         ),
     ]
-    for place, each, stalled, bitrate in dots:
-        is_named = each.on_frontier or not is_crowded
-        parts += _dot(panel, place, each, stalled, bitrate, is_named=is_named)
+    parts += [_bars(panel, dot, is_faint=is_crowded and not dot[1].on_frontier) for dot in dots]
+    parts += [_dot(panel, dot) for dot in reversed(dots)]
+    parts += [_names(panel, dots, width_px, kind) for kind, width_px in WIDTHS_PX.items()]
     label = "Bitrate against time stalled; figures in the first table"
     return svg.draw_chart(parts, height_px=HEAD_PX + FRONTIER_PX + 46, label=label)
 
 
-def _dot(
-    panel: svg.Panel, place: int, each: Standing, x: Estimate, y: Estimate, *, is_named: bool
-) -> Iterator[str]:
-    ink = colour_of(place)
-    fade = "" if is_named else ";opacity:.45"
-    title = f"{each.label}: {y.value:.3f} Mbit/s, stalled {x.value:.3f} %"
+_Dot = tuple[int, Standing, Estimate, Estimate]
+"""Place among all algorithms, the algorithm, time stalled and bitrate as shown."""
+
+
+def _bars(panel: svg.Panel, dot: _Dot, *, is_faint: bool) -> str:
+    place, _, x, y = dot
+    style = f"stroke:{colour_of(place)}" + (";opacity:.3" if is_faint else "")
+    bars = []
     if x.has_interval:
-        yield panel.draw_bar((x.low, y.value), (x.high, y.value), style=f"stroke:{ink}{fade}")
+        bars.append(panel.draw_bar((x.low, y.value), (x.high, y.value), style=style))
     if y.has_interval:
-        yield panel.draw_bar((x.value, y.low), (x.value, y.high), style=f"stroke:{ink}{fade}")
-    fill = "var(--page)" if each.foresees else ink
-    style = f"fill:{fill};stroke:{ink};stroke-width:2{fade}"
-    yield panel.draw_dot((x.value, y.value), radius_px=4.5, title=title, style=style)
-    if is_named:
-        is_right = panel.x.share(x.value) > 0.8
-        y_px = float(panel.place_y(y.value)) + (-9, 17)[place % 2]
-        anchor = "end" if is_right else "start"
-        yield panel.draw_words(f" {each.label} ", x.value, y_px, kind="named", anchor=anchor)
+        bars.append(panel.draw_bar((x.value, y.low), (x.value, y.high), style=style))
+    return svg.draw_group(bars, place=place)
+
+
+def _dot(panel: svg.Panel, dot: _Dot) -> str:
+    place, each, x, y = dot
+    title = f"{each.label}: {y.value:.3f} Mbit/s, stalled {x.value:.3f} %"
+    fill = "var(--page)" if each.foresees else colour_of(place)
+    style = f"fill:{fill};stroke:{'var(--page)' if not each.foresees else colour_of(place)}"
+    mark = panel.draw_mark((x.value, y.value), shape_of(place), title=title, style=style)
+    return svg.draw_group([mark], place=place)
+
+
+def _names(panel: svg.Panel, dots: Sequence[_Dot], width_px: float, kind: str) -> str:
+    """Names beside their marks, as there is room in a chart of that width."""
+    points = [
+        (width_px * panel.x.share(x.value), panel.height_px * (1 - panel.y.share(y.value)))
+        for _, _, x, y in dots
+    ]
+    labels = place_labels(
+        points,
+        [each.label for _, each, _, _ in dots],
+        width_px=width_px,
+        height_px=panel.height_px,
+    )
+    drawn = [
+        svg.draw_group(
+            [
+                panel.draw_label(
+                    each.label,
+                    (x.value, y.value),
+                    dx_px=label.dx_px,
+                    dy_px=label.dy_px,
+                    is_left=label.is_left,
+                    is_led=label.is_led,
+                )
+            ],
+            place=place,
+        )
+        for (place, each, x, y), label in zip(dots, labels, strict=True)
+        if label is not None
+    ]
+    return svg.draw_group(drawn, kind=kind)
 
 
 def draw_distribution(report: BenchReport, name: str) -> str:
@@ -140,10 +177,10 @@ def draw_distribution(report: BenchReport, name: str) -> str:
             for (_, before), (value, share) in pairwise(points)
             for point in ((value, before), (value, share))
         ]
-        dash = DASHES[place // COLOURS % len(DASHES)]
-        style = f"stroke:{colour_of(place)};stroke-width:1.6"
-        style += f";stroke-dasharray:{dash}" if dash else ""
-        parts.append(panel.draw_line([points[:1] + steps], style=style))
+        style = f"stroke:{colour_of(place)}"
+        style += f";stroke-dasharray:{dash_of(place)}" if dash_of(place) else ""
+        line = panel.draw_line([points[:1] + steps], kind="curve", style=style)
+        parts.append(svg.draw_group([line], place=place))
     label = f"Distribution of {metric.label} over sessions"
     return svg.draw_chart(parts, height_px=HEAD_PX + CDF_PX + FOOT_PX, label=label)
 
@@ -174,18 +211,31 @@ def draw_classes(report: BenchReport) -> str:
             if math.isfinite(estimate.value):
                 title = f"{each.label}, {kind.kind}: {_words(estimate, metric)}"
                 at_px = top_px + 28 + CLASS_ROW_PX * row
-                parts += _row(panel, estimate, at_px, title, colour_of(place))
+                drawn = list(_row(panel, estimate, at_px, title, colour_of(place), place))
+                drawn.append(_beside(panel, estimate, at_px, each.label))
+                parts.append(svg.draw_group(drawn, place=place))
     label = f"{metric.label} by class of network; figures in the table below"
     return svg.draw_chart(parts, height_px=HEAD_PX + height_px + FOOT_PX, label=label)
 
 
-def _row(panel: svg.Panel, shown: Estimate, y: float, title: str, ink: str) -> Iterator[str]:
-    """An interval and its figure."""
+def _row(
+    panel: svg.Panel, shown: Estimate, y: float, title: str, ink: str, place: int = 0
+) -> Iterator[str]:
+    """An interval and its figure, with the mark of the ``place``-th algorithm."""
     if shown.has_interval:
         yield panel.draw_bar(
             (shown.low, y), (shown.high, y), style=f"stroke:{ink};stroke-width:1.5"
         )
-    yield panel.draw_dot((shown.value, y), radius_px=4.5, title=title, style=f"fill:{ink}")
+    style = f"fill:{ink};stroke:var(--page)"
+    yield panel.draw_mark((shown.value, y), shape_of(place), title=title, style=style)
+
+
+def _beside(panel: svg.Panel, shown: Estimate, y: float, name: str) -> str:
+    """A name at that end of an interval at which there is more room."""
+    low, high = (shown.low, shown.high) if shown.has_interval else (shown.value, shown.value)
+    is_left = panel.x.share(low) > 1 - panel.x.share(high)
+    at, dx_px = (low, -BESIDE_PX) if is_left else (high, BESIDE_PX)
+    return panel.draw_label(name, (at, y), dx_px=dx_px, dy_px=0, is_left=is_left, is_led=False)
 
 
 def _axis(estimates: Sequence[Estimate], also: Iterable[float] = ()) -> svg.Axis:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +15,7 @@ from bench.analysis.metrics import Metric
 from bench.analysis.standings import BenchReport, Standing
 from bench.reports import experiment_charts as charts
 from bench.reports.experiment_text import figure, write_cautions, write_lead
+from bench.reports.marks import key_line, key_mark
 from bench.reports.templating import template
 from bench.reports.wording import join_words
 
@@ -36,6 +39,7 @@ def render_page(report: BenchReport, *, commands: Sequence[str] = ()) -> str:
         }
     if len(report.classes) > 1:
         drawn["classes"] = charts.draw_classes(report)
+    script = template("bench.js").render()
     return template("bench.html.j2").render(
         report=report,
         others=others,
@@ -45,14 +49,27 @@ def render_page(report: BenchReport, *, commands: Sequence[str] = ()) -> str:
         metrics=report.metrics,
         qoe=report.scores[0],
         shown=figure,
-        colour=charts.colour_of,
-        charts={name: Markup(text) for name, text in drawn.items()},  # noqa: S704  # escaped there
+        mark=lambda place, each: _safe(key_mark(place, is_hollow=each.foresees)),
+        line=lambda place: _safe(key_line(place)),
+        charts={name: _safe(text) for name, text in drawn.items()},
         forest=[f"diff-{name}" for name in charts.forest_of(report)],
         cdfs=[f"cdf-{name}" for name in report.cdfs],
         percent=f"{100 * report.level:g} %",
         provenance=_provenance(report),
         commands=commands,
+        script=_safe(script),
+        script_hash=_hash_of(script),
     )
+
+
+def _safe(text: str) -> Markup:
+    """Text that was escaped where it was made, or is our own."""
+    return Markup(text)  # noqa: S704
+
+
+def _hash_of(script: str) -> str:
+    """What the page's policy names the one script by that may run."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def write_findings(report: BenchReport) -> list[str]:

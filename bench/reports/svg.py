@@ -152,6 +152,26 @@ class Panel:
             f'r="{format_number(radius_px)}"><title>{escape(title)}</title></circle>'
         )
 
+    def draw_mark(self, point: Point, path: str, *, title: str, style: str) -> str:
+        """A shape about a point, given as a path about the origin; it says ``title``."""
+        return (
+            f'<svg class="at" x="{self.place_x(point[0])}" y="{self.place_y(point[1])}">'
+            f'<path d="{path}"{_attribute("style", style)}><title>{escape(title)}</title></path>'
+            "</svg>"
+        )
+
+    def draw_label(
+        self, text: str, point: Point, *, dx_px: float, dy_px: float, is_left: bool, is_led: bool
+    ) -> str:
+        """A name ``dx_px`` and ``dy_px`` away from a point, with a line to it when ``is_led``."""
+        x, y = format_number(dx_px), format_number(dy_px)
+        line = f'<line class="leader" x2="{x}" y2="{y}"/>' if is_led else ""
+        anchor = ' text-anchor="end"' if is_left else ""
+        return (
+            f'<svg class="at" x="{self.place_x(point[0])}" y="{self.place_y(point[1])}">{line}'
+            f'<text class="named" x="{x}" y="{y}" dy=".35em"{anchor}>{escape(text)}</text></svg>'
+        )
+
     def draw_words(
         self, text: str, x: float, y_px: float, *, kind: str = "", anchor: str = "middle"
     ) -> str:
@@ -164,6 +184,12 @@ def draw_words(text: str, x: str, y_px: float, *, kind: str = "", anchor: str = 
     attributes = _attribute("class", kind)
     attributes += "" if anchor == "start" else f' text-anchor="{anchor}"'
     return f'<text{attributes} x="{x}" y="{format_number(y_px)}">{escape(text)}</text>'
+
+
+def draw_group(parts: Iterable[str], *, kind: str = "", place: int | None = None) -> str:
+    """Parts that belong together; ``place`` says to which algorithm, for the page's script."""
+    data = "" if place is None else f' data-a="{place}"'
+    return f"<g{_attribute('class', kind)}{data}>{''.join(parts)}</g>"
 
 
 def draw_chart(parts: Iterable[str], *, height_px: float, label: str) -> str:

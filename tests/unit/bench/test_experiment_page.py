@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import io
 import json
 import math
@@ -14,7 +16,7 @@ import pytest
 from bench.analysis.metrics import BY_NAME
 from bench.analysis.standings import BenchReport, bench_report
 from bench.analysis.stats import Estimate
-from bench.reports.experiment_charts import draw_forest, draw_frontier
+from bench.reports.experiment_charts import WIDTHS_PX, draw_forest, draw_frontier
 from bench.reports.experiment_page import render_page, write_findings
 from bench.reports.experiment_text import figure, report_csv, report_json, report_text
 from tests.fakes.results import results, row
@@ -70,8 +72,11 @@ def test_the_json_has_no_nan(report: BenchReport) -> None:
 
 def test_the_page_asks_the_network_for_nothing(report: BenchReport) -> None:
     page = render_page(report, commands=["abr bench report x"])
-    assert not re.search(r"(src|href)=[\"']?(https?:)?//|<script|url\(", page)
+    assert not re.search(r"(src|href)=[\"']?(https?:)?//|url\(|<script [^>]", page)
     assert "default-src 'none'" in page
+    (script,) = re.findall(r"<script>(.*?)</script>", page, flags=re.DOTALL)
+    known = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{known}'" in page
     assert "<b>fast" not in page
     assert "&lt;b&gt;fast" in page
     assert page.count('<svg class="plot"') == 9
@@ -87,13 +92,14 @@ def test_differences_are_drawn_with_their_intervals_and_verdicts() -> None:
     (title,) = re.findall(r"<title>([^<]+)</title>", text)
     assert re.fullmatch(r"fast: \+2\.000 \[\+1\.\d+, \+2\.\d+\] Mbit/s, better", title)
     (bar,) = re.findall(r'<line x1="([\d.]+)%"[^>]* x2="([\d.]+)%"[^>]* style="[^"]+"', text)
-    (dot,) = re.findall(r'<circle[^>]* cx="([\d.]+)%"', text)
+    (dot,) = re.findall(r'<svg class="at" x="([\d.]+)%"', text)
     assert float(bar[0]) < float(dot) < float(bar[1])
 
 
 def test_an_algorithm_on_the_frontier_is_joined_to_the_others(report: BenchReport) -> None:
     text = draw_frontier(report)
-    assert text.count("<circle") == 2
+    assert len(re.findall(r"<title>[^<]+: [\d.]+ Mbit/s, stalled [\d.]+ %</title>", text)) == 2
+    assert text.count('class="named"') == 2 * len(WIDTHS_PX)
     (line,) = re.findall(r'<path style="stroke:var\(--rule\)[^"]*" d="(M[^"]+)"', text)
     assert re.fullmatch(r"M[\d.]+ [\d.]+H[\d.]+V[\d.]+", line)
 

@@ -1,0 +1,110 @@
+"""Where the names of points go: beside them, over no other name and no other point.
+
+Names are placed one after the other, each at the nearest free place around its point; a line
+leads to one that had to go farther off. A name for which there is no room is left out: its
+point has a mark of its own, and the table beside the chart has both.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+Point = tuple[float, float]
+
+CHAR_PX = 6.6
+"""Width of a character of 11 px, on the wide side."""
+LINE_PX = 13.0
+POINT_PX = 6.0
+"""Half of the place that a point takes."""
+GAP_PX = 9.0
+"""From a point to a name beside it."""
+RINGS_PX = (0.0, 12.0, 26.0, 42.0, 60.0, 80.0, 104.0, 130.0)
+"""How much farther off a name may go."""
+DIRECTIONS = 16
+
+
+class Box(NamedTuple):
+    """A rectangle in pixels."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def meets(self, other: Box) -> bool:
+        """Whether both have a piece in common."""
+        return (
+            self.left < other.right
+            and other.left < self.right
+            and self.top < other.bottom
+            and other.top < self.bottom
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """Where a name stands, in pixels from its point."""
+
+    dx_px: float
+    dy_px: float
+    """Of the middle of its near end."""
+    is_left: bool
+    """Whether it ends there instead of beginning."""
+    is_led: bool
+    """Whether a line leads to it."""
+
+
+def place_labels(
+    points: Sequence[Point], names: Sequence[str], *, width_px: float, height_px: float
+) -> list[Label | None]:
+    """Find a place for each name.
+
+    Args:
+        points: In pixels, the origin at the top left. Those before others are named first.
+        names: Of each point.
+        width_px: Of the area that all names must lie in.
+        height_px: Of the same.
+
+    Returns:
+        A label for each point, None where there is no room.
+    """
+    taken = [Box(x - POINT_PX, y - POINT_PX, x + POINT_PX, y + POINT_PX) for x, y in points]
+    found: list[Label | None] = []
+    for (x, y), name in zip(points, names, strict=True):
+        length_px = CHAR_PX * len(name)
+        for label in _candidates():
+            box = _box(x, y, label, length_px)
+            is_inside = box.left >= 0 and box.right <= width_px
+            is_inside &= box.top >= 0 and box.bottom <= height_px
+            if is_inside and not any(box.meets(other) for other in taken):
+                taken.append(box)
+                found.append(label)
+                break
+        else:
+            found.append(None)
+    return found
+
+
+def _candidates() -> Iterator[Label]:
+    """Places around a point, the nearest first: right and left, then up and down."""
+    turn = 2 * math.pi / DIRECTIONS
+    order = sorted(range(DIRECTIONS), key=lambda k: (abs(math.sin(k * turn)), -math.cos(k * turn)))
+    for ring_px in RINGS_PX:
+        for k in order:
+            across, down = math.cos(k * turn), math.sin(k * turn)
+            yield Label(
+                dx_px=(GAP_PX + ring_px) * across,
+                dy_px=(GAP_PX + LINE_PX / 4 + ring_px) * down,
+                is_left=across < -1e-9,
+                is_led=ring_px > 0,
+            )
+
+
+def _box(x: float, y: float, label: Label, length_px: float) -> Box:
+    near = x + label.dx_px
+    left = near - length_px if label.is_left else near
+    middle = y + label.dy_px
+    return Box(left, middle - LINE_PX / 2, left + length_px, middle + LINE_PX / 2)

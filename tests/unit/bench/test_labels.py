@@ -1,0 +1,68 @@
+"""Names beside the points of a chart, and the marks that tell algorithms apart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bench.reports.labels import CHAR_PX, LINE_PX, POINT_PX, Label, place_labels
+from bench.reports.marks import COLOURS, SHAPES, colour_of, dash_of, shape_of
+
+Point = tuple[float, float]
+
+
+def box(point: Point, label: Label, name: str) -> tuple[float, float, float, float]:
+    near, length = point[0] + label.dx_px, CHAR_PX * len(name)
+    left = near - length if label.is_left else near
+    top = point[1] + label.dy_px - LINE_PX / 2
+    return left, top, left + length, top + LINE_PX
+
+
+def meet(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+@pytest.mark.parametrize("width_px", [300.0, 1000.0])
+@pytest.mark.parametrize("seed", range(5))
+def test_names_cover_no_name_and_no_point_and_stay_inside(width_px: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    points = [(float(x), float(y)) for x, y in rng.uniform([0, 0], [width_px, 380], (25, 2))]
+    names = [f"algorithm-{'x' * k}"[: 4 + k % 10] for k in range(25)]
+    labels = place_labels(points, names, width_px=width_px, height_px=380)
+    boxes = [
+        box(point, label, name)
+        for point, label, name in zip(points, labels, names, strict=True)
+        if label is not None
+    ]
+    assert len(boxes) >= 23
+    dots = [(x - POINT_PX, y - POINT_PX, x + POINT_PX, y + POINT_PX) for x, y in points]
+    for place, each in enumerate(boxes):
+        assert 0 <= each[0] <= each[2] <= width_px
+        assert 0 <= each[1] <= each[3] <= 380
+        assert not any(meet(each, other) for other in boxes[place + 1 :] + dots)
+
+
+def test_a_lonely_point_is_named_at_its_right_and_one_at_the_edge_at_its_left() -> None:
+    first, second = place_labels([(50, 50), (295, 90)], ["a", "abc"], width_px=300, height_px=100)
+    assert first is not None
+    assert second is not None
+    assert (first.is_left, first.dy_px, first.is_led) == (False, 0, False)
+    assert (second.is_left, second.dx_px < 0) == (True, True)
+
+
+def test_points_that_coincide_are_named_apart_with_a_line_to_those_farther_off() -> None:
+    labels = place_labels([(150, 190)] * 12, ["same"] * 12, width_px=300, height_px=380)
+    assert None not in labels
+    assert len(set(labels)) == 12
+    assert any(label is not None and label.is_led for label in labels)
+
+
+def test_a_name_for_which_there_is_no_room_is_left_out() -> None:
+    assert place_labels([(5, 5)], ["far too long"], width_px=20, height_px=20) == [None]
+
+
+def test_each_of_48_algorithms_has_a_mark_and_a_line_of_its_own() -> None:
+    most = COLOURS * len(SHAPES)
+    assert len({(colour_of(k), shape_of(k)) for k in range(most)}) == most
+    assert len({(colour_of(k), dash_of(k)) for k in range(most)}) == most
+    assert all(shape_of(k) != shape_of(k + 1) for k in range(most - 1))
