@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from abr.media import FloatArray
 from bench.analysis.metrics import METRICS, Metric
 from bench.analysis.stats import Resampled, cluster_sums, weigh
+from bench.experiments.clusters import cluster_of_row, count_by_kind
 from bench.experiments.failures import planned_labels, why_row_failed
 from bench.experiments.results import Results
 
@@ -34,18 +35,26 @@ class Sessions:
     played: Mask
     """Whether the algorithm played it, same shape."""
     unit: NDArray[np.intp]
-    """Which network each session was over, shape (sessions,)."""
+    """Cluster of the network that each session was over, shape (sessions,)."""
+    clusters: tuple[str, ...]
+    """Names of the clusters over which anything was played, shape (units,)."""
+    kind: NDArray[np.intp]
+    """Class of the network that each session was over, shape (sessions,)."""
     kinds: tuple[str, ...]
-    """Class of each network, shape (units,)."""
+    """Names of the classes."""
+    networks: NDArray[np.intp]
+    """Network of each session, shape (sessions,)."""
     planned: int
     """Sessions per algorithm, those included that all of them failed."""
-    networks: int
+    planned_networks: int
     """Networks of those."""
+    planned_clusters: Mapping[str, int]
+    """Clusters of those, how many of each kind."""
 
     @property
     def units(self) -> int:
-        """Networks over which anything was played."""
-        return len(self.kinds)
+        """How many clusters are resampled."""
+        return len(self.clusters)
 
     @property
     def left_out(self) -> int:
@@ -54,15 +63,16 @@ class Sessions:
 
     def of_class(self, kind: str) -> Sessions:
         """Those over networks of one class."""
-        here = np.array([each == kind for each in self.kinds])
-        chosen = here[self.unit]
-        number = np.cumsum(here) - 1
+        chosen = self.kind == self.kinds.index(kind)
+        there, unit = np.unique(self.unit[chosen], return_inverse=True)
         return replace(
             self,
             places=self.places[:, chosen],
             played=self.played[:, chosen],
-            unit=number[self.unit[chosen]],
-            kinds=tuple(each for each in self.kinds if each == kind),
+            unit=unit,
+            clusters=tuple(self.clusters[place] for place in there),
+            kind=self.kind[chosen],
+            networks=self.networks[chosen],
         )
 
 
@@ -71,19 +81,20 @@ def align(results: Results) -> Sessions:
     why = [why_row_failed(row) for row in results.rows]
     labels = tuple(dict.fromkeys([*planned_labels(results.header), *results.algorithms]))
     found: dict[str, dict[tuple[Any, ...], int]] = {label: {} for label in labels}
-    kinds: dict[str, str] = {}
+    about: dict[tuple[Any, ...], tuple[str, str, str]] = {}
+    """Of each session its network, its network's class and cluster."""
     for place, row in enumerate(results.rows):
         key = (row["trace_digest"], row["presentation_digest"], row["seed"])
         found[row["algorithm"]][key] = place
-        kinds.setdefault(row["trace_digest"], str(row["class"]))
+        if key not in about:
+            about[key] = (row["trace_digest"], str(row["class"]), cluster_of_row(row))
     every = list(dict.fromkeys(key for rows in found.values() for key in rows))
     counted = [
         key
         for key in every
         if any(key in rows and why[rows[key]] is None for rows in found.values())
     ]
-    traces = list(dict.fromkeys(key[0] for key in counted))
-    number = {trace: unit for unit, trace in enumerate(traces)}
+    networks, kinds, clusters = (_numbered([about[key][k] for key in counted]) for k in range(3))
     shape = (len(labels), len(counted))
     places = [[found[label].get(key, -1) for key in counted] for label in labels]
     rows = np.array(places, dtype=np.intp).reshape(shape)
@@ -92,22 +103,32 @@ def align(results: Results) -> Sessions:
         labels=labels,
         places=rows,
         played=(rows >= 0) & is_whole[rows],
-        unit=np.array([number[key[0]] for key in counted], dtype=np.intp),
-        kinds=tuple(kinds[trace] for trace in traces),
+        unit=clusters[1],
+        clusters=clusters[0],
+        kind=kinds[1],
+        kinds=kinds[0],
+        networks=networks[1],
         planned=len(every),
-        networks=len({key[0] for key in every}),
+        planned_networks=len({about[key][0] for key in every}),
+        planned_clusters=count_by_kind(about[key][2] for key in every),
     )
 
 
+def _numbered(names: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+    """Different names in the order they come, and the place of each in that."""
+    number = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    return tuple(number), np.array([number[name] for name in names], dtype=np.intp)
+
+
 class Figures:
-    """Every figure of every algorithm, and of every resample of the networks.
+    """Every figure of every algorithm, and of every resample of the clusters.
 
     All algorithms are resampled with the same weights (see ``bench.analysis.stats``).
 
     Args:
         sessions: Who played what.
         columns: Numeric columns of the results.
-        weights: How often each resample drew each network, shape (resamples, units).
+        weights: How often each resample drew each cluster, shape (resamples, units).
         metrics: Which figures.
     """
 

@@ -21,12 +21,13 @@ from abr.media import FloatArray
 from bench.analysis.metrics import METRICS, Metric, place_of, scores_of
 from bench.analysis.pairing import Figures, Mask, Sessions, align
 from bench.analysis.stats import LEVEL, RESAMPLES, Estimate, draw_weights
+from bench.experiments.clusters import count_by_kind
 from bench.experiments.failures import Failures, failures_by_algorithm
 from bench.experiments.results import Results, ResultsError
 
 Verdict = Literal["better", "worse", "unclear", "base"]
 
-FEW_NETWORKS = 10
+FEW_UNITS = 10
 """Below this intervals are rough, and a report says so."""
 
 OPTIMUM = "optimal"
@@ -75,6 +76,8 @@ class ClassFigures:
 
     kind: str
     networks: int
+    units: Mapping[str, int]
+    """Its clusters, how many of each kind."""
     figures: Mapping[str, Mapping[str, Estimate]]
     """Bitrate, stalled and every QoE, by metric and algorithm."""
 
@@ -88,6 +91,7 @@ class BenchReport:
     base: str
     standings: tuple[Standing, ...]
     classes: tuple[ClassFigures, ...]
+    """Figures by class of network."""
     metrics: tuple[Metric, ...]
     """Every figure of it; the first QoE among them leads."""
     cdfs: Mapping[str, Mapping[str, tuple[tuple[float, float], ...]]]
@@ -95,6 +99,9 @@ class BenchReport:
     sessions: int
     """Planned for each algorithm."""
     networks: int
+    units: Mapping[str, int]
+    """What is independent among them, which is what intervals resample: how many clusters of
+    each kind."""
     left_out: int
     """Sessions that some algorithm lacks or failed; they count in the figures of those
     that played them, and in no difference to one that did not."""
@@ -164,7 +171,8 @@ def bench_report(
         metrics=tuple(metrics),
         cdfs={},
         sessions=sessions.planned,
-        networks=sessions.networks,
+        networks=sessions.planned_networks,
+        units=sessions.planned_clusters,
         left_out=sessions.left_out,
         resamples=resamples,
         level=level,
@@ -325,7 +333,7 @@ def _classes(
 ) -> tuple[ClassFigures, ...]:
     found = []
     shown = [m for m in metrics if m.is_score or m.name in ("bitrate_bps", "stall_ratio")]
-    for kind in dict.fromkeys(sessions.kinds):
+    for kind in sessions.kinds:
         here = sessions.of_class(kind)
         weights = draw_weights(here.units, rng, resamples=resamples)
         own = Figures(here, results.numbers, weights, shown).own
@@ -335,7 +343,14 @@ def _classes(
             }
             for k, metric in enumerate(shown)
         }
-        found.append(ClassFigures(kind=kind, networks=here.units, figures=figures))
+        found.append(
+            ClassFigures(
+                kind=kind,
+                networks=len(np.unique(here.networks)),
+                units=count_by_kind(here.clusters),
+                figures=figures,
+            )
+        )
     return tuple(found)
 
 

@@ -264,6 +264,8 @@ def _finish(
 
 def _header(experiment: Experiment, failed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The header of the results: all that is needed to repeat them."""
+    from bench.experiments.clusters import count_by_kind
+
     networks = experiment.networks
     return {
         "name": experiment.name,
@@ -291,7 +293,9 @@ def _header(experiment: Experiment, failed: Sequence[Mapping[str, Any]]) -> dict
             for each in experiment.presentations
         ],
         "traces": len({network.digest for network in networks}),
+        "clusters": count_by_kind(each.cluster for each in networks),
         "sessions": experiment.sessions,
+        "left_out": list(experiment.left_out),
         "failed": list(failed),
     }
 
@@ -369,6 +373,7 @@ def plan(plan_file: Path | None, example: bool) -> None:
         return
     if example:
         raise click.UsageError("give a plan or --example, not both")
+    from bench.experiments.clusters import count_by_kind, name_units
     from bench.experiments.experiment import runs_of
     from bench.experiments.run.materials import load_experiment
 
@@ -380,6 +385,7 @@ def plan(plan_file: Path | None, example: bool) -> None:
     rows = [
         ("algorithms", ", ".join(each.label for each in experiment.contenders)),
         ("networks", ", ".join(f"{count} {kind}" for kind, count in kinds.items())),
+        ("independent", name_units(count_by_kind(each.cluster for each in experiment.networks))),
         ("presentations", ", ".join(each.title for each in experiment.presentations)),
         ("preset", experiment.preset),
         ("in all", f"{experiment.sessions} sessions in {len(runs_of(experiment))} runs"),

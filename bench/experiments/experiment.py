@@ -58,6 +58,8 @@ class NetworkTrace:
     """Class of network, such as ``lte-driving``."""
     seed: int
     """Of the plan's seeds."""
+    cluster: str
+    """What it is a part of, such as ``file:traces/a.csv``; see ``bench.experiments.clusters``."""
     digest: str = ""
     """Of the trace."""
 
@@ -83,6 +85,8 @@ class Experiment:
     contenders: tuple[Contender, ...]
     presentations: tuple[Presentation, ...]
     networks: tuple[NetworkTrace, ...]
+    left_out: tuple[str, ...] = ()
+    """Files of its folders that hold no trace, and why not."""
     block_size: int = BLOCK
     wanted_engine: Literal["auto", "compiled", "plain"] = "auto"
     """As the plan has it."""
@@ -189,7 +193,8 @@ def in_turns(runs: Sequence[Run]) -> list[Run]:
 
 def _identity(network: NetworkTrace) -> str:
     trace = network.trace
-    return digest_of([network.digest, trace.name, trace.end, network.kind, network.seed])
+    about = [network.kind, network.seed, network.cluster]
+    return digest_of([network.digest, trace.name, trace.end, *about])
 
 
 def _run_id(

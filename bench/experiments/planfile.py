@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from typing import Any, Literal
 
 from abr.errors import ConfigError
+from bench.experiments.clusters import BY_FILE, Clustering, read_clustering
 from bench.experiments.experiment import BLOCK
 from player.batch.simulators import PRESETS
 
@@ -39,6 +40,8 @@ class TraceEntry:
     duration_s: float = 320.0
     kind: str = ""
     """Class of network in results; for draws the name of the model."""
+    cluster: Clustering = BY_FILE
+    """Which of the files are independent."""
     limit: int = 0
     """At most this many of the files' traces, evenly picked; 0 takes all."""
 
@@ -82,6 +85,7 @@ _KEYS: Mapping[str, Mapping[str, str]] = {
         "count": "count",
         "duration_s": "seconds",
         "class": "text",
+        "cluster": "text",
         "limit": "count",
     },
     "presentation": {"builtin": "text", "path": "text", "seed": "seed"},
@@ -253,7 +257,7 @@ def _trace_entry(entry: dict[str, Any], source: _Source, place: int) -> TraceEnt
     where = source.at("traces", place)
     if ("files" in entry) == ("generate" in entry):
         raise ConfigError(f"{where}: [[traces]] with files and generate both or neither; give one")
-    wrong = {"files": ("count", "duration_s"), "generate": ("limit",)}
+    wrong = {"files": ("count", "duration_s"), "generate": ("limit", "cluster")}
     for key, others in wrong.items():
         for other in others:
             if key in entry and other in entry:
@@ -264,6 +268,12 @@ def _trace_entry(entry: dict[str, Any], source: _Source, place: int) -> TraceEnt
     renamed = {"kind" if key == "class" else key: value for key, value in entry.items()}
     if "files" in renamed:
         renamed["files"] = tuple(renamed["files"])
+    if "cluster" in renamed:
+        try:
+            renamed["cluster"] = read_clustering(renamed["cluster"])
+        except ValueError as exc:
+            at = source.at("traces", place, "cluster")
+            raise ConfigError(f"{at}: cluster = {entry['cluster']!r}; {exc}") from exc
     return TraceEntry(**renamed)
 
 
@@ -326,6 +336,8 @@ duration_s = 320
 # files = ["traces/train/", "more/*.csv"]   # folders, patterns, profile:NAME
 # class = "train"
 # limit = 50                                # at most so many, evenly picked
+# cluster = 'trace_(?P<household>\\d+)_'     # what is independent: here what the group matches,
+#                                           # else "file", "trace", "folder", "homes.csv:household"
 
 # What is played: vbr-6, vbr-10, a package of `abr transcode`, or a movie file of Sabre's.
 [[presentation]]

@@ -19,7 +19,7 @@ from abr.media import FloatArray
 
 FORMAT = "abrkit results"
 BLOCK_FORMAT = "abrkit results block"
-VERSION = "1.0"
+VERSION = "1.1"
 
 Row = dict[str, Any]
 
@@ -32,6 +32,7 @@ FIELDS: Mapping[str, str] = {
     "trace": "text",
     "trace_digest": "text",
     "class": "text",
+    "cluster": "text",
     "seed": "whole",
     "startup_s": "number or null",
     "stall_s": "number",

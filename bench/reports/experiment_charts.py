@@ -13,6 +13,7 @@ from itertools import pairwise
 from bench.analysis.metrics import Metric
 from bench.analysis.standings import BenchReport, Standing
 from bench.analysis.stats import Estimate
+from bench.experiments.clusters import name_units
 from bench.reports import svg
 from bench.reports.labels import place_labels
 from bench.reports.marks import colour_of, dash_of, shape_of
@@ -203,7 +204,7 @@ def draw_classes(report: BenchReport) -> str:
         )
         parts.append(
             svg.draw_words(
-                f"{kind.kind} ({kind.networks})", "0", HEAD_PX + top_px + 17, kind="note"
+                f"{kind.kind} ({name_units(kind.units)})", "0", HEAD_PX + top_px + 17, kind="note"
             )
         )
         for row, (place, each) in enumerate(played):

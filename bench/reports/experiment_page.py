@@ -13,8 +13,10 @@ from markupsafe import Markup
 from abr.wording import format_count
 from bench.analysis.metrics import Metric
 from bench.analysis.standings import BenchReport, Standing
+from bench.experiments.clusters import name_units
 from bench.reports import experiment_charts as charts
-from bench.reports.experiment_text import figure, write_cautions, write_lead
+from bench.reports.cautions import write_cautions, write_lead, write_units
+from bench.reports.experiment_text import figure
 from bench.reports.marks import key_line, key_mark
 from bench.reports.templating import template
 from bench.reports.wording import join_words
@@ -49,6 +51,7 @@ def render_page(report: BenchReport, *, commands: Sequence[str] = ()) -> str:
         metrics=report.metrics,
         qoe=report.scores[0],
         shown=figure,
+        units=name_units,
         mark=lambda place, each: _safe(key_mark(place, is_hollow=each.foresees)),
         line=lambda place: _safe(key_line(place)),
         charts={name: _safe(text) for name, text in drawn.items()},
@@ -128,7 +131,10 @@ def _provenance(report: BenchReport) -> list[tuple[str, str]]:
             "networks",
             f"{report.networks}, in {format_count(len(report.classes), 'class', 'classes')}",
         ),
-        ("intervals", f"bootstrap over networks, {report.resamples} resamples, seed {report.seed}"),
+        (
+            "intervals",
+            f"bootstrap of {write_units(report)}, {report.resamples} times, seed {report.seed}",
+        ),
     ]
     for each in about.get("presentations", ()):
         ladder = ", ".join(f"{bps / 1e6:g}" for bps in each["ladder_bps"])

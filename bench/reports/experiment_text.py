@@ -12,9 +12,10 @@ from typing import Any
 from abr.wording import format_count
 from bench.analysis.compare import Comparison
 from bench.analysis.metrics import Metric
-from bench.analysis.standings import FEW_NETWORKS, BenchReport, Standing
+from bench.analysis.standings import BenchReport, Standing
 from bench.analysis.stats import Estimate
-from bench.reports.wording import join_words
+from bench.experiments.clusters import name_units
+from bench.reports.cautions import write_cautions, write_lead, write_units
 
 LABEL_COLUMNS = 28
 FAILED_SIGN = "†"
@@ -40,53 +41,6 @@ def _tidy(text: str) -> str:
     if not text.strip("+-0."):
         text = text.lstrip("+-")
     return text.replace("-", "−")
-
-
-def write_lead(report: BenchReport) -> str:
-    """What was played, in a sentence."""
-    failed = sum(each.failures.failed for each in report.standings)
-    presentations = len(report.header.get("presentations", ()))
-    preset = report.header.get("preset", "abrkit")
-    return (
-        f"{format_count(len(report.standings), 'algorithm')} over "
-        f"{format_count(report.networks, 'network')} and "
-        f"{format_count(presentations, 'presentation')}: {report.sessions * len(report.standings)} "
-        f"sessions by the rules of {preset}{f', of which {failed} failed' if failed else ''}."
-    )
-
-
-def write_cautions(report: BenchReport) -> list[str]:
-    """What a reader must know before trusting the figures."""
-    found = []
-    if report.networks < 2:
-        found.append("One network: there are no intervals, and nothing can be concluded.")
-    elif report.networks < FEW_NETWORKS:
-        found.append(f"Only {report.networks} networks: intervals are rough.")
-    if any(each.failures.failed for each in report.standings):
-        found.append(
-            "Some sessions failed. They count in no figure, and a difference is over the sessions "
-            "that both algorithms played to their end."
-        )
-    elif report.left_out:
-        found.append(
-            f"{format_count(report.left_out, 'session')} missing from some algorithm; a difference "
-            "is over the sessions that both have."
-        )
-    found += [
-        f"{each.label}: {each.failures}." for each in report.standings if each.failures.failed
-    ]
-    beyond = [
-        each.label
-        for each in report.standings
-        if each.regret is not None and each.regret.value < 0 and not each.foresees
-    ]
-    if beyond:
-        found.append(
-            f"{report.optimum} is no bound here: {join_words(beyond)} scored more. It plans for "
-            "our own player with its default settings; with others, regret is only a rough guide."
-        )
-    failed = [f"Failed: {e['run']}: {e['error']}" for e in report.header.get("failed", ())]
-    return [*found, *failed]
 
 
 def report_text(report: BenchReport) -> str:
@@ -121,7 +75,7 @@ def report_text(report: BenchReport) -> str:
     extra = [("", "on the frontier", f"regret {lead.label}", "decision us, median", "99 %")]
     parts += [_table([*extra, *(_extra_row(each, lead) for each in report.standings)]), ""]
     if len(report.classes) > 1:
-        kinds = [f"{each.kind} ({each.networks})" for each in report.classes]
+        kinds = [f"{each.kind} ({name_units(each.units)})" for each in report.classes]
         for score in report.scores:
             rows = [
                 (_name(e), *(figure(c.figures[score.name][e.label], score) for c in report.classes))
@@ -130,8 +84,9 @@ def report_text(report: BenchReport) -> str:
             parts += [_table([(f"{score.label} by class", *kinds), *rows]), ""]
     percent = f"{100 * report.level:g} %"
     parts.append(
-        f"In brackets: {percent} intervals, {report.resamples} resamples of networks, seed "
-        f"{report.seed}. ▲ better, ▼ worse than {report.base}: the interval excludes 0."
+        f"In brackets: {percent} intervals, {report.resamples} resamples of "
+        f"{write_units(report)}, seed {report.seed}. "
+        f"▲ better, ▼ worse than {report.base}: the interval excludes 0."
     )
     if any(each.failures.failed for each in report.standings):
         parts.append(f"{FAILED_SIGN} with failed sessions: figures are over the others alone.")
@@ -234,6 +189,8 @@ def report_csv(report: BenchReport) -> str:
 
 
 def _csv_rows(report: BenchReport) -> Iterator[tuple[Any, ...]]:
+    for unit, count in report.units.items():
+        yield ("units", "", "", "", unit, count, "", "", "")
     for each in report.standings:
         for metric in report.metrics:
             yield ("figure", each.label, "", "", metric.name, *_ends(each.figures[metric.name]), "")
@@ -281,6 +238,7 @@ def report_json(report: BenchReport) -> dict[str, Any]:
             "base": report.base,
             "sessions_per_algorithm": report.sessions,
             "networks": report.networks,
+            "units": dict(report.units),
             "left_out": report.left_out,
             "level": report.level,
             "resamples": report.resamples,

@@ -31,6 +31,8 @@ class Source(NamedTuple):
     """Path or name, as errors call it."""
     below: str
     """The path below the folder that was named; the last part of it for a single file."""
+    is_named: bool = True
+    """Named itself, and not found in a folder or by a pattern."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ def sources(words: Sequence[str]) -> list[Source]:
     found: dict[str, Source] = {}
     for word in words:
         for source in _meant(word):
-            found.setdefault(source.text, source)
+            if source.is_named or source.text not in found:
+                found[source.text] = source
     return list(found.values())
 
 
@@ -81,7 +84,7 @@ def _meant(word: str) -> list[Source]:
         files = [match for match in matches if Path(match).is_file()]
         if not files:
             raise MissingFileError(f"{word}: matches no file; expected traces")
-        return [Source(match, Path(match).name) for match in files]
+        return [Source(match, Path(match).name, is_named=False) for match in files]
     if not path.exists():
         raise MissingFileError(f"{word}: no such file or folder; expected traces")
     return [Source(word, path.name)]
@@ -94,7 +97,8 @@ def _in_folder(folder: Path) -> list[Source]:
         for name in sorted(files):
             path = Path(place, name)
             if not is_other_kind(name) and path.is_file():  # no pipe, which might never end
-                found.append(Source(str(path), str(path.relative_to(folder))))
+                below = str(path.relative_to(folder))
+                found.append(Source(str(path), below, is_named=False))
     if not found:
         raise MissingFileError(f"{folder}: no files in this folder; expected traces")
     return found

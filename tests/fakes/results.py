@@ -30,6 +30,7 @@ def row(algorithm: str, trace: int, **more: Any) -> Row:
         "trace": f"trace-{trace}",
         "trace_digest": f"{trace:064x}",
         "class": "3g",
+        "cluster": f"file:{trace}",
         "seed": 0,
         "startup_s": 1.0,
         "stall_s": 0.0,

@@ -211,6 +211,7 @@ def _network(network: NetworkTrace) -> Row:
         "trace": network.trace.name,
         "trace_digest": network.digest,
         "class": network.kind,
+        "cluster": network.cluster,
         "seed": network.seed,
     }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,19 @@ from abr.media import Presentation
 from abr.sabremovie import read_sabre_movie
 from abr.shell import note
 from abr.traceedit import rotate
+from bench.experiments.clusters import (
+    DRAW,
+    Clustering,
+    Members,
+    cluster_of,
+    read_members,
+)
 from bench.experiments.experiment import Contender, Experiment, NetworkTrace
 from bench.experiments.planfile import AlgorithmEntry, Plan, PresentationEntry, TraceEntry
 from bench.experiments.presentations import builtin
 from bench.experiments.run.engine import options_of
 from bench.experiments.run.sources import code_of
-from bench.traces.files import read_source, sources
+from bench.traces.files import Read, note_left_out, read_source, sources
 from transcode.files.reader import read_presentation
 
 DRAWS_APART = 100_000
@@ -38,14 +46,19 @@ def load_experiment(plan: Plan, *, folder: Path) -> Experiment:
     Raises:
         AbrError: something is missing or cannot be used; the message names it.
     """
+    entries = [_recorded(entry, folder) for entry in plan.traces]
     networks = [
-        network for seed in plan.seeds for entry in plan.traces
-        for network in _networks(entry, seed, folder)
-    ]  # fmt: skip
+        network
+        for seed in plan.seeds
+        for entry, recorded in zip(plan.traces, entries, strict=True)
+        for network in _networks(entry, recorded, seed, folder)
+    ]
     distinct = {(each.digest, each.seed): each for each in reversed(networks)}
     if len(distinct) < len(networks):
         # A trace that counted twice would make intervals too narrow.
         note(f"left out: {len(networks) - len(distinct)} traces that are the same as others")
+    unread = [each for recorded in entries for each in recorded.unread]
+    note_left_out(unread)
     options_of(plan.preset, plan.player)  # a wrong setting fails now
     return Experiment(
         name=plan.name,
@@ -55,38 +68,110 @@ def load_experiment(plan: Plan, *, folder: Path) -> Experiment:
         contenders=tuple(_contender(entry) for entry in plan.algorithms),
         presentations=_distinct([_presentation(each, folder) for each in plan.presentations]),
         networks=tuple(reversed(distinct.values())),
+        left_out=tuple(
+            each.error.replace(each.source.text, _told(each.source.text, folder)) for each in unread
+        ),
         block_size=plan.block,
         wanted_engine=plan.engine,
     )
 
 
-def _networks(entry: TraceEntry, seed: int, folder: Path) -> list[NetworkTrace]:
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """What the files of one ``[[traces]]`` hold."""
+
+    traces: tuple[NetworkTrace, ...] = ()
+    """As recorded, of seed 0."""
+    unread: tuple[Read, ...] = ()
+    """Files of folders and patterns that hold no trace."""
+
+
+def _recorded(entry: TraceEntry, folder: Path) -> _Recorded:
+    """Read the files of one ``[[traces]]``, each once.
+
+    Raises:
+        AbrError: a file that the plan names cannot be read, or most of a folder cannot.
+    """
     if entry.generate:
-        model_file = folder / entry.generate
-        model = find_model(str(model_file) if model_file.is_file() else entry.generate)
-        first = seed * DRAWS_APART
-        try:
-            drawn = [
-                generate(model, seed=first + k, duration_s=entry.duration_s)
-                for k in range(entry.count)
-            ]
-        except ValueError as exc:
-            raise InputError(f"generate = {entry.generate!r}: {exc}") from exc
-        kind = entry.kind or model.name
-        return [NetworkTrace(trace=trace, kind=kind, seed=seed) for trace in drawn]
+        return _Recorded()
     words = [word if ":" in word else str(folder / word) for word in entry.files]
-    found: list[NetworkTrace] = []
-    for source in sources(words):
-        read = read_source(source)
+    members = _members(entry.cluster, folder)
+    good: list[NetworkTrace] = []
+    bad: list[Read] = []
+    found = [read_source(source) for source in sources(words)]
+    for read in found:
         if read.error:
-            raise InputError(read.error)
-        kind = entry.kind or Path(source.text).parent.name or "files"
-        found += [
-            NetworkTrace(trace=rotate(trace, seed), kind=kind, seed=seed) for trace in read.traces
+            bad.append(read)
+            continue
+        path = _told(read.source.text, folder)
+        kind = entry.kind or Path(read.source.text).parent.name or "files"
+        for trace in read.traces:
+            within = trace.name if len(read.traces) > 1 else ""
+            cluster = cluster_of(entry.cluster, path, within, members)
+            good.append(NetworkTrace(trace=trace, kind=kind, seed=0, cluster=cluster))
+    _check_unread(bad, of=len(found))
+    if entry.limit and entry.limit < len(good):
+        good = [good[k * len(good) // entry.limit] for k in range(entry.limit)]
+    return _Recorded(tuple(good), tuple(bad))
+
+
+def _told(text: str, folder: Path) -> str:
+    """A path as the plan tells it, from its folder; nothing of where that is on this machine."""
+    base, is_part, _ = text.partition("#")
+    path = Path(base if is_part and Path(base).is_file() else text)
+    return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
+
+
+def _members(clustering: Clustering, folder: Path) -> Members | None:
+    if not clustering.table:
+        return None
+    path = folder / clustering.table
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise MissingFileError(
+            f"{path}: cannot be read; expected a CSV whose first column names trace files"
+        ) from exc
+    return read_members(text, clustering, name=str(path))
+
+
+def _check_unread(bad: Sequence[Read], *, of: int) -> None:
+    """One odd file in a folder of traces is left out; a plan that is mostly odd files is wrong.
+
+    Raises:
+        InputError: a file that was named itself holds no trace, or more than half do not.
+    """
+    named = next((each for each in bad if each.source.is_named), None)
+    if named is not None:
+        raise InputError(named.error)
+    if 2 * len(bad) > of:
+        raise InputError(f"{len(bad)} of {of} files hold no trace; the first: {bad[0].error}")
+
+
+def _networks(
+    entry: TraceEntry, recorded: _Recorded, seed: int, folder: Path
+) -> list[NetworkTrace]:
+    if not entry.generate:
+        if seed == 0:
+            return list(recorded.traces)
+        return [
+            replace(each, trace=rotate(each.trace, seed), seed=seed, digest="")
+            for each in recorded.traces
         ]
-    if entry.limit and entry.limit < len(found):
-        found = [found[k * len(found) // entry.limit] for k in range(entry.limit)]
-    return found
+    model_file = folder / entry.generate
+    model = find_model(str(model_file) if model_file.is_file() else entry.generate)
+    first = seed * DRAWS_APART
+    try:
+        drawn = [
+            generate(model, seed=first + k, duration_s=entry.duration_s) for k in range(entry.count)
+        ]
+    except ValueError as exc:
+        raise InputError(f"generate = {entry.generate!r}: {exc}") from exc
+    kind = entry.kind or model.name
+    return [
+        NetworkTrace(trace=trace, kind=kind, seed=seed, cluster=f"{DRAW}:{trace.name}")
+        for trace in drawn
+    ]
 
 
 def _presentation(entry: PresentationEntry, folder: Path) -> Presentation:

@@ -57,7 +57,9 @@ def run_of(
 
 
 def block_of(*traces: Trace) -> tuple[NetworkTrace, ...]:
-    return tuple(NetworkTrace(trace=trace, kind="made up", seed=0) for trace in traces)
+    return tuple(
+        NetworkTrace(trace=trace, kind="made up", seed=0, cluster="trace:x") for trace in traces
+    )
 
 
 def rows(run: Run, *traces: Trace) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from bench.experiments.presentations import builtin
 
 def network(mbps: float, seed: int = 0) -> NetworkTrace:
     trace = Trace.from_periods([(10, mbps * 1e6), (10, 1e6)], name=f"net{mbps}")
-    return NetworkTrace(trace=trace, kind="made up", seed=seed)
+    return NetworkTrace(trace=trace, kind="made up", seed=seed, cluster="trace:x")
 
 
 def experiment(**more: object) -> Experiment:

@@ -47,7 +47,7 @@ def test_the_terminal_shows_an_interval_beside_every_figure(report: BenchReport)
     assert "minus calm" in text
     assert re.search(r"<b>fast +\+1\.000 \[\+1\.000, \+1\.000\] ▲", text)
     assert "95 % intervals" in text
-    assert "3g (6)" in text
+    assert "3g (6 files)" in text
 
 
 def test_the_csv_has_every_figure_in_the_unit_of_its_name(report: BenchReport) -> None:
@@ -58,7 +58,14 @@ def test_the_csv_has_every_figure_in_the_unit_of_its_name(report: BenchReport) -
         if (r["table"], r["algorithm"], r["figure"]) == ("difference", "<b>fast", "bitrate_bps")
     ]
     assert (float(found["value"]), found["says"], found["against"]) == (1e6, "better", "calm")
-    assert {r["table"] for r in rows} == {"figure", "difference", "sessions", "frontier", "class"}
+    assert {r["table"] for r in rows} == {
+        "units",
+        "figure",
+        "difference",
+        "sessions",
+        "frontier",
+        "class",
+    }
 
 
 def test_the_json_has_no_nan(report: BenchReport) -> None:
@@ -117,4 +124,4 @@ def test_findings_say_what_intervals_allow(report: BenchReport) -> None:
 def test_few_networks_are_cautioned_about() -> None:
     few = results([row(label, k) for k in range(3) for label in ("a", "b")])
     text = report_text(bench_report(few, rng=np.random.default_rng(0), seed=0))
-    assert "! Only 3 networks: intervals are rough." in text
+    assert "! Only 3 files: intervals are rough." in text

@@ -36,8 +36,8 @@ def test_sessions_are_put_side_by_side() -> None:
     sessions = align(made())
     assert sessions.labels == ("a", "b", "c")
     assert sessions.played.sum(axis=1).tolist() == [4, 3, 0]
-    assert (sessions.planned, sessions.networks, sessions.left_out) == (4, 4, 4)
-    assert sessions.kinds == ("3g", "3g", "lte", "lte")
+    assert (sessions.planned, sessions.planned_networks, sessions.left_out) == (4, 4, 4)
+    assert [sessions.kinds[k] for k in sessions.kind] == ["3g", "3g", "lte", "lte"]
 
 
 def test_each_figure_has_its_own_sessions_and_each_difference_its_pairs() -> None:
@@ -59,7 +59,7 @@ def test_an_algorithm_that_played_nothing_has_no_figure_and_no_pair() -> None:
 
 def test_a_class_has_its_own_networks() -> None:
     sessions = align(made()).of_class("lte")
-    assert (sessions.units, sessions.kinds) == (2, ("lte", "lte"))
+    assert (sessions.units, sessions.clusters) == (2, ("file:2", "file:3"))
     assert sessions.unit.tolist() == [0, 1]
     assert sessions.played.sum(axis=1).tolist() == [2, 2, 0]
 
@@ -75,4 +75,4 @@ def test_one_network_in_common_has_no_interval() -> None:
 def test_a_network_that_nobody_played_is_planned_and_counts_nowhere() -> None:
     rows = [row("a", 0), row("a", 1, **FAILED)]
     sessions = align(results(rows))
-    assert (sessions.planned, sessions.networks, sessions.units) == (2, 2, 1)
+    assert (sessions.planned, sessions.planned_networks, sessions.units) == (2, 2, 1)

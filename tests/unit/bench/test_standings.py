@@ -8,7 +8,7 @@ import pytest
 from bench.analysis.pairing import align
 from bench.analysis.standings import BenchReport, bench_report
 from bench.experiments.results import Results, ResultsError
-from bench.reports.experiment_text import write_cautions
+from bench.reports.cautions import write_cautions
 from tests.fakes.results import results, row
 
 

@@ -1,0 +1,74 @@
+"""What a reader of an experiment's report must know first: what was played, and cautions."""
+
+from __future__ import annotations
+
+from abr.wording import format_count
+from bench.analysis.standings import FEW_UNITS, BenchReport
+from bench.experiments.clusters import name_units
+from bench.reports.wording import join_words
+
+
+def write_lead(report: BenchReport) -> str:
+    """What was played, in a sentence."""
+    failed = sum(each.failures.failed for each in report.standings)
+    presentations = len(report.header.get("presentations", ()))
+    preset = report.header.get("preset", "abrkit")
+    return (
+        f"{format_count(len(report.standings), 'algorithm')} over "
+        f"{format_count(report.networks, 'network')} ({write_units(report)}) and "
+        f"{format_count(presentations, 'presentation')}: {report.sessions * len(report.standings)} "
+        f"sessions by the rules of {preset}{f', of which {failed} failed' if failed else ''}."
+    )
+
+
+def write_units(report: BenchReport) -> str:
+    """What intervals resample: ``21 files``."""
+    return name_units(report.units)
+
+
+def write_cautions(report: BenchReport) -> list[str]:
+    """What a reader must know before trusting the figures."""
+    found = [*_about_units(report)]
+    if any(each.failures.failed for each in report.standings):
+        found.append(
+            "Some sessions failed. They count in no figure, and a difference is over the sessions "
+            "that both algorithms played to their end."
+        )
+    elif report.left_out:
+        found.append(
+            f"{format_count(report.left_out, 'session')} missing from some algorithm; a difference "
+            "is over the sessions that both have."
+        )
+    found += [
+        f"{each.label}: {each.failures}." for each in report.standings if each.failures.failed
+    ]
+    beyond = [
+        each.label
+        for each in report.standings
+        if each.regret is not None and each.regret.value < 0 and not each.foresees
+    ]
+    if beyond:
+        found.append(
+            f"{report.optimum} is no bound here: {join_words(beyond)} scored more. It plans for "
+            "our own player with its default settings; with others, regret is only a rough guide."
+        )
+    failed = [f"Failed: {e['run']}: {e['error']}" for e in report.header.get("failed", ())]
+    left_out = report.header.get("left_out", ())
+    return [*found, *failed, *(f"Left out: {each}." for each in left_out)]
+
+
+def _about_units(report: BenchReport) -> list[str]:
+    units = sum(report.units.values())
+    networks = format_count(report.networks, "network")
+    of = "" if units == report.networks else f" in {networks}"
+    if units < 2:
+        caution = f"Only {write_units(report)}{of}: there are no intervals, and nothing can be"
+        remedy = (
+            ". If parts of it are independent, say so: `cluster` in [[traces]]"
+            if report.networks > 1
+            else ""
+        )
+        return [f"{caution} concluded{remedy}."]
+    if units < FEW_UNITS:
+        return [f"Only {write_units(report)}{of}: intervals are rough."]
+    return []
