@@ -12,19 +12,12 @@ This module knows nothing of requests or buffers, and never reads a clock.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
-from itertools import accumulate
+from dataclasses import replace
 from typing import NamedTuple
 
 from player.playback.actions import TrackName, Want
-from player.playback.following import (
-    SKIP_DIRECTIVE,
-    Follower,
-    News,
-    end_sequence,
-    hold_back_s,
-    join,
-)
+from player.playback.following import SKIP_DIRECTIVE, Joined, News, hold_back_s, join
+from player.playback.listing import Listing
 from player.playback.placing import place, target_s
 from player.playback.requests import INSTANT_S
 from player.playback.timeline import (
@@ -32,55 +25,8 @@ from player.playback.timeline import (
     SAME_BOUNDARY_S,
     SegmentRef,
     Timeline,
-    nearest_s,
-    snapped,
-    timeline_of,
 )
 from transcode.playlist import MediaPlaylist
-
-
-@dataclass(slots=True)
-class _Listing:
-    """What one playlist lists."""
-
-    track: TrackName
-    url: str = field(repr=False)
-    """Where it came from in the end."""
-    follower: Follower = field(default_factory=Follower)
-    starts_s: dict[int, float] = field(default_factory=dict, repr=False)
-    """Of its segments, by media sequence number; empty while its place is not known."""
-    timeline: Timeline | None = None
-    """Of the same."""
-    first_number: int = 0
-    """Among all segments that it ever listed, the place of media sequence number 0."""
-
-    @property
-    def playlist(self) -> MediaPlaylist | None:
-        return self.follower.playlist
-
-    def put(self, start_s: float) -> None:
-        """Its first segment begins at ``start_s``."""
-        playlist = self.playlist
-        assert playlist is not None
-        starts = accumulate((s.duration_s for s in playlist.segments), initial=start_s)
-        numbers = (segment.sequence for segment in playlist.segments)
-        self.starts_s = dict(zip(numbers, starts, strict=False))
-        if not playlist.duration_s > 0:
-            self.timeline = None
-            return
-        first = self.first_number + playlist.media_sequence
-        self.timeline = timeline_of(playlist, url=self.url, start_s=start_s, first_index=first)
-
-    def snap(self, grid: Timeline) -> None:
-        """Set it on the boundaries of ``grid`` where they nearly are its own."""
-        if self.timeline is None:
-            return
-        self.timeline = snapped(self.timeline, grid)
-        self.starts_s = {n: nearest_s(grid, start_s) for n, start_s in self.starts_s.items()}
-
-    def lose_place(self) -> None:
-        """Where it lies is not known any more."""
-        self.starts_s, self.timeline = {}, None
 
 
 class _Lost(NamedTuple):
@@ -100,11 +46,15 @@ class Broadcast:
         """The segments that the presentation is told in, from where playback joined."""
         self.notes: list[str] = []
         """What people should know; whoever logs them takes them away."""
-        self._listings: dict[str, _Listing] = {}
-        self._leader: _Listing | None = None
+        self._listings: dict[str, Listing] = {}
+        self._leader: Listing | None = None
         """The playlist of the picture that was read last: others lie beside it."""
         self._news = News("first")
         """What the leader brought."""
+        self._counts = 0
+        """How often a server was seen to count anew, once for all its playlists."""
+        self._joined_s = 0.0
+        """Where playback joined last."""
         self._has_noted_parts = False
         self._lost: list[_Lost] = []
 
@@ -201,13 +151,13 @@ class Broadcast:
         Raises:
             PlaybackError: it cannot be used.
         """
-        listing = self._listings.setdefault(want.url, _Listing(want.track, url))
+        listing = self._listings.setdefault(want.url, Listing(want.track, url))
         listing.url, known = url, listing.playlist
         news = listing.follower.take(playlist, asked_s=asked_s, now_s=now_s)
         if news.kind == "first":
-            listing.first_number = -playlist.media_sequence
+            listing.first_number, listing.count = -playlist.media_sequence, self._counts
         elif news.kind == "restarted" and known is not None:
-            listing.first_number += end_sequence(known) - playlist.media_sequence
+            self._count_anew(listing, known)
         self._note_parts(playlist)
         if (
             news.kind not in ("older", "unfit")
@@ -239,7 +189,7 @@ class Broadcast:
         if leader is None or not leader.playlist or not leader.playlist.duration_s > 0:
             return False
         if leader.timeline is None:
-            return True
+            return leader.has_more
         return leader.timeline.segments[0].start_s > time_s + LOOKUP_TOLERANCE_S
 
     def _join(self, at_s: float, *, ahead_s: float) -> None:
@@ -247,7 +197,9 @@ class Broadcast:
         assert leader is not None
         playlist = leader.playlist
         assert playlist is not None
-        joined = join(playlist, ahead_s=ahead_s)
+        for listing in self._listings.values():
+            listing.leave_behind(at_s)
+        joined = _from_new(playlist, join(playlist, ahead_s=ahead_s), leader.passed)
         before_s = sum(segment.duration_s for segment in playlist.segments[: joined.at])
         if at_s > 0:
             self.notes.append(
@@ -258,18 +210,40 @@ class Broadcast:
         if kept:  # what was fetched may be of a playlist with other boundaries
             last = kept[-1]
             kept[-1] = replace(last, end_s=at_s, duration_s=at_s - last.start_s)
-        for listing in self._listings.values():
-            listing.lose_place()
-        leader.put(at_s - before_s - joined.offset_s)
+        self._joined_s = at_s
+        self._move_all(leader, at_s - before_s - joined.offset_s)
         self.grid = Timeline(kept, is_ended=False)
         self._extend_grid(leader, at_s)
         for listing in self._listings.values():
-            self._put_beside(listing)
+            if listing.timeline is None:
+                self._put_beside(listing)
+        self._end_grid()
 
-    def _update_place(self, listing: _Listing, news: News) -> None:
+    def _move_all(self, leader: Listing, start_s: float) -> None:
+        """``leader`` begins at ``start_s``, and what lies beside it goes with it."""
+        was_s = next(iter(leader.starts_s.values()), None)
+        for listing in self._listings.values():
+            if was_s is None:
+                listing.lose_place()
+            elif listing is not leader:
+                listing.move(start_s - was_s)
+        leader.put(start_s)
+
+    def _count_anew(self, listing: Listing, known: MediaPlaylist) -> None:
+        """The server of a playlist counts anew, and so will the others of its playlists."""
+        if listing.count == self._counts:
+            self._counts += 1
+        listing.count = self._counts
+        if listing.count_anew(known):
+            self.notes.append(
+                f"{listing.track or 'video'}: the server began to count anew; files that were "
+                "listed before tell where it goes on"
+            )
+
+    def _update_place(self, listing: Listing, news: News) -> None:
         playlist = listing.playlist
         assert playlist is not None
-        if news.kind in ("moved", "restarted"):
+        if news.kind == "moved":
             listing.lose_place()
         if news.kind == "moved" and listing is self._leader:
             # Its numbers still count, so another playlist may tell where it lies now.
@@ -280,14 +254,17 @@ class Broadcast:
             self._put_beside(listing)
         if listing.track == "audio":
             return
+        if listing.timeline is None and not listing.has_more and self._leader is not None:
+            return  # what it lists was played
         self._leader, self._news = listing, news
         if listing.timeline is not None:
             self._extend_grid(listing, self.grid.end_s)
         for other in self._listings.values():
             if other.timeline is None:
                 self._put_beside(other)
+        self._end_grid()
 
-    def _newest_placed(self) -> _Listing | None:
+    def _newest_placed(self) -> Listing | None:
         """Of the pictures' playlists whose place is known, the one that arrived last."""
         placed = (
             listing
@@ -296,7 +273,7 @@ class Broadcast:
         )
         return max(placed, key=lambda listing: listing.follower.arrived_s, default=None)
 
-    def _put_beside(self, listing: _Listing) -> None:
+    def _put_beside(self, listing: Listing) -> None:
         """Find the place of a playlist beside that of the leader, if both tell."""
         leader = self._leader
         if leader is None or leader is listing or leader.timeline is None:
@@ -311,8 +288,9 @@ class Broadcast:
             beside,
             list(leader.starts_s.values()),
             end_together=have_ended or apart_s < target_s(beside),
+            count_together=listing.count == leader.count,
         )
-        if placed is None:
+        if placed is None or listing.would_repeat(placed.start_s, self._joined_s):
             return
         listing.put(placed.start_s)
         if placed.by == "end":
@@ -321,7 +299,7 @@ class Broadcast:
                 "where it lies beside the picture; taken to end with it"
             )
 
-    def _extend_grid(self, listing: _Listing, from_s: float) -> None:
+    def _extend_grid(self, listing: Listing, from_s: float) -> None:
         """Tell the presentation in what ``listing`` has beyond ``from_s``."""
         timeline = listing.timeline
         assert timeline is not None
@@ -334,7 +312,18 @@ class Broadcast:
         self.grid = Timeline((*self.grid.segments, *added), is_ended=is_ended)
         listing.snap(self.grid)
 
-    def _without_lost(self, url: str, listing: _Listing) -> Timeline:
+    def _end_grid(self) -> None:
+        """Nothing is added to what a playlist tells the end of."""
+        ends_s = [
+            listing.timeline.end_s
+            for listing in self._listings.values()
+            if listing.track != "audio" and listing.timeline and listing.timeline.is_ended
+        ]
+        is_over = any(end_s + LOOKUP_TOLERANCE_S >= self.grid.end_s for end_s in ends_s)
+        if is_over and self.grid.segments and not self.grid.is_ended:
+            self.grid = Timeline(self.grid.segments)
+
+    def _without_lost(self, url: str, listing: Listing) -> Timeline:
         timeline = listing.timeline
         assert timeline is not None
         # Sound may be listed by the playlist of the picture.
@@ -366,7 +355,15 @@ def _from(ref: SegmentRef, start_s: float) -> SegmentRef:
     return replace(ref, start_s=start_s, end_s=start_s + duration_s, duration_s=duration_s)
 
 
-def _first_start_s(playlist: MediaPlaylist, known: _Listing) -> float:
+def _from_new(playlist: MediaPlaylist, joined: Joined, passed: float) -> Joined:
+    """``joined``, or behind it where playback has left behind what is there."""
+    if playlist.segments[joined.at].sequence > passed:
+        return joined
+    new = (n for n, each in enumerate(playlist.segments) if each.sequence > passed)
+    return Joined(next(new, joined.at), 0.0)
+
+
+def _first_start_s(playlist: MediaPlaylist, known: Listing) -> float:
     """Where a newer version of a ``known`` playlist begins."""
     offset_s = 0.0
     for segment in playlist.segments:

@@ -35,6 +35,7 @@ def place(
     beside_starts_s: Sequence[float],
     *,
     end_together: bool,
+    count_together: bool = True,
 ) -> Placed | None:
     """Put ``playlist`` on the timeline on which the segments ``beside`` it lie.
 
@@ -46,6 +47,7 @@ def place(
         beside: Another playlist of the same stream, with a segment at least.
         beside_starts_s: Where each of its segments starts.
         end_together: Both are of now, so that they end at about the same time.
+        count_together: Their server has not counted anew between the two.
 
     Returns:
         None when nothing tells.
@@ -54,6 +56,8 @@ def place(
     end_s = beside_starts_s[-1] + beside.segments[-1].duration_s
     slack_s = max(target_s(playlist), target_s(beside))
     for by, find in _RULES.items():
+        if by != "date" and not count_together:
+            continue
         found = find(playlist, beside, beside_starts_s)
         if found is None:
             continue

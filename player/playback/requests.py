@@ -144,6 +144,8 @@ class RequestBook:
     def find_overdue(self, now_s: float) -> Iterator[tuple[Request, str]]:
         """Tries that passed a limit, each with what the limit was."""
         for request in list(self.active.values()):
+            if request.request_id not in self.active:  # what another one's end has ended
+                continue
             if request.start_s + self._config.total_limit_s <= now_s + INSTANT_S:
                 yield request, f"not complete after {self._config.total_limit_s:g} s"
             elif self.is_idle(request, now_s):
