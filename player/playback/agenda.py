@@ -228,6 +228,7 @@ class Agenda:
         if from_s >= video.fetched_s or video.span_at(from_s).rung >= choice.rung:
             return choice
         video.replace_from(from_s)
+        playback.take_back("video", video.fetched_s)
         segment = self.next_segment
         assert segment is not None
         self.choice = replace(choice, segment=segment)
@@ -259,7 +260,7 @@ class Agenda:
                 self.end_here("video")
         for each in self.tracks():
             each.update(self._have)
-        return Skipped(start_s, ref.end_s, hidden, is_hole)
+        return Skipped(track, start_s, ref.end_s, hidden, is_hole)
 
     def needs(self, ref: SegmentRef, track: TrackName, rung: int) -> Iterator[Want]:
         """What must be here before ``ref`` can be played: keys, initialisation section."""

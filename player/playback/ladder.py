@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from abr.errors import PlaybackError
+from player.playback.actions import Want
 from player.playback.offers import Offer, Offers, Wishes
 from player.playback.rates import UNKNOWN_BITRATE_BPS, guessed_bps, stated_bps
 from player.playback.steering import Clone
@@ -225,6 +226,13 @@ def with_clone(rung: Rung, clone: Clone) -> Rung:
         audio_url=None if audio_url is None else clone.audio_url(audio_url, base.rendition_id),
     )
     return replace(rung, places=(*rung.places, moved))
+
+
+def as_picture(want: Want, rungs: Sequence[Rung]) -> Want:
+    """``want``, or the same as of a picture: one rung's may be listed as the sound of another."""
+    places = (place for rung in rungs for place in rung.places)
+    is_picture = any(want.url == place.video_url for place in places)
+    return replace(want, track="video") if is_picture else want
 
 
 def lone_rung(playlist: MediaPlaylist, *, url: str) -> Rung:

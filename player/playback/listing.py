@@ -98,7 +98,7 @@ class Listing:
         return behind_s > 0 and start_s + behind_s > joined_s + LOOKUP_TOLERANCE_S
 
     def count_anew(self, known: MediaPlaylist) -> bool:
-        """Its numbers begin anew; whether files of the ``known`` version tell its place all the same."""
+        """Its numbers begin anew; whether files of the ``known`` version tell its place."""
         playlist = self.playlist
         assert playlist is not None
         lower_by = renumbered_by(known, playlist)

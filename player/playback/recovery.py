@@ -232,6 +232,7 @@ class Recovery:
             lambda each: (each.kind, each.track) == ("segment", want.track) and each.end_s > time_s
         )
         self._shortage.release(want, time_s, not_before_s)
+        self._playback.take_back(want.track, track.fetched_s)
         return Outcome(stale=tuple(stale))
 
     # --- nowhere -----------------------------------------------------------------------

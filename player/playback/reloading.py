@@ -144,8 +144,20 @@ class Reloading:
         agenda = self._agenda
         rung = agenda.asked_rung if agenda.choice is None else agenda.choice.rung
         nearest = self._source.nearest_rung(rung)
+        if agenda.has_begun and agenda.next_segment is None:
+            nearest = self._growing_rung(rung, nearest)
         tracks: tuple[TrackName, ...] = ("video", "audio")
         return [(t, nearest) for t in tracks if self._source.playlist_url(t, nearest)]
+
+    def _growing_rung(self, rung: int, nearest: int) -> int:
+        """The rung nearest to ``rung`` whose playlist may bring more; ``nearest`` if none may."""
+        broadcast = self._source.broadcast
+        assert broadcast is not None
+        for each in self._source.nearest_rungs(rung):
+            url = self._source.playlist_url("video", each)
+            if broadcast.follows(url) and not broadcast.has_ended(url):
+                return each
+        return nearest
 
     def _is_missed(self, track: TrackName, rung: int) -> bool:
         """Whether there is nothing to fetch for a track."""

@@ -31,7 +31,7 @@ from player.playback.given import (
     given_timelines,
     presentation_known,
 )
-from player.playback.ladder import Place, Rung, ladder_of, lone_rung, with_clone
+from player.playback.ladder import Place, Rung, as_picture, ladder_of, lone_rung, with_clone
 from player.playback.learning import Learned
 from player.playback.manifest import presentation_from_playlists
 from player.playback.offers import Wishes
@@ -152,9 +152,10 @@ class Source:
         if want.kind == "multivariant":
             self._rungs = [lone_rung(playlist, url=want.url)]
         version = replace(playlist, start=playlist.start or self._start)
+        of_picture = as_picture(want, self._rungs)
         arrive = partial(Broadcast.take, url=url, asked_s=asked_s, now_s=now_s)
         if self.grid is None and self.broadcast is None:
-            self._early.append((arrive, want, version))
+            self._early.append((arrive, of_picture, version))
             if may_grow(playlist):
                 self.broadcast = Broadcast()
                 for earlier, *what in self._early[:-1]:  # sound that came before its picture
@@ -162,7 +163,7 @@ class Source:
         if self.broadcast is None:
             self._take_media(want, playlist, url, shown)
         else:
-            arrive(self.broadcast, want, version)
+            arrive(self.broadcast, of_picture, version)
             self._update_live(self.broadcast)
         return ()
 

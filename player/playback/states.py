@@ -14,6 +14,7 @@ from itertools import accumulate
 from typing import Literal, NamedTuple, get_args
 
 from player.playback import playhead
+from player.playback.actions import TrackName
 from player.playback.playhead import Playhead, Thresholds
 from player.playback.requests import INSTANT_S
 
@@ -59,8 +60,9 @@ class SegmentStart:
 
 
 class Skipped(NamedTuple):
-    """Media that nobody has."""
+    """Media of a track that nobody has."""
 
+    track: TrackName
     start_s: float
     end_s: float
     segments: range
@@ -84,8 +86,9 @@ class Playback:
         self._now_s = 0.0
         self._starts: list[float] = []
         self._shown = -1
+        self._skips: list[Skipped] = []
         self._holes: list[tuple[float, float]] = []
-        """Of the media timeline, in order: they take no time to play."""
+        """Of the media timeline, in order and apart: they take no time to play."""
         self._hidden: set[int] = set()
         """Segments without a picture."""
 
@@ -109,9 +112,23 @@ class Playback:
 
     def skip(self, skipped: Skipped) -> None:
         """Some media ahead are not to be had; where nothing is heard playback jumps over them."""
-        self._hidden.update(skipped.segments)
-        if skipped.is_hole:
-            self._holes.append((skipped.start_s, skipped.end_s))
+        self._skips.append(skipped)
+        self._find_holes()
+
+    def take_back(self, track: TrackName, time_s: float) -> None:
+        """A track is fetched anew from ``time_s`` on, so that what was skipped there may be had."""
+        self._skips = [each for each in self._skips if each.track != track or each.end_s <= time_s]
+        self._find_holes()
+
+    def _find_holes(self) -> None:
+        self._hidden = set[int]().union(*(each.segments for each in self._skips))
+        self._holes = []
+        for skipped in sorted((each for each in self._skips if each.is_hole), key=_start_s):
+            start_s, end_s = skipped.start_s, skipped.end_s
+            if self._holes and start_s <= self._holes[-1][1]:  # of both tracks
+                before_s, until_s = self._holes.pop()
+                start_s, end_s = before_s, max(until_s, end_s)
+            self._holes.append((start_s, end_s))
 
     def _played_s(self, media_s: float) -> float:
         """How long it takes to play the media up to ``media_s``: less by its holes."""
@@ -261,3 +278,7 @@ class Playback:
             self._shown += 1
             shown.append(SegmentStart(shown_at_s, self._shown))
         return shown
+
+
+def _start_s(skipped: Skipped) -> float:
+    return skipped.start_s

@@ -35,6 +35,14 @@ def test_every_session_ends_once_and_accounts_for_all_its_time(clock: Clock) -> 
         2001879,  # the same, with gaps
         2001961,  # joined again between two boundaries
         6000680,  # a rung whose window begins later than what is due
+        6001847,  # a playlist that stands still, while playback goes on in another
+        8003395,  # a server that counts anew and lists what was played
+        6005295,  # the same, and another server that will
+        6023976,  # a gap that is told again, for what is before it is fetched anew
+        6003603,  # a section that is given up with its segment, both overdue
+        6016167,  # nothing left but a playlist that was left out
+        7001115,  # a playlist of pictures that came as the sound of others
+        7000812,  # playback joins again in a rung that stands still, beside one that has ended
     ],
 )
 def test_what_is_shown_was_fetched_and_is_shown_once(seed: int) -> None:

@@ -237,7 +237,7 @@ def _ending(script: Script, log: SessionLog) -> list[str]:
     if kinds["ended"] != 1 or last["e"] != "ended":
         return [f"{kinds['ended']} endings; expected one, last"]
     why, found = str(last["why"]), []
-    if "nothing is left to wait for" in why and not script.title.is_live:
+    if "nothing is left to wait for" in why:
         found.append(why)
     if not (why in ("complete", "stopped") or why.startswith("error: ")):
         found.append(f"ended: {why}")

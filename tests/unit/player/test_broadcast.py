@@ -16,10 +16,17 @@ OTHER = "http://live.test/w.m3u8"
 
 
 def window(
-    first: int, count: int, *, duration_s: float = 4.0, name: str = "s", endlist: bool = False
+    first: int,
+    count: int,
+    *,
+    duration_s: float = 4.0,
+    name: str = "s",
+    endlist: bool = False,
+    names_from: int | None = None,
 ) -> MediaPlaylist:
+    shift = 0 if names_from is None else names_from - first
     segments = tuple(
-        Segment(uri=f"{name}{n}.m4s", duration_s=duration_s, sequence=n)
+        Segment(uri=f"{name}{n + shift}.m4s", duration_s=duration_s, sequence=n)
         for n in range(first, first + count)
     )
     return MediaPlaylist(
@@ -189,3 +196,81 @@ def test_an_end_is_told_once_it_is_listed() -> None:
     assert broadcast.grid.is_ended
     assert broadcast.has_ended(VIDEO)
     assert broadcast.due_s(VIDEO) == float("inf")
+
+
+def test_files_tell_where_a_server_goes_on_that_counts_anew() -> None:
+    """Or what was played would be played again."""
+    broadcast = Broadcast()
+    take(broadcast, window(10, 6), now_s=0.0)
+    take(broadcast, window(10, 6), track="audio", now_s=0.0)
+    assert take(broadcast, window(0, 6, names_from=12), now_s=8.0).kind == "restarted"
+    assert not broadcast.join_again(12.0, ahead_s=0.0)
+    assert names(broadcast) == [f"s{n}.m4s" for n in range(13, 18)]
+    assert [ref.index for ref in broadcast.timelines()[VIDEO].segments] == [2, 3, 4, 5, 6, 7]
+    assert "the server began to count anew" in broadcast.notes[0]
+    take(broadcast, window(0, 6, names_from=12), track="audio", now_s=8.0)
+    assert starts_s(broadcast, AUDIO) == starts_s(broadcast, VIDEO)
+    take(broadcast, window(1, 6, names_from=13), now_s=12.0)
+    assert starts_s(broadcast, VIDEO)["s18.m4s"] == 20.0
+
+
+def test_numbers_from_before_and_after_a_new_count_do_not_tell_where_a_playlist_lies() -> None:
+    """Numbers 10 to 15 of another rung are of the old count: nothing beside 9 to 12 of the new."""
+    broadcast = Broadcast()
+    take(broadcast, window(10, 6), now_s=0.0)
+    take(broadcast, window(10, 6, name="w"), now_s=1.0, url=OTHER)
+    take(broadcast, window(9, 4, name="b"), now_s=30.0)
+    assert broadcast.join_again(12.0, ahead_s=0.0)
+    assert OTHER not in broadcast.timelines()
+    assert take(broadcast, window(10, 4, name="bw"), now_s=34.0, url=OTHER).kind == "restarted"
+    assert starts_s(broadcast, OTHER)["bw11.m4s"] == starts_s(broadcast, VIDEO)["b11.m4s"]
+
+
+def test_playlists_stay_beside_each_other_where_playback_joins_again() -> None:
+    """The other rung's stands still: what it lists was played, and is not played again."""
+    broadcast = Broadcast()
+    take(broadcast, window(10, 6), now_s=0.0)
+    take(broadcast, window(10, 6, name="w"), now_s=0.0, url=OTHER)
+    take(broadcast, window(16, 6), now_s=24.0)
+    assert broadcast.join_again(4.0, ahead_s=0.0)
+    assert starts_s(broadcast, VIDEO)["s19.m4s"] == 4.0
+    assert starts_s(broadcast, OTHER)["w13.m4s"] == 4.0 - 6 * 4.0
+    take(broadcast, window(10, 6, name="w"), now_s=24.1, url=OTHER)
+    assert starts_s(broadcast, OTHER)["w13.m4s"] == 4.0 - 6 * 4.0
+
+
+def test_what_was_left_behind_is_not_put_ahead_though_nothing_tells_where_it_lies() -> None:
+    """A playlist stands still while playback goes on in another, whose numbers are far higher."""
+    broadcast = Broadcast()
+    take(broadcast, window(10, 6), now_s=0.0)
+    take(broadcast, window(10, 6, name="w"), now_s=0.0, url=OTHER)
+    take(broadcast, window(90, 6), now_s=300.0)
+    assert broadcast.join_again(12.0, ahead_s=0.0)
+    take(broadcast, window(10, 6, name="w"), now_s=300.1, url=OTHER)
+    assert OTHER not in broadcast.timelines()
+    assert not broadcast.join_again(12.0, ahead_s=0.0)
+    take(broadcast, window(90, 6, name="w"), now_s=304.0, url=OTHER)
+    assert starts_s(broadcast, OTHER)["w93.m4s"] == 12.0
+
+
+def test_a_playlist_that_was_read_to_its_end_is_joined_again_behind_what_was_played() -> None:
+    """Two of its four segments are new; the hold-back lies before them."""
+    broadcast = Broadcast()
+    take(broadcast, window(10, 6), now_s=0.0)
+    take(broadcast, window(10, 6, name="w"), now_s=0.0, url=OTHER)
+    take(broadcast, window(90, 6), now_s=300.0)
+    assert broadcast.join_again(12.0, ahead_s=0.0)
+    take(broadcast, window(12, 5, name="w"), now_s=330.0, url=OTHER)
+    assert broadcast.join_again(24.0, ahead_s=0.0)
+    assert names(broadcast)[-1] == "w16.m4s"
+    assert starts_s(broadcast, OTHER)["w16.m4s"] == 24.0
+
+
+def test_the_end_that_one_playlist_tells_is_that_of_what_lies_beside_it() -> None:
+    """Playback joins again in a rung that stands still, without an end of its own."""
+    broadcast = Broadcast()
+    take(broadcast, window(10, 6, endlist=True), now_s=0.0)
+    take(broadcast, window(8, 8, name="w", duration_s=1.0), now_s=0.1, url=OTHER)
+    assert broadcast.grid.is_ended
+    broadcast.join_again(0.0, ahead_s=0.0)
+    assert broadcast.grid.is_ended

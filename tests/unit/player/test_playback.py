@@ -7,7 +7,7 @@ import math
 import pytest
 
 from player.playback.playhead import Thresholds
-from player.playback.states import Playback, SegmentStart, StateChange
+from player.playback.states import Playback, SegmentStart, Skipped, StateChange
 
 
 def started(ready_s: float, **thresholds: float) -> Playback:
@@ -209,3 +209,30 @@ def test_protected_sound_needs_more_to_begin_with() -> None:
     assert state_of(playback) == "stalled"
     playback.media_ready(1.6, picture_s=4.0, complete=False, now_s=3.0)
     assert state_of(playback) == "playing"
+
+
+def test_what_is_skipped_twice_takes_no_time_once() -> None:
+    """The second segment has no sound; what is before it was fetched anew, which tells it again."""
+    playback = started(4.0)
+    playback.set_durations([4.0] * 3)
+    for _ in range(2):
+        playback.skip(Skipped("audio", 4.0, 8.0, range(0), is_hole=True))
+    playback.skip(Skipped("video", 6.0, 8.0, range(0), is_hole=True))
+    playback.media_ready(12.0, complete=True, now_s=1.0)
+    assert playback.advance(20.0) == [
+        SegmentStart(5.0, 2),
+        StateChange(9.0, "playing", "ended", "end of media"),
+    ]
+
+
+def test_what_was_skipped_is_shown_when_it_is_had_after_all() -> None:
+    """Of the track that is fetched anew, and from where it is on."""
+    playback = started(4.0)
+    playback.set_durations([4.0] * 4)
+    playback.skip(Skipped("video", 4.0, 8.0, range(1, 2), is_hole=True))
+    playback.skip(Skipped("video", 8.0, 12.0, range(2, 3), is_hole=True))
+    playback.take_back("audio", 4.0)
+    playback.take_back("video", 8.0)
+    playback.media_ready(16.0, complete=True, now_s=1.0)
+    shown = [change for change in playback.advance(20.0) if isinstance(change, SegmentStart)]
+    assert shown == [SegmentStart(5.0, 2), SegmentStart(9.0, 3)]

@@ -112,3 +112,15 @@ def test_repr_says_what_is_waited_for() -> None:
     book = RequestBook(CONFIG)
     book.open(SEGMENT, 0.0)
     assert repr(book) == "<RequestBook waiting for segment, 0 to be tried again>"
+
+
+def test_what_one_request_took_with_it_is_not_overdue_as_well() -> None:
+    """The section of a segment is given up, and the segment with it, before its own turn."""
+    book = RequestBook(CONFIG)
+    section, segment = book.open(INIT, 1.0), book.open(SEGMENT, 1.0)
+    found = []
+    for request, _ in book.find_overdue(3.0):
+        found.append(request)
+        book.close(section.request_id)
+        book.close(segment.request_id)
+    assert found == [section]
