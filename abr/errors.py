@@ -78,6 +78,10 @@ class AlgorithmError(InputError, ValueError):
     """An algorithm that is unknown, fails to load, or breaks its contract."""
 
 
+class QoEError(InputError, ValueError):
+    """A QoE that is unknown, fails to load, or lacks something in what it is to score."""
+
+
 class TokenError(InputError, PermissionError):
     """A token that is missing, malformed, expired, or issued for something else.
 

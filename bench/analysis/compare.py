@@ -292,7 +292,7 @@ def margin_from(text: str, metrics: Sequence[Metric] = METRICS) -> Margin:
     Raises:
         ResultsError: no such figure, or no number of 0 or more.
     """
-    name, equals, value = (part.strip() for part in text.partition("="))
+    name, equals, value = (part.strip() for part in text.rpartition("="))
     known = [metric.name for metric in metrics]
     if not equals or name not in known:
         raise ResultsError(f"margin {text!r}; expected FIGURE=NUMBER, FIGURE of {', '.join(known)}")

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from abr.media import FloatArray
+from abr.qoe import QOE_LIN, Model
 
 Columns = Mapping[str, FloatArray]
 """Columns of results by the name of their field, one value per session."""
@@ -34,6 +36,8 @@ class Metric:
     bottom: Callable[[Columns], FloatArray]
     is_score: bool = False
     """It is a QoE: one number for everything a viewer got."""
+    model: Model | None = None
+    """That QoE."""
 
 
 def _column(name: str) -> Callable[[Columns], FloatArray]:
@@ -44,7 +48,7 @@ def _sessions(columns: Columns) -> FloatArray:
     return np.ones(len(columns["played_s"]))
 
 
-METRICS: tuple[Metric, ...] = (
+OTHERS: tuple[Metric, ...] = (
     Metric(
         name="bitrate_bps",
         label="bitrate",
@@ -66,19 +70,6 @@ METRICS: tuple[Metric, ...] = (
         formula="Σ stalled / Σ (played + stalled), over all sessions",
         top=_column("stall_s"),
         bottom=lambda columns: columns["played_s"] + columns["stall_s"],
-    ),
-    Metric(
-        name="qoe_lin",
-        label="QoE_lin",
-        unit="",
-        scale=1.0,
-        digits=3,
-        is_more_better=True,
-        formula="mean over sessions of (Σ Mbit/s − 4.3 · stalled s − Σ |change| Mbit/s) "
-        "/ segments played",
-        top=_column("qoe_lin"),
-        bottom=_sessions,
-        is_score=True,
     ),
     Metric(
         name="startup_s",
@@ -136,7 +127,50 @@ METRICS: tuple[Metric, ...] = (
         bottom=_column("downloaded_bytes"),
     ),
 )
-"""Figures of a report that names no QoE of its own."""
+"""Every figure but QoEs."""
+
+
+def column_of(model: Model) -> str:
+    """The column that holds the scores of a QoE; that of QoE_lin is in every row."""
+    return model.name if model.name == QOE_LIN.name else f"score {model.name}"
+
+
+def score_metric(model: Model, presentations: Sequence[Mapping[str, Any]] = ()) -> Metric:
+    """A QoE as a figure.
+
+    Args:
+        model: The QoE.
+        presentations: What was played, as the header of results tells.
+    """
+    formulas: dict[str, list[str]] = {}
+    for each in presentations:
+        formula = model.formula(np.array(each["ladder_bps"], dtype=np.float64))
+        formulas.setdefault(formula, []).append(str(each["title"]))
+    if len(formulas) > 1:
+        text = "; ".join(f"{formula} for {', '.join(of)}" for formula, of in formulas.items())
+    else:
+        text = next(iter(formulas), model.name)
+    return Metric(
+        name=model.name,
+        label=model.label,
+        unit="",
+        scale=1.0,
+        digits=3,
+        is_more_better=True,
+        formula=f"mean over sessions of {text}",
+        top=_column(column_of(model)),
+        bottom=_sessions,
+        is_score=True,
+        model=model,
+    )
+
+
+METRICS: tuple[Metric, ...] = (
+    *OTHERS[:2],
+    score_metric(QOE_LIN, [{"title": "its own", "ladder_bps": [4.3e6]}]),
+    *OTHERS[2:],
+)
+"""Figures of results that name no QoE, over a ladder like Pensieve's."""
 
 BY_NAME: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}
 

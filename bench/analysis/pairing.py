@@ -172,8 +172,20 @@ class Figures:
                 samples=self.own.samples[:, rows, columns],
                 units=(self.own.units[a], self.own.units[b]),
             )
-        both = mine & others
-        return self._resample(np.array([a, b]), np.stack([both, both]), metrics)
+        return self.together((a, b), metrics)
+
+    def together(
+        self, algorithms: Sequence[int], metrics: Sequence[int] | None = None
+    ) -> Resampled:
+        """Figures of several algorithms over the sessions that all of them played.
+
+        Args:
+            algorithms: Their places, in the order wanted.
+            metrics: Which figures, by their place in ``self.metrics``; None: all.
+        """
+        chosen = np.array(algorithms)
+        shared = self.sessions.played[chosen].all(axis=0)
+        return self._resample(chosen, np.stack([shared] * len(chosen)), metrics)
 
     def _resample(
         self, algorithms: NDArray[np.intp], played: Mask, metrics: Sequence[int] | None = None

@@ -20,6 +20,7 @@ import numpy as np
 from abr.media import FloatArray
 from bench.analysis.metrics import METRICS, Metric, place_of, scores_of
 from bench.analysis.pairing import Figures, Mask, Sessions, align
+from bench.analysis.rankings import Rankings, rank
 from bench.analysis.stats import LEVEL, RESAMPLES, Estimate, draw_weights
 from bench.experiments.clusters import count_by_kind
 from bench.experiments.failures import Failures, failures_by_algorithm
@@ -94,6 +95,8 @@ class BenchReport:
     """Figures by class of network."""
     metrics: tuple[Metric, ...]
     """Every figure of it; the first QoE among them leads."""
+    rankings: Rankings | None
+    """Orders under each QoE; None where there is one QoE only, or nothing to put in order."""
     cdfs: Mapping[str, Mapping[str, tuple[tuple[float, float], ...]]]
     """By metric and algorithm: value and share of sessions at or below it."""
     sessions: int
@@ -169,6 +172,7 @@ def bench_report(
         standings=_standings(results, figures, failures, against, level, timing or {}),
         classes=_classes(results, sessions, rng, resamples, level, metrics),
         metrics=tuple(metrics),
+        rankings=rank(figures, _competes(results, sessions), level=level),
         cdfs={},
         sessions=sessions.planned,
         networks=sessions.planned_networks,
@@ -214,6 +218,15 @@ def _has_pairs(sessions: Sessions, base: str) -> bool:
         if label != base and played.any()
     ]
     return not others or any((mine & played).any() for played in others)
+
+
+def _competes(results: Results, sessions: Sessions) -> list[bool]:
+    """Which algorithms are contestants that played something."""
+    about = _about(results)
+    return [
+        bool(played.any()) and not about.get(label, {}).get("foresees")
+        for label, played in zip(sessions.labels, sessions.played, strict=True)
+    ]
 
 
 def _about(results: Results) -> dict[str, Mapping[str, Any]]:

@@ -121,11 +121,13 @@ def run(
     with _executor(executor, workers) as there:
         failures = _play(experiment, runs, out, there)
     took_s = time.monotonic() - start_s
-    _finish(experiment, runs, out, failures, form, took_s, as_json=as_json)
+    where = str(folder.resolve())
+    _finish(experiment, runs, out, failures, form, took_s, plan_folder=where, as_json=as_json)
 
 
 def _plan(plan_file: Path | None, *, quick: bool) -> tuple[Plan, Path]:
-    from bench.experiments.planfile import QUICK, read_plan
+    from bench.experiments.planexamples import QUICK
+    from bench.experiments.planfile import read_plan
 
     if quick and plan_file is not None:
         raise click.UsageError("give a plan or --quick, not both")
@@ -213,10 +215,12 @@ def _finish(
     form: Form,
     took_s: float,
     *,
+    plan_folder: str,
     as_json: bool,
 ) -> None:
     from bench.experiments.failures import count_failures, why_row_failed
     from bench.experiments.files import assemble, lines_there, write_timing
+    from bench.experiments.header import header_of
     from bench.experiments.results import is_plainly_whole
 
     if len(failures) == len(runs):
@@ -231,11 +235,12 @@ def _finish(
         for each in runs
         if each.id in failures
     ]
-    header = _header(experiment, failed)
+    header = header_of(experiment, failed)
     lines = [(each.contender.label, line) for each in runs for line in lines_there(out, each) or ()]
     path = assemble(out, header, [line for _, line in lines], form=form)
     times = _decision_times(experiment, [each for each in runs if each.id not in failures])
-    write_timing(out, {"took_s": round(took_s, 3), "decisions": times})
+    timing = {"took_s": round(took_s, 3), "decisions": times, "plan_folder": plan_folder}
+    write_timing(out, timing)
     unplayed = count_failures(
         header,
         (
@@ -260,44 +265,6 @@ def _finish(
         )
     if all(each.failed == each.sessions for each in unplayed.values()):
         raise PlaybackError(f"{out}: every session failed; there is nothing to report")
-
-
-def _header(experiment: Experiment, failed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The header of the results: all that is needed to repeat them."""
-    from bench.experiments.clusters import count_by_kind
-
-    networks = experiment.networks
-    return {
-        "name": experiment.name,
-        "abrkit": experiment.version,
-        "preset": experiment.preset,
-        "player": dict(experiment.player),
-        "seeds": sorted({network.seed for network in networks}),
-        "algorithms": [
-            {
-                "label": each.label,
-                "name": each.name,
-                "params": dict(each.effective),
-                "code": each.code,
-                "foresees": each.foresees,
-            }
-            for each in experiment.contenders
-        ],
-        "presentations": [
-            {
-                "title": each.title,
-                "digest": each.digest(),
-                "ladder_bps": each.bitrates_bps.tolist(),
-                "durations_s": each.durations_s.tolist(),
-            }
-            for each in experiment.presentations
-        ],
-        "traces": len({network.digest for network in networks}),
-        "clusters": count_by_kind(each.cluster for each in networks),
-        "sessions": experiment.sessions,
-        "left_out": list(experiment.left_out),
-        "failed": list(failed),
-    }
 
 
 def _decision_times(experiment: Experiment, runs: Sequence[Run]) -> dict[str, Any]:
@@ -366,7 +333,8 @@ def plan(plan_file: Path | None, example: bool) -> None:
       abr bench plan --example
       abr bench plan plan.toml
     """
-    from bench.experiments.planfile import EXAMPLE, QUICK, read_plan
+    from bench.experiments.planexamples import EXAMPLE, QUICK
+    from bench.experiments.planfile import read_plan
 
     if plan_file is None:
         click.echo(EXAMPLE if example else QUICK, nl=False)

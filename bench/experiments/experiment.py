@@ -88,6 +88,8 @@ class Experiment:
     left_out: tuple[str, ...] = ()
     """Files of its folders that hold no trace, and why not."""
     block_size: int = BLOCK
+    qoe: tuple[Mapping[str, Any], ...] = ()
+    """What results are judged by, as their header has it; nothing played depends on it."""
     wanted_engine: Literal["auto", "compiled", "plain"] = "auto"
     """As the plan has it."""
 
@@ -145,7 +147,7 @@ def runs_of(experiment: Experiment) -> list[Run]:
     }
     return [
         Run(
-            id=_run_id(experiment, contender, digest, known[place]),
+            id=_run_id(experiment, contender, digest + quality_digest(presentation), known[place]),
             contender=seeded[contender.label, block[0].seed],
             presentation=presentation,
             presentation_digest=digest,
@@ -212,6 +214,13 @@ def _run_id(
         "networks": networks,
     }
     return digest_of(decides)[:20]
+
+
+def quality_digest(presentation: Presentation) -> str:
+    """Of measured quality, on which decisions and rows depend; empty where there is none."""
+    if presentation.quality is None:
+        return ""
+    return digest_of([presentation.quality_metric, presentation.quality.tolist()])
 
 
 def digest_of(value: object) -> str:

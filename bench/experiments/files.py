@@ -167,6 +167,7 @@ def _schema(arrow: Any, header: Mapping[str, Any]) -> Any:
         "whole": arrow.int64(),
         "number": arrow.float64(),
         "number or null": arrow.float64(),
+        "number where measured": arrow.float64(),
         "rungs": arrow.list_(arrow.int16()),
         "stalls": arrow.list_(arrow.list_(arrow.float64())),
     }
@@ -186,7 +187,7 @@ def write_parquet(path: Path, header: Mapping[str, Any], rows: Sequence[Row]) ->
     arrow = _arrow()
     flat = [
         {
-            name: compact(row[name]) if kind == "object" else row[name]
+            name: compact(row[name]) if kind == "object" else row.get(name)
             for name, kind in FIELDS.items()
         }
         for row in rows

@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from typing import Any, Literal
 
 from abr.errors import ConfigError
+from abr.qoe import NAMES
 from bench.experiments.clusters import BY_FILE, Clustering, read_clustering
 from bench.experiments.experiment import BLOCK
 from player.batch.simulators import PRESETS
@@ -56,6 +57,15 @@ class PresentationEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QoEEntry:
+    """``[[qoe]]``: a QoE that results are judged by; it changes nothing that is played."""
+
+    name: str
+    label: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What to play."""
 
@@ -68,6 +78,8 @@ class Plan:
     traces: tuple[TraceEntry, ...]
     presentations: tuple[PresentationEntry, ...]
     player: Mapping[str, Any]
+    qoe: tuple[QoEEntry, ...] = ()
+    """None: QoE_lin, see ``bench.analysis.scores``."""
 
 
 _KEYS: Mapping[str, Mapping[str, str]] = {
@@ -89,6 +101,7 @@ _KEYS: Mapping[str, Mapping[str, str]] = {
         "limit": "count",
     },
     "presentation": {"builtin": "text", "path": "text", "seed": "seed"},
+    "qoe": {"name": "text", "label": "text", "params": "table"},
 }
 _TABLES = (*_KEYS, "player")
 _EXPECTED = {
@@ -144,6 +157,12 @@ def read_plan(text: str, *, name: str) -> Plan:
             for place, entry in enumerate(_entries(document, source, "presentation"))
         ),
         player=_player(document.get("player", {}), source),
+        qoe=tuple(
+            _qoe_entry(entry, source, place)
+            for place, entry in enumerate(
+                _entries(document, source, "qoe") if "qoe" in document else ()
+            )
+        ),
     )
 
 
@@ -288,93 +307,16 @@ def _presentation_entry(entry: dict[str, Any], source: _Source, place: int) -> P
     return PresentationEntry(**entry)
 
 
+def _qoe_entry(entry: dict[str, Any], source: _Source, place: int) -> QoEEntry:
+    if "name" not in entry:
+        raise ConfigError(
+            f"{source.at('qoe', place)}: [[qoe]] without name; expected {', '.join(NAMES)}, or "
+            "FILE.py:FUNCTION"
+        )
+    return QoEEntry(**entry)
+
+
 def _player(found: Any, source: _Source) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise ConfigError(f"{source.name}: player = {found!r}; expected a table [player]")
     return found
-
-
-EXAMPLE = """\
-# Which algorithm for phones on the move? Run with:
-#   abr bench run plan.toml --out results
-#   abr bench report results --html report.html
-
-[plan]
-name = "phones on the move"
-preset = "abrkit"        # simulator: abrkit, sabre or pensieve
-seeds = [0]              # each seed draws other networks and starts files elsewhere
-# block = 50             # networks per job
-# engine = "auto"        # compiled or plain Python; auto: compiled from 300 sessions on
-
-# Algorithms: names of `abr algorithms`, with parameters and what to call them.
-[[algorithm]]
-name = "throughput"
-
-[[algorithm]]
-name = "bola-sabre"
-
-[[algorithm]]
-name = "bola-sabre"
-label = "bola, patient"
-params = { gp = 10 }
-
-[[algorithm]]
-name = "bba-0"
-
-# Networks: draws from a model of `abr traces list`, or files.
-[[traces]]
-generate = "3g-commute"
-count = 20
-duration_s = 320
-
-[[traces]]
-generate = "lte-driving"
-count = 20
-duration_s = 320
-
-# [[traces]]
-# files = ["traces/train/", "more/*.csv"]   # folders, patterns, profile:NAME
-# class = "train"
-# limit = 50                                # at most so many, evenly picked
-# cluster = 'trace_(?P<household>\\d+)_'     # what is independent: here what the group matches,
-#                                           # else "file", "trace", "folder", "homes.csv:household"
-
-# What is played: vbr-6, vbr-10, a package of `abr transcode`, or a movie file of Sabre's.
-[[presentation]]
-builtin = "vbr-6"
-
-# [[presentation]]
-# path = "packages/film"
-
-# Settings of the simulated player; `abr config show` lists them.
-[player]
-# like = "hlsjs-chromium"   # or shaka-chromium, dashjs-chromium, ideal
-max_buffer_s = 30.0
-"""
-
-QUICK = """\
-[plan]
-name = "quick"
-
-[[algorithm]]
-name = "throughput"
-
-[[algorithm]]
-name = "bba-0"
-
-[[algorithm]]
-name = "bola-sabre"
-
-[[traces]]
-generate = "3g-commute"
-count = 10
-duration_s = 320
-
-[[traces]]
-generate = "lte-driving"
-count = 10
-duration_s = 320
-
-[[presentation]]
-builtin = "vbr-6"
-"""

@@ -46,6 +46,9 @@ FIELDS: Mapping[str, str] = {
     "qoe_lin": "number",
     "downloaded_bytes": "number",
     "wasted_bytes": "number",
+    "quality_mean": "number where measured",
+    "quality_lowest": "number where measured",
+    "quality_change": "number where measured",
     "ended": "text",
     "rungs": "rungs",
     "stalls": "stalls",
@@ -162,6 +165,10 @@ def check_header(header: object, *, name: str) -> None:
         )
 
 
+def _number(row: Row, field: str) -> float | None:
+    return row.get(field) if FIELDS[field] == "number where measured" else row[field]
+
+
 def results_of(header: Mapping[str, Any], rows: Sequence[Row], *, name: str) -> Results:
     """Rows as columns.
 
@@ -172,7 +179,8 @@ def results_of(header: Mapping[str, Any], rows: Sequence[Row], *, name: str) -> 
         raise ResultsError(f"{name}: no rows; expected at least one session")
     try:
         numbers = {
-            field: np.array([row[field] for row in rows], dtype=np.float64) for field in NUMBERS
+            field: np.array([_number(row, field) for row in rows], dtype=np.float64)
+            for field in NUMBERS
         }
         for field in ("algorithm", "trace_digest", "presentation_digest", "class", "ended"):
             for row in rows:

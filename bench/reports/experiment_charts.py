@@ -254,9 +254,8 @@ def _around(values: Sequence[float]) -> svg.Axis:
 
 def _heading(metric: Metric) -> str:
     unit = f", {metric.unit}" if metric.unit else ""
-    return svg.draw_words(
-        f"{metric.label[0].upper()}{metric.label[1:]}{unit}", "0", 14, kind="note"
-    )
+    words = metric.label if metric.is_score else f"{metric.label[0].upper()}{metric.label[1:]}"
+    return svg.draw_words(f"{words}{unit}", "0", 14, kind="note")
 
 
 def _words(shown: Estimate, metric: Metric, *, signed: bool = False) -> str:

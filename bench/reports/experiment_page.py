@@ -12,12 +12,14 @@ from markupsafe import Markup
 
 from abr.wording import format_count
 from bench.analysis.metrics import Metric
+from bench.analysis.rankings import Rank
 from bench.analysis.standings import BenchReport, Standing
 from bench.experiments.clusters import name_units
 from bench.reports import experiment_charts as charts
 from bench.reports.cautions import write_cautions, write_lead, write_units
-from bench.reports.experiment_text import figure
+from bench.reports.figures import format_figure
 from bench.reports.marks import key_line, key_mark
+from bench.reports.qoe_text import write_agreements
 from bench.reports.templating import template
 from bench.reports.wording import join_words
 
@@ -50,7 +52,9 @@ def render_page(report: BenchReport, *, commands: Sequence[str] = ()) -> str:
         findings=write_findings(report),
         metrics=report.metrics,
         qoe=report.scores[0],
-        shown=figure,
+        shown=format_figure,
+        ranked=_ranked(report),
+        agreements=write_agreements(report),
         units=name_units,
         mark=lambda place, each: _safe(key_mark(place, is_hollow=each.foresees)),
         line=lambda place: _safe(key_line(place)),
@@ -63,6 +67,15 @@ def render_page(report: BenchReport, *, commands: Sequence[str] = ()) -> str:
         script=_safe(script),
         script_hash=_hash_of(script),
     )
+
+
+def _ranked(report: BenchReport) -> dict[str, dict[str, Rank]]:
+    """Ranks by algorithm and QoE."""
+    found: dict[str, dict[str, Rank]] = {}
+    for name, by_label in (report.rankings.ranks if report.rankings else {}).items():
+        for label, place in by_label.items():
+            found.setdefault(label, {})[name] = place
+    return found
 
 
 def _safe(text: str) -> Markup:

@@ -15,32 +15,15 @@ from bench.analysis.metrics import Metric
 from bench.analysis.standings import BenchReport, Standing
 from bench.analysis.stats import Estimate
 from bench.experiments.clusters import name_units
+from bench.reports import qoe_text
 from bench.reports.cautions import write_cautions, write_lead, write_units
+from bench.reports.figures import format_figure, tidy
 
 LABEL_COLUMNS = 28
 FAILED_SIGN = "†"
 """Marks an algorithm with failed sessions."""
 
 _SIGNS = {"better": " ▲", "worse": " ▼", "unclear": "  ", "base": "  "}
-
-
-def figure(estimate: Estimate, metric: Metric, *, signed: bool = False) -> str:
-    """``1.234 [1.111, 1.357]`` in the unit shown to people."""
-    shown = estimate.scaled(metric.scale)
-    form = f"{'+' if signed else ''}.{metric.digits}f"
-    if math.isnan(shown.value):
-        return "–"
-    value = _tidy(format(shown.value, form))
-    if not shown.has_interval:
-        return value
-    return f"{value} [{_tidy(format(shown.low, form))}, {_tidy(format(shown.high, form))}]"
-
-
-def _tidy(text: str) -> str:
-    """No sign before zero, and a true minus sign."""
-    if not text.strip("+-0."):
-        text = text.lstrip("+-")
-    return text.replace("-", "−")
 
 
 def report_text(report: BenchReport) -> str:
@@ -50,39 +33,30 @@ def report_text(report: BenchReport) -> str:
         *(f"! {each}" for each in write_cautions(report)),
         "",
     ]
-    shown = report.shown  # the page, CSV and JSON have all figures
-    heads = [f"{m.label}{f' {m.unit}' if m.unit else ''}" for m in shown]
-    rows = [
-        (_name(each), *(figure(each.figures[m.name], m) for m in shown))
-        for each in report.standings
-    ]
-    parts += [_table([("", *heads), *rows]), ""]
-    if len(report.standings) > 1:
-        rows = [
-            (
-                _name(each),
-                *(
-                    figure(each.differences[m.name].estimate, m, signed=True)
-                    + _SIGNS[each.differences[m.name].verdict]
-                    for m in shown
-                ),
-            )
-            for each in report.standings
-            if each.label != report.base
-        ]
-        parts += [_table([(f"minus {_short(report.base)}", *heads), *rows]), ""]
-    lead = report.scores[0]
+    lead, *more = report.scores
+    shown = [m for m in report.shown if m not in more]  # the page, CSV and JSON have all figures
+    parts += _figure_tables(report, shown)
+    if more:
+        parts += _figure_tables(report, report.scores)
+    if report.rankings is not None:
+        heads = [metric.label for metric in report.scores]
+        ranks = [(_short(name), *r) for name, *r in qoe_text.rank_rows(report, report.rankings)]
+        parts += [_table([("rank, 1 is best", *heads), *ranks]), ""]
+        parts += [*qoe_text.write_agreements(report), ""]
     extra = [("", "on the frontier", f"regret {lead.label}", "decision us, median", "99 %")]
     parts += [_table([*extra, *(_extra_row(each, lead) for each in report.standings)]), ""]
     if len(report.classes) > 1:
         kinds = [f"{each.kind} ({name_units(each.units)})" for each in report.classes]
-        for score in report.scores:
-            rows = [
-                (_name(e), *(figure(c.figures[score.name][e.label], score) for c in report.classes))
-                for e in report.standings
-            ]
-            parts += [_table([(f"{score.label} by class", *kinds), *rows]), ""]
+        rows = [
+            (
+                _name(e),
+                *(format_figure(c.figures[lead.name][e.label], lead) for c in report.classes),
+            )
+            for e in report.standings
+        ]
+        parts += [_table([(f"{lead.label} by class", *kinds), *rows]), ""]
     percent = f"{100 * report.level:g} %"
+    parts += qoe_text.write_formulas(report)
     parts.append(
         f"In brackets: {percent} intervals, {report.resamples} resamples of "
         f"{write_units(report)}, seed {report.seed}. "
@@ -93,9 +67,34 @@ def report_text(report: BenchReport) -> str:
     return "\n".join(parts)
 
 
+def _figure_tables(report: BenchReport, shown: Sequence[Metric]) -> list[str]:
+    """Figures of each algorithm, and their differences from the base."""
+    heads = [f"{m.label}{f' {m.unit}' if m.unit else ''}" for m in shown]
+    rows = [
+        (_name(each), *(format_figure(each.figures[m.name], m) for m in shown))
+        for each in report.standings
+    ]
+    parts = [_table([("", *heads), *rows]), ""]
+    if len(report.standings) > 1:
+        rows = [
+            (
+                _name(each),
+                *(
+                    format_figure(each.differences[m.name].estimate, m, signed=True)
+                    + _SIGNS[each.differences[m.name].verdict]
+                    for m in shown
+                ),
+            )
+            for each in report.standings
+            if each.label != report.base
+        ]
+        parts += [_table([(f"minus {_short(report.base)}", *heads), *rows]), ""]
+    return parts
+
+
 def _extra_row(each: Standing, lead: Metric) -> tuple[str, ...]:
     share = "–" if each.frontier_share is None else f"{100 * each.frontier_share:.0f} %"
-    regret = "–" if each.regret is None else figure(each.regret, lead)
+    regret = "–" if each.regret is None else format_figure(each.regret, lead)
     if each.decision_us is None:
         return (_name(each), share, regret, "–", "–")
     times = (f"{each.decision_us[name]:.1f}" for name in ("median_us", "p99_us"))
@@ -166,9 +165,9 @@ def _findings_table(found: Comparison) -> str:
             (
                 _short(each.algorithm),
                 f"{metric.label}{f' {metric.unit}' if metric.unit else ''}",
-                _tidy(format(each.base * metric.scale, form)),
-                _tidy(format(each.candidate * metric.scale, form)),
-                figure(each.difference, metric, signed=True),
+                tidy(format(each.base * metric.scale, form)),
+                tidy(format(each.candidate * metric.scale, form)),
+                format_figure(each.difference, metric, signed=True),
                 format(each.margin * metric.scale, form),
                 said,
             )
@@ -221,6 +220,7 @@ def _csv_rows(report: BenchReport) -> Iterator[tuple[Any, ...]]:
         for name, by_label in kind.figures.items():
             for label, estimate in by_label.items():
                 yield ("class", label, "", kind.kind, name, *_ends(estimate), "")
+    yield from qoe_text.csv_rows(report)
 
 
 def _ends(estimate: Estimate) -> tuple[Any, ...]:
@@ -247,6 +247,8 @@ def report_json(report: BenchReport) -> dict[str, Any]:
             "cautions": write_cautions(report),
             "algorithms": [asdict(each) for each in report.standings],
             "classes": [asdict(each) for each in report.classes],
+            "qoe": qoe_text.scores_json(report),
+            "rankings": qoe_text.rankings_json(report),
         }
     )
     return found

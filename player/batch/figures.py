@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from abr.qoe import qoe_lin
+from abr.media import Presentation
+from abr.qoe import played_of_each_s, qoe_lin, view_quality
 from player.batch.tables import TOTALS
 
 # Looked up once: a plan asks for tens of thousands of rows.
@@ -102,3 +103,27 @@ def figures_of(
         abandoned=int(totals[_ABANDONED]),
         rungs=shown,
     )
+
+
+VIEWED = ("quality_mean", "quality_lowest", "quality_change")
+"""Figures of the measured quality of what was shown."""
+
+
+def viewed_figures(
+    presentation: Presentation, rungs: Sequence[int], played_s: float
+) -> dict[str, float]:
+    """Quality of what was shown, by ``VIEWED``; empty where it was not measured, or nothing was.
+
+    Args:
+        presentation: What was played.
+        rungs: Of each segment shown.
+        played_s: Media seconds played in all.
+    """
+    if presentation.quality is None or not rungs:
+        return {}
+    seen = view_quality(
+        str(presentation.quality_metric),
+        [float(presentation.quality[rung, k]) for k, rung in enumerate(rungs)],
+        played_of_each_s(presentation.durations_s[: len(rungs)].tolist(), played_s),
+    )
+    return dict(zip(VIEWED, (seen.mean, seen.lowest, seen.change), strict=True))

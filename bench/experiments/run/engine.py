@@ -21,7 +21,7 @@ from bench.experiments.experiment import Block, Contender, NetworkTrace, Run, di
 from bench.experiments.results import Row, print_block
 from bench.experiments.run.sources import is_ours, loaded_sources
 from player.api import told_of_player
-from player.batch.figures import Figures, figures_of
+from player.batch.figures import Figures, figures_of, viewed_figures
 from player.batch.run.batch import Batch, Engine, run_batch
 from player.batch.simulators import load
 from player.config import PlayerConfig
@@ -231,6 +231,7 @@ def _figures(run: Run, got: Figures, stalls: Sequence[_Stall], ended: str) -> Ro
         "qoe_lin": got.qoe_lin,
         "downloaded_bytes": got.downloaded_bytes,
         "wasted_bytes": got.wasted_bytes,
+        **viewed_figures(run.presentation, got.rungs, got.played_s),
         "ended": ended,
         "rungs": got.rungs,
         "stalls": _in_media(run, stalls, got.startup_s or 0.0),

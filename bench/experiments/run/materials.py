@@ -14,6 +14,7 @@ from abr.errors import AbrError, InputError, MissingFileError
 from abr.files.models import find_model
 from abr.generators import generate
 from abr.media import Presentation
+from abr.qoe import Additive, check_distinct, named
 from abr.sabremovie import read_sabre_movie
 from abr.shell import note
 from abr.traceedit import rotate
@@ -25,7 +26,13 @@ from bench.experiments.clusters import (
     read_members,
 )
 from bench.experiments.experiment import Contender, Experiment, NetworkTrace
-from bench.experiments.planfile import AlgorithmEntry, Plan, PresentationEntry, TraceEntry
+from bench.experiments.planfile import (
+    AlgorithmEntry,
+    Plan,
+    PresentationEntry,
+    QoEEntry,
+    TraceEntry,
+)
 from bench.experiments.presentations import builtin
 from bench.experiments.run.engine import options_of
 from bench.experiments.run.sources import code_of
@@ -60,17 +67,19 @@ def load_experiment(plan: Plan, *, folder: Path) -> Experiment:
     unread = [each for recorded in entries for each in recorded.unread]
     note_left_out(unread)
     options_of(plan.preset, plan.player)  # a wrong setting fails now
+    presentations = _distinct([_presentation(each, folder) for each in plan.presentations])
     return Experiment(
         name=plan.name,
         version=__version__,
         preset=plan.preset,
         player=dict(plan.player),
         contenders=tuple(_contender(entry) for entry in plan.algorithms),
-        presentations=_distinct([_presentation(each, folder) for each in plan.presentations]),
+        presentations=presentations,
         networks=tuple(reversed(distinct.values())),
         left_out=tuple(
             each.error.replace(each.source.text, _told(each.source.text, folder)) for each in unread
         ),
+        qoe=_qoes(plan.qoe, presentations, folder),
         block_size=plan.block,
         wanted_engine=plan.engine,
     )
@@ -198,6 +207,32 @@ def _distinct(presentations: list[Presentation]) -> tuple[Presentation, ...]:
                 f"two presentations called {title!r}; give them different names or seeds"
             )
     return tuple(presentations)
+
+
+def _qoes(
+    entries: Sequence[QoEEntry], presentations: Sequence[Presentation], folder: Path
+) -> tuple[Mapping[str, Any], ...]:
+    """QoEs as the header of results has them; one that cannot score what is played fails now."""
+    models = []
+    for entry in entries:
+        try:
+            model = named(entry.name, params=entry.params, label=entry.label, folder=folder)
+            if isinstance(model, Additive):
+                for presentation in presentations:
+                    model.bind(presentation)
+        except AbrError as exc:
+            raise type(exc)(f"[[qoe]] {entry.label or entry.name}: {exc}") from exc
+        models.append(model)
+    check_distinct(models)
+    return tuple(
+        {
+            "name": entry.name,
+            "label": entry.label,
+            "params": dict(entry.params),
+            "source": model.source,
+        }
+        for entry, model in zip(entries, models, strict=True)
+    )
 
 
 def _contender(entry: AlgorithmEntry) -> Contender:

@@ -14,7 +14,12 @@ from abr.errors import InputError
 from abr.shell import note
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from abr.qoe import Model
     from bench.analysis.compare import Comparison
+    from bench.analysis.metrics import Metric
+    from bench.experiments.results import Results
 
 SEED = 20_260_101
 """Default seed of the resampling: the same results give the same intervals."""
@@ -35,6 +40,47 @@ def _resampling(command: Any) -> Any:
         help="Number of resamples for each interval.",
     )
     return seed(resamples(command))
+
+
+def _qoe_option(command: Any) -> Any:
+    return click.option(
+        "--qoe",
+        "qoe",
+        multiple=True,
+        metavar="NAME[:PARAM=VALUE]",
+        help="Judge by this QoE instead of the plan's: qoe_lin, linear, log, hd, vmaf, ssim, "
+        "sabre, p1203, or FILE.py:FUNCTION. May be repeated.",
+    )(command)
+
+
+def _scored(folder: Path, qoe: tuple[str, ...]) -> tuple[Results, tuple[Metric, ...]]:
+    """Results with the scores of the QoEs that are asked for, else of their plan's."""
+    from abr.qoe import named
+    from bench.analysis import scores
+    from bench.experiments.files import read_folder, read_timing
+
+    results = read_folder(folder)
+    planned = results.header.get("qoe", ())
+    if qoe:
+        models = tuple(named(text) for text in qoe)
+    elif planned:
+        models = tuple(_planned(each, read_timing(folder).get("plan_folder")) for each in planned)
+    else:
+        models = scores.models_of(results)
+    return scores.score(results, models)
+
+
+def _planned(entry: Mapping[str, Any], folder: str | None) -> Model:
+    """A QoE of the plan, whose files start at the plan's folder while that is still there."""
+    from abr.qoe import named
+
+    here = Path(folder) if folder and Path(folder).is_dir() else None
+    found = named(entry["name"], params=entry["params"], label=entry["label"], folder=here)
+    if found.source != entry.get("source", found.source):
+        note(
+            f"QoE {found.label}: it was edited since `abr bench run`; scores are of what it is now"
+        )
+    return found
 
 
 @click.command("report", no_args_is_help=True, short_help="Figures and differences with intervals.")
@@ -59,6 +105,7 @@ def _resampling(command: Any) -> Any:
     show_default=True,
     help="Confidence level of the intervals.",
 )
+@_qoe_option
 @_resampling
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 def report(
@@ -67,6 +114,7 @@ def report(
     csv_file: Path | None,
     base: str | None,
     level: float,
+    qoe: tuple[str, ...],
     resamples: int,
     seed: int,
     as_json: bool,
@@ -74,36 +122,41 @@ def report(
     """Report what the results in DIR show, every figure with its interval.
 
     Differences are over the sessions that both algorithms played to their end; failed
-    sessions are counted, with their reasons, and in no figure. Nothing is ranked.
+    sessions are counted, with their reasons, and in no figure. Under several QoEs the orders
+    stand side by side, every rank with its range. No session is played again.
 
     \b
     Examples:
       abr bench report results
       abr bench report results --html report.html --csv figures.csv
       abr bench report results --base throughput --json
+      abr bench report results --qoe linear:stall_weight=20 --qoe log --qoe mine.py:score
     """
     import numpy as np
 
     from abr.files.whole import write_whole
     from bench.analysis.standings import bench_report
-    from bench.experiments.files import read_folder, read_timing
+    from bench.experiments.files import read_timing
     from bench.reports.experiment_page import render_page
     from bench.reports.experiment_text import report_csv, report_json, report_text
     from player.files import check_writable
 
     for path in (html, csv_file):
         check_writable(path)
+    results, metrics = _scored(folder, qoe)
     found = bench_report(
-        read_folder(folder),
+        results,
         rng=np.random.default_rng(seed),
         seed=seed,
         base=base,
         resamples=resamples,
         level=level,
         timing=read_timing(folder),
+        metrics=metrics,
     )
     if html is not None:
         told = ["--base", base] if base else []
+        told += [word for text in qoe for word in ("--qoe", text)]
         command = shlex.join(["abr", "bench", "report", folder.name, *told, "--html", html.name])
         write_whole(html, render_page(found, commands=[command]).encode())
     if csv_file is not None:
@@ -128,9 +181,10 @@ def report(
     metavar="FIGURE=BY",
     help="How much worse a figure may be: a number, or a share of the base's figure such as 2%. "
     "May be repeated; then only these figures count. "
-    "[bitrate_bps=1%, stall_ratio=0.001, qoe_lin=1%]",
+    "[bitrate_bps=1%, stall_ratio=0.001, every QoE 1%]",
 )
 @click.option("--strict", is_flag=True, help="Also fail where worse cannot be ruled out.")
+@_qoe_option
 @_resampling
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def compare(
@@ -139,6 +193,7 @@ def compare(
     folder: Path | None,
     margins: tuple[str, ...],
     strict: bool,
+    qoe: tuple[str, ...],
     resamples: int,
     seed: int,
     as_json: bool,
@@ -155,26 +210,38 @@ def compare(
       abr bench compare main-results branch-results
       abr bench compare throughput bola-sabre --in results
       abr bench compare old new --margin stall_ratio=0.002 --margin bitrate_bps=2% --strict
+      abr bench compare old new --qoe log --margin log=1%
     """
     import numpy as np
 
     from bench.analysis import compare as comparing
+    from bench.analysis import scores
     from bench.experiments.files import read_folder
     from bench.reports.experiment_text import comparison_json, comparison_text
 
-    allowed = [comparing.margin_from(text) for text in margins] or None
     rng = np.random.default_rng(seed)
+    after, metrics = _scored(folder or Path(candidate), qoe)
+    allowed = [comparing.margin_from(text, metrics) for text in margins] or None
     if folder is not None:
         found = comparing.compare_two(
-            read_folder(folder), base, candidate, rng=rng, margins=allowed, resamples=resamples
-        )
-    else:
-        found = comparing.compare(
-            read_folder(Path(base)),
-            read_folder(Path(candidate)),
+            after,
+            base,
+            candidate,
             rng=rng,
             margins=allowed,
             resamples=resamples,
+            metrics=metrics,
+        )
+    else:
+        models = [metric.model for metric in metrics if metric.model is not None]
+        before, _ = scores.score(read_folder(Path(base)), models)
+        found = comparing.compare(
+            before,
+            after,
+            rng=rng,
+            margins=allowed,
+            resamples=resamples,
+            metrics=metrics,
         )
     why = _why_worse(found, strict=strict)
     if as_json:
@@ -251,8 +318,9 @@ def p1203(
       abr bench p1203 results --out p1203 --algorithm bola-sabre --device mobile
     """
     from abr.files.whole import write_whole
+    from abr.qoe.itu import p1203_input
     from abr.wording import format_count
-    from bench.analysis.p1203 import p1203_input
+    from bench.analysis.scores import viewing_of_row
     from bench.experiments.failures import why_row_failed
     from bench.experiments.files import read_folder
 
@@ -274,7 +342,8 @@ def p1203(
         words = (row["algorithm"], row["presentation"], row["trace"], f"seed{row['seed']}")
         name = "_".join(re.sub(r"[^\w.@-]+", "-", str(word)) for word in words)
         played = presentations[row["presentation_digest"]]
-        made = p1203_input(row, played, audio_kbps=audio_kbps, frame_rate=fps, device=device)
+        viewing = viewing_of_row(row, played)
+        made = p1203_input(viewing, audio_kbps=audio_kbps, fps=fps, device=device)
         write_whole(out / f"{name}.{written:05d}.json", (json.dumps(made) + "\n").encode())
         written += 1
     if failed:

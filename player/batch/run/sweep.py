@@ -17,11 +17,10 @@ from abr.decision import Algorithm, Chooser, Rule, fresh
 from abr.errors import AbrError, InputError
 from abr.files.traces import resolve_readings
 from abr.media import Presentation
-from abr.qoe import played_of_each_s, view_quality
 from abr.trace import Trace
 from abr.traceedit import rotate
 from player.api import as_algorithm, told_of_player
-from player.batch.figures import figures_of
+from player.batch.figures import VIEWED, figures_of, viewed_figures
 from player.batch.run.batch import Engine, run_batch
 from player.batch.simulators import load
 from player.config import PlayerConfig
@@ -175,7 +174,8 @@ def _play(
             **got._asdict(),
             "startup_s": startup_s,
             "rebuffer_ratio": ratio,
-            **_quality(case.presentation, got.rungs, got.played_s),
+            **dict.fromkeys(VIEWED, math.nan),
+            **viewed_figures(case.presentation, got.rungs, got.played_s),
         }
         ended = batch.endings.get(place, "stopped" if stopped[place] else "complete")
         names = (case.presentation.title, case.label, trace.name, case.seed)
@@ -190,22 +190,6 @@ def _play(
         ("ended", f"U{max(len(row[-1]) for row in rows)}"),
     ]
     return np.array(rows, dtype=dtype)
-
-
-def _quality(presentation: Presentation, rungs: Sequence[int], played_s: float) -> dict[str, float]:
-    """Quality of what was shown; nan where it was not measured, or nothing was shown."""
-    if presentation.quality is None or not rungs:
-        return dict.fromkeys(("quality_mean", "quality_lowest", "quality_change"), math.nan)
-    seen = view_quality(
-        str(presentation.quality_metric),
-        presentation.quality[rungs, np.arange(len(rungs))].tolist(),
-        played_of_each_s(presentation.durations_s[: len(rungs)].tolist(), played_s),
-    )
-    return {
-        "quality_mean": seen.mean,
-        "quality_lowest": seen.lowest,
-        "quality_change": seen.change,
-    }
 
 
 def _several(given: Any) -> Sequence[Any]:

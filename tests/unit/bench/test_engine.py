@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -146,10 +147,23 @@ def test_a_session_that_fails_says_why_and_is_played_once(monkeypatch: pytest.Mo
 
 def test_a_row_has_every_field_and_names_its_trace() -> None:
     found = rows(run_of(), STEADY, DIPS)
-    assert [list(row) for row in found] == [list(FIELDS)] * 2
+    always = [name for name, kind in FIELDS.items() if not kind.endswith("where measured")]
+    assert [list(row) for row in found] == [always] * 2
     assert [row["trace"] for row in found] == ["steady", "dips"]
     assert [row["trace_digest"] for row in found] == [STEADY.digest(), DIPS.digest()]
     assert found[0]["presentation_digest"] == PRESENTATION.digest()
+
+
+def test_a_row_has_the_quality_that_was_seen() -> None:
+    """Of the rungs played, each segment as long as the others."""
+    quality = np.arange(60.0).reshape(3, 20)
+    measured = replace(PRESENTATION, quality=quality, quality_metric="vmaf")
+    (row,) = rows(run_of(measured), STEADY)
+    assert list(row) == list(FIELDS)
+    seen = [float(quality[rung, k]) for k, rung in enumerate(row["rungs"])]
+    assert row["quality_mean"] == pytest.approx(sum(seen) / 20)
+    assert row["quality_lowest"] == min(seen)
+    assert row["quality_change"] == sum(abs(b - a) for a, b in pairwise(seen))
 
 
 def test_the_first_wait_of_the_pensieve_family_is_startup_and_no_stall() -> None:

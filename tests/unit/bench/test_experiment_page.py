@@ -18,7 +18,8 @@ from bench.analysis.standings import BenchReport, bench_report
 from bench.analysis.stats import Estimate
 from bench.reports.experiment_charts import WIDTHS_PX, draw_forest, draw_frontier
 from bench.reports.experiment_page import render_page, write_findings
-from bench.reports.experiment_text import figure, report_csv, report_json, report_text
+from bench.reports.experiment_text import report_csv, report_json, report_text
+from bench.reports.figures import format_figure
 from tests.fakes.results import results, row
 
 
@@ -35,11 +36,11 @@ def made() -> BenchReport:
 
 def test_a_figure_is_shown_with_its_interval_in_the_unit_of_people() -> None:
     rate = BY_NAME["bitrate_bps"]
-    assert figure(Estimate(value=1e6, low=9e5, high=1.1e6), rate) == "1.000 [0.900, 1.100]"
-    shown = figure(Estimate(value=-1e6, low=-2e6, high=-1e-9), rate, signed=True)
+    assert format_figure(Estimate(value=1e6, low=9e5, high=1.1e6), rate) == "1.000 [0.900, 1.100]"
+    shown = format_figure(Estimate(value=-1e6, low=-2e6, high=-1e-9), rate, signed=True)
     assert shown == "−1.000 [−2.000, 0.000]"
-    assert figure(Estimate(value=1e6, low=math.nan, high=math.nan), rate) == "1.000"
-    assert figure(Estimate(value=math.nan, low=math.nan, high=math.nan), rate) == "–"
+    assert format_figure(Estimate(value=1e6, low=math.nan, high=math.nan), rate) == "1.000"
+    assert format_figure(Estimate(value=math.nan, low=math.nan, high=math.nan), rate) == "–"
 
 
 def test_the_terminal_shows_an_interval_beside_every_figure(report: BenchReport) -> None:
@@ -65,6 +66,7 @@ def test_the_csv_has_every_figure_in_the_unit_of_its_name(report: BenchReport) -
         "sessions",
         "frontier",
         "class",
+        "formula",
     }
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from abr.errors import ConfigError
-from bench.experiments.planfile import EXAMPLE, QUICK, read_plan
+from bench.experiments.planexamples import EXAMPLE, QUICK
+from bench.experiments.planfile import read_plan
 
 LEAST = """\
 [[algorithm]]

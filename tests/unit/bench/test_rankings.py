@@ -1,0 +1,117 @@
+"""Orders under two QoEs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from abr.qoe import Model, linear, log, own
+from bench.analysis.metrics import METRICS, Metric, score_metric
+from bench.analysis.rankings import kendall_tau
+from bench.analysis.scores import score
+from bench.analysis.standings import BenchReport, bench_report
+from bench.experiments.results import Results
+from bench.reports.experiment_page import render_page
+from bench.reports.experiment_text import report_csv, report_json, report_text
+from tests.fakes.results import results, row
+
+
+def three() -> Results:
+    """12 networks: ``fast`` has the higher rate and stalls, ``calm`` neither; ``bad`` is worse."""
+    rows = []
+    for k in range(12):
+        rows.append(row("calm", k, rungs=[0, 0], played_s=8.0))
+        stalled = 0.3 + 0.01 * k
+        rows.append(row("fast", k, rungs=[1, 1], played_s=8.0, stall_s=stalled))
+        rows.append(row("bad", k, rungs=[0, 0], played_s=8.0, stall_s=9.0))
+        rows.append(row("oracle", k, rungs=[1, 1], played_s=8.0))
+    return results(rows, foresees=["oracle"])
+
+
+def report(*models: Model, found: Results | None = None) -> BenchReport:
+    scored, metrics = score(found or three(), models)
+    return bench_report(scored, rng=np.random.default_rng(0), seed=0, metrics=metrics)
+
+
+def lenient() -> Model:
+    return linear(stall_weight=1)
+
+
+def strict() -> Model:
+    return linear(stall_weight=100)
+
+
+def test_orders_stand_side_by_side_with_their_ranges() -> None:
+    """``fast``: 2 - 0.15 > 1 when a second costs 1 Mbit/s; far below 1 when it costs 100."""
+    rankings = report(lenient(), strict()).rankings
+    assert rankings is not None
+    first, second = (
+        rankings.ranks["linear:stall_weight=1"],
+        rankings.ranks["linear:stall_weight=100"],
+    )
+    assert [first[label].place for label in ("calm", "fast", "bad")] == [2, 1, 3]
+    assert [second[label].place for label in ("calm", "fast", "bad")] == [1, 2, 3]
+    assert (first["fast"].low, first["fast"].high) == (1, 1)
+    assert "oracle" not in first
+    assert rankings.sessions == 12
+
+
+def test_two_qoes_disagree_where_both_are_sure() -> None:
+    (found,) = report(lenient(), strict()).rankings.agreements  # type: ignore[union-attr]
+    # Of three pairs two are in the same order.
+    assert found.tau.value == pytest.approx(1 / 3)
+    (pair,) = found.disagreements
+    assert (pair.better, pair.worse) == ("fast", "calm")
+    assert pair.first.low > 0 > pair.second.high
+
+
+def test_what_chance_explains_is_no_disagreement() -> None:
+    """The second QoE prefers ``calm`` by nothing but noise around 0."""
+    rng = np.random.default_rng(3)
+    noise = iter(rng.normal(0, 1, 1000).tolist())
+    found = report(lenient(), own(lambda viewing: next(noise), name="noise")).rankings
+    assert found is not None
+    assert found.agreements[0].disagreements == ()
+    ranges = found.ranks["noise"].values()
+    assert any(each.low < each.high for each in ranges)
+
+
+def test_one_qoe_has_nothing_beside_it() -> None:
+    assert report(log()).rankings is None
+    assert "rank" not in report_text(report(log()))
+
+
+def test_tau_counts_pairs() -> None:
+    """Of 6 pairs 4 are in order and 2 are not; ties count in neither."""
+    order = np.array([1.0, 2.0, 3.0, 4.0])
+    assert kendall_tau(order, np.array([2.0, 1.0, 4.0, 3.0])) == pytest.approx(2 / 6)
+    assert kendall_tau(order, -order) == -1
+    # One tie: 5 concordant of sqrt(6 * 5).
+    assert kendall_tau(order, np.array([1.0, 1.0, 3.0, 4.0])) == pytest.approx(5 / 30**0.5)
+
+
+def test_every_form_of_a_report_has_every_qoe() -> None:
+    found = report(lenient(), strict())
+    text, page, table = report_text(found), render_page(found), report_csv(found)
+    for name in ("linear:stall_weight=1", "linear:stall_weight=100"):
+        assert text.count(name) >= 4
+        assert name in page
+        assert f"figure,calm,,,{name},1.0" in table
+        assert f"formula,,,,{name}" in table
+    assert "− 100 · stalled s" in text
+    assert "Order under each QoE" in page
+    assert "rank,fast,,,linear:stall_weight=1,1,1,1," in table
+    assert "beyond chance fast is better than calm by linear:stall_weight=1" in text
+    plain = report_json(found)
+    assert [each["name"] for each in plain["qoe"]] == list(plain["rankings"]["ranks"])
+    assert plain["qoe"][1]["weights"]["film"]["stall"] == 100.0
+    assert plain["qoe"][1]["source"]
+    assert plain["classes"][0]["figures"]["linear:stall_weight=100"]["calm"]["value"] == 1.0
+
+
+def test_a_metric_of_a_qoe_leads_findings() -> None:
+    """The first QoE is what regret, classes and the first table are in."""
+    found = report(strict(), lenient())
+    assert found.scores[0].name == "linear:stall_weight=100"
+    assert isinstance(METRICS[2], Metric)
+    assert score_metric(log()).is_score
