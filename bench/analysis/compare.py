@@ -24,6 +24,7 @@ from bench.analysis.stats import RESAMPLES, Estimate, Resampled, draw_weights
 from bench.experiments.failures import Failures, failures_by_algorithm, why_row_failed
 from bench.experiments.results import Results, ResultsError
 
+EXAMPLE_MARGIN = "stall_ratio=0.002"
 FALSE_ALARMS = 0.05
 """Chance that equal algorithms are called worse, over all figures together."""
 
@@ -133,7 +134,7 @@ def compare(
             f"no algorithm is in both: {', '.join(base.algorithms)} there, "
             f"{', '.join(candidate.algorithms)} here; give them the same label"
         )
-    margins = default_margins(metrics) if margins is None else margins
+    margins = _allowed(margins, metrics)
     level = 1 - FALSE_ALARMS / (len(shared) * len(margins)) * 2
     compared = [
         _compare(base, candidate, (label, label), rng, margins, resamples, level, metrics)
@@ -157,7 +158,7 @@ def compare_two(
     Raises:
         ResultsError: there is no such algorithm, or they share no sessions.
     """
-    margins = default_margins(metrics) if margins is None else margins
+    margins = _allowed(margins, metrics)
     level = 1 - FALSE_ALARMS / len(margins) * 2
     labels = (base, candidate)
     found = _compare(results, results, labels, rng, margins, resamples, level, metrics)
@@ -286,16 +287,17 @@ def _finding(
     )
 
 
-def margin_from(text: str, metrics: Sequence[Metric] = METRICS) -> Margin:
+def margin_from(text: str) -> Margin:
     """``stall_ratio=0.002`` or ``bitrate_bps=2%`` from a command line.
 
+    Which figures there are is known once there are results.
+
     Raises:
-        ResultsError: no such figure, or no number of 0 or more.
+        ResultsError: no figure, or no number of 0 or more.
     """
     name, equals, value = (part.strip() for part in text.rpartition("="))
-    known = [metric.name for metric in metrics]
-    if not equals or name not in known:
-        raise ResultsError(f"margin {text!r}; expected FIGURE=NUMBER, FIGURE of {', '.join(known)}")
+    if not (equals and name):
+        raise ResultsError(f"margin {text!r}; expected FIGURE=NUMBER, such as {EXAMPLE_MARGIN}")
     is_relative = value.endswith("%")
     try:
         by = float(value.removesuffix("%")) / (100 if is_relative else 1)
@@ -304,3 +306,16 @@ def margin_from(text: str, metrics: Sequence[Metric] = METRICS) -> Margin:
     if not 0 <= by < float("inf"):
         raise ResultsError(f"margin {text!r}; expected a number of 0 or more, such as 2% or 0.002")
     return Margin(metric=name, by=by, is_relative=is_relative)
+
+
+def _allowed(margins: Sequence[Margin] | None, metrics: Sequence[Metric]) -> Sequence[Margin]:
+    """The margins to test.
+
+    Raises:
+        ResultsError: one is of no figure that there is.
+    """
+    known = [metric.name for metric in metrics]
+    for each in margins or ():
+        if each.metric not in known:
+            raise ResultsError(f"margin of {each.metric!r}; expected one of {', '.join(known)}")
+    return default_margins(metrics) if margins is None else margins

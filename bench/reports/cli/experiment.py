@@ -219,9 +219,9 @@ def compare(
     from bench.experiments.files import read_folder
     from bench.reports.experiment_text import comparison_json, comparison_text
 
+    allowed = [comparing.margin_from(text) for text in margins] or None
     rng = np.random.default_rng(seed)
     after, metrics = _scored(folder or Path(candidate), qoe)
-    allowed = [comparing.margin_from(text, metrics) for text in margins] or None
     if folder is not None:
         found = comparing.compare_two(
             after,

@@ -86,12 +86,19 @@ def test_results_that_share_nothing_are_refused() -> None:
         compare(made("a", [1e6]), apart, rng=rng())
 
 
+def test_margins_are_of_figures_there_are() -> None:
+    same = made("a", [1e6, 2e6])
+    with pytest.raises(ResultsError, match="margin of 'x'; expected one of bitrate_bps, "):
+        compare(same, same, rng=rng(), margins=[margin_from("x=1")])
+
+
 def test_margins_are_read() -> None:
+    assert margin_from("linear:stall_weight=2 = 1").metric == "linear:stall_weight=2"
     assert margin_from("stall_ratio=0.002") == Margin(metric="stall_ratio", by=0.002)
     assert margin_from("qoe_lin = 2%") == Margin(metric="qoe_lin", by=0.02, is_relative=True)
 
 
-@pytest.mark.parametrize("text", ["", "x=1", "qoe_lin", "qoe_lin=", "qoe_lin=-1", "qoe_lin=nan"])
+@pytest.mark.parametrize("text", ["", "=1", "qoe_lin", "qoe_lin=", "qoe_lin=-1", "qoe_lin=nan"])
 def test_margins_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(ResultsError, match="expected"):
         margin_from(text)
