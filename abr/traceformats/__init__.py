@@ -14,42 +14,52 @@ csv        columns and units named by a header (``time_s,capacity_kbps,rtt_ms,lo
            without one ``t_s,kbps[,rtt_ms[,loss_pct]]``: the rate of a row applies until the
            next row. A last row without a rate marks the end; otherwise the last rate lasts
            as long as the one before it.
-oboe       pairs of lines, milliseconds and kbit/s; gaps between pairs are outages.
+oboe       pairs of lines, milliseconds and kbit/s; gaps between pairs are interpolated.
+genet      JSON with ``timestamps`` in seconds and ``bandwidths`` in Mbit/s (Genet, PCC).
 hsdpa      raw logs of 3G in Norway: six columns, including bytes and milliseconds.
 ghent      raw logs of 4G in Ghent: the same columns.
 raca       4G and 5G tables with ``DL_bitrate`` in kbit/s for each second.
 fcc        ``curr_webget`` tables with ``bytes_sec``: one trace for each unit and target.
 puffer     ``video_sent`` tables with ``delivery_rate`` in bytes/s: one trace per session.
+lumos5g    and ``5gophers``, ``lumos``, ``mtu``, ``starlink``: see ``published``.
 ========== ===========================================================================
 
 All formats except ``json`` are read as looping traces, and any other end rule is lost when
 they are written. Only ``json`` and ``csv`` store losses; mahimahi, cooked and oboe do not
-store round-trip times either, and mahimahi rounds to milliseconds and packets. The last
-five are measurement logs with additional data such as positions; they cannot be written.
+store round-trip times either, and mahimahi rounds to milliseconds and packets. From hsdpa on
+they are measurement logs with additional data such as positions; they cannot be written, and
+neither can genet. Any other table is read when told which columns are what; see ``columns``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from abr.errors import TraceFormatError
+from abr.errors import ConfigError, TraceFormatError
 from abr.trace import Trace
+from abr.traceformats.columns import Columns, parse_columns
 from abr.traceformats.cooked import read_cooked, write_cooked
 from abr.traceformats.csvtable import read_csv, write_csv
 from abr.traceformats.detect import detect
 from abr.traceformats.fcc import read_fcc
+from abr.traceformats.genet import read_genet
 from abr.traceformats.mahimahi import read_mahimahi, write_mahimahi
+from abr.traceformats.mapped import read_mapped
 from abr.traceformats.objects import read_json, read_sabre, write_json, write_sabre
 from abr.traceformats.oboe import read_oboe, write_oboe
+from abr.traceformats.published import NAMES as PUBLISHED
+from abr.traceformats.published import holds_several, read_published
 from abr.traceformats.puffer import read_puffer
 from abr.traceformats.raca import read_raca
 from abr.traceformats.rawlogs import read_rawlog
-from abr.traceformats.rows import Found
+from abr.traceformats.rows import Assumed, Found
+from abr.traceformats.units import Judged, find_doubts
 
-_SLOWEST_BPS, _FASTEST_BPS = 20e3, 20e9
+_SLOWEST_BPS, _FASTEST_BPS, _LARGEST_BPS = 20e3, 20e9, 1e12
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,11 @@ _CODECS = {
     "raca": _Codec(read_raca),
     "fcc": _Codec(read_fcc, holds_several=True),
     "puffer": _Codec(read_puffer, holds_several=True),
+    "genet": _Codec(read_genet),
+    **{
+        name: _Codec(partial(read_published, name), holds_several=holds_several(name))
+        for name in PUBLISHED
+    },
 }
 
 FORMATS: tuple[str, ...] = tuple(_CODECS)
@@ -87,9 +102,11 @@ class Reading:
 
     trace: Trace
     format: str
-    """One of ``FORMATS``."""
+    """One of ``FORMATS``, or ``columns``."""
     remarks: tuple[str, ...] = ()
     """Notes on anything unusual about it, and on what was left out."""
+    assumed: Assumed | None = None
+    """Units that the file does not name."""
 
 
 def read_readings(
@@ -97,6 +114,7 @@ def read_readings(
     *,
     name: str,
     format: str | None = None,  # noqa: A002  # the clearest word for callers
+    columns: str | Mapping[str, object] | Columns | None = None,
 ) -> tuple[Reading, ...]:
     """Read every trace of a file, with its format and remarks.
 
@@ -105,6 +123,9 @@ def read_readings(
         name: Name of the file in error messages; its last path component is the name of
             the trace, unless the format contains names.
         format: One of ``FORMATS``; detected from the content if None.
+        columns: For a table in none of the formats: which columns are times and rates, such as
+            ``"time=1:ms,rate=2:kbit"`` or ``{"time": "1:ms", "rate": "2:kbit"}``; see
+            ``abr.traceformats.columns``.
 
     Returns:
         One or more readings. Remarks about the file as a whole are with the first.
@@ -112,7 +133,41 @@ def read_readings(
     Raises:
         TraceFormatError: the text violates its format, times decrease, or a trace has no
             length or no capacity. The message is ``name:line: found; expected``.
+        ConfigError: ``columns`` is not understood, or both it and ``format`` are given.
     """
+    asked = None if columns is None else parse_columns(columns)
+    if asked is not None and format is not None:
+        raise ConfigError(f"columns={asked} and format={format!r} exclude each other; give one")
+    text = _decode(data, name)
+    if asked is not None:
+        called, several = "columns", asked.run is not None
+        read: Callable[[str, str], list[Found]] = partial(read_mapped, columns=asked)
+    else:
+        called = format or detect(text, name, _ALL_FORMATS)
+        codec = _find_codec(called, name)
+        read, several = codec.read, codec.holds_several
+    with np.errstate(all="ignore"):  # Trace rejects overflows, with a clear message
+        found = read(text, name)
+    stem = name.replace("\\", "/").rsplit("/", 1)[-1]
+    if not several or (len(found) == 1 and called in ("columns", *PUBLISHED)):
+        found = [each._replace(trace=each.trace.named(stem)) for each in found]
+    for each in found:
+        _check_plausible(each.trace, name)
+    return tuple(_reading(each, called) for each in found)
+
+
+_BINARY = {
+    b"\x93NUMPY": "a NumPy array; write its values as text, one in each line",
+    b"\x80": "a Python pickle",
+    b"PK\x03\x04": "a ZIP archive; unpack it",
+    b"\x1f\x8b": "compressed; unpack it with gunzip",
+}
+
+
+def _decode(data: bytes, name: str) -> str:
+    for start, kind in _BINARY.items():
+        if data.startswith(start):
+            raise TraceFormatError(f"{name}: {kind}; expected a trace as text")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
@@ -123,20 +178,33 @@ def read_readings(
         raise TraceFormatError(
             f"{name}: the file is empty; expected a trace in one of {_ALL_FORMATS}"
         )
-    called = format or detect(text, name, _ALL_FORMATS)
-    codec = _find_codec(called, name)
-    with np.errstate(all="ignore"):  # Trace rejects overflows, with a clear message
-        found = codec.read(text, name)
-    stem = name.replace("\\", "/").rsplit("/", 1)[-1]
-    if not codec.holds_several:
-        found = [each._replace(trace=each.trace.named(stem)) for each in found]
-    return tuple(_reading(each, called) for each in found)
+    return text
+
+
+def _check_plausible(trace: Trace, name: str) -> None:
+    peak_bps = float(trace.capacity_bps.max())
+    if peak_bps > _LARGEST_BPS:
+        raise TraceFormatError(
+            f"{name}: offers {peak_bps:.3g} bit/s at its peak; expected at most {_LARGEST_BPS:.3g} "
+            "bit/s (in another unit? --columns time=1:s,rate=2:kbit names units)"
+        )
 
 
 def _reading(found: Found, called: str) -> Reading:
-    doubts_rate = any(note.startswith("rates ") for note in found.notes)
+    doubts = find_doubts([Judged(found.trace, found.assumed)])
+    doubts_rate = any(each.startswith(("rates ", "median rate ")) for each in doubts)
     general = (r for r in remarks(found.trace) if not (doubts_rate and r.startswith("mean ")))
-    return Reading(trace=found.trace, format=called, remarks=(*found.notes, *general))
+    notes = (*found.notes, *doubts, *general)
+    return Reading(trace=found.trace, format=called, remarks=notes, assumed=found.assumed)
+
+
+def find_set_doubts(readings: Iterable[Reading]) -> tuple[str, ...]:
+    """What is hardly plausible about a set of traces together, such as a likely wrong unit.
+
+    Returns:
+        One line each, with the option that reads it otherwise.
+    """
+    return find_doubts([Judged(each.trace, each.assumed) for each in readings])
 
 
 def read_traces(
@@ -144,13 +212,16 @@ def read_traces(
     *,
     name: str,
     format: str | None = None,  # noqa: A002  # as in read_readings
+    columns: str | Mapping[str, object] | Columns | None = None,
 ) -> list[Trace]:
     """Read every trace of a file, without remarks; see ``read_readings``.
 
     Raises:
         TraceFormatError: likewise.
+        ConfigError: likewise.
     """
-    return [reading.trace for reading in read_readings(data, name=name, format=format)]
+    readings = read_readings(data, name=name, format=format, columns=columns)
+    return [reading.trace for reading in readings]
 
 
 def read_trace(
@@ -158,14 +229,17 @@ def read_trace(
     *,
     name: str,
     format: str | None = None,  # noqa: A002  # as in read_readings
+    columns: str | Mapping[str, object] | Columns | None = None,
     pick: str | None = None,
 ) -> Trace:
     """Read the only trace of a file, or the one selected by ``pick``; see ``read_readings``.
 
     Raises:
         TraceFormatError: likewise; also if the file contains several and ``pick`` is None.
+        ConfigError: likewise.
     """
-    return pick_reading(read_readings(data, name=name, format=format), name=name, pick=pick).trace
+    readings = read_readings(data, name=name, format=format, columns=columns)
+    return pick_reading(readings, name=name, pick=pick).trace
 
 
 def pick_reading(readings: tuple[Reading, ...], *, name: str, pick: str | None = None) -> Reading:

@@ -13,6 +13,7 @@ import numpy as np
 from abr.media import FloatArray
 from abr.trace import Trace
 from abr.traceformats.rows import (
+    Assumed,
     Found,
     format_exactly,
     parse_numbers,
@@ -22,14 +23,13 @@ from abr.traceformats.rows import (
     require_two_rows,
     split_spaced_rows,
 )
-from abr.traceformats.units import find_unit_doubts
 
 
 def read_cooked(text: str, name: str) -> list[Found]:
     """Read rows of seconds and Mbit/s; each rate applies since the previous row."""
     times, rates = _columns(text, name)
     trace = Trace(times_s=times - times[0], capacity_bps=rates[1:] * 1e6, name=name)
-    return [Found(trace, (*rebase_note(times[0], "s"), *find_unit_doubts(times, rates)))]
+    return [Found(trace, rebase_note(times[0], "s"), Assumed("s", "Mbit/s", applies="since"))]
 
 
 def _columns(text: str, name: str) -> tuple[FloatArray, FloatArray]:

@@ -17,7 +17,10 @@ import numpy as np
 from abr.errors import TraceFormatError
 from abr.media import FloatArray
 from abr.trace import Trace
+from abr.traceformats.columns import suggest_columns
+from abr.traceformats.quantities import rate_scale, share_scale, time_scale
 from abr.traceformats.rows import (
+    Assumed,
     Found,
     Row,
     format_exactly,
@@ -27,22 +30,20 @@ from abr.traceformats.rows import (
     require_two_rows,
     split_comma_rows,
 )
+from abr.traceformats.stamps import is_number
 
-_SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
-_BITS = {
-    f"{prefix}{unit}": scale
-    for prefix, scale in (("", 1.0), ("k", 1e3), ("m", 1e6), ("g", 1e9))
-    for unit in ("bps", "bit/s", "bits/s", "b/s")
-}
-_BYTES = re.compile(r"([kKmMgG]?)(?:B/s|Bps|bytes/s)")
-_SHARES = {"pct": 0.01, "%": 0.01, "percent": 0.01, "ratio": 1.0}
 _NAMES = {
     "time": ("t", "time", "timestamp", "elapsed"),
     "rate": ("", "capacity", "rate", "bandwidth", "throughput", "bitrate", "download", "dl"),
     "round-trip time": ("rtt", "latency"),
     "loss": ("loss", "packet_loss"),
 }
-_UNITS = {"time": _SECONDS, "rate": _BITS, "round-trip time": _SECONDS, "loss": _SHARES}
+_SCALES = {
+    "time": time_scale,
+    "rate": rate_scale,
+    "round-trip time": time_scale,
+    "loss": share_scale,
+}
 _HEADING = re.compile(r"([a-z_ ]*?)[ _]*[(\[]?([a-z/%]+)[)\]]?", re.IGNORECASE)
 _PLAIN = ("t_s", "kbps", "rtt_ms", "loss_pct")
 
@@ -56,8 +57,8 @@ class _Column(NamedTuple):
 def read_csv(text: str, name: str) -> list[Found]:
     """Read a table of times and rates; each rate applies until the next row."""
     rows = split_comma_rows(text, name)
-    headed = bool(rows) and not _is_number(rows[0].fields[0])
-    names = rows[0].fields if headed else list(_PLAIN[: len(rows[0].fields)]) if rows else []
+    headed = bool(rows) and not is_number(rows[0].fields[0])
+    names = _names(rows, name, headed=headed)
     columns = _columns(names, f"{name}:{rows[0].line if rows else 1}")
     rows = rows[1:] if headed else rows
     _check_rows(rows, columns, names, name)
@@ -76,54 +77,56 @@ def read_csv(text: str, name: str) -> list[Found]:
         loss_ratio=None if loss is None else _values(rows, loss, "loss", name, most=1.0),
         name=name,
     )
-    return [Found(trace, rebase_note(written[0], columns["time"].unit))]
+    note = rebase_note(written[0], columns["time"].unit)
+    return [Found(trace, note, None if headed else Assumed("s", "kbit/s"))]
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _names(rows: list[Row], name: str, *, headed: bool) -> list[str]:
+    fields = rows[0].fields if rows else []
+    if headed:
+        return fields
+    if len(fields) > len(_PLAIN):
+        raise TraceFormatError(
+            f"{name}:{rows[0].line}: found {len(fields)} columns without headings; expected "
+            f"{','.join(_PLAIN)}, the last two optional; or say which column is what: "
+            "--columns time=1:s,rate=2:kbit"
+        )
+    return list(_PLAIN[: len(fields)])
 
 
 def _columns(names: list[str], where: str) -> dict[str, _Column]:
     found: dict[str, _Column] = {}
     for at, heading in enumerate(names):
-        what, unit, scale = _meaning(heading, where)
+        what, unit, scale = _meaning(heading, where, names)
         if what in found:
             raise TraceFormatError(
-                f"{where}: found a second column of {what}, {heading!r}; expected one of each"
+                f"{where}: found a second column of {what}, {heading!r}; expected one of each; "
+                f"{suggest_columns(names)} picks one"
             )
         found[what] = _Column(at, unit, scale)
     for what in ("time", "rate"):
         if what not in found:
             raise TraceFormatError(
                 f"{where}: found no column of {what} in {','.join(names)[:80]!r}; "
-                "expected names with units, such as time_s,capacity_kbps,rtt_ms,loss_pct"
+                "expected names with units, such as time_s,capacity_kbps,rtt_ms,loss_pct; or say "
+                f"which column is what: {suggest_columns(names)}"
             )
     return found
 
 
-def _meaning(heading: str, where: str) -> tuple[str, str, float]:
+def _meaning(heading: str, where: str, names: list[str]) -> tuple[str, str, float]:
     match = _HEADING.fullmatch(heading)
     called, unit = match.groups() if match else ("", "")
     called = called.lower().strip(" _").replace(" ", "_")
-    for what, names in _NAMES.items():
-        scale = _scale(unit, what)
-        if called in names and scale is not None:
+    for what, known in _NAMES.items():
+        scale = _SCALES[what](unit)
+        if called in known and scale is not None:
             return what, unit, scale
     raise TraceFormatError(
         f"{where}: found column {heading[:40]!r}; expected a name with its unit, such as "
-        "time_s, capacity_kbps, bandwidth (Mbit/s), rtt_ms, loss_pct"
+        "time_s, capacity_kbps, bandwidth (Mbit/s), rtt_ms, loss_pct; or say which column is "
+        f"what: {suggest_columns(names)}"
     )
-
-
-def _scale(unit: str, what: str) -> float | None:
-    # Case matters only between bits and bytes.
-    if what == "rate" and (match := _BYTES.fullmatch(unit)):
-        return 8 * _BITS[match[1].lower() + "bps"]
-    return _UNITS[what].get(unit.lower())
 
 
 def _check_rows(rows: list[Row], columns: dict[str, _Column], names: list[str], name: str) -> None:

@@ -6,9 +6,14 @@ from itertools import islice
 
 from abr.errors import TraceFormatError
 from abr.traceformats.fcc import DATE
+from abr.traceformats.genet import KEYS
+from abr.traceformats.published import known_layout
 from abr.traceformats.rows import numbered_lines
+from abr.traceformats.stamps import is_number
 
 _LOOKED_AT = 64
+_LOOKED_AT_LETTERS = 200
+_OURS = "abrkit-trace"
 
 
 def detect(text: str, name: str, formats: str) -> str:
@@ -22,30 +27,58 @@ def detect(text: str, name: str, formats: str) -> str:
         raise TraceFormatError(f"{name}: the file is empty; expected a trace in one of {formats}")
     first = lines[0]
     if first[0] in "[{":
-        return "sabre" if first[0] == "[" else "json"
+        return _of_json(text, first)
     if "," in first:
         return _of_commas(first)
     fields = first.split()
-    if len(fields) == 2:
+    if len(fields) == 2 and is_number(fields[0]):
         return "oboe" if _is_oboe(lines) else "cooked"
-    if len(fields) == 6 and _is_number(fields[0]):
+    if len(fields) == 6 and is_number(fields[0]):
         # Unix time: seconds have 10 digits, milliseconds 13.
         return "ghent" if float(fields[0]) > 1e11 else "hsdpa"
     if len(fields) == 1 and fields[0].lstrip("+-").isdigit():
         return "mahimahi"
     number = next(numbered_lines(text))[0]
-    raise TraceFormatError(
-        f"{name}:{number}: found {first[:40]!r}; expected the start of {formats}"
+    raise TraceFormatError(f"{name}:{number}: {_what_else(lines, formats)}")
+
+
+def _what_else(lines: list[str], formats: str) -> str:
+    """What a text is that no format describes, and how to read it all the same."""
+    fields = [line.split() for line in lines]
+    widths = {len(each) for each in fields}
+    if all(is_number(field) for each in fields for field in each) and len(widths) == 1:
+        if widths == {1} or len(lines) == 1:
+            return (
+                "found single numbers without times; if they are rates, say of what unit and how "
+                "long each lasts: --columns rate=1:mbit,step=1s"
+            )
+        return (
+            f"found {widths.pop()} columns of numbers; say which is what: "
+            "--columns time=1:s,rate=2:mbit (or rate=2+3:mbit to add some up)"
+        )
+    return (
+        f"found {lines[0][:40]!r}; expected the start of {formats}; for another table say which "
+        "column is what: --columns time=1:s,rate=2:kbit"
     )
 
 
+def _of_json(text: str, first: str) -> str:
+    if first[0] == "[":
+        return "sabre"
+    head = text[:_LOOKED_AT_LETTERS]
+    return "genet" if all(f'"{key}"' in text for key in KEYS) and _OURS not in head else "json"
+
+
 def _of_commas(first: str) -> str:
-    fields = [field.strip(' "').lower() for field in first.split(",")]
+    headings = [field.strip(' "') for field in first.split(",")]
+    if layout := known_layout(headings):
+        return layout
+    fields = [heading.lower() for heading in headings]
     if "dl_bitrate" in fields:
         return "raca"
     if "bytes_sec" in fields or (len(fields) > 6 and DATE.fullmatch(fields[1])):
         return "fcc"
-    if "delivery_rate" in fields or (len(fields) > 13 and _is_number(fields[0])):
+    if "delivery_rate" in fields or (len(fields) > 13 and is_number(fields[0])):
         return "puffer"
     return "csv"
 
@@ -53,7 +86,7 @@ def _of_commas(first: str) -> str:
 def _is_oboe(lines: list[str]) -> bool:
     """Whether rates come in pairs, and periods touch or are too long and fast for s and Mbit/s."""
     rows = [line.split() for line in lines[: len(lines) // 2 * 2]]
-    if len(rows) < 2 or not all(len(row) == 2 and all(map(_is_number, row)) for row in rows):
+    if len(rows) < 2 or not all(len(row) == 2 and all(map(is_number, row)) for row in rows):
         return False
     times, rates = [float(row[0]) for row in rows], [float(row[1]) for row in rows]
     if rates[::2] != rates[1::2]:
@@ -61,11 +94,3 @@ def _is_oboe(lines: list[str]) -> bool:
     touching = len(rows) >= 4 and times[1:-1:2] == times[2::2]
     steps = sorted(end - begin for begin, end in zip(times[::2], times[1::2], strict=True))
     return touching or (steps[len(steps) // 2] >= 100 and max(rates) >= 30)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

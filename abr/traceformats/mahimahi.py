@@ -16,10 +16,12 @@ from abr.errors import TraceFormatError
 from abr.media import FloatArray
 from abr.trace import Trace
 from abr.traceformats.rows import Found, check_times
+from abr.traceformats.stamps import is_number
 
 _PACKET_BITS = 1500 * 8
 _MAX_PACKETS = 50_000_000
 _DIGITS = 15
+_AS_RATES = "--columns rate=1:mbit,step=1s"
 
 
 def read_mahimahi(text: str, name: str) -> list[Found]:
@@ -48,7 +50,10 @@ def _times(text: str, name: str) -> FloatArray:
     if not (whole.isdigit() and whole.isascii() and 0 not in widths and max(widths) <= _DIGITS):
         _raise_on_bad_line(lines, name)
     times = np.array(list(map(float, lines)), dtype=np.float64)
-    check_times(times, list(range(1, len(lines) + 1)), name, "ms")
+    try:
+        check_times(times, list(range(1, len(lines) + 1)), name, "ms")
+    except TraceFormatError as exc:
+        raise TraceFormatError(f"{exc} (if these are rates: {_AS_RATES})") from exc
     return times
 
 
@@ -57,6 +62,7 @@ def _raise_on_bad_line(lines: list[str], name: str) -> None:
         if not (line.isdigit() and line.isascii() and len(line) <= _DIGITS):
             raise TraceFormatError(
                 f"{name}:{number}: found {line[:40]!r}; expected a whole number of milliseconds"
+                + (f" (if these are rates: {_AS_RATES})" if "." in line and is_number(line) else "")
             )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from abr.errors import TraceFormatError
 from abr.media import FloatArray
 from abr.trace import Trace
+from abr.traceformats.columns import suggest_columns
 from abr.traceformats.rows import Found
 
 _FORMAT, _VERSION = "abrkit-trace", 1
@@ -24,7 +25,13 @@ _SABRE_MISSING = {"latency_ms": 0}
 
 def read_sabre(text: str, name: str) -> list[Found]:
     """Read a list of periods; a missing latency is 0."""
-    periods = _json(text, name, list)
+    periods = parse_json(text, name, list)
+    if periods and isinstance(periods[0], dict) and not set(_SABRE_KEYS) & set(periods[0]):
+        keys = list(map(str, periods[0]))
+        raise TraceFormatError(
+            f"{name}:1: found objects with {', '.join(keys)[:80]}; expected "
+            f"{', '.join(_SABRE_KEYS)}; for another list say which is what: {suggest_columns(keys)}"
+        )
     rows = []
     for index, period in enumerate(periods):
         try:
@@ -38,12 +45,16 @@ def read_sabre(text: str, name: str) -> list[Found]:
 
 def _sabre_row(period: object) -> tuple[float, float, float]:
     if not isinstance(period, dict):
-        raise TypeError(f"found {str(period)[:40]!r}; expected an object")
-    values = [_finite(period.get(key, _SABRE_MISSING.get(key)), key) for key in _SABRE_KEYS]
+        raise TypeError(
+            f"found {str(period)[:40]!r}; expected an object with {', '.join(_SABRE_KEYS)} (for "
+            "rates of equal length: --columns rate=1:mbit,step=1s)"
+        )
+    values = [finite(period.get(key, _SABRE_MISSING.get(key)), key) for key in _SABRE_KEYS]
     return values[0] / 1e3, values[1] * 1e3, values[2] / 1e3
 
 
-def _finite(value: object, key: str) -> float:
+def finite(value: object, key: str) -> float:
+    """A number of 0 or more; error messages call it ``key``."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{key} is {_shorten(value)}; expected a number")
     if not 0 <= value < _TOO_BIG:
@@ -72,7 +83,12 @@ def write_sabre(trace: Trace) -> str:
     return "[\n  " + ",\n  ".join(periods) + "\n]\n"
 
 
-def _json(text: str, name: str, kind: type) -> Any:
+def parse_json(text: str, name: str, kind: type) -> Any:
+    """Parse JSON of one kind.
+
+    Raises:
+        TraceFormatError: it is broken, or of another kind.
+    """
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as exc:
@@ -103,7 +119,9 @@ def read_json(text: str, name: str) -> list[Found]:
     Raises:
         TraceFormatError: the format or version is unknown, or the trace is not usable.
     """
-    held = _json(text, name, dict)
+    held = parse_json(text, name, dict)
+    if "format" not in held:
+        raise TraceFormatError(f"{name}:1: {_what_else(held)}")
     if held.get("format") != _FORMAT or held.get("version") != _VERSION:
         raise TraceFormatError(
             f"{name}:1: found format {_shorten(held.get('format'))} "
@@ -114,17 +132,35 @@ def read_json(text: str, name: str) -> list[Found]:
     for key in ("times_s", "capacity_bps", "rtt_s", "loss_ratio"):
         values = held.get(key)
         if values is not None or key not in ("rtt_s", "loss_ratio"):
-            columns[key] = _column(values, f"{name}: {key}")
+            columns[key] = list_of_numbers(values, f"{name}: {key}")
     return [Found(Trace(**columns, end=held.get("end", "loop"), name=name))]
 
 
-def _column(values: object, where: str) -> FloatArray:
+def _what_else(held: dict[str, Any]) -> str:
+    keys = ", ".join(map(str, held))[:80]
+    if "segment_sizes_bits" in held:
+        return "found a movie of Sabre's; expected a trace of a network"
+    lists = [str(key) for key, each in held.items() if isinstance(each, list)]
+    if not lists:
+        return f"found an object with {keys or 'nothing'}; expected a trace in JSON"
+    return (
+        f"found an object with {keys}; expected {_FORMAT!r}, or lists of timestamps and "
+        f"bandwidths; for other lists say which is what: {suggest_columns(lists)}"
+    )
+
+
+def list_of_numbers(values: object, where: str) -> FloatArray:
+    """The numbers of a JSON list, each 0 or more.
+
+    Raises:
+        TraceFormatError: it is no list, or holds something else.
+    """
     if not isinstance(values, list):
         raise TraceFormatError(f"{where} is {str(values)[:40]!r}; expected a list of numbers")
     numbers = []
     for index, value in enumerate(values):
         try:
-            numbers.append(_finite(value, f"{where}[{index}]"))
+            numbers.append(finite(value, f"{where}[{index}]"))
         except (TypeError, ValueError) as exc:
             raise TraceFormatError(str(exc)) from exc
     return np.array(numbers, dtype=np.float64)

@@ -18,11 +18,23 @@ from abr.media import FloatArray
 from abr.trace import Trace
 
 
+class Assumed(NamedTuple):
+    """Units that a file does not name, and how ``--columns`` would name others."""
+
+    time: str
+    rate: str
+    time_column: str = "1"
+    rate_column: str = "2"
+    applies: str = "until"
+
+
 class Found(NamedTuple):
     """A trace found by a reader, with the reader's notes."""
 
     trace: Trace
     notes: tuple[str, ...] = ()
+    assumed: Assumed | None = None
+    """None if the file names its units."""
 
 
 class Row(NamedTuple):
@@ -75,7 +87,12 @@ def plain_table(text: str, columns: int) -> FloatArray | None:
 
 
 def split_comma_rows(text: str, name: str) -> list[Row]:
-    """Split text into rows of stripped, comma-separated fields.
+    """Split text into rows of comma-separated fields; see ``split_separated_rows``."""
+    return split_separated_rows(text, name, ",")
+
+
+def split_separated_rows(text: str, name: str, separator: str) -> list[Row]:
+    """Split text into rows of stripped fields.
 
     Blank lines and ``#`` comments are skipped.
 
@@ -84,15 +101,16 @@ def split_comma_rows(text: str, name: str) -> list[Row]:
     """
     if '"' not in text:
         return [
-            Row(line, [field.strip() for field in row.split(",")])
+            Row(line, [field.strip() for field in row.split(separator)])
             for line, row in numbered_lines(text)
         ]
-    reader = csv.reader(text.splitlines())
+    reader = csv.reader(text.splitlines(), delimiter=separator)
     try:
         rows = [Row(reader.line_num, [field.strip() for field in fields]) for fields in reader]
     except csv.Error as exc:
         raise TraceFormatError(
-            f"{name}:{reader.line_num}: broken quotes ({exc}); expected comma-separated fields"
+            f"{name}:{reader.line_num}: broken quotes ({exc}); expected fields separated by "
+            f"{separator!r}"
         ) from exc
     return [row for row in rows if any(row.fields) and not row.fields[0].startswith("#")]
 

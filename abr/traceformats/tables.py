@@ -7,6 +7,8 @@ neither an outage nor capacity.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from abr.errors import TraceFormatError
@@ -31,7 +33,7 @@ def named_columns(
     """
     rows = split_comma_rows(text, name)
     line = rows[0].line if rows else 1
-    heads = [head.lower().split(" (")[0] for head in rows[0].fields] if rows else []
+    heads = [head.lower().partition("(")[0].strip() for head in rows[0].fields] if rows else []
     columns = {head: at for at, head in reversed(list(enumerate(heads)))}
     if rows and not any(want in columns for want in wanted) and unnamed is not None:
         columns = unnamed
@@ -84,14 +86,19 @@ def build_traces(
     left = len(groups) - len(good)
     if left:
         notes += (f"{left} of {len(groups)} {noun} left out: no capacity, or no length",)
-    names: dict[str, None] = {}
-    for key in good:
-        names[_make_unique(_slug(key), names)] = None
     found = [
         Found(_build_trace(name, key, *group))
-        for key, group in zip(names, good.values(), strict=True)
+        for key, group in zip(name_traces(good), good.values(), strict=True)
     ]
     return [Found(found[0].trace, notes), *found[1:]]
+
+
+def name_traces(keys: Iterable[str]) -> list[str]:
+    """Names for traces, no two alike, without characters that are special in paths or URLs."""
+    names: dict[str, None] = {}
+    for key in keys:
+        names[_make_unique(_slug(key), names)] = None
+    return list(names)
 
 
 def _build_trace(name: str, key: str, durations: FloatArray, rates: FloatArray) -> Trace:

@@ -52,4 +52,35 @@ SAMPLES: dict[str, bytes] = {
 1600000005500000000,Zz9,1,1000,500000
 1600000100000000000,aB+/c=,1,1000,125000
 """,
+    "genet": b"""{"timestamps": [2.0, 3.0, 5.0], "bandwidths": [9.0, 1.5, 0.5],
+ "link_rtt": 60, "buffer_thresh": 60000.0, "name": ""}
+""",
+    "lumos5g": b"""run_num,seq_num,nrStatus,Throughput,mobility_mode,trajectory_direction
+1,1,CONNECTED,100,walking,CW
+1,2,CONNECTED,300,walking,CW
+1,3,NOT,,walking,CW
+2,1,CONNECTED,50,driving,ACW
+2,2,CONNECTED,70,driving,ACW
+""",
+    "5gophers": b"""protocol,carrier,num_tcp_conn,run_num,seq_num,throughput_mbps
+TCP,A,8,1,0,1200.5
+TCP,A,8,1,1,1400.5
+TCP,B,8,1,0,40
+TCP,B,8,1,1,60
+""",
+    # 295 kbit in 1 s, 4000 kbit in 0.5 s.
+    "lumos": b"""connection_type,bitrate,chunk_size,app_throughput,delivery_time
+4g,300,295,295,1.0
+4g,300,4000,8000,0.5
+""",
+    "mtu": b"""Time,rsrp(dBm),Sent Bytes,RATE(MBit/s)
+Sat Aug 20 13:29:30 UTC 2022,-12,1000000,99
+Sat Aug 20 13:29:33 UTC 2022,-12,7000000,16
+Sat Aug 20 13:29:36 UTC 2022,-12,13000000,16
+""",
+    "starlink": b"""timestamp_start,timestamp_end,server,download,upload,download_mbps
+2024-01-11 10:06:39,2024-01-11 10:06:40,192.0.2.1,100000000,7000000,100
+2024-01-11 10:06:40,2024-01-11 10:06:41,192.0.2.1,60000000,7000000,60
+2024-01-11 10:08:00,2024-01-11 10:08:01,192.0.2.1,80000000,7000000,80
+""",
 }

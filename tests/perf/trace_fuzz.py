@@ -4,6 +4,9 @@ Whatever the bytes, reading ends in traces or in ``TraceFormatError`` on one lin
 begins with the file's name. Prints a row per format; exits 1 at anything else.
 
     .venv/bin/python -m tests.perf.trace_fuzz --count 100000
+
+Every fourth mutant is read as a table told by columns. What is read is looked at, too: no
+negative, infinite or absurd rate, and no time that decreases.
 """
 
 from __future__ import annotations
@@ -16,13 +19,20 @@ from collections.abc import Iterator
 import numpy as np
 
 from abr.errors import TraceFormatError
-from abr.traceformats import read_readings
+from abr.traceformats import Reading, read_readings
 from tests.fakes.traces import SAMPLES
 
 _WORDS = (
     b"0 1 9 -1 1e999 1e308 -0 nan inf NULL - , ; \t \n \r \r\n # \" ' [ ] { } : . _ "
     b"99999999999999999999 1e-320 0x10 1_000 \xff \x00 \xef\xbb\xbf \xe2\x80\xa8 true null"
 )
+COLUMNS = (
+    "time=1,rate=2:kbit", "time=1:ms,rate=2:mbit,applies=since", "rate=1:mbit,step=1s",
+    "duration=6:ms,bytes=5:B", "time=2:ms,bytes=5:B",
+    "time=timestamp,rate=dl_bitrate:kbit,run=state",
+    "time=time_s,rate=kbps,rtt=rtt_ms,loss=loss_pct", "time=1,end=2,rate=last:mbit",
+    "time=timestamps:s,rate=bandwidths:mbit", "duration=duration_ms:ms,rate=bandwidth_kbps",
+)  # fmt: skip
 PIECES = [*_WORDS.split(b" "), b" ", b"\n\n", b"\xd9\xa1", b"[" * 2000]
 
 
@@ -60,7 +70,9 @@ def tries(kind: str, count: int, seed: int) -> Iterator[tuple[bytes, str]]:
     for n in range(count):
         data = mutated(SAMPLES[kind], rng)
         try:
-            found = read_readings(data, name="f.x", format=kind if n % 2 else None)
+            columns = COLUMNS[n // 4 % len(COLUMNS)] if n % 4 == 0 else None
+            form = kind if n % 2 else None
+            found = read_readings(data, name="f.x", format=form, columns=columns)
         except TraceFormatError as exc:
             text = str(exc)
             fine = text.startswith("f.x") and "\n" not in text and len(text) < 600
@@ -68,8 +80,20 @@ def tries(kind: str, count: int, seed: int) -> Iterator[tuple[bytes, str]]:
         except Exception as exc:  # noqa: BLE001  # what must not happen is what is looked for
             yield data, f"{type(exc).__name__}: {exc}"
         else:
-            ok = all(r.trace.duration_s > 0 and r.trace.mean_bps > 0 for r in found)
-            yield data, "read" if ok and found else "no usable trace"
+            yield data, "read" if found and all(map(is_sane, found)) else "no usable trace"
+
+
+def is_sane(reading: Reading) -> bool:
+    """Whether a trace is one: times that grow, and rates of links that there are."""
+    trace = reading.trace
+    rates, steps_s = trace.capacity_bps, np.diff(trace.times_s)
+    return bool(
+        0 < trace.duration_s < np.inf
+        and trace.mean_bps > 0
+        and np.all((rates >= 0) & (rates <= 1e12))
+        and np.all(steps_s >= 0)
+        and (trace.rtt_s is None or np.all(np.isfinite(trace.rtt_s) & (trace.rtt_s >= 0)))
+    )
 
 
 def main() -> int:

@@ -101,10 +101,25 @@ def test_what_offers_nothing_is_left_out_and_counted() -> None:
     assert reading.remarks[0] == "2 of 3 sessions left out: no capacity, or no length"
 
 
-def test_oboe_gaps_between_pairs_are_outages() -> None:
+def test_oboe_gaps_between_downloads_are_interpolated() -> None:
     (reading,) = read_readings(SAMPLES["oboe"], name="x")
-    assert periods(reading.trace) == [(5, 1.5), (7, 0.8), (9, 0), (11, 1.2)]
-    assert reading.remarks == ("times start at 1000 ms, which becomes 0",)
+    found = [(float(end), round(rate, 6)) for end, rate in periods(reading.trace)]
+    assert found == [(5, 1.5), (7, 0.8), (8, 0.9), (9, 1.1), (11, 1.2)]
+    assert reading.remarks == (
+        "times start at 1000 ms, which becomes 0",
+        "gaps between downloads: 1, 2.0 s in all, interpolated",
+    )
+
+
+def test_a_gap_of_oboe_offers_the_bits_under_the_line_between_its_rates() -> None:
+    """However long it is, and however many gaps follow one another."""
+    text = b"7 4000\n320 4000\n408 2000\n408 2000\n3908 1000\n4000 1000\n304000 9\n305000 9\n"
+    trace = read_trace(text, name="x", format="oboe")
+    bits = 0.313 * 4e6 + 0.088 * 3e6 + 3.5 * 1.5e6 + 0.092 * 1e6 + 300 * 0.5045e6 + 9e3
+    assert trace.bits_by(trace.duration_s) == pytest.approx(bits, rel=1e-12)
+    assert trace.duration_s == pytest.approx(304.993)
+    assert float(trace.capacity_bps.min()) >= 9e3
+    assert len(trace.capacity_bps) < 120  # no millions of steps, whatever the gap
 
 
 def test_csv_columns_have_names_and_units() -> None:
@@ -202,11 +217,17 @@ def test_bytes_under_a_label_of_bits_are_doubted_not_mended(
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
-        (b"0 900.5\n1 1200.25\n2 880\n", "kbit/s read as Mbit/s"),
-        (b"0 9000\n1 12000\n2 8000\n", "kbit/s read as Mbit/s"),
-        (b"0 3\n1000 3.5\n2000 4\n", "milliseconds read as seconds"),
+        (
+            b"0 900.5\n1 1200.25\n2 880\n",
+            "if it is kbit/s: --columns time=1:s,rate=2:kbit,applies=since",
+        ),
+        (b"0 9000\n1 12000\n2 8000\n", "if it is kbit/s: --columns"),
+        (
+            b"0 3\n1000 3.5\n2000 4\n",
+            "if these are ms: --columns time=1:ms,rate=2:mbit,applies=since",
+        ),
         (b"180 3\n181 3.5\n", "times start at 180 s, which becomes 0"),
-        (b"0 0.001\n1 0.002\n", "Mbit/s read as kbit/s"),
+        (b"0 0.001\n1 0.002\n", "hardly enough for any video"),
     ],
 )
 def test_units_that_do_not_fit_are_doubted(rows: bytes, says: str) -> None:
@@ -215,5 +236,7 @@ def test_units_that_do_not_fit_are_doubted(rows: bytes, says: str) -> None:
     assert says in reading.remarks[0]
 
 
-def test_whole_rates_of_5g_are_not_doubted() -> None:
-    assert read_readings(b"0 310\n1 890\n2 1422\n", name="x")[0].remarks == ()
+def test_rates_of_5g_are_said_to_be_plausible_and_what_else_they_may_be() -> None:
+    """Whole numbers are no evidence: tables in kbit/s hold them, too."""
+    (doubt,) = read_readings(b"0 310\n1 890\n2 1422\n", name="x")[0].remarks
+    assert "plausible for 5G or fibre; if it is kbit/s: --columns" in doubt

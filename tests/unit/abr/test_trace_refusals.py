@@ -11,30 +11,44 @@ NOTHING = (
     "t.x: offers 0 bits in all, an outage from end to end; expected some capacity, "
     "as nothing can be played over a link that never delivers"
 )
+AS_RATES = "(if these are rates: --columns rate=1:mbit,step=1s)"
 NEED = "expected a finite number of 0 or more"
 COLUMN = (
     "expected a name with its unit, such as "
-    "time_s, capacity_kbps, bandwidth (Mbit/s), rtt_ms, loss_pct"
+    "time_s, capacity_kbps, bandwidth (Mbit/s), rtt_ms, loss_pct; or say which column is what: "
 )
 SIX = "expected 6, unix time, ms, latitude, longitude, bytes, ms since the previous row"
 ANY = ", ".join(FORMATS)
 DEAD = "offers any capacity over any time; nothing can be played over a link that never delivers"
 TWICE = "at the end of a period that began with"
-NAMED = "expected names with units, such as time_s,capacity_kbps,rtt_ms,loss_pct"
+UNTOLD = "--columns time=TIME,rate=RATE:UNIT"
+TIMED = "--columns time=time_s,rate=RATE:UNIT"
+NAMED = (
+    "expected names with units, such as time_s,capacity_kbps,rtt_ms,loss_pct; or say which column "
+    f"is what: {TIMED}"
+)
 RACA = b"Timestamp,DL_bitrate,State\n"
 FCC = b"unit_id,dtime,target,bytes_sec\n"
 PUFFER = b"time (ns GMT),session_id,delivery_rate\n"
 OURS = b'{"format":"abrkit-trace","version":1,"times_s":'
 
 BAD: list[tuple[str | None, bytes, str]] = [
-    ("mahimahi", b"5\n3\n", "t.x:2: time 3 ms comes after 5 ms; times must not decrease"),
+    (
+        "mahimahi",
+        b"5\n3\n",
+        f"t.x:2: time 3 ms comes after 5 ms; times must not decrease {AS_RATES}",
+    ),
     ("mahimahi", b"5\n\n7\n", "t.x:2: found ''; expected a whole number of milliseconds"),
     (
         "mahimahi",
         b"0\n0\n",
         "t.x:2: the last time is 0 ms; expected the length of the loop, 1 ms or more",
     ),
-    ("mahimahi", b"5\n6.5\n", "t.x:2: found '6.5'; expected a whole number of milliseconds"),
+    (
+        "mahimahi",
+        b"5\n6.5\n",
+        f"t.x:2: found '6.5'; expected a whole number of milliseconds {AS_RATES}",
+    ),
     ("mahimahi", b"-5\n6\n", "t.x:1: found '-5'; expected a whole number of milliseconds"),
     (
         "mahimahi",
@@ -60,14 +74,21 @@ BAD: list[tuple[str | None, bytes, str]] = [
     (
         "csv",
         b"0,1,2,3,4\n",
-        "t.x:1: found 5 columns; expected t_s,kbps,rtt_ms,loss_pct in every row",
+        (
+            "t.x:1: found 5 columns without headings; expected t_s,kbps,rtt_ms,loss_pct, the "
+            "last two "
+            "optional; or say which column is what: --columns time=1:s,rate=2:kbit"
+        ),
     ),
-    ("csv", b"t_s,speed\n0,1\n", f"t.x:1: found column 'speed'; {COLUMN}"),
-    ("csv", b"t_s,mbit\n", f"t.x:1: found column 'mbit'; {COLUMN}"),
+    ("csv", b"t_s,speed\n0,1\n", f"t.x:1: found column 'speed'; {COLUMN}{UNTOLD}"),
+    ("csv", b"time_s,lumen\n", f"t.x:1: found column 'lumen'; {COLUMN}{TIMED}"),
     (
         "csv",
         b"t_s,t_ms,kbps\n0,1,2\n",
-        "t.x:1: found a second column of time, 't_ms'; expected one of each",
+        (
+            "t.x:1: found a second column of time, 't_ms'; expected one of each; "
+            "--columns time=TIME,rate=kbps picks one"
+        ),
     ),
     ("csv", b"time_s,rtt_ms\n0,1\n", f"t.x:1: found no column of rate in 'time_s,rtt_ms'; {NAMED}"),
     (
@@ -82,9 +103,25 @@ BAD: list[tuple[str | None, bytes, str]] = [
         "t.x:2: found loss '101'; expected a finite number from 0 to 100",
     ),
     ("csv", b"t_s,kbps,rtt_ms\n0,5,\n1,5,3\n", f"t.x:2: found round-trip time ''; {NEED}"),
-    ("csv", b'"0,5\n1', f"t.x:2: found column '0,51'; {COLUMN}"),
+    ("csv", b'"0,5\n1', f"t.x:2: found column '0,51'; {COLUMN}{UNTOLD}"),
     ("sabre", b"[]", "t.x:1: found no periods; expected at least one"),
-    ("sabre", b"[1]", "t.x:1: found '1'; expected an object"),
+    (
+        "sabre",
+        b"[1]",
+        (
+            "t.x:1: found '1'; expected an object with duration_ms, bandwidth_kbps, "
+            "latency_ms (for "
+            "rates of equal length: --columns rate=1:mbit,step=1s)"
+        ),
+    ),
+    (
+        "sabre",
+        b'[{"time": 1, "speed_kbps": 3}]',
+        (
+            "t.x:1: found objects with time, speed_kbps; expected duration_ms, bandwidth_kbps, "
+            "latency_ms; for another list say which is what: --columns time=time,rate=speed_kbps"
+        ),
+    ),
     (
         "sabre",
         b'[{"duration_ms":1,\n"bandwidth_kbps":',
@@ -100,7 +137,22 @@ BAD: list[tuple[str | None, bytes, str]] = [
     (
         "json",
         b'{"a":1}',
-        "t.x:1: found format None version None; expected 'abrkit-trace' version 1",
+        "t.x:1: found an object with a; expected a trace in JSON",
+    ),
+    (
+        "json",
+        b'{"segment_duration_ms": 3000, "segment_sizes_bits": [[1]]}',
+        "t.x:1: found a movie of Sabre's; expected a trace of a network",
+    ),
+    (
+        "json",
+        b'{"stamps": [0, 1], "bandwidth_mbps": [1, 2]}',
+        (
+            "t.x:1: found an object with stamps, bandwidth_mbps; expected 'abrkit-trace', or "
+            "lists of "
+            "timestamps and bandwidths; for other lists say which is what: "
+            "--columns time=stamps,rate=bandwidth_mbps"
+        ),
     ),
     (
         "json",
@@ -208,7 +260,90 @@ BAD: list[tuple[str | None, bytes, str]] = [
     (None, b"", f"t.x: the file is empty; expected a trace in one of {ANY}"),
     (None, b"\n \n", f"t.x: the file is empty; expected a trace in one of {ANY}"),
     (None, b"\xff\xfe\x00", f"t.x: byte 0 is not text; expected a trace in one of {ANY}"),
-    (None, b"These are notes\n", f"t.x:1: found 'These are notes'; expected the start of {ANY}"),
+    (
+        None,
+        b"These are notes\n",
+        (
+            f"t.x:1: found 'These are notes'; expected the start of {ANY}; for another table "
+            f"say which "
+            "column is what: --columns time=1:s,rate=2:kbit"
+        ),
+    ),
+    (None, b"\x80\x04\x95", "t.x: a Python pickle; expected a trace as text"),
+    (
+        None,
+        b"\x93NUMPY\x01\x00",
+        "t.x: a NumPy array; write its values as text, one in each line; expected a trace as text",
+    ),
+    (
+        "cooked",
+        b"0 1\n1 2e6\n",
+        (
+            "t.x: offers 2e+12 bit/s at its peak; expected at most 1e+12 bit/s (in another unit? "
+            "--columns time=1:s,rate=2:kbit names units)"
+        ),
+    ),
+    (
+        "genet",
+        b'{"timestamps": [0], "bandwidths": [1]}',
+        "t.x: found 1 timestamps and 1 bandwidths; expected as many of both, two or more",
+    ),
+    (
+        "genet",
+        b'{"timestamps": [1, 0], "bandwidths": [1, 2]}',
+        "t.x: time 0 s comes after 1 s; times must not decrease",
+    ),
+    (
+        "genet",
+        b'{"timestamps": [0, 1], "bandwidths": [1, 2], "loss": -1}',
+        f"t.x: loss is -1; {NEED}",
+    ),
+    (
+        "lumos5g",
+        b"run_num,seq_num,Throughput\n1,1,fast\n1,2,3\n",
+        f"t.x:2: found rate 'fast'; {NEED}",
+    ),
+    (
+        "lumos5g",
+        b"run_num,seq_num,Throughput\n1,1,0\n1,2,0\n",
+        (
+            "t.x: none of 1 runs offers any capacity over any time; nothing can be played "
+            "over a link "
+            "that never delivers"
+        ),
+    ),
+    (
+        "5gophers",
+        b"seq_num,speed\n0,1\n",
+        (
+            "t.x:1: found no column 'throughput_mbps' in 'seq_num, speed'; expected one of "
+            "them, or a "
+            "number from 1 to 2"
+        ),
+    ),
+    (
+        "lumos",
+        b"app_throughput,delivery_time\n100\n",
+        "t.x:2: found 1 columns; expected 2 or more",
+    ),
+    (
+        "mtu",
+        b"Time,Sent Bytes,RATE(MBit/s)\nnoon,1,2\n",
+        "t.x:2: found time 'noon'; expected a date like the first, or a number",
+    ),
+    (
+        "mtu",
+        b"Time,Sent Bytes,RATE(MBit/s)\n10:00:03,1,2\n10:00:01,1,2\n",
+        (
+            "t.x:3: time 10:00:01 comes after 10:00:03; times must not decrease (if this begins "
+            "another recording, run=COLUMN tells them apart)"
+        ),
+    ),
+    (
+        "starlink",
+        b"timestamp_start,timestamp_end,download_mbps\n5,4,2\n",
+        "t.x:2: found end '4' before the time '5'; expected it after",
+    ),
 ]
 
 

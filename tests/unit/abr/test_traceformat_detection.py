@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+import re
+
 import pytest
 
 from abr.errors import TraceFormatError
 from abr.traceformats.detect import detect
-from abr.traceformats.units import find_unit_doubts
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,12 @@ from abr.traceformats.units import find_unit_doubts
         ("unit_id,dtime,bytes_sec\n", "fcc"),
         ("time,delivery_rate\n", "puffer"),
         ("time_s,mbps\n", "csv"),
+        ('{"timestamps": [0, 1], "bandwidths": [1, 2]}', "genet"),
+        ("run_num,seq_num,Throughput\n", "lumos5g"),
+        ("protocol,seq_num,throughput_mbps\n", "5gophers"),
+        ("bitrate,chunk_size(KB),app_throughput(kbps),delivery_time(s)\n", "lumos"),
+        ("Time,rsrp(dBm),Sent Bytes,RATE(MBit/s)\n", "mtu"),
+        ("timestamp_start_dl,timestamp_end_dl,download(Mbit/s)\n", "starlink"),
     ],
 )
 def test_a_format_is_told_by_its_first_lines(text: str, name: str) -> None:
@@ -36,34 +42,22 @@ def test_two_columns_of_a_cooked_trace_may_repeat_a_rate() -> None:
     assert detect("0 3\n1 3\n2 4\n3 4\n", "x", "any") == "cooked"
 
 
+@pytest.mark.parametrize(
+    ("text", "option"),
+    [
+        ("1.5\n2.5\n1.0\n", "--columns rate=1:mbit,step=1s"),
+        ("1.5 2.5 1.0 4 5\n", "--columns rate=1:mbit,step=1s"),
+        ("0 1 2\n1 2 3\n", "--columns time=1:s,rate=2:mbit"),
+        ("time rate\n0 1\n", "--columns time=1:s,rate=2:kbit"),
+    ],
+)
+def test_numbers_of_another_kind_are_told_how_to_be_read(text: str, option: str) -> None:
+    with pytest.raises(TraceFormatError, match=re.escape(option)):
+        detect(text, "net.txt", "csv")
+
+
 def test_what_is_unknown_is_shown_with_its_line() -> None:
     with pytest.raises(TraceFormatError, match=r"net.txt:2: found 'hello there you'"):
         detect("\nhello there you", "net.txt", "csv")
     with pytest.raises(TraceFormatError, match="empty"):
         detect(" \n", "net.txt", "csv")
-
-
-def uneven_times(count: int) -> np.ndarray:
-    return np.cumsum(np.random.default_rng(0).uniform(0.5, 1.5, count))
-
-
-def test_whole_bytes_at_uneven_times_raise_a_doubt() -> None:
-    """Odd numbers of bytes per second, divided by a million."""
-    rates = (np.arange(40) * 2 + 100_001) / 1e6
-    (doubt,) = find_unit_doubts(uneven_times(40), rates)
-    assert "8 times too low" in doubt
-    assert find_unit_doubts(uneven_times(40), rates * 8) == ()
-    assert find_unit_doubts(np.arange(40.0), rates) == ()
-
-
-def test_rates_beyond_radio_links_raise_a_doubt() -> None:
-    steady = np.arange(4.0)
-    (doubt,) = find_unit_doubts(steady, np.full(4, 3000.0))
-    assert "1000 times too high" in doubt
-    assert find_unit_doubts(steady, np.full(4, 300.5)) != ()
-    assert find_unit_doubts(steady, np.full(4, 300.0)) == ()  # 5G logs hold whole Mbit/s
-
-
-def test_steps_of_minutes_raise_a_doubt() -> None:
-    (doubt,) = find_unit_doubts(np.array([0.0, 1000.0, 2000.0]), np.ones(3))
-    assert "1000 s apart" in doubt

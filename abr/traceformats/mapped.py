@@ -1,0 +1,317 @@
+"""Read any table, told which of its columns are times and rates; see ``columns``.
+
+A value that is missing (empty, ``-``, ``NaN``, ``NULL``) says nothing about the link: its row
+is dropped and counted, and the rate before it holds. A last row with only a time marks the end.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from abr.errors import TraceFormatError
+from abr.media import FloatArray
+from abr.trace import Trace
+from abr.traceformats.anytable import Table, split_table
+from abr.traceformats.columns import Columns, Place
+from abr.traceformats.quantities import (
+    rate_scale,
+    share_scale,
+    size_scale,
+    time_scale,
+    unit_of_heading,
+)
+from abr.traceformats.rows import Found, Row, parse_numbers
+from abr.traceformats.stamps import is_stamp, parse_stamps
+from abr.traceformats.tables import name_traces
+
+_MISSING = frozenset({"", "-", "nan", "null", "none", "n/a", r"\n"})
+_UNITS = {
+    "rate": (rate_scale, "kbit"),
+    "bytes": (size_scale, "B"),
+    "rtt": (time_scale, "ms"),
+    "loss": (share_scale, "pct"),
+    "duration": (time_scale, "s"),
+}
+_LONG_GAP_S, _LONG_GAPS = 10.0, 20.0
+
+
+class _Spot(NamedTuple):
+    at: tuple[int, ...]
+    unit: str
+    scale: float
+
+
+class _Periods(NamedTuple):
+    """Bounds of periods, which of the rows' values they take, and notes."""
+
+    bounds_s: FloatArray
+    keep: slice = slice(None)
+    notes: tuple[str, ...] = ()
+
+
+def read_mapped(text: str, name: str, columns: Columns) -> list[Found]:
+    """Read the traces of a table; each is called by its run, if there are several.
+
+    Raises:
+        TraceFormatError: there is no such column, or a field is no number; with its line.
+    """
+    rows, spots = _resolve(split_table(text, name), columns, name)
+    rows, end, dropped = _complete(rows, spots, columns)
+    if not rows:
+        raise TraceFormatError(f"{name}: no row has a value for {columns}; expected measurements")
+    groups = _groups(rows, spots, columns, name)
+    names = name_traces(groups) if columns.run else [name]
+    found = []
+    for called, group in zip(names, groups.values(), strict=True):
+        last = end if group[-1] is rows[-1] else None
+        found += _read_group(group, last, spots, columns, name, called)
+    if not found:
+        raise TraceFormatError(
+            f"{name}: none of {len(groups)} runs offers any capacity over any time; nothing can be "
+            "played over a link that never delivers"
+        )
+    notes = [f"{dropped} rows without a value, left out"] if dropped else []
+    left = len(groups) - len(found)
+    notes += [f"{left} of {len(groups)} runs left out: no capacity, or no length"] if left else []
+    return [found[0]._replace(notes=(*notes, *found[0].notes)), *found[1:]]
+
+
+def _resolve(table: Table, columns: Columns, name: str) -> tuple[list[Row], dict[str, _Spot]]:
+    rows, headings = table
+    if headings is None and len(rows) == 1 and _is_row_of_numbers(rows[0], columns):
+        rows = [Row(rows[0].line, [field]) for field in rows[0].fields]
+    first = rows[0].fields if rows else []
+    every = [column for place in columns.places.values() for column in place.columns]
+    if headings is None and rows and _has_headings(first, columns, every):
+        headings, rows = first, rows[1:]
+    where = f"{name}:{table.rows[0].line if table.rows else 1}"
+    names = headings if headings is not None else [str(k + 1) for k in range(len(first))]
+    spots = {key: _spot(key, place, names, where) for key, place in columns.places.items()}
+    need = 1 + max(at for spot in spots.values() for at in spot.at)
+    for row in rows:
+        if len(row.fields) < need:
+            raise TraceFormatError(
+                f"{name}:{row.line}: found {len(row.fields)} columns; expected {need} or more"
+            )
+    return rows, spots
+
+
+def _is_row_of_numbers(row: Row, columns: Columns) -> bool:
+    only = {column for place in columns.places.values() for column in place.columns}
+    return only == {"1"} and len(row.fields) > 1
+
+
+def _has_headings(first: list[str], columns: Columns, every: list[str]) -> bool:
+    if not all(column.isdecimal() for column in every):
+        return True
+    at = [int(column) - 1 for column in every if 0 < int(column) <= len(first)]
+    return any(not is_stamp(first[k]) and not _is_missing(first[k]) for k in at) or not at
+
+
+def _spot(key: str, place: Place, names: list[str], where: str) -> _Spot:
+    at = tuple(_find(column, names, where) for column in place.columns)
+    if key in ("time", "end", "run"):
+        unit = place.unit or unit_of_heading(names[at[0]], time_scale)
+        return _Spot(at, unit, 1.0)
+    scale_of, example = _UNITS[key]
+    units = {place.unit or unit_of_heading(names[k], scale_of) for k in at}
+    unit = units.pop()
+    if key == "duration" and not unit:
+        unit = "s"
+    scale = scale_of(unit)
+    if units or scale is None:
+        raise TraceFormatError(
+            f"{where}: nothing tells the unit of {key} in {names[at[0]][:40]!r}; expected it after "
+            f"a colon, such as {key}={'+'.join(place.columns)}:{example}"
+        )
+    return _Spot(at, unit, scale)
+
+
+def _find(column: str, names: list[str], where: str) -> int:
+    if column in names and not (column.isdecimal() and names == _numbers(len(names))):
+        return names.index(column)
+    if column.isdecimal() and 0 < int(column) <= len(names):
+        return int(column) - 1
+    for same in (str.lower, _bare):
+        matches = [k for k, each in enumerate(names) if same(each) == same(column)]
+        if len(matches) == 1:
+            return matches[0]
+    shown = ", ".join(names)
+    raise TraceFormatError(
+        f"{where}: found no column {column[:40]!r} in {shown[:120]!r}; expected one of them, or "
+        f"a number from 1 to {len(names)}"
+    )
+
+
+def _numbers(count: int) -> list[str]:
+    return [str(k + 1) for k in range(count)]
+
+
+def _bare(heading: str) -> str:
+    return heading.partition("(")[0].strip(" _").lower()
+
+
+def _is_missing(cell: str) -> bool:
+    return cell.lower() in _MISSING
+
+
+def _complete(
+    rows: list[Row], spots: dict[str, _Spot], columns: Columns
+) -> tuple[list[Row], Row | None, int]:
+    """Rows with all values, a last row that has only a time, and how many others were dropped."""
+    needed = [at for key, spot in spots.items() if key != "run" for at in spot.at]
+    kept = [row for row in rows if not any(_is_missing(row.fields[at]) for at in needed)]
+    last = rows[-1] if rows else None
+    is_end = (
+        last is not None
+        and (not kept or kept[-1] is not last)
+        and columns.time is not None
+        and columns.end is None
+        and columns.applies == "until"
+        and not _is_missing(last.fields[spots["time"].at[0]])
+    )
+    return kept, last if is_end else None, len(rows) - len(kept) - is_end
+
+
+def _groups(
+    rows: list[Row], spots: dict[str, _Spot], columns: Columns, name: str
+) -> dict[str, list[Row]]:
+    """Rows by run; where times start again within a run, another one begins."""
+    if columns.run is None:
+        return {name: rows}
+    runs: dict[str, list[Row]] = {}
+    for row in rows:
+        runs.setdefault("_".join(row.fields[at] for at in spots["run"].at), []).append(row)
+    if columns.time is None:
+        return runs
+    groups: dict[str, list[Row]] = {}
+    for key, run in runs.items():
+        times = parse_stamps(run, spots["time"].at[0], name, spots["time"].unit)
+        cuts = [0, *(np.flatnonzero(np.diff(times) < 0) + 1).tolist(), len(run)]
+        for number, (begin, end) in enumerate(pairwise(cuts), 1):
+            groups[key if number == 1 else f"{key}-{number}"] = run[begin:end]
+    return groups
+
+
+def _read_group(
+    rows: list[Row],
+    end: Row | None,
+    spots: dict[str, _Spot],
+    columns: Columns,
+    name: str,
+    called: str,
+) -> list[Found]:
+    """The trace of one run; none if it is one of several and has no capacity or no length."""
+    values = {
+        key: _values(rows, spots[key], key, name)
+        for key in ("rate", "bytes", "rtt", "loss", "duration")
+        if key in spots
+    }
+    if columns.time is None:
+        lengths = values.get("duration", np.full(len(rows), columns.step_s or 0.0))
+        bounds, keep, notes = _Periods(_add_up(lengths))
+    elif columns.end is not None:
+        bounds, keep, notes = _measured(rows, spots, name)
+    else:
+        bounds, keep, notes = _between(rows, end, spots, columns, name)
+    if len(bounds) < 2 or bounds[-1] <= 0:
+        if columns.run is not None:
+            return []
+        raise TraceFormatError(
+            f"{name}:{rows[0].line}: found {len(rows)} row{'s' * (len(rows) > 1)} of no length; "
+            "expected two or more, with times that grow"
+        )
+    rates = values["rate"][keep] if "rate" in values else None
+    if rates is None:
+        bounds, rates = _spread(bounds, values["bytes"][keep], rows, name)
+    if columns.run is not None and not float(rates @ np.diff(bounds)) > 0:
+        return []
+    rtt, loss = values.get("rtt"), values.get("loss")
+    trace = Trace(
+        times_s=bounds,
+        capacity_bps=rates,
+        rtt_s=None if rtt is None else rtt[keep],
+        loss_ratio=None if loss is None else loss[keep],
+        name=called,
+    )
+    return [Found(trace, notes)]
+
+
+def _values(rows: list[Row], spot: _Spot, key: str, name: str) -> FloatArray:
+    most = 1 / spot.scale if key == "loss" else np.inf
+    parts = [parse_numbers(rows, at, name, key, most=most) for at in spot.at]
+    return np.asarray(np.sum(parts, axis=0) * spot.scale)
+
+
+def _add_up(lengths: FloatArray) -> FloatArray:
+    return np.concatenate([[0.0], np.cumsum(lengths)])
+
+
+def _times(rows: list[Row], spot: _Spot, name: str) -> FloatArray:
+    times = parse_stamps(rows, spot.at[0], name, spot.unit)
+    for k in np.flatnonzero(np.diff(times) < 0)[:1]:
+        before, after = (rows[n].fields[spot.at[0]][:40] for n in (k, k + 1))
+        raise TraceFormatError(
+            f"{name}:{rows[k + 1].line}: time {after} comes after {before}; times must not "
+            "decrease (if this begins another recording, run=COLUMN tells them apart)"
+        )
+    return times
+
+
+def _between(
+    rows: list[Row], end: Row | None, spots: dict[str, _Spot], columns: Columns, name: str
+) -> _Periods:
+    """Bounds of periods from row to row, which of the values they take, and notes."""
+    times = _times([*rows, end] if end else rows, spots["time"], name)
+    keep, steps = slice(None), np.diff(times)
+    if columns.applies == "since" or columns.bytes is not None:
+        keep = slice(1, None)
+    elif end is None and len(times) > 1:
+        times = np.append(times, 2 * times[-1] - times[-2])
+    usual = float(np.median(steps)) if len(steps) else 0.0
+    limit_s = max(_LONG_GAP_S, _LONG_GAPS * usual)
+    long = steps[steps > limit_s]
+    note = (
+        f"rows more than {limit_s:.6g} s apart: {len(long)}, {float(long.sum()):.0f} s in all, "
+        "over which one rate is held"
+    )
+    return _Periods(times - times[0], keep, (note,) if len(long) else ())
+
+
+def _measured(rows: list[Row], spots: dict[str, _Spot], name: str) -> _Periods:
+    """Bounds of periods from each row's time to its end; what lies between them is left out."""
+    unit, begin_at, end_at = spots["time"].unit, spots["time"].at[0], spots["end"].at[0]
+    _times(rows, spots["time"], name)
+    both = [Row(row.line, [row.fields[at]]) for row in rows for at in (begin_at, end_at)]
+    stamps = parse_stamps(both, 0, name, unit)
+    begins, ends = stamps[::2], stamps[1::2]
+    for k in np.flatnonzero(ends < begins)[:1]:
+        raise TraceFormatError(
+            f"{name}:{rows[k].line}: found end {rows[k].fields[end_at][:40]!r} before the time "
+            f"{rows[k].fields[begin_at][:40]!r}; expected it after"
+        )
+    until = np.append(np.minimum(ends[:-1], np.maximum(begins[1:], begins[:-1])), ends[-1])
+    silent = begins[1:] - ends[:-1]
+    gaps = silent[silent > 0]
+    note = f"times between measurements: {len(gaps)}, {float(gaps.sum()):.0f} s in all, left out"
+    return _Periods(_add_up(until - begins), slice(None), (note,) if len(gaps) else ())
+
+
+def _spread(
+    bounds: FloatArray, bits: FloatArray, rows: list[Row], name: str
+) -> tuple[FloatArray, FloatArray]:
+    """Rates of bits that arrived by each bound; those of equal times are added up."""
+    times, at = np.unique(bounds[1:], return_inverse=True)
+    added = np.bincount(at, weights=bits)
+    if times[0] <= bounds[0]:
+        if added[0] > 0:
+            raise TraceFormatError(
+                f"{name}:{rows[0].line}: found bytes that arrived in no time; expected a time or a "
+                "duration above 0"
+            )
+        times, added = times[1:], added[1:]
+    steps = np.diff(np.concatenate([bounds[:1], times]))
+    return np.concatenate([bounds[:1], times]), added / steps

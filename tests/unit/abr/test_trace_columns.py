@@ -1,0 +1,152 @@
+"""Tables of any form, read as told by columns and units."""
+
+from __future__ import annotations
+
+import pytest
+
+from abr.errors import ConfigError, TraceFormatError
+from abr.trace import Trace
+from abr.traceformats import read_readings, read_trace
+from abr.traceformats.columns import parse_columns, suggest_columns
+
+
+def periods(trace: Trace) -> list[tuple[float, float]]:
+    ends, rates = trace.times_s[1:].tolist(), (trace.capacity_bps / 1e3).tolist()
+    return [(round(end, 9), round(rate, 6)) for end, rate in zip(ends, rates, strict=True)]
+
+
+STEPS = [(1, 800), (3, 400), (5, 1200)]
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("time,rate\n0,800\n1,400\n3,1200\n5,\n", "time=time:s,rate=rate:kbit"),
+        ("time;rate\n0;800\n1000;400\n3000;1200\n5000;\n", "time=1:ms,rate=2:kbit"),
+        ("t\tmbps\n10\t0.8\n11\t0.4\n13\t1.2\n15\t-\n", "time=t,rate=mbps"),
+        ("0 100\n1 50\n3 150\n", "time=1,rate=2:kB/s"),
+        ("x 0 800000\nx 1 400000\nx 3 1200000\n", "time=2:s,rate=3:bps"),
+        ('{"t": 0, "r": 0.8}\n{"t": 1, "r": 0.4}\n{"t": 3, "r": 1.2}\n', "time=t:s,rate=r:mbit"),
+        ('[{"t": 0, "r": 0.8}, {"t": 1, "r": 0.4}, {"t": 3, "r": 1.2}]', "time=t:s,rate=r:mbit"),
+        ('{"a": 7, "t": [0, 1, 3], "r": [0.8, 0.4, 1.2]}', "time=t:s,rate=r:mbit"),
+        ('{"rows": [{"t": 0, "r": 800}, {"t": 1, "r": 400}, {"t": 3, "r": 1200}]}',
+         "time=t:s,rate=r:kbit"),
+        ("[[0, 800], [1, 400], [3, 1200]]", "time=1:s,rate=2:kbit"),
+        ("len,rate\n1,800\n2,400\n2,1200\n", "duration=len:s,rate=rate:kbit"),
+        ("at,bytes\n0,9\n1,100000\n3,100000\n5,300000\n", "time=at:s,bytes=bytes:B"),
+        ("ms,kB\n1000,100\n2000,100\n2000,300\n", "duration=ms:ms,bytes=kB"),
+        ("t,r\n0,9\n1,800\n3,400\n5,1200\n", "time=t:s,rate=r:kbit,applies=since"),
+        ("a,b,t\n300,500,0\n100,300,1\n1000,200,3\n", "time=t:s,rate=a+b:kbit"),
+        ("day,rate\n2024-01-11 10:00:00,800\n2024-01-11 10:00:01,400\n2024-01-11 10:00:03,1200\n",
+         "time=day,rate=rate:kbit"),
+        ("at,rate\n10:00:00,800\n10:00:01,400\n10:00:03,1200\n", "time=at:date,rate=rate:kbit"),
+        ('"time, s","rate, kbit/s"\n0,800\n1,400\n3,1200\n', "time=1:s,rate=2:kbit"),
+        ("# made by hand\n0 800\n\n1 400\n3 1200\n", "time=1:s,rate=2:kbit"),
+        ("from,to,rate\n0,1,800\n9,11,400\n11,13,1200\n", "time=from:s,end=to,rate=rate:kbit"),
+    ],
+)  # fmt: skip
+def test_a_table_of_any_form_is_read_as_told(text: str, columns: str) -> None:
+    trace = read_trace(text.encode(), name="dir/x.any", columns=columns)
+    assert periods(trace) == STEPS
+    assert trace.name == "x.any"
+
+
+def test_a_mapping_says_the_same_as_a_text() -> None:
+    given = {"time": "1:ms", "rate": 2, "applies": "since"}
+    assert parse_columns(given) == parse_columns("time=1:ms, rate=2, applies=since")
+    assert str(parse_columns("rate=a+b:kbit,step=500ms")) == "rate=a+b:kbit,step=0.5s"
+
+
+def test_rates_of_equal_length_are_a_column_or_a_line_of_numbers() -> None:
+    for text in ("800\n400\n1200\n", "800 400 1200\n", "800,400,1200\n", "[800, 400, 1200]"):
+        trace = read_trace(text.encode(), name="x", columns="rate=1:kbit,step=500ms")
+        assert periods(trace) == [(0.5, 800), (1, 400), (1.5, 1200)]
+
+
+def test_round_trip_times_and_losses_come_with_rates() -> None:
+    text = b"t,r,ping,lost\n0,800,40,1\n1,400,50,0\n"
+    trace = read_trace(text, name="x", columns="time=t:s,rate=r:kbit,rtt=ping:ms,loss=lost:pct")
+    assert trace.rtt_s is not None
+    assert trace.loss_ratio is not None
+    assert trace.rtt_s.tolist() == [0.04, 0.05]
+    assert trace.loss_ratio.tolist() == [0.01, 0]
+
+
+def test_runs_of_one_file_become_traces_and_so_do_times_that_start_again() -> None:
+    text = b"run,who,t,r\n1,a,0,800\n1,a,2,400\n1,b,0,1\n1,b,1,1\n1,b,0,2\n1,b,1,2\n2,a,5,0\n"
+    readings = read_readings(text, name="x", columns="time=t:s,rate=r:kbit,run=run+who")
+    assert [each.trace.name for each in readings] == ["1_a", "1_b", "1_b-2"]
+    assert periods(readings[0].trace) == [(2, 800), (4, 400)]
+    assert readings[0].remarks == ("1 of 4 runs left out: no capacity, or no length",)
+
+
+def test_what_is_missing_is_dropped_and_counted_and_long_gaps_are_told() -> None:
+    text = b"t,r\n0,800\n1,NaN\n2,-\n3,400\n4,100\n500,800\n501,100\n"
+    (reading,) = read_readings(text, name="x", columns="time=t:s,rate=r:kbit")
+    assert periods(reading.trace)[0] == (3, 800)
+    assert reading.remarks == (
+        "2 rows without a value, left out",
+        "rows more than 40 s apart: 1, 496 s in all, over which one rate is held",
+    )
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ("time=1,rat=2", "columns: found 'rat'; did you mean 'rate'?"),
+        ("time=1", "columns: expected either rate or bytes"),
+        ("rate=1:kbit", "columns: expected one of time, duration and step"),
+        ("time=1,step=1s,rate=2", "columns: expected one of time, duration and step"),
+        ("time=1,rate=2:miles", "columns: rate=2:miles; expected a unit of bit, kbit"),
+        ("time=1:kbit,rate=2:kbit", "columns: time=1:kbit; expected a unit of s, ms, us or ns"),
+        ("time=1,time=2,rate=3", "columns: found 'time' twice"),
+        ("1,2", "columns: found '1'; expected NAME=COLUMN"),
+        ("rate=1:kbit,step=0s", "columns: step=0s; expected a time above 0"),
+        ("time=1,rate=2:kbit,applies=later", "applies=later; expected until or since"),
+        ("duration=1:s,end=2,rate=3:kbit", "columns: end goes with time and rate"),
+        ("time=1:s,bytes=2:B,rtt=3:ms", "columns: rtt and loss go with rate"),
+        ("time=1:s,rate=2:kbit,run=3:s", "columns: run=3:s; expected columns without a unit"),
+    ],
+)
+def test_a_wrong_option_is_told_on_one_line(columns: str, says: str) -> None:
+    with pytest.raises(ConfigError) as told:
+        read_readings(b"0 1\n1 2\n", name="x", columns=columns)
+    assert str(told.value).startswith(says) or says in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "says"),
+    [
+        ("t,r\n0,1\n1,2\n", "time=t:s,rate=q:kbit", "x:1: found no column 'q' in 't, r'; "),
+        ("t,r\n0,1\n1,2\n", "time=t:s,rate=3:kbit", "x:1: found no column '3' in 't, r'; "),
+        ("t,r\n0,1\n1,2\n", "time=t:s,rate=r", "x:1: nothing tells the unit of rate in 'r'; "),
+        ("t,r\n0,1\n1,x\n", "time=t:s,rate=r:kbit", "x:3: found rate 'x'; expected a finite"),
+        ("t,r\n0,1\n1,-2\n", "time=t:s,rate=r:kbit", "x:3: found rate '-2'; expected a finite"),
+        ("t,r\n1,1\n0,2\n", "time=t:s,rate=r:kbit", "x:3: time 0 comes after 1; "),
+        ("t,r\n1,1\n1\n", "time=t:s,rate=r:kbit", "x:3: found 1 columns; expected 2 or more"),
+        ("t,r\n1,1\n", "time=t:s,rate=r:kbit", "x:2: found 1 row of no length; "),
+        ("t,r\n", "time=t:s,rate=r:kbit", "x: no row has a value for time=t:s,rate=r:kbit"),
+        ("t,b\n0,5\n0,5\n1,5\n", "time=t:s,bytes=b:B", "x:2: found bytes that arrived in no"),
+        ('{"a": 1}', "time=t:s,rate=r:kbit", "x:1: found JSON without a table"),
+        ("{", "time=t:s,rate=r:kbit", "x:1: broken JSON"),
+    ],
+)
+def test_a_table_that_is_not_as_told_names_its_line(text: str, columns: str, says: str) -> None:
+    with pytest.raises(TraceFormatError) as told:
+        read_readings(text.encode(), name="x", columns=columns)
+    assert str(told.value).startswith(says)
+    assert "\n" not in str(told.value)
+
+
+def test_a_format_and_columns_exclude_each_other() -> None:
+    with pytest.raises(ConfigError, match="exclude each other"):
+        read_trace(b"0 1\n1 2\n", name="x", format="cooked", columns="time=1:s,rate=2:kbit")
+
+
+def test_the_columns_of_a_table_are_guessed_for_its_error() -> None:
+    assert suggest_columns(["run", "seq_num", "throughput_mbps"]) == (
+        "--columns time=seq_num,rate=throughput_mbps"
+    )
+    assert suggest_columns(["Timestamp", "Bandwidth"]) == (
+        "--columns time=Timestamp,rate=Bandwidth:UNIT"
+    )
