@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 from abr.errors import InputError, MissingFileError
 from abr.trace import Trace
 from abr.traceformats import Reading, pick_reading, read_readings, remarks
+from abr.traceformats.columns import Columns
 from abr.traceformats.profiles import profile
 
 PREFIXES = ("profile:", "generate:")
 """Prefixes of names that are not files; ``./profile:x`` is a file."""
+
+Asked: TypeAlias = str | Mapping[str, object] | Columns | None
+"""Columns as ``abr.traceformats.columns`` takes them."""
 
 DRAWN_S = 600.0
 """Default length of a drawn trace, seconds."""
@@ -21,6 +27,8 @@ DRAWN_S = 600.0
 def read_readings_file(
     path: Path,
     format: str | None = None,  # noqa: A002  # as in abr.traceformats
+    *,
+    columns: Asked = None,
 ) -> tuple[Reading, ...]:
     """Every trace of a file, with its format and remarks; see ``abr.traceformats``.
 
@@ -41,7 +49,7 @@ def read_readings_file(
         raise MissingFileError(
             f"{path}: cannot be read ({exc.strerror}); expected a network trace"
         ) from exc
-    found = read_readings(data, name=str(path), format=format)
+    found = read_readings(data, name=str(path), format=format, columns=columns)
     return tuple(
         replace(each, trace=each.trace.named(path.stem)) if each.trace.name == path.name else each
         for each in found
@@ -52,6 +60,7 @@ def read_trace_file(
     path: Path,
     format: str | None = None,  # noqa: A002  # as in abr.traceformats
     *,
+    columns: Asked = None,
     pick: str | None = None,
 ) -> Trace:
     """The only trace of a file, or the one selected by the name or number ``pick``.
@@ -60,12 +69,15 @@ def read_trace_file(
         MissingFileError: as ``read_readings_file``.
         TraceFormatError: likewise; also if the file contains several and ``pick`` is None.
     """
-    return pick_reading(read_readings_file(path, format), name=str(path), pick=pick).trace
+    readings = read_readings_file(path, format, columns=columns)
+    return pick_reading(readings, name=str(path), pick=pick).trace
 
 
 def resolve_readings(
     text: str,
     format: str | None = None,  # noqa: A002  # as in abr.traceformats
+    *,
+    columns: Asked = None,
 ) -> tuple[Reading, ...]:
     """Every trace that ``text`` names; see ``resolve``.
 
@@ -78,13 +90,16 @@ def resolve_readings(
         return (_reading(_draw(text), "generate"),)
     path, hash_, pick = text.rpartition("#")
     if hash_ and path and not Path(text).exists() and Path(path).exists():
-        return (pick_reading(read_readings_file(Path(path), format), name=path, pick=pick),)
-    return read_readings_file(Path(text), format)
+        readings = read_readings_file(Path(path), format, columns=columns)
+        return (pick_reading(readings, name=path, pick=pick),)
+    return read_readings_file(Path(text), format, columns=columns)
 
 
 def resolve(
     text: str,
     format: str | None = None,  # noqa: A002  # as in abr.traceformats
+    *,
+    columns: Asked = None,
 ) -> Reading:
     """The single trace that ``text`` names.
 
@@ -92,6 +107,7 @@ def resolve(
         text: A file; ``FILE#NAME`` or ``FILE#NUMBER`` for one of several traces in it;
             ``profile:NAME``; ``generate:CLASS:SEED[:SECONDS]``.
         format: Format of the file; detected from its content if None.
+        columns: Which columns of the file are what, if it is a table in no known format.
 
     Raises:
         MissingFileError: there is no such file.
@@ -99,19 +115,21 @@ def resolve(
             is unknown.
         InputError: the ``generate:`` syntax is wrong, or the model is unknown.
     """
-    return pick_reading(resolve_readings(text, format), name=text)
+    return pick_reading(resolve_readings(text, format, columns=columns), name=text)
 
 
 def resolve_trace(
     text: str,
     format: str | None = None,  # noqa: A002  # as in abr.traceformats
+    *,
+    columns: Asked = None,
 ) -> Trace:
     """Like ``resolve``, but return only the trace.
 
     Raises:
         InputError: as ``resolve``.
     """
-    return resolve(text, format).trace
+    return resolve(text, format, columns=columns).trace
 
 
 def _reading(trace: Trace, called: str) -> Reading:

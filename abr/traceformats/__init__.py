@@ -56,8 +56,8 @@ from abr.traceformats.published import holds_several, read_published
 from abr.traceformats.puffer import read_puffer
 from abr.traceformats.raca import read_raca
 from abr.traceformats.rawlogs import read_rawlog
-from abr.traceformats.rows import Assumed, Found
-from abr.traceformats.units import Judged, find_doubts
+from abr.traceformats.rows import Found
+from abr.traceformats.units import Summary, find_doubts, summarize
 
 _SLOWEST_BPS, _FASTEST_BPS, _LARGEST_BPS = 20e3, 20e9, 1e12
 
@@ -105,8 +105,8 @@ class Reading:
     """One of ``FORMATS``, or ``columns``."""
     remarks: tuple[str, ...] = ()
     """Notes on anything unusual about it, and on what was left out."""
-    assumed: Assumed | None = None
-    """Units that the file does not name."""
+    summary: Summary | None = None
+    """What doubts about a set of traces need to know of this one."""
 
 
 def read_readings(
@@ -191,11 +191,12 @@ def _check_plausible(trace: Trace, name: str) -> None:
 
 
 def _reading(found: Found, called: str) -> Reading:
-    doubts = find_doubts([Judged(found.trace, found.assumed)])
+    summary = summarize(found.trace, found.assumed)
+    doubts = find_doubts([summary])
     doubts_rate = any(each.startswith(("rates ", "median rate ")) for each in doubts)
     general = (r for r in remarks(found.trace) if not (doubts_rate and r.startswith("mean ")))
     notes = (*found.notes, *doubts, *general)
-    return Reading(trace=found.trace, format=called, remarks=notes, assumed=found.assumed)
+    return Reading(trace=found.trace, format=called, remarks=notes, summary=summary)
 
 
 def find_set_doubts(readings: Iterable[Reading]) -> tuple[str, ...]:
@@ -204,7 +205,7 @@ def find_set_doubts(readings: Iterable[Reading]) -> tuple[str, ...]:
     Returns:
         One line each, with the option that reads it otherwise.
     """
-    return find_doubts([Judged(each.trace, each.assumed) for each in readings])
+    return find_doubts(each.summary for each in readings if each.summary is not None)
 
 
 def read_traces(

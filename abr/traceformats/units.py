@@ -21,18 +21,18 @@ traces have regular times.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from itertools import groupby
+from statistics import median
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from abr.media import FloatArray
 from abr.trace import Trace
 from abr.traceformats.rows import Assumed
 
-_ROWS, _MOST_ROWS = 30, 200_000
+_ROWS = 30
+_EXACT_BPS, _EVEN = 1e-3, 0.02
 _WHOLE, _MULTIPLES, _UNEVEN = 0.95, 0.5, 0.03
 _FAST_BPS, _VERY_FAST_BPS, _SLOW_BPS = 20e6, 300e6, 150e3
 _LONG_STEP_S, _VERY_LONG_STEP_S, _SHORT_STEP_S = 20.0, 100.0, 2e-3
@@ -40,54 +40,88 @@ _LONG_RTT_S = 3.0
 _APART, _FEWEST = 500.0, 4
 
 
-class Judged(NamedTuple):
-    """A trace and the units that were assumed for it; None if its file names them."""
+class Summary(NamedTuple):
+    """What of a trace the doubts are about; much less than the trace."""
 
-    trace: Trace
+    name: str
     assumed: Assumed | None
+    """Units that were assumed; None if the file names them."""
+    rate_bps: float
+    """Median of the rates above 0."""
+    step_s: float
+    """Median length of a period."""
+    rows: int
+    rtt_s: float | None
+    """Median round-trip time."""
+    whole: int
+    """Rates that are whole numbers of bit/s."""
+    multiples: int
+    """Rates that are multiples of 8 bit/s."""
+    uneven: int
+    """Periods that are not of the usual length."""
 
 
-def find_doubts(judged: Sequence[Judged]) -> tuple[str, ...]:
+def summarize(trace: Trace, assumed: Assumed | None) -> Summary:
+    """The figures of one trace."""
+    rates, steps_s = trace.capacity_bps, np.diff(trace.times_s)
+    step_s, whole = float(np.median(steps_s)), np.round(rates)
+    return Summary(
+        name=trace.name,
+        assumed=assumed,
+        rate_bps=float(np.median(rates[rates > 0])),
+        step_s=step_s,
+        rows=len(rates),
+        rtt_s=None if trace.rtt_s is None else float(np.median(trace.rtt_s)),
+        whole=int(np.count_nonzero(np.abs(rates - whole) < _EXACT_BPS)),
+        multiples=int(np.count_nonzero(whole % 8 == 0)),
+        uneven=int(np.count_nonzero(np.abs(steps_s - step_s) > _EVEN * step_s)),
+    )
+
+
+def find_doubts(summaries: Iterable[Summary]) -> tuple[str, ...]:
     """What is hardly plausible about a set of traces, one line each, with what to do."""
-    found: list[str] = []
+    every, found = list(summaries), []
     unnamed = sorted(
-        (each for each in judged if each.assumed is not None), key=lambda each: each.assumed or ()
+        (each for each in every if each.assumed is not None), key=lambda each: each.assumed or ()
     )
     for assumed, group in groupby(unnamed, key=lambda each: each.assumed):
         if assumed is not None:
-            found += _of_one_format(assumed, [each.trace for each in group])
-    return (*found, *_odd_ones([each.trace for each in judged]))
+            of_one = list(group)
+            found += [_doubt_rates(assumed, of_one), *_doubt_times(assumed, of_one)]
+    return tuple(filter(None, [*found, *_odd_ones(every)]))
 
 
-def _of_one_format(assumed: Assumed, traces: list[Trace]) -> list[str]:
-    found = []
-    rate_bps = float(np.median([_median_rate(trace) for trace in traces]))
-    steps = [np.diff(trace.times_s) for trace in traces]
-    step_s = float(np.median([np.median(each) for each in steps]))
-    of = f" in {len(traces)} traces" if len(traces) > 1 else ""
-    named = f"{_amount(rate_bps, assumed.rate)}{of}, taken as {assumed.rate}"
-    if assumed.rate == "Mbit/s" and _are_bytes(traces):
-        found.append(
+def _doubt_rates(assumed: Assumed, group: list[Summary]) -> str:
+    rate_bps = median(each.rate_bps for each in group)
+    named = f"{_amount(rate_bps, assumed.rate)}{_of(group)}, taken as {assumed.rate}"
+    if assumed.rate == "Mbit/s" and _are_bytes(group):
+        return (
             "rates look like bytes per second divided by a million (integers, not multiples of 8, "
             f"at irregular times): if so, they are 8 times too low: {_option(assumed, 'MB/s')}"
         )
-    elif assumed.rate == "Mbit/s" and rate_bps > _FAST_BPS:
-        found.append(
+    if assumed.rate == "Mbit/s" and rate_bps > _FAST_BPS:
+        return (
             f"median rate {named}, as the file names no unit: plausible for 5G or fibre; if it is "
             f"kbit/s: {_option(assumed, 'kbit')}"
         )
-    elif assumed.rate == "kbit/s" and rate_bps > _VERY_FAST_BPS:
-        found.append(
+    if assumed.rate == "kbit/s" and rate_bps > _VERY_FAST_BPS:
+        return (
             f"median rate {named}, as the file names no unit: few links are as fast; if it is "
             f"bytes or bits per second: {_option(assumed, 'B/s')} or {_option(assumed, 'bit')}"
         )
-    elif rate_bps < _SLOW_BPS:
+    if rate_bps < _SLOW_BPS:
         other = "mbit" if assumed.rate == "kbit/s" else "gbit"
-        found.append(
+        return (
             f"median rate {named}, as the file names no unit: hardly enough for any video; if it "
             f"is {other[0].upper()}bit/s: {_option(assumed, other)}"
         )
-    rows = sum(map(len, steps))
+    return ""
+
+
+def _doubt_times(assumed: Assumed, group: list[Summary]) -> list[str]:
+    step_s, of = median(each.step_s for each in group), _of(group)
+    rows = sum(each.rows for each in group)
+    found = []
     if assumed.time == "s" and (
         step_s >= _VERY_LONG_STEP_S or (step_s >= _LONG_STEP_S and rows >= _ROWS)
     ):
@@ -100,14 +134,18 @@ def _of_one_format(assumed: Assumed, traces: list[Trace]) -> list[str]:
             f"rows are {step_s * 1e3:.6g} ms apart{of}, taken as ms, as the file names no unit; if "
             f"these are s: {_option(assumed, None, 's')}"
         )
-    rtts = [float(np.median(trace.rtt_s)) for trace in traces if trace.rtt_s is not None]
-    if assumed.time_column == "1" and rtts and np.median(rtts) > _LONG_RTT_S:
+    rtts = [each.rtt_s for each in group if each.rtt_s is not None]
+    if assumed.time_column == "1" and rtts and median(rtts) > _LONG_RTT_S:
         found.append(
             f"the third column, taken as round-trip times in ms, has a median of "
-            f"{float(np.median(rtts)) * 1e3:.6g} ms; if it is something else: "
+            f"{median(rtts) * 1e3:.6g} ms{of}; if it is something else: "
             f"{_option(assumed, None)}"
         )
     return found
+
+
+def _of(group: list[Summary]) -> str:
+    return f" in {len(group)} traces" if len(group) > 1 else ""
 
 
 def _option(assumed: Assumed, rate: str | None, time: str | None = None) -> str:
@@ -124,43 +162,27 @@ def _amount(rate_bps: float, unit: str) -> str:
     return f"{rate_bps / (1e6 if unit == 'Mbit/s' else 1e3):.4g} {unit}"
 
 
-def _median_rate(trace: Trace) -> float:
-    rates = trace.capacity_bps[trace.capacity_bps > 0]
-    return float(np.median(rates))
-
-
-def _odd_ones(traces: list[Trace]) -> list[str]:
-    if len(traces) < _FEWEST:
+def _odd_ones(every: list[Summary]) -> list[str]:
+    if len(every) < _FEWEST:
         return []
-    medians = np.array([_median_rate(trace) for trace in traces])
-    usual = float(np.median(medians))
-    far = np.flatnonzero((medians > usual * _APART) | (medians < usual / _APART))
+    rates = np.array([each.rate_bps for each in every])
+    usual = float(np.median(rates))
+    far = np.flatnonzero((rates > usual * _APART) | (rates < usual / _APART))
     if not len(far):
         return []
-    names = ", ".join(traces[k].name for k in far[:3]) + (", ..." if len(far) > 3 else "")
-    ratio = float(medians[far[0]]) / usual
+    names = ", ".join(every[k].name for k in far[:3]) + (", ..." if len(far) > 3 else "")
+    ratio = float(rates[far[0]]) / usual
     much = f"{ratio:.3g} times" if ratio > 1 else f"1/{1 / ratio:.3g} of"
     return [
-        f"{len(far)} of {len(traces)} traces ({names}) have rates {much} the others': another unit?"
+        f"{len(far)} of {len(every)} traces ({names}) have rates {much} the others': another unit?"
     ]
 
 
-def _are_bytes(traces: list[Trace]) -> bool:
-    parts: list[FloatArray] = []
-    uneven: list[NDArray[np.bool_]] = []
-    rows = 0
-    for trace in traces:
-        if rows < _MOST_ROWS:
-            steps = np.diff(trace.times_s)
-            parts.append(trace.capacity_bps)
-            uneven.append(np.abs(steps - np.median(steps)) > 0.02 * float(np.median(steps)))
-            rows += len(steps)
-    if rows < _ROWS:
-        return False
-    rates = np.concatenate(parts)
-    whole = np.round(rates)
-    return bool(
-        np.mean(np.abs(rates - whole) < 1e-3) >= _WHOLE
-        and np.mean(whole % 8 == 0) <= _MULTIPLES
-        and np.mean(np.concatenate(uneven)) >= _UNEVEN
+def _are_bytes(group: list[Summary]) -> bool:
+    rows = sum(each.rows for each in group)
+    return (
+        rows >= _ROWS
+        and sum(each.whole for each in group) >= _WHOLE * rows
+        and sum(each.multiples for each in group) <= _MULTIPLES * rows
+        and sum(each.uneven for each in group) >= _UNEVEN * rows
     )

@@ -87,6 +87,8 @@ class Experiment:
     networks: tuple[NetworkTrace, ...]
     left_out: tuple[str, ...] = ()
     """Files of its folders that hold no trace, and why not."""
+    doubts: tuple[str, ...] = ()
+    """What is hardly plausible about its traces, such as their unit."""
     block_size: int = BLOCK
     qoe: tuple[Mapping[str, Any], ...] = ()
     """What results are judged by, as their header has it; nothing played depends on it."""

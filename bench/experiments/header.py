@@ -44,6 +44,7 @@ def header_of(experiment: Experiment, failed: Sequence[Mapping[str, Any]]) -> di
         "clusters": count_by_kind(each.cluster for each in networks),
         "sessions": experiment.sessions,
         "left_out": list(experiment.left_out),
+        "doubts": list(experiment.doubts),
         "failed": list(failed),
     }
 

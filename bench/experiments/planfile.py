@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from abr.errors import ConfigError
 from abr.qoe import NAMES
+from abr.traceformats.columns import parse_columns
 from bench.experiments.clusters import BY_FILE, Clustering, read_clustering
 from bench.experiments.experiment import BLOCK
 from player.batch.simulators import PRESETS
@@ -45,6 +46,8 @@ class TraceEntry:
     """Which of the files are independent."""
     limit: int = 0
     """At most this many of the files' traces, evenly picked; 0 takes all."""
+    columns: str = ""
+    """Which columns of the files are what, as ``--columns`` takes it; empty: detected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +102,7 @@ _KEYS: Mapping[str, Mapping[str, str]] = {
         "class": "text",
         "cluster": "text",
         "limit": "count",
+        "columns": "columns",
     },
     "presentation": {"builtin": "text", "path": "text", "seed": "seed"},
     "qoe": {"name": "text", "label": "text", "params": "table"},
@@ -113,6 +117,7 @@ _EXPECTED = {
     "count": "a whole number of 1 or more",
     "seconds": "seconds above 0",
     "table": "a table, such as { gp = 5 }",
+    "columns": 'a text or a table, such as "time=1:ms,rate=2:kbit"',
 }
 
 
@@ -229,6 +234,8 @@ def _fits(kind: str, value: Any) -> bool:
             return isinstance(value, str) and value != ""
         case "texts":
             return isinstance(value, list) and bool(value) and all(_fits("text", v) for v in value)
+        case "columns":
+            return _fits("text", value) or (isinstance(value, dict) and bool(value))
         case "engine":
             return value in ("auto", "compiled", "plain")
         case "seeds":
@@ -276,7 +283,7 @@ def _trace_entry(entry: dict[str, Any], source: _Source, place: int) -> TraceEnt
     where = source.at("traces", place)
     if ("files" in entry) == ("generate" in entry):
         raise ConfigError(f"{where}: [[traces]] with files and generate both or neither; give one")
-    wrong = {"files": ("count", "duration_s"), "generate": ("limit", "cluster")}
+    wrong = {"files": ("count", "duration_s"), "generate": ("limit", "cluster", "columns")}
     for key, others in wrong.items():
         for other in others:
             if key in entry and other in entry:
@@ -293,6 +300,11 @@ def _trace_entry(entry: dict[str, Any], source: _Source, place: int) -> TraceEnt
         except ValueError as exc:
             at = source.at("traces", place, "cluster")
             raise ConfigError(f"{at}: cluster = {entry['cluster']!r}; {exc}") from exc
+    if "columns" in renamed:
+        try:
+            renamed["columns"] = str(parse_columns(renamed["columns"]))
+        except ConfigError as exc:
+            raise ConfigError(f"{source.at('traces', place, 'columns')}: {exc}") from exc
     return TraceEntry(**renamed)
 
 

@@ -54,7 +54,8 @@ def write_cautions(report: BenchReport) -> list[str]:
         )
     failed = [f"Failed: {e['run']}: {e['error']}" for e in report.header.get("failed", ())]
     left_out = report.header.get("left_out", ())
-    return [*found, *failed, *(f"Left out: {each}." for each in left_out)]
+    doubts = (f"Traces: {each}." for each in report.header.get("doubts", ()))
+    return [*found, *failed, *doubts, *(f"Left out: {each}." for each in left_out)]
 
 
 def _about_units(report: BenchReport) -> list[str]:

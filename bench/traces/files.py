@@ -17,6 +17,7 @@ from bench.traces.names import is_other_kind, safe
 if TYPE_CHECKING:
     from abr.trace import Trace
     from abr.traceformats import Reading
+    from abr.traceformats.units import Summary
 
 T = TypeVar("T")
 
@@ -104,24 +105,24 @@ def _in_folder(folder: Path) -> list[Source]:
     return found
 
 
-def read_source(source: Source, form: str | None = None) -> Read:
+def read_source(source: Source, form: str | None = None, columns: str | None = None) -> Read:
     """Read one source; what is wrong with it becomes a line of text."""
     try:
-        return Read(source, _readings(source.text, form))
+        return Read(source, _readings(source.text, form, columns))
     except AbrError as exc:
         return Read(source, error=one_line(exc))
     except OSError as exc:
         return Read(source, error=f"{source.text}: {exc.strerror or type(exc).__name__}")
 
 
-def _readings(text: str, form: str | None) -> tuple[Reading, ...]:
+def _readings(text: str, form: str | None, columns: str | None) -> tuple[Reading, ...]:
     from abr.files.traces import resolve_readings
 
-    return resolve_readings(text, form)
+    return resolve_readings(text, form, columns=columns)
 
 
-def one_trace(word: str, form: str | None = None) -> Trace:
-    """The one trace in the one file that ``word`` means.
+def one_trace(word: str, form: str | None = None, columns: str | None = None) -> Trace:
+    """The one trace in the one file that ``word`` means; doubts about it are said on stderr.
 
     Raises:
         InputError: several files or several traces; or none can be read.
@@ -129,21 +130,26 @@ def one_trace(word: str, form: str | None = None) -> Trace:
     meant = sources([word])
     if len(meant) != 1:
         raise InputError(f"{word}: {len(meant)} files; expected one trace")
-    found = _readings(meant[0].text, form)
+    found = _readings(meant[0].text, form, columns)
     if len(found) != 1:
         raise InputError(
             f"{word}: holds {len(found)} traces; expected one: name it, as in {word}#1"
         )
+    doubts = Doubts()
+    doubts.add(found)
+    doubts.tell()
     return found[0].trace
 
 
-def read_each(words: Sequence[str], form: str | None, what: str) -> Iterator[Read]:
+def read_each(
+    words: Sequence[str], form: str | None, what: str, columns: str | None = None
+) -> Iterator[Read]:
     """Read all that ``words`` mean, one after the other, with a bar on a terminal.
 
     Raises:
         MissingFileError: before the first, when a word means nothing.
     """
-    return (read_source(each, form) for each in progress(sources(words), what))
+    return (read_source(each, form, columns) for each in progress(sources(words), what))
 
 
 def need_some(good: int, bad: Sequence[Read]) -> None:
@@ -165,6 +171,32 @@ def note_left_out(bad: Sequence[Read]) -> None:
         note(f"left out: {len(bad) - NOTES} more; `abr traces validate` names them all")
 
 
+class Doubts:
+    """Collects what doubts about a set need, without keeping its traces."""
+
+    def __init__(self) -> None:
+        self._summaries: list[Summary] = []
+
+    def __repr__(self) -> str:
+        """How many traces were seen."""
+        return f"<Doubts about {len(self._summaries)} traces>"
+
+    def add(self, readings: Iterable[Reading]) -> None:
+        """Take traces into account."""
+        self._summaries += [each.summary for each in readings if each.summary is not None]
+
+    def find(self) -> tuple[str, ...]:
+        """What is hardly plausible about all of them together."""
+        from abr.traceformats.units import find_doubts
+
+        return find_doubts(self._summaries)
+
+    def tell(self) -> None:
+        """Say it on stderr."""
+        for doubt in self.find():
+            note(doubt)
+
+
 def progress(items: Iterable[T], what: str) -> Iterator[T]:
     """The items, with a bar on a terminal while they are worked through."""
     todo = list(items)
@@ -178,13 +210,19 @@ def progress(items: Iterable[T], what: str) -> Iterator[T]:
         yield from bar.track(todo, description=what)
 
 
-def check_format(form: str | None) -> None:
-    """Fail early when nobody can read a format.
+def check_format(form: str | None, columns: str | None = None) -> None:
+    """Fail early when nobody can read a format, or columns are not understood.
 
     Raises:
-        InputError: it is none of ``abr.traceformats.FORMATS``.
+        InputError: it is none of ``abr.traceformats.FORMATS``, or both are given.
     """
     from abr.traceformats import FORMATS
+    from abr.traceformats.columns import parse_columns
+
+    if columns is not None:
+        parse_columns(columns)
+        if form is not None:
+            raise InputError("a format and --columns exclude each other; give one")
 
     if form is not None and form not in FORMATS:
         raise InputError(f"unknown trace format {form!r}; expected one of {', '.join(FORMATS)}")

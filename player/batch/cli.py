@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from abr.cli.traces import read_trace
 from abr.errors import MissingFileError
 from abr.shell import note
 
@@ -55,6 +56,7 @@ class Wanted:
     preset: str
     movie: Path | None
     networks: tuple[str, ...]
+    columns: str | None = None
     algorithms: tuple[str, ...]
     params: tuple[str, ...]
     abandon: bool
@@ -71,7 +73,7 @@ def simulate_preset(wanted: Wanted) -> None:
     if wanted.movie is None or not wanted.networks:
         raise click.UsageError("--preset needs --movie FILE and --network TRACE")
     presentation = load_movie(wanted.movie)
-    traces = [_network(text) for text in wanted.networks]
+    traces = [_network(text, wanted.columns) for text in wanted.networks]
     params = registry.params_from(list(wanted.params))
     plays = [
         preset_run.ready(
@@ -125,12 +127,7 @@ def load_movie(path: Path) -> Presentation:
     return read_sabre_movie(text, name=str(path), title=path.stem)
 
 
-def _network(text: str) -> Trace:
+def _network(text: str, columns: str | None) -> Trace:
     """The trace meant, called by its file's stem."""
-    from abr.files.traces import resolve
-
-    reading = resolve(text)
-    for remark in reading.remarks:
-        note(remark)
-    path = Path(text)
-    return reading.trace.named(path.stem) if path.suffix else reading.trace
+    trace, path = read_trace(text, columns), Path(text)
+    return trace.named(path.stem) if path.suffix else trace

@@ -18,7 +18,6 @@ from abr.cli import configuration
 from abr.shell import note
 
 if TYPE_CHECKING:
-    from abr.trace import Trace
     from player.config import PlayerConfig
     from player.playback.cmcd import CmcdConfig
 
@@ -187,16 +186,6 @@ def algorithm_for(ctx: click.Context, algorithm: str, player: str | None) -> str
         for name in ("algorithm", "algorithms")
     )
     return algorithm if is_asked or player is None else preset(player).algorithm
-
-
-def read_trace(text: str) -> Trace:
-    """The trace that ``text`` names; what looks odd about it is said on stderr."""
-    from abr.files.traces import resolve
-
-    reading = resolve(text)
-    for remark in reading.remarks:
-        note(remark)
-    return reading.trace
 
 
 def check_algorithm(name: str, params: tuple[str, ...]) -> tuple[str, dict[str, str]]:

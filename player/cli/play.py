@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from abr.cli.traces import columns_option, read_trace
 from abr.errors import ConfigError
 from abr.shell import note, run_async
 from player.cli.options import (
@@ -23,7 +24,6 @@ from player.cli.options import (
     playing_options,
     read_cmcd,
     read_config,
-    read_trace,
 )
 from player.cli.result import finish, keep, leave_behind
 
@@ -42,6 +42,7 @@ PROGRESS_EVERY_S = 0.2
     metavar="TRACE",
     help=f"{TRACE_HELP}  [default: the network as it is]",
 )
+@columns_option
 @click.option(
     "--save",
     "save_dir",
@@ -85,6 +86,7 @@ def play(
     ctx: click.Context,
     url: str,
     trace_text: str | None,
+    columns: str | None,
     save_dir: Path | None,
     header_texts: tuple[str, ...],
     user_agent: str | None,
@@ -134,7 +136,7 @@ def play(
         cmcd_carriage, version=cmcd_version, session_id=session_id, content_id=content_id
     )
     chosen, parameters = check_algorithm(algorithm_for(ctx, algorithm, player), params)
-    trace = None if trace_text is None else read_trace(trace_text)
+    trace = None if trace_text is None else read_trace(trace_text, columns)
     check_writable(log_path)
     progress = ProgressLine(max_play_s) if sys.stderr.isatty() else None
     sink = MediaFolder(save_dir) if save_dir is not None else None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from abr.cli.traces import columns_option, read_trace
 from player.batch.cli import SpreadingCommand, Wanted, simulate_preset
 from player.batch.simulators import PRESETS
 from player.cli.options import (
@@ -18,7 +19,6 @@ from player.cli.options import (
     check_algorithm,
     playing_options,
     read_config,
-    read_trace,
 )
 from player.cli.result import finish
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.command(cls=SpreadingCommand)
 @click.argument("package", type=click.Path(path_type=Path), required=False)
 @click.option("--trace", "trace_text", metavar="TRACE", help=TRACE_HELP)
+@columns_option
 @click.option(
     "--algorithm",
     "-a",
@@ -71,6 +72,7 @@ def simulate(
     ctx: click.Context,
     package: Path | None,
     trace_text: str | None,
+    columns: str | None,
     algorithms: tuple[str, ...],
     params: tuple[str, ...],
     max_play_s: float | None,
@@ -115,6 +117,7 @@ def simulate(
                 preset=preset,
                 movie=movie,
                 networks=networks,
+                columns=columns,
                 algorithms=algorithms,
                 params=params,
                 abandon=not no_abandon,
@@ -135,7 +138,7 @@ def simulate(
 
     config = read_config(ctx, rtt_ms=rtt_ms, max_buffer_s=max_buffer_s, player=player)
     chosen, parameters = check_algorithm(algorithm_for(ctx, algorithms[0], player), params)
-    trace = read_trace(trace_text)
+    trace = read_trace(trace_text, columns)
     check_writable(log_path)
     with contextlib.redirect_stdout(sys.stderr):  # what an algorithm prints is no result
         log = simulate_package(

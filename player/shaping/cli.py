@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from abr.cli.traces import columns_option, read_trace
 from abr.shell import note, run_async
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def _address(_ctx: click.Context, param: click.Parameter, value: str) -> tuple[s
     help="What each link can carry: a file in any known format, profile:NAME or "
     "generate:CLASS:SEED[:SECONDS].",
 )
+@columns_option
 @click.option(
     "--upstream",
     required=True,
@@ -114,6 +116,7 @@ def _address(_ctx: click.Context, param: click.Parameter, value: str) -> tuple[s
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def shape(
     trace_text: str,
+    columns: str | None,
     upstream: tuple[str, int],
     listen: tuple[str, int],
     clients: int,
@@ -148,8 +151,9 @@ def shape(
     if backend == "kernel":
         if cross_traffic or clients > 1 or duration_s or tick_ms:
             raise click.UsageError("the kernel backend has one client, which ends by itself")
+        trace = read_trace(trace_text, columns)
         _run_behind_kernel(
-            trace_text, upstream, command, rtt_ms, queue_bytes, congestion, as_json=as_json
+            trace, upstream, command, rtt_ms, queue_bytes, congestion, as_json=as_json
         )
         return
     if command:
@@ -158,7 +162,7 @@ def shape(
     from player.shaping.run import Address, config_for
     from player.shaping.run import shape as run
 
-    trace = _read_trace(trace_text)
+    trace = read_trace(trace_text, columns)
     listens: list[Address] = []
 
     def on_listening(addresses: Sequence[Address]) -> None:
@@ -200,7 +204,7 @@ def shape(
 
 
 def _run_behind_kernel(
-    trace_text: str,
+    trace: Trace,
     upstream: tuple[str, int],
     command: tuple[str, ...],
     rtt_ms: float,
@@ -220,22 +224,10 @@ def _run_behind_kernel(
     if queue_bytes:
         config = replace(config, queue_bytes=queue_bytes)
     report = run_async(
-        run_behind(
-            _read_trace(trace_text), Address(*upstream), command, rtt_s=rtt_ms / 1000, config=config
-        )
+        run_behind(trace, Address(*upstream), command, rtt_s=rtt_ms / 1000, config=config)
     )
     # The command's own output is on stdout; the object is the last line there.
     text = json.dumps(report.as_dict()) if as_json else kernel_text(report.as_dict())
     click.echo(text, err=not as_json)
     if report.exit_code:
         raise click.exceptions.Exit(report.exit_code if report.exit_code > 0 else 1)
-
-
-def _read_trace(text: str) -> Trace:
-    """The trace that ``text`` names; what looks odd about it is said on stderr."""
-    from abr.files.traces import resolve
-
-    reading = resolve(text)
-    for remark in reading.remarks:
-        note(remark)
-    return reading.trace

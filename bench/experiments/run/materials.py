@@ -18,6 +18,7 @@ from abr.qoe import Additive, check_distinct, named
 from abr.sabremovie import read_sabre_movie
 from abr.shell import note
 from abr.traceedit import rotate
+from abr.traceformats.names import distinguish
 from bench.experiments.clusters import (
     DRAW,
     Clustering,
@@ -36,7 +37,7 @@ from bench.experiments.planfile import (
 from bench.experiments.presentations import builtin
 from bench.experiments.run.engine import options_of
 from bench.experiments.run.sources import code_of
-from bench.traces.files import Read, note_left_out, read_source, sources
+from bench.traces.files import Doubts, Read, note_left_out, read_source, sources
 from transcode.files.reader import read_presentation
 
 DRAWS_APART = 100_000
@@ -53,7 +54,7 @@ def load_experiment(plan: Plan, *, folder: Path) -> Experiment:
     Raises:
         AbrError: something is missing or cannot be used; the message names it.
     """
-    entries = [_recorded(entry, folder) for entry in plan.traces]
+    entries = _named_apart([_recorded(entry, folder) for entry in plan.traces])
     networks = [
         network
         for seed in plan.seeds
@@ -66,6 +67,9 @@ def load_experiment(plan: Plan, *, folder: Path) -> Experiment:
         note(f"left out: {len(networks) - len(distinct)} traces that are the same as others")
     unread = [each for recorded in entries for each in recorded.unread]
     note_left_out(unread)
+    doubts = [doubt for recorded in entries for doubt in recorded.doubts]
+    for doubt in doubts:
+        note(doubt)
     options_of(plan.preset, plan.player)  # a wrong setting fails now
     presentations = _distinct([_presentation(each, folder) for each in plan.presentations])
     return Experiment(
@@ -80,6 +84,7 @@ def load_experiment(plan: Plan, *, folder: Path) -> Experiment:
             each.error.replace(each.source.text, _told(each.source.text, folder)) for each in unread
         ),
         qoe=_qoes(plan.qoe, presentations, folder),
+        doubts=tuple(doubts),
         block_size=plan.block,
         wanted_engine=plan.engine,
     )
@@ -93,6 +98,10 @@ class _Recorded:
     """As recorded, of seed 0."""
     unread: tuple[Read, ...] = ()
     """Files of folders and patterns that hold no trace."""
+    places: tuple[str, ...] = ()
+    """The file of each trace, from the plan's folder."""
+    doubts: tuple[str, ...] = ()
+    """What is hardly plausible about the traces together, such as their unit."""
 
 
 def _recorded(entry: TraceEntry, folder: Path) -> _Recorded:
@@ -106,22 +115,42 @@ def _recorded(entry: TraceEntry, folder: Path) -> _Recorded:
     words = [word if ":" in word else str(folder / word) for word in entry.files]
     members = _members(entry.cluster, folder)
     good: list[NetworkTrace] = []
+    places: list[str] = []
+    doubts = Doubts()
     bad: list[Read] = []
-    found = [read_source(source) for source in sources(words)]
+    found = [read_source(source, columns=entry.columns or None) for source in sources(words)]
     for read in found:
         if read.error:
             bad.append(read)
             continue
+        doubts.add(read.readings)
         path = _told(read.source.text, folder)
         kind = entry.kind or Path(read.source.text).parent.name or "files"
         for trace in read.traces:
             within = trace.name if len(read.traces) > 1 else ""
             cluster = cluster_of(entry.cluster, path, within, members)
             good.append(NetworkTrace(trace=trace, kind=kind, seed=0, cluster=cluster))
+            places.append(path)
     _check_unread(bad, of=len(found))
     if entry.limit and entry.limit < len(good):
-        good = [good[k * len(good) // entry.limit] for k in range(entry.limit)]
-    return _Recorded(tuple(good), tuple(bad))
+        chosen = [k * len(good) // entry.limit for k in range(entry.limit)]
+        good, places = [good[k] for k in chosen], [places[k] for k in chosen]
+    return _Recorded(tuple(good), tuple(bad), tuple(places), doubts.find())
+
+
+def _named_apart(entries: list[_Recorded]) -> list[_Recorded]:
+    """The same traces; those of equal names in different folders are called by these, too."""
+    traces = [each.trace for entry in entries for each in entry.traces]
+    places = [place for entry in entries for place in entry.places]
+    names = iter(distinguish([trace.name for trace in traces], places))
+    return [
+        replace(entry, traces=tuple(_named(each, next(names)) for each in entry.traces))
+        for entry in entries
+    ]
+
+
+def _named(network: NetworkTrace, name: str) -> NetworkTrace:
+    return replace(network, trace=network.trace.named(name))
 
 
 def _told(text: str, folder: Path) -> str:

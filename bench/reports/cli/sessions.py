@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from abr.cli.traces import columns_option
 from abr.errors import InputError, MissingFileError, PlaybackError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def write_report(path: Path, data: ReportData) -> None:
     metavar="TRACE",
     help="Trace that was played, to draw its capacity; may be repeated.",
 )
+@columns_option
 @click.option(
     "--cache-stats",
     type=click.Path(path_type=Path),
@@ -63,6 +65,7 @@ def report(
     logs: tuple[Path, ...],
     out: Path,
     traces: tuple[str, ...],
+    columns: str | None,
     cache_stats: Path | None,
     picture: Path | None,
     heading: str,
@@ -93,7 +96,7 @@ def report(
     data = report_data(
         [read_log(path) for path in logs],
         heading=heading,
-        traces=[resolve_trace(text) for text in traces],
+        traces=[resolve_trace(text, columns=columns) for text in traces],
         cache_stats=None if cache_stats is None else _counts(cache_stats),
     )
     if picture is not None:

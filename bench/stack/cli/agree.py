@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from abr.cli import configuration
+from abr.cli.traces import columns_option, read_trace
 from abr.errors import PeerError
 from abr.shell import note, run_async
 
@@ -35,6 +36,7 @@ class DisagreementError(PeerError):
     help="Trace to play over: a file, profile:NAME or generate:CLASS:SEED[:SECONDS]; "
     "repeat for several.  [default: two built-in ones]",
 )
+@columns_option
 @click.option(
     "--algorithm",
     "-a",
@@ -109,6 +111,7 @@ def agree(
     ctx: click.Context,
     package: Path,
     trace_texts: tuple[str, ...],
+    columns: str | None,
     algorithms: tuple[str, ...],
     max_play_s: float,
     keys_dir: Path | None,
@@ -142,7 +145,6 @@ def agree(
       abr agree packages/film --browser hls.js --trace lte.csv --rung 0 --rung 3
     """
     from abr.demotraces import demo_traces
-    from abr.files.traces import resolve_trace
     from bench.analysis.agreement import gap_between
     from bench.stack.cli import browsers
     from player import simulate
@@ -151,7 +153,7 @@ def agree(
 
     config = configuration(ctx, "player", PlayerConfig)
     top_bps = float(read_presentation(package).bitrates_bps[-1])
-    traces = [resolve_trace(text) for text in trace_texts] or list(demo_traces(top_bps))
+    traces = [read_trace(text, columns) for text in trace_texts] or list(demo_traces(top_bps))
     if players is not None:
         asked = browsers.Asked(
             package=package,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from abr.cli.traces import columns_option
 from abr.errors import AbrError, InputError
 from abr.shell import one_line
 from bench.traces.cli.write import FORCE_HELP
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     help="Folder for the results; created if missing.",
 )
 @click.option("--from", "source_form", metavar="FORMAT", help="Format of the files. [detected]")
+@columns_option
 @click.option("--force", is_flag=True, help=FORCE_HELP)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def convert(
@@ -35,6 +37,7 @@ def convert(
     form: str,
     out: Path,
     source_form: str | None,
+    columns: str | None,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -61,13 +64,15 @@ def convert(
     from bench.traces.names import Names, suffix_of
 
     check_writable_format(form)
-    check_format(source_form)
+    check_format(source_form, columns)
     check_folder(out)
     # Before any reading: files of one trace each, as nearly all are.
     likely = Names(suffix_of(form))
     meant = sources(files)
     check_free((out / likely.give(each.below, [""])[0] for each in meant), force=force)
-    written, bad, losses = _convert_each(files, out, form, source_form, force=force)
+    written, bad, losses = _convert_each(
+        files, out, form, source_form, columns=columns, force=force
+    )
     need_some(len(written), bad)
     if as_json:
         errors = [{"file": each.source.text, "error": each.error} for each in bad]
@@ -81,7 +86,13 @@ def convert(
 
 
 def _convert_each(
-    files: tuple[str, ...], out: Path, form: str, source_form: str | None, *, force: bool
+    files: tuple[str, ...],
+    out: Path,
+    form: str,
+    source_form: str | None,
+    *,
+    columns: str | None,
+    force: bool,
 ) -> tuple[list[str], list[Read], dict[str, int]]:
     """Convert what can be read.
 
@@ -91,14 +102,16 @@ def _convert_each(
     """
     from abr.traceformats import write_trace
     from bench.traces.cli.write import losses_of, write_result
-    from bench.traces.files import Read, read_each
+    from bench.traces.files import Doubts, Read, read_each
     from bench.traces.names import Names, suffix_of
 
     names = Names(suffix_of(form))
     written: list[str] = []
     bad: list[Read] = []
     losses: dict[str, int] = {}
-    for read in read_each(files, source_form, "converting"):
+    doubts = Doubts()
+    for read in read_each(files, source_form, "converting", columns):
+        doubts.add(read.readings)
         bad += [read] if read.error else []
         given = names.give(read.source.below, [trace.name for trace in read.traces])
         for trace, name in zip(read.traces, given, strict=True):
@@ -111,4 +124,5 @@ def _convert_each(
             written.append(str(out / name))
             for loss in losses_of(trace, data, form):
                 losses[loss] = losses.get(loss, 0) + 1
+    doubts.tell()
     return written, bad, losses

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from abr.cli.traces import columns_option
 from abr.errors import InputError
 from bench.traces.cli.write import FORCE_HELP, write_one
 
@@ -15,6 +16,7 @@ TO_HELP = "Format of that file. [by its extension]"
 
 @click.command("slice", no_args_is_help=True, short_help="Cut a piece out of a trace.")
 @click.argument("file", metavar="FILE")
+@columns_option
 @click.option(
     "--start",
     "start_s",
@@ -34,6 +36,7 @@ TO_HELP = "Format of that file. [by its extension]"
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def slice_trace(
     file: str,
+    columns: str | None,
     start_s: float,
     end_s: float | None,
     out: Path,
@@ -51,11 +54,18 @@ def slice_trace(
     from abr.traceedit import cut
     from bench.traces.files import one_trace
 
-    write_one(cut(one_trace(file), start_s, end_s), out, form, force=force, as_json=as_json)
+    write_one(
+        cut(one_trace(file, columns=columns), start_s, end_s),
+        out,
+        form,
+        force=force,
+        as_json=as_json,
+    )
 
 
 @click.command(no_args_is_help=True, short_help="Make a trace faster or slower.")
 @click.argument("file", metavar="FILE")
+@columns_option
 @click.option("--factor", type=float, metavar="X", help="Multiply capacities by this.")
 @click.option("--mean-mbps", type=float, metavar="X", help="Mean capacity of the result, Mbit/s.")
 @click.option(
@@ -66,6 +76,7 @@ def slice_trace(
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def scale(
     file: str,
+    columns: str | None,
     factor: float | None,
     mean_mbps: float | None,
     out: Path,
@@ -85,7 +96,7 @@ def scale(
 
     if (factor is None) == (mean_mbps is None):
         raise click.UsageError("give either --factor or --mean-mbps")
-    trace = one_trace(file)
+    trace = one_trace(file, columns=columns)
     done = (
         scale(trace, factor) if factor is not None else scale_to_mean(trace, 1e6 * (mean_mbps or 0))
     )
@@ -94,6 +105,7 @@ def scale(
 
 @click.command(no_args_is_help=True, short_help="Join traces end to end.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@columns_option
 @click.option(
     "-o", "--out", required=True, metavar="FILE", type=click.Path(path_type=Path), help=OUT_HELP
 )
@@ -108,6 +120,7 @@ def scale(
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def concat(
     files: tuple[str, ...],
+    columns: str | None,
     out: Path,
     form: str | None,
     rtt_ms: float | None,
@@ -125,14 +138,18 @@ def concat(
       abr traces concat profile:3g home.csv --rtt-ms 20 --out both.csv
     """
     from abr.traceedit import concatenate
-    from bench.traces.files import note_left_out, read_source, sources
+    from bench.traces.files import Doubts, check_format, note_left_out, read_source, sources
 
     # Word by word, because the same file may be meant twice.
-    reads = [read_source(each) for word in files for each in sources([word])]
+    check_format(None, columns)
+    reads = [read_source(each, columns=columns) for word in files for each in sources([word])]
     bad = [each for each in reads if each.error]
     if bad:
         note_left_out(bad[1:])
         raise InputError(bad[0].error)
+    doubts = Doubts()
+    doubts.add(reading for each in reads for reading in each.readings)
+    doubts.tell()
     rtt_s = None if rtt_ms is None else rtt_ms / 1e3
     traces = [trace for each in reads for trace in each.traces]
     result = concatenate(traces, name=out.stem, rtt_s=rtt_s)

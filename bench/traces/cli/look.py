@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from abr.cli.traces import columns_option
 from abr.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,8 +36,9 @@ class Row(NamedTuple):
 
 @click.command("list", short_help="List profiles, generators and traces.")
 @click.argument("files", nargs=-1, metavar="[FILE...]")
+@columns_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def list_traces(files: tuple[str, ...], as_json: bool) -> None:
+def list_traces(files: tuple[str, ...], columns: str | None, as_json: bool) -> None:
     """List built-in profiles, generators and demo networks, and the traces in FILEs.
 
     Names beginning with `profile:` or `generate:` stand for a file wherever one is taken.
@@ -47,10 +49,13 @@ def list_traces(files: tuple[str, ...], as_json: bool) -> None:
       abr traces list traces/ "more/*.csv"
       abr traces list --json
     """
-    from bench.traces.files import note_left_out, read_each
+    from bench.traces.files import Doubts, check_format, note_left_out, read_each
 
+    check_format(None, columns)
+    doubts = Doubts()
     rows, bad = built_in() if not files else [], []
-    for read in read_each(files, None, "reading"):
+    for read in read_each(files, None, "reading", columns):
+        doubts.add(read.readings)
         bad += [read] if read.error else []
         several = len(read.readings) > 1
         for each in read.readings:
@@ -58,12 +63,14 @@ def list_traces(files: tuple[str, ...], as_json: bool) -> None:
             rows.append(Row("file", name, f"{each.format}, {outline(each.trace)}"))
     if as_json:
         errors = [{"file": each.source.text, "error": each.error} for each in bad]
-        click.echo(json.dumps({"traces": [row._asdict() for row in rows], "errors": errors}))
+        told = {"traces": [row._asdict() for row in rows], "doubts": doubts.find()}
+        click.echo(json.dumps({**told, "errors": errors}))
     else:
         width = max((len(row.name) for row in rows), default=0)
         click.echo(
             "\n".join(f"{row.kind:<10}{row.name:<{min(width, 60)}}  {row.about}" for row in rows)
         )
+        doubts.tell()
         note_left_out(bad)
 
 
@@ -97,6 +104,7 @@ def outline(trace: Trace) -> str:
 @click.command(no_args_is_help=True, short_help="Show capacity, its spread and outages.")
 @click.argument("files", nargs=-1, required=True, metavar=FILES_HELP)
 @click.option("--format", "form", metavar="FORMAT", help=FORMAT_HELP)
+@columns_option
 @click.option(
     "--outage-kbps",
     type=click.FloatRange(min=0, min_open=True),
@@ -115,6 +123,7 @@ def outline(trace: Trace) -> str:
 def stats(
     files: tuple[str, ...],
     form: str | None,
+    columns: str | None,
     outage_kbps: float,
     mean_over_s: float | None,
     as_json: bool,
@@ -135,15 +144,17 @@ def stats(
     """
     from abr.traceedit import average
     from abr.tracestats import LAGS, PERCENTILES, totals, trace_stats
-    from bench.traces.files import check_format, need_some, note_left_out, read_each
+    from bench.traces.files import Doubts, check_format, need_some, note_left_out, read_each
     from bench.traces.table import stats_text
 
-    check_format(form)
+    check_format(form, columns)
+    doubts = Doubts()
     bad: list[Read] = []
     found: list[TraceStats] = []
     rows: list[dict[str, Any]] = []
-    for read in read_each(files, form, "reading"):
+    for read in read_each(files, form, "reading", columns):
         bad += [read] if read.error else []
+        doubts.add(read.readings)
         for reading in read.readings:
             over_s = mean_over_s or MEANS_S.get(reading.format)
             trace = average(reading.trace, over_s) if over_s else reading.trace
@@ -158,11 +169,13 @@ def stats(
             "lags_s": LAGS,
             "traces": rows,
             "total": asdict(totals(found)),
+            "doubts": doubts.find(),
             "errors": [{"file": each.source.text, "error": each.error} for each in bad],
         }
         click.echo(json.dumps(shown))
     else:
         click.echo(stats_text(found))
+        doubts.tell()
         note_left_out(bad)
     if bad:
         raise InputError(f"{len(bad)} of {len(bad) + len(rows)} could not be read; left out")
@@ -171,11 +184,17 @@ def stats(
 @click.command(no_args_is_help=True, short_help="Check which files are usable traces.")
 @click.argument("files", nargs=-1, required=True, metavar=FILES_HELP)
 @click.option("--format", "form", metavar="FORMAT", help=FORMAT_HELP)
+@columns_option
 @click.option("-q", "--quiet", is_flag=True, help="Do not list files that are ok.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def validate(
-    ctx: click.Context, files: tuple[str, ...], form: str | None, quiet: bool, as_json: bool
+    ctx: click.Context,
+    files: tuple[str, ...],
+    form: str | None,
+    columns: str | None,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Check whether each file is a usable trace, and say what to know before using it.
 
@@ -188,20 +207,23 @@ def validate(
       abr traces validate "traces/**/*.log" --quiet
       abr traces validate odd.txt --format cooked --json
     """
-    from bench.traces.files import check_format, read_each
+    from bench.traces.files import Doubts, check_format, read_each
 
-    check_format(form)
-    verdicts = [
-        _verdict(read.source.text, read.readings, read.error)
-        for read in read_each(files, form, "checking")
-    ]
+    check_format(form, columns)
+    doubts = Doubts()
+    verdicts = []
+    for read in read_each(files, form, "checking", columns):
+        doubts.add(read.readings)
+        verdicts.append(_verdict(read.source.text, read.readings, read.error))
+    about_all = doubts.find() if len(verdicts) > 1 else ()
     counts = {word: sum(v["verdict"] == word for v in verdicts) for word in WORDS}
     if as_json:
-        click.echo(json.dumps({"files": verdicts, "counts": counts}))
+        click.echo(json.dumps({"files": verdicts, "counts": counts, "doubts": about_all}))
     else:
         lines = [_line(v) for v in verdicts if not (quiet and v["verdict"] == "ok")]
         summary = ", ".join(f"{number} {word}" for word, number in counts.items())
-        click.echo("\n".join([*lines, summary]))
+        together = [f"{click.style('all    ', fg='yellow')} {doubt}" for doubt in about_all]
+        click.echo("\n".join([*lines, *together, summary]))
     ctx.exit(1 if counts["error"] else 0)
 
 

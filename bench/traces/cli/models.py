@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from abr.cli.traces import columns_option
 from abr.errors import InputError
 from bench.traces.cli.write import FORCE_HELP
 
@@ -129,6 +130,7 @@ def generate_traces(
     help="The model file. [NAME.json]",
 )
 @click.option("--format", "form", metavar="FORMAT", help="Format of the traces. [detected]")
+@columns_option
 @click.option(
     "--period",
     "period_s",
@@ -148,6 +150,7 @@ def fit_model(
     name: str,
     out: Path | None,
     form: str | None,
+    columns: str | None,
     period_s: float,
     source: str,
     force: bool,
@@ -165,16 +168,19 @@ def fit_model(
     """
     from abr.generators import fit, write_model
     from bench.traces.cli.write import check_free, write_result
-    from bench.traces.files import check_format, need_some, note_left_out, read_each
+    from bench.traces.files import Doubts, check_format, need_some, note_left_out, read_each
 
-    check_format(form)
+    check_format(form, columns)
     path = out or Path(f"{name}.json")
     check_free([path], force=force)
-    reads = list(read_each(files, form, "reading"))
+    reads = list(read_each(files, form, "reading", columns))
     bad = [each for each in reads if each.error]
     found = [trace for each in reads for trace in each.traces]
     need_some(len(found), bad)
     note_left_out(bad)
+    doubts = Doubts()
+    doubts.add(reading for each in reads for reading in each.readings)
+    doubts.tell()
     model = fit(found, name=name, period_s=period_s, source=source)
     write_result(path, write_model(model).encode(), force=force)
     click.echo(json.dumps(_fitted(model, path)) if as_json else _fitted_text(model, path))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from abr.cli.traces import columns_option
 from abr.errors import InputError
 from abr.shell import note
 from bench.traces.cli.write import FORCE_HELP
@@ -32,8 +33,9 @@ FORMS: dict[str, Literal["svg", "png"]] = {".svg": "svg", ".png": "png"}
     help="Picture to write; its name ends in .svg or .png.",
 )
 @click.option("--format", "form", metavar="FORMAT", help="Format of the traces. [detected]")
+@columns_option
 @click.option(
-    "--columns", type=click.IntRange(min=1, max=20), metavar="N", help="Panels side by side."
+    "--panels", type=click.IntRange(min=1, max=20), metavar="N", help="Panels side by side."
 )
 @click.option(
     "--limit",
@@ -65,7 +67,8 @@ def plot(
     files: tuple[str, ...],
     out: Path,
     form: str | None,
-    columns: int | None,
+    columns: str | None,
+    panels: int | None,
     limit: int,
     mean_over_s: float | None,
     is_log: bool,
@@ -83,19 +86,19 @@ def plot(
     \b
     Examples:
       abr traces plot train.csv --out train.svg
-      abr traces plot traces/ --limit 20 --columns 4 --until 300 --out traces.png
+      abr traces plot traces/ --limit 20 --panels 4 --until 300 --out traces.png
       abr traces plot generate:starlink-driving:1 home.csv --log --out two.svg
     """
     from bench.traces.cli.write import check_free, write_result
     from bench.traces.figure import are_far_apart, picture
-    from bench.traces.files import check_format, need_some, progress, read_source, sources
+    from bench.traces.files import Doubts, check_format, need_some, progress, read_source, sources
 
     if out.suffix.lower() not in FORMS:
         raise InputError(f"{out}: not a picture's name; expected one that ends in .svg or .png")
-    check_format(form)
+    check_format(form, columns)
     check_free([out], force=force)
     meant = sources(files)
-    reads = [read_source(each, form) for each in progress(meant[:limit], "reading")]
+    reads = [read_source(each, form, columns) for each in progress(meant[:limit], "reading")]
     bad = [each for each in reads if each.error]
     found = [trace for each in reads for trace in each.traces]
     need_some(len(found), bad)
@@ -104,13 +107,16 @@ def plot(
     data = picture(
         drawn,
         FORMS[out.suffix.lower()],
-        columns=columns,
+        columns=panels,
         mean_over_s=mean_over_s,
         is_log=is_log,
         has_own_axes=own_axes,
     )
     write_result(out, data, force=force)
     _tell(out, len(drawn), left_out, bad, as_json=as_json)
+    doubts = Doubts()
+    doubts.add(reading for each in reads for reading in each.readings)
+    doubts.tell()
     if are_far_apart(drawn) and not (is_log or own_axes):
         note("some are over 20 times as fast as others; --log or --own-axes shows them all")
     if bad:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,11 +15,13 @@ from numpy.typing import NDArray
 
 from abr import registry
 from abr.decision import Algorithm, Chooser, Rule, fresh
-from abr.errors import AbrError, InputError
+from abr.errors import AbrError, InputError, TraceFormatError
 from abr.files.traces import resolve_readings
 from abr.media import Presentation
 from abr.trace import Trace
 from abr.traceedit import rotate
+from abr.traceformats import Reading, find_set_doubts
+from abr.traceformats.names import distinguish
 from player.api import as_algorithm, told_of_player
 from player.batch.figures import VIEWED, figures_of, viewed_figures
 from player.batch.run.batch import Engine, run_batch
@@ -67,6 +70,7 @@ def simulate_many(
     sources: Source | Sequence[Source],
     *,
     traces: TraceSource | Sequence[TraceSource],
+    columns: str | Mapping[str, object] | None = None,
     algorithms: Wanted | Sequence[Wanted] | Mapping[str, Wanted],
     seeds: Sequence[int] = (0,),
     config: PlayerConfig | None = None,
@@ -83,7 +87,9 @@ def simulate_many(
 
     Args:
         sources: Folders made by ``abr transcode``, or presentations.
-        traces: Networks; a folder means every file in it, a file every trace in it.
+        traces: Networks; a folder means every trace file in it, a file every trace in it.
+        columns: Which columns of the files are what, if they are tables in no known format, such
+            as ``"time=1:ms,rate=2:kbit"``.
         algorithms: Registered names, ``Rule`` objects, callables that make objects with
             ``choose(seen)``, or such objects, of which each session gets a copy; a mapping gives
             them labels.
@@ -116,7 +122,7 @@ def simulate_many(
     if isinstance(seeds, int) or any(seed < 0 for seed in seeds):
         raise InputError(f"seeds are {seeds!r}; expected several whole numbers of 0 or more")
     presentations = [_presentation(each) for each in _several(sources)]
-    networks = [trace for each in _several(traces) for trace in _traces(each)]
+    networks = _networks(_several(traces), columns)
     labelled = list(_labelled(algorithms))
     for what, found in (
         ("presentations", presentations),
@@ -202,16 +208,54 @@ def _presentation(source: Source) -> Presentation:
     return source if isinstance(source, Presentation) else read_presentation(source)
 
 
-def _traces(source: TraceSource) -> Iterator[Trace]:
-    if isinstance(source, Trace):
-        yield source
+def _networks(
+    given: Sequence[TraceSource], columns: str | Mapping[str, object] | None
+) -> list[Trace]:
+    """All traces, no two called the same; what is odd about them together is warned of."""
+    readings: list[Reading] = []
+    traces: list[Trace] = []
+    places: list[str] = []
+    for source in given:
+        if isinstance(source, Trace):
+            traces.append(source)
+            places.append("")
+            continue
+        for place, reading in _readings(Path(source), columns):
+            readings.append(reading)
+            traces.append(reading.trace)
+            places.append(place)
+    for doubt in find_set_doubts(readings):
+        warnings.warn(doubt, stacklevel=3)
+    names = distinguish([trace.name for trace in traces], places)
+    return [trace.named(name) for trace, name in zip(traces, names, strict=True)]
+
+
+def _readings(
+    path: Path, columns: str | Mapping[str, object] | None
+) -> Iterator[tuple[str, Reading]]:
+    """The traces of a file, or of all files of a folder that hold some.
+
+    Raises:
+        MissingFileError, TraceFormatError: the file, or everything in the folder, holds none.
+    """
+    if not path.is_dir():
+        yield from ((str(path), each) for each in resolve_readings(str(path), columns=columns))
         return
-    folder = Path(source)
-    files = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
-    if folder.is_dir() and not files:
-        raise InputError(f"{folder}: an empty folder; expected trace files")
-    for text in [str(path) for path in files] or [str(source)]:
-        yield from (reading.trace for reading in resolve_readings(text))
+    files = sorted(each for each in path.iterdir() if each.is_file())
+    if not files:
+        raise InputError(f"{path}: an empty folder; expected trace files")
+    errors: list[TraceFormatError] = []
+    for each in files:
+        try:
+            found = resolve_readings(str(each), columns=columns)
+        except TraceFormatError as exc:
+            errors.append(exc)
+            continue
+        yield from ((str(each), reading) for reading in found)
+    if len(errors) == len(files):
+        raise errors[0]
+    for error in errors:
+        warnings.warn(f"left out: {error}", stacklevel=4)
 
 
 def _labelled(

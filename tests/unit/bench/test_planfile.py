@@ -83,3 +83,19 @@ def test_one_algorithm_twice_is_told_apart_by_its_parameters() -> None:
 def test_what_is_wrong_is_named_with_its_place(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         read_plan(text, name="p.toml")
+
+
+@pytest.mark.parametrize(
+    "value", ['"time=1:ms, rate=2:kbit"', '{ time = "1:ms", rate = "2:kbit" }']
+)
+def test_columns_of_a_plan_are_those_of_the_command_line(value: str) -> None:
+    text = LEAST.replace('generate = "3g-commute"', f'files = ["a"]\ncolumns = {value}')
+    assert read_plan(text, name="p").traces[0].columns == "time=1:ms,rate=2:kbit"
+
+
+def test_wrong_columns_of_a_plan_are_told_with_their_line() -> None:
+    text = LEAST.replace('generate = "3g-commute"', 'files = ["a"]\ncolumns = "time=1"')
+    with pytest.raises(ConfigError, match=r"p:5: columns: expected either rate or bytes"):
+        read_plan(text, name="p")
+    with pytest.raises(ConfigError, match="columns goes with files, not with generate"):
+        read_plan(LEAST.replace("3g-commute", '3g-commute"\ncolumns = "time=1,rate=2'), name="p")

@@ -306,7 +306,7 @@ def test_plot_draws_what_it_may_and_says_what_it_left_out(run: Run, place: Path)
     told = run("plot", "traces", "--limit", "2", "--until", "3", "--out", "two.svg", "--json").json
     assert (told["traces"], told["left_out"]) == (2, 1)
     assert (place / "two.svg").read_bytes().startswith(b"<?xml")
-    said = run("plot", "traces", "--out", "all.PNG", "--columns", "1")
+    said = run("plot", "traces", "--out", "all.PNG", "--panels", "1")
     assert said.out == "all.PNG: 3 traces\n"
     assert (place / "all.PNG").read_bytes().startswith(b"\x89PNG")
     assert run("plot", "traces", "--out", "two.svg").complaint.startswith("two.svg: exists")
@@ -336,3 +336,73 @@ def test_an_interruption_leaves_whole_files_only(
     said = run("convert", "traces", "--to", "csv", "--out", "csv")
     assert (said.code, said.err) == (130, "abr: interrupted\n")
     assert len(files(place / "csv")) == 1
+
+
+def kilobits(place: Path, files: int = 3) -> None:
+    """A set in kbit/s and ms, in two columns without headings, in a folder for each."""
+    for k in range(files):
+        (place / f"set/{k}").mkdir(parents=True)
+        rows = (f"{50 * n} {60 + (7 * n + k) % 80}\n" for n in range(40))
+        (place / f"set/{k}/report.log").write_text("".join(rows))
+
+
+def test_doubts_are_about_the_set_and_said_once(run: Run, place: Path) -> None:
+    kilobits(place)
+    units = "--columns time=1:s,rate=2:kbit,applies=since"
+    for words in (
+        ("stats", "set"),
+        ("list", "set"),
+        ("convert", "set", "--to", "json", "--out", "json"),
+        ("fit", "set", "--name", "odd", "--period", "50"),
+        ("concat", "set", "--out", "all.json"),
+        ("slice", "set/0/report.log", "--end", "500", "--out", "piece.json"),
+    ):
+        said = run(*words)
+        assert said.code == 0, said.err
+        assert said.err.count(units) == 1, words
+        assert said.err.count("rows are 50 s apart") == 1, words
+    checked = run("validate", "set")
+    assert any(line.startswith("all ") and units in line for line in checked.out.splitlines())
+    assert len(run("stats", "set", "--json").json["doubts"]) == 2
+
+
+def test_columns_read_a_set_in_other_units(run: Run, place: Path) -> None:
+    kilobits(place)
+    told = run("stats", "set", "--columns", "time=1:ms,rate=2:kbit,applies=since", "--json").json
+    assert told["doubts"] == []
+    assert {row["format"] for row in told["traces"]} == {"columns"}
+    assert told["total"]["duration_s"] == pytest.approx(3 * 39 * 0.05)
+    assert 60e3 <= told["total"]["min_bps"] <= told["total"]["max_bps"] <= 140e3
+    told = run(
+        "convert", "set", "--columns", "time=1:ms,rate=2:kbit", "--to", "csv", "--out", "csv"
+    )
+    assert told.code == 0, told.err
+    assert read_trace_file(place / "csv/1/report.csv").duration_s == pytest.approx(2)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("stats", "set", "--columns", "rate=1"), "columns: expected one of time, duration and"),
+        (("stats", "set", "--columns", "time=1,rate=2:x"), "columns: rate=2:x; expected a unit of"),
+        (
+            ("validate", "set", "--format", "cooked", "--columns", "time=1,rate=2:kbit"),
+            "a format and --columns exclude each other; give one",
+        ),
+    ],
+)
+def test_a_wrong_option_of_columns_is_told_before_anything_is_read(
+    run: Run, place: Path, words: tuple[str, ...], complaint: str
+) -> None:
+    kilobits(place, 1)
+    assert run(*words).complaint.startswith(complaint)
+
+
+def test_odd_files_of_a_folder_are_named_and_left_out(run: Run, place: Path) -> None:
+    (place / "traces/movie.json").write_text('{"segment_duration_ms": 1, "segment_sizes_bits": []}')
+    (place / "traces/rates.npy").write_bytes(b"\x93NUMPY\x01\x00")
+    (place / "traces/session.pkl").write_bytes(b"\x80\x04\x95")
+    said = run("stats", "traces")
+    assert said.complaint == "3 of 6 could not be read; left out"
+    for reason in ("a movie of Sabre's", "a NumPy array", "a Python pickle"):
+        assert reason in said.err
