@@ -160,10 +160,14 @@ def step(
     buffer_ms: float,
     size_bytes: float,
     duration_s: float,
+    noise: float = 1.0,
 ) -> Step:
-    """Download one segment of ``size_bytes`` that plays ``duration_s``, and sleep if need be."""
+    """Download one segment of ``size_bytes`` that plays ``duration_s``, and sleep if need be.
+
+    What the download takes is told ``noise`` times as long as the network's clock says.
+    """
     place, taken_s = transfer(link, place, size_bytes, options.payload)
-    delay_ms = taken_s * 1000.0 + options.rtt_s * 1000.0
+    delay_ms = (taken_s * 1000.0 + options.rtt_s * 1000.0) * noise
     rebuffer_ms = max(delay_ms - buffer_ms, 0.0)
     buffer_ms = max(buffer_ms - delay_ms, 0.0) + duration_s * 1000.0
     sleep_ms = 0.0

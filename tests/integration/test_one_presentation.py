@@ -20,6 +20,7 @@ from player import PlayerConfig, simulate, simulate_many
 from player.batch.abrkit.simulator import ABRKIT
 from player.batch.run.batch import run_batch
 from player.batch.run.environment import AbrEnv
+from player.batch.run.environment.stages import PlayerStage
 from player.drivers.virtual import PackageOrigin, VirtualDriver
 from player.playback.session import PlaybackSession
 from tests.fakes.packages import write_playable
@@ -136,7 +137,8 @@ def by_environment(folder: Path, network: Trace, rungs: list[int]) -> tuple[floa
     env = AbrEnv([read_presentation(folder)], [network])
     env.reset(seed=0)
     stalls_s = [env.step(np.int64(rung))[4]["stall_s"] for rung in rungs]
-    totals = env._stage.copies.totals[0]
+    assert isinstance(env._stage, PlayerStage)
+    totals = env._stage._copies.totals[0]
     assert sum(stalls_s) == pytest.approx(float(totals["stall_s"]))
     return float(totals["startup_s"]), float(totals["stall_s"])
 

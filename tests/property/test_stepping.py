@@ -30,18 +30,18 @@ SUMS_OVER_RUNGS = {
 
 
 class Wayward:
-    """Any rung, at once, and never another."""
+    """Any rung, after any wait or none, and never another."""
 
     def __init__(self, seed: int) -> None:
         self._rng = np.random.default_rng(seed)
         self.asked: list[tuple[float, float]] = []
 
-    def rung(self, rungs: int) -> int:
-        return int(self._rng.integers(rungs))
+    def answer(self, rungs: int) -> tuple[int, float]:
+        return int(self._rng.integers(rungs)), float(self._rng.choice((0.0, 0.0, 0.7, 5.0)))
 
     def choose(self, seen: Observation) -> Decision:
         self.asked.append((seen.now_s, seen.buffer_s))
-        return Decision(self.rung(len(seen.ladder_bps)))
+        return Decision(*self.answer(len(seen.ladder_bps)))
 
 
 def stepped(case: Case) -> tuple[list[Stepped], list[tuple[float, float]], dict[str, float]]:
@@ -58,7 +58,7 @@ def stepped(case: Case) -> tuple[list[Stepped], list[tuple[float, float]], dict[
     while not (steps and steps[-1].is_over):
         steps.append(
             step_linked(
-                table, link, options, place, totals, room, wayward.rung(case.presentation.rungs)
+                table, link, options, place, totals, room, *wayward.answer(case.presentation.rungs)
             )
         )
         asked.append((float(place[0]), steps[-1].buffer_s))

@@ -129,6 +129,8 @@ class Shown(NamedTuple):
     """Of copies that were over and began again in the same step: the last, shape (n, W)."""
     last_news: FloatArray
     """Of the same copies: the last row of ``Copies.news``, shape (n, 4)."""
+    last_episodes: NDArray[np.int64]
+    """Of the same copies: the number of the episode that is over, shape (n,)."""
     rewards: FloatArray
     """Shape (n,)."""
     terminated: NDArray[np.bool_]
@@ -209,20 +211,31 @@ def step_many(
     options: Options,
     reward: Reward,
     copies: Copies,
-    actions: NDArray[np.int64],
+    rungs: NDArray[np.int64],
+    waits_s: FloatArray,
     shown: Shown,
     autoreset: int,
 ) -> None:
-    """Fetch the next segment of every copy at the rungs of ``actions``."""
+    """Fetch the next segment of every copy at the rungs given, after the waits given."""
     presentations, links, course = (
         bare_presentations(presentations),
         bare_links(links),
         bare_course(course),
     )
     copies, shown = bare_copies(copies), bare_shown(shown)
-    for i in range(len(actions)):
+    for i in range(len(rungs)):
         step_one(
-            presentations, links, course, options, reward, copies, actions[i], shown, autoreset, i
+            presentations,
+            links,
+            course,
+            options,
+            reward,
+            copies,
+            rungs[i],
+            waits_s[i],
+            shown,
+            autoreset,
+            i,
         )
 
 
@@ -299,6 +312,7 @@ def bare_shown(shown: Shown) -> Shown:
         uncounted(shown.vectors),
         uncounted(shown.last_vectors),
         uncounted(shown.last_news),
+        uncounted(shown.last_episodes),
         uncounted(shown.rewards),
         uncounted(shown.terminated),
         uncounted(shown.truncated),
@@ -313,6 +327,7 @@ def step_one(
     reward: Reward,
     copies: Copies,
     rung: int,
+    wait_s: float,
     shown: Shown,
     autoreset: int,
     i: int,
@@ -326,7 +341,7 @@ def step_one(
             begin_next(course, options, copies, i)
             show(presentations, course, copies, i, shown.vectors[i])
         return
-    gained = fetch(presentations, links, course, options, reward, copies, i, rung)
+    gained = fetch(presentations, links, course, options, reward, copies, i, rung, wait_s)
     shown.rewards[i] = gained
     copies.news[i, RETURN] += gained
     if copies.numbers[i, IS_OVER] > 0:
@@ -336,6 +351,7 @@ def step_one(
             show(presentations, course, copies, i, shown.last_vectors[i])
             for k in range(4):
                 shown.last_news[i, k] = copies.news[i, k]
+            shown.last_episodes[i] = int(copies.numbers[i, EPISODE])
             begin_next(course, options, copies, i)
     show(presentations, course, copies, i, shown.vectors[i])
 
@@ -385,15 +401,15 @@ def fetch(
     copies: Copies,
     i: int,
     rung: int,
+    wait_s: float,
 ) -> float:
-    """Copy ``i`` fetches its next segment at ``rung``; what that is gained."""
+    """Copy ``i`` fetches its next segment at ``rung`` after ``wait_s``; what that is gained."""
     row, totals, place = copies.numbers[i], copies.totals[i], copies.places[i]
     episode = int(row[EPISODE])
     presentation = presentation_at(presentations, course.presentation[episode])
     was_startup, room = math.isnan(totals.startup_s), Room(copies.responses, copies.changes)
-    done = step(
-        presentation, link_at(links, course.trace[episode]), options, place, totals, room, rung
-    )
+    link = link_at(links, course.trace[episode])
+    done = step(presentation, link, options, place, totals, room, rung, wait_s)
     mbps = presentation.ladder_bps[rung] / 1e6
     gained = -reward.stall_weight * done.stall_s
     if was_startup and not math.isnan(totals.startup_s):

@@ -1,9 +1,9 @@
 """Our own player, one segment at a time: for environments that learn.
 
-No algorithm and no abandonment: someone else says the rung, and when ``step`` returns the
-player is ready to ask for the next segment, room for it included. Everything that is
-remembered between two steps lies in ``place``, so that a thousand sessions are a
-thousand rows. Each step is what ``abrkit.session`` does with an algorithm that answers so.
+No algorithm and no abandonment: someone else says the rung and how long to wait, and when
+``step`` returns the player is ready to ask for the next segment, room for it included.
+Everything that is remembered between two steps lies in ``place``, so that a thousand sessions
+are a thousand rows. Each step is what ``abrkit.session`` does with an algorithm that answers so.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from player.batch.abrkit.timeline import (
     At,
     Options,
     await_room,
+    await_time,
     await_transfer,
     begin_session,
     leave,
@@ -124,8 +125,11 @@ def step(
     totals: Totals,
     room: Room,
     rung: int,
+    wait_s: float,
 ) -> Stepped:
     """Fetch the next segment at ``rung``, play meanwhile, and wait for room for one more.
+
+    ``wait_s`` pass before it is asked for.
 
     After the last segment the rest is played. ``place`` and ``totals``, made by ``reset``,
     are updated; not the totals that sum over rungs. Once ``is_over`` comes back, only
@@ -136,7 +140,17 @@ def step(
     fetched_s = float(place[FETCHED]) + float(presentation.durations_s[segment])
     is_last, waited_s = segment == len(presentation.durations_s) - 1, 0.0
     video = fetch_video(
-        presentation, link, options, thresholds, totals, room, at, have_of(place), segment, rung
+        presentation,
+        link,
+        options,
+        thresholds,
+        totals,
+        room,
+        at,
+        have_of(place),
+        segment,
+        rung,
+        wait_s,
     )
     at, have = video.at, video.have
     if HAS_AUDIO and at.outcome == COMPLETE:
@@ -200,6 +214,7 @@ def fetch_video(
     have: Have,
     segment: int,
     rung: int,
+    wait_s: float,
 ) -> Video:
     """Until the video of a segment is here, and what must be fetched before it and with it."""
     unread = presentation.listed_bytes[:0]  # copies look sizes up when they show them
@@ -207,6 +222,9 @@ def fetch_video(
         at, have = fetch_first_playlists(
             at, presentation, link, options, thresholds, totals, room, unread
         )
+    decided_s = at.now_s
+    at = await_time(at, decided_s + wait_s, options, thresholds, totals)
+    totals.idle_s += at.now_s - decided_s
     if HAS_SIDE_FILES and at.outcome == COMPLETE and not has_playlist(have, rung):
         at, have = fetch_playlist(
             at, have, presentation, link, options, thresholds, totals, unread, rung

@@ -10,7 +10,7 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
-from gymnasium.vector import AutoresetMode
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from numpy.typing import NDArray
 
 from abr.decision import Decision, Observation
@@ -265,6 +265,87 @@ def test_copies_may_begin_again_at_once() -> None:
     assert count > 1
 
 
+def assert_same(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
+    """Every key and mask, and every value that a mask says is there."""
+    assert set(ours) == set(theirs)
+    for name, values in theirs.items():
+        mask = theirs.get(f"_{name}")
+        if isinstance(values, dict):
+            assert_same(ours[name], values)
+        elif mask is None:
+            assert np.array_equal(ours[name], values), name
+        elif name == "final_obs":
+            assert [x is None for x in ours[name]] == [x is None for x in values]
+            assert all(np.array_equal(ours[name][i], values[i]) for i in np.flatnonzero(mask))
+        else:
+            assert np.array_equal(ours[name][mask], values[mask]), name
+            assert ours[name].dtype == values.dtype, name
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_infos_are_those_of_gymnasiums_own_vector_environment(mode: AutoresetMode) -> None:
+    """Of single environments side by side, each with the episodes of its copy."""
+    copies, steps = 4, 50
+    actions = np.random.default_rng(5).integers(0, 4, (steps, copies))
+
+    def single(i: int) -> AbrEnv:
+        return AbrEnv(PRESENTATIONS, TRACES, order=[(i + k * copies) % 6 for k in range(9)])
+
+    makers = [lambda i=i: single(i) for i in range(copies)]
+    theirs = SyncVectorEnv(makers, autoreset_mode=mode)
+    ours = AbrVectorEnv(PRESENTATIONS, TRACES, copies=copies, autoreset_mode=mode)
+    assert_same(ours.reset(seed=1)[1], theirs.reset(seed=1)[1])
+    ends = 0
+    for k in range(steps):
+        mine, other = ours.step(actions[k]), theirs.step(actions[k])
+        for a, b in zip(mine[:4], other[:4], strict=True):
+            assert np.array_equal(a, b)
+        assert_same(mine[4], other[4])
+        over = mine[2] | mine[3]
+        ends += int(over.sum())
+        if over.any() and mode == AutoresetMode.DISABLED:
+            again = [each.reset(options={"reset_mask": over.copy()}) for each in (ours, theirs)]
+            assert np.array_equal(again[0][0], again[1][0])
+            assert_same(again[0][1], again[1][1])
+    assert ends > copies
+
+
+class Patient(Listed):
+    """Given rungs after given waits."""
+
+    def __init__(self, rungs: NDArray[np.int64], waits_s: NDArray[np.float64]) -> None:
+        super().__init__(rungs)
+        self.waits_s = waits_s
+
+    def choose(self, seen: Observation) -> Decision:
+        return Decision(super().choose(seen).rung, float(self.waits_s[seen.segment]))
+
+
+def test_an_action_may_ask_for_a_wait() -> None:
+    """The session is that of an algorithm with the same rungs and waits."""
+    what, waits_s, rng = PRESENTATIONS[0], np.array([0.0, 0.5, 6.0]), np.random.default_rng(8)
+    actions = np.stack([rng.integers(0, 4, 20), rng.integers(0, 3, 20)], axis=1)
+    patient = Patient(actions[:, 0], waits_s[actions[:, 1]])
+    played = batch(what, TRACES[0], patient, UNLIMITED)
+    env = AbrEnv([what], TRACES[:1], waits_s=tuple(waits_s))
+    assert actions[3] in env.action_space
+    check_env(env, skip_render_check=True)
+    env.reset(options={"restart": True})
+    steps = [env.step(each) for each in actions]
+    stalls_s = [info["stall_s"] for *_, info in steps]
+    assert steps[-1][4]["now_s"] == played.total("ended_s")[0]
+    assert played.total("idle_s")[0] > 6.0
+    assert sum(stalls_s) == pytest.approx(played.total("stall_s")[0], abs=1e-9)
+    assert [x[4]["buffer_s"] for x in steps[:-1]] == patient.buffers_s[1:]
+    many = AbrVectorEnv([what], TRACES[:1], copies=2, waits_s=tuple(waits_s))
+    many.reset()
+    both = [many.step(np.stack([each, each])) for each in actions]
+    assert [x[1][1] for x in both] == [x[1] for x in steps]
+    env.reset()
+    with pytest.raises(ValueError, match="wait 3 to 3; expected 0 to 2"):
+        env.step((0, 3))
+
+
 def test_a_seed_repeats_a_vector_environment() -> None:
     env = AbrVectorEnv(PRESENTATIONS, TRACES, copies=4, order="shuffled", copy=False)
     actions, runs = np.random.default_rng(3).integers(0, 4, (30, 4)), []
@@ -292,6 +373,7 @@ def test_spaces_hold_what_is_shown() -> None:
         ({"episodes": [(0, 3)]}, "trace 3 to 3 named; expected numbers from 0 to 2"),
         ({"episodes": []}, "no presentation is named"),
         ({"order": [6]}, "episode 6 to 6 named"),
+        ({"waits_s": [0.0, -1.0]}, "expected seconds, 0 or more"),
         (
             {
                 "presentations": [

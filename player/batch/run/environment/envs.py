@@ -1,0 +1,224 @@
+"""Gymnasium's two forms over a ``Stage``, and our own player in both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from abr.media import Presentation
+from abr.trace import Trace
+from player.batch.abrkit.copies import Reward
+from player.batch.abrkit.session import Options
+from player.batch.run.environment.stages import UNLIMITED, Order, PlayerStage, Stage
+
+Vector = NDArray[np.float32]
+
+
+class StageEnv(gymnasium.Env[Vector, Any]):
+    """One copy of a stage, one episode after another."""
+
+    metadata = {"render_modes": []}  # noqa: RUF012  # gymnasium's own form
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self.observation_space, self.action_space = stage.spaces()
+        self._has_begun = False
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._stage!r}>"
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Vector, dict[str, Any]]:
+        """Begin an episode."""
+        super().reset(seed=seed)
+        stage, wanted = self._stage, options or {}
+        if seed is not None or not self._has_begun:
+            stage.seed(seed, self.np_random)
+        self._has_begun = True
+        if seed is not None or wanted.get("restart"):
+            stage.restart()
+        if "episode" in wanted:
+            stage.reset_to(0, int(wanted["episode"]))
+        else:
+            stage.reset(np.ones(1, dtype=np.bool_))
+        return self._seen(), self._info()
+
+    def step(self, action: Any) -> tuple[Vector, float, bool, bool, dict[str, Any]]:
+        """Fetch the next segment.
+
+        Args:
+            action: Its rung, or rung and number of the wait before it.
+
+        Raises:
+            gymnasium.error.ResetNeeded: there is no next segment.
+        """
+        if not self._has_begun or self._stage.is_over(0):
+            raise gymnasium.error.ResetNeeded("the episode is over, or none began; call reset()")
+        self._stage.step(np.asarray(action, dtype=np.int64)[None])
+        shown = self._stage.shown
+        reward = float(shown.rewards[0])
+        over = bool(shown.terminated[0]), bool(shown.truncated[0])
+        return self._seen(), reward, *over, self._info()
+
+    def _seen(self) -> Vector:
+        seen: Vector = self._stage.shown.vectors[0].copy()
+        return seen
+
+    def _info(self) -> dict[str, Any]:
+        return {name: values[0].item() for name, values in self._stage.news().items()}
+
+
+class StageVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any]]):
+    """All copies of a stage.
+
+    ``reset`` begins an episode in every copy, with a seed from the first of the order on;
+    ``options={"reset_mask": mask}`` only in those of the mask. Copies whose episode is over
+    begin the next one with the next step, whose action is not looked at and whose reward is
+    0 (``AutoresetMode.NEXT_STEP``); at once, with the last observation in
+    ``info["final_obs"]`` and its info in ``info["final_info"]`` (``SAME_STEP``); or when they
+    are told to (``DISABLED``). ``info`` is that of the single environment, an array each.
+    """
+
+    def __init__(
+        self, stage: Stage, copies: int, autoreset_mode: AutoresetMode, *, copy: bool
+    ) -> None:
+        """Without ``copy`` every step writes into the same arrays."""
+        self._stage = stage
+        self.num_envs = copies
+        self.metadata = {"autoreset_mode": autoreset_mode}
+        self.single_observation_space, self.single_action_space = stage.spaces()
+        self.observation_space = batch_space(self.single_observation_space, copies)
+        self.action_space = batch_space(self.single_action_space, copies)
+        self._copy = copy
+        self._all = np.ones(copies, dtype=np.bool_)
+        self._has_begun = False
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._stage!r}>"
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Vector, dict[str, Any]]:
+        """Begin episodes."""
+        super().reset(seed=seed)
+        which = (options or {}).get("reset_mask")
+        if seed is not None or not self._has_begun:
+            self._stage.seed(seed, self.np_random)
+            self._stage.restart()
+        mask = self._all if which is None else np.asarray(which, dtype=np.bool_)
+        self._stage.reset(mask)
+        self._has_begun = True
+        return self._handed(self._stage.shown.vectors), self._info(self._stage.news(), mask)
+
+    def step(
+        self, actions: NDArray[np.int64]
+    ) -> tuple[Vector, NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
+        """Fetch the next segment of every copy.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before the first reset.
+        """
+        if not self._has_begun:
+            raise gymnasium.error.ResetNeeded("no episode began; call reset()")
+        stage = self._stage
+        stage.step(np.asarray(actions, dtype=np.int64))
+        shown, info = stage.shown, self._info(stage.news(), self._all)
+        if self.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP:
+            over = shown.terminated | shown.truncated
+            if over.any():
+                last = np.full(self.num_envs, None, dtype=object)
+                for i in np.flatnonzero(over):
+                    last[i] = shown.last_vectors[i].copy()
+                ends = {name: np.where(over, v, 0) for name, v in stage.last_news().items()}
+                info.update(final_obs=last, _final_obs=over.copy())
+                info.update(final_info=self._info(ends, over), _final_info=over.copy())
+        return (
+            self._handed(shown.vectors),
+            self._handed(shown.rewards),
+            self._handed(shown.terminated),
+            self._handed(shown.truncated),
+            info,
+        )
+
+    def _handed(self, array: NDArray[Any]) -> NDArray[Any]:
+        return array.copy() if self._copy else array
+
+    def _info(self, news: dict[str, NDArray[Any]], of: NDArray[np.bool_]) -> dict[str, Any]:
+        info: dict[str, Any] = {}
+        for name, values in news.items():
+            info[name], info[f"_{name}"] = values, of.copy()
+        return info
+
+
+class AbrEnv(StageEnv):
+    """One playback of our own player after another; see ``PlayerStage`` for the arguments.
+
+    ``reset`` begins the next episode of the order; with a seed, or with
+    ``options={"restart": True}``, the first one. ``options={"episode": 3}`` begins that
+    one, out of order. ``info`` holds ``stall_s`` of the step, ``buffer_s``, ``now_s``,
+    ``worth`` of the episode so far, and the numbers of ``presentation`` and ``trace``.
+    """
+
+    def __init__(
+        self,
+        presentations: Sequence[Presentation],
+        traces: Sequence[Trace],
+        *,
+        episodes: Sequence[tuple[int, int]] | None = None,
+        order: Order = "listed",
+        reward: Reward = Reward(),  # noqa: B008  # a tuple
+        options: Options = UNLIMITED,
+        waits_s: Sequence[float] = (),
+    ) -> None:
+        super().__init__(
+            PlayerStage(
+                presentations,
+                traces,
+                episodes=episodes,
+                order=order,
+                reward=reward,
+                options=options,
+                waits_s=waits_s,
+                copies=1,
+                autoreset=AutoresetMode.DISABLED,
+            )
+        )
+
+
+class AbrVectorEnv(StageVectorEnv):
+    """Many playbacks of our own player at once; see ``PlayerStage`` for the arguments."""
+
+    def __init__(
+        self,
+        presentations: Sequence[Presentation],
+        traces: Sequence[Trace],
+        *,
+        copies: int,
+        episodes: Sequence[tuple[int, int]] | None = None,
+        order: Order = "listed",
+        reward: Reward = Reward(),  # noqa: B008  # a tuple
+        options: Options = UNLIMITED,
+        waits_s: Sequence[float] = (),
+        autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,
+        copy: bool = True,
+    ) -> None:
+        """Without ``copy`` every step writes into the same arrays."""
+        stage = PlayerStage(
+            presentations,
+            traces,
+            episodes=episodes,
+            order=order,
+            reward=reward,
+            options=options,
+            waits_s=waits_s,
+            copies=copies,
+            autoreset=autoreset_mode,
+        )
+        super().__init__(stage, copies, autoreset_mode, copy=copy)

@@ -1,0 +1,286 @@
+"""What environments step: copies of one playback after another, without gymnasium's forms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+
+from abr.media import Presentation
+from abr.neural import MOST, vector_width
+from abr.trace import Trace
+from player.batch.abrkit import copies as sessions
+from player.batch.abrkit.copies import Course, Reward, Shown
+from player.batch.abrkit.session import Options, link_for
+from player.batch.many import pack
+from player.batch.run.batch import presentation_hooks
+from player.batch.run.compiled import compiled
+
+Order = Literal["listed", "shuffled"] | Sequence[int]
+
+UNLIMITED = Options(first_byte_limit_s=math.inf, idle_limit_s=math.inf, total_limit_s=math.inf)
+"""Our own player, without limits in time."""
+
+NEWS = ("stall_s", "buffer_s", "now_s", "worth")
+"""What ``info`` holds in numbers, in the order of ``Copies.news``."""
+
+_AUTORESET = {
+    AutoresetMode.NEXT_STEP: sessions.NEXT_STEP,
+    AutoresetMode.SAME_STEP: sessions.SAME_STEP,
+    AutoresetMode.DISABLED: sessions.DISABLED,
+}
+
+
+class Told(Protocol):
+    """What a step tells, a row or cell per copy."""
+
+    @property
+    def vectors(self) -> NDArray[Any]:
+        """Observations."""
+
+    @property
+    def last_vectors(self) -> NDArray[Any]:
+        """The last observations of copies that were over and began again in the same step."""
+
+    @property
+    def rewards(self) -> NDArray[Any]:
+        """Shape (n,)."""
+
+    @property
+    def terminated(self) -> NDArray[np.bool_]:
+        """Shape (n,)."""
+
+    @property
+    def truncated(self) -> NDArray[np.bool_]:
+        """Shape (n,)."""
+
+
+class Stage(Protocol):
+    """n copies of a player, each at some place of some episode."""
+
+    @property
+    def shown(self) -> Told:
+        """What the newest step or reset tells; its arrays are written again by the next."""
+
+    def spaces(self) -> tuple[Any, Any]:
+        """What one copy shows and takes."""
+
+    def seed(self, seed: int | None, rng: np.random.Generator) -> None:
+        """Let chance begin anew, by ``seed`` if there is one."""
+
+    def restart(self) -> None:
+        """Forget everything: what comes next is the first episode."""
+
+    def reset(self, which: NDArray[np.bool_]) -> None:
+        """Begin the next episode of the copies of ``which``."""
+
+    def reset_to(self, i: int, episode: int) -> None:
+        """Begin ``episode`` in copy ``i``; it takes no place in the order."""
+
+    def step(self, actions: NDArray[np.int64]) -> None:
+        """Fetch a segment for each copy."""
+
+    def is_over(self, i: int) -> bool:
+        """Whether copy ``i`` needs a reset."""
+
+    def news(self) -> dict[str, NDArray[Any]]:
+        """What the info of a step says, one number per copy."""
+
+    def last_news(self) -> dict[str, NDArray[Any]]:
+        """The same of episodes that were over and began again in the same step."""
+
+
+class PlayerStage:
+    """Copies of our own player.
+
+    Args:
+        presentations: All with the same number of rungs.
+        traces: The networks.
+        episodes: Numbers of presentation and trace; None: every presentation over every
+            trace, presentation by presentation.
+        order: ``listed`` as they stand, ``shuffled`` by the seed of ``reset``, or the
+            numbers of episodes one after the other. It is gone through again and again:
+            the k-th episode of copy i of n is at place i + k n, whatever the others do.
+        reward: Weights of the reward.
+        options: How the player plays.
+        waits_s: Waits that an action may ask for; empty: actions are rungs only.
+        copies: How many there are.
+        autoreset: When a copy whose episode is over begins another.
+
+    Raises:
+        ValueError: presentations differ in rungs, numbers name nothing, or a wait is negative.
+    """
+
+    def __init__(
+        self,
+        presentations: Sequence[Presentation],
+        traces: Sequence[Trace],
+        *,
+        episodes: Sequence[tuple[int, int]] | None,
+        order: Order,
+        reward: Reward,
+        options: Options,
+        waits_s: Sequence[float],
+        copies: int,
+        autoreset: AutoresetMode,
+    ) -> None:
+        if not traces:
+            raise ValueError("no traces; give at least one")
+        if options.buffer_bytes or options.top_buffer_s or options.begins_listed:
+            raise ValueError(
+                "options: buffer_bytes, top_buffer_s and begins_listed are not for environments, "
+                "which buffer max_buffer_s of every rung and begin with the lowest"
+            )
+        self._presentations = sessions.presentation_tables_of(list(presentations))
+        self._links = pack([link_for(trace, options) for trace in traces])
+        every = [(f, k) for f in range(len(presentations)) for k in range(len(traces))]
+        pairs = every if episodes is None else list(episodes)
+        check_numbers("presentation", [f for f, _ in pairs], len(presentations))
+        check_numbers("trace", [k for _, k in pairs], len(traces))
+        self._is_shuffled = isinstance(order, str) and order == "shuffled"
+        listed = range(len(pairs)) if isinstance(order, str) else list(order)
+        check_numbers("episode", listed, len(pairs))
+        self._course = Course(
+            np.array([f for f, _ in pairs], dtype=np.int64),
+            np.array([k for _, k in pairs], dtype=np.int64),
+            np.array(listed, dtype=np.int64),
+        )
+        self._reward = Reward(*map(float, reward))
+        self._options = Options(*map(float, options))
+        self._waits_s = np.array(waits_s, dtype=np.float64)
+        if not (np.isfinite(self._waits_s) & (self._waits_s >= 0)).all():
+            raise ValueError(f"waits_s {list(waits_s)}; expected seconds, 0 or more")
+        self._no_waits_s = np.zeros(copies)
+        self._autoreset = _AUTORESET[autoreset]
+        self._copies = sessions.room_for(copies)
+        self._rungs = self._presentations.ladder_bps.shape[1]
+        width = vector_width(self._rungs)
+        self.shown = Shown(
+            np.zeros((copies, width), dtype=np.float32),
+            np.zeros((copies, width), dtype=np.float32),
+            np.zeros((copies, 4)),
+            np.zeros(copies, dtype=np.int64),
+            np.zeros(copies),
+            np.zeros(copies, dtype=np.bool_),
+            np.zeros(copies, dtype=np.bool_),
+        )
+        # All presentations have the same, or making their tables would have failed.
+        hooks = presentation_hooks(presentations[0])
+        self._step = compiled(sessions.step_many, hooks)
+        self._reset = compiled(sessions.reset_many, hooks)
+
+    def __repr__(self) -> str:
+        begun = int(self._copies.numbers[:, sessions.BEGUN].sum())
+        return (
+            f"<{len(self._copies.numbers)} copies, {begun} episodes begun of "
+            f"{len(self._course.presentation)} in turn, {self._rungs} rungs>"
+        )
+
+    def spaces(self) -> tuple[Any, Any]:
+        """What one copy shows and takes."""
+        vector = spaces.Box(0.0, MOST, (vector_width(self._rungs),), np.float32)
+        if len(self._waits_s):
+            return vector, spaces.MultiDiscrete([self._rungs, len(self._waits_s)])
+        return vector, spaces.Discrete(self._rungs)
+
+    def seed(self, seed: int | None, rng: np.random.Generator) -> None:
+        """Put the episodes in an order of chance, where that was asked for."""
+        if self._is_shuffled:
+            self._course.order[:] = rng.permutation(len(self._course.order))
+
+    def restart(self) -> None:
+        """Forget everything: what comes next is the first episode of the order."""
+        self._copies.numbers[:, :] = 0.0
+        for part in (self.shown.vectors, self.shown.last_vectors, self._copies.past):
+            part[:] = 0.0
+
+    def reset(self, which: NDArray[np.bool_]) -> None:
+        """Begin the next episode of the copies of ``which``."""
+        self._reset(
+            self._presentations, self._course, self._options, self._copies, which, self.shown
+        )
+
+    def reset_to(self, i: int, episode: int) -> None:
+        """Begin ``episode`` in copy ``i``; it takes no place in the order."""
+        check_numbers("episode", [episode], len(self._course.presentation))
+        which = np.arange(len(self._copies.numbers)) == i
+        self.reset(which)
+        self._copies.numbers[i, sessions.EPISODE] = episode
+        self._copies.numbers[i, sessions.BEGUN] -= 1
+        sessions.show(self._presentations, self._course, self._copies, i, self.shown.vectors[i])
+
+    def step(self, actions: NDArray[np.int64]) -> None:
+        """Fetch a segment for each copy; ``shown`` and ``news`` tell of it.
+
+        Raises:
+            ValueError: an action is no rung, or no wait.
+        """
+        rungs, waits_s = actions, self._no_waits_s
+        if len(self._waits_s):
+            rungs = np.ascontiguousarray(actions[:, 0])
+            check_actions("wait", actions[:, 1], len(self._waits_s))
+            waits_s = self._waits_s[actions[:, 1]]
+        check_actions("action", rungs, self._rungs)
+        self._step(
+            self._presentations,
+            self._links,
+            self._course,
+            self._options,
+            self._reward,
+            self._copies,
+            rungs,
+            waits_s,
+            self.shown,
+            self._autoreset,
+        )
+
+    def is_over(self, i: int) -> bool:
+        """Whether copy ``i`` needs a reset."""
+        return bool(self._copies.numbers[i, sessions.IS_OVER] > 0)
+
+    def news(self) -> dict[str, NDArray[Any]]:
+        """What the info of a step says, one number per copy."""
+        episodes = self._copies.numbers[:, sessions.EPISODE].astype(np.int64)
+        return self._told(self._copies.news, episodes)
+
+    def last_news(self) -> dict[str, NDArray[Any]]:
+        """The same of episodes that were over and began again in the same step."""
+        return self._told(self.shown.last_news, self.shown.last_episodes)
+
+    def _told(
+        self, news: NDArray[np.float64], episodes: NDArray[np.int64]
+    ) -> dict[str, NDArray[Any]]:
+        return {
+            **{name: news[:, k].copy() for k, name in enumerate(NEWS)},
+            "presentation": self._course.presentation[episodes],
+            "trace": self._course.trace[episodes],
+        }
+
+
+def check_actions(what: str, given: NDArray[np.int64], count: int) -> None:
+    """Raise unless all of ``given`` are from 0 to ``count`` - 1.
+
+    Raises:
+        ValueError: one is not.
+    """
+    if len(given) and not (given.min() >= 0 and given.max() < count):
+        raise ValueError(f"{what} {given.min()} to {given.max()}; expected 0 to {count - 1}")
+
+
+def check_numbers(what: str, given: Sequence[int], count: int) -> None:
+    """Raise unless numbers name something.
+
+    Raises:
+        ValueError: there are none, or some name nothing.
+    """
+    if not len(given):
+        raise ValueError(f"no {what} is named; expected numbers from 0 to {count - 1}")
+    if min(given) < 0 or max(given) >= count:
+        raise ValueError(
+            f"{what} {min(given)} to {max(given)} named; expected numbers from 0 to {count - 1}"
+        )
