@@ -41,6 +41,8 @@ BASES_WITH_REPR = {
     "NamedTuple",
     "Protocol",
     "RequestHandler",
+    "StageEnv",
+    "StageVectorEnv",
     "Structure",
     "TypedDict",
 }
