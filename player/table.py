@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from abr.log import SessionLog
-from abr.qoe import QoE, summary
+from abr.qoe import Model, QoE, scores, summary
 
 _RUNG_LINE = 40
 """Segments per line where the rung of every segment is listed."""
@@ -26,16 +26,23 @@ def console() -> Console:
     return probe if probe.is_terminal else Console(soft_wrap=True, width=PIPE_COLUMNS)
 
 
-def session_table(log: SessionLog) -> Group:
-    """What a viewer got, as text for a terminal; every ratio with its denominator."""
-    qoe = summary(log)
+def session_table(log: SessionLog, qoe: Sequence[Model] = ()) -> Group:
+    """What a viewer got, as text for a terminal; every ratio with its denominator.
+
+    Args:
+        log: Of the session.
+        qoe: What to score it by.
+    """
+    got = summary(log)
     table = Table(title=_caption(log.provenance), title_justify="left", show_header=False, box=None)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(style="dim")
-    for name, value, remark in _rows(qoe):
+    for name, value, remark in _rows(got):
         table.add_row(name, value, remark)
-    return Group(table, _ladder(qoe, log.provenance.get("ladder_bps", [])), _rungs(qoe.rungs))
+    for each in scores(log, qoe):
+        table.add_row(Text(each["label"]), f"{each['score']:.3f}", Text(each["formula"]))
+    return Group(table, _ladder(got, log.provenance.get("ladder_bps", [])), _rungs(got.rungs))
 
 
 def _caption(provenance: dict[str, Any]) -> str:

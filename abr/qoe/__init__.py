@@ -20,7 +20,6 @@ from abr.qoe.figures import (
     LiveLatency,
     QoE,
     ViewedQuality,
-    as_dict,
     played_of_each_s,
     qoe_lin,
     shortfall,
@@ -31,7 +30,7 @@ from abr.qoe.figures import (
 from abr.qoe.functions import Own, own
 from abr.qoe.itu import P1203, p1203
 from abr.qoe.models import QOE_LIN, hd, linear, log, sabre, ssim, vmaf
-from abr.qoe.names import NAMES, check_distinct, named
+from abr.qoe.names import NAMES, as_dict, check_distinct, named, scores
 from abr.qoe.viewing import Viewing, viewing_of
 
 __all__ = [
@@ -61,6 +60,7 @@ __all__ = [
     "played_of_each_s",
     "qoe_lin",
     "sabre",
+    "scores",
     "shortfall",
     "ssim",
     "stalls",

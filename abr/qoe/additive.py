@@ -230,4 +230,6 @@ def _term(weight: float, what: str) -> str:
     if weight == 0:
         return ""
     size = "" if abs(weight) == 1 else f"{abs(weight):.6g} · "
+    if math.isnan(weight):  # it follows a ladder that is not known
+        return f"− w · {what}"
     return f"{'+' if weight > 0 else '−'} {size}{what}"

@@ -214,7 +214,7 @@ def view_quality(metric: str, found: Sequence[float], weights: Sequence[float]) 
 
 
 def as_dict(log: SessionLog) -> dict[str, Any]:
-    """``summary`` as the JSON object every command prints, provenance included.
+    """``summary`` as a JSON object, provenance included.
 
     ``quality`` is there where it was measured, ``live`` where the stream was.
     """

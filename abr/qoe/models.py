@@ -81,7 +81,8 @@ def linear(
     """
 
     def weigh(ladder_bps: FloatArray) -> Weights:
-        stall = float(ladder_bps[-1]) / 1e6 if stall_weight is None else stall_weight
+        top = float(ladder_bps[-1]) / 1e6 if len(ladder_bps) else math.nan
+        stall = top if stall_weight is None else stall_weight
         return Weights(stall, switch_weight, switch_weight, startup_weight)
 
     return _additive(

@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from abr.errors import AbrError, QoEError
+from abr.log import SessionLog
+from abr.qoe import figures
 from abr.qoe.additive import Model
 from abr.qoe.functions import own
 from abr.qoe.itu import p1203
 from abr.qoe.models import QOE_LIN, hd, linear, log, sabre, spelt, ssim, vmaf
+from abr.qoe.viewing import viewing_of
 
 _MAKERS: Mapping[str, Callable[..., Model]] = {
     "qoe_lin": lambda: QOE_LIN,
@@ -81,6 +84,36 @@ def check_distinct(models: Sequence[Model]) -> None:
         for name in called:
             if called.count(name) > 1:
                 raise QoEError(f"QoE {name!r} twice; name each once, and give each its own label")
+
+
+def scores(log: SessionLog, models: Sequence[Model]) -> list[dict[str, Any]]:
+    """A session under several QoEs, as plain values.
+
+    Raises:
+        QoEError: the session lacks what one needs, or it fails.
+    """
+    viewing = viewing_of(log)
+    return [
+        {
+            "name": model.name,
+            "label": model.label,
+            "score": model.score(viewing),
+            "formula": model.formula(viewing.ladder_bps),
+            "source": model.source,
+        }
+        for model in models
+    ]
+
+
+def as_dict(log: SessionLog, models: Sequence[Model] = ()) -> dict[str, Any]:
+    """The figures of a session as the JSON object every command prints.
+
+    Args:
+        log: Of the session.
+        models: What to score it by; the scores are under ``scores``.
+    """
+    found = figures.as_dict(log)
+    return {**found, "scores": scores(log, models)} if models else found
 
 
 def _split(text: str) -> tuple[str, dict[str, Any]]:

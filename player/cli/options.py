@@ -18,6 +18,7 @@ from abr.cli import configuration
 from abr.shell import note
 
 if TYPE_CHECKING:
+    from abr.qoe import Model
     from player.config import PlayerConfig
     from player.playback.cmcd import CmcdConfig
 
@@ -36,6 +37,29 @@ def _finite(_ctx: click.Context, _param: click.Parameter, value: float | None) -
     if value is not None and not math.isfinite(value):
         raise click.BadParameter(f"{value}; expected seconds")
     return value
+
+
+QOE = click.option(
+    "--qoe",
+    "qoe",
+    multiple=True,
+    metavar="NAME[:PARAM=VALUE]",
+    help="Score the session by this QoE: qoe_lin, linear, log, hd, vmaf, ssim, sabre, p1203, or "
+    "FILE.py:FUNCTION; repeat for several.",
+)
+
+
+def find_qoes(texts: Sequence[str]) -> tuple[Model, ...]:
+    """The QoEs that ``--qoe`` names.
+
+    Raises:
+        QoEError: there is none of that name, it does not load, or one is named twice.
+    """
+    from abr.qoe import check_distinct, named
+
+    models = tuple(named(text) for text in texts)
+    check_distinct(models)
+    return models
 
 
 _SHARED = (
@@ -79,6 +103,7 @@ _SHARED = (
         metavar="FILE",
         help="Write the session log here (JSON Lines).",
     ),
+    QOE,
     click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead."),
 )
 

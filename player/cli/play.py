@@ -21,6 +21,7 @@ from player.cli.options import (
     algorithm_for,
     check_algorithm,
     cmcd_options,
+    find_qoes,
     playing_options,
     read_cmcd,
     read_config,
@@ -105,6 +106,7 @@ def play(
     rtt_ms: float | None,
     max_buffer_s: float | None,
     log_path: Path | None,
+    qoe: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Play URL headless over HTTP in real time.
@@ -138,6 +140,7 @@ def play(
     chosen, parameters = check_algorithm(algorithm_for(ctx, algorithm, player), params)
     trace = None if trace_text is None else read_trace(trace_text, columns)
     check_writable(log_path)
+    models = find_qoes(qoe)
     progress = ProgressLine(max_play_s) if sys.stderr.isatty() else None
     sink = MediaFolder(save_dir) if save_dir is not None else None
     ended: list[SessionLog] = []
@@ -162,7 +165,7 @@ def play(
     except KeyboardInterrupt:
         clear(progress)
         for log in ended:
-            leave_behind(log, log_path, as_json=as_json)
+            leave_behind(log, log_path, as_json=as_json, qoe=models)
         raise
     except BaseException:
         for log in ended:
@@ -172,7 +175,7 @@ def play(
         clear(progress)
     if log.provenance.get("shaper", {}).get("is_overloaded"):
         note("this machine was too busy to shape the network faithfully; do not trust the figures")
-    finish(log, log_path, as_json=as_json)
+    finish(log, log_path, as_json=as_json, qoe=models)
 
 
 def clear(progress: ProgressLine | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,18 +15,23 @@ from player.cli.options import command_line
 
 if TYPE_CHECKING:
     from abr.log import SessionLog
+    from abr.qoe import Model
 
 
-def show(log: SessionLog, *, as_json: bool) -> None:
-    """Print the session's QoE; nothing when there was only an error."""
+def show(log: SessionLog, *, as_json: bool, qoe: Sequence[Model] = ()) -> None:
+    """Print the session's figures and scores; nothing when there was only an error.
+
+    Raises:
+        QoEError: the session lacks what a QoE needs, or it fails.
+    """
     from abr.qoe import as_dict, shortfall, summary
 
     if as_json:
-        click.echo(json.dumps(as_dict(log)))
+        click.echo(json.dumps(as_dict(log, qoe)))
     elif not shortfall(log) or summary(log).startup_s is not None:
         from player.table import console, session_table
 
-        console().print(session_table(log))
+        console().print(session_table(log, qoe))
 
 
 def keep(log: SessionLog, log_path: Path | None) -> None:
@@ -37,14 +43,18 @@ def keep(log: SessionLog, log_path: Path | None) -> None:
         write_log(log, log_path)
 
 
-def leave_behind(log: SessionLog, log_path: Path | None, *, as_json: bool) -> None:
+def leave_behind(
+    log: SessionLog, log_path: Path | None, *, as_json: bool, qoe: Sequence[Model] = ()
+) -> None:
     """Write and print what there is of a session that was interrupted."""
     keep(log, log_path)
     if log.records:
-        show(log, as_json=as_json)
+        show(log, as_json=as_json, qoe=qoe)
 
 
-def finish(log: SessionLog, log_path: Path | None, *, as_json: bool) -> None:
+def finish(
+    log: SessionLog, log_path: Path | None, *, as_json: bool, qoe: Sequence[Model] = ()
+) -> None:
     """Write the log of a session, print its QoE, and fail when it fell short.
 
     Raises:
@@ -55,6 +65,6 @@ def finish(log: SessionLog, log_path: Path | None, *, as_json: bool) -> None:
     keep(log, log_path)
     for text in dict.fromkeys(record["text"] for record in log.of("note")):
         note(text)
-    show(log, as_json=as_json)
+    show(log, as_json=as_json, qoe=qoe)
     if what := shortfall(log):
         raise PlaybackError(what)

@@ -17,6 +17,7 @@ from player.cli.options import (
     TRACE_HELP,
     algorithm_for,
     check_algorithm,
+    find_qoes,
     playing_options,
     read_config,
 )
@@ -80,6 +81,7 @@ def simulate(
     rtt_ms: float | None,
     max_buffer_s: float | None,
     log_path: Path | None,
+    qoe: tuple[str, ...],
     as_json: bool,
     preset: str | None,
     movie: Path | None,
@@ -103,9 +105,10 @@ def simulate(
           --algorithm bola bolae dynamic --json
     """
     if preset is not None:
-        if package or trace_text or log_path:
+        if package or trace_text or log_path or qoe:
             raise click.UsageError(
-                "--preset takes --movie and --network instead of PACKAGE and --trace"
+                "--preset takes --movie and --network instead of PACKAGE and --trace, and its "
+                "sessions have the scores of their simulator; `abr bench` takes any --qoe"
             )
         settings = {
             "max_buffer_s": max_buffer_s,
@@ -140,6 +143,7 @@ def simulate(
     chosen, parameters = check_algorithm(algorithm_for(ctx, algorithms[0], player), params)
     trace = read_trace(trace_text, columns)
     check_writable(log_path)
+    models = find_qoes(qoe)
     with contextlib.redirect_stdout(sys.stderr):  # what an algorithm prints is no result
         log = simulate_package(
             package,
@@ -149,4 +153,4 @@ def simulate(
             config=config,
             max_play_s=max_play_s or math.inf,
         )
-    finish(log, log_path, as_json=as_json)
+    finish(log, log_path, as_json=as_json, qoe=models)
