@@ -245,14 +245,32 @@ class Agenda:
         is_later = track == "video" and ref.start_s > from_s + LOOKUP_TOLERANCE_S
         return None if is_later else ref
 
-    def skip(self, ref: SegmentRef, track: TrackName, rung: int) -> Skipped:
-        """Do without the next segment of ``track``, which must not be fetched."""
+    @property
+    def rung_beside_sound(self) -> int | None:
+        """The rung of the picture beside the next sound; None: that picture is not here yet."""
+        video, fetched_s = self.track("video"), self.track("audio").fetched_s
+        # Sound that ends a little earlier than its picture is followed by that of the next.
+        for time_s in (fetched_s + LOOKUP_TOLERANCE_S, fetched_s):
+            if time_s < video.fetched_s:
+                return video.span_at(time_s).rung
+        return None
+
+    def sound_from_s(self, ref: SegmentRef) -> float:
+        """Where sound goes on with ``ref``, the next: later, where it is not listed any more."""
+        broadcast, fetched_s = self._source.broadcast, self.track("audio").fetched_s
+        if broadcast is None:
+            return fetched_s
+        from_s = max(ref.start_s, min(broadcast.joined_s, ref.end_s))
+        return from_s if from_s > fetched_s + LOOKUP_TOLERANCE_S else fetched_s
+
+    def skip(self, end_s: float, track: TrackName, rung: int) -> Skipped:
+        """Do without the media of ``track`` up to ``end_s``, which must not be fetched."""
         here, start_s = self.track(track), self.track(track).fetched_s
-        hidden = self.segments_until(ref.end_s) if track == "video" else range(0)
+        hidden = self.segments_until(end_s) if track == "video" else range(0)
         # What is heard goes on without a picture, but no picture without what is heard.
         is_heard_apart = self.audio is not None and self._source.has_audio(rung)
         is_hole = track == "audio" or not is_heard_apart
-        here.add(ref.end_s, frozenset(), rung)
+        here.add(end_s, frozenset(), rung)
         if track == "video":
             self.choice = None
             self._pass_audio_within_video()
@@ -260,7 +278,7 @@ class Agenda:
                 self.end_here("video")
         for each in self.tracks():
             each.update(self._have)
-        return Skipped(track, start_s, ref.end_s, hidden, is_hole)
+        return Skipped(track, start_s, end_s, hidden, is_hole)
 
     def needs(self, ref: SegmentRef, track: TrackName, rung: int) -> Iterator[Want]:
         """What must be here before ``ref`` can be played: keys, initialisation section."""

@@ -44,6 +44,8 @@ class Broadcast:
     def __init__(self) -> None:
         self.grid = Timeline([], is_ended=False)
         """The segments that the presentation is told in, from where playback joined."""
+        self.joined_s = 0.0
+        """Where playback joined last: nothing that is listed belongs before."""
         self.notes: list[str] = []
         """What people should know; whoever logs them takes them away."""
         self._listings: dict[str, Listing] = {}
@@ -53,8 +55,6 @@ class Broadcast:
         """What the leader brought."""
         self._counts = 0
         """How often a server was seen to count anew, once for all its playlists."""
-        self._joined_s = 0.0
-        """Where playback joined last."""
         self._has_noted_parts = False
         self._lost: list[_Lost] = []
 
@@ -169,14 +169,15 @@ class Broadcast:
             self._join(0.0, ahead_s=0.0)
         return news
 
-    def join_again(self, at_s: float, *, ahead_s: float) -> bool:
+    def join_again(self, at_s: float, *, ahead_s: float, sound_from_s: float = -math.inf) -> bool:
         """Whether media from ``at_s`` on are not to be had: what is now is joined instead.
 
         Args:
-            at_s: End of what was fetched.
+            at_s: End of the pictures that were fetched.
             ahead_s: How much of that is still to be played.
+            sound_from_s: No sound is listed before.
         """
-        if not self._is_behind(at_s):
+        if not self._is_behind(at_s) and not self._has_sound_later(at_s, ahead_s, sound_from_s):
             return False
         self._join(at_s, ahead_s=ahead_s)
         return True
@@ -191,6 +192,16 @@ class Broadcast:
         if leader.timeline is None:
             return leader.has_more
         return leader.timeline.segments[0].start_s > time_s + LOOKUP_TOLERANCE_S
+
+    def _has_sound_later(self, at_s: float, ahead_s: float, sound_from_s: float) -> bool:
+        """Whether sound leaves its window as pictures come, so that only joining again helps."""
+        leader = self._leader
+        is_left = sound_from_s + LOOKUP_TOLERANCE_S >= at_s
+        if not is_left or leader is None or leader.playlist is None or leader.timeline is None:
+            return False
+        joined = join(leader.playlist, ahead_s=ahead_s)
+        sequence = leader.playlist.segments[joined.at].sequence
+        return leader.starts_s[sequence] > sound_from_s + LOOKUP_TOLERANCE_S
 
     def _join(self, at_s: float, *, ahead_s: float) -> None:
         leader = self._leader
@@ -210,7 +221,7 @@ class Broadcast:
         if kept:  # what was fetched may be of a playlist with other boundaries
             last = kept[-1]
             kept[-1] = replace(last, end_s=at_s, duration_s=at_s - last.start_s)
-        self._joined_s = at_s
+        self.joined_s = at_s
         self._move_all(leader, at_s - before_s - joined.offset_s)
         self.grid = Timeline(kept, is_ended=False)
         self._extend_grid(leader, at_s)
@@ -290,7 +301,7 @@ class Broadcast:
             end_together=have_ended or apart_s < target_s(beside),
             count_together=listing.count == leader.count,
         )
-        if placed is None or listing.would_repeat(placed.start_s, self._joined_s):
+        if placed is None or listing.would_repeat(placed.start_s, self.joined_s):
             return
         listing.put(placed.start_s)
         if placed.by == "end":

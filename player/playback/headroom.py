@@ -24,7 +24,7 @@ from player.playback.room import (
 )
 from player.playback.source import Source
 from player.playback.states import Playback
-from player.playback.timeline import LOOKUP_TOLERANCE_S, SegmentRef
+from player.playback.timeline import SegmentRef
 
 
 class Headroom:
@@ -63,21 +63,12 @@ class Headroom:
             return None
         if video.request_id is not None and self._config.tracks == "in-turn":
             return None
-        # Audio that ends a little earlier than its video is followed by that of the next video.
-        for time_s in (audio.fetched_s + LOOKUP_TOLERANCE_S, audio.fetched_s):
-            if time_s < video.fetched_s:
-                return self._rung_for_audio(video.span_at(time_s).rung)
+        beside = self._agenda.rung_beside_sound
+        if beside is not None:
+            return self._source.heard_beside(beside)
         is_asked = video.request_id is not None or video.is_fetched
         is_asked |= self._config.has_own_buffers
-        return self._rung_for_audio(self._agenda.asked_rung) if is_asked else None
-
-    def _rung_for_audio(self, rung: int) -> int:
-        """``rung``, or the nearest whose audio can be had."""
-        if not self._source.has_audio(rung):
-            return rung
-        return next(
-            each for each in self._source.nearest_rungs(rung) if self._source.has_audio(each)
-        )
+        return self._source.heard_beside(self._agenda.asked_rung) if is_asked else None
 
     def is_audio_due(self, ref: SegmentRef, playback: Playback, now_s: float) -> bool:
         """Whether the next audio may be asked for, as the video beside it and its buffer go."""

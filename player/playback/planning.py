@@ -10,6 +10,7 @@ request is sent here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from abr.errors import PlaybackError
@@ -88,12 +89,37 @@ class Planning:
                     self._agenda.end_here("audio")
                     self._progress.update(now_s)
                 return
+            from_s = self._agenda.sound_from_s(ref)
+            if from_s > self._agenda.track("audio").fetched_s:
+                if self._has_passed_hole(from_s, rung, now_s):
+                    continue
+                return
             if not self._headroom.is_audio_due(ref, self._playback, now_s):
                 return
             if not ref.is_gap:
                 yield from self._segment(ref, "audio", ref.index, rung)
                 return
-            self._skip(ref, "audio", rung, now_s)
+            self._skip(ref.end_s, "audio", rung, now_s)
+
+    def _has_passed_hole(self, from_s: float, rung: int, now_s: float) -> bool:
+        """Whether playback has gone on without the sound before ``from_s``, which has left."""
+        agenda = self._agenda
+        if self._joins_again(now_s, sound_from_s=from_s):
+            return True
+        end_s = min(from_s, agenda.track("video").fetched_s)
+        if end_s <= agenda.track("audio").fetched_s:  # playback may yet join again there
+            return False
+        self._skip(end_s, "audio", rung, now_s, why="not listed any more")
+        return True
+
+    def _joins_again(self, now_s: float, *, sound_from_s: float = -math.inf) -> bool:
+        """Whether a live stream left playback behind; not while a picture is under way."""
+        if not self._headroom.is_free_for_video:
+            return False
+        has_joined = self._reloading.join_again(now_s, sound_from_s=sound_from_s)
+        if has_joined:
+            self._recorder.take_notes(self._source.notes, now_s)
+        return has_joined
 
     def _due_video(self, now_s: float) -> Iterator[Want]:
         """The next video, if it is time to; what is there in name only is skipped."""
@@ -101,7 +127,7 @@ class Planning:
             rung = self._whereabouts.rung_for_video(choice.rung, now_s)
             gap = self._whereabouts.gap_in_video(choice.rung) if rung is None else None
             if gap is not None:
-                self._skip(gap[0], "video", gap[1], now_s)
+                self._skip(gap[0].end_s, "video", gap[1], now_s)
                 continue
             if rung is None:
                 if self._source.broadcast is not None:  # a newer version of a playlist may tell
@@ -113,8 +139,7 @@ class Planning:
     def _choice(self, now_s: float) -> Choice | None:
         """What was chosen for the next video segment; None: it is not time to ask for it."""
         agenda, headroom = self._agenda, self._headroom
-        if headroom.is_free_for_video and self._reloading.join_again(now_s):
-            self._recorder.take_notes(self._source.notes, now_s)
+        self._joins_again(now_s)
         segment = agenda.next_segment
         if not headroom.is_free_for_video or segment is None:
             return None
@@ -150,17 +175,19 @@ class Planning:
         yield from self._agenda.needs(ref, track, rung)
         yield self._agenda.want(ref, track, segment, rung)
 
-    def _skip(self, ref: SegmentRef, track: TrackName, rung: int, now_s: float) -> None:
-        """Do without a segment that is there in name only.
+    def _skip(
+        self, end_s: float, track: TrackName, rung: int, now_s: float, *, why: str = "EXT-X-GAP"
+    ) -> None:
+        """Do without a segment that is there in name only, or has left the list.
 
         Raises:
             PlaybackError: all are.
         """
-        skipped = self._agenda.skip(ref, track, rung)
+        skipped = self._agenda.skip(end_s, track, rung)
         self._playback.skip(skipped)
         what = "sound" if track == "audio" else "picture"
         self._recorder.add_note(
-            f"no {what} from {skipped.start_s:g} to {skipped.end_s:g} s: EXT-X-GAP", now_s
+            f"no {what} from {skipped.start_s:g} to {skipped.end_s:g} s: {why}", now_s
         )
         if self._agenda.is_all_asked and not self._agenda.has_media:
             raise PlaybackError("every segment is an EXT-X-GAP; nothing to play")

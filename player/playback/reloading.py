@@ -50,6 +50,9 @@ class Reloading:
         """The playlists to ask for again now."""
         for track, rung in self._followed():
             yield from self._source.newer(track, rung, now_s)
+            playlist = self._source.playlist_for(track, rung)
+            if playlist is not None and self._is_out_of_choices:
+                yield playlist
 
     def next_time_s(self, now_s: float) -> float:
         """When something is due here; inf: never."""
@@ -122,11 +125,16 @@ class Reloading:
                 target_duration_s=broadcast.target_s,
             )
 
-    def join_again(self, now_s: float) -> bool:
-        """Whether what is due is not to be had any more, so that playback joined again."""
-        fetched_s = self._agenda.track("video").fetched_s
-        ahead_s = fetched_s - self._playback.playhead_s(now_s)
-        if not self._source.join_again(fetched_s, ahead_s=ahead_s):
+    def join_again(self, now_s: float, *, sound_from_s: float = -math.inf) -> bool:
+        """Whether what is due is not to be had any more, so that playback joined again.
+
+        ``sound_from_s``: there is no sound before.
+        """
+        fetched_s = shown_s = self._agenda.track("video").fetched_s
+        if math.isfinite(sound_from_s):  # pictures without their sound are not shown
+            shown_s = self._agenda.track("audio").fetched_s
+        ahead_s = shown_s - self._playback.playhead_s(now_s)
+        if not self._source.join_again(fetched_s, ahead_s=ahead_s, sound_from_s=sound_from_s):
             return False
         self._agenda.choice = None
         self._told_edge_s = math.nan
@@ -144,10 +152,18 @@ class Reloading:
         agenda = self._agenda
         rung = agenda.asked_rung if agenda.choice is None else agenda.choice.rung
         nearest = self._source.nearest_rung(rung)
-        if agenda.has_begun and agenda.next_segment is None:
+        if self._is_out_of_choices:
             nearest = self._growing_rung(rung, nearest)
-        tracks: tuple[TrackName, ...] = ("video", "audio")
-        return [(t, nearest) for t in tracks if self._source.playlist_url(t, nearest)]
+        heard = nearest
+        if agenda.audio is not None and (beside := agenda.rung_beside_sound) is not None:
+            heard = self._source.heard_beside(beside)
+        both: list[tuple[TrackName, int]] = [("video", nearest), ("audio", heard)]
+        return [each for each in both if self._source.playlist_url(*each)]
+
+    @property
+    def _is_out_of_choices(self) -> bool:
+        """Whether no segment is known to come next, so that none will be chosen."""
+        return self._agenda.has_begun and self._agenda.next_segment is None
 
     def _growing_rung(self, rung: int, nearest: int) -> int:
         """The rung nearest to ``rung`` whose playlist may bring more; ``nearest`` if none may."""

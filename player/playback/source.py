@@ -266,14 +266,12 @@ class Source:
         self.broadcast.lose(want, start_s)
         self._timelines = self.broadcast.timelines()
 
-    def join_again(self, at_s: float, *, ahead_s: float) -> bool:
-        """Whether media from ``at_s`` on are not to be had, so that playback joined again there.
-
-        ``ahead_s`` of what is before is still to be played.
-        """
-        if self.broadcast is None or not self.broadcast.join_again(at_s, ahead_s=ahead_s):
+    def join_again(self, at_s: float, *, ahead_s: float, sound_from_s: float = -math.inf) -> bool:
+        """Whether playback joined again at ``at_s``: see ``Broadcast.join_again``."""
+        broadcast, told = self.broadcast, {"ahead_s": ahead_s, "sound_from_s": sound_from_s}
+        if broadcast is None or not broadcast.join_again(at_s, **told):
             return False
-        self._update_live(self.broadcast)
+        self._update_live(broadcast)
         return True
 
     def _update_live(self, broadcast: Broadcast) -> None:
@@ -302,6 +300,11 @@ class Source:
     def has_audio(self, rung: int) -> bool:
         """Whether ``rung`` has audio apart from its video."""
         return self._rungs[rung].places[0].audio_url is not None
+
+    def heard_beside(self, rung: int) -> int:
+        """``rung``, or the nearest whose audio can be had."""
+        nearest = self.nearest_rungs(rung) if self.has_audio(rung) else [rung]
+        return next((each for each in nearest if self.has_audio(each)), rung)
 
     def timeline(self, track: TrackName, rung: int) -> Timeline | None:
         """The segments of one track at one rung; None when they are not known (yet)."""

@@ -105,7 +105,7 @@ def random_title(draw: Draw) -> Title:
         title.url = HOST + videos[0]
         return title
     sounds = _sounds(draw, rungs, videos)
-    for name in set(sounds) - {""}:
+    for name in sorted(set(sounds) - {""}):
         if name not in title.media:
             title.media[name] = _listed(draw, name, lengths, is_live=is_live)
     title.multivariant = _multivariant(draw, videos, sounds)
