@@ -70,7 +70,17 @@ def is_installed(module: str) -> bool:
         return True
     found = sys.modules.get(module) or sys.modules.get(top)
     file = getattr(found, "__file__", None)
-    return file is not None and any(Path(file).is_relative_to(each) for each in _site_folders())
+    return file is not None and _is_in_site(file)
+
+
+def is_installed_path(path: Path) -> bool:
+    """Whether ``path`` is of Python, or lies where distributions are installed."""
+    return _is_in_site(str(path)) or any(map(path.is_relative_to, _python_folders()))
+
+
+@functools.cache
+def _is_in_site(file: str) -> bool:
+    return any(map(Path(file).is_relative_to, _site_folders()))
 
 
 @functools.cache
@@ -83,6 +93,12 @@ def _site_folders() -> tuple[Path, ...]:
         site.getusersitepackages(),
     ]
     return tuple(dict.fromkeys(map(Path, names)))
+
+
+@functools.cache
+def _python_folders() -> tuple[Path, ...]:
+    paths = sysconfig.get_paths()
+    return tuple(Path(paths[name]) for name in ("stdlib", "platstdlib"))
 
 
 class Fingerprint:
