@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from bench.experiments.planfile import Plan
     from bench.experiments.run.pool import Opener
 
+Lines = Mapping[str, Sequence[str]]
+"""Rows of runs, by id."""
 Failures = Mapping[str, str]
 """Errors of failed runs, by id."""
 
@@ -118,11 +120,13 @@ def run(
     prepare(out, name=plan.name, force=force)
     start_s = time.monotonic()
     runs = runs_of(experiment)
-    with _executor(executor, workers) as there:
-        failures = _play(experiment, runs, out, there)
+    there = _lines_there(runs, out)
+    with _executor(executor, workers) as workplace:
+        played, failures = _play(experiment, runs, there.keys(), out, workplace)
     took_s = time.monotonic() - start_s
     where = str(folder.resolve())
-    _finish(experiment, runs, out, failures, form, took_s, plan_folder=where, as_json=as_json)
+    rows = {**there, **played}
+    _finish(experiment, runs, out, rows, failures, form, took_s, plan_folder=where, as_json=as_json)
 
 
 def _plan(plan_file: Path | None, *, quick: bool) -> tuple[Plan, Path]:
@@ -165,17 +169,24 @@ def _executor(where: str, workers: int | None) -> Iterator[_Workers]:
         cluster.close()
 
 
-def _play(experiment: Experiment, runs: Sequence[Run], out: Path, workers: _Workers) -> Failures:
-    """Play the runs that have no results yet; return the errors of those that failed, by id."""
+def _play(
+    experiment: Experiment,
+    runs: Sequence[Run],
+    there: Collection[str],
+    out: Path,
+    workers: _Workers,
+) -> tuple[Lines, Failures]:
+    """Play the runs that are not ``there``; their rows, and the errors of those that failed."""
     from bench.experiments.experiment import blocks_of, in_turns
     from bench.experiments.files import keep
     from bench.experiments.run.engine import run_block
     from bench.experiments.run.pool import Load, outcomes
 
-    todo = in_turns(_to_play(runs, out))
+    todo = in_turns([each for each in runs if each.id not in there])
     if len(todo) < len(runs):
         note(f"{out}: {len(runs) - len(todo)} of {len(runs)} runs are there already")
     load = Load(jobs=todo, parts=blocks_of(experiment), part_of=attrgetter("block"), work=run_block)
+    played: dict[str, list[str]] = {}
     failures: dict[str, str] = {}
     with _progress(todo) as advance:
         for outcome in outcomes(load, opener=workers.opener, workers=workers.at_a_time):
@@ -185,32 +196,35 @@ def _play(experiment: Experiment, runs: Sequence[Run], out: Path, workers: _Work
                 note(f"failed: {job.label}: {one_line(outcome.error)}")
             else:
                 keep(out, job, outcome.result)
+                played[job.id] = outcome.result.splitlines()[1:]
             advance(job)
-    return failures
+    return played, failures
 
 
-def _to_play(runs: Sequence[Run], out: Path) -> list[Run]:
-    """Runs without results, or whose results cannot be trusted to be up to date."""
-    from bench.experiments.files import forget, lines_there
+def _lines_there(runs: Sequence[Run], out: Path) -> Lines:
+    """Rows of the runs whose results are there and certain to be up to date."""
+    from bench.experiments.files import block_there
 
-    todo, unseen = [], {}
+    there: dict[str, list[str]] = {}
+    unseen: dict[str, str] = {}
     for each in runs:
-        is_there = lines_there(out, each) is not None
-        if is_there and each.contender.unseen:
-            unseen[each.contender.label] = each.contender.unseen
-            forget(out, each)
-            is_there = False
-        if not is_there:
-            todo.append(each)
+        block = block_there(out, each)
+        if block is None:
+            continue
+        if what := each.contender.unseen or block.unseen:
+            unseen[each.contender.label] = what
+        else:
+            there[each.id] = block.lines
     for label, what in unseen.items():
         note(f"{label}: played again, because a change could not be detected in {what}")
-    return todo
+    return there
 
 
 def _finish(
     experiment: Experiment,
     runs: Sequence[Run],
     out: Path,
+    rows: Lines,
     failures: Failures,
     form: Form,
     took_s: float,
@@ -219,7 +233,7 @@ def _finish(
     as_json: bool,
 ) -> None:
     from bench.experiments.failures import count_failures, why_row_failed
-    from bench.experiments.files import assemble, lines_there, write_timing
+    from bench.experiments.files import assemble, write_timing
     from bench.experiments.header import header_of
     from bench.experiments.results import is_plainly_whole
 
@@ -236,7 +250,7 @@ def _finish(
         if each.id in failures
     ]
     header = header_of(experiment, failed)
-    lines = [(each.contender.label, line) for each in runs for line in lines_there(out, each) or ()]
+    lines = [(each.contender.label, line) for each in runs for line in rows.get(each.id, ())]
     path = assemble(out, header, [line for _, line in lines], form=form)
     times = _decision_times(experiment, [each for each in runs if each.id not in failures])
     timing = {"took_s": round(took_s, 3), "decisions": times, "plan_folder": plan_folder}

@@ -26,13 +26,15 @@ from bench.experiments.results import (
     Results,
     ResultsError,
     Row,
-    block_lines,
+    StoredBlock,
     check_header,
     compact,
     print_results,
+    read_block,
     read_results,
     results_of,
 )
+from bench.experiments.run.reached import is_unchanged
 
 JSON_LINES = "results.jsonl"
 PARQUET = "results.parquet"
@@ -75,17 +77,18 @@ def _header_of(folder: Path) -> Mapping[str, Any] | None:
     return None
 
 
-def lines_there(folder: Path, run: Run) -> list[str] | None:
-    """The rows of a run as lines; None when it must be played."""
+def block_there(folder: Path, run: Run) -> StoredBlock | None:
+    """The block of a run; None when there is none, or what it read has changed since."""
     try:
         text = (folder / RUNS / f"{run.id}.jsonl").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return None
-    return block_lines(text, run=run.id, rows=run.sessions)
+    block = read_block(text, run=run.id, rows=run.sessions)
+    return block if block is not None and is_unchanged(block.reached) else None
 
 
 def keep(folder: Path, run: Run, block: str) -> None:
-    """Write the block of a run.
+    """Write the block of a run, as ``print_block`` printed it.
 
     It is not flushed to disk, which would take longer than playing it: a block that a power
     failure damages no longer matches its digest, and the run is played again.
@@ -94,11 +97,6 @@ def keep(folder: Path, run: Run, block: str) -> None:
     partial = path.with_suffix(".partial")
     partial.write_text(block, encoding="utf-8")
     partial.replace(path)
-
-
-def forget(folder: Path, run: Run) -> None:
-    """Remove the rows of a run, if they are there."""
-    (folder / RUNS / f"{run.id}.jsonl").unlink(missing_ok=True)
 
 
 def assemble(folder: Path, header: Mapping[str, Any], lines: Sequence[str], *, form: Form) -> Path:

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -90,30 +90,49 @@ def compact(value: object) -> str:
 _compact = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
-def print_block(run: str, rows: Sequence[Row]) -> str:
-    """The rows of one run, after a line with their number and digest."""
+class StoredBlock(NamedTuple):
+    """The rows of one run, and what they depend on that was only seen while it was played."""
+
+    lines: list[str]
+    reached: Mapping[str, str]
+    """Files and folders that its algorithm read, by path, with their digests."""
+    unseen: str
+    """What its answers may depend on that no digest covers, in words."""
+
+
+def print_block(
+    run: str, rows: Sequence[Row], *, reached: Mapping[str, str] | None = None, unseen: str = ""
+) -> str:
+    """The rows of one run, after a line with their number and digest; see ``StoredBlock``."""
     body = "".join(f"{_compact(each)}\n" for each in rows)
-    return f"{compact(_block_head(run, len(rows), body))}\n{body}"
+    return f"{compact(_block_head(run, len(rows), body, dict(reached or {}), unseen))}\n{body}"
 
 
-def _block_head(run: str, rows: int, body: str) -> dict[str, Any]:
+def _block_head(
+    run: str, rows: int, body: str, reached: Mapping[str, str], unseen: str
+) -> dict[str, Any]:
     return {
         "format": BLOCK_FORMAT,
         "version": VERSION,
         "run": run,
         "rows": rows,
         "digest": hashlib.sha256(body.encode()).hexdigest(),
+        "reached": reached,
+        "unseen": unseen,
     }
 
 
-def block_lines(text: str, *, run: str, rows: int) -> list[str] | None:
-    """The rows of a complete block of that run; None when it is another one or damaged."""
+def read_block(text: str, *, run: str, rows: int) -> StoredBlock | None:
+    """A complete block of that run; None when it is another one or damaged."""
     head, _, body = text.partition("\n")
     try:
         about = json.loads(head)
-    except ValueError:
+        reached, unseen = about["reached"], about["unseen"]
+    except (ValueError, TypeError, KeyError):
         return None
-    return body.splitlines() if about == _block_head(run, rows, body) else None
+    if not isinstance(reached, dict) or about != _block_head(run, rows, body, reached, unseen):
+        return None
+    return StoredBlock(body.splitlines(), reached, str(unseen))
 
 
 def is_plainly_whole(line: str) -> bool:

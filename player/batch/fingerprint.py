@@ -14,6 +14,7 @@ from __future__ import annotations
 import _thread
 import functools
 import hashlib
+import importlib.util
 import pickle
 import site
 import sys
@@ -26,9 +27,10 @@ from typing import Any
 
 import numpy as np
 
-from player.batch.linking import names_in
+from player.batch.linking import names_in, root_of
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, bytearray, type(...), range, slice)
+_COMPILERS = frozenset(["numba", "numpy"])
 _STATELESS = (_thread.LockType, _thread.RLock, np.ufunc, np.dtype)
 _NAMED = (
     types.BuiltinFunctionType,
@@ -69,8 +71,17 @@ def is_installed(module: str) -> bool:
     if top in sys.stdlib_module_names:
         return True
     found = sys.modules.get(module) or sys.modules.get(top)
-    file = getattr(found, "__file__", None)
+    file = _file_of(top) if found is None else getattr(found, "__file__", None)
     return file is not None and _is_in_site(file)
+
+
+def _file_of(top: str) -> str | None:
+    """Of a package or module that is not loaded; None where there is none."""
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    return None if spec is None else spec.origin
 
 
 def is_installed_path(path: Path) -> bool:
@@ -169,6 +180,8 @@ class Fingerprint:
         elif is_jitted(value):
             self.jitted.append(value)
             self._tell("jit", repr(sorted(value.targetoptions.items())))
+            # It becomes part of machine code, wherever it comes from.
+            self._own |= {root_of(value.py_func)} - _COMPILERS
             self.add(value.py_func)
         elif isinstance(value, _STATELESS):
             self._tell(repr(type(value)), str(getattr(value, "__name__", "")))

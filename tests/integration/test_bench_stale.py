@@ -23,6 +23,10 @@ duration_s = 320
 builtin = "vbr-6"
 """
 
+SITE = "lib/python{}.{}/site-packages".format(*sys.version_info)
+"""Where a user's distributions are installed, below the folder that an environment variable
+says."""
+
 FILES: Mapping[str, str] = {
     # A package: what it asks for is told by constants of its modules, a function, a class, a
     # closure and two data files, one of them read while it is imported.
@@ -66,6 +70,40 @@ FILES: Mapping[str, str] = {
         "    return Alone()\n"
     ),
     "beside.py": "K = 0\n",
+    # Ones that only a session tells what they read.
+    "reads.py": (
+        "from pathlib import Path\nEND = '.json'\n"
+        "class Reads:\n"
+        "    def choose(self, seen):\n"
+        "        return int((Path(__file__).parent / 'far' / f'k{END}').read_text())\n"
+    ),
+    "far/k.json": "0",
+    "asks.py": (
+        "import subprocess\nEND = '.json'\nCOMMAND = ['cat', f'{__file__[:-7]}far/k{END}']\n"
+        "class Asks:\n"
+        "    rung = None\n"
+        "    def choose(self, seen):\n"
+        "        if self.rung is None:\n"
+        "            self.rung = int(subprocess.check_output(COMMAND))\n"
+        "        return self.rung\n"
+    ),
+    "hidden.py": (
+        "class Hidden:\n"
+        "    def choose(self, seen):\n"
+        "        from abr_test_wheel.jitted import extra\n"
+        "        return extra()\n"
+    ),
+    # A distribution that is installed, as from a wheel.
+    "SITE/abr_test_wheel/__init__.py": "",
+    "SITE/abr_test_wheel/consts.py": "K = 0\n",
+    "SITE/abr_test_wheel/jitted.py": (
+        "import numba\nfrom abr_test_wheel.consts import K\n"
+        "@numba.njit(cache=True)\ndef extra():\n    return K\n"
+    ),
+    "SITE/abr_test_wheel-1.0.dist-info/METADATA": (
+        "Metadata-Version: 2.1\nName: abr_test_wheel\nVersion: 1.0\n"
+    ),
+    "SITE/abr_test_wheel-1.0.dist-info/RECORD": "abr_test_wheel/consts.py,,\n",
     # One whose state nobody can look into.
     "dark.py": (
         "class Dark:\n"
@@ -77,6 +115,7 @@ FILES: Mapping[str, str] = {
     "strange-1.0.dist-info/entry_points.txt": (
         "[abr.algorithms]\nmine = mine.rule:make\nthing = mine.thing:Thing\n"
         "alone = alone:make\ndark = dark:Dark\n"
+        "reads = reads:Reads\nasks = asks:Asks\nhidden = hidden:Hidden\n"
     ),
 }
 
@@ -85,8 +124,9 @@ FILES: Mapping[str, str] = {
 def strangers(tmp_path: Path) -> Path:
     """A folder on Python's path with algorithms of a distribution of its own."""
     for name, text in FILES.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
+        path = tmp_path / name.replace("SITE", SITE)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
     return tmp_path
 
 
@@ -104,7 +144,11 @@ class Played:
         algorithms = "".join(f'[[algorithm]]\nname = "{name}"\n' for name in names)
         plan.write_text(PLAN.format(engine=engine) + algorithms)
         # Bytecode says nothing of an edit within the second that leaves the length as it is.
-        more = {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        more = {
+            "PYTHONPATH": os.pathsep.join([str(folder), str(folder / SITE)]),
+            "PYTHONUSERBASE": str(folder),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
         done = subprocess.run(
             [sys.executable, "-m", "abr", "bench", "run", str(plan), "--out", str(folder / "out")],
             env=os.environ | more | {"ABR_CACHE_DIR": str(folder / "kernels")},
@@ -169,6 +213,20 @@ def test_what_cannot_be_looked_into_is_played_anew_and_said(folder: Path) -> Non
     assert second.again == "1 of 2"
     said = "dark: played again, because a change could not be detected in the state of a"
     assert said in second.said
+
+
+def test_what_only_sessions_tell_is_played_anew(folder: Path) -> None:
+    """Computed names of files, other processes, what is imported and compiled at a decision."""
+    names = ("reads", "asks", "hidden")
+    first = Played(folder, "plain", *names)
+    assert first.rungs == {"reads": {0}, "asks": {0}, "hidden": {0}}
+    (folder / "far/k.json").write_text("2")
+    edit(folder, f"{SITE}/abr_test_wheel/consts.py", "K = 0", "K = 3")
+    second = Played(folder, "plain", *names)
+    assert second.rungs == {"reads": {2}, "asks": {2}, "hidden": {3}}
+    third = Played(folder, "plain", *names)
+    assert third.again == "2 of 3"
+    assert "asks: played again, because a change could not be detected in another" in third.said
 
 
 def test_a_worker_does_not_play_what_was_edited_meanwhile(folder: Path) -> None:

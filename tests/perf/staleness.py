@@ -17,7 +17,6 @@ played anew, and costs 1 s of processor time at most.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import hashlib
 import json
 import os
@@ -215,8 +214,7 @@ CASES: Mapping[str, Case] = {
             "M/thing.py": thing(
                 "END = '.json'",
                 "int((Path(__file__).parent / 'data' / 'deep' / f'k{END}').read_text())",
-                body="if seen.segment < 20: return @@ if 0 else 1",
-            ).replace("@@ if 0 else 1", "max(seen.last_rung, 0)"),
+            ),
         },
     ),
     "sibling imported at a decision": Case(
@@ -310,7 +308,8 @@ CASES: Mapping[str, Case] = {
             **INIT,
             "M/thing.py": "from functools import partial\nclass Mine:\n"
             "    def __init__(self, more):\n        self.more = more\n"
-            "    def choose(self, seen):\n        return self.more\nhalf = partial(Mine, more=@@)\n",
+            "    def choose(self, seen):\n        return self.more\n"
+            "half = partial(Mine, more=@@)\n",
         },
     ),
     "attribute of an instance": Case(
@@ -460,12 +459,12 @@ CASES: Mapping[str, Case] = {
         is_anew=True,
         files={
             **INIT,
-            "far/k.py": "print(@@)\n",
+            "../MINEfar.py": "print(@@)\n",
             "M/thing.py": thing(
                 "import subprocess, sys\nEND = '.py'",
                 "self.rung",
                 body="self.rung = getattr(self, 'rung', None) or int(subprocess.check_output("
-                "[sys.executable, str(Path(__file__).parents[1] / 'far' / f'k{END}')]))",
+                "[sys.executable, str(Path(__file__).parents[2] / f'MINEfar{END}')]))",
             ),
         },
     ),
@@ -519,8 +518,8 @@ class Trial:
     ) -> None:
         home.mkdir(parents=True, exist_ok=True)
         lines = []
-        for name, text in files.items():
-            name = name.replace("M/", f"{mine}/").replace("MINE", mine)
+        for written, text in files.items():
+            name = written.replace("M/", f"{mine}/").replace("MINE", mine)
             link, _, target = name.partition(" -> ")
             path = home / link
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -19,10 +19,12 @@ from abr.decision import Algorithm
 from abr.errors import AlgorithmError, ConfigError, InputError
 from bench.experiments.experiment import Block, Contender, NetworkTrace, Run, digest_of
 from bench.experiments.results import Row, print_block
-from bench.experiments.run.sources import is_ours, loaded_sources
+from bench.experiments.run.reached import noting, reached_by
+from bench.experiments.run.sources import Loaded, is_ours, loaded
 from player.api import told_of_player
 from player.batch.figures import Figures, figures_of, viewed_figures
 from player.batch.run.batch import Batch, Engine, run_batch
+from player.batch.run.compiled import keep_others_apart
 from player.batch.simulators import load
 from player.config import PlayerConfig
 from player.presets import preset as player_preset
@@ -94,8 +96,18 @@ def run_block(run: Run, block: Block) -> str:
         AlgorithmError: the algorithm cannot be loaded, is not what it was when the
             experiment was, or broke its contract.
     """
-    batch = play(run, block, algorithm_of(run.contender), engine=run.engine)
-    return print_block(run.id, rows_of(run, block, batch))
+    if is_ours(registry.origin(run.contender.name)):
+        batch = play(run, block, algorithm_of(run.contender), engine=run.engine)
+        return print_block(run.id, rows_of(run, block, batch))
+    with noting():
+        batch = play(run, block, algorithm_of(run.contender), engine=run.engine)
+    reached = reached_by(_loaded[run.contender.name].roots)
+    return print_block(
+        run.id,
+        rows_of(run, block, batch),
+        reached=reached.files,
+        unseen="; ".join(reached.unseen),
+    )
 
 
 def play(run: Run, block: Block, algorithm: Algorithm, *, engine: Engine) -> Batch:
@@ -125,11 +137,13 @@ def algorithm_of(contender: Contender) -> Algorithm:
     """
     name = contender.name
     key = digest_of([name, contender.params])
+    if not is_ours(registry.origin(name)):
+        keep_others_apart(contender.code)
     algorithm = _ours.get(key) or registry.load(name, **contender.params)
-    if name not in _sources:
+    if name not in _loaded:
         # Once per process: modules are loaded once, so a later edit changes files but not them.
-        _sources[name] = loaded_sources(registry.origin(name), algorithm)
-    if contender.sources not in ("", _sources[name]):
+        _loaded[name] = loaded(registry.origin(name), algorithm)
+    if contender.sources not in ("", _loaded[name].sources):
         raise AlgorithmError(
             f"algorithm {name!r}: its source here is not what it was when the run began; run "
             "the command again, with the same source wherever workers are"
@@ -144,8 +158,8 @@ def algorithm_of(contender: Contender) -> Algorithm:
 _ours: dict[str, Algorithm] = {}
 """Algorithms of abrkit by a digest of name and parameters. Third-party ones are made again for
 each run, as they may keep state in closures."""
-_sources: dict[str, str] = {}
-"""Digest of an algorithm's Python files when it was first loaded, by name."""
+_loaded: dict[str, Loaded] = {}
+"""Source of an algorithm when it was first loaded, by name."""
 
 
 def rows_of(run: Run, block: Block, batch: Batch) -> list[Row]:

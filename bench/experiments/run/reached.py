@@ -135,8 +135,8 @@ def _callers_now() -> set[str]:
 
 def _path_of(event: str, args: tuple[Any, ...]) -> str:
     """The file or folder that is read, as it is kept; empty where there is none that matters."""
-    name, *_, flags = args
-    if event == "open" and isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR):
+    name, *_ = args
+    if event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR):
         return ""
     if not isinstance(name, str | bytes | os.PathLike):
         return ""

@@ -21,7 +21,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -263,7 +263,8 @@ def _module(source: str, taken: Fingerprint) -> Any:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with _numba_cache(""):  # beside the module
+        spec.loader.exec_module(module)
     sys.modules[name] = module
     return module
 
@@ -301,6 +302,31 @@ def forget_own_cache(function: Any) -> None:
     if function.stats.cache_path is not None:
         caching: Any = importlib.import_module("numba.core.caching")
         function._cache = caching.NullCache()  # noqa: SLF001  # numba offers no other way
+
+
+def keep_others_apart(digest: str) -> None:
+    """Let numba keep machine code of modules imported from now on by a digest of what they reach.
+
+    For functions that an algorithm imports when it is asked, which nobody has seen before.
+    """
+    folder = str(cache_folder() / f"own-{digest[:20]}")
+    os.environ["NUMBA_CACHE_DIR"] = folder  # numba looks when it is imported, or compiles
+    if "numba" in sys.modules:
+        _numba_config().CACHE_DIR = folder
+
+
+@contextlib.contextmanager
+def _numba_cache(folder: str) -> Iterator[None]:
+    config = _numba_config()
+    before, config.CACHE_DIR = config.CACHE_DIR, folder
+    try:
+        yield
+    finally:
+        config.CACHE_DIR = before
+
+
+def _numba_config() -> Any:
+    return importlib.import_module("numba.core.config")
 
 
 def _written(source: str, digest: str, name: str) -> Path:

@@ -20,9 +20,10 @@ from abr.media import Presentation, constant_presentation
 from abr.qoe import qoe_lin, stalls, summary
 from abr.trace import Trace
 from bench.experiments.experiment import Contender, NetworkTrace, Run
-from bench.experiments.results import FIELDS, block_lines
+from bench.experiments.results import FIELDS, read_block
 from bench.experiments.run import engine
 from bench.experiments.run.decisiontime import decision_time
+from bench.experiments.run.sources import our_code
 from player.config import PlayerConfig
 
 PRESENTATION = constant_presentation([3e5, 1e6, 3e6], segments=20, segment_s=4.0, title="film")
@@ -65,9 +66,9 @@ def block_of(*traces: Trace) -> tuple[NetworkTrace, ...]:
 
 def rows(run: Run, *traces: Trace) -> list[dict[str, Any]]:
     run = replace(run, sessions=len(traces))
-    lines = block_lines(engine.run_block(run, block_of(*traces)), run="id", rows=len(traces))
-    assert lines is not None
-    return [json.loads(line) for line in lines]
+    block = read_block(engine.run_block(run, block_of(*traces)), run="id", rows=len(traces))
+    assert block is not None
+    return [json.loads(line) for line in block.lines]
 
 
 def expected(presentation: Presentation, log: SessionLog) -> dict[str, Any]:
@@ -220,7 +221,7 @@ def test_ours_are_loaded_once_and_no_more_than_a_few_are_kept(
 
 
 def test_other_sources_than_those_of_the_plan_are_not_played() -> None:
-    same = engine._sources.get("bba-0") or ""
+    same = our_code()
     engine.algorithm_of(Contender(label="b", name="bba-0", sources=same))
     with pytest.raises(AlgorithmError, match="its source here is not what it was"):
         engine.algorithm_of(Contender(label="b", name="bba-0", sources="edited"))

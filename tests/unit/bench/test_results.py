@@ -10,11 +10,11 @@ from bench.experiments.failures import why_row_failed
 from bench.experiments.results import (
     FIELDS,
     ResultsError,
-    block_lines,
     compact,
     is_plainly_whole,
     print_block,
     print_results,
+    read_block,
     read_results,
 )
 from tests.fakes.results import row
@@ -41,11 +41,13 @@ def test_results_read_back() -> None:
 def test_a_block_is_whole_or_nothing() -> None:
     """Cut at any byte, of another run, of another length: nothing."""
     text = print_block("id", ROWS)
-    assert block_lines(text, run="id", rows=2) == [compact(each) for each in ROWS]
+    block = read_block(text, run="id", rows=2)
+    assert block is not None
+    assert block.lines == [compact(each) for each in ROWS]
     for cut in range(len(text)):
-        assert block_lines(text[:cut], run="id", rows=2) is None
-    assert block_lines(text, run="other", rows=2) is None
-    assert block_lines(text, run="id", rows=3) is None
+        assert read_block(text[:cut], run="id", rows=2) is None
+    assert read_block(text, run="other", rows=2) is None
+    assert read_block(text, run="id", rows=3) is None
 
 
 @pytest.mark.parametrize(

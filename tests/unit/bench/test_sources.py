@@ -13,8 +13,9 @@ import pytest
 import abr
 from abr import registry
 from abr.registry import Origin
-from bench.experiments.run import sources
-from bench.experiments.run.sources import Code, code_of, loaded_sources, our_code
+from bench.experiments.run import dependencies
+from bench.experiments.run.sources import Code, code_of, loaded, our_code
+from player.batch import fingerprint
 
 THING = """\
 from pathlib import Path
@@ -67,7 +68,7 @@ def test_the_same_files_give_the_same_digest(write: Write) -> None:
     assert code() == before
     origin = Origin(module="abr_test_thing.thing", top_level=frozenset())
     made = importlib.import_module("abr_test_thing.thing").Thing
-    assert loaded_sources(origin, made) == before.sources
+    assert loaded(origin, made).sources == before.sources
 
 
 @pytest.mark.parametrize(
@@ -211,7 +212,7 @@ def test_a_state_that_is_another_each_time_is_said(write: Write) -> None:
 
 
 def test_too_much_to_read_is_said(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "MOST_FILES", 2)
+    monkeypatch.setattr(dependencies, "MOST_FILES", 2)
     assert "too many or too large" in code().unseen
 
 
@@ -220,5 +221,39 @@ def test_distributions_that_it_imports_count_by_version(
 ) -> None:
     write("thing.py", "import numpy\n" + THING)
     before = code()
-    monkeypatch.setattr(sources, "version", lambda name: "0")
+    monkeypatch.setattr(dependencies, "_line", lambda name: (f"{name} 0", ()))
     assert code().digest != before.digest
+
+
+def test_files_of_a_distribution_that_it_imports_count(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Installed again or edited by hand, at an unchanged version."""
+    monkeypatch.setattr(fingerprint, "_site_folders", lambda: (tmp_path / "site",))
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    about = tmp_path / "site/abr_test_wheel-1.0.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: abr-test-wheel\nVersion: 1.0\n")
+    record, module = about / "RECORD", tmp_path / "site/abr_test_wheel.py"
+    digests = []
+    for text, listed in (("K = 1\n", "a"), ("K = 1\n", "b"), ("K = 2\n", "b")):
+        module.write_text(text)
+        record.write_text(f"abr_test_wheel.py,sha256={listed},6\n")
+        for function in (dependencies._line, fingerprint._is_in_site):
+            function.cache_clear()
+        write("thing.py", "import abr_test_wheel\n" + THING)
+        digests.append(code().digest)
+    assert len(set(digests)) == 3
+    fingerprint._is_in_site.cache_clear()
+
+
+def test_environment_variables_that_it_names_count(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("thing.py", 'import os\nNAME = "ABR_TEST_K"\nK = os.environ.get(NAME)\n' + THING)
+    before = code()
+    monkeypatch.setenv("ABR_TEST_K", "1")
+    assert code().digest != before.digest
+    assert code().unseen == ""
+    write("thing.py", "import os\ndef ask(name):\n    return os.getenv(name)\n" + THING)
+    assert code().unseen == "environment variables whose names abr_test_thing/thing.py computes"
