@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
-import importlib
-import importlib.util
 import inspect
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
-from abr.errors import AbrError, QoEError
+from abr.errors import InputError, QoEError
 from abr.log import SessionLog
+from abr.owncode import load_own
 from abr.qoe import figures
 from abr.qoe.additive import Model
 from abr.qoe.functions import own
@@ -161,46 +157,10 @@ def _linear_params() -> Mapping[str, Any]:
 
 def _function(word: str, folder: Path | None) -> Callable[..., float]:
     """The function in ``FILE.py:FUNCTION`` or ``module:FUNCTION``."""
-    where, _, name = word.rpartition(":")
     try:
-        module = _module(where, Path(folder or ""))
-    except AbrError:
-        raise
-    # Code of one's own may raise anything; the message names it.
-    except Exception as exc:
-        raise QoEError(f"QoE {word!r} does not load: {type(exc).__name__}: {exc}") from exc
-    function = getattr(module, name, None)
+        function = load_own(word, folder=folder)
+    except InputError as exc:
+        raise QoEError(f"QoE {word!r}: {exc}") from exc
     if not callable(function):
-        near = difflib.get_close_matches(name, [n for n in vars(module) if n[0] != "_"], n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise QoEError(f"QoE {word!r}: {where} has no function {name!r}{hint}")
+        raise QoEError(f"QoE {word!r}: {type(function).__name__} cannot be called; name a function")
     return function  # type: ignore[no-any-return]  # checked above
-
-
-def _module(where: str, folder: Path) -> Any:
-    """A module, or a file as one; what lies beside it can be imported."""
-    path = folder / where
-    is_file = where.endswith(".py")
-    if is_file and not path.is_file():
-        raise QoEError(f"{path}: no such file; expected one that has the function")
-    beside = str(path.resolve().parent) if is_file else str(folder.resolve())
-    sys.path.insert(0, beside)
-    try:
-        return _file_module(path) if is_file else importlib.import_module(where)
-    finally:
-        sys.path.remove(beside)
-
-
-def _file_module(path: Path) -> Any:
-    # A name of its own for each path: two files may be called the same.
-    place = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
-    name = f"_qoe_{path.stem}_{place}"
-    loader = SourceFileLoader(name, str(path))
-    spec = importlib.util.spec_from_loader(name, loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    # Not what is cached of it, which is told apart by size and second only.
-    code = loader.source_to_code(loader.get_data(str(path)), str(path))
-    exec(code, vars(module))  # noqa: S102  # a function that the user named
-    return module

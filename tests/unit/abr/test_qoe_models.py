@@ -211,7 +211,9 @@ def test_parameters_are_read_from_text() -> None:
         ("linear:stall_weight=3,stall_weight=4", "each name once"),
         ("qoe_lin:stall_weight=3", "linear:stall_weight=… does"),
         ("nowhere.py:score", "nowhere.py: no such file"),
-        ("math:no_such", "math has no function 'no_such'"),
+        ("math:no_such", "math has no 'no_such'"),
+        ("math:sqr", "did you mean 'sqrt'?"),
+        ("math:pi", "float cannot be called; name a function"),
         ("no_such_module_xyz:score", "does not load: ModuleNotFoundError"),
     ],
 )
@@ -238,6 +240,17 @@ def test_a_function_of_ones_own_is_a_qoe(tmp_path: Path) -> None:
     assert twice.name == "mine.py:score:scale=2"
     with pytest.raises(QoEError, match="unexpected keyword argument 'sale'"):
         named("mine.py:score:sale=2", folder=tmp_path)
+
+
+def test_a_module_of_the_folder_is_found(tmp_path: Path) -> None:
+    (tmp_path / "module_of_mine.py").write_text("def score(viewing):\n    return 7\n")
+    assert named("module_of_mine:score", folder=tmp_path).score(seen()) == 7
+
+
+def test_what_does_not_load_is_said(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def score(viewing:\n")
+    with pytest.raises(QoEError, match=r"QoE 'mine.py:score': mine.py does not load: SyntaxError"):
+        named("mine.py:score", folder=tmp_path)
 
 
 def test_an_edited_function_is_another(tmp_path: Path) -> None:
