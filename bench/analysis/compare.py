@@ -13,14 +13,15 @@ fails where the base played is worse, whatever its figures say (``newly_failed``
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bench.analysis.metrics import METRICS, Metric, place_of, scores_of
 from bench.analysis.pairing import Figures, align
-from bench.analysis.stats import RESAMPLES, Estimate, Resampled, draw_weights
+from bench.analysis.stats import Estimate, Measured
+from bench.experiments.clusters import count_by_kind
 from bench.experiments.failures import Failures, failures_by_algorithm, why_row_failed
 from bench.experiments.results import Results, ResultsError
 
@@ -62,6 +63,8 @@ class Finding:
     """In the figure's unit."""
     is_worse: bool
     """The whole interval is beyond the margin."""
+    is_better: bool
+    """The whole interval is beyond the margin on the good side."""
     is_proven: bool
     """The whole interval is within the margin."""
 
@@ -73,6 +76,8 @@ class Pairing:
     algorithm: str
     pairs: int
     """Sessions that both played to their end; findings are over these."""
+    units: Mapping[str, int]
+    """What is independent among those, which is what intervals are over."""
     base: Failures
     candidate: Failures
     newly_failed: int
@@ -88,6 +93,8 @@ class Comparison:
     """One for each algorithm compared."""
     metrics: tuple[Metric, ...] = METRICS
     """What the findings are figures of."""
+    level: float
+    """Of each interval, so that they hold together."""
 
     @property
     def worse(self) -> list[Finding]:
@@ -109,9 +116,7 @@ def compare(
     base: Results,
     candidate: Results,
     *,
-    rng: np.random.Generator,
     margins: Sequence[Margin] | None = None,
-    resamples: int = RESAMPLES,
     metrics: Sequence[Metric] = METRICS,
 ) -> Comparison:
     """Hold every algorithm of ``candidate`` against the same of ``base``.
@@ -119,9 +124,7 @@ def compare(
     Args:
         base: What it is held against; both have the columns that ``metrics`` need.
         candidate: What may be worse.
-        rng: Where resamples come from.
         margins: How much worse which figures may be; ``default_margins`` when None.
-        resamples: How many.
         metrics: Figures there are.
 
     Raises:
@@ -137,10 +140,9 @@ def compare(
     margins = _allowed(margins, metrics)
     level = 1 - FALSE_ALARMS / (len(shared) * len(margins)) * 2
     compared = [
-        _compare(base, candidate, (label, label), rng, margins, resamples, level, metrics)
-        for label in shared
+        _compare(base, candidate, (label, label), margins, level, metrics) for label in shared
     ]
-    return _all_of(compared, metrics)
+    return _all_of(compared, metrics, level)
 
 
 def compare_two(
@@ -148,9 +150,7 @@ def compare_two(
     base: str,
     candidate: str,
     *,
-    rng: np.random.Generator,
     margins: Sequence[Margin] | None = None,
-    resamples: int = RESAMPLES,
     metrics: Sequence[Metric] = METRICS,
 ) -> Comparison:
     """Hold one algorithm of an experiment against another.
@@ -161,12 +161,12 @@ def compare_two(
     margins = _allowed(margins, metrics)
     level = 1 - FALSE_ALARMS / len(margins) * 2
     labels = (base, candidate)
-    found = _compare(results, results, labels, rng, margins, resamples, level, metrics)
-    return _all_of([found], metrics)
+    found = _compare(results, results, labels, margins, level, metrics)
+    return _all_of([found], metrics, level)
 
 
 def _all_of(
-    compared: Sequence[tuple[list[Finding], Pairing]], metrics: Sequence[Metric]
+    compared: Sequence[tuple[list[Finding], Pairing]], metrics: Sequence[Metric], level: float
 ) -> Comparison:
     """Put comparisons together.
 
@@ -183,6 +183,7 @@ def _all_of(
         findings=tuple(finding for findings, _ in compared for finding in findings),
         pairings=pairings,
         metrics=tuple(metrics),
+        level=level,
     )
 
 
@@ -218,9 +219,7 @@ def _compare(
     base: Results,
     candidate: Results,
     labels: tuple[str, str],
-    rng: np.random.Generator,
     margins: Sequence[Margin],
-    resamples: int,
     level: float,
     metrics: Sequence[Metric],
 ) -> tuple[list[Finding], Pairing]:
@@ -234,9 +233,11 @@ def _compare(
     both = _together(before, after)
     sessions = align(both) if both.rows else None
     pairs, newly_failed = 0, 0
+    units: Mapping[str, int] = {}
     if sessions is not None:
         first, second = sessions.played
         pairs = int((first & second).sum())
+        units = count_by_kind(sessions.clusters[k] for k in sessions.unit[first & second])
         failed_rows = first & ~second & (sessions.places[1] >= 0)
         absent = int((first & (sessions.places[1] < 0)).sum())
         lost_runs = candidate_failures.failed - sum(1 for row in after.rows if why_row_failed(row))
@@ -249,15 +250,15 @@ def _compare(
     pairing = Pairing(
         algorithm=labels[1],
         pairs=pairs,
+        units=units,
         base=base_failures,
         candidate=candidate_failures,
         newly_failed=newly_failed,
     )
     if sessions is None or not pairs:
         return [], pairing
-    weights = draw_weights(sessions.units, rng, resamples=resamples)
     tested = [metrics[place_of(metrics, margin.metric)] for margin in margins]
-    pair = Figures(sessions, both.numbers, weights, tested).pair(0, 1)
+    pair = Figures(sessions, both.numbers, tested).pair(0, 1)
     findings = [
         _finding(pair, k, metric, labels[1], margin, level)
         for k, (metric, margin) in enumerate(zip(tested, margins, strict=True))
@@ -266,13 +267,11 @@ def _compare(
 
 
 def _finding(
-    drawn: Resampled, k: int, metric: Metric, algorithm: str, margin: Margin, level: float
+    pair: Measured, k: int, metric: Metric, algorithm: str, margin: Margin, level: float
 ) -> Finding:
     """One figure of the candidate (1) against the base (0), over the sessions of both."""
-    before, after = (float(drawn.values[a, k]) for a in (0, 1))
-    difference = drawn.difference(1, 0, k, level=level)
-    if (drawn.samples[:, 1, k] == drawn.samples[:, 0, k]).all():  # the same, session by session
-        difference = Estimate(value=0.0, low=0.0, high=0.0)
+    before, after = (float(pair.values[a, k]) for a in (0, 1))
+    difference = pair.difference(1, 0, k, level=level)
     allowed = margin.by * abs(before) if margin.is_relative else margin.by
     worsening = difference.scaled(-1.0 if metric.is_more_better else 1.0)
     return Finding(
@@ -283,6 +282,7 @@ def _finding(
         difference=difference,
         margin=allowed,
         is_worse=worsening.has_interval and worsening.low > allowed,
+        is_better=worsening.has_interval and worsening.high < -allowed,
         is_proven=worsening.has_interval and worsening.high <= allowed,
     )
 

@@ -7,6 +7,7 @@ or are not there, count in neither.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from abr.media import FloatArray
 from bench.analysis.metrics import METRICS, Metric
-from bench.analysis.stats import Resampled, cluster_sums, weigh
+from bench.analysis.stats import Estimate, Measured, cluster_sums, measure, ratio
 from bench.experiments.clusters import cluster_of_row, count_by_kind
 from bench.experiments.failures import planned_labels, why_row_failed
 from bench.experiments.results import Results
@@ -121,14 +122,11 @@ def _numbered(names: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.intp]]:
 
 
 class Figures:
-    """Every figure of every algorithm, and of every resample of the clusters.
-
-    All algorithms are resampled with the same weights (see ``bench.analysis.stats``).
+    """Every figure of every algorithm, and of every pair.
 
     Args:
         sessions: Who played what.
         columns: Numeric columns of the results.
-        weights: How often each resample drew each cluster, shape (resamples, units).
         metrics: Which figures.
     """
 
@@ -136,62 +134,84 @@ class Figures:
         self,
         sessions: Sessions,
         columns: Mapping[str, FloatArray],
-        weights: FloatArray,
         metrics: Sequence[Metric] = METRICS,
     ) -> None:
         self.sessions = sessions
         self.metrics = tuple(metrics)
-        self._weights = weights
         self._tops = [metric.top(columns) for metric in metrics]
         self._bottoms = [metric.bottom(columns) for metric in metrics]
-        self.own = self._resample(np.arange(len(sessions.labels)), sessions.played)
+        everyone = np.arange(len(sessions.labels))
+        self._own_tops, bottoms = self._sums(everyone, sessions.played, range(len(self.metrics)))
+        self.own = measure(self._own_tops, bottoms)
         """Figures of each algorithm over the sessions that it played."""
+        self._drawn: dict[tuple[int, tuple[int, ...], bytes], FloatArray] = {}
 
     def __repr__(self) -> str:
-        """Algorithms, sessions and resamples."""
+        """Algorithms, sessions and clusters."""
         algorithms, sessions = self.sessions.played.shape
         return (
             f"<Figures of {algorithms} algorithms over {sessions} sessions, "
-            f"{len(self._weights)} resamples>"
+            f"{self.sessions.units} clusters>"
         )
 
-    def pair(self, a: int, b: int, metrics: Sequence[int] | None = None) -> Resampled:
+    def pair(self, a: int, b: int) -> Measured:
         """Figures of two algorithms, in that order, over the sessions that both played.
 
         Args:
             a: Place of the first.
             b: Place of the second.
-            metrics: Which figures, by their place in ``self.metrics``; None: all.
         """
-        metrics = range(len(self.metrics)) if metrics is None else metrics
         mine, others = self.sessions.played[a], self.sessions.played[b]
         if (mine == others).all():
-            rows, columns = np.array([[a], [b]]), np.array([metrics])
-            return Resampled(
-                values=self.own.values[rows, columns],
-                samples=self.own.samples[:, rows, columns],
-                units=(self.own.units[a], self.own.units[b]),
-            )
-        return self.together((a, b), metrics)
+            return Measured(values=self.own.values[[a, b]], parts=self.own.parts[[a, b]])
+        return self.together((a, b))
 
-    def together(
-        self, algorithms: Sequence[int], metrics: Sequence[int] | None = None
-    ) -> Resampled:
+    def together(self, algorithms: Sequence[int], metrics: Sequence[int] | None = None) -> Measured:
         """Figures of several algorithms over the sessions that all of them played.
 
         Args:
             algorithms: Their places, in the order wanted.
             metrics: Which figures, by their place in ``self.metrics``; None: all.
         """
+        metrics = range(len(self.metrics)) if metrics is None else metrics
         chosen = np.array(algorithms)
         shared = self.sessions.played[chosen].all(axis=0)
-        return self._resample(chosen, np.stack([shared] * len(chosen)), metrics)
+        return measure(*self._sums(chosen, np.stack([shared] * len(chosen)), metrics))
 
-    def _resample(
-        self, algorithms: NDArray[np.intp], played: Mask, metrics: Sequence[int] | None = None
-    ) -> Resampled:
-        """Figures of ``algorithms`` over the sessions of ``played``, a row for each."""
-        metrics = range(len(self.metrics)) if metrics is None else metrics
+    def own_estimate(self, a: int, k: int, *, level: float) -> Estimate:
+        """One figure of one algorithm, within what such a figure can be."""
+        return self.own.estimate(a, k, level=level).within(*bounds_of(self.metrics[k]))
+
+    def touched(self, a: int, k: int) -> int:
+        """In how many clusters there was anything to count for a figure."""
+        return int(np.count_nonzero(self._own_tops[a, k]))
+
+    def draw(
+        self, algorithms: Sequence[int], metrics: Sequence[int], weights: FloatArray
+    ) -> FloatArray:
+        """As ``together``, in each resample: shape (resamples, algorithms, metrics).
+
+        Args:
+            algorithms: Their places, in the order wanted.
+            metrics: Which figures, by their place in ``self.metrics``.
+            weights: How often each resample drew each cluster, always the same.
+        """
+        shared: Mask = self.sessions.played[list(algorithms)].all(axis=0)
+        return np.stack([self._draw(a, shared, metrics, weights) for a in algorithms], axis=1)
+
+    def _draw(
+        self, a: int, played: Mask, metrics: Sequence[int], weights: FloatArray
+    ) -> FloatArray:
+        key = (a, tuple(metrics), played.tobytes())
+        if key not in self._drawn:
+            top, bottom = self._sums(np.array([a]), played[None], metrics)
+            self._drawn[key] = ratio(weights @ top[0].T, weights @ bottom[0].T)
+        return self._drawn[key]
+
+    def _sums(
+        self, algorithms: NDArray[np.intp], played: Mask, metrics: Sequence[int]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Tops and bottoms by cluster, over the sessions of ``played``, a row for each."""
         places, sessions = self.sessions.places[algorithms], self.sessions
         top, bottom = (
             cluster_sums(
@@ -201,5 +221,9 @@ class Figures:
             )
             for columns in (self._tops, self._bottoms)
         )
-        units = [len(np.unique(sessions.unit[mask])) for mask in played]
-        return weigh(top, bottom, self._weights, units=units)
+        return top, bottom
+
+
+def bounds_of(metric: Metric) -> tuple[float, float]:
+    """Between what such a figure can be: a share is at most 1, and only a QoE may be negative."""
+    return -math.inf if metric.is_score else 0.0, 1.0 if metric.unit == "%" else math.inf

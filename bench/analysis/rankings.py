@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from abr.media import FloatArray
 from bench.analysis.metrics import Metric, place_of
 from bench.analysis.pairing import Figures
-from bench.analysis.stats import LEVEL, Estimate
+from bench.analysis.stats import LEVEL, Estimate, holm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +68,15 @@ class Rankings:
     """Per algorithm, that the ranks are over."""
 
 
-def rank(figures: Figures, competes: Sequence[bool], *, level: float = LEVEL) -> Rankings | None:
+def rank(
+    figures: Figures, competes: Sequence[bool], weights: FloatArray, *, level: float = LEVEL
+) -> Rankings | None:
     """Put algorithms in order under every QoE.
 
     Args:
         figures: With one QoE or more among its metrics.
         competes: Which algorithms are ranked.
+        weights: How often each resample drew each cluster, shape (resamples, clusters).
         level: Of ranges and differences.
 
     Returns:
@@ -84,15 +87,15 @@ def rank(figures: Figures, competes: Sequence[bool], *, level: float = LEVEL) ->
     if len(scores) < 2 or len(rivals) < 2:
         return None
     columns = [place_of(figures.metrics, metric.name) for metric in scores]
-    drawn = figures.together(rivals, columns)
-    if not np.isfinite(drawn.values).all():
+    values = figures.together(rivals, columns).values
+    if not np.isfinite(values).all():
         return None
+    drawn = figures.draw(rivals, columns, weights)
     labels = [figures.sessions.labels[a] for a in rivals]
-    known = np.isfinite(drawn.samples).all(axis=(1, 2))
-    samples, tail = drawn.samples[known], (1 - level) / 2
+    samples, tail = drawn[np.isfinite(drawn).all(axis=(1, 2))], (1 - level) / 2
     ranks = {}
     for k, metric in enumerate(scores):
-        places = _places(drawn.values[:, k])
+        places = _places(values[:, k])
         ends = np.quantile(
             _places(samples[:, :, k]), [tail, 1 - tail], axis=0, method="closest_observation"
         )
@@ -102,7 +105,7 @@ def rank(figures: Figures, competes: Sequence[bool], *, level: float = LEVEL) ->
         }
     both = figures.sessions.played[rivals].all(axis=0)
     agreements = tuple(
-        _agreement(figures, rivals, (scores[i], scores[j]), drawn.values[:, [i, j]],
+        _agreement(figures, rivals, (scores[i], scores[j]), values[:, [i, j]],
                    samples[:, :, [i, j]], level)
         for i, j in combinations(range(len(scores)), 2)
     )  # fmt: skip
@@ -154,25 +157,32 @@ def _agreement(
     tau = Estimate(
         value=float(kendall_tau(values[:, 0], values[:, 1])), low=float(low), high=float(high)
     )
-    columns = [place_of(figures.metrics, metric.name) for metric in scores]
-    labels, found = figures.sessions.labels, []
-    for a, b in combinations(rivals, 2):
-        pair = figures.pair(a, b, columns)
-        first, second = (pair.difference(0, 1, k, level=level) for k in (0, 1))
-        if _is_above(first) and _is_above(second.scaled(-1)):
-            better, worse = a, b
-        elif _is_above(first.scaled(-1)) and _is_above(second):
-            better, worse = b, a
-            first, second = first.scaled(-1), second.scaled(-1)
-        else:
-            continue
-        found.append(
-            Disagreement(better=labels[better], worse=labels[worse], first=first, second=second)
-        )
     return Agreement(
-        first=scores[0].name, second=scores[1].name, tau=tau, disagreements=tuple(found)
+        first=scores[0].name,
+        second=scores[1].name,
+        tau=tau,
+        disagreements=_disagreements(figures, rivals, scores, level),
     )
 
 
-def _is_above(estimate: Estimate) -> bool:
-    return estimate.has_interval and estimate.low > 0
+def _disagreements(
+    figures: Figures, rivals: Sequence[int], scores: tuple[Metric, Metric], level: float
+) -> tuple[Disagreement, ...]:
+    """Pairs in opposite order under two QoEs, beyond chance for all pairs together (Holm)."""
+    one, other = (place_of(figures.metrics, metric.name) for metric in scores)
+    labels, pairs, chances = figures.sessions.labels, [], []
+    for a, b in combinations(rivals, 2):
+        pair = figures.pair(a, b)
+        first, second = (pair.difference(0, 1, k, level=level) for k in (one, other))
+        is_opposite = first.value * second.value < 0
+        chance = max(pair.chance(0, 1, k) for k in (one, other)) if is_opposite else 1.0
+        chances.append(chance)
+        if first.value > 0:
+            pairs.append((a, b, first, second))
+        else:
+            pairs.append((b, a, first.scaled(-1), second.scaled(-1)))
+    return tuple(
+        Disagreement(better=labels[better], worse=labels[worse], first=first, second=second)
+        for (better, worse, first, second), p in zip(pairs, holm(chances), strict=True)
+        if p < 1 - level
+    )

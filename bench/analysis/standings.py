@@ -9,27 +9,31 @@ when its interval excludes zero.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
 
 from abr.media import FloatArray
+from bench.analysis.frontier import frontier
 from bench.analysis.metrics import METRICS, Metric, place_of, scores_of
 from bench.analysis.pairing import Figures, Mask, Sessions, align
 from bench.analysis.rankings import Rankings, rank
-from bench.analysis.stats import LEVEL, RESAMPLES, Estimate, draw_weights
+from bench.analysis.stats import LEVEL, RESAMPLES, Estimate, draw_weights, holm
 from bench.experiments.clusters import count_by_kind
 from bench.experiments.failures import Failures, failures_by_algorithm
 from bench.experiments.results import Results, ResultsError
 
 Verdict = Literal["better", "worse", "unclear", "base"]
 
-FEW_UNITS = 10
-"""Below this intervals are rough, and a report says so."""
+FEW_UNITS = 20
+"""Below this intervals hold the truth less often than they say; a report tells."""
+
+FEW_STALLED = 10
+"""Where an algorithm stalled in fewer clusters, its stall ratio may be anything; a report tells."""
 
 OPTIMUM = "optimal"
 """Registered name of the algorithm that regret is measured against."""
@@ -42,7 +46,11 @@ class Difference:
     """An algorithm against the base, over the same networks."""
 
     estimate: Estimate
+    p_value: float
+    """Of no difference, with regard to how many differences there are (Holm); ``nan`` where
+    nothing differs or nothing can be told."""
     verdict: Verdict
+    """Better or worse where ``p_value`` is below one minus the report's level."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +71,8 @@ class Standing:
     an upper bound and for an algorithm that played nothing."""
     on_frontier: bool
     """Whether no other had both as measured."""
+    stalled_units: int
+    """Clusters in which it stalled."""
     never_began: int
     decision_us: Mapping[str, float] | None
     """``median_us`` and ``p99_us`` of a decision, where they were measured."""
@@ -103,15 +113,22 @@ class BenchReport:
     """Planned for each algorithm."""
     networks: int
     units: Mapping[str, int]
-    """What is independent among them, which is what intervals resample: how many clusters of
+    """What is independent among them, which is what intervals are over: how many clusters of
     each kind."""
     left_out: int
     """Sessions that some algorithm lacks or failed; they count in the figures of those
     that played them, and in no difference to one that did not."""
     resamples: int
+    """Of shares of the frontier."""
     level: float
     seed: int
     optimum: str | None
+
+    @property
+    def comparisons(self) -> int:
+        """Differences between algorithms that verdicts hold for together."""
+        every = (d for each in self.standings for d in each.differences.values())
+        return sum(not math.isnan(each.p_value) for each in every)
 
     @property
     def scores(self) -> tuple[Metric, ...]:
@@ -144,7 +161,7 @@ def bench_report(
 
     Args:
         results: Of ``abr bench run``.
-        rng: Where resamples come from.
+        rng: Where resamples for shares of the frontier come from.
         seed: Of ``rng``, to be told.
         base: Algorithm that the others are held against; the first when None.
         resamples: How many.
@@ -159,7 +176,7 @@ def bench_report(
     failures = failures_by_algorithm(results)
     against = _base_of(results, sessions, failures, base)
     weights = draw_weights(sessions.units, rng, resamples=resamples)
-    figures = Figures(sessions, results.numbers, weights, metrics)
+    figures = Figures(sessions, results.numbers, metrics)
     if not _has_pairs(sessions, against):
         raise ResultsError(
             f"no session was played by both {against} and another algorithm; "
@@ -169,10 +186,10 @@ def bench_report(
         name=results.name,
         header=results.header,
         base=against,
-        standings=_standings(results, figures, failures, against, level, timing or {}),
-        classes=_classes(results, sessions, rng, resamples, level, metrics),
+        standings=_standings(results, figures, weights, failures, against, level, timing or {}),
+        classes=_classes(results, sessions, level, metrics),
         metrics=tuple(metrics),
-        rankings=rank(figures, _competes(results, sessions), level=level),
+        rankings=rank(figures, _competes(results, sessions), weights, level=level),
         cdfs={},
         sessions=sessions.planned,
         networks=sessions.planned_networks,
@@ -249,6 +266,7 @@ def _optimum_of(results: Results, sessions: Sessions) -> str | None:
 def _standings(
     results: Results,
     figures: Figures,
+    weights: FloatArray,
     failures: Mapping[str, Failures],
     base: str,
     level: float,
@@ -258,24 +276,28 @@ def _standings(
     labels, optimum = sessions.labels, _optimum_of(results, sessions)
     foresees = [bool(about.get(label, {}).get("foresees")) for label in labels]
     begun = [bool(played.any()) for played in sessions.played]
-    shares, best = frontier(figures, [b and not f for b, f in zip(begun, foresees, strict=True)])
+    competes = [b and not f for b, f in zip(begun, foresees, strict=True)]
+    shares, best = frontier(figures, competes, weights)
+    differences = _differences(figures, labels.index(base), level)
     never_began = Counter(row["algorithm"] for row in results.rows if row["startup_s"] is None)
     qoe = figures.metrics.index(scores_of(figures.metrics)[0])
+    stall = place_of(figures.metrics, "stall_ratio")
     decisions = timing.get("decisions", {})
     return tuple(
         Standing(
             label=label,
             foresees=foresees[a],
             figures={
-                m.name: figures.own.estimate(a, k, level=level)
+                m.name: figures.own_estimate(a, k, level=level)
                 for k, m in enumerate(figures.metrics)
             },
-            differences=_differences(figures, a, labels.index(base), level),
+            differences=differences[a],
             regret=None
             if optimum is None
             else figures.pair(labels.index(optimum), a).difference(0, 1, qoe, level=level),
             frontier_share=None if foresees[a] or not begun[a] else float(shares[a]),
             on_frontier=bool(best[a]),
+            stalled_units=figures.touched(a, stall),
             never_began=never_began[label],
             decision_us=decisions.get(label) if begun[a] else None,
             played=int(sessions.played[a].sum()),
@@ -285,74 +307,46 @@ def _standings(
     )
 
 
-def verdict(estimate: Estimate, *, is_more_better: bool) -> Verdict:
-    """What an interval of a difference allows to say."""
-    if not estimate.has_interval or estimate.low <= 0 <= estimate.high:
+def _differences(figures: Figures, base: int, level: float) -> list[dict[str, Difference]]:
+    """Every figure of every algorithm against the base; verdicts hold for all of them together."""
+    pairs = [figures.pair(a, base) for a in range(len(figures.sessions.labels))]
+    chances = [
+        math.nan if a == base else pair.chance(0, 1, k)
+        for a, pair in enumerate(pairs)
+        for k in range(len(figures.metrics))
+    ]
+    together = iter(holm(chances))
+    found = []
+    for a, pair in enumerate(pairs):
+        of_one = {}
+        for k, metric in enumerate(figures.metrics):
+            estimate, p = pair.difference(0, 1, k, level=level), next(together)
+            said = verdict(estimate.value, p, level=level, is_more_better=metric.is_more_better)
+            of_one[metric.name] = Difference(
+                estimate=estimate, p_value=p, verdict="base" if a == base else said
+            )
+        found.append(of_one)
+    return found
+
+
+def verdict(difference: float, p: float, *, level: float, is_more_better: bool) -> Verdict:
+    """What a difference with this p-value allows to say."""
+    if not p < 1 - level:
         return "unclear"
-    return "better" if (estimate.low > 0) == is_more_better else "worse"
-
-
-def _differences(figures: Figures, a: int, base: int, level: float) -> dict[str, Difference]:
-    found, pair = {}, figures.pair(a, base)
-    for k, metric in enumerate(figures.metrics):
-        estimate = pair.difference(0, 1, k, level=level)
-        said = verdict(estimate, is_more_better=metric.is_more_better) if a != base else "base"
-        found[metric.name] = Difference(estimate=estimate, verdict=said)
-    return found
-
-
-def frontier(figures: Figures, competes: Sequence[bool]) -> tuple[FloatArray, Mask]:
-    """Find the algorithms that no other beats in both bitrate and stalls.
-
-    Returns:
-        For each algorithm the share of resamples in which that is so, and whether it is so
-        as measured. Each pair is judged over the sessions that both played; algorithms that
-        do not compete beat nobody.
-    """
-    both = [place_of(figures.metrics, name) for name in ("bitrate_bps", "stall_ratio")]
-    rivals = [a for a, does in enumerate(competes) if does]
-    best = np.array(competes)
-    beaten = np.zeros((len(competes), len(figures.own.samples)), dtype=np.bool_)
-    for a, b in combinations(rivals, 2):
-        pair = figures.pair(a, b, both)
-        for loser, winner in ((a, 1), (b, 0)):
-            beaten[loser] |= _beats(pair.samples, winner)
-            best[loser] &= not _beats(pair.values, winner)
-    return np.where(competes, 1 - beaten.mean(axis=1), 0.0), best
-
-
-def _beats(pair: FloatArray, winner: int) -> Mask:
-    """Whether one of a pair has no less bitrate, no more stalls, and one of them better.
-
-    Args:
-        pair: Bitrate and stall ratio of two algorithms, shape (..., 2, 2).
-        winner: Place of the one in question.
-    """
-    rate, stall = pair[..., 0], pair[..., 1]
-    loser = 1 - winner
-    as_good = (rate[..., winner] >= rate[..., loser]) & (stall[..., winner] <= stall[..., loser])
-    better = (rate[..., winner] > rate[..., loser]) | (stall[..., winner] < stall[..., loser])
-    found: Mask = as_good & better
-    return found
+    return "better" if (difference > 0) == is_more_better else "worse"
 
 
 def _classes(
-    results: Results,
-    sessions: Sessions,
-    rng: np.random.Generator,
-    resamples: int,
-    level: float,
-    metrics: Sequence[Metric],
+    results: Results, sessions: Sessions, level: float, metrics: Sequence[Metric]
 ) -> tuple[ClassFigures, ...]:
     found = []
     shown = [m for m in metrics if m.is_score or m.name in ("bitrate_bps", "stall_ratio")]
     for kind in sessions.kinds:
         here = sessions.of_class(kind)
-        weights = draw_weights(here.units, rng, resamples=resamples)
-        own = Figures(here, results.numbers, weights, shown).own
+        own = Figures(here, results.numbers, shown)
         figures = {
             metric.name: {
-                label: own.estimate(a, k, level=level) for a, label in enumerate(here.labels)
+                label: own.own_estimate(a, k, level=level) for a, label in enumerate(here.labels)
             }
             for k, metric in enumerate(shown)
         }

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from abr.wording import format_count
-from bench.analysis.standings import FEW_UNITS, BenchReport
+from bench.analysis.standings import FEW_STALLED, FEW_UNITS, BenchReport
 from bench.experiments.clusters import name_units
 from bench.reports.wording import join_words
+
+NAMED = 5
+"""A caution names algorithms one by one up to this many."""
 
 
 def write_lead(report: BenchReport) -> str:
@@ -24,6 +27,17 @@ def write_lead(report: BenchReport) -> str:
 def write_units(report: BenchReport) -> str:
     """What intervals resample: ``21 files``."""
     return name_units(report.units)
+
+
+def write_family(report: BenchReport) -> str:
+    """How many differences marks hold for."""
+    chance = f"{100 * (1 - report.level):.3g} %"
+    if report.comparisons == 1:
+        return f", which chance does in at most {chance} of reports"
+    return (
+        f", so that chance marks any of the {report.comparisons} differences in at most {chance} "
+        "of reports (Holm)"
+    )
 
 
 def write_cautions(report: BenchReport) -> list[str]:
@@ -71,5 +85,20 @@ def _about_units(report: BenchReport) -> list[str]:
         )
         return [f"{caution} concluded{remedy}."]
     if units < FEW_UNITS:
-        return [f"Only {write_units(report)}{of}: intervals are rough."]
-    return []
+        return [f"Only {write_units(report)}{of}: intervals are rough.", *_about_stalls(report)]
+    return _about_stalls(report)
+
+
+def _about_stalls(report: BenchReport) -> list[str]:
+    """An interval of what is rare holds the truth only where it was seen often enough."""
+    few = [each for each in report.standings if each.played and each.stalled_units < FEW_STALLED]
+    if not few:
+        return []
+    seen = [f"{each.label} in {each.stalled_units or 'none'}" for each in few]
+    if len(seen) > NAMED:
+        seen = [*seen[: NAMED - 1], f"{len(seen) - NAMED + 1} others in fewer than {FEW_STALLED}"]
+    caution = (
+        f"Too few stalls to tell how rare they are: of {write_units(report)}, {join_words(seen)} "
+        f"stalled. Intervals of time stalled hold where it is {FEW_STALLED} or more."
+    )
+    return [caution]

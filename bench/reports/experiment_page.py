@@ -16,7 +16,7 @@ from bench.analysis.rankings import Rank
 from bench.analysis.standings import BenchReport, Standing
 from bench.experiments.clusters import name_units
 from bench.reports import experiment_charts as charts
-from bench.reports.cautions import write_cautions, write_lead, write_units
+from bench.reports.cautions import write_cautions, write_family, write_lead, write_units
 from bench.reports.figures import format_figure
 from bench.reports.marks import key_line, key_mark
 from bench.reports.qoe_text import write_agreements
@@ -56,6 +56,7 @@ def render_page(report: BenchReport, *, commands: Sequence[str] = ()) -> str:
         ranked=_ranked(report),
         agreements=write_agreements(report),
         units=name_units,
+        family=write_family(report),
         mark=lambda place, each: _safe(key_mark(place, is_hollow=each.foresees)),
         line=lambda place: _safe(key_line(place)),
         charts={name: _safe(text) for name, text in drawn.items()},
@@ -113,8 +114,8 @@ def write_findings(report: BenchReport) -> list[str]:
     if sure:
         verb = "is" if len(sure) == 1 else "are"
         sentences.append(
-            f"{_named(sure)} {verb} on the frontier beyond doubt: nobody else has both more "
-            "bitrate and fewer stalls."
+            f"{_named(sure)} {verb} on the frontier in {100 * report.level:g} % of resamples or "
+            "more: nobody else has both more bitrate and fewer stalls."
         )
     return sentences
 
@@ -146,8 +147,9 @@ def _provenance(report: BenchReport) -> list[tuple[str, str]]:
         ),
         (
             "intervals",
-            f"bootstrap of {write_units(report)}, {report.resamples} times, seed {report.seed}",
+            f"over {write_units(report)}: Student's t without the skewness (Hall 1992)",
         ),
+        ("shares of the frontier", f"{report.resamples} resamples, seed {report.seed}"),
     ]
     for each in about.get("presentations", ()):
         ladder = ", ".join(f"{bps / 1e6:g}" for bps in each["ladder_bps"])

@@ -10,14 +10,15 @@ from dataclasses import asdict
 from typing import Any
 
 from abr.wording import format_count
-from bench.analysis.compare import Comparison
+from bench.analysis.compare import FALSE_ALARMS, Comparison, Finding
 from bench.analysis.metrics import Metric
-from bench.analysis.standings import BenchReport, Standing
+from bench.analysis.standings import FEW_UNITS, BenchReport, Standing
 from bench.analysis.stats import Estimate
 from bench.experiments.clusters import name_units
 from bench.reports import qoe_text
-from bench.reports.cautions import write_cautions, write_lead, write_units
+from bench.reports.cautions import write_cautions, write_family, write_lead, write_units
 from bench.reports.figures import format_figure, tidy
+from bench.reports.wording import join_words
 
 LABEL_COLUMNS = 28
 FAILED_SIGN = "†"
@@ -58,9 +59,8 @@ def report_text(report: BenchReport) -> str:
     percent = f"{100 * report.level:g} %"
     parts += qoe_text.write_formulas(report)
     parts.append(
-        f"In brackets: {percent} intervals, {report.resamples} resamples of "
-        f"{write_units(report)}, seed {report.seed}. "
-        f"▲ better, ▼ worse than {report.base}: the interval excludes 0."
+        f"In brackets: {percent} intervals over {write_units(report)}. ▲ better, ▼ worse than "
+        f"{report.base}{write_family(report)}."
     )
     if any(each.failures.failed for each in report.standings):
         parts.append(f"{FAILED_SIGN} with failed sessions: figures are over the others alone.")
@@ -140,7 +140,20 @@ def comparison_text(found: Comparison) -> str:
         for each in found.pairings
         if each.base.failed or each.candidate.failed
     ]
-    return "\n".join([*parts, *([_findings_table(found)] if found.findings else [])])
+    few = {name_units(each.units): each for each in found.pairings if each.pairs}
+    parts += [
+        f"! Only {units}: intervals are rough."
+        for units, each in few.items()
+        if sum(each.units.values()) < FEW_UNITS
+    ]
+    if found.findings:
+        intervals = (
+            f"In brackets: {100 * found.level:.4g} % intervals over {join_words(list(few))}."
+        )
+        chance = f"{100 * FALSE_ALARMS:g} % of comparisons"
+        equal = f"Equal algorithms are called worse in at most {chance}."
+        parts += [_findings_table(found), "", f"{intervals} {equal}"]
+    return "\n".join(parts)
 
 
 def comparison_json(found: Comparison) -> dict[str, Any]:
@@ -149,6 +162,7 @@ def comparison_json(found: Comparison) -> dict[str, Any]:
         {
             "findings": [asdict(each) for each in found.findings],
             "pairings": [asdict(each) for each in found.pairings],
+            "level": found.level,
         }
     )
     return plain
@@ -160,7 +174,6 @@ def _findings_table(found: Comparison) -> str:
     for each in found.findings:
         metric = by_name[each.metric]
         form = f".{metric.digits}f"
-        said = "WORSE" if each.is_worse else "within" if each.is_proven else "not shown worse"
         rows.append(
             (
                 _short(each.algorithm),
@@ -169,10 +182,18 @@ def _findings_table(found: Comparison) -> str:
                 tidy(format(each.candidate * metric.scale, form)),
                 format_figure(each.difference, metric, signed=True),
                 format(each.margin * metric.scale, form),
-                said,
+                _said(each),
             )
         )
     return _table(rows)
+
+
+def _said(finding: Finding) -> str:
+    if finding.is_worse:
+        return "WORSE"
+    if finding.is_better:
+        return "better"
+    return "within" if finding.is_proven else "not shown worse"
 
 
 COLUMNS = ("table", "algorithm", "against", "class", "figure", "value", "low", "high", "says")
@@ -240,6 +261,7 @@ def report_json(report: BenchReport) -> dict[str, Any]:
             "networks": report.networks,
             "units": dict(report.units),
             "left_out": report.left_out,
+            "comparisons": report.comparisons,
             "level": report.level,
             "resamples": report.resamples,
             "seed": report.seed,

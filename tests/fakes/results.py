@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from abr.media import FloatArray
-from bench.analysis.stats import Resampled, draw_weights, weigh
 from bench.experiments.results import Results, Row, results_of
 
 PRESENTATION = {
@@ -75,12 +71,3 @@ def results(
         "failed": [],
     }
     return results_of(header, rows, name="made up")
-
-
-def resample(
-    top: FloatArray, bottom: FloatArray, rng: np.random.Generator, *, resamples: int = 2000
-) -> Resampled:
-    """Figures of sums that every algorithm has for every network, shape (A, metrics, units)."""
-    algorithms, _, units = top.shape
-    weights = draw_weights(units, rng, resamples=resamples)
-    return weigh(top, bottom, weights, units=[units] * algorithms)

@@ -68,7 +68,7 @@ def test_a_pattern_makes_households(folder: Path, capsys: pytest.CaptureFixture[
     assert main(["bench", "report", str(folder / "out")]) == 0
     text = capsys.readouterr().out
     assert "over 12 networks (2 households)" in text
-    assert "resamples of 2 households" in text
+    assert "95 % intervals over 2 households" in text
     assert main(["bench", "plan", str(folder / "plan.toml")]) == 0
     assert "independent    2 households" in capsys.readouterr().out
 

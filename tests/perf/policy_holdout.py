@@ -5,7 +5,7 @@
 ``qoe_lin`` per session: mean over segments of Mbit/s, less 4.3 per second stalled and the
 absolute change in Mbit/s; startup counts nothing. Each trace is one unit: its score is
 the mean over the presentations. Differences are paired by trace, intervals are the 95 %
-bootstrap of ``bench.analysis.stats``. Traces are of seeds from 10,000 on (learning used
+ones of ``bench.analysis.stats``. Traces are of seeds from 10,000 on (learning used
 0 to 63), and the presentations are other draws than those of learning, and two bundled with
 ``bench``. Sessions are those of our own player's simulator with 30 s of buffer at most,
 without limits in time. With ``--files`` the traces of a folder are a class.
@@ -29,7 +29,7 @@ from abr.files.traces import read_readings_file
 from abr.generators import generate
 from abr.media import FloatArray, Presentation
 from abr.trace import Trace
-from bench.analysis.stats import Estimate, interval
+from bench.analysis.stats import Estimate, mean_of
 from bench.experiments.presentations import BUILTIN, Shape, builtin, draw
 from player.batch.abrkit.simulator import ABRKIT
 from player.batch.abrkit.timeline import Options
@@ -38,7 +38,6 @@ from player.batch.run.batch import run_batch
 RIVALS = ("robust-mpc", "bola-e", "dynamic")
 FIRST_SEED = 10_000
 STALL_WEIGHT = 4.3
-RESAMPLES = 4000
 LEAST_BPS = 0.4e6
 SHAPES = {
     "hd-5": Shape(bitrates_bps=(4e5, 1e6, 2e6, 4e6, 8e6), segments=100, segment_s=2.0),
@@ -90,10 +89,9 @@ def traces_in(folder: Path) -> list[Trace]:
     return [t for t, mean in zip(found, means, strict=True) if t.end != "end" and mean >= LEAST_BPS]
 
 
-def ahead(gains: FloatArray, rng: np.random.Generator) -> Estimate:
+def ahead(gains: FloatArray) -> Estimate:
     """Mean of paired differences, one per trace, with its interval."""
-    draws = rng.integers(len(gains), size=(RESAMPLES, len(gains)))
-    return interval(float(gains.mean()), gains[draws].mean(axis=1), len(gains))
+    return mean_of(gains)
 
 
 def verdict(low: float, high: float) -> str:
@@ -116,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     mine: Algorithm = registry.load("abrkit-policy")
     if given.policy:
         mine = read_policy_file(given.policy).build_rule(str(given.policy))
-    shown, rng = presentations(), np.random.default_rng(0)
+    shown = presentations()
     print("| class | abrkit-policy | " + " | ".join(f"− {name}" for name in RIVALS) + " |")
     print("|---|---:|" + "---:|" * len(RIVALS))
     undecided = []
@@ -138,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for label, part in parts:
             cells = []
             for rival in RIVALS:
-                found = ahead((ours - theirs[rival])[part].mean(axis=0), rng)
+                found = ahead((ours - theirs[rival])[part].mean(axis=0))
                 cells.append(f"{found.value:+.3f} [{found.low:.3f}, {found.high:.3f}]")
                 if verdict(found.low, found.high) != "ahead":
                     word = verdict(found.low, found.high)

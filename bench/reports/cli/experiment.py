@@ -30,14 +30,14 @@ def _resampling(command: Any) -> Any:
         "--seed",
         type=click.IntRange(min=0),
         default=SEED,
-        help="Seed of the resampling. [a fixed one]",
+        help="Seed of the resampling, for shares of the frontier. [a fixed one]",
     )
     resamples = click.option(
         "--resamples",
         type=click.IntRange(min=100, max=100_000),
         default=2000,
         show_default=True,
-        help="Number of resamples for each interval.",
+        help="Number of resamples, for shares of the frontier.",
     )
     return seed(resamples(command))
 
@@ -185,7 +185,6 @@ def report(
 )
 @click.option("--strict", is_flag=True, help="Also fail where worse cannot be ruled out.")
 @_qoe_option
-@_resampling
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def compare(
     base: str,
@@ -194,8 +193,6 @@ def compare(
     margins: tuple[str, ...],
     strict: bool,
     qoe: tuple[str, ...],
-    resamples: int,
-    seed: int,
     as_json: bool,
 ) -> None:
     """Exit 1 when CANDIDATE is worse than BASE by more than a margin, beyond chance.
@@ -212,35 +209,22 @@ def compare(
       abr bench compare old new --margin stall_ratio=0.002 --margin bitrate_bps=2% --strict
       abr bench compare old new --qoe log --margin log=1%
     """
-    import numpy as np
-
     from bench.analysis import compare as comparing
     from bench.analysis import scores
     from bench.experiments.files import read_folder
     from bench.reports.experiment_text import comparison_json, comparison_text
 
     allowed = [comparing.margin_from(text) for text in margins] or None
-    rng = np.random.default_rng(seed)
     after, metrics = _scored(folder or Path(candidate), qoe)
     if folder is not None:
-        found = comparing.compare_two(
-            after,
-            base,
-            candidate,
-            rng=rng,
-            margins=allowed,
-            resamples=resamples,
-            metrics=metrics,
-        )
+        found = comparing.compare_two(after, base, candidate, margins=allowed, metrics=metrics)
     else:
         models = [metric.model for metric in metrics if metric.model is not None]
         before, _ = scores.score(read_folder(Path(base)), models)
         found = comparing.compare(
             before,
             after,
-            rng=rng,
             margins=allowed,
-            resamples=resamples,
             metrics=metrics,
         )
     why = _why_worse(found, strict=strict)
@@ -254,8 +238,11 @@ def compare(
 
 def _why_worse(found: Comparison, *, strict: bool) -> list[str]:
     """Why a candidate does not pass; nothing when it does."""
+    from abr.wording import format_count
+
     why = [
-        f"failed {each.newly_failed} sessions of {each.algorithm} that the base played"
+        f"failed {format_count(each.newly_failed, 'session')} of {each.algorithm} that the base "
+        "played"
         for each in found.newly_failed
     ]
     named = found.worse or (found.unproven if strict else [])

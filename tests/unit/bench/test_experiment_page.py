@@ -117,7 +117,7 @@ def test_findings_say_what_intervals_allow(report: BenchReport) -> None:
     said = write_findings(report)
     assert "Against calm, <b>fast had a higher bitrate." in said
     assert "Against calm, <b>fast had more stalls." in said
-    assert said[-1].startswith("calm and <b>fast are on the frontier beyond doubt")
+    assert said[-1].startswith("calm and <b>fast are on the frontier in 95 % of res")
     same = results([row(label, k) for k in range(12) for label in ("a", "b")])
     quiet = bench_report(same, rng=np.random.default_rng(0), seed=0)
     assert write_findings(quiet)[0] == "No difference from a is larger than chance explains."

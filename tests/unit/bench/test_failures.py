@@ -169,7 +169,7 @@ def test_the_base_is_the_first_that_played(mixed: Results) -> None:
 
 
 def test_a_candidate_that_fails_where_the_base_played_is_worse(mixed: Results) -> None:
-    found = compare_two(mixed, "calm", "fast", rng=rng(), resamples=200)
+    found = compare_two(mixed, "calm", "fast")
     (pairing,) = found.newly_failed
     assert (pairing.pairs, pairing.newly_failed) == (8, 4)
     assert [each.is_worse for each in found.findings] == [False] * 3
@@ -179,7 +179,7 @@ def test_a_candidate_that_fails_where_the_base_played_is_worse(mixed: Results) -
 
 
 def test_the_same_failures_in_both_are_not_worse(mixed: Results) -> None:
-    found = compare(mixed, mixed, rng=rng(), resamples=200)
+    found = compare(mixed, mixed)
     assert found.newly_failed == []
     assert {each.algorithm for each in found.findings} == {"calm", "fast"}
     assert all(each.is_proven for each in found.findings)
@@ -188,11 +188,11 @@ def test_the_same_failures_in_both_are_not_worse(mixed: Results) -> None:
 def test_a_candidate_that_failed_everything_is_told_from_one_that_is_missing() -> None:
     played = results([row("a", k) for k in range(4)])
     nothing = results([failed("a", k) for k in range(4)])
-    found = compare(played, nothing, rng=rng(), resamples=200)
+    found = compare(played, nothing)
     assert found.findings == ()
     assert found.newly_failed[0].newly_failed == 4
     with pytest.raises(ResultsError, match="every session failed, nothing can be compared: a: ba"):
-        compare(nothing, nothing, rng=rng(), resamples=200)
+        compare(nothing, nothing)
 
 
 def test_failures_are_counted_by_algorithm_in_the_order_of_the_plan(mixed: Results) -> None:
