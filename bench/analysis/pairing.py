@@ -196,7 +196,7 @@ class Figures:
             metrics: Which figures, by their place in ``self.metrics``.
             weights: How often each resample drew each cluster, always the same.
         """
-        shared: Mask = self.sessions.played[list(algorithms)].all(axis=0)
+        shared: Mask = np.all(self.sessions.played[list(algorithms)], axis=0)
         return np.stack([self._draw(a, shared, metrics, weights) for a in algorithms], axis=1)
 
     def _draw(

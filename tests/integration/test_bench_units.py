@@ -128,4 +128,4 @@ def test_an_odd_file_that_is_named_itself_is_refused(
     text = PLAN.format(more="").replace('"traces/"', '"traces/", "traces/model.pkl"')
     (folder / "plan.toml").write_text(text)
     assert main(["bench", "plan", str(folder / "plan.toml")]) == 1
-    assert "model.pkl: byte 0 is not text" in capsys.readouterr().err
+    assert "model.pkl: a Python pickle" in capsys.readouterr().err
