@@ -79,7 +79,8 @@ class Observation(NamedTuple):
     ladder_bps: FloatArray
     """Nominal bit rate per rung, ascending, shape (R,)."""
     sizes_bytes: FloatArray
-    """Segment sizes, exact if the player knows them, otherwise estimated, shape (R, N)."""
+    """Segment sizes, exact if the player knows them, otherwise estimated, shape (R, N). The
+    preset ``pensieve`` also shows those of segments after the last that it plays."""
     durations_s: FloatArray
     """Media seconds per segment, shape (N,)."""
     downloads: Downloads

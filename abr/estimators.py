@@ -134,3 +134,28 @@ def harmonic_throughput_bps(downloads: Downloads, last: int) -> float:
         inverse += (downloads.end_s[i] - downloads.start_s[i]) / (8 * downloads.size_bytes[i])
         count += 1
     return float(count / inverse) if inverse > 0 else math.nan
+
+
+def mean_throughput_bps(downloads: Downloads, last: int, mean: int) -> float:
+    """Mean of the last throughputs, first-byte wait *included*, bits per second.
+
+    nan if there are none.
+
+    Args:
+        downloads: The finished downloads, oldest first.
+        last: How many of them count.
+        mean: 0 the harmonic mean, 1 the arithmetic mean, 2 all bits over all the time.
+    """
+    if mean == 0:
+        return harmonic_throughput_bps(downloads, last)
+    rates, bits, total_s, count = 0.0, 0.0, 0.0, 0
+    for i in range(max(len(downloads.end_s) - last, 0), len(downloads.end_s)):
+        taken_s = downloads.end_s[i] - downloads.start_s[i]
+        if taken_s > 0:
+            rates += 8 * downloads.size_bytes[i] / taken_s
+            bits += 8 * downloads.size_bytes[i]
+            total_s += taken_s
+            count += 1
+    if count == 0:
+        return math.nan
+    return float(rates / count) if mean == 1 else float(bits / total_s)

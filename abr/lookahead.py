@@ -72,15 +72,15 @@ def lookahead_start(ladder_bps: FloatArray, horizon: int) -> Lookahead:
 def fill_horizon(room: Lookahead, seen: Observation, throughput_bps: float, late: bool) -> int:
     """Fill in the segments ahead and return their number, at most the horizon.
 
-    With ``late`` every size is that of the following segment, and 0 past the end.
+    With ``late`` every size is that of the following segment, and 0 past the last size known.
     """
-    segments = len(seen.durations_s)
-    depth = min(len(room.media_s), segments - seen.segment)
+    known = seen.sizes_bytes.shape[1]
+    depth = min(len(room.media_s), len(seen.durations_s) - seen.segment)
     for d in range(depth):
         at = seen.segment + d + 1 if late else seen.segment + d
         room.media_s[d] = seen.durations_s[seen.segment + d]
         for rung in range(len(room.kbps)):
-            size_bytes = seen.sizes_bytes[rung, at] if at < segments else 0.0
+            size_bytes = seen.sizes_bytes[rung, at] if at < known else 0.0
             room.download_s[d, rung] = 8 * size_bytes / throughput_bps
     return depth
 

@@ -7,8 +7,9 @@ Source: Akhtar, Nam, Govindan, Rao, Chen, Katz-Bassett, Ribeiro, Zhan, Zhang, Ob
 Auto-tuning Video ABR Algorithms to Network Conditions, SIGCOMM 2018, section 2, where
 it represents an algorithm in wide commercial use; ``beta`` is the value without tuning.
 
-deviation: the paper leaves the prediction open; here it is the harmonic mean of five.
-Before the first download the lowest rung is chosen.
+deviation: the paper leaves the prediction open; here it is the harmonic mean of five. With
+``mean=2`` it is that of an author's program (``abrtuner/ABRSim/algorithms.py`` of ABRTuner):
+all bits of five over all their time. Before the first download the lowest rung is chosen.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import math
 from typing import NamedTuple
 
 from abr.decision import Decision, Observation, Rule
-from abr.estimators import harmonic_throughput_bps
+from abr.estimators import mean_throughput_bps
 from abr.media import FloatArray
 
 _NO_SAMPLE, _FITS, _NONE_FITS = 0, 1, 2
@@ -29,7 +30,9 @@ class Params(NamedTuple):
     beta: float = 0.25
     """Fraction of the buffer that a download may consume."""
     window: int = 5
-    """Number of downloads in the harmonic mean."""
+    """Number of downloads in the mean."""
+    mean: int = 0
+    """0 harmonic, 1 arithmetic, 2 all bits over all the time."""
 
 
 class State(NamedTuple):
@@ -45,7 +48,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     """Choose the highest rung that arrives in time, else the lowest."""
     if len(seen.downloads.end_s) == 0:
         return Decision(0, 0.0, _NO_SAMPLE)
-    throughput_bps = harmonic_throughput_bps(seen.downloads, params.window)
+    throughput_bps = mean_throughput_bps(seen.downloads, params.window, params.mean)
     if math.isnan(throughput_bps):
         throughput_bps = math.inf
     allowed_s = params.beta * seen.buffer_s
@@ -62,8 +65,8 @@ def make(**params: float) -> Rule:
         ValueError: a parameter is out of range.
     """
     made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
-    if not (made.window >= 1 and made.beta > 0):
-        raise ValueError("window must be 1 or more, beta more than 0")
+    if not (made.window >= 1 and made.beta > 0 and made.mean in (0, 1, 2)):
+        raise ValueError("window must be 1 or more, beta more than 0, mean 0, 1 or 2")
     return Rule(
         name="hyb",
         params=made,

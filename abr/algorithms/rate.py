@@ -17,7 +17,7 @@ import math
 from typing import NamedTuple
 
 from abr.decision import Decision, Observation, Rule
-from abr.estimators import harmonic_throughput_bps
+from abr.estimators import mean_throughput_bps
 from abr.media import FloatArray
 
 _NO_SAMPLE, _THROUGHPUT = 0, 1
@@ -27,9 +27,11 @@ class Params(NamedTuple):
     """Parameters of ``rate``."""
 
     window: int = 5
-    """Number of downloads in the harmonic mean."""
+    """Number of downloads in the mean."""
     safety: float = 1.0
     """Fraction of the mean that is relied on."""
+    mean: int = 0
+    """0 harmonic, 1 arithmetic, 2 all bits over all the time."""
 
 
 class State(NamedTuple):
@@ -45,7 +47,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     """Choose the highest rung of at most the mean, else the lowest."""
     if len(seen.downloads.end_s) == 0:
         return Decision(0, 0.0, _NO_SAMPLE)
-    throughput_bps = harmonic_throughput_bps(seen.downloads, params.window)
+    throughput_bps = mean_throughput_bps(seen.downloads, params.window, params.mean)
     if math.isnan(throughput_bps):
         throughput_bps = math.inf
     rung = len(seen.ladder_bps) - 1
@@ -61,8 +63,8 @@ def make(**params: float) -> Rule:
         ValueError: a parameter is out of range.
     """
     made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
-    if not (made.window >= 1 and made.safety > 0):
-        raise ValueError("window must be 1 or more, safety more than 0")
+    if not (made.window >= 1 and made.safety > 0 and made.mean in (0, 1, 2)):
+        raise ValueError("window must be 1 or more, safety more than 0, mean 0, 1 or 2")
     return Rule(
         name="rate",
         params=made,

@@ -76,7 +76,6 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     throughput_bps = harmonic_throughput_bps(seen.downloads, params.window)
     if math.isnan(throughput_bps):
         throughput_bps = math.inf
-    state.estimate_bps[0] = throughput_bps
     worst = 0.0
     for i in range(len(state.errors)):
         worst = max(worst, state.errors[i])
@@ -94,7 +93,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
 
 
 def delivered(params: Params, state: State, seen: Observation, download: Download) -> None:
-    """Record the error of the newest estimate."""
+    """Record the error of the newest estimate, and make the next."""
     error = 0.0
     elapsed_s = download.end_s - download.start_s
     if 0 < state.estimate_bps[0] < math.inf and elapsed_s > 0:
@@ -102,6 +101,7 @@ def delivered(params: Params, state: State, seen: Observation, download: Downloa
         error = abs(state.estimate_bps[0] - measured_bps) / measured_bps
     state.errors[int(state.finished[0]) % len(state.errors)] = error
     state.finished[0] += 1
+    state.estimate_bps[0] = harmonic_throughput_bps(seen.downloads, params.window)
 
 
 def make(**params: float) -> Rule:

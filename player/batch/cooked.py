@@ -54,6 +54,9 @@ def whole_bytes(
 ) -> PresentationTable:
     """The first ``segments`` of ``presentation``, sizes in whole bytes, each ``segment_s`` long.
 
+    Sizes of segments after those that are played stay: the family's size files have a row more
+    than its videos have segments, and its MPC reads it.
+
     Args:
         presentation: What is played.
         segments: How many; 0 for all.
@@ -64,7 +67,7 @@ def whole_bytes(
     lasts_s = (
         np.full(count, segment_s) if segment_s else np.round(presentation.durations_s[:count], 1)
     )
-    sizes = np.ascontiguousarray(np.round(presentation.sizes_bytes[:, :count]))
+    sizes = np.ascontiguousarray(np.round(presentation.sizes_bytes))
     durations_s = frozen_array(np.where(lasts_s > 0, lasts_s, presentation.durations_s[:count]))
     return PresentationTable(
         presentation.bitrates_bps,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from abr.algorithms import bba0, bola_pensieve
+from abr.algorithms import bba0, bola_pensieve, robust_mpc
 from abr.decision import Decision, Download, Observation, Rule, start_state
 from abr.media import Presentation, constant_presentation
 from abr.trace import Trace
@@ -54,7 +54,7 @@ def played(
     out = Out(out.rungs, more, out.totals, out.history)
     shown = Presentation(
         bitrates_bps=presentation.ladder_bps,
-        sizes_bytes=presentation.sizes_bytes,
+        sizes_bytes=presentation.sizes_bytes[:, :segments],
         durations_s=presentation.durations_s,
     )
     session = linked(pensieve.session, hooks)
@@ -237,6 +237,25 @@ def test_an_answer_that_is_not_legal_ends_the_session(rung: int, wait_s: float) 
 def test_a_presentation_is_cut_and_rounded() -> None:
     presentation = constant_presentation((300_001.0,), segments=50, segment_s=4.004)
     made = pensieve.presentation_table(presentation, pensieve.Options())
-    assert made.sizes_bytes.shape == (1, 48)
     assert made.sizes_bytes[0, 0] == round(300_001 * 4.004 / 8)
-    assert made.durations_s[0] == 4.0
+    assert made.durations_s.tolist() == [4.0] * 48
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_late_sizes_see_the_row_after_the_last_segment_played(engine: Engine) -> None:
+    """At the last segment 1 Mbit/s is expected to bring 4 s of the top rung, or nothing, at once."""
+    ladder_bps = np.array([1e6, 2e6])
+    sizes = np.outer(ladder_bps / 2, np.r_[np.ones(48), 40.0])
+    rule = robust_mpc.make(late_sizes=True)
+    network = [Trace(times_s=np.array([0.0, 400.0]), capacity_bps=np.array([1.2e6]))]
+    last = []
+    for segments in (48, 49):
+        title = Presentation(
+            bitrates_bps=ladder_bps,
+            sizes_bytes=sizes[:, :segments],
+            durations_s=np.full(segments, 4.0),
+        )
+        batch = run_batch(PENSIEVE, title, network, rule, engine=engine)
+        assert batch.rungs.shape == (1, 48)
+        last.append(int(batch.rungs[0, -1]))
+    assert last == [1, 0]

@@ -367,7 +367,7 @@ def _spread(job: _Job, order: NDArray[np.int64], rows: Rows, threads: int) -> No
 
 
 def _play_part(job: _Job, order: NDArray[np.int64], rows: Rows, part: slice) -> None:
-    segments = int(job.table.sizes_bytes.shape[1])
+    segments = len(job.table.durations_s)
     out = out_for(
         segments,
         segments + _MORE_DOWNLOADS,
@@ -437,7 +437,7 @@ def _room(
     keep_rungs: bool,
     keep_columns: bool,
 ) -> Rows:
-    segments = table.sizes_bytes.shape[1]
+    segments = len(table.durations_s)
     return Rows(
         np.zeros(count, TOTALS_DTYPE),
         np.zeros((count if keep_rungs else 0, segments), dtype=np.int16),

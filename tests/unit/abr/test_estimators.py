@@ -39,6 +39,13 @@ def test_harmonic_mean_includes_the_wait_for_the_first_byte() -> None:
     assert estimators.harmonic_throughput_bps(SEEN, 2) == pytest.approx(16e6 / 9)
 
 
+def test_three_means_of_throughputs_with_their_waits() -> None:
+    """8 Mbit in 3 s and 8 in 6: the arithmetic mean is 2 Mbit/s; sizes are equal, so the others are."""
+    means = [estimators.mean_throughput_bps(SEEN, 2, mean) for mean in (0, 1, 2)]
+    assert means == pytest.approx([16e6 / 9, 2e6, 16e6 / 9])
+    assert all(math.isnan(estimators.mean_throughput_bps(NO_DOWNLOADS, 5, k)) for k in range(3))
+
+
 def test_one_sample_is_the_estimate_whatever_its_weight() -> None:
     ewma = estimators.ewma_start(3, 8)
     estimators.ewma_add(ewma, 1e6, 0.001, 0.2, 4)

@@ -119,3 +119,14 @@ def test_late_sizes_are_those_of_the_segment_after_and_nothing_past_the_end() ->
     room = lookahead_start(presentation.bitrates_bps, 5)
     assert fill_horizon(room, seen(presentation=presentation, segment=97), 4e6, late=True) == 3
     assert room.download_s[:3, 0].tolist() == [99, 100, 0]
+
+
+def test_late_sizes_are_read_past_the_last_segment_played_where_they_are_known() -> None:
+    """The Pensieve family plays 48 segments of files with 49 rows."""
+    sizes_bytes = PRESENTATION.sizes_bytes * np.arange(1, 101)
+    looked = seen(presentation=PRESENTATION, segment=46)._replace(
+        sizes_bytes=sizes_bytes[:, :49], durations_s=PRESENTATION.durations_s[:48]
+    )
+    room = lookahead_start(PRESENTATION.bitrates_bps, 5)
+    assert fill_horizon(room, looked, 4e6, late=True) == 2
+    assert room.download_s[:2, 0].tolist() == [48, 49]

@@ -43,6 +43,18 @@ def test_the_first_segment_is_of_the_lowest_rung() -> None:
     assert begin(hyb.make(), PRESENTATION).choose(seen()).rung == 0
 
 
-def test_parameters_are_checked() -> None:
-    with pytest.raises(ValueError, match="beta more than 0"):
-        hyb.make(beta=0)
+@pytest.mark.parametrize(("mean", "rung"), [(0, 1), (1, 2), (2, 0)])
+def test_three_means_of_the_last_downloads(mean: int, rung: int) -> None:
+    """4 Mbit in 0.25 s and 16 in 4: the means are 6.4, 10 and 20 / 4.25 = 4.7 Mbit/s.
+
+    Of 6.6 s of buffer 1.65 may be used, for 10.6, 16.5 or 7.8 Mbit.
+    """
+    downloads = [make_download(16e6, end_s=90.0), make_download(4e6, rung=2)]
+    looked = seen(6.6, downloads=downloads)
+    assert begin(hyb.make(mean=mean), PRESENTATION).choose(looked).rung == rung
+
+
+@pytest.mark.parametrize("wrong", [{"beta": 0}, {"mean": 3}, {"window": 0}])
+def test_parameters_are_checked(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="beta more than 0, mean 0, 1 or 2"):
+        hyb.make(**wrong)

@@ -35,6 +35,12 @@ def test_the_first_segment_is_of_the_lowest_rung() -> None:
     assert chosen([]) == 0
 
 
-def test_parameters_are_checked() -> None:
+def test_the_mean_may_be_arithmetic() -> None:
+    """Of 2 and 7 Mbit/s it is 4.5, the harmonic mean 3.1."""
+    assert [chosen([2e6, 7e6], mean=mean) for mean in (0, 1)] == [1, 2]
+
+
+@pytest.mark.parametrize("wrong", [{"window": 0}, {"mean": 3}])
+def test_parameters_are_checked(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="window must be 1 or more"):
-        rate.make(window=0)
+        rate.make(**wrong)
