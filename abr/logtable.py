@@ -9,6 +9,7 @@ they are (``polars.DataFrame(rows)``, ``pyarrow.Table.from_pylist(rows)``).
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -105,6 +106,24 @@ def _end(row: Row, record: Record) -> None:
     else:
         status = f"status {record['status']}" if record.get("status") else ""
         row["why"] = record.get("message") or status or record["kind"]
+
+
+def measured_bps(log: SessionLog, *, last: int = 5) -> float:
+    """What a session can tell the next of the network: ``initial_bps`` of its algorithm.
+
+    Args:
+        log: Of the earlier session.
+        last: How many of its finished video segments count, the newest.
+
+    Returns:
+        The harmonic mean of their throughputs, waits included; nan where there are none.
+    """
+    known = [
+        row["throughput_bps"]
+        for row in requests_of(log)
+        if row["kind"] == "segment" and row["track"] == "video" and row["throughput_bps"]
+    ][-last:]
+    return len(known) / math.fsum(1 / rate for rate in known) if known else math.nan
 
 
 def data_frame(rows: SessionLog | Sequence[Row]) -> Any:

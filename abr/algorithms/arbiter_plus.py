@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from abr.algorithms.sustainable import highest_within
 from abr.decision import Decision, Downloads, Observation, Rule
 from abr.media import FloatArray
 
@@ -44,6 +45,9 @@ class Params(NamedTuple):
     """Maximum number of rungs to step up at once."""
     ahead: int = 5
     """Number of coming segments whose sizes are checked."""
+    initial_bps: float = 0.0
+    """Throughput taken for granted before the first download: it comes at the highest rung within
+    this; 0: at the lowest."""
 
 
 class State(NamedTuple):
@@ -71,7 +75,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     """Apply the target rate, controlled switching and the check of coming sizes."""
     mean_bps = exponential_mean_bps(seen.downloads, params.weight, params.window)
     if not mean_bps > 0:
-        return Decision(0, 0.0, _NO_SAMPLE)
+        return Decision(highest_within(seen.ladder_bps, params.initial_bps), 0.0, _NO_SAMPLE)
     fullness = min(1.0, seen.buffer_s / seen.max_buffer_s)
     target_bps = mean_bps * (
         params.empty_factor + (params.full_factor - params.empty_factor) * fullness
@@ -113,6 +117,8 @@ def make(**params: float) -> Rule:
         raise ValueError("factors must be more than 0")
     if not (made.most_up >= 1 and made.ahead >= 1):
         raise ValueError("most_up and ahead must be 1 or more")
+    if not made.initial_bps >= 0:
+        raise ValueError("initial_bps must be 0 or more")
     return Rule(
         name="arbiter-plus",
         params=made,

@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from abr.algorithms.sustainable import highest_within
 from abr.algorithms.throughput import rung_for
 from abr.decision import Decision, Download, Observation, Progress, Rule
 from abr.estimators import Ewma, ewma_add, ewma_latency_s, ewma_start, ewma_throughput_bps
@@ -48,6 +49,9 @@ class Params(NamedTuple):
     """Half-life of the fast throughput mean, seconds of transfer."""
     half_life_slow_s: float = 8.0
     """Half-life of the slow throughput mean, seconds of transfer."""
+    initial_bps: float = 0.0
+    """Throughput taken for granted before the first download: it comes at the highest rung within
+    this; 0: at the lowest."""
 
 
 class State(NamedTuple):
@@ -92,7 +96,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     """Choose the rung with the best score, capped by the throughput when switching up."""
     throughput_bps = ewma_throughput_bps(state.ewma)
     if math.isnan(throughput_bps):
-        return Decision(0, 0.0, _NO_SAMPLE)
+        return Decision(highest_within(seen.ladder_bps, params.initial_bps), 0.0, _NO_SAMPLE)
     ladder_bps, segment_s = seen.ladder_bps, float(state.segment_s[0])
     vp = control_s(params, state, seen)
     if vp <= 0:
@@ -170,6 +174,8 @@ def make(**params: float) -> Rule:
     made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
     if not (made.gp > 0 and made.half_life_fast_s > 0 and made.half_life_slow_s > 0):
         raise ValueError("gp and the half-lives must be more than 0")
+    if not made.initial_bps >= 0:
+        raise ValueError("initial_bps must be 0 or more")
     return Rule(
         name="bola-sabre",
         params=made,

@@ -39,6 +39,7 @@ from abr.algorithms.fast_switching import (
     is_too_late,
     prefer_replacement,
 )
+from abr.algorithms.sustainable import highest_within
 from abr.algorithms.throughput import FIRST_CAUTION, rung_for, rung_within
 from abr.decision import Decision, Download, Observation, Progress, Rule
 from abr.estimators import Ewma, ewma_add, ewma_latency_s, ewma_start, ewma_throughput_bps
@@ -77,6 +78,9 @@ class Params(NamedTuple):
     """Half-life of the fast throughput mean, seconds of transfer."""
     half_life_slow_s: float = 8.0
     """Half-life of the slow throughput mean, seconds of transfer."""
+    initial_bps: float = 0.0
+    """Throughput taken for granted before the first download: it comes at the highest rung within
+    this; 0: at the lowest."""
 
 
 class State(NamedTuple):
@@ -146,7 +150,7 @@ def decide(params: Params, state: State, seen: Observation) -> Decision:
     """Choose the best score at the virtual level, and the wait the placeholder does not cover."""
     throughput_bps, latency_s = ewma_throughput_bps(state.ewma), ewma_latency_s(state.ewma)
     if math.isnan(throughput_bps):
-        return Decision(0, 0.0, _NO_SAMPLE)
+        return Decision(highest_within(seen.ladder_bps, params.initial_bps), 0.0, _NO_SAMPLE)
     segment_s, level_ms = float(state.segment_s[0]), _MS * seen.buffer_s
     sustained = rung_for(throughput_bps, latency_s, segment_s, seen.ladder_bps)
     update_control(params, state, seen)
@@ -333,6 +337,8 @@ def make(**params: float) -> Rule:
         raise ValueError("gp and the half-lives must be more than 0")
     if not 0 <= made.fast_switching <= NEWEST_FIRST:
         raise ValueError("fast_switching must be 0, 1 or 2")
+    if not made.initial_bps >= 0:
+        raise ValueError("initial_bps must be 0 or more")
     return Rule(
         name="bola-e",
         params=made,

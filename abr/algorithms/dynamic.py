@@ -31,6 +31,7 @@ from abr.algorithms.fast_switching import (
     is_too_late,
     prefer_replacement,
 )
+from abr.algorithms.sustainable import highest_within
 from abr.algorithms.throughput import ABANDON_AFTER_S, ABANDON_RATIO, FIRST_CAUTION
 from abr.algorithms.throughput import Params as ThroughputParams
 from abr.algorithms.throughput import State as ThroughputState
@@ -64,6 +65,9 @@ class Params(NamedTuple):
     """Half-life of the fast throughput mean, seconds of transfer."""
     half_life_slow_s: float = 8.0
     """Half-life of the slow throughput mean, seconds of transfer."""
+    initial_bps: float = 0.0
+    """Throughput taken for granted before the first download: it comes at the highest rung within
+    this; 0: at the lowest."""
 
 
 class State(NamedTuple):
@@ -99,7 +103,7 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
 def choose(params: Params, state: State, seen: Observation) -> Decision:
     """Choose the rung of the active rule, or a segment to replace at that rung."""
     if math.isnan(ewma_throughput_bps(state.ewma)):
-        return Decision(0, 0.0, _NO_SAMPLE)
+        return Decision(highest_within(seen.ladder_bps, params.initial_bps), 0.0, _NO_SAMPLE)
     by_buffer = choose_by_buffer(_bola_params(params), _bola_state(state), seen)
     by_rate = choose_by_rate(_throughput_params(params), _throughput_state(state), seen)
     if state.is_bola[0] > 0:
@@ -153,6 +157,7 @@ def _bola_params(params: Params) -> BolaParams:
         params.abandon,
         params.half_life_fast_s,
         params.half_life_slow_s,
+        params.initial_bps,
     )
 
 
@@ -170,6 +175,7 @@ def _throughput_params(params: Params) -> ThroughputParams:
         params.abandon,
         ABANDON_AFTER_S,
         ABANDON_RATIO,
+        params.initial_bps,
     )
 
 
@@ -190,6 +196,8 @@ def make(**params: float) -> Rule:
         raise ValueError("the half-lives must be more than 0")
     if not 0 <= made.fast_switching <= NEWEST_FIRST:
         raise ValueError("fast_switching must be 0, 1 or 2")
+    if not made.initial_bps >= 0:
+        raise ValueError("initial_bps must be 0 or more")
     return Rule(
         name="dynamic",
         params=made,

@@ -23,6 +23,7 @@ from abr.algorithms.bola_e import better_rung, decide, note_abandonment, update_
 from abr.algorithms.bola_e import delivered as tell_bola
 from abr.algorithms.bola_e import start as start_bola
 from abr.algorithms.bola_e import waited as tell_bola_wait
+from abr.algorithms.sustainable import highest_within
 from abr.algorithms.throughput import ABANDON_AFTER_S, ABANDON_RATIO, FIRST_CAUTION
 from abr.algorithms.throughput import Params as ThroughputParams
 from abr.algorithms.throughput import State as ThroughputState
@@ -56,6 +57,9 @@ class Params(NamedTuple):
     """Half-life of the fast throughput mean, seconds of transfer."""
     half_life_slow_s: float = 8.0
     """Half-life of the slow throughput mean, seconds of transfer."""
+    initial_bps: float = 0.0
+    """Throughput taken for granted before the first download: it comes at the highest rung within
+    this; 0: at the lowest."""
 
 
 class State(NamedTuple):
@@ -80,7 +84,7 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
 def choose(params: Params, state: State, seen: Observation) -> Decision:
     """Choose the rung of the active rule."""
     if math.isnan(ewma_throughput_bps(state.bola.ewma)):
-        return Decision(0, 0.0, _NO_SAMPLE)
+        return Decision(highest_within(seen.ladder_bps, params.initial_bps), 0.0, _NO_SAMPLE)
     if state.is_bola[0] > 0:
         if seen.buffer_s < params.low_s:
             state.is_bola[0] = 0.0
@@ -129,6 +133,7 @@ def _bola_params(params: Params) -> BolaParams:
         0,
         params.half_life_fast_s,
         params.half_life_slow_s,
+        params.initial_bps,
     )
 
 
@@ -142,6 +147,7 @@ def _throughput_params(params: Params) -> ThroughputParams:
         params.abandon,
         ABANDON_AFTER_S,
         ABANDON_RATIO,
+        params.initial_bps,
     )
 
 
@@ -164,6 +170,8 @@ def make(**params: float) -> Rule:
         raise ValueError("gp and safety must be more than 0")
     if not (made.half_life_fast_s > 0 and made.half_life_slow_s > 0):
         raise ValueError("the half-lives must be more than 0")
+    if not made.initial_bps >= 0:
+        raise ValueError("initial_bps must be 0 or more")
     return Rule(
         name="dynamic-dash",
         params=made,

@@ -43,6 +43,9 @@ class Params(NamedTuple):
     """Target buffer level."""
     window: int = 5
     """Number of downloads in the harmonic mean."""
+    initial_bps: float = 0.0
+    """Throughput taken for granted before the first download: it comes at the highest rung within
+    this; 0: at the lowest."""
 
 
 class State(NamedTuple):
@@ -61,7 +64,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     """Apply the control law and quantize the rate."""
     estimate_bps = harmonic_throughput_bps(seen.downloads, params.window)
     if not estimate_bps > 0:
-        return Decision(0, 0.0, _NO_SAMPLE)
+        return Decision(highest_within(seen.ladder_bps, params.initial_bps), 0.0, _NO_SAMPLE)
     newest = len(seen.downloads.end_s) - 1
     elapsed_s = seen.downloads.end_s[newest] - seen.downloads.start_s[newest]
     before = state.integral[0]
@@ -90,6 +93,8 @@ def make(**params: float) -> Rule:
     made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
     if not (made.kp >= 0 and made.ki >= 0 and made.target_s >= 0 and made.window >= 1):
         raise ValueError("gains and target_s must be 0 or more, window 1 or more")
+    if not made.initial_bps >= 0:
+        raise ValueError("initial_bps must be 0 or more")
     return Rule(
         name="elastic",
         params=made,

@@ -22,6 +22,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from abr.algorithms.sustainable import highest_within
 from abr.decision import Decision, Observation, Rule
 from abr.estimators import harmonic_throughput_bps
 from abr.lookahead import Lookahead, best_rung, lookahead_start
@@ -45,6 +46,9 @@ class Params(NamedTuple):
     """Cost of a second of stall, in Mbit/s."""
     switch_weight: float = 1.0
     """Cost of a change of rate, in Mbit/s per Mbit/s."""
+    initial_bps: float = 0.0
+    """Throughput taken for granted before the first download: it comes at the highest rung within
+    this; 0: at the lowest."""
 
 
 class State(NamedTuple):
@@ -61,7 +65,7 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
 def choose(params: Params, state: State, seen: Observation) -> Decision:
     """Choose the entry of the table."""
     if len(seen.downloads.end_s) == 0:
-        return Decision(0, 0.0, _NO_SAMPLE)
+        return Decision(highest_within(seen.ladder_bps, params.initial_bps), 0.0, _NO_SAMPLE)
     throughput_bps = harmonic_throughput_bps(seen.downloads, params.window)
     if math.isnan(throughput_bps):
         throughput_bps = math.inf
@@ -101,6 +105,8 @@ def make(**params: float) -> Rule:
         raise ValueError("horizon, window and bins must be 1 or more, top_ratio more than 0")
     if not (made.stall_weight >= 0 and made.switch_weight >= 0):
         raise ValueError("stall_weight and switch_weight must be 0 or more")
+    if not made.initial_bps >= 0:
+        raise ValueError("initial_bps must be 0 or more")
     return Rule(
         name="fast-mpc",
         params=made,

@@ -47,6 +47,9 @@ class Params(NamedTuple):
     """Mean of the buffer level above which requests wait."""
     seed: int = 0
     """Shift of the sequence used in place of random numbers."""
+    initial_bps: float = 0.0
+    """Throughput taken for granted before the first download: it comes at the highest rung within
+    this; 0: at the lowest."""
 
 
 class State(NamedTuple):
@@ -62,7 +65,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     """Choose one rung towards the target if the switch pays."""
     estimate_bps = harmonic_throughput_bps(seen.downloads, params.window)
     if seen.last_rung < 0 or not estimate_bps > 0:
-        return Decision(0, 0.0, _NO_SAMPLE)
+        return Decision(highest_within(seen.ladder_bps, params.initial_bps), 0.0, _NO_SAMPLE)
     wait_s = scheduled_wait_s(params, seen)
     last = seen.last_rung
     target = highest_within(seen.ladder_bps, params.safety * estimate_bps)
@@ -122,6 +125,8 @@ def make(**params: float) -> Rule:
         raise ValueError("window must be 1 or more, safety more than 0")
     if not (made.alpha >= 0 and made.switch_window_s >= 0 and made.target_buffer_s >= 0):
         raise ValueError("alpha, switch_window_s and target_buffer_s must be 0 or more")
+    if not made.initial_bps >= 0:
+        raise ValueError("initial_bps must be 0 or more")
     return Rule(
         name="festive",
         params=made,

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from abr.algorithms.sustainable import highest_within
 from abr.decision import Decision, Observation, Rule
 from abr.estimators import mean_throughput_bps
 from abr.media import FloatArray
@@ -33,6 +34,9 @@ class Params(NamedTuple):
     """Number of downloads in the mean."""
     mean: int = 0
     """0 harmonic, 1 arithmetic, 2 all bits over all the time."""
+    initial_bps: float = 0.0
+    """Throughput taken for granted before the first download: it comes at the highest rung within
+    this; 0: at the lowest."""
 
 
 class State(NamedTuple):
@@ -47,7 +51,7 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
 def choose(params: Params, state: State, seen: Observation) -> Decision:
     """Choose the highest rung that arrives in time, else the lowest."""
     if len(seen.downloads.end_s) == 0:
-        return Decision(0, 0.0, _NO_SAMPLE)
+        return Decision(highest_within(seen.ladder_bps, params.initial_bps), 0.0, _NO_SAMPLE)
     throughput_bps = mean_throughput_bps(seen.downloads, params.window, params.mean)
     if math.isnan(throughput_bps):
         throughput_bps = math.inf
@@ -67,6 +71,8 @@ def make(**params: float) -> Rule:
     made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
     if not (made.window >= 1 and made.beta > 0 and made.mean in (0, 1, 2)):
         raise ValueError("window must be 1 or more, beta more than 0, mean 0, 1 or 2")
+    if not made.initial_bps >= 0:
+        raise ValueError("initial_bps must be 0 or more")
     return Rule(
         name="hyb",
         params=made,

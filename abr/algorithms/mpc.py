@@ -16,7 +16,9 @@ omitted; before the first download the lowest rung is chosen.
 deviation: as in Pensieve, the buffer in a plan has no upper limit.
 
 deviation: Pensieve's program reads sizes one segment late; here this is the option
-``late_sizes``. Near the end both plan for the remaining segments only.
+``late_sizes``. Its size files have a row more than is played, which it reads at the end; so does
+the option where that row is given, and else takes 0. Near the end both plan for the remaining
+segments only.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from abr.algorithms.sustainable import highest_within
 from abr.decision import Decision, Observation, Rule
 from abr.estimators import harmonic_throughput_bps
 from abr.lookahead import Lookahead, best_rung, fill_horizon, lookahead_start
@@ -45,6 +48,9 @@ class Params(NamedTuple):
     """Cost of a change of rate, in Mbit/s per Mbit/s."""
     late_sizes: bool = False
     """Whether sizes are read one segment late, as in Pensieve."""
+    initial_bps: float = 0.0
+    """Throughput taken for granted before the first download: it comes at the highest rung within
+    this; 0: at the lowest."""
 
 
 class State(NamedTuple):
@@ -61,7 +67,7 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
 def choose(params: Params, state: State, seen: Observation) -> Decision:
     """Choose the first rung of the best plan."""
     if len(seen.downloads.end_s) == 0:
-        return Decision(0, 0.0, _NO_SAMPLE)
+        return Decision(highest_within(seen.ladder_bps, params.initial_bps), 0.0, _NO_SAMPLE)
     throughput_bps = harmonic_throughput_bps(seen.downloads, params.window)
     if math.isnan(throughput_bps):
         throughput_bps = math.inf
@@ -88,6 +94,8 @@ def make(**params: float) -> Rule:
         raise ValueError("horizon and window must be 1 or more")
     if not (made.stall_weight >= 0 and made.switch_weight >= 0):
         raise ValueError("stall_weight and switch_weight must be 0 or more")
+    if not made.initial_bps >= 0:
+        raise ValueError("initial_bps must be 0 or more")
     return Rule(
         name="mpc", params=made, start=start, choose=choose, reasons=("no sample yet", "best plan")
     )

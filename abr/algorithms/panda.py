@@ -47,6 +47,9 @@ class Params(NamedTuple):
     """Relative margin for switching up."""
     buffer_min_s: float = 26.0
     """Buffer level that the pacing of requests maintains."""
+    initial_bps: float = 0.0
+    """Throughput taken for granted before the first download: it comes at the highest rung within
+    this; 0: at the lowest."""
 
 
 class State(NamedTuple):
@@ -67,7 +70,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     done = seen.downloads
     media_s = seen.durations_s[seen.segment]
     if len(done.end_s) == 0 or seen.last_rung < 0:
-        return Decision(0, 0.0, _NO_SAMPLE)
+        return Decision(highest_within(seen.ladder_bps, params.initial_bps), 0.0, _NO_SAMPLE)
     newest = len(done.end_s) - 1
     elapsed_s = max(done.end_s[newest] - done.start_s[newest], 1e-9)
     throughput_bps = 8 * done.size_bytes[newest] / elapsed_s
@@ -123,6 +126,8 @@ def make(**params: float) -> Rule:
         raise ValueError("kappa, alpha and probe_bps must be more than 0")
     if not (made.beta >= 0 and made.epsilon >= 0 and made.buffer_min_s >= 0):
         raise ValueError("beta, epsilon and buffer_min_s must be 0 or more")
+    if not made.initial_bps >= 0:
+        raise ValueError("initial_bps must be 0 or more")
     return Rule(
         name="panda",
         params=made,

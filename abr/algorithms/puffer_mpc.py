@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from abr.algorithms.sustainable import highest_within
 from abr.decision import Decision, Download, Observation, Rule
 from abr.media import FloatArray
 
@@ -48,6 +49,9 @@ class Params(NamedTuple):
     """Cost of a change of quality, in dB per dB."""
     robust: bool = False
     """Whether predictions are increased by the largest recent error."""
+    initial_bps: float = 0.0
+    """Throughput taken for granted before the first download: it comes at the highest rung within
+    this; 0: at the lowest."""
 
 
 class State(NamedTuple):
@@ -95,6 +99,8 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
 
 def choose(params: Params, state: State, seen: Observation) -> Decision:
     """Choose the first rung of the best plan."""
+    if len(seen.downloads.end_s) == 0 and params.initial_bps > 0:
+        return Decision(highest_within(seen.ladder_bps, params.initial_bps), 0.0, _NO_SAMPLE)
     depth = min(params.horizon, len(seen.durations_s) - seen.segment)
     _predict_downloads(params, state, seen, depth)
     unit_s = seen.max_buffer_s / params.bins
@@ -221,6 +227,8 @@ def make(**params: float) -> Rule:
         raise ValueError("horizon, window and bins must be 1 or more")
     if not (made.stall_weight >= 0 and made.switch_weight >= 0):
         raise ValueError("stall_weight and switch_weight must be 0 or more")
+    if not made.initial_bps >= 0:
+        raise ValueError("initial_bps must be 0 or more")
     return Rule(
         name="puffer-mpc",
         params=made,

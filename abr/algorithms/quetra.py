@@ -28,6 +28,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from abr.algorithms.sustainable import highest_within
 from abr.decision import Decision, Download, Observation, Rule
 from abr.media import FloatArray
 from abr.queueing import mean_length
@@ -46,6 +47,9 @@ class Params(NamedTuple):
     """Fraction of the player's buffer limit below which the lowest rung is chosen."""
     ignore_above_bps: float = 0.0
     """Throughputs of at least this are ignored; 0 for no limit."""
+    initial_bps: float = 0.0
+    """Throughput taken for granted before the first download: it comes at the highest rung within
+    this; 0: at the lowest."""
 
 
 class State(NamedTuple):
@@ -71,7 +75,7 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
 def choose(params: Params, state: State, seen: Observation) -> Decision:
     """Choose the rung whose slack is closest to the buffer level; ties go to the higher rung."""
     if state.throughput_bps[0] == 0:
-        return Decision(0, 0.0, _NO_SAMPLE)
+        return Decision(highest_within(seen.ladder_bps, params.initial_bps), 0.0, _NO_SAMPLE)
     mean_bps = _mean_bps(params, state)
     best, nearest_s = 0, 0.0
     lowest_s = best_s = highest_s = 0.0
@@ -146,6 +150,8 @@ def make(**params: float) -> Rule:
         raise ValueError(
             "alpha and reservoir must be parts of 1, alpha not 0, ignore_above_bps 0 or more"
         )
+    if not made.initial_bps >= 0:
+        raise ValueError("initial_bps must be 0 or more")
     return Rule(
         name="quetra",
         params=made,

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from abr.algorithms.sustainable import highest_within
 from abr.decision import Decision, Observation, Rule
 from abr.estimators import mean_throughput_bps
 from abr.media import FloatArray
@@ -32,6 +33,9 @@ class Params(NamedTuple):
     """Fraction of the mean that is relied on."""
     mean: int = 0
     """0 harmonic, 1 arithmetic, 2 all bits over all the time."""
+    initial_bps: float = 0.0
+    """Throughput taken for granted before the first download: it comes at the highest rung within
+    this; 0: at the lowest."""
 
 
 class State(NamedTuple):
@@ -46,7 +50,7 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
 def choose(params: Params, state: State, seen: Observation) -> Decision:
     """Choose the highest rung of at most the mean, else the lowest."""
     if len(seen.downloads.end_s) == 0:
-        return Decision(0, 0.0, _NO_SAMPLE)
+        return Decision(highest_within(seen.ladder_bps, params.initial_bps), 0.0, _NO_SAMPLE)
     throughput_bps = mean_throughput_bps(seen.downloads, params.window, params.mean)
     if math.isnan(throughput_bps):
         throughput_bps = math.inf
@@ -65,6 +69,8 @@ def make(**params: float) -> Rule:
     made = Params(**params)  # type: ignore[arg-type]  # the registry checked the types
     if not (made.window >= 1 and made.safety > 0 and made.mean in (0, 1, 2)):
         raise ValueError("window must be 1 or more, safety more than 0, mean 0, 1 or 2")
+    if not made.initial_bps >= 0:
+        raise ValueError("initial_bps must be 0 or more")
     return Rule(
         name="rate",
         params=made,

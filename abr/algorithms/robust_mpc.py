@@ -15,7 +15,7 @@ are part of the state of a playback. To reproduce the leak, play one session aft
 with the same state.
 
 deviation: Pensieve's program reads sizes one segment late; here this is the option
-``late_sizes``.
+``late_sizes``, as in ``mpc``.
 
 deviation: as in ``mpc``, there is no startup phase, and the buffer in a plan has no upper
 limit.
@@ -28,6 +28,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from abr.algorithms.sustainable import highest_within
 from abr.decision import Decision, Download, Observation, Rule
 from abr.estimators import harmonic_throughput_bps
 from abr.lookahead import Lookahead, best_rung, fill_horizon, lookahead_start
@@ -49,6 +50,9 @@ class Params(NamedTuple):
     """Cost of a change of rate, in Mbit/s per Mbit/s."""
     late_sizes: bool = False
     """Whether sizes are read one segment late, as in Pensieve."""
+    initial_bps: float = 0.0
+    """Throughput taken for granted before the first download: it comes at the highest rung within
+    this; 0: at the lowest."""
 
 
 class State(NamedTuple):
@@ -72,7 +76,7 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
 def choose(params: Params, state: State, seen: Observation) -> Decision:
     """Choose the first rung of the best plan at the reduced throughput."""
     if len(seen.downloads.end_s) == 0:
-        return Decision(0, 0.0, _NO_SAMPLE)
+        return Decision(highest_within(seen.ladder_bps, params.initial_bps), 0.0, _NO_SAMPLE)
     throughput_bps = harmonic_throughput_bps(seen.downloads, params.window)
     if math.isnan(throughput_bps):
         throughput_bps = math.inf
@@ -115,6 +119,8 @@ def make(**params: float) -> Rule:
         raise ValueError("horizon and window must be 1 or more")
     if not (made.stall_weight >= 0 and made.switch_weight >= 0):
         raise ValueError("stall_weight and switch_weight must be 0 or more")
+    if not made.initial_bps >= 0:
+        raise ValueError("initial_bps must be 0 or more")
     return Rule(
         name="robust-mpc",
         params=made,

@@ -29,6 +29,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from abr.algorithms.sustainable import highest_within
 from abr.decision import Decision, Download, Observation, Rule
 from abr.estimators import Ewma, ewma_add, ewma_start, ewma_throughput_bps
 from abr.media import FloatArray
@@ -53,6 +54,9 @@ class Params(NamedTuple):
     """Half-life of the fast throughput mean, seconds of transfer: dash.js."""
     half_life_slow_s: float = 8.0
     """Half-life of the slow one; the lower of the two counts: dash.js."""
+    initial_bps: float = 0.0
+    """Throughput taken for granted before the first download: it comes at the highest rung within
+    this; 0: at the lowest."""
 
 
 class State(NamedTuple):
@@ -99,7 +103,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     """Choose the first rate of the best monotone plan."""
     estimate_bps = ewma_throughput_bps(state.ewma)
     if math.isnan(estimate_bps):
-        return Decision(0, 0.0, _NO_SAMPLE)
+        return Decision(highest_within(seen.ladder_bps, params.initial_bps), 0.0, _NO_SAMPLE)
     # Section 5.1: at most the first rung at or above the prediction.
     highest = 0
     while highest + 1 < len(seen.ladder_bps) and seen.ladder_bps[highest] < estimate_bps:
@@ -182,6 +186,8 @@ def make(**params: float) -> Rule:
         raise ValueError("target_ratio must be between 0 and 1, horizon_s more than 0")
     if not (made.half_life_fast_s > 0 and made.half_life_slow_s > 0):
         raise ValueError("the half-lives must be more than 0")
+    if not made.initial_bps >= 0:
+        raise ValueError("initial_bps must be 0 or more")
     return Rule(
         name="soda",
         params=made,

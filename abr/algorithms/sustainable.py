@@ -25,6 +25,9 @@ class Params(NamedTuple):
 
     safety: float = 1.0
     """Fraction of the mean throughput that is relied on."""
+    initial_bps: float = 0.0
+    """Throughput taken for granted before the first download: it comes at the highest rung within
+    this; 0: at the lowest."""
 
 
 class State(NamedTuple):
@@ -42,7 +45,7 @@ def start(params: Params, ladder_bps: FloatArray, durations_s: FloatArray) -> St
 def choose(params: Params, state: State, seen: Observation) -> Decision:
     """Choose the highest rung within the mean."""
     if state.sums[_SECONDS] <= 0:
-        return Decision(0, 0.0, _NO_SAMPLE)
+        return Decision(highest_within(seen.ladder_bps, params.initial_bps), 0.0, _NO_SAMPLE)
     mean_bps = params.safety * state.sums[_BITS] / state.sums[_SECONDS]
     return Decision(highest_within(seen.ladder_bps, mean_bps), 0.0, _MEAN)
 
@@ -70,6 +73,8 @@ def make(**params: float) -> Rule:
     made = Params(**params)
     if not made.safety > 0:
         raise ValueError("safety must be more than 0")
+    if not made.initial_bps >= 0:
+        raise ValueError("initial_bps must be 0 or more")
     return Rule(
         name="sustainable",
         params=made,

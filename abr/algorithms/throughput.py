@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from abr.algorithms.sustainable import highest_within
 from abr.decision import Decision, Download, Observation, Progress, Rule
 from abr.estimators import (
     Ewma,
@@ -58,6 +59,9 @@ class Params(NamedTuple):
     """A download is not abandoned before it has taken this long."""
     abandon_ratio: float = ABANDON_RATIO
     """Time a download may take, in segment durations."""
+    initial_bps: float = 0.0
+    """Throughput taken for granted before the first download: it comes at the highest rung within
+    this; 0: at the lowest."""
 
 
 class State(NamedTuple):
@@ -98,7 +102,7 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
     """Choose the rung by throughput, lowered if the buffer is too small for it."""
     throughput_bps, latency_s = _estimates(params, state, seen)
     if math.isnan(throughput_bps):
-        return Decision(0, 0.0, _NO_SAMPLE)
+        return Decision(highest_within(seen.ladder_bps, params.initial_bps), 0.0, _NO_SAMPLE)
     segment_s = float(state.segment_s[0])
     rung = rung_for(params.safety * throughput_bps, latency_s, segment_s, seen.ladder_bps)
     if not params.buffer_rule:
@@ -179,6 +183,8 @@ def make(**params: float) -> Rule:
         raise ValueError("safety and the half-lives must be more than 0")
     if not (made.window >= 0 and made.abandon_after_s >= 0 and made.abandon_ratio > 0):
         raise ValueError("window and abandon_after_s must be 0 or more, abandon_ratio more than 0")
+    if not made.initial_bps >= 0:
+        raise ValueError("initial_bps must be 0 or more")
     return Rule(
         name="throughput",
         params=made,

@@ -15,6 +15,7 @@ import click
 from click.core import ParameterSource
 
 from abr.cli import configuration
+from abr.errors import InputError
 from abr.shell import note
 
 if TYPE_CHECKING:
@@ -74,6 +75,13 @@ _SHARED = (
         multiple=True,
         metavar="NAME=VALUE",
         help="Parameter of the algorithm; repeat for several.",
+    ),
+    click.option(
+        "--after",
+        "after_path",
+        type=click.Path(path_type=Path),
+        metavar="LOG",
+        help="Begin with the throughput that this earlier session measured (initial_bps).",
     ),
     click.option(
         "--duration",
@@ -223,6 +231,26 @@ def check_algorithm(name: str, params: tuple[str, ...]) -> tuple[str, dict[str, 
         note(remark)
     registry.load(canonical, **parameters)
     return canonical, parameters
+
+
+def begun_after(params: tuple[str, ...], path: Path | None) -> tuple[str, ...]:
+    """``params``, with the ``initial_bps`` that the log at ``path`` tells.
+
+    Raises:
+        InputError: it tells none.
+        UsageError: the parameter is given as well.
+    """
+    if path is None:
+        return params
+    from abr.logtable import measured_bps
+    from player.files import read_log
+
+    if any(each.partition("=")[0].strip() == "initial_bps" for each in params):
+        raise click.UsageError("--after and --param initial_bps=... say the same; give one of them")
+    rate_bps = measured_bps(read_log(path))
+    if math.isnan(rate_bps):
+        raise InputError(f"{path}: no video segment was finished; expected a session that played")
+    return (*params, f"initial_bps={rate_bps!r}")
 
 
 def command_line() -> str:

@@ -101,6 +101,7 @@ def play(
     content_id: str | None,
     algorithm: str,
     params: tuple[str, ...],
+    after_path: Path | None,
     max_play_s: float | None,
     player: str | None,
     rtt_ms: float | None,
@@ -137,7 +138,9 @@ def play(
     cmcd = read_cmcd(
         cmcd_carriage, version=cmcd_version, session_id=session_id, content_id=content_id
     )
-    chosen, parameters = check_algorithm(algorithm_for(ctx, algorithm, player), params)
+    chosen, parameters = check_algorithm(
+        algorithm_for(ctx, algorithm, player), begun_after(params, after_path)
+    )
     trace = None if trace_text is None else read_trace(trace_text, columns)
     check_writable(log_path)
     models = find_qoes(qoe)

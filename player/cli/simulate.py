@@ -16,6 +16,7 @@ from player.batch.simulators import PRESETS
 from player.cli.options import (
     TRACE_HELP,
     algorithm_for,
+    begun_after,
     check_algorithm,
     find_qoes,
     playing_options,
@@ -76,6 +77,7 @@ def simulate(
     columns: str | None,
     algorithms: tuple[str, ...],
     params: tuple[str, ...],
+    after_path: Path | None,
     max_play_s: float | None,
     player: str | None,
     rtt_ms: float | None,

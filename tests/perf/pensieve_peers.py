@@ -27,9 +27,11 @@ import os
 import re
 import sys
 import tempfile
+import time
 import types
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,13 @@ from player.batch.tables import COLUMNS, Out, out_for
 LADDER_KBPS = (300, 750, 1200, 1850, 2850, 4300)
 OBOE_KBPS = (350, 600, 1000, 2000, 3000)
 CLASS = "3g-commute"
+FILES = (
+    *(f"pensieve/test/{name}.py" for name in ("mpc", "fixed_env", "load_trace")),
+    *(f"pensieve/test/video_size_{k}" for k in range(6)),
+    "SABR/quetra.py",
+    "Video-Adaptive-Bit-Rate/rb.py",
+    "ABRTuner/abrtuner/ABRSim/algorithms.py",
+)
 _WORDS = (
     (r'print ("[^"]*"), (\w+)', r"print(\1, \2)"),
     (r"\bxrange\b", "range"),
@@ -104,7 +113,7 @@ def function(path: Path, *names: str, **known: object) -> Any:
     space: dict[str, Any] = dict(known)
     text = python3(path.read_text())
     for name in names:
-        found = re.search(rf"^(def|class) {name}\b.*?(?=^\S)", text, re.M | re.S)
+        found = re.search(rf"^(def|class) {name}\b.*?(?=^\S)", text, re.MULTILINE | re.DOTALL)
         if found is None:
             raise SystemExit(f"{path}: has no {name}; see the list of files in {__file__}")
         exec(found.group(0), space)
@@ -209,7 +218,7 @@ def ours_leaking(site: Site, rule: Rule) -> Played:
 
 def quetra(site: Site) -> Choose:
     """QUETRA of SABR."""
-    made = function(site.public / "SABR/quetra.py", "QuetraABR", time=__import__("time"))()
+    made = function(site.public / "SABR/quetra.py", "QuetraABR", time=time)()
 
     def choose(past: list[tuple[float, float, float]], buffer_s: float, segment: int) -> int:
         start_s, end_s, bits = past[-1]
@@ -262,53 +271,48 @@ def from_two_on(rule: Rule) -> Rule:
     return Rule(name=rule.name, params=rule.params, start=rule.start, choose=choose)
 
 
-def rows(site: Site) -> Iterator[tuple[str, str, str, Callable[[], tuple[Played, Played]]]]:
-    """Name, rule, program and how both play."""
+def load(name: str, **params: Any) -> Rule:
+    """A registered rule."""
+    rule = registry.load(name, **params)
+    assert isinstance(rule, Rule)
+    return rule
 
-    def load(name: str, **params: Any) -> Rule:
-        rule = registry.load(name, **params)
-        assert isinstance(rule, Rule)
-        return rule
 
-    robust, plain = load("robust-mpc", late_sizes=True), load("mpc", late_sizes=True)
+def rows(site: Site) -> Iterator[tuple[str, str, str, Callable[[], Played], Callable[[], Played]]]:
+    """A name for ``--only``, the rule, the program, and how each plays."""
+    robust, late = load("robust-mpc", late_sizes=True), load("mpc", late_sizes=True)
     no_errors = ("harmonic_bandwidth/(1+max_error)", "harmonic_bandwidth")
+    alone, at_once = partial(program, site, "mpc", False), partial(program, site, "mpc", True)
+    plain = partial(program, site, "mpc", False, no_errors)
+    by_rate = partial(driven, site, partial(rate_based, site))
+    arithmetic = load("rate", mean=1, safety=0.9)
+    yield "robust-mpc", "robust-mpc late_sizes=true", "mpc.py", partial(ours, site, robust), alone
     yield (
-        "robust-mpc", "robust-mpc late_sizes=true", "test/mpc.py, a run for each trace",
-        lambda: (ours(site, robust), program(site, "mpc", leaks=False)),
-    )  # fmt: skip
-    yield (
-        "leak", "robust-mpc late_sizes=true, one state", "test/mpc.py, one run for all",
-        lambda: (ours_leaking(site, robust), program(site, "mpc", leaks=True)),
-    )  # fmt: skip
-    yield (
-        "mpc", "mpc late_sizes=true", "test/mpc.py without its division by errors",
-        lambda: (ours(site, plain), program(site, "mpc", leaks=False, edit=no_errors)),
-    )  # fmt: skip
-    yield (
-        "robust-mpc-right", "robust-mpc", "test/mpc.py, a run for each trace",
-        lambda: (ours(site, load("robust-mpc")), program(site, "mpc", leaks=False)),
-    )  # fmt: skip
-    yield (
-        "rate", "rate mean=1 safety=0.9", "rb.py",
-        lambda: (ours(site, load("rate", mean=1, safety=0.9)), driven(site, lambda: rate_based(site))),
-    )  # fmt: skip
-    yield (
-        "rate-harmonic", "rate", "rb.py",
-        lambda: (ours(site, load("rate")), driven(site, lambda: rate_based(site))),
-    )  # fmt: skip
+        "leak",
+        "the same, one state for all",
+        "mpc.py",
+        partial(ours_leaking, site, robust),
+        at_once,
+    )
+    yield "mpc", "mpc late_sizes=true", "mpc.py, no errors", partial(ours, site, late), plain
+    yield "right", "robust-mpc", "mpc.py", partial(ours, site, load("robust-mpc")), alone
+    yield "rate", "rate mean=1 safety=0.9", "rb.py", partial(ours, site, arithmetic), by_rate
+    yield "rate-as-is", "rate", "rb.py", partial(ours, site, load("rate")), by_rate
     for beta in (0.25, 1.0):
-        for mean, words in ((2, " mean=2"), (0, "")):
+        theirs = partial(driven, site, partial(hyb, site, beta))
+        for mean, name, words in ((2, "hyb", " mean=2"), (0, "hyb-as-is", "")):
             rule = from_two_on(load("hyb", beta=beta, mean=mean))
+            told = f"hyb beta={beta}{words}"
             yield (
-                f"hyb-{beta}-{mean}", f"hyb beta={beta}{words}", f"HYB of algorithms.py, {beta}",
-                lambda rule=rule, beta=beta: (
-                    ours(site, rule, OBOE_KBPS), driven(site, lambda: hyb(site, beta))
-                ),
-            )  # fmt: skip
-    yield (
-        "quetra", "quetra ignore_above_bps=10e6", "quetra.py",
-        lambda: (ours(site, load("quetra", ignore_above_bps=10e6)), driven(site, lambda: quetra(site))),
-    )  # fmt: skip
+                name,
+                told,
+                f"algorithms.py at {beta}",
+                partial(ours, site, rule, OBOE_KBPS),
+                theirs,
+            )
+    slow = load("quetra", ignore_above_bps=10e6)
+    theirs = partial(driven, site, partial(quetra, site))
+    yield "quetra", "quetra ignore_above_bps=10e6", "quetra.py", partial(ours, site, slow), theirs
 
 
 def laid_out(public: Path, place: Path, traces: Sequence[Path], sessions: int) -> Site:
@@ -325,7 +329,8 @@ def laid_out(public: Path, place: Path, traces: Sequence[Path], sessions: int) -
         if len(names) >= sessions:
             break
         times_s, mbps = cooked_rows(generate(model, seed=seed, duration_s=400.0), cover_s=0)
-        text = "".join(f"{t!r}\t{r!r}\n" for t, r in zip(times_s.tolist(), mbps.tolist(), strict=True))
+        pairs = zip(times_s.tolist(), mbps.tolist(), strict=True)
+        text = "".join(f"{time_s!r}\t{rate!r}\n" for time_s, rate in pairs)
         names.append(f"{CLASS}_{seed}")
         (place / "all" / names[-1]).write_text(text)
     return Site(public=public, place=place, names=tuple(names))
@@ -333,21 +338,25 @@ def laid_out(public: Path, place: Path, traces: Sequence[Path], sessions: int) -
 
 def main() -> None:
     """Print a line for each pair."""
-    parser = argparse.ArgumentParser(description="Decisions here and of public programs.")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("traces", type=Path, nargs="*")
     parser.add_argument("--sessions", type=int, default=142)
     parser.add_argument("--only", nargs="*", default=[])
     options = parser.parse_args()
+    if missing := [name for name in FILES if not (options.folder / name).is_file()]:
+        raise SystemExit(f"{options.folder}: lacks {', '.join(missing)}; fetch them first (--help)")
     with tempfile.TemporaryDirectory() as place:
         site = laid_out(options.folder.resolve(), Path(place), options.traces, options.sessions)
         print(f"{len(site.names)} sessions; identical sessions, identical decisions")
-        for name, rule, peer, play in rows(site):
+        for name, rule, peer, here, there in rows(site):
             if options.only and name not in options.only:
                 continue
-            mine, theirs = (np.array(rungs) for rungs in play())
-            same = (mine == theirs)[:, 1:]
-            print(f"{rule} | {peer} | {same.all(axis=1).sum()} | {same.sum()} of {same.size}")
+            same = (np.array(here()) == np.array(there()))[:, 1:]
+            counts = f"{same.all(axis=1).sum()} | {same.sum()} of {same.size}"
+            print(f"{rule} | {peer} | {counts}", flush=True)
             for k in np.flatnonzero(~same.all(axis=1))[:3]:
                 print(f"    {site.names[k]}: first at segment {1 + np.argmin(same[k])}")
 

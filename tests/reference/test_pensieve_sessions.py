@@ -243,7 +243,7 @@ def test_a_presentation_is_cut_and_rounded() -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_late_sizes_see_the_row_after_the_last_segment_played(engine: Engine) -> None:
-    """At the last segment 1 Mbit/s is expected to bring 4 s of the top rung, or nothing, at once."""
+    """The last segment is thought to be as large as row 49: forty times the others, or nothing."""
     ladder_bps = np.array([1e6, 2e6])
     sizes = np.outer(ladder_bps / 2, np.r_[np.ones(48), 40.0])
     rule = robust_mpc.make(late_sizes=True)

@@ -40,7 +40,7 @@ def test_harmonic_mean_includes_the_wait_for_the_first_byte() -> None:
 
 
 def test_three_means_of_throughputs_with_their_waits() -> None:
-    """8 Mbit in 3 s and 8 in 6: the arithmetic mean is 2 Mbit/s; sizes are equal, so the others are."""
+    """8 Mbit in 3 s and 8 in 6: the arithmetic mean is 2 Mbit/s, and of equal sizes both others."""
     means = [estimators.mean_throughput_bps(SEEN, 2, mean) for mean in (0, 1, 2)]
     assert means == pytest.approx([16e6 / 9, 2e6, 16e6 / 9])
     assert all(math.isnan(estimators.mean_throughput_bps(NO_DOWNLOADS, 5, k)) for k in range(3))
