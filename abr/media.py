@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from abr.errors import ConfigError
 
 FloatArray = NDArray[np.float64]
 
@@ -131,6 +133,9 @@ class Presentation:
     peak_bitrates_bps: FloatArray | None = None
     """Peak bit rate per rung as a multivariant playlist states it (BANDWIDTH), sound included,
     shape (R,); None where nobody stated it."""
+    heights: FloatArray | None = None
+    """Lines of the picture per rung, shape (R,); None where nobody says. No part of the digest:
+    they matter only to ``up_to``."""
 
     def __post_init__(self) -> None:
         for name in ("bitrates_bps", "sizes_bytes", "durations_s"):
@@ -160,14 +165,19 @@ class Presentation:
             if not (np.isfinite(audio).all() and (audio >= 0).all()):
                 raise ValueError(f"{name} must be finite, and 0 or more")
             object.__setattr__(self, name, audio)
-        if self.peak_bitrates_bps is not None:
-            peaks = frozen_array(self.peak_bitrates_bps)
-            if peaks.shape != (rungs,) or not (np.isfinite(peaks).all() and (peaks > 0).all()):
-                raise ValueError(f"peak_bitrates_bps is {peaks}; expected {rungs} positive rates")
-            object.__setattr__(self, "peak_bitrates_bps", peaks)
+        self._check_rungs()
         self._check_quality()
         if self.side_files is not None:
             self.side_files.check(rungs, segments)
+
+    def _check_rungs(self) -> None:
+        for name in ("peak_bitrates_bps", "heights"):
+            if (value := getattr(self, name)) is None:
+                continue
+            each = frozen_array(value)
+            if each.shape != (self.rungs,) or not (np.isfinite(each).all() and (each > 0).all()):
+                raise ValueError(f"{name} is {each}; expected {self.rungs} positive numbers")
+            object.__setattr__(self, name, each)
 
     def _check_quality(self) -> None:
         if (self.quality is None) != (self.quality_metric is None):
@@ -202,6 +212,38 @@ class Presentation:
         """Peak bit rate per rung, the mean where none was stated, shape (R,)."""
         stated = self.peak_bitrates_bps
         return self.bitrates_bps if stated is None else stated
+
+    def up_to(self, max_bitrate_bps: float = 0.0, max_height: float = 0.0) -> Presentation:
+        """The rungs below the first that exceeds a ceiling, the lowest always; 0: no ceiling.
+
+        Raises:
+            ConfigError: heights matter, and nobody says them.
+        """
+        above = np.zeros(self.rungs, dtype=bool)
+        if max_bitrate_bps > 0:
+            above |= self.bitrates_bps > max_bitrate_bps
+        if max_height > 0:
+            if self.heights is None:
+                raise ConfigError(
+                    f"max_height is {max_height:g}, and the presentation {self.title!r} does not "
+                    "say how high its pictures are; set max_bitrate_bps instead"
+                )
+            above |= self.heights > max_height
+        above[0] = False
+        return self if not above.any() else self._lowest(int(np.argmax(above)))
+
+    def _lowest(self, count: int) -> Presentation:
+        side = self.side_files
+        if side is not None:
+            names = ("listed_sizes_bytes", "listed_rates_bps", "playlist_bytes", "init_bytes")
+            side = replace(side, **{name: getattr(side, name)[:count] for name in names})
+        cut = {
+            name: getattr(self, name)[:count]
+            for name in ("bitrates_bps", "sizes_bytes", "quality", "peak_bitrates_bps", "heights")
+            if getattr(self, name) is not None
+        }
+        first = min(self.listed_first, count - 1)
+        return replace(self, **cut, side_files=side, listed_first=first)
 
     def digest(self) -> str:
         """SHA-256 over ladder, sizes, durations and side files: equal on every machine."""

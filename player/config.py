@@ -113,6 +113,11 @@ class PlayerConfig:
     """Longest wait for the first byte while there is another pathway to take."""
     seed: int = 0
     """Seed of the retry jitter."""
+    max_bitrate_bps: float = 0.0
+    """Ceiling of the ladder: neither a rung above this rate nor any above that is played, except
+    the lowest; 0: all are."""
+    max_height: float = 0.0
+    """The same by the lines of its picture."""
     codecs: str = ""
     """Codec families to play, separated by commas, the best liked first; empty: that of the
     variant listed first."""
@@ -155,6 +160,8 @@ class PlayerConfig:
             "timeout_attempts",
             "rung_penalty_s",
             "pathway_penalty_s",
+            "max_bitrate_bps",
+            "max_height",
         )
         for name in positive:
             if not getattr(self, name) > 0:

@@ -88,6 +88,10 @@ class Options(NamedTuple):
     takes segments of 4.004 s for 4 s."""
     cover_s: float = 400.0
     """A trace is written out again and again until it covers this; 0: once."""
+    max_bitrate_bps: float = 0.0
+    """Ceiling of the ladder, as of our own player; 0: none."""
+    max_height: float = 0.0
+    """The same in lines of the picture."""
 
 
 class Place(NamedTuple):

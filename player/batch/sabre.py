@@ -89,6 +89,10 @@ class Options(NamedTuple):
     """Least time between questions about a download."""
     question_bytes: float = 1500.0
     """Least that arrives between questions about a download."""
+    max_bitrate_bps: float = 0.0
+    """Ceiling of the ladder, as of our own player; 0: none."""
+    max_height: float = 0.0
+    """The same in lines of the picture."""
 
 
 class Place(NamedTuple):

@@ -82,6 +82,8 @@ def simulate(
     player: str | None,
     rtt_ms: float | None,
     max_buffer_s: float | None,
+    max_bitrate_mbps: float | None,
+    max_height: float | None,
     log_path: Path | None,
     qoe: tuple[str, ...],
     as_json: bool,
@@ -116,7 +118,10 @@ def simulate(
             "max_buffer_s": max_buffer_s,
             "max_play_s": max_play_s,
             "rtt_s": None if rtt_ms is None else rtt_ms / 1000,
+            "max_bitrate_bps": None if max_bitrate_mbps is None else max_bitrate_mbps * 1e6,
+            "max_height": max_height,
         }
+        params = begun_after(params, after_path)
         simulate_preset(
             Wanted(
                 preset=preset,
@@ -141,8 +146,17 @@ def simulate(
     from player.api import simulate as simulate_package
     from player.files import check_writable
 
-    config = read_config(ctx, rtt_ms=rtt_ms, max_buffer_s=max_buffer_s, player=player)
-    chosen, parameters = check_algorithm(algorithm_for(ctx, algorithms[0], player), params)
+    config = read_config(
+        ctx,
+        rtt_ms=rtt_ms,
+        max_buffer_s=max_buffer_s,
+        max_bitrate_mbps=max_bitrate_mbps,
+        max_height=max_height,
+        player=player,
+    )
+    chosen, parameters = check_algorithm(
+        algorithm_for(ctx, algorithms[0], player), begun_after(params, after_path)
+    )
     trace = read_trace(trace_text, columns)
     check_writable(log_path)
     models = find_qoes(qoe)

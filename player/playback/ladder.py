@@ -107,7 +107,8 @@ def ladder_of(playlist: MultivariantPlaylist, *, url: str, wishes: Wishes | None
     """
     if not playlist.variants:
         raise PlaybackError("the multivariant playlist lists no variant; nothing to play")
-    offers = Offers(playlist, wishes or Wishes())
+    wishes = wishes or Wishes()
+    offers = Offers(playlist, wishes)
     offers.narrow()
     steps = _steps(offers, playlist)
     _guess_rates(offers, steps)
@@ -119,6 +120,7 @@ def ladder_of(playlist: MultivariantPlaylist, *, url: str, wishes: Wishes | None
             )
         else:
             kept.append(step)
+    kept = _below_ceiling(kept, offers, wishes)
     first = min(kept, key=lambda step: step.offer.number)
     rungs = [
         Rung(
@@ -132,6 +134,22 @@ def ladder_of(playlist: MultivariantPlaylist, *, url: str, wishes: Wishes | None
         for step in kept
     ]
     return Ladder(rungs=rungs, notes=offers.notes)
+
+
+def _below_ceiling(steps: list[_Step], offers: Offers, wishes: Wishes) -> list[_Step]:
+    """The steps below the first that exceeds what is wished, the lowest always."""
+    ceilings = []
+    if wishes.max_bitrate_bps:
+        ceilings.append(f"{wishes.max_bitrate_bps / 1e6:g} Mbit/s")
+    if wishes.max_height:
+        ceilings.append(f"{wishes.max_height:g} lines")
+    for place, step in enumerate(steps[1:], 1):
+        is_above = 0 < wishes.max_bitrate_bps < step.rate_bps
+        if is_above or 0 < wishes.max_height < (step.offer.variant.height or 0):
+            out = [offer for each in steps[place:] for offer in (each.offer, *each.others)]
+            offers.leave_out(out, f"above the ceiling of {' or '.join(ceilings)}")
+            return steps[:place]
+    return steps
 
 
 def _steps(offers: Offers, playlist: MultivariantPlaylist) -> list[_Step]:

@@ -64,7 +64,11 @@ class Loader:
         self._playback = playback
         self._recorder = recorder
         wishes = Wishes(
-            codecs=config.codecs, language=config.language, audio_group=config.audio_group
+            codecs=config.codecs,
+            language=config.language,
+            audio_group=config.audio_group,
+            max_bitrate_bps=config.max_bitrate_bps,
+            max_height=config.max_height,
         )
         self._source = Source(source, wishes, begins_with=config.begins_with)
         self._has_url = isinstance(source, str)

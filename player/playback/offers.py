@@ -26,6 +26,10 @@ class Wishes:
     """Of the sound; ``de`` means ``de-AT`` too."""
     audio_group: str = ""
     """GROUP-ID of the sound."""
+    max_bitrate_bps: float = 0.0
+    """Ceiling of the ladder; 0: none."""
+    max_height: float = 0.0
+    """The same in lines of the picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

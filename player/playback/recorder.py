@@ -263,6 +263,8 @@ def _as_lists(presentation: Presentation) -> dict[str, Any]:
         known["audio_durations_s"] = presentation.audio_durations_s.tolist()
     if presentation.peak_bitrates_bps is not None:
         known["peak_bitrates_bps"] = presentation.peak_bitrates_bps.tolist()
+    if presentation.heights is not None:
+        known["heights"] = presentation.heights.tolist()
     if presentation.side_files is not None:
         side = asdict(presentation.side_files)
         known["side_files"] = {

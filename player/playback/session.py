@@ -61,6 +61,8 @@ class PlaybackSession:
         provenance: Mapping[str, Any] | None = None,
     ) -> None:
         self.config = config or PlayerConfig()
+        if isinstance(source, Presentation):
+            source = source.up_to(self.config.max_bitrate_bps, self.config.max_height)
         url = source if isinstance(source, str) else KNOWN_SOURCE
         self._recorder = Recorder(source, url, self.config, provenance or {})
         self._playback = Playback(thresholds_of(self.config), grace_s=self.config.picture_grace_s)

@@ -28,6 +28,7 @@ def presentation_of_package(index: PresentationIndex) -> Presentation:
     """
     bitrates = [index.average_bandwidth_bps(rung) for rung in range(len(index.video))]
     audio = _audio(index) if index.audio else None
+    heights = [track.height for track in index.video]
     return Presentation(
         # A higher rung of a simple picture may come out smaller; algorithms need an order.
         bitrates_bps=np.maximum.accumulate(bitrates),
@@ -41,6 +42,7 @@ def presentation_of_package(index: PresentationIndex) -> Presentation:
         audio_durations_s=None if audio is None else audio[1],
         side_files=_side_files(index),
         peak_bitrates_bps=np.array([index.bandwidth_bps(r) for r in range(len(index.video))]),
+        heights=np.array(heights) if all(heights) else None,
     )
 
 

@@ -73,6 +73,8 @@ class Options(NamedTuple):
     buffer_limit_s: float = _DEFAULT.buffer_limit_s
     top_buffer_s: float = _DEFAULT.top_buffer_s
     long_top_buffer_s: float = _DEFAULT.long_top_buffer_s
+    max_bitrate_bps: float = _DEFAULT.max_bitrate_bps
+    max_height: float = _DEFAULT.max_height
 
 
 class At(NamedTuple):
@@ -107,6 +109,8 @@ def options_of(config: PlayerConfig, *, max_play_s: float = math.inf) -> Options
         buffer_limit_s=float(config.buffer_limit_s),
         top_buffer_s=float(config.top_buffer_s),
         long_top_buffer_s=float(config.long_top_buffer_s),
+        max_bitrate_bps=float(config.max_bitrate_bps),
+        max_height=float(config.max_height),
     )
 
 
@@ -132,6 +136,8 @@ def config_of(options: Options) -> PlayerConfig:
         buffer_limit_s=options.buffer_limit_s,
         top_buffer_s=options.top_buffer_s,
         long_top_buffer_s=options.long_top_buffer_s,
+        max_bitrate_bps=options.max_bitrate_bps,
+        max_height=options.max_height,
     )
 
 

@@ -132,6 +132,7 @@ def run_batch(
     if not traces:
         raise ValueError("no traces; give at least one")
     options = simulator.options() if options is None else options
+    presentation = presentation.up_to(options.max_bitrate_bps, options.max_height)
     order = np.arange(len(traces)) if which is None else np.asarray(which, dtype=np.int64)
     # Copies: to numba read-only arrays are of another type, for which it would compile again.
     table = PresentationTable(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import sys
 
 import pytest
 
 from abr.errors import ToolMissingError
 from abr.log import SessionLog
-from abr.logtable import REQUEST_COLUMNS, data_frame, records_of, requests_of
+from abr.logtable import REQUEST_COLUMNS, data_frame, measured_bps, records_of, requests_of
 from player.drivers.virtual import VirtualResponse
 from tests.fakes.livestream import FakeLive, play_live
 from tests.fakes.titles import FakeTitle, fixed, play_fake
@@ -61,6 +62,20 @@ def test_a_request_is_told_with_what_led_to_it_and_what_became_of_it() -> None:
     assert failed["bitrate_bps"] == (1_000_000, 2_000_000, 4_000_000)[failed["rung"]] + 128_000
     assert failed["decided_s"] <= failed["start_s"]
     assert all(r["bitrate_bps"] is None for r in rows if r["track"] == "audio")
+
+
+def test_a_session_tells_the_next_the_harmonic_mean_of_its_last_video_segments() -> None:
+    """Sound and what failed are left out."""
+    log = play_fake(fails_once())
+    rates = [
+        row["throughput_bps"]
+        for row in requests_of(log)
+        if (row["kind"], row["track"], row["outcome"]) == ("segment", "video", "finished")
+    ]
+    assert len(rates) == 3
+    assert measured_bps(log) == pytest.approx(3 / sum(1 / rate for rate in rates))
+    assert measured_bps(log, last=1) == pytest.approx(rates[-1])
+    assert math.isnan(measured_bps(SessionLog({})))
 
 
 def test_a_request_without_an_end_is_open() -> None:

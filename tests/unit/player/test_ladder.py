@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from abr.errors import PlaybackError
@@ -128,7 +130,7 @@ def sound(group: str, name: str, more: str = "", uri: str | None = None) -> str:
     return f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{group}",NAME="{name}"{more}{where}'
 
 
-def taken(*lines: str, **wishes: str) -> Ladder:
+def taken(*lines: str, **wishes: Any) -> Ladder:
     return ladder_of(multivariant(*lines), url=URL, wishes=Wishes(**wishes))
 
 
@@ -367,3 +369,39 @@ def test_one_playlist_under_two_rates_is_one_rung() -> None:
 def test_thousands_of_variants_make_no_long_wait() -> None:
     lines = [line for n in range(5000) for line in stream(1000 + n, f"v{n}", AVC + sized(240))]
     assert len(taken(*lines).rungs) == 5000
+
+
+LADDER = [
+    *stream(8_000_000, "top", sized(1080)),
+    *stream(1_000_000, "low", sized(360)),
+    *stream(2_000_000, "mid", sized(720)),
+    *stream(4_000_000, "flat", sized(540)),
+]
+
+
+@pytest.mark.parametrize(
+    ("wishes", "rungs"),
+    [
+        ({}, ["low", "mid", "flat", "top"]),
+        ({"max_bitrate_bps": 4e6}, ["low", "mid", "flat"]),
+        ({"max_bitrate_bps": 3.9e6}, ["low", "mid"]),
+        ({"max_height": 720}, ["low", "mid", "flat"]),
+        ({"max_height": 540}, ["low"]),
+        ({"max_height": 720, "max_bitrate_bps": 2e6}, ["low", "mid"]),
+        ({"max_bitrate_bps": 1.0}, ["low"]),
+    ],
+)
+def test_rungs_from_the_first_above_a_ceiling_on_are_not_played(
+    wishes: dict[str, float], rungs: list[str]
+) -> None:
+    """The lowest always is, and a smaller picture that costs more goes with a larger one."""
+    ladder = taken(*LADDER, **wishes)
+    assert [name_of(rung) for rung in ladder.rungs] == rungs
+    told = [note for note in ladder.notes if "above the ceiling of" in note]
+    assert len(told) == (1 if wishes else 0)
+
+
+def test_below_a_ceiling_the_first_that_is_left_counts_as_listed_first() -> None:
+    """hls.js begins by it."""
+    ladder = taken(*LADDER, max_bitrate_bps=4e6)
+    assert [rung.is_first for rung in ladder.rungs] == [True, False, False]

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from abr.log import SessionLog
 from abr.media import constant_presentation
 from abr.sabremovie import read_sabre_movie, write_sabre_movie
+from player import simulate as play_once
 from player.batch.cli import spread
 from player.batch.configurations import PENSIEVE_CONFIGURATIONS, SABRE_CONFIGURATIONS
 from player.cli.simulate import simulate
@@ -174,3 +176,29 @@ def test_words_after_an_option_belong_to_it() -> None:
     assert spread(said) == [
         "--preset", "sabre", "--network", "a", "--network", "b", "-a", "x", "-a", "y", "--json",
     ]  # fmt: skip
+
+
+def test_a_ceiling_leaves_the_rungs_above_out(files: list[str]) -> None:
+    fast = rows(run("--preset", "sabre", *files, "-a", "bola", "--json"))[1]
+    assert max(fast["rungs"]) == 2
+    told = ["--preset", "sabre", *files, "-a", "bola", "--max-bitrate-mbps", "1", "--json"]
+    assert max(rows(run(*told))[1]["rungs"]) == 1
+    refused = run("--preset", "sabre", *files, "-a", "bola", "--max-height", "720")
+    assert "set max_bitrate_bps instead" in str(refused.exception)
+
+
+def test_a_session_begins_with_what_an_earlier_one_measured(
+    files: list[str], tmp_path: Path
+) -> None:
+    """9 Mbit/s sustain the top rung, which then comes first; without a log the lowest does."""
+    film = constant_presentation([3e5, 1e6, 3e6], segments=12, segment_s=4.0)
+    earlier, empty = tmp_path / "earlier.jsonl", tmp_path / "empty.jsonl"
+    log = play_once(film, trace=tmp_path / "fast.json", algorithm="rate")
+    earlier.write_text(log.dumps())
+    empty.write_text(SessionLog({}).dumps())
+    told = ["--preset", "abrkit", *files, "-a", "rate", "--json"]
+    first = [rows(run(*told, *more))[1]["rungs"][0] for more in ([], ["--after", str(earlier)])]
+    assert first == [0, 2]
+    both = run(*told, "--after", str(earlier), "--param", "initial_bps=1e6")
+    assert (both.exit_code, "give one of them" in both.output) == (2, True)
+    assert "no video segment was finished" in str(run(*told, "--after", str(empty)).exception)

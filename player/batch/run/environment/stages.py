@@ -136,7 +136,10 @@ class PlayerStage:
                 "options: buffer_bytes, top_buffer_s and begins_listed are not for environments, "
                 "which buffer max_buffer_s of every rung and begin with the lowest"
             )
-        self._presentations = sessions.presentation_tables_of(list(presentations))
+        presentations = [
+            each.up_to(options.max_bitrate_bps, options.max_height) for each in presentations
+        ]
+        self._presentations = sessions.presentation_tables_of(presentations)
         self._links = pack([link_for(trace, options) for trace in traces])
         every = [(f, k) for f in range(len(presentations)) for k in range(len(traces))]
         pairs = every if episodes is None else list(episodes)
