@@ -28,6 +28,7 @@ from abr.qoe import shortfall
 from abr.redaction import Redactor
 from abr.trace import Trace
 from origin.tokens.redaction import redact
+from player.bounds import PLANNED, about_bound
 from player.config import PlayerConfig
 from player.playback.session import PlaybackSession
 from player.provenance import (
@@ -116,12 +117,13 @@ def simulate(
     chosen = as_algorithm(algorithm, params)
     if isinstance(algorithm, str):
         chosen = told_of_player(chosen, config, params or {})
+    about = {**about_trace(trace), **about_stop(max_play_s), **about_bound(chosen, config)}
     session = PlaybackSession(
         origin.url,
         chosen,
         config,
         trace=trace,
-        provenance={"driver": "virtual", **about_trace(trace), **about_stop(max_play_s)},
+        provenance={"driver": "virtual", **about},
     )
     log = VirtualDriver(session, origin, link, stop_at_s=max_play_s).run()
     return checked(log) if raise_on_error else log
@@ -337,7 +339,7 @@ def told_of_player(
         return algorithm
     known = {
         name: float(getattr(config, name))
-        for name in ("max_buffer_s", "rtt_s", "response_overhead_bytes", "server_s")
+        for name in PLANNED
         if name in algorithm.params._fields and name not in given
     }
     return replace(algorithm, params=algorithm.params._replace(**known))

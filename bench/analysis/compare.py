@@ -15,9 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from bench.analysis.bounds import why_unbounded
 from bench.analysis.metrics import METRICS, Metric, place_of, scores_of
 from bench.analysis.pairing import Figures, align
 from bench.analysis.stats import Estimate, Measured
@@ -80,6 +82,8 @@ class Pairing:
     """What is independent among those, which is what intervals are over."""
     base: Failures
     candidate: Failures
+    no_bound: str
+    """Why the candidate, though told the network, is no upper bound; empty for all others."""
     newly_failed: int
     """Sessions that the base played to their end and the candidate did not, though it tried."""
 
@@ -253,6 +257,7 @@ def _compare(
         units=units,
         base=base_failures,
         candidate=candidate_failures,
+        no_bound=why_unbounded(candidate.header, _about(candidate, labels[1])),
         newly_failed=newly_failed,
     )
     if sessions is None or not pairs:
@@ -264,6 +269,11 @@ def _compare(
         for k, (metric, margin) in enumerate(zip(tested, margins, strict=True))
     ]
     return findings, pairing
+
+
+def _about(results: Results, label: str) -> Mapping[str, Any]:
+    every = results.header.get("algorithms", ())
+    return next((each for each in every if each.get("label") == label), {})
 
 
 def _finding(

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from abr.media import FloatArray
+from bench.analysis.bounds import why_unbounded
 from bench.analysis.frontier import frontier
 from bench.analysis.metrics import METRICS, Metric, place_of, scores_of
 from bench.analysis.pairing import Figures, Mask, Sessions, align
@@ -60,12 +61,14 @@ class Standing:
     label: str
     foresees: bool
     """It is told the network beforehand: an upper bound, no contestant."""
+    no_bound: str
+    """But no bound here, and why; empty for all others."""
     figures: Mapping[str, Estimate]
     """By metric."""
     differences: Mapping[str, Difference]
     """Against the base, by metric."""
     regret: Estimate | None
-    """QoE of the optimum minus its own; None without an optimum."""
+    """QoE of the optimum minus its own; None without an optimum that bounds it."""
     frontier_share: float | None
     """Share of resamples in which no other had both more bitrate and fewer stalls; None for
     an upper bound and for an algorithm that played nothing."""
@@ -172,7 +175,7 @@ def bench_report(
     Raises:
         ResultsError: there is no such algorithm, nothing to compare, or every session failed.
     """
-    sessions = align(results)
+    sessions, lead = align(results), scores_of(metrics)[0]
     failures = failures_by_algorithm(results)
     against = _base_of(results, sessions, failures, base)
     weights = draw_weights(sessions.units, rng, resamples=resamples)
@@ -198,7 +201,7 @@ def bench_report(
         resamples=resamples,
         level=level,
         seed=seed,
-        optimum=_optimum_of(results, sessions),
+        optimum=_optimum_of(results, sessions, lead),
     )
     cdfs = {metric.name: _cdfs(results, sessions, metric) for metric in report.shown}
     return replace(report, cdfs=cdfs)
@@ -250,14 +253,16 @@ def _about(results: Results) -> dict[str, Mapping[str, Any]]:
     return {str(each.get("label")): each for each in results.header.get("algorithms", ())}
 
 
-def _optimum_of(results: Results, sessions: Sessions) -> str | None:
-    """Label of the offline optimum, where it played anything."""
+def _optimum_of(results: Results, sessions: Sessions, score: Metric) -> str | None:
+    """Label of the offline optimum, where it played anything and bounds a QoE."""
     about = _about(results)
     return next(
         (
             label
             for label, played in zip(sessions.labels, sessions.played, strict=True)
-            if about.get(label, {}).get("name") == OPTIMUM and played.any()
+            if about.get(label, {}).get("name") == OPTIMUM
+            and played.any()
+            and not why_unbounded(results.header, about[label], score)
         ),
         None,
     )
@@ -273,20 +278,22 @@ def _standings(
     timing: Mapping[str, Any],
 ) -> tuple[Standing, ...]:
     sessions, about = figures.sessions, _about(results)
-    labels, optimum = sessions.labels, _optimum_of(results, sessions)
+    lead = scores_of(figures.metrics)[0]
+    labels, optimum = sessions.labels, _optimum_of(results, sessions, lead)
     foresees = [bool(about.get(label, {}).get("foresees")) for label in labels]
     begun = [bool(played.any()) for played in sessions.played]
     competes = [b and not f for b, f in zip(begun, foresees, strict=True)]
     shares, best = frontier(figures, competes, weights)
     differences = _differences(figures, labels.index(base), level)
     never_began = Counter(row["algorithm"] for row in results.rows if row["startup_s"] is None)
-    qoe = figures.metrics.index(scores_of(figures.metrics)[0])
+    qoe = figures.metrics.index(lead)
     stall = place_of(figures.metrics, "stall_ratio")
     decisions = timing.get("decisions", {})
     return tuple(
         Standing(
             label=label,
             foresees=foresees[a],
+            no_bound=why_unbounded(results.header, about.get(label, {}), lead),
             figures={
                 m.name: figures.own_estimate(a, k, level=level)
                 for k, m in enumerate(figures.metrics)

@@ -56,6 +56,11 @@ def write_cautions(report: BenchReport) -> list[str]:
     found += [
         f"{each.label}: {each.failures}." for each in report.standings if each.failures.failed
     ]
+    found += [
+        f"{each.label} is no upper bound here, and there is no regret: {each.no_bound}."
+        for each in report.standings
+        if each.no_bound
+    ]
     beyond = [
         each.label
         for each in report.standings
@@ -63,8 +68,8 @@ def write_cautions(report: BenchReport) -> list[str]:
     ]
     if beyond:
         found.append(
-            f"{report.optimum} is no bound here: {join_words(beyond)} scored more. It plans for "
-            "our own player with its default settings; with others, regret is only a rough guide."
+            f"{report.optimum} is no bound here: {join_words(beyond)} scored more. It counts the "
+            "wait for the first picture, which the QoE may not, and is not proved optimal."
         )
     failed = [f"Failed: {e['run']}: {e['error']}" for e in report.header.get("failed", ())]
     left_out = report.header.get("left_out", ())

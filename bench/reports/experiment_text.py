@@ -104,7 +104,7 @@ def _extra_row(each: Standing, lead: Metric) -> tuple[str, ...]:
 def _name(each: Standing) -> str:
     return (
         _short(each.label)
-        + (" (upper bound)" if each.foresees else "")
+        + (" (no bound here)" if each.no_bound else " (upper bound)" if each.foresees else "")
         + (f" {FAILED_SIGN}" if each.failures.failed else "")
     )
 
@@ -139,6 +139,11 @@ def comparison_text(found: Comparison) -> str:
         "played."
         for each in found.pairings
         if each.base.failed or each.candidate.failed
+    ]
+    parts += [
+        f"! {each.algorithm} is no upper bound here: {each.no_bound}."
+        for each in found.pairings
+        if each.no_bound
     ]
     few = {name_units(each.units): each for each in found.pairings if each.pairs}
     parts += [
@@ -232,6 +237,9 @@ def _csv_rows(report: BenchReport) -> Iterator[tuple[Any, ...]]:
                 *_ends(each.regret),
                 "",
             )
+        if each.foresees:
+            yield ("bound", each.label, "", "", "is_bound", int(not each.no_bound), "", "",
+                   each.no_bound)  # fmt: skip
         if each.frontier_share is not None:
             said = "on frontier" if each.on_frontier else ""
             yield ("frontier", each.label, "", "", "share", each.frontier_share, "", "", said)

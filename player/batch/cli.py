@@ -87,6 +87,8 @@ def simulate_preset(wanted: Wanted) -> None:
         batch = preset_run.run(play, presentation, traces, engine=wanted.engine)
         if batch.remark:
             note(batch.remark)
+        if play.no_bound:
+            note(f"{play.name} is no upper bound here: {play.no_bound}")
         found = preset_run.rows(play, presentation, traces, batch, abandon=wanted.abandon)
         if wanted.as_json:
             for row in found:

@@ -65,6 +65,8 @@ def finish(
     keep(log, log_path)
     for text in dict.fromkeys(record["text"] for record in log.of("note")):
         note(text)
+    if why := log.provenance.get("no_upper_bound"):
+        note(f"{log.provenance.get('algorithm')} is no upper bound here: {why}")
     show(log, as_json=as_json, qoe=qoe)
     if what := shortfall(log):
         raise PlaybackError(what)

@@ -33,6 +33,8 @@ class Play:
     algorithm: Algorithm
     simulator: Simulator
     options: Any
+    no_bound: str = ""
+    """Why an algorithm that is told the network is no upper bound by these rules."""
 
 
 def ready(
@@ -84,7 +86,14 @@ def ready(
         from player.api import told_of_player  # the whole player, which others need not load
 
         algorithm = told_of_player(algorithm, simulator.twin.config_of(made), params)
-    return Play(name=name, algorithm=algorithm, simulator=simulator, options=made)
+    no_bound = ""
+    if isinstance(algorithm, Rule) and algorithm.needs_trace:
+        from player.bounds import why_no_bound
+
+        no_bound = why_no_bound(preset, options)
+    return Play(
+        name=name, algorithm=algorithm, simulator=simulator, options=made, no_bound=no_bound
+    )
 
 
 def without_abandonment(algorithm: Rule) -> Rule:
@@ -138,6 +147,8 @@ def rows(
             "downloads": got.downloads,
             "abandoned": got.abandoned,
         }
+        if play.no_bound:
+            row["no_upper_bound"] = play.no_bound
         if "qoe_lin" in batch.column_names:
             row["qoe_lin"] = batch.column("qoe_lin")[k].tolist()
         yield row

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from abr.qoe import linear, log
+from bench.analysis.compare import compare
 from bench.analysis.pairing import align
+from bench.analysis.scores import score
 from bench.analysis.standings import BenchReport, bench_report
 from bench.experiments.results import Results, ResultsError
 from bench.reports.cautions import write_cautions
+from bench.reports.experiment_page import render_page
+from bench.reports.experiment_text import comparison_text, report_csv, report_json, report_text
 from tests.fakes.results import results, row
 
 
@@ -190,3 +197,53 @@ def test_equal_algorithms_are_seldom_marked_however_many_there_are() -> None:
         alone += any(not each.low <= 0 <= each.high for each in known)
     assert marked <= 5
     assert alone >= 20
+
+
+@pytest.mark.parametrize(
+    ("header", "why"),
+    [
+        ({"preset": "sabre"}, "not for the rules of sabre"),
+        ({"preset": "pensieve"}, "not for the rules of pensieve"),
+        ({"player": {"startup_buffer_s": 8.0}}, "does not plan for startup_buffer_s"),
+        ({"player": {"like": "hlsjs-chromium"}}, "does not plan for like"),
+    ],
+)
+def test_where_the_optimum_does_not_plan_for_the_rules_it_is_marked(
+    header: dict[str, object], why: str
+) -> None:
+    base = three()
+    found = report(replace(base, header={**base.header, **header}))
+    assert found.optimum is None
+    assert all(each.regret is None for each in found.standings)
+    assert why in found.standings[-1].no_bound
+    assert any(why in each for each in write_cautions(found))
+    assert "oracle (no bound here)" in report_text(found)
+    assert report_json(found)["algorithms"][-1]["no_bound"] == found.standings[-1].no_bound
+    assert f"bound,oracle,,,is_bound,0,,,{found.standings[-1].no_bound}" in report_csv(found)
+    assert "no bound here</span>" in render_page(found)
+
+
+def test_where_the_optimum_plans_for_the_rules_it_is_an_upper_bound() -> None:
+    found = report(three())
+    assert "oracle (upper bound)" in report_text(found)
+    assert "bound,oracle,,,is_bound,1,,," in report_csv(found)
+    assert {each.no_bound for each in found.standings} == {""}
+
+
+def test_the_optimum_bounds_the_qoe_it_plans_for_and_no_other() -> None:
+    """Its plan is for 4.3 a second; ``linear`` follows the ladder's top of 2 Mbit/s."""
+    base = three()
+    for model, is_bound in ((linear(stall_weight=4.3), True), (linear(), False), (log(), False)):
+        scored, metrics = score(base, [model])
+        found = report(scored, metrics=metrics)
+        assert (found.optimum == "oracle") == is_bound
+        assert ("plans for a linear QoE with 4.3" in found.standings[-1].no_bound) != is_bound
+
+
+def test_a_comparison_of_a_bound_that_is_none_says_so() -> None:
+    rows = [row("oracle", k) for k in range(20)]
+    made = results(rows, foresees=["oracle"], names={"oracle": "optimal"})
+    there = replace(made, header={**made.header, "preset": "sabre"})
+    text = comparison_text(compare(there, there))
+    assert "! oracle is no upper bound here: it plans for abrkit's own player" in text
+    assert "no upper bound" not in comparison_text(compare(made, made))
