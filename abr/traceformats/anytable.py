@@ -10,7 +10,7 @@ import json
 from typing import Any, NamedTuple
 
 from abr.errors import TraceFormatError
-from abr.traceformats.rows import Row, numbered_lines, split_separated_rows
+from abr.traceformats.rows import Row, numbered_lines, split_separated_rows, without_comment
 
 _SEPARATORS = ",;\t"
 
@@ -35,7 +35,7 @@ def split_table(text: str, name: str) -> Table:
     if separator:
         rows = split_separated_rows(text, name, separator)
     else:
-        rows = [Row(line, each.split()) for line, each in numbered_lines(text)]
+        rows = [Row(line, without_comment(each).split()) for line, each in numbered_lines(text)]
     return Table(rows)
 
 

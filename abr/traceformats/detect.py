@@ -8,7 +8,7 @@ from abr.errors import TraceFormatError
 from abr.traceformats.fcc import DATE
 from abr.traceformats.genet import KEYS
 from abr.traceformats.published import known_layout
-from abr.traceformats.rows import numbered_lines
+from abr.traceformats.rows import numbered_lines, without_comment
 from abr.traceformats.stamps import is_number
 
 _LOOKED_AT = 64
@@ -30,7 +30,8 @@ def detect(text: str, name: str, formats: str) -> str:
         return _of_json(text, first)
     if "," in first:
         return _of_commas(first)
-    fields = first.split()
+    lines = list(map(without_comment, lines))
+    fields = lines[0].split()
     if len(fields) == 2 and is_number(fields[0]):
         return "oboe" if _is_oboe(lines) else "cooked"
     if len(fields) == 6 and is_number(fields[0]):

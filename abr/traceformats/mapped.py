@@ -278,7 +278,10 @@ def _between(
         f"rows more than {limit_s:.6g} s apart: {len(long)}, {float(long.sum()):.0f} s in all, "
         "over which one rate is held"
     )
-    return _Periods(times - times[0], keep, (note,) if len(long) else ())
+    notes = [note] if len(long) else []
+    if columns.bytes is None and (equal := int(np.count_nonzero(steps == 0))):
+        notes.append(f"rows with the time of the row after: {equal}, of no length")
+    return _Periods(times - times[0], keep, tuple(notes))
 
 
 def _measured(rows: list[Row], spots: dict[str, _Spot], name: str) -> _Periods:

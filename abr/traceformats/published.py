@@ -48,7 +48,7 @@ _LAYOUTS: dict[str, tuple[_Layout, ...]] = {
         _Layout(
             frozenset({"seq_num", "throughput_mbps"}),
             "time=seq_num:s,rate=throughput_mbps:mbit",
-            ("carrier", "radio_type", "protocol", "server_location", "num_tcp_conn", "run_num"),
+            ("carrier", "protocol", "server_location", "num_tcp_conn", "run_num"),
         ),
     ),
     "lumos": (

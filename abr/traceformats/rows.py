@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -16,6 +17,8 @@ import numpy as np
 from abr.errors import TraceFormatError
 from abr.media import FloatArray
 from abr.trace import Trace
+
+_COMMENT = re.compile(r"\s#.*")
 
 
 class Assumed(NamedTuple):
@@ -49,6 +52,11 @@ def numbered_lines(text: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(text.splitlines(), 1):
         if (line := line.strip()) and line[0] != "#":
             yield number, line
+
+
+def without_comment(line: str) -> str:
+    """A line of fields separated by white space, without a ``#`` comment at its end."""
+    return _COMMENT.sub("", line)
 
 
 def split_spaced_rows(text: str, name: str, columns: int, meaning: str) -> list[Row]:

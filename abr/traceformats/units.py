@@ -6,7 +6,7 @@ changed. Only formats that do not name their units are doubted, and these are th
 
 *Rates.* A median above 20 Mbit/s where Mbit/s were assumed is 5G, fibre, or kbit/s. One below
 150 kbit/s where kbit/s were assumed plays no rung, and may be Mbit/s; one above 300 Mbit/s may
-be bytes or bits per second.
+be bytes or bits per second; one below 20 kbit/s where Mbit/s were assumed may be Gbit/s.
 
 *Times.* Rows that are 20 s or more apart, many of them, are likely milliseconds.
 
@@ -34,7 +34,7 @@ from abr.traceformats.rows import Assumed
 _ROWS = 30
 _EXACT_BPS, _EVEN = 1e-3, 0.02
 _WHOLE, _MULTIPLES, _UNEVEN = 0.95, 0.5, 0.03
-_FAST_BPS, _VERY_FAST_BPS, _SLOW_BPS = 20e6, 300e6, 150e3
+_FAST_BPS, _VERY_FAST_BPS, _SLOW_BPS, _VERY_SLOW_BPS = 20e6, 300e6, 150e3, 20e3
 _LONG_STEP_S, _VERY_LONG_STEP_S, _SHORT_STEP_S = 20.0, 100.0, 2e-3
 _LONG_RTT_S = 3.0
 _APART, _FEWEST = 500.0, 4
@@ -93,7 +93,7 @@ def find_doubts(summaries: Iterable[Summary]) -> tuple[str, ...]:
 
 def _doubt_rates(assumed: Assumed, group: list[Summary]) -> str:
     rate_bps = median(each.rate_bps for each in group)
-    named = f"{_amount(rate_bps, assumed.rate)}{_of(group)}, taken as {assumed.rate}"
+    named = f"{_amount(rate_bps)}{_of(group)}, taken as {assumed.rate}"
     if assumed.rate == "Mbit/s" and _are_bytes(group):
         return (
             "rates look like bytes per second divided by a million (integers, not multiples of 8, "
@@ -109,7 +109,7 @@ def _doubt_rates(assumed: Assumed, group: list[Summary]) -> str:
             f"median rate {named}, as the file names no unit: few links are as fast; if it is "
             f"bytes or bits per second: {_option(assumed, 'B/s')} or {_option(assumed, 'bit')}"
         )
-    if rate_bps < _SLOW_BPS:
+    if rate_bps < (_SLOW_BPS if assumed.rate == "kbit/s" else _VERY_SLOW_BPS):
         other = "mbit" if assumed.rate == "kbit/s" else "gbit"
         return (
             f"median rate {named}, as the file names no unit: hardly enough for any video; if it "
@@ -158,8 +158,11 @@ def _option(assumed: Assumed, rate: str | None, time: str | None = None) -> str:
     )
 
 
-def _amount(rate_bps: float, unit: str) -> str:
-    return f"{rate_bps / (1e6 if unit == 'Mbit/s' else 1e3):.4g} {unit}"
+def _amount(rate_bps: float) -> str:
+    for unit, scale in (("Gbit/s", 1e9), ("Mbit/s", 1e6)):
+        if rate_bps >= scale:
+            return f"{rate_bps / scale:.4g} {unit}"
+    return f"{rate_bps / 1e3:.4g} kbit/s"
 
 
 def _odd_ones(every: list[Summary]) -> list[str]:

@@ -63,6 +63,18 @@ def test_rates_of_equal_length_are_a_column_or_a_line_of_numbers() -> None:
         assert periods(trace) == [(0.5, 800), (1, 400), (1.5, 1200)]
 
 
+def test_comments_at_the_end_of_a_line_and_old_line_ends_are_no_fields() -> None:
+    text = b"800.5\t\t# from here on\r400\r1200\r"
+    with pytest.raises(TraceFormatError, match="single numbers without times"):
+        read_trace(text, name="x")
+    assert periods(read_trace(text, name="x", columns="rate=1:kbit,step=1s"))[0] == (1, 800.5)
+
+
+def test_rows_of_equal_times_are_told() -> None:
+    (reading,) = read_readings(b"t,r\n0,8\n0,9\n1,7\n", name="x", columns="time=t:s,rate=r:mbit")
+    assert reading.remarks == ("rows with the time of the row after: 1, of no length",)
+
+
 def test_round_trip_times_and_losses_come_with_rates() -> None:
     text = b"t,r,ping,lost\n0,800,40,1\n1,400,50,0\n"
     trace = read_trace(text, name="x", columns="time=t:s,rate=r:kbit,rtt=ping:ms,loss=lost:pct")
