@@ -94,7 +94,7 @@ def find_doubts(summaries: Iterable[Summary]) -> tuple[str, ...]:
 def _doubt_rates(assumed: Assumed, group: list[Summary]) -> str:
     rate_bps = median(each.rate_bps for each in group)
     named = f"{_amount(rate_bps)}{_of(group)}, taken as {assumed.rate}"
-    if assumed.rate == "Mbit/s" and _are_bytes(group):
+    if assumed.rate == "Mbit/s" and rate_bps <= _FAST_BPS and _are_bytes(group):
         return (
             "rates look like bytes per second divided by a million (integers, not multiples of 8, "
             f"at irregular times): if so, they are 8 times too low: {_option(assumed, 'MB/s')}"
