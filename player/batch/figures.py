@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from abr.media import Presentation
-from abr.qoe import played_of_each_s, qoe_lin, view_quality
+from abr.qoe import Viewing, played_of_each_s, qoe_lin, view_quality
+from abr.qoe.viewing import make_viewing
 from player.batch.tables import TOTALS
 
 # Looked up once: a plan asks for tens of thousands of rows.
@@ -127,3 +128,30 @@ def viewed_figures(
         played_of_each_s(presentation.durations_s[: len(rungs)].tolist(), played_s),
     )
     return dict(zip(VIEWED, (seen.mean, seen.lowest, seen.change), strict=True))
+
+
+def viewing_of_session(
+    presentation: Presentation, got: Figures, stalls: Sequence[Sequence[float]], **about: Any
+) -> Viewing:
+    """What a QoE sees of a session.
+
+    Args:
+        presentation: What was played.
+        got: What it came to.
+        stalls: Media time and length of each.
+        about: ``algorithm``, ``trace`` and ``ended``.
+    """
+    table = presentation.quality
+    return make_viewing(
+        rungs=got.rungs,
+        durations_s=presentation.durations_s[: len(got.rungs)].tolist(),
+        played_s=got.played_s,
+        stall_s=got.stall_s,
+        stalls=stalls,
+        ladder_bps=presentation.bitrates_bps.tolist(),
+        quality=None if table is None else [table[rung, k] for k, rung in enumerate(got.rungs)],
+        quality_metric=presentation.quality_metric,
+        startup_s=got.startup_s,
+        presentation=presentation.title,
+        **about,
+    )

@@ -8,11 +8,8 @@ loaded algorithm, only saves time.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
-
-import numpy as np
+from collections.abc import Mapping
+from typing import Any
 
 from abr import __version__, registry
 from abr.decision import Algorithm
@@ -26,11 +23,9 @@ from player.batch.figures import Figures, figures_of, viewed_figures
 from player.batch.run.batch import Batch, Engine, run_batch
 from player.batch.run.compiled import keep_others_apart
 from player.batch.simulators import load
+from player.batch.stalls import stalls_of
 from player.config import PlayerConfig
 from player.presets import preset as player_preset
-
-SHORTEST_STALL_S = 1e-9
-"""Shorter stalls are rounding errors."""
 
 LIKE = "like"
 """Key of ``[player]`` that names a player of ``player.presets``."""
@@ -172,7 +167,8 @@ def rows_of(run: Run, block: Block, batch: Batch) -> list[Row]:
         "presentation_digest": run.presentation_digest,
     }
     ladder_bps = run.presentation.bitrates_bps.tolist()
-    totals, rungs, stalls = batch.totals.tolist(), batch.rungs.tolist(), _stalls(batch)
+    totals, rungs = batch.totals.tolist(), batch.rungs.tolist()
+    stalls = stalls_of(batch, run.presentation.durations_s)
     # The Pensieve family counts the wait for the first segment, startup, as a stall.
     counts_startup = run.preset == "pensieve"
     startup_s = batch.column("stall_s")[:, 0].tolist() if counts_startup else [0.0] * len(block)
@@ -193,33 +189,6 @@ def rows_of(run: Run, block: Block, batch: Batch) -> list[Row]:
     ]
 
 
-class _Stall(NamedTuple):
-    segment: int
-    """The one that was awaited."""
-    length_s: float
-    start_s: float
-    """Since play was asked for; nan where a simulator does not tell."""
-
-
-def _stalls(batch: Batch) -> list[list[_Stall]]:
-    """Of each session, in order; what the first segment takes is startup."""
-    lengths_s = batch.column("stall_s")
-    tells = "stall_start_s" in batch.column_names
-    starts_s = batch.column("stall_start_s") if tells else np.full_like(lengths_s, np.nan)
-    found: list[list[_Stall]] = [[] for _ in lengths_s]
-    places, segments = np.nonzero(lengths_s[:, 1:] > SHORTEST_STALL_S)
-    segments += 1
-    for place, segment, length_s, start_s in zip(
-        places.tolist(),
-        segments.tolist(),
-        lengths_s[places, segments].tolist(),
-        starts_s[places, segments].tolist(),
-        strict=True,
-    ):
-        found[place].append(_Stall(segment, length_s, start_s))
-    return found
-
-
 def _network(network: NetworkTrace) -> Row:
     return {
         "trace": network.trace.name,
@@ -230,7 +199,7 @@ def _network(network: NetworkTrace) -> Row:
     }
 
 
-def _figures(run: Run, got: Figures, stalls: Sequence[_Stall], ended: str) -> Row:
+def _figures(run: Run, got: Figures, stalls: list[list[float]], ended: str) -> Row:
     """What a session came to, in the words of result files."""
     return {
         "startup_s": got.startup_s,
@@ -248,18 +217,5 @@ def _figures(run: Run, got: Figures, stalls: Sequence[_Stall], ended: str) -> Ro
         **viewed_figures(run.presentation, got.rungs, got.played_s),
         "ended": ended,
         "rungs": got.rungs,
-        "stalls": _in_media(run, stalls, got.startup_s or 0.0),
+        "stalls": stalls,
     }
-
-
-def _in_media(run: Run, stalls: Sequence[_Stall], startup_s: float) -> list[list[float]]:
-    """Where in the media each stall was, and how long it took."""
-    found, stalled_s = [], 0.0
-    for segment, length_s, start_s in stalls:
-        if math.isnan(start_s):
-            at_s = math.fsum(run.presentation.durations_s[:segment])
-        else:
-            at_s = start_s - startup_s - stalled_s
-        found.append([round(at_s, 6), round(length_s, 6)])
-        stalled_s += length_s
-    return found

@@ -18,14 +18,16 @@ from abr.decision import Algorithm, Chooser, Rule, fresh
 from abr.errors import AbrError, InputError, TraceFormatError
 from abr.files.traces import resolve_readings
 from abr.media import Presentation
+from abr.qoe import Model, check_distinct, named
 from abr.trace import Trace
 from abr.traceedit import rotate
 from abr.traceformats import Reading, find_set_doubts
 from abr.traceformats.names import distinguish
 from player.api import as_algorithm, told_of_player
-from player.batch.figures import VIEWED, figures_of, viewed_figures
+from player.batch.figures import VIEWED, figures_of, viewed_figures, viewing_of_session
 from player.batch.run.batch import Engine, run_batch
 from player.batch.simulators import load
+from player.batch.stalls import stalls_of
 from player.config import PlayerConfig
 from transcode.files.reader import read_presentation
 
@@ -77,6 +79,7 @@ def simulate_many(
     max_play_s: float = math.inf,
     engine: Engine = "auto",
     threads: int = 1,
+    qoe: str | Model | Sequence[str | Model] = (),
     on_progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[Any]:
     """Play every presentation with every algorithm over every trace, once per seed.
@@ -100,20 +103,22 @@ def simulate_many(
         engine: ``auto`` compiles what can be compiled, ``plain`` nothing; ``compiled``
             makes it an error where an algorithm cannot be.
         threads: Threads for compiled sessions.
+        qoe: What to score sessions by, as names or as values of ``abr.qoe``.
         on_progress: Called with the number of sessions done, and of all.
 
     Returns:
         A structured array, one row per session: ``presentation``, ``algorithm``, ``trace``,
         ``seed``, the numbers of ``FIGURES`` (``startup_s`` is nan where playback never
         began, those of quality where it was not measured), ``ended`` (``complete``,
-        ``stopped`` or an error), and the number of
-        segments shown. ``pandas.DataFrame(table)`` and ``table[table["algorithm"] == x]``
-        work as they are.
+        ``stopped`` or an error), the number of segments shown, and the score of each QoE under
+        its name (nan where playback never began or failed). ``pandas.DataFrame(table)`` and
+        ``table[table["algorithm"] == x]`` work as they are.
 
     Raises:
         MissingFileError, PackageError, TraceFormatError: something cannot be read.
         AlgorithmError: an algorithm is unknown, breaks its contract, or cannot be compiled
             where that is asked for.
+        QoEError: a QoE is unknown, or needs what sessions lack.
         InputError: nothing to play.
     """
     config = config or PlayerConfig()
@@ -138,9 +143,10 @@ def simulate_many(
         for label, made in labelled
         for seed in seeds
     ]
+    models = _models(qoe)
     parts, total = [], len(cases) * len(networks)
     for number, case in enumerate(cases, start=1):
-        parts.append(_play(case, networks, config, max_play_s, engine, threads))
+        parts.append(_play(case, networks, config, max_play_s, engine, threads, models))
         if on_progress is not None:
             on_progress(number * len(networks), total)
     return np.concatenate(parts)  # texts become as wide as the longest of their field
@@ -153,6 +159,7 @@ def _play(
     max_play_s: float,
     engine: Engine,
     threads: int,
+    models: Sequence[Model],
 ) -> NDArray[Any]:
     simulator = load("abrkit")
     assert simulator.twin is not None
@@ -165,8 +172,10 @@ def _play(
         options=simulator.twin.options_of(config, max_play_s=max_play_s),
         engine=engine,
         threads=threads,
+        keep_columns=bool(models),
         config=config,
     )
+    stalls = stalls_of(batch, case.presentation.durations_s) if models else []
     ladder_bps = case.presentation.bitrates_bps.tolist()
     totals, rungs = batch.totals.tolist(), batch.rungs.tolist()
     stopped = batch.total("outcome") != 0
@@ -186,16 +195,31 @@ def _play(
         ended = batch.endings.get(place, "stopped" if stopped[place] else "complete")
         names = (case.presentation.title, case.label, trace.name, case.seed)
         numbers = [known[name] for name, _ in FIGURES]
-        rows.append((*names, *numbers, len(got.rungs), ended))
+        scores = []
+        if models:
+            about = {"algorithm": case.label, "trace": trace.name, "ended": ended}
+            viewing = viewing_of_session(case.presentation, got, stalls[place], **about)
+            is_whole = ended in ("complete", "stopped") and got.startup_s is not None
+            scores = [model.score(viewing) if is_whole else math.nan for model in models]
+        rows.append((*names, *numbers, len(got.rungs), *scores, ended))
     texts = [("presentation", 0), ("algorithm", 1), ("trace", 2)]
     dtype = [
         *((name, f"U{max(1, *(len(row[k]) for row in rows))}") for name, k in texts),
         ("seed", np.int64),
         *FIGURES,
         ("segments", np.int64),
+        *((model.name, np.float64) for model in models),
         ("ended", f"U{max(len(row[-1]) for row in rows)}"),
     ]
     return np.array(rows, dtype=dtype)
+
+
+def _models(given: str | Model | Sequence[str | Model]) -> list[Model]:
+    """QoEs to score by; QoE_lin is in every row."""
+    several = given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+    models = [named(each) if isinstance(each, str) else each for each in several]
+    check_distinct(models)
+    return [model for model in models if model.name not in dict(FIGURES)]
 
 
 def _several(given: Any) -> Sequence[Any]:

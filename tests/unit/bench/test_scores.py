@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,13 @@ import pytest
 
 from abr.errors import QoEError
 from abr.qoe import QOE_LIN, Additive, Model, Viewing, linear, log, own, sabre, vmaf
+from abr.trace import Trace
 from bench.analysis.scores import default_models, models_of, score, viewing_of_row
 from bench.experiments.results import Results, ResultsError, Row, results_of
 from tests.fakes.results import PRESENTATION, results, row
+from tests.unit.bench.test_engine import PRESENTATION as FILM
+from tests.unit.bench.test_engine import rows as rows_played
+from tests.unit.bench.test_engine import run_of
 
 MEASURED = {
     "title": "measured",
@@ -21,6 +26,9 @@ MEASURED = {
     "quality_metric": "vmaf",
     "quality": [[50.0, 60.0, 70.0], [60.0, 70.0, 80.0], [90.0, 95.0, 99.0]],
 }
+
+FALLS = Trace.from_periods([(9.0, 4e6), (19.0, 1e5), (15.0, 1e6)], name="falls")
+STEADY = Trace.constant(2e6, name="steady")
 
 
 def of_two() -> Results:
@@ -107,8 +115,6 @@ def test_names_are_told_apart() -> None:
 
 
 def _labelled(label: str) -> Additive:
-    from dataclasses import replace
-
     return replace(linear(), label=label)
 
 
@@ -117,3 +123,22 @@ def test_a_header_without_the_presentation_is_refused() -> None:
     lacking = results_of({**found.header, "presentations": [MEASURED]}, found.rows, name="r")
     with pytest.raises(ResultsError, match="no presentation 'film' in the header"):
         score(lacking, [log()])
+
+
+@pytest.mark.parametrize("preset", ["abrkit", "sabre", "pensieve"])
+def test_rows_of_every_simulator_hold_what_their_own_score_is_made_of(preset: str) -> None:
+    """Linear with the published weight is the ``qoe_lin`` that the simulator's run wrote."""
+    made = rows_played(run_of(preset=preset, name="rate"), FALLS, STEADY)
+    title = {
+        "title": "film",
+        "digest": made[0]["presentation_digest"],
+        "ladder_bps": FILM.bitrates_bps.tolist(),
+        "durations_s": FILM.durations_s.tolist(),
+    }
+    assert made[0]["stall_s"] > 0
+    found, _ = score(results_of({"presentations": [title]}, made, name="r"), [published()])
+    assert found.numbers["score published"] == pytest.approx(found.numbers["qoe_lin"], abs=1e-12)
+
+
+def published() -> Additive:
+    return replace(QOE_LIN, name="published", label="published")

@@ -14,7 +14,7 @@ from abr.decision import Observation
 from abr.errors import AlgorithmError, InputError, TraceFormatError
 from abr.files.traces import resolve_trace
 from abr.media import constant_presentation
-from abr.qoe import QoE, qoe_lin, summary
+from abr.qoe import QoE, linear, named, own, qoe_lin, sabre, summary
 from abr.registry import load
 from abr.trace import Trace
 from abr.traceedit import rotate
@@ -82,6 +82,31 @@ def test_each_row_is_the_session_that_simulate_plays(engine: str) -> None:
         rates_bps = [float(SHORT.bitrates_bps[rung]) for rung in qoe.rungs]
         assert row["qoe_lin"] == qoe_lin(rates_bps, qoe.stall_s)
         assert (row["segments"], row["ended"]) == (len(qoe.rungs), qoe.ended)
+
+
+@pytest.mark.parametrize("engine", ["plain", "auto"])
+def test_each_score_is_that_of_the_log_of_the_session(engine: str) -> None:
+    """Under every QoE, and by a function that sees each segment and stall."""
+    waits = own(lambda viewing: float(viewing.stalls_s @ np.arange(viewing.segments)), name="waits")
+    models = [linear(startup_weight=1), "log", sabre(), waits, "qoe_lin"]
+    table = simulate_many(
+        SHORT, traces=[FALLS, STEADY], algorithms="rate", qoe=models, engine=engine,  # type: ignore[arg-type]
+    )  # fmt: skip
+    assert table["stall_s"][0] > 0
+    for row, trace in zip(table, (FALLS, STEADY), strict=True):
+        session = simulate(SHORT, trace=trace, algorithm="rate")
+        for model in (linear(startup_weight=1), named("log"), sabre()):
+            assert row[model.name] == pytest.approx(model.score(session), abs=1e-12)
+        assert row["waits"] == pytest.approx(waits.score(session), abs=1e-4)
+    alone = simulate_many(SHORT, traces=STEADY, algorithms="rate", qoe=linear(), engine="plain")
+    assert alone["linear"].shape == (1,)
+
+
+def test_a_session_that_failed_has_no_score() -> None:
+    ends = Trace.from_periods([(1.0, 4e6), (4.0, 0.0)], end="end", name="ends")
+    table = simulate_many(SHORT, traces=ends, algorithms="lowest", qoe="linear", engine="plain")
+    assert table["ended"][0].startswith("error: ")
+    assert math.isnan(table["linear"][0])
 
 
 def test_single_things_need_no_list() -> None:
