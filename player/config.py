@@ -99,6 +99,9 @@ class PlayerConfig:
     stale_limit_s: float = 60.0
     """Longest wait for a live playlist to bring something new while nothing plays; never
     less than three target durations."""
+    live_delay_s: float = 0.0
+    """Distance from the end of a live stream at which to join it, at least a target duration; 0:
+    where its EXT-X-START or hold-back says."""
     backoff_s: float = 0.25
     """Wait before the second try; doubles with each further one."""
     backoff_max_s: float = 4.0
@@ -162,6 +165,7 @@ class PlayerConfig:
             "pathway_penalty_s",
             "max_bitrate_bps",
             "max_height",
+            "live_delay_s",
         )
         for name in positive:
             if not getattr(self, name) > 0:

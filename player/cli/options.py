@@ -198,6 +198,7 @@ def read_config(
     codecs: str | None = None,
     language: str | None = None,
     audio_group: str | None = None,
+    live_delay_s: float | None = None,
     player: str | None = None,
 ) -> PlayerConfig:
     """The player's settings: of the file, of ``player``, and what the command line says."""
@@ -215,6 +216,7 @@ def read_config(
         codecs=codecs,
         language=language,
         audio_group=audio_group,
+        live_delay_s=live_delay_s,
     )
     if player is None:
         return config

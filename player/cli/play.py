@@ -81,6 +81,13 @@ PROGRESS_EVERY_S = 0.2
 @click.option(
     "--audio-group", metavar="ID", help="GROUP-ID of the sound.  [default: the first listed]"
 )
+@click.option(
+    "--live-delay",
+    "live_delay_s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Join a live stream this far from its end.  [default: as it says]",
+)
 @cmcd_options
 @playing_options
 @click.pass_context
@@ -96,6 +103,7 @@ def play(
     codecs: str | None,
     language: str | None,
     audio_group: str | None,
+    live_delay_s: float | None,
     cmcd_carriage: str | None,
     cmcd_version: str | None,
     session_id: str | None,
@@ -137,6 +145,7 @@ def play(
         codecs=codecs,
         language=language,
         audio_group=audio_group,
+        live_delay_s=live_delay_s,
         player=player,
     )
     headers = read_headers(header_texts, user_agent)

@@ -41,7 +41,9 @@ class _Lost(NamedTuple):
 class Broadcast:
     """All playlists of one live stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, delay_s: float = 0.0) -> None:
+        self._delay_s = delay_s
+        """As wished, in place of the hold-back; 0: as playlists say."""
         self.grid = Timeline([], is_ended=False)
         """The segments that the presentation is told in, from where playback joined."""
         self.joined_s = 0.0
@@ -88,7 +90,7 @@ class Broadcast:
     def hold_back_s(self) -> float:
         """Distance from the end at which to play."""
         playlist = None if self._leader is None else self._leader.playlist
-        return 0.0 if playlist is None else hold_back_s(playlist)
+        return 0.0 if playlist is None else hold_back_s(playlist, self._delay_s)
 
     @property
     def target_s(self) -> float:
@@ -199,7 +201,7 @@ class Broadcast:
         is_left = sound_from_s + LOOKUP_TOLERANCE_S >= at_s
         if not is_left or leader is None or leader.playlist is None or leader.timeline is None:
             return False
-        joined = join(leader.playlist, ahead_s=ahead_s)
+        joined = join(leader.playlist, ahead_s=ahead_s, delay_s=self._delay_s)
         sequence = leader.playlist.segments[joined.at].sequence
         return leader.starts_s[sequence] > sound_from_s + LOOKUP_TOLERANCE_S
 
@@ -210,7 +212,8 @@ class Broadcast:
         assert playlist is not None
         for listing in self._listings.values():
             listing.leave_behind(at_s)
-        joined = _from_new(playlist, join(playlist, ahead_s=ahead_s), leader.passed)
+        begin = join(playlist, ahead_s=ahead_s, delay_s=self._delay_s)
+        joined = _from_new(playlist, begin, leader.passed)
         before_s = sum(segment.duration_s for segment in playlist.segments[: joined.at])
         if at_s > 0:
             self.notes.append(

@@ -62,8 +62,10 @@ def may_grow(playlist: MediaPlaylist) -> bool:
     return not is_finished and bool(playlist.segments or not playlist.remarks)
 
 
-def hold_back_s(playlist: MediaPlaylist) -> float:
-    """Least distance from the end of the playlist at which to play."""
+def hold_back_s(playlist: MediaPlaylist, wished_s: float = 0.0) -> float:
+    """Least distance from the end of the playlist at which to play: as wished, else as it says."""
+    if wished_s > 0:
+        return max(wished_s, target_s(playlist))
     stated = playlist.control.hold_back_s if playlist.control else None
     return HOLD_BACK_TARGETS * target_s(playlist) if stated is None else stated
 
@@ -73,7 +75,7 @@ def end_sequence(playlist: MediaPlaylist) -> int:
     return playlist.media_sequence + playlist.skipped + len(playlist.segments)
 
 
-def join(playlist: MediaPlaylist, *, ahead_s: float = 0.0) -> Joined:
+def join(playlist: MediaPlaylist, *, ahead_s: float = 0.0, delay_s: float = 0.0) -> Joined:
     """Where to begin: at EXT-X-START, else at the hold-back of what grows, else at the start.
 
     Nearer to the end than the hold-back the next segment may come too late.
@@ -81,14 +83,15 @@ def join(playlist: MediaPlaylist, *, ahead_s: float = 0.0) -> Joined:
     Args:
         playlist: A whole version.
         ahead_s: What is played before: so much nearer to the end, and no EXT-X-START.
+        delay_s: In place of the hold-back, and of EXT-X-START; 0: as the playlist says.
     """
     total_s = playlist.duration_s
-    if playlist.start is not None and not ahead_s:
+    if playlist.start is not None and not ahead_s and not (delay_s and may_grow(playlist)):
         offset_s = playlist.start.offset_s
         at_s = offset_s if offset_s >= 0 else total_s + offset_s
         latest_s = total_s if playlist.endlist else total_s - target_s(playlist)
         return _at(playlist, min(at_s, latest_s))
-    held_s = max(hold_back_s(playlist) - ahead_s, target_s(playlist))
+    held_s = max(hold_back_s(playlist, delay_s) - ahead_s, target_s(playlist))
     return _at(playlist, 0.0 if playlist.endlist else total_s - held_s)
 
 

@@ -69,6 +69,7 @@ class Loader:
             audio_group=config.audio_group,
             max_bitrate_bps=config.max_bitrate_bps,
             max_height=config.max_height,
+            live_delay_s=config.live_delay_s,
         )
         self._source = Source(source, wishes, begins_with=config.begins_with)
         self._has_url = isinstance(source, str)

@@ -30,6 +30,8 @@ class Wishes:
     """Ceiling of the ladder; 0: none."""
     max_height: float = 0.0
     """The same in lines of the picture."""
+    live_delay_s: float = 0.0
+    """Distance from the end of a live stream; 0: its hold-back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,7 +73,7 @@ class Source:
         """Which places are used."""
         self.steering: Steering | None = None
         """Who ranks them; None: nobody."""
-        self._wishes = wishes
+        self._wishes = wishes or Wishes()
         self._learned = Learned()
         self._start: Start | None = None
         """Where to begin, as the multivariant playlist says."""
@@ -157,7 +157,7 @@ class Source:
         if self.grid is None and self.broadcast is None:
             self._early.append((arrive, of_picture, version))
             if may_grow(playlist):
-                self.broadcast = Broadcast()
+                self.broadcast = Broadcast(self._wishes.live_delay_s)
                 for earlier, *what in self._early[:-1]:  # sound that came before its picture
                     earlier(self.broadcast, *what)
         if self.broadcast is None:

@@ -49,6 +49,23 @@ def dated(playlist: MediaPlaylist, date_s: float) -> MediaPlaylist:
 # --- where to join ---------------------------------------------------------------------------
 
 
+def test_the_delay_that_is_wished_goes_before_the_hold_back_and_before_ext_x_start() -> None:
+    """Six segments of 4 s end at 24 s: 8 s before is where segment 4 begins."""
+    playlist = window(10, 6)
+    wished = join(playlist, delay_s=8.0)
+    assert (wished.at, wished.offset_s) == (4, 0.0)
+    assert join(replace(playlist, start=Start(2.0)), delay_s=8.0) == wished
+    assert join(replace(playlist, start=Start(2.0))).at == 0
+    assert hold_back_s(playlist, 8.0) == 8.0
+
+
+def test_no_delay_is_shorter_than_a_target_duration() -> None:
+    """And no ended stream is joined near its end."""
+    assert join(window(10, 6), delay_s=1.0).at == 5
+    assert hold_back_s(window(10, 6), 1.0) == 4.0
+    assert join(window(10, 6, endlist=True), delay_s=8.0).at == 0
+
+
 def test_what_grows_is_joined_three_target_durations_before_its_end() -> None:
     """40 s listed: 28 s is the start of the eighth segment."""
     assert join(window(7, 10)) == (7, 0.0)

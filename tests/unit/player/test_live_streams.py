@@ -62,6 +62,24 @@ def test_half_an_hour_of_a_live_stream_is_played_without_a_stall() -> None:
     assert notes(log) == []
 
 
+@pytest.mark.parametrize(
+    ("wished_s", "held_s"), [(0.0, 12.0), (6.0, 6.0), (20.0, 20.0), (60.0, 24.0)]
+)
+def test_a_stream_is_joined_as_far_from_its_end_as_is_wished(
+    wished_s: float, held_s: float
+) -> None:
+    """Three target durations without a wish; 24 s are listed."""
+    log = play_live(
+        FakeLive(),
+        algorithm=registry.load("lol-plus"),
+        until_s=60.0,
+        config=PlayerConfig(live_delay_s=wished_s),
+    )
+    assert summary(log).stall_events == 0
+    assert next(log.of("live"))["latency_s"] == pytest.approx(held_s, abs=0.1)
+    assert differences(log, replay(log)) == []
+
+
 STREAMS = {
     "sound within": FakeLive(has_audio=False),
     "all is listed": FakeLive(window=0),
