@@ -21,7 +21,7 @@ import numpy as np
 
 from bench.analysis.bounds import why_unbounded
 from bench.analysis.metrics import METRICS, Metric, place_of, scores_of
-from bench.analysis.pairing import Figures, align
+from bench.analysis.pairing import Figures, align, difference_of
 from bench.analysis.stats import Estimate, Measured
 from bench.experiments.clusters import count_by_kind
 from bench.experiments.failures import Failures, failures_by_algorithm, why_row_failed
@@ -281,7 +281,7 @@ def _finding(
 ) -> Finding:
     """One figure of the candidate (1) against the base (0), over the sessions of both."""
     before, after = (float(pair.values[a, k]) for a in (0, 1))
-    difference = pair.difference(1, 0, k, level=level)
+    difference = difference_of(pair, 1, 0, k, metric, level=level)
     allowed = margin.by * abs(before) if margin.is_relative else margin.by
     worsening = difference.scaled(-1.0 if metric.is_more_better else 1.0)
     return Finding(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from abr.media import FloatArray
 from bench.analysis.metrics import METRICS, Metric
 from bench.analysis.stats import Estimate, Measured, cluster_sums, measure, ratio
-from bench.experiments.clusters import cluster_of_row, count_by_kind
+from bench.experiments.clusters import cluster_of_row
 from bench.experiments.failures import planned_labels, why_row_failed
 from bench.experiments.results import Results
 
@@ -49,8 +49,6 @@ class Sessions:
     """Sessions per algorithm, those included that all of them failed."""
     planned_networks: int
     """Networks of those."""
-    planned_clusters: Mapping[str, int]
-    """Clusters of those, how many of each kind."""
 
     @property
     def units(self) -> int:
@@ -111,7 +109,6 @@ def align(results: Results) -> Sessions:
         networks=networks[1],
         planned=len(every),
         planned_networks=len({about[key][0] for key in every}),
-        planned_clusters=count_by_kind(about[key][2] for key in every),
     )
 
 
@@ -222,6 +219,14 @@ class Figures:
             for columns in (self._tops, self._bottoms)
         )
         return top, bottom
+
+
+def difference_of(
+    pair: Measured, a: int, base: int, k: int, metric: Metric, *, level: float
+) -> Estimate:
+    """``a`` minus ``base`` in one figure, within what such a difference can be."""
+    low, high = bounds_of(metric)
+    return pair.difference(a, base, k, level=level).within(low - high, high - low)
 
 
 def bounds_of(metric: Metric) -> tuple[float, float]:

@@ -21,7 +21,7 @@ from abr.media import FloatArray
 from bench.analysis.bounds import why_unbounded
 from bench.analysis.frontier import frontier
 from bench.analysis.metrics import METRICS, Metric, place_of, scores_of
-from bench.analysis.pairing import Figures, Mask, Sessions, align
+from bench.analysis.pairing import Figures, Mask, Sessions, align, difference_of
 from bench.analysis.rankings import Rankings, rank
 from bench.analysis.stats import LEVEL, RESAMPLES, Estimate, draw_weights, holm
 from bench.experiments.clusters import count_by_kind
@@ -196,7 +196,7 @@ def bench_report(
         cdfs={},
         sessions=sessions.planned,
         networks=sessions.planned_networks,
-        units=sessions.planned_clusters,
+        units=count_by_kind(sessions.clusters),
         left_out=sessions.left_out,
         resamples=resamples,
         level=level,
@@ -327,7 +327,8 @@ def _differences(figures: Figures, base: int, level: float) -> list[dict[str, Di
     for a, pair in enumerate(pairs):
         of_one = {}
         for k, metric in enumerate(figures.metrics):
-            estimate, p = pair.difference(0, 1, k, level=level), next(together)
+            estimate = difference_of(pair, 0, 1, k, metric, level=level)
+            p = next(together)
             said = verdict(estimate.value, p, level=level, is_more_better=metric.is_more_better)
             of_one[metric.name] = Difference(
                 estimate=estimate, p_value=p, verdict="base" if a == base else said

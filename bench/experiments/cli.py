@@ -270,8 +270,11 @@ def _finish(
         counts["failed_sessions"] = {label: each.failed for label, each in unplayed.items()}
         click.echo(json.dumps({"results": str(path), "took_s": round(took_s, 3), **counts}))
     else:
-        click.echo(f"{path}: {experiment.sessions} sessions in {took_s:.1f} s")
-        click.echo(f"next: abr bench report {out} --html {out / 'report.html'}")
+        lost = sum(each.failed for each in unplayed.values())
+        of_which = f", {lost} of them failed," if lost else ""
+        click.echo(f"{path}: {experiment.sessions} sessions{of_which} in {took_s:.1f} s")
+        if lost < experiment.sessions:
+            click.echo(f"next: abr bench report {out} --html {out / 'report.html'}")
     if failed:
         raise AlgorithmError(
             f"{len(failed)} of {len(runs)} runs failed, the others are in {path}; "

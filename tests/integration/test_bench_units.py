@@ -98,6 +98,32 @@ def test_results_without_clusters_are_still_read(
     assert json.loads(capsys.readouterr().out)["units"] == {"trace": 3}
 
 
+def test_a_run_says_how_many_sessions_failed(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One of four links is far too slow; then all are, and there is nothing to go on with."""
+    slow = "time_s,capacity_kbps\n0,{}\n400,{}\n800,\n"
+    (folder / "traces/slow.csv").write_text(slow.format(1, 1))
+    text = PLAN.format(more="").replace("[0, 1, 2, 3]", "[0]").replace('"bba-0"', '"fixed"')
+    (folder / "plan.toml").write_text(text)
+    out = folder / "out"
+    assert main(["bench", "run", str(folder / "plan.toml"), "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert ": 8 sessions, 2 of them failed, in " in said
+    assert "next: abr bench report" in said
+    assert main(["bench", "report", str(out), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["networks"], found["units"]) == (4, {"file": 3})
+    assert [each["failures"]["failed"] for each in found["algorithms"]] == [1, 1]
+    for k in range(3):
+        (folder / f"traces/home{(11, 11, 12)[k]}_line{k}.csv").write_text(slow.format(k + 2, k + 2))
+    again = folder / "again"
+    assert main(["bench", "run", str(folder / "plan.toml"), "--out", str(again)]) == 1
+    said = capsys.readouterr().out
+    assert ": 8 sessions, 8 of them failed, in " in said
+    assert "next:" not in said
+
+
 def test_an_odd_file_in_a_folder_is_named_and_left_out(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

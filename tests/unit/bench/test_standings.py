@@ -247,3 +247,13 @@ def test_a_comparison_of_a_bound_that_is_none_says_so() -> None:
     text = comparison_text(compare(there, there))
     assert "! oracle is no upper bound here: it plans for abrkit's own player" in text
     assert "no upper bound" not in comparison_text(compare(made, made))
+
+
+def test_a_share_ends_at_all_of_it_and_a_difference_of_shares_too() -> None:
+    """Half of six files stall nearly all the time."""
+    rows = [row("a", k) for k in range(6)]
+    rows += [row("b", k, stall_s=1e5 if k % 2 else 1.0) for k in range(6)]
+    a, b = report(results(rows)).standings
+    assert b.figures["stall_ratio"].high == 1.0
+    assert b.differences["stall_ratio"].estimate.high == 1.0
+    assert a.figures["stall_ratio"].low == 0.0
