@@ -24,6 +24,7 @@ from bench.experiments.clusters import (
     Clustering,
     Members,
     cluster_of,
+    doubt_slices,
     read_members,
 )
 from bench.experiments.experiment import Contender, Experiment, NetworkTrace
@@ -135,7 +136,9 @@ def _recorded(entry: TraceEntry, folder: Path) -> _Recorded:
     if entry.limit and entry.limit < len(good):
         chosen = [k * len(good) // entry.limit for k in range(entry.limit)]
         good, places = [good[k] for k in chosen], [places[k] for k in chosen]
-    return _Recorded(tuple(good), tuple(bad), tuple(places), doubts.find())
+    sliced = "" if entry.cluster.is_said else doubt_slices(places)
+    told = (*doubts.find(), sliced) if sliced else doubts.find()
+    return _Recorded(tuple(good), tuple(bad), tuple(places), told)
 
 
 def _named_apart(entries: list[_Recorded]) -> list[_Recorded]:
