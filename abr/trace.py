@@ -15,7 +15,7 @@ import math
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -47,7 +47,8 @@ class Trace:
     """What comes after the last period."""
     name: str = ""
     """Name for reports and errors; not part of the digest."""
-    _table: CapacityTable = field(init=False, repr=False)
+    _summed: list[CapacityTable] = field(init=False, repr=False)
+    """What ``abr.capacity`` asks, once somebody does; most traces of an experiment only travel."""
 
     def __post_init__(self) -> None:
         times, rates = frozen_array(self.times_s), frozen_array(self.capacity_bps)
@@ -64,17 +65,29 @@ class Trace:
                 else f"{where}: offers 0 bits in all, an outage from end to end; expected some "
                 "capacity, as nothing can be played over a link that never delivers"
             )
-        rtt_s = np.zeros(len(rates)) if rtt is None else rtt
-        table = capacity.table_of(times, rates, rtt_s, self.end)
         for name, value in (
             ("times_s", times),
             ("capacity_bps", rates),
             ("rtt_s", rtt),
             ("loss_ratio", loss),
-            # Tuples, because one value of them is had several times faster than of an array.
-            ("_table", CapacityTable(*(tuple(np.asarray(column).tolist()) for column in table))),
+            ("_summed", []),
         ):
             object.__setattr__(self, name, value)
+
+    @property
+    def _table(self) -> CapacityTable:
+        if not self._summed:
+            rtt_s = np.zeros(len(self.capacity_bps)) if self.rtt_s is None else self.rtt_s
+            table = capacity.table_of(self.times_s, self.capacity_bps, rtt_s, self.end)
+            # Tuples, because one value of them is had several times faster than of an array.
+            columns = (tuple(np.asarray(column).tolist()) for column in table)
+            self._summed.append(CapacityTable(*columns))
+        return self._summed[0]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As what was given and checked; the table is summed again where it is asked for."""
+        given = (self.times_s, self.capacity_bps, self.rtt_s, self.loss_ratio, self.end, self.name)
+        return _as_checked, given
 
     @classmethod
     def constant(cls, capacity_bps: float, *, name: str = "constant") -> Trace:
@@ -187,6 +200,17 @@ class Trace:
         """The period of the table that ``t_s`` falls in."""
         rest_s = capacity.fold(self._table, max(t_s, 0.0))[1]
         return capacity.find_period(self._table, rest_s, 0)
+
+
+def _as_checked(*given: Any) -> Trace:
+    """A trace of values that were checked when it was made."""
+    trace = object.__new__(Trace)
+    names = ("times_s", "capacity_bps", "rtt_s", "loss_ratio", "end", "name")
+    for name, value in (*zip(names, given, strict=True), ("_summed", [])):
+        if isinstance(value, np.ndarray):
+            value.flags.writeable = False
+        object.__setattr__(trace, name, value)
+    return trace
 
 
 def _check(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from abr.media import FloatArray
 
 DRAWS = 3
 """Random numbers per period: slow process, fast process, noise."""
+_Level = TypeVar("_Level", float, FloatArray)
 
 
 def draw_copula(copula: Copula, mean_level: float, chance: FloatArray) -> FloatArray:
@@ -30,14 +33,32 @@ def draw_copula(copula: Copula, mean_level: float, chance: FloatArray) -> FloatA
     return mean_bps * copula.ratios.at_each(normal_share(np.array(latent)))
 
 
-def _latent(copula: Copula, normals: list[list[float]]) -> list[float]:
+def draw_copulas(copula: Copula, mean_levels: Sequence[float], chance: FloatArray) -> FloatArray:
+    """``draw_copula`` for S traces at once, bit for bit, in a fraction of the time.
+
+    Args:
+        copula: What to draw from.
+        mean_levels: One for each trace.
+        chance: As in ``draw_copula``, shape (S, K, ``DRAWS``).
+
+    Returns:
+        Shape (S, K).
+    """
+    normals = normal_quantile(chance).transpose(1, 2, 0)
+    latent = np.array(_latent(copula, normals)).T
+    means_bps = np.array([copula.mean_bps.at(level) for level in mean_levels])
+    return means_bps[:, None] * copula.ratios.at_each(normal_share(latent))
+
+
+def _latent(copula: Copula, normals: Iterable[Iterable[_Level]]) -> list[_Level]:
     weights = (copula.slow_weight, copula.fast_weight, copula.noise_weight)
     whole = sum(weights)
     by_slow, by_fast, by_noise = (math.sqrt(weight / whole) for weight in weights)
     slow_phi, fast_phi = copula.slow_phi, copula.fast_phi
     slow_fresh, fast_fresh = _innovation_scale(slow_phi), _innovation_scale(fast_phi)
-    slow = fast = 0.0
-    values = []
+    slow: Any = 0.0
+    fast: Any = 0.0
+    values: list[_Level] = []
     for k, (slow_shock, fast_shock, noise) in enumerate(normals):
         slow = slow_phi * slow + slow_fresh * slow_shock if k else slow_shock
         fast = fast_phi * fast + fast_fresh * fast_shock if k else fast_shock

@@ -39,6 +39,16 @@ class _Workers(NamedTuple):
     at_a_time: int
 
 
+class _Ended(NamedTuple):
+    """What playing came to."""
+
+    rows: Lines
+    played: Collection[str]
+    """Ids of the runs that were played now."""
+    failures: Failures
+    timing: dict[str, Any]
+
+
 @click.command("run", short_help="Play every session of a plan.")
 @click.argument("plan_file", required=False, metavar="[PLAN]", type=click.Path(path_type=Path))
 @click.option(
@@ -106,7 +116,7 @@ def run(
     from dataclasses import replace
 
     from bench.experiments.experiment import runs_of
-    from bench.experiments.files import check_form, prepare
+    from bench.experiments.files import check_form, has_results, prepare
     from bench.experiments.run.materials import load_experiment
     from bench.experiments.run.pool import prepare_local
 
@@ -114,7 +124,7 @@ def run(
     plan, folder = _plan(plan_file, quick=quick)
     if preset is not None:
         plan = replace(plan, preset=preset)
-    if executor == "local":
+    if executor == "local" and not has_results(out):
         prepare_local()
     experiment = load_experiment(plan, folder=folder)
     prepare(out, name=plan.name, force=force)
@@ -123,10 +133,9 @@ def run(
     there = _lines_there(runs, out)
     with _executor(executor, workers) as workplace:
         played, failures = _play(experiment, runs, there.keys(), out, workplace)
-    took_s = time.monotonic() - start_s
-    where = str(folder.resolve())
-    rows = {**there, **played}
-    _finish(experiment, runs, out, rows, failures, form, took_s, plan_folder=where, as_json=as_json)
+    timing = {"took_s": round(time.monotonic() - start_s, 3), "plan_folder": str(folder.resolve())}
+    ended = _Ended({**there, **played}, played.keys(), failures, timing)
+    _finish(experiment, runs, out, ended, form, as_json=as_json)
 
 
 def _plan(plan_file: Path | None, *, quick: bool) -> tuple[Plan, Path]:
@@ -185,7 +194,13 @@ def _play(
     todo = in_turns([each for each in runs if each.id not in there])
     if len(todo) < len(runs):
         note(f"{out}: {len(runs) - len(todo)} of {len(runs)} runs are there already")
-    load = Load(jobs=todo, parts=blocks_of(experiment), part_of=attrgetter("block"), work=run_block)
+    load = Load(
+        jobs=todo,
+        parts=blocks_of(experiment),
+        part_of=attrgetter("block"),
+        work=run_block,
+        group_of=None if experiment.engine == "plain" else attrgetter("kernel"),
+    )
     played: dict[str, list[str]] = {}
     failures: dict[str, str] = {}
     with _progress(todo) as advance:
@@ -224,19 +239,17 @@ def _finish(
     experiment: Experiment,
     runs: Sequence[Run],
     out: Path,
-    rows: Lines,
-    failures: Failures,
+    ended: _Ended,
     form: Form,
-    took_s: float,
     *,
-    plan_folder: str,
     as_json: bool,
 ) -> None:
     from bench.experiments.failures import count_failures, why_row_failed
-    from bench.experiments.files import assemble, write_timing
+    from bench.experiments.files import assemble, read_timing, write_timing
     from bench.experiments.header import header_of
     from bench.experiments.results import is_plainly_whole
 
+    rows, failures, took_s = ended.rows, ended.failures, ended.timing["took_s"]
     if len(failures) == len(runs):
         raise AlgorithmError(f"every run failed; the first: {next(iter(failures.values()))}")
     failed = [
@@ -252,9 +265,8 @@ def _finish(
     header = header_of(experiment, failed)
     lines = [(each.contender.label, line) for each in runs for line in rows.get(each.id, ())]
     path = assemble(out, header, [line for _, line in lines], form=form)
-    times = _decision_times(experiment, [each for each in runs if each.id not in failures])
-    timing = {"took_s": round(took_s, 3), "decisions": times, "plan_folder": plan_folder}
-    write_timing(out, timing)
+    times = _decision_times(experiment, runs, ended, read_timing(out).get("decisions", {}))
+    write_timing(out, {**ended.timing, "decisions": times})
     unplayed = count_failures(
         header,
         (
@@ -268,7 +280,7 @@ def _finish(
     if as_json:
         counts = {"runs": len(runs), "sessions": experiment.sessions, "failed": failed}
         counts["failed_sessions"] = {label: each.failed for label, each in unplayed.items()}
-        click.echo(json.dumps({"results": str(path), "took_s": round(took_s, 3), **counts}))
+        click.echo(json.dumps({"results": str(path), "took_s": took_s, **counts}))
     else:
         lost = sum(each.failed for each in unplayed.values())
         of_which = f", {lost} of them failed," if lost else ""
@@ -284,15 +296,25 @@ def _finish(
         raise PlaybackError(f"{out}: every session failed; there is nothing to report")
 
 
-def _decision_times(experiment: Experiment, runs: Sequence[Run]) -> dict[str, Any]:
+def _decision_times(
+    experiment: Experiment, runs: Sequence[Run], ended: _Ended, before: Mapping[str, Any]
+) -> dict[str, Any]:
+    """By algorithm; those of which nothing was played take as long as ``before``."""
     from bench.experiments.experiment import blocks_of
     from bench.experiments.run.decisiontime import decision_time
 
-    blocks, times = blocks_of(experiment), {}
+    blocks = blocks_of(experiment)
+    played = {each.contender.label for each in runs if each.id in ended.played}
+    times = {label: time for label, time in before.items() if label not in played}
     for each in runs:
-        if each.contender.label not in times:
-            times[each.contender.label] = decision_time(each, blocks[each.block])
-    return times
+        label = each.contender.label
+        if label not in times and each.id not in ended.failures:
+            times[label] = decision_time(each, blocks[each.block])
+    return {label: times[label] for label in _labels(runs) if label in times}
+
+
+def _labels(runs: Sequence[Run]) -> list[str]:
+    return list(dict.fromkeys(each.contender.label for each in runs))
 
 
 @contextlib.contextmanager

@@ -45,6 +45,8 @@ class Contender:
     such thing. Otherwise it is played again even where there are results."""
     foresees: bool = False
     """It is told the network beforehand: an upper bound, no contestant."""
+    code_bytes: int = 0
+    """Bytecode of all that it calls, which says how long it takes to compile."""
     is_seeded: bool = False
     """It takes a parameter ``seed`` that the plan did not give."""
 
@@ -132,6 +134,11 @@ class Run:
     """Compiled where possible, or plain Python."""
 
     @property
+    def kernel(self) -> tuple[str, str]:
+        """What runs share that are played by the same machine code."""
+        return self.contender.name, self.presentation_digest
+
+    @property
     def label(self) -> str:
         """As messages name it."""
         over = f"{self.sessions} networks from {self.first_trace!r}"
@@ -184,15 +191,16 @@ def in_turns(runs: Sequence[Run]) -> list[Run]:
     """Runs in an order to play them: algorithms take turns.
 
     An algorithm is compiled when it is first played; in turns, workers do not all wait
-    for the same one.
+    for the same one. Those that take longest to compile come first, so that none is left to
+    one worker while the others have nothing to do.
     """
     seen: dict[str, int] = {}
     turns = []
     for place, run in enumerate(runs):
         turn = seen.get(run.contender.label, 0)
         seen[run.contender.label] = turn + 1
-        turns.append((turn, place))
-    return [runs[place] for _, place in sorted(turns)]
+        turns.append((turn, 0 if turn else -run.contender.code_bytes, place))
+    return [runs[place] for *_, place in sorted(turns)]
 
 
 def _identity(network: NetworkTrace) -> str:

@@ -64,6 +64,11 @@ def prepare(folder: Path, *, name: str, force: bool) -> None:
     (folder / RUNS).mkdir(parents=True, exist_ok=True)
 
 
+def has_results(folder: Path) -> bool:
+    """Whether results of some plan are there, so that few runs may have to be played."""
+    return (folder / JSON_LINES).is_file() or (folder / PARQUET).is_file()
+
+
 def _header_of(folder: Path) -> Mapping[str, Any] | None:
     try:
         if (folder / JSON_LINES).is_file():

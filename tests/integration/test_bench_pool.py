@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,6 +50,60 @@ def test_a_job_that_always_kills_its_worker_fails_alone() -> None:
     found = settled(list(outcomes(load(range(12), die_at_seven), opener=local, workers=2)))
     assert found.pop(7) == "its worker process died 3 times (killed, or out of memory)"
     assert found == {number: 2 * number for number in range(12) if number != 7}
+
+
+def test_a_group_begins_with_one_job() -> None:
+    """What it prepares, such as machine code, no other worker prepares meanwhile."""
+    begun: list[int] = []
+    waiting: list[tuple[int, Future[Any]]] = []
+
+    class Given:
+        def submit(self, work: Callable[[Any, Any], Any], job: Any, part: int) -> Future[Any]:
+            future: Future[Any] = Future()
+            begun.append(job)
+            waiting.append((job, future))
+            return future
+
+        def forget(self, part: int) -> None:
+            pass
+
+    @contextmanager
+    def opener(_workers: int, _parts: Sequence[Any]) -> Iterator[Workers]:
+        yield Given()
+
+    jobs = [0, 10, 20, 11, 21, 1, 2]
+    work = Load(jobs=jobs, parts=[None], part_of=lambda _: 0, work=double, group_of=first_digit)
+    steps: list[Outcome[int]] = []
+    ended = threading.Thread(target=lambda: steps.extend(outcomes(work, opener=opener, workers=3)))
+    ended.start()
+    assert until(lambda: begun == [0, 10, 20])
+    end(waiting, 10)
+    assert until(lambda: begun == [0, 10, 20, 11])
+    end(waiting, 0)
+    assert until(lambda: begun == [0, 10, 20, 11, 1, 2])
+    end(waiting, 20)
+    assert until(lambda: begun == [0, 10, 20, 11, 1, 2, 21])
+    for job in (11, 1, 2, 21):
+        end(waiting, job)
+    ended.join(5)
+    assert sorted(each.index for each in steps) == list(range(7))
+
+
+def first_digit(job: int) -> int:
+    return job // 10
+
+
+def end(waiting: Sequence[tuple[int, Future[Any]]], job: int) -> None:
+    next(future for each, future in waiting if each == job).set_result(job)
+
+
+def until(holds: Callable[[], bool]) -> bool:
+    """Whether it holds within 5 s."""
+    for _ in range(500):
+        if holds():
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def test_no_worker_outlives_an_interruption() -> None:

@@ -8,6 +8,7 @@ loaded algorithm, only saves time.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +19,6 @@ from bench.experiments.experiment import Block, Contender, NetworkTrace, Run, di
 from bench.experiments.results import Row, print_block
 from bench.experiments.run.reached import noting, reached_by
 from bench.experiments.run.sources import Loaded, is_ours, loaded
-from player.api import told_of_player
 from player.batch.figures import Figures, figures_of, viewed_figures
 from player.batch.run.batch import Batch, Engine, run_batch
 from player.batch.run.compiled import keep_others_apart
@@ -91,9 +91,6 @@ def run_block(run: Run, block: Block) -> str:
         AlgorithmError: the algorithm cannot be loaded, is not what it was when the
             experiment was, or broke its contract.
     """
-    if is_ours(registry.origin(run.contender.name)):
-        batch = play(run, block, algorithm_of(run.contender), engine=run.engine)
-        return print_block(run.id, rows_of(run, block, batch))
     with noting():
         batch = play(run, block, algorithm_of(run.contender), engine=run.engine)
     reached = reached_by(_loaded[run.contender.name].roots)
@@ -108,19 +105,28 @@ def run_block(run: Run, block: Block) -> str:
 def play(run: Run, block: Block, algorithm: Algorithm, *, engine: Engine) -> Batch:
     """Play sessions as the plan says: its preset, presentation and settings of the player."""
     simulator = load(run.preset)
-    config = None if simulator.twin is None else _config(run.player)
+    options, config = _settings(run.preset, tuple(run.player.items()))
     if config is not None:
+        from player.api import told_of_player  # a rerun that plays nothing does without
+
         algorithm = told_of_player(algorithm, config, run.contender.params)
     return run_batch(
         simulator,
         run.presentation,
         [network.trace for network in block],
         algorithm,
-        options=options_of(run.preset, run.player),
+        options=options,
         engine=engine,
         keep_columns=True,
         config=config,
     )
+
+
+@functools.lru_cache(maxsize=8)
+def _settings(preset: str, player: tuple[tuple[str, Any], ...]) -> tuple[Any, PlayerConfig | None]:
+    """Options of the simulator, and of our own player where the simulator is its twin."""
+    config = None if load(preset).twin is None else _config(dict(player))
+    return options_of(preset, dict(player)), config
 
 
 def algorithm_of(contender: Contender) -> Algorithm:
@@ -132,18 +138,20 @@ def algorithm_of(contender: Contender) -> Algorithm:
     """
     name = contender.name
     key = digest_of([name, contender.params])
-    if not is_ours(registry.origin(name)):
+    origin = None if name in _loaded else registry.origin(name)
+    is_apart = bool(_loaded[name].roots) if origin is None else not is_ours(origin)
+    if is_apart:
         keep_others_apart(contender.code)
     algorithm = _ours.get(key) or registry.load(name, **contender.params)
-    if name not in _loaded:
+    if origin is not None:
         # Once per process: modules are loaded once, so a later edit changes files but not them.
-        _loaded[name] = loaded(registry.origin(name), algorithm)
+        _loaded[name] = loaded(origin, algorithm)
     if contender.sources not in ("", _loaded[name].sources):
         raise AlgorithmError(
             f"algorithm {name!r}: its source here is not what it was when the run began; run "
             "the command again, with the same source wherever workers are"
         )
-    if key not in _ours and is_ours(registry.origin(name)):
+    if key not in _ours and not is_apart:
         if len(_ours) >= ALGORITHMS_KEPT:
             del _ours[next(iter(_ours))]
         _ours[key] = algorithm

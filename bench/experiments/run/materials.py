@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from abr import __version__, registry
-from abr.decision import Rule
+from abr.decision import Algorithm, Rule
 from abr.errors import AbrError, InputError, MissingFileError
 from abr.files.models import find_model
-from abr.generators import generate
+from abr.generators import generate_many
 from abr.media import Presentation
 from abr.qoe import Additive, check_distinct, named
 from abr.sabremovie import read_sabre_movie
@@ -39,6 +39,7 @@ from bench.experiments.presentations import builtin
 from bench.experiments.run.engine import options_of
 from bench.experiments.run.sources import code_of
 from bench.traces.files import Doubts, Read, note_left_out, read_source, sources
+from player.batch.linking import reached
 from transcode.files.reader import read_presentation
 
 DRAWS_APART = 100_000
@@ -203,9 +204,9 @@ def _networks(
     model = find_model(str(model_file) if model_file.is_file() else entry.generate)
     first = seed * DRAWS_APART
     try:
-        drawn = [
-            generate(model, seed=first + k, duration_s=entry.duration_s) for k in range(entry.count)
-        ]
+        drawn = generate_many(
+            model, seeds=range(first, first + entry.count), duration_s=entry.duration_s
+        )
     except ValueError as exc:
         raise InputError(f"generate = {entry.generate!r}: {exc}") from exc
     kind = entry.kind or model.name
@@ -287,8 +288,17 @@ def _contender(entry: AlgorithmEntry) -> Contender:
         sources=code.sources,
         unseen=code.unseen,
         foresees=isinstance(made, Rule) and made.needs_trace,
+        code_bytes=_code_bytes(made),
         is_seeded="seed" not in entry.params and _takes_seed(name, entry.params),
     )
+
+
+def _code_bytes(made: Algorithm) -> int:
+    if not isinstance(made, Rule):
+        return 0
+    parts = [made.choose, made.reconsider, made.delivered, made.waited, *made.heavy]
+    called = reached(*(part for part in parts if part is not None))
+    return sum(len(function.__code__.co_code) for function in called)
 
 
 def _takes_seed(name: str, params: Mapping[str, Any]) -> bool:

@@ -18,7 +18,7 @@ import signal
 import tempfile
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future
 from concurrent.futures import wait as wait_for
 from concurrent.futures.process import ProcessPoolExecutor
@@ -87,6 +87,9 @@ class Load(Generic[Job, Part, Result]):
     """Index of the part that a job needs."""
     work: Callable[[Job, Part], Result]
     """A function at module level."""
+    group_of: Callable[[Job], Hashable] | None = None
+    """What the first of several jobs prepares for all, such as machine code: the others begin
+    once it has ended."""
 
 
 def outcomes(
@@ -113,12 +116,15 @@ def _until_broken(
     """Run ``todo`` until it is empty or a worker dies; return the jobs that were under way."""
     suspects: list[int] = []
     running: dict[Future[Result], int] = {}
+    turns = _Turns(load, todo)
     parts = [load.part_of(job) for job in load.jobs]
     left = Counter(parts[index] for index in todo)
     with opener(workers, load.parts) as there:
         while (todo and not suspects) or running:
-            while todo and not suspects and len(running) < 2 * workers:
-                index = todo.popleft()
+            while not suspects and len(running) < 2 * workers:
+                index = turns.next()
+                if index is None:
+                    break
                 try:
                     future = there.submit(load.work, load.jobs[index], parts[index])
                 except BrokenExecutor:
@@ -127,6 +133,7 @@ def _until_broken(
                     running[future] = index
             for future in wait_for(running, return_when=FIRST_COMPLETED).done:
                 index = running.pop(future)
+                turns.note_end(index)
                 outcome = _settled(future, index)
                 if outcome is None:
                     suspects.append(index)
@@ -136,6 +143,34 @@ def _until_broken(
                     there.forget(parts[index])
                 yield outcome
     return sorted(suspects)
+
+
+class _Turns:
+    """Which job is next: the first one whose group nobody is preparing."""
+
+    def __init__(self, load: Load[Any, Any, Any], todo: deque[int]) -> None:
+        self._todo = todo
+        of = load.group_of
+        self._groups = None if of is None else [of(job) for job in load.jobs]
+        self._prepared: dict[Hashable, bool] = {}
+
+    def __repr__(self) -> str:
+        return f"<_Turns: {len(self._todo)} jobs, {len(self._prepared)} groups begun>"
+
+    def next(self) -> int | None:
+        """Take the next job; None when there is none that can begin now."""
+        for place, index in enumerate(self._todo):
+            if self._groups is None or self._prepared.get(self._groups[index], True):
+                del self._todo[place]
+                if self._groups is not None:
+                    self._prepared.setdefault(self._groups[index], False)
+                return index
+        return None
+
+    def note_end(self, index: int) -> None:
+        """A job has ended, well or not."""
+        if self._groups is not None:
+            self._prepared[self._groups[index]] = True
 
 
 def _alone(

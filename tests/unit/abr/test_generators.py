@@ -13,7 +13,7 @@ import pytest
 
 from abr.errors import ModelError
 from abr.files.models import model, names
-from abr.generators import KINDS, Chain, Kind, Model, Quantiles, generate
+from abr.generators import KINDS, Chain, Kind, Model, Quantiles, draw, generate, generate_many
 
 PINNED: dict[str, dict[Kind, str]] = json.loads(
     (Path(__file__).parents[2] / "golden/generated_traces.json").read_text(encoding="utf-8")
@@ -127,3 +127,24 @@ def test_misuse_is_refused(wrong: dict[str, Any]) -> None:
     asked: dict[str, Any] = {"seed": 1, "duration_s": 10.0} | wrong
     with pytest.raises(ValueError, match="expected"):
         generate(model("lte-walking"), **asked)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["3g-commute", "fcc-home"])
+def test_many_are_those_drawn_one_by_one(
+    name: str, kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A short draw is an outage now and then, and drawn again."""
+    monkeypatch.setattr(draw, "_MOST_AT_ONCE", 50)
+    held = model(name)
+    for length_s in (1.0, 33.3):
+        many = generate_many(held, seeds=range(40, 80), duration_s=length_s, kind=kind)
+        for seed, trace in zip(range(40, 80), many, strict=True):
+            one = generate(held, seed=seed, duration_s=length_s, kind=kind)
+            assert (trace.digest(), trace.name) == (one.digest(), one.name)
+
+
+def test_no_seed_no_trace() -> None:
+    assert generate_many(model("3g-commute"), seeds=[]) == []
+    with pytest.raises(ValueError, match="seed is -1"):
+        generate_many(model("3g-commute"), seeds=[0, -1])

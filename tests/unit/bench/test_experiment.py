@@ -85,6 +85,14 @@ def test_algorithms_take_turns() -> None:
     assert sorted(run.id for run in turns) == sorted(run.id for run in runs)
 
 
+def test_what_takes_longest_to_compile_comes_first() -> None:
+    contenders = tuple(
+        Contender(label=name, name=name, code_bytes=size) for name, size in (("a", 1), ("b", 2))
+    )
+    turns = in_turns(runs_of(experiment(contenders=contenders)))
+    assert [run.contender.label for run in turns] == ["b", "a", "a", "b"]
+
+
 def test_a_turned_trace_offers_the_same_from_elsewhere() -> None:
     trace = network(9).trace
     turned = rotate(trace, 3)
