@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TypeAlias
 
 from abr.errors import InputError, MissingFileError
 from abr.trace import Trace
-from abr.traceformats import Reading, pick_reading, read_readings, remarks
+from abr.traceformats import Reading, find_set_doubts, pick_reading, read_readings, remarks
 from abr.traceformats.columns import Columns
 from abr.traceformats.profiles import profile
 
@@ -124,12 +125,15 @@ def resolve_trace(
     *,
     columns: Asked = None,
 ) -> Trace:
-    """Like ``resolve``, but return only the trace.
+    """Like ``resolve``, but return only the trace; an implausible unit is warned of.
 
     Raises:
         InputError: as ``resolve``.
     """
-    return resolve(text, format, columns=columns).trace
+    reading = resolve(text, format, columns=columns)
+    for doubt in find_set_doubts([reading]):
+        warnings.warn(doubt, stacklevel=3)
+    return reading.trace
 
 
 def _reading(trace: Trace, called: str) -> Reading:

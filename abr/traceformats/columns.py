@@ -31,6 +31,7 @@ from abr.traceformats.quantities import (
     rate_scale,
     share_scale,
     size_scale,
+    spoken_rate_scale,
     time_scale,
     unit_of_heading,
 )
@@ -46,7 +47,7 @@ _SCALES: Mapping[str, Callable[[str], float | None]] = {
     "end": time_scale,
     "duration": time_scale,
     "rtt": time_scale,
-    "rate": rate_scale,
+    "rate": spoken_rate_scale,
     "bytes": size_scale,
     "loss": share_scale,
 }
@@ -56,6 +57,7 @@ _UNITS = {
     "loss": "pct or ratio",
 }
 _TIMES = "s, ms, us or ns"
+_TIME = re.compile(r"time|stamp|seq|elapsed|^ts$|sec(onds?)?$")
 _LONGEST = 40
 DATES = "date"
 """The unit of times that are dates."""
@@ -188,7 +190,7 @@ def _duration(value: str) -> float:
 
 def suggest_columns(headings: list[str]) -> str:
     """The option that would read a table with these headings, as far as they tell."""
-    times = [h for h in headings if re.search(r"time|stamp|seq|elapsed|sec(onds?)?$", h.lower())]
+    times = [h for h in headings if _TIME.search(h.lower())]
     rates = [
         h
         for h in headings

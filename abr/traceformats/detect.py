@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from itertools import islice
 
 from abr.errors import TraceFormatError
+from abr.traceformats.columns import suggest_columns
 from abr.traceformats.fcc import DATE
 from abr.traceformats.genet import KEYS
 from abr.traceformats.published import known_layout
@@ -14,6 +16,7 @@ from abr.traceformats.stamps import is_number
 _LOOKED_AT = 64
 _LOOKED_AT_LETTERS = 200
 _OURS = "abrkit-trace"
+_PLAIN = "--columns time=1:s,rate=2:kbit"
 
 
 def detect(text: str, name: str, formats: str) -> str:
@@ -27,7 +30,7 @@ def detect(text: str, name: str, formats: str) -> str:
         raise TraceFormatError(f"{name}: the file is empty; expected a trace in one of {formats}")
     first = lines[0]
     if first[0] in "[{":
-        return _of_json(text, first)
+        return _of_json(text, lines, name)
     if "," in first:
         return _of_commas(first)
     lines = list(map(without_comment, lines))
@@ -57,17 +60,36 @@ def _what_else(lines: list[str], formats: str) -> str:
             f"found {widths.pop()} columns of numbers; say which is what: "
             "--columns time=1:s,rate=2:mbit (or rate=2+3:mbit to add some up)"
         )
+    separator = next((sign for sign in ";\t" if sign in lines[0]), None)
+    headings = [field.strip() for field in lines[0].split(separator)]
+    widths = {len(line.split(separator)) for line in lines}
+    is_table = len(headings) > 1 and len(lines) > 1 and widths == {len(headings)}
+    how = suggest_columns(headings) if is_table and not is_number(headings[0]) else _PLAIN
     return (
         f"found {lines[0][:40]!r}; expected the start of {formats}; for another table say which "
-        "column is what: --columns time=1:s,rate=2:kbit"
+        f"column is what: {how}"
     )
 
 
-def _of_json(text: str, first: str) -> str:
-    if first[0] == "[":
+def _of_json(text: str, lines: list[str], name: str) -> str:
+    if len(lines) > 1 and (keys := _keys(lines[0])) and _keys(lines[1]):
+        raise TraceFormatError(
+            f"{name}:1: found an object in each line, with {', '.join(keys)[:80]}; say which is "
+            f"what: {suggest_columns(keys)}"
+        )
+    if lines[0][0] == "[":
         return "sabre"
     head = text[:_LOOKED_AT_LETTERS]
     return "genet" if all(f'"{key}"' in text for key in KEYS) and _OURS not in head else "json"
+
+
+def _keys(line: str) -> list[str]:
+    """Keys of a line that is a JSON object; none if it is something else."""
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return []
+    return list(map(str, value)) if isinstance(value, dict) else []
 
 
 def _of_commas(first: str) -> str:

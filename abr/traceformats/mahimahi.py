@@ -21,6 +21,8 @@ from abr.traceformats.stamps import is_number
 _PACKET_BITS = 1500 * 8
 _MAX_PACKETS = 50_000_000
 _DIGITS = 15
+_CONSTANT_MS = 10.0
+"""Up to this, equal times are how a constant rate is written."""
 _AS_RATES = "--columns rate=1:mbit,step=1s"
 
 
@@ -40,7 +42,9 @@ def read_mahimahi(text: str, name: str) -> list[Found]:
     keep = np.concatenate([[True], np.diff(packets) != 0, [True]])
     rates = packets * _PACKET_BITS * 1000.0
     trace = Trace(times_s=bounds_ms[keep] / 1000, capacity_bps=rates[keep[:-1]], name=name)
-    return [Found(trace)]
+    alike = len(times) > 2 and times[0] == times[-1] and times[0] > _CONSTANT_MS
+    note = f"all {len(times)} times are {times[0]:g} ms; if these are rates: {_AS_RATES}"
+    return [Found(trace, (note,) if alike else ())]
 
 
 def _times(text: str, name: str) -> FloatArray:

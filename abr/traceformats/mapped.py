@@ -20,6 +20,7 @@ from abr.traceformats.quantities import (
     rate_scale,
     share_scale,
     size_scale,
+    spoken_rate_scale,
     time_scale,
     unit_of_heading,
 )
@@ -121,7 +122,7 @@ def _spot(key: str, place: Place, names: list[str], where: str) -> _Spot:
     unit = units.pop()
     if key == "duration" and not unit:
         unit = "s"
-    scale = scale_of(unit)
+    scale = spoken_rate_scale(unit) if key == "rate" else scale_of(unit)
     if units or scale is None:
         raise TraceFormatError(
             f"{where}: nothing tells the unit of {key} in {names[at[0]][:40]!r}; expected it after "

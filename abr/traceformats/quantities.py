@@ -13,7 +13,7 @@ _PREFIXES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 _BIT_RATES = {
     f"{prefix}{unit}": scale
     for prefix, scale in _PREFIXES.items()
-    for unit in ("bps", "bit/s", "bits/s", "b/s", "bit", "bits")
+    for unit in ("bps", "bit/s", "bits/s", "b/s")
 }
 _BYTE_RATE = re.compile(r"([kKmMgG]?)(?:B/s|Bps|bytes?/s)")
 _BYTES = re.compile(r"([kKmMgG]?)(?:B|[bB]ytes?)")
@@ -32,6 +32,12 @@ def rate_scale(unit: str) -> float | None:
     if match := _BYTE_RATE.fullmatch(unit):
         return 8 * _PREFIXES[match[1].lower()]
     return _BIT_RATES.get(unit.lower())
+
+
+def spoken_rate_scale(unit: str) -> float | None:
+    """Like ``rate_scale``; where only a rate can be meant, ``kbit`` is kbit/s."""
+    match = _BITS.fullmatch(unit)
+    return _PREFIXES[match[1].lower()] if match else rate_scale(unit)
 
 
 def size_scale(unit: str) -> float | None:

@@ -44,6 +44,7 @@ duration_s = 320
 # files = ["traces/train/", "more/*.csv"]   # folders, patterns, profile:NAME
 # class = "train"
 # limit = 50                                # at most so many, evenly picked
+# columns = "time=1:ms,rate=2:kbit"         # of tables in no known format, or in other units
 # cluster = 'trace_(?P<household>\\d+)_'     # what is independent: here what the group matches,
 #                                           # else "file", "trace", "folder", "homes.csv:household"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from abr.cli.traces import columns_option
+from abr.cli.traces import columns_option, read_trace
 from abr.errors import InputError, MissingFileError, PlaybackError
 
 if TYPE_CHECKING:
@@ -83,7 +83,6 @@ def report(
       abr report a.jsonl b.jsonl --trace lte.csv --out compare.html
       abr report logs/*.jsonl --cache-stats stats.json --title "Friday's run"
     """
-    from abr.files.traces import resolve_trace
     from abr.files.whole import write_whole
     from abr.wording import format_count
     from bench.reports.picture import draw_picture
@@ -96,7 +95,7 @@ def report(
     data = report_data(
         [read_log(path) for path in logs],
         heading=heading,
-        traces=[resolve_trace(text, columns=columns) for text in traces],
+        traces=[read_trace(text, columns) for text in traces],
         cache_stats=None if cache_stats is None else _counts(cache_stats),
     )
     if picture is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -143,6 +143,7 @@ def stats(
       abr traces stats generate:lte-walking:7
     """
     from abr.traceedit import average
+    from abr.traceformats.names import distinguish
     from abr.tracestats import LAGS, PERCENTILES, totals, trace_stats
     from bench.traces.files import Doubts, check_format, need_some, note_left_out, read_each
     from bench.traces.table import stats_text
@@ -151,7 +152,7 @@ def stats(
     doubts = Doubts()
     bad: list[Read] = []
     found: list[TraceStats] = []
-    rows: list[dict[str, Any]] = []
+    heads: list[dict[str, Any]] = []
     for read in read_each(files, form, "reading", columns):
         bad += [read] if read.error else []
         doubts.add(read.readings)
@@ -159,9 +160,13 @@ def stats(
             over_s = mean_over_s or MEANS_S.get(reading.format)
             trace = average(reading.trace, over_s) if over_s else reading.trace
             found.append(trace_stats(trace, outage_bps=1e3 * outage_kbps))
-            head = {"file": read.source.text, "format": reading.format, "mean_over_s": over_s}
-            rows.append({**head, **asdict(found[-1])})
+            heads.append(
+                {"file": read.source.text, "format": reading.format, "mean_over_s": over_s}
+            )
     need_some(len(found), bad)
+    names = distinguish([each.name for each in found], [head["file"] for head in heads])
+    found = [replace(each, name=name) for each, name in zip(found, names, strict=True)]
+    rows = [{**head, **asdict(each)} for head, each in zip(heads, found, strict=True)]
     if as_json:
         shown = {
             "outage_below_bps": 1e3 * outage_kbps,

@@ -89,6 +89,7 @@ def plot(
       abr traces plot traces/ --limit 20 --panels 4 --until 300 --out traces.png
       abr traces plot generate:starlink-driving:1 home.csv --log --out two.svg
     """
+    from abr.traceformats.names import distinguish
     from bench.traces.cli.write import check_free, write_result
     from bench.traces.figure import are_far_apart, picture
     from bench.traces.files import Doubts, check_format, need_some, progress, read_source, sources
@@ -102,6 +103,9 @@ def plot(
     bad = [each for each in reads if each.error]
     found = [trace for each in reads for trace in each.traces]
     need_some(len(found), bad)
+    places = [each.source.text for each in reads for _ in each.traces]
+    names = distinguish([trace.name for trace in found], places)
+    found = [trace.named(name) for trace, name in zip(found, names, strict=True)]
     drawn = [shorten(trace, until_s) for trace in found[:limit]]
     left_out = len(found) - len(drawn) + max(len(meant) - limit, 0)
     data = picture(

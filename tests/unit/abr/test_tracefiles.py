@@ -87,3 +87,13 @@ def test_what_is_no_file_is_said(tmp_path: Path) -> None:
         resolve(str(tmp_path / "none.csv"))
     with pytest.raises(MissingFileError, match="a folder; expected a network trace"):
         read_readings_file(tmp_path)
+
+
+def test_a_trace_in_a_doubtful_unit_is_warned_of_and_read_as_told(tmp_path: Path) -> None:
+    file = tmp_path / "walk.txt"
+    file.write_text("0 900\n1 1200\n2 880\n")
+    with pytest.warns(UserWarning, match="if it is kbit/s: --columns time=1:s,rate=2:kbit"):
+        resolve_trace(str(file))
+    told = resolve_trace(str(file), columns={"time": 1, "rate": "2:kbit", "applies": "since"})
+    assert told.mean_bps == pytest.approx(1.04e6)
+    assert read_trace_file(file, columns="time=1,rate=2:kbit").mean_bps == pytest.approx(993_333.3)

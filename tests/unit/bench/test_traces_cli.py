@@ -406,3 +406,9 @@ def test_odd_files_of_a_folder_are_named_and_left_out(run: Run, place: Path) -> 
     assert said.complaint == "3 of 6 could not be read; left out"
     for reason in ("a movie of Sabre's", "a NumPy array", "a Python pickle"):
         assert reason in said.err
+
+
+def test_equal_names_of_a_set_are_told_apart_by_their_folders(run: Run, place: Path) -> None:
+    kilobits(place)
+    told = run("stats", "set", "--json").json
+    assert [row["name"] for row in told["traces"]] == ["0/report", "1/report", "2/report"]
