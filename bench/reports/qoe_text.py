@@ -54,7 +54,7 @@ def _write_agreement(report: BenchReport, found: Agreement) -> str:
     first, second = (report.metric(name) for name in (found.first, found.second))
     said = f"{first.label} and {second.label}: Kendall's tau {_tau(found.tau)}; "
     if not found.disagreements:
-        return f"{said}on no pair of algorithms do they disagree beyond chance."
+        return f"{said}they disagree on no pair of algorithms beyond chance."
     pairs = [
         f"{each.better} is better than {each.worse} by {first.label} "
         f"({format_figure(each.first, first, signed=True)}) and worse by {second.label} "
@@ -115,7 +115,7 @@ def csv_rows(report: BenchReport) -> Iterator[tuple[Any, ...]]:
         for label, rank in by_label.items():
             yield ("rank", label, "", "", name, rank.place, rank.low, rank.high, "")
     for each in report.rankings.agreements:
-        yield ("tau", "", "", each.second, each.first, *_ends(each.tau), "")
+        yield ("tau", "", each.second, "", each.first, *_ends(each.tau), "")
         for pair in each.disagreements:
             for name, estimate in ((each.first, pair.first), (each.second, pair.second)):
                 yield ("disagreement", pair.better, pair.worse, "", name, *_ends(estimate), "")
