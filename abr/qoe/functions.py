@@ -70,6 +70,7 @@ def own(
     function: Callable[..., float],
     *,
     name: str = "",
+    where: str = "",
     params: Mapping[str, Any] | None = None,
 ) -> Own:
     """``function`` as a QoE.
@@ -77,6 +78,7 @@ def own(
     Args:
         function: Takes a ``Viewing``, and ``params`` by keyword; returns a number.
         name: What to call it; its own name when empty.
+        where: The file or module it is from; as Python calls that when empty.
         params: Keyword parameters to call it with.
 
     Raises:
@@ -101,12 +103,12 @@ def own(
         label=called,
         function=function,
         about=(inspect.getdoc(function) or "").partition("\n")[0].rstrip("."),
-        source=_source_of(function),
+        source=_source_of(function, where),
         params=given,
     )
 
 
-def _source_of(function: Callable[..., float]) -> str:
+def _source_of(function: Callable[..., float], where: str) -> str:
     """Module and SHA-256 of its source; of the code alone where no source is at hand."""
     module = inspect.getmodule(function)
     try:
@@ -114,5 +116,5 @@ def _source_of(function: Callable[..., float]) -> str:
     except (OSError, TypeError):
         code = getattr(function, "__code__", None)
         text = "" if code is None else f"{code.co_code!r} {code.co_consts!r}"
-    where = getattr(module, "__name__", "a function")
-    return f"{where}, SHA-256 {hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    named = where or getattr(module, "__name__", "a function")
+    return f"{named}, SHA-256 {hashlib.sha256(text.encode()).hexdigest()[:16]}"

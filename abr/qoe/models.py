@@ -242,8 +242,12 @@ def _additive(
 def _checked(word: str, params: Mapping[str, float | None]) -> Mapping[str, float | None]:
     for key, value in params.items():
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if value is not None and not (is_number and math.isfinite(value)):
+        if value is None:  # it follows the ladder
+            continue
+        if not (is_number and math.isfinite(value)):
             raise QoEError(f"QoE {word}: {key} is {value!r}; expected a finite number")
+        if value < 0 and key != "rise_weight":
+            raise QoEError(f"QoE {word}: {key} is {value!r}; expected 0 or more")
     return params
 
 

@@ -59,7 +59,9 @@ def named(
     if word in _MAKERS:
         found = _made(word, _MAKERS[word], given)
     elif ":" in word:
-        found = own(_function(word, folder), name=spelt(word, given), params=given)
+        where = word.rpartition(":")[0]
+        function = _function(word, folder)
+        found = own(function, name=spelt(word, given), where=where, params=given)
     else:
         near = difflib.get_close_matches(word.lower(), NAMES, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""

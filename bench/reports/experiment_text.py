@@ -43,7 +43,8 @@ def report_text(report: BenchReport) -> str:
         heads = [metric.label for metric in report.scores]
         ranks = [(_short(name), *r) for name, *r in qoe_text.rank_rows(report, report.rankings)]
         parts += [_table([("rank, 1 is best", *heads), *ranks]), ""]
-        parts += [*qoe_text.write_agreements(report), ""]
+    if agreements := qoe_text.write_agreements(report):
+        parts += [*agreements, ""]
     extra = [("", "on the frontier", f"regret {lead.label}", "decision us, median", "99 %")]
     parts += [_table([*extra, *(_extra_row(each, lead) for each in report.standings)]), ""]
     if len(report.classes) > 1:

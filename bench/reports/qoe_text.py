@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from abr.qoe import Additive
+from abr.wording import format_count
 from bench.analysis.metrics import Metric
 from bench.analysis.rankings import Agreement, Rank, Rankings
 from bench.analysis.standings import BenchReport
@@ -44,10 +45,17 @@ def write_rank(rank: Rank) -> str:
 
 
 def write_agreements(report: BenchReport) -> list[str]:
-    """A sentence for every two QoEs."""
-    if report.rankings is None:
+    """What the ranks are over, and a sentence for every two QoEs."""
+    ranked = [each for each in report.standings if each.played and not each.foresees]
+    if len(report.scores) < 2 or len(ranked) < 2:
         return []
-    return [_write_agreement(report, each) for each in report.rankings.agreements]
+    if report.rankings is None:
+        return ["No session was played to its end by every algorithm: there is no order of them."]
+    over = format_count(report.rankings.sessions, "session")
+    whole = [f"Ranks are over the {over} that all of them played to their end."]
+    if report.rankings.sessions == report.sessions:
+        whole = []
+    return [*whole, *(_write_agreement(report, each) for each in report.rankings.agreements)]
 
 
 def _write_agreement(report: BenchReport, found: Agreement) -> str:

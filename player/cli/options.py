@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import shlex
@@ -58,7 +59,8 @@ def find_qoes(texts: Sequence[str]) -> tuple[Model, ...]:
     """
     from abr.qoe import check_distinct, named
 
-    models = tuple(named(text) for text in texts)
+    with contextlib.redirect_stdout(sys.stderr):  # what a file prints is no result
+        models = tuple(named(text) for text in texts)
     check_distinct(models)
     return models
 

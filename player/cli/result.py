@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,11 +29,15 @@ def show(log: SessionLog, *, as_json: bool, qoe: Sequence[Model] = ()) -> None:
     from abr.qoe import as_dict, shortfall, summary
 
     if as_json:
-        click.echo(json.dumps(as_dict(log, qoe)))
+        with contextlib.redirect_stdout(sys.stderr):  # what a function prints is no result
+            found = as_dict(log, qoe)
+        click.echo(json.dumps(found))
     elif not shortfall(log) or summary(log).startup_s is not None:
         from player.table import console, session_table
 
-        console().print(session_table(log, qoe))
+        with contextlib.redirect_stdout(sys.stderr):
+            table = session_table(log, qoe)
+        console().print(table)
 
 
 def keep(log: SessionLog, log_path: Path | None) -> None:

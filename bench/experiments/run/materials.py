@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -249,7 +251,8 @@ def _qoes(
     models = []
     for entry in entries:
         try:
-            model = named(entry.name, params=entry.params, label=entry.label, folder=folder)
+            with redirect_stdout(sys.stderr):  # what a file prints is no result
+                model = named(entry.name, params=entry.params, label=entry.label, folder=folder)
             if isinstance(model, Additive):
                 for presentation in presentations:
                     model.bind(presentation)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,13 +63,15 @@ def _scored(folder: Path, qoe: tuple[str, ...]) -> tuple[Results, tuple[Metric, 
 
     results = read_folder(folder)
     planned = results.header.get("qoe", ())
-    if qoe:
-        models = tuple(named(text) for text in qoe)
-    elif planned:
-        models = tuple(_planned(each, read_timing(folder).get("plan_folder")) for each in planned)
-    else:
-        models = scores.models_of(results)
-    return scores.score(results, models)
+    with contextlib.redirect_stdout(sys.stderr):  # what a function prints is no result
+        if qoe:
+            models = tuple(named(text) for text in qoe)
+        elif planned:
+            where = read_timing(folder).get("plan_folder")
+            models = tuple(_planned(each, where) for each in planned)
+        else:
+            models = scores.models_of(results)
+        return scores.score(results, models)
 
 
 def _planned(entry: Mapping[str, Any], folder: str | None) -> Model:

@@ -207,6 +207,8 @@ def test_parameters_are_read_from_text() -> None:
         ("liner", "unknown QoE 'liner'; did you mean 'linear'"),
         ("linear:stal_weight=3", "no parameter 'stal_weight'; did you mean 'stall_weight'"),
         ("linear:stall_weight=much", "stall_weight is 'much'; expected a finite number"),
+        ("linear:stall_weight=-1", "stall_weight is -1.0; expected 0 or more"),
+        ("linear:switch_weight=nan", "expected a finite number"),
         ("linear:stall_weight=nan", "expected a finite number"),
         ("linear:stall_weight=3,stall_weight=4", "each name once"),
         ("qoe_lin:stall_weight=3", "linear:stall_weight=… does"),
@@ -261,6 +263,7 @@ def test_an_edited_function_is_another(tmp_path: Path) -> None:
     after = named("mine.py:score", folder=tmp_path)
     assert (before.score(seen()), after.score(seen())) == (1, 2)
     assert before.source != after.source
+    assert before.source.startswith("mine.py, SHA-256 ")  # wherever it lies
 
 
 def broken(viewing: Viewing) -> float:

@@ -28,9 +28,10 @@ def three() -> Results:
     return results(rows, foresees=["oracle"])
 
 
-def report(*models: Model, found: Results | None = None) -> BenchReport:
+def report(*models: Model, found: Results | None = None, base: str | None = None) -> BenchReport:
     scored, metrics = score(found or three(), models)
-    return bench_report(scored, rng=np.random.default_rng(0), seed=0, metrics=metrics)
+    rng = np.random.default_rng(0)
+    return bench_report(scored, rng=rng, seed=0, metrics=metrics, base=base)
 
 
 def lenient() -> Model:
@@ -81,6 +82,24 @@ def test_one_qoe_has_nothing_beside_it() -> None:
     assert "rank" not in report_text(report(log()))
 
 
+def test_ranks_are_over_what_everyone_played() -> None:
+    """``fast`` failed one session of twelve; or ``bad`` played only what ``calm`` did not."""
+    rows = [dict(each) for each in three().rows]
+    rows[1]["ended"] = "error: gone"
+    assert "Ranks are over the 11 sessions" in report_text(
+        report(lenient(), strict(), found=results(rows, foresees=["oracle"]))
+    )
+    for k, each in enumerate(rows):
+        if (k // 4 < 6) != (each["algorithm"] == "bad"):
+            each["ended"] = "complete"
+        elif each["algorithm"] in ("bad", "calm"):
+            each["ended"] = "error: gone"
+    found = report(lenient(), strict(), found=results(rows, foresees=["oracle"]), base="fast")
+    assert found.rankings is None
+    assert "No session was played to its end by every algorithm" in report_text(found)
+    assert "No session was played to its end by every algorithm" in render_page(found)
+
+
 def test_tau_counts_pairs() -> None:
     """Of 6 pairs 4 are in order and 2 are not; ties count in neither."""
     order = np.array([1.0, 2.0, 3.0, 4.0])
@@ -101,6 +120,7 @@ def test_every_form_of_a_report_has_every_qoe() -> None:
     assert "− 100 · stalled s" in text
     assert "Order under each QoE" in page
     assert "rank,fast,,,linear:stall_weight=1,1,1,1," in table
+    assert "tau,,linear:stall_weight=100,,linear:stall_weight=1,0.33" in table
     assert "beyond chance fast is better than calm by linear:stall_weight=1" in text
     plain = report_json(found)
     assert [each["name"] for each in plain["qoe"]] == list(plain["rankings"]["ranks"])

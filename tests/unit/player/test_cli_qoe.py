@@ -54,7 +54,9 @@ def test_a_replay_is_scored_by_a_function_of_ones_own(
 ) -> None:
     log = played()
     write_log(log, tmp_path / "log.jsonl")
-    (tmp_path / "mine.py").write_text("def score(viewing):\n    return viewing.segments\n")
+    (tmp_path / "mine.py").write_text(
+        "print(1)\ndef score(viewing):\n    print(2)\n    return viewing.segments\n"
+    )
     monkeypatch.chdir(tmp_path)
     assert main(["replay", "log.jsonl", "--qoe", "mine.py:score", "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)["scores"]
