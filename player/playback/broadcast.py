@@ -16,15 +16,16 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from player.playback.actions import TrackName, Want
-from player.playback.following import SKIP_DIRECTIVE, Joined, News, hold_back_s, join
+from player.playback.following import SKIP_DIRECTIVE, News, hold_back_s, join
 from player.playback.listing import Listing
-from player.playback.placing import place, target_s
+from player.playback.placing import Placed, place
 from player.playback.requests import INSTANT_S
 from player.playback.timeline import (
     LOOKUP_TOLERANCE_S,
     SAME_BOUNDARY_S,
     SegmentRef,
     Timeline,
+    timeline_of,
 )
 from transcode.playlist import MediaPlaylist
 
@@ -153,6 +154,8 @@ class Broadcast:
         Raises:
             PlaybackError: it cannot be used.
         """
+        if playlist.duration_s > 0:
+            timeline_of(playlist, url=url)  # what cannot be used is refused before it counts
         listing = self._listings.setdefault(want.url, Listing(want.track, url))
         listing.url, known = url, listing.playlist
         news = listing.follower.take(playlist, asked_s=asked_s, now_s=now_s)
@@ -212,8 +215,7 @@ class Broadcast:
         assert playlist is not None
         for listing in self._listings.values():
             listing.leave_behind(at_s)
-        begin = join(playlist, ahead_s=ahead_s, delay_s=self._delay_s)
-        joined = _from_new(playlist, begin, leader.passed)
+        joined = join(playlist, ahead_s=ahead_s, delay_s=self._delay_s, passed=leader.passed)
         before_s = sum(segment.duration_s for segment in playlist.segments[: joined.at])
         if at_s > 0:
             self.notes.append(
@@ -255,15 +257,13 @@ class Broadcast:
             )
 
     def _update_place(self, listing: Listing, news: News) -> None:
-        playlist = listing.playlist
-        assert playlist is not None
         if news.kind == "moved":
             listing.lose_place()
         if news.kind == "moved" and listing is self._leader:
             # Its numbers still count, so another playlist may tell where it lies now.
-            self._leader = self._newest_placed() or listing
+            self._leader = next(iter(self._placed()), listing)
         if listing.starts_s:
-            listing.put(_first_start_s(playlist, listing))
+            listing.put(listing.goes_on_s)
         else:
             self._put_beside(listing)
         if listing.track == "audio":
@@ -278,33 +278,30 @@ class Broadcast:
                 self._put_beside(other)
         self._end_grid()
 
-    def _newest_placed(self) -> Listing | None:
-        """Of the pictures' playlists whose place is known, the one that arrived last."""
+    def _placed(self) -> list[Listing]:
+        """Of the pictures' playlists those whose place is known, as they arrived, newest first."""
         placed = (
             listing
             for listing in self._listings.values()
             if listing.track != "audio" and listing.timeline is not None
         )
-        return max(placed, key=lambda listing: listing.follower.arrived_s, default=None)
+        return sorted(placed, key=lambda listing: -listing.follower.arrived_s)
 
     def _put_beside(self, listing: Listing) -> None:
-        """Find the place of a playlist beside that of the leader, if both tell."""
+        """Find the place of a playlist beside the leader's or another's, if both tell."""
         leader = self._leader
         if leader is None or leader is listing or leader.timeline is None:
             return
-        playlist, beside = listing.playlist, leader.playlist
-        if playlist is None or not playlist.segments or beside is None or not beside.segments:
-            return
         apart_s = abs(listing.follower.arrived_s - leader.follower.arrived_s)
         have_ended = listing.follower.has_ended and leader.follower.has_ended
-        placed = place(
-            playlist,
-            beside,
-            list(leader.starts_s.values()),
-            end_together=have_ended or apart_s < target_s(beside),
-            count_together=listing.count == leader.count,
-        )
-        if placed is None or listing.would_repeat(placed.start_s, self.joined_s):
+        end_together = have_ended or apart_s < leader.follower.target_s
+        # Numbers may be of the count of an older playlist, which tells more than the end.
+        others = [each for each in self._placed() if each is not leader and each is not listing]
+        found = (self._place_beside(listing, each) for each in (leader, *others))
+        placed = next(filter(None, found), None)
+        if placed is None and end_together:
+            placed = self._place_beside(listing, leader, end_together=True)
+        if placed is None:
             return
         listing.put(placed.start_s)
         if placed.by == "end":
@@ -312,6 +309,23 @@ class Broadcast:
                 f"{listing.track or 'video'}: neither dates, discontinuities nor numbers say "
                 "where it lies beside the picture; taken to end with it"
             )
+
+    def _place_beside(
+        self, listing: Listing, other: Listing, *, end_together: bool = False
+    ) -> Placed | None:
+        playlist, beside = listing.playlist, other.playlist
+        if playlist is None or not playlist.segments or beside is None or not beside.segments:
+            return None
+        placed = place(
+            playlist,
+            beside,
+            list(other.starts_s.values()),
+            end_together=end_together,
+            count_together=listing.count == other.count,
+        )
+        if placed is None or listing.would_repeat(placed.start_s, self.joined_s):
+            return None
+        return placed
 
     def _extend_grid(self, listing: Listing, from_s: float) -> None:
         """Tell the presentation in what ``listing`` has beyond ``from_s``."""
@@ -367,25 +381,6 @@ def _from(ref: SegmentRef, start_s: float) -> SegmentRef:
     duration_s = ref.duration_s if is_whole else ref.end_s - start_s
     # Boundaries are sums of durations, to the last bit, as all that plays adds them up.
     return replace(ref, start_s=start_s, end_s=start_s + duration_s, duration_s=duration_s)
-
-
-def _from_new(playlist: MediaPlaylist, joined: Joined, passed: float) -> Joined:
-    """``joined``, or behind it where playback has left behind what is there."""
-    if playlist.segments[joined.at].sequence > passed:
-        return joined
-    new = (n for n, each in enumerate(playlist.segments) if each.sequence > passed)
-    return Joined(next(new, joined.at), 0.0)
-
-
-def _first_start_s(playlist: MediaPlaylist, known: Listing) -> float:
-    """Where a newer version of a ``known`` playlist begins."""
-    offset_s = 0.0
-    for segment in playlist.segments:
-        if segment.sequence in known.starts_s:
-            return known.starts_s[segment.sequence] - offset_s
-        offset_s += segment.duration_s
-    # It begins where the version before ended.
-    return 0.0 if known.timeline is None else known.timeline.end_s
 
 
 def _why(news: News) -> str:

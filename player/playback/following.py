@@ -75,7 +75,13 @@ def end_sequence(playlist: MediaPlaylist) -> int:
     return playlist.media_sequence + playlist.skipped + len(playlist.segments)
 
 
-def join(playlist: MediaPlaylist, *, ahead_s: float = 0.0, delay_s: float = 0.0) -> Joined:
+def join(
+    playlist: MediaPlaylist,
+    *,
+    ahead_s: float = 0.0,
+    delay_s: float = 0.0,
+    passed: float = -math.inf,
+) -> Joined:
     """Where to begin: at EXT-X-START, else at the hold-back of what grows, else at the start.
 
     Nearer to the end than the hold-back the next segment may come too late.
@@ -84,7 +90,16 @@ def join(playlist: MediaPlaylist, *, ahead_s: float = 0.0, delay_s: float = 0.0)
         playlist: A whole version.
         ahead_s: What is played before: so much nearer to the end, and no EXT-X-START.
         delay_s: In place of the hold-back, and of EXT-X-START; 0: as the playlist says.
+        passed: The highest media sequence number that playback has left behind.
     """
+    joined = _join(playlist, ahead_s, delay_s)
+    if not playlist.segments or playlist.segments[joined.at].sequence > passed:
+        return joined
+    new = (n for n, each in enumerate(playlist.segments) if each.sequence > passed)
+    return Joined(next(new, joined.at), 0.0)
+
+
+def _join(playlist: MediaPlaylist, ahead_s: float, delay_s: float) -> Joined:
     total_s = playlist.duration_s
     if playlist.start is not None and not ahead_s and not (delay_s and may_grow(playlist)):
         offset_s = playlist.start.offset_s

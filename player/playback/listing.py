@@ -51,6 +51,17 @@ class Listing:
         listed = () if self.playlist is None else self.playlist.segments
         return any(each.sequence > self.passed and each.duration_s > 0 for each in listed)
 
+    @property
+    def goes_on_s(self) -> float:
+        """Where the newest version begins, by what is known of the one before."""
+        offset_s = 0.0
+        for segment in () if self.playlist is None else self.playlist.segments:
+            if segment.sequence in self.starts_s:
+                return self.starts_s[segment.sequence] - offset_s
+            offset_s += segment.duration_s
+        # It begins where the version before ended.
+        return 0.0 if self.timeline is None else self.timeline.end_s
+
     def put(self, start_s: float) -> None:
         """Its first segment begins at ``start_s``."""
         playlist = self.playlist

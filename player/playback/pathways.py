@@ -60,6 +60,8 @@ class Pathways:
 
     def choose(self, places: Sequence[Place]) -> Place:
         """The place to use."""
+        if len(places) == 1:
+            return places[0]
         allowed = [each for each in places if each.pathway in self._ranked] or places
         return min(allowed, key=lambda each: (self.out_until_s(each), self._rank_of(each)))
 
@@ -69,6 +71,8 @@ class Pathways:
 
     def out_until_s(self, place: Place) -> float:
         """Until when ``place`` is left out."""
+        if not (self._out_until_s or self._way_out_until_s):
+            return NEVER_S
         return max(
             self._way_out_until_s.get(_way(place), NEVER_S),
             *(self._out_until_s.get(url, NEVER_S) for url in place.urls),

@@ -40,7 +40,10 @@ def test_every_session_ends_once_and_accounts_for_all_its_time(clock: Clock) -> 
         6005295,  # the same, and another server that will
         6023976,  # a gap that is told again, for what is before it is fetched anew
         6003603,  # a section that is given up with its segment, both overdue
+        11001843,  # the same rung elsewhere, when its server counts anew
+        11002606,  # live playlists that nobody can decrypt
         6016167,  # nothing left but a playlist that was left out
+        6000815,  # the same, and it was never loaded
         7001115,  # a playlist of pictures that came as the sound of others
         7000812,  # playback joins again in a rung that stands still, beside one that has ended
     ],

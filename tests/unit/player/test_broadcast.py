@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
+from abr.errors import PlaybackError
 from player.playback.actions import TrackName, Want
 from player.playback.broadcast import Broadcast
 from player.playback.following import News
-from transcode.playlist import MediaPlaylist, Segment
+from transcode.playlist import Key, MediaPlaylist, Segment
 
 VIDEO, AUDIO = "http://live.test/v.m3u8", "http://live.test/a.m3u8"
 OTHER = "http://live.test/w.m3u8"
@@ -274,3 +276,27 @@ def test_the_end_that_one_playlist_tells_is_that_of_what_lies_beside_it() -> Non
     assert broadcast.grid.is_ended
     broadcast.join_again(0.0, ahead_s=0.0)
     assert broadcast.grid.is_ended
+
+
+def test_numbers_tell_beside_any_playlist_of_the_same_count() -> None:
+    """The one that was read last, and stands still, is of another count."""
+    third = "http://live.test/x.m3u8"
+    broadcast = Broadcast()
+    take(broadcast, window(10, 6), now_s=0.0)
+    take(broadcast, window(10, 6, name="w"), now_s=0.0, url=OTHER)
+    take(broadcast, window(0, 6, names_from=12), now_s=8.0)
+    take(broadcast, window(10, 6, name="w"), now_s=20.0, url=OTHER)
+    take(broadcast, window(1, 6, name="x"), now_s=40.0, url=third)
+    assert starts_s(broadcast, third)["x1.m4s"] == starts_s(broadcast, VIDEO)["s13.m4s"]
+
+
+def test_a_first_version_that_cannot_be_used_is_not_followed() -> None:
+    """No version before holds."""
+    broadcast = Broadcast()
+    take(broadcast, window(10, 6), now_s=0.0)
+    key = Key(method="SAMPLE-AES", uri="skd://x", keyformat="com.apple.streamingkeydelivery")
+    known = window(10, 6, name="w")
+    locked = replace(known, segments=tuple(replace(each, key=key) for each in known.segments))
+    with pytest.raises(PlaybackError, match="FairPlay"):
+        take(broadcast, locked, now_s=1.0, url=OTHER)
+    assert not broadcast.follows(OTHER)
