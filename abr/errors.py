@@ -4,7 +4,8 @@
 ``ResourceError``: this machine lacks something. Concrete types also inherit from the
 built-in exception they refine, so callers may catch either. A message says on one line
 where the problem is, what was found, what was expected and what to do. Programming
-errors in the use of the API raise ``ValueError`` or ``TypeError`` instead.
+errors in the use of the API raise ``ValueError`` or ``TypeError``; what the functions of
+``player`` are given is checked first, and refused with one of these that is that too.
 """
 
 from __future__ import annotations
@@ -72,6 +73,10 @@ class LogFormatError(InputError, ValueError):
 
 class ConfigError(InputError, ValueError):
     """A configuration value with an unknown name, of the wrong type or out of range."""
+
+
+class ArgumentError(InputError, TypeError):
+    """An argument of the wrong type, given to a function of the API."""
 
 
 class AlgorithmError(InputError, ValueError):

@@ -19,6 +19,7 @@ import tomllib
 import types
 from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path, PurePath
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -99,6 +100,26 @@ def load(
             raise TypeError(f"{cls.__name__} has no field {name!r}")
         take(name, raw, f"{COMMAND_LINE}: {name}", COMMAND_LINE, _from_value)
     return _build(cls, values, places, table), origins
+
+
+def check_types(config: object) -> None:
+    """Refuse a settings dataclass with a value that has not the type of its field.
+
+    Raises:
+        ConfigError: naming the field, what was found and what was expected.
+    """
+    made_by: Any = type(config)
+    for name, hint in _hints(made_by).items():
+        found = getattr(config, name)
+        try:
+            _from_value(hint, found)
+        except _MismatchError as exc:
+            raise ConfigError(f"{name} is {found!r}; expected {exc}") from None
+
+
+@cache
+def _hints(cls: Callable[..., object]) -> Mapping[str, Any]:
+    return get_type_hints(cls)
 
 
 def config_hash(config: object) -> str:

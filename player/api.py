@@ -8,7 +8,6 @@ return the same kind of log.
 from __future__ import annotations
 
 import contextlib
-import inspect
 import math
 import time
 import uuid
@@ -20,7 +19,7 @@ from urllib.parse import urlsplit
 
 from abr import registry
 from abr.decision import Algorithm, Chooser, Rule, fresh
-from abr.errors import AlgorithmError, InputError, LogFormatError, PlaybackError
+from abr.errors import AlgorithmError, ConfigError, InputError, LogFormatError, PlaybackError
 from abr.link import Link, SharedLink
 from abr.log import SessionLog
 from abr.media import Presentation, constant_presentation
@@ -28,6 +27,7 @@ from abr.qoe import shortfall
 from abr.redaction import Redactor
 from abr.trace import Trace
 from origin.tokens.redaction import redact
+from player.arguments import check, refuse_coroutines
 from player.bounds import PLANNED, about_bound
 from player.config import PlayerConfig
 from player.playback.session import PlaybackSession
@@ -84,7 +84,8 @@ def simulate(
         TraceFormatError: the file holds no trace, or several.
         AlgorithmError: unknown algorithm, or one that breaks its contract.
         PlaybackError: it did not play what was asked, with ``raise_on_error``.
-        ValueError: neither or both of ``trace`` and ``link`` are given.
+        ArgumentError: an argument of the wrong type.
+        ConfigError: neither or both of ``trace`` and ``link`` are given, or a negative time.
     """
     from player.drivers.virtual import (
         PackageOrigin,
@@ -94,8 +95,10 @@ def simulate(
     )
     from transcode.files.reader import is_package, read_presentation
 
+    check("simulate", source=source, trace=trace, params=params, config=config, link=link)
+    check("simulate", max_play_s=max_play_s)
     if (trace is None) == (link is None):
-        raise ValueError("give either a trace or a link")
+        raise ConfigError("give either a trace or a link")
     config = config or PlayerConfig()
     trace = as_trace(trace)
     origin: VirtualOrigin
@@ -166,6 +169,7 @@ async def play(
 
     Raises:
         InputError: not an HTTP URL.
+        ArgumentError, ConfigError: as ``simulate``.
         AlgorithmError: unknown algorithm, one that breaks its contract, or one that must
             know the network beforehand.
         MissingFileError, TraceFormatError, PlaybackError: as ``simulate``.
@@ -175,6 +179,8 @@ async def play(
     from player.drivers.live import LiveDriver
     from player.drivers.transport import HttpTransport
 
+    check("play", url=url, trace=trace, params=params, config=config, max_play_s=max_play_s)
+    check("play", on_progress=on_progress, on_end=on_end, sink=sink, headers=headers, cmcd=cmcd)
     wrong = f"{redact(Redactor().url(url))}: not an HTTP URL; expected http://HOST/.../multivariant.m3u8"
     try:
         parts = urlsplit(url)
@@ -183,7 +189,7 @@ async def play(
         raise InputError(wrong) from exc
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InputError(wrong)
-    _refuse_coroutines(on_progress=on_progress, sink=getattr(sink, "add", None))
+    refuse_coroutines(on_progress=on_progress, sink=getattr(sink, "add", None))
     config = config or PlayerConfig()
     trace = as_trace(trace)
     chosen = as_algorithm(algorithm, params)
@@ -253,12 +259,14 @@ def replay(
             where decisions would first differ.
 
     Raises:
+        ArgumentError: neither a log nor a path.
         LogFormatError: no usable log.
         AlgorithmError: the recorded algorithm is not known here.
     """
     from player.drivers.replay import ReplayDriver
     from player.files import read_log
 
+    check("replay", recorded=recorded)
     log = recorded if isinstance(recorded, SessionLog) else read_log(Path(recorded))
     past = log.provenance
     config = recorded_config(past)
@@ -322,12 +330,16 @@ def as_algorithm(
 
     Raises:
         AlgorithmError: unknown name or parameter.
-        ValueError: parameters given with something that is not a name.
+        ConfigError: parameters given with something that is not a name.
     """
     if isinstance(algorithm, str):
         return registry.load(algorithm, **(params or {}))
     if params:
-        raise ValueError("params belong to a registered name; give a Rule with its parameters")
+        raise ConfigError("params belong to a registered name; give a Rule with its parameters")
+    if not (callable(algorithm) or isinstance(algorithm, Rule) or hasattr(algorithm, "choose")):
+        raise AlgorithmError(
+            f"algorithm is {algorithm!r}; expected a name, a Rule, or what makes one"
+        )
     return fresh(algorithm)
 
 
@@ -351,13 +363,6 @@ def _spokesman(session: PlaybackSession, config: CmcdConfig) -> Spokesman:
     spokesman = Spokesman(session, config, session_id=str(uuid.uuid4()))
     session.log.provenance["cmcd"] = spokesman.provenance
     return spokesman
-
-
-def _refuse_coroutines(**called: object) -> None:
-    """What is called and not awaited would do nothing, without a word."""
-    for name, function in called.items():
-        if inspect.iscoroutinefunction(function):
-            raise TypeError(f"{name} is a coroutine function; expected one that is called as it is")
 
 
 def _refuse_foresight(algorithm: Algorithm) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from abr.defaults import MAX_BUFFER_S, RESPONSE_OVERHEAD_BYTES, RTT_S, SERVER_S
+from abr.errors import ConfigError
+from abr.settings import check_types
 
 Tracks = Literal["in-turn", "together", "paced", "apart", "led"]
 
@@ -130,6 +132,7 @@ class PlayerConfig:
     """GROUP-ID of the sound where the same pictures are listed with several; empty: the first."""
 
     def __post_init__(self) -> None:
+        check_types(self)
         positive = (
             "max_buffer_s",
             "buffer_limit_s",
@@ -169,22 +172,22 @@ class PlayerConfig:
         )
         for name in positive:
             if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; expected more than 0")
+                raise ConfigError(f"{name} is {getattr(self, name)}; expected more than 0")
         for name in not_negative:
             if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; expected 0 or more")
+                raise ConfigError(f"{name} is {getattr(self, name)}; expected 0 or more")
         for name in ("startup_buffer_s", "resume_buffer_s", "protected_buffer_s"):
             if getattr(self, name) > self.max_buffer_s:
-                raise ValueError(
+                raise ConfigError(
                     f"{name} is {getattr(self, name)}; expected at most max_buffer_s, "
                     f"{self.max_buffer_s}, or playback could never start"
                 )
         if not 0 <= self.jitter_ratio <= 1:
-            raise ValueError(f"jitter_ratio is {self.jitter_ratio}; expected 0 to 1")
+            raise ConfigError(f"jitter_ratio is {self.jitter_ratio}; expected 0 to 1")
         if self.begins_with not in ("lowest", "listed"):
-            raise ValueError(f"begins_with is {self.begins_with!r}; expected lowest or listed")
+            raise ConfigError(f"begins_with is {self.begins_with!r}; expected lowest or listed")
         if self.tracks not in TRACKS:
-            raise ValueError(f"tracks is {self.tracks!r}; expected one of {', '.join(TRACKS)}")
+            raise ConfigError(f"tracks is {self.tracks!r}; expected one of {', '.join(TRACKS)}")
 
     @property
     def has_own_buffers(self) -> bool:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
 from abr.errors import ConfigError
+from abr.settings import check_types
 from edge.operations.cmcd import Cmcd, Value, print_headers, print_query
 from player.playback.actions import Kind, Want
 from player.playback.facts import Contents, Facts
@@ -55,6 +56,7 @@ class CmcdConfig:
     """``cid``, up to 128 characters; empty: not said."""
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.carriage not in ("query", "headers"):
             raise ConfigError(f"carriage is {self.carriage!r}; expected 'query' or 'headers'")
         if self.version not in (1, 2):

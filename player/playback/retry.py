@@ -43,7 +43,10 @@ class Failure:
 
     def __str__(self) -> str:
         if self.kind == "status":
-            return f"status {self.status}" + (f" ({self.reason})" if self.reason else "")
+            why = self.reason or (
+                "no valid Authorization; -H gives one" if self.status == 401 else ""
+            )
+            return f"status {self.status}" + (f" ({why})" if why else "")
         return self.message or self.kind
 
 

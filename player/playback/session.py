@@ -24,6 +24,7 @@ from abr.errors import PlaybackError
 from abr.log import SessionLog
 from abr.media import Presentation
 from abr.trace import Trace
+from player.arguments import check
 from player.config import PlayerConfig
 from player.playback.actions import Action, Ended, WakeAt, Want
 from player.playback.facts import Facts
@@ -47,6 +48,7 @@ class PlaybackSession:
         provenance: What else to record on the log's first line (driver, trace, ...).
 
     Raises:
+        ArgumentError: an argument of the wrong type.
         AlgorithmError: from any input, when the algorithm breaks its contract.
         ValueError: from any input, when time goes back.
     """
@@ -60,6 +62,9 @@ class PlaybackSession:
         trace: Trace | None = None,
         provenance: Mapping[str, Any] | None = None,
     ) -> None:
+        check(
+            "PlaybackSession", presented=source, config=config, trace=trace, provenance=provenance
+        )
         self.config = config or PlayerConfig()
         if isinstance(source, Presentation):
             source = source.up_to(self.config.max_bitrate_bps, self.config.max_height)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -24,6 +24,7 @@ from abr.traceedit import rotate
 from abr.traceformats import Reading, find_set_doubts
 from abr.traceformats.names import distinguish
 from player.api import as_algorithm, told_of_player
+from player.arguments import check, check_each
 from player.batch.figures import VIEWED, figures_of, viewed_figures, viewing_of_session
 from player.batch.run.batch import Engine, run_batch
 from player.batch.simulators import load
@@ -119,12 +120,22 @@ def simulate_many(
         AlgorithmError: an algorithm is unknown, breaks its contract, or cannot be compiled
             where that is asked for.
         QoEError: a QoE is unknown, or needs what sessions lack.
-        InputError: nothing to play.
+        ArgumentError, ConfigError: an argument of the wrong type, or out of range.
+        InputError: nothing to play, or seeds that are none.
     """
+    check_each("simulate_many", sources=sources, traces=traces, qoe=qoe)
+    check(
+        "simulate_many",
+        config=config,
+        max_play_s=max_play_s,
+        threads=threads,
+        on_progress=on_progress,
+        algorithms=algorithms,
+    )
     config = config or PlayerConfig()
     if engine not in get_args(Engine):
         raise InputError(f"engine is {engine!r}; expected one of {', '.join(get_args(Engine))}")
-    if isinstance(seeds, int) or any(seed < 0 for seed in seeds):
+    if not _are_seeds(seeds):
         raise InputError(f"seeds are {seeds!r}; expected several whole numbers of 0 or more")
     presentations = [_presentation(each) for each in _several(sources)]
     networks = _networks(_several(traces), columns)
@@ -220,6 +231,13 @@ def _models(given: str | Model | Sequence[str | Model]) -> list[Model]:
     models = [named(each) if isinstance(each, str) else each for each in several]
     check_distinct(models)
     return [model for model in models if model.name not in dict(FIGURES)]
+
+
+def _are_seeds(given: object) -> bool:
+    """Whether they can be the seeds of NumPy's generators."""
+    if not isinstance(given, Iterable) or isinstance(given, str | bytes):
+        return False
+    return all(isinstance(each, int | np.integer) and each >= 0 for each in given)
 
 
 def _several(given: Any) -> Sequence[Any]:
