@@ -258,7 +258,7 @@ class Broadcast:
 
     def _update_place(self, listing: Listing, news: News) -> None:
         if news.kind == "moved":
-            listing.lose_place()
+            listing.leap()
         if news.kind == "moved" and listing is self._leader:
             # Its numbers still count, so another playlist may tell where it lies now.
             self._leader = next(iter(self._placed()), listing)
@@ -323,7 +323,7 @@ class Broadcast:
             end_together=end_together,
             count_together=listing.count == other.count,
         )
-        if placed is None or listing.would_repeat(placed.start_s, self.joined_s):
+        if placed is None or listing.cannot_be_at(placed.start_s, self.joined_s):
             return None
         return placed
 

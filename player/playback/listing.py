@@ -40,6 +40,9 @@ class Listing:
     passed: float = -math.inf
     """The highest media sequence number of what playback has left behind."""
 
+    not_before_s: float = -math.inf
+    """Where the version before ended, where nothing else tells its place."""
+
     @property
     def playlist(self) -> MediaPlaylist | None:
         """The newest version."""
@@ -64,7 +67,7 @@ class Listing:
 
     def put(self, start_s: float) -> None:
         """Its first segment begins at ``start_s``."""
-        playlist = self.playlist
+        playlist, self.not_before_s = self.playlist, -math.inf
         assert playlist is not None
         starts = accumulate((s.duration_s for s in playlist.segments), initial=start_s)
         numbers = (segment.sequence for segment in playlist.segments)
@@ -77,6 +80,7 @@ class Listing:
 
     def move(self, by_s: float) -> None:
         """It lies later than was known."""
+        self.not_before_s += by_s
         if self.starts_s:
             self.put(next(iter(self.starts_s.values())) + by_s)
 
@@ -89,7 +93,13 @@ class Listing:
 
     def lose_place(self) -> None:
         """Where it lies is not known any more."""
-        self.starts_s, self.timeline = {}, None
+        self.starts_s, self.timeline, self.not_before_s = {}, None, -math.inf
+
+    def leap(self) -> None:
+        """Segments came and went unseen: where it lies is not known, but behind what it listed."""
+        ended_s = -math.inf if self.timeline is None else self.timeline.end_s
+        self.lose_place()
+        self.not_before_s = ended_s
 
     def leave_behind(self, time_s: float) -> None:
         """What lies before ``time_s`` is not played any more, wherever it may be put later."""
@@ -101,9 +111,11 @@ class Listing:
             if start_s + segment.duration_s <= time_s + LOOKUP_TOLERANCE_S:
                 self.passed = max(self.passed, segment.sequence)
 
-    def would_repeat(self, start_s: float, joined_s: float) -> bool:
-        """Whether, put at ``start_s``, it would lie ahead with what was left behind."""
+    def cannot_be_at(self, start_s: float, joined_s: float) -> bool:
+        """Whether, put at ``start_s``, it would lie ahead with what was left behind, or before."""
         assert self.playlist is not None
+        if start_s < self.not_before_s - LOOKUP_TOLERANCE_S:
+            return True
         segments = self.playlist.segments
         behind_s = sum(each.duration_s for each in segments if each.sequence <= self.passed)
         return behind_s > 0 and start_s + behind_s > joined_s + LOOKUP_TOLERANCE_S

@@ -168,8 +168,10 @@ class Loader:
 
     @property
     def standing(self) -> str:
-        """How far playback has come, for people."""
-        return self._agenda.standing
+        """Why nothing is under way and nothing will be asked for, for people."""
+        if self._reloading.have_all_ended:
+            return f"{self._agenda.standing}, and all have ended"
+        return f"nothing is left to wait for: {self._agenda.standing}"
 
     # --- requests --------------------------------------------------------------
 

@@ -142,6 +142,15 @@ class Reloading:
         return True
 
     @property
+    def have_all_ended(self) -> bool:
+        """Whether no playlist of the pictures that is followed may bring more."""
+        broadcast, rungs = self._source.broadcast, range(self._source.rungs)
+        if broadcast is None:
+            return False
+        urls = (self._source.playlist_url("video", each) for each in rungs)
+        return all(broadcast.has_ended(url) for url in urls if broadcast.follows(url))
+
+    @property
     def _is_waiting(self) -> bool:
         return self._playback.state in ("startup", "stalled")
 

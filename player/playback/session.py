@@ -266,8 +266,7 @@ class PlaybackSession:
         is_viewers_turn = self._playback.state == "paused"
         if math.isinf(wake_at_s) and not self._loader.book.active and not is_viewers_turn:
             # No driver would ever call again: what is listed leads nowhere.
-            why = f"nothing is left to wait for: {self._loader.standing}"
-            self._end(f"error: {self._loader.doom or why}")
+            self._end(f"error: {self._loader.doom or self._loader.standing}")
         elif wake_at_s != self._wake_at_s:
             self._wake_at_s = wake_at_s
             self._loader.actions.append(WakeAt(wake_at_s))

@@ -158,9 +158,11 @@ class Timeline:
 
 def nearest_s(grid: Timeline, time_s: float) -> float:
     """The boundary of ``grid`` that nearly is ``time_s``, else that itself."""
-    near = [s.start_s for s in grid.segments[grid.first_from(time_s) :][:1]]
+    later = grid.first_from(time_s)
+    near = [s.start_s for s in grid.segments[max(later - 1, 0) : later + 1]]
     near += [grid.end_s] if grid.segments else []
-    return next((each for each in near if abs(each - time_s) <= SAME_BOUNDARY_S), time_s)
+    nearest = min(near, key=lambda each: abs(each - time_s), default=time_s)
+    return nearest if abs(nearest - time_s) <= SAME_BOUNDARY_S else time_s
 
 
 def snapped(timeline: Timeline, grid: Timeline) -> Timeline:

@@ -44,6 +44,8 @@ def test_every_session_ends_once_and_accounts_for_all_its_time(clock: Clock) -> 
         11002606,  # live playlists that nobody can decrypt
         6016167,  # nothing left but a playlist that was left out
         6000815,  # the same, and it was never loaded
+        13001561,  # all have ended, and the one that lists more was not to be had
+        13002470,  # media that came unseen, put before what was played
         7001115,  # a playlist of pictures that came as the sound of others
         7000812,  # playback joins again in a rung that stands still, beside one that has ended
     ],
@@ -51,6 +53,19 @@ def test_every_session_ends_once_and_accounts_for_all_its_time(clock: Clock) -> 
 def test_what_is_shown_was_fetched_and_is_shown_once(seed: int) -> None:
     script = random_script(seed)
     assert problems(script, play(script, clock_of(seed))) == []
+
+
+@pytest.mark.parametrize("seed", [2001961])
+def test_no_segment_is_shown_before_it_is_here(seed: int) -> None:
+    """Not even its first millisecond, where boundaries of rungs differ by so much."""
+    log = play(random_script(seed), clock_of(seed))
+    segments = {r["id"]: r["segment"] for r in log.of("fetch") if r["kind"] == "segment"}
+    here_s: dict[int, float] = {}
+    for record in log.of("finished"):
+        if record["id"] in segments:
+            here_s.setdefault(segments[record["id"]], record["t"])
+    for record in log.of("play"):
+        assert record["t"] >= here_s.get(record["segment"], 0.0)
 
 
 def test_media_that_did_not_come_are_found() -> None:

@@ -300,3 +300,15 @@ def test_a_first_version_that_cannot_be_used_is_not_followed() -> None:
     with pytest.raises(PlaybackError, match="FairPlay"):
         take(broadcast, locked, now_s=1.0, url=OTHER)
     assert not broadcast.follows(OTHER)
+
+
+def test_what_came_unseen_lies_behind_what_was_listed_before_it() -> None:
+    """Both have ended; the other, which ended long ago, tells nothing of where."""
+    broadcast = Broadcast()
+    take(broadcast, window(10, 1), now_s=0.0)
+    take(broadcast, window(10, 3, name="w", endlist=True), now_s=0.0, url=OTHER)
+    for number in range(11, 20):
+        take(broadcast, window(number, 1), now_s=4.0 * number)
+    take(broadcast, window(25, 1, endlist=True), now_s=90.0)
+    assert broadcast.join_again(40.0, ahead_s=0.0)
+    assert starts_s(broadcast, VIDEO) == {"s25.m4s": 40.0}

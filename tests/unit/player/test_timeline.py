@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from abr.errors import PlaybackError
-from player.playback.timeline import Timeline, timeline_of
+from player.playback.timeline import Timeline, nearest_s, timeline_of
 from tests.fakes.playlists import PLAYLIST_URL as URL
 from tests.fakes.playlists import media
 from transcode.playlist import MediaPlaylist
@@ -108,3 +108,14 @@ def test_a_playlist_that_lists_nothing_has_nothing_at_any_time() -> None:
     assert nothing.index_at(0.0) is None
     assert nothing.aligned_to(lasting(4.0)) is nothing
     assert lasting(4.0).aligned_to(nothing).segments == lasting(4.0).segments
+
+
+@pytest.mark.parametrize(
+    ("time_s", "found_s"),
+    [(4.001, 4.0), (3.999, 4.0), (8.04, 8.0), (7.97, 8.0), (0.02, 0.0), (2.0, 2.0), (9.0, 9.0)],
+)
+def test_a_boundary_that_nearly_is_one_of_the_grid_is_it_on_either_side(
+    time_s: float, found_s: float
+) -> None:
+    """Or the first millisecond of the next segment would count as it."""
+    assert nearest_s(lasting(4.0, 4.0), time_s) == found_s
