@@ -34,11 +34,12 @@ from abr.generators import generate
 from abr.media import FloatArray
 from abr.neural import build_layers
 from abr.policytext import Policy
+from abr.qoe import linear
 from abr.trace import Trace
 from bench.experiments.presentations import builtin
 from player.batch.abrkit.simulator import ABRKIT
 from player.batch.run.batch import Engine, run_batch
-from player.batch.run.environment import UNLIMITED, AbrVectorEnv, Reward
+from player.batch.run.environment import UNLIMITED, AbrVectorEnv
 from player.batch.run.environment.stable import StableVecEnv
 
 CLASSES = ("3g-commute", "fcc-home")
@@ -82,7 +83,7 @@ def train(traces: Sequence[Trace], *, limit_s: float, steps: int, seed: int) -> 
         traces,
         copies=64,
         order="shuffled",
-        reward=Reward(stall_weight=STALL_WEIGHT),
+        reward=linear(),
         autoreset_mode=AutoresetMode.SAME_STEP,
     )
     # Returns of this score have long tails; the library's wrapper scales rewards by them.

@@ -8,9 +8,10 @@ some seconds, to show that it works, and learns next to nothing.
     python examples/train_policy.py --full --out mine.json
     abr simulate packages/presentation --trace train.csv --algorithm policy:mine.json
 
-Traces are drawn from every shipped class (``abr.generators``): seeds 0 to 63 for
-training; held-out figures use others, see tests/perf/policy_holdout.py. What is learned is
-the parameters of a planner (``abr.algorithms.policy.WEIGHTS``), not a neural network.
+Traces are drawn from ``CLASSES`` of the bundled ones (``abr.generators``), seeds 0 to 63;
+held-out figures use other seeds and classes too, see tests/perf/policy_holdout.py. Ladders are
+drawn around what a class can carry, with segments and buffers of all sizes. What is learned
+is the parameters of a planner (``abr.algorithms.policy.WEIGHTS``), not a neural network.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ import numpy as np
 
 from abr import registry
 from abr.algorithms.policy import WEIGHTS, build_rule
-from abr.decision import Algorithm
+from abr.decision import Algorithm, Rule
 from abr.files import models as modelfiles
 from abr.files.policies import read_policy_file, write_policy_file
 from abr.generators import generate
@@ -36,106 +37,107 @@ from abr.trace import Trace
 from bench.experiments.presentations import Shape, draw
 from player.batch.abrkit.simulator import ABRKIT
 from player.batch.abrkit.timeline import Options
-from player.batch.run.batch import Engine, run_batch
+from player.batch.run.batch import Batch, Engine, run_batch
 
-BASELINES = ("robust-mpc", "bola-e", "dynamic")
-STALL_WEIGHT = 4.3
-SHAPES: Mapping[str, Shape] = {
-    "vbr-6": Shape(
-        bitrates_bps=(3e5, 7.5e5, 1.2e6, 1.85e6, 2.85e6, 4.5e6), segments=60, segment_s=4.0
-    ),
-    "vbr-10": Shape(
-        bitrates_bps=(2.3e5, 3.3e5, 4.8e5, 6.9e5, 9.9e5, 1.43e6, 2.06e6, 2.96e6, 4.26e6, 6e6),
-        segments=80,
-        segment_s=3.0,
-    ),
-    "hd-5": Shape(bitrates_bps=(4e5, 1e6, 2e6, 4e6, 8e6), segments=100, segment_s=2.0),
-    "hd-8": Shape(
-        bitrates_bps=(2.5e5, 5e5, 8e5, 1.4e6, 2.4e6, 4e6, 6.5e6, 1e7), segments=40, segment_s=6.0
-    ),
-    "uhd-7": Shape(
-        bitrates_bps=(1e6, 2.5e6, 5e6, 8e6, 1.4e7, 2.2e7, 3.5e7), segments=60, segment_s=4.0
-    ),
-}
-"""Four minutes each; sizes are drawn."""
-OPTIONS = Options(first_byte_limit_s=math.inf, idle_limit_s=math.inf, total_limit_s=math.inf)
+UNLIMITED = Options(first_byte_limit_s=math.inf, idle_limit_s=math.inf, total_limit_s=math.inf)
 """The default player, without time limits on requests."""
+RIVALS = ("robust-mpc", "bola-e", "dynamic")
+CLASSES = (
+    "3g-commute",
+    "5g-mmwave-driving",
+    "fcc-home",
+    "lte-driving",
+    "puffer-home",
+    "wifi-weak-50mbps",
+)
+"""Classes of traces to train on, out of ten; the others are held out."""
+TOP_OF_CAPACITY = (0.35, 1.4)
+"""Range of a ladder's top rate, in multiples of the median capacity of a class."""
+RUNGS, SPAN = (3, 10), (4.0, 25.0)
+"""Ranges of the number of rungs, and of the top rate in multiples of the lowest."""
+SEGMENTS_S, BUFFERS_S = (1.0, 2.0, 4.0, 4.0, 6.0, 10.0), (4.0, 10.0, 20.0, 30.0, 30.0, 60.0)
+MEDIA_S = 240.0
 
 
-def make_presentations(seed: int) -> list[Presentation]:
-    """One presentation of each shape."""
-    return [
-        draw(shape, np.random.default_rng([seed, k]), title=name)
-        for k, (name, shape) in enumerate(SHAPES.items())
-    ]
+def score(batch: Batch, presentation: Presentation) -> tuple[FloatArray, FloatArray]:
+    """``qoe_lin`` in percent of the top rate, and percent of the media time stalled, shape (n,).
 
-
-def make_traces(
-    names: Sequence[str], seeds: Sequence[int], duration_s: float = 400.0
-) -> list[Trace]:
-    """One trace per class and seed, class by class."""
-    models = [modelfiles.model(name) for name in names]
-    return [generate(model, seed=s, duration_s=duration_s) for model in models for s in seeds]
-
-
-def scores(
-    algorithm: Algorithm, presentation: Presentation, over: Sequence[Trace], engine: Engine = "auto"
-) -> FloatArray:
-    """``qoe_lin`` per session: mean Mbit/s - 4.3 stalled s - |change| per segment, shape (n,)."""
-    batch = run_batch(ABRKIT, presentation, over, algorithm, options=OPTIONS, engine=engine)
-    mbps = presentation.bitrates_bps[batch.rungs.astype(np.int64)] / 1e6
-    changes = np.abs(np.diff(mbps, axis=1)).sum(axis=1)
-    total = mbps.sum(axis=1) - STALL_WEIGHT * batch.total("stall_s") - changes
-    return np.asarray(total / presentation.segments)
+    A second of stall costs as much as the top rung has Mbit/s.
+    """
+    rates = presentation.bitrates_bps[batch.rungs.astype(np.int64)] / presentation.bitrates_bps[-1]
+    changes = np.abs(np.diff(rates, axis=1)).sum(axis=1)
+    stall_s = batch.total("stall_s")
+    gained = (rates.sum(axis=1) - stall_s - changes) / presentation.segments
+    return 100 * gained, 100 * stall_s / presentation.duration_s
 
 
 @dataclass(frozen=True)
-class TrainingSet:
-    """Sessions to train on, and how the baselines scored in them."""
+class Situation:
+    """A presentation and a player, over networks of one class, and how the rivals fared."""
 
-    presentations: list[Presentation]
+    presentation: Presentation
+    options: Options
     traces: list[Trace]
-    """Class by class, the same number of each."""
-    classes: int
-    baselines: FloatArray
-    """Scores, shape (baselines, presentations, traces)."""
     engine: Engine
+    rivals: list[tuple[FloatArray, FloatArray]]
+    """Scores and stalls of each rival, as of ``score``."""
 
-    def sample(
-        self, rng: np.random.Generator, presentation_count: int, each: int
-    ) -> list[tuple[int, Any]]:
-        """A few presentations, each with a few traces of every class, shape (classes, each)."""
-        per_class = len(self.traces) // self.classes
-        chosen = rng.permutation(len(self.presentations))[:presentation_count]
-        starts = per_class * np.arange(self.classes)[:, None]
-        return [(int(f), starts + rng.permutation(per_class)[:each]) for f in chosen]
+    def play(self, algorithm: Algorithm, which: Any) -> tuple[FloatArray, FloatArray]:
+        """Scores and stalls over some of the traces."""
+        traces = [self.traces[k] for k in which]
+        batch = run_batch(
+            ABRKIT, self.presentation, traces, algorithm, options=self.options, engine=self.engine
+        )
+        return score(batch, self.presentation)
 
-    def gain(self, weights: Mapping[str, float], sample: list[tuple[int, Any]]) -> float:
-        """How far a policy leads the baselines, in percent of the ladder's top rate.
+    def gain(self, rule: Rule, which: Any) -> float:
+        """How far a policy leads the rivals.
 
-        Leading every baseline in every class counts more than a large lead in one.
+        Leading every rival, and stalling no more than ``robust-mpc``, counts more than a
+        large lead over one.
         """
-        rule, ahead = build_rule(weights), []
-        for f, which in sample:
-            presentation = self.presentations[f]
-            mine = scores(rule, presentation, [self.traces[k] for k in which.ravel()], self.engine)
-            theirs = self.baselines[:, f, which.ravel()]
-            gains = (mine - theirs).reshape(len(theirs), *which.shape).mean(axis=2)
-            ahead.append(100e6 * gains / presentation.bitrates_bps[-1])
-        percent = np.mean(ahead, axis=0)
-        return float(0.3 * percent.mean() + np.tanh(percent / 0.5).mean())
+        mine, stalled = self.play(rule, which)
+        leads = [(mine - theirs[which]).mean() for theirs, _ in self.rivals]
+        excess = (stalled - self.rivals[0][1][which]).mean()
+        stalls = np.tanh(excess / 0.2) + 0.5 * max(excess, 0.0)
+        return float(0.1 * np.mean(leads) + np.tanh(leads).mean() - stalls)
 
 
-def training_set(
-    names: Sequence[str], seeds: int, presentation_count: int = len(SHAPES), engine: Engine = "auto"
-) -> TrainingSet:
-    """The presentations and traces, with each baseline played once over all of them."""
-    shown, over = make_presentations(1)[:presentation_count], make_traces(names, range(seeds))
-    baselines = [
-        [scores(registry.load(name), presentation, over, engine) for presentation in shown]
-        for name in BASELINES
-    ]
-    return TrainingSet(shown, over, len(names), np.array(baselines), engine)
+def draw_situation(
+    name: str, seed: int, traces: list[Trace], rng: np.random.Generator, engine: Engine
+) -> Situation:
+    """Draw a ladder around the capacity of a class, a segment duration and a buffer."""
+    means = [each.bits_by(MEDIA_S) / MEDIA_S for each in traces]
+    top_bps = float(np.median(means)) * np.exp(rng.uniform(*np.log(TOP_OF_CAPACITY)))
+    rungs, segment_s = int(rng.integers(RUNGS[0], RUNGS[1] + 1)), float(rng.choice(SEGMENTS_S))
+    span = float(np.exp(rng.uniform(*np.log(SPAN))))
+    steps = np.cumsum(np.r_[0.0, rng.uniform(0.5, 1.5, rungs - 1)])
+    ladder_bps = np.round(top_bps * span ** (steps / steps[-1] - 1))
+    shape = Shape(
+        bitrates_bps=tuple(ladder_bps), segments=round(MEDIA_S / segment_s), segment_s=segment_s
+    )
+    presentation = draw(shape, rng, title=f"{name}-{seed}")
+    buffer_s = max(float(rng.choice(BUFFERS_S)), 2 * segment_s)
+    options = UNLIMITED._replace(max_buffer_s=buffer_s)
+    begun = Situation(presentation, options, traces, engine, [])
+    every = range(len(traces))
+    fitting = {"robust-mpc": {"stall_weight": float(ladder_bps[-1] / 1e6)}}
+    found = [begun.play(registry.load(each, **fitting.get(each, {})), every) for each in RIVALS]
+    return replace(begun, rivals=found)
+
+
+def draw_situations(
+    names: Sequence[str], seeds: int, each: int, engine: Engine = "auto"
+) -> list[Situation]:
+    """Several situations of each class, on traces of the first seeds."""
+    found = []
+    for k, name in enumerate(names):
+        model = modelfiles.model(name)
+        traces = [generate(model, seed=seed, duration_s=1.6 * MEDIA_S) for seed in range(seeds)]
+        for j in range(each):
+            rng = np.random.default_rng([1, k, j])
+            found.append(draw_situation(name, j, traces, rng, engine))
+    return found
 
 
 def weights_at(point: FloatArray) -> dict[str, float]:
@@ -153,25 +155,29 @@ def point_of(weights: Mapping[str, float]) -> FloatArray:
 
 
 def train(
-    data: TrainingSet,
+    situations: Sequence[Situation],
     begin: Mapping[str, float],
     *,
     generations: int,
     seed: int,
-    each: int = 8,
-    presentation_count: int = 3,
+    at_once: int = 24,
+    traces: int = 12,
+    step: float = 0.3,
     keep: Path | None = None,
 ) -> dict[str, float]:
-    """Run CMA-ES; each generation draws new traces, the same for all of its policies."""
+    """Run CMA-ES; each generation draws situations and traces, the same for all its policies."""
     import cma
 
     options = {"seed": seed + 1, "verbose": -9, "maxiter": generations, "CMA_stds": _spreads()}
-    search = cma.CMAEvolutionStrategy(point_of(begin), 0.3, options)
+    search = cma.CMAEvolutionStrategy(point_of(begin), step, options)
     rng = np.random.default_rng(seed)
     for generation in range(generations):
-        sample = data.sample(rng, presentation_count, each)
-        points = search.ask()
-        gains = [data.gain(weights_at(point), sample) for point in points]
+        chosen = [situations[k] for k in rng.permutation(len(situations))[:at_once]]
+        sample = [(each, rng.permutation(len(each.traces))[:traces]) for each in chosen]
+        points, gains = search.ask(), []
+        for point in points:
+            rule = build_rule(weights_at(point))
+            gains.append(float(np.mean([each.gain(rule, which) for each, which in sample])))
         search.tell(points, [-gain for gain in gains])
         middle = weights_at(search.mean)
         print(
@@ -204,21 +210,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.begin:
         begin = dict(read_policy_file(given.begin).weights)
     if given.full:
-        data = training_set(modelfiles.names(), seeds=64)
-        generations, each, presentation_count = given.generations or 200, 8, 3
+        situations = draw_situations(CLASSES, seeds=64, each=16)
+        generations, at_once, traces = given.generations or 200, 24, 12
     else:
         # So few sessions that compiling would take longer than playing them.
-        data = training_set(
-            ("3g-commute", "lte-driving"), seeds=2, presentation_count=1, engine="plain"
-        )
-        generations, each, presentation_count = given.generations or 2, 1, 1
+        situations = draw_situations(CLASSES[:1], seeds=2, each=1, engine="plain")
+        generations, at_once, traces = given.generations or 2, 1, 2
     weights = train(
-        data,
+        situations,
         begin,
         generations=generations,
         seed=given.seed,
-        each=each,
-        presentation_count=presentation_count,
+        at_once=at_once,
+        traces=traces,
+        step=0.15 if given.begin else 0.3,
         keep=given.out,
     )
     print(f"{given.out}: {len(weights)} weights")

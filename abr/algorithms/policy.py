@@ -9,9 +9,15 @@ scenario it is in. The buffer left at the end of the look-ahead has a price. The
 the highest mean utility is chosen; ties go to the lower rung. A download is abandoned if, at
 its current rate, a lower rung would save more stall than it costs.
 
+Rates and costs are in units of the top rung's rate, so the same numbers serve a ladder up to
+4 Mbit/s and one up to 160. So is the cost of a stall: unless a parameter says otherwise, a
+second costs as much as a segment at the top rung is worth, as in the literature (4.3 for the
+ladder of Pensieve up to 4.3 Mbit/s, 160 for ladders of 5G up to 160 Mbit/s). Plans weigh stalls
+more where segments are short or the buffer is small.
+
 The numbers of ``WEIGHTS`` (half-lives, weights of the means, spreads, prices) are learned by
-CMA-ES over simulated sessions on generated traces of every bundled class, for the linear
-score of Pensieve; see ``examples/train_policy.py``. They are the package data
+CMA-ES over simulated sessions on generated traces of six of the bundled classes, for the
+linear score with that stall weight; see ``examples/train_policy.py``. They are the package data
 ``abr/policies/abrkit-policy.json``. The policy does not know the class of a trace.
 
 Source: original. The score and the idea of planning a few segments ahead are those of Yin,
@@ -67,13 +73,15 @@ WEIGHTS = (
     Weight("later_to_slow", 0.2, False, "pull of the slow mean on later segments"),
     Weight("later_spread", 0.8, True, "spread of later segments, relative to the first"),
     Weight("stall", 1.2, True, "weight of a planned stall, relative to a real one"),
+    Weight("stall_short", 0.0, False, "power of 4 s / segment duration that multiplies it"),
+    Weight("stall_little", 0.0, False, "power of 30 s / maximum buffer, if above 1, likewise"),
     Weight("change", 1.0, True, "weight of the first change, relative to a real one"),
     Weight("later_change", 0.6, True, "weight of the second change"),
     Weight("price_rate", 0.5, True, "price of a full buffer, in multiples of the rate"),
-    Weight("price", 0.5, True, "price of a full buffer, in Mbit/s"),
+    Weight("price_top", 0.1, True, "price of a full buffer, in multiples of the top rate"),
     Weight("price_s", 6.0, True, "buffer level worth 1 - 1/e of the price of a full one"),
     Weight("reserve_s", 0.1, True, "part of the buffer that plans may not use"),
-    Weight("abandon", 1.0, True, "minimum gain of abandoning, in Mbit/s"),
+    Weight("abandon_gain", 0.2, True, "minimum gain of abandoning, in multiples of the top rate"),
     Weight("abandon_prior_s", 0.5, True, "weight of the forecast, in seconds of download"),
 )
 """The learned numbers, in the order of ``State.weights``."""
@@ -92,28 +100,31 @@ WEIGHTS = (
     _LATER_TO_SLOW,
     _LATER_SPREAD,
     _STALL,
+    _STALL_SHORT,
+    _STALL_LITTLE,
     _CHANGE,
     _LATER_CHANGE,
     _PRICE_RATE,
-    _PRICE,
+    _PRICE_TOP,
     _PRICE_S,
     _RESERVE_S,
     _ABANDON_GAIN,
     _ABANDON_PRIOR_S,
-) = range(22)
+) = range(24)
 
 _FAST, _SLOW, _FORECAST, _ERRORS, _LATENCY, _COUNT, _END = range(7)
 _SCENARIOS = 5
-_MAX_AHEAD = 10
+_MAX_AHEAD = 20
 _MIN_S = 1e-4
 _LATENCY_SHARE = 0.3
+_USUAL_SEGMENT_S, _USUAL_BUFFER_S = 4.0, 30.0
 
 
 class Params(NamedTuple):
     """Parameters of ``abrkit-policy``; the learned numbers are package data."""
 
-    stall_weight: float = 4.3
-    """Cost of a second of stall, in Mbit/s."""
+    stall_weight: float = 0.0
+    """Cost of a second of stall, in Mbit/s; 0: as many as the top rung has."""
     switch_weight: float = 1.0
     """Cost of a change of rate, in Mbit/s per Mbit/s."""
     ahead_s: float = 20.0
@@ -134,8 +145,10 @@ class State(NamedTuple):
     samples, end of the last download, shape (7,)."""
     deviates: FloatArray
     """Deviation of each scenario from the forecast, in standard deviations, shape (S,)."""
-    mbps: FloatArray
-    """Nominal rates, shape (R,)."""
+    rates: FloatArray
+    """Nominal rates, in multiples of the top one, shape (R,)."""
+    stall_weights: FloatArray
+    """Cost of a second of stall, planned and real, in multiples of the top rate, shape (2,)."""
     first_s: FloatArray
     """Download time of the first segment, by scenario and rung, shape (S, R)."""
     later_s: FloatArray
@@ -146,13 +159,17 @@ def start_with(
     weights: FloatArray, params: Params, ladder_bps: FloatArray, durations_s: FloatArray
 ) -> State:
     """Create the state of one playback."""
-    rungs = len(ladder_bps)
+    rungs, top_bps = len(ladder_bps), float(ladder_bps[-1])
+    stall_weight = 1e6 * params.stall_weight / top_bps if params.stall_weight > 0 else 1.0
+    shorter = math.log(_USUAL_SEGMENT_S / float(np.median(durations_s)))
+    planned = stall_weight * weights[_STALL] * math.exp(weights[_STALL_SHORT] * shorter)
     return State(
         weights=np.array(weights, dtype=np.float64),
         memory=np.zeros(7),
         # Means of the five quintiles of the standard normal distribution.
         deviates=np.array([-1.4, -0.532, 0.0, 0.532, 1.4]),
-        mbps=np.array(ladder_bps, dtype=np.float64) / 1e6,
+        rates=np.array(ladder_bps, dtype=np.float64) / top_bps,
+        stall_weights=np.array([planned, stall_weight]),
         first_s=np.zeros((_SCENARIOS, rungs)),
         later_s=np.zeros((_SCENARIOS * _MAX_AHEAD, rungs)),
     )
@@ -164,15 +181,23 @@ def choose(params: Params, state: State, seen: Observation) -> Decision:
         return Decision(0, 0.0, _NO_SAMPLE)
     ahead = _count_ahead(params, seen)
     _fill_scenarios(state, seen, ahead)
-    rungs = len(state.mbps)
+    stall_weight = _planned_stall_weight(state, seen)
+    rungs = len(state.rates)
     answer, best = 0, -math.inf
     for rung in range(rungs):
         utility = 0.0
         for scenario in range(_SCENARIOS):
-            utility += _scenario_utility(params, state, seen, ahead, scenario, rung)
+            utility += _scenario_utility(params, state, seen, ahead, stall_weight, scenario, rung)
         if utility > best + 1e-9:
             best, answer = utility, rung
     return Decision(answer, 0.0, _PLANNED)
+
+
+def _planned_stall_weight(state: State, seen: Observation) -> float:
+    """Cost of a second of stall in plans, in multiples of the top rate."""
+    full_s = max(seen.max_buffer_s, seen.durations_s[seen.segment])
+    lacks = math.log(_USUAL_BUFFER_S / min(full_s, _USUAL_BUFFER_S))
+    return float(state.stall_weights[0] * math.exp(state.weights[_STALL_LITTLE] * lacks))
 
 
 def _count_ahead(params: Params, seen: Observation) -> int:
@@ -194,7 +219,7 @@ def _fill_scenarios(state: State, seen: Observation, ahead: int) -> None:
             deviate *= weights[_SKEW]
         s_per_byte = 8e-6 / math.exp(forecast + deviate * spread)
         later_s_per_byte = 8e-6 / math.exp(later + deviate * spread * weights[_LATER_SPREAD])
-        for rung in range(len(state.mbps)):
+        for rung in range(len(state.rates)):
             size_bytes = seen.sizes_bytes[rung, seen.segment]
             state.first_s[scenario, rung] = memory[_LATENCY] + size_bytes * s_per_byte
             for d in range(1, ahead):
@@ -204,27 +229,32 @@ def _fill_scenarios(state: State, seen: Observation, ahead: int) -> None:
 
 
 def _scenario_utility(
-    params: Params, state: State, seen: Observation, ahead: int, scenario: int, rung: int
+    params: Params,
+    state: State,
+    seen: Observation,
+    ahead: int,
+    stall_weight: float,
+    scenario: int,
+    rung: int,
 ) -> float:
     """Utility of ``rung`` now and the best constant rung after it, in one scenario."""
-    weights, mbps = state.weights, state.mbps
-    stall_weight = params.stall_weight * weights[_STALL]
+    weights, rates = state.weights, state.rates
     full_s = max(seen.max_buffer_s, seen.durations_s[seen.segment])
     buffer_s = max(seen.buffer_s - weights[_RESERVE_S], 0.0)
     stalled_s = max(state.first_s[scenario, rung] - buffer_s, 0.0)
     buffer_s = max(buffer_s - state.first_s[scenario, rung], 0.0)
     buffer_s = min(buffer_s + seen.durations_s[seen.segment], full_s)
     before = max(seen.last_rung, 0)
-    change = params.switch_weight * weights[_CHANGE] * abs(mbps[rung] - mbps[before])
-    utility = mbps[rung] - stall_weight * stalled_s - change
+    change = params.switch_weight * weights[_CHANGE] * abs(rates[rung] - rates[before])
+    utility = rates[rung] - stall_weight * stalled_s - change
     left = len(seen.durations_s) - seen.segment - ahead
     if ahead == 1:
         return float(utility)
     best = -math.inf
     later_change = params.switch_weight * weights[_LATER_CHANGE]
     is_priced = left > 0
-    for after in range(len(mbps)):
-        adds = (ahead - 1) * mbps[after] - later_change * abs(mbps[after] - mbps[rung])
+    for after in range(len(rates)):
+        adds = (ahead - 1) * rates[after] - later_change * abs(rates[after] - rates[rung])
         level_s, lacks_s = buffer_s, 0.0
         for d in range(1, ahead):
             elapsed_s = state.later_s[scenario * _MAX_AHEAD + d, after]
@@ -236,7 +266,7 @@ def _scenario_utility(
             level_s = min(level_s + seen.durations_s[seen.segment + d], full_s)
         adds -= stall_weight * lacks_s
         if is_priced:
-            price = weights[_PRICE_RATE] * mbps[after] + weights[_PRICE]
+            price = weights[_PRICE_RATE] * rates[after] + weights[_PRICE_TOP]
             share = min(left * seen.durations_s[seen.segment] / params.ahead_s, 1.0)
             adds += share * price * (1 - math.exp(-level_s / weights[_PRICE_S]))
         best = max(best, adds)
@@ -248,7 +278,7 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
     stay = Decision(progress.rung, 0.0, _PLANNED)
     if not params.may_abandon or state.memory[_COUNT] == 0:
         return stay
-    weights, mbps = state.weights, state.mbps
+    weights, rates = state.weights, state.rates
     prior_s = weights[_ABANDON_PRIOR_S]
     prior_bytes = prior_s * math.exp(state.memory[_FORECAST]) * 1e6 / 8
     is_coming = progress.first_byte_s <= progress.now_s
@@ -260,14 +290,14 @@ def reconsider(params: Params, state: State, seen: Observation, progress: Progre
     if stalled_s <= 0:
         return stay
     before = max(seen.last_rung, 0)
-    now = mbps[progress.rung] - params.switch_weight * abs(mbps[progress.rung] - mbps[before])
+    now = rates[progress.rung] - params.switch_weight * abs(rates[progress.rung] - rates[before])
     answer, best = progress.rung, weights[_ABANDON_GAIN]
     for rung in range(progress.rung):
         size_bytes = seen.sizes_bytes[rung, progress.segment]
         needs_s = 2 * state.memory[_LATENCY] + size_bytes * s_per_byte
-        then = mbps[rung] - params.switch_weight * abs(mbps[rung] - mbps[before])
+        then = rates[rung] - params.switch_weight * abs(rates[rung] - rates[before])
         saved_s = stalled_s - max(needs_s - progress.buffer_s, 0.0)
-        gain = params.stall_weight * saved_s - (now - then)
+        gain = state.stall_weights[1] * saved_s - (now - then)
         if gain > best:
             answer, best = rung, gain
     return Decision(answer, 0.0, _ABANDON) if answer < progress.rung else stay
@@ -335,7 +365,8 @@ def order_weights(weights: Mapping[str, float]) -> FloatArray:
     if wrong:
         raise AlgorithmError(
             f"weights of a planner: {', '.join(wrong)} missing or unknown; "
-            f"expected {', '.join(known)}"
+            f"expected {', '.join(known)}; numbers of another version must be learned anew, "
+            "as by examples/train_policy.py"
         )
     for each in WEIGHTS:
         value = weights[each.name]

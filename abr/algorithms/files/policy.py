@@ -14,7 +14,7 @@ from abr.files.policies import read_policy_file
 def make(
     weights: str,
     *,
-    stall_weight: float = 4.3,
+    stall_weight: float = 0.0,
     switch_weight: float = 1.0,
     ahead_s: float = 20.0,
     may_abandon: bool = True,

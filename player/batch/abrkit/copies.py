@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from abr.compilable import uncounted
 from abr.media import FloatArray, Presentation
 from abr.neural import PAST, clip, encode_size, encode_throughput, fill_current
+from abr.qoe import Bound
 from player.batch.abrkit.stepping import NOW, PLACES, PLAYLISTS, SEGMENT, STATE, at_of, reset, step
 from player.batch.abrkit.timeline import Options
 from player.batch.many import Links, link_at
@@ -41,6 +42,10 @@ episodes begun so far, and 1 when it is over, 2 when cut short."""
 STALL, BUFFER, TIME, RETURN = range(4)
 """Places in a row of ``Copies.news``: seconds stalled in the step, buffer now, time now,
 and what the episode has come to so far."""
+
+
+STALLED, RISE, FALL, STARTUP, WORTH = range(5)
+"""Places in a row of ``Rewards.weights``, those of ``abr.qoe.Weights``."""
 
 
 class PresentationTables(NamedTuple):
@@ -90,15 +95,13 @@ class Course(NamedTuple):
     """Numbers of episodes, gone through over and over, shape (O,)."""
 
 
-class Reward(NamedTuple):
-    """What a segment is gained, in Mbit/s."""
+class Rewards(NamedTuple):
+    """What a segment of F presentations is gained: its utility, less what it costs."""
 
-    stall_weight: float = 4.3
-    """Lost per second stalled."""
-    switch_weight: float = 1.0
-    """Lost per Mbit/s of change from the segment before."""
-    startup_weight: float = 0.0
-    """Lost per second until the first picture."""
+    utility: FloatArray
+    """Of every rung and segment, shape (F, R, N)."""
+    weights: FloatArray
+    """Of each presentation, shape (F, 5)."""
 
 
 class Copies(NamedTuple):
@@ -182,6 +185,15 @@ def presentation_tables_of(presentations: list[Presentation]) -> PresentationTab
     )
 
 
+def rewards_of(bounds: list[Bound]) -> Rewards:
+    """The tables of a QoE for each presentation."""
+    rungs = bounds[0].utility.shape[0]
+    utility = np.zeros((len(bounds), rungs, max(each.utility.shape[1] for each in bounds)))
+    for f, each in enumerate(bounds):
+        utility[f, :, : each.utility.shape[1]] = each.utility
+    return Rewards(utility, np.array([tuple(each.weights) for each in bounds]))
+
+
 ALIKE = {
     "audio of its own": "audio_bytes",
     "audio that ends off the video": "audio_ends_s",
@@ -209,7 +221,7 @@ def step_many(
     links: Links,
     course: Course,
     options: Options,
-    reward: Reward,
+    rewards: Rewards,
     copies: Copies,
     rungs: NDArray[np.int64],
     waits_s: FloatArray,
@@ -222,14 +234,14 @@ def step_many(
         bare_links(links),
         bare_course(course),
     )
-    copies, shown = bare_copies(copies), bare_shown(shown)
+    copies, shown, rewards = bare_copies(copies), bare_shown(shown), bare_rewards(rewards)
     for i in range(len(rungs)):
         step_one(
             presentations,
             links,
             course,
             options,
-            reward,
+            rewards,
             copies,
             rungs[i],
             waits_s[i],
@@ -293,6 +305,11 @@ def bare_course(course: Course) -> Course:
     return Course(uncounted(course.presentation), uncounted(course.trace), uncounted(course.order))
 
 
+def bare_rewards(rewards: Rewards) -> Rewards:
+    """The same arrays, uncounted."""
+    return Rewards(uncounted(rewards.utility), uncounted(rewards.weights))
+
+
 def bare_copies(copies: Copies) -> Copies:
     """The same arrays, uncounted."""
     return Copies(
@@ -324,7 +341,7 @@ def step_one(
     links: Links,
     course: Course,
     options: Options,
-    reward: Reward,
+    rewards: Rewards,
     copies: Copies,
     rung: int,
     wait_s: float,
@@ -341,7 +358,7 @@ def step_one(
             begin_next(course, options, copies, i)
             show(presentations, course, copies, i, shown.vectors[i])
         return
-    gained = fetch(presentations, links, course, options, reward, copies, i, rung, wait_s)
+    gained = fetch(presentations, links, course, options, rewards, copies, i, rung, wait_s)
     shown.rewards[i] = gained
     copies.news[i, RETURN] += gained
     if copies.numbers[i, IS_OVER] > 0:
@@ -397,7 +414,7 @@ def fetch(
     links: Links,
     course: Course,
     options: Options,
-    reward: Reward,
+    rewards: Rewards,
     copies: Copies,
     i: int,
     rung: int,
@@ -407,22 +424,22 @@ def fetch(
     row, totals, place = copies.numbers[i], copies.totals[i], copies.places[i]
     episode = int(row[EPISODE])
     presentation = presentation_at(presentations, course.presentation[episode])
+    segment, f = int(place[SEGMENT]), course.presentation[episode]
+    utility, weights = rewards.utility[f], rewards.weights[f]
     was_startup, room = math.isnan(totals.startup_s), Room(copies.responses, copies.changes)
     link = link_at(links, course.trace[episode])
     done = step(presentation, link, options, place, totals, room, rung, wait_s)
-    mbps = presentation.ladder_bps[rung] / 1e6
-    gained = -reward.stall_weight * done.stall_s
+    gained = -weights[STALLED] * done.stall_s
     if was_startup and not math.isnan(totals.startup_s):
-        gained -= reward.startup_weight * totals.startup_s
+        gained -= weights[STARTUP] * totals.startup_s
     copies.news[i, STALL] = done.stall_s
     if math.isnan(done.end_s):
         row[IS_OVER] = 2.0
         return float(gained)
-    gained += mbps
+    gained += weights[WORTH] * utility[rung, segment]
     if row[LAST_RUNG] >= 0:
-        gained -= reward.switch_weight * abs(
-            mbps - presentation.ladder_bps[int(row[LAST_RUNG])] / 1e6
-        )
+        change = utility[rung, segment] - utility[int(row[LAST_RUNG]), segment - 1]
+        gained -= weights[RISE] * change if change > 0 else -weights[FALL] * change
     past, taken_s = copies.past[i], done.end_s - done.start_s
     for k in range(2 * PAST - 1):
         past[k] = past[k + 1]

@@ -14,15 +14,16 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from numpy.typing import NDArray
 
 from abr.decision import Decision, Observation
-from abr.errors import ToolMissingError
+from abr.errors import QoEError, ToolMissingError
 from abr.media import Presentation, constant_presentation
 from abr.neural import fill_vector, vector_width
+from abr.qoe import Additive, linear, log, vmaf
 from abr.trace import Trace
-from player.batch.abrkit.copies import Reward
+from player.api import simulate
 from player.batch.abrkit.simulator import ABRKIT
 from player.batch.abrkit.timeline import Options
 from player.batch.run.batch import Batch, run_batch
-from player.batch.run.environment import UNLIMITED, AbrEnv, AbrVectorEnv
+from player.batch.run.environment import UNLIMITED, AbrEnv, AbrVectorEnv, Reward
 
 LADDER_BPS = (0.3e6, 1.2e6, 2.8e6, 6e6)
 TRACES = [
@@ -110,6 +111,33 @@ def test_the_weights_of_the_reward_are_ones_own() -> None:
     stall_s, startup_s = float(played.total("stall_s")[0]), float(played.total("startup_s")[0])
     lost = 2.0 * stall_s + 0.5 * np.abs(np.diff(mbps)).sum() + 3.0 * startup_s
     assert total == pytest.approx(mbps.sum() - lost, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "qoe", [linear(), linear(startup_weight=2.0), log(), vmaf()], ids=lambda qoe: qoe.name
+)
+def test_the_reward_is_the_qoe_that_is_asked_for(qoe: Additive) -> None:
+    """The mean over segments is its score of the session."""
+    bare = PRESENTATIONS[0]
+    what = Presentation(
+        bitrates_bps=bare.bitrates_bps,
+        sizes_bytes=bare.sizes_bytes,
+        durations_s=bare.durations_s,
+        quality=np.random.default_rng(3).uniform(40, 99, bare.sizes_bytes.shape),
+        quality_metric="vmaf",
+    )
+    rungs = np.random.default_rng(9).integers(0, 3, what.segments)
+    played = simulate(what, trace=TRACES[1], algorithm=lambda: Listed(rungs))
+    env = AbrEnv([what], TRACES[1:2], reward=qoe)
+    env.reset()
+    steps = [env.step(rung) for rung in rungs]
+    assert sum(step[4]["stall_s"] for step in steps) > 1.0
+    assert np.mean([step[1] for step in steps]) == pytest.approx(qoe.score(played), abs=1e-9)
+
+
+def test_a_qoe_that_lacks_what_it_needs_is_refused() -> None:
+    with pytest.raises(QoEError, match="vmaf"):
+        AbrEnv(PRESENTATIONS, TRACES, reward=vmaf())
 
 
 def test_gymnasium_finds_nothing_wrong() -> None:

@@ -10,10 +10,9 @@ play as our own player's simulator does, on a link of their own. ``PensieveEnv``
   wait before it is asked for. The player then fetches it, and waits until the segment
   after it fits the buffer; downloads are never abandoned.
 * The observation is the vector of ``abr.neural``, float32.
-* The reward of a segment is its rate in Mbit/s, less ``stall_weight`` per second stalled,
-  ``switch_weight`` per Mbit/s of change from the segment before, and ``startup_weight``
-  per second until the first picture. With the defaults an episode's sum over its segments
-  is ``qoe_lin``.
+* The reward of a segment is what it adds to a QoE of ``abr.qoe`` that is a sum over segments:
+  the mean over an episode's segments is the score of the session. By default it is the linear
+  one of Pensieve, ``QOE_LIN``, with 4.3 per second stalled.
 * An episode terminates with its last segment. Limits in time are off unless ``options``
   say otherwise; where one is met the episode is truncated.
 
@@ -32,10 +31,9 @@ except ImportError as exc:
         "gymnasium is not installed, which environments need: pip install 'abrkit[gym]'"
     ) from exc
 
-from player.batch.abrkit.copies import Reward
 from player.batch.run.environment.envs import AbrEnv, AbrVectorEnv
 from player.batch.run.environment.pensieve import PensieveEnv, PensieveVectorEnv
-from player.batch.run.environment.stages import UNLIMITED
+from player.batch.run.environment.stages import UNLIMITED, Reward
 
 __all__ = [
     "UNLIMITED",

@@ -12,10 +12,10 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from abr.media import Presentation
+from abr.qoe import Additive
 from abr.trace import Trace
-from player.batch.abrkit.copies import Reward
 from player.batch.abrkit.session import Options
-from player.batch.run.environment.stages import UNLIMITED, Order, PlayerStage, Stage
+from player.batch.run.environment.stages import UNLIMITED, Order, PlayerStage, Reward, Stage
 
 Vector = NDArray[np.float32]
 
@@ -173,7 +173,7 @@ class AbrEnv(StageEnv):
         *,
         episodes: Sequence[tuple[int, int]] | None = None,
         order: Order = "listed",
-        reward: Reward = Reward(),  # noqa: B008  # a tuple
+        reward: Reward | Additive = Reward(),  # noqa: B008  # a tuple
         options: Options = UNLIMITED,
         waits_s: Sequence[float] = (),
     ) -> None:
@@ -203,7 +203,7 @@ class AbrVectorEnv(StageVectorEnv):
         copies: int,
         episodes: Sequence[tuple[int, int]] | None = None,
         order: Order = "listed",
-        reward: Reward = Reward(),  # noqa: B008  # a tuple
+        reward: Reward | Additive = Reward(),  # noqa: B008  # a tuple
         options: Options = UNLIMITED,
         waits_s: Sequence[float] = (),
         autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,

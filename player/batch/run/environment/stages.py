@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from gymnasium import spaces
@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from abr.media import Presentation
 from abr.neural import MOST, vector_width
+from abr.qoe import Additive, linear
 from abr.trace import Trace
 from player.batch.abrkit import copies as sessions
-from player.batch.abrkit.copies import Course, Reward, Shown
+from player.batch.abrkit.copies import Course, Shown
 from player.batch.abrkit.session import Options, link_for
 from player.batch.many import pack
 from player.batch.run.batch import presentation_hooks
@@ -28,6 +29,18 @@ UNLIMITED = Options(first_byte_limit_s=math.inf, idle_limit_s=math.inf, total_li
 
 NEWS = ("stall_s", "buffer_s", "now_s", "worth")
 """What ``info`` holds in numbers, in the order of ``Copies.news``."""
+
+
+class Reward(NamedTuple):
+    """Weights of the linear QoE."""
+
+    stall_weight: float = 4.3
+    """Mbit/s lost per second stalled."""
+    switch_weight: float = 1.0
+    """Mbit/s lost per Mbit/s of change from the segment before."""
+    startup_weight: float = 0.0
+    """Mbit/s lost per second until the first picture."""
+
 
 _AUTORESET = {
     AutoresetMode.NEXT_STEP: sessions.NEXT_STEP,
@@ -106,7 +119,8 @@ class PlayerStage:
         order: ``listed`` as they stand, ``shuffled`` by the seed of ``reset``, or the
             numbers of episodes one after the other. It is gone through again and again:
             the k-th episode of copy i of n is at place i + k n, whatever the others do.
-        reward: Weights of the reward.
+        reward: A QoE that is a sum over segments, such as ``abr.qoe.linear()``, ``log()`` or
+            ``vmaf()``; or weights of the linear one.
         options: How the player plays.
         waits_s: Waits that an action may ask for; empty: actions are rungs only.
         copies: How many there are.
@@ -114,6 +128,7 @@ class PlayerStage:
 
     Raises:
         ValueError: presentations differ in rungs, numbers name nothing, or a wait is negative.
+        QoEError: a presentation lacks what the QoE needs.
     """
 
     def __init__(
@@ -123,7 +138,7 @@ class PlayerStage:
         *,
         episodes: Sequence[tuple[int, int]] | None,
         order: Order,
-        reward: Reward,
+        reward: Reward | Additive,
         options: Options,
         waits_s: Sequence[float],
         copies: int,
@@ -153,7 +168,8 @@ class PlayerStage:
             np.array([k for _, k in pairs], dtype=np.int64),
             np.array(listed, dtype=np.int64),
         )
-        self._reward = Reward(*map(float, reward))
+        qoe = linear(**reward._asdict()) if isinstance(reward, Reward) else reward
+        self._rewards = sessions.rewards_of([qoe.bind(each) for each in presentations])
         self._options = Options(*map(float, options))
         self._waits_s = np.array(waits_s, dtype=np.float64)
         if not (np.isfinite(self._waits_s) & (self._waits_s >= 0)).all():
@@ -234,7 +250,7 @@ class PlayerStage:
             self._links,
             self._course,
             self._options,
-            self._reward,
+            self._rewards,
             self._copies,
             rungs,
             waits_s,

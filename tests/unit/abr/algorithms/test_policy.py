@@ -33,7 +33,7 @@ SURE = {each.name: each.initial for each in WEIGHTS} | {
     "stall": 1.0,
     "later_change": 1.0,
     "price_rate": 1e-9,
-    "price": 1e-9,
+    "price_top": 1e-9,
 }
 """One scenario in five: the network stays what it was."""
 
@@ -89,6 +89,59 @@ def test_the_last_segment_has_no_future() -> None:
     running = told(build_rule({**SURE, "change": 0.5}), 2.2)
     assert running.choose(seen(PRESENTATION, 9, 10.0, 1)).rung == 2
     assert running.choose(seen(PRESENTATION, 9, 5.0, 1)).rung == 1
+
+
+def test_what_it_plans_does_not_depend_on_the_unit() -> None:
+    """A ladder and a network 40 times as fast: the same rungs, by the default stall weight."""
+    fast = constant_presentation((40e6, 80e6, 160e6), segments=10, segment_s=4.0)
+    rule, answers = build_rule(read_bundled_policy().weights), []
+    for what, times in ((PRESENTATION, 1.0), (fast, 40.0)):
+        running = begin(rule, what)
+        for k in range(3):
+            done = Download(k, 0, 1e6 * times, 10.0 * k, 10.0 * k + 0.1, 10.0 * k + 3.0)
+            running.delivered(seen(what, k, 10.0, 0), done)
+        levels_s = (2.0, 5.0, 9.0, 20.0)
+        answers += [running.choose(seen(what, 3, level_s, 1)).rung for level_s in levels_s]
+        slow = Progress(105.0, 3, 2, 2e6 * times, 1e5 * times, 100.0, 100.1, 0.5)
+        answer = running.reconsider(seen(what, 3, 4.0, 2), slow)
+        answers.append(answer.rung if answer else -1)
+    assert answers[:5] == answers[5:]
+    assert len(set(answers)) > 1
+
+
+def test_the_default_stall_weight_is_the_top_rung() -> None:
+    """4 on a ladder up to 4 Mbit/s; a lower one dares more."""
+    what, answers = seen(PRESENTATION, 3, 3.9, 1), []
+    for stall_weight in (0.0, 4.0, 0.2):
+        rule = build_rule({**SURE, "spread": 0.5}, Params(stall_weight=stall_weight))
+        answers.append([told(rule, mbps).choose(what).rung for mbps in (2.0, 2.6, 3.2, 4.5, 5.5)])
+    assert answers[0] == answers[1]
+    assert sum(answers[2]) > sum(answers[0])
+
+
+def test_short_segments_and_small_buffers_weigh_stalls_more() -> None:
+    what = constant_presentation((1e6, 2e6, 4e6), segments=10, segment_s=1.0)
+    doubt = {**SURE, "spread": 0.5}
+
+    def rungs(weights: dict[str, float], max_buffer_s: float) -> int:
+        near = seen(what, 3, 2.0, 1)._replace(max_buffer_s=max_buffer_s)
+        levels = (1.5, 2.0, 2.6, 3.2, 4.5, 5.5)
+        return sum(
+            told(build_rule(weights), mbps, presentation=what).choose(near).rung for mbps in levels
+        )
+
+    assert rungs({**doubt, "stall_short": 2.0}, 30.0) < rungs(doubt, 30.0)
+    assert rungs({**doubt, "stall_little": 2.0}, 30.0) == rungs(doubt, 30.0)
+    assert rungs({**doubt, "stall_little": 2.0}, 4.0) < rungs(doubt, 4.0)
+
+
+@pytest.mark.parametrize(
+    "ladder_bps", [(2e6,), (1e6, 1e6, 1e6), tuple(2e5 * k for k in range(1, 21))]
+)
+def test_any_ladder_is_played(ladder_bps: tuple[float, ...]) -> None:
+    what = constant_presentation(ladder_bps, segments=10, segment_s=4.0)
+    running = told(build_rule(read_bundled_policy().weights), 3.0, presentation=what)
+    assert 0 <= running.choose(seen(what, 3, 12.0, 0)).rung < len(ladder_bps)
 
 
 def test_doubt_makes_it_careful() -> None:
