@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -33,9 +33,21 @@ def read_trace(text: str, columns: str | None = None) -> Trace:
     Raises:
         InputError: it cannot be read, or there are several.
     """
-    from abr.files.traces import resolve
+    return read_traces([text], columns)[0]
 
-    reading = resolve(text, columns=columns)
-    for remark in reading.remarks:
-        note(remark)
-    return reading.trace
+
+def read_traces(texts: Iterable[str], columns: str | None = None) -> list[Trace]:
+    """The traces that texts name; what looks odd about some or all is said once on stderr.
+
+    Raises:
+        InputError: one cannot be read, or is several.
+    """
+    from abr.files.traces import resolve
+    from abr.traceformats import find_set_doubts
+
+    readings = [resolve(text, columns=columns) for text in texts]
+    alone = {doubt for reading in readings for doubt in find_set_doubts([reading])}
+    remarks = dict.fromkeys(remark for reading in readings for remark in reading.remarks)
+    for line in (*(each for each in remarks if each not in alone), *find_set_doubts(readings)):
+        note(line)
+    return [reading.trace for reading in readings]

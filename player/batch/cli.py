@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from abr.cli.traces import read_trace
+from abr.cli.traces import read_traces
 from abr.errors import MissingFileError
 from abr.shell import note
 
@@ -73,7 +73,7 @@ def simulate_preset(wanted: Wanted) -> None:
     if wanted.movie is None or not wanted.networks:
         raise click.UsageError("--preset needs --movie FILE and --network TRACE")
     presentation = load_movie(wanted.movie)
-    traces = [_network(text, wanted.columns) for text in wanted.networks]
+    traces = _networks(wanted.networks, wanted.columns)
     params = registry.params_from(list(wanted.params))
     plays = [
         preset_run.ready(
@@ -129,7 +129,10 @@ def load_movie(path: Path) -> Presentation:
     return read_sabre_movie(text, name=str(path), title=path.stem)
 
 
-def _network(text: str, columns: str | None) -> Trace:
-    """The trace meant, called by its file's stem."""
-    trace, path = read_trace(text, columns), Path(text)
-    return trace.named(path.stem) if path.suffix else trace
+def _networks(texts: Sequence[str], columns: str | None) -> list[Trace]:
+    """The traces meant, called by the stems of their files."""
+    paths = map(Path, texts)
+    return [
+        trace.named(path.stem) if path.suffix else trace
+        for trace, path in zip(read_traces(texts, columns), paths, strict=True)
+    ]

@@ -101,3 +101,16 @@ def test_commands_that_play_take_columns(
     assert "--columns time=TIME,rate=RATE:UNIT" in capsys.readouterr().err
     assert main([*words, "--columns", "rate=value:kbit,step=5s"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[0])
+
+
+def test_many_networks_are_doubted_once(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    sizes = [[800_000, 2_000_000]] * 5
+    movie = {"segment_duration_ms": 4000, "bitrates_kbps": [200, 500], "segment_sizes_bits": sizes}
+    Path("movie.json").write_text(json.dumps(movie))
+    words = ["simulate", "--preset", "pensieve", "--movie", "movie.json", "--algorithm", "lowest"]
+    networks = [str(path) for path in sorted(Path("set").rglob("*.log"))]
+    assert main([*words, "--json", "--network", *networks]) == 0
+    assert capsys.readouterr().err.count("if it is kbit/s: --columns") == 1

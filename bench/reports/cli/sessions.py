@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from abr.cli.traces import columns_option, read_trace
+from abr.cli.traces import columns_option, read_traces
 from abr.errors import InputError, MissingFileError, PlaybackError
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def report(
     data = report_data(
         [read_log(path) for path in logs],
         heading=heading,
-        traces=[read_trace(text, columns) for text in traces],
+        traces=read_traces(traces, columns),
         cache_stats=None if cache_stats is None else _counts(cache_stats),
     )
     if picture is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from abr.cli import configuration
-from abr.cli.traces import columns_option, read_trace
+from abr.cli.traces import columns_option, read_traces
 from abr.errors import PeerError
 from abr.shell import note, run_async
 
@@ -153,7 +153,7 @@ def agree(
 
     config = configuration(ctx, "player", PlayerConfig)
     top_bps = float(read_presentation(package).bitrates_bps[-1])
-    traces = [read_trace(text, columns) for text in trace_texts] or list(demo_traces(top_bps))
+    traces = read_traces(trace_texts, columns) or list(demo_traces(top_bps))
     if players is not None:
         asked = browsers.Asked(
             package=package,

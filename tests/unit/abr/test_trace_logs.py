@@ -240,3 +240,24 @@ def test_rates_of_5g_are_said_to_be_plausible_and_what_else_they_may_be() -> Non
     """Whole numbers are no evidence: tables in kbit/s hold them, too."""
     (doubt,) = read_readings(b"0 310\n1 890\n2 1422\n", name="x")[0].remarks
     assert "plausible for 5G or fibre; if it is kbit/s: --columns" in doubt
+
+
+def test_rates_of_mtu_around_a_lost_reading_are_left_out() -> None:
+    """A counter that was read as 0 makes one rate negative and the next one enormous."""
+    times = [f"Sat Aug 20 13:29:{30 + 3 * k} UTC 2022" for k in range(6)]
+    counts = ["1000000", "7000000", "0", "19000000", "25000000", "31000000"]
+    rates = ["99", "16", "-18.6", "50.6", "16", "16"]
+    rows = "".join(f"{t},{c},{r}\n" for t, c, r in zip(times, counts, rates, strict=True))
+    text = f"Time,Sent Bytes,RATE(MBit/s)\n{rows}".encode()
+    (reading,) = read_readings(text, name="x")
+    assert periods(reading.trace) == [(3, 16), (12, 16), (15, 16)]
+    assert reading.remarks[1] == "2 rows around lost readings of sent bytes, left out"
+
+
+def test_a_walk_with_5gophers_is_one_trace_whatever_the_radio() -> None:
+    text = (
+        b"protocol,num_tcp_conn,seq_num,radio_type,throughput_mbps\nTCP,8,1,4G,92\nTCP,8,2,5G,227\n"
+    )
+    (trace,) = read_traces(text + b"TCP,8,1,5G,100\nTCP,8,2,5G,200\n", name="x")[:1]
+    assert periods(trace) == [(1, 92), (2, 227)]
+    assert len(read_traces(text + b"TCP,8,1,5G,100\nTCP,8,2,5G,200\n", name="x")) == 2
