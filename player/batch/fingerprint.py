@@ -30,6 +30,8 @@ import numpy as np
 from player.batch.linking import names_in, root_of
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, bytearray, type(...), range, slice)
+_LARGE_SIZE = 2**16
+"""Numbers of an array that are not compared each time."""
 _COMPILERS = frozenset(["numba", "numpy"])
 _STATELESS = (_thread.LockType, _thread.RLock, np.ufunc, np.dtype)
 _NAMED = (
@@ -130,8 +132,10 @@ class Fingerprint:
         """Functions under numba's decorator that were met."""
         self.looked_up: list[tuple[dict[str, Any], str, Any]] = []
         """Names that were looked up: where, and what they meant."""
+        self.contents: list[tuple[Any, Any]] = []
+        """Lists, dicts and arrays that were met, and copies of them."""
         self.is_fixed = True
-        """Whether nothing that was met can change but by giving a name another meaning."""
+        """Whether it can be seen from names and contents that nothing has changed."""
 
     def __repr__(self) -> str:
         return f"Fingerprint({self.hexdigest()[:12]}, {len(self._kept)} values)"
@@ -157,8 +161,10 @@ class Fingerprint:
 
     def still_holds(self) -> bool:
         """Whether the digest would be the same now; False where that takes as long to see."""
-        return self.is_fixed and all(
-            names.get(name) is meant for names, name, meant in self.looked_up
+        return (
+            self.is_fixed
+            and all(names.get(name) is meant for names, name, meant in self.looked_up)
+            and all(_is_as_before(*pair) for pair in self.contents)
         )
 
     def _tell(self, *words: str) -> None:
@@ -192,7 +198,9 @@ class Fingerprint:
             ):
                 self.add(value.__self__)
         elif parts := _parts(value):
-            self.is_fixed &= type(value) not in (list, dict, types.MappingProxyType)
+            if type(value) in (list, dict):
+                self.contents.append((value, value.copy()))
+            self.is_fixed &= type(value) is not types.MappingProxyType
             self._tell(*parts[0])
             for part in parts[1]:
                 self.add(part)
@@ -207,11 +215,14 @@ class Fingerprint:
         self.unseen += inner.unseen
         self.jitted += inner.jitted
         self.looked_up += inner.looked_up
+        self.contents += inner.contents
         self.is_fixed &= inner.is_fixed
         return inner.hexdigest()
 
     def _array(self, array: np.ndarray[Any, Any]) -> None:
-        self.is_fixed &= array.size == 0 or not array.flags.writeable
+        if array.size and array.flags.writeable:
+            self.contents.append((array, array.copy()))
+            self.is_fixed &= array.size <= _LARGE_SIZE and not array.dtype.hasobject
         self._tell("array", str(array.dtype.descr), str(array.shape))
         if array.dtype.hasobject:
             self.add(array.tolist())
@@ -325,6 +336,21 @@ class Fingerprint:
                 if name not in ("__dict__", "__weakref__") and hasattr(value, name):
                     self._tell(name)
                     self.add(getattr(value, name))
+
+
+def _is_as_before(value: Any, copy: Any) -> bool:
+    """Whether a list, dict or array holds what it held; what its items hold is another matter."""
+    if isinstance(value, np.ndarray):
+        is_alike = (value.dtype, value.shape) == (copy.dtype, copy.shape)
+        return is_alike and value.tobytes() == copy.tobytes()
+    if len(value) != len(copy):
+        return False
+    if isinstance(value, dict):
+        return all(
+            mine is key and item is held
+            for (mine, item), (key, held) in zip(value.items(), copy.items(), strict=True)
+        )
+    return all(item is held for item, held in zip(value, copy, strict=True))
 
 
 def _parts(value: Any) -> tuple[tuple[str, ...], Iterable[Any]] | None:

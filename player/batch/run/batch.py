@@ -18,8 +18,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from abr.compilable import cells, store
-from abr.decision import Algorithm, Downloads, Rule, begin, start_state
+from abr.compilable import store
+from abr.decision import Algorithm, Rule, begin, start_state
 from abr.errors import AlgorithmError
 from abr.media import FloatArray, Presentation
 from abr.trace import Trace
@@ -28,6 +28,7 @@ from player.batch.linking import is_importable, is_ours
 from player.batch.logrows import fill
 from player.batch.many import Links, Rows, States, pack, play_many, rows_at
 from player.batch.run.compiled import CompilerError, compiled, linked
+from player.batch.run.plain import PlainLoop, plain_loop
 from player.batch.simulators import Simulator
 from player.batch.tables import (
     BEYOND,
@@ -37,10 +38,8 @@ from player.batch.tables import (
     TOTALS_DTYPE,
     LinkTable,
     PresentationTable,
-    downloads_so_far,
     out_for,
     presentation_table_of,
-    remember,
 )
 from player.config import PlayerConfig
 from player.playback.given import presentation_known
@@ -272,18 +271,19 @@ def _plain_job(
     start = partial(start_state, played) if is_rule else partial(begin, algorithm)
     first = presentation if played.needs_trace else presentation_known(presentation, {0})
     are_lists = is_rule and is_ours(played.choose)  # the tests show that lists will do
-    newest: list[Any] = []
-    parts = {"session": simulator.session, "state_of": partial(_newest, newest)}
-    loop = linked(play_many, {**hooks_of(played, presentation), **_about_history()}, parts=parts)
 
     def play_each(*given: Any) -> None:
+        with plain_loop(simulator, hooks_of(played, presentation)) as loop:
+            _play_each(loop, *given)
+
+    def _play_each(loop: PlainLoop, *given: Any) -> None:
         *before, which, options, out, rows = given
         for i, k in enumerate(which.tolist()):
-            state = start(first, traces[k])
-            newest[:] = [flatstate.listed(state) if are_lists else state]
+            begun = start(first, traces[k])
+            state = flatstate.listed(begun) if are_lists else begun
             one = slice(i, i + 1)
             try:
-                loop(*before, which[one], options, out, rows_at(rows, one))
+                loop.play(state, *before, which[one], options, out, rows_at(rows, one))
             except AlgorithmError:
                 raise
             except Exception as exc:  # what an algorithm raises is its own fault
@@ -308,34 +308,6 @@ def _as_rule(algorithm: Callable[[], Any]) -> Rule:
         delivered=_tell if getattr(made, "delivered", None) else None,
         waited=_tell_wait if getattr(made, "waited", None) else None,
     )
-
-
-def _about_history() -> dict[str, Any]:
-    """``downloads_so_far`` and ``remember`` that keep the views they make of a history."""
-    history: Any = None
-    numbers: Any = None
-    views: list[Downloads] = []
-
-    def take(other: FloatArray) -> None:
-        nonlocal history, numbers
-        history, numbers = other, cells(other)
-        views[:] = [downloads_so_far(other, count) for count in range(other.shape[1] + 1)]
-
-    def so_far(of: FloatArray, count: int) -> Downloads:
-        if of is not history:
-            take(of)
-        return views[count]
-
-    def add(to: FloatArray, *download: Any) -> int:
-        if to is not history:
-            take(to)
-        return remember(numbers, *download)
-
-    return {"downloads_so_far": so_far, "remember": add}
-
-
-def _newest(values: list[Any], *_: Any) -> Any:
-    return values[-1]
 
 
 def _ask(params: Any, running: Any, seen: Any) -> Any:

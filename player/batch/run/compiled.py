@@ -52,7 +52,7 @@ def linked(
     """``function`` linked with ``hooks``, in plain Python."""
     strangers = [each for each in hooks.values() if not linking.is_ours(each)]
     if "numba" in sys.modules:
-        for each in _fingerprint(strangers).jitted:
+        for each in fingerprint_of(strangers).jitted:
             forget_own_cache(each)
 
     def same(made: Function) -> Function:
@@ -101,7 +101,7 @@ def compiled(
         if len(_known) >= _KNOWN:
             del _known[next(iter(_known))]
         source = _source(function, hooks, parts, texts, is_large)
-        taken = _fingerprint([function, *hooks.values(), *parts.values()])
+        taken = fingerprint_of([function, *hooks.values(), *parts.values()])
         made = _module(source, taken)
         _known[key] = known = _Known(taken, getattr(made, function.__name__))
     return known.function
@@ -269,7 +269,8 @@ def _module(source: str, taken: Fingerprint) -> Any:
     return module
 
 
-def _fingerprint(concerned: Sequence[Any]) -> Fingerprint:
+def fingerprint_of(concerned: Sequence[Any]) -> Fingerprint:
+    """Of functions and values, which are looked into as ours are."""
     taken = Fingerprint({"abr", "player", *map(linking.root_of, concerned)})
     for each in concerned:
         taken.add(each)

@@ -200,7 +200,30 @@ def test_whether_it_still_holds_is_seen_without_doing_it_again(folder: Path) -> 
     assert not taken.still_holds()
     table = Fingerprint({"abr_test_code"})
     table.add(main.by_table)
-    assert not table.still_holds()  # a list may change without anybody's notice
+    assert table.still_holds()
+    main.__dict__["TABLE"][1] = 3
+    assert not table.still_holds()
+    for value in ({"a": 1}, {"a": [1]}, [np.zeros(2)], {"a": np.ones(1), "b": 2}):
+        held = Fingerprint(())
+        held.add(value)
+        assert held.still_holds()
+        change(value)
+        assert not held.still_holds()
+
+
+def change(value: Any) -> None:
+    """The innermost content, in place."""
+    if isinstance(value, np.ndarray):
+        value[-1] = 7.0
+    elif isinstance(value, set):
+        value.add(7)
+    elif isinstance(value, dict):
+        key, item = next(iter(value.items()))
+        change(item) if isinstance(item, dict | list | np.ndarray) else value.update({key: 7})
+    elif isinstance(value[0], np.ndarray):
+        change(value[0])
+    else:
+        value[0] = 7
 
 
 def test_python_and_distributions_are_installed_and_our_tests_are_not() -> None:
