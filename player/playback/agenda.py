@@ -81,10 +81,13 @@ class Agenda:
         self.durations_s = presentation.durations_s.tolist()
         self.longest_s = max(self.durations_s)
         self.track("video").end_s = min(self._source.ends_at_s(self._grid), self.end_s)
-        if self.audio is not None and not self.audio.is_fetched:
+        audio, video = self.audio, self.track("video")
+        # Where the picture goes on after all, so may its sound.
+        if audio is not None and (not audio.is_fetched or audio.end_s < video.end_s):
             timeline = self._source.timeline("audio", self.asked_rung)
             if timeline is not None:
-                self.audio.end_s = min(self._source.ends_at_s(timeline), self.end_s)
+                audio.end_s = max(audio.fetched_s, self._source.ends_at_s(timeline))
+                audio.end_s = min(audio.end_s, self.end_s)
 
     @property
     def _grid(self) -> Timeline:

@@ -26,6 +26,7 @@ from player.playback.requests import INSTANT_S
 from player.playback.source import Source
 from player.playback.states import Playback
 from player.playback.timeline import SegmentRef
+from player.playback.tracks import LONG_TAIL_S
 from player.playback.whereabouts import Whereabouts
 
 
@@ -56,6 +57,8 @@ class Planning:
         self._progress = progress
         self._playback = playback
         self._recorder = recorder
+        self._told_silent_s = math.nan
+        """Where sound ends before its picture, as the log says."""
 
     def __repr__(self) -> str:
         return f"<Planning of {self._agenda!r}>"
@@ -86,8 +89,7 @@ class Planning:
             is_past = ref is not None and self._agenda.is_past_picture(ref)
             if ref is None or is_past:
                 if is_past or not self._whereabouts.may_grow("audio", rung):  # it lists no more
-                    self._agenda.end_here("audio")
-                    self._progress.update(now_s)
+                    self._end_sound(now_s)
                 return
             from_s = self._agenda.sound_from_s(ref)
             if from_s > self._agenda.track("audio").fetched_s:
@@ -100,6 +102,19 @@ class Planning:
                 yield from self._segment(ref, "audio", ref.index, rung)
                 return
             self._skip(ref.end_s, "audio", rung, now_s)
+
+    def _end_sound(self, now_s: float) -> None:
+        """The sound is listed no further, whatever the picture does."""
+        audio, video = self._agenda.track("audio"), self._agenda.track("video")
+        is_live = self._source.broadcast is not None  # else it was told at the start
+        is_long = video.end_s > audio.fetched_s + LONG_TAIL_S
+        if is_live and is_long and self._told_silent_s != audio.fetched_s:
+            self._told_silent_s = audio.fetched_s
+            self._recorder.add_note(
+                f"no sound from {audio.fetched_s:g} s on: no playlist lists more of it", now_s
+            )
+        self._agenda.end_here("audio")
+        self._progress.update(now_s)
 
     def _has_passed_hole(self, from_s: float, rung: int, now_s: float) -> bool:
         """Whether playback has gone on without the sound before ``from_s``, which has left."""

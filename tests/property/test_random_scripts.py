@@ -68,6 +68,20 @@ def test_no_segment_is_shown_before_it_is_here(seed: int) -> None:
         assert record["t"] >= here_s.get(record["segment"], 0.0)
 
 
+def test_it_is_told_once_where_sound_ends_before_its_picture() -> None:
+    """Of a live stream, too: what is listed of the sound lies behind the picture."""
+    log = play(random_script(16007167), "live")
+    told = [r["text"] for r in log.of("note") if r["text"].startswith("no sound from")]
+    assert told == ["no sound from 3 s on: no playlist lists more of it"]
+
+
+def test_sound_goes_on_where_the_picture_goes_on_after_all() -> None:
+    """One playlist of the picture has ended at 3 s, and another has not."""
+    log = play(random_script(16004108), "virtual")
+    sounds = [r for r in log.of("fetch") if r["kind"] == "segment" and r["track"] == "audio"]
+    assert len(sounds) > 3
+
+
 def test_media_that_did_not_come_are_found() -> None:
     """Or the test above could not fail: some of the segments shown are taken out of the log."""
     script = random_script(5024146)
