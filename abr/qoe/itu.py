@@ -64,8 +64,8 @@ class P1203:
         given = p1203_input(viewing, **self.params)
         try:
             found = float(make(given, quiet=True).calculate_complete()["O46"])
-        # What is not ours may raise anything; the message says for which session.
-        except Exception as exc:
+        # What is not ours may raise anything, and this ends the process where input has faults.
+        except (Exception, SystemExit) as exc:
             raise QoEError(
                 f"{self.name}, session of {viewing.algorithm}: {type(exc).__name__}: {exc}"
             ) from exc

@@ -382,6 +382,7 @@ def plan(plan_file: Path | None, example: bool) -> None:
         raise click.UsageError("give a plan or --example, not both")
     from bench.experiments.clusters import count_by_kind, name_units
     from bench.experiments.experiment import runs_of
+    from bench.experiments.header import judges_of
     from bench.experiments.run.materials import load_experiment
 
     found = read_plan(_text(plan_file), name=str(plan_file))
@@ -395,6 +396,7 @@ def plan(plan_file: Path | None, example: bool) -> None:
         ("independent", name_units(count_by_kind(each.cluster for each in experiment.networks))),
         ("presentations", ", ".join(each.title for each in experiment.presentations)),
         ("preset", experiment.preset),
+        *judges_of(experiment),
         ("in all", f"{experiment.sessions} sessions in {len(runs_of(experiment))} runs"),
     ]
     click.echo("\n".join([experiment.name, *(f"  {name:<14} {text}" for name, text in rows)]))

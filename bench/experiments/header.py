@@ -57,3 +57,9 @@ def _quality_of(presentation: Presentation) -> dict[str, Any]:
         "quality_metric": presentation.quality_metric,
         "quality": presentation.quality.tolist(),
     }
+
+
+def judges_of(experiment: Experiment) -> list[tuple[str, str]]:
+    """The QoEs that a plan names, as a row for people; none where it names none."""
+    named = ", ".join(str(each["label"] or each["name"]) for each in experiment.qoe)
+    return [("judged by", named)] if named else []

@@ -77,6 +77,8 @@ def test_a_plan_names_its_qoes_and_one_of_ones_own(tmp_path: Path, capsys: Any) 
     """An edited function, and other QoEs, give other scores of the same sessions."""
     (tmp_path / "mine.py").write_text(MINE)
     out = played(tmp_path, OWN)
+    assert main(["bench", "plan", str(tmp_path / "plan.toml")]) == 0
+    assert "judged by      mine, linear" in capsys.readouterr().out
     report = said(capsys, "report", str(out))
     assert [each["label"] for each in report["qoe"]] == ["mine", "linear:stall_weight=20"]
     name = report["qoe"][0]["name"]

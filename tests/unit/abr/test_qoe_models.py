@@ -302,5 +302,13 @@ def test_p1203_calls_the_implementation_where_there_is_one(monkeypatch: Any) -> 
     # Startup of 2 s and two stalls, 2 s in all.
     assert p1203().score(seen()) == pytest.approx(1.0)
     assert named("p1203:device=mobile").name == "p1203:device=mobile"
+
+    class Ends(Standalone):
+        def calculate_complete(self) -> dict[str, float]:
+            raise SystemExit("no duration")
+
+    monkeypatch.setitem(sys.modules, "itu_p1203", types.SimpleNamespace(P1203Standalone=Ends))
+    with pytest.raises(QoEError, match="session of bba-0: SystemExit: no duration"):
+        p1203().score(seen())
     with pytest.raises(QoEError, match="device is 'tv'; expected pc or mobile"):
         p1203(device="tv")
