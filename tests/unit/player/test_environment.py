@@ -192,6 +192,16 @@ def test_a_seed_or_a_restart_begins_with_the_first_episode() -> None:
     assert env.reset(seed=4)[1]["trace"] == 0
 
 
+def test_options_of_reset_are_known_ones() -> None:
+    with pytest.raises(ValueError, match="option 'trace' of reset; expected restart or episode"):
+        AbrEnv(PRESENTATIONS, TRACES).reset(options={"trace": 2})
+    many = AbrVectorEnv(PRESENTATIONS, TRACES, copies=2)
+    with pytest.raises(ValueError, match="option 'episode' of reset; expected restart or reset_m"):
+        many.reset(options={"episode": 2})
+    firsts = [many.reset(options=each)[1]["trace"].tolist() for each in ({}, {}, {"restart": True})]
+    assert firsts == [[0, 1], [2, 0], [0, 1]]
+
+
 def test_steps_need_an_episode() -> None:
     env = AbrEnv([presentation(segments=1)], TRACES)
     with pytest.raises(gymnasium.error.ResetNeeded):

@@ -38,7 +38,7 @@ class StageEnv(gymnasium.Env[Vector, Any]):
     ) -> tuple[Vector, dict[str, Any]]:
         """Begin an episode."""
         super().reset(seed=seed)
-        stage, wanted = self._stage, options or {}
+        stage, wanted = self._stage, _known(options, "restart", "episode")
         if seed is not None or not self._has_begun:
             stage.seed(seed, self.np_random)
         self._has_begun = True
@@ -78,10 +78,10 @@ class StageEnv(gymnasium.Env[Vector, Any]):
 class StageVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any]]):
     """All copies of a stage.
 
-    ``reset`` begins an episode in every copy, with a seed from the first of the order on;
-    ``options={"reset_mask": mask}`` only in those of the mask. Copies whose episode is over
-    begin the next one with the next step, whose action is not looked at and whose reward is
-    0 (``AutoresetMode.NEXT_STEP``); at once, with the last observation in
+    ``reset`` begins an episode in every copy, with a seed or ``options={"restart": True}`` from
+    the first of the order on; ``options={"reset_mask": mask}`` only in those of the mask. Copies
+    whose episode is over begin the next one with the next step, whose action is not looked at
+    and whose reward is 0 (``AutoresetMode.NEXT_STEP``); at once, with the last observation in
     ``info["final_obs"]`` and its info in ``info["final_info"]`` (``SAME_STEP``); or when they
     are told to (``DISABLED``). ``info`` is that of the single environment, an array each.
     """
@@ -108,9 +108,11 @@ class StageVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
     ) -> tuple[Vector, dict[str, Any]]:
         """Begin episodes."""
         super().reset(seed=seed)
-        which = (options or {}).get("reset_mask")
+        wanted = _known(options, "restart", "reset_mask")
+        which = wanted.get("reset_mask")
         if seed is not None or not self._has_begun:
             self._stage.seed(seed, self.np_random)
+        if seed is not None or not self._has_begun or wanted.get("restart"):
             self._stage.restart()
         mask = self._all if which is None else np.asarray(which, dtype=np.bool_)
         self._stage.reset(mask)
@@ -222,3 +224,17 @@ class AbrVectorEnv(StageVectorEnv):
             autoreset=autoreset_mode,
         )
         super().__init__(stage, copies, autoreset_mode, copy=copy)
+
+
+def _known(options: dict[str, Any] | None, *names: str) -> dict[str, Any]:
+    """The options of ``reset``.
+
+    Raises:
+        ValueError: one is unknown.
+    """
+    wanted = options or {}
+    if strange := sorted(set(wanted) - set(names)):
+        raise ValueError(
+            f"option {', '.join(map(repr, strange))} of reset; expected {' or '.join(names)}"
+        )
+    return wanted
